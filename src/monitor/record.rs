@@ -1,0 +1,101 @@
+//! `state.json`: what a container's monitor last wrote about it. Never believed alone: whoever reads it asks the lock and the
+//! kernel too (`container::liveness`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::PortMapping;
+
+/// A process that cannot be mistaken for a later one with the same number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessId {
+    /// The pid in the host's namespace.
+    pub pid: i32,
+    /// Field 22 of `/proc/PID/stat`: clock ticks since boot.
+    pub start_time: u64,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+}
+
+/// The status words of podman, and `orphaned`: the monitor is gone but the program lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Made, never started.
+    Created,
+    /// The monitor is bringing it up.
+    Starting,
+    /// The program runs.
+    Running,
+    /// Frozen.
+    Paused,
+    /// `stop` was asked for and the program has not ended yet.
+    Stopping,
+    /// Ended.
+    Exited,
+    /// Being removed.
+    Removing,
+    /// The monitor was killed, the program lives. Never on disk: found by whoever looks.
+    Orphaned,
+}
+
+impl Status {
+    /// The word, as `ps` and `inspect` show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+            Self::Exited => "exited",
+            Self::Removing => "removing",
+            Self::Orphaned => "orphaned",
+        }
+    }
+}
+
+/// How the program ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExitRecord {
+    /// The exit code as a shell would have it: 128 + n for signal n.
+    pub code: i32,
+    /// When, RFC 3339 with nanoseconds, UTC.
+    pub at: String,
+    /// The kernel's memory limit killed something in the container.
+    #[serde(default)]
+    pub oom_killed: bool,
+    /// A sentence when the end was not the program's own doing (`monitor killed`), else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub error: String,
+}
+
+/// The content of `state.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// The last status that was written.
+    pub status: Status,
+    /// PID 1 of the container, once there is one.
+    #[serde(default)]
+    pub init: Option<ProcessId>,
+    /// When the program was started last.
+    #[serde(default)]
+    pub started_at: Option<String>,
+    /// How it ended, after it did.
+    #[serde(default)]
+    pub exit: Option<ExitRecord>,
+    /// How often the restart rule has started it again.
+    #[serde(default)]
+    pub restart_count: u32,
+    /// The ports that listen now.
+    #[serde(default)]
+    pub ports: Vec<PortMapping>,
+    /// The address inside, when the network has one.
+    #[serde(default)]
+    pub ip_address: Option<String>,
+    /// The cgroup, relative to the cgroup2 mount, if the container has one of its own.
+    #[serde(default)]
+    pub cgroup: Option<String>,
+}

@@ -1,0 +1,193 @@
+//! The complete description of a container, as `config.json` keeps it: written once when the container is created, never
+//! changed after.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::{ContainerId, Digest, Name, PortMapping, Signal};
+
+/// Everything that was resolved when the container was created. Fields say who sets them; all are complete: nothing in here
+/// is looked up again in the image, in `rc.toml` or in the environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerConfig {
+    /// The id, from the kernel's random source.
+    pub id: ContainerId,
+    /// The name, typed or generated.
+    pub name: Name,
+    /// When it was created, RFC 3339 with nanoseconds, UTC.
+    pub created: String,
+    /// The image.
+    pub image: ImageSource,
+    /// Entry point, then command: what is executed.
+    pub argv: Vec<String>,
+    /// How many of `argv` come from the entry point.
+    pub entrypoint_len: usize,
+    /// The environment, `NAME=value`, in order, names unique.
+    pub env: Vec<String>,
+    /// The working directory; made if missing.
+    pub working_dir: String,
+    /// `USER` as typed or from the image (`name`, `uid`, `user:group`); empty for root. Resolved in the root file system.
+    pub user: String,
+    /// Supplementary groups, by `--group-add`.
+    pub groups: Vec<String>,
+    /// The host name inside.
+    pub hostname: String,
+    /// Labels of the image and of the command line.
+    pub labels: BTreeMap<String, String>,
+    /// A terminal for the program (`-t`).
+    pub tty: bool,
+    /// Standard input stays open (`-i`).
+    pub open_stdin: bool,
+    /// Removed when it ends (`--rm`).
+    pub auto_remove: bool,
+    /// Runs rc's own init as PID 1 (`--init`).
+    pub init: bool,
+    /// The root file system is read-only.
+    pub read_only: bool,
+    /// Further mounts in the order they are made: tmpfs, binds, volumes.
+    pub mounts: Vec<Mount>,
+    /// Bytes of `/dev/shm`.
+    pub shm_size: u64,
+    /// Capabilities of the program, as `CAP_CHOWN`; bounding, effective and permitted set are these.
+    pub capabilities: Vec<String>,
+    /// `no_new_privs` for the program.
+    pub no_new_privileges: bool,
+    /// The network.
+    pub network: NetworkMode,
+    /// Published ports, each complete.
+    pub ports: Vec<PortMapping>,
+    /// Name servers for `resolv.conf`; empty: the host's.
+    pub dns: Vec<IpAddr>,
+    /// Further lines of `/etc/hosts`: name and address.
+    pub extra_hosts: Vec<(String, IpAddr)>,
+    /// Limits by cgroup.
+    pub limits: Limits,
+    /// What `stop` sends.
+    pub stop_signal: Signal,
+    /// Seconds `stop` waits before SIGKILL.
+    pub stop_timeout: u32,
+    /// Where the output goes.
+    pub log_driver: LogDriver,
+    /// What happens when the program ends by itself.
+    pub restart: RestartPolicy,
+    /// The key sequence that detaches from the terminal, as typed (`ctrl-p,ctrl-q`); empty turns it off.
+    pub detach_keys: String,
+    /// Where the id was written to (`--cidfile`), for inspect.
+    pub cidfile: Option<PathBuf>,
+    /// The rc command line that made the container, for inspect; never shown with environment values.
+    pub create_command: Vec<String>,
+}
+
+/// The image a container was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageSource {
+    /// The image's id: the digest of its configuration.
+    pub id: Digest,
+    /// The digest of its manifest.
+    pub manifest: Digest,
+    /// The reference as it was completed, for tables (`docker.io/library/busybox:latest`), or the id as typed.
+    pub reference: String,
+    /// The diff ids of its layers, lowest first.
+    pub layers: Vec<Digest>,
+    /// Ports that the image exposes, as `80/tcp`.
+    pub exposed_ports: Vec<String>,
+}
+
+/// One further mount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mount {
+    /// What is mounted.
+    pub kind: MountKind,
+    /// The absolute path in the container.
+    pub destination: String,
+    /// Read-only.
+    pub read_only: bool,
+    /// Further options as typed (`rslave`, `exec`, `size=64m`, `U`), checked.
+    pub options: Vec<String>,
+}
+
+/// What a mount shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "type")]
+pub enum MountKind {
+    /// A file or folder of the host, absolute.
+    Bind {
+        /// The path on the host.
+        source: PathBuf,
+    },
+    /// A named volume; made if missing.
+    Volume {
+        /// Its name; an anonymous volume has 64 hex digits.
+        name: Name,
+        /// Made for this container alone, and removed with it by `rm -v` or `--rm`.
+        anonymous: bool,
+    },
+    /// A tmpfs.
+    Tmpfs,
+}
+
+/// How a container reaches the world.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "mode")]
+pub enum NetworkMode {
+    /// Loopback only.
+    None,
+    /// The host's own network namespace.
+    Host,
+    /// slirp4netns.
+    Slirp4netns,
+    /// pasta.
+    Pasta,
+}
+
+/// Limits; absent ones are not set, and need no cgroup.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Limits {
+    /// Bytes of memory, `memory.max`.
+    pub memory: Option<u64>,
+    /// Thousandths of a processor: 1500 is one and a half, `cpu.max`.
+    pub milli_cpus: Option<u64>,
+    /// Processes and threads, `pids.max`, as asked for; the default limit is not in here.
+    pub pids: Option<u64>,
+}
+
+/// Where the program's output goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogDriver {
+    /// A file of lines `RFC3339Nano stream F|P text`, kept in the container's folder.
+    K8sFile,
+    /// Nowhere.
+    None,
+    /// The caller's own descriptors.
+    Passthrough,
+}
+
+/// What the monitor does when the program ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// Nothing.
+    No,
+}
+
+/// When an image is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PullPolicy {
+    /// Always; the local image serves if the registry has the same.
+    Always,
+    /// If it is not there.
+    Missing,
+    /// Never.
+    Never,
+    /// If the registry has another one; a registry that does not answer is no error when there is a local image.
+    Newer,
+}

@@ -1,0 +1,218 @@
+//! Files by path, as `std::fs` has them, except that every error names its path and new files are private (0600, 0700).
+//!
+//! For paths that rc owns (its store, the user's own files). A path that comes from an image or a container goes through
+//! `sys::root` instead.
+#![expect(clippy::disallowed_methods, reason = "this module is what the ban on std::fs points to")]
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// An I/O error with what was done and the path it was done to.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} `{}`: {}", .path.display().to_string().escape_debug(), plain(.source))]
+pub struct PathError {
+    /// What was tried, as an infinitive: `read`, `create folder`.
+    pub action: &'static str,
+    /// The path.
+    pub path: PathBuf,
+    /// The kernel's answer.
+    #[source]
+    pub source: io::Error,
+}
+
+/// The text of an errno without Rust's `(os error N)`, in lower case as our sentences have it.
+pub fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.rsplit_once(" (os error").map_or(text.as_str(), |(head, _)| head);
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(first), Some(second)) if !second.is_uppercase() => {
+            first.to_lowercase().chain(text.chars().skip(1)).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+impl PathError {
+    /// Joins an error with its action and path.
+    pub fn new(action: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
+        Self { action, path: path.into(), source: source.into() }
+    }
+
+    /// Whether the path is not there.
+    pub fn is_not_found(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+}
+
+/// Adds action and path to an I/O result.
+pub trait AtPath<T> {
+    /// Names what was tried and where, if it failed.
+    fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, PathError>;
+}
+
+impl<T, E: Into<io::Error>> AtPath<T> for Result<T, E> {
+    fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, PathError> {
+        self.map_err(|source| PathError::new(action, path.as_ref(), source))
+    }
+}
+
+/// Opens a file to read.
+pub fn open(path: impl AsRef<Path>) -> Result<File, PathError> {
+    File::open(&path).at("open", path)
+}
+
+/// Opens with the caller's options; new files are 0600 unless `options` sets a mode.
+pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<File, PathError> {
+    options.open(&path).at("open", path)
+}
+
+/// Creates a new 0600 file to write; it is an error if there is one already.
+pub fn create_new(path: impl AsRef<Path>) -> Result<File, PathError> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).at("create", path)
+}
+
+/// Reads a whole file.
+pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>, PathError> {
+    fs::read(&path).at("read", path)
+}
+
+/// Reads at most `limit` bytes of a file; a longer one is an error, so that no file can exhaust memory.
+pub fn read_limited(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
+    let mut bytes = Vec::new();
+    open(&path)?.take(limit + 1).read_to_end(&mut bytes).at("read", &path)?;
+    if bytes.len() as u64 > limit {
+        return Err(PathError::new("read", path.as_ref(), io::Error::from(io::ErrorKind::FileTooLarge)));
+    }
+    Ok(bytes)
+}
+
+/// Reads a whole UTF-8 file.
+pub fn read_to_string(path: impl AsRef<Path>) -> Result<String, PathError> {
+    fs::read_to_string(&path).at("read", path)
+}
+
+/// Writes a file in place; for records use [`replace`].
+pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), PathError> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| file.write_all(bytes.as_ref()))
+        .at("write", path)
+}
+
+/// How much a record must outlive a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// fsync the file and its folder: the new content survives a power cut, whole.
+    Synced,
+    /// No fsync: for what has no meaning after a reboot (`--rm` containers, hints).
+    Volatile,
+}
+
+/// Replaces the file at `path` as one step: writes `NAME.new` beside it, syncs, renames, syncs the folder.
+///
+/// On failure the old content stands, and at most `NAME.new` is left behind, which the next call overwrites.
+pub fn replace(path: impl AsRef<Path>, bytes: &[u8], durability: Durability) -> Result<(), PathError> {
+    let path = path.as_ref();
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".new");
+    let aside = PathBuf::from(aside);
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside).at("create", &aside)?;
+    file.write_all(bytes).at("write", &aside)?;
+    if durability == Durability::Synced {
+        file.sync_data().at("sync", &aside)?;
+    }
+    rename(&aside, path)?;
+    if durability == Durability::Synced
+        && let Some(folder) = path.parent()
+    {
+        sync_dir(folder)?;
+    }
+    Ok(())
+}
+
+/// Flushes a folder's entries to disk.
+pub fn sync_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
+    File::open(&path).and_then(|dir| dir.sync_all()).at("sync", path)
+}
+
+/// Creates one 0700 folder.
+pub fn create_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
+    fs::DirBuilder::new().mode(0o700).create(&path).at("create folder", path)
+}
+
+/// Creates a folder and its missing parents, all 0700; fine if it is there.
+pub fn create_dir_all(path: impl AsRef<Path>) -> Result<(), PathError> {
+    fs::DirBuilder::new().mode(0o700).recursive(true).create(&path).at("create folder", path)
+}
+
+/// rename(2).
+pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), PathError> {
+    fs::rename(&from, &to).at("rename", from)
+}
+
+/// unlink(2).
+pub fn remove_file(path: impl AsRef<Path>) -> Result<(), PathError> {
+    fs::remove_file(&path).at("remove", path)
+}
+
+/// rmdir(2).
+pub fn remove_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
+    fs::remove_dir(&path).at("remove folder", path)
+}
+
+/// Removes a tree without following symlinks; fine if it is not there.
+pub fn remove_dir_all(path: impl AsRef<Path>) -> Result<(), PathError> {
+    match fs::remove_dir_all(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.at("remove", path),
+    }
+}
+
+/// symlink(2): makes `link` point to `target`.
+pub fn symlink(target: impl AsRef<Path>, link: impl AsRef<Path>) -> Result<(), PathError> {
+    std::os::unix::fs::symlink(target, &link).at("create link", link)
+}
+
+/// readlink(2).
+pub fn read_link(path: impl AsRef<Path>) -> Result<PathBuf, PathError> {
+    fs::read_link(&path).at("read link", path)
+}
+
+/// The entries of a folder.
+pub fn read_dir(path: impl AsRef<Path>) -> Result<fs::ReadDir, PathError> {
+    fs::read_dir(&path).at("list", path)
+}
+
+/// stat(2).
+pub fn metadata(path: impl AsRef<Path>) -> Result<Metadata, PathError> {
+    fs::metadata(&path).at("look at", path)
+}
+
+/// lstat(2).
+pub fn symlink_metadata(path: impl AsRef<Path>) -> Result<Metadata, PathError> {
+    fs::symlink_metadata(&path).at("look at", path)
+}
+
+/// Resolves every symlink of a path of the user's own.
+pub fn canonicalize(path: impl AsRef<Path>) -> Result<PathBuf, PathError> {
+    fs::canonicalize(&path).at("resolve", path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_action_and_path_and_read_as_sentences() {
+        let error = open("/nowhere/at/all").map(drop).map_err(|e| e.to_string());
+        assert_eq!(error, Err("cannot open `/nowhere/at/all`: no such file or directory".to_owned()));
+    }
+}

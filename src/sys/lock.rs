@@ -1,0 +1,104 @@
+//! Two kinds of lock: whole-file locks that belong to a descriptor ([`FileLock`]), and the process lock by which a
+//! container's monitor shows that it lives ([`ProcessLock`]).
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use nix::fcntl::{FcntlArg, fcntl};
+use rustix::fs::{FlockOperation, flock};
+
+use super::fs::{AtPath as _, PathError, open_with};
+
+/// A lock on a file by flock(2), released when dropped or when the process dies. Children made by fork share it.
+#[derive(Debug)]
+pub struct FileLock {
+    _file: File,
+}
+
+impl FileLock {
+    /// Waits for a shared lock on `path`, which is created (0600, empty) if missing.
+    pub fn shared(path: impl AsRef<Path>) -> Result<Self, PathError> {
+        Self::take(path.as_ref(), FlockOperation::LockShared).map(|(lock, _)| lock)
+    }
+
+    /// Waits for the exclusive lock on `path`, which is created (0600, empty) if missing.
+    pub fn exclusive(path: impl AsRef<Path>) -> Result<Self, PathError> {
+        Self::take(path.as_ref(), FlockOperation::LockExclusive).map(|(lock, _)| lock)
+    }
+
+    /// Takes the exclusive lock if nobody holds it; `None` if somebody does.
+    pub fn try_exclusive(path: impl AsRef<Path>) -> Result<Option<Self>, PathError> {
+        let (lock, held) = Self::take(path.as_ref(), FlockOperation::NonBlockingLockExclusive)?;
+        Ok(held.then_some(lock))
+    }
+
+    fn take(path: &Path, operation: FlockOperation) -> Result<(Self, bool), PathError> {
+        let file = open_with(path, OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600))?;
+        loop {
+            match flock(&file, operation) {
+                Ok(()) => return Ok((Self { _file: file }, true)),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok((Self { _file: file }, false)),
+                Err(error) => return Err(error).at("lock", path),
+            }
+        }
+    }
+}
+
+/// A process lock by `fcntl(F_SETLK)` on a whole file: it belongs to this process alone, forked children do not inherit
+/// it, and it goes with the process however it dies. Closing *any* descriptor of the file in this process drops it
+/// (fcntl_locking(2)), so the file is opened once.
+#[derive(Debug)]
+pub struct ProcessLock {
+    file: File,
+}
+
+impl ProcessLock {
+    /// Takes the lock on the existing file `path`; `Err(holder's pid)` inside if another process has it.
+    pub fn acquire(path: impl AsRef<Path>) -> Result<Result<Self, i32>, PathError> {
+        let path = path.as_ref();
+        let file = open_with(path, OpenOptions::new().read(true).write(true))?;
+        loop {
+            match fcntl(&file, FcntlArg::F_SETLK(&whole_file())) {
+                Ok(_) => return Ok(Ok(Self { file })),
+                Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => {
+                    // The holder may end between the two calls: then we try again.
+                    if let Some(pid) = query(&file, path)? {
+                        return Ok(Err(pid));
+                    }
+                }
+                Err(error) => return Err(error).at("lock", path),
+            }
+        }
+    }
+
+    /// The locked file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Who holds the lock on `path`, without taking it; `None` if nobody does. Must not be called by the holder itself.
+    pub fn holder(path: impl AsRef<Path>) -> Result<Option<i32>, PathError> {
+        let path = path.as_ref();
+        query(&open_with(path, OpenOptions::new().read(true).write(true))?, path)
+    }
+}
+
+fn query(file: &File, path: &Path) -> Result<Option<i32>, PathError> {
+    let mut lock = whole_file();
+    fcntl(file, FcntlArg::F_GETLK(&mut lock)).at("query the lock of", path)?;
+    Ok((i32::from(lock.l_type) != libc::F_UNLCK).then_some(lock.l_pid))
+}
+
+fn whole_file() -> libc::flock {
+    libc::flock {
+        #[expect(clippy::cast_possible_truncation, reason = "F_WRLCK is 1 and SEEK_SET is 0; the struct has shorts")]
+        l_type: libc::F_WRLCK as i16,
+        #[expect(clippy::cast_possible_truncation, reason = "see above")]
+        l_whence: libc::SEEK_SET as i16,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}

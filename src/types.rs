@@ -1,0 +1,52 @@
+//! Values that are parsed once at the edge and valid ever after.
+
+mod digest;
+mod id;
+mod name;
+mod port;
+mod reference;
+mod signal;
+
+pub use digest::{Algorithm, Digest};
+pub use id::ContainerId;
+pub use name::Name;
+pub use port::{PortMapping, Protocol};
+pub use reference::ImageReference;
+pub use signal::Signal;
+
+/// Why a value was refused: `what` kind of value, the `value` itself, and the reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid {what} `{}`: {reason}", .value.escape_debug())]
+pub struct Invalid {
+    /// The kind of value, as a reader would say it: `digest`, `container name`.
+    pub what: &'static str,
+    /// What was given.
+    pub value: String,
+    /// What is wrong with it, in lower case.
+    pub reason: String,
+}
+
+impl Invalid {
+    /// Says that `value` is no `what`, because of `reason`.
+    pub fn new(what: &'static str, value: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { what, value: value.into(), reason: reason.into() }
+    }
+}
+
+/// Implements serde by way of `Display` and `FromStr`, so that a value read from disk is checked like one that was typed.
+macro_rules! serde_as_string {
+    ($type:ty) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use serde_as_string;

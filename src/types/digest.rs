@@ -1,0 +1,132 @@
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Invalid, serde_as_string};
+
+/// The hash of a digest. Source: image-spec descriptor.md, "Registered algorithms".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// SHA-256, 64 hex digits.
+    Sha256,
+    /// SHA-512, 128 hex digits.
+    Sha512,
+}
+
+impl Algorithm {
+    /// The name as it stands before the colon.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    fn hex_len(self) -> usize {
+        match self {
+            Self::Sha256 => 64,
+            Self::Sha512 => 128,
+        }
+    }
+}
+
+/// A content digest: `sha256:` or `sha512:` and lower-case hex digits of the right number, never anything else, so that it is
+/// safe as a path component and in a URL.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest {
+    algorithm: Algorithm,
+    hex: String,
+}
+
+impl Digest {
+    /// The SHA-256 digest with these bytes.
+    pub fn sha256(bytes: [u8; 32]) -> Self {
+        Self { algorithm: Algorithm::Sha256, hex: hex(&bytes) }
+    }
+
+    /// The digest of `bytes` by `algorithm`; `bytes` is a finished hash of the right length.
+    ///
+    /// Fails if the length does not fit the algorithm.
+    pub fn from_hash(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, Invalid> {
+        let hex = hex(bytes);
+        if hex.len() == algorithm.hex_len() {
+            Ok(Self { algorithm, hex })
+        } else {
+            Err(Invalid::new("digest", hex, "wrong length"))
+        }
+    }
+
+    /// The hash function.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The hex digits after the colon.
+    pub fn hex(&self) -> &str {
+        &self.hex
+    }
+
+    /// The first 12 hex digits, as tables show them.
+    pub fn short(&self) -> &str {
+        &self.hex[..12]
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap_or_default();
+        text
+    })
+}
+
+impl FromStr for Digest {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid = |reason: &str| Invalid::new("digest", text, reason);
+        let (name, hex) = text.split_once(':').ok_or_else(|| invalid("no `:`"))?;
+        let algorithm = match name {
+            "sha256" => Algorithm::Sha256,
+            "sha512" => Algorithm::Sha512,
+            _ => return Err(invalid("only sha256 and sha512 are known")),
+        };
+        if hex.len() != algorithm.hex_len() {
+            return Err(invalid("wrong length"));
+        }
+        if !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(invalid("only lower-case hex digits may follow the `:`"));
+        }
+        Ok(Self { algorithm, hex: hex.to_owned() })
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.algorithm.as_str(), self.hex)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+serde_as_string!(Digest);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_canonical_digests_parse() {
+        let good = format!("sha256:{}", "a1".repeat(32));
+        assert_eq!(good.parse::<Digest>().map(|d| d.to_string()), Ok(good.clone()));
+        assert!(format!("sha512:{}", "0".repeat(128)).parse::<Digest>().is_ok());
+        for bad in
+            ["", "sha256:", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha256:../../x", &good.to_uppercase(), &good[..70]]
+        {
+            assert!(bad.parse::<Digest>().is_err(), "{bad}");
+        }
+    }
+}
