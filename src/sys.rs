@@ -1,4 +1,13 @@
 //! System calls with types: descriptors are owned, paths travel in errors, and all unsafe code of rc is in this module.
 
 pub mod fs;
+pub mod keyring;
 pub mod lock;
+pub mod mount;
+pub mod namespace;
+pub mod prctl;
+pub mod process;
+pub mod root;
+pub mod signal;
+pub mod socket;
+pub mod tty;

@@ -1,1 +1,68 @@
-//! Not yet built.
+//! Subordinate ids, and making, finding and entering the user's namespace.
+//!
+//! ```text
+//! host ── H (one per user: 0 → the user, 1… → the subordinate ids) ── a namespace per container, mapped line by line to H
+//! ```
+//!
+//! H is made by whoever first needs it, with newuidmap and newgidmap. It lives as long as somebody holds a descriptor of it
+//! (every monitor does) or a namespace beneath it. Whoever holds it says so by a symlink `RUNTIME/userns/PID`, a hint only:
+//! whoever follows it checks that it leads to a user namespace of this user.
+
+mod helper;
+mod home;
+mod idmap;
+mod inside;
+
+pub use home::{Pending, UserNamespace};
+pub use idmap::{Extent, IdMap, Single};
+pub use inside::{Inside, inside};
+
+use crate::sys::fs::PathError;
+
+/// Why the user's namespace is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The kernel refuses user namespaces.
+    #[error("cannot make a user namespace: {}", crate::sys::fs::plain(.source))]
+    Refused {
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
+    /// newuidmap or newgidmap failed.
+    #[error("`{program}` failed: {said}")]
+    Helper {
+        /// Its path.
+        program: String,
+        /// What it wrote, or its exit status.
+        said: String,
+    },
+    /// A system call failed.
+    #[error("cannot {action}: {}", crate::sys::fs::plain(.source))]
+    System {
+        /// What was tried, as an infinitive.
+        action: &'static str,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
+    /// The process that worked in the namespace died.
+    #[error("the process that worked in the user namespace was killed ({0})")]
+    Died(String),
+}
+
+impl Error {
+    /// What the user or the administrator can do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused { .. } => Some(home::why_refused()),
+            Self::Helper { .. } => Some(
+                "check this user's lines in /etc/subuid and /etc/subgid: `usermod --add-subuids 100000-165535 \
+                 --add-subgids 100000-165535 $USER`"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Mounts by descriptor: made detached, then moved onto a pinned place, so that no path is looked up twice.
+#![expect(unsafe_code, reason = "mount_setattr(2) and pivot_root(2) by descriptor have no safe wrapper")]
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+};
+
+/// One parameter of a new file system: a flag, or a key with its value.
+#[derive(Debug, Clone, Copy)]
+pub enum Parameter<'a> {
+    /// Present or not, as `newinstance`.
+    Flag(&'a str),
+    /// A value, as `mode` `755`; at most 255 bytes.
+    Value(&'a str, &'a str),
+}
+
+/// Makes a new file system of `kind`, mounted nowhere yet. Source: fsopen(2), fsconfig(2), fsmount(2).
+pub fn new_filesystem(kind: &str, parameters: &[Parameter<'_>], attributes: MountAttrFlags) -> io::Result<OwnedFd> {
+    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for parameter in parameters {
+        match parameter {
+            Parameter::Flag(name) => fsconfig_set_flag(context.as_fd(), *name)?,
+            Parameter::Value(name, value) => fsconfig_set_string(context.as_fd(), *name, *value)?,
+        }
+    }
+    fsconfig_create(context.as_fd())?;
+    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
+}
+
+/// A detached copy of the mount at `path`, a descriptor; with everything mounted below it if `recursive`.
+/// Source: open_tree(2).
+pub fn clone_tree(path: BorrowedFd<'_>, recursive: bool) -> io::Result<OwnedFd> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    Ok(open_tree(path, c"", flags)?)
+}
+
+/// Puts a detached mount onto the file or folder that `target` refers to. Source: move_mount(2).
+pub fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    Ok(move_mount(mount, c"", target, c"", flags)?)
+}
+
+/// The kernel's `struct mount_attr`.
+#[repr(C)]
+#[derive(Default)]
+struct MountAttr {
+    attr_set: u64,
+    attr_clr: u64,
+    propagation: u64,
+    userns_fd: u64,
+}
+
+/// Sets attributes of the mount that `mount` refers to, and of all below it if `recursive`. Source: mount_setattr(2).
+pub fn set_attributes(mount: BorrowedFd<'_>, set: MountAttrFlags, recursive: bool) -> io::Result<()> {
+    setattr(mount, &MountAttr { attr_set: u64::from(set.bits()), ..MountAttr::default() }, recursive)
+}
+
+/// Sets how mount events spread (`MS_PRIVATE`, `MS_SLAVE`, …). Source: mount_setattr(2), "propagation".
+pub fn set_propagation(mount: BorrowedFd<'_>, propagation: u64, recursive: bool) -> io::Result<()> {
+    setattr(mount, &MountAttr { propagation, ..MountAttr::default() }, recursive)
+}
+
+fn setattr(mount: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> io::Result<()> {
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is an empty C string, `attr` a valid struct of the size that is given.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            std::ptr::from_ref(attr),
+            size_of::<MountAttr>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Makes the whole tree of this mount namespace a slave of where it came from: nothing done here gets out.
+pub fn isolate_propagation() -> io::Result<()> {
+    use rustix::mount::{MountPropagationFlags, mount_change};
+    Ok(mount_change(c"/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?)
+}
+
+/// mount(2) of an overlay: the only one that is given more options than fsconfig(2) takes in one string.
+pub fn overlay(target: &CStr, options: &CStr) -> io::Result<()> {
+    use rustix::mount::{MountFlags, mount};
+    Ok(mount(c"overlay", target, c"overlay", MountFlags::empty(), Some(options))?)
+}
+
+/// Makes the folder `root` the root of this mount namespace, and lets go of the old one. The working directory is the new
+/// root afterwards. Source: pivot_root(2), "pivot_root(".", ".")".
+pub fn pivot(root: BorrowedFd<'_>) -> io::Result<()> {
+    rustix::process::fchdir(root)?;
+    // SAFETY: both arguments are valid C strings.
+    if unsafe { libc::syscall(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    rustix::mount::unmount(c".", rustix::mount::UnmountFlags::DETACH)?;
+    rustix::process::chdir(c"/")?;
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! Processes: fork by clone3(2), and waiting by pidfd.
+#![expect(unsafe_code, reason = "clone3(2) and waitid(2) have no safe wrapper with these flags")]
+
+use std::convert::Infallible;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+
+use nix::sched::CloneFlags;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+/// A child that has not been waited for, held by pidfd, so that its number cannot be mistaken for another's.
+#[derive(Debug)]
+pub struct Child {
+    /// The pid as this process sees it.
+    pub pid: i32,
+    /// The pidfd: readable when the child has ended.
+    pub pidfd: OwnedFd,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It exited with this code.
+    Exited(i32),
+    /// This signal killed it.
+    Killed(i32),
+}
+
+impl Ended {
+    /// The exit code as a shell would have it: 128 + n for signal n.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Exited(code) => code,
+            Self::Killed(signal) => 128 + signal,
+        }
+    }
+}
+
+impl Child {
+    /// Waits until the child has ended, and reaps it.
+    pub fn wait(&self) -> io::Result<Ended> {
+        wait_pidfd(self.pidfd.as_fd())
+    }
+
+    /// Sends a signal; fine if the child has ended.
+    pub fn signal(&self, number: i32) -> io::Result<()> {
+        signal_pidfd(self.pidfd.as_fd(), number)
+    }
+}
+
+/// Waits for the child that `pidfd` refers to, and reaps it. Source: waitid(2), `P_PIDFD`.
+pub fn wait_pidfd(pidfd: BorrowedFd<'_>) -> io::Result<Ended> {
+    loop {
+        match waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED) {
+            Ok(Some(status)) => {
+                return Ok(match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => Ended::Exited(code),
+                    (None, Some(signal)) => Ended::Killed(signal),
+                    (None, None) => Ended::Exited(0),
+                });
+            }
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Sends signal `number` by pidfd; fine if the process has ended. Source: pidfd_send_signal(2).
+pub fn signal_pidfd(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
+    // SAFETY: pidfd is an open descriptor; the kernel reads no memory because the siginfo pointer is null.
+    let result = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), number, std::ptr::null::<libc::siginfo_t>(), 0)
+    };
+    match io::Error::last_os_error() {
+        _ if result == 0 => Ok(()),
+        error if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+        error => Err(error),
+    }
+}
+
+/// Opens a pidfd on any process. Source: pidfd_open(2).
+pub fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
+    let pid = rustix::process::Pid::from_raw(pid).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
+    Ok(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?)
+}
+
+/// What a clone shall have beyond a plain fork.
+#[derive(Debug, Default)]
+pub struct CloneOptions<'a> {
+    /// New namespaces, and `CLONE_PARENT` for a child of our own parent.
+    pub flags: Option<CloneFlags>,
+    /// The cgroup that the child is born in. Source: clone(2), `CLONE_INTO_CGROUP`.
+    pub cgroup: Option<BorrowedFd<'a>>,
+}
+
+/// The kernel's `struct clone_args`, `CLONE_ARGS_SIZE_VER2`.
+#[repr(C, align(8))]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Forks, and runs `body` in the child, which never returns from here: it ends by `execve` or, with the code that `body`
+/// gives, by `_exit`, so that no destructor or exit handler of this process runs twice.
+///
+/// Fails with `EAGAIN`-like errors of clone3(2), and with `EDEADLK` if this process has a second thread: then a lock could
+/// be held for ever in the child, and `unshare(CLONE_NEWUSER)` would fail (style.md, "One thread until exec").
+pub fn fork(options: &CloneOptions<'_>, body: impl FnOnce() -> i32) -> io::Result<Child> {
+    if has_threads() {
+        return Err(io::Error::from_raw_os_error(libc::EDEADLK));
+    }
+    let mut pidfd: libc::c_int = -1;
+    let flags = options.flags.unwrap_or(CloneFlags::empty());
+    let mut args = CloneArgs {
+        flags: u64::from(flags.bits().cast_unsigned()) | u64::from(libc::CLONE_PIDFD.cast_unsigned()),
+        pidfd: (&raw mut pidfd) as u64,
+        // The child of our parent sends our parent the signal that we would; clone3 wants 0 there.
+        exit_signal: if flags.contains(CloneFlags::CLONE_PARENT) { 0 } else { libc::SIGCHLD as u64 },
+        ..CloneArgs::default()
+    };
+    if let Some(cgroup) = options.cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = u64::from(cgroup.as_raw_fd().unsigned_abs());
+    }
+    // SAFETY: no other thread exists (checked above), so locks and heap are consistent in the child, which leaves only
+    // through execve or _exit. Without CLONE_VM and with a null stack the child runs on its own copy of this stack.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        0 => exit_now(body()),
+        pid => {
+            let pid = i32::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?;
+            // SAFETY: clone3 succeeded with CLONE_PIDFD, so the kernel has stored a new descriptor that nobody else owns.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Ok(Child { pid, pidfd })
+        }
+    }
+}
+
+/// Ends this process at once, without destructors and exit handlers. Source: _exit(2).
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit does not return and touches no memory of ours.
+    unsafe { libc::_exit(code) }
+}
+
+fn has_threads() -> bool {
+    // The link count of a process's task folder is its number of threads plus two.
+    rustix::fs::stat("/proc/self/task").is_ok_and(|stat| stat.st_nlink > 3)
+}
+
+/// Replaces this process by `program`; returns only the error. Source: execveat(2), `AT_EMPTY_PATH`.
+pub fn exec_fd(program: BorrowedFd<'_>, argv: &[std::ffi::CString], env: &[std::ffi::CString]) -> io::Error {
+    let error = nix::unistd::execveat(program, c"", argv, env, nix::fcntl::AtFlags::AT_EMPTY_PATH);
+    let error: Result<Infallible, nix::errno::Errno> = error;
+    match error {
+        Err(errno) => errno.into(),
+        Ok(never) => match never {},
+    }
+}
+
+/// Field 22 of `/proc/PID/stat`, the start time in clock ticks since boot, by which a reused pid is told from the one that
+/// was meant; `None` if there is no such process. Source: proc_pid_stat(5).
+pub fn start_time(pid: i32) -> Option<u64> {
+    let stat = super::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the name in parentheses and may hold anything, also `)`.
+    let (_, rest) = stat.rsplit_once(')')?;
+    // A zombie has ended: only its parent has not looked yet.
+    let mut fields = rest.split_ascii_whitespace();
+    if fields.next()? == "Z" {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+/// The kernel's id of this boot.
+pub fn boot_id() -> Result<String, super::fs::PathError> {
+    Ok(super::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned())
+}
+
+/// Makes this process adopt the orphans among its descendants. Source: PR_SET_CHILD_SUBREAPER(2const).
+pub fn become_subreaper() -> io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Closes every descriptor from `first` on. Source: close_range(2).
+pub fn close_from(first: u32) -> io::Result<()> {
+    // SAFETY: called only right before exec or at the start of a forked child, which then uses no OwnedFd from `first` on.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Marks every descriptor from `first` on close-on-exec. Source: close_range(2), `CLOSE_RANGE_CLOEXEC`.
+pub fn cloexec_from(first: u32) -> io::Result<()> {
+    // SAFETY: sets a flag on descriptors; closes none.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Gives unused heap back to the kernel: for a process that will idle for long. Source: malloc_trim(3).
+pub fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim only releases free memory at the top of the heap and within it.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Makes `fd` also available as descriptor `number`, without close-on-exec; an open descriptor `number` is replaced.
+pub fn place(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
+    if fd.as_raw_fd() == number {
+        // SAFETY: F_SETFD changes a flag of an open descriptor only.
+        return match unsafe { libc::fcntl(number, libc::F_SETFD, 0) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        };
+    }
+    // SAFETY: the caller is about to exec, or owns `number` by convention (0, 1, 2, the namespace's number); no OwnedFd of
+    // this process refers to it.
+    match unsafe { libc::dup2(fd.as_raw_fd(), number) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// The caller's own descriptor 0, 1 or 2, if it is open.
+pub fn standard(number: i32) -> Option<BorrowedFd<'static>> {
+    // SAFETY: F_GETFD on any number is harmless.
+    let open = unsafe { libc::fcntl(number, libc::F_GETFD) } != -1;
+    // SAFETY: 0, 1 and 2 are never closed by rc, only replaced by dup2; the check above saw it open.
+    open.then(|| unsafe { BorrowedFd::borrow_raw(number) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn start_time_tells_this_process_and_no_other() {
+        let me = i32::try_from(std::process::id()).expect("pid");
+        assert!(start_time(me).is_some());
+        assert_eq!(start_time(i32::MAX), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! Paths inside a root that somebody else made: every component is resolved beneath the root's descriptor, symlinks
+//! included, so that nothing outside can be named (safety.md, rule 2).
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
+
+const RESOLVE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
+
+/// Opens `path` as it looks from inside `root`: absolute links and `..` stay below it. `flags` always gain `O_CLOEXEC`.
+///
+/// Source: openat2(2), `RESOLVE_IN_ROOT`. `EAGAIN` (a rename raced with `..`) is tried again.
+pub fn open_in(root: impl AsFd, path: impl AsRef<Path>, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+    let path = path.as_ref();
+    // An empty path, or one of slashes alone, is the root itself.
+    let relative = path.as_os_str().as_bytes().iter().all(|b| *b == b'/');
+    let path = if relative { Path::new(".") } else { path };
+    for _ in 0..128 {
+        match openat2(&root, path, flags | OFlags::CLOEXEC, mode, RESOLVE) {
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::EAGAIN))
+}
+
+/// A reference (`O_PATH`) to whatever `path` names in the root.
+pub fn find(root: impl AsFd, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+    open_in(root, path, OFlags::PATH, Mode::empty())
+}
+
+/// A reference to the folder `path`; missing folders on the way are made with mode 0755.
+pub fn make_folders(root: impl AsFd, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+    let path = path.as_ref();
+    match open_in(&root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        other => return other,
+    }
+    let (parent, name) = split(path)?;
+    let parent = make_folders(&root, parent)?;
+    match mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // Resolved from the root once more: what is there may be a link that somebody has just put in.
+    open_in(&root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
+}
+
+/// A reference to the file `path`, which is made empty (0644) if missing, with the folders on its way.
+pub fn make_file(root: impl AsFd, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+    let path = path.as_ref();
+    match find(&root, path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        other => return other,
+    }
+    let (parent, name) = split(path)?;
+    let parent = make_folders(&root, parent)?;
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match openat(&parent, name, flags, Mode::from_raw_mode(0o644)) {
+        Ok(_) | Err(rustix::io::Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    find(&root, path)
+}
+
+fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => Ok((parent, name)),
+        _ => Err(io::Error::from_raw_os_error(libc::ENOENT)),
+    }
+}
+
+/// The path of an open file, as the kernel has it now, from this process' root.
+pub fn path_of(fd: BorrowedFd<'_>) -> io::Result<std::path::PathBuf> {
+    use std::os::fd::AsRawFd as _;
+    let path = rustix::fs::readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()), Vec::new())?;
+    Ok(OsStr::from_bytes(path.as_bytes()).into())
+}

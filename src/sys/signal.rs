@@ -1,0 +1,62 @@
+//! Signals as events: blocked, and read from a descriptor.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+/// Blocked signals, as a descriptor to poll. The mask is process-wide and inherited by fork; [`unblock_all`] undoes it.
+#[derive(Debug)]
+pub struct Signals(SignalFd);
+
+impl Signals {
+    /// Blocks every signal but those that cannot be or must not be (SIGKILL, SIGSTOP, faults), and opens the descriptor.
+    pub fn all() -> io::Result<Self> {
+        let mut set = SigSet::all();
+        for fault in [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGTRAP, Signal::SIGABRT]
+        {
+            set.remove(fault);
+        }
+        Self::of(&set)
+    }
+
+    /// Blocks these signals, and opens the descriptor.
+    pub fn only(signals: &[Signal]) -> io::Result<Self> {
+        Self::of(&signals.iter().copied().collect())
+    }
+
+    fn of(set: &SigSet) -> io::Result<Self> {
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(set), None)?;
+        Ok(Self(SignalFd::with_flags(set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
+    }
+
+    /// The number of the next pending signal and whether the kernel itself sent it (as the terminal does); `None` if there
+    /// is none.
+    pub fn take(&mut self) -> io::Result<Option<Arrived>> {
+        Ok(self
+            .0
+            .read_signal()?
+            .map(|info| Arrived { number: i32::try_from(info.ssi_signo).unwrap_or_default(), sender: info.ssi_pid }))
+    }
+}
+
+/// A signal that has arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived {
+    /// Its number.
+    pub number: i32,
+    /// The pid of its sender; 0 if it is the kernel.
+    pub sender: u32,
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Blocks no signal any more: before execve, because the mask is kept across it.
+pub fn unblock_all() -> io::Result<()> {
+    Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?)
+}

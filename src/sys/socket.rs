@@ -1,0 +1,95 @@
+//! Local sequenced-packet sockets that carry small messages with descriptors.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen, recvmsg, sendmsg,
+    socket_with, socketpair, sockopt,
+};
+
+/// The most descriptors that one message carries.
+pub const MAX_DESCRIPTORS: usize = 8;
+
+/// Makes two connected sockets that keep message boundaries.
+pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}
+
+/// Listens on a new socket file named `name` in the folder `dir`. The path is built on the descriptor, because a socket's
+/// path holds 107 bytes at most and the runtime folder may be long or gone.
+pub fn listen_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    bind(&socket, &address(dir, name)?)?;
+    listen(&socket, 64)?;
+    Ok(socket)
+}
+
+/// Connects to the socket file `name` in the folder `dir`.
+pub fn connect_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    connect(&socket, &address(dir, name)?)?;
+    Ok(socket)
+}
+
+fn address(dir: BorrowedFd<'_>, name: &str) -> io::Result<SocketAddrUnix> {
+    use std::os::fd::AsRawFd as _;
+    Ok(SocketAddrUnix::new(format!("/proc/self/fd/{}/{name}", dir.as_raw_fd()))?)
+}
+
+/// Accepts a connection from a process of our own user; others are turned away (safety.md, X16).
+pub fn accept(listener: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
+    let socket = accept_with(listener, SocketFlags::CLOEXEC)?;
+    let peer = sockopt::socket_peercred(&socket)?;
+    Ok((peer.uid == rustix::process::geteuid()).then_some(socket))
+}
+
+/// Sends one message with up to [`MAX_DESCRIPTORS`] descriptors; a peer that is gone is `EPIPE`, not a signal.
+pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::Error::from_raw_os_error(libc::E2BIG));
+    }
+    loop {
+        match sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(()),
+        }
+    }
+}
+
+/// A message as it came: how many bytes, and the descriptors, all close-on-exec.
+#[derive(Debug)]
+pub struct Received {
+    /// Bytes in the caller's buffer; 0 is the end of the connection.
+    pub length: usize,
+    /// The descriptors.
+    pub descriptors: Vec<OwnedFd>,
+}
+
+/// Receives one message into `buffer`; a message that is longer is `EMSGSIZE`. `None` if the peer has closed.
+pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<Received>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let message = loop {
+        match recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+            other => break other?,
+        }
+    };
+    let mut descriptors = Vec::new();
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            descriptors.extend(rights);
+        }
+    }
+    if message.flags.contains(rustix::net::ReturnFlags::TRUNC) {
+        return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
+    }
+    Ok((message.bytes > 0).then_some(Received { length: message.bytes, descriptors }))
+}

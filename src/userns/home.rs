@@ -1,0 +1,230 @@
+//! The user's namespace H: found, or made.
+
+use std::io::Read as _;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child as Helper, Stdio};
+
+use nix::sched::CloneFlags;
+use rustix::fs::{Mode, OFlags};
+
+use super::{Error, IdMap, helper};
+use crate::sys::fs::{self, AtPath as _};
+use crate::sys::lock::FileLock;
+use crate::sys::process::{Child, CloneOptions, fork};
+use crate::sys::{namespace, prctl};
+
+/// The user's namespace H, held by a descriptor, and announced in the runtime folder for as long as this process holds it.
+#[derive(Debug)]
+pub struct UserNamespace {
+    fd: OwnedFd,
+    announced: PathBuf,
+    by: u32,
+}
+
+/// H in the making: newuidmap and newgidmap run while the caller does something else.
+#[derive(Debug)]
+pub enum Pending {
+    /// It was there.
+    Found(UserNamespace),
+    /// The helpers run on the process that will be its first member.
+    Making {
+        /// The first member; it only waits, and ends when this is finished.
+        member: Child,
+        /// newuidmap and newgidmap; none if the maps are written already.
+        helpers: Vec<(String, Helper)>,
+        /// The map that they write.
+        map: IdMap,
+        /// The folder of announcements.
+        folder: PathBuf,
+        /// Held so that two first containers do not make two of them.
+        lock: FileLock,
+    },
+}
+
+impl UserNamespace {
+    /// Finds H by what live processes have announced in the runtime folder, or begins to make it with `map`.
+    ///
+    /// Fails where the kernel or the administrator allows no user namespaces; nothing is left behind.
+    pub fn begin(map: &IdMap, runtime: &Path) -> Result<Pending, Error> {
+        let folder = runtime.join("userns");
+        if let Some(found) = Self::announced(&folder, map)? {
+            return Ok(Pending::Found(found));
+        }
+        fs::create_dir_all(&folder)?;
+        let lock = FileLock::exclusive(folder.join("lock"))?;
+        if let Some(found) = Self::announced(&folder, map)? {
+            return Ok(Pending::Found(found));
+        }
+        make(map, folder, lock)
+    }
+
+    /// [`begin`](Self::begin), then [`Pending::finish`].
+    pub fn open(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
+        Self::begin(map, runtime)?.finish()
+    }
+
+    /// Tries each announcement, a symlink `PID → /proc/PID/fd/N#KEY`, until one leads to a user namespace that this user
+    /// owns. Those that lead nowhere are swept: their process was killed. (The key tells the map, so that a change of
+    /// ranges makes another H.)
+    fn announced(folder: &Path, map: &IdMap) -> Result<Option<Self>, Error> {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let key = map.key();
+        for entry in entries.flatten() {
+            let Ok(target) = fs::read_link(entry.path()) else { continue };
+            let Some((path, its_key)) = target.to_str().and_then(|target| target.split_once('#')) else { continue };
+            match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+                Ok(fd) if namespace::is_user_namespace_of(fd.as_fd(), rustix::process::geteuid().as_raw()) => {
+                    if its_key == key {
+                        return Ok(Some(Self::announce(fd, map, folder)));
+                    }
+                }
+                // Another may be sweeping the same one.
+                _ => drop(fs::remove_file(entry.path())),
+            }
+        }
+        Ok(None)
+    }
+
+    /// An announcement that cannot be written costs later commands time only.
+    fn announce(fd: OwnedFd, map: &IdMap, folder: &Path) -> Self {
+        let by = std::process::id();
+        let announced = folder.join(by.to_string());
+        let target = format!("/proc/{by}/fd/{}#{}", fd.as_raw_fd(), map.key());
+        if fs::symlink(&target, &announced).is_err() {
+            // A process of the same number was killed.
+            drop(fs::remove_file(&announced));
+            drop(fs::symlink(&target, &announced));
+        }
+        Self { fd, announced, by }
+    }
+
+    /// The descriptor.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Makes the calling process, which has one thread, root in H.
+    pub fn enter(&self) -> Result<(), Error> {
+        namespace::join(self.fd.as_fd(), CloneFlags::CLONE_NEWUSER)
+            .map_err(|source| Error::System { action: "enter the user's namespace", source })
+    }
+}
+
+impl Drop for UserNamespace {
+    fn drop(&mut self) {
+        // A forked child must not withdraw what its parent has announced.
+        if self.by == std::process::id() {
+            drop(fs::remove_file(&self.announced));
+        }
+    }
+}
+
+fn make(map: &IdMap, folder: PathBuf, lock: FileLock) -> Result<Pending, Error> {
+    let options = CloneOptions { flags: Some(CloneFlags::CLONE_NEWUSER), cgroup: None };
+    let member = fork(&options, || {
+        // Only its namespace matters. It ends when the maker kills it, or dies.
+        if prctl::die_with_parent().is_err() {
+            return 1;
+        }
+        loop {
+            nix::unistd::pause();
+        }
+    })
+    .map_err(|source| Error::Refused { source })?;
+    let helpers = match write_maps(map, member.pid) {
+        Ok(helpers) => helpers,
+        Err(error) => {
+            end(&member);
+            return Err(error);
+        }
+    };
+    Ok(Pending::Making { member, helpers, map: map.clone(), folder, lock })
+}
+
+fn write_maps(map: &IdMap, pid: i32) -> Result<Vec<(String, Helper)>, Error> {
+    let privileged = rustix::process::geteuid().is_root();
+    if map.is_single() || privileged {
+        if !privileged {
+            // Without it a user could drop a group that denies access (user_namespaces(7)).
+            fs::write(format!("/proc/{pid}/setgroups"), "deny")?;
+        }
+        fs::write(format!("/proc/{pid}/gid_map"), map.gid_lines())?;
+        fs::write(format!("/proc/{pid}/uid_map"), map.uid_lines())?;
+        return Ok(Vec::new());
+    }
+    let mut helpers = Vec::with_capacity(2);
+    for (program, lines) in [("newuidmap", map.uid_lines()), ("newgidmap", map.gid_lines())] {
+        let path = helper::find(program).unwrap_or_else(|| PathBuf::from("/usr/bin").join(program));
+        let child = helper::command(&path)
+            .arg(pid.to_string())
+            .args(lines.split_ascii_whitespace())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .at("run", &path)?;
+        helpers.push((path.display().to_string(), child));
+    }
+    Ok(helpers)
+}
+
+impl Pending {
+    /// Waits for the helpers, and opens H.
+    ///
+    /// Fails with what newuidmap or newgidmap said; the first member is gone then.
+    pub fn finish(self) -> Result<UserNamespace, Error> {
+        let (member, helpers, map, folder, lock) = match self {
+            Self::Found(found) => return Ok(found),
+            Self::Making { member, helpers, map, folder, lock } => (member, helpers, map, folder, lock),
+        };
+        let mut failure = None;
+        for (program, mut child) in helpers {
+            let mut said = String::new();
+            if let Some(mut stderr) = child.stderr.take() {
+                // What cannot be read is only missing from the sentence.
+                drop(stderr.read_to_string(&mut said));
+            }
+            match child.wait() {
+                Ok(status) if status.success() => {}
+                Ok(status) if said.trim().is_empty() => failure = Some((program, status.to_string())),
+                Ok(_) => failure = Some((program, said.trim().to_owned())),
+                Err(error) => failure = Some((program, error.to_string())),
+            }
+        }
+        let path = format!("/proc/{}/ns/user", member.pid);
+        let opened = rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).at("open", &path);
+        end(&member);
+        let made = match failure {
+            Some((program, said)) => Err(Error::Helper { program, said }),
+            None => Ok(UserNamespace::announce(opened?, &map, &folder)),
+        };
+        drop(lock);
+        made
+    }
+}
+
+fn end(member: &Child) {
+    // Both can only fail if it has ended already.
+    drop(member.signal(libc::SIGKILL));
+    drop(member.wait());
+}
+
+/// Reads the switches that usually cause a refusal, and names the one to turn.
+pub(super) fn why_refused() -> String {
+    let reads = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
+    if reads("/proc/sys/user/max_user_namespaces", "0") {
+        "user namespaces are switched off: `sudo sysctl user.max_user_namespaces=15000`".to_owned()
+    } else if reads("/proc/sys/kernel/unprivileged_userns_clone", "0") {
+        "user namespaces are switched off for users: `sudo sysctl kernel.unprivileged_userns_clone=1`".to_owned()
+    } else if reads("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
+        "AppArmor keeps user namespaces from unprivileged programs: give rc a profile with `userns,`, or \
+         `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`"
+            .to_owned()
+    } else {
+        "a seccomp filter or a container around rc forbids user namespaces".to_owned()
+    }
+}

@@ -1,0 +1,266 @@
+//! Which ids the user has: `/etc/subuid`, `/etc/subgid`, getsubids.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::{Error, helper};
+use crate::sys::fs;
+
+/// A run of ids: `count` ids from `inside` on are those from `outside` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// The first id in H.
+    pub inside: u32,
+    /// The first id on the host.
+    pub outside: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// Why there is only one id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Single {
+    /// `/etc/subuid` or `/etc/subgid` has no line for the user.
+    NoRange {
+        /// Which of the two.
+        file: &'static str,
+        /// The user's name.
+        user: String,
+    },
+    /// newuidmap or newgidmap is not installed.
+    NoHelper {
+        /// Which of the two.
+        program: &'static str,
+    },
+    /// It was asked for.
+    Chosen,
+}
+
+impl Single {
+    /// One sentence that names what an administrator must add.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::NoRange { file, user } => format!(
+                "`{file}` has no line for `{user}`, so containers have one user id: \
+                 `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`"
+            ),
+            Self::NoHelper { program } => {
+                format!("`{program}` is not installed, so containers have one user id: `sudo apt install uidmap`")
+            }
+            Self::Chosen => "one user id was asked for".to_owned(),
+        }
+    }
+}
+
+/// The map of the user's namespace H.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdMap {
+    /// User ids.
+    pub uids: Vec<Extent>,
+    /// Group ids.
+    pub gids: Vec<Extent>,
+    /// Why it is one id, if it is.
+    pub single: Option<Single>,
+}
+
+/// The first id of the range that root gives its containers where `/etc/subuid` has no line for root: above what systemd
+/// (524288…) and useradd (100000…) hand out.
+const ROOT_RANGE: u32 = 0x4000_0000;
+
+impl IdMap {
+    /// The map of the calling user: 0 is the user, 1 and up are the subordinate ids; one id where there are none.
+    ///
+    /// `RC_SINGLE_ID=1` in the environment asks for one id. Fails only if a file that exists cannot be read.
+    /// Source: subuid(5), subgid(5), newuidmap(1).
+    pub fn detect() -> Result<Self, Error> {
+        let uid = rustix::process::geteuid().as_raw();
+        let gid = rustix::process::getegid().as_raw();
+        if std::env::var_os("RC_SINGLE_ID").is_some_and(|v| v == "1") {
+            return Ok(Self::one(uid, gid, Single::Chosen));
+        }
+        let user = user_name(uid);
+        let names = [user.as_str(), &uid.to_string()];
+        let by_nss = asks_nss();
+        let mut uids = ranges("/etc/subuid", &names, by_nss.then_some((user.as_str(), None)))?;
+        let mut gids = ranges("/etc/subgid", &names, by_nss.then_some((user.as_str(), Some("-g"))))?;
+        if uid == 0 {
+            // Root needs no line: it may map whatever it likes.
+            for ranges in [&mut uids, &mut gids] {
+                if ranges.is_empty() {
+                    ranges.push((ROOT_RANGE, 65536));
+                }
+            }
+        }
+        for (ranges, file) in [(&uids, "/etc/subuid"), (&gids, "/etc/subgid")] {
+            if ranges.is_empty() {
+                return Ok(Self::one(uid, gid, Single::NoRange { file, user }));
+            }
+        }
+        if uid != 0 {
+            for program in ["newuidmap", "newgidmap"] {
+                if helper::find(program).is_none() {
+                    return Ok(Self::one(uid, gid, Single::NoHelper { program }));
+                }
+            }
+        }
+        Ok(Self { uids: extents(uid, &uids), gids: extents(gid, &gids), single: None })
+    }
+
+    fn one(uid: u32, gid: u32, why: Single) -> Self {
+        Self { uids: extents(uid, &[]), gids: extents(gid, &[]), single: Some(why) }
+    }
+
+    /// Whether there is only one id.
+    pub fn is_single(&self) -> bool {
+        self.single.is_some()
+    }
+
+    /// The folder below `layers/` of what was unpacked for this map: `one`, or the host ids in order, so that another
+    /// range unpacks anew.
+    pub fn key(&self) -> String {
+        if self.is_single() {
+            return "one".to_owned();
+        }
+        let text = |extents: &[Extent]| {
+            extents.iter().map(|e| format!("{}+{}", e.outside, e.count)).collect::<Vec<_>>().join(",")
+        };
+        let (uids, gids) = (text(&self.uids), text(&self.gids));
+        let tail = |ids: &str| ids.split_once(',').map_or(String::new(), |(_, tail)| tail.to_owned());
+        if tail(&uids) == tail(&gids) { format!("u{uids}") } else { format!("u{uids};g{gids}") }
+    }
+
+    /// The content of `/proc/PID/uid_map` for H.
+    pub fn uid_lines(&self) -> String {
+        lines(&self.uids)
+    }
+
+    /// The content of `/proc/PID/gid_map` for H.
+    pub fn gid_lines(&self) -> String {
+        lines(&self.gids)
+    }
+
+    /// The map of a container beneath H: every id as it is, a line for each extent of H, since a line may not span two.
+    /// With one id, `user` and `group` are the ids that it shows as.
+    pub fn nested(&self, user: u32, group: u32) -> (String, String) {
+        if self.is_single() {
+            return (format!("{user} 0 1\n"), format!("{group} 0 1\n"));
+        }
+        let identity =
+            |extents: &[Extent]| lines(&extents.iter().map(|e| Extent { outside: e.inside, ..*e }).collect::<Vec<_>>());
+        (identity(&self.uids), identity(&self.gids))
+    }
+
+    /// How many user ids containers have; ids from 0 to one less are mapped.
+    pub fn count(&self) -> u32 {
+        self.uids.iter().map(|e| e.count).fold(0, u32::saturating_add)
+    }
+}
+
+fn lines(extents: &[Extent]) -> String {
+    extents.iter().fold(String::new(), |mut text, e| {
+        writeln!(text, "{} {} {}", e.inside, e.outside, e.count).unwrap_or_default();
+        text
+    })
+}
+
+fn extents(own: u32, ranges: &[(u32, u32)]) -> Vec<Extent> {
+    let mut all = vec![Extent { inside: 0, outside: own, count: 1 }];
+    let mut next = 1u32;
+    for &(outside, count) in ranges {
+        all.push(Extent { inside: next, outside, count });
+        next = next.saturating_add(count);
+    }
+    // A map holds 340 lines (user_namespaces(7)).
+    all.truncate(340);
+    all
+}
+
+/// The ranges of the user in one file, `name:start:count` by name or number.
+fn ranges(file: &'static str, names: &[&str], nss: Option<(&str, Option<&str>)>) -> Result<Vec<(u32, u32)>, Error> {
+    if let Some((user, flag)) = nss
+        && let Some(said) = helper::output("getsubids", &[flag.unwrap_or(user), if flag.is_some() { user } else { "" }])
+    {
+        return Ok(parse_getsubids(&said));
+    }
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(parse_ranges(&text, names)),
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn parse_ranges(text: &str, names: &[&str]) -> Vec<(u32, u32)> {
+    text.lines()
+        .filter_map(|line| {
+            let mut fields = line.trim().split(':');
+            let owner = fields.next()?;
+            let range = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+            (names.contains(&owner) && range.1 > 0).then_some(range)
+        })
+        .collect()
+}
+
+/// getsubids(1) prints `N: user start count`.
+fn parse_getsubids(text: &str) -> Vec<(u32, u32)> {
+    text.lines()
+        .filter_map(|line| {
+            let mut fields = line.split_ascii_whitespace().skip(2);
+            Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+        })
+        .collect()
+}
+
+/// Whether nsswitch.conf(5) sends subordinate ids elsewhere than to the files.
+fn asks_nss() -> bool {
+    fs::read_to_string("/etc/nsswitch.conf").is_ok_and(|text| {
+        text.lines().any(|line| line.strip_prefix("subid:").is_some_and(|source| source.trim() != "files"))
+    })
+}
+
+/// The user's name: from `/etc/passwd`, from getent for users that live elsewhere, else the number.
+fn user_name(uid: u32) -> String {
+    let own_line = |text: &str| {
+        text.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+        })
+    };
+    fs::read_to_string(Path::new("/etc/passwd"))
+        .ok()
+        .and_then(|text| own_line(&text))
+        .or_else(|| helper::output("getent", &["passwd", &uid.to_string()]).and_then(|text| own_line(&text)))
+        .unwrap_or_else(|| uid.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_go_by_name_or_number_and_nothing_else() {
+        let text = "ann:100000:65536\n# x\nbob:1:2\n1000:300000:10\nann:x:1\nann:5:0\n";
+        assert_eq!(parse_ranges(text, &["ann", "1000"]), [(100_000, 65536), (300_000, 10)]);
+    }
+
+    #[test]
+    fn a_nested_line_never_spans_two_extents_of_h() {
+        let map = IdMap { uids: extents(1000, &[(100_000, 10), (200_000, 5)]), gids: extents(1000, &[]), single: None };
+        assert_eq!(map.uid_lines(), "0 1000 1\n1 100000 10\n11 200000 5\n");
+        assert_eq!(map.nested(0, 0).0, "0 0 1\n1 1 10\n11 11 5\n");
+        assert_eq!(map.count(), 16);
+    }
+
+    #[test]
+    fn another_range_has_another_key() {
+        let map =
+            |start| IdMap { uids: extents(1000, &[(start, 10)]), gids: extents(1000, &[(start, 10)]), single: None };
+        assert_eq!(map(100_000).key(), "u1000+1,100000+10");
+        assert_ne!(map(100_000).key(), map(200_000).key());
+    }
+
+    #[test]
+    fn getsubids_output_is_read() {
+        assert_eq!(parse_getsubids("0: ann 100000 65536\n"), [(100_000, 65536)]);
+    }
+}

@@ -1,0 +1,57 @@
+//! Work on files of mapped owners: done by a forked child that is root in H.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+
+use nix::fcntl::OFlag;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Error, UserNamespace};
+use crate::sys::process::{CloneOptions, Ended, exit_now, fork};
+use crate::sys::{prctl, signal};
+
+/// What came of work in the namespace.
+pub type Inside<T, E> = Result<Result<T, E>, Error>;
+
+/// Runs `work` in a child that is root in `home`, waits for it, and gives its result. The child has one thread and may start
+/// more. If this process dies, the child is killed.
+///
+/// Fails if the child cannot be made or dies; `work`'s own failure is the inner result.
+pub fn inside<T, E>(home: &UserNamespace, name: &str, work: impl FnOnce() -> Result<T, E>) -> Inside<T, E>
+where
+    T: Serialize + DeserializeOwned,
+    E: Serialize + DeserializeOwned,
+{
+    let system = |action| move |source: std::io::Error| Error::System { action, source };
+    let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|e| system("make a pipe")(e.into()))?;
+    let mut read = File::from(read);
+    let child = fork(&CloneOptions::default(), || {
+        let done = || -> Result<(), Error> {
+            prctl::die_with_parent().map_err(system("set the parent-death signal"))?;
+            prctl::set_name(name).map_err(system("set the process name"))?;
+            signal::unblock_all().map_err(system("unblock signals"))?;
+            home.enter()
+        };
+        let answer: Result<Result<T, E>, String> = match done() {
+            Ok(()) => Ok(work()),
+            Err(error) => Err(error.to_string()),
+        };
+        let sent = serde_json::to_vec(&answer).is_ok_and(|bytes| File::from(write).write_all(&bytes).is_ok());
+        exit_now(i32::from(!sent))
+    })
+    .map_err(system("fork"))?;
+    // The child's end of the pipe was moved into its closure, which only ran there; ours is closed with it.
+    let mut bytes = Vec::new();
+    let got = read.read_to_end(&mut bytes);
+    let ended = child.wait().map_err(system("wait for a child"))?;
+    got.map_err(system("read from a child"))?;
+    match serde_json::from_slice::<Result<Result<T, E>, String>>(&bytes) {
+        Ok(Ok(result)) => Ok(result),
+        Ok(Err(said)) => Err(Error::Died(said)),
+        Err(_) => Err(Error::Died(match ended {
+            Ended::Exited(code) => format!("exit code {code}"),
+            Ended::Killed(signal) => format!("signal {signal}"),
+        })),
+    }
+}
