@@ -1,1 +1,263 @@
-//! Not yet built.
+//! The store: one folder, private to one user, that several rc processes work on at once.
+//!
+//! ```text
+//! ROOT/                     ~/.local/share/rc, 0700, files 0600
+//!   version                 the format's number, written last: its presence means that the folders are there
+//!   lock                    the store's lock, held for moments: shared by who starts to use an image, exclusive by who
+//!                           changes index.json or takes away what nothing refers to
+//!   ingest.lock             shared for as long as blobs and layers come in that no image names yet; garbage is
+//!                           collected only when it is free
+//!   images/                 a standard OCI image layout: oci-layout, index.json, blobs/ALGORITHM/HEX
+//!   layers/MAP/ALG-HEX/     one layer, unpacked for one id map: fs/, and owners where everything is stored as the user
+//!   containers/ names/ volumes/
+//!   tmp/                    what is half-made; whoever makes it holds a flock on it, so a free lock means a dead maker
+//!   trash/                  what is being removed
+//! ```
+//!
+//! Nothing half-made has a name outside `tmp/`: it is checked, synced and only then renamed. Lock order: container, image,
+//! network, volume, store (`lock`); `ingest.lock` comes before `lock`; blob and layer stages come in between.
+
+mod blob;
+mod descriptor;
+mod hash;
+mod index;
+mod stage;
+
+use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
+
+pub use blob::{BlobWriter, MANIFEST_LIMIT};
+pub use descriptor::{Descriptor, Platform};
+pub use hash::Hasher;
+pub use index::{IndexEntry, REF_NAME};
+
+use crate::sys::fs::{self, AtPath as _, Durability, PathError};
+use crate::sys::lock::FileLock;
+use crate::types::Digest;
+
+/// The format of the store that this rc writes.
+const VERSION: u32 = 1;
+
+/// Why the store could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file operation failed.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The store was written by a later rc.
+    #[error("the store `{}` has format {found}, this rc writes format {VERSION}", .root.display())]
+    Newer {
+        /// The store.
+        root: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// `version` holds no number.
+    #[error("the store `{}` is damaged: its `version` is no number", .root.display())]
+    BadVersion {
+        /// The store.
+        root: PathBuf,
+    },
+    /// The store's folder belongs to somebody else.
+    #[error("the store `{}` belongs to user {owner}, not to user {user}", .root.display())]
+    Foreign {
+        /// The store.
+        root: PathBuf,
+        /// Who owns it.
+        owner: u32,
+        /// Who runs rc.
+        user: u32,
+    },
+    /// Content is not what its digest says.
+    #[error("content has digest `{actual}`, expected `{expected}`")]
+    DigestMismatch {
+        /// What was asked for.
+        expected: Digest,
+        /// What came.
+        actual: Digest,
+    },
+    /// Content is longer or shorter than its descriptor says.
+    #[error("blob `{digest}` has {}, expected {expected} bytes", bytes(*.actual, *.expected))]
+    SizeMismatch {
+        /// The blob.
+        digest: Digest,
+        /// Bytes by the descriptor.
+        expected: u64,
+        /// Bytes that came; reading stops at one more than expected.
+        actual: u64,
+    },
+    /// A document is larger than we are willing to hold in memory.
+    #[error("`{digest}` has more than {limit} bytes")]
+    TooLarge {
+        /// The blob.
+        digest: Digest,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The blob is not in the store.
+    #[error("blob `{digest}` is not in the store")]
+    NoBlob {
+        /// The blob.
+        digest: Digest,
+    },
+    /// A document does not parse.
+    #[error("cannot parse {what}: {source}")]
+    Json {
+        /// The document, as a reader would say it.
+        what: String,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Newer { .. } => Some("use the rc that wrote it, or another store: `--root DIR`".to_owned()),
+            Self::Foreign { .. } => Some("run rc as that user, or use another store: `--root DIR`".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+fn bytes(actual: u64, expected: u64) -> String {
+    if actual > expected { "more bytes".to_owned() } else { format!("{actual} bytes") }
+}
+
+/// The store of one user; cheap to make and to clone, holds no lock.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Opens the store at `root` for reading and writing, and makes it if it is not there.
+    ///
+    /// Costs a stat and the reading of one small file. Fails if another user owns the folder or if a later rc wrote it.
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        let store = Self { root: root.to_owned() };
+        match fs::read_limited(root.join("version"), 32) {
+            Ok(text) => {
+                store.check_owner()?;
+                store.check_version(&text)?;
+            }
+            Err(error) if error.is_not_found() => store.create()?,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(store)
+    }
+
+    /// Opens the store at `root` to read: makes nothing, and takes a store of any version. What is not there reads as
+    /// empty, so that `ps` and `images` work in a read-only home and before the first image.
+    pub fn open_to_read(root: &Path) -> Result<Self, Error> {
+        let store = Self { root: root.to_owned() };
+        match store.check_owner() {
+            Err(Error::Path(error)) if error.is_not_found() => Ok(store),
+            other => other.map(|()| store),
+        }
+    }
+
+    fn check_owner(&self) -> Result<(), Error> {
+        use std::os::unix::fs::MetadataExt as _;
+        let owner = fs::metadata(&self.root)?.uid();
+        let user = geteuid().as_raw();
+        if owner == user { Ok(()) } else { Err(Error::Foreign { root: self.root.clone(), owner, user }) }
+    }
+
+    fn check_version(&self, text: &[u8]) -> Result<(), Error> {
+        let found = std::str::from_utf8(text).ok().and_then(|text| text.trim_end().parse::<u32>().ok());
+        match found {
+            Some(found) if found > VERSION => Err(Error::Newer { root: self.root.clone(), found }),
+            Some(_) => Ok(()),
+            None => Err(Error::BadVersion { root: self.root.clone() }),
+        }
+    }
+
+    /// Makes the folders. Several processes may do so at once: each step is fine when it was done already.
+    fn create(&self) -> Result<(), Error> {
+        fs::create_dir_all(&self.root)?;
+        self.check_owner()?;
+        // A folder that was there before may be open to others: setuid files of images must not be within their reach.
+        rustix::fs::chmod(&self.root, rustix::fs::Mode::RWXU).at("make private", &self.root)?;
+        for folder in [
+            self.images().join("blobs/sha256"),
+            self.root.join("layers"),
+            self.containers(),
+            self.names(),
+            self.volumes(),
+            self.tmp(),
+            self.trash(),
+        ] {
+            fs::create_dir_all(folder)?;
+        }
+        let _lock = self.lock_exclusive()?;
+        let layout = self.images().join("oci-layout");
+        fs::replace(layout, br#"{"imageLayoutVersion":"1.0.0"}"#, Durability::Synced)?;
+        if !self.index_path().exists() {
+            fs::replace(self.index_path(), index::EMPTY, Durability::Synced)?;
+        }
+        fs::replace(self.root.join("version"), format!("{VERSION}\n").as_bytes(), Durability::Synced)?;
+        Ok(())
+    }
+
+    /// The store's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// One folder per container, named by its id.
+    pub fn containers(&self) -> PathBuf {
+        self.root.join("containers")
+    }
+
+    /// Links from a container's name to its id.
+    pub fn names(&self) -> PathBuf {
+        self.root.join("names")
+    }
+
+    /// One folder per volume.
+    pub fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
+    }
+
+    /// Where half-made things live.
+    pub fn tmp(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// Where things go to be removed.
+    pub fn trash(&self) -> PathBuf {
+        self.root.join("trash")
+    }
+
+    /// The OCI image layout.
+    pub fn images(&self) -> PathBuf {
+        self.root.join("images")
+    }
+
+    fn index_path(&self) -> PathBuf {
+        self.root.join("images/index.json")
+    }
+
+    /// Waits for the store's lock, to look an image up and hold on to it: until this is dropped, nothing is taken away.
+    /// Hold it for moments only, from finding the image until the container's record names it.
+    pub fn lock_shared(&self) -> Result<FileLock, Error> {
+        Ok(FileLock::shared(self.root.join("lock"))?)
+    }
+
+    /// Waits for the store's lock, to change what refers to what.
+    pub fn lock_exclusive(&self) -> Result<FileLock, Error> {
+        Ok(FileLock::exclusive(self.root.join("lock"))?)
+    }
+
+    /// Announces that blobs and layers come in which no image names yet; held until the image is tagged. Does not wait
+    /// for other pulls.
+    pub fn begin_ingest(&self) -> Result<FileLock, Error> {
+        Ok(FileLock::shared(self.root.join("ingest.lock"))?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

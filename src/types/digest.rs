@@ -43,6 +43,11 @@ impl Digest {
         Self { algorithm: Algorithm::Sha256, hex: hex(&bytes) }
     }
 
+    /// The SHA-512 digest with these bytes.
+    pub fn sha512(bytes: [u8; 64]) -> Self {
+        Self { algorithm: Algorithm::Sha512, hex: hex(&bytes) }
+    }
+
     /// The digest of `bytes` by `algorithm`; `bytes` is a finished hash of the right length.
     ///
     /// Fails if the length does not fit the algorithm.

@@ -1,0 +1,202 @@
+//! Blobs: written under `tmp/` while they are hashed, named by their digest when whole.
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom, Write};
+use std::path::PathBuf;
+
+use super::{Error, Hasher, Store, stage};
+use crate::sys::fs::{self, AtPath as _};
+use crate::types::{Algorithm, Digest};
+
+/// The most bytes that a manifest, an index or a configuration may have (as containers/image limits them).
+pub const MANIFEST_LIMIT: u64 = 4 << 20;
+
+const CHUNK: usize = 256 << 10;
+
+impl Store {
+    /// Where the blob is, if it is there.
+    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.images().join("blobs").join(digest.algorithm().as_str()).join(digest.hex())
+    }
+
+    /// Whether the blob is in the store.
+    pub fn has_blob(&self, digest: &Digest) -> Result<bool, Error> {
+        match fs::symlink_metadata(self.blob_path(digest)) {
+            Ok(found) => Ok(found.is_file()),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opens a blob. Its content is as it was when it was named; who needs certainty hashes while reading.
+    pub fn open_blob(&self, digest: &Digest) -> Result<File, Error> {
+        fs::open(self.blob_path(digest))
+            .map_err(|error| if error.is_not_found() { Error::NoBlob { digest: digest.clone() } } else { error.into() })
+    }
+
+    /// Reads a small blob and checks its digest. Fails if it has more than `limit` bytes.
+    pub fn read_blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
+        let mut content = Vec::new();
+        let path = self.blob_path(digest);
+        self.open_blob(digest)?.take(limit + 1).read_to_end(&mut content).at("read", &path)?;
+        if content.len() as u64 > limit {
+            return Err(Error::TooLarge { digest: digest.clone(), limit });
+        }
+        let mut hash = Hasher::new(digest.algorithm());
+        hash.update(&content);
+        check(digest, hash.finish())?;
+        Ok(content)
+    }
+
+    /// Starts to write the blob `digest` of `size` bytes; `None` if it is in the store. Waits while another process writes the same
+    /// blob. A partial file of an earlier try is taken over: `offset` says how many bytes need not come again.
+    pub fn begin_blob(&self, digest: &Digest, size: u64) -> Result<Option<BlobWriter>, Error> {
+        if self.has_blob(digest)? {
+            return Ok(None);
+        }
+        let path = self.tmp().join(format!("blob-{}-{}", digest.algorithm().as_str(), digest.hex()));
+        let file = stage::claim_file(&path)?;
+        // Whoever had it before us may have finished it.
+        if self.has_blob(digest)? {
+            fs::remove_file(&path)?;
+            return Ok(None);
+        }
+        let expected = Some((digest.clone(), size));
+        let mut writer =
+            BlobWriter { store: self.clone(), path, file, hash: Hasher::new(digest.algorithm()), offset: 0, expected };
+        writer.rehash(size)?;
+        Ok(Some(writer))
+    }
+
+    /// Starts to write a blob whose digest is not known yet.
+    pub fn new_blob(&self) -> Result<BlobWriter, Error> {
+        let (path, file) = stage::new_file(&self.tmp(), "blob")?;
+        Ok(BlobWriter {
+            store: self.clone(),
+            path,
+            file,
+            hash: Hasher::new(Algorithm::Sha256),
+            offset: 0,
+            expected: None,
+        })
+    }
+
+    /// Writes a small blob whose content is at hand; fine if it is there.
+    pub fn put_blob(&self, content: &[u8]) -> Result<Digest, Error> {
+        let digest = Hasher::sha256(content);
+        if let Some(mut writer) = self.begin_blob(&digest, content.len() as u64)? {
+            writer.restart()?;
+            let path = writer.path.clone();
+            writer.write_all(content).at("write", path)?;
+            writer.finish()?;
+        }
+        Ok(digest)
+    }
+}
+
+fn check(expected: &Digest, actual: Digest) -> Result<(), Error> {
+    if *expected == actual { Ok(()) } else { Err(Error::DigestMismatch { expected: expected.clone(), actual }) }
+}
+
+/// A blob on its way into the store. Dropped unfinished, it leaves its partial file in `tmp/`, for the next try or the
+/// sweeper.
+///
+/// `write` takes what comes in order, and refuses the first byte beyond the expected size.
+#[derive(Debug)]
+pub struct BlobWriter {
+    store: Store,
+    path: PathBuf,
+    file: File,
+    hash: Hasher,
+    offset: u64,
+    expected: Option<(Digest, u64)>,
+}
+
+impl BlobWriter {
+    /// How many bytes are there already: ask for the rest only, or call [`BlobWriter::restart`].
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Throws away what is there: the sender cannot go on where an earlier try stopped.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        self.file.set_len(0).and_then(|()| self.file.rewind()).at("truncate", &self.path)?;
+        self.offset = 0;
+        if let Some((digest, _)) = &self.expected {
+            self.hash = Hasher::new(digest.algorithm());
+        }
+        Ok(())
+    }
+
+    /// Opens the bytes that are there already, to read them once more.
+    pub fn staged(&self) -> Result<impl Read + use<>, Error> {
+        Ok(fs::open(&self.path)?.take(self.offset))
+    }
+
+    /// Hashes what an earlier try left; more than `size` bytes are worthless.
+    fn rehash(&mut self, size: u64) -> Result<(), Error> {
+        let length = self.file.metadata().at("look at", &self.path)?.len();
+        if length > size {
+            return self.restart();
+        }
+        let mut buffer = vec![0; if length == 0 { 0 } else { CHUNK }];
+        while self.offset < length {
+            let count = self.file.read(&mut buffer).at("read", &self.path)?;
+            if count == 0 {
+                break;
+            }
+            self.hash.update(&buffer[..count]);
+            self.offset += count as u64;
+        }
+        self.file.seek(SeekFrom::Start(self.offset)).at("seek in", &self.path)?;
+        Ok(())
+    }
+
+    /// Checks size and digest, syncs, and names the blob. On failure nothing is left behind.
+    pub fn finish(self) -> Result<(Digest, u64), Error> {
+        let actual = self.hash.clone().finish();
+        if let Err(error) = self.check(&actual) {
+            fs::remove_file(&self.path)?;
+            return Err(error);
+        }
+        self.file.sync_data().at("sync", &self.path)?;
+        let target = self.store.blob_path(&actual);
+        if actual.algorithm() == Algorithm::Sha512
+            && let Some(folder) = target.parent()
+        {
+            fs::create_dir_all(folder)?;
+        }
+        fs::rename(&self.path, &target)?;
+        if let Some(folder) = target.parent() {
+            fs::sync_dir(folder)?;
+        }
+        Ok((actual, self.offset))
+    }
+
+    fn check(&self, actual: &Digest) -> Result<(), Error> {
+        let Some((digest, size)) = &self.expected else { return Ok(()) };
+        if self.offset != *size {
+            return Err(Error::SizeMismatch { digest: digest.clone(), expected: *size, actual: self.offset });
+        }
+        check(digest, actual.clone())
+    }
+}
+
+impl Write for BlobWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some((digest, size)) = &self.expected
+            && bytes.len() as u64 > size - self.offset
+        {
+            let error = Error::SizeMismatch { digest: digest.clone(), expected: *size, actual: size.saturating_add(1) };
+            return Err(io::Error::other(error));
+        }
+        self.file.write_all(bytes)?;
+        self.hash.update(bytes);
+        self.offset += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! `index.json`: which names refer to which manifests. One descriptor for each name, and one without a name for each image
+//! that has lost its last.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Descriptor, Error, Store};
+use crate::sys::fs::{self, Durability};
+use crate::types::{Digest, ImageReference};
+
+/// The annotation that holds an image's name. Source: image-spec annotations.md.
+pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// The annotation that holds the digest of the multi-platform index by which an image was pulled.
+const INDEX_DIGEST: &str = "io.rc.index.digest";
+
+/// The most bytes of index.json: tens of thousands of names.
+const LIMIT: u64 = 16 << 20;
+
+pub(super) const EMPTY: &[u8] =
+    br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+
+/// One line of index.json: a manifest, and the name that it goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// The name; `None` for an image that lost its last.
+    pub reference: Option<ImageReference>,
+    /// The manifest.
+    pub manifest: Descriptor,
+}
+
+impl IndexEntry {
+    /// The digest of the multi-platform index by which the image was pulled, if it was.
+    pub fn index_digest(&self) -> Option<Digest> {
+        self.manifest.annotations.get(INDEX_DIGEST).and_then(|text| text.parse().ok())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Index {
+    schema_version: u32,
+    #[serde(default)]
+    media_type: String,
+    manifests: Vec<Descriptor>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+impl Store {
+    /// All lines of index.json, in its order. Empty if there is no store yet.
+    pub fn index(&self) -> Result<Vec<IndexEntry>, Error> {
+        #[derive(Deserialize)]
+        struct Lean {
+            manifests: Vec<Descriptor>,
+        }
+        let bytes = match fs::read_limited(self.index_path(), LIMIT) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_not_found() => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let index: Lean = serde_json::from_slice(&bytes).map_err(|source| self.bad_index(source))?;
+        Ok(index.manifests.into_iter().map(|manifest| IndexEntry { reference: name(&manifest), manifest }).collect())
+    }
+
+    /// Lets `reference` name the image `manifest`. An image that loses its last name by that stays, without one.
+    ///
+    /// `index` is the digest of the multi-platform index that led to the manifest, so that the image is found by it too.
+    /// The manifest and all it refers to must be in the store; the caller holds `begin_ingest`.
+    pub fn tag(&self, reference: &ImageReference, manifest: &Descriptor, index: Option<&Digest>) -> Result<(), Error> {
+        let wanted = reference.to_string();
+        let mut entry = manifest.clone();
+        entry.annotations = BTreeMap::from([(REF_NAME.to_owned(), wanted.clone())]);
+        if let Some(index) = index {
+            entry.annotations.insert(INDEX_DIGEST.to_owned(), index.to_string());
+        }
+        self.change_index(|manifests| {
+            for other in manifests.iter_mut() {
+                if other.annotations.get(REF_NAME) == Some(&wanted) {
+                    other.annotations.remove(REF_NAME);
+                }
+            }
+            manifests.push(entry);
+            drop_needless(manifests);
+        })
+    }
+
+    /// Keeps the image `manifest` without a name, if it has none.
+    pub fn keep_unnamed(&self, manifest: &Descriptor) -> Result<(), Error> {
+        let mut entry = manifest.clone();
+        entry.annotations.clear();
+        self.change_index(|manifests| {
+            manifests.push(entry);
+            drop_needless(manifests);
+        })
+    }
+
+    /// Takes a name away; the image stays, without a name if it was the last. Returns whether the name was there.
+    pub fn untag(&self, reference: &ImageReference) -> Result<bool, Error> {
+        let wanted = reference.to_string();
+        let mut found = false;
+        self.change_index(|manifests| {
+            for entry in manifests.iter_mut() {
+                if entry.annotations.get(REF_NAME) == Some(&wanted) {
+                    entry.annotations.remove(REF_NAME);
+                    found = true;
+                }
+            }
+            drop_needless(manifests);
+        })?;
+        Ok(found)
+    }
+
+    /// The names of the image whose manifest has this digest.
+    pub fn references(&self, manifest: &Digest) -> Result<Vec<ImageReference>, Error> {
+        let entries = self.index()?.into_iter().filter(|entry| entry.manifest.digest == *manifest);
+        Ok(entries.filter_map(|entry| entry.reference).collect())
+    }
+
+    /// Changes index.json as one step, under the store's lock.
+    fn change_index(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<(), Error> {
+        let _lock = self.lock_exclusive()?;
+        self.change_index_locked(change)
+    }
+
+    /// Changes index.json as one step; the caller holds the store's lock.
+    pub(super) fn change_index_locked(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<(), Error> {
+        let bytes = fs::read_limited(self.index_path(), LIMIT)?;
+        let mut index: Index = serde_json::from_slice(&bytes).map_err(|source| self.bad_index(source))?;
+        let before = index.manifests.clone();
+        change(&mut index.manifests);
+        if index.manifests == before {
+            return Ok(());
+        }
+        let bytes = serde_json::to_vec(&index).map_err(|source| self.bad_index(source))?;
+        Ok(fs::replace(self.index_path(), &bytes, Durability::Synced)?)
+    }
+
+    fn bad_index(&self, source: serde_json::Error) -> Error {
+        Error::Json { what: format!("`{}`", self.index_path().display()), source }
+    }
+}
+
+fn name(entry: &Descriptor) -> Option<ImageReference> {
+    entry.annotations.get(REF_NAME).and_then(|name| name.parse().ok())
+}
+
+/// An entry without a name says something only while no other entry has the same manifest.
+fn drop_needless(manifests: &mut Vec<Descriptor>) {
+    let mut kept: Vec<Descriptor> = Vec::with_capacity(manifests.len());
+    let is_named = |entry: &Descriptor| entry.annotations.contains_key(REF_NAME);
+    for (position, entry) in manifests.iter().enumerate() {
+        let later = &manifests[position + 1..];
+        let has_twin = kept.iter().chain(later.iter().filter(|e| is_named(e))).any(|e| e.digest == entry.digest);
+        if is_named(entry) || !has_twin {
+            kept.push(entry.clone());
+        }
+    }
+    *manifests = kept;
+}

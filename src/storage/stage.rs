@@ -1,0 +1,62 @@
+//! Half-made files and folders in `tmp/`. Whoever makes one holds a flock on it, so that a free lock means a dead maker, and
+//! who wants the same thing waits on the lock and then finds it finished, or takes over.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::sys::fs::{self, AtPath as _, PathError};
+
+/// Opens or makes the file `path` and waits until no living process works on it.
+pub(super) fn claim_file(path: &Path) -> Result<File, PathError> {
+    loop {
+        let file =
+            fs::open_with(path, OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600))?;
+        lock(&file, FlockOperation::LockExclusive).at("lock", path)?;
+        // Between open and flock its maker may have finished (renamed it) or a sweeper removed it: then we hold something
+        // else than what `path` names.
+        if is_same(&file, path)? {
+            return Ok(file);
+        }
+    }
+}
+
+/// Makes a new file in `tmp` with a name of its own, locked.
+pub(super) fn new_file(tmp: &Path, kind: &str) -> Result<(PathBuf, File), PathError> {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let path = tmp.join(format!("{kind}-{}-{number}", std::process::id()));
+        let opened = fs::open_with(&path, OpenOptions::new().read(true).write(true).create_new(true).mode(0o600));
+        match opened {
+            Ok(file) => {
+                lock(&file, FlockOperation::LockExclusive).at("lock", &path)?;
+                if is_same(&file, &path)? {
+                    return Ok((path, file));
+                }
+            }
+            // The number of a dead process, or of one in another pid namespace.
+            Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether `path` still names this open file.
+pub(super) fn is_same(file: &File, path: &Path) -> Result<bool, PathError> {
+    let held = file.metadata().at("look at", path)?;
+    match fs::symlink_metadata(path) {
+        Ok(named) => Ok(named.ino() == held.ino() && named.dev() == held.dev()),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// flock(2), again after signals.
+pub(super) fn lock(file: &File, operation: FlockOperation) -> rustix::io::Result<()> {
+    rustix::io::retry_on_intr(|| flock(file, operation))
+}

@@ -1,0 +1,121 @@
+use std::io::Write as _;
+
+use super::*;
+use crate::types::ImageReference;
+
+/// A store of its own, removed when dropped.
+pub(super) fn store() -> (tempfile::TempDir, Store) {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let store = Store::open(&home.path().join("store")).expect("a new store");
+    (home, store)
+}
+
+fn entries(folder: &Path) -> Vec<String> {
+    let list = fs::read_dir(folder).expect("a folder");
+    list.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn a_new_store_is_private_and_opens_again() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_home, store) = store();
+    assert_eq!(fs::metadata(store.root()).expect("root").permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::metadata(store.index_path()).expect("index").permissions().mode() & 0o777, 0o600);
+    Store::open(store.root()).expect("opens again");
+}
+
+#[test]
+fn a_newer_store_is_read_but_not_written() {
+    let (_home, store) = store();
+    fs::write(store.root().join("version"), "9\n").expect("written");
+    assert!(matches!(Store::open(store.root()), Err(Error::Newer { found: 9, .. })));
+    assert_eq!(Store::open_to_read(store.root()).expect("opens").index().expect("reads"), []);
+}
+
+#[test]
+fn nothing_is_made_to_read_and_nothing_is_an_empty_store() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let store = Store::open_to_read(&home.path().join("none")).expect("opens");
+    assert_eq!(store.index().expect("reads"), []);
+    assert!(!store.root().exists());
+}
+
+#[test]
+fn a_blob_is_named_only_when_size_and_digest_are_right() {
+    let (_home, store) = store();
+    let digest = Hasher::sha256(b"hello");
+    for (content, size) in [("hello", 6), ("hell", 4), ("hellO", 5)] {
+        let mut writer = store.begin_blob(&digest, size).expect("begins").expect("not there");
+        writer.write_all(content.as_bytes()).expect("fits");
+        writer.finish().expect_err("wrong size or digest");
+        assert!(!store.has_blob(&digest).expect("looks"));
+        assert_eq!(entries(&store.tmp()), [""; 0]);
+    }
+    let mut writer = store.begin_blob(&digest, 4).expect("begins").expect("not there");
+    writer.write_all(b"hello").expect_err("one byte too many");
+    writer.restart().expect("restarts");
+    drop(writer);
+    let mut writer = store.begin_blob(&digest, 5).expect("begins").expect("not there");
+    writer.write_all(b"hello").expect("fits");
+    assert_eq!(writer.finish().expect("right"), (digest.clone(), 5));
+    assert!(store.begin_blob(&digest, 5).expect("begins").is_none());
+    assert_eq!(store.read_blob(&digest, 5).expect("reads"), b"hello");
+    assert!(matches!(store.read_blob(&digest, 4), Err(Error::TooLarge { .. })));
+    fs::write(store.blob_path(&digest), b"jello").expect("damaged");
+    assert!(matches!(store.read_blob(&digest, 5), Err(Error::DigestMismatch { .. })));
+}
+
+#[test]
+fn a_partial_blob_is_taken_over() {
+    let (_home, store) = store();
+    let digest = Hasher::sha256(b"hello world");
+    let mut writer = store.begin_blob(&digest, 11).expect("begins").expect("not there");
+    writer.write_all(b"hello ").expect("fits");
+    drop(writer);
+    let mut writer = store.begin_blob(&digest, 11).expect("begins").expect("not there");
+    assert_eq!(writer.offset(), 6);
+    writer.write_all(b"world").expect("fits");
+    writer.finish().expect("right");
+    assert_eq!(store.read_blob(&digest, 99).expect("reads"), b"hello world");
+}
+
+#[test]
+fn two_writers_of_one_blob_join() {
+    let (_home, store) = store();
+    let digest = Hasher::sha256(b"hello");
+    let mut writer = store.begin_blob(&digest, 5).expect("begins").expect("not there");
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| store.begin_blob(&digest, 5).expect("begins").is_none());
+        writer.write_all(b"hello").expect("fits");
+        writer.finish().expect("right");
+        assert!(other.join().expect("no panic"), "the second finds what the first wrote");
+    });
+    assert_eq!(entries(&store.tmp()), [""; 0]);
+}
+
+#[test]
+fn names_move_and_leave_an_unnamed_image() {
+    let (_home, store) = store();
+    let reference = |text: &str| text.parse::<ImageReference>().expect("a reference");
+    let manifest =
+        |text: &str| Descriptor::new("application/vnd.oci.image.manifest.v1+json", Hasher::sha256(text.as_bytes()), 2);
+    let (one, two) = (manifest("one"), manifest("two"));
+    store.tag(&reference("a"), &one, None).expect("tags");
+    store.tag(&reference("b"), &one, Some(&two.digest)).expect("tags");
+    assert_eq!(store.references(&one.digest).expect("reads"), [reference("a"), reference("b")]);
+    store.tag(&reference("a"), &two, None).expect("tags");
+    store.tag(&reference("b"), &two, None).expect("tags");
+    let names: Vec<_> = store.index().expect("reads").into_iter().map(|e| (e.reference, e.manifest.digest)).collect();
+    let expected = [
+        (None, one.digest.clone()),
+        (Some(reference("a")), two.digest.clone()),
+        (Some(reference("b")), two.digest.clone()),
+    ];
+    assert_eq!(names, expected);
+    assert!(store.untag(&reference("a")).expect("untags"));
+    assert!(!store.untag(&reference("a")).expect("untags"));
+    assert!(store.untag(&reference("b")).expect("untags"));
+    store.keep_unnamed(&one).expect("keeps");
+    let names: Vec<_> = store.index().expect("reads").into_iter().map(|e| (e.reference, e.manifest.digest)).collect();
+    assert_eq!(names, [(None, one.digest), (None, two.digest)]);
+}
