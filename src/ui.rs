@@ -1,1 +1,24 @@
-//! Not yet built.
+//! Everything that is shown: the only module that prints.
+//!
+//! | what is printed | how it is made harmless |
+//! | --- | --- |
+//! | tables, errors, hints, progress | [`escape::line`]: every control and bidi character becomes visible, newline and tab too |
+//! | `--format TEMPLATE` | [`escape::text`]: the same, but newline and tab stay, since scripts ask for them |
+//! | `--format json`, `inspect` | [`json`]: `\uXXXX`, also for what serde_json leaves alone (DEL, C1, bidi) |
+//! | `logs`, `attach`, `exec`, `run` | not at all: [`Output::raw`] |
+//!
+//! Nothing here looks at the world except for the clock, the terminal's kind and the two standard streams.
+
+pub mod escape;
+
+pub mod format;
+pub mod human;
+pub mod json;
+mod output;
+mod report;
+mod table;
+
+pub use format::Format;
+pub use output::{BrokenOutput, Output, Stream, err, is_terminal, out};
+pub use report::{error, note, warning};
+pub use table::Table;

@@ -1,0 +1,221 @@
+//! `--format`: `json`, `table TEMPLATE` or a Go template.
+//!
+//! What a template sees is what serde makes of a row ([`Listed::fields`], or the object that `inspect` shows), through
+//! [`gotmpl::to_value`]: structs and maps become maps, so that a field is found by its exact name. Names are
+//! case-sensitive, as in podman and docker. A field that does not exist is an error that names it, where Go's
+//! `<no value>` would go unnoticed into a script.
+
+mod functions;
+
+use gotmpl::{MissingKey, Template, TemplateError, Value};
+use serde::Serialize;
+
+use super::{BrokenOutput, Output, Table, escape, json};
+
+/// Why nothing, or not everything, was shown.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The template does not parse.
+    #[error("invalid template `{}`: {}", escape::line(.template), message(.source))]
+    Syntax {
+        /// As it was typed.
+        template: String,
+        /// Where and why.
+        source: TemplateError,
+    },
+    /// The template names something that is not there.
+    #[error("invalid template `{}`: there is no field `{}`", escape::line(.template), escape::line(.field))]
+    UnknownField {
+        /// As it was typed.
+        template: String,
+        /// The name that was not found.
+        field: String,
+        /// The names that would have been.
+        known: Vec<String>,
+    },
+    /// The template parses, but cannot be applied to this data.
+    #[error("cannot apply template `{}`: {}", escape::line(.template), message(.source))]
+    Execute {
+        /// As it was typed.
+        template: String,
+        /// Why.
+        source: TemplateError,
+    },
+    /// The data is no JSON: a fault of rc.
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The result could not be written.
+    #[error(transparent)]
+    Output(#[from] BrokenOutput),
+}
+
+impl Error {
+    /// The fields that there are, after a name that is none.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownField { known, .. } if !known.is_empty() => Some(format!("fields are {}", known.join(", "))),
+            _ => None,
+        }
+    }
+}
+
+/// gotmpl's sentence without the heading and position that make sense only for template files.
+fn message(error: &TemplateError) -> String {
+    match error {
+        TemplateError::Parse { message, .. } | TemplateError::Lex { message, .. } | TemplateError::Exec(message) => {
+            escape::line(message).into_owned()
+        }
+        other => escape::line(&other.to_string()).into_owned(),
+    }
+}
+
+/// One row of a listing (`ps`, `images`, `volume ls` …), in its two shapes.
+pub trait Listed {
+    /// Every field of [`Listed::fields`], and its heading in `table`.
+    const HEADINGS: &'static [(&'static str, &'static str)];
+
+    /// What `--format json` shows: podman's names and types.
+    fn json(&self) -> impl Serialize;
+
+    /// What a template sees, and what `{{json .}}` shows: the names that docker and podman have in templates.
+    fn fields(&self) -> impl Serialize;
+}
+
+/// A parsed `--format`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Format {
+    /// `json`: the array of all objects.
+    Json,
+    /// A Go template, applied to each row, or once to all rows if it begins with `{{range .}}`.
+    Template {
+        /// The template as it was typed.
+        typed: String,
+        /// The same with `\t` and `\n` made real.
+        text: String,
+        /// `table TEMPLATE`: a heading row, and columns where the template has tabs.
+        is_table: bool,
+    },
+}
+
+impl Format {
+    /// Reads the value of `--format`; `None` for `table` alone, which is what is shown anyway.
+    pub fn parse(typed: &str) -> Option<Self> {
+        let trimmed = typed.trim();
+        if trimmed == "json" {
+            return Some(Self::Json);
+        }
+        let (text, is_table) = match trimmed.strip_prefix("table") {
+            Some("") => return None,
+            Some(rest) if rest.starts_with([' ', '\t', '{']) || rest.starts_with("\\t") => {
+                (rest.trim_start_matches([' ', '\t']), true)
+            }
+            _ => (typed, false),
+        };
+        Some(Self::Template { typed: typed.to_owned(), text: functions::prepare(text), is_table })
+    }
+
+    /// Shows a listing: everything is rendered before the first byte is written.
+    pub fn list<T: Listed>(&self, out: &mut Output, rows: &[T]) -> Result<(), Error> {
+        let rendered = self.render_list(rows)?;
+        Ok(out.raw(rendered.as_bytes())?)
+    }
+
+    /// Shows one object (`inspect`, `info`, `version`); `typed` for the template, `data` for `json`. Ends with a newline.
+    pub fn object(&self, out: &mut Output, data: &impl Serialize) -> Result<(), Error> {
+        let rendered = match self {
+            Self::Json => json::pretty(data)? + "\n",
+            Self::Template { typed, text, .. } => {
+                let mut rendered = Applied::new(typed, text)?.to(&value(typed, data)?)?;
+                rendered.push('\n');
+                rendered
+            }
+        };
+        Ok(out.raw(rendered.as_bytes())?)
+    }
+
+    fn render_list<T: Listed>(&self, rows: &[T]) -> Result<String, Error> {
+        let Self::Template { typed, text, is_table } = self else {
+            return Ok(json::pretty(&rows.iter().map(Listed::json).collect::<Vec<_>>())? + "\n");
+        };
+        let template = Applied::new(typed, text)?;
+        let values = rows.iter().map(|row| value(typed, &row.fields())).collect::<Result<Vec<_>, _>>()?;
+        if ranges_over_all(text) {
+            return template.to(&Value::List(values.into()));
+        }
+        let mut lines = Vec::with_capacity(values.len() + 1);
+        if *is_table {
+            lines.push(template.to(&headings(T::HEADINGS))?);
+        }
+        for value in &values {
+            lines.push(template.to(value)?);
+        }
+        if !is_table {
+            return Ok(lines.iter().fold(String::new(), |all, line| {
+                let newline = if line.ends_with('\n') { "" } else { "\n" };
+                all + line + newline
+            }));
+        }
+        let mut table = Table::without_headings();
+        for line in &lines {
+            table.row(line.trim_end_matches('\n').split('\t'));
+        }
+        Ok(table.render())
+    }
+}
+
+/// The row above a `table`: each field is its heading.
+fn headings(known: &[(&str, &str)]) -> Value {
+    Value::Map(std::sync::Arc::new(
+        known.iter().map(|(field, heading)| ((*field).into(), Value::String((*heading).into()))).collect(),
+    ))
+}
+
+/// `{{range .}}` wants the whole list (`{{range .}}{{.ID}}{{"\n"}}{{end}}`), as podman has it.
+fn ranges_over_all(text: &str) -> bool {
+    let action = text.trim_start().strip_prefix("{{").map(|rest| rest.trim_start_matches('-').trim_start());
+    let over = action.and_then(|rest| rest.strip_prefix("range")).map(str::trim_start);
+    let rest = over.and_then(|rest| rest.strip_prefix('.')).map(str::trim_start);
+    rest.is_some_and(|rest| rest.starts_with("}}") || rest.starts_with("-}}"))
+}
+
+fn value(typed: &str, data: &impl Serialize) -> Result<Value, Error> {
+    gotmpl::to_value(data).map_err(|source| Error::Execute { template: typed.to_owned(), source })
+}
+
+/// A template that is ready, and the words it was typed in.
+struct Applied<'a> {
+    typed: &'a str,
+    template: Template,
+}
+
+impl<'a> Applied<'a> {
+    fn new(typed: &'a str, text: &str) -> Result<Self, Error> {
+        let template = Template::new("format").missing_key(MissingKey::Error).funcs(functions::all());
+        match template.parse(text) {
+            Ok(template) => Ok(Self { typed, template }),
+            Err(source) => Err(Error::Syntax { template: typed.to_owned(), source }),
+        }
+    }
+
+    fn to(&self, data: &Value) -> Result<String, Error> {
+        let rendered = self.template.execute_to_string(data).map_err(|source| match source {
+            TemplateError::MissingKey { key } => {
+                Error::UnknownField { template: self.typed.to_owned(), known: siblings(data), field: key }
+            }
+            source => Error::Execute { template: self.typed.to_owned(), source },
+        })?;
+        Ok(escape::text(&rendered).into_owned())
+    }
+}
+
+/// The names at the top of `data`: what the user can ask for.
+fn siblings(data: &Value) -> Vec<String> {
+    match data {
+        Value::Map(fields) => fields.keys().map(ToString::to_string).collect(),
+        Value::List(rows) => rows.first().map(siblings).unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! The templates that people and tools really use, and what each must give.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::*;
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Fields {
+    #[serde(rename = "ID")]
+    id: String,
+    image: String,
+    names: String,
+    status: String,
+    labels: BTreeMap<String, String>,
+    mounts: Vec<String>,
+    pid: i32,
+}
+
+struct Row(&'static str, &'static str);
+
+impl Listed for Row {
+    const HEADINGS: &'static [(&'static str, &'static str)] = &[
+        ("ID", "CONTAINER ID"),
+        ("Image", "IMAGE"),
+        ("Names", "NAMES"),
+        ("Status", "STATUS"),
+        ("Labels", "LABELS"),
+        ("Mounts", "MOUNTS"),
+        ("Pid", "PID"),
+    ];
+
+    fn json(&self) -> impl Serialize {
+        json!({ "Id": self.0, "Names": [self.1] })
+    }
+
+    fn fields(&self) -> impl Serialize {
+        Fields {
+            id: self.0.to_owned(),
+            image: "docker.io/library/busybox:latest".to_owned(),
+            names: self.1.to_owned(),
+            status: "Up 3 seconds".to_owned(),
+            labels: BTreeMap::from([
+                ("app".to_owned(), "x\u{1b}[2J".to_owned()),
+                ("tier".to_owned(), "web".to_owned()),
+            ]),
+            mounts: vec!["/data".to_owned(), "/vol".to_owned()],
+            pid: 42,
+        }
+    }
+}
+
+fn list(format: &str) -> Result<String, String> {
+    let rows = [Row("5eacc9e701a2", "web"), Row("4d569de196df", "done")];
+    let format = Format::parse(format).ok_or("table alone")?;
+    format.render_list(&rows).map_err(|error| error.to_string())
+}
+
+#[test]
+fn listing_templates_of_scripts_and_tools() {
+    let table = [
+        ("{{.ID}}", "5eacc9e701a2\n4d569de196df\n"),
+        ("{{ .Names }}\\n", "web\ndone\n"),
+        ("{{.ID}}\\t{{.Names}}", "5eacc9e701a2\tweb\n4d569de196df\tdone\n"),
+        ("{{.ID}}\t{{.Names}}", "5eacc9e701a2\tweb\n4d569de196df\tdone\n"),
+        ("{{range .}}{{.ID}}{{\"\\n\"}}{{end}}", "5eacc9e701a2\n4d569de196df\n"),
+        ("{{- range . -}} {{.Names}}; {{end -}}", "web; done; "),
+        ("{{.Label \"tier\"}}|{{.Label \"none\"}}", "web|\nweb|\n"),
+        ("{{index .Labels \"tier\"}}", "web\nweb\n"),
+        ("{{.Labels.tier}}", "web\nweb\n"),
+        ("{{.Labels}}", "map[app:x\\x1b[2J tier:web]\nmap[app:x\\x1b[2J tier:web]\n"),
+        ("{{json .Names}}", "\"web\"\n\"done\"\n"),
+        ("{{json .Mounts}}", "[\"/data\",\"/vol\"]\n[\"/data\",\"/vol\"]\n"),
+        (
+            "{{json .Labels}}",
+            concat!(r#"{"app":"x\u001b[2J","tier":"web"}"#, "\n", r#"{"app":"x\u001b[2J","tier":"web"}"#, "\n"),
+        ),
+        ("{{join .Mounts \",\"}}", "/data,/vol\n/data,/vol\n"),
+        ("{{index (split .Image \":\") 1}}", "latest\nlatest\n"),
+        ("{{upper .Names}} {{lower .Status}} {{title .Names}}", "WEB up 3 seconds Web\nDONE up 3 seconds Done\n"),
+        ("[{{pad .Names 1 2}}] {{truncate .ID 4}}", "[ web  ] 5eac\n[ done  ] 4d56\n"),
+        ("{{println .Names}}", "web\ndone\n"),
+        ("{{printf \"%-6s|%d\" .Names .Pid}}", "web   |42\ndone  |42\n"),
+        ("{{if eq .Names \"web\"}}yes{{else}}no{{end}}", "yes\nno\n"),
+        ("{{if .Mounts}}{{len .Mounts}}{{end}}", "2\n2\n"),
+        ("{{with .Names}}{{.}}{{end}}", "web\ndone\n"),
+        (
+            "table {{.ID}}\\t{{.Names}}\\t{{.Status}}",
+            "CONTAINER ID  NAMES       STATUS\n5eacc9e701a2  web         Up 3 seconds\n4d569de196df  done        Up 3 seconds\n",
+        ),
+        ("table {{.ID}} {{.Names}}", "CONTAINER ID NAMES\n5eacc9e701a2 web\n4d569de196df done\n"),
+        ("table {{.Names}}\\t{{.Label \"tier\"}}", "NAMES       tier\nweb         web\ndone        web\n"),
+        ("plain", "plain\nplain\n"),
+        (
+            "json",
+            "[\n  {\n    \"Id\": \"5eacc9e701a2\",\n    \"Names\": [\n      \"web\"\n    ]\n  },\n  {\n    \"Id\": \"4d569de196df\",\n    \"Names\": [\n      \"done\"\n    ]\n  }\n]\n",
+        ),
+    ];
+    for (format, expected) in table {
+        assert_eq!(list(format).as_deref(), Ok(expected), "{format}");
+    }
+    // One object a line, for `docker ps --format '{{json .}}' | jq -r .Names`.
+    for line in list("{{json .}}").unwrap_or_default().lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        assert_eq!(row["Pid"], 42, "{line}");
+    }
+    assert_eq!(Format::parse("table"), None);
+}
+
+#[test]
+fn faults_name_the_field_and_the_template() {
+    let table = [
+        ("{{.ID}} {{.Nope}}", "invalid template `{{.ID}} {{.Nope}}`: there is no field `Nope`"),
+        ("{{.id}}", "invalid template `{{.id}}`: there is no field `id`"),
+        ("table {{.Nope}}", "invalid template `table {{.Nope}}`: there is no field `Nope`"),
+        ("{{.ID", "invalid template `{{.ID`: unclosed action"),
+        ("{{nope .ID}}", "cannot apply template `{{nope .ID}}`: undefined function: nope"),
+        ("{{index .Mounts 9}}", "cannot apply template `{{index .Mounts 9}}`: index out of range: 9"),
+        ("{{.ID.X}}", "cannot apply template `{{.ID.X}}`: can't evaluate field X in type string"),
+    ];
+    for (format, expected) in table {
+        let error = list(format).expect_err(format);
+        assert!(error.contains(expected), "{format}: {error}");
+    }
+    let error = Format::parse("{{.x}}").map(|f| f.render_list(&[Row("a", "b")]));
+    let hint = error.and_then(Result::err).and_then(|error| error.hint());
+    assert_eq!(hint.as_deref(), Some("fields are ID, Image, Labels, Mounts, Names, Pid, Status"));
+}
+
+#[test]
+fn inspect_templates_of_devcontainers_testcontainers_ansible_and_compose_scripts() {
+    let object = json!({
+        "Id": "5eac", "Name": "web", "Created": "2026-11-21T02:45:51.047283457Z",
+        "State": { "Status": "running", "Running": true, "Pid": 7, "ExitCode": 0, "Health": null },
+        "Config": { "Labels": { "devcontainer.metadata": "[{\"id\":1}]" }, "Env": ["A=b", "PATH=/bin"], "Cmd": ["sleep", "9"], "User": "" },
+        "Mounts": [ { "Type": "bind", "Source": "/s", "Destination": "/d" } ],
+        "NetworkSettings": {
+            "IPAddress": "10.0.2.100",
+            "Networks": { "slirp4netns": { "IPAddress": "10.0.2.100" } },
+            "Ports": { "80/tcp": [ { "HostIp": "0.0.0.0", "HostPort": "8080" } ], "53/udp": null }
+        },
+        "RepoTags": ["docker.io/library/busybox:latest"]
+    });
+    let table = [
+        ("{{.State.Running}}", "true"),
+        ("{{.State.Status}} {{.State.ExitCode}}", "running 0"),
+        ("{{json .Config.Cmd}}", "[\"sleep\",\"9\"]"),
+        ("{{json .State.Health}}", "null"),
+        ("{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}", "none"),
+        ("{{index .Config.Labels \"devcontainer.metadata\"}}", "[{\"id\":1}]"),
+        ("{{range .Config.Env}}{{println .}}{{end}}", "A=b\nPATH=/bin\n"),
+        ("{{range $k, $v := .Config.Labels}}{{$k}}={{$v}}\\n{{end}}", "devcontainer.metadata=[{\"id\":1}]\n"),
+        ("{{(index (index .NetworkSettings.Ports \"80/tcp\") 0).HostPort}}", "8080"),
+        (
+            "{{range $p, $conf := .NetworkSettings.Ports}}{{$p}} -> {{if $conf}}{{(index $conf 0).HostPort}}{{else}}-{{end}} {{end}}",
+            "53/udp -> - 80/tcp -> 8080 ",
+        ),
+        ("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "10.0.2.100"),
+        ("{{.NetworkSettings.Networks.slirp4netns.IPAddress}}", "10.0.2.100"),
+        ("{{range .Mounts}}{{.Source}}:{{.Destination}} {{end}}", "/s:/d "),
+        ("{{range .Mounts}}{{if eq .Destination \"/d\"}}{{.Source}}{{end}}{{end}}", "/s"),
+        ("{{index .RepoTags 0}}", "docker.io/library/busybox:latest"),
+        ("{{slice .Id 0 2}}", "5e"),
+        ("{{join .Config.Cmd \" \"}}", "sleep 9"),
+        ("{{.Id}}{{\"\\t\"}}{{.Name}}", "5eac\tweb"),
+        ("{{or .Config.User \"root\"}}", "root"),
+        ("{{len .Mounts}} {{not .State.Running}} {{and .State.Running .Name}}", "1 false web"),
+    ];
+    for (format, expected) in table {
+        let Some(Format::Template { typed, text, .. }) = Format::parse(format) else { panic!("{format}") };
+        let value = value(&typed, &object).expect("an object");
+        let result = Applied::new(&typed, &text).and_then(|template| template.to(&value));
+        assert_eq!(result.map_err(|e| e.to_string()).as_deref(), Ok(expected), "{format}");
+    }
+}
