@@ -1,1 +1,8 @@
 //! The integration tests: one binary, one file per command or feature.
+#![expect(clippy::disallowed_methods, reason = "tests must not lean on the code under test")]
+#![allow(clippy::print_stderr, clippy::allow_attributes, reason = "libtest keeps what a test prints for its report")]
+
+#[macro_use]
+mod support;
+
+mod harness;

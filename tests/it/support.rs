@@ -1,0 +1,35 @@
+//! What every test stands on.
+//!
+//! ```text
+//! let lab = Lab::new();                                  a home, XDG folders and a store of the test's own
+//! let image = lab.payload();                             the payload program, imported
+//! lab.rc(["run", "--rm", &image, "/payload", "exit", "3"]).run().exits(3);
+//! let web = lab.rc(["run", &image, "/payload", "tcp", "80"]).start();
+//! web.line("ready");                                     waits for a line of its output
+//! web.kill(Signal::TERM); web.wait().exits(143);
+//! ```
+//! Dropping the `Lab` is the leak check (`leak.rs`): no process, mount or cgroup of the test's, no container, nothing in
+//! the store's `tmp` and `trash`. A precondition that is missing is a counted skip: `require!`, `skip!` (`skip.rs`).
+//! Tests run side by side, so they share nothing: no port number, no name on the host, no file outside their `Lab`.
+#![allow(dead_code, unused_imports, unused_macros, reason = "a house of tools: not every test file uses each")]
+#![allow(clippy::allow_attributes, reason = "which tools are unused changes with every test that comes or goes")]
+
+#[macro_use]
+mod skip;
+
+pub(crate) mod command;
+pub(crate) mod image;
+pub(crate) mod lab;
+mod leak;
+pub(crate) mod output;
+pub(crate) mod registry;
+pub(crate) mod terminal;
+pub(crate) mod wait;
+
+pub(crate) use command::Running;
+pub(crate) use image::{Compression, Image};
+pub(crate) use lab::Lab;
+pub(crate) use output::{Exit, Output};
+pub(crate) use registry::Registry;
+pub(crate) use rustix::process::Signal;
+pub(crate) use skip::Set;

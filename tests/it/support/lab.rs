@@ -1,0 +1,180 @@
+//! One test's world: its folders, its environment, its commands.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard};
+
+use super::command::{Command, Supervisor};
+use super::{Output, leak, skip};
+
+/// Where the programs that rc and the tests use are looked for.
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The program under test: `RC_TEST_RC` when the tests were copied away from where cargo built them.
+static RC: LazyLock<PathBuf> =
+    LazyLock::new(|| std::env::var_os("RC_TEST_RC").unwrap_or_else(|| env!("CARGO_BIN_EXE_rc").into()).into());
+
+/// The payload: beside the program under test in `examples/`, or `RC_TEST_PAYLOAD`.
+static PAYLOAD: LazyLock<PathBuf> = LazyLock::new(|| {
+    let path = std::env::var_os("RC_TEST_PAYLOAD").map_or_else(|| RC.with_file_name("examples/payload"), PathBuf::from);
+    assert!(path.exists(), "`{}` is missing: `cargo build --example payload` makes it", path.display());
+    path
+});
+
+/// A folder for all labs of this run: `RC_TEST_DIR`, else `/var/tmp`, which is on a disk more often than `/tmp`.
+static BASE: LazyLock<PathBuf> = LazyLock::new(|| {
+    // Pinned for the whole process: a umask belongs to no thread.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    let folder = std::env::var_os("RC_TEST_DIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
+    folder.join(format!("rc-it-{}-{}", rustix::process::getuid().as_raw(), std::process::id()))
+});
+
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// One test's world. Its drop looks for what the test left behind, and fails the test if there is any.
+pub(crate) struct Lab {
+    root: PathBuf,
+    test: String,
+    pub(super) supervisors: Mutex<Vec<Supervisor>>,
+}
+
+impl Lab {
+    /// Makes the folders: home, data, config, cache, runtime (0700) and work.
+    pub(crate) fn new() -> Self {
+        let root = BASE.join(NEXT.fetch_add(1, Ordering::Relaxed).to_string());
+        for folder in ["home", "data", "config", "cache", "run", "work"] {
+            let mut builder = fs::DirBuilder::new();
+            builder.recursive(true).mode(if folder == "run" { 0o700 } else { 0o755 });
+            builder.create(root.join(folder)).expect("a lab's folder can be made");
+        }
+        Self { root, test: skip::test_name(), supervisors: Mutex::default() }
+    }
+
+    /// The supervisors of the commands so far.
+    pub(crate) fn supervisors(&self) -> MutexGuard<'_, Vec<Supervisor>> {
+        self.supervisors.lock().expect("no test panics with the lock")
+    }
+
+    /// The program under test.
+    pub(crate) fn rc_path() -> &'static Path {
+        &RC
+    }
+
+    /// The payload program on the host.
+    pub(crate) fn payload_path() -> &'static Path {
+        &PAYLOAD
+    }
+
+    /// The source tree that the tests were built from, or `RC_TEST_SOURCE`, a copy of it.
+    pub(crate) fn source_path() -> PathBuf {
+        std::env::var_os("RC_TEST_SOURCE").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+    }
+
+    /// A command of rc.
+    pub(crate) fn rc<I>(&self, arguments: I) -> Command<'_>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<OsStr>,
+    {
+        self.program(&*RC, arguments)
+    }
+
+    /// A command of another program, in the same environment.
+    pub(crate) fn program<I>(&self, program: impl AsRef<OsStr>, arguments: I) -> Command<'_>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<OsStr>,
+    {
+        Command::new(self, program.as_ref(), arguments)
+    }
+
+    /// Imports the payload and gives back the image's name. In it the program is `/payload`, and there are `/etc/passwd`
+    /// and `/etc/group` with root, `user` (1000) and nobody, `/tmp` (1777) and `/work`.
+    #[track_caller]
+    pub(crate) fn payload(&self) -> String {
+        let archive = self.work("payload.tar");
+        fs::write(&archive, super::image::payload_layer()).expect("the payload's archive can be written");
+        self.rc(["import", "-q"]).arg(&archive).arg("payload").run().succeeds();
+        "payload".to_owned()
+    }
+
+    /// `rc run --rm --network none payload /payload WORDS`, after `payload()`.
+    pub(crate) fn play<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Output {
+        self.rc(["run", "--rm", "--network", "none", "payload", "/payload"]).args(words).run()
+    }
+
+    /// Removes every container, running or not.
+    #[track_caller]
+    pub(crate) fn remove_containers(&self) {
+        self.rc(["rm", "-f", "-a"]).run().succeeds();
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.root.join("data/rc")
+    }
+
+    /// The folder of the container `id`.
+    pub(crate) fn container(&self, id: &str) -> PathBuf {
+        self.store().join("containers").join(id)
+    }
+
+    /// A path of the test's own, in the folder that commands start in.
+    pub(crate) fn work(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.root.join("work").join(name)
+    }
+
+    /// The top of the test's folders.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The name of the test.
+    pub(crate) fn test(&self) -> &str {
+        &self.test
+    }
+
+    /// A word that no other test uses, beginning with `stem`: for names on the host.
+    pub(crate) fn unique(&self, stem: &str) -> String {
+        format!("{stem}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Writes an executable file into the test's folder and gives back its path.
+    pub(crate) fn script(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.work(name);
+        fs::write(&path, text).expect("a script can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a script can be made executable");
+        path
+    }
+
+    /// The environment of every command; nothing of the caller's goes through.
+    pub(super) fn environment(&self) -> Vec<(&'static str, PathBuf)> {
+        let user =
+            if rustix::process::getuid().is_root() { "root".into() } else { std::env::var("USER").unwrap_or_default() };
+        vec![
+            ("PATH", PATH.into()),
+            ("HOME", self.root.join("home")),
+            ("USER", user.into()),
+            ("XDG_DATA_HOME", self.root.join("data")),
+            ("XDG_CONFIG_HOME", self.root.join("config")),
+            ("XDG_CACHE_HOME", self.root.join("cache")),
+            ("XDG_RUNTIME_DIR", self.root.join("run")),
+            ("LANG", "C.UTF-8".into()),
+            ("TZ", "UTC".into()),
+        ]
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let left = leak::look(self);
+        leak::sweep(self);
+        drop(fs::remove_dir(&*BASE));
+        if !std::thread::panicking() {
+            assert!(left.is_empty(), "{} left behind:\n{}", self.test, left.join("\n"));
+        }
+    }
+}

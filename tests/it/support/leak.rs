@@ -1,0 +1,118 @@
+//! What a test left behind.
+//!
+//! Processes are found through the supervisors: each lives until the last descendant of its command has ended. A
+//! namespace that no process is in can only be held by a mount, and mounts are looked for by the lab's path. Control groups
+//! carry no test's name: `scripts/test` compares their number before and after the run.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use super::Lab;
+
+/// How long what was told to end may take to be gone.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Everything the test left behind, a line each.
+pub(super) fn look(lab: &Lab) -> Vec<String> {
+    let mut found = processes(lab);
+    found.extend(mounts(lab));
+    for folder in ["containers", "names", "tmp", "trash"] {
+        let folder = lab.store().join(folder);
+        found.extend(entries(&folder).map(|name| format!("file: {}/{name}", folder.display())));
+    }
+    found
+}
+
+/// Kills what is left and removes the lab's files, some of which may belong to subordinate ids.
+pub(super) fn sweep(lab: &Lab) {
+    let supervisors = lab.supervisors.lock().map(|mut list| std::mem::take(&mut *list)).unwrap_or_default();
+    for mut supervisor in supervisors {
+        supervisor.end();
+    }
+    if fs::remove_dir_all(lab.root()).is_ok() {
+        return;
+    }
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--map-root-user", "--map-auto", "rm", "-rf"]).arg(lab.root());
+    drop(command.stderr(std::process::Stdio::null()).status());
+}
+
+/// Supervisors that do not end, with what lives beneath them.
+fn processes(lab: &Lab) -> Vec<String> {
+    let end = Instant::now() + GRACE;
+    let Ok(mut supervisors) = lab.supervisors.lock() else { return vec!["a test panicked with the lock".into()] };
+    let mut found = Vec::new();
+    for supervisor in supervisors.iter_mut() {
+        let Ok(process) = i32::try_from(supervisor.child.id()) else { continue };
+        // A test that has failed already is not worth the wait.
+        let end = if std::thread::panicking() { Instant::now() } else { end };
+        if !ends_before(process, end) {
+            found.push(format!("process beneath `{}`:", supervisor.command));
+            found.extend(describe_below(process).into_iter().skip(1));
+        }
+    }
+    found
+}
+
+/// Waits until our child `process` has ended, at most until `end`.
+fn ends_before(process: i32, end: Instant) -> bool {
+    let Some(descriptor) = Pid::from_raw(process).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
+        return true;
+    };
+    let left = end.saturating_duration_since(Instant::now());
+    let left = Timespec { tv_sec: left.as_secs().try_into().unwrap_or(0), tv_nsec: left.subsec_nanos().into() };
+    poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&left)).is_ok_and(|ready| ready == 1)
+}
+
+/// Process `pid` and its descendants, with what each waits for.
+pub(super) fn describe_below(pid: i32) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut next = vec![(pid, 0)];
+    while let Some((pid, depth)) = next.pop() {
+        let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        let status = read("status");
+        let field = |name: &str| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .map(|value| value.trim().to_owned())
+                .unwrap_or_default()
+        };
+        found.push(format!(
+            "{:indent$}{pid} {} [{}] state {} uid {} in {} syscall {}",
+            "",
+            field("Name:"),
+            read("cmdline").replace('\0', " ").trim_end(),
+            field("State:"),
+            field("Uid:").replace('\t', ","),
+            read("wchan"),
+            read("syscall").trim_end(),
+            indent = depth * 2,
+        ));
+        let children = entries(Path::new(&format!("/proc/{pid}/task")))
+            .flat_map(|task| {
+                let list = fs::read_to_string(format!("/proc/{pid}/task/{task}/children")).unwrap_or_default();
+                list.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<i32>>()
+            })
+            .map(|child| (child, depth + 1));
+        next.extend(children);
+    }
+    found
+}
+
+/// Mounts of ours that name the lab, whose root or point lies in it.
+fn mounts(lab: &Lab) -> Vec<String> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let root = lab.root().to_string_lossy().into_owned();
+    table.lines().filter(|line| line.contains(&root)).map(|line| format!("mount: {line}")).collect()
+}
+
+/// The names in a folder; none if it is not there.
+fn entries(folder: &Path) -> impl Iterator<Item = String> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
+}

@@ -1,0 +1,72 @@
+//! Debian's `docker-registry` on loopback, on a port that the kernel chooses, for one test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Lab, Running};
+
+/// A running registry.
+pub(crate) struct Registry {
+    /// `127.0.0.1:PORT`.
+    pub address: String,
+    server: Running,
+}
+
+impl Registry {
+    /// An empty one, which can be pushed to.
+    #[track_caller]
+    pub(crate) fn empty(lab: &Lab) -> Self {
+        let storage = lab.root().join("registry");
+        fs::create_dir(&storage).expect("the registry's folder can be made");
+        Self::start(lab, &storage, "")
+    }
+
+    /// One that serves the images of `scripts/test-images`, and takes none.
+    #[track_caller]
+    pub(crate) fn of_test_images(lab: &Lab) -> Self {
+        let storage = test_images().expect("`require!(test_images().is_some(), …)` comes first").join("registry");
+        Self::start(lab, &storage, "  maintenance:\n    readonly:\n      enabled: true\n")
+    }
+
+    /// `more` is added to the section `storage` of the configuration.
+    #[track_caller]
+    fn start(lab: &Lab, storage: &Path, more: &str) -> Self {
+        let configuration = lab.root().join("registry.yml");
+        let text = format!(
+            "version: 0.1\nlog:\n  accesslog:\n    disabled: false\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\n{more}http:\n  addr: 127.0.0.1:0\n",
+            storage.display()
+        );
+        fs::write(&configuration, text).expect("the registry's configuration can be written");
+        let server = lab.program("docker-registry", ["serve"]).arg(&configuration).start();
+        server.error_line("listening on 127.0.0.1:");
+        let (_, rest) = server
+            .error_text()
+            .split_once("listening on ")
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .expect("just seen");
+        let address: String = rest.chars().take_while(|sign| sign.is_ascii_digit() || ".:".contains(*sign)).collect();
+        Self { address, server }
+    }
+
+    /// The requests it has answered so far, as its log has them.
+    pub(crate) fn log(&self) -> String {
+        self.server.output_text()
+    }
+
+    /// The name of an image in it.
+    pub(crate) fn image(&self, name: &str) -> String {
+        format!("{}/{name}", self.address)
+    }
+
+    /// Ends it.
+    #[track_caller]
+    pub(crate) fn stop(self) {
+        self.server.kill(super::Signal::KILL);
+        drop(self.server.wait());
+    }
+}
+
+/// Where `scripts/test-images` put its images, if it ran: `RC_TEST_IMAGES`.
+pub(crate) fn test_images() -> Option<PathBuf> {
+    std::env::var_os("RC_TEST_IMAGES").map(PathBuf::from).filter(|folder| folder.join("complete").exists())
+}

@@ -1,0 +1,133 @@
+//! The program that plays every container of the tests: one static file, one subcommand for each thing that a test
+//! wants to see a container do. It also plays the supervisor that each command of a test runs under (`supervise`).
+//!
+//! ```text
+//! exit N                 ends with N                        raise SIGNAL        dies of it (default action restored)
+//! echo WORD…             prints the words, one line         complain WORD…      the same, on standard error
+//! cat                    standard input to standard output  spin BYTES [LINE]   that many bytes, a newline each LINE
+//! report                 JSON: args, env, ids, caps, fds, cwd, limits, tty, mounts, namespaces
+//! sleep                  until SIGTERM or SIGINT, then 0    hang                for ever, default signal actions
+//! stubborn               for ever, deaf to SIGTERM          signals [N]         prints the name of each that comes
+//! orphans N              leaves N children to process 1     eat BYTES           touches them, then sleeps
+//! tcp PORT, udp PORT     echo servers on every address      ask tcp|udp ADDRESS TEXT  sends, prints the answer
+//! size                   rows and columns of the terminal   sizes               the same, again at each SIGWINCH
+//! read PATH              the file's bytes                   write PATH TEXT     the text and a newline
+//! ```
+//! What waits prints `ready` first, so that a test can wait for the line instead of for a time.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this program's work")]
+#![expect(clippy::exit, reason = "its exit code is what the tests look at")]
+#![expect(clippy::disallowed_methods, reason = "it must not lean on the code under test")]
+
+mod network;
+mod report;
+mod signals;
+mod supervise;
+
+use std::io::{Read, Write};
+use std::process::exit;
+
+type Outcome = Result<i32, Box<dyn std::error::Error>>;
+
+fn main() {
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match play(&words) {
+        Ok(code) => exit(code),
+        Err(error) => {
+            eprintln!("payload: {}: {error}", words.join(" "));
+            exit(99)
+        }
+    }
+}
+
+fn play(words: &[&str]) -> Outcome {
+    match words {
+        ["exit", code] => return Ok(code.parse()?),
+        ["raise", name] => signals::die_of(name)?,
+        ["echo", words @ ..] => println!("{}", words.join(" ")),
+        ["complain", words @ ..] => eprintln!("{}", words.join(" ")),
+        ["cat"] => drop(std::io::copy(&mut std::io::stdin(), &mut std::io::stdout())?),
+        ["spin", bytes] => spin(bytes.parse()?, 0)?,
+        ["spin", bytes, line] => spin(bytes.parse()?, line.parse()?)?,
+        ["report"] => println!("{}", report::everything()?),
+        ["sleep"] => signals::sleep()?,
+        ["hang"] => hang()?,
+        ["stubborn"] => signals::stubborn()?,
+        ["signals"] => signals::print(u32::MAX)?,
+        ["signals", count] => signals::print(count.parse()?)?,
+        ["orphans", count] => orphans(count.parse()?)?,
+        ["middle"] => drop(again(&["exit", "0"])?),
+        ["eat", bytes] => eat(bytes.parse()?)?,
+        ["tcp", port] => network::serve_tcp(port.parse()?)?,
+        ["udp", port] => network::serve_udp(port.parse()?)?,
+        ["ask", protocol, address, text] => println!("{}", network::ask(protocol, address, text)?),
+        ["size"] => println!("{}", report::terminal_size()?),
+        ["sizes"] => signals::sizes()?,
+        ["read", path] => std::io::stdout().write_all(&std::fs::read(path)?)?,
+        ["write", path, text] => std::fs::write(path, format!("{text}\n"))?,
+        ["supervise", socket, program, arguments @ ..] => supervise::run(socket, program, arguments)?,
+        _ => return Err("no such part".into()),
+    }
+    std::io::stdout().flush()?;
+    Ok(0)
+}
+
+/// Tells the reader of standard output that what follows is being waited for.
+fn ready() -> std::io::Result<()> {
+    println!("ready");
+    std::io::stdout().flush()
+}
+
+/// Prints `bytes` bytes of a repeating pattern, every `line`th of them a newline (none when 0).
+fn spin(mut bytes: u64, line: usize) -> std::io::Result<()> {
+    let pattern = b"0123456789abcdefghijklmnopqrstuvwxyz".iter().copied().cycle();
+    let mut block: Vec<u8> = pattern.take(if line == 0 { 1 << 16 } else { line * (1 + (1 << 16) / line) }).collect();
+    if line != 0 {
+        block.iter_mut().skip(line - 1).step_by(line).for_each(|byte| *byte = b'\n');
+    }
+    let mut out = std::fs::File::from(rustix::io::dup(std::io::stdout())?);
+    while bytes > 0 {
+        let part = block.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
+        out.write_all(&block[..part])?;
+        bytes -= part as u64;
+    }
+    Ok(())
+}
+
+/// Starts this program once more, in another part; nobody waits for it.
+fn again(words: &[&str]) -> std::io::Result<std::process::Child> {
+    std::process::Command::new("/proc/self/exe").args(words).spawn()
+}
+
+/// Leaves `count` grandchildren that end without a parent, so that process 1 has to reap them.
+fn orphans(count: u32) -> std::io::Result<()> {
+    for _ in 0..count {
+        again(&["middle"])?.wait()?;
+    }
+    ready()?;
+    hang()
+}
+
+/// Waits for ever without a handler: as process 1 of a pid namespace it is deaf to everything but SIGKILL.
+fn hang() -> std::io::Result<()> {
+    ready()?;
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Touches `bytes` bytes of memory, page by page, and keeps them.
+fn eat(bytes: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(bytes)?;
+    memory.resize(bytes, 1_u8);
+    std::hint::black_box(&memory);
+    signals::sleep()
+}
+
+/// The whole of a small file of the kernel's, without what is not text.
+fn text(path: &str) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
