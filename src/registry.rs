@@ -1,1 +1,40 @@
-//! Not yet built.
+//! Speaks to registries: the pull side of the OCI distribution protocol.
+//!
+//! ```text
+//! Client ── Transport ── one reqwest client per origin: certificates, proxy, time limits, redirects, retries
+//!   │          └── dns  (a static binary has no NSS: /etc/hosts and resolv.conf by hickory)
+//!   ├── auth   challenge → Basic, or a Bearer token from a realm that passed the rules below
+//!   ├── manifest  bytes → Manifest or Index, every digest, size and media type checked (pure)
+//!   └── Blob   a stream that resumes by Range, stops at the declared size, and ends only if the digest is right
+//! ```
+//!
+//! What a registry says is hostile (safety.md I1–I6, R1–R6). `oci-client` was to be the base, but it reads tokens, errors and
+//! manifests without a limit, asks any realm for a token, leaves redirects to reqwest's default (which follows https → http)
+//! and takes no rustls configuration, so that `certs.d` cannot be honoured; none of it can be set from outside. The part
+//! that was left, four structs, is not worth its dependencies. So `reqwest` is used directly.
+//! HTTP/1.1 only: every layer has a connection of its own then, and its back-pressure stops no other layer.
+
+mod address;
+mod auth;
+mod blob;
+mod client;
+mod credentials;
+mod dns;
+mod error;
+/// Manifests, indexes and image configurations as a registry or an archive gives them, checked.
+pub mod manifest;
+mod platform;
+mod tls;
+mod transport;
+
+pub use blob::Blob;
+pub use client::{Client, Document, Options};
+pub use credentials::{Credentials, CredentialsError, Places};
+pub use error::Error;
+pub use platform::Platform;
+pub use tls::TlsVerify;
+
+/// The most a manifest, an index or a configuration may have, in bytes. Source: safety.md I5 (c/image iolimits).
+pub const MANIFEST_LIMIT: u64 = 4 << 20;
+/// The most a token, an error body or an auth file may have, in bytes. Source: safety.md R5.
+pub const SMALL_LIMIT: u64 = 1 << 20;

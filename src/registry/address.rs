@@ -1,0 +1,130 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use reqwest::Url;
+
+/// How far away an address is. A registry may send us to addresses at least as far as its own, never nearer: a public one has
+/// no business with the user's machine or network (safety.md R2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Anywhere.
+    Public,
+    /// RFC 1918, RFC 6598, unique local.
+    Private,
+    /// Link-local, multicast and the reserved rest: metadata services live here.
+    Link,
+    /// This machine.
+    Loopback,
+}
+
+impl Reach {
+    /// Where `address` is. An IPv4 address inside an IPv6 one counts as itself.
+    pub(super) fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(v4) => Self::of_v4(v4),
+            IpAddr::V6(v6) => {
+                if let Some(v4) = v6.to_ipv4_mapped() {
+                    return Self::of_v4(v4);
+                }
+                let segments = v6.segments();
+                if segments[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
+                    let [.., a, b, c, d] = v6.octets();
+                    return Self::of_v4(Ipv4Addr::new(a, b, c, d));
+                }
+                if v6.is_loopback() || v6.is_unspecified() {
+                    Self::Loopback
+                } else if v6.is_unique_local() {
+                    Self::Private
+                } else if v6.is_unicast_link_local() || v6.is_multicast() {
+                    Self::Link
+                } else {
+                    Self::Public
+                }
+            }
+        }
+    }
+
+    fn of_v4(v4: Ipv4Addr) -> Self {
+        let [a, b, ..] = v4.octets();
+        if v4.is_loopback() || a == 0 {
+            Self::Loopback
+        } else if v4.is_private() || (a == 100 && b & 0xc0 == 64) {
+            Self::Private
+        } else if v4.is_link_local() || a >= 224 {
+            Self::Link
+        } else {
+            Self::Public
+        }
+    }
+
+    /// Whether a registry that is at `self` may send us to `other`.
+    pub(super) fn may_send_to(self, other: Self) -> bool {
+        match other {
+            Self::Public => true,
+            Self::Private => self == Self::Private || self == Self::Loopback,
+            Self::Link => self == Self::Link,
+            Self::Loopback => self == Self::Loopback,
+        }
+    }
+}
+
+/// The address that a host of a URL or reference spells out, if it is no name.
+pub(super) fn literal(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Whether a host is this machine by its spelling alone: 127.0.0.0/8, `::1`, `localhost` (which [`super::dns`] never asks a
+/// server about). Source: docker's rule for insecure registries.
+pub(super) fn is_loopback(host: &str) -> bool {
+    host == "localhost" || literal(host).is_some_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Host and port as people write them, without the scheme's own port.
+pub(super) fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_know_how_far_they_reach() {
+        for (text, reach) in [
+            ("8.8.8.8", Reach::Public),
+            ("10.1.2.3", Reach::Private),
+            ("172.31.0.1", Reach::Private),
+            ("192.168.0.1", Reach::Private),
+            ("100.64.0.1", Reach::Private),
+            ("100.128.0.1", Reach::Public),
+            ("169.254.169.254", Reach::Link),
+            ("224.0.0.1", Reach::Link),
+            ("255.255.255.255", Reach::Link),
+            ("0.0.0.0", Reach::Loopback),
+            ("127.9.9.9", Reach::Loopback),
+            ("::1", Reach::Loopback),
+            ("::", Reach::Loopback),
+            ("::ffff:127.0.0.1", Reach::Loopback),
+            ("::ffff:169.254.169.254", Reach::Link),
+            ("64:ff9b::a00:1", Reach::Private),
+            ("fe80::1", Reach::Link),
+            ("fd00::1", Reach::Private),
+            ("2606:4700::1111", Reach::Public),
+        ] {
+            assert_eq!(literal(text).map(Reach::of), Some(reach), "{text}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_what_docker_takes_for_it() {
+        for host in ["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "::1"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["localhost.example.com", "128.0.0.1", "0.0.0.0", "10.0.0.1", "notlocalhost", "127.0.0.1.nip.io"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,270 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, LINK};
+use reqwest::{Response, Url};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256, Sha512};
+
+use super::address::authority;
+use super::auth::Auth;
+use super::blob::Blob;
+use super::manifest::{ACCEPT, Descriptor};
+use super::transport::{Request, Transport};
+use super::{Credentials, Error, MANIFEST_LIMIT, Places, TlsVerify};
+use crate::types::{Algorithm, Digest, ImageReference};
+
+/// How a registry is spoken to.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What it has to prove.
+    pub tls_verify: TlsVerify,
+    /// A folder of certificates in place of `certs.d` (`--cert-dir`).
+    pub cert_dir: Option<PathBuf>,
+    /// Who we are there; see [`Credentials::find`].
+    pub credentials: Option<Credentials>,
+    /// Where certificates are.
+    pub places: Places,
+    /// How often a request is sent again after 429, 5xx or a broken connection.
+    pub retries: u32,
+    /// The wait before the first of those; it doubles.
+    pub backoff: Duration,
+    /// How long a server may send next to nothing.
+    pub stall: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            tls_verify: TlsVerify::Default,
+            cert_dir: None,
+            credentials: None,
+            places: Places::from_env(),
+            retries: 3,
+            backoff: Duration::from_secs(1),
+            stall: Duration::from_secs(60),
+        }
+    }
+}
+
+/// One repository of one registry. Cheap requests after the first, which finds out how to speak to it.
+pub struct Client {
+    transport: Transport,
+    auth: Auth,
+    /// `docker.io/library/busybox`, for messages.
+    name: String,
+    repository: String,
+    base: tokio::sync::OnceCell<Url>,
+    candidates: Vec<Url>,
+}
+
+/// A manifest, index or configuration, whose digest is right.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// As it came.
+    pub bytes: Vec<u8>,
+    /// Of the bytes.
+    pub digest: Digest,
+    /// Content-Type, as it came.
+    pub media_type: String,
+}
+
+impl Client {
+    /// A client for the repository of `reference`; makes no connection yet.
+    pub fn new(reference: &ImageReference, options: Options) -> Result<Self, Error> {
+        let transport = Transport::new(&options);
+        let host = match reference.registry() {
+            "docker.io" => "registry-1.docker.io",
+            other => other,
+        };
+        let url = |scheme: &str| {
+            format!("{scheme}://{host}/v2/")
+                .parse::<Url>()
+                .map_err(|error| Error::Setup { host: host.to_owned(), cause: error.to_string() })
+        };
+        let mut candidates = vec![url("https")?];
+        let bare = candidates[0].host_str().unwrap_or_default();
+        if transport.allows_http(bare) {
+            candidates.push(url("http")?);
+        }
+        let scope = format!("repository:{}:pull", reference.repository());
+        Ok(Self {
+            transport,
+            auth: Auth::new(options.credentials, scope),
+            name: reference.name(),
+            repository: reference.repository().to_owned(),
+            base: tokio::sync::OnceCell::new(),
+            candidates,
+        })
+    }
+
+    /// Fetches the manifest or index that a tag or digest names; with a digest, the bytes have it.
+    pub async fn manifest(&self, reference: &ImageReference) -> Result<Document, Error> {
+        let selector = match (reference.digest(), reference.tag()) {
+            // One digest decides everything, whatever the tag says by now (safety.md R6).
+            (Some(digest), _) => digest.to_string(),
+            (None, tag) => tag.unwrap_or("latest").to_owned(),
+        };
+        let response = self.get(&format!("manifests/{selector}"), Some(ACCEPT), 0, &reference.to_string()).await?;
+        self.document(response, reference.digest(), "manifest").await
+    }
+
+    /// Fetches a manifest that an index names: its digest and size are right.
+    pub async fn manifest_of(&self, descriptor: &Descriptor) -> Result<Document, Error> {
+        let path = format!("manifests/{}", descriptor.digest);
+        let response = self.get(&path, Some(ACCEPT), 0, &self.subject(&descriptor.digest)).await?;
+        let document = self.document(response, Some(&descriptor.digest), "manifest").await?;
+        check_size(descriptor, document.bytes.len() as u64)?;
+        Ok(document)
+    }
+
+    /// Fetches a small blob (a configuration) whole: its digest and size are right.
+    pub async fn configuration(&self, descriptor: &Descriptor) -> Result<Document, Error> {
+        let path = format!("blobs/{}", descriptor.digest);
+        let response = self.get(&path, None, 0, &self.subject(&descriptor.digest)).await?;
+        let document = self.document(response, Some(&descriptor.digest), "configuration").await?;
+        check_size(descriptor, document.bytes.len() as u64)?;
+        Ok(document)
+    }
+
+    /// Starts to fetch a blob at byte `offset`.
+    pub async fn blob(&self, descriptor: &Descriptor, offset: u64) -> Result<Blob<'_>, Error> {
+        Blob::start(self, descriptor.clone(), offset).await
+    }
+
+    /// All tags of the repository.
+    ///
+    /// Follows `Link` for as long as the registry has more, up to 100 000 tags.
+    pub async fn tags(&self) -> Result<Vec<String>, Error> {
+        #[derive(Deserialize)]
+        struct Page {
+            #[serde(default)]
+            tags: Option<Vec<String>>,
+        }
+        let mut tags = Vec::new();
+        let mut path = "tags/list".to_owned();
+        loop {
+            let response = self.get(&path, None, 0, &self.name).await?;
+            let next = response.headers().get(LINK).and_then(|link| link.to_str().ok()).and_then(next_query);
+            let body = self.transport.read(response, "list of tags", MANIFEST_LIMIT).await?;
+            let page: Page = serde_json::from_slice(&body).map_err(|source| Error::Manifest {
+                subject: self.name.clone(),
+                fault: super::manifest::Fault::Json { what: "list of tags", source },
+            })?;
+            let page = page.tags.unwrap_or_default();
+            let is_empty = page.is_empty();
+            tags.extend(page);
+            match next {
+                Some(query) if !is_empty && tags.len() < 100_000 => path = format!("tags/list?{query}"),
+                _ => return Ok(tags),
+            }
+        }
+    }
+
+    pub(super) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// `docker.io/library/busybox@sha256:…`, for messages.
+    pub(super) fn subject(&self, digest: &Digest) -> String {
+        format!("{}@{digest}", self.name)
+    }
+
+    /// Sends GET for `path` of the repository, authenticates if it is asked to, and returns an answer of success.
+    pub(super) async fn get(
+        &self,
+        path: &str,
+        accept: Option<&'static str>,
+        from: u64,
+        subject: &str,
+    ) -> Result<Response, Error> {
+        let base = self.base().await?;
+        let url = base
+            .join(&format!("{}/{path}", self.repository))
+            .map_err(|error| Error::Setup { host: authority(base), cause: error.to_string() })?;
+        let authorization = self.auth.header().await;
+        let mut request = Request { authorization, accept, from, ..Request::get(url) };
+        let mut response = self.transport.send(&request).await?;
+        // A second challenge is an answer to what was sent for the first; a token may have run out in between.
+        if response.status() == 401 && response.url().origin() == request.url.origin() {
+            let used = request.authorization.take();
+            let answer = self.auth.answer(&self.transport, base, response.headers(), used.as_ref()).await?;
+            if let Some(header) = answer {
+                request.authorization = Some(header);
+                response = self.transport.send(&request).await?;
+            }
+        }
+        let status = response.status().as_u16();
+        match status {
+            200 | 206 => Ok(response),
+            404 => Err(Error::NotFound { subject: subject.to_owned() }),
+            401 | 403 => {
+                let with_credentials = self.auth.has_credentials();
+                let message = self.transport.message(response).await;
+                Err(Error::Denied { subject: subject.to_owned(), message, with_credentials })
+            }
+            _ => {
+                let host = authority(response.url());
+                let message = self.transport.message(response).await;
+                Err(Error::Status { host, status, subject: subject.to_owned(), message })
+            }
+        }
+    }
+
+    /// `https://HOST/v2/`, or http where that is allowed and https is not spoken.
+    async fn base(&self) -> Result<&Url, Error> {
+        self.base.get_or_try_init(|| self.find_base()).await
+    }
+
+    async fn find_base(&self) -> Result<Url, Error> {
+        let [https, http] = &self.candidates[..] else { return Ok(self.candidates[0].clone()) };
+        // https first, as docker does: whoever speaks it is not spoken to in the open. A bad certificate is no reason to fall
+        // back, only a server that does not speak TLS at all.
+        let outcome = self.transport.send_once(&Request::get(https.clone())).await;
+        match outcome {
+            Ok(_) => Ok(https.clone()),
+            Err(Error::Connect { .. } | Error::Broken { .. } | Error::Stalled { .. }) => Ok(http.clone()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn document(
+        &self,
+        response: Response,
+        expected: Option<&Digest>,
+        what: &'static str,
+    ) -> Result<Document, Error> {
+        let media_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = media_type.to_owned();
+        let bytes = self.transport.read(response, what, MANIFEST_LIMIT).await?;
+        let algorithm = expected.map_or(Algorithm::Sha256, Digest::algorithm);
+        let digest = digest_of(&bytes, algorithm);
+        match expected {
+            Some(expected) if *expected != digest => Err(Error::Digest { expected: expected.clone(), actual: digest }),
+            _ => Ok(Document { bytes, digest, media_type }),
+        }
+    }
+}
+
+fn digest_of(bytes: &[u8], algorithm: Algorithm) -> Digest {
+    match algorithm {
+        Algorithm::Sha256 => Digest::sha256(Sha256::digest(bytes).into()),
+        Algorithm::Sha512 => Digest::sha512(Sha512::digest(bytes).into()),
+    }
+}
+
+fn check_size(descriptor: &Descriptor, actual: u64) -> Result<(), Error> {
+    let Descriptor { digest, size, .. } = descriptor;
+    if actual == *size {
+        return Ok(());
+    }
+    Err(Error::Size { digest: digest.clone(), declared: *size, longer: actual > *size })
+}
+
+/// The query of `<…?last=x&n=y>; rel="next"`. Only that: the next page comes from the same repository, wherever the link
+/// points.
+fn next_query(link: &str) -> Option<String> {
+    let (target, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
+    let query = target.split_once('?')?.1;
+    rest.contains("next").then(|| query.split('#').next().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,89 @@
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::address::Reach;
+
+/// Turns names into addresses: `localhost` by itself (RFC 6761, so that plain http to it stays on this machine), the rest by
+/// `/etc/hosts` and the servers of `/etc/resolv.conf`. glibc's resolver would load NSS modules, which a static binary cannot.
+#[derive(Clone, Default)]
+pub(super) struct Dns {
+    // Made at the first look-up: reading the two files costs more than a pull from loopback needs.
+    resolver: Arc<OnceLock<TokioResolver>>,
+}
+
+impl Dns {
+    /// The addresses of `name`.
+    pub(super) async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, NetError> {
+        if name == "localhost" || name.ends_with(".localhost") {
+            return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+        }
+        let resolver = match self.resolver.get() {
+            Some(resolver) => resolver,
+            None => {
+                let made = new_resolver()?;
+                self.resolver.get_or_init(|| made)
+            }
+        };
+        Ok(resolver.lookup_ip(name).await?.iter().collect())
+    }
+}
+
+/// Without a readable resolv.conf there are no servers, and `/etc/hosts` alone is left; nobody else's server is asked.
+fn new_resolver() -> Result<TokioResolver, NetError> {
+    let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|_| {
+        TokioResolver::builder_with_config(
+            ResolverConfig::from_parts(None, Vec::new(), Vec::new()),
+            TokioRuntimeProvider::default(),
+        )
+    });
+    builder.options_mut().ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
+    builder.build()
+}
+
+impl Resolve for Dns {
+    fn resolve(&self, name: Name) -> Resolving {
+        let dns = self.clone();
+        Box::pin(async move {
+            let addresses = dns.lookup(name.as_str()).await?;
+            Ok(Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
+        })
+    }
+}
+
+/// A resolver that keeps the addresses of `host` to those that a registry at `registry` may send us to: the check and the
+/// connection use the same answer, so that a name server cannot give a public address to one and 127.0.0.1 to the other.
+/// Other names (a proxy's) pass.
+pub(super) struct GuardedDns {
+    pub(super) dns: Dns,
+    pub(super) host: String,
+    pub(super) registry: Reach,
+}
+
+/// Says that every address of a token server is nearer than a registry may send us.
+#[derive(Debug, thiserror::Error)]
+#[error("its address is not public")]
+pub(super) struct TooNear;
+
+impl Resolve for GuardedDns {
+    fn resolve(&self, name: Name) -> Resolving {
+        let dns = self.dns.clone();
+        let guarded = name.as_str() == self.host;
+        let registry = self.registry;
+        Box::pin(async move {
+            let mut addresses = dns.lookup(name.as_str()).await?;
+            if guarded {
+                addresses.retain(|address| registry.may_send_to(Reach::of(*address)));
+                if addresses.is_empty() {
+                    return Err(TooNear.into());
+                }
+            }
+            Ok(Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
+        })
+    }
+}

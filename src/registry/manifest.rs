@@ -1,0 +1,325 @@
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{MANIFEST_LIMIT, Platform};
+use crate::types::Digest;
+
+/// The media types that rc asks a registry for.
+pub(super) const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// Why a manifest, index or configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// It is no JSON, or lacks a field, or one has a value that it cannot have (a digest, a size).
+    #[error("the {what} cannot be read: {source}")]
+    Json {
+        /// `manifest`, `index`, `configuration`.
+        what: &'static str,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// Both `layers` and `manifests`: what it is would depend on who reads it (CVE-2021-41190).
+    #[error("ambiguous manifest: it has both `layers` and `manifests`")]
+    Ambiguous,
+    /// Neither `layers` nor `manifests`.
+    #[error("it is neither an image manifest nor an index")]
+    Neither,
+    /// The header and the document disagree on what it is (CVE-2021-41190).
+    #[error("ambiguous manifest: it was sent as `{header}`, and calls itself `{document}`")]
+    MediaType {
+        /// Content-Type, or the media type of the descriptor that led here.
+        header: String,
+        /// `mediaType`, or what the fields amount to.
+        document: String,
+    },
+    /// Docker's format from before 2016, which names layers by nothing that can be checked.
+    #[error("unsupported manifest: schema 1, ask the publisher to re-push")]
+    Schema1,
+    /// A manifest of something else.
+    #[error("it is no container image but `{kind}`")]
+    Artifact {
+        /// Its artifact or configuration type.
+        kind: String,
+    },
+    /// A layer that needs a key.
+    #[error("layer `{digest}` is encrypted, which rc does not support")]
+    Encrypted {
+        /// The layer.
+        digest: Digest,
+    },
+    /// A layer of a type that rc does not know.
+    #[error("layer `{digest}` has the unsupported media type `{media_type}`")]
+    LayerType {
+        /// The layer.
+        digest: Digest,
+        /// Its type.
+        media_type: String,
+    },
+    /// A layer for each diff id, and the other way round.
+    #[error("it has {layers} layers, and its configuration lists {diff_ids}")]
+    LayerCount {
+        /// Layers of the manifest.
+        layers: usize,
+        /// `rootfs.diff_ids` of the configuration.
+        diff_ids: usize,
+    },
+    /// A document that is declared larger than any may be.
+    #[error("its {what} is declared to have {size} bytes, more than {MANIFEST_LIMIT}")]
+    TooLarge {
+        /// `manifest`, `configuration`.
+        what: &'static str,
+        /// The descriptor's size.
+        size: u64,
+    },
+    /// No entry of the index fits.
+    #[error("it has no image for {wanted}, only for {}", found.join(", "))]
+    NoPlatform {
+        /// What was asked for.
+        wanted: Platform,
+        /// What there is; cut to the first ten.
+        found: Vec<String>,
+    },
+    /// An index that leads to an index that leads to an index.
+    #[error("indexes are nested deeper than 2")]
+    Depth,
+}
+
+/// A reference to a blob. `urls` are left out on purpose: content comes from the registry that was named (safety.md R1).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// What the blob is said to be.
+    #[serde(default)]
+    pub media_type: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length in bytes, as declared: nothing is allocated by it.
+    pub size: u64,
+}
+
+/// An image manifest, OCI or docker schema 2, with known layer types only.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// The configuration, at most [`MANIFEST_LIMIT`] bytes.
+    pub config: Descriptor,
+    /// The layers, lowest first.
+    pub layers: Vec<Descriptor>,
+}
+
+/// An index or manifest list.
+#[derive(Debug, Clone)]
+pub struct Index {
+    entries: Vec<IndexEntry>,
+}
+
+/// Either.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// One image.
+    Manifest(Manifest),
+    /// Images of several platforms.
+    Index(Index),
+}
+
+/// What rc needs of an image's configuration to check the layers against; the rest is for who runs it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Configuration {
+    /// `amd64`, …; empty if it does not say.
+    #[serde(default)]
+    pub architecture: String,
+    /// `linux`; empty if it does not say.
+    #[serde(default)]
+    pub os: String,
+    /// `v8`, …
+    #[serde(default)]
+    pub variant: Option<String>,
+    rootfs: RootFs,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct RootFs {
+    #[serde(default)]
+    diff_ids: Vec<Digest>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    schema_version: Option<u32>,
+    media_type: Option<String>,
+    artifact_type: Option<String>,
+    config: Option<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+    manifests: Option<Vec<IndexEntry>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct IndexEntry {
+    #[serde(flatten)]
+    descriptor: Descriptor,
+    platform: Option<EntryPlatform>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct EntryPlatform {
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+    variant: Option<String>,
+}
+
+const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1";
+
+impl Kind {
+    /// Reads a manifest or index; `declared` is the media type that it was announced with, empty if it was not.
+    ///
+    /// Nesting is bounded by the parser (128), the size by the caller.
+    pub fn parse(bytes: &[u8], declared: &str) -> Result<Self, Fault> {
+        let declared = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if declared.starts_with(DOCKER_SCHEMA_1) {
+            return Err(Fault::Schema1);
+        }
+        let document: Document =
+            serde_json::from_slice(bytes).map_err(|source| Fault::Json { what: "manifest", source })?;
+        if document.schema_version == Some(1) {
+            return Err(Fault::Schema1);
+        }
+        let media_type = document.media_type(&declared)?;
+        match (document.layers, document.manifests) {
+            (Some(_), Some(_)) => Err(Fault::Ambiguous),
+            (None, Some(entries)) => Ok(Self::Index(Index { entries })),
+            (Some(layers), None) => {
+                let config = document.config.ok_or(Fault::Neither)?;
+                Manifest::new(media_type, document.artifact_type, config, layers).map(Self::Manifest)
+            }
+            (None, None) => Err(Fault::Neither),
+        }
+    }
+}
+
+impl Document {
+    /// The type of the document, on which its announcement, its own word and its fields have to agree.
+    fn media_type(&self, declared: &str) -> Result<&'static str, Fault> {
+        let is_index = self.manifests.is_some() && self.layers.is_none();
+        let family = if is_index { [OCI_INDEX, DOCKER_LIST] } else { [OCI_MANIFEST, DOCKER_MANIFEST] };
+        // Servers of plain files have no better name for it; what the document says counts then.
+        let declared = match declared {
+            "" | "application/json" | "application/octet-stream" | "text/plain" => None,
+            other => Some(other),
+        };
+        let own = self.media_type.as_deref().filter(|own| !own.is_empty());
+        if let (Some(header), Some(own)) = (declared, own)
+            && header != own
+        {
+            return Err(Fault::MediaType { header: header.to_owned(), document: own.to_owned() });
+        }
+        match declared.or(own) {
+            None => Ok(family[0]),
+            Some(said) => family.into_iter().find(|known| *known == said).ok_or_else(|| Fault::MediaType {
+                header: said.to_owned(),
+                document: if is_index { "an index" } else { "an image manifest" }.to_owned(),
+            }),
+        }
+    }
+}
+
+impl Manifest {
+    fn new(
+        media_type: &'static str,
+        artifact_type: Option<String>,
+        config: Descriptor,
+        layers: Vec<Descriptor>,
+    ) -> Result<Self, Fault> {
+        match config.media_type.as_str() {
+            "application/vnd.oci.image.config.v1+json" | "application/vnd.docker.container.image.v1+json" => {}
+            other => return Err(Fault::Artifact { kind: artifact_type.unwrap_or_else(|| other.to_owned()) }),
+        }
+        if config.size > MANIFEST_LIMIT {
+            return Err(Fault::TooLarge { what: "configuration", size: config.size });
+        }
+        for layer in &layers {
+            if layer.media_type.ends_with("+encrypted") {
+                return Err(Fault::Encrypted { digest: layer.digest.clone() });
+            }
+            if !is_layer(&layer.media_type) {
+                let media_type = layer.media_type.clone();
+                return Err(Fault::LayerType { digest: layer.digest.clone(), media_type });
+            }
+        }
+        Ok(Self { media_type, config, layers })
+    }
+
+    /// Joins each layer with its diff id.
+    pub fn with_diff_ids(&self, configuration: &Configuration) -> Result<Vec<(Descriptor, Digest)>, Fault> {
+        let diff_ids = &configuration.rootfs.diff_ids;
+        if diff_ids.len() != self.layers.len() {
+            return Err(Fault::LayerCount { layers: self.layers.len(), diff_ids: diff_ids.len() });
+        }
+        Ok(self.layers.iter().cloned().zip(diff_ids.iter().cloned()).collect())
+    }
+}
+
+/// Whether a layer of this type is a tar archive, plain or compressed. Which of them, its first bytes say: images with the
+/// wrong one of these types are about, and every other tool runs them.
+fn is_layer(media_type: &str) -> bool {
+    let oci = media_type
+        .strip_prefix("application/vnd.oci.image.layer.v1.")
+        .or_else(|| media_type.strip_prefix("application/vnd.oci.image.layer.nondistributable.v1."));
+    let docker = media_type
+        .strip_prefix("application/vnd.docker.image.rootfs.diff.")
+        .or_else(|| media_type.strip_prefix("application/vnd.docker.image.rootfs.foreign.diff."));
+    matches!(oci, Some("tar" | "tar+gzip" | "tar+zstd")) || matches!(docker, Some("tar" | "tar.gzip" | "tar.zstd"))
+}
+
+impl Index {
+    /// The entry that fits `platform` best; of equals, the first. Attestations are no images and are passed over.
+    pub fn choose(&self, platform: &Platform) -> Result<&Descriptor, Fault> {
+        let images = || self.entries.iter().filter(|entry| !entry.is_attestation());
+        let rank = |entry: &IndexEntry| match &entry.platform {
+            Some(found) => platform.rank(&found.os, &found.architecture, found.variant.as_deref()),
+            // An entry that does not say is taken when nothing else fits: the image's configuration will tell.
+            None => Some(u32::MAX),
+        };
+        let best = images().filter_map(|entry| Some((rank(entry)?, entry))).min_by_key(|(rank, _)| *rank);
+        let entry = best.map(|(_, entry)| entry).ok_or_else(|| Fault::NoPlatform {
+            wanted: platform.clone(),
+            found: images().filter_map(IndexEntry::platform_text).take(10).collect(),
+        })?;
+        if entry.descriptor.size > MANIFEST_LIMIT {
+            return Err(Fault::TooLarge { what: "manifest", size: entry.descriptor.size });
+        }
+        Ok(&entry.descriptor)
+    }
+}
+
+impl IndexEntry {
+    fn is_attestation(&self) -> bool {
+        let reference_type = self.annotations.as_ref().and_then(|a| a.get("vnd.docker.reference.type"));
+        let is_unknown = self.platform.as_ref().is_some_and(|p| p.os == "unknown" && p.architecture == "unknown");
+        reference_type.is_some_and(|kind| kind == "attestation-manifest") || is_unknown
+    }
+
+    fn platform_text(&self) -> Option<String> {
+        let EntryPlatform { os, architecture, variant } = self.platform.as_ref()?;
+        let variant = variant.as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
+        Some(format!("{os}/{architecture}{variant}"))
+    }
+}
+
+impl Configuration {
+    /// Reads an image's configuration.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        serde_json::from_slice(bytes).map_err(|source| Fault::Json { what: "configuration", source })
+    }
+}

@@ -1,0 +1,160 @@
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use super::{Error, SMALL_LIMIT};
+use crate::sys::fs;
+
+/// How much a registry has to prove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TlsVerify {
+    /// A good certificate; a registry on loopback may speak plain http instead.
+    #[default]
+    Default,
+    /// A good certificate, on loopback too (`--tls-verify`).
+    Always,
+    /// Nothing: any certificate, or plain http (`--tls-verify=false`).
+    Never,
+}
+
+/// The certificates that are trusted and those we show.
+pub(super) struct Trust {
+    provider: Arc<CryptoProvider>,
+    cert_dir: Option<PathBuf>,
+    certs_d: Vec<PathBuf>,
+    // Read when the first https connection is made, not for plain http: parsing 140 certificates takes milliseconds.
+    system: OnceLock<RootCertStore>,
+}
+
+impl Trust {
+    /// `cert_dir` replaces the search in `certs_d`, whose folders hold one folder for each `HOST[:PORT]`.
+    pub(super) fn new(cert_dir: Option<PathBuf>, certs_d: Vec<PathBuf>) -> Self {
+        Self { provider: Arc::new(ring::default_provider()), cert_dir, certs_d, system: OnceLock::new() }
+    }
+
+    /// The configuration for one host: the system's certificates (`SSL_CERT_FILE`, `SSL_CERT_DIR`, `/etc/ssl/certs`) and the
+    /// `*.crt` of the host's folder; the folder's `*.cert` with `*.key` is ours to show. Source: containers-certs.d(5).
+    ///
+    /// Fails if a file of the folder cannot be read or holds no certificate: a misspelt one must not go unnoticed.
+    pub(super) fn config(&self, authority: &str, verified: bool) -> Result<ClientConfig, Error> {
+        let setup = |cause: rustls::Error| Error::Setup { host: authority.to_owned(), cause: cause.to_string() };
+        let folder = self.folder(authority);
+        let files = folder.map(|folder| list(&folder)).transpose()?.unwrap_or_default();
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(setup)?;
+        let builder = if verified {
+            let mut roots = self.system.get_or_init(system_roots).clone();
+            for path in files.iter().filter(|path| has_extension(path, "crt")) {
+                for certificate in certificates(path, authority)? {
+                    roots.add(certificate).map_err(|error| bad_file(path, authority, &error))?;
+                }
+            }
+            builder.with_root_certificates(roots)
+        } else {
+            let verifier = Arc::new(AcceptAny { provider: Arc::clone(&self.provider) });
+            builder.dangerous().with_custom_certificate_verifier(verifier)
+        };
+        let Some(own) = files.iter().find(|path| has_extension(path, "cert")) else {
+            return Ok(builder.with_no_client_auth());
+        };
+        let key_path = own.with_extension("key");
+        let pem = fs::read_limited(&key_path, SMALL_LIMIT)?;
+        let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| bad_file(&key_path, authority, &error))?;
+        builder
+            .with_client_auth_cert(certificates(own, authority)?, key)
+            .map_err(|error| bad_file(own, authority, &error))
+    }
+
+    /// The first folder that there is for `authority`; the host must be one path component (it is, by its grammar).
+    fn folder(&self, authority: &str) -> Option<PathBuf> {
+        let is_folder = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
+        match &self.cert_dir {
+            Some(folder) => Some(folder.clone()),
+            None => self.certs_d.iter().map(|folder| folder.join(authority)).find(is_folder),
+        }
+    }
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        paths.push(entry.map_err(|source| fs::PathError::new("list", folder, source))?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found == extension)
+}
+
+fn certificates(path: &Path, authority: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let pem = fs::read_limited(path, SMALL_LIMIT)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match found {
+        Ok(found) if found.is_empty() => Err(bad_file(path, authority, &"it holds no PEM certificate")),
+        Ok(found) => Ok(found),
+        Err(error) => Err(bad_file(path, authority, &error)),
+    }
+}
+
+fn bad_file(path: &Path, authority: &str, cause: &dyn std::fmt::Display) -> Error {
+    Error::Setup { host: authority.to_owned(), cause: format!("`{}`: {cause}", path.display()) }
+}
+
+/// The system's certificates. Those that rustls cannot parse are left out, as every TLS library does: a bundle may hold odd
+/// ones, and with none at all every connection fails with a sentence about trust.
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+/// `--tls-verify=false`: any certificate will do, but the server must hold its key.
+#[derive(Debug)]
+struct AcceptAny {
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for AcceptAny {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

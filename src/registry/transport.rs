@@ -1,0 +1,373 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RANGE, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Method, Response, StatusCode, Url};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::address::{Reach, authority, is_loopback, literal};
+use super::dns::{Dns, GuardedDns, TooNear};
+use super::error::innermost;
+use super::tls::Trust;
+use super::{Error, Options, SMALL_LIMIT, TlsVerify};
+
+/// Redirects that are followed for one request.
+const REDIRECTS: usize = 5;
+/// The longest `Retry-After` that is waited for; a server that says more is believed, and the command fails.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The fewest bytes in a stall timeout that count as a sign of life.
+const SIGN_OF_LIFE: usize = 4 << 10;
+
+/// Sends requests by the rules: time limits, retries, redirects that carry no secret to another origin, TLS.
+pub(super) struct Transport {
+    trust: Trust,
+    pub(super) dns: Dns,
+    verify: TlsVerify,
+    stall: Duration,
+    backoff: Duration,
+    retries: u32,
+    clients: Mutex<HashMap<ClientKey, reqwest::Client>>,
+}
+
+/// What makes a client of its own necessary.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct ClientKey {
+    authority: String,
+    https: bool,
+    verified: bool,
+    guarded: bool,
+}
+
+/// Whom a request is for, which decides what is checked on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// The registry that the user named, and where it sends us for content: everything that arrives has a digest.
+    Registry,
+    /// A token server that a registry at this reach has named; it gets secrets, so TLS is verified whatever was asked for,
+    /// unless it is the registry's own host.
+    Realm { registry: Reach, same_host: bool },
+}
+
+/// A request, cheap to send again.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) authorization: Option<HeaderValue>,
+    pub(super) accept: Option<&'static str>,
+    /// The first byte that is wanted, if not all are.
+    pub(super) from: u64,
+    /// A body of `application/x-www-form-urlencoded`.
+    pub(super) form: Option<String>,
+    pub(super) audience: Audience,
+}
+
+impl Request {
+    /// GET without anything.
+    pub(super) fn get(url: Url) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            authorization: None,
+            accept: None,
+            from: 0,
+            form: None,
+            audience: Audience::Registry,
+        }
+    }
+}
+
+impl Transport {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            trust: Trust::new(options.cert_dir.clone(), options.places.certs_d()),
+            dns: Dns::default(),
+            verify: options.tls_verify,
+            stall: options.stall,
+            backoff: options.backoff,
+            retries: options.retries,
+            clients: Mutex::default(),
+        }
+    }
+
+    /// Whether plain http to `host` is allowed: on loopback, and elsewhere only by `--tls-verify=false` (safety.md R3).
+    pub(super) fn allows_http(&self, host: &str) -> bool {
+        match self.verify {
+            TlsVerify::Default => is_loopback(host),
+            TlsVerify::Always => false,
+            TlsVerify::Never => true,
+        }
+    }
+
+    /// Whether nothing is verified.
+    pub(super) fn is_blind(&self) -> bool {
+        self.verify == TlsVerify::Never
+    }
+
+    pub(super) fn retries(&self) -> u32 {
+        self.retries
+    }
+
+    /// Sends a request, again after 429, 5xx and broken connections, and follows redirects. The status may be any other.
+    pub(super) async fn send(&self, request: &Request) -> Result<Response, Error> {
+        let mut attempt = 0;
+        loop {
+            let outcome = self.send_following(request).await;
+            let asked = match &outcome {
+                Ok(response) if is_worth_another_try(response.status()) => retry_after(response),
+                Err(error) if error.is_transient() => None,
+                _ => return outcome,
+            };
+            if attempt == self.retries || asked.is_some_and(|wait| wait > LONGEST_WAIT) {
+                return outcome;
+            }
+            match asked {
+                Some(wait) => sleep(wait).await,
+                None => self.back_off(attempt).await,
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Waits before the try after `attempt`: one backoff, two, four.
+    pub(super) async fn back_off(&self, attempt: u32) {
+        sleep(self.backoff * 2_u32.saturating_pow(attempt)).await;
+    }
+
+    async fn send_following(&self, request: &Request) -> Result<Response, Error> {
+        let mut request = request.clone();
+        for _ in 0..=REDIRECTS {
+            let response = self.send_once(&request).await?;
+            let redirects = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+            let Some(location) = response.headers().get(LOCATION).filter(|_| redirects) else { return Ok(response) };
+            let target = self.redirect(&request, location)?;
+            if target.origin() != request.url.origin() {
+                request.authorization = None;
+            }
+            request.url = target;
+        }
+        Err(refuse(&request.url, "", "more than 5 in a row"))
+    }
+
+    /// Where a redirect leads, if it may be followed.
+    fn redirect(&self, request: &Request, location: &HeaderValue) -> Result<Url, Error> {
+        let from = &request.url;
+        let text = location.to_str().map_err(|_| refuse(from, "", "its target is no text"))?;
+        let mut target = from.join(text).map_err(|_| refuse(from, text, "its target is no URL"))?;
+        let to = authority(&target);
+        // A name and password in it would be sent as ours.
+        if !target.username().is_empty() || target.password().is_some() {
+            return Err(refuse(from, &to, "it carries a user name"));
+        }
+        target.set_fragment(None);
+        match (from.scheme(), target.scheme()) {
+            (_, "https") => {}
+            ("https", "http") => return Err(refuse(from, &to, "it leads from https to plain http")),
+            ("http", "http") if self.allows_http(target.host_str().unwrap_or_default()) => {}
+            ("http", "http") => return Err(refuse(from, &to, "plain http needs `--tls-verify=false`")),
+            _ => return Err(refuse(from, &to, "it leads to another protocol")),
+        }
+        if request.form.is_some() {
+            return Err(refuse(from, &to, "a request with a secret in it is not passed on"));
+        }
+        if let Audience::Realm { registry, .. } = request.audience
+            && let Some(address) = target.host_str().and_then(literal)
+            && !registry.may_send_to(Reach::of(address))
+        {
+            return Err(refuse(from, &to, "its address is not public"));
+        }
+        Ok(target)
+    }
+
+    /// Sends a request once, and follows nothing.
+    pub(super) async fn send_once(&self, request: &Request) -> Result<Response, Error> {
+        let client = self.client(request)?;
+        let mut builder = client.request(request.method.clone(), request.url.clone());
+        if let Some(authorization) = &request.authorization {
+            builder = builder.header(AUTHORIZATION, authorization.clone());
+        }
+        if let Some(accept) = request.accept {
+            builder = builder.header(ACCEPT, accept);
+        }
+        if request.from > 0 {
+            builder = builder.header(RANGE, format!("bytes={}-", request.from));
+        }
+        if let Some(form) = &request.form {
+            builder = builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.clone());
+        }
+        let host = authority(&request.url);
+        match timeout(self.stall, builder.send()).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(connection_error(host, &error)),
+            Err(_) => Err(self.stalled(host)),
+        }
+    }
+
+    fn stalled(&self, host: String) -> Error {
+        Error::Stalled { host, seconds: self.stall.as_secs() }
+    }
+
+    /// The client for a request's origin, made when it is first needed.
+    fn client(&self, request: &Request) -> Result<reqwest::Client, Error> {
+        let host = request.url.host_str().unwrap_or_default();
+        let (verified, guard) = match request.audience {
+            Audience::Registry => (!self.is_blind(), None),
+            Audience::Realm { registry, same_host } => {
+                (!(self.is_blind() && same_host), (!same_host).then_some(registry))
+            }
+        };
+        let key = ClientKey {
+            authority: authority(&request.url),
+            https: request.url.scheme() == "https",
+            verified,
+            guarded: guard.is_some(),
+        };
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("rc/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(self.stall.min(Duration::from_secs(30)))
+            // Without https no certificate is read; such a client never makes a TLS connection, except to a proxy.
+            .tls_backend_preconfigured(self.trust.config(&key.authority, key.https && verified)?);
+        builder = match guard {
+            Some(registry) => {
+                builder.dns_resolver(Arc::new(GuardedDns { dns: self.dns.clone(), host: host.to_owned(), registry }))
+            }
+            None => builder.dns_resolver(Arc::new(self.dns.clone())),
+        };
+        // As Go has it: this machine is never behind a proxy.
+        if is_loopback(host) {
+            builder = builder.no_proxy();
+        }
+        let setup = |error: reqwest::Error| Error::Setup { host: key.authority.clone(), cause: innermost(&error) };
+        let client = builder.build().map_err(setup)?;
+        clients.insert(key, client.clone());
+        Ok(client)
+    }
+
+    /// Reads a small answer whole. It may take as long as two stall timeouts, however busily it drips.
+    pub(super) async fn read(&self, mut response: Response, what: &'static str, limit: u64) -> Result<Vec<u8>, Error> {
+        let host = authority(response.url());
+        let deadline = Instant::now() + self.stall * 2;
+        let mut body = Vec::new();
+        loop {
+            match timeout_at(deadline, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+                Ok(Ok(None)) => return Ok(body),
+                Ok(Err(error)) => return Err(connection_error(host, &error)),
+                Err(_) => return Err(self.stalled(host)),
+            }
+            if body.len() as u64 > limit {
+                return Err(Error::TooLarge { what, host, limit });
+            }
+        }
+    }
+
+    /// What the registry says about a refusal, cut to a line: the first message of its JSON, or nothing.
+    pub(super) async fn message(&self, response: Response) -> String {
+        #[derive(serde::Deserialize)]
+        struct Body {
+            #[serde(default)]
+            errors: Vec<Entry>,
+            #[serde(default)]
+            details: String,
+        }
+        #[derive(serde::Deserialize)]
+        struct Entry {
+            #[serde(default)]
+            message: String,
+        }
+        let Ok(body) = self.read(response, "error", SMALL_LIMIT).await else { return String::new() };
+        let Ok(body) = serde_json::from_slice::<Body>(&body) else { return String::new() };
+        let text = body.errors.into_iter().map(|entry| entry.message).next().unwrap_or(body.details);
+        text.lines().next().unwrap_or_default().chars().take(200).collect()
+    }
+
+    /// The next piece of a body; counts the time spent waiting for the network only, so that a slow consumer is no stall.
+    pub(super) async fn chunk(&self, response: &mut Response, pace: &mut Pace) -> Result<Option<Bytes>, Error> {
+        let left = self.stall.saturating_sub(pace.waited);
+        let start = Instant::now();
+        let outcome = timeout(left, response.chunk()).await;
+        pace.waited += start.elapsed();
+        let host = || authority(response.url());
+        match outcome {
+            Ok(Ok(chunk)) => {
+                pace.bytes += chunk.as_ref().map_or(0, Bytes::len);
+                if pace.bytes >= SIGN_OF_LIFE {
+                    *pace = Pace::default();
+                }
+                Ok(chunk)
+            }
+            Ok(Err(error)) => Err(connection_error(host(), &error)),
+            Err(_) => Err(self.stalled(host())),
+        }
+    }
+}
+
+/// How busy a sender is: time waited, and bytes that came in it. A drip of one byte a second is a stall.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    waited: Duration,
+    bytes: usize,
+}
+
+fn refuse(from: &Url, to: &str, reason: &'static str) -> Error {
+    Error::Redirect { from: authority(from), to: to.chars().take(200).collect(), reason }
+}
+
+/// 429 and the 5xx that pass.
+fn is_worth_another_try(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504)
+}
+
+/// `Retry-After` in seconds or as a date. Source: RFC 9110, 10.2.3.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(date.timestamp().duration_since(jiff::Timestamp::now()).try_into().unwrap_or(Duration::ZERO))
+}
+
+/// Sorts what an HTTP stack calls one error. URLs are left out: those of a content server are signed.
+fn connection_error(host: String, error: &reqwest::Error) -> Error {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(current) = source {
+        if let Some(rustls::Error::InvalidCertificate(cause)) = rustls_error(current) {
+            return Error::Certificate { host, cause: certificate_cause(cause) };
+        }
+        if current.is::<TooNear>() {
+            return Error::Realm { realm: host.clone(), host, reason: "its address is not public" };
+        }
+        source = current.source();
+    }
+    let cause = innermost(error);
+    if error.is_connect() { Error::Connect { host, cause } } else { Error::Broken { host, cause } }
+}
+
+/// rustls' error inside an error, which may be wrapped in an `io::Error` that does not give it as its source.
+pub(super) fn rustls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    error.downcast_ref().or_else(|| error.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref())
+}
+
+/// rustls' certificate errors in plain words; its own texts are names of variants.
+fn certificate_cause(cause: &rustls::CertificateError) -> String {
+    use rustls::CertificateError as E;
+    match cause {
+        E::Expired | E::ExpiredContext { .. } => "its certificate has expired".to_owned(),
+        E::NotValidYet | E::NotValidYetContext { .. } => "its certificate is not valid yet".to_owned(),
+        E::UnknownIssuer => "its certificate comes from an authority that this system does not know".to_owned(),
+        E::NotValidForName | E::NotValidForNameContext { .. } => "its certificate is for another name".to_owned(),
+        E::Revoked => "its certificate is revoked".to_owned(),
+        other => format!("its certificate is no good: {other}"),
+    }
+}
