@@ -1,7 +1,356 @@
-//! What a container shall be: pure functions from what was asked to what is saved.
+//! What a container shall be: pure functions from what was asked to what is saved, and from what is saved to what the
+//! kernel is told. Nothing in here opens a file or asks the system; what must be known of them comes in as values.
+//!
+//! ```text
+//! Request ──┐
+//! image ────┤ resolve ──▶ ContainerConfig (saved) ──▶ spec ──▶ oci_spec::runtime::Spec
+//! Facts ────┘                                HostFacts ─┘
+//! ```
+//!
+//! One file for each topic: an option's grammar, its meaning and their tests stand together.
 
+mod capabilities;
+mod command;
 mod config;
+mod env;
+mod exec;
+mod labels;
+mod limits;
+mod mounts;
+mod names;
+mod paths;
+mod ports;
+mod request;
+mod security;
+mod spec;
+mod user;
+mod volumes;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
 
 pub use config::{
-    ContainerConfig, ImageSource, Limits, LogDriver, Mount, MountKind, NetworkMode, PullPolicy, RestartPolicy,
+    ContainerConfig, ImageSource, Limits, LogDriver, Mount, MountKind, PullPolicy, RestartPolicy, Rlimit, Seccomp,
 };
+pub use exec::{ExecRequest, exec};
+pub use request::{Request, TextFile};
+pub use spec::{HostFacts, spec};
+
+pub use crate::types::NetworkMode;
+use crate::types::{ContainerId, DetachKeys, Invalid, Name, Protocol, Signal, parse_size};
+
+/// Why a request cannot become a container.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An option's value is wrong.
+    #[error("`{option}`: {source}")]
+    Option {
+        /// The option, as `--volume`.
+        option: &'static str,
+        /// What is wrong.
+        source: Invalid,
+    },
+    /// A line of a file that an option named is wrong.
+    #[error("`{}` line {line}: {source}", .path.escape_debug())]
+    File {
+        /// The path, as typed.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        source: Invalid,
+    },
+    /// The image's configuration is wrong.
+    #[error("the image's configuration: {source}")]
+    Image {
+        /// What is wrong.
+        source: Invalid,
+    },
+    /// Nothing to execute.
+    #[error("image `{}` names no command, and none was given", .image.escape_debug())]
+    NoCommand {
+        /// The image's reference.
+        image: String,
+    },
+    /// Nothing to execute in a running container.
+    #[error("no command was given")]
+    NoExecCommand,
+    /// Two mounts at one place.
+    #[error("`{}` is mounted on twice", .destination.escape_debug())]
+    DestinationTwice {
+        /// The path in the container.
+        destination: String,
+    },
+    /// Two mappings of one host port.
+    #[error("`--publish`: host port {host_port}/{protocol} is published twice")]
+    PortTwice {
+        /// The port on the host.
+        host_port: u16,
+        /// TCP or UDP.
+        protocol: Protocol,
+    },
+    /// The host has no port left.
+    #[error("`--publish`: the host has no free port for {container_port}")]
+    NoFreePort {
+        /// The port in the container.
+        container_port: u16,
+    },
+    /// A capability in both lists.
+    #[error("capability `{capability}` is both added and dropped")]
+    CapabilityConflict {
+        /// Its name, or `ALL`.
+        capability: String,
+    },
+    /// `config.json` holds what rc never writes there.
+    #[error("the saved configuration of container `{container}` is damaged: {reason}")]
+    Damaged {
+        /// The container's name.
+        container: Name,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Names the option whose value was refused.
+    fn option(option: &'static str) -> impl Fn(Invalid) -> Self {
+        move |source| Self::Option { option, source }
+    }
+
+    /// What to do about it, if there is something to paste.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoCommand { image } => Some(format!("name one: `rc run {} /bin/sh`", image.escape_debug())),
+            _ => None,
+        }
+    }
+}
+
+/// What `resolve` needs of an image's configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageDefaults {
+    /// The image itself.
+    pub source: ImageSource,
+    /// `Entrypoint`.
+    pub entrypoint: Vec<String>,
+    /// `Cmd`.
+    pub command: Vec<String>,
+    /// `Env`.
+    pub env: Vec<String>,
+    /// `User`; empty is root.
+    pub user: String,
+    /// `WorkingDir`; empty is `/`.
+    pub working_dir: String,
+    /// The keys of `Volumes`.
+    pub volumes: Vec<String>,
+    /// `Labels`.
+    pub labels: BTreeMap<String, String>,
+    /// `StopSignal`.
+    pub stop_signal: Option<String>,
+}
+
+/// What applies where neither the command line nor the image says anything: rc's defaults as `rc.toml` changes them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Defaults {
+    /// The network.
+    pub network: NetworkMode,
+    /// Where published ports listen when `--publish` names no address; `None` is every IPv4 address.
+    pub publish_address: Option<IpAddr>,
+    /// Name servers; empty: the host's.
+    pub dns: Vec<IpAddr>,
+    /// `no_new_privs` for every container.
+    pub no_new_privileges: bool,
+    /// The limit of processes, where a cgroup is at hand.
+    pub pids_limit: Option<u64>,
+    /// Bytes of `/dev/shm`.
+    pub shm_size: u64,
+    /// Seconds that `stop` waits.
+    pub stop_timeout: u32,
+    /// The sequence that leaves a terminal.
+    pub detach_keys: String,
+    /// Bytes of one log file.
+    pub log_max_size: u64,
+    /// Log files kept.
+    pub log_max_files: u32,
+}
+
+impl Default for Defaults {
+    /// What rc does without any `rc.toml`.
+    fn default() -> Self {
+        Self {
+            network: NetworkMode::Slirp4netns,
+            publish_address: None,
+            dns: Vec::new(),
+            no_new_privileges: false,
+            pids_limit: Some(2048),
+            shm_size: 64 << 20,
+            stop_timeout: 10,
+            detach_keys: "ctrl-p,ctrl-q".to_owned(),
+            log_max_size: 10 << 20,
+            log_max_files: 3,
+        }
+    }
+}
+
+/// What `resolve` must know of the caller and the machine.
+pub struct Facts<'a> {
+    /// The settings.
+    pub defaults: Defaults,
+    /// The caller's environment, for `-e NAME` and the proxies; variables that are not UTF-8 are left out.
+    pub environment: Vec<(String, String)>,
+    /// The caller's folder, absolute: relative sources of `--volume` start there.
+    pub working_dir: PathBuf,
+    /// The host's name, which a container on the host's network shows.
+    pub host_name: String,
+    /// A port of the host that is free now at an address (`None`: every one), if there is one.
+    pub free_port: &'a dyn Fn(Option<IpAddr>, Protocol) -> Option<u16>,
+    /// A name for an anonymous volume: 64 hex digits from the kernel's random source.
+    pub new_volume_name: &'a dyn Fn() -> Name,
+}
+
+impl fmt::Debug for Facts<'_> {
+    /// Leaves the environment out: it holds secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Facts")
+            .field("defaults", &self.defaults)
+            .field("working_dir", &self.working_dir)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What makes a container this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its name, reserved.
+    pub name: Name,
+    /// Now, RFC 3339 with nanoseconds, UTC.
+    pub created: String,
+}
+
+/// Joins what was asked for, the image and the facts to the complete description of a container. Fails with the first
+/// thing that is wrong; nothing has been changed anywhere then.
+pub fn resolve(
+    request: &Request,
+    image: &ImageDefaults,
+    facts: &Facts<'_>,
+    identity: Identity,
+) -> Result<ContainerConfig, Error> {
+    let defaults = &facts.defaults;
+    let network = match &request.network {
+        Some(text) => text.parse().map_err(Error::option("--network"))?,
+        None => defaults.network.clone(),
+    };
+    let hostname = hostname(request, facts, &identity.id, &network)?;
+    let (argv, entrypoint_len) = command::argv(request, image)?;
+    let security = security::security(&request.security_opts, defaults.no_new_privileges)?;
+    let passthrough = request.auto_remove && !request.detach && !request.tty;
+    Ok(ContainerConfig {
+        env: env::environment(request, image, facts, &hostname)?,
+        working_dir: working_dir(request, image)?,
+        user: user(request, image)?,
+        groups: each("--group-add", &request.groups, |text| user::check_group(text).map(|()| text.to_owned()))?,
+        labels: labels::labels(request, image)?,
+        mounts: mounts::mounts(request, image, facts)?,
+        capabilities: capabilities::capabilities(&request.cap_add, &request.cap_drop)?,
+        rlimits: limits::rlimits(&request.ulimits)?,
+        limits: limits::limits(request, defaults)?,
+        // Without a network of its own there is nothing to forward to: docker and podman drop the ports, too, and warn.
+        ports: if network.forwards_ports() { ports::mappings(&request.publish, facts)? } else { Vec::new() },
+        dns: match each("--dns", &request.dns, names::name_server)? {
+            asked if asked.is_empty() => defaults.dns.clone(),
+            asked => asked,
+        },
+        dns_search: each("--dns-search", &request.dns_search, names::search_domain)?,
+        dns_options: each("--dns-option", &request.dns_options, names::dns_option)?,
+        extra_hosts: each("--add-host", &request.add_hosts, names::extra_hosts)?.into_iter().flatten().collect(),
+        shm_size: match &request.shm_size {
+            Some(text) => parse_size(text).map_err(Error::option("--shm-size"))?,
+            None => defaults.shm_size,
+        },
+        stop_signal: stop_signal(request, image)?,
+        stop_timeout: request.stop_timeout.unwrap_or(defaults.stop_timeout),
+        detach_keys: match &request.detach_keys {
+            Some(text) => text.parse().map(|_: DetachKeys| text.clone()).map_err(Error::option("--detach-keys"))?,
+            None => defaults.detach_keys.clone(),
+        },
+        log_driver: if passthrough { LogDriver::Passthrough } else { LogDriver::K8sFile },
+        log_max_size: defaults.log_max_size,
+        log_max_files: defaults.log_max_files,
+        id: identity.id,
+        name: identity.name,
+        created: identity.created,
+        image: image.source.clone(),
+        argv,
+        entrypoint_len,
+        hostname,
+        tty: request.tty,
+        open_stdin: request.interactive,
+        auto_remove: request.auto_remove,
+        init: request.init,
+        read_only: request.read_only,
+        no_new_privileges: security.no_new_privileges,
+        seccomp: security.seccomp,
+        network,
+        restart: RestartPolicy::No,
+        cidfile: request.cidfile.as_ref().map(|path| facts.working_dir.join(path)),
+        create_command: request.create_command.clone(),
+    })
+}
+
+/// Sentences about what was asked for and has no effect, for the front end to show.
+pub fn warnings(request: &Request, config: &ContainerConfig) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !request.publish.is_empty() && !config.network.forwards_ports() {
+        warnings.push(format!("published ports are dropped: the network is `{}`", config.network));
+    }
+    warnings
+}
+
+/// Reads each value of an option that may be given several times.
+fn each<T>(option: &'static str, texts: &[String], read: impl Fn(&str) -> Result<T, Invalid>) -> Result<Vec<T>, Error> {
+    texts.iter().map(|text| read(text)).collect::<Result<_, _>>().map_err(Error::option(option))
+}
+
+/// `--hostname`; else the host's name on the host's network, and the short id on another.
+fn hostname(request: &Request, facts: &Facts<'_>, id: &ContainerId, network: &NetworkMode) -> Result<String, Error> {
+    match &request.hostname {
+        Some(text) => names::check_hostname(text).map(|()| text.clone()).map_err(Error::option("--hostname")),
+        None if *network == NetworkMode::Host => Ok(facts.host_name.clone()),
+        None => Ok(id.short().to_owned()),
+    }
+}
+
+fn working_dir(request: &Request, image: &ImageDefaults) -> Result<String, Error> {
+    let invalid = |text: &str| Invalid::new("working folder", text, "it is no absolute path");
+    match &request.working_dir {
+        Some(text) => paths::clean(text).ok_or_else(|| Error::option("--workdir")(invalid(text))),
+        None if image.working_dir.is_empty() => Ok("/".to_owned()),
+        // Builders write relative ones, too; they mean the root. Source: docker's `normalizeWorkdir`.
+        None => {
+            let text = &image.working_dir;
+            paths::clean(&format!("/{text}")).ok_or_else(|| Error::Image { source: invalid(text) })
+        }
+    }
+}
+
+fn user(request: &Request, image: &ImageDefaults) -> Result<String, Error> {
+    match &request.user {
+        Some(text) => user::check(text).map(|()| text.clone()).map_err(Error::option("--user")),
+        None => user::check(&image.user).map(|()| image.user.clone()).map_err(|source| Error::Image { source }),
+    }
+}
+
+fn stop_signal(request: &Request, image: &ImageDefaults) -> Result<Signal, Error> {
+    match (&request.stop_signal, image.stop_signal.as_deref()) {
+        (Some(text), _) => text.parse().map_err(Error::option("--stop-signal")),
+        (None, None | Some("")) => Ok(Signal::TERM),
+        (None, Some(text)) => text.parse().map_err(|source| Error::Image { source }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

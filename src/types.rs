@@ -2,17 +2,23 @@
 
 mod digest;
 mod id;
+mod keys;
 mod name;
+mod network;
 mod port;
 mod reference;
 mod signal;
+mod size;
 
 pub use digest::{Algorithm, Digest};
 pub use id::ContainerId;
+pub use keys::DetachKeys;
 pub use name::Name;
+pub use network::NetworkMode;
 pub use port::{PortMapping, Protocol};
 pub use reference::ImageReference;
 pub use signal::Signal;
+pub use size::parse_size;
 
 /// Why a value was refused: `what` kind of value, the `value` itself, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

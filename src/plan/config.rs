@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{ContainerId, Digest, Name, PortMapping, Signal};
+use crate::types::{ContainerId, Digest, Name, NetworkMode, PortMapping, Signal};
 
 /// Everything that was resolved when the container was created. Fields say who sets them; all are complete: nothing in here
 /// is looked up again in the image, in `rc.toml` or in the environment.
@@ -56,12 +56,20 @@ pub struct ContainerConfig {
     pub capabilities: Vec<String>,
     /// `no_new_privs` for the program.
     pub no_new_privileges: bool,
+    /// The system call filter.
+    pub seccomp: Seccomp,
+    /// Resource limits of the program's process; others are the caller's.
+    pub rlimits: Vec<Rlimit>,
     /// The network.
     pub network: NetworkMode,
     /// Published ports, each complete.
     pub ports: Vec<PortMapping>,
     /// Name servers for `resolv.conf`; empty: the host's.
     pub dns: Vec<IpAddr>,
+    /// Search domains for `resolv.conf`; empty: the host's.
+    pub dns_search: Vec<String>,
+    /// Options for `resolv.conf`, as `ndots:2`; empty: the host's.
+    pub dns_options: Vec<String>,
     /// Further lines of `/etc/hosts`: name and address.
     pub extra_hosts: Vec<(String, IpAddr)>,
     /// Limits by cgroup.
@@ -72,6 +80,10 @@ pub struct ContainerConfig {
     pub stop_timeout: u32,
     /// Where the output goes.
     pub log_driver: LogDriver,
+    /// Bytes of one log file, after which the next is begun; at least 1.
+    pub log_max_size: u64,
+    /// Log files kept, the current one included; at least 1.
+    pub log_max_files: u32,
     /// What happens when the program ends by itself.
     pub restart: RestartPolicy,
     /// The key sequence that detaches from the terminal, as typed (`ctrl-p,ctrl-q`); empty turns it off.
@@ -132,20 +144,6 @@ pub enum MountKind {
     Tmpfs,
 }
 
-/// How a container reaches the world.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", tag = "mode")]
-pub enum NetworkMode {
-    /// Loopback only.
-    None,
-    /// The host's own network namespace.
-    Host,
-    /// slirp4netns.
-    Slirp4netns,
-    /// pasta.
-    Pasta,
-}
-
 /// Limits; absent ones are not set, and need no cgroup.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -156,6 +154,30 @@ pub struct Limits {
     pub milli_cpus: Option<u64>,
     /// Processes and threads, `pids.max`, as asked for; the default limit is not in here.
     pub pids: Option<u64>,
+    /// The limit of processes when none was asked for; set where a cgroup is at hand, and no error where it is not.
+    pub default_pids: Option<u64>,
+}
+
+/// A resource limit of the program's process. Source: getrlimit(2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rlimit {
+    /// The resource, as `RLIMIT_NOFILE`.
+    pub name: String,
+    /// The soft limit in the resource's own unit; `u64::MAX` is none.
+    pub soft: u64,
+    /// The hard limit; `u64::MAX` is none.
+    pub hard: u64,
+}
+
+/// The system call filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Seccomp {
+    /// rc's own.
+    Default,
+    /// None.
+    Unconfined,
 }
 
 /// Where the program's output goes.
@@ -179,12 +201,13 @@ pub enum RestartPolicy {
 }
 
 /// When an image is fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PullPolicy {
     /// Always; the local image serves if the registry has the same.
     Always,
     /// If it is not there.
+    #[default]
     Missing,
     /// Never.
     Never,

@@ -1,0 +1,115 @@
+use super::super::tests::{facts, image};
+use super::*;
+
+/// A mount as `KIND SOURCE → DESTINATION ro|rw OPTIONS`.
+fn show(mount: &Mount) -> String {
+    let kind = match &mount.kind {
+        MountKind::Bind { source } => format!("bind {}", source.display()),
+        MountKind::Volume { name, anonymous: false } => format!("volume {name}"),
+        MountKind::Volume { .. } => "anonymous".to_owned(),
+        MountKind::Tmpfs => "tmpfs".to_owned(),
+    };
+    let access = if mount.read_only { "ro" } else { "rw" };
+    format!("{kind} → {} {access} {}", mount.destination, mount.options.join(",")).trim_end().to_owned()
+}
+
+fn resolve(request: &Request, image_volumes: &[&str]) -> Result<Vec<String>, String> {
+    let image = ImageDefaults { volumes: image_volumes.iter().map(|&path| path.to_owned()).collect(), ..image() };
+    mounts(request, &image, &facts()).map(|mounts| mounts.iter().map(show).collect()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn volumes_of_the_command_line() {
+    for (text, expected) in [
+        ("/srv:/data", "bind /srv → /data rw"),
+        ("/srv:/data:ro", "bind /srv → /data ro"),
+        ("./a:/data", "bind /work/dir/a → /data rw"),
+        (".:/data", "bind /work/dir → /data rw"),
+        ("../a:/data", "bind /work/dir/../a → /data rw"),
+        ("a/b:/data", "bind /work/dir/a/b → /data rw"),
+        ("db:/var/lib/db", "volume db → /var/lib/db rw"),
+        ("db:/data:ro,nocopy,exec", "volume db → /data ro nocopy,exec"),
+        ("/data", "anonymous → /data rw"),
+        ("/srv:/data//x/./y/:Z,rslave,suid", "bind /srv → /data/x/y rw rslave,suid"),
+        ("/srv:/proc/cpuinfo", "bind /srv → /proc/cpuinfo rw"),
+        ("/srv:/data:", "bind /srv → /data rw"),
+    ] {
+        assert_eq!(volume(text, &facts()).map(|mount| show(&mount)), Ok(expected.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn broken_volumes_are_refused() {
+    for (text, reason) in [
+        ("./a:b:c:d", "it is written [SOURCE:]DESTINATION[:OPTIONS]"),
+        ("/srv:data", "the destination is no absolute path"),
+        ("data", "the destination is no absolute path"),
+        ("", "the destination is no absolute path"),
+        (":/data", "the source is empty"),
+        ("/srv:/", "nothing can be mounted over the root"),
+        ("/srv:/data/..", "nothing can be mounted over the root"),
+        ("/srv:/proc/sys", "nothing can be mounted over /proc"),
+        ("/srv:/data:rx", "unknown option `rx`"),
+        ("/srv:/data:O", "an overlay on the source (`O`) is not offered"),
+        ("/srv:/data:nocopy", "`nocopy` is for volumes"),
+        ("/srv:/data:rslave,rshared", "`rslave` and `rshared` contradict each other"),
+        (
+            "-rf:/data",
+            "the source is no volume name (a name matches [a-zA-Z0-9][a-zA-Z0-9_.-]*); a path is written `./-rf`",
+        ),
+    ] {
+        assert_eq!(volume(text, &facts()).map_err(|error| error.reason), Err(reason.to_owned()), "{text}");
+    }
+    assert!(volume(&format!("{}:/data", "x".repeat(300)), &facts()).is_err());
+}
+
+#[test]
+fn tmpfs_options() {
+    for (text, expected) in [
+        ("/tmp", Some("tmpfs → /tmp rw noexec,nosuid,nodev")),
+        ("/tmp:exec,size=64m,mode=1777", Some("tmpfs → /tmp rw exec,size=67108864,mode=1777,nosuid,nodev")),
+        ("/tmp:ro,size=10%", Some("tmpfs → /tmp ro size=10%,noexec,nosuid,nodev")),
+        ("/tmp:size=x", None),
+        ("/tmp:mode=888", None),
+        ("/tmp:exec,noexec", None),
+        ("/tmp:tmpcopyup", None),
+        ("/tmp:bogus", None),
+        ("tmp", None),
+        ("/", None),
+    ] {
+        assert_eq!(tmpfs(text).map(|mount| show(&mount)).ok().as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn all_together_parents_first_and_the_asked_ones_win() {
+    let request = Request {
+        volumes: vec!["db:/data/deep".into(), "/srv:/data".into(), "x:/tmp".into()],
+        tmpfs: vec!["/cache".into()],
+        read_only: true,
+        ..Request::default()
+    };
+    let expected = [
+        "bind /srv → /data rw",
+        "volume x → /tmp rw",
+        "tmpfs → /cache rw noexec,nosuid,nodev",
+        "anonymous → /x rw",
+        "tmpfs → /run rw nosuid,nodev,mode=755",
+        "volume db → /data/deep rw",
+        "tmpfs → /var/tmp rw nosuid,nodev,mode=1777",
+    ];
+    assert_eq!(resolve(&request, &["/data", "/../../x"]), Ok(expected.map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn a_destination_is_mounted_on_once() {
+    let request = Request { volumes: vec!["a:/x".into()], tmpfs: vec!["/x/".into()], ..Request::default() };
+    assert_eq!(resolve(&request, &[]), Err("`/x` is mounted on twice".to_owned()));
+}
+
+#[test]
+fn an_image_cannot_put_a_volume_over_the_system() {
+    for path in ["/", "/proc", "/proc/x", "/sys", "/sys/fs", "/dev", "/..", "relative", ""] {
+        assert!(resolve(&Request::default(), &[path]).is_err(), "{path}");
+    }
+}

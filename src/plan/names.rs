@@ -1,0 +1,116 @@
+//! What ends up in `hostname`, `hosts` and `resolv.conf`: one newline in any of them would forge a line there.
+
+use std::net::IpAddr;
+
+use crate::types::Invalid;
+
+/// The longest host name that sethostname(2) takes.
+const HOST_NAME_MAX: usize = 64;
+
+/// Checks `--hostname`.
+pub(super) fn check_hostname(text: &str) -> Result<(), Invalid> {
+    if text.len() > HOST_NAME_MAX {
+        return Err(Invalid::new("host name", text, format!("a host name has at most {HOST_NAME_MAX} characters")));
+    }
+    check_domain("host name", text)
+}
+
+/// Checks a host or domain name: labels of letters, digits, `-` and `_` (which real names have), joined by dots.
+pub(super) fn check_domain(what: &'static str, text: &str) -> Result<(), Invalid> {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    if text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(label) {
+        Ok(())
+    } else {
+        Err(Invalid::new(what, text, "a name is made of letters, digits, `-`, `_` and dots"))
+    }
+}
+
+/// `--add-host NAME[;NAME…]:ADDRESS`, one pair for each name.
+///
+/// `host-gateway` for the address is refused: `host.containers.internal` is always there.
+pub(super) fn extra_hosts(text: &str) -> Result<Vec<(String, IpAddr)>, Invalid> {
+    let invalid = |reason: &str| Invalid::new("host", text, reason);
+    let (names, address) =
+        text.split_once(':').or_else(|| text.split_once('=')).ok_or_else(|| invalid("it is written NAME:ADDRESS"))?;
+    if address == "host-gateway" {
+        return Err(invalid("`host-gateway` is no address here; the host is known as host.containers.internal"));
+    }
+    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    let address: IpAddr = bare.parse().map_err(|_| invalid("the part after the name is no IP address"))?;
+    names.split(';').map(|name| check_domain("host", name).map(|()| (name.to_owned(), address))).collect()
+}
+
+/// `--dns`: an address.
+pub(super) fn name_server(text: &str) -> Result<IpAddr, Invalid> {
+    text.parse().map_err(|_| Invalid::new("name server", text, "it is no IP address"))
+}
+
+/// `--dns-search`: a domain; `.` alone turns the search off.
+pub(super) fn search_domain(text: &str) -> Result<String, Invalid> {
+    if text != "." {
+        check_domain("search domain", text)?;
+    }
+    Ok(text.to_owned())
+}
+
+/// `--dns-option`: a word as resolv.conf(5) has them, `ndots:2`.
+pub(super) fn dns_option(text: &str) -> Result<String, Invalid> {
+    if !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-' | b'_' | b'.'))
+    {
+        Ok(text.to_owned())
+    } else {
+        Err(Invalid::new("resolver option", text, "it is one word, as `ndots:2`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_names() {
+        for good in ["a", "web-1", "db.example.org", "a_b", &"x".repeat(63)] {
+            assert!(check_hostname(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "a\nb", "-a", "a-", "a..b", "a\u{1b}", "é", &"x".repeat(65), &"x.".repeat(33)] {
+            assert!(check_hostname(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(extra_hosts("db:10.0.0.1"), Ok(vec![("db".to_owned(), address("10.0.0.1"))]));
+        assert_eq!(extra_hosts("db:::1"), Ok(vec![("db".to_owned(), address("::1"))]));
+        assert_eq!(extra_hosts("db:[fd00::1]"), Ok(vec![("db".to_owned(), address("fd00::1"))]));
+        assert_eq!(extra_hosts("a;b:1.2.3.4").map(|hosts| hosts.len()), Ok(2));
+        for bad in [
+            "db",
+            "db:",
+            ":1.2.3.4",
+            "db:name",
+            "a b:1.2.3.4",
+            "a\n:1.2.3.4",
+            "db:1.2.3.4\nx",
+            "a;:1.2.3.4",
+            "db:host-gateway",
+        ] {
+            assert!(extra_hosts(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn resolver_words() {
+        assert!(name_server("9.9.9.9").is_ok() && name_server("::1").is_ok());
+        assert!(name_server("dns.example").is_err() && name_server("9.9.9.9\nnameserver 1.1.1.1").is_err());
+        assert!(search_domain(".").is_ok() && search_domain("example.org").is_ok() && search_domain("a b").is_err());
+        assert!(dns_option("ndots:2").is_ok() && dns_option("a b").is_err() && dns_option("").is_err());
+    }
+}

@@ -1,0 +1,89 @@
+//! Paths inside a container: those of `/proc` and `/sys` that are hidden or read-only, and the cleaning of paths.
+
+/// What no program in a container needs and what tells of, or reaches, the host. Source: safety.md section 4, the union
+/// of docker's, podman's and crun's lists; per-processor paths are added by [`masked`].
+const MASKED: [&str; 23] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/config.gz",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/kmsg",
+    "/proc/kpagecgroup",
+    "/proc/kpagecount",
+    "/proc/kpageflags",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+    "/sys/fs/bpf",
+    "/sys/fs/selinux",
+    "/sys/kernel/debug",
+    "/sys/kernel/security",
+    "/sys/kernel/tracing",
+    "/sys/module",
+];
+
+/// What may be read and never written, whoever owns it. Source: as above.
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// The masked paths on a machine of `processors`, of which the runtime skips those that are not there.
+pub(super) fn masked(processors: u32) -> Vec<String> {
+    let throttles = (0..processors).map(|n| format!("/sys/devices/system/cpu/cpu{n}/thermal_throttle"));
+    MASKED.iter().map(|&path| path.to_owned()).chain(throttles).collect()
+}
+
+/// The read-only paths.
+pub(super) fn read_only() -> Vec<String> {
+    READ_ONLY.iter().map(|&path| path.to_owned()).collect()
+}
+
+/// An absolute path without empty, `.` and `..` components, by its text alone; `None` if it is not absolute or holds a
+/// NUL. Symlinks are the runtime's matter: it resolves every path beneath the root.
+pub(super) fn clean(path: &str) -> Option<String> {
+    if !path.starts_with('/') || path.contains('\0') {
+        return None;
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(format!("/{}", parts.join("/")))
+}
+
+/// Whether `path` is `parent` or beneath it; both are clean.
+pub(super) fn is_within(path: &str, parent: &str) -> bool {
+    path.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cleaning() {
+        for (path, cleaned) in [
+            ("/", Some("/")),
+            ("/a//b/", Some("/a/b")),
+            ("/a/./b", Some("/a/b")),
+            ("/a/../b", Some("/b")),
+            ("/../../x", Some("/x")),
+            ("a", None),
+            ("", None),
+            ("/a\0", None),
+        ] {
+            assert_eq!(clean(path).as_deref(), cleaned, "{path:?}");
+        }
+        assert!(is_within("/proc/x", "/proc") && is_within("/proc", "/proc") && !is_within("/process", "/proc"));
+    }
+}

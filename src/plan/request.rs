@@ -1,0 +1,114 @@
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::PullPolicy;
+
+/// What was asked for: one field for each option, in the option's own grammar, absent where nothing was said.
+///
+/// Any front end may fill it in: the command line, a unit, an HTTP API. It holds no default: those are the image's, the
+/// settings' and rc's, joined in `resolve`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Request {
+    /// The image, as typed: a reference or an id.
+    pub image: String,
+    /// The command and its arguments; empty: the image's.
+    pub command: Vec<String>,
+    /// `--entrypoint`: a program, a JSON array, or empty for none.
+    pub entrypoint: Option<String>,
+    /// `--name`.
+    pub name: Option<String>,
+    /// `--replace`: a container of that name is removed first.
+    pub replace: bool,
+    /// `--detach`, and `create`: nobody waits at the program's output.
+    pub detach: bool,
+    /// `--interactive`.
+    pub interactive: bool,
+    /// `--tty`.
+    pub tty: bool,
+    /// `--rm`.
+    pub auto_remove: bool,
+    /// `--init`.
+    pub init: bool,
+    /// `--detach-keys`.
+    pub detach_keys: Option<String>,
+    /// `--cidfile`.
+    pub cidfile: Option<PathBuf>,
+    /// `--env`: `NAME=value`, `NAME` or `NAME*`.
+    pub env: Vec<String>,
+    /// `--env-file`, read.
+    pub env_files: Vec<TextFile>,
+    /// `--http-proxy`: the caller's proxy variables are passed on; yes unless told otherwise.
+    pub http_proxy: Option<bool>,
+    /// `--user`.
+    pub user: Option<String>,
+    /// `--group-add`.
+    pub groups: Vec<String>,
+    /// `--workdir`.
+    pub working_dir: Option<String>,
+    /// `--label`: `NAME=value` or `NAME`.
+    pub labels: Vec<String>,
+    /// `--label-file`, read.
+    pub label_files: Vec<TextFile>,
+    /// `--hostname`.
+    pub hostname: Option<String>,
+    /// `--add-host`: `NAME:ADDRESS`.
+    pub add_hosts: Vec<String>,
+    /// `--dns`.
+    pub dns: Vec<String>,
+    /// `--dns-search`.
+    pub dns_search: Vec<String>,
+    /// `--dns-option`.
+    pub dns_options: Vec<String>,
+    /// `--network`.
+    pub network: Option<String>,
+    /// `--publish`.
+    pub publish: Vec<String>,
+    /// `--volume`.
+    pub volumes: Vec<String>,
+    /// `--tmpfs`.
+    pub tmpfs: Vec<String>,
+    /// `--read-only`.
+    pub read_only: bool,
+    /// `--read-only-tmpfs`: with `--read-only`, `/run`, `/tmp` and `/var/tmp` stay writable; yes unless told otherwise.
+    pub read_only_tmpfs: Option<bool>,
+    /// `--shm-size`.
+    pub shm_size: Option<String>,
+    /// `--cap-add`.
+    pub cap_add: Vec<String>,
+    /// `--cap-drop`.
+    pub cap_drop: Vec<String>,
+    /// `--security-opt`.
+    pub security_opts: Vec<String>,
+    /// `--memory`.
+    pub memory: Option<String>,
+    /// `--cpus`.
+    pub cpus: Option<String>,
+    /// `--pids-limit`; 0 and -1 are no limit.
+    pub pids_limit: Option<i64>,
+    /// `--ulimit`.
+    pub ulimits: Vec<String>,
+    /// `--stop-signal`.
+    pub stop_signal: Option<String>,
+    /// `--stop-timeout`, seconds.
+    pub stop_timeout: Option<u32>,
+    /// `--pull`.
+    pub pull: Option<PullPolicy>,
+    /// `--platform`.
+    pub platform: Option<String>,
+    /// `--tls-verify`.
+    pub tls_verify: Option<bool>,
+    /// The command line that asked, without values of the environment; empty if there was none.
+    pub create_command: Vec<String>,
+}
+
+/// A file that an option named, read by the front end: `resolve` opens nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TextFile {
+    /// The path, as typed, for errors.
+    pub path: String,
+    /// The content.
+    pub text: String,
+}

@@ -1,0 +1,200 @@
+//! The runtime spec of a container: the seam below which nothing of rc's own words is known.
+
+mod mounts;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use oci_spec::runtime::{
+    Capabilities, Linux, LinuxCapabilities, LinuxCpu, LinuxDevice, LinuxDeviceType, LinuxMemory, LinuxNamespace,
+    LinuxNamespaceType, LinuxPids, LinuxResources, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
+};
+
+use super::{ContainerConfig, Error, Limits, NetworkMode, paths};
+
+/// The version of the runtime spec whose words are used.
+const OCI_VERSION: &str = "1.2.0";
+
+/// The devices of `/dev` with their numbers; the runtime binds the host's, since no user can make nodes.
+/// Source: runtime-spec config-linux.md "Default Devices"; `ptmx`, `console` and the links are the runtime's.
+const DEVICES: [(&str, i64, i64); 6] = [
+    ("/dev/null", 1, 3),
+    ("/dev/zero", 1, 5),
+    ("/dev/full", 1, 7),
+    ("/dev/random", 1, 8),
+    ("/dev/urandom", 1, 9),
+    ("/dev/tty", 5, 0),
+];
+
+/// The period of `cpu.max` in microseconds.
+const CPU_PERIOD: u64 = 100_000;
+
+/// What must be known of the host when a container starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostFacts {
+    /// The container's root file system, where it is mounted.
+    pub rootfs: PathBuf,
+    /// The container's folder, which holds `resolv.conf`, `hosts`, `hostname` and an empty `containerenv`.
+    pub container_dir: PathBuf,
+    /// The folder of the volumes: the content of one is `NAME/_data` in it.
+    pub volumes_dir: PathBuf,
+    /// The container gets a cgroup of its own, so that a cgroup2 can be mounted.
+    pub cgroup: bool,
+    /// Processors of the machine, whose throttling counters are masked.
+    pub processors: u32,
+}
+
+/// The spec of a saved container on this host. Fails with `Damaged` if the configuration holds what `resolve` never writes.
+///
+/// What the spec has no word for, the runtime takes from the configuration's own fields: `seccomp` (rc's filter is built
+/// in), `init`, `groups` (names, looked up in the root file system like the user) and `limits.default_pids`.
+pub fn spec(config: &ContainerConfig, host: &HostFacts) -> Result<Spec, Error> {
+    let mut root = Root::default();
+    root.set_path(host.rootfs.clone()).set_readonly(Some(config.read_only));
+    let mut spec = Spec::default();
+    spec.set_version(OCI_VERSION.to_owned())
+        .set_root(Some(root))
+        .set_process(Some(process(config)?))
+        .set_hostname(Some(config.hostname.clone()))
+        .set_mounts(Some(mounts::mounts(config, host)))
+        .set_annotations(None)
+        .set_linux(Some(linux(config, host)));
+    Ok(spec)
+}
+
+/// The program's process.
+pub(super) fn process(config: &ContainerConfig) -> Result<Process, Error> {
+    let damaged = |reason: String| Error::Damaged { container: config.name.clone(), reason };
+    let mut user = User::default();
+    user.set_username(Some(config.user.clone()));
+    let mut process = Process::default();
+    process
+        .set_terminal(Some(config.tty))
+        .set_user(user)
+        .set_args(Some(config.argv.clone()))
+        .set_env(Some(config.env.clone()))
+        .set_cwd(PathBuf::from(&config.working_dir))
+        .set_capabilities(Some(capabilities(config).map_err(damaged)?))
+        .set_rlimits(Some(rlimits(config).map_err(damaged)?))
+        .set_no_new_privileges(Some(config.no_new_privileges));
+    Ok(process)
+}
+
+/// Inheritable and ambient sets are empty always: with them a program without privileges would gain some by execve
+/// (CVE-2022-24769).
+fn capabilities(config: &ContainerConfig) -> Result<LinuxCapabilities, String> {
+    let known = config
+        .capabilities
+        .iter()
+        .map(|name| {
+            let bare = name.strip_prefix("CAP_").unwrap_or(name);
+            bare.parse().map_err(|_| format!("there is no capability `{}`", name.escape_debug()))
+        })
+        .collect::<Result<Capabilities, _>>()?;
+    let mut sets = LinuxCapabilities::default();
+    sets.set_bounding(Some(known.clone()))
+        .set_effective(Some(known.clone()))
+        .set_permitted(Some(known))
+        .set_inheritable(Some(Capabilities::new()))
+        .set_ambient(Some(Capabilities::new()));
+    Ok(sets)
+}
+
+fn rlimits(config: &ContainerConfig) -> Result<Vec<PosixRlimit>, String> {
+    config
+        .rlimits
+        .iter()
+        .map(|limit| {
+            let resource =
+                limit.name.parse().map_err(|_| format!("there is no limit `{}`", limit.name.escape_debug()))?;
+            PosixRlimitBuilder::default()
+                .typ::<oci_spec::runtime::PosixRlimitType>(resource)
+                .soft(limit.soft)
+                .hard(limit.hard)
+                .build()
+                .map_err(|error| error.to_string())
+        })
+        .collect()
+}
+
+fn linux(config: &ContainerConfig, host: &HostFacts) -> Linux {
+    let own_network = config.network != NetworkMode::Host;
+    let mut linux = Linux::default();
+    linux
+        .set_namespaces(Some(namespaces(own_network)))
+        .set_devices(Some(devices()))
+        .set_masked_paths(Some(paths::masked(host.processors)))
+        .set_readonly_paths(Some(paths::read_only()))
+        .set_rootfs_propagation(Some("private".to_owned()))
+        .set_resources(resources(&config.limits))
+        .set_sysctl(own_network.then(sysctls));
+    linux
+}
+
+/// A new namespace of each kind; the host's network is kept by making none.
+fn namespaces(own_network: bool) -> Vec<LinuxNamespace> {
+    let network = own_network.then_some(LinuxNamespaceType::Network);
+    [
+        LinuxNamespaceType::User,
+        LinuxNamespaceType::Pid,
+        LinuxNamespaceType::Ipc,
+        LinuxNamespaceType::Uts,
+        LinuxNamespaceType::Mount,
+        LinuxNamespaceType::Cgroup,
+    ]
+    .into_iter()
+    .chain(network)
+    .map(|kind| {
+        let mut namespace = LinuxNamespace::default();
+        namespace.set_typ(kind);
+        namespace
+    })
+    .collect()
+}
+
+fn devices() -> Vec<LinuxDevice> {
+    DEVICES
+        .iter()
+        .map(|&(path, major, minor)| {
+            let mut device = LinuxDevice::default();
+            device
+                .set_path(PathBuf::from(path))
+                .set_typ(LinuxDeviceType::C)
+                .set_major(major)
+                .set_minor(minor)
+                .set_file_mode(Some(0o666));
+            device
+        })
+        .collect()
+}
+
+/// `ping` of root works without a raw socket. Source: podman's `default_sysctls`, containers.conf(5); icmp(7).
+fn sysctls() -> HashMap<String, String> {
+    HashMap::from([("net.ipv4.ping_group_range".to_owned(), "0 0".to_owned())])
+}
+
+/// The limits that were asked for; `None` if there are none, and no cgroup is needed.
+fn resources(limits: &Limits) -> Option<LinuxResources> {
+    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let mut resources = LinuxResources::default();
+    if let Some(bytes) = limits.memory {
+        let mut memory = LinuxMemory::default();
+        // As much swap again, as docker and podman have it: `swap` counts memory and swap together.
+        memory.set_limit(Some(signed(bytes))).set_swap(Some(signed(bytes.saturating_mul(2))));
+        resources.set_memory(Some(memory));
+    }
+    if let Some(milli) = limits.milli_cpus {
+        let mut cpu = LinuxCpu::default();
+        cpu.set_period(Some(CPU_PERIOD)).set_quota(Some(signed(milli.saturating_mul(CPU_PERIOD / 1000))));
+        resources.set_cpu(Some(cpu));
+    }
+    if let Some(limit) = limits.pids {
+        let mut pids = LinuxPids::default();
+        pids.set_limit(signed(limit));
+        resources.set_pids(Some(pids));
+    }
+    (resources != LinuxResources::default()).then_some(resources)
+}
+
+#[cfg(test)]
+mod tests;

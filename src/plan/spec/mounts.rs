@@ -1,0 +1,105 @@
+//! The mounts of a spec in the order they are made: the kernel's file systems, what was asked for, rc's own files.
+
+use std::path::PathBuf;
+
+use oci_spec::runtime::Mount as SpecMount;
+
+use super::super::{ContainerConfig, Mount, MountKind, NetworkMode};
+use super::HostFacts;
+
+/// Propagations of mount(2); one that was asked for replaces `rprivate`.
+const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
+
+/// rc's own files: name in the container's folder, and where it shows. Each but the last is written anew at every start.
+const FILES: [(&str, &str); 4] = [
+    ("resolv.conf", "/etc/resolv.conf"),
+    ("hosts", "/etc/hosts"),
+    ("hostname", "/etc/hostname"),
+    // podman's mark, by which programs know that they are in a container.
+    ("containerenv", "/run/.containerenv"),
+];
+
+/// All mounts of the container. One that was asked for at the place of a default one replaces it there.
+pub(super) fn mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
+    let mut mounts = kernel_mounts(config, host);
+    for asked in &config.mounts {
+        let mount = asked_mount(asked, host);
+        match mounts.iter_mut().find(|default| default.destination() == mount.destination()) {
+            Some(default) => *default = mount,
+            None => mounts.push(mount),
+        }
+    }
+    for (name, destination) in FILES {
+        if !config.mounts.iter().any(|asked| asked.destination == destination) {
+            let access = if config.read_only || name == "containerenv" { "ro" } else { "rw" };
+            let options = ["bind", "rprivate", "nosuid", "nodev", "noexec", access];
+            let source = host.container_dir.join(name);
+            mounts.push(mount(destination, "bind", source, options.map(str::to_owned).to_vec()));
+        }
+    }
+    mounts
+}
+
+/// Source: runtime-spec config-linux.md "Default Filesystems"; the options are runc's and podman's.
+fn kernel_mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
+    let words = |words: &str| words.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let kernel = |destination, kind: &str, options: &str| mount(destination, kind, PathBuf::from(kind), words(options));
+    let shm = format!("nosuid,nodev,noexec,mode=1777,size={}", config.shm_size);
+    let mut mounts = vec![
+        kernel("/proc", "proc", "nosuid,nodev,noexec"),
+        kernel("/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
+        kernel("/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"),
+        kernel("/dev/mqueue", "mqueue", "nosuid,nodev,noexec"),
+        kernel("/dev/shm", "tmpfs", &shm),
+        if config.network == NetworkMode::Host {
+            // A sysfs can be mounted only by the owner of the network namespace it shows; the host's is bound instead.
+            mount("/sys", "bind", PathBuf::from("/sys"), words("rbind,rprivate,nosuid,nodev,noexec,ro"))
+        } else {
+            kernel("/sys", "sysfs", "nosuid,nodev,noexec,ro")
+        },
+    ];
+    if host.cgroup {
+        mounts.push(kernel("/sys/fs/cgroup", "cgroup", "nosuid,nodev,noexec,relatime,ro"));
+    }
+    mounts
+}
+
+fn asked_mount(asked: &Mount, host: &HostFacts) -> SpecMount {
+    let access = if asked.read_only { "ro" } else { "rw" }.to_owned();
+    let has = |option: &str| asked.options.iter().any(|asked| asked == option);
+    let (source, kind) = match &asked.kind {
+        MountKind::Tmpfs => {
+            let kept = asked.options.iter().filter(|option| !undoes_a_default(option)).cloned();
+            let options = kept.chain([access]).collect();
+            return mount(&asked.destination, "tmpfs", PathBuf::from("tmpfs"), options);
+        }
+        MountKind::Bind { source } => (source.clone(), if has("bind") { "bind" } else { "rbind" }),
+        MountKind::Volume { name, .. } => (host.volumes_dir.join(name.as_str()).join("_data"), "bind"),
+    };
+    let propagation = asked.options.iter().find(|option| PROPAGATIONS.contains(&option.as_str()));
+    let mut options = vec![kind.to_owned(), propagation.map_or("rprivate", String::as_str).to_owned(), access];
+    for (off, on) in [("nosuid", "suid"), ("nodev", "dev")] {
+        if !has(on) {
+            options.push(off.to_owned());
+        }
+    }
+    if has("noexec") {
+        options.push("noexec".to_owned());
+    }
+    mount(&asked.destination, "bind", source, options)
+}
+
+/// Words that only take a default away: they have no flag of their own.
+fn undoes_a_default(option: &str) -> bool {
+    matches!(option, "exec" | "dev" | "suid")
+}
+
+fn mount(destination: &str, kind: &str, source: PathBuf, options: Vec<String>) -> SpecMount {
+    let mut mount = SpecMount::default();
+    mount
+        .set_destination(PathBuf::from(destination))
+        .set_typ(Some(kind.to_owned()))
+        .set_source(Some(source))
+        .set_options(Some(options));
+    mount
+}

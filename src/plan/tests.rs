@@ -1,0 +1,155 @@
+use super::*;
+
+/// An image with one command and nothing else.
+pub(super) fn image() -> ImageDefaults {
+    let digest = format!("sha256:{}", "a".repeat(64)).parse::<crate::types::Digest>().unwrap();
+    ImageDefaults {
+        source: ImageSource {
+            id: digest.clone(),
+            manifest: digest,
+            reference: "localhost/test:latest".to_owned(),
+            layers: Vec::new(),
+            exposed_ports: Vec::new(),
+        },
+        entrypoint: Vec::new(),
+        command: vec!["sh".to_owned()],
+        env: Vec::new(),
+        user: String::new(),
+        working_dir: String::new(),
+        volumes: Vec::new(),
+        labels: BTreeMap::new(),
+        stop_signal: None,
+    }
+}
+
+/// A machine without free ports, and a caller in `/work/dir` without environment.
+pub(super) fn facts() -> Facts<'static> {
+    Facts {
+        defaults: Defaults::default(),
+        environment: Vec::new(),
+        working_dir: PathBuf::from("/work/dir"),
+        host_name: "machine".to_owned(),
+        free_port: &|_, _| None,
+        new_volume_name: &|| "f".repeat(64).parse().unwrap(),
+    }
+}
+
+pub(super) fn identity() -> Identity {
+    Identity {
+        id: ContainerId::from_bytes([0xab; 32]),
+        name: "box".parse().unwrap(),
+        created: "2026-01-01T00:00:00.000000000Z".to_owned(),
+    }
+}
+
+fn resolved(request: &Request) -> Result<ContainerConfig, String> {
+    resolve(request, &image(), &facts(), identity()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_empty_request_gives_a_complete_container() {
+    let config = resolved(&Request::default()).unwrap();
+    assert_eq!(config.argv, ["sh"]);
+    assert_eq!(config.hostname, "abababababab");
+    assert_eq!(config.working_dir, "/");
+    assert_eq!(config.user, "");
+    assert_eq!(config.network, NetworkMode::Slirp4netns);
+    assert_eq!((config.stop_signal, config.stop_timeout), (Signal::TERM, 10));
+    assert_eq!(config.shm_size, 67_108_864);
+    assert_eq!(config.capabilities.len(), 11);
+    assert!(config.mounts.is_empty() && config.ports.is_empty() && !config.no_new_privileges);
+}
+
+#[test]
+fn a_saved_container_reads_back_the_same() {
+    let request = Request {
+        volumes: vec!["/srv:/data".into(), "db:/db".into()],
+        tmpfs: vec!["/tmp".into()],
+        ulimits: vec!["nofile=10".into()],
+        publish: vec!["8080:80".into()],
+        add_hosts: vec!["db:10.0.0.1".into()],
+        ..Request::default()
+    };
+    let config = resolved(&request).unwrap();
+    let json = serde_json::to_string(&config).unwrap();
+    assert_eq!(serde_json::from_str::<ContainerConfig>(&json).unwrap(), config);
+    let json = serde_json::to_string(&request).unwrap();
+    assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);
+}
+
+#[test]
+fn a_request_with_a_word_we_do_not_know_is_refused() {
+    assert!(serde_json::from_str::<Request>(r#"{"image":"x","privilegedd":true}"#).is_err());
+    assert!(serde_json::from_str::<Request>(r#"{"image":"x"}"#).is_ok());
+}
+
+#[test]
+fn the_host_network_has_the_hosts_name_and_no_ports() {
+    let request = Request { network: Some("host".into()), publish: vec!["80:80".into()], ..Request::default() };
+    let config = resolved(&request).unwrap();
+    assert_eq!(config.hostname, "machine");
+    assert!(config.ports.is_empty());
+    assert_eq!(warnings(&request, &config), ["published ports are dropped: the network is `host`"]);
+}
+
+#[test]
+fn output_passes_through_only_when_somebody_waits_and_nothing_is_kept() {
+    let driver = |auto_remove, detach, tty| {
+        resolved(&Request { auto_remove, detach, tty, ..Request::default() }).unwrap().log_driver
+    };
+    assert_eq!(driver(true, false, false), LogDriver::Passthrough);
+    for (auto_remove, detach, tty) in [(false, false, false), (true, true, false), (true, false, true)] {
+        assert_eq!(driver(auto_remove, detach, tty), LogDriver::K8sFile);
+    }
+}
+
+#[test]
+fn wrong_values_name_their_option() {
+    let request = Request::default;
+    for (request, error) in [
+        (
+            Request { working_dir: Some("a".into()), ..request() },
+            "`--workdir`: invalid working folder `a`: it is no absolute path",
+        ),
+        (Request { user: Some("-1".into()), ..request() }, "`--user`: invalid user `-1`: neither a name nor a number"),
+        (
+            Request { stop_signal: Some("X".into()), ..request() },
+            "`--stop-signal`: invalid signal `X`: neither the name nor the number of a signal",
+        ),
+        (
+            Request { hostname: Some("a\nb".into()), ..request() },
+            "`--hostname`: invalid host name `a\\nb`: a name is made of letters, digits, `-`, `_` and dots",
+        ),
+        (Request { dns: vec!["x".into()], ..request() }, "`--dns`: invalid name server `x`: it is no IP address"),
+        (
+            Request { shm_size: Some("x".into()), ..request() },
+            "`--shm-size`: invalid size `x`: the unit is one of b, k, m, g, t, p",
+        ),
+        (Request { publish: vec!["80".into()], ..request() }, "`--publish`: the host has no free port for 80"),
+    ] {
+        assert_eq!(resolved(&request).map(|_| ()), Err(error.to_owned()));
+    }
+}
+
+#[test]
+fn the_images_configuration_is_checked_as_well() {
+    let of =
+        |image: ImageDefaults| resolve(&Request::default(), &image, &facts(), identity()).map_err(|e| e.to_string());
+    let config = of(ImageDefaults {
+        working_dir: "srv/../app".into(),
+        user: "app:staff".into(),
+        stop_signal: Some("SIGQUIT".into()),
+        ..image()
+    })
+    .unwrap();
+    assert_eq!(
+        (config.working_dir.as_str(), config.user.as_str(), config.stop_signal.number()),
+        ("/app", "app:staff", 3)
+    );
+    assert_eq!(
+        of(ImageDefaults { user: "4294967296".into(), ..image() }).map(|_| ()),
+        Err("the image's configuration: invalid user `4294967296`: an id is at most 4294967294".to_owned())
+    );
+    assert!(of(ImageDefaults { stop_signal: Some("SIGNONE".into()), ..image() }).is_err());
+    assert!(of(ImageDefaults { command: vec![], ..image() }).is_err());
+}

@@ -1,0 +1,78 @@
+//! `--user` and `--group-add`: checked here, looked up in the root file system at start.
+
+use crate::types::Invalid;
+
+/// The largest id: the kernel takes 4294967295 for "no id" (-1).
+const MAX_ID: u32 = u32::MAX - 1;
+
+/// Checks `USER[:GROUP]`, each a name or a number; empty is root.
+pub(super) fn check(text: &str) -> Result<(), Invalid> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
+    id("user", user, text)?;
+    group.map_or(Ok(()), |group| id("group", group, text))
+}
+
+/// Checks one group of `--group-add`.
+pub(super) fn check_group(text: &str) -> Result<(), Invalid> {
+    if text == "keep-groups" {
+        return Err(Invalid::new("group", text, "the caller's groups cannot be kept"));
+    }
+    id("group", text, text)
+}
+
+/// A word of digits is a number and never looked up as a name, whatever `/etc/passwd` says (safety.md I10).
+fn id(what: &'static str, word: &str, whole: &str) -> Result<(), Invalid> {
+    let invalid = |reason: String| Err(Invalid::new(what, whole, reason));
+    if word.is_empty() {
+        return invalid(format!("the {what} is empty"));
+    }
+    if word.bytes().all(|byte| byte.is_ascii_digit()) {
+        return match word.parse::<u32>() {
+            Ok(number) if number <= MAX_ID => Ok(()),
+            _ => invalid(format!("an id is at most {MAX_ID}")),
+        };
+    }
+    if word.starts_with(['-', '+']) {
+        return invalid("neither a name nor a number".to_owned());
+    }
+    if word.contains([':', ',', '/', '\0']) || word.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return invalid("a name has no `:`, `,`, `/`, white space or control character".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_numbers_and_what_is_neither() {
+        for good in
+            ["", "0", "1000", "4294967294", "www-data", "1000:1000", "nobody:0", "app:staff", "user@domain", "1a"]
+        {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "-1",
+            "4294967295",
+            "4294967296",
+            "99999999999999999999",
+            ":",
+            "a:",
+            ":5",
+            "a:b:c",
+            "a b",
+            "a\nb",
+            "+5",
+            "0:-1",
+            "a/b",
+        ] {
+            assert!(check(bad).is_err(), "{bad:?}");
+        }
+        assert!(check_group("video").is_ok() && check_group("44").is_ok());
+        assert!(check_group("keep-groups").is_err() && check_group("a:b").is_err() && check_group("").is_err());
+    }
+}
