@@ -10,6 +10,7 @@
 //! Nothing here looks at the world except for the clock, the terminal's kind and the two standard streams.
 
 pub mod escape;
+pub mod filter;
 
 pub mod format;
 pub mod human;
@@ -17,6 +18,8 @@ pub mod json;
 mod output;
 mod report;
 mod table;
+pub mod view;
+pub mod when;
 
 pub use format::Format;
 pub use output::{BrokenOutput, Output, Stream, err, is_terminal, out};

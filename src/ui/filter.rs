@@ -1,0 +1,95 @@
+//! `--filter KEY=VALUE`, as podman has it: several values of one key are alternatives, except that all labels must be
+//! there; different keys must all match. An unknown key is refused.
+
+mod container;
+mod image;
+
+use std::collections::BTreeMap;
+
+use regex_lite::Regex;
+
+use super::escape;
+use crate::types::Invalid;
+
+pub use container::{ContainerFacts, ContainerFilter};
+pub use image::{ImageFacts, ImageFilter};
+
+/// Why a filter was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No `=` in it.
+    #[error("invalid filter `{}`: give KEY=VALUE", escape::line(.0))]
+    NoValue(String),
+    /// A key that this command does not filter by.
+    #[error("unknown filter `{}`", escape::line(.key))]
+    UnknownKey {
+        /// As typed.
+        key: String,
+        /// Those that it does.
+        known: &'static [&'static str],
+    },
+    /// A value that the key does not take.
+    #[error("invalid filter `{key}={}`: {reason}", escape::line(.value))]
+    BadValue {
+        /// The key.
+        key: &'static str,
+        /// As typed.
+        value: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// `before` or `since` names something that does not exist.
+    #[error("invalid filter `{key}={}`: there is no such {what}", escape::line(.value))]
+    NoSuchObject {
+        /// The key.
+        key: &'static str,
+        /// As typed.
+        value: String,
+        /// `container` or `image`.
+        what: &'static str,
+    },
+}
+
+impl Error {
+    /// The keys that there are, after one that is none.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownKey { known, .. } => Some(format!("filters are {}", known.join(", "))),
+            _ => None,
+        }
+    }
+
+    fn bad(key: &'static str, value: &str, reason: impl Into<String>) -> Self {
+        Self::BadValue { key, value: value.to_owned(), reason: reason.into() }
+    }
+
+    fn time(key: &'static str, value: &str, error: Invalid) -> Self {
+        Self::bad(key, value, error.reason)
+    }
+}
+
+/// Splits `KEY=VALUE`; `label!=x` has the key `label!`.
+fn split<'a>(typed: &'a str, known: &'static [&'static str]) -> Result<(&'static str, &'a str), Error> {
+    let (key, value) = typed.split_once('=').ok_or_else(|| Error::NoValue(typed.to_owned()))?;
+    match known.iter().find(|name| **name == key) {
+        Some(key) => Ok((key, value)),
+        None => Err(Error::UnknownKey { key: key.to_owned(), known }),
+    }
+}
+
+fn pattern(key: &'static str, value: &str) -> Result<Regex, Error> {
+    Regex::new(value).map_err(|error| Error::bad(key, value, error.to_string()))
+}
+
+/// `label=NAME` or `label=NAME=VALUE`.
+fn has_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
+    match wanted.split_once('=') {
+        Some((name, value)) => labels.get(name).is_some_and(|found| found == value),
+        None => labels.contains_key(wanted),
+    }
+}
+
+/// No wish, or one of several that holds.
+fn any<T>(wishes: &[T], holds: impl FnMut(&T) -> bool) -> bool {
+    wishes.is_empty() || wishes.iter().any(holds)
+}

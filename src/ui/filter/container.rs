@@ -1,0 +1,215 @@
+//! Filters of `ps`.
+
+use jiff::Timestamp;
+use regex_lite::Regex;
+
+use super::{Error, any, has_label, pattern, split};
+use crate::monitor::{State, Status};
+use crate::plan::{ContainerConfig, MountKind};
+use crate::types::ImageReference;
+use crate::ui::{human, when};
+
+const KEYS: &[&str] =
+    &["ancestor", "before", "exited", "id", "label", "label!", "name", "network", "since", "status", "until", "volume"];
+
+/// What a filter looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct ContainerFacts<'a> {
+    /// What it shall be.
+    pub config: &'a ContainerConfig,
+    /// What its monitor wrote.
+    pub state: &'a State,
+    /// What the kernel says.
+    pub status: Status,
+}
+
+/// All filters of one command line.
+#[derive(Debug, Default)]
+pub struct ContainerFilter {
+    ancestors: Vec<String>,
+    created_before: Vec<Timestamp>,
+    created_after: Vec<Timestamp>,
+    exit_codes: Vec<i32>,
+    ids: Vec<(String, Regex)>,
+    labels: Vec<String>,
+    labels_absent: Vec<String>,
+    names: Vec<Regex>,
+    networks: Vec<String>,
+    statuses: Vec<Status>,
+    volumes: Vec<String>,
+}
+
+impl ContainerFilter {
+    /// Reads what was typed. `created` tells when the container with that name or id was created, for `before` and `since`.
+    pub fn parse(typed: &[String], now: Timestamp, created: impl Fn(&str) -> Option<Timestamp>) -> Result<Self, Error> {
+        let mut filter = Self::default();
+        for typed in typed {
+            let (key, value) = split(typed, KEYS)?;
+            let owned = value.to_owned();
+            let no_such = || Error::NoSuchObject { key, value: value.to_owned(), what: "container" };
+            match key {
+                "ancestor" => filter.ancestors.push(owned),
+                "before" => filter.created_before.push(created(value).ok_or_else(no_such)?),
+                "since" => filter.created_after.push(created(value).ok_or_else(no_such)?),
+                "until" => filter.created_before.push(when::parse(value, now).map_err(|e| Error::time(key, value, e))?),
+                "exited" => filter
+                    .exit_codes
+                    .push(value.parse().map_err(|_| Error::bad(key, value, "an exit code is a number"))?),
+                "id" => filter.ids.push((owned, pattern(key, value)?)),
+                "label" => filter.labels.push(owned),
+                "label!" => filter.labels_absent.push(owned),
+                // Docker's names begin with a slash, and `^/web$` is in many scripts.
+                "name" => filter.names.push(pattern(key, &value.replacen('/', "", 1))?),
+                "network" => filter.networks.push(owned),
+                "status" => filter.statuses.extend(statuses(value)?),
+                _ => filter.volumes.push(owned),
+            }
+        }
+        Ok(filter)
+    }
+
+    /// Whether the statuses or exit codes asked for include containers that do not run, so that `-a` is meant.
+    pub fn wants_stopped(&self) -> bool {
+        !self.statuses.is_empty() || !self.exit_codes.is_empty()
+    }
+
+    /// Whether every filter holds.
+    pub fn matches(&self, facts: ContainerFacts<'_>) -> bool {
+        let ContainerFacts { config, state, status } = facts;
+        let created = || config.created.parse::<Timestamp>().ok();
+        let id = config.id.as_str();
+        any(&self.ids, |(prefix, pattern)| id.starts_with(prefix.as_str()) || pattern.is_match(id))
+            && any(&self.names, |pattern| pattern.is_match(config.name.as_str()))
+            && any(&self.statuses, |wanted| *wanted == status)
+            && any(&self.exit_codes, |code| {
+                status == Status::Exited && state.exit.as_ref().map_or(255, |exit| exit.code) == *code
+            })
+            && self.labels.iter().all(|wanted| has_label(&config.labels, wanted))
+            && !self.labels_absent.iter().any(|wanted| has_label(&config.labels, wanted))
+            && any(&self.ancestors, |image| is_image(config, image))
+            && any(&self.networks, |network| human::network(&config.network) == network)
+            && any(&self.volumes, |volume| {
+                config.mounts.iter().any(|mount| {
+                    mount.destination == *volume
+                        || match &mount.kind {
+                            MountKind::Bind { source } => source.as_os_str() == volume.as_str(),
+                            MountKind::Volume { name, .. } => name.as_str() == volume,
+                            _ => false,
+                        }
+                })
+            })
+            && self.created_before.iter().all(|limit| created().is_some_and(|at| at < *limit))
+            && self.created_after.iter().all(|limit| created().is_some_and(|at| at > *limit))
+    }
+}
+
+/// The words of podman and docker; those that rc's containers never have match nothing.
+fn statuses(value: &str) -> Result<Vec<Status>, Error> {
+    Ok(match value {
+        "created" | "configured" => vec![Status::Created],
+        "initialized" | "starting" => vec![Status::Starting],
+        "running" => vec![Status::Running],
+        "paused" => vec![Status::Paused],
+        "stopping" => vec![Status::Stopping],
+        "exited" | "stopped" => vec![Status::Exited],
+        "removing" => vec![Status::Removing],
+        "orphaned" => vec![Status::Orphaned],
+        _ => {
+            let words = "created, starting, running, paused, stopping, exited, removing, orphaned";
+            return Err(Error::bad("status", value, format!("a status is one of {words}")));
+        }
+    })
+}
+
+/// `ancestor`: a prefix of the image's id, or its name with docker's defaults filled in.
+fn is_image(config: &ContainerConfig, wanted: &str) -> bool {
+    let hex = wanted.strip_prefix("sha256:").unwrap_or(wanted);
+    if !hex.is_empty() && config.image.id.hex().starts_with(hex) || config.image.reference == wanted {
+        return true;
+    }
+    match (wanted.parse::<ImageReference>(), config.image.reference.parse::<ImageReference>()) {
+        (Ok(wanted), Ok(image)) => {
+            wanted == image || wanted.digest().is_some_and(|digest| *digest == config.image.manifest)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::view::sample;
+
+    fn matching(typed: &[&str]) -> Result<bool, String> {
+        let (config, state) = sample();
+        let typed: Vec<String> = typed.iter().map(ToString::to_string).collect();
+        let now = "2026-01-01T12:00:00Z".parse().expect("a time");
+        let created = |name: &str| match name {
+            "older" => "2025-12-31T00:00:00Z".parse().ok(),
+            "newer" => "2026-01-01T11:00:00Z".parse().ok(),
+            _ => None,
+        };
+        let filter = ContainerFilter::parse(&typed, now, created).map_err(|error| error.to_string())?;
+        Ok(filter.matches(ContainerFacts { config: &config, state: &state, status: Status::Running }))
+    }
+
+    #[test]
+    fn every_key_of_ps() {
+        for (typed, expected) in [
+            (&[][..], true),
+            (&["name=web"], true),
+            (&["name=^we"], true),
+            (&["name=^/web$"], true),
+            (&["name=^eb"], false),
+            (&["name=nope", "name=w.b"], true),
+            (&["id=5eacc9e701a2"], true),
+            (&["id=acc9"], true),
+            (&["id=ffff"], false),
+            (&["status=running"], true),
+            (&["status=exited"], false),
+            (&["status=exited", "status=running"], true),
+            (&["status=exited", "name=web"], false),
+            (&["exited=0"], false),
+            (&["label=app"], true),
+            (&["label=app=shop"], true),
+            (&["label=app=other"], false),
+            (&["label=app", "label=absent"], false),
+            (&["label!=absent"], true),
+            (&["label!=app"], false),
+            (&["ancestor=busybox"], true),
+            (&["ancestor=docker.io/library/busybox:latest"], true),
+            (&["ancestor=busybox:1"], false),
+            (&["ancestor=a1a1a1a1a1a1"], true),
+            (&["network=slirp4netns"], true),
+            (&["network=none"], false),
+            (&["volume=vv"], true),
+            (&["volume=/data"], true),
+            (&["volume=/srv/d"], true),
+            (&["volume=other"], false),
+            (&["before=newer"], true),
+            (&["before=older"], false),
+            (&["since=older"], true),
+            (&["since=newer"], false),
+            (&["until=1h"], true),
+            (&["until=48h"], false),
+        ] {
+            assert_eq!(matching(typed), Ok(expected), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused_by_name() {
+        for (typed, message) in [
+            ("name", "invalid filter `name`: give KEY=VALUE"),
+            ("nope=1", "unknown filter `nope`"),
+            ("status=alive", "invalid filter `status=alive`: a status is one of created, starting"),
+            ("exited=x", "invalid filter `exited=x`: an exit code is a number"),
+            ("since=ghost", "invalid filter `since=ghost`: there is no such container"),
+            ("name=(", "invalid filter `name=(`: "),
+            ("until=soon", "invalid filter `until=soon`: give RFC 3339"),
+        ] {
+            let error = matching(&[typed]).expect_err(typed);
+            assert!(error.starts_with(message), "{typed}: {error}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Filters of `images`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Error, any, has_label, split};
+use crate::types::{Digest, ImageReference};
+use crate::ui::when;
+
+const KEYS: &[&str] = &["before", "dangling", "id", "label", "label!", "reference", "since", "until"];
+
+/// What a filter looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct ImageFacts<'a> {
+    /// The digest of its configuration.
+    pub id: &'a Digest,
+    /// Its names; none if it is dangling.
+    pub names: &'a [ImageReference],
+    /// When it was built, if its configuration says so.
+    pub created: Option<Timestamp>,
+    /// The labels of its configuration.
+    pub labels: &'a BTreeMap<String, String>,
+}
+
+/// All filters of one command line.
+#[derive(Debug, Default)]
+pub struct ImageFilter {
+    created_before: Vec<Timestamp>,
+    created_after: Vec<Timestamp>,
+    dangling: Vec<bool>,
+    ids: Vec<String>,
+    labels: Vec<String>,
+    labels_absent: Vec<String>,
+    references: Vec<String>,
+}
+
+impl ImageFilter {
+    /// Reads what was typed. `created` tells when the image with that name or id was built, for `before` and `since`.
+    pub fn parse(typed: &[String], now: Timestamp, created: impl Fn(&str) -> Option<Timestamp>) -> Result<Self, Error> {
+        let mut filter = Self::default();
+        for typed in typed {
+            let (key, value) = split(typed, KEYS)?;
+            let owned = value.to_owned();
+            let no_such = || Error::NoSuchObject { key, value: value.to_owned(), what: "image" };
+            match key {
+                "before" => filter.created_before.push(created(value).ok_or_else(no_such)?),
+                "since" => filter.created_after.push(created(value).ok_or_else(no_such)?),
+                "until" => filter.created_before.push(when::parse(value, now).map_err(|e| Error::time(key, value, e))?),
+                "dangling" => filter.dangling.push(match value {
+                    "true" | "1" => true,
+                    "false" | "0" => false,
+                    _ => return Err(Error::bad(key, value, "give true or false")),
+                }),
+                "id" => filter.ids.push(value.strip_prefix("sha256:").unwrap_or(value).to_owned()),
+                "label" => filter.labels.push(owned),
+                "label!" => filter.labels_absent.push(owned),
+                _ => filter.references.push(owned),
+            }
+        }
+        Ok(filter)
+    }
+
+    /// Adds the pattern that `images NAME` gives as its argument.
+    pub fn with_reference(mut self, pattern: &str) -> Self {
+        self.references.push(pattern.to_owned());
+        self
+    }
+
+    /// Whether every filter holds.
+    pub fn matches(&self, facts: ImageFacts<'_>) -> bool {
+        any(&self.ids, |prefix| facts.id.hex().starts_with(prefix.as_str()))
+            && any(&self.dangling, |dangling| *dangling == facts.names.is_empty())
+            && any(&self.references, |pattern| facts.names.iter().any(|name| is_named(name, pattern)))
+            && self.labels.iter().all(|wanted| has_label(facts.labels, wanted))
+            && !self.labels_absent.iter().any(|wanted| has_label(facts.labels, wanted))
+            && self.created_before.iter().all(|limit| facts.created.is_some_and(|at| at < *limit))
+            && self.created_after.iter().all(|limit| facts.created.is_some_and(|at| at > *limit))
+    }
+}
+
+/// Whether `pattern`, in which `*` and `?` stand for anything but a slash, is the name of an image from some component on,
+/// with or without its tag: `busybox`, `library/busy*`, `*:latest`, `docker.io/library/busybox:latest`.
+fn is_named(name: &ImageReference, pattern: &str) -> bool {
+    let (whole, untagged) = (name.to_string(), name.name());
+    [whole, untagged].iter().any(|text| {
+        let starts = std::iter::once(0).chain(text.match_indices('/').map(|(at, _)| at + 1));
+        starts.into_iter().any(|start| is_glob_of(pattern.as_bytes(), &text.as_bytes()[start..]))
+    })
+}
+
+/// Matches from left to right; on failure it goes back to the last `*` alone, which suffices and is never exponential.
+fn is_glob_of(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(b'?') if text[t] != b'/' => {
+                p += 1;
+                t += 1;
+            }
+            Some(wanted) if *wanted == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                Some((at, from)) if text[from] != b'/' => {
+                    star = Some((at, from + 1));
+                    p = at + 1;
+                    t = from + 1;
+                }
+                _ => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|b| *b == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matching(typed: &[&str], names: &[&str]) -> Result<bool, String> {
+        let typed: Vec<String> = typed.iter().map(ToString::to_string).collect();
+        let names: Vec<ImageReference> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let labels = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+        let now = "2026-01-02T00:00:00Z".parse().expect("a time");
+        let filter = ImageFilter::parse(&typed, now, |name| {
+            (name == "other").then(|| "2026-01-01T00:00:00Z".parse().ok()).flatten()
+        })
+        .map_err(|error| error.to_string())?;
+        Ok(filter.matches(ImageFacts {
+            id: &Digest::sha256([0xa9; 32]),
+            names: &names,
+            created: "2026-01-01T12:00:00Z".parse().ok(),
+            labels: &labels,
+        }))
+    }
+
+    #[test]
+    fn every_key_of_images() {
+        let names = &["busybox", "localhost:5000/a/b:1"][..];
+        for (typed, expected) in [
+            (&[][..], true),
+            (&["reference=busybox"], true),
+            (&["reference=busybox:latest"], true),
+            (&["reference=library/busybox"], true),
+            (&["reference=docker.io/library/busybox:latest"], true),
+            (&["reference=busy*"], true),
+            (&["reference=*:1"], true),
+            (&["reference=a/*"], true),
+            (&["reference=*"], true),
+            (&["reference=box"], false),
+            (&["reference=docker.io/*box"], false),
+            (&["reference=busybox:2"], false),
+            (&["reference=nope", "reference=b:?"], true),
+            (&["dangling=true"], false),
+            (&["dangling=false"], true),
+            (&["label=a"], true),
+            (&["label=a=b", "label=c"], false),
+            (&["label!=a"], false),
+            (&["id=a9a9a9"], true),
+            (&["id=sha256:a9"], true),
+            (&["id=b"], false),
+            (&["since=other"], true),
+            (&["before=other"], false),
+            (&["until=6h"], true),
+        ] {
+            assert_eq!(matching(typed, names), Ok(expected), "{typed:?}");
+        }
+        assert_eq!(matching(&["dangling=true"], &[]), Ok(true));
+        for bad in ["dangling=maybe", "before=ghost", "containers=1", "x"] {
+            assert!(matching(&[bad], names).is_err(), "{bad}");
+        }
+    }
+}

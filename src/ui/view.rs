@@ -1,0 +1,105 @@
+//! What `ps`, `inspect`, `info` and `version` show, as pure functions from rc's records to podman's shapes.
+
+mod image;
+mod inspect;
+mod ps;
+mod version;
+
+use jiff::Timestamp;
+
+use crate::plan::ContainerConfig;
+use crate::types::PortMapping;
+
+pub use image::{ImageInspect, image};
+pub use inspect::{Place, container};
+pub use ps::{PS_COLUMNS, PsRow};
+pub use version::{Version, version};
+
+/// What Go prints for a time that was never set; tools test for it.
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// The Unix seconds of [`NEVER`].
+const NEVER_UNIX: i64 = -62_135_596_800;
+
+/// Unix seconds of an RFC 3339 time; [`NEVER_UNIX`] for none.
+fn unix(time: Option<&str>) -> i64 {
+    time.and_then(|time| time.parse::<Timestamp>().ok()).map_or(NEVER_UNIX, Timestamp::as_second)
+}
+
+/// Where a port listens, in docker's words; `None` is every IPv4 address.
+fn host_ip(port: &PortMapping) -> String {
+    port.host_ip.map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string())
+}
+
+/// The command line without what came from the entry point.
+fn command(config: &ContainerConfig) -> &[String] {
+    config.argv.get(config.entrypoint_len..).unwrap_or_default()
+}
+
+/// A container that is used by tests of views and filters: `web`, started 10 seconds before noon.
+#[cfg(test)]
+pub(crate) fn sample() -> (ContainerConfig, crate::monitor::State) {
+    let digest = |byte: &str| format!("sha256:{}", byte.repeat(32));
+    let config = serde_json::json!({
+        "id": format!("5eacc9e701a2{}", "0".repeat(52)),
+        "name": "web",
+        "created": "2026-01-01T10:00:00.5Z",
+        "image": {
+            "id": digest("a1"),
+            "manifest": digest("b2"),
+            "reference": "docker.io/library/busybox:latest",
+            "layers": [digest("c3")],
+            "exposedPorts": ["80/tcp", "443/tcp"]
+        },
+        "argv": ["/entry", "sh", "-c", "echo \u{1b}[2J hi; exec sleep 300"],
+        "entrypointLen": 1,
+        "env": ["PATH=/bin", "A=b"],
+        "workingDir": "/srv",
+        "user": "33",
+        "groups": [],
+        "hostname": "hh",
+        "labels": { "app": "shop" },
+        "tty": false,
+        "openStdin": true,
+        "autoRemove": false,
+        "init": false,
+        "readOnly": true,
+        "mounts": [
+            { "kind": { "type": "bind", "source": "/srv/d" }, "destination": "/data", "readOnly": true, "options": [] },
+            { "kind": { "type": "volume", "name": "vv", "anonymous": false }, "destination": "/vol", "readOnly": false, "options": ["U"] },
+            { "kind": { "type": "tmpfs" }, "destination": "/tmp2", "readOnly": false, "options": ["size=64m"] }
+        ],
+        "shmSize": 65_536_000,
+        "capabilities": ["CAP_CHOWN", "CAP_NET_RAW"],
+        "noNewPrivileges": false,
+        "seccomp": "default",
+        "rlimits": [],
+        "network": { "mode": "slirp4netns" },
+        "ports": [
+            { "hostIp": null, "hostPort": 8080, "containerPort": 80, "protocol": "tcp" },
+            { "hostIp": "127.0.0.1", "hostPort": 5353, "containerPort": 53, "protocol": "udp" }
+        ],
+        "dns": [],
+        "dnsSearch": [],
+        "dnsOptions": [],
+        "extraHosts": [["db", "10.0.0.7"]],
+        "limits": { "memory": 67_108_864, "milliCpus": 1500 },
+        "stopSignal": "SIGTERM",
+        "stopTimeout": 10,
+        "logDriver": "k8s-file",
+        "logMaxSize": 10_000_000,
+        "logMaxFiles": 3,
+        "restart": "no",
+        "detachKeys": "ctrl-p,ctrl-q",
+        "cidfile": null,
+        "createCommand": ["rc", "run", "-d"]
+    });
+    let state = serde_json::json!({
+        "status": "running",
+        "init": { "pid": 4242, "startTime": 1, "bootId": "b" },
+        "startedAt": "2026-01-01T11:59:50Z",
+        "ipAddress": "10.0.2.100",
+        "cgroup": "user.slice/rc-5eacc9e701a2"
+    });
+    (serde_json::from_value(config).expect("a configuration"), serde_json::from_value(state).expect("a state"))
+}

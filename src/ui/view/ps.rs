@@ -1,0 +1,370 @@
+//! A row of `ps`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{command, host_ip, unix};
+use crate::monitor::{State, Status};
+use crate::plan::{ContainerConfig, MountKind};
+use crate::types::PortMapping;
+use crate::ui::format::Listed;
+use crate::ui::human;
+
+/// The columns of `ps` without `--format`.
+pub const PS_COLUMNS: [&str; 7] = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
+
+/// Characters of a command before it is cut, in tables. Source: podman.
+const COMMAND_WIDTH: usize = 17;
+
+/// One container, as `ps` sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct PsRow<'a> {
+    /// What it shall be.
+    pub config: &'a ContainerConfig,
+    /// What its monitor wrote.
+    pub state: &'a State,
+    /// What the kernel says.
+    pub status: Status,
+    /// The time that ages are counted to.
+    pub now: Timestamp,
+    /// Whole ids and commands (`--no-trunc`).
+    pub no_trunc: bool,
+}
+
+impl PsRow<'_> {
+    /// The cells under [`PS_COLUMNS`].
+    pub fn cells(&self) -> [String; 7] {
+        [
+            self.id(),
+            self.config.image.reference.clone(),
+            self.command(),
+            human::ago(&self.config.created, self.now),
+            human::status(self.state, self.status, self.now),
+            ports(self.ports()),
+            self.config.name.to_string(),
+        ]
+    }
+
+    /// The id: 12 digits, or all 64.
+    pub fn id(&self) -> String {
+        if self.no_trunc { self.config.id.as_str() } else { self.config.id.short() }.to_owned()
+    }
+
+    fn command(&self) -> String {
+        let whole = command(self.config).join(" ");
+        let whole = if whole.is_empty() { self.config.argv.join(" ") } else { whole };
+        match whole.char_indices().nth(COMMAND_WIDTH) {
+            Some((end, _)) if !self.no_trunc && whole.chars().count() > COMMAND_WIDTH + 3 => {
+                format!("{}...", &whole[..end])
+            }
+            _ => whole,
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        matches!(self.status, Status::Running | Status::Paused | Status::Stopping | Status::Orphaned)
+    }
+
+    /// What listens now; of a container that does not run, what it would publish.
+    fn ports(&self) -> &[PortMapping] {
+        if self.is_alive() && !self.state.ports.is_empty() { &self.state.ports } else { &self.config.ports }
+    }
+
+    fn exit_code(&self) -> i32 {
+        match (&self.state.exit, self.status) {
+            (Some(exit), Status::Exited) => exit.code,
+            (None, Status::Exited) => 255,
+            _ => 0,
+        }
+    }
+
+    fn exited_at(&self) -> i64 {
+        let exit = self.state.exit.as_ref().filter(|_| self.status == Status::Exited);
+        unix(exit.map(|exit| exit.at.as_str()))
+    }
+
+    fn pid(&self) -> i32 {
+        self.state.init.as_ref().filter(|_| self.is_alive()).map_or(0, |init| init.pid)
+    }
+
+    fn mounts(&self) -> Vec<&str> {
+        let shown = |mount: &&crate::plan::Mount| !matches!(mount.kind, MountKind::Tmpfs);
+        let mut mounts: Vec<&str> =
+            self.config.mounts.iter().filter(shown).map(|mount| mount.destination.as_str()).collect();
+        mounts.sort_unstable();
+        mounts
+    }
+}
+
+/// What a template sees: the names of docker and podman, strings where these have strings.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Fields<'a> {
+    auto_remove: bool,
+    command: String,
+    created: String,
+    created_at: String,
+    created_human: String,
+    exit_code: i32,
+    exited: bool,
+    exited_at: i64,
+    #[serde(rename = "ID")]
+    id: String,
+    image: &'a str,
+    #[serde(rename = "ImageID")]
+    image_id: &'a str,
+    is_infra: bool,
+    labels: &'a BTreeMap<String, String>,
+    local_volumes: usize,
+    mounts: String,
+    names: &'a str,
+    networks: &'static str,
+    pid: i32,
+    pod: &'static str,
+    pod_name: &'static str,
+    ports: String,
+    restarts: u32,
+    running_for: String,
+    size: &'static str,
+    started_at: i64,
+    state: &'static str,
+    status: String,
+}
+
+impl Listed for PsRow<'_> {
+    const HEADINGS: &'static [(&'static str, &'static str)] = &[
+        ("AutoRemove", "AUTO REMOVE"),
+        ("Command", "COMMAND"),
+        ("Created", "CREATED"),
+        ("CreatedAt", "CREATED AT"),
+        ("CreatedHuman", "CREATED"),
+        ("ExitCode", "EXIT CODE"),
+        ("Exited", "EXITED"),
+        ("ExitedAt", "EXITED AT"),
+        ("ID", "CONTAINER ID"),
+        ("Image", "IMAGE"),
+        ("ImageID", "IMAGE ID"),
+        ("IsInfra", "IS INFRA"),
+        ("Labels", "LABELS"),
+        ("LocalVolumes", "LOCAL VOLUMES"),
+        ("Mounts", "MOUNTS"),
+        ("Names", "NAMES"),
+        ("Networks", "NETWORKS"),
+        ("Pid", "PID"),
+        ("Pod", "POD ID"),
+        ("PodName", "PODNAME"),
+        ("Ports", "PORTS"),
+        ("Restarts", "RESTARTS"),
+        ("RunningFor", "RUNNING FOR"),
+        ("Size", "SIZE"),
+        ("StartedAt", "STARTED AT"),
+        ("State", "STATE"),
+        ("Status", "STATUS"),
+    ];
+
+    fn json(&self) -> impl Serialize {
+        let PsRow { config, state, .. } = self;
+        json!({
+            "AutoRemove": config.auto_remove,
+            "Command": command(config),
+            "CreatedAt": human::ago(&config.created, self.now),
+            "Exited": self.status == Status::Exited,
+            "ExitedAt": self.exited_at(),
+            "ExitCode": self.exit_code(),
+            "Id": config.id,
+            "Image": config.image.reference,
+            "ImageID": config.image.id.hex(),
+            "IsInfra": false,
+            "Labels": config.labels,
+            "Mounts": self.mounts(),
+            "Names": [&config.name],
+            "Namespaces": {},
+            "Networks": [human::network(&config.network)],
+            "Pid": self.pid(),
+            "Pod": "",
+            "PodName": "",
+            "Ports": self.ports().iter().map(|port| json!({
+                "host_ip": port.host_ip.map_or_else(String::new, |ip| ip.to_string()),
+                "container_port": port.container_port,
+                "host_port": port.host_port,
+                "range": 1,
+                "protocol": port.protocol,
+            })).collect::<Vec<_>>(),
+            "Restarts": state.restart_count,
+            "Size": null,
+            "StartedAt": unix(state.started_at.as_deref()),
+            "State": self.status.as_str(),
+            "Status": human::status(state, self.status, self.now),
+            "Created": unix(Some(&config.created)),
+        })
+    }
+
+    fn fields(&self) -> impl Serialize {
+        let PsRow { config, state, .. } = self;
+        let created = match config.created.parse::<Timestamp>() {
+            Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S%.f +0000 UTC").to_string(),
+            Err(_) => config.created.clone(),
+        };
+        let age = human::ago(&config.created, self.now);
+        let is_volume = |mount: &&crate::plan::Mount| matches!(mount.kind, MountKind::Volume { .. });
+        Fields {
+            auto_remove: config.auto_remove,
+            command: self.command(),
+            created: created.clone(),
+            created_at: created,
+            created_human: age.clone(),
+            exit_code: self.exit_code(),
+            exited: self.status == Status::Exited,
+            exited_at: self.exited_at(),
+            id: self.id(),
+            image: &config.image.reference,
+            image_id: if self.no_trunc { config.image.id.hex() } else { config.image.id.short() },
+            is_infra: false,
+            labels: &config.labels,
+            local_volumes: config.mounts.iter().filter(is_volume).count(),
+            mounts: self.mounts().join(","),
+            names: config.name.as_str(),
+            networks: human::network(&config.network),
+            pid: self.pid(),
+            pod: "",
+            pod_name: "",
+            ports: ports(self.ports()),
+            restarts: state.restart_count,
+            running_for: age,
+            size: "",
+            started_at: unix(state.started_at.as_deref()),
+            state: self.status.as_str(),
+            status: human::status(state, self.status, self.now),
+        }
+    }
+}
+
+/// `0.0.0.0:8080->80/tcp, 127.0.0.1:7000-7002->7000-7002/udp`: neighbours that go up by one are a range.
+fn ports(ports: &[PortMapping]) -> String {
+    let mut ranges: Vec<(&PortMapping, u16)> = Vec::new();
+    for port in ports {
+        match ranges.last_mut() {
+            Some((first, length))
+                if (first.host_ip, first.protocol) == (port.host_ip, port.protocol)
+                    && first.host_port.checked_add(*length) == Some(port.host_port)
+                    && first.container_port.checked_add(*length) == Some(port.container_port) =>
+            {
+                *length += 1;
+            }
+            _ => ranges.push((port, 1)),
+        }
+    }
+    let span = |first: u16, length: u16| match length {
+        1 => first.to_string(),
+        _ => format!("{first}-{}", first.saturating_add(length - 1)),
+    };
+    let shown = ranges.iter().map(|(port, length)| {
+        let ip = match port.host_ip {
+            Some(std::net::IpAddr::V6(ip)) => format!("[{ip}]"),
+            _ => host_ip(port),
+        };
+        format!("{ip}:{}->{}/{}", span(port.host_port, *length), span(port.container_port, *length), port.protocol)
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Protocol;
+    use crate::ui::view::sample;
+
+    fn with_row<T>(status: Status, look: impl FnOnce(PsRow<'_>) -> T) -> T {
+        let (config, state) = sample();
+        let now = "2026-01-01T12:00:00Z".parse().expect("a time");
+        look(PsRow { config: &config, state: &state, status, now, no_trunc: false })
+    }
+
+    #[test]
+    fn the_cells_of_a_running_container() {
+        let cells = with_row(Status::Running, |row| row.cells());
+        assert_eq!(
+            cells,
+            [
+                "5eacc9e701a2",
+                "docker.io/library/busybox:latest",
+                "sh -c echo \u{1b}[2J h...",
+                "2 hours ago",
+                "Up 10 seconds",
+                "0.0.0.0:8080->80/tcp, 127.0.0.1:5353->53/udp",
+                "web"
+            ]
+        );
+    }
+
+    #[test]
+    fn json_has_the_names_and_types_of_podman() -> anyhow::Result<()> {
+        let json = with_row(Status::Running, |row| serde_json::to_value(row.json()))?;
+        let names: Vec<&str> = json.as_object().map(|o| o.keys().map(String::as_str).collect()).unwrap_or_default();
+        assert_eq!(
+            names,
+            [
+                "AutoRemove",
+                "Command",
+                "CreatedAt",
+                "Exited",
+                "ExitedAt",
+                "ExitCode",
+                "Id",
+                "Image",
+                "ImageID",
+                "IsInfra",
+                "Labels",
+                "Mounts",
+                "Names",
+                "Namespaces",
+                "Networks",
+                "Pid",
+                "Pod",
+                "PodName",
+                "Ports",
+                "Restarts",
+                "Size",
+                "StartedAt",
+                "State",
+                "Status",
+                "Created"
+            ]
+        );
+        assert_eq!(json["Names"], json!(["web"]));
+        assert_eq!(json["Pid"], 4242);
+        assert_eq!(json["ExitedAt"], -62_135_596_800_i64);
+        assert_eq!(json["Created"], 1_767_261_600);
+        assert_eq!(json["Mounts"], json!(["/data", "/vol"]));
+        assert_eq!(
+            json["Ports"][1],
+            json!({ "host_ip": "127.0.0.1", "container_port": 53, "host_port": 5353, "range": 1, "protocol": "udp" })
+        );
+        let exited = with_row(Status::Exited, |row| serde_json::to_value(row.json()))?;
+        assert_eq!((&exited["Pid"], &exited["ExitCode"], &exited["Exited"]), (&json!(0), &json!(255), &json!(true)));
+        Ok(())
+    }
+
+    #[test]
+    fn every_field_has_a_heading() -> anyhow::Result<()> {
+        let fields = with_row(Status::Running, |row| serde_json::to_value(row.fields()))?;
+        let fields: Vec<&str> = fields.as_object().map(|o| o.keys().map(String::as_str).collect()).unwrap_or_default();
+        let headings: Vec<&str> = PsRow::HEADINGS.iter().map(|(field, _)| *field).collect();
+        assert_eq!(fields, headings);
+        Ok(())
+    }
+
+    #[test]
+    fn neighbouring_ports_are_a_range() {
+        let port =
+            |host_port, container_port, protocol| PortMapping { host_ip: None, host_port, container_port, protocol };
+        let mut list =
+            vec![port(8000, 80, Protocol::Tcp), port(8001, 81, Protocol::Tcp), port(8002, 82, Protocol::Udp)];
+        list.push(PortMapping { host_ip: "::1".parse().ok(), ..port(65535, 65535, Protocol::Tcp) });
+        assert_eq!(ports(&list), "0.0.0.0:8000-8001->80-81/tcp, 0.0.0.0:8002->82/udp, [::1]:65535->65535/tcp");
+        assert_eq!(ports(&[]), "");
+    }
+}

@@ -1,0 +1,85 @@
+//! `version`.
+
+use serde::Serialize;
+
+/// One side of `version`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Side {
+    #[serde(rename = "APIVersion")]
+    api_version: &'static str,
+    version: &'static str,
+    git_commit: &'static str,
+    os: &'static str,
+    os_arch: String,
+    arch: &'static str,
+}
+
+/// What `version` shows. rc has no server; templates ask for one all the same (`{{.Server.APIVersion}}` decides in dev
+/// containers what the client may be asked for), and see the client there, as podman does it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Version {
+    client: Side,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<Side>,
+}
+
+/// The docker API whose commands, options and field names rc follows. Nothing listens.
+const API_VERSION: &str = "1.41";
+
+/// This program.
+pub fn version() -> Version {
+    // Go's words for the machine, which tools compare.
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let client = Side {
+        api_version: API_VERSION,
+        version: env!("CARGO_PKG_VERSION"),
+        git_commit: option_env!("RC_GIT_COMMIT").unwrap_or(""),
+        os: "linux",
+        os_arch: format!("linux/{arch}"),
+        arch,
+    };
+    Version { client, server: None }
+}
+
+impl Version {
+    /// The same with the client in the place of the server: what templates see.
+    pub fn for_templates(mut self) -> Self {
+        self.server = Some(self.client.clone());
+        self
+    }
+
+    /// The lines for people.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![
+            "Client:       rc".to_owned(),
+            format!("Version:      {}", self.client.version),
+            format!("API Version:  {}", self.client.api_version),
+        ];
+        if !self.client.git_commit.is_empty() {
+            lines.push(format!("Git Commit:   {}", self.client.git_commit));
+        }
+        lines.push(format!("OS/Arch:      {}", self.client.os_arch));
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_no_server_and_templates_do() -> anyhow::Result<()> {
+        let json = serde_json::to_value(version())?;
+        assert_eq!(json["Client"]["Version"], env!("CARGO_PKG_VERSION"));
+        assert!(json.get("Server").is_none());
+        let seen = serde_json::to_value(version().for_templates())?;
+        assert_eq!(seen["Server"]["APIVersion"], "1.41");
+        Ok(())
+    }
+}
