@@ -24,6 +24,10 @@ mod error;
 /// Manifests, indexes and image configurations as a registry or an archive gives them, checked.
 pub mod manifest;
 mod platform;
+#[cfg(test)]
+mod test_server;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod transport;
 

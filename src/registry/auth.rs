@@ -174,7 +174,7 @@ fn choose(headers: &HeaderMap) -> Option<Result<Challenge, String>> {
 
 /// Whether a token server may be asked at all (safety.md R2): over https; plain http only on loopback for a registry on
 /// loopback, or on the registry's own host when nothing is verified; never nearer to us than the registry itself is.
-async fn check_realm(transport: &Transport, registry: &Url, realm: &str) -> Result<(Url, Audience), Error> {
+pub(super) async fn check_realm(transport: &Transport, registry: &Url, realm: &str) -> Result<(Url, Audience), Error> {
     let short: String = realm.chars().take(200).collect();
     let refuse = |reason| Error::Realm { realm: short.clone(), host: authority(registry), reason };
     let url: Url = realm.parse().map_err(|_| refuse("it is no URL"))?;

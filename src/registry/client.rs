@@ -55,7 +55,8 @@ pub struct Client {
     name: String,
     repository: String,
     base: tokio::sync::OnceCell<Url>,
-    candidates: Vec<Url>,
+    /// The protocols that may be tried, in this order.
+    pub(super) candidates: Vec<Url>,
 }
 
 /// A manifest, index or configuration, whose digest is right.

@@ -292,3 +292,6 @@ fn ask_helper(name: &str, server: &str) -> Result<Option<Credentials>, Credentia
         Credentials::Password { user: answer.username, password: answer.secret }
     }))
 }
+
+#[cfg(test)]
+mod tests;

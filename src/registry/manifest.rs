@@ -323,3 +323,6 @@ impl Configuration {
         serde_json::from_slice(bytes).map_err(|source| Fault::Json { what: "configuration", source })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -354,9 +354,12 @@ fn connection_error(host: String, error: &reqwest::Error) -> Error {
     if error.is_connect() { Error::Connect { host, cause } } else { Error::Broken { host, cause } }
 }
 
-/// rustls' error inside an error, which may be wrapped in an `io::Error` that does not give it as its source.
-pub(super) fn rustls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
-    error.downcast_ref().or_else(|| error.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref())
+/// rustls' error inside an error: an `io::Error` does not give what it wraps as its source, and may wrap another one.
+fn rustls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(outer) => rustls_error(outer.get_ref()?),
+        None => error.downcast_ref(),
+    }
 }
 
 /// rustls' certificate errors in plain words; its own texts are names of variants.
