@@ -11,6 +11,7 @@
 //! orphans N              leaves N children to process 1     eat BYTES           touches them, then sleeps
 //! tcp PORT, udp PORT     echo servers on every address      ask tcp|udp ADDRESS TEXT  sends, prints the answer
 //! size                   rows and columns of the terminal   sizes               the same, again at each SIGWINCH
+//! tree PATH [LEFT-OUT…]  every file below: type, mode, owner, size, time, links, content, attributes
 //! read PATH              the file's bytes                   write PATH TEXT     the text and a newline
 //! ```
 //! What waits prints `ready` first, so that a test can wait for the line instead of for a time.
@@ -22,6 +23,7 @@ mod network;
 mod report;
 mod signals;
 mod supervise;
+mod tree;
 
 use std::io::{Read, Write};
 use std::process::exit;
@@ -63,6 +65,7 @@ fn play(words: &[&str]) -> Outcome {
         ["ask", protocol, address, text] => println!("{}", network::ask(protocol, address, text)?),
         ["size"] => println!("{}", report::terminal_size()?),
         ["sizes"] => signals::sizes()?,
+        ["tree", path, left_out @ ..] => tree::print(path, left_out)?,
         ["read", path] => std::io::stdout().write_all(&std::fs::read(path)?)?,
         ["write", path, text] => std::fs::write(path, format!("{text}\n"))?,
         ["supervise", socket, program, arguments @ ..] => supervise::run(socket, program, arguments)?,

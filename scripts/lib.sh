@@ -1,0 +1,103 @@
+# Shared by the scripts beside it: packages, devices, users, running as somebody else. Sourced by bash.
+# shellcheck shell=bash
+
+say() { printf '\n== %s\n' "$*"; }
+note() { printf '   %s\n' "$*"; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+is_root() { [ "$(id -u)" = 0 ]; }
+
+# install_packages NAME…: installs what is missing. Without root it names what is missing and goes on.
+install_packages() {
+  local missing=() name
+  for name in "$@"; do
+    dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -qx installed || missing+=("$name")
+  done
+  if [ "${#missing[@]}" = 0 ]; then
+    note "all packages are there: $*"
+  elif ! is_root; then
+    note "missing, and installing needs root: apt-get install ${missing[*]}"
+    note "going on with what is there"
+  else
+    note "installing: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    local options=(-qq -y -o DPkg::Lock::Timeout=300 -o APT::Sandbox::User=root)
+    # A source of the machine's that does not answer is no reason to stop: the install below tells.
+    apt-get "${options[@]}" update >/dev/null 2>&1 || note "apt-get update did not reach every source"
+    if ! apt-get "${options[@]}" install --no-install-recommends "${missing[@]}" >/dev/null; then
+      for name in "${missing[@]}"; do
+        apt-get "${options[@]}" install --no-install-recommends "$name" >/dev/null || note "cannot install $name"
+      done
+    fi
+  fi
+}
+
+# open_devices: lets every user open the two devices that networks and fuse-overlayfs need, as udev does on a full Debian.
+open_devices() {
+  is_root || return 0
+  local path numbers
+  for path in /dev/net/tun:10:200 /dev/fuse:10:229; do
+    IFS=: read -r path numbers <<<"$path"
+    if [ ! -e "$path" ]; then
+      mkdir -p "${path%/*}"
+      mknod -m 0666 "$path" c "${numbers%:*}" "${numbers#*:}" 2>/dev/null || { note "cannot make $path"; continue; }
+      note "made $path"
+    elif [ "$(stat -c %a "$path")" != 666 ]; then
+      chmod 0666 "$path" && note "opened $path to all users"
+    fi
+  done
+}
+
+# make_user NAME ranges|none: makes the user if there is none, with or without subordinate ids.
+make_user() {
+  local name=$1 ranges=$2
+  if ! id "$name" >/dev/null 2>&1; then
+    if [ "$ranges" = none ]; then
+      useradd --create-home --shell /bin/bash -K SUB_UID_COUNT=0 -K SUB_GID_COUNT=0 "$name"
+    else
+      useradd --create-home --shell /bin/bash "$name"
+    fi
+    note "made the user $name"
+  fi
+  if [ "$ranges" != none ] && ! grep -q "^$name:" /etc/subuid 2>/dev/null; then
+    touch /etc/subuid /etc/subgid
+    local start
+    start=$(awk -F: 'BEGIN { top = 100000 } $2 + $3 > top { top = $2 + $3 } END { print top }' /etc/subuid /etc/subgid)
+    usermod --add-subuids "$start-$((start + 65535))" --add-subgids "$start-$((start + 65535))" "$name"
+    note "gave $name the subordinate ids from $start"
+  elif [ "$ranges" = none ]; then
+    sed -i "/^$name:/d" /etc/subuid /etc/subgid
+  fi
+}
+
+# as_user NAME PROGRAM…: runs it as that user, with that user's home and nothing else of our environment.
+as_user() {
+  local name=$1 home
+  shift
+  if [ "$name" = "$(id -un)" ]; then
+    env -i HOME="$HOME" USER="$name" LOGNAME="$name" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"
+    return
+  fi
+  home=$(getent passwd "$name" | cut -d: -f6)
+  setpriv --reuid="$name" --regid="$name" --init-groups -- env -i HOME="$home" USER="$name" LOGNAME="$name" \
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"
+}
+
+# need_cargo: finds the toolchain, also where rustup puts it.
+need_cargo() {
+  command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+  command -v cargo >/dev/null || die "no cargo: install a Rust toolchain first (https://rustup.rs or apt-get install cargo)"
+}
+
+# busybox_tree FOLDER: a root file system of the machine's static busybox, with a link for each of its commands.
+busybox_tree() {
+  local root=$1 busybox name
+  busybox=$(command -v busybox) || return 1
+  mkdir -p "$root"/{bin,etc,root,tmp,var,www}
+  chmod 1777 "$root/tmp"
+  install -m 755 "$busybox" "$root/bin/busybox"
+  "$busybox" --list | while read -r name; do
+    [ "$name" = busybox ] || ln -s busybox "$root/bin/$name"
+  done
+  printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$root/etc/passwd"
+  printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
+}

@@ -1,0 +1,131 @@
+//! Lists a tree of files so completely that two trees with the same list are the same.
+//!
+//! ```text
+//! ./srv/data/a f 0644 33:33 size 4 time 1700000000.123456789 links 2 as ./srv/data/a sha256 … user.note=…
+//! ```
+//! Of hard links, `as` names the first in the list. The sizes and link counts of folders belong to the file system, not
+//! to the tree, and are left out; so is the time of the top folder, and that of folders above what was left out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Prints the tree below `root` without the paths `left_out` (`etc/hosts`) and what is below them.
+pub(crate) fn print(root: &str, left_out: &[&str]) -> Outcome<()> {
+    let mut lister = Lister { left_out: left_out.iter().copied().collect(), first: BTreeMap::new() };
+    let mut lines = Vec::new();
+    lister.list(Path::new(root), "", &mut lines)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+struct Lister<'a> {
+    left_out: BTreeSet<&'a str>,
+    /// The first path seen of each inode that has several.
+    first: BTreeMap<(u64, u64), String>,
+}
+
+impl Lister<'_> {
+    /// Adds the lines of the file `name` (relative, empty for the top) and of what is below it.
+    fn list(&mut self, root: &Path, name: &str, lines: &mut Vec<String>) -> Outcome<()> {
+        let path = if name.is_empty() { root.to_path_buf() } else { root.join(name) };
+        let metadata = path.symlink_metadata().map_err(|error| format!("{}: {error}", path.display()))?;
+        lines.push(self.line(&path, name, &metadata)?);
+        if !metadata.is_dir() {
+            return Ok(());
+        }
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&path).map_err(|error| format!("{}: {error}", path.display()))? {
+            let entry = entry?.file_name();
+            let entry = entry.to_str().ok_or("a name that is not UTF-8")?;
+            names.push(if name.is_empty() { entry.to_owned() } else { format!("{name}/{entry}") });
+        }
+        names.sort();
+        for name in names {
+            if !self.left_out.contains(name.as_str()) {
+                self.list(root, &name, lines)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, path: &Path, name: &str, metadata: &std::fs::Metadata) -> Outcome<String> {
+        let kind = metadata.file_type();
+        let letter = match () {
+            () if kind.is_dir() => 'd',
+            () if kind.is_symlink() => 'l',
+            () if kind.is_fifo() => 'p',
+            () if kind.is_char_device() => 'c',
+            () if kind.is_block_device() => 'b',
+            () if kind.is_socket() => 's',
+            () => 'f',
+        };
+        let mut line = format!("./{} {letter} {:04o}", name.escape_debug(), metadata.mode() & 0o7777);
+        write!(line, " {}:{}", metadata.uid(), metadata.gid())?;
+        let above = format!("{name}/");
+        if !kind.is_dir() || !(name.is_empty() || self.left_out.iter().any(|path| path.starts_with(&above))) {
+            write!(line, " time {}.{:09}", metadata.mtime(), metadata.mtime_nsec())?;
+        }
+        if kind.is_file() {
+            write!(line, " size {} sha256 {}", metadata.size(), sha256(path)?)?;
+        }
+        if kind.is_symlink() {
+            write!(line, " to {:?}", std::fs::read_link(path)?)?;
+        }
+        if !kind.is_dir() && metadata.nlink() > 1 {
+            let first = self.first.entry((metadata.dev(), metadata.ino())).or_insert_with(|| name.to_owned());
+            write!(line, " links {} as ./{}", metadata.nlink(), first.escape_debug())?;
+        }
+        for (name, value) in attributes(path)? {
+            write!(line, " {name}={}", value.escape_ascii())?;
+        }
+        Ok(line)
+    }
+}
+
+fn sha256(path: &Path) -> Outcome<String> {
+    let mut file = std::fs::File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut hash = Sha256::new();
+    let mut block = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut block)? {
+            0 => break,
+            length => hash.update(&block[..length]),
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The extended attributes, without those that a file system or the machine's policy makes up.
+fn attributes(path: &Path) -> Outcome<Vec<(String, Vec<u8>)>> {
+    let mut names = vec![0; 1 << 16];
+    let length = match rustix::fs::llistxattr(path, &mut names[..]) {
+        Ok(length) => length,
+        Err(rustix::io::Errno::OPNOTSUPP) => 0,
+        Err(error) => return Err(format!("{}: {error}", path.display()).into()),
+    };
+    let mut found = Vec::new();
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let mut value = vec![0; 1 << 16];
+        let name = std::ffi::OsStr::from_bytes(name);
+        let length = rustix::fs::lgetxattr(path, name, &mut value[..])?;
+        value.truncate(length);
+        let name = name.to_string_lossy().into_owned();
+        if name != "security.selinux" && name != "user.rootlesscontainers" {
+            found.push((name, value));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
