@@ -1,1 +1,3 @@
 //! Not yet built.
+
+pub mod stub;

@@ -1,0 +1,147 @@
+//! The last execve of a container's process is made by the stub, a static file of about a kilobyte that rc carries along, so that
+//! `/proc/self/exe` and `/proc/PID/exe` never name rc (CVE-2019-5736).
+//!
+//! What the stub does, and the words by which it is told, stand at the top of `stub/stub.rs`. It runs from a sealed memfd,
+//! which nobody can write to, rc included; where the kernel forbids that (`vm.memfd_noexec=2`), from a file on a read-only
+//! tmpfs of our own.
+//!
+//! After the stub's execve the kernel makes the process dumpable again, so others in the container may look into it. There
+//! is nothing to see: the stub holds the standard descriptors, those kept for the program, and the write end for an errno.
+
+use std::convert::Infallible;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+
+use nix::fcntl::AtFlags;
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::{Errno, FdFlags};
+
+/// The stub itself; `build/stub.rs` makes it.
+static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stub"));
+
+/// argv[0] of the stub; no `#!` line can hold a newline.
+const MARK: &CStr = c"\nrc-stub";
+
+/// Why no executable descriptor of the stub could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel refuses executable memory files (`vm.memfd_noexec=2`): use [`file`].
+    #[error("memory files may not be executed here (vm.memfd_noexec is 2)")]
+    Forbidden,
+    /// A step failed.
+    #[error("cannot {step} the stub: {errno}")]
+    Step {
+        /// What was tried, as an infinitive.
+        step: &'static str,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+}
+
+/// Names the step of an errno.
+fn step(step: &'static str) -> impl FnOnce(Errno) -> Error {
+    move |errno| Error::Step { step, errno }
+}
+
+/// What the stub becomes, and how.
+#[derive(Debug)]
+pub struct Stub<'a> {
+    /// The program's path, absolute as the process sees it.
+    pub program: &'a CStr,
+    /// The program's arguments, its own name first.
+    pub arguments: &'a [CString],
+    /// The program's environment, `NAME=value`.
+    pub environment: &'a [CString],
+    /// Where a failed execve writes its errno, an i32 in native order; closed if it succeeds. It has to be above 2.
+    pub report: Option<BorrowedFd<'a>>,
+    /// Whether the kernel kills the process when its parent dies. The stub sets it once more because the last change of ids
+    /// clears it.
+    pub dies_with_parent: bool,
+    /// Who remains.
+    pub role: Role,
+}
+
+/// What the process is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It becomes the program.
+    Program,
+    /// It stays as the init of its pid namespace, passes on signals and reaps orphans (`--init`).
+    Init,
+}
+
+/// Makes a sealed memory file of the stub, close-on-exec, in about 10 µs.
+///
+/// Fails with `Forbidden` where the kernel lets no memory file be executed; [`file`] serves then.
+/// Source: `memfd_create(2)`; kernel `userspace-api/mfd_noexec.rst`.
+pub fn memfd() -> Result<OwnedFd, Error> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // MFD_EXEC is of Linux 6.3; before that every memory file is executable.
+    let made = rustix::fs::memfd_create(c"rc-stub", flags | MemfdFlags::EXEC).or_else(|errno| match errno {
+        Errno::INVAL => rustix::fs::memfd_create(c"rc-stub", flags),
+        errno => Err(errno),
+    });
+    let memfd = made.map_err(|errno| match errno {
+        Errno::ACCESS => Error::Forbidden,
+        errno => Error::Step { step: "make a memory file for", errno },
+    })?;
+    fill(&memfd)?;
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    rustix::fs::fcntl_add_seals(&memfd, seals).map_err(step("seal"))?;
+    Ok(memfd)
+}
+
+/// Writes the stub as a file into `directory`, which is to be the root of an empty tmpfs that only this process sees, and
+/// opens it to be executed, close-on-exec.
+///
+/// The caller makes the mount read-only then (and detaches it, if it likes); until that is done the file could be written.
+/// If a step fails the file may be left there.
+pub fn file(directory: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
+    let name = c"stub";
+    let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::XUSR | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH;
+    let writable = rustix::fs::openat(directory, name, create, mode).map_err(step("create"))?;
+    fill(&writable)?;
+    // A file that is open for writing cannot be executed (ETXTBSY).
+    drop(writable);
+    rustix::fs::openat(directory, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+        .map_err(step("open"))
+}
+
+/// Writes the whole stub.
+fn fill(file: &OwnedFd) -> Result<(), Error> {
+    let mut rest = IMAGE;
+    while !rest.is_empty() {
+        let written = rustix::io::write(file, rest).map_err(step("write"))?;
+        rest = rest.get(written..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Executes the stub from `executable`, which becomes the program; returns only if that failed, with the step's errno.
+///
+/// `report` loses its close-on-exec flag here; the stub sets it again.
+pub fn exec(executable: BorrowedFd<'_>, stub: &Stub<'_>) -> Result<Infallible, Errno> {
+    if let Some(report) = stub.report {
+        rustix::io::fcntl_setfd(report, FdFlags::empty())?;
+    }
+    let mode = stub.mode();
+    let mut arguments: Vec<&CStr> = Vec::with_capacity(stub.arguments.len() + 3);
+    arguments.extend([MARK, mode.as_c_str(), stub.program]);
+    arguments.extend(stub.arguments.iter().map(CString::as_c_str));
+    nix::unistd::execveat(executable, c"", &arguments, stub.environment, AtFlags::AT_EMPTY_PATH)
+        .map_err(|errno| Errno::from_raw_os_error(errno as i32))
+}
+
+impl Stub<'_> {
+    /// argv[1]: letters and a number.
+    fn mode(&self) -> CString {
+        let parent = if self.dies_with_parent { "p" } else { "" };
+        let role = if self.role == Role::Init { "i" } else { "" };
+        let report = self.report.map(|fd| fd.as_raw_fd().to_string()).unwrap_or_default();
+        CString::new(format!("{parent}{role}{report}")).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! The last program before the container's own: one `execve`, so that `/proc/self/exe` never names rc.
+//!
+//! A program that is started from rc's own file can reach that file through `/proc/self/exe` and write to it later
+//! (CVE-2019-5736). rc therefore ends in this file, run from a sealed memfd; whatever is reached through it is these few
+//! hundred bytes, which hold nothing and cannot be changed.
+//!
+//! ```text
+//! argv[0]   "\nrc-stub": the kernel ends a `#!` line at its newline, so no script can make this word
+//! argv[1]   letters and one number: p = die with the parent, i = stay as init, N = the descriptor for the errno
+//! argv[2]   the program's path, absolute
+//! argv[3..] the program's arguments; the environment is passed on as it is
+//! ```
+//! If the program cannot be executed its errno is written to descriptor N as an i32 in native order, and the exit code is
+//! 127 for ENOENT, else 126. If it can, N is closed by the kernel, which tells the reader. Without the mark: exit code
+//! 127, in silence, which is how an entrypoint `#!/proc/self/exe` ends.
+//!
+//! The program starts with no signal blocked and none ignored, whatever rc (whose runtime ignores PIPE) or its caller did.
+//!
+//! As init (`--init`) it forks that child into a process group of its own, in the foreground if there is a terminal, then
+//! passes on every signal, reaps every orphan, and ends with the child's exit code, or 128+n if signal n killed it. It
+//! sleeps in `rt_sigtimedwait(2)` and wakes for nothing else.
+//!
+//! No allocator, no libc, no indexing: nothing here may panic, since there is no room for the machinery of panics. It is
+//! compiled by `build/stub.rs`, apart from the crate.
+#![no_std]
+#![no_main]
+
+use core::arch::{asm, global_asm};
+use core::ptr::{null, null_mut};
+
+const MARK: &[u8] = b"\nrc-stub\0";
+
+const NOT_FOUND: usize = 127;
+const NOT_EXECUTABLE: usize = 126;
+
+const ENOENT: isize = 2;
+const F_SETFD: usize = 2;
+const FD_CLOEXEC: usize = 1;
+const PR_SET_PDEATHSIG: usize = 1;
+const SIGKILL: usize = 9;
+const SIGCHLD: usize = 17;
+const LAST_SIGNAL: usize = 64;
+const SIG_SETMASK: usize = 2;
+const WNOHANG: usize = 1;
+const TIOCSPGRP: usize = 0x5410;
+/// Bytes in the kernel's `sigset_t`.
+const SIGSET_SIZE: usize = 8;
+/// All signals but those that the processor raises for a fault of our own (ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS), which
+/// must kill and not wait in a queue. KILL and STOP cannot be blocked; the kernel ignores their bits.
+const PASSED_ON: u64 = !(bit(4) | bit(5) | bit(6) | bit(7) | bit(8) | bit(11) | bit(31));
+
+const fn bit(signal: u32) -> u64 {
+    1 << (signal - 1)
+}
+
+#[cfg(target_arch = "x86_64")]
+mod number {
+    pub const WRITE: usize = 1;
+    pub const RT_SIGACTION: usize = 13;
+    pub const RT_SIGPROCMASK: usize = 14;
+    pub const IOCTL: usize = 16;
+    pub const GETPID: usize = 39;
+    pub const CLONE: usize = 56;
+    pub const EXECVE: usize = 59;
+    pub const EXIT: usize = 60;
+    pub const WAIT4: usize = 61;
+    pub const KILL: usize = 62;
+    pub const FCNTL: usize = 72;
+    pub const SETPGID: usize = 109;
+    pub const RT_SIGTIMEDWAIT: usize = 128;
+    pub const PRCTL: usize = 157;
+    pub const CLOSE: usize = 3;
+}
+
+#[cfg(target_arch = "aarch64")]
+mod number {
+    pub const FCNTL: usize = 25;
+    pub const IOCTL: usize = 29;
+    pub const CLOSE: usize = 57;
+    pub const WRITE: usize = 64;
+    pub const EXIT: usize = 93;
+    pub const KILL: usize = 129;
+    pub const RT_SIGACTION: usize = 134;
+    pub const RT_SIGPROCMASK: usize = 135;
+    pub const RT_SIGTIMEDWAIT: usize = 137;
+    pub const SETPGID: usize = 154;
+    pub const PRCTL: usize = 167;
+    pub const GETPID: usize = 172;
+    pub const CLONE: usize = 220;
+    pub const EXECVE: usize = 221;
+    pub const WAIT4: usize = 260;
+}
+
+// The kernel enters with argc, argv, NULL, envp, NULL on the stack and nothing in the registers.
+#[cfg(target_arch = "x86_64")]
+global_asm!(".globl _start", "_start:", "mov rdi, rsp", "and rsp, -16", "call {start}", start = sym start);
+#[cfg(target_arch = "aarch64")]
+global_asm!(".globl _start", "_start:", "mov x0, sp", "bl {start}", start = sym start);
+
+/// One system call; negative results are errnos.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn call(number: usize, a: usize, b: usize, c: usize, d: usize) -> isize {
+    let result;
+    // SAFETY: the callers pass numbers and pointers that the call in question allows; the fifth argument of clone (tls)
+    // is unused without its flag, that of prctl must be 0. syscall(2) clobbers rcx and r11 only.
+    unsafe {
+        asm!("syscall", inlateout("rax") number as isize => result, in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d,
+            in("r8") 0, lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    result
+}
+
+/// One system call; negative results are errnos.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+fn call(number: usize, a: usize, b: usize, c: usize, d: usize) -> isize {
+    let result;
+    // SAFETY: as above; svc clobbers x0 only.
+    unsafe {
+        asm!("svc 0", in("x8") number, inlateout("x0") a as isize => result, in("x1") b, in("x2") c, in("x3") d,
+            in("x4") 0, options(nostack));
+    }
+    result
+}
+
+fn exit(code: usize) -> ! {
+    loop {
+        call(number::EXIT, code, 0, 0, 0);
+    }
+}
+
+/// What argv[1] says.
+struct Mode {
+    die_with_parent: bool,
+    init: bool,
+    /// Descriptor for the errno; -1 if there is none, so that calls on it do nothing.
+    error: isize,
+}
+
+/// Reads argv[1], a C string.
+fn mode(text: *const u8) -> Mode {
+    let mut mode = Mode { die_with_parent: false, init: false, error: -1 };
+    let mut at = text;
+    loop {
+        // SAFETY: `at` runs over a C string of the kernel's making and stops at its end.
+        match unsafe { *at } {
+            0 => return mode,
+            b'p' => mode.die_with_parent = true,
+            b'i' => mode.init = true,
+            digit => {
+                let value = (digit & 0x0f) as isize;
+                mode.error = if mode.error < 0 { value } else { mode.error.wrapping_mul(10).wrapping_add(value) };
+            }
+        }
+        at = at.wrapping_add(1);
+    }
+}
+
+/// Whether argv[0] is the private mark.
+fn is_marked(text: *const u8) -> bool {
+    let mut at = text;
+    for &expected in MARK {
+        // SAFETY: `at` runs over a C string; a byte that is not the mark's, its end included, stops the loop.
+        if unsafe { *at } != expected {
+            return false;
+        }
+        at = at.wrapping_add(1);
+    }
+    true
+}
+
+/// The entry; `stack` points to argc as the kernel laid it out.
+extern "C" fn start(stack: *const usize) -> ! {
+    // SAFETY: the kernel puts argc first.
+    let count = unsafe { *stack };
+    let argv = stack.wrapping_add(1).cast::<*const u8>();
+    let argument = |index: usize| -> *const u8 {
+        // SAFETY: every index used is below `count`, checked first.
+        unsafe { *argv.wrapping_add(index) }
+    };
+    if count < 4 || !is_marked(argument(0)) {
+        exit(NOT_FOUND);
+    }
+    let mode = mode(argument(1));
+    let environment = argv.wrapping_add(count + 1);
+    if mode.die_with_parent {
+        call(number::PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
+    }
+    call(number::FCNTL, mode.error as usize, F_SETFD, FD_CLOEXEC, 0);
+    // Handler, flags, restorer and mask, all 0: the default. For init it matters too: an inherited "ignore" for CHLD would
+    // make the kernel drop the exit codes. KILL and STOP are refused.
+    let default = [0_u64; 4];
+    for signal in 1..=LAST_SIGNAL {
+        call(number::RT_SIGACTION, signal, &raw const default as usize, 0, SIGSET_SIZE);
+    }
+    if mode.init {
+        stay(&mode, argument(2), argv.wrapping_add(3), environment);
+    }
+    execute(&mode, argument(2), argv.wrapping_add(3), environment)
+}
+
+/// Becomes the program, or reports why not.
+fn execute(mode: &Mode, path: *const u8, argv: *const *const u8, environment: *const *const u8) -> ! {
+    let nothing = 0_u64;
+    call(number::RT_SIGPROCMASK, SIG_SETMASK, &raw const nothing as usize, 0, SIGSET_SIZE);
+    let errno = -call(number::EXECVE, path as usize, argv as usize, environment as usize, 0);
+    let report = errno as i32;
+    call(number::WRITE, mode.error as usize, &raw const report as usize, size_of::<i32>(), 0);
+    exit(if errno == ENOENT { NOT_FOUND } else { NOT_EXECUTABLE })
+}
+
+/// Starts the program as a child and remains as the init of the container.
+fn stay(mode: &Mode, path: *const u8, argv: *const *const u8, environment: *const *const u8) -> ! {
+    // Blocked before the fork: no signal is lost while there is no child to pass it on to, and the child may take the
+    // terminal without being stopped by TTOU. A blocked signal is queued even if its default is to be ignored.
+    let set = PASSED_ON;
+    let set = &raw const set as usize;
+    call(number::RT_SIGPROCMASK, SIG_SETMASK, set, 0, SIGSET_SIZE);
+
+    let child = call(number::CLONE, SIGCHLD, 0, 0, 0);
+    if child == 0 {
+        call(number::SETPGID, 0, 0, 0, 0);
+        let group = call(number::GETPID, 0, 0, 0, 0) as i32;
+        // Fails where standard input is no terminal, or not ours to give: then there is nothing to do.
+        call(number::IOCTL, 0, TIOCSPGRP, &raw const group as usize, 0);
+        execute(mode, path, argv, environment);
+    }
+    if child < 0 {
+        let report = -child as i32;
+        call(number::WRITE, mode.error as usize, &raw const report as usize, size_of::<i32>(), 0);
+        exit(NOT_EXECUTABLE);
+    }
+    // Only the child's copy may keep the reader waiting.
+    call(number::CLOSE, mode.error as usize, 0, 0, 0);
+    loop {
+        let signal = call(number::RT_SIGTIMEDWAIT, set, null_mut::<u8>() as usize, null::<u8>() as usize, SIGSET_SIZE);
+        if signal == SIGCHLD as isize {
+            reap(child);
+        } else if signal > 0 {
+            call(number::KILL, child as usize, signal as usize, 0, 0);
+        }
+    }
+}
+
+/// Reaps everything that has ended, and ends like `child` if it was among them; the kernel kills the rest then.
+fn reap(child: isize) {
+    loop {
+        let mut status = 0_i32;
+        let ended = call(number::WAIT4, usize::MAX, &raw mut status as usize, WNOHANG, 0);
+        if ended <= 0 {
+            return;
+        }
+        if ended == child {
+            let signal = status & 0x7f;
+            exit(if signal == 0 { (status >> 8) & 0xff } else { 128 + signal } as usize);
+        }
+    }
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    exit(NOT_EXECUTABLE)
+}
