@@ -1,1 +1,4 @@
-//! Not yet built.
+//! Images: what registries and archives give, joined with the store.
+
+/// What a pull tells whoever shows it.
+pub mod progress;
