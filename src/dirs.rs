@@ -1,1 +1,203 @@
-//! Not yet built.
+//! Where the user's folders are, found once.
+//!
+//! ```text
+//! data     --root, else RC_ROOT, else $XDG_DATA_HOME/rc, else ~/.local/share/rc
+//! config   RC_CONFIG alone, else /etc/rc/rc.toml and then $XDG_CONFIG_HOME/rc/rc.toml (~/.config/rc/rc.toml)
+//! runtime  $XDG_RUNTIME_DIR/rc, else /run/user/UID/rc, else run/ in the data folder
+//! ```
+//!
+//! Written by hand: the `directories` crate asks the password database when HOME is not set, and that loads code into a
+//! static program (safety.md V2); and it knows nothing of the checks that are made here.
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{getegid, geteuid, getgid, getuid};
+
+use crate::sys::fs::{self, PathError};
+
+/// Why the folders cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// rc runs with more rights than its caller has.
+    #[error("rc was started setuid or setgid (user {user}, acting as {effective}); it never runs so")]
+    Setuid {
+        /// The caller's id.
+        user: u32,
+        /// The id that was gained.
+        effective: u32,
+    },
+    /// Root with a folder of another user: what root leaves there could not be removed by that user, and what that user
+    /// puts there would be believed.
+    #[error("rc runs as root, but `{variable}` names `{}`, which belongs to user {owner}", .path.display())]
+    Foreign {
+        /// `HOME` or an XDG variable.
+        variable: &'static str,
+        /// The folder.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+    },
+    /// There is no home folder.
+    #[error("`HOME` is not set, and user {user} has no home folder in `/etc/passwd`")]
+    NoHome {
+        /// The user's id.
+        user: u32,
+    },
+    /// The runtime folder of rc is not private to the user.
+    #[error("`{}` is not a folder that only user {user} can write", .path.display())]
+    NotPrivate {
+        /// The folder.
+        path: PathBuf,
+        /// The user's id.
+        user: u32,
+    },
+    /// A file operation failed.
+    #[error(transparent)]
+    Path(#[from] PathError),
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Setuid { .. } => Some("take the bit away: `chmod u-s,g-s \"$(command -v rc)\"`".to_owned()),
+            Self::Foreign { .. } => {
+                Some("run rc without sudo, or for root's own containers: `sudo -H rc …`".to_owned())
+            }
+            Self::NoHome { .. } => Some("name a folder: `HOME=/path rc …`".to_owned()),
+            Self::NotPrivate { path, .. } => Some(format!("remove it: `rm -r {}`", path.display())),
+            Self::Path(_) => None,
+        }
+    }
+}
+
+/// The user's folders. Nothing is made before it is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dirs {
+    user: u32,
+    root: PathBuf,
+    runtime: Option<PathBuf>,
+    config: ConfigFiles,
+}
+
+/// Which configuration files are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigFiles {
+    /// The one of `RC_CONFIG`, which must be there.
+    Only(PathBuf),
+    /// The machine's and the user's, in this order; each may be missing.
+    Usual([PathBuf; 2]),
+}
+
+impl Dirs {
+    /// Finds the folders of this process' user. `root` is `--root`, a relative one from the current folder.
+    ///
+    /// Fails if rc is setuid, and for root with a home or XDG folder of somebody else.
+    pub fn find(root: Option<&Path>) -> Result<Self, Error> {
+        for (real, effective) in [(getuid().as_raw(), geteuid().as_raw()), (getgid().as_raw(), getegid().as_raw())] {
+            if real != effective {
+                return Err(Error::Setuid { user: real, effective });
+            }
+        }
+        Self::of(geteuid().as_raw(), root, &|name| std::env::var_os(name))
+    }
+
+    fn of(user: u32, root: Option<&Path>, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+        let given = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        // The base directory specification: a relative path in an XDG variable is to be ignored.
+        let absolute = |name| given(name).filter(|path| path.is_absolute());
+        let foreign = |name: &'static str, path: PathBuf| not_foreign(user, name, &path).map(|()| path);
+        // Asked for only where no XDG variable stands in for it.
+        let home = || match absolute("HOME") {
+            Some(home) => foreign("HOME", home),
+            None => home_in_passwd(user),
+        };
+        let xdg = |name: &'static str, beneath_home: &str| match absolute(name) {
+            Some(path) => foreign(name, path),
+            None => home().map(|home| home.join(beneath_home)),
+        };
+        let root = match root.map(Path::to_owned).or_else(|| given("RC_ROOT")) {
+            Some(root) => std::path::absolute(&root).map_err(|error| PathError::new("find", root, error))?,
+            None => xdg("XDG_DATA_HOME", ".local/share")?.join("rc"),
+        };
+        let config = match given("RC_CONFIG") {
+            Some(file) => ConfigFiles::Only(file),
+            None => {
+                let user_file = xdg("XDG_CONFIG_HOME", ".config")?.join("rc/rc.toml");
+                ConfigFiles::Usual([PathBuf::from("/etc/rc/rc.toml"), user_file])
+            }
+        };
+        Ok(Self { user, root, runtime: absolute("XDG_RUNTIME_DIR"), config })
+    }
+
+    /// The data folder: images, layers, containers, volumes. The store makes it, 0700.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The configuration files.
+    pub fn config(&self) -> &ConfigFiles {
+        &self.config
+    }
+
+    /// The folder for what may vanish at any time, made 0700 if missing.
+    ///
+    /// A base folder that is a symlink, belongs to another user or can be written by others is passed over, never
+    /// repaired. Whether it is noexec does not matter: nothing is executed from it. Fails with `NotPrivate` if the `rc` in
+    /// a good base folder is not the user's alone.
+    pub fn runtime(&self) -> Result<PathBuf, Error> {
+        let usual = PathBuf::from(format!("/run/user/{}", self.user));
+        let base = self.runtime.iter().chain([&usual]).find(|base| self.is_private(base));
+        let folder = match base {
+            Some(base) => base.join("rc"),
+            None => {
+                fs::create_dir_all(&self.root)?;
+                self.root.join("run")
+            }
+        };
+        match fs::create_dir(&folder) {
+            Err(error) if error.source.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
+            _ => {}
+        }
+        if self.is_private(&folder) { Ok(folder) } else { Err(Error::NotPrivate { path: folder, user: self.user }) }
+    }
+
+    /// Whether `path` is a real folder of the user that nobody else can write.
+    fn is_private(&self, path: &Path) -> bool {
+        fs::symlink_metadata(path)
+            .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == self.user && metadata.mode() & 0o022 == 0)
+    }
+}
+
+/// Refuses root in a folder of another user (`sudo rc` with the caller's HOME).
+fn not_foreign(user: u32, variable: &'static str, path: &Path) -> Result<(), Error> {
+    if user != 0 {
+        return Ok(());
+    }
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.uid() != 0 => {
+            Err(Error::Foreign { variable, path: path.to_owned(), owner: metadata.uid() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The sixth field of the user's line in `/etc/passwd` (passwd(5)), for callers without HOME: services, cron.
+fn home_in_passwd(user: u32) -> Result<PathBuf, Error> {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    home_of(user, &passwd).ok_or(Error::NoHome { user })
+}
+
+fn home_of(user: u32, passwd: &str) -> Option<PathBuf> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let id = fields.nth(2)?.parse::<u32>().ok()?;
+        let home = PathBuf::from(fields.nth(2)?);
+        (id == user && home.is_absolute()).then_some(home)
+    })
+}
+
+#[cfg(test)]
+mod tests;

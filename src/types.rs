@@ -9,6 +9,7 @@ mod port;
 mod reference;
 mod signal;
 mod size;
+mod storage_driver;
 
 pub use digest::{Algorithm, Digest};
 pub use id::ContainerId;
@@ -19,6 +20,7 @@ pub use port::{PortMapping, Protocol};
 pub use reference::ImageReference;
 pub use signal::Signal;
 pub use size::parse_size;
+pub use storage_driver::StorageDriver;
 
 /// Why a value was refused: `what` kind of value, the `value` itself, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,12 +5,27 @@ use super::Invalid;
 /// The key sequence that leaves a container's terminal: single characters and `ctrl-X`, joined by commas; the empty text
 /// turns it off. Source: docker's `--detach-keys`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DetachKeys(Vec<u8>);
+pub struct DetachKeys {
+    text: String,
+    bytes: Vec<u8>,
+}
 
 impl DetachKeys {
     /// The bytes that a terminal sends for the sequence; empty if there is none.
     pub fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
+    }
+
+    /// The sequence as typed.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Default for DetachKeys {
+    /// `ctrl-p,ctrl-q`, as docker and podman have it.
+    fn default() -> Self {
+        Self { text: "ctrl-p,ctrl-q".to_owned(), bytes: vec![0x10, 0x11] }
     }
 }
 
@@ -18,16 +33,13 @@ impl FromStr for DetachKeys {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        if text.is_empty() {
-            return Ok(Self(Vec::new()));
-        }
-        text.split(',').map(|key| byte(key).ok_or(key)).collect::<Result<_, _>>().map(Self).map_err(|key| {
-            let reason = format!(
-                "`{}` is neither one character nor ctrl-a to ctrl-z, ctrl-@, [, \\, ], ^ or _",
-                key.escape_debug()
-            );
+        let keys = text.split(',').filter(|_| !text.is_empty());
+        let bytes = keys.map(|key| byte(key).ok_or(key)).collect::<Result<_, _>>().map_err(|key| {
+            let key = key.escape_debug();
+            let reason = format!("`{key}` is neither one character nor ctrl-a to ctrl-z, ctrl-@, [, \\, ], ^ or _");
             Invalid::new("key sequence", text, reason)
-        })
+        })?;
+        Ok(Self { text: text.to_owned(), bytes })
     }
 }
 
@@ -50,6 +62,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_default_is_what_it_says() {
+        assert_eq!("ctrl-p,ctrl-q".parse(), Ok(DetachKeys::default()));
+    }
+
+    #[test]
     fn sequences() {
         for (text, bytes) in [
             ("ctrl-p,ctrl-q", &b"\x10\x11"[..]),
@@ -58,7 +75,7 @@ mod tests {
             ("ctrl-@,ctrl-_,ctrl-[", b"\x00\x1f\x1b"),
             ("a,b", b"ab"),
         ] {
-            assert_eq!(text.parse::<DetachKeys>().map(|keys| keys.0), Ok(bytes.to_vec()), "{text}");
+            assert_eq!(text.parse::<DetachKeys>().map(|keys| keys.bytes), Ok(bytes.to_vec()), "{text}");
         }
         for bad in ["ctrl-", "ctrl-1", "ab", "a,,b", ",", "ctrl-pp", "é", "alt-x"] {
             assert!(bad.parse::<DetachKeys>().is_err(), "{bad}");

@@ -1,0 +1,174 @@
+//! What a key of `rc.toml` can hold: how it is written there, and how it is shown.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
+
+use crate::types::{DetachKeys, Invalid, NetworkMode, StorageDriver, parse_size};
+
+/// The value of a key.
+pub(super) trait Value: Sized {
+    /// The type of TOML that it is written as.
+    type Written: DeserializeOwned;
+
+    /// Checks what was written.
+    fn read(written: Self::Written) -> Result<Self, Invalid>;
+
+    /// The value as `rc.toml` would have it.
+    fn show(&self) -> String;
+}
+
+/// Reads a key by its [`Value`]; for serde's `deserialize_with`, so that an error carries the place in the file.
+pub(super) fn read<'de, D: Deserializer<'de>, T: Value>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::read(T::Written::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
+}
+
+/// A number of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+/// The path of a program; `None` is looked for in a fixed list of folders.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Program(pub Option<PathBuf>);
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.escape_debug())
+}
+
+impl Value for bool {
+    type Written = Self;
+
+    fn read(written: Self) -> Result<Self, Invalid> {
+        Ok(written)
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for u32 {
+    type Written = Self;
+
+    fn read(written: Self) -> Result<Self, Invalid> {
+        Ok(written)
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for NonZeroU32 {
+    type Written = u32;
+
+    fn read(written: u32) -> Result<Self, Invalid> {
+        Self::new(written).ok_or_else(|| Invalid::new("number", "0", "it is at least one"))
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for Size {
+    type Written = String;
+
+    fn read(written: String) -> Result<Self, Invalid> {
+        match parse_size(&written)? {
+            0 => Err(Invalid::new("size", written, "it is at least one byte")),
+            bytes => Ok(Self(bytes)),
+        }
+    }
+
+    fn show(&self) -> String {
+        let (number, unit) = [(30, "g"), (20, "m"), (10, "k")]
+            .into_iter()
+            .find(|(power, _)| self.0.is_multiple_of(1 << power))
+            .map_or((self.0, ""), |(power, unit)| (self.0 >> power, unit));
+        quoted(&format!("{number}{unit}"))
+    }
+}
+
+impl Value for IpAddr {
+    type Written = String;
+
+    fn read(written: String) -> Result<Self, Invalid> {
+        written.parse().map_err(|_| Invalid::new("address", written, "it is no IP address"))
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+impl Value for Vec<IpAddr> {
+    type Written = Vec<String>;
+
+    fn read(written: Vec<String>) -> Result<Self, Invalid> {
+        written.into_iter().map(IpAddr::read).collect()
+    }
+
+    fn show(&self) -> String {
+        format!("[{}]", self.iter().map(Value::show).collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Value for NetworkMode {
+    type Written = String;
+
+    fn read(written: String) -> Result<Self, Invalid> {
+        written.parse()
+    }
+
+    fn show(&self) -> String {
+        quoted(self.as_str())
+    }
+}
+
+impl Value for StorageDriver {
+    type Written = String;
+
+    fn read(written: String) -> Result<Self, Invalid> {
+        written.parse()
+    }
+
+    fn show(&self) -> String {
+        quoted(self.as_str())
+    }
+}
+
+impl Value for DetachKeys {
+    type Written = String;
+
+    fn read(written: String) -> Result<Self, Invalid> {
+        written.parse()
+    }
+
+    fn show(&self) -> String {
+        quoted(self.as_str())
+    }
+}
+
+impl Value for Program {
+    type Written = String;
+
+    fn read(written: String) -> Result<Self, Invalid> {
+        if written.is_empty() {
+            return Ok(Self(None));
+        }
+        let path = PathBuf::from(&written);
+        if path.is_absolute() {
+            Ok(Self(Some(path)))
+        } else {
+            Err(Invalid::new("program", written, "it is no absolute path"))
+        }
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.0.as_ref().map_or(String::new(), |path| path.display().to_string()))
+    }
+}

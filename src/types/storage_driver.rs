@@ -1,0 +1,47 @@
+use std::fmt;
+use std::str::FromStr;
+
+use super::Invalid;
+
+/// How the layers of an image become one root file system.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StorageDriver {
+    /// The first of the others that works here.
+    #[default]
+    Auto,
+    /// The kernel's overlay, in the user's namespace.
+    Overlay,
+    /// fuse-overlayfs, a process beside the container.
+    FuseOverlayfs,
+    /// A copy of every file.
+    Copy,
+}
+
+impl StorageDriver {
+    /// The word, as `rc.toml` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Overlay => "overlay",
+            Self::FuseOverlayfs => "fuse-overlayfs",
+            Self::Copy => "copy",
+        }
+    }
+}
+
+impl fmt::Display for StorageDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for StorageDriver {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        [Self::Auto, Self::Overlay, Self::FuseOverlayfs, Self::Copy]
+            .into_iter()
+            .find(|driver| driver.as_str() == text)
+            .ok_or_else(|| Invalid::new("storage driver", text, "it is auto, overlay, fuse-overlayfs or copy"))
+    }
+}
