@@ -1,1 +1,3 @@
-//! Not yet built.
+//! Life cycle and state on disk: create, start, stop, remove, wait, exec, names, liveness.
+
+pub mod logs;

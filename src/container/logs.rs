@@ -1,0 +1,185 @@
+//! Reads what a container has written, from the files that its monitor keeps.
+//!
+//! ```text
+//! containers/<id>/log      the newest, appended to, one write(2) per piece of output
+//!                 log.1    the one before: when `log` is full it is renamed, and a new one begun
+//!                 log.2    … the oldest go
+//! ```
+//!
+//! A line is [`Entry`]: `RFC3339Nano stdout|stderr F|P text`. `F` ends a line of the program, `P` does not; so every byte
+//! comes out as it went in, NUL and a missing last newline included, and nothing a program writes can be taken for a line of
+//! another time or stream. Files are read in blocks and lines found by `memchr`; no line is copied here.
+
+mod follow;
+mod line;
+mod tail;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::sys::fs::{self, AtPath as _, PathError};
+
+pub use follow::follow;
+pub use line::{Entry, LogStream};
+
+/// Bytes that are read at once: large enough to hide the system calls, small enough to stay in the second cache.
+const BLOCK: usize = 256 * 1024;
+
+/// Why reading ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Error<E> {
+    /// A log file could not be read.
+    #[error(transparent)]
+    File(#[from] PathError),
+    /// Changes of the log could not be waited for.
+    #[error("cannot watch `{}`: {}", .folder.display().to_string().escape_debug(), fs::plain(.source))]
+    Watch {
+        /// The container's folder.
+        folder: PathBuf,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
+    /// Whoever takes the entries failed.
+    #[error(transparent)]
+    Sink(E),
+}
+
+/// Which entries are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Select {
+    /// Only so many lines before the end.
+    pub tail: Option<u64>,
+    /// Only what was written at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only what was written at this time or earlier.
+    pub until: Option<Timestamp>,
+}
+
+impl Select {
+    fn takes(&self, entry: &Entry<'_>) -> bool {
+        if self.since.is_none() && self.until.is_none() {
+            return true;
+        }
+        let Some(time) = entry.timestamp() else { return true };
+        self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time <= until)
+    }
+}
+
+/// Takes what is read.
+pub trait Sink {
+    /// Why it could not.
+    type Error;
+
+    /// One entry, valid during the call.
+    fn entry(&mut self, entry: Entry<'_>) -> Result<(), Self::Error>;
+
+    /// Everything that there is was handed over; what comes next may take a while.
+    fn caught_up(&mut self) -> Result<(), Self::Error>;
+}
+
+/// Hands over what there is in the container's `folder` now, oldest first. A folder without a log is an empty log.
+pub fn read<S: Sink>(folder: &Path, select: &Select, sink: &mut S) -> Result<(), Error<S::Error>> {
+    let mut files = open_newer_than(folder, None)?;
+    tail::skip(&mut files, select)?;
+    for file in &mut files {
+        file.drain(select, sink)?;
+        file.finish(select, sink)?;
+    }
+    sink.caught_up().map_err(Error::Sink)
+}
+
+/// One log file, read up to a point.
+#[derive(Debug)]
+struct LogFile {
+    file: File,
+    path: PathBuf,
+    /// Device and inode: its name changes at the next rotation.
+    identity: (u64, u64),
+    /// What is read but not yet handed over lies in `buffer[..filled]`: less than a line between calls.
+    buffer: Vec<u8>,
+    filled: usize,
+}
+
+impl LogFile {
+    fn open(path: PathBuf) -> Result<Option<Self>, PathError> {
+        let file = match fs::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let metadata = file.metadata().at("look at", &path)?;
+        let identity = (metadata.dev(), metadata.ino());
+        Ok(Some(Self { file, path, identity, buffer: Vec::new(), filled: 0 }))
+    }
+
+    /// Hands over all complete lines up to the end of the file.
+    fn drain<S: Sink>(&mut self, select: &Select, sink: &mut S) -> Result<(), Error<S::Error>> {
+        loop {
+            // A line that does not fit doubles the buffer; the monitor's pieces are far smaller than a block.
+            if self.filled == self.buffer.len() {
+                self.buffer.resize((self.filled * 2).max(BLOCK), 0);
+            }
+            let count = match self.file.read(&mut self.buffer[self.filled..]) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(PathError::new("read", &self.path, error).into()),
+            };
+            // What was left over has no newline in it.
+            let (unsearched, end) = (self.filled, self.filled + count);
+            let mut start = 0;
+            for newline in memchr::memchr_iter(b'\n', &self.buffer[unsearched..end]) {
+                let newline = unsearched + newline;
+                if let Some(entry) = Entry::parse(&self.buffer[start..newline])
+                    && select.takes(&entry)
+                {
+                    sink.entry(entry).map_err(Error::Sink)?;
+                }
+                start = newline + 1;
+            }
+            self.buffer.copy_within(start..end, 0);
+            self.filled = end - start;
+        }
+    }
+
+    /// Hands over a last line that has no newline: its monitor died, or the disk was full, in the middle of it.
+    fn finish<S: Sink>(&mut self, select: &Select, sink: &mut S) -> Result<(), Error<S::Error>> {
+        let rest = &self.buffer[..std::mem::take(&mut self.filled)];
+        match Entry::parse(rest) {
+            Some(entry) if select.takes(&entry) => sink.entry(Entry { is_partial: true, ..entry }).map_err(Error::Sink),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Opens the log files that are newer than the one with the inode `known`, oldest first; all if it is gone or `None`.
+///
+/// They are opened newest first: a rotation in between shows a file twice, which is seen by its inode, and never hides one.
+fn open_newer_than(folder: &Path, known: Option<(u64, u64)>) -> Result<Vec<LogFile>, PathError> {
+    let mut files: Vec<LogFile> = Vec::new();
+    for age in 0.. {
+        let name = if age == 0 { "log".to_owned() } else { format!("log.{age}") };
+        let Some(file) = LogFile::open(folder.join(name))? else {
+            // Between the two renames of a rotation there is no `log`, but a `log.1`.
+            if age == 0 {
+                continue;
+            }
+            break;
+        };
+        if known == Some(file.identity) {
+            break;
+        }
+        if files.iter().all(|newer| newer.identity != file.identity) {
+            files.push(file);
+        }
+    }
+    files.reverse();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests;
