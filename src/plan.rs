@@ -31,6 +31,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+pub use capabilities::DEFAULT as DEFAULT_CAPABILITIES;
 pub use config::{
     ContainerConfig, ImageSource, Limits, LogDriver, Mount, MountKind, PullPolicy, RestartPolicy, Rlimit, Seccomp,
 };

@@ -16,6 +16,7 @@ pub mod format;
 pub mod human;
 pub mod json;
 mod output;
+pub mod progress;
 mod report;
 mod table;
 pub mod view;

@@ -49,7 +49,7 @@ const ALL: [&str; 41] = [
 ];
 
 /// What a container has unless told otherwise. Source: podman's default, containers.conf(5).
-const DEFAULT: [&str; 11] = [
+pub const DEFAULT: [&str; 11] = [
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
     "CAP_FOWNER",

@@ -5,7 +5,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::monitor::{State, Status};
-use crate::plan::NetworkMode;
 
 const DAY: u64 = 24;
 
@@ -80,16 +79,6 @@ pub fn since(then: Timestamp, now: Timestamp) -> String {
 /// The age of an RFC 3339 time: `2 minutes ago`; `unknown` if it is none.
 pub fn ago(then: &str, now: Timestamp) -> String {
     then.parse().map_or_else(|_| "unknown".to_owned(), |then| format!("{} ago", since(then, now)))
-}
-
-/// A network by the word that `--network` takes.
-pub fn network(mode: &NetworkMode) -> &'static str {
-    match mode {
-        NetworkMode::None => "none",
-        NetworkMode::Host => "host",
-        NetworkMode::Slirp4netns => "slirp4netns",
-        NetworkMode::Pasta => "pasta",
-    }
 }
 
 /// The STATUS column: `Created`, `Up 3 seconds`, `Exited (0) 5 seconds ago`.

@@ -7,7 +7,7 @@ use super::{Error, any, has_label, pattern, split};
 use crate::monitor::{State, Status};
 use crate::plan::{ContainerConfig, MountKind};
 use crate::types::ImageReference;
-use crate::ui::{human, when};
+use crate::ui::when;
 
 const KEYS: &[&str] =
     &["ancestor", "before", "exited", "id", "label", "label!", "name", "network", "since", "status", "until", "volume"];
@@ -87,7 +87,7 @@ impl ContainerFilter {
             && self.labels.iter().all(|wanted| has_label(&config.labels, wanted))
             && !self.labels_absent.iter().any(|wanted| has_label(&config.labels, wanted))
             && any(&self.ancestors, |image| is_image(config, image))
-            && any(&self.networks, |network| human::network(&config.network) == network)
+            && any(&self.networks, |network| config.network.as_str() == network)
             && any(&self.volumes, |volume| {
                 config.mounts.iter().any(|mount| {
                     mount.destination == *volume

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{NEVER, command, host_ip};
 use crate::monitor::{State, Status};
-use crate::plan::{ContainerConfig, LogDriver, Mount, MountKind, RestartPolicy};
+use crate::plan::{ContainerConfig, DEFAULT_CAPABILITIES, LogDriver, Mount, MountKind, RestartPolicy, Seccomp};
 use crate::types::PortMapping;
 use crate::ui::human;
 
@@ -134,7 +134,7 @@ fn network(config: &ContainerConfig, state: &State, status: Status) -> Value {
     for exposed in &config.image.exposed_ports {
         all.entry(exposed).or_insert(Value::Null);
     }
-    let mode = human::network(&config.network);
+    let mode = config.network.as_str();
     json!({
         "EndpointID": "",
         "Gateway": "",
@@ -226,9 +226,9 @@ fn host(config: &ContainerConfig, log: &Path, place: Place<'_>) -> Value {
             "Config": null,
             "Path": if kept { json!(log) } else { json!("") },
             "Tag": "",
-            "Size": "0B",
+            "Size": human::size(config.log_max_size).replace(' ', ""),
         },
-        "NetworkMode": human::network(&config.network),
+        "NetworkMode": config.network.as_str(),
         "PortBindings": bindings(&config.ports),
         "RestartPolicy": { "Name": restart(config.restart), "MaximumRetryCount": 0 },
         "AutoRemove": config.auto_remove,
@@ -238,8 +238,8 @@ fn host(config: &ContainerConfig, log: &Path, place: Place<'_>) -> Value {
         "CapAdd": added(config),
         "CapDrop": dropped(config),
         "Dns": config.dns,
-        "DnsOptions": [],
-        "DnsSearch": [],
+        "DnsOptions": config.dns_options,
+        "DnsSearch": config.dns_search,
         "ExtraHosts": config.extra_hosts.iter().map(|(name, ip)| format!("{name}:{ip}")).collect::<Vec<_>>(),
         "GroupAdd": config.groups,
         "IpcMode": "private",
@@ -251,7 +251,7 @@ fn host(config: &ContainerConfig, log: &Path, place: Place<'_>) -> Value {
         "Privileged": false,
         "PublishAllPorts": false,
         "ReadonlyRootfs": config.read_only,
-        "SecurityOpt": if config.no_new_privileges { vec!["no-new-privileges"] } else { Vec::new() },
+        "SecurityOpt": security(config),
         "Tmpfs": config.mounts.iter().filter(|mount| mount.kind == MountKind::Tmpfs)
             .map(|mount| (mount.destination.clone(), json!(mount.options.join(",")))).collect::<Map<_, _>>(),
         "UTSMode": "private",
@@ -294,8 +294,12 @@ fn limits(config: &ContainerConfig) -> Value {
         "MemorySwap": 0,
         "MemorySwappiness": 0,
         "OomKillDisable": false,
-        "PidsLimit": config.limits.pids.unwrap_or(0),
-        "Ulimits": [],
+        "PidsLimit": config.limits.pids.or(config.limits.default_pids).unwrap_or(0),
+        "Ulimits": config.rlimits.iter().map(|limit| json!({
+            "Name": limit.name,
+            "Soft": resource(limit.soft),
+            "Hard": resource(limit.hard),
+        })).collect::<Vec<_>>(),
         "CpuCount": 0,
         "CpuPercent": 0,
         "IOMaximumIOps": 0,
@@ -317,26 +321,27 @@ fn bind(mount: &Mount, place: Place<'_>) -> Option<String> {
     Some(format!("{source}:{}:{}", mount.destination, options.join(",")))
 }
 
+/// A resource limit; podman's -1 is none.
+fn resource(limit: u64) -> Value {
+    if limit == u64::MAX { json!(-1) } else { json!(limit) }
+}
+
+fn security(config: &ContainerConfig) -> Vec<&'static str> {
+    let mut options = Vec::new();
+    if config.no_new_privileges {
+        options.push("no-new-privileges");
+    }
+    if config.seccomp == Seccomp::Unconfined {
+        options.push("seccomp=unconfined");
+    }
+    options
+}
+
 fn restart(policy: RestartPolicy) -> &'static str {
     match policy {
         RestartPolicy::No => "no",
     }
 }
-
-/// What a container has unless told otherwise. Source: safety.md section 4, podman's default.
-const DEFAULT_CAPABILITIES: [&str; 11] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_SETFCAP",
-    "CAP_SETGID",
-    "CAP_SETPCAP",
-    "CAP_SETUID",
-    "CAP_SYS_CHROOT",
-];
 
 fn added(config: &ContainerConfig) -> Vec<&str> {
     config.capabilities.iter().map(String::as_str).filter(|name| !DEFAULT_CAPABILITIES.contains(name)).collect()
