@@ -1,1 +1,47 @@
-//! Not yet built.
+//! How a container reaches the world, and how the world reaches its published ports.
+//!
+//! A [`Driver`] connects one network namespace. It is asked in four steps, so that its time is spent beside other work:
+//!
+//! ```text
+//! validate   before anything exists: is the program there, may and can the ports be bound?
+//! start      as soon as the network namespace exists: the helper runs while somebody else makes the mounts
+//! wait_ready before the program is executed: interface configured, ports listening, or an error that names the port
+//! Running    held by the monitor; dropped, the helper is gone and with it every port
+//! ```
+//!
+//! | | `none` | `host` | `slirp4netns` | `pasta` |
+//! |---|---|---|---|---|
+//! | helper | – | – | child, by pid | child, by pid |
+//! | address inside | – | the host's | 10.0.2.100/24 | 10.0.2.100/24, and the host's IPv6 |
+//! | host's loopback | closed | open | closed | closed |
+//! | published ports | refused | refused | IPv4 | IPv4, IPv6 |
+//!
+//! Source addresses (safety.md, N3): both drivers show a published server the address of a client on another machine, or of the
+//! host's outward address. A client on the host's loopback appears as 10.0.2.2 with slirp4netns; pasta splices its TCP
+//! connection, so that it appears as 127.0.0.1 before pasta 2024-10, and as the container's own address since.
+//!
+//! A service of the host that listens on all its addresses stays reachable through the host's outward address, which is
+//! also `host.containers.internal`; only what listens on loopback is closed.
+
+pub mod addresses;
+pub mod files;
+
+mod driver;
+mod error;
+mod pasta;
+mod ports;
+mod programs;
+mod slirp4netns;
+#[cfg(test)]
+mod suite;
+
+pub use driver::{Driver, Kind, Request, Running, Starting};
+pub use error::Error;
+pub use programs::{Programs, choose_default};
+
+use std::io;
+
+/// Brings up the loopback interface of the network namespace that the caller is in. Source: netdevice(7), `SIOCSIFFLAGS`.
+pub fn loopback_up() -> io::Result<()> {
+    crate::sys::netif::set_up(c"lo")
+}

@@ -1,0 +1,50 @@
+//! Addresses inside a container's network namespace, for `inspect`, `/etc/hosts` and `resolv.conf`.
+
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+
+use super::Kind;
+
+/// What a driver gives the container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// The container's own address.
+    pub ip: Ipv4Addr,
+    /// The length of the network's prefix, in bits.
+    pub prefix: u8,
+    /// The way out.
+    pub gateway: Ipv4Addr,
+    /// A name server that asks whom the host asks, whoever that is at the time.
+    pub name_server: Ipv4Addr,
+}
+
+/// Both drivers give slirp4netns' own network, so that a container does not notice which one it has, and so that the host's
+/// outward address is never the container's own (pasta's default): then it names the host in both.
+const USER_MODE: Addresses = Addresses {
+    ip: Ipv4Addr::new(10, 0, 2, 100),
+    prefix: 24,
+    gateway: Ipv4Addr::new(10, 0, 2, 2),
+    name_server: Ipv4Addr::new(10, 0, 2, 3),
+};
+
+/// The interface inside.
+pub const INTERFACE: &str = "eth0";
+
+/// What the driver gives, or `None` if the container has no network of its own (`none`, `host`). The MAC address is the
+/// kernel's choice and not known outside.
+pub fn of(kind: Kind) -> Option<Addresses> {
+    match kind {
+        Kind::None | Kind::Host => None,
+        Kind::Slirp4netns | Kind::Pasta => Some(USER_MODE),
+    }
+}
+
+/// The address by which this machine reaches the world, if it does: what `host.containers.internal` means.
+///
+/// No packet is sent: connecting a datagram socket only chooses a route. The peer is of TEST-NET-3 (RFC 5737), which nobody
+/// has, so the route is the default one.
+pub fn outward() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}

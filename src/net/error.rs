@@ -1,0 +1,162 @@
+use std::path::PathBuf;
+
+use crate::sys::fs::PathError;
+use crate::sys::process::Ended;
+use crate::sys::spawn;
+use crate::types::PortMapping;
+
+/// Why a container has no network. Whatever was started by then is gone.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The helper program is in none of the folders that rc looks in, or not where `rc.toml` says.
+    #[error("network `{driver}`: there is no program `{program}`")]
+    NoProgram {
+        /// The driver.
+        driver: &'static str,
+        /// The program's name, or its configured path.
+        program: String,
+        /// The package that has it.
+        package: &'static str,
+    },
+    /// Somebody listens on the port.
+    #[error("cannot publish port `{}`: the port is in use", label(.port))]
+    PortTaken {
+        /// The port.
+        port: PortMapping,
+    },
+    /// The port is below `net.ipv4.ip_unprivileged_port_start`.
+    #[error("cannot publish port `{}`: the sysctl `net.ipv4.ip_unprivileged_port_start` keeps ports below {start} for root", label(.port))]
+    PortPrivileged {
+        /// The port.
+        port: PortMapping,
+        /// The first port that anybody may bind.
+        start: u16,
+    },
+    /// The host does not have the address that shall listen.
+    #[error("cannot publish port `{}`: this machine does not have that address", label(.port))]
+    NoSuchAddress {
+        /// The port.
+        port: PortMapping,
+    },
+    /// The port cannot be bound for another reason.
+    #[error("cannot publish port `{}`: {}", label(.port), crate::sys::fs::plain(.source))]
+    PortRefused {
+        /// The port.
+        port: PortMapping,
+        /// The kernel's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The helper would not publish a port that looked free.
+    #[error("cannot publish port `{}`: {driver}: {answer}", label(.port))]
+    PublishFailed {
+        /// The driver.
+        driver: &'static str,
+        /// The port.
+        port: PortMapping,
+        /// The helper's answer.
+        answer: String,
+    },
+    /// The network has no place to publish a port.
+    #[error("cannot publish port `{}`: network `{driver}` publishes no ports", label(.port))]
+    NoPorts {
+        /// The driver.
+        driver: &'static str,
+        /// The first of the ports.
+        port: PortMapping,
+    },
+    /// The driver cannot listen on that family of addresses.
+    #[error("cannot publish port `{}`: network `{driver}` listens on IPv4 addresses only", label(.port))]
+    NoIpv6 {
+        /// The driver.
+        driver: &'static str,
+        /// The port.
+        port: PortMapping,
+    },
+    /// The helper could not be started.
+    #[error("cannot start `{}`: {source}", .program.display())]
+    Spawn {
+        /// Its path.
+        program: PathBuf,
+        /// The step and its errno.
+        #[source]
+        source: spawn::Error,
+    },
+    /// The helper ended instead of getting ready.
+    #[error("network `{driver}`: {}{}", ending(.ended), words_after(.words))]
+    HelperEnded {
+        /// The driver.
+        driver: &'static str,
+        /// How it ended, if the monitor did not reap it elsewhere.
+        ended: Option<Ended>,
+        /// What it said on standard error.
+        words: String,
+    },
+    /// The helper was not ready in time.
+    #[error("network `{driver}`: the helper was not ready in time{}", words_after(.words))]
+    NotReady {
+        /// The driver.
+        driver: &'static str,
+        /// What it said on standard error.
+        words: String,
+    },
+    /// A system call of ours failed while talking to the helper.
+    #[error("network `{driver}`: cannot {step}: {}", crate::sys::fs::plain(.source))]
+    Talk {
+        /// The driver.
+        driver: &'static str,
+        /// What was tried.
+        step: &'static str,
+        /// The kernel's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file or folder of ours.
+    #[error(transparent)]
+    Path(#[from] PathError),
+}
+
+impl Error {
+    /// What to do about it, if something can be done.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoProgram { package, .. } => Some(format!(
+                "install the package `{package}` (`sudo apt install {package}`, `sudo dnf install {package}`), or set its path in `rc.toml`"
+            )),
+            Self::PortPrivileged { port, .. } => Some(format!(
+                "allow it with `sudo sysctl net.ipv4.ip_unprivileged_port_start={}`, or publish a port from 1024 on",
+                port.host_port
+            )),
+            Self::PortTaken { port } => {
+                let family = if port.protocol == crate::types::Protocol::Tcp { 't' } else { 'u' };
+                Some(format!("see who has it with `ss -{family}lnp 'sport = :{}'`", port.host_port))
+            }
+            Self::NoIpv6 { .. } => Some("use `--network pasta`".to_owned()),
+            Self::HelperEnded { words, .. } if words.contains("/dev/net/tun") => Some(
+                "the helpers need the device: `sudo modprobe tun`, and `sudo chmod 0666 /dev/net/tun` if it is not open to all"
+                    .to_owned(),
+            ),
+            Self::HelperEnded { driver: "pasta", words, .. } if words.contains("routable interface") => {
+                Some("pasta needs a default route on the host; `--network slirp4netns` does not".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A published port as `ps` shows the host's side of it: `0.0.0.0:8080/tcp`.
+fn label(port: &PortMapping) -> String {
+    format!("{}/{}", super::ports::listen_address(port), port.protocol)
+}
+
+fn ending(ended: &Option<Ended>) -> String {
+    match ended {
+        Some(Ended::Exited(code)) => format!("the helper exited with code {code}"),
+        Some(Ended::Killed(signal)) => format!("signal {signal} killed the helper"),
+        None => "the helper ended".to_owned(),
+    }
+}
+
+fn words_after(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!(": {words}") }
+}

@@ -1,0 +1,320 @@
+//! The contents of `/etc/hosts` and `/etc/resolv.conf` of a container: pure functions, and the reading of the host's own.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::path::Path;
+
+use super::addresses::Addresses;
+use super::{Error, Kind};
+use crate::types::Invalid;
+
+/// The most that is read of a file of the host, in bytes.
+const LIMIT: u64 = 256 << 10;
+/// What the C library looks at. Source: resolv.conf(5), `MAXNS`.
+const MAX_NAME_SERVERS: usize = 3;
+
+/// The names by which a container finds the machine that it runs on.
+pub const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
+
+/// What goes into `/etc/hosts`.
+#[derive(Debug, Clone, Copy)]
+pub struct Hosts<'a> {
+    /// The network.
+    pub kind: Kind,
+    /// The container's host name.
+    pub hostname: &'a str,
+    /// Its name, which resolves too.
+    pub name: &'a str,
+    /// The machine's outward address, [`super::addresses::outward`].
+    pub outward: Option<IpAddr>,
+    /// Lines asked for by `--add-host`: name and address.
+    pub extra: &'a [(String, IpAddr)],
+    /// The host's own `/etc/hosts`, which is what `--network host` shows; empty for other networks.
+    pub host_file: &'a str,
+}
+
+/// Writes `/etc/hosts`.
+///
+/// Lines asked for come first, because the first line of a name wins; a built-in name that was asked for is left out. A name
+/// that is no name is refused: a space or newline in it would forge another line (safety.md, N5).
+pub fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
+    let names = request.extra.iter().map(|(name, _)| name.as_str()).chain([request.hostname, request.name]);
+    names.into_iter().try_for_each(check_name)?;
+
+    let mut text = String::new();
+    for (name, address) in request.extra {
+        line(&mut text, *address, &[name]);
+    }
+    let is_asked_for = |name: &&str| request.extra.iter().any(|(asked, _)| asked == name);
+    if request.kind == Kind::Host {
+        text.push_str(request.host_file);
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+    } else {
+        text.push_str("127.0.0.1\tlocalhost localhost.localdomain\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+    }
+    // Without an address of its own a program that asks for its host name still gets an answer (sudo does).
+    let own = super::addresses::of(request.kind).map_or(IpAddr::from([127, 0, 0, 1]), |addresses| addresses.ip.into());
+    let mut own_names = vec![request.hostname];
+    if request.name != request.hostname {
+        own_names.push(request.name);
+    }
+    own_names.retain(|name| !name.is_empty() && !is_asked_for(name) && !has_name(request.host_file, name));
+    line(&mut text, own, &own_names);
+    if let (Some(outward), true) = (request.outward, request.kind != Kind::None) {
+        let names: Vec<_> = HOST_NAMES.into_iter().filter(|name| !is_asked_for(name)).collect();
+        line(&mut text, outward, &names);
+    }
+    Ok(text)
+}
+
+fn line(text: &mut String, address: IpAddr, names: &[&str]) {
+    if !names.is_empty() {
+        // Writing to a string cannot fail.
+        writeln!(text, "{address}\t{}", names.join(" ")).ok();
+    }
+}
+
+fn has_name(file: &str, name: &str) -> bool {
+    let entries = file.lines().map(|line| line.split('#').next().unwrap_or_default());
+    entries.flat_map(|entry| entry.split_ascii_whitespace().skip(1)).any(|found| found == name)
+}
+
+fn check_name(name: &str) -> Result<(), Invalid> {
+    let fine = |c: char| !c.is_whitespace() && !c.is_control() && c != '#';
+    if name.chars().all(fine) && name.len() <= 253 {
+        return Ok(());
+    }
+    Err(Invalid::new("host name", name.chars().take(253).collect::<String>(), "a host name has no spaces and no `#`"))
+}
+
+/// What a `resolv.conf` says. Source: resolv.conf(5).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resolver {
+    /// The name servers, in order.
+    pub name_servers: Vec<IpAddr>,
+    /// The search list.
+    pub search: Vec<String>,
+    /// Options, as `ndots:1`.
+    pub options: Vec<String>,
+}
+
+impl Resolver {
+    /// Reads the text of a `resolv.conf`; lines that it does not know are left out, as the C library does. A server with a
+    /// scope (`fe80::1%eth0`) is left out too: the scope is an interface of the host.
+    pub fn parse(text: &str) -> Self {
+        let mut resolver = Self::default();
+        for line in text.lines() {
+            let mut words = line.split_ascii_whitespace().take_while(|word| !word.starts_with(['#', ';']));
+            match words.next() {
+                Some("nameserver") => {
+                    resolver.name_servers.extend(words.next().and_then(|word| word.parse::<IpAddr>().ok()));
+                }
+                // The last of them counts.
+                Some("search" | "domain") => resolver.search = words.map(str::to_owned).collect(),
+                Some("options") => resolver.options.extend(words.map(str::to_owned)),
+                _ => {}
+            }
+        }
+        resolver
+    }
+}
+
+/// What goes into `/etc/resolv.conf`.
+#[derive(Debug, Clone, Copy)]
+pub struct ResolvConf<'a> {
+    /// The network.
+    pub kind: Kind,
+    /// The text of the host's `/etc/resolv.conf`.
+    pub host_file: &'a str,
+    /// The real servers behind a stub on the host's loopback, from [`upstream`]; empty if there is none.
+    pub upstream_file: &'a str,
+    /// `--dns`, `--dns-search`, `--dns-option`, each instead of the host's; empty: the host's. A search list of `.` is none.
+    pub asked: &'a Resolver,
+}
+
+/// Writes `/etc/resolv.conf`.
+///
+/// With a network of its own, the container asks the driver's name server first: it asks whom the host asks at the time, so
+/// a change of the host's network needs no restart, and a stub on the host's loopback (127.0.0.53) works. The host's other
+/// servers follow as a fallback, those on loopback replaced by the ones behind the stub. `host` keeps the host's file; `none`
+/// names no server, so that no query leaves (safety.md, N5).
+///
+/// Fails if a search domain or option has a space or a newline in it.
+pub fn resolv_conf(request: &ResolvConf<'_>) -> Result<String, Invalid> {
+    let asked = request.asked;
+    for (what, word) in
+        asked.search.iter().map(|w| ("search domain", w)).chain(asked.options.iter().map(|w| ("resolver option", w)))
+    {
+        if word.is_empty() || word.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(Invalid::new(what, word.as_str(), "it must be one word"));
+        }
+    }
+    if request.kind == Kind::Host && *asked == Resolver::default() {
+        return Ok(request.host_file.to_owned());
+    }
+    let host = Resolver::parse(request.host_file);
+    let servers =
+        if asked.name_servers.is_empty() { default_servers(request, &host) } else { asked.name_servers.clone() };
+    let search = if asked.search.is_empty() { host.search } else { asked.search.clone() };
+    let options = if asked.options.is_empty() { host.options } else { asked.options.clone() };
+
+    let mut text = String::new();
+    for server in servers {
+        text.push_str(&format!("nameserver {server}\n"));
+    }
+    if !search.is_empty() && search != ["."] {
+        text.push_str(&format!("search {}\n", search.join(" ")));
+    }
+    if !options.is_empty() {
+        text.push_str(&format!("options {}\n", options.join(" ")));
+    }
+    Ok(text)
+}
+
+fn default_servers(request: &ResolvConf<'_>, host: &Resolver) -> Vec<IpAddr> {
+    let own: Option<Addresses> = super::addresses::of(request.kind);
+    match (request.kind, own) {
+        (Kind::None, _) => Vec::new(),
+        (_, None) => host.name_servers.clone(),
+        (kind, Some(addresses)) => {
+            let upstream = Resolver::parse(request.upstream_file).name_servers;
+            // slirp4netns is started without IPv6.
+            let reachable = |ip: &IpAddr| !ip.is_loopback() && (ip.is_ipv4() || kind == Kind::Pasta);
+            let mut servers = vec![IpAddr::V4(addresses.name_server)];
+            for server in host.name_servers.iter().chain(&upstream).copied().filter(reachable) {
+                if !servers.contains(&server) {
+                    servers.push(server);
+                }
+            }
+            servers.truncate(MAX_NAME_SERVERS);
+            servers
+        }
+    }
+}
+
+/// The host's files, as text.
+#[derive(Debug, Clone, Default)]
+pub struct HostFiles {
+    /// `/etc/hosts`.
+    pub hosts: String,
+    /// `/etc/resolv.conf`.
+    pub resolv_conf: String,
+    /// `/run/systemd/resolve/resolv.conf`, if the host asks a stub on its own loopback.
+    pub upstream: String,
+}
+
+impl HostFiles {
+    /// Reads what a container of this kind needs. A missing file is empty; one of more than 256 KiB is an error.
+    pub fn read(kind: Kind) -> Result<Self, Error> {
+        let hosts = if kind == Kind::Host { read("/etc/hosts")? } else { String::new() };
+        let resolv_conf = if kind == Kind::None { String::new() } else { read("/etc/resolv.conf")? };
+        let is_stub = Resolver::parse(&resolv_conf).name_servers.iter().any(IpAddr::is_loopback);
+        let upstream = if is_stub { read("/run/systemd/resolve/resolv.conf")? } else { String::new() };
+        Ok(Self { hosts, resolv_conf, upstream })
+    }
+}
+
+fn read(path: impl AsRef<Path>) -> Result<String, Error> {
+    match crate::sys::fs::read_limited(path, LIMIT) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.is_not_found() => Ok(String::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(kind: Kind) -> Hosts<'static> {
+        Hosts { kind, hostname: "4f0c", name: "web", outward: Some([192, 0, 2, 2].into()), extra: &[], host_file: "" }
+    }
+
+    #[test]
+    fn hosts_names_the_container_and_the_machine() {
+        let local = "127.0.0.1\tlocalhost localhost.localdomain\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+        let machine = "192.0.2.2\thost.containers.internal host.docker.internal\n";
+        for kind in [Kind::Slirp4netns, Kind::Pasta] {
+            assert_eq!(hosts(&own(kind)), Ok(format!("{local}10.0.2.100\t4f0c web\n{machine}")));
+        }
+        assert_eq!(hosts(&own(Kind::None)), Ok(format!("{local}127.0.0.1\t4f0c web\n")));
+        let host = Hosts { host_file: "127.0.0.1 localhost web # 4f0c", ..own(Kind::Host) };
+        assert_eq!(hosts(&host), Ok(format!("127.0.0.1 localhost web # 4f0c\n127.0.0.1\t4f0c\n{machine}")));
+    }
+
+    #[test]
+    fn asked_hosts_come_first_and_replace_built_in_ones() {
+        let extra =
+            [("db".to_owned(), [10, 1, 1, 1].into()), ("host.docker.internal".to_owned(), [10, 1, 1, 2].into())];
+        let text = hosts(&Hosts { extra: &extra, ..own(Kind::Pasta) }).expect("hosts");
+        assert!(text.starts_with("10.1.1.1\tdb\n10.1.1.2\thost.docker.internal\n127.0.0.1\t"), "{text}");
+        assert!(text.ends_with("192.0.2.2\thost.containers.internal\n"), "{text}");
+    }
+
+    #[test]
+    fn a_name_cannot_forge_a_line() {
+        for name in ["a b", "a\nb", "a#b", "a\tb", &"x".repeat(254)] {
+            let extra = [(name.to_owned(), [10, 1, 1, 1].into())];
+            assert!(hosts(&Hosts { extra: &extra, ..own(Kind::Pasta) }).is_err(), "{name}");
+            assert!(hosts(&Hosts { hostname: name, ..own(Kind::Pasta) }).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn resolv_conf_is_read_as_the_c_library_reads_it() {
+        let text = "; old\n# old\nnameserver 192.0.2.53 # first\nnameserver fe80::1%eth0\nnameserver\ndomain a.example\n\
+                    search b.example c.example\noptions ndots:2 trust-ad\noptions edns0\nsortlist 10.0.0.0\n";
+        let strings = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let expected = Resolver {
+            name_servers: vec![[192, 0, 2, 53].into()],
+            search: strings(&["b.example", "c.example"]),
+            options: strings(&["ndots:2", "trust-ad", "edns0"]),
+        };
+        assert_eq!(Resolver::parse(text), expected);
+    }
+
+    fn conf(kind: Kind, host_file: &str, upstream_file: &str) -> String {
+        resolv_conf(&ResolvConf { kind, host_file, upstream_file, asked: &Resolver::default() }).expect("resolv.conf")
+    }
+
+    #[test]
+    fn the_drivers_server_comes_first_and_the_hosts_follow() {
+        let host = "nameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch example\noptions ndots:2\n";
+        let rest = "search example\noptions ndots:2\n";
+        let slirp4netns = conf(Kind::Slirp4netns, host, "");
+        assert_eq!(slirp4netns, format!("nameserver 10.0.2.3\nnameserver 192.0.2.53\n{rest}"));
+        let pasta = conf(Kind::Pasta, host, "");
+        assert_eq!(pasta, format!("nameserver 10.0.2.3\nnameserver 192.0.2.53\nnameserver 2001:db8::53\n{rest}"));
+        assert_eq!(conf(Kind::Host, host, ""), host);
+        assert_eq!(conf(Kind::None, host, ""), rest);
+    }
+
+    #[test]
+    fn a_stub_on_loopback_is_replaced_by_what_it_asks() {
+        let upstream = "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n";
+        let text = conf(Kind::Slirp4netns, "nameserver 127.0.0.53\nnameserver ::1\n", upstream);
+        assert_eq!(text, "nameserver 10.0.2.3\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n");
+        assert_eq!(conf(Kind::Pasta, "nameserver 127.0.0.53\n", ""), "nameserver 10.0.2.3\n");
+    }
+
+    #[test]
+    fn asked_servers_replace_the_hosts() {
+        let asked = Resolver {
+            name_servers: vec![[9, 9, 9, 9].into()],
+            search: vec![".".to_owned()],
+            options: vec!["ndots:1".to_owned()],
+        };
+        let host_file = "nameserver 192.0.2.53\nsearch example\n";
+        for kind in [Kind::None, Kind::Host, Kind::Slirp4netns, Kind::Pasta] {
+            let text = resolv_conf(&ResolvConf { kind, host_file, upstream_file: "", asked: &asked });
+            assert_eq!(text, Ok("nameserver 9.9.9.9\noptions ndots:1\n".to_owned()));
+        }
+        for word in ["a b", "a\nnameserver 6.6.6.6", ""] {
+            let asked = Resolver { search: vec![word.to_owned()], ..Resolver::default() };
+            let request = ResolvConf { kind: Kind::Pasta, host_file: "", upstream_file: "", asked: &asked };
+            assert!(resolv_conf(&request).is_err(), "{word}");
+        }
+    }
+}

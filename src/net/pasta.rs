@@ -1,0 +1,138 @@
+//! pasta: sockets of the host spliced or translated to a tap device in the container.
+//!
+//! One set of options serves Debian 12's version of 2023 and every later one, so its `--help` need not be asked. The container
+//! gets an address of its own (pasta's default is the host's): so the host's outward address names the host, without
+//! `--map-guest-addr`, which old versions lack. `--no-map-gw` closes the host's loopback in all versions (newer ones read it as
+//! `--map-host-loopback none`).
+//!
+//! pasta says that it is ready by writing its pid file, after the ports listen. The "file" is a pipe on its standard output,
+//! by way of `/proc/self/fd/1`: no file to watch, to sweep, or to be refused by an AppArmor profile; and its end is seen as
+//! the pipe's end.
+//!
+//! Source: pasta(1).
+
+use std::ffi::CString;
+use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::addresses::INTERFACE;
+use super::driver::{Process, text};
+use super::{Driver, Error, Kind, Request, Starting, ports};
+use crate::sys::lock::FileLock;
+use crate::sys::spawn::{Program, spawn};
+use crate::types::{PortMapping, Protocol};
+
+/// The lock, in the user's folder, under which UDP ports are checked and bound.
+const UDP_LOCK: &str = "pasta-udp.lock";
+
+/// The driver.
+#[derive(Debug)]
+pub(super) struct Pasta;
+
+impl Driver for Pasta {
+    fn kind(&self) -> Kind {
+        Kind::Pasta
+    }
+
+    fn validate(&self, request: &Request) -> Result<(), Error> {
+        request.programs.find(self.kind())?;
+        ports::check_free(&request.ports)
+    }
+
+    fn start(&self, request: &Request, target: i32) -> Result<Starting, Error> {
+        let Some(path) = request.programs.find(self.kind())? else {
+            return Ok(Starting { driver: &Self, request: request.clone(), process: None, _lock: None });
+        };
+        // pasta binds UDP ports with SO_REUSEADDR, by which two of them share one port and the later gets the packets (tried).
+        // So one of ours at a time looks whether the port is free and binds it.
+        let udp: Vec<_> = request.ports.iter().filter(|port| port.protocol == Protocol::Udp).cloned().collect();
+        let lock = if udp.is_empty() { None } else { Some(FileLock::exclusive(request.locks.join(UDP_LOCK))?) };
+        ports::check_free(&udp)?;
+
+        let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno: Errno| Error::Talk {
+            driver: self.kind().as_str(),
+            step: "make a pipe",
+            source: errno.into(),
+        })?;
+        let program = Program {
+            path: &text(path.as_os_str().as_bytes()),
+            argv: &arguments(&request.ports, target, rustix::process::geteuid().is_root()),
+            env: &[],
+            descriptors: &[(ready_in.as_fd(), 1)],
+        };
+        let helper = spawn(&program).map_err(|source| Error::Spawn { program: path, source })?;
+        let process = Process { helper, ready, _exit: None };
+        Ok(Starting { driver: &Self, request: request.clone(), process: Some(process), _lock: lock })
+    }
+
+    fn explain(&self, starting: &Starting, error: Error) -> Error {
+        if let Err(port) = ports::check_free(&starting.request.ports) {
+            return port;
+        }
+        match error {
+            Error::HelperEnded { driver, ended, words } => {
+                // Without a system logger old versions lament between the lines that matter.
+                let lines: Vec<_> = words.lines().filter(|line| !line.starts_with("Failed to send ")).collect();
+                Error::HelperEnded { driver, ended, words: lines.join("; ") }
+            }
+            other => other,
+        }
+    }
+}
+
+fn arguments(ports: &[PortMapping], target: i32, as_root: bool) -> Vec<CString> {
+    let mut words: Vec<String> =
+        ["pasta", "--foreground", "--quiet", "--config-net", "-I", INTERFACE].map(str::to_owned).into();
+    if let Some(addresses) = super::addresses::of(Kind::Pasta) {
+        words.extend(["-a".to_owned(), addresses.ip.to_string(), "-n".to_owned(), addresses.prefix.to_string()]);
+        words.extend(["-g".to_owned(), addresses.gateway.to_string()]);
+        words.extend(["--dns-forward".to_owned(), addresses.name_server.to_string()]);
+    }
+    words.push("--no-map-gw".to_owned());
+    if as_root {
+        // It would drop to `nobody`, who may not join our user's namespaces.
+        words.extend(["--runas", "0:0"].map(str::to_owned));
+    }
+    for (option, protocol) in [("-t", Protocol::Tcp), ("-u", Protocol::Udp)] {
+        let published: Vec<_> = ports.iter().filter(|port| port.protocol == protocol).map(forward).collect();
+        let published = if published.is_empty() { vec!["none".to_owned()] } else { published };
+        // One option for each port: pasta gives up only when all ports of an option fail.
+        words.extend(published.into_iter().flat_map(|port| [option.to_owned(), port]));
+    }
+    words.extend(["-T", "none", "-U", "none", "--pid", "/proc/self/fd/1"].map(str::to_owned));
+    words.push(target.to_string());
+    words.into_iter().map(text).collect()
+}
+
+/// A port in pasta's words: `address/port:port`.
+fn forward(port: &PortMapping) -> String {
+    let listen: SocketAddr = ports::listen_address(port);
+    format!("{}/{}:{}", listen.ip(), listen.port(), port.container_port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_become_options_of_their_own() {
+        let port = |ip: &str, host_port, protocol| PortMapping {
+            host_ip: ip.parse().ok(),
+            host_port,
+            container_port: 80,
+            protocol,
+        };
+        let ports = [port("", 8080, Protocol::Tcp), port("::1", 8081, Protocol::Tcp)];
+        let words: Vec<_> =
+            arguments(&ports, 7, false).iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        assert_eq!(
+            words.join(" "),
+            "pasta --foreground --quiet --config-net -I eth0 -a 10.0.2.100 -n 24 -g 10.0.2.2 --dns-forward 10.0.2.3 \
+             --no-map-gw -t 0.0.0.0/8080:80 -t ::1/8081:80 -u none -T none -U none --pid /proc/self/fd/1 7"
+        );
+    }
+}

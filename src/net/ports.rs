@@ -1,0 +1,89 @@
+//! Whether a port can be published: asked of the kernel by binding it for a moment.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
+
+use super::Error;
+use crate::types::{PortMapping, Protocol};
+
+/// The address and port that listen on the host; all IPv4 addresses if none was asked for (safety.md, N1: IPv6 is not opened
+/// unasked).
+pub(super) fn listen_address(port: &PortMapping) -> SocketAddr {
+    SocketAddr::new(port.host_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port.host_port)
+}
+
+/// Binds each port for a moment, and names the first that cannot be.
+///
+/// A hint for an early, exact error, no reservation: the helper binds for good, and whoever is second then fails. The probe
+/// itself disturbs no other start: for TCP it does not listen and allows reuse, as the helpers do, so that two probes and a
+/// helper that is just binding do not conflict; for UDP reuse would hide the holder, so it is exclusive.
+pub(super) fn check_free(ports: &[PortMapping]) -> Result<(), Error> {
+    ports.iter().try_for_each(check)
+}
+
+/// [`check_free`] of one port.
+pub(super) fn check(port: &PortMapping) -> Result<(), Error> {
+    let port = || port.clone();
+    match probe(&port()) {
+        Ok(()) => Ok(()),
+        Err(Errno::ADDRINUSE) => Err(Error::PortTaken { port: port() }),
+        Err(Errno::ADDRNOTAVAIL) => Err(Error::NoSuchAddress { port: port() }),
+        Err(Errno::ACCESS) => Err(Error::PortPrivileged { port: port(), start: unprivileged_port_start() }),
+        Err(errno) => Err(Error::PortRefused { port: port(), source: io::Error::from(errno) }),
+    }
+}
+
+fn probe(port: &PortMapping) -> Result<(), Errno> {
+    let address = listen_address(port);
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let kind = match port.protocol {
+        Protocol::Tcp => SocketType::STREAM,
+        Protocol::Udp => SocketType::DGRAM,
+    };
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    if port.protocol == Protocol::Tcp {
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+    }
+    if family == AddressFamily::INET6 {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    bind(&socket, &address)
+}
+
+fn unprivileged_port_start() -> u16 {
+    let text = crate::sys::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").ok();
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapping(host_ip: &str, host_port: u16, protocol: Protocol) -> PortMapping {
+        PortMapping { host_ip: host_ip.parse().ok(), host_port, container_port: 80, protocol }
+    }
+
+    #[test]
+    fn a_taken_port_is_named() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+        let tcp = mapping("127.0.0.1", listener.local_addr().expect("address").port(), Protocol::Tcp);
+        assert!(matches!(check(&tcp), Err(Error::PortTaken { .. })));
+        drop(listener);
+        assert!(check(&tcp).is_ok());
+        let held = std::net::UdpSocket::bind("127.0.0.1:0").expect("bind");
+        let port = held.local_addr().expect("address").port();
+        for taken in [mapping("127.0.0.1", port, Protocol::Udp), mapping("", port, Protocol::Udp)] {
+            let error = check(&taken).expect_err("taken").to_string();
+            assert!(error.ends_with(&format!(":{port}/udp`: the port is in use")), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_refused() {
+        let error = check(&mapping("198.51.100.7", 18999, Protocol::Tcp)).expect_err("not ours").to_string();
+        assert_eq!(error, "cannot publish port `198.51.100.7:18999/tcp`: this machine does not have that address");
+    }
+}

@@ -1,0 +1,166 @@
+//! slirp4netns: a TCP/IP stack of its own in user space behind a tap device in the container.
+//!
+//! It is driven by pid; the form with a path dies under `--enable-sandbox` in version 1.2.0. The sandbox takes its view of the
+//! file system and its capabilities, `--disable-host-loopback` its way to 127.0.0.1 (safety.md, N2). Ports are published over
+//! its API socket, which exists only while that is done. Its name server at 10.0.2.3 asks the first IPv4 name server of the
+//! host's resolv.conf, also one on loopback, and notices when that file changes.
+//!
+//! Source: slirp4netns(1), "OPTIONS" and "API SOCKET".
+
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::time::Instant;
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType, connect, send, shutdown, socket_with,
+};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::addresses::INTERFACE;
+use super::driver::{Process, text, wait_readable};
+use super::{Driver, Error, Kind, Request, Starting, addresses, ports};
+use crate::sys::fs::PathError;
+use crate::sys::spawn::{Program, spawn};
+use crate::types::PortMapping;
+
+/// The API socket's name in the container's folder.
+const SOCKET: &str = "slirp4netns.sock";
+/// Numbers of the descriptors that the helper gets.
+const READY: i32 = 3;
+const EXIT: i32 = 4;
+const FOLDER: i32 = 5;
+
+/// The driver.
+#[derive(Debug)]
+pub(super) struct Slirp4netns;
+
+impl Driver for Slirp4netns {
+    fn kind(&self) -> Kind {
+        Kind::Slirp4netns
+    }
+
+    fn validate(&self, request: &Request) -> Result<(), Error> {
+        request.programs.find(self.kind())?;
+        if let Some(port) = request.ports.iter().find(|port| port.host_ip.is_some_and(|ip| ip.is_ipv6())) {
+            return Err(Error::NoIpv6 { driver: self.kind().as_str(), port: port.clone() });
+        }
+        ports::check_free(&request.ports)
+    }
+
+    fn start(&self, request: &Request, target: i32) -> Result<Starting, Error> {
+        let driver = self.kind().as_str();
+        let talk = |step| move |errno: Errno| Error::Talk { driver, step, source: errno.into() };
+        let Some(path) = request.programs.find(self.kind())? else {
+            return Ok(Starting { driver: &Self, request: request.clone(), process: None, _lock: None });
+        };
+        let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC).map_err(talk("make a pipe"))?;
+        let (exit_out, exit) = pipe_with(PipeFlags::CLOEXEC).map_err(talk("make a pipe"))?;
+        let folder = open_folder(request)?;
+
+        let mut argv = vec![c"slirp4netns".to_owned()];
+        argv.extend(["--configure", "--mtu=65520", "--enable-sandbox", "--enable-seccomp"].map(text));
+        argv.push(text("--disable-host-loopback"));
+        argv.extend([format!("--ready-fd={READY}"), format!("--exit-fd={EXIT}")].map(text));
+        if !request.ports.is_empty() {
+            // By way of the descriptor, since a socket's path holds 107 bytes at most and the folder's may be longer.
+            argv.push(text(format!("--api-socket=/proc/self/fd/{FOLDER}/{SOCKET}")));
+        }
+        argv.extend([text(target.to_string()), text(INTERFACE)]);
+
+        let descriptors = [(ready_in.as_fd(), READY), (exit_out.as_fd(), EXIT), (folder.as_fd(), FOLDER)];
+        let program =
+            Program { path: &text(path.as_os_str().as_bytes()), argv: &argv, env: &[], descriptors: &descriptors };
+        let helper = spawn(&program).map_err(|source| Error::Spawn { program: path, source })?;
+        let process = Process { helper, ready, _exit: Some(exit) };
+        Ok(Starting { driver: &Self, request: request.clone(), process: Some(process), _lock: None })
+    }
+
+    fn publish(&self, starting: &Starting, deadline: Instant) -> Result<(), Error> {
+        if starting.request.ports.is_empty() {
+            return Ok(());
+        }
+        let folder = open_folder(&starting.request)?;
+        let published = starting.request.ports.iter().try_for_each(|port| add(folder.as_fd(), port, deadline));
+        // It listens on; nobody else needs to speak to it, and nothing is left to sweep after a crash.
+        match rustix::fs::unlinkat(&folder, SOCKET, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(PathError::new("remove", starting.request.folder.join(SOCKET), errno).into()),
+        }
+        published
+    }
+}
+
+fn open_folder(request: &Request) -> Result<OwnedFd, Error> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(&request.folder, flags, Mode::empty())
+        .map_err(|errno| PathError::new("open", &request.folder, errno).into())
+}
+
+/// Asks for one port; each request has a connection of its own.
+fn add(folder: BorrowedFd<'_>, port: &PortMapping, deadline: Instant) -> Result<(), Error> {
+    let driver = Kind::Slirp4netns.as_str();
+    let failed = |answer: String| Error::PublishFailed { driver, port: port.clone(), answer };
+    let answer =
+        exchange(folder, &add_hostfwd(port), deadline).map_err(|error| failed(crate::sys::fs::plain(&error)))?;
+    let answer: serde_json::Value =
+        serde_json::from_str(&answer).map_err(|_| failed(format!("it answered `{answer}`")))?;
+    if answer.get("return").is_some() {
+        return Ok(());
+    }
+    // It says only that binding failed; the kernel tells us why, unless whoever had the port has just left.
+    ports::check(port)?;
+    let words = answer.pointer("/error/desc").and_then(|desc| desc.as_str()).unwrap_or("it refused").to_owned();
+    Err(failed(words))
+}
+
+fn add_hostfwd(port: &PortMapping) -> String {
+    let listen = ports::listen_address(port);
+    let guest = addresses::of(Kind::Slirp4netns).map(|addresses| addresses.ip.to_string());
+    serde_json::json!({"execute": "add_hostfwd", "arguments": {
+        "proto": port.protocol, "host_addr": listen.ip(), "host_port": listen.port(),
+        "guest_addr": guest, "guest_port": port.container_port,
+    }})
+    .to_string()
+}
+
+fn exchange(folder: BorrowedFd<'_>, request: &str, deadline: Instant) -> io::Result<String> {
+    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()))?;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    connect(&socket, &address)?;
+    send(&socket, request.as_bytes(), SendFlags::NOSIGNAL)?;
+    shutdown(&socket, Shutdown::Write)?;
+    let mut answer = Vec::new();
+    let mut part = [0; 1024];
+    while answer.len() < 4096 {
+        if !wait_readable(&[socket.as_fd()], deadline)? {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match rustix::io::read(&socket, &mut part) {
+            Ok(0) => break,
+            Ok(length) => answer.extend_from_slice(&part[..length]),
+            Err(Errno::INTR) => {}
+            // It closes with our end of file unread.
+            Err(Errno::CONNRESET) => break,
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Protocol;
+
+    #[test]
+    fn a_port_is_asked_for_in_the_words_of_the_api() {
+        let port = PortMapping { host_ip: None, host_port: 8080, container_port: 80, protocol: Protocol::Udp };
+        assert_eq!(
+            add_hostfwd(&port),
+            r#"{"execute":"add_hostfwd","arguments":{"proto":"udp","host_addr":"0.0.0.0","host_port":8080,"guest_addr":"10.0.2.100","guest_port":80}}"#
+        );
+    }
+}

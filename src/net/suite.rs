@@ -1,0 +1,357 @@
+//! One suite that every driver with a helper passes, in real namespaces of an ordinary user.
+//!
+//! The programs inside the "container" are this test binary again: [`inside`] plays the part that `RC_TEST_INSIDE` names.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{Error, Kind, Programs, Request, Running, addresses};
+use crate::types::{PortMapping, Protocol};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The programs inside: not a test, but a part that a test starts in the container's namespaces.
+#[test]
+fn inside() {
+    let Ok(part) = std::env::var("RC_TEST_INSIDE") else { return };
+    let words: Vec<_> = part.split(' ').collect();
+    let say = |word: &str| std::io::stdout().write_all(format!("\ninside: {word}\n").as_bytes()).expect("say");
+    match words[..] {
+        ["pause"] => {
+            super::loopback_up().expect("loopback");
+            say("ready");
+            std::io::stdin().read_to_end(&mut Vec::new()).expect("wait");
+        }
+        ["tcp", address] => {
+            let listener = TcpListener::bind(address).expect("bind");
+            say("ready");
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("accept");
+                let peer = stream.peer_addr().expect("peer").ip().to_string();
+                // The client speaks first: pasta of 2023 delays the end of the handshake when it does not.
+                stream.read_exact(&mut [0]).expect("read");
+                stream.write_all(peer.as_bytes()).expect("write");
+            }
+        }
+        ["udp", address] => {
+            let socket = UdpSocket::bind(address).expect("bind");
+            say("ready");
+            loop {
+                let (_, peer) = socket.recv_from(&mut [0; 64]).expect("receive");
+                socket.send_to(peer.ip().to_string().as_bytes(), peer).expect("send");
+            }
+        }
+        ["connect", address] => {
+            let address: SocketAddr = address.parse().expect("address");
+            match TcpStream::connect_timeout(&address, Duration::from_secs(1)) {
+                Ok(mut stream) => {
+                    let mut text = String::new();
+                    stream.write_all(b"?").expect("write");
+                    stream.read_to_string(&mut text).expect("read");
+                    say(&format!("connected {text}"));
+                }
+                Err(_) => say("refused"),
+            }
+        }
+        _ => panic!("no such part: {part}"),
+    }
+}
+
+/// A part that runs; ends when its standard input does.
+struct Part {
+    child: Child,
+    _input: ChildStdin,
+    said: String,
+}
+
+impl Part {
+    /// Starts a part by way of `wrapper`, and waits until it has said something.
+    fn start(wrapper: &[&str], part: &str) -> Self {
+        let mut child = Command::new(wrapper[0])
+            .args(&wrapper[1..])
+            .arg(std::env::current_exe().expect("exe"))
+            .args(["--exact", "net::suite::inside", "--nocapture"])
+            .env("RC_TEST_INSIDE", part)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("start");
+        let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+        let said = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("inside: ").map(str::to_owned));
+        let _input = child.stdin.take().expect("stdin");
+        Self { child, _input, said: said.unwrap_or_else(|| panic!("`{part}` said nothing")) }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.child.kill().expect("kill");
+        self.child.wait().expect("wait");
+    }
+}
+
+/// A user and network namespace, as a container has them.
+struct Container {
+    pause: Part,
+    folder: tempfile::TempDir,
+}
+
+impl Container {
+    fn new() -> Self {
+        Self { pause: Part::start(&["unshare", "-Urn", "--"], "pause"), folder: tempfile::tempdir().expect("folder") }
+    }
+
+    fn pid(&self) -> i32 {
+        self.pause.child.id().try_into().expect("pid")
+    }
+
+    fn part(&self, part: &str) -> Part {
+        let pid = self.pid().to_string();
+        Part::start(&["nsenter", "--preserve-credentials", "-U", "-n", "-t", &pid, "--"], part)
+    }
+
+    fn request(&self, ports: &[PortMapping]) -> Request {
+        let folder = self.folder.path().to_owned();
+        // A lock that the two containers of a test share.
+        Request { ports: ports.to_vec(), programs: Programs::default(), folder, locks: std::env::temp_dir() }
+    }
+
+    fn up(&self, kind: Kind, ports: &[PortMapping]) -> Result<Running, Error> {
+        let request = self.request(ports);
+        kind.driver().validate(&request)?;
+        kind.driver().start(&request, self.pid())?.wait_ready(Instant::now() + PATIENCE)
+    }
+}
+
+/// Whether the driver can be tried here; says why if not.
+fn is_here(kind: Kind) -> bool {
+    let tun = rustix::fs::access("/dev/net/tun", rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK);
+    let unshared = Command::new("unshare").args(["-Urn", "true"]).status();
+    let reason = if let Err(error) = Programs::default().find(kind) {
+        error.to_string()
+    } else if let Err(errno) = tun {
+        format!("/dev/net/tun: {errno}")
+    } else if !unshared.is_ok_and(|status| status.success()) {
+        "no user namespaces, or no `unshare`".to_owned()
+    } else {
+        return true;
+    };
+    assert!(std::env::var_os("RC_TEST_STRICT").is_none(), "{reason}");
+    std::io::stderr().write_all(format!("skipped: {}: {reason}\n", kind.as_str()).as_bytes()).expect("say");
+    false
+}
+
+fn free_port(protocol: Protocol) -> u16 {
+    match protocol {
+        Protocol::Tcp => TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("port").port(),
+        Protocol::Udp => UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("port").port(),
+    }
+}
+
+fn published(host_ip: Option<&str>, protocol: Protocol) -> PortMapping {
+    let host_ip = host_ip.map(|ip| ip.parse().expect("address"));
+    PortMapping { host_ip, host_port: free_port(protocol), container_port: 8080, protocol }
+}
+
+fn ask_tcp(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"?")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn ask_udp(address: SocketAddr) -> String {
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("bind");
+    socket.set_read_timeout(Some(PATIENCE)).expect("timeout");
+    socket.send_to(b"?", address).expect("send");
+    let mut answer = [0; 64];
+    let (length, _) = socket.recv_from(&mut answer).expect("answer");
+    String::from_utf8_lossy(&answer[..length]).into_owned()
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+fn tcp_port_is_published(kind: Kind) {
+    let container = Container::new();
+    let port = published(None, Protocol::Tcp);
+    let _network = container.up(kind, std::slice::from_ref(&port)).expect("up");
+    let _server = container.part("tcp 0.0.0.0:8080");
+    ask_tcp(loopback(port.host_port)).expect("by loopback");
+    let Some(outward) = addresses::outward() else { return };
+    let seen = ask_tcp(SocketAddr::new(outward, port.host_port)).expect("by the outward address");
+    assert_eq!(seen, outward.to_string());
+    // IPv6 is not opened unasked.
+    assert!(ask_tcp(SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port.host_port))).is_err());
+}
+
+fn tcp_port_listens_on_the_given_address_alone(kind: Kind) {
+    let container = Container::new();
+    let port = published(Some("127.0.0.1"), Protocol::Tcp);
+    let _network = container.up(kind, std::slice::from_ref(&port)).expect("up");
+    let _server = container.part("tcp 0.0.0.0:8080");
+    ask_tcp(loopback(port.host_port)).expect("by loopback");
+    let Some(outward) = addresses::outward() else { return };
+    assert!(ask_tcp(SocketAddr::new(outward, port.host_port)).is_err());
+}
+
+fn udp_port_is_published(kind: Kind) {
+    let container = Container::new();
+    let port = published(None, Protocol::Udp);
+    let _network = container.up(kind, std::slice::from_ref(&port)).expect("up");
+    let _server = container.part("udp 0.0.0.0:8080");
+    let Some(outward) = addresses::outward() else { return };
+    assert_eq!(ask_udp(SocketAddr::new(outward, port.host_port)), outward.to_string());
+}
+
+fn host_loopback_is_closed_and_outward_address_open(kind: Kind) {
+    let container = Container::new();
+    let _network = container.up(kind, &[]).expect("up");
+    let own = addresses::of(kind).expect("addresses");
+    let closed = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let port = closed.local_addr().expect("address").port();
+    for way in ["127.0.0.1".to_owned(), own.gateway.to_string(), own.name_server.to_string(), "169.254.1.2".to_owned()]
+    {
+        assert_eq!(container.part(&format!("connect {way}:{port}")).said, "refused", "by {way}");
+    }
+    if let Ok(closed) = TcpListener::bind("[::1]:0") {
+        let port = closed.local_addr().expect("address").port();
+        assert_eq!(container.part(&format!("connect [::1]:{port}")).said, "refused", "by ::1");
+    }
+    let Some(outward) = addresses::outward() else { return };
+    let open = Part::start(&["env"], &format!("tcp {outward}:{port}"));
+    assert_eq!(open.said, "ready");
+    let said = container.part(&format!("connect {outward}:{port}")).said.clone();
+    assert_eq!(said, format!("connected {outward}"));
+}
+
+fn taken_port_is_named(kind: Kind, protocol: Protocol) {
+    let (first, second) = (Container::new(), Container::new());
+    let port = published(None, protocol);
+    let network = first.up(kind, std::slice::from_ref(&port)).expect("up");
+    let sentence = format!("cannot publish port `0.0.0.0:{}/{protocol}`: the port is in use", port.host_port);
+    let early = second.up(kind, std::slice::from_ref(&port)).map(drop).map_err(|error| error.to_string());
+    assert_eq!(early, Err(sentence.clone()));
+    // As if the port had been taken after the check.
+    let starting = kind.driver().start(&second.request(std::slice::from_ref(&port)), second.pid());
+    let late = starting.and_then(|starting| starting.wait_ready(Instant::now() + PATIENCE));
+    assert_eq!(late.map(drop).map_err(|error| error.to_string()), Err(sentence));
+    assert_eq!(crate::sys::fs::read_dir(second.folder.path()).expect("folder").count(), 0);
+    network.stop();
+    second.up(kind, std::slice::from_ref(&port)).expect("the port is free when the network is down");
+}
+
+fn of_two_racing_starts_exactly_one_wins(kind: Kind, protocol: Protocol) {
+    let (first, second) = (Container::new(), Container::new());
+    for _ in 0..10 {
+        let ports = [published(None, protocol)];
+        // A helper dies with the thread that started it, so each waits for the other before it lets go.
+        let barrier = std::sync::Barrier::new(2);
+        let run = |container: &Container| {
+            let result = container.up(kind, &ports);
+            barrier.wait();
+            result.is_ok()
+        };
+        let won = std::thread::scope(|scope| {
+            let other = scope.spawn(|| run(&first));
+            [run(&second), other.join().expect("join")]
+        });
+        assert_eq!(won.iter().filter(|won| **won).count(), 1, "{won:?}");
+    }
+}
+
+fn helper_ends_with_its_network(kind: Kind) {
+    let container = Container::new();
+    let network = container.up(kind, &[]).expect("up");
+    let pid = rustix::process::Pid::from_raw(network.pid().expect("pid")).expect("pid");
+    network.stop();
+    assert_eq!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH));
+}
+
+fn helper_dies_with_its_monitor(kind: Kind) {
+    let container = Container::new();
+    // Started by a thread that ends while the process lives on: to the kernel, that is the death of the parent.
+    let network =
+        std::thread::scope(|scope| scope.spawn(|| container.up(kind, &[])).join().expect("join")).expect("up");
+    let pidfd = network.pidfd().expect("pidfd");
+    assert!(super::driver::wait_readable(&[pidfd], Instant::now() + PATIENCE).expect("poll"));
+    let error = network.ended().expect("ended").to_string();
+    assert!(error.contains("signal 9 killed the helper"), "{error}");
+}
+
+fn failure_is_reported_with_the_helpers_words(kind: Kind) {
+    let container = Container::new();
+    // A process without a network namespace of its own that the helper may join: init.
+    let result = kind.driver().start(&container.request(&[]), 1);
+    let error = result.and_then(|starting| starting.wait_ready(Instant::now() + PATIENCE)).expect_err("no such target");
+    assert!(matches!(&error, Error::HelperEnded { words, .. } if !words.is_empty()), "{error}");
+}
+
+macro_rules! suite {
+    ($module:ident, $kind:expr) => {
+        mod $module {
+            use super::*;
+
+            #[test]
+            fn tcp_port_is_published() {
+                is_here($kind).then(|| super::tcp_port_is_published($kind));
+            }
+            #[test]
+            fn tcp_port_listens_on_the_given_address_alone() {
+                is_here($kind).then(|| super::tcp_port_listens_on_the_given_address_alone($kind));
+            }
+            #[test]
+            fn udp_port_is_published() {
+                is_here($kind).then(|| super::udp_port_is_published($kind));
+            }
+            #[test]
+            fn host_loopback_is_closed_and_outward_address_open() {
+                is_here($kind).then(|| super::host_loopback_is_closed_and_outward_address_open($kind));
+            }
+            #[test]
+            fn taken_tcp_port_is_named() {
+                is_here($kind).then(|| super::taken_port_is_named($kind, Protocol::Tcp));
+            }
+            #[test]
+            fn taken_udp_port_is_named() {
+                is_here($kind).then(|| super::taken_port_is_named($kind, Protocol::Udp));
+            }
+            #[test]
+            fn of_two_racing_starts_exactly_one_wins() {
+                is_here($kind).then(|| super::of_two_racing_starts_exactly_one_wins($kind, Protocol::Tcp));
+                is_here($kind).then(|| super::of_two_racing_starts_exactly_one_wins($kind, Protocol::Udp));
+            }
+            #[test]
+            fn helper_ends_with_its_network() {
+                is_here($kind).then(|| super::helper_ends_with_its_network($kind));
+            }
+            #[test]
+            fn helper_dies_with_its_monitor() {
+                is_here($kind).then(|| super::helper_dies_with_its_monitor($kind));
+            }
+            #[test]
+            fn failure_is_reported_with_the_helpers_words() {
+                is_here($kind).then(|| super::failure_is_reported_with_the_helpers_words($kind));
+            }
+        }
+    };
+}
+
+suite!(slirp4netns, Kind::Slirp4netns);
+suite!(pasta, Kind::Pasta);
+
+#[test]
+fn networks_without_a_helper_publish_nothing() {
+    let ports = vec![published(None, Protocol::Tcp)];
+    let folder = std::env::temp_dir();
+    let request = Request { ports, programs: Programs::default(), folder: folder.clone(), locks: folder };
+    for kind in [Kind::None, Kind::Host] {
+        assert!(matches!(kind.driver().validate(&request), Err(Error::NoPorts { .. })));
+    }
+}
