@@ -1,1 +1,3 @@
-//! Not yet built.
+//! One file per command: what was typed, and what is done with it.
+
+pub mod args;

@@ -1,0 +1,40 @@
+//! Groups of options that several commands share, and their way into a [`Request`](crate::plan::Request).
+//!
+//! `run` and `create` take [`ContainerArgs`] (with [`ProcessArgs`] and [`PullArgs`] inside), `exec` takes [`ProcessArgs`],
+//! `pull` takes [`PullArgs`]. A command that takes [`ContainerArgs`] or [`ProcessArgs`] sets `disable_help_flag`: its `-h`
+//! is the host name, or nothing, as with podman.
+
+mod container;
+mod facts;
+mod image;
+mod process;
+mod redact;
+
+use clap::{Arg, ArgAction, Command};
+
+pub use container::ContainerArgs;
+pub use facts::facts;
+pub use image::PullArgs;
+pub use process::ProcessArgs;
+pub use redact::redact;
+
+/// Lets every switch of a command take `=true` and `=false` too, as the options of podman and docker do: scripts write
+/// `--rm=true`.
+pub fn with_values(command: Command) -> Command {
+    command.mut_args(|arg| if matches!(arg.get_action(), ArgAction::SetTrue) { optional_value(arg) } else { arg })
+}
+
+fn optional_value(arg: Arg) -> Arg {
+    arg.action(ArgAction::Set)
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("true")
+        .default_value("false")
+        .value_parser(clap::value_parser!(bool))
+        .hide_default_value(true)
+        .hide_possible_values(true)
+        .value_name("BOOL")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+use std::path::PathBuf;
+
+use super::image::{PullArgs, pull_policy};
+use super::process::{ProcessArgs, read_all};
+use super::redact;
+use crate::plan::{PullPolicy, Request};
+use crate::sys::fs::PathError;
+
+/// The options of `run` and `create`, and the image with its command.
+#[derive(Debug, Default, clap::Args)]
+pub struct ContainerArgs {
+    /// Add a custom host-to-IP mapping (host:ip)
+    #[arg(long, value_name = "HOST:IP")]
+    add_host: Vec<String>,
+    /// Add capabilities to the container
+    #[arg(long, value_name = "CAPABILITY")]
+    cap_add: Vec<String>,
+    /// Drop capabilities from the container
+    #[arg(long, value_name = "CAPABILITY")]
+    cap_drop: Vec<String>,
+    /// Write the container ID to the file
+    #[arg(long, value_name = "FILE")]
+    cidfile: Option<PathBuf>,
+    /// Number of CPUs; 0 means no limit
+    #[arg(long, value_name = "NUMBER")]
+    cpus: Option<String>,
+    /// Set custom DNS servers
+    #[arg(long, value_name = "IP")]
+    dns: Vec<String>,
+    /// Set custom DNS options
+    #[arg(long, value_name = "OPTION", visible_alias = "dns-opt")]
+    dns_option: Vec<String>,
+    /// Set custom DNS search domains
+    #[arg(long, value_name = "DOMAIN")]
+    dns_search: Vec<String>,
+    /// Overwrite the default ENTRYPOINT of the image: a program or a JSON array; "" for none
+    #[arg(long, value_name = "ENTRYPOINT")]
+    entrypoint: Option<String>,
+    /// Add additional groups to the primary container process
+    #[arg(long, value_name = "GROUP")]
+    group_add: Vec<String>,
+    /// Set container hostname
+    #[arg(short = 'h', long, value_name = "NAME")]
+    hostname: Option<String>,
+    /// Set proxy environment variables in the container based on the host proxy vars (default: true)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    http_proxy: Option<bool>,
+    /// Run an init inside the container that forwards signals and reaps processes
+    #[arg(long)]
+    init: bool,
+    /// Set metadata on container
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    label: Vec<String>,
+    /// Read in a line delimited file of labels
+    #[arg(long, value_name = "FILE")]
+    label_file: Vec<PathBuf>,
+    /// Memory limit (format: <number>[<unit>], where unit = b, k, m or g)
+    #[arg(short, long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Assign a name to the container
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    name: Option<String>,
+    /// Connect a container to a network: slirp4netns, pasta, host or none
+    #[arg(long, value_name = "MODE", visible_alias = "net")]
+    network: Option<String>,
+    /// Tune container pids limit (set -1 for unlimited)
+    #[arg(long, value_name = "LIMIT", allow_negative_numbers = true)]
+    pids_limit: Option<i64>,
+    /// Publish a container's port, or a range of ports, to the host ([[IP:][HOST_PORT]:]PORT[/tcp|udp])
+    #[arg(short, long, value_name = "PORT")]
+    publish: Vec<String>,
+    /// Pull image policy: always, missing, never or newer
+    #[arg(long, value_name = "POLICY", value_parser = pull_policy)]
+    pull: Option<PullPolicy>,
+    /// Make containers root filesystem read-only
+    #[arg(long)]
+    read_only: bool,
+    /// When running --read-only containers mount read-write tmpfs on /run, /tmp and /var/tmp (default: true)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    read_only_tmpfs: Option<bool>,
+    /// If a container with the same name exists, replace it
+    #[arg(long)]
+    replace: bool,
+    /// Remove container and any anonymous unnamed volume associated with the container after exit
+    #[arg(long)]
+    rm: bool,
+    /// Security options: no-new-privileges[=BOOL], seccomp=unconfined|default
+    #[arg(long, value_name = "OPTION")]
+    security_opt: Vec<String>,
+    /// Size of /dev/shm (format: <number>[<unit>], where unit = b, k, m or g)
+    #[arg(long, value_name = "SIZE")]
+    shm_size: Option<String>,
+    /// Signal to stop a container. Default is SIGTERM
+    #[arg(long, value_name = "SIGNAL")]
+    stop_signal: Option<String>,
+    /// Timeout (in seconds) that containers stopped by user command have to exit
+    #[arg(long, value_name = "SECONDS")]
+    stop_timeout: Option<u32>,
+    /// Mount a temporary filesystem (tmpfs) into a container
+    #[arg(long, value_name = "DIR[:OPTIONS]")]
+    tmpfs: Vec<String>,
+    /// Ulimit options: NAME=SOFT[:HARD]
+    #[arg(long, value_name = "LIMIT")]
+    ulimit: Vec<String>,
+    /// Bind mount a volume into the container: [SOURCE|NAME:]DIR[:OPTIONS]
+    #[arg(short, long, value_name = "VOLUME", allow_hyphen_values = true)]
+    volume: Vec<String>,
+    #[command(flatten)]
+    process: ProcessArgs,
+    #[command(flatten)]
+    pull_args: PullArgs,
+    /// The image, then the command and its arguments if they are not to be the image's
+    #[arg(value_name = "IMAGE [COMMAND [ARG...]]", required = true, num_args = 1.., trailing_var_arg = true)]
+    words: Vec<String>,
+}
+
+impl ContainerArgs {
+    /// Whether the output of pulling is to be left out (`--quiet`).
+    pub fn is_quiet(&self) -> bool {
+        self.pull_args.quiet
+    }
+
+    /// The request. `typed` is the whole command line, which the request keeps without the values of the environment.
+    /// Fails if a file that an option named cannot be read.
+    pub fn into_request(self, typed: &[String]) -> Result<Request, PathError> {
+        let mut words = self.words.into_iter();
+        let image = words.next().unwrap_or_default();
+        let command: Vec<String> = words.collect();
+        let create_command = redact(typed, &self.process.env, command.len());
+        Ok(Request {
+            image,
+            command,
+            create_command,
+            entrypoint: self.entrypoint,
+            name: self.name,
+            replace: self.replace,
+            detach: self.process.detach,
+            interactive: self.process.interactive,
+            tty: self.process.tty,
+            auto_remove: self.rm,
+            init: self.init,
+            detach_keys: self.process.detach_keys,
+            cidfile: self.cidfile,
+            env: self.process.env,
+            env_files: read_all(&self.process.env_file)?,
+            http_proxy: self.http_proxy,
+            user: self.process.user,
+            groups: self.group_add,
+            working_dir: self.process.workdir,
+            labels: self.label,
+            label_files: read_all(&self.label_file)?,
+            hostname: self.hostname,
+            add_hosts: self.add_host,
+            dns: self.dns,
+            dns_search: self.dns_search,
+            dns_options: self.dns_option,
+            network: self.network,
+            publish: self.publish,
+            volumes: self.volume,
+            tmpfs: self.tmpfs,
+            read_only: self.read_only,
+            read_only_tmpfs: self.read_only_tmpfs,
+            shm_size: self.shm_size,
+            cap_add: self.cap_add,
+            cap_drop: self.cap_drop,
+            security_opts: self.security_opt,
+            memory: self.memory,
+            cpus: self.cpus,
+            pids_limit: self.pids_limit,
+            ulimits: self.ulimit,
+            stop_signal: self.stop_signal,
+            stop_timeout: self.stop_timeout,
+            pull: self.pull,
+            platform: self.pull_args.platform,
+            tls_verify: self.pull_args.tls_verify,
+        })
+    }
+}

@@ -1,0 +1,47 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+
+use crate::plan::{Defaults, Facts};
+use crate::settings::Settings;
+use crate::sys::fs::{AtPath as _, PathError};
+use crate::types::{Name, Protocol};
+
+/// What a resolution must know of this caller, this machine and the settings. Fails if the current folder is gone.
+pub fn facts<'a>(settings: &Settings, new_volume_name: &'a dyn Fn() -> Name) -> Result<Facts<'a>, PathError> {
+    let text = |value: std::ffi::OsString| value.into_string().ok();
+    Ok(Facts {
+        defaults: defaults(settings),
+        environment: std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect(),
+        working_dir: std::env::current_dir().at("find", ".")?,
+        host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        free_port: &free_port,
+        new_volume_name,
+    })
+}
+
+/// What the settings say where a request does not.
+fn defaults(settings: &Settings) -> Defaults {
+    let (container, network) = (&settings.container, &settings.network);
+    Defaults {
+        network: network.driver.value.clone(),
+        publish_address: Some(network.publish_address.value),
+        dns: network.dns.value.clone(),
+        no_new_privileges: container.no_new_privileges.value,
+        pids_limit: Some(u64::from(container.pids_limit.value)).filter(|limit| *limit > 0),
+        shm_size: container.shm_size.value.0,
+        stop_timeout: container.stop_timeout.value,
+        detach_keys: container.detach_keys.value.as_str().to_owned(),
+        log_max_size: settings.log.max_size.value.0,
+        log_max_files: settings.log.max_files.value.get(),
+    }
+}
+
+/// A port that is free now: the kernel chooses one for a socket that is closed again. Another program may take it before
+/// the container listens; the start then fails and names it.
+fn free_port(address: Option<IpAddr>, protocol: Protocol) -> Option<u16> {
+    let any = SocketAddr::new(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), 0);
+    let bound = match protocol {
+        Protocol::Tcp => TcpListener::bind(any).and_then(|socket| socket.local_addr()),
+        Protocol::Udp => UdpSocket::bind(any).and_then(|socket| socket.local_addr()),
+    };
+    bound.ok().map(|address| address.port())
+}

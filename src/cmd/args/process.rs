@@ -1,0 +1,61 @@
+use std::path::PathBuf;
+
+use crate::plan::{ExecRequest, TextFile};
+use crate::sys::fs::{self, PathError};
+
+/// What is said of a program, in a new container or in a running one.
+#[derive(Debug, Default, clap::Args)]
+pub struct ProcessArgs {
+    /// Run in the background and print the ID
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Override the key sequence for detaching: `ctrl-X` or characters, joined by commas
+    #[arg(long, value_name = "KEYS")]
+    pub detach_keys: Option<String>,
+    /// Set environment variables: NAME=VALUE, NAME, or NAME* for the caller's own
+    #[arg(short, long, value_name = "ENV", allow_hyphen_values = true)]
+    pub env: Vec<String>,
+    /// Read in a file of environment variables
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+    /// Make STDIN available to the contained process
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Allocate a pseudo-TTY
+    #[arg(short, long)]
+    pub tty: bool,
+    /// Username or UID (format: <name|uid>[:<group|gid>])
+    #[arg(short, long, value_name = "USER", allow_hyphen_values = true)]
+    pub user: Option<String>,
+    /// Working directory inside the container
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
+}
+
+impl ProcessArgs {
+    /// The request of `exec` for `command`. Fails if an environment file cannot be read.
+    pub fn into_exec_request(self, command: Vec<String>) -> Result<ExecRequest, PathError> {
+        Ok(ExecRequest {
+            command,
+            detach: self.detach,
+            interactive: self.interactive,
+            tty: self.tty,
+            detach_keys: self.detach_keys,
+            env: self.env,
+            env_files: read_all(&self.env_file)?,
+            user: self.user,
+            working_dir: self.workdir,
+        })
+    }
+}
+
+/// Reads the files that an option named; a pipe (`<(…)`) will do.
+pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<TextFile>, PathError> {
+    paths
+        .iter()
+        .map(|path| Ok(TextFile { path: path.display().to_string(), text: fs::read_to_string(path)? }))
+        .collect()
+}

@@ -1,0 +1,18 @@
+/// The command line without the values of environment variables, which may be secrets: `-e NAME=value` becomes `-e NAME`.
+///
+/// `env` are the variables as parsed, `command_len` how many of the last words belong to the container's own command and
+/// stay. Whatever way a variable was written (`-e A=1`, `-eA=1`, `-ite A=1`, `--env=A=1`), its word ends with it.
+pub fn redact(typed: &[String], env: &[String], command_len: usize) -> Vec<String> {
+    let options = typed.len().saturating_sub(command_len);
+    let without_value = |word: &String| {
+        let value = |variable: &String| match variable.split_once('=') {
+            Some((_, value)) if !value.is_empty() && word.ends_with(variable.as_str()) => Some(value.len() + 1),
+            _ => None,
+        };
+        // Of several variables that end the word (`A=B=1` and `B=1`) the longest value is the whole one.
+        let cut = env.iter().filter_map(value).max().unwrap_or(0);
+        word[..word.len() - cut].to_owned()
+    };
+    let (options, command) = typed.split_at(options);
+    options.iter().map(without_value).chain(command.iter().cloned()).collect()
+}

@@ -1,0 +1,159 @@
+use clap::{Args as _, FromArgMatches as _};
+
+use super::*;
+use crate::plan::{Defaults, ExecRequest, PullPolicy, Request};
+use crate::settings::Settings;
+
+fn command<T: clap::Args>() -> Command {
+    with_values(T::augment_args(Command::new("rc").disable_help_flag(true)))
+}
+
+fn run(line: &[&str]) -> Result<Request, String> {
+    let typed: Vec<String> = ["rc"].iter().chain(line).map(|&word| word.to_owned()).collect();
+    let matches = command::<ContainerArgs>().try_get_matches_from(&typed).map_err(|error| error.to_string())?;
+    let args = ContainerArgs::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+    args.into_request(&typed).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_definitions_are_sound() {
+    command::<ContainerArgs>().debug_assert();
+    with_values(PullArgs::augment_args(Command::new("pull"))).debug_assert();
+    command::<ProcessArgs>().debug_assert();
+}
+
+#[test]
+fn options_end_at_the_image() {
+    let request = run(&["-it", "--rm", "box", "-d", "--name", "x", "--", "-e"]).unwrap();
+    assert_eq!(request.image, "box");
+    assert_eq!(request.command, ["-d", "--name", "x", "--", "-e"]);
+    assert!(request.interactive && request.tty && request.auto_remove && !request.detach);
+    assert_eq!(run(&["--", "box", "ls"]).unwrap().command, ["ls"]);
+}
+
+#[test]
+fn an_unknown_option_is_refused_and_an_image_is_needed() {
+    assert!(run(&["--bogus", "box"]).is_err());
+    assert!(run(&["--bogus=1", "box", "ls"]).is_err());
+    assert!(run(&["-z", "box"]).is_err());
+    assert!(run(&["--rm"]).is_err());
+}
+
+#[test]
+fn switches_take_values_too() {
+    let request = run(&["--rm=true", "--init=false", "--read-only", "--tls-verify=false", "--http-proxy=false", "box"]);
+    let request = request.unwrap();
+    assert!(request.auto_remove && !request.init && request.read_only);
+    assert_eq!((request.tls_verify, request.http_proxy), (Some(false), Some(false)));
+    assert_eq!(run(&["--tls-verify", "box"]).unwrap().tls_verify, Some(true));
+    assert!(run(&["--rm=maybe", "box"]).is_err());
+    assert_eq!(run(&["--pull=never", "box"]).unwrap().pull, Some(PullPolicy::Never));
+    assert_eq!(run(&["--pull", "never", "box"]).unwrap().pull, Some(PullPolicy::Never));
+    assert!(run(&["--pull=sometimes", "box"]).is_err());
+}
+
+#[test]
+fn every_option_reaches_its_field() {
+    let line = "--add-host a:1.1.1.1 --cap-add x --cap-drop y --cidfile c --cpus 1 -d --detach-keys a --dns 1.1.1.1 \
+        --dns-option o --dns-search s --entrypoint e -e A=1 --group-add g -h host -i -t --init -l l=1 -m 1g --name n \
+        --network none --pids-limit -1 -p 80 --platform linux/arm64 --read-only --read-only-tmpfs=false --replace --rm \
+        --security-opt s --shm-size 1m --stop-signal TERM --stop-timeout 3 --tmpfs /t --ulimit nofile=1 -u u -v /v -w /w \
+        box";
+    let request = run(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
+    let words = |word: &str| vec![word.to_owned()];
+    let expected = Request {
+        image: "box".into(),
+        entrypoint: Some("e".into()),
+        name: Some("n".into()),
+        replace: true,
+        detach: true,
+        interactive: true,
+        tty: true,
+        auto_remove: true,
+        init: true,
+        detach_keys: Some("a".into()),
+        cidfile: Some("c".into()),
+        env: words("A=1"),
+        user: Some("u".into()),
+        groups: words("g"),
+        working_dir: Some("/w".into()),
+        labels: words("l=1"),
+        hostname: Some("host".into()),
+        add_hosts: words("a:1.1.1.1"),
+        dns: words("1.1.1.1"),
+        dns_search: words("s"),
+        dns_options: words("o"),
+        network: Some("none".into()),
+        publish: words("80"),
+        volumes: words("/v"),
+        tmpfs: words("/t"),
+        read_only: true,
+        read_only_tmpfs: Some(false),
+        shm_size: Some("1m".into()),
+        cap_add: words("x"),
+        cap_drop: words("y"),
+        security_opts: words("s"),
+        memory: Some("1g".into()),
+        cpus: Some("1".into()),
+        pids_limit: Some(-1),
+        ulimits: words("nofile=1"),
+        stop_signal: Some("TERM".into()),
+        stop_timeout: Some(3),
+        platform: Some("linux/arm64".into()),
+        create_command: request.create_command.clone(),
+        ..Request::default()
+    };
+    assert_eq!(request, expected);
+}
+
+#[test]
+fn files_are_read_and_missing_ones_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("env");
+    crate::sys::fs::write(&file, "A=1\n").unwrap();
+    let file = file.to_str().unwrap();
+    let request = run(&["--env-file", file, "--label-file", file, "box"]).unwrap();
+    assert_eq!((request.env_files[0].text.as_str(), request.label_files[0].text.as_str()), ("A=1\n", "A=1\n"));
+    let missing = run(&["--env-file", "/nowhere", "box"]);
+    assert_eq!(missing, Err("cannot read `/nowhere`: no such file or directory".to_owned()));
+}
+
+#[test]
+fn values_of_the_environment_are_not_kept_in_the_command_line() {
+    let kept = |line: &[&str]| run(line).unwrap().create_command.join(" ");
+    assert_eq!(
+        kept(&["-e", "A=hunter2", "-eB=x", "--env=C=y", "--env", "D=z", "-ite", "E=q", "box"]),
+        "rc -e A -eB --env=C --env D -ite E box"
+    );
+    assert_eq!(
+        kept(&["-e", "A=B=1", "-e", "B=1", "-e", "C=", "-e", "PATH", "box", "echo", "A=B=1"]),
+        "rc -e A -e B -e C= -e PATH box echo A=B=1"
+    );
+}
+
+#[test]
+fn exec_takes_the_same_words() {
+    let matches =
+        command::<ProcessArgs>().try_get_matches_from(["rc", "-it", "-e", "A=1", "-u", "0", "-w", "/"]).unwrap();
+    let request = ProcessArgs::from_arg_matches(&matches).unwrap().into_exec_request(vec!["sh".into()]).unwrap();
+    let expected = ExecRequest {
+        command: vec!["sh".into()],
+        interactive: true,
+        tty: true,
+        env: vec!["A=1".into()],
+        user: Some("0".into()),
+        working_dir: Some("/".into()),
+        ..ExecRequest::default()
+    };
+    assert_eq!(request, expected);
+}
+
+#[test]
+fn settings_without_a_file_are_the_defaults_of_a_plan() {
+    let name = || "f".repeat(64).parse().unwrap();
+    let facts = facts(&Settings::default(), &name).unwrap();
+    let expected = Defaults { publish_address: Some(std::net::Ipv4Addr::UNSPECIFIED.into()), ..Defaults::default() };
+    assert_eq!(facts.defaults, expected);
+    let port = (facts.free_port)(None, crate::types::Protocol::Tcp);
+    assert!(port.is_some_and(|port| port > 0));
+}
