@@ -18,10 +18,15 @@
 //! network, volume, store (`lock`); `ingest.lock` comes before `lock`; blob and layer stages come in between.
 
 mod blob;
+mod compress;
 mod descriptor;
+mod escape;
 mod hash;
 mod index;
+pub mod layer;
+mod remove;
 mod stage;
+pub mod tar;
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +36,8 @@ pub use blob::{BlobWriter, MANIFEST_LIMIT};
 pub use descriptor::{Descriptor, Platform};
 pub use hash::Hasher;
 pub use index::{IndexEntry, REF_NAME};
+pub use layer::{Ownership, Target};
+pub use remove::remove_tree;
 
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::FileLock;
@@ -101,6 +108,28 @@ pub enum Error {
         /// The blob.
         digest: Digest,
     },
+    /// The sender of a blob failed.
+    #[error("cannot receive blob `{digest}`: {}", fs::plain(.source))]
+    Receive {
+        /// The blob.
+        digest: Digest,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// A layer could not be unpacked.
+    #[error("cannot unpack layer `{diff_id}`: {source}")]
+    Layer {
+        /// Its diff id.
+        diff_id: Digest,
+        /// Why.
+        source: layer::Error,
+    },
+    /// An archive that is to be a layer could not be unpacked.
+    #[error("cannot unpack the archive: {source}")]
+    Import {
+        /// Why.
+        source: layer::Error,
+    },
     /// A document does not parse.
     #[error("cannot parse {what}: {source}")]
     Json {
@@ -117,6 +146,7 @@ impl Error {
         match self {
             Self::Newer { .. } => Some("use the rc that wrote it, or another store: `--root DIR`".to_owned()),
             Self::Foreign { .. } => Some("run rc as that user, or use another store: `--root DIR`".to_owned()),
+            Self::Layer { source, .. } | Self::Import { source } => source.hint(),
             _ => None,
         }
     }

@@ -129,7 +129,7 @@ impl BlobWriter {
     }
 
     /// Opens the bytes that are there already, to read them once more.
-    pub fn staged(&self) -> Result<impl Read + use<>, Error> {
+    pub fn staged(&self) -> Result<impl Read + Send + use<>, Error> {
         Ok(fs::open(&self.path)?.take(self.offset))
     }
 
@@ -150,6 +150,19 @@ impl BlobWriter {
         }
         self.file.seek(SeekFrom::Start(self.offset)).at("seek in", &self.path)?;
         Ok(())
+    }
+
+    /// The digest that was asked for, or that of what is there.
+    pub(super) fn expected_digest(&self) -> Digest {
+        match &self.expected {
+            Some((digest, _)) => digest.clone(),
+            None => self.hash.clone().finish(),
+        }
+    }
+
+    /// Removes what is there.
+    pub fn discard(self) -> Result<(), Error> {
+        Ok(fs::remove_file(&self.path)?)
     }
 
     /// Checks size and digest, syncs, and names the blob. On failure nothing is left behind.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::layer::remove_at;
 use crate::sys::fs::{self, AtPath as _, PathError};
 
 /// Opens or makes the file `path` and waits until no living process works on it.
@@ -27,10 +28,8 @@ pub(super) fn claim_file(path: &Path) -> Result<File, PathError> {
 
 /// Makes a new file in `tmp` with a name of its own, locked.
 pub(super) fn new_file(tmp: &Path, kind: &str) -> Result<(PathBuf, File), PathError> {
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
     loop {
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let path = tmp.join(format!("{kind}-{}-{number}", std::process::id()));
+        let path = tmp.join(unique(kind));
         let opened = fs::open_with(&path, OpenOptions::new().read(true).write(true).create_new(true).mode(0o600));
         match opened {
             Ok(file) => {
@@ -44,6 +43,45 @@ pub(super) fn new_file(tmp: &Path, kind: &str) -> Result<(PathBuf, File), PathEr
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Makes the folder `path` and locks it. `None` if it was there: then its maker has finished or died meanwhile, and what it
+/// left was removed, so that the caller looks again.
+pub(super) fn claim_folder(path: &Path) -> Result<Option<File>, PathError> {
+    let is_new = match fs::create_dir(path) {
+        Ok(()) => true,
+        Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => false,
+        Err(error) => return Err(error),
+    };
+    let folder = match fs::open(path) {
+        Ok(folder) => folder,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    lock(&folder, FlockOperation::LockExclusive).at("lock", path)?;
+    match is_same(&folder, path)? {
+        true if is_new => Ok(Some(folder)),
+        true => {
+            remove_at(path)?;
+            Ok(None)
+        }
+        false => Ok(None),
+    }
+}
+
+/// Makes a new folder in `tmp` with a name of its own, locked.
+pub(super) fn new_folder(tmp: &Path, kind: &str) -> Result<(PathBuf, File), PathError> {
+    loop {
+        let path = tmp.join(unique(kind));
+        if let Some(folder) = claim_folder(&path)? {
+            return Ok((path, folder));
+        }
+    }
+}
+
+fn unique(kind: &str) -> String {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    format!("{kind}-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Whether `path` still names this open file.

@@ -1,3 +1,5 @@
+pub(super) mod archive;
+
 use std::io::Write as _;
 
 use super::*;

@@ -1,0 +1,38 @@
+//! Decompression in this process: no external program ever sees a layer (CVE-2021-20291, CVE-2026-41567).
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::bufread::MultiGzDecoder;
+
+/// The largest zstd window that is taken, as a power of two: 128 MiB, what `zstd` itself takes without `--long`.
+const WINDOW_LOG: u32 = 27;
+
+const INPUT: usize = 128 << 10;
+
+/// Reads a stream that is plain, gzip (one or more members) or zstd (one or more frames), recognized by its first bytes.
+///
+/// Fails for compressions that layers do not have (xz, bzip2). Junk after the last gzip member is an error when it is reached.
+pub(super) fn decompress<'a>(input: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let mut input = BufReader::with_capacity(INPUT, input);
+    while let Err(error) = input.fill_buf() {
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    let refused = |name| {
+        let text = format!("{name} compression is not supported, only gzip and zstd are");
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    };
+    match *input.buffer() {
+        [0x1f, 0x8b, ..] => Ok(Box::new(MultiGzDecoder::new(input))),
+        // A frame, or a skippable one before it (RFC 8878, 3.1).
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
+            decoder.window_log_max(WINDOW_LOG)?;
+            Ok(Box::new(decoder))
+        }
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => refused("xz"),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] => refused("bzip2"),
+        _ => Ok(Box::new(input)),
+    }
+}

@@ -1,0 +1,425 @@
+//! Writes the entries of one layer into a folder, by descriptors alone. A name leads to a parent folder that is resolved
+//! beneath the layer's root (links included), and to one last component that is never followed: so nothing outside can be
+//! reached, and what is there already is replaced, not written through.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::rc::Rc;
+
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags, chownat, fchmod, fchown, fsetxattr, ftruncate, linkat,
+    mkdirat, mknodat, openat, seek, statat, symlinkat, unlinkat, utimensat,
+};
+use rustix::io::Errno;
+
+use super::attributes::{self, OwnerTable, Xattr};
+use super::folders::{Attributes, Folders};
+use super::parents::{Parents, clean, split};
+use super::{Error, Ownership, Skipped};
+use crate::storage::remove::remove_tree;
+use crate::storage::tar::{Entry, Kind, Reader, Time};
+
+const OPAQUE_MARKER: &[u8] = b".wh..wh..opq";
+const WHITEOUT: &[u8] = b".wh.";
+
+/// Source: kernel overlayfs.rst, "User xattr" and "whiteouts and opaque directories".
+pub(super) const OPAQUE: &str = "user.overlay.opaque";
+
+pub(super) struct Extractor {
+    parents: Parents,
+    folders: Folders,
+    owners: OwnerTable,
+    ownership: Ownership,
+    /// New files belong to 0:0 already.
+    makes_root: bool,
+    /// Mode bits that creating a file does not give it.
+    umask: u32,
+    skipped: Skipped,
+}
+
+/// What an entry's name means.
+enum Place<'a> {
+    Root,
+    /// Not part of the image: aufs' own bookkeeping.
+    Ignored,
+    Opaque(&'a [u8]),
+    Whiteout(&'a [u8], &'a [u8]),
+    Name,
+}
+
+impl Extractor {
+    /// Unpacks into the folder `root`, which is empty and has mode 0700.
+    pub(super) fn new(root: OwnedFd, ownership: Ownership, umask: u32) -> Self {
+        use rustix::process::{getegid, geteuid};
+        Self {
+            parents: Parents::new(root),
+            folders: Folders::default(),
+            owners: OwnerTable::default(),
+            ownership,
+            makes_root: geteuid().is_root() && getegid().is_root(),
+            umask,
+            skipped: Skipped::default(),
+        }
+    }
+
+    /// Writes all entries, then the attributes of folders. Gives the table of owners, and what could not be kept.
+    pub(super) fn unpack<R: io::BufRead>(mut self, archive: &mut Reader<R>) -> Result<(OwnerTable, Skipped), Error> {
+        while let Some(entry) = archive.next_entry()? {
+            self.add(entry, archive)?;
+        }
+        let folders = std::mem::take(&mut self.folders);
+        for (path, attributes) in folders.deepest_first() {
+            self.finish_folder(&path, &attributes)?;
+        }
+        Ok((self.owners, self.skipped))
+    }
+
+    fn add<R: io::BufRead>(&mut self, mut entry: Entry, archive: &mut Reader<R>) -> Result<(), Error> {
+        let path = clean(&entry.path);
+        match place(&path).ok_or_else(|| Error::Whiteout { path: entry.path.clone() })? {
+            Place::Ignored => return Ok(()),
+            Place::Root if entry.kind != Kind::Folder => return Err(Error::Root { path: entry.path }),
+            Place::Root => {}
+            Place::Opaque(folder) => return self.make_opaque(folder),
+            Place::Whiteout(parent, name) => return self.whiteout(parent, name, &path),
+            Place::Name => {}
+        }
+        if matches!(entry.kind, Kind::CharDevice | Kind::BlockDevice) {
+            // An ordinary user cannot make them; /dev is rc's.
+            self.skipped.devices += 1;
+            return Ok(());
+        }
+        let owner = attributes::owner(&entry, self.ownership).map_err(|bad| Error::Id {
+            path: entry.path.clone(),
+            what: bad.what,
+            id: bad.id,
+            count: bad.count,
+        })?;
+        let xattrs = attributes::xattrs(&mut entry, self.ownership);
+        match entry.kind {
+            Kind::File => self.file(&path, &entry, owner, &xattrs, archive),
+            Kind::Folder => self.folder(&path, &entry, owner, xattrs),
+            Kind::HardLink => self.hard_link(&path, &entry),
+            Kind::Symlink => self.symlink(&path, &entry, owner),
+            Kind::Fifo => self.fifo(&path, &entry, owner),
+            Kind::CharDevice | Kind::BlockDevice => Ok(()),
+        }
+    }
+
+    fn parent(&mut self, folder: &[u8]) -> Result<Rc<OwnedFd>, Error> {
+        let (parents, folders) = (&mut self.parents, &mut self.folders);
+        parents.folder(folder, &mut |made| folders.made(made)).map_err(|source| failed("open folder", folder, source))
+    }
+
+    fn file<R: io::BufRead>(
+        &mut self,
+        path: &[u8],
+        entry: &Entry,
+        owner: (u32, u32),
+        xattrs: &[Xattr],
+        archive: &mut Reader<R>,
+    ) -> Result<(), Error> {
+        let (parent, name) = split(path);
+        let parent = self.parent(parent)?;
+        // Attributes need write permission where the mode may not give it.
+        let first_mode = if xattrs.is_empty() { entry.mode & 0o777 } else { 0o600 };
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = self.make(path, &parent, name, "create", |parent, name| {
+            openat(parent, name, flags, Mode::from_raw_mode(first_mode))
+        })?;
+        write_content(&file, entry, archive, path)?;
+        self.own(path, owner, |uid, gid| fchown(&file, Some(uid), Some(gid)))?;
+        self.set_xattrs(file.as_fd(), xattrs, path)?;
+        if entry.mode & (self.umask | 0o7000) != 0 || !xattrs.is_empty() {
+            fchmod(&file, Mode::from_raw_mode(entry.mode)).map_err(|e| failed("set the mode of", path, e))?;
+        }
+        rustix::fs::futimens(&file, &times(entry.mtime)).map_err(|e| failed("set the times of", path, e))
+    }
+
+    fn folder(&mut self, path: &[u8], entry: &Entry, owner: (u32, u32), xattrs: Vec<Xattr>) -> Result<(), Error> {
+        if !path.is_empty() {
+            let (parent, name) = split(path);
+            let parent = self.parent(parent)?;
+            let name = OsStr::from_bytes(name);
+            match mkdirat(&*parent, name, Mode::RWXU) {
+                Ok(()) => {}
+                Err(Errno::EXIST) => self.folder_over(path, &parent, name)?,
+                Err(error) => return Err(failed("create folder", path, error)),
+            }
+        }
+        if self.ownership == Ownership::Single {
+            self.owners.insert(path, owner);
+        }
+        self.folders.set(path, Attributes { mode: entry.mode, owner, mtime: Some(entry.mtime), xattrs });
+        Ok(())
+    }
+
+    /// A folder where something is already: another folder stays, a whiteout becomes "opaque", anything else goes.
+    fn folder_over(&mut self, path: &[u8], parent: &OwnedFd, name: &OsStr) -> Result<(), Error> {
+        let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("look at", path, e))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => return Ok(()),
+            kind => self.remove(path, parent, name, kind)?,
+        }
+        mkdirat(parent, name, Mode::RWXU).map_err(|e| failed("create folder", path, e))?;
+        if is_whiteout(&stat) { self.make_opaque(path) } else { Ok(()) }
+    }
+
+    fn hard_link(&mut self, path: &[u8], entry: &Entry) -> Result<(), Error> {
+        let target = clean(&entry.link);
+        let link_failed =
+            |source: io::Error| Error::Link { path: entry.path.clone(), target: entry.link.clone(), source };
+        if target.is_empty() {
+            return Err(link_failed(Errno::PERM.into()));
+        }
+        let (target_parent, target_name) = split(&target);
+        let mut missing = false;
+        let found = self.parents.folder(target_parent, &mut |_| missing = true);
+        if missing {
+            return Err(link_failed(Errno::NOENT.into()));
+        }
+        let found = found.map_err(link_failed)?;
+        let target_name = OsStr::from_bytes(target_name);
+        let stat = statat(&found, target_name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| link_failed(e.into()))?;
+        if is_whiteout(&stat) {
+            return Err(link_failed(Errno::NOENT.into()));
+        }
+        let (parent, name) = split(path);
+        let parent = self.parent(parent)?;
+        if let Ok(there) = statat(&*parent, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
+            if (there.st_dev, there.st_ino) == (stat.st_dev, stat.st_ino) {
+                return Ok(());
+            }
+            self.remove(path, &parent, OsStr::from_bytes(name), FileType::from_raw_mode(there.st_mode))?;
+        }
+        linkat(&found, target_name, &*parent, OsStr::from_bytes(name), AtFlags::empty())
+            .map_err(|e| link_failed(e.into()))?;
+        self.owners.link(&target, path);
+        Ok(())
+    }
+
+    fn symlink(&mut self, path: &[u8], entry: &Entry, owner: (u32, u32)) -> Result<(), Error> {
+        let (parent, name) = split(path);
+        let parent = self.parent(parent)?;
+        self.make(path, &parent, name, "create link", |parent, name| {
+            symlinkat(OsStr::from_bytes(&entry.link), parent, name)
+        })?;
+        self.finish_by_name(path, &parent, name, entry, owner)
+    }
+
+    fn fifo(&mut self, path: &[u8], entry: &Entry, owner: (u32, u32)) -> Result<(), Error> {
+        let (parent, name) = split(path);
+        let parent = self.parent(parent)?;
+        let mode = Mode::from_raw_mode(entry.mode & 0o777);
+        self.make(path, &parent, name, "create pipe", |parent, name| mknodat(parent, name, FileType::Fifo, mode, 0))?;
+        if entry.mode & self.umask != 0 {
+            // It was made a moment ago, in a folder that nobody else can reach: it is no link.
+            rustix::fs::chmodat(&*parent, OsStr::from_bytes(name), mode, AtFlags::empty())
+                .map_err(|e| failed("set the mode of", path, e))?;
+        }
+        self.finish_by_name(path, &parent, name, entry, owner)
+    }
+
+    /// Owner and times of what cannot be opened.
+    fn finish_by_name(
+        &mut self,
+        path: &[u8],
+        parent: &OwnedFd,
+        name: &[u8],
+        entry: &Entry,
+        owner: (u32, u32),
+    ) -> Result<(), Error> {
+        let name = OsStr::from_bytes(name);
+        let nofollow = AtFlags::SYMLINK_NOFOLLOW;
+        self.own(path, owner, |uid, gid| chownat(parent, name, Some(uid), Some(gid), nofollow))?;
+        utimensat(parent, name, &times(entry.mtime), nofollow).map_err(|e| failed("set the times of", path, e))
+    }
+
+    /// Makes something with a name of its own; what has the name already goes.
+    fn make<T>(
+        &mut self,
+        path: &[u8],
+        parent: &OwnedFd,
+        name: &[u8],
+        action: &'static str,
+        make: impl Fn(BorrowedFd<'_>, &OsStr) -> rustix::io::Result<T>,
+    ) -> Result<T, Error> {
+        let name = OsStr::from_bytes(name);
+        match make(parent.as_fd(), name) {
+            Err(Errno::EXIST) => {
+                let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("look at", path, e))?;
+                self.remove(path, parent, name, FileType::from_raw_mode(stat.st_mode))?;
+                make(parent.as_fd(), name).map_err(|e| failed(action, path, e))
+            }
+            other => other.map_err(|e| failed(action, path, e)),
+        }
+    }
+
+    fn remove(&mut self, path: &[u8], parent: &OwnedFd, name: &OsStr, kind: FileType) -> Result<(), Error> {
+        if kind == FileType::Directory {
+            remove_tree(parent, name).map_err(|e| failed("replace", path, e))?;
+            self.folders.remove_tree(path);
+            self.owners.remove_tree(path);
+            self.parents.forget();
+        } else {
+            unlinkat(parent, name, AtFlags::empty()).map_err(|e| failed("replace", path, e))?;
+            if kind == FileType::Symlink {
+                self.parents.forget();
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a new file its owner, or writes down who it would be.
+    fn own(
+        &mut self,
+        path: &[u8],
+        owner: (u32, u32),
+        chown: impl Fn(Uid, Gid) -> rustix::io::Result<()>,
+    ) -> Result<(), Error> {
+        if self.ownership == Ownership::Single {
+            self.owners.insert(path, owner);
+            return Ok(());
+        }
+        if owner == (0, 0) && self.makes_root {
+            return Ok(());
+        }
+        chown(Uid::from_raw(owner.0), Gid::from_raw(owner.1)).map_err(|e| failed("set the owner of", path, e))
+    }
+
+    fn set_xattrs(&mut self, file: BorrowedFd<'_>, xattrs: &[Xattr], path: &[u8]) -> Result<(), Error> {
+        for xattr in xattrs {
+            match fsetxattr(file, xattr.name.as_slice(), &xattr.value, XattrFlags::empty()) {
+                Ok(()) => {}
+                Err(Errno::OPNOTSUPP) => self.skipped.attributes += 1,
+                Err(error) => return Err(failed("set an extended attribute of", path, error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Hides what the folder has in lower layers. Its place among the entries does not matter: this layer's own files are
+    /// in a folder of their own.
+    fn make_opaque(&mut self, folder: &[u8]) -> Result<(), Error> {
+        if folder.is_empty() {
+            // The root of a mount is always merged; no layer can hide all lower ones.
+            return Ok(());
+        }
+        let reference = self.parent(folder)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = openat(&*reference, ".", flags, Mode::empty());
+        let opened = opened.map_err(|e| failed("open folder", folder, e))?;
+        fsetxattr(&opened, OPAQUE, b"y", XattrFlags::empty()).map_err(|e| failed("mark as opaque", folder, e))
+    }
+
+    /// Hides one name of lower layers. What this layer itself has of that name stays, before or after.
+    fn whiteout(&mut self, parent: &[u8], name: &[u8], path: &[u8]) -> Result<(), Error> {
+        let folder = parent;
+        let parent = self.parent(folder)?;
+        let name = OsStr::from_bytes(name);
+        match mknodat(&*parent, name, FileType::CharacterDevice, Mode::empty(), 0) {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST) => {
+                let stat = statat(&*parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("look at", path, e))?;
+                if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+                    return Ok(());
+                }
+                let hidden =
+                    if folder.is_empty() { name.as_bytes().to_vec() } else { [folder, b"/", name.as_bytes()].concat() };
+                self.make_opaque(&hidden)
+            }
+            Err(error) => Err(failed("hide", path, error)),
+        }
+    }
+
+    fn finish_folder(&mut self, path: &[u8], attributes: &Attributes) -> Result<(), Error> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let folder = match crate::sys::root::open_in(self.parents.root(), OsStr::from_bytes(path), flags, Mode::empty())
+        {
+            Ok(folder) => folder,
+            // It was also known by another path, through a link, and was replaced by that.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP)) => {
+                return Ok(());
+            }
+            Err(source) => return Err(failed("open folder", path, source)),
+        };
+        self.own(path, attributes.owner, |uid, gid| fchown(&folder, Some(uid), Some(gid)))?;
+        self.set_xattrs(folder.as_fd(), &attributes.xattrs, path)?;
+        fchmod(&folder, Mode::from_raw_mode(attributes.mode)).map_err(|e| failed("set the mode of", path, e))?;
+        match attributes.mtime {
+            Some(mtime) => {
+                rustix::fs::futimens(&folder, &times(mtime)).map_err(|e| failed("set the times of", path, e))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn place(path: &[u8]) -> Option<Place<'_>> {
+    let (parent, name) = split(path);
+    if path.is_empty() {
+        return Some(Place::Root);
+    }
+    // Few names have it at all: one search, then a look at each component.
+    if memchr::memmem::find(path, WHITEOUT).is_none() {
+        return Some(Place::Name);
+    }
+    for component in parent.split(|byte| *byte == b'/') {
+        if component.starts_with(b".wh..wh.") {
+            return Some(Place::Ignored);
+        }
+        if component.starts_with(WHITEOUT) {
+            return None;
+        }
+    }
+    match name.strip_prefix(WHITEOUT) {
+        None => Some(Place::Name),
+        Some(_) if name == OPAQUE_MARKER => Some(Place::Opaque(parent)),
+        Some(hidden) if hidden.starts_with(WHITEOUT) => Some(Place::Ignored),
+        Some(b"" | b"." | b"..") => None,
+        Some(hidden) => Some(Place::Whiteout(parent, hidden)),
+    }
+}
+
+fn is_whiteout(stat: &rustix::fs::Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
+}
+
+fn times(mtime: Time) -> rustix::fs::Timestamps {
+    let time = rustix::fs::Timespec { tv_sec: mtime.seconds, tv_nsec: mtime.nanoseconds.into() };
+    rustix::fs::Timestamps { last_access: time, last_modification: time }
+}
+
+/// Copies an entry's data; holes stay holes.
+fn write_content<R: io::BufRead>(
+    file: &OwnedFd,
+    entry: &Entry,
+    archive: &mut Reader<R>,
+    path: &[u8],
+) -> Result<(), Error> {
+    let Some(pieces) = &entry.pieces else { return copy(file, u64::MAX, archive, path) };
+    for piece in pieces {
+        seek(file, rustix::fs::SeekFrom::Start(piece.offset)).map_err(|e| failed("seek in", path, e))?;
+        copy(file, piece.length, archive, path)?;
+    }
+    ftruncate(file, entry.size).map_err(|e| failed("set the size of", path, e))
+}
+
+fn copy<R: io::BufRead>(file: &OwnedFd, mut limit: u64, archive: &mut Reader<R>, path: &[u8]) -> Result<(), Error> {
+    loop {
+        let chunk = archive.data(limit)?;
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let count = rustix::io::retry_on_intr(|| rustix::io::write(file, chunk));
+        let count = count.map_err(|e| failed("write", path, e))?;
+        archive.consume(count);
+        limit -= count as u64;
+    }
+}
+
+fn failed(action: &'static str, path: &[u8], source: impl Into<io::Error>) -> Error {
+    Error::Entry { action, path: path.to_vec(), source: source.into() }
+}

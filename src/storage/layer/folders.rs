@@ -1,0 +1,61 @@
+//! Attributes of folders, which are set last: files put into a folder change its time, and may need its owner's permission.
+
+use std::collections::BTreeMap;
+
+use super::attributes::Xattr;
+use crate::storage::tar::Time;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Attributes {
+    pub(super) mode: u32,
+    pub(super) owner: (u32, u32),
+    /// `None` leaves the time of unpacking.
+    pub(super) mtime: Option<Time>,
+    pub(super) xattrs: Vec<Xattr>,
+}
+
+impl Attributes {
+    /// Of a folder that no entry describes.
+    fn implied() -> Self {
+        Self { mode: 0o755, owner: (0, 0), mtime: None, xattrs: Vec::new() }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Folders(BTreeMap<Vec<u8>, Attributes>);
+
+impl Default for Folders {
+    fn default() -> Self {
+        Self(BTreeMap::from([(Vec::new(), Attributes::implied())]))
+    }
+}
+
+impl Folders {
+    /// A folder was made because something is to be in it.
+    pub(super) fn made(&mut self, path: &[u8]) {
+        self.0.insert(path.to_vec(), Attributes::implied());
+    }
+
+    pub(super) fn set(&mut self, path: &[u8], attributes: Attributes) {
+        self.0.insert(path.to_vec(), attributes);
+    }
+
+    /// Forgets a folder and all in it.
+    pub(super) fn remove_tree(&mut self, path: &[u8]) {
+        remove_tree(&mut self.0, path);
+    }
+
+    /// All folders, each before the one that it is in, so that no permission is taken away that is still needed.
+    pub(super) fn deepest_first(self) -> impl Iterator<Item = (Vec<u8>, Attributes)> {
+        self.0.into_iter().rev()
+    }
+}
+
+/// Removes the keys that are `path` or lie beneath it.
+pub(super) fn remove_tree<T>(map: &mut BTreeMap<Vec<u8>, T>, path: &[u8]) {
+    map.remove(path);
+    let first = [path, b"/"].concat();
+    let mut rest = map.split_off(&first);
+    // `0` is the byte after `/`.
+    map.append(&mut rest.split_off(&[path, b"0"].concat()));
+}

@@ -1,0 +1,125 @@
+//! Removing trees by descriptor: no link is followed, nothing outside the tree is touched, whatever another process does to it
+//! meanwhile.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fchmod, fstat, openat, renameat, unlinkat};
+use rustix::io::Errno;
+
+/// How deep folders are held open; what lies deeper is first moved up, so that a tree of any depth needs few descriptors.
+const DEPTH: usize = 32;
+
+/// Removes what `name` in the folder `parent` is, and everything beneath it. Fine if it is not there.
+///
+/// Folders that the caller owns but may not search or write get mode 0700 first. Fails, with part of the tree gone, if
+/// something in it belongs to another user: call it as root of the namespace whose ids own the files.
+pub fn remove_tree(parent: impl AsFd, name: impl AsRef<OsStr>) -> io::Result<()> {
+    let mut removal = Removal { top: parent.as_fd(), moved: Vec::new(), count: 0 };
+    let mut next = Some(name.as_ref().to_owned());
+    while let Some(name) = next {
+        removal.remove(removal.top, &name, None, 0)?;
+        next = removal.moved.pop();
+    }
+    Ok(())
+}
+
+struct Removal<'a> {
+    top: BorrowedFd<'a>,
+    /// Folders that were moved to `top` because they lay too deep.
+    moved: Vec<OsString>,
+    count: u32,
+}
+
+impl Removal<'_> {
+    fn remove(&mut self, parent: BorrowedFd<'_>, name: &OsStr, kind: Option<FileType>, depth: usize) -> io::Result<()> {
+        if kind != Some(FileType::Directory) {
+            match unlinkat(parent, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => return Ok(()),
+                Err(Errno::ISDIR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let folder = open_folder(parent, name)?;
+        if depth == DEPTH {
+            return self.move_up(parent, name);
+        }
+        for entry in Dir::read_from(&folder)? {
+            let entry = entry?;
+            let child = OsStr::from_bytes(entry.file_name().to_bytes());
+            if child != "." && child != ".." {
+                let kind = Some(entry.file_type()).filter(|kind| *kind != FileType::Unknown);
+                self.remove(folder.as_fd(), child, kind, depth + 1)?;
+            }
+        }
+        match unlinkat(parent, name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn move_up(&mut self, parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+        loop {
+            let target = OsString::from(format!(".deep-{}-{}", std::process::id(), self.count));
+            self.count += 1;
+            match renameat(parent, name, self.top, &target) {
+                Ok(()) => {
+                    self.moved.push(target);
+                    return Ok(());
+                }
+                Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Opens a folder to list and to empty it.
+fn open_folder(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = match openat(parent, name, flags | OFlags::RDONLY, Mode::empty()) {
+        Err(Errno::ACCESS) => {
+            // Not readable: a reference needs no permission, and by it the mode is changed without following a link.
+            use std::os::fd::AsRawFd as _;
+            let reference = openat(parent, name, flags | OFlags::PATH, Mode::empty())?;
+            rustix::fs::chmod(format!("/proc/self/fd/{}", reference.as_raw_fd()), Mode::RWXU)?;
+            openat(&reference, ".", flags | OFlags::RDONLY, Mode::empty())?
+        }
+        other => other?,
+    };
+    let stat = fstat(&folder)?;
+    if stat.st_mode & 0o700 != 0o700 && stat.st_uid == rustix::process::geteuid().as_raw() {
+        fchmod(&folder, Mode::RWXU)?;
+    }
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::sys::fs;
+
+    #[test]
+    fn a_deep_unreadable_tree_goes_and_what_links_name_stays() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let canary = home.path().join("canary");
+        fs::create_dir_all(canary.join("inner")).expect("made");
+        let tree = home.path().join("tree");
+        let deep = (0..200).fold(tree.clone(), |path, _| path.join("d"));
+        fs::create_dir_all(&deep).expect("made");
+        fs::write(deep.join("file"), "x").expect("written");
+        fs::symlink(&canary, tree.join("link")).expect("linked");
+        let closed = tree.join("closed");
+        fs::create_dir_all(closed.join("inner")).expect("made");
+        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).expect("closed");
+        remove_tree(rustix::fs::open(home.path(), OFlags::PATH, Mode::empty()).expect("opens"), "tree")
+            .expect("removes");
+        assert!(!tree.exists());
+        assert!(canary.join("inner").exists());
+        assert_eq!(fs::read_dir(home.path()).expect("lists").count(), 1);
+    }
+}

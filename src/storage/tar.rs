@@ -1,0 +1,326 @@
+//! Reads tar archives as a stream: ustar, GNU (long names, old sparse files), PAX (all sparse formats) and star.
+//!
+//! ```text
+//! header 512 │ data, padded to 512 │ header │ … │ two blocks of zeros (or the end of the stream)
+//! x, g, L, K headers say something about the next real entry (g: about all that follow)
+//! ```
+//!
+//! Where archives contradict themselves we read what Go's archive/tar reads, as docker, podman and umoci do: two readers that
+//! see different files in one archive are how files are smuggled past a check (CVE-2025-62518, CVE-2026-33055).
+
+mod header;
+mod pax;
+mod sparse;
+
+use std::io::{self, BufRead};
+
+pub use header::Kind;
+use header::{BLOCK, Header};
+use pax::Pax;
+pub use sparse::Piece;
+
+use super::escape::Escaped;
+
+/// The most bytes of all headers before one entry: PAX records, long names, sparse maps.
+const LIMIT: u64 = 1 << 20;
+
+/// What is wrong with an archive.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Reading or decompressing failed, or the archive ends in the middle of something.
+    #[error("cannot read the archive: {}", crate::sys::fs::plain(.0))]
+    Io(#[from] io::Error),
+    /// A header does not add up.
+    #[error("the archive is damaged at byte {offset}: {reason}")]
+    Damaged {
+        /// Where the header begins, in bytes of the uncompressed archive.
+        offset: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// An entry is of a type that we cannot unpack.
+    #[error("`{}` in the archive has the unknown type `{}`", Escaped(.path), (*.kind as char).escape_default())]
+    UnknownType {
+        /// The entry's name.
+        path: Vec<u8>,
+        /// Its type flag.
+        kind: u8,
+    },
+    /// The headers before an entry are larger than we are willing to hold.
+    #[error("an entry's headers in the archive have more than {LIMIT} bytes")]
+    TooLarge,
+}
+
+/// A point in time: seconds since 1970 and nanoseconds after them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Time {
+    /// Seconds, negative before 1970.
+    pub seconds: i64,
+    /// 0 to 999 999 999.
+    pub nanoseconds: u32,
+}
+
+/// One file of an archive. Nothing in it is checked beyond the format: names may point anywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name as it stands in the archive.
+    pub path: Vec<u8>,
+    /// Where a link leads.
+    pub link: Vec<u8>,
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits with setuid, setgid, sticky.
+    pub mode: u32,
+    /// The owner.
+    pub uid: i64,
+    /// The group.
+    pub gid: i64,
+    /// When it was changed.
+    pub mtime: Time,
+    /// Bytes of the file, holes included.
+    pub size: u64,
+    /// Extended attributes, in order of their names.
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The pieces of a sparse file that have data, in order; `None` for a file without holes.
+    pub pieces: Option<Vec<Piece>>,
+}
+
+/// Reads the entries of an archive, and the content of each.
+#[derive(Debug)]
+pub struct Reader<R> {
+    input: R,
+    /// Bytes taken from `input`.
+    offset: u64,
+    /// Bytes of the current entry's data that are still to come, and of the padding after them.
+    left: u64,
+    padding: u64,
+    global: Pax,
+    is_over: bool,
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads an archive from its first byte.
+    pub fn new(input: R) -> Self {
+        Self { input, offset: 0, left: 0, padding: 0, global: Pax::default(), is_over: false }
+    }
+
+    /// The next entry, or `None` after the last. What was not read of the one before is skipped.
+    pub fn next_entry(&mut self) -> Result<Option<Entry>, Error> {
+        let mut pax = Pax::default();
+        let mut long_name = None;
+        let mut long_link = None;
+        let mut budget = LIMIT;
+        loop {
+            self.skip_rest()?;
+            let Some((start, header)) = self.next_header()? else { return Ok(None) };
+            let damaged = |reason| Error::Damaged { offset: start, reason };
+            match header.kind() {
+                b'x' => pax.merge(&self.side_data(&header, &mut budget, start)?).map_err(damaged)?,
+                b'g' => {
+                    let data = self.side_data(&header, &mut budget, start)?;
+                    self.global.merge(&data).map_err(damaged)?;
+                }
+                b'L' => long_name = Some(until_nul(self.side_data(&header, &mut budget, start)?)),
+                b'K' => long_link = Some(until_nul(self.side_data(&header, &mut budget, start)?)),
+                _ => {
+                    let pax = self.global.overridden_by(pax);
+                    return self.entry(&header, pax, long_name, long_link, start, budget).map(Some);
+                }
+            }
+        }
+    }
+
+    fn entry(
+        &mut self,
+        header: &Header,
+        mut pax: Pax,
+        long_name: Option<Vec<u8>>,
+        long_link: Option<Vec<u8>>,
+        start: u64,
+        mut budget: u64,
+    ) -> Result<Entry, Error> {
+        let damaged = |reason| Error::Damaged { offset: start, reason };
+        let mut path = pax.take(b"path").or(long_name).unwrap_or_else(|| header.path());
+        let link = pax.take(b"linkpath").or(long_link).unwrap_or_else(|| header.link());
+        let Some(kind) = Kind::from_flag(header.kind(), &path) else {
+            return Err(Error::UnknownType { path, kind: header.kind() });
+        };
+        let on_tape = match pax.number(b"size").map_err(damaged)? {
+            Some(size) => size,
+            None => header.size().map_err(damaged)?,
+        };
+        let on_tape = u64::try_from(on_tape).map_err(|_| damaged("a size is negative"))?;
+        // A link, folder or device has no data whatever its header says; so reads Go.
+        self.left = if kind == Kind::File { on_tape } else { 0 };
+        self.padding = (BLOCK - self.left % BLOCK) % BLOCK;
+        let mut size = self.left;
+        let mut pieces = None;
+        if kind == Kind::File {
+            let map = if header.is_old_sparse() {
+                Some(self.old_sparse(header, start, &mut budget)?)
+            } else {
+                self.pax_sparse(&mut pax, &mut path, start, &mut budget)?
+            };
+            if let Some(map) = map {
+                sparse::check(&map, self.left).map_err(damaged)?;
+                size = map.size;
+                pieces = Some(map.pieces);
+            }
+        }
+        if path.contains(&0) || link.contains(&0) {
+            return Err(damaged("a name has a zero byte"));
+        }
+        let number = |key, field: Result<i64, &'static str>| match pax.number(key).map_err(damaged)? {
+            Some(number) => Ok(number),
+            None => field.map_err(damaged),
+        };
+        Ok(Entry {
+            uid: number(b"uid", header.uid())?,
+            gid: number(b"gid", header.gid())?,
+            mode: header.mode().map_err(damaged)?,
+            mtime: match pax.time(b"mtime").map_err(damaged)? {
+                Some(time) => time,
+                None => Time { seconds: header.mtime().map_err(damaged)?, nanoseconds: 0 },
+            },
+            xattrs: pax.xattrs(),
+            path,
+            link,
+            kind,
+            size,
+            pieces,
+        })
+    }
+
+    /// Content of the current entry that is at hand, at most `limit` bytes of it: empty at its end. Follow with `consume`.
+    pub fn data(&mut self, limit: u64) -> Result<&[u8], Error> {
+        let limit = limit.min(self.left);
+        if limit == 0 {
+            return Ok(&[]);
+        }
+        let chunk = fill(&mut self.input)?;
+        if chunk.is_empty() {
+            return Err(cut_off());
+        }
+        Ok(&chunk[..chunk.len().min(usize::try_from(limit).unwrap_or(usize::MAX))])
+    }
+
+    /// Goes on after `count` bytes of what `data` gave.
+    pub fn consume(&mut self, count: usize) {
+        self.input.consume(count);
+        self.left -= count as u64;
+        self.offset += count as u64;
+    }
+
+    /// The input, after all of the archive and whatever follows it was read: hashes of the whole stream are complete then.
+    pub fn finish(mut self) -> Result<R, Error> {
+        loop {
+            let count = fill(&mut self.input)?.len();
+            if count == 0 {
+                return Ok(self.input);
+            }
+            self.input.consume(count);
+        }
+    }
+
+    fn skip_rest(&mut self) -> Result<(), Error> {
+        let mut rest = self.left.checked_add(self.padding).ok_or_else(cut_off)?;
+        while rest > 0 {
+            let at_hand = fill(&mut self.input)?.len();
+            if at_hand == 0 {
+                return Err(cut_off());
+            }
+            let count = at_hand.min(usize::try_from(rest).unwrap_or(usize::MAX));
+            self.input.consume(count);
+            self.offset += count as u64;
+            rest -= count as u64;
+        }
+        (self.left, self.padding) = (0, 0);
+        Ok(())
+    }
+
+    /// The next header block and where it begins; `None` at the end of the archive.
+    fn next_header(&mut self) -> Result<Option<(u64, Header)>, Error> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let start = self.offset;
+        let Some(block) = self.block()? else {
+            self.is_over = true;
+            return Ok(None);
+        };
+        if block.iter().all(|byte| *byte == 0) {
+            self.is_over = true;
+            return match self.block()? {
+                Some(second) if second.iter().any(|byte| *byte != 0) => {
+                    Err(Error::Damaged { offset: start, reason: "a block of zeros between entries" })
+                }
+                _ => Ok(None),
+            };
+        }
+        let header = Header::parse(block).map_err(|reason| Error::Damaged { offset: start, reason })?;
+        Ok(Some((start, header)))
+    }
+
+    /// The next 512 bytes; `None` if the input ends before them.
+    fn block(&mut self) -> Result<Option<[u8; 512]>, Error> {
+        let mut block = [0; 512];
+        let mut have = 0;
+        while have < block.len() {
+            let chunk = fill(&mut self.input)?;
+            if chunk.is_empty() {
+                return if have == 0 { Ok(None) } else { Err(cut_off()) };
+            }
+            let count = chunk.len().min(block.len() - have);
+            block[have..have + count].copy_from_slice(&chunk[..count]);
+            self.input.consume(count);
+            self.offset += count as u64;
+            have += count;
+        }
+        Ok(Some(block))
+    }
+
+    /// The data of a header that describes another.
+    fn side_data(&mut self, header: &Header, budget: &mut u64, start: u64) -> Result<Vec<u8>, Error> {
+        let damaged = |reason| Error::Damaged { offset: start, reason };
+        let size = header.size().map_err(damaged)?;
+        let size = u64::try_from(size).map_err(|_| damaged("a size is negative"))?;
+        *budget = budget.checked_sub(size).ok_or(Error::TooLarge)?;
+        self.left = size;
+        self.padding = (BLOCK - size % BLOCK) % BLOCK;
+        let mut data = Vec::new();
+        loop {
+            let chunk = self.data(u64::MAX)?;
+            let count = chunk.len();
+            if count == 0 {
+                return Ok(data);
+            }
+            data.extend_from_slice(chunk);
+            self.consume(count);
+        }
+    }
+}
+
+/// `fill_buf`, again after signals.
+fn fill<R: BufRead>(input: &mut R) -> io::Result<&[u8]> {
+    // Asked twice, because a borrow that is returned from within a loop would last for all of it.
+    while let Err(error) = input.fill_buf() {
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    input.fill_buf()
+}
+
+fn cut_off() -> Error {
+    Error::Io(io::Error::new(io::ErrorKind::UnexpectedEof, "it ends in the middle of an entry"))
+}
+
+fn until_nul(mut data: Vec<u8>) -> Vec<u8> {
+    if let Some(end) = memchr::memchr(0, &data) {
+        data.truncate(end);
+    }
+    data
+}
+
+#[cfg(test)]
+mod tests;
