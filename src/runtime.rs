@@ -1,3 +1,4 @@
 //! Not yet built.
 
+pub mod cgroup;
 pub mod stub;

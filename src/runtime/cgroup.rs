@@ -1,0 +1,272 @@
+//! Limits and freezing: cgroup v2, in place, in the group that this process has been given.
+//!
+//! ```text
+//! OWN                     delegated to us: systemd's `Delegate=yes` in a unit, or writable where no systemd runs
+//!   cgroup.subtree_control  the controllers that our sub-groups have
+//!   supervisor/           rc's own processes; made only when a controller is needed, because the kernel lets no group
+//!                         have both processes and sub-groups with controllers
+//!   rc-ID/                one container: limits, freeze, kill
+//! ```
+//!
+//! Without a delegated group containers run without limits. A limit that was asked for and cannot be set is an error that
+//! names the controller; only the default number of processes is left out then.
+//!
+//! Sources: the kernel's cgroup-v2.rst ("No Internal Process Constraint", "Delegation"); systemd's CGROUP_DELEGATION.md.
+
+mod controllers;
+mod folder;
+mod group;
+mod limits;
+mod locate;
+
+pub use group::Group;
+
+use oci_spec::runtime::LinuxResources;
+
+use crate::sys::fs::PathError;
+use controllers::Neighbour;
+use folder::Folder;
+use limits::Setting;
+
+/// The leaf group that rc moves itself to.
+const SUPERVISOR: &str = "supervisor";
+
+/// Why a limit could not be set, or a group not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// This process has no group of its own.
+    #[error(
+        "cannot set the limit `{limit}`: the controller `{controller}` needs a cgroup that is delegated to rc, and this process is in none"
+    )]
+    NoGroup {
+        /// The control file.
+        limit: String,
+        /// The controller.
+        controller: String,
+    },
+    /// The group has not been given the controller.
+    #[error("cannot set the limit `{limit}`: the controller `{controller}` is not delegated to the cgroup `{group}`")]
+    NotDelegated {
+        /// The control file.
+        limit: String,
+        /// The controller.
+        controller: String,
+        /// The group of this process.
+        group: String,
+    },
+    /// Others' processes are in the group, so that the kernel lets no controller be enabled for its sub-groups.
+    #[error("cannot set the limit `{limit}`: the controller `{controller}` cannot be enabled while the cgroup `{group}` holds processes that are not rc's: {}", controllers::names(.others))]
+    Shared {
+        /// The control file.
+        limit: String,
+        /// The controller.
+        controller: String,
+        /// The group of this process.
+        group: String,
+        /// The processes.
+        others: Vec<Neighbour>,
+    },
+    /// The controller does not have this file on this kernel.
+    #[error("cannot set the limit `{limit}`: this kernel does not have it")]
+    NoFile {
+        /// The control file.
+        limit: String,
+    },
+    /// The kernel holds another value than was written.
+    #[error("cannot set the limit `{limit}` to `{asked}`: the kernel made it `{found}`")]
+    NotTaken {
+        /// The control file.
+        limit: String,
+        /// What was written.
+        asked: String,
+        /// What was read.
+        found: String,
+    },
+    /// A limit that cgroup v2 does not have, or rc does not set.
+    #[error("the limit `{what}` is not supported")]
+    Unsupported {
+        /// The word of the spec.
+        what: &'static str,
+    },
+    /// A value that means nothing.
+    #[error("invalid {what} `{value}`")]
+    Invalid {
+        /// What it ought to be.
+        what: &'static str,
+        /// What it is.
+        value: String,
+    },
+    /// A group of that name holds processes.
+    #[error("the cgroup `{group}` is in use")]
+    InUse {
+        /// The group.
+        group: String,
+    },
+    /// Something did not happen in time.
+    #[error("the processes in the cgroup `{group}` {what} within {seconds} s")]
+    Late {
+        /// The group.
+        group: String,
+        /// What they did not do.
+        what: &'static str,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// A control file could not be read or written.
+    #[error(transparent)]
+    Path(#[from] PathError),
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let has_manager = crate::sys::fs::metadata("/run/systemd/system").is_ok();
+        match self {
+            Self::NotDelegated { controller, .. } | Self::NoGroup { controller, .. }
+                if controllers::is_in_version_1(controller) =>
+            {
+                Some(format!(
+                    "the kernel has `{controller}` in cgroup version 1: boot with \
+                     `systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all`"
+                ))
+            }
+            Self::NotDelegated { .. } if has_manager => Some(
+                "an administrator delegates it to all users by the file \
+                 `/etc/systemd/system/user@.service.d/delegate.conf` with the two lines `[Service]` and \
+                 `Delegate=cpu cpuset io memory pids`, in force from the next login"
+                    .to_owned(),
+            ),
+            Self::NotDelegated { controller, group, .. } => Some(format!(
+                "an administrator adds `+{controller}` to `cgroup.subtree_control` of the groups above `{group}`"
+            )),
+            Self::NoGroup { .. } | Self::Shared { .. } if has_manager => {
+                Some("start it in a group of its own: `systemd-run --user --scope -p Delegate=yes rc run …`".to_owned())
+            }
+            Self::NoGroup { .. } => {
+                Some("start it in a group of cgroup v2 whose folder and files this user may write".to_owned())
+            }
+            Self::Shared { .. } => Some("start it in a group that holds no other processes".to_owned()),
+            Self::NoFile { limit } if limit == "memory.swap.max" => {
+                Some("boot with `swapaccount=1`, or switch swap off".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a container's group is made with.
+#[derive(Debug, Default)]
+pub struct Wanted<'a> {
+    /// The limits that were asked for; none of them is left out.
+    pub resources: Option<&'a LinuxResources>,
+    /// Processes and threads where nothing else was asked for: set if that can be done.
+    pub default_pids: Option<u64>,
+}
+
+impl Wanted<'_> {
+    fn settings(&self) -> Result<Vec<Setting>, Error> {
+        let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
+        let mut settings = self.resources.map_or_else(|| Ok(Vec::new()), |asked| limits::settings(asked, page))?;
+        // A machine without swap needs no limit of it, and its kernel may have been built without.
+        settings.retain(|setting| setting.file != "memory.swap.max" || !controllers::is_swapless());
+        Ok(settings)
+    }
+}
+
+/// This process' own group, which is delegated to its user.
+#[derive(Debug)]
+pub struct Own {
+    folder: Folder,
+    path: String,
+}
+
+impl Own {
+    /// Finds this process' own group; `None` if it has none that is delegated to it, and containers are to run without
+    /// limits.
+    ///
+    /// With systemd a group is delegated if it bears the mark of `Delegate=yes` (the attribute `user.delegate`); without,
+    /// if the user may write it. A handful of system calls. Fails only if `/proc` cannot be read.
+    pub fn find() -> Result<Option<Self>, Error> {
+        locate::own()
+    }
+
+    /// The path, relative to the mount of cgroup v2.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Makes the sub-group `name`, with the limits. An empty group of that name, left by a killed monitor, is replaced.
+    ///
+    /// If a controller must be enabled, rc's own processes in the group (this one, those of the same program that started
+    /// it, and what they started) are moved to `supervisor`, and stay there. Fails as [`check`] does, or because the kernel
+    /// refuses a value; there is no group then.
+    pub fn make(&self, name: &str, wanted: &Wanted<'_>) -> Result<Group, Error> {
+        let settings = wanted.settings()?;
+        controllers::enable(self, &settings)?;
+        let default = default_pids(wanted, &settings)
+            .filter(|pids| controllers::enable(self, std::slice::from_ref(pids)).is_ok());
+        match self.folder.make(name) {
+            Err(error) if error.source.raw_os_error() == Some(libc::EEXIST) => {
+                let group = Group::new(self.folder.child(name)?, self.path_of(name));
+                if !group.processes()?.is_empty() {
+                    return Err(Error::InUse { group: group.path().to_owned() });
+                }
+                group.remove(std::time::Duration::ZERO)?;
+                self.folder.make(name)?;
+            }
+            other => other?,
+        }
+        let limited = self.limit(name, &settings, default.as_ref());
+        if limited.is_err() {
+            // The first error is the one to tell.
+            drop(self.folder.remove(name));
+        }
+        limited
+    }
+
+    fn limit(&self, name: &str, settings: &[Setting], default: Option<&Setting>) -> Result<Group, Error> {
+        let folder = self.folder.child(name)?;
+        for setting in settings {
+            set(&folder, setting)?;
+        }
+        if let Some(pids) = default {
+            // Nobody asked for it.
+            drop(set(&folder, pids));
+        }
+        Ok(Group::new(folder, self.path_of(name)))
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        format!("{}/{name}", self.path.trim_end_matches('/'))
+    }
+}
+
+/// Whether the limits can be set, with the error that [`Own::make`] would give: before anything has been started.
+pub fn check(own: Option<&Own>, wanted: &Wanted<'_>) -> Result<(), Error> {
+    let settings = wanted.settings()?;
+    match (own, settings.first()) {
+        (_, None) => Ok(()),
+        (Some(own), _) => controllers::check(own, &settings),
+        (None, Some(setting)) => {
+            Err(Error::NoGroup { limit: setting.file.clone(), controller: setting.controller().to_owned() })
+        }
+    }
+}
+
+fn default_pids(wanted: &Wanted<'_>, settings: &[Setting]) -> Option<Setting> {
+    let asked = settings.iter().any(|setting| setting.file == "pids.max");
+    wanted.default_pids.filter(|_| !asked).map(limits::pids)
+}
+
+fn set(folder: &Folder, setting: &Setting) -> Result<(), Error> {
+    let absent = |error: PathError| match error.is_not_found() {
+        true => Error::NoFile { limit: setting.file.clone() },
+        false => error.into(),
+    };
+    folder.write(&setting.file, &setting.value).map_err(absent)?;
+    let found = folder.read(&setting.read_back()).map_err(absent)?;
+    if setting.holds(&found) {
+        return Ok(());
+    }
+    Err(Error::NotTaken { limit: setting.file.clone(), asked: setting.value.clone(), found: found.trim().to_owned() })
+}

@@ -1,0 +1,207 @@
+//! Enabling controllers for the sub-groups, for which rc's own processes have to leave the group.
+
+use std::os::unix::fs::MetadataExt as _;
+
+use super::limits::Setting;
+use super::{Error, Own, SUPERVISOR};
+use crate::sys::fs;
+
+/// A process that is in our group and is not rc's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// The pid as this process sees it; 0 if it does not.
+    pub pid: i32,
+    /// Its name, `/proc/PID/comm`; empty if it has ended.
+    pub name: String,
+}
+
+/// `12 (sh), 15 (make)`, at most five of them.
+pub(super) fn names(others: &[Neighbour]) -> String {
+    let mut words: Vec<String> =
+        others.iter().take(5).map(|other| format!("{} ({})", other.pid, other.name.escape_debug())).collect();
+    if others.len() > 5 {
+        words.push(format!("and {} more", others.len() - 5));
+    }
+    words.join(", ")
+}
+
+/// Enables the controllers that the settings need, in `cgroup.subtree_control` of our group.
+pub(super) fn enable(own: &Own, settings: &[Setting]) -> Result<(), Error> {
+    for setting in missing(own, settings)? {
+        let word = format!("+{}", setting.controller());
+        let mut result = own.folder.write("cgroup.subtree_control", &word);
+        // The kernel allows no processes beside sub-groups with controllers, except at the root of all groups.
+        if matches!(&result, Err(error) if error.source.raw_os_error() == Some(libc::EBUSY)) {
+            vacate(own, setting)?;
+            result = own.folder.write("cgroup.subtree_control", &word);
+        }
+        match result {
+            Err(error) if error.is_not_found() => return Err(not_delegated(own, setting)),
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether [`enable`] would succeed, as far as that can be told without doing it.
+pub(super) fn check(own: &Own, settings: &[Setting]) -> Result<(), Error> {
+    let missing = missing(own, settings)?;
+    // The root of all groups, which has no `cgroup.type`, may hold processes.
+    match missing.first() {
+        Some(setting) if own.folder.read("cgroup.type").is_ok() => ours(own, setting).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// The settings, one per controller, whose controller is available and not yet enabled.
+fn missing<'a>(own: &Own, settings: &'a [Setting]) -> Result<Vec<&'a Setting>, Error> {
+    if settings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (enabled, available) = (own.folder.read("cgroup.subtree_control")?, own.folder.read("cgroup.controllers")?);
+    let has = |list: &str, controller: &str| list.split_ascii_whitespace().any(|word| word == controller);
+    let mut missing: Vec<&Setting> = Vec::new();
+    for setting in settings {
+        let controller = setting.controller();
+        if has(&enabled, controller) || missing.iter().any(|other| other.controller() == controller) {
+            continue;
+        }
+        if !has(&available, controller) {
+            return Err(not_delegated(own, setting));
+        }
+        missing.push(setting);
+    }
+    Ok(missing)
+}
+
+fn not_delegated(own: &Own, setting: &Setting) -> Error {
+    Error::NotDelegated {
+        limit: setting.file.clone(),
+        controller: setting.controller().to_owned(),
+        group: own.path.clone(),
+    }
+}
+
+/// Moves rc's own processes, and nothing else, to the leaf group.
+fn vacate(own: &Own, setting: &Setting) -> Result<(), Error> {
+    // Each turn moves all that there are; more turns are needed only if they have forked meanwhile.
+    for _ in 0..16 {
+        let pids = ours(own, setting)?;
+        if pids.is_empty() {
+            return Ok(());
+        }
+        match own.folder.make(SUPERVISOR) {
+            Err(error) if error.source.raw_os_error() == Some(libc::EEXIST) => {}
+            other => other?,
+        }
+        let leaf = own.folder.child(SUPERVISOR)?;
+        for pid in pids {
+            match leaf.write("cgroup.procs", &pid.to_string()) {
+                Err(error) if error.source.raw_os_error() == Some(libc::ESRCH) => {}
+                other => other?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The pids of rc's own processes in the group; an error if there are others.
+fn ours(own: &Own, setting: &Setting) -> Result<Vec<i32>, Error> {
+    let top = top_of_ours();
+    let (ours, others): (Vec<i32>, Vec<i32>) =
+        own.folder.processes()?.into_iter().partition(|pid| is_beneath(*pid, top));
+    let others: Vec<Neighbour> = others
+        .into_iter()
+        .map(|pid| Neighbour { pid, name: fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default() })
+        // One that has ended since is in nobody's way.
+        .filter(|other| other.pid == 0 || !other.name.is_empty())
+        .map(|other| Neighbour { name: other.name.trim_end().to_owned(), ..other })
+        .collect();
+    if others.is_empty() {
+        return Ok(ours);
+    }
+    Err(Error::Shared {
+        limit: setting.file.clone(),
+        controller: setting.controller().to_owned(),
+        group: own.path.clone(),
+        others,
+    })
+}
+
+/// The first of the processes that led to this one and run the same program: the command line that forked the monitor.
+fn top_of_ours() -> i32 {
+    let program = |pid: i32| fs::metadata(format!("/proc/{pid}/exe")).map(|file| (file.dev(), file.ino())).ok();
+    let mut top = rustix::process::getpid().as_raw_nonzero().get();
+    let mine = program(top);
+    while let Some(parent) = parent(top).filter(|parent| mine.is_some() && program(*parent) == mine) {
+        top = parent;
+    }
+    top
+}
+
+fn is_beneath(mut pid: i32, top: i32) -> bool {
+    // A chain that long is a loop: pids have been used again while we looked.
+    for _ in 0..256 {
+        if pid == top {
+            return true;
+        }
+        let Some(parent) = parent(pid) else { return false };
+        pid = parent;
+    }
+    false
+}
+
+/// The parent's pid, if there is one in this pid namespace. Source: proc_pid_stat(5).
+fn parent(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the name in parentheses and may hold anything, also `)`.
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok().filter(|parent| *parent > 0)
+}
+
+/// Whether the kernel has given the controller to version 1, from which version 2 cannot have it at the same time.
+/// Source: `/proc/cgroups`, whose second column is the hierarchy; 0 is version 2.
+pub(super) fn is_in_version_1(controller: &str) -> bool {
+    let name = if controller == "io" { "blkio" } else { controller };
+    fs::read_to_string("/proc/cgroups").is_ok_and(|text| hierarchy(&text, name).is_some_and(|number| number != 0))
+}
+
+fn hierarchy(text: &str, controller: &str) -> Option<u32> {
+    text.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>()).find_map(|fields| match fields[..] {
+        [name, number, ..] if name == controller => number.parse().ok(),
+        _ => None,
+    })
+}
+
+/// Whether there is no swap space. Source: proc_swaps(5): one line of headings.
+pub(super) fn is_swapless() -> bool {
+    fs::read_to_string("/proc/swaps").is_ok_and(|text| text.lines().count() <= 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_named_five_at_most_and_escaped() {
+        let other = |pid: i32| Neighbour { pid, name: if pid == 1 { "a\u{1b}".to_owned() } else { "sh".to_owned() } };
+        assert_eq!(names(&[other(1), other(2)]), "1 (a\\u{1b}), 2 (sh)");
+        let many: Vec<_> = (2..9).map(other).collect();
+        assert_eq!(names(&many), "2 (sh), 3 (sh), 4 (sh), 5 (sh), 6 (sh), and 2 more");
+    }
+
+    #[test]
+    fn the_hierarchy_of_a_controller_is_its_second_column() {
+        let text = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t3\t1\t1\ncpu\t0\t1\t1\n";
+        assert_eq!(hierarchy(text, "cpuset"), Some(3));
+        assert_eq!(hierarchy(text, "cpu"), Some(0));
+        assert_eq!(hierarchy(text, "pids"), None);
+    }
+
+    #[test]
+    fn this_process_is_ours_and_process_1_is_not() {
+        let me = rustix::process::getpid().as_raw_nonzero().get();
+        assert!(is_beneath(me, top_of_ours()));
+        assert!(!is_beneath(1, me));
+    }
+}

@@ -1,0 +1,158 @@
+//! A container's group: who is in it, freezing, killing, removing.
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::time::Duration;
+
+use super::folder::{Folder, number};
+use super::{Error, locate};
+use crate::sys::fs::PathError;
+use crate::sys::process::{open_pidfd, signal_pidfd};
+
+/// A container's group.
+#[derive(Debug)]
+pub struct Group {
+    folder: Folder,
+    path: String,
+}
+
+impl Group {
+    pub(super) fn new(folder: Folder, path: String) -> Self {
+        Self { folder, path }
+    }
+
+    /// Opens a group by its path as [`path`](Self::path) gives it; `None` if it is gone.
+    pub fn open(path: &str) -> Result<Option<Self>, Error> {
+        Ok(locate::open(path)?.map(|folder| Self { folder, path: path.to_owned() }))
+    }
+
+    /// The folder, for `CLONE_INTO_CGROUP`.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.folder.fd()
+    }
+
+    /// The path, relative to the mount of cgroup v2.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The pids of all processes in the group and those below it, as this process sees them; 0 for one that it does not.
+    pub fn processes(&self) -> Result<Vec<i32>, Error> {
+        let mut pids = Vec::new();
+        for_each(&self.folder, &mut |folder| {
+            pids.extend(folder.processes()?);
+            Ok(())
+        })?;
+        Ok(pids)
+    }
+
+    /// Stops all processes in the group, and returns when they are: fails after `patience`, and they run on then.
+    pub fn freeze(&self, patience: Duration) -> Result<(), Error> {
+        self.folder.write("cgroup.freeze", "1")?;
+        if self.folder.wait_for("frozen", "1", patience)? {
+            return Ok(());
+        }
+        self.folder.write("cgroup.freeze", "0")?;
+        Err(self.late("did not freeze", patience))
+    }
+
+    /// Lets the processes go on, and returns when they do.
+    pub fn thaw(&self, patience: Duration) -> Result<(), Error> {
+        self.folder.write("cgroup.freeze", "0")?;
+        if self.folder.wait_for("frozen", "0", patience)? { Ok(()) } else { Err(self.late("did not thaw", patience)) }
+    }
+
+    /// Kills every process in the group and below it, also frozen ones, also such as fork meanwhile. They may take a moment
+    /// to be gone: [`remove`](Self::remove) waits for that.
+    pub fn kill(&self) -> Result<(), Error> {
+        match self.folder.write("cgroup.kill", "1") {
+            Ok(()) => Ok(()),
+            // Linux before 5.14 has no such file, and a threaded group no such operation.
+            Err(_) => self.kill_one_by_one(),
+        }
+    }
+
+    /// Frozen, no process can fork, and no pid that was read can end and be used again. SIGKILL thaws whom it hits.
+    fn kill_one_by_one(&self) -> Result<(), Error> {
+        // Without the certainty, then: the loop below goes on until nobody is left.
+        drop(self.freeze(Duration::from_secs(1)));
+        for _ in 0..16 {
+            let pids = self.processes()?;
+            if pids.is_empty() {
+                break;
+            }
+            for pid in pids {
+                // One that has ended, or that this pid namespace does not see, cannot be killed from here.
+                if let Ok(pidfd) = open_pidfd(pid) {
+                    drop(signal_pidfd(pidfd.as_fd(), libc::SIGKILL));
+                }
+            }
+        }
+        Ok(self.folder.write("cgroup.freeze", "0")?)
+    }
+
+    /// Whether the kernel has killed a process of the group because of its limit of memory; `false` without that limit.
+    pub fn oom_killed(&self) -> Result<bool, Error> {
+        match self.folder.read("memory.events") {
+            Ok(text) => Ok(number(&text, "oom_kill").is_some_and(|count| count != "0")),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes the group, and those that the container has made in it, when the last process has left: fails with who is in
+    /// it after `patience`. Fine if it is gone.
+    ///
+    /// A group below that belongs to one of the user's subordinate ids can only be removed from within the user's namespace.
+    pub fn remove(&self, patience: Duration) -> Result<(), Error> {
+        match self.folder.wait_for("populated", "0", patience) {
+            Ok(true) => {}
+            Ok(false) => return Err(self.late("did not end", patience)),
+            Err(error) if is_gone(&error) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        remove_children(&self.folder)?;
+        match crate::sys::fs::remove_dir(self.folder.path()) {
+            Err(error) if is_gone(&error) => Ok(()),
+            // Somebody has joined it since.
+            Err(error) if error.source.raw_os_error() == Some(libc::EBUSY) => {
+                Err(Error::InUse { group: self.path.clone() })
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn late(&self, what: &'static str, patience: Duration) -> Error {
+        Error::Late { group: self.path.clone(), what, seconds: patience.as_secs() }
+    }
+}
+
+/// ENODEV is the answer of a group's file that was opened before the group was removed.
+fn is_gone(error: &PathError) -> bool {
+    error.is_not_found() || error.source.raw_os_error() == Some(libc::ENODEV)
+}
+
+/// Visits a group and all below it, deepest last; one that goes meanwhile is left out.
+fn for_each(folder: &Folder, visit: &mut impl FnMut(&Folder) -> Result<(), PathError>) -> Result<(), PathError> {
+    match visit(folder) {
+        Err(error) if is_gone(&error) => return Ok(()),
+        other => other?,
+    }
+    for name in folder.children()? {
+        match folder.child(&name) {
+            Ok(child) => for_each(&child, visit)?,
+            Err(error) if is_gone(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn remove_children(folder: &Folder) -> Result<(), PathError> {
+    for name in folder.children()? {
+        match folder.child(&name).and_then(|child| remove_children(&child)).and_then(|()| folder.remove(&name)) {
+            Err(error) if is_gone(&error) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}

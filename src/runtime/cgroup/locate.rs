@@ -1,0 +1,190 @@
+//! Where cgroup v2 is mounted, which group this process is in, and whether that group has been delegated to its user.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Access;
+
+use super::folder::Folder;
+use super::{Error, Own, SUPERVISOR};
+use crate::sys::fs::{self, PathError};
+
+/// `CGROUP2_SUPER_MAGIC` of linux/magic.h.
+const CGROUP2: i64 = 0x6367_7270;
+
+/// Where distributions mount it: alone, and beside version 1.
+const USUAL: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+
+/// A mount of cgroup v2.
+#[derive(Debug, PartialEq, Eq)]
+struct Mount {
+    /// The group that is at its top; `/` unless only a part is mounted.
+    top: String,
+    point: PathBuf,
+}
+
+/// Finds this process' own group, if it is delegated to this user.
+pub(super) fn own() -> Result<Option<Own>, Error> {
+    let text = fs::read_to_string("/proc/self/cgroup")?;
+    let Some(group) = own_group(&text) else { return Ok(None) };
+    let Some((mount, path)) = place(group)? else { return Ok(None) };
+    let has_manager = fs::metadata("/run/systemd/system").is_ok();
+    // rc may have moved itself, or the process that started it, to a leaf of the group that was delegated.
+    let parent = path.strip_suffix(SUPERVISOR).and_then(|parent| parent.strip_suffix('/'));
+    for path in parent.map(|parent| if parent.is_empty() { "/" } else { parent }).into_iter().chain([path.as_str()]) {
+        if has_manager && !is_marked(&mount, path) {
+            continue;
+        }
+        let folder = Folder::open(below(&mount, path))?;
+        if is_writable(&folder) {
+            return Ok(Some(Own { folder, path: path.to_owned() }));
+        }
+    }
+    Ok(None)
+}
+
+/// Opens the group `path`, which is relative to the mount; `None` if there is no such group.
+pub(super) fn open(path: &str) -> Result<Option<Folder>, Error> {
+    if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
+        return Err(Error::Invalid { what: "path of a cgroup", value: path.to_owned() });
+    }
+    for point in usual().map(PathBuf::from).chain(other_mounts()?.into_iter().map(|mount| mount.point)) {
+        match Folder::open(below(&point, path)) {
+            Ok(folder) => return Ok(Some(folder)),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
+/// The mount that shows `group`, and the group's path beneath it.
+fn place(group: &str) -> Result<Option<(PathBuf, String)>, PathError> {
+    for point in usual() {
+        let point = PathBuf::from(point);
+        if rustix::fs::access(below(&point, group), Access::EXISTS).is_ok() {
+            return Ok(Some((point, group.to_owned())));
+        }
+    }
+    Ok(other_mounts()?.into_iter().find_map(|mount| {
+        let path = beneath(group, &mount.top)?;
+        rustix::fs::access(below(&mount.point, &path), Access::EXISTS).ok()?;
+        Some((mount.point, path))
+    }))
+}
+
+fn usual() -> impl Iterator<Item = &'static str> {
+    USUAL.into_iter().filter(|path| rustix::fs::statfs(*path).is_ok_and(|at| at.f_type == CGROUP2))
+}
+
+fn other_mounts() -> Result<Vec<Mount>, PathError> {
+    Ok(fs::read_to_string("/proc/self/mountinfo")?.lines().filter_map(mount).collect())
+}
+
+fn below(mount: &Path, group: &str) -> PathBuf {
+    mount.join(group.trim_start_matches('/'))
+}
+
+/// The group of version 2 in `/proc/self/cgroup`; `None` where there is none, and for one outside our cgroup namespace or
+/// removed, in which nothing can be made.
+fn own_group(text: &str) -> Option<&str> {
+    let group = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    (group.starts_with('/') && !group.starts_with("/..") && !group.ends_with(" (deleted)")).then_some(group)
+}
+
+/// The path of `group` in a mount whose top is the group `top`.
+fn beneath(group: &str, top: &str) -> Option<String> {
+    let rest = if top == "/" { group } else { group.strip_prefix(top)? };
+    match rest {
+        "" => Some("/".to_owned()),
+        rest => rest.starts_with('/').then(|| rest.to_owned()),
+    }
+}
+
+/// A line of mountinfo, if it is one of cgroup v2. Source: proc_pid_mountinfo(5).
+fn mount(line: &str) -> Option<Mount> {
+    let (left, right) = line.split_once(" - ")?;
+    if right.split(' ').next() != Some("cgroup2") {
+        return None;
+    }
+    let mut fields = left.split(' ').skip(3);
+    Some(Mount { top: unescape(fields.next()?), point: unescape(fields.next()?).into() })
+}
+
+/// mountinfo has space, tab, newline and backslash as `\040`.
+fn unescape(field: &str) -> String {
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .into_iter()
+        .fold(field.to_owned(), |text, (code, plain)| text.replace(code, plain))
+}
+
+/// Whether the service manager has marked the group, or one above it within the same unit, as delegated.
+///
+/// A group with a unit's name must bear the mark itself: the user's manager owns everything below `user@UID.service`, marked
+/// and writable as that is, and would not expect groups of ours in a terminal's scope. Source: systemd's
+/// CGROUP_DELEGATION.md; systemd.resource-control(5), `Delegate=`.
+fn is_marked(mount: &Path, mut path: &str) -> bool {
+    let privileged = rustix::process::geteuid().is_root();
+    loop {
+        let folder = below(mount, path);
+        let has = |name: &str| {
+            let mut value = [0; 2];
+            matches!(rustix::fs::getxattr(&folder, name, &mut value), Ok(1)) && value[0] == b'1'
+        };
+        if has("user.delegate") || (privileged && has("trusted.delegate")) {
+            return true;
+        }
+        let Some((parent, name)) = path.rsplit_once('/') else { return false };
+        let is_unit = [".service", ".scope", ".slice"].iter().any(|kind| name.ends_with(kind));
+        if is_unit || parent.is_empty() {
+            return false;
+        }
+        path = parent;
+    }
+}
+
+/// Whether this user may make groups in it, put processes there, and hand controllers down.
+fn is_writable(folder: &Folder) -> bool {
+    [".", "cgroup.procs", "cgroup.subtree_control"]
+        .iter()
+        .all(|name| rustix::fs::accessat(folder.fd(), *name, Access::WRITE_OK, rustix::fs::AtFlags::empty()).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_group_of_version_2_is_found_beside_those_of_version_1() {
+        for (text, expected) in [
+            ("0::/user.slice/a.scope\n", Some("/user.slice/a.scope")),
+            ("9:name=systemd:/\n4:memory:/x\n0::/\n", Some("/")),
+            ("4:memory:/x\n", None),
+            ("0::/../../other\n", None),
+            ("0::/a (deleted)\n", None),
+        ] {
+            assert_eq!(own_group(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn mounts_are_read_from_mountinfo() {
+        let line = r"41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw";
+        assert_eq!(mount(line), Some(Mount { top: "/".into(), point: "/sys/fs/cgroup/unified".into() }));
+        let line = r"41 31 0:38 /docker/x /a\040b ro shared:1 master:2 - cgroup2 none rw,nsdelegate";
+        assert_eq!(mount(line), Some(Mount { top: "/docker/x".into(), point: "/a b".into() }));
+        assert_eq!(mount("32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu"), None);
+    }
+
+    #[test]
+    fn a_group_s_path_is_relative_to_what_is_mounted() {
+        for (group, top, expected) in [
+            ("/a/b", "/", Some("/a/b")),
+            ("/a/b", "/a", Some("/b")),
+            ("/a", "/a", Some("/")),
+            ("/ab", "/a", None),
+            ("/c", "/a", None),
+        ] {
+            assert_eq!(beneath(group, top).as_deref(), expected, "{group} {top}");
+        }
+    }
+}
