@@ -1,6 +1,7 @@
 //! What `ps`, `inspect`, `info` and `version` show, as pure functions from rc's records to podman's shapes.
 
 mod image;
+mod info;
 mod inspect;
 mod ps;
 mod version;
@@ -11,6 +12,7 @@ use crate::plan::ContainerConfig;
 use crate::types::PortMapping;
 
 pub use image::{ImageInspect, image};
+pub use info::{Info, info_lines};
 pub use inspect::{Place, container};
 pub use ps::{PS_COLUMNS, PsRow};
 pub use version::{Version, version};

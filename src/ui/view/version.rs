@@ -5,14 +5,14 @@ use serde::Serialize;
 /// One side of `version`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Side {
+pub(super) struct Side {
     #[serde(rename = "APIVersion")]
     api_version: &'static str,
-    version: &'static str,
+    pub(super) version: &'static str,
     git_commit: &'static str,
     os: &'static str,
     os_arch: String,
-    arch: &'static str,
+    pub(super) arch: &'static str,
 }
 
 /// What `version` shows. rc has no server; templates ask for one all the same (`{{.Server.APIVersion}}` decides in dev
@@ -30,21 +30,24 @@ const API_VERSION: &str = "1.41";
 
 /// This program.
 pub fn version() -> Version {
+    Version { client: side(), server: None }
+}
+
+pub(super) fn side() -> Side {
     // Go's words for the machine, which tools compare.
     let arch = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
         other => other,
     };
-    let client = Side {
+    Side {
         api_version: API_VERSION,
         version: env!("CARGO_PKG_VERSION"),
         git_commit: option_env!("RC_GIT_COMMIT").unwrap_or(""),
         os: "linux",
         os_arch: format!("linux/{arch}"),
         arch,
-    };
-    Version { client, server: None }
+    }
 }
 
 impl Version {

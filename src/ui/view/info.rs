@@ -1,0 +1,291 @@
+//! `info`: the machine, the store and the settings, with podman's names.
+
+use serde_json::{Map, Value, json};
+
+use super::version::{self, Side};
+use crate::settings;
+
+/// A line of an id map: first id in the container, first on the host, how many.
+type Extent = (u32, u32, u32);
+
+/// What there is to tell; gathered by `cmd::info`.
+#[derive(Debug, Default)]
+pub struct Info {
+    /// Controllers that rc may use for a container's limits; empty: none is delegated.
+    pub cgroup_controllers: Vec<String>,
+    /// How a container gets a cgroup of its own: `cgroupfs` in a delegated one, `systemd` by a scope, `none`.
+    pub cgroup_manager: &'static str,
+    /// `v2`; anything else is not supported.
+    pub cgroup_version: &'static str,
+    /// Processors that rc may use.
+    pub cpus: usize,
+    /// `ID`, `VERSION_ID` and `VERSION_CODENAME` of os-release(5).
+    pub distribution: [String; 3],
+    /// The host's name.
+    pub hostname: String,
+    /// The map of users.
+    pub uid_map: Vec<Extent>,
+    /// The map of groups.
+    pub gid_map: Vec<Extent>,
+    /// Why only one id is mapped, if that is so, and what would change it.
+    pub single_id: Option<String>,
+    /// The kernel's release.
+    pub kernel: String,
+    /// Bytes of memory: free, in all; then of swap: free, in all.
+    pub memory: [u64; 4],
+    /// The network of a container that names none.
+    pub network: &'static str,
+    /// Seconds since boot.
+    pub uptime: u64,
+    /// Helper programs and where they are; `None`: not found.
+    pub helpers: Vec<(&'static str, Option<String>)>,
+    /// The storage driver, and why this one.
+    pub storage: (String, String),
+    /// Where the store is, the runtime folder, the volumes and the user's configuration file.
+    pub folders: [String; 4],
+    /// Bytes of the store's file system, and those in use.
+    pub disk: [u64; 2],
+    /// Containers: in all, running, paused, not running.
+    pub containers: [usize; 4],
+    /// Images.
+    pub images: usize,
+    /// Every setting with its origin.
+    pub settings: Vec<settings::Entry>,
+}
+
+impl Info {
+    /// What `info` shows, for people and as JSON.
+    pub fn json(&self) -> Value {
+        let side = version::side();
+        json!({
+            "host": self.host(&side),
+            "store": self.store(),
+            "registries": {},
+            "plugins": {
+                "volume": ["local"],
+                "network": ["none", "host", "slirp4netns", "pasta"],
+                "log": ["k8s-file", "none", "passthrough"],
+                "authorization": null,
+            },
+            "settings": self.settings.iter().map(|entry| (entry.key.to_owned(), json!({
+                "value": entry.value,
+                "origin": entry.origin.to_string(),
+            }))).collect::<Map<_, _>>(),
+            "version": side,
+        })
+    }
+
+    fn host(&self, side: &Side) -> Value {
+        let extents = |map: &[Extent]| -> Vec<Value> {
+            map.iter()
+                .map(|(container, host, size)| json!({ "container_id": container, "host_id": host, "size": size }))
+                .collect()
+        };
+        let [mem_free, mem_total, swap_free, swap_total] = self.memory;
+        let [distribution, release, codename] = &self.distribution;
+        json!({
+            "arch": side.arch,
+            "cgroupManager": self.cgroup_manager,
+            "cgroupVersion": self.cgroup_version,
+            "cgroupControllers": self.cgroup_controllers,
+            "cpus": self.cpus,
+            "distribution": { "distribution": distribution, "version": release, "codename": codename },
+            "eventLogger": "file",
+            "helpers": self.helpers.iter().map(|(name, path)| ((*name).to_owned(), json!(path))).collect::<Map<_, _>>(),
+            "hostname": self.hostname,
+            "idMappings": { "gidmap": extents(&self.gid_map), "uidmap": extents(&self.uid_map) },
+            "idMappingNote": self.single_id.as_deref().unwrap_or(""),
+            "kernel": self.kernel,
+            "logDriver": "k8s-file",
+            "memFree": mem_free,
+            "memTotal": mem_total,
+            "networkBackend": self.network,
+            "ociRuntime": { "name": "rc", "package": "", "path": "", "version": side.version },
+            "os": "linux",
+            "serviceIsRemote": false,
+            "security": {
+                "apparmorEnabled": false,
+                "capabilities": crate::plan::DEFAULT_CAPABILITIES.join(","),
+                "rootless": true,
+                "seccompEnabled": true,
+                "seccompProfilePath": "",
+                "selinuxEnabled": false,
+            },
+            "swapFree": swap_free,
+            "swapTotal": swap_total,
+            "uptime": uptime(self.uptime),
+            "linkmode": "static",
+        })
+    }
+
+    fn store(&self) -> Value {
+        let [root, run, volumes, config] = &self.folders;
+        let [allocated, used] = self.disk;
+        let [number, running, paused, stopped] = self.containers;
+        json!({
+            "configFile": config,
+            "containerStore": { "number": number, "paused": paused, "running": running, "stopped": stopped },
+            "graphDriverName": self.storage.0,
+            "graphDriverNote": self.storage.1,
+            "graphOptions": {},
+            "graphRoot": root,
+            "graphRootAllocated": allocated,
+            "graphRootUsed": used,
+            "graphStatus": {},
+            "imageStore": { "number": self.images },
+            "runRoot": run,
+            "volumePath": volumes,
+        })
+    }
+
+    /// What templates see: the names of podman's Go fields (`.Host.Arch`), and docker's at the top (`.OSType`).
+    pub fn fields(&self) -> Value {
+        let side = version::side();
+        let mut fields = go_names(self.json());
+        let [number, running, paused, stopped] = self.containers;
+        let docker = json!({
+            "Architecture": std::env::consts::ARCH,
+            "CgroupDriver": self.cgroup_manager,
+            "CgroupVersion": self.cgroup_version.trim_start_matches('v'),
+            "Containers": number,
+            "ContainersPaused": paused,
+            "ContainersRunning": running,
+            "ContainersStopped": stopped,
+            "DockerRootDir": self.folders[0],
+            "Driver": self.storage.0,
+            "Images": self.images,
+            "KernelVersion": self.kernel,
+            "LoggingDriver": "k8s-file",
+            "MemTotal": self.memory[1],
+            "NCPU": self.cpus,
+            "Name": self.hostname,
+            "OSType": "linux",
+            "OperatingSystem": self.distribution[0],
+            "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"],
+            "ServerVersion": side.version,
+        });
+        if let (Value::Object(fields), Value::Object(docker)) = (&mut fields, docker) {
+            fields.extend(docker);
+        }
+        fields
+    }
+}
+
+/// podman's form: hours, minutes and seconds.
+fn uptime(seconds: u64) -> String {
+    format!("{}h {}m {}.00s", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// The Go fields behind podman's JSON names. Source: podman `libpod/define/info.go`.
+const GO_NAMES: [(&str, &str); 12] = [
+    ("apparmorEnabled", "AppArmorEnabled"),
+    ("capabilities", "DefaultCapabilities"),
+    ("cgroupControllers", "CgroupControllers"),
+    ("cgroupVersion", "CgroupsVersion"),
+    ("cpus", "CPUs"),
+    ("gidmap", "GIDMap"),
+    ("idMappings", "IDMappings"),
+    ("ociRuntime", "OCIRuntime"),
+    ("os", "OS"),
+    ("seccompEnabled", "SECCOMPEnabled"),
+    ("selinuxEnabled", "SELinuxEnabled"),
+    ("uidmap", "UIDMap"),
+];
+
+fn go_names(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (go_name(&name), go_names(value))).collect::<Map<_, _>>().into()
+        }
+        Value::Array(items) => items.into_iter().map(go_names).collect(),
+        other => other,
+    }
+}
+
+fn go_name(name: &str) -> String {
+    if let Some((_, go)) = GO_NAMES.iter().find(|(json, _)| *json == name) {
+        return (*go).to_owned();
+    }
+    let mut chars = name.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// An object as YAML-like lines, as `info` shows it to people.
+pub fn info_lines(value: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Value::Object(fields) = value {
+        push_fields(&mut lines, fields, 0);
+    }
+    lines
+}
+
+fn push_fields(lines: &mut Vec<String>, fields: &Map<String, Value>, depth: usize) {
+    let indent = "  ".repeat(depth);
+    for (name, value) in fields {
+        match value {
+            Value::Object(inner) if !inner.is_empty() => {
+                lines.push(format!("{indent}{name}:"));
+                push_fields(lines, inner, depth + 1);
+            }
+            Value::Array(items) if !items.is_empty() => {
+                lines.push(format!("{indent}{name}:"));
+                lines.extend(items.iter().map(|item| format!("{indent}- {}", scalar(item))));
+            }
+            value => lines.push(format!("{indent}{name}: {}", scalar(value))),
+        }
+    }
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) if !text.is_empty() => text.clone(),
+        Value::Object(fields) if !fields.is_empty() => {
+            fields.iter().map(|(name, value)| format!("{name} {}", scalar(value))).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Info {
+        Info {
+            cpus: 2,
+            cgroup_version: "v2",
+            uid_map: vec![(0, 1000, 1), (1, 100_000, 65536)],
+            containers: [3, 1, 0, 2],
+            folders: ["/s".to_owned(), "/r".to_owned(), "/s/volumes".to_owned(), "/c".to_owned()],
+            uptime: 1486,
+            ..Info::default()
+        }
+    }
+
+    #[test]
+    fn templates_see_the_names_of_podman_and_docker() {
+        let fields = sample().fields();
+        for (path, expected) in [
+            ("/Host/CPUs", json!(2)),
+            ("/Host/CgroupsVersion", json!("v2")),
+            ("/Host/Security/Rootless", json!(true)),
+            ("/Host/IDMappings/UIDMap/1/Size", json!(65536)),
+            ("/Host/Uptime", json!("0h 24m 46.00s")),
+            ("/Store/GraphRoot", json!("/s")),
+            ("/Store/ContainerStore/Stopped", json!(2)),
+            ("/Version/Version", json!(env!("CARGO_PKG_VERSION"))),
+            ("/OSType", json!("linux")),
+            ("/NCPU", json!(2)),
+        ] {
+            assert_eq!(fields.pointer(path), Some(&expected), "{path}");
+        }
+        let shown = sample().json();
+        assert_eq!(shown.pointer("/host/idMappings/uidmap/0/host_id"), Some(&json!(1000)));
+    }
+
+    #[test]
+    fn people_see_indented_lines() {
+        let value = json!({ "host": { "cpus": 2, "map": [{ "a": 1, "b": "x" }], "none": [], "empty": "" } });
+        assert_eq!(info_lines(&value), ["host:", "  cpus: 2", "  map:", "  - a 1, b x", "  none: []", "  empty: \"\""]);
+    }
+}
