@@ -26,7 +26,9 @@ mod index;
 pub mod layer;
 mod remove;
 mod stage;
+mod sweep;
 pub mod tar;
+pub mod volumes;
 
 use std::path::{Path, PathBuf};
 
@@ -38,6 +40,7 @@ pub use hash::Hasher;
 pub use index::{IndexEntry, REF_NAME};
 pub use layer::{Ownership, Target};
 pub use remove::remove_tree;
+pub use sweep::Reachable;
 
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::FileLock;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Descriptor, Error, Store};
 use crate::sys::fs::{self, Durability};
+use crate::sys::lock::FileLock;
 use crate::types::{Digest, ImageReference};
 
 /// The annotation that holds an image's name. Source: image-spec annotations.md.
@@ -99,11 +100,16 @@ impl Store {
 
     /// Takes a name away; the image stays, without a name if it was the last. Returns whether the name was there.
     pub fn untag(&self, reference: &ImageReference) -> Result<bool, Error> {
-        let wanted = reference.to_string();
+        self.untag_locked(std::slice::from_ref(reference), &self.lock_exclusive()?)
+    }
+
+    /// As `untag`, for several names, by a caller that holds the store's lock.
+    pub fn untag_locked(&self, references: &[ImageReference], _lock: &FileLock) -> Result<bool, Error> {
+        let wanted: Vec<_> = references.iter().map(ToString::to_string).collect();
         let mut found = false;
-        self.change_index(|manifests| {
+        self.change_index_locked(|manifests| {
             for entry in manifests.iter_mut() {
-                if entry.annotations.get(REF_NAME) == Some(&wanted) {
+                if entry.annotations.get(REF_NAME).is_some_and(|name| wanted.contains(name)) {
                     entry.annotations.remove(REF_NAME);
                     found = true;
                 }
@@ -111,6 +117,11 @@ impl Store {
             drop_needless(manifests);
         })?;
         Ok(found)
+    }
+
+    /// Takes an image out of index.json with all its names, by a caller that holds the store's lock.
+    pub fn forget(&self, manifest: &Digest, _lock: &FileLock) -> Result<(), Error> {
+        self.change_index_locked(|manifests| manifests.retain(|entry| entry.digest != *manifest))
     }
 
     /// The names of the image whose manifest has this digest.
@@ -125,8 +136,7 @@ impl Store {
         self.change_index_locked(change)
     }
 
-    /// Changes index.json as one step; the caller holds the store's lock.
-    pub(super) fn change_index_locked(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<(), Error> {
+    fn change_index_locked(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<(), Error> {
         let bytes = fs::read_limited(self.index_path(), LIMIT)?;
         let mut index: Index = serde_json::from_slice(&bytes).map_err(|source| self.bad_index(source))?;
         let before = index.manifests.clone();

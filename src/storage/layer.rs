@@ -201,7 +201,7 @@ impl Store {
     }
 }
 
-fn folder_name(diff_id: &Digest) -> String {
+pub(super) fn folder_name(diff_id: &Digest) -> String {
     format!("{}-{}", diff_id.algorithm().as_str(), diff_id.hex())
 }
 

@@ -42,7 +42,11 @@ impl Removal<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        let folder = open_folder(parent, name)?;
+        // Two may clear the same trash.
+        let folder = match open_folder(parent, name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
         if depth == DEPTH {
             return self.move_up(parent, name);
         }

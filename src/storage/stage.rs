@@ -79,7 +79,8 @@ pub(super) fn new_folder(tmp: &Path, kind: &str) -> Result<(PathBuf, File), Path
     }
 }
 
-fn unique(kind: &str) -> String {
+/// A name that no other thread or process here uses now.
+pub(super) fn unique(kind: &str) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     format!("{kind}-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
 }

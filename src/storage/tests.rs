@@ -121,3 +121,40 @@ fn names_move_and_leave_an_unnamed_image() {
     let names: Vec<_> = store.index().expect("reads").into_iter().map(|e| (e.reference, e.manifest.digest)).collect();
     assert_eq!(names, [(None, one.digest), (None, two.digest)]);
 }
+
+#[test]
+fn the_sweeper_takes_what_the_dead_left_and_nothing_else() {
+    let (_home, store) = store();
+    let digest = Hasher::sha256(b"hello");
+    let writer = store.begin_blob(&digest, 5).expect("begins").expect("not there");
+    let (_, _held) = stage::new_folder(&store.tmp(), "layer").expect("made");
+    let (dead, lock) = stage::new_folder(&store.tmp(), "layer").expect("made");
+    fs::create_dir(dead.join("fs")).expect("made");
+    drop(lock);
+    fs::create_dir_all(store.trash().join("a/b/c")).expect("made");
+    assert_eq!(store.sweep().expect("sweeps"), 0);
+    assert_eq!(entries(&store.tmp()).len(), 2);
+    assert_eq!(entries(&store.trash()), [""; 0]);
+    drop(writer);
+    store.sweep().expect("sweeps");
+    assert_eq!(entries(&store.tmp()).len(), 1);
+}
+
+#[test]
+fn garbage_is_what_nothing_refers_to_and_nobody_brings_in() {
+    let (_home, store) = store();
+    let (kept, garbage) = (store.put_blob(b"kept").expect("put"), store.put_blob(b"garbage").expect("put"));
+    for digest in [&kept, &garbage] {
+        fs::create_dir_all(store.layer_path("map", digest).join("fs")).expect("made");
+    }
+    let only = std::collections::BTreeSet::from([kept.clone()]);
+    let reachable = Reachable { blobs: only.clone(), layers: only };
+    let lock = store.lock_exclusive().expect("locks");
+    let ingest = store.begin_ingest().expect("locks");
+    assert!(!store.collect(&reachable, &lock).expect("waits"));
+    drop(ingest);
+    assert!(store.collect(&reachable, &lock).expect("collects"));
+    assert!(store.has_blob(&kept).expect("looks") && store.has_layer("map", &kept).expect("looks"));
+    assert!(!store.has_blob(&garbage).expect("looks") && !store.has_layer("map", &garbage).expect("looks"));
+    assert_eq!(entries(&store.trash()).len(), 1);
+}

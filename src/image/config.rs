@@ -1,0 +1,124 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::types::Digest;
+
+/// An image's configuration, as far as rc gives it a meaning. Docker writes `null` where a list is empty.
+///
+/// Source: image-spec config.md.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// When the image was made, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// Who made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// As Go's GOARCH.
+    #[serde(default)]
+    pub architecture: String,
+    /// As `v8`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// As Go's GOOS.
+    #[serde(default)]
+    pub os: String,
+    /// What containers get from it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub config: Settings,
+    /// The layers.
+    pub rootfs: RootFs,
+    /// How each layer came about.
+    #[serde(default, deserialize_with = "or_default")]
+    pub history: Vec<History>,
+}
+
+/// What containers get from an image.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Settings {
+    /// `USER`.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub user: String,
+    /// The keys are `80/tcp`.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub exposed_ports: BTreeMap<String, Value>,
+    /// `NAME=value`.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
+    /// The entry point.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub entrypoint: Vec<String>,
+    /// The command.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub cmd: Vec<String>,
+    /// The keys are paths.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<String, Value>,
+    /// The working directory.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub working_dir: String,
+    /// Labels.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// As `SIGTERM`.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub stop_signal: String,
+}
+
+/// The layers of an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootFs {
+    /// `layers`.
+    #[serde(default, rename = "type")]
+    pub kind: String,
+    /// The digests of the uncompressed layers, lowest first.
+    #[serde(default, deserialize_with = "or_default")]
+    pub diff_ids: Vec<Digest>,
+}
+
+/// How a layer, or a change of the configuration, came about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct History {
+    /// When, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// By which instruction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
+    /// A remark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// No layer came of it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub empty_layer: bool,
+}
+
+fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_is_empty_and_what_is_empty_is_left_out() {
+        let text = r#"{"architecture":"amd64","os":"linux","config":{"Env":null,"Cmd":["sh"],"Labels":null},"rootfs":{"type":"layers","diff_ids":null},"history":null}"#;
+        let config: Config = serde_json::from_str(text).expect("parses");
+        assert_eq!(config.config.cmd, ["sh"]);
+        let text = serde_json::to_string(&config).expect("writes");
+        assert_eq!(
+            text,
+            r#"{"architecture":"amd64","os":"linux","config":{"Cmd":["sh"]},"rootfs":{"type":"layers","diff_ids":[]},"history":[]}"#
+        );
+        assert!(serde_json::from_str::<Config>(r#"{"config":null,"rootfs":{}}"#).is_ok());
+    }
+}

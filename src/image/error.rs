@@ -1,0 +1,125 @@
+use std::path::PathBuf;
+
+use crate::registry::manifest::Fault;
+use crate::storage;
+use crate::sys::fs::{PathError, plain};
+use crate::types::{Digest, ImageReference, Invalid};
+
+/// Why something could not be done with an image.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// A file of the user's.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A value is not what it has to be.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// No image has this name or id.
+    #[error("no image `{}` here", .name.escape_debug())]
+    NotFound {
+        /// What was asked for.
+        name: String,
+    },
+    /// Several images have an id that begins so.
+    #[error("`{prefix}` begins the ids of several images")]
+    Ambiguous {
+        /// What was asked for.
+        prefix: String,
+    },
+    /// An image in the store is damaged.
+    #[error("image `{manifest}` is damaged: {source}")]
+    Damaged {
+        /// The digest of its manifest.
+        manifest: Digest,
+        /// What is wrong.
+        source: Box<Fault>,
+    },
+    /// An image is still in use.
+    #[error("image `{}` is in use by container `{container}`", .name.escape_debug())]
+    InUse {
+        /// The image, as it was named.
+        name: String,
+        /// A container that uses it.
+        container: String,
+    },
+    /// An image was to be removed by its id, and has several names.
+    #[error("image `{}` has several names: {}", .id.short(), .names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    SeveralNames {
+        /// The id.
+        id: Digest,
+        /// Its names.
+        names: Vec<ImageReference>,
+    },
+    /// An archive could not be read.
+    #[error("cannot read the archive: {}", plain(.source))]
+    Read {
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An archive could not be written.
+    #[error("cannot write the archive: {}", plain(.source))]
+    Write {
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The outer archive is no tar archive, or damaged.
+    #[error(transparent)]
+    Tar(#[from] storage::tar::Error),
+    /// An archive holds no image that rc knows.
+    #[error(
+        "the archive holds no image: it has neither `manifest.json` (docker-archive) nor `index.json` (oci-archive)"
+    )]
+    NoImage,
+    /// A file that an archive names is not in it.
+    #[error("the archive has no file `{}`, which its `{document}` names", .name.escape_debug())]
+    Missing {
+        /// The file.
+        name: String,
+        /// What names it.
+        document: &'static str,
+    },
+    /// A document in an archive is refused.
+    #[error("the archive's image is refused: {source}")]
+    Refused {
+        /// Why.
+        source: Box<Fault>,
+    },
+    /// A document in an archive does not parse, or is too large.
+    #[error("the archive's `{}` is damaged: {reason}", .name.escape_debug())]
+    Document {
+        /// The file.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// `save` was asked for a folder where there is something.
+    #[error("`{}` exists already", .path.display())]
+    Exists {
+        /// The path.
+        path: PathBuf,
+    },
+    /// `--change` has an instruction that it cannot have.
+    #[error("`--change` cannot take `{}`: {reason}", .instruction.escape_debug())]
+    Change {
+        /// The instruction.
+        instruction: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Storage(error) => error.hint(),
+            Self::SeveralNames { .. } => Some("remove one of the names, or all with `--force`".to_owned()),
+            Self::InUse { container, .. } => Some(format!("remove the container first: `rc rm {container}`")),
+            Self::Damaged { .. } => Some("pull it again".to_owned()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Images in the store: found by name, digest or id; listed, tagged, removed; their layers made ready.
+
+mod remove;
+
+use std::path::PathBuf;
+
+pub use remove::{InUse, Removal, Removed};
+
+use super::{Config, Error};
+use crate::plan::{ImageDefaults, ImageSource};
+use crate::registry::manifest::{Fault, Kind};
+use crate::storage::{self, Descriptor, IndexEntry, MANIFEST_LIMIT, Store, Target};
+use crate::types::{Digest, ImageReference};
+
+/// An image of the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalImage {
+    /// Its id: the digest of its configuration.
+    pub id: Digest,
+    /// Its manifest.
+    pub manifest: Descriptor,
+    /// The name by which it was found, if it was by one.
+    pub reference: Option<ImageReference>,
+    /// All its names.
+    pub names: Vec<ImageReference>,
+    /// The digests of multi-platform indexes by which it was pulled.
+    pub indexes: Vec<Digest>,
+    /// Its configuration.
+    pub config: Config,
+    /// Its layers, lowest first.
+    pub layers: Vec<Layer>,
+}
+
+/// A layer of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Media type, digest and bytes of the blob.
+    pub blob: Descriptor,
+    /// The digest of its content, uncompressed.
+    pub diff_id: Digest,
+}
+
+/// Finds an image: by its name, completed as docker does it; by `NAME@DIGEST`; by its id or the beginning of one. A name wins
+/// over an id. A short name that is not found under `docker.io` is looked for under `localhost`, where podman keeps what was
+/// made here.
+///
+/// Reads index.json, the manifest and the configuration, and checks the digests of the last two.
+pub fn find(store: &Store, name_or_id: &str) -> Result<LocalImage, Error> {
+    find_in(store, &store.index()?, name_or_id)
+}
+
+fn find_in(store: &Store, index: &[IndexEntry], name_or_id: &str) -> Result<LocalImage, Error> {
+    if let Some((entry, reference)) = find_name(index, name_or_id) {
+        return read(store, index, &entry.manifest, Some(reference));
+    }
+    let not_found = || Error::NotFound { name: name_or_id.to_owned() };
+    let prefix = name_or_id.strip_prefix("sha256:").unwrap_or(name_or_id);
+    let is_hex =
+        !prefix.is_empty() && prefix.len() <= 64 && prefix.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if !is_hex {
+        return Err(not_found());
+    }
+    let mut found: Option<LocalImage> = None;
+    for manifest in unique_manifests(index) {
+        // What is damaged or was just taken away is not what was asked for.
+        let Ok(parsed) = read_manifest(store, manifest) else { continue };
+        if !parsed.config.digest.hex().starts_with(prefix) {
+            continue;
+        }
+        match &found {
+            Some(other) if other.id != parsed.config.digest => {
+                return Err(Error::Ambiguous { prefix: name_or_id.to_owned() });
+            }
+            Some(_) => {}
+            None => found = Some(read(store, index, manifest, None)?),
+        }
+    }
+    found.ok_or_else(not_found)
+}
+
+/// The entry of index.json that a name means, and the name in full.
+fn find_name<'a>(index: &'a [IndexEntry], typed: &str) -> Option<(&'a IndexEntry, ImageReference)> {
+    let wanted: ImageReference = typed.parse().ok()?;
+    let here = format!("localhost/{typed}").parse().ok().filter(|_| {
+        let first = typed.split('/').next().unwrap_or_default();
+        !(typed.contains('/') && (first.contains(['.', ':']) || first == "localhost"))
+    });
+    for wanted in std::iter::once(wanted).chain(here) {
+        let by_name = index.iter().find(|entry| entry.reference.as_ref() == Some(&wanted));
+        if let Some(entry) = by_name {
+            return Some((entry, wanted));
+        }
+        let Some(digest) = wanted.digest() else { continue };
+        let by_digest = index.iter().find(|entry| {
+            let is_same_name = entry.reference.as_ref().is_some_and(|reference| reference.name() == wanted.name());
+            is_same_name && (entry.manifest.digest == *digest || entry.index_digest().as_ref() == Some(digest))
+        });
+        if let Some(entry) = by_digest {
+            return Some((entry, wanted));
+        }
+    }
+    None
+}
+
+/// All images, in the order of index.json, and those that could not be read. An image that is taken away meanwhile is in
+/// neither list.
+pub fn list(store: &Store) -> Result<(Vec<LocalImage>, Vec<Error>), Error> {
+    let index = store.index()?;
+    let mut images = Vec::new();
+    let mut damaged = Vec::new();
+    for manifest in unique_manifests(&index) {
+        match read(store, &index, manifest, None) {
+            Ok(image) => images.push(image),
+            Err(Error::Storage(storage::Error::NoBlob { .. })) if !is_indexed(store, &manifest.digest)? => {}
+            Err(error) => damaged.push(error),
+        }
+    }
+    Ok((images, damaged))
+}
+
+fn is_indexed(store: &Store, manifest: &Digest) -> Result<bool, Error> {
+    Ok(store.index()?.iter().any(|entry| entry.manifest.digest == *manifest))
+}
+
+fn unique_manifests(index: &[IndexEntry]) -> impl Iterator<Item = &Descriptor> {
+    let mut seen = std::collections::HashSet::new();
+    index.iter().map(|entry| &entry.manifest).filter(move |manifest| seen.insert(&manifest.digest))
+}
+
+fn read_manifest(store: &Store, manifest: &Descriptor) -> Result<crate::registry::manifest::Manifest, Error> {
+    let bytes = store.read_blob(&manifest.digest, MANIFEST_LIMIT)?;
+    let damaged = |source| Error::Damaged { manifest: manifest.digest.clone(), source: Box::new(source) };
+    match Kind::parse(&bytes, &manifest.media_type).map_err(damaged)? {
+        Kind::Manifest(parsed) => Ok(parsed),
+        Kind::Index(_) => Err(damaged(Fault::Neither)),
+    }
+}
+
+fn read(
+    store: &Store,
+    index: &[IndexEntry],
+    manifest: &Descriptor,
+    reference: Option<ImageReference>,
+) -> Result<LocalImage, Error> {
+    let damaged = |source| Error::Damaged { manifest: manifest.digest.clone(), source: Box::new(source) };
+    let parsed = read_manifest(store, manifest)?;
+    let bytes = store.read_blob(&parsed.config.digest, MANIFEST_LIMIT)?;
+    let config: Config =
+        serde_json::from_slice(&bytes).map_err(|source| damaged(Fault::Json { what: "configuration", source }))?;
+    let diff_ids = &config.rootfs.diff_ids;
+    if diff_ids.len() != parsed.layers.len() {
+        return Err(damaged(Fault::LayerCount { layers: parsed.layers.len(), diff_ids: diff_ids.len() }));
+    }
+    let layers = parsed.layers.into_iter().zip(diff_ids).map(|(layer, diff_id)| Layer {
+        blob: Descriptor::new(layer.media_type, layer.digest, layer.size),
+        diff_id: diff_id.clone(),
+    });
+    let own = || index.iter().filter(|entry| entry.manifest.digest == manifest.digest);
+    Ok(LocalImage {
+        id: parsed.config.digest,
+        manifest: Descriptor::new(parsed.media_type, manifest.digest.clone(), manifest.size),
+        reference,
+        names: own().filter_map(|entry| entry.reference.clone()).collect(),
+        indexes: own().filter_map(IndexEntry::index_digest).collect(),
+        layers: layers.collect(),
+        config,
+    })
+}
+
+impl LocalImage {
+    /// The names by digest, as `inspect` and `images --digests` show them.
+    pub fn digests(&self) -> Vec<String> {
+        let mut digests = Vec::new();
+        for name in &self.names {
+            for digest in std::iter::once(&self.manifest.digest).chain(&self.indexes) {
+                let text = format!("{}@{digest}", name.name());
+                if !digests.contains(&text) {
+                    digests.push(text);
+                }
+            }
+        }
+        digests
+    }
+
+    /// Bytes of its layers: uncompressed where they are unpacked for the map, else of the blobs.
+    pub fn size(&self, store: &Store, map: &str) -> Result<u64, Error> {
+        self.layers.iter().try_fold(0_u64, |sum, layer| {
+            let size = store.layer_info(map, &layer.diff_id)?.map_or(layer.blob.size, |info| info.size);
+            Ok(sum.saturating_add(size))
+        })
+    }
+
+    /// What a container's plan takes from the image; `typed` is how it was asked for.
+    pub fn defaults(&self, typed: &str) -> ImageDefaults {
+        let settings = &self.config.config;
+        ImageDefaults {
+            source: ImageSource {
+                id: self.id.clone(),
+                manifest: self.manifest.digest.clone(),
+                reference: self.reference.as_ref().map_or_else(|| typed.to_owned(), ToString::to_string),
+                layers: self.layers.iter().map(|layer| layer.diff_id.clone()).collect(),
+                exposed_ports: settings.exposed_ports.keys().cloned().collect(),
+            },
+            entrypoint: settings.entrypoint.clone(),
+            command: settings.cmd.clone(),
+            env: settings.env.clone(),
+            user: settings.user.clone(),
+            working_dir: settings.working_dir.clone(),
+            volumes: settings.volumes.keys().cloned().collect(),
+            labels: settings.labels.clone(),
+            stop_signal: Some(settings.stop_signal.clone()).filter(|signal| !signal.is_empty()),
+        }
+    }
+}
+
+/// The folders of the image's layers, lowest first, each unpacked for `target`; one that is missing is unpacked again from
+/// its blob, for which this process has to be root of the user's namespace (or store everything as the user).
+pub fn ensure_layers(store: &Store, image: &LocalImage, target: &Target) -> Result<Vec<PathBuf>, Error> {
+    let mut folders = Vec::with_capacity(image.layers.len());
+    for layer in &image.layers {
+        if !store.has_layer(&target.map, &layer.diff_id).map_err(storage::Error::from)? {
+            store.unpack_blob(&layer.blob.digest, &layer.diff_id, target)?;
+        }
+        folders.push(store.layer_path(&target.map, &layer.diff_id).join("fs"));
+    }
+    Ok(folders)
+}
+
+/// The folders of the image's layers as `ensure_layers` gives them, if none has to be unpacked first.
+pub fn unpacked_layers(store: &Store, image: &LocalImage, map: &str) -> Result<Option<Vec<PathBuf>>, Error> {
+    for layer in &image.layers {
+        if !store.has_layer(map, &layer.diff_id).map_err(storage::Error::from)? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(image.layers.iter().map(|layer| store.layer_path(map, &layer.diff_id).join("fs")).collect()))
+}
+
+/// Gives an image one more name; whatever had the name loses it.
+pub fn tag(store: &Store, image: &LocalImage, name: &ImageReference) -> Result<(), Error> {
+    if name.tag().is_none() || name.digest().is_some() {
+        let reason = "an image is named by a tag, not by a digest";
+        return Err(crate::types::Invalid::new("image name", name.to_string(), reason).into());
+    }
+    Ok(store.tag(name, &image.manifest, image.indexes.first())?)
+}
+
+/// Takes a name from an image, which stays. Fails with `NotFound` if nothing has the name.
+pub fn untag(store: &Store, name: &str) -> Result<ImageReference, Error> {
+    let index = store.index()?;
+    let not_found = || Error::NotFound { name: name.to_owned() };
+    let (entry, _) = find_name(&index, name).ok_or_else(not_found)?;
+    let reference = entry.reference.clone().ok_or_else(not_found)?;
+    if store.untag(&reference)? { Ok(reference) } else { Err(not_found()) }
+}
+
+#[cfg(test)]
+mod tests;

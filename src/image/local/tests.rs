@@ -1,0 +1,161 @@
+use serde_json::json;
+
+use super::*;
+use crate::storage::Hasher;
+use crate::sys::fs;
+
+fn store() -> (tempfile::TempDir, Store) {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let store = Store::open(&home.path().join("store")).expect("a new store");
+    (home, store)
+}
+
+fn reference(text: &str) -> ImageReference {
+    text.parse().expect("a reference")
+}
+
+/// An image of one layer whose content is `text`, with these names. The layer is not unpacked.
+fn make(store: &Store, text: &str, names: &[&str]) -> Descriptor {
+    let layer = store.put_blob(text.as_bytes()).expect("put");
+    let config = json!({
+        "architecture": "amd64", "os": "linux",
+        "config": {"Cmd": ["sh"], "Env": ["A=b"], "ExposedPorts": {"80/tcp": {}}, "StopSignal": "SIGINT"},
+        "rootfs": {"type": "layers", "diff_ids": [layer]},
+    });
+    let config_bytes = serde_json::to_vec(&config).expect("writes");
+    let config = store.put_blob(&config_bytes).expect("put");
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": config_bytes.len()},
+        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer, "size": text.len()}],
+    });
+    let bytes = serde_json::to_vec(&manifest).expect("writes");
+    let digest = store.put_blob(&bytes).expect("put");
+    let descriptor = Descriptor::new("application/vnd.oci.image.manifest.v1+json", digest, bytes.len() as u64);
+    for name in names {
+        store.tag(&reference(name), &descriptor, None).expect("tags");
+    }
+    if names.is_empty() {
+        store.keep_unnamed(&descriptor).expect("keeps");
+    }
+    descriptor
+}
+
+#[test]
+fn images_are_found_by_name_digest_and_id() {
+    let (_home, store) = store();
+    let one = make(&store, "one", &["busybox", "localhost/mine:1"]);
+    let index = Hasher::sha256(b"index");
+    store.tag(&reference("ghcr.io/a/b:2"), &one, Some(&index)).expect("tags");
+    let two = make(&store, "two", &[]);
+    let image = find(&store, "busybox").expect("by its short name");
+    assert_eq!(image.reference, Some(reference("docker.io/library/busybox:latest")));
+    assert_eq!(image.manifest.digest, one.digest);
+    assert_eq!(image.names.len(), 3);
+    let id = image.id.to_string();
+    for name in [
+        "docker.io/library/busybox:latest",
+        "mine:1",
+        "localhost/mine:1",
+        &format!("busybox@{}", one.digest),
+        &format!("ghcr.io/a/b@{index}"),
+        &id,
+        &id[7..],
+        &id[7..20],
+    ] {
+        assert_eq!(find(&store, name).map(|image| image.id.to_string()).ok(), Some(id.clone()), "{name}");
+    }
+    assert!(image.digests().contains(&format!("ghcr.io/a/b@{index}")));
+    for name in ["nothing", "mine", "busybox:2", "", "g", "../x", &format!("other@{}", one.digest)] {
+        assert!(matches!(find(&store, name), Err(Error::NotFound { .. })), "{name}");
+    }
+    let all = list(&store).expect("lists").0;
+    assert_eq!(all.iter().map(|image| &image.manifest.digest).collect::<Vec<_>>(), [&one.digest, &two.digest]);
+    let defaults = image.defaults("busybox");
+    assert_eq!(defaults.source.exposed_ports, ["80/tcp"]);
+    assert_eq!(
+        (defaults.command, defaults.env, defaults.stop_signal),
+        (vec!["sh".into()], vec!["A=b".into()], Some("SIGINT".into()))
+    );
+}
+
+#[test]
+fn an_id_that_begins_two_images_is_refused() {
+    let (_home, store) = store();
+    // With 17 images two ids share their first digit.
+    for number in 0..17 {
+        make(&store, &number.to_string(), &[]);
+    }
+    let ids: Vec<_> = list(&store).expect("lists").0.into_iter().map(|image| image.id.hex().to_owned()).collect();
+    let twice = ids.iter().map(|id| &id[..1]).find(|first| ids.iter().filter(|id| id.starts_with(*first)).count() > 1);
+    assert!(matches!(find(&store, twice.expect("17 ids, 16 digits")), Err(Error::Ambiguous { .. })));
+}
+
+#[test]
+fn the_last_name_takes_the_image_with_it() {
+    let (_home, store) = store();
+    make(&store, "one", &["a", "b"]);
+    let image = find(&store, "a").expect("there");
+    let none = InUse::default();
+    let mut used = InUse::default();
+    used.add(&image.defaults("a").source, "web");
+    {
+        let removal = Removal::begin(&store).expect("begins");
+        let by_id = removal.remove(image.id.hex(), &none, false);
+        assert!(matches!(by_id, Err(Error::SeveralNames { .. })));
+        let removed = removal.remove("a", &used, false).expect("one of two names");
+        assert_eq!(removed, Removed { untagged: vec![reference("a")], deleted: vec![] });
+        let error = removal.remove("b", &used, true).expect_err("in use").to_string();
+        assert_eq!(error, "image `b` is in use by container `web`");
+        let removed = removal.remove("b", &none, false).expect("removes");
+        assert_eq!(removed, Removed { untagged: vec![reference("b")], deleted: vec![image.id.clone()] });
+        assert!(removal.collect(&none).expect("collects"));
+    }
+    assert_eq!(list(&store).expect("lists").0, []);
+    for digest in [&image.id, &image.manifest.digest, &image.layers[0].blob.digest] {
+        assert!(!store.has_blob(digest).expect("looks"));
+    }
+}
+
+#[test]
+fn what_two_images_share_stays_with_the_other() {
+    let (_home, store) = store();
+    make(&store, "shared", &["a"]);
+    let layer = find(&store, "a").expect("there").layers[0].blob.digest.clone();
+    make(&store, "garbage", &[]);
+    let other = find(&store, "a").expect("there");
+    tag(&store, &other, &reference("b")).expect("tags");
+    let removal = Removal::begin(&store).expect("begins");
+    removal.remove("a", &InUse::default(), false).expect("removes");
+    for image in list(&store).expect("lists").0 {
+        removal.remove_unnamed(&image, &InUse::default()).expect("removes");
+    }
+    removal.collect(&InUse::default()).expect("collects");
+    assert!(store.has_blob(&layer).expect("looks"));
+    assert_eq!(list(&store).expect("lists").0.len(), 1);
+}
+
+#[test]
+fn a_damaged_image_is_named_and_can_be_removed() {
+    let (_home, store) = store();
+    let manifest = make(&store, "one", &["a"]);
+    make(&store, "two", &["b"]);
+    fs::write(store.blob_path(&manifest.digest), "{}").expect("damaged");
+    let (images, damaged) = list(&store).expect("lists");
+    assert_eq!((images.len(), damaged.len()), (1, 1));
+    assert!(find(&store, "a").is_err());
+    let removal = Removal::begin(&store).expect("begins");
+    removal.remove("a", &InUse::default(), false).expect("removes");
+    assert!(find_name(&store.index().expect("reads"), "a").is_none());
+}
+
+#[test]
+fn a_name_by_digest_is_no_tag() {
+    let (_home, store) = store();
+    let manifest = make(&store, "one", &["a"]);
+    let image = find(&store, "a").expect("there");
+    assert!(tag(&store, &image, &reference(&format!("b@{}", manifest.digest))).is_err());
+    assert_eq!(untag(&store, "a").expect("untags"), reference("a"));
+    assert!(matches!(untag(&store, "a"), Err(Error::NotFound { .. })));
+}

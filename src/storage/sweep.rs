@@ -1,0 +1,111 @@
+//! Taking away: leftovers of the dead, what is in the trash, and blobs and layers that nothing refers to.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+
+use super::layer::{folder_name, remove_at};
+use super::{Error, Store, stage};
+use crate::sys::fs::{self, AtPath as _, PathError};
+use crate::sys::lock::FileLock;
+use crate::types::Digest;
+
+/// What is kept when garbage is collected.
+#[derive(Debug, Clone, Default)]
+pub struct Reachable {
+    /// Manifests, configurations, layers.
+    pub blobs: BTreeSet<Digest>,
+    /// Diff ids.
+    pub layers: BTreeSet<Digest>,
+}
+
+impl Store {
+    /// Removes what dead processes left in `tmp/`, and empties `trash/`. What a living process works on has a lock and stays.
+    ///
+    /// Gives how many things could not be removed because their files belong to other ids: call it again as root of the
+    /// user's namespace. Whoever makes something in `tmp/` must hold a flock on it (a file or a folder) until it is renamed.
+    pub fn sweep(&self) -> Result<usize, Error> {
+        Ok(sweep_folder(&self.tmp())? + sweep_folder(&self.trash())?)
+    }
+
+    /// Moves a folder or file of the store to the trash, as one step: then it has no name any more. `sweep` removes it.
+    pub fn throw_away(&self, path: &Path) -> Result<(), PathError> {
+        let Some(name) = path.file_name() else { return Ok(()) };
+        loop {
+            let mut target = stage::unique("trash").into_bytes();
+            target.push(b'-');
+            target.extend_from_slice(std::os::unix::ffi::OsStrExt::as_bytes(name));
+            target.truncate(200);
+            let target = self.trash().join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&target));
+            if fs::symlink_metadata(&target).is_err() {
+                return fs::rename(path, target);
+            }
+        }
+    }
+
+    /// Removes blobs and moves layers to the trash, except `kept`. The caller holds the store's lock (`lock_exclusive`), so
+    /// that no name can be given meanwhile.
+    ///
+    /// Does nothing, and says so by `false`, while something comes in that has no name yet: the next collection finds it.
+    pub fn collect(&self, kept: &Reachable, _lock: &FileLock) -> Result<bool, Error> {
+        let Some(_ingest) = FileLock::try_exclusive(self.root.join("ingest.lock"))? else { return Ok(false) };
+        let blobs: BTreeSet<_> = kept.blobs.iter().map(|digest| self.blob_path(digest)).collect();
+        for algorithm in entries(&self.images().join("blobs"))? {
+            for blob in entries(&algorithm)? {
+                if !blobs.contains(&blob) {
+                    fs::remove_file(&blob)?;
+                }
+            }
+        }
+        let layers: BTreeSet<_> = kept.layers.iter().map(folder_name).collect();
+        for map in entries(&self.root.join("layers"))? {
+            for layer in entries(&map)? {
+                if !layer.file_name().and_then(|name| name.to_str()).is_some_and(|name| layers.contains(name)) {
+                    self.throw_away(&layer)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The paths in a folder; none if it is not there.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, PathError> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).at("list", folder)).collect(),
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn sweep_folder(folder: &Path) -> Result<usize, PathError> {
+    let mut left = 0;
+    for path in entries(folder)? {
+        match sweep_one(&path) {
+            Ok(()) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(error) if is_foreign(&error) => left += 1,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(left)
+}
+
+fn sweep_one(path: &Path) -> Result<(), PathError> {
+    let kind = fs::symlink_metadata(path)?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return remove_at(path);
+    }
+    let file = fs::open(path)?;
+    match stage::lock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(()),
+        other => other.at("lock", path)?,
+    }
+    // It may have been finished and renamed since we saw its name; then the name is free or somebody else's.
+    if stage::is_same(&file, path)? { remove_at(path) } else { Ok(()) }
+}
+
+fn is_foreign(error: &PathError) -> bool {
+    matches!(error.source.raw_os_error(), Some(libc::EACCES | libc::EPERM))
+}

@@ -1,0 +1,190 @@
+//! Named volumes.
+//!
+//! ```text
+//! volumes/NAME/_data         the files
+//!             /volume.json   what is known of it, written once
+//!             /used          there once it was mounted: what an image has in that place is copied only before
+//!             /lock          held while the image's files are copied in
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use rustix::fs::Mode;
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Store, stage};
+use crate::sys::fs::{self, AtPath as _, PathError};
+use crate::sys::lock::FileLock;
+use crate::types::Name;
+
+/// What is known of a volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The name.
+    pub name: Name,
+    /// When it was made, RFC 3339, UTC.
+    pub created: String,
+    /// Labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Made for one container because nothing else was said; goes with it (`--rm`, `rm -v`).
+    #[serde(default)]
+    pub is_anonymous: bool,
+}
+
+/// A volume in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// What is known of it.
+    pub record: Record,
+    folder: PathBuf,
+}
+
+impl Volume {
+    /// The folder that is mounted.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("_data")
+    }
+
+    /// Waits for the right to fill the volume: held until the image's files are in it and `mark_used` was called.
+    pub fn lock(&self) -> Result<FileLock, Error> {
+        Ok(FileLock::exclusive(self.folder.join("lock"))?)
+    }
+
+    /// Whether it was never mounted and has no files, so that the image's are to be copied in. Ask with the lock held.
+    pub fn is_fresh(&self) -> Result<bool, Error> {
+        match fs::symlink_metadata(self.folder.join("used")) {
+            Ok(_) => return Ok(false),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(fs::read_dir(self.data())?.next().is_none())
+    }
+
+    /// Writes down that it is mounted now.
+    pub fn mark_used(&self) -> Result<(), Error> {
+        let used = self.folder.join("used");
+        if fs::symlink_metadata(&used).is_err() {
+            fs::write(used, "")?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The volume of this name; `None` if there is none.
+    pub fn volume(&self, name: &Name) -> Result<Option<Volume>, Error> {
+        let folder = self.volumes().join(name.as_str());
+        let path = folder.join("volume.json");
+        let bytes = match fs::read_limited(&path, 1 << 20) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let record = serde_json::from_slice(&bytes);
+        let record = record.map_err(|source| Error::Json { what: format!("`{}`", path.display()), source })?;
+        Ok(Some(Volume { record, folder }))
+    }
+
+    /// Makes a volume, or finds the one that has the name. Of several processes that do so at once, one makes it.
+    pub fn make_volume(&self, record: &Record) -> Result<Volume, Error> {
+        let folder = self.volumes().join(record.name.as_str());
+        loop {
+            if let Some(volume) = self.volume(&record.name)? {
+                return Ok(volume);
+            }
+            let (staged, _lock) = stage::new_folder(&self.tmp(), "volume")?;
+            let bytes = serde_json::to_vec(record)
+                .map_err(|source| Error::Json { what: "the record of a volume".to_owned(), source })?;
+            fs::write(staged.join("volume.json"), bytes)?;
+            let data = staged.join("_data");
+            fs::create_dir(&data)?;
+            // Every user in the container may look into it, as with docker; the folder above keeps others out.
+            rustix::fs::chmod(&data, Mode::from_raw_mode(0o755)).at("set the mode of", &data)?;
+            match fs::rename(&staged, &folder) {
+                Ok(()) => {
+                    fs::sync_dir(self.volumes())?;
+                    return Ok(Volume { record: record.clone(), folder });
+                }
+                Err(error) => {
+                    super::layer::remove_at(&staged)?;
+                    let is_there = matches!(error.source.raw_os_error(), Some(libc::EEXIST | libc::ENOTEMPTY));
+                    if !is_there || self.volume(&record.name)?.is_none() {
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// All volumes by name. A damaged one is left out here; `volume` says what is wrong with it.
+    pub fn list_volumes(&self) -> Result<Vec<Volume>, Error> {
+        let entries = match fs::read_dir(self.volumes()) {
+            Ok(entries) => entries,
+            Err(error) if error.is_not_found() => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<Name>().ok());
+        let mut volumes: Vec<_> = names.filter_map(|name| self.volume(&name).ok().flatten()).collect();
+        volumes.sort_by(|a, b| a.record.name.cmp(&b.record.name));
+        Ok(volumes)
+    }
+
+    /// Takes a volume away; returns whether it was there. That no container uses it, the caller has to know. Its files go
+    /// to the trash (see `sweep`).
+    pub fn remove_volume(&self, name: &Name) -> Result<bool, PathError> {
+        match self.throw_away(&self.volumes().join(name.as_str())) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::tests::store;
+
+    fn record(name: &str) -> Record {
+        Record {
+            name: name.parse().expect("a name"),
+            created: "2026-01-01T00:00:00Z".to_owned(),
+            labels: BTreeMap::new(),
+            is_anonymous: false,
+        }
+    }
+
+    #[test]
+    fn a_volume_is_made_once_and_is_fresh_until_used() {
+        let (_home, store) = store();
+        let name: Name = "data".parse().expect("a name");
+        assert_eq!(store.volume(&name).expect("looks"), None);
+        let made: Vec<_> = std::thread::scope(|scope| {
+            let makers: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| store.make_volume(&record("data")).expect("made"))).collect();
+            makers.into_iter().map(|maker| maker.join().expect("no panic")).collect()
+        });
+        assert!(made.iter().all(|volume| *volume == made[0]));
+        let volume = store.volume(&name).expect("looks").expect("there");
+        assert!(volume.is_fresh().expect("looks"));
+        fs::write(volume.data().join("file"), "x").expect("written");
+        assert!(!volume.is_fresh().expect("looks"));
+        fs::remove_file(volume.data().join("file")).expect("removed");
+        volume.mark_used().expect("marked");
+        assert!(!volume.is_fresh().expect("looks"));
+        store.make_volume(&record("another")).expect("made");
+        let names: Vec<_> =
+            store.list_volumes().expect("lists").into_iter().map(|v| v.record.name.to_string()).collect();
+        assert_eq!(names, ["another", "data"]);
+        assert!(store.remove_volume(&name).expect("removed"));
+        assert!(!store.remove_volume(&name).expect("not there"));
+        assert_eq!(store.sweep().expect("sweeps"), 0);
+        assert_eq!(
+            fs::read_dir(store.tmp()).expect("lists").count() + fs::read_dir(store.trash()).expect("lists").count(),
+            0
+        );
+    }
+}
