@@ -5,6 +5,8 @@
 )]
 #![expect(clippy::print_stdout, reason = "cargo reads its instructions there")]
 
+mod bpf;
+mod seccomp;
 mod stub;
 
 use std::path::PathBuf;
@@ -13,4 +15,5 @@ fn main() {
     println!("cargo::rerun-if-changed=build");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     stub::build(&out);
+    seccomp::build(&out);
 }

@@ -1,4 +1,6 @@
 //! Not yet built.
 
+pub mod caps;
 pub mod cgroup;
+pub mod seccomp;
 pub mod stub;

@@ -9,6 +9,7 @@ pub mod netif;
 pub mod prctl;
 pub mod process;
 pub mod root;
+pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod spawn;

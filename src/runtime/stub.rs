@@ -10,11 +10,14 @@
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
+use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 
 use nix::fcntl::AtFlags;
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::{Errno, FdFlags};
+
+use crate::sys::fs::plain;
 
 /// The stub itself; `build/stub.rs` makes it.
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stub"));
@@ -29,18 +32,18 @@ pub enum Error {
     #[error("memory files may not be executed here (vm.memfd_noexec is 2)")]
     Forbidden,
     /// A step failed.
-    #[error("cannot {step} the stub: {errno}")]
+    #[error("cannot {step} the stub: {}", plain(.source))]
     Step {
         /// What was tried, as an infinitive.
         step: &'static str,
         /// The kernel's answer.
-        errno: Errno,
+        source: io::Error,
     },
 }
 
 /// Names the step of an errno.
 fn step(step: &'static str) -> impl FnOnce(Errno) -> Error {
-    move |errno| Error::Step { step, errno }
+    move |errno| Error::Step { step, source: errno.into() }
 }
 
 /// What the stub becomes, and how.
@@ -83,7 +86,7 @@ pub fn memfd() -> Result<OwnedFd, Error> {
     });
     let memfd = made.map_err(|errno| match errno {
         Errno::ACCESS => Error::Forbidden,
-        errno => Error::Step { step: "make a memory file for", errno },
+        errno => step("make a memory file for")(errno),
     })?;
     fill(&memfd)?;
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;

@@ -20,7 +20,7 @@ const PARENT: &str = "RC_TEST_STUB_PARENT";
 fn child() {
     let text = |name| CString::new(std::env::var(name).unwrap_or_default()).unwrap();
     let arguments = [c"sh".to_owned(), c"-c".to_owned(), text(SCRIPT), c"first".to_owned(), c"second word".to_owned()];
-    let (memfd, report) = (memfd().unwrap(), std::io::stderr());
+    let (memfd, report) = (memfd().unwrap(), io::stderr());
     let stub = Stub {
         program: &text(PROGRAM),
         arguments: &arguments,

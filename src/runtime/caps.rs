@@ -1,0 +1,157 @@
+//! Capabilities of a container's processes: names, sets, and how a process comes down to them.
+//!
+//! A set bounds what the container may ever have; inheritable and ambient sets are empty always, for with them a program
+//! without privileges would gain some by execve (CVE-2022-24769). The sets that count for the program are made by its
+//! execve: root gets the whole bounding set, any other user gets none, as with docker.
+//!
+//! ```text
+//! limit      the bounding set, while CAP_SETPCAP is held
+//! seccomp    between the two: installing a filter asks for CAP_SYS_ADMIN
+//! become     groups, gid, uid, then the sets of this process
+//! ```
+//! No PR_SET_KEEPCAPS: nothing between the change of ids and execve needs a capability, so the kernel's own rule (they go
+//! when the uid ceases to be 0) is what is wanted.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io;
+use std::str::FromStr as _;
+
+use caps::Capability;
+use nix::unistd::{Gid, Uid};
+use rustix::io::Errno;
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use crate::sys::fs::plain;
+
+/// Why a process could not be brought down to its rights.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no capability of that name.
+    #[error("there is no capability `{}`", .name.escape_debug())]
+    Unknown {
+        /// What was given.
+        name: String,
+    },
+    /// A capability cannot be taken from the bounding set.
+    #[error("cannot drop capability {number} from the bounding set: {}", plain(.source))]
+    Bounding {
+        /// Its number (capabilities(7)).
+        number: u32,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// A step of the change to the container's user failed.
+    #[error("cannot {step}: {}", plain(.source))]
+    Step {
+        /// What was tried, as an infinitive, with its subject.
+        step: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+/// A set of capabilities, by the kernel's numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct CapSet(u64);
+
+impl CapSet {
+    /// None at all.
+    pub const EMPTY: Self = Self(0);
+
+    /// The set of these names, written as capabilities(7) does (`CAP_CHOWN`). Fails with `Unknown`.
+    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
+        let mut set = Self::EMPTY;
+        for name in names {
+            let known = Capability::from_str(name).map_err(|_| Error::Unknown { name: name.to_owned() })?;
+            set.0 |= known.bitmask();
+        }
+        Ok(set)
+    }
+
+    /// The bounding set of a spec's process. Fails with `Unknown` for one that the specification knows and rc does not.
+    pub fn from_spec(capabilities: &HashSet<oci_spec::runtime::Capability>) -> Result<Self, Error> {
+        // The specification's crate names them without the prefix.
+        let names: Vec<String> = capabilities.iter().map(|capability| format!("CAP_{capability}")).collect();
+        Self::from_names(names.iter().map(String::as_str))
+    }
+
+    /// The set as the kernel's mask: bit n is capability n.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Whether any capability of the mask `bits` is in the set.
+    pub fn has_any(self, bits: u64) -> bool {
+        self.0 & bits != 0
+    }
+}
+
+impl fmt::Debug for CapSet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut known: Vec<Capability> = caps::all().into_iter().filter(|one| self.has_any(one.bitmask())).collect();
+        known.sort_unstable_by_key(Capability::index);
+        formatter.debug_set().entries(known).finish()
+    }
+}
+
+/// Takes everything that is not in `keep` from this process' bounding set, and empties its ambient set.
+///
+/// Asks for CAP_SETPCAP. If it fails, some capabilities may be gone already: the process must not go on.
+/// Source: PR_CAPBSET_DROP(2const), PR_CAP_AMBIENT(2const).
+pub fn limit(keep: CapSet) -> Result<(), Error> {
+    rustix::thread::clear_ambient_capability_set().map_err(failed("clear the ambient capabilities"))?;
+    for number in 0..u64::BITS {
+        let one = 1 << number;
+        if keep.has_any(one) {
+            continue;
+        }
+        // Past the last capability of this kernel, which may know more of them than we do.
+        match rustix::thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(one)) {
+            Ok(()) => {}
+            Err(Errno::INVAL) => break,
+            Err(errno) => return Err(Error::Bounding { number, source: errno.into() }),
+        }
+    }
+    Ok(())
+}
+
+/// Whom a process becomes; all ids are the container's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// User id: real, effective, saved.
+    pub uid: u32,
+    /// Group id: real, effective, saved.
+    pub gid: u32,
+    /// The supplementary groups, exactly. `None` leaves them as they are, for where `setgroups` is denied because only one
+    /// id is mapped (user_namespaces(7)).
+    pub groups: Option<Vec<u32>>,
+}
+
+/// Makes this process that user, with the capabilities `keep` if it is root and none otherwise; real, effective and saved
+/// ids are the same afterwards, and the inheritable set is empty.
+///
+/// If it fails, some ids may have changed: the process must not go on. The death signal is lost by this
+/// (PR_SET_PDEATHSIG(2const)); the process is one thread, so the thread's sets are the process'.
+pub fn become_user(identity: &Identity, keep: CapSet) -> Result<(), Error> {
+    let Identity { uid, gid, groups } = identity;
+    if let Some(groups) = groups {
+        let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
+        nix::unistd::setgroups(&groups).map_err(failed("set the supplementary groups"))?;
+    }
+    let group = Gid::from_raw(*gid);
+    nix::unistd::setresgid(group, group, group).map_err(failed(format!("become group {gid}")))?;
+    let user = Uid::from_raw(*uid);
+    nix::unistd::setresuid(user, user, user).map_err(failed(format!("become user {uid}")))?;
+    let own = if *uid == 0 { CapabilitySet::from_bits_retain(keep.bits()) } else { CapabilitySet::empty() };
+    let sets = CapabilitySets { effective: own, permitted: own, inheritable: CapabilitySet::empty() };
+    rustix::thread::set_capabilities(None, sets).map_err(failed("set the capabilities"))
+}
+
+/// Names the step of an errno.
+fn failed<E: Into<io::Error>>(step: impl Into<String>) -> impl FnOnce(E) -> Error {
+    move |errno| Error::Step { step: step.into(), source: errno.into() }
+}
+
+#[cfg(test)]
+mod tests;
