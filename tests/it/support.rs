@@ -15,7 +15,7 @@
 #![allow(clippy::allow_attributes, reason = "which tools are unused changes with every test that comes or goes")]
 
 #[macro_use]
-mod skip;
+pub(crate) mod skip;
 
 pub(crate) mod command;
 pub(crate) mod image;

@@ -1,0 +1,372 @@
+//! Groups of cgroup v2, for real: root delegates one to an unprivileged user, as which this binary runs itself again.
+//!
+//! ```text
+//! test, as root        makes GROUP/given, gives it to the user and marks it as systemd's Delegate=yes does
+//!   └─ sh → setpriv    in it
+//!        └─ it --exact cgroups::inside    as the user; the case is named by an environment variable
+//! ```
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use oci_spec::runtime::LinuxResources;
+use rc::runtime::cgroup::{Group, Own, Wanted, check};
+
+use crate::support::{Lab, Output};
+
+/// A user that nobody is.
+const USER: u32 = 64123;
+const CASE: &str = "RC_TEST_CGROUP_CASE";
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Puts the shell into the group `$1`, then goes on as the user.
+const JOIN: &str = r#"echo $$ >"$1/cgroup.procs"; shift; exec "$@""#;
+
+/// A group that root has delegated to `USER`; its drop removes it, with what rc has left in it.
+struct Delegated {
+    folder: PathBuf,
+}
+
+impl Delegated {
+    /// Makes the group. It has the controllers that are named here and no others: it is two levels deep, so that what the
+    /// machine gives to the first level does not come through.
+    fn new(lab: &Lab, controllers: &[&str]) -> Option<Self> {
+        let mount = mount()?;
+        let outer = mount.join(lab.unique("rc-it"));
+        let folder = outer.join("given");
+        fs::create_dir(&outer).expect("root can make a group");
+        for controller in controllers {
+            // Left enabled at the top if it was not: somebody else's group may need it by now.
+            for level in [&mount, &outer] {
+                let file = level.join("cgroup.subtree_control");
+                fs::write(file, format!("+{controller}")).expect("root can enable a controller");
+            }
+        }
+        fs::create_dir(&folder).expect("root can make a group");
+        for file in [".", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"] {
+            chown(folder.join(file), Some(USER), Some(USER)).expect("root can give a group away");
+        }
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(&folder, "user.delegate", b"1", flags).expect("a group can be marked");
+        Some(Self { folder })
+    }
+
+    /// Runs a case of [`inside`] in the group, as the user. `script` is a shell's and gets the group and the command.
+    fn run(&self, lab: &Lab, script: &str, case: &str) -> Output {
+        let binary = lab.work("it");
+        if !binary.exists() {
+            // The user may not be able to enter the folder that it was built in.
+            fs::copy("/proc/self/exe", &binary).expect("this program can be copied");
+            open_up(&binary);
+        }
+        let user = USER.to_string();
+        lab.program("sh", ["-e", "-c", script, "sh"])
+            .arg(&self.folder)
+            .args(["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"])
+            .arg(&binary)
+            .args(["--exact", "cgroups::inside", "--test-threads=1", "--nocapture"])
+            .env(CASE, case)
+            .env("RC_TEST_PAYLOAD", Lab::payload_path())
+            .run()
+    }
+
+    /// The names of the groups in it.
+    fn children(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.folder).expect("a group can be listed");
+        let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+}
+
+impl Drop for Delegated {
+    fn drop(&mut self) {
+        for child in self.children() {
+            drop(fs::remove_dir(self.folder.join(child)));
+        }
+        let removed = fs::remove_dir(&self.folder).and_then(|()| fs::remove_dir(self.folder.with_file_name("")));
+        assert!(removed.is_ok() || std::thread::panicking(), "{}: {removed:?}", self.folder.display());
+    }
+}
+
+fn open_up(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("our own file");
+}
+
+/// Where cgroup v2 is mounted so that it can be written.
+fn mount() -> Option<PathBuf> {
+    let points = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+    points.iter().map(PathBuf::from).find(|point| point.join("cgroup.subtree_control").exists())
+}
+
+/// What this machine can limit in cgroup v2: the limit as a spec has it, the file, and its value.
+fn limit_at_hand() -> Option<(&'static str, &'static str, &'static str, &'static str)> {
+    let controllers = fs::read_to_string(mount()?.join("cgroup.controllers")).ok()?;
+    [
+        ("pids", r#"{"pids": {"limit": 50}}"#, "pids.max", "50"),
+        ("hugetlb", r#"{"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]}"#, "hugetlb.2MB.max", "4194304"),
+    ]
+    .into_iter()
+    .find(|(controller, ..)| controllers.split_ascii_whitespace().any(|word| word == *controller))
+}
+
+macro_rules! delegated {
+    ($lab:expr, $controllers:expr) => {{
+        only!(Root);
+        let Some(group) = Delegated::new($lab, $controllers) else { skip!("cgroup v2 is not mounted") };
+        group
+    }};
+}
+
+#[test]
+fn a_container_is_born_into_its_group_and_frozen_killed_and_removed_with_it() {
+    let lab = Lab::new();
+    let group = delegated!(&lab, &[]);
+    group.run(&lab, JOIN, "life").succeeds();
+    assert_eq!(group.children(), Vec::<String>::new(), "the container's group is gone, and rc had no reason to move");
+}
+
+#[test]
+fn a_group_without_the_kernel_s_kill_file_is_killed_process_by_process() {
+    let lab = Lab::new();
+    let group = delegated!(&lab, &[]);
+    group.run(&lab, JOIN, "kill one by one").succeeds();
+    assert_eq!(group.children(), Vec::<String>::new());
+}
+
+#[test]
+fn a_limit_whose_controller_is_not_delegated_is_an_error_and_leaves_nothing() {
+    let lab = Lab::new();
+    let group = delegated!(&lab, &[]);
+    group.run(&lab, JOIN, "not delegated").succeeds();
+    assert_eq!(group.children(), Vec::<String>::new());
+}
+
+#[test]
+fn a_limit_is_set_after_rc_has_moved_itself_to_the_leaf_supervisor() {
+    let lab = Lab::new();
+    let Some((controller, ..)) = limit_at_hand() else { skip!("cgroup v2 has neither pids nor hugetlb here") };
+    let group = delegated!(&lab, &[controller]);
+    group.run(&lab, JOIN, "limit").succeeds();
+    assert_eq!(group.children(), ["supervisor"]);
+}
+
+#[test]
+fn foreign_processes_in_the_group_are_named_and_left_where_they_are() {
+    let lab = Lab::new();
+    let Some((controller, ..)) = limit_at_hand() else { skip!("cgroup v2 has neither pids nor hugetlb here") };
+    let group = delegated!(&lab, &[controller]);
+    group.run(&lab, r#"echo $$ >"$1/cgroup.procs"; shift; "$@"; true"#, "shared").succeeds();
+    assert_eq!(group.children(), Vec::<String>::new());
+}
+
+#[test]
+fn the_group_is_found_where_only_a_part_of_cgroup_v2_is_mounted() {
+    let lab = Lab::new();
+    let group = delegated!(&lab, &[]);
+    fs::create_dir(lab.work("part")).expect("a folder can be made");
+    let script = r#"
+        echo $$ >"$1/cgroup.procs"
+        exec unshare --mount sh -e -c 'mount --bind "$1" part; umount -l /sys/fs/cgroup; shift; exec "$@"' sh "$@"
+    "#;
+    group.run(&lab, script, "part").succeeds();
+    assert_eq!(group.children(), Vec::<String>::new());
+}
+
+#[test]
+fn a_group_that_systemd_has_not_marked_is_not_ours_however_writable() {
+    let lab = Lab::new();
+    let group = delegated!(&lab, &[]);
+    let script = r#"
+        setfattr -x user.delegate "$1"
+        echo $$ >"$1/cgroup.procs"
+        exec unshare --mount sh -e -c 'mount -t tmpfs none /run; mkdir -p /run/systemd/system; shift; exec "$@"' sh "$@"
+    "#;
+    require!(program "setfattr");
+    group.run(&lab, script, "none").succeeds();
+}
+
+/// A process in `group` that only waits, and ends with this one. (It is put there; that rc's containers are born in theirs
+/// is for the tests of `rc run` to tell, since a test has threads and must not fork.)
+fn waits_in(group: &Group) -> Child {
+    let child = waits();
+    fs::write(folder(group).join("cgroup.procs"), child.id().to_string()).expect("it can be moved");
+    child
+}
+
+fn waits() -> Child {
+    Command::new("cat").stdin(Stdio::piped()).spawn().expect("cat")
+}
+
+fn was_killed(mut child: Child) {
+    assert_eq!(child.wait().expect("our child").signal(), Some(9));
+}
+
+fn folder(group: &Group) -> PathBuf {
+    mount().expect("mounted").join(group.path().trim_start_matches('/'))
+}
+
+fn own() -> Own {
+    Own::find().expect("/proc can be read").expect("the group is delegated")
+}
+
+fn resources(json: &str) -> LinuxResources {
+    serde_json::from_str(json).expect("a spec's resources")
+}
+
+/// Plays one case in the delegated group; without a case it is no test of its own.
+#[test]
+fn inside() {
+    match std::env::var(CASE).unwrap_or_default().as_str() {
+        "" => {}
+        "life" => life(),
+        "kill one by one" => kill_one_by_one(),
+        "not delegated" => not_delegated(),
+        "limit" => limit(),
+        "shared" => shared(),
+        "part" => part(),
+        "none" => assert!(Own::find().expect("/proc can be read").is_none()),
+        other => panic!("no case {other}"),
+    }
+}
+
+fn life() {
+    let own = own();
+    let group = own.make("rc-a", &Wanted { resources: None, default_pids: Some(2048) }).expect("a group");
+    assert_eq!(group.path(), format!("{}/rc-a", own.path()));
+    let child = waits_in(&group);
+    // What the container itself may have made: a group with a process.
+    let below = folder(&group).join("below");
+    fs::create_dir(&below).expect("a group below");
+    let second = waits();
+    fs::write(below.join("cgroup.procs"), second.id().to_string()).expect("it can be moved");
+    let mut pids = group.processes().expect("processes");
+    pids.sort_unstable();
+    let mut expected = [child.id(), second.id()].map(|pid| i32::try_from(pid).expect("a pid"));
+    expected.sort_unstable();
+    assert_eq!(pids, expected);
+
+    group.freeze(PATIENCE).expect("frozen");
+    let events = fs::read_to_string(below.join("cgroup.events")).expect("events");
+    assert!(events.contains("frozen 1"), "{events}");
+    group.thaw(PATIENCE).expect("thawed");
+    assert!(!group.oom_killed().expect("no memory limit, no kill"));
+    let late = group.remove(Duration::ZERO).expect_err("it is populated");
+    assert_eq!(late.to_string(), format!("the processes in the cgroup `{}` did not end within 0 s", group.path()));
+    let taken = own.make("rc-a", &Wanted::default()).expect_err("it is in use");
+    assert_eq!(taken.to_string(), format!("the cgroup `{}` is in use", group.path()));
+
+    group.freeze(PATIENCE).expect("frozen again");
+    let again = Group::open(group.path()).expect("opened").expect("it is there");
+    again.kill().expect("killed, though frozen");
+    group.remove(PATIENCE).expect("removed");
+    group.remove(PATIENCE).expect("fine if it is gone");
+    was_killed(child);
+    was_killed(second);
+    assert!(Group::open(group.path()).expect("looked").is_none());
+
+    // What a killed monitor has left is replaced.
+    drop(own.make("rc-b", &Wanted::default()).expect("a group"));
+    own.make("rc-b", &Wanted::default()).expect("the group anew").remove(PATIENCE).expect("removed");
+}
+
+fn kill_one_by_one() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let group = own().make("rc-a", &Wanted::default()).expect("a group");
+    let kill = folder(&group).join("cgroup.kill");
+    fs::set_permissions(kill, fs::Permissions::from_mode(0)).expect("our own file");
+    let children = [waits_in(&group), waits_in(&group), waits_in(&group)];
+    group.kill().expect("killed");
+    group.remove(PATIENCE).expect("removed");
+    children.into_iter().for_each(was_killed);
+}
+
+fn not_delegated() {
+    let own = own();
+    for (json, file, controller) in [
+        (r#"{"memory": {"limit": 67108864}}"#, "memory.max", "memory"),
+        (r#"{"cpu": {"quota": 50000}}"#, "cpu.max", "cpu"),
+        (r#"{"cpu": {"cpus": "0"}}"#, "cpuset.cpus", "cpuset"),
+        (r#"{"pids": {"limit": 10}}"#, "pids.max", "pids"),
+    ] {
+        let resources = resources(json);
+        let wanted = Wanted { resources: Some(&resources), default_pids: None };
+        let expected = format!(
+            "cannot set the limit `{file}`: the controller `{controller}` is not delegated to the cgroup `{}`",
+            own.path()
+        );
+        assert_eq!(check(Some(&own), &wanted).expect_err("no controller").to_string(), expected);
+        let error = own.make("rc-a", &wanted).expect_err("no controller");
+        assert_eq!(error.to_string(), expected);
+        assert!(error.hint().is_some());
+        let nowhere = format!(
+            "cannot set the limit `{file}`: the controller `{controller}` needs a cgroup that is delegated to rc, and this \
+             process is in none"
+        );
+        assert_eq!(check(None, &wanted).expect_err("no group").to_string(), nowhere);
+    }
+    check(None, &Wanted { resources: None, default_pids: Some(5) }).expect("nothing was asked for");
+}
+
+fn limit() {
+    let (_, json, file, value) = limit_at_hand().expect("the test has looked");
+    let resources = resources(json);
+    let wanted = Wanted { resources: Some(&resources), default_pids: Some(2048) };
+    let own = own();
+    check(Some(&own), &wanted).expect("it can be set");
+    // The helpers that rc has started count as rc itself.
+    let mut helper = waits();
+    let group = own.make("rc-a", &wanted).expect("a group with a limit");
+    assert_eq!(fs::read_to_string(folder(&group).join(file)).expect("the limit").trim(), value);
+    let now = fs::read_to_string("/proc/self/cgroup").expect("/proc");
+    assert!(now.contains(&format!("0::{}/supervisor\n", own.path())), "{now}");
+    assert_eq!(Own::find().expect("/proc").map(|found| found.path().to_owned()), Some(own.path().to_owned()));
+    let child = waits_in(&group);
+    group.kill().expect("killed");
+    group.remove(PATIENCE).expect("removed");
+    was_killed(child);
+    helper.kill().and_then(|()| helper.wait()).expect("our child");
+    // A second container finds the controller enabled.
+    own.make("rc-b", &wanted).expect("a group with a limit").remove(PATIENCE).expect("removed");
+
+    // A value that the kernel does not take leaves no group.
+    let resources = LinuxResources::default();
+    let mut unified = resources.clone();
+    unified.set_unified(Some([(file.to_owned(), "many".to_owned())].into()));
+    let error = own.make("rc-c", &Wanted { resources: Some(&unified), default_pids: None }).expect_err("no number");
+    assert!(error.to_string().contains(file), "{error}");
+    assert!(Group::open(&format!("{}/rc-c", own.path())).expect("looked").is_none());
+}
+
+fn shared() {
+    let (controller, json, file, _) = limit_at_hand().expect("the test has looked");
+    let resources = resources(json);
+    let wanted = Wanted { resources: Some(&resources), default_pids: None };
+    let own = own();
+    let error = check(Some(&own), &wanted).expect_err("a shell is here").to_string();
+    let start = format!(
+        "cannot set the limit `{file}`: the controller `{controller}` cannot be enabled while the cgroup `{}` holds \
+         processes that are not rc's: ",
+        own.path()
+    );
+    assert!(error.starts_with(&start) && error.ends_with(" (sh)"), "{error}");
+    assert_eq!(own.make("rc-a", &wanted).expect_err("a shell is here").to_string(), error);
+    // Without a limit that was asked for there is a group all the same.
+    let group = own.make("rc-a", &Wanted { resources: None, default_pids: Some(2048) }).expect("a group");
+    group.remove(PATIENCE).expect("removed");
+}
+
+fn part() {
+    let own = own();
+    assert_eq!(own.path(), "/");
+    let group = own.make("rc-a", &Wanted::default()).expect("a group");
+    assert_eq!(group.path(), "/rc-a");
+    let again = Group::open("/rc-a").expect("opened").expect("it is there");
+    fs::write("part/rc-a/cgroup.procs", std::process::id().to_string()).expect("it can be moved");
+    assert_eq!(again.processes().expect("processes"), group.processes().expect("processes"));
+    fs::write("part/cgroup.procs", std::process::id().to_string()).expect("it can be moved back");
+    again.remove(PATIENCE).expect("removed");
+}
