@@ -277,7 +277,7 @@ fn kill_one_by_one() {
     use std::os::unix::fs::PermissionsExt as _;
     let group = own().make("rc-a", &Wanted::default()).expect("a group");
     let kill = folder(&group).join("cgroup.kill");
-    fs::set_permissions(kill, fs::Permissions::from_mode(0)).expect("our own file");
+    fs::set_permissions(kill, fs::Permissions::from_mode(0o000)).expect("our own file");
     let children = [waits_in(&group), waits_in(&group), waits_in(&group)];
     group.kill().expect("killed");
     group.remove(PATIENCE).expect("removed");
