@@ -23,6 +23,6 @@ pub mod view;
 pub mod when;
 
 pub use format::Format;
-pub use output::{BrokenOutput, Output, Stream, err, is_terminal, out};
+pub use output::{BrokenOutput, Output, Stream, err, is_terminal, out, streams_are_one};
 pub use report::{error, note, warning};
 pub use table::Table;

@@ -76,6 +76,13 @@ pub fn is_terminal(stream: Stream) -> bool {
     rustix::termios::isatty(stream.descriptor())
 }
 
+/// Whether standard output and standard error lead to the same terminal, file or pipe, so that the order between them can
+/// be seen.
+pub fn streams_are_one() -> bool {
+    let identity = |stream: Stream| rustix::fs::fstat(stream.descriptor()).ok().map(|stat| (stat.st_dev, stat.st_ino));
+    identity(Stream::Out).is_some() && identity(Stream::Out) == identity(Stream::Err)
+}
+
 impl Output {
     /// Writes one line of human output, escaped by [`escape::line`], and a newline.
     pub fn line(&mut self, line: impl Display) -> Result<(), BrokenOutput> {

@@ -1,0 +1,127 @@
+//! `logs`: what a container has written.
+
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::container::logs::{self, Entry, LogStream, Select, Sink};
+use crate::types::Invalid;
+use crate::ui::{self, BrokenOutput, Output, when};
+
+/// Fetch the logs of a container
+#[derive(Debug, Default, clap::Args)]
+pub struct LogsArgs {
+    /// Follow log output
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Show logs since TIMESTAMP
+    #[arg(long, value_name = "TIMESTAMP", allow_hyphen_values = true)]
+    pub since: Option<String>,
+    /// Output the specified number of LINES at the end of the logs
+    #[arg(long, value_name = "LINES", default_value = "all", hide_default_value = true, allow_hyphen_values = true)]
+    pub tail: Tail,
+    /// Output the timestamps in the log
+    #[arg(short, long)]
+    pub timestamps: bool,
+    /// Show logs until TIMESTAMP
+    #[arg(long, value_name = "TIMESTAMP", allow_hyphen_values = true)]
+    pub until: Option<String>,
+    /// The container's name or ID
+    #[arg(value_name = "CONTAINER")]
+    pub container: String,
+}
+
+/// How many lines `--tail` wants; `all` and any negative number are every line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tail(Option<u64>);
+
+impl std::str::FromStr for Tail {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text == "all" {
+            return Ok(Self(None));
+        }
+        let lines: i64 = text.parse().map_err(|_| Invalid::new("number of lines", text, "give a number, or `all`"))?;
+        Ok(Self(u64::try_from(lines).ok()))
+    }
+}
+
+impl LogsArgs {
+    fn select(&self, now: Timestamp) -> Result<Select, Invalid> {
+        let at = |text: &Option<String>| text.as_deref().map(|text| when::parse(text, now)).transpose();
+        Ok(Select { tail: self.tail.0, since: at(&self.since)?, until: at(&self.until)? })
+    }
+}
+
+/// Shows the log in the container's `folder`. With `-f` it goes on until `writer` (a pidfd of the monitor) becomes readable;
+/// `None` if the container does not run.
+pub fn show<E>(args: &LogsArgs, folder: &Path, writer: Option<BorrowedFd<'_>>) -> Result<(), E>
+where
+    E: From<Invalid> + From<logs::Error<BrokenOutput>>,
+{
+    let select = args.select(Timestamp::now())?;
+    let mut screen = Screen::new(args.timestamps);
+    if args.follow {
+        logs::follow(folder, &select, writer, &mut screen)?;
+    } else {
+        logs::read(folder, &select, &mut screen)?;
+    }
+    Ok(())
+}
+
+/// Each stream of the program goes to the same stream of rc, byte for byte.
+struct Screen {
+    out: Output,
+    /// `None` if both streams lead to the same place: then one buffer keeps their order.
+    err: Option<Output>,
+    timestamps: bool,
+    /// The last entry of standard output, then of standard error, did not end its line.
+    is_open: [bool; 2],
+}
+
+impl Screen {
+    fn new(timestamps: bool) -> Self {
+        let err = if ui::streams_are_one() { None } else { Some(ui::err()) };
+        Self { out: ui::out(), err, timestamps, is_open: [false; 2] }
+    }
+}
+
+impl Sink for Screen {
+    type Error = BrokenOutput;
+
+    #[inline]
+    fn entry(&mut self, entry: Entry<'_>) -> Result<(), BrokenOutput> {
+        let (is_open, to) = match (entry.stream, &mut self.err) {
+            (LogStream::Stdout, _) => (&mut self.is_open[0], &mut self.out),
+            (LogStream::Stderr, Some(err)) => (&mut self.is_open[1], err),
+            (LogStream::Stderr, None) => (&mut self.is_open[1], &mut self.out),
+        };
+        if self.timestamps && !*is_open {
+            to.raw(entry.time)?;
+            to.raw(b" ")?;
+        }
+        *is_open = entry.is_partial;
+        to.raw(entry.text)?;
+        if entry.is_partial { Ok(()) } else { to.raw(b"\n") }
+    }
+
+    fn caught_up(&mut self) -> Result<(), BrokenOutput> {
+        self.out.finish()?;
+        self.err.as_mut().map_or(Ok(()), Output::finish)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tail_is_a_number_or_all() {
+        for (text, lines) in [("all", None), ("-1", None), ("0", Some(0)), ("10", Some(10))] {
+            assert_eq!(text.parse(), Ok(Tail(lines)), "{text}");
+        }
+        assert!("ten".parse::<Tail>().is_err() && "".parse::<Tail>().is_err());
+    }
+}
