@@ -6,6 +6,8 @@ mod error;
 pub mod local;
 /// What a pull tells whoever shows it.
 pub mod progress;
+/// From a registry into the store.
+pub mod pull;
 
 pub use config::{Config, History, RootFs, Settings};
 pub use error::Error;

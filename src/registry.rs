@@ -25,7 +25,7 @@ mod error;
 pub mod manifest;
 mod platform;
 #[cfg(test)]
-mod test_server;
+pub(crate) mod test_server;
 #[cfg(test)]
 mod tests;
 mod tls;

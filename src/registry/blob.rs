@@ -110,11 +110,6 @@ impl<'c> Blob<'c> {
             }
             _ => self.position,
         };
-        if let Some(length) = response.content_length()
-            && length.saturating_add(self.position - self.skip) > self.descriptor.size
-        {
-            return Err(self.wrong_size(true));
-        }
         self.pace = Pace::default();
         self.response = Some(response);
         Ok(())
