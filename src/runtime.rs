@@ -4,3 +4,4 @@ pub mod caps;
 pub mod cgroup;
 pub mod seccomp;
 pub mod stub;
+pub mod users;
