@@ -31,15 +31,23 @@ pub(super) fn check_domain(what: &'static str, text: &str) -> Result<(), Invalid
     }
 }
 
+/// Names of the host that every container knows already.
+const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
+
 /// `--add-host NAME[;NAME…]:ADDRESS`, one pair for each name.
 ///
-/// `host-gateway` for the address is refused: `host.containers.internal` is always there.
+/// `host-gateway` for the address adds nothing for the names that are always there, which is how docker's users ask for
+/// them, and is refused for others: the host's address is known only when the network is up.
 pub(super) fn extra_hosts(text: &str) -> Result<Vec<(String, IpAddr)>, Invalid> {
     let invalid = |reason: &str| Invalid::new("host", text, reason);
     let (names, address) =
         text.split_once(':').or_else(|| text.split_once('=')).ok_or_else(|| invalid("it is written NAME:ADDRESS"))?;
     if address == "host-gateway" {
-        return Err(invalid("`host-gateway` is no address here; the host is known as host.containers.internal"));
+        return if names.split(';').all(|name| HOST_NAMES.contains(&name)) {
+            Ok(Vec::new())
+        } else {
+            Err(invalid("the host is known as host.containers.internal and host.docker.internal only"))
+        };
     }
     let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
     let address: IpAddr = bare.parse().map_err(|_| invalid("the part after the name is no IP address"))?;
@@ -91,6 +99,7 @@ mod tests {
         assert_eq!(extra_hosts("db:::1"), Ok(vec![("db".to_owned(), address("::1"))]));
         assert_eq!(extra_hosts("db:[fd00::1]"), Ok(vec![("db".to_owned(), address("fd00::1"))]));
         assert_eq!(extra_hosts("a;b:1.2.3.4").map(|hosts| hosts.len()), Ok(2));
+        assert_eq!(extra_hosts("host.docker.internal:host-gateway"), Ok(vec![]));
         for bad in [
             "db",
             "db:",
