@@ -12,6 +12,7 @@
 //! tcp PORT, udp PORT     echo servers on every address      ask tcp|udp ADDRESS TEXT  sends, prints the answer
 //! size                   rows and columns of the terminal   sizes               the same, again at each SIGWINCH
 //! tree PATH [LEFT-OUT…]  every file below: type, mode, owner, size, time, links, content, attributes
+//! peak PROGRAM WORD…     runs it; the greatest resident memory of it and its descendants, in MiB, is the last line
 //! read PATH              the file's bytes                   write PATH TEXT     the text and a newline
 //! ```
 //! What waits prints `ready` first, so that a test can wait for the line instead of for a time.
@@ -65,6 +66,7 @@ fn play(words: &[&str]) -> Outcome {
         ["ask", protocol, address, text] => println!("{}", network::ask(protocol, address, text)?),
         ["size"] => println!("{}", report::terminal_size()?),
         ["sizes"] => signals::sizes()?,
+        ["peak", program, arguments @ ..] => return peak(program, arguments),
         ["tree", path, left_out @ ..] => tree::print(path, left_out)?,
         ["read", path] => std::io::stdout().write_all(&std::fs::read(path)?)?,
         ["write", path, text] => std::fs::write(path, format!("{text}\n"))?,
@@ -126,6 +128,15 @@ fn eat(bytes: usize) -> Result<(), Box<dyn std::error::Error>> {
     memory.resize(bytes, 1_u8);
     std::hint::black_box(&memory);
     signals::sleep()
+}
+
+/// Runs `program`, then prints the peak of resident memory among it and those of its descendants that were waited for.
+fn peak(program: &str, arguments: &[&str]) -> Outcome {
+    let status = std::process::Command::new(program).args(arguments).status()?;
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN)?;
+    // The kernel counts it in KiB.
+    println!("{}", usage.max_rss() / 1024);
+    Ok(status.code().unwrap_or(99))
 }
 
 /// The whole of a small file of the kernel's, without what is not text.
