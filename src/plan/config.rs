@@ -120,7 +120,7 @@ pub struct Mount {
     pub destination: String,
     /// Read-only.
     pub read_only: bool,
-    /// Further options as typed (`rslave`, `exec`, `size=64m`, `U`), checked.
+    /// Further options as typed (`rslave`, `exec`, `nocopy`) and checked, sizes in bytes.
     pub options: Vec<String>,
 }
 

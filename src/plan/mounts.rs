@@ -97,10 +97,11 @@ fn volume(text: &str, facts: &Facts<'_>) -> Result<Mount, Invalid> {
             "ro" => mount.read_only = true,
             "rw" => mount.read_only = false,
             "nocopy" if !is_volume => return Err(invalid("`nocopy` is for volumes")),
+            "U" => return Err(invalid("the owner of a source cannot be changed (`U`)")),
             "O" => return Err(invalid("an overlay on the source (`O`) is not offered")),
             // Labels of SELinux: where there is none they mean nothing, as with docker and podman.
             "z" | "Z" => {}
-            "U" | "nocopy" | "exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid" | "bind" | "rbind" | "private"
+            "nocopy" | "exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid" | "bind" | "rbind" | "private"
             | "rprivate" | "slave" | "rslave" | "shared" | "rshared" => mount.options.push(option.to_owned()),
             _ => return Err(invalid(&format!("unknown option `{}`", option.escape_debug()))),
         }

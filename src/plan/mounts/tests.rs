@@ -50,6 +50,7 @@ fn broken_volumes_are_refused() {
         ("/srv:/data/..", "nothing can be mounted over the root"),
         ("/srv:/proc/sys", "nothing can be mounted over /proc"),
         ("/srv:/data:rx", "unknown option `rx`"),
+        ("/srv:/data:U", "the owner of a source cannot be changed (`U`)"),
         ("/srv:/data:O", "an overlay on the source (`O`) is not offered"),
         ("/srv:/data:nocopy", "`nocopy` is for volumes"),
         ("/srv:/data:rslave,rshared", "`rslave` and `rshared` contradict each other"),
