@@ -27,8 +27,9 @@ use serde::{Deserialize, Serialize};
 pub use policy::{Step, step};
 
 use self::layer::pull_layers;
+use super::Config;
 use super::progress::Progress;
-use crate::registry::manifest::{Configuration, Descriptor, Fault, Kind, Manifest};
+use crate::registry::manifest::{Descriptor, Fault, Kind, Manifest};
 use crate::registry::{self, Client, Document, MANIFEST_LIMIT, Platform};
 use crate::storage::{self, Store, Target};
 use crate::sys::fs::plain;
@@ -192,9 +193,10 @@ impl Pull<'_> {
         let subject = self.reference.to_string();
         let refuse = |fault| registry::Error::Manifest { subject: subject.clone(), fault };
         let config = self.configuration(&found.manifest.config)?;
-        let configuration = Configuration::parse(&config).map_err(refuse)?;
-        let other_platform = self.check_platform(&configuration)?;
-        let layers = found.manifest.with_diff_ids(&configuration).map_err(refuse)?;
+        let config: Config =
+            serde_json::from_slice(&config).map_err(|source| refuse(Fault::Json { what: "configuration", source }))?;
+        let other_platform = self.check_platform(&config)?;
+        let layers = found.manifest.with_diff_ids(&config.rootfs.diff_ids).map_err(refuse)?;
         let skipped_devices = pull_layers(self, &distinct(layers))?;
 
         keep(self.store, &found.document.digest, &found.document.bytes)?;
@@ -245,8 +247,8 @@ impl Pull<'_> {
     }
 
     /// What the image runs on, if it is not what was wanted: an error if it was asked for, else a warning.
-    fn check_platform(&self, configuration: &Configuration) -> Result<Option<String>, Cause> {
-        let Configuration { os, architecture, variant, .. } = configuration;
+    fn check_platform(&self, config: &Config) -> Result<Option<String>, Cause> {
+        let Config { os, architecture, variant, .. } = config;
         let wanted = self.platform();
         if architecture.is_empty() || wanted.rank(os, architecture, variant.as_deref()).is_some() {
             return Ok(None);

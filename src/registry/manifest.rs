@@ -125,27 +125,6 @@ pub enum Kind {
     Index(Index),
 }
 
-/// What rc needs of an image's configuration to check the layers against; the rest is for who runs it.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Configuration {
-    /// `amd64`, …; empty if it does not say.
-    #[serde(default)]
-    pub architecture: String,
-    /// `linux`; empty if it does not say.
-    #[serde(default)]
-    pub os: String,
-    /// `v8`, …
-    #[serde(default)]
-    pub variant: Option<String>,
-    rootfs: RootFs,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct RootFs {
-    #[serde(default)]
-    diff_ids: Vec<Digest>,
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
@@ -260,9 +239,8 @@ impl Manifest {
         Ok(Self { media_type, config, layers })
     }
 
-    /// Joins each layer with its diff id.
-    pub fn with_diff_ids(&self, configuration: &Configuration) -> Result<Vec<(Descriptor, Digest)>, Fault> {
-        let diff_ids = &configuration.rootfs.diff_ids;
+    /// Joins each layer with its diff id, the configuration's `rootfs.diff_ids`.
+    pub fn with_diff_ids(&self, diff_ids: &[Digest]) -> Result<Vec<(Descriptor, Digest)>, Fault> {
         if diff_ids.len() != self.layers.len() {
             return Err(Fault::LayerCount { layers: self.layers.len(), diff_ids: diff_ids.len() });
         }
@@ -314,13 +292,6 @@ impl IndexEntry {
         let EntryPlatform { os, architecture, variant } = self.platform.as_ref()?;
         let variant = variant.as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
         Some(format!("{os}/{architecture}{variant}"))
-    }
-}
-
-impl Configuration {
-    /// Reads an image's configuration.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
-        serde_json::from_slice(bytes).map_err(|source| Fault::Json { what: "configuration", source })
     }
 }
 

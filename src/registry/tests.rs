@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::manifest::{Configuration, Descriptor, Kind};
+use super::manifest::{Descriptor, Kind};
 use super::test_server::{Reply, Seen, TestServer};
 use super::{Client, Error, Options, Places};
 use crate::types::{Digest, ImageReference};

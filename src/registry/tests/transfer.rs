@@ -16,9 +16,7 @@ async fn an_image_is_fetched_with_digest_and_size_checked() {
     let document = client.manifest(&reference(&server, "app:1")).await.expect("a manifest");
     assert_eq!(document.digest, sha256(manifest.as_bytes()));
     let Ok(Kind::Manifest(manifest)) = Kind::parse(&document.bytes, &document.media_type) else { panic!("a manifest") };
-    let config = client.configuration(&manifest.config).await.expect("a configuration");
-    let config = Configuration::parse(&config.bytes).expect("a configuration");
-    assert_eq!(manifest.with_diff_ids(&config).expect("layers"), []);
+    assert_eq!(client.configuration(&manifest.config).await.expect("a configuration").bytes, config);
 }
 
 #[tokio::test]
