@@ -15,7 +15,7 @@ mod line;
 mod tail;
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,7 @@ pub enum Error<E> {
         /// The container's folder.
         folder: PathBuf,
         /// The kernel's answer.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Whoever takes the entries failed.
     #[error(transparent)]
@@ -124,9 +124,10 @@ impl LogFile {
                 self.buffer.resize((self.filled * 2).max(BLOCK), 0);
             }
             let count = match self.file.read(&mut self.buffer[self.filled..]) {
+                Ok(0) if self.is_cut().at("read", &self.path)? => continue,
                 Ok(0) => return Ok(()),
                 Ok(count) => count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(PathError::new("read", &self.path, error).into()),
             };
             // What was left over has no newline in it.
@@ -144,6 +145,18 @@ impl LogFile {
             self.buffer.copy_within(start..end, 0);
             self.filled = end - start;
         }
+    }
+
+    /// Goes back to the end of a file that became shorter: its writer takes back a line for which the disk had no space, and
+    /// the next one begins in its place.
+    fn is_cut(&mut self) -> io::Result<bool> {
+        let length = self.file.metadata()?.len();
+        let is_cut = length < self.file.stream_position()?;
+        if is_cut {
+            self.file.seek(io::SeekFrom::Start(length))?;
+            self.filled = 0;
+        }
+        Ok(is_cut)
     }
 
     /// Hands over a last line that has no newline: its monitor died, or the disk was full, in the middle of it.

@@ -172,16 +172,8 @@ mod tests {
     #[test]
     fn the_status_column() {
         let now = at("2026-01-01T00:00:10Z");
-        let mut state = State {
-            status: Status::Running,
-            init: None,
-            started_at: Some("2026-01-01T00:00:07.5Z".to_owned()),
-            exit: None,
-            restart_count: 0,
-            ports: Vec::new(),
-            ip_address: None,
-            cgroup: None,
-        };
+        let (_, mut state) = crate::ui::view::sample();
+        state.started_at = Some("2026-01-01T00:00:07.5Z".to_owned());
         assert_eq!(status(&state, Status::Running, now), "Up 2 seconds");
         assert_eq!(status(&state, Status::Paused, now), "Paused");
         assert_eq!(status(&state, Status::Orphaned, now), "Up 2 seconds (orphaned)");

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::plan::ContainerConfig;
 use crate::types::PortMapping;
 
-pub use image::{ImageInspect, image};
+pub use image::image;
 pub use info::{Info, info_lines};
 pub use inspect::{Place, container};
 pub use ps::{PS_COLUMNS, PsRow};

@@ -141,13 +141,15 @@ fn since_and_until_select_by_time_and_tail_counts_what_they_leave() -> anyhow::R
 struct Monitor {
     folder: PathBuf,
     steps: Vec<Step>,
-    writer: Option<std::io::PipeWriter>,
+    writer: Option<io::PipeWriter>,
     seen: Vec<u8>,
 }
 
 enum Step {
     Write(&'static str),
     Rotate,
+    /// The disk was full in the middle of a line: what was written of it is taken back.
+    Cut(u64),
     End,
 }
 
@@ -160,6 +162,9 @@ impl Monitor {
                 fs::open_with(&log, options.append(true).create(true))?.write_all(text.as_bytes())?;
             }
             Step::Rotate => fs::rename(&log, self.folder.join("log.1"))?,
+            Step::Cut(length) => {
+                fs::open_with(&log, std::fs::OpenOptions::new().write(true))?.set_len(*length)?;
+            }
             Step::End => self.writer = None,
         }
         Ok(())
@@ -191,7 +196,7 @@ impl Sink for Monitor {
 #[test]
 fn following_crosses_rotations_and_ends_with_the_writer() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let (end, writer) = std::io::pipe()?;
+    let (end, writer) = io::pipe()?;
     let steps = vec![
         Step::Write("t stdout F a\n"),
         Step::Write("t stdout F b\nt stdout F half"),
@@ -210,9 +215,25 @@ fn following_crosses_rotations_and_ends_with_the_writer() -> anyhow::Result<()> 
 }
 
 #[test]
+fn a_line_that_its_writer_takes_back_is_not_mixed_with_the_next() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (end, writer) = io::pipe()?;
+    let steps = vec![
+        Step::Write("t stdout F a\nt stdout F hal"),
+        Step::Cut(13),
+        Step::Write("t stdout F b, which is longer than what was cut\n"),
+        Step::End,
+    ];
+    let mut sink = Monitor { folder: folder.path().to_owned(), steps, writer: Some(writer), seen: Vec::new() };
+    follow(folder.path(), &Select::default(), Some(end.as_fd()), &mut sink).map_err(|e| anyhow::anyhow!("{e}"))?;
+    assert_eq!(String::from_utf8(sink.seen)?, "a\nb, which is longer than what was cut\n");
+    Ok(())
+}
+
+#[test]
 fn following_ends_when_until_has_passed_or_nobody_writes() -> anyhow::Result<()> {
     let folder = folder(&[("log", line(1, "stdout F a"))])?;
-    let (end, _writer) = std::io::pipe()?;
+    let (end, _writer) = io::pipe()?;
     let select = Select { until: "2026-01-01T00:00:05Z".parse().ok(), ..Select::default() };
     let mut sink = Collected::default();
     follow(folder.path(), &select, Some(end.as_fd()), &mut sink)?;

@@ -84,7 +84,7 @@ fn process(config: &ContainerConfig, state: &State, status: Status) -> Value {
         "ExitCode": exit.map_or(no_record, |exit| exit.code),
         "Error": exit.map_or("", |exit| exit.error.as_str()),
         "StartedAt": state.started_at.as_deref().unwrap_or(NEVER),
-        "FinishedAt": exit.map_or(NEVER, |exit| exit.at.as_str()),
+        "FinishedAt": exit.map(|exit| exit.at.as_str()).filter(|at| !at.is_empty()).unwrap_or(NEVER),
         // Null and not absent, so that `{{if .State.Health}}` is no error.
         "Health": null,
         "CgroupPath": state.cgroup.as_ref().map_or_else(String::new, |path| format!("/{}", path.trim_start_matches('/'))),
