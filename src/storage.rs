@@ -23,6 +23,7 @@ mod descriptor;
 mod escape;
 mod hash;
 mod index;
+mod intake;
 pub mod layer;
 mod remove;
 mod stage;
@@ -34,10 +35,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-pub use blob::{BlobWriter, MANIFEST_LIMIT};
+pub use blob::{BlobWriter, MANIFEST_LIMIT, VerifiedBlob};
+pub use compress::{Compression, decompress};
 pub use descriptor::{Descriptor, Platform};
 pub use hash::Hasher;
 pub use index::{IndexEntry, REF_NAME};
+pub use intake::{Intake, Waiting};
 pub use layer::{Ownership, Target};
 pub use remove::remove_tree;
 pub use sweep::Reachable;
@@ -293,4 +296,4 @@ impl Store {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

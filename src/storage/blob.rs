@@ -48,6 +48,12 @@ impl Store {
         Ok(content)
     }
 
+    /// Reads a blob of any size; where its digest turns out to be wrong, the last read fails.
+    pub fn verified_blob(&self, digest: &Digest) -> Result<VerifiedBlob, Error> {
+        let hash = Some(Hasher::new(digest.algorithm()));
+        Ok(VerifiedBlob { file: self.open_blob(digest)?, digest: digest.clone(), hash })
+    }
+
     /// Starts to write the blob `digest` of `size` bytes; `None` if it is in the store. Waits while another process writes the same
     /// blob. A partial file of an earlier try is taken over: `offset` says how many bytes need not come again.
     pub fn begin_blob(&self, digest: &Digest, size: u64) -> Result<Option<BlobWriter>, Error> {
@@ -91,6 +97,40 @@ impl Store {
             writer.finish()?;
         }
         Ok(digest)
+    }
+}
+
+/// A blob that is hashed while it is read, so that nobody can forget to look.
+#[derive(Debug)]
+pub struct VerifiedBlob {
+    file: File,
+    digest: Digest,
+    hash: Option<Hasher>,
+}
+
+impl VerifiedBlob {
+    /// Bytes.
+    pub fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+}
+
+impl Read for VerifiedBlob {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        match (count, buffer.is_empty()) {
+            (0, false) => {
+                if let Some(hash) = self.hash.take() {
+                    check(&self.digest, hash.finish()).map_err(io::Error::other)?;
+                }
+            }
+            _ => {
+                if let Some(hash) = &mut self.hash {
+                    hash.update(&buffer[..count]);
+                }
+            }
+        }
+        Ok(count)
     }
 }
 

@@ -1,4 +1,4 @@
-pub(super) mod archive;
+pub(crate) mod archive;
 
 use std::io::Write as _;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::types::ImageReference;
 
 /// A store of its own, removed when dropped.
-pub(super) fn store() -> (tempfile::TempDir, Store) {
+pub(crate) fn store() -> (tempfile::TempDir, Store) {
     let home = tempfile::tempdir().expect("a temporary folder");
     let store = Store::open(&home.path().join("store")).expect("a new store");
     (home, store)

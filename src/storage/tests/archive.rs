@@ -2,20 +2,20 @@
 
 /// An archive under construction, header by header, right or wrong.
 #[derive(Default)]
-pub(in crate::storage) struct Archive(pub(in crate::storage) Vec<u8>);
+pub(crate) struct Archive(pub(crate) Vec<u8>);
 
 /// One header's fields; the checksum is made right.
 #[derive(Clone)]
-pub(in crate::storage) struct Item<'a> {
-    pub(in crate::storage) path: &'a [u8],
-    pub(in crate::storage) link: &'a [u8],
-    pub(in crate::storage) kind: u8,
-    pub(in crate::storage) mode: u32,
-    pub(in crate::storage) uid: i64,
-    pub(in crate::storage) gid: i64,
-    pub(in crate::storage) mtime: i64,
-    pub(in crate::storage) size: Option<i64>,
-    pub(in crate::storage) data: &'a [u8],
+pub(crate) struct Item<'a> {
+    pub(crate) path: &'a [u8],
+    pub(crate) link: &'a [u8],
+    pub(crate) kind: u8,
+    pub(crate) mode: u32,
+    pub(crate) uid: i64,
+    pub(crate) gid: i64,
+    pub(crate) mtime: i64,
+    pub(crate) size: Option<i64>,
+    pub(crate) data: &'a [u8],
 }
 
 impl Default for Item<'_> {
@@ -24,7 +24,7 @@ impl Default for Item<'_> {
     }
 }
 
-pub(in crate::storage) fn put(field: &mut [u8], value: i64) {
+pub(crate) fn put(field: &mut [u8], value: i64) {
     let digits = field.len() - 1;
     if value >= 0 && value < 1_i64 << (digits * 3).min(62) {
         field[..digits].copy_from_slice(format!("{value:0digits$o}").as_bytes());
@@ -40,7 +40,7 @@ pub(in crate::storage) fn put(field: &mut [u8], value: i64) {
 }
 
 impl Archive {
-    pub(in crate::storage) fn header(&mut self, item: &Item<'_>) -> &mut Self {
+    pub(crate) fn header(&mut self, item: &Item<'_>) -> &mut Self {
         let mut block = [0_u8; 512];
         block[..item.path.len()].copy_from_slice(item.path);
         put(&mut block[100..108], item.mode.into());
@@ -55,7 +55,7 @@ impl Archive {
     }
 
     /// A header as it is, its checksum made right.
-    pub(in crate::storage) fn block(&mut self, mut block: [u8; 512]) -> &mut Self {
+    pub(crate) fn block(&mut self, mut block: [u8; 512]) -> &mut Self {
         block[148..156].fill(b' ');
         let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
         block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
@@ -63,33 +63,33 @@ impl Archive {
         self
     }
 
-    pub(in crate::storage) fn add(&mut self, item: &Item<'_>) -> &mut Self {
+    pub(crate) fn add(&mut self, item: &Item<'_>) -> &mut Self {
         self.header(item).data(item.data)
     }
 
-    pub(in crate::storage) fn data(&mut self, data: &[u8]) -> &mut Self {
+    pub(crate) fn data(&mut self, data: &[u8]) -> &mut Self {
         self.0.extend_from_slice(data);
         self.0.resize(self.0.len().next_multiple_of(512), 0);
         self
     }
 
-    pub(in crate::storage) fn file(&mut self, path: &str, data: &[u8]) -> &mut Self {
+    pub(crate) fn file(&mut self, path: &str, data: &[u8]) -> &mut Self {
         self.add(&Item { path: path.as_bytes(), data, ..Item::default() })
     }
 
-    pub(in crate::storage) fn folder(&mut self, path: &str) -> &mut Self {
+    pub(crate) fn folder(&mut self, path: &str) -> &mut Self {
         self.add(&Item { path: path.as_bytes(), kind: b'5', mode: 0o755, ..Item::default() })
     }
 
-    pub(in crate::storage) fn symlink(&mut self, path: &str, target: &str) -> &mut Self {
+    pub(crate) fn symlink(&mut self, path: &str, target: &str) -> &mut Self {
         self.add(&Item { path: path.as_bytes(), link: target.as_bytes(), kind: b'2', mode: 0o777, ..Item::default() })
     }
 
-    pub(in crate::storage) fn hard_link(&mut self, path: &str, target: &str) -> &mut Self {
+    pub(crate) fn hard_link(&mut self, path: &str, target: &str) -> &mut Self {
         self.add(&Item { path: path.as_bytes(), link: target.as_bytes(), kind: b'1', ..Item::default() })
     }
 
-    pub(in crate::storage) fn pax(&mut self, records: &[(&[u8], &[u8])]) -> &mut Self {
+    pub(crate) fn pax(&mut self, records: &[(&[u8], &[u8])]) -> &mut Self {
         let mut data = Vec::new();
         for (key, value) in records {
             let rest = 1 + key.len() + 1 + value.len() + 1;
@@ -106,7 +106,7 @@ impl Archive {
         self.add(&Item { path: b"pax", kind: b'x', data: &data, ..Item::default() })
     }
 
-    pub(in crate::storage) fn end(&self) -> Vec<u8> {
+    pub(crate) fn end(&self) -> Vec<u8> {
         [self.0.as_slice(), &[0; 1024]].concat()
     }
 }

@@ -1,0 +1,65 @@
+//! Makes an image of one layer from an archive of a file system.
+
+use std::io::Read;
+
+use jiff::Timestamp;
+
+use super::make::{config, manifest};
+use super::{Config, Error, History, RootFs, change};
+use crate::registry::Platform;
+use crate::storage::layer::Info;
+use crate::storage::{Compression, Store, Target};
+use crate::types::{Digest, ImageReference};
+
+/// How an archive is imported.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The image's name; `None` leaves it without one.
+    pub name: Option<ImageReference>,
+    /// Instructions as in a Dockerfile, which change the configuration.
+    pub changes: Vec<String>,
+    /// A remark for the history.
+    pub message: Option<String>,
+    /// What the image runs on; `None` is this machine.
+    pub platform: Option<Platform>,
+    /// For whom the layer is unpacked.
+    pub target: Target,
+}
+
+/// Imports an archive, plain or compressed by gzip or zstd. Gives the image's id and what is known of its layer.
+///
+/// Threads start here: not in a process that will still fork.
+pub fn import(store: &Store, archive: impl Read + Send, options: &Options) -> Result<(Digest, Info), Error> {
+    let now = Timestamp::now().to_string();
+    let platform = options.platform.clone().unwrap_or_else(Platform::host);
+    let mut document = Config {
+        created: Some(now.clone()),
+        architecture: platform.architecture,
+        variant: platform.variant,
+        os: platform.os,
+        rootfs: RootFs { kind: "layers".to_owned(), diff_ids: Vec::new() },
+        ..Config::default()
+    };
+    for instruction in &options.changes {
+        change::apply(&mut document.config, instruction)?;
+    }
+    let _ingest = store.begin_ingest()?;
+    let (mut blob, diff_id, info) = store.import_layer(archive, &options.target)?;
+    let mut head = Vec::new();
+    store.open_blob(&blob.digest)?.take(16).read_to_end(&mut head).map_err(|source| Error::Read { source })?;
+    blob.media_type = Compression::of(&head).layer_type().to_owned();
+    document.history.push(History {
+        created: Some(now),
+        created_by: Some(format!("/bin/sh -c #(nop) ADD file:{} in / ", diff_id.hex())),
+        comment: Some(options.message.clone().unwrap_or_else(|| "Imported from tarball".to_owned())),
+        empty_layer: false,
+    });
+    document.rootfs.diff_ids.push(diff_id);
+    let config = config(store, &document)?;
+    let manifest = manifest(store, &config, &[blob])?;
+    match &options.name {
+        Some(name) => store.tag(name, &manifest, None)?,
+        None => store.keep_unnamed(&manifest)?,
+    }
+    Ok((config.digest, info))
+}

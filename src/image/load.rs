@@ -1,0 +1,76 @@
+//! Brings in images from an archive (docker-archive or oci-archive, compressed or not) or from a folder in OCI layout.
+//!
+//! ```text
+//! docker-archive   manifest.json: [{"Config": NAME, "RepoTags": […], "Layers": [NAME…]}], which may come last
+//! oci-archive      oci-layout, index.json, blobs/ALGORITHM/HEX, in any order
+//! ```
+//!
+//! An archive may come as a stream, so its files wait in the store's `tmp/` until the document that names them is there. Names
+//! are keys of a table, never paths.
+
+mod docker;
+mod files;
+mod oci;
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use files::Files;
+
+use super::Error;
+use crate::registry::Platform;
+use crate::storage::{Store, Target};
+use crate::types::{Digest, ImageReference};
+
+/// Where images come from.
+pub enum Input {
+    /// An archive.
+    Archive(Box<dyn Read + Send>),
+    /// A folder in OCI layout.
+    Folder(PathBuf),
+}
+
+/// How images are loaded.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What an image has to run on, where there is a choice; `None` is this machine.
+    pub platform: Option<Platform>,
+    /// For whom layers are unpacked.
+    pub target: Target,
+}
+
+/// An image that was loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loaded {
+    /// Its id.
+    pub id: Digest,
+    /// The names that it has now by the archive.
+    pub names: Vec<ImageReference>,
+    /// Devices in its layers, which an ordinary user cannot make: for a warning.
+    pub skipped_devices: u64,
+}
+
+/// Loads all images of `input`, in its order. Everything that an image is made of is checked before it gets a name; on
+/// failure, images before the damaged one stay.
+///
+/// Threads start here: not in a process that will still fork.
+pub fn load(store: &Store, input: Input, options: &Options) -> Result<Vec<Loaded>, Error> {
+    let _ingest = store.begin_ingest()?;
+    let files = match input {
+        Input::Archive(reader) => Files::from_archive(store, reader)?,
+        Input::Folder(path) => Files::from_folder(store, &path)?,
+    };
+    // What docker saves today is both; then its own document has the full names, as podman reads it too.
+    if files.has(docker::DOCUMENT) {
+        docker::load(store, &files, options)
+    } else if files.has(oci::DOCUMENT) {
+        oci::load(store, &files, options)
+    } else {
+        Err(Error::NoImage)
+    }
+}
+
+#[cfg(test)]
+mod tests;

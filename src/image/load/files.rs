@@ -1,0 +1,173 @@
+//! The files of an archive, or of a folder, by name.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::image::Error;
+use crate::storage::tar::{Kind, Reader};
+use crate::storage::{Intake, MANIFEST_LIMIT, Store, Waiting, decompress};
+use crate::sys::fs::AtPath as _;
+use crate::sys::root::open_in;
+use crate::types::{Algorithm, Digest};
+
+/// The most links that lead from one name in an archive to another.
+const MOST_LINKS: usize = 8;
+
+pub(super) struct Files {
+    pub(super) intake: Intake,
+    files: HashMap<Vec<u8>, Waiting>,
+    /// Names that are links, and the names that they lead to.
+    links: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Files {
+    /// Takes in all files of an archive.
+    pub(super) fn from_archive(store: &Store, input: impl Read + Send) -> Result<Self, Error> {
+        let read_failed = |source| Error::Read { source };
+        let input = io::BufReader::with_capacity(256 << 10, decompress(input).map_err(read_failed)?);
+        let mut files = Self { intake: store.new_intake()?, files: HashMap::new(), links: HashMap::new() };
+        let mut archive = Reader::new(input);
+        while let Some(entry) = archive.next_entry()? {
+            let name = key(&entry.path);
+            match entry.kind {
+                Kind::File if entry.pieces.is_none() => {
+                    let mut incoming = files.intake.begin(algorithm(&name))?;
+                    loop {
+                        let chunk = archive.data(u64::MAX)?;
+                        if chunk.is_empty() {
+                            break;
+                        }
+                        let count = chunk.len();
+                        incoming.write_all(chunk).map_err(|source| Error::Write { source })?;
+                        archive.consume(count);
+                    }
+                    files.links.remove(&name);
+                    files.files.insert(name, incoming.finish());
+                }
+                Kind::Symlink | Kind::HardLink => {
+                    let target = if entry.kind == Kind::HardLink || entry.link.starts_with(b"/") {
+                        key(&entry.link)
+                    } else {
+                        let parent = memchr::memrchr(b'/', &name).map_or(&b""[..], |slash| &name[..slash]);
+                        key(&[parent, b"/", &entry.link].concat())
+                    };
+                    files.files.remove(&name);
+                    files.links.insert(name, target);
+                }
+                // Folders say nothing; anything else is no part of an image's archive.
+                _ => {}
+            }
+        }
+        archive.finish()?;
+        Ok(files)
+    }
+
+    /// Takes in the files of a folder in OCI layout: index.json and blobs.
+    pub(super) fn from_folder(store: &Store, path: &Path) -> Result<Self, Error> {
+        let mut files = Self { intake: store.new_intake()?, files: HashMap::new(), links: HashMap::new() };
+        let root = crate::sys::fs::open(path)?;
+        let mut names = vec!["index.json".to_owned()];
+        for algorithm in ["sha256", "sha512"] {
+            let Ok(entries) = crate::sys::fs::read_dir(path.join("blobs").join(algorithm)) else { continue };
+            for entry in entries {
+                let name = entry.at("list", path)?.file_name();
+                if let Some(name) = name.to_str() {
+                    names.push(format!("blobs/{algorithm}/{name}"));
+                }
+            }
+        }
+        for name in names {
+            // A pipe would block, and a link could lead out.
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+            let file = match open_in(&root, &name, flags, Mode::empty()) {
+                Ok(file) => std::fs::File::from(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error).at("open", path.join(name)).map_err(Error::from),
+            };
+            if !file.metadata().at("look at", path)?.is_file() {
+                continue;
+            }
+            let mut incoming = files.intake.begin(algorithm(name.as_bytes()))?;
+            io::copy(&mut &file, &mut incoming).at("copy", path.join(&name))?;
+            files.files.insert(name.into_bytes(), incoming.finish());
+        }
+        Ok(files)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    fn find(&self, name: &str) -> Option<&Waiting> {
+        let mut name = key(name.as_bytes());
+        for _ in 0..MOST_LINKS {
+            if let Some(file) = self.files.get(&name) {
+                return Some(file);
+            }
+            name.clone_from(self.links.get(&name)?);
+        }
+        None
+    }
+
+    /// The file `name`, which `document` says is there.
+    pub(super) fn get(&self, name: &str, document: &'static str) -> Result<&Waiting, Error> {
+        self.find(name).ok_or_else(|| Error::Missing { name: name.to_owned(), document })
+    }
+
+    /// The blob of a descriptor, its digest and size checked.
+    pub(super) fn blob(&self, digest: &Digest, size: u64) -> Result<&Waiting, Error> {
+        let name = format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex());
+        let file = self.get(&name, "manifest")?;
+        if file.size != size {
+            let error =
+                crate::storage::Error::SizeMismatch { digest: digest.clone(), expected: size, actual: file.size };
+            return Err(error.into());
+        }
+        if file.digest != *digest {
+            let (expected, actual) = (digest.clone(), file.digest.clone());
+            return Err(crate::storage::Error::DigestMismatch { expected, actual }.into());
+        }
+        Ok(file)
+    }
+
+    /// The content of a document: a manifest, an index, a configuration.
+    pub(super) fn document(&self, file: &Waiting, name: &str) -> Result<Vec<u8>, Error> {
+        if file.size > MANIFEST_LIMIT {
+            let reason = format!("it has more than {MANIFEST_LIMIT} bytes");
+            return Err(Error::Document { name: name.to_owned(), reason });
+        }
+        let mut content = Vec::new();
+        let mut open = self.intake.open(file)?.take(MANIFEST_LIMIT);
+        open.read_to_end(&mut content).map_err(|source| Error::Read { source })?;
+        Ok(content)
+    }
+
+    /// The first bytes of a file.
+    pub(super) fn head(&self, file: &Waiting) -> Result<Vec<u8>, Error> {
+        let mut head = Vec::new();
+        self.intake.open(file)?.take(16).read_to_end(&mut head).map_err(|source| Error::Read { source })?;
+        Ok(head)
+    }
+}
+
+/// A blob is checked by the algorithm that its name says; anything else only needs some digest.
+fn algorithm(name: &[u8]) -> Algorithm {
+    if name.starts_with(b"blobs/sha512/") { Algorithm::Sha512 } else { Algorithm::Sha256 }
+}
+
+/// A name as it is looked up: without `.`, `..` and needless slashes.
+fn key(name: &[u8]) -> Vec<u8> {
+    let mut kept: Vec<&[u8]> = Vec::new();
+    for component in Path::new(std::ffi::OsStr::from_bytes(name)).components() {
+        match component {
+            std::path::Component::Normal(name) => kept.push(name.as_bytes()),
+            std::path::Component::ParentDir => drop(kept.pop()),
+            _ => {}
+        }
+    }
+    kept.join(&b'/')
+}

@@ -1,0 +1,121 @@
+//! Files that come in an order of their own, of which only the last says what the others are: they wait here, hashed, and
+//! become blobs when somebody has understood them.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::layer::{Info, Target, remove_at};
+use super::{Error, Hasher, Store, stage};
+use crate::sys::fs::{self, AtPath as _};
+use crate::types::{Algorithm, Digest};
+
+/// A private folder in `tmp/`; dropped, it and all that is still in it goes.
+#[derive(Debug)]
+pub struct Intake {
+    store: Store,
+    folder: PathBuf,
+    _lock: File,
+    count: u64,
+}
+
+/// A file that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    path: PathBuf,
+    /// The digest of its content.
+    pub digest: Digest,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl Store {
+    /// Makes room for files that come in.
+    pub fn new_intake(&self) -> Result<Intake, Error> {
+        let (folder, lock) = stage::new_folder(&self.tmp(), "intake")?;
+        Ok(Intake { store: self.clone(), folder, _lock: lock, count: 0 })
+    }
+}
+
+impl Intake {
+    /// Starts the next file.
+    pub fn begin(&mut self, algorithm: Algorithm) -> Result<Incoming, Error> {
+        let path = self.folder.join(self.count.to_string());
+        self.count += 1;
+        let file = fs::create_new(&path)?;
+        Ok(Incoming { file, path, hash: Hasher::new(algorithm), size: 0 })
+    }
+
+    /// Opens a file that waits.
+    pub fn open(&self, file: &Waiting) -> Result<File, Error> {
+        match fs::open(&file.path) {
+            // It is a blob already: an image may have one layer twice.
+            Err(error) if error.is_not_found() => self.store.open_blob(&file.digest),
+            other => Ok(other?),
+        }
+    }
+
+    /// Unpacks a file as the layer `diff_id`, and lets it be a blob; what of the two is there already is left as it is.
+    pub fn keep_layer(&self, file: &Waiting, diff_id: &Digest, target: &Target) -> Result<Option<Info>, Error> {
+        let mut info = None;
+        if let Some(stage) = self.store.begin_layer(target, diff_id)? {
+            let bad = |source| Error::Layer { diff_id: diff_id.clone(), source };
+            let layer = stage.unpack(self.open(file)?).map_err(bad)?;
+            info = Some(layer.info);
+            layer.name()?;
+        }
+        self.keep(file)?;
+        Ok(info)
+    }
+
+    /// Lets a file be a blob. It may be asked for twice.
+    pub fn keep(&self, file: &Waiting) -> Result<(), Error> {
+        if self.store.has_blob(&file.digest)? {
+            return Ok(());
+        }
+        self.open(file)?.sync_data().at("sync", &file.path)?;
+        let target = self.store.blob_path(&file.digest);
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder)?;
+            fs::rename(&file.path, &target)?;
+            fs::sync_dir(folder)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        // If it cannot be removed now, the sweeper comes by later.
+        drop(remove_at(&self.folder));
+    }
+}
+
+/// A file on its way in.
+#[derive(Debug)]
+pub struct Incoming {
+    file: File,
+    path: PathBuf,
+    hash: Hasher,
+    size: u64,
+}
+
+impl Incoming {
+    /// The file is whole.
+    pub fn finish(self) -> Waiting {
+        Waiting { path: self.path, digest: self.hash.finish(), size: self.size }
+    }
+}
+
+impl Write for Incoming {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_all(bytes)?;
+        self.hash.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
