@@ -1,7 +1,77 @@
 //! One file per command: what was typed, and what is done with it.
 
 pub mod args;
+pub mod attach;
+mod containers;
+pub mod create;
+pub mod exec;
+mod images;
 pub mod inspect;
+pub mod kill;
 pub mod logs;
 pub mod ps;
+pub mod rm;
+pub mod run;
+pub mod start;
+pub mod stop;
+pub mod unshare;
 pub mod version;
+pub mod wait;
+
+use std::path::PathBuf;
+
+use crate::container::Environment;
+use crate::dirs::Dirs;
+use crate::error::Error;
+use crate::net::Programs;
+use crate::settings::Settings;
+use crate::storage::Store;
+use crate::userns::IdMap;
+
+/// What every command may need: where things are, and how the user wants them. Nothing in it is opened before it is asked
+/// for.
+#[derive(Debug)]
+pub struct Ctx {
+    /// The user's folders.
+    pub dirs: Dirs,
+    /// rc.toml and the environment.
+    pub settings: Settings,
+    /// The whole command line, for `inspect`.
+    pub typed: Vec<String>,
+}
+
+impl Ctx {
+    /// The store, made if it is not there.
+    pub fn store(&self) -> Result<Store, Error> {
+        Ok(Store::open(self.dirs.root())?)
+    }
+
+    /// The store, to look at; nothing is made.
+    pub fn store_to_read(&self) -> Result<Store, Error> {
+        Ok(Store::open_to_read(self.dirs.root())?)
+    }
+
+    /// The folder of what may vanish at any time.
+    pub fn runtime_dir(&self) -> Result<PathBuf, Error> {
+        Ok(self.dirs.runtime()?)
+    }
+
+    /// The user's ids.
+    pub fn ids(&self) -> Result<IdMap, Error> {
+        Ok(IdMap::detect()?)
+    }
+
+    /// What a start needs.
+    pub fn environment(&self) -> Result<Environment, Error> {
+        let helpers = &self.settings.helpers;
+        Ok(Environment {
+            store: self.store()?,
+            runtime_dir: self.runtime_dir()?,
+            ids: self.ids()?,
+            programs: Programs {
+                slirp4netns: helpers.slirp4netns.value.0.clone(),
+                pasta: helpers.pasta.value.0.clone(),
+            },
+        })
+    }
+}

@@ -1,3 +1,138 @@
 //! Life cycle and state on disk: create, start, stop, remove, wait, exec, names, liveness.
+//!
+//! There is no list of containers but the folders themselves (`monitor::Folder`), and no record of who lives but the locks.
+//! Every command that looks at a container asks its lock and the kernel, and finishes the clean-up of what was killed.
 
+mod control;
+mod create;
+mod exec;
+mod find;
+mod liveness;
 pub mod logs;
+mod names;
+mod pump;
+mod remove;
+mod start;
+
+use std::io;
+
+pub use control::{signal, stop, wait};
+pub use create::{Creation, create, new_identity, volume_name};
+pub use exec::{Exec, exec};
+pub use find::{Listing, find, list};
+pub use liveness::Container;
+pub use pump::Outcome;
+pub use remove::{Removal, remove, sweep_store};
+pub use start::{Attach, Environment, Origin, attach, files, start};
+
+use crate::monitor::{FolderError, Status};
+use crate::sys::fs::PathError;
+
+/// What can go wrong with a container.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is none of that name or id.
+    #[error("no container `{}`", .0.escape_debug())]
+    NotFound(String),
+    /// An id's beginning is the beginning of several.
+    #[error("`{}` is the beginning of several container ids", .0.escape_debug())]
+    Ambiguous(String),
+    /// The name is taken.
+    #[error("the name `{name}` is taken by container {id}")]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The short id.
+        id: String,
+    },
+    /// It is in the wrong state for that.
+    #[error("cannot {action} `{name}`: it is {}", .status.as_str())]
+    State {
+        /// What was asked, as an infinitive.
+        action: &'static str,
+        /// The container.
+        name: String,
+        /// What it is.
+        status: Status,
+    },
+    /// Another rc process is working on it.
+    #[error("container `{name}` is being worked on by process {pid}")]
+    Busy {
+        /// The container.
+        name: String,
+        /// Who holds its lock.
+        pid: i32,
+    },
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A record could not be read or written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The store could not be used.
+    #[error(transparent)]
+    Storage(#[from] crate::storage::Error),
+    /// The user's namespace is not to be had.
+    #[error(transparent)]
+    Namespace(#[from] crate::userns::Error),
+    /// Files inside the user's namespace could not be worked on.
+    #[error("{0}")]
+    Inside(String),
+    /// The plan cannot be carried out.
+    #[error(transparent)]
+    Plan(#[from] crate::plan::Error),
+    /// The monitor said no.
+    #[error("{message}")]
+    Told {
+        /// The exit code of the command.
+        code: u8,
+        /// Its sentence.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The monitor was killed while we waited.
+    #[error("the container's monitor was killed")]
+    MonitorDied,
+    /// A step failed.
+    #[error("cannot {step}: {}", crate::sys::fs::plain(.source))]
+    Step {
+        /// What was tried, as an infinitive.
+        step: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn step(step: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Step { step, source }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NameTaken { name, .. } => Some(format!("remove it with `rc rm {name}`, or use --replace")),
+            Self::State { action: "remove", name, .. } => {
+                Some(format!("stop it first with `rc stop {name}`, or use `rc rm -f {name}`"))
+            }
+            Self::State { name, status: Status::Orphaned, .. } => Some(format!(
+                "its monitor was killed: `rc stop {name}` ends what is left, `rc rm -f {name}` removes it"
+            )),
+            Self::Storage(error) => error.hint(),
+            Self::Namespace(error) => error.hint(),
+            Self::Plan(error) => error.hint(),
+            Self::Told { hint, .. } => hint.clone(),
+            _ => None,
+        }
+    }
+
+    /// The exit code of the command that failed so.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Told { code, .. } => *code,
+            Self::MonitorDied => 137,
+            _ => 125,
+        }
+    }
+}

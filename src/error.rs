@@ -1,1 +1,94 @@
-//! Not yet built.
+//! The edge: every error becomes one sentence, a hint and an exit code here, and nowhere else.
+//!
+//! Exit codes: 125 rc failed · 126 the program cannot be run · 127 it was not found · 128 + n it died of signal n ·
+//! otherwise the program's own. A command line that cannot be understood is 125, too, as with podman.
+
+use crate::ui::BrokenOutput;
+
+/// What a command returns when all went well: the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit(pub u8);
+
+impl Exit {
+    /// Everything was done.
+    pub const SUCCESS: Self = Self(0);
+
+    /// The exit code of a program, which is one byte.
+    pub fn of_program(code: i32) -> Self {
+        Self(u8::try_from(code & 0xff).unwrap_or(u8::MAX))
+    }
+}
+
+/// An error on its way to the user.
+#[derive(Debug)]
+pub struct Error {
+    /// The sentence; `None` when everything has been said already, or nobody listens.
+    pub message: Option<String>,
+    /// What to do.
+    pub hint: Option<String>,
+    /// The exit code.
+    pub code: u8,
+}
+
+impl Error {
+    /// rc failed, for the reason that `message` says.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: Some(message.into()), hint: None, code: 125 }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Sets the exit code.
+    #[must_use]
+    pub fn with_code(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// Everything has been said; only the exit code is left.
+    pub fn said(code: u8) -> Self {
+        Self { message: None, hint: None, code }
+    }
+}
+
+impl From<BrokenOutput> for Error {
+    fn from(error: BrokenOutput) -> Self {
+        // A reader that has enough (`rc ps | head -1`) ends us as SIGPIPE would.
+        if error.is_broken_pipe() { Self::said(141) } else { Self::new(error.to_string()) }
+    }
+}
+
+impl From<crate::container::Error> for Error {
+    fn from(error: crate::container::Error) -> Self {
+        Self { hint: error.hint(), code: error.code(), message: Some(error.to_string()) }
+    }
+}
+
+/// Errors that are rc's own failure, with a hint or without.
+macro_rules! failures {
+    ($($type:ty: $hint:expr),* $(,)?) => {
+        $(impl From<$type> for Error {
+            fn from(error: $type) -> Self {
+                let hint: fn(&$type) -> Option<String> = $hint;
+                Self { hint: hint(&error), code: 125, message: Some(error.to_string()) }
+            }
+        })*
+    };
+}
+
+failures! {
+    crate::sys::fs::PathError: |_| None,
+    crate::types::Invalid: |_| None,
+    crate::settings::Error: |_| None,
+    crate::dirs::Error: crate::dirs::Error::hint,
+    crate::storage::Error: crate::storage::Error::hint,
+    crate::plan::Error: crate::plan::Error::hint,
+    crate::userns::Error: crate::userns::Error::hint,
+    crate::net::Error: crate::net::Error::hint,
+    crate::image::Error: crate::image::Error::hint,
+}

@@ -1,5 +1,30 @@
 //! One process per container: pty, log, control socket, exit code, clean-up.
+//!
+//! The monitor is a fork of the command that starts the container. It is the one parent and waiter of the container's
+//! processes and the one writer of its exit code; it has one thread and sleeps in poll(2). It keeps no list of anything
+//! beyond its own container: `folder` describes what it leaves on disk, `protocol` what it can be asked.
 
+mod exec;
+mod folder;
+mod log;
+pub mod protocol;
 mod record;
+mod relay;
+mod serve;
+mod start;
 
-pub use record::{ExitRecord, ProcessId, State, Status};
+pub use folder::{Error as FolderError, Folder};
+pub use record::{ExitRecord, ProcessId, Run, State, Status};
+pub use start::{Error, Keeper, Start, Starter, Stdio, now, run};
+
+use crate::runtime::{Failure, FailureKind};
+
+/// A failed start, as commands are told of it.
+fn failed(failure: &Failure) -> protocol::Event {
+    let code = match failure.kind {
+        FailureKind::Setup => 125,
+        FailureKind::CannotRun => 126,
+        FailureKind::NotFound => 127,
+    };
+    protocol::Event::Failed { code, message: failure.message.clone(), hint: failure.hint.clone() }
+}

@@ -1,7 +1,94 @@
-//! Not yet built.
+//! What the kernel does with a runtime spec.
+//!
+//! ```text
+//! monitor ── fork ─→ stage   enters H, clones init as the monitor's child, writes its maps, passes its pidfd on, ends
+//!    │ ←──── pidfd ─────┘
+//!    │
+//!    └── sync socket ──→ init   root file system, devices, terminal; waits for the network; user, capabilities, seccomp
+//!                          └── execveat ─→ stub ── execve ─→ the program
+//! ```
+//!
+//! What goes over the sync socket stands in `sync`. The runtime gets a spec, the root file system's folders and a short list
+//! of descriptors ([`Launch`]), nothing else; it knows neither images nor settings nor state on disk.
 
 pub mod caps;
 pub mod cgroup;
+mod create;
+mod devices;
+mod init;
+mod join;
+mod mounts;
+mod paths;
+mod program;
+mod rootfs;
 pub mod seccomp;
 pub mod stub;
+mod sync;
 pub mod users;
+
+use std::path::PathBuf;
+
+pub use create::{Created, create};
+pub use join::{Join, Joined, join};
+pub use rootfs::Rootfs;
+pub use sync::{Failure, FailureKind, Progress};
+
+use crate::userns::IdMap;
+
+/// What a container is started with.
+#[derive(Debug)]
+pub struct Launch<'a> {
+    /// The spec; hooks and annotations in it are not acted on.
+    pub spec: &'a oci_spec::runtime::Spec,
+    /// The root file system.
+    pub rootfs: Rootfs,
+    /// The map of the user's namespace.
+    pub ids: &'a IdMap,
+    /// Descriptors 0, 1 and 2 of the program, unless it gets a terminal.
+    pub stdio: [std::os::fd::BorrowedFd<'a>; 3],
+    /// Whether these descriptors are ours alone (pipes), so that the program's user may own them.
+    pub own_stdio: [bool; 3],
+    /// Groups of the program by name or number, beyond those of its user.
+    pub groups: &'a [String],
+    /// PID 1 is rc's own init, and the program its child.
+    pub init: bool,
+    /// Whether the program is confined by rc's own system call filter.
+    pub seccomp: bool,
+    /// Whether the program waits for [`Progress::NetworkUp`].
+    pub wait_for_network: bool,
+    /// Mounts (by destination) that are filled from the image if they are empty: new volumes.
+    pub copy_up: Vec<PathBuf>,
+    /// A folder with an empty read-only `file` and an empty folder `dir`, which mask paths.
+    pub empty: PathBuf,
+}
+
+/// Why the kernel side failed before any container process could tell; what init tells is a [`Failure`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A step in the monitor failed.
+    #[error("cannot {step}: {}", crate::sys::fs::plain(.source))]
+    Step {
+        /// What was tried, as an infinitive.
+        step: &'static str,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
+    /// A step in stage or init failed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// A process of the start died without a word.
+    #[error("`{0}` died while the container was started")]
+    Died(&'static str),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Path(#[from] crate::sys::fs::PathError),
+    /// A limit was asked for that cannot be set here.
+    #[error(transparent)]
+    Cgroup(#[from] cgroup::Error),
+}
+
+impl Error {
+    pub(crate) fn step(step: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Step { step, source }
+    }
+}

@@ -55,6 +55,10 @@ impl Status {
     }
 }
 
+/// One run of the program: a container may be started again and again, and an exit record belongs to one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run(pub u64);
+
 /// How the program ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -83,8 +87,11 @@ pub struct State {
     /// When the program was started last.
     #[serde(default)]
     pub started_at: Option<String>,
-    /// How it ended, after it did.
+    /// Which run this is: 0 before the first start.
     #[serde(default)]
+    pub run: u64,
+    /// How it ended, after it did: read from the file `exit`, never from this one.
+    #[serde(skip)]
     pub exit: Option<ExitRecord>,
     /// How often the restart rule has started it again.
     #[serde(default)]
@@ -98,4 +105,18 @@ pub struct State {
     /// The cgroup, relative to the cgroup2 mount, if the container has one of its own.
     #[serde(default)]
     pub cgroup: Option<String>,
+}
+
+impl ProcessId {
+    /// The live process `pid` of this boot; `None` if it has ended.
+    pub fn of(pid: i32) -> Option<Self> {
+        let start_time = crate::sys::process::start_time(pid)?;
+        Some(Self { pid, start_time, boot_id: crate::sys::process::boot_id().ok()? })
+    }
+
+    /// Whether this very process still lives.
+    pub fn is_alive(&self) -> bool {
+        crate::sys::process::start_time(self.pid) == Some(self.start_time)
+            && crate::sys::process::boot_id().is_ok_and(|id| id == self.boot_id)
+    }
 }

@@ -13,7 +13,7 @@ use super::fs::{AtPath as _, PathError, open_with};
 /// A lock on a file by flock(2), released when dropped or when the process dies. Children made by fork share it.
 #[derive(Debug)]
 pub struct FileLock {
-    _file: File,
+    file: File,
 }
 
 impl FileLock {
@@ -33,13 +33,19 @@ impl FileLock {
         Ok(held.then_some(lock))
     }
 
+    /// Gives the lock up for everybody who shares it: forked children hold copies of the descriptor, and would keep it.
+    pub fn release(self) {
+        // Unlocking what is locked cannot fail.
+        flock(&self.file, FlockOperation::Unlock).ok();
+    }
+
     fn take(path: &Path, operation: FlockOperation) -> Result<(Self, bool), PathError> {
         let file = open_with(path, OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600))?;
         loop {
             match flock(&file, operation) {
-                Ok(()) => return Ok((Self { _file: file }, true)),
+                Ok(()) => return Ok((Self { file }, true)),
                 Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::WOULDBLOCK) => return Ok((Self { _file: file }, false)),
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok((Self { file }, false)),
                 Err(error) => return Err(error).at("lock", path),
             }
         }

@@ -238,6 +238,22 @@ pub fn place(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
     }
 }
 
+/// Closes a descriptor that a forked child has inherited and must not keep. Its owner in this process must not be used or
+/// dropped after; in a child that leaves by exec or `_exit` neither happens.
+pub fn close(inherited: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the number is open, and its owner lives in a stack frame that this forked child never returns to.
+    match unsafe { libc::close(inherited.as_raw_fd()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// A descriptor that [`place`] has put at `number`, to be handed to the next program.
+pub fn borrow_placed(number: i32) -> BorrowedFd<'static> {
+    // SAFETY: `place` succeeded with this number in this process, which execs or exits without closing it.
+    unsafe { BorrowedFd::borrow_raw(number) }
+}
+
 /// The caller's own descriptor 0, 1 or 2, if it is open.
 pub fn standard(number: i32) -> Option<BorrowedFd<'static>> {
     // SAFETY: F_GETFD on any number is harmless.

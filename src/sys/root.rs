@@ -34,37 +34,37 @@ pub fn find(root: impl AsFd, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
 }
 
 /// A reference to the folder `path`; missing folders on the way are made with mode 0755.
-pub fn make_folders(root: impl AsFd, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+pub fn make_folders(root: BorrowedFd<'_>, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
     let path = path.as_ref();
-    match open_in(&root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()) {
+    match open_in(root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         other => return other,
     }
     let (parent, name) = split(path)?;
-    let parent = make_folders(&root, parent)?;
+    let parent = make_folders(root, parent)?;
     match mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(rustix::io::Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
     }
     // Resolved from the root once more: what is there may be a link that somebody has just put in.
-    open_in(&root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
+    open_in(root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
 }
 
 /// A reference to the file `path`, which is made empty (0644) if missing, with the folders on its way.
-pub fn make_file(root: impl AsFd, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+pub fn make_file(root: BorrowedFd<'_>, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
     let path = path.as_ref();
-    match find(&root, path) {
+    match find(root, path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         other => return other,
     }
     let (parent, name) = split(path)?;
-    let parent = make_folders(&root, parent)?;
+    let parent = make_folders(root, parent)?;
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match openat(&parent, name, flags, Mode::from_raw_mode(0o644)) {
         Ok(_) | Err(rustix::io::Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
     }
-    find(&root, path)
+    find(root, path)
 }
 
 fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {

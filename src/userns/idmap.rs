@@ -151,8 +151,13 @@ impl IdMap {
     }
 
     /// How many user ids containers have; ids from 0 to one less are mapped.
-    pub fn count(&self) -> u32 {
+    pub fn users(&self) -> u32 {
         self.uids.iter().map(|e| e.count).fold(0, u32::saturating_add)
+    }
+
+    /// How many group ids containers have; ids from 0 to one less are mapped.
+    pub fn groups(&self) -> u32 {
+        self.gids.iter().map(|e| e.count).fold(0, u32::saturating_add)
     }
 }
 
@@ -248,7 +253,7 @@ mod tests {
         let map = IdMap { uids: extents(1000, &[(100_000, 10), (200_000, 5)]), gids: extents(1000, &[]), single: None };
         assert_eq!(map.uid_lines(), "0 1000 1\n1 100000 10\n11 200000 5\n");
         assert_eq!(map.nested(0, 0).0, "0 0 1\n1 1 10\n11 11 5\n");
-        assert_eq!(map.count(), 16);
+        assert_eq!(map.users(), 16);
     }
 
     #[test]

@@ -1,0 +1,32 @@
+//! `rc attach`.
+
+use super::{Ctx, containers, run};
+use crate::container;
+use crate::error::{Error, Exit};
+use crate::types::DetachKeys;
+
+/// Attach to a running container
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Override the key sequence for detaching: `ctrl-X` or characters, joined by commas
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<String>,
+    /// Do not attach standard input
+    #[arg(long)]
+    no_stdin: bool,
+    /// Pass signals to the program (default: true)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    sig_proxy: Option<bool>,
+    /// Name, id or unique beginning of an id
+    #[arg(value_name = "CONTAINER")]
+    container: String,
+}
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let container = containers::one(ctx, &args.container)?;
+    let keys = args.detach_keys.as_deref().unwrap_or(&container.config.detach_keys).parse::<DetachKeys>()?;
+    let stdin = !args.no_stdin && container.config.open_stdin;
+    let outcome = container::attach(&container, stdin, args.sig_proxy.unwrap_or(true), &keys)?;
+    run::exit_of(outcome)
+}

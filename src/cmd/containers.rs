@@ -1,0 +1,96 @@
+//! What commands on several containers have in common: which are meant, and going on after a failure.
+
+use std::path::{Path, PathBuf};
+
+use super::Ctx;
+use crate::container::{self, Container};
+use crate::error::{Error, Exit};
+use crate::storage::Store;
+use crate::sys::fs;
+use crate::ui;
+
+/// Which containers a command is for.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Selection {
+    /// All containers
+    #[arg(short, long)]
+    pub(super) all: bool,
+    /// Read the container's id from the file
+    #[arg(long = "cidfile", value_name = "FILE")]
+    pub(super) cidfiles: Vec<PathBuf>,
+    /// It is no error if a container does not exist
+    #[arg(short, long)]
+    pub(super) ignore: bool,
+    /// Names, ids or unique beginnings of ids
+    #[arg(value_name = "CONTAINER")]
+    pub(super) containers: Vec<String>,
+}
+
+impl Selection {
+    /// The words that were typed or stand in the files; fails if there are none, or some beside `--all`.
+    fn words(&self) -> Result<Vec<String>, Error> {
+        let mut words = self.containers.clone();
+        for file in &self.cidfiles {
+            match id_in(file) {
+                Err(error) if self.ignore && error.is_not_found() => {}
+                other => words.push(other?),
+            }
+        }
+        match (self.all, words.is_empty()) {
+            (true, false) => Err(Error::new("containers cannot be named together with --all")),
+            (false, true) if self.cidfiles.is_empty() => Err(Error::new("no container was named")),
+            _ => Ok(words),
+        }
+    }
+}
+
+fn id_in(file: &Path) -> Result<String, fs::PathError> {
+    let bytes = fs::read_limited(file, 4096)?;
+    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+/// Does `action` to each container, prints the word by which it was named (its id with `--all`) for each that went well, and
+/// goes on after those that did not: their errors are printed, and the exit code is that of the last.
+pub(super) fn each(
+    store: &Store,
+    selection: &Selection,
+    mut action: impl FnMut(&Container) -> Result<bool, Error>,
+) -> Result<Exit, Error> {
+    let words = selection.words()?;
+    let mut failed = None;
+    let mut out = ui::out();
+    let mut done = |shown: &str, result: Result<bool, Error>, failed: &mut Option<u8>| match result {
+        Ok(true) => out.line(shown).and_then(|()| out.finish()).map_err(Error::from),
+        Ok(false) => Ok(()),
+        Err(error) => {
+            if let Some(message) = &error.message {
+                ui::error(message, error.hint.as_deref());
+            }
+            *failed = Some(error.code);
+            Ok(())
+        }
+    };
+    if selection.all {
+        let listing = container::list(store)?;
+        for container in &listing.containers {
+            done(container.config.id.as_str(), action(container), &mut failed)?;
+        }
+        for (id, error) in listing.broken {
+            done(id.as_str(), Err(error.into()), &mut failed)?;
+        }
+    }
+    for word in &words {
+        let result = match container::find(store, word) {
+            Err(container::Error::NotFound(_)) if selection.ignore => Ok(false),
+            Err(error) => Err(Error::from(error)),
+            Ok(container) => action(&container),
+        };
+        done(word, result, &mut failed)?;
+    }
+    failed.map_or(Ok(Exit::SUCCESS), |code| Err(Error::said(code)))
+}
+
+/// The container with this name or id.
+pub(super) fn one(ctx: &Ctx, word: &str) -> Result<Container, Error> {
+    Ok(container::find(&ctx.store_to_read()?, word)?)
+}

@@ -1,0 +1,95 @@
+//! `rc create`, and what `run` has in common with it.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use super::args::{self, ContainerArgs};
+use super::{Ctx, images};
+use crate::container::{self, Creation, Environment, Removal};
+use crate::error::{Error, Exit};
+use crate::net;
+use crate::plan::{self, Request};
+use crate::sys::fs;
+use crate::types::{ContainerId, Name, NetworkMode};
+use crate::ui;
+
+/// Create but do not start a container
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    container: ContainerArgs,
+}
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let is_quiet = args.container.is_quiet();
+    let mut request = args.container.into_request(&ctx.typed)?;
+    // Nobody waits at its output now; `start -a` may later.
+    request.detach = true;
+    let environment = ctx.environment()?;
+    let Made { creation, .. } = prepare(ctx, &environment, &request, is_quiet)?;
+    container::create(&creation)?;
+    let id = &creation.config.id;
+    if let Some(path) = &creation.config.cidfile {
+        write_cidfile(path, id)?;
+    }
+    let mut out = ui::out();
+    out.line(id)?;
+    out.finish()?;
+    Ok(Exit::SUCCESS)
+}
+
+/// A container that can be made, and the layers that it starts from, lowest first.
+pub(super) struct Made {
+    pub(super) creation: Creation,
+    pub(super) lowers: Vec<PathBuf>,
+}
+
+/// Finds the image (or fetches it), and joins it with what was asked for.
+pub(super) fn prepare(ctx: &Ctx, environment: &Environment, request: &Request, is_quiet: bool) -> Result<Made, Error> {
+    let store = &environment.store;
+    let name = request.name.as_deref().map(str::parse::<Name>).transpose()?;
+    if let Some(path) = &request.cidfile
+        && fs::symlink_metadata(path).is_ok()
+    {
+        return Err(Error::new(format!("the file `{}` exists already", path.display()))
+            .with_hint("remove it, or write the id to another file with --cidfile"));
+    }
+    let (image, image_lock) = images::get(ctx, store, request, is_quiet)?;
+    let lowers = images::layers(store, &image, environment)?;
+    if request.replace
+        && let Some(name) = &request.name
+        && let Ok(old) = container::find(store, name)
+    {
+        let removal = Removal { force: true, timeout: None, volumes: false };
+        container::remove(store, &old, &removal, &environment.runtime_dir)?;
+    }
+    let identity = container::new_identity(store, name)?;
+    let volume_name = || container::volume_name().unwrap_or_else(|_| identity.name.clone());
+    let facts = args::facts(&ctx.settings, &volume_name)?;
+    let defaults = image.defaults(&request.image);
+    let config = plan::resolve(request, &defaults, &facts, identity.clone())?;
+    for warning in plan::warnings(request, &config) {
+        ui::warning(warning);
+    }
+    let files = container::files(&config, network(&config.network))?;
+    let image_lock = RefCell::new(Some(image_lock));
+    Ok(Made { creation: Creation { store: store.clone(), config, files, image_lock }, lowers })
+}
+
+fn network(mode: &NetworkMode) -> net::Kind {
+    match mode {
+        NetworkMode::None => net::Kind::None,
+        NetworkMode::Host => net::Kind::Host,
+        NetworkMode::Slirp4netns => net::Kind::Slirp4netns,
+        NetworkMode::Pasta => net::Kind::Pasta,
+    }
+}
+
+/// Writes the id into a new file; one that is there is an error.
+pub(super) fn write_cidfile(path: &Path, id: &ContainerId) -> Result<PathBuf, Error> {
+    use std::io::Write as _;
+    let mut file = fs::create_new(path)?;
+    file.write_all(id.as_str().as_bytes()).map_err(|source| fs::PathError::new("write", path, source))?;
+    Ok(path.to_owned())
+}

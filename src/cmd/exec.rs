@@ -1,0 +1,36 @@
+//! `rc exec`.
+
+use super::args::ProcessArgs;
+use super::{Ctx, containers, run};
+use crate::container::{self, Exec, Outcome};
+use crate::error::{Error, Exit};
+use crate::plan;
+use crate::types::DetachKeys;
+
+/// Run a process in a running container
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    process: ProcessArgs,
+    /// The container, then the command and its arguments
+    #[arg(value_name = "CONTAINER COMMAND [ARG...]", required = true, num_args = 1.., trailing_var_arg = true)]
+    words: Vec<String>,
+}
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let mut words = args.words.into_iter();
+    let name = words.next().unwrap_or_default();
+    let container = containers::one(ctx, &name)?;
+    let request = args.process.into_exec_request(words.collect())?;
+    let environment: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let process = plan::exec(&container.config, &request, &environment)?;
+    let keys = request.detach_keys.as_deref().unwrap_or(&container.config.detach_keys).parse::<DetachKeys>()?;
+    let exec = Exec { process, interactive: request.interactive, detach: request.detach, detach_keys: keys };
+    match container::exec(&container, exec)? {
+        Outcome::Detached => Ok(Exit::SUCCESS),
+        outcome => run::exit_of(outcome),
+    }
+}

@@ -1,0 +1,53 @@
+//! Images for containers: found, or fetched, and unpacked.
+
+use std::path::PathBuf;
+
+use super::Ctx;
+use crate::container::{Container, Environment};
+use crate::error::Error;
+use crate::image::local::{self, LocalImage};
+use crate::plan::{PullPolicy, Request};
+use crate::storage::{Ownership, Store, Target};
+use crate::sys::lock::FileLock;
+use crate::userns::{self, IdMap, UserNamespace};
+
+/// The image that was asked for, fetched if the policy says so, and a lock that keeps it from being removed until a
+/// container's record names it.
+pub(super) fn get(
+    _ctx: &Ctx,
+    store: &Store,
+    request: &Request,
+    _is_quiet: bool,
+) -> Result<(LocalImage, FileLock), Error> {
+    let lock = store.lock_shared()?;
+    let _policy = request.pull.unwrap_or(PullPolicy::Missing);
+    Ok((local::find(store, &request.image)?, lock))
+}
+
+/// For whom layers are unpacked.
+pub(super) fn target(ids: &IdMap) -> Target {
+    let ownership = if ids.is_single() {
+        Ownership::Single
+    } else {
+        Ownership::Mapped { users: ids.users(), groups: ids.groups() }
+    };
+    Target { map: ids.key(), ownership }
+}
+
+/// The folders of the image's layers, lowest first; those that are missing for this map are unpacked again.
+pub(super) fn layers(store: &Store, image: &LocalImage, environment: &Environment) -> Result<Vec<PathBuf>, Error> {
+    let target = target(&environment.ids);
+    if let Some(folders) = local::unpacked_layers(store, image, &target.map)? {
+        return Ok(folders);
+    }
+    let home = UserNamespace::open(&environment.ids, &environment.runtime_dir)?;
+    let unpacked = userns::inside(&home, "rc: unpack", || {
+        local::ensure_layers(store, image, &target).map_err(|error| error.to_string())
+    })?;
+    unpacked.map_err(Error::new)
+}
+
+/// The image of a container that is there.
+pub(super) fn of_container(store: &Store, container: &Container) -> Result<LocalImage, Error> {
+    Ok(local::find(store, &container.config.image.id.to_string())?)
+}

@@ -1,0 +1,37 @@
+//! `rc rm`.
+
+use super::Ctx;
+use super::containers::{Selection, each};
+use crate::container::{self, Removal};
+use crate::error::{Error, Exit};
+
+/// Remove one or more containers
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    /// Kill running containers first; containers that do not exist are no error
+    #[arg(short, long)]
+    force: bool,
+    /// Seconds between the stop signal and SIGKILL, with --force (default: killed at once)
+    #[arg(short, long, value_name = "SECONDS")]
+    time: Option<u32>,
+    /// Remove the anonymous volumes of the container too
+    #[arg(short, long)]
+    volumes: bool,
+}
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let store = ctx.store()?;
+    let runtime = ctx.runtime_dir()?;
+    let mut selection = args.selection;
+    selection.ignore |= args.force;
+    let removal = Removal { force: args.force, timeout: args.time, volumes: args.volumes };
+    let done = each(&store, &selection, |container| {
+        container::remove(&store, container, &removal, &runtime)?;
+        Ok(true)
+    });
+    container::sweep_store(&store, &runtime)?;
+    done
+}

@@ -1,0 +1,60 @@
+//! `rc run`.
+
+use super::Ctx;
+use super::args::ContainerArgs;
+use super::create::{self, Made};
+use crate::container::{self, Attach, Origin, Outcome};
+use crate::error::{Error, Exit};
+use crate::ui;
+
+/// Run a command in a new container
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Proxy received signals to the process (default: true)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    sig_proxy: Option<bool>,
+    #[command(flatten)]
+    container: ContainerArgs,
+}
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let is_quiet = args.container.is_quiet();
+    let request = args.container.into_request(&ctx.typed)?;
+    let environment = ctx.environment()?;
+    let Made { creation, lowers } = create::prepare(ctx, &environment, &request, is_quiet)?;
+    let (id, cidfile) = (creation.config.id.clone(), creation.config.cidfile.clone());
+    let attach = if request.detach {
+        Attach::No
+    } else {
+        Attach::Yes { stdin: request.interactive, proxy_signals: args.sig_proxy.unwrap_or(true) }
+    };
+    let written = cidfile.as_deref().map(|path| create::write_cidfile(path, &id)).transpose()?;
+    let outcome = match container::start(&environment, Origin::New(Box::new(creation)), lowers, &attach) {
+        Err(error) => {
+            if let Some(path) = written {
+                // The container that it names is gone, or was never there.
+                drop(crate::sys::fs::remove_file(path));
+            }
+            return Err(error.into());
+        }
+        Ok(outcome) => outcome,
+    };
+    if request.detach {
+        let mut out = ui::out();
+        out.line(id)?;
+        out.finish()?;
+        return Ok(Exit::SUCCESS);
+    }
+    exit_of(outcome)
+}
+
+/// The exit code of a command that was joined to a program.
+pub(super) fn exit_of(outcome: Outcome) -> Result<Exit, Error> {
+    match outcome {
+        Outcome::Exited(code) => Ok(Exit::of_program(code)),
+        Outcome::Detached => Ok(Exit::SUCCESS),
+        // What SIGPIPE would have done to us.
+        Outcome::OutputClosed => Err(Error::said(141)),
+    }
+}

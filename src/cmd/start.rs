@@ -1,0 +1,56 @@
+//! `rc start`.
+
+use super::containers::{Selection, each};
+use super::{Ctx, images, run};
+use crate::container::{self, Attach, Container, Environment, Origin, Outcome};
+use crate::error::{Error, Exit};
+
+/// Start one or more containers
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Attach the container's output, and exit as its program does
+    #[arg(short, long)]
+    attach: bool,
+    /// Attach standard input too
+    #[arg(short, long)]
+    interactive: bool,
+    /// Proxy received signals to the process (default: true with --attach)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    sig_proxy: Option<bool>,
+    /// All containers that do not run
+    #[arg(long)]
+    all: bool,
+    /// Names, ids or unique beginnings of ids
+    #[arg(value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let environment = ctx.environment()?;
+    if args.attach || args.interactive {
+        let [word] = args.containers.as_slice() else {
+            return Err(Error::new("exactly one container can be started and attached"));
+        };
+        let attach = Attach::Yes { stdin: args.interactive, proxy_signals: args.sig_proxy.unwrap_or(true) };
+        let container = container::find(&environment.store, word)?;
+        return run::exit_of(start(&environment, container, &attach)?);
+    }
+    let selection = Selection { all: args.all, containers: args.containers, ..Selection::default() };
+    let store = environment.store.clone();
+    each(&store, &selection, |container| {
+        if container.is_running() {
+            // As docker and podman have it: what runs is started.
+            return Ok(!args.all);
+        }
+        let fresh = Container::read(container.folder.clone())?;
+        start(&environment, fresh, &Attach::No)?;
+        Ok(true)
+    })
+}
+
+fn start(environment: &Environment, container: Container, attach: &Attach) -> Result<Outcome, Error> {
+    let image = images::of_container(&environment.store, &container)?;
+    let lowers = images::layers(&environment.store, &image, environment)?;
+    Ok(container::start(environment, Origin::Existing(Box::new(container)), lowers, attach)?)
+}

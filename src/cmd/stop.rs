@@ -1,0 +1,32 @@
+//! `rc stop`.
+
+use super::Ctx;
+use super::containers::{Selection, each};
+use crate::container;
+use crate::error::{Error, Exit};
+use crate::types::Signal;
+
+/// Stop one or more containers
+///
+/// Sends the stop signal, and SIGKILL if the program has not ended after the timeout.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    /// Signal to send, instead of the container's own
+    #[arg(short, long, value_name = "SIGNAL")]
+    signal: Option<Signal>,
+    /// Seconds to wait before SIGKILL, instead of the container's own; 0 kills at once
+    #[arg(short, long, value_name = "SECONDS")]
+    time: Option<u32>,
+}
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let store = ctx.store_to_read()?;
+    each(&store, &args.selection, |container| {
+        // A container that does not run is stopped already; with --all it was not meant.
+        let was_running = container::stop(container, args.signal, args.time)?.is_some();
+        Ok(was_running || !args.selection.all)
+    })
+}

@@ -1,0 +1,32 @@
+//! `rc unshare`.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use super::Ctx;
+use crate::error::{Error, Exit};
+use crate::sys::fs::plain;
+use crate::userns::UserNamespace;
+
+/// Run a command in the user namespace of the containers
+///
+/// Files that containers made under other ids can be looked at, changed and removed there.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The command and its arguments; the user's shell if there are none
+    #[arg(value_name = "COMMAND [ARG...]", num_args = 0.., trailing_var_arg = true)]
+    words: Vec<String>,
+}
+
+/// Runs the command: it replaces this process.
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let home = UserNamespace::open(&ctx.ids()?, &ctx.runtime_dir()?)?;
+    home.enter()?;
+    let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
+    let mut words = args.words.iter();
+    let program = words.next().map_or(shell, Into::into);
+    drop(home);
+    let error = Command::new(&program).args(words).exec();
+    let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+    Err(Error::new(format!("cannot run `{}`: {}", program.display(), plain(&error))).with_code(code))
+}

@@ -1,0 +1,119 @@
+//! Asking a container's monitor.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+
+use super::{Container, Error, remove};
+use crate::monitor::Status;
+use crate::monitor::protocol::{self, Event, Request};
+use crate::sys::{process, socket};
+use crate::types::Signal;
+
+/// Connects to the monitor of a running container.
+pub(super) fn connect(container: &Container) -> Result<OwnedFd, Error> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(container.folder.path(), flags, Mode::empty())
+        .map_err(|error| Error::step("open the container's folder")(error.into()))?;
+    socket::connect_at(folder.as_fd(), "ctl").map_err(Error::step("reach the container's monitor"))
+}
+
+fn ask(socket: &OwnedFd, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
+    protocol::send(socket.as_fd(), request, descriptors).map_err(Error::step("ask the container's monitor"))
+}
+
+/// The monitor's next word; `MonitorDied` if there is none.
+fn answer(socket: &OwnedFd) -> Result<(Event, Vec<OwnedFd>), Error> {
+    match protocol::receive::<Event>(socket).map_err(Error::step("hear from the container's monitor"))? {
+        Some((Event::Failed { code, message, hint }, _)) => Err(Error::Told { code, message, hint }),
+        Some(event) => Ok(event),
+        None => Err(Error::MonitorDied),
+    }
+}
+
+pub(super) fn refuse(container: &Container, action: &'static str) -> Error {
+    Error::State { action, name: container.config.name.to_string(), status: container.status }
+}
+
+/// Sends `signal` to the container's program.
+///
+/// Fails if it does not run.
+pub fn signal(container: &Container, signal: Signal) -> Result<(), Error> {
+    match container.status {
+        Status::Running | Status::Paused | Status::Stopping => {
+            let socket = connect(container)?;
+            ask(&socket, &Request::Signal { signal }, &[])?;
+            answer(&socket).map(drop)
+        }
+        Status::Orphaned if signal == Signal::KILL => remove::kill_orphan(container),
+        _ => Err(refuse(container, "send a signal to")),
+    }
+}
+
+/// Stops the container, and waits until its program has ended; its exit code, `None` if it did not run.
+///
+/// `timeout` seconds after `signal` it is killed; both are the container's own unless given.
+pub fn stop(container: &Container, signal: Option<Signal>, timeout: Option<u32>) -> Result<Option<i32>, Error> {
+    match container.status {
+        Status::Orphaned => {
+            remove::kill_orphan(container)?;
+            return Ok(Some(137));
+        }
+        _ if !container.is_running() => return Ok(None),
+        _ => {}
+    }
+    let socket = match connect(container) {
+        Ok(socket) => socket,
+        // Its monitor is at its end.
+        Err(_) if container.folder.holder().ok().flatten().is_none() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    ask(&socket, &Request::Stop { signal, timeout }, &[])?;
+    ask(&socket, &Request::Wait, &[])?;
+    loop {
+        match answer(&socket) {
+            Ok((Event::Exited { code }, _)) => return Ok(Some(code)),
+            Ok(_) => {}
+            // It ended before it could read.
+            Err(Error::MonitorDied) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Waits until the container's program has ended, and gives its exit code.
+pub fn wait(container: &Container) -> Result<i32, Error> {
+    if container.status == Status::Orphaned
+        && let Some(init) = &container.state.init
+        && let Ok(pidfd) = process::open_pidfd(init.pid)
+        && init.is_alive()
+    {
+        wait_until_readable(pidfd.as_fd())?;
+        return Ok(137);
+    }
+    if let Some(exit) = &container.state.exit {
+        return Ok(exit.code);
+    }
+    if !container.is_running() {
+        return Ok(0);
+    }
+    let socket = connect(container)?;
+    ask(&socket, &Request::Wait, &[])?;
+    loop {
+        if let (Event::Exited { code }, _) = answer(&socket)? {
+            return Ok(code);
+        }
+    }
+}
+
+/// Waits for a descriptor to be readable: a pidfd, when its process has ended.
+pub(super) fn wait_until_readable(fd: BorrowedFd<'_>) -> Result<(), Error> {
+    loop {
+        match poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], None::<&Timespec>) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(Error::step("wait for a process")(error.into())),
+            Ok(_) => return Ok(()),
+        }
+    }
+}

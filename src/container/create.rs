@@ -1,0 +1,285 @@
+//! Making a container: an id, a name, a folder.
+
+use std::cell::RefCell;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+
+use super::{Container, Error, find, names, remove};
+use crate::monitor::{Folder, Keeper, State, Status};
+use crate::plan::{ContainerConfig, Identity};
+use crate::storage::Store;
+use crate::sys::fs::{self, Durability};
+use crate::sys::lock::{FileLock, ProcessLock};
+use crate::types::{ContainerId, Name};
+use crate::userns::UserNamespace;
+
+/// A new id, the name (or one by chance that is free), and now.
+pub fn new_identity(store: &Store, name: Option<Name>) -> Result<Identity, Error> {
+    let id = ContainerId::from_bytes(random()?);
+    let name = match name {
+        Some(name) => name,
+        None => loop {
+            let name = names::random(random()?).map_err(|_| Error::NotFound(String::new()))?;
+            if find::by_name(store, &name).is_none() {
+                break name;
+            }
+        },
+    };
+    Ok(Identity { id, name, created: crate::monitor::now() })
+}
+
+/// A name for an anonymous volume: 64 hex digits.
+pub fn volume_name() -> Result<Name, Error> {
+    let id = ContainerId::from_bytes(random()?);
+    id.as_str().parse().map_err(|_| Error::NotFound(String::new()))
+}
+
+/// Bytes from the kernel's random source.
+fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0u8; N];
+    let flags = rustix::rand::GetRandomFlags::empty();
+    rustix::rand::getrandom(&mut bytes[..], flags).map_err(|e| Error::step("get random bytes")(e.into()))?;
+    Ok(bytes)
+}
+
+/// A container that is to be made.
+#[derive(Debug)]
+pub struct Creation {
+    /// The store.
+    pub store: Store,
+    /// What it is made with.
+    pub config: ContainerConfig,
+    /// Files that are bound into it, with their content: `hosts`, `resolv.conf`, `hostname`.
+    pub files: Vec<(&'static str, String)>,
+    /// Holds the image until the container's record names it.
+    pub image_lock: RefCell<Option<FileLock>>,
+}
+
+impl Creation {
+    /// The folder that it gets.
+    pub fn folder(&self) -> Folder {
+        Folder::new(self.store.containers().join(self.config.id.as_str()))
+    }
+
+    /// Makes the folder under `tmp/`, takes its lock, reserves the name, and gives the folder its place.
+    ///
+    /// On failure nothing is left. A container that removes itself outlives no power cut, so nothing of it is synced.
+    fn make(&self, first: &State) -> Result<ProcessLock, Error> {
+        let durability = if self.config.auto_remove { Durability::Volatile } else { Durability::Synced };
+        let half_made = Folder::new(self.store.tmp().join(self.config.id.as_str()));
+        let made = (|| {
+            // Tells the sweeper of `tmp/` that somebody is at work here.
+            let guard = claim(&half_made)?;
+            half_made.fill(&self.config, first, durability)?;
+            for (name, content) in &self.files {
+                write_public(half_made.at(name), content)?;
+            }
+            let lock = match ProcessLock::acquire(half_made.at("lock"))? {
+                Ok(lock) => lock,
+                Err(pid) => return Err(Error::Busy { name: self.config.name.to_string(), pid }),
+            };
+            self.reserve_name()?;
+            Ok((lock, guard))
+        })();
+        let (lock, guard) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                remove::discard(&half_made);
+                return Err(error);
+            }
+        };
+        if let Err(error) = fs::rename(half_made.path(), self.folder().path()) {
+            self.free_name();
+            remove::discard(&half_made);
+            return Err(error.into());
+        }
+        if durability == Durability::Synced {
+            fs::sync_dir(self.store.containers())?;
+        }
+        drop(guard);
+        Ok(lock)
+    }
+
+    /// `symlink(2)` is the reservation. A link of somebody who was killed, or whose container is to be swept, is no obstacle.
+    fn reserve_name(&self) -> Result<(), Error> {
+        let link = self.store.names().join(self.config.name.as_str());
+        for _ in 0..16 {
+            match fs::symlink(self.config.id.as_str(), &link) {
+                Err(error) if error.source.kind() == std::io::ErrorKind::AlreadyExists => {}
+                other => return Ok(other?),
+            }
+            let Some(holder) = find::by_name(&self.store, &self.config.name) else { continue };
+            let taken = || Error::NameTaken { name: self.config.name.to_string(), id: holder.short().to_owned() };
+            match Container::read(Folder::new(self.store.containers().join(holder.as_str()))) {
+                Ok(container) if container.is_left_over() => remove::sweep(&self.store, &container)?,
+                Ok(_) => return Err(taken()),
+                Err(_) if self.store.containers().join(holder.as_str()).exists() => return Err(taken()),
+                // Its maker is between the name and the folder, unless it was killed there.
+                Err(_) if is_at_work(self.store.tmp().join(holder.as_str())) => return Err(taken()),
+                Err(_) => {
+                    // Looked at once more: the folder may just have got its place.
+                    if self.store.containers().join(holder.as_str()).exists() {
+                        return Err(taken());
+                    }
+                    drop(fs::remove_file(&link));
+                }
+            }
+        }
+        Err(Error::NameTaken { name: self.config.name.to_string(), id: String::new() })
+    }
+
+    fn free_name(&self) {
+        let link = self.store.names().join(self.config.name.as_str());
+        if fs::read_link(&link).is_ok_and(|target| target.as_os_str() == self.config.id.as_str()) {
+            drop(fs::remove_file(link));
+        }
+    }
+}
+
+/// Makes the folder and locks it, so that it is not swept as a dead process' own.
+fn claim(folder: &Folder) -> Result<OwnedFd, Error> {
+    loop {
+        fs::create_dir(folder.path())?;
+        let step = Error::step("claim the container's folder");
+        let opened = rustix::fs::open(folder.path(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .and_then(|guard| flock(&guard, FlockOperation::LockExclusive).map(|()| guard));
+        match opened {
+            // Between the two calls a sweeper may have taken it away: then we hold a folder without a name.
+            Ok(guard) if rustix::fs::fstat(&guard).is_ok_and(|stat| stat.st_nlink > 0) => return Ok(guard),
+            Ok(_) | Err(rustix::io::Errno::NOENT) => {}
+            Err(error) => return Err(step(error.into())),
+        }
+    }
+}
+
+/// Whether somebody holds the lock on a half-made folder.
+fn is_at_work(folder: PathBuf) -> bool {
+    let Ok(guard) = rustix::fs::open(folder, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) else { return false };
+    flock(&guard, FlockOperation::NonBlockingLockShared).is_err()
+}
+
+/// A file that any user of the container may read.
+fn write_public(path: PathBuf, content: &str) -> Result<(), Error> {
+    use std::io::Write as _;
+    let mut file = fs::create_new(&path)?;
+    let written =
+        file.write_all(content.as_bytes()).and_then(|()| file.set_permissions(std::fs::Permissions::from_mode(0o644)));
+    written.map_err(|source| fs::PathError::new("write", path, source).into())
+}
+
+/// The state of a container that was never started.
+fn never_started() -> State {
+    State {
+        status: Status::Created,
+        init: None,
+        started_at: None,
+        run: 0,
+        exit: None,
+        restart_count: 0,
+        ports: Vec::new(),
+        ip_address: None,
+        cgroup: None,
+    }
+}
+
+/// Makes a container that is started later.
+///
+/// Fails if the name is taken; nothing is left then.
+pub fn create(creation: &Creation) -> Result<(), Error> {
+    let lock = creation.make(&never_started())?;
+    drop(lock);
+    Ok(())
+}
+
+/// Who keeps the containers for a monitor.
+#[derive(Debug)]
+pub(super) enum Keeping {
+    /// The container is made when its monitor starts.
+    New(Creation),
+    /// The container is there.
+    Existing {
+        /// The store.
+        store: Store,
+        /// The container.
+        config: ContainerConfig,
+        /// Its folder.
+        folder: Folder,
+        /// The state that its new run begins with.
+        state: State,
+    },
+}
+
+impl Keeping {
+    fn store(&self) -> &Store {
+        match self {
+            Self::New(creation) => &creation.store,
+            Self::Existing { store, .. } => store,
+        }
+    }
+
+    fn config(&self) -> &ContainerConfig {
+        match self {
+            Self::New(creation) => &creation.config,
+            Self::Existing { config, .. } => config,
+        }
+    }
+
+    fn take(&self) -> Result<ProcessLock, Error> {
+        match self {
+            Self::New(creation) => {
+                let lock = creation.make(&first_run())?;
+                creation.image_lock.replace(None);
+                Ok(lock)
+            }
+            Self::Existing { config, folder, state, .. } => match ProcessLock::acquire(folder.at("lock"))? {
+                Ok(lock) => {
+                    folder.write_state(state)?;
+                    Ok(lock)
+                }
+                Err(pid) => Err(Error::Busy { name: config.name.to_string(), pid }),
+            },
+        }
+    }
+}
+
+/// The state of a container whose monitor is bringing it up for the first time.
+pub(super) fn first_run() -> State {
+    State { status: Status::Starting, run: 1, ..never_started() }
+}
+
+impl Keeper for Keeping {
+    fn establish(&self) -> Result<ProcessLock, (String, Option<String>)> {
+        self.take().map_err(|error| (error.to_string(), error.hint()))
+    }
+
+    fn withdraw(&self, home: Option<&UserNamespace>, is_rcs_fault: bool) {
+        match self {
+            Self::New(creation) if is_rcs_fault || creation.config.auto_remove => {
+                drop(remove::unlink(&creation.store, &creation.config));
+                match home {
+                    Some(home) => drop(remove::empty_trash_inside(&creation.store, &creation.config.id, home)),
+                    None => remove::discard(&Folder::new(creation.store.trash().join(creation.config.id.as_str()))),
+                }
+            }
+            // It stays as it was before.
+            Self::New(creation) => drop(creation.folder().write_state(&never_started())),
+            Self::Existing { folder, state, .. } => {
+                let before = State { status: Status::Created, run: state.run - 1, ..state.clone() };
+                drop(folder.write_state(&before));
+            }
+        }
+    }
+
+    fn unlink(&self, _home: &UserNamespace) {
+        // What cannot be removed now is swept by the next command that looks.
+        drop(remove::unlink(self.store(), self.config()));
+    }
+
+    fn remove(&self, home: &UserNamespace) {
+        remove::discard_volumes(self.store(), self.config());
+        drop(remove::empty_trash_inside(self.store(), &self.config().id, home));
+    }
+}

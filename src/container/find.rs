@@ -1,0 +1,92 @@
+//! Containers by name or id, and all of them.
+
+use std::str::FromStr as _;
+
+use super::{Container, Error, remove};
+use crate::monitor::Folder;
+use crate::storage::Store;
+use crate::sys::fs;
+use crate::types::{ContainerId, Name};
+
+/// All containers, and those whose records cannot be read, so that one of them never hides the others.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The readable ones, newest first.
+    pub containers: Vec<Container>,
+    /// The others.
+    pub broken: Vec<(ContainerId, Error)>,
+}
+
+/// Lists all containers, and finishes the removal of those whose monitor was killed before it could (`--rm`).
+pub fn list(store: &Store) -> Result<Listing, Error> {
+    let mut listing = Listing::default();
+    for id in ids(store)? {
+        match Container::read(Folder::new(store.containers().join(id.as_str()))) {
+            Ok(container) if container.is_left_over() => {
+                // What cannot be removed now is tried again by the next command.
+                drop(remove::sweep(store, &container));
+            }
+            Ok(container) => listing.containers.push(container),
+            // Removed between the listing and now.
+            Err(error) if is_gone(&error) => {}
+            Err(error) => listing.broken.push((id, error)),
+        }
+    }
+    listing.containers.sort_by(|a, b| b.config.created.cmp(&a.config.created));
+    Ok(listing)
+}
+
+fn is_gone(error: &Error) -> bool {
+    match error {
+        Error::Path(error) => error.is_not_found(),
+        Error::Folder(error) => error.is_not_found(),
+        _ => false,
+    }
+}
+
+fn ids(store: &Store) -> Result<Vec<ContainerId>, Error> {
+    match fs::read_dir(store.containers()) {
+        Ok(entries) => {
+            Ok(entries.flatten().filter_map(|e| ContainerId::from_str(e.file_name().to_str()?).ok()).collect())
+        }
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Finds the container with this name, id or unique beginning of an id; a name wins.
+pub fn find(store: &Store, wanted: &str) -> Result<Container, Error> {
+    let id = id_of(store, wanted)?;
+    match Container::read(Folder::new(store.containers().join(id.as_str()))) {
+        Ok(container) if container.is_left_over() => {
+            drop(remove::sweep(store, &container));
+            Err(Error::NotFound(wanted.to_owned()))
+        }
+        Err(error) if is_gone(&error) => Err(Error::NotFound(wanted.to_owned())),
+        other => other,
+    }
+}
+
+/// The id of the container with this name, id or unique beginning of an id.
+pub(super) fn id_of(store: &Store, wanted: &str) -> Result<ContainerId, Error> {
+    if let Ok(name) = Name::from_str(wanted)
+        && let Some(id) = by_name(store, &name)
+    {
+        return Ok(id);
+    }
+    if wanted.is_empty() || !wanted.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        return Err(Error::NotFound(wanted.to_owned()));
+    }
+    let mut matching = ids(store)?.into_iter().filter(|id| id.as_str().starts_with(wanted));
+    match (matching.next(), matching.next()) {
+        (Some(id), None) => Ok(id),
+        (Some(_), Some(_)) => Err(Error::Ambiguous(wanted.to_owned())),
+        (None, _) => Err(Error::NotFound(wanted.to_owned())),
+    }
+}
+
+/// Whose name this is.
+pub(super) fn by_name(store: &Store, name: &Name) -> Option<ContainerId> {
+    let target = fs::read_link(store.names().join(name.as_str())).ok()?;
+    ContainerId::from_str(target.to_str()?).ok()
+}

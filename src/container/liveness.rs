@@ -1,0 +1,132 @@
+//! What a container really is: its records, held against its lock and the kernel.
+
+use crate::monitor::{ExitRecord, Folder, Run, State, Status};
+use crate::plan::ContainerConfig;
+use crate::sys::process;
+
+use super::Error;
+
+/// A container as it is now.
+#[derive(Debug)]
+pub struct Container {
+    /// Its folder.
+    pub folder: Folder,
+    /// What it was made with.
+    pub config: ContainerConfig,
+    /// What was last recorded, with `exit` filled in if it has ended.
+    pub state: State,
+    /// What it is.
+    pub status: Status,
+    /// Its monitor, if that lives.
+    pub monitor: Option<i32>,
+}
+
+/// The exit code of a program that a reboot has ended: nobody saw how.
+const UNKNOWN: i32 = 255;
+
+impl Container {
+    /// Reads the container in `folder`.
+    ///
+    /// The lock is asked before the records are read: whoever held it then may have ended since, and has recorded that.
+    pub fn read(folder: Folder) -> Result<Self, Error> {
+        let monitor = folder.holder()?;
+        let config = folder.config()?;
+        let mut state = match folder.state() {
+            Ok(state) => state,
+            // A power cut may leave an empty file: then nothing runs, and nobody saw how it ended.
+            Err(crate::monitor::FolderError::Damaged { .. }) => unknown(),
+            Err(error) => return Err(error.into()),
+        };
+        state.exit = if state.run > 0 { folder.exit(&Run(state.run)) } else { None };
+        let status = status(&mut state, monitor.is_some());
+        Ok(Self { folder, config, state, status, monitor })
+    }
+
+    /// Whether a program of it runs, watched over or not.
+    pub fn is_running(&self) -> bool {
+        matches!(self.status, Status::Starting | Status::Running | Status::Paused | Status::Stopping | Status::Orphaned)
+    }
+
+    /// Whether it was to be removed when it ended, and whoever should have done it was killed.
+    pub fn is_left_over(&self) -> bool {
+        let was_started = self.state.run > 0;
+        self.config.auto_remove && was_started && self.monitor.is_none() && !self.is_running()
+    }
+}
+
+fn unknown() -> State {
+    State {
+        status: Status::Exited,
+        init: None,
+        started_at: None,
+        run: 0,
+        exit: Some(ExitRecord { code: UNKNOWN, at: String::new(), oom_killed: false, error: "state lost".to_owned() }),
+        restart_count: 0,
+        ports: Vec::new(),
+        ip_address: None,
+        cgroup: None,
+    }
+}
+
+fn status(state: &mut State, is_watched: bool) -> Status {
+    if state.exit.is_some() {
+        return Status::Exited;
+    }
+    if is_watched {
+        return state.status;
+    }
+    match state.status {
+        Status::Starting => Status::Created,
+        Status::Running | Status::Stopping | Status::Paused => {
+            if state.init.as_ref().is_some_and(crate::monitor::ProcessId::is_alive) {
+                return Status::Orphaned;
+            }
+            state.exit = Some(lost(state));
+            Status::Exited
+        }
+        other => other,
+    }
+}
+
+/// The record of an end that nobody recorded.
+fn lost(state: &State) -> ExitRecord {
+    let same_boot = match (&state.init, process::boot_id()) {
+        (Some(init), Ok(boot)) => init.boot_id == boot,
+        _ => false,
+    };
+    let (code, error) = if same_boot { (137, "monitor killed") } else { (UNKNOWN, "the machine was restarted") };
+    // When it ended is not known; it is not before it was started.
+    let at = state.started_at.clone().unwrap_or_default();
+    ExitRecord { code, at, oom_killed: false, error: error.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::ProcessId;
+
+    fn state(status: Status, init: Option<ProcessId>) -> State {
+        State { status, init, exit: None, run: 1, ..unknown() }
+    }
+
+    #[test]
+    fn a_free_lock_means_that_nothing_is_running_unless_the_kernel_says_so() {
+        let dead = ProcessId { pid: i32::MAX, start_time: 1, boot_id: process::boot_id().expect("boot id") };
+        let me = ProcessId::of(i32::try_from(std::process::id()).expect("pid")).expect("alive");
+        let rebooted = ProcessId { boot_id: "other".to_owned(), ..me.clone() };
+        for (recorded, init, watched, expected, code) in [
+            (Status::Created, None, false, Status::Created, None),
+            (Status::Starting, None, true, Status::Starting, None),
+            (Status::Starting, None, false, Status::Created, None),
+            (Status::Running, Some(me.clone()), true, Status::Running, None),
+            (Status::Running, Some(me), false, Status::Orphaned, None),
+            (Status::Running, Some(dead.clone()), false, Status::Exited, Some(137)),
+            (Status::Stopping, Some(dead), false, Status::Exited, Some(137)),
+            (Status::Running, Some(rebooted), false, Status::Exited, Some(255)),
+        ] {
+            let mut state = state(recorded, init);
+            assert_eq!(status(&mut state, watched), expected, "{recorded:?} {watched}");
+            assert_eq!(state.exit.map(|exit| exit.code), code, "{recorded:?} {watched}");
+        }
+    }
+}

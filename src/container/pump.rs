@@ -1,0 +1,362 @@
+//! A command's side of the program's streams: its own standard descriptors on one side, pipes or a terminal on the other.
+//!
+//! Used by `run`, `start -a`, `attach` and `exec`. The command's terminal, if the program has one, is raw meanwhile and is
+//! given back however this ends.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::sys::signal::Signal as Number;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::pipe::{SpliceFlags, splice};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+
+use super::Error;
+use crate::monitor::protocol::{self, Event, Request};
+use crate::sys::signal::Signals;
+use crate::sys::{process, tty};
+use crate::types::{DetachKeys, Signal};
+
+const CHUNK: usize = 256 * 1024;
+
+/// What flows where.
+#[derive(Debug)]
+pub(super) struct Pump {
+    /// The connection to the monitor.
+    pub socket: OwnedFd,
+    /// Our standard input goes here.
+    pub input: Option<OwnedFd>,
+    /// These come to our standard output or error.
+    pub outputs: Vec<Output>,
+    /// The program has a terminal, so ours is raw; with the keys that detach.
+    pub terminal: Option<Terminal>,
+    /// Signals to this command are passed on.
+    pub proxy_signals: bool,
+}
+
+/// One of the program's outputs.
+#[derive(Debug)]
+pub(super) struct Output {
+    /// Where it comes from.
+    pub source: OwnedFd,
+    /// Our descriptor 1 or 2.
+    pub sink: i32,
+}
+
+/// The program's terminal, as we see it.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    /// Its controlling side, if it is with us (exec); the monitor has it otherwise.
+    pub master: Option<OwnedFd>,
+    /// Looks for the keys that detach.
+    pub detach: Detach,
+}
+
+/// The sequence that detaches, and how much of it has been typed.
+#[derive(Debug)]
+pub(super) struct Detach {
+    keys: Vec<u8>,
+    typed: usize,
+}
+
+impl Detach {
+    /// Looks for `keys`; for nothing, if they are empty.
+    pub(super) fn new(keys: &DetachKeys) -> Self {
+        Self { keys: keys.bytes().to_vec(), typed: 0 }
+    }
+
+    /// Gives what is to be passed on of `bytes`; `None` if the sequence is complete. The beginning of the sequence is held
+    /// back until it goes on or does not.
+    fn scan(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        if self.keys.is_empty() {
+            return Some(bytes.to_vec());
+        }
+        let mut passed = Vec::with_capacity(bytes.len());
+        for &byte in bytes {
+            if self.keys[self.typed] == byte {
+                self.typed += 1;
+                if self.typed == self.keys.len() {
+                    return None;
+                }
+                continue;
+            }
+            passed.extend_from_slice(&self.keys[..self.typed]);
+            self.typed = 0;
+            if self.keys[0] == byte {
+                self.typed = 1;
+            } else {
+                passed.push(byte);
+            }
+        }
+        Some(passed)
+    }
+}
+
+/// How the streams ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The program has ended with this exit code.
+    Exited(i32),
+    /// The user has detached; the program goes on.
+    Detached,
+    /// Nobody reads our output any more; the program goes on.
+    OutputClosed,
+}
+
+/// Our own terminal in raw mode; dropped, it is as it was.
+struct Raw(Termios);
+
+impl Raw {
+    fn begin() -> Option<Self> {
+        let stdin = process::standard(0)?;
+        let before = tcgetattr(stdin).ok()?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(stdin, OptionalActions::Now, &raw).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        if let Some(stdin) = process::standard(0) {
+            // A terminal that has gone needs nothing back.
+            tcsetattr(stdin, OptionalActions::Now, &self.0).ok();
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Token {
+    Socket,
+    Signals,
+    Input,
+    Output(usize),
+    /// Only watched, for the end of whoever reads our output.
+    Sink,
+}
+
+/// Moves everything until the program ends, the user detaches or our reader goes.
+///
+/// Fails with what the monitor said if the program could not be started, and with `MonitorDied` if it was killed.
+pub(super) fn run(mut pump: Pump) -> Result<Outcome, Error> {
+    // Without a proxy the signals that end a process end this one, as they would without us.
+    let wanted = if pump.proxy_signals { passed_on() } else { vec![Number::SIGWINCH] };
+    let mut signals = Signals::only(&wanted).map_err(Error::step("block signals"))?;
+    let _raw = pump.terminal.as_ref().and_then(|_| Raw::begin());
+    pump.pass_size_on();
+    let mut code = None;
+    loop {
+        if let Some(code) = code
+            && pump.outputs.is_empty()
+        {
+            return Ok(Outcome::Exited(code));
+        }
+        for token in pump.wait(&signals, code.is_some())? {
+            let outcome = match token {
+                Token::Socket => {
+                    code = pump.hear(code)?;
+                    None
+                }
+                Token::Signals => {
+                    pump.pass_signals_on(&mut signals);
+                    None
+                }
+                Token::Input => pump.feed(),
+                Token::Output(index) => pump.drain(index),
+                Token::Sink => Some(Outcome::OutputClosed),
+            };
+            if let Some(outcome) = outcome {
+                return Ok(outcome);
+            }
+        }
+        pump.outputs.retain(|output| output.sink >= 0);
+    }
+}
+
+/// Everything that a user or a service manager may send, except what job control needs here.
+fn passed_on() -> Vec<Number> {
+    use Number::{
+        SIGABRT, SIGALRM, SIGBUS, SIGCHLD, SIGCONT, SIGFPE, SIGILL, SIGKILL, SIGPIPE, SIGSEGV, SIGSTOP, SIGTRAP,
+        SIGTSTP, SIGTTIN, SIGTTOU,
+    };
+    let kept = [
+        SIGABRT, SIGALRM, SIGBUS, SIGCHLD, SIGCONT, SIGFPE, SIGILL, SIGKILL, SIGPIPE, SIGSEGV, SIGSTOP, SIGTRAP,
+        SIGTSTP, SIGTTIN, SIGTTOU,
+    ];
+    Number::iterator().filter(|signal| !kept.contains(signal)).collect()
+}
+
+impl Pump {
+    fn wait(&self, signals: &Signals, has_ended: bool) -> Result<Vec<Token>, Error> {
+        let mut watched = vec![(signals.as_fd(), PollFlags::IN, Token::Signals)];
+        if !has_ended {
+            watched.push((self.socket.as_fd(), PollFlags::IN, Token::Socket));
+        }
+        if self.input.is_some()
+            && let Some(stdin) = process::standard(0)
+        {
+            watched.push((stdin, PollFlags::IN, Token::Input));
+        }
+        for (index, output) in self.outputs.iter().enumerate() {
+            watched.push((output.source.as_fd(), PollFlags::IN, Token::Output(index)));
+            if let Some(sink) = process::standard(output.sink) {
+                watched.push((sink, PollFlags::empty(), Token::Sink));
+            }
+        }
+        let mut set: Vec<_> = watched.iter().map(|(fd, flags, _)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
+        match poll(&mut set, None::<&Timespec>) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(Error::step("wait for the program")(error.into())),
+        }
+        Ok(set
+            .iter()
+            .zip(&watched)
+            .filter(|(fd, (_, _, token))| match token {
+                Token::Sink => fd.revents().contains(PollFlags::ERR),
+                _ => !fd.revents().is_empty(),
+            })
+            .map(|(_, (_, _, token))| *token)
+            .collect())
+    }
+
+    /// Reads the monitor's next word.
+    fn hear(&mut self, code: Option<i32>) -> Result<Option<i32>, Error> {
+        match protocol::receive::<Event>(&self.socket) {
+            Ok(Some((Event::Exited { code }, _))) => {
+                self.input = None;
+                if self.terminal.as_ref().is_some_and(|terminal| terminal.master.is_some()) {
+                    self.finish_terminal();
+                }
+                Ok(Some(code))
+            }
+            Ok(Some((Event::Failed { code, message, hint }, _))) => Err(Error::Told { code, message, hint }),
+            Ok(Some(_)) => Ok(code),
+            Ok(None) => Err(Error::MonitorDied),
+            Err(error) => Err(Error::step("hear from the monitor")(error)),
+        }
+    }
+
+    /// The program has ended: what it wrote last is in the terminal still; others may hold it open, so that no end comes.
+    fn finish_terminal(&mut self) {
+        for index in 0..self.outputs.len() {
+            if rustix::io::ioctl_fionbio(&self.outputs[index].source, true).is_ok() {
+                self.drain(index);
+            }
+        }
+        self.outputs.clear();
+    }
+
+    fn pass_signals_on(&mut self, signals: &mut Signals) {
+        while let Ok(Some(arrived)) = signals.take() {
+            if arrived.number == libc::SIGWINCH {
+                self.pass_size_on();
+            } else if self.proxy_signals
+                && let Ok(signal) = arrived.number.to_string().parse::<Signal>()
+            {
+                // A monitor that has gone is noticed by poll.
+                drop(protocol::send(self.socket.as_fd(), &Request::Signal { signal }, &[]));
+            }
+        }
+    }
+
+    fn pass_size_on(&self) {
+        let Some(terminal) = &self.terminal else { return };
+        let Some((rows, columns)) = own_size() else { return };
+        match &terminal.master {
+            Some(master) => drop(tty::set_size(master, rows, columns)),
+            None => drop(protocol::send(self.socket.as_fd(), &Request::Resize { rows, columns }, &[])),
+        }
+    }
+
+    /// Passes our input on; keys that detach are looked for in a terminal's.
+    fn feed(&mut self) -> Option<Outcome> {
+        let stdin = process::standard(0)?;
+        let mut buffer = vec![0u8; 64 * 1024];
+        let length = match rustix::io::read(stdin, &mut buffer[..]) {
+            Ok(0) | Err(Errno::IO) => {
+                self.input = None;
+                return None;
+            }
+            Ok(length) => length,
+            Err(_) => return None,
+        };
+        let mut bytes = &buffer[..length];
+        let kept;
+        if let Some(keys) = self.terminal.as_mut().map(|terminal| &mut terminal.detach) {
+            match keys.scan(bytes) {
+                Some(passed) => {
+                    kept = passed;
+                    bytes = &kept;
+                }
+                None => {
+                    // The monitor lets go of our pipes by itself when we have gone.
+                    drop(protocol::send(self.socket.as_fd(), &Request::Detach, &[]));
+                    return Some(Outcome::Detached);
+                }
+            }
+        }
+        if let Some(input) = &self.input
+            && write_all(input.as_fd(), bytes).is_err()
+        {
+            self.input = None;
+        }
+        None
+    }
+
+    /// Brings what the program wrote to our own descriptor: within the kernel from pipe to pipe, else by a copy.
+    fn drain(&mut self, index: usize) -> Option<Outcome> {
+        let output = self.outputs.get_mut(index)?;
+        let sink = process::standard(output.sink)?;
+        match splice(&output.source, None, sink, None, CHUNK, SpliceFlags::MOVE) {
+            Ok(0) => {
+                output.sink = -1;
+                return None;
+            }
+            Ok(_) | Err(Errno::INTR | Errno::AGAIN) => return None,
+            Err(Errno::PIPE) => return Some(Outcome::OutputClosed),
+            Err(_) => {}
+        }
+        let mut buffer = vec![0u8; 64 * 1024];
+        match rustix::io::read(&output.source, &mut buffer[..]) {
+            Ok(0) | Err(Errno::IO) => output.sink = -1,
+            Ok(length) => match write_all(sink, &buffer[..length]) {
+                Err(Errno::PIPE) => return Some(Outcome::OutputClosed),
+                Err(_) => output.sink = -1,
+                Ok(()) => {}
+            },
+            Err(_) => {}
+        }
+        None
+    }
+}
+
+fn own_size() -> Option<(u16, u16)> {
+    tty::size(process::standard(0)?).ok()
+}
+
+fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::write(to, bytes) {
+            Ok(length) => bytes = &bytes[length..],
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn detach_keys_are_held_back_until_they_are_complete() {
+        let mut detach = Detach::new(&"ctrl-p,ctrl-q".parse().expect("keys"));
+        assert_eq!(detach.scan(b"a\x10"), Some(b"a".to_vec()));
+        assert_eq!(detach.scan(b"b"), Some(b"\x10b".to_vec()));
+        assert_eq!(detach.scan(b"\x10\x10"), Some(b"\x10".to_vec()));
+        assert_eq!(detach.scan(b"\x11c"), None);
+        assert_eq!(Detach::new(&"".parse().expect("none")).scan(b"\x10\x11"), Some(b"\x10\x11".to_vec()));
+    }
+}

@@ -1,0 +1,197 @@
+//! Removing containers. The name goes first, then the folder goes to `trash/` under its id, then it is emptied: whoever is
+//! killed in between leaves what the next command sweeps. Nothing is written before something is unlinked, so that it works
+//! on a full disk.
+
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
+use super::{Container, Error, control};
+use crate::monitor::{Folder, Status};
+use crate::plan::{ContainerConfig, MountKind};
+use crate::storage::{Store, remove_tree};
+use crate::sys::fs;
+use crate::sys::lock::ProcessLock;
+use crate::sys::process::{open_pidfd, signal_pidfd};
+use crate::types::ContainerId;
+use crate::userns::{self, IdMap, UserNamespace};
+
+/// How a container is removed.
+#[derive(Debug, Clone, Copy)]
+pub struct Removal {
+    /// Also when it runs: it is killed.
+    pub force: bool,
+    /// Seconds between the stop signal and SIGKILL with `force`.
+    pub timeout: Option<u32>,
+    /// With its anonymous volumes.
+    pub volumes: bool,
+}
+
+/// Removes a container.
+///
+/// Fails if it runs and `force` is not set; a container that ends and removes itself meanwhile is removed.
+pub fn remove(store: &Store, container: &Container, removal: &Removal, runtime: &Path) -> Result<(), Error> {
+    if container.is_running() {
+        if !removal.force {
+            return Err(Error::State {
+                action: "remove",
+                name: container.config.name.to_string(),
+                status: container.status,
+            });
+        }
+        end(container, removal.timeout)?;
+    }
+    let Some(lock) = take_lock(container)? else { return Ok(()) };
+    unlink(store, &container.config)?;
+    drop(lock);
+    let own = own_volumes(&container.config, removal.volumes || container.config.auto_remove);
+    for volume in &own {
+        drop(store.remove_volume(volume));
+    }
+    empty_trash(store, &container.config.id, runtime)
+}
+
+/// The anonymous volumes that go with the container.
+fn own_volumes(config: &ContainerConfig, wanted: bool) -> Vec<crate::types::Name> {
+    let own = config.mounts.iter().filter_map(|mount| match &mount.kind {
+        MountKind::Volume { name, anonymous: true } if wanted => Some(name.clone()),
+        _ => None,
+    });
+    own.collect()
+}
+
+/// Removes the anonymous volumes of a container that removes itself; what cannot be removed is left to `volume prune`.
+pub(super) fn discard_volumes(store: &Store, config: &ContainerConfig) {
+    for volume in own_volumes(config, true) {
+        drop(store.remove_volume(&volume));
+    }
+}
+
+/// Takes the lock of a container whose monitor has ended or is about to; `None` if the container has gone.
+fn take_lock(container: &Container) -> Result<Option<ProcessLock>, Error> {
+    let path = container.folder.at("lock");
+    loop {
+        match ProcessLock::acquire(&path) {
+            Ok(Ok(lock)) => return Ok(Some(lock)),
+            Ok(Err(pid)) => match open_pidfd(pid) {
+                // The monitor is past its program's end, or was not there when we looked: its own end is near.
+                Ok(monitor) if !container.is_running() || container.monitor == Some(pid) => {
+                    control::wait_until_readable(monitor.as_fd())?;
+                }
+                Ok(_) => return Err(Error::Busy { name: container.config.name.to_string(), pid }),
+                Err(_) => {}
+            },
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Ends a running container, whoever still watches over it.
+fn end(container: &Container, timeout: Option<u32>) -> Result<(), Error> {
+    if container.status == Status::Orphaned {
+        return kill_orphan(container);
+    }
+    match control::stop(container, None, Some(timeout.unwrap_or(0))) {
+        // It has ended by itself.
+        Err(Error::Path(_) | Error::MonitorDied | Error::Step { .. }) | Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Kills the program of a container whose monitor was killed, and records how it ended.
+pub(super) fn kill_orphan(container: &Container) -> Result<(), Error> {
+    let Some(init) = &container.state.init else { return Ok(()) };
+    if let Ok(pidfd) = open_pidfd(init.pid)
+        // Looked at again after the pidfd was opened: from here on it cannot become another process.
+        && init.is_alive()
+    {
+        signal_pidfd(pidfd.as_fd(), libc::SIGKILL).map_err(Error::step("kill the container's program"))?;
+        control::wait_until_readable(pidfd.as_fd())?;
+    }
+    let record = crate::monitor::ExitRecord {
+        code: 137,
+        at: crate::monitor::now(),
+        oom_killed: false,
+        error: "monitor killed".to_owned(),
+    };
+    Ok(container.folder.write_exit(&crate::monitor::Run(container.state.run), &record)?)
+}
+
+/// Takes name and folder of a container away: it is gone for everybody, and lies in `trash/`.
+pub(super) fn unlink(store: &Store, config: &ContainerConfig) -> Result<(), Error> {
+    let name = store.names().join(config.name.as_str());
+    // The name may be another container's by now.
+    if fs::read_link(&name).is_ok_and(|target| target.as_os_str() == config.id.as_str()) {
+        ignore_missing(fs::remove_file(&name))?;
+    }
+    let folder = store.containers().join(config.id.as_str());
+    ignore_missing(fs::rename(folder, store.trash().join(config.id.as_str())))
+}
+
+fn ignore_missing(result: Result<(), fs::PathError>) -> Result<(), Error> {
+    match result {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Empties a container's folder in `trash/`. What belongs to subordinate ids takes a process that is root among them.
+pub(super) fn empty_trash(store: &Store, id: &ContainerId, runtime: &Path) -> Result<(), Error> {
+    match remove_below(&store.trash(), id) {
+        Err(error) if is_foreign(&error) => {
+            let home = UserNamespace::open(&IdMap::detect()?, runtime)?;
+            empty_trash_inside(store, id, &home)
+        }
+        other => other.map_err(Error::step("remove the container's files")),
+    }
+}
+
+/// [`empty_trash`] for who holds the user's namespace.
+pub(super) fn empty_trash_inside(store: &Store, id: &ContainerId, home: &UserNamespace) -> Result<(), Error> {
+    match remove_below(&store.trash(), id) {
+        Err(error) if is_foreign(&error) => {
+            let trash = store.trash();
+            userns::inside(home, "rc: remove", || remove_below(&trash, id).map_err(|error| error.to_string()))?
+                .map_err(Error::Inside)
+        }
+        other => other.map_err(Error::step("remove the container's files")),
+    }
+}
+
+fn is_foreign(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM))
+}
+
+fn remove_below(trash: &Path, id: &ContainerId) -> std::io::Result<()> {
+    let folder = rustix::fs::open(trash, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    remove_tree(folder, id.as_str())
+}
+
+/// Finishes the removal of a container whose monitor was killed: without asking, and without a user's namespace if it can.
+pub(super) fn sweep(store: &Store, container: &Container) -> Result<(), Error> {
+    let Ok(Ok(lock)) = ProcessLock::acquire(container.folder.at("lock")) else { return Ok(()) };
+    unlink(store, &container.config)?;
+    drop(lock);
+    discard_volumes(store, &container.config);
+    // What belongs to other ids is left to the store's own sweep.
+    drop(remove_below(&store.trash(), &container.config.id));
+    Ok(())
+}
+
+/// Sweeps what was left by killed processes: half-made things in `tmp/`, and `trash/`. What belongs to other ids is removed
+/// in the user's namespace.
+pub fn sweep_store(store: &Store, runtime: &Path) -> Result<(), Error> {
+    if store.sweep()? == 0 {
+        return Ok(());
+    }
+    let home = UserNamespace::open(&IdMap::detect()?, runtime)?;
+    let swept = userns::inside(&home, "rc: sweep", || store.sweep().map_err(|error| error.to_string()))?;
+    swept.map(drop).map_err(Error::Inside)
+}
+
+/// A half-made folder goes at once: nothing in it is of other ids yet.
+pub(super) fn discard(folder: &Folder) {
+    drop(fs::remove_dir_all(folder.path()));
+}

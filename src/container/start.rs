@@ -1,0 +1,315 @@
+//! Starting a container: everything that can be found out is found out here, then the monitor is forked.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
+
+use super::create::{Creation, Keeping, first_run};
+use super::exec::{is_terminal, pipe};
+use super::pump::{self, Detach, Outcome, Output, Pump, Terminal};
+use super::{Container, Error};
+use crate::monitor::protocol::{self, Event};
+use crate::monitor::{self, Start, Starter, State, Status, Stdio};
+use crate::net;
+use crate::plan::{self, ContainerConfig, HostFacts, LogDriver, MountKind};
+use crate::storage::Store;
+use crate::storage::volumes::{Record, Volume};
+use crate::sys::fs;
+use crate::sys::lock::FileLock;
+use crate::sys::process::{self, CloneOptions, fork};
+use crate::sys::{socket, tty};
+use crate::types::DetachKeys;
+use crate::userns::IdMap;
+
+/// What all starts of this command have in common.
+#[derive(Debug)]
+pub struct Environment {
+    /// The store.
+    pub store: Store,
+    /// What may vanish at any time.
+    pub runtime_dir: PathBuf,
+    /// The user's ids.
+    pub ids: IdMap,
+    /// Where the network helpers are.
+    pub programs: net::Programs,
+}
+
+/// How this command is joined to the program.
+#[derive(Debug, Clone)]
+pub enum Attach {
+    /// Not at all.
+    No,
+    /// It waits for the program, and passes streams and signals on.
+    Yes {
+        /// Our standard input goes to the program.
+        stdin: bool,
+        /// Signals to this command go to the program.
+        proxy_signals: bool,
+    },
+}
+
+/// Which container.
+#[derive(Debug)]
+pub enum Origin {
+    /// One that is made as it starts.
+    New(Box<Creation>),
+    /// One that is there.
+    Existing(Box<Container>),
+}
+
+/// Starts a container from its unpacked layers (lowest first). Detached, it returns when the program runs; attached, when it
+/// has ended or the user has detached.
+///
+/// Fails with the sentence of whoever failed. A container that was made for it is gone then, unless it was the program that
+/// could not be run (126, 127) and the container is not to remove itself.
+pub fn start(
+    environment: &Environment,
+    origin: Origin,
+    lowers: Vec<PathBuf>,
+    attach: &Attach,
+) -> Result<Outcome, Error> {
+    let store = environment.store.clone();
+    let (config, folder, state, keeping) = match origin {
+        Origin::New(creation) => (creation.config.clone(), creation.folder(), first_run(), Keeping::New(*creation)),
+        Origin::Existing(container) => {
+            let Container { config, folder, state, status, .. } = *container;
+            if !matches!(status, Status::Created | Status::Exited) {
+                return Err(Error::State { action: "start", name: config.name.to_string(), status });
+            }
+            let state =
+                State { status: Status::Starting, run: state.run + 1, exit: None, init: None, cgroup: None, ..state };
+            let (copy, place) = (config.clone(), folder.clone());
+            (copy, place.clone(), state.clone(), Keeping::Existing { store: store.clone(), config, folder, state })
+        }
+    };
+    let fresh = prepare_volumes(&store, &config)?;
+    let copy_up = fresh.iter().map(|fresh| fresh.destination.clone()).collect();
+    let spec = plan::spec(
+        &config,
+        &HostFacts {
+            rootfs: folder.at("merged"),
+            container_dir: folder.path().to_owned(),
+            volumes_dir: store.volumes(),
+            cgroup: true,
+            processors: processors(),
+        },
+    )?;
+    let empty = empty_folder(&store)?;
+    let ends = Ends::of(&config, attach)?;
+    let locks = environment.runtime_dir.join("net");
+    fs::create_dir_all(&locks)?;
+    let start = Start {
+        spec,
+        lowers,
+        copy_up,
+        ids: environment.ids.clone(),
+        runtime_dir: environment.runtime_dir.clone(),
+        empty,
+        network: net::Request {
+            ports: config.ports.clone(),
+            programs: environment.programs.clone(),
+            folder: folder.path().to_owned(),
+            locks,
+        },
+        stdio: ends.stdio,
+        state,
+        folder,
+        config,
+    };
+    let keys = start.config.detach_keys.parse::<DetachKeys>().unwrap_or_default();
+    let tty = start.config.tty;
+    let (ours, theirs) = socket::pair().map_err(Error::step("make a socket pair"))?;
+    // The monitor is our child, but nobody waits for it: it outlives us, or has told us everything when it ends.
+    let starter = ends.starter;
+    fork(&CloneOptions::default(), || {
+        drop(process::close(ours.as_fd()));
+        for fd in ends.input.iter().chain(ends.outputs.iter().map(|output| &output.source)) {
+            drop(process::close(fd.as_fd()));
+        }
+        monitor::run(start, &keeping, theirs, starter)
+    })
+    .map_err(Error::step("fork the monitor"))?;
+    let started = await_start(&ours);
+    for Fresh { volume, lock, .. } in fresh {
+        if started.is_ok() {
+            volume.mark_used()?;
+        }
+        // The monitor has a copy of the descriptor.
+        lock.release();
+    }
+    started?;
+    let Attach::Yes { proxy_signals, .. } = attach else { return Ok(Outcome::Detached) };
+    pump::run(Pump {
+        socket: ours,
+        input: ends.input,
+        outputs: ends.outputs,
+        terminal: tty.then(|| Terminal { master: None, detach: Detach::new(&keys) }),
+        proxy_signals: *proxy_signals,
+    })
+}
+
+/// Waits until the program runs.
+fn await_start(socket: &OwnedFd) -> Result<(), Error> {
+    match protocol::receive::<Event>(socket).map_err(Error::step("hear from the monitor"))? {
+        Some((Event::Started { .. }, _)) => Ok(()),
+        Some((Event::Failed { code, message, hint }, _)) => Err(Error::Told { code, message, hint }),
+        _ => Err(Error::MonitorDied),
+    }
+}
+
+/// A volume that was never used: it is filled from the image while its lock is held.
+struct Fresh {
+    volume: Volume,
+    lock: FileLock,
+    destination: PathBuf,
+}
+
+/// Makes the volumes that are missing, and finds those that are to be filled from the image.
+fn prepare_volumes(store: &Store, config: &ContainerConfig) -> Result<Vec<Fresh>, Error> {
+    let mut fresh = Vec::new();
+    for mount in &config.mounts {
+        let MountKind::Volume { name, anonymous } = &mount.kind else { continue };
+        let record = Record {
+            name: name.clone(),
+            created: monitor::now(),
+            labels: std::collections::BTreeMap::new(),
+            is_anonymous: *anonymous,
+        };
+        let volume = store.make_volume(&record)?;
+        let lock = volume.lock()?;
+        if volume.is_fresh()? && !mount.options.iter().any(|option| option == "nocopy") {
+            fresh.push(Fresh { volume, lock, destination: PathBuf::from(&mount.destination) });
+        }
+    }
+    Ok(fresh)
+}
+
+/// The folder with the empty file and the empty folder that mask paths.
+fn empty_folder(store: &Store) -> Result<PathBuf, Error> {
+    let folder = store.root().join("empty");
+    if !folder.join("dir").exists() {
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("file"), "")?;
+        fs::create_dir_all(folder.join("dir"))?;
+    }
+    Ok(folder)
+}
+
+fn processors() -> u32 {
+    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
+}
+
+/// What the program's descriptors are, and what this command keeps of them.
+struct Ends {
+    stdio: [Stdio; 3],
+    starter: Starter,
+    input: Option<OwnedFd>,
+    outputs: Vec<Output>,
+}
+
+impl Ends {
+    fn of(config: &ContainerConfig, attach: &Attach) -> Result<Self, Error> {
+        let mut ends = Self {
+            stdio: [if config.open_stdin { Stdio::Relay } else { Stdio::Null }, Stdio::Relay, Stdio::Relay],
+            starter: Starter::default(),
+            input: None,
+            outputs: Vec::new(),
+        };
+        let Attach::Yes { stdin, .. } = attach else { return Ok(ends) };
+        let own = |number| process::standard(number).filter(|fd| !is_terminal(*fd)).is_some();
+        let keeps_log = config.log_driver != LogDriver::Passthrough;
+        if *stdin && !config.tty && own(0) {
+            // Nothing has to stand between the program and its input: nobody logs it.
+            ends.stdio[0] = Stdio::Inherit;
+        } else if *stdin {
+            let (read, write) = pipe()?;
+            ends.starter.stdin = Some(read);
+            ends.input = Some(write);
+        } else {
+            ends.stdio[0] = Stdio::Null;
+        }
+        for number in [1, 2] {
+            let index = usize::try_from(number).unwrap_or_default();
+            if !keeps_log && !config.tty && own(number) {
+                ends.stdio[index] = Stdio::Inherit;
+                continue;
+            }
+            if config.tty && number == 2 {
+                continue;
+            }
+            let (read, write) = pipe()?;
+            if number == 1 {
+                ends.starter.stdout = Some(write);
+            } else {
+                ends.starter.stderr = Some(write);
+            }
+            ends.outputs.push(Output { source: read, sink: number });
+        }
+        if config.tty {
+            ends.starter.size = process::standard(0).and_then(|stdin| tty::size(stdin).ok());
+        }
+        Ok(ends)
+    }
+}
+
+/// Joins a running container's streams, with its exit code at the end.
+pub fn attach(container: &Container, stdin: bool, proxy_signals: bool, keys: &DetachKeys) -> Result<Outcome, Error> {
+    if !matches!(container.status, Status::Running | Status::Paused | Status::Stopping) {
+        return Err(super::control::refuse(container, "attach to"));
+    }
+    let socket = super::control::connect(container)?;
+    let tty = container.config.tty;
+    let mut descriptors = Vec::new();
+    let mut input = None;
+    if stdin {
+        let (read, write) = pipe()?;
+        descriptors.push(read);
+        input = Some(write);
+    }
+    let mut outputs = Vec::new();
+    for sink in if tty { vec![1] } else { vec![1, 2] } {
+        let (read, write) = pipe()?;
+        descriptors.push(write);
+        outputs.push(Output { source: read, sink });
+    }
+    let size = process::standard(0).filter(|_| tty).and_then(|fd| tty::size(fd).ok());
+    let request = protocol::Request::Attach { stdin, stdout: true, stderr: !tty, size };
+    let borrowed: Vec<_> = descriptors.iter().map(std::os::fd::AsFd::as_fd).collect();
+    protocol::send(socket.as_fd(), &request, &borrowed).map_err(Error::step("ask the container's monitor"))?;
+    drop(borrowed);
+    drop(descriptors);
+    let terminal = tty.then(|| Terminal { master: None, detach: Detach::new(keys) });
+    pump::run(Pump { socket, input, outputs, terminal, proxy_signals })
+}
+
+/// The files that are bound into a container: `/etc/hosts`, `/etc/resolv.conf`, `/etc/hostname`.
+pub fn files(config: &ContainerConfig, kind: net::Kind) -> Result<Vec<(&'static str, String)>, Error> {
+    let host = net::files::HostFiles::read(kind).map_err(|error| Error::Inside(error.to_string()))?;
+    let invalid = |error: crate::types::Invalid| Error::Inside(error.to_string());
+    let hosts = net::files::hosts(&net::files::Hosts {
+        kind,
+        hostname: &config.hostname,
+        name: config.name.as_str(),
+        outward: net::addresses::outward(),
+        extra: &config.extra_hosts,
+        host_file: &host.hosts,
+    })
+    .map_err(invalid)?;
+    let asked = net::files::Resolver {
+        name_servers: config.dns.clone(),
+        search: config.dns_search.clone(),
+        options: config.dns_options.clone(),
+    };
+    let resolv_conf = net::files::resolv_conf(&net::files::ResolvConf {
+        kind,
+        host_file: &host.resolv_conf,
+        upstream_file: &host.upstream,
+        asked: &asked,
+    })
+    .map_err(invalid)?;
+    Ok(vec![
+        ("hosts", hosts),
+        ("resolv.conf", resolv_conf),
+        ("hostname", format!("{}\n", config.hostname)),
+        ("containerenv", String::new()),
+    ])
+}

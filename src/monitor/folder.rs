@@ -1,0 +1,137 @@
+//! A container's folder, `containers/<id>/`.
+//!
+//! ```text
+//! config.json    written once                       exit     how it ended: space reserved when it was made
+//! state.json     replaced by the monitor            log      log.1, log.2: what the program has written
+//! lock           process lock of the monitor        ctl      the monitor's control socket
+//! upper/ work/   the writable layer                 merged/  where init mounts its root, in its own namespace
+//! hosts resolv.conf hostname containerenv           bound into the container
+//! ```
+
+use std::fs::OpenOptions;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::plan::ContainerConfig;
+use crate::sys::fs::{self, AtPath as _, Durability, PathError};
+use crate::sys::lock::ProcessLock;
+
+use super::record::{ExitRecord, Run, State};
+
+/// The bytes that are reserved for the exit record.
+const EXIT_SPACE: u16 = 1024;
+
+/// A container's folder.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+/// Why a record cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be read or written.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// It is damaged.
+    #[error("`{}` is damaged: {source}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        source: serde_json::Error,
+    },
+}
+
+impl Error {
+    /// Whether the folder or the record is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Path(error) if error.is_not_found())
+    }
+}
+
+impl Folder {
+    /// The folder at `path`, which need not exist.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file or folder in it.
+    pub fn at(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Fills the folder, which is new and still unnamed: configuration, first state, lock, the reserved exit record, the writable layer.
+    ///
+    /// With [`Durability::Synced`] the records outlive a power cut once the folder has its name. On failure the folder is
+    /// left half-made in `tmp/`, where it is swept.
+    pub fn fill(&self, config: &ContainerConfig, state: &State, durability: Durability) -> Result<(), Error> {
+        let json = serde_json::to_vec(config).map_err(|source| self.damaged("config.json", source))?;
+        let mut file = fs::create_new(self.at("config.json"))?;
+        file.write_all(&json).at("write", self.at("config.json"))?;
+        if durability == Durability::Synced {
+            file.sync_data().at("sync", self.at("config.json"))?;
+        }
+        self.write_state(state)?;
+        drop(fs::create_new(self.at("lock"))?);
+        let exit = fs::create_new(self.at("exit"))?;
+        exit.write_all_at(&[b' '; EXIT_SPACE as usize], 0).at("reserve space in", self.at("exit"))?;
+        for name in ["upper", "work", "merged"] {
+            fs::create_dir(self.at(name))?;
+        }
+        // The root of the container's file system: anybody in it may look.
+        rustix::fs::chmod(self.at("upper"), rustix::fs::Mode::from_raw_mode(0o755)).at("open up", self.at("upper"))?;
+        Ok(())
+    }
+
+    fn damaged(&self, name: &str, source: serde_json::Error) -> Error {
+        Error::Damaged { path: self.at(name), source }
+    }
+
+    /// Reads `config.json`.
+    pub fn config(&self) -> Result<ContainerConfig, Error> {
+        let bytes = fs::read_limited(self.at("config.json"), 16 << 20)?;
+        serde_json::from_slice(&bytes).map_err(|source| self.damaged("config.json", source))
+    }
+
+    /// Reads `state.json`.
+    pub fn state(&self) -> Result<State, Error> {
+        let bytes = fs::read_limited(self.at("state.json"), 1 << 20)?;
+        serde_json::from_slice(&bytes).map_err(|source| self.damaged("state.json", source))
+    }
+
+    /// Replaces `state.json`. It is not synced: after a power cut no program runs, whatever it says.
+    pub fn write_state(&self, state: &State) -> Result<(), Error> {
+        let json = serde_json::to_vec(state).map_err(|source| self.damaged("state.json", source))?;
+        Ok(fs::replace(self.at("state.json"), &json, Durability::Volatile)?)
+    }
+
+    /// How the run `run` ended, if its end was recorded.
+    pub fn exit(&self, run: &Run) -> Option<ExitRecord> {
+        let mut text = String::new();
+        fs::open(self.at("exit")).ok()?.take(u64::from(EXIT_SPACE)).read_to_string(&mut text).ok()?;
+        let (ended, record) = serde_json::from_str::<(Run, ExitRecord)>(text.trim()).ok()?;
+        (ended == *run).then_some(record)
+    }
+
+    /// Records how `run` ended, in the space that was reserved, so that a full disk loses no exit code.
+    pub fn write_exit(&self, run: &Run, record: &ExitRecord) -> Result<(), Error> {
+        let mut json = serde_json::to_vec(&(run, record)).map_err(|source| self.damaged("exit", source))?;
+        json.resize(json.len().max(usize::from(EXIT_SPACE)), b' ');
+        let path = self.at("exit");
+        let file = fs::open_with(&path, OpenOptions::new().write(true).mode(0o600))?;
+        file.write_all_at(&json, 0).at("write", &path)?;
+        Ok(())
+    }
+
+    /// The pid of the process that holds the lock; `None` if nobody does.
+    pub fn holder(&self) -> Result<Option<i32>, PathError> {
+        ProcessLock::holder(self.at("lock"))
+    }
+}

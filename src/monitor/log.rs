@@ -1,0 +1,199 @@
+//! The log: what the program has written, in the lines of the Kubernetes CRI, `RFC3339Nano stdout|stderr F|P text`.
+//!
+//! `P` is a part of a line: the next entry of the same stream goes on with it. So the program's bytes come back exactly,
+//! whatever they are, and none of them can forge a time or a stream (safety.md, U5).
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::sys::fs::{self, PathError};
+
+/// Which of the program's streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// Standard output, or the terminal.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Stream {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// How large a log file may grow, and how many there are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Bytes of one file, after which it is rotated at the end of a line; 0 is no bound.
+    pub size: u64,
+    /// Files: `log`, `log.1`, …
+    pub files: u32,
+}
+
+/// A log that is written to.
+#[derive(Debug)]
+pub(super) struct LogWriter {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    bounds: Bounds,
+    /// Reused between writes.
+    buffer: Vec<u8>,
+    /// Bytes that could not be written, since the last time that something could.
+    lost: u64,
+}
+
+impl LogWriter {
+    /// Opens the log to append to it.
+    pub(super) fn open(path: &Path, bounds: Bounds) -> Result<Self, PathError> {
+        let file = fs::open_with(path, OpenOptions::new().append(true).create(true).mode(0o600))?;
+        let size = file.metadata().map(|metadata| metadata.len()).unwrap_or_default();
+        Ok(Self { path: path.to_owned(), file, size, bounds, buffer: Vec::new(), lost: 0 })
+    }
+
+    /// Appends what the program has just written. A disk that is full or broken never stops the program: what is lost is
+    /// counted, and said in the log as soon as it can be.
+    pub(super) fn append(&mut self, stream: Stream, bytes: &[u8]) {
+        let mut now = [0u8; 40];
+        let header = header(&mut now, stream);
+        self.buffer.clear();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (line, whole) = match memchr::memchr(b'\n', rest) {
+                Some(end) => (&rest[..end], true),
+                None => (rest, false),
+            };
+            self.buffer.extend_from_slice(header);
+            self.buffer.extend_from_slice(if whole { b"F " } else { b"P " });
+            self.buffer.extend_from_slice(line);
+            self.buffer.push(b'\n');
+            rest = rest.get(line.len() + 1..).unwrap_or_default();
+            if whole && self.bounds.size > 0 && self.size + self.buffer.len() as u64 >= self.bounds.size {
+                self.flush();
+                self.rotate();
+            }
+        }
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        if self.lost > 0 {
+            let mut now = [0u8; 40];
+            let mut note = header(&mut now, Stream::Stderr).to_vec();
+            note.extend_from_slice(format!("F rc: {} bytes of output were lost here\n", self.lost).as_bytes());
+            note.append(&mut self.buffer);
+            self.buffer = note;
+        }
+        match self.file.write_all(&self.buffer) {
+            Ok(()) => {
+                self.size += self.buffer.len() as u64;
+                self.lost = 0;
+            }
+            Err(_) => {
+                self.lost += self.buffer.len() as u64;
+                // What was written of it may end within a line: the next one must not go on there.
+                drop(self.file.set_len(self.size));
+            }
+        }
+        self.buffer.clear();
+    }
+
+    /// `log.1` becomes `log.2`, `log` becomes `log.1`, and a new `log` begins; who follows sees the rename.
+    fn rotate(&mut self) {
+        let numbered = |n: u32| {
+            let mut path = self.path.clone().into_os_string();
+            path.push(format!(".{n}"));
+            PathBuf::from(path)
+        };
+        for n in (1..self.bounds.files.saturating_sub(1)).rev() {
+            // The older ones need not exist yet.
+            drop(fs::rename(numbered(n), numbered(n + 1)));
+        }
+        let moved =
+            if self.bounds.files > 1 { fs::rename(&self.path, numbered(1)) } else { fs::remove_file(&self.path) };
+        let fresh = OpenOptions::new().append(true).create(true).mode(0o600).clone();
+        if moved.is_ok()
+            && let Ok(file) = fs::open_with(&self.path, &fresh)
+        {
+            self.file = file;
+            self.size = 0;
+        }
+    }
+
+    /// Gives the buffer back, for a program that has fallen silent.
+    pub(super) fn rest(&mut self) {
+        self.buffer = Vec::new();
+    }
+}
+
+/// `2026-11-21T03:00:00.123456789Z stdout `.
+fn header(space: &mut [u8; 40], stream: Stream) -> &[u8] {
+    let mut cursor = io::Cursor::new(&mut space[..]);
+    // 30 characters of time, a space, 6 of the stream and a space: 38.
+    drop(write!(cursor, "{:.9} {} ", Timestamp::now(), stream.name()));
+    let length = usize::try_from(cursor.position()).unwrap_or_default();
+    &space[..length]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(path: &Path) -> Vec<String> {
+        let text = fs::read_to_string(path).expect("log");
+        text.lines().map(|line| line.split_once(' ').expect("time").1.to_owned()).collect()
+    }
+
+    #[test]
+    fn parts_of_lines_are_marked_and_nothing_can_be_forged() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("log");
+        let mut log = LogWriter::open(&path, Bounds { size: 0, files: 1 }).expect("log");
+        log.append(Stream::Stdout, b"one\ntw");
+        log.append(Stream::Stderr, b"\n");
+        log.append(Stream::Stdout, b"o\n2026-01-01T00:00:00Z stderr F forged\r\n");
+        assert_eq!(
+            entries(&path),
+            [
+                "stdout F one",
+                "stdout P tw",
+                "stderr F ",
+                "stdout F o",
+                "stdout F 2026-01-01T00:00:00Z stderr F forged\r"
+            ]
+            .map(|line| line.trim_end_matches('\r'))
+        );
+    }
+
+    #[test]
+    fn rotation_keeps_whole_lines_and_at_most_the_bound() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("log");
+        let mut log = LogWriter::open(&path, Bounds { size: 200, files: 3 }).expect("log");
+        for n in 0..40 {
+            log.append(Stream::Stdout, format!("line {n}\n").as_bytes());
+        }
+        let mut all = Vec::new();
+        for name in ["log.2", "log.1", "log"] {
+            let file = folder.path().join(name);
+            assert!(fs::metadata(&file).expect("file").len() <= 300);
+            all.extend(entries(&file));
+        }
+        assert!(!folder.path().join("log.3").exists());
+        let numbers: Vec<u32> = all.iter().map(|e| e.rsplit(' ').next().expect("n").parse().expect("n")).collect();
+        assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+        assert_eq!(numbers.last(), Some(&39));
+    }
+}

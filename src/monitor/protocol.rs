@@ -1,0 +1,133 @@
+//! What commands and a container's monitor say to each other over its control socket `ctl`, and over the socket between
+//! `rc run` and the monitor that it forks. Every message is one packet: a byte with the protocol's version, then JSON.
+//!
+//! ```text
+//! attach   + stdin source?, stdout sink?, stderr sink?   → attached … exited
+//! exec     + descriptors 0, 1, 2 (none with a terminal)  → terminal + its controlling side?, started … exited
+//! stop, signal                                           → done
+//! wait                                                   → exited
+//! resize, detach                                         (no answer)
+//! any                                                    → failed
+//! ```
+//!
+//! A monitor answers what it knows; a request that it cannot read is answered with `failed`. Version 1.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::sys::socket;
+use crate::types::Signal;
+
+/// The version that this rc speaks.
+pub const VERSION: u8 = 1;
+
+/// The longest message: a command line with its environment fits.
+const LIMIT: usize = 192 * 1024;
+
+/// What a command asks.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Joins the program's streams; a descriptor comes for each that is true, in this order.
+    Attach {
+        /// What the client reads from is fed to the program.
+        stdin: bool,
+        /// Standard output, or the terminal's.
+        stdout: bool,
+        /// Standard error; never with a terminal.
+        stderr: bool,
+        /// The terminal's rows and columns.
+        size: Option<(u16, u16)>,
+    },
+    /// Runs another program in the container.
+    Exec(Box<Exec>),
+    /// Sends a signal to the program.
+    Signal {
+        /// Which.
+        signal: Signal,
+    },
+    /// Sends the stop signal, and SIGKILL after the timeout.
+    Stop {
+        /// Which, if not the container's own.
+        signal: Option<Signal>,
+        /// Seconds, if not the container's own; 0 kills at once.
+        timeout: Option<u32>,
+    },
+    /// Tells when the program has ended.
+    Wait,
+    /// The client's terminal has another size.
+    Resize {
+        /// Rows.
+        rows: u16,
+        /// Columns.
+        columns: u16,
+    },
+    /// Leaves the streams.
+    Detach,
+}
+
+/// What exec runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Exec {
+    /// The process, complete: command, environment, user by name or number, folder, capabilities.
+    pub process: oci_spec::runtime::Process,
+    /// The size of its terminal, if it gets one.
+    pub size: Option<(u16, u16)>,
+}
+
+/// What a monitor answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// The program runs.
+    Started {
+        /// Its pid on the host.
+        pid: i32,
+    },
+    /// The streams are joined.
+    Attached,
+    /// The controlling side of the program's terminal comes with this.
+    Terminal,
+    /// It was done.
+    Done,
+    /// It was not done.
+    Failed {
+        /// The exit code of the command that asked: 125, 126 or 127.
+        code: u8,
+        /// The sentence.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The program has ended.
+    Exited {
+        /// 128 + n for signal n.
+        code: i32,
+    },
+}
+
+/// Sends a request or an event.
+pub fn send(socket: BorrowedFd<'_>, message: &impl Serialize, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut bytes = vec![VERSION];
+    serde_json::to_writer(&mut bytes, message)?;
+    if bytes.len() > LIMIT {
+        return Err(io::Error::from_raw_os_error(libc::E2BIG));
+    }
+    socket::send(socket, &bytes, descriptors)
+}
+
+/// Receives a request or an event with its descriptors; `None` if the other side has closed.
+///
+/// Fails with `InvalidData` for a message that this version cannot read.
+pub fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+    let mut buffer = vec![0u8; LIMIT];
+    let Some(received) = socket::receive(socket, &mut buffer)? else { return Ok(None) };
+    match &buffer[..received.length] {
+        // Later versions add messages and fields; those that we know keep their meaning.
+        [_, json @ ..] => Ok(Some((serde_json::from_slice(json)?, received.descriptors))),
+        [] => Ok(None),
+    }
+}

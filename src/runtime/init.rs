@@ -1,0 +1,159 @@
+//! PID 1 before it becomes the program: the list of steps, in the order they must come.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::sched::CloneFlags;
+use oci_spec::runtime::{LinuxNamespaceType, Process};
+
+use super::create::has_namespace;
+use super::program::{Program, Terminal};
+use super::sync::{Step as _, hear, tell};
+use super::{Failure, FailureKind, Launch, Progress, devices, mounts, paths, program, rootfs};
+use crate::sys::{mount, namespace, prctl, tty};
+
+/// Runs in the new init and never returns to its caller's work: the result is the exit code if the start failed.
+pub(super) fn run(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> i32 {
+    let Err(failure) = start(launch, mapped, sync);
+    let code = match failure.kind {
+        FailureKind::Setup => 125,
+        FailureKind::CannotRun => 126,
+        FailureKind::NotFound => 127,
+    };
+    // If nobody listens any more, there is nobody to tell.
+    drop(tell(sync.as_fd(), &Progress::Failed(failure)));
+    code
+}
+
+fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::convert::Infallible, Failure> {
+    let spec = launch.spec;
+    prctl::die_with_parent().step("set the parent-death signal")?;
+    prctl::set_name("rc: init").step("name init")?;
+    wait_until_mapped(mapped)?;
+    become_root(launch)?;
+
+    if has_namespace(spec, LinuxNamespaceType::Uts)
+        && let Some(hostname) = spec.hostname()
+    {
+        nix::unistd::sethostname(hostname).map_err(std::io::Error::from).step_on("set the host name", hostname)?;
+    }
+    if has_namespace(spec, LinuxNamespaceType::Network) {
+        crate::sys::netif::set_up(c"lo").step("bring up the loopback interface")?;
+    }
+    if has_namespace(spec, LinuxNamespaceType::Cgroup) {
+        namespace::unshare(CloneFlags::CLONE_NEWCGROUP).step("make the cgroup namespace")?;
+    }
+    set_kernel_parameters(launch)?;
+    mount::isolate_propagation().step("isolate mounts")?;
+
+    let root = rootfs::mount(&launch.rootfs)?;
+    let mounted = mounts::all(spec, root.as_fd(), &launch.copy_up)?;
+    devices::make(spec, root.as_fd())?;
+    let process = spec.process().as_ref().ok_or_else(|| Failure::reason("the spec has no process"))?;
+    mounts::working_directory(root.as_fd(), process.cwd())?;
+    paths::mask(spec, root.as_fd(), &launch.empty)?;
+    forbid_user_namespaces()?;
+    let terminal =
+        process.terminal().unwrap_or(false).then(|| open_terminal(root.as_fd(), sync.as_fd())).transpose()?;
+    if spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false) {
+        mount::set_attributes(root.as_fd(), rustix::mount::MountAttrFlags::MOUNT_ATTR_RDONLY, false)
+            .step("make the root file system read-only")?;
+    }
+    mount::pivot(root.as_fd()).step("change the root")?;
+    drop((root, mounted));
+
+    if launch.wait_for_network {
+        wait_for_network(sync.as_fd())?;
+    }
+    // Nothing but this user's own processes on the host could see init until here; from the program on the kernel decides.
+    prctl::set_dumpable(false).step("protect init")?;
+    become_program(launch, process, terminal, sync)
+}
+
+fn become_program(
+    launch: &Launch<'_>,
+    process: &Process,
+    terminal: Option<OwnedFd>,
+    sync: &OwnedFd,
+) -> Result<std::convert::Infallible, Failure> {
+    program::run(&Program {
+        process,
+        terminal: terminal.map_or(Terminal::None(launch.stdio, launch.own_stdio), Terminal::Slave),
+        groups: launch.groups,
+        init: launch.init,
+        seccomp: launch.seccomp,
+        die_with_parent: true,
+        single_id: launch.ids.is_single(),
+        sync: sync.as_fd(),
+    })
+}
+
+fn wait_until_mapped(mapped: &OwnedFd) -> Result<(), Failure> {
+    let mut byte = [0u8; 1];
+    match rustix::io::retry_on_intr(|| rustix::io::read(mapped, &mut byte)).step("wait for the id maps")? {
+        1 => Ok(()),
+        // The stage process has told the reason already.
+        _ => Err(Failure::reason("the id maps were not written")),
+    }
+}
+
+/// Becomes root of the namespace (or its only id), without the user's host groups where the kernel lets us drop them.
+fn become_root(launch: &Launch<'_>) -> Result<(), Failure> {
+    use crate::sys::ids;
+    if !launch.ids.is_single() {
+        ids::set_groups(&[]).step("drop groups")?;
+        ids::set_gid(0).step("become group 0")?;
+        ids::set_uid(0).step("become user 0")?;
+    }
+    Ok(())
+}
+
+/// Writes the spec's sysctls, which are those of the new namespaces, by the host's own /proc/sys: it shows the caller's.
+fn set_kernel_parameters(launch: &Launch<'_>) -> Result<(), Failure> {
+    let parameters = launch.spec.linux().iter().flat_map(|linux| linux.sysctl().iter().flatten());
+    for (name, value) in parameters {
+        // The range of groups that may ping names group 0, which a map of one other id lacks.
+        if launch.ids.is_single() && name == "net.ipv4.ping_group_range" {
+            continue;
+        }
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        crate::sys::fs::write(&path, value).map_err(|error| Failure::reason(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Nested user namespaces open much of the kernel to the program (CVE-2022-0185 and its kin), so their number is limited to
+/// none in this namespace; the limit is per namespace, and only its root may raise it, through a /proc/sys that is
+/// read-only. `unshare` fails with ENOSPC then. Source: namespaces(7), `/proc/sys/user`.
+fn forbid_user_namespaces() -> Result<(), Failure> {
+    let path = "/proc/sys/user/max_user_namespaces";
+    match crate::sys::fs::write(path, "0") {
+        Err(error) if !error.is_not_found() => Err(Failure::reason(error.to_string())),
+        // A kernel that was built without has no such file, and no such limit.
+        _ => Ok(()),
+    }
+}
+
+/// Opens the program's terminal in the container's own devpts, binds it on /dev/console, and passes the other side on.
+fn open_terminal(root: BorrowedFd<'_>, sync: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
+    let folder = crate::sys::root::open_in(
+        root,
+        "/dev/pts",
+        rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::RDONLY,
+        rustix::fs::Mode::empty(),
+    )
+    .step_on("open", "/dev/pts")?;
+    let (master, slave) = tty::open_pair(folder.as_fd()).step("open a terminal")?;
+    let console = crate::sys::root::make_file(root, "/dev/console").step_on("create", "/dev/console")?;
+    let bound = mount::clone_tree(slave.as_fd(), false).step("copy the terminal's mount")?;
+    mount::attach(bound.as_fd(), console.as_fd()).step_on("mount", "/dev/console")?;
+    tell(sync, &Progress::Terminal(master)).step("pass the terminal on")?;
+    Ok(slave)
+}
+
+fn wait_for_network(sync: BorrowedFd<'_>) -> Result<(), Failure> {
+    tell(sync, &Progress::NetworkWanted).step("ask for the network")?;
+    match hear(sync).step("wait for the network")? {
+        Progress::NetworkUp => Ok(()),
+        _ => Err(Failure::reason("the network did not come up")),
+    }
+}

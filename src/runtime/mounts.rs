@@ -1,0 +1,169 @@
+//! The spec's mounts, one after the other, each made detached and put onto a place that was found beneath the root.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::{Mount, Spec};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::mount::MountAttrFlags;
+
+use super::Failure;
+use super::sync::Step as _;
+use crate::sys::mount::{self, Parameter};
+use crate::sys::root;
+
+mod copyup;
+
+/// Makes every mount of the spec; the descriptors pin them until the root is changed.
+pub(super) fn all(spec: &Spec, root: BorrowedFd<'_>, copy_up: &[PathBuf]) -> Result<Vec<OwnedFd>, Failure> {
+    spec.mounts().iter().flatten().map(|mount| one(mount, root, copy_up)).collect()
+}
+
+/// A mount's options, sorted by who takes them.
+#[derive(Debug)]
+struct Options<'a> {
+    attributes: MountAttrFlags,
+    recursive: bool,
+    propagation: Option<u64>,
+    parameters: Vec<Parameter<'a>>,
+    copy_up: bool,
+}
+
+fn sort(options: &[String]) -> Result<Options<'_>, Failure> {
+    let mut sorted = Options {
+        attributes: MountAttrFlags::empty(),
+        recursive: false,
+        propagation: None,
+        parameters: Vec::new(),
+        copy_up: false,
+    };
+    for option in options {
+        let attribute = match option.as_str() {
+            "ro" => MountAttrFlags::MOUNT_ATTR_RDONLY,
+            "nosuid" => MountAttrFlags::MOUNT_ATTR_NOSUID,
+            "nodev" => MountAttrFlags::MOUNT_ATTR_NODEV,
+            "noexec" => MountAttrFlags::MOUNT_ATTR_NOEXEC,
+            "noatime" => MountAttrFlags::MOUNT_ATTR_NOATIME,
+            "strictatime" => MountAttrFlags::MOUNT_ATTR_STRICTATIME,
+            "relatime" | "rw" | "suid" | "dev" | "exec" | "atime" | "bind" => MountAttrFlags::empty(),
+            "rbind" => {
+                sorted.recursive = true;
+                continue;
+            }
+            "tmpcopyup" => {
+                sorted.copy_up = true;
+                continue;
+            }
+            "private" | "rprivate" => {
+                sorted.propagation = Some(libc::MS_PRIVATE);
+                continue;
+            }
+            "slave" | "rslave" => {
+                sorted.propagation = Some(libc::MS_SLAVE);
+                continue;
+            }
+            "shared" | "rshared" => {
+                sorted.propagation = Some(libc::MS_SHARED);
+                continue;
+            }
+            other => {
+                sorted.parameters.push(match other.split_once('=') {
+                    Some((key, value)) => Parameter::Value(key, value),
+                    None => Parameter::Flag(other),
+                });
+                continue;
+            }
+        };
+        sorted.attributes |= attribute;
+    }
+    Ok(sorted)
+}
+
+fn one(mount: &Mount, root: BorrowedFd<'_>, copy_up: &[PathBuf]) -> Result<OwnedFd, Failure> {
+    let destination = mount.destination();
+    let none = Vec::new();
+    let options = sort(mount.options().as_ref().unwrap_or(&none))?;
+    let kind = mount.typ().as_deref().unwrap_or("none");
+    let binds = kind == "bind" || kind == "none";
+    let made = if binds {
+        let source = mount
+            .source()
+            .as_deref()
+            .ok_or_else(|| Failure::reason(format!("the bind mount on `{}` has no source", destination.display())))?;
+        bind(source, destination, &options)?
+    } else {
+        filesystem(kind, destination, &options)?
+    };
+    let target = place(root, destination, is_folder(made.as_fd()).step_on("look at", destination)?)?;
+    if options.copy_up || copy_up.contains(destination) {
+        copyup::fill(root, destination, made.as_fd())?;
+    }
+    if options.attributes.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) && !binds {
+        // Read-only last, or nothing could have been copied up.
+        mount::set_attributes(made.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false)
+            .step_on("make read-only the mount on", destination)?;
+    }
+    mount::attach(made.as_fd(), target.as_fd()).step_on("mount on", destination)?;
+    Ok(made)
+}
+
+fn filesystem(kind: &str, destination: &Path, options: &Options<'_>) -> Result<OwnedFd, Failure> {
+    let kind = if kind == "cgroup" { "cgroup2" } else { kind };
+    let attributes = options.attributes.difference(MountAttrFlags::MOUNT_ATTR_RDONLY);
+    mount::new_filesystem(kind, &options.parameters, attributes)
+        .step_on(&format!("make the {kind} file system on"), destination)
+}
+
+/// A copy of the mount at `source` of the host, which is opened once: what is mounted is what was checked.
+fn bind(source: &Path, destination: &Path, options: &Options<'_>) -> Result<OwnedFd, Failure> {
+    let action = format!("bind `{}` on", source.display().to_string().escape_debug());
+    let found = rustix::fs::open(source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
+        let mut failure = Failure::setup(&action, destination, &error.into());
+        if error == rustix::io::Errno::NOENT {
+            failure.hint = Some(format!(
+                "create it with `mkdir -p {}`, or use a volume: `-v NAME:{}`",
+                source.display(),
+                destination.display()
+            ));
+        }
+        failure
+    })?;
+    // A mount that hides something may only be copied together with what it hides it with (mount_namespaces(7)).
+    let copied = match mount::clone_tree(found.as_fd(), options.recursive) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => mount::clone_tree(found.as_fd(), true),
+        other => other,
+    }
+    .step_on(&action, destination)?;
+    let propagation = options.propagation.unwrap_or(libc::MS_PRIVATE);
+    mount::set_propagation(copied.as_fd(), propagation, true).step_on(&action, destination)?;
+    if !options.attributes.is_empty() {
+        mount::set_attributes(copied.as_fd(), options.attributes, options.recursive).step_on(&action, destination)?;
+    }
+    Ok(copied)
+}
+
+fn is_folder(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) == FileType::Directory)
+}
+
+/// The place of a mount, made if missing. `/proc` and `/sys` must be real folders: a link there would put the files that rc
+/// masks elsewhere (CVE-2019-19921).
+fn place(root: BorrowedFd<'_>, destination: &Path, folder: bool) -> Result<OwnedFd, Failure> {
+    let made = if folder { root::make_folders(root, destination) } else { root::make_file(root, destination) }
+        .step_on("create the mount point", destination)?;
+    if destination == Path::new("/proc") || destination == Path::new("/sys") {
+        let name = destination.strip_prefix("/").unwrap_or(destination);
+        let own = rustix::fs::openat(root, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+            .step_on("open", destination)?;
+        if !is_folder(own.as_fd()).step_on("look at", destination)? {
+            return Err(Failure::reason(format!("`{}` in the image is not a folder", destination.display())));
+        }
+    }
+    Ok(made)
+}
+
+/// Makes the working directory, if the image has none.
+pub(super) fn working_directory(root: BorrowedFd<'_>, path: &Path) -> Result<(), Failure> {
+    root::make_folders(root, path).map(drop).step_on("create the working directory", path)
+}

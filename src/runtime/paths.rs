@@ -1,0 +1,56 @@
+//! Paths that the program may not see, or not write.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use oci_spec::runtime::Spec;
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::mount::MountAttrFlags;
+
+use super::Failure;
+use super::sync::Step as _;
+use crate::sys::{mount, root};
+
+/// Covers the spec's masked paths and makes its read-only paths read-only; those that are not there are passed over.
+///
+/// What covers them is rc's own empty file and folder, never a `/dev/null` that the container could have exchanged
+/// (CVE-2025-31133).
+pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path) -> Result<(), Failure> {
+    let Some(linux) = spec.linux() else { return Ok(()) };
+    let open = |name: &str| {
+        let path = empty.join(name);
+        rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).step_on("open", &path)
+    };
+    for path in linux.readonly_paths().iter().flatten() {
+        let Some(target) = find(root, path)? else { continue };
+        let tree = mount::clone_tree(target.as_fd(), true).step_on("copy the mount of", path)?;
+        mount::set_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, true).step_on("make read-only", path)?;
+        mount::attach(tree.as_fd(), target.as_fd()).step_on("make read-only", path)?;
+    }
+    let (mut file, mut folder) = (None, None);
+    for path in linux.masked_paths().iter().flatten() {
+        let Some(target) = find(root, path)? else { continue };
+        let stat = rustix::fs::fstat(&target).step_on("look at", path)?;
+        let (cover, name) = if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            (&mut folder, "dir")
+        } else {
+            (&mut file, "file")
+        };
+        let cover = match cover {
+            Some(cover) => cover,
+            None => cover.insert(open(name)?),
+        };
+        let tree = mount::clone_tree(cover.as_fd(), false).step_on("copy the mount of", path)?;
+        mount::set_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false).step_on("mask", path)?;
+        mount::attach(tree.as_fd(), target.as_fd()).step_on("mask", path)?;
+    }
+    Ok(())
+}
+
+fn find(root: BorrowedFd<'_>, path: &str) -> Result<Option<std::os::fd::OwnedFd>, Failure> {
+    match root::find(root, path) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES)) => Ok(None),
+        Err(error) => Err(error).step_on("find", path),
+    }
+}

@@ -1,0 +1,213 @@
+//! From a set-up process to the program: the last steps, the same for a container's first process and for exec.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+
+use oci_spec::runtime::Process;
+use rustix::fs::{Mode, OFlags};
+
+use super::caps::{self, CapSet, Identity};
+use super::stub::{self, Role, Stub};
+use super::sync::Step as _;
+use super::users::{self, ResolvedUser};
+use super::{Failure, seccomp};
+use crate::sys::{keyring, process as proc, signal, tty};
+
+/// What is left to do.
+pub(super) struct Program<'a> {
+    pub(super) process: &'a Process,
+    pub(super) terminal: Terminal<'a>,
+    /// Further groups by name or number.
+    pub(super) groups: &'a [String],
+    /// rc's own init stays as PID 1.
+    pub(super) init: bool,
+    /// Confine by the default filter.
+    pub(super) seccomp: bool,
+    pub(super) die_with_parent: bool,
+    pub(super) single_id: bool,
+    /// Where a failure goes; closed when the program runs.
+    pub(super) sync: BorrowedFd<'a>,
+}
+
+/// What descriptors 0, 1 and 2 of the program are.
+pub(super) enum Terminal<'a> {
+    /// These, and which of them are ours alone.
+    None([BorrowedFd<'a>; 3], [bool; 3]),
+    /// The program's side of its own terminal.
+    Slave(OwnedFd),
+}
+
+/// The descriptor of the sync socket while the stub runs: the first after the standard ones.
+const SYNC: i32 = 3;
+
+/// Becomes the program; returns only the failure of a step. The root is the container's own already.
+pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
+    let process = program.process;
+    let root = rustix::fs::open(c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .step_on("open", "/")?;
+    let wanted = process.user().username().as_deref().unwrap_or_default();
+    let user = users::look_up(root.as_fd(), wanted, program.groups)
+        .map_err(|error| Failure { hint: error.hint(), ..Failure::reason(error.to_string()) })?;
+    let environment = environment(process, &user)?;
+    let arguments = process
+        .args()
+        .iter()
+        .flatten()
+        .map(|argument| c_string("argument", argument))
+        .collect::<Result<Vec<_>, _>>()?;
+    let executable = stub::memfd().map_err(|error| Failure::reason(error.to_string()))?;
+
+    rustix::process::setsid().step("start a session")?;
+    standard_descriptors(&program.terminal, &user)?;
+    keyring::new_session().step("make a session keyring")?;
+    rustix::process::umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
+    limits(process)?;
+    if let Some(adjustment) = process.oom_score_adj() {
+        crate::sys::fs::write("/proc/self/oom_score_adj", adjustment.to_string())
+            .map_err(|error| Failure::reason(error.to_string()))?;
+    }
+    if process.no_new_privileges().unwrap_or(false) {
+        crate::sys::prctl::set_no_new_privs().step("give up new privileges")?;
+    }
+
+    let capabilities = process.capabilities().as_ref().and_then(|sets| sets.bounding().clone()).unwrap_or_default();
+    let capabilities = CapSet::from_spec(&capabilities).map_err(|error| Failure::reason(error.to_string()))?;
+    caps::limit(capabilities).map_err(|error| Failure::reason(error.to_string()))?;
+    // While this process still may: the filter needs CAP_SYS_ADMIN in its user namespace, or no_new_privs.
+    if program.seccomp {
+        seccomp::install(&seccomp::filter(capabilities)).step("install the seccomp filter")?;
+    }
+    let identity =
+        Identity { uid: user.uid, gid: user.gid, groups: (!program.single_id).then(|| user.additional_gids.clone()) };
+    caps::become_user(&identity, capabilities).map_err(|error| Failure::reason(error.to_string()))?;
+    enter_working_directory(process)?;
+
+    let name = arguments.first().ok_or_else(|| Failure::reason("there is no command to run"))?;
+    let path = find_program(name, &environment)?;
+    signal::unblock_all().step("unblock signals")?;
+    proc::place(program.sync, SYNC).step("place the sync socket")?;
+    let executable = above(executable, SYNC).step("place the stub")?;
+    proc::cloexec_from(SYNC.unsigned_abs() + 1).step("close descriptors")?;
+    let report = proc::borrow_placed(SYNC);
+    let stub = Stub {
+        program: &path,
+        arguments: &arguments,
+        environment: &environment,
+        report: Some(report),
+        dies_with_parent: program.die_with_parent,
+        role: if program.init { Role::Init } else { Role::Program },
+    };
+    match stub::exec(executable.as_fd(), &stub) {
+        Err(errno) => Err(Failure::step("run the stub", &errno.into())),
+        Ok(never) => match never {},
+    }
+}
+
+/// A descriptor above `number`, so that placing another there does not replace it.
+fn above(fd: OwnedFd, number: i32) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() > number {
+        return Ok(fd);
+    }
+    Ok(rustix::io::fcntl_dupfd_cloexec(&fd, number + 1)?)
+}
+
+fn c_string(what: &str, text: &str) -> Result<CString, Failure> {
+    CString::new(text).map_err(|_| Failure::reason(format!("the {what} `{}` holds a NUL byte", text.escape_debug())))
+}
+
+/// The program's environment; `HOME` comes from the user's line in /etc/passwd unless something has set it.
+fn environment(process: &Process, user: &ResolvedUser) -> Result<Vec<CString>, Failure> {
+    let mut environment = process
+        .env()
+        .iter()
+        .flatten()
+        .map(|variable| c_string("environment variable", variable))
+        .collect::<Result<Vec<_>, _>>()?;
+    if !process.env().iter().flatten().any(|variable| variable.starts_with("HOME=")) {
+        environment.push(c_string("home folder", &format!("HOME={}", user.home))?);
+    }
+    Ok(environment)
+}
+
+fn standard_descriptors(terminal: &Terminal<'_>, user: &ResolvedUser) -> Result<(), Failure> {
+    match terminal {
+        Terminal::Slave(slave) => {
+            // Group 5 is tty, as devpts is mounted with; the owner is who will use it.
+            rustix::fs::fchown(slave, Some(rustix::fs::Uid::from_raw(user.uid)), None).step("own the terminal")?;
+            tty::make_controlling(slave).step("make the terminal the controlling one")?;
+            for number in 0..3 {
+                proc::place(slave.as_fd(), number).step("place the terminal")?;
+            }
+        }
+        Terminal::None(descriptors, own) => {
+            // First out of the way of each other, then into place.
+            let mut copies = Vec::with_capacity(3);
+            for (fd, own) in descriptors.iter().zip(own) {
+                if *own {
+                    // So that a program may open /dev/stdout again after it has become another user (nginx does).
+                    let owner = (rustix::fs::Uid::from_raw(user.uid), rustix::fs::Gid::from_raw(user.gid));
+                    rustix::fs::fchown(fd, Some(owner.0), Some(owner.1)).step("own the standard descriptors")?;
+                }
+                copies.push(rustix::io::fcntl_dupfd_cloexec(fd, 3).step("copy a standard descriptor")?);
+            }
+            for (number, copy) in (0..3).zip(&copies) {
+                proc::place(copy.as_fd(), number).step("place a standard descriptor")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn limits(process: &Process) -> Result<(), Failure> {
+    for limit in process.rlimits().iter().flatten() {
+        let name = limit.typ().to_string();
+        crate::sys::limits::set(&name, limit.soft(), limit.hard()).step_on("set the limit", &name)?;
+    }
+    Ok(())
+}
+
+/// Changes to the working directory, as the program's user, and makes sure that it is inside the root: a descriptor that
+/// leaked from the host would show as `(unreachable)` (CVE-2024-21626).
+fn enter_working_directory(process: &Process) -> Result<(), Failure> {
+    let path = process.cwd();
+    let changed = rustix::process::chdir(path);
+    changed.step_on("change to the working directory", path)?;
+    let now = rustix::process::getcwd(Vec::new()).step_on("change to the working directory", path)?;
+    if now.as_bytes().first() == Some(&b'/') {
+        Ok(())
+    } else {
+        Err(Failure::reason(format!("the working directory `{}` is outside the container", path.display())))
+    }
+}
+
+/// Finds the program as execvp(3) does: a name without a slash along `PATH`, which is the container's own.
+fn find_program(name: &CString, environment: &[CString]) -> Result<CString, Failure> {
+    let shown = name.to_string_lossy();
+    if name.as_bytes().contains(&b'/') {
+        return Ok(name.clone());
+    }
+    let path = environment.iter().find_map(|variable| variable.as_bytes().strip_prefix(b"PATH=")).unwrap_or_default();
+    let mut refused = None;
+    for folder in path.split(|b| *b == b':') {
+        let mut candidate = if folder.is_empty() { b".".to_vec() } else { folder.to_vec() };
+        candidate.push(b'/');
+        candidate.extend(name.as_bytes());
+        let Ok(candidate) = CString::new(candidate) else { continue };
+        let is_file =
+            rustix::fs::stat(&candidate).is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file());
+        if !is_file {
+            continue;
+        }
+        match rustix::fs::access(&candidate, rustix::fs::Access::EXEC_OK) {
+            Ok(()) => return Ok(candidate),
+            Err(errno) => refused = Some(errno.raw_os_error()),
+        }
+    }
+    let mut failure = Failure::program(&shown, refused.unwrap_or(libc::ENOENT));
+    if refused.is_none() {
+        failure.message = format!("cannot run `{}`: not found in the container's PATH", shown.escape_debug());
+    }
+    Err(failure)
+}

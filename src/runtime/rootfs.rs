@@ -1,0 +1,77 @@
+//! The root file system: layers and a writable folder, joined by overlay.
+
+use std::ffi::CString;
+use std::fmt::Write as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, open};
+
+use super::Failure;
+use super::sync::Step as _;
+use crate::sys::mount;
+
+/// Where a root file system comes from.
+#[derive(Debug)]
+pub enum Rootfs {
+    /// Kernel overlay, mounted by init itself.
+    Overlay {
+        /// Read-only layers, lowest first; at least one.
+        lowers: Vec<PathBuf>,
+        /// The container's folder, with `upper`, `work` and the empty mount point `merged`.
+        folder: PathBuf,
+        /// Lost on a power cut and never synced: for containers that are removed when they end.
+        volatile: bool,
+    },
+    /// A root file system that is mounted already, as a detached mount (fuse-overlayfs).
+    Detached {
+        /// The mount.
+        mount: OwnedFd,
+        /// The empty folder that it is put on.
+        folder: PathBuf,
+    },
+}
+
+/// Mounts it in this process' mount namespace, and gives a reference to its root.
+///
+/// The layers are opened here, not before: overlay takes no descriptors from another mount namespace (EINVAL). They are
+/// named by `/proc/self/fd/N`, so that 128 of them fit into the one page that mount(2) has for options, whatever their
+/// paths; `lowerdir+` of fsconfig(2) needs Linux 6.5.
+pub(super) fn mount(rootfs: &Rootfs) -> Result<OwnedFd, Failure> {
+    match rootfs {
+        Rootfs::Overlay { lowers, folder, volatile } => overlay(lowers, folder, *volatile),
+        Rootfs::Detached { mount: tree, folder } => {
+            use std::os::fd::AsFd as _;
+            let target = folder.join("merged");
+            let place = reference(&target)?;
+            mount::attach(tree.as_fd(), place.as_fd()).step_on("mount the root file system on", &target)?;
+            reference(&target)
+        }
+    }
+}
+
+fn overlay(lowers: &[PathBuf], folder: &Path, volatile: bool) -> Result<OwnedFd, Failure> {
+    let layers = lowers.iter().rev().map(|path| reference(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut options = String::from("userxattr,lowerdir=");
+    for (index, layer) in layers.iter().enumerate() {
+        let separator = if index == 0 { "" } else { ":" };
+        write!(options, "{separator}/proc/self/fd/{}", layer.as_raw_fd()).unwrap_or_default();
+    }
+    let upper = reference(&folder.join("upper"))?;
+    let work = reference(&folder.join("work"))?;
+    write!(options, ",upperdir=/proc/self/fd/{},workdir=/proc/self/fd/{}", upper.as_raw_fd(), work.as_raw_fd())
+        .unwrap_or_default();
+    if volatile {
+        options.push_str(",volatile");
+    }
+    let merged = folder.join("merged");
+    let target =
+        CString::new(merged.as_os_str().as_encoded_bytes()).map_err(std::io::Error::from).step("name a path")?;
+    let options = CString::new(options).map_err(std::io::Error::from).step("name the layers")?;
+    mount::overlay(&target, &options).step_on("mount an overlay on", &merged)?;
+    reference(&merged)
+}
+
+fn reference(path: &Path) -> Result<OwnedFd, Failure> {
+    open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).step_on("open", path)
+}

@@ -1,0 +1,144 @@
+//! The messages between the monitor and the processes that start a program.
+//!
+//! ```text
+//! stage → monitor   'P' + pidfd of init                   (or 'E')
+//! stage → init      'M'      the maps are written         (init waits for it first)
+//! init  → monitor   'T' + controlling side of the pty     (with a terminal only)
+//! init  → monitor   'R'      ready for the network        (if Launch::wait_for_network)
+//! monitor → init    'N'      the network is up
+//! any   → monitor   'E' + Failure as JSON                 then the sender exits
+//! stub  → monitor   4 bytes: errno of the last execve     then it exits with 127 or 126
+//! end of file: the program runs
+//! ```
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use serde::{Deserialize, Serialize};
+
+use crate::sys::fs::plain;
+use crate::sys::socket;
+
+/// Which exit code a failed start has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailureKind {
+    /// rc's own failure: 125.
+    Setup,
+    /// The program cannot be run: 126.
+    CannotRun,
+    /// The program was not found: 127.
+    NotFound,
+}
+
+/// A step of the start that failed, as it travels from the process where it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// Which exit code it has.
+    pub kind: FailureKind,
+    /// The sentence.
+    pub message: String,
+    /// What to do, if anything.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A setup step failed on `subject`.
+    pub(super) fn setup(action: &str, subject: impl AsRef<std::path::Path>, error: &io::Error) -> Self {
+        let subject = subject.as_ref().display().to_string();
+        Self {
+            kind: FailureKind::Setup,
+            message: format!("cannot {action} `{}`: {}", subject.escape_debug(), plain(error)),
+            hint: None,
+        }
+    }
+
+    /// A setup step without a subject failed.
+    pub(super) fn step(action: &str, error: &io::Error) -> Self {
+        Self { kind: FailureKind::Setup, message: format!("cannot {action}: {}", plain(error)), hint: None }
+    }
+
+    /// A setup step failed for a reason that is no errno.
+    pub(super) fn reason(message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Setup, message: message.into(), hint: None }
+    }
+
+    /// The program cannot be executed.
+    pub(super) fn program(program: &str, errno: i32) -> Self {
+        let error = io::Error::from_raw_os_error(errno);
+        let not_found = errno == libc::ENOENT || errno == libc::ENOTDIR;
+        Self {
+            kind: if not_found { FailureKind::NotFound } else { FailureKind::CannotRun },
+            message: format!("cannot run `{}`: {}", program.escape_debug(), plain(&error)),
+            hint: None,
+        }
+    }
+}
+
+/// Adds a step to an I/O error on its way to a [`Failure`].
+pub(super) trait Step<T> {
+    /// Names the step and its subject.
+    fn step_on(self, action: &str, subject: impl AsRef<std::path::Path>) -> Result<T, Failure>;
+    /// Names the step.
+    fn step(self, action: &str) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
+    fn step_on(self, action: &str, subject: impl AsRef<std::path::Path>) -> Result<T, Failure> {
+        self.map_err(|error| Failure::setup(action, subject, &error.into()))
+    }
+
+    fn step(self, action: &str) -> Result<T, Failure> {
+        self.map_err(|error| Failure::step(action, &error.into()))
+    }
+}
+
+/// What the monitor hears while a program starts.
+#[derive(Debug)]
+pub enum Progress {
+    /// A process was made: its pidfd.
+    Process(OwnedFd),
+    /// The controlling side of the program's terminal.
+    Terminal(OwnedFd),
+    /// Init waits for [`Progress::NetworkUp`].
+    NetworkWanted,
+    /// The network is up, or the maps are written: go on.
+    NetworkUp,
+    /// It failed.
+    Failed(Failure),
+    /// The last execve failed with this errno.
+    Refused(i32),
+    /// The program runs (or the sender died: then its pidfd is readable).
+    Closed,
+}
+
+pub(super) fn tell(to: BorrowedFd<'_>, message: &Progress) -> io::Result<()> {
+    match message {
+        Progress::Process(fd) => socket::send(to, b"P", &[fd.as_fd()]),
+        Progress::Terminal(fd) => socket::send(to, b"T", &[fd.as_fd()]),
+        Progress::NetworkWanted => socket::send(to, b"R", &[]),
+        Progress::NetworkUp => socket::send(to, b"N", &[]),
+        Progress::Failed(failure) => {
+            let mut bytes = vec![b'E'];
+            bytes.extend(serde_json::to_vec(failure)?);
+            socket::send(to, &bytes, &[])
+        }
+        Progress::Refused(_) | Progress::Closed => Ok(()),
+    }
+}
+
+pub(super) fn hear(from: BorrowedFd<'_>) -> io::Result<Progress> {
+    let mut buffer = [0u8; 16384];
+    let Some(mut received) = socket::receive(from, &mut buffer)? else { return Ok(Progress::Closed) };
+    let bytes = &buffer[..received.length];
+    let malformed = || io::Error::from_raw_os_error(libc::EBADMSG);
+    match (bytes, received.descriptors.pop()) {
+        (b"P", Some(fd)) => Ok(Progress::Process(fd)),
+        (b"T", Some(fd)) => Ok(Progress::Terminal(fd)),
+        (b"R", None) => Ok(Progress::NetworkWanted),
+        (b"N", None) => Ok(Progress::NetworkUp),
+        ([b'E', json @ ..], None) => serde_json::from_slice(json).map(Progress::Failed).map_err(|_| malformed()),
+        (&[a, b, c, d], None) => Ok(Progress::Refused(i32::from_ne_bytes([a, b, c, d]))),
+        _ => Err(malformed()),
+    }
+}

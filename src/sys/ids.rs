@@ -1,0 +1,27 @@
+//! User and group ids of this process, by the system calls themselves: the C library's functions would change every thread by
+//! a signal that a process with foreign ids could not send.
+#![expect(unsafe_code, reason = "the raw system calls, without the C library's wrapper for threads")]
+
+use std::io;
+
+fn done(result: libc::c_long) -> io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sets real, effective and saved user id. Source: setresuid(2).
+pub fn set_uid(uid: u32) -> io::Result<()> {
+    // SAFETY: takes numbers only; this process has one thread.
+    done(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) })
+}
+
+/// Sets real, effective and saved group id. Source: setresgid(2).
+pub fn set_gid(gid: u32) -> io::Result<()> {
+    // SAFETY: takes numbers only; this process has one thread.
+    done(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })
+}
+
+/// Sets the supplementary groups. Source: setgroups(2).
+pub fn set_groups(groups: &[u32]) -> io::Result<()> {
+    // SAFETY: the pointer and the count describe the slice, which the kernel only reads.
+    done(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })
+}
