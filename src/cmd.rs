@@ -5,7 +5,7 @@ pub mod attach;
 mod containers;
 pub mod create;
 pub mod exec;
-mod images;
+mod from_image;
 pub mod inspect;
 pub mod kill;
 pub mod logs;

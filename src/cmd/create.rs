@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::args::{self, ContainerArgs};
-use super::{Ctx, images};
+use super::{Ctx, from_image};
 use crate::container::{self, Creation, Environment, Removal};
 use crate::error::{Error, Exit};
 use crate::net;
@@ -55,8 +55,8 @@ pub(super) fn prepare(ctx: &Ctx, environment: &Environment, request: &Request, i
         return Err(Error::new(format!("the file `{}` exists already", path.display()))
             .with_hint("remove it, or write the id to another file with --cidfile"));
     }
-    let (image, image_lock) = images::get(ctx, store, request, is_quiet)?;
-    let lowers = images::layers(store, &image, environment)?;
+    let (image, image_lock) = from_image::get(ctx, store, request, is_quiet)?;
+    let lowers = from_image::layers(store, &image, environment)?;
     if request.replace
         && let Some(name) = &request.name
         && let Ok(old) = container::find(store, name)

@@ -1,7 +1,7 @@
 //! `rc start`.
 
 use super::containers::{Selection, each};
-use super::{Ctx, images, run};
+use super::{Ctx, from_image, run};
 use crate::container::{self, Attach, Container, Environment, Origin, Outcome};
 use crate::error::{Error, Exit};
 
@@ -50,7 +50,7 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
 }
 
 fn start(environment: &Environment, container: Container, attach: &Attach) -> Result<Outcome, Error> {
-    let image = images::of_container(&environment.store, &container)?;
-    let lowers = images::layers(&environment.store, &image, environment)?;
+    let image = from_image::of_container(&environment.store, &container)?;
+    let lowers = from_image::layers(&environment.store, &image, environment)?;
     Ok(container::start(environment, Origin::Existing(Box::new(container)), lowers, attach)?)
 }
