@@ -17,8 +17,9 @@
 //! | published ports | refused | refused | IPv4 | IPv4, IPv6 |
 //!
 //! Source addresses (safety.md, N3): both drivers show a published server the address of a client on another machine, or of the
-//! host's outward address. A client on the host's loopback appears as 10.0.2.2 with slirp4netns; pasta splices its TCP
-//! connection, so that it appears as 127.0.0.1 before pasta 2024-10, and as the container's own address since.
+//! host's outward address. A TCP client on the host's loopback appears as 10.0.2.2 with slirp4netns; pasta splices its
+//! connection, so that it appears as 127.0.0.1 before pasta 2024-10, and as the container's own address since. A UDP client on
+//! the host's loopback comes by `relay` and appears as the container's own address.
 //!
 //! A service of the host that listens on all its addresses stays reachable through the host's outward address, which is
 //! also `host.containers.internal`; only what listens on loopback is closed.
@@ -31,6 +32,7 @@ mod error;
 mod pasta;
 mod ports;
 mod programs;
+mod relay;
 mod slirp4netns;
 #[cfg(test)]
 mod suite;

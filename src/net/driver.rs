@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::addresses::{self, Addresses};
+use super::relay::Relay;
 use super::{Error, Programs, pasta, slirp4netns};
 use crate::sys::lock::FileLock;
 use crate::sys::spawn::Helper;
@@ -108,8 +109,8 @@ impl Driver for Unconnected {
         }
     }
 
-    fn start(&self, request: &Request, _target: i32) -> Result<Starting, Error> {
-        Ok(Starting { driver: self.0.driver(), request: request.clone(), process: None, _lock: None })
+    fn start(&self, request: &Request, target: i32) -> Result<Starting, Error> {
+        Ok(Starting { driver: self.0.driver(), request: request.clone(), target, process: None, _lock: None })
     }
 }
 
@@ -128,6 +129,8 @@ pub(super) struct Process {
 pub struct Starting {
     pub(super) driver: &'static dyn Driver,
     pub(super) request: Request,
+    /// The pid whose namespaces are connected.
+    pub(super) target: i32,
     pub(super) process: Option<Process>,
     /// Held until the ports listen.
     pub(super) _lock: Option<FileLock>,
@@ -138,13 +141,15 @@ impl Starting {
     ///
     /// Fails if the helper ends or says no (with its words), or at `deadline`; the helper is gone then.
     pub fn wait_ready(self, deadline: Instant) -> Result<Running, Error> {
+        let mut relay = None;
         if let Some(process) = &self.process {
             self.wait_interface(process, deadline)?;
             self.driver.publish(&self, deadline)?;
+            relay = Relay::start(self.driver.kind(), &self.request.ports, self.target, deadline)?;
             // What it said so far was about its start; keep the room for what it says at its end.
             process.helper.last_words();
         }
-        Ok(Running { driver: self.driver, process: self.process })
+        Ok(Running { driver: self.driver, process: self.process, _relay: relay })
     }
 
     fn wait_interface(&self, process: &Process, deadline: Instant) -> Result<(), Error> {
@@ -197,6 +202,7 @@ fn timespec(duration: Duration) -> Timespec {
 pub struct Running {
     driver: &'static dyn Driver,
     process: Option<Process>,
+    _relay: Option<Relay>,
 }
 
 impl Running {

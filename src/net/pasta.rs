@@ -9,6 +9,9 @@
 //! by way of `/proc/self/fd/1`: no file to watch, to sweep, or to be refused by an AppArmor profile; and its end is seen as
 //! the pipe's end.
 //!
+//! Debian 12's version does not end the handshake of a TCP connection that comes by another address than loopback until the
+//! client speaks: a protocol in which the server speaks first (SSH, SMTP) hangs there. Later versions and slirp4netns do not.
+//!
 //! Source: pasta(1).
 
 use std::ffi::CString;
@@ -45,11 +48,11 @@ impl Driver for Pasta {
 
     fn start(&self, request: &Request, target: i32) -> Result<Starting, Error> {
         let Some(path) = request.programs.find(self.kind())? else {
-            return Ok(Starting { driver: &Self, request: request.clone(), process: None, _lock: None });
+            return Ok(Starting { driver: &Self, request: request.clone(), target, process: None, _lock: None });
         };
         // pasta binds UDP ports with SO_REUSEADDR, by which two of them share one port and the later gets the packets (tried).
         // So one of ours at a time looks whether the port is free and binds it.
-        let udp: Vec<_> = request.ports.iter().filter(|port| port.protocol == Protocol::Udp).cloned().collect();
+        let udp: Vec<_> = published(request, Protocol::Udp).cloned().collect();
         let lock = if udp.is_empty() { None } else { Some(FileLock::exclusive(request.locks.join(UDP_LOCK))?) };
         ports::check_free(&udp)?;
 
@@ -60,13 +63,13 @@ impl Driver for Pasta {
         })?;
         let program = Program {
             path: &text(path.as_os_str().as_bytes()),
-            argv: &arguments(&request.ports, target, rustix::process::geteuid().is_root()),
+            argv: &arguments(request, target, rustix::process::geteuid().is_root()),
             env: &[],
             descriptors: &[(ready_in.as_fd(), 1)],
         };
         let helper = spawn(&program).map_err(|source| Error::Spawn { program: path, source })?;
         let process = Process { helper, ready, _exit: None };
-        Ok(Starting { driver: &Self, request: request.clone(), process: Some(process), _lock: lock })
+        Ok(Starting { driver: &Self, request: request.clone(), target, process: Some(process), _lock: lock })
     }
 
     fn explain(&self, starting: &Starting, error: Error) -> Error {
@@ -84,7 +87,7 @@ impl Driver for Pasta {
     }
 }
 
-fn arguments(ports: &[PortMapping], target: i32, as_root: bool) -> Vec<CString> {
+fn arguments(request: &Request, target: i32, as_root: bool) -> Vec<CString> {
     let mut words: Vec<String> =
         ["pasta", "--foreground", "--quiet", "--config-net", "-I", INTERFACE].map(str::to_owned).into();
     if let Some(addresses) = super::addresses::of(Kind::Pasta) {
@@ -98,7 +101,7 @@ fn arguments(ports: &[PortMapping], target: i32, as_root: bool) -> Vec<CString> 
         words.extend(["--runas", "0:0"].map(str::to_owned));
     }
     for (option, protocol) in [("-t", Protocol::Tcp), ("-u", Protocol::Udp)] {
-        let published: Vec<_> = ports.iter().filter(|port| port.protocol == protocol).map(forward).collect();
+        let published: Vec<_> = published(request, protocol).map(forward).collect();
         let published = if published.is_empty() { vec!["none".to_owned()] } else { published };
         // One option for each port: pasta gives up only when all ports of an option fail.
         words.extend(published.into_iter().flat_map(|port| [option.to_owned(), port]));
@@ -106,6 +109,10 @@ fn arguments(ports: &[PortMapping], target: i32, as_root: bool) -> Vec<CString> 
     words.extend(["-T", "none", "-U", "none", "--pid", "/proc/self/fd/1"].map(str::to_owned));
     words.push(target.to_string());
     words.into_iter().map(text).collect()
+}
+
+fn published(request: &Request, protocol: Protocol) -> impl Iterator<Item = &PortMapping> {
+    request.ports.iter().filter(move |port| port.protocol == protocol && ports::is_for_helper(port))
 }
 
 /// A port in pasta's words: `address/port:port`.
@@ -116,6 +123,7 @@ fn forward(port: &PortMapping) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Programs;
     use super::*;
 
     #[test]
@@ -126,13 +134,19 @@ mod tests {
             container_port: 80,
             protocol,
         };
-        let ports = [port("", 8080, Protocol::Tcp), port("::1", 8081, Protocol::Tcp)];
+        let ports = vec![
+            port("", 8080, Protocol::Tcp),
+            port("::1", 8081, Protocol::Tcp),
+            port("", 53, Protocol::Udp),
+            port("127.0.0.1", 54, Protocol::Udp),
+        ];
+        let request = Request { ports, programs: Programs::default(), folder: "/".into(), locks: "/".into() };
         let words: Vec<_> =
-            arguments(&ports, 7, false).iter().map(|word| word.to_string_lossy().into_owned()).collect();
+            arguments(&request, 7, false).iter().map(|word| word.to_string_lossy().into_owned()).collect();
         assert_eq!(
             words.join(" "),
             "pasta --foreground --quiet --config-net -I eth0 -a 10.0.2.100 -n 24 -g 10.0.2.2 --dns-forward 10.0.2.3 \
-             --no-map-gw -t 0.0.0.0/8080:80 -t ::1/8081:80 -u none -T none -U none --pid /proc/self/fd/1 7"
+             --no-map-gw -t 0.0.0.0/8080:80 -t ::1/8081:80 -u 0.0.0.0/53:80 -T none -U none --pid /proc/self/fd/1 7"
         );
     }
 }

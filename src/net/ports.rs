@@ -15,6 +15,24 @@ pub(super) fn listen_address(port: &PortMapping) -> SocketAddr {
     SocketAddr::new(port.host_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port.host_port)
 }
 
+/// The address of the host's loopback on which [`super::relay`] serves a UDP port, if it does: neither helper answers a
+/// datagram from there.
+pub(super) fn relayed_address(port: &PortMapping) -> Option<SocketAddr> {
+    let ip = match port.host_ip {
+        _ if port.protocol == Protocol::Tcp => return None,
+        None => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Some(IpAddr::V4(ip)) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Some(ip) if ip.is_loopback() => ip,
+        Some(_) => return None,
+    };
+    Some(SocketAddr::new(ip, port.host_port))
+}
+
+/// Whether the helper has to publish the port: all but those that loopback alone can reach by the relay.
+pub(super) fn is_for_helper(port: &PortMapping) -> bool {
+    relayed_address(port) != Some(listen_address(port))
+}
+
 /// Binds each port for a moment, and names the first that cannot be.
 ///
 /// A hint for an early, exact error, no reservation: the helper binds for good, and whoever is second then fails. The probe
@@ -26,13 +44,17 @@ pub(super) fn check_free(ports: &[PortMapping]) -> Result<(), Error> {
 
 /// [`check_free`] of one port.
 pub(super) fn check(port: &PortMapping) -> Result<(), Error> {
-    let port = || port.clone();
-    match probe(&port()) {
-        Ok(()) => Ok(()),
-        Err(Errno::ADDRINUSE) => Err(Error::PortTaken { port: port() }),
-        Err(Errno::ADDRNOTAVAIL) => Err(Error::NoSuchAddress { port: port() }),
-        Err(Errno::ACCESS) => Err(Error::PortPrivileged { port: port(), start: unprivileged_port_start() }),
-        Err(errno) => Err(Error::PortRefused { port: port(), source: io::Error::from(errno) }),
+    probe(port).map_err(|errno| refused(port, errno))
+}
+
+/// The sentence for a port that the kernel refuses to bind.
+pub(super) fn refused(port: &PortMapping, errno: Errno) -> Error {
+    let port = port.clone();
+    match errno {
+        Errno::ADDRINUSE => Error::PortTaken { port },
+        Errno::ADDRNOTAVAIL => Error::NoSuchAddress { port },
+        Errno::ACCESS => Error::PortPrivileged { port, start: unprivileged_port_start() },
+        errno => Error::PortRefused { port, source: io::Error::from(errno) },
     }
 }
 

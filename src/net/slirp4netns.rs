@@ -54,7 +54,7 @@ impl Driver for Slirp4netns {
         let driver = self.kind().as_str();
         let talk = |step| move |errno: Errno| Error::Talk { driver, step, source: errno.into() };
         let Some(path) = request.programs.find(self.kind())? else {
-            return Ok(Starting { driver: &Self, request: request.clone(), process: None, _lock: None });
+            return Ok(Starting { driver: &Self, request: request.clone(), target, process: None, _lock: None });
         };
         let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC).map_err(talk("make a pipe"))?;
         let (exit_out, exit) = pipe_with(PipeFlags::CLOEXEC).map_err(talk("make a pipe"))?;
@@ -64,7 +64,7 @@ impl Driver for Slirp4netns {
         argv.extend(["--configure", "--mtu=65520", "--enable-sandbox", "--enable-seccomp"].map(text));
         argv.push(text("--disable-host-loopback"));
         argv.extend([format!("--ready-fd={READY}"), format!("--exit-fd={EXIT}")].map(text));
-        if !request.ports.is_empty() {
+        if request.ports.iter().any(ports::is_for_helper) {
             // By way of the descriptor, since a socket's path holds 107 bytes at most and the folder's may be longer.
             argv.push(text(format!("--api-socket=/proc/self/fd/{FOLDER}/{SOCKET}")));
         }
@@ -75,15 +75,16 @@ impl Driver for Slirp4netns {
             Program { path: &text(path.as_os_str().as_bytes()), argv: &argv, env: &[], descriptors: &descriptors };
         let helper = spawn(&program).map_err(|source| Error::Spawn { program: path, source })?;
         let process = Process { helper, ready, _exit: Some(exit) };
-        Ok(Starting { driver: &Self, request: request.clone(), process: Some(process), _lock: None })
+        Ok(Starting { driver: &Self, request: request.clone(), target, process: Some(process), _lock: None })
     }
 
     fn publish(&self, starting: &Starting, deadline: Instant) -> Result<(), Error> {
-        if starting.request.ports.is_empty() {
+        let mut published = starting.request.ports.iter().filter(|port| ports::is_for_helper(port)).peekable();
+        if published.peek().is_none() {
             return Ok(());
         }
         let folder = open_folder(&starting.request)?;
-        let published = starting.request.ports.iter().try_for_each(|port| add(folder.as_fd(), port, deadline));
+        let published = published.try_for_each(|port| add(folder.as_fd(), port, deadline));
         // It listens on; nobody else needs to speak to it, and nothing is left to sweep after a crash.
         match rustix::fs::unlinkat(&folder, SOCKET, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}

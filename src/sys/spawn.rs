@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd};
 
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use rustix::fs::{Mode, OFlags};
@@ -217,6 +217,30 @@ impl Start<'_> {
         unsafe { libc::execve(self.path.as_ptr(), self.argv.as_ptr(), self.env.as_ptr()) };
         Err(("execute", errno_of(&io::Error::last_os_error())))
     }
+}
+
+/// Makes a forked child that does not execute as clean as a [`Helper`]: only `kept` descriptors and `/dev/null` at 0, 1 and 2
+/// stay open, the working directory is `/`, every capability is given up for good, nobody may look into it, and it dies with
+/// `parent`. To be called after the last change of ids or namespaces, which would undo part of it.
+pub fn seclude(kept: &[BorrowedFd<'_>], parent: Pid) -> io::Result<()> {
+    let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    (0..3).try_for_each(|number| place(null.as_fd(), number))?;
+    let mut numbers: Vec<_> = kept.iter().map(AsRawFd::as_raw_fd).collect();
+    numbers.sort_unstable();
+    let mut next = 3;
+    for number in numbers {
+        close_between(next, number)?;
+        next = number.max(2) + 1;
+    }
+    std::mem::forget(null);
+    close_between(next, c_int::MAX)?;
+    rustix::process::chdir(c"/")?;
+    caps::clear(None, caps::CapSet::Effective).map_err(io::Error::other)?;
+    caps::clear(None, caps::CapSet::Permitted).map_err(io::Error::other)?;
+    super::prctl::set_no_new_privs()?;
+    super::prctl::set_dumpable(false)?;
+    super::prctl::die_with_parent()?;
+    if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
 }
 
 fn errno_of(error: &io::Error) -> Errno {
