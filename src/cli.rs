@@ -32,13 +32,19 @@ enum Command {
     Create(cmd::create::Args),
     #[command(disable_help_flag = true)]
     Exec(cmd::exec::Args),
+    Info(cmd::info::Args),
+    Inspect(cmd::inspect::Args),
     Kill(cmd::kill::Args),
+    Logs(cmd::logs::Args),
+    #[command(visible_aliases = ["ls", "list"])]
+    Ps(cmd::ps::Args),
     Rm(cmd::rm::Args),
     #[command(disable_help_flag = true)]
     Run(cmd::run::Args),
     Start(cmd::start::Args),
     Stop(cmd::stop::Args),
     Unshare(cmd::unshare::Args),
+    Version(cmd::version::Args),
     Wait(cmd::wait::Args),
 }
 
@@ -65,12 +71,17 @@ pub fn main(typed: Vec<String>) -> Result<Exit, Error> {
         Command::Attach(args) => cmd::attach::run(&ctx, &args),
         Command::Create(args) => cmd::create::run(&ctx, args),
         Command::Exec(args) => cmd::exec::run(&ctx, args),
+        Command::Info(args) => cmd::info::run(&ctx, &args),
+        Command::Inspect(args) => cmd::inspect::run(&ctx, &args),
         Command::Kill(args) => cmd::kill::run(&ctx, &args),
+        Command::Logs(args) => cmd::logs::run(&ctx, &args),
+        Command::Ps(args) => cmd::ps::run(&ctx, &args),
         Command::Rm(args) => cmd::rm::run(&ctx, args),
         Command::Run(args) => cmd::run::run(&ctx, args),
         Command::Start(args) => cmd::start::run(&ctx, args),
         Command::Stop(args) => cmd::stop::run(&ctx, &args),
         Command::Unshare(args) => cmd::unshare::run(&ctx, &args),
+        Command::Version(args) => cmd::version::run(&args),
         Command::Wait(args) => cmd::wait::run(&ctx, &args),
     }
 }

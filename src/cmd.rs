@@ -6,6 +6,7 @@ mod containers;
 pub mod create;
 pub mod exec;
 mod from_image;
+pub mod info;
 pub mod inspect;
 pub mod kill;
 pub mod logs;

@@ -63,6 +63,24 @@ impl From<BrokenOutput> for Error {
     }
 }
 
+impl From<crate::ui::format::Error> for Error {
+    fn from(error: crate::ui::format::Error) -> Self {
+        match error {
+            crate::ui::format::Error::Output(error) => error.into(),
+            error => Self { hint: error.hint(), code: 125, message: Some(error.to_string()) },
+        }
+    }
+}
+
+impl From<crate::container::logs::Error<BrokenOutput>> for Error {
+    fn from(error: crate::container::logs::Error<BrokenOutput>) -> Self {
+        match error {
+            crate::container::logs::Error::Sink(error) => error.into(),
+            error => Self::new(error.to_string()),
+        }
+    }
+}
+
 impl From<crate::container::Error> for Error {
     fn from(error: crate::container::Error) -> Self {
         Self { hint: error.hint(), code: error.code(), message: Some(error.to_string()) }
@@ -90,5 +108,7 @@ failures! {
     crate::plan::Error: crate::plan::Error::hint,
     crate::userns::Error: crate::userns::Error::hint,
     crate::net::Error: crate::net::Error::hint,
+    crate::runtime::cgroup::Error: crate::runtime::cgroup::Error::hint,
+    crate::ui::filter::Error: crate::ui::filter::Error::hint,
     crate::image::Error: crate::image::Error::hint,
 }

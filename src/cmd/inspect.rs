@@ -1,21 +1,26 @@
-//! `inspect`: what is known of containers and images.
+//! `rc inspect`.
 
 use serde_json::Value;
 
-use crate::ui::{self, BrokenOutput, Format, format, json};
+use super::Ctx;
+use crate::container;
+use crate::error::{Error, Exit};
+use crate::image::{self, local};
+use crate::storage::Store;
+use crate::ui::{self, Format, format, json, view};
 
 /// Display the configuration of containers and images
 #[derive(Debug, Default, clap::Args)]
-pub struct InspectArgs {
+pub struct Args {
     /// Format the output to a Go template or json
     #[arg(short, long, value_name = "FORMAT", allow_hyphen_values = true)]
-    pub format: Option<String>,
+    format: Option<String>,
     /// Return JSON for specified type
     #[arg(short, long = "type", value_name = "TYPE", default_value = "all")]
-    pub kind: Kind,
+    kind: Kind,
     /// The names or IDs
     #[arg(required = true, value_name = "NAME")]
-    pub names: Vec<String>,
+    names: Vec<String>,
 }
 
 /// What `--type` takes.
@@ -30,29 +35,16 @@ pub enum Kind {
     Image,
 }
 
-/// Shows what is found, and gives the names that were not; each is to be reported, and the exit code is then 125.
-///
-/// `container` and `image` look one up by name or id; `None` if there is none. An error of theirs (damage, an ambiguous id)
-/// is reported after what was found before it is shown.
-pub fn show<E>(
-    args: &InspectArgs,
-    container: impl Fn(&str) -> Result<Option<Value>, E>,
-    image: impl Fn(&str) -> Result<Option<Value>, E>,
-) -> Result<Vec<Missing>, E>
-where
-    E: From<format::Error> + From<BrokenOutput>,
-{
+/// Runs the command: shows all that is found, in one array, then reports what is not.
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let store = ctx.store_to_read()?;
     let mut found = Vec::new();
-    let mut missing = Vec::new();
-    let mut failure = None;
+    let mut failures = Vec::new();
     for name in &args.names {
-        match look_up(args.kind, name, &container, &image) {
-            Ok(Some(object)) => found.push(object),
-            Ok(None) => missing.push(Missing { kind: args.kind, name: name.clone() }),
-            Err(error) => {
-                failure = Some(error);
-                break;
-            }
+        let object = look_up(args.kind, || of_container(&store, name), || of_image(ctx, &store, name));
+        match object.and_then(|object| object.ok_or_else(|| args.kind.missing(name))) {
+            Ok(object) => found.push(object),
+            Err(error) => failures.push(error),
         }
     }
     let mut out = ui::out();
@@ -60,36 +52,58 @@ where
         Some(template @ Format::Template { .. }) => {
             found.into_iter().try_for_each(|object| template.object(&mut out, &with_aliases(object, &template)))?;
         }
-        _ => {
-            let text = json::inspect(&found).map_err(format::Error::from)?;
-            out.raw(text.as_bytes())?;
-            out.raw(b"\n")?;
-        }
+        _ => out.raw((json::inspect(&found).map_err(format::Error::from)? + "\n").as_bytes())?,
     }
     out.finish()?;
-    failure.map_or(Ok(missing), Err)
-}
-
-/// A name that nothing has.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no such {} `{}`", match .kind { Kind::All => "object", Kind::Container => "container", Kind::Image => "image" }, ui::escape::line(.name))]
-pub struct Missing {
-    kind: Kind,
-    name: String,
-}
-
-fn look_up<E>(
-    kind: Kind,
-    name: &str,
-    container: impl Fn(&str) -> Result<Option<Value>, E>,
-    image: impl Fn(&str) -> Result<Option<Value>, E>,
-) -> Result<Option<Value>, E> {
-    if kind != Kind::Image
-        && let Some(object) = container(name)?
-    {
-        return Ok(Some(object));
+    // Each is said, the last one at the edge.
+    let last = failures.pop();
+    for Error { message, hint, .. } in failures {
+        ui::error(message.unwrap_or_default(), hint.as_deref());
     }
-    if kind == Kind::Container { Ok(None) } else { image(name) }
+    last.map_or(Ok(Exit::SUCCESS), Err)
+}
+
+impl Kind {
+    fn missing(self, name: &str) -> Error {
+        let what = match self {
+            Self::All => "object",
+            Self::Container => "container",
+            Self::Image => "image",
+        };
+        Error::new(format!("no such {what} `{}`", ui::escape::line(name)))
+    }
+}
+
+/// A container comes before an image of the same name.
+fn look_up<T, E>(
+    kind: Kind,
+    container: impl FnOnce() -> Result<Option<T>, E>,
+    image: impl FnOnce() -> Result<Option<T>, E>,
+) -> Result<Option<T>, E> {
+    match kind {
+        Kind::Container => container(),
+        Kind::Image => image(),
+        Kind::All => container()?.map_or_else(image, |found| Ok(Some(found))),
+    }
+}
+
+fn of_container(store: &Store, name: &str) -> Result<Option<Value>, Error> {
+    match container::find(store, name) {
+        Ok(found) => {
+            let place = view::Place { folder: found.folder.path(), volumes: &store.volumes() };
+            Ok(Some(view::container(&found.config, &found.state, found.status, place)))
+        }
+        Err(container::Error::NotFound(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn of_image(ctx: &Ctx, store: &Store, name: &str) -> Result<Option<Value>, Error> {
+    match local::find(store, name) {
+        Ok(found) => Ok(Some(view::image(&found, found.size(store, &ctx.ids()?.key())?))),
+        Err(image::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// podman's templates may say `.ID` for `.Id`, and `.ImageID` for `.Image`. Source: podman `cmd/podman/inspect`.
@@ -114,22 +128,25 @@ mod tests {
 
     use super::*;
 
-    fn found(kind: Kind, name: &str) -> Option<Value> {
-        let container =
-            |name: &str| -> Result<_, anyhow::Error> { Ok((name == "web").then(|| json!({ "Name": "web" }))) };
-        let image = |name: &str| -> Result<_, anyhow::Error> { Ok((name != "nope").then(|| json!({ "Id": name }))) };
-        look_up(kind, name, container, image).unwrap_or_default()
+    fn found(kind: Kind, has_container: bool, has_image: bool) -> Option<&'static str> {
+        let found =
+            look_up(kind, || Ok::<_, ()>(has_container.then_some("container")), || Ok(has_image.then_some("image")));
+        found.unwrap_or_default()
     }
 
     #[test]
     fn a_container_comes_before_an_image_of_the_same_name() {
-        assert_eq!(found(Kind::All, "web"), Some(json!({ "Name": "web" })));
-        assert_eq!(found(Kind::Image, "web"), Some(json!({ "Id": "web" })));
-        assert_eq!(found(Kind::All, "busybox"), Some(json!({ "Id": "busybox" })));
-        assert_eq!(found(Kind::Container, "busybox"), None);
-        assert_eq!(found(Kind::All, "nope"), None);
-        let missing = Missing { kind: Kind::All, name: "a\u{1b}b".to_owned() };
-        assert_eq!(missing.to_string(), "no such object `a\\x1bb`");
+        for (kind, has_container, has_image, expected) in [
+            (Kind::All, true, true, Some("container")),
+            (Kind::All, false, true, Some("image")),
+            (Kind::All, false, false, None),
+            (Kind::Image, true, true, Some("image")),
+            (Kind::Image, true, false, None),
+            (Kind::Container, false, true, None),
+        ] {
+            assert_eq!(found(kind, has_container, has_image), expected, "{kind:?}");
+        }
+        assert_eq!(Kind::All.missing("a\u{1b}b").message.as_deref(), Some("no such object `a\\x1bb`"));
     }
 
     #[test]

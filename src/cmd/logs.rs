@@ -1,35 +1,39 @@
-//! `logs`: what a container has written.
+//! `rc logs`.
 
-use std::os::fd::BorrowedFd;
-use std::path::Path;
+use std::os::fd::{AsFd, OwnedFd};
 
 use jiff::Timestamp;
 
+use super::{Ctx, containers};
+use crate::container::Container;
 use crate::container::logs::{self, Entry, LogStream, Select, Sink};
+use crate::error::{Error, Exit};
+use crate::plan::LogDriver;
+use crate::sys::process;
 use crate::types::Invalid;
 use crate::ui::{self, BrokenOutput, Output, when};
 
 /// Fetch the logs of a container
 #[derive(Debug, Default, clap::Args)]
-pub struct LogsArgs {
+pub struct Args {
     /// Follow log output
     #[arg(short, long)]
-    pub follow: bool,
+    follow: bool,
     /// Show logs since TIMESTAMP
     #[arg(long, value_name = "TIMESTAMP", allow_hyphen_values = true)]
-    pub since: Option<String>,
+    since: Option<String>,
     /// Output the specified number of LINES at the end of the logs
     #[arg(long, value_name = "LINES", default_value = "all", hide_default_value = true, allow_hyphen_values = true)]
-    pub tail: Tail,
+    tail: Tail,
     /// Output the timestamps in the log
     #[arg(short, long)]
-    pub timestamps: bool,
+    timestamps: bool,
     /// Show logs until TIMESTAMP
     #[arg(long, value_name = "TIMESTAMP", allow_hyphen_values = true)]
-    pub until: Option<String>,
+    until: Option<String>,
     /// The container's name or ID
     #[arg(value_name = "CONTAINER")]
-    pub container: String,
+    container: String,
 }
 
 /// How many lines `--tail` wants; `all` and any negative number are every line.
@@ -48,27 +52,38 @@ impl std::str::FromStr for Tail {
     }
 }
 
-impl LogsArgs {
+impl Args {
     fn select(&self, now: Timestamp) -> Result<Select, Invalid> {
         let at = |text: &Option<String>| text.as_deref().map(|text| when::parse(text, now)).transpose();
         Ok(Select { tail: self.tail.0, since: at(&self.since)?, until: at(&self.until)? })
     }
 }
 
-/// Shows the log in the container's `folder`. With `-f` it goes on until `writer` (a pidfd of the monitor) becomes readable;
-/// `None` if the container does not run.
-pub fn show<E>(args: &LogsArgs, folder: &Path, writer: Option<BorrowedFd<'_>>) -> Result<(), E>
-where
-    E: From<Invalid> + From<logs::Error<BrokenOutput>>,
-{
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let container = containers::one(ctx, &args.container)?;
+    if container.config.log_driver != LogDriver::K8sFile {
+        return Err(Error::new(format!("container `{}` keeps no log", container.config.name))
+            .with_hint("a container keeps one with `--log-driver k8s-file`"));
+    }
     let select = args.select(Timestamp::now())?;
     let mut screen = Screen::new(args.timestamps);
+    let folder = container.folder.path();
     if args.follow {
-        logs::follow(folder, &select, writer, &mut screen)?;
+        let writer = writer(&container)?;
+        logs::follow(folder, &select, writer.as_ref().map(AsFd::as_fd), &mut screen)?;
     } else {
         logs::read(folder, &select, &mut screen)?;
     }
-    Ok(())
+    Ok(Exit::SUCCESS)
+}
+
+/// A pidfd of the monitor, which writes the last byte of the log before it ends; `None` if there is no monitor (any more).
+fn writer(container: &Container) -> Result<Option<OwnedFd>, Error> {
+    let Some(pid) = container.monitor else { return Ok(None) };
+    let Ok(pidfd) = process::open_pidfd(pid) else { return Ok(None) };
+    // The lock is asked again: had the monitor ended before, the pid could be another's by now.
+    Ok((container.folder.holder()? == Some(pid)).then_some(pidfd))
 }
 
 /// Each stream of the program goes to the same stream of rc, byte for byte.

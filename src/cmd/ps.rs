@@ -1,45 +1,48 @@
-//! `ps`: the containers there are.
+//! `rc ps`.
 
 use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
+use super::Ctx;
+use crate::container::{self, Container};
+use crate::error::{Error, Exit};
 use crate::monitor::Status;
 use crate::ui::filter::{self, ContainerFacts, ContainerFilter};
 use crate::ui::view::{PS_COLUMNS, PsRow};
-use crate::ui::{self, BrokenOutput, Format, Table, format};
+use crate::ui::{self, Format, Table};
 
 /// List containers
 #[derive(Debug, Default, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
-pub struct PsArgs {
+pub struct Args {
     /// Show all the containers, default is only running containers
     #[arg(short, long)]
-    pub all: bool,
+    all: bool,
     /// Filter output based on conditions given: KEY=VALUE
     #[arg(short, long, value_name = "FILTER")]
-    pub filter: Vec<String>,
+    filter: Vec<String>,
     /// Pretty-print containers to JSON or using a Go template
     #[arg(long, value_name = "FORMAT", conflicts_with = "quiet", allow_hyphen_values = true)]
-    pub format: Option<String>,
+    format: Option<String>,
     /// Print the n last created containers (all states)
     #[arg(short = 'n', long, value_name = "N", allow_negative_numbers = true, default_value_t = -1, hide_default_value = true)]
-    pub last: i64,
+    last: i64,
     /// Show the latest container created (all states)
     #[arg(short, long, conflicts_with = "last")]
-    pub latest: bool,
+    latest: bool,
     /// Display the extended information
     #[arg(long)]
-    pub no_trunc: bool,
+    no_trunc: bool,
     /// Do not print headers
     #[arg(long)]
-    pub noheading: bool,
+    noheading: bool,
     /// Print the numeric IDs of the containers only
     #[arg(short, long)]
-    pub quiet: bool,
+    quiet: bool,
     /// Sort output by this
     #[arg(long, value_name = "KEY", default_value = "created")]
-    pub sort: SortKey,
+    sort: SortKey,
 }
 
 /// What `--sort` goes by. Source: podman-ps(1).
@@ -62,12 +65,11 @@ pub enum SortKey {
     Status,
 }
 
-/// Shows those of `all` containers that `args` ask for.
-pub fn show<E>(args: &PsArgs, all: &[ContainerFacts<'_>]) -> Result<(), E>
-where
-    E: From<filter::Error> + From<format::Error> + From<BrokenOutput>,
-{
-    let rows = select(args, all, Timestamp::now())?;
+/// Runs the command. A container whose records are damaged is a warning, and hides no other.
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let listing = container::list(&ctx.store_to_read()?)?;
+    let all: Vec<ContainerFacts<'_>> = listing.containers.iter().map(facts).collect();
+    let rows = select(args, &all, Timestamp::now())?;
     let mut out = ui::out();
     match args.format.as_deref().and_then(Format::parse) {
         Some(format) => format.list(&mut out, &rows)?,
@@ -78,10 +80,18 @@ where
             out.raw(table.render().as_bytes())?;
         }
     }
-    Ok(out.finish()?)
+    out.finish()?;
+    for (id, error) in &listing.broken {
+        ui::warning(format!("container {} cannot be shown: {error}", id.short()));
+    }
+    Ok(Exit::SUCCESS)
 }
 
-fn select<'a>(args: &PsArgs, all: &[ContainerFacts<'a>], now: Timestamp) -> Result<Vec<PsRow<'a>>, filter::Error> {
+fn facts(container: &Container) -> ContainerFacts<'_> {
+    ContainerFacts { config: &container.config, state: &container.state, status: container.status }
+}
+
+fn select<'a>(args: &Args, all: &[ContainerFacts<'a>], now: Timestamp) -> Result<Vec<PsRow<'a>>, filter::Error> {
     let filter = ContainerFilter::parse(&args.filter, now, |wanted| {
         let found = all.iter().find(|facts| facts.config.name.as_str() == wanted).or_else(|| {
             let mut by_id = all.iter().filter(|facts| facts.config.id.as_str().starts_with(wanted));
@@ -140,7 +150,7 @@ mod tests {
     #[derive(clap::Parser)]
     struct Line {
         #[command(flatten)]
-        ps: PsArgs,
+        ps: Args,
     }
 
     fn names(line: &str) -> Result<String, String> {

@@ -1,23 +1,25 @@
-//! `version`: which rc this is.
+//! `rc version`.
 
+use crate::error::{Error, Exit};
 use crate::ui::view::version;
-use crate::ui::{self, Format, format};
+use crate::ui::{self, Format};
 
 /// Display the rc version information
-#[derive(Debug, Default, clap::Args)]
-pub struct VersionArgs {
+#[derive(Debug, clap::Args)]
+pub struct Args {
     /// Change the output format to JSON or a Go template
     #[arg(short, long, value_name = "FORMAT", allow_hyphen_values = true)]
-    pub format: Option<String>,
+    format: Option<String>,
 }
 
-/// Shows rc's version.
-pub fn show(args: &VersionArgs) -> Result<(), format::Error> {
+/// Runs the command.
+pub fn run(args: &Args) -> Result<Exit, Error> {
     let mut out = ui::out();
     match args.format.as_deref().and_then(Format::parse) {
         Some(Format::Json) => Format::Json.object(&mut out, &version())?,
         Some(template) => template.object(&mut out, &version().for_templates())?,
         None => version().lines().iter().try_for_each(|line| out.line(line))?,
     }
-    Ok(out.finish()?)
+    out.finish()?;
+    Ok(Exit::SUCCESS)
 }

@@ -1,14 +1,14 @@
 //! `inspect` of a container: podman's names, nesting and types (5.x), as far as rc has the thing they name. What rc does not
 //! have is there with the value that podman shows when it is not used, since tools read it without asking.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
 use super::{NEVER, command, host_ip};
 use crate::monitor::{State, Status};
 use crate::plan::{ContainerConfig, DEFAULT_CAPABILITIES, LogDriver, Mount, MountKind, RestartPolicy, Seccomp};
-use crate::types::PortMapping;
+use crate::types::{Name, PortMapping};
 use crate::ui::human;
 
 /// Where a container's things lie.
@@ -18,6 +18,13 @@ pub struct Place<'a> {
     pub folder: &'a Path,
     /// The folder of the volumes.
     pub volumes: &'a Path,
+}
+
+impl Place<'_> {
+    /// What is mounted of a volume.
+    fn volume(&self, name: &Name) -> PathBuf {
+        self.volumes.join(name.as_str()).join("_data")
+    }
 }
 
 /// The object of one container.
@@ -106,7 +113,7 @@ fn mount_object(mount: &Mount, place: Place<'_>) -> Option<Value> {
         MountKind::Volume { name, .. } => {
             put("Type", json!("volume"));
             put("Name", json!(name));
-            put("Source", json!(place.volumes.join(name.as_str())));
+            put("Source", json!(place.volume(name)));
         }
         // podman lists them under HostConfig.Tmpfs alone.
         _ => return None,
@@ -313,7 +320,7 @@ fn bind(mount: &Mount, place: Place<'_>) -> Option<String> {
     let source = match &mount.kind {
         MountKind::Bind { source } => source.display().to_string(),
         MountKind::Volume { name, anonymous: false } => name.to_string(),
-        MountKind::Volume { name, anonymous: true } => place.volumes.join(name.as_str()).display().to_string(),
+        MountKind::Volume { name, anonymous: true } => place.volume(name).display().to_string(),
         _ => return None,
     };
     let mut options = vec![if mount.read_only { "ro" } else { "rw" }, propagation(mount)];
@@ -430,7 +437,7 @@ mod tests {
             ("/Config/Cmd/0", json!("sh")),
             ("/Config/StopSignal", json!("SIGTERM")),
             ("/Mounts/0/RW", json!(false)),
-            ("/Mounts/1/Source", json!("/rc/volumes/vv")),
+            ("/Mounts/1/Source", json!("/rc/volumes/vv/_data")),
             ("/NetworkSettings/Ports/80~1tcp", json!([{ "HostIp": "0.0.0.0", "HostPort": "8080" }])),
             ("/NetworkSettings/Ports/443~1tcp", json!(null)),
             ("/NetworkSettings/Networks/slirp4netns/IPAddress", json!("10.0.2.100")),

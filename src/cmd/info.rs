@@ -1,0 +1,148 @@
+//! `rc info`.
+
+use std::path::Path;
+
+use super::Ctx;
+use crate::container;
+use crate::error::{Error, Exit};
+use crate::monitor::Status;
+use crate::net::{Kind, Programs};
+use crate::runtime::cgroup;
+use crate::storage::Store;
+use crate::sys::fs;
+use crate::types::StorageDriver;
+use crate::ui::view::{Info, info_lines};
+use crate::ui::{self, Format};
+use crate::userns::Extent;
+
+/// Display rc system information
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Change the output format to JSON or a Go template
+    #[arg(short, long, value_name = "FORMAT", allow_hyphen_values = true)]
+    format: Option<String>,
+}
+
+/// Where cgroup v2 is mounted.
+const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let info = gather(ctx)?;
+    let mut out = ui::out();
+    match args.format.as_deref().and_then(Format::parse) {
+        Some(Format::Json) => Format::Json.object(&mut out, &info.json())?,
+        Some(template) => template.object(&mut out, &info.fields())?,
+        None => info_lines(&info.json()).iter().try_for_each(|line| out.line(line))?,
+    }
+    out.finish()?;
+    Ok(Exit::SUCCESS)
+}
+
+fn gather(ctx: &Ctx) -> Result<Info, Error> {
+    let store = ctx.store_to_read()?;
+    let ids = ctx.ids()?;
+    let system = rustix::system::uname();
+    let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
+    let memory = rustix::system::sysinfo();
+    let bytes = |count: u64| count.saturating_mul(u64::from(memory.mem_unit));
+    let (cgroup_manager, cgroup_controllers) = cgroups()?;
+    let extents = |extents: &[Extent]| extents.iter().map(|e| (e.inside, e.outside, e.count)).collect();
+    Ok(Info {
+        cgroup_controllers,
+        cgroup_manager,
+        cgroup_version: if Path::new(CGROUPS).join("cgroup.controllers").exists() { "v2" } else { "v1" },
+        cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        distribution: distribution(&fs::read_to_string("/etc/os-release").unwrap_or_default()),
+        hostname: text(system.nodename()),
+        uid_map: extents(&ids.uids),
+        gid_map: extents(&ids.gids),
+        single_id: ids.single.as_ref().map(crate::userns::Single::sentence),
+        kernel: text(system.release()),
+        memory: [memory.freeram, memory.totalram, memory.freeswap, memory.totalswap].map(bytes),
+        network: ctx.settings.network.driver.value.as_str(),
+        uptime: u64::try_from(memory.uptime).unwrap_or_default(),
+        helpers: helpers(ctx),
+        storage: storage(ctx.settings.storage.driver.value),
+        folders: folders(ctx, &store)?,
+        disk: disk(store.root()),
+        containers: containers(&store)?,
+        images: images(&store)?,
+        settings: ctx.settings.entries(),
+    })
+}
+
+/// How limits are set, and the controllers that there are for it.
+fn cgroups() -> Result<(&'static str, Vec<String>), Error> {
+    let Some(own) = cgroup::Own::find()? else { return Ok(("none", Vec::new())) };
+    let file = Path::new(CGROUPS).join(own.path().trim_start_matches('/')).join("cgroup.controllers");
+    Ok(("cgroupfs", fs::read_to_string(file)?.split_whitespace().map(str::to_owned).collect()))
+}
+
+/// `ID`, `VERSION_ID` and `VERSION_CODENAME`. Source: os-release(5).
+fn distribution(os_release: &str) -> [String; 3] {
+    ["ID", "VERSION_ID", "VERSION_CODENAME"].map(|wanted| {
+        let fields = os_release.lines().filter_map(|line| line.split_once('='));
+        let value = fields.filter(|(name, _)| *name == wanted).map(|(_, value)| value.trim_matches(['"', '\'']));
+        value.last().unwrap_or("unknown").to_owned()
+    })
+}
+
+fn helpers(ctx: &Ctx) -> Vec<(&'static str, Option<String>)> {
+    let configured = &ctx.settings.helpers;
+    let programs =
+        Programs { slirp4netns: configured.slirp4netns.value.0.clone(), pasta: configured.pasta.value.0.clone() };
+    [Kind::Slirp4netns, Kind::Pasta]
+        .map(|kind| (kind.as_str(), programs.find(kind).ok().flatten().map(|path| path.display().to_string())))
+        .to_vec()
+}
+
+fn storage(driver: StorageDriver) -> (String, String) {
+    match driver {
+        StorageDriver::Auto => ("overlay".to_owned(), "the kernel's, in the user's namespace".to_owned()),
+        chosen => (chosen.as_str().to_owned(), "chosen in rc.toml".to_owned()),
+    }
+}
+
+fn folders(ctx: &Ctx, store: &Store) -> Result<[String; 4], Error> {
+    let config = match ctx.dirs.config() {
+        crate::dirs::ConfigFiles::Only(path) => path,
+        crate::dirs::ConfigFiles::Usual([_, path]) => path,
+    };
+    Ok([store.root(), &ctx.runtime_dir()?, &store.volumes(), config].map(|path| path.display().to_string()))
+}
+
+/// Bytes of the file system that the store is, or will be, on: all, and used.
+fn disk(root: &Path) -> [u64; 2] {
+    let found = root.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok());
+    found.map_or([0; 2], |disk| {
+        [disk.f_blocks, disk.f_blocks.saturating_sub(disk.f_bfree)].map(|blocks| blocks.saturating_mul(disk.f_frsize))
+    })
+}
+
+/// All, running, paused, and the others.
+fn containers(store: &Store) -> Result<[usize; 4], Error> {
+    let listing = container::list(store)?;
+    let count = |wanted: fn(&Status) -> bool| listing.containers.iter().filter(|c| wanted(&c.status)).count();
+    let running = count(|status| matches!(status, Status::Running | Status::Stopping | Status::Orphaned));
+    let paused = count(|status| *status == Status::Paused);
+    let all = listing.containers.len() + listing.broken.len();
+    Ok([all, running, paused, all - running - paused])
+}
+
+fn images(store: &Store) -> Result<usize, Error> {
+    let index = store.index()?;
+    Ok(index.iter().map(|entry| &entry.manifest.digest).collect::<std::collections::HashSet<_>>().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_distribution_is_read_with_and_without_quotes() {
+        let text = "NAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\nID=debian\n";
+        assert_eq!(distribution(text), ["debian", "12", "bookworm"]);
+        assert_eq!(distribution(""), ["unknown", "unknown", "unknown"]);
+    }
+}
