@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::Ctx;
-use crate::container::{Container, Environment};
+use crate::container::{self, Container, Environment};
 use crate::error::Error;
-use crate::image::local::{self, LocalImage};
+use crate::image;
+use crate::image::local::{self, InUse, LocalImage};
 use crate::plan::{PullPolicy, Request};
 use crate::storage::{Ownership, Store, Target};
 use crate::sys::lock::FileLock;
@@ -50,4 +54,36 @@ pub(super) fn layers(store: &Store, image: &LocalImage, environment: &Environmen
 /// The image of a container that is there.
 pub(super) fn of_container(store: &Store, container: &Container) -> Result<LocalImage, Error> {
     Ok(local::find(store, &container.config.image.id.to_string())?)
+}
+
+/// Works on the store as root of the user's namespace, whose ids own the files of layers.
+pub(super) fn inside<T>(
+    ctx: &Ctx,
+    name: &str,
+    work: impl FnOnce(&Store, Target) -> Result<T, image::Error>,
+) -> Result<T, Error>
+where
+    T: Serialize + DeserializeOwned,
+{
+    let store = ctx.store()?;
+    let ids = ctx.ids()?;
+    let home = UserNamespace::open(&ids, &ctx.runtime_dir()?)?;
+    let target = target(&ids);
+    let done = userns::inside(&home, name, || work(&store, target).map_err(|error| (error.to_string(), error.hint())))?;
+    done.map_err(|(message, hint)| Error { hint, ..Error::new(message) })
+}
+
+/// Which images containers use. A container that cannot be read uses nothing that could be known.
+pub(super) fn in_use(store: &Store) -> Result<InUse, Error> {
+    let mut used = InUse::default();
+    for container in container::list(store)?.containers {
+        used.add(&container.config.image, container.config.name.as_str());
+    }
+    Ok(used)
+}
+
+/// Takes away what an action that failed has left: blobs and layers without a name.
+pub(super) fn collect(store: &Store) -> Result<(), Error> {
+    local::Removal::begin(store)?.collect(&in_use(store)?)?;
+    Ok(())
 }

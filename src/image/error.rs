@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use crate::registry::manifest::Fault;
 use crate::storage;
 use crate::sys::fs::{PathError, plain};
@@ -95,12 +93,9 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// `save` was asked for a folder where there is something.
-    #[error("`{}` exists already", .path.display())]
-    Exists {
-        /// The path.
-        path: PathBuf,
-    },
+    /// An archive was to be written to a terminal.
+    #[error("refusing to write an archive to a terminal")]
+    Terminal,
     /// `--change` has an instruction that it cannot have.
     #[error("`--change` cannot take `{}`: {reason}", .instruction.escape_debug())]
     Change {
@@ -118,6 +113,7 @@ impl Error {
             Self::Storage(error) => error.hint(),
             Self::SeveralNames { .. } => Some("remove one of the names, or all with `--force`".to_owned()),
             Self::InUse { container, .. } => Some(format!("remove the container first: `rc rm {container}`")),
+            Self::Terminal => Some("name a file: `--output FILE`, or use `>`".to_owned()),
             Self::Damaged { .. } => Some("pull it again".to_owned()),
             _ => None,
         }

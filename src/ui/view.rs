@@ -1,6 +1,7 @@
 //! What `ps`, `inspect`, `info` and `version` show, as pure functions from rc's records to podman's shapes.
 
 mod image;
+mod image_row;
 mod info;
 mod inspect;
 mod ps;
@@ -12,6 +13,7 @@ use crate::plan::ContainerConfig;
 use crate::types::PortMapping;
 
 pub use image::image;
+pub use image_row::{IMAGE_COLUMNS, ImageRow};
 pub use info::{Info, info_lines};
 pub use inspect::{Place, container};
 pub use ps::{PS_COLUMNS, PsRow};

@@ -1,0 +1,189 @@
+//! `images`: the images there are.
+
+use std::cmp::Ordering;
+
+use jiff::Timestamp;
+
+use super::Ctx;
+use crate::container;
+use crate::error::{Error, Exit};
+use crate::image::local::{LocalImage, list};
+use crate::types::ImageReference;
+use crate::ui::filter::{self, ImageFacts, ImageFilter};
+use crate::ui::view::{IMAGE_COLUMNS, ImageRow};
+use crate::ui::{self, Format, Table};
+
+/// List images in local storage
+#[derive(Debug, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub struct Args {
+    /// Show all images (rc has no intermediate ones: accepted for scripts)
+    #[arg(short, long)]
+    pub all: bool,
+    /// Show digests
+    #[arg(long)]
+    pub digests: bool,
+    /// Filter output based on conditions provided: KEY=VALUE
+    #[arg(short, long, value_name = "FILTER")]
+    pub filter: Vec<String>,
+    /// Change the output format to JSON or a Go template
+    #[arg(long, value_name = "FORMAT", conflicts_with = "quiet", allow_hyphen_values = true)]
+    pub format: Option<String>,
+    /// Do not truncate output
+    #[arg(long)]
+    pub no_trunc: bool,
+    /// Do not print column headings
+    #[arg(short, long)]
+    pub noheading: bool,
+    /// Display only image IDs
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Sort by this
+    #[arg(long, value_name = "KEY", default_value = "created")]
+    pub sort: SortKey,
+    /// A name or pattern: only images that have it
+    #[arg(value_name = "IMAGE")]
+    pub name: Option<String>,
+}
+
+/// What `--sort` goes by. Source: podman-images(1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum SortKey {
+    /// When it was built, youngest first.
+    #[default]
+    Created,
+    /// The id.
+    Id,
+    /// The name.
+    Repository,
+    /// Bytes, smallest first.
+    Size,
+    /// The tag.
+    Tag,
+}
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let store = ctx.store_to_read()?;
+    let (images, damaged) = list(&store)?;
+    let containers = container::list(&store)?.containers;
+    let map = ctx.ids()?.key();
+    let mut known = Vec::with_capacity(images.len());
+    for image in images {
+        let (size, digests) = (image.size(&store, &map)?, image.digests());
+        let containers = containers.iter().filter(|container| container.config.image.id == image.id).count();
+        known.push(Known { image, size, digests, containers });
+    }
+    show(args, &known)?;
+    damaged.iter().for_each(ui::warning);
+    Ok(Exit::SUCCESS)
+}
+
+fn show(args: &Args, known: &[Known]) -> Result<(), Error> {
+    let now = Timestamp::now();
+    let filter = filter(args, known, now)?;
+    let shown = known.iter().filter(|known| filter.matches(known.facts()));
+    // Objects are images; lines are names.
+    let format = args.format.as_deref().and_then(Format::parse);
+    let mut rows: Vec<ImageRow<'_>> = match format {
+        Some(Format::Json) => shown.map(|known| known.row(known.image.names.first(), args, now)).collect(),
+        _ => shown.flat_map(|known| known.rows(args, now)).collect(),
+    };
+    rows.sort_by(|a, b| compare(args.sort, a, b));
+    let mut out = ui::out();
+    match format {
+        Some(format) => format.list(&mut out, &rows)?,
+        None if args.quiet => {
+            let mut ids: Vec<String> = Vec::new();
+            for row in &rows {
+                if !ids.contains(&row.id()) {
+                    ids.push(row.id());
+                }
+            }
+            ids.iter().try_for_each(|id| out.line(id))?;
+        }
+        None => {
+            let mut columns = IMAGE_COLUMNS.to_vec();
+            if args.digests {
+                columns.insert(2, "DIGEST");
+            }
+            let mut table = if args.noheading { Table::without_headings() } else { Table::new(&columns) };
+            rows.iter().for_each(|row| table.row(row.cells(args.digests)));
+            out.raw(table.render().as_bytes())?;
+        }
+    }
+    Ok(out.finish()?)
+}
+
+/// An image and what is counted for it.
+struct Known {
+    image: LocalImage,
+    size: u64,
+    digests: Vec<String>,
+    containers: usize,
+}
+
+impl Known {
+    fn facts(&self) -> ImageFacts<'_> {
+        ImageFacts {
+            id: &self.image.id,
+            names: &self.image.names,
+            created: self.created(),
+            labels: &self.image.config.config.labels,
+        }
+    }
+
+    fn created(&self) -> Option<Timestamp> {
+        self.image.config.created.as_deref()?.parse().ok()
+    }
+
+    fn rows<'a>(&'a self, args: &Args, now: Timestamp) -> Vec<ImageRow<'a>> {
+        match self.image.names.as_slice() {
+            [] => vec![self.row(None, args, now)],
+            names => names.iter().map(|name| self.row(Some(name), args, now)).collect(),
+        }
+    }
+
+    fn row<'a>(&'a self, name: Option<&'a ImageReference>, args: &Args, now: Timestamp) -> ImageRow<'a> {
+        ImageRow {
+            name,
+            names: &self.image.names,
+            id: &self.image.id,
+            manifest: &self.image.manifest.digest,
+            digests: &self.digests,
+            created: self.image.config.created.as_deref(),
+            labels: &self.image.config.config.labels,
+            size: self.size,
+            containers: self.containers,
+            now,
+            no_trunc: args.no_trunc,
+        }
+    }
+}
+
+fn filter(args: &Args, known: &[Known], now: Timestamp) -> Result<ImageFilter, filter::Error> {
+    let filter = ImageFilter::parse(&args.filter, now, |wanted| {
+        let reference = wanted.parse().ok();
+        let prefix = wanted.strip_prefix("sha256:").unwrap_or(wanted);
+        let found = known.iter().find(|known| reference.as_ref().is_some_and(|name| known.image.names.contains(name)));
+        found.or_else(|| known.iter().find(|known| known.image.id.hex().starts_with(prefix)))?.created()
+    })?;
+    Ok(match &args.name {
+        Some(pattern) => filter.with_reference(pattern),
+        None => filter,
+    })
+}
+
+fn compare(key: SortKey, a: &ImageRow<'_>, b: &ImageRow<'_>) -> Ordering {
+    let time = |row: &ImageRow<'_>| row.created.and_then(|created| created.parse::<Timestamp>().ok());
+    let name = |row: &ImageRow<'_>| (row.repository(), row.tag());
+    let first = match key {
+        SortKey::Created => time(b).cmp(&time(a)),
+        SortKey::Id => a.id.cmp(b.id),
+        SortKey::Repository => a.repository().cmp(&b.repository()),
+        SortKey::Size => a.size.cmp(&b.size),
+        SortKey::Tag => a.tag().cmp(&b.tag()),
+    };
+    // Two listings never differ in order.
+    first.then_with(|| (name(a), a.id).cmp(&(name(b), b.id)))
+}

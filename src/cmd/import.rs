@@ -1,0 +1,66 @@
+//! `import`: an image from the archive of a file system.
+
+use std::io::Read;
+
+use super::Ctx;
+use super::from_image::{collect, inside};
+use crate::error::{Error, Exit};
+use crate::image::import::{Options, import};
+use crate::registry::Platform;
+use crate::storage::layer::Info;
+use crate::sys::fs;
+use crate::types::{Digest, ImageReference};
+use crate::ui::{self, BrokenOutput};
+
+/// Import a tarball to create a filesystem image
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Apply the following possible instructions to the created image: CMD | ENTRYPOINT | ENV | EXPOSE | LABEL | STOPSIGNAL |
+    /// USER | VOLUME | WORKDIR
+    #[arg(short, long = "change", value_name = "INSTRUCTION")]
+    pub changes: Vec<String>,
+    /// Set commit message for imported image
+    #[arg(short, long, value_name = "MESSAGE")]
+    pub message: Option<String>,
+    /// Set the platform of the imported image: OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<Platform>,
+    /// Suppress output
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// The archive, or `-` for standard input
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    /// The image's name
+    #[arg(value_name = "REFERENCE")]
+    pub reference: Option<String>,
+}
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let name = args.reference.as_deref().map(str::parse::<ImageReference>).transpose()?;
+    // Opened before the user's namespace is entered: the file may be readable only by a group.
+    let archive: Box<dyn Read + Send> =
+        if args.path == "-" { Box::new(std::io::stdin()) } else { Box::new(fs::open(&args.path)?) };
+    let (changes, message, platform) = (args.changes, args.message, args.platform);
+    let done = inside(ctx, "rc: import", |store, target| {
+        import(store, archive, &Options { name, changes, message, platform, target })
+    });
+    if done.is_err() {
+        collect(&ctx.store()?)?;
+    }
+    let (id, info) = done?;
+    report(&id, &info)?;
+    Ok(Exit::SUCCESS)
+}
+
+/// Says which image it has become.
+fn report(id: &Digest, info: &Info) -> Result<(), BrokenOutput> {
+    if info.skipped.devices > 0 {
+        let count = info.skipped.devices;
+        ui::warning(format_args!("{count} device files were left out: an ordinary user cannot make them"));
+    }
+    let mut out = ui::out();
+    out.line(id)?;
+    out.finish()
+}

@@ -1,0 +1,64 @@
+//! `load`: images from an archive or a folder.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use super::Ctx;
+use super::from_image::{collect, inside};
+use crate::error::{Error, Exit};
+use crate::image::load::{Input, Loaded, Options, load};
+use crate::registry::Platform;
+use crate::sys::fs;
+use crate::ui::{self, BrokenOutput};
+
+/// Load image(s) from a tar archive
+#[derive(Debug, Default, clap::Args)]
+pub struct Args {
+    /// Load images from the specified archive file or folder (default: standard input)
+    #[arg(short, long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// Load the image for this platform: OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<Platform>,
+    /// Suppress the output
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    // Opened before the user's namespace is entered: the file may be readable only by a group.
+    let input = match &args.input {
+        Some(path) if fs::metadata(path)?.is_dir() => Input::Folder(path.clone()),
+        Some(path) => Input::Archive(Box::new(fs::open(path)?)),
+        None if std::io::stdin().is_terminal() => {
+            return Err(Error::new("no archive was named, and standard input is a terminal"));
+        }
+        None => Input::Archive(Box::new(std::io::stdin())),
+    };
+    let platform = args.platform.clone();
+    let loaded = inside(ctx, "rc: load", |store, target| load(store, input, &Options { platform, target }));
+    if loaded.is_err() {
+        collect(&ctx.store()?)?;
+    }
+    report(args, &loaded?)?;
+    Ok(Exit::SUCCESS)
+}
+
+/// Says what was loaded.
+fn report(args: &Args, loaded: &[Loaded]) -> Result<(), BrokenOutput> {
+    let devices: u64 = loaded.iter().map(|image| image.skipped_devices).sum();
+    if devices > 0 {
+        ui::warning(format_args!("{devices} device files were left out: an ordinary user cannot make them"));
+    }
+    let mut out = ui::out();
+    if !args.quiet {
+        for image in loaded {
+            if image.names.is_empty() {
+                out.line(format_args!("Loaded image: {}", image.id))?;
+            }
+            image.names.iter().try_for_each(|name| out.line(format_args!("Loaded image: {name}")))?;
+        }
+    }
+    out.finish()
+}

@@ -1,0 +1,72 @@
+//! `save`: images to an archive.
+
+use std::io::{BufWriter, Write as _};
+use std::path::PathBuf;
+
+use super::Ctx;
+use crate::error::{Error, Exit};
+use crate::image;
+use crate::image::save::{self, save};
+use crate::sys::fs;
+use crate::ui;
+
+/// Save image(s) to an archive
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Save image to this format
+    #[arg(long, value_name = "FORMAT", default_value = "docker-archive")]
+    pub format: ArchiveFormat,
+    /// Save several images in one archive (always possible: accepted for scripts)
+    #[arg(short, long)]
+    pub multi_image_archive: bool,
+    /// Write to the specified file (default: standard output, which must not be a terminal)
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Suppress the output
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// The images' names or IDs
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<String>,
+}
+
+/// What `--format` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ArchiveFormat {
+    /// What `docker load` reads.
+    DockerArchive,
+    /// An OCI image layout.
+    OciArchive,
+}
+
+/// Runs the command. A file that was begun and cannot be finished is removed.
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let store = ctx.store()?;
+    let format = match args.format {
+        ArchiveFormat::DockerArchive => save::Format::DockerArchive,
+        ArchiveFormat::OciArchive => save::Format::OciArchive,
+    };
+    let Some(path) = &args.output else {
+        if ui::is_terminal(ui::Stream::Out) {
+            return Err(image::Error::Terminal.into());
+        }
+        let mut output = BufWriter::with_capacity(256 << 10, std::io::stdout().lock());
+        save(&store, &args.images, format, &mut output)?;
+        output.flush().map_err(|source| image::Error::Write { source })?;
+        return Ok(Exit::SUCCESS);
+    };
+    // An image that is not there must not cost the user the file of that name.
+    for image in &args.images {
+        image::local::find(&store, image)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o666);
+    let file = fs::open_with(path, options.write(true).create(true).truncate(true))?;
+    let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+    let saved = save(&store, &args.images, format, BufWriter::with_capacity(256 << 10, file));
+    if saved.is_err() && is_file {
+        fs::remove_file(path)?;
+    }
+    saved?;
+    Ok(Exit::SUCCESS)
+}

@@ -1,0 +1,27 @@
+//! `rc tag`.
+
+use super::Ctx;
+use crate::error::{Error, Exit};
+use crate::image::local::{self, find};
+use crate::types::ImageReference;
+
+/// Add an additional name to a local image
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The image's name or ID
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+    /// The names that it is to have as well
+    #[arg(required = true, value_name = "TARGET_NAME")]
+    pub names: Vec<String>,
+}
+
+/// Runs the command: an image gets all the names, or none if one of them cannot be.
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let names = args.names.iter().map(|name| name.parse()).collect::<Result<Vec<ImageReference>, _>>()?;
+    let store = ctx.store()?;
+    let _ingest = store.begin_ingest()?;
+    let image = find(&store, &args.image)?;
+    names.iter().try_for_each(|name| local::tag(&store, &image, name))?;
+    Ok(Exit::SUCCESS)
+}

@@ -1,0 +1,183 @@
+//! A row of `images`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+
+use super::unix;
+use crate::types::{Digest, ImageReference};
+use crate::ui::format::Listed;
+use crate::ui::human;
+
+/// The columns of `images` without `--format`; `DIGEST` comes third with `--digests`.
+pub const IMAGE_COLUMNS: [&str; 5] = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
+
+/// What docker and podman print where there is nothing.
+const NONE: &str = "<none>";
+
+/// One image by one of its names, as `images` sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct ImageRow<'a> {
+    /// The name; `None` for an image without.
+    pub name: Option<&'a ImageReference>,
+    /// All names.
+    pub names: &'a [ImageReference],
+    /// The digest of its configuration.
+    pub id: &'a Digest,
+    /// The digest of its manifest.
+    pub manifest: &'a Digest,
+    /// The names by digest.
+    pub digests: &'a [String],
+    /// When it was built, RFC 3339.
+    pub created: Option<&'a str>,
+    /// Labels.
+    pub labels: &'a BTreeMap<String, String>,
+    /// Bytes of its layers.
+    pub size: u64,
+    /// How many containers use it.
+    pub containers: usize,
+    /// The time that ages are counted to.
+    pub now: Timestamp,
+    /// Whole ids (`--no-trunc`).
+    pub no_trunc: bool,
+}
+
+impl ImageRow<'_> {
+    /// The cells under [`IMAGE_COLUMNS`], and the digest third where it is wanted.
+    pub fn cells(&self, with_digest: bool) -> Vec<String> {
+        let mut cells = vec![self.repository(), self.tag(), self.id(), self.age(), human::size(self.size)];
+        if with_digest {
+            cells.insert(2, self.manifest.to_string());
+        }
+        cells
+    }
+
+    /// The id: 12 digits, or the whole digest.
+    pub fn id(&self) -> String {
+        if self.no_trunc { self.id.to_string() } else { self.id.short().to_owned() }
+    }
+
+    /// The name without its tag.
+    pub fn repository(&self) -> String {
+        self.name.map_or_else(|| NONE.to_owned(), ImageReference::name)
+    }
+
+    /// The tag.
+    pub fn tag(&self) -> String {
+        self.name.and_then(ImageReference::tag).unwrap_or(NONE).to_owned()
+    }
+
+    fn age(&self) -> String {
+        self.created.map_or_else(|| NONE.to_owned(), |created| human::ago(created, self.now))
+    }
+
+    fn tags(&self) -> Vec<String> {
+        self.names.iter().filter(|name| name.tag().is_some()).map(ToString::to_string).collect()
+    }
+
+    fn created_at(&self) -> String {
+        match self.created.map(|created| (created, created.parse::<Timestamp>())) {
+            Some((_, Ok(time))) => time.strftime("%Y-%m-%d %H:%M:%S%.f +0000 UTC").to_string(),
+            Some((created, Err(_))) => created.to_owned(),
+            None => super::NEVER.to_owned(),
+        }
+    }
+}
+
+/// What a template sees.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Fields<'a> {
+    containers: usize,
+    created: String,
+    created_at: String,
+    created_since: String,
+    created_time: String,
+    digest: String,
+    history: String,
+    #[serde(rename = "ID")]
+    id: String,
+    labels: &'a BTreeMap<String, String>,
+    names: String,
+    #[serde(rename = "ParentId")]
+    parent: &'static str,
+    read_only: bool,
+    repo_digests: &'a [String],
+    repo_tags: Vec<String>,
+    repository: String,
+    shared_size: u64,
+    size: String,
+    tag: String,
+    virtual_size: String,
+}
+
+impl Listed for ImageRow<'_> {
+    const HEADINGS: &'static [(&'static str, &'static str)] = &[
+        ("Containers", "CONTAINERS"),
+        ("Created", "CREATED"),
+        ("CreatedAt", "CREATED AT"),
+        ("CreatedSince", "CREATED"),
+        ("CreatedTime", "CREATED TIME"),
+        ("Digest", "DIGEST"),
+        ("History", "HISTORY"),
+        ("ID", "IMAGE ID"),
+        ("Labels", "LABELS"),
+        ("Names", "NAMES"),
+        ("ParentId", "PARENT ID"),
+        ("ReadOnly", "R/O"),
+        ("RepoDigests", "REPO DIGESTS"),
+        ("RepoTags", "REPO TAGS"),
+        ("Repository", "REPOSITORY"),
+        ("SharedSize", "SHARED SIZE"),
+        ("Size", "SIZE"),
+        ("Tag", "TAG"),
+        ("VirtualSize", "VIRTUAL SIZE"),
+    ];
+
+    fn json(&self) -> impl Serialize {
+        json!({
+            "Id": self.id.hex(),
+            "ParentId": "",
+            "RepoTags": self.tags(),
+            "RepoDigests": self.digests,
+            "Size": self.size,
+            "SharedSize": 0,
+            "VirtualSize": self.size,
+            "Labels": self.labels,
+            "Containers": self.containers,
+            "Dangling": self.names.is_empty(),
+            "Names": self.tags(),
+            "Digest": self.manifest,
+            "History": self.tags(),
+            "Created": unix(self.created),
+            "CreatedAt": self.created.unwrap_or(super::NEVER),
+        })
+    }
+
+    fn fields(&self) -> impl Serialize {
+        let size = human::size(self.size);
+        Fields {
+            containers: self.containers,
+            created: self.age(),
+            created_at: self.created_at(),
+            created_since: self.age(),
+            created_time: self.created_at(),
+            digest: self.manifest.to_string(),
+            history: self.tags().join(", "),
+            id: self.id(),
+            labels: self.labels,
+            names: self.tags().join(", "),
+            parent: "",
+            read_only: false,
+            repo_digests: self.digests,
+            repo_tags: self.tags(),
+            repository: self.repository(),
+            shared_size: 0,
+            size: size.clone(),
+            tag: self.tag(),
+            virtual_size: size,
+        }
+    }
+}
