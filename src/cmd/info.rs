@@ -47,11 +47,13 @@ fn gather(ctx: &Ctx) -> Result<Info, Error> {
     let memory = rustix::system::sysinfo();
     let bytes = |count: u64| count.saturating_mul(u64::from(memory.mem_unit));
     let (cgroup_manager, cgroup_controllers) = cgroups()?;
+    let has_group = cgroup_manager != "none";
     let extents = |extents: &[Extent]| extents.iter().map(|e| (e.inside, e.outside, e.count)).collect();
     Ok(Info {
         cgroup_controllers,
         cgroup_manager,
-        cgroup_version: if Path::new(CGROUPS).join("cgroup.controllers").exists() { "v2" } else { "v1" },
+        // Version 2 beside version 1 is enough where a group of it is ours.
+        cgroup_version: if has_group || Path::new(CGROUPS).join("cgroup.controllers").exists() { "v2" } else { "v1" },
         cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         distribution: distribution(&fs::read_to_string("/etc/os-release").unwrap_or_default()),
         hostname: text(system.nodename()),
@@ -74,9 +76,10 @@ fn gather(ctx: &Ctx) -> Result<Info, Error> {
 
 /// How limits are set, and the controllers that there are for it.
 fn cgroups() -> Result<(&'static str, Vec<String>), Error> {
-    let Some(own) = cgroup::Own::find()? else { return Ok(("none", Vec::new())) };
-    let file = Path::new(CGROUPS).join(own.path().trim_start_matches('/')).join("cgroup.controllers");
-    Ok(("cgroupfs", fs::read_to_string(file)?.split_whitespace().map(str::to_owned).collect()))
+    match cgroup::Own::find()? {
+        None => Ok(("none", Vec::new())),
+        Some(own) => Ok(("cgroupfs", own.controllers()?)),
+    }
 }
 
 /// `ID`, `VERSION_ID` and `VERSION_CODENAME`. Source: os-release(5).

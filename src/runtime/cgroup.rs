@@ -195,6 +195,12 @@ impl Own {
         &self.path
     }
 
+    /// The controllers that the group has been given, which containers can be limited by.
+    pub fn controllers(&self) -> Result<Vec<String>, Error> {
+        let text = self.folder.read("cgroup.controllers")?;
+        Ok(text.split_ascii_whitespace().map(str::to_owned).collect())
+    }
+
     /// Makes the sub-group `name`, with the limits. An empty group of that name, left by a killed monitor, is replaced.
     ///
     /// If a controller must be enabled, rc's own processes in the group (this one, those of the same program that started
