@@ -11,7 +11,7 @@ use crate::runtime::cgroup;
 use crate::storage::Store;
 use crate::sys::fs;
 use crate::types::StorageDriver;
-use crate::ui::view::{Info, info_lines};
+use crate::ui::view::Info;
 use crate::ui::{self, Format};
 use crate::userns::Extent;
 
@@ -33,7 +33,7 @@ pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     match args.format.as_deref().and_then(Format::parse) {
         Some(Format::Json) => Format::Json.object(&mut out, &info.json())?,
         Some(template) => template.object(&mut out, &info.fields())?,
-        None => info_lines(&info.json()).iter().try_for_each(|line| out.line(line))?,
+        None => info.lines().iter().try_for_each(|line| out.line(line))?,
     }
     out.finish()?;
     Ok(Exit::SUCCESS)
@@ -86,8 +86,8 @@ fn cgroups() -> Result<(&'static str, Vec<String>), Error> {
 fn distribution(os_release: &str) -> [String; 3] {
     ["ID", "VERSION_ID", "VERSION_CODENAME"].map(|wanted| {
         let fields = os_release.lines().filter_map(|line| line.split_once('='));
-        let value = fields.filter(|(name, _)| *name == wanted).map(|(_, value)| value.trim_matches(['"', '\'']));
-        value.last().unwrap_or("unknown").to_owned()
+        let mut values = fields.filter(|(name, _)| *name == wanted).map(|(_, value)| value.trim_matches(['"', '\'']));
+        values.next_back().unwrap_or("unknown").to_owned()
     })
 }
 

@@ -14,7 +14,7 @@ use crate::types::PortMapping;
 
 pub use image::image;
 pub use image_row::{IMAGE_COLUMNS, ImageRow};
-pub use info::{Info, info_lines};
+pub use info::Info;
 pub use inspect::{Place, container};
 pub use ps::{PS_COLUMNS, PsRow};
 pub use version::{Version, version};

@@ -138,6 +138,14 @@ impl Info {
         })
     }
 
+    /// What people see: the same, each setting on one line.
+    pub fn lines(&self) -> Vec<String> {
+        let mut shown = self.json();
+        let setting = |entry: &settings::Entry| json!(format!("{} ({})", entry.value, entry.origin));
+        shown["settings"] = self.settings.iter().map(|e| (e.key.to_owned(), setting(e))).collect::<Map<_, _>>().into();
+        lines(&shown)
+    }
+
     /// What templates see: the names of podman's Go fields (`.Host.Arch`), and docker's at the top (`.OSType`).
     pub fn fields(&self) -> Value {
         let side = version::side();
@@ -210,8 +218,8 @@ fn go_name(name: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// An object as YAML-like lines, as `info` shows it to people.
-pub fn info_lines(value: &Value) -> Vec<String> {
+/// An object as YAML-like lines.
+fn lines(value: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     if let Value::Object(fields) = value {
         push_fields(&mut lines, fields, 0);
@@ -285,7 +293,11 @@ mod tests {
 
     #[test]
     fn people_see_indented_lines() {
+        let key = "log.max_files";
+        let settings = vec![settings::Entry { key, value: "3".to_owned(), origin: settings::Origin::Default }];
+        let shown = Info { settings, ..sample() }.lines();
+        assert!(shown.contains(&"  log.max_files: 3 (default)".to_owned()), "{shown:?}");
         let value = json!({ "host": { "cpus": 2, "map": [{ "a": 1, "b": "x" }], "none": [], "empty": "" } });
-        assert_eq!(info_lines(&value), ["host:", "  cpus: 2", "  map:", "  - a 1, b x", "  none: []", "  empty: \"\""]);
+        assert_eq!(lines(&value), ["host:", "  cpus: 2", "  map:", "  - a 1, b x", "  none: []", "  empty: \"\""]);
     }
 }
