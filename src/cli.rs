@@ -41,6 +41,7 @@ enum Command {
     Logs(cmd::logs::Args),
     #[command(visible_aliases = ["ls", "list"])]
     Ps(cmd::ps::Args),
+    Pull(cmd::pull::Args),
     Rm(cmd::rm::Args),
     Rmi(cmd::rmi::Args),
     #[command(disable_help_flag = true)]
@@ -86,6 +87,7 @@ pub fn main(typed: Vec<String>) -> Result<Exit, Error> {
         Command::Load(args) => cmd::load::run(&ctx, &args),
         Command::Logs(args) => cmd::logs::run(&ctx, &args),
         Command::Ps(args) => cmd::ps::run(&ctx, &args),
+        Command::Pull(args) => cmd::pull::run(&ctx, &args),
         Command::Rm(args) => cmd::rm::run(&ctx, args),
         Command::Rmi(args) => cmd::rmi::run(&ctx, &args),
         Command::Run(args) => cmd::run::run(&ctx, args),

@@ -14,6 +14,7 @@ pub mod kill;
 pub mod load;
 pub mod logs;
 pub mod ps;
+pub mod pull;
 pub mod rm;
 pub mod rmi;
 pub mod run;

@@ -111,4 +111,5 @@ failures! {
     crate::runtime::cgroup::Error: crate::runtime::cgroup::Error::hint,
     crate::ui::filter::Error: crate::ui::filter::Error::hint,
     crate::image::Error: crate::image::Error::hint,
+    crate::registry::Error: crate::registry::Error::hint,
 }

@@ -15,6 +15,7 @@ use clap::{Arg, ArgAction, Command};
 pub use container::ContainerArgs;
 pub use facts::facts;
 pub use image::PullArgs;
+pub(super) use image::pull_policy;
 pub use process::ProcessArgs;
 pub use redact::redact;
 

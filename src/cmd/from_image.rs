@@ -6,11 +6,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Ctx;
+use super::pull::{self, Wanted};
 use crate::container::{self, Container, Environment};
 use crate::error::Error;
 use crate::image;
 use crate::image::local::{self, InUse, LocalImage};
-use crate::plan::{PullPolicy, Request};
+use crate::plan::Request;
 use crate::storage::{Ownership, Store, Target};
 use crate::sys::lock::FileLock;
 use crate::userns::{self, IdMap, UserNamespace};
@@ -18,13 +19,21 @@ use crate::userns::{self, IdMap, UserNamespace};
 /// The image that was asked for, fetched if the policy says so, and a lock that keeps it from being removed until a
 /// container's record names it.
 pub(super) fn get(
-    _ctx: &Ctx,
+    ctx: &Ctx,
     store: &Store,
     request: &Request,
-    _is_quiet: bool,
+    is_quiet: bool,
 ) -> Result<(LocalImage, FileLock), Error> {
+    let wanted = Wanted {
+        platform: request.platform.as_deref().map(str::parse).transpose()?,
+        tls_verify: request.tls_verify,
+        is_quiet,
+        retries: 3,
+        ..Wanted::default()
+    };
+    pull::ensure(ctx, store, &request.image, request.pull.unwrap_or_default(), &wanted)?;
+    // Only now: a pull changes what the lock protects.
     let lock = store.lock_shared()?;
-    let _policy = request.pull.unwrap_or(PullPolicy::Missing);
     Ok((local::find(store, &request.image)?, lock))
 }
 

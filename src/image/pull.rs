@@ -202,9 +202,14 @@ impl Pull<'_> {
         keep(self.store, &found.document.digest, &found.document.bytes)?;
         let size = found.document.bytes.len() as u64;
         let descriptor = storage::Descriptor::new(found.manifest.media_type, found.document.digest.clone(), size);
-        self.store.tag(self.reference, &descriptor, found.index.as_ref())?;
+        // What a tag beside a digest says today is not what was pulled.
+        let reference = match self.reference.digest() {
+            Some(digest) => self.reference.with_digest(digest.clone()),
+            None => self.reference.clone(),
+        };
+        self.store.tag(&reference, &descriptor, found.index.as_ref())?;
         Ok(Pulled {
-            reference: self.reference.clone(),
+            reference,
             manifest: found.document.digest,
             id: found.manifest.config.digest,
             other_platform,

@@ -162,7 +162,7 @@ impl Error {
                 "put the registry's CA into `~/.config/containers/certs.d/{host}/ca.crt`, or trust it blindly with `--tls-verify=false`"
             )),
             Self::Denied { with_credentials: false, .. } => {
-                Some("give credentials with `--creds USER` or an auth file".to_owned())
+                Some("give credentials with `--creds USER:PASSWORD`, or in an auth file".to_owned())
             }
             _ => None,
         }

@@ -15,7 +15,7 @@ pub struct PullArgs {
 }
 
 /// Reads `--pull`.
-pub(super) fn pull_policy(text: &str) -> Result<PullPolicy, String> {
+pub(in crate::cmd) fn pull_policy(text: &str) -> Result<PullPolicy, String> {
     match text {
         "always" => Ok(PullPolicy::Always),
         "missing" => Ok(PullPolicy::Missing),
