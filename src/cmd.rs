@@ -27,7 +27,7 @@ pub mod untag;
 pub mod version;
 pub mod wait;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::container::Environment;
 use crate::dirs::Dirs;
@@ -77,10 +77,20 @@ impl Ctx {
             store: self.store()?,
             runtime_dir: self.runtime_dir()?,
             ids: self.ids()?,
+            storage: self.settings.storage.driver.value,
+            fuse_overlayfs: fuse_overlayfs(helpers.fuse_overlayfs.value.0.as_deref()),
             programs: Programs {
                 slirp4netns: helpers.slirp4netns.value.0.clone(),
                 pasta: helpers.pasta.value.0.clone(),
             },
         })
     }
+}
+
+/// fuse-overlayfs where the settings say, else in the folders that only root writes to.
+fn fuse_overlayfs(configured: Option<&Path>) -> Option<PathBuf> {
+    let usual = ["/usr/bin/fuse-overlayfs", "/usr/local/bin/fuse-overlayfs"].map(Path::new);
+    let candidates = configured.map_or_else(|| usual.to_vec(), |path| vec![path]);
+    let found = candidates.into_iter().find(|path| rustix::fs::access(*path, rustix::fs::Access::EXEC_OK).is_ok());
+    found.map(Path::to_owned)
 }

@@ -22,7 +22,7 @@ use crate::runtime::{Failure, FailureKind};
 /// A failed start, as commands are told of it.
 fn failed(failure: &Failure) -> protocol::Event {
     let code = match failure.kind {
-        FailureKind::Setup => 125,
+        FailureKind::Setup | FailureKind::NoOverlay => 125,
         FailureKind::CannotRun => 126,
         FailureKind::NotFound => 127,
     };

@@ -15,6 +15,7 @@ pub mod caps;
 pub mod cgroup;
 mod create;
 mod devices;
+mod fuse;
 mod init;
 mod join;
 mod mounts;
@@ -29,6 +30,7 @@ pub mod users;
 use std::path::PathBuf;
 
 pub use create::{Created, create};
+pub use fuse::FuseOverlay;
 pub use join::{Join, Joined, join};
 pub use rootfs::Rootfs;
 pub use sync::{Failure, FailureKind, Progress};

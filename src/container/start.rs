@@ -17,7 +17,7 @@ use crate::sys::fs;
 use crate::sys::lock::FileLock;
 use crate::sys::process::{self, CloneOptions, fork};
 use crate::sys::{socket, tty};
-use crate::types::DetachKeys;
+use crate::types::{DetachKeys, StorageDriver};
 use crate::userns::IdMap;
 
 /// What all starts of this command have in common.
@@ -31,6 +31,10 @@ pub struct Environment {
     pub ids: IdMap,
     /// Where the network helpers are.
     pub programs: net::Programs,
+    /// How layers become a root file system.
+    pub storage: StorageDriver,
+    /// fuse-overlayfs, if it is installed.
+    pub fuse_overlayfs: Option<PathBuf>,
 }
 
 /// How this command is joined to the program.
@@ -110,6 +114,8 @@ pub fn start(
             folder: folder.path().to_owned(),
             locks,
         },
+        storage: environment.storage,
+        fuse_overlayfs: environment.fuse_overlayfs.clone(),
         stdio: ends.stdio,
         state,
         folder,

@@ -28,12 +28,12 @@ use super::serve::{Parts, Server, Timing};
 use crate::net;
 use crate::plan::{ContainerConfig, LogDriver, Seccomp};
 use crate::runtime::cgroup::{self, Group, Wanted};
-use crate::runtime::{self, Created, Launch, Progress, Rootfs};
+use crate::runtime::{self, Created, FailureKind, FuseOverlay, Launch, Progress, Rootfs};
 use crate::sys::lock::ProcessLock;
 use crate::sys::process::Ended;
 use crate::sys::signal::Signals;
 use crate::sys::{prctl, process, socket};
-use crate::types::NetworkMode;
+use crate::types::{NetworkMode, StorageDriver};
 use crate::userns::{IdMap, UserNamespace};
 
 /// How long a network may take to come up.
@@ -74,6 +74,10 @@ pub struct Start {
     pub empty: PathBuf,
     /// The network's helpers and folders; driver and ports are the configuration's.
     pub network: net::Request,
+    /// How the layers become a root file system.
+    pub storage: StorageDriver,
+    /// fuse-overlayfs, if it is installed.
+    pub fuse_overlayfs: Option<PathBuf>,
     /// Standard descriptors, unless the program gets a terminal.
     pub stdio: [Stdio; 3],
     /// The state that was read, with the run that is to begin.
@@ -111,6 +115,9 @@ pub enum Error {
     /// The network did not come up.
     #[error(transparent)]
     Network(#[from] net::Error),
+    /// The driver that was chosen is not there.
+    #[error("fuse-overlayfs is not installed")]
+    NoFuse,
     /// A record cannot be written.
     #[error(transparent)]
     Folder(#[from] super::folder::Error),
@@ -165,6 +172,7 @@ fn failure(error: &Error) -> Event {
         Error::Namespace(error) => (125, error.hint()),
         Error::Cgroup(error) => (125, error.hint()),
         Error::Network(error) => (125, error.hint()),
+        Error::NoFuse => (125, Some("install it: `sudo apt install fuse-overlayfs`".to_owned())),
         _ => (125, None),
     };
     Event::Failed { code, message: error.to_string(), hint }
@@ -187,6 +195,7 @@ struct Monitor {
     group: Option<Group>,
     timing: Timing,
     auto_remove: bool,
+    served: Option<FuseOverlay>,
 }
 
 fn begin(start: Start, keeper: &dyn Keeper, starter: Starter) -> Result<Monitor, Error> {
@@ -229,6 +238,8 @@ struct Up {
     streams: Streams,
     group: Option<Group>,
     listener: OwnedFd,
+    /// fuse-overlayfs, if it serves the root file system.
+    served: Option<FuseOverlay>,
 }
 
 fn bring_up(
@@ -238,19 +249,50 @@ fn bring_up(
     home: &UserNamespace,
     starter: Starter,
 ) -> Result<Up, Error> {
+    let fuse = |start: &Start| -> Result<FuseOverlay, Error> {
+        let program = start.fuse_overlayfs.as_deref().ok_or(Error::NoFuse)?;
+        Ok(FuseOverlay::start(program, &start.lowers, start.folder.path(), home)?)
+    };
+    let mut served = (start.storage == StorageDriver::FuseOverlayfs).then(|| fuse(&start)).transpose()?;
+    let root = |served: &mut Option<FuseOverlay>| served.as_mut().and_then(FuseOverlay::take_mount);
+    let mut tried = try_up(&start, driver, own, home, starter.size, root(&mut served));
+    if start.storage == StorageDriver::Auto
+        && start.fuse_overlayfs.is_some()
+        && matches!(&tried, Err(Error::Runtime(runtime::Error::Failed(f))) if f.kind == FailureKind::NoOverlay)
+    {
+        served = Some(fuse(&start)?);
+        tried = try_up(&start, driver, own, home, starter.size, root(&mut served));
+    }
+    let Tried { init, network, relay, listener, state, group } = tried?;
+    let streams = Streams { stdin: starter.stdin, stdout: starter.stdout, stderr: starter.stderr };
+    Ok(Up { init, start, network, state, relay, streams, group, listener, served })
+}
+
+/// What one attempt has made.
+struct Tried {
+    init: process::Child,
+    network: net::Running,
+    relay: Relay,
+    listener: OwnedFd,
+    state: State,
+    group: Option<Group>,
+}
+
+fn try_up(
+    start: &Start,
+    driver: &dyn net::Driver,
+    own: Option<&cgroup::Own>,
+    home: &UserNamespace,
+    size: Option<(u16, u16)>,
+    root: Option<OwnedFd>,
+) -> Result<Tried, Error> {
     let config = &start.config;
     let limits = start.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-    let group = own
-        .map(|own| {
-            own.make(
-                &format!("rc-{}", config.id),
-                &Wanted { resources: limits, default_pids: config.limits.default_pids },
-            )
-        })
-        .transpose()?;
+    let wanted = Wanted { resources: limits, default_pids: config.limits.default_pids };
+    let group = own.map(|own| own.make(&format!("rc-{}", config.id), &wanted)).transpose()?;
     let made = (|| {
-        let (stdio, ours) = standard_descriptors(&start)?;
-        let created = launch(&start, home, group.as_ref(), &stdio)?;
+        let (stdio, ours) = standard_descriptors(start)?;
+        let created = launch(start, home, group.as_ref(), &stdio, root)?;
         drop(stdio);
         Ok::<_, Error>((created, ours))
     })();
@@ -265,10 +307,10 @@ fn bring_up(
     };
     let result = (|| {
         let network = driver.start(&start.network, created.init.pid)?;
-        let mut relay = Relay::new(log(&start)?);
-        let network = converse(&start, &created, network, &mut relay)?;
+        let mut relay = Relay::new(log(start)?);
+        let network = converse(start, &created, network, &mut relay)?;
         ours.join(&mut relay, config).map_err(step("relay the program's streams"))?;
-        if let Some((rows, columns)) = starter.size {
+        if let Some((rows, columns)) = size {
             relay.resize(rows, columns);
         }
         let listener = listen(&start.folder)?;
@@ -284,8 +326,7 @@ fn bring_up(
     })();
     match result {
         Ok((network, relay, listener, state)) => {
-            let streams = Streams { stdin: starter.stdin, stdout: starter.stdout, stderr: starter.stderr };
-            Ok(Up { init: created.init, start, network, state, relay, streams, group, listener })
+            Ok(Tried { init: created.init, network, relay, listener, state, group })
         }
         Err(error) => {
             // Whatever it is doing; it is reaped so that its namespaces are gone when the command hears of it.
@@ -308,14 +349,20 @@ fn kind(mode: &NetworkMode) -> net::Kind {
     }
 }
 
-fn launch(start: &Start, home: &UserNamespace, group: Option<&Group>, stdio: &[OwnedFd; 3]) -> Result<Created, Error> {
+fn launch(
+    start: &Start,
+    home: &UserNamespace,
+    group: Option<&Group>,
+    stdio: &[OwnedFd; 3],
+    root: Option<OwnedFd>,
+) -> Result<Created, Error> {
     let config = &start.config;
+    let folder = start.folder.path().to_owned();
     let launch = Launch {
         spec: &start.spec,
-        rootfs: Rootfs::Overlay {
-            lowers: start.lowers.clone(),
-            folder: start.folder.path().to_owned(),
-            volatile: config.auto_remove,
+        rootfs: match root {
+            Some(mount) => Rootfs::Detached { mount, folder },
+            None => Rootfs::Overlay { lowers: start.lowers.clone(), folder, volatile: config.auto_remove },
         },
         ids: &start.ids,
         stdio: [stdio[0].as_fd(), stdio[1].as_fd(), stdio[2].as_fd()],
@@ -353,7 +400,7 @@ fn converse(
             }
             Progress::Failed(failure) => return Err(runtime::Error::Failed(failure).into()),
             Progress::Closed => break,
-            Progress::Process(_) | Progress::NetworkUp | Progress::Refused(_) => {}
+            Progress::Process(_) | Progress::Root(_) | Progress::NetworkUp | Progress::Refused(_) => {}
         }
     }
     match (running, starting) {
@@ -477,6 +524,7 @@ impl Up {
             group: self.group,
             timing: Timing { stop_signal: config.stop_signal, stop_timeout: config.stop_timeout },
             auto_remove: config.auto_remove,
+            served: self.served,
         }
     }
 }
@@ -503,6 +551,7 @@ impl Monitor {
         let_go();
         let ended = server.run().unwrap_or(Ended::Exited(255));
         self.network.stop();
+        drop(self.served);
         let oom_killed = server.group().is_some_and(|group| group.oom_killed().unwrap_or(false));
         let record = ExitRecord { code: ended.code(), at: now(), oom_killed, error: String::new() };
         if let Some(group) = server.group() {

@@ -15,7 +15,7 @@ use crate::sys::{mount, namespace, prctl, tty};
 pub(super) fn run(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> i32 {
     let Err(failure) = start(launch, mapped, sync);
     let code = match failure.kind {
-        FailureKind::Setup => 125,
+        FailureKind::Setup | FailureKind::NoOverlay => 125,
         FailureKind::CannotRun => 126,
         FailureKind::NotFound => 127,
     };

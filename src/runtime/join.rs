@@ -120,7 +120,7 @@ fn joiner(join: &Join<'_>, monitors_end: BorrowedFd<'_>, sync: &OwnedFd) -> Resu
 fn run(join: &Join<'_>, sync: &OwnedFd) -> i32 {
     let Err(failure) = become_program(join, sync);
     let code = match failure.kind {
-        FailureKind::Setup => 125,
+        FailureKind::Setup | FailureKind::NoOverlay => 125,
         FailureKind::CannotRun => 126,
         FailureKind::NotFound => 127,
     };

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, open};
 
-use super::Failure;
 use super::sync::Step as _;
+use super::{Failure, FailureKind};
 use crate::sys::mount;
 
 /// Where a root file system comes from.
@@ -68,7 +68,10 @@ fn overlay(lowers: &[PathBuf], folder: &Path, volatile: bool) -> Result<OwnedFd,
     let target =
         CString::new(merged.as_os_str().as_encoded_bytes()).map_err(std::io::Error::from).step("name a path")?;
     let options = CString::new(options).map_err(std::io::Error::from).step("name the layers")?;
-    mount::overlay(&target, &options).step_on("mount an overlay on", &merged)?;
+    mount::overlay(&target, &options).map_err(|error| Failure {
+        kind: FailureKind::NoOverlay,
+        ..Failure::setup("mount an overlay on", &merged, &error)
+    })?;
     reference(&merged)
 }
 

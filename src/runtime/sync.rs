@@ -7,6 +7,7 @@
 //! init  → monitor   'R'      ready for the network        (if Launch::wait_for_network)
 //! monitor → init    'N'      the network is up
 //! any   → monitor   'E' + Failure as JSON                 then the sender exits
+//! fuse's stage → monitor   'P' + pidfd of fuse-overlayfs, 'F' + the detached mount   (or 'E')
 //! stub  → monitor   4 bytes: errno of the last execve     then it exits with 127 or 126
 //! end of file: the program runs
 //! ```
@@ -28,6 +29,8 @@ pub enum FailureKind {
     CannotRun,
     /// The program was not found: 127.
     NotFound,
+    /// The kernel or the file system refuses overlay: 125, unless another driver serves.
+    NoOverlay,
 }
 
 /// A step of the start that failed, as it travels from the process where it happened.
@@ -100,6 +103,8 @@ pub enum Progress {
     Process(OwnedFd),
     /// The controlling side of the program's terminal.
     Terminal(OwnedFd),
+    /// A root file system, mounted and detached.
+    Root(OwnedFd),
     /// Init waits for [`Progress::NetworkUp`].
     NetworkWanted,
     /// The network is up, or the maps are written: go on.
@@ -116,6 +121,7 @@ pub(super) fn tell(to: BorrowedFd<'_>, message: &Progress) -> io::Result<()> {
     match message {
         Progress::Process(fd) => socket::send(to, b"P", &[fd.as_fd()]),
         Progress::Terminal(fd) => socket::send(to, b"T", &[fd.as_fd()]),
+        Progress::Root(fd) => socket::send(to, b"F", &[fd.as_fd()]),
         Progress::NetworkWanted => socket::send(to, b"R", &[]),
         Progress::NetworkUp => socket::send(to, b"N", &[]),
         Progress::Failed(failure) => {
@@ -135,6 +141,7 @@ pub(super) fn hear(from: BorrowedFd<'_>) -> io::Result<Progress> {
     match (bytes, received.descriptors.pop()) {
         (b"P", Some(fd)) => Ok(Progress::Process(fd)),
         (b"T", Some(fd)) => Ok(Progress::Terminal(fd)),
+        (b"F", Some(fd)) => Ok(Progress::Root(fd)),
         (b"R", None) => Ok(Progress::NetworkWanted),
         (b"N", None) => Ok(Progress::NetworkUp),
         ([b'E', json @ ..], None) => serde_json::from_slice(json).map(Progress::Failed).map_err(|_| malformed()),

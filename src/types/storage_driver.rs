@@ -13,8 +13,6 @@ pub enum StorageDriver {
     Overlay,
     /// fuse-overlayfs, a process beside the container.
     FuseOverlayfs,
-    /// A copy of every file.
-    Copy,
 }
 
 impl StorageDriver {
@@ -24,7 +22,6 @@ impl StorageDriver {
             Self::Auto => "auto",
             Self::Overlay => "overlay",
             Self::FuseOverlayfs => "fuse-overlayfs",
-            Self::Copy => "copy",
         }
     }
 }
@@ -39,9 +36,9 @@ impl FromStr for StorageDriver {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        [Self::Auto, Self::Overlay, Self::FuseOverlayfs, Self::Copy]
+        [Self::Auto, Self::Overlay, Self::FuseOverlayfs]
             .into_iter()
             .find(|driver| driver.as_str() == text)
-            .ok_or_else(|| Invalid::new("storage driver", text, "it is auto, overlay, fuse-overlayfs or copy"))
+            .ok_or_else(|| Invalid::new("storage driver", text, "it is auto, overlay or fuse-overlayfs"))
     }
 }

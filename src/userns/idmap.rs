@@ -122,11 +122,11 @@ impl IdMap {
             return "one".to_owned();
         }
         let text = |extents: &[Extent]| {
-            extents.iter().map(|e| format!("{}+{}", e.outside, e.count)).collect::<Vec<_>>().join(",")
+            extents.iter().map(|e| format!("{}+{}", e.outside, e.count)).collect::<Vec<_>>().join("_")
         };
         let (uids, gids) = (text(&self.uids), text(&self.gids));
-        let tail = |ids: &str| ids.split_once(',').map_or(String::new(), |(_, tail)| tail.to_owned());
-        if tail(&uids) == tail(&gids) { format!("u{uids}") } else { format!("u{uids};g{gids}") }
+        let tail = |ids: &str| ids.split_once('_').map_or(String::new(), |(_, tail)| tail.to_owned());
+        if tail(&uids) == tail(&gids) { format!("u{uids}") } else { format!("u{uids}-g{gids}") }
     }
 
     /// The content of `/proc/PID/uid_map` for H.
@@ -260,7 +260,7 @@ mod tests {
     fn another_range_has_another_key() {
         let map =
             |start| IdMap { uids: extents(1000, &[(start, 10)]), gids: extents(1000, &[(start, 10)]), single: None };
-        assert_eq!(map(100_000).key(), "u1000+1,100000+10");
+        assert_eq!(map(100_000).key(), "u1000+1_100000+10");
         assert_ne!(map(100_000).key(), map(200_000).key());
     }
 
