@@ -139,6 +139,11 @@ fn reference(path: &Path) -> Result<OwnedFd, Failure> {
 fn execute(program: &Path, layers: &[OwnedFd], upper: &OwnedFd, work: &OwnedFd, merged: &Path) -> i32 {
     let ready = || -> std::io::Result<()> {
         prctl::die_with_parent()?;
+        // It warns about mount options that it leaves to the kernel; nobody reads that.
+        let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+        for number in 0..3 {
+            process::place(null.as_fd(), number)?;
+        }
         for fd in layers.iter().chain([upper, work]) {
             rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?;
         }

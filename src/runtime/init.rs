@@ -46,7 +46,7 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
     mount::isolate_propagation().step("isolate mounts")?;
 
     let root = rootfs::mount(&launch.rootfs)?;
-    let mounted = mounts::all(spec, root.as_fd(), &launch.copy_up)?;
+    let mounted = mounts::all(spec, root.as_fd(), &launch.copy_up, launch.ids.is_single())?;
     devices::make(spec, root.as_fd())?;
     let process = spec.process().as_ref().ok_or_else(|| Failure::reason("the spec has no process"))?;
     mounts::working_directory(root.as_fd(), process.cwd())?;

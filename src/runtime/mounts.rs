@@ -16,8 +16,13 @@ use crate::sys::root;
 mod copyup;
 
 /// Makes every mount of the spec; the descriptors pin them until the root is changed.
-pub(super) fn all(spec: &Spec, root: BorrowedFd<'_>, copy_up: &[PathBuf]) -> Result<Vec<OwnedFd>, Failure> {
-    spec.mounts().iter().flatten().map(|mount| one(mount, root, copy_up)).collect()
+pub(super) fn all(
+    spec: &Spec,
+    root: BorrowedFd<'_>,
+    copy_up: &[PathBuf],
+    single_id: bool,
+) -> Result<Vec<OwnedFd>, Failure> {
+    spec.mounts().iter().flatten().map(|mount| one(mount, root, copy_up, single_id)).collect()
 }
 
 /// A mount's options, sorted by who takes them.
@@ -80,10 +85,14 @@ fn sort(options: &[String]) -> Result<Options<'_>, Failure> {
     Ok(sorted)
 }
 
-fn one(mount: &Mount, root: BorrowedFd<'_>, copy_up: &[PathBuf]) -> Result<OwnedFd, Failure> {
+fn one(mount: &Mount, root: BorrowedFd<'_>, copy_up: &[PathBuf], single_id: bool) -> Result<OwnedFd, Failure> {
     let destination = mount.destination();
     let none = Vec::new();
-    let options = sort(mount.options().as_ref().unwrap_or(&none))?;
+    let mut options = sort(mount.options().as_ref().unwrap_or(&none))?;
+    if single_id {
+        // The group of terminals is not mapped; they belong to the only one that is.
+        options.parameters.retain(|parameter| !matches!(parameter, Parameter::Value("gid" | "uid", _)));
+    }
     let kind = mount.typ().as_deref().unwrap_or("none");
     let binds = kind == "bind" || kind == "none";
     let made = if binds {
