@@ -11,6 +11,7 @@ use crate::container::{self, Container, Environment};
 use crate::error::Error;
 use crate::image;
 use crate::image::local::{self, InUse, LocalImage};
+use crate::image::pull::{Step, step};
 use crate::plan::Request;
 use crate::storage::{Ownership, Store, Target};
 use crate::sys::lock::FileLock;
@@ -24,6 +25,14 @@ pub(super) fn get(
     request: &Request,
     is_quiet: bool,
 ) -> Result<(LocalImage, FileLock), Error> {
+    let policy = request.pull.unwrap_or_default();
+    // The way of almost every run, on which nothing is read twice.
+    if request.platform.is_none() && step(policy, true) == Step::UseLocal {
+        let lock = store.lock_shared()?;
+        if let Ok(image) = local::find(store, &request.image) {
+            return Ok((image, lock));
+        }
+    }
     let wanted = Wanted {
         platform: request.platform.as_deref().map(str::parse).transpose()?,
         tls_verify: request.tls_verify,
@@ -31,7 +40,7 @@ pub(super) fn get(
         retries: 3,
         ..Wanted::default()
     };
-    pull::ensure(ctx, store, &request.image, request.pull.unwrap_or_default(), &wanted)?;
+    pull::ensure(ctx, store, &request.image, policy, &wanted)?;
     // Only now: a pull changes what the lock protects.
     let lock = store.lock_shared()?;
     Ok((local::find(store, &request.image)?, lock))
