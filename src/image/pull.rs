@@ -31,7 +31,7 @@ use super::Config;
 use super::progress::Progress;
 use crate::registry::manifest::{Descriptor, Fault, Kind, Manifest};
 use crate::registry::{self, Client, Document, MANIFEST_LIMIT, Platform};
-use crate::storage::{self, Store, Target};
+use crate::storage::{self, BlobWriter, Store, Target};
 use crate::sys::fs::plain;
 use crate::types::{Digest, ImageReference};
 
@@ -199,8 +199,10 @@ impl Pull<'_> {
         let layers = found.manifest.with_diff_ids(&config.rootfs.diff_ids).map_err(refuse)?;
         let skipped_devices = pull_layers(self, &distinct(layers))?;
 
-        keep(self.store, &found.document.digest, &found.document.bytes)?;
         let size = found.document.bytes.len() as u64;
+        if let Some(writer) = self.store.begin_blob(&found.document.digest, size)? {
+            write(writer, &found.document)?;
+        }
         let descriptor = storage::Descriptor::new(found.manifest.media_type, found.document.digest.clone(), size);
         // What a tag beside a digest says today is not what was pulled.
         let reference = match self.reference.digest() {
@@ -241,14 +243,21 @@ impl Pull<'_> {
         Err(registry::Error::Manifest { subject, fault: Fault::Depth })
     }
 
-    /// The configuration, from the store if it is there.
+    /// The configuration, from the store if it is there; who else wants it now waits for our copy.
     fn configuration(&self, descriptor: &Descriptor) -> Result<Vec<u8>, Cause> {
-        if self.store.has_blob(&descriptor.digest)? {
+        let Some(writer) = self.store.begin_blob(&descriptor.digest, descriptor.size)? else {
             return Ok(self.store.read_blob(&descriptor.digest, MANIFEST_LIMIT)?);
+        };
+        match self.runtime.block_on(self.client.configuration(descriptor)) {
+            Ok(document) => {
+                write(writer, &document)?;
+                Ok(document.bytes)
+            }
+            Err(error) => {
+                writer.discard()?;
+                Err(error.into())
+            }
         }
-        let document = self.runtime.block_on(self.client.configuration(descriptor))?;
-        keep(self.store, &document.digest, &document.bytes)?;
-        Ok(document.bytes)
     }
 
     /// What the image runs on, if it is not what was wanted: an error if it was asked for, else a warning.
@@ -267,12 +276,12 @@ impl Pull<'_> {
 }
 
 /// Keeps a document whose digest was checked, by whatever algorithm it has.
-fn keep(store: &Store, digest: &Digest, bytes: &[u8]) -> Result<(), Cause> {
-    if let Some(mut writer) = store.begin_blob(digest, bytes.len() as u64)? {
-        writer.restart()?;
-        writer.write_all(bytes).map_err(|source| storage::Error::Receive { digest: digest.clone(), source })?;
-        writer.finish()?;
-    }
+fn write(mut writer: BlobWriter, document: &Document) -> Result<(), Cause> {
+    writer.restart()?;
+    writer
+        .write_all(&document.bytes)
+        .map_err(|source| storage::Error::Receive { digest: document.digest.clone(), source })?;
+    writer.finish()?;
     Ok(())
 }
 

@@ -1,0 +1,117 @@
+//! `rc pull`, and `--pull` of run, from Debian's registry.
+
+use serde_json::json;
+
+use crate::support::image::{Compression, Image, Layer, payload_layer};
+use crate::support::registry::Registry;
+use crate::support::{Exit, Lab, Signal};
+
+/// Puts an image into the registry as `name`; gives its whole name.
+#[track_caller]
+fn push(lab: &Lab, registry: &Registry, image: &Image, name: &str, more: &[&str]) -> String {
+    let archive = lab.work(name.replace([':', '/'], "-"));
+    std::fs::write(&archive, image.oci_archive("x:1")).expect("the archive can be written");
+    let target = registry.image(name);
+    lab.program("skopeo", ["--insecure-policy", "copy", "-q", "--dest-tls-verify=false"])
+        .args(more)
+        .arg(format!("oci-archive:{}", archive.display()))
+        .arg(format!("docker://{target}"))
+        .run()
+        .says_nothing();
+    target
+}
+
+/// How many blobs the registry was asked for.
+fn fetched(registry: &Registry) -> usize {
+    registry.log().lines().filter(|line| line.contains("\"GET /v2/") && line.contains("/blobs/")).count()
+}
+
+#[test]
+fn the_id_alone_goes_to_standard_output_and_progress_to_standard_error() {
+    require!(program "docker-registry");
+    require!(program "skopeo");
+    let lab = Lab::new();
+    let registry = Registry::empty(&lab);
+    let layer = Layer::new().file("a", 0o644, b"1").bytes();
+    for (name, packed, format) in [
+        ("one:oci", Compression::Gzip, "oci"),
+        ("two:docker", Compression::Gzip, "v2s2"),
+        ("three:zstd", Compression::Zstd, "oci"),
+    ] {
+        let image = Image::new().packed_layer(layer.clone(), packed).config(json!({ "Cmd": [name] }));
+        let whole = push(&lab, &registry, &image, name, &["--format", format]);
+        let output = lab.rc(["pull"]).arg(&whole).run().exits(0);
+        let id = output.stdout();
+        assert!(id.len() == 65 && id.trim_end().bytes().all(|byte| byte.is_ascii_hexdigit()), "{id:?}");
+        assert!(output.stderr().starts_with(&format!("Trying to pull {whole}...\n")), "{}", output.stderr());
+        lab.rc(["pull", "-q"]).arg(&whole).run().prints(id);
+    }
+    registry.stop();
+}
+
+#[test]
+fn pulls_of_one_image_at_the_same_time_fetch_each_blob_once() {
+    require!(program "docker-registry");
+    require!(program "skopeo");
+    let lab = Lab::new();
+    let registry = Registry::empty(&lab);
+    let layer = |name: &str| Layer::new().file(name, 0o644, &vec![7; 1 << 20]).bytes();
+    let image = ["a", "b", "c"].iter().fold(Image::new(), |image, name| image.layer(layer(name)));
+    let whole = push(&lab, &registry, &image, "app:1", &[]);
+    let before = fetched(&registry);
+    let pulls: Vec<_> = (0..8).map(|_| lab.rc(["pull", "-q"]).arg(&whole).start()).collect();
+    for pull in pulls {
+        assert_eq!(pull.wait().exit, Exit::Code(0));
+    }
+    // Three layers and the configuration.
+    assert_eq!(fetched(&registry) - before, 4, "{}", registry.log());
+    registry.stop();
+}
+
+#[test]
+fn run_pulls_what_is_missing_and_nothing_when_it_must_not() {
+    require!(program "docker-registry");
+    require!(program "skopeo");
+    let lab = Lab::new();
+    let registry = Registry::empty(&lab);
+    let image = Image::new().layer(payload_layer());
+    let whole = push(&lab, &registry, &image, "payload:1", &[]);
+    let run = |policy: &str| {
+        lab.rc(["run", "--rm", "-q", "--network", "none", "--pull", policy])
+            .arg(&whole)
+            .args(["/payload", "echo", "hi"])
+            .run()
+    };
+    run("never").fails(
+        125,
+        format!(
+            "rc: no image `{whole}` here, and it must not be pulled\nhint: allow it with `--pull=missing`, or run `rc pull {whole}`\n"
+        ),
+    );
+    for policy in ["missing", "never", "always", "newer"] {
+        run(policy).prints("hi\n");
+    }
+    registry.stop();
+    for policy in ["missing", "newer"] {
+        run(policy).prints("hi\n");
+    }
+    assert!(run("always").exits(125).stderr().contains("connection refused"));
+}
+
+#[test]
+fn a_killed_pull_leaves_only_what_the_next_one_uses() {
+    require!(program "docker-registry");
+    require!(program "skopeo");
+    let lab = Lab::new();
+    let registry = Registry::empty(&lab);
+    let layer = Layer::new().file("a", 0o644, &vec![7; 64 << 20]).bytes();
+    let whole = push(&lab, &registry, &Image::new().packed_layer(layer, Compression::None), "app:1", &[]);
+    let pull = lab.rc(["pull"]).arg(&whole).start();
+    pull.error_line("Trying to pull");
+    pull.kill(Signal::KILL);
+    assert_eq!(pull.wait().exit, Exit::Signal(9));
+    assert_eq!(lab.rc(["pull", "-q"]).arg(&whole).run().exits(0).stderr(), "");
+    let tmp = std::fs::read_dir(lab.store().join("tmp")).expect("the folder is there").count();
+    assert_eq!(tmp, 0);
+    registry.stop();
+}
