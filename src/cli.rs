@@ -2,104 +2,139 @@
 
 use std::path::PathBuf;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _, value_parser};
 
 use crate::cmd::{self, Ctx};
 use crate::dirs::Dirs;
 use crate::error::{Error, Exit};
 use crate::settings::Settings;
 
-/// Rootless, daemonless containers for one user
-#[derive(Debug, Parser)]
-#[command(name = "rc", version, disable_version_flag = true, subcommand_required = true, arg_required_else_help = true)]
-#[command(override_usage = "rc [OPTIONS] COMMAND [ARG...]")]
-pub struct Cli {
-    /// Folder of images, containers and volumes
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
-    /// Print the version
-    #[arg(short = 'v', long, action = clap::ArgAction::Version)]
-    version: Option<bool>,
-    #[command(subcommand)]
-    command: Command,
+/// A command: its name, its definition, and what it does.
+struct Entry {
+    name: &'static str,
+    aliases: &'static [&'static str],
+    define: fn(Command) -> Command,
+    run: fn(&Ctx, &ArgMatches) -> Result<Exit, Error>,
+}
+
+/// One line of the table: `module(how its run takes the arguments)`, with its aliases.
+macro_rules! entry {
+    ($module:ident) => {
+        entry!(@ $module, stringify!($module), [], |ctx, args| cmd::$module::run(ctx, &args))
+    };
+    ($module:ident by value) => {
+        entry!(@ $module, stringify!($module), [], |ctx, args| cmd::$module::run(ctx, args))
+    };
+    ($module:ident alias $($alias:literal)+) => {
+        entry!(@ $module, stringify!($module), [$($alias),+], |ctx, args| cmd::$module::run(ctx, &args))
+    };
+    (@ $module:ident, $name:expr, [$($alias:literal),*], |$ctx:ident, $args:ident| $run:expr) => {
+        Entry {
+            name: $name,
+            aliases: &[$($alias),*],
+            define: cmd::$module::Args::augment_args,
+            run: |$ctx, matches| {
+                let $args = cmd::$module::Args::from_arg_matches(matches).map_err(|error| Error::new(error.to_string()))?;
+                $run
+            },
+        }
+    };
 }
 
 /// What rc can be told to do.
-#[derive(Debug, Subcommand)]
-enum Command {
-    Attach(cmd::attach::Args),
-    #[command(disable_help_flag = true)]
-    Create(cmd::create::Args),
-    #[command(disable_help_flag = true)]
-    Exec(cmd::exec::Args),
-    Images(cmd::images::Args),
-    Import(cmd::import::Args),
-    Info(cmd::info::Args),
-    Inspect(cmd::inspect::Args),
-    Kill(cmd::kill::Args),
-    Load(cmd::load::Args),
-    Logs(cmd::logs::Args),
-    #[command(visible_aliases = ["ls", "list"])]
-    Ps(cmd::ps::Args),
-    Pull(cmd::pull::Args),
-    Rm(cmd::rm::Args),
-    Rmi(cmd::rmi::Args),
-    #[command(disable_help_flag = true)]
-    Run(cmd::run::Args),
-    Save(cmd::save::Args),
-    Start(cmd::start::Args),
-    Stop(cmd::stop::Args),
-    Tag(cmd::tag::Args),
-    Unshare(cmd::unshare::Args),
-    Untag(cmd::untag::Args),
-    Version(cmd::version::Args),
-    Wait(cmd::wait::Args),
+const COMMANDS: &[Entry] = &[
+    entry!(attach),
+    entry!(completion),
+    entry!(create by value),
+    entry!(exec by value),
+    entry!(images),
+    entry!(import by value),
+    entry!(info),
+    entry!(inspect),
+    entry!(kill),
+    entry!(load),
+    entry!(logs),
+    entry!(ps alias "ls" "list"),
+    entry!(pull),
+    entry!(rm by value),
+    entry!(rmi),
+    entry!(run by value),
+    entry!(save),
+    entry!(start by value),
+    entry!(stop),
+    entry!(tag),
+    entry!(unshare),
+    entry!(untag),
+    entry!(version),
+    entry!(wait),
+];
+
+/// Commands whose `-h` is the host name, or nothing, as with podman.
+const WITHOUT_SHORT_HELP: [&str; 3] = ["create", "exec", "run"];
+
+impl Entry {
+    fn command(&self) -> Command {
+        let command = Command::new(self.name)
+            .visible_aliases(self.aliases)
+            .disable_help_flag(WITHOUT_SHORT_HELP.contains(&self.name));
+        cmd::args::with_values((self.define)(command))
+    }
+}
+
+fn globals() -> Command {
+    Command::new("rc")
+        .about("Rootless, daemonless containers for one user")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .override_usage("rc [OPTIONS] COMMAND [ARG...]")
+        .arg(
+            Arg::new("root")
+                .long("root")
+                .value_name("DIR")
+                .value_parser(value_parser!(PathBuf))
+                .help("Folder of images, containers and volumes"),
+        )
+        .arg(Arg::new("version").short('v').long("version").action(ArgAction::Version).help("Print the version"))
 }
 
 /// The whole definition, for the parser, the manual and the completions.
-pub fn definition() -> clap::Command {
-    let mut definition = Cli::command();
-    let names: Vec<String> = definition.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-    for name in names {
-        definition = definition.mut_subcommand(name, cmd::args::with_values);
+pub fn definition() -> Command {
+    globals().subcommands(COMMANDS.iter().map(Entry::command))
+}
+
+/// The definition of what was typed: to define the other commands takes longer than to run `ps`.
+fn definition_for(typed: &[String]) -> Command {
+    let mut words = typed.iter().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--root" => drop(words.next()),
+            word if word.starts_with("--root=") => {}
+            word => {
+                return match COMMANDS.iter().find(|entry| entry.name == word || entry.aliases.contains(&word)) {
+                    Some(entry) => globals().subcommand(entry.command()),
+                    None => definition(),
+                };
+            }
+        }
     }
-    definition
+    definition()
 }
 
 /// Parses the command line and runs the command.
 pub fn main(typed: Vec<String>) -> Result<Exit, Error> {
-    let cli = match definition().try_get_matches_from(&typed).and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
+    let matches = match definition_for(&typed).try_get_matches_from(&typed) {
+        Ok(matches) => matches,
         Err(error) => return explain(&error),
     };
-    let dirs = Dirs::find(cli.root.as_deref())?;
+    let Some((name, arguments)) = matches.subcommand() else { return Err(Error::new("no command was named")) };
+    let Some(entry) = COMMANDS.iter().find(|entry| entry.name == name) else {
+        return Err(Error::new(format!("there is no command `{name}`")));
+    };
+    let dirs = Dirs::find(matches.get_one::<PathBuf>("root").map(PathBuf::as_path))?;
     let settings = Settings::load(&dirs)?;
-    let ctx = Ctx { dirs, settings, typed };
-    match cli.command {
-        Command::Attach(args) => cmd::attach::run(&ctx, &args),
-        Command::Create(args) => cmd::create::run(&ctx, args),
-        Command::Exec(args) => cmd::exec::run(&ctx, args),
-        Command::Images(args) => cmd::images::run(&ctx, &args),
-        Command::Import(args) => cmd::import::run(&ctx, args),
-        Command::Info(args) => cmd::info::run(&ctx, &args),
-        Command::Inspect(args) => cmd::inspect::run(&ctx, &args),
-        Command::Kill(args) => cmd::kill::run(&ctx, &args),
-        Command::Load(args) => cmd::load::run(&ctx, &args),
-        Command::Logs(args) => cmd::logs::run(&ctx, &args),
-        Command::Ps(args) => cmd::ps::run(&ctx, &args),
-        Command::Pull(args) => cmd::pull::run(&ctx, &args),
-        Command::Rm(args) => cmd::rm::run(&ctx, args),
-        Command::Rmi(args) => cmd::rmi::run(&ctx, &args),
-        Command::Run(args) => cmd::run::run(&ctx, args),
-        Command::Save(args) => cmd::save::run(&ctx, &args),
-        Command::Start(args) => cmd::start::run(&ctx, args),
-        Command::Stop(args) => cmd::stop::run(&ctx, &args),
-        Command::Tag(args) => cmd::tag::run(&ctx, &args),
-        Command::Unshare(args) => cmd::unshare::run(&ctx, &args),
-        Command::Untag(args) => cmd::untag::run(&ctx, &args),
-        Command::Version(args) => cmd::version::run(&args),
-        Command::Wait(args) => cmd::wait::run(&ctx, &args),
-    }
+    (entry.run)(&Ctx { dirs, settings, typed }, arguments)
 }
 
 /// Help and version go to standard output; what was typed wrong is an error that names it.
@@ -116,4 +151,30 @@ fn explain(error: &clap::Error) -> Result<Exit, Error> {
     out.raw(text.as_bytes())?;
     out.finish()?;
     Ok(Exit::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name_of(line: &[&str]) -> Option<String> {
+        let typed: Vec<String> = line.iter().map(|&word| word.to_owned()).collect();
+        let matches = definition_for(&typed).try_get_matches_from(&typed).ok()?;
+        matches.subcommand_name().map(str::to_owned)
+    }
+
+    #[test]
+    fn the_definition_is_sound_and_what_was_typed_is_found_in_it() {
+        definition().debug_assert();
+        for (line, name) in [
+            (&["rc", "ps"][..], Some("ps")),
+            (&["rc", "ls", "-a"], Some("ps")),
+            (&["rc", "--root", "/x", "run", "-d", "box"], Some("run")),
+            (&["rc", "--root=/x", "rm", "-f", "a"], Some("rm")),
+            (&["rc", "nothing"], None),
+            (&["rc", "--bogus", "ps"], None),
+        ] {
+            assert_eq!(name_of(line).as_deref(), name, "{line:?}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod attach;
+pub mod completion;
 mod containers;
 pub mod create;
 pub mod exec;

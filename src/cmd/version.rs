@@ -1,5 +1,6 @@
 //! `rc version`.
 
+use super::Ctx;
 use crate::error::{Error, Exit};
 use crate::ui::view::version;
 use crate::ui::{self, Format};
@@ -13,7 +14,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(_: &Ctx, args: &Args) -> Result<Exit, Error> {
     let mut out = ui::out();
     match args.format.as_deref().and_then(Format::parse) {
         Some(Format::Json) => Format::Json.object(&mut out, &version())?,

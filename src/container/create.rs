@@ -234,13 +234,12 @@ impl Keeping {
                 creation.image_lock.replace(None);
                 Ok(lock)
             }
-            Self::Existing { config, folder, state, .. } => match ProcessLock::acquire(folder.at("lock"))? {
-                Ok(lock) => {
-                    folder.write_state(state)?;
-                    Ok(lock)
-                }
-                Err(pid) => Err(Error::Busy { name: config.name.to_string(), pid }),
-            },
+            Self::Existing { config, folder, state, .. } => {
+                let lock = remove::take_lock(folder, &config.name)?;
+                let lock = lock.ok_or_else(|| Error::NotFound(config.name.to_string()))?;
+                folder.write_state(state)?;
+                Ok(lock)
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::storage::{Store, remove_tree};
 use crate::sys::fs;
 use crate::sys::lock::ProcessLock;
 use crate::sys::process::{open_pidfd, signal_pidfd};
-use crate::types::ContainerId;
+use crate::types::{ContainerId, Name};
 use crate::userns::{self, IdMap, UserNamespace};
 
 /// How a container is removed.
@@ -42,7 +42,7 @@ pub fn remove(store: &Store, container: &Container, removal: &Removal, runtime: 
         }
         end(container, removal.timeout)?;
     }
-    let Some(lock) = take_lock(container)? else { return Ok(()) };
+    let Some(lock) = take_lock(&container.folder, &container.config.name)? else { return Ok(()) };
     unlink(store, &container.config)?;
     drop(lock);
     let own = own_volumes(&container.config, removal.volumes || container.config.auto_remove);
@@ -53,7 +53,7 @@ pub fn remove(store: &Store, container: &Container, removal: &Removal, runtime: 
 }
 
 /// The anonymous volumes that go with the container.
-fn own_volumes(config: &ContainerConfig, wanted: bool) -> Vec<crate::types::Name> {
+fn own_volumes(config: &ContainerConfig, wanted: bool) -> Vec<Name> {
     let own = config.mounts.iter().filter_map(|mount| match &mount.kind {
         MountKind::Volume { name, anonymous: true } if wanted => Some(name.clone()),
         _ => None,
@@ -69,18 +69,19 @@ pub(super) fn discard_volumes(store: &Store, config: &ContainerConfig) {
 }
 
 /// Takes the lock of a container whose monitor has ended or is about to; `None` if the container has gone.
-fn take_lock(container: &Container) -> Result<Option<ProcessLock>, Error> {
-    let path = container.folder.at("lock");
+///
+/// Fails with `Busy` if somebody has started it again meanwhile.
+pub(super) fn take_lock(folder: &Folder, name: &Name) -> Result<Option<ProcessLock>, Error> {
     loop {
-        match ProcessLock::acquire(&path) {
+        match ProcessLock::acquire(folder.at("lock")) {
             Ok(Ok(lock)) => return Ok(Some(lock)),
-            Ok(Err(pid)) => match open_pidfd(pid) {
-                // The monitor is past its program's end, or was not there when we looked: its own end is near.
-                Ok(monitor) if !container.is_running() || container.monitor == Some(pid) => {
-                    control::wait_until_readable(monitor.as_fd())?;
+            Ok(Err(pid)) => match (open_pidfd(pid), Container::read(folder.clone())) {
+                (Ok(_), Ok(container)) if container.is_running() => {
+                    return Err(Error::Busy { name: name.to_string(), pid });
                 }
-                Ok(_) => return Err(Error::Busy { name: container.config.name.to_string(), pid }),
-                Err(_) => {}
+                // The monitor is past its program's end: its own is near.
+                (Ok(monitor), _) => control::wait_until_readable(monitor.as_fd())?,
+                (Err(_), _) => {}
             },
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error.into()),

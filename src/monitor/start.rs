@@ -195,6 +195,7 @@ struct Monitor {
     group: Option<Group>,
     timing: Timing,
     auto_remove: bool,
+    publishes: bool,
     served: Option<FuseOverlay>,
 }
 
@@ -524,6 +525,7 @@ impl Up {
             group: self.group,
             timing: Timing { stop_signal: config.stop_signal, stop_timeout: config.stop_timeout },
             auto_remove: config.auto_remove,
+            publishes: !config.ports.is_empty(),
             served: self.served,
         }
     }
@@ -550,7 +552,12 @@ impl Monitor {
         drop(server.adopt(command, Some(self.streams)));
         let_go();
         let ended = server.run().unwrap_or(Ended::Exited(255));
-        self.network.stop();
+        // A published port must be free when the command returns. Otherwise nobody waits for the helper's end: closing its
+        // tap device takes the kernel some 15 ms.
+        let mut network = Some(self.network);
+        if self.publishes {
+            network = None;
+        }
         drop(self.served);
         let oom_killed = server.group().is_some_and(|group| group.oom_killed().unwrap_or(false));
         let record = ExitRecord { code: ended.code(), at: now(), oom_killed, error: String::new() };
@@ -568,6 +575,7 @@ impl Monitor {
         if self.auto_remove {
             keeper.remove(&self.home);
         }
+        drop(network);
         0
     }
 }

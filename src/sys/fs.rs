@@ -81,8 +81,11 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>, PathError> {
 
 /// Reads at most `limit` bytes of a file; a longer one is an error, so that no file can exhaust memory.
 pub fn read_limited(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
-    let mut bytes = Vec::new();
-    open(&path)?.take(limit + 1).read_to_end(&mut bytes).at("read", &path)?;
+    let file = open(&path)?;
+    // Room for all of it and for the read that finds the end, or the first reads would be of 32 bytes.
+    let size = file.metadata().at("look at", &path)?.len().min(limit);
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 64);
+    file.take(limit + 1).read_to_end(&mut bytes).at("read", &path)?;
     if bytes.len() as u64 > limit {
         return Err(PathError::new("read", path.as_ref(), io::Error::from(io::ErrorKind::FileTooLarge)));
     }

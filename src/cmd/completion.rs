@@ -1,0 +1,25 @@
+//! `rc completion`.
+
+use clap_complete::Shell;
+
+use super::Ctx;
+use crate::error::{Error, Exit};
+use crate::{cli, ui};
+
+/// Generate the completion script for a shell
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
+/// Runs the command.
+pub fn run(_: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut cli::definition(), "rc", &mut script);
+    let mut out = ui::out();
+    out.raw(&script)?;
+    out.finish()?;
+    Ok(Exit::SUCCESS)
+}
