@@ -5,6 +5,11 @@
 #[macro_use]
 mod support;
 
+mod apps;
 mod cgroups;
 mod harness;
+mod images_real;
+mod kill_storm;
+mod layers;
+mod lifecycle;
 mod pull;

@@ -17,6 +17,7 @@
 #[macro_use]
 pub(crate) mod skip;
 
+pub(crate) mod chance;
 pub(crate) mod command;
 pub(crate) mod image;
 pub(crate) mod lab;
@@ -26,6 +27,7 @@ pub(crate) mod registry;
 pub(crate) mod terminal;
 pub(crate) mod wait;
 
+pub(crate) use chance::Chance;
 pub(crate) use command::Running;
 pub(crate) use image::{Compression, Image};
 pub(crate) use lab::Lab;

@@ -11,6 +11,7 @@
 //! orphans N              leaves N children to process 1     eat BYTES           touches them, then sleeps
 //! tcp PORT, udp PORT     echo servers on every address      ask tcp|udp ADDRESS TEXT  sends, prints the answer
 //! size                   rows and columns of the terminal   sizes               the same, again at each SIGWINCH
+//! processes              a line each: number, name, state (as in proc(5))
 //! tree PATH [LEFT-OUT…]  every file below: type, mode, owner, size, time, links, content, attributes
 //! peak PROGRAM WORD…     runs it; the greatest resident memory of it and its descendants, in MiB, is the last line
 //! read PATH              the file's bytes                   write PATH TEXT     the text and a newline
@@ -64,6 +65,7 @@ fn play(words: &[&str]) -> Outcome {
         ["tcp", port] => network::serve_tcp(port.parse()?)?,
         ["udp", port] => network::serve_udp(port.parse()?)?,
         ["ask", protocol, address, text] => println!("{}", network::ask(protocol, address, text)?),
+        ["processes"] => print!("{}", report::processes()?),
         ["size"] => println!("{}", report::terminal_size()?),
         ["sizes"] => signals::sizes()?,
         ["peak", program, arguments @ ..] => return peak(program, arguments),

@@ -55,6 +55,21 @@ pub(crate) fn terminal_size() -> Result<String, Box<dyn std::error::Error>> {
     Ok(format!("{} {}", size.ws_row, size.ws_col))
 }
 
+/// Every process that can be seen: its number, name and state.
+pub(crate) fn processes() -> Result<String, Box<dyn std::error::Error>> {
+    let mut found = String::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // It may be gone by now.
+        let Ok(line) = text(&format!("/proc/{pid}/stat")) else { continue };
+        let (Some(start), Some(end)) = (line.find('('), line.rfind(')')) else { continue };
+        let state = line[end + 1..].split_whitespace().next().unwrap_or("?");
+        found.push_str(&format!("{pid} {} {state}\n", &line[start + 1..end]));
+    }
+    Ok(found)
+}
+
 /// The lines `Name: value` of a file like `/proc/self/status`.
 fn table(lines: &str) -> BTreeMap<String, String> {
     lines

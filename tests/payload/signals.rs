@@ -47,8 +47,11 @@ pub(crate) fn sizes() -> Outcome {
     }
 }
 
-/// Sends itself the signal `name` (`SIGTERM`), whose action is the default one.
+/// Sends itself the signal `name` (`SIGTERM`), whose action is the default one; twice, because the handler that Rust
+/// itself has for SIGSEGV and SIGBUS does no more than to restore that.
 pub(crate) fn die_of(name: &str) -> Outcome {
-    raise(name.parse()?)?;
+    let signal: Signal = name.parse()?;
+    raise(signal)?;
+    raise(signal)?;
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Lists a tree of files so completely that two trees with the same list are the same.
 //!
 //! ```text
-//! ./srv/data/a f 0644 33:33 size 4 time 1700000000.123456789 links 2 as ./srv/data/a sha256 … user.note=…
+//! ./srv/data/a f 0644 33:33 time 1700000000.123456789 size 4 sha256 … as ./srv/data/a user.note=…
 //! ```
-//! Of hard links, `as` names the first in the list. The sizes and link counts of folders belong to the file system, not
-//! to the tree, and are left out; so is the time of the top folder, and that of folders above what was left out.
+//! Of hard links that are in the list, `as` names the first. The sizes of folders and all link counts belong to the file
+//! system, not to the tree (overlayfs counts the links of the layer), and are left out; so is the time of the top folder,
+//! and that of folders above what was left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -19,12 +20,16 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// Prints the tree below `root` without the paths `left_out` (`etc/hosts`) and what is below them.
 pub(crate) fn print(root: &str, left_out: &[&str]) -> Outcome<()> {
-    let mut lister = Lister { left_out: left_out.iter().copied().collect(), first: BTreeMap::new() };
-    let mut lines = Vec::new();
-    lister.list(Path::new(root), "", &mut lines)?;
+    let mut lister = Lister { left_out: left_out.iter().copied().collect(), names: BTreeMap::new() };
+    let mut entries = Vec::new();
+    lister.list(Path::new(root), "", &mut entries)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    for line in lines {
-        writeln!(out, "{line}")?;
+    for Entry { line, inode, attributes } in entries {
+        write!(out, "{line}")?;
+        if let Some([first, _, ..]) = inode.and_then(|inode| lister.names.get(&inode)).map(Vec::as_slice) {
+            write!(out, " as ./{}", first.escape_debug())?;
+        }
+        writeln!(out, "{attributes}")?;
     }
     out.flush()?;
     Ok(())
@@ -32,16 +37,31 @@ pub(crate) fn print(root: &str, left_out: &[&str]) -> Outcome<()> {
 
 struct Lister<'a> {
     left_out: BTreeSet<&'a str>,
-    /// The first path seen of each inode that has several.
-    first: BTreeMap<(u64, u64), String>,
+    /// The paths of each inode that has several links.
+    names: BTreeMap<(u64, u64), Vec<String>>,
+}
+
+struct Entry {
+    line: String,
+    /// Device and number, if it has several links.
+    inode: Option<(u64, u64)>,
+    attributes: String,
 }
 
 impl Lister<'_> {
-    /// Adds the lines of the file `name` (relative, empty for the top) and of what is below it.
-    fn list(&mut self, root: &Path, name: &str, lines: &mut Vec<String>) -> Outcome<()> {
+    /// Adds the entries of the file `name` (relative, empty for the top) and of what is below it.
+    fn list(&mut self, root: &Path, name: &str, entries: &mut Vec<Entry>) -> Outcome<()> {
         let path = if name.is_empty() { root.to_path_buf() } else { root.join(name) };
         let metadata = path.symlink_metadata().map_err(|error| format!("{}: {error}", path.display()))?;
-        lines.push(self.line(&path, name, &metadata)?);
+        let inode = (!metadata.is_dir() && metadata.nlink() > 1).then(|| (metadata.dev(), metadata.ino()));
+        if let Some(inode) = inode {
+            self.names.entry(inode).or_default().push(name.to_owned());
+        }
+        let mut shown = String::new();
+        for (name, value) in attributes(&path)? {
+            write!(shown, " {name}={}", value.escape_ascii())?;
+        }
+        entries.push(Entry { line: self.line(&path, name, &metadata)?, inode, attributes: shown });
         if !metadata.is_dir() {
             return Ok(());
         }
@@ -54,13 +74,13 @@ impl Lister<'_> {
         names.sort();
         for name in names {
             if !self.left_out.contains(name.as_str()) {
-                self.list(root, &name, lines)?;
+                self.list(root, &name, entries)?;
             }
         }
         Ok(())
     }
 
-    fn line(&mut self, path: &Path, name: &str, metadata: &std::fs::Metadata) -> Outcome<String> {
+    fn line(&self, path: &Path, name: &str, metadata: &std::fs::Metadata) -> Outcome<String> {
         let kind = metadata.file_type();
         let letter = match () {
             () if kind.is_dir() => 'd',
@@ -82,13 +102,6 @@ impl Lister<'_> {
         }
         if kind.is_symlink() {
             write!(line, " to {:?}", std::fs::read_link(path)?)?;
-        }
-        if !kind.is_dir() && metadata.nlink() > 1 {
-            let first = self.first.entry((metadata.dev(), metadata.ino())).or_insert_with(|| name.to_owned());
-            write!(line, " links {} as ./{}", metadata.nlink(), first.escape_debug())?;
-        }
-        for (name, value) in attributes(path)? {
-            write!(line, " {name}={}", value.escape_ascii())?;
         }
         Ok(line)
     }

@@ -241,6 +241,13 @@ impl Running {
         kill_process(pid, signal).unwrap_or_else(|error| panic!("cannot signal `{}`: {error}", self.command));
     }
 
+    /// Kills the command unless it has ended.
+    pub(crate) fn kill_if_alive(&self) {
+        if let Some(pid) = Pid::from_raw(self.pid) {
+            kill_process(pid, Signal::KILL).ok();
+        }
+    }
+
     /// Writes to its standard input, which `open_input` kept open.
     #[track_caller]
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {

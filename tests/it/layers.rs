@@ -1,0 +1,183 @@
+//! The boundaries between modules: every `crate::` path in `src` is compared with the table in ARCHITECTURE.md.
+//!
+//! The table is the fenced block marked `layers`, a line each: a module, a colon, and the modules that it may import. A
+//! module may only name modules of later lines, so that the table can have no circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::Lab;
+
+/// Crates that only these modules may name.
+const CRATES: [(&str, &[&str]); 4] = [
+    ("clap", &["main", "cli", "cmd"]),
+    ("tokio", &["image", "registry"]),
+    ("reqwest", &["registry"]),
+    ("indicatif", &["ui"]),
+];
+
+/// The table until there is an ARCHITECTURE.md.
+const TABLE: &str = "```layers
+main: cli cmd error ui sys
+cli: cmd dirs error settings sys types ui
+cmd: error ui container image monitor dirs plan settings net registry runtime storage userns sys types
+error: ui container image monitor dirs plan settings net registry runtime storage userns sys types
+ui: container image monitor plan settings storage sys types
+container: monitor dirs plan settings net runtime storage userns sys types
+image: dirs plan settings registry storage userns sys types
+monitor: plan net runtime storage userns sys types
+settings: dirs sys types
+dirs: sys types
+plan: types
+net: userns sys types
+registry: sys types
+runtime: userns sys types
+storage: userns sys types
+userns: sys types
+sys: types
+types:
+```";
+
+/// Module → what it may import, in the table's order.
+fn table() -> Vec<(String, BTreeSet<String>)> {
+    let text = fs::read_to_string(Lab::source_path().join("ARCHITECTURE.md")).unwrap_or_else(|_| TABLE.to_owned());
+    let (_, rest) = text.split_once("```layers\n").expect("ARCHITECTURE.md has a block marked `layers`");
+    let (block, _) = rest.split_once("```").expect("the block marked `layers` ends");
+    let row = |line: &str| {
+        let (module, imports) = line.split_once(':').unwrap_or_else(|| panic!("no colon in the line `{line}`"));
+        (module.trim().to_owned(), imports.split_whitespace().map(str::to_owned).collect())
+    };
+    block.lines().filter(|line| !line.trim().is_empty()).map(row).collect()
+}
+
+/// The module that a file of `src` belongs to: `net` of `net.rs` and of `net/slirp/api.rs`.
+fn module_of(source: &Path, file: &Path) -> String {
+    let relative = file.strip_prefix(source).expect("a file of src");
+    let first = relative.iter().next().expect("a file has a name").to_string_lossy().into_owned();
+    first.strip_suffix(".rs").map(str::to_owned).unwrap_or(first)
+}
+
+/// Every Rust file below `folder`.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("src can be listed").map(|entry| entry.expect("an entry").path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|path| path.extension().is_some_and(|end| end == "rs"));
+    files.chain(folders.iter().flat_map(|folder| self::files(folder))).collect()
+}
+
+/// A file without its comments, in which a module may be named freely.
+fn code(file: &Path) -> String {
+    let text = fs::read_to_string(file).expect("a file of src can be read");
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The modules that `code` reaches by `crate::` (`rc::` in main.rs, which is a crate of its own).
+fn imports(code: &str, root: &str) -> BTreeSet<String> {
+    let word =
+        |text: &str| text.chars().take_while(|sign| sign.is_ascii_lowercase() || *sign == '_').collect::<String>();
+    let mut found = BTreeSet::new();
+    for (place, _) in code.match_indices(root) {
+        let boundary =
+            code[..place].chars().next_back().is_none_or(|sign| !sign.is_alphanumeric() && sign != '_' && sign != '$');
+        if !boundary {
+            continue;
+        }
+        let rest = &code[place + root.len()..];
+        match rest.strip_prefix('{') {
+            // A group at the top: the words right after the brace and after each comma of this depth.
+            Some(group) => {
+                let mut depth = 0;
+                let mut start = 0;
+                for (at, sign) in group.char_indices() {
+                    match sign {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => {
+                            found.insert(word(group[start..at].trim_start()));
+                            break;
+                        }
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => {
+                            found.insert(word(group[start..at].trim_start()));
+                            start = at + 1;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            None => {
+                found.insert(word(rest));
+            }
+        }
+    }
+    // A macro or a type at the crate's top has no module.
+    found.remove("");
+    found
+}
+
+#[test]
+fn imports_keep_to_the_table() {
+    let source = Lab::source_path().join("src");
+    let allowed: BTreeMap<_, _> = table().into_iter().collect();
+    let mut wrong = Vec::new();
+    for file in files(&source) {
+        let module = module_of(&source, &file);
+        let root = if module == "main" { "rc::" } else { "crate::" };
+        let name = file.strip_prefix(&source).expect("a file of src").display().to_string();
+        if module == "lib" {
+            continue;
+        }
+        let Some(may) = allowed.get(&module) else {
+            wrong.push(format!("src/{name}: the module `{module}` is not in the table"));
+            continue;
+        };
+        for import in imports(&code(&file), root) {
+            if import != module && allowed.contains_key(&import) && !may.contains(&import) {
+                wrong.push(format!("src/{name}: `{module}` may not import `{import}`"));
+            }
+        }
+    }
+    wrong.sort();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_table_has_no_circle_and_names_every_module() {
+    let table = table();
+    for (line, (module, imports)) in table.iter().enumerate() {
+        for import in imports {
+            let later = table[line + 1..].iter().any(|(other, _)| other == import);
+            assert!(later, "`{module}` may import `{import}`, which is not on a later line");
+        }
+    }
+    let library = fs::read_to_string(Lab::source_path().join("src/lib.rs")).expect("src/lib.rs can be read");
+    let modules = library.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let listed: BTreeSet<&str> = table.iter().map(|(module, _)| module.as_str()).collect();
+    let missing: Vec<&str> = modules.filter(|module| !listed.contains(module)).collect();
+    assert!(missing.is_empty(), "not in the table: {}", missing.join(" "));
+}
+
+#[test]
+fn crates_stay_in_their_modules() {
+    let source = Lab::source_path().join("src");
+    let mut wrong = Vec::new();
+    for file in files(&source) {
+        let code = code(&file);
+        for (name, modules) in CRATES {
+            let path = format!("{name}::");
+            let named = code.match_indices(&path).any(|(place, _)| {
+                code[..place].chars().next_back().is_none_or(|sign| !sign.is_alphanumeric() && !"_:".contains(sign))
+            });
+            if named && !modules.contains(&module_of(&source, &file).as_str()) {
+                wrong.push(format!("{}: names the crate `{name}`", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn groups_comments_and_longer_words_are_read_rightly() {
+    let code = "use crate::{sys::{fs, lock}, types};\nlet a = mycrate::net::x;\nuse crate::plan;\npub(crate) fn f() {}";
+    assert_eq!(imports(code, "crate::").into_iter().collect::<Vec<_>>(), ["plan", "sys", "types"]);
+}

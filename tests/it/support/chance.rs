@@ -1,0 +1,32 @@
+//! Random numbers for tests that try many moments. The seed is printed, and `RC_TEST_SEED` repeats it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A generator of the simplest kind (xorshift64*), which is random enough to pick a moment.
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    /// Seeds it by the clock, or by `RC_TEST_SEED`.
+    pub(crate) fn new() -> Self {
+        let given = std::env::var("RC_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+        let clock =
+            || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| u64::from(time.subsec_nanos()) | 1);
+        let seed: u64 = given.unwrap_or_else(clock);
+        eprintln!("RC_TEST_SEED={seed}");
+        Self(seed)
+    }
+
+    /// A number below `end`.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % end
+    }
+
+    /// Lets a random time below `most` pass: the moment at which something is to happen, not a wait for anything.
+    pub(crate) fn pass(&mut self, most: Duration) {
+        let nanoseconds = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
+        std::thread::park_timeout(Duration::from_nanos(self.below(nanoseconds)));
+    }
+}
