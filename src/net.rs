@@ -40,10 +40,3 @@ mod suite;
 pub use driver::{Driver, Kind, Request, Running, Starting};
 pub use error::Error;
 pub use programs::{Programs, choose_default};
-
-use std::io;
-
-/// Brings up the loopback interface of the network namespace that the caller is in. Source: netdevice(7), `SIOCSIFFLAGS`.
-pub fn loopback_up() -> io::Result<()> {
-    crate::sys::netif::set_up(c"lo")
-}

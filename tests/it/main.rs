@@ -12,4 +12,5 @@ mod images_real;
 mod kill_storm;
 mod layers;
 mod lifecycle;
+mod network;
 mod pull;

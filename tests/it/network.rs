@@ -1,0 +1,321 @@
+//! Networks as a user of rc sees them: one suite, which each driver with a helper passes, and what is particular to one.
+//!
+//! Nothing here leaves the machine. The suite beneath `src/net` asks the drivers more closely.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use crate::support::{Lab, Running};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Sends `text` by TCP and gives back the answer.
+fn ask_tcp(address: impl Into<SocketAddr>, text: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address.into(), PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(text.as_bytes())?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// The same by UDP.
+fn ask_udp(address: impl Into<SocketAddr>, text: &str) -> std::io::Result<String> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.connect(address.into())?;
+    socket.send(text.as_bytes())?;
+    let mut answer = vec![0; 64 << 10];
+    let length = socket.recv(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+}
+
+/// The address by which this machine reaches the world, if it has a default route.
+fn outward() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_loopback())
+}
+
+/// A port that nobody has now, for both protocols, with `more` free ones after it.
+fn free_ports(more: u16) -> u16 {
+    let is_free = |port: u16| {
+        TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+            && UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+    };
+    let candidates = std::iter::repeat_with(|| {
+        let socket = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port is free");
+        socket.local_addr().expect("a socket has an address").port()
+    });
+    let whole = |first: u16| first.checked_add(more).is_some_and(|last| (first..=last).all(is_free));
+    candidates.take(1000).find(|first| whole(*first)).expect("some ports in a row are free")
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Starts `rc run` of a payload that serves, and waits until it does.
+#[track_caller]
+fn serve<'a>(lab: &Lab, driver: &str, options: impl IntoIterator<Item = &'a str>, part: [&str; 2]) -> Running {
+    let run = lab.rc(["run", "--rm", "--network", driver]).args(options);
+    let server = run.args(["payload", "/payload"]).args(part).start();
+    server.line("ready");
+    server
+}
+
+/// Ends it.
+#[track_caller]
+fn end(lab: &Lab, servers: impl IntoIterator<Item = Running>) {
+    lab.remove_containers();
+    for server in servers {
+        drop(server.wait().exits(137));
+    }
+}
+
+/// What the payload prints in a container of that network.
+#[track_caller]
+fn inside<'a>(lab: &Lab, driver: &str, words: impl IntoIterator<Item = &'a str>) -> String {
+    lab.rc(["run", "--rm", "--network", driver, "payload", "/payload"]).args(words).run().text()
+}
+
+fn tcp_port_answers(driver: &str) {
+    let lab = Lab::new();
+    lab.payload();
+    let port = free_ports(0);
+    let server = serve(&lab, driver, ["-p", &format!("{port}:7")], ["tcp", "7"]);
+    assert_eq!(ask_tcp(loopback(port), "by loopback").expect("answer"), "by loopback");
+    if let Some(outward) = outward() {
+        assert_eq!(ask_tcp((outward, port), "by the outward address").expect("answer"), "by the outward address");
+    }
+    // IPv6 is not opened unasked.
+    assert!(ask_tcp((std::net::Ipv6Addr::LOCALHOST, port), "").is_err());
+    end(&lab, [server]);
+    assert!(ask_tcp(loopback(port), "").is_err(), "the port is closed with the container");
+}
+
+fn udp_port_answers(driver: &str) {
+    let lab = Lab::new();
+    lab.payload();
+    let port = free_ports(0);
+    let server = serve(&lab, driver, ["-p", &format!("{port}:7/udp")], ["udp", "7"]);
+    for round in ["one", "two"] {
+        assert_eq!(ask_udp(loopback(port), round).expect("answer"), round);
+    }
+    let long = "x".repeat(9000);
+    assert_eq!(ask_udp(loopback(port), &long).expect("answer"), long);
+    if let Some(outward) = outward() {
+        assert_eq!(ask_udp((outward, port), "by the outward address").expect("answer"), "by the outward address");
+    }
+    end(&lab, [server]);
+}
+
+fn port_listens_on_the_given_address_alone(driver: &str) {
+    let Some(outward) = outward() else { skip!("no default route") };
+    let lab = Lab::new();
+    lab.payload();
+    let port = free_ports(0);
+    let options = ["-p".to_owned(), format!("127.0.0.1:{port}:7"), "-p".to_owned(), format!("127.0.0.1:{port}:7/udp")];
+    let server = serve(&lab, driver, options.iter().map(String::as_str), ["tcp", "7"]);
+    assert_eq!(ask_tcp(loopback(port), "hello").expect("answer"), "hello");
+    assert!(ask_tcp((outward, port), "").is_err());
+    assert!(UdpSocket::bind((outward, port)).is_ok(), "the port of another address is free");
+    end(&lab, [server]);
+}
+
+fn range_is_published_port_by_port(driver: &str) {
+    let lab = Lab::new();
+    lab.payload();
+    let first = free_ports(2);
+    let last = first + 2;
+    let server = serve(&lab, driver, ["-p", &format!("127.0.0.1:{first}-{last}:7-9")], ["tcp", "9"]);
+    assert_eq!(ask_tcp(loopback(last), "hello").expect("answer"), "hello");
+    for silent in [first, first + 1] {
+        // It listens, but nobody inside does.
+        assert_ne!(ask_tcp(loopback(silent), "hello").ok().as_deref(), Some("hello"));
+    }
+    end(&lab, [server]);
+}
+
+fn taken_port_is_exit_125_and_leaves_no_container(driver: &str) {
+    let lab = Lab::new();
+    lab.payload();
+    let holder = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port is free");
+    let port = holder.local_addr().expect("a socket has an address").port();
+    let run = ["run", "--network", driver, "-p", &format!("{port}:7"), "payload", "/payload", "exit", "0"];
+    lab.rc(run).run().fails(
+        125,
+        format!(
+            "rc: cannot publish port `0.0.0.0:{port}/tcp`: the port is in use\n\
+             hint: see who has it with `ss -tlnp 'sport = :{port}'`\n"
+        ),
+    );
+    lab.rc(["ps", "-a", "-q"]).run().says_nothing();
+}
+
+fn of_two_racing_runs_exactly_one_gets_the_port(driver: &str, protocol: &str) {
+    let lab = Lab::new();
+    lab.payload();
+    let publish = format!("{}:7/{protocol}", free_ports(0));
+    let words = ["run", "--rm", "--network", driver, "-p", &publish, "payload", "/payload", protocol, "7"];
+    let [one, other] = [(); 2].map(|()| lab.rc(words).start());
+    let is_up = |run: &Running| run.output_text() == "ready\n";
+    let first_won = crate::support::wait::until("one of the two runs is up", || {
+        is_up(&one).then_some(true).or_else(|| is_up(&other).then_some(false))
+    });
+    let [winner, loser] = if first_won { [one, other] } else { [other, one] };
+    let loser = loser.wait().exits(125);
+    assert!(String::from_utf8_lossy(&loser.stderr).contains("the port is in use"), "{loser}");
+    end(&lab, [winner]);
+}
+
+fn host_loopback_is_closed(driver: &str) {
+    let lab = Lab::new();
+    lab.payload();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    let port = listener.local_addr().expect("a socket has an address").port();
+    let ask = |way: &'static str| {
+        let address = format!("{way}:{port}");
+        let words = ["run", "--rm", "--network", driver, "payload", "/payload", "ask", "tcp", &address, "hello"];
+        (way, lab.rc(words).start())
+    };
+    // At once, because some ways lead nowhere, and the payload then waits until it has no more patience.
+    for (way, asked) in ["127.0.0.1", "[::1]", "10.0.2.2", "10.0.2.3"].map(ask) {
+        let output = asked.wait().exits(99);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "by {way}");
+    }
+}
+
+fn host_containers_internal_is_the_outward_address(driver: &str) {
+    let Some(outward) = outward() else { skip!("no default route") };
+    let lab = Lab::new();
+    lab.payload();
+    let hosts = inside(&lab, driver, ["read", "/etc/hosts"]);
+    assert!(hosts.contains(&format!("{outward}\thost.containers.internal host.docker.internal")), "{hosts}");
+    let listener = TcpListener::bind((outward, 0)).expect("a port is free");
+    let address = listener.local_addr().expect("a socket has an address").to_string();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept()?;
+        stream.write_all(b"the host")
+    });
+    assert_eq!(inside(&lab, driver, ["ask", "tcp", &address, ""]), "the host");
+    server.join().expect("the server ends").expect("the server answers");
+}
+
+fn name_server_is_the_drivers(driver: &str) {
+    let lab = Lab::new();
+    lab.payload();
+    let text = inside(&lab, driver, ["read", "/etc/resolv.conf"]);
+    assert!(text.starts_with("nameserver 10.0.2.3\n"), "{text}");
+    let asked = ["--dns", "192.0.2.53", "payload", "/payload", "read", "/etc/resolv.conf"];
+    let text = lab.rc(["run", "--rm", "--network", driver]).args(asked).run().text();
+    let servers: Vec<_> = text.lines().filter(|line| line.starts_with("nameserver")).collect();
+    assert_eq!(servers, ["nameserver 192.0.2.53"]);
+}
+
+fn helper_ends_with_the_container(driver: &str) {
+    let lab = Lab::new();
+    lab.payload();
+    for _ in 0..5 {
+        lab.rc(["run", "--rm", "--network", driver, "payload", "/payload", "exit", "3"]).run().fails(3, "");
+    }
+    // The lab's drop looks for processes.
+}
+
+macro_rules! suite {
+    ($($module:ident: $driver:literal $program:literal)*) => {$(
+        mod $module {
+            suite! { @tests $driver $program
+                tcp_port_answers()
+                udp_port_answers()
+                port_listens_on_the_given_address_alone()
+                range_is_published_port_by_port()
+                taken_port_is_exit_125_and_leaves_no_container()
+                host_loopback_is_closed()
+                host_containers_internal_is_the_outward_address()
+                name_server_is_the_drivers()
+                helper_ends_with_the_container()
+            }
+            #[test]
+            fn of_two_racing_runs_exactly_one_gets_a_tcp_port() {
+                require!(program $program);
+                super::of_two_racing_runs_exactly_one_gets_the_port($driver, "tcp");
+            }
+            #[test]
+            fn of_two_racing_runs_exactly_one_gets_a_udp_port() {
+                require!(program $program);
+                super::of_two_racing_runs_exactly_one_gets_the_port($driver, "udp");
+            }
+        }
+    )*};
+    (@tests $driver:literal $program:literal $($test:ident())*) => {$(
+        #[test]
+        fn $test() {
+            require!(program $program);
+            require!(
+                std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_ok(),
+                "/dev/net/tun cannot be opened"
+            );
+            super::$test($driver);
+        }
+    )*};
+}
+
+suite! {
+    slirp4netns: "slirp4netns" "slirp4netns"
+    pasta: "pasta" "pasta"
+}
+
+#[test]
+fn a_published_ipv6_address_needs_pasta() {
+    require!(program "slirp4netns");
+    let lab = Lab::new();
+    lab.payload();
+    let publish = format!("[::1]:{}:7", free_ports(0));
+    let run = ["run", "--network", "slirp4netns", "-p", &publish, "payload", "/payload", "exit", "0"];
+    let sentence = format!(
+        "rc: cannot publish port `{}/tcp`: network `slirp4netns` listens on IPv4 addresses only\n\
+         hint: use `--network pasta`\n",
+        publish.trim_end_matches(":7"),
+    );
+    lab.rc(run).run().fails(125, sentence);
+}
+
+#[test]
+fn network_none_has_loopback_alone() {
+    let lab = Lab::new();
+    lab.payload();
+    let devices = inside(&lab, "none", ["read", "/proc/net/dev"]);
+    let names: Vec<_> = devices.lines().skip(2).filter_map(|line| line.split(':').next()).map(str::trim).collect();
+    assert_eq!(names, ["lo"]);
+    let servers = inside(&lab, "none", ["read", "/etc/resolv.conf"]);
+    assert!(!servers.contains("nameserver"), "{servers}");
+}
+
+#[test]
+fn network_host_is_the_hosts_own() {
+    let lab = Lab::new();
+    lab.payload();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    let address = listener.local_addr().expect("a socket has an address").to_string();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept()?;
+        stream.write_all(b"the host")
+    });
+    assert_eq!(inside(&lab, "host", ["ask", "tcp", &address, ""]), "the host");
+    server.join().expect("the server ends").expect("the server answers");
+    let own = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    assert_eq!(inside(&lab, "host", ["read", "/etc/resolv.conf"]), own.trim_end_matches('\n'));
+}
+
+#[test]
+fn a_container_reaches_its_own_loopback_and_name() {
+    require!(program "slirp4netns");
+    let lab = Lab::new();
+    lab.payload();
+    let options = ["run", "--rm", "--hostname", "web", "payload", "/payload", "read", "/etc/hosts"];
+    let hosts = lab.rc(options).run().text();
+    assert!(hosts.lines().any(|line| line.starts_with("10.0.2.100\tweb")), "{hosts}");
+}
