@@ -70,6 +70,14 @@ impl<W: Write> Archive<'_, W> {
     }
 
     fn oci(&mut self, images: &[(LocalImage, Vec<ImageReference>)]) -> Result<(), Error> {
+        // Without entries of their own, skopeo makes folders for root, which only root can.
+        for folder in ["blobs/", "blobs/sha256/"] {
+            let mut header = header(folder, 0)?;
+            header.set_entry_type(EntryType::Directory);
+            header.set_mode(0o755);
+            header.set_cksum();
+            self.builder.append(&header, std::io::empty()).map_err(|source| Error::Write { source })?;
+        }
         self.file("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
         let mut manifests = Vec::new();
         for (image, names) in images {
