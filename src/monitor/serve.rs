@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
@@ -13,7 +13,7 @@ use super::protocol::{self, Event, Request};
 use super::record::{State, Status};
 use super::relay::{self, Relay, Streams};
 use crate::runtime::cgroup::Group;
-use crate::sys::process::{Child, Ended};
+use crate::sys::process::{self, Child, Ended};
 use crate::sys::signal::Signals;
 use crate::sys::socket;
 use crate::types::Signal;
@@ -75,11 +75,24 @@ pub(super) struct Server<'a> {
     /// Runs out when a stopping program is to be killed.
     timer: Option<OwnedFd>,
     ended: Option<Ended>,
+    /// Before the next sleep, memory is given back: events have become rare.
+    settles: bool,
 }
+
+/// Events that are further apart are rare: the microseconds that it takes to map the code again do not matter then.
+const RARE: Duration = Duration::from_millis(50);
 
 impl<'a> Server<'a> {
     pub(super) fn new(parts: Parts<'a>) -> Self {
-        Self { parts, execs: Execs::default(), connections: Vec::new(), next_id: 1, timer: None, ended: None }
+        Self {
+            settles: true,
+            parts,
+            execs: Execs::default(),
+            connections: Vec::new(),
+            next_id: 1,
+            timer: None,
+            ended: None,
+        }
     }
 
     /// The container's cgroup.
@@ -124,17 +137,25 @@ impl<'a> Server<'a> {
 
     fn turn(&mut self) -> io::Result<()> {
         let mut tokens = Vec::new();
+        let slept;
         let ready: Vec<(Token, PollFlags)> = {
             let mut set = Vec::new();
             self.poll_set(&mut set, &mut tokens);
             // After the program's end nothing new is written; what is left in pipes is there already. A client that does
             // not read holds the monitor, as it would hold the program.
-            match poll(&mut set, None::<&Timespec>) {
+            if self.settles {
+                process::let_go_of_code();
+            }
+            let began = Instant::now();
+            let woken = poll(&mut set, None::<&Timespec>);
+            slept = began.elapsed();
+            match woken {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
             set.iter().zip(&tokens).map(|(fd, token)| (*token, fd.revents())).filter(|(_, f)| !f.is_empty()).collect()
         };
+        self.settles = slept > RARE;
         for (token, flags) in ready {
             self.handle(token, flags);
         }

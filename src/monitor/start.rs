@@ -202,7 +202,10 @@ struct Monitor {
 fn begin(start: Start, keeper: &dyn Keeper, starter: Starter) -> Result<Monitor, Error> {
     // Fails only if this process leads a session already, which a fork does not.
     rustix::process::setsid().ok();
-    prctl::set_name(&format!("rc: {}", start.config.name)).map_err(step("name the monitor"))?;
+    let name = format!("rc: {}", start.config.name);
+    prctl::set_name(&name).map_err(step("name the monitor"))?;
+    // What was typed may hold secrets (`-e`), and the monitor lives long.
+    process::replace_command_line(&name).map_err(step("hide the command line"))?;
     let signals = Signals::all().map_err(step("block signals"))?;
 
     let driver = kind(&start.config.network).driver();

@@ -221,6 +221,52 @@ pub fn trim_heap() {
     }
 }
 
+/// Lets go of this program's own code and constants: they stay in the page cache, and what is needed again is mapped again.
+/// For a process that will idle for long, and whose mappings would otherwise be all of a start's.
+pub fn let_go_of_code() {
+    unsafe extern "C" {
+        static __executable_start: u8;
+        static etext: u8;
+    }
+    let page = rustix::param::page_size();
+    let start = (&raw const __executable_start).addr();
+    let end = (&raw const etext).addr() & !(page - 1);
+    if start < end && start.is_multiple_of(page) {
+        // SAFETY: the linker puts nothing but headers, constants and code between the two symbols, all of it mapped from the
+        // file and never written, so that dropped pages come back as they were. Without it the process only uses more.
+        unsafe {
+            libc::madvise(std::ptr::with_exposed_provenance_mut(start), end - start, libc::MADV_DONTNEED);
+        }
+    }
+}
+
+/// Overwrites this process' command line, as `ps` shows it, with `text` (cut to the room there is): a command line may hold
+/// secrets of `-e`, and a monitor lives long. Afterwards `std::env::args` is not to be asked any more.
+///
+/// Source: proc_pid_stat(5), `arg_start` and `arg_end`.
+pub fn replace_command_line(text: &str) -> io::Result<()> {
+    let stat = super::fs::read_to_string("/proc/self/stat").map_err(|error| error.source)?;
+    let malformed = || io::Error::from_raw_os_error(libc::EINVAL);
+    // Fields 48 and 49; the name in parentheses is the second.
+    let (_, rest) = stat.rsplit_once(')').ok_or_else(malformed)?;
+    let mut fields = rest.split_ascii_whitespace().skip(45).map(str::parse::<usize>);
+    let (Some(Ok(start)), Some(Ok(end))) = (fields.next(), fields.next()) else { return Err(malformed()) };
+    if start == 0 || end <= start {
+        return Err(malformed());
+    }
+    let mut bytes = text.as_bytes().to_vec();
+    bytes.resize(end - start, 0);
+    if let Some(last) = bytes.last_mut() {
+        *last = 0;
+    }
+    // SAFETY: the kernel put the arguments on this stack between these addresses; `bytes` has just that length. Nobody reads
+    // them any more: what was typed was copied at the start of `main`.
+    unsafe {
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), std::ptr::with_exposed_provenance_mut(start), bytes.len());
+    }
+    Ok(())
+}
+
 /// Makes `fd` also available as descriptor `number`, without close-on-exec; an open descriptor `number` is replaced.
 pub fn place(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
     if fd.as_raw_fd() == number {
