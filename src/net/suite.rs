@@ -5,6 +5,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Error, Kind, Programs, Request, Running, addresses};
@@ -97,11 +98,25 @@ impl Drop for Part {
 struct Container {
     pause: Part,
     folder: tempfile::TempDir,
+    /// Shared by the containers of a test, as by those of a user.
+    locks: Arc<tempfile::TempDir>,
 }
 
 impl Container {
     fn new() -> Self {
-        Self { pause: Part::start(&["unshare", "-Urn", "--"], "pause"), folder: tempfile::tempdir().expect("folder") }
+        Self::with(Arc::new(tempfile::tempdir().expect("folder")))
+    }
+
+    /// Two of one user.
+    fn pair() -> (Self, Self) {
+        let first = Self::new();
+        let second = Self::with(Arc::clone(&first.locks));
+        (first, second)
+    }
+
+    fn with(locks: Arc<tempfile::TempDir>) -> Self {
+        let pause = Part::start(&["unshare", "-Urn", "--"], "pause");
+        Self { pause, folder: tempfile::tempdir().expect("folder"), locks }
     }
 
     fn pid(&self) -> i32 {
@@ -115,8 +130,7 @@ impl Container {
 
     fn request(&self, ports: &[PortMapping]) -> Request {
         let folder = self.folder.path().to_owned();
-        // A lock that the two containers of a test share.
-        Request { ports: ports.to_vec(), programs: Programs::default(), folder, locks: std::env::temp_dir() }
+        Request { ports: ports.to_vec(), programs: Programs::default(), folder, locks: self.locks.path().to_owned() }
     }
 
     fn up(&self, kind: Kind, ports: &[PortMapping]) -> Result<Running, Error> {
@@ -239,7 +253,7 @@ fn host_loopback_is_closed_and_outward_address_open(kind: Kind) {
 }
 
 fn taken_port_is_named(kind: Kind, host_ip: &str, protocol: Protocol) {
-    let (first, second) = (Container::new(), Container::new());
+    let (first, second) = Container::pair();
     let port = published(Some(host_ip), protocol);
     let network = first.up(kind, std::slice::from_ref(&port)).expect("up");
     let sentence = format!("cannot publish port `{host_ip}:{}/{protocol}`: the port is in use", port.host_port);
@@ -255,7 +269,7 @@ fn taken_port_is_named(kind: Kind, host_ip: &str, protocol: Protocol) {
 }
 
 fn of_two_racing_starts_exactly_one_wins(kind: Kind, host_ip: &str, protocol: Protocol) {
-    let (first, second) = (Container::new(), Container::new());
+    let (first, second) = Container::pair();
     for _ in 0..10 {
         let ports = [published(Some(host_ip), protocol)];
         // A helper dies with the thread that started it, so each waits for the other before it lets go.
