@@ -134,7 +134,7 @@ pub fn main(typed: Vec<String>) -> Result<Exit, Error> {
     };
     let dirs = Dirs::find(matches.get_one::<PathBuf>("root").map(PathBuf::as_path))?;
     let settings = Settings::load(&dirs)?;
-    (entry.run)(&Ctx { dirs, settings, typed }, arguments)
+    (entry.run)(&Ctx { dirs, settings, typed, definition }, arguments)
 }
 
 /// Help and version go to standard output; what was typed wrong is an error that names it.

@@ -48,6 +48,8 @@ pub struct Ctx {
     pub settings: Settings,
     /// The whole command line, for `inspect`.
     pub typed: Vec<String>,
+    /// Makes the definition of all commands, which `cli` has: for `completion`.
+    pub definition: fn() -> clap::Command,
 }
 
 impl Ctx {

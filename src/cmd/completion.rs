@@ -4,7 +4,7 @@ use clap_complete::Shell;
 
 use super::Ctx;
 use crate::error::{Error, Exit};
-use crate::{cli, ui};
+use crate::ui;
 
 /// Generate the completion script for a shell
 #[derive(Debug, clap::Args)]
@@ -15,9 +15,9 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(_: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut cli::definition(), "rc", &mut script);
+    clap_complete::generate(args.shell, &mut (ctx.definition)(), "rc", &mut script);
     let mut out = ui::out();
     out.raw(&script)?;
     out.finish()?;

@@ -16,7 +16,7 @@ pub struct Args {
     #[arg(short, long, value_name = "FORMAT", allow_hyphen_values = true)]
     format: Option<String>,
     /// Return JSON for specified type
-    #[arg(short, long = "type", value_name = "TYPE", default_value = "all")]
+    #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "all")]
     kind: Kind,
     /// The names or IDs
     #[arg(required = true, value_name = "NAME")]

@@ -7,10 +7,12 @@ mod support;
 
 mod apps;
 mod cgroups;
+mod documents;
 mod harness;
 mod images_real;
 mod kill_storm;
 mod layers;
 mod lifecycle;
+mod man;
 mod network;
 mod pull;
