@@ -36,9 +36,14 @@ pub(super) fn sweep(lab: &Lab) {
     if fs::remove_dir_all(lab.root()).is_ok() {
         return;
     }
-    let mut command = std::process::Command::new("unshare");
-    command.args(["--map-root-user", "--map-auto", "rm", "-rf"]).arg(lab.root());
-    drop(command.stderr(std::process::Stdio::null()).status());
+    // overlayfs makes folders of mode 0000 in a work folder, which keep out even their owner.
+    let remove = "chmod -R u+rwX \"$0\"; rm -rf \"$0\"";
+    for prefix in [&["unshare", "--map-root-user", "--map-auto"][..], &[]] {
+        let words: Vec<&str> = prefix.iter().copied().chain(["sh", "-c", remove]).collect();
+        let mut command = std::process::Command::new(words[0]);
+        command.args(&words[1..]).arg(lab.root()).stderr(std::process::Stdio::null());
+        drop(command.status());
+    }
 }
 
 /// Supervisors that do not end, with what lives beneath them.

@@ -2,8 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Lab, Running};
+
+/// How long a registry may live: as long as any test.
+const LIFE: Duration = Duration::from_secs(900);
 
 /// A running registry.
 pub(crate) struct Registry {
@@ -37,7 +41,7 @@ impl Registry {
             storage.display()
         );
         fs::write(&configuration, text).expect("the registry's configuration can be written");
-        let server = lab.program("docker-registry", ["serve"]).arg(&configuration).start();
+        let server = lab.program("docker-registry", ["serve"]).arg(&configuration).deadline(LIFE).start();
         server.error_line("listening on 127.0.0.1:");
         let (_, rest) = server
             .error_text()
