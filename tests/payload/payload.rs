@@ -15,15 +15,19 @@
 //! tree PATH [LEFT-OUT…]  every file below: type, mode, owner, size, time, links, content, attributes
 //! peak PROGRAM WORD…     runs it; the greatest resident memory of it and its descendants, in MiB, is the last line
 //! read PATH              the file's bytes                   write PATH TEXT     the text and a newline
+//! list PATH              the names in a folder, sorted     spy STOP            what it sees of others, until STOP exists
+//! call [KIND:]NAME,ARG…  system calls, `ok` or errno each; KIND is i386, i386-socket or x32
 //! ```
 //! What waits prints `ready` first, so that a test can wait for the line instead of for a time.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this program's work")]
 #![expect(clippy::exit, reason = "its exit code is what the tests look at")]
 #![expect(clippy::disallowed_methods, reason = "it must not lean on the code under test")]
 
+mod call;
 mod network;
 mod report;
 mod signals;
+mod spy;
 mod supervise;
 mod tree;
 
@@ -72,11 +76,24 @@ fn play(words: &[&str]) -> Outcome {
         ["tree", path, left_out @ ..] => tree::print(path, left_out)?,
         ["read", path] => std::io::stdout().write_all(&std::fs::read(path)?)?,
         ["write", path, text] => std::fs::write(path, format!("{text}\n"))?,
+        ["list", path] => list(path)?,
+        ["call", calls @ ..] => call::each(calls)?,
+        ["spy", stop] => spy::watch(stop)?,
         ["supervise", socket, program, arguments @ ..] => supervise::run(socket, program, arguments)?,
         _ => return Err("no such part".into()),
     }
     std::io::stdout().flush()?;
     Ok(0)
+}
+
+/// Prints the names in a folder, sorted.
+fn list(path: &str) -> std::io::Result<()> {
+    let mut names = std::fs::read_dir(path)?
+        .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+        .collect::<Result<Vec<_>, _>>()?;
+    names.sort_unstable();
+    names.iter().for_each(|name| println!("{name}"));
+    Ok(())
 }
 
 /// Tells the reader of standard output that what follows is being waited for.

@@ -1,0 +1,119 @@
+//! System calls by number, as a hostile program makes them: past every library, and by the 32-bit and x32 doors too.
+#![expect(unsafe_code, reason = "a raw system call has no safe wrapper, and a wrapper would hide what is being tested")]
+
+use std::io;
+
+/// Calls that tests name. Others are given by number.
+const NAMES: [(&str, i64); 22] = [
+    ("add_key", libc::SYS_add_key),
+    ("bpf", libc::SYS_bpf),
+    ("chroot", libc::SYS_chroot),
+    ("clone", libc::SYS_clone),
+    ("clone3", libc::SYS_clone3),
+    ("fsopen", libc::SYS_fsopen),
+    ("getpid", libc::SYS_getpid),
+    ("io_uring_setup", libc::SYS_io_uring_setup),
+    ("ioctl", libc::SYS_ioctl),
+    ("keyctl", libc::SYS_keyctl),
+    ("mount", libc::SYS_mount),
+    ("open_tree", libc::SYS_open_tree),
+    ("perf_event_open", libc::SYS_perf_event_open),
+    ("personality", libc::SYS_personality),
+    ("pivot_root", libc::SYS_pivot_root),
+    ("ptrace", libc::SYS_ptrace),
+    ("request_key", libc::SYS_request_key),
+    ("setns", libc::SYS_setns),
+    ("socket", libc::SYS_socket),
+    ("unshare", libc::SYS_unshare),
+    ("userfaultfd", libc::SYS_userfaultfd),
+    ("vmsplice", libc::SYS_vmsplice),
+];
+
+/// Makes each of `calls`, written `NAME,ARGUMENT…`, and says how it ended: `ok` or the errno's name.
+///
+/// A call that would make a child must be one that is refused.
+pub(crate) fn each(calls: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
+    for call in calls {
+        let (kind, call) = call.split_once(':').unwrap_or(("native", call));
+        let mut words = call.split(',');
+        let name = words.next().unwrap_or_default();
+        let number = match NAMES.iter().find(|(known, _)| *known == name) {
+            Some((_, number)) => *number,
+            None => name.parse()?,
+        };
+        let mut arguments = [0_i64; 3];
+        for (place, word) in arguments.iter_mut().zip(words) {
+            *place = match word.strip_prefix("0x") {
+                Some(digits) => i64::from_str_radix(digits, 16)?,
+                None => word.parse()?,
+            };
+        }
+        let result = match kind {
+            "native" => native(number, arguments),
+            "x32" => native(number | 0x4000_0000, arguments),
+            "i386" => compat::call(number, arguments)?,
+            "i386-socket" => compat::socket(arguments)?,
+            _ => return Err("no such kind of calls".into()),
+        };
+        match result {
+            Ok(()) => println!("{name} ok"),
+            Err(error) => {
+                println!("{name} {:?}", nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or_default()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn native(number: i64, [a, b, c]: [i64; 3]) -> io::Result<()> {
+    // SAFETY: pointers among the arguments are null or wild on purpose; the kernel answers EFAULT, or refuses before it
+    // looks. No call that a test names changes this process' memory.
+    let result = unsafe { libc::syscall(number, a, b, c, 0_i64, 0_i64, 0_i64) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Calls of the 32-bit architecture, from this 64-bit program.
+#[cfg(target_arch = "x86_64")]
+mod compat {
+    use std::arch::asm;
+    use std::io;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    type Outcome = Result<io::Result<()>, Box<dyn std::error::Error>>;
+
+    /// For `socketcall`, whose arguments lie in memory below 4 GiB: this program is linked to fixed low addresses.
+    static ARGUMENTS: [AtomicU32; 3] = [const { AtomicU32::new(0) }; 3];
+
+    pub(super) fn call(number: i64, arguments: [i64; 3]) -> Outcome {
+        let [a, b, c] = arguments;
+        let result: i64;
+        // SAFETY: as in `native`; the kernel cuts every register to 32 bits. rbx belongs to the compiler, so it is exchanged.
+        unsafe {
+            asm!("xchg rbx, {a}", "int 0x80", "xchg rbx, {a}", a = inout(reg) a => _, inlateout("rax") number => result,
+                in("rcx") b, in("rdx") c, in("rsi") 0_i64, in("rdi") 0_i64,
+                lateout("r8") _, lateout("r9") _, lateout("r10") _, lateout("r11") _);
+        }
+        let result = u32::try_from(result & 0xffff_ffff)?.cast_signed();
+        Ok(if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(()) })
+    }
+
+    /// `socketcall(SYS_SOCKET, …)`, as 32-bit libraries make a socket.
+    pub(super) fn socket(arguments: [i64; 3]) -> Outcome {
+        for (place, argument) in ARGUMENTS.iter().zip(arguments) {
+            place.store(u32::try_from(argument)?, Ordering::Relaxed);
+        }
+        let address = i64::try_from(ARGUMENTS.as_ptr().addr())?;
+        call(102, [1, address, 0])
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod compat {
+    pub(super) fn call(_: i64, _: [i64; 3]) -> Result<std::io::Result<()>, Box<dyn std::error::Error>> {
+        Err("only x86_64 can make 32-bit calls from a 64-bit program".into())
+    }
+
+    pub(super) fn socket(arguments: [i64; 3]) -> Result<std::io::Result<()>, Box<dyn std::error::Error>> {
+        call(0, arguments)
+    }
+}
