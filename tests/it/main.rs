@@ -7,8 +7,10 @@ mod support;
 
 mod apps;
 mod cgroups;
+mod confinement;
 mod documents;
 mod harness;
+mod hostile_config;
 mod images_real;
 mod kill_storm;
 mod layers;

@@ -29,7 +29,7 @@ pub(crate) mod wait;
 
 pub(crate) use chance::Chance;
 pub(crate) use command::Running;
-pub(crate) use image::{Compression, Image};
+pub(crate) use image::{Compression, Image, Layer};
 pub(crate) use lab::Lab;
 pub(crate) use output::{Exit, Output};
 pub(crate) use registry::Registry;

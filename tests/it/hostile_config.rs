@@ -1,0 +1,194 @@
+//! Images whose configuration and files lie: the cases I9–I13 of safety.md, each test named by its number.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Image, Lab, Layer, Output};
+
+const RUN: [&str; 4] = ["run", "--rm", "--network", "none"];
+
+/// Loads an image under the name `hostile`, in the place of the one before.
+fn load(lab: &Lab, image: &Image) {
+    let archive = lab.work("hostile.tar");
+    fs::write(&archive, image.oci_archive("hostile:latest")).expect("an archive can be written");
+    lab.rc(["load", "-q", "-i"]).arg(&archive).run().succeeds();
+}
+
+fn report(lab: &Lab, options: &[&str]) -> Value {
+    lab.rc(RUN).args(options).args(["hostile", "/payload", "report"]).run().json()
+}
+
+/// Claims that rc refused at once, in one line that holds `part`.
+#[track_caller]
+fn refused(output: Output, part: &str) {
+    let output = output.exits(125).within(Duration::from_secs(5));
+    let first = output.stderr().lines().next().unwrap_or_default().to_owned();
+    assert!(first.contains(part) && !first.contains('\u{1b}'), "{output}expected one line with `{part}`");
+    assert_eq!(output.stdout(), "");
+}
+
+#[test]
+fn i9_labels_and_annotations_of_an_image_control_nothing() {
+    let lab = Lab::new();
+    let facts = |report: &Value| {
+        let mounts: Vec<Value> = report["mounts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|mount| json!([mount["path"], mount["options"], mount["type"]]))
+            .collect();
+        json!([
+            report["caps"],
+            report["seccomp"],
+            report["no_new_privs"],
+            report["uid_map"],
+            report["env"]["PATH"],
+            mounts
+        ])
+    };
+    load(&lab, &Image::payload());
+    let plain = facts(&report(&lab, &[]));
+    let labels: Value = [
+        "io.podman.annotations.privileged",
+        "io.podman.annotations.seccomp",
+        "io.podman.annotations.userns",
+        "io.podman.annotations.init",
+        "io.podman.annotations.checkpoint",
+        "io.container.manager",
+        "run.oci.keep_original_groups",
+        "run.oci.handler",
+        "run.oci.systemd.force_cgroup_v1",
+        "run.oci.hooks.stdout",
+        "containerd.io/restart.status",
+        "nerdctl/network-namespace",
+        "nerdctl/mounts",
+        "rc.privileged",
+        "rc/privileged",
+        "org.systemd.property.DeviceAllow",
+        "security.selinux",
+    ]
+    .map(|name| (name, json!("TRUE")))
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect::<serde_json::Map<_, _>>()
+    .into();
+    load(&lab, &Image::payload().config(json!({ "Labels": labels })));
+    assert_eq!(facts(&report(&lab, &[])), plain);
+}
+
+#[test]
+fn i10_variables_without_a_value_take_none_from_the_host() {
+    let lab = Lab::new();
+    load(&lab, &Image::payload().config(json!({ "Env": ["SECRET", "SEC*", "GOOD=1"] })));
+    let run = lab.rc(RUN).args(["hostile", "/payload", "report"]).env("SECRET", "hunter2").env("SECOND", "hunter2");
+    let output = run.run();
+    assert!(!output.stdout().contains("hunter2"), "{output}");
+    if output.stdout().is_empty() {
+        refused(output, "SEC");
+    }
+    // What cannot be passed on is left out.
+    load(&lab, &Image::payload().config(json!({ "Env": ["A=b\0c", "GOOD=1"] })));
+    let env = report(&lab, &[])["env"].clone();
+    assert_eq!((&env["A"], &env["GOOD"]), (&Value::Null, &json!("1")));
+}
+
+#[test]
+fn i10_a_number_is_that_user_and_never_a_name() {
+    let lab = Lab::new();
+    let passwd = b"root:x:0:0:root:/root:/payload\n1000:x:0:0::/evil:/payload\n1:x:0:0::/evil:/payload\n";
+    let layer = || Layer::new().folder("etc", 0o755).file("etc/passwd", 0o644, passwd).bytes();
+    for user in ["4294967296", "4294967295", "-1", "0:-1", "99999999999999999999"] {
+        load(&lab, &Image::payload().layer(layer()).config(json!({ "User": user })));
+        refused(lab.rc(RUN).args(["hostile", "/payload", "exit", "0"]).run(), user);
+        refused(lab.rc(RUN).args([&format!("--user={user}"), "hostile", "/payload", "exit", "0"]).run(), user);
+    }
+    only!(Full | Root);
+    load(&lab, &Image::payload().layer(layer()).config(json!({ "User": "1000" })));
+    let found = report(&lab, &[]);
+    assert_eq!((&found["uids"][0], &found["env"]["HOME"]), (&json!(1000), &json!("/")));
+    lab.rc(["run", "-d", "--network", "none", "--name", "box", "hostile", "/payload", "sleep"]).run().succeeds();
+    let exec = lab.rc(["exec", "-u", "1", "box", "/payload", "report"]).run().json();
+    assert_eq!(exec["uids"], json!([1, 1, 1, 1]));
+    assert_eq!(exec["caps"]["eff"], "0000000000000000");
+    lab.remove_containers();
+}
+
+#[test]
+fn i11_files_in_etc_that_are_none_block_nobody() {
+    let lab = Lab::new();
+    let fifo = |layer: Layer, path| layer.entry(path, 0o644, tar::EntryType::Fifo, None, &[]);
+    let outside = |layer: Layer, path| layer.symlink(path, "../../../../../../etc/passwd");
+    for make in [&fifo as &dyn Fn(Layer, &'static str) -> Layer, &outside] {
+        for path in ["etc/passwd", "etc/group"] {
+            let layer = make(Layer::new().whiteout(path), path);
+            load(&lab, &Image::payload().layer(layer.bytes()));
+            let run = |user: &str| {
+                lab.rc(RUN)
+                    .args(["--user", user, "hostile", "/payload", "echo", "in"])
+                    .run()
+                    .within(Duration::from_secs(5))
+            };
+            run("0:0").prints("in\n");
+            if path == "etc/passwd" {
+                refused(run("user"), "etc/passwd");
+            } else {
+                refused(run("0:extra"), "etc/group");
+            }
+        }
+    }
+    for path in ["etc/hosts", "etc/hostname", "etc/resolv.conf"] {
+        load(&lab, &Image::payload().layer(fifo(Layer::new(), path).bytes()));
+        let output = lab.rc(RUN).args(["hostile", "/payload", "echo", "in"]).run().within(Duration::from_secs(5));
+        if output.stdout().is_empty() { refused(output, path) } else { output.prints("in\n") }
+    }
+}
+
+#[test]
+fn i12_the_working_folder_is_inside_the_root() {
+    let lab = Lab::new();
+    let canary = lab.work("canary");
+    fs::create_dir(&canary).expect("a folder can be made");
+    let target = canary.join("made").to_str().expect("the lab's paths are text").to_owned();
+    let layer = || Layer::new().symlink("link", &target).symlink("up", "../../../..").bytes();
+    for (folder, expected) in [("/../../work", Some("/work")), ("/up", Some("/")), ("/new/folder", Some("/new/folder"))]
+    {
+        load(&lab, &Image::payload().layer(layer()).config(json!({ "WorkingDir": folder })));
+        assert_eq!(report(&lab, &[])["cwd"].as_str(), expected, "{folder}");
+    }
+    // What exists on the host only: made below the root, or refused.
+    for folder in ["/link", "/link/deeper", "/proc/self/fd/7", "/proc/self/fd/7/.."] {
+        load(&lab, &Image::payload().layer(layer()).config(json!({ "WorkingDir": folder })));
+        let output = lab.rc(RUN).args(["hostile", "/payload", "report"]).run();
+        if output.stdout().is_empty() {
+            refused(output, folder);
+        } else {
+            assert!(output.json()["cwd"].as_str().unwrap().starts_with('/'), "{folder}");
+        }
+        assert_eq!(fs::read_dir(&canary).unwrap().count(), 0, "{folder}");
+    }
+}
+
+#[test]
+fn i13_volumes_hide_nothing_that_confines() {
+    let lab = Lab::new();
+    for path in ["/", "/proc", "/sys", "/dev", "/..", "//proc/"] {
+        load(&lab, &Image::payload().config(json!({ "Volumes": { path: {} } })));
+        refused(lab.rc(RUN).args(["hostile", "/payload", "exit", "0"]).run(), path.trim_end_matches('/'));
+    }
+    let canary = lab.work("canary");
+    fs::create_dir(&canary).expect("a folder can be made");
+    let target = canary.join("made").to_str().expect("the lab's paths are text").to_owned();
+    for path in ["/../../inside", "/link"] {
+        let image = Image::payload().layer(Layer::new().symlink("link", &target).bytes());
+        load(&lab, &image.config(json!({ "Volumes": { path: {} } })));
+        let output = lab.rc(RUN).args(["hostile", "/payload", "echo", "in"]).run();
+        if output.stdout().is_empty() {
+            refused(output, path)
+        } else {
+            output.prints("in\n")
+        }
+        assert_eq!(fs::read_dir(&canary).unwrap().count(), 0, "{path}");
+    }
+}
