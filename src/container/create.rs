@@ -278,7 +278,9 @@ impl Keeper for Keeping {
     }
 
     fn remove(&self, home: &UserNamespace) {
-        remove::discard_volumes(self.store(), self.config());
+        if remove::discard_volumes(self.store(), self.config()) {
+            drop(remove::sweep_inside(self.store(), home));
+        }
         drop(remove::empty_trash_inside(self.store(), &self.config().id, home));
     }
 }

@@ -45,27 +45,23 @@ pub fn remove(store: &Store, container: &Container, removal: &Removal, runtime: 
     let Some(lock) = take_lock(&container.folder, &container.config.name)? else { return Ok(()) };
     unlink(store, &container.config)?;
     drop(lock);
-    let own = own_volumes(&container.config, removal.volumes || container.config.auto_remove);
-    for volume in &own {
-        drop(store.remove_volume(volume));
+    let volumes = removal.volumes || container.config.auto_remove;
+    if volumes && discard_volumes(store, &container.config) {
+        sweep_store(store, runtime)?;
     }
     empty_trash(store, &container.config.id, runtime)
 }
 
-/// The anonymous volumes that go with the container.
-fn own_volumes(config: &ContainerConfig, wanted: bool) -> Vec<Name> {
-    let own = config.mounts.iter().filter_map(|mount| match &mount.kind {
-        MountKind::Volume { name, anonymous: true } if wanted => Some(name.clone()),
-        _ => None,
-    });
-    own.collect()
-}
-
-/// Removes the anonymous volumes of a container that removes itself; what cannot be removed is left to `volume prune`.
-pub(super) fn discard_volumes(store: &Store, config: &ContainerConfig) {
-    for volume in own_volumes(config, true) {
-        drop(store.remove_volume(&volume));
+/// Moves the anonymous volumes of a container to the trash; what cannot be removed is left to `volume prune`. Tells whether
+/// there is anything to sweep now.
+pub(super) fn discard_volumes(store: &Store, config: &ContainerConfig) -> bool {
+    let mut any = false;
+    for mount in &config.mounts {
+        if let MountKind::Volume { name, anonymous: true } = &mount.kind {
+            any |= store.remove_volume(name).unwrap_or(false);
+        }
     }
+    any
 }
 
 /// Takes the lock of a container whose monitor has ended or is about to; `None` if the container has gone.
@@ -187,8 +183,12 @@ pub fn sweep_store(store: &Store, runtime: &Path) -> Result<(), Error> {
     if store.sweep()? == 0 {
         return Ok(());
     }
-    let home = UserNamespace::open(&IdMap::detect()?, runtime)?;
-    let swept = userns::inside(&home, "rc: sweep", || store.sweep().map_err(|error| error.to_string()))?;
+    sweep_inside(store, &UserNamespace::open(&IdMap::detect()?, runtime)?)
+}
+
+/// [`sweep_store`] for who holds the user's namespace.
+pub(super) fn sweep_inside(store: &Store, home: &UserNamespace) -> Result<(), Error> {
+    let swept = userns::inside(home, "rc: sweep", || store.sweep().map_err(|error| error.to_string()))?;
     swept.map(drop).map_err(Error::Inside)
 }
 

@@ -19,9 +19,11 @@ pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Listens on a new socket file named `name` in the folder `dir`. The path is built on the descriptor, because a socket's
-/// path holds 107 bytes at most and the runtime folder may be long or gone.
+/// path holds 107 bytes at most and the runtime folder may be long or gone. The file is 0600 from birth, whatever the umask:
+/// the kernel gives it the mode of the socket itself (unix(7) is silent on it; net/unix/af_unix.c, `unix_bind_bsd`).
 pub fn listen_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    rustix::fs::fchmod(&socket, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)?;
     bind(&socket, &address(dir, name)?)?;
     listen(&socket, 64)?;
     Ok(socket)
