@@ -3,43 +3,43 @@
 //! The rooms of the house, top to bottom; imports point down this list, never up and never to a sibling (the table in
 //! ARCHITECTURE.md is checked by `tests/it/layers.rs`).
 
-/// The command line: global flags and the table of commands.
+// The command line: global flags and the table of commands.
 pub mod cli;
-/// One file per command: what was typed, and what is done with it.
+// One file per command: what was typed, and what is done with it.
 pub mod cmd;
-/// The edge: every error becomes one sentence, hints and an exit code here.
+// The edge: every error becomes one sentence, hints and an exit code here.
 pub mod error;
-/// Everything that is shown: tables, `--format`, progress, escaping. The only module that prints.
+// Everything that is shown: tables, `--format`, progress, escaping. The only module that prints.
 pub mod ui;
 
-/// Life cycle and state on disk: create, start, stop, remove, wait, exec, names, liveness.
+// Life cycle and state on disk: create, start, stop, remove, wait, exec, names, liveness.
 pub mod container;
-/// Images: names, pull, load, save, import; joins `registry` and `storage`.
+// Images: names, pull, load, save, import; joins `registry` and `storage`.
 pub mod image;
-/// One process per container: pty, log, control socket, exit code, clean-up.
+// One process per container: pty, log, control socket, exit code, clean-up.
 pub mod monitor;
 
-/// Where the user's folders are (XDG), once.
+// Where the user's folders are (XDG), once.
 pub mod dirs;
-/// Pure: request + image configuration + settings + host facts → container configuration → runtime spec.
+// Pure: request + image configuration + settings + host facts → container configuration → runtime spec.
 pub mod plan;
-/// `rc.toml` and the environment, each value with its origin.
+// `rc.toml` and the environment, each value with its origin.
 pub mod settings;
 
-/// Network drivers, published ports, `hosts` and `resolv.conf`.
+// Network drivers, published ports, `hosts` and `resolv.conf`.
 pub mod net;
-/// Registry transport and authentication: the only asynchronous code.
+// Registry transport and authentication: the only asynchronous code.
 pub mod registry;
-/// What the kernel does with a runtime spec: namespaces, root file system, capabilities, seccomp, cgroups.
+// What the kernel does with a runtime spec: namespaces, root file system, capabilities, seccomp, cgroups.
 pub mod runtime;
-/// OCI image layout, blobs, unpacked layers, volumes, garbage.
+// OCI image layout, blobs, unpacked layers, volumes, garbage.
 pub mod storage;
 
-/// Subordinate ids, and making, finding and entering the user's namespace.
+// Subordinate ids, and making, finding and entering the user's namespace.
 pub mod userns;
 
-/// System calls with types: the only unsafe code.
+// System calls with types: the only unsafe code.
 pub mod sys;
 
-/// Ids, digests, references, ports: parsed once at the edge, valid ever after.
+// Ids, digests, references, ports: parsed once at the edge, valid ever after.
 pub mod types;

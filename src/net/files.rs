@@ -128,7 +128,7 @@ pub struct ResolvConf<'a> {
     pub kind: Kind,
     /// The text of the host's `/etc/resolv.conf`.
     pub host_file: &'a str,
-    /// The real servers behind a stub on the host's loopback, from [`upstream`]; empty if there is none.
+    /// The real servers behind a stub on the host's loopback, from [`HostFiles::upstream`]; empty if there is none.
     pub upstream_file: &'a str,
     /// `--dns`, `--dns-search`, `--dns-option`, each instead of the host's; empty: the host's. A search list of `.` is none.
     pub asked: &'a Resolver,
