@@ -63,21 +63,31 @@ pub fn stop(container: &Container, signal: Option<Signal>, timeout: Option<u32>)
         _ if !container.is_running() => return Ok(None),
         _ => {}
     }
-    let socket = match connect(container) {
-        Ok(socket) => socket,
-        // Its monitor is at its end.
-        Err(_) if container.folder.holder().ok().flatten().is_none() => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    match stop_running(container, signal, timeout) {
+        // The monitor was killed, or has ended, while we spoke to it: what is left is looked at anew.
+        Err(Error::MonitorDied | Error::Step { .. }) => {
+            // Not there any more: it has removed itself.
+            let Ok(now) = Container::read(container.folder.clone()) else { return Ok(None) };
+            match now.status {
+                Status::Orphaned => {
+                    remove::kill_orphan(&now)?;
+                    Ok(Some(137))
+                }
+                _ if now.is_running() => Err(refuse(&now, "stop")),
+                _ => Ok(now.state.exit.map(|exit| exit.code)),
+            }
+        }
+        other => other,
+    }
+}
+
+fn stop_running(container: &Container, signal: Option<Signal>, timeout: Option<u32>) -> Result<Option<i32>, Error> {
+    let socket = connect(container)?;
     ask(&socket, &Request::Stop { signal, timeout }, &[])?;
     ask(&socket, &Request::Wait, &[])?;
     loop {
-        match answer(&socket) {
-            Ok((Event::Exited { code }, _)) => return Ok(Some(code)),
-            Ok(_) => {}
-            // It ended before it could read.
-            Err(Error::MonitorDied) => return Ok(None),
-            Err(error) => return Err(error),
+        if let (Event::Exited { code }, _) = answer(&socket)? {
+            return Ok(Some(code));
         }
     }
 }

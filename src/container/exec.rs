@@ -51,7 +51,14 @@ pub fn exec(container: &Container, exec: Exec) -> Result<Outcome, Error> {
     if exec.detach {
         return started(&socket).map(|()| Outcome::Detached);
     }
-    pump::run(Pump { socket, input: ends.input, outputs: ends.outputs, terminal: None, proxy_signals: false })
+    pump::run(Pump {
+        socket,
+        input: ends.input,
+        outputs: ends.outputs,
+        terminal: None,
+        signals: pump::take_signals(false)?,
+        proxy_signals: false,
+    })
 }
 
 fn send(socket: &OwnedFd, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
@@ -91,7 +98,7 @@ fn follow_terminal(socket: OwnedFd, interactive: bool, detach: bool, keys: &Deta
     let input = if interactive { Some(copy(&master)?) } else { None };
     let outputs = vec![Output { source: copy(&master)?, sink: 1 }];
     let terminal = Some(Terminal { master: Some(master), detach: Detach::new(keys) });
-    pump::run(Pump { socket, input, outputs, terminal, proxy_signals: false })
+    pump::run(Pump { socket, input, outputs, terminal, signals: pump::take_signals(false)?, proxy_signals: false })
 }
 
 /// Our ends of the pipes that stand in for a terminal of ours.

@@ -30,8 +30,17 @@ pub(super) struct Pump {
     pub outputs: Vec<Output>,
     /// The program has a terminal, so ours is raw; with the keys that detach.
     pub terminal: Option<Terminal>,
-    /// Signals to this command are passed on.
+    /// Signals to this command, which were taken in before the program could run: one that comes early must not end us.
+    pub signals: Signals,
+    /// They are passed on.
     pub proxy_signals: bool,
+}
+
+/// Takes in the signals that [`run`] acts on. Without a proxy those that end a process end this one, as they would without
+/// us.
+pub(super) fn take_signals(proxy: bool) -> Result<Signals, Error> {
+    let wanted = if proxy { passed_on() } else { vec![Number::SIGWINCH] };
+    Signals::only(&wanted).map_err(Error::step("block signals"))
 }
 
 /// One of the program's outputs.
@@ -140,9 +149,6 @@ enum Token {
 ///
 /// Fails with what the monitor said if the program could not be started, and with `MonitorDied` if it was killed.
 pub(super) fn run(mut pump: Pump) -> Result<Outcome, Error> {
-    // Without a proxy the signals that end a process end this one, as they would without us.
-    let wanted = if pump.proxy_signals { passed_on() } else { vec![Number::SIGWINCH] };
-    let mut signals = Signals::only(&wanted).map_err(Error::step("block signals"))?;
     let _raw = pump.terminal.as_ref().and_then(|_| Raw::begin());
     pump.pass_size_on();
     let mut code = None;
@@ -152,14 +158,14 @@ pub(super) fn run(mut pump: Pump) -> Result<Outcome, Error> {
         {
             return Ok(Outcome::Exited(code));
         }
-        for token in pump.wait(&signals, code.is_some())? {
+        for token in pump.wait(code.is_some())? {
             let outcome = match token {
                 Token::Socket => {
                     code = pump.hear(code)?;
                     None
                 }
                 Token::Signals => {
-                    pump.pass_signals_on(&mut signals);
+                    pump.pass_signals_on();
                     None
                 }
                 Token::Input => pump.feed(),
@@ -188,8 +194,8 @@ fn passed_on() -> Vec<Number> {
 }
 
 impl Pump {
-    fn wait(&self, signals: &Signals, has_ended: bool) -> Result<Vec<Token>, Error> {
-        let mut watched = vec![(signals.as_fd(), PollFlags::IN, Token::Signals)];
+    fn wait(&self, has_ended: bool) -> Result<Vec<Token>, Error> {
+        let mut watched = vec![(self.signals.as_fd(), PollFlags::IN, Token::Signals)];
         if !has_ended {
             watched.push((self.socket.as_fd(), PollFlags::IN, Token::Socket));
         }
@@ -247,8 +253,8 @@ impl Pump {
         self.outputs.clear();
     }
 
-    fn pass_signals_on(&mut self, signals: &mut Signals) {
-        while let Ok(Some(arrived)) = signals.take() {
+    fn pass_signals_on(&mut self) {
+        while let Ok(Some(arrived)) = self.signals.take() {
             if arrived.number == libc::SIGWINCH {
                 self.pass_size_on();
             } else if self.proxy_signals

@@ -123,11 +123,18 @@ pub fn start(
     };
     let keys = start.config.detach_keys.parse::<DetachKeys>().unwrap_or_default();
     let tty = start.config.tty;
+    let signals = match attach {
+        Attach::Yes { proxy_signals, .. } => Some(pump::take_signals(*proxy_signals)?),
+        Attach::No => None,
+    };
     let (ours, theirs) = socket::pair().map_err(Error::step("make a socket pair"))?;
     // The monitor is our child, but nobody waits for it: it outlives us, or has told us everything when it ends.
     let starter = ends.starter;
     fork(&CloneOptions::default(), || {
         drop(process::close(ours.as_fd()));
+        if let Some(signals) = &signals {
+            drop(process::close(signals.as_fd()));
+        }
         for fd in ends.input.iter().chain(ends.outputs.iter().map(|output| &output.source)) {
             drop(process::close(fd.as_fd()));
         }
@@ -143,12 +150,13 @@ pub fn start(
         lock.release();
     }
     started?;
-    let Attach::Yes { proxy_signals, .. } = attach else { return Ok(Outcome::Detached) };
+    let (Attach::Yes { proxy_signals, .. }, Some(signals)) = (attach, signals) else { return Ok(Outcome::Detached) };
     pump::run(Pump {
         socket: ours,
         input: ends.input,
         outputs: ends.outputs,
         terminal: tty.then(|| Terminal { master: None, detach: Detach::new(&keys) }),
+        signals,
         proxy_signals: *proxy_signals,
     })
 }
@@ -284,7 +292,8 @@ pub fn attach(container: &Container, stdin: bool, proxy_signals: bool, keys: &De
     drop(borrowed);
     drop(descriptors);
     let terminal = tty.then(|| Terminal { master: None, detach: Detach::new(keys) });
-    pump::run(Pump { socket, input, outputs, terminal, proxy_signals })
+    let signals = pump::take_signals(proxy_signals)?;
+    pump::run(Pump { socket, input, outputs, terminal, signals, proxy_signals })
 }
 
 /// The files that are bound into a container: `/etc/hosts`, `/etc/resolv.conf`, `/etc/hostname`.

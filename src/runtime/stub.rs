@@ -28,7 +28,7 @@ const MARK: &CStr = c"\nrc-stub";
 /// Why no executable descriptor of the stub could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The kernel refuses executable memory files (`vm.memfd_noexec=2`): use [`file`].
+    /// The kernel refuses executable memory files (`vm.memfd_noexec=2`): use [`file()`].
     #[error("memory files may not be executed here (vm.memfd_noexec is 2)")]
     Forbidden,
     /// A step failed.
@@ -75,7 +75,7 @@ pub enum Role {
 
 /// Makes a sealed memory file of the stub, close-on-exec, in about 10 µs.
 ///
-/// Fails with `Forbidden` where the kernel lets no memory file be executed; [`file`] serves then.
+/// Fails with `Forbidden` where the kernel lets no memory file be executed; [`file()`] serves then.
 /// Source: `memfd_create(2)`; kernel `userspace-api/mfd_noexec.rst`.
 pub fn memfd() -> Result<OwnedFd, Error> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;

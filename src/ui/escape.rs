@@ -12,7 +12,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     with(text, is_hostile)
 }
 
-/// Like [`line`], but newline and tab stay: for the result of a `--format` template.
+/// Like [`line()`], but newline and tab stay: for the result of a `--format` template.
 pub fn text(text: &str) -> Cow<'_, str> {
     with(text, |c| is_hostile(c) && !matches!(c, '\n' | '\t'))
 }

@@ -198,9 +198,11 @@ fn host_containers_internal_is_the_outward_address(driver: &str) {
     let address = listener.local_addr().expect("a socket has an address").to_string();
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept()?;
+        // Behind Debian 12's pasta a server that speaks first is not heard (see net/pasta.rs).
+        stream.read_exact(&mut [0; 5])?;
         stream.write_all(b"the host")
     });
-    assert_eq!(inside(&lab, driver, ["ask", "tcp", &address, ""]), "the host");
+    assert_eq!(inside(&lab, driver, ["ask", "tcp", &address, "hello"]), "the host");
     server.join().expect("the server ends").expect("the server answers");
 }
 

@@ -54,7 +54,7 @@ pub struct ContainerArgs {
     /// Read in a line delimited file of labels
     #[arg(long, value_name = "FILE")]
     label_file: Vec<PathBuf>,
-    /// Memory limit (format: <number>[<unit>], where unit = b, k, m or g)
+    /// Memory limit (format: NUMBER[UNIT], where UNIT = b, k, m or g)
     #[arg(short, long, value_name = "SIZE")]
     memory: Option<String>,
     /// Assign a name to the container
@@ -87,7 +87,7 @@ pub struct ContainerArgs {
     /// Security options: no-new-privileges[=BOOL], seccomp=unconfined|default
     #[arg(long, value_name = "OPTION")]
     security_opt: Vec<String>,
-    /// Size of /dev/shm (format: <number>[<unit>], where unit = b, k, m or g)
+    /// Size of /dev/shm (format: NUMBER[UNIT], where UNIT = b, k, m or g)
     #[arg(long, value_name = "SIZE")]
     shm_size: Option<String>,
     /// Signal to stop a container. Default is SIGTERM

@@ -27,7 +27,7 @@ pub struct ProcessArgs {
     /// Allocate a pseudo-TTY
     #[arg(short, long)]
     pub tty: bool,
-    /// Username or UID (format: <name|uid>[:<group|gid>])
+    /// Username or UID (format: NAME|UID[:GROUP|GID])
     #[arg(short, long, value_name = "USER", allow_hyphen_values = true)]
     pub user: Option<String>,
     /// Working directory inside the container
