@@ -153,3 +153,94 @@ fn the_images_configuration_is_checked_as_well() {
     assert!(of(ImageDefaults { stop_signal: Some("SIGNONE".into()), ..image() }).is_err());
     assert!(of(ImageDefaults { command: vec![], ..image() }).is_err());
 }
+
+#[test]
+fn no_text_makes_a_parser_panic_or_slips_a_line_through() {
+    let nasty = [
+        "",
+        " ",
+        ":",
+        "::",
+        ":::",
+        "=",
+        "/",
+        "//",
+        "-",
+        "-1",
+        ",",
+        ";",
+        "[",
+        "]",
+        "[]:",
+        "[::",
+        "é",
+        "é:é",
+        "ü=ü",
+        "\0",
+        "a\0b",
+        "a\nb",
+        "\u{1b}[2J",
+        "\u{202e}x",
+        "99999999999999999999999999",
+        "-99999999999999999999",
+        "0x10",
+        "1e9",
+        "+1",
+        "..",
+        "../..",
+        "./",
+        "/a:/b:ro:rw",
+        "ctrl-é",
+        "%s%n",
+        "mode=é",
+        "/x:size=é",
+        "/x:size=%",
+        "/x:mode=",
+        "1.é",
+        "é/tcp",
+        "80/é",
+    ];
+    for text in nasty {
+        let one = || Some(text.to_owned());
+        let many = || vec![text.to_owned()];
+        let base = || Request { command: vec!["x".into()], ..Request::default() };
+        for request in [
+            Request { entrypoint: one(), ..base() },
+            Request { env: many(), ..base() },
+            Request { env_files: vec![TextFile { path: text.into(), text: text.into() }], ..base() },
+            Request { label_files: vec![TextFile { path: text.into(), text: text.into() }], ..base() },
+            Request { labels: many(), ..base() },
+            Request { user: one(), ..base() },
+            Request { groups: many(), ..base() },
+            Request { working_dir: one(), ..base() },
+            Request { hostname: one(), ..base() },
+            Request { add_hosts: many(), ..base() },
+            Request { dns: many(), dns_search: many(), ..base() },
+            Request { dns_search: many(), ..base() },
+            Request { dns_options: many(), ..base() },
+            Request { network: one(), ..base() },
+            Request { publish: many(), ..base() },
+            Request { volumes: many(), ..base() },
+            Request { tmpfs: many(), ..base() },
+            Request { shm_size: one(), ..base() },
+            Request { cap_add: many(), ..base() },
+            Request { security_opts: many(), ..base() },
+            Request { memory: one(), ..base() },
+            Request { cpus: one(), ..base() },
+            Request { ulimits: many(), ..base() },
+            Request { stop_signal: one(), ..base() },
+            Request { detach_keys: one(), ..base() },
+        ] {
+            match resolved(&request) {
+                Ok(config) => {
+                    let names = config.extra_hosts.iter().map(|(name, _)| name).chain([&config.hostname]);
+                    let words = names.chain(&config.dns_search).chain(&config.dns_options);
+                    for word in words {
+                        assert!(!word.contains(char::is_whitespace) && !word.contains(char::is_control), "{request:?}");
+                    }
+                }
+                Err(error) => assert!(!error.contains(char::is_control) && !error.contains('\u{202e}'), "{error:?}"),
+            }
+        }
+    }
+}
