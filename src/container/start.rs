@@ -144,7 +144,11 @@ pub fn start(
     let started = await_start(&ours);
     for Fresh { volume, lock, .. } in fresh {
         if started.is_ok() {
-            volume.mark_used()?;
+            match volume.mark_used() {
+                // The program has ended by now, and its own volume has gone with it.
+                Err(crate::storage::Error::Path(error)) if error.is_not_found() => {}
+                other => other?,
+            }
         }
         // The monitor has a copy of the descriptor.
         lock.release();

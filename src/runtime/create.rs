@@ -108,8 +108,9 @@ fn stage(
         drop(child.signal(libc::SIGKILL));
         return Err(Failure::reason(error.to_string()));
     }
-    rustix::io::write(&map, b"M").step("tell init that it is mapped")?;
-    tell(sync.as_fd(), &Progress::Process(child.pidfd)).step("pass init's descriptor on")
+    // First the descriptor, then the word to init: once it goes on, what it says on `sync` may overtake us.
+    tell(sync.as_fd(), &Progress::Process(child.pidfd)).step("pass init's descriptor on")?;
+    rustix::io::write(&map, b"M").step("tell init that it is mapped").map(drop)
 }
 
 /// With one id, the id that it is shown as: the number in `user`, else 0.
