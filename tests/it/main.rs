@@ -18,3 +18,4 @@ mod lifecycle;
 mod man;
 mod network;
 mod pull;
+mod run_options;
