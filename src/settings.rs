@@ -188,10 +188,6 @@ settings! {
     }
     /// Programs of the host that rc starts; empty is looked for in a fixed list of folders, never in PATH.
     helpers: Helpers {
-        /// newuidmap(1).
-        newuidmap: Program = Program(None);
-        /// newgidmap(1).
-        newgidmap: Program = Program(None);
         /// slirp4netns(1).
         slirp4netns: Program = Program(None);
         /// pasta(1).
