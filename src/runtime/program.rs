@@ -57,7 +57,7 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
         .flatten()
         .map(|argument| c_string("argument", argument))
         .collect::<Result<Vec<_>, _>>()?;
-    let executable = stub::memfd().map_err(|error| Failure::reason(error.to_string()))?;
+    let executable = stub::executable().map_err(|error| Failure::reason(error.to_string()))?;
 
     rustix::process::setsid().step("start a session")?;
     standard_descriptors(&program.terminal, &user)?;

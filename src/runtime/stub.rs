@@ -11,13 +11,15 @@
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use nix::fcntl::AtFlags;
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::{Errno, FdFlags};
+use rustix::mount::MountAttrFlags;
 
 use crate::sys::fs::plain;
+use crate::sys::mount::{self, Parameter};
 
 /// The stub itself; `build/stub.rs` makes it.
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stub"));
@@ -28,7 +30,7 @@ const MARK: &CStr = c"\nrc-stub";
 /// Why no executable descriptor of the stub could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The kernel refuses executable memory files (`vm.memfd_noexec=2`): use [`file()`].
+    /// The kernel refuses executable memory files (`vm.memfd_noexec=2`).
     #[error("memory files may not be executed here (vm.memfd_noexec is 2)")]
     Forbidden,
     /// A step failed.
@@ -73,11 +75,33 @@ pub enum Role {
     Init,
 }
 
+/// Makes an executable descriptor of the stub, close-on-exec: a sealed memory file, or where those may not be executed
+/// (`vm.memfd_noexec=2`) a file on a read-only tmpfs that has no name.
+///
+/// The second way asks for CAP_SYS_ADMIN in the user namespace that owns the mount namespace.
+pub fn executable() -> Result<OwnedFd, Error> {
+    match memfd() {
+        Err(Error::Forbidden) => on_tmpfs(),
+        other => other,
+    }
+}
+
+/// A file on a tmpfs that is mounted nowhere, and goes when the last descriptor and process let go of it.
+fn on_tmpfs() -> Result<OwnedFd, Error> {
+    let parameters = [Parameter::Value("size", "16k"), Parameter::Value("mode", "0755")];
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    let failed = |source| Error::Step { step: "make a file system for", source };
+    let root = mount::new_filesystem("tmpfs", &parameters, attributes).map_err(failed)?;
+    let file = file(root.as_fd())?;
+    mount::set_attributes(root.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false).map_err(failed)?;
+    Ok(file)
+}
+
 /// Makes a sealed memory file of the stub, close-on-exec, in about 10 µs.
 ///
-/// Fails with `Forbidden` where the kernel lets no memory file be executed; [`file()`] serves then.
+/// Fails with `Forbidden` where the kernel lets no memory file be executed.
 /// Source: `memfd_create(2)`; kernel `userspace-api/mfd_noexec.rst`.
-pub fn memfd() -> Result<OwnedFd, Error> {
+fn memfd() -> Result<OwnedFd, Error> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // MFD_EXEC is of Linux 6.3; before that every memory file is executable.
     let made = rustix::fs::memfd_create(c"rc-stub", flags | MemfdFlags::EXEC).or_else(|errno| match errno {
@@ -94,12 +118,9 @@ pub fn memfd() -> Result<OwnedFd, Error> {
     Ok(memfd)
 }
 
-/// Writes the stub as a file into `directory`, which is to be the root of an empty tmpfs that only this process sees, and
-/// opens it to be executed, close-on-exec.
-///
-/// The caller makes the mount read-only then (and detaches it, if it likes); until that is done the file could be written.
-/// If a step fails the file may be left there.
-pub fn file(directory: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
+/// Writes the stub as a file into `directory`, the root of an empty file system that only this process has, and opens it to
+/// be executed, close-on-exec.
+fn file(directory: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
     let name = c"stub";
     let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::XUSR | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH;

@@ -1,7 +1,6 @@
 //! The stub is run for real: a test starts this test program again, and [`child`] executes the stub there.
 
 use std::io::{BufRead as _, BufReader, IoSlice, Write as _};
-use std::os::fd::AsFd as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -20,7 +19,7 @@ const PARENT: &str = "RC_TEST_STUB_PARENT";
 fn child() {
     let text = |name| CString::new(std::env::var(name).unwrap_or_default()).unwrap();
     let arguments = [c"sh".to_owned(), c"-c".to_owned(), text(SCRIPT), c"first".to_owned(), c"second word".to_owned()];
-    let (memfd, report) = (memfd().unwrap(), io::stderr());
+    let (executable, report) = (executable().unwrap(), io::stderr());
     let stub = Stub {
         program: &text(PROGRAM),
         arguments: &arguments,
@@ -29,7 +28,7 @@ fn child() {
         dies_with_parent: std::env::var_os(PARENT).is_some(),
         role: if std::env::var(ROLE).unwrap() == "init" { Role::Init } else { Role::Program },
     };
-    panic!("{}", exec(memfd.as_fd(), &stub).unwrap_err());
+    panic!("{}", exec(executable.as_fd(), &stub).unwrap_err());
 }
 
 /// This program, told to run [`child`] alone, as pid 1 of a pid namespace if it is to be init.
@@ -143,6 +142,23 @@ fn without_the_mark_it_ends_with_127_in_silence() {
     {
         let (code, ..) = finish(Command::new(&path).arg0(name).args(arguments));
         assert_eq!(code, Some(127), "{name:?} {arguments:?}");
+    }
+}
+
+/// `vm.memfd_noexec` is of a pid namespace, which the test has to itself.
+#[test]
+fn where_memory_files_may_not_be_executed_a_read_only_file_is() {
+    let inner = command(Role::Program, "/bin/sh", "");
+    let mut outer = Command::new("unshare");
+    outer.args(["--user", "--map-root-user", "--mount", "--pid", "--fork", "--mount-proc", "/bin/sh", "-c"]);
+    outer.arg("echo 2 >/proc/sys/vm/memfd_noexec || exit 0; \"$@\"").arg("sh");
+    outer.arg(inner.get_program()).args(inner.get_args());
+    outer.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    // The kernel before 6.3 has no such switch, and the file to write to is not there.
+    outer.env(ROLE, "init").env(SCRIPT, "echo @@; readlink /proc/$PPID/exe; exit 6").stdout(Stdio::piped());
+    let (code, text, _) = finish(&mut outer);
+    if code != Some(0) {
+        assert_eq!((code, &*text), (Some(6), "/stub\n"));
     }
 }
 
