@@ -81,6 +81,9 @@ pub enum Error {
     /// The plan cannot be carried out.
     #[error(transparent)]
     Plan(#[from] crate::plan::Error),
+    /// The cgroup that a killed monitor left cannot be removed.
+    #[error(transparent)]
+    Cgroup(#[from] crate::runtime::cgroup::Error),
     /// The monitor said no.
     #[error("{message}")]
     Told {

@@ -19,6 +19,11 @@ pub use start::{Error, Keeper, Start, Starter, Stdio, now, run};
 
 use crate::runtime::{Failure, FailureKind};
 
+/// The name of a container's cgroup.
+pub fn group_name(id: &crate::types::ContainerId) -> String {
+    format!("rc-{id}")
+}
+
 /// A failed start, as commands are told of it.
 fn failed(failure: &Failure) -> protocol::Event {
     let code = match failure.kind {

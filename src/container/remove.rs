@@ -10,6 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use super::{Container, Error, control};
 use crate::monitor::{Folder, Status};
 use crate::plan::{ContainerConfig, MountKind};
+use crate::runtime::cgroup;
 use crate::storage::{Store, remove_tree};
 use crate::sys::fs;
 use crate::sys::lock::ProcessLock;
@@ -43,6 +44,7 @@ pub fn remove(store: &Store, container: &Container, removal: &Removal, runtime: 
         end(container, removal.timeout)?;
     }
     let Some(lock) = take_lock(&container.folder, &container.config.name)? else { return Ok(()) };
+    discard_group(container)?;
     unlink(store, &container.config)?;
     drop(lock);
     let volumes = removal.volumes || container.config.auto_remove;
@@ -107,6 +109,7 @@ pub(super) fn kill_orphan(container: &Container) -> Result<(), Error> {
         signal_pidfd(pidfd.as_fd(), libc::SIGKILL).map_err(Error::step("kill the container's program"))?;
         control::wait_until_readable(pidfd.as_fd())?;
     }
+    discard_group(container)?;
     let record = crate::monitor::ExitRecord {
         code: 137,
         at: crate::monitor::now(),
@@ -114,6 +117,15 @@ pub(super) fn kill_orphan(container: &Container) -> Result<(), Error> {
         error: "monitor killed".to_owned(),
     };
     Ok(container.folder.write_exit(&crate::monitor::Run(container.state.run), &record)?)
+}
+
+/// Ends what may live in the cgroup of a container whose monitor was killed, and removes the group. A monitor that was
+/// killed while it started the container has not recorded the group, nor the init that may be in it.
+fn discard_group(container: &Container) -> Result<(), Error> {
+    if container.state.run == 0 {
+        return Ok(());
+    }
+    Ok(cgroup::discard(container.state.cgroup.as_deref(), &crate::monitor::group_name(&container.config.id))?)
 }
 
 /// Takes name and folder of a container away: it is gone for everybody, and lies in `trash/`.
@@ -169,6 +181,7 @@ fn remove_below(trash: &Path, id: &ContainerId) -> std::io::Result<()> {
 /// Finishes the removal of a container whose monitor was killed: without asking, and without a user's namespace if it can.
 pub(super) fn sweep(store: &Store, container: &Container) -> Result<(), Error> {
     let Ok(Ok(lock)) = ProcessLock::acquire(container.folder.at("lock")) else { return Ok(()) };
+    discard_group(container)?;
     unlink(store, &container.config)?;
     drop(lock);
     discard_volumes(store, &container.config);

@@ -293,7 +293,7 @@ fn try_up(
     let config = &start.config;
     let limits = start.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
     let wanted = Wanted { resources: limits, default_pids: config.limits.default_pids };
-    let group = own.map(|own| own.make(&format!("rc-{}", config.id), &wanted)).transpose()?;
+    let group = own.map(|own| own.make(&super::group_name(&config.id), &wanted)).transpose()?;
     let made = (|| {
         let (stdio, ours) = standard_descriptors(start)?;
         let created = launch(start, home, group.as_ref(), &stdio, root)?;

@@ -21,6 +21,8 @@ mod locate;
 
 pub use group::Group;
 
+use std::time::Duration;
+
 use oci_spec::runtime::LinuxResources;
 
 use crate::sys::fs::PathError;
@@ -214,10 +216,11 @@ impl Own {
         match self.folder.make(name) {
             Err(error) if error.source.raw_os_error() == Some(libc::EEXIST) => {
                 let group = Group::new(self.folder.child(name)?, self.path_of(name));
-                if !group.processes()?.is_empty() {
-                    return Err(Error::InUse { group: group.path().to_owned() });
+                // Its processes may be dying.
+                match group.remove(LAST_PATIENCE) {
+                    Err(Error::Late { group, .. }) => return Err(Error::InUse { group }),
+                    other => other?,
                 }
-                group.remove(std::time::Duration::ZERO)?;
                 self.folder.make(name)?;
             }
             other => other?,
@@ -244,6 +247,29 @@ impl Own {
 
     fn path_of(&self, name: &str) -> String {
         format!("{}/{name}", self.path.trim_end_matches('/'))
+    }
+}
+
+/// How long the kernel may take to end processes that it has killed, and to let go of their group.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Kills and removes the group `name` that a killed monitor has left: the one that it had recorded, else the one that it would
+/// have made in this process' own group. Fine if there is none.
+///
+/// Fails if processes are in it still after two seconds.
+pub fn discard(recorded: Option<&str>, name: &str) -> Result<(), Error> {
+    let path = match recorded {
+        Some(path) => path.to_owned(),
+        None => match Own::find()? {
+            Some(own) => own.path_of(name),
+            None => return Ok(()),
+        },
+    };
+    let Some(group) = Group::open(&path)? else { return Ok(()) };
+    match group.kill() {
+        // Somebody else has removed it.
+        Err(_) if Group::open(&path)?.is_none() => Ok(()),
+        other => other.and_then(|()| group.remove(LAST_PATIENCE)),
     }
 }
 

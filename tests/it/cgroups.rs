@@ -189,6 +189,28 @@ fn a_group_that_systemd_has_not_marked_is_not_ours_however_writable() {
     group.run(&lab, script, "none").succeeds();
 }
 
+#[test]
+fn the_group_of_a_container_whose_monitor_was_killed_goes_with_it() {
+    only!(Root);
+    let Some(mount) = mount() else { skip!("cgroup v2 is not mounted") };
+    let lab = Lab::new();
+    lab.payload();
+    for end in [["rm", "-f"], ["stop", "-t1"]] {
+        let id = lab.rc(["run", "-d", "--network", "none", "payload", "/payload", "hang"]).run().text();
+        let id = id.trim();
+        let group = mount.join(format!("rc-{id}"));
+        require!(group.exists(), "this process has no cgroup of its own");
+        assert!(fs::read_to_string(group.join("cgroup.events")).expect("events").contains("populated 1"));
+        let monitor = crate::kill_storm::monitor(&lab, id).expect("the monitor holds the lock");
+        let monitor = rustix::process::Pid::from_raw(monitor).expect("a pid is not 0");
+        rustix::process::kill_process(monitor, rustix::process::Signal::KILL).expect("it can be killed");
+        lab.rc(end).arg(id).run().succeeds();
+        // A program that died with its monitor had ended when `stop` looked: then there was nothing to stop.
+        lab.rc(["rm", "-f", "--ignore", id]).run().succeeds();
+        assert!(!group.exists(), "{} is left", group.display());
+    }
+}
+
 /// A process in `group` that only waits, and ends with this one. (It is put there; that rc's containers are born in theirs
 /// is for the tests of `rc run` to tell, since a test has threads and must not fork.)
 fn waits_in(group: &Group) -> Child {

@@ -87,7 +87,7 @@ fn twenty_kills_of_load_leave_nothing_half_made() {
 }
 
 /// The process that holds the lock of the container `id`: its monitor.
-fn monitor(lab: &Lab, id: &str) -> Option<i32> {
+pub(crate) fn monitor(lab: &Lab, id: &str) -> Option<i32> {
     let file = fs::File::open(lab.container(id).join("lock")).ok()?;
     let mut lock = libc::flock { l_type: 1, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 };
     fcntl(&file, FcntlArg::F_GETLK(&mut lock)).ok()?;
