@@ -108,6 +108,17 @@ pub fn wait(container: &Container) -> Result<i32, Error> {
     if !container.is_running() {
         return Ok(0);
     }
+    match wait_running(container) {
+        // It ended before it could be asked, or its monitor was killed: the record tells.
+        Err(Error::MonitorDied | Error::Step { .. }) => {
+            let now = Container::read(container.folder.clone())?;
+            now.state.exit.map(|exit| exit.code).ok_or(Error::MonitorDied)
+        }
+        other => other,
+    }
+}
+
+fn wait_running(container: &Container) -> Result<i32, Error> {
     let socket = connect(container)?;
     ask(&socket, &Request::Wait, &[])?;
     loop {

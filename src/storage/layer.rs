@@ -189,7 +189,13 @@ impl Store {
             }
             if let Some(lock) = stage::claim_folder(&path)? {
                 let expected = Some(diff_id.clone());
-                return Ok(Some(LayerStage { store: self.clone(), target: target.clone(), path, lock, expected }));
+                let stage =
+                    LayerStage { store: self.clone(), target: target.clone(), path: path.clone(), lock, expected };
+                // Somebody may have finished it between the look and the claim; the stage goes then.
+                if self.has_layer(&target.map, diff_id)? {
+                    return Ok(None);
+                }
+                return Ok(Some(stage));
             }
         }
     }
@@ -249,8 +255,11 @@ impl LayerStage {
 
 impl Drop for LayerStage {
     fn drop(&mut self) {
-        // Once named, there is nothing by this path. If it cannot be removed now, the sweeper comes by later.
-        drop(remove_at(&self.path));
+        // Once named, this path is free, and may be another's stage by now. If it cannot be removed now, the sweeper comes by
+        // later.
+        if stage::is_same(&self.lock, &self.path).is_ok_and(|is_ours| is_ours) {
+            drop(remove_at(&self.path));
+        }
     }
 }
 
