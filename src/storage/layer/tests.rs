@@ -213,6 +213,8 @@ fn t5_the_root_stays_a_folder() {
     archive.add(&Item { path: b"./", kind: b'5', mode: 0o000, ..Item::default() }).file("x", b"");
     let root = lab.good(&archive);
     assert_eq!(fs::metadata(&root).expect("there").mode() & 0o777, 0);
+    // An ordinary user could not remove the temporary folder with it.
+    rustix::fs::chmod(&root, rustix::fs::Mode::RWXU).expect("our own folder");
 }
 
 #[test]
