@@ -22,12 +22,12 @@ pub(super) fn image() -> ImageDefaults {
     }
 }
 
-/// A machine without free ports, and a caller in `/work/dir` without environment.
+/// A machine without free ports, and a caller in `/srv/dir` without environment.
 pub(super) fn facts() -> Facts<'static> {
     Facts {
         defaults: Defaults::default(),
         environment: Vec::new(),
-        working_dir: PathBuf::from("/work/dir"),
+        working_dir: PathBuf::from("/srv/dir"),
         host_name: "machine".to_owned(),
         free_port: &|_, _| None,
         new_volume_name: &|| "f".repeat(64).parse().unwrap(),
