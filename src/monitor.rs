@@ -4,18 +4,22 @@
 //! processes and the one writer of its exit code; it has one thread and sleeps in poll(2). It keeps no list of anything
 //! beyond its own container: `folder` describes what it leaves on disk, `protocol` what it can be asked.
 
+mod attempt;
 mod exec;
 mod folder;
+mod life;
 mod log;
 pub mod protocol;
 mod record;
 mod relay;
 mod serve;
 mod start;
+mod stdio;
 
 pub use folder::{Error as FolderError, Folder};
-pub use record::{ExitRecord, ProcessId, Run, State, Status};
-pub use start::{Error, Keeper, Start, Starter, Stdio, now, run};
+pub use life::run;
+pub use record::{ExitRecord, ProcessId, Run, State, Status, now};
+pub use start::{Error, Keeper, Start, Starter, Stdio};
 
 use crate::runtime::{Failure, FailureKind};
 

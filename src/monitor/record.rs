@@ -1,6 +1,7 @@
 //! `state.json`: what a container's monitor last wrote about it. Never believed alone: whoever reads it asks the lock and the
 //! kernel too (`container::liveness`).
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::types::PortMapping;
@@ -105,6 +106,11 @@ pub struct State {
     /// The cgroup, relative to the cgroup2 mount, if the container has one of its own.
     #[serde(default)]
     pub cgroup: Option<String>,
+}
+
+/// Now, RFC 3339 with nanoseconds, UTC.
+pub fn now() -> String {
+    format!("{:.9}", Timestamp::now())
 }
 
 impl ProcessId {

@@ -1,0 +1,85 @@
+//! What the program's standard descriptors are, and what the monitor keeps of them.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Mode, OFlags};
+
+use super::log::{Bounds, LogWriter, Stream};
+use super::relay::Relay;
+use super::start::{Error, Start, Stdio, step};
+use crate::plan::{ContainerConfig, LogDriver};
+use crate::sys::process;
+
+/// The monitor's ends of the program's pipes.
+#[derive(Debug, Default)]
+pub(super) struct Ours {
+    stdin: Option<OwnedFd>,
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+}
+
+impl Ours {
+    pub(super) fn join(self, relay: &mut Relay, config: &ContainerConfig) -> io::Result<()> {
+        if let Some(fd) = self.stdin {
+            relay.set_input(fd, !config.tty)?;
+        }
+        for (fd, stream) in [(self.stdout, Stream::Stdout), (self.stderr, Stream::Stderr)] {
+            if let Some(fd) = fd {
+                relay.add_pipe(fd, stream)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes the program's descriptors 0, 1 and 2, and the monitor's ends of those that are pipes.
+pub(super) fn standard_descriptors(start: &Start) -> Result<([OwnedFd; 3], Ours), Error> {
+    let mut ours = Ours::default();
+    let null = || -> Result<OwnedFd, Error> {
+        rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|e| step("open `/dev/null`")(e.into()))
+    };
+    if start.config.tty {
+        return Ok(([null()?, null()?, null()?], ours));
+    }
+    let mut theirs = Vec::with_capacity(3);
+    for (number, stdio) in (0..3).zip(start.stdio) {
+        theirs.push(match (stdio, process::standard(number)) {
+            (Stdio::Inherit, Some(own)) => {
+                rustix::io::fcntl_dupfd_cloexec(own, 3).map_err(|e| step("copy a descriptor")(e.into()))?
+            }
+            (Stdio::Inherit, None) | (Stdio::Null, _) => null()?,
+            (Stdio::Relay, _) => {
+                let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+                    .map_err(|e| step("make a pipe")(e.into()))?;
+                match number {
+                    0 => {
+                        ours.stdin = Some(write);
+                        read
+                    }
+                    1 => {
+                        ours.stdout = Some(read);
+                        write
+                    }
+                    _ => {
+                        ours.stderr = Some(read);
+                        write
+                    }
+                }
+            }
+        });
+    }
+    let theirs: [OwnedFd; 3] =
+        theirs.try_into().map_err(|_| step("make pipes")(io::Error::from_raw_os_error(libc::EINVAL)))?;
+    Ok((theirs, ours))
+}
+
+/// Opens the log, if the container keeps one.
+pub(super) fn log(start: &Start) -> Result<Option<LogWriter>, Error> {
+    if start.config.log_driver != LogDriver::K8sFile {
+        return Ok(None);
+    }
+    let bounds = Bounds { size: start.config.log_max_size, files: start.config.log_max_files };
+    Ok(Some(LogWriter::open(&start.folder.at("log"), bounds)?))
+}
