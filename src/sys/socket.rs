@@ -80,7 +80,9 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<Receiv
     let message = loop {
         match recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
             Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+            // The peer has closed with something of ours unread. The kernel says so once, and before it hands out what the
+            // peer had sent (net/core/datagram.c, `__skb_try_recv_datagram`): the peer's last words, or the end, come next.
+            Err(rustix::io::Errno::CONNRESET) => {}
             other => break other?,
         }
     };
@@ -94,4 +96,25 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<Receiv
         return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
     }
     Ok((message.bytes > 0).then_some(Received { length: message.bytes, descriptors }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_words_arrive_from_a_peer_that_has_not_read_ours() {
+        let (ours, theirs) = pair().expect("pair");
+        send(ours.as_fd(), b"unread", &[]).expect("send");
+        for word in [b"one", b"two"] {
+            send(theirs.as_fd(), word, &[]).expect("send");
+        }
+        drop(theirs);
+        let mut buffer = [0; 16];
+        for word in [b"one", b"two"] {
+            let received = receive(&ours, &mut buffer).expect("receive").expect("a message");
+            assert_eq!(&buffer[..received.length], word);
+        }
+        assert!(receive(&ours, &mut buffer).expect("receive").is_none());
+    }
 }

@@ -300,6 +300,20 @@ fn a_hundred_at_once_all_succeed_and_leave_nothing() {
     lab.rc(["ps", "-a", "-q"]).run().prints("");
 }
 
+/// The command speaks to the monitor (its terminal's size, first of all) while that ends: no word of the end may be lost.
+#[test]
+fn three_hundred_times_the_exact_code_arrives_with_a_terminal_and_without() {
+    let lab = lab();
+    let run = |flags: &str| lab.rc(["run", "--rm", flags, "--network", "none", "payload", "/payload", "exit", "7"]);
+    for _ in 0..30 {
+        // Ten at a time keep every processor busy.
+        let terminals: Vec<_> = (0..5).map(|_| run("-it").start_on_terminal(24, 80)).collect();
+        let pipes: Vec<_> = (0..5).map(|_| run("-i").start()).collect();
+        terminals.into_iter().for_each(|terminal| drop(terminal.wait().exits(7)));
+        pipes.into_iter().for_each(|run| drop(run.wait().exits(7)));
+    }
+}
+
 #[test]
 fn init_reaps_a_thousand_orphans() {
     let lab = lab();
