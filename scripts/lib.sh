@@ -92,7 +92,7 @@ need_cargo() {
 busybox_tree() {
   local root=$1 busybox name
   busybox=$(command -v busybox) || return 1
-  mkdir -p "$root"/{bin,etc,root,tmp,var,www}
+  mkdir -p "$root"/{bin,dev,etc,proc,root,run,sys,tmp,var,www}
   chmod 1777 "$root/tmp"
   install -m 755 "$busybox" "$root/bin/busybox"
   "$busybox" --list | while read -r name; do

@@ -117,6 +117,11 @@ impl LogWriter {
             path.push(format!(".{n}"));
             PathBuf::from(path)
         };
+        // The oldest is removed first: ext4 writes a file out at once when it is renamed over another (ext4(5),
+        // `auto_da_alloc`), so that the program would wait for the disk.
+        if self.bounds.files > 1 {
+            drop(fs::remove_file(numbered(self.bounds.files - 1)));
+        }
         for n in (1..self.bounds.files.saturating_sub(1)).rev() {
             // The older ones need not exist yet.
             drop(fs::rename(numbered(n), numbered(n + 1)));

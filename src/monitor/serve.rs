@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
@@ -75,24 +75,15 @@ pub(super) struct Server<'a> {
     /// Runs out when a stopping program is to be killed.
     timer: Option<OwnedFd>,
     ended: Option<Ended>,
-    /// Before the next sleep, memory is given back: events have become rare.
-    settles: bool,
 }
 
-/// Events that are further apart are rare: the microseconds that it takes to map the code again do not matter then.
-const RARE: Duration = Duration::from_millis(50);
+/// After so much silence the monitor gives back what it can, and then sleeps until something happens: 50 ms, in
+/// nanoseconds. Mapping the code again takes microseconds, which matter only where events are frequent.
+const SILENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 impl<'a> Server<'a> {
     pub(super) fn new(parts: Parts<'a>) -> Self {
-        Self {
-            settles: true,
-            parts,
-            execs: Execs::default(),
-            connections: Vec::new(),
-            next_id: 1,
-            timer: None,
-            ended: None,
-        }
+        Self { parts, execs: Execs::default(), connections: Vec::new(), next_id: 1, timer: None, ended: None }
     }
 
     /// The container's cgroup.
@@ -137,25 +128,26 @@ impl<'a> Server<'a> {
 
     fn turn(&mut self) -> io::Result<()> {
         let mut tokens = Vec::new();
-        let slept;
         let ready: Vec<(Token, PollFlags)> = {
             let mut set = Vec::new();
             self.poll_set(&mut set, &mut tokens);
             // After the program's end nothing new is written; what is left in pipes is there already. A client that does
             // not read holds the monitor, as it would hold the program.
-            if self.settles {
-                process::let_go_of_code();
-            }
-            let began = Instant::now();
-            let woken = poll(&mut set, None::<&Timespec>);
-            slept = began.elapsed();
+            let woken = match poll(&mut set, Some(&SILENCE)) {
+                Ok(0) => {
+                    process::trim_heap();
+                    process::let_go_of_code();
+                    // At once, before more code is mapped again.
+                    poll(&mut set, None)
+                }
+                woken => woken,
+            };
             match woken {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
             set.iter().zip(&tokens).map(|(fd, token)| (*token, fd.revents())).filter(|(_, f)| !f.is_empty()).collect()
         };
-        self.settles = slept > RARE;
         for (token, flags) in ready {
             self.handle(token, flags);
         }

@@ -2,9 +2,9 @@
 //!
 //! Nothing here leaves the machine. The suite beneath `src/net` asks the drivers more closely.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Lab, Running};
 
@@ -21,15 +21,21 @@ fn ask_tcp(address: impl Into<SocketAddr>, text: &str) -> std::io::Result<String
     Ok(answer)
 }
 
-/// The same by UDP.
+/// The same by UDP, which may lose what is sent: it is sent again until an answer comes.
 fn ask_udp(address: impl Into<SocketAddr>, text: &str) -> std::io::Result<String> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(Duration::from_millis(500)))?;
     socket.connect(address.into())?;
-    socket.send(text.as_bytes())?;
     let mut answer = vec![0; 64 << 10];
-    let length = socket.recv(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        socket.send(text.as_bytes())?;
+        match socket.recv(&mut answer) {
+            Ok(length) => return Ok(String::from_utf8_lossy(&answer[..length]).into_owned()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < deadline => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The address by which this machine reaches the world, if it has a default route.
