@@ -23,16 +23,18 @@ mod paths;
 mod program;
 mod rootfs;
 pub mod seccomp;
+mod starting;
 pub mod stub;
 mod sync;
 pub mod users;
 
 use std::path::PathBuf;
 
-pub use create::{Created, create};
+pub use create::create;
 pub use fuse::FuseOverlay;
-pub use join::{Join, Joined, join};
+pub use join::{Join, join};
 pub use rootfs::Rootfs;
+pub use starting::Starting;
 pub use sync::{Failure, FailureKind, Progress};
 
 use crate::userns::IdMap;

@@ -13,7 +13,7 @@ use super::stdio::{log, standard_descriptors};
 use crate::net;
 use crate::plan::Seccomp;
 use crate::runtime::cgroup::{self, Group, Wanted};
-use crate::runtime::{self, Created, FailureKind, FuseOverlay, Launch, Progress, Rootfs};
+use crate::runtime::{self, FailureKind, FuseOverlay, Launch, Progress, Rootfs, Starting};
 use crate::sys::{process, socket};
 use crate::types::{NetworkMode, StorageDriver};
 use crate::userns::UserNamespace;
@@ -104,7 +104,7 @@ fn try_up(
         }
     };
     let result = (|| {
-        let network = driver.start(&start.network, created.init.pid)?;
+        let network = driver.start(&start.network, created.process.pid)?;
         let mut relay = Relay::new(log(start)?);
         let network = converse(start, &created, network, &mut relay)?;
         ours.join(&mut relay, config).map_err(step("relay the program's streams"))?;
@@ -114,7 +114,7 @@ fn try_up(
         let listener = listen(&start.folder)?;
         let mut state = start.state.clone();
         state.status = Status::Running;
-        state.init = ProcessId::of(created.init.pid);
+        state.init = ProcessId::of(created.process.pid);
         state.started_at = Some(now());
         state.ports.clone_from(&config.ports);
         state.ip_address = network.addresses().map(|addresses| addresses.ip.to_string());
@@ -124,12 +124,12 @@ fn try_up(
     })();
     match result {
         Ok((network, relay, listener, state)) => {
-            Ok(Tried { init: created.init, network, relay, listener, state, group })
+            Ok(Tried { init: created.process, network, relay, listener, state, group })
         }
         Err(error) => {
             // Whatever it is doing; it is reaped so that its namespaces are gone when the command hears of it.
-            drop(created.init.signal(libc::SIGKILL));
-            drop(created.init.wait());
+            drop(created.process.signal(libc::SIGKILL));
+            drop(created.process.wait());
             if let Some(group) = &group {
                 drop(group.remove(REMOVAL_PATIENCE));
             }
@@ -154,7 +154,7 @@ fn launch(
     group: Option<&Group>,
     stdio: &[OwnedFd; 3],
     root: Option<OwnedFd>,
-) -> Result<Created, Error> {
+) -> Result<Starting, Error> {
     let config = &start.config;
     let folder = start.folder.path().to_owned();
     let launch = Launch {
@@ -179,7 +179,7 @@ fn launch(
 /// Talks to init until the program runs; the network comes up meanwhile.
 fn converse(
     start: &Start,
-    created: &Created,
+    created: &Starting,
     network: net::Starting,
     relay: &mut Relay,
 ) -> Result<net::Running, Error> {

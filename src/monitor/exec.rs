@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::protocol::{self, Event};
-use crate::runtime::{self, Join, Joined, Progress};
+use crate::runtime::{self, Join, Progress, Starting};
 use crate::sys::tty;
 
 /// The container that they run in.
@@ -32,7 +32,7 @@ pub(super) struct Confinement {
 pub(super) struct OneExec {
     pub(super) id: u64,
     connection: u64,
-    joined: Joined,
+    joined: Starting,
     is_starting: bool,
     /// The last execve failed: who asked was told already.
     has_failed: bool,

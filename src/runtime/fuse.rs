@@ -18,7 +18,7 @@ use nix::sched::CloneFlags;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 
-use super::create::pid_of;
+use super::starting::{pid_of, report};
 use super::sync::{Step as _, hear, tell};
 use super::{Error, Failure, Progress};
 use crate::sys::process::{self, Child, CloneOptions, fork};
@@ -39,17 +39,12 @@ impl FuseOverlay {
     /// Starts `program` on the layers (lowest first) and the container's folder, and waits until it has mounted.
     pub fn start(program: &Path, lowers: &[PathBuf], folder: &Path, home: &UserNamespace) -> Result<Self, Error> {
         let (sync, theirs) = socket::pair().map_err(Error::step("make a socket pair"))?;
-        let stage = fork(&CloneOptions::default(), || {
-            match stage(program, lowers, folder, home, sync.as_fd(), &theirs) {
+        let stage =
+            fork(&CloneOptions::default(), || match stage(program, lowers, folder, home, sync.as_fd(), &theirs) {
                 Ok(()) => 0,
-                Err(failure) => {
-                    // If nobody listens any more, there is nobody to tell.
-                    drop(tell(theirs.as_fd(), &Progress::Failed(failure)));
-                    1
-                }
-            }
-        })
-        .map_err(Error::step("fork"))?;
+                Err(failure) => report(failure, theirs.as_fd()),
+            })
+            .map_err(Error::step("fork"))?;
         drop(theirs);
         let mut helper = None;
         let mount = loop {

@@ -7,21 +7,15 @@ use oci_spec::runtime::{LinuxNamespaceType, Process};
 
 use super::create::has_namespace;
 use super::program::{Program, Terminal};
+use super::starting::report;
 use super::sync::{Step as _, hear, tell};
-use super::{Failure, FailureKind, Launch, Progress, devices, mounts, paths, program, rootfs};
+use super::{Failure, Launch, Progress, devices, mounts, paths, program, rootfs};
 use crate::sys::{mount, namespace, prctl, tty};
 
 /// Runs in the new init and never returns to its caller's work: the result is the exit code if the start failed.
 pub(super) fn run(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> i32 {
     let Err(failure) = start(launch, mapped, sync);
-    let code = match failure.kind {
-        FailureKind::Setup | FailureKind::NoOverlay => 125,
-        FailureKind::CannotRun => 126,
-        FailureKind::NotFound => 127,
-    };
-    // If nobody listens any more, there is nobody to tell.
-    drop(tell(sync.as_fd(), &Progress::Failed(failure)));
-    code
+    report(failure, sync.as_fd())
 }
 
 fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::convert::Infallible, Failure> {

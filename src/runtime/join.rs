@@ -11,12 +11,12 @@ use nix::sched::CloneFlags;
 use oci_spec::runtime::Process;
 use rustix::fs::{Mode, OFlags};
 
-use super::create::pid_of;
 use super::program::{self, Program, Terminal};
-use super::sync::{Step as _, hear, tell};
-use super::{Error, Failure, FailureKind, Progress};
-use crate::sys::process::{self, Child, CloneOptions, fork};
-use crate::sys::{namespace, prctl, signal, socket, tty};
+use super::starting::{Starting, Sync, report};
+use super::sync::{Step as _, tell};
+use super::{Error, Failure, Progress};
+use crate::sys::process::{self, CloneOptions, fork};
+use crate::sys::{namespace, prctl, signal, tty};
 
 /// What is to run where.
 #[derive(Debug)]
@@ -39,63 +39,15 @@ pub struct Join<'a> {
     pub single_id: bool,
 }
 
-/// A process that was made in the container, on its way to become the program.
-#[derive(Debug)]
-pub struct Joined {
-    /// The process, a child of this one.
-    pub process: Child,
-    sync: OwnedFd,
-    program: String,
-}
-
 /// Makes a process in the container's namespaces, which goes on to become the program.
 ///
 /// Fails with the step; nothing is left behind then.
-pub fn join(join: &Join<'_>) -> Result<Joined, Error> {
-    let (sync, theirs) = socket::pair().map_err(Error::step("make a socket pair"))?;
+pub fn join(join: &Join<'_>) -> Result<Starting, Error> {
     let options = CloneOptions { flags: None, cgroup: join.cgroup };
-    let joiner = fork(&options, || match joiner(join, sync.as_fd(), &theirs) {
-        Ok(()) => 0,
-        Err(failure) => {
-            // If nobody listens any more, there is nobody to tell.
-            drop(tell(theirs.as_fd(), &Progress::Failed(failure)));
-            1
-        }
-    })
-    .map_err(Error::step("fork"))?;
-    drop(theirs);
-    let first = hear(sync.as_fd());
-    let ended = joiner.wait();
-    let program = join.process.args().iter().flatten().next().cloned().unwrap_or_default();
-    match first.map_err(Error::step("hear from the joining process"))? {
-        Progress::Process(pidfd) => {
-            let pid = pid_of(pidfd.as_fd()).map_err(Error::step("read the new process' pid"))?;
-            Ok(Joined { process: Child { pid, pidfd }, sync, program })
-        }
-        Progress::Failed(failure) => Err(Error::Failed(failure)),
-        _ => {
-            drop(ended);
-            Err(Error::Died("the joining process"))
-        }
-    }
+    Starting::by("the joining process", &options, Some(join.process), |sync| joiner(join, sync))
 }
 
-impl Joined {
-    /// Readable when there is something to hear.
-    pub fn sync(&self) -> BorrowedFd<'_> {
-        self.sync.as_fd()
-    }
-
-    /// Waits for the next word.
-    pub fn progress(&self) -> Result<Progress, Error> {
-        match hear(self.sync.as_fd()).map_err(Error::step("hear from the new process"))? {
-            Progress::Refused(errno) => Ok(Progress::Failed(Failure::program(&self.program, errno))),
-            other => Ok(other),
-        }
-    }
-}
-
-fn joiner(join: &Join<'_>, monitors_end: BorrowedFd<'_>, sync: &OwnedFd) -> Result<(), Failure> {
+fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
     // Before setns: from then on the container's processes can see this one (CVE-2016-9962).
     prctl::set_dumpable(false).step("protect the joining process")?;
     prctl::set_name("rc: join").step("name the joining process")?;
@@ -110,22 +62,12 @@ fn joiner(join: &Join<'_>, monitors_end: BorrowedFd<'_>, sync: &OwnedFd) -> Resu
     namespace::join(join.init, kinds).step("join the container's namespaces")?;
     let options = CloneOptions { flags: Some(CloneFlags::CLONE_PARENT), cgroup: None };
     let child = fork(&options, || {
-        drop(process::close(monitors_end));
-        run(join, sync)
+        drop(process::close(sync.monitor));
+        let Err(failure) = become_program(join, sync.own);
+        report(failure, sync.own.as_fd())
     })
     .step("fork in the container")?;
-    tell(sync.as_fd(), &Progress::Process(child.pidfd)).step("pass the new process' descriptor on")
-}
-
-fn run(join: &Join<'_>, sync: &OwnedFd) -> i32 {
-    let Err(failure) = become_program(join, sync);
-    let code = match failure.kind {
-        FailureKind::Setup | FailureKind::NoOverlay => 125,
-        FailureKind::CannotRun => 126,
-        FailureKind::NotFound => 127,
-    };
-    drop(tell(sync.as_fd(), &Progress::Failed(failure)));
-    code
+    tell(sync.own.as_fd(), &Progress::Process(child.pidfd)).step("pass the new process' descriptor on")
 }
 
 fn become_program(join: &Join<'_>, sync: &OwnedFd) -> Result<std::convert::Infallible, Failure> {
