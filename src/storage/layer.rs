@@ -9,10 +9,12 @@
 
 mod ahead;
 mod attributes;
+mod content;
 mod extract;
 mod folders;
 mod parents;
 mod receive;
+mod whiteout;
 
 use std::fs::File;
 use std::io::{self, Read};

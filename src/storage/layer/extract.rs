@@ -9,23 +9,19 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::rc::Rc;
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags, chownat, fchmod, fchown, fsetxattr, ftruncate, linkat,
-    mkdirat, mknodat, openat, seek, statat, symlinkat, unlinkat, utimensat,
+    AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags, chownat, fchmod, fchown, fsetxattr, linkat, mkdirat,
+    mknodat, openat, statat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
 use super::attributes::{self, OwnerTable, Xattr};
+use super::content::write_content;
 use super::folders::{Attributes, Folders};
 use super::parents::{Parents, clean, split};
+use super::whiteout::{OPAQUE, Place, is_whiteout, place};
 use super::{Error, Ownership, Skipped};
 use crate::storage::remove::remove_tree;
 use crate::storage::tar::{Entry, Kind, Reader, Time};
-
-const OPAQUE_MARKER: &[u8] = b".wh..wh..opq";
-const WHITEOUT: &[u8] = b".wh.";
-
-/// Source: kernel overlayfs.rst, "User xattr" and "whiteouts and opaque directories".
-pub(super) const OPAQUE: &str = "user.overlay.opaque";
 
 pub(super) struct Extractor {
     parents: Parents,
@@ -37,16 +33,6 @@ pub(super) struct Extractor {
     /// Mode bits that creating a file does not give it.
     umask: u32,
     skipped: Skipped,
-}
-
-/// What an entry's name means.
-enum Place<'a> {
-    Root,
-    /// Not part of the image: aufs' own bookkeeping.
-    Ignored,
-    Opaque(&'a [u8]),
-    Whiteout(&'a [u8], &'a [u8]),
-    Name,
 }
 
 impl Extractor {
@@ -357,69 +343,11 @@ impl Extractor {
     }
 }
 
-fn place(path: &[u8]) -> Option<Place<'_>> {
-    let (parent, name) = split(path);
-    if path.is_empty() {
-        return Some(Place::Root);
-    }
-    // Few names have it at all: one search, then a look at each component.
-    if memchr::memmem::find(path, WHITEOUT).is_none() {
-        return Some(Place::Name);
-    }
-    for component in parent.split(|byte| *byte == b'/') {
-        if component.starts_with(b".wh..wh.") {
-            return Some(Place::Ignored);
-        }
-        if component.starts_with(WHITEOUT) {
-            return None;
-        }
-    }
-    match name.strip_prefix(WHITEOUT) {
-        None => Some(Place::Name),
-        Some(_) if name == OPAQUE_MARKER => Some(Place::Opaque(parent)),
-        Some(hidden) if hidden.starts_with(WHITEOUT) => Some(Place::Ignored),
-        Some(b"" | b"." | b"..") => None,
-        Some(hidden) => Some(Place::Whiteout(parent, hidden)),
-    }
-}
-
-fn is_whiteout(stat: &rustix::fs::Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
-}
-
 fn times(mtime: Time) -> rustix::fs::Timestamps {
     let time = rustix::fs::Timespec { tv_sec: mtime.seconds, tv_nsec: mtime.nanoseconds.into() };
     rustix::fs::Timestamps { last_access: time, last_modification: time }
 }
 
-/// Copies an entry's data; holes stay holes.
-fn write_content<R: io::BufRead>(
-    file: &OwnedFd,
-    entry: &Entry,
-    archive: &mut Reader<R>,
-    path: &[u8],
-) -> Result<(), Error> {
-    let Some(pieces) = &entry.pieces else { return copy(file, u64::MAX, archive, path) };
-    for piece in pieces {
-        seek(file, rustix::fs::SeekFrom::Start(piece.offset)).map_err(|e| failed("seek in", path, e))?;
-        copy(file, piece.length, archive, path)?;
-    }
-    ftruncate(file, entry.size).map_err(|e| failed("set the size of", path, e))
-}
-
-fn copy<R: io::BufRead>(file: &OwnedFd, mut limit: u64, archive: &mut Reader<R>, path: &[u8]) -> Result<(), Error> {
-    loop {
-        let chunk = archive.data(limit)?;
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        let count = rustix::io::retry_on_intr(|| rustix::io::write(file, chunk));
-        let count = count.map_err(|e| failed("write", path, e))?;
-        archive.consume(count);
-        limit -= count as u64;
-    }
-}
-
-fn failed(action: &'static str, path: &[u8], source: impl Into<io::Error>) -> Error {
+pub(super) fn failed(action: &'static str, path: &[u8], source: impl Into<io::Error>) -> Error {
     Error::Entry { action, path: path.to_vec(), source: source.into() }
 }

@@ -82,7 +82,7 @@ fn names(folder: &Path) -> Vec<String> {
 
 fn is_opaque(folder: &Path) -> bool {
     let mut value = [0; 8];
-    rustix::fs::lgetxattr(folder, extract::OPAQUE, &mut value).is_ok_and(|length| &value[..length] == b"y")
+    rustix::fs::lgetxattr(folder, whiteout::OPAQUE, &mut value).is_ok_and(|length| &value[..length] == b"y")
 }
 
 fn is_whiteout(path: &Path) -> bool {

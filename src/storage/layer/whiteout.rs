@@ -1,0 +1,54 @@
+//! What the names of entries mean: an archive hides files of lower layers by names that begin with `.wh.`, overlayfs by
+//! whiteouts and opaque folders. Source: image-spec layer.md, "Whiteouts"; kernel overlayfs.rst.
+
+use rustix::fs::FileType;
+
+use super::parents::split;
+
+const OPAQUE_MARKER: &[u8] = b".wh..wh..opq";
+const WHITEOUT: &[u8] = b".wh.";
+
+/// Source: kernel overlayfs.rst, "User xattr" and "whiteouts and opaque directories".
+pub(super) const OPAQUE: &str = "user.overlay.opaque";
+
+/// What an entry's name means.
+pub(super) enum Place<'a> {
+    Root,
+    /// Not part of the image: aufs' own bookkeeping.
+    Ignored,
+    Opaque(&'a [u8]),
+    Whiteout(&'a [u8], &'a [u8]),
+    Name,
+}
+
+/// What the name of an entry means; `None` for one that hides nothing that there could be.
+pub(super) fn place(path: &[u8]) -> Option<Place<'_>> {
+    let (parent, name) = split(path);
+    if path.is_empty() {
+        return Some(Place::Root);
+    }
+    // Few names have it at all: one search, then a look at each component.
+    if memchr::memmem::find(path, WHITEOUT).is_none() {
+        return Some(Place::Name);
+    }
+    for component in parent.split(|byte| *byte == b'/') {
+        if component.starts_with(b".wh..wh.") {
+            return Some(Place::Ignored);
+        }
+        if component.starts_with(WHITEOUT) {
+            return None;
+        }
+    }
+    match name.strip_prefix(WHITEOUT) {
+        None => Some(Place::Name),
+        Some(_) if name == OPAQUE_MARKER => Some(Place::Opaque(parent)),
+        Some(hidden) if hidden.starts_with(WHITEOUT) => Some(Place::Ignored),
+        Some(b"" | b"." | b"..") => None,
+        Some(hidden) => Some(Place::Whiteout(parent, hidden)),
+    }
+}
+
+/// Whether overlayfs takes this file for a whiteout.
+pub(super) fn is_whiteout(stat: &rustix::fs::Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
+}
