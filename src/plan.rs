@@ -31,7 +31,6 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-pub use capabilities::DEFAULT as DEFAULT_CAPABILITIES;
 pub use config::{
     ContainerConfig, ImageSource, Limits, LogDriver, Mount, MountKind, PullPolicy, RestartPolicy, Rlimit, Seccomp,
 };

@@ -1,5 +1,6 @@
 //! Values that are parsed once at the edge and valid ever after.
 
+pub mod capability;
 mod digest;
 mod id;
 mod keys;

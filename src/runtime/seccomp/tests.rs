@@ -6,6 +6,7 @@ use std::str::FromStr as _;
 use rustix::net::{AddressFamily, SocketType};
 
 use super::*;
+use crate::types::capability::DEFAULT;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -93,21 +94,6 @@ fn check(capabilities: CapSet, name: &str, arguments: [u64; 3], expected: Verdic
     }
     assert_ne!(seen, 0, "no kind of calls has {name}");
 }
-
-/// What every container starts with.
-const DEFAULT: [&str; 11] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_SYS_CHROOT",
-    "CAP_SETFCAP",
-];
 
 #[test]
 fn default_filter_is_not_even_copied() {

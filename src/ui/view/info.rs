@@ -105,7 +105,7 @@ impl Info {
             "serviceIsRemote": false,
             "security": {
                 "apparmorEnabled": false,
-                "capabilities": crate::plan::DEFAULT_CAPABILITIES.join(","),
+                "capabilities": crate::types::capability::DEFAULT.join(","),
                 "rootless": true,
                 "seccompEnabled": true,
                 "seccompProfilePath": "",

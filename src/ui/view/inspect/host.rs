@@ -1,0 +1,147 @@
+//! `HostConfig`: what the container may use of the host.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::network::bindings;
+use super::{Place, object, propagation};
+use crate::plan::{ContainerConfig, LogDriver, Mount, MountKind, RestartPolicy, Seccomp};
+use crate::types::capability;
+use crate::ui::human;
+
+/// `HostConfig`, in podman's order: first what rc sets, then the limits.
+pub(super) fn host(config: &ContainerConfig, log: &Path, place: Place<'_>) -> Value {
+    let kept = config.log_driver == LogDriver::K8sFile;
+    let mut host = object(json!({
+        "Binds": config.mounts.iter().filter_map(|mount| bind(mount, place)).collect::<Vec<_>>(),
+        "CgroupManager": "cgroupfs",
+        "CgroupMode": "private",
+        "ContainerIDFile": config.cidfile.as_deref().unwrap_or(Path::new("")),
+        "LogConfig": {
+            "Type": config.log_driver,
+            "Config": null,
+            "Path": if kept { json!(log) } else { json!("") },
+            "Tag": "",
+            "Size": human::size(config.log_max_size).replace(' ', ""),
+        },
+        "NetworkMode": config.network.as_str(),
+        "PortBindings": bindings(&config.ports),
+        "RestartPolicy": { "Name": restart(config.restart), "MaximumRetryCount": 0 },
+        "AutoRemove": config.auto_remove,
+        "Annotations": {},
+        "VolumeDriver": "",
+        "VolumesFrom": null,
+        "CapAdd": added(config),
+        "CapDrop": dropped(config),
+        "Dns": config.dns,
+        "DnsOptions": config.dns_options,
+        "DnsSearch": config.dns_search,
+        "ExtraHosts": config.extra_hosts.iter().map(|(name, ip)| format!("{name}:{ip}")).collect::<Vec<_>>(),
+        "GroupAdd": config.groups,
+        "IpcMode": "private",
+        "Cgroup": "",
+        "Cgroups": "default",
+        "Links": null,
+        "OomScoreAdj": 0,
+        "PidMode": "private",
+        "Privileged": false,
+        "PublishAllPorts": false,
+        "ReadonlyRootfs": config.read_only,
+        "SecurityOpt": security(config),
+        "Tmpfs": config.mounts.iter().filter(|mount| mount.kind == MountKind::Tmpfs)
+            .map(|mount| (mount.destination.clone(), json!(mount.options.join(",")))).collect::<Map<_, _>>(),
+        "UTSMode": "private",
+        "UsernsMode": "",
+        "ShmSize": config.shm_size,
+        "Runtime": "rc",
+        "ConsoleSize": [0, 0],
+        "Isolation": "",
+        "Init": config.init,
+    }));
+    host.extend(object(limits(config)));
+    Value::Object(host)
+}
+
+fn limits(config: &ContainerConfig) -> Value {
+    let nano_cpus = config.limits.milli_cpus.unwrap_or(0).saturating_mul(1_000_000);
+    json!({
+        "CpuShares": 0,
+        "Memory": config.limits.memory.unwrap_or(0),
+        "NanoCpus": nano_cpus,
+        "CgroupParent": "",
+        "BlkioWeight": 0,
+        "BlkioWeightDevice": null,
+        "BlkioDeviceReadBps": null,
+        "BlkioDeviceWriteBps": null,
+        "BlkioDeviceReadIOps": null,
+        "BlkioDeviceWriteIOps": null,
+        "CpuPeriod": if nano_cpus > 0 { 100_000 } else { 0 },
+        "CpuQuota": nano_cpus / 10_000,
+        "CpuRealtimePeriod": 0,
+        "CpuRealtimeRuntime": 0,
+        "CpusetCpus": "",
+        "CpusetMems": "",
+        "Devices": [],
+        "DiskQuota": 0,
+        "KernelMemory": 0,
+        "MemoryReservation": 0,
+        "MemorySwap": 0,
+        "MemorySwappiness": 0,
+        "OomKillDisable": false,
+        "PidsLimit": config.limits.pids.or(config.limits.default_pids).unwrap_or(0),
+        "Ulimits": config.rlimits.iter().map(|limit| json!({
+            "Name": limit.name,
+            "Soft": resource(limit.soft),
+            "Hard": resource(limit.hard),
+        })).collect::<Vec<_>>(),
+        "CpuCount": 0,
+        "CpuPercent": 0,
+        "IOMaximumIOps": 0,
+        "IOMaximumBandwidth": 0,
+        "CgroupConf": null,
+    })
+}
+
+/// `SOURCE:DESTINATION:OPTIONS`, as `-v` would take it.
+fn bind(mount: &Mount, place: Place<'_>) -> Option<String> {
+    let source = match &mount.kind {
+        MountKind::Bind { source } => source.display().to_string(),
+        MountKind::Volume { name, anonymous: false } => name.to_string(),
+        MountKind::Volume { name, anonymous: true } => place.volume(name).display().to_string(),
+        _ => return None,
+    };
+    let mut options = vec![if mount.read_only { "ro" } else { "rw" }, propagation(mount)];
+    options.extend(mount.options.iter().map(String::as_str).filter(|option| *option != propagation(mount)));
+    Some(format!("{source}:{}:{}", mount.destination, options.join(",")))
+}
+
+/// A resource limit; podman's -1 is none.
+fn resource(limit: u64) -> Value {
+    if limit == u64::MAX { json!(-1) } else { json!(limit) }
+}
+
+fn security(config: &ContainerConfig) -> Vec<&'static str> {
+    let mut options = Vec::new();
+    if config.no_new_privileges {
+        options.push("no-new-privileges");
+    }
+    if config.seccomp == Seccomp::Unconfined {
+        options.push("seccomp=unconfined");
+    }
+    options
+}
+
+fn restart(policy: RestartPolicy) -> &'static str {
+    match policy {
+        RestartPolicy::No => "no",
+    }
+}
+
+fn added(config: &ContainerConfig) -> Vec<&str> {
+    config.capabilities.iter().map(String::as_str).filter(|name| !capability::DEFAULT.contains(name)).collect()
+}
+
+fn dropped(config: &ContainerConfig) -> Vec<&'static str> {
+    capability::DEFAULT.into_iter().filter(|name| !config.capabilities.iter().any(|has| has == name)).collect()
+}
