@@ -15,6 +15,7 @@ use crate::ui;
 
 /// Create but do not start a container
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "rc create [OPTIONS] IMAGE [COMMAND [ARG...]]")]
 pub struct Args {
     #[command(flatten)]
     container: ContainerArgs,

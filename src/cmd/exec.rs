@@ -9,11 +9,12 @@ use crate::types::DetachKeys;
 
 /// Run a process in a running container
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "rc exec [OPTIONS] CONTAINER COMMAND [ARG...]")]
 pub struct Args {
     #[command(flatten)]
     process: ProcessArgs,
     /// The container, then the command and its arguments
-    #[arg(value_name = "CONTAINER COMMAND [ARG...]", required = true, num_args = 1.., trailing_var_arg = true)]
+    #[arg(value_name = "CONTAINER", hide = true, required = true, num_args = 1.., trailing_var_arg = true)]
     words: Vec<String>,
 }
 

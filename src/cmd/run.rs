@@ -9,6 +9,7 @@ use crate::ui;
 
 /// Run a command in a new container
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "rc run [OPTIONS] IMAGE [COMMAND [ARG...]]")]
 pub struct Args {
     /// Proxy received signals to the process (default: true)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]

@@ -12,9 +12,10 @@ use crate::userns::UserNamespace;
 ///
 /// Files that containers made under other ids can be looked at, changed and removed there.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "rc unshare [COMMAND [ARG...]]")]
 pub struct Args {
     /// The command and its arguments; the user's shell if there are none
-    #[arg(value_name = "COMMAND [ARG...]", num_args = 0.., trailing_var_arg = true)]
+    #[arg(value_name = "COMMAND", hide = true, num_args = 0.., trailing_var_arg = true)]
     words: Vec<String>,
 }
 

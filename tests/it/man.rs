@@ -60,8 +60,6 @@ fn sentence(text: &str) -> String {
 
 fn synopsis(command: &mut clap::Command) -> String {
     let usage = command.render_usage().to_string();
-    // Words that only together are an argument (`IMAGE [COMMAND [ARG...]]`) need no brackets around them.
-    let usage = usage.replace("<IMAGE [", "IMAGE [").replace("<CONTAINER C", "CONTAINER C").replace("]>...", "]");
     let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).replace("[OPTIONS]", "[\\fIOPTIONS\\fR]");
     usage.lines().fold(String::new(), |mut text, line| {
         writeln!(text, ".PP\n{}", line.trim().replace('-', "\\-")).expect("a string takes text");

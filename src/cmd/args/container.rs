@@ -110,7 +110,7 @@ pub struct ContainerArgs {
     #[command(flatten)]
     pull_args: PullArgs,
     /// The image, then the command and its arguments if they are not to be the image's
-    #[arg(value_name = "IMAGE [COMMAND [ARG...]]", required = true, num_args = 1.., trailing_var_arg = true)]
+    #[arg(value_name = "IMAGE", hide = true, required = true, num_args = 1.., trailing_var_arg = true)]
     words: Vec<String>,
 }
 
