@@ -21,6 +21,8 @@ mod names;
 mod paths;
 mod ports;
 mod request;
+mod resources;
+mod rlimits;
 mod security;
 mod spec;
 mod user;
@@ -32,10 +34,13 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 pub use config::{
-    ContainerConfig, ImageSource, Limits, LogDriver, Mount, MountKind, PullPolicy, RestartPolicy, Rlimit, Seccomp,
+    ContainerConfig, DeviceValue, ImageSource, Limits, LogDriver, Mount, MountKind, PullPolicy, RestartPolicy, Rlimit,
+    Seccomp, Throttle,
 };
 pub use exec::{ExecRequest, exec};
-pub use request::{Request, TextFile};
+pub use limits::{BlockDevices, LimitChanges};
+pub use request::{LimitRequest, Request, TextFile};
+pub use resources::resources;
 pub use spec::{HostFacts, spec};
 
 pub use crate::types::NetworkMode;
@@ -96,6 +101,12 @@ pub enum Error {
     NoFreePort {
         /// The port in the container.
         container_port: u16,
+    },
+    /// Two options that say the same thing in two ways.
+    #[error("`{}` and `{}` cannot be set together", .options[0], .options[1])]
+    Exclusive {
+        /// The two, as typed.
+        options: [&'static str; 2],
     },
     /// A capability in both lists.
     #[error("capability `{capability}` is both added and dropped")]
@@ -206,6 +217,8 @@ pub struct Facts<'a> {
     pub host_name: String,
     /// A port of the host that is free now at an address (`None`: every one), if there is one.
     pub free_port: &'a dyn Fn(Option<IpAddr>, Protocol) -> Option<u16>,
+    /// The block devices of the host.
+    pub block_device: BlockDevices<'a>,
     /// A name for an anonymous volume: 64 hex digits from the kernel's random source.
     pub new_volume_name: &'a dyn Fn() -> Name,
 }
@@ -256,8 +269,8 @@ pub fn resolve(
         labels: labels::labels(request, image)?,
         mounts: mounts::mounts(request, image, facts)?,
         capabilities: capabilities::capabilities(&request.cap_add, &request.cap_drop)?,
-        rlimits: limits::rlimits(&request.ulimits)?,
-        limits: limits::limits(request, defaults)?,
+        rlimits: rlimits::rlimits(&request.ulimits)?,
+        limits: limits::limits(&request.limits, facts)?,
         // Without a network of its own there is nothing to forward to: docker and podman drop the ports, too, and warn.
         ports: if network.forwards_ports() { ports::mappings(&request.publish, facts)? } else { Vec::new() },
         dns: match each("--dns", &request.dns, names::name_server)? {

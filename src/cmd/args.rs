@@ -1,21 +1,23 @@
 //! Groups of options that several commands share, and their way into a [`Request`](crate::plan::Request).
 //!
-//! `run` and `create` take [`ContainerArgs`] (with [`ProcessArgs`] and [`PullArgs`] inside), `exec` takes [`ProcessArgs`],
-//! `pull` takes [`PullArgs`]. A command that takes [`ContainerArgs`] or [`ProcessArgs`] sets `disable_help_flag`: its `-h`
+//! `run` and `create` take [`ContainerArgs`] (with [`LimitArgs`], [`ProcessArgs`] and [`PullArgs`] inside), `update` takes
+//! [`LimitArgs`], `exec` takes [`ProcessArgs`], `pull` takes [`PullArgs`]. A command that takes [`ContainerArgs`] or [`ProcessArgs`] sets `disable_help_flag`: its `-h`
 //! is the host name, or nothing, as with podman.
 
 mod container;
 mod facts;
 mod image;
+mod limits;
 mod process;
 mod redact;
 
 use clap::{Arg, ArgAction, Command};
 
 pub use container::ContainerArgs;
-pub use facts::facts;
+pub use facts::{block_device, facts};
 pub use image::PullArgs;
 pub(super) use image::pull_policy;
+pub use limits::LimitArgs;
 pub use process::ProcessArgs;
 pub use redact::redact;
 

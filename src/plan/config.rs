@@ -145,17 +145,74 @@ pub enum MountKind {
 }
 
 /// Limits; absent ones are not set, and need no cgroup.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Limits {
     /// Bytes of memory, `memory.max`.
     pub memory: Option<u64>,
-    /// Thousandths of a processor: 1500 is one and a half, `cpu.max`.
+    /// Bytes of memory and swap together; -1 is no limit, absent twice the memory.
+    pub memory_swap: Option<i64>,
+    /// Bytes of memory that are taken last, `memory.low`.
+    pub memory_reservation: Option<u64>,
+    /// Thousandths of a processor: 1500 is one and a half, `cpu.max`. Without quota and period.
     pub milli_cpus: Option<u64>,
+    /// The share of processors that are wanted by others, too: 1024 is everybody's, `cpu.weight`.
+    pub cpu_shares: Option<u64>,
+    /// Microseconds of processor time in a period, `cpu.max`.
+    pub cpu_quota: Option<u64>,
+    /// Microseconds of a period, `cpu.max`.
+    pub cpu_period: Option<u64>,
+    /// Processors, as `0-3,7`.
+    pub cpuset_cpus: Option<String>,
+    /// Memory nodes, as `0-1`.
+    pub cpuset_mems: Option<String>,
+    /// The share of the disks' time, 10 to 1000.
+    pub blkio_weight: Option<u16>,
+    /// Limits for single devices.
+    pub devices: Vec<DeviceValue>,
     /// Processes and threads, `pids.max`, as asked for; the default limit is not in here.
     pub pids: Option<u64>,
     /// The limit of processes when none was asked for; set where a cgroup is at hand, and no error where it is not.
     pub default_pids: Option<u64>,
+}
+
+/// A limit for one block device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceValue {
+    /// What is limited.
+    pub what: Throttle,
+    /// The device as it was typed.
+    pub path: String,
+    /// Its major number when it was typed.
+    pub major: u32,
+    /// Its minor number.
+    pub minor: u32,
+    /// The weight, or the rate a second.
+    pub value: u64,
+}
+
+impl DeviceValue {
+    /// Whether both limit the same thing of the same device.
+    pub fn is_same_limit(&self, other: &Self) -> bool {
+        (self.what, self.major, self.minor) == (other.what, other.major, other.minor)
+    }
+}
+
+/// What is limited of a block device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Throttle {
+    /// The share of its time, 10 to 1000.
+    Weight,
+    /// Bytes that are read.
+    ReadBps,
+    /// Bytes that are written.
+    WriteBps,
+    /// Reading operations.
+    ReadIops,
+    /// Writing operations.
+    WriteIops,
 }
 
 /// A resource limit of the program's process. Source: getrlimit(2).

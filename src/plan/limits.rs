@@ -1,38 +1,200 @@
-//! Memory, processors, processes, and the limits of getrlimit(2).
+//! Limits by cgroup: what was typed, what it means, and what becomes of it when a part is changed.
+//!
+//! ```text
+//! LimitRequest ── read ──▶ LimitChanges ── Limits::changed_by ──▶ Limits (saved) ── resources ──▶ the spec's resources
+//! ```
+//!
+//! A new container's limits are a change of none. Sources: podman-run(1), podman-update(1), docker-run(1).
 
-use super::{Defaults, Error, Limits, Request, Rlimit};
+use serde::{Deserialize, Serialize};
+
+use super::{Defaults, DeviceValue, Error, Facts, LimitRequest, Limits, Throttle};
 use crate::types::{Invalid, parse_size};
 
-/// The resources of `--ulimit` by their names in docker and podman, which are the kernel's in lower case. Source: getrlimit(2).
-const RESOURCES: [&str; 15] = [
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
+/// The weights that `--blkio-weight` and `--blkio-weight-device` take.
+const WEIGHTS: std::ops::RangeInclusive<u64> = 10..=1000;
 
-/// The limits by cgroup: those asked for, and the settings' limit of processes when none was.
-pub(super) fn limits(request: &Request, defaults: &Defaults) -> Result<Limits, Error> {
-    let memory = request.memory.as_deref().map(parse_size).transpose().map_err(Error::option("--memory"))?;
-    let milli_cpus = request.cpus.as_deref().map(milli_cpus).transpose().map_err(Error::option("--cpus"))?;
-    let pids = request.pids_limit.map(processes).transpose().map_err(Error::option("--pids-limit"))?;
-    Ok(Limits {
-        memory: memory.filter(|bytes| *bytes > 0),
-        milli_cpus: milli_cpus.filter(|cpus| *cpus > 0),
-        pids: pids.flatten(),
-        default_pids: if pids.is_none() { defaults.pids_limit } else { None },
-    })
+/// The numbers, major and minor, of the block device at a path of the host, or why there are none.
+pub type BlockDevices<'a> = &'a dyn Fn(&str) -> Result<(u32, u32), String>;
+
+/// What is to change: limits as they were typed, read. Absent fields stay as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LimitChanges {
+    /// Bytes; 0 is no limit.
+    memory: Option<u64>,
+    /// Bytes of memory and swap together; -1 is no limit, 0 twice the memory.
+    memory_swap: Option<i64>,
+    /// Bytes; 0 is none.
+    memory_reservation: Option<u64>,
+    /// Thousandths of a processor; 0 is no limit.
+    milli_cpus: Option<u64>,
+    /// 0 is the default.
+    cpu_shares: Option<u64>,
+    /// Microseconds; 0 and -1 are no limit.
+    cpu_quota: Option<i64>,
+    /// Microseconds; 0 is the default.
+    cpu_period: Option<u64>,
+    cpuset_cpus: Option<String>,
+    cpuset_mems: Option<String>,
+    blkio_weight: Option<u16>,
+    /// A rate of 0 is no limit.
+    devices: Vec<DeviceValue>,
+    /// 0 is no limit.
+    pids: Option<u64>,
+}
+
+/// The limits of a new container: those asked for, and the settings' limit of processes when none was.
+pub(super) fn limits(request: &LimitRequest, facts: &Facts<'_>) -> Result<Limits, Error> {
+    let Defaults { pids_limit, .. } = facts.defaults;
+    let mut limits = Limits::default().changed_by(&LimitChanges::read(request, facts.block_device)?)?;
+    limits.default_pids = pids_limit.filter(|_| request.pids_limit.is_none());
+    Ok(limits)
+}
+
+impl LimitChanges {
+    /// Reads what was typed. `block_device` gives the numbers of the block device at a path, or the reason why there are none.
+    ///
+    /// Fails with the first option whose value is wrong, or with two that exclude each other.
+    pub fn read(request: &LimitRequest, block_device: BlockDevices<'_>) -> Result<Self, Error> {
+        for (option, is_there) in
+            [("--cpu-period", request.cpu_period.is_some()), ("--cpu-quota", request.cpu_quota.is_some())]
+        {
+            if is_there && request.cpus.is_some() {
+                return Err(Error::Exclusive { options: [option, "--cpus"] });
+            }
+        }
+        let size =
+            |option, text: &Option<String>| text.as_deref().map(parse_size).transpose().map_err(Error::option(option));
+        let list = |option, text: &Option<String>| {
+            text.as_deref().filter(|text| !text.is_empty()).map(numbers).transpose().map_err(Error::option(option))
+        };
+        let mut devices = Vec::new();
+        for (option, what, texts) in [
+            ("--blkio-weight-device", Throttle::Weight, &request.blkio_weight_devices),
+            ("--device-read-bps", Throttle::ReadBps, &request.device_read_bps),
+            ("--device-write-bps", Throttle::WriteBps, &request.device_write_bps),
+            ("--device-read-iops", Throttle::ReadIops, &request.device_read_iops),
+            ("--device-write-iops", Throttle::WriteIops, &request.device_write_iops),
+        ] {
+            for text in texts {
+                devices.push(device(what, text, block_device).map_err(Error::option(option))?);
+            }
+        }
+        Ok(Self {
+            memory: size("--memory", &request.memory)?,
+            memory_swap: request
+                .memory_swap
+                .as_deref()
+                .map(total)
+                .transpose()
+                .map_err(Error::option("--memory-swap"))?,
+            memory_reservation: size("--memory-reservation", &request.memory_reservation)?,
+            milli_cpus: request.cpus.as_deref().map(milli_cpus).transpose().map_err(Error::option("--cpus"))?,
+            cpu_shares: request.cpu_shares,
+            cpu_quota: request.cpu_quota.map(quota).transpose().map_err(Error::option("--cpu-quota"))?,
+            cpu_period: request.cpu_period.map(period).transpose().map_err(Error::option("--cpu-period"))?,
+            cpuset_cpus: list("--cpuset-cpus", &request.cpuset_cpus)?,
+            cpuset_mems: list("--cpuset-mems", &request.cpuset_mems)?,
+            blkio_weight: request
+                .blkio_weight
+                .map(|asked| weight(asked.into(), &asked.to_string()))
+                .transpose()
+                .map_err(Error::option("--blkio-weight"))?,
+            devices,
+            pids: request.pids_limit.map(processes).transpose().map_err(Error::option("--pids-limit"))?,
+        })
+    }
+
+    /// Whether nothing is to change.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Limits {
+    /// These limits with some of them changed. Fails if they do not go together then.
+    pub fn changed_by(&self, changes: &LimitChanges) -> Result<Self, Error> {
+        let mut limits = self.clone();
+        set(&mut limits.memory, changes.memory, &0);
+        set(&mut limits.memory_swap, changes.memory_swap, &0);
+        set(&mut limits.memory_reservation, changes.memory_reservation, &0);
+        if changes.milli_cpus.is_some() {
+            (limits.cpu_quota, limits.cpu_period) = (None, None);
+        }
+        if changes.cpu_quota.is_some() || changes.cpu_period.is_some() {
+            limits.milli_cpus = None;
+        }
+        set(&mut limits.milli_cpus, changes.milli_cpus, &0);
+        set(&mut limits.cpu_quota, changes.cpu_quota.map(|quota| quota.max(0).unsigned_abs()), &0);
+        set(&mut limits.cpu_period, changes.cpu_period, &0);
+        set(&mut limits.cpu_shares, changes.cpu_shares, &0);
+        set(&mut limits.cpuset_cpus, changes.cpuset_cpus.clone(), &String::new());
+        set(&mut limits.cpuset_mems, changes.cpuset_mems.clone(), &String::new());
+        set(&mut limits.blkio_weight, changes.blkio_weight, &0);
+        for change in &changes.devices {
+            limits.devices.retain(|old| !old.is_same_limit(change));
+            if change.value > 0 {
+                limits.devices.push(change.clone());
+            }
+        }
+        if changes.pids.is_some() {
+            limits.default_pids = None;
+        }
+        set(&mut limits.pids, changes.pids, &0);
+        limits.check()?;
+        Ok(limits)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let swap = self.memory_swap.and_then(|swap| u64::try_from(swap).ok());
+        if let Some(swap) = swap.filter(|swap| self.memory.is_none_or(|memory| *swap < memory)) {
+            let reason = match self.memory {
+                Some(memory) => format!("it is memory and swap together, at least the {memory} of `--memory`"),
+                None => "it needs `--memory`: it is memory and swap together".to_owned(),
+            };
+            return Err(Error::option("--memory-swap")(Invalid::new("size", swap.to_string(), reason)));
+        }
+        match (self.memory, self.memory_reservation) {
+            (Some(memory), Some(reservation)) if reservation > memory => {
+                let reason = format!("it is above the {memory} of `--memory`");
+                Err(Error::option("--memory-reservation")(Invalid::new("size", reservation.to_string(), reason)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Puts a changed value in its place; `none` stands for the absence of a limit.
+fn set<T: PartialEq>(place: &mut Option<T>, change: Option<T>, none: &T) {
+    if let Some(value) = change {
+        *place = Some(value).filter(|value| value != none);
+    }
+}
+
+/// `--memory-swap`: a size, or -1 for no limit.
+fn total(text: &str) -> Result<i64, Invalid> {
+    match text {
+        "-1" => Ok(-1),
+        // parse_size gives at most 2^63 - 1.
+        _ => parse_size(text).map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+    }
+}
+
+/// `--cpu-quota` in microseconds; the kernel's least is a millisecond.
+fn quota(quota: i64) -> Result<i64, Invalid> {
+    match quota {
+        -1 | 0 | 1000.. => Ok(quota),
+        _ => Err(Invalid::new("quota", quota.to_string(), "it is at least 1000 microseconds, or -1 for no limit")),
+    }
+}
+
+/// `--cpu-period` in microseconds. Source: the kernel's sched-bwc.rst.
+fn period(period: u64) -> Result<u64, Invalid> {
+    match period {
+        0 | 1000..=1_000_000 => Ok(period),
+        _ => Err(Invalid::new("period", period.to_string(), "it is 1000 to 1000000 microseconds")),
+    }
 }
 
 /// `--cpus`: a decimal number of processors, in thousandths; 0 is no limit.
@@ -53,98 +215,60 @@ fn milli_cpus(text: &str) -> Result<u64, Invalid> {
     Ok(milli)
 }
 
+/// `--cpuset-cpus`, `--cpuset-mems`: numbers and ranges of them.
+fn numbers(text: &str) -> Result<String, Invalid> {
+    let number = |text: &str| text.parse::<u16>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_part = |part: &str| match part.split_once('-') {
+        Some((first, last)) => number(first).zip(number(last)).is_some_and(|(first, last)| first <= last),
+        None => number(part).is_some(),
+    };
+    if text.split(',').all(is_part) {
+        return Ok(text.to_owned());
+    }
+    Err(Invalid::new("list", text, "it is of numbers and ranges, as 0-3,7"))
+}
+
+fn weight(weight: u64, text: &str) -> Result<u16, Invalid> {
+    let invalid = || Invalid::new("weight", text, "it is from 10 to 1000");
+    u16::try_from(weight).ok().filter(|_| WEIGHTS.contains(&weight)).ok_or_else(invalid)
+}
+
+/// `PATH:VALUE` of a limit for one device: a weight, a rate in bytes with a unit, or one in operations.
+fn device(what: Throttle, text: &str, block_device: BlockDevices<'_>) -> Result<DeviceValue, Invalid> {
+    let invalid = |reason: &str| Invalid::new("limit of a device", text, reason);
+    let (path, value) = text.rsplit_once(':').ok_or_else(|| invalid("it is written DEVICE:VALUE"))?;
+    if !path.starts_with("/dev/") {
+        return Err(invalid("the device is a path below `/dev`"));
+    }
+    let value = match what {
+        Throttle::Weight => value.parse().ok().and_then(|number| weight(number, value).ok()).map(u64::from),
+        Throttle::ReadBps | Throttle::WriteBps => parse_size(value).ok(),
+        Throttle::ReadIops | Throttle::WriteIops => value.parse().ok().filter(|_| !value.starts_with('+')),
+    };
+    let value = value.ok_or_else(|| invalid(what.expected()))?;
+    let (major, minor) = block_device(path).map_err(|reason| invalid(&reason))?;
+    Ok(DeviceValue { what, path: path.to_owned(), major, minor, value })
+}
+
+impl Throttle {
+    /// What its value is.
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Weight => "the weight is from 10 to 1000",
+            Self::ReadBps | Self::WriteBps => "the rate is a number of bytes a second, with a unit or without: 1mb",
+            Self::ReadIops | Self::WriteIops => "the rate is a number of operations a second",
+        }
+    }
+}
+
 /// `--pids-limit`: 0 and -1 are no limit.
-fn processes(limit: i64) -> Result<Option<u64>, Invalid> {
+fn processes(limit: i64) -> Result<u64, Invalid> {
     match limit {
-        -1 | 0 => Ok(None),
+        -1 => Ok(0),
         _ => u64::try_from(limit)
-            .map(Some)
             .map_err(|_| Invalid::new("number of processes", limit.to_string(), "it is positive, or -1 for no limit")),
     }
 }
 
-/// `--ulimit NAME=SOFT[:HARD]`; -1 is no limit; of the same name the last counts.
-pub(super) fn rlimits(texts: &[String]) -> Result<Vec<Rlimit>, Error> {
-    let mut rlimits: Vec<Rlimit> = Vec::new();
-    for text in texts {
-        let limit = rlimit(text).map_err(Error::option("--ulimit"))?;
-        rlimits.retain(|other| other.name != limit.name);
-        rlimits.push(limit);
-    }
-    Ok(rlimits)
-}
-
-fn rlimit(text: &str) -> Result<Rlimit, Invalid> {
-    let invalid = |reason: &str| Invalid::new("limit", text, reason);
-    let (name, values) = text.split_once('=').ok_or_else(|| invalid("it is written NAME=SOFT[:HARD]"))?;
-    if !RESOURCES.contains(&name) {
-        return Err(invalid("there is no resource of that name (getrlimit(2))"));
-    }
-    let value = |value: &str| match value {
-        "-1" | "unlimited" => Ok(u64::MAX),
-        _ if value.starts_with('+') => Err(invalid("a limit is a number, or -1 for none")),
-        _ => value.parse::<u64>().map_err(|_| invalid("a limit is a number, or -1 for none")),
-    };
-    let (soft, hard) = values.split_once(':').unwrap_or((values, values));
-    let (soft, hard) = (value(soft)?, value(hard)?);
-    if soft > hard {
-        return Err(invalid("the soft limit is above the hard one"));
-    }
-    Ok(Rlimit { name: format!("RLIMIT_{}", name.to_ascii_uppercase()), soft, hard })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn processors() {
-        for (text, milli) in [
-            ("1", 1000),
-            ("1.5", 1500),
-            ("0.5", 500),
-            (".25", 250),
-            ("2.", 2000),
-            ("0", 0),
-            ("0.01", 10),
-            ("0.0129", 12),
-        ] {
-            assert_eq!(milli_cpus(text), Ok(milli), "{text}");
-        }
-        for bad in ["", ".", "-1", "1e3", "0.001", "1,5", "1.5.5", "a", "99999999"] {
-            assert!(milli_cpus(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn absent_zero_and_asked() {
-        let defaults = Defaults { pids_limit: Some(2048), ..Defaults::default() };
-        let asked = |memory: Option<&str>, pids: Option<i64>| {
-            let request = Request { memory: memory.map(str::to_owned), pids_limit: pids, ..Request::default() };
-            limits(&request, &defaults).map(|l| (l.memory, l.pids, l.default_pids)).map_err(|e| e.to_string())
-        };
-        assert_eq!(asked(None, None), Ok((None, None, Some(2048))));
-        assert_eq!(asked(Some("64m"), Some(10)), Ok((Some(67_108_864), Some(10), None)));
-        assert_eq!(asked(Some("0"), Some(-1)), Ok((None, None, None)));
-        assert_eq!(asked(None, Some(0)), Ok((None, None, None)));
-        assert_eq!(
-            asked(None, Some(-2)),
-            Err("`--pids-limit`: invalid number of processes `-2`: it is positive, or -1 for no limit".to_owned())
-        );
-    }
-
-    #[test]
-    fn resource_limits() {
-        let read = |text: &str| rlimit(text).map(|limit| (limit.name, limit.soft, limit.hard));
-        assert_eq!(read("nofile=1024:2048"), Ok(("RLIMIT_NOFILE".to_owned(), 1024, 2048)));
-        assert_eq!(read("core=0"), Ok(("RLIMIT_CORE".to_owned(), 0, 0)));
-        assert_eq!(read("stack=1:-1"), Ok(("RLIMIT_STACK".to_owned(), 1, u64::MAX)));
-        for bad in
-            ["nofile", "nofile=", "nofile=2:1", "nofile=-1:5", "files=1", "nofile=1:2:3", "nofile=+1", "NOFILE=1"]
-        {
-            assert!(read(bad).is_err(), "{bad}");
-        }
-        let both = rlimits(&["nofile=1".into(), "core=1".into(), "nofile=2".into()]).unwrap();
-        assert_eq!(both.iter().map(|limit| limit.soft).collect::<Vec<_>>(), [1, 2]);
-    }
-}
+mod tests;

@@ -81,12 +81,8 @@ pub struct Request {
     pub cap_drop: Vec<String>,
     /// `--security-opt`.
     pub security_opts: Vec<String>,
-    /// `--memory`.
-    pub memory: Option<String>,
-    /// `--cpus`.
-    pub cpus: Option<String>,
-    /// `--pids-limit`; 0 and -1 are no limit.
-    pub pids_limit: Option<i64>,
+    /// The limits by cgroup.
+    pub limits: LimitRequest,
     /// `--ulimit`.
     pub ulimits: Vec<String>,
     /// `--stop-signal`.
@@ -101,6 +97,44 @@ pub struct Request {
     pub tls_verify: Option<bool>,
     /// The command line that asked, without values of the environment; empty if there was none.
     pub create_command: Vec<String>,
+}
+
+/// The limits by cgroup that were asked for, as typed: by `run` and `create`, and by `update`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct LimitRequest {
+    /// `--memory`.
+    pub memory: Option<String>,
+    /// `--memory-swap`: memory and swap together; -1 is no limit.
+    pub memory_swap: Option<String>,
+    /// `--memory-reservation`.
+    pub memory_reservation: Option<String>,
+    /// `--cpus`.
+    pub cpus: Option<String>,
+    /// `--cpu-shares`.
+    pub cpu_shares: Option<u64>,
+    /// `--cpu-quota`, microseconds.
+    pub cpu_quota: Option<i64>,
+    /// `--cpu-period`, microseconds.
+    pub cpu_period: Option<u64>,
+    /// `--cpuset-cpus`.
+    pub cpuset_cpus: Option<String>,
+    /// `--cpuset-mems`.
+    pub cpuset_mems: Option<String>,
+    /// `--blkio-weight`.
+    pub blkio_weight: Option<u16>,
+    /// `--blkio-weight-device`: `DEVICE:WEIGHT`.
+    pub blkio_weight_devices: Vec<String>,
+    /// `--device-read-bps`: `DEVICE:RATE`.
+    pub device_read_bps: Vec<String>,
+    /// `--device-write-bps`.
+    pub device_write_bps: Vec<String>,
+    /// `--device-read-iops`.
+    pub device_read_iops: Vec<String>,
+    /// `--device-write-iops`.
+    pub device_write_iops: Vec<String>,
+    /// `--pids-limit`; 0 and -1 are no limit.
+    pub pids_limit: Option<i64>,
 }
 
 /// A file that an option named, read by the front end: `resolve` opens nothing.

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use oci_spec::runtime::{
-    Capabilities, Linux, LinuxCapabilities, LinuxCpu, LinuxDevice, LinuxDeviceType, LinuxMemory, LinuxNamespace,
-    LinuxNamespaceType, LinuxPids, LinuxResources, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
+    Capabilities, Linux, LinuxCapabilities, LinuxDevice, LinuxDeviceType, LinuxNamespace, LinuxNamespaceType,
+    PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
 };
 
-use super::{ContainerConfig, Error, Limits, NetworkMode, paths};
+use super::{ContainerConfig, Error, Limits, NetworkMode, paths, resources};
 
 /// The version of the runtime spec whose words are used.
 const OCI_VERSION: &str = "1.2.0";
@@ -25,9 +25,6 @@ const DEVICES: [(&str, i64, i64); 6] = [
     ("/dev/urandom", 1, 9),
     ("/dev/tty", 5, 0),
 ];
-
-/// The period of `cpu.max` in microseconds.
-const CPU_PERIOD: u64 = 100_000;
 
 /// What must be known of the host when a container starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +123,7 @@ fn linux(config: &ContainerConfig, host: &HostFacts) -> Linux {
         .set_masked_paths(Some(paths::masked(host.processors)))
         .set_readonly_paths(Some(paths::read_only()))
         .set_rootfs_propagation(Some("private".to_owned()))
-        .set_resources(resources(&config.limits))
+        .set_resources(resources(&Limits::default(), &config.limits))
         .set_sysctl(own_network.then(sysctls));
     linux
 }
@@ -171,29 +168,6 @@ fn devices() -> Vec<LinuxDevice> {
 /// `ping` of root works without a raw socket. Source: podman's `default_sysctls`, containers.conf(5); icmp(7).
 fn sysctls() -> HashMap<String, String> {
     HashMap::from([("net.ipv4.ping_group_range".to_owned(), "0 0".to_owned())])
-}
-
-/// The limits that were asked for; `None` if there are none, and no cgroup is needed.
-fn resources(limits: &Limits) -> Option<LinuxResources> {
-    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    let mut resources = LinuxResources::default();
-    if let Some(bytes) = limits.memory {
-        let mut memory = LinuxMemory::default();
-        // As much swap again, as docker and podman have it: `swap` counts memory and swap together.
-        memory.set_limit(Some(signed(bytes))).set_swap(Some(signed(bytes.saturating_mul(2))));
-        resources.set_memory(Some(memory));
-    }
-    if let Some(milli) = limits.milli_cpus {
-        let mut cpu = LinuxCpu::default();
-        cpu.set_period(Some(CPU_PERIOD)).set_quota(Some(signed(milli.saturating_mul(CPU_PERIOD / 1000))));
-        resources.set_cpu(Some(cpu));
-    }
-    if let Some(limit) = limits.pids {
-        let mut pids = LinuxPids::default();
-        pids.set_limit(signed(limit));
-        resources.set_pids(Some(pids));
-    }
-    (resources != LinuxResources::default()).then_some(resources)
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub(super) fn facts() -> Facts<'static> {
         working_dir: PathBuf::from("/srv/dir"),
         host_name: "machine".to_owned(),
         free_port: &|_, _| None,
+        block_device: &|_| Err("there is none".to_owned()),
         new_volume_name: &|| "f".repeat(64).parse().unwrap(),
     }
 }
@@ -225,8 +226,8 @@ fn no_text_makes_a_parser_panic_or_slips_a_line_through() {
             Request { shm_size: one(), ..base() },
             Request { cap_add: many(), ..base() },
             Request { security_opts: many(), ..base() },
-            Request { memory: one(), ..base() },
-            Request { cpus: one(), ..base() },
+            Request { limits: LimitRequest { memory: one(), ..LimitRequest::default() }, ..base() },
+            Request { limits: LimitRequest { cpus: one(), ..LimitRequest::default() }, ..base() },
             Request { ulimits: many(), ..base() },
             Request { stop_signal: one(), ..base() },
             Request { detach_keys: one(), ..base() },

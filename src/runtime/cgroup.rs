@@ -13,6 +13,7 @@
 //!
 //! Sources: the kernel's cgroup-v2.rst ("No Internal Process Constraint", "Delegation"); systemd's CGROUP_DELEGATION.md.
 
+mod apply;
 mod controllers;
 mod folder;
 mod group;
@@ -73,6 +74,14 @@ pub enum Error {
     NoFile {
         /// The control file.
         limit: String,
+    },
+    /// The kernel has the controller, but not for this device.
+    #[error("cannot set the limit `{limit}` to `{asked}`: the kernel limits no such device")]
+    NoDevice {
+        /// The control file.
+        limit: String,
+        /// What was written.
+        asked: String,
     },
     /// The kernel holds another value than was written.
     #[error("cannot set the limit `{limit}` to `{asked}`: the kernel made it `{found}`")]
@@ -148,6 +157,7 @@ impl Error {
                 Some("start it in a group of cgroup v2 whose folder and files this user may write".to_owned())
             }
             Self::Shared { .. } => Some("start it in a group that holds no other processes".to_owned()),
+            Self::NoDevice { .. } => Some("name the whole disk, not a part of it: `lsblk` lists them".to_owned()),
             Self::NoFile { limit } if limit == "memory.swap.max" => {
                 Some("boot with `swapaccount=1`, or switch swap off".to_owned())
             }
@@ -236,11 +246,11 @@ impl Own {
     fn limit(&self, name: &str, settings: &[Setting], default: Option<&Setting>) -> Result<Group, Error> {
         let folder = self.folder.child(name)?;
         for setting in settings {
-            set(&folder, setting)?;
+            apply::set_present(&folder, setting)?;
         }
         if let Some(pids) = default {
             // Nobody asked for it.
-            drop(set(&folder, pids));
+            drop(apply::set(&folder, pids));
         }
         Ok(Group::new(folder, self.path_of(name)))
     }
@@ -288,17 +298,4 @@ pub fn check(own: Option<&Own>, wanted: &Wanted<'_>) -> Result<(), Error> {
 fn default_pids(wanted: &Wanted<'_>, settings: &[Setting]) -> Option<Setting> {
     let asked = settings.iter().any(|setting| setting.file == "pids.max");
     wanted.default_pids.filter(|_| !asked).map(limits::pids)
-}
-
-fn set(folder: &Folder, setting: &Setting) -> Result<(), Error> {
-    let absent = |error: PathError| match error.is_not_found() {
-        true => Error::NoFile { limit: setting.file.clone() },
-        false => error.into(),
-    };
-    folder.write(&setting.file, &setting.value).map_err(absent)?;
-    let found = folder.read(&setting.read_back()).map_err(absent)?;
-    if setting.holds(&found) {
-        return Ok(());
-    }
-    Err(Error::NotTaken { limit: setting.file.clone(), asked: setting.value.clone(), found: found.trim().to_owned() })
 }

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::image::{PullArgs, pull_policy};
+use super::limits::LimitArgs;
 use super::process::{ProcessArgs, read_all};
 use super::redact;
 use crate::plan::{PullPolicy, Request};
@@ -21,9 +22,6 @@ pub struct ContainerArgs {
     /// Write the container ID to the file
     #[arg(long, value_name = "FILE")]
     cidfile: Option<PathBuf>,
-    /// Number of CPUs; 0 means no limit
-    #[arg(long, value_name = "NUMBER")]
-    cpus: Option<String>,
     /// Set custom DNS servers
     #[arg(long, value_name = "IP")]
     dns: Vec<String>,
@@ -54,18 +52,12 @@ pub struct ContainerArgs {
     /// Read in a line delimited file of labels
     #[arg(long, value_name = "FILE")]
     label_file: Vec<PathBuf>,
-    /// Memory limit (format: NUMBER[UNIT], where UNIT = b, k, m or g)
-    #[arg(short, long, value_name = "SIZE")]
-    memory: Option<String>,
     /// Assign a name to the container
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     name: Option<String>,
     /// Connect a container to a network: slirp4netns, pasta, host or none
     #[arg(long, value_name = "MODE", visible_alias = "net")]
     network: Option<String>,
-    /// Tune container pids limit (set -1 for unlimited)
-    #[arg(long, value_name = "LIMIT", allow_negative_numbers = true)]
-    pids_limit: Option<i64>,
     /// Publish a container's port, or a range of ports, to the host ([[IP:][HOST_PORT]:]PORT[/tcp|udp])
     #[arg(short, long, value_name = "PORT")]
     publish: Vec<String>,
@@ -105,6 +97,8 @@ pub struct ContainerArgs {
     /// Bind mount a volume into the container: [SOURCE|NAME:]DIR[:OPTIONS]
     #[arg(short, long, value_name = "VOLUME", allow_hyphen_values = true)]
     volume: Vec<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
     #[command(flatten)]
     process: ProcessArgs,
     #[command(flatten)]
@@ -164,9 +158,7 @@ impl ContainerArgs {
             cap_add: self.cap_add,
             cap_drop: self.cap_drop,
             security_opts: self.security_opt,
-            memory: self.memory,
-            cpus: self.cpus,
-            pids_limit: self.pids_limit,
+            limits: self.limits.into_request(),
             ulimits: self.ulimit,
             stop_signal: self.stop_signal,
             stop_timeout: self.stop_timeout,

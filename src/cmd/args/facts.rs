@@ -1,8 +1,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
 use crate::plan::{Defaults, Facts};
 use crate::settings::Settings;
-use crate::sys::fs::{AtPath as _, PathError};
+use crate::sys::fs::{self, AtPath as _, PathError};
 use crate::types::{Name, Protocol};
 
 /// What a resolution must know of this caller, this machine and the settings. Fails if the current folder is gone.
@@ -14,6 +15,7 @@ pub fn facts<'a>(settings: &Settings, new_volume_name: &'a dyn Fn() -> Name) -> 
         working_dir: std::env::current_dir().at("find", ".")?,
         host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         free_port: &free_port,
+        block_device: &block_device,
         new_volume_name,
     })
 }
@@ -44,4 +46,13 @@ fn free_port(address: Option<IpAddr>, protocol: Protocol) -> Option<u16> {
         Protocol::Udp => UdpSocket::bind(any).and_then(|socket| socket.local_addr()),
     };
     bound.ok().map(|address| address.port())
+}
+
+/// The numbers of the block device at `path`, or why it has none.
+pub fn block_device(path: &str) -> Result<(u32, u32), String> {
+    let file = fs::metadata(path).map_err(|error| fs::plain(&error.source))?;
+    if !file.file_type().is_block_device() {
+        return Err("it is no block device".to_owned());
+    }
+    Ok((rustix::fs::major(file.rdev()), rustix::fs::minor(file.rdev())))
 }

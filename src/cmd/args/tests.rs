@@ -1,7 +1,7 @@
 use clap::{Args as _, FromArgMatches as _};
 
 use super::*;
-use crate::plan::{Defaults, ExecRequest, PullPolicy, Request};
+use crate::plan::{Defaults, ExecRequest, LimitRequest, PullPolicy, Request};
 use crate::settings::Settings;
 
 fn command<T: clap::Args>() -> Command {
@@ -54,7 +54,9 @@ fn switches_take_values_too() {
 
 #[test]
 fn every_option_reaches_its_field() {
-    let line = "--add-host a:1.1.1.1 --cap-add x --cap-drop y --cidfile c --cpus 1 -d --detach-keys a --dns 1.1.1.1 \
+    let line = "--add-host a:1.1.1.1 --cap-add x --cap-drop y --cidfile c --cpus 1 -c 2 --cpu-quota -1 --cpu-period 3 --cpuset-cpus 0-1 --cpuset-mems 0 \
+        --blkio-weight 10 --blkio-weight-device /dev/a:1 --device-read-bps /dev/b:1 --device-write-bps /dev/c:1 \
+        --device-read-iops /dev/d:1 --device-write-iops /dev/e:1 --memory-swap -1 --memory-reservation 1m -d --detach-keys a --dns 1.1.1.1 \
         --dns-option o --dns-search s --entrypoint e -e A=1 --group-add g -h host -i -t --init -l l=1 -m 1g --name n \
         --network none --pids-limit -1 -p 80 --platform linux/arm64 --read-only --read-only-tmpfs=false --replace --rm \
         --security-opt s --shm-size 1m --stop-signal TERM --stop-timeout 3 --tmpfs /t --ulimit nofile=1 -u u -v /v -w /w \
@@ -93,9 +95,24 @@ fn every_option_reaches_its_field() {
         cap_add: words("x"),
         cap_drop: words("y"),
         security_opts: words("s"),
-        memory: Some("1g".into()),
-        cpus: Some("1".into()),
-        pids_limit: Some(-1),
+        limits: LimitRequest {
+            memory: Some("1g".into()),
+            memory_swap: Some("-1".into()),
+            memory_reservation: Some("1m".into()),
+            cpus: Some("1".into()),
+            cpu_shares: Some(2),
+            cpu_quota: Some(-1),
+            cpu_period: Some(3),
+            cpuset_cpus: Some("0-1".into()),
+            cpuset_mems: Some("0".into()),
+            blkio_weight: Some(10),
+            blkio_weight_devices: words("/dev/a:1"),
+            device_read_bps: words("/dev/b:1"),
+            device_write_bps: words("/dev/c:1"),
+            device_read_iops: words("/dev/d:1"),
+            device_write_iops: words("/dev/e:1"),
+            pids_limit: Some(-1),
+        },
         ulimits: words("nofile=1"),
         stop_signal: Some("TERM".into()),
         stop_timeout: Some(3),

@@ -1,5 +1,5 @@
 use super::super::tests::{facts, identity, image};
-use super::super::{Request, resolve};
+use super::super::{LimitRequest, Request, resolve};
 use super::*;
 
 fn host() -> HostFacts {
@@ -96,9 +96,12 @@ fn capabilities_are_in_three_sets_and_never_inherited() {
 fn limits_appear_only_when_asked_for() {
     assert_eq!(of(&Request::default()).linux().as_ref().unwrap().resources(), &None);
     let request = Request {
-        memory: Some("64m".into()),
-        cpus: Some("1.5".into()),
-        pids_limit: Some(7),
+        limits: LimitRequest {
+            memory: Some("64m".into()),
+            cpus: Some("1.5".into()),
+            pids_limit: Some(7),
+            ..LimitRequest::default()
+        },
         ulimits: vec!["nofile=10:20".into()],
         ..Request::default()
     };

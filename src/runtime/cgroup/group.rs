@@ -30,6 +30,10 @@ impl Group {
         self.folder.fd()
     }
 
+    pub(super) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
     /// The path, relative to the mount of cgroup v2.
     pub fn path(&self) -> &str {
         &self.path

@@ -1,7 +1,11 @@
 //! Limits of a spec in the kernel's units: pure.
 //!
+//! `io` has the block devices.
+//!
 //! Sources: runtime-spec config-linux.md "Control groups"; the kernel's cgroup-v2.rst; runc's `cgroups/utils.go` and
 //! `cgroups/fs2` for what the spec's v1 words mean in v2.
+
+mod io;
 
 use oci_spec::runtime::{LinuxCpu, LinuxMemory, LinuxResources};
 
@@ -19,6 +23,8 @@ pub(super) struct Setting {
     pub(super) value: String,
     /// What must be read afterwards.
     pub(super) expect: Expect,
+    /// What is set where the kernel has no such file.
+    pub(super) instead: Option<Box<Setting>>,
 }
 
 /// What a file must say after it has been written.
@@ -30,13 +36,17 @@ pub(super) enum Expect {
     Pages(u64),
     /// The same set of numbers, as `cpuset.cpus.effective` has it: a processor that is not there gives no time.
     Effective,
+    /// The value as a line among others: `default 100`, `8:0 50`.
+    Line,
+    /// Among others a line with the first word of the value, and the second somewhere in it: `8:0 rbps=1024 wbps=max …`.
+    Word,
     /// Nothing: only the kernel knows the format.
     Anything,
 }
 
 impl Setting {
     fn new(file: &str, value: impl Into<String>, expect: Expect) -> Self {
-        Self { file: file.to_owned(), value: value.into(), expect }
+        Self { file: file.to_owned(), value: value.into(), expect, instead: None }
     }
 
     /// The controller that the file belongs to: `cpu` of `cpu.max`.
@@ -52,12 +62,37 @@ impl Setting {
         }
     }
 
+    /// What is written to have again what `before`, read from the file, said.
+    pub(super) fn undo(&self, before: &str) -> String {
+        let before = before.trim();
+        let (first, word) = self.value.split_once(' ').unwrap_or((&self.value, ""));
+        match self.expect {
+            Expect::Line => line_of(before, &self.value).map_or_else(|| format!("{first} default"), str::to_owned),
+            Expect::Word => {
+                let key = word.split_once('=').map_or(word, |(key, _)| key);
+                let line = line_of(before, &self.value).unwrap_or_default();
+                let old = line.split(' ').find(|old| old.split_once('=').is_some_and(|(name, _)| name == key));
+                format!("{first} {}", old.map_or_else(|| format!("{key}=max"), str::to_owned))
+            }
+            // The kernel takes an empty line for "no choice of our own", and no write of nothing.
+            _ if before.is_empty() => "\n".to_owned(),
+            _ => before.to_owned(),
+        }
+    }
+
     /// Whether `text`, read from [`read_back`](Self::read_back), says that the limit holds.
     pub(super) fn holds(&self, text: &str) -> bool {
         let text = text.trim();
         match self.expect {
             Expect::Anything => true,
             Expect::Same => text == self.value,
+            Expect::Line => text.lines().any(|line| line.trim() == self.value),
+            Expect::Word => match (self.value.split_once(' '), line_of(text, &self.value)) {
+                (Some((_, word)), Some(line)) => line.split(' ').any(|other| other == word),
+                // A device without limits has no line.
+                (word, None) => word.is_some_and(|(_, word)| word.ends_with("=max")),
+                (None, _) => false,
+            },
             Expect::Effective => numbers(text).is_some_and(|now| numbers(&self.value) == Some(now)),
             Expect::Pages(page) => match (self.value.parse::<u64>(), text.parse::<u64>()) {
                 (Ok(asked), Ok(now)) => now == asked - asked % page,
@@ -67,6 +102,12 @@ impl Setting {
             },
         }
     }
+}
+
+/// The line of a file with a line for each device that begins with the same word as `value`.
+fn line_of<'a>(text: &'a str, value: &str) -> Option<&'a str> {
+    let first = |line: &'_ str| line.split(' ').next().map(str::to_owned);
+    text.lines().map(str::trim).find(|line| first(line) == first(value))
 }
 
 /// The limit of the number of processes and threads.
@@ -81,7 +122,6 @@ pub(super) fn pids(limit: u64) -> Setting {
 pub(super) fn settings(resources: &LinuxResources, page: u64) -> Result<Vec<Setting>, Error> {
     for (name, asked) in [
         ("devices", resources.devices().as_ref().is_some_and(|list| !list.is_empty())),
-        ("blockIO", resources.block_io().is_some()),
         ("network", resources.network().is_some()),
         ("rdma", resources.rdma().as_ref().is_some_and(|map| !map.is_empty())),
     ] {
@@ -95,6 +135,9 @@ pub(super) fn settings(resources: &LinuxResources, page: u64) -> Result<Vec<Sett
     }
     if let Some(cpu) = resources.cpu() {
         settings.extend(of_cpu(cpu)?);
+    }
+    if let Some(block_io) = resources.block_io() {
+        settings.extend(io::settings(block_io)?);
     }
     if let Some(limit) = resources.pids() {
         // Zero and less mean no limit, as in docker and podman.
@@ -146,7 +189,8 @@ fn of_memory(memory: &LinuxMemory, page: u64) -> Result<Vec<Setting>, Error> {
         settings.push(Setting::new("memory.swap.max", swap, Expect::Pages(page)));
     }
     if let Some(reservation) = memory.reservation().filter(|value| *value != 0) {
-        settings.push(Setting::new("memory.low", or_max(reservation), Expect::Pages(page)));
+        // Here no limit means no protection.
+        settings.push(Setting::new("memory.low", reservation.max(0).to_string(), Expect::Pages(page)));
     }
     if let Some(limit) = limit {
         settings.push(Setting::new("memory.max", or_max(limit), Expect::Pages(page)));

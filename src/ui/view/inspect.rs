@@ -2,6 +2,7 @@
 //! have is there with the value that podman shows when it is not used, since tools read it without asking.
 
 mod host;
+mod limits;
 mod network;
 
 use std::path::{Path, PathBuf};

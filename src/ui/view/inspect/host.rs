@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::limits::limits;
 use super::network::bindings;
 use super::{Place, object, propagation};
 use crate::plan::{ContainerConfig, LogDriver, Mount, MountKind, RestartPolicy, Seccomp};
@@ -63,46 +64,6 @@ pub(super) fn host(config: &ContainerConfig, log: &Path, place: Place<'_>) -> Va
     Value::Object(host)
 }
 
-fn limits(config: &ContainerConfig) -> Value {
-    let nano_cpus = config.limits.milli_cpus.unwrap_or(0).saturating_mul(1_000_000);
-    json!({
-        "CpuShares": 0,
-        "Memory": config.limits.memory.unwrap_or(0),
-        "NanoCpus": nano_cpus,
-        "CgroupParent": "",
-        "BlkioWeight": 0,
-        "BlkioWeightDevice": null,
-        "BlkioDeviceReadBps": null,
-        "BlkioDeviceWriteBps": null,
-        "BlkioDeviceReadIOps": null,
-        "BlkioDeviceWriteIOps": null,
-        "CpuPeriod": if nano_cpus > 0 { 100_000 } else { 0 },
-        "CpuQuota": nano_cpus / 10_000,
-        "CpuRealtimePeriod": 0,
-        "CpuRealtimeRuntime": 0,
-        "CpusetCpus": "",
-        "CpusetMems": "",
-        "Devices": [],
-        "DiskQuota": 0,
-        "KernelMemory": 0,
-        "MemoryReservation": 0,
-        "MemorySwap": 0,
-        "MemorySwappiness": 0,
-        "OomKillDisable": false,
-        "PidsLimit": config.limits.pids.or(config.limits.default_pids).unwrap_or(0),
-        "Ulimits": config.rlimits.iter().map(|limit| json!({
-            "Name": limit.name,
-            "Soft": resource(limit.soft),
-            "Hard": resource(limit.hard),
-        })).collect::<Vec<_>>(),
-        "CpuCount": 0,
-        "CpuPercent": 0,
-        "IOMaximumIOps": 0,
-        "IOMaximumBandwidth": 0,
-        "CgroupConf": null,
-    })
-}
-
 /// `SOURCE:DESTINATION:OPTIONS`, as `-v` would take it.
 fn bind(mount: &Mount, place: Place<'_>) -> Option<String> {
     let source = match &mount.kind {
@@ -114,11 +75,6 @@ fn bind(mount: &Mount, place: Place<'_>) -> Option<String> {
     let mut options = vec![if mount.read_only { "ro" } else { "rw" }, propagation(mount)];
     options.extend(mount.options.iter().map(String::as_str).filter(|option| *option != propagation(mount)));
     Some(format!("{source}:{}:{}", mount.destination, options.join(",")))
-}
-
-/// A resource limit; podman's -1 is none.
-fn resource(limit: u64) -> Value {
-    if limit == u64::MAX { json!(-1) } else { json!(limit) }
 }
 
 fn security(config: &ContainerConfig) -> Vec<&'static str> {

@@ -1,0 +1,77 @@
+//! Writing limits to a group and reading them back: at its making, and later all or none.
+
+use oci_spec::runtime::LinuxResources;
+
+use super::folder::Folder;
+use super::limits::Setting;
+use super::{Error, Group, Own, Wanted, controllers, locate};
+use crate::sys::fs::PathError;
+
+/// Sets one limit, and makes sure that the kernel has it.
+pub(super) fn set(folder: &Folder, setting: &Setting) -> Result<(), Error> {
+    write(folder, setting)?;
+    let found = folder.read(&setting.read_back()).map_err(absent(setting))?;
+    if setting.holds(&found) {
+        return Ok(());
+    }
+    Err(Error::NotTaken { limit: setting.file.clone(), asked: setting.value.clone(), found: found.trim().to_owned() })
+}
+
+fn write(folder: &Folder, setting: &Setting) -> Result<(), Error> {
+    match folder.write(&setting.file, &setting.value) {
+        Err(error) if error.source.raw_os_error() == Some(libc::ENODEV) && setting.controller() == "io" => {
+            Err(Error::NoDevice { limit: setting.file.clone(), asked: setting.value.clone() })
+        }
+        other => other.map_err(absent(setting)),
+    }
+}
+
+fn absent(setting: &Setting) -> impl FnOnce(PathError) -> Error {
+    let limit = setting.file.clone();
+    move |error| if error.is_not_found() { Error::NoFile { limit } } else { error.into() }
+}
+
+/// The setting whose file this kernel has.
+fn present<'a>(folder: &Folder, setting: &'a Setting) -> &'a Setting {
+    match &setting.instead {
+        Some(instead) if matches!(folder.read(&setting.file), Err(error) if error.is_not_found()) => instead,
+        _ => setting,
+    }
+}
+
+/// Sets limits that were chosen from alternatives.
+pub(super) fn set_present(folder: &Folder, setting: &Setting) -> Result<(), Error> {
+    set(folder, present(folder, setting))
+}
+
+impl Group {
+    /// Changes the limits of the group and the processes in it: all of them, or none.
+    ///
+    /// Fails if a controller cannot be had, or the kernel refuses a value; what had been changed before is as it was then.
+    pub fn update(&self, resources: &LinuxResources) -> Result<(), Error> {
+        let settings = Wanted { resources: Some(resources), default_pids: None }.settings()?;
+        let (parent, _) = self.path().rsplit_once('/').unwrap_or(("", ""));
+        let path = if parent.is_empty() { "/" } else { parent };
+        if let Some(folder) = locate::open(path)? {
+            controllers::enable(&Own { folder, path: path.to_owned() }, &settings)?;
+        }
+        let folder = self.folder();
+        let mut done: Vec<(&Setting, String)> = Vec::new();
+        for setting in &settings {
+            let setting = present(folder, setting);
+            let before = folder.read(&setting.file).map_err(absent(setting));
+            let changed = before.and_then(|before| {
+                done.push((setting, before));
+                set(folder, setting)
+            });
+            if let Err(error) = changed {
+                for (setting, before) in done.iter().rev() {
+                    // The first error is the one to tell; a value that was there is taken again.
+                    drop(folder.write(&setting.file, &setting.undo(before)));
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
