@@ -54,6 +54,7 @@ const COMMANDS: &[Entry] = &[
     entry!(kill),
     entry!(load),
     entry!(logs),
+    entry!(pause),
     entry!(ps alias "ls" "list"),
     entry!(pull),
     entry!(rm by value),
@@ -63,8 +64,10 @@ const COMMANDS: &[Entry] = &[
     entry!(start by value),
     entry!(stop),
     entry!(tag),
+    entry!(unpause),
     entry!(unshare),
     entry!(untag),
+    entry!(update by value),
     entry!(version),
     entry!(wait),
 ];

@@ -14,6 +14,7 @@ pub mod inspect;
 pub mod kill;
 pub mod load;
 pub mod logs;
+pub mod pause;
 pub mod ps;
 pub mod pull;
 pub mod rm;
@@ -23,8 +24,10 @@ pub mod save;
 pub mod start;
 pub mod stop;
 pub mod tag;
+pub mod unpause;
 pub mod unshare;
 pub mod untag;
+pub mod update;
 pub mod version;
 pub mod wait;
 

@@ -13,10 +13,11 @@ mod names;
 mod pump;
 mod remove;
 mod start;
+mod update;
 
 use std::io;
 
-pub use control::{signal, stop, wait};
+pub use control::{pause, signal, stop, unpause, wait};
 pub use create::{Creation, create, new_identity, volume_name};
 pub use exec::{Exec, exec};
 pub use find::{Listing, find, list};
@@ -24,6 +25,7 @@ pub use liveness::Container;
 pub use pump::Outcome;
 pub use remove::{Removal, remove, sweep_store};
 pub use start::{Attach, Environment, Origin, attach, files, start};
+pub use update::update;
 
 use crate::monitor::{FolderError, Status};
 use crate::sys::fs::PathError;
@@ -119,6 +121,7 @@ impl Error {
             Self::State { action: "remove", name, .. } => {
                 Some(format!("stop it first with `rc stop {name}`, or use `rc rm -f {name}`"))
             }
+            Self::State { name, status: Status::Paused, .. } => Some(format!("let it go on with `rc unpause {name}`")),
             Self::State { name, status: Status::Orphaned, .. } => Some(format!(
                 "its monitor was killed: `rc stop {name}` ends what is left, `rc rm -f {name}` removes it"
             )),

@@ -5,6 +5,7 @@
 //! beyond its own container: `folder` describes what it leaves on disk, `protocol` what it can be asked.
 
 mod attempt;
+mod change;
 mod exec;
 mod folder;
 mod life;

@@ -4,6 +4,7 @@ use super::containers::{Selection, each};
 use super::{Ctx, from_image, run};
 use crate::container::{self, Attach, Container, Environment, Origin, Outcome};
 use crate::error::{Error, Exit};
+use crate::monitor::Status;
 
 /// Start one or more containers
 #[derive(Debug, clap::Args)]
@@ -39,7 +40,8 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let selection = Selection { all: args.all, containers: args.containers, ..Selection::default() };
     let store = environment.store.clone();
     each(&store, &selection, |container| {
-        if container.is_running() {
+        // One that is paused is refused below.
+        if container.is_running() && (args.all || container.status != Status::Paused) {
             // As docker and podman have it: what runs is started.
             return Ok(!args.all);
         }

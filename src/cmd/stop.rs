@@ -4,6 +4,7 @@ use super::Ctx;
 use super::containers::{Selection, each};
 use crate::container;
 use crate::error::{Error, Exit};
+use crate::monitor::Status;
 use crate::types::Signal;
 
 /// Stop one or more containers
@@ -25,6 +26,12 @@ pub struct Args {
 pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let store = ctx.store_to_read()?;
     each(&store, &args.selection, |container| {
+        // It cannot see the signal; with --all it was not meant. Source: podman, `StopWithTimeout`.
+        if container.status == Status::Paused {
+            let name = container.config.name.to_string();
+            let refused = container::Error::State { action: "stop", name, status: container.status };
+            return if args.selection.all { Ok(false) } else { Err(refused.into()) };
+        }
         // A container that does not run is stopped already; with --all it was not meant.
         let was_running = container::stop(container, args.signal, args.time)?.is_some();
         Ok(was_running || !args.selection.all)

@@ -41,14 +41,41 @@ pub(super) fn refuse(container: &Container, action: &'static str) -> Error {
 /// Fails if it does not run.
 pub fn signal(container: &Container, signal: Signal) -> Result<(), Error> {
     match container.status {
-        Status::Running | Status::Paused | Status::Stopping => {
-            let socket = connect(container)?;
-            ask(&socket, &Request::Signal { signal }, &[])?;
-            answer(&socket).map(drop)
-        }
+        Status::Running | Status::Paused | Status::Stopping => tell(container, &Request::Signal { signal }),
         Status::Orphaned if signal == Signal::KILL => remove::kill_orphan(container),
         _ => Err(refuse(container, "send a signal to")),
     }
+}
+
+/// Stops all processes of the container where they are.
+///
+/// Fails if it does not run, or has no cgroup.
+pub fn pause(container: &Container) -> Result<(), Error> {
+    switch(container, Status::Running, "pause", &Request::Pause)
+}
+
+/// Lets the processes of a paused container go on.
+pub fn unpause(container: &Container) -> Result<(), Error> {
+    switch(container, Status::Paused, "unpause", &Request::Unpause)
+}
+
+fn switch(container: &Container, from: Status, action: &'static str, request: &Request) -> Result<(), Error> {
+    if container.status != from {
+        return Err(refuse(container, action));
+    }
+    tell(container, request).map_err(|error| match error {
+        Error::Told { code, message, hint } => {
+            Error::Told { code, message: format!("cannot {action} `{}`: {message}", container.config.name), hint }
+        }
+        other => other,
+    })
+}
+
+/// Asks the monitor for something that it has done when it answers.
+pub(super) fn tell(container: &Container, request: &Request) -> Result<(), Error> {
+    let socket = connect(container)?;
+    ask(&socket, request, &[])?;
+    answer(&socket).map(drop)
 }
 
 /// Stops the container, and waits until its program has ended; its exit code, `None` if it did not run.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! config.json    written once                       exit     how it ended: space reserved when it was made
+//! limits.json    what `update` has made of them: instead of those in config.json
 //! state.json     replaced by the monitor            log      log.1, log.2: what the program has written
 //! lock           process lock of the monitor        ctl      the monitor's control socket
 //! upper/ work/   the writable layer                 merged/  where init mounts its root, in its own namespace
@@ -13,7 +14,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::plan::ContainerConfig;
+use crate::plan::{ContainerConfig, Limits};
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::ProcessLock;
 
@@ -94,10 +95,25 @@ impl Folder {
         Error::Damaged { path: self.at(name), source }
     }
 
-    /// Reads `config.json`.
+    /// Reads `config.json`, with the limits that have been changed since.
     pub fn config(&self) -> Result<ContainerConfig, Error> {
         let bytes = fs::read_limited(self.at("config.json"), 16 << 20)?;
-        serde_json::from_slice(&bytes).map_err(|source| self.damaged("config.json", source))
+        let mut config: ContainerConfig =
+            serde_json::from_slice(&bytes).map_err(|source| self.damaged("config.json", source))?;
+        match fs::read_limited(self.at("limits.json"), 1 << 20) {
+            Ok(bytes) => {
+                config.limits = serde_json::from_slice(&bytes).map_err(|source| self.damaged("limits.json", source))?;
+            }
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(config)
+    }
+
+    /// Replaces the limits that the container was made with. For who holds its lock.
+    pub fn write_limits(&self, limits: &Limits) -> Result<(), Error> {
+        let json = serde_json::to_vec(limits).map_err(|source| self.damaged("limits.json", source))?;
+        Ok(fs::replace(self.at("limits.json"), &json, Durability::Synced)?)
     }
 
     /// Reads `state.json`.

@@ -4,7 +4,7 @@
 //! ```text
 //! attach   + stdin source?, stdout sink?, stderr sink?   → attached … exited
 //! exec     + descriptors 0, 1, 2 (none with a terminal)  → terminal + its controlling side?, started … exited
-//! stop, signal                                           → done
+//! stop, signal, pause, unpause, update                   → done
 //! wait                                                   → exited
 //! resize, detach                                         (no answer)
 //! any                                                    → failed
@@ -18,6 +18,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::plan::LimitChanges;
 use crate::sys::socket;
 use crate::types::Signal;
 
@@ -56,6 +57,12 @@ pub enum Request {
         /// Seconds, if not the container's own; 0 kills at once.
         timeout: Option<u32>,
     },
+    /// Stops all processes where they are.
+    Pause,
+    /// Lets them go on.
+    Unpause,
+    /// Changes limits: all of them or none.
+    Update(Box<LimitChanges>),
     /// Tells when the program has ended.
     Wait,
     /// The client's terminal has another size.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
 
+use super::change::Target;
 use super::exec::{Confinement, Execs, Running};
 use super::folder::Folder;
 use super::protocol::{self, Event, Request};
@@ -259,6 +260,10 @@ impl<'a> Server<'a> {
                 self.stop(signal, timeout);
                 Some(Event::Done)
             }
+            Request::Pause if self.ended.is_none() => Some(self.target().pause()),
+            Request::Unpause if self.ended.is_none() => Some(self.target().unpause()),
+            Request::Update(changes) if self.ended.is_none() => Some(self.target().update(&changes)),
+            Request::Pause | Request::Unpause | Request::Update(_) => Some(failed("the container has ended")),
             Request::Wait => {
                 connection.waits = true;
                 None
@@ -318,6 +323,10 @@ impl<'a> Server<'a> {
         }
     }
 
+    fn target(&mut self) -> Target<'_> {
+        Target { folder: self.parts.folder, state: &mut self.parts.state, group: self.parts.group.as_ref() }
+    }
+
     fn forget(&mut self, id: u64) {
         self.parts.relay.detach(id);
         self.connections.retain(|connection| connection.id != id);
@@ -334,7 +343,8 @@ impl<'a> Server<'a> {
         if self.ended.is_some() {
             return;
         }
-        if self.parts.state.status == Status::Running {
+        let was_paused = self.parts.state.status == Status::Paused;
+        if matches!(self.parts.state.status, Status::Running | Status::Paused) {
             self.parts.state.status = Status::Stopping;
             // Only `ps` would show it.
             drop(self.parts.folder.write_state(&self.parts.state));
@@ -343,6 +353,10 @@ impl<'a> Server<'a> {
             return self.kill(Signal::KILL);
         }
         self.kill(signal.unwrap_or(self.parts.timing.stop_signal));
+        if let Some(group) = self.parts.group.as_ref().filter(|_| was_paused) {
+            // The signal is the first thing that it sees. What does not thaw is killed when the time is over.
+            drop(group.thaw(Duration::ZERO));
+        }
         match timer(Duration::from_secs(u64::from(timeout))) {
             Ok(timer) => self.timer = Some(timer),
             Err(_) => self.kill(Signal::KILL),

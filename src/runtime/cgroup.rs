@@ -47,6 +47,9 @@ pub enum Error {
         /// The controller.
         controller: String,
     },
+    /// A container without a group cannot be frozen.
+    #[error("it has no cgroup, by which alone its processes can be stopped")]
+    NoGroupToFreeze,
     /// The group has not been given the controller.
     #[error("cannot set the limit `{limit}`: the controller `{controller}` is not delegated to the cgroup `{group}`")]
     NotDelegated {
@@ -150,10 +153,10 @@ impl Error {
             Self::NotDelegated { controller, group, .. } => Some(format!(
                 "an administrator adds `+{controller}` to `cgroup.subtree_control` of the groups above `{group}`"
             )),
-            Self::NoGroup { .. } | Self::Shared { .. } if has_manager => {
+            Self::NoGroup { .. } | Self::NoGroupToFreeze | Self::Shared { .. } if has_manager => {
                 Some("start it in a group of its own: `systemd-run --user --scope -p Delegate=yes rc run …`".to_owned())
             }
-            Self::NoGroup { .. } => {
+            Self::NoGroup { .. } | Self::NoGroupToFreeze => {
                 Some("start it in a group of cgroup v2 whose folder and files this user may write".to_owned())
             }
             Self::Shared { .. } => Some("start it in a group that holds no other processes".to_owned()),

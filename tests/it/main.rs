@@ -17,5 +17,7 @@ mod layers;
 mod lifecycle;
 mod man;
 mod network;
+mod pause;
 mod pull;
 mod run_options;
+mod update;

@@ -122,6 +122,15 @@ impl Lab {
         self.store().join("containers").join(id)
     }
 
+    /// The folder of a container's cgroup; `None` if it has none of its own.
+    pub(crate) fn group(&self, id: &str) -> Option<PathBuf> {
+        let state = fs::read(self.container(id).join("state.json")).ok()?;
+        let state: serde_json::Value = serde_json::from_slice(&state).ok()?;
+        let path = state["cgroup"].as_str()?.trim_start_matches('/').to_owned();
+        let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
+        mounts.into_iter().map(|mount| mount.join(&path)).find(|group| group.join("cgroup.procs").exists())
+    }
+
     /// A path of the test's own, in the folder that commands start in.
     pub(crate) fn work(&self, name: impl AsRef<Path>) -> PathBuf {
         self.root.join("work").join(name)

@@ -1,0 +1,27 @@
+//! `rc unpause`.
+
+use super::Ctx;
+use super::containers::each;
+use super::pause::Chosen;
+use crate::container;
+use crate::error::{Error, Exit};
+use crate::monitor::Status;
+
+/// Unpause the processes in one or more containers
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    chosen: Chosen,
+}
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let selection = args.chosen.selection();
+    each(&ctx.store_to_read()?, &selection, |container| {
+        if selection.all && container.status != Status::Paused {
+            return Ok(false);
+        }
+        container::unpause(container)?;
+        Ok(true)
+    })
+}

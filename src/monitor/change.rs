@@ -1,0 +1,96 @@
+//! What a running container's monitor changes when it is asked to: pause, go on, other limits.
+
+use std::time::Duration;
+
+use super::folder::Folder;
+use super::protocol::Event;
+use super::record::{State, Status};
+use crate::plan::{self, LimitChanges, Limits};
+use crate::runtime::cgroup::{self, Group, Wanted};
+
+/// How long the kernel may take to stop all processes of a group, or to let them go on. Meanwhile nothing is relayed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The container that is changed.
+pub(super) struct Target<'a> {
+    pub(super) folder: &'a Folder,
+    pub(super) state: &'a mut State,
+    pub(super) group: Option<&'a Group>,
+}
+
+/// Why it was not changed.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("the container is {}", .0.as_str())]
+    Status(Status),
+    #[error(transparent)]
+    Cgroup(#[from] cgroup::Error),
+    #[error(transparent)]
+    Folder(#[from] super::folder::Error),
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
+}
+
+impl Target<'_> {
+    /// Stops all processes of the container where they are.
+    pub(super) fn pause(&mut self) -> Event {
+        self.switch(Status::Running, Status::Paused)
+    }
+
+    /// Lets them go on.
+    pub(super) fn unpause(&mut self) -> Event {
+        self.switch(Status::Paused, Status::Running)
+    }
+
+    fn switch(&mut self, from: Status, to: Status) -> Event {
+        answer((|| {
+            if self.state.status != from {
+                return Err(Error::Status(self.state.status));
+            }
+            let group = self.group.ok_or(cgroup::Error::NoGroupToFreeze)?;
+            match to {
+                Status::Paused => group.freeze(PATIENCE)?,
+                _ => group.thaw(PATIENCE)?,
+            }
+            self.state.status = to;
+            Ok(self.folder.write_state(self.state)?)
+        })())
+    }
+
+    /// Changes limits, in the kernel and in the container's folder: all of them, or none.
+    pub(super) fn update(&self, changes: &LimitChanges) -> Event {
+        answer((|| {
+            let config = self.folder.config()?;
+            let limits = config.limits.changed_by(changes)?;
+            self.set(&config.limits, &limits)?;
+            let kept = self.folder.write_limits(&limits);
+            if kept.is_err() {
+                // What was there before is taken again; the first error is the one to tell.
+                drop(self.set(&limits, &config.limits));
+            }
+            Ok(kept?)
+        })())
+    }
+
+    fn set(&self, from: &Limits, to: &Limits) -> Result<(), cgroup::Error> {
+        let Some(resources) = plan::resources(from, to) else { return Ok(()) };
+        match self.group {
+            Some(group) => group.update(&resources),
+            None => cgroup::check(None, &Wanted { resources: Some(&resources), default_pids: None }),
+        }
+    }
+}
+
+fn answer(result: Result<(), Error>) -> Event {
+    match result {
+        Ok(()) => Event::Done,
+        Err(error) => {
+            let hint = match &error {
+                Error::Cgroup(error) => error.hint(),
+                Error::Plan(error) => error.hint(),
+                Error::Status(_) | Error::Folder(_) => None,
+            };
+            Event::Failed { code: 125, message: error.to_string(), hint }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! `pause` and `unpause`: what stands still, what it can still be told, and what goes on.
+
+use crate::support::{Exit, Lab, Signal};
+
+/// A lab with a running container `web` that plays `words`; `None` where containers have no group of their own.
+fn running(words: &[&str]) -> Option<(Lab, std::path::PathBuf)> {
+    let lab = Lab::new();
+    lab.payload();
+    let run = ["run", "-d", "--name", "web", "--network", "none", "payload", "/payload"];
+    let id = lab.rc(run).args(words).run().text();
+    let group = lab.group(&id);
+    if group.is_none() {
+        lab.remove_containers();
+    }
+    group.map(|group| (lab, group))
+}
+
+macro_rules! running {
+    ($words:expr) => {
+        match running($words) {
+            Some(running) => running,
+            None => skip!("containers have no cgroup of their own here"),
+        }
+    };
+}
+
+#[track_caller]
+fn status(lab: &Lab) -> String {
+    lab.rc(["inspect", "--format", "{{.State.Status}} {{.State.Paused}}", "web"]).run().text()
+}
+
+#[test]
+fn a_paused_container_stands_still_until_it_goes_on() {
+    let (lab, group) = running!(&["sleep"]);
+    let frozen = || std::fs::read_to_string(group.join("cgroup.events")).expect("events").contains("frozen 1");
+    lab.rc(["pause", "web"]).run().prints("web\n");
+    assert!(frozen());
+    assert_eq!(status(&lab), "paused true");
+    lab.rc(["ps", "--format", "{{.State}} {{.Status}}"]).run().prints("paused Paused\n");
+    let refused = |action: &str| format!("rc: cannot {action} `web`: it is paused\n");
+    let hint = "hint: let it go on with `rc unpause web`\n";
+    lab.rc(["pause", "web"]).run().fails(125, refused("pause") + hint);
+    lab.rc(["stop", "web"]).run().fails(125, refused("stop") + hint);
+    lab.rc(["exec", "web", "/payload", "exit", "0"]).run().fails(125, refused("run a program in") + hint);
+    lab.rc(["start", "web"]).run().fails(125, refused("start") + hint);
+    let stop_first = "hint: stop it first with `rc stop web`, or use `rc rm -f web`\n";
+    lab.rc(["rm", "web"]).run().fails(125, refused("remove") + stop_first);
+    lab.rc(["stop", "-a"]).run().says_nothing();
+    lab.rc(["unpause", "web"]).run().prints("web\n");
+    assert!(!frozen());
+    assert_eq!(status(&lab), "running false");
+    lab.rc(["exec", "web", "/payload", "echo", "it lives"]).run().prints("it lives\n");
+    lab.rc(["unpause", "web"]).run().fails(125, "rc: cannot unpause `web`: it is running\n");
+    lab.rc(["stop", "web"]).run().prints("web\n");
+    lab.rc(["pause", "web"]).run().fails(125, "rc: cannot pause `web`: it is exited\n");
+    lab.remove_containers();
+}
+
+#[test]
+fn what_is_said_to_a_paused_program_arrives_when_it_goes_on() {
+    let lab = Lab::new();
+    lab.payload();
+    let run = ["run", "-i", "--name", "web", "--network", "none", "payload", "/payload", "cat"];
+    let mut cat = lab.rc(run).open_input().start();
+    cat.send("before\n");
+    cat.line("before\n");
+    if lab.rc(["pause", "web"]).run().exit != Exit::Code(0) {
+        lab.remove_containers();
+        drop(cat.wait());
+        skip!("containers have no cgroup of their own here");
+    }
+    cat.send("after\n");
+    lab.rc(["unpause", "-a"]).run().succeeds();
+    cat.line("after\n");
+    cat.send_end();
+    assert_eq!(cat.wait().exit, Exit::Code(0));
+    lab.remove_containers();
+}
+
+#[test]
+fn all_means_those_that_run_and_those_that_are_paused() {
+    let (lab, _) = running!(&["sleep"]);
+    let id = lab.rc(["inspect", "--format", "{{.Id}}", "web"]).run().text() + "\n";
+    lab.rc(["create", "--name", "other", "payload", "/payload", "sleep"]).run().succeeds();
+    lab.rc(["pause", "-a"]).run().prints(&id);
+    lab.rc(["pause", "-a"]).run().says_nothing();
+    lab.rc(["unpause", "--all"]).run().prints(&id);
+    lab.rc(["unpause", "--all"]).run().says_nothing();
+    lab.rc(["pause"]).run().fails(125, "rc: no container was named\n");
+    lab.remove_containers();
+}
+
+#[test]
+fn a_paused_container_can_be_killed_and_removed() {
+    let (lab, group) = running!(&["hang"]);
+    lab.rc(["pause", "web"]).run().succeeds();
+    lab.rc(["kill", "web"]).run().prints("web\n");
+    lab.rc(["wait", "web"]).run().prints("137\n");
+    lab.rc(["start", "web"]).run().prints("web\n");
+    lab.rc(["pause", "web"]).run().succeeds();
+    lab.rc(["rm", "-f", "web"]).run().prints("web\n");
+    assert!(!group.exists());
+}
+
+#[test]
+fn a_monitor_that_is_told_to_stop_lets_a_paused_program_see_it() {
+    let (lab, _) = running!(&["sleep"]);
+    let id = lab.rc(["inspect", "--format", "{{.Id}}", "web"]).run().text();
+    lab.rc(["pause", "web"]).run().succeeds();
+    let monitor = crate::kill_storm::monitor(&lab, &id).expect("the monitor holds the lock");
+    let monitor = rustix::process::Pid::from_raw(monitor).expect("a pid is not 0");
+    rustix::process::kill_process(monitor, Signal::TERM).expect("it can be told");
+    lab.rc(["wait", "web"]).run().prints("0\n");
+    lab.remove_containers();
+}
+
+#[test]
+fn a_paused_container_whose_monitor_was_killed_can_be_removed() {
+    let (lab, group) = running!(&["hang"]);
+    let id = lab.rc(["inspect", "--format", "{{.Id}}", "web"]).run().text();
+    lab.rc(["pause", "web"]).run().succeeds();
+    let monitor = crate::kill_storm::monitor(&lab, &id).expect("the monitor holds the lock");
+    let monitor = rustix::process::Pid::from_raw(monitor).expect("a pid is not 0");
+    rustix::process::kill_process(monitor, Signal::KILL).expect("it can be killed");
+    lab.rc(["rm", "-f", "web"]).run().succeeds();
+    assert!(!group.exists());
+}
+
+#[test]
+fn without_a_group_nothing_can_be_paused() {
+    let lab = Lab::new();
+    lab.payload();
+    let id = lab.rc(["run", "-d", "--name", "web", "--network", "none", "payload", "/payload", "sleep"]).run().text();
+    let has_group = lab.group(&id).is_some();
+    let said = (!has_group).then(|| lab.rc(["pause", "web"]).run().exits(125).stderr());
+    let after = status(&lab);
+    lab.remove_containers();
+    let Some(said) = said else { skip!("containers have a cgroup of their own here") };
+    let expected =
+        "rc: cannot pause `web`: it has no cgroup, by which alone its processes can be stopped\nhint: start it in ";
+    assert!(said.starts_with(expected), "{said}");
+    assert_eq!(after, "running false");
+}
