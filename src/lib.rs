@@ -34,6 +34,8 @@ pub mod registry;
 pub mod runtime;
 // OCI image layout, blobs, unpacked layers, volumes, garbage.
 pub mod storage;
+// Scopes from the service manager, over D-Bus.
+pub mod systemd;
 
 // Subordinate ids, and making, finding and entering the user's namespace.
 pub mod userns;

@@ -8,6 +8,7 @@ mod attempt;
 mod change;
 mod exec;
 mod folder;
+mod group;
 mod life;
 mod log;
 pub mod protocol;

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags};
 
 use super::folder::Folder;
+use super::group::wanted;
 use super::record::{ProcessId, State, Status, now};
 use super::relay::{Relay, Streams};
 use super::start::{Error, Start, Starter, Stdio, step};
 use super::stdio::{log, standard_descriptors};
 use crate::net;
 use crate::plan::Seccomp;
-use crate::runtime::cgroup::{self, Group, Wanted};
+use crate::runtime::cgroup::{self, Group};
 use crate::runtime::{self, FailureKind, FuseOverlay, Launch, Progress, Rootfs, Starting};
 use crate::sys::{process, socket};
 use crate::types::{NetworkMode, StorageDriver};
@@ -85,9 +86,7 @@ fn try_up(
     root: Option<OwnedFd>,
 ) -> Result<Tried, Error> {
     let config = &start.config;
-    let limits = start.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-    let wanted = Wanted { resources: limits, default_pids: config.limits.default_pids };
-    let group = own.map(|own| own.make(&super::group_name(&config.id), &wanted)).transpose()?;
+    let group = own.map(|own| own.make(&super::group_name(&config.id), &wanted(start))).transpose()?;
     let made = (|| {
         let (stdio, ours) = standard_descriptors(start)?;
         let created = launch(start, home, group.as_ref(), &stdio, root)?;

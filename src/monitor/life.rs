@@ -3,6 +3,7 @@
 //! ```text
 //! command ── fork ─→ monitor   new session, signals as events
 //!                    newuidmap and newgidmap begin  │  the container gets its folder, lock and name
+//!                    … and the service manager      │  (a scope, where rc was typed in a session: `group`)
 //!                    stage, init                    │  the network helper begins while init makes the mounts
 //!                    `ctl` listens, state is running, the command is told
 //!                    the loop (`serve`)
@@ -16,6 +17,7 @@ use rustix::fs::{Mode, OFlags};
 use super::attempt::{REMOVAL_PATIENCE, Up, bring_up, kind};
 use super::exec::Confinement;
 use super::folder::Folder;
+use super::group;
 use super::protocol::{self, Event};
 use super::record::{ExitRecord, Run, State, now};
 use super::relay::{Relay, Streams};
@@ -24,7 +26,7 @@ use super::start::{Error, Keeper, Start, Starter, failure, step};
 use crate::net;
 use crate::plan::Seccomp;
 use crate::runtime::FuseOverlay;
-use crate::runtime::cgroup::{self, Group, Wanted};
+use crate::runtime::cgroup::Group;
 use crate::sys::lock::ProcessLock;
 use crate::sys::prctl;
 use crate::sys::process::{self, Ended};
@@ -76,9 +78,7 @@ fn begin(start: Start, keeper: &dyn Keeper, starter: Starter) -> Result<Monitor,
 
     let driver = kind(&start.config.network).driver();
     driver.validate(&start.network)?;
-    let own = cgroup::Own::find()?;
-    let limits = start.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-    cgroup::check(own.as_ref(), &Wanted { resources: limits, default_pids: start.config.limits.default_pids })?;
+    let source = group::ask(&start)?;
     let pending = UserNamespace::begin(&start.ids, &start.runtime_dir)?;
     let lock = keeper.establish().map_err(|(message, hint)| Error::Keeper(message, hint))?;
     let home = match pending.finish() {
@@ -88,7 +88,9 @@ fn begin(start: Start, keeper: &dyn Keeper, starter: Starter) -> Result<Monitor,
             return Err(error.into());
         }
     };
-    match bring_up(start, driver, own.as_ref(), &home, starter) {
+    let up =
+        source.finish(&group::wanted(&start)).and_then(|own| bring_up(start, driver, own.as_ref(), &home, starter));
+    match up {
         Ok(up) => Ok(up.into_monitor(lock, home, signals)),
         Err(error) => {
             let event = failure(&error);

@@ -1,7 +1,7 @@
-//! Limits and freezing: cgroup v2, in place, in the group that this process has been given.
+//! Limits and freezing: cgroup v2, in the group that this process has been given, or in a scope that was made for it.
 //!
 //! ```text
-//! OWN                     delegated to us: systemd's `Delegate=yes` in a unit, or writable where no systemd runs
+//! OWN                     delegated to us: systemd's `Delegate=yes` in a unit or a scope, or writable where no systemd runs
 //!   cgroup.subtree_control  the controllers that our sub-groups have
 //!   supervisor/           rc's own processes; made only when a controller is needed, because the kernel lets no group
 //!                         have both processes and sub-groups with controllers
@@ -19,8 +19,10 @@ mod folder;
 mod group;
 mod limits;
 mod locate;
+mod place;
 
 pub use group::Group;
+pub use place::{Place, Unit};
 
 use std::time::Duration;
 
@@ -50,6 +52,30 @@ pub enum Error {
     /// A container without a group cannot be frozen.
     #[error("it has no cgroup, by which alone its processes can be stopped")]
     NoGroupToFreeze,
+    /// This process is in a unit that its manager has not delegated, and that nothing is moved out of.
+    #[error(
+        "cannot set the limit `{limit}`: the controller `{controller}` needs a cgroup that is delegated to rc, and `{unit}` is not"
+    )]
+    InUnit {
+        /// The control file.
+        limit: String,
+        /// The controller.
+        controller: String,
+        /// The unit.
+        unit: String,
+    },
+    /// The service manager made no scope.
+    #[error(
+        "cannot set the limit `{limit}`: the controller `{controller}` needs a cgroup that is delegated to rc: {reason}"
+    )]
+    NoScope {
+        /// The control file.
+        limit: String,
+        /// The controller.
+        controller: String,
+        /// The manager's sentence, or why there is none.
+        reason: String,
+    },
     /// The group has not been given the controller.
     #[error("cannot set the limit `{limit}`: the controller `{controller}` is not delegated to the cgroup `{group}`")]
     NotDelegated {
@@ -134,7 +160,7 @@ pub enum Error {
 impl Error {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
-        let has_manager = crate::sys::fs::metadata("/run/systemd/system").is_ok();
+        let has_manager = locate::has_manager();
         match self {
             Self::NotDelegated { controller, .. } | Self::NoGroup { controller, .. }
                 if controllers::is_in_version_1(controller) =>
@@ -153,10 +179,18 @@ impl Error {
             Self::NotDelegated { controller, group, .. } => Some(format!(
                 "an administrator adds `+{controller}` to `cgroup.subtree_control` of the groups above `{group}`"
             )),
-            Self::NoGroup { .. } | Self::NoGroupToFreeze | Self::Shared { .. } if has_manager => {
+            Self::InUnit { unit, .. } if unit.ends_with(".service") => {
+                Some(format!("add `Delegate=yes` to the section `[Service]` of `{unit}`"))
+            }
+            Self::NoGroup { .. } | Self::NoGroupToFreeze | Self::InUnit { .. } | Self::Shared { .. } if has_manager => {
                 Some("start it in a group of its own: `systemd-run --user --scope -p Delegate=yes rc run …`".to_owned())
             }
-            Self::NoGroup { .. } | Self::NoGroupToFreeze => {
+            Self::NoScope { .. } => Some(
+                "log in as this user (`ssh`, `machinectl shell USER@`), or let the user's service manager run without a \
+                 login: `loginctl enable-linger USER`"
+                    .to_owned(),
+            ),
+            Self::NoGroup { .. } | Self::NoGroupToFreeze | Self::InUnit { .. } => {
                 Some("start it in a group of cgroup v2 whose folder and files this user may write".to_owned())
             }
             Self::Shared { .. } => Some("start it in a group that holds no other processes".to_owned()),
@@ -186,6 +220,11 @@ impl Wanted<'_> {
         settings.retain(|setting| setting.file != "memory.swap.max" || !controllers::is_swapless());
         Ok(settings)
     }
+
+    /// The first of the limits, to name it in an error.
+    fn first(&self) -> Result<Option<Setting>, Error> {
+        Ok(self.settings()?.into_iter().next())
+    }
 }
 
 /// This process' own group, which is delegated to its user.
@@ -196,13 +235,17 @@ pub struct Own {
 }
 
 impl Own {
-    /// Finds this process' own group; `None` if it has none that is delegated to it, and containers are to run without
-    /// limits.
-    ///
-    /// With systemd a group is delegated if it bears the mark of `Delegate=yes` (the attribute `user.delegate`); without,
-    /// if the user may write it. A handful of system calls. Fails only if `/proc` cannot be read.
+    /// Finds the group that is delegated to this process; `None` if there is none that shows it. A handful of system calls.
+    /// Fails only if `/proc` cannot be read.
     pub fn find() -> Result<Option<Self>, Error> {
-        locate::own()
+        let Some((mount, path)) = locate::here()? else { return Ok(None) };
+        Ok(locate::delegated(&mount, &path)?)
+    }
+
+    /// The group that this process is in, which its manager has been asked to delegate; `None` if it is not writable.
+    pub fn here() -> Result<Option<Self>, Error> {
+        let Some((mount, path)) = locate::here()? else { return Ok(None) };
+        Ok(locate::writable(&mount, &path)?)
     }
 
     /// The path, relative to the mount of cgroup v2.
@@ -295,6 +338,18 @@ pub fn check(own: Option<&Own>, wanted: &Wanted<'_>) -> Result<(), Error> {
         (None, Some(setting)) => {
             Err(Error::NoGroup { limit: setting.file.clone(), controller: setting.controller().to_owned() })
         }
+    }
+}
+
+/// The error of limits that were asked for where the service manager made no scope, `reason`; fine if there are none.
+pub fn without_scope(wanted: &Wanted<'_>, reason: &dyn std::fmt::Display) -> Result<(), Error> {
+    match wanted.first()? {
+        Some(setting) => Err(Error::NoScope {
+            limit: setting.file.clone(),
+            controller: setting.controller().to_owned(),
+            reason: reason.to_string(),
+        }),
+        None => Ok(()),
     }
 }
 

@@ -26,16 +26,16 @@ pub(super) fn names(others: &[Neighbour]) -> String {
 }
 
 /// Enables the controllers that the settings need, in `cgroup.subtree_control` of our group.
+///
+/// The kernel allows no processes beside sub-groups with controllers, except at the root of all groups. It does not refuse
+/// `pids` and `cpu`, which can be had for threads: the group becomes one of threads then, and nothing can be born into those
+/// below it (EOPNOTSUPP). So rc's processes leave first. Source: cgroup-v2.rst, "Threads".
 pub(super) fn enable(own: &Own, settings: &[Setting]) -> Result<(), Error> {
     for setting in missing(own, settings)? {
-        let word = format!("+{}", setting.controller());
-        let mut result = own.folder.write("cgroup.subtree_control", &word);
-        // The kernel allows no processes beside sub-groups with controllers, except at the root of all groups.
-        if matches!(&result, Err(error) if error.source.raw_os_error() == Some(libc::EBUSY)) {
+        if !is_root(own) {
             vacate(own, setting)?;
-            result = own.folder.write("cgroup.subtree_control", &word);
         }
-        match result {
+        match own.folder.write("cgroup.subtree_control", &format!("+{}", setting.controller())) {
             Err(error) if error.is_not_found() => return Err(not_delegated(own, setting)),
             other => other?,
         }
@@ -43,12 +43,16 @@ pub(super) fn enable(own: &Own, settings: &[Setting]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether it is the root of all groups, which has no type, and may hold processes.
+fn is_root(own: &Own) -> bool {
+    own.folder.read("cgroup.type").is_err()
+}
+
 /// Whether [`enable`] would succeed, as far as that can be told without doing it.
 pub(super) fn check(own: &Own, settings: &[Setting]) -> Result<(), Error> {
     let missing = missing(own, settings)?;
-    // The root of all groups, which has no `cgroup.type`, may hold processes.
     match missing.first() {
-        Some(setting) if own.folder.read("cgroup.type").is_ok() => ours(own, setting).map(drop),
+        Some(setting) if !is_root(own) => ours(own, setting).map(drop),
         _ => Ok(()),
     }
 }

@@ -22,24 +22,62 @@ struct Mount {
     point: PathBuf,
 }
 
-/// Finds this process' own group, if it is delegated to this user.
-pub(super) fn own() -> Result<Option<Own>, Error> {
+/// The group that this process is in: its path, and the mount that shows it; `None` if there is none that can be used.
+pub(super) fn here() -> Result<Option<(PathBuf, String)>, PathError> {
     let text = fs::read_to_string("/proc/self/cgroup")?;
-    let Some(group) = own_group(&text) else { return Ok(None) };
-    let Some((mount, path)) = place(group)? else { return Ok(None) };
-    let has_manager = fs::metadata("/run/systemd/system").is_ok();
+    own_group(&text).map_or(Ok(None), place)
+}
+
+/// The group that is delegated to this user, of this process' own and those above it in the same unit.
+///
+/// Where no systemd runs, the own group if it is writable. Else the own group if it bears the mark of the system's manager; or
+/// if this process is in a group within a unit: nobody but who was given the unit makes groups in one. The user's manager
+/// marks nothing (systemd 257, `cgroup_xattr_apply`), so that a unit's own group may be delegated all the same.
+pub(super) fn delegated(mount: &Path, path: &str) -> Result<Option<Own>, PathError> {
     // rc may have moved itself, or the process that started it, to a leaf of the group that was delegated.
     let parent = path.strip_suffix(SUPERVISOR).and_then(|parent| parent.strip_suffix('/'));
-    for path in parent.map(|parent| if parent.is_empty() { "/" } else { parent }).into_iter().chain([path.as_str()]) {
-        if has_manager && !is_marked(&mount, path) {
+    for path in parent.map(|parent| if parent.is_empty() { "/" } else { parent }).into_iter().chain([path]) {
+        if has_manager() && !is_marked(mount, path) && !(Some(path) == parent && is_in_user_unit(path)) {
             continue;
         }
-        let folder = Folder::open(below(&mount, path))?;
-        if is_writable(&folder) {
-            return Ok(Some(Own { folder, path: path.to_owned() }));
+        if let Some(own) = writable(mount, path)? {
+            return Ok(Some(own));
         }
     }
-    Ok(None)
+    let Some((unit, _)) = path.rsplit_once('/').filter(|(unit, _)| has_manager() && is_user_unit(unit)) else {
+        return Ok(None);
+    };
+    // `DelegateSubgroup=` of another name. Where the unit's group hands controllers down, its owner divides it, and what
+    // runs in a part stays there.
+    let folder = Folder::open(below(mount, unit))?;
+    let is_divided = !folder.read("cgroup.subtree_control")?.trim().is_empty();
+    writable(mount, if is_divided { path } else { unit })
+}
+
+/// The group, if this user may make groups in it.
+pub(super) fn writable(mount: &Path, path: &str) -> Result<Option<Own>, PathError> {
+    let folder = Folder::open(below(mount, path))?;
+    Ok(is_writable(&folder).then(|| Own { folder, path: path.to_owned() }))
+}
+
+/// Whether the group is that of a unit of the user's manager itself.
+pub(super) fn is_user_unit(path: &str) -> bool {
+    path.contains("/user@") && (path.ends_with(".service") || path.ends_with(".scope")) && !is_manager(path)
+}
+
+/// Whether the group is in a unit of the user's manager, or is one.
+fn is_in_user_unit(path: &str) -> bool {
+    path.match_indices('/').map(|(at, _)| &path[..at]).chain([path]).any(is_user_unit)
+}
+
+/// Whether the group is that of the user's manager, which owns all below it and would not expect groups of ours.
+fn is_manager(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|name| name.starts_with("user@"))
+}
+
+/// Whether systemd runs. Source: sd_booted(3).
+pub(super) fn has_manager() -> bool {
+    fs::metadata("/run/systemd/system").is_ok()
 }
 
 /// Opens the group `path`, which is relative to the mount; `None` if there is no such group.
@@ -163,6 +201,24 @@ mod tests {
             ("0::/a (deleted)\n", None),
         ] {
             assert_eq!(own_group(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_unit_of_the_user_s_manager_is_told_from_the_manager_and_from_what_is_in_it() {
+        let manager = "/user.slice/user-1.slice/user@1.service";
+        for (path, is_unit, is_in_unit) in [
+            ("", false, false),
+            ("/app.slice", false, false),
+            ("/app.slice/web.service", true, true),
+            ("/app.slice/web.service/supervisor", false, true),
+            ("/init.scope", true, true),
+        ] {
+            let path = format!("{manager}{path}");
+            assert_eq!((is_user_unit(&path), is_in_user_unit(&path)), (is_unit, is_in_unit), "{path}");
+        }
+        for path in ["/user.slice/user-1.slice/session-3.scope", "/system.slice/cron.service/x", "/"] {
+            assert!(!is_in_user_unit(path), "{path}");
         }
     }
 

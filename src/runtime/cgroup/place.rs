@@ -1,0 +1,102 @@
+//! Which unit or session this process is in, and so where a container's group can come from.
+//!
+//! ```text
+//! delegated           …/app.slice/web.service (Delegate=yes)   in place
+//! a unit              …/app.slice/web.service                  what runs in a unit stays in it: no group, no limits
+//!                     …/app.slice/run-u7.scope                 the same: somebody has put it there by systemd-run
+//! where people type   …/user-1001.slice/session-3.scope        a scope from the service manager
+//!                     …/app.slice/vte-spawn-….scope            a terminal's
+//!                     …/app.slice/app-code@….service           an application of the desktop, with a terminal in it
+//! ```
+//!
+//! Source: systemd's CGROUP_DELEGATION.md; systemd's DESKTOP_ENVIRONMENTS.md for the names of applications.
+
+use super::limits::Setting;
+use super::{Error, Own, Wanted, locate};
+
+/// Where a container's group can come from.
+#[derive(Debug)]
+pub enum Place {
+    /// Our own group is delegated to us.
+    Own(Own),
+    /// A unit, delegated or not.
+    Unit(Unit),
+    /// A session, a terminal, or nothing that systemd has made: the service manager may be asked for a scope.
+    Session,
+    /// There is no cgroup v2 that we are in, or no systemd.
+    Nowhere,
+}
+
+/// A unit that this process is in, and that its manager has not marked.
+#[derive(Debug)]
+pub struct Unit {
+    /// Its name, `web.service`.
+    pub name: String,
+    /// Its group, if it belongs to the user's manager. That marks nothing: it has to be asked whether the unit is delegated.
+    pub unmarked: Option<Own>,
+}
+
+impl Place {
+    /// Looks where this process is: a handful of system calls. Fails only if `/proc` cannot be read.
+    pub fn find() -> Result<Self, Error> {
+        let Some((mount, path)) = locate::here()? else { return Ok(Self::Nowhere) };
+        if let Some(own) = locate::delegated(&mount, &path)? {
+            return Ok(Self::Own(own));
+        }
+        if !locate::has_manager() {
+            return Ok(Self::Nowhere);
+        }
+        let Some(name) = unit_that_keeps(&path) else { return Ok(Self::Session) };
+        let unmarked = if locate::is_user_unit(&path) { locate::writable(&mount, &path)? } else { None };
+        Ok(Self::Unit(Unit { name: name.to_owned(), unmarked }))
+    }
+
+    /// Whether limits that were asked for can be set in place, with the error that [`Own::make`] would give; in a session
+    /// that is the manager's to say.
+    pub fn check(&self, wanted: &Wanted<'_>) -> Result<(), Error> {
+        match self {
+            Self::Own(own) => super::check(Some(own), wanted),
+            Self::Nowhere => super::check(None, wanted),
+            Self::Unit(unit) => match wanted.first()? {
+                Some(setting) => Err(in_unit(&setting, &unit.name)),
+                None => Ok(()),
+            },
+            Self::Session => Ok(()),
+        }
+    }
+}
+
+fn in_unit(setting: &Setting, unit: &str) -> Error {
+    let unit = unit.to_owned();
+    Error::InUnit { limit: setting.file.clone(), controller: setting.controller().to_owned(), unit }
+}
+
+/// The unit that the group `path` is in, if it is one that keeps its processes.
+fn unit_that_keeps(path: &str) -> Option<&str> {
+    let unit = path.rsplit('/').find(|name| name.ends_with(".service") || name.ends_with(".scope"))?;
+    // systemd-run(1) names a scope `run-…` unless it is told a name; who tells it one is taken for a terminal.
+    let keeps = if unit.ends_with(".scope") { unit.starts_with("run-") } else { !unit.starts_with("app-") };
+    keeps.then_some(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_in_a_unit_stays_there_and_what_is_typed_does_not() {
+        for (path, unit) in [
+            ("/user.slice/user-1.slice/session-3.scope", None),
+            ("/user.slice/user-1.slice/user@1.service/app.slice/vte-spawn-ab.scope", None),
+            ("/user.slice/user-1.slice/user@1.service/app.slice/app-code@1f.service", None),
+            ("/user.slice/user-1.slice/user@1.service/app.slice/web.service", Some("web.service")),
+            ("/user.slice/user-1.slice/user@1.service/app.slice/web.service/below", Some("web.service")),
+            ("/user.slice/user-1.slice/user@1.service/app.slice/run-u7.scope", Some("run-u7.scope")),
+            ("/system.slice/cron.service", Some("cron.service")),
+            ("/", None),
+            ("/docker/0123", None),
+        ] {
+            assert_eq!(unit_that_keeps(path), unit, "{path}");
+        }
+    }
+}

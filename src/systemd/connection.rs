@@ -1,0 +1,146 @@
+//! The connection to the manager: the log-in, and messages within a deadline.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv, send, socket_with,
+    sockopt,
+};
+
+use super::Error;
+use super::message::{Kind, Message, SERIAL, size};
+
+/// The most lines of the log-in that are read.
+const LOG_IN: usize = 1 << 10;
+
+/// A connection that has been logged in, as far as this side goes.
+#[derive(Debug)]
+pub(super) struct Connection {
+    socket: OwnedFd,
+    path: PathBuf,
+    begun: Instant,
+    deadline: Instant,
+    /// What was read and is not a whole message yet.
+    buffer: Vec<u8>,
+    is_welcome: bool,
+}
+
+impl Connection {
+    pub(super) fn open(path: &Path, deadline: Instant) -> Result<Self, Error> {
+        let begun = Instant::now();
+        let absent = |source: io::Error| Error::Absent { socket: path.to_owned(), source };
+        let opened = (|| {
+            let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+            // connect(2) waits where the queue of the listener is full, as long as a send may.
+            let patience = deadline.saturating_duration_since(begun);
+            sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(patience))?;
+            connect(&socket, &SocketAddrUnix::new(path)?)?;
+            Ok::<_, rustix::io::Errno>(socket)
+        })();
+        let socket = opened.map_err(|error| absent(error.into()))?;
+        Ok(Self { socket, path: path.to_owned(), begun, deadline, buffer: Vec::new(), is_welcome: false })
+    }
+
+    /// Logs in and sends the one call, in one write: a manager that lets us in goes on to read the call. Who we are it knows
+    /// from the kernel; the number is what it compares that with. Source: the D-Bus specification, "EXTERNAL".
+    pub(super) fn send(&mut self, call: &[u8]) -> Result<(), Error> {
+        let user = rustix::process::geteuid().as_raw().to_string();
+        let hex: String = user.bytes().map(|digit| format!("{digit:02x}")).collect();
+        let mut bytes = format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n").into_bytes();
+        bytes.extend(call);
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            match send(&self.socket, rest, SendFlags::NOSIGNAL) {
+                Ok(sent) => rest = &rest[sent..],
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer to the call, which asked to do `what`; an error is the sentence that came instead.
+    pub(super) fn answer(&mut self, what: &str) -> Result<Message, Error> {
+        loop {
+            let message = self.receive()?;
+            match message.kind {
+                Kind::Answer if message.answers == SERIAL => return Ok(message),
+                Kind::Error if message.answers == SERIAL => {
+                    let reason = message.body().string().unwrap_or(message.error);
+                    return Err(Error::Refused { what: what.to_owned(), reason });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The next message.
+    pub(super) fn receive(&mut self) -> Result<Message, Error> {
+        loop {
+            if !self.is_welcome {
+                self.log_in()?;
+            }
+            if self.is_welcome
+                && let Some(size) = size(&self.buffer).map_err(|()| self.garbled())?
+                && size <= self.buffer.len()
+            {
+                let rest = self.buffer.split_off(size);
+                let bytes = std::mem::replace(&mut self.buffer, rest);
+                return Message::parse(&bytes).ok_or_else(|| self.garbled());
+            }
+            self.read()?;
+        }
+    }
+
+    /// Takes the lines of the log-in away, up to `OK`.
+    fn log_in(&mut self) -> Result<(), Error> {
+        let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\r\n") else {
+            return if self.buffer.len() > LOG_IN { Err(self.garbled()) } else { Ok(()) };
+        };
+        let rest = self.buffer.split_off(end + 2);
+        let line = std::mem::replace(&mut self.buffer, rest);
+        self.is_welcome = line.starts_with(b"OK ");
+        if self.is_welcome { Ok(()) } else { Err(self.garbled()) }
+    }
+
+    fn read(&mut self) -> Result<(), Error> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left =
+            Timespec { tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() };
+        match poll(&mut [PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)], Some(&left)) {
+            Ok(0) => return Err(self.silent()),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => return Ok(()),
+            Err(error) => return Err(self.failed(error)),
+        }
+        let mut bytes = [0; 4096];
+        match recv(&self.socket, &mut bytes[..], RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => Err(self.garbled()),
+            Ok((_, length)) => {
+                self.buffer.extend(&bytes[..length]);
+                Ok(())
+            }
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => Ok(()),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn garbled(&self) -> Error {
+        Error::Garbled { socket: self.path.clone() }
+    }
+
+    fn silent(&self) -> Error {
+        Error::Silent { socket: self.path.clone(), seconds: (self.deadline - self.begun).as_secs() }
+    }
+
+    fn failed(&self, error: rustix::io::Errno) -> Error {
+        match error {
+            rustix::io::Errno::AGAIN => self.silent(),
+            error => Error::Absent { socket: self.path.clone(), source: error.into() },
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! A thread plays the manager at the other end of a socket.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+
+use super::message::manager;
+use super::*;
+
+const SCOPE: Scope<'static> = Scope { unit: "rc-a.scope", description: "rc: web", slice: "user.slice", pid: 7 };
+
+struct Manager {
+    folder: tempfile::TempDir,
+    thread: JoinHandle<Vec<u8>>,
+}
+
+impl Manager {
+    /// A manager that says `words` once a whole call has come; its thread gives what it has heard.
+    fn that_says(words: Vec<Vec<u8>>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let listener = UnixListener::bind(folder.path().join("private")).expect("a socket");
+        let thread = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().expect("a caller");
+            let heard = hear(&mut socket);
+            for word in words {
+                socket.write_all(&word).expect("the caller listens");
+            }
+            heard
+        });
+        Self { folder, thread }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("private")
+    }
+
+    fn heard(self) -> Vec<u8> {
+        self.thread.join().expect("the manager has ended")
+    }
+}
+
+fn hear(socket: &mut UnixStream) -> Vec<u8> {
+    let mut heard = Vec::new();
+    let mut bytes = [0; 1024];
+    loop {
+        let length = socket.read(&mut bytes).expect("the caller speaks");
+        heard.extend(&bytes[..length]);
+        let Some(begin) = heard.windows(7).position(|window| window == b"BEGIN\r\n") else { continue };
+        let call = &heard[begin + 7..];
+        if message::size(call).is_ok_and(|size| size == Some(call.len())) {
+            return call.to_vec();
+        }
+    }
+}
+
+fn welcome() -> Vec<u8> {
+    b"OK 0123456789abcdef\r\n".to_vec()
+}
+
+fn job() -> Vec<u8> {
+    let mut body = Body::default();
+    body.string("/org/freedesktop/systemd1/job/21");
+    manager::answer(message::SERIAL, "o", &body)
+}
+
+#[test]
+fn a_scope_is_there_when_its_job_is_done() {
+    // Its parts arrive as they like, and other units have jobs too.
+    let mut words = vec![welcome(), job(), manager::job_removed("other.scope", "failed")];
+    words.extend(manager::job_removed(SCOPE.unit, "done").chunks(5).map(<[u8]>::to_vec));
+    let manager = Manager::that_says(words);
+    Pending::ask(&manager.socket(), &SCOPE).expect("asked").wait().expect("a scope");
+    let call = Message::parse(&manager.heard()).expect("a call");
+    assert_eq!(call.member, "StartTransientUnit");
+    let mut body = call.body();
+    assert_eq!((body.string().as_deref(), body.string().as_deref()), (Some("rc-a.scope"), Some("fail")));
+}
+
+#[test]
+fn what_the_manager_refuses_is_told_in_its_words() {
+    let exists = "Unit rc-a.scope was already loaded or has a fragment file.";
+    let refusal = manager::error(message::SERIAL, "org.freedesktop.systemd1.UnitExists", exists);
+    for (words, reason) in [
+        (vec![welcome(), refusal], exists),
+        (vec![welcome(), job(), manager::job_removed(SCOPE.unit, "failed")], "its job ended with `failed`"),
+    ] {
+        let manager = Manager::that_says(words);
+        let error = Pending::ask(&manager.socket(), &SCOPE).expect("asked").wait().expect_err("refused");
+        let expected = format!("the service manager refuses to make the scope `rc-a.scope`: {reason}");
+        assert_eq!(error.to_string(), expected);
+        manager.heard();
+    }
+}
+
+#[test]
+fn who_is_not_let_in_or_hears_nonsense_says_so() {
+    for words in
+        [vec![b"REJECTED EXTERNAL\r\n".to_vec()], vec![welcome(), b"?".repeat(64)], vec![b"x".repeat(2000)], vec![]]
+    {
+        let manager = Manager::that_says(words);
+        let error = Pending::ask(&manager.socket(), &SCOPE).expect("asked").wait().expect_err("nonsense");
+        let expected = format!("what the service manager at `{}` says is not understood", manager.socket().display());
+        assert_eq!(error.to_string(), expected);
+        manager.heard();
+    }
+}
+
+#[test]
+fn a_manager_that_is_silent_is_not_waited_for_longer_than_the_deadline() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("private");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let mut connection = Connection::open(&path, Instant::now() + Duration::from_millis(50)).expect("it listens");
+    connection.send(&message::call(message::MANAGER, "a.b", "C", "", &Body::default())).expect("it can be written to");
+    let error = connection.receive().expect_err("nobody speaks");
+    assert!(matches!(error, Error::Silent { .. }), "{error}");
+    drop(listener);
+    let error = Connection::open(&path, Instant::now() + Duration::from_millis(50)).expect_err("nobody listens");
+    let expected = format!("no service manager answers at `{}`: connection refused", path.display());
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn properties_are_read() {
+    let answer = |body: &Body| vec![welcome(), manager::answer(message::SERIAL, "v", body)];
+    let manager = Manager::that_says(answer(&manager::text("257.13-1")));
+    assert_eq!(version(&manager.socket()).expect("a version"), "257.13-1");
+    manager.heard();
+    for value in [true, false] {
+        let manager = Manager::that_says(answer(&manager::truth(value)));
+        assert_eq!(is_delegated(&manager.socket(), "a.service").expect("an answer"), value);
+        manager.heard();
+    }
+}
