@@ -46,6 +46,7 @@ const COMMANDS: &[Entry] = &[
     entry!(attach),
     entry!(completion),
     entry!(create by value),
+    entry!(doctor),
     entry!(exec by value),
     entry!(images),
     entry!(import by value),

@@ -5,6 +5,7 @@ pub mod attach;
 pub mod completion;
 mod containers;
 pub mod create;
+pub mod doctor;
 pub mod exec;
 mod from_image;
 pub mod images;
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 
 use crate::container::Environment;
 use crate::dirs::Dirs;
+use crate::doctor::Patient;
 use crate::error::Error;
 use crate::net::Programs;
 use crate::settings::Settings;
@@ -76,19 +78,38 @@ impl Ctx {
         Ok(IdMap::detect()?)
     }
 
+    /// Where the network helpers are.
+    pub fn programs(&self) -> Programs {
+        let helpers = &self.settings.helpers;
+        Programs { slirp4netns: helpers.slirp4netns.value.0.clone(), pasta: helpers.pasta.value.0.clone() }
+    }
+
+    /// Where fuse-overlayfs is, if it is installed.
+    pub fn fuse_overlayfs(&self) -> Option<PathBuf> {
+        fuse_overlayfs(self.settings.helpers.fuse_overlayfs.value.0.as_deref())
+    }
+
+    /// What `doctor` examines.
+    pub fn patient(&self) -> Patient<'_> {
+        Patient {
+            root: self.dirs.root(),
+            runtime: self.dirs.runtime().map_err(|error| (error.to_string(), error.hint())),
+            storage: self.settings.storage.driver.value,
+            fuse_overlayfs: self.fuse_overlayfs(),
+            network: self.settings.network.driver.value.clone(),
+            programs: self.programs(),
+        }
+    }
+
     /// What a start needs.
     pub fn environment(&self) -> Result<Environment, Error> {
-        let helpers = &self.settings.helpers;
         Ok(Environment {
             store: self.store()?,
             runtime_dir: self.runtime_dir()?,
             ids: self.ids()?,
             storage: self.settings.storage.driver.value,
-            fuse_overlayfs: fuse_overlayfs(helpers.fuse_overlayfs.value.0.as_deref()),
-            programs: Programs {
-                slirp4netns: helpers.slirp4netns.value.0.clone(),
-                pasta: helpers.pasta.value.0.clone(),
-            },
+            fuse_overlayfs: self.fuse_overlayfs(),
+            programs: self.programs(),
         })
     }
 }

@@ -12,6 +12,9 @@ pub mod error;
 // Everything that is shown: tables, `--format`, progress, escaping. The only module that prints.
 pub mod ui;
 
+// What this machine gives and lacks, by the probes that a start uses.
+pub mod doctor;
+
 // Life cycle and state on disk: create, start, stop, remove, wait, exec, names, liveness.
 pub mod container;
 // Images: names, pull, load, save, import; joins `registry` and `storage`.

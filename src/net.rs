@@ -39,4 +39,5 @@ mod suite;
 
 pub use driver::{Driver, Kind, Request, Running, Starting};
 pub use error::Error;
+pub use ports::unprivileged_port_start;
 pub use programs::{Programs, choose_default};

@@ -33,7 +33,7 @@ use std::path::PathBuf;
 pub use create::create;
 pub use fuse::FuseOverlay;
 pub use join::{Join, join};
-pub use rootfs::Rootfs;
+pub use rootfs::{Rootfs, try_mount};
 pub use starting::Starting;
 pub use sync::{Failure, FailureKind, Progress};
 

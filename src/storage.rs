@@ -26,6 +26,7 @@ mod index;
 mod intake;
 pub mod layer;
 mod remove;
+mod scratch;
 mod stage;
 mod sweep;
 pub mod tar;
@@ -43,6 +44,7 @@ pub use index::{IndexEntry, REF_NAME};
 pub use intake::{Intake, Waiting};
 pub use layer::{Ownership, Target};
 pub use remove::remove_tree;
+pub use scratch::Scratch;
 pub use sweep::Reachable;
 
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};

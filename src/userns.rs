@@ -13,8 +13,9 @@ mod home;
 mod idmap;
 mod inside;
 
+pub use helper::find as find_helper;
 pub use home::{Pending, UserNamespace};
-pub use idmap::{Extent, IdMap, Single};
+pub use idmap::{Extent, IdMap, Single, user_name};
 pub use inside::{Inside, inside};
 
 use crate::sys::fs::PathError;

@@ -6,14 +6,14 @@ use super::Ctx;
 use crate::container;
 use crate::error::{Error, Exit};
 use crate::monitor::Status;
-use crate::net::{Kind, Programs};
+use crate::net::Kind;
 use crate::runtime::cgroup;
 use crate::storage::Store;
 use crate::sys::fs;
 use crate::types::StorageDriver;
 use crate::ui::view::Info;
 use crate::ui::{self, Format};
-use crate::userns::Extent;
+use crate::userns::{Extent, IdMap};
 
 /// Display rc system information
 #[derive(Debug, clap::Args)]
@@ -65,7 +65,7 @@ fn gather(ctx: &Ctx) -> Result<Info, Error> {
         network: ctx.settings.network.driver.value.as_str(),
         uptime: u64::try_from(memory.uptime).unwrap_or_default(),
         helpers: helpers(ctx),
-        storage: storage(ctx.settings.storage.driver.value),
+        storage: storage(ctx, &ids),
         folders: folders(ctx, &store)?,
         disk: disk(store.root()),
         containers: containers(&store)?,
@@ -92,17 +92,19 @@ fn distribution(os_release: &str) -> [String; 3] {
 }
 
 fn helpers(ctx: &Ctx) -> Vec<(&'static str, Option<String>)> {
-    let configured = &ctx.settings.helpers;
-    let programs =
-        Programs { slirp4netns: configured.slirp4netns.value.0.clone(), pasta: configured.pasta.value.0.clone() };
+    let programs = ctx.programs();
     [Kind::Slirp4netns, Kind::Pasta]
         .map(|kind| (kind.as_str(), programs.find(kind).ok().flatten().map(|path| path.display().to_string())))
         .to_vec()
 }
 
-fn storage(driver: StorageDriver) -> (String, String) {
-    match driver {
-        StorageDriver::Auto => ("overlay".to_owned(), "the kernel's, in the user's namespace".to_owned()),
+/// The storage driver that a container gets, and why.
+fn storage(ctx: &Ctx, ids: &IdMap) -> (String, String) {
+    match ctx.settings.storage.driver.value {
+        StorageDriver::Auto => match crate::doctor::storage_driver(&ctx.patient(), ids) {
+            Some((driver, why)) => (driver.as_str().to_owned(), why),
+            None => ("overlay".to_owned(), "not tried; `rc doctor` says what is missing".to_owned()),
+        },
         chosen => (chosen.as_str().to_owned(), "chosen in rc.toml".to_owned()),
     }
 }

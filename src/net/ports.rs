@@ -75,7 +75,8 @@ fn probe(port: &PortMapping) -> Result<(), Errno> {
     bind(&socket, &address)
 }
 
-fn unprivileged_port_start() -> u16 {
+/// The first port that anybody may bind. Source: ip-sysctl.rst, `ip_unprivileged_port_start`.
+pub fn unprivileged_port_start() -> u16 {
     let text = crate::sys::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").ok();
     text.and_then(|text| text.trim().parse().ok()).unwrap_or(1024)
 }

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::sched::CloneFlags;
 use rustix::fs::{Mode, OFlags, open};
 
 use super::sync::Step as _;
 use super::{Failure, FailureKind};
-use crate::sys::mount;
+use crate::sys::{mount, namespace};
 
 /// Where a root file system comes from.
 #[derive(Debug)]
@@ -48,6 +49,14 @@ pub(super) fn mount(rootfs: &Rootfs) -> Result<OwnedFd, Failure> {
             reference(&target)
         }
     }
+}
+
+/// Mounts it as init does, in a mount namespace of this process' own, to find out whether that works here. For a forked child
+/// that is root in H; nothing is left when it has ended.
+pub fn try_mount(rootfs: &Rootfs) -> Result<(), Failure> {
+    namespace::unshare(CloneFlags::CLONE_NEWNS).step("make a mount namespace")?;
+    mount::isolate_propagation().step("isolate mounts")?;
+    mount(rootfs).map(drop)
 }
 
 fn overlay(lowers: &[PathBuf], folder: &Path, volatile: bool) -> Result<OwnedFd, Failure> {

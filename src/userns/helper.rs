@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 const FOLDERS: [&str; 5] = ["/usr/bin", "/run/wrappers/bin", "/usr/local/bin", "/bin", "/usr/sbin"];
 
 /// Where `program` is, if it is installed.
-pub(super) fn find(program: &str) -> Option<PathBuf> {
+pub fn find(program: &str) -> Option<PathBuf> {
     FOLDERS
         .iter()
         .map(|folder| PathBuf::from(folder).join(program))

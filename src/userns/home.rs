@@ -64,6 +64,15 @@ impl UserNamespace {
         Self::begin(map, runtime)?.finish()
     }
 
+    /// Makes an H of its own, whether there is one or not: it shows that newuidmap and newgidmap still do what they did when
+    /// the one that is there was made.
+    pub fn make(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
+        let folder = runtime.join("userns");
+        fs::create_dir_all(&folder)?;
+        let lock = FileLock::exclusive(folder.join("lock"))?;
+        make(map, folder, lock)?.finish()
+    }
+
     /// Tries each announcement, a symlink `PID → /proc/PID/fd/N#KEY`, until one leads to a user namespace that this user
     /// owns. Those that lead nowhere are swept: their process was killed. (The key tells the map, so that a change of
     /// ranges makes another H.)

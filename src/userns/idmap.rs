@@ -223,7 +223,7 @@ fn asks_nss() -> bool {
 }
 
 /// The user's name: from `/etc/passwd`, from getent for users that live elsewhere, else the number.
-fn user_name(uid: u32) -> String {
+pub fn user_name(uid: u32) -> String {
     let own_line = |text: &str| {
         text.lines().find_map(|line| {
             let mut fields = line.split(':');

@@ -8,6 +8,7 @@ mod support;
 mod apps;
 mod cgroups;
 mod confinement;
+mod doctor;
 mod documents;
 mod harness;
 mod hostile_config;

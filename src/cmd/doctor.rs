@@ -1,0 +1,43 @@
+//! `rc doctor`.
+
+use super::Ctx;
+use crate::doctor::{self, Finding};
+use crate::error::{Error, Exit};
+use crate::ui::{self, Format, Table};
+
+/// Tell what this system gives and lacks, and how to mend it
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print an array of objects: check, status, found, disables, fix
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command: 0 if nothing is missing that `rc run` needs, else 1.
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let findings = doctor::examine(&ctx.patient());
+    let mut out = ui::out();
+    if args.json {
+        Format::Json.object(&mut out, &findings)?;
+    } else {
+        // Below a line that is not well: what that means, and what to do.
+        for (line, finding) in table(&findings).render().lines().zip(&findings) {
+            out.line(line)?;
+            for (word, text) in [("disables", &finding.disables), ("mend by", &finding.fix)] {
+                if let Some(text) = text {
+                    out.line(format!("    {word}: {text}"))?;
+                }
+            }
+        }
+    }
+    out.finish()?;
+    Ok(Exit(u8::from(!doctor::is_fit(&findings))))
+}
+
+fn table(findings: &[Finding]) -> Table {
+    let mut table = Table::without_headings();
+    for finding in findings {
+        table.row([finding.check, finding.status.as_str(), &finding.found]);
+    }
+    table
+}

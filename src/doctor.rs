@@ -1,0 +1,142 @@
+//! What this machine gives and lacks, and the command that mends it.
+//!
+//! Each check calls what a start calls, so that the two cannot disagree: the ids and H of `userns`, the overlay and
+//! fuse-overlayfs of `runtime`, the drivers of `net`, the limits of `runtime::cgroup`. What could hang, or would change this
+//! process, is tried in a forked child that is given a few seconds (`attempt`).
+//!
+//! ```text
+//! kernel     version, memory files, seccomp
+//! ids        user namespaces, subordinate ids, newuidmap, newgidmap
+//! storage    the store, overlay, fuse-overlayfs
+//! network    slirp4netns, pasta, the tun device, low ports
+//! session    runtime folder, user bus, lingering
+//! limits     a line for each controller
+//! ```
+
+mod attempt;
+mod ids;
+mod kernel;
+mod limits;
+mod network;
+mod program;
+mod session;
+mod storage;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::net::Programs;
+use crate::types::{NetworkMode, StorageDriver};
+use crate::userns::{IdMap, UserNamespace};
+
+/// How a check went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It is there.
+    Ok,
+    /// Containers run, without what the line names.
+    Limited,
+    /// `rc run` needs it.
+    Missing,
+}
+
+impl Status {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Limited => "limited",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// What one check found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub check: &'static str,
+    /// How it went.
+    pub status: Status,
+    /// What there is.
+    pub found: String,
+    /// What does not work because of it; `None` if it is there.
+    pub disables: Option<String>,
+    /// What to do, with a command to paste; `None` if there is nothing to mend, or no way to.
+    pub fix: Option<String>,
+}
+
+impl Finding {
+    fn ok(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, status: Status::Ok, found: found.into(), disables: None, fix: None }
+    }
+
+    fn bad(check: &'static str, status: Status, found: impl Into<String>) -> Self {
+        Self { check, status, found: found.into(), disables: None, fix: None }
+    }
+
+    fn disables(mut self, what: impl Into<String>) -> Self {
+        self.disables = Some(what.into());
+        self
+    }
+
+    fn fix(mut self, fix: impl Into<Option<String>>) -> Self {
+        self.fix = fix.into();
+        self
+    }
+}
+
+/// What is examined: where things are, and how the user wants them.
+#[derive(Debug)]
+pub struct Patient<'a> {
+    /// The store's folder.
+    pub root: &'a Path,
+    /// The runtime folder, or why there is none and what to do.
+    pub runtime: Result<PathBuf, (String, Option<String>)>,
+    /// The storage driver that is asked for.
+    pub storage: StorageDriver,
+    /// fuse-overlayfs, if it is installed.
+    pub fuse_overlayfs: Option<PathBuf>,
+    /// The network of a container that names none.
+    pub network: NetworkMode,
+    /// Where the network helpers are.
+    pub programs: Programs,
+}
+
+/// Makes all checks. The process has one thread. Nothing is left behind.
+pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+    let mut findings = kernel::version();
+    let map = IdMap::detect();
+    let (mut found, home) = ids::check(patient, map.as_ref().map_err(ToString::to_string));
+    findings.append(&mut found);
+    let home = home.as_ref();
+    findings.append(&mut storage::check(patient, home));
+    findings.append(&mut network::check(patient, home));
+    findings.append(&mut kernel::in_namespace(home));
+    findings.append(&mut session::check(patient));
+    findings.append(&mut limits::check());
+    findings
+}
+
+/// Whether nothing is missing that `rc run` needs.
+pub fn is_fit(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.status != Status::Missing)
+}
+
+/// Which storage driver `auto` means here, and how that is known; `None` where it cannot be tried.
+pub fn storage_driver(patient: &Patient<'_>, map: &IdMap) -> Option<(StorageDriver, String)> {
+    storage::choose(patient, map)
+}
+
+/// Where a check was not made because it needs the user's namespace.
+const NOT_TRIED: &str = "not tried, for want of a user namespace";
+
+/// Of two ways to the same end, how bad it is that one does not work.
+fn severity(is_chosen: bool, other_works: bool) -> Status {
+    if is_chosen && !other_works { Status::Missing } else { Status::Limited }
+}
+
+/// What a check needs of the user's namespace.
+type Home<'a> = Option<&'a UserNamespace>;

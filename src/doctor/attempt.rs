@@ -1,0 +1,97 @@
+//! A try in a forked child, which may change its namespaces, hang or die.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::sys::process::{CloneOptions, fork};
+use crate::sys::{prctl, signal};
+
+/// How long one try may take: many times what the slowest helper needs on a busy machine.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why something does not work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Trouble {
+    /// The sentence.
+    pub(super) message: String,
+    /// What to do.
+    pub(super) hint: Option<String>,
+    /// The program that failed, if it was one.
+    pub(super) program: Option<String>,
+}
+
+impl Trouble {
+    pub(super) fn new(message: impl Display) -> Self {
+        Self { message: message.to_string(), hint: None, program: None }
+    }
+
+    pub(super) fn with_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint;
+        self
+    }
+}
+
+/// Does `work` in a child, and gives what it says; an error after [`PATIENCE`], or if the child dies. The child and what
+/// it has started with a death signal are gone then.
+pub(super) fn attempt<T>(work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble>
+where
+    T: Serialize + DeserializeOwned,
+{
+    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(Trouble::new)?;
+    let child = fork(&CloneOptions::default(), || {
+        let ready =
+            prctl::die_with_parent().and_then(|()| prctl::set_name("rc: doctor")).and_then(|()| signal::unblock_all());
+        let answer = ready.map_err(Trouble::new).and_then(|()| work());
+        let sent = serde_json::to_vec(&answer)
+            .is_ok_and(|bytes| std::io::Write::write_all(&mut File::from(write), &bytes).is_ok());
+        i32::from(!sent)
+    })
+    .map_err(Trouble::new)?;
+    let said = hear(File::from(read), Instant::now() + PATIENCE);
+    drop(child.signal(libc::SIGKILL));
+    let ended = child.wait().map_err(Trouble::new)?;
+    let bytes = said?;
+    serde_json::from_slice(&bytes)
+        .unwrap_or_else(|_| Err(Trouble::new(format!("the process that tried it ended with code {}", ended.code()))))
+}
+
+/// Reads until the end, or the deadline.
+fn hear(mut from: File, deadline: Instant) -> Result<Vec<u8>, Trouble> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout =
+            Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() };
+        match poll(&mut [PollFd::new(&from.as_fd(), PollFlags::IN)], Some(&timeout)) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(Trouble::new(error)),
+            Ok(0) => return Err(Trouble::new(format!("no answer within {} s", PATIENCE.as_secs()))),
+            Ok(_) => match from.read(&mut buffer) {
+                Ok(0) => return Ok(bytes),
+                Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Trouble::new(error)),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Unit tests run beside each other in threads, and `fork` refuses a process with threads: integration tests do the rest.
+    #[test]
+    fn a_process_with_threads_is_refused() {
+        let answer = attempt(|| Ok(1));
+        assert!(answer.is_err_and(|trouble| trouble.message.contains("deadlock")));
+    }
+}

@@ -1,0 +1,151 @@
+//! User namespaces, subordinate ids, and the two programs that map them.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use rustix::fs::{StatVfsMountFlags, statvfs};
+
+use super::attempt::{Trouble, attempt};
+use super::{Finding, Patient, Status};
+use crate::sys::fs;
+use crate::userns::{Error, Extent, IdMap, UserNamespace, find_helper};
+
+/// The ids that nearly every image's files belong to.
+const USUAL_IDS: u32 = 65536;
+
+/// Gives the findings, and the user's namespace if there is one to be had.
+pub(super) fn check(patient: &Patient<'_>, map: Result<&IdMap, String>) -> (Vec<Finding>, Option<UserNamespace>) {
+    let map = match map {
+        Ok(map) => map,
+        Err(why) => return (vec![Finding::bad("subordinate ids", Status::Missing, why).disables("everything")], None),
+    };
+    let made = match &patient.runtime {
+        Ok(runtime) => attempt(|| UserNamespace::make(map, runtime).map(drop).map_err(|error| trouble(&error))),
+        Err((why, _)) => Err(Trouble::new(format!("not tried: {why}"))),
+    };
+    let mut findings = vec![namespaces(made.as_ref().err()), subordinate(map)];
+    findings.extend(["newuidmap", "newgidmap"].map(|program| mapper(program, map, made.as_ref().err())));
+    // The one that a start would find, or make.
+    let home = made.ok().and(patient.runtime.as_ref().ok()).and_then(|runtime| UserNamespace::open(map, runtime).ok());
+    (findings, home)
+}
+
+fn trouble(error: &Error) -> Trouble {
+    let program = match error {
+        Error::Helper { program, .. } => Some(program.clone()),
+        _ => None,
+    };
+    Trouble { program, ..Trouble::new(error).with_hint(error.hint()) }
+}
+
+fn namespaces(trouble: Option<&Trouble>) -> Finding {
+    const CHECK: &str = "user namespaces";
+    match trouble {
+        // That newuidmap fails is said in its own line.
+        None | Some(Trouble { program: Some(_), .. }) => {
+            let limit = fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
+            Finding::ok(CHECK, format!("allowed, up to {}", limit.trim()))
+        }
+        Some(trouble) => Finding::bad(CHECK, Status::Missing, trouble.message.clone())
+            .disables("every container")
+            .fix(trouble.hint.clone()),
+    }
+}
+
+fn subordinate(map: &IdMap) -> Finding {
+    const CHECK: &str = "subordinate ids";
+    if let Some(single) = &map.single {
+        let sentence = single.sentence();
+        let (found, fix) = sentence.split_once(": ").unwrap_or((&sentence, ""));
+        return Finding::bad(CHECK, Status::Limited, found)
+            .disables("owners of files in images, and programs that change their user: apt, su, many servers")
+            .fix(Some(fix.to_owned()).filter(|fix| !fix.is_empty()));
+    }
+    let found = format!("users {}, groups {}", ranges(&map.uids), ranges(&map.gids));
+    let least = map.users().min(map.groups());
+    if least > USUAL_IDS - 1 {
+        return Finding::ok(CHECK, found);
+    }
+    let user = crate::userns::user_name(rustix::process::geteuid().as_raw());
+    Finding::bad(CHECK, Status::Limited, found)
+        .disables(format!("images with files of ids above {}", least.saturating_sub(1)))
+        .fix(format!("`sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`"))
+}
+
+/// The ids of the host beside the user's own: `100000-165535`.
+fn ranges(extents: &[Extent]) -> String {
+    let range = |extent: &Extent| format!("{}-{}", extent.outside, extent.outside.saturating_add(extent.count - 1));
+    let all: Vec<_> = extents.iter().filter(|extent| extent.inside != 0 && extent.count > 0).map(range).collect();
+    all.join(", ")
+}
+
+fn mapper(program: &'static str, map: &IdMap, trouble: Option<&Trouble>) -> Finding {
+    const DISABLES: &str = "more than one id in containers";
+    if rustix::process::geteuid().is_root() {
+        return Finding::ok(program, "not needed by root");
+    }
+    let Some(path) = find_helper(program) else {
+        return Finding::bad(program, Status::Limited, "not installed")
+            .disables(DISABLES)
+            .fix("`sudo apt install uidmap`".to_owned());
+    };
+    let shown = path.display();
+    if let Some(trouble) = trouble.filter(|trouble| trouble.program.as_deref() == path.to_str()) {
+        // It was run, and failed: so does every start.
+        let (why, fix) = match obstacle(&path) {
+            Err((why, fix)) => (format!("{shown}: {why}"), Some(fix)),
+            Ok(_) => (trouble.message.clone(), trouble.hint.clone()),
+        };
+        return Finding::bad(program, Status::Missing, why).disables("every container").fix(fix);
+    }
+    match obstacle(&path) {
+        Ok(privilege) => Finding::ok(program, format!("{shown}, {privilege}")),
+        // Where there is one id only it is not used; where it works all the same, it has its rights from elsewhere.
+        Err((why, fix)) if map.is_single() => {
+            Finding::bad(program, Status::Limited, format!("{shown}: {why}")).disables(DISABLES).fix(fix)
+        }
+        Err((why, _)) => Finding::ok(program, format!("{shown}, works ({why})")),
+    }
+}
+
+/// By what the program has the right to map ids; or what keeps it from that, and the command that mends it.
+fn obstacle(path: &Path) -> Result<&'static str, (&'static str, String)> {
+    let shown = path.display();
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if status.lines().any(|line| line.strip_prefix("NoNewPrivs:").is_some_and(|value| value.trim() == "1")) {
+        let fix = "run rc outside of what sets no_new_privs: for a unit, `NoNewPrivileges=no`";
+        return Err(("no_new_privs is set for this process, so that no program gains rights", fix.to_owned()));
+    }
+    if statvfs(path).is_ok_and(|at| at.f_flag.contains(StatVfsMountFlags::NOSUID)) {
+        return Err(("its file system is mounted nosuid", format!("`sudo mount -o remount,suid {}`", mount_of(path))));
+    }
+    let is_setuid = fs::metadata(path).is_ok_and(|at| at.uid() == 0 && at.mode() & 0o4000 != 0);
+    let mut capability = [0u8; 64];
+    match (is_setuid, rustix::fs::getxattr(path, "security.capability", &mut capability)) {
+        (true, _) => Ok("setuid root"),
+        (false, Ok(length)) if length > 0 => Ok("with file capabilities"),
+        _ => Err(("neither setuid root nor with file capabilities", format!("`sudo chmod u+s {shown}`"))),
+    }
+}
+
+/// The mount point above a path: the last folder on the way up that is on the same device.
+fn mount_of(path: &Path) -> String {
+    let device = |path: &Path| fs::metadata(path).ok().map(|at| at.dev());
+    let own = device(path);
+    path.ancestors().take_while(|at| device(at) == own).last().unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_leave_the_user_s_own_id_out() {
+        let extent = |inside, outside, count| Extent { inside, outside, count };
+        assert_eq!(ranges(&[extent(0, 1000, 1), extent(1, 100_000, 65536)]), "100000-165535");
+        assert_eq!(
+            ranges(&[extent(0, 1000, 1), extent(1, 100_000, 10), extent(11, 500_000, 5)]),
+            "100000-100009, 500000-500004"
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! The kernel's version and what a start asks of it beside namespaces: executable memory files, a filter of system calls.
+
+use super::attempt::{Trouble, attempt};
+use super::{Finding, Home, NOT_TRIED, Status};
+use crate::runtime::caps::CapSet;
+use crate::runtime::{seccomp, stub};
+use crate::sys::{fs, prctl};
+use crate::types::capability;
+
+/// What older kernels turn off, newest first: the first version that has it, how bad that is, and what is lost.
+const FEATURES: [((u32, u32), Status, &str); 3] = [
+    (
+        (5, 14),
+        Status::Limited,
+        "killing all processes of a container in one step (cgroup.kill): they are killed one by one",
+    ),
+    ((5, 12), Status::Missing, "read-only paths in containers (mount_setattr)"),
+    ((5, 11), Status::Missing, "containers without fuse-overlayfs (overlay in a user namespace)"),
+];
+
+/// The kernel's version.
+pub(super) fn version() -> Vec<Finding> {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    vec![judge(&release)]
+}
+
+fn judge(release: &str) -> Finding {
+    const CHECK: &str = "kernel";
+    let Some(found) = parse(release) else { return Finding::ok(CHECK, release) };
+    let lost: Vec<_> = FEATURES.iter().filter(|(since, ..)| found < *since).collect();
+    let Some((_, status, _)) = lost.last() else { return Finding::ok(CHECK, release) };
+    let what: Vec<&str> = lost.iter().map(|(_, _, what)| *what).collect();
+    let fix = format!("install a kernel of at least {}.{}, and boot it", FEATURES[0].0.0, FEATURES[0].0.1);
+    Finding::bad(CHECK, *status, release).disables(what.join("; ")).fix(fix)
+}
+
+/// `6.1.0-18-amd64` as 6 and 1.
+fn parse(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// What is tried inside the user's namespace.
+pub(super) fn in_namespace(home: Home<'_>) -> Vec<Finding> {
+    vec![memory_files(home), filter(home)]
+}
+
+fn memory_files(home: Home<'_>) -> Finding {
+    const CHECK: &str = "memory files";
+    const DISABLES: &str = "every container: its program is started from a memory file";
+    let Some(home) = home else { return Finding::bad(CHECK, Status::Missing, NOT_TRIED).disables(DISABLES) };
+    let made = attempt(|| {
+        home.enter().map_err(Trouble::new)?;
+        crate::sys::namespace::unshare(nix::sched::CloneFlags::CLONE_NEWNS).map_err(Trouble::new)?;
+        stub::executable().map(drop).map_err(Trouble::new)
+    });
+    let forbids = fs::read_to_string("/proc/sys/vm/memfd_noexec").is_ok_and(|text| text.trim() == "2");
+    match made {
+        Ok(()) if forbids => {
+            Finding::ok(CHECK, "may not be executed (vm.memfd_noexec is 2): a tmpfs of rc's own instead")
+        }
+        Ok(()) => Finding::ok(CHECK, "sealed, and may be executed"),
+        Err(trouble) => Finding::bad(CHECK, Status::Missing, trouble.message)
+            .disables(DISABLES)
+            .fix("`sudo sysctl vm.memfd_noexec=0`".to_owned()),
+    }
+}
+
+fn filter(home: Home<'_>) -> Finding {
+    const CHECK: &str = "seccomp";
+    const DISABLES: &str = "every container without `--security-opt seccomp=unconfined`";
+    let Some(home) = home else { return Finding::bad(CHECK, Status::Missing, NOT_TRIED).disables(DISABLES) };
+    let installed = attempt(|| {
+        home.enter().map_err(Trouble::new)?;
+        let capabilities = CapSet::from_names(capability::DEFAULT).map_err(Trouble::new)?;
+        // This child may answer through a pipe and exit afterwards: the default filter allows that.
+        seccomp::install(&seccomp::filter(capabilities)).map_err(Trouble::new)?;
+        prctl::set_name("rc: filtered").map_err(Trouble::new)
+    });
+    match installed {
+        Ok(()) => Finding::ok(CHECK, "the default filter can be installed"),
+        Err(trouble) => Finding::bad(CHECK, Status::Missing, trouble.message)
+            .disables(DISABLES)
+            .fix("boot a kernel with CONFIG_SECCOMP_FILTER".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_kernels_turn_things_off() {
+        for (release, status, lost) in [
+            ("6.18.3", Status::Ok, 0),
+            ("5.14.0-70.el9.x86_64", Status::Ok, 0),
+            ("5.13.19-2-pve", Status::Limited, 1),
+            ("5.10.0-28-amd64", Status::Missing, 3),
+            ("4.18.0-553.el8", Status::Missing, 3),
+            ("odd", Status::Ok, 0),
+        ] {
+            let finding = judge(release);
+            assert_eq!(finding.status, status, "{release}");
+            assert_eq!(finding.disables.map_or(0, |text| text.split("; ").count()), lost, "{release}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The network helpers, brought up for a moment in a network of their own; their device; ports that only root may bind.
+
+use std::time::Instant;
+
+use nix::sched::CloneFlags;
+
+use super::attempt::{PATIENCE, Trouble, attempt};
+use super::program::described;
+use super::storage::opens;
+use super::{Finding, Home, NOT_TRIED, Patient, Status, severity};
+use crate::net::{self, Kind, Request};
+use crate::storage::Store;
+use crate::sys::process::{CloneOptions, fork};
+use crate::sys::{fs, namespace, prctl};
+use crate::types::NetworkMode;
+use crate::userns::UserNamespace;
+
+pub(super) fn check(patient: &Patient<'_>, home: Home<'_>) -> Vec<Finding> {
+    let tried = [Kind::Slirp4netns, Kind::Pasta].map(|kind| (kind, bring_up(patient, kind, home)));
+    let mut findings: Vec<_> = tried.iter().map(|(kind, tried)| finding(patient, *kind, tried)).collect();
+    let uses_device = !matches!(patient.network, NetworkMode::None | NetworkMode::Host);
+    findings.push(device("/dev/net/tun", uses_device, "slirp4netns and pasta", "tun"));
+    findings.push(low_ports());
+    findings
+}
+
+fn finding(patient: &Patient<'_>, kind: Kind, tried: &Result<String, Trouble>) -> Finding {
+    let check = kind.as_str();
+    match tried {
+        Ok(found) => Finding::ok(check, found),
+        Err(trouble) => {
+            let is_default = patient.network.as_str() == check;
+            let disables =
+                if is_default { "containers without `--network`, and published ports" } else { "`--network " };
+            let disables = if is_default { disables.to_owned() } else { format!("{disables}{check}`") };
+            Finding::bad(check, severity(is_default, false), trouble.message.clone())
+                .disables(disables)
+                .fix(trouble.hint.clone())
+        }
+    }
+}
+
+/// Finds the helper and connects a network namespace by it, as a start does. Gives its path and version.
+fn bring_up(patient: &Patient<'_>, kind: Kind, home: Home<'_>) -> Result<String, Trouble> {
+    let refused = |error: &net::Error| Trouble::new(error).with_hint(error.hint());
+    let program = patient.programs.find(kind).map_err(|error| refused(&error))?.unwrap_or_default();
+    let home = home.ok_or_else(|| Trouble::new(NOT_TRIED))?;
+    let runtime = patient.runtime.as_ref().map_err(|(why, _)| Trouble::new(why))?;
+    let scratch = Store::open(patient.root).and_then(|store| store.scratch());
+    let scratch = scratch.map_err(|error| Trouble::new(&error).with_hint(error.hint()))?;
+    let locks = runtime.join("net");
+    fs::create_dir_all(&locks).map_err(Trouble::new)?;
+    let folder = scratch.path().to_owned();
+    let request = Request { ports: Vec::new(), programs: patient.programs.clone(), folder, locks };
+    attempt(|| connect(kind, &request, home, &refused))?;
+    Ok(described(&program))
+}
+
+fn connect(
+    kind: Kind,
+    request: &Request,
+    home: &UserNamespace,
+    refused: &dyn Fn(&net::Error) -> Trouble,
+) -> Result<(), Trouble> {
+    let driver = kind.driver();
+    driver.validate(request).map_err(|error| refused(&error))?;
+    let (ready, announce) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(Trouble::new)?;
+    // It plays the container: its network namespace belongs to H, and it stays until it is killed.
+    let container = fork(&CloneOptions::default(), || {
+        let alone = || -> std::io::Result<()> {
+            prctl::die_with_parent()?;
+            home.enter().map_err(std::io::Error::other)?;
+            namespace::unshare(CloneFlags::CLONE_NEWNET)?;
+            rustix::io::write(&announce, b"R")?;
+            Ok(())
+        };
+        if alone().is_err() {
+            return 1;
+        }
+        loop {
+            nix::unistd::pause();
+        }
+    })
+    .map_err(Trouble::new)?;
+    // The child's copy of this end was in the closure.
+    let mut byte = [0; 1];
+    let count = rustix::io::retry_on_intr(|| rustix::io::read(&ready, &mut byte)).map_err(Trouble::new)?;
+    let result = if count == 1 {
+        driver
+            .start(request, container.pid)
+            .and_then(|starting| starting.wait_ready(Instant::now() + PATIENCE / 2))
+            .map(net::Running::stop)
+            .map_err(|error| refused(&error))
+    } else {
+        Err(Trouble::new("cannot make a network namespace"))
+    };
+    drop(container.signal(libc::SIGKILL));
+    drop(container.wait());
+    result
+}
+
+/// A device that helpers open.
+pub(super) fn device(path: &'static str, is_needed: bool, users: &str, module: &str) -> Finding {
+    match opens(path) {
+        Ok(()) => Finding::ok(path, "can be opened"),
+        Err(error) => {
+            let fix = if error == rustix::io::Errno::ACCESS {
+                format!("`sudo chmod 0666 {path}`")
+            } else {
+                format!("`sudo modprobe {module}`")
+            };
+            Finding::bad(path, severity(is_needed, false), fs::plain(&error.into())).disables(users).fix(fix)
+        }
+    }
+}
+
+fn low_ports() -> Finding {
+    const CHECK: &str = "low ports";
+    let start = net::unprivileged_port_start();
+    if rustix::process::geteuid().is_root() {
+        return Finding::ok(CHECK, "all ports can be published by root");
+    }
+    if start <= 80 {
+        return Finding::ok(CHECK, format!("ports from {start} on can be published"));
+    }
+    Finding::bad(CHECK, Status::Limited, format!("only ports from {start} on can be published"))
+        .disables(format!("`-p 80:80` and other host ports below {start}"))
+        .fix("`sudo sysctl net.ipv4.ip_unprivileged_port_start=80`".to_owned())
+}

@@ -1,0 +1,215 @@
+//! The store, and what can join layers to a root file system there.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{OFlags, StatVfs, XattrFlags, setxattr, statfs, statvfs};
+
+use super::attempt::{Trouble, attempt};
+use super::program::described;
+use super::{Finding, Home, NOT_TRIED, Patient, Status, severity};
+use crate::runtime::{FuseOverlay, Rootfs, try_mount};
+use crate::storage::{Scratch, Store};
+use crate::sys::fs;
+use crate::types::StorageDriver;
+use crate::userns::{IdMap, UserNamespace};
+
+/// Below this many bytes hardly an image can be pulled.
+const LITTLE: u64 = 1 << 30;
+/// Below this many bytes not even a container's records have room.
+const NOTHING: u64 = 1 << 20;
+/// A Debian image with a server has so many files.
+const FEW_INODES: u64 = 10_000;
+
+pub(super) fn check(patient: &Patient<'_>, home: Home<'_>) -> Vec<Finding> {
+    let root = patient.root;
+    let scratch = Store::open(root).and_then(|store| store.scratch());
+    let mut findings = Vec::new();
+    match &scratch {
+        Ok(scratch) => {
+            findings.push(space(root));
+            findings.push(attributes(scratch.path()));
+        }
+        Err(error) => findings.push(
+            Finding::bad("store", Status::Missing, error.to_string())
+                .disables("pull and run; ps, logs, inspect and images work")
+                .fix(error.hint().or_else(|| Some("use another folder: `rc --root DIR …`".to_owned()))),
+        ),
+    }
+    let overlay = tried(scratch.as_ref().ok(), home, overlay);
+    let program = patient.fuse_overlayfs.as_deref();
+    let fuse = match program {
+        Some(program) => tried(scratch.as_ref().ok(), home, |folder, home| served(program, folder, home)),
+        None => Err(Trouble::new("fuse-overlayfs is not installed")),
+    };
+    findings.push(overlay_finding(patient.storage, &overlay, fuse.is_ok(), root));
+    findings.push(fuse_finding(patient.storage, &fuse, overlay.is_ok(), program));
+    findings.push(device(patient.storage, overlay.is_ok()));
+    findings
+}
+
+/// Which driver `auto` means here, and how that is known: by the same try. `None` where it cannot be tried; nothing is made
+/// for it but a scratch folder in a store that is there.
+pub(super) fn choose(patient: &Patient<'_>, map: &IdMap) -> Option<(StorageDriver, String)> {
+    fs::metadata(patient.root.join("version")).ok()?;
+    let home = UserNamespace::open(map, patient.runtime.as_ref().ok()?).ok()?;
+    let scratch = Store::open(patient.root).and_then(|store| store.scratch()).ok()?;
+    Some(match tried(Some(&scratch), Some(&home), overlay) {
+        Ok(()) => (StorageDriver::Overlay, "the kernel's, in the user's namespace".to_owned()),
+        Err(trouble) => (StorageDriver::FuseOverlayfs, trouble.message),
+    })
+}
+
+fn tried(
+    scratch: Option<&Scratch>,
+    home: Home<'_>,
+    try_it: impl FnOnce(&Path, &UserNamespace) -> Result<(), Trouble>,
+) -> Result<(), Trouble> {
+    let home = home.ok_or_else(|| Trouble::new(NOT_TRIED))?;
+    let scratch = scratch.ok_or_else(|| Trouble::new("not tried, for want of a store"))?;
+    // Each try has a folder of its own: a work folder serves one mount.
+    let folder = (0..8).map(|n| scratch.path().join(n.to_string())).find(|folder| fs::create_dir(folder).is_ok());
+    let folder = folder.ok_or_else(|| Trouble::new("cannot make a folder in the store"))?;
+    for name in ["lower", "upper", "work", "merged"] {
+        fs::create_dir(folder.join(name)).map_err(Trouble::new)?;
+    }
+    attempt(|| try_it(&folder, home))
+}
+
+fn overlay(folder: &Path, home: &UserNamespace) -> Result<(), Trouble> {
+    home.enter().map_err(Trouble::new)?;
+    let rootfs = Rootfs::Overlay { lowers: vec![folder.join("lower")], folder: folder.to_owned(), volatile: false };
+    try_mount(&rootfs).map_err(|failure| Trouble::new(failure.message).with_hint(failure.hint))
+}
+
+fn served(program: &Path, folder: &Path, home: &UserNamespace) -> Result<(), Trouble> {
+    let lowers: [PathBuf; 1] = [folder.join("lower")];
+    FuseOverlay::start(program, &lowers, folder, home).map(drop).map_err(Trouble::new)
+}
+
+fn overlay_finding(driver: StorageDriver, tried: &Result<(), Trouble>, fuse: bool, root: &Path) -> Finding {
+    const CHECK: &str = "overlay";
+    let on = file_system(root);
+    match tried {
+        Ok(()) => Finding::ok(CHECK, format!("mounted on {on}")),
+        Err(trouble) => {
+            let other = fuse && driver == StorageDriver::Auto;
+            let disables = if other { "fast file access: fuse-overlayfs serves instead" } else { "every container" };
+            Finding::bad(CHECK, severity(driver != StorageDriver::FuseOverlayfs, other), format!("{} (on {on})", trouble.message))
+                .disables(disables)
+                .fix(trouble.hint.clone().or_else(|| {
+                    Some("use a store on ext4, xfs, btrfs or tmpfs: `rc --root DIR …`; else `sudo apt install fuse-overlayfs`".to_owned())
+                }))
+        }
+    }
+}
+
+fn fuse_finding(driver: StorageDriver, tried: &Result<(), Trouble>, overlay: bool, program: Option<&Path>) -> Finding {
+    const CHECK: &str = "fuse-overlayfs";
+    match (tried, program) {
+        (Ok(()), Some(program)) => Finding::ok(CHECK, described(program)),
+        (tried, program) => {
+            let other = overlay && driver != StorageDriver::FuseOverlayfs;
+            let fix = if program.is_none() { "`sudo apt install fuse-overlayfs`" } else { "`sudo modprobe fuse`" };
+            let why = tried.as_ref().err().map_or_else(String::new, |trouble| trouble.message.clone());
+            Finding::bad(CHECK, severity(driver != StorageDriver::Overlay, other), why)
+                .disables(if other { "stores where the kernel refuses overlay" } else { "every container" })
+                .fix(fix.to_owned())
+        }
+    }
+}
+
+fn device(driver: StorageDriver, overlay: bool) -> Finding {
+    let is_needed = driver == StorageDriver::FuseOverlayfs || (driver == StorageDriver::Auto && !overlay);
+    super::network::device("/dev/fuse", is_needed, "fuse-overlayfs", "fuse")
+}
+
+/// Free space and inodes.
+fn space(root: &Path) -> Finding {
+    const CHECK: &str = "store";
+    let Ok(at) = statvfs(root) else { return Finding::ok(CHECK, root.display().to_string()) };
+    judge_space(&at, &format!("{} on {}", root.display(), file_system(root)))
+}
+
+fn judge_space(at: &StatVfs, place: &str) -> Finding {
+    const CHECK: &str = "store";
+    let free = at.f_bavail.saturating_mul(at.f_frsize);
+    // btrfs and others count no inodes.
+    let has_inodes = at.f_files > 0;
+    let inodes = if has_inodes { format!(", {} inodes", at.f_favail) } else { String::new() };
+    let found = format!("{place}, {} MiB free{inodes}", free >> 20);
+    let few = has_inodes && at.f_favail < FEW_INODES;
+    let status = match free {
+        _ if has_inodes && at.f_favail < 100 => Status::Missing,
+        free if free < NOTHING => Status::Missing,
+        free if free < LITTLE || few => Status::Limited,
+        _ => return Finding::ok(CHECK, found),
+    };
+    Finding::bad(CHECK, status, found).disables(if few { "images with many files" } else { "large images" }).fix(
+        "remove what is not used: `rc rm -a`, `rc rmi -a`; or use another file system: `rc --root DIR …`".to_owned(),
+    )
+}
+
+/// `user.overlay.opaque` is such an attribute: without it a layer cannot hide a folder of the layers below.
+fn attributes(folder: &Path) -> Finding {
+    const CHECK: &str = "extended attributes";
+    match setxattr(folder, "user.rc.doctor", b"y", XattrFlags::empty()) {
+        Ok(()) => Finding::ok(CHECK, "kept by the store's file system"),
+        Err(error) => Finding::bad(CHECK, Status::Limited, fs::plain(&error.into()))
+            .disables("images in which a layer replaces a whole folder, and attributes of files")
+            .fix("use a store on ext4, xfs or btrfs, or on a tmpfs of Linux 6.6: `rc --root DIR …`".to_owned()),
+    }
+}
+
+/// The file system that a path is on, by its magic number. Source: statfs(2), linux/magic.h.
+fn file_system(path: &Path) -> String {
+    let Ok(at) = statfs(path) else { return "an unknown file system".to_owned() };
+    // The field's type differs between architectures.
+    #[expect(clippy::unnecessary_cast, reason = "i64 here, another type elsewhere")]
+    let magic = at.f_type as i64 & 0xffff_ffff;
+    match magic {
+        0xef53 => "ext4",
+        0x5846_5342 => "xfs",
+        0x9123_683e => "btrfs",
+        0x0102_1994 => "tmpfs",
+        0x794c_7630 => "overlay",
+        0x6969 => "nfs",
+        0x2fc1_2fc1 => "zfs",
+        0xf2f5_2010 => "f2fs",
+        0x6573_5546 => "fuse",
+        0xca45_1a4e => "bcachefs",
+        0xf15f => "ecryptfs",
+        0x0102_1997 => "9p",
+        0x00c0_ffee => "hostfs",
+        _ => return format!("a file system of type {magic:#x}"),
+    }
+    .to_owned()
+}
+
+/// Whether a device is there, and may be opened as its user has to.
+pub(super) fn opens(path: &str) -> Result<(), rustix::io::Errno> {
+    rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK, rustix::fs::Mode::empty()).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_store_is_told_from_a_small_one() {
+        let mut at = statvfs("/").expect("statvfs");
+        (at.f_frsize, at.f_files) = (4096, 1_000_000);
+        for (blocks, inodes, status) in [
+            (10_000_000, 500_000, Status::Ok),
+            (1000, 500_000, Status::Limited),
+            (10_000_000, 5000, Status::Limited),
+            (10, 500_000, Status::Missing),
+            (10_000_000, 3, Status::Missing),
+        ] {
+            (at.f_bavail, at.f_favail) = (blocks, inodes);
+            assert_eq!(judge_space(&at, "/s on ext4").status, status, "{blocks} {inodes}");
+        }
+        at.f_files = 0;
+        at.f_bavail = 1 << 20;
+        assert_eq!(judge_space(&at, "/s on btrfs").found, "/s on btrfs, 4096 MiB free");
+    }
+}
