@@ -1,5 +1,6 @@
 //! Global flags, and the table of commands.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _, value_parser};
@@ -136,9 +137,11 @@ pub fn main(typed: Vec<String>) -> Result<Exit, Error> {
     let Some(entry) = COMMANDS.iter().find(|entry| entry.name == name) else {
         return Err(Error::new(format!("there is no command `{name}`")));
     };
+    // What the caller left open is closed before anything is opened.
+    let manager = RefCell::new(cmd::manager(name, arguments)?);
     let dirs = Dirs::find(matches.get_one::<PathBuf>("root").map(PathBuf::as_path))?;
     let settings = Settings::load(&dirs)?;
-    (entry.run)(&Ctx { dirs, settings, typed, definition }, arguments)
+    (entry.run)(&Ctx { dirs, settings, typed, manager, definition }, arguments)
 }
 
 /// Help and version go to standard output; what was typed wrong is an error that names it.

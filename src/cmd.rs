@@ -32,9 +32,10 @@ pub mod update;
 pub mod version;
 pub mod wait;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use crate::container::Environment;
+use crate::container::{Environment, Manager};
 use crate::dirs::Dirs;
 use crate::doctor::Patient;
 use crate::error::Error;
@@ -53,6 +54,8 @@ pub struct Ctx {
     pub settings: Settings,
     /// The whole command line, for `inspect`.
     pub typed: Vec<String>,
+    /// The service manager behind this command; an environment takes it.
+    pub manager: RefCell<Manager>,
     /// Makes the definition of all commands, which `cli` has: for `completion`.
     pub definition: fn() -> clap::Command,
 }
@@ -110,8 +113,19 @@ impl Ctx {
             storage: self.settings.storage.driver.value,
             fuse_overlayfs: self.fuse_overlayfs(),
             programs: self.programs(),
+            manager: self.manager.take(),
         })
     }
+}
+
+/// What the service manager behind the command `name` has said, and the descriptors that it and the options in `arguments`
+/// hand over; every other one is closed.
+pub fn manager(name: &str, arguments: &clap::ArgMatches) -> Result<Manager, Error> {
+    let mut manager = Manager::read(|name| std::env::var(name).ok(), std::process::id());
+    // As with podman, only a new container gets what is listened on.
+    let listening = if name == "run" { manager.listening() } else { 0 };
+    manager.descriptors = args::keep_descriptors(arguments, listening)?;
+    Ok(manager)
 }
 
 /// fuse-overlayfs where the settings say, else in the folders that only root writes to.

@@ -9,6 +9,7 @@ mod exec;
 mod find;
 mod liveness;
 pub mod logs;
+mod manager;
 mod names;
 mod pump;
 mod remove;
@@ -22,6 +23,7 @@ pub use create::{Creation, create, new_identity, volume_name};
 pub use exec::{Exec, exec};
 pub use find::{Listing, find, list};
 pub use liveness::Container;
+pub use manager::Manager;
 pub use pump::Outcome;
 pub use remove::{Removal, remove, sweep_store};
 pub use start::{Attach, Environment, Origin, attach, files, start};
@@ -47,6 +49,9 @@ pub enum Error {
         /// The short id.
         id: String,
     },
+    /// The service manager of `NOTIFY_SOCKET` does not answer.
+    #[error("cannot reach the service manager at `$NOTIFY_SOCKET`: {}", crate::sys::fs::plain(.0))]
+    NoManager(io::Error),
     /// It is in the wrong state for that.
     #[error("cannot {action} `{name}`: it is {}", .status.as_str())]
     State {

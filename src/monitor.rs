@@ -11,6 +11,8 @@ mod folder;
 mod group;
 mod life;
 mod log;
+mod notify;
+mod pidfile;
 pub mod protocol;
 mod record;
 mod relay;
@@ -20,6 +22,7 @@ mod stdio;
 
 pub use folder::{Error as FolderError, Folder};
 pub use life::run;
+pub use notify::send_patiently;
 pub use record::{ExitRecord, ProcessId, Run, State, Status, now};
 pub use start::{Error, Keeper, Start, Starter, Stdio};
 

@@ -24,6 +24,7 @@ mod request;
 mod resources;
 mod rlimits;
 mod security;
+mod service;
 mod spec;
 mod user;
 mod volumes;
@@ -41,6 +42,7 @@ pub use exec::{ExecRequest, exec};
 pub use limits::{BlockDevices, LimitChanges};
 pub use request::{LimitRequest, Request, TextFile};
 pub use resources::resources;
+pub use service::{Handed, NOTIFY_FILE, Sdnotify, Service, ServiceRequest};
 pub use spec::{HostFacts, spec};
 
 pub use crate::types::NetworkMode;
@@ -310,6 +312,7 @@ pub fn resolve(
         network,
         restart: RestartPolicy::No,
         cidfile: request.cidfile.as_ref().map(|path| facts.working_dir.join(path)),
+        service: service::service(&request.service, &facts.working_dir)?,
         create_command: request.create_command.clone(),
     })
 }

@@ -37,6 +37,7 @@ pub use rootfs::{Rootfs, try_mount};
 pub use starting::Starting;
 pub use sync::{Failure, FailureKind, Progress};
 
+use crate::sys::inherited::Inherited;
 use crate::userns::IdMap;
 
 /// What a container is started with.
@@ -52,6 +53,8 @@ pub struct Launch<'a> {
     pub stdio: [std::os::fd::BorrowedFd<'a>; 3],
     /// Whether these descriptors are ours alone (pipes), so that the program's user may own them.
     pub own_stdio: [bool; 3],
+    /// Further descriptors of the program, each with the number that it sees, above 2.
+    pub descriptors: &'a [Inherited],
     /// Groups of the program by name or number, beyond those of its user.
     pub groups: &'a [String],
     /// PID 1 is rc's own init, and the program its child.

@@ -1,7 +1,9 @@
 //! System calls with types: descriptors are owned, paths travel in errors, and all unsafe code of rc is in this module.
 
+pub mod datagram;
 pub mod fs;
 pub mod ids;
+pub mod inherited;
 pub mod keyring;
 pub mod limits;
 pub mod lock;

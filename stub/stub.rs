@@ -43,6 +43,7 @@ const LAST_SIGNAL: usize = 64;
 const SIG_SETMASK: usize = 2;
 const WNOHANG: usize = 1;
 const TIOCSPGRP: usize = 0x5410;
+const FIRST_BEYOND_STANDARD: usize = 3;
 /// Bytes in the kernel's `sigset_t`.
 const SIGSET_SIZE: usize = 8;
 /// All signals but those that the processor raises for a fault of our own (ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS), which
@@ -70,13 +71,13 @@ mod number {
     pub const RT_SIGTIMEDWAIT: usize = 128;
     pub const PRCTL: usize = 157;
     pub const CLOSE: usize = 3;
+    pub const CLOSE_RANGE: usize = 436;
 }
 
 #[cfg(target_arch = "aarch64")]
 mod number {
     pub const FCNTL: usize = 25;
     pub const IOCTL: usize = 29;
-    pub const CLOSE: usize = 57;
     pub const WRITE: usize = 64;
     pub const EXIT: usize = 93;
     pub const KILL: usize = 129;
@@ -89,6 +90,8 @@ mod number {
     pub const CLONE: usize = 220;
     pub const EXECVE: usize = 221;
     pub const WAIT4: usize = 260;
+    pub const CLOSE: usize = 57;
+    pub const CLOSE_RANGE: usize = 436;
 }
 
 // The kernel enters with argc, argv, NULL, envp, NULL on the stack and nothing in the registers.
@@ -231,8 +234,9 @@ fn stay(mode: &Mode, path: *const u8, argv: *const *const u8, environment: *cons
         call(number::WRITE, mode.error as usize, &raw const report as usize, size_of::<i32>(), 0);
         exit(NOT_EXECUTABLE);
     }
-    // Only the child's copy may keep the reader waiting.
+    // Only the child's copies may keep a reader waiting: of the errno, and of what was handed to the program.
     call(number::CLOSE, mode.error as usize, 0, 0, 0);
+    call(number::CLOSE_RANGE, FIRST_BEYOND_STANDARD, u32::MAX as usize, 0, 0);
     loop {
         let signal = call(number::RT_SIGTIMEDWAIT, set, null_mut::<u8>() as usize, null::<u8>() as usize, SIGSET_SIZE);
         if signal == SIGCHLD as isize {

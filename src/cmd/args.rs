@@ -8,8 +8,10 @@ mod container;
 mod facts;
 mod image;
 mod limits;
+mod preserve;
 mod process;
 mod redact;
+mod service;
 
 use clap::{Arg, ArgAction, Command};
 
@@ -18,6 +20,7 @@ pub use facts::{block_device, facts};
 pub use image::PullArgs;
 pub(super) use image::pull_policy;
 pub use limits::LimitArgs;
+pub use preserve::{PreserveArgs, keep_descriptors};
 pub use process::ProcessArgs;
 pub use redact::redact;
 

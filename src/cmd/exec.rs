@@ -1,6 +1,6 @@
 //! `rc exec`.
 
-use super::args::ProcessArgs;
+use super::args::{PreserveArgs, ProcessArgs};
 use super::{Ctx, containers, run};
 use crate::container::{self, Exec, Outcome};
 use crate::error::{Error, Exit};
@@ -11,6 +11,8 @@ use crate::types::DetachKeys;
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "rc exec [OPTIONS] CONTAINER COMMAND [ARG...]")]
 pub struct Args {
+    #[command(flatten)]
+    preserve: PreserveArgs,
     #[command(flatten)]
     process: ProcessArgs,
     /// The container, then the command and its arguments
@@ -29,7 +31,9 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         .collect();
     let process = plan::exec(&container.config, &request, &environment)?;
     let keys = request.detach_keys.as_deref().unwrap_or(&container.config.detach_keys).parse::<DetachKeys>()?;
-    let exec = Exec { process, interactive: request.interactive, detach: request.detach, detach_keys: keys };
+    let descriptors = ctx.manager.take().descriptors;
+    let exec =
+        Exec { process, interactive: request.interactive, detach: request.detach, detach_keys: keys, descriptors };
     match container::exec(&container, exec)? {
         Outcome::Detached => Ok(Exit::SUCCESS),
         outcome => run::exit_of(outcome),

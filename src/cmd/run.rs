@@ -1,7 +1,7 @@
 //! `rc run`.
 
 use super::Ctx;
-use super::args::ContainerArgs;
+use super::args::{ContainerArgs, PreserveArgs};
 use super::create::{self, Made};
 use crate::container::{self, Attach, Origin, Outcome};
 use crate::error::{Error, Exit};
@@ -14,6 +14,8 @@ pub struct Args {
     /// Proxy received signals to the process (default: true)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sig_proxy: Option<bool>,
+    #[command(flatten)]
+    preserve: PreserveArgs,
     #[command(flatten)]
     container: ContainerArgs,
 }

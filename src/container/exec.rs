@@ -11,6 +11,8 @@ use super::pump::{self, Detach, Outcome, Output, Pump, Terminal};
 use super::{Container, Error};
 use crate::monitor::Status;
 use crate::monitor::protocol::{self, Event, Request};
+use crate::sys::inherited::Inherited;
+use crate::sys::socket::MAX_DESCRIPTORS;
 use crate::sys::{process, tty};
 use crate::types::DetachKeys;
 
@@ -25,6 +27,8 @@ pub struct Exec {
     pub detach: bool,
     /// The keys that detach from its terminal.
     pub detach_keys: DetachKeys,
+    /// Further descriptors that the program gets.
+    pub descriptors: Vec<Inherited>,
 }
 
 /// Runs a program in the container. With `detach` the outcome is [`Outcome::Detached`] as soon as it runs.
@@ -38,16 +42,22 @@ pub fn exec(container: &Container, exec: Exec) -> Result<Outcome, Error> {
     let socket = connect(container)?;
     let wants_terminal = exec.process.terminal().unwrap_or(false);
     let own_size = process::standard(0).and_then(|stdin| tty::size(stdin).ok());
-    let request = Request::Exec(Box::new(protocol::Exec { process: exec.process, size: own_size }));
+    if exec.descriptors.len() > MAX_DESCRIPTORS - 3 {
+        return Err(Error::Inside(format!("at most {} descriptors can be handed to exec", MAX_DESCRIPTORS - 3)));
+    }
+    let numbers = exec.descriptors.iter().map(|inherited| inherited.number).collect();
+    let request =
+        Request::Exec(Box::new(protocol::Exec { process: exec.process, size: own_size, descriptors: numbers }));
+    let further = exec.descriptors.iter().map(|inherited| inherited.fd.as_fd());
     if wants_terminal {
-        send(&socket, &request, &[])?;
+        send(&socket, &request, &further.collect::<Vec<_>>())?;
         return follow_terminal(socket, exec.interactive, exec.detach, &exec.detach_keys);
     }
     let mut ends = Ends::default();
     let descriptors =
         [ends.input(exec.interactive && !exec.detach)?, ends.output(1, !exec.detach)?, ends.output(2, !exec.detach)?];
-    send(&socket, &request, &[descriptors[0].as_fd(), descriptors[1].as_fd(), descriptors[2].as_fd()])?;
-    drop(descriptors);
+    send(&socket, &request, &descriptors.iter().map(AsFd::as_fd).chain(further).collect::<Vec<_>>())?;
+    drop((descriptors, exec.descriptors));
     if exec.detach {
         return started(&socket).map(|()| Outcome::Detached);
     }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use super::create::{Creation, Keeping, first_run};
 use super::exec::{is_terminal, pipe};
+use super::manager::{Manager, announce};
 use super::pump::{self, Detach, Outcome, Output, Pump, Terminal};
 use super::{Container, Error};
 use crate::monitor::protocol::{self, Event};
-use crate::monitor::{self, Start, Starter, State, Status, Stdio};
+use crate::monitor::{self, Folder, Start, Starter, State, Status, Stdio};
 use crate::net;
 use crate::plan::{self, ContainerConfig, HostFacts, LogDriver, MountKind};
 use crate::storage::Store;
@@ -35,6 +36,8 @@ pub struct Environment {
     pub storage: StorageDriver,
     /// fuse-overlayfs, if it is installed.
     pub fuse_overlayfs: Option<PathBuf>,
+    /// The service manager behind this command.
+    pub manager: Manager,
 }
 
 /// How this command is joined to the program.
@@ -87,16 +90,8 @@ pub fn start(
     };
     let fresh = prepare_volumes(&store, &config)?;
     let copy_up = fresh.iter().map(|fresh| fresh.destination.clone()).collect();
-    let spec = plan::spec(
-        &config,
-        &HostFacts {
-            rootfs: folder.at("merged"),
-            container_dir: folder.path().to_owned(),
-            volumes_dir: store.volumes(),
-            cgroup: true,
-            processors: processors(),
-        },
-    )?;
+    let spec = plan::spec(&config, &host_facts(environment, &config, &folder))?;
+    let manager = environment.manager.connect(&config).map_err(Error::NoManager)?;
     let empty = empty_folder(&store)?;
     let ends = Ends::of(&config, attach)?;
     let locks = environment.runtime_dir.join("net");
@@ -117,12 +112,15 @@ pub fn start(
         storage: environment.storage,
         fuse_overlayfs: environment.fuse_overlayfs.clone(),
         stdio: ends.stdio,
+        descriptors: environment.manager.copies().map_err(Error::step("copy a descriptor"))?,
+        notify: environment.manager.relayed(&config).map(str::to_owned),
         state,
         folder,
         config,
     };
     let keys = start.config.detach_keys.parse::<DetachKeys>().unwrap_or_default();
     let tty = start.config.tty;
+    let sdnotify = start.config.service.sdnotify;
     let signals = match attach {
         Attach::Yes { proxy_signals, .. } => Some(pump::take_signals(*proxy_signals)?),
         Attach::No => None,
@@ -130,8 +128,14 @@ pub fn start(
     let (ours, theirs) = socket::pair().map_err(Error::step("make a socket pair"))?;
     // The monitor is our child, but nobody waits for it: it outlives us, or has told us everything when it ends.
     let starter = ends.starter;
-    fork(&CloneOptions::default(), || {
+    let child = fork(&CloneOptions::default(), || {
         drop(process::close(ours.as_fd()));
+        for inherited in &environment.manager.descriptors {
+            drop(process::close(inherited.fd.as_fd()));
+        }
+        if let Some(manager) = &manager {
+            drop(process::close(manager.as_fd()));
+        }
         if let Some(signals) = &signals {
             drop(process::close(signals.as_fd()));
         }
@@ -154,15 +158,24 @@ pub fn start(
         lock.release();
     }
     started?;
+    if let Some(manager) = &manager {
+        let main = matches!(attach, Attach::No).then_some(child.pid);
+        announce(manager, sdnotify, main).map_err(Error::step("tell the service manager of the start"))?;
+    }
     let (Attach::Yes { proxy_signals, .. }, Some(signals)) = (attach, signals) else { return Ok(Outcome::Detached) };
-    pump::run(Pump {
+    let outcome = pump::run(Pump {
         socket: ours,
         input: ends.input,
         outputs: ends.outputs,
         terminal: tty.then(|| Terminal { master: None, detach: Detach::new(&keys) }),
         signals,
         proxy_signals: *proxy_signals,
-    })
+    })?;
+    if matches!(outcome, Outcome::Exited(_)) && environment.manager.waits_for_monitor() {
+        // Else the manager would kill it, and what it has yet to remove would stay until the next command.
+        drop(child.wait());
+    }
+    Ok(outcome)
 }
 
 /// Waits until the program runs.
@@ -171,6 +184,17 @@ fn await_start(socket: &OwnedFd) -> Result<(), Error> {
         Some((Event::Started { .. }, _)) => Ok(()),
         Some((Event::Failed { code, message, hint }, _)) => Err(Error::Told { code, message, hint }),
         _ => Err(Error::MonitorDied),
+    }
+}
+
+fn host_facts(environment: &Environment, config: &ContainerConfig, folder: &Folder) -> HostFacts {
+    HostFacts {
+        rootfs: folder.at("merged"),
+        container_dir: folder.path().to_owned(),
+        volumes_dir: environment.store.volumes(),
+        cgroup: true,
+        processors: processors(),
+        handed: environment.manager.handed(config),
     }
 }
 

@@ -7,6 +7,8 @@ use rustix::fs::{Mode, OFlags};
 
 use super::folder::Folder;
 use super::group::wanted;
+use super::notify::Notifier;
+use super::pidfile;
 use super::record::{ProcessId, State, Status, now};
 use super::relay::{Relay, Streams};
 use super::start::{Error, Start, Starter, Stdio, step};
@@ -36,6 +38,7 @@ pub(super) struct Up {
     pub(super) streams: Streams,
     pub(super) group: Option<Group>,
     pub(super) listener: OwnedFd,
+    pub(super) notifier: Option<Notifier>,
     /// fuse-overlayfs, if it serves the root file system.
     pub(super) served: Option<FuseOverlay>,
 }
@@ -62,9 +65,9 @@ pub(super) fn bring_up(
         served = Some(fuse(&start)?);
         tried = try_up(&start, driver, own, home, starter.size, root(&mut served));
     }
-    let Tried { init, network, relay, listener, state, group } = tried?;
+    let Tried { init, network, relay, listener, notifier, state, group } = tried?;
     let streams = Streams { stdin: starter.stdin, stdout: starter.stdout, stderr: starter.stderr };
-    Ok(Up { init, start, network, state, relay, streams, group, listener, served })
+    Ok(Up { init, start, network, state, relay, streams, group, listener, notifier, served })
 }
 
 /// What one attempt has made.
@@ -73,6 +76,7 @@ struct Tried {
     network: net::Running,
     relay: Relay,
     listener: OwnedFd,
+    notifier: Option<Notifier>,
     state: State,
     group: Option<Group>,
 }
@@ -89,11 +93,13 @@ fn try_up(
     let group = own.map(|own| own.make(&super::group_name(&config.id), &wanted(start))).transpose()?;
     let made = (|| {
         let (stdio, ours) = standard_descriptors(start)?;
+        let notify = |address: &String| Notifier::begin(&start.folder, address);
+        let notifier = start.notify.as_ref().map(notify).transpose().map_err(step("make the notify socket"))?;
         let created = launch(start, home, group.as_ref(), &stdio, root)?;
         drop(stdio);
-        Ok::<_, Error>((created, ours))
+        Ok::<_, Error>((created, ours, notifier))
     })();
-    let (created, ours) = match made {
+    let (created, ours, notifier) = match made {
         Ok(made) => made,
         Err(error) => {
             if let Some(group) = &group {
@@ -119,11 +125,12 @@ fn try_up(
         state.ip_address = network.addresses().map(|addresses| addresses.ip.to_string());
         state.cgroup = group.as_ref().map(|group| group.path().to_owned());
         start.folder.write_state(&state)?;
+        pidfile::write(&config.service, created.process.pid)?;
         Ok::<_, Error>((network, relay, listener, state))
     })();
     match result {
         Ok((network, relay, listener, state)) => {
-            Ok(Tried { init: created.process, network, relay, listener, state, group })
+            Ok(Tried { init: created.process, network, relay, listener, notifier, state, group })
         }
         Err(error) => {
             // Whatever it is doing; it is reaped so that its namespaces are gone when the command hears of it.
@@ -165,6 +172,7 @@ fn launch(
         ids: &start.ids,
         stdio: [stdio[0].as_fd(), stdio[1].as_fd(), stdio[2].as_fd()],
         own_stdio: start.stdio.map(|stdio| stdio == Stdio::Relay),
+        descriptors: &start.descriptors,
         groups: &config.groups,
         init: config.init,
         seccomp: config.seccomp == Seccomp::Default,

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::protocol::{self, Event};
 use crate::runtime::{self, Join, Progress, Starting};
+use crate::sys::inherited::Inherited;
 use crate::sys::tty;
 
 /// The container that they run in.
@@ -62,7 +63,7 @@ pub(super) struct Execs {
 /// Why exec could not begin.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    #[error("exec came without its three descriptors")]
+    #[error("exec came without its descriptors")]
     Descriptors,
     #[error(transparent)]
     Runtime(#[from] runtime::Error),
@@ -79,10 +80,16 @@ impl Execs {
         connection: u64,
         container: &Running<'_>,
         exec: &protocol::Exec,
-        descriptors: &[OwnedFd],
+        mut descriptors: Vec<OwnedFd>,
     ) -> Result<(), Error> {
         let terminal = exec.process.terminal().unwrap_or(false);
-        let stdio = match (terminal, descriptors) {
+        let further = descriptors.split_off(descriptors.len().min(if terminal { 0 } else { 3 }));
+        if further.len() != exec.descriptors.len() || exec.descriptors.iter().any(|number| *number < 3) {
+            return Err(Error::Descriptors);
+        }
+        let numbered = |(&number, fd)| Inherited { number, fd };
+        let further: Vec<_> = exec.descriptors.iter().zip(further).map(numbered).collect();
+        let stdio = match (terminal, &descriptors[..]) {
             // With a terminal they are not used.
             (true, _) => [container.init; 3],
             (false, [stdin, stdout, stderr]) => [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
@@ -95,6 +102,7 @@ impl Execs {
             process: &exec.process,
             groups: &container.confinement.groups,
             stdio,
+            descriptors: &further,
             seccomp: container.confinement.seccomp,
             single_id: container.confinement.single_id,
         })?;

@@ -18,13 +18,15 @@ use super::attempt::{REMOVAL_PATIENCE, Up, bring_up, kind};
 use super::exec::Confinement;
 use super::folder::Folder;
 use super::group;
+use super::notify::Notifier;
+use super::pidfile;
 use super::protocol::{self, Event};
 use super::record::{ExitRecord, Run, State, now};
 use super::relay::{Relay, Streams};
 use super::serve::{Parts, Server, Timing};
 use super::start::{Error, Keeper, Start, Starter, failure, step};
 use crate::net;
-use crate::plan::Seccomp;
+use crate::plan::{Seccomp, Service};
 use crate::runtime::FuseOverlay;
 use crate::runtime::cgroup::Group;
 use crate::sys::lock::ProcessLock;
@@ -64,6 +66,8 @@ struct Monitor {
     timing: Timing,
     auto_remove: bool,
     publishes: bool,
+    service: Service,
+    notifier: Option<Notifier>,
     served: Option<FuseOverlay>,
 }
 
@@ -125,6 +129,8 @@ impl Up {
             timing: Timing { stop_signal: config.stop_signal, stop_timeout: config.stop_timeout },
             auto_remove: config.auto_remove,
             publishes: !config.ports.is_empty(),
+            service: config.service,
+            notifier: self.notifier,
             served: self.served,
         }
     }
@@ -145,6 +151,7 @@ impl Monitor {
             group: self.group,
             helper,
             timing: self.timing,
+            notifier: self.notifier,
         });
         // A command that has gone need not know; the container lives on.
         drop(protocol::send(command.as_fd(), &Event::Started { pid }, &[]));
@@ -158,6 +165,7 @@ impl Monitor {
             network = None;
         }
         drop(self.served);
+        pidfile::remove(&self.service, pid);
         let oom_killed = server.group().is_some_and(|group| group.oom_killed().unwrap_or(false));
         let record = ExitRecord { code: ended.code(), at: now(), oom_killed, error: String::new() };
         if let Some(group) = server.group() {
@@ -175,7 +183,8 @@ impl Monitor {
             keeper.remove(&self.home);
         }
         drop(network);
-        0
+        // A service manager may have been told that this is the main process: it ends as the program did.
+        record.code
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! attach   + stdin source?, stdout sink?, stderr sink?   → attached … exited
-//! exec     + descriptors 0, 1, 2 (none with a terminal)  → terminal + its controlling side?, started … exited
+//! exec     + descriptors 0, 1, 2 (not with a terminal)…  → terminal + its controlling side?, started … exited
 //! stop, signal, pause, unpause, update                   → done
 //! wait                                                   → exited
 //! resize, detach                                         (no answer)
@@ -83,6 +83,9 @@ pub struct Exec {
     pub process: oci_spec::runtime::Process,
     /// The size of its terminal, if it gets one.
     pub size: Option<(u16, u16)>,
+    /// The numbers of further descriptors, above 2, which come after the standard ones.
+    #[serde(default)]
+    pub descriptors: Vec<i32>,
 }
 
 /// What a monitor answers.

@@ -10,6 +10,7 @@ use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, 
 use super::change::Target;
 use super::exec::{Confinement, Execs, Running};
 use super::folder::Folder;
+use super::notify::{self, Notifier};
 use super::protocol::{self, Event, Request};
 use super::record::{State, Status};
 use super::relay::{self, Relay, Streams};
@@ -31,6 +32,7 @@ pub(super) enum Token {
     ExecSync(u64),
     ExecEnd(u64),
     Helper,
+    Notify(notify::Token),
 }
 
 /// A connected command.
@@ -56,6 +58,8 @@ pub(super) struct Parts<'a> {
     pub(super) group: Option<Group>,
     /// The network helper's pidfd, to notice its end.
     pub(super) helper: Option<OwnedFd>,
+    /// Passes on what the program tells a service manager.
+    pub(super) notifier: Option<Notifier>,
 }
 
 /// How the container is stopped.
@@ -171,6 +175,15 @@ impl<'a> Server<'a> {
         if let Some(helper) = &self.parts.helper {
             push(helper.as_fd(), Token::Helper);
         }
+        if let Some(notifier) = &self.parts.notifier {
+            let (fd, token) = notifier.poll_fd();
+            set.push(fd);
+            tokens.push(Token::Notify(token));
+        }
+        let mut push = |fd: BorrowedFd<'b>, token| {
+            set.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+            tokens.push(token);
+        };
         for connection in &self.connections {
             push(connection.socket.as_fd(), Token::Connection(connection.id));
         }
@@ -187,6 +200,9 @@ impl<'a> Server<'a> {
         match token {
             Token::Init => {
                 if let Ok(ended) = self.parts.init.wait() {
+                    if let Some(notifier) = &mut self.parts.notifier {
+                        notifier.finish();
+                    }
                     self.ended = Some(ended);
                     self.timer = None;
                 }
@@ -203,6 +219,11 @@ impl<'a> Server<'a> {
             }
             // The program loses its network with the helper; nothing here depends on it.
             Token::Helper => self.parts.helper = None,
+            Token::Notify(token) => {
+                if let Some(notifier) = &mut self.parts.notifier {
+                    notifier.ready(token);
+                }
+            }
             Token::Connection(id) => self.answer(id),
             Token::Relay(token) => self.parts.relay.ready(token, flags),
             Token::ExecSync(id) => {
@@ -251,7 +272,7 @@ impl<'a> Server<'a> {
                 connection.waits = true;
                 self.attach(id, [stdin, stdout, stderr], size, descriptors)
             }
-            Request::Exec(exec) => self.exec(id, &exec, &descriptors),
+            Request::Exec(exec) => self.exec(id, &exec, descriptors),
             Request::Signal { signal } => {
                 self.kill(signal);
                 Some(Event::Done)
@@ -308,7 +329,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    fn exec(&mut self, id: u64, exec: &protocol::Exec, descriptors: &[OwnedFd]) -> Option<Event> {
+    fn exec(&mut self, id: u64, exec: &protocol::Exec, descriptors: Vec<OwnedFd>) -> Option<Event> {
         if self.ended.is_some() {
             return Some(failed("the container has ended"));
         }

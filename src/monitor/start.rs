@@ -12,6 +12,7 @@ use super::record::State;
 use crate::net;
 use crate::plan::ContainerConfig;
 use crate::runtime::{self, cgroup};
+use crate::sys::inherited::Inherited;
 use crate::sys::lock::ProcessLock;
 use crate::types::StorageDriver;
 use crate::userns::{IdMap, UserNamespace};
@@ -54,6 +55,10 @@ pub struct Start {
     pub fuse_overlayfs: Option<PathBuf>,
     /// Standard descriptors, unless the program gets a terminal.
     pub stdio: [Stdio; 3],
+    /// Further descriptors of the program.
+    pub descriptors: Vec<Inherited>,
+    /// Where the program's words to its service manager go (`NOTIFY_SOCKET`), if they go anywhere.
+    pub notify: Option<String>,
     /// The state that was read, with the run that is to begin.
     pub state: State,
 }

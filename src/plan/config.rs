@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::Service;
 use crate::types::{ContainerId, Digest, Name, NetworkMode, PortMapping, Signal};
 
 /// Everything that was resolved when the container was created. Fields say who sets them; all are complete: nothing in here
@@ -90,6 +91,9 @@ pub struct ContainerConfig {
     pub detach_keys: String,
     /// Where the id was written to (`--cidfile`), for inspect.
     pub cidfile: Option<PathBuf>,
+    /// What a service manager is told.
+    #[serde(default)]
+    pub service: Service,
     /// The rc command line that made the container, for inspect; never shown with environment values.
     pub create_command: Vec<String>,
 }

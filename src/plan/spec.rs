@@ -10,7 +10,7 @@ use oci_spec::runtime::{
     PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
 };
 
-use super::{ContainerConfig, Error, Limits, NetworkMode, paths, resources};
+use super::{ContainerConfig, Error, Handed, Limits, NetworkMode, paths, resources};
 
 /// The version of the runtime spec whose words are used.
 const OCI_VERSION: &str = "1.2.0";
@@ -39,6 +39,8 @@ pub struct HostFacts {
     pub cgroup: bool,
     /// Processors of the machine, whose throttling counters are masked.
     pub processors: u32,
+    /// What a service manager hands to the program at this start.
+    pub handed: Handed,
 }
 
 /// The spec of a saved container on this host. Fails with `Damaged` if the configuration holds what `resolve` never writes.
@@ -48,10 +50,19 @@ pub struct HostFacts {
 pub fn spec(config: &ContainerConfig, host: &HostFacts) -> Result<Spec, Error> {
     let mut root = Root::default();
     root.set_path(host.rootfs.clone()).set_readonly(Some(config.read_only));
+    let mut process = process(config)?;
+    if let Some(env) = process.env_mut() {
+        // What was asked for by `-e` stays: who says that knows better.
+        let told = host.handed.environment(config.init);
+        let name = |line: &str| line.split_once('=').map(|(name, _)| format!("{name}=")).unwrap_or_default();
+        let missing: Vec<_> =
+            told.into_iter().filter(|line| !env.iter().any(|asked| asked.starts_with(&name(line)))).collect();
+        env.extend(missing);
+    }
     let mut spec = Spec::default();
     spec.set_version(OCI_VERSION.to_owned())
         .set_root(Some(root))
-        .set_process(Some(process(config)?))
+        .set_process(Some(process))
         .set_hostname(Some(config.hostname.clone()))
         .set_mounts(Some(mounts::mounts(config, host)))
         .set_annotations(None)

@@ -72,6 +72,7 @@ fn become_program(
     program::run(&Program {
         process,
         terminal: terminal.map_or(Terminal::None(launch.stdio, launch.own_stdio), Terminal::Slave),
+        descriptors: launch.descriptors,
         groups: launch.groups,
         init: launch.init,
         seccomp: launch.seccomp,

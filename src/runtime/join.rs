@@ -15,6 +15,7 @@ use super::program::{self, Program, Terminal};
 use super::starting::{Starting, Sync, report};
 use super::sync::{Step as _, tell};
 use super::{Error, Failure, Progress};
+use crate::sys::inherited::Inherited;
 use crate::sys::process::{self, CloneOptions, fork};
 use crate::sys::{namespace, prctl, signal, tty};
 
@@ -33,6 +34,8 @@ pub struct Join<'a> {
     pub groups: &'a [String],
     /// Its descriptors 0, 1 and 2, unless it gets a terminal.
     pub stdio: [BorrowedFd<'a>; 3],
+    /// Further descriptors, each with the number that it sees, above 2.
+    pub descriptors: &'a [Inherited],
     /// Confine it by the default filter, as the container itself is.
     pub seccomp: bool,
     /// The container has one id.
@@ -80,6 +83,7 @@ fn become_program(join: &Join<'_>, sync: &OwnedFd) -> Result<std::convert::Infal
     program::run(&Program {
         process: join.process,
         terminal,
+        descriptors: join.descriptors,
         groups: join.groups,
         init: false,
         seccomp: join.seccomp,

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::ffi::CString;
-use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use oci_spec::runtime::Process;
@@ -13,12 +12,15 @@ use super::stub::{self, Role, Stub};
 use super::sync::Step as _;
 use super::users::{self, ResolvedUser};
 use super::{Failure, seccomp};
+use crate::sys::inherited::Inherited;
 use crate::sys::{keyring, process as proc, signal, tty};
 
 /// What is left to do.
 pub(super) struct Program<'a> {
     pub(super) process: &'a Process,
     pub(super) terminal: Terminal<'a>,
+    /// Further descriptors, each with the number that the program sees.
+    pub(super) descriptors: &'a [Inherited],
     /// Further groups by name or number.
     pub(super) groups: &'a [String],
     /// rc's own init stays as PID 1.
@@ -38,9 +40,6 @@ pub(super) enum Terminal<'a> {
     /// The program's side of its own terminal.
     Slave(OwnedFd),
 }
-
-/// The descriptor of the sync socket while the stub runs: the first after the standard ones.
-const SYNC: i32 = 3;
 
 /// Becomes the program; returns only the failure of a step. The root is the container's own already.
 pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
@@ -87,10 +86,7 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     let name = arguments.first().ok_or_else(|| Failure::reason("there is no command to run"))?;
     let path = find_program(name, &environment)?;
     signal::unblock_all().step("unblock signals")?;
-    proc::place(program.sync, SYNC).step("place the sync socket")?;
-    let executable = above(executable, SYNC).step("place the stub")?;
-    proc::cloexec_from(SYNC.unsigned_abs() + 1).step("close descriptors")?;
-    let report = proc::borrow_placed(SYNC);
+    let (executable, report) = place_descriptors(program, executable)?;
     let stub = Stub {
         program: &path,
         arguments: &arguments,
@@ -105,12 +101,27 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     }
 }
 
-/// A descriptor above `number`, so that placing another there does not replace it.
-fn above(fd: OwnedFd, number: i32) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() > number {
-        return Ok(fd);
+/// Leaves nothing open across the last execve but the standard descriptors, those that are handed over, and the sync socket
+/// while the stub runs: the first number after all of them. Gives the stub and that number.
+fn place_descriptors(program: &Program<'_>, executable: OwnedFd) -> Result<(OwnedFd, BorrowedFd<'static>), Failure> {
+    let sync = program.descriptors.iter().map(|inherited| inherited.number + 1).max().unwrap_or(3).max(3);
+    // All out of the way first, so that placing one does not replace another.
+    let above = |fd: BorrowedFd<'_>| rustix::io::fcntl_dupfd_cloexec(fd, sync + 1);
+    let copies = program
+        .descriptors
+        .iter()
+        .map(|inherited| above(inherited.fd.as_fd()))
+        .collect::<Result<Vec<_>, _>>()
+        .step("copy a descriptor")?;
+    let executable =
+        if executable.as_raw_fd() > sync { executable } else { above(executable.as_fd()).step("place the stub")? };
+    proc::place(program.sync, sync).step("place the sync socket")?;
+    proc::cloexec_from(3).step("close descriptors")?;
+    for (inherited, copy) in program.descriptors.iter().zip(&copies) {
+        proc::place(copy.as_fd(), inherited.number).step("place a descriptor")?;
     }
-    Ok(rustix::io::fcntl_dupfd_cloexec(&fd, number + 1)?)
+    std::mem::forget(copies);
+    Ok((executable, proc::borrow_placed(sync)))
 }
 
 fn c_string(what: &str, text: &str) -> Result<CString, Failure> {

@@ -194,15 +194,6 @@ pub fn become_subreaper() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
-/// Closes every descriptor from `first` on. Source: close_range(2).
-pub fn close_from(first: u32) -> io::Result<()> {
-    // SAFETY: called only right before exec or at the start of a forked child, which then uses no OwnedFd from `first` on.
-    match unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
 /// Marks every descriptor from `first` on close-on-exec. Source: close_range(2), `CLOSE_RANGE_CLOEXEC`.
 pub fn cloexec_from(first: u32) -> io::Result<()> {
     // SAFETY: sets a flag on descriptors; closes none.

@@ -11,7 +11,7 @@ use rustix::net::{
 };
 
 /// The most descriptors that one message carries.
-pub const MAX_DESCRIPTORS: usize = 8;
+pub const MAX_DESCRIPTORS: usize = 35;
 
 /// Makes two connected sockets that keep message boundaries.
 pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {

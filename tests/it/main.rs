@@ -21,4 +21,5 @@ mod network;
 mod pause;
 mod pull;
 mod run_options;
+mod service;
 mod update;

@@ -16,6 +16,7 @@
 //! peak PROGRAM WORD…     runs it; the greatest resident memory of it and its descendants, in MiB, is the last line
 //! read PATH              the file's bytes                   write PATH TEXT     the text and a newline
 //! list PATH              the names in a folder, sorted     spy STOP            what it sees of others, until STOP exists
+//! notify MESSAGE…        each to NOTIFY_SOCKET, `|` for a new line; then as sleep
 //! call [KIND:]NAME,ARG…  system calls, `ok` or errno each; KIND is i386, i386-socket or x32
 //! ```
 //! What waits prints `ready` first, so that a test can wait for the line instead of for a time.
@@ -77,6 +78,7 @@ fn play(words: &[&str]) -> Outcome {
         ["read", path] => std::io::stdout().write_all(&std::fs::read(path)?)?,
         ["write", path, text] => std::fs::write(path, format!("{text}\n"))?,
         ["list", path] => list(path)?,
+        ["notify", messages @ ..] => notify(messages)?,
         ["call", calls @ ..] => call::each(calls)?,
         ["spy", stop] => spy::watch(stop)?,
         ["supervise", socket, program, arguments @ ..] => supervise::run(socket, program, arguments)?,
@@ -84,6 +86,15 @@ fn play(words: &[&str]) -> Outcome {
     }
     std::io::stdout().flush()?;
     Ok(0)
+}
+
+/// Tells the service manager, then waits for the end.
+fn notify(messages: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
+    let socket = std::os::unix::net::UnixDatagram::unbound()?;
+    for message in messages {
+        socket.send_to(message.replace('|', "\n").as_bytes(), std::env::var("NOTIFY_SOCKET")?)?;
+    }
+    signals::sleep()
 }
 
 /// Prints the names in a folder, sorted.

@@ -4,6 +4,7 @@ use super::image::{PullArgs, pull_policy};
 use super::limits::LimitArgs;
 use super::process::{ProcessArgs, read_all};
 use super::redact;
+use super::service::ServiceArgs;
 use crate::plan::{PullPolicy, Request};
 use crate::sys::fs::PathError;
 
@@ -102,6 +103,8 @@ pub struct ContainerArgs {
     #[command(flatten)]
     process: ProcessArgs,
     #[command(flatten)]
+    service: ServiceArgs,
+    #[command(flatten)]
     pull_args: PullArgs,
     /// The image, then the command and its arguments if they are not to be the image's
     #[arg(value_name = "IMAGE", hide = true, required = true, num_args = 1.., trailing_var_arg = true)]
@@ -162,6 +165,7 @@ impl ContainerArgs {
             ulimits: self.ulimit,
             stop_signal: self.stop_signal,
             stop_timeout: self.stop_timeout,
+            service: self.service.into_request(),
             pull: self.pull,
             platform: self.pull_args.platform,
             tls_verify: self.pull_args.tls_verify,

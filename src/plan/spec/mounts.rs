@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use oci_spec::runtime::Mount as SpecMount;
 
+use super::super::service::{NOTIFY_FILE, NOTIFY_PLACE};
 use super::super::{ContainerConfig, Mount, MountKind, NetworkMode};
 use super::HostFacts;
 
@@ -36,6 +37,10 @@ pub(super) fn mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMoun
             let source = host.container_dir.join(name);
             mounts.push(mount(destination, "bind", source, options.map(str::to_owned).to_vec()));
         }
+    }
+    if host.handed.notify_socket {
+        let options = ["bind", "rprivate", "nosuid", "nodev", "noexec", "ro"].map(str::to_owned).to_vec();
+        mounts.push(mount(NOTIFY_PLACE, "bind", host.container_dir.join(NOTIFY_FILE), options));
     }
     mounts
 }

@@ -9,6 +9,7 @@ fn host() -> HostFacts {
         volumes_dir: PathBuf::from("/v"),
         cgroup: true,
         processors: 2,
+        handed: Handed::default(),
     }
 }
 
@@ -136,4 +137,16 @@ fn a_damaged_configuration_is_told() {
         spec(&config, &host()).map_err(|error| error.to_string()).map(|_| ()),
         Err("the saved configuration of container `box` is damaged: there is no capability `CAP_\\u{1b}`".to_owned())
     );
+}
+
+#[test]
+fn a_manager_s_socket_is_mounted_and_named() {
+    let asked = Request { env: vec!["LISTEN_PID=7".into()], ..Request::default() };
+    let config = resolve(&asked, &image(), &facts(), identity()).unwrap();
+    let handed = Handed { notify_socket: true, listen_fds: 1, ..Handed::default() };
+    let spec = spec(&config, &HostFacts { handed, ..host() }).unwrap();
+    let env = spec.process().as_ref().unwrap().env().clone().unwrap();
+    assert_eq!(env[3..], ["LISTEN_PID=7", "NOTIFY_SOCKET=/run/notify/notify.sock", "LISTEN_FDS=1"]);
+    let expected = "bind /c/notify.sock /run/notify/notify.sock bind,rprivate,nosuid,nodev,noexec,ro";
+    assert_eq!(mounts(&spec).last().map(String::as_str), Some(expected));
 }

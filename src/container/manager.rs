@@ -1,0 +1,119 @@
+//! The service manager that has started this command, if one has: what it said by variables, and what it wants to hear.
+
+use std::io;
+
+use crate::monitor;
+use crate::plan::{ContainerConfig, Handed, Sdnotify};
+use crate::sys::datagram::Sender;
+use crate::sys::inherited::Inherited;
+
+/// What a manager has said. Source: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3), systemd.exec(5).
+#[derive(Debug, Default)]
+pub struct Manager {
+    /// `NOTIFY_SOCKET`.
+    notify_socket: Option<String>,
+    /// `WATCHDOG_USEC`, if it is meant for this process.
+    watchdog_usec: Option<u64>,
+    /// `LISTEN_FDS`, if they are meant for this process.
+    listen_fds: usize,
+    /// `LISTEN_FDNAMES`.
+    listen_names: Option<String>,
+    /// This process is the main one of its unit (`SYSTEMD_EXEC_PID`).
+    is_main: bool,
+    /// Descriptors for the program: those that are listened on, and those that options ask for.
+    pub descriptors: Vec<Inherited>,
+}
+
+impl Manager {
+    /// Reads the variables; `pid` is this process. What is addressed to another pid was inherited by mistake.
+    pub fn read(variable: impl Fn(&str) -> Option<String>, pid: u32) -> Self {
+        let is_ours = |name| variable(name).is_none_or(|text| text.parse() == Ok(pid));
+        let number = |name, pid_name| variable(name).filter(|_| is_ours(pid_name)).and_then(|text| text.parse().ok());
+        let listen_fds = number("LISTEN_FDS", "LISTEN_PID").unwrap_or_default();
+        Self {
+            notify_socket: variable("NOTIFY_SOCKET").filter(|address| !address.is_empty()),
+            watchdog_usec: number("WATCHDOG_USEC", "WATCHDOG_PID"),
+            listen_fds: usize::try_from(listen_fds).unwrap_or_default(),
+            listen_names: variable("LISTEN_FDNAMES"),
+            is_main: variable("SYSTEMD_EXEC_PID").is_some_and(|text| text.parse() == Ok(pid)),
+            descriptors: Vec::new(),
+        }
+    }
+
+    /// How many descriptors from 3 on the manager has handed over.
+    pub fn listening(&self) -> usize {
+        self.listen_fds
+    }
+
+    /// What is handed on to the program of this container; descriptors only as far as this command has taken them over.
+    pub(super) fn handed(&self, config: &ContainerConfig) -> Handed {
+        let listen_fds = self.listen_fds.min(self.descriptors.len());
+        Handed {
+            notify_socket: self.relayed(config).is_some(),
+            watchdog_usec: self.watchdog_usec,
+            listen_fds,
+            listen_names: self.listen_names.clone().filter(|_| listen_fds > 0),
+        }
+    }
+
+    /// The address to which the monitor passes on what the program says, if it does.
+    pub(super) fn relayed(&self, config: &ContainerConfig) -> Option<&str> {
+        self.notify_socket.as_deref().filter(|_| config.service.sdnotify == Sdnotify::Container)
+    }
+
+    /// Copies of the descriptors, close-on-exec, to be handed to the program.
+    pub(super) fn copies(&self) -> io::Result<Vec<Inherited>> {
+        let copy = |inherited: &Inherited| Ok(Inherited { number: inherited.number, fd: inherited.fd.try_clone()? });
+        self.descriptors.iter().map(copy).collect()
+    }
+
+    /// Whether this command should not end before its monitor has: the manager kills what is left of the unit then.
+    pub(super) fn waits_for_monitor(&self) -> bool {
+        self.is_main
+    }
+
+    /// Connects to the manager, if it is told anything; before the start, so that a manager that is not there fails it.
+    pub(super) fn connect(&self, config: &ContainerConfig) -> io::Result<Option<Sender>> {
+        let address = self.notify_socket.as_deref().filter(|_| config.service.sdnotify != Sdnotify::Ignore);
+        address.map(Sender::connect).transpose()
+    }
+}
+
+/// Says that the program runs: `MAINPID`, where the monitor outlives this command, and `READY`, where rc says so.
+///
+/// The monitor is the main process then: it ends last, and as the program did. Source: podman-run(1), `--sdnotify`.
+pub(super) fn announce(manager: &Sender, mode: Sdnotify, monitor: Option<i32>) -> io::Result<()> {
+    let ready = (mode == Sdnotify::Conmon).then(|| "READY=1".to_owned());
+    let lines: Vec<_> = monitor.map(|pid| format!("MAINPID={pid}")).into_iter().chain(ready).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    monitor::send_patiently(manager, lines.join("\n").as_bytes()).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Manager {
+        let find =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        Manager::read(find, 7)
+    }
+
+    #[test]
+    fn what_is_meant_for_another_process_is_not_taken() {
+        let ours = read(&[("LISTEN_FDS", "2"), ("LISTEN_PID", "7"), ("WATCHDOG_USEC", "9"), ("SYSTEMD_EXEC_PID", "7")]);
+        assert_eq!((ours.listening(), ours.watchdog_usec, ours.is_main), (2, Some(9), true));
+        let others = read(&[
+            ("LISTEN_FDS", "2"),
+            ("LISTEN_PID", "8"),
+            ("WATCHDOG_USEC", "9"),
+            ("WATCHDOG_PID", "8"),
+            ("SYSTEMD_EXEC_PID", "8"),
+        ]);
+        assert_eq!((others.listening(), others.watchdog_usec, others.is_main), (0, None, false));
+        assert_eq!(read(&[("LISTEN_FDS", "3")]).listening(), 3);
+        assert_eq!(read(&[("LISTEN_FDS", "-1"), ("WATCHDOG_USEC", "x")]).listening(), 0);
+    }
+}

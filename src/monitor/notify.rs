@@ -1,0 +1,157 @@
+//! Passes on what the program tells the service manager (`--sdnotify=container`).
+//!
+//! ```text
+//! program ── /run/notify/notify.sock ─→ monitor ── NOTIFY_SOCKET ─→ manager
+//! ```
+//!
+//! What the program says of its own state goes through. What would steer the manager does not: which process is the main one
+//! is rc's to say, and no descriptor is stored. Source: sd_notify(3).
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+
+use super::folder::Folder;
+use crate::plan::NOTIFY_FILE;
+use crate::sys::datagram::{self, Sender, Sent};
+
+/// What a program may say of itself.
+const PASSED_ON: [&[u8]; 10] = [
+    b"READY",
+    b"RELOADING",
+    b"MONOTONIC_USEC",
+    b"STOPPING",
+    b"STATUS",
+    b"ERRNO",
+    b"BUSERROR",
+    b"WATCHDOG",
+    b"WATCHDOG_USEC",
+    b"EXTEND_TIMEOUT_USEC",
+];
+
+/// The longest message; what is longer is dropped, as the manager itself does. Source: systemd, `NOTIFY_BUFFER_MAX`.
+const LONGEST: usize = 4096;
+
+/// How long a manager may keep its queue full before rc gives up on a message of its own.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a descriptor in the poll set belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Token {
+    /// The program has said something.
+    Program,
+    /// The manager can be told more.
+    Manager,
+}
+
+/// The way from the program to the manager.
+#[derive(Debug)]
+pub(super) struct Notifier {
+    program: OwnedFd,
+    manager: Sender,
+    /// What the manager's queue had no room for; nothing more is read meanwhile.
+    pending: Vec<u8>,
+}
+
+impl Notifier {
+    /// Makes the socket in the container's folder, to be mounted into the container, and connects to the manager at `address`.
+    pub(super) fn begin(folder: &Folder, address: &str) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::open(folder.path(), flags, Mode::empty())?;
+        // Of an earlier start; we hold the lock, so nobody listens there.
+        rustix::fs::unlinkat(&dir, NOTIFY_FILE, rustix::fs::AtFlags::empty()).ok();
+        let program = datagram::bind_at(dir.as_fd(), NOTIFY_FILE)?;
+        Ok(Self { program, manager: Sender::connect(address)?, pending: Vec::new() })
+    }
+
+    /// The descriptor to wait for.
+    pub(super) fn poll_fd(&self) -> (PollFd<'_>, Token) {
+        if self.pending.is_empty() {
+            (PollFd::new(&self.program, PollFlags::IN), Token::Program)
+        } else {
+            (PollFd::new(&self.manager, PollFlags::OUT), Token::Manager)
+        }
+    }
+
+    /// Acts on the ready descriptor: one message a time, so that a program that chatters takes no more than its turn.
+    pub(super) fn ready(&mut self, token: Token) {
+        match token {
+            Token::Program => {
+                self.take();
+            }
+            Token::Manager => self.flush(),
+        }
+    }
+
+    /// Passes on what the program said last; it has ended.
+    pub(super) fn finish(&mut self) {
+        self.flush();
+        while self.pending.is_empty() && self.take() {}
+    }
+
+    /// Takes one message; gives whether there was one.
+    fn take(&mut self) -> bool {
+        let mut space = [0u8; LONGEST];
+        match datagram::receive(self.program.as_fd(), &mut space) {
+            Ok(Some(length)) => {
+                self.pending = space.get(..length).map(filtered).unwrap_or_default();
+                self.flush();
+                true
+            }
+            Ok(None) | Err(_) => false,
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        // A manager that has gone, or takes no such message, is told nothing.
+        if !matches!(self.manager.send(&self.pending), Ok(Sent::Full)) {
+            self.pending = Vec::new();
+        }
+    }
+}
+
+/// The lines of a message that may go on.
+fn filtered(message: &[u8]) -> Vec<u8> {
+    let lines = message
+        .split(|byte| *byte == b'\n')
+        .filter(|line| line.iter().position(|byte| *byte == b'=').is_some_and(|end| PASSED_ON.contains(&&line[..end])));
+    lines.collect::<Vec<_>>().join(&b'\n')
+}
+
+/// Sends a message of rc's own; waits up to 5 s for a manager whose queue is full. The result is `Full` after that.
+pub fn send_patiently(manager: &Sender, message: &[u8]) -> io::Result<Sent> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match manager.send(message)? {
+            Sent::Full if !left.is_zero() => {
+                let left = Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(0) + 1, tv_nsec: 0 };
+                // A signal only asks again.
+                poll(&mut [PollFd::new(manager, PollFlags::OUT)], Some(&left)).ok();
+            }
+            sent => return Ok(sent),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_program_may_say_of_itself_goes_on() {
+        let pass = |text: &str| String::from_utf8(filtered(text.as_bytes())).expect("text");
+        assert_eq!(pass("READY=1\nSTATUS=up and = running\n"), "READY=1\nSTATUS=up and = running");
+        assert_eq!(pass("MAINPID=1\nREADY=1\nFDSTORE=1\nFDNAME=x\nBARRIER=1\nNOTIFYACCESS=none"), "READY=1");
+        assert_eq!(pass("EXTEND_TIMEOUT_USEC=5\nWATCHDOG=1"), "EXTEND_TIMEOUT_USEC=5\nWATCHDOG=1");
+        for nothing in ["", "\n\n", "READY", " READY=1", "ready=1", "X_READY=1\0READY=1"] {
+            assert_eq!(pass(nothing), "", "{nothing:?}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What a service manager is told of a container: `--sdnotify`, `--pidfile`, `--conmon-pidfile`; and what it hands to the program.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use crate::types::Invalid;
+
+/// What was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ServiceRequest {
+    /// `--sdnotify`.
+    pub sdnotify: Option<String>,
+    /// `--pidfile`.
+    pub pidfile: Option<PathBuf>,
+    /// `--conmon-pidfile`.
+    pub conmon_pidfile: Option<PathBuf>,
+}
+
+/// The same, complete, as `config.json` keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Service {
+    /// Who says that the service is ready.
+    pub sdnotify: Sdnotify,
+    /// Where the pid of the program (of init, with `--init`) is written, absolute.
+    pub pidfile: Option<PathBuf>,
+    /// Where the pid of the monitor is written, absolute.
+    pub conmon_pidfile: Option<PathBuf>,
+}
+
+/// Who tells the manager behind `NOTIFY_SOCKET` that the service is ready. Source: podman-run(1), `--sdnotify`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sdnotify {
+    /// The program, through a socket of its own.
+    #[default]
+    Container,
+    /// rc, as soon as the program runs.
+    Conmon,
+    /// Nobody.
+    Ignore,
+}
+
+/// What the manager hands to the program at this start, as the program sees it. Source: sd_notify(3), sd_watchdog_enabled(3),
+/// sd_listen_fds(3).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Handed {
+    /// There is a socket `notify.sock` in the container's folder: `NOTIFY_SOCKET`.
+    pub notify_socket: bool,
+    /// `WATCHDOG_USEC`.
+    pub watchdog_usec: Option<u64>,
+    /// How many descriptors from 3 on are listened on: `LISTEN_FDS`.
+    pub listen_fds: usize,
+    /// `LISTEN_FDNAMES`.
+    pub listen_names: Option<String>,
+}
+
+/// The file in the container's folder, and the place where the program sees it.
+pub const NOTIFY_FILE: &str = "notify.sock";
+/// See [`NOTIFY_FILE`]; the place is runc's.
+pub(super) const NOTIFY_PLACE: &str = "/run/notify/notify.sock";
+
+impl Handed {
+    /// The variables that tell the program. It has pid 1, or 2 beside `--init`, which is the first to fork.
+    pub(super) fn environment(&self, init: bool) -> Vec<String> {
+        let pid = if init { 2 } else { 1 };
+        let mut env = Vec::new();
+        if self.notify_socket {
+            env.push(format!("NOTIFY_SOCKET={NOTIFY_PLACE}"));
+            if let Some(microseconds) = self.watchdog_usec {
+                env.extend([format!("WATCHDOG_USEC={microseconds}"), format!("WATCHDOG_PID={pid}")]);
+            }
+        }
+        if self.listen_fds > 0 {
+            env.extend([format!("LISTEN_FDS={}", self.listen_fds), format!("LISTEN_PID={pid}")]);
+            env.extend(self.listen_names.iter().map(|names| format!("LISTEN_FDNAMES={names}")));
+        }
+        env
+    }
+}
+
+/// Completes the request; relative paths start at the caller's folder.
+pub(super) fn service(request: &ServiceRequest, working_dir: &Path) -> Result<Service, Error> {
+    let absolute = |path: &Option<PathBuf>| path.as_ref().map(|path| working_dir.join(path));
+    Ok(Service {
+        sdnotify: request.sdnotify.as_deref().map_or(Ok(Sdnotify::default()), sdnotify)?,
+        pidfile: absolute(&request.pidfile),
+        conmon_pidfile: absolute(&request.conmon_pidfile),
+    })
+}
+
+fn sdnotify(text: &str) -> Result<Sdnotify, Error> {
+    let invalid = |reason| Err(Error::option("--sdnotify")(Invalid::new("mode", text, reason)));
+    match text {
+        "container" => Ok(Sdnotify::Container),
+        "conmon" => Ok(Sdnotify::Conmon),
+        "ignore" => Ok(Sdnotify::Ignore),
+        "healthy" => invalid("health checks are not supported yet"),
+        _ => invalid("it is `container`, `conmon` or `ignore`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_podmans_and_what_is_missing_is_named() {
+        let read = |text: &str| sdnotify(text).map_err(|error| error.to_string());
+        assert_eq!(read("container"), Ok(Sdnotify::Container));
+        assert_eq!(read("conmon"), Ok(Sdnotify::Conmon));
+        assert_eq!(read("ignore"), Ok(Sdnotify::Ignore));
+        assert_eq!(
+            read("healthy"),
+            Err("`--sdnotify`: invalid mode `healthy`: health checks are not supported yet".to_owned())
+        );
+        assert!(read("").is_err() && read("Container").is_err());
+    }
+
+    #[test]
+    fn the_program_is_told_its_own_pid_and_only_of_what_there_is() {
+        assert!(Handed::default().environment(false).is_empty());
+        let handed = Handed {
+            notify_socket: true,
+            watchdog_usec: Some(5),
+            listen_fds: 2,
+            listen_names: Some("http:admin".to_owned()),
+        };
+        assert_eq!(
+            handed.environment(true),
+            [
+                "NOTIFY_SOCKET=/run/notify/notify.sock",
+                "WATCHDOG_USEC=5",
+                "WATCHDOG_PID=2",
+                "LISTEN_FDS=2",
+                "LISTEN_PID=2",
+                "LISTEN_FDNAMES=http:admin"
+            ]
+        );
+        let silent = Handed { notify_socket: false, listen_names: None, ..handed };
+        assert_eq!(silent.environment(false), ["LISTEN_FDS=2", "LISTEN_PID=1"]);
+    }
+
+    #[test]
+    fn pid_files_start_at_the_callers_folder() {
+        let request = ServiceRequest {
+            pidfile: Some("a.pid".into()),
+            conmon_pidfile: Some("/run/b.pid".into()),
+            ..ServiceRequest::default()
+        };
+        let service = service(&request, Path::new("/srv")).unwrap();
+        assert_eq!(service.pidfile, Some("/srv/a.pid".into()));
+        assert_eq!(service.conmon_pidfile, Some("/run/b.pid".into()));
+    }
+}

@@ -1,0 +1,90 @@
+//! Local datagram sockets: what service managers and journals speak.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, bind, connect, recv, send,
+    socket_with,
+};
+
+/// A socket that sends to one address. It never waits, and keeps no more than the kernel's queue.
+#[derive(Debug)]
+pub struct Sender {
+    socket: OwnedFd,
+    address: SocketAddrUnix,
+}
+
+/// What became of a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It is in the receiver's queue.
+    Taken,
+    /// The queue is full; poll(2) says when it is not.
+    Full,
+}
+
+impl Sender {
+    /// Connects to `address`: an absolute path, or `@NAME` for an abstract one, as in `NOTIFY_SOCKET`.
+    ///
+    /// Fails with EAFNOSUPPORT for any other kind of address.
+    pub fn connect(address: &str) -> io::Result<Self> {
+        let address = match (address.strip_prefix('@'), address.starts_with('/')) {
+            (Some(name), _) => SocketAddrUnix::new_abstract_name(name.as_bytes())?,
+            (None, true) => SocketAddrUnix::new(address)?,
+            (None, false) => return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT)),
+        };
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+        connect(&socket, &address)?;
+        Ok(Self { socket, address })
+    }
+
+    /// Sends one datagram. A receiver that was started anew behind the same address is found again.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<Sent> {
+        let mut again = true;
+        loop {
+            match send(&self.socket, bytes, SendFlags::NOSIGNAL) {
+                Ok(_) => return Ok(Sent::Taken),
+                Err(Errno::AGAIN | Errno::NOBUFS) => return Ok(Sent::Full),
+                Err(Errno::INTR) => {}
+                Err(Errno::CONNREFUSED | Errno::NOTCONN) if again => {
+                    again = false;
+                    connect(&self.socket, &self.address)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl AsFd for Sender {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Receives at a new socket file `name` in the folder `dir`, to which every user may send who can reach it. The path is built
+/// on the descriptor, because a socket's path holds 107 bytes at most.
+pub fn bind_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+    let path = format!("/proc/self/fd/{}/{name}", dir.as_raw_fd());
+    bind(&socket, &SocketAddrUnix::new(path.as_str())?)?;
+    rustix::fs::chmod(path, rustix::fs::Mode::from_raw_mode(0o666))?;
+    Ok(socket)
+}
+
+/// Takes the next datagram into `space`, without waiting, and gives its length; `None` if there is none. One that does not fit is
+/// cut off, which shows by a length greater than `space`'s. Descriptors that were sent along are closed by the kernel.
+pub fn receive(socket: BorrowedFd<'_>, space: &mut [u8]) -> io::Result<Option<usize>> {
+    loop {
+        match recv(socket, &mut *space, RecvFlags::DONTWAIT | RecvFlags::TRUNC) {
+            Ok((_, length)) => return Ok(Some(length)),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Descriptors that the caller left open above the standard ones. What was not asked for is closed before anything else
+//! happens: a monitor that kept a pipe open would hang its reader.
+#![expect(unsafe_code, reason = "close_range(2), and descriptors that are known by number only")]
+
+use std::io;
+use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
+
+use rustix::io::FdFlags;
+
+/// One that is kept, close-on-exec.
+#[derive(Debug)]
+pub struct Inherited {
+    /// Its number, which the program is to see.
+    pub number: i32,
+    /// The descriptor.
+    pub fd: OwnedFd,
+}
+
+/// Closes every descriptor above 2 but `wanted` (ascending, all above 2), and takes those over; those that are not open are left out.
+///
+/// To be called once, before this process has opened anything itself.
+pub fn keep_only(wanted: &[i32]) -> io::Result<Vec<Inherited>> {
+    let mut kept = Vec::with_capacity(wanted.len());
+    let mut next = 3;
+    for &number in wanted {
+        close_between(next, number)?;
+        next = number + 1;
+        // SAFETY: only asks for and sets flags; whether the number is open is the question.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+        if rustix::io::fcntl_setfd(borrowed, FdFlags::CLOEXEC).is_ok() {
+            // SAFETY: it is open, it came from the caller, and nothing in this process owns it: nothing was opened yet.
+            kept.push(Inherited { number, fd: unsafe { OwnedFd::from_raw_fd(number) } });
+        }
+    }
+    close_between(next, i32::MAX)?;
+    Ok(kept)
+}
+
+/// Closes the descriptors from `first` up to, not including, `end`. Source: close_range(2).
+fn close_between(first: i32, end: i32) -> io::Result<()> {
+    if first >= end {
+        return Ok(());
+    }
+    // SAFETY: nothing in this process owns a descriptor above 2 yet, except those that were taken over, which are below `first`.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, end - 1, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

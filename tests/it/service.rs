@@ -1,0 +1,222 @@
+//! What a service manager says to rc and hears from it: readiness, pid files, descriptors.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::support::Lab;
+
+/// A service manager's socket.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    fn new(lab: &Lab) -> Self {
+        let socket = UnixDatagram::bind(lab.work("notify")).expect("a socket can be bound");
+        socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket takes a timeout");
+        Self(socket)
+    }
+
+    /// The next message.
+    #[track_caller]
+    fn hears(&self) -> String {
+        let mut space = [0; 4096];
+        let length = self.0.recv(&mut space).expect("the manager is told something");
+        String::from_utf8_lossy(&space[..length]).into_owned()
+    }
+
+    /// Claims that there is no further message; whoever could send one has ended.
+    #[track_caller]
+    fn hears_nothing(&self) {
+        self.0.set_nonblocking(true).expect("a socket takes a flag");
+        let mut space = [0; 4096];
+        let length = self.0.recv(&mut space).unwrap_or_default();
+        assert_eq!(String::from_utf8_lossy(&space[..length]), "");
+    }
+}
+
+/// The name of a process.
+fn name_of(pid: &str) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
+}
+
+#[test]
+fn a_program_says_itself_that_it_is_ready_but_not_who_is_the_main_process() {
+    let lab = Lab::new();
+    lab.payload();
+    let manager = Manager::new(&lab);
+    lab.rc(["run", "-d", "--name", "web", "--network", "none", "payload", "/payload", "notify"])
+        .args(["MAINPID=1|READY=1|STATUS=up", "FDSTORE=1", "WATCHDOG=1"])
+        .env("NOTIFY_SOCKET", lab.work("notify"))
+        .run()
+        .succeeds();
+    let mut heard = [manager.hears(), manager.hears(), manager.hears()];
+    heard.sort();
+    let [main, ready, watchdog] = heard;
+    let pid = main.strip_prefix("MAINPID=").expect("the main process");
+    assert_eq!(name_of(pid), "rc: web");
+    assert_eq!((ready.as_str(), watchdog.as_str()), ("READY=1\nSTATUS=up", "WATCHDOG=1"));
+    lab.rc(["stop", "web"]).run().succeeds();
+    manager.hears_nothing();
+    // A second start has a socket again, and a manager that has gone is an error.
+    lab.rc(["start", "web"]).env("NOTIFY_SOCKET", lab.work("notify")).run().succeeds();
+    lab.rc(["stop", "web"]).run().succeeds();
+    let refused = lab.rc(["start", "web"]).env("NOTIFY_SOCKET", lab.work("gone")).run().exits(125);
+    assert!(refused.stderr().contains("cannot reach the service manager"), "{refused}");
+    lab.remove_containers();
+}
+
+#[test]
+fn rc_says_that_the_program_runs_and_the_socket_stays_outside() {
+    let lab = Lab::new();
+    lab.payload();
+    let manager = Manager::new(&lab);
+    let play = |options: &[&str]| {
+        lab.rc(["run", "--rm", "--network", "none"])
+            .args(options)
+            .args(["payload", "/payload", "report"])
+            .env("NOTIFY_SOCKET", lab.work("notify"))
+            .env("WATCHDOG_USEC", "5000000")
+            .run()
+    };
+    let report = play(&["--sdnotify=conmon"]).json();
+    assert_eq!(report["env"].get("NOTIFY_SOCKET"), None);
+    assert_eq!(manager.hears(), "READY=1");
+    let report = play(&["--sdnotify", "ignore"]).json();
+    assert_eq!((report["env"].get("NOTIFY_SOCKET"), report["env"].get("WATCHDOG_USEC")), (None, None));
+    let report = play(&["--init"]).json();
+    assert_eq!(report["env"]["NOTIFY_SOCKET"], "/run/notify/notify.sock");
+    assert_eq!((&report["env"]["WATCHDOG_USEC"], &report["env"]["WATCHDOG_PID"]), (&"5000000".into(), &"2".into()));
+    let refused = play(&["--sdnotify=healthy"]).exits(125);
+    assert!(refused.stderr().contains("health checks are not supported yet"), "{refused}");
+    manager.hears_nothing();
+
+    lab.rc([
+        "run",
+        "-d",
+        "--rm",
+        "--name",
+        "web",
+        "--network",
+        "none",
+        "--sdnotify=conmon",
+        "payload",
+        "/payload",
+        "sleep",
+    ])
+    .env("NOTIFY_SOCKET", lab.work("notify"))
+    .run()
+    .succeeds();
+    let heard = manager.hears();
+    let pid = heard.strip_prefix("MAINPID=").and_then(|rest| rest.strip_suffix("\nREADY=1")).expect("both at once");
+    assert_eq!(name_of(pid), "rc: web");
+    lab.remove_containers();
+}
+
+#[test]
+fn pid_files_name_monitor_and_program_while_they_live() {
+    let lab = Lab::new();
+    lab.payload();
+    let command = ["run", "-d", "--name", "web", "--network", "none", "--pidfile", "init", "--conmon-pidfile"];
+    lab.rc(command).arg(lab.work("monitor")).args(["payload", "/payload", "sleep"]).run().succeeds();
+    let read = |name: &str| fs::read_to_string(lab.work(name)).expect("a pid file");
+    let (init, monitor) = (read("init"), read("monitor"));
+    assert_eq!(name_of(&monitor), "rc: web");
+    assert_eq!(name_of(&init), "payload");
+    let shown = lab.rc(["inspect", "web"]).run().json();
+    assert_eq!(shown[0]["State"]["Pid"].to_string(), init);
+    lab.rc(["stop", "web"]).run().succeeds();
+    // The files go before the program's end is told.
+    assert!(!lab.work("init").exists() && !lab.work("monitor").exists());
+    let refused = lab
+        .rc(["run", "--rm", "--network", "none", "--pidfile", "no/folder", "payload", "/payload", "exit", "0"])
+        .run()
+        .exits(125);
+    assert!(refused.stderr().contains("no/folder"), "{refused}");
+    lab.remove_containers();
+}
+
+/// A shell that opens descriptors of the test's folder, and becomes `rc WORDS`.
+fn with_descriptors(lab: &Lab, opened: &str, words: &[&str]) -> crate::support::Output {
+    let script = format!("exec {opened}; exec \"$@\"");
+    let rc = Lab::rc_path().to_str().expect("a path");
+    lab.program("/bin/sh", ["-c", &script, "sh", rc]).args(words).env("LISTEN_FDNAMES", "http:admin").run()
+}
+
+/// The descriptors of a report above the standard ones, with the names of their files.
+fn further(report: &serde_json::Value) -> Vec<(String, String)> {
+    let all = report["fds"].as_object().expect("descriptors").iter();
+    let name = |path: &str| Path::new(path).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    all.map(|(number, path)| (number.clone(), name(path.as_str().unwrap_or_default())))
+        .filter(|(number, _)| number.parse::<i32>().is_ok_and(|number| number > 2))
+        .collect()
+}
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(number, name)| ((*number).to_owned(), (*name).to_owned())).collect()
+}
+
+#[test]
+fn descriptors_that_are_handed_over_keep_their_numbers_and_nothing_else_gets_in() {
+    let lab = Lab::new();
+    lab.payload();
+    for name in ["a", "b", "c"] {
+        fs::write(lab.work(name), name).unwrap();
+    }
+    let opened = "3<a 4<b 5<c 9<c";
+    let run = |options: &[&str]| {
+        let words = [&["run", "--rm", "--network", "none"], options, &["payload", "/payload", "report"]].concat();
+        with_descriptors(&lab, opened, &words)
+    };
+    assert_eq!(further(&run(&[]).json()), []);
+    assert_eq!(further(&run(&["--preserve-fds=2"]).json()), pairs(&[("3", "a"), ("4", "b")]));
+    assert_eq!(
+        further(&run(&["--preserve-fd=5,3", "--preserve-fd", "9"]).json()),
+        pairs(&[("3", "a"), ("5", "c"), ("9", "c")])
+    );
+    let init = run(&["--init", "--preserve-fd", "4"]).json();
+    assert_eq!(further(&init), pairs(&[("4", "b")]));
+    for (option, text) in [
+        ("--preserve-fds=4", "file descriptor 6 is not available"),
+        ("--preserve-fd=7", "file descriptor 7 is not available"),
+        ("--preserve-fd=1", "--preserve-fd"),
+    ] {
+        let refused = run(&[option]).exits(125);
+        assert!(refused.stderr().contains(text), "{refused}");
+    }
+
+    lab.rc(["run", "-d", "--name", "web", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
+    let words = ["exec", "--preserve-fd=4,9", "web", "/payload", "report"];
+    assert_eq!(further(&with_descriptors(&lab, opened, &words).json()), pairs(&[("4", "b"), ("9", "c")]));
+    lab.remove_containers();
+}
+
+#[test]
+fn listening_descriptors_reach_the_program_with_its_own_pid() {
+    let lab = Lab::new();
+    lab.payload();
+    fs::write(lab.work("a"), "a").unwrap();
+    let run = |options: &[&str], pid: &str| {
+        let script = format!("exec 3<a 4<a 5<a; LISTEN_PID={pid} exec \"$@\"");
+        let rc = Lab::rc_path().to_str().expect("a path");
+        lab.program("/bin/sh", ["-c", &script, "sh", rc, "run", "--rm", "--network", "none"])
+            .args(options)
+            .args(["payload", "/payload", "report"])
+            .env("LISTEN_FDS", "2")
+            .env("LISTEN_FDNAMES", "http:admin")
+            .run()
+            .json()
+    };
+    let report = run(&[], "$$");
+    assert_eq!(further(&report), pairs(&[("3", "a"), ("4", "a")]));
+    let told = |report: &serde_json::Value| {
+        ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]
+            .map(|name| report["env"][name].as_str().unwrap_or("-").to_owned())
+    };
+    assert_eq!(told(&report), ["2", "1", "http:admin"]);
+    let report = run(&["--init"], "$$");
+    assert_eq!((told(&report), &report["pid"]), (["2", "2", "http:admin"].map(str::to_owned), &serde_json::json!(2)));
+    // Another process' descriptors are not ours.
+    let report = run(&[], "1");
+    assert_eq!((told(&report), further(&report)), (["-", "-", "-"].map(str::to_owned), vec![]));
+}
