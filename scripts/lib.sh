@@ -101,3 +101,22 @@ busybox_tree() {
   printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$root/etc/passwd"
   printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
 }
+
+# fill_lab FOLDER: builds what the tests need and copies it where every user can read it, as the clone may not be: bin/ with
+# rc, it, unit and payload, and the source.
+fill_lab() {
+  local lab=$1 built output
+  chmod 755 "$lab"
+  mkdir -p "$lab/bin" "$lab/source"
+  cargo test --no-run 2>&1 | tee "$lab/built"
+  # built_as TARGET: the file that cargo built for it.
+  built_as() { sed -n "s|^ *Executable .*$1 (\(.*\))\$|\1|p" "$lab/built"; }
+  output=$(built_as tests/it/main.rs)
+  cp "$output" "$lab/bin/it"
+  output=${output%/deps/*}
+  cp "$(built_as src/lib.rs)" "$lab/bin/unit"
+  cp "$output/rc" "$lab/bin/rc"
+  cp "$output/examples/payload" "$lab/bin/payload"
+  git ls-files -z --cached --others --exclude-standard | tar --null -T - --ignore-failed-read -cf - 2>/dev/null | tar -C "$lab/source" --no-same-owner -xf -
+  chmod -R a+rX "$lab"
+}

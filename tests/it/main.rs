@@ -22,4 +22,5 @@ mod pause;
 mod pull;
 mod run_options;
 mod service;
+mod system;
 mod update;

@@ -38,6 +38,7 @@ static NEXT: AtomicU32 = AtomicU32::new(1);
 pub(crate) struct Lab {
     root: PathBuf,
     test: String,
+    in_session: bool,
     pub(super) supervisors: Mutex<Vec<Supervisor>>,
 }
 
@@ -50,7 +51,14 @@ impl Lab {
             builder.recursive(true).mode(if folder == "run" { 0o700 } else { 0o755 });
             builder.create(root.join(folder)).expect("a lab's folder can be made");
         }
-        Self { root, test: skip::test_name(), supervisors: Mutex::default() }
+        Self { root, test: skip::test_name(), in_session: false, supervisors: Mutex::default() }
+    }
+
+    /// As [`Lab::new`], but commands are told where the user's own manager and bus are, as a login tells them.
+    pub(crate) fn in_session() -> Self {
+        let mut lab = Self::new();
+        lab.in_session = true;
+        lab
     }
 
     /// The supervisors of the commands so far.
@@ -160,10 +168,10 @@ impl Lab {
     }
 
     /// The environment of every command; nothing of the caller's goes through.
-    pub(super) fn environment(&self) -> Vec<(&'static str, PathBuf)> {
+    pub(crate) fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         let user =
             if rustix::process::getuid().is_root() { "root".into() } else { std::env::var("USER").unwrap_or_default() };
-        vec![
+        let mut variables = vec![
             ("PATH", PATH.into()),
             ("HOME", self.root.join("home")),
             ("USER", user.into()),
@@ -173,7 +181,14 @@ impl Lab {
             ("XDG_RUNTIME_DIR", self.root.join("run")),
             ("LANG", "C.UTF-8".into()),
             ("TZ", "UTC".into()),
-        ]
+        ];
+        if self.in_session {
+            variables.retain(|(name, _)| *name != "XDG_RUNTIME_DIR");
+            for name in ["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"] {
+                variables.extend(std::env::var_os(name).map(|value| (name, value.into())));
+            }
+        }
+        variables
     }
 }
 

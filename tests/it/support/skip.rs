@@ -83,3 +83,10 @@ macro_rules! only {
         }
     };
 }
+
+/// Goes on only in the machine that `tests/vm/test` boots (`crate::system`).
+macro_rules! machine {
+    () => {
+        require!(std::env::var_os("RC_TEST_MACHINE").is_some(), "only in the machine, which tests/vm/test boots");
+    };
+}

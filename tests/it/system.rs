@@ -1,0 +1,39 @@
+//! What only shows on a system with systemd: these run in the machine that `tests/vm/test` boots, and nowhere else.
+//!
+//! ```text
+//! system::…                a user's unit in her own manager, to which every controller but cpuset is delegated
+//! system::root::…          the same boot, as root
+//! system::undelegated::…   a boot in which her manager has pids alone
+//! system::stock::…         a boot of Debian's own kernel, with cpuset too, but ten times slower
+//! ```
+//! A test says `machine!();` first. Its lab is `Lab::in_session()` where rc is to find the user's manager, and
+//! [`unit`] starts a command in a unit of it. What takes several boots, sessions or root is in `tests/vm/scenes`.
+
+mod root;
+mod smoke;
+mod undelegated;
+
+use std::ffi::OsStr;
+
+use crate::support::Lab;
+use crate::support::command::Command;
+
+/// rc in a unit of the user's own manager, made with these options of systemd-run, with the lab's environment; it is waited
+/// for and ends with rc's exit code: `unit(&lab, ["-p", "Delegate=yes"], ["run", …])`.
+pub(crate) fn unit<'lab, O, A>(lab: &'lab Lab, options: O, arguments: A) -> Command<'lab>
+where
+    O: IntoIterator<Item: AsRef<OsStr>>,
+    A: IntoIterator<Item: AsRef<OsStr>>,
+{
+    let command = lab.program("systemd-run", ["--user", "--quiet", "--collect", "--wait", "--pipe"]).args(options);
+    in_unit(lab, command, arguments)
+}
+
+/// Completes a command of systemd-run: the lab's environment, then rc and its arguments.
+fn in_unit<'lab, A>(lab: &Lab, command: Command<'lab>, arguments: A) -> Command<'lab>
+where
+    A: IntoIterator<Item: AsRef<OsStr>>,
+{
+    let variables = lab.environment().into_iter().map(|(name, value)| format!("--setenv={name}={}", value.display()));
+    command.args(variables).arg("--working-directory").arg(lab.work("")).arg("--").arg(Lab::rc_path()).args(arguments)
+}

@@ -1,0 +1,40 @@
+//! Root's containers, in a unit of the system's manager.
+
+use crate::support::{Exit, Lab, Output};
+
+/// rc in a delegated unit of the system's manager, with the lab's environment.
+fn delegated(lab: &Lab, arguments: &[&str]) -> Output {
+    let command = lab.program("systemd-run", ["--quiet", "--collect", "--wait", "--pipe", "-p", "Delegate=yes"]);
+    super::in_unit(lab, command, arguments).run()
+}
+
+#[test]
+fn the_container_s_own_group_shows_each_limit() {
+    machine!();
+    let lab = Lab::new();
+    lab.payload();
+    for (option, file, value) in [
+        ("--memory=64m", "memory.max", "67108864\n"),
+        ("--cpus=0.5", "cpu.max", "50000 100000\n"),
+        ("--pids-limit=77", "pids.max", "77\n"),
+    ] {
+        let file = format!("/sys/fs/cgroup/{file}");
+        let words = ["run", "--rm", "--network", "none", option, "payload", "/payload", "read", &file];
+        delegated(&lab, &words).prints(value);
+    }
+}
+
+#[test]
+fn who_eats_more_memory_than_allowed_is_killed_and_all_say_so() {
+    machine!();
+    let lab = Lab::new();
+    lab.payload();
+    let words = ["run", "--network=none", "--name=eater", "--memory=32m", "payload", "/payload", "eat", "100000000"];
+    let eater = delegated(&lab, &words);
+    assert_eq!(eater.exit, Exit::Code(137), "{eater}");
+    let format = "{{.State.OOMKilled}} {{.State.ExitCode}} {{.State.Status}}";
+    lab.rc(["inspect", "-f", format, "eater"]).run().prints("true 137 exited\n");
+    let shown = lab.rc(["ps", "-a", "--format", "{{.Status}}"]).run().text();
+    assert!(shown.starts_with("Exited (137)"), "{shown}");
+    lab.rc(["rm", "eater"]).run().succeeds();
+}

@@ -1,0 +1,21 @@
+//! A user whose manager was given the controller pids, and no more. (It has memory as well, which systemd enables for its own
+//! accounting.)
+
+use super::unit;
+use crate::support::Lab;
+
+#[test]
+fn a_limit_names_the_controller_and_the_drop_in_before_anything_starts() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    let words = ["run", "--rm", "--network", "none", "--cpus", "0.5", "payload", "/payload", "echo", "started"];
+    let output = unit(&lab, ["-p", "Delegate=yes"], words).run().exits(125);
+    assert_eq!(output.stdout(), "");
+    let said = output.stderr();
+    assert!(
+        said.starts_with("rc: cannot set the limit `cpu.max`: the controller `cpu` is not delegated to the"),
+        "{said}"
+    );
+    assert!(said.contains("`/etc/systemd/system/user@.service.d/delegate.conf` with the two lines"), "{said}");
+}
