@@ -11,9 +11,11 @@ mod liveness;
 pub mod logs;
 mod manager;
 mod names;
+mod processes;
 mod pump;
 mod remove;
 mod start;
+mod stats;
 mod update;
 
 use std::io;
@@ -24,9 +26,11 @@ pub use exec::{Exec, exec};
 pub use find::{Listing, find, list};
 pub use liveness::Container;
 pub use manager::Manager;
+pub use processes::{Names, Process, processes};
 pub use pump::Outcome;
 pub use remove::{Removal, remove, sweep_store};
 pub use start::{Attach, Environment, Origin, attach, files, start};
+pub use stats::{Sample, sample, since_boot};
 pub use update::update;
 
 use crate::monitor::{FolderError, Status};

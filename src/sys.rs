@@ -11,6 +11,7 @@ pub mod mount;
 pub mod namespace;
 pub mod netif;
 pub mod prctl;
+pub mod proc;
 pub mod process;
 pub mod root;
 pub mod seccomp;

@@ -20,9 +20,11 @@ mod group;
 mod limits;
 mod locate;
 mod place;
+mod stat;
 
 pub use group::Group;
 pub use place::{Place, Unit};
+pub use stat::Usage;
 
 use std::time::Duration;
 

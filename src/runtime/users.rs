@@ -12,6 +12,7 @@
 //! group (CVE-2022-2989). The two files come from an image, so they are hostile: they are opened inside the root, have to be
 //! regular and short, and lines that say nothing sensible are passed over.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::os::fd::BorrowedFd;
 
@@ -25,8 +26,10 @@ const LIMIT: u64 = 1 << 20;
 /// The largest id: the kernel takes 4294967295 for "no id" (-1).
 const MAX_ID: u32 = u32::MAX - 1;
 
-const PASSWD: &str = "etc/passwd";
-const GROUP: &str = "etc/group";
+/// Where users are listed, in a root.
+pub const PASSWD: &str = "etc/passwd";
+/// Where groups are listed, in a root.
+pub const GROUP: &str = "etc/group";
 
 /// Why it is not clear who is meant.
 #[derive(Debug, thiserror::Error)]
@@ -164,6 +167,24 @@ pub fn read_etc(root: BorrowedFd<'_>, path: &'static str) -> Result<Option<Strin
         return Err(Error::TooLarge { path });
     }
     Ok(Some(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())))
+}
+
+/// The users of a passwd(5), by their ids; of several lines with one id the first counts.
+pub fn user_names(passwd: &str) -> BTreeMap<u32, String> {
+    first_of_each(passwd_lines(passwd).map(|line| (line.uid, line.name)))
+}
+
+/// The groups of a group(5), by their ids.
+pub fn group_names(group: &str) -> BTreeMap<u32, String> {
+    first_of_each(group_lines(group).map(|line| (line.gid, line.name)))
+}
+
+fn first_of_each<'a>(lines: impl Iterator<Item = (u32, &'a str)>) -> BTreeMap<u32, String> {
+    let mut names = BTreeMap::new();
+    for (id, name) in lines {
+        names.entry(id).or_insert_with(|| name.to_owned());
+    }
+    names
 }
 
 /// `USER[:GROUP]`; no user is root, and an empty group is none.

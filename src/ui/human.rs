@@ -71,6 +71,30 @@ pub fn duration(length: Duration) -> String {
     }
 }
 
+/// A duration as Go prints it: `1h2m3.5s`, `11.38s`, `4.933ms`, `0s`. Source: Go's `time.Duration.String`.
+pub fn go_duration(length: Duration) -> String {
+    let nanos = length.as_nanos();
+    let fraction = |whole: u128, part: u128, digits: usize| {
+        let part = format!("{part:0digits$}");
+        let part = part.trim_end_matches('0');
+        if part.is_empty() { whole.to_string() } else { format!("{whole}.{part}") }
+    };
+    match nanos {
+        0 => return "0s".to_owned(),
+        1..1_000 => return format!("{nanos}ns"),
+        1_000..1_000_000 => return fraction(nanos / 1_000, nanos % 1_000, 3) + "µs",
+        1_000_000..1_000_000_000 => return fraction(nanos / 1_000_000, nanos % 1_000_000, 6) + "ms",
+        _ => {}
+    }
+    let seconds = length.as_secs();
+    let rest = fraction(u128::from(seconds % 60), u128::from(length.subsec_nanos()), 9);
+    match (seconds / 3600, seconds / 60 % 60) {
+        (0, 0) => format!("{rest}s"),
+        (0, minutes) => format!("{minutes}m{rest}s"),
+        (hours, minutes) => format!("{hours}h{minutes}m{rest}s"),
+    }
+}
+
 /// How long ago `then` was, in words without `ago`. A `then` in the future (the clock was set back) counts as now.
 pub fn since(then: Timestamp, now: Timestamp) -> String {
     duration(Duration::try_from(now.duration_since(then)).unwrap_or_default())
@@ -154,6 +178,23 @@ mod tests {
             (2 * 365 * 86400, "2 years"),
         ] {
             assert_eq!(duration(Duration::from_secs(seconds)), text, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn durations_of_go() {
+        for (nanos, text) in [
+            (0, "0s"),
+            (7, "7ns"),
+            (1_500, "1.5µs"),
+            (4_933_000, "4.933ms"),
+            (11_380_000_000, "11.38s"),
+            (60_000_000_000, "1m0s"),
+            (279_028_579_000, "4m39.028579s"),
+            (3_600_000_000_000, "1h0m0s"),
+            (90_061_500_000_000, "25h1m1.5s"),
+        ] {
+            assert_eq!(go_duration(Duration::from_nanos(nanos)), text);
         }
     }
 

@@ -1,10 +1,12 @@
-//! What `ps`, `inspect`, `info` and `version` show, as pure functions from rc's records to podman's shapes.
+//! What `ps`, `inspect`, `stats`, `top`, `info` and `version` show, as pure functions from rc's records to podman's shapes.
 
 mod image;
 mod image_row;
 mod info;
 mod inspect;
 mod ps;
+mod stats;
+mod top;
 mod version;
 
 use jiff::Timestamp;
@@ -17,6 +19,8 @@ pub use image_row::{IMAGE_COLUMNS, ImageRow};
 pub use info::Info;
 pub use inspect::{Place, container};
 pub use ps::{PS_COLUMNS, PsRow};
+pub use stats::{STATS_COLUMNS, StatsRow};
+pub use top::Column;
 pub use version::{Version, version};
 
 /// What Go prints for a time that was never set; tools test for it.

@@ -19,6 +19,7 @@ mod lifecycle;
 mod man;
 mod network;
 mod pause;
+mod processes;
 mod pull;
 mod run_options;
 mod service;

@@ -1,0 +1,36 @@
+//! `rc top`.
+
+use super::Ctx;
+use super::containers::one;
+use crate::container::{self, since_boot};
+use crate::error::{Error, Exit};
+use crate::ui::view::Column;
+use crate::ui::{self, Table};
+
+/// Display the running processes of a container
+///
+/// They are read from the host: nothing is executed in the container.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Name, id or unique beginning of an id
+    #[arg(value_name = "CONTAINER")]
+    container: String,
+    /// What is shown: descriptors, as user, pid, hpid, args, separated by commas or blanks
+    #[arg(value_name = "DESCRIPTOR", allow_hyphen_values = true)]
+    descriptors: Vec<String>,
+}
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let columns = Column::parse(&args.descriptors)?;
+    let (processes, names) = container::processes(&one(ctx, &args.container)?)?;
+    let now = since_boot();
+    let mut table = Table::new(&columns.iter().map(Column::heading).collect::<Vec<_>>());
+    for process in &processes {
+        table.row(columns.iter().map(|column| column.cell(process, &names, now)));
+    }
+    let mut out = ui::out();
+    out.raw(table.render().as_bytes())?;
+    out.finish()?;
+    Ok(Exit::SUCCESS)
+}

@@ -1,0 +1,152 @@
+//! The processes of a running container, seen from the host: by their folders in `/proc`, and nothing else. Nothing of the
+//! container is executed, and nothing of rc enters it (safety.md, X17).
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd as _;
+
+use super::{Container, Error};
+use crate::monitor::{ProcessId, Status};
+use crate::runtime::cgroup::Group;
+use crate::runtime::users;
+use crate::sys::fs;
+use crate::sys::proc::{self, Entry, Stat};
+
+/// A process of a container.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// The pid on the host.
+    pub host_pid: i32,
+    /// The pid in the container; 0 if it has none there.
+    pub pid: i32,
+    /// The parent's pid in the container; 0 for one outside.
+    pub parent: i32,
+    /// The process group in the container; 0 for one outside.
+    pub process_group: i32,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// What `stat` has, in the host's terms.
+    pub stat: Stat,
+    /// What `status` has, in the host's terms.
+    pub status: proc::Status,
+    /// The label of the security module, if there is one.
+    pub label: String,
+}
+
+/// What ids are called.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// Lines of the map of user ids: first inside, first on the host, how many.
+    pub uid_map: Vec<[u32; 3]>,
+    /// The same for groups.
+    pub gid_map: Vec<[u32; 3]>,
+    /// Users of the container's `/etc/passwd`.
+    pub users: BTreeMap<u32, String>,
+    /// Groups of its `/etc/group`.
+    pub groups: BTreeMap<u32, String>,
+    /// Users of the host's.
+    pub host_users: BTreeMap<u32, String>,
+    /// Groups of the host's.
+    pub host_groups: BTreeMap<u32, String>,
+}
+
+/// PID 1 of a container that runs. Fails if it does not.
+pub(super) fn init(container: &Container, action: &'static str) -> Result<(Entry, ProcessId), Error> {
+    let refused = || super::control::refuse(container, action);
+    let runs = matches!(container.status, Status::Running | Status::Paused | Status::Stopping | Status::Orphaned);
+    let init = container.state.init.clone().filter(|_| runs).ok_or_else(refused)?;
+    let entry = Entry::open(init.pid).ok_or_else(refused)?;
+    // Looked at again after the folder was opened: from here on it cannot become another process'.
+    if init.is_alive() { Ok((entry, init)) } else { Err(refused()) }
+}
+
+/// All processes in the container's pid namespace and those beneath it, PID 1 first. One that ends meanwhile is left out.
+pub(super) fn members(container: &Container, init: &Entry) -> Result<Vec<(Entry, Stat)>, Error> {
+    let candidates = match group(container) {
+        Some(group) => group.processes()?,
+        None => proc::all()?,
+    };
+    let space = init.link("ns/pid").map_err(Error::step("look at the container's pid namespace"))?;
+    let mut others: Vec<(Entry, Stat)> = candidates
+        .into_iter()
+        .filter_map(Entry::open)
+        .filter_map(|entry| entry.stat().map(|stat| (entry, stat)))
+        .collect();
+    let mut members: Vec<(Entry, Stat)> = others
+        .extract_if(.., |(entry, _)| entry.pid == init.pid || entry.link("ns/pid").is_ok_and(|link| link == space))
+        .collect();
+    // A namespace beneath: its first process is the child of one in the container.
+    loop {
+        let mut beneath: Vec<_> =
+            others.extract_if(.., |(_, stat)| members.iter().any(|(member, _)| member.pid == stat.parent)).collect();
+        if beneath.is_empty() {
+            break;
+        }
+        members.append(&mut beneath);
+    }
+    members.sort_by_key(|(entry, stat)| (entry.pid != init.pid, stat.started, entry.pid));
+    Ok(members)
+}
+
+/// The container's own group, if it has one.
+pub(super) fn group(container: &Container) -> Option<Group> {
+    let path = container.state.cgroup.as_deref()?;
+    // One that cannot be opened is as good as none: `/proc` tells as well.
+    Group::open(path).ok().flatten()
+}
+
+/// The processes of a running container, and what their ids are called there. Fails if it does not run.
+pub fn processes(container: &Container) -> Result<(Vec<Process>, Names), Error> {
+    let (init, _) = init(container, "show the processes of")?;
+    // Of the pids that a process has in nested namespaces, the one in init's.
+    let depth = init.status().map_or(0, |status| status.pids.len());
+    let inside = |pids: &[i32]| depth.checked_sub(1).and_then(|index| pids.get(index)).copied().unwrap_or(0);
+    let mut pids = BTreeMap::new();
+    let mut processes = Vec::new();
+    for (entry, stat) in members(container, &init)? {
+        let Some(status) = entry.status() else { continue };
+        let pid = inside(&status.pids);
+        pids.insert(entry.pid, pid);
+        processes.push(Process {
+            host_pid: entry.pid,
+            pid,
+            parent: 0,
+            process_group: inside(&status.process_groups),
+            arguments: entry.arguments(),
+            label: entry.read("attr/current").unwrap_or_default().trim_end_matches(['\0', '\n']).to_owned(),
+            stat,
+            status,
+        });
+    }
+    for process in &mut processes {
+        process.parent = pids.get(&process.stat.parent).copied().unwrap_or(0);
+    }
+    Ok((processes, names(&init)))
+}
+
+/// What cannot be read has no name: its number is shown.
+fn names(init: &Entry) -> Names {
+    let mut names = Names {
+        uid_map: map(&init.read("uid_map").unwrap_or_default()),
+        gid_map: map(&init.read("gid_map").unwrap_or_default()),
+        host_users: users::user_names(&fs::read_to_string("/etc/passwd").unwrap_or_default()),
+        host_groups: users::group_names(&fs::read_to_string("/etc/group").unwrap_or_default()),
+        ..Names::default()
+    };
+    if let Ok(root) = init.root() {
+        // Hostile: opened beneath the root, regular and short, or not at all.
+        let read = |path| users::read_etc(root.as_fd(), path).ok().flatten().unwrap_or_default();
+        names.users = users::user_names(&read(users::PASSWD));
+        names.groups = users::group_names(&read(users::GROUP));
+    }
+    names
+}
+
+/// Source: user_namespaces(7), `uid_map`: ids of the reader's namespace in the second column.
+fn map(text: &str) -> Vec<[u32; 3]> {
+    text.lines()
+        .filter_map(|line| {
+            let mut numbers = line.split_ascii_whitespace().map(|word| word.parse::<u32>().ok());
+            Some([numbers.next()??, numbers.next()??, numbers.next()??])
+        })
+        .collect()
+}

@@ -1,0 +1,73 @@
+//! What a group has used. Source: the kernel's cgroup-v2.rst.
+
+use super::folder::{Folder, number};
+use super::{Error, Group};
+use crate::sys::fs::PathError;
+
+/// What a group and those below it have used; what its controllers do not count is absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Microseconds of processor time.
+    pub cpu: Option<u64>,
+    /// The same in the kernel alone.
+    pub kernel: Option<u64>,
+    /// Bytes of memory, without files that could be let go at once.
+    pub memory: Option<u64>,
+    /// The limit of memory in bytes; absent for none.
+    pub memory_limit: Option<u64>,
+    /// Bytes read from and written to block devices.
+    pub devices: Option<(u64, u64)>,
+    /// Processes and threads.
+    pub tasks: Option<u64>,
+}
+
+impl Group {
+    /// What the group has used so far. Fails if a file that is there cannot be read.
+    pub fn usage(&self) -> Result<Usage, Error> {
+        let read = |file: &str| optional(self.folder(), file);
+        let cpu = read("cpu.stat")?;
+        let of = |text: &Option<String>, key: &str| number(text.as_deref()?, key)?.parse::<u64>().ok();
+        let whole = |text: Option<String>| text?.trim().parse::<u64>().ok();
+        // As docker has it: what is cached and not in use is no need of the container's.
+        let cache = of(&read("memory.stat")?, "inactive_file").unwrap_or(0);
+        Ok(Usage {
+            cpu: of(&cpu, "usage_usec"),
+            kernel: of(&cpu, "system_usec"),
+            memory: whole(read("memory.current")?).map(|bytes| bytes.saturating_sub(cache)),
+            memory_limit: whole(read("memory.max")?),
+            devices: read("io.stat")?.map(|text| devices(&text)),
+            tasks: whole(read("pids.current")?),
+        })
+    }
+}
+
+/// A file of a controller that the group may not have.
+fn optional(folder: &Folder, file: &str) -> Result<Option<String>, PathError> {
+    match folder.read(file) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The sums over all devices: lines `8:0 rbytes=1 wbytes=2 rios=…`.
+fn devices(text: &str) -> (u64, u64) {
+    let sum = |key: &str| {
+        text.split_ascii_whitespace()
+            .filter_map(|word| word.strip_prefix(key)?.strip_prefix('=')?.parse::<u64>().ok())
+            .fold(0, u64::saturating_add)
+    };
+    (sum("rbytes"), sum("wbytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_all_devices_are_added() {
+        let text = "8:0 rbytes=100 wbytes=5 rios=1 wios=1 dbytes=0 dios=0\n98:0 rbytes=11 wbytes=7 rios=2\n254:0 \n";
+        assert_eq!(devices(text), (111, 12));
+        assert_eq!(devices(""), (0, 0));
+    }
+}
