@@ -14,7 +14,7 @@ use super::notify::{self, Notifier};
 use super::protocol::{self, Event, Request};
 use super::record::{State, Status};
 use super::relay::{self, Relay, Streams};
-use crate::runtime::cgroup::Group;
+use crate::runtime::{self, cgroup::Group};
 use crate::sys::process::{self, Child, Ended};
 use crate::sys::signal::Signals;
 use crate::sys::socket;
@@ -340,6 +340,7 @@ impl<'a> Server<'a> {
         let running = Running { init: self.parts.init.pidfd.as_fd(), group, confinement: &self.parts.confinement };
         match self.execs.start(id, &running, exec, descriptors) {
             Ok(()) => None,
+            Err(super::exec::Error::Runtime(runtime::Error::Failed(failure))) => Some(super::failed(&failure)),
             Err(error) => Some(failed(&error.to_string())),
         }
     }

@@ -63,14 +63,24 @@ fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
         | CloneFlags::CLONE_NEWCGROUP;
     kinds.set(CloneFlags::CLONE_NEWNET, join.own_network);
     namespace::join(join.init, kinds).step("join the container's namespaces")?;
+    // The child says nothing before the monitor knows it: a failure that came first would be taken for ours.
+    let (known, go) =
+        nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(std::io::Error::from).step("make a pipe")?;
     let options = CloneOptions { flags: Some(CloneFlags::CLONE_PARENT), cgroup: None };
     let child = fork(&options, || {
         drop(process::close(sync.monitor));
+        drop(process::close(go.as_fd()));
+        let mut byte = [0u8; 1];
+        if rustix::io::retry_on_intr(|| rustix::io::read(&known, &mut byte)) != Ok(1) {
+            // The joiner died: there is nobody to tell.
+            return 125;
+        }
         let Err(failure) = become_program(join, sync.own);
         report(failure, sync.own.as_fd())
     })
     .step("fork in the container")?;
-    tell(sync.own.as_fd(), &Progress::Process(child.pidfd)).step("pass the new process' descriptor on")
+    tell(sync.own.as_fd(), &Progress::Process(child.pidfd)).step("pass the new process' descriptor on")?;
+    rustix::io::write(&go, b"G").step("let the new process go on").map(drop)
 }
 
 fn become_program(join: &Join<'_>, sync: &OwnedFd) -> Result<std::convert::Infallible, Failure> {

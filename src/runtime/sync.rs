@@ -3,6 +3,7 @@
 //! ```text
 //! stage → monitor   'P' + pidfd of init                   (or 'E')
 //! stage → init      'M'      the maps are written         (init waits for it first)
+//! joiner → child    'G'      the monitor knows it         (exec; the child waits for it first)
 //! init  → monitor   'T' + controlling side of the pty     (with a terminal only)
 //! init  → monitor   'R'      ready for the network        (if Launch::wait_for_network)
 //! monitor → init    'N'      the network is up
