@@ -92,6 +92,14 @@ pub enum Error {
         /// What came.
         actual: Digest,
     },
+    /// A blob of the store is not what it was when it was named.
+    #[error("blob `{digest}` in the store is damaged: its content has digest `{actual}`")]
+    DamagedBlob {
+        /// The blob.
+        digest: Digest,
+        /// What its content says now.
+        actual: Digest,
+    },
     /// Content is longer or shorter than its descriptor says.
     #[error("blob `{digest}` has {}, expected {expected} bytes", bytes(*.actual, *.expected))]
     SizeMismatch {
@@ -154,6 +162,7 @@ impl Error {
         match self {
             Self::Newer { .. } => Some("use the rc that wrote it, or another store: `--root DIR`".to_owned()),
             Self::Foreign { .. } => Some("run rc as that user, or use another store: `--root DIR`".to_owned()),
+            Self::DamagedBlob { .. } | Self::NoBlob { .. } => Some("bring the image again: `rc pull IMAGE`".to_owned()),
             Self::Layer { source, .. } | Self::Import { source } => source.hint(),
             _ => None,
         }

@@ -118,7 +118,7 @@ pub(super) fn ensure(
             wanted.platform.as_ref().is_none_or(fits).then(|| image.id.hex().to_owned())
         }
         // A damaged image is none: it is fetched again.
-        Err(crate::image::Error::NotFound { .. } | crate::image::Error::Damaged { .. }) => None,
+        Err(error) if error.is_damage() || matches!(error, crate::image::Error::NotFound { .. }) => None,
         Err(error) => return Err(error.into()),
     };
     let step = pull::step(policy, local.is_some());

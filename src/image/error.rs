@@ -107,6 +107,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether an image of the store is not what it was when it came, so that it has to be fetched again.
+    pub fn is_damage(&self) -> bool {
+        use storage::Error as E;
+        matches!(
+            self,
+            Self::Damaged { .. }
+                | Self::Storage(E::DamagedBlob { .. } | E::NoBlob { .. } | E::TooLarge { .. } | E::SizeMismatch { .. })
+        )
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -200,7 +200,7 @@ impl Pull<'_> {
         let skipped_devices = pull_layers(self, &distinct(layers))?;
 
         let size = found.document.bytes.len() as u64;
-        if let Some(writer) = self.store.begin_blob(&found.document.digest, size)? {
+        if let Some(writer) = self.store.begin_document(&found.document.digest, size)? {
             write(writer, &found.document)?;
         }
         let descriptor = storage::Descriptor::new(found.manifest.media_type, found.document.digest.clone(), size);
@@ -245,7 +245,7 @@ impl Pull<'_> {
 
     /// The configuration, from the store if it is there; who else wants it now waits for our copy.
     fn configuration(&self, descriptor: &Descriptor) -> Result<Vec<u8>, Cause> {
-        let Some(writer) = self.store.begin_blob(&descriptor.digest, descriptor.size)? else {
+        let Some(writer) = self.store.begin_document(&descriptor.digest, descriptor.size)? else {
             return Ok(self.store.read_blob(&descriptor.digest, MANIFEST_LIMIT)?);
         };
         match self.runtime.block_on(self.client.configuration(descriptor)) {

@@ -23,7 +23,8 @@ pub enum Format {
 
 /// Writes the images of these names or ids to one archive. An image that was named by its id has no name in the archive.
 ///
-/// Fails with `NotFound` before anything is written, or with `Write` in the middle of it: the archive is worthless then.
+/// Fails with `NotFound` before anything is written, or with `Write` or `DamagedBlob` in the middle of it: the archive is
+/// worthless then.
 pub fn save(store: &Store, names: &[impl AsRef<str>], format: Format, output: impl Write) -> Result<(), Error> {
     // Nobody takes the images away meanwhile.
     let _ingest = store.begin_ingest()?;
@@ -106,7 +107,14 @@ impl<W: Write> Archive<'_, W> {
         let write_failed = |source| Error::Write { source };
         let blob = self.store.verified_blob(digest)?;
         let size = blob.size().map_err(write_failed)?;
-        self.builder.append(&header(name, size)?, blob).map_err(write_failed)
+        self.builder.append(&header(name, size)?, blob).map_err(|source| match source.downcast() {
+            // The next pull brings what has no damaged file in its place.
+            Ok(damage) => match self.store.remove_damaged_blob(digest) {
+                Ok(()) => Error::Storage(damage),
+                Err(error) => error.into(),
+            },
+            Err(source) => write_failed(source),
+        })
     }
 
     fn file(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {

@@ -19,10 +19,10 @@ impl Store {
         self.images().join("blobs").join(digest.algorithm().as_str()).join(digest.hex())
     }
 
-    /// Whether the blob is in the store.
-    pub fn has_blob(&self, digest: &Digest) -> Result<bool, Error> {
+    /// Whether the blob is in the store and has `size` bytes; one that was cut short is as good as none.
+    pub fn has_blob(&self, digest: &Digest, size: u64) -> Result<bool, Error> {
         match fs::symlink_metadata(self.blob_path(digest)) {
-            Ok(found) => Ok(found.is_file()),
+            Ok(found) => Ok(found.is_file() && found.len() == size),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error.into()),
         }
@@ -34,7 +34,7 @@ impl Store {
             .map_err(|error| if error.is_not_found() { Error::NoBlob { digest: digest.clone() } } else { error.into() })
     }
 
-    /// Reads a small blob and checks its digest. Fails if it has more than `limit` bytes.
+    /// Reads a small blob. Fails with `TooLarge` if it has more than `limit` bytes, with `DamagedBlob` if its digest is wrong.
     pub fn read_blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
         let mut content = Vec::new();
         let path = self.blob_path(digest);
@@ -44,11 +44,30 @@ impl Store {
         }
         let mut hash = Hasher::new(digest.algorithm());
         hash.update(&content);
-        check(digest, hash.finish())?;
+        undamaged(digest, hash.finish())?;
         Ok(content)
     }
 
-    /// Reads a blob of any size; where its digest turns out to be wrong, the last read fails.
+    /// Reads a blob to its end and fails with `DamagedBlob` if it is not what it was.
+    pub fn check_blob(&self, digest: &Digest) -> Result<(), Error> {
+        match io::copy(&mut self.verified_blob(digest)?, &mut io::sink()) {
+            Ok(_) => Ok(()),
+            Err(error) => match error.downcast::<Error>() {
+                Ok(damage) => Err(damage),
+                Err(error) => Err(error).at("read", self.blob_path(digest))?,
+            },
+        }
+    }
+
+    /// Takes away a blob that is not what it was, so that the next pull brings it again.
+    pub fn remove_damaged_blob(&self, digest: &Digest) -> Result<(), Error> {
+        match self.check_blob(digest) {
+            Err(Error::DamagedBlob { .. }) => Ok(fs::remove_file(self.blob_path(digest))?),
+            other => other,
+        }
+    }
+
+    /// Reads a blob of any size; where its digest turns out to be wrong, the last read fails with `DamagedBlob` inside.
     pub fn verified_blob(&self, digest: &Digest) -> Result<VerifiedBlob, Error> {
         let hash = Some(Hasher::new(digest.algorithm()));
         Ok(VerifiedBlob { file: self.open_blob(digest)?, digest: digest.clone(), hash })
@@ -57,21 +76,37 @@ impl Store {
     /// Starts to write the blob `digest` of `size` bytes; `None` if it is in the store. Waits while another process writes the same
     /// blob. A partial file of an earlier try is taken over: `offset` says how many bytes need not come again.
     pub fn begin_blob(&self, digest: &Digest, size: u64) -> Result<Option<BlobWriter>, Error> {
-        if self.has_blob(digest)? {
+        if self.has_blob(digest, size)? {
             return Ok(None);
         }
+        let writer = self.replace_blob(digest, size)?;
+        // Whoever had it before us may have finished it.
+        if self.has_blob(digest, size)? {
+            writer.discard()?;
+            return Ok(None);
+        }
+        Ok(Some(writer))
+    }
+
+    /// As `begin_blob`, for a blob small enough to be read, which counts as being there only if its content is right.
+    pub fn begin_document(&self, digest: &Digest, size: u64) -> Result<Option<BlobWriter>, Error> {
+        match self.begin_blob(digest, size)? {
+            None if matches!(self.check_blob(digest), Err(Error::DamagedBlob { .. })) => {
+                self.replace_blob(digest, size).map(Some)
+            }
+            begun => Ok(begun),
+        }
+    }
+
+    /// Starts to write a blob over the damaged one that is in the store.
+    pub(super) fn replace_blob(&self, digest: &Digest, size: u64) -> Result<BlobWriter, Error> {
         let path = self.tmp().join(format!("blob-{}-{}", digest.algorithm().as_str(), digest.hex()));
         let file = stage::claim_file(&path)?;
-        // Whoever had it before us may have finished it.
-        if self.has_blob(digest)? {
-            fs::remove_file(&path)?;
-            return Ok(None);
-        }
         let expected = Some((digest.clone(), size));
         let mut writer =
             BlobWriter { store: self.clone(), path, file, hash: Hasher::new(digest.algorithm()), offset: 0, expected };
         writer.rehash(size)?;
-        Ok(Some(writer))
+        Ok(writer)
     }
 
     /// Starts to write a blob whose digest is not known yet.
@@ -90,7 +125,7 @@ impl Store {
     /// Writes a small blob whose content is at hand; fine if it is there.
     pub fn put_blob(&self, content: &[u8]) -> Result<Digest, Error> {
         let digest = Hasher::sha256(content);
-        if let Some(mut writer) = self.begin_blob(&digest, content.len() as u64)? {
+        if let Some(mut writer) = self.begin_document(&digest, content.len() as u64)? {
             writer.restart()?;
             let path = writer.path.clone();
             writer.write_all(content).at("write", path)?;
@@ -121,7 +156,7 @@ impl Read for VerifiedBlob {
         match (count, buffer.is_empty()) {
             (0, false) => {
                 if let Some(hash) = self.hash.take() {
-                    check(&self.digest, hash.finish()).map_err(io::Error::other)?;
+                    undamaged(&self.digest, hash.finish()).map_err(io::Error::other)?;
                 }
             }
             _ => {
@@ -136,6 +171,11 @@ impl Read for VerifiedBlob {
 
 fn check(expected: &Digest, actual: Digest) -> Result<(), Error> {
     if *expected == actual { Ok(()) } else { Err(Error::DigestMismatch { expected: expected.clone(), actual }) }
+}
+
+/// As `check`, for what was right when it came.
+fn undamaged(expected: &Digest, actual: Digest) -> Result<(), Error> {
+    if *expected == actual { Ok(()) } else { Err(Error::DamagedBlob { digest: expected.clone(), actual }) }
 }
 
 /// A blob on its way into the store. Dropped unfinished, it leaves its partial file in `tmp/`, for the next try or the

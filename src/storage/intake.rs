@@ -68,12 +68,14 @@ impl Intake {
         Ok(info)
     }
 
-    /// Lets a file be a blob. It may be asked for twice.
+    /// Lets a file be a blob, in the place of one that may be damaged. It may be asked for twice.
     pub fn keep(&self, file: &Waiting) -> Result<(), Error> {
-        if self.store.has_blob(&file.digest)? {
-            return Ok(());
-        }
-        self.open(file)?.sync_data().at("sync", &file.path)?;
+        let waits = match fs::open(&file.path) {
+            Ok(waits) => waits,
+            Err(error) if error.is_not_found() && self.store.has_blob(&file.digest, file.size)? => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        waits.sync_data().at("sync", &file.path)?;
         let target = self.store.blob_path(&file.digest);
         if let Some(folder) = target.parent() {
             fs::create_dir_all(folder)?;

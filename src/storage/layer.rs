@@ -161,10 +161,10 @@ impl Store {
         self.root.join("layers").join(map).join(folder_name(diff_id))
     }
 
-    /// Whether a layer is there, unpacked for this map.
+    /// Whether a layer is there, unpacked for this map. Looks at what is written last (`info`).
     pub fn has_layer(&self, map: &str, diff_id: &Digest) -> Result<bool, PathError> {
-        match fs::symlink_metadata(self.layer_path(map, diff_id)) {
-            Ok(_) => Ok(true),
+        match fs::symlink_metadata(self.layer_path(map, diff_id).join("info")) {
+            Ok(info) => Ok(info.len() > 0),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
         }
@@ -285,6 +285,12 @@ impl UnpackedLayer {
             Ok(()) => fs::sync_dir(folder),
             // Somebody else has unpacked the same content under another name of its blob.
             Err(_) if stage.store.has_layer(&stage.target.map, &self.diff_id)? => Ok(()),
+            Err(error) if error.source.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                // What is left of a damaged one.
+                stage.store.throw_away(&target)?;
+                fs::rename(&stage.path, &target)?;
+                fs::sync_dir(folder)
+            }
             Err(error) => Err(error),
         }
     }

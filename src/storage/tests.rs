@@ -50,7 +50,7 @@ fn a_blob_is_named_only_when_size_and_digest_are_right() {
         let mut writer = store.begin_blob(&digest, size).expect("begins").expect("not there");
         writer.write_all(content.as_bytes()).expect("fits");
         writer.finish().expect_err("wrong size or digest");
-        assert!(!store.has_blob(&digest).expect("looks"));
+        assert!(!store.has_blob(&digest, 5).expect("looks"));
         assert_eq!(entries(&store.tmp()), [""; 0]);
     }
     let mut writer = store.begin_blob(&digest, 4).expect("begins").expect("not there");
@@ -64,7 +64,36 @@ fn a_blob_is_named_only_when_size_and_digest_are_right() {
     assert_eq!(store.read_blob(&digest, 5).expect("reads"), b"hello");
     assert!(matches!(store.read_blob(&digest, 4), Err(Error::TooLarge { .. })));
     fs::write(store.blob_path(&digest), b"jello").expect("damaged");
-    assert!(matches!(store.read_blob(&digest, 5), Err(Error::DigestMismatch { .. })));
+    assert!(matches!(store.read_blob(&digest, 5), Err(Error::DamagedBlob { .. })));
+}
+
+#[test]
+fn a_blob_that_was_cut_short_or_changed_is_written_again() {
+    let (_home, store) = store();
+    let digest = store.put_blob(b"hello").expect("put");
+    let heal = |writer: Option<BlobWriter>| {
+        let mut writer = writer.expect("what is there is no use");
+        writer.write_all(b"hello").expect("fits");
+        writer.finish().expect("right");
+        assert_eq!(store.read_blob(&digest, 5).expect("reads"), b"hello");
+    };
+    for damage in ["", "hell", "hello, too long"] {
+        fs::write(store.blob_path(&digest), damage).expect("damaged");
+        heal(store.begin_blob(&digest, 5).expect("begins"));
+    }
+    fs::write(store.blob_path(&digest), "jello").expect("damaged");
+    assert!(store.begin_blob(&digest, 5).expect("a look at the size").is_none());
+    heal(store.begin_document(&digest, 5).expect("begins"));
+    fs::write(store.blob_path(&digest), "jello").expect("damaged");
+    assert_eq!(store.put_blob(b"hello").expect("put"), digest);
+    assert_eq!(store.read_blob(&digest, 5).expect("reads"), b"hello");
+
+    store.remove_damaged_blob(&digest).expect("nothing to do");
+    assert!(store.has_blob(&digest, 5).expect("looks"));
+    fs::write(store.blob_path(&digest), "jello").expect("damaged");
+    store.remove_damaged_blob(&digest).expect("removes");
+    assert!(!store.has_blob(&digest, 5).expect("looks"));
+    assert_eq!(entries(&store.tmp()), [""; 0]);
 }
 
 #[test]
@@ -146,6 +175,7 @@ fn garbage_is_what_nothing_refers_to_and_nobody_brings_in() {
     let (kept, garbage) = (store.put_blob(b"kept").expect("put"), store.put_blob(b"garbage").expect("put"));
     for digest in [&kept, &garbage] {
         fs::create_dir_all(store.layer_path("map", digest).join("fs")).expect("made");
+        fs::write(store.layer_path("map", digest).join("info"), "{}").expect("written");
     }
     let only = std::collections::BTreeSet::from([kept.clone()]);
     let reachable = Reachable { blobs: only.clone(), layers: only };
@@ -154,7 +184,7 @@ fn garbage_is_what_nothing_refers_to_and_nobody_brings_in() {
     assert!(!store.collect(&reachable, &lock).expect("waits"));
     drop(ingest);
     assert!(store.collect(&reachable, &lock).expect("collects"));
-    assert!(store.has_blob(&kept).expect("looks") && store.has_layer("map", &kept).expect("looks"));
-    assert!(!store.has_blob(&garbage).expect("looks") && !store.has_layer("map", &garbage).expect("looks"));
+    assert!(store.has_blob(&kept, 4).expect("looks") && store.has_layer("map", &kept).expect("looks"));
+    assert!(!store.has_blob(&garbage, 7).expect("looks") && !store.has_layer("map", &garbage).expect("looks"));
     assert_eq!(entries(&store.trash()).len(), 1);
 }

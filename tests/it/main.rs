@@ -8,6 +8,7 @@ mod support;
 mod apps;
 mod cgroups;
 mod confinement;
+mod damage;
 mod doctor;
 mod documents;
 mod harness;

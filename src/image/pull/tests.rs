@@ -367,3 +367,42 @@ fn pulls_of_the_same_image_join_each_other() {
     blobs.retain(|digest| layers.iter().any(|(blob, _)| blob["digest"] == digest.as_str()));
     assert_eq!(blobs.len(), layers.len(), "{blobs:?}");
 }
+
+#[test]
+fn what_was_damaged_is_fetched_or_unpacked_again() {
+    let mut shelf = Shelf::default();
+    let archive = tar("a", &[7; 50_000]);
+    let layer = shelf.layer(&gzip(&archive), &archive);
+    shelf.image("1", "amd64", std::slice::from_ref(&layer));
+    let server = shelf.serve();
+    let world = World::new();
+    let pulled = world.pull(&server, "app:1").expect("an image");
+    let blob: Digest = layer.0["digest"].as_str().expect("text").parse().expect("a digest");
+    let unpacked = world.store.layer_path("test", &layer.1);
+    let check = |damage: &str| {
+        assert_eq!(world.pull(&server, "app:1").unwrap_or_else(|error| panic!("{damage}: {error}")), pulled);
+        for digest in [&blob, &pulled.id, &pulled.manifest] {
+            world.store.check_blob(digest).unwrap_or_else(|error| panic!("{damage}: {error}"));
+        }
+        assert_eq!(world.content(&layer.1, "a"), [7; 50_000], "{damage}");
+        assert_eq!(fs::read_dir(world.store.tmp()).expect("lists").count(), 0, "{damage}");
+    };
+    for digest in [&blob, &pulled.id, &pulled.manifest] {
+        let path = world.store.blob_path(digest);
+        let right = fs::read(&path).expect("reads");
+        let mut flipped = right.clone();
+        flipped[right.len() / 2] ^= 1;
+        for (damage, bytes) in [("empty", &right[..0]), ("cut", &right[1..]), ("flipped", &flipped)] {
+            fs::write(&path, bytes).expect("damaged");
+            // A blob of a layer that is there is not read for nothing: its size alone is looked at.
+            if *digest == blob && damage == "flipped" {
+                fs::remove_dir_all(&unpacked).expect("removed");
+            }
+            check(damage);
+        }
+    }
+    fs::write(unpacked.join("info"), "").expect("damaged");
+    check("a layer without what is written last");
+    fs::remove_dir_all(&unpacked).expect("removed");
+    check("no layer");
+}

@@ -43,9 +43,13 @@ impl Store {
         R: Read + Send,
         E: From<Error>,
     {
-        let Some(mut writer) = self.begin_blob(&blob.digest, blob.size)? else {
-            let unpacked = self.unpack_blob(&blob.digest, diff_id, target)?;
-            return Ok(Received { is_new_blob: false, unpacked });
+        let mut writer = match self.begin_blob(&blob.digest, blob.size)? {
+            Some(writer) => writer,
+            None => match self.unpack_blob(&blob.digest, diff_id, target) {
+                Ok(unpacked) => return Ok(Received { is_new_blob: false, unpacked }),
+                Err(Error::DamagedBlob { .. }) => self.replace_blob(&blob.digest, blob.size)?,
+                Err(error) => return Err(error.into()),
+            },
         };
         let mut sender = None;
         if writer.offset() < blob.size {
@@ -74,14 +78,25 @@ impl Store {
         Ok(Received { is_new_blob: true, unpacked: Some(info) })
     }
 
-    /// Unpacks a layer from its blob in the store; `None` if it is there for this map.
+    /// Unpacks a layer from its blob in the store; `None` if it is there for this map. Fails with `DamagedBlob` if the blob is
+    /// not what it was; then nothing is left.
     pub fn unpack_blob(&self, blob: &Digest, diff_id: &Digest, target: &Target) -> Result<Option<Info>, Error> {
         let Some(stage) = self.begin_layer(target, diff_id)? else { return Ok(None) };
         let bad = |source| Error::Layer { diff_id: diff_id.clone(), source };
-        let layer = stage.unpack(self.open_blob(blob)?).map_err(bad)?;
-        let info = layer.info;
-        layer.name()?;
-        Ok(Some(info))
+        let mut reader = self.verified_blob(blob)?;
+        let unpacked = stage.unpack(&mut reader);
+        match unpacked.and_then(|layer| drain(&mut reader).map(|()| layer).map_err(Into::into)) {
+            Ok(layer) => {
+                let info = layer.info;
+                layer.name()?;
+                Ok(Some(info))
+            }
+            Err(error) => {
+                // Damage shows first as whatever it has broken: an archive that ends too early, a wrong diff id.
+                self.check_blob(blob)?;
+                Err(bad(error))
+            }
+        }
     }
 
     /// Brings in a layer of which nothing is known: keeps the blob as it comes, and unpacks it. Gives the blob's descriptor
