@@ -8,7 +8,7 @@ use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
 use super::starting::{Starting, Sync};
 use super::sync::{Step as _, tell};
-use super::{Error, Failure, Launch, Progress, init};
+use super::{Error, Failure, Launch, Progress, init, shown};
 use crate::sys::process::{CloneOptions, fork};
 use crate::sys::{fs, prctl, process, signal};
 use crate::userns::UserNamespace;
@@ -31,6 +31,7 @@ fn stage(
     prctl::set_name("rc: stage").step("name the stage process")?;
     signal::unblock_all().step("unblock signals")?;
     home.enter().map_err(|error| Failure::reason(error.to_string()))?;
+    let (user, group) = shown::ids(launch)?;
     // Init's own channel from here: it may not read from `sync` before its maps are there, and only stage knows when.
     let (mapped, map) =
         nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(io::Error::from).step("make a pipe")?;
@@ -40,7 +41,6 @@ fn stage(
         init::run(launch, &mapped, sync.own)
     })
     .step("make the container's namespaces")?;
-    let (user, group) = shown_ids(launch.spec);
     let (uids, gids) = launch.ids.nested(user, group);
     let written = fs::write(format!("/proc/{}/uid_map", child.pid), uids)
         .and_then(|()| fs::write(format!("/proc/{}/gid_map", child.pid), gids));
@@ -52,13 +52,6 @@ fn stage(
     // First the descriptor, then the word to init: once it goes on, what it says on `sync` may overtake us.
     tell(sync.own.as_fd(), &Progress::Process(child.pidfd)).step("pass init's descriptor on")?;
     rustix::io::write(&map, b"M").step("tell init that it is mapped").map(drop)
-}
-
-/// With one id, the id that it is shown as: the number in `user`, else 0.
-fn shown_ids(spec: &Spec) -> (u32, u32) {
-    let user = spec.process().as_ref().and_then(|process| process.user().username().clone()).unwrap_or_default();
-    let (user, group) = user.split_once(':').unwrap_or((&user, ""));
-    (user.parse().unwrap_or(0), group.parse().unwrap_or(0))
 }
 
 /// The namespaces that init is born into. The cgroup namespace is unshared by init itself, after it has been put into its

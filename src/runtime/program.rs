@@ -11,7 +11,7 @@ use super::caps::{self, CapSet, Identity};
 use super::stub::{self, Role, Stub};
 use super::sync::Step as _;
 use super::users::{self, ResolvedUser};
-use super::{Failure, seccomp};
+use super::{Failure, mapped, seccomp};
 use crate::sys::inherited::Inherited;
 use crate::sys::{keyring, process as proc, signal, tty};
 
@@ -49,6 +49,7 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     let wanted = process.user().username().as_deref().unwrap_or_default();
     let user = users::look_up(root.as_fd(), wanted, program.groups)
         .map_err(|error| Failure { hint: error.hint(), ..Failure::reason(error.to_string()) })?;
+    mapped::check(&user, program.groups, program.single_id)?;
     let environment = environment(process, &user)?;
     let arguments = process
         .args()

@@ -59,13 +59,17 @@ pub fn try_mount(rootfs: &Rootfs) -> Result<(), Failure> {
     mount(rootfs).map(drop)
 }
 
+/// Mounts the same files in this process' mount namespace to be read only: what was written before is but one more layer, so
+/// that neither the work folder nor the marks of a volatile overlay are touched.
+pub(super) fn view(lowers: &[PathBuf], folder: &Path) -> Result<OwnedFd, Failure> {
+    let mut layers = vec![reference(&folder.join("upper"))?];
+    layers.extend(opened(lowers)?);
+    join(&folder.join("merged"), lower_option(&layers))
+}
+
 fn overlay(lowers: &[PathBuf], folder: &Path, volatile: bool) -> Result<OwnedFd, Failure> {
-    let layers = lowers.iter().rev().map(|path| reference(path)).collect::<Result<Vec<_>, _>>()?;
-    let mut options = String::from("userxattr,lowerdir=");
-    for (index, layer) in layers.iter().enumerate() {
-        let separator = if index == 0 { "" } else { ":" };
-        write!(options, "{separator}/proc/self/fd/{}", layer.as_raw_fd()).unwrap_or_default();
-    }
+    let layers = opened(lowers)?;
+    let mut options = lower_option(&layers);
     let upper = reference(&folder.join("upper"))?;
     let work = reference(&folder.join("work"))?;
     write!(options, ",upperdir=/proc/self/fd/{},workdir=/proc/self/fd/{}", upper.as_raw_fd(), work.as_raw_fd())
@@ -73,15 +77,32 @@ fn overlay(lowers: &[PathBuf], folder: &Path, volatile: bool) -> Result<OwnedFd,
     if volatile {
         options.push_str(",volatile");
     }
-    let merged = folder.join("merged");
+    join(&folder.join("merged"), options)
+}
+
+/// The layers, topmost first.
+fn opened(lowers: &[PathBuf]) -> Result<Vec<OwnedFd>, Failure> {
+    lowers.iter().rev().map(|path| reference(path)).collect()
+}
+
+fn lower_option(layers: &[OwnedFd]) -> String {
+    let mut options = String::from("userxattr,lowerdir=");
+    for (index, layer) in layers.iter().enumerate() {
+        let separator = if index == 0 { "" } else { ":" };
+        write!(options, "{separator}/proc/self/fd/{}", layer.as_raw_fd()).unwrap_or_default();
+    }
+    options
+}
+
+fn join(merged: &Path, options: String) -> Result<OwnedFd, Failure> {
     let target =
         CString::new(merged.as_os_str().as_encoded_bytes()).map_err(std::io::Error::from).step("name a path")?;
     let options = CString::new(options).map_err(std::io::Error::from).step("name the layers")?;
     mount::overlay(&target, &options).map_err(|error| Failure {
         kind: FailureKind::NoOverlay,
-        ..Failure::setup("mount an overlay on", &merged, &error)
+        ..Failure::setup("mount an overlay on", merged, &error)
     })?;
-    reference(&merged)
+    reference(merged)
 }
 
 fn reference(path: &Path) -> Result<OwnedFd, Failure> {

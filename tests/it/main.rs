@@ -19,6 +19,7 @@ mod layers;
 mod lifecycle;
 mod man;
 mod network;
+mod one_id;
 mod pause;
 mod processes;
 mod pull;

@@ -1,0 +1,91 @@
+//! With one id: which id the container shows it as. That has to be known before the map is written, and so before there is
+//! a container, although the name may stand in its files only.
+//!
+//! ```text
+//! stage ── fork ─→ reader   a mount namespace of its own; layers and upper folder as one overlay, read-only; passwd, group
+//!    ↑ ids or failure as JSON │
+//!    └────────────────────────┘   its end takes the mount with it
+//! ```
+
+use std::io::Read as _;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use nix::sched::CloneFlags;
+
+use super::sync::Step as _;
+use super::users::{self, ResolvedUser};
+use super::{Failure, Launch, Rootfs, rootfs};
+use crate::sys::mount;
+use crate::sys::process::{CloneOptions, fork};
+
+/// The user and the group id of the program, as the container's files have them.
+type Ids = (u32, u32);
+
+/// Runs in the stage process, which is root in H. Where there is a range of ids, all of them are shown as they are.
+pub(super) fn ids(launch: &Launch<'_>) -> Result<Ids, Failure> {
+    if !launch.ids.is_single() {
+        return Ok((0, 0));
+    }
+    let process = launch.spec.process().as_ref();
+    let user = process.and_then(|process| process.user().username().clone()).unwrap_or_default();
+    if let Some(ids) = numbers(&user) {
+        return Ok(ids);
+    }
+    match &launch.rootfs {
+        Rootfs::Detached { mount, .. } => look_up(mount.as_fd(), &user),
+        Rootfs::Overlay { lowers, folder, .. } => in_a_child(&user, || {
+            mount::isolate_propagation().step("isolate mounts")?;
+            rootfs::view(lowers, folder)
+        }),
+    }
+}
+
+/// What needs no file: nobody and 0 are root, and `UID:GID` in digits is that.
+fn numbers(user: &str) -> Option<Ids> {
+    match user.split_once(':') {
+        None if user.is_empty() || user == "0" => Some((0, 0)),
+        None => None,
+        Some((user, group)) => Some((user.parse().ok()?, group.parse().ok()?)),
+    }
+}
+
+fn look_up(root: BorrowedFd<'_>, user: &str) -> Result<Ids, Failure> {
+    match users::look_up(root, user, &[]) {
+        Ok(ResolvedUser { uid, gid, .. }) => Ok((uid, gid)),
+        Err(error) => Err(Failure { hint: error.hint(), ..Failure::reason(error.to_string()) }),
+    }
+}
+
+/// Looks up in what `root` mounts, in a mount namespace that nothing else is in.
+fn in_a_child(user: &str, root: impl FnOnce() -> Result<OwnedFd, Failure>) -> Result<Ids, Failure> {
+    let (answer, theirs) =
+        nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(std::io::Error::from).step("make a pipe")?;
+    let options = CloneOptions { flags: Some(CloneFlags::CLONE_NEWNS), cgroup: None };
+    let child = fork(&options, || {
+        let found = root().and_then(|root| look_up(root.as_fd(), user));
+        // An answer is shorter than what a pipe takes at once.
+        let written = serde_json::to_vec(&found).map(|answer| rustix::io::write(&theirs, &answer));
+        i32::from(!matches!(written, Ok(Ok(_))))
+    })
+    .step("make a mount namespace")?;
+    drop(theirs);
+    let mut bytes = Vec::new();
+    std::fs::File::from(answer).read_to_end(&mut bytes).step("hear who the user is")?;
+    child.wait().step("wait for a child")?;
+    serde_json::from_slice(&bytes).unwrap_or_else(|_| Err(Failure::reason("it could not be found out who the user is")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_numbers_need_no_file() {
+        assert_eq!(numbers(""), Some((0, 0)));
+        assert_eq!(numbers("0"), Some((0, 0)));
+        assert_eq!(numbers("1000:5"), Some((1000, 5)));
+        for user in ["1000", "www-data", "0:users", "www-data:0", "root"] {
+            assert_eq!(numbers(user), None, "{user}");
+        }
+    }
+}
