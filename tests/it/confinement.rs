@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use crate::support::{Exit, Image, Lab, Layer, Output, image};
+use crate::support::{Exit, Image, Lab, Layer, Output, chance, image};
 
 /// The arguments before the image's name, for a container without a network.
 const RUN: [&str; 4] = ["run", "--rm", "--network", "none"];
@@ -260,6 +260,22 @@ fn x12_nothing_can_be_typed_into_a_terminal() {
     lab.payload();
     assert_eq!(calls(&lab, &[], &["ioctl,0,0x5412", "ioctl,0,0x541c"]), "ioctl EPERM\nioctl EPERM");
     assert_eq!(calls(&lab, &[], &["ioctl,0,0x100005412"]), "ioctl EPERM");
+    // On a terminal: the container's is one of its own, in a session of its own, and still nothing can be typed into it.
+    let on_terminal = |options: &[&str], words: &[&str]| {
+        let run = lab.rc(RUN).args(options).args(["payload", "/payload"]).args(words).start_on_terminal(24, 80);
+        run.wait().exits(0).stdout()
+    };
+    assert_eq!(on_terminal(&["-it"], &["call", "ioctl,0,0x5412"]), "ioctl EPERM\r\n");
+    assert_eq!(on_terminal(&["-it"], &["session"]), "1\r\n");
+    let own: Value = serde_json::from_str(&on_terminal(&["-it"], &["report"])).expect("a report");
+    assert_eq!(own["fds"]["0"], "/dev/pts/0");
+    // The host's is never passed on, not even where it is all that rc has.
+    for options in [&["-i"][..], &[]] {
+        let report: Value = serde_json::from_str(&on_terminal(options, &["report"])).expect("a report");
+        for (number, target) in report["fds"].as_object().expect("descriptors") {
+            assert!(!target.as_str().unwrap_or_default().starts_with("/dev/pts"), "{options:?}: {number} is {target}");
+        }
+    }
 }
 
 #[test]
@@ -270,6 +286,21 @@ fn x13_keyrings_are_closed() {
         calls(&lab, &[], &["keyctl", "add_key", "request_key"]),
         "keyctl EPERM\nadd_key EPERM\nrequest_key EPERM"
     );
+    // Without the filter: the session keyring is another than the caller's, and each program's own.
+    let ask = |arguments: &[&str]| {
+        let caller = lab.program(Lab::payload_path(), ["keyring"]).arg(Lab::rc_path()).args(arguments).run().text();
+        let numbers: Vec<String> = caller.lines().map(str::to_owned).collect();
+        assert_eq!(numbers.len(), 2, "{caller}");
+        numbers
+    };
+    let open = ["--network", "none", "--security-opt", "seccomp=unconfined"];
+    let run = [&["run", "--rm"][..], &open, &["payload", "/payload", "keyring"]].concat();
+    let first = ask(&run);
+    lab.rc(["run", "-d", "--name", "box"]).args(open).args(["payload", "/payload", "sleep"]).run().succeeds();
+    let exec = ask(&["exec", "box", "/payload", "keyring"]);
+    assert_ne!(first[0], first[1]);
+    assert_ne!(exec[0], exec[1]);
+    lab.remove_containers();
 }
 
 #[test]
@@ -292,7 +323,7 @@ fn x15_a_process_that_joins_shows_nothing_of_rc() {
     let spy = ["run", "-d", "--network", "none", "--name", "spy", "payload", "/payload", "spy", "/tmp/stop"];
     lab.rc(spy).run().succeeds();
     let container = lab.rc(["inspect", "--format", "{{.Id}}", "spy"]).run().text();
-    for _ in 0..50 {
+    for _ in 0..chance::count("RC_TEST_EXECS", 100) {
         lab.rc(["exec", "spy", "/payload", "exit", "0"]).run().says_nothing();
     }
     // The file ends the container, and with it, perhaps, the process that has just made it.

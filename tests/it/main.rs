@@ -6,6 +6,7 @@
 mod support;
 
 mod apps;
+mod archives;
 mod cgroups;
 mod confinement;
 mod damage;
@@ -23,6 +24,7 @@ mod one_id;
 mod pause;
 mod processes;
 mod pull;
+mod races;
 mod run_options;
 mod service;
 mod system;

@@ -65,6 +65,23 @@ pub(crate) fn each(calls: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// `KEY_SPEC_SESSION_KEYRING` of keyctl(2).
+const SESSION: i64 = -3;
+
+/// The number of this process' session keyring: KEYCTL_GET_KEYRING_ID.
+pub(crate) fn session_keyring() -> io::Result<i64> {
+    // SAFETY: takes numbers only.
+    let number = unsafe { libc::syscall(libc::SYS_keyctl, 0_i64, SESSION, 0_i64) };
+    if number < 0 { Err(io::Error::last_os_error()) } else { Ok(number) }
+}
+
+/// Makes a new session keyring without a name: KEYCTL_JOIN_SESSION_KEYRING.
+pub(crate) fn new_session_keyring() -> io::Result<i64> {
+    // SAFETY: the name is null, which means none.
+    let number = unsafe { libc::syscall(libc::SYS_keyctl, 1_i64, 0_i64) };
+    if number < 0 { Err(io::Error::last_os_error()) } else { Ok(number) }
+}
+
 fn native(number: i64, [a, b, c]: [i64; 3]) -> io::Result<()> {
     // SAFETY: pointers among the arguments are null or wild on purpose; the kernel answers EFAULT, or refuses before it
     // looks. No call that a test names changes this process' memory.

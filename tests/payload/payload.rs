@@ -17,6 +17,8 @@
 //! read PATH              the file's bytes                   write PATH TEXT     the text and a newline
 //! list PATH              the names in a folder, sorted     spy STOP            what it sees of others, until STOP exists
 //! notify MESSAGE…        each to NOTIFY_SOCKET, `|` for a new line; then as sleep
+//! swap A B              the two paths change places, for ever        session            its session's number
+//! keyring [PROGRAM …]    the number of the session keyring; with a program, that of a new one, then becomes the program
 //! call [KIND:]NAME,ARG…  system calls, `ok` or errno each; KIND is i386, i386-socket or x32
 //! ```
 //! What waits prints `ready` first, so that a test can wait for the line instead of for a time.
@@ -80,6 +82,10 @@ fn play(words: &[&str]) -> Outcome {
         ["list", path] => list(path)?,
         ["notify", messages @ ..] => notify(messages)?,
         ["call", calls @ ..] => call::each(calls)?,
+        ["swap", one, other] => swap(one, other)?,
+        ["session"] => println!("{}", rustix::process::getsid(None)?.as_raw_nonzero()),
+        ["keyring"] => println!("{}", call::session_keyring()?),
+        ["keyring", program, arguments @ ..] => keyring(program, arguments)?,
         ["spy", stop] => spy::watch(stop)?,
         ["supervise", socket, program, arguments @ ..] => supervise::run(socket, program, arguments)?,
         _ => return Err("no such part".into()),
@@ -105,6 +111,23 @@ fn list(path: &str) -> std::io::Result<()> {
     names.sort_unstable();
     names.iter().for_each(|name| println!("{name}"));
     Ok(())
+}
+
+/// Lets two paths change places until it is killed. Source: renameat2(2), RENAME_EXCHANGE.
+fn swap(one: &str, other: &str) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    ready()?;
+    loop {
+        renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?;
+    }
+}
+
+/// Becomes `program` in a new session keyring, whose number it prints.
+fn keyring(program: &str, arguments: &[&str]) -> std::io::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    println!("{}", call::new_session_keyring()?);
+    std::io::stdout().flush()?;
+    Err(std::process::Command::new(program).args(arguments).exec())
 }
 
 /// Tells the reader of standard output that what follows is being waited for.

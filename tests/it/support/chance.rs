@@ -2,6 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// How often a test is to try: the number in the variable `name`, for a longer run than usual.
+pub(crate) fn count(name: &str, usual: u32) -> u32 {
+    std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(usual)
+}
+
 /// A generator of the simplest kind (xorshift64*), which is random enough to pick a moment.
 pub(crate) struct Chance(u64);
 

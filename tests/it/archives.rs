@@ -1,0 +1,134 @@
+//! `rc save` and `rc load`: what goes out comes in the same, here and in other tools.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::image::hex;
+use crate::support::{Compression, Image, Lab, Layer};
+
+/// An image with every kind of packing, and a layer that removes something of another.
+fn image() -> Image {
+    Image::payload()
+        .packed_layer(
+            Layer::new()
+                .folder("data", 0o1777)
+                .file("data/a", 0o640, b"one")
+                .file("data/gone", 0o644, b"gone")
+                .link("data/b", "data/a")
+                .symlink("data/c", "a")
+                .extended([("path", "data/new\nline \u{1b}[2J".as_bytes())])
+                .file("x", 0o4755, b"name")
+                .bytes(),
+            Compression::Zstd,
+        )
+        .packed_layer(Layer::new().whiteout("data/gone").file("data/d", 0o600, b"two").bytes(), Compression::None)
+        .config(json!({ "Env": ["A=1"], "Cmd": ["/payload", "echo", "hi"], "Labels": { "l": "v" }, "User": "0:0" }))
+}
+
+fn load(lab: &Lab, archive: &Path) {
+    lab.rc(["load", "-q", "-i"]).arg(archive).run().succeeds();
+}
+
+/// Id, layers and configuration.
+fn facts(lab: &Lab) -> Value {
+    let image = lab.rc(["inspect", "--type", "image", "round:trip"]).run().json()[0].take();
+    json!([image["Id"], image["RootFS"], image["Config"], image["Architecture"], image["Os"]])
+}
+
+fn tree(lab: &Lab) -> String {
+    lab.rc(["run", "--rm", "--network", "none", "round:trip", "/payload", "tree", "/data"]).run().text()
+}
+
+#[test]
+fn an_image_goes_through_both_formats_and_is_the_same() {
+    let lab = Lab::new();
+    let first = lab.work("first.tar");
+    fs::write(&first, image().oci_archive("round:trip")).expect("an archive can be written");
+    load(&lab, &first);
+    let (expected, files) = (facts(&lab), tree(&lab));
+    assert!(files.contains("new\\nline"), "{files}");
+    assert!(!files.contains("gone"), "{files}");
+    let manifest = hex(image().parts().manifest.to_string().as_bytes());
+    for format in ["oci-archive", "docker-archive"] {
+        let saved = lab.work(format);
+        lab.rc(["save", "-q", "--format", format, "-o"]).arg(&saved).arg("round:trip").run().succeeds();
+        // Nothing in an archive depends on when or by whom it was saved.
+        let again = lab.rc(["save", "-q", "--format", format, "round:trip"]).run().exits(0);
+        assert!(again.stdout == fs::read(&saved).expect("an archive can be read"), "{format} is not the same twice");
+
+        let folder = lab.work(format!("{format}.d"));
+        fs::create_dir(&folder).expect("a folder can be made");
+        lab.program("tar", ["-x", "-f"]).arg(&saved).arg("-C").arg(&folder).run().says_nothing();
+        if format == "oci-archive" {
+            let blobs = folder.join("blobs/sha256");
+            for blob in fs::read_dir(&blobs).expect("blobs").flatten() {
+                assert_eq!(hex(&fs::read(blob.path()).expect("a blob")), blob.file_name().to_string_lossy());
+            }
+            // The manifest is the one that came, byte for byte, and so is all that it names.
+            assert!(blobs.join(&manifest).exists(), "{manifest} is not in the archive");
+        }
+        let other = Lab::new();
+        load(&other, &saved);
+        assert_eq!(facts(&other), expected, "{format}");
+        assert_eq!(tree(&other), files, "{format}");
+        other.rc(["rmi", "round:trip"]).run().succeeds();
+        assert_eq!(fs::read_dir(other.store().join("images/blobs/sha256")).expect("blobs").count(), 0);
+    }
+}
+
+#[test]
+fn skopeo_reads_the_same_image_out_of_both_formats() {
+    require!(program "skopeo");
+    let lab = Lab::new();
+    let first = lab.work("first.tar");
+    fs::write(&first, image().oci_archive("round:trip")).expect("an archive can be written");
+    load(&lab, &first);
+    let id = lab.rc(["images", "--no-trunc", "-q", "round:trip"]).run().text();
+    let id = id.trim_start_matches("sha256:").to_owned();
+    let config = String::from_utf8(image().parts().config).expect("text");
+    assert_eq!(id, hex(config.as_bytes()));
+    for format in ["oci-archive", "docker-archive"] {
+        let saved = lab.work(format);
+        lab.rc(["save", "-q", "--format", format, "-o"]).arg(&saved).arg("round:trip").run().succeeds();
+        let source = if format == "oci-archive" {
+            // skopeo would give the files it takes out of the archive to root, which only root can do.
+            let folder = lab.work("layout");
+            fs::create_dir(&folder).expect("a folder can be made");
+            lab.program("tar", ["-x", "-f"]).arg(&saved).arg("-C").arg(&folder).run().says_nothing();
+            format!("oci:{}", folder.display())
+        } else {
+            format!("{format}:{}", saved.display())
+        };
+        // The raw configuration is what the id is the digest of.
+        let seen = lab.program("skopeo", ["inspect", "--config", "--raw", &source]).run().exits(0);
+        assert_eq!(seen.stdout().trim_end(), config, "{format}");
+    }
+}
+
+#[test]
+fn t14_no_program_is_started_to_unpack_or_to_pack() {
+    require!(program "strace");
+    let lab = Lab::new();
+    let archive = lab.work("image.tar");
+    fs::write(&archive, image().oci_archive("round:trip")).expect("an archive can be written");
+    let packed = lab.work("image.tar.gz");
+    fs::write(&packed, crate::support::image::gzip(&fs::read(&archive).expect("an archive"))).expect("written");
+    let trace = lab.work("trace");
+    let traced = |words: &[&str]| {
+        // With one id not even newuidmap is needed.
+        let strace = lab.program("strace", ["-f", "-qq", "-e", "trace=execve,execveat", "-e", "signal=none", "-o"]);
+        strace.arg(&trace).arg(Lab::rc_path()).args(words).env("RC_SINGLE_ID", "1").run().succeeds();
+        let calls = fs::read_to_string(&trace).expect("a trace");
+        assert_eq!(calls.matches("exec").count(), calls.matches("execve(\"").count(), "{calls}");
+        assert_eq!(calls.matches("execve(\"").count(), 1, "`rc {}`:\n{calls}", words.join(" "));
+    };
+    for archive in [&archive, &packed] {
+        traced(&["load", "-q", "-i", archive.to_str().expect("text")]);
+    }
+    traced(&["save", "-q", "-o", lab.work("out").to_str().expect("text"), "round:trip"]);
+    fs::write(lab.work("layer.tar.gz"), crate::support::image::gzip(&crate::support::image::payload_layer()))
+        .expect("written");
+    traced(&["import", "-q", lab.work("layer.tar.gz").to_str().expect("text"), "imported"]);
+}
