@@ -7,6 +7,7 @@ mod control;
 mod create;
 mod exec;
 mod find;
+mod first_word;
 mod liveness;
 pub mod logs;
 mod manager;
@@ -108,6 +109,9 @@ pub enum Error {
     /// The monitor was killed while we waited.
     #[error("the container's monitor was killed")]
     MonitorDied,
+    /// A signal has ended this command before the program ran; the start is taken back.
+    #[error("ended by signal {0} before the program ran")]
+    Interrupted(i32),
     /// A step failed.
     #[error("cannot {step}: {}", crate::sys::fs::plain(.source))]
     Step {
@@ -147,6 +151,7 @@ impl Error {
         match self {
             Self::Told { code, .. } => *code,
             Self::MonitorDied => 137,
+            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
             _ => 125,
         }
     }

@@ -83,6 +83,10 @@ impl From<crate::container::logs::Error<BrokenOutput>> for Error {
 
 impl From<crate::container::Error> for Error {
     fn from(error: crate::container::Error) -> Self {
+        if matches!(error, crate::container::Error::Interrupted(_)) {
+            // Whoever sent the signal knows.
+            return Self::said(error.code());
+        }
         Self { hint: error.hint(), code: error.code(), message: Some(error.to_string()) }
     }
 }

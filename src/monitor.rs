@@ -4,6 +4,7 @@
 //! processes and the one writer of its exit code; it has one thread and sleeps in poll(2). It keeps no list of anything
 //! beyond its own container: `folder` describes what it leaves on disk, `protocol` what it can be asked.
 
+mod answer;
 mod attempt;
 mod change;
 mod exec;
@@ -24,7 +25,7 @@ pub use folder::{Error as FolderError, Folder};
 pub use life::run;
 pub use notify::send_patiently;
 pub use record::{ExitRecord, ProcessId, Run, State, Status, now};
-pub use start::{Error, Keeper, Start, Starter, Stdio};
+pub use start::{Error, Keeper, Listen, Start, Starter, Stdio};
 
 use crate::runtime::{Failure, FailureKind};
 

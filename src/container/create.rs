@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
 use super::{Container, Error, find, names, remove};
-use crate::monitor::{Folder, Keeper, State, Status};
+use crate::monitor::{Folder, Keeper, Listen, State, Status};
 use crate::plan::{ContainerConfig, Identity};
 use crate::storage::Store;
 use crate::sys::fs::{self, Durability};
@@ -64,10 +64,14 @@ impl Creation {
         Folder::new(self.store.containers().join(self.config.id.as_str()))
     }
 
-    /// Makes the folder under `tmp/`, takes its lock, reserves the name, and gives the folder its place.
+    /// Makes the folder under `tmp/`, takes its lock, has it prepared, reserves the name, and gives the folder its place.
     ///
     /// On failure nothing is left. A container that removes itself outlives no power cut, so nothing of it is synced.
-    fn make(&self, first: &State) -> Result<ProcessLock, Error> {
+    fn make<T>(
+        &self,
+        first: &State,
+        prepare: impl FnOnce(&Folder) -> Result<T, Error>,
+    ) -> Result<(ProcessLock, T), Error> {
         let durability = if self.config.auto_remove { Durability::Volatile } else { Durability::Synced };
         let half_made = Folder::new(self.store.tmp().join(self.config.id.as_str()));
         let made = (|| {
@@ -81,10 +85,11 @@ impl Creation {
                 Ok(lock) => lock,
                 Err(pid) => return Err(Error::Busy { name: self.config.name.to_string(), pid }),
             };
+            let prepared = prepare(&half_made)?;
             self.reserve_name()?;
-            Ok((lock, guard))
+            Ok((lock, prepared, guard))
         })();
-        let (lock, guard) = match made {
+        let (lock, prepared, guard) = match made {
             Ok(made) => made,
             Err(error) => {
                 remove::discard(&half_made);
@@ -100,7 +105,7 @@ impl Creation {
             fs::sync_dir(self.store.containers())?;
         }
         drop(guard);
-        Ok(lock)
+        Ok((lock, prepared))
     }
 
     /// `symlink(2)` is the reservation. A link of somebody who was killed, or whose container is to be swept, is no obstacle.
@@ -189,9 +194,7 @@ fn never_started() -> State {
 ///
 /// Fails if the name is taken; nothing is left then.
 pub fn create(creation: &Creation) -> Result<(), Error> {
-    let lock = creation.make(&never_started())?;
-    drop(lock);
-    Ok(())
+    creation.make(&never_started(), |_| Ok(())).map(drop)
 }
 
 /// Who keeps the containers for a monitor.
@@ -227,18 +230,20 @@ impl Keeping {
         }
     }
 
-    fn take(&self) -> Result<ProcessLock, Error> {
+    fn take(&self, listen: Listen) -> Result<(ProcessLock, OwnedFd), Error> {
+        let listen = |folder: &Folder| listen(folder).map_err(|error| Error::Inside(error.to_string()));
         match self {
             Self::New(creation) => {
-                let lock = creation.make(&first_run())?;
+                let made = creation.make(&first_run(), listen)?;
                 creation.image_lock.replace(None);
-                Ok(lock)
+                Ok(made)
             }
             Self::Existing { config, folder, state, .. } => {
                 let lock = remove::take_lock(folder, &config.name)?;
                 let lock = lock.ok_or_else(|| Error::NotFound(config.name.to_string()))?;
+                let listener = listen(folder)?;
                 folder.write_state(state)?;
-                Ok(lock)
+                Ok((lock, listener))
             }
         }
     }
@@ -250,8 +255,8 @@ pub(super) fn first_run() -> State {
 }
 
 impl Keeper for Keeping {
-    fn establish(&self) -> Result<ProcessLock, (String, Option<String>)> {
-        self.take().map_err(|error| (error.to_string(), error.hint()))
+    fn establish(&self, listen: Listen) -> Result<(ProcessLock, OwnedFd), (String, Option<String>)> {
+        self.take(listen).map_err(|error| (error.to_string(), error.hint()))
     }
 
     fn withdraw(&self, home: Option<&UserNamespace>, is_rcs_fault: bool) {

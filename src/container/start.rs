@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use super::create::{Creation, Keeping, first_run};
 use super::exec::{is_terminal, pipe};
+use super::first_word::await_start;
 use super::manager::{Manager, announce};
 use super::pump::{self, Detach, Outcome, Output, Pump, Terminal};
 use super::{Container, Error};
-use crate::monitor::protocol::{self, Event};
+use crate::monitor::protocol;
 use crate::monitor::{self, Folder, Start, Starter, State, Status, Stdio};
 use crate::net;
 use crate::plan::{self, ContainerConfig, HostFacts, LogDriver, MountKind};
@@ -121,7 +122,7 @@ pub fn start(
     let keys = start.config.detach_keys.parse::<DetachKeys>().unwrap_or_default();
     let tty = start.config.tty;
     let sdnotify = start.config.service.sdnotify;
-    let signals = match attach {
+    let mut signals = match attach {
         Attach::Yes { proxy_signals, .. } => Some(pump::take_signals(*proxy_signals)?),
         Attach::No => None,
     };
@@ -145,7 +146,7 @@ pub fn start(
         monitor::run(start, &keeping, theirs, starter)
     })
     .map_err(Error::step("fork the monitor"))?;
-    let started = await_start(&ours);
+    let started = await_start(&ours, signals.as_mut());
     for Fresh { volume, lock, .. } in fresh {
         if started.is_ok() {
             match volume.mark_used() {
@@ -154,8 +155,11 @@ pub fn start(
                 other => other?,
             }
         }
-        // The monitor has a copy of the descriptor.
-        lock.release();
+        // The monitor has a copy of the descriptor, and may still be filling the volume if we do not wait for it.
+        match started {
+            Err(Error::Interrupted(_)) => drop(lock),
+            _ => lock.release(),
+        }
     }
     started?;
     if let Some(manager) = &manager {
@@ -178,15 +182,6 @@ pub fn start(
     Ok(outcome)
 }
 
-/// Waits until the program runs.
-fn await_start(socket: &OwnedFd) -> Result<(), Error> {
-    match protocol::receive::<Event>(socket).map_err(Error::step("hear from the monitor"))? {
-        Some((Event::Started { .. }, _)) => Ok(()),
-        Some((Event::Failed { code, message, hint }, _)) => Err(Error::Told { code, message, hint }),
-        _ => Err(Error::MonitorDied),
-    }
-}
-
 fn host_facts(environment: &Environment, config: &ContainerConfig, folder: &Folder) -> HostFacts {
     HostFacts {
         rootfs: folder.at("merged"),
@@ -197,7 +192,6 @@ fn host_facts(environment: &Environment, config: &ContainerConfig, folder: &Fold
         handed: environment.manager.handed(config),
     }
 }
-
 /// A volume that was never used: it is filled from the image while its lock is held.
 struct Fresh {
     volume: Volume,

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! command ── fork ─→ monitor   new session, signals as events
-//!                    newuidmap and newgidmap begin  │  the container gets its folder, lock and name
+//!                    newuidmap and newgidmap begin  │  the container gets its folder, lock, `ctl` and name
 //!                    … and the service manager      │  (a scope, where rc was typed in a session: `group`)
-//!                    stage, init                    │  the network helper begins while init makes the mounts
-//!                    `ctl` listens, state is running, the command is told
+//!                    stage, init (`attempt`)        │  the network helper begins while init makes the mounts
+//!                    state is running, the command is told
 //!                    the loop (`serve`)
 //!                    network down, exit recorded, container removed if it is `--rm`, everybody who waits is told
 //! ```
@@ -14,178 +14,140 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::attempt::{REMOVAL_PATIENCE, Up, bring_up, kind};
-use super::exec::Confinement;
+use super::attempt::{Ground, REMOVAL_PATIENCE, Up, kind};
 use super::folder::Folder;
 use super::group;
-use super::notify::Notifier;
 use super::pidfile;
 use super::protocol::{self, Event};
-use super::record::{ExitRecord, Run, State, now};
-use super::relay::{Relay, Streams};
-use super::serve::{Parts, Server, Timing};
+use super::record::{ExitRecord, Run, now};
+use super::serve::Server;
 use super::start::{Error, Keeper, Start, Starter, failure, step};
-use crate::net;
-use crate::plan::{Seccomp, Service};
-use crate::runtime::FuseOverlay;
-use crate::runtime::cgroup::Group;
+use super::stdio::log;
 use crate::sys::lock::ProcessLock;
-use crate::sys::prctl;
 use crate::sys::process::{self, Ended};
 use crate::sys::signal::Signals;
-use crate::types::NetworkMode;
+use crate::sys::{prctl, socket};
 use crate::userns::UserNamespace;
 
 /// Runs as the monitor, in a process that was forked for it; gives its exit code.
 pub fn run(start: Start, keeper: &dyn Keeper, command: OwnedFd, starter: Starter) -> i32 {
-    match begin(start, keeper, starter) {
-        Ok(monitor) => monitor.serve(keeper, command),
+    let mut life = match Life::begin(start, keeper) {
+        Ok(life) => life,
         Err(error) => {
             // A command that has gone need not know.
             drop(protocol::send(command.as_fd(), &failure(&error), &[]));
-            125
-        }
-    }
-}
-
-/// A monitor whose program runs.
-struct Monitor {
-    folder: Folder,
-    _lock: ProcessLock,
-    home: UserNamespace,
-    network: net::Running,
-    init: process::Child,
-    state: State,
-    run: Run,
-    signals: Signals,
-    listener: OwnedFd,
-    relay: Relay,
-    streams: Streams,
-    confinement: Confinement,
-    group: Option<Group>,
-    timing: Timing,
-    auto_remove: bool,
-    publishes: bool,
-    service: Service,
-    notifier: Option<Notifier>,
-    served: Option<FuseOverlay>,
-}
-
-fn begin(start: Start, keeper: &dyn Keeper, starter: Starter) -> Result<Monitor, Error> {
-    // Fails only if this process leads a session already, which a fork does not.
-    rustix::process::setsid().ok();
-    let name = format!("rc: {}", start.config.name);
-    prctl::set_name(&name).map_err(step("name the monitor"))?;
-    // What was typed may hold secrets (`-e`), and the monitor lives long.
-    process::replace_command_line(&name).map_err(step("hide the command line"))?;
-    let signals = Signals::all().map_err(step("block signals"))?;
-
-    let driver = kind(&start.config.network).driver();
-    driver.validate(&start.network)?;
-    let source = group::ask(&start)?;
-    let pending = UserNamespace::begin(&start.ids, &start.runtime_dir)?;
-    let lock = keeper.establish().map_err(|(message, hint)| Error::Keeper(message, hint))?;
-    let home = match pending.finish() {
-        Ok(home) => home,
-        Err(error) => {
-            keeper.withdraw(None, true);
-            return Err(error.into());
+            return 125;
         }
     };
-    let up =
-        source.finish(&group::wanted(&start)).and_then(|own| bring_up(start, driver, own.as_ref(), &home, starter));
-    match up {
-        Ok(up) => Ok(up.into_monitor(lock, home, signals)),
-        Err(error) => {
-            let event = failure(&error);
-            keeper.withdraw(Some(&home), matches!(event, Event::Failed { code: 125, .. }));
-            Err(error)
-        }
+    let adopted = life.server.adopt(command, starter).map_err(step("relay the command's streams"));
+    match adopted.and_then(|()| life.ground.bring_up(&mut life.server)) {
+        Ok(up) => life.serve(up),
+        Err(error) => life.give_up(&error),
     }
 }
 
-impl Up {
-    fn into_monitor(self, lock: ProcessLock, home: UserNamespace, signals: Signals) -> Monitor {
-        let config = self.start.config;
-        Monitor {
-            run: Run(self.state.run),
-            folder: self.start.folder,
-            _lock: lock,
-            home,
-            network: self.network,
-            init: self.init,
-            state: self.state,
-            signals,
-            listener: self.listener,
-            relay: self.relay,
-            streams: self.streams,
-            confinement: Confinement {
-                own_network: config.network != NetworkMode::Host,
-                seccomp: config.seccomp == Seccomp::Default,
-                single_id: self.start.ids.is_single(),
-                groups: config.groups,
-            },
-            group: self.group,
-            timing: Timing { stop_signal: config.stop_signal, stop_timeout: config.stop_timeout },
-            auto_remove: config.auto_remove,
-            publishes: !config.ports.is_empty(),
-            service: config.service,
-            notifier: self.notifier,
-            served: self.served,
-        }
-    }
+/// A monitor whose container has its folder.
+struct Life<'a> {
+    keeper: &'a dyn Keeper,
+    _lock: ProcessLock,
+    ground: Ground,
+    server: Server,
 }
 
-impl Monitor {
-    fn serve(self, keeper: &dyn Keeper, command: OwnedFd) -> i32 {
-        let pid = self.init.pid;
-        let helper = self.network.pidfd().and_then(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 0).ok());
-        let mut server = Server::new(Parts {
-            folder: &self.folder,
-            state: self.state,
-            init: self.init,
-            signals: self.signals,
-            listener: self.listener,
-            relay: self.relay,
-            confinement: self.confinement,
-            group: self.group,
-            helper,
-            timing: self.timing,
-            notifier: self.notifier,
-        });
+impl<'a> Life<'a> {
+    /// Becomes a monitor, and makes what must be there before a process is. On failure nothing is left.
+    fn begin(start: Start, keeper: &'a dyn Keeper) -> Result<Self, Error> {
+        // Fails only if this process leads a session already, which a fork does not.
+        rustix::process::setsid().ok();
+        let name = format!("rc: {}", start.config.name);
+        prctl::set_name(&name).map_err(step("name the monitor"))?;
+        // What was typed may hold secrets (`-e`), and the monitor lives long.
+        process::replace_command_line(&name).map_err(step("hide the command line"))?;
+        let signals = Signals::all().map_err(step("block signals"))?;
+
+        let driver = kind(&start.config.network).driver();
+        driver.validate(&start.network)?;
+        let source = group::ask(&start)?;
+        let pending = UserNamespace::begin(&start.ids, &start.runtime_dir)?;
+        let (lock, listener) = keeper.establish(listen).map_err(|(message, hint)| Error::Keeper(message, hint))?;
+        let withdraw = |home: Option<&UserNamespace>, error| {
+            keeper.withdraw(home, true);
+            error
+        };
+        let home = pending.finish().map_err(|error| withdraw(None, error.into()))?;
+        let own = source.finish(&group::wanted(&start)).map_err(|error| withdraw(Some(&home), error))?;
+        let log = log(&start).map_err(|error| withdraw(Some(&home), error))?;
+        let server = Server::new(&start, signals, listener, log);
+        let ground = Ground { start, driver, own, home };
+        Ok(Self { keeper, _lock: lock, ground, server })
+    }
+
+    /// The program was never executed.
+    fn give_up(mut self, error: &Error) -> i32 {
+        let event = failure(error);
+        self.keeper.withdraw(Some(&self.ground.home), matches!(event, Event::Failed { code: 125, .. }));
+        self.server.tell_starter(&event);
+        125
+    }
+
+    /// Looks after the program until it has ended, and after what is left.
+    fn serve(mut self, up: Up) -> i32 {
         // A command that has gone need not know; the container lives on.
-        drop(protocol::send(command.as_fd(), &Event::Started { pid }, &[]));
-        drop(server.adopt(command, Some(self.streams)));
+        let pid = self.server.program.as_ref().map_or(0, |program| program.init.pid);
+        self.server.tell_starter(&Event::Started { pid });
         let_go();
-        let ended = server.run().unwrap_or(Ended::Exited(255));
+        let ended = self.server.run().unwrap_or(Ended::Exited(255));
+        let Up { network, served } = up;
         // A published port must be free when the command returns. Otherwise nobody waits for the helper's end: closing its
         // tap device takes the kernel some 15 ms.
-        let mut network = Some(self.network);
-        if self.publishes {
-            network = None;
-        }
-        drop(self.served);
-        pidfile::remove(&self.service, pid);
-        let oom_killed = server.group().is_some_and(|group| group.oom_killed().unwrap_or(false));
-        let record = ExitRecord { code: ended.code(), at: now(), oom_killed, error: String::new() };
-        if let Some(group) = server.group() {
-            // What cannot be removed is busy with a process that the kernel is still ending; the next rc sweeps it.
-            drop(group.remove(REMOVAL_PATIENCE));
-        }
-        if self.auto_remove {
-            keeper.unlink(&self.home);
+        let publishes = !self.ground.start.config.ports.is_empty();
+        let network = Some(network).filter(|_| !publishes);
+        drop(served);
+        let record = self.clean_up(ended);
+        let removes = self.ground.start.config.auto_remove;
+        if removes {
+            self.keeper.unlink(&self.ground.home);
         } else {
             // The disk may be broken: then whoever looks finds no record, and says so.
-            drop(self.folder.write_exit(&self.run, &record));
+            drop(self.server.folder.write_exit(&Run(self.server.state.run), &record));
         }
-        server.tell_end(record.code);
-        if self.auto_remove {
-            keeper.remove(&self.home);
+        self.server.tell_end(record.code);
+        if removes {
+            self.keeper.remove(&self.ground.home);
         }
         drop(network);
         // A service manager may have been told that this is the main process: it ends as the program did.
         record.code
     }
+
+    /// Removes what the program's end has left of its run, and says how it ended.
+    fn clean_up(&mut self, ended: Ended) -> ExitRecord {
+        let program = self.server.run_is_over();
+        if let Some(program) = &program {
+            pidfile::remove(&self.ground.start.config.service, program.init.pid);
+        }
+        let group = program.and_then(|program| program.group);
+        let oom_killed = group.as_ref().is_some_and(|group| group.oom_killed().unwrap_or(false));
+        if let Some(group) = &group {
+            // What cannot be removed is busy with a process that the kernel is still ending; the next rc sweeps it.
+            drop(group.remove(REMOVAL_PATIENCE));
+        }
+        ExitRecord { code: ended.code(), at: now(), oom_killed, error: String::new() }
+    }
+}
+
+fn listen(folder: &Folder) -> Result<OwnedFd, Error> {
+    let dir = rustix::fs::open(folder.path(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|e| step("open the container's folder")(e.into()))?;
+    match socket::listen_at(dir.as_fd(), "ctl") {
+        Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => {
+            // Of an earlier run; we hold the lock, so nobody listens there.
+            crate::sys::fs::remove_file(folder.at("ctl"))?;
+            socket::listen_at(dir.as_fd(), "ctl")
+        }
+        other => other,
+    }
+    .map_err(step("listen on the control socket"))
 }
 
 /// From here on the monitor is alone: it keeps nothing of the command's terminal, folder or memory.

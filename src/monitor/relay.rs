@@ -59,8 +59,14 @@ pub(super) struct Relay {
     /// Towards the program: a pipe, or the terminal.
     input: Option<OwnedFd>,
     input_pending: Vec<u8>,
-    /// Closed when the last client's input ends; kept open for later clients with `-d`.
+    /// Closed when a client's input ends: a terminal is not.
     close_input_with_client: bool,
+    /// It was closed so.
+    input_has_ended: bool,
+    /// No program runs, so that clients' input waits.
+    is_between_runs: bool,
+    /// Rows and columns that the terminal was given last, for the next run's.
+    size: Option<(u16, u16)>,
     log: Option<LogWriter>,
 }
 
@@ -81,6 +87,9 @@ impl Relay {
             input: None,
             input_pending: Vec::new(),
             close_input_with_client: false,
+            input_has_ended: false,
+            is_between_runs: false,
+            size: None,
             log,
         }
     }
@@ -95,6 +104,10 @@ impl Relay {
     /// Relays the program's terminal, both ways.
     pub(super) fn add_terminal(&mut self, master: OwnedFd, input: bool) -> io::Result<()> {
         rustix::io::ioctl_fionbio(&master, true)?;
+        if let Some((rows, columns)) = self.size {
+            // Without it the terminal has the kernel's size, which is none.
+            drop(tty::set_size(&master, rows, columns));
+        }
         if input {
             self.input = Some(rustix::io::fcntl_dupfd_cloexec(&master, 0)?);
         }
@@ -102,11 +115,11 @@ impl Relay {
         Ok(())
     }
 
-    /// Feeds clients' input to this pipe.
-    pub(super) fn set_input(&mut self, fd: OwnedFd, close_with_client: bool) -> io::Result<()> {
+    /// Feeds clients' input to this pipe, which is closed when that ends; at once, if an earlier run of the program was given all that there was.
+    pub(super) fn set_input(&mut self, fd: OwnedFd) -> io::Result<()> {
         rustix::io::ioctl_fionbio(&fd, true)?;
-        self.input = Some(fd);
-        self.close_input_with_client = close_with_client;
+        self.input = Some(fd).filter(|_| !self.input_has_ended);
+        self.close_input_with_client = true;
         Ok(())
     }
 
@@ -126,8 +139,9 @@ impl Relay {
         self.clients.retain(|client| client.id != id);
     }
 
-    /// Sets the size of the terminal, if there is one.
-    pub(super) fn resize(&self, rows: u16, columns: u16) {
+    /// Sets the size of the terminal, now or when there is one.
+    pub(super) fn resize(&mut self, rows: u16, columns: u16) {
+        self.size = Some((rows, columns));
         if let Some(terminal) = self.sources.iter().find(|source| source.is_terminal) {
             // The terminal may have hung up already.
             drop(tty::set_size(&terminal.fd, rows, columns));
@@ -137,6 +151,19 @@ impl Relay {
     /// Whether everything that the program wrote has reached the log and every client that is still there.
     pub(super) fn is_drained(&self) -> bool {
         self.sources.is_empty() && self.clients.iter().all(|c| c.sinks.iter().all(|s| s.pending.is_empty()))
+    }
+
+    /// The program runs: from here on clients' input is read.
+    pub(super) fn begin_run(&mut self) {
+        self.is_between_runs = false;
+    }
+
+    /// The program has ended, or was never executed: what led to it and from it goes, the clients stay.
+    pub(super) fn end_run(&mut self) {
+        self.is_between_runs = true;
+        self.sources.clear();
+        self.input = None;
+        self.input_pending = Vec::new();
     }
 
     /// Lets go of all clients: their pipes end here.
@@ -163,6 +190,7 @@ impl Relay {
             }
             if let Some(stdin) = &client.stdin
                 && self.input_pending.is_empty()
+                && !self.is_between_runs
             {
                 push(stdin.as_fd(), PollFlags::IN, Token::ClientInput(c));
             }
@@ -307,6 +335,7 @@ impl Relay {
                 if self.close_input_with_client {
                     // Nothing is pending: this client is only read when that is so.
                     self.input = None;
+                    self.input_has_ended = true;
                 }
             }
             Ok(length) => {

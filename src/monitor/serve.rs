@@ -1,24 +1,28 @@
-//! The monitor's loop while the program runs: one thread that sleeps in poll(2) and wakes for events only.
+//! The monitor's loop: one thread that sleeps in poll(2) and wakes for events only, while the program is brought up, while
+//! it runs, and between two runs of it. What commands ask for is in `answer`.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
 
-use super::change::Target;
-use super::exec::{Confinement, Execs, Running};
+use super::exec::{Confinement, Execs};
 use super::folder::Folder;
+use super::log::LogWriter;
 use super::notify::{self, Notifier};
-use super::protocol::{self, Event, Request};
-use super::record::{State, Status};
+use super::protocol::{self, Event};
+use super::record::{ProcessId, State, Status, now};
 use super::relay::{self, Relay, Streams};
-use crate::runtime::{self, cgroup::Group};
+use super::start::{Error, Start, Starter, step};
+use super::stdio::Pipes;
+use crate::net::addresses::Addresses;
+use crate::plan::{ContainerConfig, Seccomp};
+use crate::runtime::cgroup::Group;
 use crate::sys::process::{self, Child, Ended};
 use crate::sys::signal::Signals;
 use crate::sys::socket;
-use crate::types::Signal;
+use crate::types::{NetworkMode, PortMapping, Signal};
 
 /// What a descriptor in the poll set belongs to.
 #[derive(Debug, Clone, Copy)]
@@ -33,28 +37,23 @@ pub(super) enum Token {
     ExecEnd(u64),
     Helper,
     Notify(notify::Token),
+    /// Somebody who called [`Server::wait_for`] looks after it.
+    Awaited,
 }
 
 /// A connected command.
 #[derive(Debug)]
-struct Connection {
-    id: u64,
+pub(super) struct Connection {
+    pub(super) id: u64,
     socket: OwnedFd,
     /// It wants to hear of the program's end.
-    waits: bool,
+    pub(super) waits: bool,
 }
 
-/// What the start has made, for the loop to look after.
+/// A program that runs.
 #[derive(Debug)]
-pub(super) struct Parts<'a> {
-    pub(super) timing: Timing,
-    pub(super) folder: &'a Folder,
-    pub(super) state: State,
+pub(super) struct Program {
     pub(super) init: Child,
-    pub(super) signals: Signals,
-    pub(super) listener: OwnedFd,
-    pub(super) relay: Relay,
-    pub(super) confinement: Confinement,
     pub(super) group: Option<Group>,
     /// The network helper's pidfd, to notice its end.
     pub(super) helper: Option<OwnedFd>,
@@ -70,36 +69,83 @@ pub(super) struct Timing {
     pub(super) stop_timeout: u32,
 }
 
-/// Everything that the loop looks after.
-#[derive(Debug)]
-pub(super) struct Server<'a> {
-    parts: Parts<'a>,
-    execs: Execs,
-    connections: Vec<Connection>,
-    next_id: u64,
-    /// Runs out when a stopping program is to be killed.
-    timer: Option<OwnedFd>,
-    ended: Option<Ended>,
+/// Who has asked for the program's end, so that it is not started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AskedBy {
+    /// The user, by a command.
+    User,
+    /// A signal to the monitor, from whoever ends the user's processes; or the command that is starting this has gone.
+    System,
 }
 
-/// After so much silence the monitor gives back what it can, and then sleeps until something happens: 50 ms, in
-/// nanoseconds. Mapping the code again takes microseconds, which matter only where events are frequent.
-const SILENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// Everything that the loop looks after.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) folder: Folder,
+    pub(super) state: State,
+    pub(super) timing: Timing,
+    pub(super) confinement: Confinement,
+    pub(super) relay: Relay,
+    pub(super) execs: Execs,
+    pub(super) connections: Vec<Connection>,
+    pub(super) program: Option<Program>,
+    /// The program has ended, and what it wrote last may still be on its way.
+    pub(super) ended: Option<Ended>,
+    /// The program is not to run any longer, or again.
+    pub(super) end_wanted: Option<AskedBy>,
+    /// Runs out when a stopping program is to be killed.
+    pub(super) timer: Option<OwnedFd>,
+    ports: Vec<PortMapping>,
+    signals: Signals,
+    listener: OwnedFd,
+    next_id: u64,
+    /// The connection of the command that starts this, until it has been told that the program runs.
+    pub(super) starter: Option<u64>,
+}
 
-impl<'a> Server<'a> {
-    pub(super) fn new(parts: Parts<'a>) -> Self {
-        Self { parts, execs: Execs::default(), connections: Vec::new(), next_id: 1, timer: None, ended: None }
+/// After so much silence the monitor gives back what it can, and then sleeps until something happens. Mapping the code again
+/// takes microseconds, which matter only where events are frequent.
+const SILENCE: Duration = Duration::from_millis(50);
+
+impl Server {
+    /// Looks after the container that `start` is about, for the command that is starting it.
+    pub(super) fn new(start: &Start, signals: Signals, listener: OwnedFd, log: Option<LogWriter>) -> Self {
+        let config = &start.config;
+        Self {
+            folder: start.folder.clone(),
+            state: start.state.clone(),
+            timing: Timing { stop_signal: config.stop_signal, stop_timeout: config.stop_timeout },
+            confinement: Confinement {
+                own_network: config.network != NetworkMode::Host,
+                seccomp: config.seccomp == Seccomp::Default,
+                single_id: start.ids.is_single(),
+                groups: config.groups.clone(),
+            },
+            relay: Relay::new(log),
+            execs: Execs::default(),
+            connections: Vec::new(),
+            program: None,
+            ended: None,
+            end_wanted: None,
+            timer: None,
+            ports: config.ports.clone(),
+            signals,
+            listener,
+            next_id: 1,
+            starter: None,
+        }
     }
 
-    /// The container's cgroup.
-    pub(super) fn group(&self) -> Option<&Group> {
-        self.parts.group.as_ref()
-    }
-
-    /// Takes in the command that has started the container: it wants to hear how the program ends.
-    pub(super) fn adopt(&mut self, socket: OwnedFd, streams: Option<Streams>) -> io::Result<()> {
+    /// Takes in the command that is starting the container: it is told that the program runs, and how it ends. If it goes
+    /// before the program runs, the start is taken back.
+    pub(super) fn adopt(&mut self, socket: OwnedFd, starter: Starter) -> io::Result<()> {
         let id = self.add_connection(socket, true);
-        streams.map_or(Ok(()), |streams| self.parts.relay.attach(id, streams))
+        self.starter = Some(id);
+        if let Some((rows, columns)) = starter.size {
+            self.relay.resize(rows, columns);
+        }
+        let streams = Streams { stdin: starter.stdin, stdout: starter.stdout, stderr: starter.stderr };
+        self.relay.attach(id, streams)
     }
 
     fn add_connection(&mut self, socket: OwnedFd, waits: bool) -> u64 {
@@ -109,21 +155,86 @@ impl<'a> Server<'a> {
         id
     }
 
+    /// Answers the command that is starting the container.
+    pub(super) fn tell_starter(&mut self, event: &Event) {
+        if let Some(id) = self.starter.take() {
+            self.tell(id, event, &[]);
+        }
+    }
+
+    /// Relays the program's terminal.
+    pub(super) fn terminal(&mut self, master: OwnedFd, config: &ContainerConfig) -> Result<(), Error> {
+        self.relay.add_terminal(master, config.open_stdin || config.tty).map_err(step("relay the terminal"))
+    }
+
+    /// Records that the program runs.
+    pub(super) fn record_start(
+        &mut self,
+        init: Option<ProcessId>,
+        addresses: Option<Addresses>,
+        group: Option<&Group>,
+    ) -> Result<(), Error> {
+        let state = State {
+            status: Status::Running,
+            init,
+            started_at: Some(now()),
+            ports: self.ports.clone(),
+            ip_address: addresses.map(|addresses| addresses.ip.to_string()),
+            cgroup: group.map(|group| group.path().to_owned()),
+            ..self.state.clone()
+        };
+        self.folder.write_state(&state)?;
+        self.state = state;
+        Ok(())
+    }
+
+    /// Looks after a program that runs.
+    pub(super) fn run_begins(&mut self, program: Program, pipes: Pipes) {
+        self.program = Some(program);
+        self.ended = None;
+        self.relay.begin_run();
+        // Setting a flag on a pipe of our own does not fail.
+        drop(pipes.join(&mut self.relay));
+    }
+
+    /// The program has ended, or was never executed: gives what is left of it.
+    pub(super) fn run_is_over(&mut self) -> Option<Program> {
+        self.relay.end_run();
+        self.timer = None;
+        self.program.take()
+    }
+
     /// Serves until the program has ended and its output has been passed on; gives how it ended.
     pub(super) fn run(&mut self) -> io::Result<Ended> {
         loop {
             if let Some(ended) = self.ended
-                && self.parts.relay.is_drained()
+                && self.relay.is_drained()
             {
                 return Ok(ended);
             }
-            self.turn()?;
+            self.turn(&[], None)?;
+        }
+    }
+
+    /// Serves until one of `awaited` is readable, or until `deadline`, which is `false`.
+    ///
+    /// Fails with `Cancelled` as soon as somebody has asked for the program's end.
+    pub(super) fn wait_for(&mut self, awaited: &[BorrowedFd<'_>], deadline: Option<Instant>) -> Result<bool, Error> {
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let is_ready = self.turn(awaited, left).map_err(step("wait for events"))?;
+            if self.end_wanted.is_some() {
+                return Err(Error::Cancelled);
+            }
+            if is_ready || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Ok(is_ready);
+            }
         }
     }
 
     /// Tells everybody who waits, and lets go of their streams first, so that they have read to the end.
     pub(super) fn tell_end(&mut self, code: i32) {
-        self.parts.relay.hang_up();
+        self.relay.hang_up();
         for connection in self.connections.iter().filter(|connection| connection.waits) {
             // Who has gone need not know.
             drop(protocol::send(connection.socket.as_fd(), &Event::Exited { code }, &[]));
@@ -131,19 +242,23 @@ impl<'a> Server<'a> {
         self.connections.clear();
     }
 
-    fn turn(&mut self) -> io::Result<()> {
+    /// Sleeps once, for `patience` at most, and acts on what has come, unless one of `awaited` is readable: tells that.
+    fn turn(&mut self, awaited: &[BorrowedFd<'_>], patience: Option<Duration>) -> io::Result<bool> {
         let mut tokens = Vec::new();
         let ready: Vec<(Token, PollFlags)> = {
             let mut set = Vec::new();
             self.poll_set(&mut set, &mut tokens);
+            set.extend(awaited.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)));
+            tokens.resize(set.len(), Token::Awaited);
             // After the program's end nothing new is written; what is left in pipes is there already. A client that does
             // not read holds the monitor, as it would hold the program.
-            let woken = match poll(&mut set, Some(&SILENCE)) {
-                Ok(0) => {
+            let first = patience.map_or(SILENCE, |patience| patience.min(SILENCE));
+            let woken = match poll(&mut set, timespec(Some(first)).as_ref()) {
+                Ok(0) if patience.is_none_or(|patience| patience > SILENCE) => {
                     process::trim_heap();
                     process::let_go_of_code();
                     // At once, before more code is mapped again.
-                    poll(&mut set, None)
+                    poll(&mut set, timespec(patience.map(|patience| patience - SILENCE)).as_ref())
                 }
                 woken => woken,
             };
@@ -153,10 +268,15 @@ impl<'a> Server<'a> {
             }
             set.iter().zip(&tokens).map(|(fd, token)| (*token, fd.revents())).filter(|(_, f)| !f.is_empty()).collect()
         };
+        // First what is awaited: that the program runs must be known before a signal is taken for one that comes too early.
+        // The others are ready still when that is done.
+        if ready.iter().any(|(token, _)| matches!(token, Token::Awaited)) {
+            return Ok(true);
+        }
         for (token, flags) in ready {
             self.handle(token, flags);
         }
-        Ok(())
+        Ok(false)
     }
 
     fn poll_set<'b>(&'b self, set: &mut Vec<PollFd<'b>>, tokens: &mut Vec<Token>) {
@@ -164,26 +284,28 @@ impl<'a> Server<'a> {
             set.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
             tokens.push(token);
         };
-        if self.ended.is_none() {
-            push(self.parts.init.pidfd.as_fd(), Token::Init);
-        }
-        push(self.parts.signals.as_fd(), Token::Signals);
-        push(self.parts.listener.as_fd(), Token::Listener);
-        if let Some(timer) = &self.timer {
-            push(timer.as_fd(), Token::Timer);
-        }
-        if let Some(helper) = &self.parts.helper {
-            push(helper.as_fd(), Token::Helper);
-        }
-        if let Some(notifier) = &self.parts.notifier {
-            let (fd, token) = notifier.poll_fd();
-            set.push(fd);
-            tokens.push(Token::Notify(token));
+        if let Some(program) = &self.program {
+            if self.ended.is_none() {
+                push(program.init.pidfd.as_fd(), Token::Init);
+            }
+            if let Some(helper) = &program.helper {
+                push(helper.as_fd(), Token::Helper);
+            }
+            if let Some(notifier) = &program.notifier {
+                let (fd, token) = notifier.poll_fd();
+                set.push(fd);
+                tokens.push(Token::Notify(token));
+            }
         }
         let mut push = |fd: BorrowedFd<'b>, token| {
             set.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
             tokens.push(token);
         };
+        push(self.signals.as_fd(), Token::Signals);
+        push(self.listener.as_fd(), Token::Listener);
+        if let Some(timer) = &self.timer {
+            push(timer.as_fd(), Token::Timer);
+        }
         for connection in &self.connections {
             push(connection.socket.as_fd(), Token::Connection(connection.id));
         }
@@ -193,23 +315,25 @@ impl<'a> Server<'a> {
             }
             push(exec.pidfd(), Token::ExecEnd(exec.id));
         }
-        self.parts.relay.poll_set(set, tokens);
+        self.relay.poll_set(set, tokens);
     }
 
     fn handle(&mut self, token: Token, flags: PollFlags) {
         match token {
             Token::Init => {
-                if let Ok(ended) = self.parts.init.wait() {
-                    if let Some(notifier) = &mut self.parts.notifier {
+                if let Some(program) = &mut self.program
+                    && let Ok(ended) = program.init.wait()
+                {
+                    if let Some(notifier) = &mut program.notifier {
                         notifier.finish();
                     }
                     self.ended = Some(ended);
                     self.timer = None;
                 }
             }
-            Token::Signals => self.pass_signals_on(),
+            Token::Signals => self.act_on_signals(),
             Token::Listener => {
-                if let Ok(Some(socket)) = socket::accept(self.parts.listener.as_fd()) {
+                if let Ok(Some(socket)) = socket::accept(self.listener.as_fd()) {
                     self.add_connection(socket, false);
                 }
             }
@@ -217,15 +341,19 @@ impl<'a> Server<'a> {
                 self.timer = None;
                 self.kill(Signal::KILL);
             }
-            // The program loses its network with the helper; nothing here depends on it.
-            Token::Helper => self.parts.helper = None,
+            Token::Helper => {
+                // The program loses its network with the helper; nothing here depends on it.
+                if let Some(program) = &mut self.program {
+                    program.helper = None;
+                }
+            }
             Token::Notify(token) => {
-                if let Some(notifier) = &mut self.parts.notifier {
+                if let Some(notifier) = self.program.as_mut().and_then(|program| program.notifier.as_mut()) {
                     notifier.ready(token);
                 }
             }
             Token::Connection(id) => self.answer(id),
-            Token::Relay(token) => self.parts.relay.ready(token, flags),
+            Token::Relay(token) => self.relay.ready(token, flags),
             Token::ExecSync(id) => {
                 if let Some((connection, event, descriptor)) = self.execs.progress(id) {
                     self.tell(connection, &event, descriptor.as_ref().map(AsFd::as_fd).as_slice());
@@ -236,165 +364,43 @@ impl<'a> Server<'a> {
                     self.tell(connection, &event, &[]);
                 }
             }
+            Token::Awaited => {}
         }
     }
 
     /// SIGTERM and its like to the monitor itself ask for a stop; they come from whoever ends the user's processes.
-    fn pass_signals_on(&mut self) {
-        while let Ok(Some(arrived)) = self.parts.signals.take() {
+    fn act_on_signals(&mut self) {
+        while let Ok(Some(arrived)) = self.signals.take() {
             if matches!(arrived.number, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT | libc::SIGPWR) {
-                self.stop(None, None);
+                self.stop(AskedBy::System, None, None);
             }
         }
     }
 
-    fn tell(&mut self, id: u64, event: &Event, descriptors: &[BorrowedFd<'_>]) {
-        if let Some(connection) = self.connections.iter().find(|connection| connection.id == id) {
+    /// The connection with this id: its socket.
+    pub(super) fn socket(&self, id: u64) -> Option<&OwnedFd> {
+        self.connections.iter().find(|connection| connection.id == id).map(|connection| &connection.socket)
+    }
+
+    pub(super) fn tell(&mut self, id: u64, event: &Event, descriptors: &[BorrowedFd<'_>]) {
+        if let Some(socket) = self.socket(id) {
             // A command that has gone is noticed by poll.
-            drop(protocol::send(connection.socket.as_fd(), event, descriptors));
+            drop(protocol::send(socket.as_fd(), event, descriptors));
         }
     }
 
-    fn answer(&mut self, id: u64) {
-        let Some(connection) = self.connections.iter_mut().find(|connection| connection.id == id) else { return };
-        let (request, descriptors) = match protocol::receive::<Request>(&connection.socket) {
-            Ok(Some(message)) => message,
-            Ok(None) => return self.forget(id),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                let message = "this container's monitor does not know that request".to_owned();
-                let hint = Some("restart the container to have it run under this version of rc".to_owned());
-                return self.tell(id, &Event::Failed { code: 125, message, hint }, &[]);
-            }
-            Err(_) => return self.forget(id),
-        };
-        let answer = match request {
-            Request::Attach { stdin, stdout, stderr, size } => {
-                connection.waits = true;
-                self.attach(id, [stdin, stdout, stderr], size, descriptors)
-            }
-            Request::Exec(exec) => self.exec(id, &exec, descriptors),
-            Request::Signal { signal } => {
-                self.kill(signal);
-                Some(Event::Done)
-            }
-            Request::Stop { signal, timeout } => {
-                self.stop(signal, timeout);
-                Some(Event::Done)
-            }
-            Request::Pause if self.ended.is_none() => Some(self.target().pause()),
-            Request::Unpause if self.ended.is_none() => Some(self.target().unpause()),
-            Request::Update(changes) if self.ended.is_none() => Some(self.target().update(&changes)),
-            Request::Pause | Request::Unpause | Request::Update(_) => Some(failed("the container has ended")),
-            Request::Wait => {
-                connection.waits = true;
-                None
-            }
-            Request::Resize { rows, columns } => {
-                match self.execs.terminal_of(id) {
-                    Some(terminal) => drop(crate::sys::tty::set_size(terminal, rows, columns)),
-                    None => self.parts.relay.resize(rows, columns),
-                }
-                None
-            }
-            Request::Detach => {
-                self.parts.relay.detach(id);
-                connection.waits = false;
-                None
-            }
-        };
-        if let Some(event) = answer {
-            self.tell(id, &event, &[]);
-        }
-    }
-
-    fn attach(
-        &mut self,
-        id: u64,
-        [stdin, stdout, stderr]: [bool; 3],
-        size: Option<(u16, u16)>,
-        descriptors: Vec<OwnedFd>,
-    ) -> Option<Event> {
-        let mut descriptors = descriptors.into_iter();
-        let streams = Streams {
-            stdin: if stdin { descriptors.next() } else { None },
-            stdout: if stdout { descriptors.next() } else { None },
-            stderr: if stderr { descriptors.next() } else { None },
-        };
-        if let Some((rows, columns)) = size {
-            self.parts.relay.resize(rows, columns);
-        }
-        match self.parts.relay.attach(id, streams) {
-            Ok(()) => Some(Event::Attached),
-            Err(error) => Some(failed(&format!("cannot attach: {error}"))),
-        }
-    }
-
-    fn exec(&mut self, id: u64, exec: &protocol::Exec, descriptors: Vec<OwnedFd>) -> Option<Event> {
-        if self.ended.is_some() {
-            return Some(failed("the container has ended"));
-        }
-        if self.parts.state.status == Status::Paused {
-            return Some(failed("the container is paused"));
-        }
-        let group = self.parts.group.as_ref().map(Group::fd);
-        let running = Running { init: self.parts.init.pidfd.as_fd(), group, confinement: &self.parts.confinement };
-        match self.execs.start(id, &running, exec, descriptors) {
-            Ok(()) => None,
-            Err(super::exec::Error::Runtime(runtime::Error::Failed(failure))) => Some(super::failed(&failure)),
-            Err(error) => Some(failed(&error.to_string())),
-        }
-    }
-
-    fn target(&mut self) -> Target<'_> {
-        Target { folder: self.parts.folder, state: &mut self.parts.state, group: self.parts.group.as_ref() }
-    }
-
-    fn forget(&mut self, id: u64) {
-        self.parts.relay.detach(id);
+    pub(super) fn forget(&mut self, id: u64) {
+        self.relay.detach(id);
         self.connections.retain(|connection| connection.id != id);
-    }
-
-    fn kill(&mut self, signal: Signal) {
-        // It may have ended in this moment.
-        drop(self.parts.init.signal(signal.number()));
-    }
-
-    /// Sends the stop signal, and arms the timer that kills. The clock is the one that no clock change moves.
-    fn stop(&mut self, signal: Option<Signal>, timeout: Option<u32>) {
-        let timeout = timeout.unwrap_or(self.parts.timing.stop_timeout);
-        if self.ended.is_some() {
-            return;
-        }
-        let was_paused = self.parts.state.status == Status::Paused;
-        if matches!(self.parts.state.status, Status::Running | Status::Paused) {
-            self.parts.state.status = Status::Stopping;
-            // Only `ps` would show it.
-            drop(self.parts.folder.write_state(&self.parts.state));
-        }
-        if timeout == 0 {
-            return self.kill(Signal::KILL);
-        }
-        self.kill(signal.unwrap_or(self.parts.timing.stop_signal));
-        if let Some(group) = self.parts.group.as_ref().filter(|_| was_paused) {
-            // The signal is the first thing that it sees. What does not thaw is killed when the time is over.
-            drop(group.thaw(Duration::ZERO));
-        }
-        match timer(Duration::from_secs(u64::from(timeout))) {
-            Ok(timer) => self.timer = Some(timer),
-            Err(_) => self.kill(Signal::KILL),
+        if self.starter == Some(id) {
+            // Nobody has been told that it runs, and nobody would know.
+            self.starter = None;
+            self.stop(AskedBy::System, None, Some(0));
         }
     }
 }
 
-fn failed(message: &str) -> Event {
-    Event::Failed { code: 125, message: message.to_owned(), hint: None }
-}
-
-/// A descriptor that is readable after `duration`.
-fn timer(duration: Duration) -> io::Result<OwnedFd> {
-    let timer = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
-    let value = Timespec { tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
-    let interval = Timespec { tv_sec: 0, tv_nsec: 0 };
-    timerfd_settime(&timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval: interval, it_value: value })?;
-    Ok(timer)
+/// How long poll(2) sleeps; a time that it cannot express is none.
+fn timespec(duration: Option<Duration>) -> Option<Timespec> {
+    duration.and_then(|duration| Timespec::try_from(duration).ok())
 }

@@ -97,6 +97,9 @@ pub enum Error {
     /// The driver that was chosen is not there.
     #[error("fuse-overlayfs is not installed")]
     NoFuse,
+    /// Somebody has asked for its end before the program ran.
+    #[error("the start was taken back")]
+    Cancelled,
     /// A record cannot be written.
     #[error(transparent)]
     Folder(#[from] super::folder::Error),
@@ -117,10 +120,14 @@ pub(super) fn step(step: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Step { step, source }
 }
 
+/// Makes the control socket in a container's folder.
+pub type Listen = fn(&Folder) -> Result<OwnedFd, Error>;
+
 /// Who keeps the containers: makes a container's folder before the start, and removes it after the end.
 pub trait Keeper {
-    /// Makes the folder and takes its lock, or only takes it. Fails with a sentence and a hint; nothing is left then.
-    fn establish(&self) -> Result<ProcessLock, (String, Option<String>)>;
+    /// Makes the folder and takes its lock, or only takes it; `listen` makes the control socket before anybody can see that
+    /// the container is starting. Fails with a sentence and a hint; nothing is left then.
+    fn establish(&self, listen: Listen) -> Result<(ProcessLock, OwnedFd), (String, Option<String>)>;
     /// Takes back what [`establish`](Self::establish) did for a container whose start failed; one whose program could not
     /// be run may stay, to be looked at.
     fn withdraw(&self, home: Option<&UserNamespace>, is_rcs_fault: bool);

@@ -8,21 +8,21 @@ use rustix::fs::{Mode, OFlags};
 use super::log::{Bounds, LogWriter, Stream};
 use super::relay::Relay;
 use super::start::{Error, Start, Stdio, step};
-use crate::plan::{ContainerConfig, LogDriver};
+use crate::plan::LogDriver;
 use crate::sys::process;
 
 /// The monitor's ends of the program's pipes.
 #[derive(Debug, Default)]
-pub(super) struct Ours {
+pub(super) struct Pipes {
     stdin: Option<OwnedFd>,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
 }
 
-impl Ours {
-    pub(super) fn join(self, relay: &mut Relay, config: &ContainerConfig) -> io::Result<()> {
+impl Pipes {
+    pub(super) fn join(self, relay: &mut Relay) -> io::Result<()> {
         if let Some(fd) = self.stdin {
-            relay.set_input(fd, !config.tty)?;
+            relay.set_input(fd)?;
         }
         for (fd, stream) in [(self.stdout, Stream::Stdout), (self.stderr, Stream::Stderr)] {
             if let Some(fd) = fd {
@@ -34,14 +34,14 @@ impl Ours {
 }
 
 /// Makes the program's descriptors 0, 1 and 2, and the monitor's ends of those that are pipes.
-pub(super) fn standard_descriptors(start: &Start) -> Result<([OwnedFd; 3], Ours), Error> {
-    let mut ours = Ours::default();
+pub(super) fn standard_descriptors(start: &Start) -> Result<([OwnedFd; 3], Pipes), Error> {
+    let mut pipes = Pipes::default();
     let null = || -> Result<OwnedFd, Error> {
         rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
             .map_err(|e| step("open `/dev/null`")(e.into()))
     };
     if start.config.tty {
-        return Ok(([null()?, null()?, null()?], ours));
+        return Ok(([null()?, null()?, null()?], pipes));
     }
     let mut theirs = Vec::with_capacity(3);
     for (number, stdio) in (0..3).zip(start.stdio) {
@@ -55,15 +55,15 @@ pub(super) fn standard_descriptors(start: &Start) -> Result<([OwnedFd; 3], Ours)
                     .map_err(|e| step("make a pipe")(e.into()))?;
                 match number {
                     0 => {
-                        ours.stdin = Some(write);
+                        pipes.stdin = Some(write);
                         read
                     }
                     1 => {
-                        ours.stdout = Some(read);
+                        pipes.stdout = Some(read);
                         write
                     }
                     _ => {
-                        ours.stderr = Some(read);
+                        pipes.stderr = Some(read);
                         write
                     }
                 }
@@ -72,7 +72,7 @@ pub(super) fn standard_descriptors(start: &Start) -> Result<([OwnedFd; 3], Ours)
     }
     let theirs: [OwnedFd; 3] =
         theirs.try_into().map_err(|_| step("make pipes")(io::Error::from_raw_os_error(libc::EINVAL)))?;
-    Ok((theirs, ours))
+    Ok((theirs, pipes))
 }
 
 /// Opens the log, if the container keeps one.

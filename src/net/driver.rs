@@ -137,6 +137,12 @@ pub struct Starting {
 }
 
 impl Starting {
+    /// Descriptors of which one is readable as soon as [`wait_ready`](Self::wait_ready) need not wait for the helper; `None`
+    /// without a helper.
+    pub fn awaited(&self) -> Option<[BorrowedFd<'_>; 2]> {
+        self.process.as_ref().map(|process| [process.ready.as_fd(), process.helper.pidfd()])
+    }
+
     /// Waits until the container can use its network and its ports listen.
     ///
     /// Fails if the helper ends or says no (with its words), or at `deadline`; the helper is gone then.

@@ -27,5 +27,6 @@ mod pull;
 mod races;
 mod run_options;
 mod service;
+mod starting;
 mod system;
 mod update;

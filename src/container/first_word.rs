@@ -1,0 +1,54 @@
+//! The monitor's first word to the command that starts a container: its program runs, or why it does not.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::Error;
+use crate::monitor::protocol::{self, Event};
+use crate::sys::signal::Signals;
+
+/// How long the monitor may take to say whether a signal came in time for the program.
+const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
+/// Waits until the program runs. A signal that comes before ends this command: the monitor takes the start back when it hears
+/// of it, or sees that nobody waits any more. If the program runs by then, the monitor passes the signal on.
+pub(super) fn await_start(socket: &OwnedFd, signals: Option<&mut Signals>) -> Result<(), Error> {
+    let interrupted = signals.map_or(Ok(None), |signals| await_answer(socket, signals))?;
+    match (protocol::receive::<Event>(socket).map_err(Error::step("hear from the monitor"))?, interrupted) {
+        (Some((Event::Started { .. }, _)), _) => Ok(()),
+        (_, Some(signal)) => Err(Error::Interrupted(signal)),
+        (Some((Event::Failed { code, message, hint }, _)), None) => Err(Error::Told { code, message, hint }),
+        _ => Err(Error::MonitorDied),
+    }
+}
+
+/// Waits for the monitor's word, and tells it of a signal; gives the signal's number. Fails with `Interrupted` if the monitor
+/// says nothing then, or if there is a second one.
+fn await_answer(socket: &OwnedFd, signals: &mut Signals) -> Result<Option<i32>, Error> {
+    let mut interrupted = None;
+    loop {
+        let mut set = [PollFd::new(socket, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
+        match (poll(&mut set, interrupted.map(|_| &PATIENCE)), interrupted) {
+            (Err(rustix::io::Errno::INTR), _) => continue,
+            (Err(error), _) => return Err(Error::step("wait for the monitor")(error.into())),
+            (Ok(0), Some(number)) => return Err(Error::Interrupted(number)),
+            (Ok(_), _) if !set[0].revents().is_empty() => return Ok(interrupted),
+            (Ok(_), _) => {}
+        }
+        while let Some(arrived) = signals.take().map_err(Error::step("read a signal"))? {
+            // Those end nobody.
+            if matches!(arrived.number, libc::SIGWINCH | libc::SIGURG) {
+                continue;
+            }
+            if interrupted.is_some() {
+                return Err(Error::Interrupted(arrived.number));
+            }
+            interrupted = Some(arrived.number);
+            if let Ok(signal) = arrived.number.to_string().parse() {
+                // A monitor that has gone is noticed by poll.
+                drop(protocol::send(socket.as_fd(), &protocol::Request::Signal { signal }, &[]));
+            }
+        }
+    }
+}

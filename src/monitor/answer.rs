@@ -1,0 +1,182 @@
+//! What commands ask of a container's monitor, and what it does about it.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::Timespec;
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
+
+use super::change::Target;
+use super::exec::Running;
+use super::protocol::{self, Event, Request};
+use super::record::Status;
+use super::relay::Streams;
+use super::serve::{AskedBy, Program, Server};
+use crate::runtime::{self, cgroup::Group};
+use crate::types::Signal;
+
+impl Server {
+    /// Answers what the command on connection `id` has asked; forgets it if it has gone.
+    pub(super) fn answer(&mut self, id: u64) {
+        let Some(socket) = self.socket(id) else { return };
+        let (request, descriptors) = match protocol::receive::<Request>(socket) {
+            Ok(Some(message)) => message,
+            Ok(None) => return self.forget(id),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                let message = "this container's monitor does not know that request".to_owned();
+                let hint = Some("restart the container to have it run under this version of rc".to_owned());
+                return self.tell(id, &Event::Failed { code: 125, message, hint }, &[]);
+            }
+            Err(_) => return self.forget(id),
+        };
+        let answer = match request {
+            Request::Attach { stdin, stdout, stderr, size } => {
+                self.set_waits(id, true);
+                Some(self.attach(id, [stdin, stdout, stderr], size, descriptors))
+            }
+            Request::Exec(exec) => self.exec(id, &exec, descriptors),
+            Request::Signal { signal } => Some(self.pass_on(id, signal)),
+            Request::Stop { signal, timeout } => {
+                self.stop(AskedBy::User, signal, timeout);
+                Some(Event::Done)
+            }
+            Request::Pause => Some(self.change(|target| target.pause())),
+            Request::Unpause => Some(self.change(|target| target.unpause())),
+            Request::Update(changes) => Some(self.change(|target| target.update(&changes))),
+            Request::Wait => {
+                self.set_waits(id, true);
+                None
+            }
+            Request::Resize { rows, columns } => {
+                match self.execs.terminal_of(id) {
+                    Some(terminal) => drop(crate::sys::tty::set_size(terminal, rows, columns)),
+                    None => self.relay.resize(rows, columns),
+                }
+                None
+            }
+            Request::Detach => {
+                self.relay.detach(id);
+                self.set_waits(id, false);
+                None
+            }
+        };
+        if let Some(event) = answer {
+            self.tell(id, &event, &[]);
+        }
+    }
+
+    fn set_waits(&mut self, id: u64, waits: bool) {
+        if let Some(connection) = self.connections.iter_mut().find(|connection| connection.id == id) {
+            connection.waits = waits;
+        }
+    }
+
+    fn attach(
+        &mut self,
+        id: u64,
+        [stdin, stdout, stderr]: [bool; 3],
+        size: Option<(u16, u16)>,
+        descriptors: Vec<OwnedFd>,
+    ) -> Event {
+        let mut descriptors = descriptors.into_iter();
+        let streams = Streams {
+            stdin: if stdin { descriptors.next() } else { None },
+            stdout: if stdout { descriptors.next() } else { None },
+            stderr: if stderr { descriptors.next() } else { None },
+        };
+        if let Some((rows, columns)) = size {
+            self.relay.resize(rows, columns);
+        }
+        match self.relay.attach(id, streams) {
+            Ok(()) => Event::Attached,
+            Err(error) => failed(&format!("cannot attach: {error}")),
+        }
+    }
+
+    fn exec(&mut self, id: u64, exec: &protocol::Exec, descriptors: Vec<OwnedFd>) -> Option<Event> {
+        let Some(Program { init, group, .. }) = self.program.as_ref().filter(|_| self.ended.is_none()) else {
+            return Some(failed("the container's program does not run"));
+        };
+        if self.state.status == Status::Paused {
+            return Some(failed("the container is paused"));
+        }
+        let group = group.as_ref().map(Group::fd);
+        let running = Running { init: init.pidfd.as_fd(), group, confinement: &self.confinement };
+        match self.execs.start(id, &running, exec, descriptors) {
+            Ok(()) => None,
+            Err(super::exec::Error::Runtime(runtime::Error::Failed(failure))) => Some(super::failed(&failure)),
+            Err(error) => Some(failed(&error.to_string())),
+        }
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Target<'_>) -> Event) -> Event {
+        match self.program.as_ref().filter(|_| self.ended.is_none()) {
+            Some(Program { group, .. }) => {
+                change(&mut Target { folder: &self.folder, state: &mut self.state, group: group.as_ref() })
+            }
+            None => failed("the container's program does not run"),
+        }
+    }
+
+    /// Sends a signal of the user's to the program; one that is sent to end it ends restarting, too. Before the program runs
+    /// any that comes by the command that starts it takes the start back.
+    fn pass_on(&mut self, id: u64, signal: Signal) -> Event {
+        let ends = matches!(signal.number(), libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGQUIT);
+        if ends || signal == self.timing.stop_signal || self.starter == Some(id) {
+            self.end_wanted = Some(AskedBy::User);
+        } else if self.program.is_none() {
+            return failed("the container's program does not run");
+        }
+        self.kill(signal);
+        Event::Done
+    }
+
+    pub(super) fn kill(&mut self, signal: Signal) {
+        if let Some(program) = &self.program {
+            // It may have ended in this moment.
+            drop(program.init.signal(signal.number()));
+        }
+    }
+
+    /// Sends the stop signal, and arms the timer that kills. The clock is the one that no clock change moves. A program that
+    /// does not run is not started (again).
+    pub(super) fn stop(&mut self, by: AskedBy, signal: Option<Signal>, timeout: Option<u32>) {
+        self.end_wanted = Some(by);
+        let timeout = timeout.unwrap_or(self.timing.stop_timeout);
+        if self.program.is_none() || self.ended.is_some() {
+            return;
+        }
+        let was_paused = self.state.status == Status::Paused;
+        if matches!(self.state.status, Status::Running | Status::Paused) {
+            self.state.status = Status::Stopping;
+            // Only `ps` would show it.
+            drop(self.folder.write_state(&self.state));
+        }
+        if timeout == 0 {
+            return self.kill(Signal::KILL);
+        }
+        self.kill(signal.unwrap_or(self.timing.stop_signal));
+        if let Some(group) = self.program.as_ref().and_then(|program| program.group.as_ref()).filter(|_| was_paused) {
+            // The signal is the first thing that it sees. What does not thaw is killed when the time is over.
+            drop(group.thaw(Duration::ZERO));
+        }
+        match timer(Duration::from_secs(u64::from(timeout))) {
+            Ok(timer) => self.timer = Some(timer),
+            Err(_) => self.kill(Signal::KILL),
+        }
+    }
+}
+
+fn failed(message: &str) -> Event {
+    Event::Failed { code: 125, message: message.to_owned(), hint: None }
+}
+
+/// A descriptor that is readable after `duration`.
+fn timer(duration: Duration) -> io::Result<OwnedFd> {
+    let timer = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+    let value = Timespec { tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
+    let interval = Timespec { tv_sec: 0, tv_nsec: 0 };
+    timerfd_settime(&timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval: interval, it_value: value })?;
+    Ok(timer)
+}
