@@ -14,8 +14,20 @@ use rustix::net::{
 use super::Error;
 use super::message::{Kind, Message, SERIAL, size};
 
+/// What the manager reads at once while it waits for a log-in. What lies behind the log-in in these bytes it looks at only
+/// when more arrives (systemd 257: `bus_socket_read_auth` in sd-bus; a property of a unit with a short name never came).
+const FIRST_READ: usize = 256;
+
 /// The most lines of the log-in that are read.
 const LOG_IN: usize = 1 << 10;
+
+/// The log-in: who we are the manager knows from the kernel, and compares the number with that. Source: the D-Bus
+/// specification, "EXTERNAL".
+fn credentials() -> Vec<u8> {
+    let user = rustix::process::geteuid().as_raw().to_string();
+    let hex: String = user.bytes().map(|digit| format!("{digit:02x}")).collect();
+    format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n").into_bytes()
+}
 
 /// A connection that has been logged in, as far as this side goes.
 #[derive(Debug)]
@@ -45,14 +57,26 @@ impl Connection {
         Ok(Self { socket, path: path.to_owned(), begun, deadline, buffer: Vec::new(), is_welcome: false })
     }
 
-    /// Logs in and sends the one call, in one write: a manager that lets us in goes on to read the call. Who we are it knows
-    /// from the kernel; the number is what it compares that with. Source: the D-Bus specification, "EXTERNAL".
+    /// Logs in and sends the one call. A long one goes in the same write: a manager that lets us in goes on to read it. A
+    /// short one waits for the welcome, for it would lie in the manager's buffer until something else came.
     pub(super) fn send(&mut self, call: &[u8]) -> Result<(), Error> {
-        let user = rustix::process::geteuid().as_raw().to_string();
-        let hex: String = user.bytes().map(|digit| format!("{digit:02x}")).collect();
-        let mut bytes = format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n").into_bytes();
-        bytes.extend(call);
-        let mut rest = bytes.as_slice();
+        let mut bytes = credentials();
+        if call.len() > FIRST_READ {
+            bytes.extend(call);
+            return self.write(&bytes);
+        }
+        self.write(&bytes)?;
+        loop {
+            self.log_in()?;
+            if self.is_welcome {
+                return self.write(call);
+            }
+            self.read()?;
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let mut rest = bytes;
         while !rest.is_empty() {
             match send(&self.socket, rest, SendFlags::NOSIGNAL) {
                 Ok(sent) => rest = &rest[sent..],

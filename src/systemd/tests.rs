@@ -22,7 +22,13 @@ impl Manager {
         let listener = UnixListener::bind(folder.path().join("private")).expect("a socket");
         let thread = std::thread::spawn(move || {
             let (mut socket, _) = listener.accept().expect("a caller");
-            let heard = hear(&mut socket);
+            // The log-in is answered before the call comes.
+            let mut words = words.into_iter();
+            let begun = log_in(&mut socket);
+            if let Some(welcome) = words.next() {
+                socket.write_all(&welcome).expect("the caller listens");
+            }
+            let heard = hear(&mut socket, begun);
             for word in words {
                 socket.write_all(&word).expect("the caller listens");
             }
@@ -40,18 +46,29 @@ impl Manager {
     }
 }
 
-fn hear(socket: &mut UnixStream) -> Vec<u8> {
+/// Reads the log-in, and gives what came behind it.
+fn log_in(socket: &mut UnixStream) -> Vec<u8> {
     let mut heard = Vec::new();
-    let mut bytes = [0; 1024];
+    let mut bytes = [0; 256];
     loop {
         let length = socket.read(&mut bytes).expect("the caller speaks");
         heard.extend(&bytes[..length]);
-        let Some(begin) = heard.windows(7).position(|window| window == b"BEGIN\r\n") else { continue };
-        let call = &heard[begin + 7..];
-        if message::size(call).is_ok_and(|size| size == Some(call.len())) {
-            return call.to_vec();
+        if let Some(begin) = heard.windows(7).position(|window| window == b"BEGIN\r\n") {
+            return heard[begin + 7..].to_vec();
         }
     }
+}
+
+/// Reads the rest of the call; nothing, if the caller goes.
+fn hear(socket: &mut UnixStream, mut call: Vec<u8>) -> Vec<u8> {
+    let mut bytes = [0; 1024];
+    while message::size(&call).is_ok_and(|size| size != Some(call.len())) {
+        match socket.read(&mut bytes) {
+            Ok(length) if length > 0 => call.extend(&bytes[..length]),
+            _ => break,
+        }
+    }
+    call
 }
 
 fn welcome() -> Vec<u8> {
@@ -111,8 +128,13 @@ fn a_manager_that_is_silent_is_not_waited_for_longer_than_the_deadline() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("private");
     let listener = UnixListener::bind(&path).expect("a socket");
-    let mut connection = Connection::open(&path, Instant::now() + Duration::from_millis(50)).expect("it listens");
-    connection.send(&message::call(message::MANAGER, "a.b", "C", "", &Body::default())).expect("it can be written to");
+    let open = || Connection::open(&path, Instant::now() + Duration::from_millis(50)).expect("it listens");
+    let short = message::call(message::MANAGER, "a.b", "C", "", &Body::default());
+    let error = open().send(&short).expect_err("nobody speaks");
+    assert!(matches!(error, Error::Silent { .. }), "{error}");
+    let long = message::call(&"/a".repeat(200), "a.b", "C", "", &Body::default());
+    let mut connection = open();
+    connection.send(&long).expect("it can be written to");
     let error = connection.receive().expect_err("nobody speaks");
     assert!(matches!(error, Error::Silent { .. }), "{error}");
     drop(listener);
