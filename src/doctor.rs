@@ -1,7 +1,7 @@
 //! What this machine gives and lacks, and the command that mends it.
 //!
 //! Each check calls what a start calls, so that the two cannot disagree: the ids and H of `userns`, the overlay and
-//! fuse-overlayfs of `runtime`, the drivers of `net`, the limits of `runtime::cgroup`. What could hang, or would change this
+//! fuse-overlayfs of `runtime`, the drivers of `net`, the group that a monitor asks for. What could hang, or would change this
 //! process, is tried in a forked child that is given a few seconds (`attempt`).
 //!
 //! ```text
@@ -9,7 +9,7 @@
 //! ids        user namespaces, subordinate ids, newuidmap, newgidmap
 //! storage    the store, overlay, fuse-overlayfs
 //! network    slirp4netns, pasta, the tun device, low ports
-//! session    runtime folder, user bus, lingering
+//! session    runtime folder, service manager, user bus, lingering
 //! limits     a line for each controller
 //! ```
 

@@ -100,11 +100,15 @@ fn mapper(program: &'static str, map: &IdMap, trouble: Option<&Trouble>) -> Find
     }
     match obstacle(&path) {
         Ok(privilege) => Finding::ok(program, format!("{shown}, {privilege}")),
-        // Where there is one id only it is not used; where it works all the same, it has its rights from elsewhere.
+        // With one id it is not used.
         Err((why, fix)) if map.is_single() => {
             Finding::bad(program, Status::Limited, format!("{shown}: {why}")).disables(DISABLES).fix(fix)
         }
-        Err((why, _)) => Finding::ok(program, format!("{shown}, works ({why})")),
+        // It has its rights from elsewhere.
+        Err((why, _)) if trouble.is_none() => Finding::ok(program, format!("{shown}, works ({why})")),
+        Err((why, fix)) => {
+            Finding::bad(program, Status::Missing, format!("{shown}: {why}")).disables("every container").fix(fix)
+        }
     }
 }
 

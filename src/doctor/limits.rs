@@ -3,8 +3,10 @@
 use oci_spec::runtime::LinuxResources;
 use serde_json::json;
 
+use super::attempt::{Trouble, attempt};
 use super::{Finding, Status};
-use crate::runtime::cgroup::{self, Error, Own, Wanted};
+use crate::monitor::{self, Purpose, Source};
+use crate::runtime::cgroup::{Error, Wanted};
 
 /// The line, the limit that is asked for in the spec's words, and the options that need the controller.
 fn controllers() -> [(&'static str, serde_json::Value, &'static str); 5] {
@@ -18,34 +20,41 @@ fn controllers() -> [(&'static str, serde_json::Value, &'static str); 5] {
 }
 
 pub(super) fn check() -> Vec<Finding> {
-    let own = Own::find();
-    controllers().into_iter().filter_map(|(line, asked, options)| one(own.as_ref(), line, asked, options)).collect()
+    controllers().into_iter().map(|(line, asked, options)| one(line, &asked, options)).collect()
 }
 
-/// `None` for a limit that this rc does not set.
-fn one(
-    own: Result<&Option<Own>, &Error>,
-    line: &'static str,
-    asked: serde_json::Value,
-    options: &str,
-) -> Option<Finding> {
-    let own = match own {
-        Ok(own) => own.as_ref(),
-        Err(error) => return Some(limited(line, error, options)),
-    };
-    let resources: LinuxResources = serde_json::from_value(asked).ok()?;
-    match cgroup::check(own, &Wanted { resources: Some(&resources), default_pids: None }) {
-        Ok(()) => Some(Finding::ok(line, own.map_or_else(String::new, |own| format!("delegated to `{}`", own.path())))),
-        Err(Error::Unsupported { .. }) => None,
-        Err(error) => Some(limited(line, &error, options)),
+fn one(line: &'static str, asked: &serde_json::Value, options: &str) -> Finding {
+    // In a child: it may be moved to a scope, which is gone when it has ended.
+    match attempt(|| group(line, asked)) {
+        Ok(found) => Finding::ok(line, found),
+        Err(trouble) => Finding::bad(line, Status::Limited, trouble.message).disables(options).fix(trouble.hint),
     }
 }
 
-fn limited(line: &'static str, error: &Error, options: &str) -> Finding {
-    let found = match error {
+/// Comes by a group as a monitor does that was asked for this limit. Gives where it is.
+fn group(line: &str, asked: &serde_json::Value) -> Result<String, Trouble> {
+    let resources: LinuxResources = serde_json::from_value(asked.clone()).map_err(Trouble::new)?;
+    let wanted = Wanted { resources: Some(&resources), default_pids: None };
+    let unit = format!("rc-doctor-{}.scope", std::process::id());
+    let purpose = Purpose { unit: &unit, description: line };
+    let trouble = |error: Error| Trouble::new(reason(&error)).with_hint(error.hint());
+    let source = monitor::ask_for_group(&purpose, &wanted).map_err(trouble)?;
+    let is_scope = matches!(source, Source::Scope(_));
+    let own = source.finish(&wanted).map_err(trouble)?;
+    Ok(match own {
+        _ if is_scope => "delegated, in a scope of the service manager".to_owned(),
+        Some(own) => format!("delegated to `{}`", own.path()),
+        None => "delegated".to_owned(),
+    })
+}
+
+/// The end of the sentence that a start would print: which limit is meant stands before it.
+fn reason(error: &Error) -> String {
+    match error {
         Error::NoGroup { .. } => "this process is in no cgroup that is delegated to rc".to_owned(),
         Error::NotDelegated { group, .. } => format!("not delegated to the cgroup `{group}`"),
+        Error::InUnit { unit, .. } => format!("`{unit}`, in which this process is, is not delegated"),
+        Error::NoScope { reason, .. } => reason.clone(),
         other => other.to_string(),
-    };
-    Finding::bad(line, Status::Limited, found).disables(options).fix(error.hint())
+    }
 }

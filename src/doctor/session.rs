@@ -1,16 +1,18 @@
-//! The login session: the runtime folder, the user's bus, lingering.
+//! The login session: the runtime folder, the service manager, the user's bus, lingering.
 
 use std::path::PathBuf;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
+use super::attempt::{Trouble, attempt};
 use super::{Finding, Patient, Status};
 use crate::sys::fs;
+use crate::systemd;
 use crate::userns::user_name;
 
 pub(super) fn check(patient: &Patient<'_>) -> Vec<Finding> {
     let has_manager = fs::metadata("/run/systemd/system").is_ok();
-    vec![runtime(patient), bus(has_manager), lingering(has_manager)]
+    vec![runtime(patient), manager(has_manager), bus(has_manager), lingering(has_manager)]
 }
 
 fn runtime(patient: &Patient<'_>) -> Finding {
@@ -31,12 +33,29 @@ fn user() -> String {
     user_name(rustix::process::geteuid().as_raw())
 }
 
+/// Whether the manager that makes scopes answers, by the socket that a start uses: it is there without a bus daemon, too.
+fn manager(has_manager: bool) -> Finding {
+    const CHECK: &str = "service manager";
+    const DISABLES: &str = "limits outside of a unit with `Delegate=yes`, and services of the user";
+    if !has_manager {
+        return Finding::bad(CHECK, Status::Limited, "no systemd runs here")
+            .disables("limits, unless the group that rc is started in is writable");
+    }
+    let socket = systemd::socket();
+    match attempt(|| systemd::version(&socket).map_err(Trouble::new)) {
+        Ok(version) => Finding::ok(CHECK, format!("systemd {version}, at {}", socket.display())),
+        Err(trouble) => Finding::bad(CHECK, Status::Limited, trouble.message)
+            .disables(DISABLES)
+            .fix(format!("`sudo loginctl enable-linger {}`, or log in by ssh or on the console", user())),
+    }
+}
+
 /// The socket of the user's bus. Source: sd_bus_open_user(3).
 fn bus_path() -> PathBuf {
     let address = std::env::var("DBUS_SESSION_BUS_ADDRESS").unwrap_or_default();
     let named = address.split(';').find_map(|one| one.strip_prefix("unix:path=")?.split(',').next().map(PathBuf::from));
     named.unwrap_or_else(|| {
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
         let usual = || PathBuf::from(format!("/run/user/{}", rustix::process::geteuid().as_raw()));
         runtime.unwrap_or_else(usual).join("bus")
     })
@@ -44,6 +63,12 @@ fn bus_path() -> PathBuf {
 
 fn bus(has_manager: bool) -> Finding {
     const CHECK: &str = "user bus";
+    // rc itself talks to the manager without it.
+    const DISABLES: &str = "`systemctl --user` and `systemd-run --user` in containers' units and scripts";
+    if !has_manager || rustix::process::geteuid().is_root() {
+        let why = if has_manager { "root has the system's" } else { "no systemd runs here" };
+        return Finding::ok(CHECK, format!("not needed: {why}"));
+    }
     let path = bus_path();
     let answers = || -> rustix::io::Result<()> {
         // Without blocking: a bus that accepts nobody must not hold us up.
@@ -53,15 +78,10 @@ fn bus(has_manager: bool) -> Finding {
     };
     match answers() {
         Ok(()) => Finding::ok(CHECK, path.display().to_string()),
-        Err(_) if !has_manager => Finding::bad(CHECK, Status::Limited, "no systemd runs here")
-            .disables("groups from systemd: limits need a group that is delegated to the user"),
         Err(error) => {
             Finding::bad(CHECK, Status::Limited, format!("`{}`: {}", path.display(), fs::plain(&error.into())))
-                .disables("limits outside of a unit with `Delegate=yes`, and services of the user")
-                .fix(format!(
-                    "`sudo apt install dbus-user-session`, `sudo loginctl enable-linger {}`, then log in anew",
-                    user()
-                ))
+                .disables(DISABLES)
+                .fix("`sudo apt install dbus-user-session`, then log in anew".to_owned())
         }
     }
 }

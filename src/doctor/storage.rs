@@ -91,6 +91,9 @@ fn overlay_finding(driver: StorageDriver, tried: &Result<(), Trouble>, fuse: boo
     let on = file_system(root);
     match tried {
         Ok(()) => Finding::ok(CHECK, format!("mounted on {on}")),
+        Err(trouble) if trouble.message == NOT_TRIED => {
+            Finding::bad(CHECK, Status::Missing, NOT_TRIED).disables("every container")
+        }
         Err(trouble) => {
             let other = fuse && driver == StorageDriver::Auto;
             let disables = if other { "fast file access: fuse-overlayfs serves instead" } else { "every container" };
@@ -109,11 +112,15 @@ fn fuse_finding(driver: StorageDriver, tried: &Result<(), Trouble>, overlay: boo
         (Ok(()), Some(program)) => Finding::ok(CHECK, described(program)),
         (tried, program) => {
             let other = overlay && driver != StorageDriver::FuseOverlayfs;
-            let fix = if program.is_none() { "`sudo apt install fuse-overlayfs`" } else { "`sudo modprobe fuse`" };
             let why = tried.as_ref().err().map_or_else(String::new, |trouble| trouble.message.clone());
+            let fix = match program {
+                _ if why == NOT_TRIED => None,
+                None => Some("`sudo apt install fuse-overlayfs`".to_owned()),
+                Some(_) => Some("`sudo modprobe fuse`".to_owned()),
+            };
             Finding::bad(CHECK, severity(driver != StorageDriver::Overlay, other), why)
                 .disables(if other { "stores where the kernel refuses overlay" } else { "every container" })
-                .fix(fix.to_owned())
+                .fix(fix)
         }
     }
 }

@@ -8,8 +8,8 @@
 //!
 //! Only the monitor enters a scope, which is rc's own fresh process; the command stays where it was typed.
 
-use super::start::{Error, Start};
-use crate::runtime::cgroup::{self, Own, Place, Unit, Wanted};
+use super::start::Start;
+use crate::runtime::cgroup::{self, Error, Own, Place, Unit, Wanted};
 use crate::systemd::{self, Pending, Scope};
 
 /// The slice of a user's containers, and of root's. Source: podman, which has them there.
@@ -17,7 +17,7 @@ const SLICES: (&str, &str) = ("user.slice", "machine.slice");
 
 /// The cgroup that a container's own is made in, or is to be made in.
 #[derive(Debug)]
-pub(super) enum Source {
+pub enum Source {
     /// Nowhere: it runs where its monitor does.
     Nowhere,
     /// In place.
@@ -26,27 +26,42 @@ pub(super) enum Source {
     Scope(Pending),
 }
 
+/// Whom a group is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Purpose<'a> {
+    /// The name of the scope, if it comes to one; no other unit may have it.
+    pub unit: &'a str,
+    /// What the scope says about itself.
+    pub description: &'a str,
+}
+
 /// The limits of a container.
 pub(super) fn wanted(start: &Start) -> Wanted<'_> {
     let resources = start.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
     Wanted { resources, default_pids: start.config.limits.default_pids }
 }
 
-/// Finds the source of a container's group. Fails if a limit was asked for that cannot be set.
-pub(super) fn ask(start: &Start) -> Result<Source, Error> {
-    let wanted = wanted(start);
+/// Finds the source of a container's group.
+pub(super) fn ask_for(start: &Start) -> Result<Source, Error> {
+    let description = format!("rc: {}", start.config.name);
+    ask(&Purpose { unit: &unit(start), description: &description }, &wanted(start))
+}
+
+/// Finds the source of a group for this process, which may be moved to a scope. Fails if a limit is wanted that cannot be
+/// set.
+pub fn ask(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Source, Error> {
     let place = match Place::find()? {
         Place::Unit(unit) => look_closer(unit),
         other => other,
     };
-    place.check(&wanted)?;
+    place.check(wanted)?;
     match place {
         Place::Own(own) => Ok(Source::Own(own)),
         Place::Unit(_) | Place::Nowhere => Ok(Source::Nowhere),
-        Place::Session => match ask_for_scope(start) {
+        Place::Session => match ask_for_scope(purpose) {
             Ok(pending) => Ok(Source::Scope(pending)),
             Err(error) => {
-                cgroup::without_scope(&wanted, &error)?;
+                cgroup::without_scope(wanted, &error)?;
                 Ok(Source::Nowhere)
             }
         },
@@ -63,13 +78,13 @@ fn look_closer(unit: Unit) -> Place {
     }
 }
 
-fn ask_for_scope(start: &Start) -> Result<Pending, systemd::Error> {
+fn ask_for_scope(purpose: &Purpose<'_>) -> Result<Pending, systemd::Error> {
     let is_root = rustix::process::geteuid().is_root();
     Pending::ask(
         &systemd::socket(),
         &Scope {
-            unit: &unit(start),
-            description: &format!("rc: {}", start.config.name),
+            unit: purpose.unit,
+            description: purpose.description,
             slice: if is_root { SLICES.1 } else { SLICES.0 },
             pid: rustix::process::getpid().as_raw_nonzero().get(),
         },
@@ -89,7 +104,7 @@ impl Source {
     /// The group that the container's own is made in; `None` if it gets none.
     ///
     /// A scope that cannot be had is an error only if a limit was asked for.
-    pub(super) fn finish(self, wanted: &Wanted<'_>) -> Result<Option<Own>, Error> {
+    pub fn finish(self, wanted: &Wanted<'_>) -> Result<Option<Own>, Error> {
         match self {
             Self::Nowhere => Ok(None),
             Self::Own(own) => Ok(Some(own)),

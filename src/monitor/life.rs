@@ -67,15 +67,15 @@ impl<'a> Life<'a> {
 
         let driver = kind(&start.config.network).driver();
         driver.validate(&start.network)?;
-        let source = group::ask(&start)?;
+        let source = group::ask_for(&start)?;
         let pending = UserNamespace::begin(&start.ids, &start.runtime_dir)?;
         let (lock, listener) = keeper.establish(listen).map_err(|(message, hint)| Error::Keeper(message, hint))?;
-        let withdraw = |home: Option<&UserNamespace>, error| {
+        let withdraw = |home: Option<&UserNamespace>, error: Error| {
             keeper.withdraw(home, true);
             error
         };
         let home = pending.finish().map_err(|error| withdraw(None, error.into()))?;
-        let own = source.finish(&group::wanted(&start)).map_err(|error| withdraw(Some(&home), error))?;
+        let own = source.finish(&group::wanted(&start)).map_err(|error| withdraw(Some(&home), error.into()))?;
         let log = log(&start).map_err(|error| withdraw(Some(&home), error))?;
         let server = Server::new(&start, signals, listener, log);
         let ground = Ground { start, driver, own, home };

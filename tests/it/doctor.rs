@@ -43,7 +43,15 @@ fn a_machine_that_runs_containers_is_fit() {
     for check in ["subordinate ids", "newuidmap", "newgidmap", "overlay", "fuse-overlayfs", "pasta", "/dev/fuse"] {
         assert_ne!(finding(&all, check)["status"], "missing");
     }
-    for check in ["extended attributes", "low ports", "runtime folder", "user bus", "lingering", "controller memory"] {
+    for check in [
+        "extended attributes",
+        "low ports",
+        "runtime folder",
+        "service manager",
+        "user bus",
+        "lingering",
+        "controller memory",
+    ] {
         assert_ne!(finding(&all, check)["status"], "missing");
     }
     for one in all.as_array().expect("an array") {
