@@ -24,8 +24,9 @@ fn read(path: &Path) -> Result<String, Trouble> {
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(Trouble::new)?;
     let name = CString::new(path.as_os_str().as_bytes()).map_err(Trouble::new)?;
     let argv = [name.clone(), c"--version".to_owned()];
-    let helper = spawn(&Program { path: &name, argv: &argv, env: &[], descriptors: &[(write.as_fd(), 1)] });
-    let helper = helper.map_err(Trouble::new)?;
+    let descriptors = [(write.as_fd(), 1)];
+    let program = Program { path: &name, argv: &argv, env: &[], descriptors: &descriptors, own_mounts: false };
+    let helper = spawn(&program).map_err(Trouble::new)?;
     drop(write);
     let mut bytes = Vec::new();
     File::from(read).take(4096).read_to_end(&mut bytes).map_err(Trouble::new)?;

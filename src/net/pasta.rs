@@ -66,6 +66,7 @@ impl Driver for Pasta {
             argv: &arguments(request, target, rustix::process::geteuid().is_root()),
             env: &[],
             descriptors: &[(ready_in.as_fd(), 1)],
+            own_mounts: false,
         };
         let helper = spawn(&program).map_err(|source| Error::Spawn { program: path, source })?;
         let process = Process { helper, ready, _exit: None };

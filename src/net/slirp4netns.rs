@@ -71,8 +71,15 @@ impl Driver for Slirp4netns {
         argv.extend([text(target.to_string()), text(INTERFACE)]);
 
         let descriptors = [(ready_in.as_fd(), READY), (exit_out.as_fd(), EXIT), (folder.as_fd(), FOLDER)];
-        let program =
-            Program { path: &text(path.as_os_str().as_bytes()), argv: &argv, env: &[], descriptors: &descriptors };
+        let program = Program {
+            path: &text(path.as_os_str().as_bytes()),
+            argv: &argv,
+            env: &[],
+            descriptors: &descriptors,
+            // Its sandbox pivots to a new root, which the kernel refuses where mounts are shared, as systemd has them. In a user
+            // namespace they are not; with root's own it makes private only the topmost (slirp4netns 1.2: `create_sandbox`).
+            own_mounts: rustix::process::geteuid().is_root(),
+        };
         let helper = spawn(&program).map_err(|source| Error::Spawn { program: path, source })?;
         let process = Process { helper, ready, _exit: Some(exit) };
         Ok(Starting { driver: &Self, request: request.clone(), target, process: Some(process), _lock: None })

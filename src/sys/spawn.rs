@@ -15,9 +15,11 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd};
 
+use nix::sched::CloneFlags;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use rustix::mount::MountPropagationFlags;
 use rustix::pipe::PipeFlags;
 use rustix::process::Pid;
 
@@ -39,6 +41,9 @@ pub struct Program<'a> {
     pub env: &'a [CString],
     /// Descriptors, each with the number that the helper sees. 0 and 1 replace `/dev/null`; 2 replaces the capture.
     pub descriptors: &'a [(BorrowedFd<'a>, i32)],
+    /// Whether it gets a mount namespace of its own, to which mounts of the host still come and from which none go; only
+    /// root may.
+    pub own_mounts: bool,
 }
 
 /// Why a program could not be started: the step and the kernel's answer. Nothing is left behind.
@@ -131,6 +136,7 @@ pub fn spawn(program: &Program<'_>) -> Result<Helper, Error> {
         argv: &null_terminated(program.argv),
         env: &null_terminated(program.env),
         descriptors: &placed,
+        own_mounts: program.own_mounts,
         parent: rustix::process::getpid(),
         failed: Cell::new(None),
     };
@@ -153,6 +159,7 @@ struct Start<'a> {
     env: &'a [*const c_char],
     /// In ascending order of the target numbers; every source is above all of them.
     descriptors: &'a [(BorrowedFd<'a>, i32)],
+    own_mounts: bool,
     parent: Pid,
     /// Written by the child if it cannot execute.
     failed: Cell<Option<(&'static str, Errno)>>,
@@ -203,6 +210,12 @@ impl Start<'_> {
             return Err(("tie", Errno::SRCH));
         }
         default_signals();
+        if self.own_mounts {
+            nix::sched::unshare(CloneFlags::CLONE_NEWNS)
+                .map_err(|errno| ("make a mount namespace", Errno::from_raw_os_error(errno as i32)))?;
+            let downstream = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+            rustix::mount::mount_change(c"/", downstream).map_err(at("isolate mounts"))?;
+        }
         rustix::process::chdir(c"/").map_err(at("change to `/`"))?;
         let mut next = 0;
         for &(source, number) in self.descriptors {
@@ -278,7 +291,13 @@ mod tests {
 
     fn shell(script: &str, descriptors: &[(BorrowedFd<'_>, i32)]) -> Result<Helper, Error> {
         let argv = [c"sh".to_owned(), c"-c".to_owned(), CString::new(script).expect("script")];
-        spawn(&Program { path: c"/bin/sh", argv: &argv, env: &[c"ONLY=this".to_owned()], descriptors })
+        spawn(&Program {
+            path: c"/bin/sh",
+            argv: &argv,
+            env: &[c"ONLY=this".to_owned()],
+            descriptors,
+            own_mounts: false,
+        })
     }
 
     fn output(script: &str) -> String {
@@ -327,7 +346,8 @@ mod tests {
     #[test]
     fn a_missing_program_is_an_error_and_no_process() {
         let argv = [c"nothing".to_owned()];
-        let error = spawn(&Program { path: c"/nowhere/at/all", argv: &argv, env: &[], descriptors: &[] });
+        let error =
+            spawn(&Program { path: c"/nowhere/at/all", argv: &argv, env: &[], descriptors: &[], own_mounts: false });
         assert_eq!(error.map(drop).map_err(|e| e.to_string()), Err("execute: no such file or directory".to_owned()));
     }
 

@@ -9,6 +9,7 @@
 //! A test says `machine!();` first. Its lab is `Lab::in_session()` where rc is to find the user's manager, and
 //! [`unit`] starts a command in a unit of it. What takes several boots, sessions or root is in `tests/vm/scenes`.
 
+mod doctor;
 mod root;
 mod smoke;
 mod undelegated;

@@ -38,3 +38,11 @@ fn who_eats_more_memory_than_allowed_is_killed_and_all_say_so() {
     assert!(shown.starts_with("Exited (137)"), "{shown}");
     lab.rc(["rm", "eater"]).run().succeeds();
 }
+
+#[test]
+fn the_default_network_connects_root_s_containers() {
+    machine!();
+    let lab = Lab::new();
+    lab.payload();
+    lab.rc(["run", "--rm", "payload", "/payload", "echo", "hello"]).run().prints("hello\n");
+}

@@ -19,3 +19,14 @@ fn a_limit_names_the_controller_and_the_drop_in_before_anything_starts() {
     );
     assert!(said.contains("`/etc/systemd/system/user@.service.d/delegate.conf` with the two lines"), "{said}");
 }
+
+#[test]
+fn doctor_names_the_drop_in_too() {
+    machine!();
+    let lab = Lab::in_session();
+    let all = unit(&lab, ["-p", "Delegate=yes"], ["doctor", "--json"]).run().json();
+    let cpu = all.as_array().and_then(|all| all.iter().find(|one| one["check"] == "controller cpu"));
+    let cpu = cpu.expect("a line for the controller");
+    assert_eq!(cpu["status"], "limited", "{cpu}");
+    assert!(cpu["fix"].as_str().is_some_and(|fix| fix.contains("user@.service.d/delegate.conf")), "{cpu}");
+}
