@@ -54,6 +54,12 @@ pub enum Error {
         /// The short id.
         id: String,
     },
+    /// A terminal of ours would go into a container.
+    #[error("the log driver `passthrough` cannot be used on a terminal")]
+    PassedTerminal,
+    /// Nothing of the program's streams goes through rc.
+    #[error("cannot attach to `{0}`: its log driver is `passthrough`")]
+    PassedThrough(String),
     /// The service manager of `NOTIFY_SOCKET` does not answer.
     #[error("cannot reach the service manager at `$NOTIFY_SOCKET`: {}", crate::sys::fs::plain(.0))]
     NoManager(io::Error),

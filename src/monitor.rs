@@ -10,6 +10,7 @@ mod change;
 mod exec;
 mod folder;
 mod group;
+mod journal;
 mod life;
 mod log;
 mod notify;
@@ -18,6 +19,7 @@ pub mod protocol;
 mod record;
 mod relay;
 mod serve;
+mod sink;
 mod start;
 mod stdio;
 

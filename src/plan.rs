@@ -16,6 +16,7 @@ mod env;
 mod exec;
 mod labels;
 mod limits;
+mod logging;
 mod mounts;
 mod names;
 mod paths;
@@ -40,6 +41,7 @@ pub use config::{
 };
 pub use exec::{ExecRequest, exec};
 pub use limits::{BlockDevices, LimitChanges};
+pub use logging::LogRequest;
 pub use request::{LimitRequest, Request, TextFile};
 pub use resources::resources;
 pub use service::{Handed, NOTIFY_FILE, Sdnotify, Service, ServiceRequest};
@@ -262,7 +264,7 @@ pub fn resolve(
     let hostname = hostname(request, facts, &identity.id, &network)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
     let security = security::security(&request.security_opts, defaults.no_new_privileges)?;
-    let passthrough = request.auto_remove && !request.detach && !request.tty;
+    let logging = logging::logging(request, defaults, &image.source, &identity, security.seccomp)?;
     Ok(ContainerConfig {
         env: env::environment(request, image, facts, &hostname)?,
         working_dir: working_dir(request, image)?,
@@ -292,9 +294,10 @@ pub fn resolve(
             Some(text) => text.parse().map(|_: DetachKeys| text.clone()).map_err(Error::option("--detach-keys"))?,
             None => defaults.detach_keys.clone(),
         },
-        log_driver: if passthrough { LogDriver::Passthrough } else { LogDriver::K8sFile },
-        log_max_size: defaults.log_max_size,
-        log_max_files: defaults.log_max_files,
+        log_driver: logging.driver,
+        log_max_size: logging.max_size,
+        log_max_files: logging.max_files,
+        log_tag: logging.tag,
         id: identity.id,
         name: identity.name,
         created: identity.created,
@@ -303,7 +306,8 @@ pub fn resolve(
         entrypoint_len,
         hostname,
         tty: request.tty,
-        open_stdin: request.interactive,
+        // Who asks for the caller's descriptors gets all three of them. Source: podman-run(1), `--log-driver`.
+        open_stdin: request.interactive || logging.driver.is_passthrough() && request.log.driver.is_some(),
         auto_remove: request.auto_remove,
         init: request.init,
         read_only: request.read_only,
@@ -366,6 +370,13 @@ fn stop_signal(request: &Request, image: &ImageDefaults) -> Result<Signal, Error
         (None, None | Some("")) => Ok(Signal::TERM),
         (None, Some(text)) => text.parse().map_err(|source| Error::Image { source }),
     }
+}
+
+/// A container of a test elsewhere.
+#[cfg(test)]
+pub(crate) fn example() -> ContainerConfig {
+    resolve(&Request::default(), &tests::image(), &tests::facts(), tests::identity())
+        .expect("an empty request is complete")
 }
 
 #[cfg(test)]

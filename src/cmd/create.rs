@@ -9,7 +9,7 @@ use crate::container::{self, Creation, Environment, Removal};
 use crate::error::{Error, Exit};
 use crate::net;
 use crate::plan::{self, Request};
-use crate::sys::fs;
+use crate::sys::{fs, process};
 use crate::types::{ContainerId, Name, NetworkMode};
 use crate::ui;
 
@@ -49,6 +49,10 @@ pub(super) struct Made {
 /// Finds the image (or fetches it), and joins it with what was asked for.
 pub(super) fn prepare(ctx: &Ctx, environment: &Environment, request: &Request, is_quiet: bool) -> Result<Made, Error> {
     let store = &environment.store;
+    let passes_through = request.log.driver.as_deref() == Some("passthrough");
+    if passes_through && (0..3).filter_map(process::standard).any(rustix::termios::isatty) {
+        return Err(container::Error::PassedTerminal.into());
+    }
     let name = request.name.as_deref().map(str::parse::<Name>).transpose()?;
     if let Some(path) = &request.cidfile
         && fs::symlink_metadata(path).is_ok()

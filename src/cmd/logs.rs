@@ -62,15 +62,18 @@ impl Args {
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let container = containers::one(ctx, &args.container)?;
-    if container.config.log_driver != LogDriver::K8sFile {
+    let driver = container.config.log_driver;
+    if !matches!(driver, LogDriver::K8sFile | LogDriver::Journald) {
         return Err(Error::new(format!("container `{}` keeps no log", container.config.name))
             .with_hint("a container keeps one with `--log-driver k8s-file`"));
     }
     let select = args.select(Timestamp::now())?;
     let mut screen = Screen::new(args.timestamps);
     let folder = container.folder.path();
-    if args.follow {
-        let writer = writer(&container)?;
+    let writer = if args.follow { writer(&container)? } else { None };
+    if driver == LogDriver::Journald {
+        logs::journal(&container.config.id, &select, writer.as_ref().map(AsFd::as_fd), &mut screen)?;
+    } else if args.follow {
         logs::follow(folder, &select, writer.as_ref().map(AsFd::as_fd), &mut screen)?;
     } else {
         logs::read(folder, &select, &mut screen)?;

@@ -26,12 +26,10 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let request = args.container.into_request(&ctx.typed)?;
     let environment = ctx.environment()?;
     let Made { creation, lowers } = create::prepare(ctx, &environment, &request, is_quiet)?;
+    let stdin = creation.config.open_stdin;
     let (id, cidfile) = (creation.config.id.clone(), creation.config.cidfile.clone());
-    let attach = if request.detach {
-        Attach::No
-    } else {
-        Attach::Yes { stdin: request.interactive, proxy_signals: args.sig_proxy.unwrap_or(true) }
-    };
+    let attach =
+        if request.detach { Attach::No } else { Attach::Yes { stdin, proxy_signals: args.sig_proxy.unwrap_or(true) } };
     let written = cidfile.as_deref().map(|path| create::write_cidfile(path, &id)).transpose()?;
     let outcome = match container::start(&environment, Origin::New(Box::new(creation)), lowers, &attach) {
         Err(error) => {

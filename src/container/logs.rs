@@ -11,6 +11,7 @@
 //! another time or stream. Files are read in blocks and lines found by `memchr`; no line is copied here.
 
 mod follow;
+mod journal;
 mod line;
 mod tail;
 
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 use crate::sys::fs::{self, AtPath as _, PathError};
 
 pub use follow::follow;
+pub use journal::journal;
 pub use line::{Entry, LogStream};
 
 /// Bytes that are read at once: large enough to hide the system calls, small enough to stay in the second cache.
@@ -43,6 +45,12 @@ pub enum Error<E> {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// The journal cannot be read without its program.
+    #[error("journalctl is not installed")]
+    NoJournal,
+    /// The journal could not be read.
+    #[error("cannot read the journal: {0}")]
+    Journal(String),
     /// Whoever takes the entries failed.
     #[error(transparent)]
     Sink(E),

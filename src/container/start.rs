@@ -12,9 +12,10 @@ use super::{Container, Error};
 use crate::monitor::protocol;
 use crate::monitor::{self, Folder, Start, Starter, State, Status, Stdio};
 use crate::net;
-use crate::plan::{self, ContainerConfig, HostFacts, LogDriver, MountKind};
+use crate::plan::{self, ContainerConfig, HostFacts, LogDriver, MountKind, Sdnotify};
 use crate::storage::Store;
 use crate::storage::volumes::{Record, Volume};
+use crate::sys::datagram::Sender;
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
 use crate::sys::process::{self, CloneOptions, fork};
@@ -122,6 +123,8 @@ pub fn start(
     let keys = start.config.detach_keys.parse::<DetachKeys>().unwrap_or_default();
     let tty = start.config.tty;
     let sdnotify = start.config.service.sdnotify;
+    let place = start.folder.clone();
+    let becomes_main = manager.is_some() && matches!(attach, Attach::No);
     let mut signals = match attach {
         Attach::Yes { proxy_signals, .. } => Some(pump::take_signals(*proxy_signals)?),
         Attach::No => None,
@@ -129,7 +132,7 @@ pub fn start(
     let (ours, theirs) = socket::pair().map_err(Error::step("make a socket pair"))?;
     // The monitor is our child, but nobody waits for it: it outlives us, or has told us everything when it ends.
     let starter = ends.starter;
-    let child = fork(&CloneOptions::default(), || {
+    let child = fork_monitor(becomes_main, || {
         drop(process::close(ours.as_fd()));
         for inherited in &environment.manager.descriptors {
             drop(process::close(inherited.fd.as_fd()));
@@ -144,8 +147,7 @@ pub fn start(
             drop(process::close(fd.as_fd()));
         }
         monitor::run(start, &keeping, theirs, starter)
-    })
-    .map_err(Error::step("fork the monitor"))?;
+    })?;
     let started = await_start(&ours, signals.as_mut());
     for Fresh { volume, lock, .. } in fresh {
         if started.is_ok() {
@@ -162,10 +164,7 @@ pub fn start(
         }
     }
     started?;
-    if let Some(manager) = &manager {
-        let main = matches!(attach, Attach::No).then_some(child.pid);
-        announce(manager, sdnotify, main).map_err(Error::step("tell the service manager of the start"))?;
-    }
+    tell_started(manager.as_ref(), sdnotify, becomes_main.then_some(&place))?;
     let (Attach::Yes { proxy_signals, .. }, Some(signals)) = (attach, signals) else { return Ok(Outcome::Detached) };
     let outcome = pump::run(Pump {
         socket: ours,
@@ -180,6 +179,26 @@ pub fn start(
         drop(child.wait());
     }
     Ok(outcome)
+}
+
+/// Tells the service manager that the program runs, and who is the main process, if it is the monitor of this folder.
+fn tell_started(manager: Option<&Sender>, mode: Sdnotify, main: Option<&Folder>) -> Result<(), Error> {
+    let Some(manager) = manager else { return Ok(()) };
+    // It may have ended by now, and with it the service.
+    let main = main.map_or(Ok(None), Folder::holder)?;
+    announce(manager, mode, main).map_err(Error::step("tell the service manager of the start"))
+}
+
+/// Forks the monitor. One that becomes the main process of a service is the child of a process that has ended when this
+/// returns, and so the manager's: systemd waits only for a main process of its own, and looks when it is told of one.
+/// Source: systemd, `service_set_main_pidref`.
+fn fork_monitor(becomes_main: bool, body: impl FnOnce() -> i32) -> Result<process::Child, Error> {
+    let once_more = || if becomes_main { fork(&CloneOptions::default(), body).map_or(125, |_| 0) } else { body() };
+    let child = fork(&CloneOptions::default(), once_more).map_err(Error::step("fork the monitor"))?;
+    if becomes_main {
+        drop(child.wait());
+    }
+    Ok(child)
 }
 
 fn host_facts(environment: &Environment, config: &ContainerConfig, folder: &Folder) -> HostFacts {
@@ -250,9 +269,18 @@ impl Ends {
             input: None,
             outputs: Vec::new(),
         };
-        let Attach::Yes { stdin, .. } = attach else { return Ok(ends) };
-        let own = |number| process::standard(number).filter(|fd| !is_terminal(*fd)).is_some();
-        let keeps_log = config.log_driver != LogDriver::Passthrough;
+        let takes_terminals = config.log_driver == LogDriver::PassthroughTty;
+        let own = |number| process::standard(number).filter(|fd| takes_terminals || !is_terminal(*fd)).is_some();
+        let keeps_log = !config.log_driver.is_passthrough();
+        let Attach::Yes { stdin, .. } = attach else {
+            if !keeps_log {
+                if (0..3).any(|number| !own(number) && process::standard(number).is_some()) {
+                    return Err(Error::PassedTerminal);
+                }
+                ends.stdio = [Stdio::Inherit; 3];
+            }
+            return Ok(ends);
+        };
         if *stdin && !config.tty && own(0) {
             // Nothing has to stand between the program and its input: nobody logs it.
             ends.stdio[0] = Stdio::Inherit;
@@ -291,6 +319,9 @@ impl Ends {
 pub fn attach(container: &Container, stdin: bool, proxy_signals: bool, keys: &DetachKeys) -> Result<Outcome, Error> {
     if !matches!(container.status, Status::Running | Status::Paused | Status::Stopping) {
         return Err(super::control::refuse(container, "attach to"));
+    }
+    if container.config.log_driver.is_passthrough() {
+        return Err(Error::PassedThrough(container.config.name.to_string()));
     }
     let socket = super::control::connect(container)?;
     let tty = container.config.tty;

@@ -21,8 +21,8 @@ use super::pidfile;
 use super::protocol::{self, Event};
 use super::record::{ExitRecord, Run, now};
 use super::serve::Server;
+use super::sink::Log;
 use super::start::{Error, Keeper, Start, Starter, failure, step};
-use super::stdio::log;
 use crate::sys::lock::ProcessLock;
 use crate::sys::process::{self, Ended};
 use crate::sys::signal::Signals;
@@ -76,7 +76,7 @@ impl<'a> Life<'a> {
         };
         let home = pending.finish().map_err(|error| withdraw(None, error.into()))?;
         let own = source.finish(&group::wanted(&start)).map_err(|error| withdraw(Some(&home), error.into()))?;
-        let log = log(&start).map_err(|error| withdraw(Some(&home), error))?;
+        let log = Log::open(&start).map_err(|error| withdraw(Some(&home), error))?;
         let server = Server::new(&start, signals, listener, log);
         let ground = Ground { start, driver, own, home };
         Ok(Self { keeper, _lock: lock, ground, server })

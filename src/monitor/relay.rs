@@ -10,7 +10,8 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, tee};
 
-use super::log::{LogWriter, Stream};
+use super::log::Stream;
+use super::sink::Log;
 use crate::sys::tty;
 
 /// How much is moved at once.
@@ -67,7 +68,7 @@ pub(super) struct Relay {
     is_between_runs: bool,
     /// Rows and columns that the terminal was given last, for the next run's.
     size: Option<(u16, u16)>,
-    log: Option<LogWriter>,
+    log: Option<Log>,
 }
 
 /// What a descriptor in the poll set belongs to.
@@ -80,7 +81,7 @@ pub(super) enum Token {
 }
 
 impl Relay {
-    pub(super) fn new(log: Option<LogWriter>) -> Self {
+    pub(super) fn new(log: Option<Log>) -> Self {
         Self {
             sources: Vec::new(),
             clients: Vec::new(),

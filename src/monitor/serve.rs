@@ -9,11 +9,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::exec::{Confinement, Execs};
 use super::folder::Folder;
-use super::log::LogWriter;
 use super::notify::{self, Notifier};
 use super::protocol::{self, Event};
 use super::record::{ProcessId, State, Status, now};
 use super::relay::{self, Relay, Streams};
+use super::sink::Log;
 use super::start::{Error, Start, Starter, step};
 use super::stdio::Pipes;
 use crate::net::addresses::Addresses;
@@ -109,7 +109,7 @@ const SILENCE: Duration = Duration::from_millis(50);
 
 impl Server {
     /// Looks after the container that `start` is about, for the command that is starting it.
-    pub(super) fn new(start: &Start, signals: Signals, listener: OwnedFd, log: Option<LogWriter>) -> Self {
+    pub(super) fn new(start: &Start, signals: Signals, listener: OwnedFd, log: Option<Log>) -> Self {
         let config = &start.config;
         Self {
             folder: start.folder.clone(),

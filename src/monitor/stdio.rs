@@ -5,10 +5,9 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::log::{Bounds, LogWriter, Stream};
+use super::log::Stream;
 use super::relay::Relay;
 use super::start::{Error, Start, Stdio, step};
-use crate::plan::LogDriver;
 use crate::sys::process;
 
 /// The monitor's ends of the program's pipes.
@@ -73,13 +72,4 @@ pub(super) fn standard_descriptors(start: &Start) -> Result<([OwnedFd; 3], Pipes
     let theirs: [OwnedFd; 3] =
         theirs.try_into().map_err(|_| step("make pipes")(io::Error::from_raw_os_error(libc::EINVAL)))?;
     Ok((theirs, pipes))
-}
-
-/// Opens the log, if the container keeps one.
-pub(super) fn log(start: &Start) -> Result<Option<LogWriter>, Error> {
-    if start.config.log_driver != LogDriver::K8sFile {
-        return Ok(None);
-    }
-    let bounds = Bounds { size: start.config.log_max_size, files: start.config.log_max_files };
-    Ok(Some(LogWriter::open(&start.folder.at("log"), bounds)?))
 }

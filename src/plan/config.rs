@@ -85,6 +85,9 @@ pub struct ContainerConfig {
     pub log_max_size: u64,
     /// Log files kept, the current one included; at least 1.
     pub log_max_files: u32,
+    /// The name of the journal's entries, if it is not the container's.
+    #[serde(default)]
+    pub log_tag: Option<String>,
     /// What happens when the program ends by itself.
     pub restart: RestartPolicy,
     /// The key sequence that detaches from the terminal, as typed (`ctrl-p,ctrl-q`); empty turns it off.
@@ -249,8 +252,19 @@ pub enum LogDriver {
     K8sFile,
     /// Nowhere.
     None,
+    /// The system's journal.
+    Journald,
     /// The caller's own descriptors.
     Passthrough,
+    /// The same, terminals too.
+    PassthroughTty,
+}
+
+impl LogDriver {
+    /// The program has the caller's own descriptors.
+    pub fn is_passthrough(self) -> bool {
+        matches!(self, Self::Passthrough | Self::PassthroughTty)
+    }
 }
 
 /// What the monitor does when the program ends by itself.

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PullPolicy, ServiceRequest};
+use super::{LogRequest, PullPolicy, ServiceRequest};
 
 /// What was asked for: one field for each option, in the option's own grammar, absent where nothing was said.
 ///
@@ -89,6 +89,8 @@ pub struct Request {
     pub stop_signal: Option<String>,
     /// `--stop-timeout`, seconds.
     pub stop_timeout: Option<u32>,
+    /// Where the output goes.
+    pub log: LogRequest,
     /// What concerns a service manager.
     pub service: ServiceRequest,
     /// `--pull`.

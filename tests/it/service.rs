@@ -220,3 +220,62 @@ fn listening_descriptors_reach_the_program_with_its_own_pid() {
     let report = run(&[], "1");
     assert_eq!((told(&report), further(&report)), (["-", "-", "-"].map(str::to_owned), vec![]));
 }
+
+#[test]
+fn output_goes_where_the_log_driver_says() {
+    let lab = Lab::new();
+    lab.payload();
+    let run = |options: &[&str]| {
+        lab.rc(["run", "--network", "none", "--name", "box"])
+            .args(options)
+            .args(["payload", "/payload", "echo", "hello"])
+            .run()
+    };
+    // The program has the command's own descriptors although nobody attaches.
+    let detached = run(&["-d", "--log-driver=passthrough"]);
+    lab.rc(["wait", "box"]).run().succeeds();
+    assert!(detached.stdout().contains("hello\n"), "{detached}");
+    for command in [&["logs", "box"][..], &["logs", "-f", "box"]] {
+        let refused = lab.rc(command).run().exits(125);
+        assert!(refused.stderr().contains("container `box` keeps no log"), "{refused}");
+    }
+    lab.rc(["rm", "box"]).run().succeeds();
+
+    assert_eq!(run(&["--log-driver=none"]).stdout(), "hello\n");
+    assert!(lab.rc(["logs", "box"]).run().exits(125).stderr().contains("keeps no log"));
+    lab.rc(["rm", "box"]).run().succeeds();
+
+    assert_eq!(run(&["--rm=false", "--log-driver", "json-file", "--log-opt", "max-size=1m"]).stdout(), "hello\n");
+    assert_eq!(lab.rc(["logs", "box"]).run().stdout(), "hello\n");
+    lab.rc(["rm", "box"]).run().succeeds();
+
+    for (options, text) in [
+        (&["--log-driver=fluentd"][..], "invalid log driver `fluentd`"),
+        (&["-t", "--log-driver=passthrough"], "it cannot be used with --tty"),
+        (&["--log-opt=labels=a"], "invalid log option"),
+        (&["--log-driver=passthrough-tty", "--security-opt=seccomp=unconfined"], "it needs the system call filter"),
+    ] {
+        let refused = run(options).exits(125);
+        assert!(refused.stderr().contains(text), "{refused}");
+    }
+    if !Path::new("/run/systemd/journal/socket").exists() {
+        let refused = run(&["--log-driver=journald"]).exits(125);
+        assert!(refused.stderr().contains("cannot reach the system's journal"), "{refused}");
+    }
+}
+
+#[test]
+fn nobody_attaches_to_streams_that_pass_through() {
+    let lab = Lab::new();
+    lab.payload();
+    let script = "exec \"$@\" >/dev/null 2>&1";
+    lab.program("/bin/sh", ["-c", script, "sh"])
+        .arg(Lab::rc_path())
+        .args(["run", "-d", "--log-driver=passthrough", "--name", "box", "--network", "none"])
+        .args(["payload", "/payload", "sleep"])
+        .run()
+        .succeeds();
+    let refused = lab.rc(["attach", "box"]).run().exits(125);
+    assert!(refused.stderr().contains("its log driver is `passthrough`"), "{refused}");
+    lab.remove_containers();
+}

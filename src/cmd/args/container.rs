@@ -124,6 +124,7 @@ impl ContainerArgs {
         let image = words.next().unwrap_or_default();
         let command: Vec<String> = words.collect();
         let create_command = redact(typed, &self.process.env, command.len());
+        let (service, log) = self.service.into_requests();
         Ok(Request {
             image,
             command,
@@ -165,7 +166,8 @@ impl ContainerArgs {
             ulimits: self.ulimit,
             stop_signal: self.stop_signal,
             stop_timeout: self.stop_timeout,
-            service: self.service.into_request(),
+            service,
+            log,
             pull: self.pull,
             platform: self.pull_args.platform,
             tls_verify: self.pull_args.tls_verify,

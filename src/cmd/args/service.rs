@@ -1,13 +1,19 @@
 use std::path::PathBuf;
 
-use crate::plan::ServiceRequest;
+use crate::plan::{LogRequest, ServiceRequest};
 
-/// What concerns a service manager.
+/// What concerns a service manager and its journal.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct ServiceArgs {
     /// Write the pid of the container's monitor to the file
     #[arg(long, value_name = "FILE")]
     conmon_pidfile: Option<PathBuf>,
+    /// Where the output goes: k8s-file, json-file, journald, none, passthrough or passthrough-tty
+    #[arg(long, value_name = "DRIVER")]
+    log_driver: Option<String>,
+    /// Logging driver options: max-size, max-file, or tag for journald
+    #[arg(long, value_name = "NAME=VALUE")]
+    log_opt: Vec<String>,
     /// Write the pid of the container's process to the file
     #[arg(long, value_name = "FILE")]
     pidfile: Option<PathBuf>,
@@ -17,8 +23,10 @@ pub(super) struct ServiceArgs {
 }
 
 impl ServiceArgs {
-    /// The part of the request.
-    pub(super) fn into_request(self) -> ServiceRequest {
-        ServiceRequest { sdnotify: self.sdnotify, pidfile: self.pidfile, conmon_pidfile: self.conmon_pidfile }
+    /// The parts of the request.
+    pub(super) fn into_requests(self) -> (ServiceRequest, LogRequest) {
+        let service =
+            ServiceRequest { sdnotify: self.sdnotify, pidfile: self.pidfile, conmon_pidfile: self.conmon_pidfile };
+        (service, LogRequest { driver: self.log_driver, options: self.log_opt })
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn host(config: &ContainerConfig, log: &Path, place: Place<'_>) -> Va
             "Type": config.log_driver,
             "Config": null,
             "Path": if kept { json!(log) } else { json!("") },
-            "Tag": "",
+            "Tag": config.log_tag.as_deref().unwrap_or_default(),
             "Size": human::size(config.log_max_size).replace(' ', ""),
         },
         "NetworkMode": config.network.as_str(),

@@ -1,0 +1,213 @@
+//! The log of a container that writes to the system's journal, as journalctl(1) reads it: an object of JSON for each entry.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use jiff::Timestamp;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{BLOCK, Entry, Error, LogStream, Select, Sink};
+use crate::sys::process::Ended;
+use crate::sys::spawn::{self, Helper, Program};
+use crate::types::ContainerId;
+
+/// Where the program is, never by a PATH from outside (safety.md, X17).
+const PROGRAMS: [&str; 3] = ["/usr/bin/journalctl", "/bin/journalctl", "/usr/local/bin/journalctl"];
+
+/// What of an entry is asked for.
+#[derive(Debug, Deserialize)]
+struct Record {
+    /// A string; numbers, if it is no text; null, if it was left out.
+    #[serde(rename = "MESSAGE", default)]
+    message: Value,
+    #[serde(rename = "PRIORITY", default)]
+    priority: Value,
+    #[serde(rename = "CONTAINER_PARTIAL_MESSAGE", default)]
+    partial: Option<String>,
+    /// Microseconds since 1970.
+    #[serde(rename = "__REALTIME_TIMESTAMP", default)]
+    time: String,
+    #[serde(rename = "__CURSOR", default)]
+    cursor: String,
+}
+
+/// Hands over the entries of the container `id`, oldest first; with a `writer` (the monitor's pidfd) also what comes, until it
+/// becomes readable or the sink fails.
+///
+/// Fails with `NoJournal` if journalctl is not installed. Entries that another user has made up are not shown.
+pub fn journal<S: Sink>(
+    id: &ContainerId,
+    select: &Select,
+    writer: Option<BorrowedFd<'_>>,
+    sink: &mut S,
+) -> Result<(), Error<S::Error>> {
+    let mut reader = Reader { cursor: None, sink };
+    let mut asked = options(select);
+    if let Some(writer) = writer {
+        reader.read(id, &[&asked[..], &["--follow".to_owned()]].concat(), Some(writer))?;
+        // What was written last may not have been seen: journald takes it in by and by.
+        if let Some(cursor) = &reader.cursor {
+            asked = vec!["--lines=all".to_owned(), format!("--after-cursor={cursor}")];
+        }
+    }
+    reader.read(id, &asked, None)
+}
+
+fn options(select: &Select) -> Vec<String> {
+    let at = |time: Timestamp| {
+        let microseconds = time.as_microsecond();
+        format!("@{}.{:06}", microseconds.div_euclid(1_000_000), microseconds.rem_euclid(1_000_000))
+    };
+    let mut options = vec![match select.tail {
+        Some(lines) => format!("--lines={lines}"),
+        None => "--lines=all".to_owned(),
+    }];
+    options.extend(select.since.map(|time| format!("--since={}", at(time))));
+    options.extend(select.until.map(|time| format!("--until={}", at(time))));
+    options
+}
+
+struct Reader<'a, S> {
+    /// The last entry that was handed over.
+    cursor: Option<String>,
+    sink: &'a mut S,
+}
+
+impl<S: Sink> Reader<'_, S> {
+    fn read(
+        &mut self,
+        id: &ContainerId,
+        options: &[String],
+        writer: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Error<S::Error>> {
+        let (helper, output) = start(id, options)?;
+        let mut buffer = vec![0; BLOCK];
+        let mut line = Vec::new();
+        loop {
+            let mut set = vec![PollFd::new(&output, PollFlags::IN)];
+            set.extend(writer.iter().map(|writer| PollFd::new(writer, PollFlags::IN)));
+            match poll(&mut set, None::<&Timespec>) {
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(failed(error.to_string())),
+            }
+            if set[0].revents().is_empty() {
+                // Only the monitor's end wakes us beside output.
+                return Ok(());
+            }
+            match rustix::io::read(&output, &mut buffer[..]) {
+                Ok(0) => break,
+                Ok(length) => {
+                    for part in buffer[..length].split_inclusive(|byte| *byte == b'\n') {
+                        line.extend_from_slice(part);
+                        if part.ends_with(b"\n") {
+                            self.entry(&line)?;
+                            line.clear();
+                        }
+                    }
+                    self.sink.caught_up().map_err(Error::Sink)?;
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(failed(error.to_string())),
+            }
+        }
+        match helper.wait() {
+            // 1 and silence: there is no such entry.
+            Ok(Ended::Exited(0)) => Ok(()),
+            _ => match helper.last_words() {
+                words if words.is_empty() => Ok(()),
+                words => Err(failed(words)),
+            },
+        }
+    }
+
+    fn entry(&mut self, line: &[u8]) -> Result<(), Error<S::Error>> {
+        // journalctl speaks of reboots and rotations in lines of its own.
+        let Ok(record) = serde_json::from_slice::<Record>(line) else { return Ok(()) };
+        let text = match &record.message {
+            Value::String(text) => text.clone().into_bytes(),
+            Value::Array(bytes) => bytes.iter().filter_map(|byte| u8::try_from(byte.as_u64()?).ok()).collect(),
+            _ => Vec::new(),
+        };
+        let time = record.time.parse().ok().and_then(|time| Timestamp::from_microsecond(time).ok());
+        let time = time.map(|time| format!("{time:.9}")).unwrap_or_default();
+        let stream = if record.priority == "3" { LogStream::Stderr } else { LogStream::Stdout };
+        let is_partial = record.partial.is_some_and(|text| text == "true");
+        self.cursor = Some(record.cursor).filter(|cursor| !cursor.is_empty());
+        self.sink.entry(Entry { time: time.as_bytes(), stream, is_partial, text: &text }).map_err(Error::Sink)
+    }
+}
+
+fn failed<E>(reason: String) -> Error<E> {
+    Error::Journal(reason)
+}
+
+/// Starts journalctl, and gives what it prints.
+fn start<E>(id: &ContainerId, options: &[String]) -> Result<(Helper, OwnedFd), Error<E>> {
+    let program = PROGRAMS.into_iter().find(|program| Path::new(program).exists()).ok_or(Error::NoJournal)?;
+    let words = ["journalctl", "--quiet", "--no-pager", "--all", "--output=json"].map(str::to_owned).into_iter();
+    let words = words
+        .chain(["--output-fields=MESSAGE,PRIORITY,CONTAINER_PARTIAL_MESSAGE".to_owned()])
+        .chain(options.iter().cloned())
+        .chain([format!("CONTAINER_ID_FULL={id}"), format!("_UID={}", rustix::process::geteuid().as_raw())]);
+    let argv: Vec<CString> = words.map(CString::new).collect::<Result<_, _>>().map_err(|e| failed(e.to_string()))?;
+    let path = CString::new(program).map_err(|error| failed(error.to_string()))?;
+    let (read, write) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| failed(error.to_string()))?;
+    let helper = spawn::spawn(&Program { path: &path, argv: &argv, env: &[], descriptors: &[(write.as_fd(), 1)] })
+        .map_err(|error| failed(error.to_string()))?;
+    Ok((helper, read))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Seen(Vec<(String, bool, bool, Vec<u8>)>);
+
+    impl Sink for Seen {
+        type Error = std::convert::Infallible;
+
+        fn entry(&mut self, entry: Entry<'_>) -> Result<(), Self::Error> {
+            let time = String::from_utf8_lossy(entry.time).into_owned();
+            self.0.push((time, entry.stream == LogStream::Stderr, entry.is_partial, entry.text.to_owned()));
+            Ok(())
+        }
+
+        fn caught_up(&mut self) -> Result<(), Self::Error> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn entries_are_text_bytes_or_nothing() {
+        let mut seen = Seen::default();
+        let mut reader = Reader { cursor: None, sink: &mut seen };
+        for line in [
+            r#"{"MESSAGE":"one","PRIORITY":"6","__REALTIME_TIMESTAMP":"1700000000000001","__CURSOR":"a"}"#,
+            r#"{"MESSAGE":[255,0],"PRIORITY":"3","CONTAINER_PARTIAL_MESSAGE":"true","__REALTIME_TIMESTAMP":"0","__CURSOR":"b"}"#,
+            "-- Boot 1 --",
+        ] {
+            assert!(reader.entry(line.as_bytes()).is_ok());
+        }
+        assert_eq!(reader.cursor.as_deref(), Some("b"));
+        let expected = [
+            ("2023-11-14T22:13:20.000001000Z".to_owned(), false, false, b"one".to_vec()),
+            ("1970-01-01T00:00:00.000000000Z".to_owned(), true, true, vec![255, 0]),
+        ];
+        assert_eq!(seen.0, expected);
+    }
+
+    #[test]
+    fn times_and_numbers_are_asked_of_journalctl() {
+        let time = Timestamp::from_microsecond(1_500_000).expect("time");
+        let select = Select { tail: Some(3), since: Some(time), until: None };
+        assert_eq!(options(&select), ["--lines=3", "--since=@1.500000"]);
+        assert_eq!(options(&Select::default()), ["--lines=all"]);
+    }
+}

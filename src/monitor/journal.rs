@@ -1,0 +1,220 @@
+//! The system's journal, by its native protocol: one datagram per line of the program.
+//!
+//! ```text
+//! NAME=value\n          a field whose value is one line
+//! NAME\n                a field with any bytes: their number, 64 bits, little endian, then they, then a newline
+//! ```
+//!
+//! The fields are those of podman and docker: `CONTAINER_ID`, `CONTAINER_ID_FULL`, `CONTAINER_NAME`, `CONTAINER_TAG`, `IMAGE_NAME`,
+//! `SYSLOG_IDENTIFIER`; `PRIORITY` is 6 for standard output and 3 for standard error; `CONTAINER_PARTIAL_MESSAGE` marks a part
+//! of a line that goes on in the stream's next entry. The message's own bytes can forge none of them.
+//! Source: systemd, "Native Journal Protocol"; conmon, `ctr_logging.c`.
+
+use std::io;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::log::Stream;
+use crate::plan::ContainerConfig;
+use crate::sys::datagram::{Sender, Sent};
+
+/// Where the journal listens.
+const SOCKET: &str = "/run/systemd/journal/socket";
+
+/// The longest message of one entry; a longer line is parted. Far below what a socket takes in one datagram.
+const LONGEST: usize = 32 * 1024;
+
+/// How long a journal may keep its queue full before lines are dropped and counted; until it takes one again, they are
+/// dropped at once.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A connection to the journal.
+#[derive(Debug)]
+pub(super) struct Journal {
+    sender: Sender,
+    /// The fields that every entry has.
+    fields: Vec<u8>,
+    /// Reused between entries.
+    entry: Vec<u8>,
+    /// Bytes of the program that were dropped since the journal last took some.
+    lost: u64,
+}
+
+impl Journal {
+    /// Connects to the journal; fails if it is not there.
+    pub(super) fn open(config: &ContainerConfig) -> io::Result<Self> {
+        Self::connect(SOCKET, config)
+    }
+
+    fn connect(path: &str, config: &ContainerConfig) -> io::Result<Self> {
+        let mut fields = Vec::new();
+        let name = config.name.as_str();
+        let tag = config.log_tag.as_deref();
+        for (field, value) in [
+            ("CONTAINER_ID", Some(config.id.short())),
+            ("CONTAINER_ID_FULL", Some(config.id.as_str())),
+            ("CONTAINER_NAME", Some(name)),
+            ("CONTAINER_TAG", tag),
+            ("IMAGE_NAME", Some(config.image.reference.as_str())),
+            ("SYSLOG_IDENTIFIER", Some(tag.unwrap_or(name))),
+        ] {
+            if let Some(value) = value {
+                put(&mut fields, field, value.as_bytes());
+            }
+        }
+        Ok(Self { sender: Sender::connect(path)?, fields, entry: Vec::new(), lost: 0 })
+    }
+
+    /// Passes on what the program has just written, line by line.
+    pub(super) fn append(&mut self, stream: Stream, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'\n', rest);
+            let length = end.unwrap_or(rest.len()).min(LONGEST);
+            let is_whole = end == Some(length);
+            self.line(stream, &rest[..length], is_whole);
+            rest = &rest[length + usize::from(is_whole)..];
+        }
+    }
+
+    fn line(&mut self, stream: Stream, text: &[u8], is_whole: bool) {
+        if self.lost > 0 {
+            let note = format!("rc: {} bytes of output were lost here", self.lost);
+            if !self.send(Stream::Stderr, note.as_bytes(), true) {
+                self.lost += text.len() as u64 + 1;
+                return;
+            }
+            self.lost = 0;
+        }
+        if !self.send(stream, text, is_whole) {
+            self.lost += text.len() as u64 + 1;
+        }
+    }
+
+    /// Sends one entry; gives whether the journal took it.
+    fn send(&mut self, stream: Stream, text: &[u8], is_whole: bool) -> bool {
+        let priority: &[u8] = if stream == Stream::Stdout { b"6" } else { b"3" };
+        self.entry.clear();
+        self.entry.extend_from_slice(&self.fields);
+        put(&mut self.entry, "PRIORITY", priority);
+        if !is_whole {
+            put(&mut self.entry, "CONTAINER_PARTIAL_MESSAGE", b"true");
+        }
+        put(&mut self.entry, "MESSAGE", text);
+        match self.sender.send(&self.entry) {
+            Ok(Sent::Taken) => return true,
+            Ok(Sent::Full) if self.lost == 0 => {}
+            Ok(Sent::Full) | Err(_) => return false,
+        }
+        // The program waits meanwhile, as it would before a slow disk, but not for ever.
+        let patience = Timespec { tv_sec: i64::try_from(PATIENCE.as_secs()).unwrap_or(1), tv_nsec: 0 };
+        poll(&mut [PollFd::new(&self.sender, PollFlags::OUT)], Some(&patience)).is_ok_and(|ready| ready > 0)
+            && self.sender.send(&self.entry).is_ok_and(|sent| sent == Sent::Taken)
+    }
+
+    /// Gives the buffer back.
+    pub(super) fn rest(&mut self) {
+        self.entry = Vec::new();
+    }
+}
+
+/// Adds a field; always in the form for any bytes where a value is not surely one line.
+fn put(entry: &mut Vec<u8>, name: &str, value: &[u8]) {
+    entry.extend_from_slice(name.as_bytes());
+    entry.push(b'\n');
+    entry.extend_from_slice(&(value.len() as u64).to_le_bytes());
+    entry.extend_from_slice(value);
+    entry.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+
+    /// A journal of the test's own, and the connection to it.
+    fn pair(folder: &std::path::Path) -> (UnixDatagram, Journal) {
+        let path = folder.join("socket");
+        let journal = UnixDatagram::bind(&path).expect("socket");
+        journal.set_nonblocking(true).expect("flag");
+        let mut config = crate::plan::example();
+        config.log_tag = Some("tagged".to_owned());
+        let writer = Journal::connect(path.to_str().expect("path"), &config).expect("connected");
+        (journal, writer)
+    }
+
+    /// The fields of the next entry.
+    fn next(journal: &UnixDatagram) -> Option<Vec<(String, Vec<u8>)>> {
+        let mut space = vec![0; 1 << 17];
+        let length = journal.recv(&mut space).ok()?;
+        let mut rest = &space[..length];
+        let mut fields = Vec::new();
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let name = String::from_utf8(rest[..end].to_vec()).expect("a name");
+            let (number, after) = rest[end + 1..].split_at(8);
+            let length = usize::try_from(u64::from_le_bytes(number.try_into().expect("8 bytes"))).expect("length");
+            fields.push((name, after[..length].to_vec()));
+            rest = &after[length + 1..];
+        }
+        Some(fields)
+    }
+
+    /// Message, priority and whether it is a part, of the next entry.
+    fn brief(journal: &UnixDatagram) -> Option<(String, String, bool)> {
+        let fields = next(journal)?;
+        let get = |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        let text = |name| String::from_utf8_lossy(&get(name).unwrap_or_default()).into_owned();
+        Some((text("MESSAGE"), text("PRIORITY"), get("CONTAINER_PARTIAL_MESSAGE").is_some()))
+    }
+
+    #[test]
+    fn an_entry_has_the_fields_of_podman_and_nothing_can_be_forged() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (journal, mut writer) = pair(folder.path());
+        writer.append(Stream::Stdout, b"a\0b\rPRIORITY=0\n");
+        let names = ["CONTAINER_ID", "CONTAINER_ID_FULL", "CONTAINER_NAME", "CONTAINER_TAG", "IMAGE_NAME"];
+        let names: Vec<_> = names.into_iter().chain(["SYSLOG_IDENTIFIER", "PRIORITY", "MESSAGE"]).collect();
+        let fields = next(&journal).expect("an entry");
+        assert_eq!(fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names);
+        assert_eq!(fields.last().expect("a message").1, b"a\0b\rPRIORITY=0");
+        assert_eq!(fields[5].1, b"tagged");
+    }
+
+    #[test]
+    fn lines_are_entries_and_parts_are_marked() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (journal, mut writer) = pair(folder.path());
+        writer.append(Stream::Stdout, b"one\n\ntw");
+        writer.append(Stream::Stderr, b"o\n");
+        let entry = |text: &str, priority: &str, part| Some((text.to_owned(), priority.to_owned(), part));
+        assert_eq!(brief(&journal), entry("one", "6", false));
+        assert_eq!(brief(&journal), entry("", "6", false));
+        assert_eq!(brief(&journal), entry("tw", "6", true));
+        assert_eq!(brief(&journal), entry("o", "3", false));
+        let long = "x".repeat(LONGEST + 3);
+        writer.append(Stream::Stdout, format!("{long}\n").as_bytes());
+        assert_eq!(brief(&journal), entry(&long[..LONGEST], "6", true));
+        assert_eq!(brief(&journal), entry("xxx", "6", false));
+        assert_eq!(brief(&journal), None);
+    }
+
+    #[test]
+    fn what_a_full_journal_does_not_take_is_counted_and_said() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (journal, mut writer) = pair(folder.path());
+        let mut written = 0u64;
+        while writer.lost == 0 {
+            writer.append(Stream::Stdout, b"1234567\n");
+            written += 8;
+        }
+        writer.append(Stream::Stdout, b"1234567\n");
+        assert_eq!(writer.lost, 16);
+        let taken = std::iter::from_fn(|| brief(&journal)).count();
+        assert_eq!(taken as u64 * 8 + 8, written);
+        writer.append(Stream::Stdout, b"again\n");
+        assert_eq!(brief(&journal).expect("a note").0, "rc: 16 bytes of output were lost here");
+        assert_eq!(brief(&journal).expect("an entry").0, "again");
+    }
+}

@@ -1,0 +1,46 @@
+//! Where the program's output is kept: a file of rc's own, or the system's journal.
+
+use super::journal::Journal;
+use super::log::{Bounds, LogWriter, Stream};
+use super::start::{Error, Start, step};
+use crate::plan::LogDriver;
+
+/// An open log.
+#[derive(Debug)]
+pub(super) enum Log {
+    File(LogWriter),
+    Journal(Journal),
+}
+
+impl Log {
+    /// Opens the log, if the container keeps one.
+    pub(super) fn open(start: &Start) -> Result<Option<Self>, Error> {
+        let config = &start.config;
+        match config.log_driver {
+            LogDriver::K8sFile => {
+                let bounds = Bounds { size: config.log_max_size, files: config.log_max_files };
+                Ok(Some(Self::File(LogWriter::open(&start.folder.at("log"), bounds)?)))
+            }
+            LogDriver::Journald => {
+                Ok(Some(Self::Journal(Journal::open(config).map_err(step("reach the system's journal"))?)))
+            }
+            LogDriver::None | LogDriver::Passthrough | LogDriver::PassthroughTty => Ok(None),
+        }
+    }
+
+    /// Appends what the program has just written.
+    pub(super) fn append(&mut self, stream: Stream, bytes: &[u8]) {
+        match self {
+            Self::File(file) => file.append(stream, bytes),
+            Self::Journal(journal) => journal.append(stream, bytes),
+        }
+    }
+
+    /// Gives memory back, for a program that has fallen silent.
+    pub(super) fn rest(&mut self) {
+        match self {
+            Self::File(file) => file.rest(),
+            Self::Journal(journal) => journal.rest(),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Where the program's output goes: `--log-driver`, `--log-opt`.
+
+use std::collections::HashMap;
+
+use gotmpl::{MissingKey, Template};
+use serde::{Deserialize, Serialize};
+
+use super::{Defaults, Error, Identity, ImageSource, LogDriver, Request, Seccomp};
+use crate::types::{Invalid, parse_size};
+
+/// What was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct LogRequest {
+    /// `--log-driver`.
+    pub driver: Option<String>,
+    /// `--log-opt`: `NAME=value`.
+    pub options: Vec<String>,
+}
+
+/// The same, complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Logging {
+    pub(super) driver: LogDriver,
+    pub(super) max_size: u64,
+    pub(super) max_files: u32,
+    pub(super) tag: Option<String>,
+}
+
+/// Completes the request. Without one, a program that somebody waits for and that keeps nothing (`--rm`, neither `-d` nor `-t`)
+/// gets the caller's own descriptors.
+pub(super) fn logging(
+    request: &Request,
+    defaults: &Defaults,
+    image: &ImageSource,
+    identity: &Identity,
+    seccomp: Seccomp,
+) -> Result<Logging, Error> {
+    let implied = if request.auto_remove && !request.detach && !request.tty {
+        LogDriver::Passthrough
+    } else {
+        LogDriver::K8sFile
+    };
+    let driver = request.log.driver.as_deref().map_or(Ok(implied), |text| driver(text, request.tty, seccomp));
+    let mut logging = Logging {
+        driver: driver.map_err(Error::option("--log-driver"))?,
+        max_size: defaults.log_max_size,
+        max_files: defaults.log_max_files,
+        tag: None,
+    };
+    for text in &request.log.options {
+        option(&mut logging, text, image, identity).map_err(Error::option("--log-opt"))?;
+    }
+    Ok(logging)
+}
+
+/// Source: podman-run(1), `--log-driver`. `json-file` is what scripts written for docker say for the driver that keeps a file.
+fn driver(text: &str, tty: bool, seccomp: Seccomp) -> Result<LogDriver, Invalid> {
+    let invalid = |reason| Err(Invalid::new("log driver", text, reason));
+    match text {
+        "k8s-file" | "json-file" => Ok(LogDriver::K8sFile),
+        "journald" => Ok(LogDriver::Journald),
+        "none" => Ok(LogDriver::None),
+        "passthrough" | "passthrough-tty" if tty => invalid("it cannot be used with --tty"),
+        "passthrough" => Ok(LogDriver::Passthrough),
+        // Who holds a terminal could type into it (TIOCSTI), but for the filter (safety.md, X12).
+        "passthrough-tty" if seccomp == Seccomp::Unconfined => invalid("it needs the system call filter"),
+        "passthrough-tty" => Ok(LogDriver::PassthroughTty),
+        _ => invalid("it is k8s-file, json-file, journald, none, passthrough or passthrough-tty"),
+    }
+}
+
+fn option(logging: &mut Logging, text: &str, image: &ImageSource, identity: &Identity) -> Result<(), Invalid> {
+    let invalid = |reason: &str| Invalid::new("log option", text, reason);
+    let (name, value) = text.split_once('=').ok_or_else(|| invalid("it is NAME=value"))?;
+    let keeps_file = logging.driver == LogDriver::K8sFile;
+    match name {
+        "max-size" | "max-file" if !keeps_file => return Err(invalid("only k8s-file keeps files")),
+        "max-size" => {
+            logging.max_size = parse_size(value)?;
+            if logging.max_size == 0 {
+                return Err(invalid("it is at least one byte"));
+            }
+        }
+        "max-file" => {
+            let files = value.parse().ok().filter(|files| *files > 0);
+            logging.max_files = files.ok_or_else(|| invalid("it is a number, at least 1"))?;
+        }
+        "tag" if logging.driver != LogDriver::Journald => return Err(invalid("only journald has tags")),
+        "tag" => logging.tag = Some(tag(value, image, identity).ok_or_else(|| invalid("its template is wrong"))?),
+        "path" => return Err(invalid("another place for the log is not supported")),
+        _ => return Err(invalid("it is max-size, max-file or tag")),
+    }
+    Ok(())
+}
+
+/// A tag as docker and podman have it: a template of a few names. `None` if it cannot be applied, or makes no line.
+fn tag(text: &str, image: &ImageSource, identity: &Identity) -> Option<String> {
+    let known = HashMap::from([
+        ("ID", identity.id.short().to_owned()),
+        ("FullID", identity.id.to_string()),
+        ("Name", identity.name.to_string()),
+        ("ImageName", image.reference.clone()),
+        ("ImageID", image.id.to_string()),
+    ]);
+    let template = Template::new("tag").missing_key(MissingKey::Error).parse(text).ok()?;
+    let tag = template.execute_to_string(&gotmpl::to_value(&known).ok()?).ok()?;
+    Some(tag).filter(|tag| !tag.contains(char::is_control))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{identity, image};
+    use super::*;
+
+    fn of(request: &Request) -> Result<Logging, String> {
+        logging(request, &Defaults::default(), &image().source, &identity(), Seccomp::Default)
+            .map_err(|error| error.to_string())
+    }
+
+    fn asked(driver: &str, options: &[&str]) -> Result<Logging, String> {
+        let options = options.iter().map(|&text| text.to_owned()).collect();
+        of(&Request { log: LogRequest { driver: Some(driver.to_owned()), options }, ..Request::default() })
+    }
+
+    #[test]
+    fn drivers_are_podmans() {
+        for (text, driver) in [
+            ("k8s-file", LogDriver::K8sFile),
+            ("json-file", LogDriver::K8sFile),
+            ("journald", LogDriver::Journald),
+            ("none", LogDriver::None),
+            ("passthrough", LogDriver::Passthrough),
+            ("passthrough-tty", LogDriver::PassthroughTty),
+        ] {
+            assert_eq!(asked(text, &[]).map(|logging| logging.driver), Ok(driver), "{text}");
+        }
+        assert!(asked("syslog", &[]).is_err() && asked("", &[]).is_err());
+        let terminal = LogRequest { driver: Some("passthrough".to_owned()), ..LogRequest::default() };
+        assert_eq!(
+            of(&Request { tty: true, log: terminal, ..Request::default() }),
+            Err("`--log-driver`: invalid log driver `passthrough`: it cannot be used with --tty".to_owned())
+        );
+    }
+
+    #[test]
+    fn options_belong_to_their_driver() {
+        let logging = asked("k8s-file", &["max-size=1m", "max-file=7"]).unwrap();
+        assert_eq!((logging.max_size, logging.max_files), (1 << 20, 7));
+        let tag = |text: &str| asked("journald", &[&format!("tag={text}")]).map(|logging| logging.tag.unwrap());
+        assert_eq!(tag("plain"), Ok("plain".to_owned()));
+        assert_eq!(tag("{{.Name}}/{{.ID}}"), Ok("box/abababababab".to_owned()));
+        assert_eq!(tag("{{.ImageName}}"), Ok("localhost/test:latest".to_owned()));
+        for (driver, option) in [
+            ("k8s-file", "tag=x"),
+            ("journald", "max-size=1m"),
+            ("journald", "tag={{.Nothing}}"),
+            ("journald", "tag={{"),
+            ("journald", "tag=two\nlines"),
+            ("k8s-file", "max-size=0"),
+            ("k8s-file", "max-file=0"),
+            ("k8s-file", "path=/x"),
+            ("k8s-file", "labels=a"),
+            ("k8s-file", "max-size"),
+        ] {
+            assert!(asked(driver, &[option]).is_err(), "{driver} {option}");
+        }
+    }
+}
