@@ -158,8 +158,9 @@ fn start<E>(id: &ContainerId, options: &[String]) -> Result<(Helper, OwnedFd), E
     let path = CString::new(program).map_err(|error| failed(error.to_string()))?;
     let (read, write) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| failed(error.to_string()))?;
-    let helper = spawn::spawn(&Program { path: &path, argv: &argv, env: &[], descriptors: &[(write.as_fd(), 1)] })
-        .map_err(|error| failed(error.to_string()))?;
+    let descriptors = &[(write.as_fd(), 1)];
+    let program = Program { path: &path, argv: &argv, env: &[], descriptors, own_mounts: false };
+    let helper = spawn::spawn(&program).map_err(|error| failed(error.to_string()))?;
     Ok((helper, read))
 }
 
