@@ -110,6 +110,43 @@ pub struct Scope<'a> {
     pub slice: &'a str,
     /// The process that it begins with, of this user.
     pub pid: i32,
+    /// What it gets beside other units.
+    pub weights: Weights,
+}
+
+/// What a unit gets of what others want, too: 1 to 10000, 100 is everybody's. Source: systemd.resource-control(5).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Weights {
+    /// `CPUWeight`.
+    pub cpu: Option<u64>,
+    /// `IOWeight`.
+    pub io: Option<u64>,
+}
+
+impl Weights {
+    fn write(self, body: &mut Body) {
+        for (name, weight) in [("CPUWeight", self.cpu), ("IOWeight", self.io)] {
+            if let Some(weight) = weight {
+                body.property(name, "t", |body| body.long(weight));
+            }
+        }
+    }
+}
+
+/// Changes the weights of a unit of the manager at `socket`, until it ends. Fine if there are none to change.
+pub fn set_weights(socket: &Path, unit: &str, weights: Weights) -> Result<(), Error> {
+    if weights == Weights::default() {
+        return Ok(());
+    }
+    let mut connection = Connection::open(socket, Instant::now() + DEADLINE)?;
+    let mut body = Body::default();
+    body.string(unit);
+    // Only for this run: there is no file of a scope's.
+    body.number(1);
+    body.array(8, |body| weights.write(body));
+    let manager = "org.freedesktop.systemd1.Manager";
+    connection.send(&message::call(message::MANAGER, manager, "SetUnitProperties", "sba(sv)", &body))?;
+    connection.answer(&format!("change the weights of `{unit}`")).map(drop)
 }
 
 /// A scope that has been asked for.
@@ -136,6 +173,7 @@ impl Pending {
             body.property("Delegate", "b", |body| body.number(1));
             // The container's own limit is set below it; the manager's default is for a terminal.
             body.property("TasksMax", "t", |body| body.long(u64::MAX));
+            scope.weights.write(body);
             body.property("PIDs", "au", |body| body.array(4, |body| body.number(scope.pid.unsigned_abs())));
         });
         // No auxiliary units.

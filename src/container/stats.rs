@@ -95,10 +95,18 @@ fn to_float(number: u64) -> f64 {
     number as f64
 }
 
-/// The clock that counts start times of processes. Source: clock_gettime(2), `CLOCK_BOOTTIME`.
+/// Since boot, by the clock that counts start times of processes, in hundredths of a second. Source: proc_uptime(5).
+///
+/// Not by clock_gettime(2): rustix wants the kernel's vDSO for that, which user-mode Linux has not.
 pub fn since_boot() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
+    let text = fs::read_to_string("/proc/uptime").unwrap_or_default();
+    text.split(' ').next().and_then(uptime).unwrap_or_default()
+}
+
+fn uptime(text: &str) -> Option<Duration> {
+    let (seconds, hundredths) = text.split_once('.')?;
+    let nanos = hundredths.parse::<u32>().ok().filter(|_| hundredths.len() == 2)? * 10_000_000;
+    Some(Duration::new(seconds.parse().ok()?, nanos))
 }
 
 /// Bytes of the machine's memory. Source: proc_meminfo(5).
@@ -121,6 +129,15 @@ fn traffic(text: &str) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_since_boot_is_read_with_its_hundredths() {
+        assert_eq!(uptime("12.07"), Some(Duration::from_millis(12_070)));
+        for bad in ["", "12", "12.7", "x.00", "12.x0"] {
+            assert_eq!(uptime(bad), None, "{bad}");
+        }
+        assert!(!since_boot().is_zero());
+    }
 
     #[test]
     fn traffic_is_that_of_all_interfaces_but_loopback() {

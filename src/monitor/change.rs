@@ -29,6 +29,8 @@ enum Error {
     Folder(#[from] super::folder::Error),
     #[error(transparent)]
     Plan(#[from] plan::Error),
+    #[error(transparent)]
+    Manager(#[from] crate::systemd::Error),
 }
 
 impl Target<'_> {
@@ -62,22 +64,30 @@ impl Target<'_> {
         answer((|| {
             let config = self.folder.config()?;
             let limits = config.limits.changed_by(changes)?;
-            self.set(&config.limits, &limits)?;
+            let name = super::group_name(&config.id);
+            self.set(&name, &config.limits, &limits)?;
             let kept = self.folder.write_limits(&limits);
             if kept.is_err() {
                 // What was there before is taken again; the first error is the one to tell.
-                drop(self.set(&limits, &config.limits));
+                drop(self.set(&name, &limits, &config.limits));
             }
             Ok(kept?)
         })())
     }
 
-    fn set(&self, from: &Limits, to: &Limits) -> Result<(), cgroup::Error> {
+    fn set(&self, name: &str, from: &Limits, to: &Limits) -> Result<(), Error> {
         let Some(resources) = plan::resources(from, to) else { return Ok(()) };
-        match self.group {
-            Some(group) => group.update(&resources),
-            None => cgroup::check(None, &Wanted { resources: Some(&resources), default_pids: None }),
+        let wanted = Wanted { resources: Some(&resources), default_pids: None };
+        let Some(group) = self.group else { return Ok(cgroup::check(None, &wanted)?) };
+        group.update(&resources)?;
+        let reweighed = super::group::reweigh(group, name, &wanted);
+        if reweighed.is_err()
+            && let Some(back) = plan::resources(to, from)
+        {
+            // What was there before is taken again; the first error is the one to tell.
+            drop(group.update(&back));
         }
+        Ok(reweighed?)
     }
 }
 
@@ -88,7 +98,7 @@ fn answer(result: Result<(), Error>) -> Event {
             let hint = match &error {
                 Error::Cgroup(error) => error.hint(),
                 Error::Plan(error) => error.hint(),
-                Error::Status(_) | Error::Folder(_) => None,
+                Error::Status(_) | Error::Folder(_) | Error::Manager(_) => None,
             };
             Event::Failed { code: 125, message: error.to_string(), hint }
         }

@@ -9,8 +9,8 @@
 //! Only the monitor enters a scope, which is rc's own fresh process; the command stays where it was typed.
 
 use super::start::Start;
-use crate::runtime::cgroup::{self, Error, Own, Place, Unit, Wanted};
-use crate::systemd::{self, Pending, Scope};
+use crate::runtime::cgroup::{self, Error, Group, Own, Place, Unit, Wanted};
+use crate::systemd::{self, Pending, Scope, Weights};
 
 /// The slice of a user's containers, and of root's. Source: podman, which has them there.
 const SLICES: (&str, &str) = ("user.slice", "machine.slice");
@@ -58,7 +58,7 @@ pub fn ask(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Source, Error> 
     match place {
         Place::Own(own) => Ok(Source::Own(own)),
         Place::Unit(_) | Place::Nowhere => Ok(Source::Nowhere),
-        Place::Session => match ask_for_scope(purpose) {
+        Place::Session => match ask_for_scope(purpose, wanted) {
             Ok(pending) => Ok(Source::Scope(pending)),
             Err(error) => {
                 cgroup::without_scope(wanted, &error)?;
@@ -78,7 +78,7 @@ fn look_closer(unit: Unit) -> Place {
     }
 }
 
-fn ask_for_scope(purpose: &Purpose<'_>) -> Result<Pending, systemd::Error> {
+fn ask_for_scope(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Pending, systemd::Error> {
     let is_root = rustix::process::geteuid().is_root();
     Pending::ask(
         &systemd::socket(),
@@ -87,8 +87,24 @@ fn ask_for_scope(purpose: &Purpose<'_>) -> Result<Pending, systemd::Error> {
             description: purpose.description,
             slice: if is_root { SLICES.1 } else { SLICES.0 },
             pid: rustix::process::getpid().as_raw_nonzero().get(),
+            weights: weights(wanted),
         },
     )
+}
+
+/// The container's weights, which its scope needs as well: within that the container has nobody beside it.
+fn weights(wanted: &Wanted<'_>) -> Weights {
+    let (cpu, io) = wanted.weights();
+    Weights { cpu, io }
+}
+
+/// Changes the weights of the scope that was made for the container `name` (of its group), if one was.
+pub(super) fn reweigh(group: &Group, name: &str, wanted: &Wanted<'_>) -> Result<(), systemd::Error> {
+    let above = group.path().rsplit('/').nth(1).unwrap_or_default();
+    if above.starts_with(name) && above.ends_with(".scope") {
+        systemd::set_weights(&systemd::socket(), above, weights(wanted))?;
+    }
+    Ok(())
 }
 
 /// A name that no other scope has: the last run's may not have been collected yet.

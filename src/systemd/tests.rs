@@ -8,7 +8,13 @@ use std::thread::JoinHandle;
 use super::message::manager;
 use super::*;
 
-const SCOPE: Scope<'static> = Scope { unit: "rc-a.scope", description: "rc: web", slice: "user.slice", pid: 7 };
+const SCOPE: Scope<'static> = Scope {
+    unit: "rc-a.scope",
+    description: "rc: web",
+    slice: "user.slice",
+    pid: 7,
+    weights: Weights { cpu: None, io: None },
+};
 
 struct Manager {
     folder: tempfile::TempDir,

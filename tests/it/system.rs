@@ -10,6 +10,7 @@
 //! [`unit`] starts a command in a unit of it. What takes several boots, sessions or root is in `tests/vm/scenes`.
 
 mod doctor;
+mod limits;
 mod root;
 mod smoke;
 mod undelegated;

@@ -9,6 +9,7 @@
 //! sleep                  until SIGTERM or SIGINT, then 0    hang                for ever, default signal actions
 //! stubborn               for ever, deaf to SIGTERM          signals [N]         prints the name of each that comes
 //! orphans N              leaves N children to process 1     eat BYTES           touches them, then sleeps
+//! busy                   works for ever                     bomb                starts processes until it cannot
 //! tcp PORT, udp PORT     echo servers on every address      ask tcp|udp ADDRESS TEXT  sends, prints the answer
 //! size                   rows and columns of the terminal   sizes               the same, again at each SIGWINCH
 //! processes              a line each: number, name, state (as in proc(5))
@@ -68,6 +69,8 @@ fn play(words: &[&str]) -> Outcome {
         ["signals", count] => signals::print(count.parse()?)?,
         ["orphans", count] => orphans(count.parse()?)?,
         ["middle"] => drop(again(&["exit", "0"])?),
+        ["busy"] => busy()?,
+        ["bomb"] => bomb()?,
         ["eat", bytes] => eat(bytes.parse()?)?,
         ["tcp", port] => network::serve_tcp(port.parse()?)?,
         ["udp", port] => network::serve_udp(port.parse()?)?,
@@ -172,6 +175,23 @@ fn hang() -> std::io::Result<()> {
     loop {
         std::thread::park();
     }
+}
+
+/// Works for ever.
+fn busy() -> std::io::Result<()> {
+    ready()?;
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+/// Starts processes until there can be no more.
+fn bomb() -> std::io::Result<()> {
+    let mut children = Vec::new();
+    while let Ok(child) = again(&["hang"]) {
+        children.push(child);
+    }
+    hang()
 }
 
 /// Touches `bytes` bytes of memory, page by page, and keeps them.

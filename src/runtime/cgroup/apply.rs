@@ -4,7 +4,7 @@ use oci_spec::runtime::LinuxResources;
 
 use super::folder::Folder;
 use super::limits::Setting;
-use super::{Error, Group, Own, Wanted, controllers, locate};
+use super::{Error, Group, Own, Wanted, controllers, limits, locate};
 use crate::sys::fs::PathError;
 
 /// Sets one limit, and makes sure that the kernel has it.
@@ -42,6 +42,16 @@ fn present<'a>(folder: &Folder, setting: &'a Setting) -> &'a Setting {
 /// Sets limits that were chosen from alternatives.
 pub(super) fn set_present(folder: &Folder, setting: &Setting) -> Result<(), Error> {
     set(folder, present(folder, setting))
+}
+
+impl Wanted<'_> {
+    /// The weights that are asked for, of processors and of block devices, 1 to 10000: for a group around the container's own.
+    pub fn weights(&self) -> (Option<u64>, Option<u64>) {
+        let Some(resources) = self.resources else { return (None, None) };
+        let shares = resources.cpu().as_ref().and_then(|cpu| cpu.shares()).filter(|shares| *shares != 0);
+        let blocks = resources.block_io().as_ref().and_then(|io| io.weight()).filter(|weight| *weight != 0);
+        (shares.map(limits::weight), blocks.map(limits::io::cost))
+    }
 }
 
 impl Group {

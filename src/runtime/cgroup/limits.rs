@@ -5,7 +5,7 @@
 //! Sources: runtime-spec config-linux.md "Control groups"; the kernel's cgroup-v2.rst; runc's `cgroups/utils.go` and
 //! `cgroups/fs2` for what the spec's v1 words mean in v2.
 
-mod io;
+pub(super) mod io;
 
 use oci_spec::runtime::{LinuxCpu, LinuxMemory, LinuxResources};
 
@@ -249,7 +249,7 @@ fn of_cpu(cpu: &LinuxCpu) -> Result<Vec<Setting>, Error> {
 
 /// v1's shares (2 to 262144, 1024 by default) as a v2 weight (1 to 10000, 100 by default): a curve through the three pairs.
 /// Source: runc, `ConvertCPUSharesToCgroupV2Value`.
-fn weight(shares: u64) -> u64 {
+pub(super) fn weight(shares: u64) -> u64 {
     if shares <= 2 {
         return 1;
     }

@@ -41,10 +41,14 @@ fn weight(key: &str, weight: u16) -> Result<Setting, Error> {
     if !(10..=1000).contains(&weight) {
         return Err(Error::Invalid { what: "weight from 10 to 1000", value: weight.to_string() });
     }
-    let cost = 1 + (u32::from(weight) - 10) * 9999 / 990;
-    let instead = Setting::new("io.weight", format!("{key} {cost}"), Expect::Line);
+    let instead = Setting::new("io.weight", format!("{key} {}", cost(weight)), Expect::Line);
     let bfq = Setting::new("io.bfq.weight", format!("{key} {weight}"), Expect::Line);
     Ok(Setting { instead: Some(Box::new(instead)), ..bfq })
+}
+
+/// The weight of `io.weight`, 1 to 10000, for one of the spec's, 10 to 1000.
+pub(in crate::runtime::cgroup) fn cost(weight: u16) -> u64 {
+    1 + u64::from(weight.saturating_sub(10)) * 9999 / 990
 }
 
 /// A rate a second; 0 is no limit, as in docker and runc.
