@@ -24,7 +24,7 @@ mod start;
 mod stdio;
 
 pub use folder::{Error as FolderError, Folder};
-pub use group::{Purpose, Source, ask as ask_for_group};
+pub use group::{Available, Purpose, Source, ask as ask_for_group, available};
 pub use life::run;
 pub use notify::send_patiently;
 pub use record::{ExitRecord, ProcessId, Run, State, Status, now};

@@ -10,6 +10,7 @@
 //! One file for each topic: an option's grammar, its meaning and their tests stand together.
 
 mod capabilities;
+mod cgroups;
 mod command;
 mod config;
 mod env;
@@ -36,8 +37,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 pub use config::{
-    ContainerConfig, DeviceValue, ImageSource, Limits, LogDriver, Mount, MountKind, PullPolicy, RestartPolicy, Rlimit,
-    Seccomp, Throttle,
+    Cgroup, CgroupMode, CgroupNamespace, ContainerConfig, DeviceValue, ImageSource, Limits, LogDriver, Mount,
+    MountKind, PullPolicy, RestartPolicy, Rlimit, Seccomp, Throttle,
 };
 pub use exec::{ExecRequest, exec};
 pub use limits::{BlockDevices, LimitChanges};
@@ -264,6 +265,7 @@ pub fn resolve(
     let hostname = hostname(request, facts, &identity.id, &network)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
     let security = security::security(&request.security_opts, defaults.no_new_privileges)?;
+    let limits = limits::limits(&request.limits, facts)?;
     let logging = logging::logging(request, defaults, &image.source, &identity, security.seccomp)?;
     Ok(ContainerConfig {
         env: env::environment(request, image, facts, &hostname)?,
@@ -274,7 +276,8 @@ pub fn resolve(
         mounts: mounts::mounts(request, image, facts)?,
         capabilities: capabilities::capabilities(&request.cap_add, &request.cap_drop)?,
         rlimits: rlimits::rlimits(&request.ulimits)?,
-        limits: limits::limits(&request.limits, facts)?,
+        cgroup: cgroups::cgroup(request, &limits)?,
+        limits,
         // Without a network of its own there is nothing to forward to: docker and podman drop the ports, too, and warn.
         ports: if network.forwards_ports() { ports::mappings(&request.publish, facts)? } else { Vec::new() },
         dns: match each("--dns", &request.dns, names::name_server)? {

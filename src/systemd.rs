@@ -82,6 +82,13 @@ pub fn version(socket: &Path) -> Result<String, Error> {
     answer.string().ok_or_else(|| Error::Garbled { socket: socket.to_owned() })
 }
 
+/// The group that the manager at `socket` makes its units in, relative to the mount of cgroup v2.
+pub fn control_group(socket: &Path) -> Result<String, Error> {
+    let answer = property(socket, message::MANAGER, "org.freedesktop.systemd1.Manager", "ControlGroup")?;
+    let group = answer.string().ok_or_else(|| Error::Garbled { socket: socket.to_owned() })?;
+    Ok(if group.is_empty() { "/".to_owned() } else { group })
+}
+
 /// Whether the manager at `socket` has delegated its unit, a service or a scope.
 pub fn is_delegated(socket: &Path, unit: &str) -> Result<bool, Error> {
     let kind =

@@ -5,9 +5,8 @@ use std::path::Path;
 use super::Ctx;
 use crate::container;
 use crate::error::{Error, Exit};
-use crate::monitor::Status;
+use crate::monitor::{self, Status};
 use crate::net::Kind;
-use crate::runtime::cgroup;
 use crate::storage::Store;
 use crate::sys::fs;
 use crate::types::StorageDriver;
@@ -46,12 +45,12 @@ fn gather(ctx: &Ctx) -> Result<Info, Error> {
     let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
     let memory = rustix::system::sysinfo();
     let bytes = |count: u64| count.saturating_mul(u64::from(memory.mem_unit));
-    let (cgroup_manager, cgroup_controllers) = cgroups()?;
-    let has_group = cgroup_manager != "none";
+    let cgroups = monitor::available()?;
+    let has_group = cgroups.manager != "none";
     let extents = |extents: &[Extent]| extents.iter().map(|e| (e.inside, e.outside, e.count)).collect();
     Ok(Info {
-        cgroup_controllers,
-        cgroup_manager,
+        cgroup_controllers: cgroups.controllers,
+        cgroup_manager: cgroups.manager,
         // Version 2 beside version 1 is enough where a group of it is ours.
         cgroup_version: if has_group || Path::new(CGROUPS).join("cgroup.controllers").exists() { "v2" } else { "v1" },
         cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -72,14 +71,6 @@ fn gather(ctx: &Ctx) -> Result<Info, Error> {
         images: images(&store)?,
         settings: ctx.settings.entries(),
     })
-}
-
-/// How limits are set, and the controllers that there are for it.
-fn cgroups() -> Result<(&'static str, Vec<String>), Error> {
-    match cgroup::Own::find()? {
-        None => Ok(("none", Vec::new())),
-        Some(own) => Ok(("cgroupfs", own.controllers()?)),
-    }
 }
 
 /// `ID`, `VERSION_ID` and `VERSION_CODENAME`. Source: os-release(5).

@@ -12,7 +12,8 @@ use super::{Container, Error};
 use crate::monitor::protocol;
 use crate::monitor::{self, Folder, Start, Starter, State, Status, Stdio};
 use crate::net;
-use crate::plan::{self, ContainerConfig, HostFacts, LogDriver, MountKind, Sdnotify};
+use crate::plan::{self, CgroupNamespace, ContainerConfig, HostFacts, LogDriver, MountKind, Sdnotify};
+use crate::runtime::cgroup;
 use crate::storage::Store;
 use crate::storage::volumes::{Record, Volume};
 use crate::sys::datagram::Sender;
@@ -92,9 +93,8 @@ pub fn start(
     };
     let fresh = prepare_volumes(&store, &config)?;
     let copy_up = fresh.iter().map(|fresh| fresh.destination.clone()).collect();
-    let spec = plan::spec(&config, &host_facts(environment, &config, &folder))?;
+    let spec = plan::spec(&config, &host_facts(environment, &config, &folder)?)?;
     let manager = environment.manager.connect(&config).map_err(Error::NoManager)?;
-    let empty = empty_folder(&store)?;
     let ends = Ends::of(&config, attach)?;
     let locks = environment.runtime_dir.join("net");
     fs::create_dir_all(&locks)?;
@@ -104,7 +104,7 @@ pub fn start(
         copy_up,
         ids: environment.ids.clone(),
         runtime_dir: environment.runtime_dir.clone(),
-        empty,
+        empty: empty_folder(&store)?,
         network: net::Request {
             ports: config.ports.clone(),
             programs: environment.programs.clone(),
@@ -201,16 +201,20 @@ fn fork_monitor(becomes_main: bool, body: impl FnOnce() -> i32) -> Result<proces
     Ok(child)
 }
 
-fn host_facts(environment: &Environment, config: &ContainerConfig, folder: &Folder) -> HostFacts {
-    HostFacts {
+fn host_facts(environment: &Environment, config: &ContainerConfig, folder: &Folder) -> Result<HostFacts, Error> {
+    Ok(HostFacts {
         rootfs: folder.at("merged"),
         container_dir: folder.path().to_owned(),
         volumes_dir: environment.store.volumes(),
-        cgroup: true,
+        cgroups: match config.cgroup.namespace {
+            CgroupNamespace::Host => cgroup::mount_point()?,
+            CgroupNamespace::Private => None,
+        },
         processors: processors(),
         handed: environment.manager.handed(config),
-    }
+    })
 }
+
 /// A volume that was never used: it is filled from the image while its lock is held.
 struct Fresh {
     volume: Volume,

@@ -36,10 +36,10 @@ fn group(line: &str, asked: &serde_json::Value) -> Result<String, Trouble> {
     let resources: LinuxResources = serde_json::from_value(asked.clone()).map_err(Trouble::new)?;
     let wanted = Wanted { resources: Some(&resources), default_pids: None };
     let unit = format!("rc-doctor-{}.scope", std::process::id());
-    let purpose = Purpose { unit: &unit, description: line };
+    let purpose = Purpose { unit: &unit, description: line, cgroup: None };
     let trouble = |error: Error| Trouble::new(reason(&error)).with_hint(error.hint());
     let source = monitor::ask_for_group(&purpose, &wanted).map_err(trouble)?;
-    let is_scope = matches!(source, Source::Scope(_));
+    let is_scope = matches!(source, Source::Scope { .. });
     let own = source.finish(&wanted).map_err(trouble)?;
     Ok(match own {
         _ if is_scope => "delegated, in a scope of the service manager".to_owned(),

@@ -20,6 +20,8 @@ pub(super) struct Running<'a> {
 pub(super) struct Confinement {
     /// The container has a network namespace of its own.
     pub(super) own_network: bool,
+    /// The container has a cgroup namespace of its own.
+    pub(super) own_cgroups: bool,
     /// By rc's own filter.
     pub(super) seccomp: bool,
     /// The container has one id.
@@ -98,6 +100,7 @@ impl Execs {
         let joined = runtime::join(&Join {
             init: container.init,
             own_network: container.confinement.own_network,
+            own_cgroups: container.confinement.own_cgroups,
             cgroup: container.group,
             process: &exec.process,
             groups: &container.confinement.groups,

@@ -9,6 +9,7 @@
 //! Only the monitor enters a scope, which is rc's own fresh process; the command stays where it was typed.
 
 use super::start::Start;
+use crate::plan::{Cgroup, CgroupMode};
 use crate::runtime::cgroup::{self, Error, Group, Own, Place, Unit, Wanted};
 use crate::systemd::{self, Pending, Scope, Weights};
 
@@ -23,7 +24,12 @@ pub enum Source {
     /// In place.
     Own(Own),
     /// A scope that has been asked for.
-    Scope(Pending),
+    Scope {
+        /// What the manager is at.
+        pending: Pending,
+        /// The slice, if one was asked for.
+        slice: Option<String>,
+    },
 }
 
 /// Whom a group is for.
@@ -33,6 +39,41 @@ pub struct Purpose<'a> {
     pub unit: &'a str,
     /// What the scope says about itself.
     pub description: &'a str,
+    /// What was asked for of the group; nothing, if it is no container's.
+    pub cgroup: Option<&'a Cgroup>,
+}
+
+impl Purpose<'_> {
+    fn mode(&self) -> CgroupMode {
+        self.cgroup.map(|asked| asked.mode).unwrap_or_default()
+    }
+
+    fn parent(&self) -> Option<&str> {
+        self.cgroup.and_then(|asked| asked.parent.as_deref())
+    }
+}
+
+/// How a container that is started here gets a group of its own.
+#[derive(Debug)]
+pub struct Available {
+    /// `cgroupfs`: in place; `systemd`: by a scope; `none`.
+    pub manager: &'static str,
+    /// What it can be limited by.
+    pub controllers: Vec<String>,
+}
+
+/// Tells how a container that is started by this process would get its group: by the questions of [`ask`], but no scope is
+/// made.
+pub fn available() -> Result<Available, Error> {
+    let of = |manager, controllers| Available { manager, controllers };
+    Ok(match look_closer(Place::find()?) {
+        Place::Own(own) => of("cgroupfs", own.controllers()?),
+        Place::Session => match systemd::control_group(&systemd::socket()) {
+            Ok(group) => of("systemd", cgroup::controllers(&group)?),
+            Err(_) => of("none", Vec::new()),
+        },
+        Place::Unit(_) | Place::Nowhere => of("none", Vec::new()),
+    })
 }
 
 /// The limits of a container.
@@ -44,48 +85,70 @@ pub(super) fn wanted(start: &Start) -> Wanted<'_> {
 /// Finds the source of a container's group.
 pub(super) fn ask_for(start: &Start) -> Result<Source, Error> {
     let description = format!("rc: {}", start.config.name);
-    ask(&Purpose { unit: &unit(start), description: &description }, &wanted(start))
+    let purpose = Purpose { unit: &unit(start), description: &description, cgroup: Some(&start.config.cgroup) };
+    ask(&purpose, &wanted(start))
 }
 
 /// Finds the source of a group for this process, which may be moved to a scope. Fails if a limit is wanted that cannot be
-/// set.
+/// set, or a place that cannot be had.
 pub fn ask(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Source, Error> {
-    let place = match Place::find()? {
-        Place::Unit(unit) => look_closer(unit),
-        other => other,
+    if purpose.mode() == CgroupMode::Disabled {
+        return Ok(Source::Nowhere);
+    }
+    let place = match purpose.parent() {
+        Some(slice) if !slice.starts_with('/') => {
+            let refused = |error: systemd::Error| Error::Parent { group: slice.to_owned(), reason: error.to_string() };
+            let pending = ask_for_scope(purpose, slice, wanted).map_err(refused)?;
+            return Ok(Source::Scope { pending, slice: Some(slice.to_owned()) });
+        }
+        Some(path) => look_closer(Place::at(path)?),
+        None => look_closer(Place::find()?),
     };
-    place.check(wanted)?;
     match place {
-        Place::Own(own) => Ok(Source::Own(own)),
-        Place::Unit(_) | Place::Nowhere => Ok(Source::Nowhere),
-        Place::Session => match ask_for_scope(purpose, wanted) {
-            Ok(pending) => Ok(Source::Scope(pending)),
-            Err(error) => {
-                cgroup::without_scope(wanted, &error)?;
-                Ok(Source::Nowhere)
+        Place::Own(own) => {
+            cgroup::check(Some(&own), wanted)?;
+            Ok(Source::Own(own))
+        }
+        // It was asked for by name.
+        other if purpose.parent().is_some() || purpose.mode() == CgroupMode::Split => Err(other.refuse()),
+        Place::Session if purpose.mode() == CgroupMode::NoConmon => {
+            cgroup::without_scope(wanted, &"`--cgroups=no-conmon` takes the monitor into no scope")?;
+            Ok(Source::Nowhere)
+        }
+        Place::Session => {
+            let is_root = rustix::process::geteuid().is_root();
+            match ask_for_scope(purpose, if is_root { SLICES.1 } else { SLICES.0 }, wanted) {
+                Ok(pending) => Ok(Source::Scope { pending, slice: None }),
+                Err(error) => {
+                    cgroup::without_scope(wanted, &error)?;
+                    Ok(Source::Nowhere)
+                }
             }
-        },
+        }
+        other => {
+            other.check(wanted)?;
+            Ok(Source::Nowhere)
+        }
     }
 }
 
 /// The user's manager is the only one that knows whether a unit of it is delegated.
-fn look_closer(unit: Unit) -> Place {
-    let Unit { name, unmarked: Some(own) } = unit else { return Place::Unit(unit) };
+fn look_closer(place: Place) -> Place {
+    let Place::Unit(Unit { name, unmarked: Some(own) }) = place else { return place };
     match systemd::is_delegated(&systemd::socket(), &name) {
         Ok(true) => Place::Own(own),
-        // Nobody knows: then nothing may be divided there.
+        // Where nobody knows, nothing may be divided.
         Ok(false) | Err(_) => Place::Unit(Unit { name, unmarked: None }),
     }
 }
 
-fn ask_for_scope(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Pending, systemd::Error> {
-    let is_root = rustix::process::geteuid().is_root();
+fn ask_for_scope(purpose: &Purpose<'_>, slice: &str, wanted: &Wanted<'_>) -> Result<Pending, systemd::Error> {
     Pending::ask(
         &systemd::socket(),
         &Scope {
             unit: purpose.unit,
             description: purpose.description,
-            slice: if is_root { SLICES.1 } else { SLICES.0 },
+            slice,
             pid: rustix::process::getpid().as_raw_nonzero().get(),
             weights: weights(wanted),
         },
@@ -119,18 +182,21 @@ fn unit(start: &Start) -> String {
 impl Source {
     /// The group that the container's own is made in; `None` if it gets none.
     ///
-    /// A scope that cannot be had is an error only if a limit was asked for.
+    /// A scope that cannot be had is an error only if a limit, or a slice, was asked for.
     pub fn finish(self, wanted: &Wanted<'_>) -> Result<Option<Own>, Error> {
         match self {
             Self::Nowhere => Ok(None),
             Self::Own(own) => Ok(Some(own)),
-            Self::Scope(pending) => match pending.wait() {
+            Self::Scope { pending, slice } => match pending.wait() {
                 Ok(()) => {
                     let own = Own::here()?;
                     cgroup::check(own.as_ref(), wanted)?;
                     Ok(own)
                 }
                 Err(error) => {
+                    if let Some(group) = slice {
+                        return Err(Error::Parent { group, reason: error.to_string() });
+                    }
                     cgroup::without_scope(wanted, &error)?;
                     Ok(None)
                 }

@@ -17,7 +17,7 @@ use super::sink::Log;
 use super::start::{Error, Start, Starter, step};
 use super::stdio::Pipes;
 use crate::net::addresses::Addresses;
-use crate::plan::{ContainerConfig, Seccomp};
+use crate::plan::{CgroupNamespace, ContainerConfig, Seccomp};
 use crate::runtime::cgroup::Group;
 use crate::sys::process::{self, Child, Ended};
 use crate::sys::signal::Signals;
@@ -117,6 +117,7 @@ impl Server {
             timing: Timing { stop_signal: config.stop_signal, stop_timeout: config.stop_timeout },
             confinement: Confinement {
                 own_network: config.network != NetworkMode::Host,
+                own_cgroups: config.cgroup.namespace == CgroupNamespace::Private,
                 seccomp: config.seccomp == Seccomp::Default,
                 single_id: start.ids.is_single(),
                 groups: config.groups.clone(),

@@ -75,6 +75,9 @@ pub struct ContainerConfig {
     pub extra_hosts: Vec<(String, IpAddr)>,
     /// Limits by cgroup.
     pub limits: Limits,
+    /// The cgroup itself.
+    #[serde(default)]
+    pub cgroup: Cgroup,
     /// What `stop` sends.
     pub stop_signal: Signal,
     /// Seconds `stop` waits before SIGKILL.
@@ -220,6 +223,68 @@ pub enum Throttle {
     ReadIops,
     /// Writing operations.
     WriteIops,
+}
+
+/// The container's cgroup.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Cgroup {
+    /// Whether there is one, and where it may be made.
+    pub mode: CgroupMode,
+    /// What the program sees of it.
+    pub namespace: CgroupNamespace,
+    /// The slice (`NAME.slice`) or the group (an absolute path) that it is made in; absent: where rc is run decides.
+    pub parent: Option<String>,
+    /// Control files and what is written to them.
+    pub conf: BTreeMap<String, String>,
+}
+
+/// Whether a container has a cgroup of its own (`--cgroups`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CgroupMode {
+    /// In place, else a scope of the service manager, else none.
+    #[default]
+    Enabled,
+    /// None.
+    Disabled,
+    /// In place, or an error.
+    Split,
+    /// In place, else none: nothing that takes the monitor elsewhere.
+    NoConmon,
+}
+
+impl CgroupMode {
+    /// The word of `--cgroups`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+            Self::Split => "split",
+            Self::NoConmon => "no-conmon",
+        }
+    }
+}
+
+/// What the program sees of the cgroups (`--cgroupns`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CgroupNamespace {
+    /// Its own, as the root.
+    #[default]
+    Private,
+    /// All of the host's, read-only.
+    Host,
+}
+
+impl CgroupNamespace {
+    /// The word of `--cgroupns`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Host => "host",
+        }
+    }
 }
 
 /// A resource limit of the program's process. Source: getrlimit(2).

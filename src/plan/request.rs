@@ -33,6 +33,14 @@ pub struct Request {
     pub init: bool,
     /// `--detach-keys`.
     pub detach_keys: Option<String>,
+    /// `--cgroups`: `enabled`, `disabled`, `no-conmon` or `split`.
+    pub cgroups: Option<String>,
+    /// `--cgroupns`: `private` or `host`.
+    pub cgroupns: Option<String>,
+    /// `--cgroup-parent`: a slice, or the absolute path of a group.
+    pub cgroup_parent: Option<String>,
+    /// `--cgroup-conf`: `FILE=VALUE`.
+    pub cgroup_conf: Vec<String>,
     /// `--cidfile`.
     pub cidfile: Option<PathBuf>,
     /// `--env`: `NAME=value`, `NAME` or `NAME*`.

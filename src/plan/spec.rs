@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use oci_spec::runtime::{
     Capabilities, Linux, LinuxCapabilities, LinuxDevice, LinuxDeviceType, LinuxNamespace, LinuxNamespaceType,
-    PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
+    LinuxResources, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
 };
 
-use super::{ContainerConfig, Error, Handed, Limits, NetworkMode, paths, resources};
+use super::{CgroupNamespace, ContainerConfig, Error, Handed, Limits, NetworkMode, paths, resources};
 
 /// The version of the runtime spec whose words are used.
 const OCI_VERSION: &str = "1.2.0";
@@ -35,8 +35,8 @@ pub struct HostFacts {
     pub container_dir: PathBuf,
     /// The folder of the volumes: the content of one is `NAME/_data` in it.
     pub volumes_dir: PathBuf,
-    /// The container gets a cgroup of its own, so that a cgroup2 can be mounted.
-    pub cgroup: bool,
+    /// Where the host has cgroup v2 mounted, for a container that sees all of it.
+    pub cgroups: Option<PathBuf>,
     /// Processors of the machine, whose throttling counters are masked.
     pub processors: u32,
     /// What a service manager hands to the program at this start.
@@ -129,28 +129,40 @@ fn linux(config: &ContainerConfig, host: &HostFacts) -> Linux {
     let own_network = config.network != NetworkMode::Host;
     let mut linux = Linux::default();
     linux
-        .set_namespaces(Some(namespaces(own_network)))
+        .set_namespaces(Some(namespaces(own_network, config.cgroup.namespace)))
         .set_devices(Some(devices()))
         .set_masked_paths(Some(paths::masked(host.processors)))
         .set_readonly_paths(Some(paths::read_only()))
         .set_rootfs_propagation(Some("private".to_owned()))
-        .set_resources(resources(&Limits::default(), &config.limits))
+        .set_resources(limited(config))
         .set_sysctl(own_network.then(sysctls));
     linux
 }
 
-/// A new namespace of each kind; the host's network is kept by making none.
-fn namespaces(own_network: bool) -> Vec<LinuxNamespace> {
+/// The limits, and what was asked for in the kernel's own words.
+fn limited(config: &ContainerConfig) -> Option<LinuxResources> {
+    let resources = resources(&Limits::default(), &config.limits);
+    if config.cgroup.conf.is_empty() {
+        return resources;
+    }
+    let mut resources = resources.unwrap_or_default();
+    resources.set_unified(Some(config.cgroup.conf.clone().into_iter().collect()));
+    Some(resources)
+}
+
+/// A new namespace of each kind; the host's network and cgroups are kept by making none.
+fn namespaces(own_network: bool, cgroups: CgroupNamespace) -> Vec<LinuxNamespace> {
     let network = own_network.then_some(LinuxNamespaceType::Network);
+    let cgroups = (cgroups == CgroupNamespace::Private).then_some(LinuxNamespaceType::Cgroup);
     [
         LinuxNamespaceType::User,
         LinuxNamespaceType::Pid,
         LinuxNamespaceType::Ipc,
         LinuxNamespaceType::Uts,
         LinuxNamespaceType::Mount,
-        LinuxNamespaceType::Cgroup,
     ]
     .into_iter()
+    .chain(cgroups)
     .chain(network)
     .map(|kind| {
         let mut namespace = LinuxNamespace::default();

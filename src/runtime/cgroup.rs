@@ -51,6 +51,14 @@ pub enum Error {
         /// The controller.
         controller: String,
     },
+    /// The group in which the container's own was to be made is not to be had.
+    #[error("cannot make a cgroup in `{group}`: {reason}")]
+    Parent {
+        /// The group.
+        group: String,
+        /// Why not.
+        reason: String,
+    },
     /// A container without a group cannot be frozen.
     #[error("it has no cgroup, by which alone its processes can be stopped")]
     NoGroupToFreeze,
@@ -187,6 +195,9 @@ impl Error {
             Self::NoGroup { .. } | Self::NoGroupToFreeze | Self::InUnit { .. } | Self::Shared { .. } if has_manager => {
                 Some("start it in a group of its own: `systemd-run --user --scope -p Delegate=yes rc run …`".to_owned())
             }
+            Self::Parent { reason, .. } if reason == NOT_GIVEN && has_manager => Some(
+                "start it in a unit with `Delegate=yes`: `systemd-run --user --scope -p Delegate=yes rc run …`".to_owned(),
+            ),
             Self::NoScope { .. } => Some(
                 "log in as this user (`ssh`, `machinectl shell USER@`), or let the user's service manager run without a \
                  login: `loginctl enable-linger USER`"
@@ -203,6 +214,21 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// Why a group is no parent.
+const NOT_GIVEN: &str = "it is not delegated to rc";
+
+/// Where cgroup v2 is mounted; `None` if it is not.
+pub fn mount_point() -> Result<Option<std::path::PathBuf>, Error> {
+    Ok(locate::mount_point()?)
+}
+
+/// The controllers that the group `path`, relative to the mount, can hand down; none if there is no such group.
+pub fn controllers(path: &str) -> Result<Vec<String>, Error> {
+    let Some(folder) = locate::open(path)? else { return Ok(Vec::new()) };
+    let text = folder.read("cgroup.controllers")?;
+    Ok(text.split_ascii_whitespace().map(str::to_owned).collect())
 }
 
 /// What a container's group is made with.

@@ -26,6 +26,8 @@ pub struct Join<'a> {
     pub init: BorrowedFd<'a>,
     /// Whether the container has a network namespace of its own.
     pub own_network: bool,
+    /// Whether the container has a cgroup namespace of its own.
+    pub own_cgroups: bool,
     /// The container's cgroup.
     pub cgroup: Option<BorrowedFd<'a>>,
     /// The program, with its user as `user.username`.
@@ -59,8 +61,8 @@ fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
         | CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWCGROUP;
+        | CloneFlags::CLONE_NEWUTS;
+    kinds.set(CloneFlags::CLONE_NEWCGROUP, join.own_cgroups);
     kinds.set(CloneFlags::CLONE_NEWNET, join.own_network);
     namespace::join(join.init, kinds).step("join the container's namespaces")?;
     // The child says nothing before the monitor knows it: a failure that came first would be taken for ours.

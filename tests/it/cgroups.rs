@@ -97,7 +97,7 @@ fn open_up(path: &Path) {
 }
 
 /// Where cgroup v2 is mounted so that it can be written.
-fn mount() -> Option<PathBuf> {
+pub(crate) fn mount() -> Option<PathBuf> {
     let points = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
     points.iter().map(PathBuf::from).find(|point| point.join("cgroup.subtree_control").exists())
 }

@@ -7,6 +7,7 @@ mod support;
 
 mod apps;
 mod archives;
+mod cgroup_options;
 mod cgroups;
 mod confinement;
 mod damage;

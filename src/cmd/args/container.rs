@@ -20,6 +20,18 @@ pub struct ContainerArgs {
     /// Drop capabilities from the container
     #[arg(long, value_name = "CAPABILITY")]
     cap_drop: Vec<String>,
+    /// Configure cgroup v2: a control file and what is written to it (FILE=VALUE)
+    #[arg(long, value_name = "FILE=VALUE")]
+    cgroup_conf: Vec<String>,
+    /// Where the container's cgroup is made: a slice (NAME.slice), or the absolute path of a cgroup
+    #[arg(long, value_name = "CGROUP")]
+    cgroup_parent: Option<String>,
+    /// Cgroup namespace to use: private or host
+    #[arg(long, value_name = "MODE")]
+    cgroupns: Option<String>,
+    /// Control container cgroup configuration: enabled, disabled, no-conmon or split
+    #[arg(long, value_name = "MODE")]
+    cgroups: Option<String>,
     /// Write the container ID to the file
     #[arg(long, value_name = "FILE")]
     cidfile: Option<PathBuf>,
@@ -138,6 +150,10 @@ impl ContainerArgs {
             auto_remove: self.rm,
             init: self.init,
             detach_keys: self.process.detach_keys,
+            cgroups: self.cgroups,
+            cgroupns: self.cgroupns,
+            cgroup_parent: self.cgroup_parent,
+            cgroup_conf: self.cgroup_conf,
             cidfile: self.cidfile,
             env: self.process.env,
             env_files: read_all(&self.process.env_file)?,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use oci_spec::runtime::Mount as SpecMount;
 
 use super::super::service::{NOTIFY_FILE, NOTIFY_PLACE};
-use super::super::{ContainerConfig, Mount, MountKind, NetworkMode};
+use super::super::{CgroupNamespace, ContainerConfig, Mount, MountKind, NetworkMode};
 use super::HostFacts;
 
 /// Propagations of mount(2); one that was asked for replaces `rprivate`.
@@ -63,8 +63,15 @@ fn kernel_mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
             kernel("/sys", "sysfs", "nosuid,nodev,noexec,ro")
         },
     ];
-    if host.cgroup {
-        mounts.push(kernel("/sys/fs/cgroup", "cgroup", "nosuid,nodev,noexec,relatime,ro"));
+    match (config.cgroup.namespace, &host.cgroups) {
+        (CgroupNamespace::Private, _) => {
+            mounts.push(kernel("/sys/fs/cgroup", "cgroup", "nosuid,nodev,noexec,relatime,ro"));
+        }
+        // Only the owner of a cgroup namespace can mount what it shows; the host's is bound instead.
+        (CgroupNamespace::Host, Some(source)) => {
+            mounts.push(mount("/sys/fs/cgroup", "bind", source.clone(), words("bind,rprivate,nosuid,nodev,noexec,ro")));
+        }
+        (CgroupNamespace::Host, None) => {}
     }
     mounts
 }

@@ -7,7 +7,7 @@ fn host() -> HostFacts {
         rootfs: PathBuf::from("/c/root"),
         container_dir: PathBuf::from("/c"),
         volumes_dir: PathBuf::from("/v"),
-        cgroup: true,
+        cgroups: Some(PathBuf::from("/sys/fs/cgroup")),
         processors: 2,
         handed: Handed::default(),
     }

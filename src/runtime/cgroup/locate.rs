@@ -54,6 +54,15 @@ pub(super) fn delegated(mount: &Path, path: &str) -> Result<Option<Own>, PathErr
     writable(mount, if is_divided { path } else { unit })
 }
 
+/// Whether this user may put a process of the own group into the group `path`: who moves one must be able to write
+/// `cgroup.procs` of the nearest group above both. Source: cgroup-v2.rst, "Delegation Containment".
+pub(super) fn can_reach(mount: &Path, path: &str) -> Result<bool, PathError> {
+    let Some((own_mount, own)) = here()? else { return Ok(false) };
+    let shared = own.split('/').zip(path.split('/')).take_while(|(a, b)| a == b).map(|(a, _)| a).collect::<Vec<_>>();
+    let above = below(mount, &shared.join("/")).join("cgroup.procs");
+    Ok(own_mount == mount && rustix::fs::access(above, Access::WRITE_OK).is_ok())
+}
+
 /// The group, if this user may make groups in it.
 pub(super) fn writable(mount: &Path, path: &str) -> Result<Option<Own>, PathError> {
     let folder = Folder::open(below(mount, path))?;
@@ -93,6 +102,20 @@ pub(super) fn open(path: &str) -> Result<Option<Folder>, Error> {
         }
     }
     Ok(None)
+}
+
+/// A mount of cgroup v2.
+pub(super) fn mount_point() -> Result<Option<PathBuf>, PathError> {
+    match usual().next() {
+        Some(point) => Ok(Some(point.into())),
+        None => Ok(other_mounts()?.into_iter().next().map(|mount| mount.point)),
+    }
+}
+
+/// The mount in which the group `path`, relative to it, is to be found.
+pub(super) fn mount_with(path: &str) -> Result<Option<PathBuf>, PathError> {
+    let points = usual().map(PathBuf::from).chain(other_mounts()?.into_iter().map(|mount| mount.point));
+    Ok(points.into_iter().find(|point| rustix::fs::access(below(point, path), Access::EXISTS).is_ok()))
 }
 
 /// The mount that shows `group`, and the group's path beneath it.

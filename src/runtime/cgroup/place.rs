@@ -12,7 +12,7 @@
 //! Source: systemd's CGROUP_DELEGATION.md; systemd's DESKTOP_ENVIRONMENTS.md for the names of applications.
 
 use super::limits::Setting;
-use super::{Error, Own, Wanted, locate};
+use super::{Error, NOT_GIVEN, Own, Wanted, locate};
 
 /// Where a container's group can come from.
 #[derive(Debug)]
@@ -49,6 +49,38 @@ impl Place {
         let Some(name) = unit_that_keeps(&path) else { return Ok(Self::Session) };
         let unmarked = if locate::is_user_unit(&path) { locate::writable(&mount, &path)? } else { None };
         Ok(Self::Unit(Unit { name: name.to_owned(), unmarked }))
+    }
+
+    /// Looks at the group `path`, relative to the mount, in which a container's group is to be made whatever this process is in.
+    ///
+    /// Gives the group, or a unit that is not marked; fails if there is no such group, or it is not delegated to this user.
+    pub fn at(path: &str) -> Result<Self, Error> {
+        let refused = |reason: &str| Error::Parent { group: path.to_owned(), reason: reason.to_owned() };
+        let mount = locate::mount_with(path)?.ok_or_else(|| refused("there is no such cgroup"))?;
+        let own = locate::writable(&mount, path)?.ok_or_else(|| refused(NOT_GIVEN))?;
+        if !locate::can_reach(&mount, path)? {
+            return Err(refused("this process may not put another one there from the cgroup that it is in"));
+        }
+        if locate::is_user_unit(path) {
+            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+            return Ok(Self::Unit(Unit { name, unmarked: Some(own) }));
+        }
+        match locate::delegated(&mount, path)? {
+            Some(_) => Ok(Self::Own(own)),
+            None => Err(refused(NOT_GIVEN)),
+        }
+    }
+
+    /// The error of a container whose group can be made only in place, where it cannot.
+    pub fn refuse(&self) -> Error {
+        let group = match self {
+            Self::Own(own) => own.path().to_owned(),
+            Self::Unit(unit) => unit.name.clone(),
+            Self::Session | Self::Nowhere => {
+                locate::here().ok().flatten().map_or_else(|| "/".to_owned(), |(_, path)| path)
+            }
+        };
+        Error::Parent { group, reason: NOT_GIVEN.to_owned() }
     }
 
     /// Whether limits that were asked for can be set in place, with the error that [`Own::make`] would give; in a session

@@ -71,7 +71,7 @@ pub fn container(config: &ContainerConfig, state: &State, status: Status, place:
         "IsInfra": false,
         "IsService": false,
         "Config": settings(config),
-        "HostConfig": host::host(config, &log, place),
+        "HostConfig": host::host(config, state, &log, place),
     })
 }
 

@@ -7,17 +7,18 @@ use serde_json::{Map, Value, json};
 use super::limits::limits;
 use super::network::bindings;
 use super::{Place, object, propagation};
-use crate::plan::{ContainerConfig, LogDriver, Mount, MountKind, RestartPolicy, Seccomp};
+use crate::monitor::State;
+use crate::plan::{CgroupMode, ContainerConfig, LogDriver, Mount, MountKind, RestartPolicy, Seccomp};
 use crate::types::capability;
 use crate::ui::human;
 
 /// `HostConfig`, in podman's order: first what rc sets, then the limits.
-pub(super) fn host(config: &ContainerConfig, log: &Path, place: Place<'_>) -> Value {
+pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: Place<'_>) -> Value {
     let kept = config.log_driver == LogDriver::K8sFile;
     let mut host = object(json!({
         "Binds": config.mounts.iter().filter_map(|mount| bind(mount, place)).collect::<Vec<_>>(),
-        "CgroupManager": "cgroupfs",
-        "CgroupMode": "private",
+        "CgroupManager": cgroup_manager(state),
+        "CgroupMode": config.cgroup.namespace.as_str(),
         "ContainerIDFile": config.cidfile.as_deref().unwrap_or(Path::new("")),
         "LogConfig": {
             "Type": config.log_driver,
@@ -42,7 +43,10 @@ pub(super) fn host(config: &ContainerConfig, log: &Path, place: Place<'_>) -> Va
         "GroupAdd": config.groups,
         "IpcMode": "private",
         "Cgroup": "",
-        "Cgroups": "default",
+        "Cgroups": match config.cgroup.mode {
+            CgroupMode::Enabled => "default",
+            other => other.as_str(),
+        },
         "Links": null,
         "OomScoreAdj": 0,
         "PidMode": "private",
@@ -62,6 +66,13 @@ pub(super) fn host(config: &ContainerConfig, log: &Path, place: Place<'_>) -> Va
     }));
     host.extend(object(limits(config)));
     Value::Object(host)
+}
+
+/// Who has made the container's group: the service manager by a scope, or rc.
+fn cgroup_manager(state: &State) -> &'static str {
+    let is_scope = |name: &str| name.starts_with("rc-") && name.ends_with(".scope");
+    let has_scope = state.cgroup.as_deref().is_some_and(|path| path.split('/').any(is_scope));
+    if has_scope { "systemd" } else { "cgroupfs" }
 }
 
 /// `SOURCE:DESTINATION:OPTIONS`, as `-v` would take it.

@@ -13,7 +13,7 @@ pub(super) fn limits(config: &ContainerConfig) -> Value {
         "CpuShares": limits.cpu_shares.unwrap_or(0),
         "Memory": limits.memory.unwrap_or(0),
         "NanoCpus": nano_cpus,
-        "CgroupParent": "",
+        "CgroupParent": config.cgroup.parent.as_deref().unwrap_or(""),
         "BlkioWeight": limits.blkio_weight.unwrap_or(0),
         "BlkioWeightDevice": devices(limits, Throttle::Weight),
         "BlkioDeviceReadBps": devices(limits, Throttle::ReadBps),
@@ -43,7 +43,7 @@ pub(super) fn limits(config: &ContainerConfig) -> Value {
         "CpuPercent": 0,
         "IOMaximumIOps": 0,
         "IOMaximumBandwidth": 0,
-        "CgroupConf": null,
+        "CgroupConf": Some(&config.cgroup.conf).filter(|conf| !conf.is_empty()),
     })
 }
 

@@ -1,0 +1,138 @@
+//! Where the container's cgroup is made, and what the container sees of it.
+
+use std::collections::BTreeMap;
+
+use super::{Cgroup, CgroupMode, CgroupNamespace, Error, Limits, Request};
+use crate::types::Invalid;
+
+/// What was asked for of the cgroup. Fails if there is to be none and something needs one.
+pub(super) fn cgroup(request: &Request, limits: &Limits) -> Result<Cgroup, Error> {
+    let mode = match request.cgroups.as_deref() {
+        None | Some("enabled") => CgroupMode::Enabled,
+        Some("disabled") => CgroupMode::Disabled,
+        Some("split") => CgroupMode::Split,
+        Some("no-conmon") => CgroupMode::NoConmon,
+        Some(other) => {
+            return Err(option("--cgroups", "mode", other, "it is `enabled`, `disabled`, `no-conmon` or `split`"));
+        }
+    };
+    let namespace = match request.cgroupns.as_deref() {
+        None | Some("private" | "") => CgroupNamespace::Private,
+        Some("host") => CgroupNamespace::Host,
+        Some(other) => return Err(option("--cgroupns", "cgroup namespace", other, "it is `private` or `host`")),
+    };
+    let parent = request.cgroup_parent.as_deref().filter(|text| !text.is_empty()).map(parent).transpose()?;
+    let conf = request.cgroup_conf.iter().map(|text| conf(text)).collect::<Result<BTreeMap<_, _>, _>>()?;
+    let exclusive = |options| Err(Error::Exclusive { options });
+    match mode {
+        CgroupMode::Disabled if parent.is_some() => exclusive(["--cgroups=disabled", "--cgroup-parent"]),
+        CgroupMode::Disabled if !conf.is_empty() => exclusive(["--cgroups=disabled", "--cgroup-conf"]),
+        CgroupMode::Split if parent.is_some() => exclusive(["--cgroups=split", "--cgroup-parent"]),
+        CgroupMode::Disabled if has_limits(limits) => {
+            Err(option("--cgroups", "mode", "disabled", "without a cgroup there are no limits"))
+        }
+        _ => Ok(Cgroup { mode, namespace, parent, conf }),
+    }
+}
+
+fn option(option: &'static str, what: &'static str, text: &str, reason: &'static str) -> Error {
+    Error::Option { option, source: Invalid::new(what, text, reason) }
+}
+
+fn has_limits(limits: &Limits) -> bool {
+    *limits != Limits { default_pids: limits.default_pids, ..Limits::default() }
+}
+
+/// `--cgroup-parent`: the name of a slice, or the absolute path of a group.
+fn parent(text: &str) -> Result<String, Error> {
+    let invalid = |reason| Err(option("--cgroup-parent", "cgroup", text, reason));
+    if text.chars().any(char::is_control) {
+        return invalid("it has a control character");
+    }
+    let Some(path) = text.strip_prefix('/') else {
+        // The characters of systemd.unit(5).
+        let is_plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b":-_.\\@".contains(&b));
+        return match text.strip_suffix(".slice") {
+            Some(name) if is_plain && !name.is_empty() && text.len() < 256 => Ok(text.to_owned()),
+            _ => invalid("it is a slice, as `web.slice`, or the absolute path of a cgroup"),
+        };
+    };
+    if path.split('/').any(|part| part == "..") {
+        return invalid("it leads up");
+    }
+    Ok(format!("/{}", path.trim_end_matches('/')))
+}
+
+/// `--cgroup-conf FILE=VALUE`.
+fn conf(text: &str) -> Result<(String, String), Error> {
+    match text.split_once('=') {
+        Some((file, value)) if !file.is_empty() && !value.is_empty() => Ok((file.to_owned(), value.to_owned())),
+        _ => Err(option("--cgroup-conf", "setting", text, "it is written FILE=VALUE, as `memory.high=64m`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(set: impl FnOnce(&mut Request)) -> Result<Cgroup, String> {
+        let mut request = Request::default();
+        set(&mut request);
+        cgroup(&request, &Limits::default()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn modes_and_namespaces_are_podman_s_words() {
+        assert_eq!(read(|_| ()), Ok(Cgroup::default()));
+        for (word, mode) in [
+            ("enabled", CgroupMode::Enabled),
+            ("disabled", CgroupMode::Disabled),
+            ("split", CgroupMode::Split),
+            ("no-conmon", CgroupMode::NoConmon),
+        ] {
+            let mut request = Request { cgroups: Some(word.to_owned()), ..Request::default() };
+            assert_eq!(cgroup(&request, &Limits::default()).unwrap().mode, mode);
+            assert_eq!(mode.as_str(), word);
+            request.cgroups = Some(word.to_uppercase());
+            assert!(cgroup(&request, &Limits::default()).is_err());
+        }
+        assert_eq!(read(|r| r.cgroupns = Some("host".into())).unwrap().namespace, CgroupNamespace::Host);
+        assert_eq!(
+            read(|r| r.cgroupns = Some("ns:/x".into())),
+            Err("`--cgroupns`: invalid cgroup namespace `ns:/x`: it is `private` or `host`".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_parent_is_a_slice_or_an_absolute_path() {
+        for (text, parent) in [("web.slice", Some("web.slice")), ("/a/b/", Some("/a/b")), ("/", Some("/")), ("", None)]
+        {
+            let found = read(|r| r.cgroup_parent = Some(text.into())).unwrap().parent;
+            assert_eq!(found.as_deref(), parent, "{text}");
+        }
+        for bad in ["web", "a/b", ".slice", "a/b.slice", "/a/../b", "/a\n", "we b.slice", "..", "é.slice"] {
+            assert!(read(|r| r.cgroup_parent = Some(bad.into())).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_needs_a_group_excludes_having_none() {
+        let disabled = |set: fn(&mut Request)| {
+            read(|request| {
+                request.cgroups = Some("disabled".into());
+                set(request);
+            })
+        };
+        assert!(disabled(|_| ()).is_ok());
+        assert!(disabled(|r| r.cgroup_parent = Some("a.slice".into())).is_err());
+        assert!(disabled(|r| r.cgroup_conf = vec!["memory.high=1".into()]).is_err());
+        let request = Request { cgroups: Some("disabled".into()), ..Request::default() };
+        let limits = |limits: Limits| cgroup(&request, &limits).map_err(|error| error.to_string());
+        assert!(limits(Limits { default_pids: Some(5), ..Limits::default() }).is_ok());
+        assert_eq!(
+            limits(Limits { memory: Some(1), ..Limits::default() }),
+            Err("`--cgroups`: invalid mode `disabled`: without a cgroup there are no limits".to_owned())
+        );
+        assert!(read(|r| r.cgroup_conf = vec!["memory.high".into()]).is_err());
+    }
+}

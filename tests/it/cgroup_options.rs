@@ -1,0 +1,105 @@
+//! `--cgroups`, `--cgroupns`, `--cgroup-parent` and `--cgroup-conf`, on a machine without systemd; with it: `system/scope.rs`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::support::{Lab, Output};
+
+fn run(lab: &Lab, options: &[&str], words: &[&str]) -> Output {
+    lab.rc(["run", "--rm", "--network", "none"]).args(options).args(["payload", "/payload"]).args(words).run()
+}
+
+/// Whether a container gets a group of its own here.
+fn has_group(lab: &Lab) -> bool {
+    lab.rc(["info", "-f", "{{.Host.CgroupManager}}"]).run().text().trim() == "cgroupfs"
+}
+
+/// One field of `rc inspect`.
+fn inspect(lab: &Lab, name: &str, field: &str) -> String {
+    lab.rc(["inspect", "-f", field, name]).run().text().trim().to_owned()
+}
+
+#[test]
+fn a_container_without_a_cgroup_has_none_and_no_limits() {
+    let lab = Lab::new();
+    lab.payload();
+    lab.rc(["run", "-d", "--name=c", "--network=none", "--cgroups=disabled", "payload", "/payload", "hang"])
+        .run()
+        .succeeds();
+    assert_eq!(inspect(&lab, "c", "<{{.State.CgroupPath}}> {{.HostConfig.Cgroups}}"), "<> disabled");
+    lab.rc(["rm", "-ft0", "c"]).run().succeeds();
+    let refused = run(&lab, &["--cgroups=disabled", "-m", "64m"], &["echo", "started"]).exits(125);
+    assert_eq!(refused.stderr(), "rc: `--cgroups`: invalid mode `disabled`: without a cgroup there are no limits\n");
+}
+
+#[test]
+fn a_cgroup_can_be_split_or_is_an_error() {
+    let lab = Lab::new();
+    lab.payload();
+    let split = run(&lab, &["--cgroups=split"], &["echo", "started"]);
+    if has_group(&lab) {
+        split.prints("started\n");
+    } else {
+        let said = split.exits(125).stderr();
+        assert!(
+            said.starts_with("rc: cannot make a cgroup in `") && said.contains("`: it is not delegated to rc\n"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn the_host_s_cgroups_are_seen_by_who_has_no_namespace_of_them() {
+    let lab = Lab::new();
+    lab.payload();
+    let own = fs::read_to_string("/proc/self/cgroup").expect("/proc");
+    let Some(own) = own.lines().find_map(|line| line.strip_prefix("0::")) else { skip!("there is no cgroup v2") };
+    let words = ["payload", "/payload", "hang"];
+    lab.rc(["run", "-d", "--name=c", "--network=none", "--cgroupns=host"]).args(words).run().succeeds();
+    let expected = match inspect(&lab, "c", "{{.State.CgroupPath}}") {
+        none if none.is_empty() => own.to_owned(),
+        path => path,
+    };
+    let seen = lab.rc(["exec", "c", "/payload", "read", "/proc/self/cgroup"]).run().text();
+    assert!(seen.lines().any(|line| line == format!("0::{expected}")), "{expected}: {seen}");
+    assert_eq!(inspect(&lab, "c", "{{.HostConfig.CgroupMode}}"), "host");
+    let file = "/sys/fs/cgroup/cgroup.procs";
+    let there = lab.rc(["exec", "c", "/payload", "read", file]).run().text();
+    assert!(!there.is_empty(), "the root of the host's groups holds processes");
+    lab.rc(["rm", "-ft0", "c"]).run().succeeds();
+    let private = run(&lab, &["--cgroupns=private"], &["read", "/proc/self/cgroup"]).text();
+    assert!(private.lines().any(|line| line == "0::/"), "{private}");
+}
+
+#[test]
+fn a_parent_is_a_group_that_is_there_and_ours() {
+    only!(Root);
+    let Some(mount) = crate::cgroups::mount() else { skip!("cgroup v2 is not mounted") };
+    let lab = Lab::new();
+    lab.payload();
+    let path = format!("/{}", lab.unique("rc-it-parent"));
+    let parent = PathBuf::from(format!("{}{path}", mount.display()));
+    fs::create_dir(&parent).expect("root can make a group");
+    let option = format!("--cgroup-parent={path}");
+    let words = ["payload", "/payload", "hang"];
+    let id = lab.rc(["run", "-d", "--name=c", "--network=none", &option]).args(words).run().text();
+    assert_eq!(
+        inspect(&lab, "c", "{{.State.CgroupPath}} {{.HostConfig.CgroupParent}}"),
+        format!("{path}/rc-{} {path}", id.trim())
+    );
+    assert!(parent.join(format!("rc-{}", id.trim())).exists());
+    lab.rc(["rm", "-ft0", "c"]).run().succeeds();
+    fs::remove_dir(&parent).expect("the container's group has gone");
+    let gone = run(&lab, &[&option], &["echo", "started"]).exits(125);
+    assert_eq!(gone.stderr(), format!("rc: cannot make a cgroup in `{path}`: there is no such cgroup\n"));
+}
+
+#[test]
+fn a_slice_is_an_error_where_no_service_manager_answers() {
+    let lab = Lab::new();
+    lab.payload();
+    require!(!PathBuf::from("/run/systemd/system").exists(), "systemd runs");
+    let said = run(&lab, &["--cgroup-parent=web.slice"], &["echo", "started"]).exits(125).stderr();
+    assert!(said.starts_with("rc: cannot make a cgroup in `web.slice`: no service manager answers at `"), "{said}");
+    lab.rc(["ps", "-aq"]).run().says_nothing();
+}
