@@ -37,6 +37,7 @@ pub use credentials::{Credentials, CredentialsError, Places};
 pub use error::Error;
 pub use platform::Platform;
 pub use tls::TlsVerify;
+pub use transport::Backoff;
 
 /// The most a manifest, an index or a configuration may have, in bytes. Source: safety.md I5 (c/image iolimits).
 pub const MANIFEST_LIMIT: u64 = 4 << 20;

@@ -1,6 +1,7 @@
 //! `rc pull`, and what `run` and `create` have in common with it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,7 @@ use crate::error::{Error, Exit};
 use crate::image::local;
 use crate::image::pull::{self, Pulled, Step};
 use crate::plan::PullPolicy;
-use crate::registry::{self, Credentials, Places, Platform, TlsVerify};
+use crate::registry::{self, Backoff, Credentials, Places, Platform, TlsVerify};
 use crate::storage::Store;
 use crate::types::ImageReference;
 use crate::ui;
@@ -46,6 +47,9 @@ pub struct Args {
     /// Number of times to retry in case of failure
     #[arg(long, value_name = "N", default_value_t = 3)]
     retry: u32,
+    /// Delay between retries, as 2s or 500ms, instead of 1 second that doubles
+    #[arg(long, value_name = "DURATION", value_parser = delay)]
+    retry_delay: Option<Duration>,
     /// Use VARIANT instead of the architecture's usual one for choosing images
     #[arg(long, value_name = "VARIANT", conflicts_with = "platform")]
     variant: Option<String>,
@@ -54,6 +58,12 @@ pub struct Args {
     /// Names of images: [REGISTRY/]NAME[:TAG][@DIGEST]
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
+}
+
+/// A wait as Go writes it, which is not negative.
+fn delay(text: &str) -> Result<Duration, String> {
+    let length = ui::when::go_duration(text).and_then(|length| Duration::try_from(length).ok());
+    length.ok_or_else(|| "a delay is a number with a unit: 2s, 500ms".to_owned())
 }
 
 /// Runs the command.
@@ -69,6 +79,7 @@ pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         tls_verify: args.shared.tls_verify,
         is_quiet: args.shared.quiet,
         retries: args.retry,
+        retry_delay: args.retry_delay,
         authfile: args.authfile.clone(),
         cert_dir: args.cert_dir.clone(),
         credentials: args.creds.as_deref().map(credentials).transpose()?,
@@ -95,6 +106,8 @@ pub(super) struct Wanted {
     pub(super) tls_verify: Option<bool>,
     pub(super) is_quiet: bool,
     pub(super) retries: u32,
+    /// The same wait before each of those.
+    pub(super) retry_delay: Option<Duration>,
     pub(super) authfile: Option<PathBuf>,
     pub(super) cert_dir: Option<PathBuf>,
     pub(super) credentials: Option<Credentials>,
@@ -158,6 +171,7 @@ fn fetch(ctx: &Ctx, store: &Store, name: &str, wanted: &Wanted) -> Result<Result
         None => Credentials::find(&reference, wanted.authfile.as_deref(), &places).map_err(registry::Error::from)?,
     };
     let ids = ctx.ids()?;
+    let usual = registry::Options::default();
     let options = pull::Options {
         registry: registry::Options {
             tls_verify: match wanted.tls_verify {
@@ -169,7 +183,8 @@ fn fetch(ctx: &Ctx, store: &Store, name: &str, wanted: &Wanted) -> Result<Result
             credentials,
             places,
             retries: wanted.retries,
-            ..registry::Options::default()
+            backoff: wanted.retry_delay.map_or(usual.backoff, Backoff::Fixed),
+            ..usual
         },
         platform: wanted.platform.clone(),
         target: from_image::target(&ids),
@@ -204,5 +219,20 @@ fn credentials(text: &str) -> Result<Credentials, Error> {
         (user, Some(password)) => Ok(Credentials::Password { user, password }),
         (user, None) => Err(Error::new(format!("`--creds {user}` has no password"))
             .with_hint("give USER:PASSWORD, or log in with podman or docker, whose auth files rc reads")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_is_a_duration_of_go() {
+        for (text, millis) in [("2s", 2000), ("500ms", 500), ("1m0.5s", 60_500), ("0s", 0)] {
+            assert_eq!(delay(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for bad in ["", "2", "-1s", "soon"] {
+            assert!(delay(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::address::authority;
 use super::auth::Auth;
 use super::blob::Blob;
 use super::manifest::{ACCEPT, Descriptor};
-use super::transport::{Request, Transport};
+use super::transport::{Backoff, Request, Transport};
 use super::{Credentials, Error, MANIFEST_LIMIT, Places, TlsVerify};
 use crate::types::{Algorithm, Digest, ImageReference};
 
@@ -27,8 +27,8 @@ pub struct Options {
     pub places: Places,
     /// How often a request is sent again after 429, 5xx or a broken connection.
     pub retries: u32,
-    /// The wait before the first of those; it doubles.
-    pub backoff: Duration,
+    /// The waits before those.
+    pub backoff: Backoff,
     /// How long a server may send next to nothing.
     pub stall: Duration,
 }
@@ -41,7 +41,7 @@ impl Default for Options {
             credentials: None,
             places: Places::from_env(),
             retries: 3,
-            backoff: Duration::from_secs(1),
+            backoff: Backoff::Doubling(Duration::from_secs(1)),
             stall: Duration::from_secs(60),
         }
     }

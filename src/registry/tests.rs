@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::manifest::{Descriptor, Kind};
 use super::test_server::{Reply, Seen, TestServer};
-use super::{Client, Error, Options, Places};
+use super::{Backoff, Client, Error, Options, Places};
 use crate::types::{Digest, ImageReference};
 
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -20,7 +20,7 @@ const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 fn options() -> Options {
     Options {
         places: Places::default(),
-        backoff: Duration::from_millis(1),
+        backoff: Backoff::Doubling(Duration::from_millis(1)),
         stall: Duration::from_millis(300),
         ..Options::default()
     }

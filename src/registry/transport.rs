@@ -21,13 +21,31 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The fewest bytes in a stall timeout that count as a sign of life.
 const SIGN_OF_LIFE: usize = 4 << 10;
 
+/// How long to wait before a request is sent again, where the server does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backoff {
+    /// This, then twice this, then four times.
+    Doubling(Duration),
+    /// Always this (`--retry-delay`).
+    Fixed(Duration),
+}
+
+impl Backoff {
+    fn after(self, attempt: u32) -> Duration {
+        match self {
+            Self::Doubling(first) => first.saturating_mul(2_u32.saturating_pow(attempt)),
+            Self::Fixed(wait) => wait,
+        }
+    }
+}
+
 /// Sends requests by the rules: time limits, retries, redirects that carry no secret to another origin, TLS.
 pub(super) struct Transport {
     trust: Trust,
     pub(super) dns: Dns,
     verify: TlsVerify,
     stall: Duration,
-    backoff: Duration,
+    backoff: Backoff,
     retries: u32,
     clients: Mutex<HashMap<ClientKey, reqwest::Client>>,
 }
@@ -132,9 +150,9 @@ impl Transport {
         }
     }
 
-    /// Waits before the try after `attempt`: one backoff, two, four.
+    /// Waits before the try after `attempt`, which counts from 0.
     pub(super) async fn back_off(&self, attempt: u32) {
-        sleep(self.backoff * 2_u32.saturating_pow(attempt)).await;
+        sleep(self.backoff.after(attempt)).await;
     }
 
     async fn send_following(&self, request: &Request) -> Result<Response, Error> {
@@ -372,5 +390,18 @@ fn certificate_cause(cause: &rustls::CertificateError) -> String {
         E::NotValidForName | E::NotValidForNameContext { .. } => "its certificate is for another name".to_owned(),
         E::Revoked => "its certificate is revoked".to_owned(),
         other => format!("its certificate is no good: {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_that_was_asked_for_does_not_grow() {
+        let (usual, fixed) = (Backoff::Doubling(Duration::from_secs(1)), Backoff::Fixed(Duration::from_secs(2)));
+        assert_eq!([0, 1, 2, 3].map(|attempt| usual.after(attempt).as_secs()), [1, 2, 4, 8]);
+        assert_eq!([0, 1, 2, 3].map(|attempt| fixed.after(attempt).as_secs()), [2, 2, 2, 2]);
+        assert!(usual.after(u32::MAX) > fixed.after(u32::MAX));
     }
 }

@@ -35,7 +35,7 @@ fn unix_seconds(text: &str) -> Option<Timestamp> {
 }
 
 /// A duration as `time.ParseDuration` has it: an optional sign, then numbers with units `h m s ms us ns`.
-fn go_duration(text: &str) -> Option<SignedDuration> {
+pub fn go_duration(text: &str) -> Option<SignedDuration> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

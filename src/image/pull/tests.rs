@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::image::progress::{Outcome, Silent};
-use crate::registry::Places;
 use crate::registry::test_server::{Ending, Reply, Seen, TestServer};
+use crate::registry::{Backoff, Places};
 use crate::storage::{Hasher, Ownership};
 use crate::sys::fs;
 
@@ -118,7 +118,7 @@ impl World {
     ) -> Result<Pulled, Error> {
         let registry = registry::Options {
             places: Places::default(),
-            backoff: Duration::from_millis(1),
+            backoff: Backoff::Fixed(Duration::from_millis(1)),
             stall: Duration::from_secs(5),
             retries: 0,
             ..registry::Options::default()
