@@ -49,6 +49,7 @@ const COMMANDS: &[Entry] = &[
     entry!(create by value),
     entry!(doctor),
     entry!(exec by value),
+    entry!(generate by value),
     entry!(images),
     entry!(import by value),
     entry!(info),

@@ -8,6 +8,7 @@ pub mod create;
 pub mod doctor;
 pub mod exec;
 mod from_image;
+pub mod generate;
 pub mod images;
 pub mod import;
 pub mod info;

@@ -1,0 +1,168 @@
+//! `rc generate`: files for other programs.
+
+mod retype;
+mod unit;
+
+use self::retype::retype;
+use self::unit::Unit;
+use super::{Ctx, containers};
+use crate::container::Container;
+use crate::error::{Error, Exit};
+use crate::plan::Sdnotify;
+use crate::sys::fs;
+use crate::ui;
+
+/// Generate files for other programs
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Generate a systemd unit for a container
+    Systemd(Systemd),
+}
+
+#[derive(Debug, clap::Args)]
+struct Systemd {
+    /// Add dependencies to the unit's After=
+    #[arg(long, value_name = "UNIT", value_delimiter = ',')]
+    after: Vec<String>,
+    /// What the unit's name begins with
+    #[arg(long, value_name = "PREFIX", default_value = "container", hide_default_value = true)]
+    container_prefix: String,
+    /// Set environment variables of the unit: NAME=VALUE, NAME, or NAME* for the caller's own
+    #[arg(short, long, value_name = "ENV")]
+    env: Vec<String>,
+    /// Write a file in the current folder, and print its path
+    #[arg(short, long)]
+    files: bool,
+    /// Name the container, not its ID
+    #[arg(short, long)]
+    name: bool,
+    /// The unit makes a new container at each start, and removes it
+    #[arg(long)]
+    new: bool,
+    /// Leave the comment at the beginning out
+    #[arg(long)]
+    no_header: bool,
+    /// Add dependencies to the unit's Requires=
+    #[arg(long, value_name = "UNIT", value_delimiter = ',')]
+    requires: Vec<String>,
+    /// When systemd restarts the unit (default: on-failure)
+    #[arg(long, value_name = "POLICY", value_parser = unit::RESTARTS, hide_possible_values = true)]
+    restart_policy: Option<String>,
+    /// Seconds before systemd restarts the unit
+    #[arg(long, value_name = "SECONDS")]
+    restart_sec: Option<u32>,
+    /// What stands between the prefix and the container's name or ID
+    #[arg(long, value_name = "SEPARATOR", default_value = "-", hide_default_value = true)]
+    separator: String,
+    /// Seconds that the start may take
+    #[arg(long, value_name = "SECONDS")]
+    start_timeout: Option<u32>,
+    /// Seconds between the stop signal and SIGKILL, instead of the container's own
+    #[arg(short = 't', long, value_name = "SECONDS")]
+    stop_timeout: Option<u32>,
+    /// Make a template, for several containers; implies --new
+    #[arg(long)]
+    template: bool,
+    /// Add dependencies to the unit's Wants=
+    #[arg(long, value_name = "UNIT", value_delimiter = ',')]
+    wants: Vec<String>,
+    /// The container's name or ID
+    #[arg(value_name = "CONTAINER")]
+    container: String,
+}
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let What::Systemd(args) = args.what;
+    let container = containers::one(ctx, &args.container)?;
+    let unit = unit(ctx, &args, &container)?;
+    let mut out = ui::out();
+    if args.files {
+        let folder = std::env::current_dir().map_err(|error| fs::PathError::new("find", ".", error))?;
+        let path = folder.join(&unit.file);
+        fs::write(&path, unit.to_string())?;
+        out.line(path.display())?;
+    } else {
+        out.raw(unit.to_string().as_bytes())?;
+    }
+    out.finish()?;
+    Ok(Exit::SUCCESS)
+}
+
+fn unit(ctx: &Ctx, args: &Systemd, container: &Container) -> Result<Unit, Error> {
+    let config = &container.config;
+    let is_new = args.new || args.template;
+    let shown = if args.name { config.name.as_str() } else { config.id.as_str() };
+    let stem = format!("{}{}{shown}", args.container_prefix, args.separator);
+    let rc = std::env::current_exe().map_err(|error| Error::new(format!("cannot find rc's own path: {error}")))?;
+    let rc = rc.display().to_string();
+    let stop_timeout = args.stop_timeout.unwrap_or(config.stop_timeout);
+    let mut environment = own_environment(&args.env);
+    let (start, stop, after_stop, notifies) = if is_new {
+        let retyped = retype(&(ctx.definition)(), config)?;
+        environment.extend(retyped.environment);
+        let name = format!("{}{}", config.name, if args.template { "-%i" } else { "" });
+        let own = ["run", "-d", "--rm", "--replace", "--name"].map(str::to_owned).into_iter().chain([name.clone()]);
+        let timeout = args.stop_timeout.map(|seconds| format!("--stop-timeout={seconds}"));
+        let start = [rc.clone()].into_iter().chain(retyped.globals).chain(own);
+        let start = start.chain([format!("--sdnotify={}", retyped.sdnotify)]).chain(retyped.options).chain(timeout);
+        let remove = [rc, "rm".to_owned(), "--force".to_owned(), "--ignore".to_owned(), name];
+        (start.chain(retyped.words).collect(), None, Some(remove.to_vec()), true)
+    } else {
+        let notifies = config.service.sdnotify == Sdnotify::Conmon;
+        let verb = if notifies { &["start"][..] } else { &["start", "--attach"] };
+        let words = |verb: &[&str]| [&[rc.as_str()], verb, &[shown]].concat().iter().map(|w| (*w).to_owned()).collect();
+        let seconds = stop_timeout.to_string();
+        (words(verb), Some(words(&["stop", "-t", &seconds])), None, notifies)
+    };
+    Ok(Unit {
+        file: format!("{stem}{}.service", if args.template { "@" } else { "" }),
+        header: (!args.no_header).then(now_header),
+        after: args.after.clone(),
+        requires: args.requires.clone(),
+        wants: args.wants.clone(),
+        store: ctx.dirs.root().display().to_string(),
+        environment,
+        restart: args.restart_policy.clone().unwrap_or_else(|| "on-failure".to_owned()),
+        restart_sec: args.restart_sec,
+        start_timeout: args.start_timeout,
+        // Room for the removal after the program's own time.
+        stop_timeout: stop_timeout.saturating_add(60),
+        killed: 128 + config.stop_signal.number(),
+        start,
+        stop,
+        after_stop,
+        notifies,
+        is_template: args.template,
+    })
+}
+
+fn now_header() -> String {
+    let now = jiff::Zoned::now().strftime("%a %b %e %H:%M:%S %Z %Y");
+    format!("# autogenerated by rc {}\n# {now}\n", env!("CARGO_PKG_VERSION"))
+}
+
+/// `NAME=VALUE` of what `--env` asks for; as with `run`, `NAME` and `NAME*` are the caller's own.
+fn own_environment(asked: &[String]) -> Vec<String> {
+    let caller =
+        || std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    asked.iter().flat_map(|text| variables(text, caller())).collect()
+}
+
+/// The variables that `text` names: itself with its value, or those of `known` by name or by prefix.
+fn variables(text: &str, known: impl Iterator<Item = (String, String)>) -> Vec<String> {
+    if text.contains('=') {
+        return vec![text.to_owned()];
+    }
+    let prefix = text.strip_suffix('*');
+    known
+        .filter(|(name, _)| prefix.map_or(name == text, |prefix| name.starts_with(prefix)))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect()
+}

@@ -1,0 +1,145 @@
+//! The command line that made a container, taken apart to be typed again in a unit.
+
+use clap::{Arg, Command};
+
+use super::variables;
+use crate::error::Error;
+use crate::plan::ContainerConfig;
+
+/// Options that a unit sets itself.
+const OWN: [&str; 8] = ["detach", "rm", "replace", "name", "sdnotify", "cidfile", "conmon_pidfile", "cgroups"];
+
+/// Variables that steer rc itself, or the unit, if they are the unit's own.
+const STEERING: [&str; 7] = ["HOME", "PATH", "XDG_", "NOTIFY_", "LISTEN_", "DBUS_", "RC_"];
+
+/// What was typed, in the order of a command line.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Retyped {
+    /// Before the command.
+    pub(super) globals: Vec<String>,
+    /// Options of `run`, except those that a unit sets.
+    pub(super) options: Vec<String>,
+    /// The image and what follows.
+    pub(super) words: Vec<String>,
+    /// `--sdnotify`, unless it keeps the unit from hearing anything.
+    pub(super) sdnotify: String,
+    /// Values that the command line names without their value: rc does not save them there.
+    pub(super) environment: Vec<String>,
+}
+
+/// Takes the container's command line apart, by the definition of all commands. Fails if the container was not made by one.
+pub(super) fn retype(definition: &Command, config: &ContainerConfig) -> Result<Retyped, Error> {
+    let no_line = || Error::new(format!("container `{}` was not made by `rc run` or `rc create`", config.name));
+    let typed = config.create_command.get(1..).unwrap_or_default();
+    let verb = typed.iter().position(|word| word == "run" || word == "create").ok_or_else(no_line)?;
+    let command = definition.find_subcommand(&typed[verb]).ok_or_else(no_line)?;
+    let mut retyped = Retyped { globals: typed[..verb].to_vec(), sdnotify: "conmon".to_owned(), ..Retyped::default() };
+    let mut rest = typed[verb + 1..].iter();
+    while let Some(word) = rest.next() {
+        if word == "--" || !word.starts_with('-') || word == "-" {
+            retyped.words.extend((word != "--").then(|| word.clone()));
+            retyped.words.extend(rest.cloned());
+            break;
+        }
+        for (arg, mut value) in options_of(command, word).ok_or_else(no_line)? {
+            if value.is_none() && takes_a_word(arg) {
+                value = rest.next().cloned();
+            }
+            retyped.option(arg, value, config);
+        }
+    }
+    Ok(retyped)
+}
+
+impl Retyped {
+    fn option(&mut self, arg: &Arg, value: Option<String>, config: &ContainerConfig) {
+        let id = arg.get_id().as_str();
+        if id == "sdnotify" && value.as_deref() == Some("container") {
+            "container".clone_into(&mut self.sdnotify);
+        }
+        if OWN.contains(&id) {
+            return;
+        }
+        let mut value = value;
+        if id == "env"
+            && let Some(name) = value.as_deref().filter(|text| !text.contains('='))
+        {
+            let known = config.env.iter().filter_map(|line| line.split_once('='));
+            let found = variables(name, known.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            let steers = |line: &String| STEERING.iter().any(|name| line.starts_with(name));
+            if let [line] = &found[..]
+                && steers(line)
+            {
+                value = Some(line.clone());
+            } else {
+                self.environment.extend(found.into_iter().filter(|line| !steers(line)));
+            }
+        }
+        let name = match (arg.get_long(), arg.get_short()) {
+            (Some(long), _) => format!("--{long}"),
+            (None, short) => short.map(|short| format!("-{short}")).unwrap_or_default(),
+        };
+        self.options.push(value.map_or(name.clone(), |value| format!("{name}={value}")));
+    }
+}
+
+/// Whether an option takes the next word, if it has no value of its own.
+fn takes_a_word(arg: &Arg) -> bool {
+    arg.get_action().takes_values() && !arg.is_require_equals_set()
+}
+
+/// The options in one word, each with the value that stands in the same word; `None` if one of them is unknown.
+fn options_of<'a>(command: &'a Command, word: &str) -> Option<Vec<(&'a Arg, Option<String>)>> {
+    let find = |is: &dyn Fn(&&Arg) -> bool| command.get_arguments().find(is);
+    if let Some(long) = word.strip_prefix("--") {
+        let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value.to_owned())));
+        let arg = find(&|arg| arg.get_long_and_visible_aliases().is_some_and(|names| names.contains(&name)))?;
+        return Some(vec![(arg, value)]);
+    }
+    let mut found = Vec::new();
+    let mut rest = word[1..].chars();
+    while let Some(short) = rest.next() {
+        let arg = find(&|arg| arg.get_short() == Some(short))?;
+        let after = rest.as_str();
+        let value = after.strip_prefix('=').or_else(|| (takes_a_word(arg) && !after.is_empty()).then_some(after));
+        let is_last = value.is_some();
+        found.push((arg, value.map(str::to_owned)));
+        if is_last {
+            break;
+        }
+    }
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn again(line: &str, env: &[&str]) -> Retyped {
+        let mut config = crate::plan::example();
+        config.create_command = line.split(' ').map(str::to_owned).collect();
+        config.env = env.iter().map(|&line| line.to_owned()).collect();
+        let run =
+            crate::cmd::args::with_values(<crate::cmd::run::Args as clap::Args>::augment_args(Command::new("run")));
+        retype(&Command::new("rc").subcommand(run), &config).map_err(|error| error.message).expect("a command line")
+    }
+
+    #[test]
+    fn what_a_unit_sets_is_left_out_wherever_it_stands() {
+        let again =
+            again("rc --root /s run -itd --rm=true --name a -p 80:80 --name=b -v/x:/y --net host box -d --rm", &[]);
+        assert_eq!(again.globals, ["--root", "/s"]);
+        assert_eq!(again.options, ["--interactive", "--tty", "--publish=80:80", "--volume=/x:/y", "--network=host"]);
+        assert_eq!(again.words, ["box", "-d", "--rm"]);
+        assert_eq!(again.sdnotify, "conmon");
+    }
+
+    #[test]
+    fn values_of_the_environment_are_the_container_s() {
+        let again =
+            again("rc run -e A -e HOME --env B=2 -e P* --sdnotify=container box", &["A=1", "HOME=/h", "P1=x", "P2=y"]);
+        assert_eq!(again.options, ["--env=A", "--env=HOME=/h", "--env=B=2", "--env=P*"]);
+        assert_eq!(again.environment, ["A=1", "P1=x", "P2=y"]);
+        assert_eq!(again.sdnotify, "container");
+    }
+}

@@ -1,0 +1,170 @@
+//! A unit file. Source: systemd.unit(5), systemd.service(5), systemd.syntax(7).
+
+use std::fmt;
+
+/// What `Restart=` knows.
+pub(super) const RESTARTS: [&str; 7] =
+    ["no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always"];
+
+/// Everything that the file says.
+#[derive(Debug)]
+pub(super) struct Unit {
+    /// Its name.
+    pub(super) file: String,
+    /// Comment lines.
+    pub(super) header: Option<String>,
+    pub(super) after: Vec<String>,
+    pub(super) requires: Vec<String>,
+    pub(super) wants: Vec<String>,
+    /// The folder that must be mounted.
+    pub(super) store: String,
+    /// `NAME=value`.
+    pub(super) environment: Vec<String>,
+    pub(super) restart: String,
+    /// Seconds.
+    pub(super) restart_sec: Option<u32>,
+    /// Seconds.
+    pub(super) start_timeout: Option<u32>,
+    /// Seconds.
+    pub(super) stop_timeout: u32,
+    /// The exit code of a program that the stop signal has ended.
+    pub(super) killed: i32,
+    /// The command that starts, word by word; `%i` in it is meant if this is a template.
+    pub(super) start: Vec<String>,
+    /// The command that stops, where the signal to the main process does not.
+    pub(super) stop: Option<Vec<String>>,
+    /// The command that takes away what is left.
+    pub(super) after_stop: Option<Vec<String>>,
+    /// The manager is told when the container is ready.
+    pub(super) notifies: bool,
+    pub(super) is_template: bool,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(header) = &self.header {
+            writeln!(f, "# {}\n{header}", self.file)?;
+        }
+        writeln!(f, "[Unit]\nDescription=rc {}", percent(&self.file))?;
+        writeln!(f, "Documentation=man:rc-generate-systemd(1)")?;
+        for (key, first, more) in [
+            ("Wants", Some("network-online.target"), &self.wants),
+            ("After", Some("network-online.target"), &self.after),
+            ("Requires", None, &self.requires),
+        ] {
+            let units: Vec<&str> = first.into_iter().chain(more.iter().map(String::as_str)).collect();
+            if !units.is_empty() {
+                writeln!(f, "{key}={}", units.join(" "))?;
+            }
+        }
+        writeln!(f, "RequiresMountsFor={}\n\n[Service]", quoted(&percent(&self.store)))?;
+        for variable in &self.environment {
+            writeln!(f, "Environment={}", quoted(&percent(variable)))?;
+        }
+        let kind = if self.notifies { "notify\nNotifyAccess=all" } else { "exec" };
+        writeln!(f, "Type={kind}\nDelegate=yes\nKillMode=mixed\nRestart={}", self.restart)?;
+        for (key, seconds) in [
+            ("RestartSec", self.restart_sec),
+            ("TimeoutStartSec", self.start_timeout),
+            ("TimeoutStopSec", Some(self.stop_timeout)),
+        ] {
+            if let Some(seconds) = seconds {
+                writeln!(f, "{key}={seconds}")?;
+            }
+        }
+        writeln!(f, "SuccessExitStatus={}\nExecStart={}", self.killed, self.line(&self.start))?;
+        for (key, words) in [("ExecStop", &self.stop), ("ExecStopPost", &self.after_stop)] {
+            if let Some(words) = words {
+                writeln!(f, "{key}={}", self.line(words))?;
+            }
+        }
+        writeln!(f, "\n[Install]\nWantedBy=default.target")
+    }
+}
+
+impl Unit {
+    fn line(&self, words: &[String]) -> String {
+        let word = |word: &String| {
+            let escaped = percent(word).replace('$', "$$");
+            // The instance, which only rc writes so.
+            let escaped = if self.is_template { escaped.replace("-%%i", "-%i") } else { escaped };
+            quoted(&escaped)
+        };
+        words.iter().map(word).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Keeps systemd from taking `%` for a specifier.
+fn percent(text: &str) -> String {
+    text.replace('%', "%%")
+}
+
+/// A word as systemd.syntax(7) quotes it, if it must be.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+$".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\r' => quoted.push_str("\\r"),
+            c if c.is_ascii_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unit(start: &[&str], is_template: bool) -> Unit {
+        Unit {
+            file: "container-web.service".to_owned(),
+            header: None,
+            after: vec!["db.service".to_owned()],
+            requires: Vec::new(),
+            wants: Vec::new(),
+            store: "/s p/rc".to_owned(),
+            environment: vec!["A=50% \"x\" $y".to_owned()],
+            restart: "always".to_owned(),
+            restart_sec: None,
+            start_timeout: Some(9),
+            stop_timeout: 70,
+            killed: 143,
+            start: start.iter().map(|&word| word.to_owned()).collect(),
+            stop: None,
+            after_stop: Some(vec!["/rc".to_owned(), "rm".to_owned(), "web".to_owned()]),
+            notifies: true,
+            is_template,
+        }
+    }
+
+    #[test]
+    fn the_whole_file() {
+        let expected = "[Unit]\nDescription=rc container-web.service\nDocumentation=man:rc-generate-systemd(1)\n\
+            Wants=network-online.target\nAfter=network-online.target db.service\nRequiresMountsFor=\"/s p/rc\"\n\n\
+            [Service]\nEnvironment=\"A=50%% \\\"x\\\" $y\"\nType=notify\nNotifyAccess=all\nDelegate=yes\nKillMode=mixed\n\
+            Restart=always\nTimeoutStartSec=9\nTimeoutStopSec=70\nSuccessExitStatus=143\nExecStart=/rc run web\n\
+            ExecStopPost=/rc rm web\n\n[Install]\nWantedBy=default.target\n";
+        assert_eq!(unit(&["/rc", "run", "web"], false).to_string(), expected);
+    }
+
+    #[test]
+    fn words_reach_the_program_as_they_are() {
+        let line = |words: &[&str]| unit(words, false).line(&unit(words, false).start);
+        assert_eq!(line(&["a b", "", ";", "100%", "$HOME", "${X}"]), r#""a b" "" ";" 100%% $$HOME "$${X}""#);
+        assert_eq!(
+            line(&["it's", "back\\slash", "two\nlines", "\u{1}"]),
+            r#""it's" "back\\slash" "two\nlines" "\x01""#
+        );
+        let template = unit(&["--name", "web-%i", "50%"], true);
+        assert_eq!(template.line(&template.start), "--name web-%i 50%%");
+    }
+}
