@@ -1,6 +1,7 @@
 //! System calls with types: descriptors are owned, paths travel in errors, and all unsafe code of rc is in this module.
 
 pub mod datagram;
+mod failpoint;
 pub mod fs;
 pub mod ids;
 pub mod inherited;

@@ -161,7 +161,7 @@ fn claim(folder: &Folder) -> Result<OwnedFd, Error> {
 }
 
 /// Whether somebody holds the lock on a half-made folder.
-fn is_at_work(folder: PathBuf) -> bool {
+pub(super) fn is_at_work(folder: PathBuf) -> bool {
     let Ok(guard) = rustix::fs::open(folder, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) else { return false };
     flock(&guard, FlockOperation::NonBlockingLockShared).is_err()
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
+use super::create::is_at_work;
 use super::{Container, Error, control};
 use crate::monitor::{Folder, Status};
 use crate::plan::{ContainerConfig, MountKind};
@@ -193,10 +194,24 @@ pub(super) fn sweep(store: &Store, container: &Container) -> Result<(), Error> {
 /// Sweeps what was left by killed processes: half-made things in `tmp/`, and `trash/`. What belongs to other ids is removed
 /// in the user's namespace.
 pub fn sweep_store(store: &Store, runtime: &Path) -> Result<(), Error> {
+    sweep_names(store)?;
     if store.sweep()? == 0 {
         return Ok(());
     }
     sweep_inside(store, &UserNamespace::open(&IdMap::detect()?, runtime)?)
+}
+
+/// Takes away names whose makers were killed before the container had its place.
+fn sweep_names(store: &Store) -> Result<(), Error> {
+    let is_there = |id: &Path| store.containers().join(id).exists();
+    for name in fs::read_dir(store.names())?.flatten() {
+        let Ok(id) = fs::read_link(name.path()) else { continue };
+        // Looked at once more: the folder may just have got its place.
+        if !is_there(&id) && !is_at_work(store.tmp().join(&id)) && !is_there(&id) {
+            ignore_missing(fs::remove_file(name.path()))?;
+        }
+    }
+    Ok(())
 }
 
 /// [`sweep_store`] for who holds the user's namespace.

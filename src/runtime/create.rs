@@ -38,6 +38,8 @@ fn stage(
     let options = CloneOptions { flags: Some(namespaces(launch.spec) | CloneFlags::CLONE_PARENT), cgroup };
     let child = fork(&options, || {
         drop(process::close(sync.monitor));
+        // Else init would keep its own pipe open, and wait for ever for a stage that was killed.
+        drop(process::close(map.as_fd()));
         init::run(launch, &mapped, sync.own)
     })
     .step("make the container's namespaces")?;

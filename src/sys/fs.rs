@@ -9,6 +9,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use super::failpoint;
+
 /// An I/O error with what was done and the path it was done to.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} `{}`: {}", .path.display().to_string().escape_debug(), plain(.source))]
@@ -70,7 +72,9 @@ pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<File, 
 }
 
 /// Creates a new 0600 file to write; it is an error if there is one already.
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn create_new(path: impl AsRef<Path>) -> Result<File, PathError> {
+    failpoint::point().at("create", &path)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).at("create", path)
 }
 
@@ -98,7 +102,9 @@ pub fn read_to_string(path: impl AsRef<Path>) -> Result<String, PathError> {
 }
 
 /// Writes a file in place; for records use [`replace`].
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), PathError> {
+    failpoint::point().at("write", &path)?;
     OpenOptions::new()
         .write(true)
         .create(true)
@@ -121,7 +127,9 @@ pub enum Durability {
 /// Replaces the file at `path` as one step: writes `NAME.new` beside it, syncs, renames, syncs the folder.
 ///
 /// On failure the old content stands, and at most `NAME.new` is left behind, which the next call overwrites.
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn replace(path: impl AsRef<Path>, bytes: &[u8], durability: Durability) -> Result<(), PathError> {
+    failpoint::point().at("create", &path)?;
     let path = path.as_ref();
     let mut aside = path.as_os_str().to_owned();
     aside.push(".new");
@@ -142,32 +150,44 @@ pub fn replace(path: impl AsRef<Path>, bytes: &[u8], durability: Durability) -> 
 }
 
 /// Flushes a folder's entries to disk.
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn sync_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
+    failpoint::point().at("sync", &path)?;
     File::open(&path).and_then(|dir| dir.sync_all()).at("sync", path)
 }
 
 /// Creates one 0700 folder.
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn create_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
+    failpoint::point().at("create folder", &path)?;
     fs::DirBuilder::new().mode(0o700).create(&path).at("create folder", path)
 }
 
 /// Creates a folder and its missing parents, all 0700; fine if it is there.
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn create_dir_all(path: impl AsRef<Path>) -> Result<(), PathError> {
+    failpoint::point().at("create folder", &path)?;
     fs::DirBuilder::new().mode(0o700).recursive(true).create(&path).at("create folder", path)
 }
 
 /// rename(2).
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), PathError> {
+    failpoint::point().at("rename", &from)?;
     fs::rename(&from, &to).at("rename", from)
 }
 
 /// unlink(2).
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn remove_file(path: impl AsRef<Path>) -> Result<(), PathError> {
+    failpoint::point().at("remove", &path)?;
     fs::remove_file(&path).at("remove", path)
 }
 
 /// rmdir(2).
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn remove_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
+    failpoint::point().at("remove folder", &path)?;
     fs::remove_dir(&path).at("remove folder", path)
 }
 
@@ -180,7 +200,9 @@ pub fn remove_dir_all(path: impl AsRef<Path>) -> Result<(), PathError> {
 }
 
 /// symlink(2): makes `link` point to `target`.
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn symlink(target: impl AsRef<Path>, link: impl AsRef<Path>) -> Result<(), PathError> {
+    failpoint::point().at("create link", &link)?;
     std::os::unix::fs::symlink(target, &link).at("create link", link)
 }
 

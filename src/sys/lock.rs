@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::fcntl::{FcntlArg, fcntl};
 use rustix::fs::{FlockOperation, flock};
 
+use super::failpoint;
 use super::fs::{AtPath as _, PathError, open_with};
 
 /// A lock on a file by flock(2), released when dropped or when the process dies. Children made by fork share it.
@@ -40,6 +41,7 @@ impl FileLock {
     }
 
     fn take(path: &Path, operation: FlockOperation) -> Result<(Self, bool), PathError> {
+        failpoint::point().at("lock", path)?;
         let file = open_with(path, OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600))?;
         loop {
             match flock(&file, operation) {

@@ -10,6 +10,8 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 
+use super::failpoint;
+
 /// One parameter of a new file system: a flag, or a key with its value.
 #[derive(Debug, Clone, Copy)]
 pub enum Parameter<'a> {
@@ -20,7 +22,9 @@ pub enum Parameter<'a> {
 }
 
 /// Makes a new file system of `kind`, mounted nowhere yet. Source: fsopen(2), fsconfig(2), fsmount(2).
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn new_filesystem(kind: &str, parameters: &[Parameter<'_>], attributes: MountAttrFlags) -> io::Result<OwnedFd> {
+    failpoint::point()?;
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     for parameter in parameters {
         match parameter {
@@ -34,7 +38,9 @@ pub fn new_filesystem(kind: &str, parameters: &[Parameter<'_>], attributes: Moun
 
 /// A detached copy of the mount at `path`, a descriptor; with everything mounted below it if `recursive`.
 /// Source: open_tree(2).
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn clone_tree(path: BorrowedFd<'_>, recursive: bool) -> io::Result<OwnedFd> {
+    failpoint::point()?;
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     if recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;
@@ -43,7 +49,9 @@ pub fn clone_tree(path: BorrowedFd<'_>, recursive: bool) -> io::Result<OwnedFd> 
 }
 
 /// Puts a detached mount onto the file or folder that `target` refers to. Source: move_mount(2).
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
+    failpoint::point()?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     Ok(move_mount(mount, c"", target, c"", flags)?)
 }
@@ -59,7 +67,9 @@ struct MountAttr {
 }
 
 /// Sets attributes of the mount that `mount` refers to, and of all below it if `recursive`. Source: mount_setattr(2).
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn set_attributes(mount: BorrowedFd<'_>, set: MountAttrFlags, recursive: bool) -> io::Result<()> {
+    failpoint::point()?;
     setattr(mount, &MountAttr { attr_set: u64::from(set.bits()), ..MountAttr::default() }, recursive)
 }
 
@@ -85,20 +95,26 @@ fn setattr(mount: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> io::Resu
 }
 
 /// Makes the whole tree of this mount namespace a slave of where it came from: nothing done here gets out.
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn isolate_propagation() -> io::Result<()> {
+    failpoint::point()?;
     use rustix::mount::{MountPropagationFlags, mount_change};
     Ok(mount_change(c"/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?)
 }
 
 /// mount(2) of an overlay: the only one that is given more options than fsconfig(2) takes in one string.
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn overlay(target: &CStr, options: &CStr) -> io::Result<()> {
+    failpoint::point()?;
     use rustix::mount::{MountFlags, mount};
     Ok(mount(c"overlay", target, c"overlay", MountFlags::empty(), Some(options))?)
 }
 
 /// Makes the folder `root` the root of this mount namespace, and lets go of the old one. The working directory is the new
 /// root afterwards. Source: pivot_root(2), "pivot_root(".", ".")".
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn pivot(root: BorrowedFd<'_>) -> io::Result<()> {
+    failpoint::point()?;
     rustix::process::fchdir(root)?;
     // SAFETY: both arguments are valid C strings.
     if unsafe { libc::syscall(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) } != 0 {

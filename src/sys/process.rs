@@ -8,6 +8,8 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use nix::sched::CloneFlags;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
+use super::failpoint;
+
 /// A child that has not been waited for, held by pidfd, so that its number cannot be mistaken for another's.
 #[derive(Debug)]
 pub struct Child {
@@ -117,7 +119,9 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 ///
 /// Fails with `EAGAIN`-like errors of clone3(2), and with `EDEADLK` if this process has a second thread: then a lock could
 /// be held for ever in the child, and `unshare(CLONE_NEWUSER)` would fail (style.md, "One thread until exec").
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn fork(options: &CloneOptions<'_>, body: impl FnOnce() -> i32) -> io::Result<Child> {
+    failpoint::point()?;
     if has_threads() {
         return Err(io::Error::from_raw_os_error(libc::EDEADLK));
     }
@@ -139,7 +143,8 @@ pub fn fork(options: &CloneOptions<'_>, body: impl FnOnce() -> i32) -> io::Resul
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
     match pid {
         -1 => Err(io::Error::last_os_error()),
-        0 => exit_now(body()),
+        // A child that dies at once is a failure of its own.
+        0 => exit_now(if failpoint::point().is_ok() { body() } else { 125 }),
         pid => {
             let pid = i32::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?;
             // SAFETY: clone3 succeeded with CLONE_PIDFD, so the kernel has stored a new descriptor that nobody else owns.

@@ -10,6 +10,8 @@ use rustix::net::{
     socket_with, socketpair, sockopt,
 };
 
+use super::failpoint;
+
 /// The most descriptors that one message carries.
 pub const MAX_DESCRIPTORS: usize = 35;
 
@@ -21,7 +23,9 @@ pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
 /// Listens on a new socket file named `name` in the folder `dir`. The path is built on the descriptor, because a socket's
 /// path holds 107 bytes at most and the runtime folder may be long or gone. The file is 0600 from birth, whatever the umask:
 /// the kernel gives it the mode of the socket itself (unix(7) is silent on it; net/unix/af_unix.c, `unix_bind_bsd`).
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn listen_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+    failpoint::point()?;
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     rustix::fs::fchmod(&socket, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)?;
     bind(&socket, &address(dir, name)?)?;
@@ -49,7 +53,9 @@ pub fn accept(listener: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
 }
 
 /// Sends one message with up to [`MAX_DESCRIPTORS`] descriptors; a peer that is gone is `EPIPE`, not a signal.
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    failpoint::point()?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {

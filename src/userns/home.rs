@@ -135,9 +135,11 @@ impl Drop for UserNamespace {
 
 fn make(map: &IdMap, folder: PathBuf, lock: FileLock) -> Result<Pending, Error> {
     let options = CloneOptions { flags: Some(CloneFlags::CLONE_NEWUSER), cgroup: None };
+    let maker = rustix::process::getpid();
     let member = fork(&options, || {
-        // Only its namespace matters. It ends when the maker kills it, or dies.
-        if prctl::die_with_parent().is_err() {
+        // Only its namespace matters. It ends when the maker kills it, or dies. It holds copies of the maker's locks: were
+        // the maker killed before the next line, nobody would be told, and every other rc would wait for ever.
+        if prctl::die_with_parent().is_err() || rustix::process::getppid() != Some(maker) {
             return 1;
         }
         loop {

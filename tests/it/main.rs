@@ -13,6 +13,7 @@ mod confinement;
 mod damage;
 mod doctor;
 mod documents;
+mod failpoints;
 mod harness;
 mod hostile_config;
 mod images_real;

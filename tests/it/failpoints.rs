@@ -1,0 +1,128 @@
+//! Whatever step of rc dies or fails: the next commands show the truth, clean up, and work. The points are those of
+//! `src/sys/failpoint.rs`; each run lets one of them kill its process or fail with EIO or ENOSPC.
+//!
+//! `RC_TEST_FAILPOINTS=1` tries every point; a usual run tries some of them, from a random first one.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::support::command::Command;
+use crate::support::{Chance, Exit, Image, Lab, Output, chance};
+
+/// A whole page of memory, which rc maps.
+const PAGE: u64 = 4096;
+
+/// Runs `command` again and again, each time with a later point that `kind` happens to, until it passes them all; then
+/// `mend` claims that all is well, each time.
+///
+/// A usual run tries each `step`th; a command passes `least` at least.
+fn each_point<'a>(
+    lab: &'a Lab,
+    (kind, step, least): (&str, u32, u32),
+    command: impl Fn() -> Command<'a>,
+    mend: impl Fn(&str, Output),
+) {
+    let step = chance::count("RC_TEST_FAILPOINTS", step);
+    let mut number = 1 + u32::try_from(Chance::new().below(u64::from(step))).unwrap_or(0);
+    let page = lab.work(format!("page-{kind}"));
+    let mut tried = 0;
+    loop {
+        fs::File::create(&page).and_then(|file| file.set_len(PAGE)).expect("a page can be made");
+        let plan = format!("{number}:{kind}:{}", page.display());
+        let output = command().env("RC_FAILPOINT", &plan).run();
+        // What goes on in the background is hit or not before the next command looks.
+        let label = format!("{kind} at point {number}");
+        mend(&label, output);
+        let (passed, place) = read(&page);
+        if passed < number {
+            break;
+        }
+        assert!(place.starts_with("src/"), "{label}: {place}");
+        tried += 1;
+        number += step;
+    }
+    assert!(tried >= least / step, "only {tried} points were reached");
+}
+
+/// How many points were passed, and the place of the one that was hit.
+fn read(page: &PathBuf) -> (u32, String) {
+    let bytes = fs::read(page).expect("the page can be read");
+    let passed = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    (passed, String::from_utf8_lossy(&bytes[4..]).trim_end_matches('\0').to_owned())
+}
+
+/// Claims that the other commands work, remove everything, and that a container runs.
+#[track_caller]
+fn all_is_well(lab: &Lab, label: &str) {
+    let ps = lab.rc(["ps", "-a"]).run();
+    assert!(ps.exit == Exit::Code(0), "{label}: {ps}");
+    let remove = lab.rc(["rm", "-f", "-a"]).run();
+    assert!(remove.exit == Exit::Code(0), "{label}: {remove}");
+    let left = lab.rc(["ps", "-a", "-q"]).run();
+    assert!(left.stdout.is_empty(), "{label}: {left}");
+    let run = lab.play(["exit", "7"]);
+    assert!(run.exit == Exit::Code(7), "{label}: {run}");
+}
+
+/// A command that was hit has either done its work, or says that it has not, or is dead; it never claims anything else.
+#[track_caller]
+fn is_honest(label: &str, output: &Output, done: i32) {
+    let allowed = [Exit::Code(done), Exit::Code(125), Exit::Code(137), Exit::Signal(9)];
+    assert!(allowed.contains(&output.exit), "{label}: {output}");
+}
+
+#[test]
+fn a_run_that_fails_anywhere_leaves_nothing_wrong() {
+    require!(cfg!(debug_assertions), "this build of rc has no points to fail at");
+    let lab = Lab::new();
+    lab.payload();
+    for kind in ["kill", "eio", "enospc"] {
+        let run = || lab.rc(["run", "--rm", "--network", "none", "payload", "/payload", "exit", "3"]);
+        each_point(&lab, (kind, 10, 40), run, |label, output| {
+            is_honest(label, &output, 3);
+            all_is_well(&lab, label);
+        });
+    }
+}
+
+#[test]
+fn a_removal_that_fails_anywhere_can_be_finished() {
+    require!(cfg!(debug_assertions), "this build of rc has no points to fail at");
+    let lab = Lab::new();
+    lab.payload();
+    for kind in ["kill", "eio", "enospc"] {
+        // The points of the monitor count as well: it is asked, and ends.
+        let run = || {
+            lab.rc(["rm", "-f", "-a"]).run().succeeds();
+            let run = ["run", "-d", "--network", "none", "-v", "data:/data", "payload", "/payload", "sleep"];
+            lab.rc(run).run().succeeds();
+            lab.rc(["rm", "-f", "-a"])
+        };
+        each_point(&lab, (kind, 1, 4), run, |label, output| {
+            is_honest(label, &output, 0);
+            all_is_well(&lab, label);
+        });
+    }
+}
+
+#[test]
+fn a_load_that_fails_anywhere_leaves_nothing_half_made() {
+    require!(cfg!(debug_assertions), "this build of rc has no points to fail at");
+    let lab = Lab::new();
+    lab.payload();
+    let archive = lab.work("image.tar");
+    fs::write(&archive, Image::payload().oci_archive("image:latest")).expect("an archive can be written");
+    for kind in ["kill", "eio", "enospc"] {
+        let load = || {
+            drop(lab.rc(["rmi", "-f", "image"]).run());
+            lab.rc(["load", "-q", "-i"]).arg(&archive)
+        };
+        each_point(&lab, (kind, 4, 24), load, |label, output| {
+            is_honest(label, &output, 0);
+            lab.rc(["load", "-q", "-i"]).arg(&archive).run().succeeds();
+            let run = lab.rc(["run", "--rm", "--network", "none", "image", "/payload", "exit", "7"]).run();
+            assert!(run.exit == Exit::Code(7), "{label}: {run}");
+        });
+    }
+    lab.rc(["rmi", "image"]).run().succeeds();
+}
