@@ -331,3 +331,48 @@ fn a_container_reaches_its_own_loopback_and_name() {
     let hosts = lab.rc(options).run().text();
     assert!(hosts.lines().any(|line| line.starts_with("10.0.2.100\tweb")), "{hosts}");
 }
+
+#[test]
+fn an_ipv6_address_is_published_by_pasta() {
+    require!(program "pasta");
+    require!(
+        std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_ok(),
+        "/dev/net/tun cannot be opened"
+    );
+    require!(TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_ok(), "this machine has no IPv6");
+    let lab = Lab::new();
+    lab.payload();
+    let port = free_ports(0);
+    let server = serve(&lab, "pasta", ["-p", &format!("[::1]:{port}:7")], ["tcp", "7"]);
+    let six = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port));
+    assert_eq!(ask_tcp(six, "by IPv6").expect("answer"), "by IPv6");
+    // That address alone.
+    assert!(ask_tcp(loopback(port), "").is_err());
+    end(&lab, [server]);
+    assert!(ask_tcp(six, "").is_err(), "the port is closed with the container");
+}
+
+/// The machine is a network namespace of the test's own, whose name server is an echo: what a container asks the helper's
+/// name server comes back.
+#[test]
+fn queries_of_a_container_reach_the_name_server_of_the_machine() {
+    require!(program "slirp4netns");
+    require!(program "busybox");
+    require!(
+        std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_ok(),
+        "/dev/net/tun cannot be opened"
+    );
+    let lab = Lab::new();
+    lab.payload();
+    let script = "
+        busybox ip link set lo up || exit
+        echo 'nameserver 127.0.0.1' >resolv && mount --bind resolv /etc/resolv.conf || exit
+        \"$PAYLOAD\" udp 53 >ready & server=$!
+        until grep -q ready ready; do :; done
+        \"$RC\" run --rm --network slirp4netns payload /payload ask udp 10.0.2.3:53 'who is there'
+        kill $server";
+    let script = lab.script("script", script);
+    let run = lab.program("unshare", ["--user", "--map-root-user", "--net", "--mount", "bash"]).arg(script);
+    let run = run.env("RC_SINGLE_ID", "1").env("RC", Lab::rc_path()).env("PAYLOAD", Lab::payload_path());
+    assert_eq!(run.run().stdout(), "who is there\n");
+}

@@ -115,3 +115,26 @@ fn a_killed_pull_leaves_only_what_the_next_one_uses() {
     assert_eq!(tmp, 0);
     registry.stop();
 }
+
+#[test]
+fn a_registry_elsewhere_is_reached_by_the_proxy_of_the_environment() {
+    use std::io::{Read as _, Write as _};
+    let lab = Lab::new();
+    let proxy = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port of loopback");
+    let address = format!("http://{}", proxy.local_addr().expect("an address"));
+    let pull = lab.rc(["pull", "-q", "registry.example/app:1"]).env("HTTPS_PROXY", &address).start();
+    let (mut connection, _) = proxy.accept().expect("rc asks the proxy");
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        connection.read_exact(&mut byte).expect("a request");
+        request.extend(byte);
+    }
+    let request = String::from_utf8_lossy(&request).into_owned();
+    assert!(request.starts_with("CONNECT registry.example:443 HTTP/1.1\r\n"), "{request}");
+    // What it is to carry, or who asks, is none of the proxy's business.
+    assert!(!request.to_ascii_lowercase().contains("app"), "{request}");
+    connection.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").expect("an answer");
+    drop((connection, proxy));
+    assert!(pull.wait().exits(125).stderr().contains("registry.example"));
+}
