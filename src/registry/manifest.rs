@@ -87,6 +87,9 @@ pub enum Fault {
 }
 
 /// A reference to a blob. `urls` are left out on purpose: content comes from the registry that was named (safety.md R1).
+///
+/// Not the store's descriptor, which has a platform and notes besides: here nothing is read that is not used, so that an odd
+/// one of these fails no pull.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
