@@ -122,6 +122,16 @@ pub enum Error {
         /// What was written.
         asked: String,
     },
+    /// The kernel does not take the value.
+    #[error("cannot set the limit `{limit}` to `{asked}`: {}", crate::sys::fs::plain(.source))]
+    Refused {
+        /// The control file.
+        limit: String,
+        /// What was written.
+        asked: String,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
     /// The kernel holds another value than was written.
     #[error("cannot set the limit `{limit}` to `{asked}`: the kernel made it `{found}`")]
     NotTaken {

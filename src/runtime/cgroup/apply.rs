@@ -22,6 +22,10 @@ fn write(folder: &Folder, setting: &Setting) -> Result<(), Error> {
         Err(error) if error.source.raw_os_error() == Some(libc::ENODEV) && setting.controller() == "io" => {
             Err(Error::NoDevice { limit: setting.file.clone(), asked: setting.value.clone() })
         }
+        Err(error) if !error.is_not_found() => {
+            let (limit, asked) = (setting.file.clone(), setting.value.clone());
+            Err(Error::Refused { limit, asked, source: error.source })
+        }
         other => other.map_err(absent(setting)),
     }
 }
