@@ -13,6 +13,7 @@ mod doctor;
 mod limits;
 mod root;
 mod smoke;
+mod stock;
 mod undelegated;
 
 use std::ffi::OsStr;

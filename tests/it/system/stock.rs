@@ -1,0 +1,19 @@
+//! What user-mode Linux lacks: the controller cpuset, of a kernel for several processors.
+
+use super::unit;
+use crate::support::Lab;
+
+#[test]
+fn a_container_is_kept_to_its_processors() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    let run = |words: &[&str]| {
+        let start = ["run", "--rm", "--network", "none", "--cpuset-cpus", "1", "payload", "/payload"];
+        unit(&lab, ["-p", "Delegate=yes"], start.iter().chain(words)).run()
+    };
+    run(&["read", "/sys/fs/cgroup/cpuset.cpus"]).prints("1\n");
+    let status = run(&["read", "/proc/self/status"]).text();
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).map(str::trim);
+    assert_eq!(allowed, Some("1"));
+}
