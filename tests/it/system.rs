@@ -12,6 +12,7 @@
 mod doctor;
 mod limits;
 mod root;
+mod scope;
 mod smoke;
 mod stock;
 mod undelegated;

@@ -1,0 +1,168 @@
+//! Where the container's group comes from: a scope for who types in a terminal, the unit's own group for who runs in one.
+//! Real sessions are in `tests/vm/scenes/sessions`.
+
+use std::path::PathBuf;
+
+use super::unit;
+use crate::support::wait::until;
+use crate::support::{Exit, Lab, Output};
+
+/// rc as it is typed in a terminal: in a scope that the desktop has made for it.
+fn terminal(lab: &Lab, words: &[&str]) -> Output {
+    let name = format!("--unit=vte-spawn-{}.scope", lab.unique("it"));
+    let command = lab.program("systemd-run", ["--user", "--scope", "--quiet", "--collect", &name, "--"]);
+    command.arg(Lab::rc_path()).args(words).run()
+}
+
+/// The words of a container that only waits.
+const WAITING: [&str; 7] = ["run", "-d", "--name=c", "--network=none", "-m64m", "payload", "/payload"];
+
+/// The path of the container's group.
+fn group(lab: &Lab) -> String {
+    lab.rc(["inspect", "-f", "{{.State.CgroupPath}}", "c"]).run().text().trim().to_owned()
+}
+
+fn folder(group: &str) -> PathBuf {
+    PathBuf::from(format!("/sys/fs/cgroup{group}"))
+}
+
+#[test]
+fn who_types_gets_a_scope_that_goes_with_its_last_process() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    let words: Vec<&str> = WAITING.into_iter().chain(["hang"]).collect();
+    let id = terminal(&lab, &words).text();
+    let id = id.trim();
+    let path = group(&lab);
+    let scope = format!("/user.slice/rc-{id}.scope");
+    assert!(path.ends_with(&format!("{scope}/rc-{id}")) && path.contains("/user@"), "{path}");
+    assert_eq!(std::fs::read_to_string(folder(&path).join("memory.max")).expect("the limit"), "67108864\n");
+    let manager = lab.rc(["inspect", "-f", "{{.HostConfig.CgroupManager}}", "c"]).run();
+    manager.prints("systemd\n");
+    lab.rc(["rm", "-ft0", "c"]).run().succeeds();
+    let scope = folder(&path).with_file_name("");
+    until("the scope's group is gone", || (!scope.exists()).then_some(()));
+}
+
+#[test]
+fn a_scope_goes_also_if_its_monitor_is_killed() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    let words: Vec<&str> = WAITING.into_iter().chain(["hang"]).collect();
+    let id = terminal(&lab, &words).text();
+    let scope = folder(&group(&lab)).with_file_name("");
+    let monitor = crate::kill_storm::monitor(&lab, id.trim()).expect("the monitor holds the lock");
+    let monitor = rustix::process::Pid::from_raw(monitor).expect("a pid is not 0");
+    rustix::process::kill_process(monitor, rustix::process::Signal::KILL).expect("it can be killed");
+    lab.rc(["rm", "-f", "c"]).run().succeeds();
+    until("the scope's group is gone", || (!scope.exists()).then_some(()));
+}
+
+#[test]
+fn a_slice_is_where_the_scope_is_made() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    let words = ["run", "-d", "--name=c", "--network=none", "--cgroup-parent=web.slice", "payload", "/payload", "hang"];
+    terminal(&lab, &words).succeeds();
+    let path = group(&lab);
+    assert!(path.contains("/web.slice/rc-"), "{path}");
+    lab.rc(["rm", "-ft0", "c"]).run().succeeds();
+}
+
+#[test]
+fn what_runs_in_a_unit_that_is_not_delegated_stays_there_and_has_no_limits() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    let file = "/proc/self/cgroup";
+    let words = |option: &'static str| {
+        ["run", "--rm", "--network=none", "--cgroupns=host", option, "payload", "/payload", "read", file]
+    };
+    let name = format!("{}.service", lab.unique("web"));
+    let plain = unit(&lab, ["--unit", name.as_str()], words("--init=false")).run().text();
+    assert!(plain.trim_end().ends_with(&format!("/app.slice/{name}")), "{plain}");
+    unit(&lab, ["--unit", name.as_str()], words("--memory=64m")).run().fails(
+        125,
+        format!(
+            "rc: cannot set the limit `memory.max`: the controller `memory` needs a cgroup that is delegated to rc, and \
+             `{name}` is not\nhint: add `Delegate=yes` to the section `[Service]` of `{name}`\n"
+        ),
+    );
+}
+
+#[test]
+fn a_delegated_unit_is_divided_in_place() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    let words = [
+        "run",
+        "--rm",
+        "--network=none",
+        "--cgroupns=host",
+        "-m64m",
+        "payload",
+        "/payload",
+        "read",
+        "/proc/self/cgroup",
+    ];
+    for subgroup in ["", "supervisor", "other"] {
+        let name = format!("{}.service", lab.unique("web"));
+        let subgroup = format!("DelegateSubgroup={subgroup}");
+        let options = ["--unit", &name, "-p", "Delegate=yes", "-p", &subgroup];
+        let seen = unit(&lab, options, words).run().text();
+        assert!(seen.contains(&format!("/app.slice/{name}/rc-")), "{subgroup}: {seen}");
+    }
+}
+
+#[test]
+fn what_bounds_the_unit_bounds_its_container() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    let words = ["run", "--rm", "--network=none", "payload", "/payload", "eat", "100000000"];
+    for delegate in ["Delegate=no", "Delegate=yes"] {
+        let output = unit(&lab, ["-p", "MemoryMax=48M", "-p", "MemorySwapMax=0", "-p", delegate], words).run();
+        assert_ne!(output.exit, Exit::Code(0), "{delegate}: {output}");
+        lab.rc(["rm", "-fa"]).run().succeeds();
+    }
+}
+
+#[test]
+fn others_in_a_delegated_unit_are_an_error_only_for_who_wants_a_limit() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    let rc = Lab::rc_path();
+    let run = |option: &str| {
+        let line = format!("{} run --rm --network=none {option} payload /payload echo started; exit $?", rc.display());
+        let options = ["--user", "--quiet", "--collect", "--wait", "--pipe", "-p", "Delegate=yes"];
+        let variables =
+            lab.environment().into_iter().map(|(name, value)| format!("--setenv={name}={}", value.display()));
+        lab.program("systemd-run", options).args(variables).args(["sh", "-c", &line]).run()
+    };
+    run("").prints("started\n");
+    let said = run("-m64m").exits(125).stderr();
+    assert!(said.contains("holds processes that are not rc's: ") && said.contains(" (sh)"), "{said}");
+}
+
+#[test]
+fn a_scope_of_systemd_run_is_a_unit_like_others() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    let run = |property: &str| {
+        let command = lab.program("systemd-run", ["--user", "--scope", "--quiet", "-p", property, "--"]);
+        let words = ["run", "--rm", "--network=none", "-m64m", "payload", "/payload", "echo", "started"];
+        command.arg(Lab::rc_path()).args(words).run()
+    };
+    run("Delegate=yes").prints("started\n");
+    let said = run("Delegate=no").exits(125).stderr();
+    assert!(
+        said.contains("hint: start it in a group of its own: `systemd-run --user --scope -p Delegate=yes"),
+        "{said}"
+    );
+}
