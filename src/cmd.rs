@@ -19,6 +19,7 @@ pub mod logs;
 pub mod pause;
 pub mod ps;
 pub mod pull;
+pub mod restart;
 pub mod rm;
 pub mod rmi;
 pub mod run;

@@ -18,6 +18,7 @@ mod pidfile;
 pub mod protocol;
 mod record;
 mod relay;
+mod restart;
 mod serve;
 mod sink;
 mod start;

@@ -24,6 +24,7 @@ mod paths;
 mod ports;
 mod request;
 mod resources;
+mod restart;
 mod rlimits;
 mod security;
 mod service;
@@ -38,13 +39,14 @@ use std::path::PathBuf;
 
 pub use config::{
     Cgroup, CgroupMode, CgroupNamespace, ContainerConfig, DeviceValue, ImageSource, Limits, LogDriver, Mount,
-    MountKind, PullPolicy, RestartPolicy, Rlimit, Seccomp, Throttle,
+    MountKind, PullPolicy, Rlimit, Seccomp, Throttle,
 };
 pub use exec::{ExecRequest, exec};
 pub use limits::{BlockDevices, LimitChanges};
 pub use logging::LogRequest;
 pub use request::{LimitRequest, Request, TextFile};
 pub use resources::resources;
+pub use restart::RestartPolicy;
 pub use service::{Handed, NOTIFY_FILE, Sdnotify, Service, ServiceRequest};
 pub use spec::{HostFacts, spec};
 
@@ -84,6 +86,9 @@ pub enum Error {
         /// The image's reference.
         image: String,
     },
+    /// A container that removes itself cannot be started again.
+    #[error("`--rm` and `--restart` exclude each other")]
+    RestartAndRemove,
     /// Nothing to execute in a running container.
     #[error("no command was given")]
     NoExecCommand,
@@ -317,7 +322,7 @@ pub fn resolve(
         no_new_privileges: security.no_new_privileges,
         seccomp: security.seccomp,
         network,
-        restart: RestartPolicy::No,
+        restart: restart::policy(request)?,
         cidfile: request.cidfile.as_ref().map(|path| facts.working_dir.join(path)),
         service: service::service(&request.service, &facts.working_dir)?,
         create_command: request.create_command.clone(),

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::Ctx;
-use crate::container::{self, Container};
+use crate::container::{self, Container, Listing};
 use crate::error::{Error, Exit};
 use crate::storage::Store;
 use crate::sys::fs;
 use crate::ui;
+use crate::ui::filter::{ContainerFacts, ContainerFilter};
 
 /// Which containers a command is for.
 #[derive(Debug, Default, clap::Args)]
@@ -24,6 +27,12 @@ pub(super) struct Selection {
     /// Names, ids or unique beginnings of ids
     #[arg(value_name = "CONTAINER")]
     pub(super) containers: Vec<String>,
+    /// `--filter` of the commands that have it: of those that are meant, or of all.
+    #[arg(skip)]
+    pub(super) filters: Vec<String>,
+    /// `--latest` of the commands that have it.
+    #[arg(skip)]
+    pub(super) latest: bool,
 }
 
 impl Selection {
@@ -36,9 +45,11 @@ impl Selection {
                 other => words.push(other?),
             }
         }
-        match (self.all, words.is_empty()) {
+        let is_of_all = self.all || self.latest || !self.filters.is_empty();
+        match (self.all || self.latest, words.is_empty()) {
+            (true, false) if self.latest => Err(Error::new("containers cannot be named together with --latest")),
             (true, false) => Err(Error::new("containers cannot be named together with --all")),
-            (false, true) if self.cidfiles.is_empty() => Err(Error::new("no container was named")),
+            (_, true) if self.cidfiles.is_empty() && !is_of_all => Err(Error::new("no container was named")),
             _ => Ok(words),
         }
     }
@@ -70,24 +81,45 @@ pub(super) fn each(
             Ok(())
         }
     };
-    if selection.all {
-        let listing = container::list(store)?;
-        for container in &listing.containers {
+    let listing =
+        if words.is_empty() || !selection.filters.is_empty() { container::list(store)? } else { Listing::default() };
+    let filter = filter(&selection.filters, &listing)?;
+    let matches = |container: &Container| filter.matches(facts(container));
+    if words.is_empty() {
+        let limit = if selection.latest { 1 } else { usize::MAX };
+        for container in listing.containers.iter().take(limit).filter(|container| matches(container)) {
             done(container.config.id.as_str(), action(container), &mut failed)?;
         }
-        for (id, error) in listing.broken {
-            done(id.as_str(), Err(error.into()), &mut failed)?;
+        if selection.all {
+            for (id, error) in listing.broken {
+                done(id.as_str(), Err(error.into()), &mut failed)?;
+            }
         }
     }
     for word in &words {
         let result = match container::find(store, word) {
             Err(container::Error::NotFound(_)) if selection.ignore => Ok(false),
             Err(error) => Err(Error::from(error)),
+            Ok(container) if !matches(&container) => Ok(false),
             Ok(container) => action(&container),
         };
         done(word, result, &mut failed)?;
     }
     failed.map_or(Ok(Exit::SUCCESS), |code| Err(Error::said(code)))
+}
+
+/// What filters look at.
+pub(super) fn facts(container: &Container) -> ContainerFacts<'_> {
+    ContainerFacts { config: &container.config, state: &container.state, status: container.status }
+}
+
+fn filter(typed: &[String], listing: &Listing) -> Result<ContainerFilter, Error> {
+    Ok(ContainerFilter::parse(typed, Timestamp::now(), |wanted| {
+        let found = listing.containers.iter().find(|container| {
+            container.config.name.as_str() == wanted || container.config.id.as_str().starts_with(wanted)
+        });
+        found.and_then(|container| container.config.created.parse().ok())
+    })?)
 }
 
 /// The container with this name or id.

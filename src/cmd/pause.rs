@@ -31,7 +31,12 @@ pub(super) struct Chosen {
 
 impl Chosen {
     pub(super) fn selection(&self) -> Selection {
-        Selection { all: self.all, cidfiles: self.cidfiles.clone(), ignore: false, containers: self.containers.clone() }
+        Selection {
+            all: self.all,
+            cidfiles: self.cidfiles.clone(),
+            containers: self.containers.clone(),
+            ..Selection::default()
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 
 use super::Ctx;
-use crate::container::{self, Container};
+use super::containers::facts;
+use crate::container;
 use crate::error::{Error, Exit};
 use crate::monitor::Status;
 use crate::ui::filter::{self, ContainerFacts, ContainerFilter};
@@ -85,10 +86,6 @@ pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         ui::warning(format!("container {} cannot be shown: {error}", id.short()));
     }
     Ok(Exit::SUCCESS)
-}
-
-fn facts(container: &Container) -> ContainerFacts<'_> {
-    ContainerFacts { config: &container.config, state: &container.state, status: container.status }
 }
 
 fn select<'a>(args: &Args, all: &[ContainerFacts<'a>], now: Timestamp) -> Result<Vec<PsRow<'a>>, filter::Error> {

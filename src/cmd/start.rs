@@ -21,6 +21,12 @@ pub struct Args {
     /// All containers that do not run
     #[arg(long)]
     all: bool,
+    /// Only the containers that match: KEY=VALUE
+    #[arg(short, long = "filter", value_name = "FILTER")]
+    filters: Vec<String>,
+    /// The container that was created last
+    #[arg(short, long)]
+    latest: bool,
     /// Names, ids or unique beginnings of ids
     #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
@@ -37,13 +43,21 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         let container = container::find(&environment.store, word)?;
         return run::exit_of(start(&environment, container, &attach)?);
     }
-    let selection = Selection { all: args.all, containers: args.containers, ..Selection::default() };
+    // None was named: what runs is not meant.
+    let is_of_many = args.all || (!args.filters.is_empty() && args.containers.is_empty());
+    let selection = Selection {
+        all: args.all,
+        containers: args.containers,
+        filters: args.filters,
+        latest: args.latest,
+        ..Selection::default()
+    };
     let store = environment.store.clone();
     each(&store, &selection, |container| {
         // One that is paused is refused below.
-        if container.is_running() && (args.all || container.status != Status::Paused) {
+        if container.is_running() && (is_of_many || container.status != Status::Paused) {
             // As docker and podman have it: what runs is started.
-            return Ok(!args.all);
+            return Ok(!is_of_many);
         }
         let fresh = Container::read(container.folder.clone())?;
         start(&environment, fresh, &Attach::No)?;
@@ -51,7 +65,8 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     })
 }
 
-fn start(environment: &Environment, container: Container, attach: &Attach) -> Result<Outcome, Error> {
+/// Starts a container from its image's layers.
+pub(super) fn start(environment: &Environment, container: Container, attach: &Attach) -> Result<Outcome, Error> {
     let image = from_image::of_container(&environment.store, &container)?;
     let lowers = from_image::layers(&environment.store, &image, environment)?;
     Ok(container::start(environment, Origin::Existing(Box::new(container)), lowers, attach)?)

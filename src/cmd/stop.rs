@@ -14,6 +14,9 @@ use crate::types::Signal;
 pub struct Args {
     #[command(flatten)]
     selection: Selection,
+    /// Only the containers that match: KEY=VALUE
+    #[arg(short, long = "filter", value_name = "FILTER")]
+    filters: Vec<String>,
     /// Signal to send, instead of the container's own
     #[arg(short, long, value_name = "SIGNAL")]
     signal: Option<Signal>,
@@ -23,17 +26,19 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub fn run(ctx: &Ctx, mut args: Args) -> Result<Exit, Error> {
     let store = ctx.store_to_read()?;
+    args.selection.filters = args.filters;
+    let is_of_many = args.selection.all || args.selection.containers.is_empty();
     each(&store, &args.selection, |container| {
         // It cannot see the signal; with --all it was not meant. Source: podman, `StopWithTimeout`.
         if container.status == Status::Paused {
             let name = container.config.name.to_string();
             let refused = container::Error::State { action: "stop", name, status: container.status };
-            return if args.selection.all { Ok(false) } else { Err(refused.into()) };
+            return if is_of_many { Ok(false) } else { Err(refused.into()) };
         }
         // A container that does not run is stopped already; with --all it was not meant.
         let was_running = container::stop(container, args.signal, args.time)?.is_some();
-        Ok(was_running || !args.selection.all)
+        Ok(was_running || !is_of_many)
     })
 }

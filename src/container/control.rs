@@ -41,7 +41,9 @@ pub(super) fn refuse(container: &Container, action: &'static str) -> Error {
 /// Fails if it does not run.
 pub fn signal(container: &Container, signal: Signal) -> Result<(), Error> {
     match container.status {
-        Status::Running | Status::Paused | Status::Stopping => tell(container, &Request::Signal { signal }),
+        Status::Running | Status::Paused | Status::Stopping | Status::Restarting => {
+            tell(container, &Request::Signal { signal })
+        }
         Status::Orphaned if signal == Signal::KILL => remove::kill_orphan(container),
         _ => Err(refuse(container, "send a signal to")),
     }
@@ -129,11 +131,8 @@ pub fn wait(container: &Container) -> Result<i32, Error> {
         wait_until_readable(pidfd.as_fd())?;
         return Ok(137);
     }
-    if let Some(exit) = &container.state.exit {
-        return Ok(exit.code);
-    }
     if !container.is_running() {
-        return Ok(0);
+        return Ok(container.state.exit.as_ref().map_or(0, |exit| exit.code));
     }
     match wait_running(container) {
         // It ended before it could be asked, or its monitor was killed: the record tells.

@@ -44,7 +44,7 @@ impl Container {
 
     /// Whether a program of it runs, watched over or not.
     pub fn is_running(&self) -> bool {
-        matches!(self.status, Status::Starting | Status::Running | Status::Paused | Status::Stopping | Status::Orphaned)
+        !matches!(self.status, Status::Created | Status::Exited | Status::Removing)
     }
 
     /// Whether it was to be removed when it ended, and whoever should have done it was killed.
@@ -60,7 +60,7 @@ fn unknown() -> State {
         init: None,
         started_at: None,
         run: 0,
-        exit: Some(ExitRecord { code: UNKNOWN, at: String::new(), oom_killed: false, error: "state lost".to_owned() }),
+        exit: Some(ExitRecord { code: UNKNOWN, error: "state lost".to_owned(), ..ExitRecord::default() }),
         restart_count: 0,
         ports: Vec::new(),
         ip_address: None,
@@ -69,8 +69,8 @@ fn unknown() -> State {
 }
 
 fn status(state: &mut State, is_watched: bool) -> Status {
-    if state.exit.is_some() {
-        return Status::Exited;
+    if let Some(exit) = &state.exit {
+        return if exit.restarts && is_watched { Status::Restarting } else { Status::Exited };
     }
     if is_watched {
         return state.status;
@@ -97,7 +97,7 @@ fn lost(state: &State) -> ExitRecord {
     let (code, error) = if same_boot { (137, "monitor killed") } else { (UNKNOWN, "the machine was restarted") };
     // When it ended is not known; it is not before it was started.
     let at = state.started_at.clone().unwrap_or_default();
-    ExitRecord { code, at, oom_killed: false, error: error.to_owned() }
+    ExitRecord { code, at, error: error.to_owned(), ..ExitRecord::default() }
 }
 
 #[cfg(test)]

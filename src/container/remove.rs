@@ -114,8 +114,9 @@ pub(super) fn kill_orphan(container: &Container) -> Result<(), Error> {
     let record = crate::monitor::ExitRecord {
         code: 137,
         at: crate::monitor::now(),
-        oom_killed: false,
         error: "monitor killed".to_owned(),
+        stopped_by_user: true,
+        ..crate::monitor::ExitRecord::default()
     };
     Ok(container.folder.write_exit(&crate::monitor::Run(container.state.run), &record)?)
 }

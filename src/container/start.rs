@@ -85,8 +85,15 @@ pub fn start(
             if !matches!(status, Status::Created | Status::Exited) {
                 return Err(Error::State { action: "start", name: config.name.to_string(), status });
             }
-            let state =
-                State { status: Status::Starting, run: state.run + 1, exit: None, init: None, cgroup: None, ..state };
+            let state = State {
+                status: Status::Starting,
+                run: state.run + 1,
+                exit: None,
+                init: None,
+                cgroup: None,
+                restart_count: 0,
+                ..state
+            };
             let (copy, place) = (config.clone(), folder.clone());
             (copy, place.clone(), state.clone(), Keeping::Existing { store: store.clone(), config, folder, state })
         }
@@ -149,20 +156,7 @@ pub fn start(
         monitor::run(start, &keeping, theirs, starter)
     })?;
     let started = await_start(&ours, signals.as_mut());
-    for Fresh { volume, lock, .. } in fresh {
-        if started.is_ok() {
-            match volume.mark_used() {
-                // The program has ended by now, and its own volume has gone with it.
-                Err(crate::storage::Error::Path(error)) if error.is_not_found() => {}
-                other => other?,
-            }
-        }
-        // The monitor has a copy of the descriptor, and may still be filling the volume if we do not wait for it.
-        match started {
-            Err(Error::Interrupted(_)) => drop(lock),
-            _ => lock.release(),
-        }
-    }
+    settle(fresh, &started)?;
     started?;
     tell_started(manager.as_ref(), sdnotify, becomes_main.then_some(&place))?;
     let (Attach::Yes { proxy_signals, .. }, Some(signals)) = (attach, signals) else { return Ok(Outcome::Detached) };
@@ -220,6 +214,25 @@ struct Fresh {
     volume: Volume,
     lock: FileLock,
     destination: PathBuf,
+}
+
+/// Lets go of new volumes, which are used from now on if the start went well.
+fn settle(fresh: Vec<Fresh>, started: &Result<(), Error>) -> Result<(), Error> {
+    for Fresh { volume, lock, .. } in fresh {
+        if started.is_ok() {
+            match volume.mark_used() {
+                // The program has ended by now, and its own volume has gone with it.
+                Err(crate::storage::Error::Path(error)) if error.is_not_found() => {}
+                other => other?,
+            }
+        }
+        // The monitor has a copy of the descriptor, and may still be filling the volume if we do not wait for it.
+        match started {
+            Err(Error::Interrupted(_)) => drop(lock),
+            _ => lock.release(),
+        }
+    }
+    Ok(())
 }
 
 /// Makes the volumes that are missing, and finds those that are to be filled from the image.

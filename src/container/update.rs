@@ -24,6 +24,6 @@ pub fn update(container: &Container, changes: &LimitChanges) -> Result<(), Error
             let config = container.folder.config()?;
             Ok(container.folder.write_limits(&config.limits.changed_by(changes)?)?)
         }
-        Status::Starting | Status::Removing | Status::Orphaned => Err(refuse(container, "update")),
+        Status::Starting | Status::Restarting | Status::Removing | Status::Orphaned => Err(refuse(container, "update")),
     }
 }

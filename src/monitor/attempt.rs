@@ -12,9 +12,9 @@ use super::pidfile;
 use super::record::ProcessId;
 use super::serve::{Program, Server};
 use super::start::{Error, Start, Stdio, step};
-use super::stdio::{Pipes, standard_descriptors};
+use super::stdio::{Kept, Pipes, standard_descriptors};
 use crate::net;
-use crate::plan::Seccomp;
+use crate::plan::{self, Limits, Seccomp};
 use crate::runtime::cgroup::{self, Group};
 use crate::runtime::{self, FailureKind, FuseOverlay, Launch, Progress, Rootfs, Starting};
 use crate::types::{NetworkMode, StorageDriver};
@@ -34,6 +34,7 @@ pub(super) struct Ground {
     /// This process' own group, if it has one.
     pub(super) own: Option<cgroup::Own>,
     pub(super) home: UserNamespace,
+    pub(super) kept: Kept,
 }
 
 /// What ends with the program, beside what the server looks after.
@@ -47,6 +48,15 @@ pub(super) struct Up {
 type Launched = (Starting, Pipes, Option<Notifier>);
 
 impl Ground {
+    /// The limits that `update` has set since the last attempt are for the next one, too.
+    pub(super) fn take_new_limits(&mut self) {
+        let Ok(config) = self.start.folder.config() else { return };
+        if let Some(linux) = self.start.spec.linux_mut() {
+            linux.set_resources(plan::resources(&Limits::default(), &config.limits));
+        }
+        self.start.config.limits = config.limits;
+    }
+
     /// Brings the program up, and hands it to the server: by the storage driver that was chosen, or by the one that works.
     pub(super) fn bring_up(&self, server: &mut Server) -> Result<Up, Error> {
         let start = &self.start;
@@ -110,7 +120,7 @@ impl Ground {
     fn launch(&self, group: Option<&Group>, root: Option<OwnedFd>) -> Result<Launched, Error> {
         let start = &self.start;
         let config = &start.config;
-        let (stdio, pipes) = standard_descriptors(start)?;
+        let (stdio, pipes) = standard_descriptors(start, &self.kept)?;
         let notify = |address: &String| Notifier::begin(&start.folder, address);
         let notifier = start.notify.as_ref().map(notify).transpose().map_err(step("make the notify socket"))?;
         let folder = start.folder.path().to_owned();

@@ -7,10 +7,12 @@
 //!                    stage, init (`attempt`)        │  the network helper begins while init makes the mounts
 //!                    state is running, the command is told
 //!                    the loop (`serve`)
-//!                    network down, exit recorded, container removed if it is `--rm`, everybody who waits is told
+//!                    network down, exit recorded; the restart rule may make another attempt after a pause
+//!                    container removed if it is `--rm`, everybody who waits is told
 //! ```
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -20,9 +22,13 @@ use super::group;
 use super::pidfile;
 use super::protocol::{self, Event};
 use super::record::{ExitRecord, Run, now};
-use super::serve::Server;
+use super::restart::Rule;
+use super::serve::{AskedBy, Server};
 use super::sink::Log;
 use super::start::{Error, Keeper, Start, Starter, failure, step};
+use super::stdio::Kept;
+use crate::net;
+use crate::plan::RestartPolicy;
 use crate::sys::lock::ProcessLock;
 use crate::sys::process::{self, Ended};
 use crate::sys::signal::Signals;
@@ -78,7 +84,7 @@ impl<'a> Life<'a> {
         let own = source.finish(&group::wanted(&start)).map_err(|error| withdraw(Some(&home), error.into()))?;
         let log = Log::open(&start).map_err(|error| withdraw(Some(&home), error))?;
         let server = Server::new(&start, signals, listener, log);
-        let ground = Ground { start, driver, own, home };
+        let ground = Ground { start, driver, own, home, kept: Kept::default() };
         Ok(Self { keeper, _lock: lock, ground, server })
     }
 
@@ -95,15 +101,13 @@ impl<'a> Life<'a> {
         // A command that has gone need not know; the container lives on.
         let pid = self.server.program.as_ref().map_or(0, |program| program.init.pid);
         self.server.tell_starter(&Event::Started { pid });
+        // Volumes are filled once.
+        self.ground.start.copy_up.clear();
+        if self.ground.start.config.restart != RestartPolicy::No {
+            self.ground.kept = Kept::keep(&self.ground.start);
+        }
         let_go();
-        let ended = self.server.run().unwrap_or(Ended::Exited(255));
-        let Up { network, served } = up;
-        // A published port must be free when the command returns. Otherwise nobody waits for the helper's end: closing its
-        // tap device takes the kernel some 15 ms.
-        let publishes = !self.ground.start.config.ports.is_empty();
-        let network = Some(network).filter(|_| !publishes);
-        drop(served);
-        let record = self.clean_up(ended);
+        let (record, network) = self.outlive(up);
         let removes = self.ground.start.config.auto_remove;
         if removes {
             self.keeper.unlink(&self.ground.home);
@@ -120,6 +124,50 @@ impl<'a> Life<'a> {
         record.code
     }
 
+    /// Looks after the program, and after those that the restart rule lets follow. Says how the last one ended; its network
+    /// may still be on its way down.
+    fn outlive(&mut self, mut up: Up) -> (ExitRecord, Option<net::Running>) {
+        let mut rule = Rule::new(self.ground.start.config.restart);
+        // A published port must be free when the command returns, or for the next run. Otherwise nobody waits for the helper's
+        // end: closing its tap device takes the kernel some 15 ms.
+        let waits = rule.is_active() || !self.ground.start.config.ports.is_empty();
+        loop {
+            let began = Instant::now();
+            let ended = self.server.run().unwrap_or(Ended::Exited(255));
+            let Up { network, served } = up;
+            let network = Some(network).filter(|_| !waits);
+            drop(served);
+            let mut record = self.clean_up(ended);
+            match self.again(&mut rule, &mut record, began.elapsed()) {
+                Some(next) => up = next,
+                None => return (record, network),
+            }
+        }
+    }
+
+    /// Starts the program again, if the rule says so and nobody has asked for its end, until it runs. `None` if it has ended
+    /// for good, as `record` then says.
+    fn again(&mut self, rule: &mut Rule, record: &mut ExitRecord, mut ran: Duration) -> Option<Up> {
+        loop {
+            record.stopped_by_user = self.server.end_wanted == Some(AskedBy::User);
+            if self.server.end_wanted.is_some() {
+                return None;
+            }
+            let pause = rule.after(record.code, ran)?;
+            self.server.restarts = rule.restarts();
+            let waiting = ExitRecord { restarts: true, ..record.clone() };
+            drop(self.server.folder.write_exit(&Run(self.server.state.run), &waiting));
+            let waited = self.server.wait_for(&[], Some(Instant::now() + pause));
+            self.ground.take_new_limits();
+            match waited.and_then(|_| self.ground.bring_up(&mut self.server)) {
+                Ok(up) => return Some(up),
+                Err(Error::Cancelled) => {}
+                // It may go better the next time: a port was taken, a helper was not there.
+                Err(error) => (*record, ran) = (failed_start(&error), Duration::ZERO),
+            }
+        }
+    }
+
     /// Removes what the program's end has left of its run, and says how it ended.
     fn clean_up(&mut self, ended: Ended) -> ExitRecord {
         let program = self.server.run_is_over();
@@ -132,8 +180,16 @@ impl<'a> Life<'a> {
             // What cannot be removed is busy with a process that the kernel is still ending; the next rc sweeps it.
             drop(group.remove(REMOVAL_PATIENCE));
         }
-        ExitRecord { code: ended.code(), at: now(), oom_killed, error: String::new() }
+        ExitRecord { code: ended.code(), at: now(), oom_killed, ..ExitRecord::default() }
     }
+}
+
+/// The record of a start that failed when the program was to run again.
+fn failed_start(error: &Error) -> ExitRecord {
+    let Event::Failed { code, message, .. } = failure(error) else { return ExitRecord::default() };
+    // The room that is reserved for the record is small.
+    let error = message.chars().take(150).collect();
+    ExitRecord { code: i32::from(code), at: now(), error, ..ExitRecord::default() }
 }
 
 fn listen(folder: &Folder) -> Result<OwnedFd, Error> {

@@ -32,6 +32,9 @@ pub enum Status {
     Paused,
     /// `stop` was asked for and the program has not ended yet.
     Stopping,
+    /// It has ended, and the restart rule waits before it starts it again. Never on disk: the exit record says so, and the
+    /// monitor lives.
+    Restarting,
     /// Ended.
     Exited,
     /// Being removed.
@@ -49,6 +52,7 @@ impl Status {
             Self::Running => "running",
             Self::Paused => "paused",
             Self::Stopping => "stopping",
+            Self::Restarting => "restarting",
             Self::Exited => "exited",
             Self::Removing => "removing",
             Self::Orphaned => "orphaned",
@@ -61,7 +65,7 @@ impl Status {
 pub struct Run(pub u64);
 
 /// How the program ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExitRecord {
     /// The exit code as a shell would have it: 128 + n for signal n.
@@ -74,6 +78,12 @@ pub struct ExitRecord {
     /// A sentence when the end was not the program's own doing (`monitor killed`), else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub error: String,
+    /// The user has ended it.
+    #[serde(default)]
+    pub stopped_by_user: bool,
+    /// The restart rule starts it again, as long as the monitor lives.
+    #[serde(default)]
+    pub restarts: bool,
 }
 
 /// The content of `state.json`.

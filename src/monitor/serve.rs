@@ -95,6 +95,8 @@ pub(super) struct Server {
     pub(super) end_wanted: Option<AskedBy>,
     /// Runs out when a stopping program is to be killed.
     pub(super) timer: Option<OwnedFd>,
+    /// How often the program has been started again.
+    pub(super) restarts: u32,
     ports: Vec<PortMapping>,
     signals: Signals,
     listener: OwnedFd,
@@ -129,6 +131,7 @@ impl Server {
             ended: None,
             end_wanted: None,
             timer: None,
+            restarts: 0,
             ports: config.ports.clone(),
             signals,
             listener,
@@ -177,6 +180,8 @@ impl Server {
     ) -> Result<(), Error> {
         let state = State {
             status: Status::Running,
+            run: self.state.run + u64::from(self.restarts > 0),
+            restart_count: self.restarts,
             init,
             started_at: Some(now()),
             ports: self.ports.clone(),

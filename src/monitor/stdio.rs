@@ -1,7 +1,7 @@
 //! What the program's standard descriptors are, and what the monitor keeps of them.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -32,8 +32,23 @@ impl Pipes {
     }
 }
 
+/// Those of the command's own descriptors that a program which is started again gets, too; none if it is not.
+#[derive(Debug, Default)]
+pub(super) struct Kept([Option<OwnedFd>; 3]);
+
+impl Kept {
+    /// Keeps a copy of each descriptor that `start` lets the program have: this process itself lets go of them.
+    pub(super) fn keep(start: &Start) -> Self {
+        let copy = |number| rustix::io::fcntl_dupfd_cloexec(process::standard(number)?, 3).ok();
+        Self([0, 1, 2].map(|number| {
+            let stdio = usize::try_from(number).ok().and_then(|index| start.stdio.get(index));
+            copy(number).filter(|_| stdio == Some(&Stdio::Inherit))
+        }))
+    }
+}
+
 /// Makes the program's descriptors 0, 1 and 2, and the monitor's ends of those that are pipes.
-pub(super) fn standard_descriptors(start: &Start) -> Result<([OwnedFd; 3], Pipes), Error> {
+pub(super) fn standard_descriptors(start: &Start, kept: &Kept) -> Result<([OwnedFd; 3], Pipes), Error> {
     let mut pipes = Pipes::default();
     let null = || -> Result<OwnedFd, Error> {
         rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
@@ -43,8 +58,8 @@ pub(super) fn standard_descriptors(start: &Start) -> Result<([OwnedFd; 3], Pipes
         return Ok(([null()?, null()?, null()?], pipes));
     }
     let mut theirs = Vec::with_capacity(3);
-    for (number, stdio) in (0..3).zip(start.stdio) {
-        theirs.push(match (stdio, process::standard(number)) {
+    for ((number, stdio), kept) in (0..3).zip(start.stdio).zip(&kept.0) {
+        theirs.push(match (stdio, kept.as_ref().map(AsFd::as_fd).or_else(|| process::standard(number))) {
             (Stdio::Inherit, Some(own)) => {
                 rustix::io::fcntl_dupfd_cloexec(own, 3).map_err(|e| step("copy a descriptor")(e.into()))?
             }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Service;
+use super::{RestartPolicy, Service};
 use crate::types::{ContainerId, Digest, Name, NetworkMode, PortMapping, Signal};
 
 /// Everything that was resolved when the container was created. Fields say who sets them; all are complete: nothing in here
@@ -330,14 +330,6 @@ impl LogDriver {
     pub fn is_passthrough(self) -> bool {
         matches!(self, Self::Passthrough | Self::PassthroughTty)
     }
-}
-
-/// What the monitor does when the program ends by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RestartPolicy {
-    /// Nothing.
-    No,
 }
 
 /// When an image is fetched.

@@ -93,6 +93,8 @@ pub struct Request {
     pub limits: LimitRequest,
     /// `--ulimit`.
     pub ulimits: Vec<String>,
+    /// `--restart`.
+    pub restart: Option<String>,
     /// `--stop-signal`.
     pub stop_signal: Option<String>,
     /// `--stop-timeout`, seconds.

@@ -122,6 +122,10 @@ pub fn status(state: &State, status: Status, now: Timestamp) -> String {
         Status::Orphaned => format!("{} (orphaned)", up()),
         Status::Stopping => "Stopping".to_owned(),
         Status::Removing => "Removing".to_owned(),
+        Status::Restarting => match &state.exit {
+            Some(exit) => format!("Restarting ({}) {}", exit.code, ago(&exit.at, now)),
+            None => "Restarting".to_owned(),
+        },
         Status::Exited => match &state.exit {
             Some(exit) if exit.at.parse::<Timestamp>().is_ok() => {
                 format!("Exited ({}) {}", exit.code, ago(&exit.at, now))
@@ -220,12 +224,7 @@ mod tests {
         assert_eq!(status(&state, Status::Orphaned, now), "Up 2 seconds (orphaned)");
         assert_eq!(status(&state, Status::Created, now), "Created");
         assert_eq!(status(&state, Status::Exited, now), "Exited (255)");
-        state.exit = Some(ExitRecord {
-            code: 3,
-            at: "2026-01-01T00:00:05Z".to_owned(),
-            oom_killed: false,
-            error: String::new(),
-        });
+        state.exit = Some(ExitRecord { code: 3, at: "2026-01-01T00:00:05Z".to_owned(), ..ExitRecord::default() });
         assert_eq!(status(&state, Status::Exited, now), "Exited (3) 5 seconds ago");
     }
 }

@@ -27,6 +27,7 @@ mod pause;
 mod processes;
 mod pull;
 mod races;
+mod restart;
 mod run_options;
 mod service;
 mod starting;

@@ -86,6 +86,9 @@ pub struct ContainerArgs {
     /// If a container with the same name exists, replace it
     #[arg(long)]
     replace: bool,
+    /// Restart policy to apply when the container exits: no, always, on-failure[:RETRIES] or unless-stopped
+    #[arg(long, value_name = "POLICY")]
+    restart: Option<String>,
     /// Remove container and any anonymous unnamed volume associated with the container after exit
     #[arg(long)]
     rm: bool,
@@ -180,6 +183,7 @@ impl ContainerArgs {
             security_opts: self.security_opt,
             limits: self.limits.into_request(),
             ulimits: self.ulimit,
+            restart: self.restart,
             stop_signal: self.stop_signal,
             stop_timeout: self.stop_timeout,
             service,

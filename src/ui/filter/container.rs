@@ -5,12 +5,26 @@ use regex_lite::Regex;
 
 use super::{Error, any, has_label, pattern, split};
 use crate::monitor::{State, Status};
-use crate::plan::{ContainerConfig, MountKind};
+use crate::plan::{ContainerConfig, MountKind, RestartPolicy};
 use crate::types::ImageReference;
 use crate::ui::when;
 
-const KEYS: &[&str] =
-    &["ancestor", "before", "exited", "id", "label", "label!", "name", "network", "since", "status", "until", "volume"];
+const KEYS: &[&str] = &[
+    "ancestor",
+    "before",
+    "exited",
+    "id",
+    "label",
+    "label!",
+    "name",
+    "network",
+    "restart-policy",
+    "should-start-on-boot",
+    "since",
+    "status",
+    "until",
+    "volume",
+];
 
 /// What a filter looks at.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +49,8 @@ pub struct ContainerFilter {
     labels_absent: Vec<String>,
     names: Vec<Regex>,
     networks: Vec<String>,
+    restart_policies: Vec<String>,
+    start_on_boot: Vec<bool>,
     statuses: Vec<Status>,
     volumes: Vec<String>,
 }
@@ -61,6 +77,10 @@ impl ContainerFilter {
                 // Docker's names begin with a slash, and `^/web$` is in many scripts.
                 "name" => filter.names.push(pattern(key, &value.replacen('/', "", 1))?),
                 "network" => filter.networks.push(owned),
+                "restart-policy" => filter.restart_policies.push(owned),
+                "should-start-on-boot" => {
+                    filter.start_on_boot.push(value.parse().map_err(|_| Error::bad(key, value, "it is true or false"))?)
+                }
                 "status" => filter.statuses.extend(statuses(value)?),
                 _ => filter.volumes.push(owned),
             }
@@ -88,6 +108,8 @@ impl ContainerFilter {
             && !self.labels_absent.iter().any(|wanted| has_label(&config.labels, wanted))
             && any(&self.ancestors, |image| is_image(config, image))
             && any(&self.networks, |network| config.network.as_str() == network)
+            && any(&self.restart_policies, |policy| config.restart.as_str() == policy)
+            && any(&self.start_on_boot, |wanted| starts_on_boot(config, state) == *wanted)
             && any(&self.volumes, |volume| {
                 config.mounts.iter().any(|mount| {
                     mount.destination == *volume
@@ -103,6 +125,15 @@ impl ContainerFilter {
     }
 }
 
+/// Whether a boot is to start it. Source: podman, `ShouldStartOnBoot`.
+fn starts_on_boot(config: &ContainerConfig, state: &State) -> bool {
+    match config.restart {
+        RestartPolicy::Always => true,
+        RestartPolicy::UnlessStopped => !state.exit.as_ref().is_some_and(|exit| exit.stopped_by_user),
+        RestartPolicy::OnFailure { .. } | RestartPolicy::No => false,
+    }
+}
+
 /// The words of podman and docker; those that rc's containers never have match nothing.
 fn statuses(value: &str) -> Result<Vec<Status>, Error> {
     Ok(match value {
@@ -110,12 +141,13 @@ fn statuses(value: &str) -> Result<Vec<Status>, Error> {
         "initialized" | "starting" => vec![Status::Starting],
         "running" => vec![Status::Running],
         "paused" => vec![Status::Paused],
+        "restarting" => vec![Status::Restarting],
         "stopping" => vec![Status::Stopping],
         "exited" | "stopped" => vec![Status::Exited],
         "removing" => vec![Status::Removing],
         "orphaned" => vec![Status::Orphaned],
         _ => {
-            let words = "created, starting, running, paused, stopping, exited, removing, orphaned";
+            let words = "created, starting, running, paused, restarting, stopping, exited, removing, orphaned";
             return Err(Error::bad("status", value, format!("a status is one of {words}")));
         }
     })
@@ -186,6 +218,10 @@ mod tests {
             (&["volume=/data"], true),
             (&["volume=/srv/d"], true),
             (&["volume=other"], false),
+            (&["restart-policy=no"], true),
+            (&["restart-policy=always", "restart-policy=unless-stopped"], false),
+            (&["should-start-on-boot=true"], false),
+            (&["should-start-on-boot=false"], true),
             (&["before=newer"], true),
             (&["before=older"], false),
             (&["since=older"], true),

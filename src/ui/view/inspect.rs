@@ -80,14 +80,14 @@ fn is_alive(status: Status) -> bool {
 }
 
 fn process(config: &ContainerConfig, state: &State, status: Status) -> Value {
-    let exit = state.exit.as_ref().filter(|_| status == Status::Exited);
+    let exit = state.exit.as_ref().filter(|_| matches!(status, Status::Exited | Status::Restarting));
     let no_record = if status == Status::Exited { 255 } else { 0 };
     json!({
         "OciVersion": "1.2.0",
         "Status": status.as_str(),
-        "Running": matches!(status, Status::Running | Status::Stopping | Status::Orphaned),
+        "Running": matches!(status, Status::Running | Status::Stopping | Status::Restarting | Status::Orphaned),
         "Paused": status == Status::Paused,
-        "Restarting": false,
+        "Restarting": status == Status::Restarting,
         "OOMKilled": exit.is_some_and(|exit| exit.oom_killed),
         "Dead": false,
         "Pid": state.init.as_ref().filter(|_| is_alive(status)).map_or(0, |init| init.pid),
@@ -100,7 +100,7 @@ fn process(config: &ContainerConfig, state: &State, status: Status) -> Value {
         "CgroupPath": state.cgroup.as_ref().map_or_else(String::new, |path| format!("/{}", path.trim_start_matches('/'))),
         "CheckpointedAt": NEVER,
         "RestoredAt": NEVER,
-        "StoppedByUser": status == Status::Stopping,
+        "StoppedByUser": status == Status::Stopping || exit.is_some_and(|exit| exit.stopped_by_user),
         "AutoRemove": config.auto_remove,
     })
 }

@@ -8,7 +8,7 @@ use super::limits::limits;
 use super::network::bindings;
 use super::{Place, object, propagation};
 use crate::monitor::State;
-use crate::plan::{CgroupMode, ContainerConfig, LogDriver, Mount, MountKind, RestartPolicy, Seccomp};
+use crate::plan::{CgroupMode, ContainerConfig, LogDriver, Mount, MountKind, Seccomp};
 use crate::types::capability;
 use crate::ui::human;
 
@@ -29,7 +29,7 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
         },
         "NetworkMode": config.network.as_str(),
         "PortBindings": bindings(&config.ports),
-        "RestartPolicy": { "Name": restart(config.restart), "MaximumRetryCount": 0 },
+        "RestartPolicy": { "Name": config.restart.as_str(), "MaximumRetryCount": config.restart.retries() },
         "AutoRemove": config.auto_remove,
         "Annotations": {},
         "VolumeDriver": "",
@@ -97,12 +97,6 @@ fn security(config: &ContainerConfig) -> Vec<&'static str> {
         options.push("seccomp=unconfined");
     }
     options
-}
-
-fn restart(policy: RestartPolicy) -> &'static str {
-    match policy {
-        RestartPolicy::No => "no",
-    }
 }
 
 fn added(config: &ContainerConfig) -> Vec<&str> {

@@ -1,0 +1,70 @@
+//! `rc restart`.
+
+use std::path::PathBuf;
+
+use super::containers::{Selection, each};
+use super::{Ctx, start};
+use crate::container::{self, Attach, Container};
+use crate::error::{Error, Exit};
+use crate::types::Signal;
+
+/// Restart one or more containers
+///
+/// Running containers are stopped and started again, others are started.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// All containers, whether they run or not
+    #[arg(short, long)]
+    all: bool,
+    /// Read the container's id from the file
+    #[arg(long = "cidfile", value_name = "FILE")]
+    cidfiles: Vec<PathBuf>,
+    /// Only the containers that match: KEY=VALUE
+    #[arg(short, long = "filter", value_name = "FILTER")]
+    filters: Vec<String>,
+    /// The container that was created last
+    #[arg(short, long)]
+    latest: bool,
+    /// Only containers that run
+    #[arg(long)]
+    running: bool,
+    /// Signal to send, instead of the container's own
+    #[arg(short, long, value_name = "SIGNAL")]
+    signal: Option<Signal>,
+    /// Seconds to wait before SIGKILL, instead of the container's own; 0 kills at once
+    #[arg(short, long, value_name = "SECONDS", visible_alias = "timeout")]
+    time: Option<u32>,
+    /// Names, ids or unique beginnings of ids
+    #[arg(value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let environment = ctx.environment()?;
+    let store = environment.store.clone();
+    let named = !args.containers.is_empty() || !args.cidfiles.is_empty() || args.latest;
+    let selection = Selection {
+        // With --running alone all those that run are meant.
+        all: args.all || args.running && !named,
+        cidfiles: args.cidfiles,
+        containers: args.containers,
+        filters: args.filters,
+        latest: args.latest,
+        ..Selection::default()
+    };
+    each(&store, &selection, |container| {
+        if args.running && !container.is_running() {
+            return Ok(false);
+        }
+        if container.is_running() {
+            if container.config.auto_remove {
+                let name = &container.config.name;
+                return Err(Error::new(format!("cannot restart `{name}`: it is removed when it stops (--rm)")));
+            }
+            container::stop(container, args.signal, args.time)?;
+        }
+        start::start(&environment, Container::read(container.folder.clone())?, &Attach::No)?;
+        Ok(true)
+    })
+}

@@ -1,0 +1,88 @@
+//! The restart rule: whether a program that has ended is started again, and after how long.
+
+use std::time::Duration;
+
+use crate::plan::RestartPolicy;
+
+/// The first pause, which doubles with every start. Source: docker, `restartmanager`.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// The longest pause.
+const LONGEST: Duration = Duration::from_secs(60);
+/// A program that has run so long did start well: the next pause is the shortest again.
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// The rule of one container, for the life of its monitor.
+#[derive(Debug)]
+pub(super) struct Rule {
+    policy: RestartPolicy,
+    restarts: u32,
+    pause: Duration,
+}
+
+impl Rule {
+    /// The rule of a container that the user has just started.
+    pub(super) fn new(policy: RestartPolicy) -> Self {
+        Self { policy, restarts: 0, pause: Duration::ZERO }
+    }
+
+    /// Whether it ever starts a program again.
+    pub(super) fn is_active(&self) -> bool {
+        self.policy != RestartPolicy::No
+    }
+
+    /// How often it has started the program again.
+    pub(super) fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
+    /// After how long a program that ended by itself with `code`, after it `ran` for so long, is started again; `None` if it
+    /// is not. Counts the start that it asks for.
+    pub(super) fn after(&mut self, code: i32, ran: Duration) -> Option<Duration> {
+        let again = match self.policy {
+            RestartPolicy::No => false,
+            RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
+            RestartPolicy::OnFailure { retries } => code != 0 && retries.is_none_or(|retries| self.restarts < retries),
+        };
+        if !again {
+            return None;
+        }
+        self.restarts = self.restarts.saturating_add(1);
+        self.pause = if ran >= SETTLED || self.pause.is_zero() { SHORTEST } else { (self.pause * 2).min(LONGEST) };
+        Some(self.pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(milliseconds: u64) -> Option<Duration> {
+        Some(Duration::from_millis(milliseconds))
+    }
+
+    #[test]
+    fn which_ends_are_followed_by_a_start() {
+        let failure = |retries| RestartPolicy::OnFailure { retries };
+        for (policy, codes, expected) in [
+            (RestartPolicy::No, &[1, 0][..], &[None, None][..]),
+            (RestartPolicy::Always, &[0, 1, 137], &[ms(100), ms(200), ms(400)]),
+            (RestartPolicy::UnlessStopped, &[0, 1], &[ms(100), ms(200)]),
+            (failure(None), &[3, 3, 0], &[ms(100), ms(200), None]),
+            (failure(Some(2)), &[1, 1, 1], &[ms(100), ms(200), None]),
+        ] {
+            let mut rule = Rule::new(policy);
+            let found: Vec<_> = codes.iter().map(|code| rule.after(*code, Duration::ZERO)).collect();
+            assert_eq!(found, expected, "{policy:?}");
+        }
+    }
+
+    #[test]
+    fn the_pause_doubles_to_a_minute_and_begins_anew_after_a_good_run() {
+        let mut rule = Rule::new(RestartPolicy::Always);
+        let pauses: Vec<_> = (0..12).filter_map(|_| rule.after(1, Duration::from_secs(9))).collect();
+        assert_eq!(pauses[..3], [100, 200, 400].map(Duration::from_millis));
+        assert_eq!(pauses[9..], [51_200, 60_000, 60_000].map(Duration::from_millis));
+        assert_eq!(rule.after(0, Duration::from_secs(10)), ms(100));
+        assert_eq!(rule.restarts(), 13);
+    }
+}

@@ -1,0 +1,113 @@
+//! `--restart`: what the monitor does when the program ends by itself.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Request};
+use crate::types::Invalid;
+
+/// When the program is started again after it has ended, unless the user ended it. Source: podman-run(1), "--restart".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// Never.
+    No,
+    /// Always, and after a boot.
+    Always,
+    /// Always, and after a boot unless the user had stopped it before.
+    UnlessStopped,
+    /// When its exit code is not 0.
+    OnFailure {
+        /// How often at most; `None` is no bound.
+        retries: Option<u32>,
+    },
+}
+
+impl RestartPolicy {
+    /// The word that `--restart` takes, without the number.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Always => "always",
+            Self::UnlessStopped => "unless-stopped",
+            Self::OnFailure { .. } => "on-failure",
+        }
+    }
+
+    /// How often the program is started again at most; 0 is no bound.
+    pub fn retries(self) -> u32 {
+        match self {
+            Self::OnFailure { retries: Some(retries) } => retries,
+            _ => 0,
+        }
+    }
+}
+
+/// Reads `--restart`. A container that removes itself cannot be started again.
+pub(super) fn policy(request: &Request) -> Result<RestartPolicy, Error> {
+    let Some(text) = &request.restart else { return Ok(RestartPolicy::No) };
+    let policy = parse(text).map_err(Error::option("--restart"))?;
+    match policy {
+        RestartPolicy::No => Ok(policy),
+        _ if request.auto_remove => Err(Error::RestartAndRemove),
+        _ => Ok(policy),
+    }
+}
+
+fn parse(text: &str) -> Result<RestartPolicy, Invalid> {
+    let invalid = |reason: &str| Invalid::new("restart policy", text, reason);
+    let (word, retries) = match text.split_once(':') {
+        Some((word, retries)) => (word, Some(retries)),
+        None => (text, None),
+    };
+    match (word, retries) {
+        ("" | "no", None) => Ok(RestartPolicy::No),
+        ("always", None) => Ok(RestartPolicy::Always),
+        ("unless-stopped", None) => Ok(RestartPolicy::UnlessStopped),
+        ("on-failure", None) => Ok(RestartPolicy::OnFailure { retries: None }),
+        ("on-failure", Some(retries)) => {
+            let retries = retries.parse::<u32>().map_err(|_| invalid("the number of retries is a whole number"))?;
+            Ok(RestartPolicy::OnFailure { retries: Some(retries).filter(|retries| *retries > 0) })
+        }
+        ("no" | "always" | "unless-stopped", Some(_)) => Err(invalid("only on-failure takes a number of retries")),
+        _ => Err(invalid("it is no, always, on-failure[:RETRIES] or unless-stopped")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_are_read_and_what_is_none_is_refused() {
+        let failure = |retries| RestartPolicy::OnFailure { retries };
+        for (text, expected) in [
+            ("no", RestartPolicy::No),
+            ("", RestartPolicy::No),
+            ("always", RestartPolicy::Always),
+            ("unless-stopped", RestartPolicy::UnlessStopped),
+            ("on-failure", failure(None)),
+            ("on-failure:3", failure(Some(3))),
+            ("on-failure:0", failure(None)),
+        ] {
+            assert_eq!(parse(text).map_err(|error| error.to_string()), Ok(expected), "{text}");
+            let json = serde_json::to_string(&expected).expect("json");
+            assert_eq!(serde_json::from_str::<RestartPolicy>(&json).expect("read back"), expected);
+        }
+        for text in ["Always", "always:1", "no:1", "on-failure:", "on-failure:-1", "on-failure:x", ":3", "sometimes"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_removes_itself_is_not_started_again() {
+        let asked = |restart: &str, auto_remove| Request {
+            restart: Some(restart.to_owned()),
+            auto_remove,
+            ..Request::default()
+        };
+        assert!(policy(&asked("always", false)).is_ok());
+        assert!(policy(&asked("no", true)).is_ok());
+        let refused = policy(&asked("always", true)).expect_err("refused").to_string();
+        assert_eq!(refused, "`--rm` and `--restart` exclude each other");
+    }
+}

@@ -1,0 +1,225 @@
+//! `--restart` and `restart`: a program that has ended is started again by its monitor, until the rule or the user says no.
+
+use std::fs;
+
+use crate::support::{Exit, Lab, Signal, wait};
+
+fn lab() -> Lab {
+    let lab = Lab::new();
+    lab.payload();
+    lab
+}
+
+/// `rc run OPTIONS --name web --network none payload /payload WORDS`.
+#[track_caller]
+fn run<'a>(lab: &'a Lab, options: &[&str], words: &[&str]) -> crate::support::command::Command<'a> {
+    lab.rc(["run", "--name", "web", "--network", "none"]).args(options).args(["payload", "/payload"]).args(words)
+}
+
+#[track_caller]
+fn field(lab: &Lab, template: &str) -> String {
+    lab.rc(["inspect", "--format", template, "web"]).run().text()
+}
+
+#[track_caller]
+fn until(lab: &Lab, template: &str, expected: &str) {
+    wait::until(expected, || (field(lab, template) == expected).then_some(()));
+}
+
+fn kill(pid: &str, signal: Signal) {
+    let pid = rustix::process::Pid::from_raw(pid.parse().expect("a pid")).expect("not 0");
+    rustix::process::kill_process(pid, signal).expect("the process can be signalled");
+}
+
+/// The pid of the container's monitor.
+fn monitor(lab: &Lab) -> String {
+    crate::kill_storm::monitor(lab, &field(lab, "{{.Id}}")).expect("a monitor").to_string()
+}
+
+#[test]
+fn on_failure_runs_it_again_as_often_as_it_was_told_and_the_command_stays() {
+    let lab = lab();
+    // Says why on standard error, and ends with 99.
+    let failing = run(&lab, &["--restart", "on-failure:2"], &["no-such-part"]).run().exits(99);
+    assert_eq!(failing.stderr(), "payload: no-such-part: no such part\n".repeat(3));
+    assert_eq!(field(&lab, "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}"), "2 exited 99");
+    assert_eq!(
+        field(&lab, "{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}"),
+        "on-failure 2"
+    );
+    assert_eq!(lab.rc(["logs", "web"]).run().stderr().lines().count(), 3);
+    lab.rc(["rm", "web"]).run().succeeds();
+    run(&lab, &["--restart", "on-failure"], &["echo", "once"]).run().prints("once\n");
+    assert_eq!(field(&lab, "{{.RestartCount}}"), "0");
+    lab.remove_containers();
+}
+
+#[test]
+fn what_waits_to_be_started_again_is_restarting_and_ends_when_it_is_stopped() {
+    let lab = lab();
+    for (words, code) in [(&["stop", "web"][..], "1"), (&["kill", "web"], "1"), (&["kill", "-s", "TERM", "web"], "1")] {
+        run(&lab, &["-d", "--restart", "always"], &["exit", "1"]).run().succeeds();
+        // The pauses double: soon it is always found in one.
+        until(&lab, "{{.State.Status}} {{.RestartCount}}", "restarting 4");
+        assert_eq!(
+            field(&lab, "{{.State.Restarting}} {{.State.Running}} {{.State.Pid}} {{.State.ExitCode}}"),
+            "true true 0 1"
+        );
+        let row = lab.rc(["ps", "--format", "{{.State}} {{.Status}} {{.Restarts}}"]).run().text();
+        assert!(row.starts_with("restarting Restarting (1) ") && row.ends_with(" 4"), "{row}");
+        assert!(lab.rc(["rm", "web"]).run().exits(125).stderr().contains("it is restarting"));
+        assert!(lab.rc(["exec", "web", "/payload", "exit", "0"]).run().exits(125).stderr().contains("restarting"));
+        assert!(lab.rc(["kill", "-s", "USR1", "web"]).run().exits(125).stderr().contains("does not run"));
+        lab.rc(["start", "web"]).run().prints("web\n");
+        let waiting = lab.rc(["wait", "web"]).start();
+        lab.rc(words).run().prints("web\n");
+        waiting.wait().prints("1\n");
+        until(&lab, "{{.State.Status}}", "exited");
+        assert_eq!(field(&lab, "{{.State.StoppedByUser}} {{.State.ExitCode}}"), format!("true {code}"));
+        lab.rc(["rm", "web"]).run().succeeds();
+    }
+    run(&lab, &["-d", "--restart", "unless-stopped"], &["exit", "0"]).run().succeeds();
+    until(&lab, "{{.State.Status}}", "restarting");
+    lab.rc(["rm", "-f", "web"]).run().prints("web\n");
+    lab.rc(["ps", "-a", "-q"]).run().prints("");
+}
+
+#[test]
+fn a_program_that_dies_runs_again_under_the_same_name_with_what_it_wrote() {
+    let lab = lab();
+    run(&lab, &["-d", "--restart", "always"], &["sleep"]).run().succeeds();
+    lab.rc(["exec", "web", "/payload", "write", "/work/mark", "kept"]).run().succeeds();
+    let (id, pid) = (field(&lab, "{{.Id}}"), field(&lab, "{{.State.Pid}}"));
+    kill(&pid, Signal::KILL);
+    until(&lab, "{{.State.Status}} {{.RestartCount}}", "running 1");
+    assert_eq!(field(&lab, "{{.Id}}"), id);
+    assert_ne!(field(&lab, "{{.State.Pid}}"), pid);
+    lab.rc(["exec", "web", "/payload", "read", "/work/mark"]).run().prints("kept\n");
+    // A restart by the user counts from nothing.
+    lab.rc(["restart", "-t", "5", "web"]).run().prints("web\n");
+    assert_eq!(field(&lab, "{{.State.Status}} {{.RestartCount}}"), "running 0");
+    lab.rc(["stop", "web"]).run().succeeds();
+    assert_eq!(field(&lab, "{{.State.Status}}"), "exited");
+    lab.remove_containers();
+}
+
+#[test]
+fn a_signal_to_the_attached_command_ends_it_for_good() {
+    let lab = lab();
+    let attached = run(&lab, &["--restart", "always"], &["sleep"]).start();
+    attached.line("ready\n");
+    kill(&field(&lab, "{{.State.Pid}}"), Signal::KILL);
+    attached.line("ready\nready\n");
+    attached.kill(Signal::TERM);
+    attached.wait().prints("ready\nready\n");
+    assert_eq!(field(&lab, "{{.State.Status}} {{.RestartCount}}"), "exited 1");
+    lab.remove_containers();
+}
+
+#[test]
+fn a_monitor_that_is_told_to_end_is_no_user_who_stops_it() {
+    let lab = lab();
+    for policy in ["always", "unless-stopped"] {
+        run(&lab, &["-d", "--restart", policy], &["exit", "3"]).run().succeeds();
+        until(&lab, "{{.State.Status}} {{.RestartCount}}", "restarting 4");
+        kill(&monitor(&lab), Signal::TERM);
+        until(&lab, "{{.State.Status}}", "exited");
+        assert_eq!(field(&lab, "{{.State.ExitCode}} {{.State.StoppedByUser}}"), "3 false");
+        lab.rc(["ps", "-a", "--filter", "should-start-on-boot=true", "--format", "{{.Names}}"]).run().prints("web\n");
+        lab.rc(["rm", "web"]).run().succeeds();
+    }
+}
+
+#[test]
+fn a_monitor_that_is_killed_between_two_runs_leaves_an_exited_container() {
+    let lab = lab();
+    run(&lab, &["-d", "--restart", "always"], &["exit", "3"]).run().succeeds();
+    until(&lab, "{{.State.Status}} {{.RestartCount}}", "restarting 4");
+    kill(&monitor(&lab), Signal::KILL);
+    until(&lab, "{{.State.Status}}", "exited");
+    assert_eq!(field(&lab, "{{.State.ExitCode}} {{.State.Restarting}}"), "3 false");
+    lab.rc(["rm", "web"]).run().prints("web\n");
+}
+
+#[test]
+fn restart_starts_what_does_not_run_unless_only_running_ones_are_meant() {
+    let lab = lab();
+    run(&lab, &["-d"], &["sleep"]).run().succeeds();
+    lab.rc(["create", "--name", "db", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
+    let pid = field(&lab, "{{.State.Pid}}");
+    let id = field(&lab, "{{.Id}}");
+    lab.rc(["restart", "--running"]).run().prints(format!("{id}\n"));
+    assert_ne!(field(&lab, "{{.State.Pid}}"), pid);
+    lab.rc(["restart", "--filter", "name=db", "web", "db"]).run().prints("db\n");
+    assert_eq!(lab.rc(["ps", "-q"]).run().text().lines().count(), 2);
+    assert_eq!(lab.rc(["restart", "--all", "-t", "1"]).run().text().lines().count(), 2);
+    assert!(lab.rc(["restart"]).run().exits(125).stderr().contains("no container was named"));
+    lab.rc(["run", "-d", "--rm", "--name", "short", "--network", "none", "payload", "/payload", "sleep"])
+        .run()
+        .succeeds();
+    assert!(lab.rc(["restart", "short"]).run().exits(125).stderr().contains("--rm"));
+    lab.remove_containers();
+}
+
+#[test]
+fn a_boot_starts_what_is_to_start_on_boot() {
+    let lab = lab();
+    for (name, policy) in
+        [("a", "always"), ("u", "unless-stopped"), ("s", "unless-stopped"), ("f", "on-failure"), ("n", "no")]
+    {
+        let create =
+            ["run", "-d", "--name", name, "--restart", policy, "--network", "none", "payload", "/payload", "sleep"];
+        lab.rc(create).run().succeeds();
+    }
+    lab.rc(["stop", "s", "a"]).run().succeeds();
+    lab.rc(["kill", "-s", "TERM", "u", "f", "n"]).run().succeeds();
+    wait::until("all have ended", || lab.rc(["ps", "-q"]).run().text().is_empty().then_some(()));
+    let names = |filter: &str| {
+        let output = lab.rc(["ps", "-a", "--sort", "names", "--format", "{{.Names}}", "--filter", filter]).run();
+        output.text().replace('\n', " ")
+    };
+    assert_eq!(names("restart-policy=unless-stopped"), "s u");
+    assert_eq!(names("should-start-on-boot=true"), "a");
+    let id = lab.rc(["inspect", "--format", "{{.Id}}", "a"]).run().text();
+    lab.rc(["start", "--all", "--filter", "should-start-on-boot=true"]).run().prints(format!("{id}\n"));
+    assert_eq!(names("status=running"), "a");
+    lab.rc(["start", "--filter", "restart-policy=unless-stopped"]).run().succeeds();
+    assert_eq!(names("status=running"), "a s u");
+    lab.rc(["stop", "--filter", "restart-policy=always"]).run().prints(format!("{id}\n"));
+    assert_eq!(names("status=running"), "s u");
+    lab.remove_containers();
+}
+
+#[test]
+fn after_a_reboot_it_is_exited_at_a_sane_time_and_starts_again() {
+    let lab = lab();
+    run(&lab, &["-d", "--restart", "unless-stopped"], &["sleep"]).run().succeeds();
+    let (id, init, monitor) = (field(&lab, "{{.Id}}"), field(&lab, "{{.State.Pid}}"), monitor(&lab));
+    kill(&monitor, Signal::KILL);
+    kill(&init, Signal::KILL);
+    wait::until("both are gone", || fs::metadata(format!("/proc/{init}")).is_err().then_some(()));
+    // What a boot leaves: the state of another one.
+    let path = lab.container(&id).join("state.json");
+    let mut state: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("state")).expect("JSON");
+    state["init"]["bootId"] = "another".into();
+    fs::write(&path, state.to_string()).expect("state");
+    let started = field(&lab, "{{.State.StartedAt}}");
+    assert_eq!(
+        field(&lab, "{{.State.Status}} {{.State.ExitCode}} {{.State.FinishedAt}}"),
+        format!("exited 255 {started}")
+    );
+    lab.rc(["ps", "-a", "--format", "{{.Names}} {{.State}}"]).run().is(0, "web exited\n", "");
+    assert!(run(&lab, &[], &["exit", "0"]).run().exits(125).stderr().contains("is taken"));
+    lab.rc(["start", "--filter", "should-start-on-boot=true"]).run().prints(format!("{id}\n"));
+    assert_eq!(field(&lab, "{{.State.Status}}"), "running");
+    lab.remove_containers();
+}
+
+#[test]
+fn what_removes_itself_is_not_restarted() {
+    let lab = lab();
+    let refused = run(&lab, &["--rm", "--restart", "always"], &["exit", "0"]).run();
+    refused.fails(125, "rc: `--rm` and `--restart` exclude each other\n");
+    assert_eq!(run(&lab, &["--restart", "sometimes"], &["exit", "0"]).run().exit, Exit::Code(125));
+    assert_eq!(run(&lab, &["--rm", "--restart", "no"], &["exit", "0"]).run().exit, Exit::Code(0));
+}
