@@ -16,6 +16,7 @@ mod scope;
 mod smoke;
 mod stock;
 mod undelegated;
+mod units;
 
 use std::ffi::OsStr;
 
