@@ -4,7 +4,7 @@ mod retype;
 mod unit;
 
 use self::retype::retype;
-use self::unit::Unit;
+use self::unit::{Restart, Unit};
 use super::{Ctx, containers};
 use crate::container::Container;
 use crate::error::{Error, Exit};
@@ -51,7 +51,7 @@ struct Systemd {
     /// Add dependencies to the unit's Requires=
     #[arg(long, value_name = "UNIT", value_delimiter = ',')]
     requires: Vec<String>,
-    /// When systemd restarts the unit (default: on-failure)
+    /// When systemd restarts the unit (default: the container's own with --new, else on-failure)
     #[arg(long, value_name = "POLICY", value_parser = unit::RESTARTS, hide_possible_values = true)]
     restart_policy: Option<String>,
     /// Seconds before systemd restarts the unit
@@ -104,14 +104,19 @@ fn unit(ctx: &Ctx, args: &Systemd, container: &Container) -> Result<Unit, Error>
     let rc = rc.display().to_string();
     let stop_timeout = args.stop_timeout.unwrap_or(config.stop_timeout);
     let mut environment = own_environment(&args.env);
+    let mut restart = Restart { policy: "on-failure".to_owned(), burst: None };
     let (start, stop, after_stop, notifies) = if is_new {
         let retyped = retype(&(ctx.definition)(), config)?;
         environment.extend(retyped.environment);
+        if retyped.has_restart {
+            restart = Restart::of(config.restart);
+        }
         let name = format!("{}{}", config.name, if args.template { "-%i" } else { "" });
         let own = ["run", "-d", "--rm", "--replace", "--name"].map(str::to_owned).into_iter().chain([name.clone()]);
         let timeout = args.stop_timeout.map(|seconds| format!("--stop-timeout={seconds}"));
         let start = [rc.clone()].into_iter().chain(retyped.globals).chain(own);
-        let start = start.chain([format!("--sdnotify={}", retyped.sdnotify)]).chain(retyped.options).chain(timeout);
+        let steering = [format!("--sdnotify={}", retyped.sdnotify), format!("--cgroups={}", retyped.cgroups)];
+        let start = start.chain(steering).chain(retyped.options).chain(timeout);
         let remove = [rc, "rm".to_owned(), "--force".to_owned(), "--ignore".to_owned(), name];
         (start.chain(retyped.words).collect(), None, Some(remove.to_vec()), true)
     } else {
@@ -121,6 +126,9 @@ fn unit(ctx: &Ctx, args: &Systemd, container: &Container) -> Result<Unit, Error>
         let seconds = stop_timeout.to_string();
         (words(verb), Some(words(&["stop", "-t", &seconds])), None, notifies)
     };
+    if let Some(policy) = args.restart_policy.clone() {
+        restart = Restart { policy, burst: None };
+    }
     Ok(Unit {
         file: format!("{stem}{}.service", if args.template { "@" } else { "" }),
         header: (!args.no_header).then(now_header),
@@ -129,7 +137,7 @@ fn unit(ctx: &Ctx, args: &Systemd, container: &Container) -> Result<Unit, Error>
         wants: args.wants.clone(),
         store: ctx.dirs.root().display().to_string(),
         environment,
-        restart: args.restart_policy.clone().unwrap_or_else(|| "on-failure".to_owned()),
+        restart,
         restart_sec: args.restart_sec,
         start_timeout: args.start_timeout,
         // Room for the removal after the program's own time.

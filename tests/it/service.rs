@@ -290,8 +290,8 @@ fn a_generated_unit_says_how_the_container_is_made_and_kept() {
     let shown = lab.rc(["generate", "systemd", "--new", "--name", "--no-header", "-t", "7", "web"]).run().stdout();
     let rc = Lab::rc_path().canonicalize().unwrap();
     let start = format!(
-        "ExecStart={} run -d --rm --replace --name web --sdnotify=conmon --env=TOKEN --network=none --stop-timeout=7 payload \
-         /payload echo 50%%\n",
+        "ExecStart={} run -d --rm --replace --name web --sdnotify=conmon --cgroups=no-conmon --env=TOKEN --network=none \
+         --stop-timeout=7 payload /payload echo 50%%\n",
         rc.display()
     );
     assert!(shown.contains(&start), "{shown}");
@@ -308,3 +308,11 @@ fn a_generated_unit_says_how_the_container_is_made_and_kept() {
     }
     lab.remove_containers();
 }
+    // systemd starts it again, not rc, in a container that removes itself.
+    let kept = ["create", "--name", "kept", "--restart=on-failure:3", "--network=none", "payload", "/payload", "sleep"];
+    lab.rc(kept).run().succeeds();
+    let shown = lab.rc(["generate", "systemd", "--new", "--name", "kept"]).run().stdout();
+    assert!(shown.contains("\nRestart=on-failure\n") && shown.contains("\nStartLimitBurst=3\n"), "{shown}");
+    assert!(!shown.contains("--restart"), "{shown}");
+    let shown = lab.rc(["generate", "systemd", "--new", "--restart-policy=no", "kept"]).run().stdout();
+    assert!(shown.contains("\nRestart=no\n") && !shown.contains("StartLimit"), "{shown}");

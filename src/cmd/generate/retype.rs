@@ -6,8 +6,9 @@ use super::variables;
 use crate::error::Error;
 use crate::plan::ContainerConfig;
 
-/// Options that a unit sets itself.
-const OWN: [&str; 8] = ["detach", "rm", "replace", "name", "sdnotify", "cidfile", "conmon_pidfile", "cgroups"];
+/// Options that a unit sets itself. Source: podman's `pkg/systemd/generate/containers.go`.
+const OWN: [&str; 9] =
+    ["detach", "rm", "replace", "name", "sdnotify", "cidfile", "conmon_pidfile", "cgroups", "restart"];
 
 /// Variables that steer rc itself, or the unit, if they are the unit's own.
 const STEERING: [&str; 7] = ["HOME", "PATH", "XDG_", "NOTIFY_", "LISTEN_", "DBUS_", "RC_"];
@@ -23,6 +24,10 @@ pub(super) struct Retyped {
     pub(super) words: Vec<String>,
     /// `--sdnotify`, unless it keeps the unit from hearing anything.
     pub(super) sdnotify: String,
+    /// `--cgroups`; by itself what keeps the container in the unit, with or without a group of its own.
+    pub(super) cgroups: String,
+    /// There was a `--restart`, which the unit says in systemd's words.
+    pub(super) has_restart: bool,
     /// Values that the command line names without their value: rc does not save them there.
     pub(super) environment: Vec<String>,
 }
@@ -33,7 +38,12 @@ pub(super) fn retype(definition: &Command, config: &ContainerConfig) -> Result<R
     let typed = config.create_command.get(1..).unwrap_or_default();
     let verb = typed.iter().position(|word| word == "run" || word == "create").ok_or_else(no_line)?;
     let command = definition.find_subcommand(&typed[verb]).ok_or_else(no_line)?;
-    let mut retyped = Retyped { globals: typed[..verb].to_vec(), sdnotify: "conmon".to_owned(), ..Retyped::default() };
+    let mut retyped = Retyped {
+        globals: typed[..verb].to_vec(),
+        sdnotify: "conmon".to_owned(),
+        cgroups: "no-conmon".to_owned(),
+        ..Retyped::default()
+    };
     let mut rest = typed[verb + 1..].iter();
     while let Some(word) = rest.next() {
         if word == "--" || !word.starts_with('-') || word == "-" {
@@ -54,10 +64,13 @@ pub(super) fn retype(definition: &Command, config: &ContainerConfig) -> Result<R
 impl Retyped {
     fn option(&mut self, arg: &Arg, value: Option<String>, config: &ContainerConfig) {
         let id = arg.get_id().as_str();
-        if id == "sdnotify" && value.as_deref() == Some("container") {
-            "container".clone_into(&mut self.sdnotify);
-        }
         if OWN.contains(&id) {
+            match (id, value) {
+                ("sdnotify", Some(value)) if value == "container" => self.sdnotify = value,
+                ("cgroups", Some(value)) => self.cgroups = value,
+                ("restart", _) => self.has_restart = true,
+                _ => {}
+            }
             return;
         }
         let mut value = value;
@@ -121,7 +134,10 @@ mod tests {
         config.env = env.iter().map(|&line| line.to_owned()).collect();
         let run =
             crate::cmd::args::with_values(<crate::cmd::run::Args as clap::Args>::augment_args(Command::new("run")));
-        retype(&Command::new("rc").subcommand(run), &config).map_err(|error| error.message).expect("a command line")
+        let create = run.clone().name("create");
+        retype(&Command::new("rc").subcommands([run, create]), &config)
+            .map_err(|error| error.message)
+            .expect("a command line")
     }
 
     #[test]
@@ -132,6 +148,16 @@ mod tests {
         assert_eq!(again.options, ["--interactive", "--tty", "--publish=80:80", "--volume=/x:/y", "--network=host"]);
         assert_eq!(again.words, ["box", "-d", "--rm"]);
         assert_eq!(again.sdnotify, "conmon");
+    }
+
+    #[test]
+    fn restarts_are_the_unit_s_and_the_group_stays_in_it() {
+        let plain = again("rc run box", &[]);
+        assert_eq!((plain.cgroups.as_str(), plain.has_restart), ("no-conmon", false));
+        let typed = again("rc create --restart on-failure:3 --cgroups split -m 9m box --restart=no", &[]);
+        assert_eq!((typed.cgroups.as_str(), typed.has_restart), ("split", true));
+        assert_eq!(typed.options, ["--memory=9m"]);
+        assert_eq!(typed.words, ["box", "--restart=no"]);
     }
 
     #[test]

@@ -2,9 +2,32 @@
 
 use std::fmt;
 
+use crate::plan::RestartPolicy;
+
 /// What `Restart=` knows.
 pub(super) const RESTARTS: [&str; 7] =
     ["no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always"];
+
+/// When systemd starts the unit again.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Restart {
+    /// `Restart=`.
+    pub(super) policy: String,
+    /// `StartLimitBurst=`.
+    pub(super) burst: Option<u32>,
+}
+
+impl Restart {
+    /// What a container's own policy is in systemd's words. Source: podman-generate-systemd(1), `--restart-policy`.
+    pub(super) fn of(policy: RestartPolicy) -> Self {
+        let (policy, burst) = match policy {
+            RestartPolicy::No => ("no", None),
+            RestartPolicy::Always | RestartPolicy::UnlessStopped => ("always", None),
+            RestartPolicy::OnFailure { retries } => ("on-failure", retries),
+        };
+        Self { policy: policy.to_owned(), burst }
+    }
+}
 
 /// Everything that the file says.
 #[derive(Debug)]
@@ -20,7 +43,7 @@ pub(super) struct Unit {
     pub(super) store: String,
     /// `NAME=value`.
     pub(super) environment: Vec<String>,
-    pub(super) restart: String,
+    pub(super) restart: Restart,
     /// Seconds.
     pub(super) restart_sec: Option<u32>,
     /// Seconds.
@@ -57,12 +80,16 @@ impl fmt::Display for Unit {
                 writeln!(f, "{key}={}", units.join(" "))?;
             }
         }
-        writeln!(f, "RequiresMountsFor={}\n\n[Service]", quoted(&percent(&self.store)))?;
+        writeln!(f, "RequiresMountsFor={}", quoted(&percent(&self.store)))?;
+        if let Some(burst) = self.restart.burst {
+            writeln!(f, "StartLimitBurst={burst}")?;
+        }
+        writeln!(f, "\n[Service]")?;
         for variable in &self.environment {
             writeln!(f, "Environment={}", quoted(&percent(variable)))?;
         }
         let kind = if self.notifies { "notify\nNotifyAccess=all" } else { "exec" };
-        writeln!(f, "Type={kind}\nDelegate=yes\nKillMode=mixed\nRestart={}", self.restart)?;
+        writeln!(f, "Type={kind}\nDelegate=yes\nKillMode=mixed\nRestart={}", self.restart.policy)?;
         for (key, seconds) in [
             ("RestartSec", self.restart_sec),
             ("TimeoutStartSec", self.start_timeout),
@@ -133,7 +160,7 @@ mod tests {
             wants: Vec::new(),
             store: "/s p/rc".to_owned(),
             environment: vec!["A=50% \"x\" $y".to_owned()],
-            restart: "always".to_owned(),
+            restart: Restart::of(RestartPolicy::UnlessStopped),
             restart_sec: None,
             start_timeout: Some(9),
             stop_timeout: 70,
@@ -154,6 +181,9 @@ mod tests {
             Restart=always\nTimeoutStartSec=9\nTimeoutStopSec=70\nSuccessExitStatus=143\nExecStart=/rc run web\n\
             ExecStopPost=/rc rm web\n\n[Install]\nWantedBy=default.target\n";
         assert_eq!(unit(&["/rc", "run", "web"], false).to_string(), expected);
+        let restart = Restart::of(RestartPolicy::OnFailure { retries: Some(3) });
+        let expected = expected.replace("p/rc\"\n", "p/rc\"\nStartLimitBurst=3\n").replace("=always", "=on-failure");
+        assert_eq!(Unit { restart, ..unit(&["/rc", "run", "web"], false) }.to_string(), expected);
     }
 
     #[test]
