@@ -45,7 +45,6 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         let mut out = ui::out();
         out.line(id)?;
         out.finish()?;
-        return Ok(Exit::SUCCESS);
     }
     exit_of(outcome)
 }

@@ -53,16 +53,18 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         ..Selection::default()
     };
     let store = environment.store.clone();
-    each(&store, &selection, |container| {
+    let mut outcome = Outcome::Detached;
+    let exit = each(&store, &selection, |container| {
         // One that is paused is refused below.
         if container.is_running() && (is_of_many || container.status != Status::Paused) {
             // As docker and podman have it: what runs is started.
             return Ok(!is_of_many);
         }
         let fresh = Container::read(container.folder.clone())?;
-        start(&environment, fresh, &Attach::No)?;
+        outcome = start(&environment, fresh, &Attach::No)?;
         Ok(true)
-    })
+    })?;
+    if exit == Exit::SUCCESS { run::exit_of(outcome) } else { Ok(exit) }
 }
 
 /// Starts a container from its image's layers.

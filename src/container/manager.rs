@@ -1,11 +1,18 @@
 //! The service manager that has started this command, if one has: what it said by variables, and what it wants to hear.
 
 use std::io;
+use std::os::fd::AsFd as _;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pipe::PipeFlags;
 
 use crate::monitor;
 use crate::plan::{ContainerConfig, Handed, Sdnotify};
 use crate::sys::datagram::Sender;
 use crate::sys::inherited::Inherited;
+
+/// How long a manager may take to act on a message.
+const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 /// What a manager has said. Source: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3), systemd.exec(5).
 #[derive(Debug, Default)]
@@ -67,8 +74,8 @@ impl Manager {
         self.descriptors.iter().map(copy).collect()
     }
 
-    /// Whether this command should not end before its monitor has: the manager kills what is left of the unit then.
-    pub(super) fn waits_for_monitor(&self) -> bool {
+    /// Whether this command is the main process of its unit: as it ends, so does the unit, and what is left of it is killed.
+    pub(super) fn is_of_unit(&self) -> bool {
         self.is_main
     }
 
@@ -89,6 +96,16 @@ pub(super) fn announce(manager: &Sender, mode: Sdnotify, monitor: Option<i32>) -
         return Ok(());
     }
     monitor::send_patiently(manager, lines.join("\n").as_bytes()).map(drop)
+}
+
+/// Waits until the manager has acted on what it was told before, 5 s at most: it closes the descriptor that comes with this
+/// message. Source: sd_notify_barrier(3).
+pub(super) fn await_manager(manager: &Sender) -> io::Result<()> {
+    let (ours, theirs) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    manager.send_descriptor(b"BARRIER=1", theirs.as_fd())?;
+    drop(theirs);
+    poll(&mut [PollFd::new(&ours, PollFlags::empty())], Some(&PATIENCE))?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use super::create::{Creation, Keeping, first_run};
 use super::exec::{is_terminal, pipe};
 use super::first_word::await_start;
-use super::manager::{Manager, announce};
+use super::manager::{Manager, announce, await_manager};
 use super::pump::{self, Detach, Outcome, Output, Pump, Terminal};
 use super::{Container, Error};
-use crate::monitor::protocol;
+use crate::monitor::protocol::{self, Event};
 use crate::monitor::{self, Folder, Start, Starter, State, Status, Stdio};
 use crate::net;
 use crate::plan::{self, CgroupNamespace, ContainerConfig, HostFacts, LogDriver, MountKind, Sdnotify};
@@ -159,6 +159,9 @@ pub fn start(
     settle(fresh, &started)?;
     started?;
     tell_started(manager.as_ref(), sdnotify, becomes_main.then_some(&place))?;
+    if let Some(manager) = manager.filter(|_| becomes_main && environment.manager.is_of_unit()) {
+        return hand_over(&manager, &place, &ours);
+    }
     let (Attach::Yes { proxy_signals, .. }, Some(signals)) = (attach, signals) else { return Ok(Outcome::Detached) };
     let outcome = pump::run(Pump {
         socket: ours,
@@ -168,7 +171,7 @@ pub fn start(
         signals,
         proxy_signals: *proxy_signals,
     })?;
-    if matches!(outcome, Outcome::Exited(_)) && environment.manager.waits_for_monitor() {
+    if matches!(outcome, Outcome::Exited(_)) && environment.manager.is_of_unit() {
         // Else the manager would kill it, and what it has yet to remove would stay until the next command.
         drop(child.wait());
     }
@@ -179,8 +182,30 @@ pub fn start(
 fn tell_started(manager: Option<&Sender>, mode: Sdnotify, main: Option<&Folder>) -> Result<(), Error> {
     let Some(manager) = manager else { return Ok(()) };
     // It may have ended by now, and with it the service.
-    let main = main.map_or(Ok(None), Folder::holder)?;
+    let main = main.map_or(Ok(None), monitor_of)?;
     announce(manager, mode, main).map_err(Error::step("tell the service manager of the start"))
+}
+
+/// The pid of the monitor; `None` if it has ended, and removed the folder perhaps.
+fn monitor_of(place: &Folder) -> Result<Option<i32>, fs::PathError> {
+    place.holder().or_else(|error| if error.is_not_found() { Ok(None) } else { Err(error) })
+}
+
+/// Ends this command's time as the main process of its unit. A monitor that ended before the manager has looked at it did not
+/// become the main process: then the unit ends with this command, which has to end as the program did.
+fn hand_over(manager: &Sender, place: &Folder, monitor: &OwnedFd) -> Result<Outcome, Error> {
+    // A manager that does not answer leaves it at what is known now.
+    drop(await_manager(manager));
+    if monitor_of(place)?.is_some() {
+        return Ok(Outcome::Detached);
+    }
+    loop {
+        match protocol::receive::<Event>(monitor).map_err(Error::step("hear from the monitor"))? {
+            Some((Event::Exited { code }, _)) => return Ok(Outcome::Exited(code)),
+            Some(_) => {}
+            None => return Ok(Outcome::Detached),
+        }
+    }
 }
 
 /// Forks the monitor. One that becomes the main process of a service is the child of a process that has ended when this

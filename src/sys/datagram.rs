@@ -57,6 +57,11 @@ impl Sender {
             }
         }
     }
+
+    /// Sends one datagram with a descriptor; EAGAIN if the queue is full.
+    pub fn send_descriptor(&self, bytes: &[u8], descriptor: BorrowedFd<'_>) -> io::Result<()> {
+        super::socket::send(self.socket.as_fd(), bytes, &[descriptor])
+    }
 }
 
 impl AsFd for Sender {

@@ -1,6 +1,7 @@
 //! Containers as units of the user's own manager.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::in_unit;
 use crate::support::command::Command;
@@ -19,11 +20,39 @@ fn property(lab: &Lab, unit: &str, name: &str) -> String {
 }
 
 fn stop(lab: &Lab, unit: &str) {
-    lab.program("systemctl", ["--user", "stop", unit]).run().succeeds();
+    manage(lab, "stop", &[unit]);
 }
 
 fn name_of(pid: &str) -> String {
     fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
+}
+
+/// The pid of the container's program, once that sleeps, as it does when it waits for SIGTERM.
+fn program(lab: &Lab) -> Option<String> {
+    let shown = lab.rc(["inspect", "-f", "{{.State.Pid}}", "web"]).run().stdout();
+    let pid = shown.trim().to_owned();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    (status.starts_with("Name:\tpayload\n") && status.contains("\nState:\tS")).then_some(pid)
+}
+
+/// What `rc generate systemd` says of the container `web`, given to the user's manager: the unit's name and its file.
+fn generated(lab: &Lab, options: &[&str]) -> (String, PathBuf) {
+    let prefix = lab.unique("generated");
+    // The manager does not know the lab's folders.
+    let folders = ["--env=HOME", "--env=XDG_DATA_HOME", "--env=XDG_CONFIG_HOME", "--env=XDG_CACHE_HOME"];
+    let command = lab.rc(["generate", "systemd", "--name", "--container-prefix", &prefix]).args(folders).args(options);
+    let text = command.run().stdout();
+    let folder = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR").expect("a session")).join("systemd/user");
+    fs::create_dir_all(&folder).expect("a folder for units");
+    let name = format!("{prefix}-web.service");
+    let file = folder.join(&name);
+    fs::write(&file, text).expect("a unit");
+    manage(lab, "daemon-reload", &[]);
+    (name, file)
+}
+
+fn manage(lab: &Lab, verb: &str, units: &[&str]) {
+    lab.program("systemctl", ["--user", verb]).args(units).run().succeeds();
 }
 
 #[test]
@@ -51,10 +80,7 @@ fn a_service_is_ready_with_its_container_and_stops_with_it() {
             // Beneath the unit, so that its limits bound the container.
             group.contains(&format!("{}/rc-", property(&lab, &unit, "ControlGroup"))).then_some(())
         });
-        wait::until("the program to be ready for a signal", || {
-            let shown = lab.rc(["inspect", "-f", "{{.State.Pid}}", "web"]).run().stdout();
-            (name_of(shown.trim()) == "payload").then_some(())
-        });
+        wait::until("the program to be ready for a signal", || program(&lab));
         stop(&lab, &unit);
         assert_eq!(lab.rc(["ps", "-aq"]).run().stdout(), "", "{kind}");
         assert_eq!(fs::read_dir(lab.store().join("trash")).map_or(0, Iterator::count), 0, "{kind}");
@@ -109,4 +135,100 @@ fn the_first_connection_starts_the_container_with_the_socket() {
     stop(&lab, &format!("{unit}.service"));
     drop(connection);
     assert_eq!(lab.rc(["ps", "-aq"]).run().stdout(), "");
+}
+
+#[test]
+fn generated_units_start_restart_and_stop_the_container() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    let kinds: [(&str, &[&str], &[&str], &str); 3] = [
+        ("made anew", &["--new", "web"], &[], "rc: web"),
+        ("kept", &["web"], &[], "rc"),
+        ("kept, notifies", &["web"], &["--sdnotify=conmon"], "rc: web"),
+    ];
+    for (kind, options, own, main) in kinds {
+        let create = lab.rc(["create", "--name", "web", "--network", "none"]).args(own);
+        create.args(["payload", "/payload", "sleep"]).run().succeeds();
+        let (unit, file) = generated(&lab, options);
+        let states = || ["ActiveState", "SubState", "Result"].map(|name| property(&lab, &unit, name));
+        let mut before = None;
+        for verb in ["start", "restart"] {
+            manage(&lab, verb, &[&unit]);
+            assert_eq!(states(), ["active", "running", "success"], "{kind}: {verb}");
+            assert_eq!(name_of(&property(&lab, &unit, "MainPID")), main, "{kind}: {verb}");
+            let pid = wait::until("the program to be ready for a signal", || program(&lab));
+            let group = fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("the program runs");
+            assert!(group.contains(&format!("{}/rc-", property(&lab, &unit, "ControlGroup"))), "{kind}: {group}");
+            assert_ne!(before.replace(pid.clone()), Some(pid), "{kind}: {verb}");
+        }
+        let group = format!("/sys/fs/cgroup{}", property(&lab, &unit, "ControlGroup"));
+        stop(&lab, &unit);
+        assert_eq!(states(), ["inactive", "dead", "success"], "{kind}");
+        let is_kept = !options.contains(&"--new");
+        assert_eq!(lab.rc(["ps", "-a", "--format", "{{.Names}}"]).run().stdout(), if is_kept { "web\n" } else { "" });
+        assert_eq!(lab.rc(["ps", "-q"]).run().stdout(), "", "{kind}");
+        wait::until("the unit's group to go", || (!Path::new(&group).exists()).then_some(()));
+        lab.remove_containers();
+        fs::remove_file(file).expect("the unit");
+    }
+    manage(&lab, "daemon-reload", &[]);
+}
+
+#[test]
+fn a_program_that_fails_is_started_again_by_the_manager() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    let create = ["create", "--name", "web", "--network", "none", "--restart=on-failure:3", "payload", "/payload"];
+    lab.rc(create).args(["exit", "7"]).run().succeeds();
+    let (unit, file) = generated(&lab, &["--new", "web"]);
+    assert_eq!(property(&lab, &unit, "StartLimitBurst"), "3");
+    // Whether the first start has gone well is known when the program has ended already, or not yet.
+    drop(lab.program("systemctl", ["--user", "start", &unit]).run());
+    wait::until("the manager to see the failure and to start again", || {
+        let restarts = property(&lab, &unit, "NRestarts").parse::<u32>().unwrap_or_default();
+        (restarts >= 1 && property(&lab, &unit, "ExecMainStatus") == "7").then_some(())
+    });
+    wait::until("the manager to give up", || (property(&lab, &unit, "ActiveState") == "failed").then_some(()));
+    assert_eq!(lab.rc(["ps", "-aq"]).run().stdout(), "");
+    manage(&lab, "reset-failed", &[&unit]);
+    fs::remove_file(file).expect("the unit");
+    manage(&lab, "daemon-reload", &[]);
+}
+
+#[test]
+fn what_the_unit_may_have_bounds_the_container() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    let options = ["-p", "Delegate=yes", "-p", "MemoryMax=48M", "-p", "MemorySwapMax=0"];
+    let eat = |bytes| ["run", "--rm", "--network", "none", "payload", "/payload", "eat", bytes];
+    let output = super::unit(&lab, options, eat("200000000")).run().exits(137);
+    assert!(output.stdout().is_empty(), "{output}");
+    assert_eq!(lab.rc(["ps", "-aq"]).run().stdout(), "");
+}
+
+#[test]
+fn the_journal_has_the_program_s_output_under_the_unit() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    for (driver, field) in [("journald", Some("CONTAINER_NAME=web")), ("passthrough", None)] {
+        let unit = lab.unique(driver);
+        let run =
+            ["run", "--rm", "-d", "--name", "web", "--network", "none", "--sdnotify=conmon", "--log-driver", driver];
+        service(&lab, &unit, &["-p", "Type=notify"], &[&run[..], &["payload", "/payload", "sleep"]].concat())
+            .run()
+            .succeeds();
+        wait::until("the journal to show it", || {
+            let journal = lab.program("journalctl", ["-q", "-o", "cat", "--user-unit", &unit, "MESSAGE=ready"]);
+            (journal.args(field).run().stdout() == "ready\n").then_some(())
+        });
+        if driver == "journald" {
+            assert_eq!(lab.rc(["logs", "web"]).run().stdout(), "ready\n");
+        }
+        stop(&lab, &unit);
+        assert_eq!(lab.rc(["ps", "-aq"]).run().stdout(), "", "{driver}");
+    }
 }
