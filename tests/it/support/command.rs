@@ -154,6 +154,8 @@ impl<'lab> Command<'lab> {
     #[track_caller]
     fn spawn(&self, before: &[&str], input: Stdio, output: Stdio, error: Stdio) -> (Running, Pipes) {
         static NEXT: AtomicU32 = AtomicU32::new(1);
+        // Before all of it: where the processor is shared, this thread may get no turn until the command is long at work.
+        let started = Instant::now();
         let path = self.lab.root().join(format!("s{}", NEXT.fetch_add(1, Ordering::Relaxed)));
         let listener = UnixListener::bind(&path).expect("the supervisor's socket can be made");
         let mut command = std::process::Command::new(Lab::payload_path());
@@ -176,7 +178,7 @@ impl<'lab> Command<'lab> {
         let running = Running {
             command: self.words(),
             pid,
-            started: Instant::now(),
+            started,
             deadline: self.deadline,
             reports,
             stdin: None,
