@@ -271,10 +271,13 @@ fn life() {
     expected.sort_unstable();
     assert_eq!(pids, expected);
 
-    group.freeze(PATIENCE).expect("frozen");
-    let events = fs::read_to_string(below.join("cgroup.events")).expect("events");
-    assert!(events.contains("frozen 1"), "{events}");
-    group.thaw(PATIENCE).expect("thawed");
+    // The kernel calls the group frozen as soon as `child` is: whether `second` was sooner is for chance to decide.
+    for _ in 0..20 {
+        group.freeze(PATIENCE).expect("frozen");
+        let events = fs::read_to_string(below.join("cgroup.events")).expect("events");
+        group.thaw(PATIENCE).expect("thawed");
+        assert!(events.contains("frozen 1"), "{events}");
+    }
     assert!(!group.oom_killed().expect("no memory limit, no kill"));
     let late = group.remove(Duration::ZERO).expect_err("it is populated");
     assert_eq!(late.to_string(), format!("the processes in the cgroup `{}` did not end within 0 s", group.path()));

@@ -1,7 +1,7 @@
 //! A container's group: who is in it, freezing, killing, removing.
 
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::folder::{Folder, number};
 use super::{Error, locate};
@@ -49,13 +49,24 @@ impl Group {
         Ok(pids)
     }
 
-    /// Stops all processes in the group, and returns when they are: fails after `patience`, and they run on then.
+    /// Stops all processes in the group and below it, and returns when they are: fails after `patience`, and they run on then.
+    ///
+    /// The kernel calls a group frozen when its own processes are, whatever those below it still do: each is asked.
+    /// Source: `cgroup_update_frozen` in the kernel's kernel/cgroup/freezer.c.
     pub fn freeze(&self, patience: Duration) -> Result<(), Error> {
         self.folder.write("cgroup.freeze", "1")?;
-        if self.folder.wait_for("frozen", "1", patience)? {
+        let end = Instant::now() + patience;
+        let mut is_frozen = true;
+        let waited = for_each(&self.folder, &mut |folder| {
+            let left = end.saturating_duration_since(Instant::now());
+            is_frozen = is_frozen && folder.wait_for("frozen", "1", left)?;
+            Ok(())
+        });
+        if waited.is_ok() && is_frozen {
             return Ok(());
         }
         self.folder.write("cgroup.freeze", "0")?;
+        waited?;
         Err(self.late("did not freeze", patience))
     }
 
