@@ -11,11 +11,3 @@ fn a_container_runs_in_a_unit_of_the_user_s_own() {
     lab.payload();
     unit(&lab, [] as [&str; 0], ["run", "--rm", "payload", "/payload", "echo", "hello"]).run().prints("hello\n");
 }
-
-#[test]
-fn nothing_the_manager_started_has_failed() {
-    machine!();
-    let lab = Lab::in_session();
-    let failed = lab.program("systemctl", ["--user", "list-units", "--failed", "--plain", "--no-legend"]);
-    failed.run().says_nothing();
-}
