@@ -6,7 +6,7 @@
 //! validate   before anything exists: is the program there, may and can the ports be bound?
 //! start      as soon as the network namespace exists: the helper runs while somebody else makes the mounts
 //! wait_ready before the program is executed: interface configured, ports listening, or an error that names the port
-//! Running    held by the monitor; dropped, the helper is gone and with it every port
+//! Running    held by the monitor; asked to free its ports, if it can, before it is dropped, which the helper's end makes slow
 //! ```
 //!
 //! | | `none` | `host` | `slirp4netns` | `pasta` |

@@ -128,14 +128,14 @@ impl<'a> Life<'a> {
     /// may still be on its way down.
     fn outlive(&mut self, mut up: Up) -> (ExitRecord, Option<net::Running>) {
         let mut rule = Rule::new(self.ground.start.config.restart);
-        // A published port must be free when the command returns, or for the next run. Otherwise nobody waits for the helper's
-        // end: closing its tap device takes the kernel some 15 ms.
-        let waits = rule.is_active() || !self.ground.start.config.ports.is_empty();
         loop {
             let began = Instant::now();
             let ended = self.server.run().unwrap_or(Ended::Exited(255));
-            let Up { network, served } = up;
-            let network = Some(network).filter(|_| !waits);
+            let Up { mut network, served } = up;
+            // A published port must be free when the command returns. Otherwise only the next run waits for the helper's end:
+            // closing its tap device takes the kernel some 20 ms.
+            let may_linger = !rule.is_active() && network.free_ports();
+            let network = may_linger.then_some(network);
             drop(served);
             let mut record = self.clean_up(ended);
             match self.again(&mut rule, &mut record, began.elapsed()) {

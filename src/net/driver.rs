@@ -11,10 +11,14 @@ use rustix::io::Errno;
 
 use super::addresses::{self, Addresses};
 use super::relay::Relay;
-use super::{Error, Programs, pasta, slirp4netns};
+use super::slirp4netns::Forwards;
+use super::{Error, Programs, pasta, ports, slirp4netns};
 use crate::sys::lock::FileLock;
 use crate::sys::spawn::Helper;
 use crate::types::PortMapping;
+
+/// How long a helper may take to let go of its ports, before it is rather killed: it answers in a fraction of a millisecond.
+const CLOSING_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Which driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,9 +81,10 @@ pub trait Driver: fmt::Debug + Sync {
     /// up, and does not wait. On failure nothing is left.
     fn start(&self, request: &Request, target: i32) -> Result<Starting, Error>;
 
-    /// Makes the published ports listen, if that comes after the interface; called by [`Starting::wait_ready`].
-    fn publish(&self, _starting: &Starting, _deadline: Instant) -> Result<(), Error> {
-        Ok(())
+    /// Makes the published ports listen, if that comes after the interface; called by [`Starting::wait_ready`]. Gives the
+    /// way to free them before the helper ends, if there is one.
+    fn publish(&self, _starting: &Starting, _deadline: Instant) -> Result<Option<Forwards>, Error> {
+        Ok(None)
     }
 
     /// Finds the sentence for a helper that ended while it was starting; called by [`Starting::wait_ready`].
@@ -147,15 +152,16 @@ impl Starting {
     ///
     /// Fails if the helper ends or says no (with its words), or at `deadline`; the helper is gone then.
     pub fn wait_ready(self, deadline: Instant) -> Result<Running, Error> {
-        let mut relay = None;
+        let (mut relay, mut forwards) = (None, None);
         if let Some(process) = &self.process {
             self.wait_interface(process, deadline)?;
-            self.driver.publish(&self, deadline)?;
+            forwards = self.driver.publish(&self, deadline)?;
             relay = Relay::start(self.driver.kind(), &self.request.ports, self.target, deadline)?;
             // What it said so far was about its start; keep the room for what it says at its end.
             process.helper.last_words();
         }
-        Ok(Running { driver: self.driver, process: self.process, _relay: relay })
+        let holds_ports = self.process.is_some() && self.request.ports.iter().any(ports::is_for_helper);
+        Ok(Running { driver: self.driver, process: self.process, relay, forwards, holds_ports })
     }
 
     fn wait_interface(&self, process: &Process, deadline: Instant) -> Result<(), Error> {
@@ -208,7 +214,10 @@ fn timespec(duration: Duration) -> Timespec {
 pub struct Running {
     driver: &'static dyn Driver,
     process: Option<Process>,
-    _relay: Option<Relay>,
+    relay: Option<Relay>,
+    forwards: Option<Forwards>,
+    /// Whether the helper holds published ports.
+    holds_ports: bool,
 }
 
 impl Running {
@@ -235,6 +244,14 @@ impl Running {
             ended: process.helper.wait().ok(),
             words: process.helper.last_words(),
         })
+    }
+
+    /// Frees every published port while the helper still runs: its own end takes the kernel some 20 ms, in which its tap
+    /// device is closed. `false` if ports are free only when the network has been dropped.
+    pub fn free_ports(&mut self) -> bool {
+        self.relay = None;
+        let deadline = Instant::now() + CLOSING_PATIENCE;
+        !self.holds_ports || self.forwards.as_ref().is_some_and(|forwards| forwards.close(deadline))
     }
 
     /// Takes the network down: the same as dropping it, said aloud.

@@ -2,7 +2,7 @@
 //!
 //! It is driven by pid; the form with a path dies under `--enable-sandbox` in version 1.2.0. The sandbox takes its view of the
 //! file system and its capabilities, `--disable-host-loopback` its way to 127.0.0.1 (safety.md, N2). Ports are published over
-//! its API socket, which exists only while that is done. Its name server at 10.0.2.3 asks the first IPv4 name server of the
+//! its API socket, which has a name only while that is done; a descriptor leads to it when they are freed. Its name server at 10.0.2.3 asks the first IPv4 name server of the
 //! host's resolv.conf, also one on loopback, and notices when that file changes.
 //!
 //! Source: slirp4netns(1), "OPTIONS" and "API SOCKET".
@@ -85,19 +85,41 @@ impl Driver for Slirp4netns {
         Ok(Starting { driver: &Self, request: request.clone(), target, process: Some(process), _lock: None })
     }
 
-    fn publish(&self, starting: &Starting, deadline: Instant) -> Result<(), Error> {
+    fn publish(&self, starting: &Starting, deadline: Instant) -> Result<Option<Forwards>, Error> {
         let mut published = starting.request.ports.iter().filter(|port| ports::is_for_helper(port)).peekable();
         if published.peek().is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let folder = open_folder(&starting.request)?;
-        let published = published.try_for_each(|port| add(folder.as_fd(), port, deadline));
-        // It listens on; nobody else needs to speak to it, and nothing is left to sweep after a crash.
+        let path = || starting.request.folder.join(SOCKET);
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let api = rustix::fs::openat(&folder, SOCKET, flags, Mode::empty())
+            .map_err(|errno| PathError::new("open", path(), errno))?;
+        let ids = published.map(|port| add(api.as_fd(), port, deadline)).collect::<Result<Vec<_>, _>>();
+        // Nobody else needs to speak to it, and nothing is left to sweep after a crash.
         match rustix::fs::unlinkat(&folder, SOCKET, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(PathError::new("remove", starting.request.folder.join(SOCKET), errno).into()),
+            Err(errno) => return Err(PathError::new("remove", path(), errno).into()),
         }
-        published
+        Ok(Some(Forwards { api, ids: ids? }))
+    }
+}
+
+/// The published ports, as the helper knows them.
+#[derive(Debug)]
+pub struct Forwards {
+    /// Its API socket, which has no name any more: opened with O_PATH, it is connected to by way of /proc/self/fd.
+    api: OwnedFd,
+    ids: Vec<u64>,
+}
+
+impl Forwards {
+    /// Has the helper let go of every port. `false` if it does not do so by `deadline`; what it holds then goes with it.
+    pub(super) fn close(&self, deadline: Instant) -> bool {
+        self.ids.iter().all(|id| {
+            let answer = exchange(self.api.as_fd(), &remove_hostfwd(*id), deadline);
+            answer.is_ok_and(|answer| answer.starts_with(r#"{"return":"#))
+        })
     }
 }
 
@@ -107,16 +129,15 @@ fn open_folder(request: &Request) -> Result<OwnedFd, Error> {
         .map_err(|errno| PathError::new("open", &request.folder, errno).into())
 }
 
-/// Asks for one port; each request has a connection of its own.
-fn add(folder: BorrowedFd<'_>, port: &PortMapping, deadline: Instant) -> Result<(), Error> {
+/// Asks for one port, and gives the helper's number of it; each request has a connection of its own.
+fn add(api: BorrowedFd<'_>, port: &PortMapping, deadline: Instant) -> Result<u64, Error> {
     let driver = Kind::Slirp4netns.as_str();
     let failed = |answer: String| Error::PublishFailed { driver, port: port.clone(), answer };
-    let answer =
-        exchange(folder, &add_hostfwd(port), deadline).map_err(|error| failed(crate::sys::fs::plain(&error)))?;
+    let answer = exchange(api, &add_hostfwd(port), deadline).map_err(|error| failed(crate::sys::fs::plain(&error)))?;
     let answer: serde_json::Value =
         serde_json::from_str(&answer).map_err(|_| failed(format!("it answered `{answer}`")))?;
-    if answer.get("return").is_some() {
-        return Ok(());
+    if let Some(id) = answer.pointer("/return/id").and_then(serde_json::Value::as_u64) {
+        return Ok(id);
     }
     // It says only that binding failed; the kernel tells us why, unless whoever had the port has just left.
     ports::check(port)?;
@@ -134,8 +155,12 @@ fn add_hostfwd(port: &PortMapping) -> String {
     .to_string()
 }
 
-fn exchange(folder: BorrowedFd<'_>, request: &str, deadline: Instant) -> io::Result<String> {
-    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()))?;
+fn remove_hostfwd(id: u64) -> String {
+    serde_json::json!({"execute": "remove_hostfwd", "arguments": {"id": id}}).to_string()
+}
+
+fn exchange(api: BorrowedFd<'_>, request: &str, deadline: Instant) -> io::Result<String> {
+    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", api.as_raw_fd()))?;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     connect(&socket, &address)?;
     send(&socket, request.as_bytes(), SendFlags::NOSIGNAL)?;
@@ -170,5 +195,6 @@ mod tests {
             add_hostfwd(&port),
             r#"{"execute":"add_hostfwd","arguments":{"proto":"udp","host_addr":"0.0.0.0","host_port":8080,"guest_addr":"10.0.2.100","guest_port":80}}"#
         );
+        assert_eq!(remove_hostfwd(42), r#"{"execute":"remove_hostfwd","arguments":{"id":42}}"#);
     }
 }

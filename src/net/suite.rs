@@ -295,6 +295,36 @@ fn helper_ends_with_its_network(kind: Kind) {
     assert_eq!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH));
 }
 
+/// Only slirp4netns can free them so; pasta says that it cannot.
+fn ports_are_freed_before_the_helper_ends(kind: Kind) {
+    let (first, second) = Container::pair();
+    let mut ports = vec![published(None, Protocol::Tcp), published(Some("127.0.0.1"), Protocol::Tcp)];
+    ports.extend(outward().map(|ip| published(Some(&ip), Protocol::Udp)));
+    let mut network = first.up(kind, &ports).expect("up");
+    let _server = first.part("tcp 0.0.0.0:8080");
+    // A connection that the client still has does not hold the port.
+    let mut connected = TcpStream::connect(loopback(ports[0].host_port)).expect("connect");
+    connected.write_all(b"?").expect("write");
+    connected.read_exact(&mut [0]).expect("the server answers");
+    assert_eq!(network.free_ports(), kind == Kind::Slirp4netns);
+    if kind == Kind::Slirp4netns {
+        let pid = rustix::process::Pid::from_raw(network.pid().expect("pid")).expect("pid");
+        assert_eq!(rustix::process::test_kill_process(pid), Ok(()), "the helper still runs");
+        assert!(second.up(kind, &ports).is_ok(), "the next can have them");
+    }
+}
+
+fn ports_of_a_helper_that_hangs_are_freed_by_its_end(kind: Kind) {
+    let (first, second) = Container::pair();
+    let ports = [published(None, Protocol::Tcp)];
+    let mut network = first.up(kind, &ports).expect("up");
+    let pid = rustix::process::Pid::from_raw(network.pid().expect("pid")).expect("pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).expect("stop");
+    assert!(!network.free_ports());
+    network.stop();
+    second.up(kind, &ports).expect("the port is free when the network is down");
+}
+
 fn helper_dies_with_its_monitor(kind: Kind) {
     let container = Container::new();
     // Started by a thread that ends while the process lives on: to the kernel, that is the death of the parent.
@@ -352,6 +382,14 @@ macro_rules! suite {
             fn of_two_racing_starts_exactly_one_gets_a_udp_port() {
                 let ip = is_here($kind).then(outward).flatten();
                 ip.inspect(|ip| super::of_two_racing_starts_exactly_one_wins($kind, ip, Protocol::Udp));
+            }
+            #[test]
+            fn ports_are_freed_before_the_helper_ends() {
+                is_here($kind).then(|| super::ports_are_freed_before_the_helper_ends($kind));
+            }
+            #[test]
+            fn ports_of_a_helper_that_hangs_are_freed_by_its_end() {
+                is_here($kind).then(|| super::ports_of_a_helper_that_hangs_are_freed_by_its_end($kind));
             }
             #[test]
             fn helper_ends_with_its_network() {

@@ -236,6 +236,19 @@ fn helper_ends_with_the_container(driver: &str) {
     // The lab's drop looks for processes.
 }
 
+fn ports_are_free_when_the_command_returns(driver: &str) {
+    let lab = Lab::new();
+    lab.payload();
+    let port = free_ports(0);
+    let publish = [format!("{port}:7"), format!("{port}:7/udp")];
+    for _ in 0..3 {
+        let run = lab.rc(["run", "--rm", "--network", driver, "-p", &publish[0], "-p", &publish[1], "payload"]);
+        run.args(["/payload", "exit", "3"]).run().fails(3, "");
+        TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).expect("the TCP port is free");
+        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).expect("the UDP port is free");
+    }
+}
+
 macro_rules! suite {
     ($($module:ident: $driver:literal $program:literal)*) => {$(
         mod $module {
@@ -249,6 +262,7 @@ macro_rules! suite {
                 host_containers_internal_is_the_outward_address()
                 name_server_is_the_drivers()
                 helper_ends_with_the_container()
+                ports_are_free_when_the_command_returns()
             }
             #[test]
             fn of_two_racing_runs_exactly_one_gets_a_tcp_port() {
