@@ -12,11 +12,16 @@ mod helper;
 mod home;
 mod idmap;
 mod inside;
+mod privilege;
+mod refusal;
 
 pub use helper::find as find_helper;
 pub use home::{Pending, UserNamespace};
 pub use idmap::{Extent, IdMap, Single, user_name};
 pub use inside::{Inside, inside};
+pub use privilege::{Lack, Privilege};
+
+use std::path::Path;
 
 use crate::sys::fs::PathError;
 
@@ -57,12 +62,15 @@ impl Error {
     /// What the user or the administrator can do.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Refused { .. } => Some(home::why_refused()),
-            Self::Helper { .. } => Some(
-                "check this user's lines in /etc/subuid and /etc/subgid: `usermod --add-subuids 100000-165535 \
-                 --add-subgids 100000-165535 $USER`"
-                    .to_owned(),
-            ),
+            Self::Refused { .. } => Some(refusal::reason(Path::new("/proc/sys"))),
+            Self::Helper { program, .. } => Some(match Privilege::of(Path::new(program)) {
+                Err(lack) => format!("it cannot map ids: {lack}: {}", lack.fix()),
+                Ok(_) => {
+                    "check this user's lines in /etc/subuid and /etc/subgid: `usermod --add-subuids 100000-165535 \
+                          --add-subgids 100000-165535 $USER`"
+                        .to_owned()
+                }
+            }),
             _ => None,
         }
     }

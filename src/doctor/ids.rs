@@ -1,14 +1,9 @@
 //! User namespaces, subordinate ids, and the two programs that map them.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
-
-use rustix::fs::{StatVfsMountFlags, statvfs};
-
 use super::attempt::{Trouble, attempt};
 use super::{Finding, Patient, Status};
 use crate::sys::fs;
-use crate::userns::{Error, Extent, IdMap, UserNamespace, find_helper};
+use crate::userns::{Error, Extent, IdMap, Privilege, UserNamespace, find_helper};
 
 /// The ids that nearly every image's files belong to.
 const USUAL_IDS: u32 = 65536;
@@ -92,51 +87,24 @@ fn mapper(program: &'static str, map: &IdMap, trouble: Option<&Trouble>) -> Find
     let shown = path.display();
     if let Some(trouble) = trouble.filter(|trouble| trouble.program.as_deref() == path.to_str()) {
         // It was run, and failed: so does every start.
-        let (why, fix) = match obstacle(&path) {
-            Err((why, fix)) => (format!("{shown}: {why}"), Some(fix)),
+        let (why, fix) = match Privilege::of(&path) {
+            Err(lack) => (format!("{shown}: {lack}"), Some(lack.fix())),
             Ok(_) => (trouble.message.clone(), trouble.hint.clone()),
         };
         return Finding::bad(program, Status::Missing, why).disables("every container").fix(fix);
     }
-    match obstacle(&path) {
-        Ok(privilege) => Finding::ok(program, format!("{shown}, {privilege}")),
+    match Privilege::of(&path) {
+        Ok(privilege) => Finding::ok(program, format!("{shown}, {}", privilege.as_str())),
         // With one id it is not used.
-        Err((why, fix)) if map.is_single() => {
-            Finding::bad(program, Status::Limited, format!("{shown}: {why}")).disables(DISABLES).fix(fix)
+        Err(lack) if map.is_single() => {
+            Finding::bad(program, Status::Limited, format!("{shown}: {lack}")).disables(DISABLES).fix(lack.fix())
         }
         // It has its rights from elsewhere.
-        Err((why, _)) if trouble.is_none() => Finding::ok(program, format!("{shown}, works ({why})")),
-        Err((why, fix)) => {
-            Finding::bad(program, Status::Missing, format!("{shown}: {why}")).disables("every container").fix(fix)
-        }
+        Err(lack) if trouble.is_none() => Finding::ok(program, format!("{shown}, works ({lack})")),
+        Err(lack) => Finding::bad(program, Status::Missing, format!("{shown}: {lack}"))
+            .disables("every container")
+            .fix(lack.fix()),
     }
-}
-
-/// By what the program has the right to map ids; or what keeps it from that, and the command that mends it.
-fn obstacle(path: &Path) -> Result<&'static str, (&'static str, String)> {
-    let shown = path.display();
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    if status.lines().any(|line| line.strip_prefix("NoNewPrivs:").is_some_and(|value| value.trim() == "1")) {
-        let fix = "run rc outside of what sets no_new_privs: for a unit, `NoNewPrivileges=no`";
-        return Err(("no_new_privs is set for this process, so that no program gains rights", fix.to_owned()));
-    }
-    if statvfs(path).is_ok_and(|at| at.f_flag.contains(StatVfsMountFlags::NOSUID)) {
-        return Err(("its file system is mounted nosuid", format!("`sudo mount -o remount,suid {}`", mount_of(path))));
-    }
-    let is_setuid = fs::metadata(path).is_ok_and(|at| at.uid() == 0 && at.mode() & 0o4000 != 0);
-    let mut capability = [0u8; 64];
-    match (is_setuid, rustix::fs::getxattr(path, "security.capability", &mut capability)) {
-        (true, _) => Ok("setuid root"),
-        (false, Ok(length)) if length > 0 => Ok("with file capabilities"),
-        _ => Err(("neither setuid root nor with file capabilities", format!("`sudo chmod u+s {shown}`"))),
-    }
-}
-
-/// The mount point above a path: the last folder on the way up that is on the same device.
-fn mount_of(path: &Path) -> String {
-    let device = |path: &Path| fs::metadata(path).ok().map(|at| at.dev());
-    let own = device(path);
-    path.ancestors().take_while(|at| device(at) == own).last().unwrap_or(path).display().to_string()
 }
 
 #[cfg(test)]

@@ -223,19 +223,3 @@ fn end(member: &Child) {
     drop(member.signal(libc::SIGKILL));
     drop(member.wait());
 }
-
-/// Reads the switches that usually cause a refusal, and names the one to turn.
-pub(super) fn why_refused() -> String {
-    let reads = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
-    if reads("/proc/sys/user/max_user_namespaces", "0") {
-        "user namespaces are switched off: `sudo sysctl user.max_user_namespaces=15000`".to_owned()
-    } else if reads("/proc/sys/kernel/unprivileged_userns_clone", "0") {
-        "user namespaces are switched off for users: `sudo sysctl kernel.unprivileged_userns_clone=1`".to_owned()
-    } else if reads("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
-        "AppArmor keeps user namespaces from unprivileged programs: give rc a profile with `userns,`, or \
-         `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`"
-            .to_owned()
-    } else {
-        "a seccomp filter or a container around rc forbids user namespaces".to_owned()
-    }
-}

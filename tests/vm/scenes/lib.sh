@@ -36,6 +36,13 @@ refused() {
 # alice COMMAND: a line of shell in a login session of hers.
 alice() { as-alice --login "$*"; }
 
+# doctor_says CHECK STATUS PATTERN: whether `rc doctor` has that status for that check, and says what matches of it.
+doctor_says() {
+  local check=$1 status=$2 pattern=$3 said
+  said=$(alice 'rc doctor' | sed -n "/^$check  *$status /,/^[^ ]/p" | sed '2,${/^[^ ]/d}')
+  grep -q -- "$pattern" <<<"$said" || { echo "of $check: ${said:-not $status}" && return 1; }
+}
+
 # has_gone PID…: waits until the processes have ended.
 has_gone() {
   local pid

@@ -1,0 +1,118 @@
+//! By what newuidmap and newgidmap may map ids, or what keeps them from it: read when they have failed, and by `rc doctor`.
+
+use std::fmt;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{StatVfsMountFlags, statvfs};
+
+use crate::sys::fs;
+
+/// By what a program has the right to map ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privilege {
+    /// It runs as root, whoever starts it.
+    Setuid,
+    /// `cap_setuid` or `cap_setgid`, in an attribute of its file.
+    Capabilities,
+}
+
+/// What keeps a program from mapping ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lack {
+    /// This process may gain no rights by what it executes. Source: prctl(2), `PR_SET_NO_NEW_PRIVS`.
+    NoNewPrivileges,
+    /// The file system is mounted nosuid.
+    NoSuid {
+        /// Where it is mounted.
+        mount: PathBuf,
+    },
+    /// It was installed, or copied, without them.
+    Neither {
+        /// The program.
+        path: PathBuf,
+    },
+}
+
+impl Privilege {
+    /// Reads the program's own rights, which say nothing about those that it may have from elsewhere.
+    pub fn of(path: &Path) -> Result<Self, Lack> {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        if status.lines().any(|line| line.strip_prefix("NoNewPrivs:").is_some_and(|value| value.trim() == "1")) {
+            return Err(Lack::NoNewPrivileges);
+        }
+        if statvfs(path).is_ok_and(|at| at.f_flag.contains(StatVfsMountFlags::NOSUID)) {
+            return Err(Lack::NoSuid { mount: mount_of(path) });
+        }
+        if fs::metadata(path).is_ok_and(|at| at.uid() == 0 && at.mode() & 0o4000 != 0) {
+            return Ok(Self::Setuid);
+        }
+        match rustix::fs::getxattr(path, "security.capability", &mut [0u8; 64]) {
+            Ok(length) if length > 0 => Ok(Self::Capabilities),
+            _ => Err(Lack::Neither { path: path.to_owned() }),
+        }
+    }
+
+    /// As it is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Setuid => "setuid root",
+            Self::Capabilities => "with file capabilities",
+        }
+    }
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoNewPrivileges => "no_new_privs is set for this process, so that no program gains rights",
+            Self::NoSuid { .. } => "its file system is mounted nosuid",
+            Self::Neither { .. } => "neither setuid root nor with file capabilities",
+        })
+    }
+}
+
+impl Lack {
+    /// What mends it.
+    pub fn fix(&self) -> String {
+        match self {
+            Self::NoNewPrivileges => {
+                "run rc outside of what sets no_new_privs: for a unit, `NoNewPrivileges=no`".to_owned()
+            }
+            Self::NoSuid { mount } => format!("`sudo mount -o remount,suid {}`", mount.display()),
+            Self::Neither { path } => format!("`sudo chmod u+s {}`", path.display()),
+        }
+    }
+}
+
+/// The mount point above a path: the last folder on the way up that is on the same device.
+fn mount_of(path: &Path) -> PathBuf {
+    let device = |path: &Path| fs::metadata(path).ok().map(|at| at.dev());
+    let own = device(path);
+    path.ancestors().take_while(|at| device(at) == own).last().unwrap_or(path).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_without_rights_is_told_from_one_that_has_them() {
+        // Test binaries are neither; su is setuid root wherever it is installed.
+        let own = std::env::current_exe().expect("our own path");
+        let Err(lack) = Privilege::of(&own) else { panic!("{} has rights", own.display()) };
+        if let Lack::Neither { path } = &lack {
+            assert_eq!(lack.fix(), format!("`sudo chmod u+s {}`", path.display()));
+            assert_eq!(lack.to_string(), "neither setuid root nor with file capabilities");
+            let su = Path::new("/usr/bin/su");
+            if su.exists() && mount_of(su) == mount_of(&own) {
+                assert_eq!(Privilege::of(su), Ok(Privilege::Setuid));
+            }
+        }
+    }
+
+    #[test]
+    fn a_mount_is_where_the_device_changes() {
+        assert_eq!(mount_of(Path::new("/proc/self/status")), Path::new("/proc"));
+    }
+}

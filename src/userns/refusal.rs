@@ -1,0 +1,62 @@
+//! Why the kernel refuses a user namespace, as far as its switches tell.
+
+use std::path::Path;
+
+use crate::sys::fs;
+
+/// The switches that usually cause a refusal, under `/proc/sys`: the first that has the value is named. The second is
+/// that of Debian's kernels, the third that of Ubuntu's since 23.10: a kernel has one of them at most.
+const SWITCHES: [(&str, &str, &str); 3] = [
+    ("user/max_user_namespaces", "0", "user namespaces are switched off: `sudo sysctl user.max_user_namespaces=15000`"),
+    (
+        "kernel/unprivileged_userns_clone",
+        "0",
+        "user namespaces are switched off for users: `sudo sysctl kernel.unprivileged_userns_clone=1`",
+    ),
+    (
+        "kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "AppArmor keeps user namespaces from unprivileged programs: give rc a profile with `userns,`, or \
+         `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`",
+    ),
+];
+
+/// Names the switch to turn; `switches` is `/proc/sys`.
+pub(super) fn reason(switches: &Path) -> String {
+    let stands = |&&(name, value, _): &&(&str, &str, &str)| {
+        fs::read_to_string(switches.join(name)).is_ok_and(|text| text.trim() == value)
+    };
+    let found = SWITCHES.iter().find(stands).map(|(.., sentence)| *sentence);
+    found.unwrap_or("a seccomp filter or a container around rc forbids user namespaces").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said where these switches have these values.
+    fn said(switches: &[(&str, &str)]) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, value) in switches {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, format!("{value}\n")).expect("a switch");
+        }
+        reason(folder.path())
+    }
+
+    #[test]
+    fn the_switch_that_forbids_user_namespaces_is_named_with_what_turns_it() {
+        let (limit, debian, apparmor) = (SWITCHES[0].0, SWITCHES[1].0, SWITCHES[2].0);
+        for (switches, named) in [
+            (&[(limit, "0"), (debian, "0")][..], "`sudo sysctl user.max_user_namespaces=15000`"),
+            (&[(limit, "7"), (debian, "0"), (apparmor, "1")], "`sudo sysctl kernel.unprivileged_userns_clone=1`"),
+            (&[(limit, "7"), (apparmor, "1")], "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`"),
+            (&[(limit, "7"), (debian, "1"), (apparmor, "0")], "a seccomp filter or a container around rc"),
+            (&[], "a seccomp filter or a container around rc"),
+        ] {
+            let said = said(switches);
+            assert!(said.contains(named), "{switches:?}: {said}");
+        }
+    }
+}
