@@ -107,6 +107,71 @@ fn skopeo_reads_the_same_image_out_of_both_formats() {
     }
 }
 
+/// What an archive can hold beside plain files: owners, links, a fifo, attributes, what covers the layers below.
+fn manifold() -> Image {
+    let lower = Layer::new()
+        .folder("data", 0o755)
+        .owner(33, 65534)
+        .folder("data/theirs", 0o2775)
+        .file("data/theirs/tool", 0o6755, b"#!/bin/sh\n")
+        .extended([("SCHILY.xattr.user.note", b"a value".as_slice()), ("mtime", b"981173106.789012345".as_slice())])
+        .file("data/theirs/noted", 0o640, b"noted")
+        .link("data/theirs/linked", "data/theirs/noted")
+        .entry("data/fifo", 0o600, tar::EntryType::Fifo, None, &[])
+        .folder("data/covered", 0o700)
+        .file("data/covered/old", 0o644, b"old")
+        .file("data/gone", 0o644, b"gone")
+        .symlink("data/lost", "/nowhere")
+        .extended([("path", "data/Größe \t und\nmehr".as_bytes())])
+        .file("x", 0o644, &vec![7; 200_000]);
+    let upper = Layer::new()
+        .folder("data", 0o755)
+        .owner(33, 33)
+        .whiteout("data/gone")
+        .folder("data/covered", 0o750)
+        .opaque("data/covered")
+        .file("data/covered/new", 0o600, b"new")
+        .folder("data/lost", 0o711)
+        .file("data/lost/found", 0o444, b"found");
+    Image::payload().packed_layer(lower.bytes(), Compression::Zstd).packed_layer(upper.bytes(), Compression::Gzip)
+}
+
+#[test]
+fn umoci_unpacks_the_same_files_from_both_formats() {
+    only!(Full | Root);
+    require!(program "skopeo");
+    require!(program "umoci");
+    let lab = Lab::new();
+    let first = lab.work("first.tar");
+    fs::write(&first, manifold().oci_archive("round:trip")).expect("an archive can be written");
+    load(&lab, &first);
+    let expected = tree(&lab);
+    assert!(expected.contains("noted") && !expected.contains("covered/old"), "{expected}");
+    for format in ["oci-archive", "docker-archive"] {
+        let (saved, layout, bundle) = (lab.work(format), lab.work(format!("{format}.d")), lab.work("bundle"));
+        lab.rc(["save", "-q", "--format", format, "-o"]).arg(&saved).arg("round:trip").run().succeeds();
+        let source = if format == "oci-archive" {
+            // skopeo would give the files it takes out of the archive to root, which only root can do.
+            fs::create_dir(&layout).expect("a folder can be made");
+            lab.program("tar", ["-x", "-f"]).arg(&saved).arg("-C").arg(&layout).run().says_nothing();
+            format!("oci:{}", layout.display())
+        } else {
+            format!("{format}:{}", saved.display())
+        };
+        // umoci looks for a tag, and knows no zstd.
+        let plain = lab.work(format!("{format}.plain"));
+        let copy = ["--insecure-policy", "copy", "-q", "--dest-compress-format", "gzip"];
+        let target = format!("oci:{}:tag", plain.display());
+        lab.program("skopeo", copy).arg(source).arg(target).run().says_nothing();
+        // With the ids of the user's own namespace, in which owners are what the image says.
+        let unpack = lab.rc(["unshare", "umoci", "unpack", "--image"]).arg(format!("{}:tag", plain.display()));
+        drop(unpack.arg(&bundle).run().exits(0));
+        let found = lab.rc(["unshare"]).arg(Lab::payload_path()).arg("tree").arg(bundle.join("rootfs/data")).run();
+        assert_eq!(found.text(), expected, "{format}");
+        lab.rc(["unshare", "rm", "-r"]).arg(&bundle).run().succeeds();
+    }
+}
+
 #[test]
 fn t14_no_program_is_started_to_unpack_or_to_pack() {
     require!(program "strace");
