@@ -36,9 +36,6 @@ mod relay;
 mod slirp4netns;
 #[cfg(test)]
 mod suite;
-#[cfg(test)]
-#[path = "../tests/it/support/port.rs"]
-mod test_port;
 
 pub use driver::{Driver, Kind, Request, Running, Starting};
 pub use error::Error;

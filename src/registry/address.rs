@@ -78,6 +78,29 @@ pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || literal(host).is_some_and(|address| address.to_canonical().is_loopback())
 }
 
+/// Whether `NO_PROXY` exempts a host at a port by `*`, or by an entry with a port or a leading `*`; by any other the HTTP
+/// library does. Source: Go's httpproxy, `Config.NoProxy`, which docker and podman follow.
+pub(super) fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    no_proxy.split(',').map(str::trim).any(|entry| {
+        let (name, at_port) = match entry.rsplit_once(':') {
+            // Not the last group of a bare IPv6 address.
+            Some((name, digits)) if !name.contains(':') || name.ends_with(']') => (name, digits.parse().ok()),
+            _ => (entry, Some(port)),
+        };
+        let name = name.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        // `.example.com` and `*.example.com` are names below, `example.com` is itself, too.
+        let below = name.strip_prefix('*').unwrap_or(&name);
+        let is_below =
+            |suffix: &str| !suffix.is_empty() && host.strip_suffix(suffix).is_some_and(|left| !left.is_empty());
+        let is_named = match below.strip_prefix('.') {
+            Some(_) => is_below(below),
+            None => host == name || (literal(host).is_none() && is_below(&format!(".{name}"))),
+        };
+        entry == "*" || (at_port == Some(port) && is_named)
+    })
+}
+
 /// Host and port as people write them, without the scheme's own port.
 pub(super) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -115,6 +138,29 @@ mod tests {
             ("2606:4700::1111", Reach::Public),
         ] {
             assert_eq!(literal(text).map(Reach::of), Some(reach), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_not_for_what_no_proxy_names() {
+        for (list, host, port, expected) in [
+            ("*", "registry.example.com", 443, true),
+            ("a, *", "10.0.0.1", 443, true),
+            ("registry.example.com:5000", "registry.example.com", 5000, true),
+            ("Example.COM:5000", "registry.example.com", 5000, true),
+            ("registry.example.com:5000", "registry.example.com", 443, false),
+            ("example.com:5000", "notexample.com", 5000, false),
+            (".example.com", "example.com", 443, false),
+            ("*.example.com", "registry.example.com", 443, true),
+            ("*.example.com", "example.com", 443, false),
+            ("10.0.0.1:5000", "10.0.0.1", 5000, true),
+            ("0.1:5000", "10.0.0.1", 5000, false),
+            ("[fd00::1]:5000", "[fd00::1]", 5000, true),
+            ("fd00::1", "[fd00::2]", 1, false),
+            (", :5000, x:port", "registry.example.com", 5000, false),
+            ("", "registry.example.com", 443, false),
+        ] {
+            assert_eq!(is_exempt(list, host, port), expected, "{list}: {host}:{port}");
         }
     }
 

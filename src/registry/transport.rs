@@ -8,7 +8,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, Response, StatusCode, Url};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::address::{Reach, authority, is_loopback, literal};
+use super::address::{Reach, authority, is_exempt, is_loopback, literal};
 use super::dns::{Dns, GuardedDns, TooNear};
 use super::error::innermost;
 use super::tls::Trust;
@@ -262,7 +262,11 @@ impl Transport {
             None => builder.dns_resolver(Arc::new(self.dns.clone())),
         };
         // As Go has it: this machine is never behind a proxy.
-        if is_loopback(host) {
+        let port = request.url.port_or_known_default().unwrap_or_default();
+        let no_proxy = ["NO_PROXY", "no_proxy"].map(|name| std::env::var(name).unwrap_or_default());
+        if is_loopback(host)
+            || no_proxy.iter().find(|list| !list.is_empty()).is_some_and(|list| is_exempt(list, host, port))
+        {
             builder = builder.no_proxy();
         }
         let setup = |error: reqwest::Error| Error::Setup { host: key.authority.clone(), cause: innermost(&error) };

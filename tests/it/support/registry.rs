@@ -22,22 +22,35 @@ impl Registry {
     pub(crate) fn empty(lab: &Lab) -> Self {
         let storage = lab.root().join("registry");
         fs::create_dir(&storage).expect("the registry's folder can be made");
-        Self::start(lab, &storage, "")
+        Self::start(lab, &storage, "", "")
+    }
+
+    /// An empty one that speaks https, with this certificate and key (PEM).
+    #[track_caller]
+    pub(crate) fn with_certificate(lab: &Lab, certificate: &str, key: &str) -> Self {
+        let storage = lab.root().join("registry");
+        let files = ["certificate", "key"].map(|name| storage.join(name));
+        fs::create_dir(&storage).expect("the registry's folder can be made");
+        for (path, text) in files.iter().zip([certificate, key]) {
+            fs::write(path, text).expect("a certificate can be written");
+        }
+        let [certificate, key] = files.map(|path| path.display().to_string());
+        Self::start(lab, &storage, "", &format!("  tls:\n    certificate: {certificate}\n    key: {key}\n"))
     }
 
     /// One that serves the images of `scripts/test-images`, and takes none.
     #[track_caller]
     pub(crate) fn of_test_images(lab: &Lab) -> Self {
         let storage = test_images().expect("`require!(test_images().is_some(), …)` comes first").join("registry");
-        Self::start(lab, &storage, "  maintenance:\n    readonly:\n      enabled: true\n")
+        Self::start(lab, &storage, "  maintenance:\n    readonly:\n      enabled: true\n", "")
     }
 
-    /// `more` is added to the section `storage` of the configuration.
+    /// `more` is added to the section `storage` of the configuration, `http` to that of its name.
     #[track_caller]
-    fn start(lab: &Lab, storage: &Path, more: &str) -> Self {
+    fn start(lab: &Lab, storage: &Path, more: &str, http: &str) -> Self {
         let configuration = lab.root().join("registry.yml");
         let text = format!(
-            "version: 0.1\nlog:\n  accesslog:\n    disabled: false\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\n{more}http:\n  addr: 127.0.0.1:0\n",
+            "version: 0.1\nlog:\n  accesslog:\n    disabled: false\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\n{more}http:\n  addr: 127.0.0.1:0\n{http}",
             storage.display()
         );
         fs::write(&configuration, text).expect("the registry's configuration can be written");
