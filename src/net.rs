@@ -36,6 +36,9 @@ mod relay;
 mod slirp4netns;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+#[path = "../tests/it/support/port.rs"]
+mod test_port;
 
 pub use driver::{Driver, Kind, Request, Running, Starting};
 pub use error::Error;

@@ -91,8 +91,9 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_named() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
-        let tcp = mapping("127.0.0.1", listener.local_addr().expect("address").port(), Protocol::Tcp);
+        let port = crate::net::test_port::take(1);
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("bind");
+        let tcp = mapping("127.0.0.1", port, Protocol::Tcp);
         assert!(matches!(check(&tcp), Err(Error::PortTaken { .. })));
         drop(listener);
         assert!(check(&tcp).is_ok());

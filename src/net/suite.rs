@@ -8,10 +8,10 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Error, Kind, Programs, Request, Running, addresses};
+use super::{Error, Kind, Programs, Request, Running, addresses, test_port};
 use crate::types::{PortMapping, Protocol};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The programs inside: not a test, but a part that a test starts in the container's namespaces.
 #[test]
@@ -44,9 +44,9 @@ fn inside() {
                 socket.send_to(peer.ip().to_string().as_bytes(), peer).expect("send");
             }
         }
-        ["connect", address] => {
+        ["connect", seconds, address] => {
             let address: SocketAddr = address.parse().expect("address");
-            match TcpStream::connect_timeout(&address, Duration::from_secs(1)) {
+            match TcpStream::connect_timeout(&address, Duration::from_secs(seconds.parse().expect("seconds"))) {
                 Ok(mut stream) => {
                     let mut text = String::new();
                     stream.write_all(b"?").expect("write");
@@ -165,16 +165,9 @@ fn outward() -> Option<String> {
     outward
 }
 
-fn free_port(protocol: Protocol) -> u16 {
-    match protocol {
-        Protocol::Tcp => TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("port").port(),
-        Protocol::Udp => UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("port").port(),
-    }
-}
-
 fn published(host_ip: Option<&str>, protocol: Protocol) -> PortMapping {
     let host_ip = host_ip.map(|ip| ip.parse().expect("address"));
-    PortMapping { host_ip, host_port: free_port(protocol), container_port: 8080, protocol }
+    PortMapping { host_ip, host_port: test_port::take(1), container_port: 8080, protocol }
 }
 
 fn ask_tcp(address: SocketAddr) -> std::io::Result<String> {
@@ -239,16 +232,16 @@ fn host_loopback_is_closed_and_outward_address_open(kind: Kind) {
     let port = closed.local_addr().expect("address").port();
     for way in ["127.0.0.1".to_owned(), own.gateway.to_string(), own.name_server.to_string(), "169.254.1.2".to_owned()]
     {
-        assert_eq!(container.part(&format!("connect {way}:{port}")).said, "refused", "by {way}");
+        assert_eq!(container.part(&format!("connect 1 {way}:{port}")).said, "refused", "by {way}");
     }
     if let Ok(closed) = TcpListener::bind("[::1]:0") {
         let port = closed.local_addr().expect("address").port();
-        assert_eq!(container.part(&format!("connect [::1]:{port}")).said, "refused", "by ::1");
+        assert_eq!(container.part(&format!("connect 1 [::1]:{port}")).said, "refused", "by ::1");
     }
     let Some(outward) = addresses::outward() else { return };
     let open = Part::start(&["env"], &format!("tcp {outward}:{port}"));
     assert_eq!(open.said, "ready");
-    let said = container.part(&format!("connect {outward}:{port}")).said.clone();
+    let said = container.part(&format!("connect 30 {outward}:{port}")).said.clone();
     assert_eq!(said, format!("connected {outward}"));
 }
 

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::support::registry::test_images;
-use crate::support::wait::{free_port, until};
-use crate::support::{Lab, Registry};
+use crate::support::wait::until;
+use crate::support::{Lab, Registry, port};
 
 /// A lab with `debian:latest` pulled, and its name.
 fn debian() -> (Lab, String) {
@@ -54,7 +54,7 @@ fn ask(port: u16, question: &str, part: &str) -> String {
 fn nginx_serves_a_page_on_a_published_port() {
     require_debian!();
     let (lab, name) = debian();
-    let port = free_port();
+    let port = port::take(1);
     let publish = format!("127.0.0.1:{port}:80");
     let start = "echo 'a page of nginx' >/var/www/html/index.html; exec nginx -g 'daemon off;'";
     lab.rc(["run", "-d", "--name", "web", "-p", &publish, &name, "sh", "-c", start]).run().succeeds();
@@ -71,7 +71,7 @@ fn nginx_serves_a_page_on_a_published_port() {
 fn redis_keeps_a_value_on_a_published_port() {
     require_debian!();
     let (lab, name) = debian();
-    let port = free_port();
+    let port = port::take(1);
     let publish = format!("127.0.0.1:{port}:6379");
     let redis = ["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no"];
     lab.rc(["run", "-d", "--name", "redis", "-u", "redis", "-w", "/tmp", "-p", &publish, &name])
@@ -96,7 +96,7 @@ fn apt_installs_a_package() {
     let answers = std::process::Command::new("sh").args(["-c", probe]).status();
     require!(answers.is_ok_and(|status| status.success()), "the machine's package source does not answer");
     let (lab, name) = debian();
-    let script = "apt-get -q update && apt-get -q install -y --no-install-recommends hello && hello";
+    let script = "apt-get -q -o Acquire::Retries=3 update && apt-get -q -o Acquire::Retries=3 install -y --no-install-recommends hello && hello";
     let run = lab.rc(["run", "--rm", "-e", "DEBIAN_FRONTEND=noninteractive", &name, "sh", "-c", script]);
     let output = run.deadline(Duration::from_secs(180)).run().exits(0);
     assert!(output.stdout().ends_with("Hello, world!\n"), "{output}");

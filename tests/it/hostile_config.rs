@@ -1,10 +1,10 @@
 //! Images whose configuration and files lie: the cases I9–I13 of safety.md, each test named by its number.
 
 use std::fs;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::wait::PATIENCE;
 use crate::support::{Image, Lab, Layer, Output};
 
 const RUN: [&str; 4] = ["run", "--rm", "--network", "none"];
@@ -23,7 +23,7 @@ fn report(lab: &Lab, options: &[&str]) -> Value {
 /// Claims that rc refused at once, in one line that holds `part`.
 #[track_caller]
 fn refused(output: Output, part: &str) {
-    let output = output.exits(125).within(Duration::from_secs(5));
+    let output = output.exits(125).within(PATIENCE);
     let first = output.stderr().lines().next().unwrap_or_default().to_owned();
     assert!(first.contains(part) && !first.contains('\u{1b}'), "{output}expected one line with `{part}`");
     assert_eq!(output.stdout(), "");
@@ -125,10 +125,7 @@ fn i11_files_in_etc_that_are_none_block_nobody() {
             let layer = make(Layer::new().whiteout(path), path);
             load(&lab, &Image::payload().layer(layer.bytes()));
             let run = |user: &str| {
-                lab.rc(RUN)
-                    .args(["--user", user, "hostile", "/payload", "echo", "in"])
-                    .run()
-                    .within(Duration::from_secs(5))
+                lab.rc(RUN).args(["--user", user, "hostile", "/payload", "echo", "in"]).run().within(PATIENCE)
             };
             run("0:0").prints("in\n");
             if path == "etc/passwd" {
@@ -140,7 +137,7 @@ fn i11_files_in_etc_that_are_none_block_nobody() {
     }
     for path in ["etc/hosts", "etc/hostname", "etc/resolv.conf"] {
         load(&lab, &Image::payload().layer(fifo(Layer::new(), path).bytes()));
-        let output = lab.rc(RUN).args(["hostile", "/payload", "echo", "in"]).run().within(Duration::from_secs(5));
+        let output = lab.rc(RUN).args(["hostile", "/payload", "echo", "in"]).run().within(PATIENCE);
         if output.stdout().is_empty() { refused(output, path) } else { output.prints("in\n") }
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::support::registry::test_images;
-use crate::support::{Lab, Registry};
+use crate::support::{Lab, Registry, wait};
 
 /// Files that rc gives every container, and so are not the image's; `payload` is mounted to list the others.
 const NOT_THE_IMAGE: [&str; 10] = [
@@ -55,10 +55,11 @@ fn run_pulls_what_is_absent_and_no_layer_twice() {
     let run = lab.rc(["run", "--rm", "--network", "none", "-q", &name, "echo", "here"]).run().exits(0);
     assert_eq!(run.stdout(), "here\n");
     let fetched = |log: &str| log.matches("\"GET /v2/busybox/blobs/").count();
-    let before = fetched(&registry.log());
+    // The configuration and the layer; the registry writes its log after it has answered.
+    wait::until("the registry's log to show both", || (fetched(&registry.log()) == 2).then_some(()));
     lab.rc(["run", "--rm", "--network", "none", &name, "echo", "again"]).run().prints("again\n");
     lab.rc(["pull", "-q", &name]).run().succeeds();
-    assert_eq!(fetched(&registry.log()), before);
+    assert_eq!(fetched(&registry.log()), 2);
     registry.stop();
 }
 

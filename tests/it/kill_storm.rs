@@ -2,29 +2,36 @@
 //! nothing is left is what the lab's drop looks for.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, fcntl};
 
+use crate::support::wait::PATIENCE;
 use crate::support::{Chance, Compression, Exit, Image, Lab, Registry, Signal};
 
-/// Kills `kills` commands made by `start` at random moments of the time that the first one, left alone, takes.
+/// Kills `kills` commands made by `start` at random moments of their lives.
+///
+/// How long they live changes with what else the machine does: the span of the moments grows with each that was killed and
+/// shrinks with each that had ended before, so that three of ten do.
 fn storm<'a>(kills: u32, start: impl Fn(u32) -> crate::support::command::Command<'a>, after_each: impl Fn()) {
     let mut chance = Chance::new();
     let whole = start(0).run();
-    let most = whole.elapsed.mul_f64(1.3);
+    let mut span = whole.elapsed;
     whole.succeeds();
     after_each();
     let mut ended = 0;
     for number in 1..=kills {
         let running = start(number).start();
-        chance.pass(most);
+        chance.pass(span);
         running.kill_if_alive();
-        match running.wait().exit {
-            Exit::Signal(9) => {}
-            Exit::Code(0) => ended += 1,
+        span = match running.wait().exit {
+            Exit::Signal(9) => span.mul_f64(1.15),
+            Exit::Code(0) => {
+                ended += 1;
+                span.mul_f64(0.7)
+            }
             exit => panic!("kill {number}: {exit:?}"),
-        }
+        };
         after_each();
     }
     // The moments have to be spread over the command's life.
@@ -108,7 +115,7 @@ fn twenty_kills_of_the_monitor_end_in_137() {
         let pid = rustix::process::Pid::from_raw(pid).expect("a pid is not 0");
         rustix::process::kill_process(pid, Signal::KILL).expect("the monitor can be killed");
         if number % 2 == 0 {
-            let stop = lab.rc(["stop", "-t", "1", &id]).run().within(Duration::from_secs(5));
+            let stop = lab.rc(["stop", "-t", "50", &id]).run().within(PATIENCE);
             stop.is(0, format!("{id}\n"), "");
             let code = lab.rc(["inspect", "--format", "{{.State.ExitCode}}", &id]).run().text();
             assert_eq!(code, "137", "kill {number}");

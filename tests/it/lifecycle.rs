@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::support::wait::PATIENCE;
 use crate::support::{Exit, Lab, Set, Signal};
 
 /// A lab with the payload imported.
@@ -19,15 +20,6 @@ fn detached(lab: &Lab, name: &str, words: &[&str]) -> String {
     let id = lab.rc(["run", "-d", "--name", name, "--network", "none", "payload", "/payload"]).args(words).run().text();
     assert!(id.len() == 64 && id.bytes().all(|digit| digit.is_ascii_hexdigit()), "not an id: {id}");
     id
-}
-
-/// Waits until the container has printed `ready`.
-#[track_caller]
-fn ready(lab: &Lab, name: &str) {
-    let follower = lab.rc(["logs", "-f", name]).start();
-    follower.line("ready\n");
-    follower.kill(Signal::KILL);
-    assert_eq!(follower.wait().exit, Exit::Signal(9));
 }
 
 /// What `inspect --format` prints.
@@ -109,7 +101,7 @@ fn create_start_stop_and_remove_are_steps() {
     let id = lab.rc(["create", "--name", "steps", "--network", "none", "payload", "/payload", "sleep"]).run().text();
     assert_eq!(field(&lab, "steps", "{{.Id}} {{.State.Status}}"), format!("{id} created"));
     lab.rc(["start", "steps"]).run().prints("steps\n");
-    ready(&lab, "steps");
+    lab.ready("steps");
     assert_eq!(field(&lab, &id[..12], "{{.State.Status}} {{.State.Running}}"), "running true");
     lab.rc(["ps", "--format", "{{.Names}} {{.Image}}"]).run().prints("steps docker.io/library/payload:latest\n");
     assert_eq!(lab.rc(["rm", "steps"]).run().exits(125).stdout(), "");
@@ -153,7 +145,7 @@ fn logs_keep_streams_apart_and_follow_to_the_end() {
 fn exec_runs_beside_the_program_with_its_own_exit_code() {
     let lab = lab();
     detached(&lab, "host", &["sleep"]);
-    ready(&lab, "host");
+    lab.ready("host");
     lab.rc(["exec", "host", "/payload", "echo", "inside"]).run().prints("inside\n");
     lab.rc(["exec", "host", "/payload", "exit", "9"]).run().is(9, "", "");
     lab.rc(["exec", "host", "/payload", "raise", "SIGKILL"]).run().is(137, "", "");
@@ -175,7 +167,7 @@ fn exec_runs_beside_the_program_with_its_own_exit_code() {
 fn exec_ends_with_its_container() {
     let lab = lab();
     detached(&lab, "host", &["sleep"]);
-    ready(&lab, "host");
+    lab.ready("host");
     let inside = lab.rc(["exec", "host", "/payload", "hang"]).start();
     inside.line("ready\n");
     lab.rc(["rm", "-f", "host"]).run().prints("host\n");
@@ -186,12 +178,13 @@ fn exec_ends_with_its_container() {
 fn stop_asks_and_then_kills() {
     let lab = lab();
     detached(&lab, "polite", &["sleep"]);
-    ready(&lab, "polite");
-    lab.rc(["stop", "-t", "20", "polite"]).run().within(Duration::from_secs(5)).prints("polite\n");
+    lab.ready("polite");
+    lab.rc(["stop", "-t", "50", "polite"]).run().within(PATIENCE).prints("polite\n");
     assert_eq!(field(&lab, "polite", "{{.State.ExitCode}}"), "0");
-    detached(&lab, "stubborn", &["stubborn"]);
-    ready(&lab, "stubborn");
-    let stop = lab.rc(["stop", "-t", "1", "stubborn"]).run().within(Duration::from_secs(4));
+    let run = ["run", "-d", "--name", "stubborn", "--stop-timeout", "50", "--network", "none", "payload", "/payload"];
+    lab.rc(run).arg("stubborn").run().succeeds();
+    lab.ready("stubborn");
+    let stop = lab.rc(["stop", "-t", "1", "stubborn"]).run().within(PATIENCE);
     assert!(stop.elapsed >= Duration::from_secs(1), "{stop}killed before its time");
     stop.is(0, "stubborn\n", "");
     assert_eq!(field(&lab, "stubborn", "{{.State.ExitCode}}"), "137");
@@ -203,7 +196,7 @@ fn the_stop_signal_is_the_one_that_was_asked_for() {
     let lab = lab();
     let run = ["run", "-d", "--name", "usr", "--network", "none", "--stop-signal", "SIGUSR2", "payload", "/payload"];
     lab.rc(run).args(["signals", "1"]).run().succeeds();
-    ready(&lab, "usr");
+    lab.ready("usr");
     lab.rc(["stop", "usr"]).run().prints("usr\n");
     lab.rc(["logs", "usr"]).run().prints("ready\nSIGUSR2\n");
     lab.remove_containers();
@@ -215,7 +208,7 @@ fn wait_prints_exit_codes() {
     detached(&lab, "three", &["exit", "3"]);
     lab.rc(["wait", "three"]).run().prints("3\n");
     detached(&lab, "killed", &["hang"]);
-    ready(&lab, "killed");
+    lab.ready("killed");
     let waiting = lab.rc(["wait", "killed"]).start();
     lab.rc(["kill", "killed"]).run().prints("killed\n");
     waiting.wait().prints("137\n");
@@ -259,7 +252,7 @@ fn a_detached_container_outlives_its_command_and_rm_leaves_nothing() {
     lab.rc(["run", "-d", "--rm", "--name", "short", "--network", "none", "payload", "/payload", "sleep"])
         .run()
         .succeeds();
-    ready(&lab, "short");
+    lab.ready("short");
     lab.rc(["stop", "short"]).run().prints("short\n");
     lab.rc(["ps", "-a", "-q"]).run().prints("");
     assert!(lab.rc(["inspect", "short"]).run().exits(125).stderr().contains("short"));
@@ -319,7 +312,7 @@ fn init_reaps_a_thousand_orphans() {
     let lab = lab();
     let run = ["run", "-d", "--init", "--name", "many", "--network", "none", "payload", "/payload", "orphans", "1000"];
     lab.rc(run).run().succeeds();
-    ready(&lab, "many");
+    lab.ready("many");
     let report = lab.rc(["exec", "many", "/payload", "processes"]).run().text();
     // Itself, process 1, and the program: no zombie.
     let zombies = report.lines().filter(|line| line.ends_with(" Z")).count();

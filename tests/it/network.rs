@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use crate::support::{Lab, Running};
+use crate::support::{Lab, Running, port};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -45,20 +45,6 @@ fn outward() -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_loopback())
 }
 
-/// A port that nobody has now, for both protocols, with `more` free ones after it.
-fn free_ports(more: u16) -> u16 {
-    let is_free = |port: u16| {
-        TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
-            && UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
-    };
-    let candidates = std::iter::repeat_with(|| {
-        let socket = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port is free");
-        socket.local_addr().expect("a socket has an address").port()
-    });
-    let whole = |first: u16| first.checked_add(more).is_some_and(|last| (first..=last).all(is_free));
-    candidates.take(1000).find(|first| whole(*first)).expect("some ports in a row are free")
-}
-
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
@@ -90,7 +76,7 @@ fn inside<'a>(lab: &Lab, driver: &str, words: impl IntoIterator<Item = &'a str>)
 fn tcp_port_answers(driver: &str) {
     let lab = Lab::new();
     lab.payload();
-    let port = free_ports(0);
+    let port = port::take(1);
     let server = serve(&lab, driver, ["-p", &format!("{port}:7")], ["tcp", "7"]);
     assert_eq!(ask_tcp(loopback(port), "by loopback").expect("answer"), "by loopback");
     if let Some(outward) = outward() {
@@ -105,7 +91,7 @@ fn tcp_port_answers(driver: &str) {
 fn udp_port_answers(driver: &str) {
     let lab = Lab::new();
     lab.payload();
-    let port = free_ports(0);
+    let port = port::take(1);
     let server = serve(&lab, driver, ["-p", &format!("{port}:7/udp")], ["udp", "7"]);
     for round in ["one", "two"] {
         assert_eq!(ask_udp(loopback(port), round).expect("answer"), round);
@@ -122,7 +108,7 @@ fn port_listens_on_the_given_address_alone(driver: &str) {
     let Some(outward) = outward() else { skip!("no default route") };
     let lab = Lab::new();
     lab.payload();
-    let port = free_ports(0);
+    let port = port::take(1);
     let options = ["-p".to_owned(), format!("127.0.0.1:{port}:7"), "-p".to_owned(), format!("127.0.0.1:{port}:7/udp")];
     let server = serve(&lab, driver, options.iter().map(String::as_str), ["tcp", "7"]);
     assert_eq!(ask_tcp(loopback(port), "hello").expect("answer"), "hello");
@@ -134,7 +120,7 @@ fn port_listens_on_the_given_address_alone(driver: &str) {
 fn range_is_published_port_by_port(driver: &str) {
     let lab = Lab::new();
     lab.payload();
-    let first = free_ports(2);
+    let first = port::take(3);
     let last = first + 2;
     let server = serve(&lab, driver, ["-p", &format!("127.0.0.1:{first}-{last}:7-9")], ["tcp", "9"]);
     assert_eq!(ask_tcp(loopback(last), "hello").expect("answer"), "hello");
@@ -164,7 +150,7 @@ fn taken_port_is_exit_125_and_leaves_no_container(driver: &str) {
 fn of_two_racing_runs_exactly_one_gets_the_port(driver: &str, protocol: &str) {
     let lab = Lab::new();
     lab.payload();
-    let publish = format!("{}:7/{protocol}", free_ports(0));
+    let publish = format!("{}:7/{protocol}", port::take(1));
     let words = ["run", "--rm", "--network", driver, "-p", &publish, "payload", "/payload", protocol, "7"];
     let [one, other] = [(); 2].map(|()| lab.rc(words).start());
     let is_up = |run: &Running| run.output_text() == "ready\n";
@@ -239,7 +225,7 @@ fn helper_ends_with_the_container(driver: &str) {
 fn ports_are_free_when_the_command_returns(driver: &str) {
     let lab = Lab::new();
     lab.payload();
-    let port = free_ports(0);
+    let port = port::take(1);
     let publish = [format!("{port}:7"), format!("{port}:7/udp")];
     for _ in 0..3 {
         let run = lab.rc(["run", "--rm", "--network", driver, "-p", &publish[0], "-p", &publish[1], "payload"]);
@@ -299,7 +285,7 @@ fn a_published_ipv6_address_needs_pasta() {
     require!(program "slirp4netns");
     let lab = Lab::new();
     lab.payload();
-    let publish = format!("[::1]:{}:7", free_ports(0));
+    let publish = format!("[::1]:{}:7", port::take(1));
     let run = ["run", "--network", "slirp4netns", "-p", &publish, "payload", "/payload", "exit", "0"];
     let sentence = format!(
         "rc: cannot publish port `{}/tcp`: network `slirp4netns` listens on IPv4 addresses only\n\
@@ -356,7 +342,7 @@ fn an_ipv6_address_is_published_by_pasta() {
     require!(TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_ok(), "this machine has no IPv6");
     let lab = Lab::new();
     lab.payload();
-    let port = free_ports(0);
+    let port = port::take(1);
     let server = serve(&lab, "pasta", ["-p", &format!("[::1]:{port}:7")], ["tcp", "7"]);
     let six = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port));
     assert_eq!(ask_tcp(six, "by IPv6").expect("answer"), "by IPv6");

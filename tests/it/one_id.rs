@@ -90,7 +90,7 @@ fn hostile_files_block_nobody_and_lead_nowhere() {
     ];
     for layer in layers {
         load(&lab, &Image::payload().layer(layer.bytes()).config(json!({ "User": "user" })));
-        let output = run(&lab, &[], &["exit", "0"]).exits(125).within(std::time::Duration::from_secs(5));
+        let output = run(&lab, &[], &["exit", "0"]).exits(125).within(crate::support::wait::PATIENCE);
         assert!(output.stderr().contains("/etc/passwd`"), "{output}");
     }
 }

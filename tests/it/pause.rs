@@ -8,6 +8,7 @@ fn running(words: &[&str]) -> Option<(Lab, std::path::PathBuf)> {
     lab.payload();
     let run = ["run", "-d", "--name", "web", "--network", "none", "payload", "/payload"];
     let id = lab.rc(run).args(words).run().text();
+    lab.ready("web");
     let group = lab.group(&id);
     if group.is_none() {
         lab.remove_containers();

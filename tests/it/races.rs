@@ -157,5 +157,5 @@ fn programs_that_cannot_be_run_cost_their_container_nothing() {
             exec.wait().fails(127, "rc: cannot run `/nothing`: no such file or directory\n");
         }
     }
-    lab.rc(["rm", "-f", "-t", "0", "box"]).run().within(std::time::Duration::from_secs(20)).prints("box\n");
+    lab.rc(["rm", "-f", "-t", "0", "box"]).run().within(crate::support::wait::PATIENCE).prints("box\n");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::{Exit, Lab, Running, Signal, wait};
 
 /// Far less than the half minute that a network is given, and enough for a busy machine.
-const AT_ONCE: Duration = Duration::from_secs(8);
+const AT_ONCE: Duration = Duration::from_secs(15);
 
 /// A lab with the payload, whose containers never get their network.
 fn lab() -> Lab {

@@ -23,6 +23,7 @@ pub(crate) mod image;
 pub(crate) mod lab;
 mod leak;
 pub(crate) mod output;
+pub(crate) mod port;
 pub(crate) mod registry;
 pub(crate) mod terminal;
 pub(crate) mod wait;

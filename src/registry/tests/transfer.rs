@@ -101,7 +101,8 @@ async fn a_stalled_blob_goes_on_by_range() {
     // R5
     let bytes = vec![1; 50_000];
     let server = breaking(bytes.clone(), 1, |_| Ending::Stall(20_000));
-    assert_eq!(fetch(&client(&server), &descriptor(&bytes), 0).await.expect("the blob"), bytes);
+    let client = Client::new(&reference(&server, "app:1"), impatient()).expect("a client");
+    assert_eq!(fetch(&client, &descriptor(&bytes), 0).await.expect("the blob"), bytes);
     assert_eq!(server.seen().len(), 2);
 }
 
@@ -135,7 +136,7 @@ async fn a_blob_without_progress_is_tried_four_times() {
 async fn a_drip_is_a_stall() {
     // R5: one byte now and then keeps no connection alive.
     let server = TestServer::start(|_| Reply::ok("").ending(Ending::Drip));
-    let options = Options { retries: 0, ..options() };
+    let options = Options { retries: 0, ..impatient() };
     let client = Client::new(&reference(&server, "app:1"), options).expect("a client");
     let text = refused(fetch(&client, &Descriptor { size: 1 << 40, ..descriptor(b"") }, 0).await);
     assert!(text.contains("next to nothing"), "{text}");

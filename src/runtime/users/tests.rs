@@ -112,7 +112,7 @@ fn look(user: &str, prepare: impl FnOnce(&Path)) -> Result<ResolvedUser, String>
     let directory = rustix::fs::open(root.path(), OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
     let began = Instant::now();
     let found = look_up(directory.as_fd(), user, &[]).map_err(|error| error.to_string());
-    assert!(began.elapsed() < Duration::from_secs(1));
+    assert!(began.elapsed() < Duration::from_secs(20));
     found
 }
 

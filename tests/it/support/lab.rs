@@ -6,9 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::time::Duration;
 
 use super::command::{Command, Supervisor};
-use super::{Output, leak, skip};
+use super::{Exit, Output, Signal, leak, skip, wait};
 
 /// Where the programs that rc and the tests use are looked for.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -39,6 +40,8 @@ pub(crate) struct Lab {
     root: PathBuf,
     test: String,
     in_session: bool,
+    /// How long what was told to end may take to be gone.
+    pub(crate) grace: Duration,
     pub(super) supervisors: Mutex<Vec<Supervisor>>,
 }
 
@@ -51,7 +54,8 @@ impl Lab {
             builder.recursive(true).mode(if folder == "run" { 0o700 } else { 0o755 });
             builder.create(root.join(folder)).expect("a lab's folder can be made");
         }
-        Self { root, test: skip::test_name(), in_session: false, supervisors: Mutex::default() }
+        let supervisors = Mutex::default();
+        Self { root, test: skip::test_name(), in_session: false, grace: wait::PATIENCE, supervisors }
     }
 
     /// As [`Lab::new`], but commands are told where the user's own manager and bus are, as a login tells them.
@@ -112,6 +116,15 @@ impl Lab {
     /// `rc run --rm --network none payload /payload WORDS`, after `payload()`.
     pub(crate) fn play<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Output {
         self.rc(["run", "--rm", "--network", "none", "payload", "/payload"]).args(words).run()
+    }
+
+    /// Waits until the container has printed `ready`: from then on it heeds signals, which process 1 does not without handlers.
+    #[track_caller]
+    pub(crate) fn ready(&self, name: &str) {
+        let follower = self.rc(["logs", "-f", name]).start();
+        follower.line("ready\n");
+        follower.kill(Signal::KILL);
+        assert_eq!(follower.wait().exit, Exit::Signal(9));
     }
 
     /// Removes every container, running or not.

@@ -6,15 +6,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::Lab;
-
-/// How long what was told to end may take to be gone.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// Everything the test left behind, a line each.
 pub(super) fn look(lab: &Lab) -> Vec<String> {
@@ -48,7 +45,7 @@ pub(super) fn sweep(lab: &Lab) {
 
 /// Supervisors that do not end, with what lives beneath them.
 fn processes(lab: &Lab) -> Vec<String> {
-    let end = Instant::now() + GRACE;
+    let end = Instant::now() + lab.grace;
     let Ok(mut supervisors) = lab.supervisors.lock() else { return vec!["a test panicked with the lock".into()] };
     let mut found = Vec::new();
     for supervisor in supervisors.iter_mut() {

@@ -43,10 +43,3 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }
-
-/// A port of loopback that nobody listens on. Somebody may take it before the test does; the kernel hands them out in
-/// turn, so that this is rare.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port of loopback");
-    listener.local_addr().expect("a listener has an address").port()
-}
