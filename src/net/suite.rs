@@ -1,6 +1,9 @@
 //! One suite that every driver with a helper passes, in real namespaces of an ordinary user.
 //!
 //! The programs inside the "container" are this test binary again: [`inside`] plays the part that `RC_TEST_INSIDE` names.
+//!
+//! A driver looks whether a port is free by binding it for a moment, and a child that another test starts in that moment has a
+//! copy of the socket until it becomes its program: so `scripts/test` runs these with one thread.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -270,13 +273,13 @@ fn of_two_racing_starts_exactly_one_wins(kind: Kind, host_ip: &str, protocol: Pr
         let run = |container: &Container| {
             let result = container.up(kind, &ports);
             barrier.wait();
-            result.is_ok()
+            result.map(drop).map_err(|error| error.to_string())
         };
         let won = std::thread::scope(|scope| {
             let other = scope.spawn(|| run(&first));
             [run(&second), other.join().expect("join")]
         });
-        assert_eq!(won.iter().filter(|won| **won).count(), 1, "{won:?}");
+        assert_eq!(won.iter().filter(|won| won.is_ok()).count(), 1, "{won:?}");
     }
 }
 

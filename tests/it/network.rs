@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use crate::support::{Lab, Running, port};
+use crate::support::{Exit, Lab, Running, Signal, port};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -230,8 +230,13 @@ fn ports_are_free_when_the_command_returns(driver: &str) {
     for _ in 0..3 {
         let run = lab.rc(["run", "--rm", "--network", driver, "-p", &publish[0], "-p", &publish[1], "payload"]);
         run.args(["/payload", "exit", "3"]).run().fails(3, "");
-        TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).expect("the TCP port is free");
-        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).expect("the UDP port is free");
+        for protocol in ["tcp", "udp"] {
+            // Not by this process: see `port`.
+            let server = lab.program(Lab::payload_path(), [protocol, &port.to_string()]).start();
+            server.line("ready\n");
+            server.kill(Signal::KILL);
+            assert_eq!(server.wait().exit, Exit::Signal(9));
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use super::wait::PATIENCE;
 use super::{Exit, Lab, Output, leak};
 
 /// How long a command may take unless the test says otherwise.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// The ends of a command's standard descriptors that the test holds.
 type Pipes = (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>);

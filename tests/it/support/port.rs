@@ -5,7 +5,6 @@
 //! ip-sysctl.rst, `ip_local_port_range`), and whoever takes one holds an abstract socket of its name for as long as the process
 //! lives, so that no test beside it and no other run on the machine takes it as well.
 
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::{Mutex, PoisonError};
@@ -41,6 +40,16 @@ pub(crate) fn take(count: u16) -> u16 {
 fn hold(port: u16) -> Option<UnixListener> {
     let name = SocketAddr::from_abstract_name(format!("rc-test-port-{port}")).ok()?;
     let held = UnixListener::bind_addr(&name).ok()?;
-    let everywhere = (Ipv4Addr::UNSPECIFIED, port);
-    (TcpListener::bind(everywhere).is_ok() && UdpSocket::bind(everywhere).is_ok()).then_some(held)
+    (!is_used(port)).then_some(held)
+}
+
+/// Whether any socket has the port, by the kernel's tables. To bind it for a moment instead would keep it for longer: a child
+/// that another thread starts meanwhile has a copy of the socket until it becomes its program.
+#[expect(clippy::disallowed_methods, reason = "it belongs to the tests of two crates")]
+fn is_used(port: u16) -> bool {
+    let suffix = format!(":{port:04X}");
+    ["tcp", "tcp6", "udp", "udp6"].iter().any(|table| {
+        let table = std::fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
+        table.lines().any(|line| line.split_whitespace().nth(1).is_some_and(|local| local.ends_with(&suffix)))
+    })
 }
