@@ -1,5 +1,6 @@
 //! Starting a container: everything that can be found out is found out here, then the monitor is forked.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use super::{Container, Error};
 use crate::monitor::protocol::{self, Event};
 use crate::monitor::{self, Folder, Start, Starter, State, Status, Stdio};
 use crate::net;
-use crate::plan::{self, CgroupNamespace, ContainerConfig, HostFacts, LogDriver, MountKind, Sdnotify};
+use crate::plan::{self, CgroupNamespace, ContainerConfig, HostFacts, LogDriver, Mount, MountKind, Sdnotify};
 use crate::runtime::cgroup;
 use crate::storage::Store;
 use crate::storage::volumes::{Record, Volume};
@@ -21,7 +22,7 @@ use crate::sys::fs;
 use crate::sys::lock::FileLock;
 use crate::sys::process::{self, CloneOptions, fork};
 use crate::sys::{socket, tty};
-use crate::types::{DetachKeys, StorageDriver};
+use crate::types::{DetachKeys, Name, StorageDriver};
 use crate::userns::IdMap;
 
 /// What all starts of this command have in common.
@@ -261,19 +262,25 @@ fn settle(fresh: Vec<Fresh>, started: &Result<(), Error>) -> Result<(), Error> {
 }
 
 /// Makes the volumes that are missing, and finds those that are to be filled from the image.
+///
+/// They are locked in the order of their names, each once, however often it is mounted: two starts with the same volumes must
+/// not wait for each other, nor one for itself.
 fn prepare_volumes(store: &Store, config: &ContainerConfig) -> Result<Vec<Fresh>, Error> {
-    let mut fresh = Vec::new();
+    let mut wanted: BTreeMap<&Name, (bool, Vec<&Mount>)> = BTreeMap::new();
     for mount in &config.mounts {
-        let MountKind::Volume { name, anonymous } = &mount.kind else { continue };
-        let record = Record {
-            name: name.clone(),
-            created: monitor::now(),
-            labels: std::collections::BTreeMap::new(),
-            is_anonymous: *anonymous,
-        };
+        if let MountKind::Volume { name, anonymous } = &mount.kind {
+            wanted.entry(name).or_insert((*anonymous, Vec::new())).1.push(mount);
+        }
+    }
+    let mut fresh = Vec::new();
+    for (name, (is_anonymous, mounts)) in wanted {
+        let record = Record { name: name.clone(), created: monitor::now(), labels: BTreeMap::new(), is_anonymous };
         let volume = store.make_volume(&record)?;
         let lock = volume.lock()?;
-        if volume.is_fresh()? && !mount.options.iter().any(|option| option == "nocopy") {
+        let filled = mounts.iter().find(|mount| !mount.options.iter().any(|option| option == "nocopy"));
+        if let Some(mount) = filled
+            && volume.is_fresh()?
+        {
             fresh.push(Fresh { volume, lock, destination: PathBuf::from(&mount.destination) });
         }
     }

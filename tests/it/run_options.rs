@@ -261,6 +261,18 @@ fn a_volume_begins_with_the_images_files() {
 }
 
 #[test]
+fn a_new_volume_can_be_mounted_at_two_places() {
+    let lab = Lab::new();
+    lab.payload();
+    let twice = ["-v", "data:/one", "-v", "data:/two"];
+    run(&lab, &twice, &["write", "/one/file", "text"]).succeeds();
+    run(&lab, &twice, &["read", "/two/file"]).prints("text\n");
+    // Filled from the image at the place that does not forbid it.
+    run(&lab, &["-v", "full:/one:nocopy", "-v", "full:/etc"], &["list", "/one"])
+        .prints("group\nhostname\nhosts\npasswd\nresolv.conf\n");
+}
+
+#[test]
 fn a_tmpfs_has_the_options_that_were_asked_for() {
     let lab = Lab::new();
     lab.payload();
