@@ -57,6 +57,9 @@ pub enum Error {
     /// A terminal of ours would go into a container.
     #[error("the log driver `passthrough` cannot be used on a terminal")]
     PassedTerminal,
+    /// A folder would go into a container, and with it a way to all of the host.
+    #[error("the log driver `passthrough` cannot be used on a folder")]
+    PassedFolder,
     /// Nothing of the program's streams goes through rc.
     #[error("cannot attach to `{0}`: its log driver is `passthrough`")]
     PassedThrough(String),

@@ -3,11 +3,11 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use oci_spec::runtime::Process;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::control::{connect, refuse};
-use super::pump::{self, Detach, Outcome, Output, Pump, Terminal};
+use super::pump::{self, Detach, Input, Outcome, Output, Pump, Terminal};
 use super::{Container, Error};
 use crate::monitor::Status;
 use crate::monitor::protocol::{self, Event, Request};
@@ -33,8 +33,7 @@ pub struct Exec {
 
 /// Runs a program in the container. With `detach` the outcome is [`Outcome::Detached`] as soon as it runs.
 ///
-/// The program gets our own descriptors, so that nothing stands between it and them. Only a terminal of ours is not handed
-/// in: whoever holds a terminal can read what the user types into it (safety.md, X12).
+/// The program gets our own descriptors, as far as [`can_be_handed`], so that nothing stands between it and them.
 pub fn exec(container: &Container, exec: Exec) -> Result<Outcome, Error> {
     if container.status != Status::Running {
         return Err(refuse(container, "run a program in"));
@@ -105,16 +104,16 @@ fn follow_terminal(socket: OwnedFd, interactive: bool, detach: bool, keys: &Deta
     let copy = |fd: &OwnedFd| {
         rustix::io::fcntl_dupfd_cloexec(fd, 3).map_err(|error| Error::step("copy a descriptor")(error.into()))
     };
-    let input = if interactive { Some(copy(&master)?) } else { None };
+    let input = if interactive { Some(Input::new(copy(&master)?)?) } else { None };
     let outputs = vec![Output { source: copy(&master)?, sink: 1 }];
     let terminal = Some(Terminal { master: Some(master), detach: Detach::new(keys) });
     pump::run(Pump { socket, input, outputs, terminal, signals: pump::take_signals(false)?, proxy_signals: false })
 }
 
-/// Our ends of the pipes that stand in for a terminal of ours.
+/// Our ends of the pipes that stand in for descriptors of ours that cannot be handed over.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
-    pub(super) input: Option<OwnedFd>,
+    pub(super) input: Option<Input>,
     pub(super) outputs: Vec<Output>,
 }
 
@@ -123,10 +122,10 @@ impl Ends {
     pub(super) fn input(&mut self, wanted: bool) -> Result<OwnedFd, Error> {
         match process::standard(0).filter(|_| wanted) {
             None => null(),
-            Some(own) if !is_terminal(own) => copy(own),
+            Some(own) if can_be_handed(own) => copy(own),
             Some(_) => {
                 let (read, write) = pipe()?;
-                self.input = Some(write);
+                self.input = Some(Input::new(write)?);
                 Ok(read)
             }
         }
@@ -136,7 +135,7 @@ impl Ends {
     pub(super) fn output(&mut self, number: i32, wanted: bool) -> Result<OwnedFd, Error> {
         match process::standard(number).filter(|_| wanted) {
             None => null(),
-            Some(own) if !is_terminal(own) => copy(own),
+            Some(own) if can_be_handed(own) => copy(own),
             Some(_) => {
                 let (read, write) = pipe()?;
                 self.outputs.push(Output { source: read, sink: number });
@@ -144,6 +143,19 @@ impl Ends {
             }
         }
     }
+}
+
+/// Whether a program in a container may have the descriptor itself: a pipe, a socket, a device.
+///
+/// No terminal: whoever holds it can read what the user types into it (safety.md, X12). No file: the program could open it anew
+/// by `/proc/self/fd`, to read all of it and to write to it, however it was opened here. No folder: it leads to all of the host
+/// (CVE-2024-21626).
+pub(super) fn can_be_handed(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|stat| match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Fifo | FileType::Socket => true,
+        FileType::CharacterDevice => !is_terminal(fd),
+        _ => false,
+    })
 }
 
 pub(super) fn is_terminal(fd: BorrowedFd<'_>) -> bool {

@@ -19,13 +19,16 @@ use crate::types::{DetachKeys, Signal};
 
 const CHUNK: usize = 256 * 1024;
 
+/// The most pieces that a program's last output comes in; what else comes then is not the program's, and may never end.
+const LAST_PIECES: u32 = 1024;
+
 /// What flows where.
 #[derive(Debug)]
 pub(super) struct Pump {
     /// The connection to the monitor.
     pub socket: OwnedFd,
     /// Our standard input goes here.
-    pub input: Option<OwnedFd>,
+    pub input: Option<Input>,
     /// These come to our standard output or error.
     pub outputs: Vec<Output>,
     /// The program has a terminal, so ours is raw; with the keys that detach.
@@ -41,6 +44,35 @@ pub(super) struct Pump {
 pub(super) fn take_signals(proxy: bool) -> Result<Signals, Error> {
     let wanted = if proxy { passed_on() } else { vec![Number::SIGWINCH] };
     Signals::only(&wanted).map_err(Error::step("block signals"))
+}
+
+/// The program's standard input.
+#[derive(Debug)]
+pub(super) struct Input {
+    fd: OwnedFd,
+    /// What it has not taken yet: nothing more of ours is read meanwhile.
+    pending: Vec<u8>,
+}
+
+impl Input {
+    /// Feeds `fd`, a pipe or terminal that is not waited for: a program may read only when what it wrote has been taken.
+    pub(super) fn new(fd: OwnedFd) -> Result<Self, Error> {
+        rustix::io::ioctl_fionbio(&fd, true).map_err(|error| Error::step("set up standard input")(error.into()))?;
+        Ok(Self { fd, pending: Vec::new() })
+    }
+
+    /// Writes what it takes; `false` if nobody reads it any more.
+    fn flush(&mut self) -> bool {
+        while !self.pending.is_empty() {
+            match rustix::io::write(&self.fd, &self.pending) {
+                Ok(length) => drop(self.pending.drain(..length)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return true,
+                Err(_) => return false,
+            }
+        }
+        true
+    }
 }
 
 /// One of the program's outputs.
@@ -139,6 +171,9 @@ impl Drop for Raw {
 enum Token {
     Socket,
     Signals,
+    /// Ours.
+    Stdin,
+    /// The program's.
     Input,
     Output(usize),
     /// Only watched, for the end of whoever reads our output.
@@ -162,14 +197,18 @@ pub(super) fn run(mut pump: Pump) -> Result<Outcome, Error> {
             let outcome = match token {
                 Token::Socket => {
                     code = pump.hear(code)?;
-                    None
+                    code.and_then(|_| pump.finish())
                 }
                 Token::Signals => {
                     pump.pass_signals_on();
                     None
                 }
-                Token::Input => pump.feed(),
-                Token::Output(index) => pump.drain(index),
+                Token::Stdin => pump.feed(),
+                Token::Input => {
+                    pump.flush_input();
+                    None
+                }
+                Token::Output(index) => (pump.drain(index) == Drained::Closed).then_some(Outcome::OutputClosed),
                 Token::Sink => Some(Outcome::OutputClosed),
             };
             if let Some(outcome) = outcome {
@@ -199,10 +238,10 @@ impl Pump {
         if !has_ended {
             watched.push((self.socket.as_fd(), PollFlags::IN, Token::Socket));
         }
-        if self.input.is_some()
-            && let Some(stdin) = process::standard(0)
-        {
-            watched.push((stdin, PollFlags::IN, Token::Input));
+        match &self.input {
+            Some(input) if !input.pending.is_empty() => watched.push((input.fd.as_fd(), PollFlags::OUT, Token::Input)),
+            Some(_) => watched.extend(process::standard(0).map(|stdin| (stdin, PollFlags::IN, Token::Stdin))),
+            None => {}
         }
         for (index, output) in self.outputs.iter().enumerate() {
             watched.push((output.source.as_fd(), PollFlags::IN, Token::Output(index)));
@@ -231,9 +270,6 @@ impl Pump {
         match protocol::receive::<Event>(&self.socket) {
             Ok(Some((Event::Exited { code }, _))) => {
                 self.input = None;
-                if self.terminal.as_ref().is_some_and(|terminal| terminal.master.is_some()) {
-                    self.finish_terminal();
-                }
                 Ok(Some(code))
             }
             Ok(Some((Event::Failed { code, message, hint }, _))) => Err(Error::Told { code, message, hint }),
@@ -243,14 +279,22 @@ impl Pump {
         }
     }
 
-    /// The program has ended: what it wrote last is in the terminal still; others may hold it open, so that no end comes.
-    fn finish_terminal(&mut self) {
+    /// The program has ended: passes on what it wrote last, which is in the pipes or the terminal still. Others may hold those
+    /// open, a program in the background for instance, so that no end comes.
+    fn finish(&mut self) -> Option<Outcome> {
         for index in 0..self.outputs.len() {
-            if rustix::io::ioctl_fionbio(&self.outputs[index].source, true).is_ok() {
-                self.drain(index);
+            // What cannot be made not to wait is read to its end.
+            rustix::io::ioctl_fionbio(&self.outputs[index].source, true).ok();
+            for _ in 0..LAST_PIECES {
+                match self.drain(index) {
+                    Drained::More => {}
+                    Drained::Nothing => break,
+                    Drained::Closed => return Some(Outcome::OutputClosed),
+                }
             }
         }
         self.outputs.clear();
+        None
     }
 
     fn pass_signals_on(&mut self) {
@@ -280,12 +324,13 @@ impl Pump {
         let stdin = process::standard(0)?;
         let mut buffer = vec![0u8; 64 * 1024];
         let length = match rustix::io::read(stdin, &mut buffer[..]) {
-            Ok(0) | Err(Errno::IO) => {
+            Ok(length) if length > 0 => length,
+            Err(Errno::INTR | Errno::AGAIN) => return None,
+            // Its end; or nothing to be read, as a folder.
+            _ => {
                 self.input = None;
                 return None;
             }
-            Ok(length) => length,
-            Err(_) => return None,
         };
         let mut bytes = &buffer[..length];
         let kept;
@@ -302,39 +347,64 @@ impl Pump {
                 }
             }
         }
-        if let Some(input) = &self.input
-            && write_all(input.as_fd(), bytes).is_err()
-        {
-            self.input = None;
+        if let Some(input) = &mut self.input {
+            input.pending.extend_from_slice(bytes);
         }
+        self.flush_input();
         None
     }
 
-    /// Brings what the program wrote to our own descriptor: within the kernel from pipe to pipe, else by a copy.
-    fn drain(&mut self, index: usize) -> Option<Outcome> {
-        let output = self.outputs.get_mut(index)?;
-        let sink = process::standard(output.sink)?;
+    fn flush_input(&mut self) {
+        if self.input.as_mut().is_some_and(|input| !input.flush()) {
+            self.input = None;
+        }
+    }
+
+    /// Brings what the program wrote to our own descriptor, one piece: within the kernel from pipe to pipe, else by a copy.
+    fn drain(&mut self, index: usize) -> Drained {
+        let Some(output) = self.outputs.get_mut(index) else { return Drained::Nothing };
+        let Some(sink) = process::standard(output.sink) else { return Drained::Nothing };
         match splice(&output.source, None, sink, None, CHUNK, SpliceFlags::MOVE) {
             Ok(0) => {
                 output.sink = -1;
-                return None;
+                return Drained::Nothing;
             }
-            Ok(_) | Err(Errno::INTR | Errno::AGAIN) => return None,
-            Err(Errno::PIPE) => return Some(Outcome::OutputClosed),
+            Ok(_) | Err(Errno::INTR) => return Drained::More,
+            // Nothing to read; or our own descriptor never waits, and is full.
+            Err(Errno::AGAIN) if !is_full(sink) => return Drained::Nothing,
+            Err(Errno::PIPE) => return Drained::Closed,
             Err(_) => {}
         }
         let mut buffer = vec![0u8; 64 * 1024];
         match rustix::io::read(&output.source, &mut buffer[..]) {
             Ok(0) | Err(Errno::IO) => output.sink = -1,
             Ok(length) => match write_all(sink, &buffer[..length]) {
-                Err(Errno::PIPE) => return Some(Outcome::OutputClosed),
+                Err(Errno::PIPE) => return Drained::Closed,
                 Err(_) => output.sink = -1,
-                Ok(()) => {}
+                Ok(()) => return Drained::More,
             },
+            Err(Errno::INTR) => return Drained::More,
             Err(_) => {}
         }
-        None
+        Drained::Nothing
     }
+}
+
+/// What came of an attempt to pass output on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drained {
+    /// There may be more.
+    More,
+    /// There is nothing now, or ever again.
+    Nothing,
+    /// Nobody reads ours.
+    Closed,
+}
+
+/// Whether a write would have to wait now.
+fn is_full(sink: BorrowedFd<'_>) -> bool {
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::from_borrowed_fd(sink, PollFlags::OUT)], Some(&at_once)) == Ok(0)
 }
 
 fn own_size() -> Option<(u16, u16)> {
@@ -346,6 +416,10 @@ fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
         match rustix::io::write(to, bytes) {
             Ok(length) => bytes = &bytes[length..],
             Err(Errno::INTR) => {}
+            // Whoever we share it with may have set it so.
+            Err(Errno::AGAIN) => {
+                poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], None::<&Timespec>).ok();
+            }
             Err(error) => return Err(error),
         }
     }

@@ -1,14 +1,16 @@
 //! Starting a container: everything that can be found out is found out here, then the monitor is forked.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
+use rustix::fs::FileType;
+
 use super::create::{Creation, Keeping, first_run};
-use super::exec::{is_terminal, pipe};
+use super::exec::{can_be_handed, is_terminal, pipe};
 use super::first_word::await_start;
 use super::manager::{Manager, announce, await_manager};
-use super::pump::{self, Detach, Outcome, Output, Pump, Terminal};
+use super::pump::{self, Detach, Input, Outcome, Output, Pump, Terminal};
 use super::{Container, Error};
 use crate::monitor::protocol::{self, Event};
 use crate::monitor::{self, Folder, Start, Starter, State, Status, Stdio};
@@ -166,7 +168,7 @@ pub fn start(
     let (Attach::Yes { proxy_signals, .. }, Some(signals)) = (attach, signals) else { return Ok(Outcome::Detached) };
     let outcome = pump::run(Pump {
         socket: ours,
-        input: ends.input,
+        input: ends.input.map(Input::new).transpose()?,
         outputs: ends.outputs,
         terminal: tty.then(|| Terminal { master: None, detach: Detach::new(&keys) }),
         signals,
@@ -319,12 +321,21 @@ impl Ends {
             outputs: Vec::new(),
         };
         let takes_terminals = config.log_driver == LogDriver::PassthroughTty;
-        let own = |number| process::standard(number).filter(|fd| takes_terminals || !is_terminal(*fd)).is_some();
+        let own = |number| {
+            let can_be_handed = |fd: BorrowedFd<'_>| can_be_handed(fd) || takes_terminals && is_terminal(fd);
+            process::standard(number).is_some_and(can_be_handed)
+        };
         let keeps_log = !config.log_driver.is_passthrough();
         let Attach::Yes { stdin, .. } = attach else {
             if !keeps_log {
-                if (0..3).any(|number| !own(number) && process::standard(number).is_some()) {
-                    return Err(Error::PassedTerminal);
+                // Nobody stays to pass anything on: files are handed over, too, as was asked for.
+                for fd in (0..3).filter_map(process::standard) {
+                    if !takes_terminals && is_terminal(fd) {
+                        return Err(Error::PassedTerminal);
+                    }
+                    if rustix::fs::fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir()) {
+                        return Err(Error::PassedFolder);
+                    }
                 }
                 ends.stdio = [Stdio::Inherit; 3];
             }
@@ -395,6 +406,7 @@ pub fn attach(container: &Container, stdin: bool, proxy_signals: bool, keys: &De
     drop(descriptors);
     let terminal = tty.then(|| Terminal { master: None, detach: Detach::new(keys) });
     let signals = pump::take_signals(proxy_signals)?;
+    let input = input.map(Input::new).transpose()?;
     pump::run(Pump { socket, input, outputs, terminal, signals, proxy_signals })
 }
 

@@ -85,6 +85,46 @@ fn x2_no_descriptor_of_the_host_is_inherited() {
 }
 
 #[test]
+fn x2_files_and_folders_of_the_caller_stay_outside() {
+    let lab = Lab::new();
+    lab.payload();
+    lab.rc(["run", "-d", "--name", "box", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
+    let played = |command: &[&str], redirections: &str, words: &[&str]| {
+        fs::write(lab.work("input"), "what was put in\n").expect("a file can be written");
+        fs::write(lab.work("output"), "what was there\n").expect("a file can be written");
+        let script = format!("exec \"$@\" {redirections}");
+        let shell = lab.program("/bin/sh", ["-c", script.as_str(), "sh"]).arg(Lab::rc_path());
+        let ended = shell.args(command).arg("/payload").args(words).run();
+        let read = |name| fs::read_to_string(lab.work(name)).expect("a file can be read");
+        (ended, read("input"), read("output"))
+    };
+    for command in [
+        &["run", "--rm", "-i", "--network", "none", "payload"][..],
+        &["run", "-i", "--network", "none", "payload"],
+        &["run", "-i", "--log-driver=passthrough", "--network", "none", "payload"],
+        &["exec", "-i", "box"],
+    ] {
+        // Opened anew, each would be the file itself; both are pipes of the program's own.
+        let (_, input, _) = played(command, "<input", &["write", "/proc/self/fd/0", "changed"]);
+        assert_eq!(input, "what was put in\n", "{command:?}");
+        let (ended, _, output) = played(command, ">>output", &["write", "/proc/self/fd/1", "more"]);
+        assert_eq!((ended.exit, output.as_str()), (Exit::Code(0), "what was there\nmore\n"), "{command:?}");
+        // A folder is a way to all of the host; it has nothing to be read.
+        let (ended, ..) = played(command, "</", &["list", "/proc/self/fd/0"]);
+        assert_eq!((ended.stdout().as_str(), &ended.exit), ("", &Exit::Code(99)), "{command:?}");
+        let (ended, ..) = played(command, "</", &["cat"]);
+        assert_eq!((ended.stdout().as_str(), &ended.exit), ("", &Exit::Code(0)), "{command:?}");
+        // What is in them goes both ways all the same.
+        let (_, _, output) = played(command, "<input >output", &["cat"]);
+        assert_eq!(output, "what was put in\n", "{command:?}");
+    }
+    let detached = ["run", "-d", "--log-driver=passthrough", "--network", "none", "payload"];
+    let (ended, ..) = played(&detached, "</", &["cat"]);
+    refused(ended, 125, "folder");
+    lab.remove_containers();
+}
+
+#[test]
 fn x3_what_tells_of_the_host_is_masked() {
     let lab = Lab::new();
     lab.payload();

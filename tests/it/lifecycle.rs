@@ -164,6 +164,31 @@ fn exec_runs_beside_the_program_with_its_own_exit_code() {
 }
 
 #[test]
+fn a_file_of_any_size_goes_through_a_program_that_answers_as_it_reads() {
+    let lab = Lab::new();
+    lab.payload();
+    lab.rc(["run", "-d", "--name", "host", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
+    let bytes: Vec<u8> = (0..3 << 20).map(|n: u32| n.to_le_bytes()[usize::from(n & 256 != 0)]).collect();
+    std::fs::write(lab.work("input"), &bytes).expect("a file can be written");
+    let script = "exec \"$@\" <input";
+    for command in [&["exec", "-i", "host"][..], &["run", "--rm", "-i", "--network", "none", "payload"]] {
+        let shell = lab.program("/bin/sh", ["-c", script, "sh"]).arg(Lab::rc_path());
+        let output = shell.args(command).args(["/payload", "cat"]).run().exits(0);
+        assert!(output.stdout == bytes, "{command:?}: {} bytes of {}", output.stdout.len(), bytes.len());
+    }
+    lab.remove_containers();
+}
+
+#[test]
+fn exec_on_a_terminal_ends_with_its_program_whatever_that_has_left_behind() {
+    let lab = Lab::new();
+    lab.payload();
+    lab.rc(["run", "-d", "--name", "host", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
+    lab.rc(["exec", "host", "/payload", "leave", "hang"]).start_on_terminal(24, 80).wait().succeeds();
+    lab.remove_containers();
+}
+
+#[test]
 fn exec_ends_with_its_container() {
     let lab = lab();
     detached(&lab, "host", &["sleep"]);

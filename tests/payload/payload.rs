@@ -9,6 +9,7 @@
 //! sleep                  until SIGTERM or SIGINT, then 0    hang                for ever, default signal actions
 //! stubborn               for ever, deaf to SIGTERM          signals [N]         prints the name of each that comes
 //! orphans N              leaves N children to process 1     eat BYTES           touches them, then sleeps
+//! leave PART WORD…       starts that part, and ends before it does
 //! busy                   works for ever                     bomb                starts processes until it cannot
 //! tcp PORT, udp PORT     echo servers on every address      ask tcp|udp ADDRESS TEXT  sends, prints the answer
 //! size                   rows and columns of the terminal   sizes               the same, again at each SIGWINCH
@@ -69,6 +70,7 @@ fn play(words: &[&str]) -> Outcome {
         ["signals", count] => signals::print(count.parse()?)?,
         ["orphans", count] => orphans(count.parse()?)?,
         ["middle"] => drop(again(&["exit", "0"])?),
+        ["leave", words @ ..] => drop(again(words)?),
         ["busy"] => busy()?,
         ["bomb"] => bomb()?,
         ["eat", bytes] => eat(bytes.parse()?)?,
