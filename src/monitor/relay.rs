@@ -17,6 +17,9 @@ use crate::sys::tty;
 /// How much is moved at once.
 const CHUNK: usize = 256 * 1024;
 
+/// How often that is done before commands are heard again: a pipe holds no more (pipe(7), `pipe-max-size`).
+const TURN: u32 = 64;
+
 /// One of the program's outputs.
 #[derive(Debug)]
 struct Source {
@@ -242,10 +245,23 @@ impl Relay {
         }
     }
 
-    /// Moves what the program has written until there is no more or a client is full.
+    /// The program has ended, and with it all that ran in its pid namespace: what they wrote is there to be read. Somebody
+    /// outside may have been given the other end (a descriptor can be sent to another container), so that no end would come.
+    pub(super) fn finish(&mut self) {
+        for index in (0..self.sources.len()).rev() {
+            let (count, stream) = (self.sources.len(), self.sources[index].stream);
+            self.pump(index);
+            if self.sources.len() == count && !self.is_blocked(stream) {
+                self.sources.remove(index);
+            }
+        }
+    }
+
+    /// Moves what the program has written until there is no more, a client is full, or it is time to look at others.
     fn pump(&mut self, index: usize) {
         let mut buffer = Vec::new();
-        while let Some(source) = self.sources.get(index) {
+        for _ in 0..TURN {
+            let Some(source) = self.sources.get(index) else { return };
             let stream = source.stream;
             if self.is_blocked(stream) {
                 return;
@@ -387,5 +403,66 @@ impl Sink {
             }
         }
         self.pending = Vec::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{PipeReader, PipeWriter, Read as _, Write as _, pipe};
+
+    use super::*;
+
+    /// A relay of one output to one client: what writes to it, and what reads from it.
+    fn relayed() -> (Relay, PipeWriter, PipeReader) {
+        let (source, program) = pipe().expect("a pipe");
+        let (client, sink) = pipe().expect("a pipe");
+        let mut relay = Relay::new(None);
+        relay.add_pipe(source.into(), Stream::Stdout).expect("the pipe is relayed");
+        let streams = Streams { stdout: Some(sink.into()), ..Streams::default() };
+        relay.attach(1, streams).expect("the client is attached");
+        (relay, program, client)
+    }
+
+    #[test]
+    fn output_ends_with_the_program_although_somebody_holds_its_other_end() {
+        let (mut relay, mut program, mut client) = relayed();
+        program.write_all(b"last words").expect("a pipe takes them");
+        assert!(!relay.is_drained());
+        relay.finish();
+        assert!(relay.is_drained());
+        relay.hang_up();
+        let mut text = String::new();
+        client.read_to_string(&mut text).expect("the client's pipe ends");
+        assert_eq!(text, "last words");
+        drop(program);
+    }
+
+    #[test]
+    fn last_words_wait_for_a_client_that_reads_slowly() {
+        let (mut relay, mut program, mut client) = relayed();
+        rustix::io::ioctl_fionbio(&program, true).expect("it does not wait");
+        let mut written = 0;
+        let mut read = 0;
+        // Both pipes are full then.
+        loop {
+            match program.write(&[b'x'; 4096]) {
+                Ok(length) => written += length,
+                Err(_) if relay.is_blocked(Stream::Stdout) => break,
+                Err(_) => relay.pump(0),
+            }
+        }
+        drop(program);
+        let mut buffer = vec![0; 4096];
+        loop {
+            relay.finish();
+            if relay.is_drained() {
+                break;
+            }
+            read += client.read(&mut buffer).expect("the client reads");
+            relay.ready(Token::Sink(0, 0), PollFlags::OUT);
+        }
+        relay.hang_up();
+        read += client.read_to_end(&mut buffer).expect("the client's pipe ends");
+        assert_eq!(read, written);
     }
 }

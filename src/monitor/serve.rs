@@ -213,10 +213,11 @@ impl Server {
     /// Serves until the program has ended and its output has been passed on; gives how it ended.
     pub(super) fn run(&mut self) -> io::Result<Ended> {
         loop {
-            if let Some(ended) = self.ended
-                && self.relay.is_drained()
-            {
-                return Ok(ended);
+            if let Some(ended) = self.ended {
+                self.relay.finish();
+                if self.relay.is_drained() {
+                    return Ok(ended);
+                }
             }
             self.turn(&[], None)?;
         }
