@@ -33,7 +33,8 @@ impl Stream {
 /// How large a log file may grow, and how many there are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// Bytes of one file, after which it is rotated at the end of a line; 0 is no bound.
+    /// Bytes of one file, after which it is rotated at the end of a line, or within one that makes it twice as long; 0 is no
+    /// bound.
     pub size: u64,
     /// Files: `log`, `log.1`, …
     pub files: u32,
@@ -77,7 +78,9 @@ impl LogWriter {
             self.buffer.extend_from_slice(line);
             self.buffer.push(b'\n');
             rest = rest.get(line.len() + 1..).unwrap_or_default();
-            if whole && self.bounds.size > 0 && self.size + self.buffer.len() as u64 >= self.bounds.size {
+            // A program that never ends its line must not fill the disk.
+            let bound = self.bounds.size.saturating_mul(if whole { 1 } else { 2 });
+            if bound > 0 && self.size + self.buffer.len() as u64 >= bound {
                 self.flush();
                 self.rotate();
             }
@@ -200,5 +203,23 @@ mod tests {
         let numbers: Vec<u32> = all.iter().map(|e| e.rsplit(' ').next().expect("n").parse().expect("n")).collect();
         assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
         assert_eq!(numbers.last(), Some(&39));
+    }
+
+    #[test]
+    fn a_line_without_end_is_bounded_too_and_its_bytes_are_kept_in_order() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("log");
+        let mut log = LogWriter::open(&path, Bounds { size: 200, files: 3 }).expect("log");
+        for n in 0..40 {
+            log.append(Stream::Stdout, format!("{n:02}").as_bytes());
+        }
+        let mut all = String::new();
+        for name in ["log.2", "log.1", "log"] {
+            let file = folder.path().join(name);
+            assert!(fs::metadata(&file).expect("file").len() <= 500);
+            all.extend(entries(&file).iter().map(|entry| entry.strip_prefix("stdout P ").expect("a part")));
+        }
+        let expected: String = (0..40).map(|n| format!("{n:02}")).collect();
+        assert!(expected.ends_with(&all) && all.len() > 20, "{all}");
     }
 }
