@@ -175,18 +175,10 @@ pub fn exec_fd(program: BorrowedFd<'_>, argv: &[std::ffi::CString], env: &[std::
     }
 }
 
-/// Field 22 of `/proc/PID/stat`, the start time in clock ticks since boot, by which a reused pid is told from the one that
-/// was meant; `None` if there is no such process. Source: proc_pid_stat(5).
+/// When process `pid` was started, in clock ticks since boot, by which a reused pid is told from the one that was meant; `None`
+/// if there is no such process, or it has ended and only its parent has not looked yet.
 pub fn start_time(pid: i32) -> Option<u64> {
-    let stat = super::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the name in parentheses and may hold anything, also `)`.
-    let (_, rest) = stat.rsplit_once(')')?;
-    // A zombie has ended: only its parent has not looked yet.
-    let mut fields = rest.split_ascii_whitespace();
-    if fields.next()? == "Z" {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
+    super::proc::Entry::open(pid)?.stat().filter(|stat| stat.state != 'Z').map(|stat| stat.started)
 }
 
 /// The kernel's id of this boot.
@@ -307,6 +299,23 @@ pub fn standard(number: i32) -> Option<BorrowedFd<'static>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_is_known_whatever_it_calls_itself() {
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        let mut named = std::process::Command::new("/bin/sh")
+            .args(["-c", "printf '\\377) Z' >/proc/self/comm; echo; read -r end"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(writer)
+            .spawn()
+            .expect("a shell");
+        io::Read::read_exact(&mut reader, &mut [0]).expect("it has its name");
+        let pid = i32::try_from(named.id()).expect("pid");
+        assert!(start_time(pid).is_some());
+        drop(named.stdin.take());
+        named.wait().expect("it ends");
+        assert_eq!(start_time(pid), None);
+    }
 
     #[test]
     fn start_time_tells_this_process_and_no_other() {

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use super::limits::Setting;
 use super::{Error, Own, SUPERVISOR};
 use crate::sys::fs;
+use crate::sys::proc::Entry;
 
 /// A process that is in our group and is not rc's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +117,7 @@ fn ours(own: &Own, setting: &Setting) -> Result<Vec<i32>, Error> {
         own.folder.processes()?.into_iter().partition(|pid| is_beneath(*pid, top));
     let others: Vec<Neighbour> = others
         .into_iter()
-        .map(|pid| Neighbour { pid, name: fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default() })
+        .map(|pid| Neighbour { pid, name: Entry::open(pid).and_then(|it| it.read("comm").ok()).unwrap_or_default() })
         // One that has ended since is in nobody's way.
         .filter(|other| other.pid == 0 || !other.name.is_empty())
         .map(|other| Neighbour { name: other.name.trim_end().to_owned(), ..other })
@@ -155,12 +156,9 @@ fn is_beneath(mut pid: i32, top: i32) -> bool {
     false
 }
 
-/// The parent's pid, if there is one in this pid namespace. Source: proc_pid_stat(5).
+/// The parent's pid, if there is one in this pid namespace.
 fn parent(pid: i32) -> Option<i32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the name in parentheses and may hold anything, also `)`.
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_ascii_whitespace().nth(1)?.parse().ok().filter(|parent| *parent > 0)
+    Entry::open(pid)?.stat().map(|stat| stat.parent).filter(|parent| *parent > 0)
 }
 
 /// Whether the kernel has given the controller to version 1, from which version 2 cannot have it at the same time.
