@@ -24,6 +24,9 @@ use super::escape::Escaped;
 /// The most bytes of all headers before one entry: PAX records, long names, sparse maps.
 const LIMIT: u64 = 1 << 20;
 
+/// The most bytes of all headers about all entries that follow: each entry is read with all of them.
+const GLOBAL_LIMIT: u64 = 64 << 10;
+
 /// What is wrong with an archive.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -46,8 +49,8 @@ pub enum Error {
         /// Its type flag.
         kind: u8,
     },
-    /// The headers before an entry are larger than we are willing to hold.
-    #[error("an entry's headers in the archive have more than {LIMIT} bytes")]
+    /// The headers before an entry, or those about all entries, are larger than we are willing to hold.
+    #[error("headers in the archive have more bytes than the {LIMIT} for one entry and the {GLOBAL_LIMIT} for all")]
     TooLarge,
 }
 
@@ -95,13 +98,16 @@ pub struct Reader<R> {
     left: u64,
     padding: u64,
     global: Pax,
+    /// Bytes that headers about all entries may still have.
+    global_budget: u64,
     is_over: bool,
 }
 
 impl<R: BufRead> Reader<R> {
     /// Reads an archive from its first byte.
     pub fn new(input: R) -> Self {
-        Self { input, offset: 0, left: 0, padding: 0, global: Pax::default(), is_over: false }
+        let global_budget = GLOBAL_LIMIT;
+        Self { input, offset: 0, left: 0, padding: 0, global: Pax::default(), global_budget, is_over: false }
     }
 
     /// The next entry, or `None` after the last. What was not read of the one before is skipped.
@@ -117,7 +123,9 @@ impl<R: BufRead> Reader<R> {
             match header.kind() {
                 b'x' => pax.merge(&self.side_data(&header, &mut budget, start)?).map_err(damaged)?,
                 b'g' => {
-                    let data = self.side_data(&header, &mut budget, start)?;
+                    let mut left = self.global_budget;
+                    let data = self.side_data(&header, &mut left, start)?;
+                    self.global_budget = left;
                     self.global.merge(&data).map_err(damaged)?;
                 }
                 b'L' => long_name = Some(until_nul(self.side_data(&header, &mut budget, start)?)),

@@ -138,8 +138,10 @@ impl Extractor {
         if self.ownership == Ownership::Single {
             self.owners.insert(path, owner);
         }
-        self.folders.set(path, Attributes { mode: entry.mode, owner, mtime: Some(entry.mtime), xattrs });
-        Ok(())
+        match self.folders.set(path, Attributes { mode: entry.mode, owner, mtime: Some(entry.mtime), xattrs }) {
+            true => Ok(()),
+            false => Err(failed("keep the extended attributes of", path, Errno::TOOBIG)),
+        }
     }
 
     /// A folder where something is already: another folder stays, a whiteout becomes "opaque", anything else goes.

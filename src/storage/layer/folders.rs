@@ -21,33 +21,45 @@ impl Attributes {
     }
 }
 
+/// The most bytes of extended attributes of all folders, which wait in memory for the layer's end.
+const XATTR_LIMIT: usize = 8 << 20;
+
 #[derive(Debug)]
-pub(super) struct Folders(BTreeMap<Vec<u8>, Attributes>);
+pub(super) struct Folders {
+    attributes: BTreeMap<Vec<u8>, Attributes>,
+    /// Bytes of extended attributes that came so far.
+    xattrs: usize,
+}
 
 impl Default for Folders {
     fn default() -> Self {
-        Self(BTreeMap::from([(Vec::new(), Attributes::implied())]))
+        Self { attributes: BTreeMap::from([(Vec::new(), Attributes::implied())]), xattrs: 0 }
     }
 }
 
 impl Folders {
     /// A folder was made because something is to be in it.
     pub(super) fn made(&mut self, path: &[u8]) {
-        self.0.insert(path.to_vec(), Attributes::implied());
+        self.attributes.insert(path.to_vec(), Attributes::implied());
     }
 
-    pub(super) fn set(&mut self, path: &[u8], attributes: Attributes) {
-        self.0.insert(path.to_vec(), attributes);
+    /// Keeps a folder's attributes; gives whether there is room for them.
+    #[must_use]
+    pub(super) fn set(&mut self, path: &[u8], attributes: Attributes) -> bool {
+        let bytes = attributes.xattrs.iter().map(|xattr| xattr.name.len() + xattr.value.len()).sum::<usize>();
+        self.xattrs = self.xattrs.saturating_add(bytes);
+        self.attributes.insert(path.to_vec(), attributes);
+        self.xattrs <= XATTR_LIMIT
     }
 
     /// Forgets a folder and all in it.
     pub(super) fn remove_tree(&mut self, path: &[u8]) {
-        remove_tree(&mut self.0, path);
+        remove_tree(&mut self.attributes, path);
     }
 
     /// All folders, each before the one that it is in, so that no permission is taken away that is still needed.
     pub(super) fn deepest_first(self) -> impl Iterator<Item = (Vec<u8>, Attributes)> {
-        self.0.into_iter().rev()
+        self.attributes.into_iter().rev()
     }
 }
 

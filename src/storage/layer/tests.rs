@@ -317,6 +317,19 @@ fn t9_capabilities_are_kept_and_huge_attributes_refused() {
 }
 
 #[test]
+fn t13_what_waits_for_the_layer_s_end_is_bounded() {
+    let value = vec![b'x'; 60_000];
+    let names: Vec<String> = (0..15).map(|n| format!("SCHILY.xattr.user.a{n}")).collect();
+    let records: Vec<(&[u8], &[u8])> = names.iter().map(|name| (name.as_bytes(), value.as_slice())).collect();
+    let lab = Lab::new();
+    let mut archive = Archive::default();
+    for n in 0..10 {
+        archive.pax(&records).folder(&format!("{n}/"));
+    }
+    assert!(lab.bad(&archive).contains("cannot keep the extended attributes of `9`"));
+}
+
+#[test]
 fn t11_damaged_archives_are_refused_whole() {
     let mut good = Archive::default();
     good.file("a", b"content");

@@ -64,19 +64,35 @@ fn links_and_folders_have_no_data_whatever_they_say() {
     }
 }
 
-#[test]
-fn global_records_hold_until_they_are_overridden() {
+/// A header about all entries that follow.
+fn global(records: &[(&[u8], &[u8])]) -> Vec<u8> {
     let mut global = Archive::default();
-    global.pax(&[(b"mtime", b"-1.5"), (b"uid", b"77")]);
+    global.pax(records);
     global.0[156] = b'g';
     let block: [u8; 512] = global.0[..512].try_into().expect("a block");
     let mut archive = Archive::default();
     archive.block(block).data(&global.0[512..]);
+    archive.0
+}
+
+#[test]
+fn global_records_hold_until_they_are_overridden() {
+    let mut archive = Archive::default();
+    archive.data(&global(&[(b"mtime", b"-1.5"), (b"uid", b"77")]));
     archive.file("a", b"").pax(&[(b"uid", b"5"), (b"mtime", b"")]).file("b", b"").file("c", b"");
     let all = read(&archive.end()).expect("reads");
     let facts: Vec<_> =
         all.iter().map(|(entry, _)| (entry.uid, entry.mtime.seconds, entry.mtime.nanoseconds)).collect();
     assert_eq!(facts, [(77, -2, 500_000_000), (5, 1_000_000, 0), (77, -2, 500_000_000)]);
+}
+
+#[test]
+fn t13_global_records_cannot_pile_up() {
+    let mut archive = Archive::default();
+    for key in [&b"one"[..], b"two", b"three"] {
+        archive.data(&global(&[(key, &[b'x'; 30_000])])).file("file", b"");
+    }
+    assert!(matches!(read(&archive.end()), Err(Error::TooLarge)));
 }
 
 #[test]
