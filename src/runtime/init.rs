@@ -22,6 +22,8 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
     let spec = launch.spec;
     prctl::die_with_parent().step("set the parent-death signal")?;
     prctl::set_name("rc: init").step("name init")?;
+    // The caller's mask is the caller's: what is made here has the mode that is asked for. The program gets one of its own.
+    rustix::process::umask(rustix::fs::Mode::empty());
     wait_until_mapped(mapped)?;
     become_root(launch)?;
 

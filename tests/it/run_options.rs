@@ -238,6 +238,26 @@ fn a_folder_of_the_host_is_bound_and_read_only_when_asked() {
 }
 
 #[test]
+fn the_caller_s_mask_is_not_the_container_s() {
+    let lab = Lab::new();
+    lab.payload();
+    for mask in ["077", "0"] {
+        let script = format!("umask {mask}; exec \"$@\"");
+        let shell = lab.program("/bin/sh", ["-c", script.as_str(), "sh"]).arg(Lab::rc_path());
+        let run = ["run", "--rm", "--network", "none", "-u", "1000:1000", "-w", "/made/here", "-v", "data:/deep/place"];
+        let tree = shell
+            .args(run)
+            .args(["payload", "/payload", "tree", "/", "payload", "proc", "sys", "dev", "root"])
+            .run()
+            .text();
+        for folder in ["made", "made/here", "deep", "deep/place"] {
+            let expected = format!("./{folder} d 0755 ");
+            assert!(tree.lines().any(|line| line.starts_with(&expected)), "umask {mask}, {folder}: {tree}");
+        }
+    }
+}
+
+#[test]
 fn a_named_volume_outlives_its_container_and_an_anonymous_one_does_not() {
     let lab = Lab::new();
     lab.payload();
