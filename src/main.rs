@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
+use rc::error::Error;
 use rc::{cli, ui};
 
 fn main() -> ExitCode {
-    let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    match cli::main(typed) {
+    let typed = std::env::args_os().map(std::ffi::OsString::into_string).collect::<Result<_, _>>();
+    // What is not text would reach files and programs as something else than was typed.
+    let run = typed.map_err(|word| Error::new(format!("the argument `{}` is not UTF-8", word.to_string_lossy())));
+    match run.and_then(cli::main) {
         Ok(exit) => ExitCode::from(exit.0),
         Err(error) => {
             if let Some(message) = &error.message {

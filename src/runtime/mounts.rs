@@ -9,7 +9,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::mount::MountAttrFlags;
 
 use super::Failure;
-use super::sync::Step as _;
+use super::sync::{Step as _, cut};
 use crate::sys::mount::{self, Parameter};
 use crate::sys::root;
 
@@ -130,11 +130,11 @@ fn bind(source: &Path, destination: &Path, options: &Options<'_>) -> Result<Owne
     let found = rustix::fs::open(source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
         let mut failure = Failure::setup(&action, destination, &error.into());
         if error == rustix::io::Errno::NOENT {
-            failure.hint = Some(format!(
+            failure.hint = Some(cut(format!(
                 "create it with `mkdir -p {}`, or use a volume: `-v NAME:{}`",
                 source.display(),
                 destination.display()
-            ));
+            )));
         }
         failure
     })?;

@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::caps::{self, CapSet, Identity};
 use super::stub::{self, Role, Stub};
-use super::sync::Step as _;
+use super::sync::{Step as _, cut};
 use super::users::{self, ResolvedUser};
 use super::{Failure, mapped, seccomp};
 use crate::sys::inherited::Inherited;
@@ -219,7 +219,8 @@ fn find_program(name: &CString, environment: &[CString]) -> Result<CString, Fail
     }
     let mut failure = Failure::program(&shown, refused.unwrap_or(libc::ENOENT));
     if refused.is_none() {
-        failure.message = format!("cannot run `{}`: not found in the container's PATH", shown.escape_debug());
+        let shown = cut(shown.escape_debug().to_string());
+        failure.message = format!("cannot run `{shown}`: not found in the container's PATH");
     }
     Err(failure)
 }

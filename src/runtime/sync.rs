@@ -46,13 +46,27 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
+/// A sentence, cut where somebody gave an argument as long as a book: it has to fit into a message, and on a screen.
+pub(super) fn cut(sentence: String) -> String {
+    const LONGEST: usize = 1000;
+    match sentence.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &sentence[..end]),
+        None => sentence,
+    }
+}
+
 impl Failure {
     /// A setup step failed on `subject`.
     pub(super) fn setup(action: &str, subject: impl AsRef<std::path::Path>, error: &io::Error) -> Self {
         let subject = subject.as_ref().display().to_string();
         Self {
             kind: FailureKind::Setup,
-            message: format!("cannot {action} `{}`: {}", subject.escape_debug(), plain(error)),
+            message: format!(
+                "cannot {} `{}`: {}",
+                cut(action.to_owned()),
+                cut(subject.escape_debug().to_string()),
+                plain(error)
+            ),
             hint: None,
         }
     }
@@ -64,7 +78,7 @@ impl Failure {
 
     /// A setup step failed for a reason that is no errno.
     pub(super) fn reason(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Setup, message: message.into(), hint: None }
+        Self { kind: FailureKind::Setup, message: cut(message.into()), hint: None }
     }
 
     /// The program cannot be executed.
@@ -73,7 +87,7 @@ impl Failure {
         let not_found = errno == libc::ENOENT || errno == libc::ENOTDIR;
         Self {
             kind: if not_found { FailureKind::NotFound } else { FailureKind::CannotRun },
-            message: format!("cannot run `{}`: {}", program.escape_debug(), plain(&error)),
+            message: format!("cannot run `{}`: {}", cut(program.escape_debug().to_string()), plain(&error)),
             hint: None,
         }
     }

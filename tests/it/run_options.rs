@@ -258,6 +258,27 @@ fn the_caller_s_mask_is_not_the_container_s() {
 }
 
 #[test]
+fn words_as_long_as_a_book_and_words_that_are_no_text_are_refused_in_a_line() {
+    let lab = Lab::new();
+    lab.payload();
+    let long = "a".repeat(100_000);
+    let short = |output: Output, code: i32, part: &str| {
+        let output = output.exits(code);
+        assert!(output.stderr.len() < 5000 && output.stderr().contains(part), "{output}");
+    };
+    let rc = || lab.rc(["run", "--rm", "--network", "none"]);
+    short(rc().args(["payload", &long]).run(), 127, "not found in the container's PATH");
+    short(rc().args(["payload", &format!("/{long}")]).run(), 126, "cannot run `/aaa");
+    short(rc().args(["-u", &long, "payload", "/payload"]).run(), 125, "there is no user `aaa");
+    short(rc().args(["-w", &format!("/{long}"), "payload", "/payload"]).run(), 125, "file name too long");
+    let echo = rc().args(["payload", "/payload", "echo", &long]).run();
+    echo.prints(format!("{long}\n"));
+    let script = "exec \"$@\" \"$(printf '\\377')\"";
+    let no_text = lab.program("/bin/sh", ["-c", script, "sh"]).arg(Lab::rc_path());
+    short(no_text.args(["run", "--rm", "payload", "/payload", "echo"]).run(), 125, "is not UTF-8");
+}
+
+#[test]
 fn a_named_volume_outlives_its_container_and_an_anonymous_one_does_not() {
     let lab = Lab::new();
     lab.payload();
