@@ -139,15 +139,15 @@ fn bind(source: &Path, destination: &Path, options: &Options<'_>) -> Result<Owne
         failure
     })?;
     // A mount that hides something may only be copied together with what it hides it with (mount_namespaces(7)).
-    let copied = match mount::clone_tree(found.as_fd(), options.recursive) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => mount::clone_tree(found.as_fd(), true),
-        other => other,
-    }
-    .step_on(&action, destination)?;
+    let (copied, is_recursive) = match mount::clone_tree(found.as_fd(), options.recursive) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => (mount::clone_tree(found.as_fd(), true), true),
+        other => (other, options.recursive),
+    };
+    let copied = copied.step_on(&action, destination)?;
     let propagation = options.propagation.unwrap_or(libc::MS_PRIVATE);
     mount::set_propagation(copied.as_fd(), propagation, true).step_on(&action, destination)?;
     if !options.attributes.is_empty() {
-        mount::set_attributes(copied.as_fd(), options.attributes, options.recursive).step_on(&action, destination)?;
+        mount::set_attributes(copied.as_fd(), options.attributes, is_recursive).step_on(&action, destination)?;
     }
     Ok(copied)
 }

@@ -238,6 +238,22 @@ fn a_folder_of_the_host_is_bound_and_read_only_when_asked() {
 }
 
 #[test]
+fn what_is_mounted_below_a_read_only_bind_is_read_only_too() {
+    let lab = Lab::new();
+    lab.payload();
+    // What hides a part of the host's tree is copied with it (mount_namespaces(7)), also where it was not asked for.
+    for kind in ["/dev:/host:bind,ro", "/dev:/host:ro"] {
+        let report = report(&lab, &["-v", kind]);
+        let mounts = report["mounts"].as_array().expect("a list of mounts");
+        let below: Vec<_> = mounts
+            .iter()
+            .filter(|mount| mount["path"].as_str().is_some_and(|path| path.starts_with("/host")))
+            .collect();
+        assert!(!below.is_empty() && below.iter().all(|mount| options(mount).contains(&"ro")), "{below:#?}");
+    }
+}
+
+#[test]
 fn the_caller_s_mask_is_not_the_container_s() {
     let lab = Lab::new();
     lab.payload();
