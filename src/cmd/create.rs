@@ -7,10 +7,9 @@ use super::args::{self, ContainerArgs};
 use super::{Ctx, from_image};
 use crate::container::{self, Creation, Environment, Removal};
 use crate::error::{Error, Exit};
-use crate::net;
 use crate::plan::{self, Request};
 use crate::sys::{fs, process};
-use crate::types::{ContainerId, Name, NetworkMode};
+use crate::types::{ContainerId, Name};
 use crate::ui;
 
 /// Create but do not start a container
@@ -77,18 +76,9 @@ pub(super) fn prepare(ctx: &Ctx, environment: &Environment, request: &Request, i
     for warning in plan::warnings(request, &config) {
         ui::warning(warning);
     }
-    let files = container::files(&config, network(&config.network))?;
+    let files = container::files(&config)?;
     let image_lock = RefCell::new(Some(image_lock));
     Ok(Made { creation: Creation { store: store.clone(), config, files, image_lock }, lowers })
-}
-
-fn network(mode: &NetworkMode) -> net::Kind {
-    match mode {
-        NetworkMode::None => net::Kind::None,
-        NetworkMode::Host => net::Kind::Host,
-        NetworkMode::Slirp4netns => net::Kind::Slirp4netns,
-        NetworkMode::Pasta => net::Kind::Pasta,
-    }
 }
 
 /// Writes the id into a new file; one that is there is an error.

@@ -175,6 +175,15 @@ fn write_public(path: PathBuf, content: &str) -> Result<(), Error> {
     written.map_err(|source| fs::PathError::new("write", path, source).into())
 }
 
+/// [`write_public`] in the place of a file that may be there, whoever the container has made its owner.
+fn replace_public(folder: &Folder, name: &str, content: &str) -> Result<(), Error> {
+    let aside = folder.at(&format!("{name}.new"));
+    // Of a start that was killed here.
+    drop(fs::remove_file(&aside));
+    write_public(aside.clone(), content)?;
+    Ok(fs::rename(aside, folder.at(name))?)
+}
+
 /// The state of a container that was never started.
 fn never_started() -> State {
     State {
@@ -201,17 +210,19 @@ pub fn create(creation: &Creation) -> Result<(), Error> {
 #[derive(Debug)]
 pub(super) enum Keeping {
     /// The container is made when its monitor starts.
-    New(Creation),
+    New(Box<Creation>),
     /// The container is there.
     Existing {
         /// The store.
         store: Store,
         /// The container.
-        config: ContainerConfig,
+        config: Box<ContainerConfig>,
         /// Its folder.
         folder: Folder,
+        /// Files that are bound into it, to be written anew: the network may be another one by now.
+        files: Vec<(&'static str, String)>,
         /// The state that its new run begins with.
-        state: State,
+        state: Box<State>,
     },
 }
 
@@ -238,9 +249,12 @@ impl Keeping {
                 creation.image_lock.replace(None);
                 Ok(made)
             }
-            Self::Existing { config, folder, state, .. } => {
+            Self::Existing { config, folder, files, state, .. } => {
                 let lock = remove::take_lock(folder, &config.name)?;
                 let lock = lock.ok_or_else(|| Error::NotFound(config.name.to_string()))?;
+                for (name, content) in files {
+                    replace_public(folder, name, content)?;
+                }
                 let listener = listen(folder)?;
                 folder.write_state(state)?;
                 Ok((lock, listener))
@@ -271,7 +285,7 @@ impl Keeper for Keeping {
             // It stays as it was before.
             Self::New(creation) => drop(creation.folder().write_state(&never_started())),
             Self::Existing { folder, state, .. } => {
-                let before = State { status: Status::Created, run: state.run - 1, ..state.clone() };
+                let before = State { status: Status::Created, run: state.run - 1, ..State::clone(state) };
                 drop(folder.write_state(&before));
             }
         }

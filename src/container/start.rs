@@ -81,26 +81,7 @@ pub fn start(
     attach: &Attach,
 ) -> Result<Outcome, Error> {
     let store = environment.store.clone();
-    let (config, folder, state, keeping) = match origin {
-        Origin::New(creation) => (creation.config.clone(), creation.folder(), first_run(), Keeping::New(*creation)),
-        Origin::Existing(container) => {
-            let Container { config, folder, state, status, .. } = *container;
-            if !matches!(status, Status::Created | Status::Exited) {
-                return Err(Error::State { action: "start", name: config.name.to_string(), status });
-            }
-            let state = State {
-                status: Status::Starting,
-                run: state.run + 1,
-                exit: None,
-                init: None,
-                cgroup: None,
-                restart_count: 0,
-                ..state
-            };
-            let (copy, place) = (config.clone(), folder.clone());
-            (copy, place.clone(), state.clone(), Keeping::Existing { store: store.clone(), config, folder, state })
-        }
-    };
+    let (config, folder, state, keeping) = begin(&store, origin)?;
     let fresh = prepare_volumes(&store, &config)?;
     let copy_up = fresh.iter().map(|fresh| fresh.destination.clone()).collect();
     let spec = plan::spec(&config, &host_facts(environment, &config, &folder)?)?;
@@ -179,6 +160,37 @@ pub fn start(
         drop(child.wait());
     }
     Ok(outcome)
+}
+
+/// What is started, its folder, the state that its run begins with, and who keeps it. Fails if it runs already.
+fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, Folder, State, Keeping), Error> {
+    match origin {
+        Origin::New(creation) => Ok((creation.config.clone(), creation.folder(), first_run(), Keeping::New(creation))),
+        Origin::Existing(container) => {
+            let Container { config, folder, state, status, .. } = *container;
+            if !matches!(status, Status::Created | Status::Exited) {
+                return Err(Error::State { action: "start", name: config.name.to_string(), status });
+            }
+            let state = State {
+                status: Status::Starting,
+                run: state.run + 1,
+                exit: None,
+                init: None,
+                cgroup: None,
+                restart_count: 0,
+                ..state
+            };
+            let files = files(&config)?;
+            let keeping = Keeping::Existing {
+                store: store.clone(),
+                config: Box::new(config.clone()),
+                folder: folder.clone(),
+                files,
+                state: Box::new(state.clone()),
+            };
+            Ok((config, folder, state, keeping))
+        }
+    }
 }
 
 /// Tells the service manager that the program runs, and who is the main process, if it is the monitor of this folder.
@@ -410,8 +422,10 @@ pub fn attach(container: &Container, stdin: bool, proxy_signals: bool, keys: &De
     pump::run(Pump { socket, input, outputs, terminal, signals, proxy_signals })
 }
 
-/// The files that are bound into a container: `/etc/hosts`, `/etc/resolv.conf`, `/etc/hostname`.
-pub fn files(config: &ContainerConfig, kind: net::Kind) -> Result<Vec<(&'static str, String)>, Error> {
+/// The files that are bound into a container, as this machine's network has them now: `/etc/hosts`, `/etc/resolv.conf`,
+/// `/etc/hostname`.
+pub fn files(config: &ContainerConfig) -> Result<Vec<(&'static str, String)>, Error> {
+    let kind = net::Kind::from(&config.network);
     let host = net::files::HostFiles::read(kind).map_err(|error| Error::Inside(error.to_string()))?;
     let invalid = |error: crate::types::Invalid| Error::Inside(error.to_string());
     let hosts = net::files::hosts(&net::files::Hosts {

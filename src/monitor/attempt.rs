@@ -17,7 +17,7 @@ use crate::net;
 use crate::plan::{self, Limits, Seccomp};
 use crate::runtime::cgroup::{self, Group};
 use crate::runtime::{self, FailureKind, FuseOverlay, Launch, Progress, Rootfs, Starting};
-use crate::types::{NetworkMode, StorageDriver};
+use crate::types::StorageDriver;
 use crate::userns::UserNamespace;
 
 /// How long a network may take to come up.
@@ -176,14 +176,4 @@ fn network_up(server: &mut Server, network: net::Starting, deadline: Instant) ->
         server.wait_for(&awaited, Some(deadline))?;
     }
     Ok(network.wait_ready(deadline)?)
-}
-
-/// The network driver of a mode.
-pub(super) fn kind(mode: &NetworkMode) -> net::Kind {
-    match mode {
-        NetworkMode::None => net::Kind::None,
-        NetworkMode::Host => net::Kind::Host,
-        NetworkMode::Slirp4netns => net::Kind::Slirp4netns,
-        NetworkMode::Pasta => net::Kind::Pasta,
-    }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::attempt::{Ground, REMOVAL_PATIENCE, Up, kind};
+use super::attempt::{Ground, REMOVAL_PATIENCE, Up};
 use super::folder::Folder;
 use super::group;
 use super::pidfile;
@@ -71,7 +71,7 @@ impl<'a> Life<'a> {
         process::replace_command_line(&name).map_err(step("hide the command line"))?;
         let signals = Signals::all().map_err(step("block signals"))?;
 
-        let driver = kind(&start.config.network).driver();
+        let driver = net::Kind::from(&start.config.network).driver();
         driver.validate(&start.network)?;
         let source = group::ask_for(&start)?;
         let pending = UserNamespace::begin(&start.ids, &start.runtime_dir)?;

@@ -15,7 +15,7 @@ use super::slirp4netns::Forwards;
 use super::{Error, Programs, pasta, ports, slirp4netns};
 use crate::sys::lock::FileLock;
 use crate::sys::spawn::Helper;
-use crate::types::PortMapping;
+use crate::types::{NetworkMode, PortMapping};
 
 /// How long a helper may take to let go of its ports, before it is rather killed: it answers in a fraction of a millisecond.
 const CLOSING_PATIENCE: Duration = Duration::from_millis(100);
@@ -51,6 +51,17 @@ impl Kind {
             Self::Host => &Unconnected(Self::Host),
             Self::Slirp4netns => &slirp4netns::Slirp4netns,
             Self::Pasta => &pasta::Pasta,
+        }
+    }
+}
+
+impl From<&NetworkMode> for Kind {
+    fn from(mode: &NetworkMode) -> Self {
+        match mode {
+            NetworkMode::None => Self::None,
+            NetworkMode::Host => Self::Host,
+            NetworkMode::Slirp4netns => Self::Slirp4netns,
+            NetworkMode::Pasta => Self::Pasta,
         }
     }
 }

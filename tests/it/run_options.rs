@@ -177,6 +177,25 @@ fn hosts_and_resolver_files_hold_what_was_asked() {
 }
 
 #[test]
+fn hosts_and_resolver_files_are_written_anew_at_each_start() {
+    let lab = Lab::new();
+    lab.payload();
+    lab.rc(["create", "--name", "web", "--network", "none", "payload", "/payload", "read", "/etc/hosts"])
+        .run()
+        .succeeds();
+    let first = lab.rc(["start", "-a", "web"]).run().text();
+    assert!(first.contains("localhost"), "{first}");
+    // Whatever the container, or the network that the machine was in, has made of them.
+    let folder =
+        fs::read_dir(lab.store().join("containers")).expect("containers").next().expect("one").expect("read").path();
+    fs::write(folder.join("hosts"), "10.0.0.1 old\n").expect("written");
+    let unreadable = std::os::unix::fs::PermissionsExt::from_mode(0o000);
+    fs::set_permissions(folder.join("hosts"), unreadable).expect("its mode is changed");
+    assert_eq!(lab.rc(["start", "-a", "web"]).run().text(), first);
+    lab.remove_containers();
+}
+
+#[test]
 fn a_network_is_the_containers_own_or_the_hosts() {
     let lab = Lab::new();
     lab.payload();
