@@ -11,9 +11,11 @@ use rustix::termios::{Winsize, tcgetwinsize, tcsetwinsize};
 const TIOCGPTPEER: libc::Ioctl = 0x5441;
 
 /// Opens a new pseudo-terminal of the devpts instance whose `ptmx` is in the folder `dir`: the controlling side, and the
-/// program's side, which is opened by descriptor and never by a path that could have been exchanged (CVE-2025-52565).
+/// program's side, which is opened by descriptor and never by a path that could have been exchanged (CVE-2025-52565). A link
+/// in the place of `ptmx` is not followed: it could lead anywhere.
 pub fn open_pair(dir: BorrowedFd<'_>) -> io::Result<(OwnedFd, OwnedFd)> {
-    let master = openat(dir, c"ptmx", OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
+    let master =
+        openat(dir, c"ptmx", OFlags::RDWR | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     rustix::pty::unlockpt(&master)?;
     // SAFETY: TIOCGPTPEER takes open flags by value and returns a new descriptor or -1.
     let peer = unsafe { libc::ioctl(master.as_raw_fd(), TIOCGPTPEER, libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC) };
