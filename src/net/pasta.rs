@@ -25,12 +25,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::addresses::INTERFACE;
 use super::driver::{Process, text};
 use super::{Driver, Error, Kind, Request, Starting, ports};
-use crate::sys::lock::FileLock;
 use crate::sys::spawn::{Program, spawn};
 use crate::types::{PortMapping, Protocol};
-
-/// The lock, in the user's folder, under which UDP ports are checked and bound.
-const UDP_LOCK: &str = "pasta-udp.lock";
 
 /// The driver.
 #[derive(Debug)]
@@ -53,7 +49,7 @@ impl Driver for Pasta {
         // pasta binds UDP ports with SO_REUSEADDR, by which two of them share one port and the later gets the packets (tried).
         // So one of ours at a time looks whether the port is free and binds it.
         let udp: Vec<_> = published(request, Protocol::Udp).cloned().collect();
-        let lock = if udp.is_empty() { None } else { Some(FileLock::exclusive(request.locks.join(UDP_LOCK))?) };
+        let lock = ports::turn(request)?;
         ports::check_free(&udp)?;
 
         let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno: Errno| Error::Talk {

@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 
-use super::Error;
+use super::{Error, Request};
+use crate::sys::lock::FileLock;
 use crate::types::{PortMapping, Protocol};
 
 /// The address and port that listen on the host; all IPv4 addresses if none was asked for (safety.md, N1: IPv6 is not opened
@@ -31,6 +32,20 @@ pub(super) fn relayed_address(port: &PortMapping) -> Option<SocketAddr> {
 /// Whether the helper has to publish the port: all but those that loopback alone can reach by the relay.
 pub(super) fn is_for_helper(port: &PortMapping) -> bool {
     relayed_address(port) != Some(listen_address(port))
+}
+
+/// The lock, in the user's folder, under which ports are bound for good.
+const LOCK: &str = "ports.lock";
+
+/// Waits for the turn of `request` to have its helper bind ports, until the lock is dropped; `None` if it has none to bind.
+///
+/// Of two helpers that listen on one TCP port at the same moment both can fail: the kernel calls a socket listening before it
+/// looks whether another one is (`inet_csk_listen_start`), and so each may see the other. By taking turns the first gets it.
+pub(super) fn turn(request: &Request) -> Result<Option<FileLock>, Error> {
+    if !request.ports.iter().any(is_for_helper) {
+        return Ok(None);
+    }
+    Ok(Some(FileLock::exclusive(request.locks.join(LOCK))?))
 }
 
 /// Binds each port for a moment, and names the first that cannot be.

@@ -90,6 +90,7 @@ impl Driver for Slirp4netns {
         if published.peek().is_none() {
             return Ok(None);
         }
+        let _turn = ports::turn(&starting.request)?;
         let folder = open_folder(&starting.request)?;
         let path = || starting.request.folder.join(SOCKET);
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
