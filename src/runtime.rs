@@ -1,7 +1,7 @@
 //! What the kernel does with a runtime spec.
 //!
 //! ```text
-//! monitor ── fork ─→ stage   enters H, clones init as the monitor's child, writes its maps, passes its pidfd on, ends
+//! monitor ── fork ─→ stage   waits for H and enters it, clones init as the monitor's child, writes its maps, ends
 //!    │ ←──── pidfd ─────┘
 //!    │
 //!    └── sync socket ──→ init   root file system, devices, terminal; waits for the network; user, capabilities, seccomp
@@ -32,7 +32,7 @@ pub mod users;
 
 use std::path::PathBuf;
 
-pub use create::create;
+pub use create::Stage;
 pub use fuse::FuseOverlay;
 pub use join::{Join, join};
 pub use rootfs::{Rootfs, try_mount};

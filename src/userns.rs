@@ -16,7 +16,7 @@ mod privilege;
 mod refusal;
 
 pub use helper::find as find_helper;
-pub use home::{Pending, UserNamespace};
+pub use home::{Home, UserNamespace};
 pub use idmap::{Extent, IdMap, Single, user_name};
 pub use inside::{Inside, inside};
 pub use privilege::{Lack, Privilege};

@@ -291,7 +291,7 @@ impl Keeper for Keeping {
         }
     }
 
-    fn unlink(&self, _home: &UserNamespace) {
+    fn unlink(&self) {
         // What cannot be removed now is swept by the next command that looks.
         drop(remove::unlink(self.store(), self.config()));
     }

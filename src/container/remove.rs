@@ -133,11 +133,15 @@ fn discard_group(container: &Container) -> Result<(), Error> {
 /// Takes name and folder of a container away: it is gone for everybody, and lies in `trash/`.
 pub(super) fn unlink(store: &Store, config: &ContainerConfig) -> Result<(), Error> {
     let name = store.names().join(config.name.as_str());
+    let folder = store.containers().join(config.id.as_str());
     // The name may be another container's by now.
     if fs::read_link(&name).is_ok_and(|target| target.as_os_str() == config.id.as_str()) {
-        ignore_missing(fs::remove_file(&name))?;
+        // Somebody waits for it, and to free a file takes longer than to move it.
+        match fs::rename(&name, folder.join("name")) {
+            Err(error) if error.is_not_found() => ignore_missing(fs::remove_file(&name))?,
+            moved => moved?,
+        }
     }
-    let folder = store.containers().join(config.id.as_str());
     ignore_missing(fs::rename(folder, store.trash().join(config.id.as_str())))
 }
 

@@ -16,9 +16,9 @@ use super::stdio::{Kept, Pipes, standard_descriptors};
 use crate::net;
 use crate::plan::{self, Limits, Seccomp};
 use crate::runtime::cgroup::{self, Group};
-use crate::runtime::{self, FailureKind, FuseOverlay, Launch, Progress, Rootfs, Starting};
+use crate::runtime::{self, FailureKind, FuseOverlay, Launch, Progress, Rootfs, Stage, Starting};
 use crate::types::StorageDriver;
-use crate::userns::UserNamespace;
+use crate::userns::Home;
 
 /// How long a network may take to come up.
 const NETWORK_DEADLINE: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ pub(super) struct Ground {
     pub(super) driver: &'static dyn net::Driver,
     /// This process' own group, if it has one.
     pub(super) own: Option<cgroup::Own>,
-    pub(super) home: UserNamespace,
+    pub(super) home: Home,
     pub(super) kept: Kept,
 }
 
@@ -76,12 +76,16 @@ impl Ground {
     fn fuse(&self) -> Result<FuseOverlay, Error> {
         let start = &self.start;
         let program = start.fuse_overlayfs.as_deref().ok_or(Error::NoFuse)?;
-        Ok(FuseOverlay::start(program, &start.lowers, start.folder.path(), &self.home)?)
+        Ok(FuseOverlay::start(program, &start.lowers, start.folder.path(), self.home.ready()?)?)
     }
 
     fn try_up(&self, server: &mut Server, root: Option<OwnedFd>) -> Result<net::Running, Error> {
         let config = &self.start.config;
         let name = super::group_name(&config.id);
+        if self.own.is_some() {
+            // Where rc's processes are moved to make way for a group, newuidmap and newgidmap are not among them.
+            self.home.ready()?;
+        }
         let group = self.own.as_ref().map(|own| own.make(&name, &wanted(&self.start))).transpose()?;
         let (created, pipes, notifier) = match self.launch(group.as_ref(), root) {
             Ok(made) => made,
@@ -141,7 +145,16 @@ impl Ground {
             copy_up: start.copy_up.clone(),
             empty: start.empty.clone(),
         };
-        Ok((runtime::create(&launch, &self.home, group.map(Group::fd))?, pipes, notifier))
+        let stage = Stage::fork(&launch, group.map(Group::fd))?;
+        let created = match self.home.ready() {
+            Ok(home) => stage.create(home)?,
+            Err(error) => {
+                stage.dismiss();
+                return Err(error.into());
+            }
+        };
+        self.home.dismiss_member();
+        Ok((created, pipes, notifier))
     }
 
     /// Talks to init until the program runs; the network comes up meanwhile.
@@ -159,7 +172,11 @@ impl Ground {
                 }
                 Progress::Failed(failure) => return Err(runtime::Error::Failed(failure).into()),
                 Progress::Closed => break,
-                Progress::Process(_) | Progress::Root(_) | Progress::NetworkUp | Progress::Refused(_) => {}
+                Progress::Home(_)
+                | Progress::Process(_)
+                | Progress::Root(_)
+                | Progress::NetworkUp
+                | Progress::Refused(_) => {}
             }
         }
         match (running, starting) {

@@ -79,7 +79,8 @@ impl Folder {
         if durability == Durability::Synced {
             file.sync_data().at("sync", self.at("config.json"))?;
         }
-        self.write_state(state)?;
+        let json = serde_json::to_vec(state).map_err(|source| self.damaged("state.json", source))?;
+        fs::create_new(self.at("state.json"))?.write_all(&json).at("write", self.at("state.json"))?;
         drop(fs::create_new(self.at("lock"))?);
         let exit = fs::create_new(self.at("exit"))?;
         exit.write_all_at(&[b' '; EXIT_SPACE as usize], 0).at("reserve space in", self.at("exit"))?;

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! command ── fork ─→ monitor   new session, signals as events
-//!                    newuidmap and newgidmap begin  │  the container gets its folder, lock, `ctl` and name
+//!                    newuidmap and newgidmap begin  │  the container gets its folder, lock, `ctl` and name; stage is forked
 //!                    … and the service manager      │  (a scope, where rc was typed in a session: `group`)
-//!                    stage, init (`attempt`)        │  the network helper begins while init makes the mounts
+//!                    H is there: init (`attempt`)   │  the network helper begins while init makes the mounts
 //!                    state is running, the command is told
 //!                    the loop (`serve`)
 //!                    network down, exit recorded; the restart rule may make another attempt after a pause
@@ -33,7 +33,7 @@ use crate::sys::lock::ProcessLock;
 use crate::sys::process::{self, Ended};
 use crate::sys::signal::Signals;
 use crate::sys::{prctl, socket};
-use crate::userns::UserNamespace;
+use crate::userns::Home;
 
 /// Runs as the monitor, in a process that was forked for it; gives its exit code.
 pub fn run(start: Start, keeper: &dyn Keeper, command: OwnedFd, starter: Starter) -> i32 {
@@ -74,15 +74,14 @@ impl<'a> Life<'a> {
         let driver = net::Kind::from(&start.config.network).driver();
         driver.validate(&start.network)?;
         let source = group::ask_for(&start)?;
-        let pending = UserNamespace::begin(&start.ids, &start.runtime_dir)?;
+        let home = Home::begin(&start.ids, &start.runtime_dir)?;
         let (lock, listener) = keeper.establish(listen).map_err(|(message, hint)| Error::Keeper(message, hint))?;
-        let withdraw = |home: Option<&UserNamespace>, error: Error| {
-            keeper.withdraw(home, true);
+        let withdraw = |error: Error| {
+            keeper.withdraw(home.ready().ok(), true);
             error
         };
-        let home = pending.finish().map_err(|error| withdraw(None, error.into()))?;
-        let own = source.finish(&group::wanted(&start)).map_err(|error| withdraw(Some(&home), error.into()))?;
-        let log = Log::open(&start).map_err(|error| withdraw(Some(&home), error))?;
+        let own = source.finish(&group::wanted(&start)).map_err(|error| withdraw(error.into()))?;
+        let log = Log::open(&start).map_err(withdraw)?;
         let server = Server::new(&start, signals, listener, log);
         let ground = Ground { start, driver, own, home, kept: Kept::default() };
         Ok(Self { keeper, _lock: lock, ground, server })
@@ -91,7 +90,7 @@ impl<'a> Life<'a> {
     /// The program was never executed.
     fn give_up(mut self, error: &Error) -> i32 {
         let event = failure(error);
-        self.keeper.withdraw(Some(&self.ground.home), matches!(event, Event::Failed { code: 125, .. }));
+        self.keeper.withdraw(self.ground.home.ready().ok(), matches!(event, Event::Failed { code: 125, .. }));
         self.server.tell_starter(&event);
         125
     }
@@ -110,14 +109,14 @@ impl<'a> Life<'a> {
         let (record, network) = self.outlive(up);
         let removes = self.ground.start.config.auto_remove;
         if removes {
-            self.keeper.unlink(&self.ground.home);
+            self.keeper.unlink();
         } else {
             // The disk may be broken: then whoever looks finds no record, and says so.
             drop(self.server.folder.write_exit(&Run(self.server.state.run), &record));
         }
         self.server.tell_end(record.code);
-        if removes {
-            self.keeper.remove(&self.ground.home);
+        if removes && let Ok(home) = self.ground.home.ready() {
+            self.keeper.remove(home);
         }
         drop(network);
         // A service manager may have been told that this is the main process: it ends as the program did.

@@ -133,9 +133,8 @@ pub fn send(socket: BorrowedFd<'_>, message: &impl Serialize, descriptors: &[Bor
 ///
 /// Fails with `InvalidData` for a message that this version cannot read.
 pub fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
-    let mut buffer = vec![0u8; LIMIT];
-    let Some(received) = socket::receive(socket, &mut buffer)? else { return Ok(None) };
-    match &buffer[..received.length] {
+    let Some(received) = socket::receive(socket, LIMIT)? else { return Ok(None) };
+    match received.bytes.as_slice() {
         // Later versions add messages and fields; those that we know keep their meaning.
         [_, json @ ..] => Ok(Some((serde_json::from_slice(json)?, received.descriptors))),
         [] => Ok(None),

@@ -132,7 +132,7 @@ pub trait Keeper {
     /// be run may stay, to be looked at.
     fn withdraw(&self, home: Option<&UserNamespace>, is_rcs_fault: bool);
     /// The container has ended and is to be removed: its name first, so that it is free when the command returns.
-    fn unlink(&self, home: &UserNamespace);
+    fn unlink(&self);
     /// Removes what [`unlink`](Self::unlink) put aside.
     fn remove(&self, home: &UserNamespace);
 }

@@ -6,38 +6,58 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use nix::sched::CloneFlags;
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
-use super::starting::{Starting, Sync};
-use super::sync::{Step as _, tell};
+use super::starting::{Between, Starting, Sync};
+use super::sync::{Step as _, hear, tell};
 use super::{Error, Failure, Launch, Progress, init, shown};
 use crate::sys::process::{CloneOptions, fork};
-use crate::sys::{fs, prctl, process, signal};
+use crate::sys::{fs, namespace, prctl, process, signal};
 use crate::userns::UserNamespace;
 
-/// Makes the container's namespaces and its init, which begins to set itself up at once.
-///
-/// The caller holds `home`, has one thread, and is the reaper of init. On failure nothing is left behind.
-pub fn create(launch: &Launch<'_>, home: &UserNamespace, cgroup: Option<BorrowedFd<'_>>) -> Result<Starting, Error> {
-    let process = launch.spec.process().as_ref();
-    Starting::by("stage", &CloneOptions::default(), process, |sync| stage(launch, home, cgroup, sync))
+/// The stage process, which waits for H.
+#[derive(Debug)]
+pub struct Stage(Between);
+
+impl Stage {
+    /// Forks it. H need not be there yet: the fork is done while newuidmap and newgidmap work.
+    ///
+    /// The caller has one thread.
+    pub fn fork(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Self, Error> {
+        let process = launch.spec.process().as_ref();
+        Between::fork("stage", &CloneOptions::default(), process, |sync| stage(launch, cgroup, sync)).map(Self)
+    }
+
+    /// Makes the container's namespaces and its init, which begins to set itself up at once.
+    ///
+    /// The caller holds `home`, and is the reaper of init. On failure nothing is left behind.
+    pub fn create(self, home: &UserNamespace) -> Result<Starting, Error> {
+        let home =
+            rustix::io::fcntl_dupfd_cloexec(home.fd(), 0).map_err(|e| Error::step("copy a descriptor")(e.into()))?;
+        tell(self.0.sync(), &Progress::Home(home)).map_err(Error::step("speak to stage"))?;
+        self.0.finish()
+    }
+
+    /// Ends it: there will be no H.
+    pub fn dismiss(self) {
+        self.0.dismiss();
+    }
 }
 
 /// Runs in the stage process: enters H, makes init there as the monitor's own child, and writes its maps.
-fn stage(
-    launch: &Launch<'_>,
-    home: &UserNamespace,
-    cgroup: Option<BorrowedFd<'_>>,
-    sync: Sync<'_>,
-) -> Result<(), Failure> {
+fn stage(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>, sync: Sync<'_>) -> Result<(), Failure> {
     prctl::set_name("rc: stage").step("name the stage process")?;
     signal::unblock_all().step("unblock signals")?;
-    home.enter().map_err(|error| Failure::reason(error.to_string()))?;
+    // Else it, and init, would wait for ever for a monitor that was killed.
+    drop(process::close(sync.monitor));
+    let Progress::Home(home) = hear(sync.own.as_fd()).step("hear of the user's namespace")? else {
+        return Err(Failure::reason("the monitor has left"));
+    };
+    namespace::join(home.as_fd(), CloneFlags::CLONE_NEWUSER).step("enter the user's namespace")?;
     let (user, group) = shown::ids(launch)?;
     // Init's own channel from here: it may not read from `sync` before its maps are there, and only stage knows when.
     let (mapped, map) =
         nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(io::Error::from).step("make a pipe")?;
     let options = CloneOptions { flags: Some(namespaces(launch.spec) | CloneFlags::CLONE_PARENT), cgroup };
     let child = fork(&options, || {
-        drop(process::close(sync.monitor));
         // Else init would keep its own pipe open, and wait for ever for a stage that was killed.
         drop(process::close(map.as_fd()));
         init::run(launch, &mapped, sync.own)

@@ -12,7 +12,7 @@ use oci_spec::runtime::Process;
 use rustix::fs::{Mode, OFlags};
 
 use super::program::{self, Program, Terminal};
-use super::starting::{Starting, Sync, report};
+use super::starting::{Between, Starting, Sync, report};
 use super::sync::{Step as _, tell};
 use super::{Error, Failure, Progress};
 use crate::sys::inherited::Inherited;
@@ -49,7 +49,7 @@ pub struct Join<'a> {
 /// Fails with the step; nothing is left behind then.
 pub fn join(join: &Join<'_>) -> Result<Starting, Error> {
     let options = CloneOptions { flags: None, cgroup: join.cgroup };
-    Starting::by("the joining process", &options, Some(join.process), |sync| joiner(join, sync))
+    Between::fork("the joining process", &options, Some(join.process), |sync| joiner(join, sync))?.finish()
 }
 
 fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {

@@ -34,37 +34,62 @@ pub(super) struct Sync<'a> {
     pub(super) own: &'a OwnedFd,
 }
 
-impl Starting {
-    /// Forks a go-between named `name`, in which `work` makes the process as this one's child and says so
-    /// ([`Progress::Process`]); `process` describes the program.
-    ///
-    /// Fails with what the go-between told; nothing is left behind then.
-    pub(super) fn by(
+/// A forked go-between, in which `work` makes the process as the monitor's child and says so ([`Progress::Process`]).
+#[derive(Debug)]
+pub(super) struct Between {
+    child: Child,
+    sync: OwnedFd,
+    name: &'static str,
+    program: String,
+}
+
+impl Between {
+    /// Forks the go-between `name`; `process` describes the program.
+    pub(super) fn fork(
         name: &'static str,
         options: &CloneOptions<'_>,
         process: Option<&Process>,
         work: impl FnOnce(Sync<'_>) -> Result<(), Failure>,
     ) -> Result<Self, Error> {
         let (sync, theirs) = socket::pair().map_err(Error::step("make a socket pair"))?;
-        let between = fork(options, || match work(Sync { monitor: sync.as_fd(), own: &theirs }) {
+        let child = fork(options, || match work(Sync { monitor: sync.as_fd(), own: &theirs }) {
             Ok(()) => 0,
             Err(failure) => report(failure, theirs.as_fd()),
         })
         .map_err(Error::step("fork"))?;
-        drop(theirs);
-        let first = hear(sync.as_fd());
-        drop(between.wait());
         let program = process.and_then(|process| process.args().as_ref()?.first().cloned()).unwrap_or_default();
+        Ok(Self { child, sync, name, program })
+    }
+
+    /// The monitor's end of the sync socket.
+    pub(super) fn sync(&self) -> BorrowedFd<'_> {
+        self.sync.as_fd()
+    }
+
+    /// Waits for the process that it makes.
+    ///
+    /// Fails with what the go-between told; nothing is left behind then.
+    pub(super) fn finish(self) -> Result<Starting, Error> {
+        let first = hear(self.sync.as_fd());
+        drop(self.child.wait());
         match first.map_err(Error::step("hear of the new process"))? {
             Progress::Process(pidfd) => {
                 let pid = pid_of(pidfd.as_fd()).map_err(Error::step("read the new process' pid"))?;
-                Ok(Self { process: Child { pid, pidfd }, sync, program })
+                Ok(Starting { process: Child { pid, pidfd }, sync: self.sync, program: self.program })
             }
             Progress::Failed(failure) => Err(Error::Failed(failure)),
-            _ => Err(Error::Died(name)),
+            _ => Err(Error::Died(self.name)),
         }
     }
 
+    /// Takes it back before it has made anything: it sees that its monitor has left the conversation.
+    pub(super) fn dismiss(self) {
+        drop(self.sync);
+        drop(self.child.wait());
+    }
+}
+
+impl Starting {
     /// Readable when there is something to hear.
     pub fn sync(&self) -> BorrowedFd<'_> {
         self.sync.as_fd()

@@ -1,6 +1,7 @@
 //! The messages between the monitor and the processes that start a program.
 //!
 //! ```text
+//! monitor → stage   'H' + descriptor of H                 (stage waits for it first)
 //! stage → monitor   'P' + pidfd of init                   (or 'E')
 //! stage → init      'M'      the maps are written         (init waits for it first)
 //! joiner → child    'G'      the monitor knows it         (exec; the child waits for it first)
@@ -114,6 +115,8 @@ impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
 /// What the monitor hears while a program starts.
 #[derive(Debug)]
 pub enum Progress {
+    /// The user's namespace H, to enter.
+    Home(OwnedFd),
     /// A process was made: its pidfd.
     Process(OwnedFd),
     /// The controlling side of the program's terminal.
@@ -134,6 +137,7 @@ pub enum Progress {
 
 pub(super) fn tell(to: BorrowedFd<'_>, message: &Progress) -> io::Result<()> {
     match message {
+        Progress::Home(fd) => socket::send(to, b"H", &[fd.as_fd()]),
         Progress::Process(fd) => socket::send(to, b"P", &[fd.as_fd()]),
         Progress::Terminal(fd) => socket::send(to, b"T", &[fd.as_fd()]),
         Progress::Root(fd) => socket::send(to, b"F", &[fd.as_fd()]),
@@ -149,11 +153,10 @@ pub(super) fn tell(to: BorrowedFd<'_>, message: &Progress) -> io::Result<()> {
 }
 
 pub(super) fn hear(from: BorrowedFd<'_>) -> io::Result<Progress> {
-    let mut buffer = [0u8; 16384];
-    let Some(mut received) = socket::receive(from, &mut buffer)? else { return Ok(Progress::Closed) };
-    let bytes = &buffer[..received.length];
+    let Some(mut received) = socket::receive(from, 16384)? else { return Ok(Progress::Closed) };
     let malformed = || io::Error::from_raw_os_error(libc::EBADMSG);
-    match (bytes, received.descriptors.pop()) {
+    match (received.bytes.as_slice(), received.descriptors.pop()) {
+        (b"H", Some(fd)) => Ok(Progress::Home(fd)),
         (b"P", Some(fd)) => Ok(Progress::Process(fd)),
         (b"T", Some(fd)) => Ok(Progress::Terminal(fd)),
         (b"F", Some(fd)) => Ok(Progress::Root(fd)),

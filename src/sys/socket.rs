@@ -70,43 +70,61 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]
     }
 }
 
-/// A message as it came: how many bytes, and the descriptors, all close-on-exec.
+/// A message as it came.
 #[derive(Debug)]
 pub struct Received {
-    /// Bytes in the caller's buffer; 0 is the end of the connection.
-    pub length: usize,
-    /// The descriptors.
+    /// The bytes, one at least.
+    pub bytes: Vec<u8>,
+    /// The descriptors, all close-on-exec.
     pub descriptors: Vec<OwnedFd>,
 }
 
-/// Receives one message into `buffer`; a message that is longer is `EMSGSIZE`. `None` if the peer has closed.
-pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<Received>> {
+/// Receives one message; one of more than `limit` bytes is `EMSGSIZE`. `None` if the peer has closed.
+///
+/// Its length is asked for first: room for the longest would cost a page fault for each page of it.
+pub fn receive(socket: impl AsFd, limit: usize) -> io::Result<Option<Received>> {
+    let (_, length) = patiently(|| rustix::net::recv(&socket, &mut [0u8; 0], RecvFlags::PEEK | RecvFlags::TRUNC))?;
+    if length > limit {
+        return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
+    }
+    let mut bytes = vec![0u8; length];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let message = loop {
-        match recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-            Err(rustix::io::Errno::INTR) => {}
-            // The peer has closed with something of ours unread. The kernel says so once, and before it hands out what the
-            // peer had sent (net/core/datagram.c, `__skb_try_recv_datagram`): the peer's last words, or the end, come next.
-            Err(rustix::io::Errno::CONNRESET) => {}
-            other => break other?,
-        }
-    };
+    let message =
+        patiently(|| recvmsg(&socket, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC))?;
     let mut descriptors = Vec::new();
     for message in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(rights) = message {
             descriptors.extend(rights);
         }
     }
-    if message.flags.contains(rustix::net::ReturnFlags::TRUNC) {
-        return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
+    Ok((message.bytes > 0).then_some(Received { bytes, descriptors }))
+}
+
+/// Asks again after an interruption, and after the news that the peer has closed with something of ours unread. The kernel
+/// says that once, and before it hands out what the peer had sent (net/core/datagram.c, `__skb_try_recv_datagram`): the
+/// peer's last words, or the end, come next.
+fn patiently<T>(mut receive: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    loop {
+        match receive() {
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
+            other => return other,
+        }
     }
-    Ok((message.bytes > 0).then_some(Received { length: message.bytes, descriptors }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_that_is_longer_than_allowed_is_refused() {
+        let (ours, theirs) = pair().expect("pair");
+        send(theirs.as_fd(), b"four", &[]).expect("send");
+        let error = receive(&ours, 3).expect_err("four bytes");
+        assert_eq!(error.raw_os_error(), Some(libc::EMSGSIZE));
+        assert_eq!(receive(&ours, 4).expect("receive").expect("a message").bytes, b"four");
+    }
 
     #[test]
     fn last_words_arrive_from_a_peer_that_has_not_read_ours() {
@@ -116,11 +134,9 @@ mod tests {
             send(theirs.as_fd(), word, &[]).expect("send");
         }
         drop(theirs);
-        let mut buffer = [0; 16];
         for word in [b"one", b"two"] {
-            let received = receive(&ours, &mut buffer).expect("receive").expect("a message");
-            assert_eq!(&buffer[..received.length], word);
+            assert_eq!(receive(&ours, 16).expect("receive").expect("a message").bytes, word);
         }
-        assert!(receive(&ours, &mut buffer).expect("receive").is_none());
+        assert!(receive(&ours, 16).expect("receive").is_none());
     }
 }

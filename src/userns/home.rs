@@ -1,5 +1,6 @@
 //! The user's namespace H: found, or made.
 
+use std::cell::{OnceCell, RefCell};
 use std::io::Read as _;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -22,46 +23,15 @@ pub struct UserNamespace {
     by: u32,
 }
 
-/// H in the making: newuidmap and newgidmap run while the caller does something else.
-#[derive(Debug)]
-pub enum Pending {
-    /// It was there.
-    Found(UserNamespace),
-    /// The helpers run on the process that will be its first member.
-    Making {
-        /// The first member; it only waits, and ends when this is finished.
-        member: Child,
-        /// newuidmap and newgidmap; none if the maps are written already.
-        helpers: Vec<(String, Helper)>,
-        /// The map that they write.
-        map: IdMap,
-        /// The folder of announcements.
-        folder: PathBuf,
-        /// Held so that two first containers do not make two of them.
-        lock: FileLock,
-    },
-}
-
 impl UserNamespace {
-    /// Finds H by what live processes have announced in the runtime folder, or begins to make it with `map`.
+    /// Finds H by what live processes have announced in the runtime folder, or makes it with `map`.
     ///
     /// Fails where the kernel or the administrator allows no user namespaces; nothing is left behind.
-    pub fn begin(map: &IdMap, runtime: &Path) -> Result<Pending, Error> {
-        let folder = runtime.join("userns");
-        if let Some(found) = Self::announced(&folder, map)? {
-            return Ok(Pending::Found(found));
-        }
-        fs::create_dir_all(&folder)?;
-        let lock = FileLock::exclusive(folder.join("lock"))?;
-        if let Some(found) = Self::announced(&folder, map)? {
-            return Ok(Pending::Found(found));
-        }
-        make(map, folder, lock)
-    }
-
-    /// [`begin`](Self::begin), then [`Pending::finish`].
     pub fn open(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
-        Self::begin(map, runtime)?.finish()
+        match begin(map, runtime)? {
+            Begun::Found(found) => Ok(found),
+            Begun::Making(making) => making.finish(),
+        }
     }
 
     /// Makes an H of its own, whether there is one or not: it shows that newuidmap and newgidmap still do what they did when
@@ -133,10 +103,101 @@ impl Drop for UserNamespace {
     }
 }
 
-fn make(map: &IdMap, folder: PathBuf, lock: FileLock) -> Result<Pending, Error> {
+/// H on its way: newuidmap and newgidmap may still be at work, and whoever needs it first waits for them.
+#[derive(Debug)]
+pub struct Home {
+    made: OnceCell<UserNamespace>,
+    making: RefCell<Option<Making>>,
+    member: RefCell<Option<Member>>,
+}
+
+impl Home {
+    /// Finds H, or begins to make it with `map`; as [`UserNamespace::open`].
+    pub fn begin(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
+        let (made, making) = match begin(map, runtime)? {
+            Begun::Found(found) => (OnceCell::from(found), None),
+            Begun::Making(making) => (OnceCell::new(), Some(making)),
+        };
+        Ok(Self { made, making: RefCell::new(making), member: RefCell::new(None) })
+    }
+
+    /// Waits until H is made.
+    ///
+    /// Fails with what newuidmap or newgidmap said, and again whenever it is asked.
+    pub fn ready(&self) -> Result<&UserNamespace, Error> {
+        if let Some(made) = self.made.get() {
+            return Ok(made);
+        }
+        let failed_before = || Error::System {
+            action: "make the user's namespace",
+            source: std::io::Error::from_raw_os_error(libc::ECANCELED),
+        };
+        let (made, member) = self.making.take().ok_or_else(failed_before)?.open()?;
+        self.member.replace(Some(member));
+        Ok(self.made.get_or_init(|| made))
+    }
+
+    /// Ends H's first member, which lives no longer than this anyway. To wait for its end takes a while, so that it is done
+    /// when nobody waits for us.
+    pub fn dismiss_member(&self) {
+        drop(self.member.take());
+    }
+}
+
+enum Begun {
+    /// It was there.
+    Found(UserNamespace),
+    Making(Making),
+}
+
+/// H in the making.
+#[derive(Debug)]
+struct Making {
+    member: Member,
+    /// newuidmap and newgidmap; none if the maps are written already.
+    helpers: Vec<(String, Helper)>,
+    /// The map that they write.
+    map: IdMap,
+    /// The folder of announcements.
+    folder: PathBuf,
+    /// Held so that two first containers do not make two of them.
+    lock: FileLock,
+}
+
+/// H's first member: it only waits, and ends when this is dropped by the process that made it, or that process dies.
+#[derive(Debug)]
+struct Member {
+    process: Child,
+    by: u32,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if self.by == std::process::id() {
+            // Both can only fail if it has ended already.
+            drop(self.process.signal(libc::SIGKILL));
+            drop(self.process.wait());
+        }
+    }
+}
+
+fn begin(map: &IdMap, runtime: &Path) -> Result<Begun, Error> {
+    let folder = runtime.join("userns");
+    if let Some(found) = UserNamespace::announced(&folder, map)? {
+        return Ok(Begun::Found(found));
+    }
+    fs::create_dir_all(&folder)?;
+    let lock = FileLock::exclusive(folder.join("lock"))?;
+    if let Some(found) = UserNamespace::announced(&folder, map)? {
+        return Ok(Begun::Found(found));
+    }
+    make(map, folder, lock).map(Begun::Making)
+}
+
+fn make(map: &IdMap, folder: PathBuf, lock: FileLock) -> Result<Making, Error> {
     let options = CloneOptions { flags: Some(CloneFlags::CLONE_NEWUSER), cgroup: None };
     let maker = rustix::process::getpid();
-    let member = fork(&options, || {
+    let process = fork(&options, || {
         // Only its namespace matters. It ends when the maker kills it, or dies. It holds copies of the maker's locks: were
         // the maker killed before the next line, nobody would be told, and every other rc would wait for ever.
         if prctl::die_with_parent().is_err() || rustix::process::getppid() != Some(maker) {
@@ -147,14 +208,9 @@ fn make(map: &IdMap, folder: PathBuf, lock: FileLock) -> Result<Pending, Error> 
         }
     })
     .map_err(|source| Error::Refused { source })?;
-    let helpers = match write_maps(map, member.pid) {
-        Ok(helpers) => helpers,
-        Err(error) => {
-            end(&member);
-            return Err(error);
-        }
-    };
-    Ok(Pending::Making { member, helpers, map: map.clone(), folder, lock })
+    let member = Member { process, by: std::process::id() };
+    let helpers = write_maps(map, member.process.pid)?;
+    Ok(Making { member, helpers, map: map.clone(), folder, lock })
 }
 
 fn write_maps(map: &IdMap, pid: i32) -> Result<Vec<(String, Helper)>, Error> {
@@ -183,15 +239,17 @@ fn write_maps(map: &IdMap, pid: i32) -> Result<Vec<(String, Helper)>, Error> {
     Ok(helpers)
 }
 
-impl Pending {
+impl Making {
+    /// Waits for the helpers, opens H, and ends its first member.
+    fn finish(self) -> Result<UserNamespace, Error> {
+        self.open().map(|(made, _)| made)
+    }
+
     /// Waits for the helpers, and opens H.
     ///
     /// Fails with what newuidmap or newgidmap said; the first member is gone then.
-    pub fn finish(self) -> Result<UserNamespace, Error> {
-        let (member, helpers, map, folder, lock) = match self {
-            Self::Found(found) => return Ok(found),
-            Self::Making { member, helpers, map, folder, lock } => (member, helpers, map, folder, lock),
-        };
+    fn open(self) -> Result<(UserNamespace, Member), Error> {
+        let Self { member, helpers, map, folder, lock } = self;
         let mut failure = None;
         for (program, mut child) in helpers {
             let mut said = String::new();
@@ -206,20 +264,14 @@ impl Pending {
                 Err(error) => failure = Some((program, error.to_string())),
             }
         }
-        let path = format!("/proc/{}/ns/user", member.pid);
-        let opened = rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).at("open", &path);
-        end(&member);
-        let made = match failure {
-            Some((program, said)) => Err(Error::Helper { program, said }),
-            None => Ok(UserNamespace::announce(opened?, &map, &folder)),
-        };
-        drop(lock);
-        made
+        if let Some((program, said)) = failure {
+            return Err(Error::Helper { program, said });
+        }
+        let path = format!("/proc/{}/ns/user", member.process.pid);
+        let fd = rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).at("open", &path)?;
+        let made = UserNamespace::announce(fd, &map, &folder);
+        // The member, and what was forked meanwhile, have copies of it.
+        lock.release();
+        Ok((made, member))
     }
-}
-
-fn end(member: &Child) {
-    // Both can only fail if it has ended already.
-    drop(member.signal(libc::SIGKILL));
-    drop(member.wait());
 }
