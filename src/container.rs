@@ -5,6 +5,8 @@
 
 mod control;
 mod create;
+mod detach;
+mod ends;
 mod exec;
 mod find;
 mod first_word;

@@ -3,11 +3,12 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use oci_spec::runtime::Process;
-use rustix::fs::{FileType, Mode, OFlags};
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::fs::{Mode, OFlags};
 
 use super::control::{connect, refuse};
-use super::pump::{self, Detach, Input, Outcome, Output, Pump, Terminal};
+use super::detach::Detach;
+use super::ends::{can_be_handed, pipe};
+use super::pump::{self, Input, Outcome, Output, Pump, Terminal};
 use super::{Container, Error};
 use crate::monitor::Status;
 use crate::monitor::protocol::{self, Event, Request};
@@ -143,27 +144,6 @@ impl Ends {
             }
         }
     }
-}
-
-/// Whether a program in a container may have the descriptor itself: a pipe, a socket, a device.
-///
-/// No terminal: whoever holds it can read what the user types into it (safety.md, X12). No file: the program could open it anew
-/// by `/proc/self/fd`, to read all of it and to write to it, however it was opened here. No folder: it leads to all of the host
-/// (CVE-2024-21626).
-pub(super) fn can_be_handed(fd: BorrowedFd<'_>) -> bool {
-    rustix::fs::fstat(fd).is_ok_and(|stat| match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Fifo | FileType::Socket => true,
-        FileType::CharacterDevice => !is_terminal(fd),
-        _ => false,
-    })
-}
-
-pub(super) fn is_terminal(fd: BorrowedFd<'_>) -> bool {
-    rustix::termios::isatty(fd)
-}
-
-pub(super) fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
-    pipe_with(PipeFlags::CLOEXEC).map_err(|error| Error::step("make a pipe")(error.into()))
 }
 
 fn copy(fd: BorrowedFd<'_>) -> Result<OwnedFd, Error> {

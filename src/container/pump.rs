@@ -12,10 +12,11 @@ use rustix::pipe::{SpliceFlags, splice};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::Error;
+use super::detach::Detach;
 use crate::monitor::protocol::{self, Event, Request};
 use crate::sys::signal::Signals;
 use crate::sys::{process, tty};
-use crate::types::{DetachKeys, Signal};
+use crate::types::Signal;
 
 const CHUNK: usize = 256 * 1024;
 
@@ -91,46 +92,6 @@ pub(super) struct Terminal {
     pub master: Option<OwnedFd>,
     /// Looks for the keys that detach.
     pub detach: Detach,
-}
-
-/// The sequence that detaches, and how much of it has been typed.
-#[derive(Debug)]
-pub(super) struct Detach {
-    keys: Vec<u8>,
-    typed: usize,
-}
-
-impl Detach {
-    /// Looks for `keys`; for nothing, if they are empty.
-    pub(super) fn new(keys: &DetachKeys) -> Self {
-        Self { keys: keys.bytes().to_vec(), typed: 0 }
-    }
-
-    /// Gives what is to be passed on of `bytes`; `None` if the sequence is complete. The beginning of the sequence is held
-    /// back until it goes on or does not.
-    fn scan(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        if self.keys.is_empty() {
-            return Some(bytes.to_vec());
-        }
-        let mut passed = Vec::with_capacity(bytes.len());
-        for &byte in bytes {
-            if self.keys[self.typed] == byte {
-                self.typed += 1;
-                if self.typed == self.keys.len() {
-                    return None;
-                }
-                continue;
-            }
-            passed.extend_from_slice(&self.keys[..self.typed]);
-            self.typed = 0;
-            if self.keys[0] == byte {
-                self.typed = 1;
-            } else {
-                passed.push(byte);
-            }
-        }
-        Some(passed)
-    }
 }
 
 /// How the streams ended.
@@ -424,19 +385,4 @@ fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn detach_keys_are_held_back_until_they_are_complete() {
-        let mut detach = Detach::new(&"ctrl-p,ctrl-q".parse().expect("keys"));
-        assert_eq!(detach.scan(b"a\x10"), Some(b"a".to_vec()));
-        assert_eq!(detach.scan(b"b"), Some(b"\x10b".to_vec()));
-        assert_eq!(detach.scan(b"\x10\x10"), Some(b"\x10".to_vec()));
-        assert_eq!(detach.scan(b"\x11c"), None);
-        assert_eq!(Detach::new(&"".parse().expect("none")).scan(b"\x10\x11"), Some(b"\x10\x11".to_vec()));
-    }
 }

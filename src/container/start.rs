@@ -1,21 +1,20 @@
 //! Starting a container: everything that can be found out is found out here, then the monitor is forked.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::FileType;
-
 use super::create::{Creation, Keeping, first_run};
-use super::exec::{can_be_handed, is_terminal, pipe};
+use super::detach::Detach;
+use super::ends::{Ends, pipe};
 use super::first_word::await_start;
 use super::manager::{Manager, announce, await_manager};
-use super::pump::{self, Detach, Input, Outcome, Output, Pump, Terminal};
+use super::pump::{self, Input, Outcome, Output, Pump, Terminal};
 use super::{Container, Error};
 use crate::monitor::protocol::{self, Event};
-use crate::monitor::{self, Folder, Start, Starter, State, Status, Stdio};
+use crate::monitor::{self, Folder, Start, State, Status};
 use crate::net;
-use crate::plan::{self, CgroupNamespace, ContainerConfig, HostFacts, LogDriver, Mount, MountKind, Sdnotify};
+use crate::plan::{self, CgroupNamespace, ContainerConfig, HostFacts, Mount, MountKind, Sdnotify};
 use crate::runtime::cgroup;
 use crate::storage::Store;
 use crate::storage::volumes::{Record, Volume};
@@ -314,77 +313,6 @@ fn empty_folder(store: &Store) -> Result<PathBuf, Error> {
 
 fn processors() -> u32 {
     std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
-}
-
-/// What the program's descriptors are, and what this command keeps of them.
-struct Ends {
-    stdio: [Stdio; 3],
-    starter: Starter,
-    input: Option<OwnedFd>,
-    outputs: Vec<Output>,
-}
-
-impl Ends {
-    fn of(config: &ContainerConfig, attach: &Attach) -> Result<Self, Error> {
-        let mut ends = Self {
-            stdio: [if config.open_stdin { Stdio::Relay } else { Stdio::Null }, Stdio::Relay, Stdio::Relay],
-            starter: Starter::default(),
-            input: None,
-            outputs: Vec::new(),
-        };
-        let takes_terminals = config.log_driver == LogDriver::PassthroughTty;
-        let own = |number| {
-            let can_be_handed = |fd: BorrowedFd<'_>| can_be_handed(fd) || takes_terminals && is_terminal(fd);
-            process::standard(number).is_some_and(can_be_handed)
-        };
-        let keeps_log = !config.log_driver.is_passthrough();
-        let Attach::Yes { stdin, .. } = attach else {
-            if !keeps_log {
-                // Nobody stays to pass anything on: files are handed over, too, as was asked for.
-                for fd in (0..3).filter_map(process::standard) {
-                    if !takes_terminals && is_terminal(fd) {
-                        return Err(Error::PassedTerminal);
-                    }
-                    if rustix::fs::fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir()) {
-                        return Err(Error::PassedFolder);
-                    }
-                }
-                ends.stdio = [Stdio::Inherit; 3];
-            }
-            return Ok(ends);
-        };
-        if *stdin && !config.tty && own(0) {
-            // Nothing has to stand between the program and its input: nobody logs it.
-            ends.stdio[0] = Stdio::Inherit;
-        } else if *stdin {
-            let (read, write) = pipe()?;
-            ends.starter.stdin = Some(read);
-            ends.input = Some(write);
-        } else {
-            ends.stdio[0] = Stdio::Null;
-        }
-        for number in [1, 2] {
-            let index = usize::try_from(number).unwrap_or_default();
-            if !keeps_log && !config.tty && own(number) {
-                ends.stdio[index] = Stdio::Inherit;
-                continue;
-            }
-            if config.tty && number == 2 {
-                continue;
-            }
-            let (read, write) = pipe()?;
-            if number == 1 {
-                ends.starter.stdout = Some(write);
-            } else {
-                ends.starter.stderr = Some(write);
-            }
-            ends.outputs.push(Output { source: read, sink: number });
-        }
-        if config.tty {
-            ends.starter.size = process::standard(0).and_then(|stdin| tty::size(stdin).ok());
-        }
-        Ok(ends)
-    }
 }
 
 /// Joins a running container's streams, with its exit code at the end.
