@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Image, Lab, Output, Signal};
+use crate::support::{Image, Lab, Layer, Output, Signal};
 
 /// The default capabilities of a container, as `/proc/self/status` writes them.
 const DEFAULT_CAPABILITIES: &str = "00000000800405fb";
@@ -334,6 +334,30 @@ fn a_volume_begins_with_the_images_files() {
     let passwd = run(&lab, &[], &["read", "/etc/passwd"]).text();
     assert_eq!(run(&lab, &["-v", "filled:/etc"], &["read", "/etc/passwd"]).text(), passwd);
     assert!(run(&lab, &["-v", "empty:/etc:nocopy"], &["read", "/etc/passwd"]).stdout().is_empty());
+}
+
+#[test]
+fn a_volume_s_files_have_the_image_s_attributes_and_holes() {
+    use std::os::unix::fs::MetadataExt as _;
+    const SIZE: u64 = 8 << 30;
+    let lab = Lab::new();
+    let size = SIZE.to_string();
+    let sparse =
+        [("GNU.sparse.name", &b"data/big"[..]), ("GNU.sparse.size", size.as_bytes()), ("GNU.sparse.map", b"0,1")];
+    let layer = Layer::new().folder("data", 0o755).extended([("SCHILY.xattr.user.note", &b"kept"[..])]);
+    let layer = layer.file("data/small", 0o644, b"text").extended(sparse).file("data/x", 0o644, b"a");
+    let archive = lab.work("image.tar");
+    fs::write(&archive, Image::payload().layer(layer.bytes()).oci_archive("localhost/data:latest"))
+        .expect("an archive");
+    lab.rc(["load", "-q", "-i"]).arg(&archive).run().succeeds();
+    let run = ["run", "--rm", "--network", "none", "-v", "filled:/data", "localhost/data", "/payload"];
+    lab.rc(run).args(["read", "/data/small"]).run().prints("text");
+    let folder = lab.store().join("volumes/filled/_data");
+    let mut value = [0; 16];
+    let length = rustix::fs::lgetxattr(folder.join("small"), "user.note", &mut value[..]).expect("an attribute");
+    assert_eq!(&value[..length], b"kept");
+    let big = fs::metadata(folder.join("big")).expect("a file");
+    assert!(big.len() == SIZE && big.blocks() < 1024, "{} bytes in {} blocks", big.len(), big.blocks());
 }
 
 #[test]

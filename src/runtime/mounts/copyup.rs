@@ -1,13 +1,15 @@
 //! A new volume (or tmpfs) begins with what the image has at its place: docker's and podman's "copy-up".
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps, chownat, fchmod, fstat, mkdirat, openat,
-    readlinkat, statat, symlinkat, utimensat,
+    AtFlags, Dir, FileType, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, XattrFlags, chownat, fchmod, fgetxattr,
+    flistxattr, fsetxattr, fstat, mkdirat, openat, readlinkat, seek, statat, symlinkat, utimensat,
 };
+use rustix::io::Errno;
 
 use crate::runtime::Failure;
 use crate::runtime::sync::Step as _;
@@ -23,8 +25,8 @@ pub(in crate::runtime) fn fill(root: BorrowedFd<'_>, source: &Path, target: Borr
         return Ok(());
     }
     let stat = fstat(&from).step_on("look at", source)?;
-    copy_folder(from, &to).step_on("copy to a volume", source)?;
-    finish(&to, &stat).step_on("copy to a volume", source)
+    copy_folder(&from, &to).step_on("copy to a volume", source)?;
+    finish(&from, &to, &stat).step_on("copy to a volume", source)
 }
 
 fn is_empty(folder: &OwnedFd) -> io::Result<bool> {
@@ -36,15 +38,13 @@ fn is_empty(folder: &OwnedFd) -> io::Result<bool> {
     Ok(true)
 }
 
-fn copy_folder(from: OwnedFd, to: &OwnedFd) -> io::Result<()> {
-    let mut entries = Dir::new(from)?;
-    while let Some(entry) = entries.read() {
+fn copy_folder(from: &OwnedFd, to: &OwnedFd) -> io::Result<()> {
+    for entry in Dir::read_from(from)? {
         let entry = entry?;
         let name = entry.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
-        let from = entries.fd()?;
         let stat = statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
@@ -52,16 +52,16 @@ fn copy_folder(from: OwnedFd, to: &OwnedFd) -> io::Result<()> {
                 mkdirat(to, name, Mode::RWXU)?;
                 let (inner, copy) =
                     (openat(from, name, flags, Mode::empty())?, openat(to, name, flags, Mode::empty())?);
-                copy_folder(inner, &copy)?;
-                finish(&copy, &stat)?;
+                copy_folder(&inner, &copy)?;
+                finish(&inner, &copy, &stat)?;
             }
             FileType::RegularFile => {
                 let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-                let mut source = std::fs::File::from(openat(from, name, OFlags::RDONLY | flags, Mode::empty())?);
+                let source = File::from(openat(from, name, OFlags::RDONLY | flags, Mode::empty())?);
                 let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | flags;
-                let mut copy = std::fs::File::from(openat(to, name, create, Mode::RUSR | Mode::WUSR)?);
-                io::copy(&mut source, &mut copy)?;
-                finish(&copy.into(), &stat)?;
+                let copy = File::from(openat(to, name, create, Mode::RUSR | Mode::WUSR)?);
+                copy_data(&source, &copy, source.metadata()?.len())?;
+                finish(&source.into(), &copy.into(), &stat)?;
             }
             FileType::Symlink => {
                 let link = readlinkat(from, name, Vec::new())?;
@@ -76,9 +76,54 @@ fn copy_folder(from: OwnedFd, to: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Owner, extended attributes, mode (after the owner, whose change drops setuid), times.
-fn finish(copy: &OwnedFd, stat: &Stat) -> io::Result<()> {
+/// Copies what is there of a file of `size` bytes; holes stay holes: an image may have a file that is larger than any disk.
+fn copy_data(mut source: &File, mut copy: &File, size: u64) -> io::Result<()> {
+    let mut at = 0;
+    while at < size {
+        let (start, end) = match seek(source, SeekFrom::Data(at)) {
+            Ok(start) => (start, seek(source, SeekFrom::Hole(start))?),
+            Err(Errno::NXIO) => break,
+            // A file system that does not tell.
+            Err(Errno::INVAL) => (at, size),
+            Err(error) => return Err(error.into()),
+        };
+        seek(source, SeekFrom::Start(start))?;
+        seek(copy, SeekFrom::Start(start))?;
+        io::copy(&mut source.by_ref().take(end - start), &mut copy)?;
+        at = end;
+    }
+    copy.set_len(size)
+}
+
+/// The most bytes of an extended attribute, and of all names of a file's. Source: xattr(7), "Limits".
+const LONGEST: usize = 64 << 10;
+
+/// Copies the extended attributes that an image may have; what the volume's file system does not take is left out.
+fn copy_attributes(from: &OwnedFd, to: &OwnedFd) -> io::Result<()> {
+    let mut names = vec![0; LONGEST];
+    let length = match flistxattr(from, &mut names[..]) {
+        Err(Errno::NOTSUP) => return Ok(()),
+        other => other?,
+    };
+    let is_kept = |name: &[u8]| match name {
+        b"security.capability" | b"system.posix_acl_access" | b"system.posix_acl_default" => true,
+        name => name.starts_with(b"user.") && !name.starts_with(b"user.overlay."),
+    };
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| is_kept(name)) {
+        let mut value = vec![0; LONGEST];
+        let length = fgetxattr(from, name, &mut value[..])?;
+        match fsetxattr(to, name, &value[..length], XattrFlags::empty()) {
+            Ok(()) | Err(Errno::NOTSUP | Errno::PERM) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Owner, extended attributes and mode (after the owner, whose change drops setuid and capabilities), times.
+fn finish(from: &OwnedFd, copy: &OwnedFd, stat: &Stat) -> io::Result<()> {
     rustix::fs::fchown(copy, Some(uid(stat)), Some(gid(stat)))?;
+    copy_attributes(from, copy)?;
     fchmod(copy, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
     Ok(rustix::fs::futimens(copy.as_fd(), &times(stat))?)
 }
