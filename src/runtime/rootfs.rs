@@ -100,6 +100,7 @@ fn join(merged: &Path, options: String) -> Result<OwnedFd, Failure> {
     let options = CString::new(options).map_err(std::io::Error::from).step("name the layers")?;
     mount::overlay(&target, &options).map_err(|error| Failure {
         kind: FailureKind::NoOverlay,
+        hint: Some("`rc doctor` tries what can join layers here, and says what is missing".to_owned()),
         ..Failure::setup("mount an overlay on", merged, &error)
     })?;
     reference(merged)
