@@ -34,7 +34,7 @@ pub struct Exec {
 
 /// Runs a program in the container. With `detach` the outcome is [`Outcome::Detached`] as soon as it runs.
 ///
-/// The program gets our own descriptors, as far as [`can_be_handed`], so that nothing stands between it and them.
+/// The program gets our own descriptors, as far as `can_be_handed`, so that nothing stands between it and them.
 pub fn exec(container: &Container, exec: Exec) -> Result<Outcome, Error> {
     if container.status != Status::Running {
         return Err(refuse(container, "run a program in"));

@@ -94,7 +94,8 @@ fn a_service_ends_as_its_program_does() {
     lab.payload();
     let run = ["run", "--rm", "-d", "--sdnotify=conmon", "--network", "none", "payload", "/payload", "exit", "7"];
     let output = super::unit(&lab, ["-p", "Delegate=yes", "-p", "Type=notify"], run).run().exits(7);
-    assert_eq!(output.stdout().trim().len(), 64, "{output}");
+    // The main process is the monitor: when it has ended the manager ends the command too, which may not have printed the id.
+    assert!([0, 64].contains(&output.stdout().trim().len()), "{output}");
 }
 
 #[test]
