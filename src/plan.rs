@@ -271,6 +271,7 @@ pub fn resolve(
     let (argv, entrypoint_len) = command::argv(request, image)?;
     let security = security::security(&request.security_opts, defaults.no_new_privileges)?;
     let limits = limits::limits(&request.limits, facts)?;
+    let hosts: Vec<_> = each("--add-host", &request.add_hosts, names::extra_hosts)?.into_iter().flatten().collect();
     let logging = logging::logging(request, defaults, &image.source, &identity, security.seccomp)?;
     Ok(ContainerConfig {
         env: env::environment(request, image, facts, &hostname)?,
@@ -291,7 +292,8 @@ pub fn resolve(
         },
         dns_search: each("--dns-search", &request.dns_search, names::search_domain)?,
         dns_options: each("--dns-option", &request.dns_options, names::dns_option)?,
-        extra_hosts: each("--add-host", &request.add_hosts, names::extra_hosts)?.into_iter().flatten().collect(),
+        gateway_hosts: hosts.iter().filter(|(_, ip)| ip.is_none()).map(|(name, _)| name.clone()).collect(),
+        extra_hosts: hosts.into_iter().filter_map(|(name, ip)| Some((name, ip?))).collect(),
         shm_size: match &request.shm_size {
             Some(text) => parse_size(text).map_err(Error::option("--shm-size"))?,
             None => defaults.shm_size,

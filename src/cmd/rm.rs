@@ -13,6 +13,9 @@ pub struct Args {
     /// Kill running containers first; containers that do not exist are no error
     #[arg(short, long)]
     force: bool,
+    /// Only the containers that match: KEY=VALUE
+    #[arg(long = "filter", value_name = "FILTER")]
+    filters: Vec<String>,
     /// Seconds between the stop signal and SIGKILL, with --force (default: killed at once)
     #[arg(short, long, value_name = "SECONDS")]
     time: Option<u32>,
@@ -27,6 +30,7 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let runtime = ctx.runtime_dir()?;
     let mut selection = args.selection;
     selection.ignore |= args.force;
+    selection.filters = args.filters;
     let removal = Removal { force: args.force, timeout: args.time, volumes: args.volumes };
     let done = each(&store, &selection, |container| {
         container::remove(&store, container, &removal, &runtime)?;

@@ -5,6 +5,7 @@ use super::{Ctx, from_image, run};
 use crate::container::{self, Attach, Container, Environment, Origin, Outcome};
 use crate::error::{Error, Exit};
 use crate::monitor::Status;
+use crate::types::DetachKeys;
 
 /// Start one or more containers
 #[derive(Debug, clap::Args)]
@@ -15,6 +16,9 @@ pub struct Args {
     /// Attach standard input too
     #[arg(short, long)]
     interactive: bool,
+    /// Override the key sequence for detaching: `ctrl-X` or characters, joined by commas
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<String>,
     /// Proxy received signals to the process (default: true with --attach)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sig_proxy: Option<bool>,
@@ -40,8 +44,15 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
             return Err(Error::new("exactly one container can be started and attached"));
         };
         let attach = Attach::Yes { stdin: args.interactive, proxy_signals: args.sig_proxy.unwrap_or(true) };
-        let container = container::find(&environment.store, word)?;
+        let mut container = container::find(&environment.store, word)?;
+        if let Some(keys) = args.detach_keys {
+            keys.parse::<DetachKeys>()?;
+            container.config.detach_keys = keys;
+        }
         return run::exit_of(start(&environment, container, &attach)?);
+    }
+    if args.detach_keys.is_some() {
+        return Err(Error::new("`--detach-keys` is for `--attach` and `--interactive`"));
     }
     // None was named: what runs is not meant.
     let is_of_many = args.all || (!args.filters.is_empty() && args.containers.is_empty());

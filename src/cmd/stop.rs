@@ -21,7 +21,7 @@ pub struct Args {
     #[arg(short, long, value_name = "SIGNAL")]
     signal: Option<Signal>,
     /// Seconds to wait before SIGKILL, instead of the container's own; 0 kills at once
-    #[arg(short, long, value_name = "SECONDS")]
+    #[arg(short, long, value_name = "SECONDS", visible_alias = "timeout")]
     time: Option<u32>,
 }
 

@@ -1,7 +1,6 @@
 //! `rc wait`.
 
 use super::Ctx;
-use super::containers;
 use crate::container;
 use crate::error::{Error, Exit};
 use crate::ui;
@@ -9,6 +8,9 @@ use crate::ui;
 /// Block until one or more containers stop, then print their exit codes
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// A container that does not exist is no error: its exit code is -1
+    #[arg(short, long)]
+    ignore: bool,
     /// Names, ids or unique beginnings of ids
     #[arg(value_name = "CONTAINER", required = true)]
     containers: Vec<String>,
@@ -17,8 +19,12 @@ pub struct Args {
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let mut out = ui::out();
+    let store = ctx.store_to_read()?;
     for word in &args.containers {
-        let code = container::wait(&containers::one(ctx, word)?)?;
+        let code = match container::find(&store, word) {
+            Err(container::Error::NotFound(_)) if args.ignore => -1,
+            found => container::wait(&found?)?,
+        };
         out.line(code)?;
         out.finish()?;
     }

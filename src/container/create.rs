@@ -195,6 +195,8 @@ fn never_started() -> State {
         restart_count: 0,
         ports: Vec::new(),
         ip_address: None,
+        ip_prefix: 0,
+        gateway: None,
         cgroup: None,
     }
 }

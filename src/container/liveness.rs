@@ -64,6 +64,8 @@ fn unknown() -> State {
         restart_count: 0,
         ports: Vec::new(),
         ip_address: None,
+        ip_prefix: 0,
+        gateway: None,
         cgroup: None,
     }
 }

@@ -362,6 +362,7 @@ pub fn files(config: &ContainerConfig) -> Result<Vec<(&'static str, String)>, Er
         name: config.name.as_str(),
         outward: net::addresses::outward(),
         extra: &config.extra_hosts,
+        gateway: &config.gateway_hosts,
         host_file: &host.hosts,
     })
     .map_err(invalid)?;

@@ -113,6 +113,12 @@ pub struct State {
     /// The address inside, when the network has one.
     #[serde(default)]
     pub ip_address: Option<String>,
+    /// The length of its network's prefix, in bits.
+    #[serde(default)]
+    pub ip_prefix: u8,
+    /// The way out of that network.
+    #[serde(default)]
+    pub gateway: Option<String>,
     /// The cgroup, relative to the cgroup2 mount, if the container has one of its own.
     #[serde(default)]
     pub cgroup: Option<String>,

@@ -186,6 +186,8 @@ impl Server {
             started_at: Some(now()),
             ports: self.ports.clone(),
             ip_address: addresses.map(|addresses| addresses.ip.to_string()),
+            ip_prefix: addresses.map_or(0, |addresses| addresses.prefix),
+            gateway: addresses.map(|addresses| addresses.gateway.to_string()),
             cgroup: group.map(|group| group.path().to_owned()),
             ..self.state.clone()
         };

@@ -29,6 +29,8 @@ pub struct Hosts<'a> {
     pub outward: Option<IpAddr>,
     /// Lines asked for by `--add-host`: name and address.
     pub extra: &'a [(String, IpAddr)],
+    /// Further names of the machine, by `--add-host NAME:host-gateway`.
+    pub gateway: &'a [String],
     /// The host's own `/etc/hosts`, which is what `--network host` shows; empty for other networks.
     pub host_file: &'a str,
 }
@@ -36,16 +38,25 @@ pub struct Hosts<'a> {
 /// Writes `/etc/hosts`.
 ///
 /// Lines asked for come first, because the first line of a name wins; a built-in name that was asked for is left out. A name
-/// that is no name is refused: a space or newline in it would forge another line (safety.md, N5).
+/// that is no name is refused: a space or newline in it would forge another line (safety.md, N5). So is one for the machine
+/// where the container has no way to it.
 pub fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
+    let gateway = request.gateway.iter().map(String::as_str);
     let names = request.extra.iter().map(|(name, _)| name.as_str()).chain([request.hostname, request.name]);
-    names.into_iter().try_for_each(check_name)?;
+    names.chain(gateway.clone()).try_for_each(check_name)?;
+    let outward = request.outward.filter(|_| request.kind != Kind::None);
 
     let mut text = String::new();
     for (name, address) in request.extra {
         line(&mut text, *address, &[name]);
     }
-    let is_asked_for = |name: &&str| request.extra.iter().any(|(asked, _)| asked == name);
+    match (outward, request.gateway) {
+        (Some(outward), _) => line(&mut text, outward, &gateway.collect::<Vec<_>>()),
+        (None, [first, ..]) => return Err(Invalid::new("host", first, "the container has no way to this machine")),
+        (None, []) => {}
+    }
+    let is_asked_for =
+        |name: &&str| request.extra.iter().map(|(asked, _)| asked).chain(request.gateway).any(|asked| asked == name);
     if request.kind == Kind::Host {
         text.push_str(request.host_file);
         if !text.is_empty() && !text.ends_with('\n') {
@@ -62,7 +73,7 @@ pub fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
     }
     own_names.retain(|name| !name.is_empty() && !is_asked_for(name) && !has_name(request.host_file, name));
     line(&mut text, own, &own_names);
-    if let (Some(outward), true) = (request.outward, request.kind != Kind::None) {
+    if let Some(outward) = outward {
         let names: Vec<_> = HOST_NAMES.into_iter().filter(|name| !is_asked_for(name)).collect();
         line(&mut text, outward, &names);
     }
@@ -229,7 +240,8 @@ mod tests {
     use super::*;
 
     fn own(kind: Kind) -> Hosts<'static> {
-        Hosts { kind, hostname: "4f0c", name: "web", outward: Some([192, 0, 2, 2].into()), extra: &[], host_file: "" }
+        let outward = Some([192, 0, 2, 2].into());
+        Hosts { kind, hostname: "4f0c", name: "web", outward, extra: &[], gateway: &[], host_file: "" }
     }
 
     #[test]
@@ -251,6 +263,13 @@ mod tests {
         let text = hosts(&Hosts { extra: &extra, ..own(Kind::Pasta) }).expect("hosts");
         assert!(text.starts_with("10.1.1.1\tdb\n10.1.1.2\thost.docker.internal\n127.0.0.1\t"), "{text}");
         assert!(text.ends_with("192.0.2.2\thost.containers.internal\n"), "{text}");
+        let gateway = ["db".to_owned(), "web".to_owned()];
+        let text = hosts(&Hosts { gateway: &gateway, ..own(Kind::Pasta) }).expect("hosts");
+        assert!(text.starts_with("192.0.2.2\tdb web\n127.0.0.1\t") && text.contains("\n10.0.2.100\t4f0c\n"), "{text}");
+        for without in [Hosts { outward: None, ..own(Kind::Pasta) }, own(Kind::None)] {
+            let error = hosts(&Hosts { gateway: &gateway, ..without }).expect_err("no way").to_string();
+            assert_eq!(error, "invalid host `db`: the container has no way to this machine");
+        }
     }
 
     #[test]
@@ -259,6 +278,7 @@ mod tests {
             let extra = [(name.to_owned(), [10, 1, 1, 1].into())];
             assert!(hosts(&Hosts { extra: &extra, ..own(Kind::Pasta) }).is_err(), "{name}");
             assert!(hosts(&Hosts { hostname: name, ..own(Kind::Pasta) }).is_err(), "{name}");
+            assert!(hosts(&Hosts { gateway: &[name.to_owned()], ..own(Kind::Pasta) }).is_err(), "{name}");
         }
     }
 

@@ -73,6 +73,9 @@ pub struct ContainerConfig {
     pub dns_options: Vec<String>,
     /// Further lines of `/etc/hosts`: name and address.
     pub extra_hosts: Vec<(String, IpAddr)>,
+    /// Further names of this machine in `/etc/hosts` (`host-gateway`).
+    #[serde(default)]
+    pub gateway_hosts: Vec<String>,
     /// Limits by cgroup.
     pub limits: Limits,
     /// The cgroup itself.

@@ -31,27 +31,22 @@ pub(super) fn check_domain(what: &'static str, text: &str) -> Result<(), Invalid
     }
 }
 
-/// Names of the host that every container knows already.
+/// Names of the host that every container with a network knows already.
 const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
 
-/// `--add-host NAME[;NAME…]:ADDRESS`, one pair for each name.
-///
-/// `host-gateway` for the address adds nothing for the names that are always there, which is how docker's users ask for
-/// them, and is refused for others: the host's address is known only when the network is up.
-pub(super) fn extra_hosts(text: &str) -> Result<Vec<(String, IpAddr)>, Invalid> {
+/// `--add-host NAME[;NAME…]:ADDRESS`, one pair for each name; no address for `host-gateway`, which is known only when the
+/// container starts. It adds nothing for the names that are always there, which is how docker's users ask for them.
+pub(super) fn extra_hosts(text: &str) -> Result<Vec<(String, Option<IpAddr>)>, Invalid> {
     let invalid = |reason: &str| Invalid::new("host", text, reason);
     let (names, address) =
         text.split_once(':').or_else(|| text.split_once('=')).ok_or_else(|| invalid("it is written NAME:ADDRESS"))?;
-    if address == "host-gateway" {
-        return if names.split(';').all(|name| HOST_NAMES.contains(&name)) {
-            Ok(Vec::new())
-        } else {
-            Err(invalid("the host is known as host.containers.internal and host.docker.internal only"))
-        };
-    }
     let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
-    let address: IpAddr = bare.parse().map_err(|_| invalid("the part after the name is no IP address"))?;
-    names.split(';').map(|name| check_domain("host", name).map(|()| (name.to_owned(), address))).collect()
+    let address = match address {
+        "host-gateway" => None,
+        _ => Some(bare.parse().map_err(|_| invalid("the part after the name is no IP address"))?),
+    };
+    let names = names.split(';').filter(|name| address.is_some() || !HOST_NAMES.contains(name));
+    names.map(|name| check_domain("host", name).map(|()| (name.to_owned(), address))).collect()
 }
 
 /// `--dns`: an address.
@@ -94,12 +89,14 @@ mod tests {
 
     #[test]
     fn hosts() {
-        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let address = |text: &str| text.parse::<IpAddr>().ok();
         assert_eq!(extra_hosts("db:10.0.0.1"), Ok(vec![("db".to_owned(), address("10.0.0.1"))]));
         assert_eq!(extra_hosts("db:::1"), Ok(vec![("db".to_owned(), address("::1"))]));
         assert_eq!(extra_hosts("db:[fd00::1]"), Ok(vec![("db".to_owned(), address("fd00::1"))]));
         assert_eq!(extra_hosts("a;b:1.2.3.4").map(|hosts| hosts.len()), Ok(2));
         assert_eq!(extra_hosts("host.docker.internal:host-gateway"), Ok(vec![]));
+        let gateway = Ok(vec![("db".to_owned(), None), ("web".to_owned(), None)]);
+        assert_eq!(extra_hosts("db;host.docker.internal;web:host-gateway"), gateway);
         for bad in [
             "db",
             "db:",
@@ -109,7 +106,8 @@ mod tests {
             "a\n:1.2.3.4",
             "db:1.2.3.4\nx",
             "a;:1.2.3.4",
-            "db:host-gateway",
+            ":host-gateway",
+            "a b:host-gateway",
         ] {
             assert!(extra_hosts(bad).is_err(), "{bad:?}");
         }

@@ -237,6 +237,9 @@ fn wait_prints_exit_codes() {
     let waiting = lab.rc(["wait", "killed"]).start();
     lab.rc(["kill", "killed"]).run().prints("killed\n");
     waiting.wait().prints("137\n");
+    lab.rc(["wait", "--ignore", "nobody", "three"]).run().prints("-1\n3\n");
+    lab.rc(["rm", "--filter", "name=^t", "--filter", "status=exited"]).run().succeeds();
+    lab.rc(["ps", "-a", "--format", "{{.Names}}"]).run().prints("killed\n");
     lab.remove_containers();
 }
 
@@ -368,6 +371,12 @@ fn detaching_by_keys_leaves_the_container_running() {
     let raw = terminal.settings().local_modes;
     assert!(!raw.contains(rustix::termios::LocalModes::ICANON), "not raw: {raw:?}");
     terminal.send("\x10\x11");
+    assert_eq!(terminal.running.wait().exit, Exit::Code(0));
+    assert_eq!(field(&lab, "kept", "{{.State.Status}}"), "running");
+    lab.rc(["stop", "--timeout", "5", "kept"]).run().prints("kept\n");
+    let mut terminal = lab.rc(["start", "-a", "-i", "--detach-keys", "ctrl-x", "kept"]).start_on_terminal(24, 80);
+    terminal.line("ready");
+    terminal.send("\x18");
     assert_eq!(terminal.running.wait().exit, Exit::Code(0));
     assert_eq!(field(&lab, "kept", "{{.State.Status}}"), "running");
     lab.remove_containers();

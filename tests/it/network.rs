@@ -186,6 +186,12 @@ fn host_containers_internal_is_the_outward_address(driver: &str) {
     lab.payload();
     let hosts = inside(&lab, driver, ["read", "/etc/hosts"]);
     assert!(hosts.contains(&format!("{outward}\thost.containers.internal host.docker.internal")), "{hosts}");
+    let asked = ["--add-host", "db:host-gateway", "--add-host", "host.docker.internal:host-gateway"];
+    let run =
+        lab.rc(["run", "--rm", "--network", driver]).args(asked).args(["payload", "/payload", "read", "/etc/hosts"]);
+    let hosts = run.run().text();
+    assert!(hosts.starts_with(&format!("{outward}\tdb\n127.0.0.1\t")), "{hosts}");
+    assert_eq!(hosts.matches("host.docker.internal").count(), 1, "{hosts}");
     if driver == "pasta" {
         // Debian 12's pasta (2023) connects there, but the answer does not come back: README says so.
         return;
@@ -200,6 +206,23 @@ fn host_containers_internal_is_the_outward_address(driver: &str) {
     });
     assert_eq!(inside(&lab, driver, ["ask", "tcp", &address, "hello"]), "the host");
     server.join().expect("the server ends").expect("the server answers");
+}
+
+fn inspect_tells_address_gateway_and_ports(driver: &str) {
+    let lab = Lab::new();
+    lab.payload();
+    let port = port::take(1);
+    let run = lab.rc(["run", "-d", "--name", "web", "--network", driver, "-p", &format!("127.0.0.1:{port}:7")]);
+    run.args(["payload", "/payload", "sleep"]).run().succeeds();
+    let template = "{{with .NetworkSettings}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}} {{json .Ports}}\n\
+                    {{range $name, $end := .Networks}}{{$name}} {{$end.IPAddress}}/{{$end.IPPrefixLen}} {{$end.Gateway}}{{end}}{{end}}";
+    let inspect = || lab.rc(["inspect", "--format", template, "web"]).run();
+    let ports = format!(r#"{{"7/tcp":[{{"HostIp":"127.0.0.1","HostPort":"{port}"}}]}}"#);
+    inspect().prints(format!("10.0.2.100/24 10.0.2.2 {ports}\n{driver} 10.0.2.100/24 10.0.2.2\n"));
+    lab.rc(["kill", "web"]).run().succeeds();
+    lab.rc(["wait", "web"]).run().prints("137\n");
+    inspect().prints(format!("/0  {ports}\n{driver} /0 \n"));
+    lab.remove_containers();
 }
 
 fn name_server_is_the_drivers(driver: &str) {
@@ -251,6 +274,7 @@ macro_rules! suite {
                 taken_port_is_exit_125_and_leaves_no_container()
                 host_loopback_is_closed()
                 host_containers_internal_is_the_outward_address()
+                inspect_tells_address_gateway_and_ports()
                 name_server_is_the_drivers()
                 helper_ends_with_the_container()
                 ports_are_free_when_the_command_returns()

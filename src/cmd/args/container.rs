@@ -11,7 +11,7 @@ use crate::sys::fs::PathError;
 /// The options of `run` and `create`, and the image with its command.
 #[derive(Debug, Default, clap::Args)]
 pub struct ContainerArgs {
-    /// Add a custom host-to-IP mapping (host:ip)
+    /// Add a custom host-to-IP mapping (host:ip); `host-gateway` is this machine
     #[arg(long, value_name = "HOST:IP")]
     add_host: Vec<String>,
     /// Add capabilities to the container

@@ -39,7 +39,7 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
         "Dns": config.dns,
         "DnsOptions": config.dns_options,
         "DnsSearch": config.dns_search,
-        "ExtraHosts": config.extra_hosts.iter().map(|(name, ip)| format!("{name}:{ip}")).collect::<Vec<_>>(),
+        "ExtraHosts": extra_hosts(config),
         "GroupAdd": config.groups,
         "IpcMode": "private",
         "Cgroup": "",
@@ -97,6 +97,11 @@ fn security(config: &ContainerConfig) -> Vec<&'static str> {
         options.push("seccomp=unconfined");
     }
     options
+}
+
+fn extra_hosts(config: &ContainerConfig) -> Vec<String> {
+    let known = config.extra_hosts.iter().map(|(name, ip)| format!("{name}:{ip}"));
+    known.chain(config.gateway_hosts.iter().map(|name| format!("{name}:host-gateway"))).collect()
 }
 
 fn added(config: &ContainerConfig) -> Vec<&str> {

@@ -16,7 +16,7 @@ pub(super) fn network(config: &ContainerConfig, state: &State, status: Status) -
         all.entry(exposed).or_insert(Value::Null);
     }
     let mode = config.network.as_str();
-    let mut settings = endpoint(address);
+    let mut settings = endpoint(state, address);
     settings.extend(object(json!({
         "Bridge": "",
         "SandboxID": "",
@@ -26,7 +26,7 @@ pub(super) fn network(config: &ContainerConfig, state: &State, status: Status) -
         "Ports": all,
         "SandboxKey": "",
     })));
-    let mut network = endpoint(address);
+    let mut network = endpoint(state, address);
     network.extend(object(json!({
         "NetworkID": mode,
         "DriverOpts": null,
@@ -39,12 +39,13 @@ pub(super) fn network(config: &ContainerConfig, state: &State, status: Status) -
 }
 
 /// What podman says of a container's end of a network, once for all networks and once for each.
-fn endpoint(address: &str) -> Map<String, Value> {
+fn endpoint(state: &State, address: &str) -> Map<String, Value> {
+    let is_known = !address.is_empty();
     object(json!({
         "EndpointID": "",
-        "Gateway": "",
+        "Gateway": state.gateway.as_deref().filter(|_| is_known).unwrap_or(""),
         "IPAddress": address,
-        "IPPrefixLen": 0,
+        "IPPrefixLen": if is_known { state.ip_prefix } else { 0 },
         "IPv6Gateway": "",
         "GlobalIPv6Address": "",
         "GlobalIPv6PrefixLen": 0,
