@@ -81,8 +81,9 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     }
     let identity =
         Identity { uid: user.uid, gid: user.gid, groups: (!program.single_id).then(|| user.additional_gids.clone()) };
+    let entered = rustix::process::chdir(process.cwd());
     caps::become_user(&identity, capabilities).map_err(|error| Failure::reason(error.to_string()))?;
-    enter_working_directory(process)?;
+    stay_in_working_directory(process, entered)?;
 
     let name = arguments.first().ok_or_else(|| Failure::reason("there is no command to run"))?;
     let path = find_program(name, &environment)?;
@@ -180,12 +181,12 @@ fn limits(process: &Process) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Changes to the working directory, as the program's user, and makes sure that it is inside the root: a descriptor that
-/// leaked from the host would show as `(unreachable)` (CVE-2024-21626).
-fn enter_working_directory(process: &Process) -> Result<(), Failure> {
+/// Stays in the working directory that was entered as root, so that a user may be where he could not go, as with runc; else
+/// tries it as the program's user. Makes sure that it is inside the root: a descriptor that leaked from the host would show as
+/// `(unreachable)` (CVE-2024-21626).
+fn stay_in_working_directory(process: &Process, entered: rustix::io::Result<()>) -> Result<(), Failure> {
     let path = process.cwd();
-    let changed = rustix::process::chdir(path);
-    changed.step_on("change to the working directory", path)?;
+    entered.or_else(|_| rustix::process::chdir(path)).step_on("change to the working directory", path)?;
     let now = rustix::process::getcwd(Vec::new()).step_on("change to the working directory", path)?;
     if now.as_bytes().first() == Some(&b'/') {
         Ok(())

@@ -106,6 +106,14 @@ fn the_working_folder_is_made_and_entered() {
 }
 
 #[test]
+fn a_user_may_be_in_a_folder_that_only_root_can_enter() {
+    only!(Full | Root);
+    let lab = Lab::new();
+    lab.payload();
+    assert_eq!(report(&lab, &["-u", "1000", "-w", "/root"])["cwd"], "/root");
+}
+
+#[test]
 fn a_user_is_a_name_or_exactly_that_number() {
     only!(Full | Root);
     let lab = Lab::new();
