@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::containers::{Selection, each};
-use super::{Ctx, start};
-use crate::container::{self, Attach, Container};
+use super::{Ctx, run, start};
+use crate::container::{self, Attach, Container, Outcome};
 use crate::error::{Error, Exit};
 use crate::types::Signal;
 
@@ -53,7 +53,8 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         latest: args.latest,
         ..Selection::default()
     };
-    each(&store, &selection, |container| {
+    let mut outcome = Outcome::Detached;
+    let exit = each(&store, &selection, |container| {
         if args.running && !container.is_running() {
             return Ok(false);
         }
@@ -64,7 +65,9 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
             }
             container::stop(container, args.signal, args.time)?;
         }
-        start::start(&environment, Container::read(container.folder.clone())?, &Attach::No)?;
+        outcome = start::start(&environment, Container::read(container.folder.clone())?, &Attach::No)?;
         Ok(true)
-    })
+    })?;
+    // As the main process of a unit this command ends as the program did.
+    if exit == Exit::SUCCESS { run::exit_of(outcome) } else { Ok(exit) }
 }

@@ -29,15 +29,18 @@ pub struct Args {
 pub fn run(ctx: &Ctx, mut args: Args) -> Result<Exit, Error> {
     let store = ctx.store_to_read()?;
     args.selection.filters = args.filters;
-    let is_of_many = args.selection.all || args.selection.containers.is_empty();
+    let is_of_many = args.selection.all || args.selection.containers.is_empty() && args.selection.cidfiles.is_empty();
     each(&store, &args.selection, |container| {
+        if is_of_many && !container.is_running() {
+            return Ok(false);
+        }
         // It cannot see the signal; with --all it was not meant. Source: podman, `StopWithTimeout`.
         if container.status == Status::Paused {
             let name = container.config.name.to_string();
             let refused = container::Error::State { action: "stop", name, status: container.status };
             return if is_of_many { Ok(false) } else { Err(refused.into()) };
         }
-        // A container that does not run is stopped already; with --all it was not meant.
+        // A container that does not run is stopped already.
         let was_running = container::stop(container, args.signal, args.time)?.is_some();
         Ok(was_running || !is_of_many)
     })

@@ -6,8 +6,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 
 use super::{Container, Error, remove};
-use crate::monitor::Status;
 use crate::monitor::protocol::{self, Event, Request};
+use crate::monitor::{ExitRecord, Run, Status};
+use crate::plan::RestartPolicy;
 use crate::sys::{process, socket};
 use crate::types::Signal;
 
@@ -82,14 +83,18 @@ pub(super) fn tell(container: &Container, request: &Request) -> Result<(), Error
 
 /// Stops the container, and waits until its program has ended; its exit code, `None` if it did not run.
 ///
-/// `timeout` seconds after `signal` it is killed; both are the container's own unless given.
+/// `timeout` seconds after `signal` it is killed; both are the container's own unless given. One that has ended is marked as
+/// stopped by the user, if its restart rule asks for that.
 pub fn stop(container: &Container, signal: Option<Signal>, timeout: Option<u32>) -> Result<Option<i32>, Error> {
     match container.status {
         Status::Orphaned => {
             remove::kill_orphan(container)?;
             return Ok(Some(137));
         }
-        _ if !container.is_running() => return Ok(None),
+        _ if !container.is_running() => {
+            keep_stopped(container)?;
+            return Ok(None);
+        }
         _ => {}
     }
     match stop_running(container, signal, timeout) {
@@ -108,6 +113,22 @@ pub fn stop(container: &Container, signal: Option<Signal>, timeout: Option<u32>)
         }
         other => other,
     }
+}
+
+/// Records that a container which has ended is to stay so, where its rule asks who ended it: a boot starts it no more.
+fn keep_stopped(container: &Container) -> Result<(), Error> {
+    let Some(exit) = &container.state.exit else { return Ok(()) };
+    if container.config.restart != RestartPolicy::UnlessStopped || exit.stopped_by_user {
+        return Ok(());
+    }
+    // Of a container that has gone meanwhile nothing is left to be told.
+    let Some(_lock) = remove::take_lock(&container.folder, &container.config.name)? else { return Ok(()) };
+    if container.folder.state()?.run != container.state.run {
+        // It was started, and has ended again since.
+        return Ok(());
+    }
+    let record = ExitRecord { stopped_by_user: true, restarts: false, ..exit.clone() };
+    Ok(container.folder.write_exit(&Run(container.state.run), &record)?)
 }
 
 fn stop_running(container: &Container, signal: Option<Signal>, timeout: Option<u32>) -> Result<Option<i32>, Error> {

@@ -104,13 +104,13 @@ fn what_waits_to_be_started_again_is_restarting_and_ends_when_it_is_stopped() {
 fn a_program_that_dies_runs_again_under_the_same_name_with_what_it_wrote() {
     let lab = lab();
     run(&lab, &["-d", "--restart", "always"], &["sleep"]).run().succeeds();
-    lab.rc(["exec", "web", "/payload", "write", "/work/mark", "kept"]).run().succeeds();
+    lab.rc(["exec", "web", "/payload", "write", "/mark", "kept"]).run().succeeds();
     let (id, pid) = (field(&lab, "{{.Id}}"), field(&lab, "{{.State.Pid}}"));
     kill(&pid, Signal::KILL);
     until(&lab, "{{.State.Status}} {{.RestartCount}}", "running 1");
     assert_eq!(field(&lab, "{{.Id}}"), id);
     assert_ne!(field(&lab, "{{.State.Pid}}"), pid);
-    lab.rc(["exec", "web", "/payload", "read", "/work/mark"]).run().prints("kept\n");
+    lab.rc(["exec", "web", "/payload", "read", "/mark"]).run().prints("kept\n");
     // A restart by the user counts from nothing.
     lab.rc(["restart", "-t", "5", "web"]).run().prints("web\n");
     assert_eq!(field(&lab, "{{.State.Status}} {{.RestartCount}}"), "running 0");
@@ -145,6 +145,26 @@ fn a_monitor_that_is_told_to_end_is_no_user_who_stops_it() {
         lab.rc(["ps", "-a", "--filter", "should-start-on-boot=true", "--format", "{{.Names}}"]).run().prints("web\n");
         lab.rc(["rm", "web"]).run().succeeds();
     }
+}
+
+#[test]
+fn a_stop_after_its_end_keeps_a_boot_from_starting_it() {
+    let lab = lab();
+    run(&lab, &["-d", "--restart", "unless-stopped"], &["sleep"]).run().succeeds();
+    kill(&monitor(&lab), Signal::TERM);
+    until(&lab, "{{.State.Status}}", "exited");
+    let starts = ["ps", "-a", "--filter", "should-start-on-boot=true", "--format", "{{.Names}}"];
+    // What does not run is not meant.
+    lab.rc(["stop", "--all"]).run().prints("");
+    lab.rc(starts).run().prints("web\n");
+    let ended = field(&lab, "{{.State.ExitCode}} {{.State.FinishedAt}}");
+    lab.rc(["stop", "web"]).run().prints("web\n");
+    lab.rc(starts).run().prints("");
+    assert_eq!(field(&lab, "{{.State.StoppedByUser}} {{.State.Status}}"), "true exited");
+    assert_eq!(field(&lab, "{{.State.ExitCode}} {{.State.FinishedAt}}"), ended);
+    lab.rc(["start", "web"]).run().succeeds();
+    lab.rc(starts).run().prints("web\n");
+    lab.remove_containers();
 }
 
 #[test]

@@ -96,6 +96,13 @@ fn a_service_ends_as_its_program_does() {
     let output = super::unit(&lab, ["-p", "Delegate=yes", "-p", "Type=notify"], run).run().exits(7);
     // The main process is the monitor: when it has ended the manager ends the command too, which may not have printed the id.
     assert!([0, 64].contains(&output.stdout().trim().len()), "{output}");
+    let create =
+        ["create", "--name", "web", "--sdnotify=conmon", "--network", "none", "payload", "/payload", "exit", "8"];
+    lab.rc(create).run().succeeds();
+    for verb in ["start", "restart"] {
+        drop(super::unit(&lab, ["-p", "Delegate=yes", "-p", "Type=notify"], [verb, "web"]).run().exits(8));
+    }
+    lab.rc(["rm", "web"]).run().succeeds();
 }
 
 #[test]
