@@ -11,6 +11,7 @@
 
 mod capabilities;
 mod cgroups;
+mod changes;
 mod command;
 mod config;
 mod env;
@@ -37,6 +38,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+pub use changes::{Changes, Updated};
 pub use config::{
     Cgroup, CgroupMode, CgroupNamespace, ContainerConfig, DeviceValue, ImageSource, Limits, LogDriver, Mount,
     MountKind, PullPolicy, Rlimit, Seccomp, Throttle,

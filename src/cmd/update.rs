@@ -5,16 +5,19 @@ use super::args::{LimitArgs, block_device};
 use super::containers::one;
 use crate::container;
 use crate::error::{Error, Exit};
-use crate::plan::LimitChanges;
+use crate::plan::Changes;
 use crate::ui;
 
-/// Update the limits of a container
+/// Update the limits and the restart policy of a container
 ///
-/// Limits that are not named stay as they are. All of them are changed, or none.
+/// What is not named stays as it is. All that is named is changed, or nothing.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     limits: LimitArgs,
+    /// Restart policy to apply when the container exits: no, always, on-failure[:RETRIES] or unless-stopped
+    #[arg(long, value_name = "POLICY")]
+    restart: Option<String>,
     /// Name, id or unique beginning of an id
     #[arg(value_name = "CONTAINER")]
     container: String,
@@ -22,7 +25,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let changes = LimitChanges::read(&args.limits.into_request(), &block_device)?;
+    let changes = Changes::read(&args.limits.into_request(), args.restart.as_deref(), &block_device)?;
     let container = one(ctx, &args.container)?;
     if !changes.is_empty() {
         container::update(&container, &changes)?;

@@ -1,18 +1,19 @@
-//! Changing a container's limits.
+//! Changing a container's limits and its restart rule.
 
 use super::control::{refuse, tell};
 use super::{Container, Error, remove};
 use crate::monitor::Status;
 use crate::monitor::protocol::Request;
-use crate::plan::LimitChanges;
+use crate::plan::Changes;
 
-/// Changes limits of a container: all of them, or none. `inspect` shows them, and every later start sets them.
+/// Changes limits and restart rule of a container: all that is named, or nothing. `inspect` shows it, and it is for every
+/// later start.
 ///
-/// While it runs its monitor does that, in the kernel and in the container's folder. Fails if they do not go together, or if
-/// the kernel refuses one; nothing has changed then.
-pub fn update(container: &Container, changes: &LimitChanges) -> Result<(), Error> {
+/// While its monitor lives that does it, in the kernel and in the container's folder. Fails if it does not go together, or if
+/// the kernel refuses a limit; nothing has changed then.
+pub fn update(container: &Container, changes: &Changes) -> Result<(), Error> {
     match container.status {
-        Status::Running | Status::Paused | Status::Stopping => {
+        Status::Running | Status::Paused | Status::Stopping | Status::Restarting => {
             tell(container, &Request::Update(Box::new(changes.clone())))
         }
         Status::Created | Status::Exited => {
@@ -22,8 +23,8 @@ pub fn update(container: &Container, changes: &LimitChanges) -> Result<(), Error
             }
             // Another command may have changed them since we looked.
             let config = container.folder.config()?;
-            Ok(container.folder.write_limits(&config.limits.changed_by(changes)?)?)
+            Ok(container.folder.write_updated(&config.changed_by(changes)?)?)
         }
-        Status::Starting | Status::Restarting | Status::Removing | Status::Orphaned => Err(refuse(container, "update")),
+        Status::Starting | Status::Removing | Status::Orphaned => Err(refuse(container, "update")),
     }
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use rustix::event::Timespec;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
 
-use super::change::Target;
+use super::change::{Standing, Target};
 use super::exec::Running;
 use super::protocol::{self, Event, Request};
 use super::record::Status;
 use super::relay::Streams;
 use super::serve::{AskedBy, Program, Server};
+use crate::plan::{Changes, RestartPolicy};
 use crate::runtime::{self, cgroup::Group};
 use crate::types::Signal;
 
@@ -43,7 +44,7 @@ impl Server {
             }
             Request::Pause => Some(self.change(|target| target.pause())),
             Request::Unpause => Some(self.change(|target| target.unpause())),
-            Request::Update(changes) => Some(self.change(|target| target.update(&changes))),
+            Request::Update(changes) => Some(self.update(&changes)),
             Request::Wait => {
                 self.set_waits(id, true);
                 None
@@ -111,12 +112,23 @@ impl Server {
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Target<'_>) -> Event) -> Event {
-        match self.program.as_ref().filter(|_| self.ended.is_none()) {
-            Some(Program { group, .. }) => {
-                change(&mut Target { folder: &self.folder, state: &mut self.state, group: group.as_ref() })
-            }
-            None => failed("the container's program does not run"),
+        let program = match &self.program {
+            Some(Program { group, .. }) if self.ended.is_none() => Standing::Runs(group.as_ref()),
+            Some(_) => Standing::Ended,
+            None if self.rests => Standing::Ended,
+            // It is being started, with what was asked for before.
+            None => return failed("the container's program does not run"),
+        };
+        change(&mut Target { folder: &self.folder, state: &mut self.state, rule: &mut self.rule, program })
+    }
+
+    fn update(&mut self, changes: &Changes) -> Event {
+        let event = self.change(|target| target.update(changes));
+        if self.rests && self.rule.policy == RestartPolicy::No {
+            // Nobody is to wait for a start that does not come.
+            self.end_wanted = Some(AskedBy::System);
         }
+        event
     }
 
     /// Sends a signal of the user's to the program; one that is sent to end it ends restarting, too. Before the program runs

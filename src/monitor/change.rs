@@ -1,11 +1,11 @@
-//! What a running container's monitor changes when it is asked to: pause, go on, other limits.
+//! What a monitor changes when it is asked to: pause, go on, other limits, another restart rule.
 
 use std::time::Duration;
 
 use super::folder::Folder;
 use super::protocol::Event;
 use super::record::{State, Status};
-use crate::plan::{self, LimitChanges, Limits};
+use crate::plan::{self, Changes, Limits, RestartPolicy};
 use crate::runtime::cgroup::{self, Group, Wanted};
 
 /// How long the kernel may take to stop all processes of a group, or to let them go on. Meanwhile nothing is relayed.
@@ -15,7 +15,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Target<'a> {
     pub(super) folder: &'a Folder,
     pub(super) state: &'a mut State,
-    pub(super) group: Option<&'a Group>,
+    pub(super) rule: &'a mut Policy,
+    pub(super) program: Standing<'a>,
+}
+
+/// What the restart rule follows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Policy {
+    pub(super) policy: RestartPolicy,
+    /// Whether a program that is started again would have the descriptors that this one has.
+    pub(super) can_be_on: bool,
+}
+
+/// Whether there are processes that a change is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Standing<'a> {
+    /// It runs, in this group if it has one.
+    Runs(Option<&'a Group>),
+    /// It has ended: what is changed is for its next start.
+    Ended,
 }
 
 /// Why it was not changed.
@@ -23,6 +41,13 @@ pub(super) struct Target<'a> {
 enum Error {
     #[error("the container is {}", .0.as_str())]
     Status(Status),
+    #[error("the container's program does not run")]
+    NoProgram,
+    #[error(
+        "the restart policy can only be changed while the container does not run: its program has descriptors of the \
+         command that started it, which nobody has kept for a restart"
+    )]
+    NotKept,
     #[error(transparent)]
     Cgroup(#[from] cgroup::Error),
     #[error(transparent)]
@@ -49,7 +74,8 @@ impl Target<'_> {
             if self.state.status != from {
                 return Err(Error::Status(self.state.status));
             }
-            let group = self.group.ok_or(cgroup::Error::NoGroupToFreeze)?;
+            let Standing::Runs(group) = self.program else { return Err(Error::NoProgram) };
+            let group = group.ok_or(cgroup::Error::NoGroupToFreeze)?;
             match to {
                 Status::Paused => group.freeze(PATIENCE)?,
                 _ => group.thaw(PATIENCE)?,
@@ -59,26 +85,32 @@ impl Target<'_> {
         })())
     }
 
-    /// Changes limits, in the kernel and in the container's folder: all of them, or none.
-    pub(super) fn update(&self, changes: &LimitChanges) -> Event {
+    /// Changes limits and the restart rule, in the kernel and in the container's folder: all that is named, or nothing.
+    pub(super) fn update(&mut self, changes: &Changes) -> Event {
         answer((|| {
             let config = self.folder.config()?;
-            let limits = config.limits.changed_by(changes)?;
+            let updated = config.changed_by(changes)?;
+            if updated.restart != RestartPolicy::No && !self.rule.can_be_on {
+                return Err(Error::NotKept);
+            }
             let name = super::group_name(&config.id);
-            self.set(&name, &config.limits, &limits)?;
-            let kept = self.folder.write_limits(&limits);
+            self.set(&name, &config.limits, &updated.limits)?;
+            let kept = self.folder.write_updated(&updated);
             if kept.is_err() {
                 // What was there before is taken again; the first error is the one to tell.
-                drop(self.set(&name, &limits, &config.limits));
+                drop(self.set(&name, &updated.limits, &config.limits));
             }
-            Ok(kept?)
+            kept?;
+            self.rule.policy = updated.restart;
+            Ok(())
         })())
     }
 
     fn set(&self, name: &str, from: &Limits, to: &Limits) -> Result<(), Error> {
+        let Standing::Runs(group) = self.program else { return Ok(()) };
         let Some(resources) = plan::resources(from, to) else { return Ok(()) };
         let wanted = Wanted { resources: Some(&resources), default_pids: None };
-        let Some(group) = self.group else { return Ok(cgroup::check(None, &wanted)?) };
+        let Some(group) = group else { return Ok(cgroup::check(None, &wanted)?) };
         group.update(&resources)?;
         let reweighed = super::group::reweigh(group, name, &wanted);
         if reweighed.is_err()
@@ -98,7 +130,7 @@ fn answer(result: Result<(), Error>) -> Event {
             let hint = match &error {
                 Error::Cgroup(error) => error.hint(),
                 Error::Plan(error) => error.hint(),
-                Error::Status(_) | Error::Folder(_) | Error::Manager(_) => None,
+                Error::Status(_) | Error::NoProgram | Error::NotKept | Error::Folder(_) | Error::Manager(_) => None,
             };
             Event::Failed { code: 125, message: error.to_string(), hint }
         }

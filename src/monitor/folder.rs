@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! config.json    written once                       exit     how it ended: space reserved when it was made
-//! limits.json    what `update` has made of them: instead of those in config.json
+//! updated.json   what `update` has made of limits and restart rule: instead of those in config.json
 //! state.json     replaced by the monitor            log      log.1, log.2: what the program has written
 //! lock           process lock of the monitor        ctl      the monitor's control socket
 //! upper/ work/   the writable layer                 merged/  where init mounts its root, in its own namespace
@@ -14,7 +14,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::plan::{ContainerConfig, Limits};
+use crate::plan::{ContainerConfig, Updated};
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::ProcessLock;
 
@@ -96,14 +96,14 @@ impl Folder {
         Error::Damaged { path: self.at(name), source }
     }
 
-    /// Reads `config.json`, with the limits that have been changed since.
+    /// Reads `config.json`, with what has been changed since.
     pub fn config(&self) -> Result<ContainerConfig, Error> {
         let bytes = fs::read_limited(self.at("config.json"), 16 << 20)?;
         let mut config: ContainerConfig =
             serde_json::from_slice(&bytes).map_err(|source| self.damaged("config.json", source))?;
-        match fs::read_limited(self.at("limits.json"), 1 << 20) {
+        match fs::read_limited(self.at("updated.json"), 1 << 20) {
             Ok(bytes) => {
-                config.limits = serde_json::from_slice(&bytes).map_err(|source| self.damaged("limits.json", source))?;
+                config.update(serde_json::from_slice(&bytes).map_err(|source| self.damaged("updated.json", source))?);
             }
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error.into()),
@@ -111,10 +111,10 @@ impl Folder {
         Ok(config)
     }
 
-    /// Replaces the limits that the container was made with. For who holds its lock.
-    pub fn write_limits(&self, limits: &Limits) -> Result<(), Error> {
-        let json = serde_json::to_vec(limits).map_err(|source| self.damaged("limits.json", source))?;
-        Ok(fs::replace(self.at("limits.json"), &json, Durability::Synced)?)
+    /// Replaces limits and restart rule that the container was made with. For who holds its lock.
+    pub fn write_updated(&self, updated: &Updated) -> Result<(), Error> {
+        let json = serde_json::to_vec(updated).map_err(|source| self.damaged("updated.json", source))?;
+        Ok(fs::replace(self.at("updated.json"), &json, Durability::Synced)?)
     }
 
     /// Reads `state.json`.

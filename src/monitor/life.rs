@@ -126,10 +126,11 @@ impl<'a> Life<'a> {
     /// Looks after the program, and after those that the restart rule lets follow. Says how the last one ended; its network
     /// may still be on its way down.
     fn outlive(&mut self, mut up: Up) -> (ExitRecord, Option<net::Running>) {
-        let mut rule = Rule::new(self.ground.start.config.restart);
+        let mut rule = Rule::new(self.server.rule.policy);
         loop {
             let began = Instant::now();
             let ended = self.server.run().unwrap_or(Ended::Exited(255));
+            rule.follow(self.server.rule.policy);
             let Up { mut network, served } = up;
             // A published port must be free when the command returns. Otherwise only the next run waits for the helper's end:
             // closing its tap device takes the kernel some 20 ms.
@@ -156,7 +157,10 @@ impl<'a> Life<'a> {
             self.server.restarts = rule.restarts();
             let waiting = ExitRecord { restarts: true, ..record.clone() };
             drop(self.server.folder.write_exit(&Run(self.server.state.run), &waiting));
+            self.server.rests = true;
             let waited = self.server.wait_for(&[], Some(Instant::now() + pause));
+            self.server.rests = false;
+            rule.follow(self.server.rule.policy);
             self.ground.take_new_limits();
             match waited.and_then(|_| self.ground.bring_up(&mut self.server)) {
                 Ok(up) => return Some(up),

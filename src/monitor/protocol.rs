@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::LimitChanges;
+use crate::plan::Changes;
 use crate::sys::socket;
 use crate::types::Signal;
 
@@ -61,8 +61,8 @@ pub enum Request {
     Pause,
     /// Lets them go on.
     Unpause,
-    /// Changes limits: all of them or none.
-    Update(Box<LimitChanges>),
+    /// Changes limits and restart rule: all that is named, or nothing.
+    Update(Box<Changes>),
     /// Tells when the program has ended.
     Wait,
     /// The client's terminal has another size.

@@ -25,6 +25,11 @@ impl Rule {
         Self { policy, restarts: 0, pause: Duration::ZERO }
     }
 
+    /// Goes by another policy from now on, as if it had always been this one.
+    pub(super) fn follow(&mut self, policy: RestartPolicy) {
+        self.policy = policy;
+    }
+
     /// Whether it ever starts a program again.
     pub(super) fn is_active(&self) -> bool {
         self.policy != RestartPolicy::No

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::change::Policy;
 use super::exec::{Confinement, Execs};
 use super::folder::Folder;
 use super::notify::{self, Notifier};
@@ -14,10 +15,10 @@ use super::protocol::{self, Event};
 use super::record::{ProcessId, State, Status, now};
 use super::relay::{self, Relay, Streams};
 use super::sink::Log;
-use super::start::{Error, Start, Starter, step};
+use super::start::{Error, Start, Starter, Stdio, step};
 use super::stdio::Pipes;
 use crate::net::addresses::Addresses;
-use crate::plan::{CgroupNamespace, ContainerConfig, Seccomp};
+use crate::plan::{CgroupNamespace, ContainerConfig, RestartPolicy, Seccomp};
 use crate::runtime::cgroup::Group;
 use crate::sys::process::{self, Child, Ended};
 use crate::sys::signal::Signals;
@@ -97,6 +98,10 @@ pub(super) struct Server {
     pub(super) timer: Option<OwnedFd>,
     /// How often the program has been started again.
     pub(super) restarts: u32,
+    /// What the restart rule follows, from the program's next end on.
+    pub(super) rule: Policy,
+    /// The program has ended, and the restart rule waits before it starts it again.
+    pub(super) rests: bool,
     ports: Vec<PortMapping>,
     signals: Signals,
     listener: OwnedFd,
@@ -132,6 +137,11 @@ impl Server {
             end_wanted: None,
             timer: None,
             restarts: 0,
+            rule: Policy {
+                policy: config.restart,
+                can_be_on: config.restart != RestartPolicy::No || !start.stdio.contains(&Stdio::Inherit),
+            },
+            rests: false,
             ports: config.ports.clone(),
             signals,
             listener,

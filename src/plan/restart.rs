@@ -1,5 +1,7 @@
 //! `--restart`: what the monitor does when the program ends by itself.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Request};
@@ -45,7 +47,7 @@ impl RestartPolicy {
 /// Reads `--restart`. A container that removes itself cannot be started again.
 pub(super) fn policy(request: &Request) -> Result<RestartPolicy, Error> {
     let Some(text) = &request.restart else { return Ok(RestartPolicy::No) };
-    let policy = parse(text).map_err(Error::option("--restart"))?;
+    let policy = text.parse().map_err(Error::option("--restart"))?;
     match policy {
         RestartPolicy::No => Ok(policy),
         _ if request.auto_remove => Err(Error::RestartAndRemove),
@@ -53,23 +55,27 @@ pub(super) fn policy(request: &Request) -> Result<RestartPolicy, Error> {
     }
 }
 
-fn parse(text: &str) -> Result<RestartPolicy, Invalid> {
-    let invalid = |reason: &str| Invalid::new("restart policy", text, reason);
-    let (word, retries) = match text.split_once(':') {
-        Some((word, retries)) => (word, Some(retries)),
-        None => (text, None),
-    };
-    match (word, retries) {
-        ("" | "no", None) => Ok(RestartPolicy::No),
-        ("always", None) => Ok(RestartPolicy::Always),
-        ("unless-stopped", None) => Ok(RestartPolicy::UnlessStopped),
-        ("on-failure", None) => Ok(RestartPolicy::OnFailure { retries: None }),
-        ("on-failure", Some(retries)) => {
-            let retries = retries.parse::<u32>().map_err(|_| invalid("the number of retries is a whole number"))?;
-            Ok(RestartPolicy::OnFailure { retries: Some(retries).filter(|retries| *retries > 0) })
+impl FromStr for RestartPolicy {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid = |reason: &str| Invalid::new("restart policy", text, reason);
+        let (word, retries) = match text.split_once(':') {
+            Some((word, retries)) => (word, Some(retries)),
+            None => (text, None),
+        };
+        match (word, retries) {
+            ("" | "no", None) => Ok(Self::No),
+            ("always", None) => Ok(Self::Always),
+            ("unless-stopped", None) => Ok(Self::UnlessStopped),
+            ("on-failure", None) => Ok(Self::OnFailure { retries: None }),
+            ("on-failure", Some(retries)) => {
+                let retries = retries.parse::<u32>().map_err(|_| invalid("the number of retries is a whole number"))?;
+                Ok(Self::OnFailure { retries: Some(retries).filter(|retries| *retries > 0) })
+            }
+            ("no" | "always" | "unless-stopped", Some(_)) => Err(invalid("only on-failure takes a number of retries")),
+            _ => Err(invalid("it is no, always, on-failure[:RETRIES] or unless-stopped")),
         }
-        ("no" | "always" | "unless-stopped", Some(_)) => Err(invalid("only on-failure takes a number of retries")),
-        _ => Err(invalid("it is no, always, on-failure[:RETRIES] or unless-stopped")),
     }
 }
 
@@ -89,12 +95,12 @@ mod tests {
             ("on-failure:3", failure(Some(3))),
             ("on-failure:0", failure(None)),
         ] {
-            assert_eq!(parse(text).map_err(|error| error.to_string()), Ok(expected), "{text}");
+            assert_eq!(text.parse::<RestartPolicy>().map_err(|error| error.to_string()), Ok(expected), "{text}");
             let json = serde_json::to_string(&expected).expect("json");
             assert_eq!(serde_json::from_str::<RestartPolicy>(&json).expect("read back"), expected);
         }
         for text in ["Always", "always:1", "no:1", "on-failure:", "on-failure:-1", "on-failure:x", ":3", "sometimes"] {
-            assert!(parse(text).is_err(), "{text}");
+            assert!(text.parse::<RestartPolicy>().is_err(), "{text}");
         }
     }
 

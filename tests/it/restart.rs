@@ -148,6 +148,59 @@ fn a_monitor_that_is_told_to_end_is_no_user_who_stops_it() {
 }
 
 #[test]
+fn an_update_of_the_policy_is_for_the_program_s_next_end() {
+    let lab = lab();
+    run(&lab, &["-d"], &["sleep"]).run().succeeds();
+    let id = field(&lab, "{{.Id}}") + "\n";
+    lab.rc(["update", "--restart", "always", "web"]).run().prints(&id);
+    assert_eq!(field(&lab, "{{.HostConfig.RestartPolicy.Name}}"), "always");
+    kill(&field(&lab, "{{.State.Pid}}"), Signal::KILL);
+    until(&lab, "{{.State.Status}} {{.RestartCount}}", "running 1");
+    lab.rc(["update", "--restart", "no", "web"]).run().prints(&id);
+    kill(&field(&lab, "{{.State.Pid}}"), Signal::KILL);
+    until(&lab, "{{.State.Status}} {{.State.ExitCode}} {{.State.StoppedByUser}}", "exited 137 false");
+    lab.rc(["update", "--restart", "on-failure:3", "web"]).run().prints(&id);
+    let policy = "{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}";
+    assert_eq!(field(&lab, policy), "on-failure 3");
+    let expected = "rc: `--restart`: invalid restart policy `often`: it is no, always, on-failure[:RETRIES] or \
+                    unless-stopped\n";
+    lab.rc(["update", "--restart", "often", "web"]).run().fails(125, expected);
+    assert_eq!(field(&lab, policy), "on-failure 3");
+    lab.rc(["rm", "web"]).run().succeeds();
+}
+
+#[test]
+fn what_waits_to_be_started_again_can_be_updated() {
+    let lab = lab();
+    run(&lab, &["-d", "--restart", "always", "--pids-limit", "-1"], &["exit", "1"]).run().succeeds();
+    until(&lab, "{{.State.Status}} {{.RestartCount}}", "restarting 4");
+    lab.rc(["update", "--cpu-shares", "0", "--restart", "on-failure", "web"]).run().succeeds();
+    assert_eq!(field(&lab, "{{.State.Status}} {{.HostConfig.RestartPolicy.Name}}"), "restarting on-failure");
+    until(&lab, "{{.State.Status}} {{.RestartCount}}", "restarting 5");
+    lab.rc(["update", "--restart", "no", "web"]).run().succeeds();
+    lab.rc(["wait", "web"]).run().prints("1\n");
+    until(&lab, "{{.State.Status}} {{.State.StoppedByUser}}", "exited false");
+    assert_eq!(field(&lab, "{{.RestartCount}}"), "5");
+    lab.rc(["rm", "web"]).run().succeeds();
+}
+
+#[test]
+fn descriptors_that_nobody_keeps_forbid_a_policy_while_the_program_runs() {
+    let lab = lab();
+    let mut cat = run(&lab, &["-i"], &["cat"]).open_input().start();
+    cat.send("here\n");
+    cat.line("here\n");
+    let said = lab.rc(["update", "--restart", "always", "web"]).run().exits(125).stderr();
+    assert!(said.contains("its program has descriptors of the command that started it"), "{said}");
+    assert_eq!(field(&lab, "{{.HostConfig.RestartPolicy.Name}}"), "no");
+    cat.send_end();
+    cat.wait().prints("here\n");
+    lab.rc(["update", "--restart", "always", "web"]).run().succeeds();
+    assert_eq!(field(&lab, "{{.HostConfig.RestartPolicy.Name}}"), "always");
+    lab.rc(["rm", "web"]).run().succeeds();
+}
+
+#[test]
 fn a_stop_after_its_end_keeps_a_boot_from_starting_it() {
     let lab = lab();
     run(&lab, &["-d", "--restart", "unless-stopped"], &["sleep"]).run().succeeds();
@@ -261,4 +314,9 @@ fn what_removes_itself_is_not_restarted() {
     refused.fails(125, "rc: `--rm` and `--restart` exclude each other\n");
     assert_eq!(run(&lab, &["--restart", "sometimes"], &["exit", "0"]).run().exit, Exit::Code(125));
     assert_eq!(run(&lab, &["--rm", "--restart", "no"], &["exit", "0"]).run().exit, Exit::Code(0));
+    run(&lab, &["--rm", "-d"], &["sleep"]).run().succeeds();
+    let refused = "rc: `--rm` and `--restart` exclude each other\n";
+    lab.rc(["update", "--restart", "always", "web"]).run().fails(125, refused);
+    lab.rc(["update", "--restart", "no", "web"]).run().succeeds();
+    lab.rc(["stop", "web"]).run().succeeds();
 }
