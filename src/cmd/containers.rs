@@ -36,6 +36,11 @@ pub(super) struct Selection {
 }
 
 impl Selection {
+    /// Whether those are meant that the command is for, of many that nobody has named: the others are passed over.
+    pub(super) fn is_of_many(&self) -> bool {
+        self.all || !self.filters.is_empty() && self.containers.is_empty() && self.cidfiles.is_empty() && !self.latest
+    }
+
     /// The words that were typed or stand in the files; fails if there are none, or some beside `--all`.
     fn words(&self) -> Result<Vec<String>, Error> {
         let mut words = self.containers.clone();

@@ -24,6 +24,12 @@ pub(super) struct Chosen {
     /// Read the container's id from the file
     #[arg(long = "cidfile", value_name = "FILE")]
     cidfiles: Vec<PathBuf>,
+    /// Only the containers that match: KEY=VALUE
+    #[arg(short, long = "filter", value_name = "FILTER")]
+    filters: Vec<String>,
+    /// The container that was created last
+    #[arg(short, long)]
+    latest: bool,
     /// Names, ids or unique beginnings of ids
     #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
@@ -35,6 +41,8 @@ impl Chosen {
             all: self.all,
             cidfiles: self.cidfiles.clone(),
             containers: self.containers.clone(),
+            filters: self.filters.clone(),
+            latest: self.latest,
             ..Selection::default()
         }
     }
@@ -44,7 +52,7 @@ impl Chosen {
 pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let selection = args.chosen.selection();
     each(&ctx.store_to_read()?, &selection, |container| {
-        if selection.all && container.status != Status::Running {
+        if selection.is_of_many() && container.status != Status::Running {
             return Ok(false);
         }
         container::pause(container)?;

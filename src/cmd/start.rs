@@ -54,8 +54,6 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     if args.detach_keys.is_some() {
         return Err(Error::new("`--detach-keys` is for `--attach` and `--interactive`"));
     }
-    // None was named: what runs is not meant.
-    let is_of_many = args.all || (!args.filters.is_empty() && args.containers.is_empty());
     let selection = Selection {
         all: args.all,
         containers: args.containers,
@@ -63,6 +61,8 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         latest: args.latest,
         ..Selection::default()
     };
+    // None was named: what runs is not meant.
+    let is_of_many = selection.is_of_many();
     let store = environment.store.clone();
     let mut outcome = Outcome::Detached;
     let exit = each(&store, &selection, |container| {

@@ -17,6 +17,9 @@ pub struct Args {
     /// Only the containers that match: KEY=VALUE
     #[arg(short, long = "filter", value_name = "FILTER")]
     filters: Vec<String>,
+    /// The container that was created last
+    #[arg(short, long)]
+    latest: bool,
     /// Signal to send, instead of the container's own
     #[arg(short, long, value_name = "SIGNAL")]
     signal: Option<Signal>,
@@ -29,7 +32,8 @@ pub struct Args {
 pub fn run(ctx: &Ctx, mut args: Args) -> Result<Exit, Error> {
     let store = ctx.store_to_read()?;
     args.selection.filters = args.filters;
-    let is_of_many = args.selection.all || args.selection.containers.is_empty() && args.selection.cidfiles.is_empty();
+    args.selection.latest = args.latest;
+    let is_of_many = args.selection.is_of_many();
     each(&store, &args.selection, |container| {
         if is_of_many && !container.is_running() {
             return Ok(false);

@@ -18,7 +18,7 @@ pub struct Args {
 pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let selection = args.chosen.selection();
     each(&ctx.store_to_read()?, &selection, |container| {
-        if selection.all && container.status != Status::Paused {
+        if selection.is_of_many() && container.status != Status::Paused {
             return Ok(false);
         }
         container::unpause(container)?;

@@ -90,6 +90,13 @@ fn all_means_those_that_run_and_those_that_are_paused() {
     lab.rc(["pause", "-a"]).run().says_nothing();
     lab.rc(["unpause", "--all"]).run().prints(&id);
     lab.rc(["unpause", "--all"]).run().says_nothing();
+    for choice in [&["--filter", "status=running"][..], &["--filter", "name=web"], &["web", "other", "-f", "name=web"]]
+    {
+        lab.rc(["pause"]).args(choice).run().prints(if choice[0] == "web" { "web\n" } else { &id });
+        lab.rc(["unpause", "--filter", "status=paused"]).run().prints(&id);
+    }
+    lab.rc(["pause", "--filter", "name=other"]).run().says_nothing();
+    lab.rc(["pause", "--latest"]).run().fails(125, "rc: cannot pause `other`: it is created\n");
     lab.rc(["pause"]).run().fails(125, "rc: no container was named\n");
     lab.remove_containers();
 }
