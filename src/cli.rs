@@ -75,7 +75,7 @@ const COMMANDS: &[Entry] = &[
     entry!(untag),
     entry!(update by value),
     entry!(version),
-    entry!(wait),
+    entry!(wait by value),
 ];
 
 /// Commands whose `-h` is the host name, or nothing, as with podman.

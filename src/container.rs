@@ -20,10 +20,11 @@ mod remove;
 mod start;
 mod stats;
 mod update;
+mod wait;
 
 use std::io;
 
-pub use control::{pause, signal, stop, unpause, wait};
+pub use control::{pause, signal, stop, unpause};
 pub use create::{Creation, create, new_identity, volume_name};
 pub use exec::{Exec, exec};
 pub use find::{Listing, find, list};
@@ -35,6 +36,7 @@ pub use remove::{Removal, remove, sweep_store};
 pub use start::{Attach, Environment, Origin, attach, files, start};
 pub use stats::{Sample, sample, since_boot};
 pub use update::update;
+pub use wait::{wait, wait_for};
 
 use crate::monitor::{FolderError, Status};
 use crate::sys::fs::PathError;
@@ -134,6 +136,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the container is not there any more.
+    fn is_gone(&self) -> bool {
+        match self {
+            Self::Path(error) => error.is_not_found(),
+            Self::Folder(error) => error.is_not_found(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn step(step: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Step { step, source }
     }

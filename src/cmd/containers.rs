@@ -41,6 +41,16 @@ impl Selection {
         self.all || !self.filters.is_empty() && self.containers.is_empty() && self.cidfiles.is_empty() && !self.latest
     }
 
+    /// The words by which containers were named; the id of the newest with `--latest`. Fails if there are none.
+    pub(super) fn named(&self, store: &Store) -> Result<Vec<String>, Error> {
+        let words = self.words()?;
+        if !self.latest {
+            return Ok(words);
+        }
+        let newest = container::list(store)?.containers.into_iter().next();
+        Ok(vec![newest.ok_or_else(|| Error::new("there is no container"))?.config.id.to_string()])
+    }
+
     /// The words that were typed or stand in the files; fails if there are none, or some beside `--all`.
     fn words(&self) -> Result<Vec<String>, Error> {
         let mut words = self.containers.clone();

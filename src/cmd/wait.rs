@@ -1,32 +1,86 @@
 //! `rc wait`.
 
+use std::time::Duration;
+
 use super::Ctx;
+use super::containers::Selection;
 use crate::container;
 use crate::error::{Error, Exit};
+use crate::monitor::Status;
 use crate::ui;
 
 /// Block until one or more containers stop, then print their exit codes
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A container that does not exist is no error: its exit code is -1
-    #[arg(short, long)]
+    /// Wait for this state: created, starting, running, paused, restarting, stopping, exited (or stopped), removing, orphaned
+    #[arg(long = "condition", value_name = "STATE", value_delimiter = ',', value_parser = condition)]
+    conditions: Vec<Status>,
+    /// It is no error if a container does not exist: its exit code is -1
+    #[arg(long)]
     ignore: bool,
+    /// Time between two looks at a state, where nothing tells of its change
+    #[arg(short, long, value_name = "DURATION", default_value = "250ms", value_parser = interval)]
+    interval: Duration,
+    /// The container that was created last
+    #[arg(short, long)]
+    latest: bool,
     /// Names, ids or unique beginnings of ids
-    #[arg(value_name = "CONTAINER", required = true)]
+    #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
 }
 
+fn condition(text: &str) -> Result<Status, String> {
+    match text {
+        "healthy" | "unhealthy" => Err("containers have no health checks".to_owned()),
+        _ => Status::of_word(text).ok_or_else(|| format!("it is one of {}", Status::WORDS)),
+    }
+}
+
+/// A time as Go writes it, or a number of milliseconds.
+fn interval(text: &str) -> Result<Duration, String> {
+    let milliseconds = text.parse().ok().map(Duration::from_millis);
+    let written = || ui::when::go_duration(text).and_then(|length| Duration::try_from(length).ok());
+    milliseconds
+        .or_else(written)
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| "it is a number with a unit, as 2s or 500ms, or a number of milliseconds".to_owned())
+}
+
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let mut out = ui::out();
+pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let store = ctx.store_to_read()?;
-    for word in &args.containers {
-        let code = match container::find(&store, word) {
+    let selection = Selection { containers: args.containers, latest: args.latest, ..Selection::default() };
+    let mut out = ui::out();
+    for word in selection.named(&store)? {
+        let code = match container::find(&store, &word) {
             Err(container::Error::NotFound(_)) if args.ignore => -1,
-            found => container::wait(&found?)?,
+            other => container::wait_for(&other?, &args.conditions, args.interval)?,
         };
         out.line(code)?;
         out.finish()?;
     }
     Ok(Exit::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_have_a_unit_or_are_milliseconds() {
+        for (text, millis) in [("250ms", 250), ("2s", 2000), ("1m0.5s", 60500), ("40", 40)] {
+            assert_eq!(interval(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "0", "-1s", "2 s", "soon", "0ms"] {
+            assert!(interval(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn conditions_are_states() {
+        assert_eq!(condition("stopped"), Ok(Status::Exited));
+        assert_eq!(condition("running"), Ok(Status::Running));
+        assert!(condition("healthy").is_err_and(|error| error.contains("health checks")));
+        assert!(condition("gone").is_err());
+    }
 }

@@ -9,7 +9,7 @@ use super::{Container, Error, remove};
 use crate::monitor::protocol::{self, Event, Request};
 use crate::monitor::{ExitRecord, Run, Status};
 use crate::plan::RestartPolicy;
-use crate::sys::{process, socket};
+use crate::sys::socket;
 use crate::types::Signal;
 
 /// Connects to the monitor of a running container.
@@ -20,12 +20,12 @@ pub(super) fn connect(container: &Container) -> Result<OwnedFd, Error> {
     socket::connect_at(folder.as_fd(), "ctl").map_err(Error::step("reach the container's monitor"))
 }
 
-fn ask(socket: &OwnedFd, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
+pub(super) fn ask(socket: &OwnedFd, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
     protocol::send(socket.as_fd(), request, descriptors).map_err(Error::step("ask the container's monitor"))
 }
 
 /// The monitor's next word; `MonitorDied` if there is none.
-fn answer(socket: &OwnedFd) -> Result<(Event, Vec<OwnedFd>), Error> {
+pub(super) fn answer(socket: &OwnedFd) -> Result<(Event, Vec<OwnedFd>), Error> {
     match protocol::receive::<Event>(socket).map_err(Error::step("hear from the container's monitor"))? {
         Some((Event::Failed { code, message, hint }, _)) => Err(Error::Told { code, message, hint }),
         Some(event) => Ok(event),
@@ -138,39 +138,6 @@ fn stop_running(container: &Container, signal: Option<Signal>, timeout: Option<u
     loop {
         if let (Event::Exited { code }, _) = answer(&socket)? {
             return Ok(Some(code));
-        }
-    }
-}
-
-/// Waits until the container's program has ended, and gives its exit code.
-pub fn wait(container: &Container) -> Result<i32, Error> {
-    if container.status == Status::Orphaned
-        && let Some(init) = &container.state.init
-        && let Ok(pidfd) = process::open_pidfd(init.pid)
-        && init.is_alive()
-    {
-        wait_until_readable(pidfd.as_fd())?;
-        return Ok(137);
-    }
-    if !container.is_running() {
-        return Ok(container.state.exit.as_ref().map_or(0, |exit| exit.code));
-    }
-    match wait_running(container) {
-        // It ended before it could be asked, or its monitor was killed: the record tells.
-        Err(Error::MonitorDied | Error::Step { .. }) => {
-            let now = Container::read(container.folder.clone())?;
-            now.state.exit.map(|exit| exit.code).ok_or(Error::MonitorDied)
-        }
-        other => other,
-    }
-}
-
-fn wait_running(container: &Container) -> Result<i32, Error> {
-    let socket = connect(container)?;
-    ask(&socket, &Request::Wait, &[])?;
-    loop {
-        if let (Event::Exited { code }, _) = answer(&socket)? {
-            return Ok(code);
         }
     }
 }

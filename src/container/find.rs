@@ -28,20 +28,12 @@ pub fn list(store: &Store) -> Result<Listing, Error> {
             }
             Ok(container) => listing.containers.push(container),
             // Removed between the listing and now.
-            Err(error) if is_gone(&error) => {}
+            Err(error) if error.is_gone() => {}
             Err(error) => listing.broken.push((id, error)),
         }
     }
     listing.containers.sort_by(|a, b| b.config.created.cmp(&a.config.created));
     Ok(listing)
-}
-
-fn is_gone(error: &Error) -> bool {
-    match error {
-        Error::Path(error) => error.is_not_found(),
-        Error::Folder(error) => error.is_not_found(),
-        _ => false,
-    }
 }
 
 fn ids(store: &Store) -> Result<Vec<ContainerId>, Error> {
@@ -62,7 +54,7 @@ pub fn find(store: &Store, wanted: &str) -> Result<Container, Error> {
             drop(remove::sweep(store, &container));
             Err(Error::NotFound(wanted.to_owned()))
         }
-        Err(error) if is_gone(&error) => Err(Error::NotFound(wanted.to_owned())),
+        Err(error) if error.is_gone() => Err(Error::NotFound(wanted.to_owned())),
         other => other,
     }
 }

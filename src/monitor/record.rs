@@ -44,6 +44,26 @@ pub enum Status {
 }
 
 impl Status {
+    /// What podman or docker mean by a word; `None` for one that is no status here.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "created" | "configured" => Self::Created,
+            "initialized" | "starting" => Self::Starting,
+            "running" => Self::Running,
+            "paused" => Self::Paused,
+            "restarting" => Self::Restarting,
+            "stopping" => Self::Stopping,
+            "exited" | "stopped" => Self::Exited,
+            "removing" => Self::Removing,
+            "orphaned" => Self::Orphaned,
+            _ => return None,
+        })
+    }
+
+    /// The words, for sentences.
+    pub const WORDS: &'static str =
+        "created, starting, running, paused, restarting, stopping, exited, removing, orphaned";
+
     /// The word, as `ps` and `inspect` show it.
     pub fn as_str(self) -> &'static str {
         match self {

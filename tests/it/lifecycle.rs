@@ -228,6 +228,29 @@ fn the_stop_signal_is_the_one_that_was_asked_for() {
 }
 
 #[test]
+fn wait_waits_for_any_state_that_is_asked_for() {
+    let lab = lab();
+    let create = ["create", "--name", "web", "--network", "none", "payload", "/payload", "sleep"];
+    lab.rc(create).run().succeeds();
+    lab.rc(["wait", "--condition", "created", "web"]).run().prints("-1\n");
+    // The interval is longer than a test may take: what happens is told by the folder.
+    let patient = |conditions: &str| lab.rc(["wait", "-i", "1h", "--condition", conditions, "web"]).start();
+    let (running, ended) = (patient("running"), patient("paused,exited"));
+    lab.rc(["start", "web"]).run().succeeds();
+    running.wait().prints("-1\n");
+    lab.rc(["wait", "--condition", "stopped", "--condition", "running", "--latest"]).run().prints("-1\n");
+    lab.rc(["kill", "web"]).run().succeeds();
+    ended.wait().prints("137\n");
+    let gone = patient("removing,running");
+    lab.rc(["rm", "web"]).run().succeeds();
+    gone.wait().fails(125, "rc: no container `web`\n");
+    lab.rc(["wait", "--ignore", "web"]).run().prints("-1\n");
+    lab.rc(["wait", "web"]).run().fails(125, "rc: no container `web`\n");
+    lab.rc(["wait"]).run().fails(125, "rc: no container was named\n");
+    assert!(lab.rc(["wait", "--condition", "healthy", "web"]).run().exits(125).stderr().contains("no health checks"));
+}
+
+#[test]
 fn wait_prints_exit_codes() {
     let lab = lab();
     detached(&lab, "three", &["exit", "3"]);

@@ -81,7 +81,7 @@ impl ContainerFilter {
                 "should-start-on-boot" => {
                     filter.start_on_boot.push(value.parse().map_err(|_| Error::bad(key, value, "it is true or false"))?)
                 }
-                "status" => filter.statuses.extend(statuses(value)?),
+                "status" => filter.statuses.push(status(value)?),
                 _ => filter.volumes.push(owned),
             }
         }
@@ -134,23 +134,8 @@ fn starts_on_boot(config: &ContainerConfig, state: &State) -> bool {
     }
 }
 
-/// The words of podman and docker; those that rc's containers never have match nothing.
-fn statuses(value: &str) -> Result<Vec<Status>, Error> {
-    Ok(match value {
-        "created" | "configured" => vec![Status::Created],
-        "initialized" | "starting" => vec![Status::Starting],
-        "running" => vec![Status::Running],
-        "paused" => vec![Status::Paused],
-        "restarting" => vec![Status::Restarting],
-        "stopping" => vec![Status::Stopping],
-        "exited" | "stopped" => vec![Status::Exited],
-        "removing" => vec![Status::Removing],
-        "orphaned" => vec![Status::Orphaned],
-        _ => {
-            let words = "created, starting, running, paused, restarting, stopping, exited, removing, orphaned";
-            return Err(Error::bad("status", value, format!("a status is one of {words}")));
-        }
-    })
+fn status(value: &str) -> Result<Status, Error> {
+    Status::of_word(value).ok_or_else(|| Error::bad("status", value, format!("a status is one of {}", Status::WORDS)))
 }
 
 /// `ancestor`: a prefix of the image's id, or its name with docker's defaults filled in.

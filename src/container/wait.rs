@@ -1,0 +1,98 @@
+//! Waiting for a container to end, or to be in some other state.
+//!
+//! Its monitor tells of the end. Of other states its folder tells: inotify(7) sees `state.json` replaced and `exit` written.
+//! What changes without a file, as a lock that its holder's death has freed, is seen at the next look.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::io::Errno;
+
+use super::control::{answer, ask, connect, wait_until_readable};
+use super::{Container, Error};
+use crate::monitor::protocol::{Event, Request};
+use crate::monitor::{Folder, Status};
+use crate::sys::process;
+
+/// Waits until the container's program has ended, and gives its exit code.
+pub fn wait(container: &Container) -> Result<i32, Error> {
+    if container.status == Status::Orphaned
+        && let Some(init) = &container.state.init
+        && let Ok(pidfd) = process::open_pidfd(init.pid)
+        && init.is_alive()
+    {
+        wait_until_readable(pidfd.as_fd())?;
+        return Ok(137);
+    }
+    if !container.is_running() {
+        return Ok(container.state.exit.as_ref().map_or(0, |exit| exit.code));
+    }
+    match wait_running(container) {
+        // It ended before it could be asked, or its monitor was killed: the record tells.
+        Err(Error::MonitorDied | Error::Step { .. }) => {
+            let now = Container::read(container.folder.clone())?;
+            now.state.exit.map(|exit| exit.code).ok_or(Error::MonitorDied)
+        }
+        other => other,
+    }
+}
+
+fn wait_running(container: &Container) -> Result<i32, Error> {
+    let socket = connect(container)?;
+    ask(&socket, &Request::Wait, &[])?;
+    loop {
+        if let (Event::Exited { code }, _) = answer(&socket)? {
+            return Ok(code);
+        }
+    }
+}
+
+/// What is printed where nothing has ended. Source: podman, `WaitForConditionWithInterval`.
+const NO_CODE: i32 = -1;
+
+/// Waits until the container is in one of these states; its exit code if it has ended, else -1.
+///
+/// Its state is looked at when its folder changes, and after each `interval` at the latest. Fails with `NotFound` when the
+/// container has gone.
+pub fn wait_for(container: &Container, states: &[Status], interval: Duration) -> Result<i32, Error> {
+    if states.iter().all(|state| *state == Status::Exited) {
+        return wait(container);
+    }
+    // Before the first look, so that no change is missed; where there are too many watches the interval has to do.
+    let watch = watch(&container.folder).ok();
+    loop {
+        let now = match Container::read(container.folder.clone()) {
+            Err(error) if error.is_gone() => return Err(Error::NotFound(container.config.name.to_string())),
+            other => other?,
+        };
+        if states.contains(&now.status) {
+            let code = now.state.exit.filter(|_| now.status == Status::Exited).map(|exit| exit.code);
+            return Ok(code.unwrap_or(NO_CODE));
+        }
+        sleep(watch.as_ref(), interval)?;
+    }
+}
+
+/// Of what is written in the folder only the exit record counts, not the log.
+fn watch(folder: &Folder) -> Result<OwnedFd, Errno> {
+    let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+    inotify::add_watch(&watch, folder.path(), WatchFlags::MOVED_TO | WatchFlags::MOVE_SELF)?;
+    inotify::add_watch(&watch, folder.at("exit"), WatchFlags::MODIFY)?;
+    Ok(watch)
+}
+
+/// Returns when the folder has changed, or after `interval`; forgets the changes so far.
+fn sleep(watch: Option<&OwnedFd>, interval: Duration) -> Result<(), Error> {
+    let mut set: Vec<_> = watch.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)).collect();
+    let interval = Timespec::try_from(interval).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
+    match poll(&mut set, Some(&interval)) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(error) => return Err(Error::step("wait for a change of the container")(error.into())),
+    }
+    let mut events = [0; 4096];
+    // An error is that there are no more.
+    while watch.is_some_and(|watch| rustix::io::read(watch, &mut events).is_ok_and(|length| length > 0)) {}
+    Ok(())
+}
