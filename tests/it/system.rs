@@ -20,8 +20,8 @@ mod units;
 
 use std::ffi::OsStr;
 
-use crate::support::Lab;
 use crate::support::command::Command;
+use crate::support::{Exit, Lab, Output};
 
 /// rc in a unit of the user's own manager, made with these options of systemd-run, with the lab's environment; it is waited
 /// for and ends with rc's exit code: `unit(&lab, ["-p", "Delegate=yes"], ["run", …])`.
@@ -32,6 +32,17 @@ where
 {
     let command = lab.program("systemd-run", ["--user", "--quiet", "--collect", "--wait", "--pipe"]).args(options);
     in_unit(lab, command, arguments)
+}
+
+/// A container eats more memory than it may, `started` as these words of rc say: it is killed for that, and all say so.
+fn is_killed_for_its_memory(lab: &Lab, started: impl FnOnce(&[&str]) -> Output) {
+    let eater = started(&["run", "--network=none", "--name=eater", "-m32m", "payload", "/payload", "eat", "100000000"]);
+    assert_eq!(eater.exit, Exit::Code(137), "{eater}");
+    let format = "{{.State.OOMKilled}} {{.State.ExitCode}} {{.State.Status}}";
+    lab.rc(["inspect", "-f", format, "eater"]).run().prints("true 137 exited\n");
+    let shown = lab.rc(["ps", "-a", "--format", "{{.Status}}"]).run().text();
+    assert!(shown.starts_with("Exited (137)"), "{shown}");
+    lab.rc(["rm", "eater"]).run().succeeds();
 }
 
 /// Completes a command of systemd-run: the lab's environment, then rc and its arguments.

@@ -91,13 +91,7 @@ fn a_controller_that_was_not_delegated_is_named() {
 fn who_eats_more_memory_than_allowed_is_killed_and_all_say_so() {
     machine!();
     let lab = lab();
-    let run = ["run", "--network", "none", "--name", "eater", "-m", "32m", "payload", "/payload", "eat", "100000000"];
-    assert_eq!(scope(&lab, run).run().exit, Exit::Code(137));
-    let format = "{{.State.OOMKilled}} {{.State.ExitCode}} {{.State.Status}}";
-    lab.rc(["inspect", "-f", format, "eater"]).run().prints("true 137 exited\n");
-    let shown = lab.rc(["ps", "-a", "--format", "{{.Status}}"]).run().text();
-    assert!(shown.starts_with("Exited (137)"), "{shown}");
-    lab.rc(["rm", "eater"]).run().succeeds();
+    super::is_killed_for_its_memory(&lab, |words| scope(&lab, words).run());
 }
 
 #[test]

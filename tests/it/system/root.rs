@@ -1,6 +1,6 @@
 //! Root's containers, in a unit of the system's manager.
 
-use crate::support::{Exit, Lab, Output};
+use crate::support::{Lab, Output};
 
 /// rc in a delegated unit of the system's manager, with the lab's environment.
 fn delegated(lab: &Lab, arguments: &[&str]) -> Output {
@@ -29,14 +29,7 @@ fn who_eats_more_memory_than_allowed_is_killed_and_all_say_so() {
     machine!();
     let lab = Lab::new();
     lab.payload();
-    let words = ["run", "--network=none", "--name=eater", "--memory=32m", "payload", "/payload", "eat", "100000000"];
-    let eater = delegated(&lab, &words);
-    assert_eq!(eater.exit, Exit::Code(137), "{eater}");
-    let format = "{{.State.OOMKilled}} {{.State.ExitCode}} {{.State.Status}}";
-    lab.rc(["inspect", "-f", format, "eater"]).run().prints("true 137 exited\n");
-    let shown = lab.rc(["ps", "-a", "--format", "{{.Status}}"]).run().text();
-    assert!(shown.starts_with("Exited (137)"), "{shown}");
-    lab.rc(["rm", "eater"]).run().succeeds();
+    super::is_killed_for_its_memory(&lab, |words| delegated(&lab, words));
 }
 
 #[test]
