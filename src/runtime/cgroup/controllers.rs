@@ -112,15 +112,13 @@ fn vacate(own: &Own, setting: &Setting) -> Result<(), Error> {
 
 /// The pids of rc's own processes in the group; an error if there are others.
 fn ours(own: &Own, setting: &Setting) -> Result<Vec<i32>, Error> {
-    let top = top_of_ours();
-    let (ours, others): (Vec<i32>, Vec<i32>) =
-        own.folder.processes()?.into_iter().partition(|pid| is_beneath(*pid, top));
+    let family = Family::of_this_process();
+    let (ours, others): (Vec<i32>, Vec<i32>) = own.folder.processes()?.into_iter().partition(|pid| family.has(*pid));
     let others: Vec<Neighbour> = others
         .into_iter()
-        .map(|pid| Neighbour { pid, name: Entry::open(pid).and_then(|it| it.read("comm").ok()).unwrap_or_default() })
+        .map(|pid| Neighbour { pid, name: name(pid) })
         // One that has ended since is in nobody's way.
         .filter(|other| other.pid == 0 || !other.name.is_empty())
-        .map(|other| Neighbour { name: other.name.trim_end().to_owned(), ..other })
         .collect();
     if others.is_empty() {
         return Ok(ours);
@@ -133,27 +131,53 @@ fn ours(own: &Own, setting: &Setting) -> Result<Vec<i32>, Error> {
     })
 }
 
-/// The first of the processes that led to this one and run the same program: the command line that forked the monitor.
-fn top_of_ours() -> i32 {
-    let program = |pid: i32| fs::metadata(format!("/proc/{pid}/exe")).map(|file| (file.dev(), file.ino())).ok();
-    let mut top = rustix::process::getpid().as_raw_nonzero().get();
-    let mine = program(top);
-    while let Some(parent) = parent(top).filter(|parent| mine.is_some() && program(*parent) == mine) {
-        top = parent;
-    }
-    top
+/// rc's own processes: those that led to this one, other commands, the monitors of other containers; and what this one's
+/// and the monitors have started, as network helpers. What a user has started by rc, as the shell of `rc unshare`, is not.
+struct Family {
+    /// The first of the processes that led to this one and run the same program: the command line that forked the monitor.
+    top: i32,
+    program: Option<(u64, u64)>,
 }
 
-fn is_beneath(mut pid: i32, top: i32) -> bool {
-    // A chain that long is a loop: pids have been used again while we looked.
-    for _ in 0..256 {
-        if pid == top {
-            return true;
+impl Family {
+    fn of_this_process() -> Self {
+        let mut top = rustix::process::getpid().as_raw_nonzero().get();
+        let program = program(top);
+        let is_ours = |pid: &i32| program.is_some() && self::program(*pid) == program;
+        while let Some(parent) = parent(top).filter(is_ours) {
+            top = parent;
         }
-        let Some(parent) = parent(pid) else { return false };
-        pid = parent;
+        Self { top, program }
     }
-    false
+
+    fn has(&self, pid: i32) -> bool {
+        self.runs_rc(pid) || with_ancestors(pid).any(|pid| pid == self.top || self.is_monitor(pid))
+    }
+
+    /// Whether it runs this very program: a file can have its name, but not its inode.
+    fn runs_rc(&self, pid: i32) -> bool {
+        self.program.is_some() && program(pid) == self.program
+    }
+
+    fn is_monitor(&self, pid: i32) -> bool {
+        name(pid).starts_with("rc: ") && self.runs_rc(pid)
+    }
+}
+
+/// Device and inode of what a process runs; `None` if it has ended, or this user may not know.
+fn program(pid: i32) -> Option<(u64, u64)> {
+    fs::metadata(format!("/proc/{pid}/exe")).map(|file| (file.dev(), file.ino())).ok()
+}
+
+/// `/proc/PID/comm`; empty if it has ended.
+fn name(pid: i32) -> String {
+    let name = Entry::open(pid).and_then(|process| process.read("comm").ok());
+    name.map(|name| name.trim_end().to_owned()).unwrap_or_default()
+}
+
+/// A process, its parent, and so on. A chain that is longer is a loop: pids have been used again while we looked.
+fn with_ancestors(pid: i32) -> impl Iterator<Item = i32> {
+    std::iter::successors(Some(pid), |pid| parent(*pid)).take(256)
 }
 
 /// The parent's pid, if there is one in this pid namespace.
@@ -203,7 +227,10 @@ mod tests {
     #[test]
     fn this_process_is_ours_and_process_1_is_not() {
         let me = rustix::process::getpid().as_raw_nonzero().get();
-        assert!(is_beneath(me, top_of_ours()));
-        assert!(!is_beneath(1, me));
+        let family = Family::of_this_process();
+        assert!(family.has(me) && family.runs_rc(me));
+        assert!(!family.has(1));
+        // A monitor has a name of its own.
+        assert!(!family.is_monitor(me));
     }
 }

@@ -150,6 +150,32 @@ fn others_in_a_delegated_unit_are_an_error_only_for_who_wants_a_limit() {
 }
 
 #[test]
+fn containers_of_one_delegated_unit_make_room_for_each_other_s_limits() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    // While the shell is there no controller can be enabled: the first monitor and its network helper stay in the unit's own
+    // group, beside the second command, which takes the shell's place.
+    let script = r#"
+        "$0" run -d --name first payload /payload sleep >/dev/null
+        exec "$0" run --rm --network none --cgroupns host "$@" payload /payload read /proc/self/cgroup
+    "#;
+    let run = |option: &str| {
+        let options = ["--user", "--quiet", "--collect", "--wait", "--pipe", "-p", "Delegate=yes"];
+        let variables =
+            lab.environment().into_iter().map(|(name, value)| format!("--setenv={name}={}", value.display()));
+        let command = lab.program("systemd-run", options).args(variables).args(["sh", "-ec", script]);
+        let seen = command.arg(Lab::rc_path()).arg(option).run().text();
+        lab.rc(["rm", "-f", "first"]).run().succeeds();
+        seen
+    };
+    for option in ["--memory=64m", "--cpu-shares=512"] {
+        let seen = run(option);
+        assert!(seen.contains(".service/rc-"), "{option}: {seen}");
+    }
+}
+
+#[test]
 fn a_scope_of_systemd_run_is_a_unit_like_others() {
     machine!();
     let lab = Lab::in_session();
