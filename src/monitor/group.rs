@@ -112,7 +112,9 @@ pub fn ask(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Source, Error> 
         // It was asked for by name.
         other if purpose.parent().is_some() || purpose.mode() == CgroupMode::Split => Err(other.refuse()),
         Place::Session if purpose.mode() == CgroupMode::NoConmon => {
-            cgroup::without_scope(wanted, &"`--cgroups=no-conmon` takes the monitor into no scope")?;
+            // The container could have a scope without it, but the kernel would let the monitor put no process there: not at
+            // the start, nor for exec.
+            cgroup::without_monitor(wanted)?;
             Ok(Source::Nowhere)
         }
         Place::Session => {

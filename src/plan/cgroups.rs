@@ -43,22 +43,27 @@ fn has_limits(limits: &Limits) -> bool {
     *limits != Limits { default_pids: limits.default_pids, ..Limits::default() }
 }
 
-/// `--cgroup-parent`: the name of a slice, or the absolute path of a group.
+/// `--cgroup-parent`: a slice, or the absolute path of a group. A slice's name tells its place, so that folders before it, as
+/// podman has them, are left out.
 fn parent(text: &str) -> Result<String, Error> {
-    let invalid = |reason| Err(option("--cgroup-parent", "cgroup", text, reason));
+    let invalid =
+        |reason: String| Err(Error::Option { option: "--cgroup-parent", source: Invalid::new("cgroup", text, reason) });
     if text.chars().any(char::is_control) {
-        return invalid("it has a control character");
+        return invalid("it has a control character".to_owned());
     }
     let Some(path) = text.strip_prefix('/') else {
+        let text = text.rsplit('/').next().filter(|last| last.ends_with(".slice")).unwrap_or(text);
         // The characters of systemd.unit(5).
-        let is_plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b":-_.\\@".contains(&b));
+        let is_plain =
+            |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b":-_.\\@".contains(&b));
         return match text.strip_suffix(".slice") {
-            Some(name) if is_plain && !name.is_empty() && text.len() < 256 => Ok(text.to_owned()),
-            _ => invalid("it is a slice, as `web.slice`, or the absolute path of a cgroup"),
+            Some(name) if is_plain(name) && text.len() < 256 => Ok(text.to_owned()),
+            None if is_plain(text) => invalid(format!("a slice is named with its ending, as `{text}.slice`")),
+            _ => invalid("it is a slice, as `web.slice`, or the absolute path of a cgroup".to_owned()),
         };
     };
     if path.split('/').any(|part| part == "..") {
-        return invalid("it leads up");
+        return invalid("it leads up".to_owned());
     }
     Ok(format!("/{}", path.trim_end_matches('/')))
 }
@@ -105,14 +110,26 @@ mod tests {
 
     #[test]
     fn a_parent_is_a_slice_or_an_absolute_path() {
-        for (text, parent) in [("web.slice", Some("web.slice")), ("/a/b/", Some("/a/b")), ("/", Some("/")), ("", None)]
-        {
+        for (text, parent) in [
+            ("web.slice", Some("web.slice")),
+            ("user.slice/user-web.slice", Some("user-web.slice")),
+            ("/a/b/", Some("/a/b")),
+            ("/a/web.slice", Some("/a/web.slice")),
+            ("/", Some("/")),
+            ("", None),
+        ] {
             let found = read(|r| r.cgroup_parent = Some(text.into())).unwrap().parent;
             assert_eq!(found.as_deref(), parent, "{text}");
         }
-        for bad in ["web", "a/b", ".slice", "a/b.slice", "/a/../b", "/a\n", "we b.slice", "..", "é.slice"] {
+        for bad in ["web", "a/b", ".slice", "a/.slice", "/a/../b", "/a\n", "we b.slice", "..", "é.slice"] {
             assert!(read(|r| r.cgroup_parent = Some(bad.into())).is_err(), "{bad}");
         }
+        let said = |text: &str| read(|r| r.cgroup_parent = Some(text.into())).unwrap_err();
+        assert_eq!(
+            said("web"),
+            "`--cgroup-parent`: invalid cgroup `web`: a slice is named with its ending, as `web.slice`"
+        );
+        assert!(said("a/b").ends_with("or the absolute path of a cgroup"));
     }
 
     #[test]

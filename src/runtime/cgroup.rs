@@ -86,6 +86,17 @@ pub enum Error {
         /// The manager's sentence, or why there is none.
         reason: String,
     },
+    /// The monitor is to stay where it is, where only a scope could be had, which has to begin with it.
+    #[error(
+        "cannot set the limit `{limit}`: the controller `{controller}` needs a cgroup that is delegated to rc, and \
+         `--cgroups=no-conmon` keeps the monitor out of the scope that there would be"
+    )]
+    MonitorStays {
+        /// The control file.
+        limit: String,
+        /// The controller.
+        controller: String,
+    },
     /// The group has not been given the controller.
     #[error("cannot set the limit `{limit}`: the controller `{controller}` is not delegated to the cgroup `{group}`")]
     NotDelegated {
@@ -201,6 +212,15 @@ impl Error {
             )),
             Self::InUnit { unit, .. } if unit.ends_with(".service") => {
                 Some(format!("add `Delegate=yes` to the section `[Service]` of `{unit}`"))
+            }
+            Self::MonitorStays { .. } => Some(
+                "leave `--cgroups=no-conmon` out, or run it in a unit with `Delegate=yes`: `systemd-run --user -p \
+                 Delegate=yes rc run …`"
+                    .to_owned(),
+            ),
+            Self::Parent { group, reason } if reason == NOT_GIVEN && group.ends_with(".slice") => {
+                let slice = group.rsplit('/').next().unwrap_or_default();
+                Some(format!("name the slice alone, for a scope in it: `--cgroup-parent={slice}`"))
             }
             Self::NoGroup { .. } | Self::NoGroupToFreeze | Self::InUnit { .. } | Self::Shared { .. } if has_manager => {
                 Some("start it in a group of its own: `systemd-run --user --scope -p Delegate=yes rc run …`".to_owned())
@@ -387,6 +407,16 @@ pub fn without_scope(wanted: &Wanted<'_>, reason: &dyn std::fmt::Display) -> Res
             controller: setting.controller().to_owned(),
             reason: reason.to_string(),
         }),
+        None => Ok(()),
+    }
+}
+
+/// The error of limits that were asked for where the monitor may not enter a scope; fine if there are none.
+pub fn without_monitor(wanted: &Wanted<'_>) -> Result<(), Error> {
+    match wanted.first()? {
+        Some(setting) => {
+            Err(Error::MonitorStays { limit: setting.file.clone(), controller: setting.controller().to_owned() })
+        }
         None => Ok(()),
     }
 }

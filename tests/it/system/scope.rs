@@ -69,7 +69,30 @@ fn a_slice_is_where_the_scope_is_made() {
     terminal(&lab, &words).succeeds();
     let path = group(&lab);
     assert!(path.contains("/web.slice/rc-"), "{path}");
+    let slice = path.split_once("/rc-").map(|(slice, _)| slice).expect("the slice");
+    let refused = ["run", "--rm", "--network=none", "--cgroup-parent", slice, "payload", "/payload", "echo", "started"];
+    let said = terminal(&lab, &refused).exits(125).stderr();
+    assert!(said.ends_with("hint: name the slice alone, for a scope in it: `--cgroup-parent=web.slice`\n"), "{said}");
     lab.rc(["rm", "-ft0", "c"]).run().succeeds();
+}
+
+#[test]
+fn a_monitor_that_is_to_stay_in_a_session_has_no_group_and_no_limits() {
+    machine!();
+    let lab = Lab::in_session();
+    lab.payload();
+    let words = |option: &'static str| {
+        ["run", "--rm", "--network=none", "--cgroupns=host", "--cgroups=no-conmon", option, "payload", "/payload"]
+    };
+    let run = |option| terminal(&lab, &[&words(option)[..], &["read", "/proc/self/cgroup"]].concat());
+    let seen = run("--init=false").text();
+    assert!(seen.trim_end().ends_with(".scope") && seen.contains("/vte-spawn-"), "{seen}");
+    run("--memory=64m").fails(
+        125,
+        "rc: cannot set the limit `memory.max`: the controller `memory` needs a cgroup that is delegated to rc, and \
+         `--cgroups=no-conmon` keeps the monitor out of the scope that there would be\nhint: leave `--cgroups=no-conmon` \
+         out, or run it in a unit with `Delegate=yes`: `systemd-run --user -p Delegate=yes rc run …`\n",
+    );
 }
 
 #[test]
