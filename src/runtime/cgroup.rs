@@ -320,8 +320,8 @@ impl Own {
     /// Makes the sub-group `name`, with the limits. An empty group of that name, left by a killed monitor, is replaced.
     ///
     /// If a controller must be enabled, rc's own processes in the group (this one, those of the same program that started
-    /// it, and what they started; other monitors, and what they started) are moved to `supervisor`, and stay there. Fails as [`check`] does, or because the kernel
-    /// refuses a value; there is no group then.
+    /// it, and what they started; other monitors, and what they started) are moved to `supervisor`, and stay there. Fails as
+    /// [`check`] does, or because the kernel refuses a value; there is no group then.
     pub fn make(&self, name: &str, wanted: &Wanted<'_>) -> Result<Group, Error> {
         let settings = wanted.settings()?;
         controllers::enable(self, &settings)?;
