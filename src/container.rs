@@ -122,6 +122,14 @@ pub enum Error {
     /// The monitor was killed while we waited.
     #[error("the container's monitor was killed")]
     MonitorDied,
+    /// The monitor could not wait for this command to read all of the program's output.
+    #[error("{bytes} bytes of the program's output are lost: nobody read them in time")]
+    OutputMissed {
+        /// How many.
+        bytes: u64,
+        /// The program's exit code.
+        code: i32,
+    },
     /// A signal has ended this command before the program ran; the start is taken back.
     #[error("ended by signal {0} before the program ran")]
     Interrupted(i32),
@@ -172,6 +180,7 @@ impl Error {
     pub fn code(&self) -> u8 {
         match self {
             Self::Told { code, .. } => *code,
+            Self::OutputMissed { code, .. } => u8::try_from(*code).unwrap_or(u8::MAX),
             Self::MonitorDied => 137,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
             _ => 125,

@@ -7,6 +7,7 @@
 mod answer;
 mod attempt;
 mod change;
+mod connections;
 mod exec;
 mod folder;
 mod group;
@@ -23,6 +24,7 @@ mod serve;
 mod sink;
 mod start;
 mod stdio;
+mod worker;
 
 pub use folder::{Error as FolderError, Folder};
 pub use group::{Available, Purpose, Source, ask as ask_for_group, available};

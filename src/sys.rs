@@ -11,6 +11,7 @@ pub mod lock;
 pub mod mount;
 pub mod namespace;
 pub mod netif;
+pub mod pipe;
 pub mod prctl;
 pub mod proc;
 pub mod process;

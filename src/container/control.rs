@@ -136,7 +136,7 @@ fn stop_running(container: &Container, signal: Option<Signal>, timeout: Option<u
     ask(&socket, &Request::Stop { signal, timeout }, &[])?;
     ask(&socket, &Request::Wait, &[])?;
     loop {
-        if let (Event::Exited { code }, _) = answer(&socket)? {
+        if let (Event::Exited { code, .. }, _) = answer(&socket)? {
             return Ok(Some(code));
         }
     }

@@ -7,8 +7,8 @@ use rustix::fs::{Mode, OFlags};
 
 use super::control::{connect, refuse};
 use super::detach::Detach;
-use super::ends::{can_be_handed, pipe};
-use super::pump::{self, Input, Outcome, Output, Pump, Terminal};
+use super::ends::Ends;
+use super::pump::{self, Input, Outcome, Output, Pump, Terminal, Unread};
 use super::{Container, Error};
 use crate::monitor::Status;
 use crate::monitor::protocol::{self, Event, Request};
@@ -34,7 +34,8 @@ pub struct Exec {
 
 /// Runs a program in the container. With `detach` the outcome is [`Outcome::Detached`] as soon as it runs.
 ///
-/// The program gets our own descriptors, as far as `can_be_handed`, so that nothing stands between it and them.
+/// Its standard descriptors are pipes that end here, or a terminal whose controlling side is sent here: the monitor has
+/// nothing to do with what flows.
 pub fn exec(container: &Container, exec: Exec) -> Result<Outcome, Error> {
     if container.status != Status::Running {
         return Err(refuse(container, "run a program in"));
@@ -54,10 +55,17 @@ pub fn exec(container: &Container, exec: Exec) -> Result<Outcome, Error> {
         return follow_terminal(socket, exec.interactive, exec.detach, &exec.detach_keys);
     }
     let mut ends = Ends::default();
-    let descriptors =
-        [ends.input(exec.interactive && !exec.detach)?, ends.output(1, !exec.detach)?, ends.output(2, !exec.detach)?];
-    send(&socket, &request, &descriptors.iter().map(AsFd::as_fd).chain(further).collect::<Vec<_>>())?;
-    drop((descriptors, exec.descriptors));
+    if !exec.detach {
+        if exec.interactive {
+            ends.add_input()?;
+        }
+        ends.add_output(1)?;
+        ends.add_output(2)?;
+    }
+    let null = null()?;
+    let standard = ends.theirs.each_ref().map(|theirs| theirs.as_ref().map_or(null.as_fd(), AsFd::as_fd));
+    send(&socket, &request, &standard.into_iter().chain(further).collect::<Vec<_>>())?;
+    drop((ends.theirs, exec.descriptors));
     if exec.detach {
         return started(&socket).map(|()| Outcome::Detached);
     }
@@ -65,6 +73,7 @@ pub fn exec(container: &Container, exec: Exec) -> Result<Outcome, Error> {
         socket,
         input: ends.input,
         outputs: ends.outputs,
+        unread: Unread::ClosePipe,
         terminal: None,
         signals: pump::take_signals(false)?,
         proxy_signals: false,
@@ -106,48 +115,16 @@ fn follow_terminal(socket: OwnedFd, interactive: bool, detach: bool, keys: &Deta
         rustix::io::fcntl_dupfd_cloexec(fd, 3).map_err(|error| Error::step("copy a descriptor")(error.into()))
     };
     let input = if interactive { Some(Input::new(copy(&master)?)?) } else { None };
-    let outputs = vec![Output { source: copy(&master)?, sink: 1 }];
-    let terminal = Some(Terminal { master: Some(master), detach: Detach::new(keys) });
-    pump::run(Pump { socket, input, outputs, terminal, signals: pump::take_signals(false)?, proxy_signals: false })
-}
-
-/// Our ends of the pipes that stand in for descriptors of ours that cannot be handed over.
-#[derive(Debug, Default)]
-pub(super) struct Ends {
-    pub(super) input: Option<Input>,
-    pub(super) outputs: Vec<Output>,
-}
-
-impl Ends {
-    /// What the program gets as standard input.
-    pub(super) fn input(&mut self, wanted: bool) -> Result<OwnedFd, Error> {
-        match process::standard(0).filter(|_| wanted) {
-            None => null(),
-            Some(own) if can_be_handed(own) => copy(own),
-            Some(_) => {
-                let (read, write) = pipe()?;
-                self.input = Some(Input::new(write)?);
-                Ok(read)
-            }
-        }
-    }
-
-    /// What the program gets as standard output or error.
-    pub(super) fn output(&mut self, number: i32, wanted: bool) -> Result<OwnedFd, Error> {
-        match process::standard(number).filter(|_| wanted) {
-            None => null(),
-            Some(own) if can_be_handed(own) => copy(own),
-            Some(_) => {
-                let (read, write) = pipe()?;
-                self.outputs.push(Output { source: read, sink: number });
-                Ok(write)
-            }
-        }
-    }
-}
-
-fn copy(fd: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
-    rustix::io::fcntl_dupfd_cloexec(fd, 3).map_err(|error| Error::step("copy a descriptor")(error.into()))
+    let outputs = vec![Output::new(copy(&master)?, 1)?];
+    pump::run(Pump {
+        socket,
+        input,
+        outputs,
+        unread: Unread::Leave,
+        terminal: Some(Terminal { master: Some(master), detach: Detach::new(keys) }),
+        signals: pump::take_signals(false)?,
+        proxy_signals: false,
+    })
 }
 
 fn null() -> Result<OwnedFd, Error> {

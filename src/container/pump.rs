@@ -1,16 +1,24 @@
 //! A command's side of the program's streams: its own standard descriptors on one side, pipes or a terminal on the other.
 //!
-//! Used by `run`, `start -a`, `attach` and `exec`. The command's terminal, if the program has one, is raw meanwhile and is
-//! given back however this ends.
+//! Used by `run`, `start -a`, `attach` and `exec`. The command's terminal, if the program has one, is raw meanwhile and
+//! is given back however this ends. Everything waits in one poll(2), so that a reader of ours that stalls, or a program
+//! that does not read, keeps no signal and no end from being acted on.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+mod input;
+mod output;
+
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sys::signal::Signal as Number;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::pipe::{SpliceFlags, splice};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
+pub(super) use self::input::Input;
+pub(super) use self::output::Output;
+
+use self::input::Fed;
+use self::output::Drained;
 use super::Error;
 use super::detach::Detach;
 use crate::monitor::protocol::{self, Event, Request};
@@ -18,10 +26,11 @@ use crate::sys::signal::Signals;
 use crate::sys::{process, tty};
 use crate::types::Signal;
 
+/// How much is moved at once.
 const CHUNK: usize = 256 * 1024;
 
-/// The most pieces that a program's last output comes in; what else comes then is not the program's, and may never end.
-const LAST_PIECES: u32 = 1024;
+/// How often that is done before anything else is looked at.
+const TURN: u32 = 64;
 
 /// What flows where.
 #[derive(Debug)]
@@ -32,6 +41,8 @@ pub(super) struct Pump {
     pub input: Option<Input>,
     /// These come to our standard output or error.
     pub outputs: Vec<Output>,
+    /// What becomes of us when nobody reads our output any more.
+    pub unread: Unread,
     /// The program has a terminal, so ours is raw; with the keys that detach.
     pub terminal: Option<Terminal>,
     /// Signals to this command, which were taken in before the program could run: one that comes early must not end us.
@@ -40,49 +51,22 @@ pub(super) struct Pump {
     pub proxy_signals: bool,
 }
 
+/// What becomes of a command whose output nobody reads any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It ends; the program goes on, for its output is kept, or others see it.
+    Leave,
+    /// The program sees it, as at the end of any pipe, and the command waits for what it does: its pipe is ours alone.
+    ClosePipe,
+    /// The same, but its pipe is the monitor's.
+    TellMonitor,
+}
+
 /// Takes in the signals that [`run`] acts on. Without a proxy those that end a process end this one, as they would without
 /// us.
 pub(super) fn take_signals(proxy: bool) -> Result<Signals, Error> {
     let wanted = if proxy { passed_on() } else { vec![Number::SIGWINCH] };
     Signals::only(&wanted).map_err(Error::step("block signals"))
-}
-
-/// The program's standard input.
-#[derive(Debug)]
-pub(super) struct Input {
-    fd: OwnedFd,
-    /// What it has not taken yet: nothing more of ours is read meanwhile.
-    pending: Vec<u8>,
-}
-
-impl Input {
-    /// Feeds `fd`, a pipe or terminal that is not waited for: a program may read only when what it wrote has been taken.
-    pub(super) fn new(fd: OwnedFd) -> Result<Self, Error> {
-        rustix::io::ioctl_fionbio(&fd, true).map_err(|error| Error::step("set up standard input")(error.into()))?;
-        Ok(Self { fd, pending: Vec::new() })
-    }
-
-    /// Writes what it takes; `false` if nobody reads it any more.
-    fn flush(&mut self) -> bool {
-        while !self.pending.is_empty() {
-            match rustix::io::write(&self.fd, &self.pending) {
-                Ok(length) => drop(self.pending.drain(..length)),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return true,
-                Err(_) => return false,
-            }
-        }
-        true
-    }
-}
-
-/// One of the program's outputs.
-#[derive(Debug)]
-pub(super) struct Output {
-    /// Where it comes from.
-    pub source: OwnedFd,
-    /// Our descriptor 1 or 2.
-    pub sink: i32,
 }
 
 /// The program's terminal, as we see it.
@@ -134,50 +118,64 @@ enum Token {
     Signals,
     /// Ours.
     Stdin,
-    /// The program's.
+    /// The program's has room.
     Input,
-    Output(usize),
+    /// Nobody reads the program's any more.
+    InputClosed,
+    /// The output that goes to our descriptor of this number: there is more of it, or room for it.
+    Output(i32),
     /// Only watched, for the end of whoever reads our output.
-    Sink,
+    Sink(i32),
 }
 
 /// Moves everything until the program ends, the user detaches or our reader goes.
 ///
-/// Fails with what the monitor said if the program could not be started, and with `MonitorDied` if it was killed.
+/// Fails with what the monitor said if the program could not be started, with `MonitorDied` if it was killed, with
+/// `OutputMissed` if it could not wait for us to read, and with `Step` if our output could not be written.
 pub(super) fn run(mut pump: Pump) -> Result<Outcome, Error> {
     let _raw = pump.terminal.as_ref().and_then(|_| Raw::begin());
     pump.pass_size_on();
-    let mut code = None;
+    let mut flow = Flow::default();
     loop {
-        if let Some(code) = code
-            && pump.outputs.is_empty()
-        {
-            return Ok(Outcome::Exited(code));
+        if flow.code.is_some() {
+            pump.drain_all(&mut flow);
         }
-        for token in pump.wait(code.is_some())? {
-            let outcome = match token {
-                Token::Socket => {
-                    code = pump.hear(code)?;
-                    code.and_then(|_| pump.finish())
-                }
-                Token::Signals => {
-                    pump.pass_signals_on();
-                    None
-                }
-                Token::Stdin => pump.feed(),
-                Token::Input => {
-                    pump.flush_input();
-                    None
-                }
-                Token::Output(index) => (pump.drain(index) == Drained::Closed).then_some(Outcome::OutputClosed),
-                Token::Sink => Some(Outcome::OutputClosed),
-            };
-            if let Some(outcome) = outcome {
-                return Ok(outcome);
+        match flow {
+            Flow { is_over: Some(outcome), .. } => return Ok(outcome),
+            Flow { code: Some(code), missed, failed, .. } if pump.outputs.is_empty() => {
+                return match failed {
+                    Some(errno) => Err(Error::step("write the program's output")(errno.into())),
+                    None if missed > 0 => Err(Error::OutputMissed { bytes: missed, code }),
+                    None => Ok(Outcome::Exited(code)),
+                };
+            }
+            Flow { .. } => {}
+        }
+        for token in pump.wait(flow.code.is_some())? {
+            match token {
+                Token::Socket => pump.hear(&mut flow)?,
+                Token::Signals => pump.pass_signals_on(),
+                Token::Stdin => pump.feed(&mut flow),
+                Token::Input => pump.flush_input(),
+                Token::InputClosed => pump.input = None,
+                Token::Output(sink) => pump.drain(sink, &mut flow),
+                Token::Sink(sink) => pump.close(sink, &mut flow),
             }
         }
-        pump.outputs.retain(|output| output.sink >= 0);
     }
+}
+
+/// What has been seen so far.
+#[derive(Debug, Default)]
+struct Flow {
+    /// The program has ended with this code, and output of it may still be on its way.
+    code: Option<i32>,
+    /// Bytes of its output that never came.
+    missed: u64,
+    /// Our output could not be written.
+    failed: Option<Errno>,
+    /// There is nothing more to wait for.
+    is_over: Option<Outcome>,
 }
 
 /// Everything that a user or a service manager may send, except what job control needs here.
@@ -200,14 +198,21 @@ impl Pump {
             watched.push((self.socket.as_fd(), PollFlags::IN, Token::Socket));
         }
         match &self.input {
-            Some(input) if !input.pending.is_empty() => watched.push((input.fd.as_fd(), PollFlags::OUT, Token::Input)),
-            Some(_) => watched.extend(process::standard(0).map(|stdin| (stdin, PollFlags::IN, Token::Stdin))),
+            Some(input) if input.has_room() => {
+                watched.extend(process::standard(0).map(|stdin| (stdin, PollFlags::IN, Token::Stdin)));
+                watched.push((input.fd(), PollFlags::empty(), Token::Input));
+            }
+            Some(input) => watched.push((input.fd(), PollFlags::OUT, Token::Input)),
             None => {}
         }
-        for (index, output) in self.outputs.iter().enumerate() {
-            watched.push((output.source.as_fd(), PollFlags::IN, Token::Output(index)));
-            if let Some(sink) = process::standard(output.sink) {
-                watched.push((sink, PollFlags::empty(), Token::Sink));
+        for output in &self.outputs {
+            let number = output.sink();
+            let sink = process::standard(number);
+            if output.is_full() {
+                watched.extend(sink.map(|sink| (sink, PollFlags::OUT, Token::Output(number))));
+            } else {
+                watched.push((output.source(), PollFlags::IN, Token::Output(number)));
+                watched.extend(sink.map(|sink| (sink, PollFlags::empty(), Token::Sink(number))));
             }
         }
         let mut set: Vec<_> = watched.iter().map(|(fd, flags, _)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
@@ -215,47 +220,33 @@ impl Pump {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(Error::step("wait for the program")(error.into())),
         }
-        Ok(set
-            .iter()
-            .zip(&watched)
-            .filter(|(fd, (_, _, token))| match token {
-                Token::Sink => fd.revents().contains(PollFlags::ERR),
-                _ => !fd.revents().is_empty(),
-            })
-            .map(|(_, (_, _, token))| *token)
-            .collect())
+        Ok(set.iter().zip(&watched).filter_map(|(fd, (_, _, token))| due(*token, fd.revents())).collect())
     }
 
     /// Reads the monitor's next word.
-    fn hear(&mut self, code: Option<i32>) -> Result<Option<i32>, Error> {
+    fn hear(&mut self, flow: &mut Flow) -> Result<(), Error> {
         match protocol::receive::<Event>(&self.socket) {
-            Ok(Some((Event::Exited { code }, _))) => {
+            Ok(Some((Event::Exited { code, missed }, _))) => {
                 self.input = None;
-                Ok(Some(code))
+                (flow.code, flow.missed) = (Some(code), missed);
+                self.outputs.iter_mut().for_each(Output::finish);
+                Ok(())
             }
             Ok(Some((Event::Failed { code, message, hint }, _))) => Err(Error::Told { code, message, hint }),
-            Ok(Some(_)) => Ok(code),
+            Ok(Some(_)) => Ok(()),
             Ok(None) => Err(Error::MonitorDied),
             Err(error) => Err(Error::step("hear from the monitor")(error)),
         }
     }
 
-    /// The program has ended: passes on what it wrote last, which is in the pipes or the terminal still. Others may hold those
-    /// open, a program in the background for instance, so that no end comes.
-    fn finish(&mut self) -> Option<Outcome> {
-        for index in 0..self.outputs.len() {
-            // What cannot be made not to wait is read to its end.
-            rustix::io::ioctl_fionbio(&self.outputs[index].source, true).ok();
-            for _ in 0..LAST_PIECES {
-                match self.drain(index) {
-                    Drained::More => {}
-                    Drained::Nothing => break,
-                    Drained::Closed => return Some(Outcome::OutputClosed),
-                }
+    /// The program has ended: passes on what it wrote last, as far as there is room for it.
+    fn drain_all(&mut self, flow: &mut Flow) {
+        let sinks: Vec<_> = self.outputs.iter().filter(|output| !output.is_full()).map(Output::sink).collect();
+        for sink in sinks {
+            while self.outputs.iter().any(|output| output.sink() == sink && !output.is_full()) {
+                self.drain(sink, flow);
             }
         }
-        self.outputs.clear();
-        None
     }
 
     fn pass_signals_on(&mut self) {
@@ -281,108 +272,62 @@ impl Pump {
     }
 
     /// Passes our input on; keys that detach are looked for in a terminal's.
-    fn feed(&mut self) -> Option<Outcome> {
-        let stdin = process::standard(0)?;
-        let mut buffer = vec![0u8; 64 * 1024];
-        let length = match rustix::io::read(stdin, &mut buffer[..]) {
-            Ok(length) if length > 0 => length,
-            Err(Errno::INTR | Errno::AGAIN) => return None,
-            // Its end; or nothing to be read, as a folder.
-            _ => {
-                self.input = None;
-                return None;
+    fn feed(&mut self, flow: &mut Flow) {
+        let keys = self.terminal.as_mut().map(|terminal| &mut terminal.detach);
+        match self.input.as_mut().map(|input| input.feed(keys)) {
+            Some(Fed::Ended) => self.input = None,
+            Some(Fed::Detached) => {
+                // The monitor lets go of our pipes by itself when we have gone.
+                drop(protocol::send(self.socket.as_fd(), &Request::Detach, &[]));
+                flow.is_over = Some(Outcome::Detached);
             }
-        };
-        let mut bytes = &buffer[..length];
-        let kept;
-        if let Some(keys) = self.terminal.as_mut().map(|terminal| &mut terminal.detach) {
-            match keys.scan(bytes) {
-                Some(passed) => {
-                    kept = passed;
-                    bytes = &kept;
-                }
-                None => {
-                    // The monitor lets go of our pipes by itself when we have gone.
-                    drop(protocol::send(self.socket.as_fd(), &Request::Detach, &[]));
-                    return Some(Outcome::Detached);
-                }
-            }
+            Some(Fed::More) | None => {}
         }
-        if let Some(input) = &mut self.input {
-            input.pending.extend_from_slice(bytes);
-        }
-        self.flush_input();
-        None
     }
 
     fn flush_input(&mut self) {
-        if self.input.as_mut().is_some_and(|input| !input.flush()) {
+        if self.input.as_mut().is_some_and(|input| input.flush() == Fed::Ended) {
             self.input = None;
         }
     }
 
-    /// Brings what the program wrote to our own descriptor, one piece: within the kernel from pipe to pipe, else by a copy.
-    fn drain(&mut self, index: usize) -> Drained {
-        let Some(output) = self.outputs.get_mut(index) else { return Drained::Nothing };
-        let Some(sink) = process::standard(output.sink) else { return Drained::Nothing };
-        match splice(&output.source, None, sink, None, CHUNK, SpliceFlags::MOVE) {
-            Ok(0) => {
-                output.sink = -1;
-                return Drained::Nothing;
+    /// Brings what the program wrote to our own descriptor `sink`, one piece.
+    fn drain(&mut self, sink: i32, flow: &mut Flow) {
+        let Some(output) = self.outputs.iter_mut().find(|output| output.sink() == sink) else { return };
+        match output.forward() {
+            Drained::More | Drained::Nothing | Drained::Full => {}
+            Drained::Ended => self.outputs.retain(|output| output.sink() != sink),
+            Drained::Closed => self.close(sink, flow),
+            Drained::Failed(errno) => {
+                flow.failed = Some(errno);
+                self.close(sink, flow);
             }
-            Ok(_) | Err(Errno::INTR) => return Drained::More,
-            // Nothing to read; or our own descriptor never waits, and is full.
-            Err(Errno::AGAIN) if !is_full(sink) => return Drained::Nothing,
-            Err(Errno::PIPE) => return Drained::Closed,
-            Err(_) => {}
         }
-        let mut buffer = vec![0u8; 64 * 1024];
-        match rustix::io::read(&output.source, &mut buffer[..]) {
-            Ok(0) | Err(Errno::IO) => output.sink = -1,
-            Ok(length) => match write_all(sink, &buffer[..length]) {
-                Err(Errno::PIPE) => return Drained::Closed,
-                Err(_) => output.sink = -1,
-                Ok(()) => return Drained::More,
-            },
-            Err(Errno::INTR) => return Drained::More,
-            Err(_) => {}
+    }
+
+    /// Nobody reads our descriptor `sink` any more.
+    fn close(&mut self, sink: i32, flow: &mut Flow) {
+        match self.unread {
+            Unread::Leave => flow.is_over = Some(Outcome::OutputClosed),
+            Unread::ClosePipe => {}
+            Unread::TellMonitor => {
+                drop(protocol::send(self.socket.as_fd(), &Request::CloseOutput { stderr: sink == 2 }, &[]));
+            }
         }
-        Drained::Nothing
+        self.outputs.retain(|output| output.sink() != sink);
     }
 }
 
-/// What came of an attempt to pass output on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Drained {
-    /// There may be more.
-    More,
-    /// There is nothing now, or ever again.
-    Nothing,
-    /// Nobody reads ours.
-    Closed,
-}
-
-/// Whether a write would have to wait now.
-fn is_full(sink: BorrowedFd<'_>) -> bool {
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut [PollFd::from_borrowed_fd(sink, PollFlags::OUT)], Some(&at_once)) == Ok(0)
+/// What a descriptor is due for, by what poll says of it.
+fn due(token: Token, flags: PollFlags) -> Option<Token> {
+    match token {
+        Token::Input if flags.contains(PollFlags::ERR) => Some(Token::InputClosed),
+        // Else it is only that a terminal's other side has hung up, which is heard of elsewhere.
+        Token::Sink(_) => flags.contains(PollFlags::ERR).then_some(token),
+        _ => (!flags.is_empty()).then_some(token),
+    }
 }
 
 fn own_size() -> Option<(u16, u16)> {
     tty::size(process::standard(0)?).ok()
-}
-
-fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match rustix::io::write(to, bytes) {
-            Ok(length) => bytes = &bytes[length..],
-            Err(Errno::INTR) => {}
-            // Whoever we share it with may have set it so.
-            Err(Errno::AGAIN) => {
-                poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], None::<&Timespec>).ok();
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

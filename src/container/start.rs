@@ -1,15 +1,15 @@
 //! Starting a container: everything that can be found out is found out here, then the monitor is forked.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use super::create::{Creation, Keeping, first_run};
 use super::detach::Detach;
-use super::ends::{Ends, pipe};
+use super::ends::{self, Ends};
 use super::first_word::await_start;
 use super::manager::{Manager, announce, await_manager};
-use super::pump::{self, Input, Outcome, Output, Pump, Terminal};
+use super::pump::{self, Outcome, Pump, Terminal, Unread};
 use super::{Container, Error};
 use crate::monitor::protocol::{self, Event};
 use crate::monitor::{self, Folder, Start, State, Status};
@@ -85,7 +85,7 @@ pub fn start(
     let copy_up = fresh.iter().map(|fresh| fresh.destination.clone()).collect();
     let spec = plan::spec(&config, &host_facts(environment, &config, &folder)?)?;
     let manager = environment.manager.connect(&config).map_err(Error::NoManager)?;
-    let ends = Ends::of(&config, attach)?;
+    let ends = ends::for_start(&config, attach)?;
     let locks = environment.runtime_dir.join("net");
     fs::create_dir_all(&locks)?;
     let start = Start {
@@ -112,6 +112,7 @@ pub fn start(
     };
     let keys = start.config.detach_keys.parse::<DetachKeys>().unwrap_or_default();
     let tty = start.config.tty;
+    let unread = if start.config.log_driver.keeps_output() { Unread::Leave } else { Unread::TellMonitor };
     let sdnotify = start.config.service.sdnotify;
     let place = start.folder.clone();
     let becomes_main = manager.is_some() && matches!(attach, Attach::No);
@@ -133,8 +134,9 @@ pub fn start(
         if let Some(signals) = &signals {
             drop(process::close(signals.as_fd()));
         }
-        for fd in ends.input.iter().chain(ends.outputs.iter().map(|output| &output.source)) {
-            drop(process::close(fd.as_fd()));
+        let input = ends.input.iter().map(pump::Input::fd);
+        for fd in input.chain(ends.outputs.iter().map(pump::Output::source)) {
+            drop(process::close(fd));
         }
         monitor::run(start, &keeping, theirs, starter)
     })?;
@@ -148,8 +150,9 @@ pub fn start(
     let (Attach::Yes { proxy_signals, .. }, Some(signals)) = (attach, signals) else { return Ok(Outcome::Detached) };
     let outcome = pump::run(Pump {
         socket: ours,
-        input: ends.input.map(Input::new).transpose()?,
+        input: ends.input,
         outputs: ends.outputs,
+        unread,
         terminal: tty.then(|| Terminal { master: None, detach: Detach::new(&keys) }),
         signals,
         proxy_signals: *proxy_signals,
@@ -215,7 +218,7 @@ fn hand_over(manager: &Sender, place: &Folder, monitor: &OwnedFd) -> Result<Outc
     }
     loop {
         match protocol::receive::<Event>(monitor).map_err(Error::step("hear from the monitor"))? {
-            Some((Event::Exited { code }, _)) => return Ok(Outcome::Exited(code)),
+            Some((Event::Exited { code, .. }, _)) => return Ok(Outcome::Exited(code)),
             Some(_) => {}
             None => return Ok(Outcome::Detached),
         }
@@ -325,29 +328,29 @@ pub fn attach(container: &Container, stdin: bool, proxy_signals: bool, keys: &De
     }
     let socket = super::control::connect(container)?;
     let tty = container.config.tty;
-    let mut descriptors = Vec::new();
-    let mut input = None;
+    let mut ends = Ends::default();
     if stdin {
-        let (read, write) = pipe()?;
-        descriptors.push(read);
-        input = Some(write);
+        ends.add_input()?;
     }
-    let mut outputs = Vec::new();
-    for sink in if tty { vec![1] } else { vec![1, 2] } {
-        let (read, write) = pipe()?;
-        descriptors.push(write);
-        outputs.push(Output { source: read, sink });
+    ends.add_output(1)?;
+    if !tty {
+        ends.add_output(2)?;
     }
     let size = process::standard(0).filter(|_| tty).and_then(|fd| tty::size(fd).ok());
-    let request = protocol::Request::Attach { stdin, stdout: true, stderr: !tty, size };
-    let borrowed: Vec<_> = descriptors.iter().map(std::os::fd::AsFd::as_fd).collect();
-    protocol::send(socket.as_fd(), &request, &borrowed).map_err(Error::step("ask the container's monitor"))?;
-    drop(borrowed);
-    drop(descriptors);
-    let terminal = tty.then(|| Terminal { master: None, detach: Detach::new(keys) });
-    let signals = pump::take_signals(proxy_signals)?;
-    let input = input.map(Input::new).transpose()?;
-    pump::run(Pump { socket, input, outputs, terminal, signals, proxy_signals })
+    let request = protocol::Request::Attach { stdin: ends.input.is_some(), stdout: true, stderr: !tty, size };
+    let theirs: Vec<_> = ends.theirs.iter().flatten().map(AsFd::as_fd).collect();
+    protocol::send(socket.as_fd(), &request, &theirs).map_err(Error::step("ask the container's monitor"))?;
+    drop(theirs);
+    drop(ends.theirs);
+    pump::run(Pump {
+        socket,
+        input: ends.input,
+        outputs: ends.outputs,
+        unread: Unread::Leave,
+        terminal: tty.then(|| Terminal { master: None, detach: Detach::new(keys) }),
+        signals: pump::take_signals(proxy_signals)?,
+        proxy_signals,
+    })
 }
 
 /// The files that are bound into a container, as this machine's network has them now: `/etc/hosts`, `/etc/resolv.conf`,

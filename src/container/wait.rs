@@ -43,7 +43,7 @@ fn wait_running(container: &Container) -> Result<i32, Error> {
     let socket = connect(container)?;
     ask(&socket, &Request::Wait, &[])?;
     loop {
-        if let (Event::Exited { code }, _) = answer(&socket)? {
+        if let (Event::Exited { code, .. }, _) = answer(&socket)? {
             return Ok(code);
         }
     }

@@ -1,4 +1,5 @@
-//! What commands ask of a container's monitor, and what it does about it.
+//! What commands ask of a container's monitor, and what it does about it. Nothing here waits: what may take long is the
+//! worker's (`worker`), or goes on in the loop (`exec`).
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -9,18 +10,20 @@ use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, 
 
 use super::change::{Standing, Target};
 use super::exec::Running;
+use super::log::Stream;
 use super::protocol::{self, Event, Request};
 use super::record::Status;
 use super::relay::Streams;
 use super::serve::{AskedBy, Program, Server};
-use crate::plan::{Changes, RestartPolicy};
+use super::worker::{Job, Task};
+use crate::plan::RestartPolicy;
 use crate::runtime::{self, cgroup::Group};
 use crate::types::Signal;
 
 impl Server {
     /// Answers what the command on connection `id` has asked; forgets it if it has gone.
     pub(super) fn answer(&mut self, id: u64) {
-        let Some(socket) = self.socket(id) else { return };
+        let Some(socket) = self.connections.socket(id) else { return };
         let (request, descriptors) = match protocol::receive::<Request>(socket) {
             Ok(Some(message)) => message,
             Ok(None) => return self.forget(id),
@@ -29,12 +32,20 @@ impl Server {
                 let hint = Some("restart the container to have it run under this version of rc".to_owned());
                 return self.tell(id, &Event::Failed { code: 125, message, hint }, &[]);
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
+                return self.tell(id, &failed("the container's monitor has too many open files"), &[]);
+            }
             Err(_) => return self.forget(id),
         };
+        if let Some(refusal) = self.connections.refuse(id, &request) {
+            return self.tell(id, &refusal, &[]);
+        }
         let answer = match request {
             Request::Attach { stdin, stdout, stderr, size } => {
-                self.set_waits(id, true);
-                Some(self.attach(id, [stdin, stdout, stderr], size, descriptors))
+                let answer = self.attach(id, [stdin, stdout, stderr], size, descriptors);
+                self.connections.set_waits(id, answer == Event::Attached);
+                Some(answer)
             }
             Request::Exec(exec) => self.exec(id, &exec, descriptors),
             Request::Signal { signal } => Some(self.pass_on(id, signal)),
@@ -42,11 +53,15 @@ impl Server {
                 self.stop(AskedBy::User, signal, timeout);
                 Some(Event::Done)
             }
-            Request::Pause => Some(self.change(|target| target.pause())),
-            Request::Unpause => Some(self.change(|target| target.unpause())),
-            Request::Update(changes) => Some(self.update(&changes)),
+            Request::Pause => return self.add_job(id, Task::Pause),
+            Request::Unpause => return self.add_job(id, Task::Unpause),
+            Request::Update(changes) => return self.add_job(id, Task::Update(changes)),
             Request::Wait => {
-                self.set_waits(id, true);
+                self.connections.set_waits(id, true);
+                None
+            }
+            Request::CloseOutput { stderr } => {
+                self.relay.close_output(id, if stderr { Stream::Stderr } else { Stream::Stdout });
                 None
             }
             Request::Resize { rows, columns } => {
@@ -58,18 +73,12 @@ impl Server {
             }
             Request::Detach => {
                 self.relay.detach(id);
-                self.set_waits(id, false);
+                self.connections.set_waits(id, false);
                 None
             }
         };
         if let Some(event) = answer {
             self.tell(id, &event, &[]);
-        }
-    }
-
-    fn set_waits(&mut self, id: u64, waits: bool) {
-        if let Some(connection) = self.connections.iter_mut().find(|connection| connection.id == id) {
-            connection.waits = waits;
         }
     }
 
@@ -89,7 +98,7 @@ impl Server {
         if let Some((rows, columns)) = size {
             self.relay.resize(rows, columns);
         }
-        match self.relay.attach(id, streams) {
+        match self.relay.attach(id, streams, false) {
             Ok(()) => Event::Attached,
             Err(error) => failed(&format!("cannot attach: {error}")),
         }
@@ -111,24 +120,70 @@ impl Server {
         }
     }
 
-    fn change(&mut self, change: impl FnOnce(&mut Target<'_>) -> Event) -> Event {
-        let program = match &self.program {
-            Some(Program { group, .. }) if self.ended.is_none() => Standing::Runs(group.as_ref()),
-            Some(_) => Standing::Ended,
-            None if self.rests => Standing::Ended,
-            // It is being started, with what was asked for before.
-            None => return failed("the container's program does not run"),
-        };
-        change(&mut Target { folder: &self.folder, state: &mut self.state, rule: &mut self.rule, program })
+    /// Has something changed, after what was asked for before; the answer comes when it is done.
+    fn add_job(&mut self, connection: u64, task: Task) {
+        self.worker.add(Job { connection, task });
+        self.begin_jobs();
     }
 
-    fn update(&mut self, changes: &Changes) -> Event {
-        let event = self.change(|target| target.update(changes));
+    fn begin_jobs(&mut self) {
+        while let Some(job) = self.worker.next() {
+            let program = match &self.program {
+                Some(Program { group, .. }) if self.ended.is_none() => Standing::Runs(group.as_ref()),
+                Some(_) => Standing::Ended,
+                None if self.rests => Standing::Ended,
+                None => {
+                    // It is being started, with what was asked for before.
+                    self.tell(job.connection, &failed("the container's program does not run"), &[]);
+                    continue;
+                }
+            };
+            let target = Target { folder: &self.folder, status: self.state.status, rule: self.rule, program };
+            if let Err((connection, event)) = self.worker.begin(job, &target) {
+                self.tell(connection, &event, &[]);
+            }
+        }
+    }
+
+    /// Writes down what has come of a job, answers the command that has asked for it, and begins the next.
+    pub(super) fn finish_job(&mut self) {
+        let Some((Job { connection, task }, event)) = self.worker.finish() else { return };
+        if event == Event::Done {
+            match task {
+                Task::Pause => self.switch(Status::Running, Status::Paused),
+                Task::Unpause => self.switch(Status::Paused, Status::Running),
+                Task::Update(_) => self.follow_config(),
+            }
+        }
+        self.tell(connection, &event, &[]);
+        self.begin_jobs();
+    }
+
+    /// Records another status, unless something else has changed it meanwhile.
+    fn switch(&mut self, from: Status, to: Status) {
+        if self.state.status == from {
+            self.state.status = to;
+            // Only `ps` would show it.
+            drop(self.folder.write_state(&self.state));
+        }
+    }
+
+    /// Follows the restart rule as it was written down.
+    fn follow_config(&mut self) {
+        if let Ok(config) = self.folder.config() {
+            self.rule.policy = config.restart;
+        }
         if self.rests && self.rule.policy == RestartPolicy::No {
             // Nobody is to wait for a start that does not come.
             self.end_wanted = Some(AskedBy::System);
         }
-        event
+    }
+
+    /// Breaks off what is being changed: the container has ended for good.
+    pub(super) fn cancel_jobs(&mut self) {
+        for connection in self.worker.cancel() {
+            self.tell(connection, &failed("the container has ended"), &[]);
+        }
     }
 
     /// Sends a signal of the user's to the program; one that is sent to end it ends restarting, too. Before the program runs
@@ -159,7 +214,11 @@ impl Server {
         if self.program.is_none() || self.ended.is_some() {
             return;
         }
-        let was_paused = self.state.status == Status::Paused;
+        let paused_now = self.worker.break_off_pause();
+        if let Some(connection) = paused_now {
+            self.tell(connection, &failed("the container is being stopped"), &[]);
+        }
+        let was_paused = self.state.status == Status::Paused || paused_now.is_some();
         if matches!(self.state.status, Status::Running | Status::Paused) {
             self.state.status = Status::Stopping;
             // Only `ps` would show it.

@@ -163,12 +163,13 @@ impl Ground {
         let mut starting = Some(self.driver.start(&self.start.network, created.process.pid)?);
         let mut running = None;
         loop {
-            server.wait_for(&[created.sync()], None)?;
-            match created.progress()? {
+            // The pidfd has the last word: the other end of the socket may be in hands that keep it open.
+            server.wait_for(&[created.conversation.sync(), created.process.pidfd.as_fd()], None)?;
+            match created.conversation.progress()?.unwrap_or(Progress::Closed) {
                 Progress::Terminal(master) => server.terminal(master, &self.start.config)?,
                 Progress::NetworkWanted => {
                     running = starting.take().map(|network| network_up(server, network, deadline)).transpose()?;
-                    created.network_is_up()?;
+                    created.conversation.network_is_up()?;
                 }
                 Progress::Failed(failure) => return Err(runtime::Error::Failed(failure).into()),
                 Progress::Closed => break,

@@ -1,21 +1,22 @@
-//! What a monitor changes when it is asked to: pause, go on, other limits, another restart rule.
+//! What a monitor changes when it is asked to: pause, go on, other limits, another restart rule. The worker makes the
+//! change (`worker`); the monitor writes down what has come of it.
 
 use std::time::Duration;
 
 use super::folder::Folder;
 use super::protocol::Event;
-use super::record::{State, Status};
+use super::record::Status;
 use crate::plan::{self, Changes, Limits, RestartPolicy};
 use crate::runtime::cgroup::{self, Group, Wanted};
 
-/// How long the kernel may take to stop all processes of a group, or to let them go on. Meanwhile nothing is relayed.
+/// How long the kernel may take to stop all processes of a group, or to let them go on.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The container that is changed.
 pub(super) struct Target<'a> {
     pub(super) folder: &'a Folder,
-    pub(super) state: &'a mut State,
-    pub(super) rule: &'a mut Policy,
+    pub(super) status: Status,
+    pub(super) rule: Policy,
     pub(super) program: Standing<'a>,
 }
 
@@ -60,33 +61,26 @@ enum Error {
 
 impl Target<'_> {
     /// Stops all processes of the container where they are.
-    pub(super) fn pause(&mut self) -> Event {
-        self.switch(Status::Running, Status::Paused)
+    pub(super) fn pause(&self) -> Event {
+        answer(self.group_that_is(Status::Running).and_then(|group| Ok(group.freeze(PATIENCE)?)))
     }
 
     /// Lets them go on.
-    pub(super) fn unpause(&mut self) -> Event {
-        self.switch(Status::Paused, Status::Running)
+    pub(super) fn unpause(&self) -> Event {
+        answer(self.group_that_is(Status::Paused).and_then(|group| Ok(group.thaw(PATIENCE)?)))
     }
 
-    fn switch(&mut self, from: Status, to: Status) -> Event {
-        answer((|| {
-            if self.state.status != from {
-                return Err(Error::Status(self.state.status));
-            }
-            let Standing::Runs(group) = self.program else { return Err(Error::NoProgram) };
-            let group = group.ok_or(cgroup::Error::NoGroupToFreeze)?;
-            match to {
-                Status::Paused => group.freeze(PATIENCE)?,
-                _ => group.thaw(PATIENCE)?,
-            }
-            self.state.status = to;
-            Ok(self.folder.write_state(self.state)?)
-        })())
+    /// The group of a container that is in this state.
+    fn group_that_is(&self, status: Status) -> Result<&Group, Error> {
+        if self.status != status {
+            return Err(Error::Status(self.status));
+        }
+        let Standing::Runs(group) = self.program else { return Err(Error::NoProgram) };
+        Ok(group.ok_or(cgroup::Error::NoGroupToFreeze)?)
     }
 
     /// Changes limits and the restart rule, in the kernel and in the container's folder: all that is named, or nothing.
-    pub(super) fn update(&mut self, changes: &Changes) -> Event {
+    pub(super) fn update(&self, changes: &Changes) -> Event {
         answer((|| {
             let config = self.folder.config()?;
             let updated = config.changed_by(changes)?;
@@ -100,9 +94,7 @@ impl Target<'_> {
                 // What was there before is taken again; the first error is the one to tell.
                 drop(self.set(&name, &updated.limits, &config.limits));
             }
-            kept?;
-            self.rule.policy = updated.restart;
-            Ok(())
+            Ok(kept?)
         })())
     }
 

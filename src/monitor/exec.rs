@@ -1,10 +1,21 @@
 //! Programs that were started beside the container's own, by `rc exec`.
+//!
+//! ```text
+//! joiner, in the container's cgroup ── Process ─→ known ── Terminal? ─→ … ── end of conversation ─→ runs ─→ its end
+//!    └── Failed, or its end ─→ told, and never heard of again
+//! ```
+//!
+//! Each step is an event of the monitor's loop. A pidfd has the last word: a process that got hold of the other end of
+//! the conversation can keep it open, and no more than that.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::fs::FileType;
+
 use super::protocol::{self, Event};
-use crate::runtime::{self, Join, Progress, Starting};
+use crate::runtime::{self, Conversation, Join, Progress};
 use crate::sys::inherited::Inherited;
+use crate::sys::process::{Child, Ended};
 use crate::sys::tty;
 
 /// The container that they run in.
@@ -32,28 +43,41 @@ pub(super) struct Confinement {
 
 /// One such program.
 #[derive(Debug)]
-pub(super) struct OneExec {
-    pub(super) id: u64,
+struct OneExec {
+    id: u64,
     connection: u64,
-    joined: Starting,
-    is_starting: bool,
-    /// The last execve failed: who asked was told already.
-    has_failed: bool,
+    /// The process that enters the container and makes the program's there, until it has ended.
+    joiner: Option<Child>,
+    /// The program's process, from when it is known until it has ended.
+    process: Option<Child>,
+    /// Until the program runs, or is known not to.
+    conversation: Option<Conversation>,
+    /// What is left to be told of.
+    phase: Phase,
+    wants_terminal: bool,
     terminal: Option<OwnedFd>,
     size: Option<(u16, u16)>,
 }
 
-impl OneExec {
-    /// Readable while the program starts.
-    pub(super) fn sync(&self) -> Option<BorrowedFd<'_>> {
-        self.is_starting.then(|| self.joined.sync())
-    }
-
-    /// Readable when the program has ended.
-    pub(super) fn pidfd(&self) -> BorrowedFd<'_> {
-        self.joined.process.pidfd.as_fd()
-    }
+/// How far a program is, as its command has been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Runs,
+    /// Its end, or why it does not run.
+    Told,
 }
+
+/// What a descriptor in the poll set belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Token {
+    Conversation,
+    JoinerEnd,
+    ProcessEnd,
+}
+
+/// What a command is to be told, with a descriptor.
+type Told = (u64, Event, Option<OwnedFd>);
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -67,16 +91,24 @@ pub(super) struct Execs {
 pub(super) enum Error {
     #[error("exec came without its descriptors")]
     Descriptors,
+    #[error("the container's program has ended")]
+    Ended,
     #[error(transparent)]
     Runtime(#[from] runtime::Error),
 }
 
 impl Execs {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &OneExec> {
-        self.all.iter()
+    /// The descriptors to wait for, all of them to be read.
+    pub(super) fn poll_set(&self) -> impl Iterator<Item = (u64, BorrowedFd<'_>, Token)> {
+        self.all.iter().flat_map(|exec| {
+            let conversation = exec.conversation.as_ref().map(|talk| (exec.id, talk.sync(), Token::Conversation));
+            let joiner = exec.joiner.as_ref().map(|child| (exec.id, child.pidfd.as_fd(), Token::JoinerEnd));
+            let process = exec.process.as_ref().map(|child| (exec.id, child.pidfd.as_fd(), Token::ProcessEnd));
+            conversation.into_iter().chain(joiner).chain(process)
+        })
     }
 
-    /// Begins to start a program for the command on `connection`; how it goes on comes by [`progress`](Self::progress).
+    /// Begins to start a program for the command on `connection`; how it goes on comes by [`ready`](Self::ready).
     pub(super) fn start(
         &mut self,
         connection: u64,
@@ -84,20 +116,20 @@ impl Execs {
         exec: &protocol::Exec,
         mut descriptors: Vec<OwnedFd>,
     ) -> Result<(), Error> {
-        let terminal = exec.process.terminal().unwrap_or(false);
-        let further = descriptors.split_off(descriptors.len().min(if terminal { 0 } else { 3 }));
+        let wants_terminal = exec.process.terminal().unwrap_or(false);
+        let further = descriptors.split_off(descriptors.len().min(if wants_terminal { 0 } else { 3 }));
         if further.len() != exec.descriptors.len() || exec.descriptors.iter().any(|number| *number < 3) {
             return Err(Error::Descriptors);
         }
         let numbered = |(&number, fd)| Inherited { number, fd };
         let further: Vec<_> = exec.descriptors.iter().zip(further).map(numbered).collect();
-        let stdio = match (terminal, &descriptors[..]) {
+        let stdio = match (wants_terminal, &descriptors[..]) {
             // With a terminal they are not used.
             (true, _) => [container.init; 3],
             (false, [stdin, stdout, stderr]) => [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
             (false, _) => return Err(Error::Descriptors),
         };
-        let joined = runtime::join(&Join {
+        let (joiner, conversation) = runtime::join(&Join {
             init: container.init,
             own_network: container.confinement.own_network,
             own_cgroups: container.confinement.own_cgroups,
@@ -105,6 +137,7 @@ impl Execs {
             process: &exec.process,
             groups: &container.confinement.groups,
             stdio,
+            own_stdio: stdio.map(|fd| !wants_terminal && is_pipe(fd)),
             descriptors: &further,
             seccomp: container.confinement.seccomp,
             single_id: container.confinement.single_id,
@@ -113,62 +146,130 @@ impl Execs {
         self.all.push(OneExec {
             id: self.next_id,
             connection,
-            joined,
-            is_starting: true,
-            has_failed: false,
+            joiner: Some(joiner),
+            process: None,
+            conversation: Some(conversation),
+            phase: Phase::Starting,
+            wants_terminal,
             terminal: None,
             size: exec.size,
         });
         Ok(())
     }
 
-    /// Hears the next word of a program that starts: what its command is to be told.
-    pub(super) fn progress(&mut self, id: u64) -> Option<(u64, Event, Option<OwnedFd>)> {
-        let exec = self.all.iter_mut().find(|exec| exec.id == id)?;
-        match exec.joined.progress() {
-            Ok(Progress::Terminal(master)) => {
-                if let Some((rows, columns)) = exec.size {
-                    // A size that cannot be set leaves the kernel's default.
-                    drop(tty::set_size(&master, rows, columns));
+    /// Acts on one ready descriptor: what commands are to be told. One that is no more is left alone.
+    pub(super) fn ready(&mut self, id: u64, token: Token) -> Vec<Told> {
+        let Some(index) = self.all.iter().position(|exec| exec.id == id) else { return Vec::new() };
+        let exec = &mut self.all[index];
+        let mut told = Vec::new();
+        match token {
+            Token::Conversation => exec.hear(&mut told),
+            Token::JoinerEnd => {
+                // Whatever it said is there to be heard; without a process there will be none.
+                exec.hear(&mut told);
+                if let Some(joiner) = exec.joiner.take() {
+                    drop(joiner.wait());
                 }
-                exec.terminal = rustix::io::fcntl_dupfd_cloexec(&master, 0).ok();
-                Some((exec.connection, Event::Terminal, Some(master)))
+                if exec.process.is_none() {
+                    exec.fail(runtime::Error::Died("the joining process").into(), &mut told);
+                }
             }
-            Ok(Progress::Closed) => {
-                exec.is_starting = false;
-                let pid = exec.joined.process.pid;
-                (!exec.has_failed).then_some((exec.connection, Event::Started { pid }, None))
-            }
-            Ok(Progress::Failed(failure)) => {
-                exec.is_starting = false;
-                exec.has_failed = true;
-                Some((exec.connection, super::failed(&failure), None))
-            }
-            Ok(_) => None,
-            Err(error) => {
-                exec.is_starting = false;
-                exec.has_failed = true;
-                let event = Event::Failed { code: 125, message: error.to_string(), hint: None };
-                Some((exec.connection, event, None))
+            Token::ProcessEnd => {
+                exec.hear(&mut told);
+                exec.end(&mut told);
             }
         }
+        if exec.joiner.is_none() && exec.process.is_none() {
+            self.all.swap_remove(index);
+        }
+        told
     }
 
-    /// Reaps a program that has ended: what its command is to be told.
-    pub(super) fn end(&mut self, id: u64) -> Option<(u64, Event)> {
-        // Its last words may still be in the socket: an error first, then the end.
-        let starting = self.all.iter().any(|exec| exec.id == id && exec.is_starting);
-        if starting {
-            return None;
+    /// The container has ended: ends those that were not in it yet, whatever holds them up, and gives what commands are
+    /// to be told. All others were killed by the kernel, and reaped before it let process 1 go (pid_namespaces(7)).
+    pub(super) fn end_all(&mut self) -> Vec<Told> {
+        let mut told = Vec::new();
+        for exec in &mut self.all {
+            if let Some(joiner) = &exec.joiner {
+                drop(joiner.signal(libc::SIGKILL));
+            }
+            exec.fail(Error::Ended, &mut told);
         }
-        let index = self.all.iter().position(|exec| exec.id == id)?;
-        let exec = self.all.swap_remove(index);
-        let code = exec.joined.process.wait().map_or(255, crate::sys::process::Ended::code);
-        (!exec.has_failed).then_some((exec.connection, Event::Exited { code }))
+        told
     }
 
     /// The terminal of the program that the command on `connection` has started.
     pub(super) fn terminal_of(&self, connection: u64) -> Option<&OwnedFd> {
         self.all.iter().find(|exec| exec.connection == connection)?.terminal.as_ref()
     }
+}
+
+impl OneExec {
+    /// Hears everything that has been said while it starts.
+    fn hear(&mut self, told: &mut Vec<Told>) {
+        while let Some(conversation) = &self.conversation {
+            match conversation.progress() {
+                Ok(None) => return,
+                Ok(Some(Progress::Process(pidfd))) if self.process.is_none() => match runtime::child_of(pidfd) {
+                    Ok(process) => self.process = Some(process),
+                    Err(error) => self.fail(error.into(), told),
+                },
+                Ok(Some(Progress::Terminal(master))) if self.wants_terminal && self.terminal.is_none() => {
+                    if let Some((rows, columns)) = self.size {
+                        // A size that cannot be set leaves the kernel's default.
+                        drop(tty::set_size(&master, rows, columns));
+                    }
+                    self.terminal = rustix::io::fcntl_dupfd_cloexec(&master, 0).ok();
+                    told.push((self.connection, Event::Terminal, Some(master)));
+                }
+                Ok(Some(Progress::Closed)) => {
+                    self.conversation = None;
+                    match &self.process {
+                        Some(process) if self.phase == Phase::Starting => {
+                            self.phase = Phase::Runs;
+                            told.push((self.connection, Event::Started { pid: process.pid }, None));
+                        }
+                        Some(_) => {}
+                        None => self.fail(runtime::Error::Died("the joining process").into(), told),
+                    }
+                }
+                Ok(Some(Progress::Failed(failure))) => self.fail(Error::Runtime(failure.into()), told),
+                // Nobody of ours says that at this point.
+                Ok(Some(_)) => self.fail(runtime::Error::Died("the new process").into(), told),
+                Err(error) => self.fail(error.into(), told),
+            }
+        }
+    }
+
+    /// The program does not come to run; what has been made of it is ended.
+    fn fail(&mut self, error: Error, told: &mut Vec<Told>) {
+        self.conversation = None;
+        if let Some(process) = &self.process {
+            drop(process.signal(libc::SIGKILL));
+        }
+        if self.phase != Phase::Starting {
+            return;
+        }
+        self.phase = Phase::Told;
+        let event = match error {
+            Error::Runtime(runtime::Error::Failed(failure)) => super::failed(&failure),
+            error => Event::Failed { code: 125, message: error.to_string(), hint: None },
+        };
+        told.push((self.connection, event, None));
+    }
+
+    /// Its process has ended, even if another process holds the other end of the conversation.
+    fn end(&mut self, told: &mut Vec<Told>) {
+        self.conversation = None;
+        let Some(process) = self.process.take() else { return };
+        let code = process.wait().map_or(255, Ended::code);
+        if self.phase != Phase::Told {
+            self.phase = Phase::Told;
+            told.push((self.connection, Event::Exited { code, missed: 0 }, None));
+        }
+    }
+}
+
+fn is_pipe(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
 }

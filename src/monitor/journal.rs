@@ -10,10 +10,10 @@
 //! of a line that goes on in the stream's next entry. The message's own bytes can forge none of them.
 //! Source: systemd, "Native Journal Protocol"; conmon, `ctr_logging.c`.
 
+use std::collections::VecDeque;
 use std::io;
-use std::time::Duration;
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use super::log::Stream;
 use crate::plan::ContainerConfig;
@@ -25,8 +25,8 @@ const SOCKET: &str = "/run/systemd/journal/socket";
 /// The longest message of one entry; a longer line is parted. Far below what a socket takes in one datagram.
 const LONGEST: usize = 32 * 1024;
 
-/// How long a journal may keep its queue full before lines are dropped and counted; until it takes one again, they are
-/// dropped at once.
+/// How long a journal may keep its queue full, and the program waiting, before lines are dropped and counted; until it
+/// takes one again, they are dropped at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A connection to the journal.
@@ -37,6 +37,9 @@ pub(super) struct Journal {
     fields: Vec<u8>,
     /// Reused between entries.
     entry: Vec<u8>,
+    /// What the journal's queue had no room for, and until when that is waited for.
+    waiting: VecDeque<(Stream, Vec<u8>)>,
+    deadline: Option<Instant>,
     /// Bytes of the program that were dropped since the journal last took some.
     lost: u64,
 }
@@ -63,37 +66,87 @@ impl Journal {
                 put(&mut fields, field, value.as_bytes());
             }
         }
-        Ok(Self { sender: Sender::connect(path)?, fields, entry: Vec::new(), lost: 0 })
+        let sender = Sender::connect(path)?;
+        Ok(Self { sender, fields, entry: Vec::new(), waiting: VecDeque::new(), deadline: None, lost: 0 })
     }
 
-    /// Passes on what the program has just written, line by line.
+    /// Passes on what the program has just written, line by line. What the journal has no room for waits here: then
+    /// nothing more is to come until [`flush`](Self::flush) has passed it on.
     pub(super) fn append(&mut self, stream: Stream, bytes: &[u8]) {
-        let mut rest = bytes;
-        while !rest.is_empty() {
+        if self.waiting.is_empty() {
+            let taken = self.lines(stream, bytes);
+            if taken == bytes.len() {
+                return;
+            }
+            self.deadline = Some(Instant::now() + PATIENCE);
+            self.waiting.push_back((stream, bytes[taken..].to_vec()));
+        } else {
+            self.waiting.push_back((stream, bytes.to_vec()));
+        }
+    }
+
+    /// What to wait for, to be written to, while something waits.
+    pub(super) fn poll_fd(&self) -> Option<BorrowedFd<'_>> {
+        (!self.waiting.is_empty()).then(|| self.sender.as_fd())
+    }
+
+    /// Until when that is waited for.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Passes on what waits, as far as the journal has room.
+    pub(super) fn flush(&mut self) {
+        while let Some((stream, bytes)) = self.waiting.pop_front() {
+            let taken = self.lines(stream, &bytes);
+            if taken < bytes.len() {
+                self.waiting.push_front((stream, bytes[taken..].to_vec()));
+                return;
+            }
+        }
+        self.deadline = None;
+    }
+
+    /// Drops what waits if its time is over.
+    pub(super) fn expire(&mut self, now: Instant) {
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.lost += self.waiting.drain(..).map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+            self.deadline = None;
+        }
+    }
+
+    /// Sends line by line; gives how many of the bytes are done with. Once something was dropped, what the journal does
+    /// not take at once is dropped, too, and so done with.
+    fn lines(&mut self, stream: Stream, bytes: &[u8]) -> usize {
+        let mut done = 0;
+        while done < bytes.len() {
+            let rest = &bytes[done..];
             let end = memchr::memchr(b'\n', rest);
             let length = end.unwrap_or(rest.len()).min(LONGEST);
             let is_whole = end == Some(length);
-            self.line(stream, &rest[..length], is_whole);
-            rest = &rest[length + usize::from(is_whole)..];
-        }
-    }
-
-    fn line(&mut self, stream: Stream, text: &[u8], is_whole: bool) {
-        if self.lost > 0 {
-            let note = format!("rc: {} bytes of output were lost here", self.lost);
-            if !self.send(Stream::Stderr, note.as_bytes(), true) {
-                self.lost += text.len() as u64 + 1;
-                return;
+            let size = length + usize::from(is_whole);
+            if self.lost > 0 {
+                let note = format!("rc: {} bytes of output were lost here", self.lost);
+                if !matches!(self.send(Stream::Stderr, note.as_bytes(), true), Ok(Sent::Taken)) {
+                    self.lost += size as u64;
+                    done += size;
+                    continue;
+                }
+                self.lost = 0;
             }
-            self.lost = 0;
+            match self.send(stream, &rest[..length], is_whole) {
+                Ok(Sent::Taken) => {}
+                Ok(Sent::Full) => return done,
+                // A journal that is not there takes nothing, however long it is waited for.
+                Err(_) => self.lost += size as u64,
+            }
+            done += size;
         }
-        if !self.send(stream, text, is_whole) {
-            self.lost += text.len() as u64 + 1;
-        }
+        done
     }
 
-    /// Sends one entry; gives whether the journal took it.
-    fn send(&mut self, stream: Stream, text: &[u8], is_whole: bool) -> bool {
+    /// Sends one entry.
+    fn send(&mut self, stream: Stream, text: &[u8], is_whole: bool) -> io::Result<Sent> {
         let priority: &[u8] = if stream == Stream::Stdout { b"6" } else { b"3" };
         self.entry.clear();
         self.entry.extend_from_slice(&self.fields);
@@ -102,15 +155,7 @@ impl Journal {
             put(&mut self.entry, "CONTAINER_PARTIAL_MESSAGE", b"true");
         }
         put(&mut self.entry, "MESSAGE", text);
-        match self.sender.send(&self.entry) {
-            Ok(Sent::Taken) => return true,
-            Ok(Sent::Full) if self.lost == 0 => {}
-            Ok(Sent::Full) | Err(_) => return false,
-        }
-        // The program waits meanwhile, as it would before a slow disk, but not for ever.
-        let patience = Timespec { tv_sec: i64::try_from(PATIENCE.as_secs()).unwrap_or(1), tv_nsec: 0 };
-        poll(&mut [PollFd::new(&self.sender, PollFlags::OUT)], Some(&patience)).is_ok_and(|ready| ready > 0)
-            && self.sender.send(&self.entry).is_ok_and(|sent| sent == Sent::Taken)
+        self.sender.send(&self.entry)
     }
 
     /// Gives the buffer back.
@@ -205,14 +250,27 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let (journal, mut writer) = pair(folder.path());
         let mut written = 0u64;
-        while writer.lost == 0 {
+        while writer.poll_fd().is_none() {
             writer.append(Stream::Stdout, b"1234567\n");
             written += 8;
         }
+        // It waits for room, for so long.
+        let deadline = writer.deadline().expect("a time");
+        writer.flush();
+        writer.expire(deadline - PATIENCE);
+        assert!(writer.poll_fd().is_some() && writer.lost == 0);
+        assert_eq!(brief(&journal).expect("an entry").0, "1234567");
+        writer.flush();
+        assert!(writer.poll_fd().is_none() && writer.deadline().is_none());
+        // Then it drops, and does not wait again until the journal has taken something.
         writer.append(Stream::Stdout, b"1234567\n");
+        writer.expire(Instant::now() + PATIENCE);
+        assert!(writer.poll_fd().is_none());
+        writer.append(Stream::Stdout, b"1234567\n");
+        assert!(writer.poll_fd().is_none());
         assert_eq!(writer.lost, 16);
         let taken = std::iter::from_fn(|| brief(&journal)).count();
-        assert_eq!(taken as u64 * 8 + 8, written);
+        assert_eq!((taken as u64 + 1) * 8, written);
         writer.append(Stream::Stdout, b"again\n");
         assert_eq!(brief(&journal).expect("a note").0, "rc: 16 bytes of output were lost here");
         assert_eq!(brief(&journal).expect("an entry").0, "again");

@@ -35,6 +35,10 @@ const PASSED_ON: [&[u8]; 10] = [
 /// The longest message; what is longer is dropped, as the manager itself does. Source: systemd, `NOTIFY_BUFFER_MAX`.
 const LONGEST: usize = 4096;
 
+/// What a program that has ended can have said without having been heard: no queue is longer
+/// (`net.unix.max_dgram_qlen`, which systemd sets to 512).
+const LAST_MESSAGES: u32 = 1024;
+
 /// How long a manager may keep its queue full before rc gives up on a message of its own.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -86,10 +90,14 @@ impl Notifier {
         }
     }
 
-    /// Passes on what the program said last; it has ended.
+    /// Passes on what the program said last; it has ended. Others may have got hold of the socket, and go on for ever.
     pub(super) fn finish(&mut self) {
         self.flush();
-        while self.pending.is_empty() && self.take() {}
+        for _ in 0..LAST_MESSAGES {
+            if !self.pending.is_empty() || !self.take() {
+                return;
+            }
+        }
     }
 
     /// Takes one message; gives whether there was one.

@@ -6,7 +6,7 @@
 //! exec     + descriptors 0, 1, 2 (not with a terminal)…  → terminal + its controlling side?, started … exited
 //! stop, signal, pause, unpause, update                   → done
 //! wait                                                   → exited
-//! resize, detach                                         (no answer)
+//! resize, detach, close-output                           (no answer)
 //! any                                                    → failed
 //! ```
 //!
@@ -74,6 +74,12 @@ pub enum Request {
     },
     /// Leaves the streams.
     Detach,
+    /// The reader of the client's standard output or error is gone. Where the output goes nowhere else, the program is
+    /// to see that.
+    CloseOutput {
+        /// Which of the two.
+        stderr: bool,
+    },
 }
 
 /// What exec runs.
@@ -116,7 +122,15 @@ pub enum Event {
     Exited {
         /// 128 + n for signal n.
         code: i32,
+        /// Bytes of output that this client was not given, because it did not read, and was not told of.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        missed: u64,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Sends a request or an event.

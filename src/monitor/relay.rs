@@ -1,17 +1,33 @@
 //! The program's streams: from it to the log and to every client, from the clients to it.
 //!
-//! A client that reads slowly slows the program down, as a pipe would; one that goes away does not. Where one client's pipe
-//! takes standard output, the kernel duplicates it there by tee(2), and only the log is copied.
+//! ```text
+//! program ── pipe or terminal ─→ relay ─┬─→ log                         all of it
+//!                                       └─→ sink of each client         `client`: who does not read is left behind
+//! program ←───────────────────── input ←─── clients' standard input     `input`
+//! ```
+//!
+//! Every descriptor is a pipe of rc's own, the program's terminal or the log, and none of them is ever waited for. From
+//! pipe to pipe the kernel moves pages: by splice(2) where nothing is logged, by tee(2) where it is, so that only the
+//! log is copied. What is in the poll set is named by the client's id and the stream: by the time that it is acted on,
+//! other clients may have come and gone.
+
+mod client;
+mod input;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::fs::FileType;
 use rustix::io::Errno;
-use rustix::pipe::{SpliceFlags, tee};
+use rustix::pipe::{SpliceFlags, splice, tee};
 
+use self::client::{Client, Sink};
+use self::input::{Fed, Input};
 use super::log::Stream;
 use super::sink::Log;
+use crate::sys::pipe::Traffic;
 use crate::sys::tty;
 
 /// How much is moved at once.
@@ -26,28 +42,10 @@ struct Source {
     fd: OwnedFd,
     stream: Stream,
     is_terminal: bool,
+    traffic: Traffic,
 }
 
-/// Where a client takes one stream.
-#[derive(Debug)]
-struct Sink {
-    fd: OwnedFd,
-    stream: Stream,
-    /// Bytes that it has not taken yet.
-    pending: Vec<u8>,
-    /// The kernel said that it is full.
-    full: bool,
-}
-
-/// A client that has joined the streams.
-#[derive(Debug)]
-struct Client {
-    id: u64,
-    stdin: Option<OwnedFd>,
-    sinks: Vec<Sink>,
-}
-
-/// What a client has brought along.
+/// What a client has brought along: pipes, as [`Relay::attach`] makes sure.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     pub(super) stdin: Option<OwnedFd>,
@@ -61,8 +59,7 @@ pub(super) struct Relay {
     sources: Vec<Source>,
     clients: Vec<Client>,
     /// Towards the program: a pipe, or the terminal.
-    input: Option<OwnedFd>,
-    input_pending: Vec<u8>,
+    input: Option<Input>,
     /// Closed when a client's input ends: a terminal is not.
     close_input_with_client: bool,
     /// It was closed so.
@@ -77,10 +74,11 @@ pub(super) struct Relay {
 /// What a descriptor in the poll set belongs to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Token {
-    Source(usize),
-    Sink(usize, usize),
-    ClientInput(usize),
+    Source(Stream),
+    Sink(u64, Stream),
+    ClientInput(u64),
     Input,
+    Log,
 }
 
 impl Relay {
@@ -89,7 +87,6 @@ impl Relay {
             sources: Vec::new(),
             clients: Vec::new(),
             input: None,
-            input_pending: Vec::new(),
             close_input_with_client: false,
             input_has_ended: false,
             is_between_runs: false,
@@ -101,7 +98,7 @@ impl Relay {
     /// Relays what the program writes to this pipe.
     pub(super) fn add_pipe(&mut self, fd: OwnedFd, stream: Stream) -> io::Result<()> {
         rustix::io::ioctl_fionbio(&fd, true)?;
-        self.sources.push(Source { fd, stream, is_terminal: false });
+        self.sources.push(Source { fd, stream, is_terminal: false, traffic: Traffic::default() });
         Ok(())
     }
 
@@ -113,34 +110,70 @@ impl Relay {
             drop(tty::set_size(&master, rows, columns));
         }
         if input {
-            self.input = Some(rustix::io::fcntl_dupfd_cloexec(&master, 0)?);
+            self.input = Some(Input::new(rustix::io::fcntl_dupfd_cloexec(&master, 0)?, true)?);
         }
-        self.sources.push(Source { fd: master, stream: Stream::Stdout, is_terminal: true });
+        let traffic = Traffic::default();
+        self.sources.push(Source { fd: master, stream: Stream::Stdout, is_terminal: true, traffic });
         Ok(())
     }
 
-    /// Feeds clients' input to this pipe, which is closed when that ends; at once, if an earlier run of the program was given all that there was.
+    /// Feeds clients' input to this pipe, which is closed when that ends; at once, if an earlier run of the program was
+    /// given all that there was.
     pub(super) fn set_input(&mut self, fd: OwnedFd) -> io::Result<()> {
-        rustix::io::ioctl_fionbio(&fd, true)?;
-        self.input = Some(fd).filter(|_| !self.input_has_ended);
+        self.input = if self.input_has_ended { None } else { Some(Input::new(fd, false)?) };
         self.close_input_with_client = true;
         Ok(())
     }
 
-    pub(super) fn attach(&mut self, id: u64, streams: Streams) -> io::Result<()> {
+    /// Joins a client. The program waits for one that `sets_pace` however long it takes: where nothing is logged, the
+    /// one that has started it is the only place where its output goes.
+    ///
+    /// Fails with EINVAL for a descriptor that is no pipe: anything else could make this process wait.
+    pub(super) fn attach(&mut self, id: u64, streams: Streams, is_starter: bool) -> io::Result<()> {
+        let sets_pace = is_starter && self.log.is_none();
+        if let Some(stdin) = &streams.stdin {
+            never_waits(stdin)?;
+        }
         let mut sinks = Vec::new();
         for (fd, stream) in [(streams.stdout, Stream::Stdout), (streams.stderr, Stream::Stderr)] {
             if let Some(fd) = fd {
-                rustix::io::ioctl_fionbio(&fd, true)?;
-                sinks.push(Sink { fd, stream, pending: Vec::new(), full: false });
+                never_waits(&fd)?;
+                sinks.push(Sink::new(fd, stream, sets_pace));
             }
         }
-        self.clients.push(Client { id, stdin: streams.stdin, sinks });
+        self.clients.push(Client { id, is_starter, stdin: streams.stdin, sinks });
         Ok(())
     }
 
+    /// Lets go of a client, whose streams go on without it.
     pub(super) fn detach(&mut self, id: u64) {
         self.clients.retain(|client| client.id != id);
+    }
+
+    /// Lets go of a client that was killed. That is no end of the program's input, unless it is the one that has
+    /// started the program, and no other has any.
+    pub(super) fn forget(&mut self, id: u64) {
+        let Some(index) = self.clients.iter().position(|client| client.id == id) else { return };
+        let client = self.clients.remove(index);
+        if client.is_starter && client.stdin.is_some() && self.clients.iter().all(|client| client.stdin.is_none()) {
+            self.end_input();
+        }
+    }
+
+    fn end_input(&mut self) {
+        if self.close_input_with_client {
+            self.input = None;
+            self.input_has_ended = true;
+        }
+    }
+
+    /// The reader of this client's `stream` is gone for good. A program whose output goes nowhere else is to see that,
+    /// as it would at the end of a pipe.
+    pub(super) fn close_output(&mut self, id: u64, stream: Stream) {
+        let was_there = self.remove_sink(id, stream);
+        if was_there && self.log.is_none() && !self.sinks().any(|sink| sink.stream == stream) {
+            self.sources.retain(|source| source.stream != stream || source.is_terminal);
+        }
     }
 
     /// Sets the size of the terminal, now or when there is one.
@@ -152,9 +185,9 @@ impl Relay {
         }
     }
 
-    /// Whether everything that the program wrote has reached the log and every client that is still there.
+    /// Whether everything that the program wrote has reached the log and every client that is still waited for.
     pub(super) fn is_drained(&self) -> bool {
-        self.sources.is_empty() && self.clients.iter().all(|c| c.sinks.iter().all(|s| s.pending.is_empty()))
+        self.sources.is_empty() && !self.is_log_full() && !self.sinks().any(Sink::holds_up)
     }
 
     /// The program runs: from here on clients' input is read.
@@ -167,13 +200,30 @@ impl Relay {
         self.is_between_runs = true;
         self.sources.clear();
         self.input = None;
-        self.input_pending = Vec::new();
     }
 
-    /// Lets go of all clients: their pipes end here.
-    pub(super) fn hang_up(&mut self) {
-        self.clients.clear();
+    /// Lets go of all clients: their pipes end here. Gives how many bytes each of them has missed without having been
+    /// told.
+    pub(super) fn hang_up(&mut self) -> Vec<(u64, u64)> {
         self.input = None;
+        self.clients.drain(..).map(|client| (client.id, client.missed())).collect()
+    }
+
+    /// When [`expire`](Self::expire) has something to do.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let log = self.log.as_ref().and_then(Log::deadline);
+        self.sinks().filter_map(Sink::deadline).chain(log).min()
+    }
+
+    /// Stops waiting for whom the time of is over.
+    pub(super) fn expire(&mut self) {
+        let now = Instant::now();
+        for sink in self.sinks_mut() {
+            sink.expire(now);
+        }
+        if let Some(log) = &mut self.log {
+            log.expire(now);
+        }
     }
 
     /// The descriptors to wait for.
@@ -182,94 +232,121 @@ impl Relay {
             set.push(PollFd::from_borrowed_fd(fd, flags));
             tokens.push(super::serve::Token::Relay(token));
         };
-        for (index, source) in self.sources.iter().enumerate() {
+        for source in &self.sources {
             if !self.is_blocked(source.stream) {
-                push(source.fd.as_fd(), PollFlags::IN, Token::Source(index));
+                push(source.fd.as_fd(), PollFlags::IN, Token::Source(source.stream));
             }
         }
-        for (c, client) in self.clients.iter().enumerate() {
-            for (s, sink) in client.sinks.iter().enumerate() {
-                let wanted = if sink.full || !sink.pending.is_empty() { PollFlags::OUT } else { PollFlags::empty() };
-                push(sink.fd.as_fd(), wanted, Token::Sink(c, s));
+        for client in &self.clients {
+            for sink in &client.sinks {
+                let wanted = if sink.is_waiting() { PollFlags::OUT } else { PollFlags::empty() };
+                push(sink.fd.as_fd(), wanted, Token::Sink(client.id, sink.stream));
             }
             if let Some(stdin) = &client.stdin
-                && self.input_pending.is_empty()
+                && self.input.as_ref().is_some_and(Input::has_room)
                 && !self.is_between_runs
             {
-                push(stdin.as_fd(), PollFlags::IN, Token::ClientInput(c));
+                push(stdin.as_fd(), PollFlags::IN, Token::ClientInput(client.id));
             }
         }
-        if let Some(input) = &self.input {
-            let wanted = if self.input_pending.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
-            // A terminal is watched as a source already.
-            if !wanted.is_empty() || !self.sources.iter().any(|source| source.is_terminal) {
-                push(input.as_fd(), wanted, Token::Input);
-            }
+        if let Some((fd, wanted)) = self.input.as_ref().and_then(Input::poll_fd) {
+            push(fd, wanted, Token::Input);
         }
+        if let Some(fd) = self.log.as_ref().and_then(Log::poll_fd) {
+            push(fd, PollFlags::OUT, Token::Log);
+        }
+    }
+
+    fn sinks(&self) -> impl Iterator<Item = &Sink> {
+        self.clients.iter().flat_map(|client| &client.sinks)
+    }
+
+    fn sinks_mut(&mut self) -> impl Iterator<Item = &mut Sink> {
+        self.clients.iter_mut().flat_map(|client| &mut client.sinks)
+    }
+
+    fn is_log_full(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.poll_fd().is_some())
     }
 
     fn is_blocked(&self, stream: Stream) -> bool {
-        self.clients
-            .iter()
-            .flat_map(|client| &client.sinks)
-            .any(|sink| sink.stream == stream && (sink.full || !sink.pending.is_empty()))
+        self.is_log_full() || self.sinks().any(|sink| sink.stream == stream && sink.holds_up())
     }
 
-    /// Acts on one ready descriptor. Indices are those of the poll set, so what has ended is only marked until
-    /// [`sweep`](Self::sweep).
+    /// Acts on one ready descriptor. One whose client or stream is no more is left alone.
     pub(super) fn ready(&mut self, token: Token, flags: PollFlags) {
         match token {
-            Token::Source(index) => self.pump(index),
-            Token::Sink(c, s) => {
-                let Some(sink) = self.clients.get_mut(c).and_then(|client| client.sinks.get_mut(s)) else { return };
+            Token::Source(stream) => self.pump(stream),
+            Token::Sink(id, stream) => {
                 if flags.contains(PollFlags::ERR) {
-                    // The reader has gone: what it did not take is nobody's.
-                    sink.pending = Vec::new();
-                    sink.full = false;
-                    self.clients[c].sinks.remove(s);
-                } else if flags.contains(PollFlags::OUT) {
-                    sink.full = false;
-                    sink.flush();
+                    // The reader is gone: what it did not take is nobody's.
+                    self.remove_sink(id, stream);
+                } else if flags.contains(PollFlags::OUT)
+                    && let Some(sink) = self.sink(id, stream)
+                {
+                    sink.has_room();
                 }
             }
-            Token::ClientInput(c) => self.feed(c),
+            Token::ClientInput(id) => self.feed(id),
             Token::Input => {
-                if flags.contains(PollFlags::ERR) {
-                    // The program has closed its standard input.
+                if self.input.as_mut().is_some_and(|input| input.ready(flags) == Fed::ProgramEnded) {
                     self.input = None;
-                    self.input_pending = Vec::new();
-                } else {
-                    self.flush_input();
+                }
+            }
+            Token::Log => {
+                if let Some(log) = &mut self.log {
+                    log.flush();
                 }
             }
         }
     }
 
-    /// The program has ended, and with it all that ran in its pid namespace: what they wrote is there to be read. Somebody
-    /// outside may have been given the other end (a descriptor can be sent to another container), so that no end would come.
+    fn sink(&mut self, id: u64, stream: Stream) -> Option<&mut Sink> {
+        let client = self.clients.iter_mut().find(|client| client.id == id)?;
+        client.sinks.iter_mut().find(|sink| sink.stream == stream)
+    }
+
+    /// Tells whether it was there.
+    fn remove_sink(&mut self, id: u64, stream: Stream) -> bool {
+        let Some(client) = self.clients.iter_mut().find(|client| client.id == id) else { return false };
+        let before = client.sinks.len();
+        client.sinks.retain(|sink| sink.stream != stream);
+        client.sinks.len() < before
+    }
+
+    /// The program has ended, and with it all that ran in its pid namespace: what they wrote is there to be read, and
+    /// is put where it can wait for the clients without this process: in their pipes, which are made larger. Somebody
+    /// outside may have been given the program's end of a pipe (a descriptor can be sent to another container), so that
+    /// no end would come.
     pub(super) fn finish(&mut self) {
-        for index in (0..self.sources.len()).rev() {
-            let (count, stream) = (self.sources.len(), self.sources[index].stream);
-            self.pump(index);
-            if self.sources.len() == count && !self.is_blocked(stream) {
-                self.sources.remove(index);
+        let mut buffer = Vec::new();
+        while let Some(source) = self.sources.pop() {
+            for _ in 0..TURN {
+                buffer.resize(CHUNK, 0);
+                match rustix::io::read(&source.fd, &mut buffer[..]) {
+                    Ok(length) if length > 0 => self.deliver(source.stream, &buffer[..length]),
+                    Err(Errno::INTR) => {}
+                    _ => break,
+                }
             }
+        }
+        for sink in self.sinks_mut() {
+            sink.finish();
         }
     }
 
-    /// Moves what the program has written until there is no more, a client is full, or it is time to look at others.
-    fn pump(&mut self, index: usize) {
+    /// Moves what the program has written until there is no more, somebody is full, or it is time to look at others.
+    fn pump(&mut self, stream: Stream) {
         let mut buffer = Vec::new();
         for _ in 0..TURN {
-            let Some(source) = self.sources.get(index) else { return };
-            let stream = source.stream;
+            let Some(index) = self.sources.iter().position(|source| source.stream == stream) else { return };
             if self.is_blocked(stream) {
                 return;
             }
-            match self.duplicate(index, &mut buffer) {
-                Duplicated::Moved => continue,
-                Duplicated::Full => return,
-                Duplicated::NotPossible => {}
+            match self.within_kernel(index, &mut buffer) {
+                Moved::Some => continue,
+                Moved::Full => return,
+                Moved::NotPossible => {}
             }
             buffer.resize(CHUNK, 0);
             match rustix::io::read(&self.sources[index].fd, &mut buffer[..]) {
@@ -291,37 +368,44 @@ impl Relay {
     }
 
     fn deliver(&mut self, stream: Stream, bytes: &[u8]) {
-        for sink in self.clients.iter_mut().flat_map(|client| &mut client.sinks).filter(|sink| sink.stream == stream) {
-            sink.pending.extend_from_slice(bytes);
-            sink.flush();
+        for sink in self.sinks_mut().filter(|sink| sink.stream == stream) {
+            sink.take(bytes);
         }
         if let Some(log) = &mut self.log {
             log.append(stream, bytes);
         }
     }
 
-    /// With one client on this stream: tee(2) from pipe to pipe, then a read for the log of as much as went there.
-    fn duplicate(&mut self, index: usize, buffer: &mut Vec<u8>) -> Duplicated {
-        let source = &self.sources[index];
+    /// With one client on this stream: from pipe to pipe, by splice(2), or by tee(2) and a read for the log of as much.
+    fn within_kernel(&mut self, index: usize, buffer: &mut Vec<u8>) -> Moved {
+        let source = &mut self.sources[index];
         let stream = source.stream;
-        let mut sinks = self.clients.iter_mut().flat_map(|c| &mut c.sinks).filter(|sink| sink.stream == stream);
-        let (Some(sink), None) = (sinks.next(), sinks.next()) else { return Duplicated::NotPossible };
-        if source.is_terminal {
-            return Duplicated::NotPossible;
+        let mut sinks = self.clients.iter_mut().flat_map(|client| &mut client.sinks);
+        let mut sinks = sinks.by_ref().filter(|sink| sink.stream == stream);
+        let (Some(sink), None) = (sinks.next(), sinks.next()) else { return Moved::NotPossible };
+        if source.is_terminal || sink.is_waiting() {
+            return Moved::NotPossible;
         }
-        let length = match tee(&source.fd, &sink.fd, CHUNK, SpliceFlags::NONBLOCK) {
-            Ok(0) | Err(Errno::INVAL | Errno::INTR | Errno::PIPE) => return Duplicated::NotPossible,
+        let moved = match &self.log {
+            None => splice(&source.fd, None, &sink.fd, None, CHUNK, SpliceFlags::NONBLOCK | SpliceFlags::MOVE),
+            Some(_) => tee(&source.fd, &sink.fd, CHUNK, SpliceFlags::NONBLOCK),
+        };
+        let length = match moved {
+            Ok(0) => return Moved::NotPossible,
             Ok(length) => length,
             Err(Errno::AGAIN) => {
                 // Nothing to read, or no room to write: a read tells which.
                 if rustix::io::ioctl_fionread(&source.fd).is_ok_and(|available| available > 0) {
-                    sink.full = true;
-                    return Duplicated::Full;
+                    sink.is_now_full();
+                    return Moved::Full;
                 }
-                return Duplicated::NotPossible;
+                return Moved::NotPossible;
             }
-            Err(_) => return Duplicated::NotPossible,
+            Err(_) => return Moved::NotPossible,
         };
+        sink.has_taken();
+        source.traffic.count(length, &[source.fd.as_fd(), sink.fd.as_fd()]);
+        let Some(log) = &mut self.log else { return Moved::Some };
         buffer.resize(CHUNK, 0);
         let mut rest = length;
         while rest > 0 {
@@ -330,139 +414,45 @@ impl Relay {
                 Ok(0) => break,
                 Ok(got) => {
                     rest -= got;
-                    if let Some(log) = &mut self.log {
-                        log.append(stream, &buffer[..got]);
-                    }
+                    log.append(stream, &buffer[..got]);
                 }
                 Err(Errno::INTR) => {}
                 Err(_) => break,
             }
         }
-        Duplicated::Moved
+        Moved::Some
     }
 
-    /// Reads a client's input, and passes it on.
-    fn feed(&mut self, c: usize) {
-        let Some(client) = self.clients.get_mut(c) else { return };
-        let Some(stdin) = &client.stdin else { return };
-        let mut buffer = vec![0u8; 64 * 1024];
-        match rustix::io::read(stdin, &mut buffer[..]) {
-            Ok(0) => {
+    /// Passes a client's input on.
+    fn feed(&mut self, id: u64) {
+        let Some(client) = self.clients.iter_mut().find(|client| client.id == id) else { return };
+        let (Some(stdin), Some(input)) = (&client.stdin, &mut self.input) else { return };
+        match input.feed(stdin.as_fd()) {
+            Fed::More => {}
+            Fed::ProgramEnded => self.input = None,
+            Fed::ClientEnded => {
                 client.stdin = None;
-                if self.close_input_with_client {
-                    // Nothing is pending: this client is only read when that is so.
-                    self.input = None;
-                    self.input_has_ended = true;
-                }
-            }
-            Ok(length) => {
-                if self.input.is_some() {
-                    self.input_pending.extend_from_slice(&buffer[..length]);
-                    self.flush_input();
-                }
-            }
-            Err(Errno::INTR | Errno::AGAIN) => {}
-            Err(_) => client.stdin = None,
-        }
-    }
-
-    fn flush_input(&mut self) {
-        let Some(input) = &self.input else { return };
-        while !self.input_pending.is_empty() {
-            match rustix::io::write(input, &self.input_pending) {
-                Ok(length) => drop(self.input_pending.drain(..length)),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return,
-                Err(_) => {
-                    self.input = None;
-                    self.input_pending = Vec::new();
-                    return;
-                }
+                // Nothing is pending: this client is only read when that is so.
+                self.end_input();
             }
         }
-        self.input_pending = Vec::new();
     }
 }
 
-/// What came of an attempt to duplicate in the kernel.
-enum Duplicated {
-    Moved,
+/// Makes sure that no read and no write of `fd` waits: it is a pipe, and set up so.
+fn never_waits(fd: &OwnedFd) -> io::Result<()> {
+    if FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) != FileType::Fifo {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    Ok(rustix::io::ioctl_fionbio(fd, true)?)
+}
+
+/// What came of an attempt to move output within the kernel.
+enum Moved {
+    Some,
     Full,
     NotPossible,
 }
 
-impl Sink {
-    fn flush(&mut self) {
-        while !self.pending.is_empty() {
-            match rustix::io::write(&self.fd, &self.pending) {
-                Ok(length) => drop(self.pending.drain(..length)),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return,
-                // The reader has gone; poll will say so.
-                Err(_) => self.pending.clear(),
-            }
-        }
-        self.pending = Vec::new();
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::io::{PipeReader, PipeWriter, Read as _, Write as _, pipe};
-
-    use super::*;
-
-    /// A relay of one output to one client: what writes to it, and what reads from it.
-    fn relayed() -> (Relay, PipeWriter, PipeReader) {
-        let (source, program) = pipe().expect("a pipe");
-        let (client, sink) = pipe().expect("a pipe");
-        let mut relay = Relay::new(None);
-        relay.add_pipe(source.into(), Stream::Stdout).expect("the pipe is relayed");
-        let streams = Streams { stdout: Some(sink.into()), ..Streams::default() };
-        relay.attach(1, streams).expect("the client is attached");
-        (relay, program, client)
-    }
-
-    #[test]
-    fn output_ends_with_the_program_although_somebody_holds_its_other_end() {
-        let (mut relay, mut program, mut client) = relayed();
-        program.write_all(b"last words").expect("a pipe takes them");
-        assert!(!relay.is_drained());
-        relay.finish();
-        assert!(relay.is_drained());
-        relay.hang_up();
-        let mut text = String::new();
-        client.read_to_string(&mut text).expect("the client's pipe ends");
-        assert_eq!(text, "last words");
-        drop(program);
-    }
-
-    #[test]
-    fn last_words_wait_for_a_client_that_reads_slowly() {
-        let (mut relay, mut program, mut client) = relayed();
-        rustix::io::ioctl_fionbio(&program, true).expect("it does not wait");
-        let mut written = 0;
-        let mut read = 0;
-        // Both pipes are full then.
-        loop {
-            match program.write(&[b'x'; 4096]) {
-                Ok(length) => written += length,
-                Err(_) if relay.is_blocked(Stream::Stdout) => break,
-                Err(_) => relay.pump(0),
-            }
-        }
-        drop(program);
-        let mut buffer = vec![0; 4096];
-        loop {
-            relay.finish();
-            if relay.is_drained() {
-                break;
-            }
-            read += client.read(&mut buffer).expect("the client reads");
-            relay.ready(Token::Sink(0, 0), PollFlags::OUT);
-        }
-        relay.hang_up();
-        read += client.read_to_end(&mut buffer).expect("the client's pipe ends");
-        assert_eq!(read, written);
-    }
-}
+mod tests;

@@ -8,21 +8,22 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::change::Policy;
-use super::exec::{Confinement, Execs};
+use super::connections::Connections;
+use super::exec::{self, Confinement, Execs};
 use super::folder::Folder;
 use super::notify::{self, Notifier};
-use super::protocol::{self, Event};
+use super::protocol::Event;
 use super::record::{ProcessId, State, Status, now};
 use super::relay::{self, Relay, Streams};
 use super::sink::Log;
 use super::start::{Error, Start, Starter, Stdio, step};
 use super::stdio::Pipes;
+use super::worker::Worker;
 use crate::net::addresses::Addresses;
 use crate::plan::{CgroupNamespace, ContainerConfig, RestartPolicy, Seccomp};
 use crate::runtime::cgroup::Group;
 use crate::sys::process::{self, Child, Ended};
 use crate::sys::signal::Signals;
-use crate::sys::socket;
 use crate::types::{NetworkMode, PortMapping, Signal};
 
 /// What a descriptor in the poll set belongs to.
@@ -34,21 +35,12 @@ pub(super) enum Token {
     Timer,
     Connection(u64),
     Relay(relay::Token),
-    ExecSync(u64),
-    ExecEnd(u64),
+    Exec(u64, exec::Token),
+    Worker,
     Helper,
     Notify(notify::Token),
     /// Somebody who called [`Server::wait_for`] looks after it.
     Awaited,
-}
-
-/// A connected command.
-#[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) id: u64,
-    socket: OwnedFd,
-    /// It wants to hear of the program's end.
-    pub(super) waits: bool,
 }
 
 /// A program that runs.
@@ -88,7 +80,7 @@ pub(super) struct Server {
     pub(super) confinement: Confinement,
     pub(super) relay: Relay,
     pub(super) execs: Execs,
-    pub(super) connections: Vec<Connection>,
+    pub(super) connections: Connections,
     pub(super) program: Option<Program>,
     /// The program has ended, and what it wrote last may still be on its way.
     pub(super) ended: Option<Ended>,
@@ -102,10 +94,9 @@ pub(super) struct Server {
     pub(super) rule: Policy,
     /// The program has ended, and the restart rule waits before it starts it again.
     pub(super) rests: bool,
+    pub(super) worker: Worker,
     ports: Vec<PortMapping>,
     signals: Signals,
-    listener: OwnedFd,
-    next_id: u64,
     /// The connection of the command that starts this, until it has been told that the program runs.
     pub(super) starter: Option<u64>,
 }
@@ -131,7 +122,7 @@ impl Server {
             },
             relay: Relay::new(log),
             execs: Execs::default(),
-            connections: Vec::new(),
+            connections: Connections::new(listener),
             program: None,
             ended: None,
             end_wanted: None,
@@ -142,10 +133,9 @@ impl Server {
                 can_be_on: config.restart != RestartPolicy::No || !start.stdio.contains(&Stdio::Inherit),
             },
             rests: false,
+            worker: Worker::default(),
             ports: config.ports.clone(),
             signals,
-            listener,
-            next_id: 1,
             starter: None,
         }
     }
@@ -153,20 +143,15 @@ impl Server {
     /// Takes in the command that is starting the container: it is told that the program runs, and how it ends. If it goes
     /// before the program runs, the start is taken back.
     pub(super) fn adopt(&mut self, socket: OwnedFd, starter: Starter) -> io::Result<()> {
-        let id = self.add_connection(socket, true);
+        // Nobody who has asked for nothing yet is waited for.
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        let id = self.connections.add(socket, true);
         self.starter = Some(id);
         if let Some((rows, columns)) = starter.size {
             self.relay.resize(rows, columns);
         }
         let streams = Streams { stdin: starter.stdin, stdout: starter.stdout, stderr: starter.stderr };
-        self.relay.attach(id, streams)
-    }
-
-    fn add_connection(&mut self, socket: OwnedFd, waits: bool) -> u64 {
-        let id = self.next_id;
-        self.next_id += 1;
-        self.connections.push(Connection { id, socket, waits });
-        id
+        self.relay.attach(id, streams, true)
     }
 
     /// Answers the command that is starting the container.
@@ -217,17 +202,21 @@ impl Server {
 
     /// The program has ended, or was never executed: gives what is left of it.
     pub(super) fn run_is_over(&mut self) -> Option<Program> {
+        for (connection, event, _) in self.execs.end_all() {
+            self.tell(connection, &event, &[]);
+        }
         self.relay.end_run();
         self.timer = None;
         self.program.take()
     }
 
-    /// Serves until the program has ended and its output has been passed on; gives how it ended.
+    /// Serves until the program has ended and its output has been passed on; gives how it ended. Who does not read is
+    /// waited for as briefly as while the program ran, and not at all once somebody has asked for its end.
     pub(super) fn run(&mut self) -> io::Result<Ended> {
         loop {
             if let Some(ended) = self.ended {
                 self.relay.finish();
-                if self.relay.is_drained() {
+                if self.relay.is_drained() || self.end_wanted.is_some() {
                     return Ok(ended);
                 }
             }
@@ -253,15 +242,13 @@ impl Server {
 
     /// Tells everybody who waits, and lets go of their streams first, so that they have read to the end.
     pub(super) fn tell_end(&mut self, code: i32) {
-        self.relay.hang_up();
-        for connection in self.connections.iter().filter(|connection| connection.waits) {
-            // Who has gone need not know.
-            drop(protocol::send(connection.socket.as_fd(), &Event::Exited { code }, &[]));
-        }
-        self.connections.clear();
+        self.cancel_jobs();
+        let missed = self.relay.hang_up();
+        self.connections.tell_end(code, &missed);
     }
 
-    /// Sleeps once, for `patience` at most, and acts on what has come, unless one of `awaited` is readable: tells that.
+    /// The one place where the monitor sleeps, for `patience` at most. Acts on what has come, unless one of `awaited`
+    /// is readable: tells that.
     fn turn(&mut self, awaited: &[BorrowedFd<'_>], patience: Option<Duration>) -> io::Result<bool> {
         let mut tokens = Vec::new();
         let ready: Vec<(Token, PollFlags)> = {
@@ -269,8 +256,10 @@ impl Server {
             self.poll_set(&mut set, &mut tokens);
             set.extend(awaited.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)));
             tokens.resize(set.len(), Token::Awaited);
-            // After the program's end nothing new is written; what is left in pipes is there already. A client that does
-            // not read holds the monitor, as it would hold the program.
+            let now = Instant::now();
+            let next = self.relay.deadline().into_iter().chain(self.connections.deadline()).min();
+            let next = next.map(|deadline| deadline.saturating_duration_since(now));
+            let patience = patience.into_iter().chain(next).min();
             let first = patience.map_or(SILENCE, |patience| patience.min(SILENCE));
             let woken = match poll(&mut set, timespec(Some(first)).as_ref()) {
                 Ok(0) if patience.is_none_or(|patience| patience > SILENCE) => {
@@ -295,6 +284,8 @@ impl Server {
         for (token, flags) in ready {
             self.handle(token, flags);
         }
+        self.relay.expire();
+        self.connections.expire();
         Ok(false)
     }
 
@@ -321,18 +312,20 @@ impl Server {
             tokens.push(token);
         };
         push(self.signals.as_fd(), Token::Signals);
-        push(self.listener.as_fd(), Token::Listener);
+        if let Some(listener) = self.connections.listener() {
+            push(listener, Token::Listener);
+        }
         if let Some(timer) = &self.timer {
             push(timer.as_fd(), Token::Timer);
         }
-        for connection in &self.connections {
-            push(connection.socket.as_fd(), Token::Connection(connection.id));
+        for (id, socket) in self.connections.iter() {
+            push(socket, Token::Connection(id));
         }
-        for exec in self.execs.iter() {
-            if let Some(sync) = exec.sync() {
-                push(sync, Token::ExecSync(exec.id));
-            }
-            push(exec.pidfd(), Token::ExecEnd(exec.id));
+        if let Some(answer) = self.worker.answer() {
+            push(answer, Token::Worker);
+        }
+        for (id, fd, token) in self.execs.poll_set() {
+            push(fd, Token::Exec(id, token));
         }
         self.relay.poll_set(set, tokens);
     }
@@ -351,11 +344,7 @@ impl Server {
                 }
             }
             Token::Signals => self.act_on_signals(),
-            Token::Listener => {
-                if let Ok(Some(socket)) = socket::accept(self.listener.as_fd()) {
-                    self.add_connection(socket, false);
-                }
-            }
+            Token::Listener => self.connections.accept(),
             Token::Timer => {
                 self.timer = None;
                 self.kill(Signal::KILL);
@@ -372,17 +361,19 @@ impl Server {
                 }
             }
             Token::Connection(id) => self.answer(id),
+            // The end of its pipe is the end of the program's input only if it lives.
+            Token::Relay(relay::Token::ClientInput(id))
+                if flags & (PollFlags::HUP | PollFlags::IN) == PollFlags::HUP && self.connections.is_ending(id) =>
+            {
+                self.forget(id);
+            }
             Token::Relay(token) => self.relay.ready(token, flags),
-            Token::ExecSync(id) => {
-                if let Some((connection, event, descriptor)) = self.execs.progress(id) {
+            Token::Exec(id, token) => {
+                for (connection, event, descriptor) in self.execs.ready(id, token) {
                     self.tell(connection, &event, descriptor.as_ref().map(AsFd::as_fd).as_slice());
                 }
             }
-            Token::ExecEnd(id) => {
-                if let Some((connection, event)) = self.execs.end(id) {
-                    self.tell(connection, &event, &[]);
-                }
-            }
+            Token::Worker => self.finish_job(),
             Token::Awaited => {}
         }
     }
@@ -396,21 +387,16 @@ impl Server {
         }
     }
 
-    /// The connection with this id: its socket.
-    pub(super) fn socket(&self, id: u64) -> Option<&OwnedFd> {
-        self.connections.iter().find(|connection| connection.id == id).map(|connection| &connection.socket)
-    }
-
+    /// Tells a command something; one that leaves everything unread is closed.
     pub(super) fn tell(&mut self, id: u64, event: &Event, descriptors: &[BorrowedFd<'_>]) {
-        if let Some(socket) = self.socket(id) {
-            // A command that has gone is noticed by poll.
-            drop(protocol::send(socket.as_fd(), event, descriptors));
+        if !self.connections.tell(id, event, descriptors) {
+            self.forget(id);
         }
     }
 
     pub(super) fn forget(&mut self, id: u64) {
-        self.relay.detach(id);
-        self.connections.retain(|connection| connection.id != id);
+        self.relay.forget(id);
+        self.connections.forget(id);
         if self.starter == Some(id) {
             // Nobody has been told that it runs, and nobody would know.
             self.starter = None;

@@ -1,5 +1,8 @@
 //! Where the program's output is kept: a file of rc's own, or the system's journal.
 
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
 use super::journal::Journal;
 use super::log::{Bounds, LogWriter, Stream};
 use super::start::{Error, Start, step};
@@ -33,6 +36,37 @@ impl Log {
         match self {
             Self::File(file) => file.append(stream, bytes),
             Self::Journal(journal) => journal.append(stream, bytes),
+        }
+    }
+
+    /// What to wait for, to be written to, before more is appended; `None` if there is room. A file always has: what a
+    /// disk does not take is dropped and counted.
+    pub(super) fn poll_fd(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::File(_) => None,
+            Self::Journal(journal) => journal.poll_fd(),
+        }
+    }
+
+    /// Until when that is waited for.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::File(_) => None,
+            Self::Journal(journal) => journal.deadline(),
+        }
+    }
+
+    /// Passes on what waits for room.
+    pub(super) fn flush(&mut self) {
+        if let Self::Journal(journal) = self {
+            journal.flush();
+        }
+    }
+
+    /// Drops what has waited too long.
+    pub(super) fn expire(&mut self, now: Instant) {
+        if let Self::Journal(journal) = self {
+            journal.expire(now);
         }
     }
 

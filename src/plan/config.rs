@@ -333,6 +333,11 @@ impl LogDriver {
     pub fn is_passthrough(self) -> bool {
         matches!(self, Self::Passthrough | Self::PassthroughTty)
     }
+
+    /// The program's output can be read again later.
+    pub fn keeps_output(self) -> bool {
+        matches!(self, Self::K8sFile | Self::Journald)
+    }
 }
 
 /// When an image is fetched.

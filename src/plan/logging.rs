@@ -27,8 +27,8 @@ pub(super) struct Logging {
     pub(super) tag: Option<String>,
 }
 
-/// Completes the request. Without one, a program that somebody waits for and that keeps nothing (`--rm`, neither `-d` nor `-t`)
-/// gets the caller's own descriptors.
+/// Completes the request. Without one, nothing is kept of a program that somebody waits for and that is removed when it
+/// ends (`--rm`, neither `-d` nor `-t`): its output goes to who waits.
 pub(super) fn logging(
     request: &Request,
     defaults: &Defaults,
@@ -36,11 +36,8 @@ pub(super) fn logging(
     identity: &Identity,
     seccomp: Seccomp,
 ) -> Result<Logging, Error> {
-    let implied = if request.auto_remove && !request.detach && !request.tty {
-        LogDriver::Passthrough
-    } else {
-        LogDriver::K8sFile
-    };
+    let implied =
+        if request.auto_remove && !request.detach && !request.tty { LogDriver::None } else { LogDriver::K8sFile };
     let driver = request.log.driver.as_deref().map_or(Ok(implied), |text| driver(text, request.tty, seccomp));
     let mut logging = Logging {
         driver: driver.map_err(Error::option("--log-driver"))?,

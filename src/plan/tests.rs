@@ -94,11 +94,11 @@ fn the_host_network_has_the_hosts_name_and_no_ports() {
 }
 
 #[test]
-fn output_passes_through_only_when_somebody_waits_and_nothing_is_kept() {
+fn output_is_not_kept_only_when_somebody_waits_and_the_container_is_removed() {
     let driver = |auto_remove, detach, tty| {
         resolved(&Request { auto_remove, detach, tty, ..Request::default() }).unwrap().log_driver
     };
-    assert_eq!(driver(true, false, false), LogDriver::Passthrough);
+    assert_eq!(driver(true, false, false), LogDriver::None);
     for (auto_remove, detach, tty) in [(false, false, false), (true, true, false), (true, false, true)] {
         assert_eq!(driver(auto_remove, detach, tty), LogDriver::K8sFile);
     }

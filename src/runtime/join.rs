@@ -12,11 +12,11 @@ use oci_spec::runtime::Process;
 use rustix::fs::{Mode, OFlags};
 
 use super::program::{self, Program, Terminal};
-use super::starting::{Between, Starting, Sync, report};
+use super::starting::{Between, Conversation, Sync, report};
 use super::sync::{Step as _, tell};
 use super::{Error, Failure, Progress};
 use crate::sys::inherited::Inherited;
-use crate::sys::process::{self, CloneOptions, fork};
+use crate::sys::process::{self, Child, CloneOptions, fork};
 use crate::sys::{namespace, prctl, signal, tty};
 
 /// What is to run where.
@@ -36,6 +36,8 @@ pub struct Join<'a> {
     pub groups: &'a [String],
     /// Its descriptors 0, 1 and 2, unless it gets a terminal.
     pub stdio: [BorrowedFd<'a>; 3],
+    /// Whether these are pipes, which the program's user may own.
+    pub own_stdio: [bool; 3],
     /// Further descriptors, each with the number that it sees, above 2.
     pub descriptors: &'a [Inherited],
     /// Confine it by the default filter, as the container itself is.
@@ -44,12 +46,14 @@ pub struct Join<'a> {
     pub single_id: bool,
 }
 
-/// Makes a process in the container's namespaces, which goes on to become the program.
+/// Begins to make a process in the container's namespaces, which goes on to become the program: gives the joiner, which
+/// the caller waits for, and the conversation in which it says [`Progress::Process`] or why there is none.
 ///
-/// Fails with the step; nothing is left behind then.
-pub fn join(join: &Join<'_>) -> Result<Starting, Error> {
+/// The joiner is in the container's cgroup, whose limits may hold it up for as long as they please, so nobody waits for
+/// it here. Fails with the step; nothing is left behind then.
+pub fn join(join: &Join<'_>) -> Result<(Child, Conversation), Error> {
     let options = CloneOptions { flags: None, cgroup: join.cgroup };
-    Between::fork("the joining process", &options, Some(join.process), |sync| joiner(join, sync))?.finish()
+    Between::fork("the joining process", &options, Some(join.process), |sync| joiner(join, sync))?.into_parts()
 }
 
 fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
@@ -90,7 +94,7 @@ fn become_program(join: &Join<'_>, sync: &OwnedFd) -> Result<std::convert::Infal
     let terminal = if wants_terminal {
         Terminal::Slave(open_terminal(sync.as_fd())?)
     } else {
-        Terminal::None(join.stdio, [false; 3])
+        Terminal::None(join.stdio, join.own_stdio)
     };
     program::run(&Program {
         process: join.process,

@@ -21,6 +21,13 @@ use crate::sys::{fs, socket};
 pub struct Starting {
     /// The process, a child of this one.
     pub process: Child,
+    /// What it says meanwhile.
+    pub conversation: Conversation,
+}
+
+/// The monitor's side of the sync socket. It never waits.
+#[derive(Debug)]
+pub struct Conversation {
     sync: OwnedFd,
     program: String,
 }
@@ -38,9 +45,8 @@ pub(super) struct Sync<'a> {
 #[derive(Debug)]
 pub(super) struct Between {
     child: Child,
-    sync: OwnedFd,
+    conversation: Conversation,
     name: &'static str,
-    program: String,
 }
 
 impl Between {
@@ -58,55 +64,80 @@ impl Between {
         })
         .map_err(Error::step("fork"))?;
         let program = process.and_then(|process| process.args().as_ref()?.first().cloned()).unwrap_or_default();
-        Ok(Self { child, sync, name, program })
+        Ok(Self { child, conversation: Conversation { sync, program }, name })
     }
 
     /// The monitor's end of the sync socket.
     pub(super) fn sync(&self) -> BorrowedFd<'_> {
-        self.sync.as_fd()
+        self.conversation.sync()
     }
 
-    /// Waits for the process that it makes.
+    /// Waits for the process that it makes. Only for a go-between whose pace the container cannot set: one that is in
+    /// no cgroup of the container's, and enters no namespace of it.
     ///
     /// Fails with what the go-between told; nothing is left behind then.
     pub(super) fn finish(self) -> Result<Starting, Error> {
-        let first = hear(self.sync.as_fd());
+        let first = hear(self.sync());
         drop(self.child.wait());
         match first.map_err(Error::step("hear of the new process"))? {
-            Progress::Process(pidfd) => {
-                let pid = pid_of(pidfd.as_fd()).map_err(Error::step("read the new process' pid"))?;
-                Ok(Starting { process: Child { pid, pidfd }, sync: self.sync, program: self.program })
-            }
+            Progress::Process(pidfd) => self.conversation.with(pidfd),
             Progress::Failed(failure) => Err(Error::Failed(failure)),
             _ => Err(Error::Died(self.name)),
         }
     }
 
+    /// The go-between, to be waited for, and the conversation in which it tells of the process that it makes.
+    pub(super) fn into_parts(self) -> Result<(Child, Conversation), Error> {
+        self.conversation.never_waits()?;
+        Ok((self.child, self.conversation))
+    }
+
     /// Takes it back before it has made anything: it sees that its monitor has left the conversation.
     pub(super) fn dismiss(self) {
-        drop(self.sync);
+        drop(self.conversation);
         drop(self.child.wait());
     }
 }
 
-impl Starting {
+impl Conversation {
     /// Readable when there is something to hear.
     pub fn sync(&self) -> BorrowedFd<'_> {
         self.sync.as_fd()
     }
 
-    /// Waits for the next word.
-    pub fn progress(&self) -> Result<Progress, Error> {
-        match hear(self.sync.as_fd()).map_err(Error::step("hear from the new process"))? {
-            Progress::Refused(errno) => Ok(Progress::Failed(Failure::program(&self.program, errno))),
-            other => Ok(other),
+    /// The next word; `None` if nothing has been said yet.
+    ///
+    /// A process that has ended says no more, but its end of the socket may be in another process' hands, so that
+    /// [`Progress::Closed`] never comes: a caller who sees it end goes by that.
+    pub fn progress(&self) -> Result<Option<Progress>, Error> {
+        match hear(self.sync()) {
+            Ok(Progress::Refused(errno)) => Ok(Some(Progress::Failed(Failure::program(&self.program, errno)))),
+            Ok(other) => Ok(Some(other)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(Error::step("hear from the new process")(error)),
         }
     }
 
     /// Lets init go on, after it wanted the network.
     pub fn network_is_up(&self) -> Result<(), Error> {
-        tell(self.sync.as_fd(), &Progress::NetworkUp).map_err(Error::step("speak to init"))
+        tell(self.sync(), &Progress::NetworkUp).map_err(Error::step("speak to init"))
     }
+
+    /// Goes on with the process that the go-between has made.
+    pub fn with(self, pidfd: OwnedFd) -> Result<Starting, Error> {
+        self.never_waits()?;
+        Ok(Starting { process: child_of(pidfd)?, conversation: self })
+    }
+
+    fn never_waits(&self) -> Result<(), Error> {
+        rustix::io::ioctl_fionbio(&self.sync, true).map_err(|error| Error::step("set up a socket")(error.into()))
+    }
+}
+
+/// The child of this process that a go-between has made.
+pub fn child_of(pidfd: OwnedFd) -> Result<Child, Error> {
+    let pid = pid_of(pidfd.as_fd()).map_err(Error::step("read the new process' pid"))?;
+    Ok(Child { pid, pidfd })
 }
 
 /// Tells the monitor, from the process that could not start, and gives this process' exit code.

@@ -29,6 +29,8 @@ pub struct Stat {
     pub state: char,
     /// The parent's pid as this process sees it; 0 for none.
     pub parent: i32,
+    /// It is on its way out, and its descriptors may be closed already.
+    pub is_exiting: bool,
     /// The device number of the controlling terminal; 0 for none.
     pub terminal: u32,
     /// Clock ticks of processor time: its own, then that of children it has waited for; user and kernel together.
@@ -149,6 +151,10 @@ pub fn ticks_a_second() -> u64 {
     rustix::param::clock_ticks_per_second().max(1)
 }
 
+/// `PF_EXITING` of the kernel's include/linux/sched.h: set before the process's files are closed (kernel/exit.c,
+/// `do_exit`).
+const EXITING: u64 = 0x4;
+
 fn stat(text: &str) -> Option<Stat> {
     // The second field is the name in parentheses and may hold anything, also `)`.
     let (head, rest) = text.rsplit_once(')')?;
@@ -164,6 +170,7 @@ fn stat(text: &str) -> Option<Stat> {
         name: name.to_owned(),
         state: field(3)?.chars().next()?,
         parent: i32::try_from(signed(4)?).ok()?,
+        is_exiting: number(9)? & EXITING != 0,
         terminal: u32::try_from(signed(7)? & 0xffff_ffff).ok()?,
         ticks: [ticks(14) + ticks(15), ticks(16) + ticks(17)],
         kernel_ticks: [ticks(15), ticks(17)],
@@ -213,6 +220,7 @@ mod tests {
             name: "a) S 1 (b".to_owned(),
             state: 'R',
             parent: 7,
+            is_exiting: false,
             terminal: 34817,
             ticks: [30, 30],
             kernel_ticks: [20, 0],

@@ -181,6 +181,11 @@ pub fn start_time(pid: i32) -> Option<u64> {
     super::proc::Entry::open(pid)?.stat().filter(|stat| stat.state != 'Z').map(|stat| stat.started)
 }
 
+/// Whether process `pid` has ended, or was told to and is closing its files.
+pub fn is_ending(pid: i32) -> bool {
+    super::proc::Entry::open(pid).and_then(|entry| entry.stat()).is_none_or(|stat| stat.is_exiting || stat.state == 'Z')
+}
+
 /// The kernel's id of this boot.
 pub fn boot_id() -> Result<String, super::fs::PathError> {
     Ok(super::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned())
@@ -311,9 +316,10 @@ mod tests {
             .expect("a shell");
         io::Read::read_exact(&mut reader, &mut [0]).expect("it has its name");
         let pid = i32::try_from(named.id()).expect("pid");
-        assert!(start_time(pid).is_some());
+        assert!(start_time(pid).is_some() && !is_ending(pid));
         drop(named.stdin.take());
         named.wait().expect("it ends");
+        assert!(is_ending(pid));
         assert_eq!(start_time(pid), None);
     }
 

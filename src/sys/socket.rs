@@ -5,9 +5,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen, recvmsg, sendmsg,
-    socket_with, socketpair, sockopt,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen,
+    recvmsg, sendmsg, socket_with, socketpair, sockopt,
 };
 
 use super::failpoint;
@@ -26,7 +26,8 @@ pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
 #[cfg_attr(debug_assertions, track_caller)]
 pub fn listen_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     failpoint::point()?;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
     rustix::fs::fchmod(&socket, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)?;
     bind(&socket, &address(dir, name)?)?;
     listen(&socket, 64)?;
@@ -45,11 +46,17 @@ fn address(dir: BorrowedFd<'_>, name: &str) -> io::Result<SocketAddrUnix> {
     Ok(SocketAddrUnix::new(format!("/proc/self/fd/{}/{name}", dir.as_raw_fd()))?)
 }
 
-/// Accepts a connection from a process of our own user; others are turned away (safety.md, X16).
+/// Accepts a connection from a process of our own user; others are turned away (safety.md, X16). Neither this nor what
+/// is done with the connection waits: EAGAIN is the answer then.
 pub fn accept(listener: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
-    let socket = accept_with(listener, SocketFlags::CLOEXEC)?;
+    let socket = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
     let peer = sockopt::socket_peercred(&socket)?;
     Ok((peer.uid == rustix::process::geteuid()).then_some(socket))
+}
+
+/// The process that has connected, or that has made the pair. Source: unix(7), `SO_PEERCRED`.
+pub fn peer(socket: BorrowedFd<'_>) -> io::Result<i32> {
+    Ok(sockopt::socket_peercred(socket)?.pid.as_raw_nonzero().get())
 }
 
 /// Sends one message with up to [`MAX_DESCRIPTORS`] descriptors; a peer that is gone is `EPIPE`, not a signal.
@@ -79,7 +86,8 @@ pub struct Received {
     pub descriptors: Vec<OwnedFd>,
 }
 
-/// Receives one message; one of more than `limit` bytes is `EMSGSIZE`. `None` if the peer has closed.
+/// Receives one message; one of more than `limit` bytes is `EMSGSIZE`, one whose descriptors this process has no room
+/// for is `EMFILE`, and both are lost then. `None` if the peer has closed.
 ///
 /// Its length is asked for first: room for the longest would cost a page fault for each page of it.
 pub fn receive(socket: impl AsFd, limit: usize) -> io::Result<Option<Received>> {
@@ -97,6 +105,9 @@ pub fn receive(socket: impl AsFd, limit: usize) -> io::Result<Option<Received>> 
         if let RecvAncillaryMessage::ScmRights(rights) = message {
             descriptors.extend(rights);
         }
+    }
+    if message.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(io::Error::from_raw_os_error(libc::EMFILE));
     }
     Ok((message.bytes > 0).then_some(Received { bytes, descriptors }))
 }

@@ -187,7 +187,7 @@ fn what_waits_to_be_started_again_can_be_updated() {
 #[test]
 fn descriptors_that_nobody_keeps_forbid_a_policy_while_the_program_runs() {
     let lab = lab();
-    let mut cat = run(&lab, &["-i"], &["cat"]).open_input().start();
+    let mut cat = run(&lab, &["--log-driver=passthrough"], &["cat"]).open_input().start();
     cat.send("here\n");
     cat.line("here\n");
     let said = lab.rc(["update", "--restart", "always", "web"]).run().exits(125).stderr();

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::Duration;
 
 /// How long the client waits for an answer.
@@ -57,4 +58,16 @@ pub(crate) fn ask(protocol: &str, address: &str, text: &str) -> Result<String, B
         _ => return Err("neither tcp nor udp".into()),
     }
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Takes a connected socket that this program was given as a standard descriptor, and connects it to another address:
+/// it goes out from the network that it was made in, whatever network this program is in. Source: connect(2),
+/// `AF_UNSPEC`.
+pub(crate) fn redial(end: &str, address: std::net::SocketAddr) -> std::io::Result<()> {
+    let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
+    let socket: BorrowedFd<'_> = if end == "in" { stdin.as_fd() } else { stdout.as_fd() };
+    rustix::net::connect_unspec(socket)?;
+    rustix::net::connect(socket, &address)?;
+    rustix::net::send(socket, b"redialled", rustix::net::SendFlags::NOSIGNAL)?;
+    Ok(())
 }

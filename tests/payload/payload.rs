@@ -17,6 +17,8 @@
 //! tree PATH [LEFT-OUT…]  every file below: type, mode, owner, size, time, links, content, attributes
 //! peak PROGRAM WORD…     runs it; the greatest resident memory of it and its descendants, in MiB, is the last line
 //! read PATH              the file's bytes                   write PATH TEXT     the text and a newline
+//! peek PATH              the bytes that can be read there without waiting, on standard error
+//! redial in|out ADDRESS  connects a standard descriptor, a socket, anew, and sends what it is
 //! list PATH              the names in a folder, sorted     spy STOP            what it sees of others, until STOP exists
 //! notify MESSAGE…        each to NOTIFY_SOCKET, `|` for a new line; then as sleep
 //! swap A B              the two paths change places, for ever        session            its session's number
@@ -84,6 +86,8 @@ fn play(words: &[&str]) -> Outcome {
         ["tree", path, left_out @ ..] => tree::print(path, left_out)?,
         ["read", path] => std::io::stdout().write_all(&std::fs::read(path)?)?,
         ["write", path, text] => std::fs::write(path, format!("{text}\n"))?,
+        ["peek", path] => peek(path)?,
+        ["redial", end, address] => network::redial(end, address.parse()?)?,
         ["list", path] => list(path)?,
         ["notify", messages @ ..] => notify(messages)?,
         ["call", calls @ ..] => call::each(calls)?,
@@ -106,6 +110,15 @@ fn notify(messages: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
         socket.send_to(message.replace('|', "\n").as_bytes(), std::env::var("NOTIFY_SOCKET")?)?;
     }
     signals::sleep()
+}
+
+/// Prints what a pipe holds at this moment.
+fn peek(path: &str) -> std::io::Result<()> {
+    use rustix::fs::{Mode, OFlags};
+    let pipe = rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+    let mut bytes = vec![0; 1 << 16];
+    let length = rustix::io::read(&pipe, &mut bytes)?;
+    std::io::stderr().write_all(&bytes[..length])
 }
 
 /// Prints the names in a folder, sorted.

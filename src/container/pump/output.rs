@@ -1,0 +1,229 @@
+//! From one of the program's outputs to our standard output or error.
+//!
+//! Our descriptor is shared with the process that started us, so that O_NONBLOCK must not be set on it: it is asked for
+//! in each call, and where a call has no such flag, poll says first that there is room. So a reader that stalls keeps
+//! nobody from a signal or from the program's end.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+use rustix::pipe::{SpliceFlags, splice};
+
+use super::CHUNK;
+use crate::container::Error;
+use crate::sys::pipe::Traffic;
+use crate::sys::process;
+
+/// The most pieces that a program's last output comes in, where nobody can say how much is there; what else comes then
+/// is not the program's, and may never end.
+const LAST_PIECES: u64 = 1024;
+
+/// What is written at once to what may wait, a terminal for instance.
+const PIECE: usize = 4096;
+
+/// One of the program's outputs.
+#[derive(Debug)]
+pub(in crate::container) struct Output {
+    /// Where it comes from: a pipe or a terminal, which never waits.
+    source: OwnedFd,
+    is_terminal: bool,
+    /// Our descriptor 1 or 2.
+    sink: i32,
+    kind: Kind,
+    /// What ours has not taken yet.
+    pending: Vec<u8>,
+    /// Ours has no room.
+    is_full: bool,
+    /// The program has ended: so much of it is still to come.
+    left: Option<Left>,
+    traffic: Traffic,
+}
+
+/// What our descriptor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Pipe,
+    Socket,
+    Terminal,
+    /// It never waits: a file, a device as `/dev/null`.
+    Other,
+}
+
+impl Kind {
+    fn of(fd: BorrowedFd<'_>) -> Self {
+        match rustix::fs::fstat(fd).map(|stat| FileType::from_raw_mode(stat.st_mode)) {
+            Ok(FileType::Fifo) => Self::Pipe,
+            Ok(FileType::Socket) => Self::Socket,
+            Ok(FileType::CharacterDevice) if rustix::termios::isatty(fd) => Self::Terminal,
+            _ => Self::Other,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Left {
+    Bytes(u64),
+    Pieces(u64),
+}
+
+/// What came of an attempt to pass output on.
+#[derive(Debug)]
+pub(super) enum Drained {
+    /// There may be more.
+    More,
+    /// There is nothing now.
+    Nothing,
+    /// Ours has no room now.
+    Full,
+    /// There is nothing ever again.
+    Ended,
+    /// Nobody reads ours.
+    Closed,
+    /// Ours cannot be written to.
+    Failed(Errno),
+}
+
+impl Output {
+    /// Brings what comes from `source` to our descriptor `sink`.
+    pub(in crate::container) fn new(source: OwnedFd, sink: i32) -> Result<Self, Error> {
+        rustix::io::ioctl_fionbio(&source, true).map_err(|error| Error::step("set up an output")(error.into()))?;
+        let kind = process::standard(sink).map_or(Kind::Other, Kind::of);
+        let is_terminal = rustix::termios::isatty(&source);
+        Ok(Self {
+            source,
+            is_terminal,
+            sink,
+            kind,
+            pending: Vec::new(),
+            is_full: false,
+            left: None,
+            traffic: Traffic::default(),
+        })
+    }
+
+    /// Where it comes from.
+    pub(in crate::container) fn source(&self) -> BorrowedFd<'_> {
+        self.source.as_fd()
+    }
+
+    /// The number of our descriptor.
+    pub(super) fn sink(&self) -> i32 {
+        self.sink
+    }
+
+    /// Whether ours has no room.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// The program has ended: what it wrote is there. Others may hold the other end and go on to write, a program in
+    /// the background for instance.
+    pub(super) fn finish(&mut self) {
+        let there = rustix::io::ioctl_fionread(&self.source).ok().filter(|_| !self.is_terminal);
+        self.left = Some(there.map_or(Left::Pieces(LAST_PIECES), Left::Bytes));
+    }
+
+    /// Brings one piece: within the kernel from pipe to pipe, else by a copy.
+    pub(super) fn forward(&mut self) -> Drained {
+        let Some(sink) = process::standard(self.sink) else { return Drained::Ended };
+        self.is_full = false;
+        if !self.pending.is_empty() {
+            return self.flush(sink);
+        }
+        if matches!(self.left, Some(Left::Bytes(0) | Left::Pieces(0))) {
+            return Drained::Ended;
+        }
+        if self.kind == Kind::Pipe && !self.is_terminal {
+            let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+            return match splice(&self.source, None, sink, None, self.piece(CHUNK), flags) {
+                Ok(0) => Drained::Ended,
+                Ok(length) => {
+                    self.passed(length);
+                    Drained::More
+                }
+                Err(Errno::INTR) => Drained::More,
+                Err(Errno::AGAIN) => self.nothing_or_full(),
+                Err(Errno::PIPE) => Drained::Closed,
+                Err(errno) => Drained::Failed(errno),
+            };
+        }
+        if self.kind != Kind::Other && !has_room(sink) {
+            self.is_full = true;
+            return Drained::Full;
+        }
+        let size = if matches!(self.kind, Kind::Other | Kind::Socket) { CHUNK / 4 } else { PIECE };
+        let mut buffer = vec![0u8; self.piece(size)];
+        match rustix::io::read(&self.source, &mut buffer[..]) {
+            // A terminal whose program side is closed for good is EIO.
+            Ok(0) | Err(Errno::IO) => Drained::Ended,
+            Ok(length) => {
+                buffer.truncate(length);
+                self.pending = buffer;
+                self.passed(length);
+                self.flush(sink)
+            }
+            Err(Errno::INTR) => Drained::More,
+            Err(_) => self.nothing(),
+        }
+    }
+
+    /// No more than is still to come.
+    fn piece(&self, size: usize) -> usize {
+        match self.left {
+            Some(Left::Bytes(left)) => size.min(usize::try_from(left).unwrap_or(size)),
+            _ => size,
+        }
+    }
+
+    fn passed(&mut self, length: usize) {
+        self.traffic.count(length, &[self.source.as_fd()]);
+        match &mut self.left {
+            Some(Left::Bytes(left)) => *left = left.saturating_sub(length as u64),
+            Some(Left::Pieces(left)) => *left -= 1,
+            None => {}
+        }
+    }
+
+    fn nothing(&self) -> Drained {
+        if self.left.is_some() { Drained::Ended } else { Drained::Nothing }
+    }
+
+    fn nothing_or_full(&mut self) -> Drained {
+        self.is_full = rustix::io::ioctl_fionread(&self.source).is_ok_and(|available| available > 0);
+        if self.is_full { Drained::Full } else { self.nothing() }
+    }
+
+    /// Writes what is pending, as much as has room.
+    fn flush(&mut self, sink: BorrowedFd<'_>) -> Drained {
+        while !self.pending.is_empty() {
+            let written = match self.kind {
+                Kind::Socket => rustix::net::send(sink, &self.pending, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+                Kind::Other => rustix::io::write(sink, &self.pending),
+                _ if !has_room(sink) => Err(Errno::AGAIN),
+                _ => rustix::io::write(sink, &self.pending[..self.pending.len().min(PIECE)]),
+            };
+            match written {
+                Ok(length) => drop(self.pending.drain(..length)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    self.is_full = true;
+                    return Drained::Full;
+                }
+                Err(Errno::PIPE) => return Drained::Closed,
+                // A terminal that was hung up.
+                Err(Errno::IO) if self.kind == Kind::Terminal => return Drained::Ended,
+                Err(errno) => return Drained::Failed(errno),
+            }
+        }
+        Drained::More
+    }
+}
+
+/// Whether a write would not have to wait now.
+fn has_room(sink: BorrowedFd<'_>) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::from_borrowed_fd(sink, PollFlags::OUT)], Some(&at_once)) != Ok(0)
+}

@@ -1,0 +1,212 @@
+//! The commands that are connected to the monitor. Nothing here waits for one of them, and no number of them keeps the
+//! monitor from its work:
+//!
+//! ```text
+//! a connection      is accepted while descriptors are left for the monitor's own work (HEADROOM)
+//! … beyond that     is accepted as a guest: it may end the container and be told of the end, and ask for what is done
+//!                   at once
+//! no descriptor     the reserve is given up for a moment, to say so
+//! an answer that    finds the socket full goes to nobody: the connection is closed
+//! ```
+
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Resource, getrlimit};
+
+use super::protocol::{self, Event, Request};
+use crate::sys::{process, socket};
+
+/// Descriptors that are left for an exec, for a start by the restart rule, and for writing records; less where few are
+/// allowed at all.
+const HEADROOM: u64 = 32;
+
+/// How long nobody is accepted after the kernel could not do so for a reason that does not pass by itself.
+const REST: Duration = Duration::from_millis(100);
+
+/// A connected command.
+#[derive(Debug)]
+struct Connection {
+    id: u64,
+    socket: OwnedFd,
+    /// It wants to hear of the program's end.
+    waits: bool,
+    /// It came when there were too many already.
+    is_guest: bool,
+    /// It has asked for the program's end, and so may wait for that.
+    has_stopped: bool,
+}
+
+/// All of them, and where more come in.
+#[derive(Debug)]
+pub(super) struct Connections {
+    all: Vec<Connection>,
+    next_id: u64,
+    listener: OwnedFd,
+    /// Any descriptor, closed when there is no other, so that a connection can be turned away.
+    reserve: Option<OwnedFd>,
+    rests_until: Option<Instant>,
+}
+
+impl Connections {
+    pub(super) fn new(listener: OwnedFd) -> Self {
+        Self { all: Vec::new(), next_id: 1, listener, reserve: reserve(), rests_until: None }
+    }
+
+    /// Takes a connection in; gives its id.
+    pub(super) fn add(&mut self, socket: OwnedFd, waits: bool) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        let is_guest = u64::try_from(socket.as_raw_fd()).is_ok_and(|number| number >= bound());
+        self.all.push(Connection { id, socket, waits, is_guest, has_stopped: false });
+        id
+    }
+
+    /// Accepts a connection that has come in. What the kernel refuses for longer is not tried again at once.
+    pub(super) fn accept(&mut self) {
+        match socket::accept(self.listener.as_fd()) {
+            Ok(Some(socket)) => drop(self.add(socket, false)),
+            Ok(None) => {}
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR | libc::ECONNABORTED)) => {}
+            Err(error) if is_out_of_descriptors(&error) && self.reserve.take().is_some() => {
+                match socket::accept(self.listener.as_fd()) {
+                    Ok(Some(socket)) => drop(protocol::send(socket.as_fd(), &too_many(), &[])),
+                    Ok(None) => {}
+                    Err(_) => self.rest(),
+                }
+                self.reserve = reserve();
+            }
+            Err(_) => self.rest(),
+        }
+    }
+
+    fn rest(&mut self) {
+        self.rests_until = Some(Instant::now() + REST);
+    }
+
+    /// When connections are accepted again.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.rests_until
+    }
+
+    /// Accepts connections again if it is time.
+    pub(super) fn expire(&mut self) {
+        if self.rests_until.is_some_and(|until| until <= Instant::now()) {
+            self.rests_until = None;
+            self.reserve = self.reserve.take().or_else(reserve);
+        }
+    }
+
+    /// Where connections come in, unless none can be accepted now.
+    pub(super) fn listener(&self) -> Option<BorrowedFd<'_>> {
+        self.rests_until.is_none().then(|| self.listener.as_fd())
+    }
+
+    /// The ids, each with its socket.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, BorrowedFd<'_>)> {
+        self.all.iter().map(|connection| (connection.id, connection.socket.as_fd()))
+    }
+
+    /// The socket of a connection.
+    pub(super) fn socket(&self, id: u64) -> Option<BorrowedFd<'_>> {
+        self.all.iter().find(|connection| connection.id == id).map(|connection| connection.socket.as_fd())
+    }
+
+    /// Sends an event. `false` if the command has left so many unread that there is no room: it is to be forgotten. One
+    /// that has closed its end is noticed by poll.
+    pub(super) fn tell(&self, id: u64, event: &Event, descriptors: &[BorrowedFd<'_>]) -> bool {
+        self.socket(id).is_none_or(|socket| match protocol::send(socket, event, descriptors) {
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            Ok(()) => true,
+        })
+    }
+
+    /// Sets whether the command is told of the program's end.
+    pub(super) fn set_waits(&mut self, id: u64, waits: bool) {
+        if let Some(connection) = self.get(id) {
+            connection.waits = waits;
+        }
+    }
+
+    /// Why a command may not ask for this: it came when there were too many.
+    pub(super) fn refuse(&mut self, id: u64, request: &Request) -> Option<Event> {
+        let connection = self.get(id)?;
+        connection.has_stopped |= matches!(request, Request::Stop { .. });
+        let stays = match request {
+            Request::Attach { .. } | Request::Exec(_) => true,
+            Request::Wait => !connection.has_stopped,
+            _ => false,
+        };
+        (connection.is_guest && stays).then(too_many)
+    }
+
+    /// Whether the command has ended, or is ending: the kernel closes its descriptors in no order that is promised.
+    pub(super) fn is_ending(&self, id: u64) -> bool {
+        self.socket(id).is_none_or(|socket| socket::peer(socket).map_or(true, process::is_ending))
+    }
+
+    /// Closes a connection.
+    pub(super) fn forget(&mut self, id: u64) {
+        self.all.retain(|connection| connection.id != id);
+    }
+
+    /// Tells all that wait how the program ended, and closes every connection. `missed` has the bytes of output that a
+    /// command was not given.
+    pub(super) fn tell_end(&mut self, code: i32, missed: &[(u64, u64)]) {
+        for connection in self.all.drain(..).filter(|connection| connection.waits) {
+            let missed = missed.iter().find(|(id, _)| *id == connection.id).map_or(0, |(_, bytes)| *bytes);
+            // One that does not listen any more need not know.
+            drop(protocol::send(connection.socket.as_fd(), &Event::Exited { code, missed }, &[]));
+        }
+    }
+
+    fn get(&mut self, id: u64) -> Option<&mut Connection> {
+        self.all.iter_mut().find(|connection| connection.id == id)
+    }
+}
+
+/// The number from which on a descriptor is a guest's: the kernel gives the lowest that is free.
+fn bound() -> u64 {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    limit - HEADROOM.min(limit / 2)
+}
+
+fn reserve() -> Option<OwnedFd> {
+    rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+fn too_many() -> Event {
+    Event::Failed {
+        code: 125,
+        message: "too many commands are connected to the container's monitor".to_owned(),
+        hint: Some(
+            "end some of them, or start the container with a higher limit of open files: `ulimit -n`".to_owned(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_does_not_read_is_not_waited_for() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let dir = crate::sys::fs::open(folder.path()).expect("opens");
+        let mut connections = Connections::new(socket::listen_at(dir.as_fd(), "ctl").expect("listens"));
+        let _client = socket::connect_at(dir.as_fd(), "ctl").expect("connects");
+        connections.accept();
+        let (id, _) = connections.iter().next().expect("it was accepted");
+        let told = (0..1_000_000).position(|_| !connections.tell(id, &Event::Done, &[]));
+        assert!(told.is_some_and(|events| events > 10), "{told:?}");
+        // Nothing has come in: this does not wait either.
+        connections.accept();
+        assert_eq!(connections.iter().count(), 1);
+    }
+}

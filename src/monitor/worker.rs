@@ -1,0 +1,128 @@
+//! Changes that may take long, because the kernel stops processes or reclaims memory for them, or the service manager
+//! is asked: made by a forked child, one after the other, while the loop goes on.
+//!
+//! ```text
+//! monitor ── fork ─→ worker   makes the change, and sends the event that answers the command
+//!    │ ←──── event ─────┘
+//!    └── writes down what has come of it, if it was done
+//! ```
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use super::change::Target;
+use super::protocol::{self, Event};
+use crate::plan::Changes;
+use crate::sys::process::{Child, CloneOptions, fork};
+use crate::sys::{prctl, signal, socket};
+
+/// What is to be changed.
+#[derive(Debug)]
+pub(super) enum Task {
+    Pause,
+    Unpause,
+    Update(Box<Changes>),
+}
+
+/// A task, and the connection that is answered.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) connection: u64,
+    pub(super) task: Task,
+}
+
+/// A job that is being done.
+#[derive(Debug)]
+struct Current {
+    job: Job,
+    child: Child,
+    answer: OwnedFd,
+}
+
+/// The jobs, the first of which may be being done.
+#[derive(Debug, Default)]
+pub(super) struct Worker {
+    queue: VecDeque<Job>,
+    current: Option<Current>,
+}
+
+impl Worker {
+    /// Adds a job.
+    pub(super) fn add(&mut self, job: Job) {
+        self.queue.push_back(job);
+    }
+
+    /// The next job, if none is being done.
+    pub(super) fn next(&mut self) -> Option<Job> {
+        if self.current.is_some() { None } else { self.queue.pop_front() }
+    }
+
+    /// Begins to do a job to `target`. Fails with the answer.
+    pub(super) fn begin(&mut self, job: Job, target: &Target<'_>) -> Result<(), (u64, Event)> {
+        let failed = |error: std::io::Error, connection| {
+            let message = format!("cannot fork: {}", crate::sys::fs::plain(&error));
+            (connection, Event::Failed { code: 125, message, hint: None })
+        };
+        let (answer, theirs) = socket::pair().map_err(|error| failed(error, job.connection))?;
+        let forked = fork(&CloneOptions::default(), || {
+            let ready = prctl::die_with_parent().and_then(|()| signal::unblock_all());
+            if ready.is_err() {
+                return 125;
+            }
+            let event = match &job.task {
+                Task::Pause => target.pause(),
+                Task::Unpause => target.unpause(),
+                Task::Update(changes) => target.update(changes),
+            };
+            i32::from(protocol::send(theirs.as_fd(), &event, &[]).is_err())
+        });
+        match forked {
+            Ok(child) => self.current = Some(Current { job, child, answer }),
+            Err(error) => return Err(failed(error, job.connection)),
+        }
+        Ok(())
+    }
+
+    /// Readable when the job is done, or its child has died.
+    pub(super) fn answer(&self) -> Option<BorrowedFd<'_>> {
+        self.current.as_ref().map(|current| current.answer.as_fd())
+    }
+
+    /// Takes the answer to the job that was done. The child sends it as its last act, so that waiting for its end is
+    /// brief.
+    pub(super) fn finish(&mut self) -> Option<(Job, Event)> {
+        let Current { job, child, answer } = self.current.take()?;
+        let event = match protocol::receive::<Event>(&answer) {
+            Ok(Some((event, _))) => event,
+            _ => died(),
+        };
+        reap(&child);
+        Some((job, event))
+    }
+
+    /// Breaks off a pause that is being made: gives the connection that has asked for it.
+    pub(super) fn break_off_pause(&mut self) -> Option<u64> {
+        let current = self.current.take_if(|current| matches!(current.job.task, Task::Pause))?;
+        reap(&current.child);
+        Some(current.job.connection)
+    }
+
+    /// Breaks off what is being done, and drops what is to be done: gives the connections that get no other answer.
+    pub(super) fn cancel(&mut self) -> Vec<u64> {
+        let current = self.current.take().map(|current| {
+            reap(&current.child);
+            current.job.connection
+        });
+        current.into_iter().chain(self.queue.drain(..).map(|job| job.connection)).collect()
+    }
+}
+
+/// Killed, a process of rc's own is gone at once.
+fn reap(child: &Child) {
+    drop(child.signal(libc::SIGKILL));
+    drop(child.wait());
+}
+
+fn died() -> Event {
+    Event::Failed { code: 125, message: "the process that was making the change has died".to_owned(), hint: None }
+}

@@ -1,0 +1,75 @@
+//! Pipes: how large they are. Source: pipe(7), "Pipe capacity".
+
+use std::os::fd::BorrowedFd;
+
+use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
+
+/// How large a pipe is made that much goes through: so that each side finds several pieces at once instead of waiting for the
+/// other at each of them.
+const WIDE: usize = 256 << 10;
+
+/// How much has to go through first. All pipes of a user together may have 64 MiB before new ones get two pages each
+/// (`pipe-user-pages-soft`), so those of the many containers that say little stay small.
+const MUCH: u64 = 1 << 20;
+
+/// The largest pipe that any user may make, unless an administrator says otherwise (`pipe-max-size`).
+const LARGEST: usize = 1 << 20;
+
+/// Counts what goes through a pipe, until that is much.
+#[derive(Debug, Default)]
+pub struct Traffic(u64);
+
+impl Traffic {
+    /// So many bytes have gone through `pipes`, which are made wider when it comes to much.
+    pub fn count(&mut self, bytes: usize, pipes: &[BorrowedFd<'_>]) {
+        let before = self.0;
+        self.0 = self.0.saturating_add(bytes as u64);
+        if before < MUCH && self.0 >= MUCH {
+            for pipe in pipes {
+                // A user who has too many pipes keeps the size that there is; what is no pipe has none.
+                if fcntl_getpipe_size(pipe).is_ok_and(|size| size < WIDE) {
+                    fcntl_setpipe_size(pipe, WIDE).ok();
+                }
+            }
+        }
+    }
+}
+
+/// Makes room for so many bytes more, if the kernel lets it; gives whether it did.
+///
+/// A pipe is a row of slots, a page each, and a piece that came by splice(2) or tee(2) takes one however short it is: so slots are
+/// added for the bytes, whatever those have that are there.
+pub fn add_room(pipe: BorrowedFd<'_>, bytes: usize) -> bool {
+    let Ok(size) = fcntl_getpipe_size(pipe) else { return false };
+    let wanted = size + bytes;
+    [wanted, wanted.min(LARGEST)].into_iter().any(|wanted| fcntl_setpipe_size(pipe, wanted).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::fd::AsFd as _;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_that_much_goes_through_is_made_wider_and_no_other() {
+        let (reader, _writer) = std::io::pipe().expect("a pipe");
+        let size = || fcntl_getpipe_size(&reader).expect("a size");
+        let before = size();
+        let mut traffic = Traffic::default();
+        traffic.count(1000, &[reader.as_fd()]);
+        assert_eq!(size(), before);
+        traffic.count(1 << 20, &[reader.as_fd()]);
+        assert_eq!(size(), WIDE);
+    }
+
+    #[test]
+    fn room_can_be_added_to_a_full_pipe() {
+        let (_reader, mut writer) = std::io::pipe().expect("a pipe");
+        rustix::io::ioctl_fionbio(&writer, true).expect("it does not wait");
+        while writer.write(&[0; 4096]).is_ok() {}
+        assert!(add_room(writer.as_fd(), 10_000));
+        assert_eq!(writer.write(&[0; 10_000]).expect("there is room"), 10_000);
+    }
+}
