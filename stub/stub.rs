@@ -14,6 +14,11 @@
 //! 127 for ENOENT, else 126. If it can, N is closed by the kernel, which tells the reader. Without the mark: exit code
 //! 127, in silence, which is how an entrypoint `#!/proc/self/exe` ends.
 //!
+//! An execve makes a process dumpable, and then every process of the container with the same user may look into it and take
+//! its descriptors (pidfd_getfd(2)), N among them. rc has the kernel make the stub not dumpable from birth
+//! (`src/runtime/stub.rs`), and the stub's first call says the same once more. The init that stays (`i`) becomes dumpable when
+//! it has closed what it must not show; a program is dumpable by its own execve.
+//!
 //! The program starts with no signal blocked and none ignored, whatever rc (whose runtime ignores PIPE) or its caller did.
 //!
 //! As init (`--init`) it forks that child into a process group of its own, in the foreground if there is a terminal, then
@@ -37,6 +42,9 @@ const ENOENT: isize = 2;
 const F_SETFD: usize = 2;
 const FD_CLOEXEC: usize = 1;
 const PR_SET_PDEATHSIG: usize = 1;
+const PR_SET_DUMPABLE: usize = 4;
+const NOT_DUMPABLE: usize = 0;
+const DUMPABLE: usize = 1;
 const SIGKILL: usize = 9;
 const SIGCHLD: usize = 17;
 const LAST_SIGNAL: usize = 64;
@@ -49,6 +57,9 @@ const SIGSET_SIZE: usize = 8;
 /// All signals but those that the processor raises for a fault of our own (ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS), which
 /// must kill and not wait in a queue. KILL and STOP cannot be blocked; the kernel ignores their bits.
 const PASSED_ON: u64 = !(bit(4) | bit(5) | bit(6) | bit(7) | bit(8) | bit(11) | bit(31));
+
+/// What init tells its child with; should another one's come first, the child goes on a moment too early.
+const GO_ON: usize = 18;
 
 const fn bit(signal: u32) -> u64 {
     1 << (signal - 1)
@@ -175,6 +186,8 @@ fn is_marked(text: *const u8) -> bool {
 
 /// The entry; `stack` points to argc as the kernel laid it out.
 extern "C" fn start(stack: *const usize) -> ! {
+    // Before anything else: what rc did for it can fail where the administrator has set `fs.suid_dumpable` to 1.
+    call(number::PRCTL, PR_SET_DUMPABLE, NOT_DUMPABLE, 0, 0);
     // SAFETY: the kernel puts argc first.
     let count = unsafe { *stack };
     let argv = stack.wrapping_add(1).cast::<*const u8>();
@@ -227,6 +240,10 @@ fn stay(mode: &Mode, path: *const u8, argv: *const *const u8, environment: *cons
         let group = call(number::GETPID, 0, 0, 0, 0) as i32;
         // Fails where standard input is no terminal, or not ours to give: then there is nothing to do.
         call(number::IOCTL, 0, TIOCSPGRP, &raw const group as usize, 0);
+        // Until process 1 is as the program may see it.
+        let go_on = bit(GO_ON as u32);
+        let nothing = null::<u8>() as usize;
+        call(number::RT_SIGTIMEDWAIT, &raw const go_on as usize, nothing, nothing, SIGSET_SIZE);
         execute(mode, path, argv, environment);
     }
     if child < 0 {
@@ -237,6 +254,9 @@ fn stay(mode: &Mode, path: *const u8, argv: *const *const u8, environment: *cons
     // Only the child's copies may keep a reader waiting: of the errno, and of what was handed to the program.
     call(number::CLOSE, mode.error as usize, 0, 0, 0);
     call(number::CLOSE_RANGE, FIRST_BEYOND_STANDARD, u32::MAX as usize, 0, 0);
+    // Nothing is left to take, and tools in a container look at process 1 (`/proc/1/environ`, `/proc/1/root`).
+    call(number::PRCTL, PR_SET_DUMPABLE, DUMPABLE, 0, 0);
+    call(number::KILL, child as usize, GO_ON, 0, 0);
     loop {
         let signal = call(number::RT_SIGTIMEDWAIT, set, null_mut::<u8>() as usize, null::<u8>() as usize, SIGSET_SIZE);
         if signal == SIGCHLD as isize {

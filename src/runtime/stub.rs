@@ -5,8 +5,12 @@
 //! which nobody can write to, rc included; where the kernel forbids that (`vm.memfd_noexec=2`), from a file on a read-only
 //! tmpfs of our own.
 //!
-//! After the stub's execve the kernel makes the process dumpable again, so others in the container may look into it. There
-//! is nothing to see: the stub holds the standard descriptors, those kept for the program, and the write end for an errno.
+//! An execve makes a process dumpable again, and then others in the container could look into it and take its descriptors
+//! (pidfd_getfd(2)), the monitor's socket among them. A file that the process may execute but not read makes the kernel leave
+//! it not dumpable, from its first instruction on (fs/exec.c, `would_dump`; `BINPRM_FLAGS_ENFORCE_NONDUMP`). So the stub's file
+//! has mode 0111, and root gives up its effective capabilities, CAP_DAC_OVERRIDE among them, just before: the permitted ones
+//! stay, and the execve makes root's effective ones from the bounding set anew. With CAP_SYS_PTRACE (`--cap-add`) a process may
+//! look all the same: then the socket can be taken, and the monitor must not wait for its end alone.
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
@@ -23,6 +27,9 @@ use crate::sys::mount::{self, Parameter};
 
 /// The stub itself; `build/stub.rs` makes it.
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stub"));
+
+/// Who runs it may not read it.
+const MODE: Mode = Mode::XUSR.union(Mode::XGRP).union(Mode::XOTH);
 
 /// argv[0] of the stub; no `#!` line can hold a newline.
 const MARK: &CStr = c"\nrc-stub";
@@ -113,6 +120,7 @@ fn memfd() -> Result<OwnedFd, Error> {
         errno => step("make a memory file for")(errno),
     })?;
     fill(&memfd)?;
+    rustix::fs::fchmod(&memfd, MODE).map_err(step("set the mode of"))?;
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     rustix::fs::fcntl_add_seals(&memfd, seals).map_err(step("seal"))?;
     Ok(memfd)
@@ -123,12 +131,12 @@ fn memfd() -> Result<OwnedFd, Error> {
 fn file(directory: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
     let name = c"stub";
     let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mode = Mode::RUSR | Mode::XUSR | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH;
-    let writable = rustix::fs::openat(directory, name, create, mode).map_err(step("create"))?;
+    let writable = rustix::fs::openat(directory, name, create, Mode::WUSR).map_err(step("create"))?;
     fill(&writable)?;
+    rustix::fs::fchmod(&writable, MODE).map_err(step("set the mode of"))?;
     // A file that is open for writing cannot be executed (ETXTBSY).
     drop(writable);
-    rustix::fs::openat(directory, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+    rustix::fs::openat(directory, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
         .map_err(step("open"))
 }
 
@@ -144,17 +152,33 @@ fn fill(file: &OwnedFd) -> Result<(), Error> {
 
 /// Executes the stub from `executable`, which becomes the program; returns only if that failed, with the step's errno.
 ///
-/// `report` loses its close-on-exec flag here; the stub sets it again.
+/// `report` loses its close-on-exec flag here; the stub sets it again. The effective capabilities of this process are gone
+/// afterwards, if it failed; those of the program are made by its execve.
 pub fn exec(executable: BorrowedFd<'_>, stub: &Stub<'_>) -> Result<Infallible, Errno> {
     if let Some(report) = stub.report {
         rustix::io::fcntl_setfd(report, FdFlags::empty())?;
     }
+    become_unreadable()?;
     let mode = stub.mode();
     let mut arguments: Vec<&CStr> = Vec::with_capacity(stub.arguments.len() + 3);
     arguments.extend([MARK, mode.as_c_str(), stub.program]);
     arguments.extend(stub.arguments.iter().map(CString::as_c_str));
     nix::unistd::execveat(executable, c"", &arguments, stub.environment, AtFlags::AT_EMPTY_PATH)
         .map_err(|errno| Errno::from_raw_os_error(errno as i32))
+}
+
+/// Lets the coming execve end in a process that is not dumpable.
+///
+/// Permitted capabilities stay: with `no_new_privs` an execve gives none that were not permitted before
+/// (security/commoncap.c, `cap_bprm_creds_from_file`). The last change of ids has made this process dumpable where the
+/// administrator has set `fs.suid_dumpable` to 1 (kernel/cred.c, `commit_creds`).
+fn become_unreadable() -> Result<(), Errno> {
+    let mut capabilities = rustix::thread::capabilities(None)?;
+    if !capabilities.effective.is_empty() {
+        capabilities.effective = rustix::thread::CapabilitySet::empty();
+        rustix::thread::set_capabilities(None, capabilities)?;
+    }
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
 }
 
 impl Stub<'_> {

@@ -4,7 +4,7 @@
 use std::io;
 
 /// Calls that tests name. Others are given by number.
-const NAMES: [(&str, i64); 22] = [
+const NAMES: [(&str, i64); 26] = [
     ("add_key", libc::SYS_add_key),
     ("bpf", libc::SYS_bpf),
     ("chroot", libc::SYS_chroot),
@@ -14,12 +14,16 @@ const NAMES: [(&str, i64); 22] = [
     ("getpid", libc::SYS_getpid),
     ("io_uring_setup", libc::SYS_io_uring_setup),
     ("ioctl", libc::SYS_ioctl),
+    ("kcmp", libc::SYS_kcmp),
     ("keyctl", libc::SYS_keyctl),
     ("mount", libc::SYS_mount),
     ("open_tree", libc::SYS_open_tree),
     ("perf_event_open", libc::SYS_perf_event_open),
     ("personality", libc::SYS_personality),
+    ("pidfd_getfd", libc::SYS_pidfd_getfd),
     ("pivot_root", libc::SYS_pivot_root),
+    ("process_madvise", libc::SYS_process_madvise),
+    ("process_vm_readv", libc::SYS_process_vm_readv),
     ("ptrace", libc::SYS_ptrace),
     ("request_key", libc::SYS_request_key),
     ("setns", libc::SYS_setns),
@@ -80,6 +84,33 @@ pub(crate) fn new_session_keyring() -> io::Result<i64> {
     // SAFETY: the name is null, which means none.
     let number = unsafe { libc::syscall(libc::SYS_keyctl, 1_i64, 0_i64) };
     if number < 0 { Err(io::Error::last_os_error()) } else { Ok(number) }
+}
+
+/// What [`trace`] reads in another process: this program has fixed addresses.
+static WORD: u64 = 0x0123_4567_89ab_cdef;
+
+/// Attaches to the child, reads a word of its memory, and kills it: what a debugger does. Source: ptrace(2).
+pub(crate) fn trace(mut child: std::process::Child) -> Result<String, Box<dyn std::error::Error>> {
+    let pid = i64::from(child.id());
+    for (request, what) in [(0x4206_i64, "seize"), (0x4207, "interrupt")] {
+        // SAFETY: PTRACE_SEIZE and PTRACE_INTERRUPT take numbers only.
+        if unsafe { libc::syscall(libc::SYS_ptrace, request, pid, 0_i64, 0_i64) } != 0 {
+            return Err(format!("{what}: {}", io::Error::last_os_error()).into());
+        }
+    }
+    let stopped = rustix::process::WaitOptions::UNTRACED;
+    rustix::process::waitpid(rustix::process::Pid::from_raw(i32::try_from(pid)?), stopped)?;
+    let (mut read, expected) = (0_u64, std::hint::black_box(WORD));
+    let local = libc::iovec { iov_base: (&raw mut read).cast(), iov_len: size_of::<u64>() };
+    let remote = libc::iovec { iov_base: (&raw const WORD).cast_mut().cast(), iov_len: size_of::<u64>() };
+    // SAFETY: `local` is this function's own word; the remote address is looked up in the other process.
+    let count = unsafe { libc::process_vm_readv(i32::try_from(pid)?, &raw const local, 1, &raw const remote, 1, 0) };
+    if count < 0 {
+        return Err(format!("process_vm_readv: {}", io::Error::last_os_error()).into());
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(if read == expected { "as expected".to_owned() } else { format!("{read:x}") })
 }
 
 fn native(number: i64, [a, b, c]: [i64; 3]) -> io::Result<()> {

@@ -20,6 +20,8 @@
 //! peek PATH              the bytes that can be read there without waiting, on standard error
 //! redial in|out ADDRESS  connects a standard descriptor, a socket, anew, and sends what it is
 //! list PATH              the names in a folder, sorted     spy STOP            what it sees of others, until STOP exists
+//! grab STOP              takes descriptors of others until STOP exists, keeps them, and says which it got
+//! trace                  looks into a child as a debugger does
 //! notify MESSAGE…        each to NOTIFY_SOCKET, `|` for a new line; then as sleep
 //! swap A B              the two paths change places, for ever        session            its session's number
 //! keyring [PROGRAM …]    the number of the session keyring; with a program, that of a new one, then becomes the program
@@ -96,6 +98,8 @@ fn play(words: &[&str]) -> Outcome {
         ["keyring"] => println!("{}", call::session_keyring()?),
         ["keyring", program, arguments @ ..] => keyring(program, arguments)?,
         ["spy", stop] => spy::watch(stop)?,
+        ["grab", stop] => spy::grab(stop)?,
+        ["trace"] => println!("{}", call::trace(again(&["hang"])?)?),
         ["supervise", socket, program, arguments @ ..] => supervise::run(socket, program, arguments)?,
         _ => return Err("no such part".into()),
     }

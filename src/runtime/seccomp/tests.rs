@@ -120,7 +120,6 @@ fn everyday_calls_are_allowed_without_a_look_at_their_arguments() {
         "chroot",
         "ptrace",
         "process_vm_readv",
-        "pidfd_getfd",
         "mknodat",
         "setgroups",
         "capset",
@@ -230,6 +229,8 @@ fn dangerous_calls_are_not_permitted() {
         "fanotify_init",
         "mbind",
         "kcmp",
+        "pidfd_getfd",
+        "process_madvise",
         "vhangup",
     ];
     for name in refused {
@@ -304,7 +305,7 @@ fn capabilities_open_their_own_calls_and_no_others() {
             "CAP_SYS_ADMIN",
             &["mount", "setns", "pivot_root", "fsopen", "sethostname", "bpf", "perf_event_open", "syslog"][..],
         ),
-        ("CAP_SYS_PTRACE", &["kcmp", "process_madvise"]),
+        ("CAP_SYS_PTRACE", &["kcmp", "pidfd_getfd", "process_madvise"]),
         ("CAP_SYS_NICE", &["mbind", "set_mempolicy"]),
         ("CAP_SYS_TIME", &["settimeofday", "clock_settime", "clock_settime64"]),
         ("CAP_SYSLOG", &["syslog"]),
