@@ -21,6 +21,7 @@ mod join;
 mod mapped;
 mod mounts;
 mod paths;
+mod places;
 mod program;
 mod rootfs;
 pub mod seccomp;
@@ -28,6 +29,7 @@ mod shown;
 mod starting;
 pub mod stub;
 mod sync;
+mod terminal;
 pub mod users;
 
 use std::path::PathBuf;

@@ -2,6 +2,7 @@
 
 pub mod datagram;
 mod failpoint;
+pub mod filesystem;
 pub mod fs;
 pub mod ids;
 pub mod inherited;

@@ -14,10 +14,10 @@
 //! 127 for ENOENT, else 126. If it can, N is closed by the kernel, which tells the reader. Without the mark: exit code
 //! 127, in silence, which is how an entrypoint `#!/proc/self/exe` ends.
 //!
-//! An execve makes a process dumpable, and then every process of the container with the same user may look into it and take
-//! its descriptors (pidfd_getfd(2)), N among them. rc has the kernel make the stub not dumpable from birth
-//! (`src/runtime/stub.rs`), and the stub's first call says the same once more. The init that stays (`i`) becomes dumpable when
-//! it has closed what it must not show; a program is dumpable by its own execve.
+//! An execve makes a process dumpable, and then every process of the container with the same user may look into it and
+//! take its descriptors (pidfd_getfd(2)), N among them. rc has the kernel make the stub not dumpable from birth
+//! (`src/runtime/stub.rs`), and the stub's first call says the same once more. The init that stays (`i`) becomes
+//! dumpable when it has closed what it must not show; a program is dumpable by its own execve.
 //!
 //! The program starts with no signal blocked and none ignored, whatever rc (whose runtime ignores PIPE) or its caller did.
 //!

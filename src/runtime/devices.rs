@@ -1,11 +1,13 @@
 //! `/dev`: the host's harmless devices bound in one by one, and the links that programs expect.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd as _;
+use std::path::Path;
 
 use oci_spec::runtime::Spec;
 use rustix::fs::{Mode, OFlags};
 
 use super::Failure;
+use super::places::Places;
 use super::sync::Step as _;
 use crate::sys::{mount, root};
 
@@ -20,15 +22,16 @@ const LINKS: [(&str, &str); 5] = [
 
 /// Makes the spec's devices and the links. A device node cannot be made in a user namespace (mknod(2), EPERM), so the
 /// host's own is bound.
-pub(super) fn make(spec: &Spec, root: BorrowedFd<'_>) -> Result<(), Failure> {
+pub(super) fn make(spec: &Spec, places: &Places<'_>) -> Result<(), Failure> {
     for device in spec.linux().iter().flat_map(|linux| linux.devices().iter().flatten()) {
         let path = device.path();
         let host = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).step_on("open", path)?;
         let tree = mount::clone_tree(host.as_fd(), false).step_on("copy the mount of", path)?;
-        let target = root::make_file(root, path).step_on("create", path)?;
+        let target = places.file(path)?;
         mount::attach(tree.as_fd(), target.as_fd()).step_on("mount", path)?;
     }
-    let folder = root::find(root, "/dev").step_on("open", "/dev")?;
+    let folder = root::find(places.root(), "/dev").step_on("open", "/dev")?;
+    places.check(folder.as_fd(), Path::new("/dev"), "make links in")?;
     for (name, target) in LINKS {
         match rustix::fs::symlinkat(target, &folder, name) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}

@@ -1,16 +1,18 @@
 //! PID 1 before it becomes the program: the list of steps, in the order they must come.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use nix::sched::CloneFlags;
 use oci_spec::runtime::{LinuxNamespaceType, Process};
 
 use super::create::has_namespace;
+use super::places::Places;
 use super::program::{Program, Terminal};
 use super::starting::report;
 use super::sync::{Step as _, hear, tell};
-use super::{Failure, Launch, Progress, devices, mounts, paths, program, rootfs};
-use crate::sys::{mount, namespace, prctl, tty};
+use super::{Failure, Launch, Progress, devices, mounts, paths, program, rootfs, terminal};
+use crate::sys::{mount, namespace, prctl};
 
 /// Runs in the new init and never returns to its caller's work: the result is the exit code if the start failed.
 pub(super) fn run(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> i32 {
@@ -42,14 +44,14 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
     mount::isolate_propagation().step("isolate mounts")?;
 
     let root = rootfs::mount(&launch.rootfs)?;
-    let mounted = mounts::all(spec, root.as_fd(), &launch.copy_up, launch.ids.is_single())?;
-    devices::make(spec, root.as_fd())?;
+    let places = Places::new(root.as_fd())?;
+    let mounted = mounts::all(spec, &places, &launch.copy_up, launch.ids.is_single())?;
+    devices::make(spec, &places)?;
     let process = spec.process().as_ref().ok_or_else(|| Failure::reason("the spec has no process"))?;
-    mounts::working_directory(root.as_fd(), process.cwd())?;
+    mounts::working_directory(&places, process.cwd())?;
     paths::mask(spec, root.as_fd(), &launch.empty)?;
     forbid_user_namespaces()?;
-    let terminal =
-        process.terminal().unwrap_or(false).then(|| open_terminal(root.as_fd(), sync.as_fd())).transpose()?;
+    let terminal = process.terminal().unwrap_or(false).then(|| open_terminal(&places, sync.as_fd())).transpose()?;
     if spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false) {
         mount::set_attributes(root.as_fd(), rustix::mount::MountAttrFlags::MOUNT_ATTR_RDONLY, false)
             .step("make the root file system read-only")?;
@@ -131,19 +133,15 @@ fn forbid_user_namespaces() -> Result<(), Failure> {
 }
 
 /// Opens the program's terminal in the container's own devpts, binds it on /dev/console, and passes the other side on.
-fn open_terminal(root: BorrowedFd<'_>, sync: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
-    let folder = crate::sys::root::open_in(
-        root,
-        "/dev/pts",
-        rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::RDONLY,
-        rustix::fs::Mode::empty(),
-    )
-    .step_on("open", "/dev/pts")?;
-    let (master, slave) = tty::open_pair(folder.as_fd()).step("open a terminal")?;
-    let console = crate::sys::root::make_file(root, "/dev/console").step_on("create", "/dev/console")?;
+fn open_terminal(places: &Places<'_>, sync: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
+    let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::RDONLY;
+    let folder = crate::sys::root::open_in(places.root(), "/dev/pts", flags, rustix::fs::Mode::empty())
+        .step_on("open", "/dev/pts")?;
+    let slave = terminal::open(folder.as_fd(), sync)?;
+    let console = Path::new("/dev/console");
+    let place = places.file(console)?;
     let bound = mount::clone_tree(slave.as_fd(), false).step("copy the terminal's mount")?;
-    mount::attach(bound.as_fd(), console.as_fd()).step_on("mount", "/dev/console")?;
-    tell(sync, &Progress::Terminal(master)).step("pass the terminal on")?;
+    mount::attach(bound.as_fd(), place.as_fd()).step_on("mount", console)?;
     Ok(slave)
 }
 

@@ -14,10 +14,10 @@ use rustix::fs::{Mode, OFlags};
 use super::program::{self, Program, Terminal};
 use super::starting::{Between, Conversation, Sync, report};
 use super::sync::{Step as _, tell};
-use super::{Error, Failure, Progress};
+use super::{Error, Failure, Progress, terminal};
 use crate::sys::inherited::Inherited;
 use crate::sys::process::{self, Child, CloneOptions, fork};
-use crate::sys::{namespace, prctl, signal, tty};
+use crate::sys::{namespace, prctl, signal};
 
 /// What is to run where.
 #[derive(Debug)]
@@ -109,17 +109,9 @@ fn become_program(join: &Join<'_>, sync: &OwnedFd) -> Result<std::convert::Infal
     })
 }
 
-/// `DEVPTS_SUPER_MAGIC` of linux/magic.h.
-const DEVPTS: i64 = 0x1cd1;
-
-/// Opens a terminal in the container's devpts, which must be one: the container could have put something else there.
+/// Opens a terminal in the container's devpts.
 fn open_terminal(sync: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = rustix::fs::open(c"/dev/pts", flags, Mode::empty()).step_on("open", "/dev/pts")?;
-    if rustix::fs::fstatfs(&folder).step_on("look at", "/dev/pts")?.f_type != DEVPTS {
-        return Err(Failure::reason("`/dev/pts` in the container is not devpts, so there is no terminal to be had"));
-    }
-    let (master, slave) = tty::open_pair(folder.as_fd()).step("open a terminal")?;
-    tell(sync, &Progress::Terminal(master)).step("pass the terminal on")?;
-    Ok(slave)
+    terminal::open(folder.as_fd(), sync)
 }

@@ -9,20 +9,20 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::mount::MountAttrFlags;
 
 use super::Failure;
+use super::places::Places;
 use super::sync::{Step as _, cut};
 use crate::sys::mount::{self, Parameter};
-use crate::sys::root;
 
 mod copyup;
 
 /// Makes every mount of the spec; the descriptors pin them until the root is changed.
 pub(super) fn all(
     spec: &Spec,
-    root: BorrowedFd<'_>,
+    places: &Places<'_>,
     copy_up: &[PathBuf],
     single_id: bool,
 ) -> Result<Vec<OwnedFd>, Failure> {
-    spec.mounts().iter().flatten().map(|mount| one(mount, root, copy_up, single_id)).collect()
+    spec.mounts().iter().flatten().map(|mount| one(mount, places, copy_up, single_id)).collect()
 }
 
 /// A mount's options, sorted by who takes them.
@@ -85,7 +85,7 @@ fn sort(options: &[String]) -> Result<Options<'_>, Failure> {
     Ok(sorted)
 }
 
-fn one(mount: &Mount, root: BorrowedFd<'_>, copy_up: &[PathBuf], single_id: bool) -> Result<OwnedFd, Failure> {
+fn one(mount: &Mount, places: &Places<'_>, copy_up: &[PathBuf], single_id: bool) -> Result<OwnedFd, Failure> {
     let destination = mount.destination();
     let none = Vec::new();
     let mut options = sort(mount.options().as_ref().unwrap_or(&none))?;
@@ -104,9 +104,9 @@ fn one(mount: &Mount, root: BorrowedFd<'_>, copy_up: &[PathBuf], single_id: bool
     } else {
         filesystem(kind, destination, &options)?
     };
-    let target = place(root, destination, is_folder(made.as_fd()).step_on("look at", destination)?)?;
+    let target = place(places, destination, is_folder(made.as_fd()).step_on("look at", destination)?)?;
     if options.copy_up || copy_up.contains(destination) {
-        copyup::fill(root, destination, made.as_fd())?;
+        copyup::fill(target.as_fd(), destination, made.as_fd())?;
     }
     if options.attributes.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) && !binds {
         // Read-only last, or nothing could have been copied up.
@@ -114,6 +114,7 @@ fn one(mount: &Mount, root: BorrowedFd<'_>, copy_up: &[PathBuf], single_id: bool
             .step_on("make read-only the mount on", destination)?;
     }
     mount::attach(made.as_fd(), target.as_fd()).step_on("mount on", destination)?;
+    places.add(made.as_fd(), destination)?;
     Ok(made)
 }
 
@@ -158,13 +159,12 @@ fn is_folder(fd: BorrowedFd<'_>) -> io::Result<bool> {
 
 /// The place of a mount, made if missing. `/proc` and `/sys` must be real folders: a link there would put the files that rc
 /// masks elsewhere (CVE-2019-19921).
-fn place(root: BorrowedFd<'_>, destination: &Path, folder: bool) -> Result<OwnedFd, Failure> {
-    let made = if folder { root::make_folders(root, destination) } else { root::make_file(root, destination) }
-        .step_on("create the mount point", destination)?;
+fn place(places: &Places<'_>, destination: &Path, folder: bool) -> Result<OwnedFd, Failure> {
+    let made = if folder { places.folder(destination)? } else { places.file(destination)? };
     if destination == Path::new("/proc") || destination == Path::new("/sys") {
         let name = destination.strip_prefix("/").unwrap_or(destination);
-        let own = rustix::fs::openat(root, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
-            .step_on("open", destination)?;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let own = rustix::fs::openat(places.root(), name, flags, Mode::empty()).step_on("open", destination)?;
         if !is_folder(own.as_fd()).step_on("look at", destination)? {
             return Err(Failure::reason(format!("`{}` in the image is not a folder", destination.display())));
         }
@@ -173,6 +173,6 @@ fn place(root: BorrowedFd<'_>, destination: &Path, folder: bool) -> Result<Owned
 }
 
 /// Makes the working directory, if the image has none.
-pub(super) fn working_directory(root: BorrowedFd<'_>, path: &Path) -> Result<(), Failure> {
-    root::make_folders(root, path).map(drop).step_on("create the working directory", path)
+pub(super) fn working_directory(places: &Places<'_>, path: &Path) -> Result<(), Failure> {
+    places.make_folders(path, "create the working directory").map(drop)
 }

@@ -5,12 +5,13 @@
 //! which nobody can write to, rc included; where the kernel forbids that (`vm.memfd_noexec=2`), from a file on a read-only
 //! tmpfs of our own.
 //!
-//! An execve makes a process dumpable again, and then others in the container could look into it and take its descriptors
-//! (pidfd_getfd(2)), the monitor's socket among them. A file that the process may execute but not read makes the kernel leave
-//! it not dumpable, from its first instruction on (fs/exec.c, `would_dump`; `BINPRM_FLAGS_ENFORCE_NONDUMP`). So the stub's file
-//! has mode 0111, and root gives up its effective capabilities, CAP_DAC_OVERRIDE among them, just before: the permitted ones
-//! stay, and the execve makes root's effective ones from the bounding set anew. With CAP_SYS_PTRACE (`--cap-add`) a process may
-//! look all the same: then the socket can be taken, and the monitor must not wait for its end alone.
+//! An execve makes a process dumpable again, and then others in the container could look into it and take its
+//! descriptors (pidfd_getfd(2)), the monitor's socket among them. A file that the process may execute but not read
+//! makes the kernel leave it not dumpable, from its first instruction on (fs/exec.c, `would_dump`;
+//! `BINPRM_FLAGS_ENFORCE_NONDUMP`). So the stub's file has mode 0111, and root gives up its effective capabilities,
+//! CAP_DAC_OVERRIDE among them, just before: the permitted ones stay, and the execve makes root's effective ones from
+//! the bounding set anew. With CAP_SYS_PTRACE (`--cap-add`) a process may look all the same: then the socket can be
+//! taken, and the monitor must not wait for its end alone.
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
@@ -152,8 +153,8 @@ fn fill(file: &OwnedFd) -> Result<(), Error> {
 
 /// Executes the stub from `executable`, which becomes the program; returns only if that failed, with the step's errno.
 ///
-/// `report` loses its close-on-exec flag here; the stub sets it again. The effective capabilities of this process are gone
-/// afterwards, if it failed; those of the program are made by its execve.
+/// `report` loses its close-on-exec flag here; the stub sets it again. The effective capabilities of this process are
+/// gone afterwards, if it failed; those of the program are made by its execve.
 pub fn exec(executable: BorrowedFd<'_>, stub: &Stub<'_>) -> Result<Infallible, Errno> {
     if let Some(report) = stub.report {
         rustix::io::fcntl_setfd(report, FdFlags::empty())?;

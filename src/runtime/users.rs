@@ -18,6 +18,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::fs::{FileType, Mode, OFlags};
 
+use crate::sys::filesystem::of_kernel;
 use crate::sys::fs::plain;
 use crate::sys::root::open_in;
 
@@ -52,7 +53,7 @@ pub enum Error {
         /// What was given.
         text: String,
     },
-    /// The file is a folder, fifo, device or socket.
+    /// The file is a folder, fifo, device or socket, or one of the kernel's own (`/proc`).
     #[error("the container's `/{path}` is not a regular file")]
     NotRegular {
         /// Relative to the root.
@@ -146,8 +147,9 @@ pub fn resolve(user: &str, groups: &[String], passwd: &str, group: &str) -> Resu
 
 /// Reads a file of the container, `path` being relative to `root`; `None` if there is none.
 ///
-/// Fails with `NotRegular`, `TooLarge` (over 1 MiB) or `Unreadable`, and never blocks: what the image put there may be a fifo
-/// without a writer (safety.md, rule 6). Bytes that are not UTF-8 are replaced.
+/// Fails with `NotRegular`, `TooLarge` (over 1 MiB) or `Unreadable`, and never blocks: what the image put there may be
+/// a fifo without a writer (safety.md, rule 6), or a link to what the kernel tells of this process. Bytes that are not
+/// UTF-8 are replaced.
 pub fn read_etc(root: BorrowedFd<'_>, path: &'static str) -> Result<Option<String>, Error> {
     let unreadable = |source| Error::Unreadable { path, source };
     let file = match open_in(root, path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty()) {
@@ -158,7 +160,8 @@ pub fn read_etc(root: BorrowedFd<'_>, path: &'static str) -> Result<Option<Strin
         Err(error) => return Err(unreadable(error)),
     };
     let stat = rustix::fs::fstat(&file).map_err(|errno| unreadable(errno.into()))?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+    let of_kernel = of_kernel(&file).map_err(unreadable)?.is_some();
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || of_kernel {
         return Err(Error::NotRegular { path });
     }
     let mut bytes = Vec::new();

@@ -37,38 +37,69 @@ pub fn find(root: impl AsFd, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
     open_in(root, path, OFlags::PATH, Mode::empty())
 }
 
-/// A reference to the folder `path`; missing folders on the way are made with mode 0755.
-pub fn make_folders(root: BorrowedFd<'_>, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+/// A reference to whatever `path` names in the root, if no component of it is a symlink; else `ELOOP`.
+///
+/// Source: openat2(2), `RESOLVE_NO_SYMLINKS`.
+pub fn find_literally(root: BorrowedFd<'_>, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+    let path = path.as_ref().strip_prefix("/").unwrap_or(path.as_ref());
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    for _ in 0..128 {
+        match openat2(root, path, flags, Mode::empty(), RESOLVE | ResolveFlags::NO_SYMLINKS) {
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::NOSYS) => return walk::find_literally(root, path),
+            other => return Ok(other?),
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::EAGAIN))
+}
+
+/// Decides whether something may be made in a folder, which has this path; its error ends the making.
+pub type MayMake<'a, E> = &'a dyn Fn(BorrowedFd<'_>, &Path) -> Result<(), E>;
+
+/// A reference to the folder `path`; missing folders on the way are made with mode 0755, if `may_make` agrees.
+pub fn make_folders<E: From<io::Error>>(
+    root: BorrowedFd<'_>,
+    path: impl AsRef<Path>,
+    may_make: MayMake<'_, E>,
+) -> Result<OwnedFd, E> {
     let path = path.as_ref();
     match open_in(root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        other => return other,
+        other => return Ok(other?),
     }
-    let (parent, name) = split(path)?;
-    let parent = make_folders(root, parent)?;
+    let (above, name) = split(path)?;
+    let parent = make_folders(root, above, may_make)?;
+    may_make(parent.as_fd(), above)?;
     match mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(io::Error::from(error).into()),
     }
     // Resolved from the root once more: what is there may be a link that somebody has just put in.
-    open_in(root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
+    Ok(open_in(root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?)
 }
 
-/// A reference to the file `path`, which is made empty (0644) if missing, with the folders on its way.
-pub fn make_file(root: BorrowedFd<'_>, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+/// A reference to the file `path`, which is made empty (0644) if missing, with the folders on its way, if `may_make`
+/// agrees.
+pub fn make_file<E: From<io::Error>>(
+    root: BorrowedFd<'_>,
+    path: impl AsRef<Path>,
+    may_make: MayMake<'_, E>,
+) -> Result<OwnedFd, E> {
     let path = path.as_ref();
     match find(root, path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        other => return other,
+        other => return Ok(other?),
     }
-    let (parent, name) = split(path)?;
-    let parent = make_folders(root, parent)?;
+    let (above, name) = split(path)?;
+    let parent = make_folders(root, above, may_make)?;
+    may_make(parent.as_fd(), above)?;
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match openat(&parent, name, flags, Mode::from_raw_mode(0o644)) {
         Ok(_) | Err(rustix::io::Errno::EXIST) => {}
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(io::Error::from(error).into()),
     }
-    find(root, path)
+    Ok(find(root, path)?)
 }
 
 fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {

@@ -388,7 +388,8 @@ fn x15_a_process_that_joins_shows_nothing_of_rc() {
 fn x15_nothing_can_be_taken_from_a_process_that_joins() {
     let lab = Lab::new();
     lab.payload();
-    // Without the filter, which would refuse the call: what counts is what the kernel lets another root of the container do.
+    // Without the filter, which would refuse the call: what counts is what the kernel lets another root of the
+    // container do.
     let open = ["--network", "none", "--security-opt", "seccomp=unconfined"];
     let thief = ["--name", "thief", "payload", "/payload", "grab", "/tmp/stop"];
     lab.rc(["run", "-d"]).args(open).args(thief).run().succeeds();

@@ -135,6 +135,10 @@ fn i11_files_in_etc_that_are_none_block_nobody() {
             }
         }
     }
+    // The kernel's files are regular, and speak of the process that reads.
+    let shown = Layer::new().whiteout("etc/passwd").symlink("etc/passwd", "/proc/self/status");
+    load(&lab, &Image::payload().layer(shown.bytes()));
+    refused(lab.rc(RUN).args(["--user", "user", "hostile", "/payload", "echo", "in"]).run(), "not a regular file");
     for path in ["etc/hosts", "etc/hostname", "etc/resolv.conf"] {
         load(&lab, &Image::payload().layer(fifo(Layer::new(), path).bytes()));
         let output = lab.rc(RUN).args(["hostile", "/payload", "echo", "in"]).run().within(PATIENCE);
@@ -188,4 +192,93 @@ fn i13_volumes_hide_nothing_that_confines() {
         }
         assert_eq!(fs::read_dir(&canary).unwrap().count(), 0, "{path}");
     }
+}
+
+/// What a mount hides there, and what a volume is filled with, is the kernel's: `/proc/1/fd` shows paths of the host.
+#[test]
+fn i13_links_to_what_the_kernel_shows_are_no_places_for_mounts() {
+    let lab = Lab::new();
+    let source = lab.work("source");
+    fs::create_dir(&source).expect("a folder can be made");
+    fs::write(source.join("file"), "of the host").expect("a file can be written");
+    let text = |path: std::path::PathBuf| path.to_str().expect("the lab's paths are text").to_owned();
+    let (folder, file) = (text(source.clone()), text(source.join("file")));
+    let folders = [
+        "/proc",
+        "/proc/1/fd",
+        "/proc/self/ns",
+        "/proc/new",
+        "/sys",
+        "/sys/kernel",
+        "/sys/fs/cgroup",
+        "/sys/fs/cgroup/new",
+        "/dev/pts",
+        "/dev/mqueue",
+        "/dev/mqueue/new",
+        "/dev",
+        "/",
+    ];
+    for target in folders {
+        let layer = || Layer::new().folder("a", 0o755).symlink("a/leak", target).bytes();
+        load(&lab, &Image::payload().layer(layer()).config(json!({ "Volumes": { "/a/leak": {} } })));
+        refused(lab.rc(RUN).args(["hostile", "/payload", "exit", "0"]).run(), "/a/leak");
+        load(&lab, &Image::payload().layer(layer()));
+        for option in [["-v", "named:/a/leak"], ["-v", &format!("{folder}:/a/leak")], ["--tmpfs", "/a/leak"]] {
+            refused(lab.rc(RUN).args(option).args(["hostile", "/payload", "exit", "0"]).run(), "/a/leak");
+        }
+    }
+    for target in ["/proc/sys/kernel/domainname", "/proc/1/environ", "/proc/new", "/dev/mqueue/new", "/dev/pts/ptmx"] {
+        load(&lab, &Image::payload().layer(Layer::new().symlink("leak", target).bytes()));
+        let option = format!("{file}:/leak");
+        refused(lab.rc(RUN).args(["-v", &option, "hostile", "/payload", "exit", "0"]).run(), "/leak");
+    }
+    // Nor is anything made there.
+    for target in ["/dev/mqueue", "/sys/fs/cgroup", "/proc/1"] {
+        load(&lab, &Image::payload().layer(Layer::new().symlink("leak", target).bytes()));
+        refused(lab.rc(RUN).args(["-w", "/leak/new", "hostile", "/payload", "exit", "0"]).run(), "/leak/new");
+    }
+    assert_eq!(fs::read_dir(&source).unwrap().count(), 1);
+}
+
+/// With the whole host in a folder, the host's own /proc is below it.
+#[test]
+fn i13_an_image_guesses_no_place_below_what_the_user_has_mounted() {
+    let lab = Lab::new();
+    let image = || Image::payload().layer(Layer::new().symlink("leak", "/host/proc/self/fd").bytes());
+    for volume in ["/leak", "/host/proc/self/fd"] {
+        load(&lab, &image().config(json!({ "Volumes": { volume: {} } })));
+        refused(lab.rc(RUN).args(["-v", "/:/host:ro", "hostile", "/payload", "exit", "0"]).run(), volume);
+    }
+}
+
+#[test]
+fn i13_links_to_files_and_names_without_links_are_places_for_mounts() {
+    let lab = Lab::new();
+    let source = lab.work("source");
+    fs::create_dir(&source).expect("a folder can be made");
+    fs::write(source.join("file"), "of the host\n").expect("a file can be written");
+    let source = source.to_str().expect("the lab's paths are text");
+    let layer =
+        Layer::new().folder("run", 0o755).folder("var", 0o755).symlink("var/run", "/run").symlink("shm", "/dev/shm");
+    load(&lab, &Image::payload().layer(layer.bytes()).config(json!({ "Volumes": { "/var/run/data": {} } })));
+    let read =
+        |options: &[&str], path: &str| lab.rc(RUN).args(options).args(["hostile", "/payload", "read", path]).run();
+    let file = |place: &str| format!("{source}/file:{place}");
+    read(&["-v", &file("/proc/cpuinfo")], "/proc/cpuinfo").prints("of the host\n");
+    read(&["-v", &file("/var/run/new/file")], "/run/new/file").prints("of the host\n");
+    read(&["--tmpfs", "/run", "-v", &file("/var/run/new/file")], "/run/new/file").prints("of the host\n");
+    read(&["-v", &file("/shm/file")], "/dev/shm/file").prints("of the host\n");
+    read(&["-v", "/:/host:ro", "-v", &format!("{source}:/host/mnt")], "/host/mnt/file").prints("of the host\n");
+}
+
+#[test]
+fn i13_a_volume_begins_with_the_image_s_files_and_not_with_what_is_mounted_there() {
+    let lab = Lab::new();
+    let source = lab.work("source");
+    fs::create_dir(&source).expect("a folder can be made");
+    fs::write(source.join("secret"), "of the host").expect("a file can be written");
+    let layer = Layer::new().folder("a", 0o755).file("a/own", 0o644, b"").folder("b", 0o755).folder("b/c", 0o755);
+    load(&lab, &Image::payload().layer(layer.symlink("b/c/d", "/a").bytes()));
+    let mount = format!("{}:/a/host", source.display());
+    lab.rc(RUN).args(["-v", &mount, "-v", "new:/b/c/d", "hostile", "/payload", "list", "/b/c/d"]).run().prints("own\n");
 }

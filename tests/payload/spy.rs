@@ -40,8 +40,8 @@ fn look(process: &Path, seen: &mut BTreeSet<String>) {
     }
 }
 
-/// Until `stop` exists: takes the descriptors 0 to 15 of all other processes, and holds those above 2; then prints each number
-/// that it got once, sorted, as `fd NUMBER KIND`.
+/// Until `stop` exists: takes the descriptors 0 to 15 of all other processes, and holds those above 2; then prints each
+/// number that it got once, sorted, as `fd NUMBER KIND`.
 pub(crate) fn grab(stop: &str) -> Result<(), Box<dyn std::error::Error>> {
     let mut seen = BTreeSet::new();
     let mut held = Vec::new();

@@ -1,32 +1,49 @@
 //! A new volume (or tmpfs) begins with what the image has at its place: docker's and podman's "copy-up".
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, XattrFlags, chownat, fchmod, fgetxattr,
-    flistxattr, fsetxattr, fstat, mkdirat, openat, readlinkat, seek, statat, symlinkat, utimensat,
+    AtFlags, Dir, FileType, Mode, OFlags, SeekFrom, Statx, StatxFlags, StatxTimestamp, Timespec, Timestamps,
+    XattrFlags, chownat, fchmod, fgetxattr, flistxattr, fsetxattr, mkdirat, openat, readlinkat, seek, statx, symlinkat,
+    utimensat,
 };
 use rustix::io::Errno;
 
 use crate::runtime::Failure;
 use crate::runtime::sync::Step as _;
-use crate::sys::root;
+use crate::sys::filesystem::of_kernel;
 
-/// Copies the folder `source` beneath `root` into the still empty, still detached mount `target`. A place that the image
-/// lacks, or a volume that holds something, is left alone.
-pub(in crate::runtime) fn fill(root: BorrowedFd<'_>, source: &Path, target: BorrowedFd<'_>) -> Result<(), Failure> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-    let Ok(from) = root::open_in(root, source, flags, Mode::empty()) else { return Ok(()) };
-    let to = openat(target, c".", flags | OFlags::CLOEXEC, Mode::empty()).step_on("open the volume for", source)?;
-    if !is_empty(&to).step_on("read the volume for", source)? {
+/// Copies the folder `source`, which the image calls `path`, into the still empty, still detached mount `target`. A
+/// volume that holds something is left alone, and what is mounted beneath `source` is not of the image.
+///
+/// Nothing is copied out of the kernel's own file systems: they show processes, init's descriptors among them.
+pub(in crate::runtime) fn fill(source: BorrowedFd<'_>, path: &Path, target: BorrowedFd<'_>) -> Result<(), Failure> {
+    if of_kernel(source).step_on("look at the file system of", path)?.is_some() {
         return Ok(());
     }
-    let stat = fstat(&from).step_on("look at", source)?;
-    copy_folder(&from, &to).step_on("copy to a volume", source)?;
-    finish(&from, &to, &stat).step_on("copy to a volume", source)
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let from = match openat(source, c".", flags, Mode::empty()) {
+        Ok(from) => from,
+        // A file has nothing to fill a folder with.
+        Err(Errno::NOTDIR) => return Ok(()),
+        Err(error) => return Err(error).step_on("open", path),
+    };
+    let to = openat(target, c".", flags, Mode::empty()).step_on("open the volume for", path)?;
+    if !is_empty(&to).step_on("read the volume for", path)? {
+        return Ok(());
+    }
+    let stat = look_at(&from, c"", AtFlags::EMPTY_PATH).step_on("look at", path)?;
+    copy_folder(&from, &to, stat.stx_mnt_id).step_on("copy to a volume", path)?;
+    finish(&from, &to, &stat).step_on("copy to a volume", path)
+}
+
+/// What is to be known of a file, its mount included. Source: statx(2).
+fn look_at(folder: &OwnedFd, name: &CStr, flags: AtFlags) -> rustix::io::Result<Statx> {
+    statx(folder, name, flags, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)
 }
 
 fn is_empty(folder: &OwnedFd) -> io::Result<bool> {
@@ -38,21 +55,25 @@ fn is_empty(folder: &OwnedFd) -> io::Result<bool> {
     Ok(true)
 }
 
-fn copy_folder(from: &OwnedFd, to: &OwnedFd) -> io::Result<()> {
+/// Copies what is in `from`, as far as it is on the mount with the number `mount`.
+fn copy_folder(from: &OwnedFd, to: &OwnedFd, mount: u64) -> io::Result<()> {
     for entry in Dir::read_from(from)? {
         let entry = entry?;
         let name = entry.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
-        let stat = statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        match FileType::from_raw_mode(stat.st_mode) {
+        let stat = look_at(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if stat.stx_mnt_id != mount {
+            continue;
+        }
+        match FileType::from_raw_mode(stat.stx_mode.into()) {
             FileType::Directory => {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 mkdirat(to, name, Mode::RWXU)?;
                 let (inner, copy) =
                     (openat(from, name, flags, Mode::empty())?, openat(to, name, flags, Mode::empty())?);
-                copy_folder(&inner, &copy)?;
+                copy_folder(&inner, &copy, mount)?;
                 finish(&inner, &copy, &stat)?;
             }
             FileType::RegularFile => {
@@ -121,28 +142,22 @@ fn copy_attributes(from: &OwnedFd, to: &OwnedFd) -> io::Result<()> {
 }
 
 /// Owner, extended attributes and mode (after the owner, whose change drops setuid and capabilities), times.
-fn finish(from: &OwnedFd, copy: &OwnedFd, stat: &Stat) -> io::Result<()> {
+fn finish(from: &OwnedFd, copy: &OwnedFd, stat: &Statx) -> io::Result<()> {
     rustix::fs::fchown(copy, Some(uid(stat)), Some(gid(stat)))?;
     copy_attributes(from, copy)?;
-    fchmod(copy, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
+    fchmod(copy, Mode::from_raw_mode(u32::from(stat.stx_mode) & 0o7777))?;
     Ok(rustix::fs::futimens(copy.as_fd(), &times(stat))?)
 }
 
-fn uid(stat: &Stat) -> rustix::fs::Uid {
-    rustix::fs::Uid::from_raw(stat.st_uid)
+fn uid(stat: &Statx) -> rustix::fs::Uid {
+    rustix::fs::Uid::from_raw(stat.stx_uid)
 }
 
-fn gid(stat: &Stat) -> rustix::fs::Gid {
-    rustix::fs::Gid::from_raw(stat.st_gid)
+fn gid(stat: &Statx) -> rustix::fs::Gid {
+    rustix::fs::Gid::from_raw(stat.stx_gid)
 }
 
-fn times(stat: &Stat) -> Timestamps {
-    let time = |seconds, nanoseconds: u64| Timespec {
-        tv_sec: seconds,
-        tv_nsec: i64::try_from(nanoseconds).unwrap_or_default(),
-    };
-    Timestamps {
-        last_access: time(stat.st_atime, stat.st_atime_nsec),
-        last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
-    }
+fn times(stat: &Statx) -> Timestamps {
+    let time = |of: StatxTimestamp| Timespec { tv_sec: of.tv_sec, tv_nsec: of.tv_nsec.into() };
+    Timestamps { last_access: time(stat.stx_atime), last_modification: time(stat.stx_mtime) }
 }

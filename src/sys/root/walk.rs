@@ -17,6 +17,21 @@ use rustix::io::Errno;
 /// Source: path_resolution(7).
 const MOST_LINKS: u32 = 40;
 
+/// What openat2 does with `RESOLVE_NO_SYMLINKS` beside: any link on the way is `ELOOP`.
+pub(super) fn find_literally(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
+    let mut found = root.try_clone_to_owned()?;
+    for word in words(path.as_os_str().as_bytes()) {
+        if word == ".." {
+            return Err(Errno::LOOP.into());
+        }
+        found = openat(&found, &word, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        if FileType::from_raw_mode(fstat(&found)?.st_mode) == FileType::Symlink {
+            return Err(Errno::LOOP.into());
+        }
+    }
+    Ok(found)
+}
+
 pub(super) fn open_in(root: BorrowedFd<'_>, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
     let mut left: VecDeque<OsString> = words(path.as_os_str().as_bytes());
     let mut passed: Vec<OwnedFd> = Vec::new();

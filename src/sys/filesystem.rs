@@ -1,0 +1,98 @@
+//! Which file system, and which mount, a descriptor is on.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use rustix::fs::{AtFlags, StatxFlags, fstatfs, statx};
+
+/// The file systems in which the kernel shows and steers itself, by their magic numbers. A devtmpfs has the number of a
+/// tmpfs. Source: linux/magic.h; fs/proc/root.c and its like for those that have none there.
+const OF_KERNEL: [(i64, &str); 27] = [
+    (0x9fa0, "proc"),
+    (0x6265_6572, "sysfs"),
+    (0x6367_7270, "cgroup2"),
+    (0x0027_e0eb, "cgroup"),
+    (0x1cd1, "devpts"),
+    (0x1980_0202, "mqueue"),
+    (0xcafe_4a11, "bpf"),
+    (0x6462_6720, "debugfs"),
+    (0x7472_6163, "tracefs"),
+    (0x7363_6673, "securityfs"),
+    (0x6265_6570, "configfs"),
+    (0x6e73_6673, "nsfs"),
+    (0x5049_4446, "pidfs"),
+    (0x5049_5045, "pipefs"),
+    (0x534f_434b, "sockfs"),
+    (0x0904_1934, "anon_inodefs"),
+    (0x444d_4142, "dmabuf"),
+    (0x6165_676c, "pstore"),
+    (0xf97c_ff8c, "selinuxfs"),
+    (0x4341_5d53, "smackfs"),
+    (0x5a3c_69f0, "apparmorfs"),
+    (0x4249_4e4d, "binfmt_misc"),
+    (0x6573_5543, "fusectl"),
+    (0xde5e_81e4, "efivarfs"),
+    (0x0765_5821, "resctrl"),
+    (0x6759_6969, "rpc_pipefs"),
+    (0x6e66_7364, "nfsd"),
+];
+
+/// The name of the kernel's own file system that `fd` is on; `None` for one that holds files.
+pub fn of_kernel(fd: impl AsFd) -> io::Result<Option<&'static str>> {
+    let at = fstatfs(fd)?;
+    // The field's type differs between architectures.
+    let magic = at.f_type as i64 & 0xffff_ffff;
+    Ok(OF_KERNEL.iter().find(|(number, _)| *number == magic).map(|(_, name)| *name))
+}
+
+/// A file, told from all others that are there: the number of its mount and its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// No two mounts have the same while both are there.
+    pub mount: u64,
+    /// The inode's number.
+    pub inode: u64,
+}
+
+/// The place that `fd` is at. Source: statx(2), `STATX_MNT_ID` (Linux 5.8).
+pub fn place(fd: impl AsFd) -> io::Result<Place> {
+    let found = statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID | StatxFlags::INO)?;
+    if found.stx_mask & StatxFlags::MNT_ID.bits() == 0 {
+        return Err(rustix::io::Errno::OPNOTSUPP.into());
+    }
+    Ok(Place { mount: found.stx_mnt_id, inode: found.stx_ino })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_s_file_systems_are_told_from_those_that_hold_files() {
+        for (path, name) in [
+            ("/proc", Some("proc")),
+            ("/proc/self/fd", Some("proc")),
+            ("/sys", Some("sysfs")),
+            ("/dev/pts", Some("devpts")),
+            ("/proc/self/ns", Some("proc")),
+            ("/", None),
+            ("/tmp", None),
+            ("/dev/null", None),
+        ] {
+            let fd = rustix::fs::open(path, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).expect(path);
+            assert_eq!(of_kernel(&fd).expect(path), name, "{path}");
+        }
+        let namespace = crate::sys::fs::open("/proc/self/ns/mnt").expect("a namespace");
+        assert_eq!(of_kernel(&namespace).expect("a file system"), Some("nsfs"));
+    }
+
+    #[test]
+    fn mounts_have_numbers_of_their_own() {
+        let id = |path| {
+            let fd = rustix::fs::open(path, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).expect(path);
+            place(&fd).expect(path).mount
+        };
+        assert_eq!(id("/proc"), id("/proc/self"));
+        assert_ne!(id("/proc"), id("/"));
+    }
+}
