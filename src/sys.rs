@@ -21,4 +21,5 @@ pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod spawn;
+pub mod steering;
 pub mod tty;

@@ -197,3 +197,59 @@ fn t14_no_program_is_started_to_unpack_or_to_pack() {
         .expect("written");
     traced(&["import", "-q", lab.work("layer.tar.gz").to_str().expect("text"), "imported"]);
 }
+
+/// What an image says to fuse-overlayfs is not heard: its files are the same with each driver.
+#[test]
+fn t8_attributes_of_an_image_steer_no_driver() {
+    require!(program "fuse-overlayfs");
+    let lab = Lab::new();
+    let attributes = [
+        ("SCHILY.xattr.user.fuseoverlayfs.opaque", &b"y"[..]),
+        ("SCHILY.xattr.user.fuseoverlayfs.override_stat", b"0:0:4777"),
+        ("SCHILY.xattr.user.containers.override_stat", b"0:0:4777"),
+        ("SCHILY.xattr.user.overlay.opaque", b"y"),
+        ("SCHILY.xattr.user.kept", b"yes"),
+    ];
+    let below = Layer::new().folder("d", 0o755).file("d/below", 0o644, b"below").bytes();
+    let above = Layer::new()
+        .extended(attributes)
+        .folder("./", 0o755)
+        .extended(attributes)
+        .folder("d", 0o750)
+        .extended(attributes)
+        .file("d/above", 0o600, b"above");
+    let archive = lab.work("steering.tar");
+    let image = Image::payload().layer(below).layer(above.bytes());
+    fs::write(&archive, image.oci_archive("round:trip")).expect("an archive can be written");
+    load(&lab, &archive);
+    let trees = ["overlay", "fuse-overlayfs"].map(|driver| {
+        let folder = lab.root().join("config/rc");
+        fs::create_dir_all(&folder).expect("a folder for rc.toml");
+        let settings = format!("[storage]\ndriver = \"{driver}\"\n");
+        fs::write(folder.join("rc.toml"), settings).expect("rc.toml can be written");
+        lab.rc(["run", "--rm", "--network", "none", "round:trip", "/payload", "tree", "/d"]).run().text()
+    });
+    assert_eq!(trees[0], trees[1]);
+    assert!(trees[0].contains("./below f 0644 0:0") && trees[0].contains("./above f 0600 0:0"), "{}", trees[0]);
+    assert!(trees[0].contains("user.kept=yes") && trees[0].lines().next().is_some_and(|top| top.contains(" 0750 ")));
+}
+
+/// A layer that an older rc has unpacked may have such attributes still.
+#[test]
+fn t8_nothing_that_steers_a_driver_gets_into_a_volume() {
+    let lab = Lab::new();
+    let layer = Layer::new().folder("d", 0o755).file("d/file", 0o644, b"");
+    let archive = lab.work("steering.tar");
+    fs::write(&archive, Image::payload().layer(layer.bytes()).oci_archive("round:trip")).expect("an archive");
+    load(&lab, &archive);
+    let map = fs::read_dir(lab.store().join("layers")).expect("layers").next().expect("a map").expect("a map").path();
+    let layers = fs::read_dir(map).expect("layers").map(|layer| layer.expect("a layer").path().join("fs/d/file"));
+    let file = layers.into_iter().find(|file| file.exists()).expect("the file");
+    for name in ["user.kept", "user.fuseoverlayfs.origin", "user.containers.override_stat"] {
+        rustix::fs::setxattr(&file, name, b"x", rustix::fs::XattrFlags::empty()).expect("an attribute");
+    }
+    let run = ["run", "--rm", "--network", "none", "-v", "new:/d", "round:trip", "/payload", "tree", "/d"];
+    let tree = lab.rc(run).run().text();
+    assert!(tree.contains("user.kept=x") && !tree.contains("fuseoverlayfs"), "{tree}");
+    assert!(!tree.contains("user.containers"), "{tree}");
+}

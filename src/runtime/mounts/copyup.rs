@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use crate::runtime::Failure;
 use crate::runtime::sync::Step as _;
 use crate::sys::filesystem::of_kernel;
+use crate::sys::steering;
 
 /// Copies the folder `source`, which the image calls `path`, into the still empty, still detached mount `target`. A
 /// volume that holds something is left alone, and what is mounted beneath `source` is not of the image.
@@ -128,7 +129,7 @@ fn copy_attributes(from: &OwnedFd, to: &OwnedFd) -> io::Result<()> {
     };
     let is_kept = |name: &[u8]| match name {
         b"security.capability" | b"system.posix_acl_access" | b"system.posix_acl_default" => true,
-        name => name.starts_with(b"user.") && !name.starts_with(b"user.overlay."),
+        name => name.starts_with(b"user.") && !steering::has_attribute(name),
     };
     for name in names[..length].split(|byte| *byte == 0).filter(|name| is_kept(name)) {
         let mut value = vec![0; LONGEST];

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Ownership;
 use crate::storage::tar::Entry;
+use crate::sys::steering;
 
 /// Why an owner cannot be kept.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,15 +38,15 @@ pub(super) struct Xattr {
 
 /// The attributes of an entry that are kept, in the form in which they are set.
 ///
-/// `user.overlay.*` would steer our overlay (a layer could hide or redirect folders), `trusted.*` and `security.*` are the
-/// host's, except file capabilities.
+/// What steers a file system that joins layers is dropped: a layer could hide or redirect folders with it, or change
+/// owners and modes. `trusted.*` and `security.*` are the host's, except file capabilities.
 pub(super) fn xattrs(entry: &mut Entry, ownership: Ownership) -> Vec<Xattr> {
     let is_single = ownership == Ownership::Single;
     let keep = |name: &[u8]| match name {
         b"security.capability" => !is_single,
         // An access list names users: with one id there are none to name.
         b"system.posix_acl_access" | b"system.posix_acl_default" => !is_single,
-        name => name.starts_with(b"user.") && !name.starts_with(b"user.overlay."),
+        name => name.starts_with(b"user.") && !steering::has_attribute(name),
     };
     let kept = std::mem::take(&mut entry.xattrs).into_iter().filter(|(name, _)| keep(name));
     kept.map(|(name, value)| {

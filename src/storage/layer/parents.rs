@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, mkdirat, readlinkat, statat};
 use rustix::io::Errno;
 
 use crate::sys::root::open_in;
+use crate::sys::steering;
 
 /// How many folders stay open: enough for the neighbourhood in which archives come, few enough for many layers side by side.
 const KEPT: usize = 64;
@@ -75,6 +76,11 @@ impl Parents {
             return Err(Errno::LOOP.into());
         }
         let (parent, name) = split(path);
+        // No entry has such a name (`whiteout::place`); a link that leads to one would give it to a folder all the
+        // same.
+        if steering::has_file(name) {
+            return Err(Errno::INVAL.into());
+        }
         let parent_fd = if parent.is_empty() {
             self.root.as_fd().try_clone_to_owned()?
         } else {

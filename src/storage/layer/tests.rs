@@ -271,7 +271,7 @@ impl Lab {
 }
 
 #[test]
-fn t8_attributes_that_steer_the_overlay_are_dropped() {
+fn t8_attributes_that_steer_any_driver_are_dropped() {
     let lab = Lab::new();
     let mut archive = Archive::default();
     for (path, kind) in [("bin", b'5'), ("file", b'0')] {
@@ -280,6 +280,10 @@ fn t8_attributes_that_steer_the_overlay_are_dropped() {
             (b"SCHILY.xattr.user.overlay.redirect", b"/etc"),
             (b"SCHILY.xattr.user.overlay.metacopy", b""),
             (b"SCHILY.xattr.trusted.overlay.opaque", b"y"),
+            (b"SCHILY.xattr.user.fuseoverlayfs.opaque", b"y"),
+            (b"SCHILY.xattr.user.fuseoverlayfs.override_stat", b"0:0:4777"),
+            (b"SCHILY.xattr.security.fuseoverlayfs.override_stat", b"0:0:4777"),
+            (b"SCHILY.xattr.user.containers.override_stat", b"0:0:4777"),
             (b"SCHILY.xattr.security.selinux", b"x"),
             (b"SCHILY.xattr.user.kept", b"with\0zero"),
         ]);
@@ -294,6 +298,18 @@ fn t8_attributes_that_steer_the_overlay_are_dropped() {
         let length = rustix::fs::lgetxattr(root.join(path), "user.kept", &mut value).expect("reads");
         assert_eq!(&value[..length], b"with\0zero");
         assert_eq!(fs::metadata(root.join(path)).expect("there").mode() & 0o777, 0o555);
+    }
+}
+
+/// fuse-overlayfs takes whatever is called so for a whiteout.
+#[test]
+fn t7_links_give_no_folder_the_name_of_a_whiteout() {
+    for target in [&b".wh.etc"[..], b"/deep/.wh..wh..opq/x", b"a/../.wh.x"] {
+        let lab = Lab::new();
+        let mut archive = Archive::default();
+        archive.add(&Item { path: b"link", kind: b'2', link: target, ..Item::default() });
+        archive.file("link/file", b"");
+        assert!(lab.bad(&archive).contains("cannot open folder `link`"));
     }
 }
 

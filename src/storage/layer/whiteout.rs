@@ -4,9 +4,10 @@
 use rustix::fs::FileType;
 
 use super::parents::split;
+use crate::sys::steering;
 
 const OPAQUE_MARKER: &[u8] = b".wh..wh..opq";
-const WHITEOUT: &[u8] = b".wh.";
+const WHITEOUT: &[u8] = steering::WHITEOUT.as_bytes();
 
 /// Source: kernel overlayfs.rst, "User xattr" and "whiteouts and opaque directories".
 pub(super) const OPAQUE: &str = "user.overlay.opaque";

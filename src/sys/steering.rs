@@ -1,0 +1,73 @@
+//! By what the file systems that join layers are steered: attributes and names of files in the layers themselves.
+//!
+//! What an image brings of them would hide or move files, or give them other owners and modes, with one driver and not with
+//! another. A container may be started with a driver today and with another tomorrow, so what steers any of them is dropped
+//! wherever an image's files come in: when a layer is unpacked, and when a volume is filled from an image.
+//!
+//! A program may well give its own files such attributes, or such names, where the driver at work does not hide them: they
+//! end in the upper folder of its container, which steers nothing but that container's own root at its next start.
+
+/// One driver.
+struct Driver {
+    /// Beginnings of the names of attributes.
+    attributes: &'static [&'static str],
+    /// Beginnings of the names of files.
+    files: &'static [&'static str],
+}
+
+/// The kernel's overlay, with the mount option `userxattr` and without. Source: kernel overlayfs.rst, "User xattr".
+const OVERLAY: Driver = Driver { attributes: &["user.overlay.", "trusted.overlay."], files: &[] };
+
+/// fuse-overlayfs: `opaque`, `origin`, `override_stat`, and attributes that stand for others; the kernel's as well.
+/// Source: fuse-overlayfs 1.10, main.c and utils.h; src/xattr.rs of what it is being rewritten to.
+const FUSE_OVERLAYFS: Driver = Driver {
+    attributes: &[
+        "user.fuseoverlayfs.",
+        "security.fuseoverlayfs.",
+        "trusted.fuseoverlayfs.",
+        "user.containers.",
+        "user.overlay.",
+        "trusted.overlay.",
+    ],
+    files: &[WHITEOUT],
+};
+
+const DRIVERS: [Driver; 2] = [OVERLAY, FUSE_OVERLAYFS];
+
+/// With this before its name a file stands for the absence of one. Source: image-spec layer.md, "Whiteouts".
+pub const WHITEOUT: &str = ".wh.";
+
+/// Whether an extended attribute of this name steers any driver.
+pub fn has_attribute(name: &[u8]) -> bool {
+    DRIVERS.iter().flat_map(|driver| driver.attributes).any(|begin| name.starts_with(begin.as_bytes()))
+}
+
+/// Whether a file of this name steers any driver.
+pub fn has_file(name: &[u8]) -> bool {
+    DRIVERS.iter().flat_map(|driver| driver.files).any(|begin| name.starts_with(begin.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_driver_is_known_by_its_beginning() {
+        for name in [
+            "user.overlay.opaque",
+            "user.overlay.whiteout",
+            "trusted.overlay.redirect",
+            "user.fuseoverlayfs.opaque",
+            "user.fuseoverlayfs.override_stat",
+            "security.fuseoverlayfs.override_stat",
+            "user.containers.override_stat",
+            "user.containers.override_user.fuseoverlayfs.origin",
+        ] {
+            assert!(has_attribute(name.as_bytes()), "{name}");
+        }
+        for name in ["user.overlays", "user.note", "security.capability", "user.container.note"] {
+            assert!(!has_attribute(name.as_bytes()), "{name}");
+        }
+        assert!(has_file(b".wh.a") && has_file(b".wh..wh..opq") && !has_file(b".why") && !has_file(b"a.wh."));
+    }
+}
