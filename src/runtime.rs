@@ -18,6 +18,7 @@ mod devices;
 mod fuse;
 mod init;
 mod join;
+mod keyring;
 mod mapped;
 mod mounts;
 mod paths;

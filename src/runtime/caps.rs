@@ -95,6 +95,9 @@ impl fmt::Debug for CapSet {
     }
 }
 
+/// CAP_CHECKPOINT_RESTORE, of Linux 5.9: every kernel that rc runs on has the capabilities up to it.
+const LAST_KNOWN: u32 = 40;
+
 /// Takes everything that is not in `keep` from this process' bounding set, and empties its ambient set.
 ///
 /// Asks for CAP_SETPCAP. If it fails, some capabilities may be gone already: the process must not go on.
@@ -109,7 +112,7 @@ pub fn limit(keep: CapSet) -> Result<(), Error> {
         // Past the last capability of this kernel, which may know more of them than we do.
         match rustix::thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(one)) {
             Ok(()) => {}
-            Err(Errno::INVAL) => break,
+            Err(Errno::INVAL) if number > LAST_KNOWN => break,
             Err(errno) => return Err(Error::Bounding { number, source: errno.into() }),
         }
     }

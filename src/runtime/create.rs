@@ -8,7 +8,7 @@ use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
 use super::starting::{Between, Starting, Sync};
 use super::sync::{Step as _, hear, tell};
-use super::{Error, Failure, Launch, Progress, init, shown};
+use super::{Error, Failure, Launch, Progress, init, keyring, shown};
 use crate::sys::process::{CloneOptions, fork};
 use crate::sys::{fs, namespace, prctl, process, signal};
 use crate::userns::UserNamespace;
@@ -23,6 +23,7 @@ impl Stage {
     /// The caller has one thread.
     pub fn fork(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Self, Error> {
         let process = launch.spec.process().as_ref();
+        keyring::prepare();
         Between::fork("stage", &CloneOptions::default(), process, |sync| stage(launch, cgroup, sync)).map(Self)
     }
 

@@ -1,4 +1,40 @@
 //! PID 1 before it becomes the program: the list of steps, in the order they must come.
+//!
+//! Every error of every step ends the start with exit code 125 and leaves nothing, except as this table says. Steps
+//! with a star are those of a process that joins (`join`, `program`) as well.
+//!
+//! ```text
+//! step                             error                  what happens
+//! death signal *                   any                    end
+//! groups, ids                      any                    end; with one id groups stay: setgroups(2) is denied there
+//! namespaces *, their names, lo    any                    end
+//! kernel parameters                any                    end; with one id, net.ipv4.ping_group_range is left out
+//! mounts isolated, root, mounts    any                    end
+//!   places of mounts (`places`)    a link leads outside   end
+//! devices                          any                    end
+//!   links in /dev                  EEXIST                 what is there stays: it confines nothing
+//! masked and read-only paths       ENOENT, ENOTDIR        there is nothing to mask
+//!                                  EACCES                 no way there, nor for the program, which may do less
+//!                                  any other              end
+//! no further user namespaces       any, ENOENT too        end
+//! terminal *, read-only root       any                    end
+//! change of the root               any                    end
+//! not dumpable *                   any                    end
+//! users' files *, ids are mapped * any                    end
+//! session, descriptors *           any                    end
+//! keyring * (`keyring`)            EDQUOT                 another id's quota; end if there is none
+//!                                  any other              end
+//!   no keyrings, or filtered       (found out before)     none is made: the program cannot reach any either
+//! resource limits, OOM score *     any                    end
+//! no new privileges *              any                    end
+//! bounding, ambient sets *         EINVAL beyond 40       the end of this kernel's capabilities
+//!                                  any other              end
+//! system call filter *             any                    end
+//! user, groups, capabilities *     any                    end
+//! working directory *              any                    once more as the program's user; then end
+//! descriptors closed, stub *       any                    end
+//! ```
+//! Limits are set by the monitor, before: one that was asked for is set or is an error (`cgroup`).
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -125,11 +161,7 @@ fn set_kernel_parameters(launch: &Launch<'_>) -> Result<(), Failure> {
 /// read-only. `unshare` fails with ENOSPC then. Source: namespaces(7), `/proc/sys/user`.
 fn forbid_user_namespaces() -> Result<(), Failure> {
     let path = "/proc/sys/user/max_user_namespaces";
-    match crate::sys::fs::write(path, "0") {
-        Err(error) if !error.is_not_found() => Err(Failure::reason(error.to_string())),
-        // A kernel that was built without has no such file, and no such limit.
-        _ => Ok(()),
-    }
+    crate::sys::fs::write(path, "0").map_err(|error| Failure::reason(error.to_string()))
 }
 
 /// Opens the program's terminal in the container's own devpts, binds it on /dev/console, and passes the other side on.

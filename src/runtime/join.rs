@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use super::program::{self, Program, Terminal};
 use super::starting::{Between, Conversation, Sync, report};
 use super::sync::{Step as _, tell};
-use super::{Error, Failure, Progress, terminal};
+use super::{Error, Failure, Progress, keyring, terminal};
 use crate::sys::inherited::Inherited;
 use crate::sys::process::{self, Child, CloneOptions, fork};
 use crate::sys::{namespace, prctl, signal};
@@ -53,6 +53,7 @@ pub struct Join<'a> {
 /// it here. Fails with the step; nothing is left behind then.
 pub fn join(join: &Join<'_>) -> Result<(Child, Conversation), Error> {
     let options = CloneOptions { flags: None, cgroup: join.cgroup };
+    keyring::prepare();
     Between::fork("the joining process", &options, Some(join.process), |sync| joiner(join, sync))?.into_parts()
 }
 

@@ -11,9 +11,9 @@ use super::caps::{self, CapSet, Identity};
 use super::stub::{self, Role, Stub};
 use super::sync::{Step as _, cut};
 use super::users::{self, ResolvedUser};
-use super::{Failure, mapped, seccomp};
+use super::{Failure, keyring, mapped, seccomp};
 use crate::sys::inherited::Inherited;
-use crate::sys::{keyring, process as proc, signal, tty};
+use crate::sys::{process as proc, signal, tty};
 
 /// What is left to do.
 pub(super) struct Program<'a> {
@@ -61,7 +61,7 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
 
     rustix::process::setsid().step("start a session")?;
     standard_descriptors(&program.terminal, &user)?;
-    keyring::new_session().step("make a session keyring")?;
+    keyring::leave(program.single_id)?;
     rustix::process::umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
     limits(process)?;
     if let Some(adjustment) = process.oom_score_adj() {

@@ -14,6 +14,12 @@ pub fn set_uid(uid: u32) -> io::Result<()> {
     done(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) })
 }
 
+/// Sets the real user id alone. Source: setresuid(2).
+pub fn set_real_uid(uid: u32) -> io::Result<()> {
+    // SAFETY: takes numbers only, -1 for what is to stay; this process has one thread.
+    done(unsafe { libc::syscall(libc::SYS_setresuid, uid, -1, -1) })
+}
+
 /// Sets real, effective and saved group id. Source: setresgid(2).
 pub fn set_gid(gid: u32) -> io::Result<()> {
     // SAFETY: takes numbers only; this process has one thread.

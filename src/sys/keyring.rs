@@ -2,20 +2,52 @@
 #![expect(unsafe_code, reason = "keyctl(2) has no safe wrapper")]
 
 use std::io;
+use std::path::Path;
+use std::sync::OnceLock;
 
+/// `KEYCTL_GET_KEYRING_ID`. Source: keyctl(2).
+const KEYCTL_GET_KEYRING_ID: libc::c_long = 0;
 /// `KEYCTL_JOIN_SESSION_KEYRING`. Source: keyctl(2).
 const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
+/// `KEY_SPEC_SESSION_KEYRING`. Source: keyctl(2).
+const KEY_SPEC_SESSION_KEYRING: libc::c_long = -3;
 
-/// Gives this process a new anonymous session keyring, so that it shares none with the user's session; fine on a kernel
-/// without keyrings.
+/// What this process can do with keyrings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keyrings {
+    /// They are there.
+    Open,
+    /// The kernel was built without.
+    Absent,
+    /// A filter of system calls, an outer container's, refuses keyctl(2) to this process and to all that it starts.
+    Filtered,
+}
+
+/// Finds out what can be done with keyrings, by a call that changes nothing. The answer is kept, for forked children
+/// too.
+pub fn look() -> Keyrings {
+    static FOUND: OnceLock<Keyrings> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        // Whether there is such a keyring is of no interest: ENOKEY is an answer as well.
+        match keyctl(KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING).map_err(|error| error.raw_os_error()) {
+            Err(Some(libc::ENOSYS)) if !Path::new("/proc/keys").exists() => Keyrings::Absent,
+            // The kernel itself never says EPERM to this question.
+            Err(Some(libc::ENOSYS | libc::EPERM)) => Keyrings::Filtered,
+            _ => Keyrings::Open,
+        }
+    })
+}
+
+/// Gives this process a new anonymous session keyring, so that it shares none with the user's session.
+///
+/// The keyring is charged to the real user id. Fails with `EDQUOT` if that has as many keys as it may have.
 pub fn new_session() -> io::Result<()> {
-    // SAFETY: a null name asks for an anonymous keyring; the kernel reads no memory.
-    let result = unsafe {
-        libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<libc::c_char>(), 0, 0, 0)
-    };
-    match io::Error::last_os_error() {
-        _ if result >= 0 => Ok(()),
-        error if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM | libc::EDQUOT)) => Ok(()),
-        error => Err(error),
-    }
+    // A null name asks for an anonymous one.
+    keyctl(KEYCTL_JOIN_SESSION_KEYRING, 0).map(drop)
+}
+
+fn keyctl(operation: libc::c_long, argument: libc::c_long) -> io::Result<libc::c_long> {
+    // SAFETY: both operations take a number, or a null pointer for which the kernel reads no memory.
+    let result = unsafe { libc::syscall(libc::SYS_keyctl, operation, argument, 0, 0, 0) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Mutex;
 
 use serde_json::Value;
 
-use crate::support::{Exit, Image, Lab, Layer, Output, chance, image};
+use crate::support::{Exit, Image, Lab, Layer, Output, chance, image, wait};
 
 /// The arguments before the image's name, for a container without a network.
 const RUN: [&str; 4] = ["run", "--rm", "--network", "none"];
@@ -318,8 +319,13 @@ fn x12_nothing_can_be_typed_into_a_terminal() {
     }
 }
 
+/// The keys of a user are counted for all tests together: those that make keys, or leave none, do it one after the
+/// other.
+static KEYS: Mutex<()> = Mutex::new(());
+
 #[test]
 fn x13_keyrings_are_closed() {
+    let _alone = KEYS.lock();
     let lab = Lab::new();
     lab.payload();
     assert_eq!(
@@ -341,6 +347,68 @@ fn x13_keyrings_are_closed() {
     assert_ne!(first[0], first[1]);
     assert_ne!(exec[0], exec[1]);
     lab.remove_containers();
+}
+
+/// It was in the caller's keyring then, without a word.
+#[test]
+fn x13_where_no_key_is_left_a_program_has_a_keyring_of_its_own_all_the_same() {
+    // Root may have a million, and with one id there is no other to own a keyring.
+    only!(Full);
+    let _alone = KEYS.lock();
+    let lab = Lab::new();
+    lab.payload();
+    let run = "--network none --security-opt seccomp=unconfined";
+    let script = format!(
+        "set -e\n\"$RC\" run --rm {run} payload /payload keyring\n\"$RC\" run --rm {run} payload /payload keyring\n\
+         \"$RC\" run -d --name box {run} payload /payload sleep >/dev/null\n\
+         \"$RC\" exec box /payload keyring\n\"$RC\" exec box /payload report >\"$REPORT\"\n"
+    );
+    let file = lab.work("report");
+    let keys = lab.program(Lab::payload_path(), ["keys", "/bin/sh", "-c", &script]);
+    let text = keys.env("RC", Lab::rc_path()).env("REPORT", &file).run().text();
+    lab.remove_containers();
+    no_key_is_left_in_use();
+    let numbers: BTreeSet<&str> = text.lines().collect();
+    assert_eq!((text.lines().count(), numbers.len()), (4, 4), "{text}");
+    let report: Value = serde_json::from_slice(&fs::read(&file).expect("a report")).expect("a report");
+    assert_eq!((&report["uids"], &report["caps"]["eff"]), (&serde_json::json!([0, 0, 0, 0]), &DEFAULT_CAPS.into()));
+}
+
+/// A user of the user's namespace has one id, and a quota of keys that no other test uses.
+#[test]
+fn x13_with_one_id_a_start_without_a_key_left_is_refused() {
+    only!(Full);
+    require!(program "setpriv");
+    let lab = Lab::new();
+    let files = lab.work("files.tar");
+    fs::write(&files, image::payload_layer()).expect("an archive can be written");
+    let inner = "
+        \"$RC\" import -q \"$FILES\" payload >/dev/null
+        \"$RC\" run --rm --network none payload /payload echo before
+        \"$PAYLOAD\" keys \"$RC\" run --rm --network none payload /payload echo without >/dev/null
+        echo $?; \"$RC\" ps -aq";
+    let outer = "
+        set -e; mkdir -m 700 \"$INNER\" \"$INNER/run\"; chown -R 1000:1000 \"$INNER\"; cd /
+        HOME=\"$INNER\" XDG_DATA_HOME=\"$INNER\" XDG_CONFIG_HOME=\"$INNER\" XDG_RUNTIME_DIR=\"$INNER/run\" \
+            setpriv --reuid=1000 --regid=1000 --clear-groups sh -c \"$SCRIPT\"
+        rm -rf \"$INNER\"";
+    let run = lab.rc(["unshare", "/bin/sh", "-c", outer]).env("SCRIPT", inner).env("INNER", lab.work("inner"));
+    let run = run.env("RC", Lab::rc_path()).env("PAYLOAD", Lab::payload_path()).env("FILES", &files).run();
+    assert_eq!(run.stdout(), "before\n125\n", "{run}");
+    let said = "rc: cannot make a session keyring: the user has as many keys as allowed (";
+    assert!(run.stderr().starts_with(said) && run.stderr().contains("kernel.keys.maxkeys="), "{run}");
+}
+
+/// Waits until the kernel has taken back what the keys of this user took. Source: proc_key_users(5).
+fn no_key_is_left_in_use() {
+    let this = format!("{}:", rustix::process::getuid().as_raw());
+    wait::until("the keys to be given back", || {
+        let users = fs::read_to_string("/proc/key-users").expect("the kernel counts keys");
+        // A user without any key has no line.
+        let line = users.lines().find_map(|line| line.trim_start().strip_prefix(&this)).unwrap_or(" 0 0/0 0/0 0/0");
+        let used = line.split_whitespace().nth(2)?.split_once('/')?.0;
+        used.parse::<u32>().is_ok_and(|used| used < 100).then_some(())
+    });
 }
 
 #[test]
@@ -395,7 +463,7 @@ fn x15_nothing_can_be_taken_from_a_process_that_joins() {
     lab.rc(["run", "-d"]).args(open).args(thief).run().succeeds();
     lab.ready("thief");
     for _ in 0..chance::count("RC_TEST_EXECS", 300) {
-        let exec = lab.rc(["exec", "thief", "/payload", "exit", "7"]).run().within(crate::support::wait::PATIENCE);
+        let exec = lab.rc(["exec", "thief", "/payload", "exit", "7"]).run().within(wait::PATIENCE);
         assert_eq!(exec.exit, Exit::Code(7), "{exec}");
     }
     let stop = lab.rc(["exec", "thief", "/payload", "write", "/tmp/stop", ""]).run();

@@ -113,6 +113,30 @@ pub(crate) fn trace(mut child: std::process::Child) -> Result<String, Box<dyn st
     Ok(if read == expected { "as expected".to_owned() } else { format!("{read:x}") })
 }
 
+/// Adds keys to this process' session keyring until the user may have no more (EDQUOT).
+pub(crate) fn fill_session_keyring() -> io::Result<()> {
+    for number in 0..100_000 {
+        let name = std::ffi::CString::new(format!("rc-test-{number}"))?;
+        // SAFETY: two C strings, and a payload of one byte that is there.
+        let key = unsafe {
+            libc::syscall(libc::SYS_add_key, c"user".as_ptr(), name.as_ptr(), c"x".as_ptr(), 1_usize, SESSION)
+        };
+        match io::Error::last_os_error() {
+            _ if key >= 0 => {}
+            error if error.raw_os_error() == Some(libc::EDQUOT) => return Ok(()),
+            error => return Err(error),
+        }
+    }
+    Err(io::Error::other("there is no end of keys"))
+}
+
+/// Lets go of all keys of the session keyring: KEYCTL_CLEAR.
+pub(crate) fn clear_session_keyring() -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    let result = unsafe { libc::syscall(libc::SYS_keyctl, 7_i64, SESSION) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 fn native(number: i64, [a, b, c]: [i64; 3]) -> io::Result<()> {
     // SAFETY: pointers among the arguments are null or wild on purpose; the kernel answers EFAULT, or refuses before it
     // looks. No call that a test names changes this process' memory.

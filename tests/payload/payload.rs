@@ -25,6 +25,7 @@
 //! notify MESSAGE…        each to NOTIFY_SOCKET, `|` for a new line; then as sleep
 //! swap A B              the two paths change places, for ever        session            its session's number
 //! keyring [PROGRAM …]    the number of the session keyring; with a program, that of a new one, then becomes the program
+//! keys PROGRAM …         takes all keys that the user may have, runs the program, gives the keys back
 //! call [KIND:]NAME,ARG…  system calls, `ok` or errno each; KIND is i386, i386-socket or x32
 //! ```
 //! What waits prints `ready` first, so that a test can wait for the line instead of for a time.
@@ -97,6 +98,7 @@ fn play(words: &[&str]) -> Outcome {
         ["session"] => println!("{}", rustix::process::getsid(None)?.as_raw_nonzero()),
         ["keyring"] => println!("{}", call::session_keyring()?),
         ["keyring", program, arguments @ ..] => keyring(program, arguments)?,
+        ["keys", program, arguments @ ..] => return keys(program, arguments),
         ["spy", stop] => spy::watch(stop)?,
         ["grab", stop] => spy::grab(stop)?,
         ["trace"] => println!("{}", call::trace(again(&["hang"])?)?),
@@ -150,6 +152,17 @@ fn keyring(program: &str, arguments: &[&str]) -> std::io::Result<()> {
     println!("{}", call::new_session_keyring()?);
     std::io::stdout().flush()?;
     Err(std::process::Command::new(program).args(arguments).exec())
+}
+
+/// Runs `program` while the user has no key left to make; prints the number of this process' own session keyring
+/// before.
+fn keys(program: &str, arguments: &[&str]) -> Outcome {
+    println!("{}", call::new_session_keyring()?);
+    std::io::stdout().flush()?;
+    call::fill_session_keyring()?;
+    let status = std::process::Command::new(program).args(arguments).status()?;
+    call::clear_session_keyring()?;
+    Ok(status.code().unwrap_or(99))
 }
 
 /// Tells the reader of standard output that what follows is being waited for.
