@@ -5,7 +5,7 @@
 //! process, is tried in a forked child that is given a few seconds (`attempt`).
 //!
 //! ```text
-//! kernel     version, memory files, seccomp
+//! kernel     version, memory files, seccomp, keyrings
 //! ids        user namespaces, subordinate ids, newuidmap, newgidmap
 //! storage    the store, overlay, fuse-overlayfs
 //! network    slirp4netns, pasta, the tun device, low ports

@@ -4,6 +4,7 @@ use super::attempt::{Trouble, attempt};
 use super::{Finding, Home, NOT_TRIED, Status};
 use crate::runtime::caps::CapSet;
 use crate::runtime::{seccomp, stub};
+use crate::sys::keyring::{self, Keyrings};
 use crate::sys::{fs, prctl};
 use crate::types::capability;
 
@@ -42,7 +43,25 @@ fn parse(release: &str) -> Option<(u32, u32)> {
 
 /// What is tried inside the user's namespace.
 pub(super) fn in_namespace(home: Home<'_>) -> Vec<Finding> {
-    vec![memory_files(home), filter(home)]
+    vec![memory_files(home), filter(home), keyrings()]
+}
+
+/// Whether each container has a session keyring of its own, by the question that a start asks.
+fn keyrings() -> Finding {
+    const CHECK: &str = "keyrings";
+    match keyring::look() {
+        Keyrings::Open => {
+            let users = fs::read_to_string("/proc/key-users").unwrap_or_default();
+            let this = format!("{}:", rustix::process::getuid().as_raw());
+            let line = users.lines().find_map(|line| line.trim_start().strip_prefix(&this));
+            // Source: proc_key_users(5).
+            let counted = line.and_then(|line| line.split_whitespace().nth(2)?.split_once('/'));
+            Finding::ok(CHECK, counted.map_or_else(String::new, |(used, most)| format!("{used} of {most} keys in use")))
+        }
+        Keyrings::Absent => Finding::ok(CHECK, "the kernel has none"),
+        Keyrings::Filtered => Finding::bad(CHECK, Status::Limited, "refused by a filter of system calls around rc")
+            .disables("a session keyring for each container; containers can use none either"),
+    }
 }
 
 fn memory_files(home: Home<'_>) -> Finding {

@@ -374,7 +374,8 @@ fn x13_where_no_key_is_left_a_program_has_a_keyring_of_its_own_all_the_same() {
     assert_eq!((&report["uids"], &report["caps"]["eff"]), (&serde_json::json!([0, 0, 0, 0]), &DEFAULT_CAPS.into()));
 }
 
-/// A user of the user's namespace has one id, and a quota of keys that no other test uses.
+/// A user of the user's namespace has one id, and a quota of keys that no other test uses: the kernel gives back keys
+/// when it has time, and a key that was of another program before would become free while this one counts on none.
 #[test]
 fn x13_with_one_id_a_start_without_a_key_left_is_refused() {
     only!(Full);
@@ -384,19 +385,41 @@ fn x13_with_one_id_a_start_without_a_key_left_is_refused() {
     fs::write(&files, image::payload_layer()).expect("an archive can be written");
     let inner = "
         \"$RC\" import -q \"$FILES\" payload >/dev/null
-        \"$RC\" run --rm --network none payload /payload echo before
         \"$PAYLOAD\" keys \"$RC\" run --rm --network none payload /payload echo without >/dev/null
         echo $?; \"$RC\" ps -aq";
     let outer = "
-        set -e; mkdir -m 700 \"$INNER\" \"$INNER/run\"; chown -R 1000:1000 \"$INNER\"; cd /
+        set -e; mkdir -m 700 \"$INNER\" \"$INNER/run\"; chown -R 4321:4321 \"$INNER\"; cd /
         HOME=\"$INNER\" XDG_DATA_HOME=\"$INNER\" XDG_CONFIG_HOME=\"$INNER\" XDG_RUNTIME_DIR=\"$INNER/run\" \
-            setpriv --reuid=1000 --regid=1000 --clear-groups sh -c \"$SCRIPT\"
+            setpriv --reuid=4321 --regid=4321 --clear-groups sh -c \"$SCRIPT\"
         rm -rf \"$INNER\"";
     let run = lab.rc(["unshare", "/bin/sh", "-c", outer]).env("SCRIPT", inner).env("INNER", lab.work("inner"));
     let run = run.env("RC", Lab::rc_path()).env("PAYLOAD", Lab::payload_path()).env("FILES", &files).run();
-    assert_eq!(run.stdout(), "before\n125\n", "{run}");
+    assert_eq!(run.stdout(), "125\n", "{run}");
     let said = "rc: cannot make a session keyring: the user has as many keys as allowed (";
     assert!(run.stderr().starts_with(said) && run.stderr().contains("kernel.keys.maxkeys="), "{run}");
+}
+
+/// docker's filter says EPERM, podman's ENOSYS.
+#[test]
+fn x13_where_keyrings_are_filtered_away_containers_run_and_can_use_none() {
+    let lab = Lab::new();
+    lab.payload();
+    // Under the filter newuidmap cannot work: this container keeps the user's namespace.
+    lab.rc(["run", "-d", "--network", "none", "--name", "box", "payload", "/payload", "sleep"]).run().succeeds();
+    for errno in [libc::EPERM, libc::ENOSYS] {
+        let word = errno.to_string();
+        let filtered = |arguments: &[&str]| {
+            let rc = lab.program(Lab::payload_path(), ["filtered", word.as_str()]).arg(Lab::rc_path());
+            rc.args(arguments).run()
+        };
+        let open = ["--security-opt", "seccomp=unconfined", "payload", "/payload", "call", "keyctl", "getpid"];
+        let name = if errno == libc::EPERM { "EPERM" } else { "ENOSYS" };
+        filtered(&[&RUN[..], &open].concat()).prints(format!("keyctl {name}\ngetpid ok\n"));
+        let all: Value = serde_json::from_str(&filtered(&["doctor", "--json"]).stdout()).expect("findings");
+        let line = all.as_array().and_then(|all| all.iter().find(|one| one["check"] == "keyrings")).expect("a line");
+        assert_eq!(line["status"], "limited", "{line}");
+    }
+    lab.remove_containers();
 }
 
 /// Waits until the kernel has taken back what the keys of this user took. Source: proc_key_users(5).

@@ -32,7 +32,9 @@ fn a_machine_that_runs_containers_is_fit() {
     lab.payload();
     lab.rc(["run", "--rm", "payload", "/payload", "exit", "0"]).run().succeeds();
     let all = examined(lab.rc(["doctor", "--json"]).run(), 0);
-    for check in ["kernel", "user namespaces", "store", "memory files", "seccomp", "slirp4netns", "/dev/net/tun"] {
+    for check in
+        ["kernel", "user namespaces", "store", "memory files", "seccomp", "keyrings", "slirp4netns", "/dev/net/tun"]
+    {
         let one = finding(&all, check);
         assert_eq!(
             (&one["status"], &one["disables"], &one["fix"]),

@@ -113,6 +113,24 @@ pub(crate) fn trace(mut child: std::process::Child) -> Result<String, Box<dyn st
     Ok(if read == expected { "as expected".to_owned() } else { format!("{read:x}") })
 }
 
+/// Lets keyctl(2) fail with `errno` in this process and in all that it starts. Source: seccomp(2).
+pub(crate) fn refuse_keyctl(errno: u32) -> Result<(), Box<dyn std::error::Error>> {
+    let number = u32::try_from(libc::SYS_keyctl)?;
+    let statement = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let filter = [
+        // Load the number, compare, refuse or allow.
+        statement(0x20, 0, 0, 0),
+        statement(0x15, 0, 1, number),
+        statement(0x06, 0, 0, libc::SECCOMP_RET_ERRNO | errno),
+        statement(0x06, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: u16::try_from(filter.len())?, filter: filter.as_ptr().cast_mut() };
+    rustix::thread::set_no_new_privs(true)?;
+    // SAFETY: the program points to as many instructions as it says, which the kernel only reads.
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error().into()) }
+}
+
 /// Adds keys to this process' session keyring until the user may have no more (EDQUOT).
 pub(crate) fn fill_session_keyring() -> io::Result<()> {
     for number in 0..100_000 {

@@ -26,6 +26,7 @@
 //! swap A B              the two paths change places, for ever        session            its session's number
 //! keyring [PROGRAM …]    the number of the session keyring; with a program, that of a new one, then becomes the program
 //! keys PROGRAM …         takes all keys that the user may have, runs the program, gives the keys back
+//! filtered ERRNO PROGRAM …  becomes the program under a filter by which keyctl fails so, as in another tool's container
 //! call [KIND:]NAME,ARG…  system calls, `ok` or errno each; KIND is i386, i386-socket or x32
 //! ```
 //! What waits prints `ready` first, so that a test can wait for the line instead of for a time.
@@ -98,6 +99,11 @@ fn play(words: &[&str]) -> Outcome {
         ["session"] => println!("{}", rustix::process::getsid(None)?.as_raw_nonzero()),
         ["keyring"] => println!("{}", call::session_keyring()?),
         ["keyring", program, arguments @ ..] => keyring(program, arguments)?,
+        ["filtered", errno, program, arguments @ ..] => {
+            use std::os::unix::process::CommandExt as _;
+            call::refuse_keyctl(errno.parse()?)?;
+            return Err(std::process::Command::new(program).args(arguments).exec().into());
+        }
         ["keys", program, arguments @ ..] => return keys(program, arguments),
         ["spy", stop] => spy::watch(stop)?,
         ["grab", stop] => spy::grab(stop)?,
