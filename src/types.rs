@@ -3,6 +3,7 @@
 pub mod capability;
 mod digest;
 mod id;
+pub mod json;
 mod keys;
 mod name;
 mod network;

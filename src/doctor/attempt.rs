@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::process::{CloneOptions, fork};
 use crate::sys::{prctl, signal};
+use crate::types::json;
 
 /// How long one try may take: many times what the slowest helper needs on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,7 +59,7 @@ where
     drop(child.signal(libc::SIGKILL));
     let ended = child.wait().map_err(Trouble::new)?;
     let bytes = said?;
-    serde_json::from_slice(&bytes)
+    json::from_slice(&bytes)
         .unwrap_or_else(|_| Err(Trouble::new(format!("the process that tried it ended with code {}", ended.code()))))
 }
 

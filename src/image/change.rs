@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Error, Settings};
-use crate::types::Signal;
+use crate::types::{Signal, json};
 
 /// Applies one instruction: `CMD ["a", "b"]`, `CMD a b`, or `CMD=a` as podman takes it too.
 pub(super) fn apply(settings: &mut Settings, instruction: &str) -> Result<(), Error> {
@@ -62,7 +62,7 @@ pub(super) fn apply(settings: &mut Settings, instruction: &str) -> Result<(), Er
 }
 
 fn list(value: &str) -> Option<Vec<String>> {
-    serde_json::from_str(value).ok()
+    json::from_str(value).ok()
 }
 
 /// A command: the JSON form as it is, anything else for the shell.

@@ -10,7 +10,7 @@ use super::{Config, Error};
 use crate::plan::{ImageDefaults, ImageSource};
 use crate::registry::manifest::{Fault, Kind};
 use crate::storage::{self, Descriptor, IndexEntry, MANIFEST_LIMIT, Store, Target};
-use crate::types::{Digest, ImageReference};
+use crate::types::{Digest, ImageReference, json};
 
 /// An image of the store.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,7 +146,7 @@ fn read(
     let parsed = read_manifest(store, manifest)?;
     let bytes = store.read_blob(&parsed.config.digest, MANIFEST_LIMIT)?;
     let config: Config =
-        serde_json::from_slice(&bytes).map_err(|source| damaged(Fault::Json { what: "configuration", source }))?;
+        json::from_slice(&bytes).map_err(|source| damaged(Fault::Json { what: "configuration", source }))?;
     let diff_ids = &config.rootfs.diff_ids;
     if diff_ids.len() != parsed.layers.len() {
         return Err(damaged(Fault::LayerCount { layers: parsed.layers.len(), diff_ids: diff_ids.len() }));

@@ -33,6 +33,7 @@ use crate::registry::manifest::{Descriptor, Fault, Kind, Manifest};
 use crate::registry::{self, Client, Document, MANIFEST_LIMIT, Platform};
 use crate::storage::{self, BlobWriter, Store, Target};
 use crate::sys::fs::plain;
+use crate::types::json;
 use crate::types::{Digest, ImageReference};
 
 /// What is pulled, and for whom.
@@ -194,7 +195,7 @@ impl Pull<'_> {
         let refuse = |fault| registry::Error::Manifest { subject: subject.clone(), fault };
         let config = self.configuration(&found.manifest.config)?;
         let config: Config =
-            serde_json::from_slice(&config).map_err(|source| refuse(Fault::Json { what: "configuration", source }))?;
+            json::from_slice(&config).map_err(|source| refuse(Fault::Json { what: "configuration", source }))?;
         let other_platform = self.check_platform(&config)?;
         let layers = found.manifest.with_diff_ids(&config.rootfs.diff_ids).map_err(refuse)?;
         let skipped_devices = pull_layers(self, &distinct(layers))?;

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::plan::{ContainerConfig, Updated};
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::ProcessLock;
+use crate::types::json;
 
 use super::record::{ExitRecord, Run, State};
 
@@ -100,10 +101,10 @@ impl Folder {
     pub fn config(&self) -> Result<ContainerConfig, Error> {
         let bytes = fs::read_limited(self.at("config.json"), 16 << 20)?;
         let mut config: ContainerConfig =
-            serde_json::from_slice(&bytes).map_err(|source| self.damaged("config.json", source))?;
+            json::from_slice(&bytes).map_err(|source| self.damaged("config.json", source))?;
         match fs::read_limited(self.at("updated.json"), 1 << 20) {
             Ok(bytes) => {
-                config.update(serde_json::from_slice(&bytes).map_err(|source| self.damaged("updated.json", source))?);
+                config.update(json::from_slice(&bytes).map_err(|source| self.damaged("updated.json", source))?);
             }
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error.into()),
@@ -120,7 +121,7 @@ impl Folder {
     /// Reads `state.json`.
     pub fn state(&self) -> Result<State, Error> {
         let bytes = fs::read_limited(self.at("state.json"), 1 << 20)?;
-        serde_json::from_slice(&bytes).map_err(|source| self.damaged("state.json", source))
+        json::from_slice(&bytes).map_err(|source| self.damaged("state.json", source))
     }
 
     /// Replaces `state.json`. It is not synced: after a power cut no program runs, whatever it says.
@@ -133,7 +134,7 @@ impl Folder {
     pub fn exit(&self, run: &Run) -> Option<ExitRecord> {
         let mut text = String::new();
         fs::open(self.at("exit")).ok()?.take(u64::from(EXIT_SPACE)).read_to_string(&mut text).ok()?;
-        let (ended, record) = serde_json::from_str::<(Run, ExitRecord)>(text.trim()).ok()?;
+        let (ended, record) = json::from_str::<(Run, ExitRecord)>(text.trim()).ok()?;
         (ended == *run).then_some(record)
     }
 

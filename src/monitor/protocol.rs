@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Changes;
 use crate::sys::socket;
-use crate::types::Signal;
+use crate::types::{Signal, json};
 
 /// The version that this rc speaks.
 pub const VERSION: u8 = 1;
@@ -150,7 +150,7 @@ pub fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, 
     let Some(received) = socket::receive(socket, LIMIT)? else { return Ok(None) };
     match received.bytes.as_slice() {
         // Later versions add messages and fields; those that we know keep their meaning.
-        [_, json @ ..] => Ok(Some((serde_json::from_slice(json)?, received.descriptors))),
+        [_, json @ ..] => Ok(Some((json::from_slice(json)?, received.descriptors))),
         [] => Ok(None),
     }
 }

@@ -24,7 +24,7 @@ use super::driver::{Process, text, wait_readable};
 use super::{Driver, Error, Kind, Request, Starting, addresses, ports};
 use crate::sys::fs::PathError;
 use crate::sys::spawn::{Program, spawn};
-use crate::types::PortMapping;
+use crate::types::{PortMapping, json};
 
 /// The API socket's name in the container's folder.
 const SOCKET: &str = "slirp4netns.sock";
@@ -135,8 +135,7 @@ fn add(api: BorrowedFd<'_>, port: &PortMapping, deadline: Instant) -> Result<u64
     let driver = Kind::Slirp4netns.as_str();
     let failed = |answer: String| Error::PublishFailed { driver, port: port.clone(), answer };
     let answer = exchange(api, &add_hostfwd(port), deadline).map_err(|error| failed(crate::sys::fs::plain(&error)))?;
-    let answer: serde_json::Value =
-        serde_json::from_str(&answer).map_err(|_| failed(format!("it answered `{answer}`")))?;
+    let answer: serde_json::Value = json::from_str(&answer).map_err(|_| failed(format!("it answered `{answer}`")))?;
     if let Some(id) = answer.pointer("/return/id").and_then(serde_json::Value::as_u64) {
         return Ok(id);
     }

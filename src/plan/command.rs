@@ -1,7 +1,7 @@
 //! Entry point and command: what is executed.
 
 use super::{Error, ImageDefaults, Request};
-use crate::types::Invalid;
+use crate::types::{Invalid, json};
 
 /// The words that are executed, and how many of them are the entry point's.
 ///
@@ -29,7 +29,7 @@ fn entrypoint(text: &str) -> Result<Vec<String>, Invalid> {
         return Ok(Vec::new());
     }
     if text.trim_start().starts_with('[') {
-        return serde_json::from_str(text)
+        return json::from_str(text)
             .map_err(|error| Invalid::new("entry point", text, format!("no JSON array of strings: {error}")));
     }
     Ok(vec![text.to_owned()])

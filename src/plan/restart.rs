@@ -97,7 +97,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<RestartPolicy>().map_err(|error| error.to_string()), Ok(expected), "{text}");
             let json = serde_json::to_string(&expected).expect("json");
-            assert_eq!(serde_json::from_str::<RestartPolicy>(&json).expect("read back"), expected);
+            assert_eq!(crate::types::json::from_str::<RestartPolicy>(&json).expect("read back"), expected);
         }
         for text in ["Always", "always:1", "no:1", "on-failure:", "on-failure:-1", "on-failure:x", ":3", "sometimes"] {
             assert!(text.parse::<RestartPolicy>().is_err(), "{text}");

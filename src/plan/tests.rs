@@ -1,4 +1,5 @@
 use super::*;
+use crate::types::json;
 
 /// An image with one command and nothing else.
 pub(super) fn image() -> ImageDefaults {
@@ -73,15 +74,15 @@ fn a_saved_container_reads_back_the_same() {
     };
     let config = resolved(&request).unwrap();
     let json = serde_json::to_string(&config).unwrap();
-    assert_eq!(serde_json::from_str::<ContainerConfig>(&json).unwrap(), config);
+    assert_eq!(json::from_str::<ContainerConfig>(&json).unwrap(), config);
     let json = serde_json::to_string(&request).unwrap();
-    assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);
+    assert_eq!(json::from_str::<Request>(&json).unwrap(), request);
 }
 
 #[test]
 fn a_request_with_a_word_we_do_not_know_is_refused() {
-    assert!(serde_json::from_str::<Request>(r#"{"image":"x","privilegedd":true}"#).is_err());
-    assert!(serde_json::from_str::<Request>(r#"{"image":"x"}"#).is_ok());
+    assert!(json::from_str::<Request>(r#"{"image":"x","privilegedd":true}"#).is_err());
+    assert!(json::from_str::<Request>(r#"{"image":"x"}"#).is_ok());
 }
 
 #[test]

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::address::{Reach, authority, literal};
 use super::transport::{Audience, Request, Transport};
 use super::{Credentials, Error, SMALL_LIMIT};
+use crate::types::json;
 
 /// The header that a registry asked for, kept until it expires.
 pub(super) struct Auth {
@@ -232,7 +233,7 @@ fn read_token(body: &[u8]) -> Result<Authorization, String> {
         expires_in: Option<u64>,
     }
     // serde's message could quote the token.
-    let answer: Answer = serde_json::from_slice(body).map_err(|_| "it is no JSON object with a token".to_owned())?;
+    let answer: Answer = json::from_slice(body).map_err(|_| "it is no JSON object with a token".to_owned())?;
     let token = answer.token.filter(|token| !token.is_empty()).or(answer.access_token).unwrap_or_default();
     if token.is_empty() {
         return Err("it holds no token".to_owned());

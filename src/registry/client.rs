@@ -12,7 +12,7 @@ use super::blob::Blob;
 use super::manifest::{ACCEPT, Descriptor};
 use super::transport::{Backoff, Request, Transport};
 use super::{Credentials, Error, MANIFEST_LIMIT, Places, TlsVerify};
-use crate::types::{Algorithm, Digest, ImageReference};
+use crate::types::{Algorithm, Digest, ImageReference, json};
 
 /// How a registry is spoken to.
 #[derive(Debug, Clone)]
@@ -148,7 +148,7 @@ impl Client {
             let response = self.get(&path, None, 0, &self.name).await?;
             let next = response.headers().get(LINK).and_then(|link| link.to_str().ok()).and_then(next_query);
             let body = self.transport.read(response, "list of tags", MANIFEST_LIMIT).await?;
-            let page: Page = serde_json::from_slice(&body).map_err(|source| Error::Manifest {
+            let page: Page = json::from_slice(&body).map_err(|source| Error::Manifest {
                 subject: self.name.clone(),
                 fault: super::manifest::Fault::Json { what: "list of tags", source },
             })?;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::SMALL_LIMIT;
 use crate::sys::fs::{self, PathError};
-use crate::types::{ImageReference, Invalid};
+use crate::types::{ImageReference, Invalid, json};
 
 /// Who we are to a registry. Its `Debug` shows no secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -161,10 +161,13 @@ impl Credentials {
                 Err(error) if error.is_not_found() && authfile.is_none() => continue,
                 other => other?,
             };
-            // serde's message could quote a secret: only the place is told.
-            let file: AuthFile = serde_json::from_slice(&bytes).map_err(|error| CredentialsError::Format {
+            // serde's message could quote a secret: only the place is told. What is refused as a whole has none.
+            let file: AuthFile = json::from_slice(&bytes).map_err(|error| CredentialsError::Format {
                 path: path.clone(),
-                reason: format!("line {}, column {} is not as expected", error.line(), error.column()),
+                reason: match error.line() {
+                    0 => error.to_string(),
+                    line => format!("line {line}, column {} is not as expected", error.column()),
+                },
             })?;
             if let Some(found) = file.find(reference, &path)? {
                 return Ok(Some(found));
@@ -285,7 +288,7 @@ fn ask_helper(name: &str, server: &str) -> Result<Option<Credentials>, Credentia
         };
     }
     let answer: HelperAnswer =
-        serde_json::from_slice(&answer).map_err(|_| fail("it did not answer with JSON as it should".to_owned()))?;
+        json::from_slice(&answer).map_err(|_| fail("it did not answer with JSON as it should".to_owned()))?;
     Ok(Some(if answer.username == "<token>" {
         Credentials::IdentityToken(answer.secret)
     } else {

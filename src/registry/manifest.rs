@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{MANIFEST_LIMIT, Platform};
-use crate::types::Digest;
+use crate::types::{Digest, json};
 
 /// The media types that rc asks a registry for.
 pub(super) const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
@@ -166,14 +166,13 @@ const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1";
 impl Kind {
     /// Reads a manifest or index; `declared` is the media type that it was announced with, empty if it was not.
     ///
-    /// Nesting is bounded by the parser (128), the size by the caller.
+    /// Nesting is bounded by `types::json`, the size by the caller.
     pub fn parse(bytes: &[u8], declared: &str) -> Result<Self, Fault> {
         let declared = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if declared.starts_with(DOCKER_SCHEMA_1) {
             return Err(Fault::Schema1);
         }
-        let document: Document =
-            serde_json::from_slice(bytes).map_err(|source| Fault::Json { what: "manifest", source })?;
+        let document: Document = json::from_slice(bytes).map_err(|source| Fault::Json { what: "manifest", source })?;
         if document.schema_version == Some(1) {
             return Err(Fault::Schema1);
         }

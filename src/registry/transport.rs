@@ -13,6 +13,7 @@ use super::dns::{Dns, GuardedDns, TooNear};
 use super::error::innermost;
 use super::tls::Trust;
 use super::{Error, Options, SMALL_LIMIT, TlsVerify};
+use crate::types::json;
 
 /// Redirects that are followed for one request.
 const REDIRECTS: usize = 5;
@@ -308,7 +309,7 @@ impl Transport {
             message: String,
         }
         let Ok(body) = self.read(response, "error", SMALL_LIMIT).await else { return String::new() };
-        let Ok(body) = serde_json::from_slice::<Body>(&body) else { return String::new() };
+        let Ok(body) = json::from_slice::<Body>(&body) else { return String::new() };
         let text = body.errors.into_iter().map(|entry| entry.message).next().unwrap_or(body.details);
         text.lines().next().unwrap_or_default().chars().take(200).collect()
     }

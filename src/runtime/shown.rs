@@ -17,6 +17,7 @@ use super::users::{self, ResolvedUser};
 use super::{Failure, Launch, Rootfs, rootfs};
 use crate::sys::mount;
 use crate::sys::process::{CloneOptions, fork};
+use crate::types::json;
 
 /// The user and the group id of the program, as the container's files have them.
 type Ids = (u32, u32);
@@ -72,7 +73,7 @@ fn in_a_child(user: &str, root: impl FnOnce() -> Result<OwnedFd, Failure>) -> Re
     let mut bytes = Vec::new();
     std::fs::File::from(answer).read_to_end(&mut bytes).step("hear who the user is")?;
     child.wait().step("wait for a child")?;
-    serde_json::from_slice(&bytes).unwrap_or_else(|_| Err(Failure::reason("it could not be found out who the user is")))
+    json::from_slice(&bytes).unwrap_or_else(|_| Err(Failure::reason("it could not be found out who the user is")))
 }
 
 #[cfg(test)]

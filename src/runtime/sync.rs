@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::fs::plain;
 use crate::sys::socket;
+use crate::types::json;
 
 /// Which exit code a failed start has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,7 +163,7 @@ pub(super) fn hear(from: BorrowedFd<'_>) -> io::Result<Progress> {
         (b"F", Some(fd)) => Ok(Progress::Root(fd)),
         (b"R", None) => Ok(Progress::NetworkWanted),
         (b"N", None) => Ok(Progress::NetworkUp),
-        ([b'E', json @ ..], None) => serde_json::from_slice(json).map(Progress::Failed).map_err(|_| malformed()),
+        ([b'E', json @ ..], None) => json::from_slice(json).map(Progress::Failed).map_err(|_| malformed()),
         (&[a, b, c, d], None) => Ok(Progress::Refused(i32::from_ne_bytes([a, b, c, d]))),
         _ => Err(malformed()),
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{Descriptor, Error, Store};
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
-use crate::types::{Digest, ImageReference};
+use crate::types::{Digest, ImageReference, json};
 
 /// The annotation that holds an image's name. Source: image-spec annotations.md.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -62,7 +62,7 @@ impl Store {
             Err(error) if error.is_not_found() => return Ok(Vec::new()),
             Err(error) => return Err(error.into()),
         };
-        let index: Lean = serde_json::from_slice(&bytes).map_err(|source| self.bad_index(source))?;
+        let index: Lean = json::from_slice(&bytes).map_err(|source| self.bad_index(source))?;
         Ok(index.manifests.into_iter().map(|manifest| IndexEntry { reference: name(&manifest), manifest }).collect())
     }
 
@@ -138,7 +138,7 @@ impl Store {
 
     fn change_index_locked(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<(), Error> {
         let bytes = fs::read_limited(self.index_path(), LIMIT)?;
-        let mut index: Index = serde_json::from_slice(&bytes).map_err(|source| self.bad_index(source))?;
+        let mut index: Index = json::from_slice(&bytes).map_err(|source| self.bad_index(source))?;
         let before = index.manifests.clone();
         change(&mut index.manifests);
         if index.manifests == before {

@@ -30,7 +30,7 @@ use super::remove::remove_tree;
 use super::tar::{self, Reader};
 use super::{Hasher, Store, stage};
 use crate::sys::fs::{self, AtPath as _, PathError, plain};
-use crate::types::{Algorithm, Digest};
+use crate::types::{Algorithm, Digest, json};
 
 /// For whom layers are unpacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,7 +178,7 @@ impl Store {
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let info = serde_json::from_slice(&bytes);
+        let info = json::from_slice(&bytes);
         info.map(Some).map_err(|source| super::Error::Json { what: format!("`{}`", path.display()), source })
     }
 

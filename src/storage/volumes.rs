@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{Error, Store, stage};
 use crate::sys::fs::{self, AtPath as _, PathError};
 use crate::sys::lock::FileLock;
-use crate::types::Name;
+use crate::types::{Name, json};
 
 /// What is known of a volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ impl Store {
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let record = serde_json::from_slice(&bytes);
+        let record = json::from_slice(&bytes);
         let record = record.map_err(|source| Error::Json { what: format!("`{}`", path.display()), source })?;
         Ok(Some(Volume { record, folder }))
     }

@@ -56,7 +56,7 @@ mod tests {
         let text = "esc \u{1b} del \u{7f} csi \u{9b} rlo \u{202e} \" \\ nl \n";
         let json = compact(&text)?;
         assert_eq!(json, r#""esc \u001b del \u007f csi \u009b rlo \u202e \" \\ nl \n""#);
-        assert_eq!(serde_json::from_str::<String>(&json)?, text);
+        assert_eq!(crate::types::json::from_str::<String>(&json)?, text);
         assert_eq!(pretty(&vec![text])?, format!("[\n  {json}\n]"));
         assert_eq!(inspect(&vec![1])?, "[\n     1\n]");
         Ok(())

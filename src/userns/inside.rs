@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::{Error, UserNamespace};
 use crate::sys::process::{CloneOptions, Ended, exit_now, fork};
 use crate::sys::{prctl, signal};
+use crate::types::json;
 
 /// What came of work in the namespace.
 pub type Inside<T, E> = Result<Result<T, E>, Error>;
@@ -46,7 +47,7 @@ where
     let got = read.read_to_end(&mut bytes);
     let ended = child.wait().map_err(system("wait for a child"))?;
     got.map_err(system("read from a child"))?;
-    match serde_json::from_slice::<Result<Result<T, E>, String>>(&bytes) {
+    match json::from_slice::<Result<Result<T, E>, String>>(&bytes) {
         Ok(Ok(result)) => Ok(result),
         Ok(Err(said)) => Err(Error::Died(said)),
         Err(_) => Err(Error::Died(match ended {

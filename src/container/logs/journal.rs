@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{BLOCK, Entry, Error, LogStream, Select, Sink};
 use crate::sys::process::Ended;
 use crate::sys::spawn::{self, Helper, Program};
-use crate::types::ContainerId;
+use crate::types::{ContainerId, json};
 
 /// Where the program is, never by a PATH from outside (safety.md, X17).
 const PROGRAMS: [&str; 3] = ["/usr/bin/journalctl", "/bin/journalctl", "/usr/local/bin/journalctl"];
@@ -127,7 +127,7 @@ impl<S: Sink> Reader<'_, S> {
 
     fn entry(&mut self, line: &[u8]) -> Result<(), Error<S::Error>> {
         // journalctl speaks of reboots and rotations in lines of its own.
-        let Ok(record) = serde_json::from_slice::<Record>(line) else { return Ok(()) };
+        let Ok(record) = json::from_slice::<Record>(line) else { return Ok(()) };
         let text = match &record.message {
             Value::String(text) => text.clone().into_bytes(),
             Value::Array(bytes) => bytes.iter().filter_map(|byte| u8::try_from(byte.as_u64()?).ok()).collect(),

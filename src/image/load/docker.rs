@@ -7,7 +7,7 @@ use crate::image::make::{OCI_CONFIG, manifest};
 use crate::image::{Config, Error};
 use crate::registry::manifest::Fault;
 use crate::storage::{Compression, Descriptor, Store};
-use crate::types::ImageReference;
+use crate::types::{ImageReference, json};
 
 pub(super) const DOCUMENT: &str = "manifest.json";
 
@@ -24,7 +24,7 @@ struct Item {
 pub(super) fn load(store: &Store, files: &Files, options: &Options) -> Result<Vec<Loaded>, Error> {
     let document = files.document(files.get(DOCUMENT, DOCUMENT)?, DOCUMENT)?;
     let damaged = |error: serde_json::Error| Error::Document { name: DOCUMENT.to_owned(), reason: error.to_string() };
-    let items: Vec<Item> = serde_json::from_slice(&document).map_err(damaged)?;
+    let items: Vec<Item> = json::from_slice(&document).map_err(damaged)?;
     items.iter().map(|item| load_one(store, files, item, options)).collect()
 }
 
@@ -34,7 +34,7 @@ fn load_one(store: &Store, files: &Files, item: &Item, options: &Options) -> Res
     let names = tags.map(|tag| Ok(tag.parse::<ImageReference>()?)).collect::<Result<Vec<_>, Error>>()?;
     let config_file = files.get(&item.config, DOCUMENT)?;
     let content = files.document(config_file, &item.config)?;
-    let config: Config = serde_json::from_slice(&content)
+    let config: Config = json::from_slice(&content)
         .map_err(|error| Error::Document { name: item.config.clone(), reason: error.to_string() })?;
     let layers = item.layers.as_deref().unwrap_or_default();
     if layers.len() != config.rootfs.diff_ids.len() {

@@ -7,7 +7,7 @@ use crate::image::{Config, Error};
 use crate::registry::Platform;
 use crate::registry::manifest::{Fault, Kind, Manifest};
 use crate::storage::{Descriptor, REF_NAME, Store};
-use crate::types::ImageReference;
+use crate::types::{ImageReference, json};
 
 pub(super) const DOCUMENT: &str = "index.json";
 
@@ -25,7 +25,7 @@ struct Index {
 pub(super) fn load(store: &Store, files: &Files, options: &Options) -> Result<Vec<Loaded>, Error> {
     let document = files.document(files.get(DOCUMENT, DOCUMENT)?, DOCUMENT)?;
     let damaged = |error: serde_json::Error| Error::Document { name: DOCUMENT.to_owned(), reason: error.to_string() };
-    let index: Index = serde_json::from_slice(&document).map_err(damaged)?;
+    let index: Index = json::from_slice(&document).map_err(damaged)?;
     let mut wanted = Vec::new();
     // Entries with a platform and without a name are one image for several platforms; any other is an image of its own.
     for entry in index.manifests.iter().filter(|entry| is_named(entry) || entry.platform.is_none()) {
@@ -78,7 +78,7 @@ fn load_one(
     let config_file = files.blob(&manifest.config.digest, manifest.config.size)?;
     let content = files.document(config_file, "configuration")?;
     let config: Config =
-        serde_json::from_slice(&content).map_err(|source| refused(Fault::Json { what: "configuration", source }))?;
+        json::from_slice(&content).map_err(|source| refused(Fault::Json { what: "configuration", source }))?;
     let diff_ids = &config.rootfs.diff_ids;
     if diff_ids.len() != manifest.layers.len() {
         return Err(refused(Fault::LayerCount { layers: manifest.layers.len(), diff_ids: diff_ids.len() }));

@@ -26,9 +26,14 @@ fn layer(name: &str) -> Vec<u8> {
     Archive::default().file(name, b"content").end()
 }
 
+/// The text of a document, with 200 000 arrays in one another in the place of each string [`DEEP`].
 fn text(value: &Value) -> Vec<u8> {
-    value.to_string().into_bytes()
+    let nested = || format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
+    let text = value.to_string();
+    if text.contains(DEEP) { text.replace(&format!("\"{DEEP}\""), &nested()) } else { text }.into_bytes()
 }
+
+const DEEP: &str = "(deep)";
 
 fn blob_name(content: &[u8]) -> String {
     format!("blobs/sha256/{}", Hasher::sha256(content).hex())
@@ -237,6 +242,33 @@ fn i6_deep_and_circular_documents_are_refused() {
     let two = json!({"schemaVersion": 2, "manifests": [descriptor(INDEX, &inner)]});
     let (_home, store) = store();
     load_bytes(&store, &parts.archive_with(&two, &[&inner])).expect("one index below the first is fine");
+}
+
+#[test]
+fn i6_depth_is_bounded_in_fields_that_nobody_knows() {
+    let deep = "nested more than 64 levels deep";
+    let mut config = Parts::new();
+    config.config["unknown"] = json!(DEEP);
+    config.describe();
+    let mut manifest = Parts::new();
+    manifest.manifest["unknown"] = json!(DEEP);
+    for archive in [config.archive(), manifest.archive()] {
+        let error = refused(&archive);
+        assert!(error.contains(deep), "{error}");
+    }
+    let parts = Parts::new();
+    let entry = descriptor(MANIFEST, &text(&parts.manifest));
+    let index = json!({"schemaVersion": 2, "manifests": [entry], "unknown": DEEP});
+    assert!(refused(&parts.archive_with(&index, &[])).contains(deep));
+    let docker = |items: &Value, config: &Value| {
+        let mut archive = Archive::default();
+        archive.file("manifest.json", &text(items)).file("c.json", &text(config)).file("l.tar", &parts.layer);
+        archive.end()
+    };
+    let mut item = json!({"Config": "c.json", "RepoTags": ["x:1"], "Layers": ["l.tar"]});
+    assert!(refused(&docker(&json!([item]), &config.config)).contains(deep));
+    item["unknown"] = json!(DEEP);
+    assert!(refused(&docker(&json!([item]), &parts.config)).contains(deep));
 }
 
 #[test]

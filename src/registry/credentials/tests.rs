@@ -29,6 +29,13 @@ fn file(keys: &[&str]) -> String {
 }
 
 #[test]
+fn depth_is_bounded_in_fields_that_nobody_knows() {
+    let deep = format!(r#"{{"unknown":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
+    let error = find("h.io/x", &deep).map(drop);
+    assert!(error.as_ref().is_err_and(|error| error.contains("levels deep")), "{error:?}");
+}
+
+#[test]
 fn host_and_port_match_exactly_and_then_the_longest_path() {
     // R4
     let keys = ["h.io", "h.io/team", "h.io/team/app", "h.io:5000", "https://index.docker.io/v1/", "https://old.io/v2/"];

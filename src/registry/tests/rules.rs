@@ -2,6 +2,7 @@
 
 use super::super::{Credentials, TlsVerify};
 use super::*;
+use crate::types::json;
 
 fn password() -> Option<Credentials> {
     Some(Credentials::Password { user: "me".to_owned(), password: "secret".to_owned() })
@@ -93,7 +94,7 @@ async fn foreign_urls_of_a_layer_are_ignored() {
         sha256(b"layer"),
         elsewhere.url("/layer")
     );
-    let descriptor: Descriptor = serde_json::from_str(&text).expect("a descriptor");
+    let descriptor: Descriptor = json::from_str(&text).expect("a descriptor");
     let mut shelf = Shelf::default();
     shelf.blob(b"layer");
     let server = shelf.serve();

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::*;
+use crate::types::json;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -104,7 +105,7 @@ fn listing_templates_of_scripts_and_tools() {
     }
     // One object a line, for `docker ps --format '{{json .}}' | jq -r .Names`.
     for line in list("{{json .}}").unwrap_or_default().lines() {
-        let row: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        let row: serde_json::Value = json::from_str(line).unwrap_or_default();
         assert_eq!(row["Pid"], 42, "{line}");
     }
     assert_eq!(Format::parse("table"), None);

@@ -1,10 +1,11 @@
 use oci_spec::runtime::LinuxResources;
 
 use super::*;
+use crate::types::json;
 
 /// What a spec's `resources`, as JSON, become: `file = value` lines, or the error.
 fn lines(json: &str) -> String {
-    let resources: LinuxResources = serde_json::from_str(json).expect("the test's JSON is a spec's");
+    let resources: LinuxResources = json::from_str(json).expect("the test's JSON is a spec's");
     match settings(&resources, 4096) {
         Ok(settings) => settings.iter().map(line).collect::<Vec<_>>().join("; "),
         Err(error) => error.to_string(),
