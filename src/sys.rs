@@ -16,6 +16,7 @@ pub mod pipe;
 pub mod prctl;
 pub mod proc;
 pub mod process;
+pub mod replacement;
 pub mod root;
 pub mod seccomp;
 pub mod signal;

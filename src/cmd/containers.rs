@@ -71,7 +71,7 @@ impl Selection {
 }
 
 fn id_in(file: &Path) -> Result<String, fs::PathError> {
-    let bytes = fs::read_limited(file, 4096)?;
+    let bytes = fs::read_regular(file, 4096)?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 

@@ -81,10 +81,13 @@ pub(super) fn prepare(ctx: &Ctx, environment: &Environment, request: &Request, i
     Ok(Made { creation: Creation { store: store.clone(), config, files, image_lock }, lowers })
 }
 
-/// Writes the id into a new file; one that is there is an error.
+/// Writes the id into a new file; whatever is there is an error, also a link. On failure no file is left.
 pub(super) fn write_cidfile(path: &Path, id: &ContainerId) -> Result<PathBuf, Error> {
     use std::io::Write as _;
     let mut file = fs::create_new(path)?;
-    file.write_all(id.as_str().as_bytes()).map_err(|source| fs::PathError::new("write", path, source))?;
+    if let Err(source) = file.write_all(id.as_str().as_bytes()) {
+        drop(fs::remove_file(path));
+        return Err(fs::PathError::new("write", path, source).into());
+    }
     Ok(path.to_owned())
 }

@@ -10,6 +10,7 @@ use crate::container::Container;
 use crate::error::{Error, Exit};
 use crate::plan::Sdnotify;
 use crate::sys::fs;
+use crate::sys::replacement::replace_named;
 use crate::ui;
 
 /// Generate files for other programs
@@ -86,7 +87,7 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     if args.files {
         let folder = std::env::current_dir().map_err(|error| fs::PathError::new("find", ".", error))?;
         let path = folder.join(&unit.file);
-        fs::write(&path, unit.to_string())?;
+        replace_named(&path, unit.to_string().as_bytes())?;
         out.line(path.display())?;
     } else {
         out.raw(unit.to_string().as_bytes())?;

@@ -7,7 +7,7 @@ use super::Ctx;
 use crate::error::{Error, Exit};
 use crate::image;
 use crate::image::save::{self, save};
-use crate::sys::fs;
+use crate::sys::replacement::Output;
 use crate::ui;
 
 /// Save image(s) to an archive
@@ -39,7 +39,7 @@ pub enum ArchiveFormat {
     OciArchive,
 }
 
-/// Runs the command. A file that was begun and cannot be finished is removed.
+/// Runs the command. A file is there when it is whole: until then, and if it cannot be finished, the old one stands.
 pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let store = ctx.store()?;
     let format = match args.format {
@@ -55,18 +55,13 @@ pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         output.flush().map_err(|source| image::Error::Write { source })?;
         return Ok(Exit::SUCCESS);
     };
-    // An image that is not there must not cost the user the file of that name.
+    // Before a FIFO's reader is waited for.
     for image in &args.images {
         image::local::find(&store, image)?;
     }
-    let mut options = std::fs::OpenOptions::new();
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o666);
-    let file = fs::open_with(path, options.write(true).create(true).truncate(true))?;
-    let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
-    let saved = save(&store, &args.images, format, BufWriter::with_capacity(256 << 10, file));
-    if saved.is_err() && is_file {
-        fs::remove_file(path)?;
-    }
-    saved?;
+    let mut output = BufWriter::with_capacity(256 << 10, Output::open(path, 0o666)?);
+    save(&store, &args.images, format, &mut output)?;
+    let output = output.into_inner().map_err(|error| image::Error::Write { source: error.into_error() })?;
+    output.finish()?;
     Ok(Exit::SUCCESS)
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::plan::Service;
-use crate::sys::fs::{self, Durability, PathError};
+use crate::sys::fs::{self, PathError};
+use crate::sys::replacement::replace_named;
 
 /// Writes the files that were asked for. Fails with the path; then none of them is left.
 ///
@@ -11,7 +12,7 @@ use crate::sys::fs::{self, Durability, PathError};
 pub(super) fn write(service: &Service, init: i32) -> Result<(), PathError> {
     let written = files(service, init).try_for_each(|(path, pid)| {
         // Neither outlives a reboot, so neither need reach the disk.
-        fs::replace(path, pid.to_string().as_bytes(), Durability::Volatile)
+        replace_named(path, pid.to_string().as_bytes())
     });
     if written.is_err() {
         remove(service, init);
@@ -19,10 +20,11 @@ pub(super) fn write(service: &Service, init: i32) -> Result<(), PathError> {
     written
 }
 
-/// Removes the files, unless another container has written its own there meanwhile. What cannot be removed stays.
+/// Removes the files, unless another container has written its own there meanwhile. What cannot be removed stays, and
+/// so does what is not a regular file: whatever a container has put in the place of one, the monitor never waits for it.
 pub(super) fn remove(service: &Service, init: i32) {
     for (path, pid) in files(service, init) {
-        if fs::read_limited(path, 32).is_ok_and(|text| text == pid.to_string().as_bytes()) {
+        if fs::read_record(path, 32).is_ok_and(|text| text == pid.to_string().as_bytes()) {
             drop(fs::remove_file(path));
         }
     }

@@ -66,6 +66,36 @@ pub fn open(path: impl AsRef<Path>) -> Result<File, PathError> {
     File::open(&path).at("open", path)
 }
 
+/// Opens one of rc's own records to read, as [`open_record_with`] does.
+pub fn open_record(path: impl AsRef<Path>) -> Result<File, PathError> {
+    open_record_with(path, OpenOptions::new().read(true))
+}
+
+/// Opens one of rc's own records with the caller's options. It must be a regular file under this very name: a link is
+/// not followed, and a FIFO or a device is an error at once, where open(2) would wait for its other end or for the
+/// hardware.
+pub fn open_record_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<File, PathError> {
+    open_regular(path.as_ref(), options, libc::O_NOFOLLOW)
+}
+
+fn open_regular(path: &Path, options: &OpenOptions, flags: i32) -> Result<File, PathError> {
+    let not_regular = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+    // O_NONBLOCK has no effect on a regular file, which is what is left after the check (open(2)).
+    match options.clone().custom_flags(flags | libc::O_NONBLOCK | libc::O_NOCTTY).open(path) {
+        Ok(file) => match file.metadata() {
+            Ok(metadata) if metadata.is_file() => Ok(file),
+            Ok(_) => Err(not_regular()),
+            Err(error) => Err(error),
+        },
+        // A link, a FIFO without a reader or a socket, a directory that was to be written.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO | libc::EISDIR)) => {
+            Err(not_regular())
+        }
+        Err(error) => Err(error),
+    }
+    .at("open", path)
+}
+
 /// Opens with the caller's options; new files are 0600 unless `options` sets a mode.
 pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<File, PathError> {
     options.open(&path).at("open", path)
@@ -84,14 +114,31 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>, PathError> {
 }
 
 /// Reads at most `limit` bytes of a file; a longer one is an error, so that no file can exhaust memory.
+///
+/// It waits where the file is a FIFO, as a user may want who names one: for what rc or a container may have written,
+/// there are [`read_record`] and [`read_regular`].
 pub fn read_limited(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
-    let file = open(&path)?;
+    read_at_most(open(&path)?, path.as_ref(), limit)
+}
+
+/// As [`read_limited`], for one of rc's own records: see [`open_record_with`].
+pub fn read_record(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
+    read_at_most(open_record(&path)?, path.as_ref(), limit)
+}
+
+/// As [`read_limited`], for a regular file that the user names, in a directory that a container may share: links are
+/// followed, and what is not a regular file is an error at once.
+pub fn read_regular(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
+    read_at_most(open_regular(path.as_ref(), OpenOptions::new().read(true), 0)?, path.as_ref(), limit)
+}
+
+fn read_at_most(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
     // Room for all of it and for the read that finds the end, or the first reads would be of 32 bytes.
-    let size = file.metadata().at("look at", &path)?.len().min(limit);
+    let size = file.metadata().at("look at", path)?.len().min(limit);
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 64);
-    file.take(limit + 1).read_to_end(&mut bytes).at("read", &path)?;
+    file.take(limit + 1).read_to_end(&mut bytes).at("read", path)?;
     if bytes.len() as u64 > limit {
-        return Err(PathError::new("read", path.as_ref(), io::Error::from(io::ErrorKind::FileTooLarge)));
+        return Err(PathError::new("read", path, io::Error::from(io::ErrorKind::FileTooLarge)));
     }
     Ok(bytes)
 }
@@ -101,17 +148,13 @@ pub fn read_to_string(path: impl AsRef<Path>) -> Result<String, PathError> {
     fs::read_to_string(&path).at("read", path)
 }
 
-/// Writes a file in place; for records use [`replace`].
+/// Writes a file in place, which must be a regular one or not there; for records use [`replace`], for what the user
+/// names [`super::replacement`].
 #[cfg_attr(debug_assertions, track_caller)]
 pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), PathError> {
     failpoint::point().at("write", &path)?;
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&path)
-        .and_then(|mut file| file.write_all(bytes.as_ref()))
+    open_record_with(&path, OpenOptions::new().write(true).create(true).truncate(true).mode(0o600))?
+        .write_all(bytes.as_ref())
         .at("write", path)
 }
 
@@ -124,9 +167,11 @@ pub enum Durability {
     Volatile,
 }
 
-/// Replaces the file at `path` as one step: writes `NAME.new` beside it, syncs, renames, syncs the folder.
+/// Replaces one of rc's own records as one step: writes `NAME.new` beside it, syncs, renames, syncs the directory.
 ///
-/// On failure the old content stands, and at most `NAME.new` is left behind, which the next call overwrites.
+/// On failure the old content stands, and nothing is left; a process that is killed leaves at most `NAME.new`, which
+/// the next call removes. That name can be guessed, so this is for directories that no container can write to, and for
+/// one caller at a time; a file that the user names is for [`super::replacement`].
 #[cfg_attr(debug_assertions, track_caller)]
 pub fn replace(path: impl AsRef<Path>, bytes: &[u8], durability: Durability) -> Result<(), PathError> {
     failpoint::point().at("create", &path)?;
@@ -134,19 +179,39 @@ pub fn replace(path: impl AsRef<Path>, bytes: &[u8], durability: Durability) -> 
     let mut aside = path.as_os_str().to_owned();
     aside.push(".new");
     let aside = PathBuf::from(aside);
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside).at("create", &aside)?;
-    file.write_all(bytes).at("write", &aside)?;
-    if durability == Durability::Synced {
-        file.sync_data().at("sync", &aside)?;
+    let mut file = create_again(&aside)?;
+    let written = file.write_all(bytes).at("write", &aside).and_then(|()| match durability {
+        Durability::Synced => file.sync_data().at("sync", &aside),
+        Durability::Volatile => Ok(()),
+    });
+    if let Err(error) = written.and_then(|()| rename(&aside, path)) {
+        // Its space may be what the disk lacks. If this fails too, the next call removes it.
+        drop(fs::remove_file(&aside));
+        return Err(error);
     }
-    rename(&aside, path)?;
     if durability == Durability::Synced
         && let Some(folder) = path.parent()
     {
         sync_dir(folder)?;
     }
     Ok(())
+}
+
+/// Creates a 0600 file to append to, in the place of one that a killed process may have left: whatever lies there is
+/// unlinked, never opened.
+pub fn create_again(path: impl AsRef<Path>) -> Result<File, PathError> {
+    let path = path.as_ref();
+    let mut options = OpenOptions::new();
+    // O_EXCL follows no link (open(2)).
+    options.append(true).create_new(true).mode(0o600);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path).at("remove", path)?;
+            options.open(path)
+        }
+        other => other,
+    }
+    .at("create", path)
 }
 
 /// Flushes a folder's entries to disk.
@@ -239,5 +304,63 @@ mod tests {
     fn errors_name_action_and_path_and_read_as_sentences() {
         let error = open("/nowhere/at/all").map(drop).map_err(|e| e.to_string());
         assert_eq!(error, Err("cannot open `/nowhere/at/all`: no such file or directory".to_owned()));
+    }
+
+    /// One of each kind of file that is no regular one, and their names.
+    fn special(directory: &Path) -> [PathBuf; 5] {
+        fs::write(directory.join("regular"), "untouched").expect("written");
+        let [fifo, link, dangling, folder, socket] =
+            ["fifo", "link", "dangling", "folder", "socket"].map(|name| directory.join(name));
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RWXU).expect("a FIFO");
+        symlink(directory.join("regular"), &link).expect("a link");
+        symlink(directory.join("created"), &dangling).expect("a link");
+        fs::create_dir(&folder).expect("a directory");
+        drop(std::os::unix::net::UnixListener::bind(&socket).expect("a socket"));
+        [fifo, link, dangling, folder, socket]
+    }
+
+    #[test]
+    fn a_record_is_a_regular_file_and_nothing_is_waited_for() {
+        let home = tempfile::tempdir().expect("directory");
+        for path in special(home.path()) {
+            let read = OpenOptions::new().read(true).clone();
+            let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
+            for options in [read, lock, OpenOptions::new().append(true).create(true).clone()] {
+                let error = open_record_with(&path, &options).map(drop).map_err(|error| error.to_string());
+                let expected = format!("cannot open `{}`: not a regular file", path.display());
+                assert_eq!(error, Err(expected), "{options:?}");
+            }
+            assert!(read_record(&path, 64).is_err() && write(&path, "overwritten").is_err(), "{}", path.display());
+            // A link of the user's own is followed.
+            let read = read_regular(&path, 64).ok();
+            assert_eq!(read.as_deref(), path.ends_with("link").then_some(&b"untouched"[..]), "{}", path.display());
+        }
+        assert_eq!(fs::read(home.path().join("regular")).expect("there"), b"untouched");
+        assert!(!home.path().join("created").exists());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_replaced_and_never_written_through() {
+        let home = tempfile::tempdir().expect("directory");
+        let record = home.path().join("record");
+        for left in special(home.path()) {
+            let aside = home.path().join("record.new");
+            fs::rename(&left, &aside).expect("moved");
+            let replaced = replace(&record, b"new", Durability::Volatile);
+            if left.ends_with("folder") {
+                assert!(replaced.is_err());
+                fs::remove_dir(&aside).expect("still there");
+                continue;
+            }
+            replaced.expect("replaced");
+            assert_eq!(read_record(&record, 64).expect("a record"), b"new");
+            assert!(!aside.exists() && fs::symlink_metadata(&aside).is_err(), "{}", left.display());
+            fs::remove_file(&record).expect("removed");
+        }
+        assert_eq!(fs::read(home.path().join("regular")).expect("there"), b"untouched");
+        // What fails leaves nothing.
+        fs::create_dir_all(record.join("full")).expect("a directory in the place of the record");
+        assert!(replace(&record, b"new", Durability::Volatile).is_err());
+        assert!(!home.path().join("record.new").exists());
     }
 }

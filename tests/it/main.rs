@@ -22,6 +22,7 @@ mod kill_storm;
 mod layers;
 mod lifecycle;
 mod man;
+mod named_files;
 mod network;
 mod one_id;
 mod pause;

@@ -19,6 +19,7 @@
 //! read PATH              the file's bytes                   write PATH TEXT     the text and a newline
 //! peek PATH              the bytes that can be read there without waiting, on standard error
 //! redial in|out ADDRESS  connects a standard descriptor, a socket, anew, and sends what it is
+//! plant fifo|link PATH [TARGET]  puts it there, in the place of what was there
 //! list PATH              the names in a folder, sorted     spy STOP            what it sees of others, until STOP exists
 //! grab STOP              takes descriptors of others until STOP exists, keeps them, and says which it got
 //! trace                  looks into a child as a debugger does
@@ -92,6 +93,10 @@ fn play(words: &[&str]) -> Outcome {
         ["write", path, text] => std::fs::write(path, format!("{text}\n"))?,
         ["peek", path] => peek(path)?,
         ["redial", end, address] => network::redial(end, address.parse()?)?,
+        ["plant", "fifo", path] => plant(path, |path| {
+            rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::from_raw_mode(0o666)).map_err(Into::into)
+        })?,
+        ["plant", "link", path, target] => plant(path, |path| std::os::unix::fs::symlink(target, path))?,
         ["list", path] => list(path)?,
         ["notify", messages @ ..] => notify(messages)?,
         ["call", calls @ ..] => call::each(calls)?,
@@ -131,6 +136,14 @@ fn peek(path: &str) -> std::io::Result<()> {
     let mut bytes = vec![0; 1 << 16];
     let length = rustix::io::read(&pipe, &mut bytes)?;
     std::io::stderr().write_all(&bytes[..length])
+}
+
+/// Makes something at `path`, where a file may be.
+fn plant(path: &str, make: impl FnOnce(&str) -> std::io::Result<()>) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => make(path),
+    }
 }
 
 /// Prints the names in a folder, sorted.

@@ -1,0 +1,289 @@
+//! Files that the user names to be written: `--pidfile`, `save -o`, `generate --files`.
+//!
+//! A container may share their directory, and plant there what it likes: a link in the file's place, or in the place of
+//! a temporary name that can be guessed, would lead to any file of the user's; a FIFO would hang the writer. So nothing
+//! that lies there is opened. The new file has no name while it is written (O_TMPFILE, open(2)), then for a moment a
+//! random one, and is renamed over whatever has the name. It is all done on a descriptor of the directory, which cannot
+//! be exchanged in between. Whoever is killed meanwhile leaves nothing, or where the file system has no O_TMPFILE, one
+//! file of a random name.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat, renameat, unlinkat};
+use rustix::io::Errno;
+
+use super::failpoint;
+use super::fs::{self, AtPath as _, PathError};
+
+/// A new file on its way to the place of whatever has its name. Dropped unfinished, it is gone and the old one stands.
+#[derive(Debug)]
+pub struct Replacement {
+    file: File,
+    directory: OwnedFd,
+    path: PathBuf,
+    name: OsString,
+    /// Its random name; `None` while it has none.
+    aside: Option<OsString>,
+}
+
+impl Replacement {
+    /// Begins a file with these permissions, less the umask, that [`Replacement::finish`] puts at `path`.
+    ///
+    /// Fails if the directory does not exist or cannot be written to.
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub fn begin(path: &Path, mode: u32) -> Result<Self, PathError> {
+        failpoint::point().at("create", path)?;
+        let Some(name) = path.file_name() else { return Err(Errno::ISDIR).at("create", path) };
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(parent, flags, Mode::empty()).at("create", path)?;
+        let mode = Mode::from_raw_mode(mode);
+        let (file, aside) = match openat(&directory, c".", OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode) {
+            Ok(file) => (file, None),
+            // The file system, or a kernel that takes the flag for O_DIRECTORY, cannot do it (open(2), "O_TMPFILE").
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
+                named(&directory, mode).at("create", path)?
+            }
+            Err(error) => return Err(error).at("create", path),
+        };
+        Ok(Self { file: file.into(), directory, path: path.to_owned(), name: name.to_owned(), aside })
+    }
+
+    /// Puts the file in its place.
+    ///
+    /// Fails if a directory is there; nothing is left then.
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub fn finish(mut self) -> Result<(), PathError> {
+        failpoint::point().at("rename", &self.path)?;
+        if self.aside.is_none() {
+            self.aside = Some(self.link().at("create", &self.path)?);
+        }
+        let Some(aside) = &self.aside else { return Ok(()) };
+        renameat(&self.directory, aside, &self.directory, &self.name).at("replace", &self.path)?;
+        self.aside = None;
+        Ok(())
+    }
+
+    /// Gives the file a random name. Through /proc: by its descriptor alone a file is linked only with
+    /// CAP_DAC_READ_SEARCH (linkat(2), AT_EMPTY_PATH).
+    fn link(&self) -> io::Result<OsString> {
+        let file = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        loop {
+            let name = random_name()?;
+            match linkat(CWD, &file, &self.directory, &name, AtFlags::SYMLINK_FOLLOW) {
+                Ok(()) => return Ok(name),
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl Write for Replacement {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if let Some(aside) = &self.aside {
+            // There is nothing more that could be done about it.
+            unlinkat(&self.directory, aside, AtFlags::empty()).ok();
+        }
+    }
+}
+
+fn named(directory: &OwnedFd, mode: Mode) -> io::Result<(OwnedFd, Option<OsString>)> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    loop {
+        let name = random_name()?;
+        match openat(directory, &name, flags, mode) {
+            Ok(file) => return Ok((file, Some(name))),
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// A name that nobody can guess, hidden from `ls`.
+fn random_name() -> io::Result<OsString> {
+    let mut bytes = [0_u8; 16];
+    rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty())?;
+    Ok(OsString::from(format!(".rc-{:032x}", u128::from_ne_bytes(bytes))))
+}
+
+/// Replaces the file at `path`, whatever it is, with a new 0600 one.
+///
+/// On failure the old one stands.
+#[cfg_attr(debug_assertions, track_caller)]
+pub fn replace_named(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
+    let mut file = Replacement::begin(path, 0o600)?;
+    file.write_all(bytes).at("write", path)?;
+    file.finish()
+}
+
+/// What the user has named to write to, at length.
+#[derive(Debug)]
+pub enum Output {
+    /// A file, which is there when it is whole.
+    File(Replacement),
+    /// What is written to where it is: a device, a FIFO, or a descriptor of the caller's by its path in `/dev` or
+    /// `/proc`.
+    InPlace(File),
+}
+
+impl Output {
+    /// Opens what `path` names; a new file has these permissions, less the umask. Waits for the reader of a FIFO.
+    pub fn open(path: &Path, mode: u32) -> Result<Self, PathError> {
+        let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
+        if is_of_the_system(path) {
+            // `/dev/stdout` and `/dev/fd/N` are links to what the caller has opened.
+            let file: File = rustix::fs::open(path, flags, Mode::empty()).at("open", path)?.into();
+            if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+                file.set_len(0).at("truncate", path)?;
+            }
+            return Ok(Self::InPlace(file));
+        }
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file() && !found.is_symlink() && !found.is_dir()) {
+            // A regular file that was put there meanwhile stays as long as it was: it is not truncated.
+            let file: File = rustix::fs::open(path, flags | OFlags::NOFOLLOW, Mode::empty()).at("open", path)?.into();
+            return Ok(Self::InPlace(file));
+        }
+        Replacement::begin(path, mode).map(Self::File)
+    }
+
+    /// Puts a file in its place.
+    pub fn finish(self) -> Result<(), PathError> {
+        match self {
+            Self::File(file) => file.finish(),
+            Self::InPlace(_) => Ok(()),
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::InPlace(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether the path is one by which the system names devices and open descriptors, where no container can plant
+/// anything.
+fn is_of_the_system(path: &Path) -> bool {
+    let parts: Option<Vec<_>> = path.components().skip(1).map(|part| part.as_os_str().to_str()).collect();
+    path.is_absolute()
+        && match parts.as_deref() {
+            Some(["dev", name] | ["dev", "fd" | "pts", name] | ["proc", _, "fd", name]) => *name != "..",
+            _ => false,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(directory)
+            .expect("lists")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn whatever_has_the_name_is_replaced_and_never_written_through() {
+        let home = tempfile::tempdir().expect("directory");
+        let victim = home.path().join("victim");
+        fs::write(&victim, "untouched").expect("written");
+        let shared = home.path().join("shared");
+        fs::create_dir(&shared).expect("made");
+        let path = shared.join("file");
+        for planted in ["nothing", "file", "link", "dangling link", "fifo"] {
+            match planted {
+                "file" => fs::write(&path, "old").expect("written"),
+                "link" => fs::symlink(&victim, &path).expect("a link"),
+                "dangling link" => fs::symlink(home.path().join("created"), &path).expect("a link"),
+                "fifo" => rustix::fs::mkfifoat(CWD, &path, Mode::RWXU).expect("a FIFO"),
+                _ => {}
+            }
+            // Both ways: with O_TMPFILE, and where the file system has none.
+            replace_named(&path, b"new").expect("replaced");
+            assert_eq!(fs::read_record(&path, 64).expect("a regular file"), b"new", "{planted}");
+            let mut by_name = Replacement::begin(&path, 0o600).expect("begun");
+            let (file, aside) = named(&by_name.directory, Mode::RUSR | Mode::WUSR).expect("a file");
+            (by_name.file, by_name.aside) = (file.into(), aside);
+            assert_eq!(entries(&shared).len(), 2, "one has a random name");
+            by_name.write_all(b"newer").expect("written");
+            by_name.finish().expect("finished");
+            assert_eq!(fs::read_record(&path, 64).expect("a regular file"), b"newer", "{planted}");
+            assert_eq!(entries(&shared), ["file"], "{planted}");
+            fs::remove_file(&path).expect("removed");
+        }
+        assert_eq!(fs::read(&victim).expect("there"), b"untouched");
+        assert_eq!(entries(home.path()), ["shared", "victim"]);
+    }
+
+    #[test]
+    fn what_is_not_finished_leaves_the_old_file_and_nothing_else() {
+        let home = tempfile::tempdir().expect("directory");
+        let path = home.path().join("file");
+        fs::write(&path, "old").expect("written");
+        let mut unfinished = Replacement::begin(&path, 0o600).expect("begun");
+        unfinished.write_all(b"half").expect("written");
+        drop(unfinished);
+        let mut begun = Replacement::begin(&path, 0o600).expect("begun");
+        let (file, aside) = named(&begun.directory, Mode::RUSR | Mode::WUSR).expect("a file");
+        (begun.file, begun.aside) = (file.into(), aside);
+        drop(begun);
+        assert_eq!(entries(home.path()), ["file"]);
+        assert_eq!(fs::read(&path).expect("there"), b"old");
+        fs::create_dir(home.path().join("directory")).expect("made");
+        assert!(replace_named(&home.path().join("directory"), b"new").is_err());
+        assert!(replace_named(&home.path().join("no/such"), b"new").is_err());
+        assert!(replace_named(Path::new("/"), b"new").is_err());
+        assert_eq!(entries(home.path()), ["directory", "file"]);
+    }
+
+    #[test]
+    fn devices_and_descriptors_are_written_where_they_are() {
+        for (path, expected) in [
+            ("/dev/stdout", true),
+            ("/dev/fd/3", true),
+            ("/proc/self/fd/1", true),
+            ("/dev/shm/file", false),
+            ("/dev/..", false),
+            ("/dev/fd/../file", false),
+            ("/proc/self/root/file", false),
+            ("dev/stdout", false),
+            ("/home/dev/stdout", false),
+        ] {
+            assert_eq!(is_of_the_system(Path::new(path)), expected, "{path}");
+        }
+        assert!(matches!(Output::open(Path::new("/dev/null"), 0o600), Ok(Output::InPlace(_))));
+        let home = tempfile::tempdir().expect("directory");
+        let fifo = home.path().join("fifo");
+        rustix::fs::mkfifoat(CWD, &fifo, Mode::RWXU).expect("a FIFO");
+        let reader = rustix::fs::open(&fifo, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).expect("a reader");
+        assert!(matches!(Output::open(&fifo, 0o600), Ok(Output::InPlace(_))));
+        drop(reader);
+        fs::symlink("/dev/null", home.path().join("link")).expect("a link");
+        assert!(matches!(Output::open(&home.path().join("link"), 0o600), Ok(Output::File(_))));
+    }
+}

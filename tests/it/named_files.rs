@@ -1,0 +1,167 @@
+//! Files that the user names to be written, in a directory that a container shares and fills with links and FIFOs.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::Lab;
+use crate::support::wait::PATIENCE;
+
+/// A lab with the payload, a directory `shared`, and a file outside of it that no container may touch.
+fn lab() -> Lab {
+    let lab = Lab::new();
+    lab.payload();
+    fs::create_dir(lab.work("shared")).expect("a directory can be made");
+    fs::write(lab.work("victim"), "untouched").expect("a file can be written");
+    lab
+}
+
+const SHARES: [&str; 6] = ["run", "--rm", "--network", "none", "-v", "./shared:/shared"];
+
+/// Has a container put a link to `victim` in `shared`.
+#[track_caller]
+fn plant_link(lab: &Lab, name: &str) {
+    let words = ["payload", "/payload", "plant", "link"];
+    let path = format!("/shared/{name}");
+    lab.rc(SHARES).args(words).arg(path).arg(lab.work("victim")).run().says_nothing();
+}
+
+#[track_caller]
+fn plant_fifo(lab: &Lab, name: &str) {
+    lab.rc(SHARES).args(["payload", "/payload", "plant", "fifo"]).arg(format!("/shared/{name}")).run().says_nothing();
+}
+
+/// Claims that nothing was written through a link, and which files are in `shared` now.
+#[track_caller]
+fn untouched(lab: &Lab, expected: &[&str]) {
+    assert_eq!(fs::read(lab.work("victim")).expect("there"), b"untouched");
+    let mut names: Vec<_> = fs::read_dir(lab.work("shared"))
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+        .collect();
+    names.sort();
+    assert_eq!(names, expected);
+}
+
+fn is_regular(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_file())
+}
+
+/// Starts a container that shares the directory, and writes its pid files there.
+#[track_caller]
+fn start(lab: &Lab, name: &str) {
+    lab.rc(["run", "-d", "--network", "none", "-v", "./shared:/shared", "--name", name])
+        .args(["--pidfile", "shared/init.pid", "--conmon-pidfile", "shared/monitor.pid"])
+        .args(["payload", "/payload", "sleep"])
+        .run()
+        .within(PATIENCE)
+        .succeeds();
+}
+
+#[test]
+fn pid_files_are_never_written_through_what_a_container_has_planted() {
+    let lab = lab();
+    let init = lab.work("shared/init.pid");
+    let monitor = lab.work("shared/monitor.pid");
+    // The names themselves, and the one beside them by which rc replaced them once.
+    for plant in [plant_link, plant_fifo] {
+        for name in ["init.pid", "init.pid.new", "monitor.pid", "monitor.pid.new"] {
+            plant(&lab, name);
+        }
+        start(&lab, "box");
+        assert!(is_regular(&init) && is_regular(&monitor));
+        untouched(&lab, &["init.pid", "init.pid.new", "monitor.pid", "monitor.pid.new"]);
+        lab.rc(["stop", "box"]).run().within(PATIENCE).succeeds();
+        assert!(!init.exists() && !monitor.exists());
+        lab.rc(["rm", "box"]).run().within(PATIENCE).succeeds();
+    }
+    untouched(&lab, &["init.pid.new", "monitor.pid.new"]);
+}
+
+#[test]
+fn a_monitor_waits_for_nothing_that_a_container_puts_in_the_place_of_its_pid_file() {
+    let lab = lab();
+    for plant in ["fifo", "link"] {
+        for end in [&["stop", "box"][..], &["rm", "-f", "box"]] {
+            start(&lab, "box");
+            let shared = lab.rc(["exec", "box", "/payload", "plant", plant, "/shared/init.pid"]);
+            if plant == "link" { shared.arg(lab.work("victim")) } else { shared }.run().says_nothing();
+            lab.rc(end).run().within(PATIENCE).succeeds();
+            // What is not the monitor's own is left alone.
+            untouched(&lab, &["init.pid"]);
+            lab.rc(["rm", "-f", "-i", "box"]).run().within(PATIENCE).succeeds();
+        }
+    }
+}
+
+#[test]
+fn an_id_file_is_new_and_a_fifo_in_its_place_is_not_waited_for() {
+    let lab = lab();
+    plant_link(&lab, "id");
+    let run = ["run", "-d", "--network", "none", "--cidfile", "shared/id", "payload", "/payload", "sleep"];
+    for what in ["link", "dangling link", "fifo"] {
+        if what == "dangling link" {
+            lab.rc(SHARES)
+                .args(["payload", "/payload", "plant", "link", "/shared/id", "/nowhere"])
+                .run()
+                .says_nothing();
+        }
+        if what == "fifo" {
+            plant_fifo(&lab, "id");
+        }
+        let output = lab.rc(run).run().within(PATIENCE).exits(125);
+        assert!(output.stderr().contains("the file `shared/id` exists already"), "{what}: {output}");
+    }
+    for command in ["stop", "rm", "kill"] {
+        let output = lab.rc([command, "--cidfile", "shared/id"]).run().within(PATIENCE).exits(125);
+        assert!(output.stderr().contains("`shared/id`: not a regular file"), "{output}");
+    }
+    untouched(&lab, &["id"]);
+    lab.rc(["ps", "-a", "-q"]).run().prints("");
+}
+
+#[test]
+fn an_archive_is_never_written_through_a_link_and_the_old_one_stands_until_it_is_whole() {
+    let lab = lab();
+    let archive = lab.work("shared/image.tar");
+    let save = |path: &str| lab.rc(["save", "-q", "-o", path, "payload"]);
+    plant_link(&lab, "image.tar");
+    save("shared/image.tar").run().says_nothing();
+    assert!(is_regular(&archive));
+    untouched(&lab, &["image.tar"]);
+    let whole = fs::read(&archive).expect("an archive");
+    // One that fails leaves the old one and nothing else.
+    fs::write(&archive, "old").expect("written");
+    let images = lab.store().join("images/blobs/sha256");
+    let largest =
+        fs::read_dir(images).expect("blobs").flatten().max_by_key(|blob| blob.metadata().map_or(0, |m| m.len()));
+    let blob = largest.expect("a blob").path();
+    let bytes = fs::read(&blob).expect("a blob");
+    fs::write(&blob, &bytes[..bytes.len() - 1]).expect("a blob can be cut short");
+    drop(save("shared/image.tar").run().exits(125));
+    assert_eq!(fs::read(&archive).expect("there"), b"old");
+    untouched(&lab, &["image.tar"]);
+    fs::write(&blob, &bytes).expect("a blob can be written");
+    // What the user names is written where it is: a device, a descriptor, a FIFO.
+    save("/dev/null").run().says_nothing();
+    let output = save("/dev/stdout").run().exits(0);
+    assert_eq!(output.stdout.len(), whole.len());
+    plant_fifo(&lab, "pipe");
+    let reader = lab.program("cat", ["shared/pipe"]).start();
+    save("shared/pipe").run().says_nothing();
+    assert_eq!(reader.wait().stdout.len(), whole.len());
+    untouched(&lab, &["image.tar", "pipe"]);
+}
+
+#[test]
+fn a_unit_is_never_written_through_a_link() {
+    let lab = lab();
+    lab.rc(["create", "--name", "box", "payload", "/payload", "sleep"]).run().succeeds();
+    plant_link(&lab, "container-box.service");
+    plant_link(&lab, "container-box.service.new");
+    let generate = ["generate", "systemd", "--files", "--name", "box"];
+    lab.rc(generate).folder(lab.work("shared")).run().succeeds();
+    let unit = lab.work("shared/container-box.service");
+    assert!(is_regular(&unit) && fs::read_to_string(&unit).expect("a unit").contains("[Service]"));
+    untouched(&lab, &["container-box.service", "container-box.service.new"]);
+    lab.remove_containers();
+}
