@@ -51,14 +51,32 @@ pub(super) struct LogWriter {
     buffer: Vec<u8>,
     /// Bytes that could not be written, since the last time that something could.
     lost: u64,
+    /// Bytes that came since a rotation failed, until the next succeeds; `None` after one that did.
+    since_failure: Option<u64>,
+    /// An older file was removed since then, to make room; not another one for the same rotation: a reader may hold its
+    /// inode.
+    has_given: bool,
 }
+
+/// After a rotation that failed, the next is tried when this much more has come, or as much as a file may have: on a
+/// disk without room for another file a line must not cost more than its own write.
+const RETRY: u64 = 64 << 10;
 
 impl LogWriter {
     /// Opens the log to append to it.
     pub(super) fn open(path: &Path, bounds: Bounds) -> Result<Self, PathError> {
-        let file = fs::open_with(path, OpenOptions::new().append(true).create(true).mode(0o600))?;
+        let file = fs::open_record_with(path, OpenOptions::new().append(true).create(true).mode(0o600))?;
         let size = file.metadata().map(|metadata| metadata.len()).unwrap_or_default();
-        Ok(Self { path: path.to_owned(), file, size, bounds, buffer: Vec::new(), lost: 0 })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            size,
+            bounds,
+            buffer: Vec::new(),
+            lost: 0,
+            since_failure: None,
+            has_given: false,
+        })
     }
 
     /// Appends what the program has just written. A disk that is full or broken never stops the program: what is lost is
@@ -80,7 +98,7 @@ impl LogWriter {
             rest = rest.get(line.len() + 1..).unwrap_or_default();
             // A program that never ends its line must not fill the disk.
             let bound = self.bounds.size.saturating_mul(if whole { 1 } else { 2 });
-            if bound > 0 && self.size + self.buffer.len() as u64 >= bound {
+            if bound > 0 && self.size + self.buffer.len() as u64 >= bound && self.may_rotate() {
                 self.flush();
                 self.rotate();
             }
@@ -88,9 +106,23 @@ impl LogWriter {
         self.flush();
     }
 
+    fn may_rotate(&self) -> bool {
+        self.since_failure.is_none_or(|bytes| bytes + self.buffer.len() as u64 >= RETRY.min(self.bounds.size))
+    }
+
     fn flush(&mut self) {
         if self.buffer.is_empty() {
             return;
+        }
+        let count = self.buffer.len() as u64;
+        if let Some(bytes) = &mut self.since_failure {
+            *bytes += count;
+            // Twice the bound is what a file may have: the oldest output is kept, the newest counted.
+            if self.size + count > self.bounds.size.saturating_mul(2) {
+                self.lost += count;
+                self.buffer.clear();
+                return;
+            }
         }
         if self.lost > 0 {
             let mut now = [0u8; 40];
@@ -105,7 +137,7 @@ impl LogWriter {
                 self.lost = 0;
             }
             Err(_) => {
-                self.lost += self.buffer.len() as u64;
+                self.lost += count;
                 // What was written of it may end within a line: the next one must not go on there.
                 drop(self.file.set_len(self.size));
             }
@@ -113,31 +145,67 @@ impl LogWriter {
         self.buffer.clear();
     }
 
-    /// `log.1` becomes `log.2`, `log` becomes `log.1`, and a new `log` begins; who follows sees the rename.
+    /// Begins a new `log`; `log` becomes `log.1`, `log.1` becomes `log.2`. Who follows sees the rename.
+    ///
+    /// The new file is made first, so that nothing is given up for a file that cannot be had: then output goes on into
+    /// the old one, up to twice the bound, what comes after that is counted as lost, and the next rotation is tried
+    /// later.
     fn rotate(&mut self) {
-        let numbered = |n: u32| {
-            let mut path = self.path.clone().into_os_string();
-            path.push(format!(".{n}"));
+        match self.begin_new() {
+            Ok(file) => {
+                self.file = file;
+                self.size = 0;
+                self.since_failure = None;
+                self.has_given = false;
+            }
+            Err(_) if self.bounds.files <= 1 && self.file.set_len(0).is_ok() => {
+                // A log of one file begins anew at each rotation, if need be in its place.
+                self.size = 0;
+                self.since_failure = None;
+            }
+            Err(_) => self.since_failure = Some(0),
+        }
+    }
+
+    fn begin_new(&mut self) -> Result<File, PathError> {
+        let log = self.path.clone();
+        let named = |suffix: &dyn std::fmt::Display| {
+            let mut path = log.clone().into_os_string();
+            path.push(format!(".{suffix}"));
             PathBuf::from(path)
         };
-        // The oldest is removed first: ext4 writes a file out at once when it is renamed over another (ext4(5),
-        // `auto_da_alloc`), so that the program would wait for the disk.
-        if self.bounds.files > 1 {
-            drop(fs::remove_file(numbered(self.bounds.files - 1)));
+        let numbered = |n: u32| named(&n);
+        let new = named(&"new");
+        let oldest = self.bounds.files.saturating_sub(1);
+        let file = match fs::create_again(&new) {
+            // The oldest that there is gives up its inode, even if there are not as many as there may be.
+            Err(error)
+                if matches!(error.source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) && !self.has_given =>
+            {
+                self.has_given = (1..=oldest).rev().any(|n| fs::remove_file(numbered(n)).is_ok());
+                if self.has_given { fs::create_again(&new) } else { Err(error) }
+            }
+            other => other,
+        }?;
+        // The oldest is removed before another gets its name: ext4 writes a file out at once when it is renamed over
+        // another (ext4(5), `auto_da_alloc`), so that the program would wait for the disk. The new one is empty.
+        if oldest > 0 {
+            drop(fs::remove_file(numbered(oldest)));
         }
-        for n in (1..self.bounds.files.saturating_sub(1)).rev() {
+        for n in (1..oldest).rev() {
             // The older ones need not exist yet.
             drop(fs::rename(numbered(n), numbered(n + 1)));
         }
-        let moved =
-            if self.bounds.files > 1 { fs::rename(&self.path, numbered(1)) } else { fs::remove_file(&self.path) };
-        let fresh = OpenOptions::new().append(true).create(true).mode(0o600).clone();
-        if moved.is_ok()
-            && let Ok(file) = fs::open_with(&self.path, &fresh)
-        {
-            self.file = file;
-            self.size = 0;
+        let moved = if oldest > 0 { fs::rename(&self.path, numbered(1)) } else { Ok(()) };
+        if let Err(error) = moved.and_then(|()| fs::rename(&new, &self.path)) {
+            // The log has its name again, if it has lost it; the empty file is of no use.
+            if oldest > 0 && !self.path.exists() {
+                drop(fs::rename(numbered(1), &self.path));
+            }
+            drop(fs::remove_file(&new));
+            return Err(error);
         }
+        Ok(file)
     }
 
     /// Gives the buffer back, for a program that has fallen silent.
@@ -203,6 +271,64 @@ mod tests {
         let numbers: Vec<u32> = all.iter().map(|e| e.rsplit(' ').next().expect("n").parse().expect("n")).collect();
         assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
         assert_eq!(numbers.last(), Some(&39));
+    }
+
+    #[test]
+    fn what_cannot_be_rotated_is_kept_bounded_and_says_what_it_lacks() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("log");
+        let mut log = LogWriter::open(&path, Bounds { size: 1000, files: 3 }).expect("log");
+        let mut number = 0;
+        let mut lines = |log: &mut LogWriter, count: u32| {
+            for _ in 0..count {
+                log.append(Stream::Stdout, format!("line {number:03}\n").as_bytes());
+                number += 1;
+            }
+        };
+        // No new file can be had.
+        std::os::unix::fs::symlink("/nowhere", folder.path().join("log.new")).expect("a link is no obstacle");
+        lines(&mut log, 30);
+        assert!(folder.path().join("log.1").exists());
+        fs::create_dir_all(folder.path().join("log.new/full")).expect("an obstacle");
+        lines(&mut log, 300);
+        let kept = entries(&path);
+        let rotated = entries(&folder.path().join("log.1"));
+        assert_eq!(rotated.first().map(String::as_str), Some("stdout F line 000"), "the old file stands");
+        assert!(kept.len() < 50 && fs::metadata(&path).expect("log").len() <= 2000, "{kept:?}");
+        // As soon as there is room again it is rotated, and says what was lost.
+        fs::remove_dir_all(folder.path().join("log.new")).expect("removed");
+        // It is not tried for each line.
+        let mut tried_after = 0;
+        while entries(&folder.path().join("log.1")) == rotated {
+            lines(&mut log, 1);
+            tried_after += 1;
+        }
+        assert!((2..=25).contains(&tried_after), "{tried_after}");
+        assert_eq!(entries(&folder.path().join("log.1")), kept);
+        assert_eq!(entries(&folder.path().join("log.2")), rotated);
+        lines(&mut log, 2);
+        let after = entries(&path);
+        assert!(after.len() == 3 && after[0].ends_with(" bytes of output were lost here"), "{after:?}");
+        assert_eq!(after.last(), Some(&format!("stdout F line {}", 30 + 300 + tried_after + 1)));
+        assert!(!folder.path().join("log.new").exists());
+    }
+
+    #[test]
+    fn a_log_of_one_file_begins_anew_even_without_room_for_another() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("log");
+        let mut log = LogWriter::open(&path, Bounds { size: 200, files: 1 }).expect("log");
+        for obstacle in [false, true] {
+            if obstacle {
+                fs::create_dir_all(folder.path().join("log.new/full")).expect("an obstacle");
+            }
+            for n in 0..42 {
+                log.append(Stream::Stdout, format!("line {n}\n").as_bytes());
+                assert!(fs::metadata(&path).expect("log").len() <= 300);
+            }
+            assert_eq!(entries(&path).last().map(String::as_str), Some("stdout F line 41"));
+            assert!(!folder.path().join("log.1").exists());
+        }
     }
 
     #[test]

@@ -206,3 +206,50 @@ fn without_inodes_containers_end_and_go() {
     let output = on_a_small_disk(&lab, "48m", 400, script).run();
     assert_eq!(output.stdout(), "0\nrun 125\nstop 0\nrm 0\nrmi 0\n", "{output}");
 }
+
+#[test]
+fn without_inodes_a_log_is_kept_and_goes_on() {
+    let lab = Lab::new();
+    archive(&lab, "image", &Image::payload());
+    // Lines of some 100 bytes: ten fill a file. When the inodes end, `young` has one file and `old` has three.
+    let script = r#"
+        rc load -q -i image.tar >/dev/null || exit
+        lines() { seq -f "%05g .................................................." $2 $3 >&$1; }
+        numbers() { rc logs $1 2>/dev/null | cut -c1-5; }
+        for name in young old; do
+            rc run -d -i --network none --log-opt max-size=1k --log-opt max-file=3 --name $name image /payload cat \
+                >/dev/null || exit
+            mkfifo $name
+        done
+        for name in young old; do rc attach $name <$name >seen.$name & done
+        exec 3>young 4>old
+        # What has been seen is in the log once the monitor has gone on to the next piece.
+        saw() { until grep -q ^$2 seen.$1; do :; done; }
+        feed() { lines $1 $3 $4; saw $2 $4; lines $1 $5 $5; saw $2 $5; }
+        feed 3 young 00001 00002 00003
+        feed 4 old 00001 00099 00100
+        mkdir "$XDG_DATA_HOME/fill"; i=0
+        while : 2>/dev/null >"$XDG_DATA_HOME/fill/$((i += 1))"; do :; done
+        df --output=iavail "$XDG_DATA_HOME" | tail -1 | tr -d ' '
+
+        # The oldest file gives its inode to the newest.
+        for n in 1 2 3 4 5 6 7 8; do feed 4 old 00${n}01 00${n}99 00$((n + 1))00; done
+        numbers old | sort -c && [ $(numbers old | wc -l) -ge 20 ]; echo old $? $(numbers old | tail -1)
+
+        # There is none to give: the first file is kept, and what is more than twice as much as it may have is counted.
+        feed 3 young 00004 00060 00061
+        echo young $(numbers young | head -1)
+        rm -r "$XDG_DATA_HOME/fill"
+        feed 3 young 00062 00074 00075
+        rc logs young 2>&1 >/dev/null | grep -q 'bytes of output were lost here'
+        echo young $? $(numbers young | tail -1)
+        rc logs -f old >followed &
+        for n in 0 1 2 3 4 5 6 7 8; do feed 4 old 01${n}01 01${n}99 01$((n + 1))00; done
+        rc kill young old >/dev/null
+        wait
+        cut -c1-5 followed | sort -c && tail -1 followed | cut -c1-5
+        rc rm -a >/dev/null
+    "#;
+    let output = on_a_small_disk(&lab, "48m", 400, script).run();
+    assert_eq!(output.stdout(), "0\nold 0 00900\nyoung 00001\nyoung 0 00075\n01900\n", "{output}");
+}
