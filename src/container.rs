@@ -5,6 +5,7 @@
 
 mod control;
 mod create;
+mod damaged;
 mod detach;
 mod ends;
 mod exec;
@@ -23,9 +24,11 @@ mod update;
 mod wait;
 
 use std::io;
+use std::path::PathBuf;
 
 pub use control::{pause, signal, stop, unpause};
 pub use create::{Creation, create, new_identity, volume_name};
+pub use damaged::remove_damaged;
 pub use exec::{Exec, exec};
 pub use find::{Listing, find, list};
 pub use liveness::Container;
@@ -40,6 +43,7 @@ pub use wait::{wait, wait_for};
 
 use crate::monitor::{FolderError, Status};
 use crate::sys::fs::PathError;
+use crate::types::ContainerId;
 
 /// What can go wrong with a container.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +51,22 @@ pub enum Error {
     /// There is none of that name or id.
     #[error("no container `{}`", .0.escape_debug())]
     NotFound(String),
+    /// Its directory lacks something, or has something in it that is no record.
+    #[error("container `{}` is damaged: {reason}", .id.short())]
+    Damaged {
+        /// The container.
+        id: ContainerId,
+        /// What could not be read.
+        reason: Box<Self>,
+    },
+    /// The directory holds the records of another container.
+    #[error("`{}` is the record of another container, `{}`", .path.display().to_string().escape_debug(), .id.short())]
+    Misplaced {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        id: ContainerId,
+    },
     /// An id's beginning is the beginning of several.
     #[error("`{}` is the beginning of several container ids", .0.escape_debug())]
     Ambiguous(String),
@@ -144,8 +164,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the container is not there any more.
-    fn is_gone(&self) -> bool {
+    /// Whether something of the container was not there.
+    fn is_not_found(&self) -> bool {
         match self {
             Self::Path(error) => error.is_not_found(),
             Self::Folder(error) => error.is_not_found(),
@@ -160,6 +180,7 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Damaged { id, .. } => Some(format!("remove it with `rc rm {}`", id.short())),
             Self::NameTaken { name, .. } => Some(format!("remove it with `rc rm {name}`, or use --replace")),
             Self::State { action: "remove", name, .. } => {
                 Some(format!("stop it first with `rc stop {name}`, or use `rc rm -f {name}`"))

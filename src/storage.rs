@@ -185,7 +185,7 @@ impl Store {
     /// Costs a stat and the reading of one small file. Fails if another user owns the folder or if a later rc wrote it.
     pub fn open(root: &Path) -> Result<Self, Error> {
         let store = Self { root: root.to_owned() };
-        match fs::read_limited(root.join("version"), 32) {
+        match fs::read_record(root.join("version"), 32) {
             Ok(text) => {
                 store.check_owner()?;
                 store.check_version(&text)?;

@@ -9,6 +9,7 @@ use crate::container::{self, Container, Listing};
 use crate::error::{Error, Exit};
 use crate::storage::Store;
 use crate::sys::fs;
+use crate::types::ContainerId;
 use crate::ui;
 use crate::ui::filter::{ContainerFacts, ContainerFilter};
 
@@ -80,7 +81,17 @@ fn id_in(file: &Path) -> Result<String, fs::PathError> {
 pub(super) fn each(
     store: &Store,
     selection: &Selection,
+    action: impl FnMut(&Container) -> Result<bool, Error>,
+) -> Result<Exit, Error> {
+    each_even_damaged(store, selection, action, |_, error| Err(error.into()))
+}
+
+/// As [`each`], with something to do to containers that are damaged.
+pub(super) fn each_even_damaged(
+    store: &Store,
+    selection: &Selection,
     mut action: impl FnMut(&Container) -> Result<bool, Error>,
+    mut damaged: impl FnMut(&ContainerId, container::Error) -> Result<bool, Error>,
 ) -> Result<Exit, Error> {
     let words = selection.words()?;
     let mut failed = None;
@@ -107,13 +118,16 @@ pub(super) fn each(
         }
         if selection.all {
             for (id, error) in listing.broken {
-                done(id.as_str(), Err(error.into()), &mut failed)?;
+                done(id.as_str(), damaged(&id, error), &mut failed)?;
             }
         }
     }
     for word in &words {
         let result = match container::find(store, word) {
             Err(container::Error::NotFound(_)) if selection.ignore => Ok(false),
+            Err(container::Error::Damaged { id, reason }) if selection.filters.is_empty() => {
+                damaged(&id.clone(), container::Error::Damaged { id, reason })
+            }
             Err(error) => Err(Error::from(error)),
             Ok(container) if !matches(&container) => Ok(false),
             Ok(container) => action(&container),

@@ -8,6 +8,7 @@ use super::{Ctx, from_image};
 use crate::container::{self, Creation, Environment, Removal};
 use crate::error::{Error, Exit};
 use crate::plan::{self, Request};
+use crate::storage::Store;
 use crate::sys::{fs, process};
 use crate::types::{ContainerId, Name};
 use crate::ui;
@@ -61,13 +62,6 @@ pub(super) fn prepare(ctx: &Ctx, environment: &Environment, request: &Request, i
     }
     let (image, image_lock) = from_image::get(ctx, store, request, is_quiet)?;
     let lowers = from_image::layers(store, &image, environment)?;
-    if request.replace
-        && let Some(name) = &request.name
-        && let Ok(old) = container::find(store, name)
-    {
-        let removal = Removal { force: true, timeout: None, volumes: false };
-        container::remove(store, &old, &removal, &environment.runtime_dir)?;
-    }
     let identity = container::new_identity(store, name)?;
     let volume_name = || container::volume_name().unwrap_or_else(|_| identity.name.clone());
     let facts = args::facts(&ctx.settings, &volume_name)?;
@@ -77,8 +71,25 @@ pub(super) fn prepare(ctx: &Ctx, environment: &Environment, request: &Request, i
         ui::warning(warning);
     }
     let files = container::files(&config)?;
+    // Only now: what cannot be made must not cost the user what is there.
+    if request.replace && request.name.is_some() {
+        remove_old(store, &config.name, environment)?;
+    }
     let image_lock = RefCell::new(Some(image_lock));
     Ok(Made { creation: Creation { store: store.clone(), config, files, image_lock }, lowers })
+}
+
+/// Removes the container that has the name, running or damaged or not.
+fn remove_old(store: &Store, name: &Name, environment: &Environment) -> Result<(), Error> {
+    let removal = Removal { force: true, timeout: None, volumes: false };
+    match container::find(store, name.as_str()) {
+        Ok(old) => container::remove(store, &old, &removal, &environment.runtime_dir)?,
+        Err(container::Error::Damaged { id, .. }) => {
+            container::remove_damaged(store, &id, &removal, &environment.runtime_dir)?;
+        }
+        Err(_) => {}
+    }
+    Ok(())
 }
 
 /// Writes the id into a new file; whatever is there is an error, also a link. On failure no file is left.

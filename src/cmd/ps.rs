@@ -9,6 +9,7 @@ use super::containers::facts;
 use crate::container;
 use crate::error::{Error, Exit};
 use crate::monitor::Status;
+use crate::types::ContainerId;
 use crate::ui::filter::{self, ContainerFacts, ContainerFilter};
 use crate::ui::view::{PS_COLUMNS, PsRow};
 use crate::ui::{self, Format, Table};
@@ -74,7 +75,14 @@ pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let mut out = ui::out();
     match args.format.as_deref().and_then(Format::parse) {
         Some(format) => format.list(&mut out, &rows)?,
-        None if args.quiet => rows.iter().try_for_each(|row| out.line(row.id()))?,
+        None if args.quiet => {
+            rows.iter().try_for_each(|row| out.line(row.id()))?;
+            // So that `rc rm $(rc ps -aq)` leaves none.
+            if args.all && args.filter.is_empty() {
+                let shown = |id: &ContainerId| if args.no_trunc { id.to_string() } else { id.short().to_owned() };
+                listing.broken.iter().try_for_each(|(id, _)| out.line(shown(id)))?;
+            }
+        }
         None => {
             let mut table = if args.noheading { Table::without_headings() } else { Table::new(&PS_COLUMNS) };
             rows.iter().for_each(|row| table.row(row.cells()));
@@ -82,8 +90,9 @@ pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         }
     }
     out.finish()?;
-    for (id, error) in &listing.broken {
-        ui::warning(format!("container {} cannot be shown: {error}", id.short()));
+    for (_, error) in &listing.broken {
+        let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+        ui::warning(format!("{error}{hint}"));
     }
     Ok(Exit::SUCCESS)
 }

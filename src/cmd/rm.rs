@@ -1,8 +1,8 @@
 //! `rc rm`.
 
 use super::Ctx;
-use super::containers::{Selection, each};
-use crate::container::{self, Removal};
+use super::containers::{Selection, each_even_damaged};
+use crate::container::{self, Container, Removal};
 use crate::error::{Error, Exit};
 
 /// Remove one or more containers
@@ -32,8 +32,12 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     selection.ignore |= args.force;
     selection.filters = args.filters;
     let removal = Removal { force: args.force, timeout: args.time, volumes: args.volumes };
-    let done = each(&store, &selection, |container| {
+    let whole = |container: &Container| {
         container::remove(&store, container, &removal, &runtime)?;
+        Ok(true)
+    };
+    let done = each_even_damaged(&store, &selection, whole, |id, _| {
+        container::remove_damaged(&store, id, &removal, &runtime)?;
         Ok(true)
     });
     container::sweep_store(&store, &runtime)?;

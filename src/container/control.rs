@@ -7,15 +7,20 @@ use rustix::fs::{Mode, OFlags};
 
 use super::{Container, Error, remove};
 use crate::monitor::protocol::{self, Event, Request};
-use crate::monitor::{ExitRecord, Run, Status};
+use crate::monitor::{ExitRecord, Folder, Run, Status};
 use crate::plan::RestartPolicy;
 use crate::sys::socket;
 use crate::types::Signal;
 
 /// Connects to the monitor of a running container.
 pub(super) fn connect(container: &Container) -> Result<OwnedFd, Error> {
+    connect_in(&container.folder)
+}
+
+/// Connects to the monitor that listens in a container's directory.
+pub(super) fn connect_in(folder: &Folder) -> Result<OwnedFd, Error> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = rustix::fs::open(container.folder.path(), flags, Mode::empty())
+    let folder = rustix::fs::open(folder.path(), flags, Mode::empty())
         .map_err(|error| Error::step("open the container's folder")(error.into()))?;
     socket::connect_at(folder.as_fd(), "ctl").map_err(Error::step("reach the container's monitor"))
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
@@ -121,12 +121,12 @@ impl Creation {
             match Container::read(Folder::new(self.store.containers().join(holder.as_str()))) {
                 Ok(container) if container.is_left_over() => remove::sweep(&self.store, &container)?,
                 Ok(_) => return Err(taken()),
-                Err(_) if self.store.containers().join(holder.as_str()).exists() => return Err(taken()),
+                Err(_) if find::is_there(&self.store, &holder) => return Err(taken()),
                 // Its maker is between the name and the folder, unless it was killed there.
-                Err(_) if is_at_work(self.store.tmp().join(holder.as_str())) => return Err(taken()),
+                Err(_) if is_at_work(&self.store.tmp().join(holder.as_str())) => return Err(taken()),
                 Err(_) => {
                     // Looked at once more: the folder may just have got its place.
-                    if self.store.containers().join(holder.as_str()).exists() {
+                    if find::is_there(&self.store, &holder) {
                         return Err(taken());
                     }
                     drop(fs::remove_file(&link));
@@ -149,8 +149,8 @@ fn claim(folder: &Folder) -> Result<OwnedFd, Error> {
     loop {
         fs::create_dir(folder.path())?;
         let step = Error::step("claim the container's folder");
-        let opened = rustix::fs::open(folder.path(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .and_then(|guard| flock(&guard, FlockOperation::LockExclusive).map(|()| guard));
+        let opened =
+            open_folder(folder.path()).and_then(|guard| flock(&guard, FlockOperation::LockExclusive).map(|()| guard));
         match opened {
             // Between the two calls a sweeper may have taken it away: then we hold a folder without a name.
             Ok(guard) if rustix::fs::fstat(&guard).is_ok_and(|stat| stat.st_nlink > 0) => return Ok(guard),
@@ -161,9 +161,15 @@ fn claim(folder: &Folder) -> Result<OwnedFd, Error> {
 }
 
 /// Whether somebody holds the lock on a half-made folder.
-pub(super) fn is_at_work(folder: PathBuf) -> bool {
-    let Ok(guard) = rustix::fs::open(folder, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) else { return false };
+pub(super) fn is_at_work(folder: &Path) -> bool {
+    let Ok(guard) = open_folder(folder) else { return false };
     flock(&guard, FlockOperation::NonBlockingLockShared).is_err()
+}
+
+/// Whatever else lies there is an error, and a FIFO is not waited for.
+fn open_folder(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty())
 }
 
 /// A file that any user of the container may read.

@@ -8,12 +8,12 @@ use crate::storage::Store;
 use crate::sys::fs;
 use crate::types::{ContainerId, Name};
 
-/// All containers, and those whose records cannot be read, so that one of them never hides the others.
+/// All containers, and those that are damaged, so that one of them never hides the others.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// The readable ones, newest first.
     pub containers: Vec<Container>,
-    /// The others.
+    /// The others, each with an [`Error::Damaged`].
     pub broken: Vec<(ContainerId, Error)>,
 }
 
@@ -21,19 +21,37 @@ pub struct Listing {
 pub fn list(store: &Store) -> Result<Listing, Error> {
     let mut listing = Listing::default();
     for id in ids(store)? {
-        match Container::read(Folder::new(store.containers().join(id.as_str()))) {
-            Ok(container) if container.is_left_over() => {
-                // What cannot be removed now is tried again by the next command.
-                drop(remove::sweep(store, &container));
-            }
-            Ok(container) => listing.containers.push(container),
-            // Removed between the listing and now.
-            Err(error) if error.is_gone() => {}
+        match read(store, &id) {
+            Ok(Some(container)) => listing.containers.push(container),
+            Ok(None) => {}
             Err(error) => listing.broken.push((id, error)),
         }
     }
     listing.containers.sort_by(|a, b| b.config.created.cmp(&a.config.created));
     Ok(listing)
+}
+
+/// The container of this id; `None` if there is none, or if it was to be removed when it ended, which is finished now.
+///
+/// Fails with [`Error::Damaged`] if something has its place, and it cannot be read.
+fn read(store: &Store, id: &ContainerId) -> Result<Option<Container>, Error> {
+    let path = store.containers().join(id.as_str());
+    match Container::read(Folder::new(&path)) {
+        Ok(container) if container.is_left_over() => {
+            // What cannot be removed now is tried again by the next command.
+            drop(remove::sweep(store, &container));
+            Ok(None)
+        }
+        Ok(container) => Ok(Some(container)),
+        // Whoever removes it moves it away as a whole: what is still there and lacks something is damaged.
+        Err(error) if error.is_not_found() && !is_there(store, id) => Ok(None),
+        Err(reason) => Err(Error::Damaged { id: id.clone(), reason: Box::new(reason) }),
+    }
+}
+
+/// Whether something, whatever it is, has the place of the container of this id.
+pub(super) fn is_there(store: &Store, id: &ContainerId) -> bool {
+    fs::symlink_metadata(store.containers().join(id.as_str())).is_ok()
 }
 
 fn ids(store: &Store) -> Result<Vec<ContainerId>, Error> {
@@ -47,16 +65,11 @@ fn ids(store: &Store) -> Result<Vec<ContainerId>, Error> {
 }
 
 /// Finds the container with this name, id or unique beginning of an id; a name wins.
+///
+/// Fails with [`Error::Damaged`], which has its id, if it cannot be read.
 pub fn find(store: &Store, wanted: &str) -> Result<Container, Error> {
     let id = id_of(store, wanted)?;
-    match Container::read(Folder::new(store.containers().join(id.as_str()))) {
-        Ok(container) if container.is_left_over() => {
-            drop(remove::sweep(store, &container));
-            Err(Error::NotFound(wanted.to_owned()))
-        }
-        Err(error) if error.is_gone() => Err(Error::NotFound(wanted.to_owned())),
-        other => other,
-    }
+    read(store, &id)?.ok_or_else(|| Error::NotFound(wanted.to_owned()))
 }
 
 /// The id of the container with this name, id or unique beginning of an id.

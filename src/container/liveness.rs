@@ -1,5 +1,7 @@
 //! What a container really is: its records, held against its lock and the kernel.
 
+use std::ffi::OsStr;
+
 use crate::monitor::{ExitRecord, Folder, Run, State, Status};
 use crate::plan::ContainerConfig;
 use crate::sys::process;
@@ -31,10 +33,14 @@ impl Container {
     pub fn read(folder: Folder) -> Result<Self, Error> {
         let monitor = folder.holder()?;
         let config = folder.config()?;
+        if folder.path().file_name() != Some(OsStr::new(config.id.as_str())) {
+            // A copy of another's directory: by these records the other one would be stopped and removed.
+            return Err(Error::Misplaced { path: folder.at("config.json"), id: config.id });
+        }
         let mut state = match folder.state() {
             Ok(state) => state,
             // A power cut may leave an empty file: then nothing runs, and nobody saw how it ended.
-            Err(crate::monitor::FolderError::Damaged { .. }) => unknown(),
+            Err(crate::monitor::FolderError::Damaged { .. }) if monitor.is_none() => unknown(),
             Err(error) => return Err(error.into()),
         };
         state.exit = if state.run > 0 { folder.exit(&Run(state.run)) } else { None };
@@ -45,6 +51,12 @@ impl Container {
     /// Whether a program of it runs, watched over or not.
     pub fn is_running(&self) -> bool {
         !matches!(self.status, Status::Created | Status::Exited | Status::Removing)
+    }
+
+    /// Whether its program had been started and is no more, whatever the records say.
+    pub(super) fn has_lost_its_program(&self) -> bool {
+        let was_started = matches!(self.status, Status::Running | Status::Stopping | Status::Paused);
+        was_started && self.state.init.as_ref().is_some_and(|init| !init.is_alive())
     }
 
     /// Whether it was to be removed when it ended, and whoever should have done it was killed.

@@ -114,7 +114,7 @@ struct LogFile {
 
 impl LogFile {
     fn open(path: PathBuf) -> Result<Option<Self>, PathError> {
-        let file = match fs::open(&path) {
+        let file = match fs::open_record(&path) {
             Ok(file) => file,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error),

@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::create::is_at_work;
 use super::{Container, Error, control};
-use crate::monitor::{Folder, Status};
+use crate::monitor::{Folder, ProcessId, Status};
 use crate::plan::{ContainerConfig, MountKind};
 use crate::runtime::cgroup;
 use crate::storage::{Store, remove_tree};
@@ -75,7 +75,8 @@ pub(super) fn take_lock(folder: &Folder, name: &Name) -> Result<Option<ProcessLo
         match ProcessLock::acquire(folder.at("lock")) {
             Ok(Ok(lock)) => return Ok(Some(lock)),
             Ok(Err(pid)) => match (open_pidfd(pid), Container::read(folder.clone())) {
-                (Ok(_), Ok(container)) if container.is_running() => {
+                // By the kernel's word too: a monitor that cannot record the end of its program is near its own.
+                (Ok(_), Ok(container)) if container.is_running() && !container.has_lost_its_program() => {
                     return Err(Error::Busy { name: name.to_string(), pid });
                 }
                 // The monitor is past its program's end: its own is near.
@@ -103,13 +104,7 @@ fn end(container: &Container, timeout: Option<u32>) -> Result<(), Error> {
 /// Kills the program of a container whose monitor was killed, and records how it ended.
 pub(super) fn kill_orphan(container: &Container) -> Result<(), Error> {
     let Some(init) = &container.state.init else { return Ok(()) };
-    if let Ok(pidfd) = open_pidfd(init.pid)
-        // Looked at again after the pidfd was opened: from here on it cannot become another process.
-        && init.is_alive()
-    {
-        signal_pidfd(pidfd.as_fd(), libc::SIGKILL).map_err(Error::step("kill the container's program"))?;
-        control::wait_until_readable(pidfd.as_fd())?;
-    }
+    kill(init)?;
     discard_group(container)?;
     let record = crate::monitor::ExitRecord {
         code: 137,
@@ -119,6 +114,18 @@ pub(super) fn kill_orphan(container: &Container) -> Result<(), Error> {
         ..crate::monitor::ExitRecord::default()
     };
     Ok(container.folder.write_exit(&crate::monitor::Run(container.state.run), &record)?)
+}
+
+/// Kills a process, unless its number is another's by now, and waits for its end.
+pub(super) fn kill(process: &ProcessId) -> Result<(), Error> {
+    if let Ok(pidfd) = open_pidfd(process.pid)
+        // Looked at again after the pidfd was opened: from here on it cannot become another process.
+        && process.is_alive()
+    {
+        signal_pidfd(pidfd.as_fd(), libc::SIGKILL).map_err(Error::step("kill the container's program"))?;
+        control::wait_until_readable(pidfd.as_fd())?;
+    }
+    Ok(())
 }
 
 /// Ends what may live in the cgroup of a container whose monitor was killed, and removes the group. A monitor that was
@@ -145,7 +152,7 @@ pub(super) fn unlink(store: &Store, config: &ContainerConfig) -> Result<(), Erro
     ignore_missing(fs::rename(folder, store.trash().join(config.id.as_str())))
 }
 
-fn ignore_missing(result: Result<(), fs::PathError>) -> Result<(), Error> {
+pub(super) fn ignore_missing(result: Result<(), fs::PathError>) -> Result<(), Error> {
     match result {
         Err(error) if !error.is_not_found() => Err(error.into()),
         _ => Ok(()),
@@ -212,7 +219,7 @@ fn sweep_names(store: &Store) -> Result<(), Error> {
     for name in fs::read_dir(store.names())?.flatten() {
         let Ok(id) = fs::read_link(name.path()) else { continue };
         // Looked at once more: the folder may just have got its place.
-        if !is_there(&id) && !is_at_work(store.tmp().join(&id)) && !is_there(&id) {
+        if !is_there(&id) && !is_at_work(&store.tmp().join(&id)) && !is_there(&id) {
             ignore_missing(fs::remove_file(name.path()))?;
         }
     }

@@ -64,7 +64,7 @@ pub fn wait_for(container: &Container, states: &[Status], interval: Duration) ->
     let watch = watch(&container.folder).ok();
     loop {
         let now = match Container::read(container.folder.clone()) {
-            Err(error) if error.is_gone() => return Err(Error::NotFound(container.config.name.to_string())),
+            Err(error) if error.is_not_found() => return Err(Error::NotFound(container.config.name.to_string())),
             other => other?,
         };
         if states.contains(&now.status) {

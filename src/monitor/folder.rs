@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use crate::plan::{ContainerConfig, Updated};
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::ProcessLock;
-use crate::types::json;
 
 use super::record::{ExitRecord, Run, State};
+use crate::types::json;
 
 /// The bytes that are reserved for the exit record.
 const EXIT_SPACE: u16 = 1024;
@@ -99,10 +99,10 @@ impl Folder {
 
     /// Reads `config.json`, with what has been changed since.
     pub fn config(&self) -> Result<ContainerConfig, Error> {
-        let bytes = fs::read_limited(self.at("config.json"), 16 << 20)?;
+        let bytes = fs::read_record(self.at("config.json"), 16 << 20)?;
         let mut config: ContainerConfig =
             json::from_slice(&bytes).map_err(|source| self.damaged("config.json", source))?;
-        match fs::read_limited(self.at("updated.json"), 1 << 20) {
+        match fs::read_record(self.at("updated.json"), 1 << 20) {
             Ok(bytes) => {
                 config.update(json::from_slice(&bytes).map_err(|source| self.damaged("updated.json", source))?);
             }
@@ -120,7 +120,7 @@ impl Folder {
 
     /// Reads `state.json`.
     pub fn state(&self) -> Result<State, Error> {
-        let bytes = fs::read_limited(self.at("state.json"), 1 << 20)?;
+        let bytes = fs::read_record(self.at("state.json"), 1 << 20)?;
         json::from_slice(&bytes).map_err(|source| self.damaged("state.json", source))
     }
 
@@ -133,7 +133,7 @@ impl Folder {
     /// How the run `run` ended, if its end was recorded.
     pub fn exit(&self, run: &Run) -> Option<ExitRecord> {
         let mut text = String::new();
-        fs::open(self.at("exit")).ok()?.take(u64::from(EXIT_SPACE)).read_to_string(&mut text).ok()?;
+        fs::open_record(self.at("exit")).ok()?.take(u64::from(EXIT_SPACE)).read_to_string(&mut text).ok()?;
         let (ended, record) = json::from_str::<(Run, ExitRecord)>(text.trim()).ok()?;
         (ended == *run).then_some(record)
     }
@@ -143,7 +143,9 @@ impl Folder {
         let mut json = serde_json::to_vec(&(run, record)).map_err(|source| self.damaged("exit", source))?;
         json.resize(json.len().max(usize::from(EXIT_SPACE)), b' ');
         let path = self.at("exit");
-        let file = fs::open_with(&path, OpenOptions::new().write(true).mode(0o600))?;
+        // Of a directory that lacks it, it is made anew: better without space reserved than no record.
+        let options = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).clone();
+        let file = fs::open_record_with(&path, &options)?;
         file.write_all_at(&json, 0).at("write", &path)?;
         Ok(())
     }

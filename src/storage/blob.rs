@@ -30,7 +30,7 @@ impl Store {
 
     /// Opens a blob. Its content is as it was when it was named; who needs certainty hashes while reading.
     pub fn open_blob(&self, digest: &Digest) -> Result<File, Error> {
-        fs::open(self.blob_path(digest))
+        fs::open_record(self.blob_path(digest))
             .map_err(|error| if error.is_not_found() { Error::NoBlob { digest: digest.clone() } } else { error.into() })
     }
 
@@ -210,7 +210,7 @@ impl BlobWriter {
 
     /// Opens the bytes that are there already, to read them once more.
     pub fn staged(&self) -> Result<impl Read + Send + use<>, Error> {
-        Ok(fs::open(&self.path)?.take(self.offset))
+        Ok(fs::open_record(&self.path)?.take(self.offset))
     }
 
     /// Hashes what an earlier try left; more than `size` bytes are worthless.

@@ -57,7 +57,7 @@ impl Store {
         struct Lean {
             manifests: Vec<Descriptor>,
         }
-        let bytes = match fs::read_limited(self.index_path(), LIMIT) {
+        let bytes = match fs::read_record(self.index_path(), LIMIT) {
             Ok(bytes) => bytes,
             Err(error) if error.is_not_found() => return Ok(Vec::new()),
             Err(error) => return Err(error.into()),
@@ -137,7 +137,7 @@ impl Store {
     }
 
     fn change_index_locked(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<(), Error> {
-        let bytes = fs::read_limited(self.index_path(), LIMIT)?;
+        let bytes = fs::read_record(self.index_path(), LIMIT)?;
         let mut index: Index = json::from_slice(&bytes).map_err(|source| self.bad_index(source))?;
         let before = index.manifests.clone();
         change(&mut index.manifests);

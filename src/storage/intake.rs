@@ -48,7 +48,7 @@ impl Intake {
 
     /// Opens a file that waits.
     pub fn open(&self, file: &Waiting) -> Result<File, Error> {
-        match fs::open(&file.path) {
+        match fs::open_record(&file.path) {
             // It is a blob already: an image may have one layer twice.
             Err(error) if error.is_not_found() => self.store.open_blob(&file.digest),
             other => Ok(other?),
@@ -70,7 +70,7 @@ impl Intake {
 
     /// Lets a file be a blob, in the place of one that may be damaged. It may be asked for twice.
     pub fn keep(&self, file: &Waiting) -> Result<(), Error> {
-        let waits = match fs::open(&file.path) {
+        let waits = match fs::open_record(&file.path) {
             Ok(waits) => waits,
             Err(error) if error.is_not_found() && self.store.has_blob(&file.digest, file.size)? => return Ok(()),
             Err(error) => return Err(error.into()),

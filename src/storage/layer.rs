@@ -164,7 +164,7 @@ impl Store {
     /// Whether a layer is there, unpacked for this map. Looks at what is written last (`info`).
     pub fn has_layer(&self, map: &str, diff_id: &Digest) -> Result<bool, PathError> {
         match fs::symlink_metadata(self.layer_path(map, diff_id).join("info")) {
-            Ok(info) => Ok(info.len() > 0),
+            Ok(info) => Ok(info.is_file() && info.len() > 0),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
         }
@@ -173,7 +173,7 @@ impl Store {
     /// What is known of an unpacked layer; `None` if it is not there.
     pub fn layer_info(&self, map: &str, diff_id: &Digest) -> Result<Option<Info>, super::Error> {
         let path = self.layer_path(map, diff_id).join("info");
-        let bytes = match fs::read_limited(&path, 4096) {
+        let bytes = match fs::read_record(&path, 4096) {
             Ok(bytes) => bytes,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error.into()),

@@ -15,8 +15,8 @@ use crate::sys::fs::{self, AtPath as _, PathError};
 /// Opens or makes the file `path` and waits until no living process works on it.
 pub(super) fn claim_file(path: &Path) -> Result<File, PathError> {
     loop {
-        let file =
-            fs::open_with(path, OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600))?;
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).clone();
+        let file = fs::open_record_with(path, &options)?;
         lock(&file, FlockOperation::LockExclusive).at("lock", path)?;
         // Between open and flock its maker may have finished (renamed it) or a sweeper removed it: then we hold something
         // else than what `path` names.

@@ -75,13 +75,20 @@ impl Volume {
 
 impl Store {
     /// The volume of this name; `None` if there is none.
+    ///
+    /// Fails if it lacks its record: a new volume in its place would hide that there are files.
     pub fn volume(&self, name: &Name) -> Result<Option<Volume>, Error> {
         let folder = self.volumes().join(name.as_str());
         let path = folder.join("volume.json");
-        let bytes = match fs::read_limited(&path, 1 << 20) {
-            Ok(bytes) => bytes,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error.into()),
+        let read = || fs::read_record(&path, 1 << 20);
+        let bytes = match read() {
+            Err(error) if error.is_not_found() => match fs::symlink_metadata(&folder) {
+                // Another process may just have made it, as a whole.
+                Ok(_) => read()?,
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error.into()),
+            },
+            other => other?,
         };
         let record = json::from_slice(&bytes);
         let record = record.map_err(|source| Error::Json { what: format!("`{}`", path.display()), source })?;

@@ -9,7 +9,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use rustix::fs::{FlockOperation, flock};
 
 use super::failpoint;
-use super::fs::{AtPath as _, PathError, open_with};
+use super::fs::{AtPath as _, PathError, open_record, open_record_with};
 
 /// A lock on a file by flock(2), released when dropped or when the process dies. Children made by fork share it.
 #[derive(Debug)]
@@ -42,7 +42,8 @@ impl FileLock {
 
     fn take(path: &Path, operation: FlockOperation) -> Result<(Self, bool), PathError> {
         failpoint::point().at("lock", path)?;
-        let file = open_with(path, OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600))?;
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).clone();
+        let file = open_record_with(path, &options)?;
         loop {
             match flock(&file, operation) {
                 Ok(()) => return Ok((Self { file }, true)),
@@ -66,7 +67,7 @@ impl ProcessLock {
     /// Takes the lock on the existing file `path`; `Err(holder's pid)` inside if another process has it.
     pub fn acquire(path: impl AsRef<Path>) -> Result<Result<Self, i32>, PathError> {
         let path = path.as_ref();
-        let file = open_with(path, OpenOptions::new().read(true).write(true))?;
+        let file = open_record_with(path, OpenOptions::new().read(true).write(true))?;
         loop {
             match fcntl(&file, FcntlArg::F_SETLK(&whole_file())) {
                 Ok(_) => return Ok(Ok(Self { file })),
@@ -87,9 +88,12 @@ impl ProcessLock {
     }
 
     /// Who holds the lock on `path`, without taking it; `None` if nobody does. Must not be called by the holder itself.
+    ///
+    /// Opened to read: F_SETLK asks for a descriptor that may write, F_GETLK does not (fs/locks.c, `fcntl_getlk`), so
+    /// this works in a read-only home.
     pub fn holder(path: impl AsRef<Path>) -> Result<Option<i32>, PathError> {
         let path = path.as_ref();
-        query(&open_with(path, OpenOptions::new().read(true).write(true))?, path)
+        query(&open_record(path)?, path)
     }
 }
 

@@ -1,9 +1,9 @@
 //! JSON that comes from outside, whose depth and size are bounded before it is parsed.
 //!
-//! serde_json bounds the depth of what it builds (128 levels), but not of what it skips: a value of a field that no type
-//! names is passed over by a loop without a limit (serde_json, `Deserializer::ignore_value`). So such a document would be
-//! taken in, stored, and handed on to programs that recurse. All parsing goes through here; `clippy.toml` bans the other
-//! ways.
+//! serde_json bounds the depth of what it builds (128 levels), but not of what it skips: a value of a field that no
+//! type names is passed over by a loop without a limit (serde_json, `Deserializer::ignore_value`). So such a document
+//! would be taken in, stored, and handed on to programs that recurse. All parsing goes through here; `clippy.toml` bans
+//! the other ways.
 #![expect(clippy::disallowed_methods, reason = "this module is what the ban on serde_json's own functions points to")]
 
 use serde::Deserialize;
@@ -37,8 +37,8 @@ fn check(bytes: &[u8]) -> Result<(), serde_json::Error> {
     Ok(())
 }
 
-/// Counts brackets outside of strings, in one pass. Up to the first mistake in the document this sees what the parser sees;
-/// what comes after it the parser does not look at.
+/// Counts brackets outside of strings, in one pass. Up to the first mistake in the document this sees what the parser
+/// sees; what comes after it the parser does not look at.
 fn is_too_deep(bytes: &[u8]) -> bool {
     let mut depth = 0_usize;
     let mut rest = bytes.iter();

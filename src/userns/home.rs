@@ -56,7 +56,10 @@ impl UserNamespace {
         for entry in entries.flatten() {
             let Ok(target) = fs::read_link(entry.path()) else { continue };
             let Some((path, its_key)) = target.to_str().and_then(|target| target.split_once('#')) else { continue };
-            match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+            // The number may be another process' by now, and its descriptor a FIFO, whose other end must not be waited
+            // for.
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+            match rustix::fs::open(path, flags, Mode::empty()) {
                 Ok(fd) if namespace::is_user_namespace_of(fd.as_fd(), rustix::process::geteuid().as_raw()) => {
                     if its_key == key {
                         return Ok(Some(Self::announce(fd, map, folder)));

@@ -29,6 +29,7 @@ mod pause;
 mod processes;
 mod pull;
 mod races;
+mod records;
 mod restart;
 mod run_options;
 mod service;

@@ -1,0 +1,100 @@
+//! Removing containers whose directory lacks a record, or has something else in its place.
+//!
+//! What such a container was made with is not known, so nothing here depends on one record: its monitor is found by its
+//! lock or by its socket, its program by the state or by the name of the cgroup, its name by the link that leads to its
+//! id.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use super::{Error, Removal, control, remove};
+use crate::monitor::protocol::Request;
+use crate::monitor::{Folder, State, Status, group_name};
+use crate::runtime::cgroup;
+use crate::storage::Store;
+use crate::sys::fs::{self, PathError};
+use crate::sys::process::{open_pidfd, signal_pidfd};
+use crate::types::ContainerId;
+
+/// Removes the container with this id, whatever its directory lacks or is.
+///
+/// Fails if a monitor or a program of it lives and `force` is not set. Its anonymous volumes go with it only if its
+/// configuration can still be read.
+pub fn remove_damaged(
+    store: &Store,
+    id: &ContainerId,
+    removal: &Removal,
+    runtime: &std::path::Path,
+) -> Result<(), Error> {
+    let folder = Folder::new(store.containers().join(id.as_str()));
+    let state = folder.state().ok();
+    if let Some(status) = end(&folder, state.as_ref(), removal)? {
+        return Err(Error::State { action: "remove", name: id.short().to_owned(), status });
+    }
+    cgroup::discard(state.as_ref().and_then(|state| state.cgroup.as_deref()), &group_name(id))?;
+    let config = folder.config().ok().filter(|config| config.id == *id);
+    free_names(store, id)?;
+    remove::ignore_missing(fs::rename(folder.path(), store.trash().join(id.as_str())))?;
+    let volumes =
+        config.is_some_and(|config| (removal.volumes || config.auto_remove) && remove::discard_volumes(store, &config));
+    if volumes {
+        remove::sweep_store(store, runtime)?;
+    }
+    remove::empty_trash(store, id, runtime)
+}
+
+/// Ends what runs of the container, if that is asked for; else gives what it is, if something runs.
+fn end(folder: &Folder, state: Option<&State>, removal: &Removal) -> Result<Option<Status>, Error> {
+    let monitor = match folder.holder() {
+        Ok(holder) => holder,
+        Err(error) if is_no_record(&error) => None,
+        Err(error) => return Err(error.into()),
+    };
+    // A monitor whose lock was unlinked still listens.
+    let socket = control::connect_in(folder).ok();
+    let init = state.and_then(|state| state.init.as_ref()).filter(|init| init.is_alive());
+    if !removal.force {
+        let is_watched = monitor.is_some() || socket.is_some();
+        return Ok(if is_watched { Some(Status::Running) } else { init.map(|_| Status::Orphaned) });
+    }
+    let pidfd = monitor.and_then(|pid| open_pidfd(pid).ok());
+    if let Some(socket) = socket {
+        // A monitor that does not answer any more is at its end.
+        drop(stop(&socket, removal.timeout.unwrap_or(0)));
+    } else if let Some(pidfd) = &pidfd {
+        // Nothing can be said to it.
+        signal_pidfd(pidfd.as_fd(), libc::SIGKILL).map_err(Error::step("kill the container's monitor"))?;
+    }
+    if let Some(pidfd) = &pidfd {
+        control::wait_until_readable(pidfd.as_fd())?;
+    }
+    if let Some(init) = init {
+        remove::kill(init)?;
+    }
+    Ok(None)
+}
+
+/// Has the monitor stop its program, and waits until it has closed the socket.
+fn stop(socket: &OwnedFd, timeout: u32) -> Result<(), Error> {
+    control::ask(socket, &Request::Stop { signal: None, timeout: Some(timeout) }, &[])?;
+    control::ask(socket, &Request::Wait, &[])?;
+    loop {
+        control::answer(socket)?;
+    }
+}
+
+/// Takes away every name that leads to the container.
+fn free_names(store: &Store, id: &ContainerId) -> Result<(), Error> {
+    for name in fs::read_dir(store.names())?.flatten() {
+        if fs::read_link(name.path()).is_ok_and(|target| target.as_os_str() == id.as_str()) {
+            remove::ignore_missing(fs::remove_file(name.path()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is no such file, or something else in its place.
+fn is_no_record(error: &PathError) -> bool {
+    use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
+    matches!(error.source.kind(), NotFound | NotADirectory | InvalidInput)
+}

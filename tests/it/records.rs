@@ -1,0 +1,275 @@
+//! What lies in the store and is no record: directories that lack something, FIFOs and links in the place of files; and
+//! a home that cannot be written to.
+
+use std::fs;
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, mkfifoat};
+
+use crate::support::wait::PATIENCE;
+use crate::support::{Lab, Output};
+
+/// What is done to a record.
+const DAMAGES: [&str; 6] = ["missing", "fifo", "directory", "link", "dangling link", "socket"];
+
+fn damage(path: &Path, how: &str) {
+    let aside = path.with_extension("aside");
+    fs::rename(path, &aside).expect("a record can be moved");
+    match how {
+        "fifo" => mkfifoat(CWD, path, Mode::from_raw_mode(0o600)).expect("a FIFO"),
+        "directory" => fs::create_dir_all(path.join("full")).expect("a directory"),
+        "link" => std::os::unix::fs::symlink(&aside, path).expect("a link"),
+        "dangling link" => std::os::unix::fs::symlink("/nowhere", path).expect("a link"),
+        "socket" => drop(std::os::unix::net::UnixListener::bind_addr(&short(path)).expect("a socket")),
+        _ => {}
+    }
+}
+
+/// The address of a socket whose path is longer than a socket's may be.
+fn short(path: &Path) -> std::os::unix::net::SocketAddr {
+    let folder = fs::File::open(path.parent().expect("a parent")).expect("a directory");
+    let name = path.file_name().expect("a name").to_str().expect("text");
+    let path = format!("/proc/self/fd/{}/{name}", std::os::fd::AsRawFd::as_raw_fd(&folder));
+    // The descriptor has to outlive the call that uses it.
+    std::mem::forget(folder);
+    std::os::unix::net::SocketAddr::from_pathname(path).expect("a path")
+}
+
+/// Claims that it ended at once, with this code.
+#[track_caller]
+fn answer(output: Output, code: i32) -> Output {
+    output.within(PATIENCE).exits(code)
+}
+
+/// As [`answer`], whatever it said.
+#[track_caller]
+fn at_once(output: Output, code: i32) {
+    drop(answer(output, code));
+}
+
+#[track_caller]
+fn create(lab: &Lab, name: &str) -> String {
+    lab.rc(["create", "--network", "none", "--name", name, "payload", "/payload", "exit", "7"]).run().text()
+}
+
+#[test]
+fn a_container_that_lacks_a_record_is_listed_as_damaged_keeps_its_name_and_is_removed() {
+    let lab = Lab::new();
+    lab.payload();
+    let good = create(&lab, "good");
+    let mut ways = [["name"], ["id"], ["beginning"]].into_iter().flatten().cycle();
+    for record in ["lock", "config.json", "state.json"] {
+        for how in DAMAGES {
+            let what = format!("{record}: {how}");
+            let id = create(&lab, "bad");
+            let short = &id[..12];
+            damage(&lab.container(&id).join(record), how);
+            let warning = format!("container `{short}` is damaged: cannot open `");
+            for options in [&["ps", "-a", "-q"][..], &["ps", "-a", "-q", "--no-trunc"]] {
+                let listed = answer(lab.rc(options).run(), 0);
+                assert!(listed.stderr().contains(&warning), "{what}: {listed}");
+                assert!(listed.stderr().contains(&format!("remove it with `rc rm {short}`")), "{what}: {listed}");
+                let shown = listed.stdout();
+                let lines: Vec<&str> = shown.lines().collect();
+                assert!(lines.len() == 2 && good.starts_with(lines[0]) && id.starts_with(lines[1]), "{what}: {listed}");
+            }
+            for command in ["inspect", "start", "logs"] {
+                let output = answer(lab.rc([command, "bad"]).run(), 125);
+                assert!(output.stderr().contains(&warning), "{what}: {output}");
+            }
+            let run = ["run", "--rm", "--network", "none", "--name", "bad", "payload", "/payload", "exit", "0"];
+            let output = answer(lab.rc(run).run(), 125);
+            let taken = format!("the name `bad` is taken by container {short}");
+            assert!(output.stderr().contains(&taken), "{what}: {output}");
+            let word = match ways.next() {
+                Some("name") => "bad",
+                Some("id") => &id,
+                _ => short,
+            };
+            let removed = answer(lab.rc(["rm", word]).run(), 0);
+            assert_eq!((removed.stdout(), removed.stderr()), (format!("{word}\n"), String::new()), "{what}");
+            assert!(!lab.container(&id).exists() && !lab.store().join("names/bad").is_symlink(), "{what}");
+            at_once(lab.rc(run).run(), 0);
+        }
+    }
+    // All at once; and one in the place of which a new one is asked for.
+    for (number, how) in DAMAGES.into_iter().enumerate() {
+        let id = create(&lab, &format!("bad{number}"));
+        damage(&lab.container(&id).join("config.json"), how);
+    }
+    let replace =
+        ["run", "--rm", "--replace", "--network", "none", "--name", "bad0", "payload", "/payload", "exit", "7"];
+    at_once(lab.rc(replace).run(), 7);
+    assert_eq!(answer(lab.rc(["rm", "-f", "-a"]).run(), 0).stdout().lines().count(), DAMAGES.len());
+    lab.rc(["ps", "-a", "-q"]).run().prints("");
+}
+
+#[test]
+fn whatever_has_the_place_of_a_container_is_listed_and_removed() {
+    let lab = Lab::new();
+    lab.payload();
+    let good = create(&lab, "good");
+    let id = "0123456789ab".repeat(6)[..64].to_owned();
+    let path = lab.container(&id);
+    for what in ["empty", "file", "fifo", "link", "dangling link", "copy"] {
+        match what {
+            "empty" => fs::create_dir(&path).expect("a directory"),
+            "file" => fs::write(&path, "").expect("a file"),
+            "fifo" => mkfifoat(CWD, &path, Mode::from_raw_mode(0o600)).expect("a FIFO"),
+            "link" => std::os::unix::fs::symlink(lab.container(&good), &path).expect("a link"),
+            "dangling link" => std::os::unix::fs::symlink("/nowhere", &path).expect("a link"),
+            _ => {
+                fs::create_dir(&path).expect("a directory");
+                for name in ["config.json", "state.json", "lock", "exit"] {
+                    fs::copy(lab.container(&good).join(name), path.join(name)).expect("a copy");
+                }
+            }
+        }
+        let listed = answer(lab.rc(["ps", "-a", "-q", "--no-trunc"]).run(), 0);
+        assert_eq!(listed.stdout(), format!("{good}\n{id}\n"), "{what}");
+        assert!(listed.stderr().contains("container `0123456789ab` is damaged: "), "{what}: {listed}");
+        at_once(lab.rc(["rm", "0123"]).run(), 0);
+        assert!(!path.is_symlink() && !path.exists(), "{what}");
+        at_once(lab.rc(["start", "-a", "good"]).run(), 7);
+    }
+    lab.remove_containers();
+}
+
+#[test]
+fn what_runs_without_its_records_is_removed_only_by_force_and_ends() {
+    let lab = Lab::new();
+    lab.payload();
+    for (record, how) in [
+        ("lock", "missing"),
+        ("lock", "fifo"),
+        ("config.json", "missing"),
+        ("config.json", "fifo"),
+        ("state.json", "missing"),
+        ("state.json", "fifo"),
+        ("ctl", "missing"),
+        ("exit", "fifo"),
+        ("state.json", "garbage"),
+    ] {
+        let run = ["run", "-d", "--network", "none", "--name", "box", "payload", "/payload", "sleep"];
+        let id = lab.rc(run).run().text();
+        let pid: u32 = lab.rc(["inspect", "--format", "{{.State.Pid}}", "box"]).run().text().parse().expect("a pid");
+        let path = lab.container(&id).join(record);
+        if record == "ctl" {
+            // Nobody can be asked, and nothing says what it is.
+            fs::remove_file(lab.container(&id).join("config.json")).expect("removed");
+        }
+        match how {
+            "garbage" => fs::write(&path, "garbage").expect("written"),
+            _ => damage(&path, how),
+        }
+        let refused = answer(lab.rc(["rm", "box"]).run(), 125);
+        assert!(refused.stderr().contains("cannot remove `"), "{record} {how}: {refused}");
+        assert!(Path::new(&format!("/proc/{pid}")).exists(), "{record} {how}");
+        at_once(lab.rc(["rm", "-f", "box"]).run(), 0);
+        assert!(!Path::new(&format!("/proc/{pid}")).exists(), "{record} {how}: the program lives");
+        assert!(!lab.container(&id).exists(), "{record} {how}");
+        at_once(lab.rc(["ps", "-a"]).run(), 0);
+    }
+}
+
+#[test]
+fn what_is_no_record_of_an_image_a_layer_or_a_volume_is_not_waited_for() {
+    let lab = Lab::new();
+    lab.payload();
+    let run = |options: &[&str]| {
+        let command = lab.rc(["run", "--rm", "--network", "none"]).args(options);
+        command.args(["payload", "/payload", "exit", "7"]).run()
+    };
+    let index = lab.store().join("images/index.json");
+    for how in DAMAGES {
+        damage(&index, how);
+        let output = lab.rc(["images", "-q"]).run().within(PATIENCE);
+        // What is not there is an empty store, as before the first image.
+        assert_eq!(output.stderr().contains("/index.json`: not a regular file"), how != "missing", "{how}: {output}");
+        lab.program("rm", ["-rf"]).arg(&index).run().succeeds();
+        fs::rename(index.with_extension("aside"), &index).expect("moved back");
+    }
+    // A layer whose record is no file is unpacked again.
+    let layers =
+        lab.rc(["unshare", "sh", "-c"]).arg(format!("ls -d {}/layers/*/*", lab.store().display())).run().text();
+    let info = Path::new(layers.lines().next().expect("a layer")).join("info");
+    for how in ["fifo", "directory", "link", "dangling link"] {
+        damage(&info, how);
+        at_once(run(&[]), 7);
+        assert!(info.symlink_metadata().expect("there").is_file(), "{how}");
+    }
+    // A blob that is no file is as good as none, and comes again.
+    let blobs = lab.store().join("images/blobs/sha256");
+    let blobs: Vec<_> = fs::read_dir(blobs).expect("blobs").map(|blob| blob.expect("a blob").path()).collect();
+    let archive = lab.work("image.tar");
+    lab.rc(["save", "-q", "-o"]).arg(&archive).arg("payload").run().says_nothing();
+    for how in ["fifo", "link"] {
+        for blob in &blobs {
+            damage(blob, how);
+        }
+        let output = answer(run(&["--pull=never"]), 125);
+        assert!(!output.stderr().is_empty(), "{how}");
+        at_once(lab.rc(["save", "-q", "-o", "/dev/null", "payload"]).run(), 125);
+        at_once(lab.rc(["load", "-q", "-i"]).arg(&archive).run(), 0);
+        at_once(run(&["--pull=never"]), 7);
+    }
+    // Volumes, which hold what the user cannot get again: said, and left as they are.
+    at_once(run(&["-v", "data:/data"]), 7);
+    let volume = lab.store().join("volumes/data");
+    for (record, how) in [("volume.json", "fifo"), ("volume.json", "missing"), ("lock", "fifo"), ("lock", "link")] {
+        let path = volume.join(record);
+        if record == "lock" {
+            fs::remove_file(volume.join("used")).expect("removed");
+        }
+        damage(&path, how);
+        let output = answer(run(&["-v", "data:/data"]), 125);
+        assert!(output.stderr().contains(&format!("/volumes/data/{record}`: ")), "{record} {how}: {output}");
+        drop(fs::remove_file(&path));
+        fs::rename(path.with_extension("aside"), &path).expect("moved back");
+        at_once(run(&["-v", "data:/data"]), 7);
+    }
+    // What was unpacked again lies in the trash until something is removed.
+    lab.remove_containers();
+}
+
+#[test]
+fn what_only_looks_works_in_a_home_that_cannot_be_written_to() {
+    let lab = Lab::new();
+    let single = |words: &[&str]| lab.rc(words).env("RC_SINGLE_ID", "1");
+    fs::write(lab.work("payload.tar"), crate::support::image::payload_layer()).expect("written");
+    single(&["import", "-q", "payload.tar", "payload"]).run().succeeds();
+    let run = |name: &str, words: &[&str]| {
+        single(&["run", "-d", "--network", "none", "--name", name, "payload", "/payload"]).args(words).run().succeeds();
+    };
+    run("ended", &["echo", "said"]);
+    run("box", &["sleep"]);
+    single(&["wait", "ended"]).run().succeeds();
+    // In a namespace of its own, where the data are read-only for everybody, root included.
+    let script = lab.script(
+        "script",
+        "set -u\n\
+         mount --bind \"$XDG_DATA_HOME\" \"$XDG_DATA_HOME\" || exit 77\n\
+         mount -o remount,bind,ro \"$XDG_DATA_HOME\" || exit 77\n\
+         ! touch \"$XDG_DATA_HOME/rc/written\" 2>/dev/null || exit 78\n\
+         for words in 'ps -a --format {{.Names}}:{{.State}}' 'inspect --format {{.State.Status}} box ended' \
+             'logs ended' 'images --format {{.Repository}}' 'inspect --format {{.Size}} payload' \
+             'info --format {{.Store.ContainerStore.Number}}'; do\n\
+             $RC $words || echo \"$words: $?\"\n\
+         done\n\
+         $RC doctor 2>&1; echo $?\n",
+    );
+    let output = lab
+        .program("unshare", ["--user", "--map-root-user", "--mount", "bash"])
+        .arg(script)
+        .env("RC_SINGLE_ID", "1")
+        .env("RC", Lab::rc_path())
+        .run();
+    let expected = "ended:exited\nbox:running\nrunning\nexited\nsaid\ndocker.io/library/payload\n";
+    let shown = output.stdout();
+    let rest = shown.strip_prefix(expected).unwrap_or_else(|| panic!("{output}"));
+    let [size, containers, doctor @ ..] = &*rest.lines().collect::<Vec<_>>() else { panic!("{output}") };
+    assert!(size.parse::<u64>().is_ok_and(|size| size > 0) && *containers == "2", "{output}");
+    assert!(doctor.contains(&"    disables: pull and run; ps, logs, inspect and images work"), "{output}");
+    assert_eq!((doctor.last(), output.stderr()), (Some(&"1"), String::new()), "{output}");
+    lab.remove_containers();
+}
