@@ -14,6 +14,7 @@ pub mod import;
 pub mod info;
 pub mod inspect;
 pub mod kill;
+mod leftovers;
 pub mod load;
 pub mod logs;
 pub mod pause;

@@ -20,6 +20,7 @@ mod pump;
 mod remove;
 mod start;
 mod stats;
+mod sweep;
 mod update;
 mod wait;
 
@@ -35,9 +36,10 @@ pub use liveness::Container;
 pub use manager::Manager;
 pub use processes::{Names, Process, processes};
 pub use pump::Outcome;
-pub use remove::{Removal, remove, sweep_store};
+pub use remove::{Removal, remove};
 pub use start::{Attach, Environment, Origin, attach, files, start};
 pub use stats::{Sample, sample, since_boot};
+pub use sweep::{has_leftovers, sweep_store};
 pub use update::update;
 pub use wait::{wait, wait_for};
 

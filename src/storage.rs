@@ -7,6 +7,7 @@
 //!                           changes index.json or takes away what nothing refers to
 //!   ingest.lock             shared for as long as blobs and layers come in that no image names yet; garbage is
 //!                           collected only when it is free
+//!   sweep.lock              held by the one process that sweeps in the background; not empty if it could not do all
 //!   images/                 a standard OCI image layout: oci-layout, index.json, blobs/ALGORITHM/HEX
 //!   layers/MAP/ALG-HEX/     one layer, unpacked for one id map: fs/, and owners where everything is stored as the user
 //!   containers/ names/ volumes/
@@ -23,6 +24,7 @@ mod descriptor;
 mod escape;
 mod hash;
 mod index;
+mod ingest;
 mod intake;
 pub mod layer;
 mod remove;
@@ -41,11 +43,12 @@ pub use compress::{Compression, decompress};
 pub use descriptor::{Descriptor, Platform};
 pub use hash::Hasher;
 pub use index::{IndexEntry, REF_NAME};
+pub use ingest::{GarbageMark, Ingest};
 pub use intake::{Intake, Waiting};
 pub use layer::{Ownership, Target};
 pub use remove::remove_tree;
 pub use scratch::Scratch;
-pub use sweep::Reachable;
+pub use sweep::{Reachable, Sweeping};
 
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::FileLock;
@@ -297,12 +300,6 @@ impl Store {
     /// Waits for the store's lock, to change what refers to what.
     pub fn lock_exclusive(&self) -> Result<FileLock, Error> {
         Ok(FileLock::exclusive(self.root.join("lock"))?)
-    }
-
-    /// Announces that blobs and layers come in which no image names yet; held until the image is tagged. Does not wait
-    /// for other pulls.
-    pub fn begin_ingest(&self) -> Result<FileLock, Error> {
-        Ok(FileLock::shared(self.root.join("ingest.lock"))?)
     }
 }
 

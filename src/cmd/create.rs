@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::args::{self, ContainerArgs};
-use super::{Ctx, from_image};
+use super::{Ctx, from_image, leftovers};
 use crate::container::{self, Creation, Environment, Removal};
 use crate::error::{Error, Exit};
 use crate::plan::{self, Request};
@@ -37,6 +37,7 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut out = ui::out();
     out.line(id)?;
     out.finish()?;
+    leftovers::sweep_soon(ctx, &environment.store);
     Ok(Exit::SUCCESS)
 }
 
@@ -63,7 +64,7 @@ pub(super) fn prepare(ctx: &Ctx, environment: &Environment, request: &Request, i
     let (image, image_lock) = from_image::get(ctx, store, request, is_quiet)?;
     let lowers = from_image::layers(store, &image, environment)?;
     let identity = container::new_identity(store, name)?;
-    let volume_name = || container::volume_name().unwrap_or_else(|_| identity.name.clone());
+    let volume_name = || container::volume_name(&identity.id).unwrap_or_else(|_| identity.name.clone());
     let facts = args::facts(&ctx.settings, &volume_name)?;
     let defaults = image.defaults(&request.image);
     let config = plan::resolve(request, &defaults, &facts, identity.clone())?;

@@ -104,9 +104,3 @@ pub(super) fn in_use(store: &Store) -> Result<InUse, Error> {
     }
     Ok(used)
 }
-
-/// Takes away what an action that failed has left: blobs and layers without a name.
-pub(super) fn collect(store: &Store) -> Result<(), Error> {
-    local::Removal::begin(store)?.collect(&in_use(store)?)?;
-    Ok(())
-}

@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
-use super::Ctx;
-use super::from_image::{collect, inside};
+use super::from_image::inside;
+use super::{Ctx, leftovers};
 use crate::error::{Error, Exit};
 use crate::image::import::{Options, import};
 use crate::registry::Platform;
@@ -46,11 +46,11 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let done = inside(ctx, "rc: import", |store, target| {
         import(store, archive, &Options { name, changes, message, platform, target })
     });
-    if done.is_err() {
-        collect(&ctx.store()?)?;
-    }
+    // Its own as well, if it failed.
+    let swept = leftovers::sweep(ctx, &ctx.store()?);
     let (id, info) = done?;
     report(&id, &info)?;
+    swept?;
     Ok(Exit::SUCCESS)
 }
 

@@ -3,8 +3,8 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use super::Ctx;
-use super::from_image::{collect, inside};
+use super::from_image::inside;
+use super::{Ctx, leftovers};
 use crate::error::{Error, Exit};
 use crate::image::load::{Input, Loaded, Options, load};
 use crate::registry::Platform;
@@ -38,10 +38,10 @@ pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     };
     let platform = args.platform.clone();
     let loaded = inside(ctx, "rc: load", |store, target| load(store, input, &Options { platform, target }));
-    if loaded.is_err() {
-        collect(&ctx.store()?)?;
-    }
+    // Its own as well, if it failed.
+    let swept = leftovers::sweep(ctx, &ctx.store()?);
     report(args, &loaded?)?;
+    swept?;
     Ok(Exit::SUCCESS)
 }
 

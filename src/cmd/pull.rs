@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::args::{PullArgs, pull_policy};
-use super::{Ctx, from_image};
+use super::{Ctx, from_image, leftovers};
 use crate::error::{Error, Exit};
 use crate::image::local;
 use crate::image::pull::{self, Pulled, Step};
@@ -96,6 +96,7 @@ pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         }
         out.finish()?;
     }
+    leftovers::sweep(ctx, &store)?;
     Ok(Exit::SUCCESS)
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::containers::{Selection, each};
-use super::{Ctx, run, start};
+use super::{Ctx, leftovers, run, start};
 use crate::container::{self, Attach, Container, Outcome};
 use crate::error::{Error, Exit};
 use crate::types::Signal;
@@ -67,7 +67,9 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         }
         outcome = start::start(&environment, Container::read(container.folder.clone())?, &Attach::No)?;
         Ok(true)
-    })?;
+    });
+    leftovers::sweep_soon(ctx, &store);
+    let exit = exit?;
     // As the main process of a unit this command ends as the program did.
     if exit == Exit::SUCCESS { run::exit_of(outcome) } else { Ok(exit) }
 }

@@ -1,7 +1,7 @@
 //! `rc rm`.
 
-use super::Ctx;
 use super::containers::{Selection, each_even_damaged};
+use super::{Ctx, leftovers};
 use crate::container::{self, Container, Removal};
 use crate::error::{Error, Exit};
 
@@ -40,6 +40,6 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         container::remove_damaged(&store, id, &removal, &runtime)?;
         Ok(true)
     });
-    container::sweep_store(&store, &runtime)?;
+    leftovers::sweep_all(ctx, &store)?;
     done
 }

@@ -1,7 +1,7 @@
 //! `rmi`: removes names, and images that have lost their last.
 
-use super::Ctx;
 use super::from_image::in_use;
+use super::{Ctx, leftovers};
 use crate::container;
 use crate::error::{Error, Exit};
 use crate::image;
@@ -42,7 +42,7 @@ pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         }
     }
     let (done, failures) = remove(args, &store, &names)?;
-    container::sweep_store(&store, &ctx.runtime_dir()?)?;
+    leftovers::sweep_all(ctx, &store)?;
     report(&done)?;
     for error in &failures {
         ui::error(error, error.hint().as_deref());

@@ -1,9 +1,9 @@
 //! `rc run`.
 
-use super::Ctx;
 use super::args::{ContainerArgs, PreserveArgs};
 use super::create::{self, Made};
-use crate::container::{self, Attach, Origin, Outcome};
+use super::{Ctx, leftovers};
+use crate::container::{self, Attach, Environment, Origin, Outcome};
 use crate::error::{Error, Exit};
 use crate::ui;
 
@@ -22,16 +22,22 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let environment = ctx.environment()?;
+    let ended = start(ctx, &environment, args);
+    leftovers::sweep_soon(ctx, &environment.store);
+    ended
+}
+
+fn start(ctx: &Ctx, environment: &Environment, args: Args) -> Result<Exit, Error> {
     let is_quiet = args.container.is_quiet();
     let request = args.container.into_request(&ctx.typed)?;
-    let environment = ctx.environment()?;
-    let Made { creation, lowers } = create::prepare(ctx, &environment, &request, is_quiet)?;
+    let Made { creation, lowers } = create::prepare(ctx, environment, &request, is_quiet)?;
     let stdin = creation.config.open_stdin;
     let (id, cidfile) = (creation.config.id.clone(), creation.config.cidfile.clone());
     let attach =
         if request.detach { Attach::No } else { Attach::Yes { stdin, proxy_signals: args.sig_proxy.unwrap_or(true) } };
     let written = cidfile.as_deref().map(|path| create::write_cidfile(path, &id)).transpose()?;
-    let outcome = match container::start(&environment, Origin::New(Box::new(creation)), lowers, &attach) {
+    let outcome = match container::start(environment, Origin::New(Box::new(creation)), lowers, &attach) {
         Err(error) => {
             if let Some(path) = written {
                 // The container that it names is gone, or was never there.

@@ -1,7 +1,7 @@
 //! `rc start`.
 
 use super::containers::{Selection, each};
-use super::{Ctx, from_image, run};
+use super::{Ctx, from_image, leftovers, run};
 use crate::container::{self, Attach, Container, Environment, Origin, Outcome};
 use crate::error::{Error, Exit};
 use crate::monitor::Status;
@@ -39,6 +39,12 @@ pub struct Args {
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let environment = ctx.environment()?;
+    let ended = start_each(&environment, args);
+    leftovers::sweep_soon(ctx, &environment.store);
+    ended
+}
+
+fn start_each(environment: &Environment, args: Args) -> Result<Exit, Error> {
     if args.attach || args.interactive {
         let [word] = args.containers.as_slice() else {
             return Err(Error::new("exactly one container can be started and attached"));
@@ -49,7 +55,7 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
             keys.parse::<DetachKeys>()?;
             container.config.detach_keys = keys;
         }
-        return run::exit_of(start(&environment, container, &attach)?);
+        return run::exit_of(start(environment, container, &attach)?);
     }
     if args.detach_keys.is_some() {
         return Err(Error::new("`--detach-keys` is for `--attach` and `--interactive`"));
@@ -72,7 +78,7 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
             return Ok(!is_of_many);
         }
         let fresh = Container::read(container.folder.clone())?;
-        outcome = start(&environment, fresh, &Attach::No)?;
+        outcome = start(environment, fresh, &Attach::No)?;
         Ok(true)
     })?;
     if exit == Exit::SUCCESS { run::exit_of(outcome) } else { Ok(exit) }

@@ -1,6 +1,6 @@
 //! `rc tag`.
 
-use super::Ctx;
+use super::{Ctx, leftovers};
 use crate::error::{Error, Exit};
 use crate::image::local::{self, find};
 use crate::types::ImageReference;
@@ -20,8 +20,9 @@ pub struct Args {
 pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let names = args.names.iter().map(|name| name.parse()).collect::<Result<Vec<ImageReference>, _>>()?;
     let store = ctx.store()?;
-    let _ingest = store.begin_ingest()?;
+    let _deferred = store.defer_collection()?;
     let image = find(&store, &args.image)?;
     names.iter().try_for_each(|name| local::tag(&store, &image, name))?;
+    leftovers::sweep_soon(ctx, &store);
     Ok(Exit::SUCCESS)
 }

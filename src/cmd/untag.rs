@@ -1,6 +1,6 @@
 //! `rc untag`.
 
-use super::Ctx;
+use super::{Ctx, leftovers};
 use crate::error::{Error, Exit};
 use crate::image;
 use crate::image::local::{self, find};
@@ -29,5 +29,6 @@ pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         }
         local::untag(&store, name)?;
     }
+    leftovers::sweep_soon(ctx, &store);
     Ok(Exit::SUCCESS)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
-use super::{Container, Error, find, names, remove};
+use super::{Container, Error, find, names, remove, sweep};
 use crate::monitor::{Folder, Keeper, Listen, State, Status};
 use crate::plan::{ContainerConfig, Identity};
 use crate::storage::Store;
@@ -31,11 +31,16 @@ pub fn new_identity(store: &Store, name: Option<Name>) -> Result<Identity, Error
     Ok(Identity { id, name, created: crate::monitor::now() })
 }
 
-/// A name for an anonymous volume: 64 hex digits.
-pub fn volume_name() -> Result<Name, Error> {
-    let id = ContainerId::from_bytes(random()?);
-    id.as_str().parse().map_err(|_| Error::NotFound(String::new()))
+/// A name for an anonymous volume of the container `id`: 64 hex digits, the first half the id's. If the start is killed
+/// before the container has its directory, the name alone tells that the volume is nobody's.
+pub fn volume_name(id: &ContainerId) -> Result<Name, Error> {
+    let chance = ContainerId::from_bytes(random()?);
+    let name = format!("{}{}", &id.as_str()[..VOLUME_STEM], &chance.as_str()[VOLUME_STEM..]);
+    name.parse().map_err(|_| Error::NotFound(String::new()))
 }
+
+/// How many digits of its container's id the name of an anonymous volume begins with.
+pub(super) const VOLUME_STEM: usize = 32;
 
 /// Bytes from the kernel's random source.
 fn random<const N: usize>() -> Result<[u8; N], Error> {
@@ -76,7 +81,7 @@ impl Creation {
         let half_made = Folder::new(self.store.tmp().join(self.config.id.as_str()));
         let made = (|| {
             // Tells the sweeper of `tmp/` that somebody is at work here.
-            let guard = claim(&half_made)?;
+            let guard = claim(&half_made, self.config.auto_remove)?;
             half_made.fill(&self.config, first, durability)?;
             for (name, content) in &self.files {
                 write_public(half_made.at(name), content)?;
@@ -144,10 +149,14 @@ impl Creation {
     }
 }
 
+/// The mode of the directory of a `--rm` container. The sticky bit changes nothing, since one user owns the store; it
+/// tells a sweeper, for one stat(2), which containers may be left over. Linux honours it in mkdir(2).
+pub(super) const PASSING: u32 = 0o1700;
+
 /// Makes the folder and locks it, so that it is not swept as a dead process' own.
-fn claim(folder: &Folder) -> Result<OwnedFd, Error> {
+fn claim(folder: &Folder, is_passing: bool) -> Result<OwnedFd, Error> {
     loop {
-        fs::create_dir(folder.path())?;
+        fs::create_dir_with(folder.path(), if is_passing { PASSING } else { 0o700 })?;
         let step = Error::step("claim the container's folder");
         let opened =
             open_folder(folder.path()).and_then(|guard| flock(&guard, FlockOperation::LockExclusive).map(|()| guard));
@@ -284,10 +293,16 @@ impl Keeper for Keeping {
     fn withdraw(&self, home: Option<&UserNamespace>, is_rcs_fault: bool) {
         match self {
             Self::New(creation) if is_rcs_fault || creation.config.auto_remove => {
-                drop(remove::unlink(&creation.store, &creation.config));
+                // The next command sweeps what cannot be removed now.
+                let has_volumes = remove::discard_volumes(&creation.store, &creation.config);
+                let busy = remove::unlink(&creation.store, &creation.config);
                 match home {
                     Some(home) => drop(remove::empty_trash_inside(&creation.store, &creation.config.id, home)),
                     None => remove::discard(&Folder::new(creation.store.trash().join(creation.config.id.as_str()))),
+                }
+                drop(busy);
+                if has_volumes && let Some(home) = home {
+                    drop(sweep::sweep_inside(&creation.store, home));
                 }
             }
             // It stays as it was before.
@@ -301,12 +316,15 @@ impl Keeper for Keeping {
 
     fn unlink(&self) {
         // What cannot be removed now is swept by the next command that looks.
-        drop(remove::unlink(self.store(), self.config()));
+        if let Ok(Some(busy)) = remove::unlink(self.store(), self.config()) {
+            // Held until this process ends: sweepers leave the directory to us.
+            std::mem::forget(busy);
+        }
     }
 
     fn remove(&self, home: &UserNamespace) {
         if remove::discard_volumes(self.store(), self.config()) {
-            drop(remove::sweep_inside(self.store(), home));
+            drop(sweep::sweep_inside(self.store(), home));
         }
         drop(remove::empty_trash_inside(self.store(), &self.config().id, home));
     }

@@ -54,7 +54,7 @@ pub(super) fn is_there(store: &Store, id: &ContainerId) -> bool {
     fs::symlink_metadata(store.containers().join(id.as_str())).is_ok()
 }
 
-fn ids(store: &Store) -> Result<Vec<ContainerId>, Error> {
+pub(super) fn ids(store: &Store) -> Result<Vec<ContainerId>, Error> {
     match fs::read_dir(store.containers()) {
         Ok(entries) => {
             Ok(entries.flatten().filter_map(|e| ContainerId::from_str(e.file_name().to_str()?).ok()).collect())

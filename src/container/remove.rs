@@ -2,12 +2,12 @@
 //! killed in between leaves what the next command sweeps. Nothing is written before something is unlinked, so that it works
 //! on a full disk.
 
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
-use super::create::is_at_work;
+use super::sweep::sweep_store;
 use super::{Container, Error, control};
 use crate::monitor::{Folder, ProcessId, Status};
 use crate::plan::{ContainerConfig, MountKind};
@@ -46,13 +46,17 @@ pub fn remove(store: &Store, container: &Container, removal: &Removal, runtime: 
     }
     let Some(lock) = take_lock(&container.folder, &container.config.name)? else { return Ok(()) };
     discard_group(container)?;
-    unlink(store, &container.config)?;
-    drop(lock);
     let volumes = removal.volumes || container.config.auto_remove;
-    if volumes && discard_volumes(store, &container.config) {
+    // First: were this process killed in between, nothing would say whose volumes they were.
+    let has_volumes = volumes && discard_volumes(store, &container.config);
+    let busy = unlink(store, &container.config)?;
+    drop(lock);
+    if has_volumes {
         sweep_store(store, runtime)?;
     }
-    empty_trash(store, &container.config.id, runtime)
+    empty_trash(store, &container.config.id, runtime)?;
+    drop(busy);
+    Ok(())
 }
 
 /// Moves the anonymous volumes of a container to the trash; what cannot be removed is left to `volume prune`. Tells whether
@@ -137,10 +141,13 @@ fn discard_group(container: &Container) -> Result<(), Error> {
     Ok(cgroup::discard(container.state.cgroup.as_deref(), &crate::monitor::group_name(&container.config.id))?)
 }
 
-/// Takes name and folder of a container away: it is gone for everybody, and lies in `trash/`.
-pub(super) fn unlink(store: &Store, config: &ContainerConfig) -> Result<(), Error> {
+/// Takes name and folder of a container away: it is gone for everybody, and lies in `trash/`. Returns a lock on the
+/// directory: sweepers leave it alone while the caller holds that.
+pub(super) fn unlink(store: &Store, config: &ContainerConfig) -> Result<Option<OwnedFd>, Error> {
     let name = store.names().join(config.name.as_str());
     let folder = store.containers().join(config.id.as_str());
+    let busy = rustix::fs::open(&folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .and_then(|guard| flock(&guard, FlockOperation::NonBlockingLockExclusive).map(|()| guard));
     // The name may be another container's by now.
     if fs::read_link(&name).is_ok_and(|target| target.as_os_str() == config.id.as_str()) {
         // Somebody waits for it, and to free a file takes longer than to move it.
@@ -149,7 +156,9 @@ pub(super) fn unlink(store: &Store, config: &ContainerConfig) -> Result<(), Erro
             moved => moved?,
         }
     }
-    ignore_missing(fs::rename(folder, store.trash().join(config.id.as_str())))
+    ignore_missing(fs::rename(folder, store.trash().join(config.id.as_str())))?;
+    // Without the lock a sweeper may empty the directory at the same time, which is harmless.
+    Ok(busy.ok())
 }
 
 pub(super) fn ignore_missing(result: Result<(), fs::PathError>) -> Result<(), Error> {
@@ -162,7 +171,7 @@ pub(super) fn ignore_missing(result: Result<(), fs::PathError>) -> Result<(), Er
 /// Empties a container's folder in `trash/`. What belongs to subordinate ids takes a process that is root among them.
 pub(super) fn empty_trash(store: &Store, id: &ContainerId, runtime: &Path) -> Result<(), Error> {
     match remove_below(&store.trash(), id) {
-        Err(error) if is_foreign(&error) => {
+        Err(error) if fs::is_foreign(&error) => {
             let home = UserNamespace::open(&IdMap::detect()?, runtime)?;
             empty_trash_inside(store, id, &home)
         }
@@ -173,17 +182,13 @@ pub(super) fn empty_trash(store: &Store, id: &ContainerId, runtime: &Path) -> Re
 /// [`empty_trash`] for who holds the user's namespace.
 pub(super) fn empty_trash_inside(store: &Store, id: &ContainerId, home: &UserNamespace) -> Result<(), Error> {
     match remove_below(&store.trash(), id) {
-        Err(error) if is_foreign(&error) => {
+        Err(error) if fs::is_foreign(&error) => {
             let trash = store.trash();
             userns::inside(home, "rc: remove", || remove_below(&trash, id).map_err(|error| error.to_string()))?
                 .map_err(Error::Inside)
         }
         other => other.map_err(Error::step("remove the container's files")),
     }
-}
-
-fn is_foreign(error: &std::io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM))
 }
 
 fn remove_below(trash: &Path, id: &ContainerId) -> std::io::Result<()> {
@@ -195,41 +200,12 @@ fn remove_below(trash: &Path, id: &ContainerId) -> std::io::Result<()> {
 pub(super) fn sweep(store: &Store, container: &Container) -> Result<(), Error> {
     let Ok(Ok(lock)) = ProcessLock::acquire(container.folder.at("lock")) else { return Ok(()) };
     discard_group(container)?;
-    unlink(store, &container.config)?;
-    drop(lock);
     discard_volumes(store, &container.config);
+    let _busy = unlink(store, &container.config)?;
+    drop(lock);
     // What belongs to other ids is left to the store's own sweep.
     drop(remove_below(&store.trash(), &container.config.id));
     Ok(())
-}
-
-/// Sweeps what was left by killed processes: half-made things in `tmp/`, and `trash/`. What belongs to other ids is removed
-/// in the user's namespace.
-pub fn sweep_store(store: &Store, runtime: &Path) -> Result<(), Error> {
-    sweep_names(store)?;
-    if store.sweep()? == 0 {
-        return Ok(());
-    }
-    sweep_inside(store, &UserNamespace::open(&IdMap::detect()?, runtime)?)
-}
-
-/// Takes away names whose makers were killed before the container had its place.
-fn sweep_names(store: &Store) -> Result<(), Error> {
-    let is_there = |id: &Path| store.containers().join(id).exists();
-    for name in fs::read_dir(store.names())?.flatten() {
-        let Ok(id) = fs::read_link(name.path()) else { continue };
-        // Looked at once more: the folder may just have got its place.
-        if !is_there(&id) && !is_at_work(&store.tmp().join(&id)) && !is_there(&id) {
-            ignore_missing(fs::remove_file(name.path()))?;
-        }
-    }
-    Ok(())
-}
-
-/// [`sweep_store`] for who holds the user's namespace.
-pub(super) fn sweep_inside(store: &Store, home: &UserNamespace) -> Result<(), Error> {
-    let swept = userns::inside(home, "rc: sweep", || store.sweep().map_err(|error| error.to_string()))?;
-    swept.map(drop).map_err(Error::Inside)
 }
 
 /// A half-made folder goes at once: nothing in it is of other ids yet.

@@ -43,7 +43,7 @@ pub fn import(store: &Store, archive: impl Read + Send, options: &Options) -> Re
     for instruction in &options.changes {
         change::apply(&mut document.config, instruction)?;
     }
-    let _ingest = store.begin_ingest()?;
+    let ingest = store.begin_ingest()?;
     let (mut blob, diff_id, info) = store.import_layer(archive, &options.target)?;
     let mut head = Vec::new();
     store.open_blob(&blob.digest)?.take(16).read_to_end(&mut head).map_err(|source| Error::Read { source })?;
@@ -61,5 +61,6 @@ pub fn import(store: &Store, archive: impl Read + Send, options: &Options) -> Re
         Some(name) => store.tag(name, &manifest, None)?,
         None => store.keep_unnamed(&manifest)?,
     }
+    ingest.finish()?;
     Ok((config.digest, info))
 }

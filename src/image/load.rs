@@ -57,19 +57,21 @@ pub struct Loaded {
 ///
 /// Threads start here: not in a process that will still fork.
 pub fn load(store: &Store, input: Input, options: &Options) -> Result<Vec<Loaded>, Error> {
-    let _ingest = store.begin_ingest()?;
+    let ingest = store.begin_ingest()?;
     let files = match input {
         Input::Archive(reader) => Files::from_archive(store, reader)?,
         Input::Folder(path) => Files::from_folder(store, &path)?,
     };
     // What docker saves today is both; then its own document has the full names, as podman reads it too.
-    if files.has(docker::DOCUMENT) {
-        docker::load(store, &files, options)
+    let loaded = if files.has(docker::DOCUMENT) {
+        docker::load(store, &files, options)?
     } else if files.has(oci::DOCUMENT) {
-        oci::load(store, &files, options)
+        oci::load(store, &files, options)?
     } else {
-        Err(Error::NoImage)
-    }
+        return Err(Error::NoImage);
+    };
+    ingest.finish()?;
+    Ok(loaded)
 }
 
 #[cfg(test)]

@@ -130,7 +130,8 @@ impl Error {
 /// Pulls `reference` into `store`. Blobs and layers that are there are not fetched again; those that another process is just
 /// fetching are waited for.
 ///
-/// On failure the image has no new name; whole blobs and layers stay for the next try, and so do parts of blobs.
+/// On failure the image has no new name; whole blobs and layers stay for the next try, and so do parts of blobs, until
+/// another command sweeps.
 pub fn pull(
     store: &Store,
     reference: &ImageReference,
@@ -188,9 +189,9 @@ struct Found {
 
 impl Pull<'_> {
     fn run(&self) -> Result<Pulled, Cause> {
-        // Nothing that comes in is garbage until the image has its name.
-        let _ingest = self.store.begin_ingest()?;
         let found = self.runtime.block_on(self.find())?;
+        // Nothing that comes in is garbage until the image has its name.
+        let ingest = self.store.begin_ingest()?;
         let subject = self.reference.to_string();
         let refuse = |fault| registry::Error::Manifest { subject: subject.clone(), fault };
         let config = self.configuration(&found.manifest.config)?;
@@ -211,6 +212,7 @@ impl Pull<'_> {
             None => self.reference.clone(),
         };
         self.store.tag(&reference, &descriptor, found.index.as_ref())?;
+        ingest.finish()?;
         Ok(Pulled {
             reference,
             manifest: found.document.digest,

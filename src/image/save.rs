@@ -27,7 +27,7 @@ pub enum Format {
 /// worthless then.
 pub fn save(store: &Store, names: &[impl AsRef<str>], format: Format, output: impl Write) -> Result<(), Error> {
     // Nobody takes the images away meanwhile.
-    let _ingest = store.begin_ingest()?;
+    let _deferred = store.defer_collection()?;
     let mut images: Vec<(LocalImage, Vec<ImageReference>)> = Vec::new();
     for name in names {
         let image = find(store, name.as_ref())?;

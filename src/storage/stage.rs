@@ -79,6 +79,32 @@ pub(super) fn new_folder(tmp: &Path, kind: &str) -> Result<(PathBuf, File), Path
     }
 }
 
+/// Whether the entry `path` of `tmp/` or `trash/` is there and no living process has it locked.
+///
+/// Tries a shared lock: two processes that ask at the same time do not take each other for the maker.
+pub(super) fn is_abandoned(path: &Path) -> Result<bool, PathError> {
+    let kind = match fs::symlink_metadata(path) {
+        Ok(found) => found.file_type(),
+        Err(error) if error.is_not_found() => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if !kind.is_file() && !kind.is_dir() {
+        return Ok(true);
+    }
+    let file = match fs::open(path) {
+        Ok(file) => file,
+        Err(error) if error.is_not_found() => return Ok(false),
+        // Root of the user's namespace can open it.
+        Err(error) if error.is_foreign() => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    match lock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => is_same(&file, path),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error).at("lock", path),
+    }
+}
+
 /// A name that no other thread or process here uses now.
 pub(super) fn unique(kind: &str) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);

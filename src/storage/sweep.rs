@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 
+use super::ingest::is_mark;
 use super::layer::{folder_name, remove_at};
 use super::{Error, Store, stage};
 use crate::sys::fs::{self, AtPath as _, PathError};
@@ -20,13 +22,65 @@ pub struct Reachable {
     pub layers: BTreeSet<Digest>,
 }
 
+/// How long to wait after a sweep in the background that could not finish.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// A sweep in the background.
+#[derive(Debug)]
+pub struct Sweeping {
+    path: PathBuf,
+    _lock: FileLock,
+}
+
+impl Sweeping {
+    /// Records whether everything was removed. If that cannot be recorded, the next command tries again.
+    pub fn finish(self, is_done: bool) {
+        let was_done = fs::symlink_metadata(&self.path).is_ok_and(|found| found.len() == 0);
+        if !is_done || !was_done {
+            drop(fs::write(&self.path, if is_done { "" } else { "not all\n" }));
+        }
+    }
+}
+
 impl Store {
     /// Removes what dead processes left in `tmp/`, and empties `trash/`. What a living process works on has a lock and stays.
     ///
     /// Gives how many things could not be removed because their files belong to other ids: call it again as root of the
     /// user's namespace. Whoever makes something in `tmp/` must hold a flock on it (a file or a folder) until it is renamed.
+    ///
+    /// Marks of garbage stay: they go when that is collected.
     pub fn sweep(&self) -> Result<usize, Error> {
         Ok(sweep_folder(&self.tmp())? + sweep_folder(&self.trash())?)
+    }
+
+    /// Whether dead processes have left something in `tmp/` or `trash/`.
+    ///
+    /// Both are usually empty: this costs eight system calls, and four for each entry that a living process works on.
+    pub fn has_leftovers(&self) -> Result<bool, Error> {
+        for folder in [self.tmp(), self.trash()] {
+            for path in entries(&folder)? {
+                if stage::is_abandoned(&path)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Makes this process the one that sweeps in the background; `None` if there is one.
+    pub fn begin_sweep(&self) -> Result<Option<Sweeping>, Error> {
+        let path = self.sweep_lock();
+        Ok(FileLock::try_exclusive(&path)?.map(|lock| Sweeping { path, _lock: lock }))
+    }
+
+    /// Whether a sweep in the background could not finish less than a minute ago: the next one would fail as well.
+    pub fn has_failed_to_sweep(&self) -> bool {
+        let Ok(found) = fs::symlink_metadata(self.sweep_lock()) else { return false };
+        found.len() > 0 && found.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < PAUSE))
+    }
+
+    fn sweep_lock(&self) -> PathBuf {
+        self.root.join("sweep.lock")
     }
 
     /// Moves a folder or file of the store to the trash, as one step: then it has no name any more. `sweep` removes it.
@@ -44,8 +98,8 @@ impl Store {
         }
     }
 
-    /// Removes blobs and moves layers to the trash, except `kept`. The caller holds the store's lock (`lock_exclusive`), so
-    /// that no name can be given meanwhile.
+    /// Moves blobs and layers to the trash, except `kept`, and removes the marks of garbage. The caller holds the
+    /// store's lock (`lock_exclusive`), so that no name can be given meanwhile.
     ///
     /// Does nothing, and says so by `false`, while something comes in that has no name yet: the next collection finds it.
     pub fn collect(&self, kept: &Reachable, _lock: &FileLock) -> Result<bool, Error> {
@@ -53,7 +107,9 @@ impl Store {
         let blobs: BTreeSet<_> = kept.blobs.iter().map(|digest| self.blob_path(digest)).collect();
         for algorithm in entries(&self.images().join("blobs"))? {
             for blob in entries(&algorithm)? {
-                if !blobs.contains(&blob) {
+                // Unlinking a large file takes a while, and others wait for the lock.
+                if !blobs.contains(&blob) && self.throw_away(&blob).is_err() {
+                    // A full disk may have no room for the name in the trash.
                     fs::remove_file(&blob)?;
                 }
             }
@@ -66,12 +122,13 @@ impl Store {
                 }
             }
         }
+        self.clear_marks()?;
         Ok(true)
     }
 }
 
 /// The paths in a folder; none if it is not there.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, PathError> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, PathError> {
     match fs::read_dir(folder) {
         Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).at("list", folder)).collect(),
         Err(error) if error.is_not_found() => Ok(Vec::new()),
@@ -81,11 +138,11 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, PathError> {
 
 fn sweep_folder(folder: &Path) -> Result<usize, PathError> {
     let mut left = 0;
-    for path in entries(folder)? {
+    for path in entries(folder)?.into_iter().filter(|path| !is_mark(path)) {
         match sweep_one(&path) {
             Ok(()) => {}
             Err(error) if error.is_not_found() => {}
-            Err(error) if is_foreign(&error) => left += 1,
+            Err(error) if error.is_foreign() => left += 1,
             Err(error) => return Err(error),
         }
     }
@@ -104,8 +161,4 @@ fn sweep_one(path: &Path) -> Result<(), PathError> {
     }
     // It may have been finished and renamed since we saw its name; then the name is free or somebody else's.
     if stage::is_same(&file, path)? { remove_at(path) } else { Ok(()) }
-}
-
-fn is_foreign(error: &PathError) -> bool {
-    matches!(error.source.raw_os_error(), Some(libc::EACCES | libc::EPERM))
 }

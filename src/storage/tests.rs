@@ -161,12 +161,57 @@ fn the_sweeper_takes_what_the_dead_left_and_nothing_else() {
     fs::create_dir(dead.join("fs")).expect("made");
     drop(lock);
     fs::create_dir_all(store.trash().join("a/b/c")).expect("made");
+    assert!(store.has_leftovers().expect("looks"));
     assert_eq!(store.sweep().expect("sweeps"), 0);
     assert_eq!(entries(&store.tmp()).len(), 2);
     assert_eq!(entries(&store.trash()), [""; 0]);
+    assert!(!store.has_leftovers().expect("looks"), "what is left is locked");
     drop(writer);
+    assert!(store.has_leftovers().expect("looks"));
     store.sweep().expect("sweeps");
     assert_eq!(entries(&store.tmp()).len(), 1);
+    std::os::unix::fs::symlink("nowhere", store.trash().join("link")).expect("linked");
+    assert!(store.has_leftovers().expect("looks"));
+    store.sweep().expect("sweeps");
+    assert!(!store.has_leftovers().expect("looks"));
+}
+
+#[test]
+fn an_ingest_without_an_end_leaves_a_mark_until_its_garbage_is_collected() {
+    let (_home, store) = store();
+    let ingest = store.begin_ingest().expect("begins");
+    assert!(!store.has_leftovers().expect("looks") && !store.has_garbage().expect("looks"), "it lives");
+    ingest.finish().expect("ends");
+    assert_eq!(entries(&store.tmp()), [""; 0]);
+
+    drop(store.begin_ingest().expect("begins"));
+    drop(store.begin_ingest().expect("begins"));
+    assert_eq!(entries(&store.tmp()).len(), 1, "one mark is enough");
+    let garbage = store.put_blob(b"garbage").expect("put");
+    store.sweep().expect("sweeps");
+    assert!(store.has_leftovers().expect("looks") && store.has_garbage().expect("looks"), "the mark stays");
+    let lock = store.lock_exclusive().expect("locks");
+    let other = store.begin_ingest().expect("begins");
+    assert!(!store.collect(&Reachable::default(), &lock).expect("waits"));
+    assert!(store.has_garbage().expect("looks"), "nothing was collected");
+    other.finish().expect("ends");
+    assert!(store.collect(&Reachable::default(), &lock).expect("collects"));
+    assert!(!store.has_blob(&garbage, 7).expect("looks") && !store.has_garbage().expect("looks"));
+    store.sweep().expect("sweeps");
+    assert!(!store.has_leftovers().expect("looks"));
+}
+
+#[test]
+fn one_process_sweeps_in_the_background_and_says_when_it_cannot_finish() {
+    let (_home, store) = store();
+    let sweeping = store.begin_sweep().expect("begins").expect("nobody sweeps");
+    assert!(store.begin_sweep().expect("looks").is_none());
+    sweeping.finish(true);
+    assert!(!store.has_failed_to_sweep());
+    store.begin_sweep().expect("begins").expect("nobody sweeps").finish(false);
+    assert!(store.has_failed_to_sweep());
+    store.begin_sweep().expect("begins").expect("nobody sweeps").finish(true);
+    assert!(!store.has_failed_to_sweep());
 }
 
 #[test]
@@ -186,5 +231,5 @@ fn garbage_is_what_nothing_refers_to_and_nobody_brings_in() {
     assert!(store.collect(&reachable, &lock).expect("collects"));
     assert!(store.has_blob(&kept, 4).expect("looks") && store.has_layer("map", &kept).expect("looks"));
     assert!(!store.has_blob(&garbage, 7).expect("looks") && !store.has_layer("map", &garbage).expect("looks"));
-    assert_eq!(entries(&store.trash()).len(), 1);
+    assert_eq!(entries(&store.trash()).len(), 2, "a blob and a layer");
 }

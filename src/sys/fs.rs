@@ -37,6 +37,11 @@ pub fn plain(error: &io::Error) -> String {
     }
 }
 
+/// Whether a file operation was denied.
+pub fn is_foreign(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM))
+}
+
 impl PathError {
     /// Joins an error with its action and path.
     pub fn new(action: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
@@ -46,6 +51,11 @@ impl PathError {
     /// Whether the path is not there.
     pub fn is_not_found(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
+    }
+
+    /// Whether permission was denied: root of the user's namespace may have it.
+    pub fn is_foreign(&self) -> bool {
+        is_foreign(&self.source)
     }
 }
 
@@ -224,8 +234,14 @@ pub fn sync_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
 /// Creates one 0700 folder.
 #[cfg_attr(debug_assertions, track_caller)]
 pub fn create_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
+    create_dir_with(path, 0o700)
+}
+
+/// Creates one directory with this mode.
+#[cfg_attr(debug_assertions, track_caller)]
+pub fn create_dir_with(path: impl AsRef<Path>, mode: u32) -> Result<(), PathError> {
     failpoint::point().at("create folder", &path)?;
-    fs::DirBuilder::new().mode(0o700).create(&path).at("create folder", path)
+    fs::DirBuilder::new().mode(mode).create(&path).at("create folder", path)
 }
 
 /// Creates a folder and its missing parents, all 0700; fine if it is there.

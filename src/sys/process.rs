@@ -205,6 +205,17 @@ pub fn cloexec_from(first: u32) -> io::Result<()> {
     }
 }
 
+/// Closes every descriptor from `first` on, in a forked child that keeps none of its parent's. Their owners in this
+/// process must not be used or dropped afterwards, as in a child that leaves by exec or `_exit`.
+/// Source: close_range(2).
+pub fn close_from(first: u32) -> io::Result<()> {
+    // SAFETY: the numbers' owners live in stack frames that this forked child never returns to.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Gives unused heap back to the kernel: for a process that will idle for long. Source: malloc_trim(3).
 pub fn trim_heap() {
     #[cfg(target_env = "gnu")]

@@ -1,11 +1,13 @@
 //! `kill -9` of any rc process at any moment: the next command shows the truth, and one `rc rm -f -a` leaves nothing. That
 //! nothing is left is what the lab's drop looks for.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, fcntl};
 
+use crate::support::command::Command;
 use crate::support::wait::PATIENCE;
 use crate::support::{Chance, Compression, Exit, Image, Lab, Registry, Signal};
 
@@ -13,7 +15,7 @@ use crate::support::{Chance, Compression, Exit, Image, Lab, Registry, Signal};
 ///
 /// How long they live changes with what else the machine does: the span of the moments grows with each that was killed and
 /// shrinks with each that had ended before, so that three of ten do.
-fn storm<'a>(kills: u32, start: impl Fn(u32) -> crate::support::command::Command<'a>, after_each: impl Fn()) {
+fn storm<'a>(kills: u32, start: impl Fn(u32) -> Command<'a>, after_each: impl Fn()) {
     let mut chance = Chance::new();
     let whole = start(0).run();
     let mut span = whole.elapsed;
@@ -125,4 +127,173 @@ fn twenty_kills_of_the_monitor_end_in_137() {
         }
     }
     lab.rc(["ps", "-a", "-q"]).run().prints("");
+}
+
+/// What is in a folder of the store.
+fn names(lab: &Lab, folder: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(lab.store().join(folder)).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Everything in the store that no image, container or living process needs; a line each.
+fn leftovers(lab: &Lab) -> Vec<String> {
+    let blobs = lab.store().join("images/blobs/sha256");
+    let read = |digest: &str| -> serde_json::Value {
+        let bytes = fs::read(blobs.join(digest)).expect("a blob that an image needs is there");
+        serde_json::from_slice(&bytes).expect("a manifest or a configuration")
+    };
+    let hex = |value: &serde_json::Value| value.as_str().expect("a digest").trim_start_matches("sha256:").to_owned();
+    let index = fs::read(lab.store().join("images/index.json")).expect("the index");
+    let index: serde_json::Value = serde_json::from_slice(&index).expect("the index is JSON");
+    let (mut needed, mut layers) = (BTreeSet::new(), BTreeSet::new());
+    for manifest in index["manifests"].as_array().expect("a list").iter().map(|entry| hex(&entry["digest"])) {
+        let image = read(&manifest);
+        let config = hex(&image["config"]["digest"]);
+        needed.extend(image["layers"].as_array().expect("a list").iter().map(|layer| hex(&layer["digest"])));
+        let unpacked = read(&config);
+        let diff_ids = unpacked["rootfs"]["diff_ids"].as_array().expect("a list").iter();
+        layers.extend(diff_ids.map(|diff_id| format!("sha256-{}", hex(diff_id))));
+        needed.extend([config, manifest]);
+    }
+    let mut left: Vec<String> =
+        names(lab, "images/blobs/sha256").difference(&needed).map(|blob| format!("blob {blob}")).collect();
+    for map in names(lab, "layers") {
+        left.extend(names(lab, &format!("layers/{map}")).difference(&layers).map(|layer| format!("layer {layer}")));
+    }
+    for folder in ["tmp", "trash", "containers", "names", "volumes"] {
+        left.extend(names(lab, folder).iter().map(|name| format!("{folder}/{name}")));
+    }
+    let known = ["version", "lock", "ingest.lock", "sweep.lock", "images", "layers", "containers", "names", "volumes"];
+    let known = known.into_iter().chain(["tmp", "trash", "empty"]).map(str::to_owned).collect();
+    left.extend(names(lab, "").difference(&known).map(|name| format!("unknown: {name}")));
+    left
+}
+
+/// Kills commands with all that they have started at random moments, until they have left something `least` times. The
+/// image that they make, if any, is not there when the first is killed.
+#[track_caller]
+fn leave_something<'a>(lab: &'a Lab, least: u32, image: &str, start: impl Fn() -> Command<'a>) {
+    let mut chance = Chance::new();
+    let whole = start().run();
+    let span = whole.elapsed;
+    whole.succeeds();
+    drop(lab.rc(["rmi", "-f", image]).run());
+    lab.settle();
+    assert_eq!(leftovers(lab), [""; 0], "a command that ends well leaves nothing");
+    let (mut kills, mut left) = (0, 0);
+    while left < least {
+        let running = start().start();
+        chance.pass(span);
+        running.kill_if_alive();
+        drop(running.wait());
+        lab.kill_everything();
+        left += u32::from(!leftovers(lab).is_empty());
+        kills += 1;
+        assert!(kills < 100 * least, "{kills} kills have left something {left} times");
+    }
+}
+
+#[test]
+fn after_kills_one_command_later_the_store_is_as_large_as_before() {
+    let lab = Lab::new();
+    lab.payload();
+    let noise: Vec<u8> = (0..4_000_000_u32).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
+    let layer = crate::support::Layer::new().file("noise", 0o644, &noise).bytes();
+    let path = |name: &str, bytes: &[u8]| {
+        fs::write(lab.work(name), bytes).expect("an archive can be written");
+        lab.work(name)
+    };
+    let small = path("small.tar", &Image::payload().oci_archive("small:latest"));
+    let large =
+        path("large.tar", &Image::payload().packed_layer(layer.clone(), Compression::None).oci_archive("large:latest"));
+    let layer = path("layer.tar", &layer);
+    let volume = Image::payload().config(serde_json::json!({ "Volumes": { "/data": {} } }));
+    lab.rc(["load", "-q", "-i"]).arg(path("volume.tar", &volume.oci_archive("volume:latest"))).run().succeeds();
+    let load = || lab.rc(["load", "-q", "-i"]).arg(&large);
+    let import = || lab.rc(["import", "-q"]).arg(&layer).arg("imported");
+    let run = || lab.rc(["run", "--rm", "--network", "none", "volume", "/payload", "exit", "0"]);
+    for then in ["run", "load"] {
+        let next = || if then == "run" { run() } else { lab.rc(["load", "-q", "-i"]).arg(&small) };
+        leave_something(&lab, 2, "large", load);
+        next().run().succeeds();
+        lab.settle();
+        assert_eq!(leftovers(&lab), [""; 0], "after kills of `load`");
+        leave_something(&lab, 2, "imported", import);
+        next().run().succeeds();
+        lab.settle();
+        assert_eq!(leftovers(&lab), [""; 0], "after kills of `import`");
+        leave_something(&lab, 4, "none", run);
+        next().run().succeeds();
+        lab.settle();
+        assert_eq!(leftovers(&lab), [""; 0], "after kills of `run`");
+    }
+}
+
+#[test]
+fn after_kills_of_pull_one_pull_of_another_image_leaves_nothing_of_it() {
+    require!(program "docker-registry");
+    require!(crate::support::registry::test_images().is_some(), "the test images are not made");
+    // The registry must outlive the kills.
+    let (lab, servers) = (Lab::new(), Lab::new());
+    let registry = Registry::of_test_images(&servers);
+    let (name, other) = (registry.image("debian:layers"), registry.image("busybox:latest"));
+    leave_something(&lab, 3, &name, || lab.rc(["pull", "-q", &name]));
+    lab.rc(["pull", "-q", &other]).run().succeeds();
+    assert_eq!(leftovers(&lab), [""; 0]);
+    registry.stop();
+}
+
+#[test]
+fn what_killed_monitors_leave_goes_with_the_next_run_and_the_living_stay() {
+    let lab = Lab::new();
+    lab.payload();
+    let rm = ["run", "-d", "--rm", "--network", "none", "-v", "/data"];
+    lab.rc(rm).args(["payload", "/payload", "hang"]).run().succeeds();
+    lab.kill_everything();
+    lab.rc(rm).args(["--name", "alive", "payload", "/payload", "sleep"]).run().succeeds();
+    let each = ["containers", "names", "volumes"];
+    // The second `run` has swept what was left of the first.
+    crate::support::wait::until("a sweep", || each.iter().all(|folder| names(&lab, folder).len() == 1).then_some(()));
+    lab.rc(["stop", "-t", "0", "alive"]).run().succeeds();
+    lab.settle();
+    assert_eq!(leftovers(&lab), [""; 0]);
+}
+
+#[test]
+fn a_start_that_fails_leaves_no_volume() {
+    let lab = Lab::new();
+    lab.payload();
+    let run = ["run", "--rm", "--network", "none", "-v", "/data", "--name"];
+    drop(lab.rc(run).args(["box", "payload", "/nothing"]).run().exits(127));
+    lab.settle();
+    assert_eq!(leftovers(&lab), [""; 0], "a program that is not there");
+    lab.rc(["create", "--name", "taken", "payload", "/payload"]).run().succeeds();
+    drop(lab.rc(run).args(["taken", "payload", "/payload", "exit", "0"]).run().exits(125));
+    lab.settle();
+    assert_eq!(names(&lab, "volumes"), BTreeSet::new(), "a name that is taken");
+    lab.rc(["rm", "taken"]).run().succeeds();
+}
+
+#[test]
+fn a_sweep_that_cannot_finish_is_not_tried_by_every_run() {
+    let lab = Lab::new();
+    lab.payload();
+    let image = Image::payload().config(serde_json::json!({ "Cmd": ["/payload"] }));
+    fs::write(lab.work("image.tar"), image.oci_archive("image:latest")).expect("an archive can be written");
+    lab.rc(["load", "-q", "-i", "image.tar"]).run().succeeds();
+    // While an image cannot be read, nobody knows which blobs it needs.
+    let manifest = crate::support::image::hex(image.parts().manifest.to_string().as_bytes());
+    fs::write(lab.store().join("images/blobs/sha256").join(manifest), "damaged").expect("a blob can be changed");
+    fs::write(lab.store().join("tmp/garbage-1-0"), "").expect("a mark can be left");
+    let tried = || {
+        lab.play(["exit", "0"]).succeeds();
+        lab.settle();
+        let lock = fs::metadata(lab.store().join("sweep.lock")).expect("somebody has swept");
+        (lock.len() > 0, lock.modified().expect("a time"))
+    };
+    let first = tried();
+    assert!(first.0, "the sweep could not finish");
+    assert_eq!(tried(), first, "and is left alone for a while");
+    lab.rc(["rmi", "image"]).run().succeeds();
+    assert_eq!(leftovers(&lab), [""; 0]);
 }

@@ -8,7 +8,7 @@ use crate::image::local::{find, list};
 use crate::image::save::{Format, save};
 use crate::storage::tests::archive::Archive;
 use crate::storage::tests::store;
-use crate::storage::{Hasher, Ownership};
+use crate::storage::{Hasher, Ownership, Reachable};
 
 fn options() -> Options {
     Options { platform: None, target: Target { map: "one".to_owned(), ownership: Ownership::Single } }
@@ -96,6 +96,9 @@ fn refused(bytes: &[u8]) -> String {
     let (_home, store) = store();
     let error = load_bytes(&store, bytes).expect_err("must be refused").to_string();
     assert_eq!(store.index().expect("reads"), []);
+    // The mark that asks for a collection goes with it.
+    let lock = store.lock_exclusive().expect("locks");
+    assert!(store.collect(&Reachable::default(), &lock).expect("collects"));
     assert_eq!(crate::sys::fs::read_dir(store.tmp()).expect("lists").count(), 0, "left behind");
     error
 }

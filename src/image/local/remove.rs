@@ -1,11 +1,12 @@
 //! Removing images: names first, then the image when its last name goes, then what nothing refers to any more.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use super::{LocalImage, find_in, find_name, read, unique_manifests};
 use crate::image::Error;
 use crate::plan::ImageSource;
-use crate::storage::{Reachable, Store};
+use crate::storage::{GarbageMark, Reachable, Store};
 use crate::sys::lock::FileLock;
 use crate::types::{Digest, ImageReference};
 
@@ -39,12 +40,15 @@ pub struct Removed {
 pub struct Removal<'a> {
     store: &'a Store,
     lock: FileLock,
+    /// Made with the first image that goes: what it leaves is found although this process is killed, or nothing can be
+    /// collected now.
+    mark: OnceCell<Option<GarbageMark>>,
 }
 
 impl<'a> Removal<'a> {
     /// Takes the store's lock.
     pub fn begin(store: &'a Store) -> Result<Self, Error> {
-        Ok(Self { store, lock: store.lock_exclusive()? })
+        Ok(Self { store, lock: store.lock_exclusive()?, mark: OnceCell::new() })
     }
 
     /// Removes a name; with its last name the image goes, unless a container uses it. By id, all names go with the image:
@@ -82,7 +86,7 @@ impl<'a> Removal<'a> {
     }
 
     fn delete(&self, image: &LocalImage) -> Result<Removed, Error> {
-        self.store.forget(&image.manifest.digest, &self.lock)?;
+        self.forget(&image.manifest.digest)?;
         Ok(Removed { untagged: image.names.clone(), deleted: vec![image.id.clone()] })
     }
 
@@ -94,9 +98,15 @@ impl<'a> Removal<'a> {
         if index.iter().filter(|other| other.manifest.digest == entry.manifest.digest).count() > 1 {
             self.take_names(std::slice::from_ref(&reference))?;
         } else {
-            self.store.forget(&entry.manifest.digest, &self.lock)?;
+            self.forget(&entry.manifest.digest)?;
         }
         Ok(Removed { untagged: vec![reference], deleted: Vec::new() })
+    }
+
+    fn forget(&self, manifest: &Digest) -> Result<(), Error> {
+        // On a full disk there may be no room for a mark, and an image must be removed all the same.
+        self.mark.get_or_init(|| self.store.mark_garbage().ok());
+        Ok(self.store.forget(manifest, &self.lock)?)
     }
 
     fn take_names(&self, names: &[ImageReference]) -> Result<(), Error> {

@@ -133,6 +133,21 @@ impl Lab {
         self.rc(["rm", "-f", "-a"]).run().succeeds();
     }
 
+    /// Waits until everything that was started by the commands so far has ended, background processes included.
+    #[track_caller]
+    pub(crate) fn settle(&self) {
+        let left = leak::processes(self);
+        assert!(left.is_empty(), "does not end:\n{}", left.join("\n"));
+    }
+
+    /// Kills everything that was started by the commands so far, monitors and programs included, as a CI does at its
+    /// time limit.
+    pub(crate) fn kill_everything(&self) {
+        for mut supervisor in self.supervisors().drain(..) {
+            supervisor.end();
+        }
+    }
+
     /// The store.
     pub(crate) fn store(&self) -> PathBuf {
         self.root.join("data/rc")

@@ -44,7 +44,7 @@ pub(super) fn sweep(lab: &Lab) {
 }
 
 /// Supervisors that do not end, with what lives beneath them.
-fn processes(lab: &Lab) -> Vec<String> {
+pub(super) fn processes(lab: &Lab) -> Vec<String> {
     let end = Instant::now() + lab.grace;
     let Ok(mut supervisors) = lab.supervisors.lock() else { return vec!["a test panicked with the lock".into()] };
     let mut found = Vec::new();

@@ -1,0 +1,68 @@
+//! Every command that writes to the store removes what killed commands and monitors have left in it.
+//!
+//! ```text
+//! pull, load, import, rm, rmi   at their end, and they wait for it
+//! run, create, start, restart,  at their end they look whether there is anything; if so, a process of its own sweeps,
+//! tag, untag                    one at a time, and none for a minute after one that could not finish
+//! monitors of `--rm`            only their own container and its volumes
+//! ```
+//! A `pull` that failed does not sweep: what it has fetched is for the next try, until another command sweeps.
+
+use rustix::fs::{Mode, OFlags};
+
+use super::Ctx;
+use super::from_image::in_use;
+use crate::container;
+use crate::error::Error;
+use crate::image::local::Removal;
+use crate::storage::Store;
+use crate::sys::process::{self, CloneOptions, fork};
+use crate::sys::{prctl, signal};
+
+/// Removes what dead processes have left, if there is anything.
+pub(super) fn sweep(ctx: &Ctx, store: &Store) -> Result<(), Error> {
+    if container::has_leftovers(store)? { sweep_all(ctx, store) } else { Ok(()) }
+}
+
+/// Removes what dead processes have left; for commands that remove, which look everywhere.
+pub(super) fn sweep_all(ctx: &Ctx, store: &Store) -> Result<(), Error> {
+    let runtime = ctx.runtime_dir()?;
+    let swept = container::sweep_store(store, &runtime);
+    if store.has_garbage()? && Removal::begin(store)?.collect(&in_use(store)?)? {
+        container::sweep_store(store, &runtime)?;
+    }
+    Ok(swept?)
+}
+
+/// Starts a process that removes what dead processes have left, if there is anything; nobody waits for it.
+pub(super) fn sweep_soon(ctx: &Ctx, store: &Store) {
+    if container::has_leftovers(store).is_ok_and(|found| found) && !store.has_failed_to_sweep() {
+        // An error is reported by the next command that sweeps and waits.
+        drop(fork(&CloneOptions::default(), || sweep_alone(ctx, store)));
+    }
+}
+
+fn sweep_alone(ctx: &Ctx, store: &Store) -> i32 {
+    let swept = || -> Result<(), Error> {
+        let Some(sweeping) = store.begin_sweep()? else { return Ok(()) };
+        let swept = sweep_all(ctx, store);
+        sweeping.finish(swept.is_ok() && !store.has_garbage()?);
+        swept
+    };
+    i32::from(let_go().is_err() || swept().is_err())
+}
+
+/// Leaves the session, and closes the command's descriptors: a reader of its output waits until all copies are closed.
+fn let_go() -> std::io::Result<()> {
+    // Fails only if this process leads a session already, which a fork does not.
+    rustix::process::setsid().ok();
+    prctl::set_name("rc: sweep")?;
+    let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    for number in 0..3 {
+        process::place(std::os::fd::AsFd::as_fd(&null), number)?;
+    }
+    drop(null);
+    process::close_from(3)?;
+    rustix::process::chdir(c"/")?;
+    signal::unblock_all()
+}

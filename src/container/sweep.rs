@@ -1,0 +1,177 @@
+//! Removing what killed commands and monitors have left in the store.
+//!
+//! ```text
+//! what is left                              found by                           removed by, and when
+//! tmp/ half-made containers, blobs,         a free flock                       `Store::sweep`, as root of H where
+//!      layers, volumes, intakes, scratch                                       other ids own files
+//! trash/ half-removed things                a free flock                       the same
+//! names/ a name without a container         its half-made container is         here, before tmp/
+//!                                           in tmp/, unlocked
+//! containers/ of `--rm`, monitor killed     the sticky bit of the directory,   here, with cgroup, volumes and name;
+//!                                           then lock and records              also by `ps` and whatever lists
+//! volumes/ anonymous, the start killed      half the name is the id of a       here; only if it is empty, was never
+//!      before the container was there       container that is not there        used, and no container mounts it
+//! volumes/ anonymous, of `--rm` in trash/   the config.json there              here, before trash/
+//! blobs, layers without an image            a mark in tmp/ (storage::ingest)   cmd::leftovers; not while others ingest
+//! userns/PID (runtime directory)            a link that leads nowhere          userns::home, whenever H is looked for
+//! cgroups of other containers               state.json or the group's name     `rm`, `stop`; a scope goes with its
+//!                                                                              last process
+//! mounts, network helpers, fuse-overlayfs   the kernel                         with their namespace or monitor
+//! *.lock, ctl, NAME.new                     one of each                        used again
+//! ```
+//! All of it is done by every command that writes (`cmd::leftovers`). [`has_leftovers`] is the cheap check before it.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::str::FromStr as _;
+
+use super::create::{PASSING, VOLUME_STEM, is_at_work};
+use super::remove::{self, ignore_missing};
+use super::{Container, Error, find};
+use crate::monitor::Folder;
+use crate::plan::MountKind;
+use crate::storage::Store;
+use crate::sys::fs;
+use crate::types::{ContainerId, Name};
+use crate::userns::{self, IdMap, UserNamespace};
+
+/// Whether killed processes have left something that [`sweep_store`] removes.
+pub fn has_leftovers(store: &Store) -> Result<bool, Error> {
+    Ok(store.has_leftovers()? || !left_over(store)?.is_empty() || !lost_volumes(store)?.is_empty())
+}
+
+/// Removes what killed processes have left; what belongs to other ids, in the user's namespace.
+///
+/// What cannot be removed does not keep the rest from being removed; then it fails with the first error.
+pub fn sweep_store(store: &Store, runtime: &Path) -> Result<(), Error> {
+    let swept = sweep_records(store);
+    match store.sweep()? {
+        0 => {}
+        _ => drop(sweep_foreign(store, &UserNamespace::open(&IdMap::detect()?, runtime)?)?),
+    }
+    swept
+}
+
+/// [`sweep_store`] for who holds the user's namespace.
+pub(super) fn sweep_inside(store: &Store, home: &UserNamespace) -> Result<(), Error> {
+    let swept = sweep_records(store);
+    if store.sweep()? > 0 {
+        sweep_foreign(store, home)?;
+    }
+    swept
+}
+
+fn sweep_foreign(store: &Store, home: &UserNamespace) -> Result<usize, Error> {
+    userns::inside(home, "rc: sweep", || store.sweep().map_err(|error| error.to_string()))?.map_err(Error::Inside)
+}
+
+/// Moves to the trash, or removes, what is found by records and names.
+fn sweep_records(store: &Store) -> Result<(), Error> {
+    let containers = sweep_containers(store);
+    let volumes = sweep_volumes_of_trash(store).and_then(|()| sweep_lost_volumes(store));
+    containers.and(volumes).and(sweep_names(store))
+}
+
+/// Containers that should have removed themselves, but whose monitor was killed.
+fn left_over(store: &Store) -> Result<Vec<Container>, Error> {
+    let mut found = Vec::new();
+    for id in find::ids(store)? {
+        let folder = Folder::new(store.containers().join(id.as_str()));
+        let is_passing =
+            fs::symlink_metadata(folder.path()).is_ok_and(|it| it.permissions().mode() & PASSING == PASSING);
+        // Records are read only where no monitor lives. `ps` reports those that cannot be read.
+        if is_passing
+            && folder.holder().is_ok_and(|holder| holder.is_none())
+            && let Ok(container) = Container::read(folder)
+            && container.is_left_over()
+        {
+            found.push(container);
+        }
+    }
+    Ok(found)
+}
+
+fn sweep_containers(store: &Store) -> Result<(), Error> {
+    let removed: Vec<_> = left_over(store)?.iter().map(|container| remove::sweep(store, container)).collect();
+    removed.into_iter().collect()
+}
+
+/// A monitor moves its `--rm` container to the trash before the anonymous volumes.
+fn sweep_volumes_of_trash(store: &Store) -> Result<(), Error> {
+    for id in ids_in(&store.trash())? {
+        if let Ok(config) = Folder::new(store.trash().join(id.as_str())).config()
+            && config.auto_remove
+        {
+            remove::discard_volumes(store, &config);
+        }
+    }
+    Ok(())
+}
+
+/// Anonymous volumes that no program has ever used, and whose containers are not there.
+///
+/// One that was used stays when its container is removed (`rm` without `-v`).
+fn lost_volumes(store: &Store) -> Result<Vec<Name>, Error> {
+    let names = match fs::read_dir(store.volumes()) {
+        Ok(names) => names.flatten().filter_map(|entry| Name::from_str(entry.file_name().to_str()?).ok()),
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut anonymous = names.filter(|name| ContainerId::from_str(name.as_str()).is_ok()).peekable();
+    if anonymous.peek().is_none() {
+        return Ok(Vec::new());
+    }
+    let containers: BTreeSet<String> =
+        find::ids(store)?.iter().map(|id| id.as_str()[..VOLUME_STEM].to_owned()).collect();
+    let is_lost = |name: &Name| {
+        let volume = store.volume(name).ok().flatten();
+        !containers.contains(&name.as_str()[..VOLUME_STEM])
+            && volume.is_some_and(|volume| volume.record.is_anonymous && volume.is_fresh().is_ok_and(|fresh| fresh))
+    };
+    Ok(anonymous.filter(is_lost).collect())
+}
+
+fn sweep_lost_volumes(store: &Store) -> Result<(), Error> {
+    if lost_volumes(store)?.is_empty() {
+        return Ok(());
+    }
+    // A live start holds the lock, shared, from before it makes volumes until the record of its container names them.
+    let _lock = store.lock_exclusive()?;
+    let lost = lost_volumes(store)?;
+    let listing = find::list(store)?;
+    if !listing.broken.is_empty() {
+        // They may mount any of them.
+        return Ok(());
+    }
+    let mounts = listing.containers.iter().flat_map(|container| &container.config.mounts);
+    let used: BTreeSet<&Name> = mounts
+        .filter_map(|mount| match &mount.kind {
+            MountKind::Volume { name, .. } => Some(name),
+            _ => None,
+        })
+        .collect();
+    for name in lost.iter().filter(|name| !used.contains(name)) {
+        store.remove_volume(name)?;
+    }
+    Ok(())
+}
+
+/// Takes away names whose makers were killed before the container had its place.
+fn sweep_names(store: &Store) -> Result<(), Error> {
+    let is_there = |id: &Path| store.containers().join(id).exists();
+    for name in fs::read_dir(store.names())?.flatten() {
+        let Ok(id) = fs::read_link(name.path()) else { continue };
+        // Looked at once more: the folder may just have got its place.
+        if !is_there(&id) && !is_at_work(&store.tmp().join(&id)) && !is_there(&id) {
+            ignore_missing(fs::remove_file(name.path()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The ids among the names in a folder.
+fn ids_in(folder: &Path) -> Result<Vec<ContainerId>, Error> {
+    let entries = fs::read_dir(folder)?.flatten();
+    Ok(entries.filter_map(|entry| ContainerId::from_str(entry.file_name().to_str()?).ok()).collect())
+}
