@@ -12,12 +12,13 @@ use rustix::io::Errno;
 /// How deep folders are held open; what lies deeper is first moved up, so that a tree of any depth needs few descriptors.
 const DEPTH: usize = 32;
 
-/// Removes what `name` in the folder `parent` is, and everything beneath it. Fine if it is not there.
+/// Removes what `name` in the folder `parent` is, and everything beneath it. Fine if it is not there, or if another
+/// process removes the same at the same time.
 ///
 /// Folders that the caller owns but may not search or write get mode 0700 first. Fails, with part of the tree gone, if
 /// something in it belongs to another user: call it as root of the namespace whose ids own the files.
 pub fn remove_tree(parent: impl AsFd, name: impl AsRef<OsStr>) -> io::Result<()> {
-    let mut removal = Removal { top: parent.as_fd(), moved: Vec::new(), count: 0 };
+    let mut removal = Removal { top: parent.as_fd(), moved: Vec::new() };
     let mut next = Some(name.as_ref().to_owned());
     while let Some(name) = next {
         removal.remove(removal.top, &name, None, 0)?;
@@ -30,7 +31,6 @@ struct Removal<'a> {
     top: BorrowedFd<'a>,
     /// Folders that were moved to `top` because they lay too deep.
     moved: Vec<OsString>,
-    count: u32,
 }
 
 impl Removal<'_> {
@@ -42,7 +42,6 @@ impl Removal<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        // Two may clear the same trash.
         let folder = match open_folder(parent, name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
@@ -51,7 +50,11 @@ impl Removal<'_> {
             return self.move_up(parent, name);
         }
         for entry in Dir::read_from(&folder)? {
-            let entry = entry?;
+            let entry = match entry {
+                // Somebody has removed the folder while we list it (getdents(2)).
+                Err(Errno::NOENT) => break,
+                other => other?,
+            };
             let child = OsStr::from_bytes(entry.file_name().to_bytes());
             if child != "." && child != ".." {
                 let kind = Some(entry.file_type()).filter(|kind| *kind != FileType::Unknown);
@@ -66,13 +69,14 @@ impl Removal<'_> {
 
     fn move_up(&mut self, parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
         loop {
-            let target = OsString::from(format!(".deep-{}-{}", std::process::id(), self.count));
-            self.count += 1;
+            // An empty directory of that name would be replaced, while another thread removes it.
+            let target = OsString::from(super::stage::unique(".deep"));
             match renameat(parent, name, self.top, &target) {
                 Ok(()) => {
                     self.moved.push(target);
                     return Ok(());
                 }
+                Err(Errno::NOENT) => return Ok(()),
                 Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -106,6 +110,26 @@ mod tests {
 
     use super::*;
     use crate::sys::fs;
+
+    #[test]
+    fn several_that_remove_one_tree_leave_nothing_of_it() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let top = rustix::fs::open(home.path(), OFlags::PATH, Mode::empty()).expect("opens");
+        let remove_all = || {
+            // As sweepers do: what others have moved up is removed as well.
+            while let Some(entry) = fs::read_dir(home.path()).expect("lists").next() {
+                remove_tree(&top, entry.expect("an entry").file_name()).expect("removes");
+            }
+        };
+        for _ in 0..4 {
+            for branch in 0..8 {
+                let path = home.path().join(format!("tree/{branch}"));
+                fs::create_dir_all((0..150).fold(path, |path, _| path.join("d"))).expect("made");
+            }
+            std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(remove_all))));
+            assert_eq!(fs::read_dir(home.path()).expect("lists").count(), 0);
+        }
+    }
 
     #[test]
     fn a_deep_unreadable_tree_goes_and_what_links_name_stays() {
