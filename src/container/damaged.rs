@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use super::{Error, Removal, control, remove};
+use super::{Error, Removal, control, remove, sweep};
 use crate::monitor::protocol::Request;
 use crate::monitor::{Folder, State, Status, group_name};
 use crate::runtime::cgroup;
@@ -38,7 +38,7 @@ pub fn remove_damaged(
     let volumes =
         config.is_some_and(|config| (removal.volumes || config.auto_remove) && remove::discard_volumes(store, &config));
     if volumes {
-        remove::sweep_store(store, runtime)?;
+        sweep::sweep_store(store, runtime)?;
     }
     remove::empty_trash(store, id, runtime)
 }

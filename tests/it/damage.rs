@@ -85,7 +85,7 @@ fn damage_is_never_served_and_goes_with_the_next_load() {
 }
 
 /// A shell script whose `$XDG_DATA_HOME` is a tmpfs of this size and number of inodes; `$RC` is rc, `say` prints a line.
-fn on_a_small_disk<'lab>(lab: &'lab Lab, size: &str, inodes: u32, script: &str) -> Command<'lab> {
+pub(crate) fn on_a_small_disk<'lab>(lab: &'lab Lab, size: &str, inodes: u32, script: &str) -> Command<'lab> {
     let text = format!(
         "set -u\n\
          mount -t tmpfs -o mode=0700,size={size},nr_inodes={inodes} none \"$XDG_DATA_HOME\" || exit 77\n\

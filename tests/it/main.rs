@@ -16,6 +16,7 @@ mod doctor;
 mod documents;
 mod failpoints;
 mod harness;
+mod held;
 mod hostile_config;
 mod images_real;
 mod kill_storm;

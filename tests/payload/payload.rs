@@ -24,6 +24,7 @@
 //! grab STOP              takes descriptors of others until STOP exists, keeps them, and says which it got
 //! trace                  looks into a child as a debugger does
 //! notify MESSAGE…        each to NOTIFY_SOCKET, `|` for a new line; then as sleep
+//! deep PATH N            makes N folders, each in the one before, prints the depth; depth PATH counts them
 //! swap A B              the two paths change places, for ever        session            its session's number
 //! keyring [PROGRAM …]    the number of the session keyring; with a program, that of a new one, then becomes the program
 //! keys PROGRAM …         takes all keys that the user may have, runs the program, gives the keys back
@@ -101,6 +102,8 @@ fn play(words: &[&str]) -> Outcome {
         ["notify", messages @ ..] => notify(messages)?,
         ["call", calls @ ..] => call::each(calls)?,
         ["swap", one, other] => swap(one, other)?,
+        ["deep", path, depth] => println!("{}", tree::make_deep(path, depth.parse()?)?),
+        ["depth", path] => println!("{}", tree::depth(path)?),
         ["session"] => println!("{}", rustix::process::getsid(None)?.as_raw_nonzero()),
         ["keyring"] => println!("{}", call::session_keyring()?),
         ["keyring", program, arguments @ ..] => keyring(program, arguments)?,

@@ -35,6 +35,34 @@ pub(crate) fn print(root: &str, left_out: &[&str]) -> Outcome<()> {
     Ok(())
 }
 
+/// Goes down from `path` as far as `count` folders, and makes those that are missing. Gives how many there are.
+pub(crate) fn make_deep(path: &str, count: u32) -> Outcome<u32> {
+    use rustix::fs::{Mode, mkdirat};
+    descend(path, count, |folder| match mkdirat(folder, c"d", Mode::RWXU) {
+        Err(rustix::io::Errno::EXIST) => Ok(()),
+        other => other,
+    })
+}
+
+/// How many folders called `d` lie one in another below `path`.
+pub(crate) fn depth(path: &str) -> Outcome<u32> {
+    descend(path, u32::MAX, |_| Ok(()))
+}
+
+fn descend(path: &str, most: u32, before: impl Fn(&rustix::fd::OwnedFd) -> rustix::io::Result<()>) -> Outcome<u32> {
+    use rustix::fs::{Mode, OFlags, open, openat};
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut folder = open(path, flags, Mode::empty())?;
+    for depth in 0..most {
+        before(&folder)?;
+        folder = match openat(&folder, c"d", flags, Mode::empty()) {
+            Err(rustix::io::Errno::NOENT) => return Ok(depth),
+            other => other?,
+        };
+    }
+    Ok(most)
+}
+
 struct Lister<'a> {
     left_out: BTreeSet<&'a str>,
     /// The paths of each inode that has several links.

@@ -38,7 +38,7 @@ pub(in crate::runtime) fn fill(source: BorrowedFd<'_>, path: &Path, target: Borr
         return Ok(());
     }
     let stat = look_at(&from, c"", AtFlags::EMPTY_PATH).step_on("look at", path)?;
-    copy_folder(&from, &to, stat.stx_mnt_id).step_on("copy to a volume", path)?;
+    copy_folder(&from, &to, stat.stx_mnt_id, DEEPEST).step_on("copy to a volume", path)?;
     finish(&from, &to, &stat).step_on("copy to a volume", path)
 }
 
@@ -56,8 +56,13 @@ fn is_empty(folder: &OwnedFd) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Copies what is in `from`, as far as it is on the mount with the number `mount`.
-fn copy_folder(from: &OwnedFd, to: &OwnedFd, mount: u64) -> io::Result<()> {
+/// How many levels of directories are copied. A path of PATH_MAX bytes names fewer, but an image can have more, by
+/// entries that begin at a link; each level takes descriptors and room on the stack.
+const DEEPEST: u32 = 2048;
+
+/// Copies what is in `from`, as far as it is on the mount with the number `mount`, and so many levels deep.
+fn copy_folder(from: &OwnedFd, to: &OwnedFd, mount: u64, levels: u32) -> io::Result<()> {
+    let below = levels.checked_sub(1).ok_or(Errno::NAMETOOLONG)?;
     for entry in Dir::read_from(from)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -74,7 +79,7 @@ fn copy_folder(from: &OwnedFd, to: &OwnedFd, mount: u64) -> io::Result<()> {
                 mkdirat(to, name, Mode::RWXU)?;
                 let (inner, copy) =
                     (openat(from, name, flags, Mode::empty())?, openat(to, name, flags, Mode::empty())?);
-                copy_folder(&inner, &copy, mount)?;
+                copy_folder(&inner, &copy, mount, below)?;
                 finish(&inner, &copy, &stat)?;
             }
             FileType::RegularFile => {
