@@ -28,7 +28,7 @@
 //! swap A B              the two paths change places, for ever        session            its session's number
 //! keyring [PROGRAM …]    the number of the session keyring; with a program, that of a new one, then becomes the program
 //! keys PROGRAM …         takes all keys that the user may have, runs the program, gives the keys back
-//! filtered ERRNO PROGRAM …  becomes the program under a filter by which keyctl fails so, as in another tool's container
+//! filtered ERRNO PROGRAM …  becomes the program, under a filter by which keyctl fails so
 //! call [KIND:]NAME,ARG…  system calls, `ok` or errno each; KIND is i386, i386-socket or x32
 //! ```
 //! What waits prints `ready` first, so that a test can wait for the line instead of for a time.
@@ -115,7 +115,7 @@ fn play(words: &[&str]) -> Outcome {
         ["keys", program, arguments @ ..] => return keys(program, arguments),
         ["spy", stop] => spy::watch(stop)?,
         ["grab", stop] => spy::grab(stop)?,
-        ["trace"] => println!("{}", call::trace(again(&["hang"])?)?),
+        ["trace"] => println!("{}", call::trace()?),
         ["supervise", socket, program, arguments @ ..] => supervise::run(socket, program, arguments)?,
         _ => return Err("no such part".into()),
     }
