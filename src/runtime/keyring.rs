@@ -1,12 +1,14 @@
-//! A program's session keyring: one of its own, so that it neither finds the keys of the user's session nor leaves any there.
+//! A program's session keyring: one of its own, so that it neither finds the keys of the user's session nor leaves any
+//! there.
 //!
-//! A user may have 200 keys (`kernel.keys.maxkeys`), and each container and each exec needs one. They are charged to the real
-//! user id, which root of the container may choose among those of its map: each has a quota of its own. So where the user's
-//! is used up, the keyring belongs to another id of the container. With one id there is no other; the start fails then.
+//! A user may have 200 keys (`kernel.keys.maxkeys`), and each container and each exec needs one. They are charged to
+//! the real user id, which root of the container may choose among those of its map: each has a quota of its own. So
+//! where the user's is used up, the keyring belongs to another id of the container. With one id there is no other; the
+//! start fails then.
 //!
-//! Where a filter of system calls refuses keyctl(2), as in a container of docker's or podman's, it does so in what rc starts
-//! there, too: there is no way to the keys. That, and a kernel without keyrings, is found out before the first process of a
-//! start is forked, and is no failure; everything that fails later is.
+//! Where a filter of system calls refuses keyctl(2), as in a container of docker's or podman's, it does so in what rc
+//! starts there, too: there is no way to the keys. That, and a kernel without keyrings, is found out before the first
+//! process of a start is forked, and is no failure; everything that fails later is.
 
 use super::Failure;
 use super::sync::Step as _;

@@ -1,11 +1,11 @@
 //! By what the file systems that join layers are steered: attributes and names of files in the layers themselves.
 //!
-//! What an image brings of them would hide or move files, or give them other owners and modes, with one driver and not with
-//! another. A container may be started with a driver today and with another tomorrow, so what steers any of them is dropped
-//! wherever an image's files come in: when a layer is unpacked, and when a volume is filled from an image.
+//! What an image brings of them would hide or move files, or give them other owners and modes, with one driver and not
+//! with another. A container may be started with a driver today and with another tomorrow, so what steers any of them
+//! is dropped wherever an image's files come in: when a layer is unpacked, and when a volume is filled from an image.
 //!
-//! A program may well give its own files such attributes, or such names, where the driver at work does not hide them: they
-//! end in the upper folder of its container, which steers nothing but that container's own root at its next start.
+//! A program may well give its own files such attributes, or such names, where the driver at work does not hide them:
+//! they end in the upper folder of its container, which steers nothing but that container's own root at its next start.
 
 /// One driver.
 struct Driver {
