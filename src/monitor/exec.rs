@@ -214,7 +214,10 @@ impl OneExec {
                     Ok(process) => self.process = Some(process),
                     Err(error) => self.fail(error.into(), told),
                 },
-                Ok(Some(Progress::Terminal(master))) if self.wants_terminal && self.terminal.is_none() => {
+                // A process of the container that may trace can take this socket, and say what it likes.
+                Ok(Some(Progress::Terminal(master)))
+                    if self.wants_terminal && self.terminal.is_none() && rustix::termios::isatty(&master) =>
+                {
                     if let Some((rows, columns)) = self.size {
                         // A size that cannot be set leaves the kernel's default.
                         drop(tty::set_size(&master, rows, columns));
@@ -263,6 +266,10 @@ impl OneExec {
         self.conversation = None;
         let Some(process) = self.process.take() else { return };
         let code = process.wait().map_or(255, Ended::code);
+        if self.phase == Phase::Starting {
+            // It said nothing of a failure.
+            told.push((self.connection, Event::Started { pid: process.pid }, None));
+        }
         if self.phase != Phase::Told {
             self.phase = Phase::Told;
             told.push((self.connection, Event::Exited { code, missed: 0 }, None));

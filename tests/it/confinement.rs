@@ -505,6 +505,28 @@ fn x15_nothing_can_be_taken_from_a_process_that_joins() {
 }
 
 #[test]
+fn x15_what_a_tracer_takes_and_holds_hangs_nobody() {
+    let lab = Lab::new();
+    lab.payload();
+    let thief = ["--name", "thief", "--cap-add", "SYS_PTRACE", "payload", "/payload", "grab", "/tmp/stop"];
+    lab.rc(["run", "-d", "--network", "none"]).args(thief).run().succeeds();
+    lab.ready("thief");
+    for _ in 0..40 {
+        let exec = lab.rc(["exec", "thief", "/payload", "exit", "7"]).run().within(wait::PATIENCE);
+        assert_eq!(exec.exit, Exit::Code(7), "{exec}");
+        let detached = lab.rc(["exec", "-d", "thief", "/payload", "exit", "0"]).run().within(wait::PATIENCE);
+        assert_eq!(detached.exit, Exit::Code(0), "{detached}");
+    }
+    let monitor = crate::kill_storm::monitor(&lab, &lab.rc(["inspect", "-f", "{{.Id}}", "thief"]).run().text());
+    let children = format!("/proc/{0}/task/{0}/children", monitor.expect("a monitor"));
+    wait::until("every process of an exec is reaped", || {
+        (fs::read_to_string(&children).expect("the monitor lives").split_whitespace().count() == 1).then_some(())
+    });
+    lab.rc(["stop", "-t", "0", "thief"]).run().within(wait::PATIENCE).prints("thief\n");
+    lab.remove_containers();
+}
+
+#[test]
 fn x15_the_init_that_stays_shows_only_what_the_program_has() {
     let lab = Lab::new();
     lab.payload();
