@@ -12,7 +12,7 @@ use super::change::{Standing, Target};
 use super::exec::Running;
 use super::log::Stream;
 use super::protocol::{self, Event, Request};
-use super::record::Status;
+use super::record::{State, Status};
 use super::relay::Streams;
 use super::serve::{AskedBy, Program, Server};
 use super::worker::{Job, Task};
@@ -147,24 +147,40 @@ impl Server {
 
     /// Writes down what has come of a job, answers the command that has asked for it, and begins the next.
     pub(super) fn finish_job(&mut self) {
-        let Some((Job { connection, task }, event)) = self.worker.finish() else { return };
+        let Some((Job { connection, task }, mut event)) = self.worker.finish() else { return };
         if event == Event::Done {
-            match task {
+            let recorded = match task {
                 Task::Pause => self.switch(Status::Running, Status::Paused),
                 Task::Unpause => self.switch(Status::Paused, Status::Running),
-                Task::Update(_) => self.follow_config(),
+                Task::Update(_) => {
+                    self.follow_config();
+                    Ok(())
+                }
+            };
+            if let Err(error) = recorded {
+                event = failed(&error.to_string());
+                // Commands go by the record: none would let it go on.
+                self.thaw();
             }
         }
         self.tell(connection, &event, &[]);
         self.begin_jobs();
     }
 
-    /// Records another status, unless something else has changed it meanwhile.
-    fn switch(&mut self, from: Status, to: Status) {
+    /// Records another status, unless something else has changed it meanwhile. On failure it is what it was.
+    fn switch(&mut self, from: Status, to: Status) -> Result<(), super::FolderError> {
         if self.state.status == from {
-            self.state.status = to;
-            // Only `ps` would show it.
-            drop(self.folder.write_state(&self.state));
+            let state = State { status: to, ..self.state.clone() };
+            self.folder.write_state(&state)?;
+            self.state = state;
+        }
+        Ok(())
+    }
+
+    /// Lets the processes go on, without waiting until they do.
+    fn thaw(&self) {
+        if let Some(group) = self.program.as_ref().and_then(|program| program.group.as_ref()) {
+            drop(group.thaw(Duration::ZERO));
         }
     }
 
@@ -228,9 +244,9 @@ impl Server {
             return self.kill(Signal::KILL);
         }
         self.kill(signal.unwrap_or(self.timing.stop_signal));
-        if let Some(group) = self.program.as_ref().and_then(|program| program.group.as_ref()).filter(|_| was_paused) {
+        if was_paused {
             // The signal is the first thing that it sees. What does not thaw is killed when the time is over.
-            drop(group.thaw(Duration::ZERO));
+            self.thaw();
         }
         match timer(Duration::from_secs(u64::from(timeout))) {
             Ok(timer) => self.timer = Some(timer),

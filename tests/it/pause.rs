@@ -102,6 +102,22 @@ fn all_means_those_that_run_and_those_that_are_paused() {
 }
 
 #[test]
+fn a_pause_that_cannot_be_written_down_is_undone() {
+    let (lab, group) = running!(&["sleep"]);
+    let id = lab.rc(["inspect", "--format", "{{.Id}}", "web"]).run().text();
+    let obstacle = lab.container(&id).join("state.json.new/full");
+    std::fs::create_dir_all(&obstacle).expect("the record's next version cannot be made");
+    let refused = lab.rc(["pause", "web"]).run().exits(125);
+    assert!(refused.stderr().starts_with("rc: cannot pause `web`: cannot remove `"), "{refused}");
+    let events = std::fs::read_to_string(group.join("cgroup.events")).expect("events");
+    assert!(events.contains("frozen 0"), "{events}");
+    lab.rc(["exec", "web", "/payload", "echo", "it lives"]).run().prints("it lives\n");
+    std::fs::remove_dir_all(obstacle.with_file_name("")).expect("the obstacle can be removed");
+    lab.rc(["pause", "web"]).run().prints("web\n");
+    lab.remove_containers();
+}
+
+#[test]
 fn a_paused_container_can_be_killed_and_removed() {
     let (lab, group) = running!(&["hang"]);
     lab.rc(["pause", "web"]).run().succeeds();
