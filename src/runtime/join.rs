@@ -4,6 +4,10 @@
 //! monitor ── fork, into the container's cgroup ─→ joiner   not dumpable; all namespaces of init at once, by its pidfd
 //!    │ ←──────────── pidfd ──────────────────────────┘ └── clone, as the monitor's child ─→ stub ─→ the program
 //! ```
+//! The clone is seen by the container's processes. It is not dumpable, so they cannot look into it; but where the
+//! administrator has set `fs.suid_dumpable` to 1, a change of ids makes it dumpable for a moment (kernel/cred.c,
+//! `commit_creds`). Therefore the joiner first closes whatever the program does not get: the monitor has the host's root
+//! directory open, its user's namespace, its sockets and the log.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -60,6 +64,7 @@ pub fn join(join: &Join<'_>) -> Result<(Child, Conversation), Error> {
 fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
     // Before setns: from then on the container's processes can see this one (CVE-2016-9962).
     prctl::set_dumpable(false).step("protect the joining process")?;
+    close_the_monitors(join, sync).step("close the monitor's descriptors")?;
     prctl::set_name("rc: join").step("name the joining process")?;
     signal::unblock_all().step("unblock signals")?;
     let mut kinds = CloneFlags::CLONE_NEWUSER
@@ -75,7 +80,6 @@ fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
         nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(std::io::Error::from).step("make a pipe")?;
     let options = CloneOptions { flags: Some(CloneFlags::CLONE_PARENT), cgroup: None };
     let child = fork(&options, || {
-        drop(process::close(sync.monitor));
         drop(process::close(go.as_fd()));
         let mut byte = [0u8; 1];
         if rustix::io::retry_on_intr(|| rustix::io::read(&known, &mut byte)) != Ok(1) {
@@ -88,6 +92,14 @@ fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
     .step("fork in the container")?;
     tell(sync.own.as_fd(), &Progress::Process(child.pidfd)).step("pass the new process' descriptor on")?;
     rustix::io::write(&go, b"G").step("let the new process go on").map(drop)
+}
+
+/// Leaves open what the program gets, what is needed on the way, and nothing else.
+fn close_the_monitors(join: &Join<'_>, sync: Sync<'_>) -> std::io::Result<()> {
+    let mut kept = vec![join.init, sync.own.as_fd()];
+    kept.extend(join.stdio);
+    kept.extend(join.descriptors.iter().map(|inherited| inherited.fd.as_fd()));
+    process::close_all_but(&kept)
 }
 
 fn become_program(join: &Join<'_>, sync: &OwnedFd) -> Result<std::convert::Infallible, Failure> {

@@ -13,7 +13,7 @@ use super::sync::{Step as _, cut};
 use super::users::{self, ResolvedUser};
 use super::{Failure, keyring, mapped, seccomp};
 use crate::sys::inherited::Inherited;
-use crate::sys::{process as proc, signal, tty};
+use crate::sys::{prctl, process as proc, signal, tty};
 
 /// What is left to do.
 pub(super) struct Program<'a> {
@@ -69,7 +69,7 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
             .map_err(|error| Failure::reason(error.to_string()))?;
     }
     if process.no_new_privileges().unwrap_or(false) {
-        crate::sys::prctl::set_no_new_privs().step("give up new privileges")?;
+        prctl::set_no_new_privs().step("give up new privileges")?;
     }
 
     let capabilities = process.capabilities().as_ref().and_then(|sets| sets.bounding().clone()).unwrap_or_default();
@@ -83,6 +83,8 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
         Identity { uid: user.uid, gid: user.gid, groups: (!program.single_id).then(|| user.additional_gids.clone()) };
     let entered = rustix::process::chdir(process.cwd());
     caps::become_user(&identity, capabilities).map_err(|error| Failure::reason(error.to_string()))?;
+    // Where `fs.suid_dumpable` is 1, that has made it dumpable.
+    prctl::set_dumpable(false).step("protect the process")?;
     stay_in_working_directory(process, entered)?;
 
     let name = arguments.first().ok_or_else(|| Failure::reason("there is no command to run"))?;

@@ -216,6 +216,24 @@ pub fn close_from(first: u32) -> io::Result<()> {
     }
 }
 
+/// Closes every descriptor from 3 on but those of `kept`, in a forked child. As with [`close_from`], their owners in this
+/// process must not be used or dropped afterwards.
+pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut numbers: Vec<u32> = kept.iter().map(|fd| fd.as_raw_fd().unsigned_abs()).collect();
+    numbers.sort_unstable();
+    let mut first = 3;
+    for number in numbers {
+        if number > first {
+            // SAFETY: as in `close_from`; what is between two numbers that are kept is not kept.
+            if unsafe { libc::syscall(libc::SYS_close_range, first, number - 1, 0) } != 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        first = first.max(number + 1);
+    }
+    close_from(first)
+}
+
 /// Gives unused heap back to the kernel: for a process that will idle for long. Source: malloc_trim(3).
 pub fn trim_heap() {
     #[cfg(target_env = "gnu")]
@@ -332,6 +350,24 @@ mod tests {
         named.wait().expect("it ends");
         assert!(is_ending(pid));
         assert_eq!(start_time(pid), None);
+    }
+
+    #[test]
+    fn a_child_keeps_the_descriptors_that_are_named_and_no_others() {
+        let open = || rustix::fs::open(c"/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty());
+        let files: Vec<OwnedFd> = (0..9).map(|_| open().expect("a file")).collect();
+        let kept = [&files[6], &files[1], &files[2], &files[1]].map(AsFd::as_fd);
+        let is_open = |fd: &OwnedFd| standard(fd.as_raw_fd()).is_some();
+        // SAFETY: the child makes system calls on memory of its own only, and leaves by _exit.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let result = close_all_but(&kept);
+            let left = files.iter().enumerate().filter(|(_, fd)| is_open(fd)).fold(0, |bits, (at, _)| bits | 1 << at);
+            exit_now(if result.is_ok() && standard(2).is_some() && left == 0b0100_0110 { 0 } else { 1 });
+        }
+        let child = open_pidfd(child).expect("a child");
+        assert_eq!(wait_pidfd(child.as_fd()).expect("it ends"), Ended::Exited(0));
+        assert!(files.iter().all(is_open));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -471,6 +473,49 @@ fn x15_a_process_that_joins_shows_nothing_of_rc() {
         };
         assert!(harmless, "seen in container {container}: {line}\n{log}");
     }
+    lab.remove_containers();
+}
+
+/// Where `fs.suid_dumpable` is 1, a program in the container may look into a process that has just become its user. That
+/// is set for the whole machine, so the host's root, who always may look, plays the program.
+#[test]
+fn x15_a_process_that_joins_has_nothing_of_the_monitor_s_open() {
+    only!(Root);
+    let lab = Lab::new();
+    lab.payload();
+    lab.rc(["run", "-d", "--network", "none", "--name", "box", "payload", "/payload", "sleep"]).run().succeeds();
+    let id = lab.rc(["inspect", "--format", "{{.Id}}", "box"]).run().text();
+    let init = lab.rc(["inspect", "--format", "{{.State.Pid}}", "box"]).run().text();
+    let monitor = crate::kill_storm::monitor(&lab, &id).expect("a monitor");
+    let (processes, namespace) = (format!("/proc/{monitor}/task/{monitor}/children"), |process: &str| {
+        fs::read_link(format!("/proc/{process}/ns/pid")).ok()
+    });
+    let inside = namespace(&init);
+    let is_over = AtomicBool::new(false);
+    let (seen, open) = std::thread::scope(|scope| {
+        let spy = scope.spawn(|| {
+            let (mut seen, mut open) = (BTreeSet::new(), BTreeSet::new());
+            while !is_over.load(Ordering::Relaxed) {
+                let children = fs::read_to_string(&processes).expect("the monitor lives");
+                for child in children.split_whitespace().filter(|child| *child != init && namespace(child) == inside) {
+                    let files = fs::read_dir(format!("/proc/{child}/fd"));
+                    let files = files.into_iter().flatten().flatten();
+                    open.extend(files.filter_map(|file| fs::read_link(file.path()).ok()));
+                    seen.insert(child.to_owned());
+                }
+            }
+            (seen.len(), open)
+        });
+        for _ in 0..chance::count("RC_TEST_EXECS", 100) {
+            lab.rc(["exec", "-u", "1000", "box", "/payload", "exit", "0"]).run().says_nothing();
+        }
+        is_over.store(true, Ordering::Relaxed);
+        spy.join().expect("the spy ends")
+    });
+    assert!(seen > 0, "no process that joins was seen");
+    let of_the_monitor = |file: &&PathBuf| file.starts_with(lab.root());
+    assert_eq!(open.iter().find(of_the_monitor), None, "{open:?}");
+    assert!(!open.iter().any(|file| file.to_string_lossy().starts_with("user:[")), "{open:?}");
     lab.remove_containers();
 }
 
