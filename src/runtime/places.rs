@@ -7,7 +7,8 @@
 //! on the root, or on a mount of ours that holds files   yes, links or not: the image's `/var/run → /run` is such
 //! elsewhere, through a link                             no
 //! elsewhere, by its own name                            of the kernel's: beneath /proc, /sys and /dev, where plan has
-//!                                                       said what may be; any other: yes, the user mounted it
+//!                                                       said what may be, and the whole of a mount (`-v /:/host
+//!                                                       -v /proc:/host/proc`); any other: yes, the user mounted it
 //! ```
 //! The first line is a list of what is allowed, so a kernel's file system that rc does not know is refused as well:
 //! with the host's network the host's whole /sys is there. Source: runc `checkProcMount` (CVE-2019-19921).
@@ -89,6 +90,10 @@ impl<'a> Places<'a> {
             let shown = path.display().to_string().escape_debug().to_string();
             let place = self.name_of(found);
             return Err(Failure::reason(format!("cannot mount on `{shown}`: it leads to `{place}`")));
+        }
+        // Over the whole of a mount: what is hidden is all that the user has mounted there.
+        if at.is_mount_root && self.is_literal(at, path).step_on("look at", path)? {
+            return Ok(());
         }
         self.judge(found, path, path, "mount on")
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::fs::{AtFlags, StatxFlags, fstatfs, statx};
+use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, fstatfs, statx};
 
 /// The file systems in which the kernel shows and steers itself, by their magic numbers. A devtmpfs has the number of a
 /// tmpfs. Source: linux/magic.h; fs/proc/root.c and its like for those that have none there.
@@ -52,15 +52,18 @@ pub struct Place {
     pub mount: u64,
     /// The inode's number.
     pub inode: u64,
+    /// It is where the mount begins.
+    pub is_mount_root: bool,
 }
 
-/// The place that `fd` is at. Source: statx(2), `STATX_MNT_ID` (Linux 5.8).
+/// The place that `fd` is at. Source: statx(2), `STATX_MNT_ID` and `STATX_ATTR_MOUNT_ROOT` (Linux 5.8).
 pub fn place(fd: impl AsFd) -> io::Result<Place> {
     let found = statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID | StatxFlags::INO)?;
     if found.stx_mask & StatxFlags::MNT_ID.bits() == 0 {
         return Err(rustix::io::Errno::OPNOTSUPP.into());
     }
-    Ok(Place { mount: found.stx_mnt_id, inode: found.stx_ino })
+    let is_mount_root = found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+    Ok(Place { mount: found.stx_mnt_id, inode: found.stx_ino, is_mount_root })
 }
 
 #[cfg(test)]
@@ -94,5 +97,10 @@ mod tests {
         };
         assert_eq!(id("/proc"), id("/proc/self"));
         assert_ne!(id("/proc"), id("/"));
+        let is_root = |path| {
+            let fd = rustix::fs::open(path, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).expect(path);
+            place(&fd).expect(path).is_mount_root
+        };
+        assert!(is_root("/proc") && is_root("/") && !is_root("/proc/self") && !is_root("/etc"));
     }
 }

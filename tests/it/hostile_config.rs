@@ -271,6 +271,11 @@ fn i13_links_to_files_and_names_without_links_are_places_for_mounts() {
     read(&["--tmpfs", "/run", "-v", &file("/var/run/new/file")], "/run/new/file").prints("of the host\n");
     read(&["-v", &file("/shm/file")], "/dev/shm/file").prints("of the host\n");
     read(&["-v", "/:/host:ro", "-v", &format!("{source}:/host/mnt")], "/host/mnt/file").prints("of the host\n");
+    // As monitoring agents are started: what is put over the whole of the host's /proc hides no part of it.
+    let whole = ["-v", "/:/host:ro", "-v", "/proc:/host/proc:ro", "-v", "/sys:/host/sys:ro"];
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("there");
+    read(&whole, "/host/proc/sys/kernel/random/boot_id").prints(boot);
+    read(&["-v", "/:/host:ro", "-v", &format!("{source}:/host/proc")], "/host/proc/file").prints("of the host\n");
 }
 
 #[test]
