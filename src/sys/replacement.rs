@@ -11,9 +11,11 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fchmod, linkat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::failpoint;
@@ -31,17 +33,27 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Begins a file with these permissions, less the umask, that [`Replacement::finish`] puts at `path`.
+    /// Begins a file with these permissions, less the umask, that [`Replacement::finish`] puts at `path`. A regular file
+    /// of this user's that is there hands on its own, as if it had been written to: it may be private.
     ///
-    /// Fails if the directory does not exist or cannot be written to.
+    /// Fails if a directory is there, or if the one above does not exist or cannot be written to.
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn begin(path: &Path, mode: u32) -> Result<Self, PathError> {
         failpoint::point().at("create", path)?;
-        let Some(name) = path.file_name() else { return Err(Errno::ISDIR).at("create", path) };
+        // `Path` does not tell `name/` and `name/.` from `name`.
+        let is_directory = [&b"/"[..], b"/."].iter().any(|end| path.as_os_str().as_bytes().ends_with(end));
+        let Some(name) = path.file_name().filter(|_| !is_directory) else {
+            return Err(Errno::ISDIR).at("create", path);
+        };
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(parent, flags, Mode::empty()).at("create", path)?;
         let mode = Mode::from_raw_mode(mode);
+        let old = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW).ok();
+        let kind = old.map(|old| FileType::from_raw_mode(old.st_mode));
+        if kind == Some(FileType::Directory) {
+            return Err(Errno::ISDIR).at("create", path);
+        }
         let (file, aside) = match openat(&directory, c".", OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode) {
             Ok(file) => (file, None),
             // The file system, or a kernel that takes the flag for O_DIRECTORY, cannot do it (open(2), "O_TMPFILE").
@@ -50,7 +62,12 @@ impl Replacement {
             }
             Err(error) => return Err(error).at("create", path),
         };
-        Ok(Self { file: file.into(), directory, path: path.to_owned(), name: name.to_owned(), aside })
+        let new = Self { file: file.into(), directory, path: path.to_owned(), name: name.to_owned(), aside };
+        let own = |old: &rustix::fs::Stat| old.st_uid == rustix::process::geteuid().as_raw();
+        if let Some(old) = old.filter(|old| kind == Some(FileType::RegularFile) && own(old)) {
+            fchmod(&new.file, Mode::from_raw_mode(old.st_mode & 0o777)).at("set the mode of", path)?;
+        }
+        Ok(new)
     }
 
     /// Puts the file in its place.
@@ -136,8 +153,8 @@ pub fn replace_named(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
 pub enum Output {
     /// A file, which is there when it is whole.
     File(Replacement),
-    /// What is written to where it is: a device, a FIFO, or a descriptor of the caller's by its path in `/dev` or
-    /// `/proc`.
+    /// What is written to where it is: a device, a FIFO, a descriptor of the caller's by its path in `/dev` or `/proc`,
+    /// or a file in a directory that does not take another.
     InPlace(File),
 }
 
@@ -158,7 +175,13 @@ impl Output {
             let file: File = rustix::fs::open(path, flags | OFlags::NOFOLLOW, Mode::empty()).at("open", path)?.into();
             return Ok(Self::InPlace(file));
         }
-        Replacement::begin(path, mode).map(Self::File)
+        match Replacement::begin(path, mode) {
+            Err(error) if is_closed(&error.source) => match existing(path) {
+                Some(file) => Ok(Self::InPlace(file)),
+                None => Err(error),
+            },
+            other => other.map(Self::File),
+        }
     }
 
     /// Puts a file in its place.
@@ -181,6 +204,20 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Whether a directory takes no new file.
+fn is_closed(error: &io::Error) -> bool {
+    fs::is_foreign(error) || error.raw_os_error() == Some(libc::EROFS)
+}
+
+/// The regular file at `path`, emptied, if it may be written to and has no other name: a link planted there leads nowhere.
+fn existing(path: &Path) -> Option<File> {
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file: File = rustix::fs::open(path, flags, Mode::empty()).ok()?.into();
+    file.metadata().ok().filter(|found| found.is_file() && found.nlink() == 1)?;
+    file.set_len(0).ok()?;
+    Some(file)
 }
 
 /// Whether the path is one by which the system names devices and open descriptors, where no container can plant
@@ -255,10 +292,54 @@ mod tests {
         assert_eq!(entries(home.path()), ["file"]);
         assert_eq!(fs::read(&path).expect("there"), b"old");
         fs::create_dir(home.path().join("directory")).expect("made");
-        assert!(replace_named(&home.path().join("directory"), b"new").is_err());
+        for wrong in ["directory", "directory/", "new/", "new/.", "directory/.", "directory/.."] {
+            assert!(Replacement::begin(&home.path().join(wrong), 0o600).is_err(), "{wrong}");
+        }
         assert!(replace_named(&home.path().join("no/such"), b"new").is_err());
         assert!(replace_named(Path::new("/"), b"new").is_err());
         assert_eq!(entries(home.path()), ["directory", "file"]);
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_hands_its_permissions_on() {
+        let home = tempfile::tempdir().expect("directory");
+        let (path, link) = (home.path().join("file"), home.path().join("link"));
+        let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o7777;
+        for (old, new) in [(0o600, 0o600), (0o664, 0o664), (0o4755, 0o755)] {
+            fs::write(&path, "old").expect("written");
+            rustix::fs::chmod(&path, Mode::from_raw_mode(old)).expect("a mode");
+            Replacement::begin(&path, 0o644).and_then(Replacement::finish).expect("replaced");
+            assert_eq!(mode(&path), new, "{old:o}");
+        }
+        // A link's target has no say.
+        fs::symlink(&path, &link).expect("a link");
+        Replacement::begin(&link, 0o600).and_then(Replacement::finish).expect("replaced");
+        assert_eq!((mode(&link), mode(&path)), (0o600, 0o755));
+    }
+
+    #[test]
+    fn a_file_is_written_where_its_directory_takes_no_other() {
+        if rustix::process::geteuid().is_root() {
+            return;
+        }
+        let home = tempfile::tempdir().expect("directory");
+        let [file, linked, link] = ["file", "linked", "link"].map(|name| home.path().join(name));
+        for path in [&file, &linked] {
+            fs::write(path, "old and long").expect("written");
+        }
+        linkat(CWD, &linked, CWD, home.path().join("other"), AtFlags::empty()).expect("a name");
+        fs::symlink(&file, &link).expect("a link");
+        rustix::fs::chmod(home.path(), Mode::RUSR | Mode::XUSR).expect("closed");
+        let write = |path: &Path| -> Result<(), PathError> {
+            let mut output = Output::open(path, 0o600)?;
+            output.write_all(b"new").at("write", path)?;
+            output.finish()
+        };
+        let results = [write(&file), write(&linked), write(&link), write(&home.path().join("missing"))];
+        rustix::fs::chmod(home.path(), Mode::RWXU).expect("open again");
+        assert_eq!(results.each_ref().map(Result::is_ok), [true, false, false, false], "{results:?}");
+        assert_eq!(fs::read(&file).expect("there"), b"new");
+        assert_eq!(fs::read(&linked).expect("there"), b"old and long");
     }
 
     #[test]

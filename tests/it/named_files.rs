@@ -1,6 +1,7 @@
 //! Files that the user names to be written, in a directory that a container shares and fills with links and FIFOs.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::support::Lab;
@@ -129,6 +130,11 @@ fn an_archive_is_never_written_through_a_link_and_the_old_one_stands_until_it_is
     assert!(is_regular(&archive));
     untouched(&lab, &["image.tar"]);
     let whole = fs::read(&archive).expect("an archive");
+    // One that is private stays so.
+    let mode = |mode: u32| fs::set_permissions(&archive, fs::Permissions::from_mode(mode)).expect("a mode");
+    mode(0o600);
+    save("shared/image.tar").run().says_nothing();
+    assert_eq!(fs::metadata(&archive).expect("there").permissions().mode() & 0o777, 0o600);
     // One that fails leaves the old one and nothing else.
     fs::write(&archive, "old").expect("written");
     let images = lab.store().join("images/blobs/sha256");
