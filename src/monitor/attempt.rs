@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::group::wanted;
 use super::notify::Notifier;
-use super::pidfile;
+use super::pidfile::PidFiles;
 use super::record::ProcessId;
 use super::serve::{Program, Server};
 use super::start::{Error, Start, Stdio, step};
@@ -35,6 +35,7 @@ pub(super) struct Ground {
     pub(super) own: Option<cgroup::Own>,
     pub(super) home: Home,
     pub(super) kept: Kept,
+    pub(super) pid_files: PidFiles,
 }
 
 /// What ends with the program, beside what the server looks after.
@@ -98,7 +99,7 @@ impl Ground {
         };
         let result = self.converse(server, &created).and_then(|network| {
             server.record_start(ProcessId::of(created.process.pid), network.addresses(), group.as_ref())?;
-            pidfile::write(&config.service, created.process.pid)?;
+            self.pid_files.write(created.process.pid)?;
             Ok(network)
         });
         match result {

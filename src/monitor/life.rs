@@ -19,7 +19,7 @@ use rustix::fs::{Mode, OFlags};
 use super::attempt::{Ground, REMOVAL_PATIENCE, Up};
 use super::folder::Folder;
 use super::group;
-use super::pidfile;
+use super::pidfile::PidFiles;
 use super::protocol::{self, Event};
 use super::record::{ExitRecord, Run, now};
 use super::restart::Rule;
@@ -83,7 +83,8 @@ impl<'a> Life<'a> {
         let own = source.finish(&group::wanted(&start)).map_err(|error| withdraw(error.into()))?;
         let log = Log::open(&start).map_err(withdraw)?;
         let server = Server::new(&start, signals, listener, log);
-        let ground = Ground { start, driver, own, home, kept: Kept::default() };
+        let pid_files = PidFiles::open(&start.config.service);
+        let ground = Ground { start, driver, own, home, kept: Kept::default(), pid_files };
         Ok(Self { keeper, _lock: lock, ground, server })
     }
 
@@ -175,7 +176,7 @@ impl<'a> Life<'a> {
     fn clean_up(&mut self, ended: Ended) -> ExitRecord {
         let program = self.server.run_is_over();
         if let Some(program) = &program {
-            pidfile::remove(&self.ground.start.config.service, program.init.pid);
+            self.ground.pid_files.remove(program.init.pid);
         }
         let group = program.and_then(|program| program.group);
         let oom_killed = group.as_ref().is_some_and(|group| group.oom_killed().unwrap_or(false));

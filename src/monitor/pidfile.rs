@@ -1,44 +1,69 @@
 //! The files that name the container's processes: `--pidfile`, `--conmon-pidfile`.
 
-use std::path::Path;
+use std::io;
 
 use crate::plan::Service;
-use crate::sys::fs::{self, PathError};
-use crate::sys::replacement::replace_named;
+use crate::sys::fs::PathError;
+use crate::sys::replacement::Named;
 
-/// Writes the files that were asked for. Fails with the path; then none of them is left.
-///
-/// They are there when the command that has started the container returns: systemd reads a `PIDFile=` at that moment.
-pub(super) fn write(service: &Service, init: i32) -> Result<(), PathError> {
-    let written = files(service, init).try_for_each(|(path, pid)| {
-        // Neither outlives a reboot, so neither need reach the disk.
-        replace_named(path, pid.to_string().as_bytes())
-    });
-    if written.is_err() {
-        remove(service, init);
-    }
-    written
+/// The files that were asked for. Their directories are opened before the program runs and kept: a container that shares
+/// them could put a link in the place of one, and lead what is written at the next start to where it likes.
+#[derive(Debug)]
+pub(super) struct PidFiles {
+    /// The monitor's, the program's.
+    files: [Option<Result<Named, PathError>>; 2],
 }
 
-/// Removes the files, unless another container has written its own there meanwhile. What cannot be removed stays, and
-/// so does what is not a regular file: whatever a container has put in the place of one, the monitor never waits for it.
-pub(super) fn remove(service: &Service, init: i32) {
-    for (path, pid) in files(service, init) {
-        if fs::read_record(path, 32).is_ok_and(|text| text == pid.to_string().as_bytes()) {
-            drop(fs::remove_file(path));
+impl PidFiles {
+    /// Opens the directories; what fails is told when the files are to be written.
+    pub(super) fn open(service: &Service) -> Self {
+        let open = |path: &Option<std::path::PathBuf>| {
+            let path = path.as_deref()?;
+            Some(Named::open(path).map_err(|source| PathError::new("create", path, source)))
+        };
+        Self { files: [open(&service.conmon_pidfile), open(&service.pidfile)] }
+    }
+
+    /// Writes the files. Fails with the path; then none of them is left.
+    ///
+    /// They are there when the command that has started the container returns: systemd reads a `PIDFile=` at that moment.
+    pub(super) fn write(&self, init: i32) -> Result<(), PathError> {
+        let written = self.each(init).try_for_each(|(file, pid)| match file {
+            Ok(file) => file.replace(pid.to_string().as_bytes()),
+            Err(error) => Err(PathError::new(error.action, &error.path, plain_copy(&error.source))),
+        });
+        if written.is_err() {
+            self.remove(init);
+        }
+        written
+    }
+
+    /// Removes the files, unless another container has written its own there meanwhile. What cannot be removed stays,
+    /// and so does what is not a regular file: whatever a container has put in the place of one, the monitor never waits
+    /// for it.
+    pub(super) fn remove(&self, init: i32) {
+        for (file, pid) in self.each(init) {
+            if let Ok(file) = file {
+                file.remove_if(pid.to_string().as_bytes());
+            }
         }
     }
+
+    fn each(&self, init: i32) -> impl Iterator<Item = (&Result<Named, PathError>, i32)> {
+        let monitor = rustix::process::getpid().as_raw_nonzero().get();
+        self.files.iter().zip([monitor, init]).filter_map(|(file, pid)| Some((file.as_ref()?, pid)))
+    }
 }
 
-fn files(service: &Service, init: i32) -> impl Iterator<Item = (&Path, i32)> {
-    let monitor = rustix::process::getpid().as_raw_nonzero().get();
-    let files = [(&service.conmon_pidfile, monitor), (&service.pidfile, init)];
-    files.into_iter().filter_map(|(path, pid)| path.as_deref().map(|path| (path, pid)))
+/// An error that is told again at each start.
+fn plain_copy(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::fs;
 
     #[test]
     fn files_are_written_whole_and_another_s_is_left_alone() {
@@ -48,16 +73,24 @@ mod tests {
             conmon_pidfile: Some(folder.path().join("monitor")),
             ..Service::default()
         };
-        write(&service, 77).expect("written");
+        let files = PidFiles::open(&service);
+        files.write(77).expect("written");
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect("file");
         assert_eq!((read("init"), read("monitor")), ("77".to_owned(), std::process::id().to_string()));
         fs::write(folder.path().join("init"), "78").expect("another's");
-        remove(&service, 77);
+        files.remove(77);
         assert_eq!(read("init"), "78");
         assert!(!folder.path().join("monitor").exists());
 
         let service = Service { pidfile: Some(folder.path().join("no/such")), ..service };
-        assert!(write(&service, 77).is_err());
+        let files = PidFiles::open(&service);
+        for _ in 0..2 {
+            let error = files.write(77).map_err(|error| error.to_string());
+            assert_eq!(
+                error,
+                Err(format!("cannot create `{}`: no such file or directory", folder.path().join("no/such").display()))
+            );
+        }
         assert!(!folder.path().join("monitor").exists());
     }
 }

@@ -9,7 +9,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -40,32 +40,29 @@ impl Replacement {
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn begin(path: &Path, mode: u32) -> Result<Self, PathError> {
         failpoint::point().at("create", path)?;
-        // `Path` does not tell `name/` and `name/.` from `name`.
-        let is_directory = [&b"/"[..], b"/."].iter().any(|end| path.as_os_str().as_bytes().ends_with(end));
-        let Some(name) = path.file_name().filter(|_| !is_directory) else {
-            return Err(Errno::ISDIR).at("create", path);
-        };
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(parent, flags, Mode::empty()).at("create", path)?;
+        Self::begin_at(Named::open(path).at("create", path)?, mode)
+    }
+
+    fn begin_at(place: Named, mode: u32) -> Result<Self, PathError> {
+        let Named { directory, name, path } = place;
         let mode = Mode::from_raw_mode(mode);
-        let old = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW).ok();
+        let old = statat(&directory, &name, AtFlags::SYMLINK_NOFOLLOW).ok();
         let kind = old.map(|old| FileType::from_raw_mode(old.st_mode));
         if kind == Some(FileType::Directory) {
-            return Err(Errno::ISDIR).at("create", path);
+            return Err(Errno::ISDIR).at("create", &path);
         }
         let (file, aside) = match openat(&directory, c".", OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode) {
             Ok(file) => (file, None),
             // The file system, or a kernel that takes the flag for O_DIRECTORY, cannot do it (open(2), "O_TMPFILE").
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
-                named(&directory, mode).at("create", path)?
+                named(&directory, mode).at("create", &path)?
             }
-            Err(error) => return Err(error).at("create", path),
+            Err(error) => return Err(error).at("create", &path),
         };
-        let new = Self { file: file.into(), directory, path: path.to_owned(), name: name.to_owned(), aside };
+        let new = Self { file: file.into(), directory, path, name, aside };
         let own = |old: &rustix::fs::Stat| old.st_uid == rustix::process::geteuid().as_raw();
         if let Some(old) = old.filter(|old| kind == Some(FileType::RegularFile) && own(old)) {
-            fchmod(&new.file, Mode::from_raw_mode(old.st_mode & 0o777)).at("set the mode of", path)?;
+            fchmod(&new.file, Mode::from_raw_mode(old.st_mode & 0o777)).at("set the mode of", &new.path)?;
         }
         Ok(new)
     }
@@ -136,6 +133,52 @@ fn random_name() -> io::Result<OsString> {
     let mut bytes = [0_u8; 16];
     rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty())?;
     Ok(OsString::from(format!(".rc-{:032x}", u128::from_ne_bytes(bytes))))
+}
+
+/// A name in a directory that is held open: what has the directory's path later is of no concern.
+#[derive(Debug)]
+pub struct Named {
+    directory: OwnedFd,
+    name: OsString,
+    path: PathBuf,
+}
+
+impl Named {
+    /// Opens the directory that `path` is in. Fails if there is none, or if `path` can only name a directory.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        // `Path` does not tell `name/` and `name/.` from `name`.
+        let is_directory = [&b"/"[..], b"/."].iter().any(|end| path.as_os_str().as_bytes().ends_with(end));
+        let Some(name) = path.file_name().filter(|_| !is_directory) else { return Err(Errno::ISDIR.into()) };
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(parent, flags, Mode::empty())?;
+        Ok(Self { directory, name: name.to_owned(), path: path.to_owned() })
+    }
+
+    /// As [`replace_named`], in this directory.
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub fn replace(&self, bytes: &[u8]) -> Result<(), PathError> {
+        failpoint::point().at("create", &self.path)?;
+        let directory = rustix::io::fcntl_dupfd_cloexec(&self.directory, 0).at("create", &self.path)?;
+        let mut file =
+            Replacement::begin_at(Self { directory, name: self.name.clone(), path: self.path.clone() }, 0o600)?;
+        file.write_all(bytes).at("write", &self.path)?;
+        file.finish()
+    }
+
+    /// Removes the file if it is a regular one that holds just these bytes; whatever else is there is left alone, and
+    /// never waited for.
+    pub fn remove_if(&self, bytes: &[u8]) {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let Ok(file) = openat(&self.directory, &self.name, flags, Mode::empty()) else { return };
+        let file = File::from(file);
+        let mut held = Vec::new();
+        let read = |held: &mut Vec<u8>| (&file).take(bytes.len() as u64 + 1).read_to_end(held);
+        if file.metadata().is_ok_and(|found| found.is_file()) && read(&mut held).is_ok() && held == bytes {
+            // What cannot be removed stays.
+            unlinkat(&self.directory, &self.name, AtFlags::empty()).ok();
+        }
+    }
 }
 
 /// Replaces the file at `path`, whatever it is, with a new 0600 one.

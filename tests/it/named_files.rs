@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::support::Lab;
-use crate::support::wait::PATIENCE;
+use crate::support::wait::{self, PATIENCE};
 
 /// A lab with the payload, a directory `shared`, and a file outside of it that no container may touch.
 fn lab() -> Lab {
@@ -91,6 +91,38 @@ fn a_monitor_waits_for_nothing_that_a_container_puts_in_the_place_of_its_pid_fil
             untouched(&lab, &["init.pid"]);
             lab.rc(["rm", "-f", "-i", "box"]).run().within(PATIENCE).succeeds();
         }
+    }
+}
+
+/// A container that is started again has had the time to put a link in the place of the directory itself.
+#[test]
+fn pid_files_stay_in_their_directory_whatever_a_container_puts_in_its_place() {
+    let lab = lab();
+    fs::create_dir_all(lab.work("shared/run")).expect("a directory can be made");
+    fs::create_dir(lab.work("other")).expect("a directory can be made");
+    for name in ["init.pid", "monitor.pid"] {
+        fs::write(lab.work("other").join(name), "untouched").expect("a file can be written");
+    }
+    lab.rc(["run", "-d", "--network", "none", "--restart", "always", "-v", "./shared:/shared", "--name", "box"])
+        .args(["--pidfile", "shared/run/init.pid", "--conmon-pidfile", "shared/run/monitor.pid"])
+        .args(["payload", "/payload", "sleep"])
+        .run()
+        .succeeds();
+    let state = |field: &str| lab.rc(["inspect", "-f", &format!("{{{{.{field}}}}}"), "box"]).run().text();
+    let first = state("State.Pid");
+    fs::rename(lab.work("shared/run"), lab.work("shared/moved")).expect("moved");
+    let plant = ["exec", "box", "/payload", "plant", "link", "/shared/run"];
+    lab.rc(plant).arg(lab.work("other")).run().says_nothing();
+    let pid = first.parse().ok().and_then(rustix::process::Pid::from_raw).expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("the process can be signalled");
+    wait::until("it runs again, and says so", || {
+        let pid = fs::read_to_string(lab.work("shared/moved/init.pid")).ok()?;
+        (pid != first).then_some(())
+    });
+    lab.rc(["rm", "-f", "-t", "0", "box"]).run().within(PATIENCE).succeeds();
+    for name in ["init.pid", "monitor.pid"] {
+        assert_eq!(fs::read(lab.work("other").join(name)).expect("still there"), b"untouched");
+        assert!(!lab.work("shared/moved").join(name).exists(), "{name}");
     }
 }
 
