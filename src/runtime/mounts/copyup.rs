@@ -167,3 +167,27 @@ fn times(stat: &Statx) -> Timestamps {
     let time = |of: StatxTimestamp| Timespec { tv_sec: of.tv_sec, tv_nsec: of.tv_nsec.into() };
     Timestamps { last_access: time(stat.stx_atime), last_modification: time(stat.stx_mtime) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The upper layer of a container, and layers of older versions of rc, can have trees of any depth.
+    #[test]
+    fn a_tree_that_is_too_deep_is_refused() {
+        let home = tempfile::tempdir().expect("a directory");
+        crate::sys::fs::create_dir_all(home.path().join("from/1/2/3")).expect("made");
+        for (levels, copied) in [(4, true), (3, false)] {
+            let name = format!("to{levels}");
+            crate::sys::fs::create_dir(home.path().join(&name)).expect("made");
+            let open = |name: &str| {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                openat(rustix::fs::CWD, home.path().join(name), flags, Mode::empty()).expect("opens")
+            };
+            let (from, to) = (open("from"), open(&name));
+            let mount = look_at(&from, c"", AtFlags::EMPTY_PATH).expect("a mount").stx_mnt_id;
+            let result = copy_folder(&from, &to, mount, levels).map_err(|error| error.raw_os_error());
+            assert_eq!(result, if copied { Ok(()) } else { Err(Some(libc::ENAMETOOLONG)) }, "{levels}");
+        }
+    }
+}

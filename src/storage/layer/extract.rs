@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use super::attributes::{self, OwnerTable, Xattr};
 use super::content::write_content;
 use super::folders::{Attributes, Folders};
-use super::parents::{Parents, clean, split};
+use super::parents::{Found, Parents, clean, split};
 use super::whiteout::{OPAQUE, Place, is_whiteout, place};
 use super::{Error, Ownership, Skipped};
 use crate::storage::remove::remove_tree;
@@ -52,9 +52,7 @@ impl Extractor {
 
     /// Writes all entries, then the attributes of folders. Gives the table of owners, and what could not be kept.
     pub(super) fn unpack<R: io::BufRead>(mut self, archive: &mut Reader<R>) -> Result<(OwnerTable, Skipped), Error> {
-        while let Some(entry) = archive.next_entry()? {
-            self.add(entry, archive)?;
-        }
+        self.unpack_entries(archive)?;
         let folders = std::mem::take(&mut self.folders);
         for (path, attributes) in folders.deepest_first() {
             self.finish_folder(&path, &attributes)?;
@@ -62,8 +60,21 @@ impl Extractor {
         Ok((self.owners, self.skipped))
     }
 
+    pub(super) fn unpack_entries<R: io::BufRead>(&mut self, archive: &mut Reader<R>) -> Result<(), Error> {
+        while let Some(entry) = archive.next_entry()? {
+            self.add(entry, archive)?;
+        }
+        Ok(())
+    }
+
+    /// How many folders wait in memory for their attributes.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.folders.len()
+    }
+
     fn add<R: io::BufRead>(&mut self, mut entry: Entry, archive: &mut Reader<R>) -> Result<(), Error> {
-        let path = clean(&entry.path);
+        let mut path = clean(&entry.path);
         match place(&path).ok_or_else(|| Error::Whiteout { path: entry.path.clone() })? {
             Place::Ignored => return Ok(()),
             Place::Root if entry.kind != Kind::Folder => return Err(Error::Root { path: entry.path }),
@@ -84,6 +95,11 @@ impl Extractor {
             count: bad.count,
         })?;
         let xattrs = attributes::xattrs(&mut entry, self.ownership);
+        if !path.is_empty() {
+            // One name for each thing, whichever links the entry's path goes through: what is known of it is kept by that.
+            let (parent, name) = split(&path);
+            path = self.parent(parent)?.path_of(name);
+        }
         match entry.kind {
             Kind::File => self.file(&path, &entry, owner, &xattrs, archive),
             Kind::Folder => self.folder(&path, &entry, owner, xattrs),
@@ -94,9 +110,9 @@ impl Extractor {
         }
     }
 
-    fn parent(&mut self, folder: &[u8]) -> Result<Rc<OwnedFd>, Error> {
-        let (parents, folders) = (&mut self.parents, &mut self.folders);
-        parents.folder(folder, &mut |made| folders.made(made)).map_err(|source| failed("open folder", folder, source))
+    fn parent(&mut self, folder: &[u8]) -> Result<Rc<Found>, Error> {
+        let found = self.parents.folder(folder, &mut |_| ());
+        found.map_err(|source| failed("open folder", folder, source))
     }
 
     fn file<R: io::BufRead>(
@@ -112,7 +128,7 @@ impl Extractor {
         // Attributes need write permission where the mode may not give it.
         let first_mode = if xattrs.is_empty() { entry.mode & 0o777 } else { 0o600 };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = self.make(path, &parent, name, "create", |parent, name| {
+        let file = self.make(path, &parent.fd, name, "create", |parent, name| {
             openat(parent, name, flags, Mode::from_raw_mode(first_mode))
         })?;
         write_content(&file, entry, archive, path)?;
@@ -129,9 +145,9 @@ impl Extractor {
             let (parent, name) = split(path);
             let parent = self.parent(parent)?;
             let name = OsStr::from_bytes(name);
-            match mkdirat(&*parent, name, Mode::RWXU) {
+            match mkdirat(&parent.fd, name, Mode::RWXU) {
                 Ok(()) => {}
-                Err(Errno::EXIST) => self.folder_over(path, &parent, name)?,
+                Err(Errno::EXIST) => self.folder_over(path, &parent.fd, name)?,
                 Err(error) => return Err(failed("create folder", path, error)),
             }
         }
@@ -170,44 +186,46 @@ impl Extractor {
         }
         let found = found.map_err(link_failed)?;
         let target_name = OsStr::from_bytes(target_name);
-        let stat = statat(&found, target_name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| link_failed(e.into()))?;
+        let stat = statat(&found.fd, target_name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| link_failed(e.into()))?;
         if is_whiteout(&stat) {
             return Err(link_failed(Errno::NOENT.into()));
         }
         let (parent, name) = split(path);
         let parent = self.parent(parent)?;
-        if let Ok(there) = statat(&*parent, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
+        if let Ok(there) = statat(&parent.fd, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
             if (there.st_dev, there.st_ino) == (stat.st_dev, stat.st_ino) {
                 return Ok(());
             }
-            self.remove(path, &parent, OsStr::from_bytes(name), FileType::from_raw_mode(there.st_mode))?;
+            self.remove(path, &parent.fd, OsStr::from_bytes(name), FileType::from_raw_mode(there.st_mode))?;
         }
-        linkat(&found, target_name, &*parent, OsStr::from_bytes(name), AtFlags::empty())
+        linkat(&found.fd, target_name, &parent.fd, OsStr::from_bytes(name), AtFlags::empty())
             .map_err(|e| link_failed(e.into()))?;
-        self.owners.link(&target, path);
+        self.owners.link(&found.path_of(target_name.as_bytes()), path);
         Ok(())
     }
 
     fn symlink(&mut self, path: &[u8], entry: &Entry, owner: (u32, u32)) -> Result<(), Error> {
         let (parent, name) = split(path);
         let parent = self.parent(parent)?;
-        self.make(path, &parent, name, "create link", |parent, name| {
+        self.make(path, &parent.fd, name, "create link", |parent, name| {
             symlinkat(OsStr::from_bytes(&entry.link), parent, name)
         })?;
-        self.finish_by_name(path, &parent, name, entry, owner)
+        self.finish_by_name(path, &parent.fd, name, entry, owner)
     }
 
     fn fifo(&mut self, path: &[u8], entry: &Entry, owner: (u32, u32)) -> Result<(), Error> {
         let (parent, name) = split(path);
         let parent = self.parent(parent)?;
         let mode = Mode::from_raw_mode(entry.mode & 0o777);
-        self.make(path, &parent, name, "create pipe", |parent, name| mknodat(parent, name, FileType::Fifo, mode, 0))?;
+        self.make(path, &parent.fd, name, "create pipe", |parent, name| {
+            mknodat(parent, name, FileType::Fifo, mode, 0)
+        })?;
         if entry.mode & self.umask != 0 {
             // It was made a moment ago, in a folder that nobody else can reach: it is no link.
-            rustix::fs::chmodat(&*parent, OsStr::from_bytes(name), mode, AtFlags::empty())
+            rustix::fs::chmodat(&parent.fd, OsStr::from_bytes(name), mode, AtFlags::empty())
                 .map_err(|e| failed("set the mode of", path, e))?;
         }
-        self.finish_by_name(path, &parent, name, entry, owner)
+        self.finish_by_name(path, &parent.fd, name, entry, owner)
     }
 
     /// Owner and times of what cannot be opened.
@@ -297,7 +315,7 @@ impl Extractor {
         }
         let reference = self.parent(folder)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = openat(&*reference, ".", flags, Mode::empty());
+        let opened = openat(&reference.fd, ".", flags, Mode::empty());
         let opened = opened.map_err(|e| failed("open folder", folder, e))?;
         fsetxattr(&opened, OPAQUE, b"y", XattrFlags::empty()).map_err(|e| failed("mark as opaque", folder, e))
     }
@@ -307,10 +325,11 @@ impl Extractor {
         let folder = parent;
         let parent = self.parent(folder)?;
         let name = OsStr::from_bytes(name);
-        match mknodat(&*parent, name, FileType::CharacterDevice, Mode::empty(), 0) {
+        match mknodat(&parent.fd, name, FileType::CharacterDevice, Mode::empty(), 0) {
             Ok(()) => Ok(()),
             Err(Errno::EXIST) => {
-                let stat = statat(&*parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("look at", path, e))?;
+                let stat =
+                    statat(&parent.fd, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("look at", path, e))?;
                 if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
                     return Ok(());
                 }

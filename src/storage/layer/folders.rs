@@ -15,7 +15,7 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    /// Of a folder that no entry describes.
+    /// Of a root that no entry describes; other such folders get theirs when they are made (`Parents`).
     fn implied() -> Self {
         Self { mode: 0o755, owner: (0, 0), mtime: None, xattrs: Vec::new() }
     }
@@ -38,11 +38,6 @@ impl Default for Folders {
 }
 
 impl Folders {
-    /// A folder was made because something is to be in it.
-    pub(super) fn made(&mut self, path: &[u8]) {
-        self.attributes.insert(path.to_vec(), Attributes::implied());
-    }
-
     /// Keeps a folder's attributes; gives whether there is room for them.
     #[must_use]
     pub(super) fn set(&mut self, path: &[u8], attributes: Attributes) -> bool {
@@ -50,6 +45,11 @@ impl Folders {
         self.xattrs = self.xattrs.saturating_add(bytes);
         self.attributes.insert(path.to_vec(), attributes);
         self.xattrs <= XATTR_LIMIT
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.attributes.len()
     }
 
     /// Forgets a folder and all in it.
@@ -63,11 +63,13 @@ impl Folders {
     }
 }
 
-/// Removes the keys that are `path` or lie beneath it.
+/// Removes the keys that are `path` or lie beneath it, at a cost that depends on their number alone.
 pub(super) fn remove_tree<T>(map: &mut BTreeMap<Vec<u8>, T>, path: &[u8]) {
     map.remove(path);
-    let first = [path, b"/"].concat();
-    let mut rest = map.split_off(&first);
     // `0` is the byte after `/`.
-    map.append(&mut rest.split_off(&[path, b"0"].concat()));
+    let (first, end) = ([path, b"/"].concat(), [path, b"0"].concat());
+    let beneath: Vec<_> = map.range(first..end).map(|(path, _)| path.clone()).collect();
+    for path in beneath {
+        map.remove(&path);
+    }
 }

@@ -1,15 +1,16 @@
 //! Folders of the layer that is being unpacked, by descriptor.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::rc::Rc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, mkdirat, readlinkat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, chmodat, mkdirat, openat, readlinkat, statat};
 use rustix::io::Errno;
 
-use crate::sys::root::open_in;
+use crate::sys::root::{find_literally, open_in, path_of};
 use crate::sys::steering;
 
 /// How many folders stay open: enough for the neighbourhood in which archives come, few enough for many layers side by side.
@@ -18,21 +19,46 @@ const KEPT: usize = 64;
 /// How many dangling links may lead to a folder that is to be made. Source: path_resolution(7).
 const MOST_LINKS: u32 = 40;
 
+/// How many components are walked to make a folder behind dangling links: more than any path has without them.
+const MOST_WORDS: u32 = 4096;
+
+/// The most bytes of a path below the root. Source: path_resolution(7), PATH_MAX, with its zero byte.
+const LONGEST: usize = 4095;
+
+/// A folder beneath the root.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// A reference to it.
+    pub(super) fd: OwnedFd,
+    /// Its path below the root, without links: the same for all names that lead to it.
+    pub(super) path: Vec<u8>,
+}
+
+impl Found {
+    /// The path of what is called `name` in it.
+    pub(super) fn path_of(&self, name: &[u8]) -> Vec<u8> {
+        if self.path.is_empty() { name.to_vec() } else { [&self.path[..], b"/", name].concat() }
+    }
+}
+
 /// Finds folders beneath the layer's root, links resolved as seen from there, and keeps the last ones open.
+///
+/// A folder that no path can name is refused. Entries that begin at links can make folders of any depth, and each look
+/// at one costs as many steps as it is deep.
 #[derive(Debug)]
 pub(super) struct Parents {
-    root: Rc<OwnedFd>,
-    open: HashMap<Vec<u8>, Rc<OwnedFd>>,
-    last: Option<(Vec<u8>, Rc<OwnedFd>)>,
+    root: Rc<Found>,
+    open: HashMap<Vec<u8>, Rc<Found>>,
+    last: Option<(Vec<u8>, Rc<Found>)>,
 }
 
 impl Parents {
     pub(super) fn new(root: OwnedFd) -> Self {
-        Self { root: Rc::new(root), open: HashMap::new(), last: None }
+        Self { root: Rc::new(Found { fd: root, path: Vec::new() }), open: HashMap::new(), last: None }
     }
 
     pub(super) fn root(&self) -> BorrowedFd<'_> {
-        self.root.as_fd()
+        self.root.fd.as_fd()
     }
 
     /// Forgets everything: a folder or a link was replaced, so that paths may lead elsewhere now.
@@ -42,74 +68,136 @@ impl Parents {
     }
 
     /// The folder `path` (components and single slashes; empty is the root), made with all missing above it if it is not
-    /// there; `made` hears of each that was.
-    pub(super) fn folder(&mut self, path: &[u8], made: &mut impl FnMut(&[u8])) -> io::Result<Rc<OwnedFd>> {
+    /// there, with mode 0755; `made` hears of each that was.
+    pub(super) fn folder(&mut self, path: &[u8], made: &mut impl FnMut(&[u8])) -> io::Result<Rc<Found>> {
         if path.is_empty() {
             return Ok(Rc::clone(&self.root));
         }
-        if let Some((last, fd)) = &self.last
+        if let Some((last, found)) = &self.last
             && last == path
         {
-            return Ok(Rc::clone(fd));
+            return Ok(Rc::clone(found));
         }
-        let fd = match self.open.get(path) {
-            Some(fd) => Rc::clone(fd),
+        let found = match self.open.get(path) {
+            Some(found) => Rc::clone(found),
             None => {
-                let fd = Rc::new(self.open_or_make(path, made, 0)?);
+                let found = Rc::new(self.open_or_make(path, made)?);
                 if self.open.len() >= KEPT {
                     self.open.clear();
                 }
-                self.open.insert(path.to_vec(), Rc::clone(&fd));
-                fd
-            }
-        };
-        self.last = Some((path.to_vec(), Rc::clone(&fd)));
-        Ok(fd)
-    }
-
-    fn open_or_make(&mut self, path: &[u8], made: &mut impl FnMut(&[u8]), links: u32) -> io::Result<OwnedFd> {
-        match self.open_folder(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            other => return other,
-        }
-        if links > MOST_LINKS {
-            return Err(Errno::LOOP.into());
-        }
-        let (parent, name) = split(path);
-        // No entry has such a name (`whiteout::place`); a link that leads to one would give it to a folder all the
-        // same.
-        if steering::has_file(name) {
-            return Err(Errno::INVAL.into());
-        }
-        let parent_fd = if parent.is_empty() {
-            self.root.as_fd().try_clone_to_owned()?
-        } else {
-            self.open_or_make(parent, made, links)?
-        };
-        match mkdirat(&parent_fd, name, Mode::RWXU) {
-            Ok(()) => made(path),
-            Err(Errno::EXIST) => {
-                // It exists and yet does not: a link that leads to nothing, or one of our whiteouts.
-                let stat = statat(&parent_fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
-                if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-                    return Err(Errno::NOTDIR.into());
+                if found.path != path {
+                    self.open.insert(found.path.clone(), Rc::clone(&found));
                 }
-                let target = readlinkat(&parent_fd, name, Vec::new())?;
-                let target = target.as_bytes();
-                let target = if target.starts_with(b"/") { target.to_vec() } else { [parent, b"/", target].concat() };
-                drop(self.open_or_make(&clean(&target), made, links + 1)?);
+                self.open.insert(path.to_vec(), Rc::clone(&found));
+                found
             }
-            Err(error) => return Err(error.into()),
-        }
-        self.open_folder(path)
+        };
+        self.last = Some((path.to_vec(), Rc::clone(&found)));
+        Ok(found)
     }
 
-    fn open_folder(&self, path: &[u8]) -> io::Result<OwnedFd> {
-        if path.is_empty() {
-            return self.root.as_fd().try_clone_to_owned();
+    fn open_or_make(&self, path: &[u8], made: &mut impl FnMut(&[u8])) -> io::Result<Found> {
+        match self.open_literally(path) {
+            Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.make(path, made),
+            other => return Ok(Found { fd: other?, path: path.to_vec() }),
         }
-        open_in(&self.root, std::ffi::OsStr::from_bytes(path), OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
+        match open_in(self.root(), OsStr::from_bytes(path), OFlags::PATH | OFlags::DIRECTORY, Mode::empty()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(path, made),
+            Ok(fd) => {
+                // The kernel names no folder that is too deep for a path: then this is the error, ENAMETOOLONG.
+                let (root, found) = (path_of(self.root())?, path_of(fd.as_fd())?);
+                let below = found.strip_prefix(root).map_err(|_| Errno::XDEV)?;
+                Ok(Found { path: below.as_os_str().as_bytes().to_vec(), fd })
+            }
+            Err(error) => Err(error),
+        }
     }
+
+    /// Walks down from the root, one component at a time, and makes what is missing, also where a link leads to nothing.
+    fn make(&self, path: &[u8], made: &mut impl FnMut(&[u8])) -> io::Result<Found> {
+        let mut left: VecDeque<Vec<u8>> = words(path).collect();
+        let mut here = Found { fd: self.root().try_clone_to_owned()?, path: Vec::new() };
+        let (mut links, mut walked) = (0, 0);
+        while let Some(name) = left.pop_front() {
+            walked += 1;
+            if walked > MOST_WORDS {
+                return Err(Errno::NAMETOOLONG.into());
+            }
+            if name == b".." {
+                let above = split(&here.path).0.to_vec();
+                here = Found { fd: self.open_literally(&above)?, path: above };
+                continue;
+            }
+            let path = here.path_of(&name);
+            if path.len() > LONGEST {
+                return Err(Errno::NAMETOOLONG.into());
+            }
+            let found = open_folder_at(&here.fd, &name);
+            let found = match found {
+                Err(Errno::NOENT) => make_folder(&here.fd, &name, || made(&path)),
+                other => other,
+            };
+            match found {
+                Ok(fd) => here = Found { fd, path },
+                Err(Errno::NOTDIR) => {
+                    // A link, or a file, or one of our whiteouts.
+                    let stat = statat(&here.fd, &*name, AtFlags::SYMLINK_NOFOLLOW)?;
+                    if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+                        return Err(Errno::NOTDIR.into());
+                    }
+                    links += 1;
+                    if links > MOST_LINKS {
+                        return Err(Errno::LOOP.into());
+                    }
+                    let target = readlinkat(&here.fd, &*name, Vec::new())?;
+                    let target = target.as_bytes();
+                    if target.starts_with(b"/") {
+                        here = Found { fd: self.root().try_clone_to_owned()?, path: Vec::new() };
+                    }
+                    let mut further: VecDeque<_> = words(target).collect();
+                    further.append(&mut left);
+                    left = further;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(here)
+    }
+
+    /// The folder `path` (clean), if no component of it is a link.
+    fn open_literally(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        let found = find_literally(self.root(), OsStr::from_bytes(path))?;
+        match FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) {
+            FileType::Directory => Ok(found),
+            _ => Err(Errno::NOTDIR.into()),
+        }
+    }
+}
+
+/// A reference to the folder of this name; a link is `ENOTDIR`. Source: open(2), `O_DIRECTORY` with `O_NOFOLLOW`.
+fn open_folder_at(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(parent, name, flags, Mode::empty())
+}
+
+/// Makes a folder that no entry describes. Its mode is set at once: it need not wait for the layer's end, nor its path
+/// take memory until then.
+fn make_folder(parent: &OwnedFd, name: &[u8], made: impl FnOnce()) -> rustix::io::Result<OwnedFd> {
+    // No entry has such a name (`whiteout::place`); a link that leads to one would give it to a folder all the same.
+    if steering::has_file(name) {
+        return Err(Errno::INVAL);
+    }
+    mkdirat(parent, name, Mode::RWXU)?;
+    // It was made a moment ago, in a folder that nobody else can reach: it is no link.
+    chmodat(parent, name, Mode::from_raw_mode(0o755), AtFlags::empty())?;
+    made();
+    open_folder_at(parent, name)
+}
+
+/// The components of a path, without those that say nothing.
+fn words(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    path.split(|byte| *byte == b'/').filter(|word| !word.is_empty() && *word != b".").map(<[u8]>::to_vec)
 }
 
 /// A name as a path below the root: no slash at either end, no `.`, no empty component; `..` goes up as far as the root.

@@ -345,6 +345,61 @@ fn t13_what_waits_for_the_layer_s_end_is_bounded() {
     assert!(lab.bad(&archive).contains("cannot keep the extended attributes of `9`"));
 }
 
+/// Each rung begins at a link to the end of the one before, so that its names stay short.
+fn ladder(archive: &mut Archive, rungs: u32) {
+    let mut start = "data".to_owned();
+    for rung in 0..rungs {
+        let end = format!("{start}{}", "/d".repeat(1500));
+        archive.pax(&[(b"path", end.as_bytes())]).folder("short/");
+        start = format!("rung{rung}");
+        archive.pax(&[(b"linkpath", end.as_bytes())]).symlink(&start, "short");
+    }
+}
+
+/// Each look at such a folder costs as many steps as it is deep: 27 rungs kept rc busy for minutes.
+#[test]
+fn t13_a_folder_that_no_path_can_name_is_refused() {
+    let lab = Lab::new();
+    let mut archive = Archive::default();
+    ladder(&mut archive, 27);
+    let error = lab.bad(&archive);
+    assert!(error.contains("cannot open folder `rung0/d/d/") && error.ends_with("file name too long"), "{error}");
+    // Where it is the links that lead to nothing.
+    let lab = Lab::new();
+    let mut archive = Archive::default();
+    for rung in 0..27 {
+        let target = format!("rung{}{}", rung + 1, "/d".repeat(1500));
+        archive.pax(&[(b"linkpath", target.as_bytes())]).symlink(&format!("rung{rung}"), "short");
+    }
+    archive.file("rung0/file", b"");
+    let error = lab.bad(&archive);
+    assert!(error.ends_with("cannot open folder `rung0` of the layer: file name too long"), "{error}");
+}
+
+/// What an entry of a few kilobytes needs is no thousand times that.
+#[test]
+fn t13_folders_without_an_entry_take_no_memory() {
+    let lab = Lab::new();
+    let mut archive = Archive::default();
+    archive.symlink("link", "here/there").file("link/a/b/file", b"").file("plain/file", b"");
+    let root = lab.good(&archive);
+    for path in ["here", "here/there", "here/there/a", "here/there/a/b", "plain"] {
+        assert_eq!(fs::metadata(root.join(path)).expect("made").mode() & 0o7777, 0o755, "{path}");
+    }
+    let mut archive = Archive::default();
+    for n in 0..3 {
+        let path = format!("{n}{}/file", "/d".repeat(1900));
+        archive.pax(&[(b"path", path.as_bytes())]).file("short", b"");
+    }
+    let (_home, store) = store();
+    let made = store.tmp().join("made");
+    fs::create_dir(&made).expect("made");
+    let root = rustix::fs::open(&made, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).expect("opens");
+    let mut extractor = extract::Extractor::new(root, target().ownership, 0o022);
+    extractor.unpack_entries(&mut Reader::new(archive.end().as_slice())).expect("unpacks");
+    assert_eq!(extractor.waiting(), 1, "only the root waits for the layer's end");
+}
+
 #[test]
 fn t11_damaged_archives_are_refused_whole() {
     let mut good = Archive::default();
@@ -480,6 +535,22 @@ fn t16_the_last_entry_of_a_name_wins() {
     assert_eq!(fs::read(root.join("a")).expect("reads"), b"2");
     assert_eq!(names(&root.join("b")), ["last"]);
     assert_eq!(fs::read(root.join("c")).expect("reads"), b"2");
+    // Also if it has several names by links: what is known of it is kept by one.
+    let lab = Lab::new();
+    let mut archive = Archive::default();
+    archive.folder("real/sub/").symlink("alias", "real");
+    for (path, mode) in [("alias/sub/", 0o711), ("real/sub/", 0o750)] {
+        archive.add(&Item { path: path.as_bytes(), kind: b'5', mode, ..Item::default() });
+    }
+    archive.add(&Item { path: b"alias/sub/file", uid: 5, gid: 6, ..Item::default() });
+    archive.hard_link("alias/sub/again", "alias/sub/file");
+    archive.folder("real/gone/").add(&Item { path: b"alias/gone/in", uid: 7, ..Item::default() });
+    archive.file("alias/gone", b"");
+    let single = Target { map: "single".to_owned(), ownership: Ownership::Single };
+    let (_, diff_id, _) = lab.store.import_layer(archive.end().as_slice(), &single).expect("unpacks");
+    let layer = lab.store.layer_path("single", &diff_id);
+    assert_eq!(fs::metadata(layer.join("fs/real/sub")).expect("there").mode() & 0o777, 0o750);
+    assert_eq!(fs::read(layer.join("owners")).expect("a table"), b"5:6:real/sub/again\x005:6:real/sub/file\0");
     let lab = Lab::new();
     let mut archive = Archive::default();
     archive.file("a", b"").file("a/b", b"");
