@@ -139,7 +139,10 @@ impl LogWriter {
             Err(_) => {
                 self.lost += count;
                 // What was written of it may end within a line: the next one must not go on there.
-                drop(self.file.set_len(self.size));
+                // Somebody may have shortened it to make room: then it must not be filled up with zeros.
+                if self.file.metadata().is_ok_and(|found| found.len() > self.size) {
+                    drop(self.file.set_len(self.size));
+                }
             }
         }
         self.buffer.clear();
@@ -196,7 +199,11 @@ impl LogWriter {
             // The older ones need not exist yet.
             drop(fs::rename(numbered(n), numbered(n + 1)));
         }
-        let moved = if oldest > 0 { fs::rename(&self.path, numbered(1)) } else { Ok(()) };
+        let moved = match if oldest > 0 { fs::rename(&self.path, numbered(1)) } else { Ok(()) } {
+            // The user has removed it.
+            Err(error) if error.is_not_found() => Ok(()),
+            other => other,
+        };
         if let Err(error) = moved.and_then(|()| fs::rename(&new, &self.path)) {
             // The log has its name again, if it has lost it; the empty file is of no use.
             if oldest > 0 && !self.path.exists() {
@@ -311,6 +318,29 @@ mod tests {
         assert!(after.len() == 3 && after[0].ends_with(" bytes of output were lost here"), "{after:?}");
         assert_eq!(after.last(), Some(&format!("stdout F line {}", 30 + 300 + tried_after + 1)));
         assert!(!folder.path().join("log.new").exists());
+    }
+
+    #[test]
+    fn a_log_that_was_removed_or_shortened_is_there_again_with_the_next_rotation() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("log");
+        for files in [1, 2, 3] {
+            let mut log = LogWriter::open(&path, Bounds { size: 200, files }).expect("log");
+            let mut lines = |numbers: std::ops::Range<u32>| {
+                for n in numbers {
+                    log.append(Stream::Stdout, format!("line {n}\n").as_bytes());
+                }
+            };
+            lines(0..22);
+            fs::remove_file(&path).expect("removed");
+            lines(22..43);
+            assert_eq!(entries(&path).last().map(String::as_str), Some("stdout F line 42"), "{files}");
+            assert_eq!(folder.path().join("log.1").exists(), files > 1);
+            fs::write(&path, "").expect("shortened");
+            lines(43..64);
+            assert_eq!(entries(&path).last().map(String::as_str), Some("stdout F line 63"), "{files}");
+            assert!(!folder.path().join(format!("log.{files}")).exists());
+        }
     }
 
     #[test]
