@@ -80,6 +80,9 @@ pub enum Error {
         /// The short id.
         id: String,
     },
+    /// What has the place of a name is no link to a container.
+    #[error("`{}` is no name of a container: it does not lead to one", .0.display().to_string().escape_debug())]
+    NoName(PathBuf),
     /// A terminal of ours would go into a container.
     #[error("the log driver `passthrough` cannot be used on a terminal")]
     PassedTerminal,
@@ -184,6 +187,7 @@ impl Error {
         match self {
             Self::Damaged { id, .. } => Some(format!("remove it with `rc rm {}`", id.short())),
             Self::NameTaken { name, .. } => Some(format!("remove it with `rc rm {name}`, or use --replace")),
+            Self::NoName(_) => Some("remove it, or use another name".to_owned()),
             Self::State { action: "remove", name, .. } => {
                 Some(format!("stop it first with `rc stop {name}`, or use `rc rm -f {name}`"))
             }

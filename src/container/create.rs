@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
@@ -121,7 +122,12 @@ impl Creation {
                 Err(error) if error.source.kind() == std::io::ErrorKind::AlreadyExists => {}
                 other => return Ok(other?),
             }
-            let Some(holder) = find::by_name(&self.store, &self.config.name) else { continue };
+            let holder = match fs::read_link(&link) {
+                Ok(target) => target.to_str().and_then(|id| ContainerId::from_str(id).ok()),
+                Err(error) if error.is_not_found() => continue,
+                Err(_) => None,
+            };
+            let Some(holder) = holder else { return Err(Error::NoName(link)) };
             let taken = || Error::NameTaken { name: self.config.name.to_string(), id: holder.short().to_owned() };
             match Container::read(Folder::new(self.store.containers().join(holder.as_str()))) {
                 Ok(container) if container.is_left_over() => remove::sweep(&self.store, &container)?,

@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use super::{Error, Removal, control, remove, sweep};
+use super::{Error, Removal, control, find, remove, sweep};
 use crate::monitor::protocol::Request;
 use crate::monitor::{Folder, State, Status, group_name};
 use crate::runtime::cgroup;
@@ -27,8 +27,11 @@ pub fn remove_damaged(
     runtime: &std::path::Path,
 ) -> Result<(), Error> {
     let folder = Folder::new(store.containers().join(id.as_str()));
-    let state = folder.state().ok();
-    if let Some(status) = end(&folder, state.as_ref(), removal)? {
+    // Whatever cannot be opened up is tried all the same.
+    drop(fs::open_up(folder.path()).and_then(|()| fs::open_up(folder.at("lock"))));
+    let is_anothers = is_anothers(store, &folder, id);
+    let state = if is_anothers { None } else { folder.state().ok() };
+    if !is_anothers && let Some(status) = end(&folder, state.as_ref(), removal)? {
         return Err(Error::State { action: "remove", name: id.short().to_owned(), status });
     }
     cgroup::discard(state.as_ref().and_then(|state| state.cgroup.as_deref()), &group_name(id))?;
@@ -41,6 +44,15 @@ pub fn remove_damaged(
         sweep::sweep_store(store, runtime)?;
     }
     remove::empty_trash(store, id, runtime)
+}
+
+/// Whether lock, socket and state in the directory are those of another container, by a link to its directory or in a copy
+/// with hard links: what they name is not to be ended.
+fn is_anothers(store: &Store, folder: &Folder, id: &ContainerId) -> bool {
+    if fs::symlink_metadata(folder.path()).is_ok_and(|found| !found.is_dir()) {
+        return true;
+    }
+    folder.config().is_ok_and(|config| config.id != *id && find::is_there(store, &config.id))
 }
 
 /// Ends what runs of the container, if that is asked for; else gives what it is, if something runs.

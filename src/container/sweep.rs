@@ -125,9 +125,12 @@ fn lost_volumes(store: &Store) -> Result<Vec<Name>, Error> {
     let containers: BTreeSet<String> =
         find::ids(store)?.iter().map(|id| id.as_str()[..VOLUME_STEM].to_owned()).collect();
     let is_lost = |name: &Name| {
-        let volume = store.volume(name).ok().flatten();
         !containers.contains(&name.as_str()[..VOLUME_STEM])
-            && volume.is_some_and(|volume| volume.record.is_anonymous && volume.is_fresh().is_ok_and(|fresh| fresh))
+            && store
+                .volume(name)
+                .ok()
+                .flatten()
+                .is_some_and(|volume| volume.record.is_anonymous && volume.is_fresh().is_ok_and(|fresh| fresh))
     };
     Ok(anonymous.filter(is_lost).collect())
 }

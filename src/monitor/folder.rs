@@ -10,7 +10,7 @@
 //! ```
 
 use std::fs::OpenOptions;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,9 @@ use crate::types::json;
 
 /// The bytes that are reserved for the exit record.
 const EXIT_SPACE: u16 = 1024;
+
+/// The most bytes of `config.json` and of `state.json`, which has all published ports.
+const LARGEST: u64 = json::SIZE as u64;
 
 /// A container's folder.
 #[derive(Debug, Clone)]
@@ -75,6 +78,12 @@ impl Folder {
     /// left half-made in `tmp/`, where it is swept.
     pub fn fill(&self, config: &ContainerConfig, state: &State, durability: Durability) -> Result<(), Error> {
         let json = serde_json::to_vec(config).map_err(|source| self.damaged("config.json", source))?;
+        if json.len() as u64 > LARGEST {
+            // Nobody could read it.
+            return Err(
+                PathError::new("write", self.at("config.json"), io::Error::from(io::ErrorKind::FileTooLarge)).into()
+            );
+        }
         let mut file = fs::create_new(self.at("config.json"))?;
         file.write_all(&json).at("write", self.at("config.json"))?;
         if durability == Durability::Synced {
@@ -99,7 +108,7 @@ impl Folder {
 
     /// Reads `config.json`, with what has been changed since.
     pub fn config(&self) -> Result<ContainerConfig, Error> {
-        let bytes = fs::read_record(self.at("config.json"), 16 << 20)?;
+        let bytes = fs::read_record(self.at("config.json"), LARGEST)?;
         let mut config: ContainerConfig =
             json::from_slice(&bytes).map_err(|source| self.damaged("config.json", source))?;
         match fs::read_record(self.at("updated.json"), 1 << 20) {
@@ -120,7 +129,7 @@ impl Folder {
 
     /// Reads `state.json`.
     pub fn state(&self) -> Result<State, Error> {
-        let bytes = fs::read_record(self.at("state.json"), 1 << 20)?;
+        let bytes = fs::read_record(self.at("state.json"), LARGEST)?;
         json::from_slice(&bytes).map_err(|source| self.damaged("state.json", source))
     }
 

@@ -2,6 +2,7 @@
 //! that has lost its last.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -145,6 +146,12 @@ impl Store {
             return Ok(());
         }
         let bytes = serde_json::to_vec(&index).map_err(|source| self.bad_index(source))?;
+        if bytes.len() as u64 > LIMIT {
+            // Nobody could read it, nor any image.
+            return Err(
+                fs::PathError::new("write", self.index_path(), io::Error::from(io::ErrorKind::FileTooLarge)).into()
+            );
+        }
         Ok(fs::replace(self.index_path(), &bytes, Durability::Synced)?)
     }
 

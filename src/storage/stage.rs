@@ -1,7 +1,7 @@
 //! Half-made files and folders in `tmp/`. Whoever makes one holds a flock on it, so that a free lock means a dead maker, and
 //! who wants the same thing waits on the lock and then finds it finished, or takes over.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, FileType, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -53,9 +53,14 @@ pub(super) fn claim_folder(path: &Path) -> Result<Option<File>, PathError> {
         Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => false,
         Err(error) => return Err(error),
     };
-    let folder = match fs::open(path) {
+    let folder = match fs::open_directory(path) {
         Ok(folder) => folder,
         Err(error) if error.is_not_found() => return Ok(None),
+        // Nobody makes anything else of this name.
+        Err(error) if error.source.kind() == io::ErrorKind::NotADirectory => {
+            remove_at(path)?;
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     };
     lock(&folder, FlockOperation::LockExclusive).at("lock", path)?;
@@ -88,11 +93,9 @@ pub(super) fn is_abandoned(path: &Path) -> Result<bool, PathError> {
         Err(error) if error.is_not_found() => return Ok(false),
         Err(error) => return Err(error),
     };
-    if !kind.is_file() && !kind.is_dir() {
-        return Ok(true);
-    }
-    let file = match fs::open(path) {
-        Ok(file) => file,
+    let file = match open_entry(path, kind) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(true),
         Err(error) if error.is_not_found() => return Ok(false),
         // Root of the user's namespace can open it.
         Err(error) if error.is_foreign() => return Ok(true),
@@ -102,6 +105,16 @@ pub(super) fn is_abandoned(path: &Path) -> Result<bool, PathError> {
         Ok(()) => is_same(&file, path),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
         Err(error) => Err(error).at("lock", path),
+    }
+}
+
+/// Opens an entry of `tmp/` or `trash/` to lock it; `None` for what nobody locks. Exchanged meanwhile for something else, it
+/// is an error, and nothing is waited for.
+pub(super) fn open_entry(path: &Path, kind: FileType) -> Result<Option<File>, PathError> {
+    match (kind.is_file(), kind.is_dir()) {
+        (true, _) => fs::open_record(path).map(Some),
+        (_, true) => fs::open_directory(path).map(Some),
+        _ => Ok(None),
     }
 }
 

@@ -150,11 +150,7 @@ fn sweep_folder(folder: &Path) -> Result<usize, PathError> {
 }
 
 fn sweep_one(path: &Path) -> Result<(), PathError> {
-    let kind = fs::symlink_metadata(path)?.file_type();
-    if !kind.is_file() && !kind.is_dir() {
-        return remove_at(path);
-    }
-    let file = fs::open(path)?;
+    let Some(file) = stage::open_entry(path, fs::symlink_metadata(path)?.file_type())? else { return remove_at(path) };
     match stage::lock(&file, FlockOperation::NonBlockingLockExclusive) {
         Err(rustix::io::Errno::WOULDBLOCK) => return Ok(()),
         other => other.at("lock", path)?,

@@ -152,6 +152,20 @@ fn names_move_and_leave_an_unnamed_image() {
 }
 
 #[test]
+fn an_index_that_nobody_could_read_is_not_written() {
+    let (_home, store) = store();
+    let text = String::from_utf8(fs::read(store.index_path()).expect("reads")).expect("text");
+    let most = (16 << 20) - text.len() - r#","x":"""#.len();
+    fs::write(store.index_path(), text.replacen('{', &format!(r#"{{"x":"{}","#, "x".repeat(most)), 1))
+        .expect("written");
+    let manifest = Descriptor::new("application/vnd.oci.image.manifest.v1+json", Hasher::sha256(b"m"), 1);
+    let name: ImageReference = "name".parse().expect("a name");
+    let error = store.tag(&name, &manifest, None).expect_err("too long").to_string();
+    assert!(error.starts_with("cannot write `") && error.ends_with("/index.json`: file too large"), "{error}");
+    assert_eq!(store.index().expect("can still be read"), []);
+}
+
+#[test]
 fn the_sweeper_takes_what_the_dead_left_and_nothing_else() {
     let (_home, store) = store();
     let digest = Hasher::sha256(b"hello");
@@ -174,6 +188,28 @@ fn the_sweeper_takes_what_the_dead_left_and_nothing_else() {
     assert!(store.has_leftovers().expect("looks"));
     store.sweep().expect("sweeps");
     assert!(!store.has_leftovers().expect("looks"));
+}
+
+/// Were a link followed, the claim would never end, and on a FIFO it would wait for its other end.
+#[test]
+fn what_is_no_directory_in_the_place_of_a_half_made_one_is_removed() {
+    let (home, store) = store();
+    let path = store.tmp().join("layer");
+    let elsewhere = home.path().join("elsewhere");
+    fs::create_dir(&elsewhere).expect("made");
+    for what in ["file", "fifo", "link", "dangling link", "directory"] {
+        match what {
+            "file" => fs::write(&path, "").expect("written"),
+            "fifo" => rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).expect("a FIFO"),
+            "link" => fs::symlink(&elsewhere, &path).expect("linked"),
+            "directory" => fs::create_dir(&path).expect("made"),
+            _ => fs::symlink("/nowhere", &path).expect("linked"),
+        }
+        assert!(stage::claim_folder(&path).expect("looks").is_none(), "{what}");
+        assert!(fs::symlink_metadata(&path).is_err() && elsewhere.exists(), "{what}");
+        assert!(stage::claim_folder(&path).expect("claims").is_some(), "{what}");
+        fs::remove_dir(&path).expect("there");
+    }
 }
 
 #[test]

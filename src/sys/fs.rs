@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::failpoint;
@@ -86,6 +86,34 @@ pub fn open_record(path: impl AsRef<Path>) -> Result<File, PathError> {
 /// hardware.
 pub fn open_record_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<File, PathError> {
     open_regular(path.as_ref(), options, libc::O_NOFOLLOW)
+}
+
+/// Opens a directory of the store, which must be one under this very name: whatever else lies there is an error at once.
+pub fn open_directory(path: impl AsRef<Path>) -> Result<File, PathError> {
+    // A link is ENOTDIR (open(2), O_DIRECTORY with O_NOFOLLOW), and nothing but a directory is opened at all.
+    OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(&path).at("open", path)
+}
+
+/// Gives the owner of a record or a directory of the store back what its mode has lost: to read and to write, and to search.
+/// Nothing else is changed, and no link followed.
+pub fn open_up(path: impl AsRef<Path>) -> Result<(), PathError> {
+    use std::os::fd::AsRawFd as _;
+    let path = path.as_ref();
+    // A reference needs no permission of what it refers to (open(2), O_PATH).
+    let flags = libc::O_PATH | libc::O_NOFOLLOW;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).at("open", path)?;
+    let metadata = file.metadata().at("look at", path)?;
+    let needed = match (metadata.is_file(), metadata.is_dir()) {
+        (true, _) => 0o600,
+        (_, true) => 0o700,
+        _ => return Ok(()),
+    };
+    let mode = metadata.permissions().mode();
+    if mode & needed == needed {
+        return Ok(());
+    }
+    let reference = format!("/proc/self/fd/{}", file.as_raw_fd());
+    fs::set_permissions(reference, fs::Permissions::from_mode(mode | needed)).at("change the mode of", path)
 }
 
 fn open_regular(path: &Path, options: &OpenOptions, flags: i32) -> Result<File, PathError> {
@@ -346,6 +374,8 @@ mod tests {
                 let expected = format!("cannot open `{}`: not a regular file", path.display());
                 assert_eq!(error, Err(expected), "{options:?}");
             }
+            let opened = open_directory(&path).map(drop).map_err(|error| error.source.raw_os_error());
+            assert_eq!(opened, if path.ends_with("folder") { Ok(()) } else { Err(Some(libc::ENOTDIR)) });
             assert!(read_record(&path, 64).is_err() && write(&path, "overwritten").is_err(), "{}", path.display());
             // A link of the user's own is followed.
             let read = read_regular(&path, 64).ok();

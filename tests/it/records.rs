@@ -2,6 +2,7 @@
 //! a home that cannot be written to.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
@@ -133,6 +134,87 @@ fn whatever_has_the_place_of_a_container_is_listed_and_removed() {
         at_once(lab.rc(["start", "-a", "good"]).run(), 7);
     }
     lab.remove_containers();
+}
+
+/// As backup programs make them: with hard links, the lock and the socket in the copy are the container's own.
+#[test]
+fn a_copy_of_a_running_container_is_removed_and_the_container_goes_on() {
+    let lab = Lab::new();
+    lab.payload();
+    let run = ["run", "-d", "--network", "none", "--name", "box", "payload", "/payload", "sleep"];
+    let id = lab.rc(run).run().text();
+    let pid = lab.rc(["inspect", "--format", "{{.State.Pid}}", "box"]).run().text();
+    let copy = lab.container(&"0123456789ab".repeat(6)[..64]);
+    for (program, options) in [("cp", "-a"), ("cp", "-al"), ("ln", "-s")] {
+        // What is mounted or of other ids need not be in it.
+        drop(lab.program(program, [options]).arg(lab.container(&id)).arg(&copy).run());
+        assert!(copy.join("config.json").exists(), "{program} {options}");
+        at_once(lab.rc(["rm", "-f", "0123"]).run(), 0);
+        assert!(!copy.is_symlink() && !copy.exists(), "{program} {options}");
+        lab.rc(["inspect", "--format", "{{.State.Status}} {{.State.Pid}}", "box"])
+            .run()
+            .prints(format!("running {pid}\n"));
+        at_once(lab.rc(["exec", "box", "/payload", "exit", "3"]).run(), 3);
+    }
+    at_once(lab.rc(["rm", "-f", "box"]).run(), 0);
+}
+
+#[test]
+fn a_container_whose_record_nobody_could_read_is_not_made() {
+    let lab = Lab::new();
+    lab.payload();
+    let labels: String = (0..180).map(|n| format!("l{n}={}\n", "x".repeat(100_000))).collect();
+    fs::write(lab.work("labels"), labels).expect("written");
+    for command in ["create", "run"] {
+        let command =
+            lab.rc([command, "--network", "none", "--label-file", "labels", "payload", "/payload", "exit", "0"]);
+        let output = answer(command.run(), 125);
+        assert!(output.stderr().contains("/config.json`: file too large"), "{output}");
+        lab.rc(["ps", "-a", "-q"]).run().prints("");
+    }
+}
+
+#[test]
+fn what_has_lost_its_permissions_is_removed_all_the_same() {
+    let lab = Lab::new();
+    lab.payload();
+    let close = |path: &Path| fs::set_permissions(path, PermissionsExt::from_mode(0o000)).expect("closed");
+    for record in ["", "lock", "config.json", "state.json"] {
+        let id = create(&lab, "box");
+        close(&lab.container(&id).join(record));
+        at_once(lab.rc(["rm", "box"]).run(), 0);
+        assert!(!lab.container(&id).exists() && !lab.store().join("names/box").is_symlink(), "{record}");
+        let run = ["run", "-d", "--network", "none", "--name", "box", "payload", "/payload", "sleep"];
+        let id = lab.rc(run).run().text();
+        let pid = lab.rc(["inspect", "--format", "{{.State.Pid}}", "box"]).run().text();
+        close(&lab.container(&id).join(record));
+        at_once(lab.rc(["rm", "box"]).run(), 125);
+        assert!(Path::new(&format!("/proc/{pid}")).exists(), "{record}");
+        at_once(lab.rc(["rm", "-f", "box"]).run(), 0);
+        assert!(!Path::new(&format!("/proc/{pid}")).exists(), "{record}: the program lives");
+        assert!(!lab.container(&id).exists(), "{record}");
+    }
+}
+
+#[test]
+fn what_has_the_place_of_a_name_and_is_no_link_is_said() {
+    let lab = Lab::new();
+    lab.payload();
+    let name = lab.store().join("names/box");
+    let run = ["run", "--rm", "--network", "none", "--name", "box", "payload", "/payload", "exit", "7"];
+    for what in ["file", "fifo", "directory"] {
+        match what {
+            "file" => fs::write(&name, "").expect("a file"),
+            "fifo" => mkfifoat(CWD, &name, Mode::from_raw_mode(0o600)).expect("a FIFO"),
+            _ => fs::create_dir(&name).expect("a directory"),
+        }
+        let output = answer(lab.rc(run).run(), 125);
+        let said = format!("rc: `{}` is no name of a container: it does not lead to one\n", name.display());
+        assert!(output.stderr().starts_with(&said), "{what}: {output}");
+        at_once(lab.rc(["ps", "-a"]).run(), 0);
+        lab.program("rm", ["-r"]).arg(&name).run().succeeds();
+        at_once(lab.rc(run).run(), 7);
+    }
 }
 
 #[test]
