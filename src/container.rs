@@ -155,8 +155,8 @@ pub enum Error {
         /// The program's exit code.
         code: i32,
     },
-    /// A signal has ended this command before the program ran; the start is taken back.
-    #[error("ended by signal {0} before the program ran")]
+    /// A signal has ended this command before the program ran, and the start is taken back; or when it had ended.
+    #[error("ended by signal {0}")]
     Interrupted(i32),
     /// A step failed.
     #[error("cannot {step}: {}", crate::sys::fs::plain(.source))]

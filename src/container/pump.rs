@@ -122,6 +122,8 @@ enum Token {
     Input,
     /// Nobody reads the program's any more.
     InputClosed,
+    /// The program has closed its terminal.
+    InputHungUp,
     /// The output that goes to our descriptor of this number: there is more of it, or room for it.
     Output(i32),
     /// Only watched, for the end of whoever reads our output.
@@ -135,16 +137,18 @@ enum Token {
 pub(super) fn run(mut pump: Pump) -> Result<Outcome, Error> {
     let _raw = pump.terminal.as_ref().and_then(|_| Raw::begin());
     pump.pass_size_on();
+    pump.outputs.iter_mut().for_each(Output::begin);
     let mut flow = Flow::default();
     loop {
         if flow.code.is_some() {
             pump.drain_all(&mut flow);
         }
         match flow {
+            Flow { is_over: Some(_), failed: Some(errno), .. } => return Err(not_written(errno)),
             Flow { is_over: Some(outcome), .. } => return Ok(outcome),
             Flow { code: Some(code), missed, failed, .. } if pump.outputs.is_empty() => {
                 return match failed {
-                    Some(errno) => Err(Error::step("write the program's output")(errno.into())),
+                    Some(errno) => Err(not_written(errno)),
                     None if missed > 0 => Err(Error::OutputMissed { bytes: missed, code }),
                     None => Ok(Outcome::Exited(code)),
                 };
@@ -154,10 +158,11 @@ pub(super) fn run(mut pump: Pump) -> Result<Outcome, Error> {
         for token in pump.wait(flow.code.is_some())? {
             match token {
                 Token::Socket => pump.hear(&mut flow)?,
-                Token::Signals => pump.pass_signals_on(),
+                Token::Signals => pump.pass_signals_on(&flow)?,
                 Token::Stdin => pump.feed(&mut flow),
                 Token::Input => pump.flush_input(),
                 Token::InputClosed => pump.input = None,
+                Token::InputHungUp => pump.input.iter_mut().for_each(Input::discard),
                 Token::Output(sink) => pump.drain(sink, &mut flow),
                 Token::Sink(sink) => pump.close(sink, &mut flow),
             }
@@ -197,13 +202,11 @@ impl Pump {
         if !has_ended {
             watched.push((self.socket.as_fd(), PollFlags::IN, Token::Socket));
         }
-        match &self.input {
-            Some(input) if input.has_room() => {
+        if let Some(input) = &self.input {
+            if input.has_room() {
                 watched.extend(process::standard(0).map(|stdin| (stdin, PollFlags::IN, Token::Stdin)));
-                watched.push((input.fd(), PollFlags::empty(), Token::Input));
             }
-            Some(input) => watched.push((input.fd(), PollFlags::OUT, Token::Input)),
-            None => {}
+            watched.extend(input.poll_fd().map(|(fd, flags)| (fd, flags, Token::Input)));
         }
         for output in &self.outputs {
             let number = output.sink();
@@ -249,10 +252,15 @@ impl Pump {
         }
     }
 
-    fn pass_signals_on(&mut self) {
+    /// Passes signals on. One that comes when the program has ended is for this command, which still waits for its reader.
+    fn pass_signals_on(&mut self, flow: &Flow) -> Result<(), Error> {
         while let Ok(Some(arrived)) = self.signals.take() {
             if arrived.number == libc::SIGWINCH {
                 self.pass_size_on();
+            } else if flow.code.is_some() {
+                if arrived.number != libc::SIGURG {
+                    return Err(Error::Interrupted(arrived.number));
+                }
             } else if self.proxy_signals
                 && let Ok(signal) = arrived.number.to_string().parse::<Signal>()
             {
@@ -260,6 +268,7 @@ impl Pump {
                 drop(protocol::send(self.socket.as_fd(), &Request::Signal { signal }, &[]));
             }
         }
+        Ok(())
     }
 
     fn pass_size_on(&self) {
@@ -307,7 +316,10 @@ impl Pump {
 
     /// Nobody reads our descriptor `sink` any more.
     fn close(&mut self, sink: i32, flow: &mut Flow) {
+        let is_last = self.outputs.iter().all(|output| output.sink() == sink);
         match self.unread {
+            // Without a reader of its errors the program is still of use.
+            Unread::Leave if sink == 2 && !is_last => {}
             Unread::Leave => flow.is_over = Some(Outcome::OutputClosed),
             Unread::ClosePipe => {}
             Unread::TellMonitor => {
@@ -322,10 +334,13 @@ impl Pump {
 fn due(token: Token, flags: PollFlags) -> Option<Token> {
     match token {
         Token::Input if flags.contains(PollFlags::ERR) => Some(Token::InputClosed),
-        // Else it is only that a terminal's other side has hung up, which is heard of elsewhere.
-        Token::Sink(_) => flags.contains(PollFlags::ERR).then_some(token),
+        Token::Input if flags.contains(PollFlags::HUP) => Some(Token::InputHungUp),
         _ => (!flags.is_empty()).then_some(token),
     }
+}
+
+fn not_written(errno: Errno) -> Error {
+    Error::step("write the program's output")(errno.into())
 }
 
 fn own_size() -> Option<(u16, u16)> {

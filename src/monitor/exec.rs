@@ -5,6 +5,10 @@
 //!    └── Failed, or its end ─→ told, and never heard of again
 //! ```
 //!
+//! A joiner can be killed, or held up for good, after it has made the process and before it says so. That process would
+//! stay a zombie, for which the kernel keeps the container's process 1 waiting (kernel/pid_namespace.c,
+//! `zap_pid_ns_processes`): it is found by its process group, which is the joiner's.
+//!
 //! Each step is an event of the monitor's loop. A pidfd has the last word: a process that got hold of the other end of
 //! the conversation can keep it open, and no more than that.
 
@@ -15,7 +19,7 @@ use rustix::fs::FileType;
 use super::protocol::{self, Event};
 use crate::runtime::{self, Conversation, Join, Progress};
 use crate::sys::inherited::Inherited;
-use crate::sys::process::{Child, Ended};
+use crate::sys::process::{Child, Ended, reap_group};
 use crate::sys::tty;
 
 /// The container that they run in.
@@ -84,6 +88,8 @@ type Told = (u64, Event, Option<OwnedFd>);
 pub(super) struct Execs {
     all: Vec<OneExec>,
     next_id: u64,
+    /// The process groups of joiners that have ended, and in which there may be a process that nobody has told of.
+    strays: Vec<i32>,
 }
 
 /// Why exec could not begin.
@@ -167,10 +173,12 @@ impl Execs {
             Token::JoinerEnd => {
                 // Whatever it said is there to be heard; without a process there will be none.
                 exec.hear(&mut told);
-                if let Some(joiner) = exec.joiner.take() {
+                let joiner = exec.joiner.take();
+                if let Some(joiner) = &joiner {
                     drop(joiner.wait());
                 }
                 if exec.process.is_none() {
+                    self.strays.extend(joiner.map(|joiner| joiner.pid).filter(|group| reap_group(*group)));
                     exec.fail(runtime::Error::Died("the joining process").into(), &mut told);
                 }
             }
@@ -182,6 +190,20 @@ impl Execs {
         if exec.joiner.is_none() && exec.process.is_none() {
             self.all.swap_remove(index);
         }
+        told
+    }
+
+    /// A child of this process has ended: reaps it, if it is one that nobody has told of. Gives what was heard first.
+    pub(super) fn reap_strays(&mut self) -> Vec<Told> {
+        let mut told = Vec::new();
+        for exec in &mut self.all {
+            exec.hear(&mut told);
+            if let (Some(joiner), None) = (&exec.joiner, &exec.process) {
+                // The joiner itself, if it has ended: poll says so all the same.
+                reap_group(joiner.pid);
+            }
+        }
+        self.strays.retain(|group| reap_group(*group));
         told
     }
 

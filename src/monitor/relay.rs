@@ -36,6 +36,9 @@ const CHUNK: usize = 256 * 1024;
 /// How often that is done before commands are heard again: a pipe holds no more (pipe(7), `pipe-max-size`).
 const TURN: u32 = 64;
 
+/// How much of a program that has ended can wait to be read: what comes after it is another's, and may never end.
+const MOST: usize = 16 << 20;
+
 /// One of the program's outputs.
 #[derive(Debug)]
 struct Source {
@@ -170,8 +173,10 @@ impl Relay {
     /// The reader of this client's `stream` is gone for good. A program whose output goes nowhere else is to see that,
     /// as it would at the end of a pipe.
     pub(super) fn close_output(&mut self, id: u64, stream: Stream) {
-        let was_there = self.remove_sink(id, stream);
-        if was_there && self.log.is_none() && !self.sinks().any(|sink| sink.stream == stream) {
+        self.remove_sink(id, stream);
+        // Its pipe may have told before it did.
+        let is_client = self.clients.iter().any(|client| client.id == id);
+        if is_client && self.log.is_none() && !self.sinks().any(|sink| sink.stream == stream) {
             self.sources.retain(|source| source.stream != stream || source.is_terminal);
         }
     }
@@ -306,12 +311,10 @@ impl Relay {
         client.sinks.iter_mut().find(|sink| sink.stream == stream)
     }
 
-    /// Tells whether it was there.
-    fn remove_sink(&mut self, id: u64, stream: Stream) -> bool {
-        let Some(client) = self.clients.iter_mut().find(|client| client.id == id) else { return false };
-        let before = client.sinks.len();
-        client.sinks.retain(|sink| sink.stream != stream);
-        client.sinks.len() < before
+    fn remove_sink(&mut self, id: u64, stream: Stream) {
+        if let Some(client) = self.clients.iter_mut().find(|client| client.id == id) {
+            client.sinks.retain(|sink| sink.stream != stream);
+        }
     }
 
     /// The program has ended, and with it all that ran in its pid namespace: what they wrote is there to be read, and
@@ -321,10 +324,15 @@ impl Relay {
     pub(super) fn finish(&mut self) {
         let mut buffer = Vec::new();
         while let Some(source) = self.sources.pop() {
-            for _ in 0..TURN {
+            // A read may give as little as one write was, if the program has made its pipe one of packets.
+            let mut left = MOST;
+            while left > 0 {
                 buffer.resize(CHUNK, 0);
                 match rustix::io::read(&source.fd, &mut buffer[..]) {
-                    Ok(length) if length > 0 => self.deliver(source.stream, &buffer[..length]),
+                    Ok(length) if length > 0 => {
+                        self.deliver(source.stream, &buffer[..length]);
+                        left = left.saturating_sub(length);
+                    }
                     Err(Errno::INTR) => {}
                     _ => break,
                 }
@@ -350,17 +358,17 @@ impl Relay {
             }
             buffer.resize(CHUNK, 0);
             match rustix::io::read(&self.sources[index].fd, &mut buffer[..]) {
-                // A terminal whose program side is closed for good is EIO.
-                Ok(0) | Err(Errno::IO) => {
-                    self.sources.remove(index);
-                    return;
-                }
-                Ok(length) => self.deliver(stream, &buffer[..length]),
+                Ok(length) if length > 0 => self.deliver(stream, &buffer[..length]),
                 Err(Errno::INTR) => {}
-                Err(_) => {
+                Err(Errno::AGAIN) => {
                     if let Some(log) = &mut self.log {
                         log.rest();
                     }
+                    return;
+                }
+                // A terminal whose program side is closed for good is EIO. Whatever it is, poll would say so for ever.
+                Ok(_) | Err(_) => {
+                    self.sources.remove(index);
                     return;
                 }
             }

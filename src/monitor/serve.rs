@@ -378,11 +378,19 @@ impl Server {
         }
     }
 
-    /// SIGTERM and its like to the monitor itself ask for a stop; they come from whoever ends the user's processes.
+    /// SIGTERM and its like to the monitor itself ask for a stop; they come from whoever ends the user's processes. Children
+    /// that are known are waited for by their pidfds; SIGCHLD is for the others.
     fn act_on_signals(&mut self) {
+        let mut has_child_ended = false;
         while let Ok(Some(arrived)) = self.signals.take() {
             if matches!(arrived.number, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT | libc::SIGPWR) {
                 self.stop(AskedBy::System, None, None);
+            }
+            has_child_ended |= arrived.number == libc::SIGCHLD;
+        }
+        if has_child_ended {
+            for (connection, event, descriptor) in self.execs.reap_strays() {
+                self.tell(connection, &event, descriptor.as_ref().map(AsFd::as_fd).as_slice());
             }
         }
     }

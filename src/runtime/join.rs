@@ -54,7 +54,10 @@ pub struct Join<'a> {
 /// the caller waits for, and the conversation in which it says [`Progress::Process`] or why there is none.
 ///
 /// The joiner is in the container's cgroup, whose limits may hold it up for as long as they please, so nobody waits for
-/// it here. Fails with the step; nothing is left behind then.
+/// it here. They may also have it killed after it has made the process and before it says so: that process is a child of
+/// the caller then, of which only the process group is known. It is the joiner's, and nobody else is in it.
+///
+/// Fails with the step; nothing is left behind then.
 pub fn join(join: &Join<'_>) -> Result<(Child, Conversation), Error> {
     let options = CloneOptions { flags: None, cgroup: join.cgroup };
     keyring::prepare();
@@ -67,6 +70,8 @@ fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
     close_the_monitors(join, sync).step("close the monitor's descriptors")?;
     prctl::set_name("rc: join").step("name the joining process")?;
     signal::unblock_all().step("unblock signals")?;
+    // The child begins in this group, by which the monitor finds it if this process is killed before it has told of it.
+    rustix::process::setpgid(None, None).step("start a process group")?;
     let mut kinds = CloneFlags::CLONE_NEWUSER
         | CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID

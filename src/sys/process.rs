@@ -67,6 +67,19 @@ pub fn wait_pidfd(pidfd: BorrowedFd<'_>) -> io::Result<Ended> {
     }
 }
 
+/// Reaps those children of this process in process group `group` that have ended; gives whether there are others. Never
+/// waits. Source: waitid(2), `P_PGID`.
+pub fn reap_group(group: i32) -> bool {
+    loop {
+        match waitid(WaitId::Pgid(rustix::process::Pid::from_raw(group)), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
+        {
+            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
+    }
+}
+
 /// Sends signal `number` by pidfd; fine if the process has ended. Source: pidfd_send_signal(2).
 pub fn signal_pidfd(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
     // SAFETY: pidfd is an open descriptor; the kernel reads no memory because the siginfo pointer is null.

@@ -211,3 +211,60 @@ fn who_is_held_up_in_the_container_s_cgroup_holds_up_nobody_else() {
     assert_ne!(exec.wait().exit, Exit::Code(0));
     lab.remove_containers();
 }
+
+#[test]
+fn a_signal_ends_a_command_that_nobody_reads_when_its_program_has_ended() {
+    let lab = Lab::new();
+    lab.payload();
+    let (_reader, writer) = std::io::pipe().expect("a pipe");
+    let (_master, terminal) = terminal();
+    // It takes more than a terminal or a pipe holds.
+    let words = ["run", "--rm", "--init", "--network", "none", "payload", "/payload", "spin", "1000000000000", "70"];
+    for sink in [OwnedFd::from(writer), terminal] {
+        let command = lab.rc(words).output(File::from(sink)).start();
+        wait::until("its output stops", || is_full(&command).then_some(()));
+        // The first is the program's, and ends it.
+        command.kill(Signal::TERM);
+        wait::until("the container is gone", || lab.rc(["ps", "-aq"]).run().stdout().is_empty().then_some(()));
+        command.kill(Signal::TERM);
+        assert_eq!(command.wait().exit, Exit::Code(143));
+    }
+}
+
+/// A terminal that nobody reads.
+fn terminal() -> (OwnedFd, OwnedFd) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
+    grantpt(&master).and_then(|()| unlockpt(&master)).expect("the terminal's other side can be opened");
+    let path = ptsname(&master, Vec::new()).expect("the terminal's other side has a name");
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC;
+    let slave = rustix::fs::open(path.as_c_str(), flags, rustix::fs::Mode::empty()).expect("its other side opens");
+    (master, slave)
+}
+
+#[test]
+fn a_joiner_that_is_killed_at_any_point_holds_up_no_end() {
+    use std::os::unix::fs::FileExt as _;
+    require!(cfg!(debug_assertions), "this build of rc has no points to die at");
+    const NUMBER: u32 = 1_000_000;
+    let lab = Lab::new();
+    lab.payload();
+    // Of the monitor and of those that it forks for an exec: all but the monitor's own, which come first and last.
+    for point in 1..=4 {
+        let page = File::options().read(true).write(true).create(true).truncate(true).open(lab.work("page"));
+        let page = page.expect("a page can be made");
+        page.set_len(4096).expect("a page has its size");
+        let plan = format!("{NUMBER}:kill:{}", lab.work("page").display());
+        let run = ["run", "-d", "--name", "box", "--network", "none", "payload", "/payload", "sleep"];
+        lab.rc(run).env("RC_FAILPOINT", plan).run().succeeds();
+        lab.ready("box");
+        page.write_all_at(&(NUMBER - 1 - point).to_ne_bytes(), 0).expect("the page can be written");
+        let exec = lab.rc(["exec", "box", "/payload", "echo", "hi"]).deadline(SOON).run();
+        assert!(matches!(exec.exit, Exit::Code(125 | 137)), "point {point}: {exec}");
+        let mut place = [0; 32];
+        page.read_exact_at(&mut place, 4).expect("the page can be read");
+        assert!(place.starts_with(b"src/"), "point {point} was not reached");
+        stops(&lab);
+        lab.remove_containers();
+    }
+}

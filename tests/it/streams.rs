@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{OFlags, fcntl_getfl};
 
 use crate::support::command::Command;
-use crate::support::{Chance, Exit, Lab, image};
+use crate::support::{Chance, Exit, Lab, Signal, image};
 
 /// The commands that join a program to their own descriptors: each as its words, up to the program's.
 const JOINED: [&[&str]; 3] = [
@@ -161,11 +161,57 @@ fn what_goes_through_arrives_whole_however_slowly_it_is_read() {
 #[test]
 fn a_full_disk_under_the_output_is_said() {
     let lab = lab();
-    for words in [JOINED[0], JOINED[2]] {
+    for words in JOINED {
         let words = [words, &["spin", "100000"]].concat();
         let output = redirected(&lab, &words, ">/dev/full").run().exits(125);
         let last = output.stderr().lines().last().unwrap_or_default().to_owned();
         assert_eq!(last, "rc: cannot write the program's output: no space left on device", "{output}");
     }
+    lab.remove_containers();
+}
+
+#[test]
+fn a_socket_that_is_read_no_more_is_noticed_while_the_program_says_nothing() {
+    let lab = lab();
+    for words in [JOINED[1], JOINED[2]] {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
+        let words = [words, &["sleep"]].concat();
+        let command = lab.rc(&words).output(File::from(OwnedFd::from(theirs))).start();
+        let mut ready = [0; 6];
+        (&ours).read_exact(&mut ready).expect("the program is ready");
+        let used = ticks(command.pid());
+        drop(ours);
+        if words[0] == "run" {
+            // As SIGPIPE would end it; the container goes on.
+            assert_eq!(command.wait().exit, Exit::Code(141));
+        } else {
+            for _ in 0..50 {
+                lab.rc(["ps"]).run().succeeds();
+            }
+            assert!(ticks(command.pid()) < used + 10, "it is idle, and was not");
+            command.kill(Signal::KILL);
+            assert_eq!(command.wait().exit, Exit::Signal(9));
+        }
+    }
+    lab.remove_containers();
+}
+
+/// How much processor time a process has used.
+fn ticks(pid: i32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process lives");
+    let fields: Vec<u64> = stat.rsplit(' ').filter_map(|field| field.parse().ok()).collect();
+    // Fields 14 and 15 of 52.
+    fields[fields.len() - 12] + fields[fields.len() - 13]
+}
+
+#[test]
+fn output_is_passed_on_although_nobody_reads_the_errors() {
+    let lab = lab();
+    let words = ["run", "--name", "deaf", "--network", "none", "payload", "/payload", "signals", "1"];
+    let command = redirected(&lab, &words, "2> >(exec true)").start();
+    command.line("ready\n");
+    lab.rc(["kill", "-s", "USR1", "deaf"]).run().prints("deaf\n");
+    let output = command.wait();
+    assert_eq!((&output.exit, output.stdout().lines().count()), (&Exit::Code(0), 2), "{output}");
     lab.remove_containers();
 }

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::event::PollFlags;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
@@ -21,6 +22,8 @@ pub(in crate::container) struct Input {
     is_full: bool,
     /// Whether ours goes there within the kernel.
     is_spliced: bool,
+    /// It is a terminal, which may be hung up for a while, or for good.
+    is_terminal: bool,
 }
 
 /// What came of reading our input.
@@ -43,12 +46,23 @@ impl Input {
         };
         let ours = process::standard(0).map_or(FileType::Unknown, kind);
         let is_spliced = kind(fd.as_fd()) == FileType::Fifo && matches!(ours, FileType::Fifo | FileType::RegularFile);
-        Ok(Self { fd, pending: Vec::new(), is_full: false, is_spliced })
+        let is_terminal = rustix::termios::isatty(&fd);
+        Ok(Self { fd, pending: Vec::new(), is_full: false, is_spliced, is_terminal })
     }
 
     /// The program's side.
     pub(in crate::container) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+
+    /// What to wait for, if for anything: room, or the end of the reader. A terminal whose program has closed it would
+    /// be ready for ever.
+    pub(super) fn poll_fd(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        match (self.has_room(), self.is_terminal) {
+            (false, _) => Some((self.fd.as_fd(), PollFlags::OUT)),
+            (true, false) => Some((self.fd.as_fd(), PollFlags::empty())),
+            (true, true) => None,
+        }
     }
 
     /// Whether it takes more.
@@ -96,6 +110,13 @@ impl Input {
         Fed::More
     }
 
+    /// The program has closed its terminal: what it has no room for goes nowhere. Ours is read all the same, for the keys
+    /// that detach.
+    pub(super) fn discard(&mut self) {
+        self.pending.clear();
+        self.is_full = false;
+    }
+
     /// It has room again, or nobody reads it any more.
     pub(super) fn flush(&mut self) -> Fed {
         self.is_full = false;
@@ -111,5 +132,29 @@ impl Input {
             }
         }
         Fed::More
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+
+    use super::*;
+
+    #[test]
+    fn a_terminal_that_its_program_has_closed_keeps_nobody_busy_and_can_be_left() {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        unlockpt(&master).expect("its other side can be opened");
+        let program = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("its other side");
+        let mut input = Input::new(master).expect("it is set up");
+        drop(program);
+        assert!(input.poll_fd().is_none());
+        // The kernel takes some of what is typed, and what there is no room for goes nowhere.
+        while input.has_room() {
+            input.pending = vec![b'x'; 4096];
+            assert_eq!(input.flush(), Fed::More);
+        }
+        input.discard();
+        assert!(input.has_room() && input.poll_fd().is_none());
     }
 }

@@ -1,12 +1,13 @@
 //! From one of the program's outputs to our standard output or error.
 //!
 //! Our descriptor is shared with the process that started us, so that O_NONBLOCK must not be set on it: it is asked for
-//! in each call, and where a call has no such flag, poll says first that there is room. So a reader that stalls keeps
+//! in each call, or the terminal is opened once more, and where neither can be done, poll says first that there is room.
+//! So a reader that stalls keeps
 //! nobody from a signal or from the program's end.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::pipe::{SpliceFlags, splice};
@@ -32,6 +33,8 @@ pub(in crate::container) struct Output {
     /// Our descriptor 1 or 2.
     sink: i32,
     kind: Kind,
+    /// Ours, if it is a terminal, opened once more to have O_NONBLOCK: poll says only that there is some room.
+    own: Option<OwnedFd>,
     /// What ours has not taken yet.
     pending: Vec<u8>,
     /// Ours has no room.
@@ -96,11 +99,19 @@ impl Output {
             is_terminal,
             sink,
             kind,
+            own: None,
             pending: Vec::new(),
             is_full: false,
             left: None,
             traffic: Traffic::default(),
         })
+    }
+
+    /// Gets ready to write. Not before the monitor is forked, which would keep our terminal open.
+    pub(super) fn begin(&mut self) {
+        if self.kind == Kind::Terminal {
+            self.own = open_anew(self.sink);
+        }
     }
 
     /// Where it comes from.
@@ -198,9 +209,10 @@ impl Output {
     /// Writes what is pending, as much as has room.
     fn flush(&mut self, sink: BorrowedFd<'_>) -> Drained {
         while !self.pending.is_empty() {
-            let written = match self.kind {
-                Kind::Socket => rustix::net::send(sink, &self.pending, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
-                Kind::Other => rustix::io::write(sink, &self.pending),
+            let written = match (self.kind, &self.own) {
+                (_, Some(own)) => rustix::io::write(own, &self.pending),
+                (Kind::Socket, _) => rustix::net::send(sink, &self.pending, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+                (Kind::Other, _) => rustix::io::write(sink, &self.pending),
                 _ if !has_room(sink) => Err(Errno::AGAIN),
                 _ => rustix::io::write(sink, &self.pending[..self.pending.len().min(PIECE)]),
             };
@@ -219,6 +231,13 @@ impl Output {
         }
         Drained::More
     }
+}
+
+/// The terminal that our descriptor is, so opened that no write to it waits; `None` if that may not be: it can belong to
+/// somebody else, as after su(1).
+fn open_anew(number: i32) -> Option<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open(format!("/proc/self/fd/{number}"), flags, Mode::empty()).ok()
 }
 
 /// Whether a write would not have to wait now.

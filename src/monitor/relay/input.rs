@@ -95,6 +95,10 @@ impl Input {
             return Fed::ProgramEnded;
         }
         self.is_full = false;
+        if flags.contains(PollFlags::HUP) {
+            // The program has closed its terminal, and poll would say so until there is room, which need not come.
+            self.pending = Vec::new();
+        }
         self.flush()
     }
 
@@ -109,5 +113,35 @@ impl Input {
         }
         self.pending = Vec::new();
         Fed::More
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::event::{PollFd, Timespec, poll};
+    use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+
+    use super::*;
+
+    #[test]
+    fn a_terminal_that_its_program_has_closed_keeps_nobody_busy() {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        unlockpt(&master).expect("its other side can be opened");
+        let program = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("its other side");
+        let mut input = Input::new(master, true).expect("it is set up");
+        drop(program);
+        let (client, mut writer) = io::pipe().expect("a pipe");
+        for _ in 0..64 {
+            assert!(input.has_room());
+            io::Write::write_all(&mut writer, &[b'x'; 4096]).expect("the pipe takes it");
+            assert_eq!(input.feed(client.as_fd()), Fed::More);
+            // What it does not take is not waited for.
+            if let Some((fd, flags)) = input.poll_fd() {
+                let mut set = [PollFd::from_borrowed_fd(fd, flags)];
+                assert_eq!(poll(&mut set, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(1));
+                let flags = set[0].revents();
+                assert_eq!(input.ready(flags), Fed::More);
+            }
+        }
     }
 }

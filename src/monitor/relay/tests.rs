@@ -162,6 +162,38 @@ fn a_program_sees_the_end_of_its_only_reader_and_of_no_other() {
 }
 
 #[test]
+fn the_end_of_the_only_reader_is_told_by_its_command_although_its_pipe_was_first() {
+    let (mut relay, mut program) = relay();
+    let starter = join(&mut relay, 1, true);
+    drop(starter);
+    relay.ready(Token::Sink(1, Stream::Stdout), PollFlags::ERR);
+    program.write_all(b"x").expect("it may only have been killed");
+    relay.close_output(1, Stream::Stdout);
+    assert_eq!(program.write(b"x").expect_err("nobody reads").kind(), io::ErrorKind::BrokenPipe);
+}
+
+#[test]
+fn last_words_come_whole_also_in_packets() {
+    let flags = rustix::pipe::PipeFlags::DIRECT | rustix::pipe::PipeFlags::NONBLOCK;
+    let (source, program) = rustix::pipe::pipe_with(flags).expect("a pipe of packets");
+    rustix::pipe::fcntl_setpipe_size(&source, 1 << 20).expect("it can be made larger");
+    let mut relay = Relay::new(None);
+    relay.add_pipe(source, Stream::Stdout).expect("the pipe is relayed");
+    let mut client = join(&mut relay, 1, true);
+    let mut written = 0;
+    while let Ok(length) = rustix::io::write(&program, b"packet\n") {
+        written += length;
+    }
+    assert!(written > 7 * 64, "{written}");
+    drop(program);
+    relay.finish();
+    assert_eq!(relay.hang_up(), [(1, 0)]);
+    let mut bytes = Vec::new();
+    client.output.read_to_end(&mut bytes).expect("the client's pipe ends");
+    assert_eq!(bytes.len(), written);
+}
+
+#[test]
 fn only_pipes_are_joined() {
     let (mut relay, _program) = relay();
     let null = || Some(crate::sys::fs::open("/dev/null").expect("opens").into());
