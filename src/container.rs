@@ -207,6 +207,8 @@ impl Error {
     pub fn code(&self) -> u8 {
         match self {
             Self::Told { code, .. } => *code,
+            // Nobody is to take what has come for all of it.
+            Self::OutputMissed { code: 0, .. } => 125,
             Self::OutputMissed { code, .. } => u8::try_from(*code).unwrap_or(u8::MAX),
             Self::MonitorDied => 137,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),

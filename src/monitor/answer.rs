@@ -122,8 +122,11 @@ impl Server {
 
     /// Has something changed, after what was asked for before; the answer comes when it is done.
     fn add_job(&mut self, connection: u64, task: Task) {
-        self.worker.add(Job { connection, task });
-        self.begin_jobs();
+        if self.worker.add(Job { connection, task }) {
+            self.begin_jobs();
+        } else {
+            self.tell(connection, &failed("too many changes are waiting to be made"), &[]);
+        }
     }
 
     fn begin_jobs(&mut self) {
@@ -149,7 +152,7 @@ impl Server {
     pub(super) fn finish_job(&mut self) {
         let Some((Job { connection, task }, mut event)) = self.worker.finish() else { return };
         if event == Event::Done {
-            let recorded = match task {
+            let recorded = match &task {
                 Task::Pause => self.switch(Status::Running, Status::Paused),
                 Task::Unpause => self.switch(Status::Paused, Status::Running),
                 Task::Update(_) => {
@@ -159,9 +162,11 @@ impl Server {
             };
             if let Err(error) = recorded {
                 event = failed(&error.to_string());
-                // Commands go by the record: none would let it go on.
-                self.thaw();
             }
+        }
+        if matches!(task, Task::Pause) && event != Event::Done && self.state.status == Status::Running {
+            // What has made it may have died half way, and commands go by the record: none would let it go on.
+            self.thaw();
         }
         self.tell(connection, &event, &[]);
         self.begin_jobs();

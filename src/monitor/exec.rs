@@ -60,6 +60,9 @@ struct OneExec {
     phase: Phase,
     wants_terminal: bool,
     terminal: Option<OwnedFd>,
+    /// Kept for the descriptors that are still to come: one that there is no room for would be lost, and with it a program
+    /// that runs.
+    reserve: Vec<OwnedFd>,
     size: Option<(u16, u16)>,
 }
 
@@ -143,13 +146,13 @@ impl Execs {
             process: &exec.process,
             groups: &container.confinement.groups,
             stdio,
-            own_stdio: stdio.map(|fd| !wants_terminal && is_pipe(fd)),
+            own_stdio: stdio.map(|fd| !wants_terminal && is_own_pipe(fd)),
             descriptors: &further,
             seccomp: container.confinement.seccomp,
             single_id: container.confinement.single_id,
         })?;
         self.next_id += 1;
-        self.all.push(OneExec {
+        let mut exec = OneExec {
             id: self.next_id,
             connection,
             joiner: Some(joiner),
@@ -158,9 +161,17 @@ impl Execs {
             phase: Phase::Starting,
             wants_terminal,
             terminal: None,
+            reserve: Vec::new(),
             size: exec.size,
-        });
-        Ok(())
+        };
+        let reserved = exec.reserve();
+        if reserved.is_err() {
+            // What it has made is found by its process group.
+            drop(exec.joiner.as_ref().map(|joiner| joiner.signal(libc::SIGKILL)));
+            exec.phase = Phase::Told;
+        }
+        self.all.push(exec);
+        Ok(reserved?)
     }
 
     /// Acts on one ready descriptor: what commands are to be told. One that is no more is left alone.
@@ -227,11 +238,27 @@ impl Execs {
 }
 
 impl OneExec {
+    /// Keeps room for the descriptors that are still to come: the process's, and those of a terminal and its copy.
+    fn reserve(&mut self) -> Result<(), runtime::Error> {
+        let of_terminal = if self.wants_terminal && self.terminal.is_none() { 2 } else { 0 };
+        let wanted = usize::from(self.process.is_none()) + of_terminal;
+        while self.reserve.len() < wanted {
+            self.reserve.push(runtime::reserve()?);
+        }
+        Ok(())
+    }
+
     /// Hears everything that has been said while it starts.
     fn hear(&mut self, told: &mut Vec<Told>) {
         while let Some(conversation) = &self.conversation {
+            // This process has one thread: nobody else takes what is given up here.
+            self.reserve.clear();
             match conversation.progress() {
-                Ok(None) => return,
+                Ok(None) => {
+                    // If it fails, what was there a moment ago, nothing is worse than without.
+                    drop(self.reserve());
+                    return;
+                }
                 Ok(Some(Progress::Process(pidfd))) if self.process.is_none() => match runtime::child_of(pidfd) {
                     Ok(process) => self.process = Some(process),
                     Err(error) => self.fail(error.into(), told),
@@ -299,6 +326,9 @@ impl OneExec {
     }
 }
 
-fn is_pipe(fd: BorrowedFd<'_>) -> bool {
-    rustix::fs::fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
+/// Whether it is a pipe of this user's, as the command has made it; an older rc hands over what it was given.
+fn is_own_pipe(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|stat| {
+        FileType::from_raw_mode(stat.st_mode) == FileType::Fifo && stat.st_uid == rustix::process::geteuid().as_raw()
+    })
 }

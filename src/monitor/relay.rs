@@ -19,7 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::FileType;
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice, tee};
 
@@ -27,7 +27,7 @@ use self::client::{Client, Sink};
 use self::input::{Fed, Input};
 use super::log::Stream;
 use super::sink::Log;
-use crate::sys::pipe::Traffic;
+use crate::sys::pipe::{self, Traffic};
 use crate::sys::tty;
 
 /// How much is moved at once.
@@ -131,20 +131,18 @@ impl Relay {
     /// Joins a client. The program waits for one that `sets_pace` however long it takes: where nothing is logged, the
     /// one that has started it is the only place where its output goes.
     ///
-    /// Fails with EINVAL for a descriptor that is no pipe: anything else could make this process wait.
+    /// Each pipe is opened anew, so that its flags are nobody else's. Fails with EINVAL for a descriptor that is no pipe:
+    /// anything else could make this process wait.
     pub(super) fn attach(&mut self, id: u64, streams: Streams, is_starter: bool) -> io::Result<()> {
         let sets_pace = is_starter && self.log.is_none();
-        if let Some(stdin) = &streams.stdin {
-            never_waits(stdin)?;
-        }
+        let stdin = streams.stdin.map(|fd| pipe::open_anew(&fd, OFlags::RDONLY)).transpose()?;
         let mut sinks = Vec::new();
         for (fd, stream) in [(streams.stdout, Stream::Stdout), (streams.stderr, Stream::Stderr)] {
             if let Some(fd) = fd {
-                never_waits(&fd)?;
-                sinks.push(Sink::new(fd, stream, sets_pace));
+                sinks.push(Sink::new(pipe::open_anew(&fd, OFlags::WRONLY)?, stream, sets_pace));
             }
         }
-        self.clients.push(Client { id, is_starter, stdin: streams.stdin, sinks });
+        self.clients.push(Client { id, is_starter, stdin, sinks });
         Ok(())
     }
 
@@ -198,6 +196,7 @@ impl Relay {
     /// The program runs: from here on clients' input is read.
     pub(super) fn begin_run(&mut self) {
         self.is_between_runs = false;
+        self.sinks_mut().for_each(Sink::begin_run);
     }
 
     /// The program has ended, or was never executed: what led to it and from it goes, the clients stay.
@@ -445,14 +444,6 @@ impl Relay {
             }
         }
     }
-}
-
-/// Makes sure that no read and no write of `fd` waits: it is a pipe, and set up so.
-fn never_waits(fd: &OwnedFd) -> io::Result<()> {
-    if FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) != FileType::Fifo {
-        return Err(io::Error::from_raw_os_error(libc::EINVAL));
-    }
-    Ok(rustix::io::ioctl_fionbio(fd, true)?)
 }
 
 /// What came of an attempt to move output within the kernel.

@@ -405,6 +405,7 @@ impl Server {
     pub(super) fn forget(&mut self, id: u64) {
         self.relay.forget(id);
         self.connections.forget(id);
+        self.worker.forget(id);
         if self.starter == Some(id) {
             // Nobody has been told that it runs, and nobody would know.
             self.starter = None;

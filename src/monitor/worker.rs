@@ -16,6 +16,9 @@ use crate::plan::Changes;
 use crate::sys::process::{Child, CloneOptions, fork};
 use crate::sys::{prctl, signal, socket};
 
+/// How many jobs may wait.
+const MOST: usize = 256;
+
 /// What is to be changed.
 #[derive(Debug)]
 pub(super) enum Task {
@@ -47,9 +50,18 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Adds a job.
-    pub(super) fn add(&mut self, job: Job) {
-        self.queue.push_back(job);
+    /// Adds a job; `false` if there are too many.
+    pub(super) fn add(&mut self, job: Job) -> bool {
+        let has_room = self.queue.len() < MOST;
+        if has_room {
+            self.queue.push_back(job);
+        }
+        has_room
+    }
+
+    /// Drops what a command has asked for that is gone, as far as it has not been begun.
+    pub(super) fn forget(&mut self, connection: u64) {
+        self.queue.retain(|job| job.connection != connection);
     }
 
     /// The next job, if none is being done.

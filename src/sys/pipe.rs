@@ -1,7 +1,9 @@
 //! Pipes: how large they are. Source: pipe(7), "Pipe capacity".
 
-use std::os::fd::BorrowedFd;
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 
 /// How large a pipe is made that much goes through: so that each side finds several pieces at once instead of waiting for the
@@ -35,6 +37,18 @@ impl Traffic {
     }
 }
 
+/// Opens the pipe that `fd` is once more, to read or to write without ever waiting: the flags of `fd` itself are shared with
+/// every copy of it.
+///
+/// Fails with EINVAL if it is no pipe.
+pub fn open_anew(fd: &OwnedFd, access: OFlags) -> io::Result<OwnedFd> {
+    if FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) != FileType::Fifo {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    Ok(rustix::fs::open(path, access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
 /// Makes room for so many bytes more, if the kernel lets it; gives whether it did.
 ///
 /// A pipe is a row of slots, a page each, and a piece that came by splice(2) or tee(2) takes one however short it is: so slots are
@@ -54,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_pipe_that_much_goes_through_is_made_wider_and_no_other() {
-        let (reader, _writer) = std::io::pipe().expect("a pipe");
+        let (reader, _writer) = io::pipe().expect("a pipe");
         let size = || fcntl_getpipe_size(&reader).expect("a size");
         let before = size();
         let mut traffic = Traffic::default();
@@ -66,7 +80,7 @@ mod tests {
 
     #[test]
     fn room_can_be_added_to_a_full_pipe() {
-        let (_reader, mut writer) = std::io::pipe().expect("a pipe");
+        let (_reader, mut writer) = io::pipe().expect("a pipe");
         rustix::io::ioctl_fionbio(&writer, true).expect("it does not wait");
         while writer.write(&[0; 4096]).is_ok() {}
         assert!(add_room(writer.as_fd(), 10_000));

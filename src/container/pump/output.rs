@@ -160,11 +160,12 @@ impl Output {
                 Err(errno) => Drained::Failed(errno),
             };
         }
-        if self.kind != Kind::Other && !has_room(sink) {
+        let never_waits = self.own.is_some() || matches!(self.kind, Kind::Other | Kind::Socket);
+        if !never_waits && !has_room(sink) {
             self.is_full = true;
             return Drained::Full;
         }
-        let size = if matches!(self.kind, Kind::Other | Kind::Socket) { CHUNK / 4 } else { PIECE };
+        let size = if never_waits { CHUNK / 4 } else { PIECE };
         let mut buffer = vec![0u8; self.piece(size)];
         match rustix::io::read(&self.source, &mut buffer[..]) {
             // A terminal whose program side is closed for good is EIO.

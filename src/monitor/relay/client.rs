@@ -32,9 +32,11 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// How many bytes it has missed without having been told.
+    /// How many bytes it has missed without having been told; all of them for the one that has started the program, whose
+    /// output others may take for whole.
     pub(super) fn missed(&self) -> u64 {
-        self.sinks.iter().map(|sink| sink.missed + sink.pending.len() as u64).sum()
+        let told = |sink: &Sink| if self.is_starter { sink.told } else { 0 };
+        self.sinks.iter().map(|sink| sink.missed + told(sink) + sink.pending.len() as u64).sum()
     }
 }
 
@@ -43,8 +45,10 @@ impl Client {
 pub(super) struct Sink {
     pub(super) fd: OwnedFd,
     pub(super) stream: Stream,
-    /// The program waits for it however long it takes.
+    /// The program waits for it however long it takes, as long as it runs.
     sets_pace: bool,
+    /// The program runs no more.
+    has_ended: bool,
     /// Bytes that it has not taken yet.
     pending: Vec<u8>,
     /// The kernel said that the pipe is full.
@@ -55,11 +59,24 @@ pub(super) struct Sink {
     is_behind: bool,
     /// Bytes that it has missed since it was told last.
     missed: u64,
+    /// Those that it was told of.
+    told: u64,
 }
 
 impl Sink {
     pub(super) fn new(fd: OwnedFd, stream: Stream, sets_pace: bool) -> Self {
-        Self { fd, stream, sets_pace, pending: Vec::new(), is_full: false, stalled: None, is_behind: false, missed: 0 }
+        Self {
+            fd,
+            stream,
+            sets_pace,
+            has_ended: false,
+            pending: Vec::new(),
+            is_full: false,
+            stalled: None,
+            is_behind: false,
+            missed: 0,
+            told: 0,
+        }
     }
 
     /// Whether something waits for it to read.
@@ -74,7 +91,7 @@ impl Sink {
 
     /// When the program stops waiting for it.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.stalled.filter(|_| self.holds_up() && !self.sets_pace).map(|since| since + STALL)
+        self.stalled.filter(|_| self.holds_up() && (self.has_ended || !self.sets_pace)).map(|since| since + STALL)
     }
 
     /// Leaves it behind if its time is over.
@@ -135,14 +152,20 @@ impl Sink {
             let seconds = STALL.as_secs();
             let note = format!("rc: {} bytes of output are missing here: nobody read for {seconds} s\n", self.missed);
             self.pending = note.into_bytes();
+            self.told += self.missed;
             self.missed = 0;
         }
+    }
+
+    /// The program runs, or runs again.
+    pub(super) fn begin_run(&mut self) {
+        self.has_ended = false;
     }
 
     /// The program has ended: its last words are put into the pipe, which is made larger if the kernel lets it be, so that the
     /// client finds them there whenever it reads. If not, it is waited for as briefly as any.
     pub(super) fn finish(&mut self) {
-        self.sets_pace = false;
+        self.has_ended = true;
         if self.is_waiting() && pipe::add_room(self.fd.as_fd(), self.pending.len()) {
             self.has_room();
         }

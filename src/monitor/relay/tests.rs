@@ -133,6 +133,46 @@ fn the_only_reader_sets_the_pace_and_another_is_left_behind_and_told() {
 }
 
 #[test]
+fn who_has_started_a_program_hears_in_the_end_of_all_that_it_has_missed() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let bounds = crate::monitor::log::Bounds { size: 0, files: 1 };
+    let log = crate::monitor::log::LogWriter::open(&folder.path().join("log"), bounds).expect("a log");
+    let (source, mut program) = pipe().expect("a pipe");
+    let mut relay = Relay::new(Some(Log::File(log)));
+    relay.add_pipe(source.into(), Stream::Stdout).expect("the pipe is relayed");
+    let mut clients = [join(&mut relay, 1, true), join(&mut relay, 2, false)];
+    let mut write = |relay: &mut Relay| {
+        program.write_all(&[b'x'; 4096]).expect("there is room");
+        relay.pump(Stream::Stdout);
+    };
+    while !relay.is_blocked(Stream::Stdout) {
+        write(&mut relay);
+    }
+    pass(&mut relay, STALL * 2);
+    assert!(!relay.is_blocked(Stream::Stdout), "its output is kept");
+    write(&mut relay);
+    for client in &mut clients {
+        let seen = String::from_utf8_lossy(&read(&mut relay, client)).into_owned();
+        assert!(seen.ends_with("rc: 4096 bytes of output are missing here: nobody read for 10 s\n"), "{seen}");
+    }
+    relay.finish();
+    assert_eq!(relay.hang_up(), [(1, 4096), (2, 0)]);
+}
+
+#[test]
+fn flags_that_a_client_changes_are_its_own() {
+    let (mut relay, mut program) = relay();
+    let (output, sink) = pipe().expect("a pipe");
+    let copy = sink.try_clone().expect("a descriptor can be copied");
+    let streams = Streams { stdout: Some(sink.into()), ..Streams::default() };
+    relay.attach(1, streams, false).expect("the client is attached");
+    rustix::io::ioctl_fionbio(&copy, false).expect("a flag");
+    // It would wait here for ever.
+    write_all_that_fits(&mut relay, &mut program);
+    drop(output);
+}
+
+#[test]
 fn what_is_ready_may_be_no_more_and_says_nothing_of_others() {
     let (mut relay, mut program) = relay();
     let first = join(&mut relay, 1, false);
