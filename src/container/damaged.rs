@@ -46,8 +46,8 @@ pub fn remove_damaged(
     remove::empty_trash(store, id, runtime)
 }
 
-/// Whether lock, socket and state in the directory are those of another container, by a link to its directory or in a copy
-/// with hard links: what they name is not to be ended.
+/// Whether lock, socket and state in the directory are those of another container, by a link to its directory or in a
+/// copy with hard links: what they name is not to be ended.
 fn is_anothers(store: &Store, folder: &Folder, id: &ContainerId) -> bool {
     if fs::symlink_metadata(folder.path()).is_ok_and(|found| !found.is_dir()) {
         return true;

@@ -252,7 +252,8 @@ impl Pump {
         }
     }
 
-    /// Passes signals on. One that comes when the program has ended is for this command, which still waits for its reader.
+    /// Passes signals on. One that comes when the program has ended is for this command, which still waits for its
+    /// reader.
     fn pass_signals_on(&mut self, flow: &Flow) -> Result<(), Error> {
         while let Ok(Some(arrived)) = self.signals.take() {
             if arrived.number == libc::SIGWINCH {

@@ -60,8 +60,8 @@ struct OneExec {
     phase: Phase,
     wants_terminal: bool,
     terminal: Option<OwnedFd>,
-    /// Kept for the descriptors that are still to come: one that there is no room for would be lost, and with it a program
-    /// that runs.
+    /// Kept for the descriptors that are still to come: one that there is no room for would be lost, and with it a
+    /// program that runs.
     reserve: Vec<OwnedFd>,
     size: Option<(u16, u16)>,
 }

@@ -6,8 +6,8 @@ use crate::plan::Service;
 use crate::sys::fs::PathError;
 use crate::sys::replacement::Named;
 
-/// The files that were asked for. Their directories are opened before the program runs and kept: a container that shares
-/// them could put a link in the place of one, and lead what is written at the next start to where it likes.
+/// The files that were asked for. Their directories are opened before the program runs and kept: a container that
+/// shares them could put a link in the place of one, and lead what is written at the next start to where it likes.
 #[derive(Debug)]
 pub(super) struct PidFiles {
     /// The monitor's, the program's.
@@ -26,7 +26,8 @@ impl PidFiles {
 
     /// Writes the files. Fails with the path; then none of them is left.
     ///
-    /// They are there when the command that has started the container returns: systemd reads a `PIDFile=` at that moment.
+    /// They are there when the command that has started the container returns: systemd reads a `PIDFile=` at that
+    /// moment.
     pub(super) fn write(&self, init: i32) -> Result<(), PathError> {
         let written = self.each(init).try_for_each(|(file, pid)| match file {
             Ok(file) => file.replace(pid.to_string().as_bytes()),
@@ -39,8 +40,8 @@ impl PidFiles {
     }
 
     /// Removes the files, unless another container has written its own there meanwhile. What cannot be removed stays,
-    /// and so does what is not a regular file: whatever a container has put in the place of one, the monitor never waits
-    /// for it.
+    /// and so does what is not a regular file: whatever a container has put in the place of one, the monitor never
+    /// waits for it.
     pub(super) fn remove(&self, init: i32) {
         for (file, pid) in self.each(init) {
             if let Ok(file) = file {

@@ -131,8 +131,8 @@ impl Relay {
     /// Joins a client. The program waits for one that `sets_pace` however long it takes: where nothing is logged, the
     /// one that has started it is the only place where its output goes.
     ///
-    /// Each pipe is opened anew, so that its flags are nobody else's. Fails with EINVAL for a descriptor that is no pipe:
-    /// anything else could make this process wait.
+    /// Each pipe is opened anew, so that its flags are nobody else's. Fails with EINVAL for a descriptor that is no
+    /// pipe: anything else could make this process wait.
     pub(super) fn attach(&mut self, id: u64, streams: Streams, is_starter: bool) -> io::Result<()> {
         let sets_pace = is_starter && self.log.is_none();
         let stdin = streams.stdin.map(|fd| pipe::open_anew(&fd, OFlags::RDONLY)).transpose()?;

@@ -378,8 +378,8 @@ impl Server {
         }
     }
 
-    /// SIGTERM and its like to the monitor itself ask for a stop; they come from whoever ends the user's processes. Children
-    /// that are known are waited for by their pidfds; SIGCHLD is for the others.
+    /// SIGTERM and its like to the monitor itself ask for a stop; they come from whoever ends the user's processes.
+    /// Children that are known are waited for by their pidfds; SIGCHLD is for the others.
     fn act_on_signals(&mut self) {
         let mut has_child_ended = false;
         while let Ok(Some(arrived)) = self.signals.take() {

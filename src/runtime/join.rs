@@ -6,8 +6,8 @@
 //! ```
 //! The clone is seen by the container's processes. It is not dumpable, so they cannot look into it; but where the
 //! administrator has set `fs.suid_dumpable` to 1, a change of ids makes it dumpable for a moment (kernel/cred.c,
-//! `commit_creds`). Therefore the joiner first closes whatever the program does not get: the monitor has the host's root
-//! directory open, its user's namespace, its sockets and the log.
+//! `commit_creds`). Therefore the joiner first closes whatever the program does not get: the monitor has the host's
+//! root directory open, its user's namespace, its sockets and the log.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -54,8 +54,8 @@ pub struct Join<'a> {
 /// the caller waits for, and the conversation in which it says [`Progress::Process`] or why there is none.
 ///
 /// The joiner is in the container's cgroup, whose limits may hold it up for as long as they please, so nobody waits for
-/// it here. They may also have it killed after it has made the process and before it says so: that process is a child of
-/// the caller then, of which only the process group is known. It is the joiner's, and nobody else is in it.
+/// it here. They may also have it killed after it has made the process and before it says so: that process is a child
+/// of the caller then, of which only the process group is known. It is the joiner's, and nobody else is in it.
 ///
 /// Fails with the step; nothing is left behind then.
 pub fn join(join: &Join<'_>) -> Result<(Child, Conversation), Error> {

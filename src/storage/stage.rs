@@ -108,8 +108,8 @@ pub(super) fn is_abandoned(path: &Path) -> Result<bool, PathError> {
     }
 }
 
-/// Opens an entry of `tmp/` or `trash/` to lock it; `None` for what nobody locks. Exchanged meanwhile for something else, it
-/// is an error, and nothing is waited for.
+/// Opens an entry of `tmp/` or `trash/` to lock it; `None` for what nobody locks. Exchanged meanwhile for something
+/// else, it is an error, and nothing is waited for.
 pub(super) fn open_entry(path: &Path, kind: FileType) -> Result<Option<File>, PathError> {
     match (kind.is_file(), kind.is_dir()) {
         (true, _) => fs::open_record(path).map(Some),

@@ -88,14 +88,15 @@ pub fn open_record_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result
     open_regular(path.as_ref(), options, libc::O_NOFOLLOW)
 }
 
-/// Opens a directory of the store, which must be one under this very name: whatever else lies there is an error at once.
+/// Opens a directory of the store, which must be one under this very name: whatever else lies there is an error at
+/// once.
 pub fn open_directory(path: impl AsRef<Path>) -> Result<File, PathError> {
     // A link is ENOTDIR (open(2), O_DIRECTORY with O_NOFOLLOW), and nothing but a directory is opened at all.
     OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(&path).at("open", path)
 }
 
-/// Gives the owner of a record or a directory of the store back what its mode has lost: to read and to write, and to search.
-/// Nothing else is changed, and no link followed.
+/// Gives the owner of a record or a directory of the store back what its mode has lost: to read and to write, and to
+/// search. Nothing else is changed, and no link followed.
 pub fn open_up(path: impl AsRef<Path>) -> Result<(), PathError> {
     use std::os::fd::AsRawFd as _;
     let path = path.as_ref();

@@ -6,8 +6,8 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 
-/// How large a pipe is made that much goes through: so that each side finds several pieces at once instead of waiting for the
-/// other at each of them.
+/// How large a pipe is made that much goes through: so that each side finds several pieces at once instead of waiting
+/// for the other at each of them.
 const WIDE: usize = 256 << 10;
 
 /// How much has to go through first. All pipes of a user together may have 64 MiB before new ones get two pages each
@@ -37,8 +37,8 @@ impl Traffic {
     }
 }
 
-/// Opens the pipe that `fd` is once more, to read or to write without ever waiting: the flags of `fd` itself are shared with
-/// every copy of it.
+/// Opens the pipe that `fd` is once more, to read or to write without ever waiting: the flags of `fd` itself are shared
+/// with every copy of it.
 ///
 /// Fails with EINVAL if it is no pipe.
 pub fn open_anew(fd: &OwnedFd, access: OFlags) -> io::Result<OwnedFd> {
@@ -51,8 +51,8 @@ pub fn open_anew(fd: &OwnedFd, access: OFlags) -> io::Result<OwnedFd> {
 
 /// Makes room for so many bytes more, if the kernel lets it; gives whether it did.
 ///
-/// A pipe is a row of slots, a page each, and a piece that came by splice(2) or tee(2) takes one however short it is: so slots are
-/// added for the bytes, whatever those have that are there.
+/// A pipe is a row of slots, a page each, and a piece that came by splice(2) or tee(2) takes one however short it is:
+/// so slots are added for the bytes, whatever those have that are there.
 pub fn add_room(pipe: BorrowedFd<'_>, bytes: usize) -> bool {
     let Ok(size) = fcntl_getpipe_size(pipe) else { return false };
     let wanted = size + bytes;

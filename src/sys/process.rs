@@ -229,8 +229,8 @@ pub fn close_from(first: u32) -> io::Result<()> {
     }
 }
 
-/// Closes every descriptor from 3 on but those of `kept`, in a forked child. As with [`close_from`], their owners in this
-/// process must not be used or dropped afterwards.
+/// Closes every descriptor from 3 on but those of `kept`, in a forked child. As with [`close_from`], their owners in
+/// this process must not be used or dropped afterwards.
 pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut numbers: Vec<u32> = kept.iter().map(|fd| fd.as_raw_fd().unsigned_abs()).collect();
     numbers.sort_unstable();

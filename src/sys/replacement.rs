@@ -33,8 +33,8 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Begins a file with these permissions, less the umask, that [`Replacement::finish`] puts at `path`. A regular file
-    /// of this user's that is there hands on its own, as if it had been written to: it may be private.
+    /// Begins a file with these permissions, less the umask, that [`Replacement::finish`] puts at `path`. A regular
+    /// file of this user's that is there hands on its own, as if it had been written to: it may be private.
     ///
     /// Fails if a directory is there, or if the one above does not exist or cannot be written to.
     #[cfg_attr(debug_assertions, track_caller)]
@@ -254,7 +254,8 @@ fn is_closed(error: &io::Error) -> bool {
     fs::is_foreign(error) || error.raw_os_error() == Some(libc::EROFS)
 }
 
-/// The regular file at `path`, emptied, if it may be written to and has no other name: a link planted there leads nowhere.
+/// The regular file at `path`, emptied, if it may be written to and has no other name: a link planted there leads
+/// nowhere.
 fn existing(path: &Path) -> Option<File> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file: File = rustix::fs::open(path, flags, Mode::empty()).ok()?.into();

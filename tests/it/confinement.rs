@@ -476,8 +476,8 @@ fn x15_a_process_that_joins_shows_nothing_of_rc() {
     lab.remove_containers();
 }
 
-/// Where `fs.suid_dumpable` is 1, a program in the container may look into a process that has just become its user. That
-/// is set for the whole machine, so the host's root, who always may look, plays the program.
+/// Where `fs.suid_dumpable` is 1, a program in the container may look into a process that has just become its user.
+/// That is set for the whole machine, so the host's root, who always may look, plays the program.
 #[test]
 fn x15_a_process_that_joins_has_nothing_of_the_monitor_s_open() {
     only!(Root);

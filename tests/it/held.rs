@@ -37,8 +37,8 @@ fn a_tree_of_any_depth_in_a_container_or_a_volume_can_be_removed() {
     assert_eq!(output.stdout(), format!("{}{}{depth}\ngone 0\n", each("upper"), each("volume")), "{output}");
 }
 
-/// A layer with a tree of `depth` directories below `data`. No entry can name all of it: each rung begins at a link to the
-/// end of the one before.
+/// A layer with a tree of `depth` directories below `data`. No entry can name all of it: each rung begins at a link to
+/// the end of the one before.
 fn ladder(depth: u32) -> Vec<u8> {
     const RUNG: u32 = 1500;
     let mut layer = Layer::new().folder("data", 0o755);

@@ -110,8 +110,8 @@ impl Input {
         Fed::More
     }
 
-    /// The program has closed its terminal: what it has no room for goes nowhere. Ours is read all the same, for the keys
-    /// that detach.
+    /// The program has closed its terminal: what it has no room for goes nowhere. Ours is read all the same, for the
+    /// keys that detach.
     pub(super) fn discard(&mut self) {
         self.pending.clear();
         self.is_full = false;

@@ -1,9 +1,8 @@
 //! From one of the program's outputs to our standard output or error.
 //!
 //! Our descriptor is shared with the process that started us, so that O_NONBLOCK must not be set on it: it is asked for
-//! in each call, or the terminal is opened once more, and where neither can be done, poll says first that there is room.
-//! So a reader that stalls keeps
-//! nobody from a signal or from the program's end.
+//! in each call, or the terminal is opened once more, and where neither can be done, poll says first that there is
+//! room. So a reader that stalls keeps nobody from a signal or from the program's end.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
@@ -234,8 +233,8 @@ impl Output {
     }
 }
 
-/// The terminal that our descriptor is, so opened that no write to it waits; `None` if that may not be: it can belong to
-/// somebody else, as after su(1).
+/// The terminal that our descriptor is, so opened that no write to it waits; `None` if that may not be: it can belong
+/// to somebody else, as after su(1).
 fn open_anew(number: i32) -> Option<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     rustix::fs::open(format!("/proc/self/fd/{number}"), flags, Mode::empty()).ok()

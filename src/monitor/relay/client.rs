@@ -3,9 +3,9 @@
 //!
 //! ```text
 //! follows ── its pipe is full ─→ waits, and the program with it ── it takes something ─→ follows
-//!                                 └── it takes nothing for STALL ─→ left behind: the program goes on, and what the pipe
-//!                                     has no room for is lost to this client ── it takes what waits ─→ is told how much
-//!                                     it has missed, and follows
+//!                                 └── it takes nothing for STALL ─→ left behind: the program goes on, and what the
+//!                                     pipe has no room for is lost to this client ── it takes what waits ─→ is told
+//!                                     how much it has missed, and follows
 //! ```
 //!
 //! A client that is the only place where the output goes sets the pace: it is waited for, as the reader of any pipe is.
@@ -32,8 +32,8 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// How many bytes it has missed without having been told; all of them for the one that has started the program, whose
-    /// output others may take for whole.
+    /// How many bytes it has missed without having been told; all of them for the one that has started the program,
+    /// whose output others may take for whole.
     pub(super) fn missed(&self) -> u64 {
         let told = |sink: &Sink| if self.is_starter { sink.told } else { 0 };
         self.sinks.iter().map(|sink| sink.missed + told(sink) + sink.pending.len() as u64).sum()
@@ -162,8 +162,8 @@ impl Sink {
         self.has_ended = false;
     }
 
-    /// The program has ended: its last words are put into the pipe, which is made larger if the kernel lets it be, so that the
-    /// client finds them there whenever it reads. If not, it is waited for as briefly as any.
+    /// The program has ended: its last words are put into the pipe, which is made larger if the kernel lets it be, so
+    /// that the client finds them there whenever it reads. If not, it is waited for as briefly as any.
     pub(super) fn finish(&mut self) {
         self.has_ended = true;
         if self.is_waiting() && pipe::add_room(self.fd.as_fd(), self.pending.len()) {

@@ -96,7 +96,8 @@ impl Extractor {
         })?;
         let xattrs = attributes::xattrs(&mut entry, self.ownership);
         if !path.is_empty() {
-            // One name for each thing, whichever links the entry's path goes through: what is known of it is kept by that.
+            // One name for each thing, whichever links the entry's path goes through: what is known of it is kept by
+            // that.
             let (parent, name) = split(&path);
             path = self.parent(parent)?.path_of(name);
         }

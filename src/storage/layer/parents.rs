@@ -114,7 +114,8 @@ impl Parents {
         }
     }
 
-    /// Walks down from the root, one component at a time, and makes what is missing, also where a link leads to nothing.
+    /// Walks down from the root, one component at a time, and makes what is missing, also where a link leads to
+    /// nothing.
     fn make(&self, path: &[u8], made: &mut impl FnMut(&[u8])) -> io::Result<Found> {
         let mut left: VecDeque<Vec<u8>> = words(path).collect();
         let mut here = Found { fd: self.root().try_clone_to_owned()?, path: Vec::new() };
