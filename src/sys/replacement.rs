@@ -4,8 +4,8 @@
 //! a temporary name that can be guessed, would lead to any file of the user's; a FIFO would hang the writer. So nothing
 //! that lies there is opened. The new file has no name while it is written (O_TMPFILE, open(2)), then for a moment a
 //! random one, and is renamed over whatever has the name. It is all done on a descriptor of the directory, which cannot
-//! be exchanged in between. Whoever is killed meanwhile leaves nothing, or where the file system has no O_TMPFILE, one
-//! file of a random name.
+//! be exchanged in between. A process that is killed meanwhile leaves nothing, unless it has just given the file its
+//! random name: then one file of that name, as it does wherever the file system has no O_TMPFILE.
 
 use std::ffi::OsString;
 use std::fs::File;
