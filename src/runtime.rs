@@ -39,7 +39,7 @@ pub use create::Stage;
 pub use fuse::FuseOverlay;
 pub use join::{Join, join};
 pub use rootfs::{Rootfs, try_mount};
-pub use starting::{Conversation, Starting, child_of, reserve};
+pub use starting::{Conversation, Starting, child_of};
 pub use sync::{Failure, FailureKind, Progress};
 
 use crate::sys::inherited::Inherited;

@@ -112,7 +112,8 @@ pub fn start(
     };
     let keys = start.config.detach_keys.parse::<DetachKeys>().unwrap_or_default();
     let tty = start.config.tty;
-    let unread = if start.config.log_driver.keeps_output() { Unread::Leave } else { Unread::TellMonitor };
+    // A terminal has no end that its program could see without losing its input, too.
+    let unread = if tty || start.config.log_driver.keeps_output() { Unread::Leave } else { Unread::TellMonitor };
     let sdnotify = start.config.service.sdnotify;
     let place = start.folder.clone();
     let becomes_main = manager.is_some() && matches!(attach, Attach::No);

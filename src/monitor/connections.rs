@@ -13,7 +13,6 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, getrlimit};
 
 use super::protocol::{self, Event, Request};
@@ -52,7 +51,7 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new(listener: OwnedFd) -> Self {
-        Self { all: Vec::new(), next_id: 1, listener, reserve: reserve(), rests_until: None }
+        Self { all: Vec::new(), next_id: 1, listener, reserve: process::reserve_descriptor().ok(), rests_until: None }
     }
 
     /// Takes a connection in; gives its id.
@@ -76,7 +75,7 @@ impl Connections {
                     Ok(None) => {}
                     Err(_) => self.rest(),
                 }
-                self.reserve = reserve();
+                self.reserve = process::reserve_descriptor().ok();
             }
             Err(_) => self.rest(),
         }
@@ -95,7 +94,7 @@ impl Connections {
     pub(super) fn expire(&mut self) {
         if self.rests_until.is_some_and(|until| until <= Instant::now()) {
             self.rests_until = None;
-            self.reserve = self.reserve.take().or_else(reserve);
+            self.reserve = self.reserve.take().or_else(|| process::reserve_descriptor().ok());
         }
     }
 
@@ -171,10 +170,6 @@ impl Connections {
 fn bound() -> u64 {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     limit - HEADROOM.min(limit / 2)
-}
-
-fn reserve() -> Option<OwnedFd> {
-    rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
 fn is_out_of_descriptors(error: &io::Error) -> bool {

@@ -19,7 +19,7 @@ use rustix::fs::FileType;
 use super::protocol::{self, Event};
 use crate::runtime::{self, Conversation, Join, Progress};
 use crate::sys::inherited::Inherited;
-use crate::sys::process::{Child, Ended, reap_group};
+use crate::sys::process::{Child, Ended, reap_group, reserve_descriptor};
 use crate::sys::tty;
 
 /// The container that they run in.
@@ -102,6 +102,8 @@ pub(super) enum Error {
     Descriptors,
     #[error("the container's program has ended")]
     Ended,
+    #[error("cannot keep a descriptor for what is to come: {}", crate::sys::fs::plain(.0))]
+    NoRoom(std::io::Error),
     #[error(transparent)]
     Runtime(#[from] runtime::Error),
 }
@@ -171,7 +173,7 @@ impl Execs {
             exec.phase = Phase::Told;
         }
         self.all.push(exec);
-        Ok(reserved?)
+        reserved.map_err(Error::NoRoom)
     }
 
     /// Acts on one ready descriptor: what commands are to be told. One that is no more is left alone.
@@ -239,11 +241,11 @@ impl Execs {
 
 impl OneExec {
     /// Keeps room for the descriptors that are still to come: the process's, and those of a terminal and its copy.
-    fn reserve(&mut self) -> Result<(), runtime::Error> {
+    fn reserve(&mut self) -> std::io::Result<()> {
         let of_terminal = if self.wants_terminal && self.terminal.is_none() { 2 } else { 0 };
         let wanted = usize::from(self.process.is_none()) + of_terminal;
         while self.reserve.len() < wanted {
-            self.reserve.push(runtime::reserve()?);
+            self.reserve.push(reserve_descriptor()?);
         }
         Ok(())
     }

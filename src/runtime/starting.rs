@@ -134,12 +134,6 @@ impl Conversation {
     }
 }
 
-/// A descriptor that is kept for one that is to come.
-pub fn reserve() -> Result<OwnedFd, Error> {
-    let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
-    rustix::fs::open(c"/", flags, rustix::fs::Mode::empty()).map_err(|e| Error::step("keep a descriptor")(e.into()))
-}
-
 /// The child of this process that a go-between has made.
 pub fn child_of(pidfd: OwnedFd) -> Result<Child, Error> {
     let pid = pid_of(pidfd.as_fd()).map_err(Error::step("read the new process' pid"))?;

@@ -319,6 +319,12 @@ pub fn place(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
     }
 }
 
+/// A descriptor of no use but to be closed when there is no room for another.
+pub fn reserve_descriptor() -> io::Result<OwnedFd> {
+    use rustix::fs::{Mode, OFlags};
+    Ok(rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
+}
+
 /// Closes a descriptor that a forked child has inherited and must not keep. Its owner in this process must not be used or
 /// dropped after; in a child that leaves by exec or `_exit` neither happens.
 pub fn close(inherited: BorrowedFd<'_>) -> io::Result<()> {

@@ -116,7 +116,12 @@ fn a_program_sees_that_its_output_is_read_no_more() {
         assert_eq!((output.stdout().as_str(), &output.exit), ("0", &Exit::Code(code)), "{output}");
         assert!(output.stderr().contains("Broken pipe"), "{output}");
     }
-    lab.rc(["ps", "-q"]).run().text();
+    // A terminal has no such end: the command leaves, as where the output is kept.
+    let script = "\"$@\" | head -c 1; exit \"${PIPESTATUS[0]}\"";
+    let words = ["run", "--rm", "-t", "--log-driver", "none", "--network", "none", "payload", "/payload"];
+    let words = [&words[..], &endless].concat();
+    let left = lab.program("/bin/bash", ["-c", script, "bash"]).arg(Lab::rc_path()).args(&words).run().exits(141);
+    assert_eq!(left.stdout(), "0");
     lab.remove_containers();
 }
 

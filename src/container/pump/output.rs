@@ -176,7 +176,9 @@ impl Output {
                 self.flush(sink)
             }
             Err(Errno::INTR) => Drained::More,
-            Err(_) => self.nothing(),
+            Err(Errno::AGAIN) => self.nothing(),
+            // Poll would say so for ever.
+            Err(_) => Drained::Ended,
         }
     }
 
