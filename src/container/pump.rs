@@ -143,6 +143,13 @@ pub(super) fn run(mut pump: Pump) -> Result<Outcome, Error> {
         if flow.code.is_some() {
             pump.drain_all(&mut flow);
         }
+        if flow.code.is_some()
+            && !pump.outputs.is_empty()
+            && let Some(number) = flow.unanswered.first()
+        {
+            // It was sent when the program had ended, which only the monitor knew then.
+            return Err(Error::Interrupted(*number));
+        }
         match flow {
             Flow { is_over: Some(_), failed: Some(errno), .. } => return Err(not_written(errno)),
             Flow { is_over: Some(outcome), .. } => return Ok(outcome),
@@ -158,7 +165,7 @@ pub(super) fn run(mut pump: Pump) -> Result<Outcome, Error> {
         for token in pump.wait(flow.code.is_some())? {
             match token {
                 Token::Socket => pump.hear(&mut flow)?,
-                Token::Signals => pump.pass_signals_on(&flow)?,
+                Token::Signals => pump.pass_signals_on(&mut flow)?,
                 Token::Stdin => pump.feed(&mut flow),
                 Token::Input => pump.flush_input(),
                 Token::InputClosed => pump.input = None,
@@ -181,6 +188,8 @@ struct Flow {
     failed: Option<Errno>,
     /// There is nothing more to wait for.
     is_over: Option<Outcome>,
+    /// Signals that were passed on, and that the monitor has not answered: it answers none once the program has ended.
+    unanswered: Vec<i32>,
 }
 
 /// Everything that a user or a service manager may send, except what job control needs here.
@@ -236,6 +245,11 @@ impl Pump {
                 Ok(())
             }
             Ok(Some((Event::Failed { code, message, hint }, _))) => Err(Error::Told { code, message, hint }),
+            Ok(Some((Event::Done, _))) => {
+                // Nothing else is asked for here that is answered so.
+                drop(flow.unanswered.drain(..1.min(flow.unanswered.len())));
+                Ok(())
+            }
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(Error::MonitorDied),
             Err(error) => Err(Error::step("hear from the monitor")(error)),
@@ -254,7 +268,7 @@ impl Pump {
 
     /// Passes signals on. One that comes when the program has ended is for this command, which still waits for its
     /// reader.
-    fn pass_signals_on(&mut self, flow: &Flow) -> Result<(), Error> {
+    fn pass_signals_on(&mut self, flow: &mut Flow) -> Result<(), Error> {
         while let Ok(Some(arrived)) = self.signals.take() {
             if arrived.number == libc::SIGWINCH {
                 self.pass_size_on();
@@ -267,6 +281,9 @@ impl Pump {
             {
                 // A monitor that has gone is noticed by poll.
                 drop(protocol::send(self.socket.as_fd(), &Request::Signal { signal }, &[]));
+                if arrived.number != libc::SIGURG {
+                    flow.unanswered.push(arrived.number);
+                }
             }
         }
         Ok(())

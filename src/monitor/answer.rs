@@ -48,6 +48,8 @@ impl Server {
                 Some(answer)
             }
             Request::Exec(exec) => self.exec(id, &exec, descriptors),
+            // Who is to hear of the end takes a signal without an answer for its own: it comes too late for the program.
+            Request::Signal { .. } if self.ended.is_some() && self.connections.waits(id) => None,
             Request::Signal { signal } => Some(self.pass_on(id, signal)),
             Request::Stop { signal, timeout } => {
                 self.stop(AskedBy::User, signal, timeout);

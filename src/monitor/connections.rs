@@ -122,6 +122,11 @@ impl Connections {
         })
     }
 
+    /// Whether the command is told of the program's end.
+    pub(super) fn waits(&self, id: u64) -> bool {
+        self.all.iter().any(|connection| connection.id == id && connection.waits)
+    }
+
     /// Sets whether the command is told of the program's end.
     pub(super) fn set_waits(&mut self, id: u64, waits: bool) {
         if let Some(connection) = self.get(id) {

@@ -231,6 +231,40 @@ fn a_signal_ends_a_command_that_nobody_reads_when_its_program_has_ended() {
     }
 }
 
+#[test]
+fn a_signal_is_not_lost_between_the_end_of_a_program_and_the_word_of_it() {
+    let lab = Lab::new();
+    lab.payload();
+    let (_reader, writer) = std::io::pipe().expect("a pipe");
+    let words = ["run", "--name", "box", "--init", "--network", "none", "payload", "/payload", "spin", "1000000000000"];
+    let command = lab.rc(words.into_iter().chain(["70"])).output(File::from(OwnedFd::from(writer))).start();
+    wait::until("its output stops", || is_full(&command).then_some(()));
+    let init: i32 = lab.rc(["inspect", "-f", "{{.State.Pid}}", "box"]).run().text().parse().expect("a pid");
+    let id = lab.rc(["inspect", "-f", "{{.Id}}", "box"]).run().text();
+    let monitor = kill_storm::monitor(&lab, &id).expect("a monitor");
+    // The monitor learns of both at once, and the program's end is what it acts on first.
+    signal(monitor, Signal::STOP);
+    signal(init, Signal::KILL);
+    let stat = || std::fs::read_to_string(format!("/proc/{init}/stat")).expect("its monitor has yet to wait for it");
+    wait::until("the program has ended", || stat().contains(") Z ").then_some(()));
+    command.kill(Signal::TERM);
+    wait::until("the signal is taken", || (!has_pending_signals(command.pid())).then_some(()));
+    signal(monitor, Signal::CONT);
+    assert_eq!(command.wait().exit, Exit::Code(143));
+    lab.remove_containers();
+}
+
+fn signal(pid: i32, signal: Signal) {
+    let pid = rustix::process::Pid::from_raw(pid).expect("a pid is not 0");
+    rustix::process::kill_process(pid, signal).expect("it can be signalled");
+}
+
+fn has_pending_signals(pid: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
+    let pending = |line: &str| line.strip_prefix("ShdPnd:").map(|mask| mask.trim().bytes().any(|digit| digit != b'0'));
+    status.lines().find_map(pending).expect("it has a set of pending signals")
+}
+
 /// A terminal that nobody reads.
 fn terminal() -> (OwnedFd, OwnedFd) {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
