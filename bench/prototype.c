@@ -1,9 +1,9 @@
 // The floor: the least that a rootless container costs, in the fewest system calls, with nothing checked, kept or cleaned.
 // rc is measured against it in the same run (design.md, "The budget").
 //
-//   prototype [-1] LOWER FOLDER PROGRAM ARGUMENT…
+//   prototype [-1] LOWER DIRECTORY PROGRAM ARGUMENT…
 //
-// LOWER is a root file system; upper, work and merged are made in FOLDER. -1 maps one id only.
+// LOWER is a root file system; upper, work and merged are made in DIRECTORY. -1 maps one id only.
 // Steps: clone with user, mount, pid, net, ipc and uts namespaces; newuidmap and newgidmap side by side; overlay; proc;
 // dev; pivot_root; exec.
 #define _GNU_SOURCE
@@ -73,11 +73,11 @@ static void device(const char *root, const char *name) {
   must(mount(source, target, NULL, MS_BIND, NULL), target);
 }
 
-static void inside(const char *lower, const char *folder, char **program) {
+static void inside(const char *lower, const char *directory, char **program) {
   char merged[PATH_MAX - 32], path[PATH_MAX], options[3 * PATH_MAX + 128];
   must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
-  snprintf(merged, sizeof merged, "%s/merged", folder);
-  snprintf(options, sizeof options, "lowerdir=%s,upperdir=%s/upper,workdir=%s/work,userxattr", lower, folder, folder);
+  snprintf(merged, sizeof merged, "%s/merged", directory);
+  snprintf(options, sizeof options, "lowerdir=%s,upperdir=%s/upper,workdir=%s/work,userxattr", lower, directory, directory);
   must(mount("overlay", merged, "overlay", 0, options), "overlay");
   snprintf(path, sizeof path, "%s/proc", merged);
   mkdir(path, 0755);
@@ -100,11 +100,11 @@ static void inside(const char *lower, const char *folder, char **program) {
 int main(int argc, char **argv) {
   int one = argc > 1 && !strcmp(argv[1], "-1");
   argv += 1 + one;
-  if (argc - one < 4) errx(125, "usage: prototype [-1] LOWER FOLDER PROGRAM ARGUMENT...");
-  const char *lower = argv[0], *folder = argv[1], *parts[] = {"", "/upper", "/work", "/merged"};
+  if (argc - one < 4) errx(125, "usage: prototype [-1] LOWER DIRECTORY PROGRAM ARGUMENT...");
+  const char *lower = argv[0], *directory = argv[1], *parts[] = {"", "/upper", "/work", "/merged"};
   char path[PATH_MAX];
   for (int i = 0; i < 4; i++) {
-    snprintf(path, sizeof path, "%s%s", folder, parts[i]);
+    snprintf(path, sizeof path, "%s%s", directory, parts[i]);
     mkdir(path, 0755);
   }
   uid_t user = getuid();
@@ -123,7 +123,7 @@ int main(int argc, char **argv) {
     if (read(mapped[0], &byte, 1) != 1) _exit(125);
     must(setresgid(0, 0, 0), "setresgid");
     must(setresuid(0, 0, 0), "setresuid");
-    inside(lower, folder, argv + 2);
+    inside(lower, directory, argv + 2);
   }
   if (one) {
     char line[64];

@@ -88,7 +88,7 @@ need_cargo() {
   command -v cargo >/dev/null || die "no cargo: install a Rust toolchain first (https://rustup.rs or apt-get install cargo)"
 }
 
-# busybox_tree FOLDER: a root file system of the machine's static busybox, with a link for each of its commands.
+# busybox_tree DIRECTORY: a root file system of the machine's static busybox, with a link for each of its commands.
 busybox_tree() {
   local root=$1 busybox name
   busybox=$(command -v busybox) || return 1
@@ -102,7 +102,7 @@ busybox_tree() {
   printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
 }
 
-# fill_lab FOLDER: builds what the tests need and copies it where every user can read it, as the clone may not be: bin/ with
+# fill_lab DIRECTORY: builds what the tests need and copies it where every user can read it, as the clone may not be: bin/ with
 # rc, it, unit and payload, and the source.
 fill_lab() {
   local lab=$1 built output

@@ -1,7 +1,9 @@
 //! Global flags, and the table of commands.
 
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _, value_parser};
 
@@ -9,6 +11,7 @@ use crate::cmd::{self, Ctx};
 use crate::dirs::Dirs;
 use crate::error::{Error, Exit};
 use crate::settings::Settings;
+use crate::ui;
 
 /// A command: its name, its definition, and what it does.
 struct Entry {
@@ -103,7 +106,7 @@ fn globals() -> Command {
                 .long("root")
                 .value_name("DIR")
                 .value_parser(value_parser!(PathBuf))
-                .help("Folder of images, containers and volumes"),
+                .help("Directory of images, containers and volumes"),
         )
         .arg(Arg::new("version").short('v').long("version").action(ArgAction::Version).help("Print the version"))
 }
@@ -131,8 +134,23 @@ fn definition_for(typed: &[String]) -> Command {
     definition()
 }
 
-/// Parses the command line and runs the command.
-pub fn main(typed: Vec<String>) -> Result<Exit, Error> {
+/// Parses the command line, runs the command, prints the error, gives the exit code.
+pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let typed: Result<Vec<_>, _> = typed.into_iter().map(OsString::into_string).collect();
+    // What is not text would reach files and programs as something else than was typed.
+    let typed = typed.map_err(|word| Error::new(format!("the argument `{}` is not UTF-8", word.to_string_lossy())));
+    match typed.and_then(run) {
+        Ok(exit) => ExitCode::from(exit.0),
+        Err(error) => {
+            if let Some(message) = &error.message {
+                ui::error(message, error.hint.as_deref());
+            }
+            ExitCode::from(error.code)
+        }
+    }
+}
+
+fn run(typed: Vec<String>) -> Result<Exit, Error> {
     let matches = match definition_for(&typed).try_get_matches_from(&typed) {
         Ok(matches) => matches,
         Err(error) => return explain(&error),
@@ -158,7 +176,7 @@ fn explain(error: &clap::Error) -> Result<Exit, Error> {
         let first = first.lines().map(str::trim).collect::<Vec<_>>().join(" ");
         return Err(Error::new(first).with_hint("`rc --help` and `rc COMMAND --help` list what there is"));
     }
-    let mut out = crate::ui::out();
+    let mut out = ui::out();
     out.raw(text.as_bytes())?;
     out.finish()?;
     Ok(Exit::SUCCESS)

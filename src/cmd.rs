@@ -1,41 +1,41 @@
 //! One file per command: what was typed, and what is done with it.
 
-pub mod args;
-pub mod attach;
-pub mod completion;
+pub(crate) mod args;
+pub(crate) mod attach;
+pub(crate) mod completion;
 mod containers;
-pub mod create;
-pub mod doctor;
-pub mod exec;
+pub(crate) mod create;
+pub(crate) mod doctor;
+pub(crate) mod exec;
 mod from_image;
-pub mod generate;
-pub mod images;
-pub mod import;
-pub mod info;
-pub mod inspect;
-pub mod kill;
+pub(crate) mod generate;
+pub(crate) mod images;
+pub(crate) mod import;
+pub(crate) mod info;
+pub(crate) mod inspect;
+pub(crate) mod kill;
 mod leftovers;
-pub mod load;
-pub mod logs;
-pub mod pause;
-pub mod ps;
-pub mod pull;
-pub mod restart;
-pub mod rm;
-pub mod rmi;
-pub mod run;
-pub mod save;
-pub mod start;
-pub mod stats;
-pub mod stop;
-pub mod tag;
-pub mod top;
-pub mod unpause;
-pub mod unshare;
-pub mod untag;
-pub mod update;
-pub mod version;
-pub mod wait;
+pub(crate) mod load;
+pub(crate) mod logs;
+pub(crate) mod pause;
+pub(crate) mod ps;
+pub(crate) mod pull;
+pub(crate) mod restart;
+pub(crate) mod rm;
+pub(crate) mod rmi;
+pub(crate) mod run;
+pub(crate) mod save;
+pub(crate) mod start;
+pub(crate) mod stats;
+pub(crate) mod stop;
+pub(crate) mod tag;
+pub(crate) mod top;
+pub(crate) mod unpause;
+pub(crate) mod unshare;
+pub(crate) mod untag;
+pub(crate) mod update;
+pub(crate) mod version;
+pub(crate) mod wait;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -52,53 +52,53 @@ use crate::userns::IdMap;
 /// What every command may need: where things are, and how the user wants them. Nothing in it is opened before it is asked
 /// for.
 #[derive(Debug)]
-pub struct Ctx {
-    /// The user's folders.
-    pub dirs: Dirs,
+pub(crate) struct Ctx {
+    /// The user's directories.
+    pub(crate) dirs: Dirs,
     /// rc.toml and the environment.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// The whole command line, for `inspect`.
-    pub typed: Vec<String>,
+    pub(crate) typed: Vec<String>,
     /// The service manager behind this command; an environment takes it.
-    pub manager: RefCell<Manager>,
+    pub(crate) manager: RefCell<Manager>,
     /// Makes the definition of all commands, which `cli` has: for `completion`.
-    pub definition: fn() -> clap::Command,
+    pub(crate) definition: fn() -> clap::Command,
 }
 
 impl Ctx {
     /// The store, made if it is not there.
-    pub fn store(&self) -> Result<Store, Error> {
+    pub(crate) fn store(&self) -> Result<Store, Error> {
         Ok(Store::open(self.dirs.root())?)
     }
 
     /// The store, to look at; nothing is made.
-    pub fn store_to_read(&self) -> Result<Store, Error> {
+    pub(crate) fn store_to_read(&self) -> Result<Store, Error> {
         Ok(Store::open_to_read(self.dirs.root())?)
     }
 
-    /// The folder of what may vanish at any time.
-    pub fn runtime_dir(&self) -> Result<PathBuf, Error> {
+    /// The directory of what may vanish at any time.
+    pub(crate) fn runtime_dir(&self) -> Result<PathBuf, Error> {
         Ok(self.dirs.runtime()?)
     }
 
     /// The user's ids.
-    pub fn ids(&self) -> Result<IdMap, Error> {
+    pub(crate) fn ids(&self) -> Result<IdMap, Error> {
         Ok(IdMap::detect()?)
     }
 
     /// Where the network helpers are.
-    pub fn programs(&self) -> Programs {
+    pub(crate) fn programs(&self) -> Programs {
         let helpers = &self.settings.helpers;
         Programs { slirp4netns: helpers.slirp4netns.value.0.clone(), pasta: helpers.pasta.value.0.clone() }
     }
 
     /// Where fuse-overlayfs is, if it is installed.
-    pub fn fuse_overlayfs(&self) -> Option<PathBuf> {
+    pub(crate) fn fuse_overlayfs(&self) -> Option<PathBuf> {
         fuse_overlayfs(self.settings.helpers.fuse_overlayfs.value.0.as_deref())
     }
 
     /// What `doctor` examines.
-    pub fn patient(&self) -> Patient<'_> {
+    pub(crate) fn patient(&self) -> Patient<'_> {
         Patient {
             root: self.dirs.root(),
             runtime: self.dirs.runtime().map_err(|error| (error.to_string(), error.hint())),
@@ -110,7 +110,7 @@ impl Ctx {
     }
 
     /// What a start needs.
-    pub fn environment(&self) -> Result<Environment, Error> {
+    pub(crate) fn environment(&self) -> Result<Environment, Error> {
         Ok(Environment {
             store: self.store()?,
             runtime_dir: self.runtime_dir()?,
@@ -125,7 +125,7 @@ impl Ctx {
 
 /// What the service manager behind the command `name` has said, and the descriptors that it and the options in `arguments`
 /// hand over; every other one is closed.
-pub fn manager(name: &str, arguments: &clap::ArgMatches) -> Result<Manager, Error> {
+pub(crate) fn manager(name: &str, arguments: &clap::ArgMatches) -> Result<Manager, Error> {
     let mut manager = Manager::read(|name| std::env::var(name).ok(), std::process::id());
     // As with podman, only a new container gets what is listened on.
     let listening = if name == "run" { manager.listening() } else { 0 };
@@ -133,7 +133,7 @@ pub fn manager(name: &str, arguments: &clap::ArgMatches) -> Result<Manager, Erro
     Ok(manager)
 }
 
-/// fuse-overlayfs where the settings say, else in the folders that only root writes to.
+/// fuse-overlayfs where the settings say, else in the directories that only root writes to.
 fn fuse_overlayfs(configured: Option<&Path>) -> Option<PathBuf> {
     let usual = ["/usr/bin/fuse-overlayfs", "/usr/local/bin/fuse-overlayfs"].map(Path::new);
     let candidates = configured.map_or_else(|| usual.to_vec(), |path| vec![path]);

@@ -1,6 +1,6 @@
 //! Life cycle and state on disk: create, start, stop, remove, wait, exec, names, liveness.
 //!
-//! There is no list of containers but the folders themselves (`monitor::Folder`), and no record of who lives but the locks.
+//! There is no list of containers but the directories themselves (`monitor::ContainerDir`), and no record of who lives but the locks.
 //! Every command that looks at a container asks its lock and the kernel, and finishes the clean-up of what was killed.
 
 mod control;
@@ -12,7 +12,7 @@ mod exec;
 mod find;
 mod first_word;
 mod liveness;
-pub mod logs;
+pub(crate) mod logs;
 mod manager;
 mod names;
 mod processes;
@@ -27,29 +27,29 @@ mod wait;
 use std::io;
 use std::path::PathBuf;
 
-pub use control::{pause, signal, stop, unpause};
-pub use create::{Creation, create, new_identity, volume_name};
-pub use damaged::remove_damaged;
-pub use exec::{Exec, exec};
-pub use find::{Listing, find, list};
-pub use liveness::Container;
-pub use manager::Manager;
-pub use processes::{Names, Process, processes};
-pub use pump::Outcome;
-pub use remove::{Removal, remove};
-pub use start::{Attach, Environment, Origin, attach, files, start};
-pub use stats::{Sample, sample, since_boot};
-pub use sweep::{has_leftovers, sweep_store};
-pub use update::update;
-pub use wait::{wait, wait_for};
+pub(crate) use control::{pause, signal, stop, unpause};
+pub(crate) use create::{Creation, create, new_identity, volume_name};
+pub(crate) use damaged::remove_damaged;
+pub(crate) use exec::{Exec, exec};
+pub(crate) use find::{Listing, find, list};
+pub(crate) use liveness::Container;
+pub(crate) use manager::Manager;
+pub(crate) use processes::{Names, Process, processes};
+pub(crate) use pump::Outcome;
+pub(crate) use remove::{Removal, remove};
+pub(crate) use start::{Attach, Environment, Origin, attach, files, start};
+pub(crate) use stats::{Sample, sample, since_boot};
+pub(crate) use sweep::{has_leftovers, sweep_store};
+pub(crate) use update::update;
+pub(crate) use wait::wait_for;
 
-use crate::monitor::{FolderError, Status};
+use crate::monitor::{ContainerDirError, Status};
 use crate::sys::fs::PathError;
 use crate::types::ContainerId;
 
 /// What can go wrong with a container.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// There is none of that name or id.
     #[error("no container `{}`", .0.escape_debug())]
     NotFound(String),
@@ -86,9 +86,9 @@ pub enum Error {
     /// A terminal of ours would go into a container.
     #[error("the log driver `passthrough` cannot be used on a terminal")]
     PassedTerminal,
-    /// A folder would go into a container, and with it a way to all of the host.
-    #[error("the log driver `passthrough` cannot be used on a folder")]
-    PassedFolder,
+    /// A directory would go into a container, and with it a way to all of the host.
+    #[error("the log driver `passthrough` cannot be used on a directory")]
+    PassedDirectory,
     /// Nothing of the program's streams goes through rc.
     #[error("cannot attach to `{0}`: its log driver is `passthrough`")]
     PassedThrough(String),
@@ -118,7 +118,7 @@ pub enum Error {
     Path(#[from] PathError),
     /// A record could not be read or written.
     #[error(transparent)]
-    Folder(#[from] FolderError),
+    ContainerDir(#[from] ContainerDirError),
     /// The store could not be used.
     #[error(transparent)]
     Storage(#[from] crate::storage::Error),
@@ -173,7 +173,7 @@ impl Error {
     fn is_not_found(&self) -> bool {
         match self {
             Self::Path(error) => error.is_not_found(),
-            Self::Folder(error) => error.is_not_found(),
+            Self::ContainerDir(error) => error.is_not_found(),
             _ => false,
         }
     }
@@ -183,7 +183,7 @@ impl Error {
     }
 
     /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Damaged { id, .. } => Some(format!("remove it with `rc rm {}`", id.short())),
             Self::NameTaken { name, .. } => Some(format!("remove it with `rc rm {name}`, or use --replace")),
@@ -204,7 +204,7 @@ impl Error {
     }
 
     /// The exit code of the command that failed so.
-    pub fn code(&self) -> u8 {
+    pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Told { code, .. } => *code,
             // Nobody is to take what has come for all of it.

@@ -1,9 +1,9 @@
-//! Where the user's folders are, found once.
+//! Where the user's directories are, found once.
 //!
 //! ```text
 //! data     --root, else RC_ROOT, else $XDG_DATA_HOME/rc, else ~/.local/share/rc
 //! config   RC_CONFIG alone, else /etc/rc/rc.toml and then $XDG_CONFIG_HOME/rc/rc.toml (~/.config/rc/rc.toml)
-//! runtime  $XDG_RUNTIME_DIR/rc, else /run/user/UID/rc, else run/ in the data folder
+//! runtime  $XDG_RUNTIME_DIR/rc, else /run/user/UID/rc, else run/ in the data directory
 //! ```
 //!
 //! Written by hand: the `directories` crate asks the password database when HOME is not set, and that loads code into a
@@ -17,9 +17,9 @@ use rustix::process::{getegid, geteuid, getgid, getuid};
 
 use crate::sys::fs::{self, PathError};
 
-/// Why the folders cannot be used.
+/// Why the directories cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// rc runs with more rights than its caller has.
     #[error("rc was started setuid or setgid (user {user}, acting as {effective}); it never runs so")]
     Setuid {
@@ -28,27 +28,27 @@ pub enum Error {
         /// The id that was gained.
         effective: u32,
     },
-    /// Root with a folder of another user: what root leaves there could not be removed by that user, and what that user
+    /// Root with a directory of another user: what root leaves there could not be removed by that user, and what that user
     /// puts there would be believed.
     #[error("rc runs as root, but `{variable}` names `{}`, which belongs to user {owner}", .path.display())]
     Foreign {
         /// `HOME` or an XDG variable.
         variable: &'static str,
-        /// The folder.
+        /// The directory.
         path: PathBuf,
         /// Its owner.
         owner: u32,
     },
-    /// There is no home folder.
-    #[error("`HOME` is not set, and user {user} has no home folder in `/etc/passwd`")]
+    /// There is no home directory.
+    #[error("`HOME` is not set, and user {user} has no home directory in `/etc/passwd`")]
     NoHome {
         /// The user's id.
         user: u32,
     },
-    /// The runtime folder of rc is not private to the user.
-    #[error("`{}` is not a folder that only user {user} can write", .path.display())]
+    /// The runtime directory of rc is not private to the user.
+    #[error("`{}` is not a directory that only user {user} can write", .path.display())]
     NotPrivate {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
         /// The user's id.
         user: u32,
@@ -60,22 +60,22 @@ pub enum Error {
 
 impl Error {
     /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Setuid { .. } => Some("take the bit away: `chmod u-s,g-s \"$(command -v rc)\"`".to_owned()),
             Self::Foreign { .. } => {
                 Some("run rc without sudo, or for root's own containers: `sudo -H rc …`".to_owned())
             }
-            Self::NoHome { .. } => Some("name a folder: `HOME=/path rc …`".to_owned()),
+            Self::NoHome { .. } => Some("name a directory: `HOME=/path rc …`".to_owned()),
             Self::NotPrivate { path, .. } => Some(format!("remove it: `rm -r {}`", path.display())),
             Self::Path(_) => None,
         }
     }
 }
 
-/// The user's folders. Nothing is made before it is needed.
+/// The user's directories. Nothing is made before it is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dirs {
+pub(crate) struct Dirs {
     user: u32,
     root: PathBuf,
     runtime: Option<PathBuf>,
@@ -84,7 +84,7 @@ pub struct Dirs {
 
 /// Which configuration files are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConfigFiles {
+pub(crate) enum ConfigFiles {
     /// The one of `RC_CONFIG`, which must be there.
     Only(PathBuf),
     /// The machine's and the user's, in this order; each may be missing.
@@ -92,10 +92,10 @@ pub enum ConfigFiles {
 }
 
 impl Dirs {
-    /// Finds the folders of this process' user. `root` is `--root`, a relative one from the current folder.
+    /// Finds the directories of this process' user. `root` is `--root`, a relative one from the current directory.
     ///
-    /// Fails if rc is setuid, and for root with a home or XDG folder of somebody else.
-    pub fn find(root: Option<&Path>) -> Result<Self, Error> {
+    /// Fails if rc is setuid, and for root with a home or XDG directory of somebody else.
+    pub(crate) fn find(root: Option<&Path>) -> Result<Self, Error> {
         for (real, effective) in [(getuid().as_raw(), geteuid().as_raw()), (getgid().as_raw(), getegid().as_raw())] {
             if real != effective {
                 return Err(Error::Setuid { user: real, effective });
@@ -132,46 +132,50 @@ impl Dirs {
         Ok(Self { user, root, runtime: absolute("XDG_RUNTIME_DIR"), config })
     }
 
-    /// The data folder: images, layers, containers, volumes. The store makes it, 0700.
-    pub fn root(&self) -> &Path {
+    /// The data directory: images, layers, containers, volumes. The store makes it, 0700.
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// The configuration files.
-    pub fn config(&self) -> &ConfigFiles {
+    pub(crate) fn config(&self) -> &ConfigFiles {
         &self.config
     }
 
-    /// The folder for what may vanish at any time, made 0700 if missing.
+    /// The directory for what may vanish at any time, made 0700 if missing.
     ///
-    /// A base folder that is a symlink, belongs to another user or can be written by others is passed over, never
+    /// A base directory that is a symlink, belongs to another user or can be written by others is passed over, never
     /// repaired. Whether it is noexec does not matter: nothing is executed from it. Fails with `NotPrivate` if the `rc` in
-    /// a good base folder is not the user's alone.
-    pub fn runtime(&self) -> Result<PathBuf, Error> {
+    /// a good base directory is not the user's alone.
+    pub(crate) fn runtime(&self) -> Result<PathBuf, Error> {
         let usual = PathBuf::from(format!("/run/user/{}", self.user));
         let base = self.runtime.iter().chain([&usual]).find(|base| self.is_private(base));
-        let folder = match base {
+        let directory = match base {
             Some(base) => base.join("rc"),
             None => {
                 fs::create_dir_all(&self.root)?;
                 self.root.join("run")
             }
         };
-        match fs::create_dir(&folder) {
+        match fs::create_dir(&directory) {
             Err(error) if error.source.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
             _ => {}
         }
-        if self.is_private(&folder) { Ok(folder) } else { Err(Error::NotPrivate { path: folder, user: self.user }) }
+        if self.is_private(&directory) {
+            Ok(directory)
+        } else {
+            Err(Error::NotPrivate { path: directory, user: self.user })
+        }
     }
 
-    /// Whether `path` is a real folder of the user that nobody else can write.
+    /// Whether `path` is a real directory of the user that nobody else can write.
     fn is_private(&self, path: &Path) -> bool {
         fs::symlink_metadata(path)
             .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == self.user && metadata.mode() & 0o022 == 0)
     }
 }
 
-/// Refuses root in a folder of another user (`sudo rc` with the caller's HOME).
+/// Refuses root in a directory of another user (`sudo rc` with the caller's HOME).
 fn not_foreign(user: u32, variable: &'static str, path: &Path) -> Result<(), Error> {
     if user != 0 {
         return Ok(());

@@ -9,7 +9,7 @@
 //! ids        user namespaces, subordinate ids, newuidmap, newgidmap
 //! storage    the store, overlay, fuse-overlayfs
 //! network    slirp4netns, pasta, the tun device, low ports
-//! session    runtime folder, service manager, user bus, lingering
+//! session    runtime directory, service manager, user bus, lingering
 //! limits     a line for each controller
 //! ```
 
@@ -33,7 +33,7 @@ use crate::userns::{IdMap, UserNamespace};
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub(crate) enum Status {
     /// It is there.
     Ok,
     /// Containers run, without what the line names.
@@ -44,7 +44,7 @@ pub enum Status {
 
 impl Status {
     /// The word.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Limited => "limited",
@@ -55,17 +55,17 @@ impl Status {
 
 /// What one check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// What was looked at.
-    pub check: &'static str,
+    pub(crate) check: &'static str,
     /// How it went.
-    pub status: Status,
+    pub(crate) status: Status,
     /// What there is.
-    pub found: String,
+    pub(crate) found: String,
     /// What does not work because of it; `None` if it is there.
-    pub disables: Option<String>,
+    pub(crate) disables: Option<String>,
     /// What to do, with a command to paste; `None` if there is nothing to mend, or no way to.
-    pub fix: Option<String>,
+    pub(crate) fix: Option<String>,
 }
 
 impl Finding {
@@ -90,23 +90,23 @@ impl Finding {
 
 /// What is examined: where things are, and how the user wants them.
 #[derive(Debug)]
-pub struct Patient<'a> {
-    /// The store's folder.
-    pub root: &'a Path,
-    /// The runtime folder, or why there is none and what to do.
-    pub runtime: Result<PathBuf, (String, Option<String>)>,
+pub(crate) struct Patient<'a> {
+    /// The store's directory.
+    pub(crate) root: &'a Path,
+    /// The runtime directory, or why there is none and what to do.
+    pub(crate) runtime: Result<PathBuf, (String, Option<String>)>,
     /// The storage driver that is asked for.
-    pub storage: StorageDriver,
+    pub(crate) storage: StorageDriver,
     /// fuse-overlayfs, if it is installed.
-    pub fuse_overlayfs: Option<PathBuf>,
+    pub(crate) fuse_overlayfs: Option<PathBuf>,
     /// The network of a container that names none.
-    pub network: NetworkMode,
+    pub(crate) network: NetworkMode,
     /// Where the network helpers are.
-    pub programs: Programs,
+    pub(crate) programs: Programs,
 }
 
 /// Makes all checks. The process has one thread. Nothing is left behind.
-pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+pub(crate) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let mut findings = kernel::version();
     let map = IdMap::detect();
     let (mut found, home) = ids::check(patient, map.as_ref().map_err(ToString::to_string));
@@ -121,12 +121,12 @@ pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
 }
 
 /// Whether nothing is missing that `rc run` needs.
-pub fn is_fit(findings: &[Finding]) -> bool {
+pub(crate) fn is_fit(findings: &[Finding]) -> bool {
     findings.iter().all(|finding| finding.status != Status::Missing)
 }
 
 /// Which storage driver `auto` means here, and how that is known; `None` where it cannot be tried.
-pub fn storage_driver(patient: &Patient<'_>, map: &IdMap) -> Option<(StorageDriver, String)> {
+pub(crate) fn storage_driver(patient: &Patient<'_>, map: &IdMap) -> Option<(StorageDriver, String)> {
     storage::choose(patient, map)
 }
 

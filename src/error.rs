@@ -7,51 +7,51 @@ use crate::ui::BrokenOutput;
 
 /// What a command returns when all went well: the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exit(pub u8);
+pub(crate) struct Exit(pub(crate) u8);
 
 impl Exit {
     /// Everything was done.
-    pub const SUCCESS: Self = Self(0);
+    pub(crate) const SUCCESS: Self = Self(0);
 
     /// The exit code of a program, which is one byte.
-    pub fn of_program(code: i32) -> Self {
+    pub(crate) fn of_program(code: i32) -> Self {
         Self(u8::try_from(code & 0xff).unwrap_or(u8::MAX))
     }
 }
 
 /// An error on its way to the user.
 #[derive(Debug)]
-pub struct Error {
+pub(crate) struct Error {
     /// The sentence; `None` when everything has been said already, or nobody listens.
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
     /// What to do.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
     /// The exit code.
-    pub code: u8,
+    pub(crate) code: u8,
 }
 
 impl Error {
     /// rc failed, for the reason that `message` says.
-    pub fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: Some(message.into()), hint: None, code: 125 }
     }
 
     /// Adds what to do.
     #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Sets the exit code.
     #[must_use]
-    pub fn with_code(mut self, code: u8) -> Self {
+    pub(crate) fn with_code(mut self, code: u8) -> Self {
         self.code = code;
         self
     }
 
     /// Everything has been said; only the exit code is left.
-    pub fn said(code: u8) -> Self {
+    pub(crate) fn said(code: u8) -> Self {
         Self { message: None, hint: None, code }
     }
 }

@@ -4,18 +4,18 @@ mod change;
 mod config;
 mod error;
 /// Images from a file system in an archive.
-pub mod import;
+pub(crate) mod import;
 /// Images from archives.
-pub mod load;
+pub(crate) mod load;
 /// Images in the store.
-pub mod local;
+pub(crate) mod local;
 mod make;
 /// What a pull tells whoever shows it.
-pub mod progress;
+pub(crate) mod progress;
 /// From a registry into the store.
-pub mod pull;
+pub(crate) mod pull;
 /// Images to archives.
-pub mod save;
+pub(crate) mod save;
 
-pub use config::{Config, History, RootFs, Settings};
-pub use error::Error;
+pub(crate) use config::{Config, History, RootFs, Settings};
+pub(crate) use error::Error;

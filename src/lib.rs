@@ -4,47 +4,52 @@
 //! ARCHITECTURE.md is checked by `tests/it/layers.rs`).
 
 // The command line: global flags and the table of commands.
-pub mod cli;
+mod cli;
 // One file per command: what was typed, and what is done with it.
-pub mod cmd;
+mod cmd;
 // The edge: every error becomes one sentence, hints and an exit code here.
-pub mod error;
+mod error;
 // Everything that is shown: tables, `--format`, progress, escaping. The only module that prints.
-pub mod ui;
+mod ui;
 
 // What this machine gives and lacks, by the probes that a start uses.
-pub mod doctor;
+mod doctor;
 
 // Life cycle and state on disk: create, start, stop, remove, wait, exec, names, liveness.
-pub mod container;
+mod container;
 // Images: names, pull, load, save, import; joins `registry` and `storage`.
-pub mod image;
+mod image;
 // One process per container: pty, log, control socket, exit code, clean-up.
-pub mod monitor;
+mod monitor;
 
-// Where the user's folders are (XDG), once.
-pub mod dirs;
+// Where the user's directories are (XDG), once.
+mod dirs;
 // Pure: request + image configuration + settings + host facts → container configuration → runtime spec.
-pub mod plan;
+mod plan;
 // `rc.toml` and the environment, each value with its origin.
-pub mod settings;
+mod settings;
 
 // Network drivers, published ports, `hosts` and `resolv.conf`.
-pub mod net;
+mod net;
 // Registry transport and authentication: the only asynchronous code.
-pub mod registry;
+mod registry;
 // What the kernel does with a runtime spec: namespaces, root file system, capabilities, seccomp, cgroups.
-pub mod runtime;
+mod runtime;
 // OCI image layout, blobs, unpacked layers, volumes, garbage.
-pub mod storage;
+mod storage;
 // Scopes from the service manager, over D-Bus.
-pub mod systemd;
+mod systemd;
 
 // Subordinate ids, and making, finding and entering the user's namespace.
-pub mod userns;
+mod userns;
 
 // System calls with types: the only unsafe code.
-pub mod sys;
+mod sys;
 
 // Ids, digests, references, ports: parsed once at the edge, valid ever after.
-pub mod types;
+mod types;
+
+pub use cli::{definition, main};
+// For those of our tests that look after a cgroup without a container.
+#[doc(hidden)]
+pub use runtime::cgroup;

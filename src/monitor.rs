@@ -2,21 +2,21 @@
 //!
 //! The monitor is a fork of the command that starts the container. It is the one parent and waiter of the container's
 //! processes and the one writer of its exit code; it has one thread and sleeps in poll(2). It keeps no list of anything
-//! beyond its own container: `folder` describes what it leaves on disk, `protocol` what it can be asked.
+//! beyond its own container: `directory` describes what it leaves on disk, `protocol` what it can be asked.
 
 mod answer;
 mod attempt;
 mod change;
 mod connections;
+mod directory;
 mod exec;
-mod folder;
 mod group;
 mod journal;
 mod life;
 mod log;
 mod notify;
 mod pidfile;
-pub mod protocol;
+pub(crate) mod protocol;
 mod record;
 mod relay;
 mod restart;
@@ -26,17 +26,17 @@ mod start;
 mod stdio;
 mod worker;
 
-pub use folder::{Error as FolderError, Folder};
-pub use group::{Available, Purpose, Source, ask as ask_for_group, available};
-pub use life::run;
-pub use notify::send_patiently;
-pub use record::{ExitRecord, ProcessId, Run, State, Status, now};
-pub use start::{Error, Keeper, Listen, Start, Starter, Stdio};
+pub(crate) use directory::{ContainerDir, Error as ContainerDirError};
+pub(crate) use group::{Purpose, Source, ask as ask_for_group, available};
+pub(crate) use life::run;
+pub(crate) use notify::send_patiently;
+pub(crate) use record::{ExitRecord, ProcessId, Run, State, Status, now};
+pub(crate) use start::{Keeper, Listen, Start, Starter, Stdio};
 
 use crate::runtime::{Failure, FailureKind};
 
 /// The name of a container's cgroup.
-pub fn group_name(id: &crate::types::ContainerId) -> String {
+pub(crate) fn group_name(id: &crate::types::ContainerId) -> String {
     format!("rc-{id}")
 }
 

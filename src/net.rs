@@ -24,8 +24,8 @@
 //! A service of the host that listens on all its addresses stays reachable through the host's outward address, which is
 //! also `host.containers.internal`; only what listens on loopback is closed.
 
-pub mod addresses;
-pub mod files;
+pub(crate) mod addresses;
+pub(crate) mod files;
 
 mod driver;
 mod error;
@@ -40,7 +40,7 @@ mod suite;
 #[path = "../tests/it/support/port.rs"]
 mod test_port;
 
-pub use driver::{Driver, Kind, Request, Running, Starting};
-pub use error::Error;
-pub use ports::unprivileged_port_start;
-pub use programs::{Programs, choose_default};
+pub(crate) use driver::{Driver, Kind, Request, Running, Starting};
+pub(crate) use error::Error;
+pub(crate) use ports::unprivileged_port_start;
+pub(crate) use programs::Programs;

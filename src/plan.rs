@@ -38,26 +38,26 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-pub use changes::{Changes, Updated};
-pub use config::{
+pub(crate) use changes::{Changes, Updated};
+pub(crate) use config::{
     Cgroup, CgroupMode, CgroupNamespace, ContainerConfig, DeviceValue, ImageSource, Limits, LogDriver, Mount,
     MountKind, PullPolicy, Rlimit, Seccomp, Throttle,
 };
-pub use exec::{ExecRequest, exec};
-pub use limits::{BlockDevices, LimitChanges};
-pub use logging::LogRequest;
-pub use request::{LimitRequest, Request, TextFile};
-pub use resources::resources;
-pub use restart::RestartPolicy;
-pub use service::{Handed, NOTIFY_FILE, Sdnotify, Service, ServiceRequest};
-pub use spec::{HostFacts, spec};
+pub(crate) use exec::{ExecRequest, exec};
+pub(crate) use limits::{BlockDevices, LimitChanges};
+pub(crate) use logging::LogRequest;
+pub(crate) use request::{LimitRequest, Request, TextFile};
+pub(crate) use resources::resources;
+pub(crate) use restart::RestartPolicy;
+pub(crate) use service::{Handed, NOTIFY_FILE, Sdnotify, Service, ServiceRequest};
+pub(crate) use spec::{HostFacts, spec};
 
-pub use crate::types::NetworkMode;
+pub(crate) use crate::types::NetworkMode;
 use crate::types::{ContainerId, DetachKeys, Invalid, Name, Protocol, Signal, parse_size};
 
 /// Why a request cannot become a container.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// An option's value is wrong.
     #[error("`{option}`: {source}")]
     Option {
@@ -143,7 +143,7 @@ impl Error {
     }
 
     /// What to do about it, if there is something to paste.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::NoCommand { image } => Some(format!("name one: `rc run {} /bin/sh`", image.escape_debug())),
             _ => None,
@@ -153,50 +153,50 @@ impl Error {
 
 /// What `resolve` needs of an image's configuration.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ImageDefaults {
+pub(crate) struct ImageDefaults {
     /// The image itself.
-    pub source: ImageSource,
+    pub(crate) source: ImageSource,
     /// `Entrypoint`.
-    pub entrypoint: Vec<String>,
+    pub(crate) entrypoint: Vec<String>,
     /// `Cmd`.
-    pub command: Vec<String>,
+    pub(crate) command: Vec<String>,
     /// `Env`.
-    pub env: Vec<String>,
+    pub(crate) env: Vec<String>,
     /// `User`; empty is root.
-    pub user: String,
+    pub(crate) user: String,
     /// `WorkingDir`; empty is `/`.
-    pub working_dir: String,
+    pub(crate) working_dir: String,
     /// The keys of `Volumes`.
-    pub volumes: Vec<String>,
+    pub(crate) volumes: Vec<String>,
     /// `Labels`.
-    pub labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
     /// `StopSignal`.
-    pub stop_signal: Option<String>,
+    pub(crate) stop_signal: Option<String>,
 }
 
 /// What applies where neither the command line nor the image says anything: rc's defaults as `rc.toml` changes them.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Defaults {
+pub(crate) struct Defaults {
     /// The network.
-    pub network: NetworkMode,
+    pub(crate) network: NetworkMode,
     /// Where published ports listen when `--publish` names no address; `None` is every IPv4 address.
-    pub publish_address: Option<IpAddr>,
+    pub(crate) publish_address: Option<IpAddr>,
     /// Name servers; empty: the host's.
-    pub dns: Vec<IpAddr>,
+    pub(crate) dns: Vec<IpAddr>,
     /// `no_new_privs` for every container.
-    pub no_new_privileges: bool,
+    pub(crate) no_new_privileges: bool,
     /// The limit of processes, where a cgroup is at hand.
-    pub pids_limit: Option<u64>,
+    pub(crate) pids_limit: Option<u64>,
     /// Bytes of `/dev/shm`.
-    pub shm_size: u64,
+    pub(crate) shm_size: u64,
     /// Seconds that `stop` waits.
-    pub stop_timeout: u32,
+    pub(crate) stop_timeout: u32,
     /// The sequence that leaves a terminal.
-    pub detach_keys: String,
+    pub(crate) detach_keys: String,
     /// Bytes of one log file.
-    pub log_max_size: u64,
+    pub(crate) log_max_size: u64,
     /// Log files kept.
-    pub log_max_files: u32,
+    pub(crate) log_max_files: u32,
 }
 
 impl Default for Defaults {
@@ -218,21 +218,21 @@ impl Default for Defaults {
 }
 
 /// What `resolve` must know of the caller and the machine.
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     /// The settings.
-    pub defaults: Defaults,
+    pub(crate) defaults: Defaults,
     /// The caller's environment, for `-e NAME` and the proxies; variables that are not UTF-8 are left out.
-    pub environment: Vec<(String, String)>,
-    /// The caller's folder, absolute: relative sources of `--volume` start there.
-    pub working_dir: PathBuf,
+    pub(crate) environment: Vec<(String, String)>,
+    /// The caller's directory, absolute: relative sources of `--volume` start there.
+    pub(crate) working_dir: PathBuf,
     /// The host's name, which a container on the host's network shows.
-    pub host_name: String,
+    pub(crate) host_name: String,
     /// A port of the host that is free now at an address (`None`: every one), if there is one.
-    pub free_port: &'a dyn Fn(Option<IpAddr>, Protocol) -> Option<u16>,
+    pub(crate) free_port: &'a dyn Fn(Option<IpAddr>, Protocol) -> Option<u16>,
     /// The block devices of the host.
-    pub block_device: BlockDevices<'a>,
+    pub(crate) block_device: BlockDevices<'a>,
     /// A name for an anonymous volume: 64 hex digits from the kernel's random source.
-    pub new_volume_name: &'a dyn Fn() -> Name,
+    pub(crate) new_volume_name: &'a dyn Fn() -> Name,
 }
 
 impl fmt::Debug for Facts<'_> {
@@ -247,18 +247,18 @@ impl fmt::Debug for Facts<'_> {
 
 /// What makes a container this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// Its id.
-    pub id: ContainerId,
+    pub(crate) id: ContainerId,
     /// Its name, reserved.
-    pub name: Name,
+    pub(crate) name: Name,
     /// Now, RFC 3339 with nanoseconds, UTC.
-    pub created: String,
+    pub(crate) created: String,
 }
 
 /// Joins what was asked for, the image and the facts to the complete description of a container. Fails with the first
 /// thing that is wrong; nothing has been changed anywhere then.
-pub fn resolve(
+pub(crate) fn resolve(
     request: &Request,
     image: &ImageDefaults,
     facts: &Facts<'_>,
@@ -334,7 +334,7 @@ pub fn resolve(
 }
 
 /// Sentences about what was asked for and has no effect, for the front end to show.
-pub fn warnings(request: &Request, config: &ContainerConfig) -> Vec<String> {
+pub(crate) fn warnings(request: &Request, config: &ContainerConfig) -> Vec<String> {
     let mut warnings = Vec::new();
     if !request.publish.is_empty() && !config.network.forwards_ports() {
         warnings.push(format!("published ports are dropped: the network is `{}`", config.network));
@@ -357,7 +357,7 @@ fn hostname(request: &Request, facts: &Facts<'_>, id: &ContainerId, network: &Ne
 }
 
 fn working_dir(request: &Request, image: &ImageDefaults) -> Result<String, Error> {
-    let invalid = |text: &str| Invalid::new("working folder", text, "it is no absolute path");
+    let invalid = |text: &str| Invalid::new("working directory", text, "it is no absolute path");
     match &request.working_dir {
         Some(text) => paths::clean(text).ok_or_else(|| Error::option("--workdir")(invalid(text))),
         None if image.working_dir.is_empty() => Ok("/".to_owned()),

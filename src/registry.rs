@@ -22,7 +22,7 @@ mod credentials;
 mod dns;
 mod error;
 /// Manifests, indexes and image configurations as a registry or an archive gives them, checked.
-pub mod manifest;
+pub(crate) mod manifest;
 mod platform;
 #[cfg(test)]
 pub(crate) mod test_server;
@@ -31,15 +31,15 @@ mod tests;
 mod tls;
 mod transport;
 
-pub use blob::Blob;
-pub use client::{Client, Document, Options};
-pub use credentials::{Credentials, CredentialsError, Places};
-pub use error::Error;
-pub use platform::Platform;
-pub use tls::TlsVerify;
-pub use transport::Backoff;
+pub(crate) use blob::Blob;
+pub(crate) use client::{Client, Document, Options};
+pub(crate) use credentials::{Credentials, CredentialsError, Places};
+pub(crate) use error::Error;
+pub(crate) use platform::Platform;
+pub(crate) use tls::TlsVerify;
+pub(crate) use transport::Backoff;
 
 /// The most a manifest, an index or a configuration may have, in bytes. Source: safety.md I5 (c/image iolimits).
-pub const MANIFEST_LIMIT: u64 = 4 << 20;
+pub(crate) const MANIFEST_LIMIT: u64 = 4 << 20;
 /// The most a token, an error body or an auth file may have, in bytes. Source: safety.md R5.
-pub const SMALL_LIMIT: u64 = 1 << 20;
+pub(crate) const SMALL_LIMIT: u64 = 1 << 20;

@@ -8,10 +8,10 @@
 //!                          └── execveat ─→ stub ── execve ─→ the program
 //! ```
 //!
-//! What goes over the sync socket stands in `sync`. The runtime gets a spec, the root file system's folders and a short list
+//! What goes over the sync socket stands in `sync`. The runtime gets a spec, the root file system's directories and a short list
 //! of descriptors ([`Launch`]), nothing else; it knows neither images nor settings nor state on disk.
 
-pub mod caps;
+pub(crate) mod caps;
 pub mod cgroup;
 mod create;
 mod devices;
@@ -25,58 +25,58 @@ mod paths;
 mod places;
 mod program;
 mod rootfs;
-pub mod seccomp;
+pub(crate) mod seccomp;
 mod shown;
 mod starting;
-pub mod stub;
+pub(crate) mod stub;
 mod sync;
 mod terminal;
-pub mod users;
+pub(crate) mod users;
 
 use std::path::PathBuf;
 
-pub use create::Stage;
-pub use fuse::FuseOverlay;
-pub use join::{Join, join};
-pub use rootfs::{Rootfs, try_mount};
-pub use starting::{Conversation, Starting, child_of};
-pub use sync::{Failure, FailureKind, Progress};
+pub(crate) use create::Stage;
+pub(crate) use fuse::FuseOverlay;
+pub(crate) use join::{Join, join};
+pub(crate) use rootfs::{Rootfs, try_mount};
+pub(crate) use starting::{Conversation, Starting, child_of};
+pub(crate) use sync::{Failure, FailureKind, Progress};
 
 use crate::sys::inherited::Inherited;
 use crate::userns::IdMap;
 
 /// What a container is started with.
 #[derive(Debug)]
-pub struct Launch<'a> {
+pub(crate) struct Launch<'a> {
     /// The spec; hooks and annotations in it are not acted on.
-    pub spec: &'a oci_spec::runtime::Spec,
+    pub(crate) spec: &'a oci_spec::runtime::Spec,
     /// The root file system.
-    pub rootfs: Rootfs,
+    pub(crate) rootfs: Rootfs,
     /// The map of the user's namespace.
-    pub ids: &'a IdMap,
+    pub(crate) ids: &'a IdMap,
     /// Descriptors 0, 1 and 2 of the program, unless it gets a terminal.
-    pub stdio: [std::os::fd::BorrowedFd<'a>; 3],
+    pub(crate) stdio: [std::os::fd::BorrowedFd<'a>; 3],
     /// Whether these descriptors are ours alone (pipes), so that the program's user may own them.
-    pub own_stdio: [bool; 3],
+    pub(crate) own_stdio: [bool; 3],
     /// Further descriptors of the program, each with the number that it sees, above 2.
-    pub descriptors: &'a [Inherited],
+    pub(crate) descriptors: &'a [Inherited],
     /// Groups of the program by name or number, beyond those of its user.
-    pub groups: &'a [String],
+    pub(crate) groups: &'a [String],
     /// PID 1 is rc's own init, and the program its child.
-    pub init: bool,
+    pub(crate) init: bool,
     /// Whether the program is confined by rc's own system call filter.
-    pub seccomp: bool,
+    pub(crate) seccomp: bool,
     /// Whether the program waits for [`Progress::NetworkUp`].
-    pub wait_for_network: bool,
+    pub(crate) wait_for_network: bool,
     /// Mounts (by destination) that are filled from the image if they are empty: new volumes.
-    pub copy_up: Vec<PathBuf>,
-    /// A folder with an empty read-only `file` and an empty folder `dir`, which mask paths.
-    pub empty: PathBuf,
+    pub(crate) copy_up: Vec<PathBuf>,
+    /// A directory with an empty read-only `file` and an empty directory `dir`, which mask paths.
+    pub(crate) empty: PathBuf,
 }
 
 /// Why the kernel side failed before any container process could tell; what init tells is a [`Failure`].
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// A step in the monitor failed.
     #[error("cannot {step}: {}", crate::sys::fs::plain(.source))]
     Step {

@@ -16,7 +16,7 @@ use crate::sys::fs::{self, PathError};
 use crate::types::{DetachKeys, NetworkMode, StorageDriver};
 
 use value::Value as _;
-pub use value::{Program, Size};
+pub(crate) use value::{Program, Size};
 
 const THREE: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 
@@ -25,7 +25,7 @@ const FILE_LIMIT: u64 = 1 << 20;
 
 /// Why the settings cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The file cannot be read.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -43,7 +43,7 @@ pub enum Error {
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// rc itself.
     Default,
     /// This file.
@@ -61,22 +61,22 @@ impl fmt::Display for Origin {
 
 /// A value and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting<T> {
+pub(crate) struct Setting<T> {
     /// The value.
-    pub value: T,
+    pub(crate) value: T,
     /// Where it comes from.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
 }
 
 /// One setting for a reader, as `rc info` lists them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The key, as `network.driver`.
-    pub key: &'static str,
+    pub(crate) key: &'static str,
     /// The value, as `rc.toml` would have it.
-    pub value: String,
+    pub(crate) value: String,
     /// Where it comes from.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
 }
 
 /// Declares the keys once: the settings, their defaults, the file's shape and the list for a reader are made from it.
@@ -89,15 +89,15 @@ macro_rules! settings {
     )*) => {
         /// All settings.
         #[derive(Debug, Clone, PartialEq, Eq)]
-        pub struct Settings {
-            $( $(#[doc = $section_doc])* pub $section: $Section, )*
+        pub(crate) struct Settings {
+            $( $(#[doc = $section_doc])* pub(crate) $section: $Section, )*
         }
 
         $(
             $(#[doc = $section_doc])*
             #[derive(Debug, Clone, PartialEq, Eq)]
-            pub struct $Section {
-                $( $(#[doc = $doc])* pub $key: Setting<$type>, )*
+            pub(crate) struct $Section {
+                $( $(#[doc = $doc])* pub(crate) $key: Setting<$type>, )*
             }
         )*
 
@@ -121,7 +121,7 @@ macro_rules! settings {
             }
 
             /// Every setting, in the file's order.
-            pub fn entries(&self) -> Vec<Entry> {
+            pub(crate) fn entries(&self) -> Vec<Entry> {
                 vec![ $( $( Entry {
                     key: concat!(stringify!($section), ".", stringify!($key)),
                     value: self.$section.$key.value.show(),
@@ -186,7 +186,7 @@ settings! {
         /// The driver.
         driver: StorageDriver = StorageDriver::Auto;
     }
-    /// Programs of the host that rc starts; empty is looked for in a fixed list of folders, never in PATH.
+    /// Programs of the host that rc starts; empty is looked for in a fixed list of directories, never in PATH.
     helpers: Helpers {
         /// slirp4netns(1).
         slirp4netns: Program = Program(None);
@@ -199,7 +199,7 @@ settings! {
 
 impl Settings {
     /// Reads the configuration files; a usual one that is missing says nothing.
-    pub fn load(dirs: &Dirs) -> Result<Self, Error> {
+    pub(crate) fn load(dirs: &Dirs) -> Result<Self, Error> {
         let mut settings = Self::default();
         match dirs.config() {
             ConfigFiles::Only(path) => settings.read(path.clone())?,

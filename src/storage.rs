@@ -1,8 +1,8 @@
-//! The store: one folder, private to one user, that several rc processes work on at once.
+//! The store: one directory, private to one user, that several rc processes work on at once.
 //!
 //! ```text
 //! ROOT/                     ~/.local/share/rc, 0700, files 0600
-//!   version                 the format's number, written last: its presence means that the folders are there
+//!   version                 the format's number, written last: its presence means that the directories are there
 //!   lock                    the store's lock, held for moments: shared by who starts to use an image, exclusive by who
 //!                           changes index.json or takes away what nothing refers to
 //!   ingest.lock             shared for as long as blobs and layers come in that no image names yet; garbage is
@@ -26,29 +26,29 @@ mod hash;
 mod index;
 mod ingest;
 mod intake;
-pub mod layer;
+pub(crate) mod layer;
 mod remove;
 mod scratch;
 mod stage;
 mod sweep;
-pub mod tar;
-pub mod volumes;
+pub(crate) mod tar;
+pub(crate) mod volumes;
 
 use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-pub use blob::{BlobWriter, MANIFEST_LIMIT, VerifiedBlob};
-pub use compress::{Compression, decompress};
-pub use descriptor::{Descriptor, Platform};
-pub use hash::Hasher;
-pub use index::{IndexEntry, REF_NAME};
-pub use ingest::{GarbageMark, Ingest};
-pub use intake::{Intake, Waiting};
-pub use layer::{Ownership, Target};
-pub use remove::remove_tree;
-pub use scratch::Scratch;
-pub use sweep::{Reachable, Sweeping};
+pub(crate) use blob::{BlobWriter, MANIFEST_LIMIT};
+pub(crate) use compress::{Compression, decompress};
+pub(crate) use descriptor::Descriptor;
+pub(crate) use hash::Hasher;
+pub(crate) use index::{IndexEntry, REF_NAME};
+pub(crate) use ingest::GarbageMark;
+pub(crate) use intake::{Intake, Waiting};
+pub(crate) use layer::{Ownership, Target};
+pub(crate) use remove::remove_tree;
+pub(crate) use scratch::Scratch;
+pub(crate) use sweep::Reachable;
 
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::FileLock;
@@ -59,7 +59,7 @@ const VERSION: u32 = 1;
 
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// A file operation failed.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -77,7 +77,7 @@ pub enum Error {
         /// The store.
         root: PathBuf,
     },
-    /// The store's folder belongs to somebody else.
+    /// The store's directory belongs to somebody else.
     #[error("the store `{}` belongs to user {owner}, not to user {user}", .root.display())]
     Foreign {
         /// The store.
@@ -161,7 +161,7 @@ pub enum Error {
 
 impl Error {
     /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Newer { .. } => Some("use the rc that wrote it, or another store: `--root DIR`".to_owned()),
             Self::Foreign { .. } => Some("run rc as that user, or use another store: `--root DIR`".to_owned()),
@@ -178,15 +178,15 @@ fn bytes(actual: u64, expected: u64) -> String {
 
 /// The store of one user; cheap to make and to clone, holds no lock.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub(crate) struct Store {
     root: PathBuf,
 }
 
 impl Store {
     /// Opens the store at `root` for reading and writing, and makes it if it is not there.
     ///
-    /// Costs a stat and the reading of one small file. Fails if another user owns the folder or if a later rc wrote it.
-    pub fn open(root: &Path) -> Result<Self, Error> {
+    /// Costs a stat and the reading of one small file. Fails if another user owns the directory or if a later rc wrote it.
+    pub(crate) fn open(root: &Path) -> Result<Self, Error> {
         let store = Self { root: root.to_owned() };
         match fs::read_record(root.join("version"), 32) {
             Ok(text) => {
@@ -201,7 +201,7 @@ impl Store {
 
     /// Opens the store at `root` to read: makes nothing, and takes a store of any version. What is not there reads as
     /// empty, so that `ps` and `images` work in a read-only home and before the first image.
-    pub fn open_to_read(root: &Path) -> Result<Self, Error> {
+    pub(crate) fn open_to_read(root: &Path) -> Result<Self, Error> {
         let store = Self { root: root.to_owned() };
         match store.check_owner() {
             Err(Error::Path(error)) if error.is_not_found() => Ok(store),
@@ -225,13 +225,13 @@ impl Store {
         }
     }
 
-    /// Makes the folders. Several processes may do so at once: each step is fine when it was done already.
+    /// Makes the directories. Several processes may do so at once: each step is fine when it was done already.
     fn create(&self) -> Result<(), Error> {
         fs::create_dir_all(&self.root)?;
         self.check_owner()?;
-        // A folder that was there before may be open to others: setuid files of images must not be within their reach.
+        // A directory that was there before may be open to others: setuid files of images must not be within their reach.
         rustix::fs::chmod(&self.root, rustix::fs::Mode::RWXU).at("make private", &self.root)?;
-        for folder in [
+        for directory in [
             self.images().join("blobs/sha256"),
             self.root.join("layers"),
             self.containers(),
@@ -240,7 +240,7 @@ impl Store {
             self.tmp(),
             self.trash(),
         ] {
-            fs::create_dir_all(folder)?;
+            fs::create_dir_all(directory)?;
         }
         let _lock = self.lock_exclusive()?;
         let layout = self.images().join("oci-layout");
@@ -252,38 +252,38 @@ impl Store {
         Ok(())
     }
 
-    /// The store's folder.
-    pub fn root(&self) -> &Path {
+    /// The store's directory.
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// One folder per container, named by its id.
-    pub fn containers(&self) -> PathBuf {
+    /// One directory per container, named by its id.
+    pub(crate) fn containers(&self) -> PathBuf {
         self.root.join("containers")
     }
 
     /// Links from a container's name to its id.
-    pub fn names(&self) -> PathBuf {
+    pub(crate) fn names(&self) -> PathBuf {
         self.root.join("names")
     }
 
-    /// One folder per volume.
-    pub fn volumes(&self) -> PathBuf {
+    /// One directory per volume.
+    pub(crate) fn volumes(&self) -> PathBuf {
         self.root.join("volumes")
     }
 
     /// Where half-made things live.
-    pub fn tmp(&self) -> PathBuf {
+    pub(crate) fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
     }
 
     /// Where things go to be removed.
-    pub fn trash(&self) -> PathBuf {
+    pub(crate) fn trash(&self) -> PathBuf {
         self.root.join("trash")
     }
 
     /// The OCI image layout.
-    pub fn images(&self) -> PathBuf {
+    pub(crate) fn images(&self) -> PathBuf {
         self.root.join("images")
     }
 
@@ -293,12 +293,12 @@ impl Store {
 
     /// Waits for the store's lock, to look an image up and hold on to it: until this is dropped, nothing is taken away.
     /// Hold it for moments only, from finding the image until the container's record names it.
-    pub fn lock_shared(&self) -> Result<FileLock, Error> {
+    pub(crate) fn lock_shared(&self) -> Result<FileLock, Error> {
         Ok(FileLock::shared(self.root.join("lock"))?)
     }
 
     /// Waits for the store's lock, to change what refers to what.
-    pub fn lock_exclusive(&self) -> Result<FileLock, Error> {
+    pub(crate) fn lock_exclusive(&self) -> Result<FileLock, Error> {
         Ok(FileLock::exclusive(self.root.join("lock"))?)
     }
 }

@@ -32,7 +32,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why there is no scope.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// Nobody listens: the user has no session and does not linger, or another init runs.
     #[error("no service manager answers at `{}`: {}", .socket.display(), crate::sys::fs::plain(.source))]
     Absent {
@@ -66,8 +66,8 @@ pub enum Error {
 }
 
 /// The socket of the manager that makes this user's scopes: for root the system's, for others their own, in the runtime
-/// folder of the session, or where logind makes it.
-pub fn socket() -> PathBuf {
+/// directory of the session, or where logind makes it.
+pub(crate) fn socket() -> PathBuf {
     let user = rustix::process::geteuid();
     if user.is_root() {
         return PathBuf::from("/run/systemd/private");
@@ -77,20 +77,20 @@ pub fn socket() -> PathBuf {
 }
 
 /// Whether the manager at `socket` answers; the version that it tells of itself.
-pub fn version(socket: &Path) -> Result<String, Error> {
+pub(crate) fn version(socket: &Path) -> Result<String, Error> {
     let answer = property(socket, message::MANAGER, "org.freedesktop.systemd1.Manager", "Version")?;
     answer.string().ok_or_else(|| Error::Garbled { socket: socket.to_owned() })
 }
 
 /// The group that the manager at `socket` makes its units in, relative to the mount of cgroup v2.
-pub fn control_group(socket: &Path) -> Result<String, Error> {
+pub(crate) fn control_group(socket: &Path) -> Result<String, Error> {
     let answer = property(socket, message::MANAGER, "org.freedesktop.systemd1.Manager", "ControlGroup")?;
     let group = answer.string().ok_or_else(|| Error::Garbled { socket: socket.to_owned() })?;
     Ok(if group.is_empty() { "/".to_owned() } else { group })
 }
 
 /// Whether the manager at `socket` has delegated its unit, a service or a scope.
-pub fn is_delegated(socket: &Path, unit: &str) -> Result<bool, Error> {
+pub(crate) fn is_delegated(socket: &Path, unit: &str) -> Result<bool, Error> {
     let kind =
         if unit.ends_with(".scope") { "org.freedesktop.systemd1.Scope" } else { "org.freedesktop.systemd1.Service" };
     let answer = property(socket, &message::unit_path(unit), kind, "Delegate")?;
@@ -108,26 +108,26 @@ fn property(socket: &Path, object: &str, interface: &str, name: &str) -> Result<
 
 /// A scope that is wanted.
 #[derive(Debug, Clone, Copy)]
-pub struct Scope<'a> {
+pub(crate) struct Scope<'a> {
     /// Its name, `rc-ID.scope`; no other unit may have it.
-    pub unit: &'a str,
+    pub(crate) unit: &'a str,
     /// What `systemctl status` says about it.
-    pub description: &'a str,
+    pub(crate) description: &'a str,
     /// The slice that it is put into.
-    pub slice: &'a str,
+    pub(crate) slice: &'a str,
     /// The process that it begins with, of this user.
-    pub pid: i32,
+    pub(crate) pid: i32,
     /// What it gets beside other units.
-    pub weights: Weights,
+    pub(crate) weights: Weights,
 }
 
 /// What a unit gets of what others want, too: 1 to 10000, 100 is everybody's. Source: systemd.resource-control(5).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Weights {
+pub(crate) struct Weights {
     /// `CPUWeight`.
-    pub cpu: Option<u64>,
+    pub(crate) cpu: Option<u64>,
     /// `IOWeight`.
-    pub io: Option<u64>,
+    pub(crate) io: Option<u64>,
 }
 
 impl Weights {
@@ -141,7 +141,7 @@ impl Weights {
 }
 
 /// Changes the weights of a unit of the manager at `socket`, until it ends. Fine if there are none to change.
-pub fn set_weights(socket: &Path, unit: &str, weights: Weights) -> Result<(), Error> {
+pub(crate) fn set_weights(socket: &Path, unit: &str, weights: Weights) -> Result<(), Error> {
     if weights == Weights::default() {
         return Ok(());
     }
@@ -158,7 +158,7 @@ pub fn set_weights(socket: &Path, unit: &str, weights: Weights) -> Result<(), Er
 
 /// A scope that has been asked for.
 #[derive(Debug)]
-pub struct Pending {
+pub(crate) struct Pending {
     connection: Connection,
     unit: String,
 }
@@ -168,7 +168,7 @@ impl Pending {
     /// process, also if it failed.
     ///
     /// The process may be in a session's group, where only the system's manager can take it from: the user's asks that one.
-    pub fn ask(socket: &Path, scope: &Scope<'_>) -> Result<Self, Error> {
+    pub(crate) fn ask(socket: &Path, scope: &Scope<'_>) -> Result<Self, Error> {
         let mut connection = Connection::open(socket, Instant::now() + DEADLINE)?;
         let mut body = Body::default();
         body.string(scope.unit);
@@ -196,7 +196,7 @@ impl Pending {
     }
 
     /// Returns when the process is in the scope.
-    pub fn wait(mut self) -> Result<(), Error> {
+    pub(crate) fn wait(mut self) -> Result<(), Error> {
         let what = format!("make the scope `{}`", self.unit);
         self.connection.answer(&what)?;
         loop {

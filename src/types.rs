@@ -1,9 +1,9 @@
 //! Values that are parsed once at the edge and valid ever after.
 
-pub mod capability;
+pub(crate) mod capability;
 mod digest;
 mod id;
-pub mod json;
+pub(crate) mod json;
 mod keys;
 mod name;
 mod network;
@@ -13,32 +13,32 @@ mod signal;
 mod size;
 mod storage_driver;
 
-pub use digest::{Algorithm, Digest};
-pub use id::ContainerId;
-pub use keys::DetachKeys;
-pub use name::Name;
-pub use network::NetworkMode;
-pub use port::{PortMapping, Protocol};
-pub use reference::ImageReference;
-pub use signal::Signal;
-pub use size::parse_size;
-pub use storage_driver::StorageDriver;
+pub(crate) use digest::{Algorithm, Digest};
+pub(crate) use id::ContainerId;
+pub(crate) use keys::DetachKeys;
+pub(crate) use name::Name;
+pub(crate) use network::NetworkMode;
+pub(crate) use port::{PortMapping, Protocol};
+pub(crate) use reference::ImageReference;
+pub(crate) use signal::Signal;
+pub(crate) use size::parse_size;
+pub(crate) use storage_driver::StorageDriver;
 
 /// Why a value was refused: `what` kind of value, the `value` itself, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid {what} `{}`: {reason}", .value.escape_debug())]
-pub struct Invalid {
+pub(crate) struct Invalid {
     /// The kind of value, as a reader would say it: `digest`, `container name`.
-    pub what: &'static str,
+    pub(crate) what: &'static str,
     /// What was given.
-    pub value: String,
+    pub(crate) value: String,
     /// What is wrong with it, in lower case.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 impl Invalid {
     /// Says that `value` is no `what`, because of `reason`.
-    pub fn new(what: &'static str, value: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(what: &'static str, value: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { what, value: value.into(), reason: reason.into() }
     }
 }

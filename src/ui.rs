@@ -9,20 +9,20 @@
 //!
 //! Nothing here looks at the world except for the clock, the terminal's kind and the two standard streams.
 
-pub mod escape;
-pub mod filter;
+pub(crate) mod escape;
+pub(crate) mod filter;
 
-pub mod format;
-pub mod human;
-pub mod json;
+pub(crate) mod format;
+pub(crate) mod human;
+pub(crate) mod json;
 mod output;
-pub mod progress;
+pub(crate) mod progress;
 mod report;
 mod table;
-pub mod view;
-pub mod when;
+pub(crate) mod view;
+pub(crate) mod when;
 
-pub use format::Format;
-pub use output::{BrokenOutput, Output, Stream, err, is_terminal, out, streams_are_one};
-pub use report::{error, note, warning};
-pub use table::Table;
+pub(crate) use format::Format;
+pub(crate) use output::{BrokenOutput, Output, Stream, err, is_terminal, out, streams_are_one};
+pub(crate) use report::{error, warning};
+pub(crate) use table::Table;

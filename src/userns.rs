@@ -15,11 +15,11 @@ mod inside;
 mod privilege;
 mod refusal;
 
-pub use helper::find as find_helper;
-pub use home::{Home, UserNamespace};
-pub use idmap::{Extent, IdMap, Single, user_name};
-pub use inside::{Inside, inside};
-pub use privilege::{Lack, Privilege};
+pub(crate) use helper::find as find_helper;
+pub(crate) use home::{Home, UserNamespace};
+pub(crate) use idmap::{Extent, IdMap, Single, user_name};
+pub(crate) use inside::inside;
+pub(crate) use privilege::Privilege;
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ use crate::sys::fs::PathError;
 
 /// Why the user's namespace is not to be had.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// A file could not be read or written.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -60,7 +60,7 @@ pub enum Error {
 
 impl Error {
     /// What the user or the administrator can do.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { .. } => Some(refusal::reason(Path::new("/proc/sys"))),
             Self::Helper { program, .. } => Some(match Privilege::of(Path::new(program)) {

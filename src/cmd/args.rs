@@ -15,18 +15,18 @@ mod service;
 
 use clap::{Arg, ArgAction, Command};
 
-pub use container::ContainerArgs;
-pub use facts::{block_device, facts};
-pub use image::PullArgs;
+pub(crate) use container::ContainerArgs;
+pub(crate) use facts::{block_device, facts};
+pub(crate) use image::PullArgs;
 pub(super) use image::pull_policy;
-pub use limits::LimitArgs;
-pub use preserve::{PreserveArgs, keep_descriptors};
-pub use process::ProcessArgs;
-pub use redact::redact;
+pub(crate) use limits::LimitArgs;
+pub(crate) use preserve::{PreserveArgs, keep_descriptors};
+pub(crate) use process::ProcessArgs;
+pub(crate) use redact::redact;
 
 /// Lets every switch of a command take `=true` and `=false` too, as the options of podman and docker do: scripts write
 /// `--rm=true`.
-pub fn with_values(command: Command) -> Command {
+pub(crate) fn with_values(command: Command) -> Command {
     command.mut_args(|arg| if matches!(arg.get_action(), ArgAction::SetTrue) { optional_value(arg) } else { arg })
 }
 

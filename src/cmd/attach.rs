@@ -7,7 +7,7 @@ use crate::types::DetachKeys;
 
 /// Attach to a running container
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Override the key sequence for detaching: `ctrl-X` or characters, joined by commas
     #[arg(long, value_name = "KEYS")]
     detach_keys: Option<String>,
@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let container = containers::one(ctx, &args.container)?;
     let keys = args.detach_keys.as_deref().unwrap_or(&container.config.detach_keys).parse::<DetachKeys>()?;
     let stdin = !args.no_stdin && container.config.open_stdin;

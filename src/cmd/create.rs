@@ -16,13 +16,13 @@ use crate::ui;
 /// Create but do not start a container
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "rc create [OPTIONS] IMAGE [COMMAND [ARG...]]")]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     container: ContainerArgs,
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let is_quiet = args.container.is_quiet();
     let mut request = args.container.into_request(&ctx.typed)?;
     // Nobody waits at its output now; `start -a` may later.

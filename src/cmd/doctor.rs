@@ -7,14 +7,14 @@ use crate::ui::{self, Format, Table};
 
 /// Tell what this system gives and lacks, and how to mend it
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Print an array of objects: check, status, found, disables, fix
     #[arg(long)]
     json: bool,
 }
 
 /// Runs the command: 0 if nothing is missing that `rc run` needs, else 1.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let findings = doctor::examine(&ctx.patient());
     let mut out = ui::out();
     if args.json {

@@ -10,7 +10,7 @@ use crate::types::DetachKeys;
 /// Run a process in a running container
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "rc exec [OPTIONS] CONTAINER COMMAND [ARG...]")]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     preserve: PreserveArgs,
     #[command(flatten)]
@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut words = args.words.into_iter();
     let name = words.next().unwrap_or_default();
     let container = containers::one(ctx, &name)?;

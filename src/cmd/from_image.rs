@@ -56,11 +56,11 @@ pub(super) fn target(ids: &IdMap) -> Target {
     Target { map: ids.key(), ownership }
 }
 
-/// The folders of the image's layers, lowest first; those that are missing for this map are unpacked again.
+/// The directories of the image's layers, lowest first; those that are missing for this map are unpacked again.
 pub(super) fn layers(store: &Store, image: &LocalImage, environment: &Environment) -> Result<Vec<PathBuf>, Error> {
     let target = target(&environment.ids);
-    if let Some(folders) = local::unpacked_layers(store, image, &target.map)? {
-        return Ok(folders);
+    if let Some(directories) = local::unpacked_layers(store, image, &target.map)? {
+        return Ok(directories);
     }
     let home = UserNamespace::open(&environment.ids, &environment.runtime_dir)?;
     let unpacked = userns::inside(&home, "rc: unpack", || {

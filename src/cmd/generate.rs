@@ -15,7 +15,7 @@ use crate::ui;
 
 /// Generate files for other programs
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
 }
@@ -37,7 +37,7 @@ struct Systemd {
     /// Set environment variables of the unit: NAME=VALUE, NAME, or NAME* for the caller's own
     #[arg(short, long, value_name = "ENV")]
     env: Vec<String>,
-    /// Write a file in the current folder, and print its path
+    /// Write a file in the current directory, and print its path
     #[arg(short, long)]
     files: bool,
     /// Name the container, not its ID
@@ -79,14 +79,14 @@ struct Systemd {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let What::Systemd(args) = args.what;
     let container = containers::one(ctx, &args.container)?;
     let unit = unit(ctx, &args, &container)?;
     let mut out = ui::out();
     if args.files {
-        let folder = std::env::current_dir().map_err(|error| fs::PathError::new("find", ".", error))?;
-        let path = folder.join(&unit.file);
+        let directory = std::env::current_dir().map_err(|error| fs::PathError::new("find", ".", error))?;
+        let path = directory.join(&unit.file);
         replace_named(&path, unit.to_string().as_bytes())?;
         out.line(path.display())?;
     } else {

@@ -16,39 +16,39 @@ use crate::ui::{self, Format, Table};
 /// List images in local storage
 #[derive(Debug, Default, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
-pub struct Args {
+pub(crate) struct Args {
     /// Show all images (rc has no intermediate ones: accepted for scripts)
     #[arg(short, long)]
-    pub all: bool,
+    pub(crate) all: bool,
     /// Show digests
     #[arg(long)]
-    pub digests: bool,
+    pub(crate) digests: bool,
     /// Filter output based on conditions provided: KEY=VALUE
     #[arg(short, long, value_name = "FILTER")]
-    pub filter: Vec<String>,
+    pub(crate) filter: Vec<String>,
     /// Change the output format to JSON or a Go template
     #[arg(long, value_name = "FORMAT", conflicts_with = "quiet", allow_hyphen_values = true)]
-    pub format: Option<String>,
+    pub(crate) format: Option<String>,
     /// Do not truncate output
     #[arg(long)]
-    pub no_trunc: bool,
+    pub(crate) no_trunc: bool,
     /// Do not print column headings
     #[arg(short, long)]
-    pub noheading: bool,
+    pub(crate) noheading: bool,
     /// Display only image IDs
     #[arg(short, long)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// Sort by this
     #[arg(long, value_name = "KEY", default_value = "created")]
-    pub sort: SortKey,
+    pub(crate) sort: SortKey,
     /// A name or pattern: only images that have it
     #[arg(value_name = "IMAGE")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 /// What `--sort` goes by. Source: podman-images(1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum SortKey {
+pub(crate) enum SortKey {
     /// When it was built, youngest first.
     #[default]
     Created,
@@ -63,7 +63,7 @@ pub enum SortKey {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let store = ctx.store_to_read()?;
     let (images, damaged) = list(&store)?;
     let containers = container::list(&store)?.containers;

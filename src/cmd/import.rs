@@ -14,30 +14,30 @@ use crate::ui::{self, BrokenOutput};
 
 /// Import a tarball to create a filesystem image
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Apply the following possible instructions to the created image: CMD | ENTRYPOINT | ENV | EXPOSE | LABEL | STOPSIGNAL |
     /// USER | VOLUME | WORKDIR
     #[arg(short, long = "change", value_name = "INSTRUCTION")]
-    pub changes: Vec<String>,
+    pub(crate) changes: Vec<String>,
     /// Set commit message for imported image
     #[arg(short, long, value_name = "MESSAGE")]
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
     /// Set the platform of the imported image: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// Suppress output
     #[arg(short, long)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// The archive, or `-` for standard input
     #[arg(value_name = "PATH")]
-    pub path: String,
+    pub(crate) path: String,
     /// The image's name
     #[arg(value_name = "REFERENCE")]
-    pub reference: Option<String>,
+    pub(crate) reference: Option<String>,
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let name = args.reference.as_deref().map(str::parse::<ImageReference>).transpose()?;
     // Opened before the user's namespace is entered: the file may be readable only by a group.
     let archive: Box<dyn Read + Send> =

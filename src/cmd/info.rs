@@ -16,7 +16,7 @@ use crate::userns::{Extent, IdMap};
 
 /// Display rc system information
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Change the output format to JSON or a Go template
     #[arg(short, long, value_name = "FORMAT", allow_hyphen_values = true)]
     format: Option<String>,
@@ -26,7 +26,7 @@ pub struct Args {
 const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let info = gather(ctx)?;
     let mut out = ui::out();
     match args.format.as_deref().and_then(Format::parse) {
@@ -65,7 +65,7 @@ fn gather(ctx: &Ctx) -> Result<Info, Error> {
         uptime: u64::try_from(memory.uptime).unwrap_or_default(),
         helpers: helpers(ctx),
         storage: storage(ctx, &ids),
-        folders: folders(ctx, &store)?,
+        directories: directories(ctx, &store)?,
         disk: disk(store.root()),
         containers: containers(&store)?,
         images: images(&store)?,
@@ -100,7 +100,7 @@ fn storage(ctx: &Ctx, ids: &IdMap) -> (String, String) {
     }
 }
 
-fn folders(ctx: &Ctx, store: &Store) -> Result<[String; 4], Error> {
+fn directories(ctx: &Ctx, store: &Store) -> Result<[String; 4], Error> {
     let config = match ctx.dirs.config() {
         crate::dirs::ConfigFiles::Only(path) => path,
         crate::dirs::ConfigFiles::Usual([_, path]) => path,
@@ -110,7 +110,7 @@ fn folders(ctx: &Ctx, store: &Store) -> Result<[String; 4], Error> {
 
 /// Bytes of the file system that the store is, or will be, on: all, and used.
 fn disk(root: &Path) -> [u64; 2] {
-    let found = root.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok());
+    let found = root.ancestors().find_map(|directory| rustix::fs::statvfs(directory).ok());
     found.map_or([0; 2], |disk| {
         [disk.f_blocks, disk.f_blocks.saturating_sub(disk.f_bfree)].map(|blocks| blocks.saturating_mul(disk.f_frsize))
     })

@@ -11,7 +11,7 @@ use crate::ui::{self, Format, format, json, view};
 
 /// Display the configuration of containers and images
 #[derive(Debug, Default, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Format the output to a Go template or json
     #[arg(short, long, value_name = "FORMAT", allow_hyphen_values = true)]
     format: Option<String>,
@@ -25,7 +25,7 @@ pub struct Args {
 
 /// What `--type` takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A container, else an image.
     #[default]
     All,
@@ -36,7 +36,7 @@ pub enum Kind {
 }
 
 /// Runs the command: shows all that is found, in one array, then reports what is not.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let store = ctx.store_to_read()?;
     let mut found = Vec::new();
     let mut failures = Vec::new();
@@ -90,7 +90,7 @@ fn look_up<T, E>(
 fn of_container(store: &Store, name: &str) -> Result<Option<Value>, Error> {
     match container::find(store, name) {
         Ok(found) => {
-            let place = view::Place { folder: found.folder.path(), volumes: &store.volumes() };
+            let place = view::Place { directory: found.directory.path(), volumes: &store.volumes() };
             Ok(Some(view::container(&found.config, &found.state, found.status, place)))
         }
         Err(container::Error::NotFound(_)) => Ok(None),

@@ -8,7 +8,7 @@ use crate::types::Signal;
 
 /// Kill one or more running containers with a signal
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
     /// Signal to send
@@ -17,7 +17,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let store = ctx.store_to_read()?;
     each(&store, &args.selection, |container| {
         if args.selection.all && !container.is_running() {

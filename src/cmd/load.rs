@@ -1,4 +1,4 @@
-//! `load`: images from an archive or a folder.
+//! `load`: images from an archive or a directory.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -13,23 +13,23 @@ use crate::ui::{self, BrokenOutput};
 
 /// Load image(s) from a tar archive
 #[derive(Debug, Default, clap::Args)]
-pub struct Args {
-    /// Load images from the specified archive file or folder (default: standard input)
+pub(crate) struct Args {
+    /// Load images from the specified archive file or directory (default: standard input)
     #[arg(short, long, value_name = "FILE")]
-    pub input: Option<PathBuf>,
+    pub(crate) input: Option<PathBuf>,
     /// Load the image for this platform: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// Suppress the output
     #[arg(short, long)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     // Opened before the user's namespace is entered: the file may be readable only by a group.
     let input = match &args.input {
-        Some(path) if fs::metadata(path)?.is_dir() => Input::Folder(path.clone()),
+        Some(path) if fs::metadata(path)?.is_dir() => Input::Directory(path.clone()),
         Some(path) => Input::Archive(Box::new(fs::open(path)?)),
         None if std::io::stdin().is_terminal() => {
             return Err(Error::new("no archive was named, and standard input is a terminal"));

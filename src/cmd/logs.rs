@@ -15,7 +15,7 @@ use crate::ui::{self, BrokenOutput, Output, when};
 
 /// Fetch the logs of a container
 #[derive(Debug, Default, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Follow log output
     #[arg(short, long)]
     follow: bool,
@@ -38,7 +38,7 @@ pub struct Args {
 
 /// How many lines `--tail` wants; `all` and any negative number are every line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tail(Option<u64>);
+pub(crate) struct Tail(Option<u64>);
 
 impl std::str::FromStr for Tail {
     type Err = Invalid;
@@ -60,7 +60,7 @@ impl Args {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let container = containers::one(ctx, &args.container)?;
     let driver = container.config.log_driver;
     if !matches!(driver, LogDriver::K8sFile | LogDriver::Journald) {
@@ -69,14 +69,14 @@ pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     }
     let select = args.select(Timestamp::now())?;
     let mut screen = Screen::new(args.timestamps);
-    let folder = container.folder.path();
+    let directory = container.directory.path();
     let writer = if args.follow { writer(&container)? } else { None };
     if driver == LogDriver::Journald {
         logs::journal(&container.config.id, &select, writer.as_ref().map(AsFd::as_fd), &mut screen)?;
     } else if args.follow {
-        logs::follow(folder, &select, writer.as_ref().map(AsFd::as_fd), &mut screen)?;
+        logs::follow(directory, &select, writer.as_ref().map(AsFd::as_fd), &mut screen)?;
     } else {
-        logs::read(folder, &select, &mut screen)?;
+        logs::read(directory, &select, &mut screen)?;
     }
     Ok(Exit::SUCCESS)
 }
@@ -86,7 +86,7 @@ fn writer(container: &Container) -> Result<Option<OwnedFd>, Error> {
     let Some(pid) = container.monitor else { return Ok(None) };
     let Ok(pidfd) = process::open_pidfd(pid) else { return Ok(None) };
     // The lock is asked again: had the monitor ended before, the pid could be another's by now.
-    Ok((container.folder.holder()? == Some(pid)).then_some(pidfd))
+    Ok((container.directory.holder()? == Some(pid)).then_some(pidfd))
 }
 
 /// Each stream of the program goes to the same stream of rc, byte for byte.

@@ -17,7 +17,7 @@ use crate::ui::{self, Format, Table};
 /// List containers
 #[derive(Debug, Default, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
-pub struct Args {
+pub(crate) struct Args {
     /// Show all the containers, default is only running containers
     #[arg(short, long)]
     all: bool,
@@ -49,7 +49,7 @@ pub struct Args {
 
 /// What `--sort` goes by. Source: podman-ps(1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum SortKey {
+pub(crate) enum SortKey {
     /// The command line.
     Command,
     /// When it was created, oldest first.
@@ -68,7 +68,7 @@ pub enum SortKey {
 }
 
 /// Runs the command. A container whose records are damaged is a warning, and hides no other.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let listing = container::list(&ctx.store_to_read()?)?;
     let all: Vec<ContainerFacts<'_>> = listing.containers.iter().map(facts).collect();
     let rows = select(args, &all, Timestamp::now())?;

@@ -22,7 +22,7 @@ use crate::userns::{self, UserNamespace};
 /// The image is fetched even if there is one of that name, and what of it is here already is not fetched again. Its id is
 /// printed when it is whole.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// All tagged images in the repository will be pulled
     #[arg(short, long)]
     all_tags: bool,
@@ -32,7 +32,7 @@ pub struct Args {
     /// Path of the authentication file, instead of podman's and docker's
     #[arg(long, value_name = "FILE")]
     authfile: Option<PathBuf>,
-    /// Folder of certificates for the registry, instead of those in certs.d
+    /// Directory of certificates for the registry, instead of those in certs.d
     #[arg(long, value_name = "DIR")]
     cert_dir: Option<PathBuf>,
     /// Credentials to use for accessing the registry: USER:PASSWORD
@@ -67,7 +67,7 @@ fn delay(text: &str) -> Result<Duration, String> {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let parts = (args.os.as_deref(), args.arch.as_deref(), args.variant.as_deref());
     let platform = match (&args.shared.platform, parts) {
         (Some(text), _) => Some(text.parse()?),

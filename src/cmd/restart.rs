@@ -12,7 +12,7 @@ use crate::types::Signal;
 ///
 /// Running containers are stopped and started again, others are started.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// All containers, whether they run or not
     #[arg(short, long)]
     all: bool,
@@ -40,7 +40,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let environment = ctx.environment()?;
     let store = environment.store.clone();
     let named = !args.containers.is_empty() || !args.cidfiles.is_empty() || args.latest;
@@ -65,7 +65,7 @@ pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
             }
             container::stop(container, args.signal, args.time)?;
         }
-        outcome = start::start(&environment, Container::read(container.folder.clone())?, &Attach::No)?;
+        outcome = start::start(&environment, Container::read(container.directory.clone())?, &Attach::No)?;
         Ok(true)
     });
     leftovers::sweep_soon(ctx, &store);

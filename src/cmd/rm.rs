@@ -7,7 +7,7 @@ use crate::error::{Error, Exit};
 
 /// Remove one or more containers
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
     /// Kill running containers first; containers that do not exist are no error
@@ -25,7 +25,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let store = ctx.store()?;
     let runtime = ctx.runtime_dir()?;
     let mut selection = args.selection;

@@ -12,23 +12,23 @@ use crate::ui::{self, BrokenOutput};
 
 /// Remove one or more images from local storage
 #[derive(Debug, Default, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Remove all images
     #[arg(short, long)]
-    pub all: bool,
+    pub(crate) all: bool,
     /// Force removal: with all names, and with the containers that use the image
     #[arg(short, long)]
-    pub force: bool,
+    pub(crate) force: bool,
     /// Ignore errors if a specified image does not exist
     #[arg(short, long)]
-    pub ignore: bool,
+    pub(crate) ignore: bool,
     /// The names or IDs
     #[arg(value_name = "IMAGE", required_unless_present = "all", conflicts_with = "all")]
-    pub images: Vec<String>,
+    pub(crate) images: Vec<String>,
 }
 
 /// Runs the command: what can be removed is, and each failure is reported.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let store = ctx.store()?;
     let names: Vec<String> = if args.all {
         list(&store)?.0.into_iter().map(|image| image.id.to_string()).collect()

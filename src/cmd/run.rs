@@ -10,7 +10,7 @@ use crate::ui;
 /// Run a command in a new container
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "rc run [OPTIONS] IMAGE [COMMAND [ARG...]]")]
-pub struct Args {
+pub(crate) struct Args {
     /// Proxy received signals to the process (default: true)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sig_proxy: Option<bool>,
@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let environment = ctx.environment()?;
     let ended = start(ctx, &environment, args);
     leftovers::sweep_soon(ctx, &environment.store);

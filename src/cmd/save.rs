@@ -12,27 +12,27 @@ use crate::ui;
 
 /// Save image(s) to an archive
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Save image to this format
     #[arg(long, value_name = "FORMAT", default_value = "docker-archive")]
-    pub format: ArchiveFormat,
+    pub(crate) format: ArchiveFormat,
     /// Save several images in one archive (always possible: accepted for scripts)
     #[arg(short, long)]
-    pub multi_image_archive: bool,
+    pub(crate) multi_image_archive: bool,
     /// Write to the specified file (default: standard output, which must not be a terminal)
     #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
     /// Suppress the output
     #[arg(short, long)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// The images' names or IDs
     #[arg(required = true, value_name = "IMAGE")]
-    pub images: Vec<String>,
+    pub(crate) images: Vec<String>,
 }
 
 /// What `--format` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum ArchiveFormat {
+pub(crate) enum ArchiveFormat {
     /// What `docker load` reads.
     DockerArchive,
     /// An OCI image layout.
@@ -40,7 +40,7 @@ pub enum ArchiveFormat {
 }
 
 /// Runs the command. A file is there when it is whole: until then, and if it cannot be finished, the old one stands.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let store = ctx.store()?;
     let format = match args.format {
         ArchiveFormat::DockerArchive => save::Format::DockerArchive,

@@ -9,7 +9,7 @@ use crate::types::DetachKeys;
 
 /// Start one or more containers
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Attach the container's output, and exit as its program does
     #[arg(short, long)]
     attach: bool,
@@ -37,7 +37,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let environment = ctx.environment()?;
     let ended = start_each(&environment, args);
     leftovers::sweep_soon(ctx, &environment.store);
@@ -77,7 +77,7 @@ fn start_each(environment: &Environment, args: Args) -> Result<Exit, Error> {
             // As docker and podman have it: what runs is started.
             return Ok(!is_of_many);
         }
-        let fresh = Container::read(container.folder.clone())?;
+        let fresh = Container::read(container.directory.clone())?;
         outcome = start(environment, fresh, &Attach::No)?;
         Ok(true)
     })?;

@@ -18,7 +18,7 @@ const CLEAR: &[u8] = b"\x1b[2J\x1b[1;1H";
 
 /// Display a live stream of container resource usage statistics
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Show all containers. Only running containers are shown by default
     #[arg(short, long, conflicts_with = "containers")]
     all: bool,
@@ -43,7 +43,7 @@ pub struct Args {
 }
 
 /// Runs the command: until it is interrupted, unless it is told to look once.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let store = ctx.store_to_read()?;
     let format = args.format.as_deref().and_then(Format::parse);
     let clears = !args.no_stream && !args.no_reset && ui::is_terminal(ui::Stream::Out);
@@ -78,7 +78,7 @@ fn look(store: &Store, args: &Args) -> Result<Vec<(Container, Option<Sample>)>, 
             Ok(used) => Some(used),
             // It does not run, or has ended since.
             Err(container::Error::State { .. }) => None,
-            Err(_) if Container::read(container.folder.clone()).is_ok_and(|now| !is_up(now.status)) => None,
+            Err(_) if Container::read(container.directory.clone()).is_ok_and(|now| !is_up(now.status)) => None,
             Err(error) => return Err(error.into()),
         };
         seen.push((container, used));

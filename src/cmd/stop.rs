@@ -11,7 +11,7 @@ use crate::types::Signal;
 ///
 /// Sends the stop signal, and SIGKILL if the program has not ended after the timeout.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
     /// Only the containers that match: KEY=VALUE
@@ -29,7 +29,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, mut args: Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, mut args: Args) -> Result<Exit, Error> {
     let store = ctx.store_to_read()?;
     args.selection.filters = args.filters;
     args.selection.latest = args.latest;

@@ -7,17 +7,17 @@ use crate::types::ImageReference;
 
 /// Add an additional name to a local image
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The image's name or ID
     #[arg(value_name = "IMAGE")]
-    pub image: String,
+    pub(crate) image: String,
     /// The names that it is to have as well
     #[arg(required = true, value_name = "TARGET_NAME")]
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 /// Runs the command: an image gets all the names, or none if one of them cannot be.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let names = args.names.iter().map(|name| name.parse()).collect::<Result<Vec<ImageReference>, _>>()?;
     let store = ctx.store()?;
     let _deferred = store.defer_collection()?;

@@ -11,7 +11,7 @@ use crate::ui::{self, Table};
 ///
 /// They are read from the host: nothing is executed in the container.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Name, id or unique beginning of an id
     #[arg(value_name = "CONTAINER")]
     container: String,
@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let columns = Column::parse(&args.descriptors)?;
     let (processes, names) = container::processes(&one(ctx, &args.container)?)?;
     let now = since_boot();

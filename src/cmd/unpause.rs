@@ -9,13 +9,13 @@ use crate::monitor::Status;
 
 /// Unpause the processes in one or more containers
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     chosen: Chosen,
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let selection = args.chosen.selection();
     each(&ctx.store_to_read()?, &selection, |container| {
         if selection.is_of_many() && container.status != Status::Paused {

@@ -13,14 +13,14 @@ use crate::userns::UserNamespace;
 /// Files that containers made under other ids can be looked at, changed and removed there.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "rc unshare [COMMAND [ARG...]]")]
-pub struct Args {
+pub(crate) struct Args {
     /// The command and its arguments; the user's shell if there are none
     #[arg(value_name = "COMMAND", hide = true, num_args = 0.., trailing_var_arg = true)]
     words: Vec<String>,
 }
 
 /// Runs the command: it replaces this process.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let home = UserNamespace::open(&ctx.ids()?, &ctx.runtime_dir()?)?;
     home.enter()?;
     let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());

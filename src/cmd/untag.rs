@@ -7,17 +7,17 @@ use crate::image::local::{self, find};
 
 /// Remove one or more names from a locally-stored image
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The image's name or ID
     #[arg(value_name = "IMAGE")]
-    pub image: String,
+    pub(crate) image: String,
     /// The names to remove; without any, all names of the image
     #[arg(value_name = "NAME")]
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 /// Runs the command: the image stays, without a name if it loses its last.
-pub fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let store = ctx.store()?;
     let image = find(&store, &args.image)?;
     if args.names.is_empty() {

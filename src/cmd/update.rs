@@ -12,7 +12,7 @@ use crate::ui;
 ///
 /// What is not named stays as it is. All that is named is changed, or nothing.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     limits: LimitArgs,
     /// Restart policy to apply when the container exits: no, always, on-failure[:RETRIES] or unless-stopped
@@ -24,7 +24,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let changes = Changes::read(&args.limits.into_request(), args.restart.as_deref(), &block_device)?;
     let container = one(ctx, &args.container)?;
     if !changes.is_empty() {

@@ -7,14 +7,14 @@ use crate::ui::{self, Format};
 
 /// Display the rc version information
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Change the output format to JSON or a Go template
     #[arg(short, long, value_name = "FORMAT", allow_hyphen_values = true)]
     format: Option<String>,
 }
 
 /// Runs the command.
-pub fn run(_: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(_: &Ctx, args: &Args) -> Result<Exit, Error> {
     let mut out = ui::out();
     match args.format.as_deref().and_then(Format::parse) {
         Some(Format::Json) => Format::Json.object(&mut out, &version())?,

@@ -11,7 +11,7 @@ use crate::ui;
 
 /// Block until one or more containers stop, then print their exit codes
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Wait for this state: created, starting, running, paused, restarting, stopping, exited (or stopped), removing, orphaned
     #[arg(long = "condition", value_name = "STATE", value_delimiter = ',', value_parser = condition)]
     conditions: Vec<Status>,
@@ -47,7 +47,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 }
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let store = ctx.store_to_read()?;
     let selection = Selection { containers: args.containers, latest: args.latest, ..Selection::default() };
     let mut out = ui::out();

@@ -7,22 +7,22 @@ use rustix::fs::{Mode, OFlags};
 
 use super::{Container, Error, remove};
 use crate::monitor::protocol::{self, Event, Request};
-use crate::monitor::{ExitRecord, Folder, Run, Status};
+use crate::monitor::{ContainerDir, ExitRecord, Run, Status};
 use crate::plan::RestartPolicy;
 use crate::sys::socket;
 use crate::types::Signal;
 
 /// Connects to the monitor of a running container.
 pub(super) fn connect(container: &Container) -> Result<OwnedFd, Error> {
-    connect_in(&container.folder)
+    connect_in(&container.directory)
 }
 
 /// Connects to the monitor that listens in a container's directory.
-pub(super) fn connect_in(folder: &Folder) -> Result<OwnedFd, Error> {
+pub(super) fn connect_in(directory: &ContainerDir) -> Result<OwnedFd, Error> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = rustix::fs::open(folder.path(), flags, Mode::empty())
-        .map_err(|error| Error::step("open the container's folder")(error.into()))?;
-    socket::connect_at(folder.as_fd(), "ctl").map_err(Error::step("reach the container's monitor"))
+    let directory = rustix::fs::open(directory.path(), flags, Mode::empty())
+        .map_err(|error| Error::step("open the container's directory")(error.into()))?;
+    socket::connect_at(directory.as_fd(), "ctl").map_err(Error::step("reach the container's monitor"))
 }
 
 pub(super) fn ask(socket: &OwnedFd, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
@@ -45,7 +45,7 @@ pub(super) fn refuse(container: &Container, action: &'static str) -> Error {
 /// Sends `signal` to the container's program.
 ///
 /// Fails if it does not run.
-pub fn signal(container: &Container, signal: Signal) -> Result<(), Error> {
+pub(crate) fn signal(container: &Container, signal: Signal) -> Result<(), Error> {
     match container.status {
         Status::Running | Status::Paused | Status::Stopping | Status::Restarting => {
             tell(container, &Request::Signal { signal })
@@ -58,12 +58,12 @@ pub fn signal(container: &Container, signal: Signal) -> Result<(), Error> {
 /// Stops all processes of the container where they are.
 ///
 /// Fails if it does not run, or has no cgroup.
-pub fn pause(container: &Container) -> Result<(), Error> {
+pub(crate) fn pause(container: &Container) -> Result<(), Error> {
     switch(container, Status::Running, "pause", &Request::Pause)
 }
 
 /// Lets the processes of a paused container go on.
-pub fn unpause(container: &Container) -> Result<(), Error> {
+pub(crate) fn unpause(container: &Container) -> Result<(), Error> {
     switch(container, Status::Paused, "unpause", &Request::Unpause)
 }
 
@@ -90,7 +90,7 @@ pub(super) fn tell(container: &Container, request: &Request) -> Result<(), Error
 ///
 /// `timeout` seconds after `signal` it is killed; both are the container's own unless given. One that has ended is marked as
 /// stopped by the user, if its restart rule asks for that.
-pub fn stop(container: &Container, signal: Option<Signal>, timeout: Option<u32>) -> Result<Option<i32>, Error> {
+pub(crate) fn stop(container: &Container, signal: Option<Signal>, timeout: Option<u32>) -> Result<Option<i32>, Error> {
     match container.status {
         Status::Orphaned => {
             remove::kill_orphan(container)?;
@@ -106,7 +106,7 @@ pub fn stop(container: &Container, signal: Option<Signal>, timeout: Option<u32>)
         // The monitor was killed, or has ended, while we spoke to it: what is left is looked at anew.
         Err(Error::MonitorDied | Error::Step { .. }) => {
             // Not there any more: it has removed itself.
-            let Ok(now) = Container::read(container.folder.clone()) else { return Ok(None) };
+            let Ok(now) = Container::read(container.directory.clone()) else { return Ok(None) };
             match now.status {
                 Status::Orphaned => {
                     remove::kill_orphan(&now)?;
@@ -127,13 +127,13 @@ fn keep_stopped(container: &Container) -> Result<(), Error> {
         return Ok(());
     }
     // Of a container that has gone meanwhile nothing is left to be told.
-    let Some(_lock) = remove::take_lock(&container.folder, &container.config.name)? else { return Ok(()) };
-    if container.folder.state()?.run != container.state.run {
+    let Some(_lock) = remove::take_lock(&container.directory, &container.config.name)? else { return Ok(()) };
+    if container.directory.state()?.run != container.state.run {
         // It was started, and has ended again since.
         return Ok(());
     }
     let record = ExitRecord { stopped_by_user: true, restarts: false, ..exit.clone() };
-    Ok(container.folder.write_exit(&Run(container.state.run), &record)?)
+    Ok(container.directory.write_exit(&Run(container.state.run), &record)?)
 }
 
 fn stop_running(container: &Container, signal: Option<Signal>, timeout: Option<u32>) -> Result<Option<i32>, Error> {

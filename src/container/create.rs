@@ -1,4 +1,4 @@
-//! Making a container: an id, a name, a folder.
+//! Making a container: an id, a name, a directory.
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
@@ -9,7 +9,7 @@ use std::str::FromStr as _;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
 use super::{Container, Error, find, names, remove, sweep};
-use crate::monitor::{Folder, Keeper, Listen, State, Status};
+use crate::monitor::{ContainerDir, Keeper, Listen, State, Status};
 use crate::plan::{ContainerConfig, Identity};
 use crate::storage::Store;
 use crate::sys::fs::{self, Durability};
@@ -18,7 +18,7 @@ use crate::types::{ContainerId, Name};
 use crate::userns::UserNamespace;
 
 /// A new id, the name (or one by chance that is free), and now.
-pub fn new_identity(store: &Store, name: Option<Name>) -> Result<Identity, Error> {
+pub(crate) fn new_identity(store: &Store, name: Option<Name>) -> Result<Identity, Error> {
     let id = ContainerId::from_bytes(random()?);
     let name = match name {
         Some(name) => name,
@@ -34,7 +34,7 @@ pub fn new_identity(store: &Store, name: Option<Name>) -> Result<Identity, Error
 
 /// A name for an anonymous volume of the container `id`: 64 hex digits, the first half the id's. If the start is killed
 /// before the container has its directory, the name alone tells that the volume is nobody's.
-pub fn volume_name(id: &ContainerId) -> Result<Name, Error> {
+pub(crate) fn volume_name(id: &ContainerId) -> Result<Name, Error> {
     let chance = ContainerId::from_bytes(random()?);
     let name = format!("{}{}", &id.as_str()[..VOLUME_STEM], &chance.as_str()[VOLUME_STEM..]);
     name.parse().map_err(|_| Error::NotFound(String::new()))
@@ -53,33 +53,33 @@ fn random<const N: usize>() -> Result<[u8; N], Error> {
 
 /// A container that is to be made.
 #[derive(Debug)]
-pub struct Creation {
+pub(crate) struct Creation {
     /// The store.
-    pub store: Store,
+    pub(crate) store: Store,
     /// What it is made with.
-    pub config: ContainerConfig,
+    pub(crate) config: ContainerConfig,
     /// Files that are bound into it, with their content: `hosts`, `resolv.conf`, `hostname`.
-    pub files: Vec<(&'static str, String)>,
+    pub(crate) files: Vec<(&'static str, String)>,
     /// Holds the image until the container's record names it.
-    pub image_lock: RefCell<Option<FileLock>>,
+    pub(crate) image_lock: RefCell<Option<FileLock>>,
 }
 
 impl Creation {
-    /// The folder that it gets.
-    pub fn folder(&self) -> Folder {
-        Folder::new(self.store.containers().join(self.config.id.as_str()))
+    /// The directory that it gets.
+    pub(crate) fn directory(&self) -> ContainerDir {
+        ContainerDir::new(self.store.containers().join(self.config.id.as_str()))
     }
 
-    /// Makes the folder under `tmp/`, takes its lock, has it prepared, reserves the name, and gives the folder its place.
+    /// Makes the directory under `tmp/`, takes its lock, has it prepared, reserves the name, and gives the directory its place.
     ///
     /// On failure nothing is left. A container that removes itself outlives no power cut, so nothing of it is synced.
     fn make<T>(
         &self,
         first: &State,
-        prepare: impl FnOnce(&Folder) -> Result<T, Error>,
+        prepare: impl FnOnce(&ContainerDir) -> Result<T, Error>,
     ) -> Result<(ProcessLock, T), Error> {
         let durability = if self.config.auto_remove { Durability::Volatile } else { Durability::Synced };
-        let half_made = Folder::new(self.store.tmp().join(self.config.id.as_str()));
+        let half_made = ContainerDir::new(self.store.tmp().join(self.config.id.as_str()));
         let made = (|| {
             // Tells the sweeper of `tmp/` that somebody is at work here.
             let guard = claim(&half_made, self.config.auto_remove)?;
@@ -102,7 +102,7 @@ impl Creation {
                 return Err(error);
             }
         };
-        if let Err(error) = fs::rename(half_made.path(), self.folder().path()) {
+        if let Err(error) = fs::rename(half_made.path(), self.directory().path()) {
             self.free_name();
             remove::discard(&half_made);
             return Err(error.into());
@@ -129,14 +129,14 @@ impl Creation {
             };
             let Some(holder) = holder else { return Err(Error::NoName(link)) };
             let taken = || Error::NameTaken { name: self.config.name.to_string(), id: holder.short().to_owned() };
-            match Container::read(Folder::new(self.store.containers().join(holder.as_str()))) {
+            match Container::read(ContainerDir::new(self.store.containers().join(holder.as_str()))) {
                 Ok(container) if container.is_left_over() => remove::sweep(&self.store, &container)?,
                 Ok(_) => return Err(taken()),
                 Err(_) if find::is_there(&self.store, &holder) => return Err(taken()),
-                // Its maker is between the name and the folder, unless it was killed there.
+                // Its maker is between the name and the directory, unless it was killed there.
                 Err(_) if is_at_work(&self.store.tmp().join(holder.as_str())) => return Err(taken()),
                 Err(_) => {
-                    // Looked at once more: the folder may just have got its place.
+                    // Looked at once more: the directory may just have got its place.
                     if find::is_there(&self.store, &holder) {
                         return Err(taken());
                     }
@@ -159,15 +159,15 @@ impl Creation {
 /// tells a sweeper, for one stat(2), which containers may be left over. Linux honours it in mkdir(2).
 pub(super) const PASSING: u32 = 0o1700;
 
-/// Makes the folder and locks it, so that it is not swept as a dead process' own.
-fn claim(folder: &Folder, is_passing: bool) -> Result<OwnedFd, Error> {
+/// Makes the directory and locks it, so that it is not swept as a dead process' own.
+fn claim(directory: &ContainerDir, is_passing: bool) -> Result<OwnedFd, Error> {
     loop {
-        fs::create_dir_with(folder.path(), if is_passing { PASSING } else { 0o700 })?;
-        let step = Error::step("claim the container's folder");
-        let opened =
-            open_folder(folder.path()).and_then(|guard| flock(&guard, FlockOperation::LockExclusive).map(|()| guard));
+        fs::create_dir_with(directory.path(), if is_passing { PASSING } else { 0o700 })?;
+        let step = Error::step("claim the container's directory");
+        let opened = open_directory(directory.path())
+            .and_then(|guard| flock(&guard, FlockOperation::LockExclusive).map(|()| guard));
         match opened {
-            // Between the two calls a sweeper may have taken it away: then we hold a folder without a name.
+            // Between the two calls a sweeper may have taken it away: then we hold a directory without a name.
             Ok(guard) if rustix::fs::fstat(&guard).is_ok_and(|stat| stat.st_nlink > 0) => return Ok(guard),
             Ok(_) | Err(rustix::io::Errno::NOENT) => {}
             Err(error) => return Err(step(error.into())),
@@ -175,14 +175,14 @@ fn claim(folder: &Folder, is_passing: bool) -> Result<OwnedFd, Error> {
     }
 }
 
-/// Whether somebody holds the lock on a half-made folder.
-pub(super) fn is_at_work(folder: &Path) -> bool {
-    let Ok(guard) = open_folder(folder) else { return false };
+/// Whether somebody holds the lock on a half-made directory.
+pub(super) fn is_at_work(directory: &Path) -> bool {
+    let Ok(guard) = open_directory(directory) else { return false };
     flock(&guard, FlockOperation::NonBlockingLockShared).is_err()
 }
 
 /// Whatever else lies there is an error, and a FIFO is not waited for.
-fn open_folder(path: &Path) -> rustix::io::Result<OwnedFd> {
+fn open_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::open(path, flags, Mode::empty())
 }
@@ -197,12 +197,12 @@ fn write_public(path: PathBuf, content: &str) -> Result<(), Error> {
 }
 
 /// [`write_public`] in the place of a file that may be there, whoever the container has made its owner.
-fn replace_public(folder: &Folder, name: &str, content: &str) -> Result<(), Error> {
-    let aside = folder.at(&format!("{name}.new"));
+fn replace_public(directory: &ContainerDir, name: &str, content: &str) -> Result<(), Error> {
+    let aside = directory.at(&format!("{name}.new"));
     // Of a start that was killed here.
     drop(fs::remove_file(&aside));
     write_public(aside.clone(), content)?;
-    Ok(fs::rename(aside, folder.at(name))?)
+    Ok(fs::rename(aside, directory.at(name))?)
 }
 
 /// The state of a container that was never started.
@@ -225,7 +225,7 @@ fn never_started() -> State {
 /// Makes a container that is started later.
 ///
 /// Fails if the name is taken; nothing is left then.
-pub fn create(creation: &Creation) -> Result<(), Error> {
+pub(crate) fn create(creation: &Creation) -> Result<(), Error> {
     creation.make(&never_started(), |_| Ok(())).map(drop)
 }
 
@@ -240,8 +240,8 @@ pub(super) enum Keeping {
         store: Store,
         /// The container.
         config: Box<ContainerConfig>,
-        /// Its folder.
-        folder: Folder,
+        /// Its directory.
+        directory: ContainerDir,
         /// Files that are bound into it, to be written anew: the network may be another one by now.
         files: Vec<(&'static str, String)>,
         /// The state that its new run begins with.
@@ -265,21 +265,21 @@ impl Keeping {
     }
 
     fn take(&self, listen: Listen) -> Result<(ProcessLock, OwnedFd), Error> {
-        let listen = |folder: &Folder| listen(folder).map_err(|error| Error::Inside(error.to_string()));
+        let listen = |directory: &ContainerDir| listen(directory).map_err(|error| Error::Inside(error.to_string()));
         match self {
             Self::New(creation) => {
                 let made = creation.make(&first_run(), listen)?;
                 creation.image_lock.replace(None);
                 Ok(made)
             }
-            Self::Existing { config, folder, files, state, .. } => {
-                let lock = remove::take_lock(folder, &config.name)?;
+            Self::Existing { config, directory, files, state, .. } => {
+                let lock = remove::take_lock(directory, &config.name)?;
                 let lock = lock.ok_or_else(|| Error::NotFound(config.name.to_string()))?;
                 for (name, content) in files {
-                    replace_public(folder, name, content)?;
+                    replace_public(directory, name, content)?;
                 }
-                let listener = listen(folder)?;
-                folder.write_state(state)?;
+                let listener = listen(directory)?;
+                directory.write_state(state)?;
                 Ok((lock, listener))
             }
         }
@@ -304,7 +304,9 @@ impl Keeper for Keeping {
                 let busy = remove::unlink(&creation.store, &creation.config);
                 match home {
                     Some(home) => drop(remove::empty_trash_inside(&creation.store, &creation.config.id, home)),
-                    None => remove::discard(&Folder::new(creation.store.trash().join(creation.config.id.as_str()))),
+                    None => {
+                        remove::discard(&ContainerDir::new(creation.store.trash().join(creation.config.id.as_str())))
+                    }
                 }
                 drop(busy);
                 if has_volumes && let Some(home) = home {
@@ -312,10 +314,10 @@ impl Keeper for Keeping {
                 }
             }
             // It stays as it was before.
-            Self::New(creation) => drop(creation.folder().write_state(&never_started())),
-            Self::Existing { folder, state, .. } => {
+            Self::New(creation) => drop(creation.directory().write_state(&never_started())),
+            Self::Existing { directory, state, .. } => {
                 let before = State { status: Status::Created, run: state.run - 1, ..State::clone(state) };
-                drop(folder.write_state(&before));
+                drop(directory.write_state(&before));
             }
         }
     }

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use super::{Error, Removal, control, find, remove, sweep};
 use crate::monitor::protocol::Request;
-use crate::monitor::{Folder, State, Status, group_name};
+use crate::monitor::{ContainerDir, State, Status, group_name};
 use crate::runtime::cgroup;
 use crate::storage::Store;
 use crate::sys::fs::{self, PathError};
@@ -20,24 +20,24 @@ use crate::types::ContainerId;
 ///
 /// Fails if a monitor or a program of it lives and `force` is not set. Its anonymous volumes go with it only if its
 /// configuration can still be read.
-pub fn remove_damaged(
+pub(crate) fn remove_damaged(
     store: &Store,
     id: &ContainerId,
     removal: &Removal,
     runtime: &std::path::Path,
 ) -> Result<(), Error> {
-    let folder = Folder::new(store.containers().join(id.as_str()));
+    let directory = ContainerDir::new(store.containers().join(id.as_str()));
     // Whatever cannot be opened up is tried all the same.
-    drop(fs::open_up(folder.path()).and_then(|()| fs::open_up(folder.at("lock"))));
-    let is_anothers = is_anothers(store, &folder, id);
-    let state = if is_anothers { None } else { folder.state().ok() };
-    if !is_anothers && let Some(status) = end(&folder, state.as_ref(), removal)? {
+    drop(fs::open_up(directory.path()).and_then(|()| fs::open_up(directory.at("lock"))));
+    let is_anothers = is_anothers(store, &directory, id);
+    let state = if is_anothers { None } else { directory.state().ok() };
+    if !is_anothers && let Some(status) = end(&directory, state.as_ref(), removal)? {
         return Err(Error::State { action: "remove", name: id.short().to_owned(), status });
     }
     cgroup::discard(state.as_ref().and_then(|state| state.cgroup.as_deref()), &group_name(id))?;
-    let config = folder.config().ok().filter(|config| config.id == *id);
+    let config = directory.config().ok().filter(|config| config.id == *id);
     free_names(store, id)?;
-    remove::ignore_missing(fs::rename(folder.path(), store.trash().join(id.as_str())))?;
+    remove::ignore_missing(fs::rename(directory.path(), store.trash().join(id.as_str())))?;
     let volumes =
         config.is_some_and(|config| (removal.volumes || config.auto_remove) && remove::discard_volumes(store, &config));
     if volumes {
@@ -48,22 +48,22 @@ pub fn remove_damaged(
 
 /// Whether lock, socket and state in the directory are those of another container, by a link to its directory or in a
 /// copy with hard links: what they name is not to be ended.
-fn is_anothers(store: &Store, folder: &Folder, id: &ContainerId) -> bool {
-    if fs::symlink_metadata(folder.path()).is_ok_and(|found| !found.is_dir()) {
+fn is_anothers(store: &Store, directory: &ContainerDir, id: &ContainerId) -> bool {
+    if fs::symlink_metadata(directory.path()).is_ok_and(|found| !found.is_dir()) {
         return true;
     }
-    folder.config().is_ok_and(|config| config.id != *id && find::is_there(store, &config.id))
+    directory.config().is_ok_and(|config| config.id != *id && find::is_there(store, &config.id))
 }
 
 /// Ends what runs of the container, if that is asked for; else gives what it is, if something runs.
-fn end(folder: &Folder, state: Option<&State>, removal: &Removal) -> Result<Option<Status>, Error> {
-    let monitor = match folder.holder() {
+fn end(directory: &ContainerDir, state: Option<&State>, removal: &Removal) -> Result<Option<Status>, Error> {
+    let monitor = match directory.holder() {
         Ok(holder) => holder,
         Err(error) if is_no_record(&error) => None,
         Err(error) => return Err(error.into()),
     };
     // A monitor whose lock was unlinked still listens.
-    let socket = control::connect_in(folder).ok();
+    let socket = control::connect_in(directory).ok();
     let init = state.and_then(|state| state.init.as_ref()).filter(|init| init.is_alive());
     if !removal.force {
         let is_watched = monitor.is_some() || socket.is_some();

@@ -107,7 +107,7 @@ fn check_detached(driver: LogDriver) -> Result<(), Error> {
             return Err(Error::PassedTerminal);
         }
         if file_type(fd) == Some(FileType::Directory) {
-            return Err(Error::PassedFolder);
+            return Err(Error::PassedDirectory);
         }
     }
     Ok(())

@@ -19,24 +19,24 @@ use crate::types::DetachKeys;
 
 /// What is to run, and how it is joined to this command.
 #[derive(Debug)]
-pub struct Exec {
+pub(crate) struct Exec {
     /// The process, complete.
-    pub process: Process,
+    pub(crate) process: Process,
     /// Our standard input goes to it.
-    pub interactive: bool,
+    pub(crate) interactive: bool,
     /// Nobody waits for it.
-    pub detach: bool,
+    pub(crate) detach: bool,
     /// The keys that detach from its terminal.
-    pub detach_keys: DetachKeys,
+    pub(crate) detach_keys: DetachKeys,
     /// Further descriptors that the program gets.
-    pub descriptors: Vec<Inherited>,
+    pub(crate) descriptors: Vec<Inherited>,
 }
 
 /// Runs a program in the container. With `detach` the outcome is [`Outcome::Detached`] as soon as it runs.
 ///
 /// Its standard descriptors are pipes that end here, or a terminal whose controlling side is sent here: the monitor has
 /// nothing to do with what flows.
-pub fn exec(container: &Container, exec: Exec) -> Result<Outcome, Error> {
+pub(crate) fn exec(container: &Container, exec: Exec) -> Result<Outcome, Error> {
     if container.status != Status::Running {
         return Err(refuse(container, "run a program in"));
     }

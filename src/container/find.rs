@@ -3,22 +3,22 @@
 use std::str::FromStr as _;
 
 use super::{Container, Error, remove};
-use crate::monitor::Folder;
+use crate::monitor::ContainerDir;
 use crate::storage::Store;
 use crate::sys::fs;
 use crate::types::{ContainerId, Name};
 
 /// All containers, and those that are damaged, so that one of them never hides the others.
 #[derive(Debug, Default)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// The readable ones, newest first.
-    pub containers: Vec<Container>,
+    pub(crate) containers: Vec<Container>,
     /// The others, each with an [`Error::Damaged`].
-    pub broken: Vec<(ContainerId, Error)>,
+    pub(crate) broken: Vec<(ContainerId, Error)>,
 }
 
 /// Lists all containers, and finishes the removal of those whose monitor was killed before it could (`--rm`).
-pub fn list(store: &Store) -> Result<Listing, Error> {
+pub(crate) fn list(store: &Store) -> Result<Listing, Error> {
     let mut listing = Listing::default();
     for id in ids(store)? {
         match read(store, &id) {
@@ -36,7 +36,7 @@ pub fn list(store: &Store) -> Result<Listing, Error> {
 /// Fails with [`Error::Damaged`] if something has its place, and it cannot be read.
 fn read(store: &Store, id: &ContainerId) -> Result<Option<Container>, Error> {
     let path = store.containers().join(id.as_str());
-    match Container::read(Folder::new(&path)) {
+    match Container::read(ContainerDir::new(&path)) {
         Ok(container) if container.is_left_over() => {
             // What cannot be removed now is tried again by the next command.
             drop(remove::sweep(store, &container));
@@ -67,7 +67,7 @@ pub(super) fn ids(store: &Store) -> Result<Vec<ContainerId>, Error> {
 /// Finds the container with this name, id or unique beginning of an id; a name wins.
 ///
 /// Fails with [`Error::Damaged`], which has its id, if it cannot be read.
-pub fn find(store: &Store, wanted: &str) -> Result<Container, Error> {
+pub(crate) fn find(store: &Store, wanted: &str) -> Result<Container, Error> {
     let id = id_of(store, wanted)?;
     read(store, &id)?.ok_or_else(|| Error::NotFound(wanted.to_owned()))
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use crate::monitor::{ExitRecord, Folder, Run, State, Status};
+use crate::monitor::{ContainerDir, ExitRecord, Run, State, Status};
 use crate::plan::ContainerConfig;
 use crate::sys::process;
 
@@ -10,46 +10,46 @@ use super::Error;
 
 /// A container as it is now.
 #[derive(Debug)]
-pub struct Container {
-    /// Its folder.
-    pub folder: Folder,
+pub(crate) struct Container {
+    /// Its directory.
+    pub(crate) directory: ContainerDir,
     /// What it was made with.
-    pub config: ContainerConfig,
+    pub(crate) config: ContainerConfig,
     /// What was last recorded, with `exit` filled in if it has ended.
-    pub state: State,
+    pub(crate) state: State,
     /// What it is.
-    pub status: Status,
+    pub(crate) status: Status,
     /// Its monitor, if that lives.
-    pub monitor: Option<i32>,
+    pub(crate) monitor: Option<i32>,
 }
 
 /// The exit code of a program that a reboot has ended: nobody saw how.
 const UNKNOWN: i32 = 255;
 
 impl Container {
-    /// Reads the container in `folder`.
+    /// Reads the container in `directory`.
     ///
     /// The lock is asked before the records are read: whoever held it then may have ended since, and has recorded that.
-    pub fn read(folder: Folder) -> Result<Self, Error> {
-        let monitor = folder.holder()?;
-        let config = folder.config()?;
-        if folder.path().file_name() != Some(OsStr::new(config.id.as_str())) {
+    pub(crate) fn read(directory: ContainerDir) -> Result<Self, Error> {
+        let monitor = directory.holder()?;
+        let config = directory.config()?;
+        if directory.path().file_name() != Some(OsStr::new(config.id.as_str())) {
             // A copy of another's directory: by these records the other one would be stopped and removed.
-            return Err(Error::Misplaced { path: folder.at("config.json"), id: config.id });
+            return Err(Error::Misplaced { path: directory.at("config.json"), id: config.id });
         }
-        let mut state = match folder.state() {
+        let mut state = match directory.state() {
             Ok(state) => state,
             // A power cut may leave an empty file: then nothing runs, and nobody saw how it ended.
-            Err(crate::monitor::FolderError::Damaged { .. }) if monitor.is_none() => unknown(),
+            Err(crate::monitor::ContainerDirError::Damaged { .. }) if monitor.is_none() => unknown(),
             Err(error) => return Err(error.into()),
         };
-        state.exit = if state.run > 0 { folder.exit(&Run(state.run)) } else { None };
+        state.exit = if state.run > 0 { directory.exit(&Run(state.run)) } else { None };
         let status = status(&mut state, monitor.is_some());
-        Ok(Self { folder, config, state, status, monitor })
+        Ok(Self { directory, config, state, status, monitor })
     }
 
     /// Whether a program of it runs, watched over or not.
-    pub fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         !matches!(self.status, Status::Created | Status::Exited | Status::Removing)
     }
 
@@ -60,7 +60,7 @@ impl Container {
     }
 
     /// Whether it was to be removed when it ended, and whoever should have done it was killed.
-    pub fn is_left_over(&self) -> bool {
+    pub(crate) fn is_left_over(&self) -> bool {
         let was_started = self.state.run > 0;
         self.config.auto_remove && was_started && self.monitor.is_none() && !self.is_running()
     }

@@ -24,24 +24,24 @@ use jiff::Timestamp;
 
 use crate::sys::fs::{self, AtPath as _, PathError};
 
-pub use follow::follow;
-pub use journal::journal;
-pub use line::{Entry, LogStream};
+pub(crate) use follow::follow;
+pub(crate) use journal::journal;
+pub(crate) use line::{Entry, LogStream};
 
 /// Bytes that are read at once: large enough to hide the system calls, small enough to stay in the second cache.
 const BLOCK: usize = 256 * 1024;
 
 /// Why reading ended early.
 #[derive(Debug, thiserror::Error)]
-pub enum Error<E> {
+pub(crate) enum Error<E> {
     /// A log file could not be read.
     #[error(transparent)]
     File(#[from] PathError),
     /// Changes of the log could not be waited for.
-    #[error("cannot watch `{}`: {}", .folder.display().to_string().escape_debug(), fs::plain(.source))]
+    #[error("cannot watch `{}`: {}", .directory.display().to_string().escape_debug(), fs::plain(.source))]
     Watch {
-        /// The container's folder.
-        folder: PathBuf,
+        /// The container's directory.
+        directory: PathBuf,
         /// The kernel's answer.
         source: io::Error,
     },
@@ -58,13 +58,13 @@ pub enum Error<E> {
 
 /// Which entries are wanted.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Select {
+pub(crate) struct Select {
     /// Only so many lines before the end.
-    pub tail: Option<u64>,
+    pub(crate) tail: Option<u64>,
     /// Only what was written at this time or later.
-    pub since: Option<Timestamp>,
+    pub(crate) since: Option<Timestamp>,
     /// Only what was written at this time or earlier.
-    pub until: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
 }
 
 impl Select {
@@ -78,7 +78,7 @@ impl Select {
 }
 
 /// Takes what is read.
-pub trait Sink {
+pub(crate) trait Sink {
     /// Why it could not.
     type Error;
 
@@ -89,9 +89,9 @@ pub trait Sink {
     fn caught_up(&mut self) -> Result<(), Self::Error>;
 }
 
-/// Hands over what there is in the container's `folder` now, oldest first. A folder without a log is an empty log.
-pub fn read<S: Sink>(folder: &Path, select: &Select, sink: &mut S) -> Result<(), Error<S::Error>> {
-    let mut files = open_newer_than(folder, None)?;
+/// Hands over what there is in the container's `directory` now, oldest first. A directory without a log is an empty log.
+pub(crate) fn read<S: Sink>(directory: &Path, select: &Select, sink: &mut S) -> Result<(), Error<S::Error>> {
+    let mut files = open_newer_than(directory, None)?;
     tail::skip(&mut files, select)?;
     for file in &mut files {
         file.drain(select, sink)?;
@@ -180,11 +180,11 @@ impl LogFile {
 /// Opens the log files that are newer than the one with the inode `known`, oldest first; all if it is gone or `None`.
 ///
 /// They are opened newest first: a rotation in between shows a file twice, which is seen by its inode, and never hides one.
-fn open_newer_than(folder: &Path, known: Option<(u64, u64)>) -> Result<Vec<LogFile>, PathError> {
+fn open_newer_than(directory: &Path, known: Option<(u64, u64)>) -> Result<Vec<LogFile>, PathError> {
     let mut files: Vec<LogFile> = Vec::new();
     for age in 0.. {
         let name = if age == 0 { "log".to_owned() } else { format!("log.{age}") };
-        let Some(file) = LogFile::open(folder.join(name))? else {
+        let Some(file) = LogFile::open(directory.join(name))? else {
             // Between the two renames of a rotation there is no `log`, but a `log.1`.
             if age == 0 {
                 continue;

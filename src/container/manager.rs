@@ -16,7 +16,7 @@ const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 /// What a manager has said. Source: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3), systemd.exec(5).
 #[derive(Debug, Default)]
-pub struct Manager {
+pub(crate) struct Manager {
     /// `NOTIFY_SOCKET`.
     notify_socket: Option<String>,
     /// `WATCHDOG_USEC`, if it is meant for this process.
@@ -28,12 +28,12 @@ pub struct Manager {
     /// This process is the main one of its unit (`SYSTEMD_EXEC_PID`).
     is_main: bool,
     /// Descriptors for the program: those that are listened on, and those that options ask for.
-    pub descriptors: Vec<Inherited>,
+    pub(crate) descriptors: Vec<Inherited>,
 }
 
 impl Manager {
     /// Reads the variables; `pid` is this process. What is addressed to another pid was inherited by mistake.
-    pub fn read(variable: impl Fn(&str) -> Option<String>, pid: u32) -> Self {
+    pub(crate) fn read(variable: impl Fn(&str) -> Option<String>, pid: u32) -> Self {
         let is_ours = |name| variable(name).is_none_or(|text| text.parse() == Ok(pid));
         let number = |name, pid_name| variable(name).filter(|_| is_ours(pid_name)).and_then(|text| text.parse().ok());
         let listen_fds = number("LISTEN_FDS", "LISTEN_PID").unwrap_or_default();
@@ -48,7 +48,7 @@ impl Manager {
     }
 
     /// How many descriptors from 3 on the manager has handed over.
-    pub fn listening(&self) -> usize {
+    pub(crate) fn listening(&self) -> usize {
         self.listen_fds
     }
 

@@ -1,4 +1,4 @@
-//! The processes of a running container, seen from the host: by their folders in `/proc`, and nothing else. Nothing of the
+//! The processes of a running container, seen from the host: by their directories in `/proc`, and nothing else. Nothing of the
 //! container is executed, and nothing of rc enters it (safety.md, X17).
 
 use std::collections::BTreeMap;
@@ -13,40 +13,40 @@ use crate::sys::proc::{self, Entry, Stat};
 
 /// A process of a container.
 #[derive(Debug, Clone)]
-pub struct Process {
+pub(crate) struct Process {
     /// The pid on the host.
-    pub host_pid: i32,
+    pub(crate) host_pid: i32,
     /// The pid in the container; 0 if it has none there.
-    pub pid: i32,
+    pub(crate) pid: i32,
     /// The parent's pid in the container; 0 for one outside.
-    pub parent: i32,
+    pub(crate) parent: i32,
     /// The process group in the container; 0 for one outside.
-    pub process_group: i32,
+    pub(crate) process_group: i32,
     /// Its arguments.
-    pub arguments: Vec<String>,
+    pub(crate) arguments: Vec<String>,
     /// What `stat` has, in the host's terms.
-    pub stat: Stat,
+    pub(crate) stat: Stat,
     /// What `status` has, in the host's terms.
-    pub status: proc::Status,
+    pub(crate) status: proc::Status,
     /// The label of the security module, if there is one.
-    pub label: String,
+    pub(crate) label: String,
 }
 
 /// What ids are called.
 #[derive(Debug, Clone, Default)]
-pub struct Names {
+pub(crate) struct Names {
     /// Lines of the map of user ids: first inside, first on the host, how many.
-    pub uid_map: Vec<[u32; 3]>,
+    pub(crate) uid_map: Vec<[u32; 3]>,
     /// The same for groups.
-    pub gid_map: Vec<[u32; 3]>,
+    pub(crate) gid_map: Vec<[u32; 3]>,
     /// Users of the container's `/etc/passwd`.
-    pub users: BTreeMap<u32, String>,
+    pub(crate) users: BTreeMap<u32, String>,
     /// Groups of its `/etc/group`.
-    pub groups: BTreeMap<u32, String>,
+    pub(crate) groups: BTreeMap<u32, String>,
     /// Users of the host's.
-    pub host_users: BTreeMap<u32, String>,
+    pub(crate) host_users: BTreeMap<u32, String>,
     /// Groups of the host's.
-    pub host_groups: BTreeMap<u32, String>,
+    pub(crate) host_groups: BTreeMap<u32, String>,
 }
 
 /// PID 1 of a container that runs. Fails if it does not.
@@ -55,7 +55,7 @@ pub(super) fn init(container: &Container, action: &'static str) -> Result<(Entry
     let runs = matches!(container.status, Status::Running | Status::Paused | Status::Stopping | Status::Orphaned);
     let init = container.state.init.clone().filter(|_| runs).ok_or_else(refused)?;
     let entry = Entry::open(init.pid).ok_or_else(refused)?;
-    // Looked at again after the folder was opened: from here on it cannot become another process'.
+    // Looked at again after the directory was opened: from here on it cannot become another process'.
     if init.is_alive() { Ok((entry, init)) } else { Err(refused()) }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn group(container: &Container) -> Option<Group> {
 }
 
 /// The processes of a running container, and what their ids are called there. Fails if it does not run.
-pub fn processes(container: &Container) -> Result<(Vec<Process>, Names), Error> {
+pub(crate) fn processes(container: &Container) -> Result<(Vec<Process>, Names), Error> {
     let (init, _) = init(container, "show the processes of")?;
     // Of the pids that a process has in nested namespaces, the one in init's.
     let depth = init.status().map_or(0, |status| status.pids.len());

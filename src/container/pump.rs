@@ -36,19 +36,19 @@ const TURN: u32 = 64;
 #[derive(Debug)]
 pub(super) struct Pump {
     /// The connection to the monitor.
-    pub socket: OwnedFd,
+    pub(crate) socket: OwnedFd,
     /// Our standard input goes here.
-    pub input: Option<Input>,
+    pub(crate) input: Option<Input>,
     /// These come to our standard output or error.
-    pub outputs: Vec<Output>,
+    pub(crate) outputs: Vec<Output>,
     /// What becomes of us when nobody reads our output any more.
-    pub unread: Unread,
+    pub(crate) unread: Unread,
     /// The program has a terminal, so ours is raw; with the keys that detach.
-    pub terminal: Option<Terminal>,
+    pub(crate) terminal: Option<Terminal>,
     /// Signals to this command, which were taken in before the program could run: one that comes early must not end us.
-    pub signals: Signals,
+    pub(crate) signals: Signals,
     /// They are passed on.
-    pub proxy_signals: bool,
+    pub(crate) proxy_signals: bool,
 }
 
 /// What becomes of a command whose output nobody reads any more.
@@ -73,14 +73,14 @@ pub(super) fn take_signals(proxy: bool) -> Result<Signals, Error> {
 #[derive(Debug)]
 pub(super) struct Terminal {
     /// Its controlling side, if it is with us (exec); the monitor has it otherwise.
-    pub master: Option<OwnedFd>,
+    pub(crate) master: Option<OwnedFd>,
     /// Looks for the keys that detach.
-    pub detach: Detach,
+    pub(crate) detach: Detach,
 }
 
 /// How the streams ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The program has ended with this exit code.
     Exited(i32),
     /// The user has detached; the program goes on.

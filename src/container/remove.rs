@@ -1,4 +1,4 @@
-//! Removing containers. The name goes first, then the folder goes to `trash/` under its id, then it is emptied: whoever is
+//! Removing containers. The name goes first, then the directory goes to `trash/` under its id, then it is emptied: whoever is
 //! killed in between leaves what the next command sweeps. Nothing is written before something is unlinked, so that it works
 //! on a full disk.
 
@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
 use super::sweep::sweep_store;
 use super::{Container, Error, control};
-use crate::monitor::{Folder, ProcessId, Status};
+use crate::monitor::{ContainerDir, ProcessId, Status};
 use crate::plan::{ContainerConfig, MountKind};
 use crate::runtime::cgroup;
 use crate::storage::{Store, remove_tree};
@@ -21,19 +21,19 @@ use crate::userns::{self, IdMap, UserNamespace};
 
 /// How a container is removed.
 #[derive(Debug, Clone, Copy)]
-pub struct Removal {
+pub(crate) struct Removal {
     /// Also when it runs: it is killed.
-    pub force: bool,
+    pub(crate) force: bool,
     /// Seconds between the stop signal and SIGKILL with `force`.
-    pub timeout: Option<u32>,
+    pub(crate) timeout: Option<u32>,
     /// With its anonymous volumes.
-    pub volumes: bool,
+    pub(crate) volumes: bool,
 }
 
 /// Removes a container.
 ///
 /// Fails if it runs and `force` is not set; a container that ends and removes itself meanwhile is removed.
-pub fn remove(store: &Store, container: &Container, removal: &Removal, runtime: &Path) -> Result<(), Error> {
+pub(crate) fn remove(store: &Store, container: &Container, removal: &Removal, runtime: &Path) -> Result<(), Error> {
     if container.is_running() {
         if !removal.force {
             return Err(Error::State {
@@ -44,7 +44,7 @@ pub fn remove(store: &Store, container: &Container, removal: &Removal, runtime: 
         }
         end(container, removal.timeout)?;
     }
-    let Some(lock) = take_lock(&container.folder, &container.config.name)? else { return Ok(()) };
+    let Some(lock) = take_lock(&container.directory, &container.config.name)? else { return Ok(()) };
     discard_group(container)?;
     let volumes = removal.volumes || container.config.auto_remove;
     // First: were this process killed in between, nothing would say whose volumes they were.
@@ -74,11 +74,11 @@ pub(super) fn discard_volumes(store: &Store, config: &ContainerConfig) -> bool {
 /// Takes the lock of a container whose monitor has ended or is about to; `None` if the container has gone.
 ///
 /// Fails with `Busy` if somebody has started it again meanwhile.
-pub(super) fn take_lock(folder: &Folder, name: &Name) -> Result<Option<ProcessLock>, Error> {
+pub(super) fn take_lock(directory: &ContainerDir, name: &Name) -> Result<Option<ProcessLock>, Error> {
     loop {
-        match ProcessLock::acquire(folder.at("lock")) {
+        match ProcessLock::acquire(directory.at("lock")) {
             Ok(Ok(lock)) => return Ok(Some(lock)),
-            Ok(Err(pid)) => match (open_pidfd(pid), Container::read(folder.clone())) {
+            Ok(Err(pid)) => match (open_pidfd(pid), Container::read(directory.clone())) {
                 // By the kernel's word too: a monitor that cannot record the end of its program is near its own.
                 (Ok(_), Ok(container)) if container.is_running() && !container.has_lost_its_program() => {
                     return Err(Error::Busy { name: name.to_string(), pid });
@@ -117,7 +117,7 @@ pub(super) fn kill_orphan(container: &Container) -> Result<(), Error> {
         stopped_by_user: true,
         ..crate::monitor::ExitRecord::default()
     };
-    Ok(container.folder.write_exit(&crate::monitor::Run(container.state.run), &record)?)
+    Ok(container.directory.write_exit(&crate::monitor::Run(container.state.run), &record)?)
 }
 
 /// Kills a process, unless its number is another's by now, and waits for its end.
@@ -141,22 +141,22 @@ fn discard_group(container: &Container) -> Result<(), Error> {
     Ok(cgroup::discard(container.state.cgroup.as_deref(), &crate::monitor::group_name(&container.config.id))?)
 }
 
-/// Takes name and folder of a container away: it is gone for everybody, and lies in `trash/`. Returns a lock on the
+/// Takes name and directory of a container away: it is gone for everybody, and lies in `trash/`. Returns a lock on the
 /// directory: sweepers leave it alone while the caller holds that.
 pub(super) fn unlink(store: &Store, config: &ContainerConfig) -> Result<Option<OwnedFd>, Error> {
     let name = store.names().join(config.name.as_str());
-    let folder = store.containers().join(config.id.as_str());
-    let busy = rustix::fs::open(&folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    let directory = store.containers().join(config.id.as_str());
+    let busy = rustix::fs::open(&directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .and_then(|guard| flock(&guard, FlockOperation::NonBlockingLockExclusive).map(|()| guard));
     // The name may be another container's by now.
     if fs::read_link(&name).is_ok_and(|target| target.as_os_str() == config.id.as_str()) {
         // Somebody waits for it, and to free a file takes longer than to move it.
-        match fs::rename(&name, folder.join("name")) {
+        match fs::rename(&name, directory.join("name")) {
             Err(error) if error.is_not_found() => ignore_missing(fs::remove_file(&name))?,
             moved => moved?,
         }
     }
-    ignore_missing(fs::rename(folder, store.trash().join(config.id.as_str())))?;
+    ignore_missing(fs::rename(directory, store.trash().join(config.id.as_str())))?;
     // Without the lock a sweeper may empty the directory at the same time, which is harmless.
     Ok(busy.ok())
 }
@@ -168,7 +168,7 @@ pub(super) fn ignore_missing(result: Result<(), fs::PathError>) -> Result<(), Er
     }
 }
 
-/// Empties a container's folder in `trash/`. What belongs to subordinate ids takes a process that is root among them.
+/// Empties a container's directory in `trash/`. What belongs to subordinate ids takes a process that is root among them.
 pub(super) fn empty_trash(store: &Store, id: &ContainerId, runtime: &Path) -> Result<(), Error> {
     match remove_below(&store.trash(), id) {
         Err(error) if fs::is_foreign(&error) => {
@@ -192,13 +192,13 @@ pub(super) fn empty_trash_inside(store: &Store, id: &ContainerId, home: &UserNam
 }
 
 fn remove_below(trash: &Path, id: &ContainerId) -> std::io::Result<()> {
-    let folder = rustix::fs::open(trash, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    remove_tree(folder, id.as_str())
+    let directory = rustix::fs::open(trash, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    remove_tree(directory, id.as_str())
 }
 
 /// Finishes the removal of a container whose monitor was killed: without asking, and without a user's namespace if it can.
 pub(super) fn sweep(store: &Store, container: &Container) -> Result<(), Error> {
-    let Ok(Ok(lock)) = ProcessLock::acquire(container.folder.at("lock")) else { return Ok(()) };
+    let Ok(Ok(lock)) = ProcessLock::acquire(container.directory.at("lock")) else { return Ok(()) };
     discard_group(container)?;
     discard_volumes(store, &container.config);
     let _busy = unlink(store, &container.config)?;
@@ -208,7 +208,7 @@ pub(super) fn sweep(store: &Store, container: &Container) -> Result<(), Error> {
     Ok(())
 }
 
-/// A half-made folder goes at once: nothing in it is of other ids yet.
-pub(super) fn discard(folder: &Folder) {
-    drop(fs::remove_dir_all(folder.path()));
+/// A half-made directory goes at once: nothing in it is of other ids yet.
+pub(super) fn discard(directory: &ContainerDir) {
+    drop(fs::remove_dir_all(directory.path()));
 }

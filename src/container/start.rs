@@ -12,7 +12,7 @@ use super::manager::{Manager, announce, await_manager};
 use super::pump::{self, Outcome, Pump, Terminal, Unread};
 use super::{Container, Error};
 use crate::monitor::protocol::{self, Event};
-use crate::monitor::{self, Folder, Start, State, Status};
+use crate::monitor::{self, ContainerDir, Start, State, Status};
 use crate::net;
 use crate::plan::{self, CgroupNamespace, ContainerConfig, HostFacts, Mount, MountKind, Sdnotify};
 use crate::runtime::cgroup;
@@ -28,26 +28,26 @@ use crate::userns::IdMap;
 
 /// What all starts of this command have in common.
 #[derive(Debug)]
-pub struct Environment {
+pub(crate) struct Environment {
     /// The store.
-    pub store: Store,
+    pub(crate) store: Store,
     /// What may vanish at any time.
-    pub runtime_dir: PathBuf,
+    pub(crate) runtime_dir: PathBuf,
     /// The user's ids.
-    pub ids: IdMap,
+    pub(crate) ids: IdMap,
     /// Where the network helpers are.
-    pub programs: net::Programs,
+    pub(crate) programs: net::Programs,
     /// How layers become a root file system.
-    pub storage: StorageDriver,
+    pub(crate) storage: StorageDriver,
     /// fuse-overlayfs, if it is installed.
-    pub fuse_overlayfs: Option<PathBuf>,
+    pub(crate) fuse_overlayfs: Option<PathBuf>,
     /// The service manager behind this command.
-    pub manager: Manager,
+    pub(crate) manager: Manager,
 }
 
 /// How this command is joined to the program.
 #[derive(Debug, Clone)]
-pub enum Attach {
+pub(crate) enum Attach {
     /// Not at all.
     No,
     /// It waits for the program, and passes streams and signals on.
@@ -61,7 +61,7 @@ pub enum Attach {
 
 /// Which container.
 #[derive(Debug)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// One that is made as it starts.
     New(Box<Creation>),
     /// One that is there.
@@ -73,17 +73,17 @@ pub enum Origin {
 ///
 /// Fails with the sentence of whoever failed. A container that was made for it is gone then, unless it was the program that
 /// could not be run (126, 127) and the container is not to remove itself.
-pub fn start(
+pub(crate) fn start(
     environment: &Environment,
     origin: Origin,
     lowers: Vec<PathBuf>,
     attach: &Attach,
 ) -> Result<Outcome, Error> {
     let store = environment.store.clone();
-    let (config, folder, state, keeping) = begin(&store, origin)?;
+    let (config, directory, state, keeping) = begin(&store, origin)?;
     let fresh = prepare_volumes(&store, &config)?;
     let copy_up = fresh.iter().map(|fresh| fresh.destination.clone()).collect();
-    let spec = plan::spec(&config, &host_facts(environment, &config, &folder)?)?;
+    let spec = plan::spec(&config, &host_facts(environment, &config, &directory)?)?;
     let manager = environment.manager.connect(&config).map_err(Error::NoManager)?;
     let ends = ends::for_start(&config, attach)?;
     let locks = environment.runtime_dir.join("net");
@@ -94,11 +94,11 @@ pub fn start(
         copy_up,
         ids: environment.ids.clone(),
         runtime_dir: environment.runtime_dir.clone(),
-        empty: empty_folder(&store)?,
+        empty: empty_directory(&store)?,
         network: net::Request {
             ports: config.ports.clone(),
             programs: environment.programs.clone(),
-            folder: folder.path().to_owned(),
+            directory: directory.path().to_owned(),
             locks,
         },
         storage: environment.storage,
@@ -107,7 +107,7 @@ pub fn start(
         descriptors: environment.manager.copies().map_err(Error::step("copy a descriptor"))?,
         notify: environment.manager.relayed(&config).map(str::to_owned),
         state,
-        folder,
+        directory,
         config,
     };
     let keys = start.config.detach_keys.parse::<DetachKeys>().unwrap_or_default();
@@ -115,7 +115,7 @@ pub fn start(
     // A terminal has no end that its program could see without losing its input, too.
     let unread = if tty || start.config.log_driver.keeps_output() { Unread::Leave } else { Unread::TellMonitor };
     let sdnotify = start.config.service.sdnotify;
-    let place = start.folder.clone();
+    let place = start.directory.clone();
     let becomes_main = manager.is_some() && matches!(attach, Attach::No);
     let mut signals = match attach {
         Attach::Yes { proxy_signals, .. } => Some(pump::take_signals(*proxy_signals)?),
@@ -165,12 +165,14 @@ pub fn start(
     Ok(outcome)
 }
 
-/// What is started, its folder, the state that its run begins with, and who keeps it. Fails if it runs already.
-fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, Folder, State, Keeping), Error> {
+/// What is started, its directory, the state that its run begins with, and who keeps it. Fails if it runs already.
+fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, ContainerDir, State, Keeping), Error> {
     match origin {
-        Origin::New(creation) => Ok((creation.config.clone(), creation.folder(), first_run(), Keeping::New(creation))),
+        Origin::New(creation) => {
+            Ok((creation.config.clone(), creation.directory(), first_run(), Keeping::New(creation)))
+        }
         Origin::Existing(container) => {
-            let Container { config, folder, state, status, .. } = *container;
+            let Container { config, directory, state, status, .. } = *container;
             if !matches!(status, Status::Created | Status::Exited) {
                 return Err(Error::State { action: "start", name: config.name.to_string(), status });
             }
@@ -187,31 +189,31 @@ fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, Folder, Stat
             let keeping = Keeping::Existing {
                 store: store.clone(),
                 config: Box::new(config.clone()),
-                folder: folder.clone(),
+                directory: directory.clone(),
                 files,
                 state: Box::new(state.clone()),
             };
-            Ok((config, folder, state, keeping))
+            Ok((config, directory, state, keeping))
         }
     }
 }
 
-/// Tells the service manager that the program runs, and who is the main process, if it is the monitor of this folder.
-fn tell_started(manager: Option<&Sender>, mode: Sdnotify, main: Option<&Folder>) -> Result<(), Error> {
+/// Tells the service manager that the program runs, and who is the main process, if it is the monitor of this directory.
+fn tell_started(manager: Option<&Sender>, mode: Sdnotify, main: Option<&ContainerDir>) -> Result<(), Error> {
     let Some(manager) = manager else { return Ok(()) };
     // It may have ended by now, and with it the service.
     let main = main.map_or(Ok(None), monitor_of)?;
     announce(manager, mode, main).map_err(Error::step("tell the service manager of the start"))
 }
 
-/// The pid of the monitor; `None` if it has ended, and removed the folder perhaps.
-fn monitor_of(place: &Folder) -> Result<Option<i32>, fs::PathError> {
+/// The pid of the monitor; `None` if it has ended, and removed the directory perhaps.
+fn monitor_of(place: &ContainerDir) -> Result<Option<i32>, fs::PathError> {
     place.holder().or_else(|error| if error.is_not_found() { Ok(None) } else { Err(error) })
 }
 
 /// Ends this command's time as the main process of its unit. A monitor that ended before the manager has looked at it did not
 /// become the main process: then the unit ends with this command, which has to end as the program did.
-fn hand_over(manager: &Sender, place: &Folder, monitor: &OwnedFd) -> Result<Outcome, Error> {
+fn hand_over(manager: &Sender, place: &ContainerDir, monitor: &OwnedFd) -> Result<Outcome, Error> {
     // A manager that does not answer leaves it at what is known now.
     drop(await_manager(manager));
     if monitor_of(place)?.is_some() {
@@ -238,10 +240,14 @@ fn fork_monitor(becomes_main: bool, body: impl FnOnce() -> i32) -> Result<proces
     Ok(child)
 }
 
-fn host_facts(environment: &Environment, config: &ContainerConfig, folder: &Folder) -> Result<HostFacts, Error> {
+fn host_facts(
+    environment: &Environment,
+    config: &ContainerConfig,
+    directory: &ContainerDir,
+) -> Result<HostFacts, Error> {
     Ok(HostFacts {
-        rootfs: folder.at("merged"),
-        container_dir: folder.path().to_owned(),
+        rootfs: directory.at("merged"),
+        container_dir: directory.path().to_owned(),
         volumes_dir: environment.store.volumes(),
         cgroups: match config.cgroup.namespace {
             CgroupNamespace::Host => cgroup::mount_point()?,
@@ -304,15 +310,15 @@ fn prepare_volumes(store: &Store, config: &ContainerConfig) -> Result<Vec<Fresh>
     Ok(fresh)
 }
 
-/// The folder with the empty file and the empty folder that mask paths.
-fn empty_folder(store: &Store) -> Result<PathBuf, Error> {
-    let folder = store.root().join("empty");
-    if !folder.join("dir").exists() {
-        fs::create_dir_all(&folder)?;
-        fs::write(folder.join("file"), "")?;
-        fs::create_dir_all(folder.join("dir"))?;
+/// The directory with the empty file and the empty directory that mask paths.
+fn empty_directory(store: &Store) -> Result<PathBuf, Error> {
+    let directory = store.root().join("empty");
+    if !directory.join("dir").exists() {
+        fs::create_dir_all(&directory)?;
+        fs::write(directory.join("file"), "")?;
+        fs::create_dir_all(directory.join("dir"))?;
     }
-    Ok(folder)
+    Ok(directory)
 }
 
 fn processors() -> u32 {
@@ -320,7 +326,12 @@ fn processors() -> u32 {
 }
 
 /// Joins a running container's streams, with its exit code at the end.
-pub fn attach(container: &Container, stdin: bool, proxy_signals: bool, keys: &DetachKeys) -> Result<Outcome, Error> {
+pub(crate) fn attach(
+    container: &Container,
+    stdin: bool,
+    proxy_signals: bool,
+    keys: &DetachKeys,
+) -> Result<Outcome, Error> {
     if !matches!(container.status, Status::Running | Status::Paused | Status::Stopping) {
         return Err(super::control::refuse(container, "attach to"));
     }
@@ -356,7 +367,7 @@ pub fn attach(container: &Container, stdin: bool, proxy_signals: bool, keys: &De
 
 /// The files that are bound into a container, as this machine's network has them now: `/etc/hosts`, `/etc/resolv.conf`,
 /// `/etc/hostname`.
-pub fn files(config: &ContainerConfig) -> Result<Vec<(&'static str, String)>, Error> {
+pub(crate) fn files(config: &ContainerConfig) -> Result<Vec<(&'static str, String)>, Error> {
     let kind = net::Kind::from(&config.network);
     let host = net::files::HostFiles::read(kind).map_err(|error| Error::Inside(error.to_string()))?;
     let invalid = |error: crate::types::Invalid| Error::Inside(error.to_string());

@@ -11,29 +11,29 @@ use crate::types::NetworkMode;
 
 /// One look at a container. What cannot be found out is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// Since boot, when this was looked at.
-    pub at: Duration,
+    pub(crate) at: Duration,
     /// Since boot, when the container was started.
-    pub started: Duration,
+    pub(crate) started: Duration,
     /// Processor time.
-    pub cpu: Option<Duration>,
+    pub(crate) cpu: Option<Duration>,
     /// The part of it in the kernel.
-    pub kernel: Option<Duration>,
+    pub(crate) kernel: Option<Duration>,
     /// Bytes of memory.
-    pub memory: Option<u64>,
+    pub(crate) memory: Option<u64>,
     /// Bytes that it may have: its limit, or the machine's memory.
-    pub memory_limit: Option<u64>,
+    pub(crate) memory_limit: Option<u64>,
     /// Bytes received and sent by the interfaces of its own network.
-    pub network: Option<(u64, u64)>,
+    pub(crate) network: Option<(u64, u64)>,
     /// Bytes read from and written to block devices.
-    pub devices: Option<(u64, u64)>,
+    pub(crate) devices: Option<(u64, u64)>,
     /// Processes and threads.
-    pub tasks: Option<u64>,
+    pub(crate) tasks: Option<u64>,
 }
 
 /// Looks at a running container. Fails if it does not run, or ends meanwhile.
-pub fn sample(container: &Container) -> Result<Sample, Error> {
+pub(crate) fn sample(container: &Container) -> Result<Sample, Error> {
     let (init, id) = init(container, "show what is used by")?;
     let usage = match group(container) {
         Some(group) => group.usage()?,
@@ -98,7 +98,7 @@ fn to_float(number: u64) -> f64 {
 /// Since boot, by the clock that counts start times of processes, in hundredths of a second. Source: proc_uptime(5).
 ///
 /// Not by clock_gettime(2): rustix wants the kernel's vDSO for that, which user-mode Linux has not.
-pub fn since_boot() -> Duration {
+pub(crate) fn since_boot() -> Duration {
     let text = fs::read_to_string("/proc/uptime").unwrap_or_default();
     text.split(' ').next().and_then(uptime).unwrap_or_default()
 }

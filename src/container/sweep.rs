@@ -29,7 +29,7 @@ use std::str::FromStr as _;
 use super::create::{PASSING, VOLUME_STEM, is_at_work};
 use super::remove::{self, ignore_missing};
 use super::{Container, Error, find};
-use crate::monitor::Folder;
+use crate::monitor::ContainerDir;
 use crate::plan::MountKind;
 use crate::storage::Store;
 use crate::sys::fs;
@@ -37,14 +37,14 @@ use crate::types::{ContainerId, Name};
 use crate::userns::{self, IdMap, UserNamespace};
 
 /// Whether killed processes have left something that [`sweep_store`] removes.
-pub fn has_leftovers(store: &Store) -> Result<bool, Error> {
+pub(crate) fn has_leftovers(store: &Store) -> Result<bool, Error> {
     Ok(store.has_leftovers()? || !left_over(store)?.is_empty() || !lost_volumes(store)?.is_empty())
 }
 
 /// Removes what killed processes have left; what belongs to other ids, in the user's namespace.
 ///
 /// What cannot be removed does not keep the rest from being removed; then it fails with the first error.
-pub fn sweep_store(store: &Store, runtime: &Path) -> Result<(), Error> {
+pub(crate) fn sweep_store(store: &Store, runtime: &Path) -> Result<(), Error> {
     let swept = sweep_records(store);
     match store.sweep()? {
         0 => {}
@@ -77,13 +77,13 @@ fn sweep_records(store: &Store) -> Result<(), Error> {
 fn left_over(store: &Store) -> Result<Vec<Container>, Error> {
     let mut found = Vec::new();
     for id in find::ids(store)? {
-        let folder = Folder::new(store.containers().join(id.as_str()));
+        let directory = ContainerDir::new(store.containers().join(id.as_str()));
         let is_passing =
-            fs::symlink_metadata(folder.path()).is_ok_and(|it| it.permissions().mode() & PASSING == PASSING);
+            fs::symlink_metadata(directory.path()).is_ok_and(|it| it.permissions().mode() & PASSING == PASSING);
         // Records are read only where no monitor lives. `ps` reports those that cannot be read.
         if is_passing
-            && folder.holder().is_ok_and(|holder| holder.is_none())
-            && let Ok(container) = Container::read(folder)
+            && directory.holder().is_ok_and(|holder| holder.is_none())
+            && let Ok(container) = Container::read(directory)
             && container.is_left_over()
         {
             found.push(container);
@@ -100,7 +100,7 @@ fn sweep_containers(store: &Store) -> Result<(), Error> {
 /// A monitor moves its `--rm` container to the trash before the anonymous volumes.
 fn sweep_volumes_of_trash(store: &Store) -> Result<(), Error> {
     for id in ids_in(&store.trash())? {
-        if let Ok(config) = Folder::new(store.trash().join(id.as_str())).config()
+        if let Ok(config) = ContainerDir::new(store.trash().join(id.as_str())).config()
             && config.auto_remove
         {
             remove::discard_volumes(store, &config);
@@ -165,7 +165,7 @@ fn sweep_names(store: &Store) -> Result<(), Error> {
     let is_there = |id: &Path| store.containers().join(id).exists();
     for name in fs::read_dir(store.names())?.flatten() {
         let Ok(id) = fs::read_link(name.path()) else { continue };
-        // Looked at once more: the folder may just have got its place.
+        // Looked at once more: the directory may just have got its place.
         if !is_there(&id) && !is_at_work(&store.tmp().join(&id)) && !is_there(&id) {
             ignore_missing(fs::remove_file(name.path()))?;
         }
@@ -173,8 +173,8 @@ fn sweep_names(store: &Store) -> Result<(), Error> {
     Ok(())
 }
 
-/// The ids among the names in a folder.
-fn ids_in(folder: &Path) -> Result<Vec<ContainerId>, Error> {
-    let entries = fs::read_dir(folder)?.flatten();
+/// The ids among the names in a directory.
+fn ids_in(directory: &Path) -> Result<Vec<ContainerId>, Error> {
+    let entries = fs::read_dir(directory)?.flatten();
     Ok(entries.filter_map(|entry| ContainerId::from_str(entry.file_name().to_str()?).ok()).collect())
 }

@@ -1,6 +1,6 @@
 //! Waiting for a container to end, or to be in some other state.
 //!
-//! Its monitor tells of the end. Of other states its folder tells: inotify(7) sees `state.json` replaced and `exit` written.
+//! Its monitor tells of the end. Of other states its directory tells: inotify(7) sees `state.json` replaced and `exit` written.
 //! What changes without a file, as a lock that its holder's death has freed, is seen at the next look.
 
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -13,11 +13,11 @@ use rustix::io::Errno;
 use super::control::{answer, ask, connect, wait_until_readable};
 use super::{Container, Error};
 use crate::monitor::protocol::{Event, Request};
-use crate::monitor::{Folder, Status};
+use crate::monitor::{ContainerDir, Status};
 use crate::sys::process;
 
 /// Waits until the container's program has ended, and gives its exit code.
-pub fn wait(container: &Container) -> Result<i32, Error> {
+pub(crate) fn wait(container: &Container) -> Result<i32, Error> {
     if container.status == Status::Orphaned
         && let Some(init) = &container.state.init
         && let Ok(pidfd) = process::open_pidfd(init.pid)
@@ -32,7 +32,7 @@ pub fn wait(container: &Container) -> Result<i32, Error> {
     match wait_running(container) {
         // It ended before it could be asked, or its monitor was killed: the record tells.
         Err(Error::MonitorDied | Error::Step { .. }) => {
-            let now = Container::read(container.folder.clone())?;
+            let now = Container::read(container.directory.clone())?;
             now.state.exit.map(|exit| exit.code).ok_or(Error::MonitorDied)
         }
         other => other,
@@ -54,16 +54,16 @@ const NO_CODE: i32 = -1;
 
 /// Waits until the container is in one of these states; its exit code if it has ended, else -1.
 ///
-/// Its state is looked at when its folder changes, and after each `interval` at the latest. Fails with `NotFound` when the
+/// Its state is looked at when its directory changes, and after each `interval` at the latest. Fails with `NotFound` when the
 /// container has gone.
-pub fn wait_for(container: &Container, states: &[Status], interval: Duration) -> Result<i32, Error> {
+pub(crate) fn wait_for(container: &Container, states: &[Status], interval: Duration) -> Result<i32, Error> {
     if states.iter().all(|state| *state == Status::Exited) {
         return wait(container);
     }
     // Before the first look, so that no change is missed; where there are too many watches the interval has to do.
-    let watch = watch(&container.folder).ok();
+    let watch = watch(&container.directory).ok();
     loop {
-        let now = match Container::read(container.folder.clone()) {
+        let now = match Container::read(container.directory.clone()) {
             Err(error) if error.is_not_found() => return Err(Error::NotFound(container.config.name.to_string())),
             other => other?,
         };
@@ -75,15 +75,15 @@ pub fn wait_for(container: &Container, states: &[Status], interval: Duration) ->
     }
 }
 
-/// Of what is written in the folder only the exit record counts, not the log.
-fn watch(folder: &Folder) -> Result<OwnedFd, Errno> {
+/// Of what is written in the directory only the exit record counts, not the log.
+fn watch(directory: &ContainerDir) -> Result<OwnedFd, Errno> {
     let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-    inotify::add_watch(&watch, folder.path(), WatchFlags::MOVED_TO | WatchFlags::MOVE_SELF)?;
-    inotify::add_watch(&watch, folder.at("exit"), WatchFlags::MODIFY)?;
+    inotify::add_watch(&watch, directory.path(), WatchFlags::MOVED_TO | WatchFlags::MOVE_SELF)?;
+    inotify::add_watch(&watch, directory.at("exit"), WatchFlags::MODIFY)?;
     Ok(watch)
 }
 
-/// Returns when the folder has changed, or after `interval`; forgets the changes so far.
+/// Returns when the directory has changed, or after `interval`; forgets the changes so far.
 fn sleep(watch: Option<&OwnedFd>, interval: Duration) -> Result<(), Error> {
     let mut set: Vec<_> = watch.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)).collect();
     let interval = Timespec::try_from(interval).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });

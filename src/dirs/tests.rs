@@ -46,7 +46,7 @@ fn root_is_refused_in_the_home_of_another() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().to_str().unwrap();
     let owner = fs::metadata(path).unwrap().uid();
-    // As root this folder is root's own; as another user it is foreign to root.
+    // As root this directory is root's own; as another user it is foreign to root.
     match of(0, None, &[("HOME", path)]) {
         Ok(_) => assert_eq!(owner, 0),
         Err(Error::Foreign { variable, owner: found, .. }) => {
@@ -58,7 +58,7 @@ fn root_is_refused_in_the_home_of_another() {
 }
 
 #[test]
-fn the_runtime_folder_is_private_or_elsewhere() {
+fn the_runtime_directory_is_private_or_elsewhere() {
     let temp = tempfile::tempdir().unwrap();
     let user = fs::metadata(temp.path()).unwrap().uid();
     // No machine has this user, so `/run/user/UID` is never there.
@@ -77,12 +77,12 @@ fn the_runtime_folder_is_private_or_elsewhere() {
     let link = temp.path().join("link");
     fs::symlink(&base, &link).unwrap();
     assert!(!find(&link, user).is_private(&link), "a symlink is passed over");
-    assert!(!find(&base, elsewhere).is_private(&base), "so is a folder of another user");
+    assert!(!find(&base, elsewhere).is_private(&base), "so is a directory of another user");
     let open = std::fs::Permissions::from_mode(0o770);
     std::fs::set_permissions(&base, open).unwrap();
     assert!(!find(&base, user).is_private(&base), "and one that a group can write");
 
-    // Root is given a data folder of its own when nothing else will do, and that must be private as well.
+    // Root is given a data directory of its own when nothing else will do, and that must be private as well.
     let fallback = find(&base, elsewhere).runtime();
     assert!(matches!(fallback, Err(Error::NotPrivate { path, .. }) if path == root.join("run")));
 }

@@ -50,8 +50,8 @@ fn bring_up(patient: &Patient<'_>, kind: Kind, home: Home<'_>) -> Result<String,
     let scratch = scratch.map_err(|error| Trouble::new(&error).with_hint(error.hint()))?;
     let locks = runtime.join("net");
     fs::create_dir_all(&locks).map_err(Trouble::new)?;
-    let folder = scratch.path().to_owned();
-    let request = Request { ports: Vec::new(), programs: patient.programs.clone(), folder, locks };
+    let directory = scratch.path().to_owned();
+    let request = Request { ports: Vec::new(), programs: patient.programs.clone(), directory, locks };
     attempt(|| connect(kind, &request, home, &refused))?;
     Ok(described(&program))
 }
@@ -89,7 +89,7 @@ fn connect(
         driver
             .start(request, container.pid)
             .and_then(|starting| starting.wait_ready(Instant::now() + PATIENCE / 2))
-            .map(net::Running::stop)
+            .map(drop)
             .map_err(|error| refused(&error))
     } else {
         Err(Trouble::new("cannot make a network namespace"))

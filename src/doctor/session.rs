@@ -1,4 +1,4 @@
-//! The login session: the runtime folder, the service manager, the user's bus, lingering.
+//! The login session: the runtime directory, the service manager, the user's bus, lingering.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub(super) fn check(patient: &Patient<'_>) -> Vec<Finding> {
 }
 
 fn runtime(patient: &Patient<'_>) -> Finding {
-    const CHECK: &str = "runtime folder";
+    const CHECK: &str = "runtime directory";
     match &patient.runtime {
         Err((why, hint)) => {
             Finding::bad(CHECK, Status::Missing, why.clone()).disables("every container").fix(hint.clone())

@@ -32,13 +32,13 @@ pub(super) fn check(patient: &Patient<'_>, home: Home<'_>) -> Vec<Finding> {
         Err(error) => findings.push(
             Finding::bad("store", Status::Missing, error.to_string())
                 .disables("pull and run; ps, logs, inspect and images work")
-                .fix(error.hint().or_else(|| Some("use another folder: `rc --root DIR …`".to_owned()))),
+                .fix(error.hint().or_else(|| Some("use another directory: `rc --root DIR …`".to_owned()))),
         ),
     }
     let overlay = tried(scratch.as_ref().ok(), home, overlay);
     let program = patient.fuse_overlayfs.as_deref();
     let fuse = match program {
-        Some(program) => tried(scratch.as_ref().ok(), home, |folder, home| served(program, folder, home)),
+        Some(program) => tried(scratch.as_ref().ok(), home, |directory, home| served(program, directory, home)),
         None => Err(Trouble::new("fuse-overlayfs is not installed")),
     };
     findings.push(overlay_finding(patient.storage, &overlay, fuse.is_ok(), root));
@@ -48,7 +48,7 @@ pub(super) fn check(patient: &Patient<'_>, home: Home<'_>) -> Vec<Finding> {
 }
 
 /// Which driver `auto` means here, and how that is known: by the same try. `None` where it cannot be tried; nothing is made
-/// for it but a scratch folder in a store that is there.
+/// for it but a scratch directory in a store that is there.
 pub(super) fn choose(patient: &Patient<'_>, map: &IdMap) -> Option<(StorageDriver, String)> {
     fs::metadata(patient.root.join("version")).ok()?;
     let home = UserNamespace::open(map, patient.runtime.as_ref().ok()?).ok()?;
@@ -66,24 +66,26 @@ fn tried(
 ) -> Result<(), Trouble> {
     let home = home.ok_or_else(|| Trouble::new(NOT_TRIED))?;
     let scratch = scratch.ok_or_else(|| Trouble::new("not tried, for want of a store"))?;
-    // Each try has a folder of its own: a work folder serves one mount.
-    let folder = (0..8).map(|n| scratch.path().join(n.to_string())).find(|folder| fs::create_dir(folder).is_ok());
-    let folder = folder.ok_or_else(|| Trouble::new("cannot make a folder in the store"))?;
+    // Each try has a directory of its own: a work directory serves one mount.
+    let directory =
+        (0..8).map(|n| scratch.path().join(n.to_string())).find(|directory| fs::create_dir(directory).is_ok());
+    let directory = directory.ok_or_else(|| Trouble::new("cannot make a directory in the store"))?;
     for name in ["lower", "upper", "work", "merged"] {
-        fs::create_dir(folder.join(name)).map_err(Trouble::new)?;
+        fs::create_dir(directory.join(name)).map_err(Trouble::new)?;
     }
-    attempt(|| try_it(&folder, home))
+    attempt(|| try_it(&directory, home))
 }
 
-fn overlay(folder: &Path, home: &UserNamespace) -> Result<(), Trouble> {
+fn overlay(directory: &Path, home: &UserNamespace) -> Result<(), Trouble> {
     home.enter().map_err(Trouble::new)?;
-    let rootfs = Rootfs::Overlay { lowers: vec![folder.join("lower")], folder: folder.to_owned(), volatile: false };
+    let rootfs =
+        Rootfs::Overlay { lowers: vec![directory.join("lower")], directory: directory.to_owned(), volatile: false };
     try_mount(&rootfs).map_err(|failure| Trouble::new(failure.message).with_hint(failure.hint))
 }
 
-fn served(program: &Path, folder: &Path, home: &UserNamespace) -> Result<(), Trouble> {
-    let lowers: [PathBuf; 1] = [folder.join("lower")];
-    FuseOverlay::start(program, &lowers, folder, home).map(drop).map_err(Trouble::new)
+fn served(program: &Path, directory: &Path, home: &UserNamespace) -> Result<(), Trouble> {
+    let lowers: [PathBuf; 1] = [directory.join("lower")];
+    FuseOverlay::start(program, &lowers, directory, home).map(drop).map_err(Trouble::new)
 }
 
 fn overlay_finding(driver: StorageDriver, tried: &Result<(), Trouble>, fuse: bool, root: &Path) -> Finding {
@@ -156,13 +158,13 @@ fn judge_space(at: &StatVfs, place: &str) -> Finding {
     )
 }
 
-/// `user.overlay.opaque` is such an attribute: without it a layer cannot hide a folder of the layers below.
-fn attributes(folder: &Path) -> Finding {
+/// `user.overlay.opaque` is such an attribute: without it a layer cannot hide a directory of the layers below.
+fn attributes(directory: &Path) -> Finding {
     const CHECK: &str = "extended attributes";
-    match setxattr(folder, "user.rc.doctor", b"y", XattrFlags::empty()) {
+    match setxattr(directory, "user.rc.doctor", b"y", XattrFlags::empty()) {
         Ok(()) => Finding::ok(CHECK, "kept by the store's file system"),
         Err(error) => Finding::bad(CHECK, Status::Limited, fs::plain(&error.into()))
-            .disables("images in which a layer replaces a whole folder, and attributes of files")
+            .disables("images in which a layer replaces a whole directory, and attributes of files")
             .fix("use a store on ext4, xfs or btrfs, or on a tmpfs of Linux 6.6: `rc --root DIR …`".to_owned()),
     }
 }

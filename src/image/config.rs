@@ -9,92 +9,92 @@ use crate::types::Digest;
 ///
 /// Source: image-spec config.md.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Config {
+pub(crate) struct Config {
     /// When the image was made, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created: Option<String>,
+    pub(crate) created: Option<String>,
     /// Who made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub author: Option<String>,
+    pub(crate) author: Option<String>,
     /// As Go's GOARCH.
     #[serde(default)]
-    pub architecture: String,
+    pub(crate) architecture: String,
     /// As `v8`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
+    pub(crate) variant: Option<String>,
     /// As Go's GOOS.
     #[serde(default)]
-    pub os: String,
+    pub(crate) os: String,
     /// What containers get from it.
     #[serde(default, deserialize_with = "or_default")]
-    pub config: Settings,
+    pub(crate) config: Settings,
     /// The layers.
-    pub rootfs: RootFs,
+    pub(crate) rootfs: RootFs,
     /// How each layer came about.
     #[serde(default, deserialize_with = "or_default")]
-    pub history: Vec<History>,
+    pub(crate) history: Vec<History>,
 }
 
 /// What containers get from an image.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// `USER`.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
-    pub user: String,
+    pub(crate) user: String,
     /// The keys are `80/tcp`.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
-    pub exposed_ports: BTreeMap<String, Value>,
+    pub(crate) exposed_ports: BTreeMap<String, Value>,
     /// `NAME=value`.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub env: Vec<String>,
+    pub(crate) env: Vec<String>,
     /// The entry point.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub entrypoint: Vec<String>,
+    pub(crate) entrypoint: Vec<String>,
     /// The command.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub cmd: Vec<String>,
+    pub(crate) cmd: Vec<String>,
     /// The keys are paths.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
-    pub volumes: BTreeMap<String, Value>,
+    pub(crate) volumes: BTreeMap<String, Value>,
     /// The working directory.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
-    pub working_dir: String,
+    pub(crate) working_dir: String,
     /// Labels.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
     /// As `SIGTERM`.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
-    pub stop_signal: String,
+    pub(crate) stop_signal: String,
 }
 
 /// The layers of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RootFs {
+pub(crate) struct RootFs {
     /// `layers`.
     #[serde(default, rename = "type")]
-    pub kind: String,
+    pub(crate) kind: String,
     /// The digests of the uncompressed layers, lowest first.
     #[serde(default, deserialize_with = "or_default")]
-    pub diff_ids: Vec<Digest>,
+    pub(crate) diff_ids: Vec<Digest>,
 }
 
 /// How a layer, or a change of the configuration, came about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct History {
+pub(crate) struct History {
     /// When, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub created: Option<String>,
+    pub(crate) created: Option<String>,
     /// By which instruction.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub created_by: Option<String>,
+    pub(crate) created_by: Option<String>,
     /// A remark.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
+    pub(crate) comment: Option<String>,
     /// No layer came of it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub empty_layer: bool,
+    pub(crate) empty_layer: bool,
 }
 
 fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>

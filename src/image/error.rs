@@ -5,7 +5,7 @@ use crate::types::{Digest, ImageReference, Invalid};
 
 /// Why something could not be done with an image.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The store.
     #[error(transparent)]
     Storage(#[from] storage::Error),
@@ -108,7 +108,7 @@ pub enum Error {
 
 impl Error {
     /// Whether an image of the store is not what it was when it came, so that it has to be fetched again.
-    pub fn is_damage(&self) -> bool {
+    pub(crate) fn is_damage(&self) -> bool {
         use storage::Error as E;
         matches!(
             self,
@@ -118,7 +118,7 @@ impl Error {
     }
 
     /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Storage(error) => error.hint(),
             Self::SeveralNames { .. } => Some("remove one of the names, or all with `--force`".to_owned()),

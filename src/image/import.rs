@@ -13,23 +13,23 @@ use crate::types::{Digest, ImageReference};
 
 /// How an archive is imported.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(crate) struct Options {
     /// The image's name; `None` leaves it without one.
-    pub name: Option<ImageReference>,
+    pub(crate) name: Option<ImageReference>,
     /// Instructions as in a Dockerfile, which change the configuration.
-    pub changes: Vec<String>,
+    pub(crate) changes: Vec<String>,
     /// A remark for the history.
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
     /// What the image runs on; `None` is this machine.
-    pub platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// For whom the layer is unpacked.
-    pub target: Target,
+    pub(crate) target: Target,
 }
 
 /// Imports an archive, plain or compressed by gzip or zstd. Gives the image's id and what is known of its layer.
 ///
 /// Threads start here: not in a process that will still fork.
-pub fn import(store: &Store, archive: impl Read + Send, options: &Options) -> Result<(Digest, Info), Error> {
+pub(crate) fn import(store: &Store, archive: impl Read + Send, options: &Options) -> Result<(Digest, Info), Error> {
     let now = Timestamp::now().to_string();
     let platform = options.platform.clone().unwrap_or_else(Platform::host);
     let mut document = Config {

@@ -1,4 +1,4 @@
-//! Brings in images from an archive (docker-archive or oci-archive, compressed or not) or from a folder in OCI layout.
+//! Brings in images from an archive (docker-archive or oci-archive, compressed or not) or from a directory in OCI layout.
 //!
 //! ```text
 //! docker-archive   manifest.json: [{"Config": NAME, "RepoTags": […], "Layers": [NAME…]}], which may come last
@@ -25,42 +25,42 @@ use crate::storage::{Store, Target};
 use crate::types::{Digest, ImageReference};
 
 /// Where images come from.
-pub enum Input {
+pub(crate) enum Input {
     /// An archive.
     Archive(Box<dyn Read + Send>),
-    /// A folder in OCI layout.
-    Folder(PathBuf),
+    /// A directory in OCI layout.
+    Directory(PathBuf),
 }
 
 /// How images are loaded.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(crate) struct Options {
     /// What an image has to run on, where there is a choice; `None` is this machine.
-    pub platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// For whom layers are unpacked.
-    pub target: Target,
+    pub(crate) target: Target,
 }
 
 /// An image that was loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// Its id.
-    pub id: Digest,
+    pub(crate) id: Digest,
     /// The names that it has now by the archive.
-    pub names: Vec<ImageReference>,
+    pub(crate) names: Vec<ImageReference>,
     /// Devices in its layers, which an ordinary user cannot make: for a warning.
-    pub skipped_devices: u64,
+    pub(crate) skipped_devices: u64,
 }
 
 /// Loads all images of `input`, in its order. Everything that an image is made of is checked before it gets a name; on
 /// failure, images before the damaged one stay.
 ///
 /// Threads start here: not in a process that will still fork.
-pub fn load(store: &Store, input: Input, options: &Options) -> Result<Vec<Loaded>, Error> {
+pub(crate) fn load(store: &Store, input: Input, options: &Options) -> Result<Vec<Loaded>, Error> {
     let ingest = store.begin_ingest()?;
     let files = match input {
         Input::Archive(reader) => Files::from_archive(store, reader)?,
-        Input::Folder(path) => Files::from_folder(store, &path)?,
+        Input::Directory(path) => Files::from_directory(store, &path)?,
     };
     // What docker saves today is both; then its own document has the full names, as podman reads it too.
     let loaded = if files.has(docker::DOCUMENT) {

@@ -4,7 +4,7 @@ mod remove;
 
 use std::path::PathBuf;
 
-pub use remove::{InUse, Removal, Removed};
+pub(crate) use remove::{InUse, Removal, Removed};
 
 use super::{Config, Error};
 use crate::plan::{ImageDefaults, ImageSource};
@@ -14,30 +14,30 @@ use crate::types::{Digest, ImageReference, json};
 
 /// An image of the store.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LocalImage {
+pub(crate) struct LocalImage {
     /// Its id: the digest of its configuration.
-    pub id: Digest,
+    pub(crate) id: Digest,
     /// Its manifest.
-    pub manifest: Descriptor,
+    pub(crate) manifest: Descriptor,
     /// The name by which it was found, if it was by one.
-    pub reference: Option<ImageReference>,
+    pub(crate) reference: Option<ImageReference>,
     /// All its names.
-    pub names: Vec<ImageReference>,
+    pub(crate) names: Vec<ImageReference>,
     /// The digests of multi-platform indexes by which it was pulled.
-    pub indexes: Vec<Digest>,
+    pub(crate) indexes: Vec<Digest>,
     /// Its configuration.
-    pub config: Config,
+    pub(crate) config: Config,
     /// Its layers, lowest first.
-    pub layers: Vec<Layer>,
+    pub(crate) layers: Vec<Layer>,
 }
 
 /// A layer of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layer {
+pub(crate) struct Layer {
     /// Media type, digest and bytes of the blob.
-    pub blob: Descriptor,
+    pub(crate) blob: Descriptor,
     /// The digest of its content, uncompressed.
-    pub diff_id: Digest,
+    pub(crate) diff_id: Digest,
 }
 
 /// Finds an image: by its name, completed as docker does it; by `NAME@DIGEST`; by its id or the beginning of one. A name wins
@@ -45,7 +45,7 @@ pub struct Layer {
 /// made here.
 ///
 /// Reads index.json, the manifest and the configuration, and checks the digests of the last two.
-pub fn find(store: &Store, name_or_id: &str) -> Result<LocalImage, Error> {
+pub(crate) fn find(store: &Store, name_or_id: &str) -> Result<LocalImage, Error> {
     find_in(store, &store.index()?, name_or_id)
 }
 
@@ -104,7 +104,7 @@ fn find_name<'a>(index: &'a [IndexEntry], typed: &str) -> Option<(&'a IndexEntry
 
 /// All images, in the order of index.json, and those that could not be read. An image that is taken away meanwhile is in
 /// neither list.
-pub fn list(store: &Store) -> Result<(Vec<LocalImage>, Vec<Error>), Error> {
+pub(crate) fn list(store: &Store) -> Result<(Vec<LocalImage>, Vec<Error>), Error> {
     let index = store.index()?;
     let mut images = Vec::new();
     let mut damaged = Vec::new();
@@ -169,7 +169,7 @@ fn read(
 
 impl LocalImage {
     /// The names by digest, as `inspect` and `images --digests` show them.
-    pub fn digests(&self) -> Vec<String> {
+    pub(crate) fn digests(&self) -> Vec<String> {
         let mut digests = Vec::new();
         for name in &self.names {
             for digest in std::iter::once(&self.manifest.digest).chain(&self.indexes) {
@@ -183,7 +183,7 @@ impl LocalImage {
     }
 
     /// Bytes of its layers: uncompressed where they are unpacked for the map, else of the blobs.
-    pub fn size(&self, store: &Store, map: &str) -> Result<u64, Error> {
+    pub(crate) fn size(&self, store: &Store, map: &str) -> Result<u64, Error> {
         self.layers.iter().try_fold(0_u64, |sum, layer| {
             let size = store.layer_info(map, &layer.diff_id)?.map_or(layer.blob.size, |info| info.size);
             Ok(sum.saturating_add(size))
@@ -191,7 +191,7 @@ impl LocalImage {
     }
 
     /// What a container's plan takes from the image; `typed` is how it was asked for.
-    pub fn defaults(&self, typed: &str) -> ImageDefaults {
+    pub(crate) fn defaults(&self, typed: &str) -> ImageDefaults {
         let settings = &self.config.config;
         ImageDefaults {
             source: ImageSource {
@@ -213,21 +213,21 @@ impl LocalImage {
     }
 }
 
-/// The folders of the image's layers, lowest first, each unpacked for `target`; one that is missing is unpacked again from
+/// The directories of the image's layers, lowest first, each unpacked for `target`; one that is missing is unpacked again from
 /// its blob, for which this process has to be root of the user's namespace (or store everything as the user).
-pub fn ensure_layers(store: &Store, image: &LocalImage, target: &Target) -> Result<Vec<PathBuf>, Error> {
-    let mut folders = Vec::with_capacity(image.layers.len());
+pub(crate) fn ensure_layers(store: &Store, image: &LocalImage, target: &Target) -> Result<Vec<PathBuf>, Error> {
+    let mut directories = Vec::with_capacity(image.layers.len());
     for layer in &image.layers {
         if !store.has_layer(&target.map, &layer.diff_id).map_err(storage::Error::from)? {
             store.unpack_blob(&layer.blob.digest, &layer.diff_id, target)?;
         }
-        folders.push(store.layer_path(&target.map, &layer.diff_id).join("fs"));
+        directories.push(store.layer_path(&target.map, &layer.diff_id).join("fs"));
     }
-    Ok(folders)
+    Ok(directories)
 }
 
-/// The folders of the image's layers as `ensure_layers` gives them, if none has to be unpacked first.
-pub fn unpacked_layers(store: &Store, image: &LocalImage, map: &str) -> Result<Option<Vec<PathBuf>>, Error> {
+/// The directories of the image's layers as `ensure_layers` gives them, if none has to be unpacked first.
+pub(crate) fn unpacked_layers(store: &Store, image: &LocalImage, map: &str) -> Result<Option<Vec<PathBuf>>, Error> {
     for layer in &image.layers {
         if !store.has_layer(map, &layer.diff_id).map_err(storage::Error::from)? {
             return Ok(None);
@@ -237,7 +237,7 @@ pub fn unpacked_layers(store: &Store, image: &LocalImage, map: &str) -> Result<O
 }
 
 /// Gives an image one more name; whatever had the name loses it.
-pub fn tag(store: &Store, image: &LocalImage, name: &ImageReference) -> Result<(), Error> {
+pub(crate) fn tag(store: &Store, image: &LocalImage, name: &ImageReference) -> Result<(), Error> {
     if name.tag().is_none() || name.digest().is_some() {
         let reason = "an image is named by a tag, not by a digest";
         return Err(crate::types::Invalid::new("image name", name.to_string(), reason).into());
@@ -246,7 +246,7 @@ pub fn tag(store: &Store, image: &LocalImage, name: &ImageReference) -> Result<(
 }
 
 /// Takes a name from an image, which stays. Fails with `NotFound` if nothing has the name.
-pub fn untag(store: &Store, name: &str) -> Result<ImageReference, Error> {
+pub(crate) fn untag(store: &Store, name: &str) -> Result<ImageReference, Error> {
     let index = store.index()?;
     let not_found = || Error::NotFound { name: name.to_owned() };
     let (entry, _) = find_name(&index, name).ok_or_else(not_found)?;

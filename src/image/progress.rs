@@ -1,7 +1,7 @@
 use crate::types::{Digest, ImageReference};
 
 /// Follows a pull, from several threads at once. Must not block for long: it is called between pieces of data.
-pub trait Progress: Send + Sync {
+pub(crate) trait Progress: Send + Sync {
     /// The image's manifest is about to be fetched.
     fn start(&self, reference: &ImageReference);
     /// A layer's blob begins to arrive; `size` is its length in bytes. A layer that is in the store already does not begin.
@@ -14,7 +14,7 @@ pub trait Progress: Send + Sync {
 
 /// How a layer came to be in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It was fetched now.
     Fetched,
     /// Its blob was there, or another pull has just brought it.
@@ -23,7 +23,7 @@ pub enum Outcome {
 
 /// Shows nothing (`-q`).
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
+pub(crate) struct Silent;
 
 impl Progress for Silent {
     fn start(&self, _: &ImageReference) {}

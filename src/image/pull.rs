@@ -24,7 +24,7 @@ use std::io::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-pub use policy::{Step, step};
+pub(crate) use policy::{Step, step};
 
 use self::layer::pull_layers;
 use super::Config;
@@ -38,43 +38,43 @@ use crate::types::{Digest, ImageReference};
 
 /// What is pulled, and for whom.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(crate) struct Options {
     /// How the registry is spoken to.
-    pub registry: registry::Options,
+    pub(crate) registry: registry::Options,
     /// What the image has to run on; `None` is this machine, where an image that does not say so is taken as well.
-    pub platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// For whom layers are unpacked.
-    pub target: Target,
+    pub(crate) target: Target,
 }
 
 /// An image that is in the store, whole, unpacked and named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pulled {
+pub(crate) struct Pulled {
     /// Its name there.
-    pub reference: ImageReference,
+    pub(crate) reference: ImageReference,
     /// The digest of its manifest.
-    pub manifest: Digest,
+    pub(crate) manifest: Digest,
     /// The digest of its configuration: the image's id.
-    pub id: Digest,
+    pub(crate) id: Digest,
     /// What it runs on, as `linux/arm64/v8`, if that is not what was wanted: for a warning.
-    pub other_platform: Option<String>,
+    pub(crate) other_platform: Option<String>,
     /// Devices in its layers, which an ordinary user cannot make: for a warning.
-    pub skipped_devices: u64,
+    pub(crate) skipped_devices: u64,
 }
 
 /// Why an image could not be pulled.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot pull `{reference}`: {cause}")]
-pub struct Error {
+pub(crate) struct Error {
     /// The image.
-    pub reference: String,
+    pub(crate) reference: String,
     /// What went wrong.
-    pub cause: Box<Cause>,
+    pub(crate) cause: Box<Cause>,
 }
 
 /// What went wrong in a pull.
 #[derive(Debug, thiserror::Error)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// The registry, or the way to it.
     #[error(transparent)]
     Registry(#[from] registry::Error),
@@ -109,7 +109,7 @@ impl From<storage::Error> for Cause {
 
 impl Error {
     /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match &*self.cause {
             Cause::Registry(error) => error.hint(),
             Cause::Storage(error) => error.hint(),
@@ -118,7 +118,7 @@ impl Error {
     }
 
     /// Whether the registry could not be asked at all, which a policy of `newer` forgives.
-    pub fn is_unreachable(&self) -> bool {
+    pub(crate) fn is_unreachable(&self) -> bool {
         use registry::Error as E;
         matches!(
             &*self.cause,
@@ -132,7 +132,7 @@ impl Error {
 ///
 /// On failure the image has no new name; whole blobs and layers stay for the next try, and so do parts of blobs, until
 /// another command sweeps.
-pub fn pull(
+pub(crate) fn pull(
     store: &Store,
     reference: &ImageReference,
     options: &Options,
@@ -156,7 +156,7 @@ pub fn pull(
 }
 
 /// Lists the tags of the repository of `reference` (`--all-tags`).
-pub fn tags(reference: &ImageReference, options: &registry::Options) -> Result<Vec<ImageReference>, Error> {
+pub(crate) fn tags(reference: &ImageReference, options: &registry::Options) -> Result<Vec<ImageReference>, Error> {
     let fail = |cause| Error { reference: reference.to_string(), cause: Box::new(cause) };
     let client = Client::new(reference, options.clone()).map_err(|error| fail(error.into()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

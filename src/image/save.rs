@@ -14,7 +14,7 @@ use crate::types::{Digest, ImageReference};
 
 /// The format of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// What `docker load` reads: manifest.json, configurations and layers.
     DockerArchive,
     /// An OCI image layout in a tar archive.
@@ -25,7 +25,7 @@ pub enum Format {
 ///
 /// Fails with `NotFound` before anything is written, or with `Write` or `DamagedBlob` in the middle of it: the archive is
 /// worthless then.
-pub fn save(store: &Store, names: &[impl AsRef<str>], format: Format, output: impl Write) -> Result<(), Error> {
+pub(crate) fn save(store: &Store, names: &[impl AsRef<str>], format: Format, output: impl Write) -> Result<(), Error> {
     // Nobody takes the images away meanwhile.
     let _deferred = store.defer_collection()?;
     let mut images: Vec<(LocalImage, Vec<ImageReference>)> = Vec::new();
@@ -71,9 +71,9 @@ impl<W: Write> Archive<'_, W> {
     }
 
     fn oci(&mut self, images: &[(LocalImage, Vec<ImageReference>)]) -> Result<(), Error> {
-        // Without entries of their own, skopeo makes folders for root, which only root can.
-        for folder in ["blobs/", "blobs/sha256/"] {
-            let mut header = header(folder, 0)?;
+        // Without entries of their own, skopeo makes directories for root, which only root can.
+        for directory in ["blobs/", "blobs/sha256/"] {
+            let mut header = header(directory, 0)?;
             header.set_entry_type(EntryType::Directory);
             header.set_mode(0o755);
             header.set_cksum();

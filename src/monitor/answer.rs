@@ -143,7 +143,7 @@ impl Server {
                     continue;
                 }
             };
-            let target = Target { folder: &self.folder, status: self.state.status, rule: self.rule, program };
+            let target = Target { directory: &self.directory, status: self.state.status, rule: self.rule, program };
             if let Err((connection, event)) = self.worker.begin(job, &target) {
                 self.tell(connection, &event, &[]);
             }
@@ -175,10 +175,10 @@ impl Server {
     }
 
     /// Records another status, unless something else has changed it meanwhile. On failure it is what it was.
-    fn switch(&mut self, from: Status, to: Status) -> Result<(), super::FolderError> {
+    fn switch(&mut self, from: Status, to: Status) -> Result<(), super::ContainerDirError> {
         if self.state.status == from {
             let state = State { status: to, ..self.state.clone() };
-            self.folder.write_state(&state)?;
+            self.directory.write_state(&state)?;
             self.state = state;
         }
         Ok(())
@@ -193,7 +193,7 @@ impl Server {
 
     /// Follows the restart rule as it was written down.
     fn follow_config(&mut self) {
-        if let Ok(config) = self.folder.config() {
+        if let Ok(config) = self.directory.config() {
             self.rule.policy = config.restart;
         }
         if self.rests && self.rule.policy == RestartPolicy::No {
@@ -245,7 +245,7 @@ impl Server {
         if matches!(self.state.status, Status::Running | Status::Paused) {
             self.state.status = Status::Stopping;
             // Only `ps` would show it.
-            drop(self.folder.write_state(&self.state));
+            drop(self.directory.write_state(&self.state));
         }
         if timeout == 0 {
             return self.kill(Signal::KILL);

@@ -51,7 +51,7 @@ type Launched = (Starting, Pipes, Option<Notifier>);
 impl Ground {
     /// The limits that `update` has set since the last attempt are for the next one, too.
     pub(super) fn take_new_limits(&mut self) {
-        let Ok(config) = self.start.folder.config() else { return };
+        let Ok(config) = self.start.directory.config() else { return };
         if let Some(linux) = self.start.spec.linux_mut() {
             linux.set_resources(plan::resources(&Limits::default(), &config.limits));
         }
@@ -77,7 +77,7 @@ impl Ground {
     fn fuse(&self) -> Result<FuseOverlay, Error> {
         let start = &self.start;
         let program = start.fuse_overlayfs.as_deref().ok_or(Error::NoFuse)?;
-        Ok(FuseOverlay::start(program, &start.lowers, start.folder.path(), self.home.ready()?)?)
+        Ok(FuseOverlay::start(program, &start.lowers, start.directory.path(), self.home.ready()?)?)
     }
 
     fn try_up(&self, server: &mut Server, root: Option<OwnedFd>) -> Result<net::Running, Error> {
@@ -126,14 +126,14 @@ impl Ground {
         let start = &self.start;
         let config = &start.config;
         let (stdio, pipes) = standard_descriptors(start, &self.kept)?;
-        let notify = |address: &String| Notifier::begin(&start.folder, address);
+        let notify = |address: &String| Notifier::begin(&start.directory, address);
         let notifier = start.notify.as_ref().map(notify).transpose().map_err(step("make the notify socket"))?;
-        let folder = start.folder.path().to_owned();
+        let directory = start.directory.path().to_owned();
         let launch = Launch {
             spec: &start.spec,
             rootfs: match root {
-                Some(mount) => Rootfs::Detached { mount, folder },
-                None => Rootfs::Overlay { lowers: start.lowers.clone(), folder, volatile: config.auto_remove },
+                Some(mount) => Rootfs::Detached { mount, directory },
+                None => Rootfs::Overlay { lowers: start.lowers.clone(), directory, volatile: config.auto_remove },
             },
             ids: &start.ids,
             stdio: [stdio[0].as_fd(), stdio[1].as_fd(), stdio[2].as_fd()],

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::folder::Folder;
+use super::directory::ContainerDir;
 use super::protocol::Event;
 use super::record::Status;
 use crate::plan::{self, Changes, Limits, RestartPolicy};
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The container that is changed.
 pub(super) struct Target<'a> {
-    pub(super) folder: &'a Folder,
+    pub(super) directory: &'a ContainerDir,
     pub(super) status: Status,
     pub(super) rule: Policy,
     pub(super) program: Standing<'a>,
@@ -52,7 +52,7 @@ enum Error {
     #[error(transparent)]
     Cgroup(#[from] cgroup::Error),
     #[error(transparent)]
-    Folder(#[from] super::folder::Error),
+    ContainerDir(#[from] super::directory::Error),
     #[error(transparent)]
     Plan(#[from] plan::Error),
     #[error(transparent)]
@@ -79,17 +79,17 @@ impl Target<'_> {
         Ok(group.ok_or(cgroup::Error::NoGroupToFreeze)?)
     }
 
-    /// Changes limits and the restart rule, in the kernel and in the container's folder: all that is named, or nothing.
+    /// Changes limits and the restart rule, in the kernel and in the container's directory: all that is named, or nothing.
     pub(super) fn update(&self, changes: &Changes) -> Event {
         answer((|| {
-            let config = self.folder.config()?;
+            let config = self.directory.config()?;
             let updated = config.changed_by(changes)?;
             if updated.restart != RestartPolicy::No && !self.rule.can_be_on {
                 return Err(Error::NotKept);
             }
             let name = super::group_name(&config.id);
             self.set(&name, &config.limits, &updated.limits)?;
-            let kept = self.folder.write_updated(&updated);
+            let kept = self.directory.write_updated(&updated);
             if kept.is_err() {
                 // What was there before is taken again; the first error is the one to tell.
                 drop(self.set(&name, &updated.limits, &config.limits));
@@ -122,7 +122,9 @@ fn answer(result: Result<(), Error>) -> Event {
             let hint = match &error {
                 Error::Cgroup(error) => error.hint(),
                 Error::Plan(error) => error.hint(),
-                Error::Status(_) | Error::NoProgram | Error::NotKept | Error::Folder(_) | Error::Manager(_) => None,
+                Error::Status(_) | Error::NoProgram | Error::NotKept | Error::ContainerDir(_) | Error::Manager(_) => {
+                    None
+                }
             };
             Event::Failed { code: 125, message: error.to_string(), hint }
         }

@@ -197,8 +197,8 @@ mod tests {
 
     #[test]
     fn a_command_that_does_not_read_is_not_waited_for() {
-        let folder = tempfile::tempdir().expect("a directory");
-        let dir = crate::sys::fs::open(folder.path()).expect("opens");
+        let directory = tempfile::tempdir().expect("a directory");
+        let dir = crate::sys::fs::open(directory.path()).expect("opens");
         let mut connections = Connections::new(socket::listen_at(dir.as_fd(), "ctl").expect("listens"));
         let _client = socket::connect_at(dir.as_fd(), "ctl").expect("connects");
         connections.accept();

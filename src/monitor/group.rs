@@ -18,7 +18,7 @@ const SLICES: (&str, &str) = ("user.slice", "machine.slice");
 
 /// The cgroup that a container's own is made in, or is to be made in.
 #[derive(Debug)]
-pub enum Source {
+pub(crate) enum Source {
     /// Nowhere: it runs where its monitor does.
     Nowhere,
     /// In place.
@@ -34,13 +34,13 @@ pub enum Source {
 
 /// Whom a group is for.
 #[derive(Debug, Clone, Copy)]
-pub struct Purpose<'a> {
+pub(crate) struct Purpose<'a> {
     /// The name of the scope, if it comes to one; no other unit may have it.
-    pub unit: &'a str,
+    pub(crate) unit: &'a str,
     /// What the scope says about itself.
-    pub description: &'a str,
+    pub(crate) description: &'a str,
     /// What was asked for of the group; nothing, if it is no container's.
-    pub cgroup: Option<&'a Cgroup>,
+    pub(crate) cgroup: Option<&'a Cgroup>,
 }
 
 impl Purpose<'_> {
@@ -55,16 +55,16 @@ impl Purpose<'_> {
 
 /// How a container that is started here gets a group of its own.
 #[derive(Debug)]
-pub struct Available {
+pub(crate) struct Available {
     /// `cgroupfs`: in place; `systemd`: by a scope; `none`.
-    pub manager: &'static str,
+    pub(crate) manager: &'static str,
     /// What it can be limited by.
-    pub controllers: Vec<String>,
+    pub(crate) controllers: Vec<String>,
 }
 
 /// Tells how a container that is started by this process would get its group: by the questions of [`ask`], but no scope is
 /// made.
-pub fn available() -> Result<Available, Error> {
+pub(crate) fn available() -> Result<Available, Error> {
     let of = |manager, controllers| Available { manager, controllers };
     Ok(match look_closer(Place::find()?) {
         Place::Own(own) => of("cgroupfs", own.controllers()?),
@@ -91,7 +91,7 @@ pub(super) fn ask_for(start: &Start) -> Result<Source, Error> {
 
 /// Finds the source of a group for this process, which may be moved to a scope. Fails if a limit is wanted that cannot be
 /// set, or a place that cannot be had.
-pub fn ask(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Source, Error> {
+pub(crate) fn ask(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Source, Error> {
     if purpose.mode() == CgroupMode::Disabled {
         return Ok(Source::Nowhere);
     }
@@ -185,7 +185,7 @@ impl Source {
     /// The group that the container's own is made in; `None` if it gets none.
     ///
     /// A scope that cannot be had is an error only if a limit, or a slice, was asked for.
-    pub fn finish(self, wanted: &Wanted<'_>) -> Result<Option<Own>, Error> {
+    pub(crate) fn finish(self, wanted: &Wanted<'_>) -> Result<Option<Own>, Error> {
         match self {
             Self::Nowhere => Ok(None),
             Self::Own(own) => Ok(Some(own)),

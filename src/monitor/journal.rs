@@ -180,8 +180,8 @@ mod tests {
     use super::*;
 
     /// A journal of the test's own, and the connection to it.
-    fn pair(folder: &std::path::Path) -> (UnixDatagram, Journal) {
-        let path = folder.join("socket");
+    fn pair(directory: &std::path::Path) -> (UnixDatagram, Journal) {
+        let path = directory.join("socket");
         let journal = UnixDatagram::bind(&path).expect("socket");
         journal.set_nonblocking(true).expect("flag");
         let mut config = crate::plan::example();
@@ -216,8 +216,8 @@ mod tests {
 
     #[test]
     fn an_entry_has_the_fields_of_podman_and_nothing_can_be_forged() {
-        let folder = tempfile::tempdir().expect("folder");
-        let (journal, mut writer) = pair(folder.path());
+        let directory = tempfile::tempdir().expect("directory");
+        let (journal, mut writer) = pair(directory.path());
         writer.append(Stream::Stdout, b"a\0b\rPRIORITY=0\n");
         let names = ["CONTAINER_ID", "CONTAINER_ID_FULL", "CONTAINER_NAME", "CONTAINER_TAG", "IMAGE_NAME"];
         let names: Vec<_> = names.into_iter().chain(["SYSLOG_IDENTIFIER", "PRIORITY", "MESSAGE"]).collect();
@@ -229,8 +229,8 @@ mod tests {
 
     #[test]
     fn lines_are_entries_and_parts_are_marked() {
-        let folder = tempfile::tempdir().expect("folder");
-        let (journal, mut writer) = pair(folder.path());
+        let directory = tempfile::tempdir().expect("directory");
+        let (journal, mut writer) = pair(directory.path());
         writer.append(Stream::Stdout, b"one\n\ntw");
         writer.append(Stream::Stderr, b"o\n");
         let entry = |text: &str, priority: &str, part| Some((text.to_owned(), priority.to_owned(), part));
@@ -247,8 +247,8 @@ mod tests {
 
     #[test]
     fn what_a_full_journal_does_not_take_is_counted_and_said() {
-        let folder = tempfile::tempdir().expect("folder");
-        let (journal, mut writer) = pair(folder.path());
+        let directory = tempfile::tempdir().expect("directory");
+        let (journal, mut writer) = pair(directory.path());
         let mut written = 0u64;
         while writer.poll_fd().is_none() {
             writer.append(Stream::Stdout, b"1234567\n");

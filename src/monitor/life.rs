@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! command ── fork ─→ monitor   new session, signals as events
-//!                    newuidmap and newgidmap begin  │  the container gets its folder, lock, `ctl` and name; stage is forked
+//!                    newuidmap and newgidmap begin  │  the container gets its directory, lock, `ctl` and name; stage is forked
 //!                    … and the service manager      │  (a scope, where rc was typed in a session: `group`)
 //!                    H is there: init (`attempt`)   │  the network helper begins while init makes the mounts
 //!                    state is running, the command is told
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags};
 
 use super::attempt::{Ground, REMOVAL_PATIENCE, Up};
-use super::folder::Folder;
+use super::directory::ContainerDir;
 use super::group;
 use super::pidfile::PidFiles;
 use super::protocol::{self, Event};
@@ -36,7 +36,7 @@ use crate::sys::{prctl, socket};
 use crate::userns::Home;
 
 /// Runs as the monitor, in a process that was forked for it; gives its exit code.
-pub fn run(start: Start, keeper: &dyn Keeper, command: OwnedFd, starter: Starter) -> i32 {
+pub(crate) fn run(start: Start, keeper: &dyn Keeper, command: OwnedFd, starter: Starter) -> i32 {
     let mut life = match Life::begin(start, keeper) {
         Ok(life) => life,
         Err(error) => {
@@ -52,7 +52,7 @@ pub fn run(start: Start, keeper: &dyn Keeper, command: OwnedFd, starter: Starter
     }
 }
 
-/// A monitor whose container has its folder.
+/// A monitor whose container has its directory.
 struct Life<'a> {
     keeper: &'a dyn Keeper,
     _lock: ProcessLock,
@@ -113,7 +113,7 @@ impl<'a> Life<'a> {
             self.keeper.unlink();
         } else {
             // The disk may be broken: then whoever looks finds no record, and says so.
-            drop(self.server.folder.write_exit(&Run(self.server.state.run), &record));
+            drop(self.server.directory.write_exit(&Run(self.server.state.run), &record));
         }
         self.server.tell_end(record.code);
         if removes && let Ok(home) = self.ground.home.ready() {
@@ -157,7 +157,7 @@ impl<'a> Life<'a> {
             let pause = rule.after(record.code, ran)?;
             self.server.restarts = rule.restarts();
             let waiting = ExitRecord { restarts: true, ..record.clone() };
-            drop(self.server.folder.write_exit(&Run(self.server.state.run), &waiting));
+            drop(self.server.directory.write_exit(&Run(self.server.state.run), &waiting));
             self.server.rests = true;
             let waited = self.server.wait_for(&[], Some(Instant::now() + pause));
             self.server.rests = false;
@@ -196,13 +196,13 @@ fn failed_start(error: &Error) -> ExitRecord {
     ExitRecord { code: i32::from(code), at: now(), error, ..ExitRecord::default() }
 }
 
-fn listen(folder: &Folder) -> Result<OwnedFd, Error> {
-    let dir = rustix::fs::open(folder.path(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|e| step("open the container's folder")(e.into()))?;
+fn listen(directory: &ContainerDir) -> Result<OwnedFd, Error> {
+    let dir = rustix::fs::open(directory.path(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|e| step("open the container's directory")(e.into()))?;
     match socket::listen_at(dir.as_fd(), "ctl") {
         Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => {
             // Of an earlier run; we hold the lock, so nobody listens there.
-            crate::sys::fs::remove_file(folder.at("ctl"))?;
+            crate::sys::fs::remove_file(directory.at("ctl"))?;
             socket::listen_at(dir.as_fd(), "ctl")
         }
         other => other,
@@ -210,7 +210,7 @@ fn listen(folder: &Folder) -> Result<OwnedFd, Error> {
     .map_err(step("listen on the control socket"))
 }
 
-/// From here on the monitor is alone: it keeps nothing of the command's terminal, folder or memory.
+/// From here on the monitor is alone: it keeps nothing of the command's terminal, directory or memory.
 fn let_go() {
     if let Ok(null) = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
         for number in 0..3 {

@@ -35,9 +35,9 @@ impl Stream {
 pub(super) struct Bounds {
     /// Bytes of one file, after which it is rotated at the end of a line, or within one that makes it twice as long; 0 is no
     /// bound.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Files: `log`, `log.1`, …
-    pub files: u32,
+    pub(crate) files: u32,
 }
 
 /// A log that is written to.
@@ -241,8 +241,8 @@ mod tests {
 
     #[test]
     fn parts_of_lines_are_marked_and_nothing_can_be_forged() {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("log");
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("log");
         let mut log = LogWriter::open(&path, Bounds { size: 0, files: 1 }).expect("log");
         log.append(Stream::Stdout, b"one\ntw");
         log.append(Stream::Stderr, b"\n");
@@ -262,19 +262,19 @@ mod tests {
 
     #[test]
     fn rotation_keeps_whole_lines_and_at_most_the_bound() {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("log");
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("log");
         let mut log = LogWriter::open(&path, Bounds { size: 200, files: 3 }).expect("log");
         for n in 0..40 {
             log.append(Stream::Stdout, format!("line {n}\n").as_bytes());
         }
         let mut all = Vec::new();
         for name in ["log.2", "log.1", "log"] {
-            let file = folder.path().join(name);
+            let file = directory.path().join(name);
             assert!(fs::metadata(&file).expect("file").len() <= 300);
             all.extend(entries(&file));
         }
-        assert!(!folder.path().join("log.3").exists());
+        assert!(!directory.path().join("log.3").exists());
         let numbers: Vec<u32> = all.iter().map(|e| e.rsplit(' ').next().expect("n").parse().expect("n")).collect();
         assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
         assert_eq!(numbers.last(), Some(&39));
@@ -282,8 +282,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_rotated_is_kept_bounded_and_says_what_it_lacks() {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("log");
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("log");
         let mut log = LogWriter::open(&path, Bounds { size: 1000, files: 3 }).expect("log");
         let mut number = 0;
         let mut lines = |log: &mut LogWriter, count: u32| {
@@ -293,37 +293,37 @@ mod tests {
             }
         };
         // No new file can be had.
-        std::os::unix::fs::symlink("/nowhere", folder.path().join("log.new")).expect("a link is no obstacle");
+        std::os::unix::fs::symlink("/nowhere", directory.path().join("log.new")).expect("a link is no obstacle");
         lines(&mut log, 30);
-        assert!(folder.path().join("log.1").exists());
-        fs::create_dir_all(folder.path().join("log.new/full")).expect("an obstacle");
+        assert!(directory.path().join("log.1").exists());
+        fs::create_dir_all(directory.path().join("log.new/full")).expect("an obstacle");
         lines(&mut log, 300);
         let kept = entries(&path);
-        let rotated = entries(&folder.path().join("log.1"));
+        let rotated = entries(&directory.path().join("log.1"));
         assert_eq!(rotated.first().map(String::as_str), Some("stdout F line 000"), "the old file stands");
         assert!(kept.len() < 50 && fs::metadata(&path).expect("log").len() <= 2000, "{kept:?}");
         // As soon as there is room again it is rotated, and says what was lost.
-        fs::remove_dir_all(folder.path().join("log.new")).expect("removed");
+        fs::remove_dir_all(directory.path().join("log.new")).expect("removed");
         // It is not tried for each line.
         let mut tried_after = 0;
-        while entries(&folder.path().join("log.1")) == rotated {
+        while entries(&directory.path().join("log.1")) == rotated {
             lines(&mut log, 1);
             tried_after += 1;
         }
         assert!((2..=25).contains(&tried_after), "{tried_after}");
-        assert_eq!(entries(&folder.path().join("log.1")), kept);
-        assert_eq!(entries(&folder.path().join("log.2")), rotated);
+        assert_eq!(entries(&directory.path().join("log.1")), kept);
+        assert_eq!(entries(&directory.path().join("log.2")), rotated);
         lines(&mut log, 2);
         let after = entries(&path);
         assert!(after.len() == 3 && after[0].ends_with(" bytes of output were lost here"), "{after:?}");
         assert_eq!(after.last(), Some(&format!("stdout F line {}", 30 + 300 + tried_after + 1)));
-        assert!(!folder.path().join("log.new").exists());
+        assert!(!directory.path().join("log.new").exists());
     }
 
     #[test]
     fn a_log_that_was_removed_or_shortened_is_there_again_with_the_next_rotation() {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("log");
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("log");
         for files in [1, 2, 3] {
             let mut log = LogWriter::open(&path, Bounds { size: 200, files }).expect("log");
             let mut lines = |numbers: std::ops::Range<u32>| {
@@ -335,43 +335,43 @@ mod tests {
             fs::remove_file(&path).expect("removed");
             lines(22..43);
             assert_eq!(entries(&path).last().map(String::as_str), Some("stdout F line 42"), "{files}");
-            assert_eq!(folder.path().join("log.1").exists(), files > 1);
+            assert_eq!(directory.path().join("log.1").exists(), files > 1);
             fs::write(&path, "").expect("shortened");
             lines(43..64);
             assert_eq!(entries(&path).last().map(String::as_str), Some("stdout F line 63"), "{files}");
-            assert!(!folder.path().join(format!("log.{files}")).exists());
+            assert!(!directory.path().join(format!("log.{files}")).exists());
         }
     }
 
     #[test]
     fn a_log_of_one_file_begins_anew_even_without_room_for_another() {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("log");
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("log");
         let mut log = LogWriter::open(&path, Bounds { size: 200, files: 1 }).expect("log");
         for obstacle in [false, true] {
             if obstacle {
-                fs::create_dir_all(folder.path().join("log.new/full")).expect("an obstacle");
+                fs::create_dir_all(directory.path().join("log.new/full")).expect("an obstacle");
             }
             for n in 0..42 {
                 log.append(Stream::Stdout, format!("line {n}\n").as_bytes());
                 assert!(fs::metadata(&path).expect("log").len() <= 300);
             }
             assert_eq!(entries(&path).last().map(String::as_str), Some("stdout F line 41"));
-            assert!(!folder.path().join("log.1").exists());
+            assert!(!directory.path().join("log.1").exists());
         }
     }
 
     #[test]
     fn a_line_without_end_is_bounded_too_and_its_bytes_are_kept_in_order() {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("log");
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("log");
         let mut log = LogWriter::open(&path, Bounds { size: 200, files: 3 }).expect("log");
         for n in 0..40 {
             log.append(Stream::Stdout, format!("{n:02}").as_bytes());
         }
         let mut all = String::new();
         for name in ["log.2", "log.1", "log"] {
-            let file = folder.path().join(name);
+            let file = directory.path().join(name);
             assert!(fs::metadata(&file).expect("file").len() <= 500);
             all.extend(entries(&file).iter().map(|entry| entry.strip_prefix("stdout P ").expect("a part")));
         }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 
-use super::folder::Folder;
+use super::directory::ContainerDir;
 use crate::plan::NOTIFY_FILE;
 use crate::sys::datagram::{self, Sender, Sent};
 
@@ -61,10 +61,10 @@ pub(super) struct Notifier {
 }
 
 impl Notifier {
-    /// Makes the socket in the container's folder, to be mounted into the container, and connects to the manager at `address`.
-    pub(super) fn begin(folder: &Folder, address: &str) -> io::Result<Self> {
+    /// Makes the socket in the container's directory, to be mounted into the container, and connects to the manager at `address`.
+    pub(super) fn begin(directory: &ContainerDir, address: &str) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = rustix::fs::open(folder.path(), flags, Mode::empty())?;
+        let dir = rustix::fs::open(directory.path(), flags, Mode::empty())?;
         // Of an earlier start; we hold the lock, so nobody listens there.
         rustix::fs::unlinkat(&dir, NOTIFY_FILE, rustix::fs::AtFlags::empty()).ok();
         let program = datagram::bind_at(dir.as_fd(), NOTIFY_FILE)?;
@@ -133,7 +133,7 @@ fn filtered(message: &[u8]) -> Vec<u8> {
 }
 
 /// Sends a message of rc's own; waits up to 5 s for a manager whose queue is full. The result is `Full` after that.
-pub fn send_patiently(manager: &Sender, message: &[u8]) -> io::Result<Sent> {
+pub(crate) fn send_patiently(manager: &Sender, message: &[u8]) -> io::Result<Sent> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

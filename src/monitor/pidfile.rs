@@ -68,30 +68,33 @@ mod tests {
 
     #[test]
     fn files_are_written_whole_and_another_s_is_left_alone() {
-        let folder = tempfile::tempdir().expect("folder");
+        let directory = tempfile::tempdir().expect("directory");
         let service = Service {
-            pidfile: Some(folder.path().join("init")),
-            conmon_pidfile: Some(folder.path().join("monitor")),
+            pidfile: Some(directory.path().join("init")),
+            conmon_pidfile: Some(directory.path().join("monitor")),
             ..Service::default()
         };
         let files = PidFiles::open(&service);
         files.write(77).expect("written");
-        let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect("file");
+        let read = |name: &str| fs::read_to_string(directory.path().join(name)).expect("file");
         assert_eq!((read("init"), read("monitor")), ("77".to_owned(), std::process::id().to_string()));
-        fs::write(folder.path().join("init"), "78").expect("another's");
+        fs::write(directory.path().join("init"), "78").expect("another's");
         files.remove(77);
         assert_eq!(read("init"), "78");
-        assert!(!folder.path().join("monitor").exists());
+        assert!(!directory.path().join("monitor").exists());
 
-        let service = Service { pidfile: Some(folder.path().join("no/such")), ..service };
+        let service = Service { pidfile: Some(directory.path().join("no/such")), ..service };
         let files = PidFiles::open(&service);
         for _ in 0..2 {
             let error = files.write(77).map_err(|error| error.to_string());
             assert_eq!(
                 error,
-                Err(format!("cannot create `{}`: no such file or directory", folder.path().join("no/such").display()))
+                Err(format!(
+                    "cannot create `{}`: no such file or directory",
+                    directory.path().join("no/such").display()
+                ))
             );
         }
-        assert!(!folder.path().join("monitor").exists());
+        assert!(!directory.path().join("monitor").exists());
     }
 }

@@ -23,7 +23,7 @@ use crate::sys::socket;
 use crate::types::{Signal, json};
 
 /// The version that this rc speaks.
-pub const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 /// The longest message: a command line with its environment fits.
 const LIMIT: usize = 192 * 1024;
@@ -31,7 +31,7 @@ const LIMIT: usize = 192 * 1024;
 /// What a command asks.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Request {
+pub(crate) enum Request {
     /// Joins the program's streams; a descriptor comes for each that is true, in this order.
     Attach {
         /// What the client reads from is fed to the program.
@@ -84,20 +84,20 @@ pub enum Request {
 
 /// What exec runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Exec {
-    /// The process, complete: command, environment, user by name or number, folder, capabilities.
-    pub process: oci_spec::runtime::Process,
+pub(crate) struct Exec {
+    /// The process, complete: command, environment, user by name or number, directory, capabilities.
+    pub(crate) process: oci_spec::runtime::Process,
     /// The size of its terminal, if it gets one.
-    pub size: Option<(u16, u16)>,
+    pub(crate) size: Option<(u16, u16)>,
     /// The numbers of further descriptors, above 2, which come after the standard ones.
     #[serde(default)]
-    pub descriptors: Vec<i32>,
+    pub(crate) descriptors: Vec<i32>,
 }
 
 /// What a monitor answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Event {
+pub(crate) enum Event {
     /// The program runs.
     Started {
         /// Its pid on the host.
@@ -134,7 +134,7 @@ fn is_zero(number: &u64) -> bool {
 }
 
 /// Sends a request or an event.
-pub fn send(socket: BorrowedFd<'_>, message: &impl Serialize, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(crate) fn send(socket: BorrowedFd<'_>, message: &impl Serialize, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut bytes = vec![VERSION];
     serde_json::to_writer(&mut bytes, message)?;
     if bytes.len() > LIMIT {
@@ -146,7 +146,7 @@ pub fn send(socket: BorrowedFd<'_>, message: &impl Serialize, descriptors: &[Bor
 /// Receives a request or an event with its descriptors; `None` if the other side has closed.
 ///
 /// Fails with `InvalidData` for a message that this version cannot read.
-pub fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+pub(crate) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     let Some(received) = socket::receive(socket, LIMIT)? else { return Ok(None) };
     match received.bytes.as_slice() {
         // Later versions add messages and fields; those that we know keep their meaning.

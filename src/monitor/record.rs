@@ -9,19 +9,19 @@ use crate::types::PortMapping;
 /// A process that cannot be mistaken for a later one with the same number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ProcessId {
+pub(crate) struct ProcessId {
     /// The pid in the host's namespace.
-    pub pid: i32,
+    pub(crate) pid: i32,
     /// Field 22 of `/proc/PID/stat`: clock ticks since boot.
-    pub start_time: u64,
+    pub(crate) start_time: u64,
     /// `/proc/sys/kernel/random/boot_id`.
-    pub boot_id: String,
+    pub(crate) boot_id: String,
 }
 
 /// The status words of podman, and `orphaned`: the monitor is gone but the program lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub(crate) enum Status {
     /// Made, never started.
     Created,
     /// The monitor is bringing it up.
@@ -45,7 +45,7 @@ pub enum Status {
 
 impl Status {
     /// What podman or docker mean by a word; `None` for one that is no status here.
-    pub fn of_word(word: &str) -> Option<Self> {
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
         Some(match word {
             "created" | "configured" => Self::Created,
             "initialized" | "starting" => Self::Starting,
@@ -61,11 +61,11 @@ impl Status {
     }
 
     /// The words, for sentences.
-    pub const WORDS: &'static str =
+    pub(crate) const WORDS: &'static str =
         "created, starting, running, paused, restarting, stopping, exited, removing, orphaned";
 
     /// The word, as `ps` and `inspect` show it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
             Self::Starting => "starting",
@@ -82,82 +82,82 @@ impl Status {
 
 /// One run of the program: a container may be started again and again, and an exit record belongs to one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run(pub u64);
+pub(crate) struct Run(pub(crate) u64);
 
 /// How the program ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ExitRecord {
+pub(crate) struct ExitRecord {
     /// The exit code as a shell would have it: 128 + n for signal n.
-    pub code: i32,
+    pub(crate) code: i32,
     /// When, RFC 3339 with nanoseconds, UTC.
-    pub at: String,
+    pub(crate) at: String,
     /// The kernel's memory limit killed something in the container.
     #[serde(default)]
-    pub oom_killed: bool,
+    pub(crate) oom_killed: bool,
     /// A sentence when the end was not the program's own doing (`monitor killed`), else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub error: String,
+    pub(crate) error: String,
     /// The user has ended it.
     #[serde(default)]
-    pub stopped_by_user: bool,
+    pub(crate) stopped_by_user: bool,
     /// The restart rule starts it again, as long as the monitor lives.
     #[serde(default)]
-    pub restarts: bool,
+    pub(crate) restarts: bool,
 }
 
 /// The content of `state.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct State {
+pub(crate) struct State {
     /// The last status that was written.
-    pub status: Status,
+    pub(crate) status: Status,
     /// PID 1 of the container, once there is one.
     #[serde(default)]
-    pub init: Option<ProcessId>,
+    pub(crate) init: Option<ProcessId>,
     /// When the program was started last.
     #[serde(default)]
-    pub started_at: Option<String>,
+    pub(crate) started_at: Option<String>,
     /// Which run this is: 0 before the first start.
     #[serde(default)]
-    pub run: u64,
+    pub(crate) run: u64,
     /// How it ended, after it did: read from the file `exit`, never from this one.
     #[serde(skip)]
-    pub exit: Option<ExitRecord>,
+    pub(crate) exit: Option<ExitRecord>,
     /// How often the restart rule has started it again.
     #[serde(default)]
-    pub restart_count: u32,
+    pub(crate) restart_count: u32,
     /// The ports that listen now.
     #[serde(default)]
-    pub ports: Vec<PortMapping>,
+    pub(crate) ports: Vec<PortMapping>,
     /// The address inside, when the network has one.
     #[serde(default)]
-    pub ip_address: Option<String>,
+    pub(crate) ip_address: Option<String>,
     /// The length of its network's prefix, in bits.
     #[serde(default)]
-    pub ip_prefix: u8,
+    pub(crate) ip_prefix: u8,
     /// The way out of that network.
     #[serde(default)]
-    pub gateway: Option<String>,
+    pub(crate) gateway: Option<String>,
     /// The cgroup, relative to the cgroup2 mount, if the container has one of its own.
     #[serde(default)]
-    pub cgroup: Option<String>,
+    pub(crate) cgroup: Option<String>,
 }
 
 /// Now, RFC 3339 with nanoseconds, UTC.
-pub fn now() -> String {
+pub(crate) fn now() -> String {
     format!("{:.9}", Timestamp::now())
 }
 
 impl ProcessId {
     /// The live process `pid` of this boot; `None` if it has ended.
-    pub fn of(pid: i32) -> Option<Self> {
+    pub(crate) fn of(pid: i32) -> Option<Self> {
         let start_time = crate::sys::process::start_time(pid)?;
         Some(Self { pid, start_time, boot_id: crate::sys::process::boot_id().ok()? })
     }
 
     /// Whether this very process still lives.
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         crate::sys::process::start_time(self.pid) == Some(self.start_time)
             && crate::sys::process::boot_id().is_ok_and(|id| id == self.boot_id)
     }

@@ -9,8 +9,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::change::Policy;
 use super::connections::Connections;
+use super::directory::ContainerDir;
 use super::exec::{self, Confinement, Execs};
-use super::folder::Folder;
 use super::notify::{self, Notifier};
 use super::protocol::Event;
 use super::record::{ProcessId, State, Status, now};
@@ -74,7 +74,7 @@ pub(super) enum AskedBy {
 /// Everything that the loop looks after.
 #[derive(Debug)]
 pub(super) struct Server {
-    pub(super) folder: Folder,
+    pub(super) directory: ContainerDir,
     pub(super) state: State,
     pub(super) timing: Timing,
     pub(super) confinement: Confinement,
@@ -110,7 +110,7 @@ impl Server {
     pub(super) fn new(start: &Start, signals: Signals, listener: OwnedFd, log: Option<Log>) -> Self {
         let config = &start.config;
         Self {
-            folder: start.folder.clone(),
+            directory: start.directory.clone(),
             state: start.state.clone(),
             timing: Timing { stop_signal: config.stop_signal, stop_timeout: config.stop_timeout },
             confinement: Confinement {
@@ -186,7 +186,7 @@ impl Server {
             cgroup: group.map(|group| group.path().to_owned()),
             ..self.state.clone()
         };
-        self.folder.write_state(&state)?;
+        self.directory.write_state(&state)?;
         self.state = state;
         Ok(())
     }

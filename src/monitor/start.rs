@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use oci_spec::runtime::Spec;
 
-use super::folder::Folder;
+use super::directory::ContainerDir;
 use super::protocol::Event;
 use super::record::State;
 use crate::net;
@@ -19,7 +19,7 @@ use crate::userns::{IdMap, UserNamespace};
 
 /// What one of the program's standard descriptors is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stdio {
+pub(crate) enum Stdio {
     /// The command's own.
     Inherit,
     /// `/dev/null`.
@@ -30,55 +30,55 @@ pub enum Stdio {
 
 /// Everything that the monitor needs; it looks nothing up again.
 #[derive(Debug)]
-pub struct Start {
+pub(crate) struct Start {
     /// The container.
-    pub config: ContainerConfig,
+    pub(crate) config: ContainerConfig,
     /// The same, for the kernel.
-    pub spec: Spec,
-    /// Its folder.
-    pub folder: Folder,
+    pub(crate) spec: Spec,
+    /// Its directory.
+    pub(crate) directory: ContainerDir,
     /// The unpacked layers, lowest first.
-    pub lowers: Vec<PathBuf>,
+    pub(crate) lowers: Vec<PathBuf>,
     /// New volumes: mounts that are filled from the image.
-    pub copy_up: Vec<PathBuf>,
+    pub(crate) copy_up: Vec<PathBuf>,
     /// The user's ids.
-    pub ids: IdMap,
+    pub(crate) ids: IdMap,
     /// Where the user's namespace is announced.
-    pub runtime_dir: PathBuf,
-    /// What masks paths: a folder with an empty `file` and an empty `dir`.
-    pub empty: PathBuf,
-    /// The network's helpers and folders; driver and ports are the configuration's.
-    pub network: net::Request,
+    pub(crate) runtime_dir: PathBuf,
+    /// What masks paths: a directory with an empty `file` and an empty `dir`.
+    pub(crate) empty: PathBuf,
+    /// The network's helpers and directories; driver and ports are the configuration's.
+    pub(crate) network: net::Request,
     /// How the layers become a root file system.
-    pub storage: StorageDriver,
+    pub(crate) storage: StorageDriver,
     /// fuse-overlayfs, if it is installed.
-    pub fuse_overlayfs: Option<PathBuf>,
+    pub(crate) fuse_overlayfs: Option<PathBuf>,
     /// Standard descriptors, unless the program gets a terminal.
-    pub stdio: [Stdio; 3],
+    pub(crate) stdio: [Stdio; 3],
     /// Further descriptors of the program.
-    pub descriptors: Vec<Inherited>,
+    pub(crate) descriptors: Vec<Inherited>,
     /// Where the program's words to its service manager go (`NOTIFY_SOCKET`), if they go anywhere.
-    pub notify: Option<String>,
+    pub(crate) notify: Option<String>,
     /// The state that was read, with the run that is to begin.
-    pub state: State,
+    pub(crate) state: State,
 }
 
 /// What the command that starts a container brings along.
 #[derive(Debug, Default)]
-pub struct Starter {
+pub(crate) struct Starter {
     /// Pipes that it reads and writes, if it attaches.
-    pub stdin: Option<OwnedFd>,
+    pub(crate) stdin: Option<OwnedFd>,
     /// See above.
-    pub stdout: Option<OwnedFd>,
+    pub(crate) stdout: Option<OwnedFd>,
     /// See above.
-    pub stderr: Option<OwnedFd>,
+    pub(crate) stderr: Option<OwnedFd>,
     /// The size of its terminal.
-    pub size: Option<(u16, u16)>,
+    pub(crate) size: Option<(u16, u16)>,
 }
 
 /// Why a container could not be started.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// What the keeper does failed: a message and a hint.
     #[error("{0}")]
     Keeper(String, Option<String>),
@@ -102,7 +102,7 @@ pub enum Error {
     Cancelled,
     /// A record cannot be written.
     #[error(transparent)]
-    Folder(#[from] super::folder::Error),
+    ContainerDir(#[from] super::directory::Error),
     /// A file cannot be used.
     #[error(transparent)]
     Path(#[from] crate::sys::fs::PathError),
@@ -120,12 +120,12 @@ pub(super) fn step(step: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Step { step, source }
 }
 
-/// Makes the control socket in a container's folder.
-pub type Listen = fn(&Folder) -> Result<OwnedFd, Error>;
+/// Makes the control socket in a container's directory.
+pub(crate) type Listen = fn(&ContainerDir) -> Result<OwnedFd, Error>;
 
-/// Who keeps the containers: makes a container's folder before the start, and removes it after the end.
-pub trait Keeper {
-    /// Makes the folder and takes its lock, or only takes it; `listen` makes the control socket before anybody can see that
+/// Who keeps the containers: makes a container's directory before the start, and removes it after the end.
+pub(crate) trait Keeper {
+    /// Makes the directory and takes its lock, or only takes it; `listen` makes the control socket before anybody can see that
     /// the container is starting. Fails with a sentence and a hint; nothing is left then.
     fn establish(&self, listen: Listen) -> Result<(ProcessLock, OwnedFd), (String, Option<String>)>;
     /// Takes back what [`establish`](Self::establish) did for a container whose start failed; one whose program could not

@@ -6,15 +6,15 @@ use super::Kind;
 
 /// What a driver gives the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Addresses {
+pub(crate) struct Addresses {
     /// The container's own address.
-    pub ip: Ipv4Addr,
+    pub(crate) ip: Ipv4Addr,
     /// The length of the network's prefix, in bits.
-    pub prefix: u8,
+    pub(crate) prefix: u8,
     /// The way out.
-    pub gateway: Ipv4Addr,
+    pub(crate) gateway: Ipv4Addr,
     /// A name server that asks whom the host asks, whoever that is at the time.
-    pub name_server: Ipv4Addr,
+    pub(crate) name_server: Ipv4Addr,
 }
 
 /// Both drivers give slirp4netns' own network, so that a container does not notice which one it has, and so that the host's
@@ -27,11 +27,11 @@ const USER_MODE: Addresses = Addresses {
 };
 
 /// The interface inside.
-pub const INTERFACE: &str = "eth0";
+pub(crate) const INTERFACE: &str = "eth0";
 
 /// What the driver gives, or `None` if the container has no network of its own (`none`, `host`). The MAC address is the
 /// kernel's choice and not known outside.
-pub fn of(kind: Kind) -> Option<Addresses> {
+pub(crate) fn of(kind: Kind) -> Option<Addresses> {
     match kind {
         Kind::None | Kind::Host => None,
         Kind::Slirp4netns | Kind::Pasta => Some(USER_MODE),
@@ -42,7 +42,7 @@ pub fn of(kind: Kind) -> Option<Addresses> {
 ///
 /// No packet is sent: connecting a datagram socket only chooses a route. The peer is of TEST-NET-3 (RFC 5737), which nobody
 /// has, so the route is the default one.
-pub fn outward() -> Option<IpAddr> {
+pub(crate) fn outward() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;
     let address = socket.local_addr().ok()?.ip();

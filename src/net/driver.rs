@@ -22,7 +22,7 @@ const CLOSING_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Which driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Loopback only.
     None,
     /// The host's own network namespace.
@@ -35,7 +35,7 @@ pub enum Kind {
 
 impl Kind {
     /// The name that `--network` takes.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Host => "host",
@@ -45,7 +45,7 @@ impl Kind {
     }
 
     /// The driver.
-    pub fn driver(self) -> &'static dyn Driver {
+    pub(crate) fn driver(self) -> &'static dyn Driver {
         match self {
             Self::None => &Unconnected(Self::None),
             Self::Host => &Unconnected(Self::Host),
@@ -68,19 +68,19 @@ impl From<&NetworkMode> for Kind {
 
 /// What one container wants of its network.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub(crate) struct Request {
     /// The published ports, each complete.
-    pub ports: Vec<PortMapping>,
+    pub(crate) ports: Vec<PortMapping>,
     /// Where the helpers are.
-    pub programs: Programs,
-    /// An existing private folder of this container alone; nothing stays in it once the network is up.
-    pub folder: PathBuf,
-    /// An existing private folder that all containers of the user share, for locks.
-    pub locks: PathBuf,
+    pub(crate) programs: Programs,
+    /// An existing private directory of this container alone; nothing stays in it once the network is up.
+    pub(crate) directory: PathBuf,
+    /// An existing private directory that all containers of the user share, for locks.
+    pub(crate) locks: PathBuf,
 }
 
 /// Connects network namespaces of one kind.
-pub trait Driver: fmt::Debug + Sync {
+pub(crate) trait Driver: fmt::Debug + Sync {
     /// Which driver this is.
     fn kind(&self) -> Kind;
 
@@ -142,7 +142,7 @@ pub(super) struct Process {
 
 /// A network that is being set up. Dropped, it is undone.
 #[derive(Debug)]
-pub struct Starting {
+pub(crate) struct Starting {
     pub(super) driver: &'static dyn Driver,
     pub(super) request: Request,
     /// The pid whose namespaces are connected.
@@ -155,14 +155,14 @@ pub struct Starting {
 impl Starting {
     /// Descriptors of which one is readable as soon as [`wait_ready`](Self::wait_ready) need not wait for the helper; `None`
     /// without a helper.
-    pub fn awaited(&self) -> Option<[BorrowedFd<'_>; 2]> {
+    pub(crate) fn awaited(&self) -> Option<[BorrowedFd<'_>; 2]> {
         self.process.as_ref().map(|process| [process.ready.as_fd(), process.helper.pidfd()])
     }
 
     /// Waits until the container can use its network and its ports listen.
     ///
     /// Fails if the helper ends or says no (with its words), or at `deadline`; the helper is gone then.
-    pub fn wait_ready(self, deadline: Instant) -> Result<Running, Error> {
+    pub(crate) fn wait_ready(self, deadline: Instant) -> Result<Running, Error> {
         let (mut relay, mut forwards) = (None, None);
         if let Some(process) = &self.process {
             self.wait_interface(process, deadline)?;
@@ -222,7 +222,7 @@ fn timespec(duration: Duration) -> Timespec {
 
 /// A network in use. Dropped, the helper is killed and reaped, and every published port is free.
 #[derive(Debug)]
-pub struct Running {
+pub(crate) struct Running {
     driver: &'static dyn Driver,
     process: Option<Process>,
     relay: Option<Relay>,
@@ -233,40 +233,26 @@ pub struct Running {
 
 impl Running {
     /// Readable when the helper has ended, which it should not while the container lives; `None` without a helper.
-    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.process.as_ref().map(|process| process.helper.pidfd())
     }
 
-    /// The helper's pid, for `inspect`.
-    pub fn pid(&self) -> Option<i32> {
+    /// The helper's pid.
+    #[cfg(test)]
+    pub(crate) fn pid(&self) -> Option<i32> {
         self.process.as_ref().map(|process| process.helper.pid())
     }
 
     /// The addresses inside.
-    pub fn addresses(&self) -> Option<Addresses> {
+    pub(crate) fn addresses(&self) -> Option<Addresses> {
         self.driver.addresses()
-    }
-
-    /// Why the helper has ended, for the container's record: call it when [`Running::pidfd`] is readable.
-    pub fn ended(&self) -> Option<Error> {
-        let process = self.process.as_ref()?;
-        Some(Error::HelperEnded {
-            driver: self.driver.kind().as_str(),
-            ended: process.helper.wait().ok(),
-            words: process.helper.last_words(),
-        })
     }
 
     /// Frees every published port while the helper still runs: its own end takes the kernel some 20 ms, in which its tap
     /// device is closed. `false` if ports are free only when the network has been dropped.
-    pub fn free_ports(&mut self) -> bool {
+    pub(crate) fn free_ports(&mut self) -> bool {
         self.relay = None;
         let deadline = Instant::now() + CLOSING_PATIENCE;
         !self.holds_ports || self.forwards.as_ref().is_some_and(|forwards| forwards.close(deadline))
-    }
-
-    /// Takes the network down: the same as dropping it, said aloud.
-    pub fn stop(self) {
-        drop(self);
     }
 }

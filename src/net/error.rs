@@ -7,8 +7,8 @@ use crate::types::PortMapping;
 
 /// Why a container has no network. Whatever was started by then is gone.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The helper program is in none of the folders that rc looks in, or not where `rc.toml` says.
+pub(crate) enum Error {
+    /// The helper program is in none of the directories that rc looks in, or not where `rc.toml` says.
     #[error("network `{driver}`: there is no program `{program}`")]
     NoProgram {
         /// The driver.
@@ -111,14 +111,14 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// A file or folder of ours.
+    /// A file or directory of ours.
     #[error(transparent)]
     Path(#[from] PathError),
 }
 
 impl Error {
     /// What to do about it, if something can be done.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::NoProgram { package, .. } => Some(format!(
                 "install the package `{package}` (`sudo apt install {package}`, `sudo dnf install {package}`), or set its path in `rc.toml`"

@@ -14,25 +14,25 @@ const LIMIT: u64 = 256 << 10;
 const MAX_NAME_SERVERS: usize = 3;
 
 /// The names by which a container finds the machine that it runs on.
-pub const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
+pub(crate) const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
 
 /// What goes into `/etc/hosts`.
 #[derive(Debug, Clone, Copy)]
-pub struct Hosts<'a> {
+pub(crate) struct Hosts<'a> {
     /// The network.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// The container's host name.
-    pub hostname: &'a str,
+    pub(crate) hostname: &'a str,
     /// Its name, which resolves too.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// The machine's outward address, [`super::addresses::outward`].
-    pub outward: Option<IpAddr>,
+    pub(crate) outward: Option<IpAddr>,
     /// Lines asked for by `--add-host`: name and address.
-    pub extra: &'a [(String, IpAddr)],
+    pub(crate) extra: &'a [(String, IpAddr)],
     /// Further names of the machine, by `--add-host NAME:host-gateway`.
-    pub gateway: &'a [String],
+    pub(crate) gateway: &'a [String],
     /// The host's own `/etc/hosts`, which is what `--network host` shows; empty for other networks.
-    pub host_file: &'a str,
+    pub(crate) host_file: &'a str,
 }
 
 /// Writes `/etc/hosts`.
@@ -40,7 +40,7 @@ pub struct Hosts<'a> {
 /// Lines asked for come first, because the first line of a name wins; a built-in name that was asked for is left out. A name
 /// that is no name is refused: a space or newline in it would forge another line (safety.md, N5). So is one for the machine
 /// where the container has no way to it.
-pub fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
+pub(crate) fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
     let gateway = request.gateway.iter().map(String::as_str);
     let names = request.extra.iter().map(|(name, _)| name.as_str()).chain([request.hostname, request.name]);
     names.chain(gateway.clone()).try_for_each(check_name)?;
@@ -102,19 +102,19 @@ fn check_name(name: &str) -> Result<(), Invalid> {
 
 /// What a `resolv.conf` says. Source: resolv.conf(5).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Resolver {
+pub(crate) struct Resolver {
     /// The name servers, in order.
-    pub name_servers: Vec<IpAddr>,
+    pub(crate) name_servers: Vec<IpAddr>,
     /// The search list.
-    pub search: Vec<String>,
+    pub(crate) search: Vec<String>,
     /// Options, as `ndots:1`.
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
 }
 
 impl Resolver {
     /// Reads the text of a `resolv.conf`; lines that it does not know are left out, as the C library does. A server with a
     /// scope (`fe80::1%eth0`) is left out too: the scope is an interface of the host.
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut resolver = Self::default();
         for line in text.lines() {
             let mut words = line.split_ascii_whitespace().take_while(|word| !word.starts_with(['#', ';']));
@@ -134,15 +134,15 @@ impl Resolver {
 
 /// What goes into `/etc/resolv.conf`.
 #[derive(Debug, Clone, Copy)]
-pub struct ResolvConf<'a> {
+pub(crate) struct ResolvConf<'a> {
     /// The network.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// The text of the host's `/etc/resolv.conf`.
-    pub host_file: &'a str,
+    pub(crate) host_file: &'a str,
     /// The real servers behind a stub on the host's loopback, from [`HostFiles::upstream`]; empty if there is none.
-    pub upstream_file: &'a str,
+    pub(crate) upstream_file: &'a str,
     /// `--dns`, `--dns-search`, `--dns-option`, each instead of the host's; empty: the host's. A search list of `.` is none.
-    pub asked: &'a Resolver,
+    pub(crate) asked: &'a Resolver,
 }
 
 /// Writes `/etc/resolv.conf`.
@@ -153,7 +153,7 @@ pub struct ResolvConf<'a> {
 /// names no server, so that no query leaves (safety.md, N5).
 ///
 /// Fails if a search domain or option has a space or a newline in it.
-pub fn resolv_conf(request: &ResolvConf<'_>) -> Result<String, Invalid> {
+pub(crate) fn resolv_conf(request: &ResolvConf<'_>) -> Result<String, Invalid> {
     let asked = request.asked;
     for (what, word) in
         asked.search.iter().map(|w| ("search domain", w)).chain(asked.options.iter().map(|w| ("resolver option", w)))
@@ -207,18 +207,18 @@ fn default_servers(request: &ResolvConf<'_>, host: &Resolver) -> Vec<IpAddr> {
 
 /// The host's files, as text.
 #[derive(Debug, Clone, Default)]
-pub struct HostFiles {
+pub(crate) struct HostFiles {
     /// `/etc/hosts`.
-    pub hosts: String,
+    pub(crate) hosts: String,
     /// `/etc/resolv.conf`.
-    pub resolv_conf: String,
+    pub(crate) resolv_conf: String,
     /// `/run/systemd/resolve/resolv.conf`, if the host asks a stub on its own loopback.
-    pub upstream: String,
+    pub(crate) upstream: String,
 }
 
 impl HostFiles {
     /// Reads what a container of this kind needs. A missing file is empty; one of more than 256 KiB is an error.
-    pub fn read(kind: Kind) -> Result<Self, Error> {
+    pub(crate) fn read(kind: Kind) -> Result<Self, Error> {
         let hosts = if kind == Kind::Host { read("/etc/hosts")? } else { String::new() };
         let resolv_conf = if kind == Kind::None { String::new() } else { read("/etc/resolv.conf")? };
         let is_stub = Resolver::parse(&resolv_conf).name_servers.iter().any(IpAddr::is_loopback);

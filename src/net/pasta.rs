@@ -137,7 +137,7 @@ mod tests {
             port("", 53, Protocol::Udp),
             port("127.0.0.1", 54, Protocol::Udp),
         ];
-        let request = Request { ports, programs: Programs::default(), folder: "/".into(), locks: "/".into() };
+        let request = Request { ports, programs: Programs::default(), directory: "/".into(), locks: "/".into() };
         let words: Vec<_> =
             arguments(&request, 7, false).iter().map(|word| word.to_string_lossy().into_owned()).collect();
         assert_eq!(

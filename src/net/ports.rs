@@ -34,7 +34,7 @@ pub(super) fn is_for_helper(port: &PortMapping) -> bool {
     relayed_address(port) != Some(listen_address(port))
 }
 
-/// The lock, in the user's folder, under which ports are bound for good.
+/// The lock, in the user's directory, under which ports are bound for good.
 const LOCK: &str = "ports.lock";
 
 /// Waits for the turn of `request` to have its helper bind ports, until the lock is dropped; `None` if it has none to bind.
@@ -91,7 +91,7 @@ fn probe(port: &PortMapping) -> Result<(), Errno> {
 }
 
 /// The first port that anybody may bind. Source: ip-sysctl.rst, `ip_unprivileged_port_start`.
-pub fn unprivileged_port_start() -> u16 {
+pub(crate) fn unprivileged_port_start() -> u16 {
     let text = crate::sys::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").ok();
     text.and_then(|text| text.trim().parse().ok()).unwrap_or(1024)
 }

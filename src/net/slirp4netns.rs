@@ -26,12 +26,12 @@ use crate::sys::fs::PathError;
 use crate::sys::spawn::{Program, spawn};
 use crate::types::{PortMapping, json};
 
-/// The API socket's name in the container's folder.
+/// The API socket's name in the container's directory.
 const SOCKET: &str = "slirp4netns.sock";
 /// Numbers of the descriptors that the helper gets.
 const READY: i32 = 3;
 const EXIT: i32 = 4;
-const FOLDER: i32 = 5;
+const DIRECTORY_FD: i32 = 5;
 
 /// The driver.
 #[derive(Debug)]
@@ -58,19 +58,19 @@ impl Driver for Slirp4netns {
         };
         let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC).map_err(talk("make a pipe"))?;
         let (exit_out, exit) = pipe_with(PipeFlags::CLOEXEC).map_err(talk("make a pipe"))?;
-        let folder = open_folder(request)?;
+        let directory = open_directory(request)?;
 
         let mut argv = vec![c"slirp4netns".to_owned()];
         argv.extend(["--configure", "--mtu=65520", "--enable-sandbox", "--enable-seccomp"].map(text));
         argv.push(text("--disable-host-loopback"));
         argv.extend([format!("--ready-fd={READY}"), format!("--exit-fd={EXIT}")].map(text));
         if request.ports.iter().any(ports::is_for_helper) {
-            // By way of the descriptor, since a socket's path holds 107 bytes at most and the folder's may be longer.
-            argv.push(text(format!("--api-socket=/proc/self/fd/{FOLDER}/{SOCKET}")));
+            // By way of the descriptor, since a socket's path holds 107 bytes at most and the directory's may be longer.
+            argv.push(text(format!("--api-socket=/proc/self/fd/{DIRECTORY_FD}/{SOCKET}")));
         }
         argv.extend([text(target.to_string()), text(INTERFACE)]);
 
-        let descriptors = [(ready_in.as_fd(), READY), (exit_out.as_fd(), EXIT), (folder.as_fd(), FOLDER)];
+        let descriptors = [(ready_in.as_fd(), READY), (exit_out.as_fd(), EXIT), (directory.as_fd(), DIRECTORY_FD)];
         let program = Program {
             path: &text(path.as_os_str().as_bytes()),
             argv: &argv,
@@ -91,14 +91,14 @@ impl Driver for Slirp4netns {
             return Ok(None);
         }
         let _turn = ports::turn(&starting.request)?;
-        let folder = open_folder(&starting.request)?;
-        let path = || starting.request.folder.join(SOCKET);
+        let directory = open_directory(&starting.request)?;
+        let path = || starting.request.directory.join(SOCKET);
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let api = rustix::fs::openat(&folder, SOCKET, flags, Mode::empty())
+        let api = rustix::fs::openat(&directory, SOCKET, flags, Mode::empty())
             .map_err(|errno| PathError::new("open", path(), errno))?;
         let ids = published.map(|port| add(api.as_fd(), port, deadline)).collect::<Result<Vec<_>, _>>();
         // Nobody else needs to speak to it, and nothing is left to sweep after a crash.
-        match rustix::fs::unlinkat(&folder, SOCKET, AtFlags::empty()) {
+        match rustix::fs::unlinkat(&directory, SOCKET, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => return Err(PathError::new("remove", path(), errno).into()),
         }
@@ -108,7 +108,7 @@ impl Driver for Slirp4netns {
 
 /// The published ports, as the helper knows them.
 #[derive(Debug)]
-pub struct Forwards {
+pub(crate) struct Forwards {
     /// Its API socket, which has no name any more: opened with O_PATH, it is connected to by way of /proc/self/fd.
     api: OwnedFd,
     ids: Vec<u64>,
@@ -124,10 +124,10 @@ impl Forwards {
     }
 }
 
-fn open_folder(request: &Request) -> Result<OwnedFd, Error> {
+fn open_directory(request: &Request) -> Result<OwnedFd, Error> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(&request.folder, flags, Mode::empty())
-        .map_err(|errno| PathError::new("open", &request.folder, errno).into())
+    rustix::fs::open(&request.directory, flags, Mode::empty())
+        .map_err(|errno| PathError::new("open", &request.directory, errno).into())
 }
 
 /// Asks for one port, and gives the helper's number of it; each request has a connection of its own.

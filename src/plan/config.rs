@@ -14,134 +14,134 @@ use crate::types::{ContainerId, Digest, Name, NetworkMode, PortMapping, Signal};
 /// is looked up again in the image, in `rc.toml` or in the environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ContainerConfig {
+pub(crate) struct ContainerConfig {
     /// The id, from the kernel's random source.
-    pub id: ContainerId,
+    pub(crate) id: ContainerId,
     /// The name, typed or generated.
-    pub name: Name,
+    pub(crate) name: Name,
     /// When it was created, RFC 3339 with nanoseconds, UTC.
-    pub created: String,
+    pub(crate) created: String,
     /// The image.
-    pub image: ImageSource,
+    pub(crate) image: ImageSource,
     /// Entry point, then command: what is executed.
-    pub argv: Vec<String>,
+    pub(crate) argv: Vec<String>,
     /// How many of `argv` come from the entry point.
-    pub entrypoint_len: usize,
+    pub(crate) entrypoint_len: usize,
     /// The environment, `NAME=value`, in order, names unique.
-    pub env: Vec<String>,
+    pub(crate) env: Vec<String>,
     /// The working directory; made if missing.
-    pub working_dir: String,
+    pub(crate) working_dir: String,
     /// `USER` as typed or from the image (`name`, `uid`, `user:group`); empty for root. Resolved in the root file system.
-    pub user: String,
+    pub(crate) user: String,
     /// Supplementary groups, by `--group-add`.
-    pub groups: Vec<String>,
+    pub(crate) groups: Vec<String>,
     /// The host name inside.
-    pub hostname: String,
+    pub(crate) hostname: String,
     /// Labels of the image and of the command line.
-    pub labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
     /// A terminal for the program (`-t`).
-    pub tty: bool,
+    pub(crate) tty: bool,
     /// Standard input stays open (`-i`).
-    pub open_stdin: bool,
+    pub(crate) open_stdin: bool,
     /// Removed when it ends (`--rm`).
-    pub auto_remove: bool,
+    pub(crate) auto_remove: bool,
     /// Runs rc's own init as PID 1 (`--init`).
-    pub init: bool,
+    pub(crate) init: bool,
     /// The root file system is read-only.
-    pub read_only: bool,
+    pub(crate) read_only: bool,
     /// Further mounts in the order they are made: tmpfs, binds, volumes.
-    pub mounts: Vec<Mount>,
+    pub(crate) mounts: Vec<Mount>,
     /// Bytes of `/dev/shm`.
-    pub shm_size: u64,
+    pub(crate) shm_size: u64,
     /// Capabilities of the program, as `CAP_CHOWN`; bounding, effective and permitted set are these.
-    pub capabilities: Vec<String>,
+    pub(crate) capabilities: Vec<String>,
     /// `no_new_privs` for the program.
-    pub no_new_privileges: bool,
+    pub(crate) no_new_privileges: bool,
     /// The system call filter.
-    pub seccomp: Seccomp,
+    pub(crate) seccomp: Seccomp,
     /// Resource limits of the program's process; others are the caller's.
-    pub rlimits: Vec<Rlimit>,
+    pub(crate) rlimits: Vec<Rlimit>,
     /// The network.
-    pub network: NetworkMode,
+    pub(crate) network: NetworkMode,
     /// Published ports, each complete.
-    pub ports: Vec<PortMapping>,
+    pub(crate) ports: Vec<PortMapping>,
     /// Name servers for `resolv.conf`; empty: the host's.
-    pub dns: Vec<IpAddr>,
+    pub(crate) dns: Vec<IpAddr>,
     /// Search domains for `resolv.conf`; empty: the host's.
-    pub dns_search: Vec<String>,
+    pub(crate) dns_search: Vec<String>,
     /// Options for `resolv.conf`, as `ndots:2`; empty: the host's.
-    pub dns_options: Vec<String>,
+    pub(crate) dns_options: Vec<String>,
     /// Further lines of `/etc/hosts`: name and address.
-    pub extra_hosts: Vec<(String, IpAddr)>,
+    pub(crate) extra_hosts: Vec<(String, IpAddr)>,
     /// Further names of this machine in `/etc/hosts` (`host-gateway`).
     #[serde(default)]
-    pub gateway_hosts: Vec<String>,
+    pub(crate) gateway_hosts: Vec<String>,
     /// Limits by cgroup.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
     /// The cgroup itself.
     #[serde(default)]
-    pub cgroup: Cgroup,
+    pub(crate) cgroup: Cgroup,
     /// What `stop` sends.
-    pub stop_signal: Signal,
+    pub(crate) stop_signal: Signal,
     /// Seconds `stop` waits before SIGKILL.
-    pub stop_timeout: u32,
+    pub(crate) stop_timeout: u32,
     /// Where the output goes.
-    pub log_driver: LogDriver,
+    pub(crate) log_driver: LogDriver,
     /// Bytes of one log file, after which the next is begun; at least 1.
-    pub log_max_size: u64,
+    pub(crate) log_max_size: u64,
     /// Log files kept, the current one included; at least 1.
-    pub log_max_files: u32,
+    pub(crate) log_max_files: u32,
     /// The name of the journal's entries, if it is not the container's.
     #[serde(default)]
-    pub log_tag: Option<String>,
+    pub(crate) log_tag: Option<String>,
     /// What happens when the program ends by itself.
-    pub restart: RestartPolicy,
+    pub(crate) restart: RestartPolicy,
     /// The key sequence that detaches from the terminal, as typed (`ctrl-p,ctrl-q`); empty turns it off.
-    pub detach_keys: String,
+    pub(crate) detach_keys: String,
     /// Where the id was written to (`--cidfile`), for inspect.
-    pub cidfile: Option<PathBuf>,
+    pub(crate) cidfile: Option<PathBuf>,
     /// What a service manager is told.
     #[serde(default)]
-    pub service: Service,
+    pub(crate) service: Service,
     /// The rc command line that made the container, for inspect; never shown with environment values.
-    pub create_command: Vec<String>,
+    pub(crate) create_command: Vec<String>,
 }
 
 /// The image a container was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ImageSource {
+pub(crate) struct ImageSource {
     /// The image's id: the digest of its configuration.
-    pub id: Digest,
+    pub(crate) id: Digest,
     /// The digest of its manifest.
-    pub manifest: Digest,
+    pub(crate) manifest: Digest,
     /// The reference as it was completed, for tables (`docker.io/library/busybox:latest`), or the id as typed.
-    pub reference: String,
+    pub(crate) reference: String,
     /// The diff ids of its layers, lowest first.
-    pub layers: Vec<Digest>,
+    pub(crate) layers: Vec<Digest>,
     /// Ports that the image exposes, as `80/tcp`.
-    pub exposed_ports: Vec<String>,
+    pub(crate) exposed_ports: Vec<String>,
 }
 
 /// One further mount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Mount {
+pub(crate) struct Mount {
     /// What is mounted.
-    pub kind: MountKind,
+    pub(crate) kind: MountKind,
     /// The absolute path in the container.
-    pub destination: String,
+    pub(crate) destination: String,
     /// Read-only.
-    pub read_only: bool,
+    pub(crate) read_only: bool,
     /// Further options as typed (`rslave`, `exec`, `nocopy`) and checked, sizes in bytes.
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
 }
 
 /// What a mount shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "type")]
-pub enum MountKind {
-    /// A file or folder of the host, absolute.
+pub(crate) enum MountKind {
+    /// A file or directory of the host, absolute.
     Bind {
         /// The path on the host.
         source: PathBuf,
@@ -160,54 +160,54 @@ pub enum MountKind {
 /// Limits; absent ones are not set, and need no cgroup.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Bytes of memory, `memory.max`.
-    pub memory: Option<u64>,
+    pub(crate) memory: Option<u64>,
     /// Bytes of memory and swap together; -1 is no limit, absent twice the memory.
-    pub memory_swap: Option<i64>,
+    pub(crate) memory_swap: Option<i64>,
     /// Bytes of memory that are taken last, `memory.low`.
-    pub memory_reservation: Option<u64>,
+    pub(crate) memory_reservation: Option<u64>,
     /// Thousandths of a processor: 1500 is one and a half, `cpu.max`. Without quota and period.
-    pub milli_cpus: Option<u64>,
+    pub(crate) milli_cpus: Option<u64>,
     /// The share of processors that are wanted by others, too: 1024 is everybody's, `cpu.weight`.
-    pub cpu_shares: Option<u64>,
+    pub(crate) cpu_shares: Option<u64>,
     /// Microseconds of processor time in a period, `cpu.max`.
-    pub cpu_quota: Option<u64>,
+    pub(crate) cpu_quota: Option<u64>,
     /// Microseconds of a period, `cpu.max`.
-    pub cpu_period: Option<u64>,
+    pub(crate) cpu_period: Option<u64>,
     /// Processors, as `0-3,7`.
-    pub cpuset_cpus: Option<String>,
+    pub(crate) cpuset_cpus: Option<String>,
     /// Memory nodes, as `0-1`.
-    pub cpuset_mems: Option<String>,
+    pub(crate) cpuset_mems: Option<String>,
     /// The share of the disks' time, 10 to 1000.
-    pub blkio_weight: Option<u16>,
+    pub(crate) blkio_weight: Option<u16>,
     /// Limits for single devices.
-    pub devices: Vec<DeviceValue>,
+    pub(crate) devices: Vec<DeviceValue>,
     /// Processes and threads, `pids.max`, as asked for; the default limit is not in here.
-    pub pids: Option<u64>,
+    pub(crate) pids: Option<u64>,
     /// The limit of processes when none was asked for; set where a cgroup is at hand, and no error where it is not.
-    pub default_pids: Option<u64>,
+    pub(crate) default_pids: Option<u64>,
 }
 
 /// A limit for one block device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct DeviceValue {
+pub(crate) struct DeviceValue {
     /// What is limited.
-    pub what: Throttle,
+    pub(crate) what: Throttle,
     /// The device as it was typed.
-    pub path: String,
+    pub(crate) path: String,
     /// Its major number when it was typed.
-    pub major: u32,
+    pub(crate) major: u32,
     /// Its minor number.
-    pub minor: u32,
+    pub(crate) minor: u32,
     /// The weight, or the rate a second.
-    pub value: u64,
+    pub(crate) value: u64,
 }
 
 impl DeviceValue {
     /// Whether both limit the same thing of the same device.
-    pub fn is_same_limit(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_limit(&self, other: &Self) -> bool {
         (self.what, self.major, self.minor) == (other.what, other.major, other.minor)
     }
 }
@@ -215,7 +215,7 @@ impl DeviceValue {
 /// What is limited of a block device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Throttle {
+pub(crate) enum Throttle {
     /// The share of its time, 10 to 1000.
     Weight,
     /// Bytes that are read.
@@ -231,21 +231,21 @@ pub enum Throttle {
 /// The container's cgroup.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Cgroup {
+pub(crate) struct Cgroup {
     /// Whether there is one, and where it may be made.
-    pub mode: CgroupMode,
+    pub(crate) mode: CgroupMode,
     /// What the program sees of it.
-    pub namespace: CgroupNamespace,
+    pub(crate) namespace: CgroupNamespace,
     /// The slice (`NAME.slice`) or the group (an absolute path) that it is made in; absent: where rc is run decides.
-    pub parent: Option<String>,
+    pub(crate) parent: Option<String>,
     /// Control files and what is written to them.
-    pub conf: BTreeMap<String, String>,
+    pub(crate) conf: BTreeMap<String, String>,
 }
 
 /// Whether a container has a cgroup of its own (`--cgroups`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum CgroupMode {
+pub(crate) enum CgroupMode {
     /// In place, else a scope of the service manager, else none.
     #[default]
     Enabled,
@@ -259,7 +259,7 @@ pub enum CgroupMode {
 
 impl CgroupMode {
     /// The word of `--cgroups`.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Enabled => "enabled",
             Self::Disabled => "disabled",
@@ -272,7 +272,7 @@ impl CgroupMode {
 /// What the program sees of the cgroups (`--cgroupns`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum CgroupNamespace {
+pub(crate) enum CgroupNamespace {
     /// Its own, as the root.
     #[default]
     Private,
@@ -282,7 +282,7 @@ pub enum CgroupNamespace {
 
 impl CgroupNamespace {
     /// The word of `--cgroupns`.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Private => "private",
             Self::Host => "host",
@@ -293,19 +293,19 @@ impl CgroupNamespace {
 /// A resource limit of the program's process. Source: getrlimit(2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Rlimit {
+pub(crate) struct Rlimit {
     /// The resource, as `RLIMIT_NOFILE`.
-    pub name: String,
+    pub(crate) name: String,
     /// The soft limit in the resource's own unit; `u64::MAX` is none.
-    pub soft: u64,
+    pub(crate) soft: u64,
     /// The hard limit; `u64::MAX` is none.
-    pub hard: u64,
+    pub(crate) hard: u64,
 }
 
 /// The system call filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Seccomp {
+pub(crate) enum Seccomp {
     /// rc's own.
     Default,
     /// None.
@@ -315,8 +315,8 @@ pub enum Seccomp {
 /// Where the program's output goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum LogDriver {
-    /// A file of lines `RFC3339Nano stream F|P text`, kept in the container's folder.
+pub(crate) enum LogDriver {
+    /// A file of lines `RFC3339Nano stream F|P text`, kept in the container's directory.
     K8sFile,
     /// Nowhere.
     None,
@@ -330,12 +330,12 @@ pub enum LogDriver {
 
 impl LogDriver {
     /// The program has the caller's own descriptors.
-    pub fn is_passthrough(self) -> bool {
+    pub(crate) fn is_passthrough(self) -> bool {
         matches!(self, Self::Passthrough | Self::PassthroughTty)
     }
 
     /// The program's output can be read again later.
-    pub fn keeps_output(self) -> bool {
+    pub(crate) fn keeps_output(self) -> bool {
         matches!(self, Self::K8sFile | Self::Journald)
     }
 }
@@ -343,7 +343,7 @@ impl LogDriver {
 /// When an image is fetched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum PullPolicy {
+pub(crate) enum PullPolicy {
     /// Always; the local image serves if the registry has the same.
     Always,
     /// If it is not there.

@@ -9,31 +9,31 @@ use crate::types::{DetachKeys, Invalid};
 /// What `exec` was asked for; absent where nothing was said.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct ExecRequest {
+pub(crate) struct ExecRequest {
     /// The program and its arguments.
-    pub command: Vec<String>,
+    pub(crate) command: Vec<String>,
     /// `--detach`.
-    pub detach: bool,
+    pub(crate) detach: bool,
     /// `--interactive`.
-    pub interactive: bool,
+    pub(crate) interactive: bool,
     /// `--tty`.
-    pub tty: bool,
+    pub(crate) tty: bool,
     /// `--detach-keys`.
-    pub detach_keys: Option<String>,
+    pub(crate) detach_keys: Option<String>,
     /// `--env`.
-    pub env: Vec<String>,
+    pub(crate) env: Vec<String>,
     /// `--env-file`, read.
-    pub env_files: Vec<TextFile>,
+    pub(crate) env_files: Vec<TextFile>,
     /// `--user`.
-    pub user: Option<String>,
+    pub(crate) user: Option<String>,
     /// `--workdir`.
-    pub working_dir: Option<String>,
+    pub(crate) working_dir: Option<String>,
 }
 
-/// The process that `request` asks for in the container of `config`: its environment, user and folder are the container's
+/// The process that `request` asks for in the container of `config`: its environment, user and directory are the container's
 /// unless told otherwise, its capabilities, limits and `no_new_privs` always are. `environment` is the caller's, for
 /// `-e NAME`.
-pub fn exec(
+pub(crate) fn exec(
     config: &ContainerConfig,
     request: &ExecRequest,
     environment: &[(String, String)],
@@ -56,7 +56,7 @@ pub fn exec(
         changed.user.clone_from(text);
     }
     if let Some(text) = &request.working_dir {
-        let invalid = || Invalid::new("working folder", text, "it is no absolute path");
+        let invalid = || Invalid::new("working directory", text, "it is no absolute path");
         changed.working_dir = paths::clean(text).ok_or_else(|| Error::option("--workdir")(invalid()))?;
     }
     spec::process(&changed)

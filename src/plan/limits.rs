@@ -15,12 +15,12 @@ use crate::types::{Invalid, parse_size};
 const WEIGHTS: std::ops::RangeInclusive<u64> = 10..=1000;
 
 /// The numbers, major and minor, of the block device at a path of the host, or why there are none.
-pub type BlockDevices<'a> = &'a dyn Fn(&str) -> Result<(u32, u32), String>;
+pub(crate) type BlockDevices<'a> = &'a dyn Fn(&str) -> Result<(u32, u32), String>;
 
 /// What is to change: limits as they were typed, read. Absent fields stay as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct LimitChanges {
+pub(crate) struct LimitChanges {
     /// Bytes; 0 is no limit.
     memory: Option<u64>,
     /// Bytes of memory and swap together; -1 is no limit, 0 twice the memory.
@@ -56,7 +56,7 @@ impl LimitChanges {
     /// Reads what was typed. `block_device` gives the numbers of the block device at a path, or the reason why there are none.
     ///
     /// Fails with the first option whose value is wrong, or with two that exclude each other.
-    pub fn read(request: &LimitRequest, block_device: BlockDevices<'_>) -> Result<Self, Error> {
+    pub(crate) fn read(request: &LimitRequest, block_device: BlockDevices<'_>) -> Result<Self, Error> {
         for (option, is_there) in
             [("--cpu-period", request.cpu_period.is_some()), ("--cpu-quota", request.cpu_quota.is_some())]
         {
@@ -105,16 +105,11 @@ impl LimitChanges {
             pids: request.pids_limit.map(processes).transpose().map_err(Error::option("--pids-limit"))?,
         })
     }
-
-    /// Whether nothing is to change.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 impl Limits {
     /// These limits with some of them changed. Fails if they do not go together then.
-    pub fn changed_by(&self, changes: &LimitChanges) -> Result<Self, Error> {
+    pub(crate) fn changed_by(&self, changes: &LimitChanges) -> Result<Self, Error> {
         let mut limits = self.clone();
         set(&mut limits.memory, changes.memory, &0);
         set(&mut limits.memory_swap, changes.memory_swap, &0);

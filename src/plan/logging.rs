@@ -11,11 +11,11 @@ use crate::types::{Invalid, parse_size};
 /// What was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct LogRequest {
+pub(crate) struct LogRequest {
     /// `--log-driver`.
-    pub driver: Option<String>,
+    pub(crate) driver: Option<String>,
     /// `--log-opt`: `NAME=value`.
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
 }
 
 /// The same, complete.

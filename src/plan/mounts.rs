@@ -20,7 +20,7 @@ const PROC_FILES: [&str; 9] = [
     "/proc/uptime",
 ];
 
-/// The folders that stay writable under `--read-only`, with their modes. Source: podman-run(1), `--read-only-tmpfs`.
+/// The directories that stay writable under `--read-only`, with their modes. Source: podman-run(1), `--read-only-tmpfs`.
 const WRITABLE: [(&str, &str); 3] = [("/run", "mode=755"), ("/tmp", "mode=1777"), ("/var/tmp", "mode=1777")];
 
 /// Every further mount, parents before children. A destination asked for twice is an error; one asked for hides the
@@ -66,7 +66,7 @@ fn add_unless_there(mounts: &mut Vec<Mount>, mount: Mount) {
 }
 
 /// `--volume [SOURCE:]DESTINATION[:OPTIONS]`. A source with a `/`, or one that is `.` or `..`, is a path of the host,
-/// relative to the caller's folder; any other is a volume's name; none is an anonymous volume.
+/// relative to the caller's directory; any other is a volume's name; none is an anonymous volume.
 fn volume(text: &str, facts: &Facts<'_>) -> Result<Mount, Invalid> {
     let invalid = |reason: &str| Invalid::new("volume", text, reason);
     let parts: Vec<&str> = text.split(':').collect();

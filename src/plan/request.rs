@@ -10,153 +10,153 @@ use super::{LogRequest, PullPolicy, ServiceRequest};
 /// settings' and rc's, joined in `resolve`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Request {
+pub(crate) struct Request {
     /// The image, as typed: a reference or an id.
-    pub image: String,
+    pub(crate) image: String,
     /// The command and its arguments; empty: the image's.
-    pub command: Vec<String>,
+    pub(crate) command: Vec<String>,
     /// `--entrypoint`: a program, a JSON array, or empty for none.
-    pub entrypoint: Option<String>,
+    pub(crate) entrypoint: Option<String>,
     /// `--name`.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// `--replace`: a container of that name is removed first.
-    pub replace: bool,
+    pub(crate) replace: bool,
     /// `--detach`, and `create`: nobody waits at the program's output.
-    pub detach: bool,
+    pub(crate) detach: bool,
     /// `--interactive`.
-    pub interactive: bool,
+    pub(crate) interactive: bool,
     /// `--tty`.
-    pub tty: bool,
+    pub(crate) tty: bool,
     /// `--rm`.
-    pub auto_remove: bool,
+    pub(crate) auto_remove: bool,
     /// `--init`.
-    pub init: bool,
+    pub(crate) init: bool,
     /// `--detach-keys`.
-    pub detach_keys: Option<String>,
+    pub(crate) detach_keys: Option<String>,
     /// `--cgroups`: `enabled`, `disabled`, `no-conmon` or `split`.
-    pub cgroups: Option<String>,
+    pub(crate) cgroups: Option<String>,
     /// `--cgroupns`: `private` or `host`.
-    pub cgroupns: Option<String>,
+    pub(crate) cgroupns: Option<String>,
     /// `--cgroup-parent`: a slice, or the absolute path of a group.
-    pub cgroup_parent: Option<String>,
+    pub(crate) cgroup_parent: Option<String>,
     /// `--cgroup-conf`: `FILE=VALUE`.
-    pub cgroup_conf: Vec<String>,
+    pub(crate) cgroup_conf: Vec<String>,
     /// `--cidfile`.
-    pub cidfile: Option<PathBuf>,
+    pub(crate) cidfile: Option<PathBuf>,
     /// `--env`: `NAME=value`, `NAME` or `NAME*`.
-    pub env: Vec<String>,
+    pub(crate) env: Vec<String>,
     /// `--env-file`, read.
-    pub env_files: Vec<TextFile>,
+    pub(crate) env_files: Vec<TextFile>,
     /// `--http-proxy`: the caller's proxy variables are passed on; yes unless told otherwise.
-    pub http_proxy: Option<bool>,
+    pub(crate) http_proxy: Option<bool>,
     /// `--user`.
-    pub user: Option<String>,
+    pub(crate) user: Option<String>,
     /// `--group-add`.
-    pub groups: Vec<String>,
+    pub(crate) groups: Vec<String>,
     /// `--workdir`.
-    pub working_dir: Option<String>,
+    pub(crate) working_dir: Option<String>,
     /// `--label`: `NAME=value` or `NAME`.
-    pub labels: Vec<String>,
+    pub(crate) labels: Vec<String>,
     /// `--label-file`, read.
-    pub label_files: Vec<TextFile>,
+    pub(crate) label_files: Vec<TextFile>,
     /// `--hostname`.
-    pub hostname: Option<String>,
+    pub(crate) hostname: Option<String>,
     /// `--add-host`: `NAME:ADDRESS`.
-    pub add_hosts: Vec<String>,
+    pub(crate) add_hosts: Vec<String>,
     /// `--dns`.
-    pub dns: Vec<String>,
+    pub(crate) dns: Vec<String>,
     /// `--dns-search`.
-    pub dns_search: Vec<String>,
+    pub(crate) dns_search: Vec<String>,
     /// `--dns-option`.
-    pub dns_options: Vec<String>,
+    pub(crate) dns_options: Vec<String>,
     /// `--network`.
-    pub network: Option<String>,
+    pub(crate) network: Option<String>,
     /// `--publish`.
-    pub publish: Vec<String>,
+    pub(crate) publish: Vec<String>,
     /// `--volume`.
-    pub volumes: Vec<String>,
+    pub(crate) volumes: Vec<String>,
     /// `--tmpfs`.
-    pub tmpfs: Vec<String>,
+    pub(crate) tmpfs: Vec<String>,
     /// `--read-only`.
-    pub read_only: bool,
+    pub(crate) read_only: bool,
     /// `--read-only-tmpfs`: with `--read-only`, `/run`, `/tmp` and `/var/tmp` stay writable; yes unless told otherwise.
-    pub read_only_tmpfs: Option<bool>,
+    pub(crate) read_only_tmpfs: Option<bool>,
     /// `--shm-size`.
-    pub shm_size: Option<String>,
+    pub(crate) shm_size: Option<String>,
     /// `--cap-add`.
-    pub cap_add: Vec<String>,
+    pub(crate) cap_add: Vec<String>,
     /// `--cap-drop`.
-    pub cap_drop: Vec<String>,
+    pub(crate) cap_drop: Vec<String>,
     /// `--security-opt`.
-    pub security_opts: Vec<String>,
+    pub(crate) security_opts: Vec<String>,
     /// The limits by cgroup.
-    pub limits: LimitRequest,
+    pub(crate) limits: LimitRequest,
     /// `--ulimit`.
-    pub ulimits: Vec<String>,
+    pub(crate) ulimits: Vec<String>,
     /// `--restart`.
-    pub restart: Option<String>,
+    pub(crate) restart: Option<String>,
     /// `--stop-signal`.
-    pub stop_signal: Option<String>,
+    pub(crate) stop_signal: Option<String>,
     /// `--stop-timeout`, seconds.
-    pub stop_timeout: Option<u32>,
+    pub(crate) stop_timeout: Option<u32>,
     /// Where the output goes.
-    pub log: LogRequest,
+    pub(crate) log: LogRequest,
     /// What concerns a service manager.
-    pub service: ServiceRequest,
+    pub(crate) service: ServiceRequest,
     /// `--pull`.
-    pub pull: Option<PullPolicy>,
+    pub(crate) pull: Option<PullPolicy>,
     /// `--platform`.
-    pub platform: Option<String>,
+    pub(crate) platform: Option<String>,
     /// `--tls-verify`.
-    pub tls_verify: Option<bool>,
+    pub(crate) tls_verify: Option<bool>,
     /// The command line that asked, without values of the environment; empty if there was none.
-    pub create_command: Vec<String>,
+    pub(crate) create_command: Vec<String>,
 }
 
 /// The limits by cgroup that were asked for, as typed: by `run` and `create`, and by `update`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct LimitRequest {
+pub(crate) struct LimitRequest {
     /// `--memory`.
-    pub memory: Option<String>,
+    pub(crate) memory: Option<String>,
     /// `--memory-swap`: memory and swap together; -1 is no limit.
-    pub memory_swap: Option<String>,
+    pub(crate) memory_swap: Option<String>,
     /// `--memory-reservation`.
-    pub memory_reservation: Option<String>,
+    pub(crate) memory_reservation: Option<String>,
     /// `--cpus`.
-    pub cpus: Option<String>,
+    pub(crate) cpus: Option<String>,
     /// `--cpu-shares`.
-    pub cpu_shares: Option<u64>,
+    pub(crate) cpu_shares: Option<u64>,
     /// `--cpu-quota`, microseconds.
-    pub cpu_quota: Option<i64>,
+    pub(crate) cpu_quota: Option<i64>,
     /// `--cpu-period`, microseconds.
-    pub cpu_period: Option<u64>,
+    pub(crate) cpu_period: Option<u64>,
     /// `--cpuset-cpus`.
-    pub cpuset_cpus: Option<String>,
+    pub(crate) cpuset_cpus: Option<String>,
     /// `--cpuset-mems`.
-    pub cpuset_mems: Option<String>,
+    pub(crate) cpuset_mems: Option<String>,
     /// `--blkio-weight`.
-    pub blkio_weight: Option<u16>,
+    pub(crate) blkio_weight: Option<u16>,
     /// `--blkio-weight-device`: `DEVICE:WEIGHT`.
-    pub blkio_weight_devices: Vec<String>,
+    pub(crate) blkio_weight_devices: Vec<String>,
     /// `--device-read-bps`: `DEVICE:RATE`.
-    pub device_read_bps: Vec<String>,
+    pub(crate) device_read_bps: Vec<String>,
     /// `--device-write-bps`.
-    pub device_write_bps: Vec<String>,
+    pub(crate) device_write_bps: Vec<String>,
     /// `--device-read-iops`.
-    pub device_read_iops: Vec<String>,
+    pub(crate) device_read_iops: Vec<String>,
     /// `--device-write-iops`.
-    pub device_write_iops: Vec<String>,
+    pub(crate) device_write_iops: Vec<String>,
     /// `--pids-limit`; 0 and -1 are no limit.
-    pub pids_limit: Option<i64>,
+    pub(crate) pids_limit: Option<i64>,
 }
 
 /// A file that an option named, read by the front end: `resolve` opens nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TextFile {
+pub(crate) struct TextFile {
     /// The path, as typed, for errors.
-    pub path: String,
+    pub(crate) path: String,
     /// The content.
-    pub text: String,
+    pub(crate) text: String,
 }

@@ -20,7 +20,7 @@ const UNLIMITED: i64 = -1;
 ///
 /// A limit that `to` does not have any more is set to the spec's "no limit". From no limits at all it is what a new container
 /// needs. The default number of processes is not in it: nobody asked for that.
-pub fn resources(from: &Limits, to: &Limits) -> Option<LinuxResources> {
+pub(crate) fn resources(from: &Limits, to: &Limits) -> Option<LinuxResources> {
     let mut resources = LinuxResources::default();
     if let Some(memory) = memory(from, to) {
         resources.set_memory(Some(memory));

@@ -10,7 +10,7 @@ use crate::types::Invalid;
 /// When the program is started again after it has ended, unless the user ended it. Source: podman-run(1), "--restart".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum RestartPolicy {
+pub(crate) enum RestartPolicy {
     /// Never.
     No,
     /// Always, and after a boot.
@@ -26,7 +26,7 @@ pub enum RestartPolicy {
 
 impl RestartPolicy {
     /// The word that `--restart` takes, without the number.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::No => "no",
             Self::Always => "always",
@@ -36,7 +36,7 @@ impl RestartPolicy {
     }
 
     /// How often the program is started again at most; 0 is no bound.
-    pub fn retries(self) -> u32 {
+    pub(crate) fn retries(self) -> u32 {
         match self {
             Self::OnFailure { retries: Some(retries) } => retries,
             _ => 0,

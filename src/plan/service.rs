@@ -10,31 +10,31 @@ use crate::types::Invalid;
 /// What was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct ServiceRequest {
+pub(crate) struct ServiceRequest {
     /// `--sdnotify`.
-    pub sdnotify: Option<String>,
+    pub(crate) sdnotify: Option<String>,
     /// `--pidfile`.
-    pub pidfile: Option<PathBuf>,
+    pub(crate) pidfile: Option<PathBuf>,
     /// `--conmon-pidfile`.
-    pub conmon_pidfile: Option<PathBuf>,
+    pub(crate) conmon_pidfile: Option<PathBuf>,
 }
 
 /// The same, complete, as `config.json` keeps it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Service {
+pub(crate) struct Service {
     /// Who says that the service is ready.
-    pub sdnotify: Sdnotify,
+    pub(crate) sdnotify: Sdnotify,
     /// Where the pid of the program (of init, with `--init`) is written, absolute.
-    pub pidfile: Option<PathBuf>,
+    pub(crate) pidfile: Option<PathBuf>,
     /// Where the pid of the monitor is written, absolute.
-    pub conmon_pidfile: Option<PathBuf>,
+    pub(crate) conmon_pidfile: Option<PathBuf>,
 }
 
 /// Who tells the manager behind `NOTIFY_SOCKET` that the service is ready. Source: podman-run(1), `--sdnotify`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Sdnotify {
+pub(crate) enum Sdnotify {
     /// The program, through a socket of its own.
     #[default]
     Container,
@@ -47,19 +47,19 @@ pub enum Sdnotify {
 /// What the manager hands to the program at this start, as the program sees it. Source: sd_notify(3), sd_watchdog_enabled(3),
 /// sd_listen_fds(3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Handed {
-    /// There is a socket `notify.sock` in the container's folder: `NOTIFY_SOCKET`.
-    pub notify_socket: bool,
+pub(crate) struct Handed {
+    /// There is a socket `notify.sock` in the container's directory: `NOTIFY_SOCKET`.
+    pub(crate) notify_socket: bool,
     /// `WATCHDOG_USEC`.
-    pub watchdog_usec: Option<u64>,
+    pub(crate) watchdog_usec: Option<u64>,
     /// How many descriptors from 3 on are listened on: `LISTEN_FDS`.
-    pub listen_fds: usize,
+    pub(crate) listen_fds: usize,
     /// `LISTEN_FDNAMES`.
-    pub listen_names: Option<String>,
+    pub(crate) listen_names: Option<String>,
 }
 
-/// The file in the container's folder, and the place where the program sees it.
-pub const NOTIFY_FILE: &str = "notify.sock";
+/// The file in the container's directory, and the place where the program sees it.
+pub(crate) const NOTIFY_FILE: &str = "notify.sock";
 /// See [`NOTIFY_FILE`]; the place is runc's.
 pub(super) const NOTIFY_PLACE: &str = "/run/notify/notify.sock";
 
@@ -82,7 +82,7 @@ impl Handed {
     }
 }
 
-/// Completes the request; relative paths start at the caller's folder.
+/// Completes the request; relative paths start at the caller's directory.
 pub(super) fn service(request: &ServiceRequest, working_dir: &Path) -> Result<Service, Error> {
     let absolute = |path: &Option<PathBuf>| path.as_ref().map(|path| working_dir.join(path));
     Ok(Service {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn pid_files_start_at_the_callers_folder() {
+    fn pid_files_start_at_the_callers_directory() {
         let request = ServiceRequest {
             pidfile: Some("a.pid".into()),
             conmon_pidfile: Some("/run/b.pid".into()),

@@ -28,26 +28,26 @@ const DEVICES: [(&str, i64, i64); 6] = [
 
 /// What must be known of the host when a container starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostFacts {
+pub(crate) struct HostFacts {
     /// The container's root file system, where it is mounted.
-    pub rootfs: PathBuf,
-    /// The container's folder, which holds `resolv.conf`, `hosts`, `hostname` and an empty `containerenv`.
-    pub container_dir: PathBuf,
-    /// The folder of the volumes: the content of one is `NAME/_data` in it.
-    pub volumes_dir: PathBuf,
+    pub(crate) rootfs: PathBuf,
+    /// The container's directory, which holds `resolv.conf`, `hosts`, `hostname` and an empty `containerenv`.
+    pub(crate) container_dir: PathBuf,
+    /// The directory of the volumes: the content of one is `NAME/_data` in it.
+    pub(crate) volumes_dir: PathBuf,
     /// Where the host has cgroup v2 mounted, for a container that sees all of it.
-    pub cgroups: Option<PathBuf>,
+    pub(crate) cgroups: Option<PathBuf>,
     /// Processors of the machine, whose throttling counters are masked.
-    pub processors: u32,
+    pub(crate) processors: u32,
     /// What a service manager hands to the program at this start.
-    pub handed: Handed,
+    pub(crate) handed: Handed,
 }
 
 /// The spec of a saved container on this host. Fails with `Damaged` if the configuration holds what `resolve` never writes.
 ///
 /// What the spec has no word for, the runtime takes from the configuration's own fields: `seccomp` (rc's filter is built
 /// in), `init`, `groups` (names, looked up in the root file system like the user) and `limits.default_pids`.
-pub fn spec(config: &ContainerConfig, host: &HostFacts) -> Result<Spec, Error> {
+pub(crate) fn spec(config: &ContainerConfig, host: &HostFacts) -> Result<Spec, Error> {
     let mut root = Root::default();
     root.set_path(host.rootfs.clone()).set_readonly(Some(config.read_only));
     let mut process = process(config)?;

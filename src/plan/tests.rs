@@ -111,7 +111,7 @@ fn wrong_values_name_their_option() {
     for (request, error) in [
         (
             Request { working_dir: Some("a".into()), ..request() },
-            "`--workdir`: invalid working folder `a`: it is no absolute path",
+            "`--workdir`: invalid working directory `a`: it is no absolute path",
         ),
         (Request { user: Some("-1".into()), ..request() }, "`--user`: invalid user `-1`: neither a name nor a number"),
         (

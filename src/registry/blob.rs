@@ -14,7 +14,7 @@ const PROGRESS: u64 = 1 << 20;
 /// where it was.
 ///
 /// It is not hashed here: who writes it to the store does, and gives it no name if the digest is wrong (`BlobWriter`).
-pub struct Blob<'c> {
+pub(crate) struct Blob<'c> {
     client: &'c Client,
     descriptor: Descriptor,
     response: Option<Response>,
@@ -49,7 +49,7 @@ impl<'c> Blob<'c> {
     /// The next piece; `None` after exactly the declared size.
     ///
     /// Fails with `Size` if the server has more or fewer bytes than declared.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
             let Some(response) = &mut self.response else { return Ok(None) };
             match self.client.transport().chunk(response, &mut self.pace).await {

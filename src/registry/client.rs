@@ -16,21 +16,21 @@ use crate::types::{Algorithm, Digest, ImageReference, json};
 
 /// How a registry is spoken to.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(crate) struct Options {
     /// What it has to prove.
-    pub tls_verify: TlsVerify,
-    /// A folder of certificates in place of `certs.d` (`--cert-dir`).
-    pub cert_dir: Option<PathBuf>,
+    pub(crate) tls_verify: TlsVerify,
+    /// A directory of certificates in place of `certs.d` (`--cert-dir`).
+    pub(crate) cert_dir: Option<PathBuf>,
     /// Who we are there; see [`Credentials::find`].
-    pub credentials: Option<Credentials>,
+    pub(crate) credentials: Option<Credentials>,
     /// Where certificates are.
-    pub places: Places,
+    pub(crate) places: Places,
     /// How often a request is sent again after 429, 5xx or a broken connection.
-    pub retries: u32,
+    pub(crate) retries: u32,
     /// The waits before those.
-    pub backoff: Backoff,
+    pub(crate) backoff: Backoff,
     /// How long a server may send next to nothing.
-    pub stall: Duration,
+    pub(crate) stall: Duration,
 }
 
 impl Default for Options {
@@ -48,7 +48,7 @@ impl Default for Options {
 }
 
 /// One repository of one registry. Cheap requests after the first, which finds out how to speak to it.
-pub struct Client {
+pub(crate) struct Client {
     transport: Transport,
     auth: Auth,
     /// `docker.io/library/busybox`, for messages.
@@ -61,18 +61,18 @@ pub struct Client {
 
 /// A manifest, index or configuration, whose digest is right.
 #[derive(Debug, Clone)]
-pub struct Document {
+pub(crate) struct Document {
     /// As it came.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Of the bytes.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     /// Content-Type, as it came.
-    pub media_type: String,
+    pub(crate) media_type: String,
 }
 
 impl Client {
     /// A client for the repository of `reference`; makes no connection yet.
-    pub fn new(reference: &ImageReference, options: Options) -> Result<Self, Error> {
+    pub(crate) fn new(reference: &ImageReference, options: Options) -> Result<Self, Error> {
         let transport = Transport::new(&options);
         let host = match reference.registry() {
             "docker.io" => "registry-1.docker.io",
@@ -100,7 +100,7 @@ impl Client {
     }
 
     /// Fetches the manifest or index that a tag or digest names; with a digest, the bytes have it.
-    pub async fn manifest(&self, reference: &ImageReference) -> Result<Document, Error> {
+    pub(crate) async fn manifest(&self, reference: &ImageReference) -> Result<Document, Error> {
         let selector = match (reference.digest(), reference.tag()) {
             // One digest decides everything, whatever the tag says by now (safety.md R6).
             (Some(digest), _) => digest.to_string(),
@@ -111,7 +111,7 @@ impl Client {
     }
 
     /// Fetches a manifest that an index names: its digest and size are right.
-    pub async fn manifest_of(&self, descriptor: &Descriptor) -> Result<Document, Error> {
+    pub(crate) async fn manifest_of(&self, descriptor: &Descriptor) -> Result<Document, Error> {
         let path = format!("manifests/{}", descriptor.digest);
         let response = self.get(&path, Some(ACCEPT), 0, &self.subject(&descriptor.digest)).await?;
         let document = self.document(response, Some(&descriptor.digest), "manifest").await?;
@@ -120,7 +120,7 @@ impl Client {
     }
 
     /// Fetches a small blob (a configuration) whole: its digest and size are right.
-    pub async fn configuration(&self, descriptor: &Descriptor) -> Result<Document, Error> {
+    pub(crate) async fn configuration(&self, descriptor: &Descriptor) -> Result<Document, Error> {
         let path = format!("blobs/{}", descriptor.digest);
         let response = self.get(&path, None, 0, &self.subject(&descriptor.digest)).await?;
         let document = self.document(response, Some(&descriptor.digest), "configuration").await?;
@@ -129,14 +129,14 @@ impl Client {
     }
 
     /// Starts to fetch a blob at byte `offset`.
-    pub async fn blob(&self, descriptor: &Descriptor, offset: u64) -> Result<Blob<'_>, Error> {
+    pub(crate) async fn blob(&self, descriptor: &Descriptor, offset: u64) -> Result<Blob<'_>, Error> {
         Blob::start(self, descriptor.clone(), offset).await
     }
 
     /// All tags of the repository.
     ///
     /// Follows `Link` for as long as the registry has more, up to 100 000 tags.
-    pub async fn tags(&self) -> Result<Vec<String>, Error> {
+    pub(crate) async fn tags(&self) -> Result<Vec<String>, Error> {
         #[derive(Deserialize)]
         struct Page {
             #[serde(default)]

@@ -15,7 +15,7 @@ use crate::types::{ImageReference, Invalid, json};
 
 /// Who we are to a registry. Its `Debug` shows no secret.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Credentials {
+pub(crate) enum Credentials {
     /// A name and a password or access token.
     Password {
         /// The user's name there.
@@ -38,7 +38,7 @@ impl fmt::Debug for Credentials {
 
 /// Why credentials could not be found out. No message shows a secret.
 #[derive(Debug, thiserror::Error)]
-pub enum CredentialsError {
+pub(crate) enum CredentialsError {
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] PathError),
@@ -71,22 +71,22 @@ pub enum CredentialsError {
 
 /// Where auth files and certificates are looked for.
 #[derive(Debug, Clone, Default)]
-pub struct Places {
+pub(crate) struct Places {
     /// `$REGISTRY_AUTH_FILE`.
-    pub registry_auth_file: Option<PathBuf>,
+    pub(crate) registry_auth_file: Option<PathBuf>,
     /// `$XDG_RUNTIME_DIR`.
-    pub runtime_dir: Option<PathBuf>,
+    pub(crate) runtime_dir: Option<PathBuf>,
     /// `$XDG_CONFIG_HOME`, else `~/.config`.
-    pub config_home: Option<PathBuf>,
+    pub(crate) config_home: Option<PathBuf>,
     /// `$DOCKER_CONFIG`, else `~/.docker`.
-    pub docker_config: Option<PathBuf>,
+    pub(crate) docker_config: Option<PathBuf>,
     /// `/etc`.
-    pub etc: PathBuf,
+    pub(crate) etc: PathBuf,
 }
 
 impl Places {
     /// Those of this process' environment.
-    pub fn from_env() -> Self {
+    pub(crate) fn from_env() -> Self {
         let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = path("HOME");
         Self {
@@ -114,7 +114,7 @@ impl Places {
         .collect()
     }
 
-    /// The folders with a folder of certificates for each host, in podman's order. Source: containers-certs.d(5).
+    /// The directories with a directory of certificates for each host, in podman's order. Source: containers-certs.d(5).
     pub(super) fn certs_d(&self) -> Vec<PathBuf> {
         let home = self.config_home.as_ref().map(|dir| dir.join("containers/certs.d"));
         home.into_iter().chain(["containers/certs.d", "docker/certs.d"].map(|dir| self.etc.join(dir))).collect()
@@ -139,7 +139,7 @@ struct Entry {
 
 impl Credentials {
     /// Reads `USER[:PASSWORD]` of `--creds`; `None` for the password if it is to be asked for.
-    pub fn split(text: &str) -> (String, Option<String>) {
+    pub(crate) fn split(text: &str) -> (String, Option<String>) {
         match text.split_once(':') {
             Some((user, password)) => (user.to_owned(), Some(password.to_owned())),
             None => (text.to_owned(), None),
@@ -151,7 +151,7 @@ impl Credentials {
     /// Of the first file that has any: a helper for the host, then the entry with the longest matching path, then the file's
     /// credential store. A file that is not there is passed over, unless it was named. Starts a helper program if a file asks
     /// for it, so it belongs before any fork into another namespace, where helpers could not talk to the user's session.
-    pub fn find(
+    pub(crate) fn find(
         reference: &ImageReference,
         authfile: Option<&Path>,
         places: &Places,

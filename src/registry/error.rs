@@ -5,7 +5,7 @@ use super::manifest::Fault;
 
 /// Why something could not be fetched. Texts that come from a registry are cut to a line's length, not escaped: `ui` does that.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// No connection, or no name resolution.
     #[error("cannot reach `{host}`: {cause}")]
     Connect {
@@ -156,7 +156,7 @@ pub enum Error {
 
 impl Error {
     /// What the user can do about it, if anything.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Certificate { host, .. } => Some(format!(
                 "put the registry's CA into `~/.config/containers/certs.d/{host}/ca.crt`, or trust it blindly with `--tls-verify=false`"

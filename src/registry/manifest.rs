@@ -11,7 +11,7 @@ pub(super) const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, app
 
 /// Why a manifest, index or configuration is refused.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// It is no JSON, or lacks a field, or one has a value that it cannot have (a digest, a size).
     #[error("the {what} cannot be read: {source}")]
     Json {
@@ -92,36 +92,36 @@ pub enum Fault {
 /// one of these fails no pull.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Descriptor {
+pub(crate) struct Descriptor {
     /// What the blob is said to be.
     #[serde(default)]
-    pub media_type: String,
+    pub(crate) media_type: String,
     /// Its digest.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     /// Its length in bytes, as declared: nothing is allocated by it.
-    pub size: u64,
+    pub(crate) size: u64,
 }
 
 /// An image manifest, OCI or docker schema 2, with known layer types only.
 #[derive(Debug, Clone)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// Its media type.
-    pub media_type: &'static str,
+    pub(crate) media_type: &'static str,
     /// The configuration, at most [`MANIFEST_LIMIT`] bytes.
-    pub config: Descriptor,
+    pub(crate) config: Descriptor,
     /// The layers, lowest first.
-    pub layers: Vec<Descriptor>,
+    pub(crate) layers: Vec<Descriptor>,
 }
 
 /// An index or manifest list.
 #[derive(Debug, Clone)]
-pub struct Index {
+pub(crate) struct Index {
     entries: Vec<IndexEntry>,
 }
 
 /// Either.
 #[derive(Debug, Clone)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// One image.
     Manifest(Manifest),
     /// Images of several platforms.
@@ -167,7 +167,7 @@ impl Kind {
     /// Reads a manifest or index; `declared` is the media type that it was announced with, empty if it was not.
     ///
     /// Nesting is bounded by `types::json`, the size by the caller.
-    pub fn parse(bytes: &[u8], declared: &str) -> Result<Self, Fault> {
+    pub(crate) fn parse(bytes: &[u8], declared: &str) -> Result<Self, Fault> {
         let declared = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if declared.starts_with(DOCKER_SCHEMA_1) {
             return Err(Fault::Schema1);
@@ -242,7 +242,7 @@ impl Manifest {
     }
 
     /// Joins each layer with its diff id, the configuration's `rootfs.diff_ids`.
-    pub fn with_diff_ids(&self, diff_ids: &[Digest]) -> Result<Vec<(Descriptor, Digest)>, Fault> {
+    pub(crate) fn with_diff_ids(&self, diff_ids: &[Digest]) -> Result<Vec<(Descriptor, Digest)>, Fault> {
         if diff_ids.len() != self.layers.len() {
             return Err(Fault::LayerCount { layers: self.layers.len(), diff_ids: diff_ids.len() });
         }
@@ -264,7 +264,7 @@ fn is_layer(media_type: &str) -> bool {
 
 impl Index {
     /// The entry that fits `platform` best; of equals, the first. Attestations are no images and are passed over.
-    pub fn choose(&self, platform: &Platform) -> Result<&Descriptor, Fault> {
+    pub(crate) fn choose(&self, platform: &Platform) -> Result<&Descriptor, Fault> {
         let images = || self.entries.iter().filter(|entry| !entry.is_attestation());
         let rank = |entry: &IndexEntry| match &entry.platform {
             Some(found) => platform.rank(&found.os, &found.architecture, found.variant.as_deref()),

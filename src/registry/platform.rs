@@ -5,24 +5,24 @@ use crate::types::Invalid;
 
 /// What an image has to run on, in Go's words: `linux/arm64/v8`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Platform {
+pub(crate) struct Platform {
     /// `linux`.
-    pub os: String,
+    pub(crate) os: String,
     /// `amd64`, `arm64`, …
-    pub architecture: String,
+    pub(crate) architecture: String,
     /// `v7`, …; `None` takes what any processor of the architecture runs.
-    pub variant: Option<String>,
+    pub(crate) variant: Option<String>,
 }
 
 impl Platform {
     /// This machine.
-    pub fn host() -> Self {
+    pub(crate) fn host() -> Self {
         let (architecture, variant) = canonical(std::env::consts::ARCH, None);
         Self { os: "linux".to_owned(), architecture, variant }
     }
 
     /// The platform with these parts, each the host's where it is `None`; common other names of architectures are known.
-    pub fn of(os: Option<&str>, architecture: Option<&str>, variant: Option<&str>) -> Self {
+    pub(crate) fn of(os: Option<&str>, architecture: Option<&str>, variant: Option<&str>) -> Self {
         let host = Self::host();
         let os = os.map_or(host.os, str::to_ascii_lowercase);
         let (architecture, variant) = match (architecture, variant) {
@@ -36,7 +36,7 @@ impl Platform {
     ///
     /// A processor runs what was made for its own variant, then for lower ones, then for none in particular.
     /// Source: image-spec image-index.md "Platform Variants", containers/image `WantedPlatforms`.
-    pub fn rank(&self, os: &str, architecture: &str, variant: Option<&str>) -> Option<u32> {
+    pub(crate) fn rank(&self, os: &str, architecture: &str, variant: Option<&str>) -> Option<u32> {
         let (architecture, variant) = canonical(architecture, variant);
         if os != self.os || architecture != self.architecture {
             return None;

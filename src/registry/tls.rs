@@ -12,7 +12,7 @@ use crate::sys::fs;
 
 /// How much a registry has to prove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TlsVerify {
+pub(crate) enum TlsVerify {
     /// A good certificate; a registry on loopback may speak plain http instead.
     #[default]
     Default,
@@ -32,19 +32,19 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// `cert_dir` replaces the search in `certs_d`, whose folders hold one folder for each `HOST[:PORT]`.
+    /// `cert_dir` replaces the search in `certs_d`, whose directories hold one directory for each `HOST[:PORT]`.
     pub(super) fn new(cert_dir: Option<PathBuf>, certs_d: Vec<PathBuf>) -> Self {
         Self { provider: Arc::new(ring::default_provider()), cert_dir, certs_d, system: OnceLock::new() }
     }
 
     /// The configuration for one host: the system's certificates (`SSL_CERT_FILE`, `SSL_CERT_DIR`, `/etc/ssl/certs`) and the
-    /// `*.crt` of the host's folder; the folder's `*.cert` with `*.key` is ours to show. Source: containers-certs.d(5).
+    /// `*.crt` of the host's directory; the directory's `*.cert` with `*.key` is ours to show. Source: containers-certs.d(5).
     ///
-    /// Fails if a file of the folder cannot be read or holds no certificate: a misspelt one must not go unnoticed.
+    /// Fails if a file of the directory cannot be read or holds no certificate: a misspelt one must not go unnoticed.
     pub(super) fn config(&self, authority: &str, verified: bool) -> Result<ClientConfig, Error> {
         let setup = |cause: rustls::Error| Error::Setup { host: authority.to_owned(), cause: cause.to_string() };
-        let folder = self.folder(authority);
-        let files = folder.map(|folder| list(&folder)).transpose()?.unwrap_or_default();
+        let directory = self.directory(authority);
+        let files = directory.map(|directory| list(&directory)).transpose()?.unwrap_or_default();
         let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
             .map_err(setup)?;
@@ -71,20 +71,20 @@ impl Trust {
             .map_err(|error| bad_file(own, authority, &error))
     }
 
-    /// The first folder that there is for `authority`; the host must be one path component (it is, by its grammar).
-    fn folder(&self, authority: &str) -> Option<PathBuf> {
-        let is_folder = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    /// The first directory that there is for `authority`; the host must be one path component (it is, by its grammar).
+    fn directory(&self, authority: &str) -> Option<PathBuf> {
+        let is_directory = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
         match &self.cert_dir {
-            Some(folder) => Some(folder.clone()),
-            None => self.certs_d.iter().map(|folder| folder.join(authority)).find(is_folder),
+            Some(directory) => Some(directory.clone()),
+            None => self.certs_d.iter().map(|directory| directory.join(authority)).find(is_directory),
         }
     }
 }
 
-fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+fn list(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut paths = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        paths.push(entry.map_err(|source| fs::PathError::new("list", folder, source))?.path());
+    for entry in fs::read_dir(directory)? {
+        paths.push(entry.map_err(|source| fs::PathError::new("list", directory, source))?.path());
     }
     paths.sort();
     Ok(paths)

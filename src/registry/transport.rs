@@ -24,7 +24,7 @@ const SIGN_OF_LIFE: usize = 4 << 10;
 
 /// How long to wait before a request is sent again, where the server does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backoff {
+pub(crate) enum Backoff {
     /// This, then twice this, then four times.
     Doubling(Duration),
     /// Always this (`--retry-delay`).

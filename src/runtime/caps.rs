@@ -26,7 +26,7 @@ use crate::sys::fs::plain;
 
 /// Why a process could not be brought down to its rights.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// There is no capability of that name.
     #[error("there is no capability `{}`", .name.escape_debug())]
     Unknown {
@@ -53,14 +53,14 @@ pub enum Error {
 
 /// A set of capabilities, by the kernel's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct CapSet(u64);
+pub(crate) struct CapSet(u64);
 
 impl CapSet {
     /// None at all.
-    pub const EMPTY: Self = Self(0);
+    pub(crate) const EMPTY: Self = Self(0);
 
     /// The set of these names, written as capabilities(7) does (`CAP_CHOWN`). Fails with `Unknown`.
-    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
+    pub(crate) fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
         let mut set = Self::EMPTY;
         for name in names {
             let known = Capability::from_str(name).map_err(|_| Error::Unknown { name: name.to_owned() })?;
@@ -70,19 +70,19 @@ impl CapSet {
     }
 
     /// The bounding set of a spec's process. Fails with `Unknown` for one that the specification knows and rc does not.
-    pub fn from_spec(capabilities: &HashSet<oci_spec::runtime::Capability>) -> Result<Self, Error> {
+    pub(crate) fn from_spec(capabilities: &HashSet<oci_spec::runtime::Capability>) -> Result<Self, Error> {
         // The specification's crate names them without the prefix.
         let names: Vec<String> = capabilities.iter().map(|capability| format!("CAP_{capability}")).collect();
         Self::from_names(names.iter().map(String::as_str))
     }
 
     /// The set as the kernel's mask: bit n is capability n.
-    pub fn bits(self) -> u64 {
+    pub(crate) fn bits(self) -> u64 {
         self.0
     }
 
     /// Whether any capability of the mask `bits` is in the set.
-    pub fn has_any(self, bits: u64) -> bool {
+    pub(crate) fn has_any(self, bits: u64) -> bool {
         self.0 & bits != 0
     }
 }
@@ -102,7 +102,7 @@ const LAST_KNOWN: u32 = 40;
 ///
 /// Asks for CAP_SETPCAP. If it fails, some capabilities may be gone already: the process must not go on.
 /// Source: PR_CAPBSET_DROP(2const), PR_CAP_AMBIENT(2const).
-pub fn limit(keep: CapSet) -> Result<(), Error> {
+pub(crate) fn limit(keep: CapSet) -> Result<(), Error> {
     rustix::thread::clear_ambient_capability_set().map_err(failed("clear the ambient capabilities"))?;
     for number in 0..u64::BITS {
         let one = 1 << number;
@@ -121,14 +121,14 @@ pub fn limit(keep: CapSet) -> Result<(), Error> {
 
 /// Whom a process becomes; all ids are the container's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// User id: real, effective, saved.
-    pub uid: u32,
+    pub(crate) uid: u32,
     /// Group id: real, effective, saved.
-    pub gid: u32,
+    pub(crate) gid: u32,
     /// The supplementary groups, exactly. `None` leaves them as they are, for where `setgroups` is denied because only one
     /// id is mapped (user_namespaces(7)).
-    pub groups: Option<Vec<u32>>,
+    pub(crate) groups: Option<Vec<u32>>,
 }
 
 /// Makes this process that user, with the capabilities `keep` if it is root and none otherwise; real, effective and saved
@@ -136,7 +136,7 @@ pub struct Identity {
 ///
 /// If it fails, some ids may have changed: the process must not go on. The death signal is lost by this
 /// (PR_SET_PDEATHSIG(2const)); the process is one thread, so the thread's sets are the process'.
-pub fn become_user(identity: &Identity, keep: CapSet) -> Result<(), Error> {
+pub(crate) fn become_user(identity: &Identity, keep: CapSet) -> Result<(), Error> {
     let Identity { uid, gid, groups } = identity;
     if let Some(groups) = groups {
         let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();

@@ -15,7 +15,7 @@
 
 mod apply;
 mod controllers;
-mod folder;
+mod directory;
 mod group;
 mod limits;
 mod locate;
@@ -32,7 +32,7 @@ use oci_spec::runtime::LinuxResources;
 
 use crate::sys::fs::PathError;
 use controllers::Neighbour;
-use folder::Folder;
+use directory::Directory;
 use limits::Setting;
 
 /// The leaf group that rc moves itself to.
@@ -234,7 +234,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::NoGroup { .. } | Self::NoGroupToFreeze | Self::InUnit { .. } => {
-                Some("start it in a group of cgroup v2 whose folder and files this user may write".to_owned())
+                Some("start it in a group of cgroup v2 whose directory and files this user may write".to_owned())
             }
             Self::Shared { .. } => Some("start it in a group that holds no other processes".to_owned()),
             Self::NoDevice { .. } => Some("name the whole disk, not a part of it: `lsblk` lists them".to_owned()),
@@ -256,8 +256,8 @@ pub fn mount_point() -> Result<Option<std::path::PathBuf>, Error> {
 
 /// The controllers that the group `path`, relative to the mount, can hand down; none if there is no such group.
 pub fn controllers(path: &str) -> Result<Vec<String>, Error> {
-    let Some(folder) = locate::open(path)? else { return Ok(Vec::new()) };
-    let text = folder.read("cgroup.controllers")?;
+    let Some(directory) = locate::open(path)? else { return Ok(Vec::new()) };
+    let text = directory.read("cgroup.controllers")?;
     Ok(text.split_ascii_whitespace().map(str::to_owned).collect())
 }
 
@@ -288,7 +288,7 @@ impl Wanted<'_> {
 /// This process' own group, which is delegated to its user.
 #[derive(Debug)]
 pub struct Own {
-    folder: Folder,
+    directory: Directory,
     path: String,
 }
 
@@ -313,7 +313,7 @@ impl Own {
 
     /// The controllers that the group has been given, which containers can be limited by.
     pub fn controllers(&self) -> Result<Vec<String>, Error> {
-        let text = self.folder.read("cgroup.controllers")?;
+        let text = self.directory.read("cgroup.controllers")?;
         Ok(text.split_ascii_whitespace().map(str::to_owned).collect())
     }
 
@@ -327,36 +327,36 @@ impl Own {
         controllers::enable(self, &settings)?;
         let default = default_pids(wanted, &settings)
             .filter(|pids| controllers::enable(self, std::slice::from_ref(pids)).is_ok());
-        match self.folder.make(name) {
+        match self.directory.make(name) {
             Err(error) if error.source.raw_os_error() == Some(libc::EEXIST) => {
-                let group = Group::new(self.folder.child(name)?, self.path_of(name));
+                let group = Group::new(self.directory.child(name)?, self.path_of(name));
                 // Its processes may be dying.
                 match group.remove(LAST_PATIENCE) {
                     Err(Error::Late { group, .. }) => return Err(Error::InUse { group }),
                     other => other?,
                 }
-                self.folder.make(name)?;
+                self.directory.make(name)?;
             }
             other => other?,
         }
         let limited = self.limit(name, &settings, default.as_ref());
         if limited.is_err() {
             // The first error is the one to tell.
-            drop(self.folder.remove(name));
+            drop(self.directory.remove(name));
         }
         limited
     }
 
     fn limit(&self, name: &str, settings: &[Setting], default: Option<&Setting>) -> Result<Group, Error> {
-        let folder = self.folder.child(name)?;
+        let directory = self.directory.child(name)?;
         for setting in settings {
-            apply::set_present(&folder, setting)?;
+            apply::set_present(&directory, setting)?;
         }
         if let Some(pids) = default {
             // Nobody asked for it.
-            drop(apply::set(&folder, pids));
+            drop(apply::set(&directory, pids));
         }
-        Ok(Group::new(folder, self.path_of(name)))
+        Ok(Group::new(directory, self.path_of(name)))
     }
 
     fn path_of(&self, name: &str) -> String {

@@ -15,13 +15,13 @@ use crate::userns::UserNamespace;
 
 /// The stage process, which waits for H.
 #[derive(Debug)]
-pub struct Stage(Between);
+pub(crate) struct Stage(Between);
 
 impl Stage {
     /// Forks it. H need not be there yet: the fork is done while newuidmap and newgidmap work.
     ///
     /// The caller has one thread.
-    pub fn fork(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Self, Error> {
+    pub(crate) fn fork(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Self, Error> {
         let process = launch.spec.process().as_ref();
         keyring::prepare();
         Between::fork("stage", &CloneOptions::default(), process, |sync| stage(launch, cgroup, sync)).map(Self)
@@ -30,7 +30,7 @@ impl Stage {
     /// Makes the container's namespaces and its init, which begins to set itself up at once.
     ///
     /// The caller holds `home`, and is the reaper of init. On failure nothing is left behind.
-    pub fn create(self, home: &UserNamespace) -> Result<Starting, Error> {
+    pub(crate) fn create(self, home: &UserNamespace) -> Result<Starting, Error> {
         let home =
             rustix::io::fcntl_dupfd_cloexec(home.fd(), 0).map_err(|e| Error::step("copy a descriptor")(e.into()))?;
         tell(self.0.sync(), &Progress::Home(home)).map_err(Error::step("speak to stage"))?;
@@ -38,7 +38,7 @@ impl Stage {
     }
 
     /// Ends it: there will be no H.
-    pub fn dismiss(self) {
+    pub(crate) fn dismiss(self) {
         self.0.dismiss();
     }
 }

@@ -30,10 +30,10 @@ pub(super) fn make(spec: &Spec, places: &Places<'_>) -> Result<(), Failure> {
         let target = places.file(path)?;
         mount::attach(tree.as_fd(), target.as_fd()).step_on("mount", path)?;
     }
-    let folder = root::find(places.root(), "/dev").step_on("open", "/dev")?;
-    places.check(folder.as_fd(), Path::new("/dev"), "make links in")?;
+    let directory = root::find(places.root(), "/dev").step_on("open", "/dev")?;
+    places.check(directory.as_fd(), Path::new("/dev"), "make links in")?;
     for (name, target) in LINKS {
-        match rustix::fs::symlinkat(target, &folder, name) {
+        match rustix::fs::symlinkat(target, &directory, name) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
             Err(error) => return Err(error).step_on("create the link", name),
         }

@@ -30,17 +30,22 @@ const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
 /// A root file system that fuse-overlayfs serves. Dropped, the helper is ended.
 #[derive(Debug)]
-pub struct FuseOverlay {
+pub(crate) struct FuseOverlay {
     helper: Child,
     mount: Option<OwnedFd>,
 }
 
 impl FuseOverlay {
-    /// Starts `program` on the layers (lowest first) and the container's folder, and waits until it has mounted.
-    pub fn start(program: &Path, lowers: &[PathBuf], folder: &Path, home: &UserNamespace) -> Result<Self, Error> {
+    /// Starts `program` on the layers (lowest first) and the container's directory, and waits until it has mounted.
+    pub(crate) fn start(
+        program: &Path,
+        lowers: &[PathBuf],
+        directory: &Path,
+        home: &UserNamespace,
+    ) -> Result<Self, Error> {
         let (sync, theirs) = socket::pair().map_err(Error::step("make a socket pair"))?;
         let stage =
-            fork(&CloneOptions::default(), || match stage(program, lowers, folder, home, sync.as_fd(), &theirs) {
+            fork(&CloneOptions::default(), || match stage(program, lowers, directory, home, sync.as_fd(), &theirs) {
                 Ok(()) => 0,
                 Err(failure) => report(failure, theirs.as_fd()),
             })
@@ -72,7 +77,7 @@ impl FuseOverlay {
     }
 
     /// The mount, once.
-    pub fn take_mount(&mut self) -> Option<OwnedFd> {
+    pub(crate) fn take_mount(&mut self) -> Option<OwnedFd> {
         self.mount.take()
     }
 }
@@ -83,7 +88,7 @@ impl Drop for FuseOverlay {
     }
 }
 
-/// Nothing is lost: what the container wrote is in the upper folder when its write has returned.
+/// Nothing is lost: what the container wrote is in the upper directory when its write has returned.
 fn end(helper: &Child) {
     drop(helper.signal(libc::SIGKILL));
     drop(helper.wait());
@@ -92,7 +97,7 @@ fn end(helper: &Child) {
 fn stage(
     program: &Path,
     lowers: &[PathBuf],
-    folder: &Path,
+    directory: &Path,
     home: &UserNamespace,
     monitors_end: BorrowedFd<'_>,
     sync: &OwnedFd,
@@ -102,9 +107,9 @@ fn stage(
     home.enter().map_err(|error| Failure::reason(error.to_string()))?;
     namespace::unshare(CloneFlags::CLONE_NEWNS).step("make a mount namespace")?;
     mount::isolate_propagation().step("isolate mounts")?;
-    let merged = folder.join("merged");
+    let merged = directory.join("merged");
     let layers = lowers.iter().rev().map(|path| reference(path)).collect::<Result<Vec<_>, _>>()?;
-    let (upper, work) = (reference(&folder.join("upper"))?, reference(&folder.join("work"))?);
+    let (upper, work) = (reference(&directory.join("upper"))?, reference(&directory.join("work"))?);
     let mountinfo = fs::open("/proc/self/mountinfo").map_err(|error| Failure::reason(error.to_string()))?;
     let options = CloneOptions { flags: Some(CloneFlags::CLONE_PARENT), cgroup: None };
     let helper = fork(&options, || {

@@ -167,9 +167,9 @@ fn forbid_user_namespaces() -> Result<(), Failure> {
 /// Opens the program's terminal in the container's own devpts, binds it on /dev/console, and passes the other side on.
 fn open_terminal(places: &Places<'_>, sync: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
     let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::RDONLY;
-    let folder = crate::sys::root::open_in(places.root(), "/dev/pts", flags, rustix::fs::Mode::empty())
+    let directory = crate::sys::root::open_in(places.root(), "/dev/pts", flags, rustix::fs::Mode::empty())
         .step_on("open", "/dev/pts")?;
-    let slave = terminal::open(folder.as_fd(), sync)?;
+    let slave = terminal::open(directory.as_fd(), sync)?;
     let console = Path::new("/dev/console");
     let place = places.file(console)?;
     let bound = mount::clone_tree(slave.as_fd(), false).step("copy the terminal's mount")?;

@@ -25,29 +25,29 @@ use crate::sys::{namespace, prctl, signal};
 
 /// What is to run where.
 #[derive(Debug)]
-pub struct Join<'a> {
+pub(crate) struct Join<'a> {
     /// The container's init.
-    pub init: BorrowedFd<'a>,
+    pub(crate) init: BorrowedFd<'a>,
     /// Whether the container has a network namespace of its own.
-    pub own_network: bool,
+    pub(crate) own_network: bool,
     /// Whether the container has a cgroup namespace of its own.
-    pub own_cgroups: bool,
+    pub(crate) own_cgroups: bool,
     /// The container's cgroup.
-    pub cgroup: Option<BorrowedFd<'a>>,
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
     /// The program, with its user as `user.username`.
-    pub process: &'a Process,
+    pub(crate) process: &'a Process,
     /// Further groups by name or number.
-    pub groups: &'a [String],
+    pub(crate) groups: &'a [String],
     /// Its descriptors 0, 1 and 2, unless it gets a terminal.
-    pub stdio: [BorrowedFd<'a>; 3],
+    pub(crate) stdio: [BorrowedFd<'a>; 3],
     /// Whether these are pipes, which the program's user may own.
-    pub own_stdio: [bool; 3],
+    pub(crate) own_stdio: [bool; 3],
     /// Further descriptors, each with the number that it sees, above 2.
-    pub descriptors: &'a [Inherited],
+    pub(crate) descriptors: &'a [Inherited],
     /// Confine it by the default filter, as the container itself is.
-    pub seccomp: bool,
+    pub(crate) seccomp: bool,
     /// The container has one id.
-    pub single_id: bool,
+    pub(crate) single_id: bool,
 }
 
 /// Begins to make a process in the container's namespaces, which goes on to become the program: gives the joiner, which
@@ -58,7 +58,7 @@ pub struct Join<'a> {
 /// of the caller then, of which only the process group is known. It is the joiner's, and nobody else is in it.
 ///
 /// Fails with the step; nothing is left behind then.
-pub fn join(join: &Join<'_>) -> Result<(Child, Conversation), Error> {
+pub(crate) fn join(join: &Join<'_>) -> Result<(Child, Conversation), Error> {
     let options = CloneOptions { flags: None, cgroup: join.cgroup };
     keyring::prepare();
     Between::fork("the joining process", &options, Some(join.process), |sync| joiner(join, sync))?.into_parts()
@@ -130,6 +130,6 @@ fn become_program(join: &Join<'_>, sync: &OwnedFd) -> Result<std::convert::Infal
 /// Opens a terminal in the container's devpts.
 fn open_terminal(sync: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = rustix::fs::open(c"/dev/pts", flags, Mode::empty()).step_on("open", "/dev/pts")?;
-    terminal::open(folder.as_fd(), sync)
+    let directory = rustix::fs::open(c"/dev/pts", flags, Mode::empty()).step_on("open", "/dev/pts")?;
+    terminal::open(directory.as_fd(), sync)
 }

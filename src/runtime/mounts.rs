@@ -104,7 +104,7 @@ fn one(mount: &Mount, places: &Places<'_>, copy_up: &[PathBuf], single_id: bool)
     } else {
         filesystem(kind, destination, &options)?
     };
-    let target = place(places, destination, is_folder(made.as_fd()).step_on("look at", destination)?)?;
+    let target = place(places, destination, is_directory(made.as_fd()).step_on("look at", destination)?)?;
     if options.copy_up || copy_up.contains(destination) {
         copyup::fill(target.as_fd(), destination, made.as_fd())?;
     }
@@ -153,20 +153,20 @@ fn bind(source: &Path, destination: &Path, options: &Options<'_>) -> Result<Owne
     Ok(copied)
 }
 
-fn is_folder(fd: BorrowedFd<'_>) -> io::Result<bool> {
+fn is_directory(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) == FileType::Directory)
 }
 
-/// The place of a mount, made if missing. `/proc` and `/sys` must be real folders: a link there would put the files that rc
+/// The place of a mount, made if missing. `/proc` and `/sys` must be real directories: a link there would put the files that rc
 /// masks elsewhere (CVE-2019-19921).
-fn place(places: &Places<'_>, destination: &Path, folder: bool) -> Result<OwnedFd, Failure> {
-    let made = if folder { places.folder(destination)? } else { places.file(destination)? };
+fn place(places: &Places<'_>, destination: &Path, directory: bool) -> Result<OwnedFd, Failure> {
+    let made = if directory { places.directory(destination)? } else { places.file(destination)? };
     if destination == Path::new("/proc") || destination == Path::new("/sys") {
         let name = destination.strip_prefix("/").unwrap_or(destination);
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let own = rustix::fs::openat(places.root(), name, flags, Mode::empty()).step_on("open", destination)?;
-        if !is_folder(own.as_fd()).step_on("look at", destination)? {
-            return Err(Failure::reason(format!("`{}` in the image is not a folder", destination.display())));
+        if !is_directory(own.as_fd()).step_on("look at", destination)? {
+            return Err(Failure::reason(format!("`{}` in the image is not a directory", destination.display())));
         }
     }
     Ok(made)
@@ -174,5 +174,5 @@ fn place(places: &Places<'_>, destination: &Path, folder: bool) -> Result<OwnedF
 
 /// Makes the working directory, if the image has none.
 pub(super) fn working_directory(places: &Places<'_>, path: &Path) -> Result<(), Failure> {
-    places.make_folders(path, "create the working directory").map(drop)
+    places.make_directories(path, "create the working directory").map(drop)
 }

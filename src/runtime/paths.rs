@@ -13,7 +13,7 @@ use crate::sys::{mount, root};
 
 /// Covers the spec's masked paths and makes its read-only paths read-only; those that are not there are passed over.
 ///
-/// What covers them is rc's own empty file and folder, never a `/dev/null` that the container could have exchanged
+/// What covers them is rc's own empty file and directory, never a `/dev/null` that the container could have exchanged
 /// (CVE-2025-31133).
 pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path) -> Result<(), Failure> {
     let Some(linux) = spec.linux() else { return Ok(()) };
@@ -27,12 +27,12 @@ pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path) -> Result<()
         mount::set_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, true).step_on("make read-only", path)?;
         mount::attach(tree.as_fd(), target.as_fd()).step_on("make read-only", path)?;
     }
-    let (mut file, mut folder) = (None, None);
+    let (mut file, mut directory) = (None, None);
     for path in linux.masked_paths().iter().flatten() {
         let Some(target) = find(root, path)? else { continue };
         let stat = rustix::fs::fstat(&target).step_on("look at", path)?;
         let (cover, name) = if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-            (&mut folder, "dir")
+            (&mut directory, "dir")
         } else {
             (&mut file, "file")
         };
@@ -47,7 +47,7 @@ pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path) -> Result<()
     Ok(())
 }
 
-/// What is at `path`; nothing where there is nothing, or where a folder on the way is closed even to this process: it
+/// What is at `path`; nothing where there is nothing, or where a directory on the way is closed even to this process: it
 /// has every capability over the container's files, so the program, which has fewer, does not get there either.
 fn find(root: BorrowedFd<'_>, path: &str) -> Result<Option<std::os::fd::OwnedFd>, Failure> {
     match root::find(root, path) {

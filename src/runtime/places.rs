@@ -21,7 +21,7 @@ use std::path::Path;
 use super::Failure;
 use super::sync::Step as _;
 use crate::sys::filesystem::{Place, of_kernel, place};
-use crate::sys::root::{find_literally, make_file, make_folders, path_of};
+use crate::sys::root::{find_literally, make_directories, make_file, path_of};
 
 /// The places in a root, and the mounts that links may lead to.
 #[derive(Debug)]
@@ -68,9 +68,9 @@ impl<'a> Places<'a> {
         Ok(())
     }
 
-    /// The place of a mount: the folder `path`, made if missing.
-    pub(super) fn folder(&self, path: &Path) -> Result<OwnedFd, Failure> {
-        let made = self.make_folders(path, "create the mount point")?;
+    /// The place of a mount: the directory `path`, made if missing.
+    pub(super) fn directory(&self, path: &Path) -> Result<OwnedFd, Failure> {
+        let made = self.make_directories(path, "create the mount point")?;
         self.check_mount(made.as_fd(), path)?;
         Ok(made)
     }
@@ -98,9 +98,9 @@ impl<'a> Places<'a> {
         self.judge(found, path, path, "mount on")
     }
 
-    /// Makes the folder `path` if it is missing; nothing is to be mounted there.
-    pub(super) fn make_folders(&self, path: &Path, action: &str) -> Result<OwnedFd, Failure> {
-        make_folders(self.root, path, &|parent, above| self.may_make(parent, above, path, action))
+    /// Makes the directory `path` if it is missing; nothing is to be mounted there.
+    pub(super) fn make_directories(&self, path: &Path, action: &str) -> Result<OwnedFd, Failure> {
+        make_directories(self.root, path, &|parent, above| self.may_make(parent, above, path, action))
             .map_err(|trouble| trouble.into_failure(action, path))
     }
 
@@ -120,7 +120,7 @@ impl<'a> Places<'a> {
             return Ok(());
         }
         let kernels = of_kernel(found).step_on("look at the file system of", path)?;
-        let may_be_kernels = ["/proc", "/sys", "/dev"].into_iter().any(|folder| name.starts_with(folder));
+        let may_be_kernels = ["/proc", "/sys", "/dev"].into_iter().any(|directory| name.starts_with(directory));
         let is_literal = self.is_literal(at, name).step_on("look at", path)?;
         if is_literal && (kernels.is_none() || may_be_kernels) {
             return Ok(());

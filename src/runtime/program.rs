@@ -141,7 +141,7 @@ fn environment(process: &Process, user: &ResolvedUser) -> Result<Vec<CString>, F
         .map(|variable| c_string("environment variable", variable))
         .collect::<Result<Vec<_>, _>>()?;
     if !process.env().iter().flatten().any(|variable| variable.starts_with("HOME=")) {
-        environment.push(c_string("home folder", &format!("HOME={}", user.home))?);
+        environment.push(c_string("home directory", &format!("HOME={}", user.home))?);
     }
     Ok(environment)
 }
@@ -205,8 +205,8 @@ fn find_program(name: &CString, environment: &[CString]) -> Result<CString, Fail
     }
     let path = environment.iter().find_map(|variable| variable.as_bytes().strip_prefix(b"PATH=")).unwrap_or_default();
     let mut refused = None;
-    for folder in path.split(|b| *b == b':') {
-        let mut candidate = if folder.is_empty() { b".".to_vec() } else { folder.to_vec() };
+    for directory in path.split(|b| *b == b':') {
+        let mut candidate = if directory.is_empty() { b".".to_vec() } else { directory.to_vec() };
         candidate.push(b'/');
         candidate.extend(name.as_bytes());
         let Ok(candidate) = CString::new(candidate) else { continue };

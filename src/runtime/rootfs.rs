@@ -1,4 +1,4 @@
-//! The root file system: layers and a writable folder, joined by overlay.
+//! The root file system: layers and a writable directory, joined by overlay.
 
 use std::ffi::CString;
 use std::fmt::Write as _;
@@ -14,13 +14,13 @@ use crate::sys::{mount, namespace};
 
 /// Where a root file system comes from.
 #[derive(Debug)]
-pub enum Rootfs {
+pub(crate) enum Rootfs {
     /// Kernel overlay, mounted by init itself.
     Overlay {
         /// Read-only layers, lowest first; at least one.
         lowers: Vec<PathBuf>,
-        /// The container's folder, with `upper`, `work` and the empty mount point `merged`.
-        folder: PathBuf,
+        /// The container's directory, with `upper`, `work` and the empty mount point `merged`.
+        directory: PathBuf,
         /// Lost on a power cut and never synced: for containers that are removed when they end.
         volatile: bool,
     },
@@ -28,8 +28,8 @@ pub enum Rootfs {
     Detached {
         /// The mount.
         mount: OwnedFd,
-        /// The empty folder that it is put on.
-        folder: PathBuf,
+        /// The empty directory that it is put on.
+        directory: PathBuf,
     },
 }
 
@@ -40,10 +40,10 @@ pub enum Rootfs {
 /// paths; `lowerdir+` of fsconfig(2) needs Linux 6.5.
 pub(super) fn mount(rootfs: &Rootfs) -> Result<OwnedFd, Failure> {
     match rootfs {
-        Rootfs::Overlay { lowers, folder, volatile } => overlay(lowers, folder, *volatile),
-        Rootfs::Detached { mount: tree, folder } => {
+        Rootfs::Overlay { lowers, directory, volatile } => overlay(lowers, directory, *volatile),
+        Rootfs::Detached { mount: tree, directory } => {
             use std::os::fd::AsFd as _;
-            let target = folder.join("merged");
+            let target = directory.join("merged");
             let place = reference(&target)?;
             mount::attach(tree.as_fd(), place.as_fd()).step_on("mount the root file system on", &target)?;
             reference(&target)
@@ -53,31 +53,31 @@ pub(super) fn mount(rootfs: &Rootfs) -> Result<OwnedFd, Failure> {
 
 /// Mounts it as init does, in a mount namespace of this process' own, to find out whether that works here. For a forked child
 /// that is root in H; nothing is left when it has ended.
-pub fn try_mount(rootfs: &Rootfs) -> Result<(), Failure> {
+pub(crate) fn try_mount(rootfs: &Rootfs) -> Result<(), Failure> {
     namespace::unshare(CloneFlags::CLONE_NEWNS).step("make a mount namespace")?;
     mount::isolate_propagation().step("isolate mounts")?;
     mount(rootfs).map(drop)
 }
 
 /// Mounts the same files in this process' mount namespace to be read only: what was written before is but one more layer, so
-/// that neither the work folder nor the marks of a volatile overlay are touched.
-pub(super) fn view(lowers: &[PathBuf], folder: &Path) -> Result<OwnedFd, Failure> {
-    let mut layers = vec![reference(&folder.join("upper"))?];
+/// that neither the work directory nor the marks of a volatile overlay are touched.
+pub(super) fn view(lowers: &[PathBuf], directory: &Path) -> Result<OwnedFd, Failure> {
+    let mut layers = vec![reference(&directory.join("upper"))?];
     layers.extend(opened(lowers)?);
-    join(&folder.join("merged"), lower_option(&layers))
+    join(&directory.join("merged"), lower_option(&layers))
 }
 
-fn overlay(lowers: &[PathBuf], folder: &Path, volatile: bool) -> Result<OwnedFd, Failure> {
+fn overlay(lowers: &[PathBuf], directory: &Path, volatile: bool) -> Result<OwnedFd, Failure> {
     let layers = opened(lowers)?;
     let mut options = lower_option(&layers);
-    let upper = reference(&folder.join("upper"))?;
-    let work = reference(&folder.join("work"))?;
+    let upper = reference(&directory.join("upper"))?;
+    let work = reference(&directory.join("work"))?;
     write!(options, ",upperdir=/proc/self/fd/{},workdir=/proc/self/fd/{}", upper.as_raw_fd(), work.as_raw_fd())
         .unwrap_or_default();
     if volatile {
         options.push_str(",volatile");
     }
-    join(&folder.join("merged"), options)
+    join(&directory.join("merged"), options)
 }
 
 /// The layers, topmost first.

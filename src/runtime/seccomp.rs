@@ -23,7 +23,7 @@ struct Gate {
 include!(concat!(env!("OUT_DIR"), "/seccomp.rs"));
 
 /// The filter for processes that may hold at most `capabilities`.
-pub fn filter(capabilities: CapSet) -> Cow<'static, [sock_filter]> {
+pub(crate) fn filter(capabilities: CapSet) -> Cow<'static, [sock_filter]> {
     let mut filter = Cow::Borrowed(&BASE[..]);
     for gate in GATES.iter().filter(|gate| capabilities.has_any(gate.capabilities)) {
         let filter = filter.to_mut();
@@ -40,7 +40,7 @@ pub fn filter(capabilities: CapSet) -> Cow<'static, [sock_filter]> {
 ///
 /// To be called while CAP_SYS_ADMIN is still held in the container's user namespace, or after `no_new_privs` is set, else
 /// EACCES. The default filter allows all that follows then: change of ids and capabilities, close_range, execveat.
-pub fn install(filter: &[sock_filter]) -> io::Result<()> {
+pub(crate) fn install(filter: &[sock_filter]) -> io::Result<()> {
     crate::sys::seccomp::set_filter(filter)
 }
 

@@ -2,7 +2,7 @@
 //! a container, although the name may stand in its files only.
 //!
 //! ```text
-//! stage ── fork ─→ reader   a mount namespace of its own; layers and upper folder as one overlay, read-only; passwd, group
+//! stage ── fork ─→ reader   a mount namespace of its own; layers and upper directory as one overlay, read-only; passwd, group
 //!    ↑ ids or failure as JSON │
 //!    └────────────────────────┘   its end takes the mount with it
 //! ```
@@ -34,9 +34,9 @@ pub(super) fn ids(launch: &Launch<'_>) -> Result<Ids, Failure> {
     }
     match &launch.rootfs {
         Rootfs::Detached { mount, .. } => look_up(mount.as_fd(), &user),
-        Rootfs::Overlay { lowers, folder, .. } => in_a_child(&user, || {
+        Rootfs::Overlay { lowers, directory, .. } => in_a_child(&user, || {
             mount::isolate_propagation().step("isolate mounts")?;
-            rootfs::view(lowers, folder)
+            rootfs::view(lowers, directory)
         }),
     }
 }

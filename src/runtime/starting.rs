@@ -18,16 +18,16 @@ use crate::sys::{fs, socket};
 
 /// A process that has been made and is setting itself up.
 #[derive(Debug)]
-pub struct Starting {
+pub(crate) struct Starting {
     /// The process, a child of this one.
-    pub process: Child,
+    pub(crate) process: Child,
     /// What it says meanwhile.
-    pub conversation: Conversation,
+    pub(crate) conversation: Conversation,
 }
 
 /// The monitor's side of the sync socket. It never waits.
 #[derive(Debug)]
-pub struct Conversation {
+pub(crate) struct Conversation {
     sync: OwnedFd,
     program: String,
 }
@@ -101,7 +101,7 @@ impl Between {
 
 impl Conversation {
     /// Readable when there is something to hear.
-    pub fn sync(&self) -> BorrowedFd<'_> {
+    pub(crate) fn sync(&self) -> BorrowedFd<'_> {
         self.sync.as_fd()
     }
 
@@ -109,7 +109,7 @@ impl Conversation {
     ///
     /// A process that has ended says no more, but its end of the socket may be in another process' hands, so that
     /// [`Progress::Closed`] never comes: a caller who sees it end goes by that.
-    pub fn progress(&self) -> Result<Option<Progress>, Error> {
+    pub(crate) fn progress(&self) -> Result<Option<Progress>, Error> {
         match hear(self.sync()) {
             Ok(Progress::Refused(errno)) => Ok(Some(Progress::Failed(Failure::program(&self.program, errno)))),
             Ok(other) => Ok(Some(other)),
@@ -119,12 +119,12 @@ impl Conversation {
     }
 
     /// Lets init go on, after it wanted the network.
-    pub fn network_is_up(&self) -> Result<(), Error> {
+    pub(crate) fn network_is_up(&self) -> Result<(), Error> {
         tell(self.sync(), &Progress::NetworkUp).map_err(Error::step("speak to init"))
     }
 
     /// Goes on with the process that the go-between has made.
-    pub fn with(self, pidfd: OwnedFd) -> Result<Starting, Error> {
+    pub(crate) fn with(self, pidfd: OwnedFd) -> Result<Starting, Error> {
         self.never_waits()?;
         Ok(Starting { process: child_of(pidfd)?, conversation: self })
     }
@@ -135,7 +135,7 @@ impl Conversation {
 }
 
 /// The child of this process that a go-between has made.
-pub fn child_of(pidfd: OwnedFd) -> Result<Child, Error> {
+pub(crate) fn child_of(pidfd: OwnedFd) -> Result<Child, Error> {
     let pid = pid_of(pidfd.as_fd()).map_err(Error::step("read the new process' pid"))?;
     Ok(Child { pid, pidfd })
 }

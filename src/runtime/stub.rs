@@ -37,7 +37,7 @@ const MARK: &CStr = c"\nrc-stub";
 
 /// Why no executable descriptor of the stub could be made.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The kernel refuses executable memory files (`vm.memfd_noexec=2`).
     #[error("memory files may not be executed here (vm.memfd_noexec is 2)")]
     Forbidden,
@@ -58,25 +58,25 @@ fn step(step: &'static str) -> impl FnOnce(Errno) -> Error {
 
 /// What the stub becomes, and how.
 #[derive(Debug)]
-pub struct Stub<'a> {
+pub(crate) struct Stub<'a> {
     /// The program's path, absolute as the process sees it.
-    pub program: &'a CStr,
+    pub(crate) program: &'a CStr,
     /// The program's arguments, its own name first.
-    pub arguments: &'a [CString],
+    pub(crate) arguments: &'a [CString],
     /// The program's environment, `NAME=value`.
-    pub environment: &'a [CString],
+    pub(crate) environment: &'a [CString],
     /// Where a failed execve writes its errno, an i32 in native order; closed if it succeeds. It has to be above 2.
-    pub report: Option<BorrowedFd<'a>>,
+    pub(crate) report: Option<BorrowedFd<'a>>,
     /// Whether the kernel kills the process when its parent dies. The stub sets it once more because the last change of ids
     /// clears it.
-    pub dies_with_parent: bool,
+    pub(crate) dies_with_parent: bool,
     /// Who remains.
-    pub role: Role,
+    pub(crate) role: Role,
 }
 
 /// What the process is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// It becomes the program.
     Program,
     /// It stays as the init of its pid namespace, passes on signals and reaps orphans (`--init`).
@@ -87,7 +87,7 @@ pub enum Role {
 /// (`vm.memfd_noexec=2`) a file on a read-only tmpfs that has no name.
 ///
 /// The second way asks for CAP_SYS_ADMIN in the user namespace that owns the mount namespace.
-pub fn executable() -> Result<OwnedFd, Error> {
+pub(crate) fn executable() -> Result<OwnedFd, Error> {
     match memfd() {
         Err(Error::Forbidden) => on_tmpfs(),
         other => other,
@@ -155,7 +155,7 @@ fn fill(file: &OwnedFd) -> Result<(), Error> {
 ///
 /// `report` loses its close-on-exec flag here; the stub sets it again. The effective capabilities of this process are
 /// gone afterwards, if it failed; those of the program are made by its execve.
-pub fn exec(executable: BorrowedFd<'_>, stub: &Stub<'_>) -> Result<Infallible, Errno> {
+pub(crate) fn exec(executable: BorrowedFd<'_>, stub: &Stub<'_>) -> Result<Infallible, Errno> {
     if let Some(report) = stub.report {
         rustix::io::fcntl_setfd(report, FdFlags::empty())?;
     }

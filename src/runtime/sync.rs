@@ -25,7 +25,7 @@ use crate::types::json;
 
 /// Which exit code a failed start has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FailureKind {
+pub(crate) enum FailureKind {
     /// rc's own failure: 125.
     Setup,
     /// The program cannot be run: 126.
@@ -39,13 +39,13 @@ pub enum FailureKind {
 /// A step of the start that failed, as it travels from the process where it happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
-pub struct Failure {
+pub(crate) struct Failure {
     /// Which exit code it has.
-    pub kind: FailureKind,
+    pub(crate) kind: FailureKind,
     /// The sentence.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do, if anything.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 /// A sentence, cut where somebody gave an argument as long as a book: it has to fit into a message, and on a screen.
@@ -115,7 +115,7 @@ impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
 
 /// What the monitor hears while a program starts.
 #[derive(Debug)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// The user's namespace H, to enter.
     Home(OwnedFd),
     /// A process was made: its pidfd.

@@ -7,15 +7,15 @@ use super::{Failure, Progress};
 use crate::sys::filesystem::of_kernel;
 use crate::sys::tty;
 
-/// Opens a terminal in `folder`, which is what `/dev/pts` leads to, gives the program's side and passes the other side
+/// Opens a terminal in `directory`, which is what `/dev/pts` leads to, gives the program's side and passes the other side
 /// on.
 ///
 /// It must be a devpts: the image or the container could have put something else there.
-pub(super) fn open(folder: BorrowedFd<'_>, sync: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
-    if of_kernel(folder).step_on("look at", "/dev/pts")? != Some("devpts") {
+pub(super) fn open(directory: BorrowedFd<'_>, sync: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
+    if of_kernel(directory).step_on("look at", "/dev/pts")? != Some("devpts") {
         return Err(Failure::reason("`/dev/pts` in the container is not devpts, so there is no terminal to be had"));
     }
-    let (master, slave) = tty::open_pair(folder.as_fd()).step("open a terminal")?;
+    let (master, slave) = tty::open_pair(directory.as_fd()).step("open a terminal")?;
     tell(sync, &Progress::Terminal(master)).step("pass the terminal on")?;
     Ok(slave)
 }

@@ -28,13 +28,13 @@ const LIMIT: u64 = 1 << 20;
 const MAX_ID: u32 = u32::MAX - 1;
 
 /// Where users are listed, in a root.
-pub const PASSWD: &str = "etc/passwd";
+pub(crate) const PASSWD: &str = "etc/passwd";
 /// Where groups are listed, in a root.
-pub const GROUP: &str = "etc/group";
+pub(crate) const GROUP: &str = "etc/group";
 
 /// Why it is not clear who is meant.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// No line of the container's `/etc/passwd` has the name.
     #[error("there is no user `{}` in the container's `/etc/passwd`", .name.escape_debug())]
     UnknownUser {
@@ -53,7 +53,7 @@ pub enum Error {
         /// What was given.
         text: String,
     },
-    /// The file is a folder, fifo, device or socket, or one of the kernel's own (`/proc`).
+    /// The file is a directory, fifo, device or socket, or one of the kernel's own (`/proc`).
     #[error("the container's `/{path}` is not a regular file")]
     NotRegular {
         /// Relative to the root.
@@ -77,7 +77,7 @@ pub enum Error {
 
 impl Error {
     /// What helps, as a sentence with the option to give.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownGroup { .. } => Some("give the group by number".to_owned()),
             Self::BadId { .. } => None,
@@ -88,24 +88,24 @@ impl Error {
 
 /// A user of the container; all ids are the container's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResolvedUser {
+pub(crate) struct ResolvedUser {
     /// User id.
-    pub uid: u32,
+    pub(crate) uid: u32,
     /// Primary group id.
-    pub gid: u32,
+    pub(crate) gid: u32,
     /// What setgroups(2) is to set: the primary group first, none twice.
-    pub additional_gids: Vec<u32>,
-    /// Home folder as a path inside the container; `/` if nothing says otherwise.
-    pub home: String,
+    pub(crate) additional_gids: Vec<u32>,
+    /// Home directory as a path inside the container; `/` if nothing says otherwise.
+    pub(crate) home: String,
     /// The name, where the id has a line in passwd.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 /// Finds `user` (`USER[:GROUP]`, empty is root) and the `groups` of `--group-add` by the files below `root`.
 ///
 /// A file that is missing counts as empty. One that cannot be used is an error only if a name has to be looked up in it, so
 /// that numbers work in any image; it never blocks, whatever is in its place.
-pub fn look_up(root: BorrowedFd<'_>, user: &str, groups: &[String]) -> Result<ResolvedUser, Error> {
+pub(crate) fn look_up(root: BorrowedFd<'_>, user: &str, groups: &[String]) -> Result<ResolvedUser, Error> {
     let (user_word, group_word) = split(user);
     let needs_group = group_word.into_iter().chain(groups.iter().map(String::as_str)).any(|word| !is_number(word));
     let passwd = read_etc(root, PASSWD).or_else(|error| if is_number(user_word) { Ok(None) } else { Err(error) })?;
@@ -116,7 +116,7 @@ pub fn look_up(root: BorrowedFd<'_>, user: &str, groups: &[String]) -> Result<Re
 /// Finds `user` (`USER[:GROUP]`, empty is root) and the `groups` of `--group-add` in the texts of passwd(5) and group(5).
 ///
 /// Fails with `UnknownUser`, `UnknownGroup` or `BadId`.
-pub fn resolve(user: &str, groups: &[String], passwd: &str, group: &str) -> Result<ResolvedUser, Error> {
+pub(crate) fn resolve(user: &str, groups: &[String], passwd: &str, group: &str) -> Result<ResolvedUser, Error> {
     let (user_word, group_word) = split(user);
     let line = if is_number(user_word) {
         let uid = id(user_word)?;
@@ -150,7 +150,7 @@ pub fn resolve(user: &str, groups: &[String], passwd: &str, group: &str) -> Resu
 /// Fails with `NotRegular`, `TooLarge` (over 1 MiB) or `Unreadable`, and never blocks: what the image put there may be
 /// a fifo without a writer (safety.md, rule 6), or a link to what the kernel tells of this process. Bytes that are not
 /// UTF-8 are replaced.
-pub fn read_etc(root: BorrowedFd<'_>, path: &'static str) -> Result<Option<String>, Error> {
+pub(crate) fn read_etc(root: BorrowedFd<'_>, path: &'static str) -> Result<Option<String>, Error> {
     let unreadable = |source| Error::Unreadable { path, source };
     let file = match open_in(root, path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty()) {
         Ok(file) => file,
@@ -173,12 +173,12 @@ pub fn read_etc(root: BorrowedFd<'_>, path: &'static str) -> Result<Option<Strin
 }
 
 /// The users of a passwd(5), by their ids; of several lines with one id the first counts.
-pub fn user_names(passwd: &str) -> BTreeMap<u32, String> {
+pub(crate) fn user_names(passwd: &str) -> BTreeMap<u32, String> {
     first_of_each(passwd_lines(passwd).map(|line| (line.uid, line.name)))
 }
 
 /// The groups of a group(5), by their ids.
-pub fn group_names(group: &str) -> BTreeMap<u32, String> {
+pub(crate) fn group_names(group: &str) -> BTreeMap<u32, String> {
     first_of_each(group_lines(group).map(|line| (line.gid, line.name)))
 }
 

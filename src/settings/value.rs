@@ -28,11 +28,11 @@ pub(super) fn read<'de, D: Deserializer<'de>, T: Value>(deserializer: D) -> Resu
 
 /// A number of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size(pub u64);
+pub(crate) struct Size(pub(crate) u64);
 
-/// The path of a program; `None` is looked for in a fixed list of folders.
+/// The path of a program; `None` is looked for in a fixed list of directories.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Program(pub Option<PathBuf>);
+pub(crate) struct Program(pub(crate) Option<PathBuf>);
 
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.escape_debug())

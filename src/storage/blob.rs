@@ -9,18 +9,18 @@ use crate::sys::fs::{self, AtPath as _};
 use crate::types::{Algorithm, Digest};
 
 /// The most bytes that a manifest, an index or a configuration may have (as containers/image limits them).
-pub const MANIFEST_LIMIT: u64 = 4 << 20;
+pub(crate) const MANIFEST_LIMIT: u64 = 4 << 20;
 
 const CHUNK: usize = 256 << 10;
 
 impl Store {
     /// Where the blob is, if it is there.
-    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
+    pub(crate) fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.images().join("blobs").join(digest.algorithm().as_str()).join(digest.hex())
     }
 
     /// Whether the blob is in the store and has `size` bytes; one that was cut short is as good as none.
-    pub fn has_blob(&self, digest: &Digest, size: u64) -> Result<bool, Error> {
+    pub(crate) fn has_blob(&self, digest: &Digest, size: u64) -> Result<bool, Error> {
         match fs::symlink_metadata(self.blob_path(digest)) {
             Ok(found) => Ok(found.is_file() && found.len() == size),
             Err(error) if error.is_not_found() => Ok(false),
@@ -29,13 +29,13 @@ impl Store {
     }
 
     /// Opens a blob. Its content is as it was when it was named; who needs certainty hashes while reading.
-    pub fn open_blob(&self, digest: &Digest) -> Result<File, Error> {
+    pub(crate) fn open_blob(&self, digest: &Digest) -> Result<File, Error> {
         fs::open_record(self.blob_path(digest))
             .map_err(|error| if error.is_not_found() { Error::NoBlob { digest: digest.clone() } } else { error.into() })
     }
 
     /// Reads a small blob. Fails with `TooLarge` if it has more than `limit` bytes, with `DamagedBlob` if its digest is wrong.
-    pub fn read_blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
+    pub(crate) fn read_blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
         let mut content = Vec::new();
         let path = self.blob_path(digest);
         self.open_blob(digest)?.take(limit + 1).read_to_end(&mut content).at("read", &path)?;
@@ -49,7 +49,7 @@ impl Store {
     }
 
     /// Reads a blob to its end and fails with `DamagedBlob` if it is not what it was.
-    pub fn check_blob(&self, digest: &Digest) -> Result<(), Error> {
+    pub(crate) fn check_blob(&self, digest: &Digest) -> Result<(), Error> {
         match io::copy(&mut self.verified_blob(digest)?, &mut io::sink()) {
             Ok(_) => Ok(()),
             Err(error) => match error.downcast::<Error>() {
@@ -60,7 +60,7 @@ impl Store {
     }
 
     /// Takes away a blob that is not what it was, so that the next pull brings it again.
-    pub fn remove_damaged_blob(&self, digest: &Digest) -> Result<(), Error> {
+    pub(crate) fn remove_damaged_blob(&self, digest: &Digest) -> Result<(), Error> {
         match self.check_blob(digest) {
             Err(Error::DamagedBlob { .. }) => Ok(fs::remove_file(self.blob_path(digest))?),
             other => other,
@@ -68,14 +68,14 @@ impl Store {
     }
 
     /// Reads a blob of any size; where its digest turns out to be wrong, the last read fails with `DamagedBlob` inside.
-    pub fn verified_blob(&self, digest: &Digest) -> Result<VerifiedBlob, Error> {
+    pub(crate) fn verified_blob(&self, digest: &Digest) -> Result<VerifiedBlob, Error> {
         let hash = Some(Hasher::new(digest.algorithm()));
         Ok(VerifiedBlob { file: self.open_blob(digest)?, digest: digest.clone(), hash })
     }
 
     /// Starts to write the blob `digest` of `size` bytes; `None` if it is in the store. Waits while another process writes the same
     /// blob. A partial file of an earlier try is taken over: `offset` says how many bytes need not come again.
-    pub fn begin_blob(&self, digest: &Digest, size: u64) -> Result<Option<BlobWriter>, Error> {
+    pub(crate) fn begin_blob(&self, digest: &Digest, size: u64) -> Result<Option<BlobWriter>, Error> {
         if self.has_blob(digest, size)? {
             return Ok(None);
         }
@@ -89,7 +89,7 @@ impl Store {
     }
 
     /// As `begin_blob`, for a blob small enough to be read, which counts as being there only if its content is right.
-    pub fn begin_document(&self, digest: &Digest, size: u64) -> Result<Option<BlobWriter>, Error> {
+    pub(crate) fn begin_document(&self, digest: &Digest, size: u64) -> Result<Option<BlobWriter>, Error> {
         match self.begin_blob(digest, size)? {
             None if matches!(self.check_blob(digest), Err(Error::DamagedBlob { .. })) => {
                 self.replace_blob(digest, size).map(Some)
@@ -110,7 +110,7 @@ impl Store {
     }
 
     /// Starts to write a blob whose digest is not known yet.
-    pub fn new_blob(&self) -> Result<BlobWriter, Error> {
+    pub(crate) fn new_blob(&self) -> Result<BlobWriter, Error> {
         let (path, file) = stage::new_file(&self.tmp(), "blob")?;
         Ok(BlobWriter {
             store: self.clone(),
@@ -123,7 +123,7 @@ impl Store {
     }
 
     /// Writes a small blob whose content is at hand; fine if it is there.
-    pub fn put_blob(&self, content: &[u8]) -> Result<Digest, Error> {
+    pub(crate) fn put_blob(&self, content: &[u8]) -> Result<Digest, Error> {
         let digest = Hasher::sha256(content);
         if let Some(mut writer) = self.begin_document(&digest, content.len() as u64)? {
             writer.restart()?;
@@ -137,7 +137,7 @@ impl Store {
 
 /// A blob that is hashed while it is read, so that nobody can forget to look.
 #[derive(Debug)]
-pub struct VerifiedBlob {
+pub(crate) struct VerifiedBlob {
     file: File,
     digest: Digest,
     hash: Option<Hasher>,
@@ -145,7 +145,7 @@ pub struct VerifiedBlob {
 
 impl VerifiedBlob {
     /// Bytes.
-    pub fn size(&self) -> io::Result<u64> {
+    pub(crate) fn size(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
 }
@@ -183,7 +183,7 @@ fn undamaged(expected: &Digest, actual: Digest) -> Result<(), Error> {
 ///
 /// `write` takes what comes in order, and refuses the first byte beyond the expected size.
 #[derive(Debug)]
-pub struct BlobWriter {
+pub(crate) struct BlobWriter {
     store: Store,
     path: PathBuf,
     file: File,
@@ -194,12 +194,12 @@ pub struct BlobWriter {
 
 impl BlobWriter {
     /// How many bytes are there already: ask for the rest only, or call [`BlobWriter::restart`].
-    pub fn offset(&self) -> u64 {
+    pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 
     /// Throws away what is there: the sender cannot go on where an earlier try stopped.
-    pub fn restart(&mut self) -> Result<(), Error> {
+    pub(crate) fn restart(&mut self) -> Result<(), Error> {
         self.file.set_len(0).and_then(|()| self.file.rewind()).at("truncate", &self.path)?;
         self.offset = 0;
         if let Some((digest, _)) = &self.expected {
@@ -209,7 +209,7 @@ impl BlobWriter {
     }
 
     /// Opens the bytes that are there already, to read them once more.
-    pub fn staged(&self) -> Result<impl Read + Send + use<>, Error> {
+    pub(crate) fn staged(&self) -> Result<impl Read + Send + use<>, Error> {
         Ok(fs::open_record(&self.path)?.take(self.offset))
     }
 
@@ -241,12 +241,12 @@ impl BlobWriter {
     }
 
     /// Removes what is there.
-    pub fn discard(self) -> Result<(), Error> {
+    pub(crate) fn discard(self) -> Result<(), Error> {
         Ok(fs::remove_file(&self.path)?)
     }
 
     /// Checks size and digest, syncs, and names the blob. On failure nothing is left behind.
-    pub fn finish(self) -> Result<(Digest, u64), Error> {
+    pub(crate) fn finish(self) -> Result<(Digest, u64), Error> {
         let actual = self.hash.clone().finish();
         if let Err(error) = self.check(&actual) {
             fs::remove_file(&self.path)?;
@@ -255,13 +255,13 @@ impl BlobWriter {
         self.file.sync_data().at("sync", &self.path)?;
         let target = self.store.blob_path(&actual);
         if actual.algorithm() == Algorithm::Sha512
-            && let Some(folder) = target.parent()
+            && let Some(directory) = target.parent()
         {
-            fs::create_dir_all(folder)?;
+            fs::create_dir_all(directory)?;
         }
         fs::rename(&self.path, &target)?;
-        if let Some(folder) = target.parent() {
-            fs::sync_dir(folder)?;
+        if let Some(directory) = target.parent() {
+            fs::sync_dir(directory)?;
         }
         Ok((actual, self.offset))
     }

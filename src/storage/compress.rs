@@ -11,7 +11,7 @@ const INPUT: usize = 128 << 10;
 
 /// How a layer's blob is compressed, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
+pub(crate) enum Compression {
     /// Not at all.
     None,
     /// gzip.
@@ -22,7 +22,7 @@ pub enum Compression {
 
 impl Compression {
     /// Looks at the first bytes, at least four where there are as many.
-    pub fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         match bytes {
             [0x1f, 0x8b, ..] => Self::Gzip,
             // A frame, or a skippable one before it (RFC 8878, 3.1).
@@ -32,7 +32,7 @@ impl Compression {
     }
 
     /// The media type of a layer so compressed. Source: image-spec layer.md.
-    pub fn layer_type(self) -> &'static str {
+    pub(crate) fn layer_type(self) -> &'static str {
         match self {
             Self::None => "application/vnd.oci.image.layer.v1.tar",
             Self::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
@@ -44,7 +44,7 @@ impl Compression {
 /// Reads a stream that is plain, gzip (one or more members) or zstd (one or more frames), recognized by its first bytes.
 ///
 /// Fails for compressions that layers do not have (xz, bzip2). Junk after the last gzip member is an error when it is reached.
-pub fn decompress<'a>(input: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+pub(crate) fn decompress<'a>(input: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     let mut input = BufReader::with_capacity(INPUT, input);
     while let Err(error) = input.fill_buf() {
         if error.kind() != io::ErrorKind::Interrupted {

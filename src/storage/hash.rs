@@ -4,7 +4,7 @@ use crate::types::{Algorithm, Digest};
 
 /// A running SHA-256 or SHA-512 (with the processor's own instructions where it has them).
 #[derive(Debug, Clone)]
-pub struct Hasher(State);
+pub(crate) struct Hasher(State);
 
 #[derive(Debug, Clone)]
 enum State {
@@ -14,7 +14,7 @@ enum State {
 
 impl Hasher {
     /// Starts a hash.
-    pub fn new(algorithm: Algorithm) -> Self {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
         Self(match algorithm {
             Algorithm::Sha256 => State::Sha256(Sha256::new()),
             Algorithm::Sha512 => State::Sha512(Box::new(Sha512::new())),
@@ -22,7 +22,7 @@ impl Hasher {
     }
 
     /// Takes in the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
             State::Sha256(hash) => hash.update(bytes),
             State::Sha512(hash) => hash.update(bytes),
@@ -30,7 +30,7 @@ impl Hasher {
     }
 
     /// The digest of all bytes.
-    pub fn finish(self) -> Digest {
+    pub(crate) fn finish(self) -> Digest {
         match self.0 {
             State::Sha256(hash) => Digest::sha256(hash.finalize().into()),
             State::Sha512(hash) => Digest::sha512(hash.finalize().into()),
@@ -38,7 +38,7 @@ impl Hasher {
     }
 
     /// The SHA-256 of `bytes`.
-    pub fn sha256(bytes: &[u8]) -> Digest {
+    pub(crate) fn sha256(bytes: &[u8]) -> Digest {
         Digest::sha256(Sha256::digest(bytes).into())
     }
 }

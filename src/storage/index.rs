@@ -13,7 +13,7 @@ use crate::sys::lock::FileLock;
 use crate::types::{Digest, ImageReference, json};
 
 /// The annotation that holds an image's name. Source: image-spec annotations.md.
-pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// The annotation that holds the digest of the multi-platform index by which an image was pulled.
 const INDEX_DIGEST: &str = "io.rc.index.digest";
@@ -26,16 +26,16 @@ pub(super) const EMPTY: &[u8] =
 
 /// One line of index.json: a manifest, and the name that it goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IndexEntry {
+pub(crate) struct IndexEntry {
     /// The name; `None` for an image that lost its last.
-    pub reference: Option<ImageReference>,
+    pub(crate) reference: Option<ImageReference>,
     /// The manifest.
-    pub manifest: Descriptor,
+    pub(crate) manifest: Descriptor,
 }
 
 impl IndexEntry {
     /// The digest of the multi-platform index by which the image was pulled, if it was.
-    pub fn index_digest(&self) -> Option<Digest> {
+    pub(crate) fn index_digest(&self) -> Option<Digest> {
         self.manifest.annotations.get(INDEX_DIGEST).and_then(|text| text.parse().ok())
     }
 }
@@ -53,7 +53,7 @@ struct Index {
 
 impl Store {
     /// All lines of index.json, in its order. Empty if there is no store yet.
-    pub fn index(&self) -> Result<Vec<IndexEntry>, Error> {
+    pub(crate) fn index(&self) -> Result<Vec<IndexEntry>, Error> {
         #[derive(Deserialize)]
         struct Lean {
             manifests: Vec<Descriptor>,
@@ -71,7 +71,12 @@ impl Store {
     ///
     /// `index` is the digest of the multi-platform index that led to the manifest, so that the image is found by it too.
     /// The manifest and all it refers to must be in the store; the caller holds `begin_ingest`.
-    pub fn tag(&self, reference: &ImageReference, manifest: &Descriptor, index: Option<&Digest>) -> Result<(), Error> {
+    pub(crate) fn tag(
+        &self,
+        reference: &ImageReference,
+        manifest: &Descriptor,
+        index: Option<&Digest>,
+    ) -> Result<(), Error> {
         let wanted = reference.to_string();
         let mut entry = manifest.clone();
         entry.annotations = BTreeMap::from([(REF_NAME.to_owned(), wanted.clone())]);
@@ -90,7 +95,7 @@ impl Store {
     }
 
     /// Keeps the image `manifest` without a name, if it has none.
-    pub fn keep_unnamed(&self, manifest: &Descriptor) -> Result<(), Error> {
+    pub(crate) fn keep_unnamed(&self, manifest: &Descriptor) -> Result<(), Error> {
         let mut entry = manifest.clone();
         entry.annotations.clear();
         self.change_index(|manifests| {
@@ -100,12 +105,12 @@ impl Store {
     }
 
     /// Takes a name away; the image stays, without a name if it was the last. Returns whether the name was there.
-    pub fn untag(&self, reference: &ImageReference) -> Result<bool, Error> {
+    pub(crate) fn untag(&self, reference: &ImageReference) -> Result<bool, Error> {
         self.untag_locked(std::slice::from_ref(reference), &self.lock_exclusive()?)
     }
 
     /// As `untag`, for several names, by a caller that holds the store's lock.
-    pub fn untag_locked(&self, references: &[ImageReference], _lock: &FileLock) -> Result<bool, Error> {
+    pub(crate) fn untag_locked(&self, references: &[ImageReference], _lock: &FileLock) -> Result<bool, Error> {
         let wanted: Vec<_> = references.iter().map(ToString::to_string).collect();
         let mut found = false;
         self.change_index_locked(|manifests| {
@@ -121,14 +126,8 @@ impl Store {
     }
 
     /// Takes an image out of index.json with all its names, by a caller that holds the store's lock.
-    pub fn forget(&self, manifest: &Digest, _lock: &FileLock) -> Result<(), Error> {
+    pub(crate) fn forget(&self, manifest: &Digest, _lock: &FileLock) -> Result<(), Error> {
         self.change_index_locked(|manifests| manifests.retain(|entry| entry.digest != *manifest))
-    }
-
-    /// The names of the image whose manifest has this digest.
-    pub fn references(&self, manifest: &Digest) -> Result<Vec<ImageReference>, Error> {
-        let entries = self.index()?.into_iter().filter(|entry| entry.manifest.digest == *manifest);
-        Ok(entries.filter_map(|entry| entry.reference).collect())
     }
 
     /// Changes index.json as one step, under the store's lock.

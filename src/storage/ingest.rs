@@ -21,7 +21,7 @@ const KIND: &str = "garbage";
 /// Without [`Ingest::finish`], after a failure or a kill, its mark stays. A pull that comes next reuses what has come
 /// in; any other command that sweeps collects it.
 #[derive(Debug)]
-pub struct Ingest {
+pub(crate) struct Ingest {
     lock: FileLock,
     /// `None` if a dead process has left one: it stays until a collection, which waits for our lock.
     mark: Option<GarbageMark>,
@@ -29,7 +29,7 @@ pub struct Ingest {
 
 impl Ingest {
     /// All that came in has a name.
-    pub fn finish(self) -> Result<(), Error> {
+    pub(crate) fn finish(self) -> Result<(), Error> {
         // Before the lock goes: a collector that gets it removes all marks.
         if let Some(mark) = &self.mark {
             fs::remove_file(&mark.path)?;
@@ -41,7 +41,7 @@ impl Ingest {
 
 /// Says that there may be garbage, even if this process is killed before it has collected it.
 #[derive(Debug)]
-pub struct GarbageMark {
+pub(crate) struct GarbageMark {
     path: PathBuf,
     /// Locked.
     _file: File,
@@ -50,7 +50,7 @@ pub struct GarbageMark {
 impl Store {
     /// Announces that blobs and layers come in which no image names yet; held until the image is tagged. Does not wait
     /// for other pulls.
-    pub fn begin_ingest(&self) -> Result<Ingest, Error> {
+    pub(crate) fn begin_ingest(&self) -> Result<Ingest, Error> {
         // The lock comes first, so that nobody takes the mark for one of the dead.
         let lock = self.defer_collection()?;
         // One mark is enough, however often the same pull is killed.
@@ -59,18 +59,18 @@ impl Store {
     }
 
     /// Keeps garbage from being collected while this is held; does not wait for others that do so.
-    pub fn defer_collection(&self) -> Result<FileLock, Error> {
+    pub(crate) fn defer_collection(&self) -> Result<FileLock, Error> {
         Ok(FileLock::shared(self.root.join("ingest.lock"))?)
     }
 
     /// Makes a mark before an image loses its last name; [`Store::collect`] removes it.
-    pub fn mark_garbage(&self) -> Result<GarbageMark, Error> {
+    pub(crate) fn mark_garbage(&self) -> Result<GarbageMark, Error> {
         let (path, file) = stage::new_file(&self.tmp(), KIND)?;
         Ok(GarbageMark { path, _file: file })
     }
 
     /// Whether a dead process has left a mark.
-    pub fn has_garbage(&self) -> Result<bool, Error> {
+    pub(crate) fn has_garbage(&self) -> Result<bool, Error> {
         for path in super::sweep::entries(&self.tmp())? {
             if is_mark(&path) && stage::is_abandoned(&path)? {
                 return Ok(true);

@@ -10,44 +10,44 @@ use super::{Error, Hasher, Store, stage};
 use crate::sys::fs::{self, AtPath as _};
 use crate::types::{Algorithm, Digest};
 
-/// A private folder in `tmp/`; dropped, it and all that is still in it goes.
+/// A private directory in `tmp/`; dropped, it and all that is still in it goes.
 #[derive(Debug)]
-pub struct Intake {
+pub(crate) struct Intake {
     store: Store,
-    folder: PathBuf,
+    directory: PathBuf,
     _lock: File,
     count: u64,
 }
 
 /// A file that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     path: PathBuf,
     /// The digest of its content.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     /// Bytes.
-    pub size: u64,
+    pub(crate) size: u64,
 }
 
 impl Store {
     /// Makes room for files that come in.
-    pub fn new_intake(&self) -> Result<Intake, Error> {
-        let (folder, lock) = stage::new_folder(&self.tmp(), "intake")?;
-        Ok(Intake { store: self.clone(), folder, _lock: lock, count: 0 })
+    pub(crate) fn new_intake(&self) -> Result<Intake, Error> {
+        let (directory, lock) = stage::new_directory(&self.tmp(), "intake")?;
+        Ok(Intake { store: self.clone(), directory, _lock: lock, count: 0 })
     }
 }
 
 impl Intake {
     /// Starts the next file.
-    pub fn begin(&mut self, algorithm: Algorithm) -> Result<Incoming, Error> {
-        let path = self.folder.join(self.count.to_string());
+    pub(crate) fn begin(&mut self, algorithm: Algorithm) -> Result<Incoming, Error> {
+        let path = self.directory.join(self.count.to_string());
         self.count += 1;
         let file = fs::create_new(&path)?;
         Ok(Incoming { file, path, hash: Hasher::new(algorithm), size: 0 })
     }
 
     /// Opens a file that waits.
-    pub fn open(&self, file: &Waiting) -> Result<File, Error> {
+    pub(crate) fn open(&self, file: &Waiting) -> Result<File, Error> {
         match fs::open_record(&file.path) {
             // It is a blob already: an image may have one layer twice.
             Err(error) if error.is_not_found() => self.store.open_blob(&file.digest),
@@ -56,7 +56,7 @@ impl Intake {
     }
 
     /// Unpacks a file as the layer `diff_id`, and lets it be a blob; what of the two is there already is left as it is.
-    pub fn keep_layer(&self, file: &Waiting, diff_id: &Digest, target: &Target) -> Result<Option<Info>, Error> {
+    pub(crate) fn keep_layer(&self, file: &Waiting, diff_id: &Digest, target: &Target) -> Result<Option<Info>, Error> {
         let mut info = None;
         if let Some(stage) = self.store.begin_layer(target, diff_id)? {
             let bad = |source| Error::Layer { diff_id: diff_id.clone(), source };
@@ -69,7 +69,7 @@ impl Intake {
     }
 
     /// Lets a file be a blob, in the place of one that may be damaged. It may be asked for twice.
-    pub fn keep(&self, file: &Waiting) -> Result<(), Error> {
+    pub(crate) fn keep(&self, file: &Waiting) -> Result<(), Error> {
         let waits = match fs::open_record(&file.path) {
             Ok(waits) => waits,
             Err(error) if error.is_not_found() && self.store.has_blob(&file.digest, file.size)? => return Ok(()),
@@ -77,10 +77,10 @@ impl Intake {
         };
         waits.sync_data().at("sync", &file.path)?;
         let target = self.store.blob_path(&file.digest);
-        if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder)?;
+        if let Some(directory) = target.parent() {
+            fs::create_dir_all(directory)?;
             fs::rename(&file.path, &target)?;
-            fs::sync_dir(folder)?;
+            fs::sync_dir(directory)?;
         }
         Ok(())
     }
@@ -89,13 +89,13 @@ impl Intake {
 impl Drop for Intake {
     fn drop(&mut self) {
         // If it cannot be removed now, the sweeper comes by later.
-        drop(remove_at(&self.folder));
+        drop(remove_at(&self.directory));
     }
 }
 
 /// A file on its way in.
 #[derive(Debug)]
-pub struct Incoming {
+pub(crate) struct Incoming {
     file: File,
     path: PathBuf,
     hash: Hasher,
@@ -104,7 +104,7 @@ pub struct Incoming {
 
 impl Incoming {
     /// The file is whole.
-    pub fn finish(self) -> Waiting {
+    pub(crate) fn finish(self) -> Waiting {
         Waiting { path: self.path, digest: self.hash.finish(), size: self.size }
     }
 }

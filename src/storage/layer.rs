@@ -2,7 +2,7 @@
 //! right and on disk. Then it never changes.
 //!
 //! ```text
-//! layers/MAP/sha256-HEX/fs       the files; whiteouts are 0:0 character devices, opaque folders have user.overlay.opaque=y
+//! layers/MAP/sha256-HEX/fs       the files; whiteouts are 0:0 character devices, opaque directories have user.overlay.opaque=y
 //!                      /info     {"size": bytes of the uncompressed archive, "skipped": …}
 //!                      /owners   where everything is stored as the user: UID:GID:PATH and a zero byte, for all but 0:0
 //! ```
@@ -10,8 +10,8 @@
 mod ahead;
 mod attributes;
 mod content;
+mod directories;
 mod extract;
-mod folders;
 mod parents;
 mod receive;
 mod whiteout;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use receive::{Opened, Received};
+pub(crate) use receive::Opened;
 
 use super::compress::decompress;
 use super::escape::Escaped;
@@ -34,16 +34,16 @@ use crate::types::{Algorithm, Digest, json};
 
 /// For whom layers are unpacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// The folder below `layers/`: one for each id map (`userns::IdMap::key`).
-    pub map: String,
+pub(crate) struct Target {
+    /// The directory below `layers/`: one for each id map (`userns::IdMap::key`).
+    pub(crate) map: String,
     /// What happens to owners.
-    pub ownership: Ownership,
+    pub(crate) ownership: Ownership,
 }
 
 /// What happens to the owners of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ownership {
+pub(crate) enum Ownership {
     /// Files get the container's ids as they are: this process is root of the user's namespace. Ids from 0 to one less than
     /// these are mapped.
     Mapped {
@@ -58,25 +58,25 @@ pub enum Ownership {
 
 /// What of a layer was not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Skipped {
+pub(crate) struct Skipped {
     /// Character and block devices.
-    pub devices: u64,
+    pub(crate) devices: u64,
     /// Extended attributes that the file system does not take.
-    pub attributes: u64,
+    pub(crate) attributes: u64,
 }
 
 /// What is known of an unpacked layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Info {
+pub(crate) struct Info {
     /// Bytes of the uncompressed archive.
-    pub size: u64,
+    pub(crate) size: u64,
     /// What was not kept.
-    pub skipped: Skipped,
+    pub(crate) skipped: Skipped,
 }
 
 /// Why a layer could not be unpacked.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The archive is damaged, cut off, or not one.
     #[error(transparent)]
     Archive(#[from] tar::Error),
@@ -121,8 +121,8 @@ pub enum Error {
         /// The path as it stands in the archive.
         path: Vec<u8>,
     },
-    /// The root would become something else than a folder.
-    #[error("`{}` of the layer is the root, and no folder", Escaped(.path))]
+    /// The root would become something else than a directory.
+    #[error("`{}` of the layer is the root, and no directory", Escaped(.path))]
     Root {
         /// The path as it stands in the archive.
         path: Vec<u8>,
@@ -145,7 +145,7 @@ impl From<io::Error> for Error {
 
 impl Error {
     /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Id { id, count, .. } if *id >= i64::from(*count) && *id < i64::from(u32::MAX) => Some(format!(
                 "give the user a range of more than {id} ids in `/etc/subuid` and `/etc/subgid`, then pull again"
@@ -156,13 +156,13 @@ impl Error {
 }
 
 impl Store {
-    /// The folder of a layer, whether it is there or not; its files are in `fs` below.
-    pub fn layer_path(&self, map: &str, diff_id: &Digest) -> PathBuf {
-        self.root.join("layers").join(map).join(folder_name(diff_id))
+    /// The directory of a layer, whether it is there or not; its files are in `fs` below.
+    pub(crate) fn layer_path(&self, map: &str, diff_id: &Digest) -> PathBuf {
+        self.root.join("layers").join(map).join(directory_name(diff_id))
     }
 
     /// Whether a layer is there, unpacked for this map. Looks at what is written last (`info`).
-    pub fn has_layer(&self, map: &str, diff_id: &Digest) -> Result<bool, PathError> {
+    pub(crate) fn has_layer(&self, map: &str, diff_id: &Digest) -> Result<bool, PathError> {
         match fs::symlink_metadata(self.layer_path(map, diff_id).join("info")) {
             Ok(info) => Ok(info.is_file() && info.len() > 0),
             Err(error) if error.is_not_found() => Ok(false),
@@ -171,7 +171,7 @@ impl Store {
     }
 
     /// What is known of an unpacked layer; `None` if it is not there.
-    pub fn layer_info(&self, map: &str, diff_id: &Digest) -> Result<Option<Info>, super::Error> {
+    pub(crate) fn layer_info(&self, map: &str, diff_id: &Digest) -> Result<Option<Info>, super::Error> {
         let path = self.layer_path(map, diff_id).join("info");
         let bytes = match fs::read_record(&path, 4096) {
             Ok(bytes) => bytes,
@@ -184,12 +184,12 @@ impl Store {
 
     /// Starts to unpack the layer `diff_id`; `None` if it is there. Waits while another process unpacks the same one.
     pub(super) fn begin_layer(&self, target: &Target, diff_id: &Digest) -> Result<Option<LayerStage>, PathError> {
-        let path = self.tmp().join(format!("layer-{}-{}", target.map, folder_name(diff_id)));
+        let path = self.tmp().join(format!("layer-{}-{}", target.map, directory_name(diff_id)));
         loop {
             if self.has_layer(&target.map, diff_id)? {
                 return Ok(None);
             }
-            if let Some(lock) = stage::claim_folder(&path)? {
+            if let Some(lock) = stage::claim_directory(&path)? {
                 let expected = Some(diff_id.clone());
                 let stage =
                     LayerStage { store: self.clone(), target: target.clone(), path: path.clone(), lock, expected };
@@ -204,12 +204,12 @@ impl Store {
 
     /// Starts to unpack a layer whose diff id is not known yet.
     pub(super) fn new_layer(&self, target: &Target) -> Result<LayerStage, PathError> {
-        let (path, lock) = stage::new_folder(&self.tmp(), "layer")?;
+        let (path, lock) = stage::new_directory(&self.tmp(), "layer")?;
         Ok(LayerStage { store: self.clone(), target: target.clone(), path, lock, expected: None })
     }
 }
 
-pub(super) fn folder_name(diff_id: &Digest) -> String {
+pub(super) fn directory_name(diff_id: &Digest) -> String {
     format!("{}-{}", diff_id.algorithm().as_str(), diff_id.hex())
 }
 
@@ -278,18 +278,18 @@ impl UnpackedLayer {
     pub(super) fn name(self) -> Result<(), PathError> {
         let stage = &self.stage;
         let target = stage.store.layer_path(&stage.target.map, &self.diff_id);
-        let Some(folder) = target.parent() else { return Ok(()) };
-        fs::create_dir_all(folder)?;
+        let Some(directory) = target.parent() else { return Ok(()) };
+        fs::create_dir_all(directory)?;
         rustix::fs::syncfs(&stage.lock).at("sync", &stage.path)?;
         match fs::rename(&stage.path, &target) {
-            Ok(()) => fs::sync_dir(folder),
+            Ok(()) => fs::sync_dir(directory),
             // Somebody else has unpacked the same content under another name of its blob.
             Err(_) if stage.store.has_layer(&stage.target.map, &self.diff_id)? => Ok(()),
             Err(error) if error.source.kind() == io::ErrorKind::DirectoryNotEmpty => {
                 // What is left of a damaged one.
                 stage.store.throw_away(&target)?;
                 fs::rename(&stage.path, &target)?;
-                fs::sync_dir(folder)
+                fs::sync_dir(directory)
             }
             Err(error) => Err(error),
         }
@@ -298,9 +298,9 @@ impl UnpackedLayer {
 
 /// Removes a tree by its path in the store.
 pub(super) fn remove_at(path: &Path) -> Result<(), PathError> {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-    match fs::open(folder) {
-        Ok(folder) => remove_tree(folder, name).at("remove", path),
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    match fs::open(directory) {
+        Ok(directory) => remove_tree(directory, name).at("remove", path),
         Err(error) if error.is_not_found() => Ok(()),
         Err(error) => Err(error),
     }

@@ -9,15 +9,15 @@ use std::os::unix::ffi::OsStrExt as _;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fchmod, fstat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
-/// How deep folders are held open; what lies deeper is first moved up, so that a tree of any depth needs few descriptors.
+/// How deep directories are held open; what lies deeper is first moved up, so that a tree of any depth needs few descriptors.
 const DEPTH: usize = 32;
 
-/// Removes what `name` in the folder `parent` is, and everything beneath it. Fine if it is not there, or if another
+/// Removes what `name` in the directory `parent` is, and everything beneath it. Fine if it is not there, or if another
 /// process removes the same at the same time.
 ///
-/// Folders that the caller owns but may not search or write get mode 0700 first. Fails, with part of the tree gone, if
+/// Directories that the caller owns but may not search or write get mode 0700 first. Fails, with part of the tree gone, if
 /// something in it belongs to another user: call it as root of the namespace whose ids own the files.
-pub fn remove_tree(parent: impl AsFd, name: impl AsRef<OsStr>) -> io::Result<()> {
+pub(crate) fn remove_tree(parent: impl AsFd, name: impl AsRef<OsStr>) -> io::Result<()> {
     let mut removal = Removal { top: parent.as_fd(), moved: Vec::new() };
     let mut next = Some(name.as_ref().to_owned());
     while let Some(name) = next {
@@ -29,7 +29,7 @@ pub fn remove_tree(parent: impl AsFd, name: impl AsRef<OsStr>) -> io::Result<()>
 
 struct Removal<'a> {
     top: BorrowedFd<'a>,
-    /// Folders that were moved to `top` because they lay too deep.
+    /// Directories that were moved to `top` because they lay too deep.
     moved: Vec<OsString>,
 }
 
@@ -42,23 +42,23 @@ impl Removal<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        let folder = match open_folder(parent, name) {
+        let directory = match open_directory(parent, name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
         };
         if depth == DEPTH {
             return self.move_up(parent, name);
         }
-        for entry in Dir::read_from(&folder)? {
+        for entry in Dir::read_from(&directory)? {
             let entry = match entry {
-                // Somebody has removed the folder while we list it (getdents(2)).
+                // Somebody has removed the directory while we list it (getdents(2)).
                 Err(Errno::NOENT) => break,
                 other => other?,
             };
             let child = OsStr::from_bytes(entry.file_name().to_bytes());
             if child != "." && child != ".." {
                 let kind = Some(entry.file_type()).filter(|kind| *kind != FileType::Unknown);
-                self.remove(folder.as_fd(), child, kind, depth + 1)?;
+                self.remove(directory.as_fd(), child, kind, depth + 1)?;
             }
         }
         match unlinkat(parent, name, AtFlags::REMOVEDIR) {
@@ -84,10 +84,10 @@ impl Removal<'_> {
     }
 }
 
-/// Opens a folder to list and to empty it.
-fn open_folder(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+/// Opens a directory to list and to empty it.
+fn open_directory(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = match openat(parent, name, flags | OFlags::RDONLY, Mode::empty()) {
+    let directory = match openat(parent, name, flags | OFlags::RDONLY, Mode::empty()) {
         Err(Errno::ACCESS) => {
             // Not readable: a reference needs no permission, and by it the mode is changed without following a link.
             use std::os::fd::AsRawFd as _;
@@ -97,11 +97,11 @@ fn open_folder(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
         }
         other => other?,
     };
-    let stat = fstat(&folder)?;
+    let stat = fstat(&directory)?;
     if stat.st_mode & 0o700 != 0o700 && stat.st_uid == rustix::process::geteuid().as_raw() {
-        fchmod(&folder, Mode::RWXU)?;
+        fchmod(&directory, Mode::RWXU)?;
     }
-    Ok(folder)
+    Ok(directory)
 }
 
 #[cfg(test)]
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_deep_unreadable_tree_goes_and_what_links_name_stays() {
-        let home = tempfile::tempdir().expect("a temporary folder");
+        let home = tempfile::tempdir().expect("a temporary directory");
         let canary = home.path().join("canary");
         fs::create_dir_all(canary.join("inner")).expect("made");
         let tree = home.path().join("tree");

@@ -1,4 +1,4 @@
-//! A folder of the store for trying things out in.
+//! A directory of the store for trying things out in.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -6,25 +6,25 @@ use std::path::{Path, PathBuf};
 use super::layer::remove_at;
 use super::{Error, Store, stage};
 
-/// A folder in `tmp/`. Dropped, it is gone; what a killed process leaves is swept, since the lock is free then.
+/// A directory in `tmp/`. Dropped, it is gone; what a killed process leaves is swept, since the lock is free then.
 #[derive(Debug)]
-pub struct Scratch {
+pub(crate) struct Scratch {
     path: PathBuf,
     _lock: File,
     by: u32,
 }
 
 impl Store {
-    /// Makes a folder that no other process works in, on the file system of layers and containers.
-    pub fn scratch(&self) -> Result<Scratch, Error> {
-        let (path, lock) = stage::new_folder(&self.tmp(), "scratch")?;
+    /// Makes a directory that no other process works in, on the file system of layers and containers.
+    pub(crate) fn scratch(&self) -> Result<Scratch, Error> {
+        let (path, lock) = stage::new_directory(&self.tmp(), "scratch")?;
         Ok(Scratch { path, _lock: lock, by: std::process::id() })
     }
 }
 
 impl Scratch {
-    /// The folder.
-    pub fn path(&self) -> &Path {
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }

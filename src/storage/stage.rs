@@ -1,4 +1,4 @@
-//! Half-made files and folders in `tmp/`. Whoever makes one holds a flock on it, so that a free lock means a dead maker, and
+//! Half-made files and directories in `tmp/`. Whoever makes one holds a flock on it, so that a free lock means a dead maker, and
 //! who wants the same thing waits on the lock and then finds it finished, or takes over.
 
 use std::fs::{File, FileType, OpenOptions};
@@ -45,16 +45,16 @@ pub(super) fn new_file(tmp: &Path, kind: &str) -> Result<(PathBuf, File), PathEr
     }
 }
 
-/// Makes the folder `path` and locks it. `None` if it was there: then its maker has finished or died meanwhile, and what it
+/// Makes the directory `path` and locks it. `None` if it was there: then its maker has finished or died meanwhile, and what it
 /// left was removed, so that the caller looks again.
-pub(super) fn claim_folder(path: &Path) -> Result<Option<File>, PathError> {
+pub(super) fn claim_directory(path: &Path) -> Result<Option<File>, PathError> {
     let is_new = match fs::create_dir(path) {
         Ok(()) => true,
         Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => false,
         Err(error) => return Err(error),
     };
-    let folder = match fs::open_directory(path) {
-        Ok(folder) => folder,
+    let directory = match fs::open_directory(path) {
+        Ok(directory) => directory,
         Err(error) if error.is_not_found() => return Ok(None),
         // Nobody makes anything else of this name.
         Err(error) if error.source.kind() == io::ErrorKind::NotADirectory => {
@@ -63,9 +63,9 @@ pub(super) fn claim_folder(path: &Path) -> Result<Option<File>, PathError> {
         }
         Err(error) => return Err(error),
     };
-    lock(&folder, FlockOperation::LockExclusive).at("lock", path)?;
-    match is_same(&folder, path)? {
-        true if is_new => Ok(Some(folder)),
+    lock(&directory, FlockOperation::LockExclusive).at("lock", path)?;
+    match is_same(&directory, path)? {
+        true if is_new => Ok(Some(directory)),
         true => {
             remove_at(path)?;
             Ok(None)
@@ -74,12 +74,12 @@ pub(super) fn claim_folder(path: &Path) -> Result<Option<File>, PathError> {
     }
 }
 
-/// Makes a new folder in `tmp` with a name of its own, locked.
-pub(super) fn new_folder(tmp: &Path, kind: &str) -> Result<(PathBuf, File), PathError> {
+/// Makes a new directory in `tmp` with a name of its own, locked.
+pub(super) fn new_directory(tmp: &Path, kind: &str) -> Result<(PathBuf, File), PathError> {
     loop {
         let path = tmp.join(unique(kind));
-        if let Some(folder) = claim_folder(&path)? {
-            return Ok((path, folder));
+        if let Some(directory) = claim_directory(&path)? {
+            return Ok((path, directory));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::fs::FlockOperation;
 
 use super::ingest::is_mark;
-use super::layer::{folder_name, remove_at};
+use super::layer::{directory_name, remove_at};
 use super::{Error, Store, stage};
 use crate::sys::fs::{self, AtPath as _, PathError};
 use crate::sys::lock::FileLock;
@@ -15,11 +15,11 @@ use crate::types::Digest;
 
 /// What is kept when garbage is collected.
 #[derive(Debug, Clone, Default)]
-pub struct Reachable {
+pub(crate) struct Reachable {
     /// Manifests, configurations, layers.
-    pub blobs: BTreeSet<Digest>,
+    pub(crate) blobs: BTreeSet<Digest>,
     /// Diff ids.
-    pub layers: BTreeSet<Digest>,
+    pub(crate) layers: BTreeSet<Digest>,
 }
 
 /// How long to wait after a sweep in the background that could not finish.
@@ -27,14 +27,14 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 /// A sweep in the background.
 #[derive(Debug)]
-pub struct Sweeping {
+pub(crate) struct Sweeping {
     path: PathBuf,
     _lock: FileLock,
 }
 
 impl Sweeping {
     /// Records whether everything was removed. If that cannot be recorded, the next command tries again.
-    pub fn finish(self, is_done: bool) {
+    pub(crate) fn finish(self, is_done: bool) {
         let was_done = fs::symlink_metadata(&self.path).is_ok_and(|found| found.len() == 0);
         if !is_done || !was_done {
             drop(fs::write(&self.path, if is_done { "" } else { "not all\n" }));
@@ -46,19 +46,19 @@ impl Store {
     /// Removes what dead processes left in `tmp/`, and empties `trash/`. What a living process works on has a lock and stays.
     ///
     /// Gives how many things could not be removed because their files belong to other ids: call it again as root of the
-    /// user's namespace. Whoever makes something in `tmp/` must hold a flock on it (a file or a folder) until it is renamed.
+    /// user's namespace. Whoever makes something in `tmp/` must hold a flock on it (a file or a directory) until it is renamed.
     ///
     /// Marks of garbage stay: they go when that is collected.
-    pub fn sweep(&self) -> Result<usize, Error> {
-        Ok(sweep_folder(&self.tmp())? + sweep_folder(&self.trash())?)
+    pub(crate) fn sweep(&self) -> Result<usize, Error> {
+        Ok(sweep_directory(&self.tmp())? + sweep_directory(&self.trash())?)
     }
 
     /// Whether dead processes have left something in `tmp/` or `trash/`.
     ///
     /// Both are usually empty: this costs eight system calls, and four for each entry that a living process works on.
-    pub fn has_leftovers(&self) -> Result<bool, Error> {
-        for folder in [self.tmp(), self.trash()] {
-            for path in entries(&folder)? {
+    pub(crate) fn has_leftovers(&self) -> Result<bool, Error> {
+        for directory in [self.tmp(), self.trash()] {
+            for path in entries(&directory)? {
                 if stage::is_abandoned(&path)? {
                     return Ok(true);
                 }
@@ -68,13 +68,13 @@ impl Store {
     }
 
     /// Makes this process the one that sweeps in the background; `None` if there is one.
-    pub fn begin_sweep(&self) -> Result<Option<Sweeping>, Error> {
+    pub(crate) fn begin_sweep(&self) -> Result<Option<Sweeping>, Error> {
         let path = self.sweep_lock();
         Ok(FileLock::try_exclusive(&path)?.map(|lock| Sweeping { path, _lock: lock }))
     }
 
     /// Whether a sweep in the background could not finish less than a minute ago: the next one would fail as well.
-    pub fn has_failed_to_sweep(&self) -> bool {
+    pub(crate) fn has_failed_to_sweep(&self) -> bool {
         let Ok(found) = fs::symlink_metadata(self.sweep_lock()) else { return false };
         found.len() > 0 && found.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < PAUSE))
     }
@@ -83,8 +83,8 @@ impl Store {
         self.root.join("sweep.lock")
     }
 
-    /// Moves a folder or file of the store to the trash, as one step: then it has no name any more. `sweep` removes it.
-    pub fn throw_away(&self, path: &Path) -> Result<(), PathError> {
+    /// Moves a directory or file of the store to the trash, as one step: then it has no name any more. `sweep` removes it.
+    pub(crate) fn throw_away(&self, path: &Path) -> Result<(), PathError> {
         let Some(name) = path.file_name() else { return Ok(()) };
         loop {
             let mut target = stage::unique("trash").into_bytes();
@@ -102,7 +102,7 @@ impl Store {
     /// store's lock (`lock_exclusive`), so that no name can be given meanwhile.
     ///
     /// Does nothing, and says so by `false`, while something comes in that has no name yet: the next collection finds it.
-    pub fn collect(&self, kept: &Reachable, _lock: &FileLock) -> Result<bool, Error> {
+    pub(crate) fn collect(&self, kept: &Reachable, _lock: &FileLock) -> Result<bool, Error> {
         let Some(_ingest) = FileLock::try_exclusive(self.root.join("ingest.lock"))? else { return Ok(false) };
         let blobs: BTreeSet<_> = kept.blobs.iter().map(|digest| self.blob_path(digest)).collect();
         for algorithm in entries(&self.images().join("blobs"))? {
@@ -114,7 +114,7 @@ impl Store {
                 }
             }
         }
-        let layers: BTreeSet<_> = kept.layers.iter().map(folder_name).collect();
+        let layers: BTreeSet<_> = kept.layers.iter().map(directory_name).collect();
         for map in entries(&self.root.join("layers"))? {
             for layer in entries(&map)? {
                 if !layer.file_name().and_then(|name| name.to_str()).is_some_and(|name| layers.contains(name)) {
@@ -127,18 +127,18 @@ impl Store {
     }
 }
 
-/// The paths in a folder; none if it is not there.
-pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, PathError> {
-    match fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).at("list", folder)).collect(),
+/// The paths in a directory; none if it is not there.
+pub(super) fn entries(directory: &Path) -> Result<Vec<PathBuf>, PathError> {
+    match fs::read_dir(directory) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).at("list", directory)).collect(),
         Err(error) if error.is_not_found() => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
 
-fn sweep_folder(folder: &Path) -> Result<usize, PathError> {
+fn sweep_directory(directory: &Path) -> Result<usize, PathError> {
     let mut left = 0;
-    for path in entries(folder)?.into_iter().filter(|path| !is_mark(path)) {
+    for path in entries(directory)?.into_iter().filter(|path| !is_mark(path)) {
         match sweep_one(&path) {
             Ok(()) => {}
             Err(error) if error.is_not_found() => {}

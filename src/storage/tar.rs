@@ -14,10 +14,10 @@ mod sparse;
 
 use std::io::{self, BufRead};
 
-pub use header::Kind;
+pub(crate) use header::Kind;
 use header::{BLOCK, Header};
 use pax::Pax;
-pub use sparse::Piece;
+pub(crate) use sparse::Piece;
 
 use super::escape::Escaped;
 
@@ -29,7 +29,7 @@ const GLOBAL_LIMIT: u64 = 64 << 10;
 
 /// What is wrong with an archive.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// Reading or decompressing failed, or the archive ends in the middle of something.
     #[error("cannot read the archive: {}", crate::sys::fs::plain(.0))]
     Io(#[from] io::Error),
@@ -56,41 +56,41 @@ pub enum Error {
 
 /// A point in time: seconds since 1970 and nanoseconds after them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Time {
+pub(crate) struct Time {
     /// Seconds, negative before 1970.
-    pub seconds: i64,
+    pub(crate) seconds: i64,
     /// 0 to 999 999 999.
-    pub nanoseconds: u32,
+    pub(crate) nanoseconds: u32,
 }
 
 /// One file of an archive. Nothing in it is checked beyond the format: names may point anywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The name as it stands in the archive.
-    pub path: Vec<u8>,
+    pub(crate) path: Vec<u8>,
     /// Where a link leads.
-    pub link: Vec<u8>,
+    pub(crate) link: Vec<u8>,
     /// What it is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Permission bits with setuid, setgid, sticky.
-    pub mode: u32,
+    pub(crate) mode: u32,
     /// The owner.
-    pub uid: i64,
+    pub(crate) uid: i64,
     /// The group.
-    pub gid: i64,
+    pub(crate) gid: i64,
     /// When it was changed.
-    pub mtime: Time,
+    pub(crate) mtime: Time,
     /// Bytes of the file, holes included.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Extended attributes, in order of their names.
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     /// The pieces of a sparse file that have data, in order; `None` for a file without holes.
-    pub pieces: Option<Vec<Piece>>,
+    pub(crate) pieces: Option<Vec<Piece>>,
 }
 
 /// Reads the entries of an archive, and the content of each.
 #[derive(Debug)]
-pub struct Reader<R> {
+pub(crate) struct Reader<R> {
     input: R,
     /// Bytes taken from `input`.
     offset: u64,
@@ -105,13 +105,13 @@ pub struct Reader<R> {
 
 impl<R: BufRead> Reader<R> {
     /// Reads an archive from its first byte.
-    pub fn new(input: R) -> Self {
+    pub(crate) fn new(input: R) -> Self {
         let global_budget = GLOBAL_LIMIT;
         Self { input, offset: 0, left: 0, padding: 0, global: Pax::default(), global_budget, is_over: false }
     }
 
     /// The next entry, or `None` after the last. What was not read of the one before is skipped.
-    pub fn next_entry(&mut self) -> Result<Option<Entry>, Error> {
+    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, Error> {
         let mut pax = Pax::default();
         let mut long_name = None;
         let mut long_link = None;
@@ -158,7 +158,7 @@ impl<R: BufRead> Reader<R> {
             None => header.size().map_err(damaged)?,
         };
         let on_tape = u64::try_from(on_tape).map_err(|_| damaged("a size is negative"))?;
-        // A link, folder or device has no data whatever its header says; so reads Go.
+        // A link, directory or device has no data whatever its header says; so reads Go.
         self.left = if kind == Kind::File { on_tape } else { 0 };
         self.padding = (BLOCK - self.left % BLOCK) % BLOCK;
         let mut size = self.left;
@@ -200,7 +200,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// Content of the current entry that is at hand, at most `limit` bytes of it: empty at its end. Follow with `consume`.
-    pub fn data(&mut self, limit: u64) -> Result<&[u8], Error> {
+    pub(crate) fn data(&mut self, limit: u64) -> Result<&[u8], Error> {
         let limit = limit.min(self.left);
         if limit == 0 {
             return Ok(&[]);
@@ -213,14 +213,14 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// Goes on after `count` bytes of what `data` gave.
-    pub fn consume(&mut self, count: usize) {
+    pub(crate) fn consume(&mut self, count: usize) {
         self.input.consume(count);
         self.left -= count as u64;
         self.offset += count as u64;
     }
 
     /// The input, after all of the archive and whatever follows it was read: hashes of the whole stream are complete then.
-    pub fn finish(mut self) -> Result<R, Error> {
+    pub(crate) fn finish(mut self) -> Result<R, Error> {
         loop {
             let count = fill(&mut self.input)?.len();
             if count == 0 {

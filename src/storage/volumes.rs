@@ -21,41 +21,41 @@ use crate::types::{Name, json};
 /// What is known of a volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Record {
+pub(crate) struct Record {
     /// The name.
-    pub name: Name,
+    pub(crate) name: Name,
     /// When it was made, RFC 3339, UTC.
-    pub created: String,
+    pub(crate) created: String,
     /// Labels.
     #[serde(default)]
-    pub labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
     /// Made for one container because nothing else was said; goes with it (`--rm`, `rm -v`).
     #[serde(default)]
-    pub is_anonymous: bool,
+    pub(crate) is_anonymous: bool,
 }
 
 /// A volume in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Volume {
+pub(crate) struct Volume {
     /// What is known of it.
-    pub record: Record,
-    folder: PathBuf,
+    pub(crate) record: Record,
+    directory: PathBuf,
 }
 
 impl Volume {
-    /// The folder that is mounted.
-    pub fn data(&self) -> PathBuf {
-        self.folder.join("_data")
+    /// The directory that is mounted.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.join("_data")
     }
 
     /// Waits for the right to fill the volume: held until the image's files are in it and `mark_used` was called.
-    pub fn lock(&self) -> Result<FileLock, Error> {
-        Ok(FileLock::exclusive(self.folder.join("lock"))?)
+    pub(crate) fn lock(&self) -> Result<FileLock, Error> {
+        Ok(FileLock::exclusive(self.directory.join("lock"))?)
     }
 
     /// Whether it was never mounted and has no files, so that the image's are to be copied in. Ask with the lock held.
-    pub fn is_fresh(&self) -> Result<bool, Error> {
-        match fs::symlink_metadata(self.folder.join("used")) {
+    pub(crate) fn is_fresh(&self) -> Result<bool, Error> {
+        match fs::symlink_metadata(self.directory.join("used")) {
             Ok(_) => return Ok(false),
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error.into()),
@@ -64,8 +64,8 @@ impl Volume {
     }
 
     /// Writes down that it is mounted now.
-    pub fn mark_used(&self) -> Result<(), Error> {
-        let used = self.folder.join("used");
+    pub(crate) fn mark_used(&self) -> Result<(), Error> {
+        let used = self.directory.join("used");
         if fs::symlink_metadata(&used).is_err() {
             fs::write(used, "")?;
         }
@@ -77,12 +77,12 @@ impl Store {
     /// The volume of this name; `None` if there is none.
     ///
     /// Fails if it lacks its record: a new volume in its place would hide that there are files.
-    pub fn volume(&self, name: &Name) -> Result<Option<Volume>, Error> {
-        let folder = self.volumes().join(name.as_str());
-        let path = folder.join("volume.json");
+    pub(crate) fn volume(&self, name: &Name) -> Result<Option<Volume>, Error> {
+        let directory = self.volumes().join(name.as_str());
+        let path = directory.join("volume.json");
         let read = || fs::read_record(&path, 1 << 20);
         let bytes = match read() {
-            Err(error) if error.is_not_found() => match fs::symlink_metadata(&folder) {
+            Err(error) if error.is_not_found() => match fs::symlink_metadata(&directory) {
                 // Another process may just have made it, as a whole.
                 Ok(_) => read()?,
                 Err(error) if error.is_not_found() => return Ok(None),
@@ -92,28 +92,28 @@ impl Store {
         };
         let record = json::from_slice(&bytes);
         let record = record.map_err(|source| Error::Json { what: format!("`{}`", path.display()), source })?;
-        Ok(Some(Volume { record, folder }))
+        Ok(Some(Volume { record, directory }))
     }
 
     /// Makes a volume, or finds the one that has the name. Of several processes that do so at once, one makes it.
-    pub fn make_volume(&self, record: &Record) -> Result<Volume, Error> {
-        let folder = self.volumes().join(record.name.as_str());
+    pub(crate) fn make_volume(&self, record: &Record) -> Result<Volume, Error> {
+        let directory = self.volumes().join(record.name.as_str());
         loop {
             if let Some(volume) = self.volume(&record.name)? {
                 return Ok(volume);
             }
-            let (staged, _lock) = stage::new_folder(&self.tmp(), "volume")?;
+            let (staged, _lock) = stage::new_directory(&self.tmp(), "volume")?;
             let bytes = serde_json::to_vec(record)
                 .map_err(|source| Error::Json { what: "the record of a volume".to_owned(), source })?;
             fs::write(staged.join("volume.json"), bytes)?;
             let data = staged.join("_data");
             fs::create_dir(&data)?;
-            // Every user in the container may look into it, as with docker; the folder above keeps others out.
+            // Every user in the container may look into it, as with docker; the directory above keeps others out.
             rustix::fs::chmod(&data, Mode::from_raw_mode(0o755)).at("set the mode of", &data)?;
-            match fs::rename(&staged, &folder) {
+            match fs::rename(&staged, &directory) {
                 Ok(()) => {
                     fs::sync_dir(self.volumes())?;
-                    return Ok(Volume { record: record.clone(), folder });
+                    return Ok(Volume { record: record.clone(), directory });
                 }
                 Err(error) => {
                     super::layer::remove_at(&staged)?;
@@ -126,22 +126,9 @@ impl Store {
         }
     }
 
-    /// All volumes by name. A damaged one is left out here; `volume` says what is wrong with it.
-    pub fn list_volumes(&self) -> Result<Vec<Volume>, Error> {
-        let entries = match fs::read_dir(self.volumes()) {
-            Ok(entries) => entries,
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
-        };
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<Name>().ok());
-        let mut volumes: Vec<_> = names.filter_map(|name| self.volume(&name).ok().flatten()).collect();
-        volumes.sort_by(|a, b| a.record.name.cmp(&b.record.name));
-        Ok(volumes)
-    }
-
     /// Takes a volume away; returns whether it was there. That no container uses it, the caller has to know. Its files go
     /// to the trash (see `sweep`).
-    pub fn remove_volume(&self, name: &Name) -> Result<bool, PathError> {
+    pub(crate) fn remove_volume(&self, name: &Name) -> Result<bool, PathError> {
         match self.throw_away(&self.volumes().join(name.as_str())) {
             Ok(()) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
@@ -182,10 +169,10 @@ mod tests {
         fs::remove_file(volume.data().join("file")).expect("removed");
         volume.mark_used().expect("marked");
         assert!(!volume.is_fresh().expect("looks"));
-        store.make_volume(&record("another")).expect("made");
-        let names: Vec<_> =
-            store.list_volumes().expect("lists").into_iter().map(|v| v.record.name.to_string()).collect();
-        assert_eq!(names, ["another", "data"]);
+        let another = record("another");
+        store.make_volume(&another).expect("made");
+        let another = another.name;
+        assert!(store.volume(&another).expect("looks").is_some());
         assert!(store.remove_volume(&name).expect("removed"));
         assert!(!store.remove_volume(&name).expect("not there"));
         assert_eq!(store.sweep().expect("sweeps"), 0);

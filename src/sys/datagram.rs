@@ -11,14 +11,14 @@ use rustix::net::{
 
 /// A socket that sends to one address. It never waits, and keeps no more than the kernel's queue.
 #[derive(Debug)]
-pub struct Sender {
+pub(crate) struct Sender {
     socket: OwnedFd,
     address: SocketAddrUnix,
 }
 
 /// What became of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
+pub(crate) enum Sent {
     /// It is in the receiver's queue.
     Taken,
     /// The queue is full; poll(2) says when it is not.
@@ -29,7 +29,7 @@ impl Sender {
     /// Connects to `address`: an absolute path, or `@NAME` for an abstract one, as in `NOTIFY_SOCKET`.
     ///
     /// Fails with EAFNOSUPPORT for any other kind of address.
-    pub fn connect(address: &str) -> io::Result<Self> {
+    pub(crate) fn connect(address: &str) -> io::Result<Self> {
         let address = match (address.strip_prefix('@'), address.starts_with('/')) {
             (Some(name), _) => SocketAddrUnix::new_abstract_name(name.as_bytes())?,
             (None, true) => SocketAddrUnix::new(address)?,
@@ -42,7 +42,7 @@ impl Sender {
     }
 
     /// Sends one datagram. A receiver that was started anew behind the same address is found again.
-    pub fn send(&self, bytes: &[u8]) -> io::Result<Sent> {
+    pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<Sent> {
         let mut again = true;
         loop {
             match send(&self.socket, bytes, SendFlags::NOSIGNAL) {
@@ -59,7 +59,7 @@ impl Sender {
     }
 
     /// Sends one datagram with a descriptor; EAGAIN if the queue is full.
-    pub fn send_descriptor(&self, bytes: &[u8], descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn send_descriptor(&self, bytes: &[u8], descriptor: BorrowedFd<'_>) -> io::Result<()> {
         super::socket::send(self.socket.as_fd(), bytes, &[descriptor])
     }
 }
@@ -70,9 +70,9 @@ impl AsFd for Sender {
     }
 }
 
-/// Receives at a new socket file `name` in the folder `dir`, to which every user may send who can reach it. The path is built
+/// Receives at a new socket file `name` in the directory `dir`, to which every user may send who can reach it. The path is built
 /// on the descriptor, because a socket's path holds 107 bytes at most.
-pub fn bind_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+pub(crate) fn bind_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
     let path = format!("/proc/self/fd/{}/{name}", dir.as_raw_fd());
@@ -83,7 +83,7 @@ pub fn bind_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
 
 /// Takes the next datagram into `space`, without waiting, and gives its length; `None` if there is none. One that does not fit is
 /// cut off, which shows by a length greater than `space`'s. Descriptors that were sent along are closed by the kernel.
-pub fn receive(socket: BorrowedFd<'_>, space: &mut [u8]) -> io::Result<Option<usize>> {
+pub(crate) fn receive(socket: BorrowedFd<'_>, space: &mut [u8]) -> io::Result<Option<usize>> {
     loop {
         match recv(socket, &mut *space, RecvFlags::DONTWAIT | RecvFlags::TRUNC) {
             Ok((_, length)) => return Ok(Some(length)),

@@ -38,7 +38,7 @@ const OF_KERNEL: [(i64, &str); 27] = [
 ];
 
 /// The name of the kernel's own file system that `fd` is on; `None` for one that holds files.
-pub fn of_kernel(fd: impl AsFd) -> io::Result<Option<&'static str>> {
+pub(crate) fn of_kernel(fd: impl AsFd) -> io::Result<Option<&'static str>> {
     let at = fstatfs(fd)?;
     // The field's type differs between architectures.
     let magic = at.f_type as i64 & 0xffff_ffff;
@@ -47,17 +47,17 @@ pub fn of_kernel(fd: impl AsFd) -> io::Result<Option<&'static str>> {
 
 /// A file, told from all others that are there: the number of its mount and its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// No two mounts have the same while both are there.
-    pub mount: u64,
+    pub(crate) mount: u64,
     /// The inode's number.
-    pub inode: u64,
+    pub(crate) inode: u64,
     /// It is where the mount begins.
-    pub is_mount_root: bool,
+    pub(crate) is_mount_root: bool,
 }
 
 /// The place that `fd` is at. Source: statx(2), `STATX_MNT_ID` and `STATX_ATTR_MOUNT_ROOT` (Linux 5.8).
-pub fn place(fd: impl AsFd) -> io::Result<Place> {
+pub(crate) fn place(fd: impl AsFd) -> io::Result<Place> {
     let found = statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID | StatxFlags::INO)?;
     if found.stx_mask & StatxFlags::MNT_ID.bits() == 0 {
         return Err(rustix::io::Errno::OPNOTSUPP.into());

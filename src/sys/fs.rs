@@ -15,17 +15,17 @@ use super::failpoint;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} `{}`: {}", .path.display().to_string().escape_debug(), plain(.source))]
 pub struct PathError {
-    /// What was tried, as an infinitive: `read`, `create folder`.
-    pub action: &'static str,
+    /// What was tried, as an infinitive: `read`, `create directory`.
+    pub(crate) action: &'static str,
     /// The path.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The kernel's answer.
     #[source]
-    pub source: io::Error,
+    pub(crate) source: io::Error,
 }
 
 /// The text of an errno without Rust's `(os error N)`, in lower case as our sentences have it.
-pub fn plain(error: &io::Error) -> String {
+pub(crate) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.rsplit_once(" (os error").map_or(text.as_str(), |(head, _)| head);
     let mut chars = text.chars();
@@ -38,29 +38,29 @@ pub fn plain(error: &io::Error) -> String {
 }
 
 /// Whether a file operation was denied.
-pub fn is_foreign(error: &io::Error) -> bool {
+pub(crate) fn is_foreign(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM))
 }
 
 impl PathError {
     /// Joins an error with its action and path.
-    pub fn new(action: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
+    pub(crate) fn new(action: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
         Self { action, path: path.into(), source: source.into() }
     }
 
     /// Whether the path is not there.
-    pub fn is_not_found(&self) -> bool {
+    pub(crate) fn is_not_found(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
     }
 
     /// Whether permission was denied: root of the user's namespace may have it.
-    pub fn is_foreign(&self) -> bool {
+    pub(crate) fn is_foreign(&self) -> bool {
         is_foreign(&self.source)
     }
 }
 
 /// Adds action and path to an I/O result.
-pub trait AtPath<T> {
+pub(crate) trait AtPath<T> {
     /// Names what was tried and where, if it failed.
     fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, PathError>;
 }
@@ -72,32 +72,32 @@ impl<T, E: Into<io::Error>> AtPath<T> for Result<T, E> {
 }
 
 /// Opens a file to read.
-pub fn open(path: impl AsRef<Path>) -> Result<File, PathError> {
+pub(crate) fn open(path: impl AsRef<Path>) -> Result<File, PathError> {
     File::open(&path).at("open", path)
 }
 
 /// Opens one of rc's own records to read, as [`open_record_with`] does.
-pub fn open_record(path: impl AsRef<Path>) -> Result<File, PathError> {
+pub(crate) fn open_record(path: impl AsRef<Path>) -> Result<File, PathError> {
     open_record_with(path, OpenOptions::new().read(true))
 }
 
 /// Opens one of rc's own records with the caller's options. It must be a regular file under this very name: a link is
 /// not followed, and a FIFO or a device is an error at once, where open(2) would wait for its other end or for the
 /// hardware.
-pub fn open_record_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<File, PathError> {
+pub(crate) fn open_record_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<File, PathError> {
     open_regular(path.as_ref(), options, libc::O_NOFOLLOW)
 }
 
 /// Opens a directory of the store, which must be one under this very name: whatever else lies there is an error at
 /// once.
-pub fn open_directory(path: impl AsRef<Path>) -> Result<File, PathError> {
+pub(crate) fn open_directory(path: impl AsRef<Path>) -> Result<File, PathError> {
     // A link is ENOTDIR (open(2), O_DIRECTORY with O_NOFOLLOW), and nothing but a directory is opened at all.
     OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(&path).at("open", path)
 }
 
 /// Gives the owner of a record or a directory of the store back what its mode has lost: to read and to write, and to
 /// search. Nothing else is changed, and no link followed.
-pub fn open_up(path: impl AsRef<Path>) -> Result<(), PathError> {
+pub(crate) fn open_up(path: impl AsRef<Path>) -> Result<(), PathError> {
     use std::os::fd::AsRawFd as _;
     let path = path.as_ref();
     // A reference needs no permission of what it refers to (open(2), O_PATH).
@@ -136,38 +136,33 @@ fn open_regular(path: &Path, options: &OpenOptions, flags: i32) -> Result<File, 
 }
 
 /// Opens with the caller's options; new files are 0600 unless `options` sets a mode.
-pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<File, PathError> {
+pub(crate) fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<File, PathError> {
     options.open(&path).at("open", path)
 }
 
 /// Creates a new 0600 file to write; it is an error if there is one already.
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn create_new(path: impl AsRef<Path>) -> Result<File, PathError> {
+pub(crate) fn create_new(path: impl AsRef<Path>) -> Result<File, PathError> {
     failpoint::point().at("create", &path)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).at("create", path)
-}
-
-/// Reads a whole file.
-pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>, PathError> {
-    fs::read(&path).at("read", path)
 }
 
 /// Reads at most `limit` bytes of a file; a longer one is an error, so that no file can exhaust memory.
 ///
 /// It waits where the file is a FIFO, as a user may want who names one: for what rc or a container may have written,
 /// there are [`read_record`] and [`read_regular`].
-pub fn read_limited(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
+pub(crate) fn read_limited(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
     read_at_most(open(&path)?, path.as_ref(), limit)
 }
 
 /// As [`read_limited`], for one of rc's own records: see [`open_record_with`].
-pub fn read_record(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
+pub(crate) fn read_record(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
     read_at_most(open_record(&path)?, path.as_ref(), limit)
 }
 
 /// As [`read_limited`], for a regular file that the user names, in a directory that a container may share: links are
 /// followed, and what is not a regular file is an error at once.
-pub fn read_regular(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
+pub(crate) fn read_regular(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
     read_at_most(open_regular(path.as_ref(), OpenOptions::new().read(true), 0)?, path.as_ref(), limit)
 }
 
@@ -183,14 +178,20 @@ fn read_at_most(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, PathErro
 }
 
 /// Reads a whole UTF-8 file.
-pub fn read_to_string(path: impl AsRef<Path>) -> Result<String, PathError> {
+pub(crate) fn read_to_string(path: impl AsRef<Path>) -> Result<String, PathError> {
     fs::read_to_string(&path).at("read", path)
+}
+
+/// Reads a whole file.
+#[cfg(test)]
+pub(crate) fn read(path: impl AsRef<Path>) -> Result<Vec<u8>, PathError> {
+    fs::read(&path).at("read", path)
 }
 
 /// Writes a file in place, which must be a regular one or not there; for records use [`replace`], for what the user
 /// names [`super::replacement`].
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), PathError> {
+pub(crate) fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), PathError> {
     failpoint::point().at("write", &path)?;
     open_record_with(&path, OpenOptions::new().write(true).create(true).truncate(true).mode(0o600))?
         .write_all(bytes.as_ref())
@@ -199,8 +200,8 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), Path
 
 /// How much a record must outlive a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// fsync the file and its folder: the new content survives a power cut, whole.
+pub(crate) enum Durability {
+    /// fsync the file and its directory: the new content survives a power cut, whole.
     Synced,
     /// No fsync: for what has no meaning after a reboot (`--rm` containers, hints).
     Volatile,
@@ -212,7 +213,7 @@ pub enum Durability {
 /// the next call removes. That name can be guessed, so this is for directories that no container can write to, and for
 /// one caller at a time; a file that the user names is for [`super::replacement`].
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn replace(path: impl AsRef<Path>, bytes: &[u8], durability: Durability) -> Result<(), PathError> {
+pub(crate) fn replace(path: impl AsRef<Path>, bytes: &[u8], durability: Durability) -> Result<(), PathError> {
     failpoint::point().at("create", &path)?;
     let path = path.as_ref();
     let mut aside = path.as_os_str().to_owned();
@@ -229,16 +230,16 @@ pub fn replace(path: impl AsRef<Path>, bytes: &[u8], durability: Durability) -> 
         return Err(error);
     }
     if durability == Durability::Synced
-        && let Some(folder) = path.parent()
+        && let Some(directory) = path.parent()
     {
-        sync_dir(folder)?;
+        sync_dir(directory)?;
     }
     Ok(())
 }
 
 /// Creates a 0600 file to append to, in the place of one that a killed process may have left: whatever lies there is
 /// unlinked, never opened.
-pub fn create_again(path: impl AsRef<Path>) -> Result<File, PathError> {
+pub(crate) fn create_again(path: impl AsRef<Path>) -> Result<File, PathError> {
     let path = path.as_ref();
     let mut options = OpenOptions::new();
     // O_EXCL follows no link (open(2)).
@@ -253,56 +254,56 @@ pub fn create_again(path: impl AsRef<Path>) -> Result<File, PathError> {
     .at("create", path)
 }
 
-/// Flushes a folder's entries to disk.
+/// Flushes a directory's entries to disk.
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn sync_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
+pub(crate) fn sync_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
     failpoint::point().at("sync", &path)?;
     File::open(&path).and_then(|dir| dir.sync_all()).at("sync", path)
 }
 
-/// Creates one 0700 folder.
+/// Creates one 0700 directory.
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn create_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
+pub(crate) fn create_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
     create_dir_with(path, 0o700)
 }
 
 /// Creates one directory with this mode.
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn create_dir_with(path: impl AsRef<Path>, mode: u32) -> Result<(), PathError> {
-    failpoint::point().at("create folder", &path)?;
-    fs::DirBuilder::new().mode(mode).create(&path).at("create folder", path)
+pub(crate) fn create_dir_with(path: impl AsRef<Path>, mode: u32) -> Result<(), PathError> {
+    failpoint::point().at("create directory", &path)?;
+    fs::DirBuilder::new().mode(mode).create(&path).at("create directory", path)
 }
 
-/// Creates a folder and its missing parents, all 0700; fine if it is there.
+/// Creates a directory and its missing parents, all 0700; fine if it is there.
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn create_dir_all(path: impl AsRef<Path>) -> Result<(), PathError> {
-    failpoint::point().at("create folder", &path)?;
-    fs::DirBuilder::new().mode(0o700).recursive(true).create(&path).at("create folder", path)
+pub(crate) fn create_dir_all(path: impl AsRef<Path>) -> Result<(), PathError> {
+    failpoint::point().at("create directory", &path)?;
+    fs::DirBuilder::new().mode(0o700).recursive(true).create(&path).at("create directory", path)
 }
 
 /// rename(2).
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), PathError> {
+pub(crate) fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), PathError> {
     failpoint::point().at("rename", &from)?;
     fs::rename(&from, &to).at("rename", from)
 }
 
 /// unlink(2).
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn remove_file(path: impl AsRef<Path>) -> Result<(), PathError> {
+pub(crate) fn remove_file(path: impl AsRef<Path>) -> Result<(), PathError> {
     failpoint::point().at("remove", &path)?;
     fs::remove_file(&path).at("remove", path)
 }
 
 /// rmdir(2).
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn remove_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
-    failpoint::point().at("remove folder", &path)?;
-    fs::remove_dir(&path).at("remove folder", path)
+pub(crate) fn remove_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
+    failpoint::point().at("remove directory", &path)?;
+    fs::remove_dir(&path).at("remove directory", path)
 }
 
 /// Removes a tree without following symlinks; fine if it is not there.
-pub fn remove_dir_all(path: impl AsRef<Path>) -> Result<(), PathError> {
+pub(crate) fn remove_dir_all(path: impl AsRef<Path>) -> Result<(), PathError> {
     match fs::remove_dir_all(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other.at("remove", path),
@@ -311,34 +312,29 @@ pub fn remove_dir_all(path: impl AsRef<Path>) -> Result<(), PathError> {
 
 /// symlink(2): makes `link` point to `target`.
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn symlink(target: impl AsRef<Path>, link: impl AsRef<Path>) -> Result<(), PathError> {
+pub(crate) fn symlink(target: impl AsRef<Path>, link: impl AsRef<Path>) -> Result<(), PathError> {
     failpoint::point().at("create link", &link)?;
     std::os::unix::fs::symlink(target, &link).at("create link", link)
 }
 
 /// readlink(2).
-pub fn read_link(path: impl AsRef<Path>) -> Result<PathBuf, PathError> {
+pub(crate) fn read_link(path: impl AsRef<Path>) -> Result<PathBuf, PathError> {
     fs::read_link(&path).at("read link", path)
 }
 
-/// The entries of a folder.
-pub fn read_dir(path: impl AsRef<Path>) -> Result<fs::ReadDir, PathError> {
+/// The entries of a directory.
+pub(crate) fn read_dir(path: impl AsRef<Path>) -> Result<fs::ReadDir, PathError> {
     fs::read_dir(&path).at("list", path)
 }
 
 /// stat(2).
-pub fn metadata(path: impl AsRef<Path>) -> Result<Metadata, PathError> {
+pub(crate) fn metadata(path: impl AsRef<Path>) -> Result<Metadata, PathError> {
     fs::metadata(&path).at("look at", path)
 }
 
 /// lstat(2).
-pub fn symlink_metadata(path: impl AsRef<Path>) -> Result<Metadata, PathError> {
+pub(crate) fn symlink_metadata(path: impl AsRef<Path>) -> Result<Metadata, PathError> {
     fs::symlink_metadata(&path).at("look at", path)
-}
-
-/// Resolves every symlink of a path of the user's own.
-pub fn canonicalize(path: impl AsRef<Path>) -> Result<PathBuf, PathError> {
-    fs::canonicalize(&path).at("resolve", path)
 }
 
 #[cfg(test)]
@@ -354,14 +350,14 @@ mod tests {
     /// One of each kind of file that is no regular one, and their names.
     fn special(directory: &Path) -> [PathBuf; 5] {
         fs::write(directory.join("regular"), "untouched").expect("written");
-        let [fifo, link, dangling, folder, socket] =
-            ["fifo", "link", "dangling", "folder", "socket"].map(|name| directory.join(name));
+        let [fifo, link, dangling, directory, socket] =
+            ["fifo", "link", "dangling", "directory", "socket"].map(|name| directory.join(name));
         rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RWXU).expect("a FIFO");
         symlink(directory.join("regular"), &link).expect("a link");
         symlink(directory.join("created"), &dangling).expect("a link");
-        fs::create_dir(&folder).expect("a directory");
+        fs::create_dir(&directory).expect("a directory");
         drop(std::os::unix::net::UnixListener::bind(&socket).expect("a socket"));
-        [fifo, link, dangling, folder, socket]
+        [fifo, link, dangling, directory, socket]
     }
 
     #[test]
@@ -376,7 +372,7 @@ mod tests {
                 assert_eq!(error, Err(expected), "{options:?}");
             }
             let opened = open_directory(&path).map(drop).map_err(|error| error.source.raw_os_error());
-            assert_eq!(opened, if path.ends_with("folder") { Ok(()) } else { Err(Some(libc::ENOTDIR)) });
+            assert_eq!(opened, if path.ends_with("directory") { Ok(()) } else { Err(Some(libc::ENOTDIR)) });
             assert!(read_record(&path, 64).is_err() && write(&path, "overwritten").is_err(), "{}", path.display());
             // A link of the user's own is followed.
             let read = read_regular(&path, 64).ok();
@@ -394,7 +390,7 @@ mod tests {
             let aside = home.path().join("record.new");
             fs::rename(&left, &aside).expect("moved");
             let replaced = replace(&record, b"new", Durability::Volatile);
-            if left.ends_with("folder") {
+            if left.ends_with("directory") {
                 assert!(replaced.is_err());
                 fs::remove_dir(&aside).expect("still there");
                 continue;

@@ -9,25 +9,25 @@ fn done(result: libc::c_long) -> io::Result<()> {
 }
 
 /// Sets real, effective and saved user id. Source: setresuid(2).
-pub fn set_uid(uid: u32) -> io::Result<()> {
+pub(crate) fn set_uid(uid: u32) -> io::Result<()> {
     // SAFETY: takes numbers only; this process has one thread.
     done(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) })
 }
 
 /// Sets the real user id alone. Source: setresuid(2).
-pub fn set_real_uid(uid: u32) -> io::Result<()> {
+pub(crate) fn set_real_uid(uid: u32) -> io::Result<()> {
     // SAFETY: takes numbers only, -1 for what is to stay; this process has one thread.
     done(unsafe { libc::syscall(libc::SYS_setresuid, uid, -1, -1) })
 }
 
 /// Sets real, effective and saved group id. Source: setresgid(2).
-pub fn set_gid(gid: u32) -> io::Result<()> {
+pub(crate) fn set_gid(gid: u32) -> io::Result<()> {
     // SAFETY: takes numbers only; this process has one thread.
     done(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })
 }
 
 /// Sets the supplementary groups. Source: setgroups(2).
-pub fn set_groups(groups: &[u32]) -> io::Result<()> {
+pub(crate) fn set_groups(groups: &[u32]) -> io::Result<()> {
     // SAFETY: the pointer and the count describe the slice, which the kernel only reads.
     done(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })
 }

@@ -9,17 +9,17 @@ use rustix::io::FdFlags;
 
 /// One that is kept, close-on-exec.
 #[derive(Debug)]
-pub struct Inherited {
+pub(crate) struct Inherited {
     /// Its number, which the program is to see.
-    pub number: i32,
+    pub(crate) number: i32,
     /// The descriptor.
-    pub fd: OwnedFd,
+    pub(crate) fd: OwnedFd,
 }
 
 /// Closes every descriptor above 2 but `wanted` (ascending, all above 2), and takes those over; those that are not open are left out.
 ///
 /// To be called once, before this process has opened anything itself.
-pub fn keep_only(wanted: &[i32]) -> io::Result<Vec<Inherited>> {
+pub(crate) fn keep_only(wanted: &[i32]) -> io::Result<Vec<Inherited>> {
     let mut kept = Vec::with_capacity(wanted.len());
     let mut next = 3;
     for &number in wanted {

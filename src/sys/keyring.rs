@@ -14,7 +14,7 @@ const KEY_SPEC_SESSION_KEYRING: libc::c_long = -3;
 
 /// What this process can do with keyrings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keyrings {
+pub(crate) enum Keyrings {
     /// They are there.
     Open,
     /// The kernel was built without.
@@ -25,7 +25,7 @@ pub enum Keyrings {
 
 /// Finds out what can be done with keyrings, by a call that changes nothing. The answer is kept, for forked children
 /// too.
-pub fn look() -> Keyrings {
+pub(crate) fn look() -> Keyrings {
     static FOUND: OnceLock<Keyrings> = OnceLock::new();
     *FOUND.get_or_init(|| {
         // Whether there is such a keyring is of no interest: ENOKEY is an answer as well.
@@ -41,7 +41,7 @@ pub fn look() -> Keyrings {
 /// Gives this process a new anonymous session keyring, so that it shares none with the user's session.
 ///
 /// The keyring is charged to the real user id. Fails with `EDQUOT` if that has as many keys as it may have.
-pub fn new_session() -> io::Result<()> {
+pub(crate) fn new_session() -> io::Result<()> {
     // A null name asks for an anonymous one.
     keyctl(KEYCTL_JOIN_SESSION_KEYRING, 0).map(drop)
 }

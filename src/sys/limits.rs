@@ -6,7 +6,7 @@ use nix::sys::resource::{Resource, setrlimit};
 
 /// Sets soft and hard limit of this process. Fails with `EINVAL` for a name that the kernel does not have.
 /// Source: setrlimit(2).
-pub fn set(name: &str, soft: u64, hard: u64) -> io::Result<()> {
+pub(crate) fn set(name: &str, soft: u64, hard: u64) -> io::Result<()> {
     let resource = match name {
         "RLIMIT_AS" => Resource::RLIMIT_AS,
         "RLIMIT_CORE" => Resource::RLIMIT_CORE,

@@ -13,29 +13,29 @@ use super::fs::{AtPath as _, PathError, open_record, open_record_with};
 
 /// A lock on a file by flock(2), released when dropped or when the process dies. Children made by fork share it.
 #[derive(Debug)]
-pub struct FileLock {
+pub(crate) struct FileLock {
     file: File,
 }
 
 impl FileLock {
     /// Waits for a shared lock on `path`, which is created (0600, empty) if missing.
-    pub fn shared(path: impl AsRef<Path>) -> Result<Self, PathError> {
+    pub(crate) fn shared(path: impl AsRef<Path>) -> Result<Self, PathError> {
         Self::take(path.as_ref(), FlockOperation::LockShared).map(|(lock, _)| lock)
     }
 
     /// Waits for the exclusive lock on `path`, which is created (0600, empty) if missing.
-    pub fn exclusive(path: impl AsRef<Path>) -> Result<Self, PathError> {
+    pub(crate) fn exclusive(path: impl AsRef<Path>) -> Result<Self, PathError> {
         Self::take(path.as_ref(), FlockOperation::LockExclusive).map(|(lock, _)| lock)
     }
 
     /// Takes the exclusive lock if nobody holds it; `None` if somebody does.
-    pub fn try_exclusive(path: impl AsRef<Path>) -> Result<Option<Self>, PathError> {
+    pub(crate) fn try_exclusive(path: impl AsRef<Path>) -> Result<Option<Self>, PathError> {
         let (lock, held) = Self::take(path.as_ref(), FlockOperation::NonBlockingLockExclusive)?;
         Ok(held.then_some(lock))
     }
 
     /// Gives the lock up for everybody who shares it: forked children hold copies of the descriptor, and would keep it.
-    pub fn release(self) {
+    pub(crate) fn release(self) {
         // Unlocking what is locked cannot fail.
         flock(&self.file, FlockOperation::Unlock).ok();
     }
@@ -59,18 +59,19 @@ impl FileLock {
 /// it, and it goes with the process however it dies. Closing *any* descriptor of the file in this process drops it
 /// (fcntl_locking(2)), so the file is opened once.
 #[derive(Debug)]
-pub struct ProcessLock {
-    file: File,
+pub(crate) struct ProcessLock {
+    /// Open as long as the lock is held.
+    _file: File,
 }
 
 impl ProcessLock {
     /// Takes the lock on the existing file `path`; `Err(holder's pid)` inside if another process has it.
-    pub fn acquire(path: impl AsRef<Path>) -> Result<Result<Self, i32>, PathError> {
+    pub(crate) fn acquire(path: impl AsRef<Path>) -> Result<Result<Self, i32>, PathError> {
         let path = path.as_ref();
         let file = open_record_with(path, OpenOptions::new().read(true).write(true))?;
         loop {
             match fcntl(&file, FcntlArg::F_SETLK(&whole_file())) {
-                Ok(_) => return Ok(Ok(Self { file })),
+                Ok(_) => return Ok(Ok(Self { _file: file })),
                 Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => {
                     // The holder may end between the two calls: then we try again.
                     if let Some(pid) = query(&file, path)? {
@@ -82,16 +83,11 @@ impl ProcessLock {
         }
     }
 
-    /// The locked file.
-    pub fn file(&self) -> &File {
-        &self.file
-    }
-
     /// Who holds the lock on `path`, without taking it; `None` if nobody does. Must not be called by the holder itself.
     ///
     /// Opened to read: F_SETLK asks for a descriptor that may write, F_GETLK does not (fs/locks.c, `fcntl_getlk`), so
     /// this works in a read-only home.
-    pub fn holder(path: impl AsRef<Path>) -> Result<Option<i32>, PathError> {
+    pub(crate) fn holder(path: impl AsRef<Path>) -> Result<Option<i32>, PathError> {
         let path = path.as_ref();
         query(&open_record(path)?, path)
     }

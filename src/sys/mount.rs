@@ -14,7 +14,7 @@ use super::failpoint;
 
 /// One parameter of a new file system: a flag, or a key with its value.
 #[derive(Debug, Clone, Copy)]
-pub enum Parameter<'a> {
+pub(crate) enum Parameter<'a> {
     /// Present or not, as `newinstance`.
     Flag(&'a str),
     /// A value, as `mode` `755`; at most 255 bytes.
@@ -23,7 +23,11 @@ pub enum Parameter<'a> {
 
 /// Makes a new file system of `kind`, mounted nowhere yet. Source: fsopen(2), fsconfig(2), fsmount(2).
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn new_filesystem(kind: &str, parameters: &[Parameter<'_>], attributes: MountAttrFlags) -> io::Result<OwnedFd> {
+pub(crate) fn new_filesystem(
+    kind: &str,
+    parameters: &[Parameter<'_>],
+    attributes: MountAttrFlags,
+) -> io::Result<OwnedFd> {
     failpoint::point()?;
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     for parameter in parameters {
@@ -39,7 +43,7 @@ pub fn new_filesystem(kind: &str, parameters: &[Parameter<'_>], attributes: Moun
 /// A detached copy of the mount at `path`, a descriptor; with everything mounted below it if `recursive`.
 /// Source: open_tree(2).
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn clone_tree(path: BorrowedFd<'_>, recursive: bool) -> io::Result<OwnedFd> {
+pub(crate) fn clone_tree(path: BorrowedFd<'_>, recursive: bool) -> io::Result<OwnedFd> {
     failpoint::point()?;
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     if recursive {
@@ -48,9 +52,9 @@ pub fn clone_tree(path: BorrowedFd<'_>, recursive: bool) -> io::Result<OwnedFd> 
     Ok(open_tree(path, c"", flags)?)
 }
 
-/// Puts a detached mount onto the file or folder that `target` refers to. Source: move_mount(2).
+/// Puts a detached mount onto the file or directory that `target` refers to. Source: move_mount(2).
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
     failpoint::point()?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     Ok(move_mount(mount, c"", target, c"", flags)?)
@@ -68,13 +72,13 @@ struct MountAttr {
 
 /// Sets attributes of the mount that `mount` refers to, and of all below it if `recursive`. Source: mount_setattr(2).
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn set_attributes(mount: BorrowedFd<'_>, set: MountAttrFlags, recursive: bool) -> io::Result<()> {
+pub(crate) fn set_attributes(mount: BorrowedFd<'_>, set: MountAttrFlags, recursive: bool) -> io::Result<()> {
     failpoint::point()?;
     setattr(mount, &MountAttr { attr_set: u64::from(set.bits()), ..MountAttr::default() }, recursive)
 }
 
 /// Sets how mount events spread (`MS_PRIVATE`, `MS_SLAVE`, …). Source: mount_setattr(2), "propagation".
-pub fn set_propagation(mount: BorrowedFd<'_>, propagation: u64, recursive: bool) -> io::Result<()> {
+pub(crate) fn set_propagation(mount: BorrowedFd<'_>, propagation: u64, recursive: bool) -> io::Result<()> {
     setattr(mount, &MountAttr { propagation, ..MountAttr::default() }, recursive)
 }
 
@@ -96,7 +100,7 @@ fn setattr(mount: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> io::Resu
 
 /// Makes the whole tree of this mount namespace a slave of where it came from: nothing done here gets out.
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn isolate_propagation() -> io::Result<()> {
+pub(crate) fn isolate_propagation() -> io::Result<()> {
     failpoint::point()?;
     use rustix::mount::{MountPropagationFlags, mount_change};
     Ok(mount_change(c"/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?)
@@ -104,16 +108,16 @@ pub fn isolate_propagation() -> io::Result<()> {
 
 /// mount(2) of an overlay: the only one that is given more options than fsconfig(2) takes in one string.
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn overlay(target: &CStr, options: &CStr) -> io::Result<()> {
+pub(crate) fn overlay(target: &CStr, options: &CStr) -> io::Result<()> {
     failpoint::point()?;
     use rustix::mount::{MountFlags, mount};
     Ok(mount(c"overlay", target, c"overlay", MountFlags::empty(), Some(options))?)
 }
 
-/// Makes the folder `root` the root of this mount namespace, and lets go of the old one. The working directory is the new
+/// Makes the directory `root` the root of this mount namespace, and lets go of the old one. The working directory is the new
 /// root afterwards. Source: pivot_root(2), "pivot_root(".", ".")".
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn pivot(root: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn pivot(root: BorrowedFd<'_>) -> io::Result<()> {
     failpoint::point()?;
     rustix::process::fchdir(root)?;
     // SAFETY: both arguments are valid C strings.

@@ -12,7 +12,7 @@ const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
 const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
 
 /// Whether `fd` is a user namespace that user `uid` made; any other file is not.
-pub fn is_user_namespace_of(fd: BorrowedFd<'_>, uid: u32) -> bool {
+pub(crate) fn is_user_namespace_of(fd: BorrowedFd<'_>, uid: u32) -> bool {
     // SAFETY: NS_GET_NSTYPE takes no argument; on other files it fails with ENOTTY.
     let kind = unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE) };
     if kind != libc::CLONE_NEWUSER {
@@ -26,11 +26,11 @@ pub fn is_user_namespace_of(fd: BorrowedFd<'_>, uid: u32) -> bool {
 
 /// Joins the namespace `fd`, which must be of a kind in `kinds`; with a pidfd, all kinds of that process at once.
 /// Source: setns(2).
-pub fn join(fd: BorrowedFd<'_>, kinds: CloneFlags) -> io::Result<()> {
+pub(crate) fn join(fd: BorrowedFd<'_>, kinds: CloneFlags) -> io::Result<()> {
     Ok(nix::sched::setns(fd, kinds)?)
 }
 
 /// Makes new namespaces for this process. Source: unshare(2).
-pub fn unshare(kinds: CloneFlags) -> io::Result<()> {
+pub(crate) fn unshare(kinds: CloneFlags) -> io::Result<()> {
     Ok(nix::sched::unshare(kinds)?)
 }

@@ -11,7 +11,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 ///
 /// Fails with `ENODEV` if there is none, and `EPERM` without CAP_NET_ADMIN in the namespace's owner.
 /// Source: netdevice(7), `SIOCGIFFLAGS`, `SIOCSIFFLAGS`.
-pub fn set_up(name: &CStr) -> io::Result<()> {
+pub(crate) fn set_up(name: &CStr) -> io::Result<()> {
     let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
     // SAFETY: ifreq is plain old data, for which zeroes are valid.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };

@@ -19,11 +19,11 @@ const LARGEST: usize = 1 << 20;
 
 /// Counts what goes through a pipe, until that is much.
 #[derive(Debug, Default)]
-pub struct Traffic(u64);
+pub(crate) struct Traffic(u64);
 
 impl Traffic {
     /// So many bytes have gone through `pipes`, which are made wider when it comes to much.
-    pub fn count(&mut self, bytes: usize, pipes: &[BorrowedFd<'_>]) {
+    pub(crate) fn count(&mut self, bytes: usize, pipes: &[BorrowedFd<'_>]) {
         let before = self.0;
         self.0 = self.0.saturating_add(bytes as u64);
         if before < MUCH && self.0 >= MUCH {
@@ -41,7 +41,7 @@ impl Traffic {
 /// with every copy of it.
 ///
 /// Fails with EINVAL if it is no pipe.
-pub fn open_anew(fd: &OwnedFd, access: OFlags) -> io::Result<OwnedFd> {
+pub(crate) fn open_anew(fd: &OwnedFd, access: OFlags) -> io::Result<OwnedFd> {
     if FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) != FileType::Fifo {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
@@ -53,7 +53,7 @@ pub fn open_anew(fd: &OwnedFd, access: OFlags) -> io::Result<OwnedFd> {
 ///
 /// A pipe is a row of slots, a page each, and a piece that came by splice(2) or tee(2) takes one however short it is:
 /// so slots are added for the bytes, whatever those have that are there.
-pub fn add_room(pipe: BorrowedFd<'_>, bytes: usize) -> bool {
+pub(crate) fn add_room(pipe: BorrowedFd<'_>, bytes: usize) -> bool {
     let Ok(size) = fcntl_getpipe_size(pipe) else { return false };
     let wanted = size + bytes;
     [wanted, wanted.min(LARGEST)].into_iter().any(|wanted| fcntl_setpipe_size(pipe, wanted).is_ok())

@@ -7,23 +7,23 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 /// Whether others of the same user may look into this process and write its id maps; off also protects `/proc/PID/fd`.
 /// Source: PR_SET_DUMPABLE(2const).
-pub fn set_dumpable(on: bool) -> io::Result<()> {
+pub(crate) fn set_dumpable(on: bool) -> io::Result<()> {
     let behavior = if on { DumpableBehavior::Dumpable } else { DumpableBehavior::NotDumpable };
     Ok(set_dumpable_behavior(behavior)?)
 }
 
 /// Kills this process when its parent dies. Source: PR_SET_PDEATHSIG(2const).
-pub fn die_with_parent() -> io::Result<()> {
+pub(crate) fn die_with_parent() -> io::Result<()> {
     Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
 }
 
 /// Renames this process, so that `ps` shows where it stands; at most 15 bytes are kept. Source: PR_SET_NAME(2const).
-pub fn set_name(name: &str) -> io::Result<()> {
+pub(crate) fn set_name(name: &str) -> io::Result<()> {
     let name = CString::new(name).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     Ok(rustix::thread::set_name(&name)?)
 }
 
 /// Gives up gaining privileges by execve for good. Source: PR_SET_NO_NEW_PRIVS(2const).
-pub fn set_no_new_privs() -> io::Result<()> {
+pub(crate) fn set_no_new_privs() -> io::Result<()> {
     Ok(rustix::thread::set_no_new_privs(true)?)
 }

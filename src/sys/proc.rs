@@ -12,82 +12,82 @@ use super::fs::{AtPath as _, PathError};
 /// The longest file of `/proc/PID` that is read, in bytes; a longer command line is cut.
 const LIMIT: usize = 256 << 10;
 
-/// A process, held by its folder in `/proc`: when it has ended its files are gone, and never another's.
+/// A process, held by its directory in `/proc`: when it has ended its files are gone, and never another's.
 #[derive(Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The pid as this process sees it.
-    pub pid: i32,
-    folder: OwnedFd,
+    pub(crate) pid: i32,
+    directory: OwnedFd,
 }
 
 /// What `stat` has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stat {
+pub(crate) struct Stat {
     /// The name of the program, at most 15 bytes.
-    pub name: String,
+    pub(crate) name: String,
     /// `R`, `S`, `D`, `Z`, `T` …
-    pub state: char,
+    pub(crate) state: char,
     /// The parent's pid as this process sees it; 0 for none.
-    pub parent: i32,
+    pub(crate) parent: i32,
     /// It is on its way out, and its descriptors may be closed already.
-    pub is_exiting: bool,
+    pub(crate) is_exiting: bool,
     /// The device number of the controlling terminal; 0 for none.
-    pub terminal: u32,
+    pub(crate) terminal: u32,
     /// Clock ticks of processor time: its own, then that of children it has waited for; user and kernel together.
-    pub ticks: [u64; 2],
+    pub(crate) ticks: [u64; 2],
     /// The same in the kernel alone.
-    pub kernel_ticks: [u64; 2],
+    pub(crate) kernel_ticks: [u64; 2],
     /// The nice value.
-    pub nice: i32,
+    pub(crate) nice: i32,
     /// Threads.
-    pub threads: u64,
+    pub(crate) threads: u64,
     /// Clock ticks between boot and its start.
-    pub started: u64,
+    pub(crate) started: u64,
     /// Bytes of address space.
-    pub virtual_size: u64,
+    pub(crate) virtual_size: u64,
     /// Pages in memory.
-    pub resident_pages: u64,
+    pub(crate) resident_pages: u64,
 }
 
 /// What `status` has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Status {
+pub(crate) struct Status {
     /// Real and effective user id on the host.
-    pub uids: [u32; 2],
+    pub(crate) uids: [u32; 2],
     /// Real and effective group id on the host.
-    pub gids: [u32; 2],
+    pub(crate) gids: [u32; 2],
     /// Supplementary groups, ids on the host.
-    pub groups: Vec<u32>,
+    pub(crate) groups: Vec<u32>,
     /// The pid in each namespace, from ours to its own.
-    pub pids: Vec<i32>,
+    pub(crate) pids: Vec<i32>,
     /// The process group in each of them.
-    pub process_groups: Vec<i32>,
+    pub(crate) process_groups: Vec<i32>,
     /// Inheritable, permitted, effective, bounding and ambient capabilities.
-    pub capabilities: [u64; 5],
+    pub(crate) capabilities: [u64; 5],
     /// 0: no filter of system calls; 1: strict; 2: a filter.
-    pub seccomp: u8,
+    pub(crate) seccomp: u8,
 }
 
 impl Entry {
     /// Holds the process; `None` if there is none.
-    pub fn open(pid: i32) -> Option<Self> {
+    pub(crate) fn open(pid: i32) -> Option<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = rustix::fs::open(format!("/proc/{pid}"), flags, Mode::empty()).ok()?;
-        Some(Self { pid, folder })
+        let directory = rustix::fs::open(format!("/proc/{pid}"), flags, Mode::empty()).ok()?;
+        Some(Self { pid, directory })
     }
 
     /// Its `stat`; `None` when it has ended.
-    pub fn stat(&self) -> Option<Stat> {
+    pub(crate) fn stat(&self) -> Option<Stat> {
         stat(&self.read("stat").ok()?)
     }
 
     /// Its `status`; `None` when it has ended.
-    pub fn status(&self) -> Option<Status> {
+    pub(crate) fn status(&self) -> Option<Status> {
         Some(status(&self.read("status").ok()?))
     }
 
     /// Its arguments; empty for one that has none, as a zombie.
-    pub fn arguments(&self) -> Vec<String> {
+    pub(crate) fn arguments(&self) -> Vec<String> {
         let text = self.read("cmdline").unwrap_or_default();
         // A program may write there what it likes, also without the NUL at the end.
         let text = text.strip_suffix('\0').unwrap_or(&text);
@@ -95,21 +95,21 @@ impl Entry {
     }
 
     /// Bytes read from and written to devices by it and by children it has waited for. Fails for a process of another id.
-    pub fn device_bytes(&self) -> io::Result<(u64, u64)> {
+    pub(crate) fn device_bytes(&self) -> io::Result<(u64, u64)> {
         let text = self.read("io")?;
         let value = |name: &str| line(&text, name).and_then(|value| value.parse().ok()).unwrap_or(0);
         Ok((value("read_bytes"), value("write_bytes")))
     }
 
     /// Bytes of memory, its share alone of what it shares with others.
-    pub fn memory(&self) -> Option<u64> {
+    pub(crate) fn memory(&self) -> Option<u64> {
         let text = self.read("smaps_rollup").ok()?;
         line(&text, "Pss")?.strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
     }
 
     /// Another file of it, whose text is short.
-    pub fn read(&self, name: &str) -> io::Result<String> {
-        let file = openat(&self.folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    pub(crate) fn read(&self, name: &str) -> io::Result<String> {
+        let file = openat(&self.directory, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         let mut bytes = Vec::with_capacity(4096);
         while bytes.len() < LIMIT && rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes))? > 0 {
             bytes.reserve(4096);
@@ -118,25 +118,25 @@ impl Entry {
     }
 
     /// A link of it, as `ns/pid`: the kernel's text.
-    pub fn link(&self, name: &str) -> io::Result<Vec<u8>> {
-        Ok(rustix::fs::readlinkat(&self.folder, name, Vec::new())?.into_bytes())
+    pub(crate) fn link(&self, name: &str) -> io::Result<Vec<u8>> {
+        Ok(rustix::fs::readlinkat(&self.directory, name, Vec::new())?.into_bytes())
     }
 
-    /// Its root folder, to resolve paths beneath.
-    pub fn root(&self) -> io::Result<OwnedFd> {
+    /// Its root directory, to resolve paths beneath.
+    pub(crate) fn root(&self) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(openat(&self.folder, "root", flags, Mode::empty())?)
+        Ok(openat(&self.directory, "root", flags, Mode::empty())?)
     }
 }
 
 impl AsFd for Entry {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.folder.as_fd()
+        self.directory.as_fd()
     }
 }
 
 /// The pids of all processes that this one sees.
-pub fn all() -> Result<Vec<i32>, PathError> {
+pub(crate) fn all() -> Result<Vec<i32>, PathError> {
     let entries = super::fs::read_dir("/proc")?;
     let mut pids = Vec::new();
     for entry in entries {
@@ -147,7 +147,7 @@ pub fn all() -> Result<Vec<i32>, PathError> {
 }
 
 /// Clock ticks in a second: the unit of times in `stat`.
-pub fn ticks_a_second() -> u64 {
+pub(crate) fn ticks_a_second() -> u64 {
     rustix::param::clock_ticks_per_second().max(1)
 }
 

@@ -1,7 +1,6 @@
 //! Processes: fork by clone3(2), and waiting by pidfd.
 #![expect(unsafe_code, reason = "clone3(2) and waitid(2) have no safe wrapper with these flags")]
 
-use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
@@ -12,16 +11,16 @@ use super::failpoint;
 
 /// A child that has not been waited for, held by pidfd, so that its number cannot be mistaken for another's.
 #[derive(Debug)]
-pub struct Child {
+pub(crate) struct Child {
     /// The pid as this process sees it.
-    pub pid: i32,
+    pub(crate) pid: i32,
     /// The pidfd: readable when the child has ended.
-    pub pidfd: OwnedFd,
+    pub(crate) pidfd: OwnedFd,
 }
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// It exited with this code.
     Exited(i32),
     /// This signal killed it.
@@ -30,7 +29,7 @@ pub enum Ended {
 
 impl Ended {
     /// The exit code as a shell would have it: 128 + n for signal n.
-    pub fn code(self) -> i32 {
+    pub(crate) fn code(self) -> i32 {
         match self {
             Self::Exited(code) => code,
             Self::Killed(signal) => 128 + signal,
@@ -40,18 +39,18 @@ impl Ended {
 
 impl Child {
     /// Waits until the child has ended, and reaps it.
-    pub fn wait(&self) -> io::Result<Ended> {
+    pub(crate) fn wait(&self) -> io::Result<Ended> {
         wait_pidfd(self.pidfd.as_fd())
     }
 
     /// Sends a signal; fine if the child has ended.
-    pub fn signal(&self, number: i32) -> io::Result<()> {
+    pub(crate) fn signal(&self, number: i32) -> io::Result<()> {
         signal_pidfd(self.pidfd.as_fd(), number)
     }
 }
 
 /// Waits for the child that `pidfd` refers to, and reaps it. Source: waitid(2), `P_PIDFD`.
-pub fn wait_pidfd(pidfd: BorrowedFd<'_>) -> io::Result<Ended> {
+pub(crate) fn wait_pidfd(pidfd: BorrowedFd<'_>) -> io::Result<Ended> {
     loop {
         match waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED) {
             Ok(Some(status)) => {
@@ -69,7 +68,7 @@ pub fn wait_pidfd(pidfd: BorrowedFd<'_>) -> io::Result<Ended> {
 
 /// Reaps those children of this process in process group `group` that have ended; gives whether there are others. Never
 /// waits. Source: waitid(2), `P_PGID`.
-pub fn reap_group(group: i32) -> bool {
+pub(crate) fn reap_group(group: i32) -> bool {
     loop {
         match waitid(WaitId::Pgid(rustix::process::Pid::from_raw(group)), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
         {
@@ -81,7 +80,7 @@ pub fn reap_group(group: i32) -> bool {
 }
 
 /// Sends signal `number` by pidfd; fine if the process has ended. Source: pidfd_send_signal(2).
-pub fn signal_pidfd(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
+pub(crate) fn signal_pidfd(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
     // SAFETY: pidfd is an open descriptor; the kernel reads no memory because the siginfo pointer is null.
     let result = unsafe {
         libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), number, std::ptr::null::<libc::siginfo_t>(), 0)
@@ -94,18 +93,18 @@ pub fn signal_pidfd(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
 }
 
 /// Opens a pidfd on any process. Source: pidfd_open(2).
-pub fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
+pub(crate) fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
     let pid = rustix::process::Pid::from_raw(pid).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
     Ok(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?)
 }
 
 /// What a clone shall have beyond a plain fork.
 #[derive(Debug, Default)]
-pub struct CloneOptions<'a> {
+pub(crate) struct CloneOptions<'a> {
     /// New namespaces, and `CLONE_PARENT` for a child of our own parent.
-    pub flags: Option<CloneFlags>,
+    pub(crate) flags: Option<CloneFlags>,
     /// The cgroup that the child is born in. Source: clone(2), `CLONE_INTO_CGROUP`.
-    pub cgroup: Option<BorrowedFd<'a>>,
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
 }
 
 /// The kernel's `struct clone_args`, `CLONE_ARGS_SIZE_VER2`.
@@ -133,7 +132,7 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// Fails with `EAGAIN`-like errors of clone3(2), and with `EDEADLK` if this process has a second thread: then a lock could
 /// be held for ever in the child, and `unshare(CLONE_NEWUSER)` would fail (style.md, "One thread until exec").
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn fork(options: &CloneOptions<'_>, body: impl FnOnce() -> i32) -> io::Result<Child> {
+pub(crate) fn fork(options: &CloneOptions<'_>, body: impl FnOnce() -> i32) -> io::Result<Child> {
     failpoint::point()?;
     if has_threads() {
         return Err(io::Error::from_raw_os_error(libc::EDEADLK));
@@ -168,49 +167,34 @@ pub fn fork(options: &CloneOptions<'_>, body: impl FnOnce() -> i32) -> io::Resul
 }
 
 /// Ends this process at once, without destructors and exit handlers. Source: _exit(2).
-pub fn exit_now(code: i32) -> ! {
+pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: _exit does not return and touches no memory of ours.
     unsafe { libc::_exit(code) }
 }
 
 fn has_threads() -> bool {
-    // The link count of a process's task folder is its number of threads plus two.
+    // The link count of a process's task directory is its number of threads plus two.
     rustix::fs::stat("/proc/self/task").is_ok_and(|stat| stat.st_nlink > 3)
-}
-
-/// Replaces this process by `program`; returns only the error. Source: execveat(2), `AT_EMPTY_PATH`.
-pub fn exec_fd(program: BorrowedFd<'_>, argv: &[std::ffi::CString], env: &[std::ffi::CString]) -> io::Error {
-    let error = nix::unistd::execveat(program, c"", argv, env, nix::fcntl::AtFlags::AT_EMPTY_PATH);
-    let error: Result<Infallible, nix::errno::Errno> = error;
-    match error {
-        Err(errno) => errno.into(),
-        Ok(never) => match never {},
-    }
 }
 
 /// When process `pid` was started, in clock ticks since boot, by which a reused pid is told from the one that was meant; `None`
 /// if there is no such process, or it has ended and only its parent has not looked yet.
-pub fn start_time(pid: i32) -> Option<u64> {
+pub(crate) fn start_time(pid: i32) -> Option<u64> {
     super::proc::Entry::open(pid)?.stat().filter(|stat| stat.state != 'Z').map(|stat| stat.started)
 }
 
 /// Whether process `pid` has ended, or was told to and is closing its files.
-pub fn is_ending(pid: i32) -> bool {
+pub(crate) fn is_ending(pid: i32) -> bool {
     super::proc::Entry::open(pid).and_then(|entry| entry.stat()).is_none_or(|stat| stat.is_exiting || stat.state == 'Z')
 }
 
 /// The kernel's id of this boot.
-pub fn boot_id() -> Result<String, super::fs::PathError> {
+pub(crate) fn boot_id() -> Result<String, super::fs::PathError> {
     Ok(super::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned())
 }
 
-/// Makes this process adopt the orphans among its descendants. Source: PR_SET_CHILD_SUBREAPER(2const).
-pub fn become_subreaper() -> io::Result<()> {
-    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
-}
-
 /// Marks every descriptor from `first` on close-on-exec. Source: close_range(2), `CLOSE_RANGE_CLOEXEC`.
-pub fn cloexec_from(first: u32) -> io::Result<()> {
+pub(crate) fn cloexec_from(first: u32) -> io::Result<()> {
     // SAFETY: sets a flag on descriptors; closes none.
     match unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) } {
         0 => Ok(()),
@@ -221,7 +205,7 @@ pub fn cloexec_from(first: u32) -> io::Result<()> {
 /// Closes every descriptor from `first` on, in a forked child that keeps none of its parent's. Their owners in this
 /// process must not be used or dropped afterwards, as in a child that leaves by exec or `_exit`.
 /// Source: close_range(2).
-pub fn close_from(first: u32) -> io::Result<()> {
+pub(crate) fn close_from(first: u32) -> io::Result<()> {
     // SAFETY: the numbers' owners live in stack frames that this forked child never returns to.
     match unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) } {
         0 => Ok(()),
@@ -231,7 +215,7 @@ pub fn close_from(first: u32) -> io::Result<()> {
 
 /// Closes every descriptor from 3 on but those of `kept`, in a forked child. As with [`close_from`], their owners in
 /// this process must not be used or dropped afterwards.
-pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut numbers: Vec<u32> = kept.iter().map(|fd| fd.as_raw_fd().unsigned_abs()).collect();
     numbers.sort_unstable();
     let mut first = 3;
@@ -248,7 +232,7 @@ pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
 }
 
 /// Gives unused heap back to the kernel: for a process that will idle for long. Source: malloc_trim(3).
-pub fn trim_heap() {
+pub(crate) fn trim_heap() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim only releases free memory at the top of the heap and within it.
     unsafe {
@@ -258,7 +242,7 @@ pub fn trim_heap() {
 
 /// Lets go of this program's own code and constants: they stay in the page cache, and what is needed again is mapped again.
 /// For a process that will idle for long, and whose mappings would otherwise be all of a start's.
-pub fn let_go_of_code() {
+pub(crate) fn let_go_of_code() {
     unsafe extern "C" {
         static __executable_start: u8;
         static etext: u8;
@@ -279,7 +263,7 @@ pub fn let_go_of_code() {
 /// secrets of `-e`, and a monitor lives long. Afterwards `std::env::args` is not to be asked any more.
 ///
 /// Source: proc_pid_stat(5), `arg_start` and `arg_end`.
-pub fn replace_command_line(text: &str) -> io::Result<()> {
+pub(crate) fn replace_command_line(text: &str) -> io::Result<()> {
     let stat = super::fs::read_to_string("/proc/self/stat").map_err(|error| error.source)?;
     let malformed = || io::Error::from_raw_os_error(libc::EINVAL);
     // Fields 48 and 49; the name in parentheses is the second.
@@ -303,7 +287,7 @@ pub fn replace_command_line(text: &str) -> io::Result<()> {
 }
 
 /// Makes `fd` also available as descriptor `number`, without close-on-exec; an open descriptor `number` is replaced.
-pub fn place(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
+pub(crate) fn place(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
     if fd.as_raw_fd() == number {
         // SAFETY: F_SETFD changes a flag of an open descriptor only.
         return match unsafe { libc::fcntl(number, libc::F_SETFD, 0) } {
@@ -320,14 +304,14 @@ pub fn place(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
 }
 
 /// A descriptor of no use but to be closed when there is no room for another.
-pub fn reserve_descriptor() -> io::Result<OwnedFd> {
+pub(crate) fn reserve_descriptor() -> io::Result<OwnedFd> {
     use rustix::fs::{Mode, OFlags};
     Ok(rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// Closes a descriptor that a forked child has inherited and must not keep. Its owner in this process must not be used or
 /// dropped after; in a child that leaves by exec or `_exit` neither happens.
-pub fn close(inherited: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn close(inherited: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the number is open, and its owner lives in a stack frame that this forked child never returns to.
     match unsafe { libc::close(inherited.as_raw_fd()) } {
         0 => Ok(()),
@@ -336,13 +320,13 @@ pub fn close(inherited: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// A descriptor that [`place`] has put at `number`, to be handed to the next program.
-pub fn borrow_placed(number: i32) -> BorrowedFd<'static> {
+pub(crate) fn borrow_placed(number: i32) -> BorrowedFd<'static> {
     // SAFETY: `place` succeeded with this number in this process, which execs or exits without closing it.
     unsafe { BorrowedFd::borrow_raw(number) }
 }
 
 /// The caller's own descriptor 0, 1 or 2, if it is open.
-pub fn standard(number: i32) -> Option<BorrowedFd<'static>> {
+pub(crate) fn standard(number: i32) -> Option<BorrowedFd<'static>> {
     // SAFETY: F_GETFD on any number is harmless.
     let open = unsafe { libc::fcntl(number, libc::F_GETFD) } != -1;
     // SAFETY: 0, 1 and 2 are never closed by rc, only replaced by dup2; the check above saw it open.

@@ -23,7 +23,7 @@ use super::fs::{self, AtPath as _, PathError};
 
 /// A new file on its way to the place of whatever has its name. Dropped unfinished, it is gone and the old one stands.
 #[derive(Debug)]
-pub struct Replacement {
+pub(crate) struct Replacement {
     file: File,
     directory: OwnedFd,
     path: PathBuf,
@@ -38,7 +38,7 @@ impl Replacement {
     ///
     /// Fails if a directory is there, or if the one above does not exist or cannot be written to.
     #[cfg_attr(debug_assertions, track_caller)]
-    pub fn begin(path: &Path, mode: u32) -> Result<Self, PathError> {
+    pub(crate) fn begin(path: &Path, mode: u32) -> Result<Self, PathError> {
         failpoint::point().at("create", path)?;
         Self::begin_at(Named::open(path).at("create", path)?, mode)
     }
@@ -71,7 +71,7 @@ impl Replacement {
     ///
     /// Fails if a directory is there; nothing is left then.
     #[cfg_attr(debug_assertions, track_caller)]
-    pub fn finish(mut self) -> Result<(), PathError> {
+    pub(crate) fn finish(mut self) -> Result<(), PathError> {
         failpoint::point().at("rename", &self.path)?;
         if self.aside.is_none() {
             self.aside = Some(self.link().at("create", &self.path)?);
@@ -137,7 +137,7 @@ fn random_name() -> io::Result<OsString> {
 
 /// A name in a directory that is held open: what has the directory's path later is of no concern.
 #[derive(Debug)]
-pub struct Named {
+pub(crate) struct Named {
     directory: OwnedFd,
     name: OsString,
     path: PathBuf,
@@ -145,7 +145,7 @@ pub struct Named {
 
 impl Named {
     /// Opens the directory that `path` is in. Fails if there is none, or if `path` can only name a directory.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         // `Path` does not tell `name/` and `name/.` from `name`.
         let is_directory = [&b"/"[..], b"/."].iter().any(|end| path.as_os_str().as_bytes().ends_with(end));
         let Some(name) = path.file_name().filter(|_| !is_directory) else { return Err(Errno::ISDIR.into()) };
@@ -157,7 +157,7 @@ impl Named {
 
     /// As [`replace_named`], in this directory.
     #[cfg_attr(debug_assertions, track_caller)]
-    pub fn replace(&self, bytes: &[u8]) -> Result<(), PathError> {
+    pub(crate) fn replace(&self, bytes: &[u8]) -> Result<(), PathError> {
         failpoint::point().at("create", &self.path)?;
         let directory = rustix::io::fcntl_dupfd_cloexec(&self.directory, 0).at("create", &self.path)?;
         let mut file =
@@ -168,7 +168,7 @@ impl Named {
 
     /// Removes the file if it is a regular one that holds just these bytes; whatever else is there is left alone, and
     /// never waited for.
-    pub fn remove_if(&self, bytes: &[u8]) {
+    pub(crate) fn remove_if(&self, bytes: &[u8]) {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let Ok(file) = openat(&self.directory, &self.name, flags, Mode::empty()) else { return };
         let file = File::from(file);
@@ -185,7 +185,7 @@ impl Named {
 ///
 /// On failure the old one stands.
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn replace_named(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
+pub(crate) fn replace_named(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
     let mut file = Replacement::begin(path, 0o600)?;
     file.write_all(bytes).at("write", path)?;
     file.finish()
@@ -193,7 +193,7 @@ pub fn replace_named(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
 
 /// What the user has named to write to, at length.
 #[derive(Debug)]
-pub enum Output {
+pub(crate) enum Output {
     /// A file, which is there when it is whole.
     File(Replacement),
     /// What is written to where it is: a device, a FIFO, a descriptor of the caller's by its path in `/dev` or `/proc`,
@@ -203,7 +203,7 @@ pub enum Output {
 
 impl Output {
     /// Opens what `path` names; a new file has these permissions, less the umask. Waits for the reader of a FIFO.
-    pub fn open(path: &Path, mode: u32) -> Result<Self, PathError> {
+    pub(crate) fn open(path: &Path, mode: u32) -> Result<Self, PathError> {
         let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
         if is_of_the_system(path) {
             // `/dev/stdout` and `/dev/fd/N` are links to what the caller has opened.
@@ -228,7 +228,7 @@ impl Output {
     }
 
     /// Puts a file in its place.
-    pub fn finish(self) -> Result<(), PathError> {
+    pub(crate) fn finish(self) -> Result<(), PathError> {
         match self {
             Self::File(file) => file.finish(),
             Self::InPlace(_) => Ok(()),

@@ -16,7 +16,7 @@ const RESOLVE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGIC
 /// Opens `path` as it looks from inside `root`: absolute links and `..` stay below it. `flags` always gain `O_CLOEXEC`.
 ///
 /// Source: openat2(2), `RESOLVE_IN_ROOT`. `EAGAIN` (a rename raced with `..`) is tried again.
-pub fn open_in(root: impl AsFd, path: impl AsRef<Path>, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+pub(crate) fn open_in(root: impl AsFd, path: impl AsRef<Path>, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
     let path = path.as_ref();
     // An empty path, or one of slashes alone, is the root itself.
     let relative = path.as_os_str().as_bytes().iter().all(|b| *b == b'/');
@@ -33,14 +33,14 @@ pub fn open_in(root: impl AsFd, path: impl AsRef<Path>, flags: OFlags, mode: Mod
 }
 
 /// A reference (`O_PATH`) to whatever `path` names in the root.
-pub fn find(root: impl AsFd, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+pub(crate) fn find(root: impl AsFd, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
     open_in(root, path, OFlags::PATH, Mode::empty())
 }
 
 /// A reference to whatever `path` names in the root, if no component of it is a symlink; else `ELOOP`.
 ///
 /// Source: openat2(2), `RESOLVE_NO_SYMLINKS`.
-pub fn find_literally(root: BorrowedFd<'_>, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+pub(crate) fn find_literally(root: BorrowedFd<'_>, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
     let path = path.as_ref().strip_prefix("/").unwrap_or(path.as_ref());
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let flags = OFlags::PATH | OFlags::CLOEXEC;
@@ -54,11 +54,11 @@ pub fn find_literally(root: BorrowedFd<'_>, path: impl AsRef<Path>) -> io::Resul
     Err(io::Error::from_raw_os_error(libc::EAGAIN))
 }
 
-/// Decides whether something may be made in a folder, which has this path; its error ends the making.
-pub type MayMake<'a, E> = &'a dyn Fn(BorrowedFd<'_>, &Path) -> Result<(), E>;
+/// Decides whether something may be made in a directory, which has this path; its error ends the making.
+pub(crate) type MayMake<'a, E> = &'a dyn Fn(BorrowedFd<'_>, &Path) -> Result<(), E>;
 
-/// A reference to the folder `path`; missing folders on the way are made with mode 0755, if `may_make` agrees.
-pub fn make_folders<E: From<io::Error>>(
+/// A reference to the directory `path`; missing directories on the way are made with mode 0755, if `may_make` agrees.
+pub(crate) fn make_directories<E: From<io::Error>>(
     root: BorrowedFd<'_>,
     path: impl AsRef<Path>,
     may_make: MayMake<'_, E>,
@@ -69,7 +69,7 @@ pub fn make_folders<E: From<io::Error>>(
         other => return Ok(other?),
     }
     let (above, name) = split(path)?;
-    let parent = make_folders(root, above, may_make)?;
+    let parent = make_directories(root, above, may_make)?;
     may_make(parent.as_fd(), above)?;
     match mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(rustix::io::Errno::EXIST) => {}
@@ -79,9 +79,9 @@ pub fn make_folders<E: From<io::Error>>(
     Ok(open_in(root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?)
 }
 
-/// A reference to the file `path`, which is made empty (0644) if missing, with the folders on its way, if `may_make`
+/// A reference to the file `path`, which is made empty (0644) if missing, with the directories on its way, if `may_make`
 /// agrees.
-pub fn make_file<E: From<io::Error>>(
+pub(crate) fn make_file<E: From<io::Error>>(
     root: BorrowedFd<'_>,
     path: impl AsRef<Path>,
     may_make: MayMake<'_, E>,
@@ -92,7 +92,7 @@ pub fn make_file<E: From<io::Error>>(
         other => return Ok(other?),
     }
     let (above, name) = split(path)?;
-    let parent = make_folders(root, above, may_make)?;
+    let parent = make_directories(root, above, may_make)?;
     may_make(parent.as_fd(), above)?;
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match openat(&parent, name, flags, Mode::from_raw_mode(0o644)) {
@@ -110,7 +110,7 @@ fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
 }
 
 /// The path of an open file, as the kernel has it now, from this process' root.
-pub fn path_of(fd: BorrowedFd<'_>) -> io::Result<std::path::PathBuf> {
+pub(crate) fn path_of(fd: BorrowedFd<'_>) -> io::Result<std::path::PathBuf> {
     use std::os::fd::AsRawFd as _;
     let path = rustix::fs::readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()), Vec::new())?;
     Ok(OsStr::from_bytes(path.as_bytes()).into())

@@ -11,7 +11,7 @@ use libc::{SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_SET_MODE_FILTER, SYS_seccomp,
 /// instructions than a u16 counts is EINVAL. SPEC_ALLOW leaves the processor's speculation as it is, as podman and runc do:
 /// without it every program in a container would run slower on kernels before 5.16.
 /// Source: seccomp(2), SECCOMP_SET_MODE_FILTER.
-pub fn set_filter(filter: &[sock_filter]) -> io::Result<()> {
+pub(crate) fn set_filter(filter: &[sock_filter]) -> io::Result<()> {
     let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
     let length = u16::try_from(filter.len()).map_err(|_| invalid())?;
     let program = sock_fprog { len: length, filter: filter.as_ptr().cast_mut() };

@@ -8,11 +8,11 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 /// Blocked signals, as a descriptor to poll. The mask is process-wide and inherited by fork; [`unblock_all`] undoes it.
 #[derive(Debug)]
-pub struct Signals(SignalFd);
+pub(crate) struct Signals(SignalFd);
 
 impl Signals {
     /// Blocks every signal but those that cannot be or must not be (SIGKILL, SIGSTOP, faults), and opens the descriptor.
-    pub fn all() -> io::Result<Self> {
+    pub(crate) fn all() -> io::Result<Self> {
         let mut set = SigSet::all();
         for fault in [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGTRAP, Signal::SIGABRT]
         {
@@ -22,7 +22,7 @@ impl Signals {
     }
 
     /// Blocks these signals, and opens the descriptor.
-    pub fn only(signals: &[Signal]) -> io::Result<Self> {
+    pub(crate) fn only(signals: &[Signal]) -> io::Result<Self> {
         Self::of(&signals.iter().copied().collect())
     }
 
@@ -33,21 +33,16 @@ impl Signals {
 
     /// The number of the next pending signal and whether the kernel itself sent it (as the terminal does); `None` if there
     /// is none.
-    pub fn take(&mut self) -> io::Result<Option<Arrived>> {
-        Ok(self
-            .0
-            .read_signal()?
-            .map(|info| Arrived { number: i32::try_from(info.ssi_signo).unwrap_or_default(), sender: info.ssi_pid }))
+    pub(crate) fn take(&mut self) -> io::Result<Option<Arrived>> {
+        Ok(self.0.read_signal()?.map(|info| Arrived { number: i32::try_from(info.ssi_signo).unwrap_or_default() }))
     }
 }
 
 /// A signal that has arrived.
 #[derive(Debug, Clone, Copy)]
-pub struct Arrived {
+pub(crate) struct Arrived {
     /// Its number.
-    pub number: i32,
-    /// The pid of its sender; 0 if it is the kernel.
-    pub sender: u32,
+    pub(crate) number: i32,
 }
 
 impl AsFd for Signals {
@@ -57,6 +52,6 @@ impl AsFd for Signals {
 }
 
 /// Blocks no signal any more: before execve, because the mask is kept across it.
-pub fn unblock_all() -> io::Result<()> {
+pub(crate) fn unblock_all() -> io::Result<()> {
     Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?)
 }

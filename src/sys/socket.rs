@@ -13,18 +13,18 @@ use rustix::net::{
 use super::failpoint;
 
 /// The most descriptors that one message carries.
-pub const MAX_DESCRIPTORS: usize = 35;
+pub(crate) const MAX_DESCRIPTORS: usize = 35;
 
 /// Makes two connected sockets that keep message boundaries.
-pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
 }
 
-/// Listens on a new socket file named `name` in the folder `dir`. The path is built on the descriptor, because a socket's
-/// path holds 107 bytes at most and the runtime folder may be long or gone. The file is 0600 from birth, whatever the umask:
+/// Listens on a new socket file named `name` in the directory `dir`. The path is built on the descriptor, because a socket's
+/// path holds 107 bytes at most and the runtime directory may be long or gone. The file is 0600 from birth, whatever the umask:
 /// the kernel gives it the mode of the socket itself (unix(7) is silent on it; net/unix/af_unix.c, `unix_bind_bsd`).
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn listen_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+pub(crate) fn listen_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     failpoint::point()?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
@@ -34,8 +34,8 @@ pub fn listen_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Connects to the socket file `name` in the folder `dir`.
-pub fn connect_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+/// Connects to the socket file `name` in the directory `dir`.
+pub(crate) fn connect_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     connect(&socket, &address(dir, name)?)?;
     Ok(socket)
@@ -48,20 +48,20 @@ fn address(dir: BorrowedFd<'_>, name: &str) -> io::Result<SocketAddrUnix> {
 
 /// Accepts a connection from a process of our own user; others are turned away (safety.md, X16). Neither this nor what
 /// is done with the connection waits: EAGAIN is the answer then.
-pub fn accept(listener: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
+pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
     let socket = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
     let peer = sockopt::socket_peercred(&socket)?;
     Ok((peer.uid == rustix::process::geteuid()).then_some(socket))
 }
 
 /// The process that has connected, or that has made the pair. Source: unix(7), `SO_PEERCRED`.
-pub fn peer(socket: BorrowedFd<'_>) -> io::Result<i32> {
+pub(crate) fn peer(socket: BorrowedFd<'_>) -> io::Result<i32> {
     Ok(sockopt::socket_peercred(socket)?.pid.as_raw_nonzero().get())
 }
 
 /// Sends one message with up to [`MAX_DESCRIPTORS`] descriptors; a peer that is gone is `EPIPE`, not a signal.
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     failpoint::point()?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -79,18 +79,18 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]
 
 /// A message as it came.
 #[derive(Debug)]
-pub struct Received {
+pub(crate) struct Received {
     /// The bytes, one at least.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// The descriptors, all close-on-exec.
-    pub descriptors: Vec<OwnedFd>,
+    pub(crate) descriptors: Vec<OwnedFd>,
 }
 
 /// Receives one message; one of more than `limit` bytes is `EMSGSIZE`, one whose descriptors this process has no room
 /// for is `EMFILE`, and both are lost then. `None` if the peer has closed.
 ///
 /// Its length is asked for first: room for the longest would cost a page fault for each page of it.
-pub fn receive(socket: impl AsFd, limit: usize) -> io::Result<Option<Received>> {
+pub(crate) fn receive(socket: impl AsFd, limit: usize) -> io::Result<Option<Received>> {
     let (_, length) = patiently(|| rustix::net::recv(&socket, &mut [0u8; 0], RecvFlags::PEEK | RecvFlags::TRUNC))?;
     if length > limit {
         return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));

@@ -32,61 +32,62 @@ const LAST_WORDS_BYTES: usize = 16 << 10;
 
 /// What is executed.
 #[derive(Debug)]
-pub struct Program<'a> {
+pub(crate) struct Program<'a> {
     /// The absolute path.
-    pub path: &'a CStr,
+    pub(crate) path: &'a CStr,
     /// The arguments, with the program's own name first.
-    pub argv: &'a [CString],
+    pub(crate) argv: &'a [CString],
     /// The whole environment, `NAME=value`.
-    pub env: &'a [CString],
+    pub(crate) env: &'a [CString],
     /// Descriptors, each with the number that the helper sees. 0 and 1 replace `/dev/null`; 2 replaces the capture.
-    pub descriptors: &'a [(BorrowedFd<'a>, i32)],
+    pub(crate) descriptors: &'a [(BorrowedFd<'a>, i32)],
     /// Whether it gets a mount namespace of its own, to which mounts of the host still come and from which none go; only
     /// root may.
-    pub own_mounts: bool,
+    pub(crate) own_mounts: bool,
 }
 
 /// Why a program could not be started: the step and the kernel's answer. Nothing is left behind.
 #[derive(Debug, thiserror::Error)]
 #[error("{step}: {}", super::fs::plain(.source))]
-pub struct Error {
+pub(crate) struct Error {
     /// What was tried, as an infinitive: `execute`, `clone`.
-    pub step: &'static str,
+    pub(crate) step: &'static str,
     /// The kernel's answer.
     #[source]
-    pub source: io::Error,
+    pub(crate) source: io::Error,
 }
 
 /// A running helper. Dropped, it is killed and reaped; [`Helper::wait`] reaps it too.
 #[derive(Debug)]
-pub struct Helper {
+pub(crate) struct Helper {
     child: Child,
     errors: OwnedFd,
 }
 
 impl Helper {
-    /// The pid, for messages; to signal it there is [`Helper::kill`].
-    pub fn pid(&self) -> i32 {
+    /// The pid.
+    #[cfg(test)]
+    pub(crate) fn pid(&self) -> i32 {
         self.child.pid
     }
 
     /// The pidfd: readable when the helper has ended.
-    pub fn pidfd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
         self.child.pidfd.as_fd()
     }
 
     /// Waits until the helper has ended, and reaps it; `ECHILD` if somebody else has.
-    pub fn wait(&self) -> io::Result<Ended> {
+    pub(crate) fn wait(&self) -> io::Result<Ended> {
         self.child.wait()
     }
 
     /// Sends SIGKILL; fine if it has ended. By pidfd, so never to a foreign process with the same number.
-    pub fn kill(&self) -> io::Result<()> {
+    pub(crate) fn kill(&self) -> io::Result<()> {
         signal_pidfd(self.pidfd(), libc::SIGKILL)
     }
 
     /// What the helper has written to standard error since the last call, without waiting; empty if nothing.
-    pub fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         let mut bytes = vec![0; LAST_WORDS_BYTES];
         let length = rustix::io::read(&self.errors, &mut bytes[..]).unwrap_or_default();
         String::from_utf8_lossy(&bytes[..length]).trim().to_owned()
@@ -107,7 +108,7 @@ impl Drop for Helper {
 /// Must be called from a single-threaded process: PDEATHSIG follows the thread that cloned, and the caller is suspended
 /// until the child executes. Fails with the step that failed, then no process is left.
 /// Source: clone(2), `CLONE_VFORK`; PR_SET_PDEATHSIG(2const); posix_spawn(3).
-pub fn spawn(program: &Program<'_>) -> Result<Helper, Error> {
+pub(crate) fn spawn(program: &Program<'_>) -> Result<Helper, Error> {
     let at = |step| move |errno: Errno| Error { step, source: errno.into() };
     let null =
         rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(at("open null"))?;
@@ -235,7 +236,7 @@ impl Start<'_> {
 /// Makes a forked child that does not execute as clean as a [`Helper`]: only `kept` descriptors and `/dev/null` at 0, 1 and 2
 /// stay open, the working directory is `/`, every capability is given up for good, nobody may look into it, and it dies with
 /// `parent`. To be called after the last change of ids or namespaces, which would undo part of it.
-pub fn seclude(kept: &[BorrowedFd<'_>], parent: Pid) -> io::Result<()> {
+pub(crate) fn seclude(kept: &[BorrowedFd<'_>], parent: Pid) -> io::Result<()> {
     let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     (0..3).try_for_each(|number| place(null.as_fd(), number))?;
     let mut numbers: Vec<_> = kept.iter().map(AsRawFd::as_raw_fd).collect();
@@ -315,7 +316,7 @@ mod tests {
         let _open_here = super::super::fs::open("/dev/zero").expect("open");
         let (_read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).expect("pipe");
         let (_errors, out) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).expect("pipe");
-        // The shell itself opens the folder it lists, so `cat` reads a list that `ls` cannot disturb: 0 1 2 7 and 3 for ls.
+        // The shell itself opens the directory it lists, so `cat` reads a list that `ls` cannot disturb: 0 1 2 7 and 3 for ls.
         let text = output("ls /proc/self/fd | tr '\\n' ' '; pwd; env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^OLDPWD=");
         assert_eq!(text, "0 1 2 3 /\nONLY=this\n");
         let helper = shell("test -p /dev/fd/7 && ! test -e /dev/fd/6", &[(write.as_fd(), 7), (out.as_fd(), 1)]);

@@ -5,7 +5,7 @@
 //! is dropped wherever an image's files come in: when a layer is unpacked, and when a volume is filled from an image.
 //!
 //! A program may well give its own files such attributes, or such names, where the driver at work does not hide them:
-//! they end in the upper folder of its container, which steers nothing but that container's own root at its next start.
+//! they end in the upper directory of its container, which steers nothing but that container's own root at its next start.
 
 /// One driver.
 struct Driver {
@@ -35,15 +35,15 @@ const FUSE_OVERLAYFS: Driver = Driver {
 const DRIVERS: [Driver; 2] = [OVERLAY, FUSE_OVERLAYFS];
 
 /// With this before its name a file stands for the absence of one. Source: image-spec layer.md, "Whiteouts".
-pub const WHITEOUT: &str = ".wh.";
+pub(crate) const WHITEOUT: &str = ".wh.";
 
 /// Whether an extended attribute of this name steers any driver.
-pub fn has_attribute(name: &[u8]) -> bool {
+pub(crate) fn has_attribute(name: &[u8]) -> bool {
     DRIVERS.iter().flat_map(|driver| driver.attributes).any(|begin| name.starts_with(begin.as_bytes()))
 }
 
 /// Whether a file of this name steers any driver.
-pub fn has_file(name: &[u8]) -> bool {
+pub(crate) fn has_file(name: &[u8]) -> bool {
     DRIVERS.iter().flat_map(|driver| driver.files).any(|begin| name.starts_with(begin.as_bytes()))
 }
 

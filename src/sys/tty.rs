@@ -10,10 +10,10 @@ use rustix::termios::{Winsize, tcgetwinsize, tcsetwinsize};
 /// `TIOCGPTPEER`: `_IO('T', 0x41)`. Source: ioctl_tty(2).
 const TIOCGPTPEER: libc::Ioctl = 0x5441;
 
-/// Opens a new pseudo-terminal of the devpts instance whose `ptmx` is in the folder `dir`: the controlling side, and the
+/// Opens a new pseudo-terminal of the devpts instance whose `ptmx` is in the directory `dir`: the controlling side, and the
 /// program's side, which is opened by descriptor and never by a path that could have been exchanged (CVE-2025-52565). A link
 /// in the place of `ptmx` is not followed: it could lead anywhere.
-pub fn open_pair(dir: BorrowedFd<'_>) -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn open_pair(dir: BorrowedFd<'_>) -> io::Result<(OwnedFd, OwnedFd)> {
     let master =
         openat(dir, c"ptmx", OFlags::RDWR | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     rustix::pty::unlockpt(&master)?;
@@ -28,17 +28,17 @@ pub fn open_pair(dir: BorrowedFd<'_>) -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Makes `terminal` the controlling terminal of this session's leader, which is this process.
-pub fn make_controlling(terminal: impl AsFd) -> io::Result<()> {
+pub(crate) fn make_controlling(terminal: impl AsFd) -> io::Result<()> {
     Ok(rustix::process::ioctl_tiocsctty(terminal)?)
 }
 
 /// Rows and columns of a terminal.
-pub fn size(terminal: impl AsFd) -> io::Result<(u16, u16)> {
+pub(crate) fn size(terminal: impl AsFd) -> io::Result<(u16, u16)> {
     let size = tcgetwinsize(terminal)?;
     Ok((size.ws_row, size.ws_col))
 }
 
 /// Sets rows and columns of a terminal; the program is told by SIGWINCH.
-pub fn set_size(terminal: impl AsFd, rows: u16, columns: u16) -> io::Result<()> {
+pub(crate) fn set_size(terminal: impl AsFd, rows: u16, columns: u16) -> io::Result<()> {
     Ok(tcsetwinsize(terminal, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?)
 }

@@ -17,15 +17,15 @@ const SCOPE: Scope<'static> = Scope {
 };
 
 struct Manager {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     thread: JoinHandle<Vec<u8>>,
 }
 
 impl Manager {
     /// A manager that says `words` once a whole call has come; its thread gives what it has heard.
     fn that_says(words: Vec<Vec<u8>>) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let listener = UnixListener::bind(folder.path().join("private")).expect("a socket");
+        let directory = tempfile::tempdir().expect("a directory");
+        let listener = UnixListener::bind(directory.path().join("private")).expect("a socket");
         let thread = std::thread::spawn(move || {
             let (mut socket, _) = listener.accept().expect("a caller");
             // The log-in is answered before the call comes.
@@ -40,11 +40,11 @@ impl Manager {
             }
             heard
         });
-        Self { folder, thread }
+        Self { directory, thread }
     }
 
     fn socket(&self) -> PathBuf {
-        self.folder.path().join("private")
+        self.directory.path().join("private")
     }
 
     fn heard(self) -> Vec<u8> {
@@ -131,8 +131,8 @@ fn who_is_not_let_in_or_hears_nonsense_says_so() {
 
 #[test]
 fn a_manager_that_is_silent_is_not_waited_for_longer_than_the_deadline() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("private");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("private");
     let listener = UnixListener::bind(&path).expect("a socket");
     let open = || Connection::open(&path, Instant::now() + Duration::from_millis(50)).expect("it listens");
     let short = message::call(message::MANAGER, "a.b", "C", "", &Body::default());

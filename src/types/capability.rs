@@ -1,7 +1,7 @@
 //! The names of capabilities: the kernel's, and those that a container starts with.
 
 /// The capabilities of Linux, each at its number. Source: capabilities(7), linux/capability.h.
-pub const ALL: [&str; 41] = [
+pub(crate) const ALL: [&str; 41] = [
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
     "CAP_DAC_READ_SEARCH",
@@ -46,7 +46,7 @@ pub const ALL: [&str; 41] = [
 ];
 
 /// What a container has unless told otherwise. Source: podman's default, containers.conf(5).
-pub const DEFAULT: [&str; 11] = [
+pub(crate) const DEFAULT: [&str; 11] = [
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
     "CAP_FOWNER",

@@ -5,7 +5,7 @@ use super::{Invalid, serde_as_string};
 
 /// The hash of a digest. Source: image-spec descriptor.md, "Registered algorithms".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Algorithm {
+pub(crate) enum Algorithm {
     /// SHA-256, 64 hex digits.
     Sha256,
     /// SHA-512, 128 hex digits.
@@ -14,7 +14,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// The name as it stands before the colon.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Sha256 => "sha256",
             Self::Sha512 => "sha512",
@@ -32,46 +32,34 @@ impl Algorithm {
 /// A content digest: `sha256:` or `sha512:` and lower-case hex digits of the right number, never anything else, so that it is
 /// safe as a path component and in a URL.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digest {
+pub(crate) struct Digest {
     algorithm: Algorithm,
     hex: String,
 }
 
 impl Digest {
     /// The SHA-256 digest with these bytes.
-    pub fn sha256(bytes: [u8; 32]) -> Self {
+    pub(crate) fn sha256(bytes: [u8; 32]) -> Self {
         Self { algorithm: Algorithm::Sha256, hex: hex(&bytes) }
     }
 
     /// The SHA-512 digest with these bytes.
-    pub fn sha512(bytes: [u8; 64]) -> Self {
+    pub(crate) fn sha512(bytes: [u8; 64]) -> Self {
         Self { algorithm: Algorithm::Sha512, hex: hex(&bytes) }
     }
 
-    /// The digest of `bytes` by `algorithm`; `bytes` is a finished hash of the right length.
-    ///
-    /// Fails if the length does not fit the algorithm.
-    pub fn from_hash(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, Invalid> {
-        let hex = hex(bytes);
-        if hex.len() == algorithm.hex_len() {
-            Ok(Self { algorithm, hex })
-        } else {
-            Err(Invalid::new("digest", hex, "wrong length"))
-        }
-    }
-
     /// The hash function.
-    pub fn algorithm(&self) -> Algorithm {
+    pub(crate) fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
     /// The hex digits after the colon.
-    pub fn hex(&self) -> &str {
+    pub(crate) fn hex(&self) -> &str {
         &self.hex
     }
 
     /// The first 12 hex digits, as tables show them.
-    pub fn short(&self) -> &str {
+    pub(crate) fn short(&self) -> &str {
         &self.hex[..12]
     }
 }

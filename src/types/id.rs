@@ -5,11 +5,11 @@ use super::{Invalid, serde_as_string};
 
 /// A container's id: 64 lower-case hex digits.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ContainerId(String);
+pub(crate) struct ContainerId(String);
 
 impl ContainerId {
     /// The id with these 32 bytes, which the caller took from the kernel's random source.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
         use fmt::Write;
         Self(bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
             write!(text, "{byte:02x}").unwrap_or_default();
@@ -18,12 +18,12 @@ impl ContainerId {
     }
 
     /// All 64 digits.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The first 12 digits, as tables show them.
-    pub fn short(&self) -> &str {
+    pub(crate) fn short(&self) -> &str {
         &self.0[..12]
     }
 }

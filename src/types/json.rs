@@ -10,19 +10,19 @@ use serde::Deserialize;
 use serde::de::Error as _;
 
 /// How deep arrays and objects may be nested: several times what any specification of ours needs.
-pub const DEPTH: usize = 64;
+pub(crate) const DEPTH: usize = 64;
 
 /// The most bytes of one document. Most readers have a lower limit of their own, which keeps them from reading more.
-pub const SIZE: usize = 16 << 20;
+pub(crate) const SIZE: usize = 16 << 20;
 
 /// Parses a document of at most [`SIZE`] bytes that is nested at most [`DEPTH`] levels deep.
-pub fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serde_json::Error> {
+pub(crate) fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serde_json::Error> {
     check(bytes)?;
     serde_json::from_slice(bytes)
 }
 
 /// As [`from_slice`], for text.
-pub fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
+pub(crate) fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
     check(text.as_bytes())?;
     serde_json::from_str(text)
 }

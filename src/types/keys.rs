@@ -5,19 +5,19 @@ use super::Invalid;
 /// The key sequence that leaves a container's terminal: single characters and `ctrl-X`, joined by commas; the empty text
 /// turns it off. Source: docker's `--detach-keys`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DetachKeys {
+pub(crate) struct DetachKeys {
     text: String,
     bytes: Vec<u8>,
 }
 
 impl DetachKeys {
     /// The bytes that a terminal sends for the sequence; empty if there is none.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// The sequence as typed.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 }

@@ -6,11 +6,11 @@ use super::{Invalid, serde_as_string};
 /// The name of a container, volume or network: `[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}`, so that it is one path component, never an
 /// option and never a control sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Name(String);
+pub(crate) struct Name(String);
 
 impl Name {
     /// The name as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -8,7 +8,7 @@ use super::Invalid;
 /// How a container reaches the world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "mode")]
-pub enum NetworkMode {
+pub(crate) enum NetworkMode {
     /// Loopback only.
     None,
     /// The host's own network namespace.
@@ -21,7 +21,7 @@ pub enum NetworkMode {
 
 impl NetworkMode {
     /// The word, as `--network` takes it.
-    pub fn as_str(&self) -> &'static str {
+    pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Host => "host",
@@ -31,7 +31,7 @@ impl NetworkMode {
     }
 
     /// Whether ports can be published: the container has a network of its own, with a way out.
-    pub fn forwards_ports(&self) -> bool {
+    pub(crate) fn forwards_ports(&self) -> bool {
         matches!(self, Self::Slirp4netns | Self::Pasta)
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The transport of a published port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// TCP.
     Tcp,
     /// UDP.
@@ -25,13 +25,13 @@ impl fmt::Display for Protocol {
 /// One published port, complete: ranges are unrolled and a free host port is chosen before this is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PortMapping {
+pub(crate) struct PortMapping {
     /// The host address to listen on; `None` is every IPv4 address.
-    pub host_ip: Option<IpAddr>,
+    pub(crate) host_ip: Option<IpAddr>,
     /// The port on the host.
-    pub host_port: u16,
+    pub(crate) host_port: u16,
     /// The port in the container.
-    pub container_port: u16,
+    pub(crate) container_port: u16,
     /// TCP or UDP.
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
 }

@@ -9,7 +9,7 @@ use super::{Digest, Invalid, serde_as_string};
 /// neither tag nor digest is `:latest`. `Display` gives the whole form (`docker.io/library/busybox:latest`).
 /// Source: the grammar of distribution/reference.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ImageReference {
+pub(crate) struct ImageReference {
     registry: String,
     repository: String,
     tag: Option<String>,
@@ -18,32 +18,32 @@ pub struct ImageReference {
 
 impl ImageReference {
     /// Host and port, as `docker.io` or `localhost:5000`.
-    pub fn registry(&self) -> &str {
+    pub(crate) fn registry(&self) -> &str {
         &self.registry
     }
 
     /// The path in the registry, as `library/busybox`.
-    pub fn repository(&self) -> &str {
+    pub(crate) fn repository(&self) -> &str {
         &self.repository
     }
 
     /// The tag; `None` only beside a digest.
-    pub fn tag(&self) -> Option<&str> {
+    pub(crate) fn tag(&self) -> Option<&str> {
         self.tag.as_deref()
     }
 
     /// The digest that the manifest must have.
-    pub fn digest(&self) -> Option<&Digest> {
+    pub(crate) fn digest(&self) -> Option<&Digest> {
         self.digest.as_ref()
     }
 
     /// `registry/repository`, as tables show it.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{}/{}", self.registry, self.repository)
     }
 
     /// The same repository, by digest alone.
-    pub fn with_digest(&self, digest: Digest) -> Self {
+    pub(crate) fn with_digest(&self, digest: Digest) -> Self {
         Self { tag: None, digest: Some(digest), ..self.clone() }
     }
 }

@@ -5,7 +5,7 @@ use super::{Invalid, serde_as_string};
 
 /// A signal by name (`TERM`, `SIGTERM`, `RTMIN+3`) or number, as `--stop-signal` and `kill -s` take it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Signal(i32);
+pub(crate) struct Signal(i32);
 
 /// Names of the standard signals of Linux on x86-64 and arm64. Source: signal(7).
 const NAMES: [(&str, i32); 31] = [
@@ -48,12 +48,12 @@ const RTMAX: i32 = 64;
 
 impl Signal {
     /// SIGTERM, what `stop` sends unless told otherwise.
-    pub const TERM: Self = Self(15);
+    pub(crate) const TERM: Self = Self(15);
     /// SIGKILL.
-    pub const KILL: Self = Self(9);
+    pub(crate) const KILL: Self = Self(9);
 
     /// The number that kill(2) takes.
-    pub fn number(self) -> i32 {
+    pub(crate) fn number(self) -> i32 {
         self.0
     }
 }

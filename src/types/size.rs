@@ -5,7 +5,7 @@ const UNITS: &str = "bkmgtp";
 
 /// Reads a number of bytes with an optional unit, as `--memory`, `--shm-size` and `rc.toml` take it: `512m`, `1.5g`,
 /// `64MiB`, `4096`. A part of a byte is dropped.
-pub fn parse_size(text: &str) -> Result<u64, Invalid> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, Invalid> {
     let invalid = |reason: &str| Invalid::new("size", text, reason);
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

@@ -5,7 +5,7 @@ use super::Invalid;
 
 /// How the layers of an image become one root file system.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum StorageDriver {
+pub(crate) enum StorageDriver {
     /// The first of the others that works here.
     #[default]
     Auto,
@@ -17,7 +17,7 @@ pub enum StorageDriver {
 
 impl StorageDriver {
     /// The word, as `rc.toml` has it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Overlay => "overlay",

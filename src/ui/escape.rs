@@ -8,19 +8,19 @@ use std::fmt::Write as _;
 /// writing direction is shown as `\n`, `\t`, `\r`, `\x1b` or `\u202e`.
 ///
 /// A backslash stays as it is, so escaping twice changes nothing.
-pub fn line(text: &str) -> Cow<'_, str> {
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
     with(text, is_hostile)
 }
 
 /// Like [`line()`], but newline and tab stay: for the result of a `--format` template.
-pub fn text(text: &str) -> Cow<'_, str> {
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
     with(text, |c| is_hostile(c) && !matches!(c, '\n' | '\t'))
 }
 
 /// Whether a terminal may act on `c`, or show what follows it in another order or on another line.
 ///
 /// Source: ECMA-48 (C0, C1), Unicode UAX #9 (the explicit directional characters), U+2028 and U+2029 (separators).
-pub fn is_hostile(c: char) -> bool {
+pub(crate) fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

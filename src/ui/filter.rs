@@ -11,12 +11,12 @@ use regex_lite::Regex;
 use super::escape;
 use crate::types::Invalid;
 
-pub use container::{ContainerFacts, ContainerFilter};
-pub use image::{ImageFacts, ImageFilter};
+pub(crate) use container::{ContainerFacts, ContainerFilter};
+pub(crate) use image::{ImageFacts, ImageFilter};
 
 /// Why a filter was refused.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// No `=` in it.
     #[error("invalid filter `{}`: give KEY=VALUE", escape::line(.0))]
     NoValue(String),
@@ -52,7 +52,7 @@ pub enum Error {
 
 impl Error {
     /// The keys that there are, after one that is none.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownKey { known, .. } => Some(format!("filters are {}", known.join(", "))),
             _ => None,

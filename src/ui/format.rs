@@ -14,7 +14,7 @@ use super::{BrokenOutput, Output, Table, escape, json};
 
 /// Why nothing, or not everything, was shown.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The template does not parse.
     #[error("invalid template `{}`: {}", escape::line(.template), message(.source))]
     Syntax {
@@ -51,7 +51,7 @@ pub enum Error {
 
 impl Error {
     /// The fields that there are, after a name that is none.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownField { known, .. } if !known.is_empty() => Some(format!("fields are {}", known.join(", "))),
             _ => None,
@@ -70,7 +70,7 @@ fn message(error: &TemplateError) -> String {
 }
 
 /// One row of a listing (`ps`, `images`, `volume ls` …), in its two shapes.
-pub trait Listed {
+pub(crate) trait Listed {
     /// Every field of [`Listed::fields`], and its heading in `table`.
     const HEADINGS: &'static [(&'static str, &'static str)];
 
@@ -83,7 +83,7 @@ pub trait Listed {
 
 /// A parsed `--format`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// `json`: the array of all objects.
     Json,
     /// A Go template, applied to each row, or once to all rows if it begins with `{{range .}}`.
@@ -99,7 +99,7 @@ pub enum Format {
 
 impl Format {
     /// Reads the value of `--format`; `None` for `table` alone, which is what is shown anyway.
-    pub fn parse(typed: &str) -> Option<Self> {
+    pub(crate) fn parse(typed: &str) -> Option<Self> {
         let trimmed = typed.trim();
         if trimmed == "json" {
             return Some(Self::Json);
@@ -115,13 +115,13 @@ impl Format {
     }
 
     /// Shows a listing: everything is rendered before the first byte is written.
-    pub fn list<T: Listed>(&self, out: &mut Output, rows: &[T]) -> Result<(), Error> {
+    pub(crate) fn list<T: Listed>(&self, out: &mut Output, rows: &[T]) -> Result<(), Error> {
         let rendered = self.render_list(rows)?;
         Ok(out.raw(rendered.as_bytes())?)
     }
 
     /// Shows one object (`inspect`, `info`, `version`); `typed` for the template, `data` for `json`. Ends with a newline.
-    pub fn object(&self, out: &mut Output, data: &impl Serialize) -> Result<(), Error> {
+    pub(crate) fn object(&self, out: &mut Output, data: &impl Serialize) -> Result<(), Error> {
         let rendered = match self {
             Self::Json => json::pretty(data)? + "\n",
             Self::Template { typed, text, .. } => {

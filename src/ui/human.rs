@@ -9,12 +9,12 @@ use crate::monitor::{State, Status};
 const DAY: u64 = 24;
 
 /// A size in bytes with a decimal unit and three significant digits: `0 B`, `2 MB`, `4.26 MB`, `512 kB`.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     scaled(bytes, 1000, &["B", "kB", "MB", "GB", "TB", "PB", "EB"])
 }
 
 /// A size in bytes with a binary unit: `64MiB`, `1.5GiB`; for limits, which are asked for in such units.
-pub fn binary_size(bytes: u64) -> String {
+pub(crate) fn binary_size(bytes: u64) -> String {
     scaled(bytes, 1024, &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]).replace(' ', "")
 }
 
@@ -51,7 +51,7 @@ fn scaled(bytes: u64, base: u64, units: &[&str]) -> String {
 }
 
 /// How long something lasts: `Less than a second`, `5 seconds`, `About a minute`, `3 hours`, `2 weeks`.
-pub fn duration(length: Duration) -> String {
+pub(crate) fn duration(length: Duration) -> String {
     let seconds = length.as_secs();
     let minutes = seconds / 60;
     // Rounded to the nearest hour, as go-units does it from here on.
@@ -72,7 +72,7 @@ pub fn duration(length: Duration) -> String {
 }
 
 /// A duration as Go prints it: `1h2m3.5s`, `11.38s`, `4.933ms`, `0s`. Source: Go's `time.Duration.String`.
-pub fn go_duration(length: Duration) -> String {
+pub(crate) fn go_duration(length: Duration) -> String {
     let nanos = length.as_nanos();
     let fraction = |whole: u128, part: u128, digits: usize| {
         let part = format!("{part:0digits$}");
@@ -96,12 +96,12 @@ pub fn go_duration(length: Duration) -> String {
 }
 
 /// How long ago `then` was, in words without `ago`. A `then` in the future (the clock was set back) counts as now.
-pub fn since(then: Timestamp, now: Timestamp) -> String {
+pub(crate) fn since(then: Timestamp, now: Timestamp) -> String {
     duration(Duration::try_from(now.duration_since(then)).unwrap_or_default())
 }
 
 /// The age of an RFC 3339 time: `2 minutes ago`; `unknown` if it is none.
-pub fn ago(then: &str, now: Timestamp) -> String {
+pub(crate) fn ago(then: &str, now: Timestamp) -> String {
     then.parse().map_or_else(|_| "unknown".to_owned(), |then| format!("{} ago", since(then, now)))
 }
 
@@ -109,7 +109,7 @@ pub fn ago(then: &str, now: Timestamp) -> String {
 ///
 /// `status` is what the kernel says now and wins over the status on disk. A container that ended without a record (the
 /// machine was switched off under it) is `Exited (255)`, without a time that nobody knows.
-pub fn status(state: &State, status: Status, now: Timestamp) -> String {
+pub(crate) fn status(state: &State, status: Status, now: Timestamp) -> String {
     let up = || match state.started_at.as_deref().and_then(|at| at.parse().ok()) {
         Some(at) => format!("Up {}", since(at, now)),
         None => "Up".to_owned(),

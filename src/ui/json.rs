@@ -10,17 +10,17 @@ use super::escape;
 /// One line, without a newline at its end.
 ///
 /// Fails only if `value` has a map whose keys are no strings; rc's own types have none.
-pub fn compact(value: &impl Serialize) -> Result<String, serde_json::Error> {
+pub(crate) fn compact(value: &impl Serialize) -> Result<String, serde_json::Error> {
     serde_json::to_string(value).map(harmless)
 }
 
 /// Several lines, each level indented by two blanks, without a newline at the end.
-pub fn pretty(value: &impl Serialize) -> Result<String, serde_json::Error> {
+pub(crate) fn pretty(value: &impl Serialize) -> Result<String, serde_json::Error> {
     indented(value, b"  ")
 }
 
 /// Several lines, indented by five blanks as podman's `inspect` has it.
-pub fn inspect(value: &impl Serialize) -> Result<String, serde_json::Error> {
+pub(crate) fn inspect(value: &impl Serialize) -> Result<String, serde_json::Error> {
     indented(value, b"     ")
 }
 

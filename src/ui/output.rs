@@ -12,7 +12,7 @@ const BUFFER: usize = 64 * 1024;
 
 /// Standard output or standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub(crate) enum Stream {
     /// Descriptor 1: what was asked for.
     Out,
     /// Descriptor 2: errors, warnings, progress.
@@ -38,66 +38,66 @@ impl Stream {
 /// What was to be printed could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to {}: {}", .stream.name(), plain(.source))]
-pub struct BrokenOutput {
+pub(crate) struct BrokenOutput {
     /// Where it should have gone.
-    pub stream: Stream,
+    pub(crate) stream: Stream,
     /// The kernel's answer.
     #[source]
-    pub source: io::Error,
+    pub(crate) source: io::Error,
 }
 
 impl BrokenOutput {
     /// The reader went away (`rc ps | head -1`): nothing to tell anybody; the exit code is 128 + SIGPIPE, what the shell
     /// reports of a program that died of it.
-    pub fn is_broken_pipe(&self) -> bool {
+    pub(crate) fn is_broken_pipe(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
     }
 }
 
 /// A buffered stream. What is not flushed by [`Output::finish`] is written on drop, where errors are lost.
 #[derive(Debug)]
-pub struct Output {
+pub(crate) struct Output {
     stream: Stream,
     buffer: Vec<u8>,
 }
 
 /// Standard output.
-pub fn out() -> Output {
+pub(crate) fn out() -> Output {
     Output { stream: Stream::Out, buffer: Vec::new() }
 }
 
 /// Standard error.
-pub fn err() -> Output {
+pub(crate) fn err() -> Output {
     Output { stream: Stream::Err, buffer: Vec::new() }
 }
 
 /// Whether `stream` shows what is written to a person.
-pub fn is_terminal(stream: Stream) -> bool {
+pub(crate) fn is_terminal(stream: Stream) -> bool {
     rustix::termios::isatty(stream.descriptor())
 }
 
 /// Whether standard output and standard error lead to the same terminal, file or pipe, so that the order between them can
 /// be seen.
-pub fn streams_are_one() -> bool {
+pub(crate) fn streams_are_one() -> bool {
     let identity = |stream: Stream| rustix::fs::fstat(stream.descriptor()).ok().map(|stat| (stat.st_dev, stat.st_ino));
     identity(Stream::Out).is_some() && identity(Stream::Out) == identity(Stream::Err)
 }
 
 impl Output {
     /// Writes one line of human output, escaped by [`escape::line`], and a newline.
-    pub fn line(&mut self, line: impl Display) -> Result<(), BrokenOutput> {
+    pub(crate) fn line(&mut self, line: impl Display) -> Result<(), BrokenOutput> {
         let line = line.to_string();
         self.raw(escape::line(&line).as_bytes())?;
         self.raw(b"\n")
     }
 
     /// Writes bytes as they are: those of a container, or text that was escaped before.
-    pub fn raw(&mut self, bytes: &[u8]) -> Result<(), BrokenOutput> {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<(), BrokenOutput> {
         self.write_all(bytes).map_err(|source| BrokenOutput { stream: self.stream, source })
     }
 
     /// Writes what is still buffered; later output goes on as before.
-    pub fn finish(&mut self) -> Result<(), BrokenOutput> {
+    pub(crate) fn finish(&mut self) -> Result<(), BrokenOutput> {
         self.flush().map_err(|source| BrokenOutput { stream: self.stream, source })
     }
 }

@@ -12,7 +12,7 @@ use crate::image::progress::{Outcome, Progress, Silent};
 use crate::types::{Digest, ImageReference};
 
 /// What fits where standard error goes; nothing if `quiet`.
-pub fn for_pull(quiet: bool) -> Box<dyn Progress> {
+pub(crate) fn for_pull(quiet: bool) -> Box<dyn Progress> {
     if quiet {
         Box::new(Silent)
     } else if is_terminal(Stream::Err) {

@@ -6,7 +6,7 @@ use super::escape;
 use super::output;
 
 /// Prints `rc: MESSAGE`, and `hint: HINT` if something can be done.
-pub fn error(message: impl Display, hint: Option<&str>) {
+pub(crate) fn error(message: impl Display, hint: Option<&str>) {
     let mut text = prefixed("rc: ", &message.to_string());
     if let Some(hint) = hint {
         text.push_str(&prefixed("hint: ", hint));
@@ -15,12 +15,12 @@ pub fn error(message: impl Display, hint: Option<&str>) {
 }
 
 /// Prints `rc: warning: MESSAGE`: rc goes on, but not quite as asked.
-pub fn warning(message: impl Display) {
+pub(crate) fn warning(message: impl Display) {
     print(&prefixed("rc: warning: ", &message.to_string()));
 }
 
 /// Prints a line of progress or advice as it is, escaped.
-pub fn note(message: impl Display) {
+pub(crate) fn note(message: impl Display) {
     print(&prefixed("", &message.to_string()));
 }
 

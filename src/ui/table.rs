@@ -9,30 +9,30 @@ const GAP: usize = 2;
 
 /// A table that is filled row by row and rendered once all widths are known.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with a heading row.
-    pub fn new(headings: &[&str]) -> Self {
+    pub(crate) fn new(headings: &[&str]) -> Self {
         let mut table = Self::default();
         table.row(headings.iter().copied());
         table
     }
 
     /// A table without headings (`--noheading`).
-    pub fn without_headings() -> Self {
+    pub(crate) fn without_headings() -> Self {
         Self::default()
     }
 
     /// Adds a row; cells are escaped here.
-    pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
+    pub(crate) fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
         self.rows.push(cells.into_iter().map(|cell| escape::line(cell.as_ref()).into_owned()).collect());
     }
 
     /// The whole table, a newline after each row.
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let mut widths = vec![LEAST; columns];
         for row in &self.rows {

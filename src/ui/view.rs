@@ -14,14 +14,14 @@ use jiff::Timestamp;
 use crate::plan::ContainerConfig;
 use crate::types::PortMapping;
 
-pub use image::image;
-pub use image_row::{IMAGE_COLUMNS, ImageRow};
-pub use info::Info;
-pub use inspect::{Place, container};
-pub use ps::{PS_COLUMNS, PsRow};
-pub use stats::{STATS_COLUMNS, StatsRow};
-pub use top::Column;
-pub use version::{Version, version};
+pub(crate) use image::image;
+pub(crate) use image_row::{IMAGE_COLUMNS, ImageRow};
+pub(crate) use info::Info;
+pub(crate) use inspect::{Place, container};
+pub(crate) use ps::{PS_COLUMNS, PsRow};
+pub(crate) use stats::{STATS_COLUMNS, StatsRow};
+pub(crate) use top::Column;
+pub(crate) use version::version;
 
 /// What Go prints for a time that was never set; tools test for it.
 const NEVER: &str = "0001-01-01T00:00:00Z";

@@ -11,7 +11,7 @@ use crate::types::Invalid;
 /// the future).
 ///
 /// Source: docker/cli `opts`, `timetypes.GetTimestamp`.
-pub fn parse(text: &str, now: Timestamp) -> Result<Timestamp, Invalid> {
+pub(crate) fn parse(text: &str, now: Timestamp) -> Result<Timestamp, Invalid> {
     let trimmed = text.trim();
     let local = |time: DateTime| time.to_zoned(TimeZone::system()).ok().map(|zoned| zoned.timestamp());
     unix_seconds(trimmed)
@@ -35,7 +35,7 @@ fn unix_seconds(text: &str) -> Option<Timestamp> {
 }
 
 /// A duration as `time.ParseDuration` has it: an optional sign, then numbers with units `h m s ms us ns`.
-pub fn go_duration(text: &str) -> Option<SignedDuration> {
+pub(crate) fn go_duration(text: &str) -> Option<SignedDuration> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

@@ -1,15 +1,15 @@
-//! The programs of the uidmap package, from fixed folders and never from a `PATH` that came from outside.
+//! The programs of the uidmap package, from fixed directories and never from a `PATH` that came from outside.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-const FOLDERS: [&str; 5] = ["/usr/bin", "/run/wrappers/bin", "/usr/local/bin", "/bin", "/usr/sbin"];
+const DIRECTORIES: [&str; 5] = ["/usr/bin", "/run/wrappers/bin", "/usr/local/bin", "/bin", "/usr/sbin"];
 
 /// Where `program` is, if it is installed.
-pub fn find(program: &str) -> Option<PathBuf> {
-    FOLDERS
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    DIRECTORIES
         .iter()
-        .map(|folder| PathBuf::from(folder).join(program))
+        .map(|directory| PathBuf::from(directory).join(program))
         .find(|path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok())
 }
 

@@ -15,19 +15,19 @@ use crate::sys::lock::FileLock;
 use crate::sys::process::{Child, CloneOptions, fork};
 use crate::sys::{namespace, prctl};
 
-/// The user's namespace H, held by a descriptor, and announced in the runtime folder for as long as this process holds it.
+/// The user's namespace H, held by a descriptor, and announced in the runtime directory for as long as this process holds it.
 #[derive(Debug)]
-pub struct UserNamespace {
+pub(crate) struct UserNamespace {
     fd: OwnedFd,
     announced: PathBuf,
     by: u32,
 }
 
 impl UserNamespace {
-    /// Finds H by what live processes have announced in the runtime folder, or makes it with `map`.
+    /// Finds H by what live processes have announced in the runtime directory, or makes it with `map`.
     ///
     /// Fails where the kernel or the administrator allows no user namespaces; nothing is left behind.
-    pub fn open(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
         match begin(map, runtime)? {
             Begun::Found(found) => Ok(found),
             Begun::Making(making) => making.finish(),
@@ -36,18 +36,18 @@ impl UserNamespace {
 
     /// Makes an H of its own, whether there is one or not: it shows that newuidmap and newgidmap still do what they did when
     /// the one that is there was made.
-    pub fn make(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
-        let folder = runtime.join("userns");
-        fs::create_dir_all(&folder)?;
-        let lock = FileLock::exclusive(folder.join("lock"))?;
-        make(map, folder, lock)?.finish()
+    pub(crate) fn make(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
+        let directory = runtime.join("userns");
+        fs::create_dir_all(&directory)?;
+        let lock = FileLock::exclusive(directory.join("lock"))?;
+        make(map, directory, lock)?.finish()
     }
 
     /// Tries each announcement, a symlink `PID → /proc/PID/fd/N#KEY`, until one leads to a user namespace that this user
     /// owns. Those that lead nowhere are swept: their process was killed. (The key tells the map, so that a change of
     /// ranges makes another H.)
-    fn announced(folder: &Path, map: &IdMap) -> Result<Option<Self>, Error> {
-        let entries = match fs::read_dir(folder) {
+    fn announced(directory: &Path, map: &IdMap) -> Result<Option<Self>, Error> {
+        let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -62,7 +62,7 @@ impl UserNamespace {
             match rustix::fs::open(path, flags, Mode::empty()) {
                 Ok(fd) if namespace::is_user_namespace_of(fd.as_fd(), rustix::process::geteuid().as_raw()) => {
                     if its_key == key {
-                        return Ok(Some(Self::announce(fd, map, folder)));
+                        return Ok(Some(Self::announce(fd, map, directory)));
                     }
                 }
                 // Another may be sweeping the same one.
@@ -73,9 +73,9 @@ impl UserNamespace {
     }
 
     /// An announcement that cannot be written costs later commands time only.
-    fn announce(fd: OwnedFd, map: &IdMap, folder: &Path) -> Self {
+    fn announce(fd: OwnedFd, map: &IdMap, directory: &Path) -> Self {
         let by = std::process::id();
-        let announced = folder.join(by.to_string());
+        let announced = directory.join(by.to_string());
         let target = format!("/proc/{by}/fd/{}#{}", fd.as_raw_fd(), map.key());
         if fs::symlink(&target, &announced).is_err() {
             // A process of the same number was killed.
@@ -86,12 +86,12 @@ impl UserNamespace {
     }
 
     /// The descriptor.
-    pub fn fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
     /// Makes the calling process, which has one thread, root in H.
-    pub fn enter(&self) -> Result<(), Error> {
+    pub(crate) fn enter(&self) -> Result<(), Error> {
         namespace::join(self.fd.as_fd(), CloneFlags::CLONE_NEWUSER)
             .map_err(|source| Error::System { action: "enter the user's namespace", source })
     }
@@ -108,7 +108,7 @@ impl Drop for UserNamespace {
 
 /// H on its way: newuidmap and newgidmap may still be at work, and whoever needs it first waits for them.
 #[derive(Debug)]
-pub struct Home {
+pub(crate) struct Home {
     made: OnceCell<UserNamespace>,
     making: RefCell<Option<Making>>,
     member: RefCell<Option<Member>>,
@@ -116,7 +116,7 @@ pub struct Home {
 
 impl Home {
     /// Finds H, or begins to make it with `map`; as [`UserNamespace::open`].
-    pub fn begin(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
+    pub(crate) fn begin(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
         let (made, making) = match begin(map, runtime)? {
             Begun::Found(found) => (OnceCell::from(found), None),
             Begun::Making(making) => (OnceCell::new(), Some(making)),
@@ -127,7 +127,7 @@ impl Home {
     /// Waits until H is made.
     ///
     /// Fails with what newuidmap or newgidmap said, and again whenever it is asked.
-    pub fn ready(&self) -> Result<&UserNamespace, Error> {
+    pub(crate) fn ready(&self) -> Result<&UserNamespace, Error> {
         if let Some(made) = self.made.get() {
             return Ok(made);
         }
@@ -142,7 +142,7 @@ impl Home {
 
     /// Ends H's first member, which lives no longer than this anyway. To wait for its end takes a while, so that it is done
     /// when nobody waits for us.
-    pub fn dismiss_member(&self) {
+    pub(crate) fn dismiss_member(&self) {
         drop(self.member.take());
     }
 }
@@ -161,8 +161,8 @@ struct Making {
     helpers: Vec<(String, Helper)>,
     /// The map that they write.
     map: IdMap,
-    /// The folder of announcements.
-    folder: PathBuf,
+    /// The directory of announcements.
+    directory: PathBuf,
     /// Held so that two first containers do not make two of them.
     lock: FileLock,
 }
@@ -185,19 +185,19 @@ impl Drop for Member {
 }
 
 fn begin(map: &IdMap, runtime: &Path) -> Result<Begun, Error> {
-    let folder = runtime.join("userns");
-    if let Some(found) = UserNamespace::announced(&folder, map)? {
+    let directory = runtime.join("userns");
+    if let Some(found) = UserNamespace::announced(&directory, map)? {
         return Ok(Begun::Found(found));
     }
-    fs::create_dir_all(&folder)?;
-    let lock = FileLock::exclusive(folder.join("lock"))?;
-    if let Some(found) = UserNamespace::announced(&folder, map)? {
+    fs::create_dir_all(&directory)?;
+    let lock = FileLock::exclusive(directory.join("lock"))?;
+    if let Some(found) = UserNamespace::announced(&directory, map)? {
         return Ok(Begun::Found(found));
     }
-    make(map, folder, lock).map(Begun::Making)
+    make(map, directory, lock).map(Begun::Making)
 }
 
-fn make(map: &IdMap, folder: PathBuf, lock: FileLock) -> Result<Making, Error> {
+fn make(map: &IdMap, directory: PathBuf, lock: FileLock) -> Result<Making, Error> {
     let options = CloneOptions { flags: Some(CloneFlags::CLONE_NEWUSER), cgroup: None };
     let maker = rustix::process::getpid();
     let process = fork(&options, || {
@@ -213,7 +213,7 @@ fn make(map: &IdMap, folder: PathBuf, lock: FileLock) -> Result<Making, Error> {
     .map_err(|source| Error::Refused { source })?;
     let member = Member { process, by: std::process::id() };
     let helpers = write_maps(map, member.process.pid)?;
-    Ok(Making { member, helpers, map: map.clone(), folder, lock })
+    Ok(Making { member, helpers, map: map.clone(), directory, lock })
 }
 
 fn write_maps(map: &IdMap, pid: i32) -> Result<Vec<(String, Helper)>, Error> {
@@ -252,7 +252,7 @@ impl Making {
     ///
     /// Fails with what newuidmap or newgidmap said; the first member is gone then.
     fn open(self) -> Result<(UserNamespace, Member), Error> {
-        let Self { member, helpers, map, folder, lock } = self;
+        let Self { member, helpers, map, directory, lock } = self;
         let mut failure = None;
         for (program, mut child) in helpers {
             let mut said = String::new();
@@ -272,7 +272,7 @@ impl Making {
         }
         let path = format!("/proc/{}/ns/user", member.process.pid);
         let fd = rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).at("open", &path)?;
-        let made = UserNamespace::announce(fd, &map, &folder);
+        let made = UserNamespace::announce(fd, &map, &directory);
         // The member, and what was forked meanwhile, have copies of it.
         lock.release();
         Ok((made, member))

@@ -8,18 +8,18 @@ use crate::sys::fs;
 
 /// A run of ids: `count` ids from `inside` on are those from `outside` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extent {
+pub(crate) struct Extent {
     /// The first id in H.
-    pub inside: u32,
+    pub(crate) inside: u32,
     /// The first id on the host.
-    pub outside: u32,
+    pub(crate) outside: u32,
     /// How many.
-    pub count: u32,
+    pub(crate) count: u32,
 }
 
 /// Why there is only one id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Single {
+pub(crate) enum Single {
     /// `/etc/subuid` or `/etc/subgid` has no line for the user.
     NoRange {
         /// Which of the two.
@@ -38,7 +38,7 @@ pub enum Single {
 
 impl Single {
     /// One sentence that names what an administrator must add.
-    pub fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         match self {
             Self::NoRange { file, user } => format!(
                 "`{file}` has no line for `{user}`, so containers have one user id: \
@@ -54,13 +54,13 @@ impl Single {
 
 /// The map of the user's namespace H.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdMap {
+pub(crate) struct IdMap {
     /// User ids.
-    pub uids: Vec<Extent>,
+    pub(crate) uids: Vec<Extent>,
     /// Group ids.
-    pub gids: Vec<Extent>,
+    pub(crate) gids: Vec<Extent>,
     /// Why it is one id, if it is.
-    pub single: Option<Single>,
+    pub(crate) single: Option<Single>,
 }
 
 /// The first id of the range that root gives its containers where `/etc/subuid` has no line for root: above what systemd
@@ -72,7 +72,7 @@ impl IdMap {
     ///
     /// `RC_SINGLE_ID=1` in the environment asks for one id. Fails only if a file that exists cannot be read.
     /// Source: subuid(5), subgid(5), newuidmap(1).
-    pub fn detect() -> Result<Self, Error> {
+    pub(crate) fn detect() -> Result<Self, Error> {
         let uid = rustix::process::geteuid().as_raw();
         let gid = rustix::process::getegid().as_raw();
         if std::env::var_os("RC_SINGLE_ID").is_some_and(|v| v == "1") {
@@ -111,13 +111,13 @@ impl IdMap {
     }
 
     /// Whether there is only one id.
-    pub fn is_single(&self) -> bool {
+    pub(crate) fn is_single(&self) -> bool {
         self.single.is_some()
     }
 
-    /// The folder below `layers/` of what was unpacked for this map: `one`, or the host ids in order, so that another
+    /// The directory below `layers/` of what was unpacked for this map: `one`, or the host ids in order, so that another
     /// range unpacks anew.
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         if self.is_single() {
             return "one".to_owned();
         }
@@ -130,18 +130,18 @@ impl IdMap {
     }
 
     /// The content of `/proc/PID/uid_map` for H.
-    pub fn uid_lines(&self) -> String {
+    pub(crate) fn uid_lines(&self) -> String {
         lines(&self.uids)
     }
 
     /// The content of `/proc/PID/gid_map` for H.
-    pub fn gid_lines(&self) -> String {
+    pub(crate) fn gid_lines(&self) -> String {
         lines(&self.gids)
     }
 
     /// The map of a container beneath H: every id as it is, a line for each extent of H, since a line may not span two.
     /// With one id, `user` and `group` are the ids that it shows as.
-    pub fn nested(&self, user: u32, group: u32) -> (String, String) {
+    pub(crate) fn nested(&self, user: u32, group: u32) -> (String, String) {
         if self.is_single() {
             return (format!("{user} 0 1\n"), format!("{group} 0 1\n"));
         }
@@ -151,12 +151,12 @@ impl IdMap {
     }
 
     /// How many user ids containers have; ids from 0 to one less are mapped.
-    pub fn users(&self) -> u32 {
+    pub(crate) fn users(&self) -> u32 {
         self.uids.iter().map(|e| e.count).fold(0, u32::saturating_add)
     }
 
     /// How many group ids containers have; ids from 0 to one less are mapped.
-    pub fn groups(&self) -> u32 {
+    pub(crate) fn groups(&self) -> u32 {
         self.gids.iter().map(|e| e.count).fold(0, u32::saturating_add)
     }
 }
@@ -223,7 +223,7 @@ fn asks_nss() -> bool {
 }
 
 /// The user's name: from `/etc/passwd`, from getent for users that live elsewhere, else the number.
-pub fn user_name(uid: u32) -> String {
+pub(crate) fn user_name(uid: u32) -> String {
     let own_line = |text: &str| {
         text.lines().find_map(|line| {
             let mut fields = line.split(':');

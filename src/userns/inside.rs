@@ -13,13 +13,13 @@ use crate::sys::{prctl, signal};
 use crate::types::json;
 
 /// What came of work in the namespace.
-pub type Inside<T, E> = Result<Result<T, E>, Error>;
+pub(crate) type Inside<T, E> = Result<Result<T, E>, Error>;
 
 /// Runs `work` in a child that is root in `home`, waits for it, and gives its result. The child has one thread and may start
 /// more. If this process dies, the child is killed.
 ///
 /// Fails if the child cannot be made or dies; `work`'s own failure is the inner result.
-pub fn inside<T, E>(home: &UserNamespace, name: &str, work: impl FnOnce() -> Result<T, E>) -> Inside<T, E>
+pub(crate) fn inside<T, E>(home: &UserNamespace, name: &str, work: impl FnOnce() -> Result<T, E>) -> Inside<T, E>
 where
     T: Serialize + DeserializeOwned,
     E: Serialize + DeserializeOwned,

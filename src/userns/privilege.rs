@@ -10,7 +10,7 @@ use crate::sys::fs;
 
 /// By what a program has the right to map ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Privilege {
+pub(crate) enum Privilege {
     /// It runs as root, whoever starts it.
     Setuid,
     /// `cap_setuid` or `cap_setgid`, in an attribute of its file.
@@ -19,7 +19,7 @@ pub enum Privilege {
 
 /// What keeps a program from mapping ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lack {
+pub(crate) enum Lack {
     /// This process may gain no rights by what it executes. Source: prctl(2), `PR_SET_NO_NEW_PRIVS`.
     NoNewPrivileges,
     /// The file system is mounted nosuid.
@@ -36,7 +36,7 @@ pub enum Lack {
 
 impl Privilege {
     /// Reads the program's own rights, which say nothing about those that it may have from elsewhere.
-    pub fn of(path: &Path) -> Result<Self, Lack> {
+    pub(crate) fn of(path: &Path) -> Result<Self, Lack> {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         if status.lines().any(|line| line.strip_prefix("NoNewPrivs:").is_some_and(|value| value.trim() == "1")) {
             return Err(Lack::NoNewPrivileges);
@@ -54,7 +54,7 @@ impl Privilege {
     }
 
     /// As it is shown.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Setuid => "setuid root",
             Self::Capabilities => "with file capabilities",
@@ -74,7 +74,7 @@ impl fmt::Display for Lack {
 
 impl Lack {
     /// What mends it.
-    pub fn fix(&self) -> String {
+    pub(crate) fn fix(&self) -> String {
         match self {
             Self::NoNewPrivileges => {
                 "run rc outside of what sets no_new_privs: for a unit, `NoNewPrivileges=no`".to_owned()
@@ -85,7 +85,7 @@ impl Lack {
     }
 }
 
-/// The mount point above a path: the last folder on the way up that is on the same device.
+/// The mount point above a path: the last directory on the way up that is on the same device.
 fn mount_of(path: &Path) -> PathBuf {
     let device = |path: &Path| fs::metadata(path).ok().map(|at| at.dev());
     let own = device(path);

@@ -36,13 +36,13 @@ mod tests {
 
     /// What is said where these switches have these values.
     fn said(switches: &[(&str, &str)]) -> String {
-        let folder = tempfile::tempdir().expect("a folder");
+        let directory = tempfile::tempdir().expect("a directory");
         for (name, value) in switches {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
             fs::write(path, format!("{value}\n")).expect("a switch");
         }
-        reason(folder.path())
+        reason(directory.path())
     }
 
     #[test]

@@ -13,7 +13,7 @@ fn image() -> Image {
     Image::payload()
         .packed_layer(
             Layer::new()
-                .folder("data", 0o1777)
+                .directory("data", 0o1777)
                 .file("data/a", 0o640, b"one")
                 .file("data/gone", 0o644, b"gone")
                 .link("data/b", "data/a")
@@ -58,11 +58,11 @@ fn an_image_goes_through_both_formats_and_is_the_same() {
         let again = lab.rc(["save", "-q", "--format", format, "round:trip"]).run().exits(0);
         assert!(again.stdout == fs::read(&saved).expect("an archive can be read"), "{format} is not the same twice");
 
-        let folder = lab.work(format!("{format}.d"));
-        fs::create_dir(&folder).expect("a folder can be made");
-        lab.program("tar", ["-x", "-f"]).arg(&saved).arg("-C").arg(&folder).run().says_nothing();
+        let directory = lab.work(format!("{format}.d"));
+        fs::create_dir(&directory).expect("a directory can be made");
+        lab.program("tar", ["-x", "-f"]).arg(&saved).arg("-C").arg(&directory).run().says_nothing();
         if format == "oci-archive" {
-            let blobs = folder.join("blobs/sha256");
+            let blobs = directory.join("blobs/sha256");
             for blob in fs::read_dir(&blobs).expect("blobs").flatten() {
                 assert_eq!(hex(&fs::read(blob.path()).expect("a blob")), blob.file_name().to_string_lossy());
             }
@@ -94,10 +94,10 @@ fn skopeo_reads_the_same_image_out_of_both_formats() {
         lab.rc(["save", "-q", "--format", format, "-o"]).arg(&saved).arg("round:trip").run().succeeds();
         let source = if format == "oci-archive" {
             // skopeo would give the files it takes out of the archive to root, which only root can do.
-            let folder = lab.work("layout");
-            fs::create_dir(&folder).expect("a folder can be made");
-            lab.program("tar", ["-x", "-f"]).arg(&saved).arg("-C").arg(&folder).run().says_nothing();
-            format!("oci:{}", folder.display())
+            let directory = lab.work("layout");
+            fs::create_dir(&directory).expect("a directory can be made");
+            lab.program("tar", ["-x", "-f"]).arg(&saved).arg("-C").arg(&directory).run().says_nothing();
+            format!("oci:{}", directory.display())
         } else {
             format!("{format}:{}", saved.display())
         };
@@ -110,28 +110,28 @@ fn skopeo_reads_the_same_image_out_of_both_formats() {
 /// What an archive can hold beside plain files: owners, links, a fifo, attributes, what covers the layers below.
 fn manifold() -> Image {
     let lower = Layer::new()
-        .folder("data", 0o755)
+        .directory("data", 0o755)
         .owner(33, 65534)
-        .folder("data/theirs", 0o2775)
+        .directory("data/theirs", 0o2775)
         .file("data/theirs/tool", 0o6755, b"#!/bin/sh\n")
         .extended([("SCHILY.xattr.user.note", b"a value".as_slice()), ("mtime", b"981173106.789012345".as_slice())])
         .file("data/theirs/noted", 0o640, b"noted")
         .link("data/theirs/linked", "data/theirs/noted")
         .entry("data/fifo", 0o600, tar::EntryType::Fifo, None, &[])
-        .folder("data/covered", 0o700)
+        .directory("data/covered", 0o700)
         .file("data/covered/old", 0o644, b"old")
         .file("data/gone", 0o644, b"gone")
         .symlink("data/lost", "/nowhere")
         .extended([("path", "data/Größe \t und\nmehr".as_bytes())])
         .file("x", 0o644, &vec![7; 200_000]);
     let upper = Layer::new()
-        .folder("data", 0o755)
+        .directory("data", 0o755)
         .owner(33, 33)
         .whiteout("data/gone")
-        .folder("data/covered", 0o750)
+        .directory("data/covered", 0o750)
         .opaque("data/covered")
         .file("data/covered/new", 0o600, b"new")
-        .folder("data/lost", 0o711)
+        .directory("data/lost", 0o711)
         .file("data/lost/found", 0o444, b"found");
     Image::payload().packed_layer(lower.bytes(), Compression::Zstd).packed_layer(upper.bytes(), Compression::Gzip)
 }
@@ -152,7 +152,7 @@ fn umoci_unpacks_the_same_files_from_both_formats() {
         lab.rc(["save", "-q", "--format", format, "-o"]).arg(&saved).arg("round:trip").run().succeeds();
         let source = if format == "oci-archive" {
             // skopeo would give the files it takes out of the archive to root, which only root can do.
-            fs::create_dir(&layout).expect("a folder can be made");
+            fs::create_dir(&layout).expect("a directory can be made");
             lab.program("tar", ["-x", "-f"]).arg(&saved).arg("-C").arg(&layout).run().says_nothing();
             format!("oci:{}", layout.display())
         } else {
@@ -210,12 +210,12 @@ fn t8_attributes_of_an_image_steer_no_driver() {
         ("SCHILY.xattr.user.overlay.opaque", b"y"),
         ("SCHILY.xattr.user.kept", b"yes"),
     ];
-    let below = Layer::new().folder("d", 0o755).file("d/below", 0o644, b"below").bytes();
+    let below = Layer::new().directory("d", 0o755).file("d/below", 0o644, b"below").bytes();
     let above = Layer::new()
         .extended(attributes)
-        .folder("./", 0o755)
+        .directory("./", 0o755)
         .extended(attributes)
-        .folder("d", 0o750)
+        .directory("d", 0o750)
         .extended(attributes)
         .file("d/above", 0o600, b"above");
     let archive = lab.work("steering.tar");
@@ -223,10 +223,10 @@ fn t8_attributes_of_an_image_steer_no_driver() {
     fs::write(&archive, image.oci_archive("round:trip")).expect("an archive can be written");
     load(&lab, &archive);
     let trees = ["overlay", "fuse-overlayfs"].map(|driver| {
-        let folder = lab.root().join("config/rc");
-        fs::create_dir_all(&folder).expect("a folder for rc.toml");
+        let directory = lab.root().join("config/rc");
+        fs::create_dir_all(&directory).expect("a directory for rc.toml");
         let settings = format!("[storage]\ndriver = \"{driver}\"\n");
-        fs::write(folder.join("rc.toml"), settings).expect("rc.toml can be written");
+        fs::write(directory.join("rc.toml"), settings).expect("rc.toml can be written");
         lab.rc(["run", "--rm", "--network", "none", "round:trip", "/payload", "tree", "/d"]).run().text()
     });
     assert_eq!(trees[0], trees[1]);
@@ -238,7 +238,7 @@ fn t8_attributes_of_an_image_steer_no_driver() {
 #[test]
 fn t8_nothing_that_steers_a_driver_gets_into_a_volume() {
     let lab = Lab::new();
-    let layer = Layer::new().folder("d", 0o755).file("d/file", 0o644, b"");
+    let layer = Layer::new().directory("d", 0o755).file("d/file", 0o644, b"");
     let archive = lab.work("steering.tar");
     fs::write(&archive, Image::payload().layer(layer.bytes()).oci_archive("round:trip")).expect("an archive");
     load(&lab, &archive);

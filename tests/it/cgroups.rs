@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use oci_spec::runtime::LinuxResources;
-use rc::runtime::cgroup::{Group, Own, Wanted, check};
+use rc::cgroup::{Group, Own, Wanted, check};
 
 use crate::support::{Lab, Output};
 
@@ -27,7 +27,7 @@ const JOIN: &str = r#"echo $$ >"$1/cgroup.procs"; shift; exec "$@""#;
 
 /// A group that root has delegated to `USER`; its drop removes it, with what rc has left in it.
 struct Delegated {
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl Delegated {
@@ -36,7 +36,7 @@ impl Delegated {
     fn new(lab: &Lab, controllers: &[&str]) -> Option<Self> {
         let mount = mount()?;
         let outer = mount.join(lab.unique("rc-it"));
-        let folder = outer.join("given");
+        let directory = outer.join("given");
         fs::create_dir(&outer).expect("root can make a group");
         for controller in controllers {
             // Left enabled at the top if it was not: somebody else's group may need it by now.
@@ -45,26 +45,26 @@ impl Delegated {
                 fs::write(file, format!("+{controller}")).expect("root can enable a controller");
             }
         }
-        fs::create_dir(&folder).expect("root can make a group");
+        fs::create_dir(&directory).expect("root can make a group");
         for file in [".", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"] {
-            chown(folder.join(file), Some(USER), Some(USER)).expect("root can give a group away");
+            chown(directory.join(file), Some(USER), Some(USER)).expect("root can give a group away");
         }
         let flags = rustix::fs::XattrFlags::empty();
-        rustix::fs::setxattr(&folder, "user.delegate", b"1", flags).expect("a group can be marked");
-        Some(Self { folder })
+        rustix::fs::setxattr(&directory, "user.delegate", b"1", flags).expect("a group can be marked");
+        Some(Self { directory })
     }
 
     /// Runs a case of [`inside`] in the group, as the user. `script` is a shell's and gets the group and the command.
     fn run(&self, lab: &Lab, script: &str, case: &str) -> Output {
         let binary = lab.work("it");
         if !binary.exists() {
-            // The user may not be able to enter the folder that it was built in.
+            // The user may not be able to enter the directory that it was built in.
             fs::copy("/proc/self/exe", &binary).expect("this program can be copied");
             open_up(&binary);
         }
         let user = USER.to_string();
         lab.program("sh", ["-e", "-c", script, "sh"])
-            .arg(&self.folder)
+            .arg(&self.directory)
             .args(["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"])
             .arg(&binary)
             .args(["--exact", "cgroups::inside", "--test-threads=1", "--nocapture"])
@@ -75,19 +75,19 @@ impl Delegated {
 
     /// The names of the groups in it.
     fn children(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.folder).expect("a group can be listed");
-        let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        let entries = fs::read_dir(&self.directory).expect("a group can be listed");
+        let directories = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        directories.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
     }
 }
 
 impl Drop for Delegated {
     fn drop(&mut self) {
         for child in self.children() {
-            drop(fs::remove_dir(self.folder.join(child)));
+            drop(fs::remove_dir(self.directory.join(child)));
         }
-        let removed = fs::remove_dir(&self.folder).and_then(|()| fs::remove_dir(self.folder.with_file_name("")));
-        assert!(removed.is_ok() || std::thread::panicking(), "{}: {removed:?}", self.folder.display());
+        let removed = fs::remove_dir(&self.directory).and_then(|()| fs::remove_dir(self.directory.with_file_name("")));
+        assert!(removed.is_ok() || std::thread::panicking(), "{}: {removed:?}", self.directory.display());
     }
 }
 
@@ -167,7 +167,7 @@ fn foreign_processes_in_the_group_are_named_and_left_where_they_are() {
 fn the_group_is_found_where_only_a_part_of_cgroup_v2_is_mounted() {
     let lab = Lab::new();
     let group = delegated!(&lab, &[]);
-    fs::create_dir(lab.work("part")).expect("a folder can be made");
+    fs::create_dir(lab.work("part")).expect("a directory can be made");
     let script = r#"
         echo $$ >"$1/cgroup.procs"
         exec unshare --mount sh -e -c 'mount --bind "$1" part; umount -l /sys/fs/cgroup; shift; exec "$@"' sh "$@"
@@ -215,7 +215,7 @@ fn the_group_of_a_container_whose_monitor_was_killed_goes_with_it() {
 /// is for the tests of `rc run` to tell, since a test has threads and must not fork.)
 fn waits_in(group: &Group) -> Child {
     let child = waits();
-    fs::write(folder(group).join("cgroup.procs"), child.id().to_string()).expect("it can be moved");
+    fs::write(directory(group).join("cgroup.procs"), child.id().to_string()).expect("it can be moved");
     child
 }
 
@@ -227,7 +227,7 @@ fn was_killed(mut child: Child) {
     assert_eq!(child.wait().expect("our child").signal(), Some(9));
 }
 
-fn folder(group: &Group) -> PathBuf {
+fn directory(group: &Group) -> PathBuf {
     mount().expect("mounted").join(group.path().trim_start_matches('/'))
 }
 
@@ -261,7 +261,7 @@ fn life() {
     assert_eq!(group.path(), format!("{}/rc-a", own.path()));
     let child = waits_in(&group);
     // What the container itself may have made: a group with a process.
-    let below = folder(&group).join("below");
+    let below = directory(&group).join("below");
     fs::create_dir(&below).expect("a group below");
     let second = waits();
     fs::write(below.join("cgroup.procs"), second.id().to_string()).expect("it can be moved");
@@ -301,7 +301,7 @@ fn life() {
 fn kill_one_by_one() {
     use std::os::unix::fs::PermissionsExt as _;
     let group = own().make("rc-a", &Wanted::default()).expect("a group");
-    let kill = folder(&group).join("cgroup.kill");
+    let kill = directory(&group).join("cgroup.kill");
     fs::set_permissions(kill, fs::Permissions::from_mode(0o000)).expect("our own file");
     let children = [waits_in(&group), waits_in(&group), waits_in(&group)];
     group.kill().expect("killed");
@@ -345,7 +345,7 @@ fn limit() {
     // The helpers that rc has started count as rc itself.
     let mut helper = waits();
     let group = own.make("rc-a", &wanted).expect("a group with a limit");
-    assert_eq!(fs::read_to_string(folder(&group).join(file)).expect("the limit").trim(), value);
+    assert_eq!(fs::read_to_string(directory(&group).join(file)).expect("the limit").trim(), value);
     let now = fs::read_to_string("/proc/self/cgroup").expect("/proc");
     assert!(now.contains(&format!("0::{}/supervisor\n", own.path())), "{now}");
     assert_eq!(Own::find().expect("/proc").map(|found| found.path().to_owned()), Some(own.path().to_owned()));

@@ -34,8 +34,8 @@ fn load(lab: &Lab, image: &Image) {
     lab.rc(["load", "-q", "-i"]).arg(&archive).run().succeeds();
 }
 
-fn file_names(lab: &Lab, options: &[&str], folder: &str) -> Vec<String> {
-    let text = lab.rc(RUN).args(options).args(["payload", "/payload", "list", folder]).run().text();
+fn file_names(lab: &Lab, options: &[&str], directory: &str) -> Vec<String> {
+    let text = lab.rc(RUN).args(options).args(["payload", "/payload", "list", directory]).run().text();
     text.lines().map(str::to_owned).collect()
 }
 
@@ -77,7 +77,7 @@ fn x2_no_descriptor_of_the_host_is_inherited() {
     assert_eq!(names(&report(&lab, &[])), standard);
     assert_eq!(names(&report(&lab, &["--init"])), standard);
     assert_eq!(file_names(&lab, &["--init"], "/proc/1/fd"), standard);
-    // A caller that has left folders of the host open.
+    // A caller that has left directories of the host open.
     let script = lab.script("leaky", "#!/bin/bash\nexec 7</ 8</etc 33</proc; exec \"$@\"\n");
     let leaky = lab.program(script, [Lab::rc_path()]).args(RUN).args(["payload", "/payload", "report"]);
     assert_eq!(names(&leaky.run().json()), standard);
@@ -88,7 +88,7 @@ fn x2_no_descriptor_of_the_host_is_inherited() {
 }
 
 #[test]
-fn x2_files_and_folders_of_the_caller_stay_outside() {
+fn x2_files_and_directories_of_the_caller_stay_outside() {
     let lab = Lab::new();
     lab.payload();
     lab.rc(["run", "-d", "--name", "box", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
@@ -112,7 +112,7 @@ fn x2_files_and_folders_of_the_caller_stay_outside() {
         assert_eq!(input, "what was put in\n", "{command:?}");
         let (ended, _, output) = played(command, ">>output", &["write", "/proc/self/fd/1", "more"]);
         assert_eq!((ended.exit, output.as_str()), (Exit::Code(0), "what was there\nmore\n"), "{command:?}");
-        // A folder is a way to all of the host; it has nothing to be read.
+        // A directory is a way to all of the host; it has nothing to be read.
         let (ended, ..) = played(command, "</", &["list", "/proc/self/fd/0"]);
         assert_eq!((ended.stdout().as_str(), &ended.exit), ("", &Exit::Code(99)), "{command:?}");
         let (ended, ..) = played(command, "</", &["cat"]);
@@ -123,7 +123,7 @@ fn x2_files_and_folders_of_the_caller_stay_outside() {
     }
     let detached = ["run", "-d", "--log-driver=passthrough", "--network", "none", "payload"];
     let (ended, ..) = played(&detached, "</", &["cat"]);
-    refused(ended, 125, "folder");
+    refused(ended, 125, "directory");
     lab.remove_containers();
 }
 
@@ -151,17 +151,17 @@ fn x3_what_tells_of_the_host_is_masked() {
 }
 
 #[test]
-fn x4_links_in_the_place_of_folders_do_not_lead_outside() {
+fn x4_links_in_the_place_of_directories_do_not_lead_outside() {
     let lab = Lab::new();
     let canary = lab.work("canary");
-    fs::create_dir(&canary).expect("a folder can be made");
+    fs::create_dir(&canary).expect("a directory can be made");
     fs::write(canary.join("file"), "untouched").expect("a file can be written");
     let target = canary.to_str().expect("the lab's paths are text");
     for path in ["dev", "etc", "run", "tmp", "dev/pts", "etc/hosts", "etc/resolv.conf", "run/.containerenv"] {
         let program = fs::read(Lab::payload_path()).expect("the payload can be read");
         let mut layer = Layer::new().file("payload", 0o755, &program);
-        if let Some((folder, _)) = path.split_once('/') {
-            layer = layer.folder(folder, 0o755);
+        if let Some((directory, _)) = path.split_once('/') {
+            layer = layer.directory(directory, 0o755);
         }
         load(&lab, &Image::new().layer(layer.symlink(path, target).bytes()));
         let output = lab.rc(RUN).args(["--tmpfs", "/tmp", "hostile", "/payload", "echo", "in"]).run();
@@ -179,10 +179,10 @@ fn x4_links_in_the_place_of_folders_do_not_lead_outside() {
 }
 
 #[test]
-fn x5_proc_and_sys_must_be_folders() {
+fn x5_proc_and_sys_must_be_directories() {
     let lab = Lab::new();
     for path in ["proc", "sys"] {
-        let link = Layer::new().folder("elsewhere", 0o755).symlink(path, "/elsewhere").bytes();
+        let link = Layer::new().directory("elsewhere", 0o755).symlink(path, "/elsewhere").bytes();
         let file = Layer::new().file(path, 0o644, b"a file").bytes();
         for layer in [link, file] {
             load(&lab, &Image::payload().layer(layer));

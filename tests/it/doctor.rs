@@ -21,9 +21,9 @@ fn examined(output: Output, code: i32) -> Value {
 }
 
 fn settings(lab: &Lab, text: &str) {
-    let folder = lab.root().join("config/rc");
-    fs::create_dir_all(&folder).expect("a folder for rc.toml");
-    fs::write(folder.join("rc.toml"), text).expect("rc.toml can be written");
+    let directory = lab.root().join("config/rc");
+    fs::create_dir_all(&directory).expect("a directory for rc.toml");
+    fs::write(directory.join("rc.toml"), text).expect("rc.toml can be written");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_machine_that_runs_containers_is_fit() {
     for check in [
         "extended attributes",
         "low ports",
-        "runtime folder",
+        "runtime directory",
         "service manager",
         "user bus",
         "lingering",

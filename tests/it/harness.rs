@@ -73,17 +73,17 @@ fn a_process_that_is_left_behind_fails_the_test() {
     let message = complaint(|| drop(lab));
     assert!(message.contains("process beneath `daemon "), "{message}");
     assert!(message.contains("payload hang] state "), "{message}");
-    assert!(!root.exists(), "the lab's folder is removed all the same");
+    assert!(!root.exists(), "the lab's directory is removed all the same");
 }
 
 #[test]
 fn a_file_that_is_left_in_the_store_fails_the_test() {
     let lab = Lab::new();
-    let folder = lab.store().join("tmp");
-    std::fs::create_dir_all(&folder).expect("a folder can be made");
-    std::fs::write(folder.join("half"), "made").expect("a file can be written");
+    let directory = lab.store().join("tmp");
+    std::fs::create_dir_all(&directory).expect("a directory can be made");
+    std::fs::write(directory.join("half"), "made").expect("a file can be written");
     let message = complaint(|| drop(lab));
-    assert!(message.contains(&format!("file: {}/half", folder.display())), "{message}");
+    assert!(message.contains(&format!("file: {}/half", directory.display())), "{message}");
 }
 
 #[test]

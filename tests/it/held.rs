@@ -20,7 +20,7 @@ fn depth() -> u32 {
 fn a_tree_of_any_depth_in_a_container_or_a_volume_can_be_removed() {
     let lab = Lab::new();
     fs::write(lab.work("image.tar"), Image::payload().oci_archive("image:latest")).expect("an archive can be written");
-    // In memory: a disk that is busy takes minutes for so many folders.
+    // In memory: a disk that is busy takes minutes for so many directories.
     let script = "
         rc load -q -i image.tar >/dev/null || exit
         before=$(used)
@@ -41,12 +41,12 @@ fn a_tree_of_any_depth_in_a_container_or_a_volume_can_be_removed() {
 /// the end of the one before.
 fn ladder(depth: u32) -> Vec<u8> {
     const RUNG: u32 = 1500;
-    let mut layer = Layer::new().folder("data", 0o755);
+    let mut layer = Layer::new().directory("data", 0o755);
     let mut start = "data".to_owned();
     let mut left = depth;
     while left > 0 {
         let end = format!("{start}{}", "/d".repeat(left.min(RUNG) as usize));
-        layer = layer.extended([("path", format!("{end}/").as_bytes())]).folder("short", 0o755);
+        layer = layer.extended([("path", format!("{end}/").as_bytes())]).directory("short", 0o755);
         left -= left.min(RUNG);
         start = format!("rung{left}");
         layer = layer.extended([("linkpath", end.as_bytes())]).symlink(&start, "short");
@@ -69,7 +69,10 @@ fn a_deep_tree_of_an_image_is_copied_into_a_volume_or_refused() {
     let output = on_a_small_disk(&lab, "400m", 400_000, script).run();
     assert_eq!(output.stdout(), "0\n125\n1800\n0\n0\n", "{output}");
     let said = output.stderr();
-    assert!(said.contains("cannot open folder `rung") && said.trim_end().ends_with("file name too long"), "{output}");
+    assert!(
+        said.contains("cannot open directory `rung") && said.trim_end().ends_with("file name too long"),
+        "{output}"
+    );
 }
 
 /// Damages the record `path` in each of the usual ways, and has `check` look at it each time.

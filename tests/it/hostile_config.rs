@@ -98,7 +98,7 @@ fn i10_variables_without_a_value_take_none_from_the_host() {
 fn i10_a_number_is_that_user_and_never_a_name() {
     let lab = Lab::new();
     let passwd = b"root:x:0:0:root:/root:/payload\n1000:x:0:0::/evil:/payload\n1:x:0:0::/evil:/payload\n";
-    let layer = || Layer::new().folder("etc", 0o755).file("etc/passwd", 0o644, passwd).bytes();
+    let layer = || Layer::new().directory("etc", 0o755).file("etc/passwd", 0o644, passwd).bytes();
     for user in ["4294967296", "4294967295", "-1", "0:-1", "99999999999999999999"] {
         load(&lab, &Image::payload().layer(layer()).config(json!({ "User": user })));
         refused(lab.rc(RUN).args(["hostile", "/payload", "exit", "0"]).run(), user);
@@ -149,27 +149,28 @@ fn i11_files_in_etc_that_are_none_block_nobody() {
 }
 
 #[test]
-fn i12_the_working_folder_is_inside_the_root() {
+fn i12_the_working_directory_is_inside_the_root() {
     let lab = Lab::new();
     let canary = lab.work("canary");
-    fs::create_dir(&canary).expect("a folder can be made");
+    fs::create_dir(&canary).expect("a directory can be made");
     let target = canary.join("made").to_str().expect("the lab's paths are text").to_owned();
     let layer = || Layer::new().symlink("link", &target).symlink("up", "../../../..").bytes();
-    for (folder, expected) in [("/../../work", Some("/work")), ("/up", Some("/")), ("/new/folder", Some("/new/folder"))]
+    for (directory, expected) in
+        [("/../../work", Some("/work")), ("/up", Some("/")), ("/new/directory", Some("/new/directory"))]
     {
-        load(&lab, &Image::payload().layer(layer()).config(json!({ "WorkingDir": folder })));
-        assert_eq!(report(&lab, &[])["cwd"].as_str(), expected, "{folder}");
+        load(&lab, &Image::payload().layer(layer()).config(json!({ "WorkingDir": directory })));
+        assert_eq!(report(&lab, &[])["cwd"].as_str(), expected, "{directory}");
     }
     // What exists on the host only: made below the root, or refused.
-    for folder in ["/link", "/link/deeper", "/proc/self/fd/7", "/proc/self/fd/7/.."] {
-        load(&lab, &Image::payload().layer(layer()).config(json!({ "WorkingDir": folder })));
+    for directory in ["/link", "/link/deeper", "/proc/self/fd/7", "/proc/self/fd/7/.."] {
+        load(&lab, &Image::payload().layer(layer()).config(json!({ "WorkingDir": directory })));
         let output = lab.rc(RUN).args(["hostile", "/payload", "report"]).run();
         if output.stdout().is_empty() {
-            refused(output, folder);
+            refused(output, directory);
         } else {
-            assert!(output.json()["cwd"].as_str().unwrap().starts_with('/'), "{folder}");
+            assert!(output.json()["cwd"].as_str().unwrap().starts_with('/'), "{directory}");
         }
-        assert_eq!(fs::read_dir(&canary).unwrap().count(), 0, "{folder}");
+        assert_eq!(fs::read_dir(&canary).unwrap().count(), 0, "{directory}");
     }
 }
 
@@ -181,7 +182,7 @@ fn i13_volumes_hide_nothing_that_confines() {
         refused(lab.rc(RUN).args(["hostile", "/payload", "exit", "0"]).run(), path.trim_end_matches('/'));
     }
     let canary = lab.work("canary");
-    fs::create_dir(&canary).expect("a folder can be made");
+    fs::create_dir(&canary).expect("a directory can be made");
     let target = canary.join("made").to_str().expect("the lab's paths are text").to_owned();
     for path in ["/../../inside", "/link"] {
         let image = Image::payload().layer(Layer::new().symlink("link", &target).bytes());
@@ -201,11 +202,11 @@ fn i13_volumes_hide_nothing_that_confines() {
 fn i13_links_to_what_the_kernel_shows_are_no_places_for_mounts() {
     let lab = Lab::new();
     let source = lab.work("source");
-    fs::create_dir(&source).expect("a folder can be made");
+    fs::create_dir(&source).expect("a directory can be made");
     fs::write(source.join("file"), "of the host").expect("a file can be written");
     let text = |path: std::path::PathBuf| path.to_str().expect("the lab's paths are text").to_owned();
-    let (folder, file) = (text(source.clone()), text(source.join("file")));
-    let folders = [
+    let (directory, file) = (text(source.clone()), text(source.join("file")));
+    let directories = [
         "/proc",
         "/proc/1/fd",
         "/proc/self/ns",
@@ -220,12 +221,12 @@ fn i13_links_to_what_the_kernel_shows_are_no_places_for_mounts() {
         "/dev",
         "/",
     ];
-    for target in folders {
-        let layer = || Layer::new().folder("a", 0o755).symlink("a/leak", target).bytes();
+    for target in directories {
+        let layer = || Layer::new().directory("a", 0o755).symlink("a/leak", target).bytes();
         load(&lab, &Image::payload().layer(layer()).config(json!({ "Volumes": { "/a/leak": {} } })));
         refused(lab.rc(RUN).args(["hostile", "/payload", "exit", "0"]).run(), "/a/leak");
         load(&lab, &Image::payload().layer(layer()));
-        for option in [["-v", "named:/a/leak"], ["-v", &format!("{folder}:/a/leak")], ["--tmpfs", "/a/leak"]] {
+        for option in [["-v", "named:/a/leak"], ["-v", &format!("{directory}:/a/leak")], ["--tmpfs", "/a/leak"]] {
             refused(lab.rc(RUN).args(option).args(["hostile", "/payload", "exit", "0"]).run(), "/a/leak");
         }
     }
@@ -242,7 +243,7 @@ fn i13_links_to_what_the_kernel_shows_are_no_places_for_mounts() {
     assert_eq!(fs::read_dir(&source).unwrap().count(), 1);
 }
 
-/// With the whole host in a folder, the host's own /proc is below it.
+/// With the whole host in a directory, the host's own /proc is below it.
 #[test]
 fn i13_an_image_guesses_no_place_below_what_the_user_has_mounted() {
     let lab = Lab::new();
@@ -257,11 +258,14 @@ fn i13_an_image_guesses_no_place_below_what_the_user_has_mounted() {
 fn i13_links_to_files_and_names_without_links_are_places_for_mounts() {
     let lab = Lab::new();
     let source = lab.work("source");
-    fs::create_dir(&source).expect("a folder can be made");
+    fs::create_dir(&source).expect("a directory can be made");
     fs::write(source.join("file"), "of the host\n").expect("a file can be written");
     let source = source.to_str().expect("the lab's paths are text");
-    let layer =
-        Layer::new().folder("run", 0o755).folder("var", 0o755).symlink("var/run", "/run").symlink("shm", "/dev/shm");
+    let layer = Layer::new()
+        .directory("run", 0o755)
+        .directory("var", 0o755)
+        .symlink("var/run", "/run")
+        .symlink("shm", "/dev/shm");
     load(&lab, &Image::payload().layer(layer.bytes()).config(json!({ "Volumes": { "/var/run/data": {} } })));
     let read =
         |options: &[&str], path: &str| lab.rc(RUN).args(options).args(["hostile", "/payload", "read", path]).run();
@@ -282,9 +286,10 @@ fn i13_links_to_files_and_names_without_links_are_places_for_mounts() {
 fn i13_a_volume_begins_with_the_image_s_files_and_not_with_what_is_mounted_there() {
     let lab = Lab::new();
     let source = lab.work("source");
-    fs::create_dir(&source).expect("a folder can be made");
+    fs::create_dir(&source).expect("a directory can be made");
     fs::write(source.join("secret"), "of the host").expect("a file can be written");
-    let layer = Layer::new().folder("a", 0o755).file("a/own", 0o644, b"").folder("b", 0o755).folder("b/c", 0o755);
+    let layer =
+        Layer::new().directory("a", 0o755).file("a/own", 0o644, b"").directory("b", 0o755).directory("b/c", 0o755);
     load(&lab, &Image::payload().layer(layer.symlink("b/c/d", "/a").bytes()));
     let mount = format!("{}:/a/host", source.display());
     lab.rc(RUN).args(["-v", &mount, "-v", "new:/b/c/d", "hostile", "/payload", "list", "/b/c/d"]).run().prints("own\n");

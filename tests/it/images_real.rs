@@ -105,8 +105,8 @@ fn compare_with_umoci(image: &str, tree: &str) {
         "/",
     ]);
     let found = run.args(NOT_THE_IMAGE).run().text();
-    let folder = test_images().expect("the test images are made");
-    let expected = fs::read_to_string(folder.join(tree)).expect("what umoci unpacked was listed");
+    let directory = test_images().expect("the test images are made");
+    let expected = fs::read_to_string(directory.join(tree)).expect("what umoci unpacked was listed");
     let found: BTreeSet<&str> = lines_of_the_image(&found);
     let expected: BTreeSet<&str> = lines_of_the_image(&expected);
     let missing: Vec<&&str> = expected.difference(&found).take(20).collect();
@@ -116,19 +116,19 @@ fn compare_with_umoci(image: &str, tree: &str) {
     registry.stop();
 }
 
-/// The lines of a list, without the files that are not the image's, and without the times of folders that hold them.
+/// The lines of a list, without the files that are not the image's, and without the times of directories that hold them.
 fn lines_of_the_image(list: &str) -> BTreeSet<&str> {
     let skipped = |line: &&str| {
         let path = line[2..].split(' ').next().unwrap_or_default();
         NOT_THE_IMAGE.iter().any(|name| path == *name || path.starts_with(&format!("{name}/")))
     };
-    let folder_above =
+    let directory_above =
         |path: &str| path.is_empty() || NOT_THE_IMAGE.iter().any(|name| name.starts_with(&format!("{path}/")));
     list.lines()
         .filter(|line| !skipped(line))
         .map(|line| {
             let path = line[2..].split(' ').next().unwrap_or_default();
-            if folder_above(path) { line.split(" time ").next().unwrap_or(line) } else { line }
+            if directory_above(path) { line.split(" time ").next().unwrap_or(line) } else { line }
         })
         .collect()
 }
@@ -141,7 +141,7 @@ fn a_debian_is_unpacked_as_umoci_does() {
 }
 
 #[test]
-fn deletions_opaque_folders_links_owners_and_attributes_are_unpacked_as_umoci_does() {
+fn deletions_opaque_directories_links_owners_and_attributes_are_unpacked_as_umoci_does() {
     only!(Full | Root);
     require_images!();
     compare_with_umoci("debian:layers", "debian-layers.tree");
@@ -155,7 +155,7 @@ fn layers_of_zstd_hold_the_same_files() {
 }
 
 #[test]
-fn the_image_s_user_folder_and_environment_are_taken_over() {
+fn the_image_s_user_directory_and_environment_are_taken_over() {
     only!(Full | Root);
     require_images!();
     let lab = Lab::new();
@@ -185,10 +185,10 @@ fn other_tools_read_the_store_and_what_is_saved() {
         lab.rc(["save", "-q", "--format", format, "-o"]).arg(&archive).arg(&name).run().succeeds();
         let source = if format == "oci-archive" {
             // skopeo would give the files it takes out of the archive to root, which only root can do.
-            let folder = lab.work("layout");
-            fs::create_dir(&folder).expect("a folder can be made");
-            lab.program("tar", ["-x", "-f"]).arg(&archive).arg("-C").arg(&folder).run().says_nothing();
-            format!("oci:{}", folder.display())
+            let directory = lab.work("layout");
+            fs::create_dir(&directory).expect("a directory can be made");
+            lab.program("tar", ["-x", "-f"]).arg(&archive).arg("-C").arg(&directory).run().says_nothing();
+            format!("oci:{}", directory.display())
         } else {
             format!("{format}:{}", archive.display())
         };

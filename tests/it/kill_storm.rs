@@ -129,9 +129,9 @@ fn twenty_kills_of_the_monitor_end_in_137() {
     lab.rc(["ps", "-a", "-q"]).run().prints("");
 }
 
-/// What is in a folder of the store.
-fn names(lab: &Lab, folder: &str) -> BTreeSet<String> {
-    let entries = fs::read_dir(lab.store().join(folder)).into_iter().flatten().flatten();
+/// What is in a directory of the store.
+fn names(lab: &Lab, directory: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(lab.store().join(directory)).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
@@ -160,8 +160,8 @@ fn leftovers(lab: &Lab) -> Vec<String> {
     for map in names(lab, "layers") {
         left.extend(names(lab, &format!("layers/{map}")).difference(&layers).map(|layer| format!("layer {layer}")));
     }
-    for folder in ["tmp", "trash", "containers", "names", "volumes"] {
-        left.extend(names(lab, folder).iter().map(|name| format!("{folder}/{name}")));
+    for directory in ["tmp", "trash", "containers", "names", "volumes"] {
+        left.extend(names(lab, directory).iter().map(|name| format!("{directory}/{name}")));
     }
     let known = ["version", "lock", "ingest.lock", "sweep.lock", "images", "layers", "containers", "names", "volumes"];
     let known = known.into_iter().chain(["tmp", "trash", "empty"]).map(str::to_owned).collect();
@@ -253,7 +253,9 @@ fn what_killed_monitors_leave_goes_with_the_next_run_and_the_living_stay() {
     lab.rc(rm).args(["--name", "alive", "payload", "/payload", "sleep"]).run().succeeds();
     let each = ["containers", "names", "volumes"];
     // The second `run` has swept what was left of the first.
-    crate::support::wait::until("a sweep", || each.iter().all(|folder| names(&lab, folder).len() == 1).then_some(()));
+    crate::support::wait::until("a sweep", || {
+        each.iter().all(|directory| names(&lab, directory).len() == 1).then_some(())
+    });
     lab.rc(["stop", "-t", "0", "alive"]).run().succeeds();
     lab.settle();
     assert_eq!(leftovers(&lab), [""; 0]);

@@ -36,12 +36,12 @@ fn module_of(source: &Path, file: &Path) -> String {
     first.strip_suffix(".rs").map(str::to_owned).unwrap_or(first)
 }
 
-/// Every Rust file below `folder`.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("src can be listed").map(|entry| entry.expect("an entry").path());
-    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+/// Every Rust file below `directory`.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("src can be listed").map(|entry| entry.expect("an entry").path());
+    let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
     let files = files.into_iter().filter(|path| path.extension().is_some_and(|end| end == "rs"));
-    files.chain(folders.iter().flat_map(|folder| self::files(folder))).collect()
+    files.chain(directories.iter().flat_map(|directory| self::files(directory))).collect()
 }
 
 /// A file without its comments, in which a module may be named freely.

@@ -233,7 +233,7 @@ fn wait_waits_for_any_state_that_is_asked_for() {
     let create = ["create", "--name", "web", "--network", "none", "payload", "/payload", "sleep"];
     lab.rc(create).run().succeeds();
     lab.rc(["wait", "--condition", "created", "web"]).run().prints("-1\n");
-    // The interval is longer than a test may take: what happens is told by the folder.
+    // The interval is longer than a test may take: what happens is told by the directory.
     let patient = |conditions: &str| lab.rc(["wait", "-i", "1h", "--condition", conditions, "web"]).start();
     let (running, ended) = (patient("running"), patient("paused,exited"));
     lab.rc(["start", "web"]).run().succeeds();

@@ -18,7 +18,7 @@ const END: &str = ".\\\" }";
 const SECTIONS: [&str; 7] = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "EXIT STATUS", "SEE ALSO"];
 
 fn definition() -> clap::Command {
-    let mut definition = rc::cli::definition();
+    let mut definition = rc::definition();
     definition.build();
     definition
 }
@@ -37,7 +37,7 @@ fn commands(parent: &clap::Command, before: &str) -> Vec<(String, clap::Command)
     all
 }
 
-fn folder() -> PathBuf {
+fn directory() -> PathBuf {
     Lab::source_path().join("man")
 }
 
@@ -131,7 +131,7 @@ fn pages_have_the_options_that_the_commands_have() {
     let all = commands(&definition, "");
     let mut wrong = Vec::new();
     let mut look = |file: String, parts: &[(&str, String)], about: &str, name: &str| {
-        let path = folder().join(&file);
+        let path = directory().join(&file);
         let old = fs::read_to_string(&path).unwrap_or_default();
         let mut new = if old.is_empty() && update { blank(name, about) } else { old.clone() };
         for (section, text) in parts {
@@ -164,7 +164,7 @@ fn every_command_has_a_page_that_was_written_by_hand_and_no_page_is_left_over() 
     let mut expected: Vec<String> = all.iter().map(|(name, _)| page_name(name)).collect();
     expected.extend(["rc.1".to_owned(), "rc.toml.5".to_owned(), "rc-storage.7".to_owned()]);
     expected.sort();
-    let mut found: Vec<String> = fs::read_dir(folder())
+    let mut found: Vec<String> = fs::read_dir(directory())
         .expect("man/")
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
@@ -173,7 +173,7 @@ fn every_command_has_a_page_that_was_written_by_hand_and_no_page_is_left_over() 
     assert_eq!(found, expected);
     for (name, _) in &all {
         let file = page_name(name);
-        let page = fs::read_to_string(folder().join(&file)).expect("a page");
+        let page = fs::read_to_string(directory().join(&file)).expect("a page");
         let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
         let wanted: Vec<&str> = sections.iter().copied().filter(|section| SECTIONS.contains(section)).collect();
         assert_eq!(wanted, SECTIONS, "{file}");
@@ -238,7 +238,7 @@ fn rc_commands(line: &str) -> Vec<Vec<String>> {
 #[test]
 fn examples_are_commands_that_rc_understands() {
     let definition = definition();
-    let mut texts: Vec<(String, String)> = fs::read_dir(folder())
+    let mut texts: Vec<(String, String)> = fs::read_dir(directory())
         .expect("man/")
         .flatten()
         .map(|entry| {
@@ -268,7 +268,7 @@ fn examples_are_commands_that_rc_understands() {
 #[test]
 fn every_key_of_the_shipped_settings_has_an_entry_in_its_page() {
     let settings = fs::read_to_string(Lab::source_path().join("config/rc.toml")).expect("config/rc.toml");
-    let page = fs::read_to_string(folder().join("rc.toml.5")).expect("a page").replace("\\-", "-");
+    let page = fs::read_to_string(directory().join("rc.toml.5")).expect("a page").replace("\\-", "-");
     let mut table = String::new();
     let mut missing = Vec::new();
     for line in settings.lines() {
@@ -288,7 +288,7 @@ fn every_key_of_the_shipped_settings_has_an_entry_in_its_page() {
 fn pages_are_roff_that_man_reads_without_complaint() {
     require!(program "groff");
     let lab = Lab::new();
-    for entry in fs::read_dir(folder()).expect("man/").flatten() {
+    for entry in fs::read_dir(directory()).expect("man/").flatten() {
         let output = lab.program("groff", ["-man", "-Tutf8", "-ww", "-z"]).arg(entry.path()).run();
         assert_eq!(output.stderr(), "", "{}", entry.path().display());
     }

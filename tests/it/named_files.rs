@@ -197,7 +197,7 @@ fn a_unit_is_never_written_through_a_link() {
     plant_link(&lab, "container-box.service");
     plant_link(&lab, "container-box.service.new");
     let generate = ["generate", "systemd", "--files", "--name", "box"];
-    lab.rc(generate).folder(lab.work("shared")).run().succeeds();
+    lab.rc(generate).directory(lab.work("shared")).run().succeeds();
     let unit = lab.work("shared/container-box.service");
     assert!(is_regular(&unit) && fs::read_to_string(&unit).expect("a unit").contains("[Service]"));
     untouched(&lab, &["container-box.service", "container-box.service.new"]);

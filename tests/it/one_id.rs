@@ -42,8 +42,8 @@ fn the_image_s_user_is_looked_up_in_its_own_files() {
     // `/etc` of the lower layer is replaced by a link to where the upper one has its files.
     let moved = Layer::new()
         .whiteout("etc")
-        .folder("usr", 0o755)
-        .folder("usr/etc", 0o755)
+        .directory("usr", 0o755)
+        .directory("usr/etc", 0o755)
         .file("usr/etc/passwd", 0o644, b"app:x:4711:4712::/srv/app:/payload\nroot:x:0:0::/root:/payload\n")
         .file("usr/etc/group", 0o644, b"app:x:4712:\nweb:x:33:app\n")
         .symlink("etc", "/usr/etc");

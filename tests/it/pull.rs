@@ -121,7 +121,7 @@ fn a_killed_pull_leaves_only_what_the_next_one_uses() {
     });
     assert!(was_killed);
     assert_eq!(lab.rc(["pull", "-q"]).arg(&whole).run().exits(0).stderr(), "");
-    let tmp = std::fs::read_dir(lab.store().join("tmp")).expect("the folder is there").count();
+    let tmp = std::fs::read_dir(lab.store().join("tmp")).expect("the directory is there").count();
     assert_eq!(tmp, 0);
     registry.stop();
 }
@@ -178,7 +178,7 @@ fn a_registry_that_needs_no_proxy_is_reached_without_it() {
 }
 
 #[test]
-fn a_certificate_is_trusted_by_file_by_folder_or_not_at_all() {
+fn a_certificate_is_trusted_by_file_by_directory_or_not_at_all() {
     require!(program "docker-registry");
     require!(program "skopeo");
     let lab = Lab::new();
@@ -195,15 +195,15 @@ fn a_certificate_is_trusted_by_file_by_folder_or_not_at_all() {
     for verify in [None, Some("--tls-verify")] {
         lab.rc(["pull", "-q"]).args(verify).arg(&whole).run().fails(125, distrust.clone());
     }
-    let (file, folder) = (lab.work("ours.pem"), lab.work("ours"));
+    let (file, directory) = (lab.work("ours.pem"), lab.work("ours"));
     std::fs::write(&file, &pem).expect("a certificate can be written");
-    std::fs::create_dir(&folder).expect("a folder can be made");
-    std::fs::write(folder.join("any-name"), &pem).expect("a certificate can be written");
-    std::fs::write(folder.join("README"), "no certificate").expect("a file can be written");
+    std::fs::create_dir(&directory).expect("a directory can be made");
+    std::fs::write(directory.join("any-name"), &pem).expect("a certificate can be written");
+    std::fs::write(directory.join("README"), "no certificate").expect("a file can be written");
     let pull = || lab.rc(["pull", "-q"]).arg(&whole);
     let id = pull().arg("--tls-verify=false").run().exits(0).stdout();
     pull().env("SSL_CERT_FILE", &file).run().prints(&id);
-    pull().env("SSL_CERT_DIR", &folder).run().prints(&id);
+    pull().env("SSL_CERT_DIR", &directory).run().prints(&id);
     pull().env("SSL_CERT_FILE", "/nowhere").env("SSL_CERT_DIR", lab.work("nowhere")).run().fails(125, distrust);
     registry.stop();
 }

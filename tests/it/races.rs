@@ -12,7 +12,7 @@ use crate::support::{Exit, Lab, Output, Running, chance};
 /// How often each race is run unless `RC_TEST_RACES` says otherwise.
 const USUAL: u32 = 60;
 
-/// A lab with a canary folder on the host and the volume `shared`, on which a container exchanges paths.
+/// A lab with a canary directory on the host and the volume `shared`, on which a container exchanges paths.
 struct Race {
     lab: Lab,
     canary: PathBuf,
@@ -23,12 +23,12 @@ impl Race {
         let lab = Lab::new();
         lab.payload();
         let canary = lab.work("canary");
-        fs::create_dir(&canary).expect("a folder can be made");
+        fs::create_dir(&canary).expect("a directory can be made");
         fs::write(canary.join("file"), "untouched\n").expect("a file can be written");
         Self { lab, canary }
     }
 
-    /// Puts a link to `target` beside `name` in the volume's folder, and lets the two change places from now on.
+    /// Puts a link to `target` beside `name` in the volume's directory, and lets the two change places from now on.
     fn swap(&self, name: &str, target: &Path) -> Running {
         let link = format!("{name}.link");
         std::os::unix::fs::symlink(target, self.shared().join(&link)).expect("a link can be made");
@@ -44,14 +44,14 @@ impl Race {
         self.lab.store().join("volumes/shared/_data")
     }
 
-    /// Makes the volume, with these folders in it.
-    fn prepare(&self, folders: &[&str]) {
+    /// Makes the volume, with these directories in it.
+    fn prepare(&self, directories: &[&str]) {
         self.lab
             .rc(["run", "--rm", "--network", "none", "-v", "shared:/shared", "payload", "/payload", "exit", "0"])
             .run()
             .succeeds();
-        for folder in folders {
-            fs::create_dir(self.shared().join(folder)).expect("a folder can be made");
+        for directory in directories {
+            fs::create_dir(self.shared().join(directory)).expect("a directory can be made");
         }
     }
 
@@ -59,7 +59,7 @@ impl Race {
     #[track_caller]
     fn is_untouched(&self, number: u32) {
         let names: BTreeSet<_> =
-            fs::read_dir(&self.canary).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+            fs::read_dir(&self.canary).expect("a directory").flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(names, BTreeSet::from(["file".into()]), "start {number}");
         let file = fs::read_to_string(self.canary.join("file")).expect("a file");
         assert_eq!(file, "untouched\n", "start {number}");
@@ -92,7 +92,7 @@ fn x6_a_mount_never_lands_outside_while_its_place_is_exchanged() {
     let race = Race::new();
     race.prepare(&["target"]);
     let inside = race.lab.work("inside");
-    fs::create_dir(&inside).expect("a folder can be made");
+    fs::create_dir(&inside).expect("a directory can be made");
     fs::write(inside.join("mark"), "here\n").expect("a file can be written");
     let swapper = race.swap("target", &race.canary);
     let volume = format!("{}:/shared/target/sub", inside.display());

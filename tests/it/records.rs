@@ -28,11 +28,11 @@ fn damage(path: &Path, how: &str) {
 
 /// The address of a socket whose path is longer than a socket's may be.
 fn short(path: &Path) -> std::os::unix::net::SocketAddr {
-    let folder = fs::File::open(path.parent().expect("a parent")).expect("a directory");
+    let directory = fs::File::open(path.parent().expect("a parent")).expect("a directory");
     let name = path.file_name().expect("a name").to_str().expect("text");
-    let path = format!("/proc/self/fd/{}/{name}", std::os::fd::AsRawFd::as_raw_fd(&folder));
+    let path = format!("/proc/self/fd/{}/{name}", std::os::fd::AsRawFd::as_raw_fd(&directory));
     // The descriptor has to outlive the call that uses it.
-    std::mem::forget(folder);
+    std::mem::forget(directory);
     std::os::unix::net::SocketAddr::from_pathname(path).expect("a path")
 }
 

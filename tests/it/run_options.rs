@@ -97,7 +97,7 @@ fn values_of_the_environment_are_in_no_command_line() {
 }
 
 #[test]
-fn the_working_folder_is_made_and_entered() {
+fn the_working_directory_is_made_and_entered() {
     let lab = Lab::new();
     lab.payload();
     assert_eq!(report(&lab, &[])["cwd"], "/");
@@ -106,7 +106,7 @@ fn the_working_folder_is_made_and_entered() {
 }
 
 #[test]
-fn a_user_may_be_in_a_folder_that_only_root_can_enter() {
+fn a_user_may_be_in_a_directory_that_only_root_can_enter() {
     only!(Full | Root);
     let lab = Lab::new();
     lab.payload();
@@ -194,11 +194,11 @@ fn hosts_and_resolver_files_are_written_anew_at_each_start() {
     let first = lab.rc(["start", "-a", "web"]).run().text();
     assert!(first.contains("localhost"), "{first}");
     // Whatever the container, or the network that the machine was in, has made of them.
-    let folder =
+    let directory =
         fs::read_dir(lab.store().join("containers")).expect("containers").next().expect("one").expect("read").path();
-    fs::write(folder.join("hosts"), "10.0.0.1 old\n").expect("written");
+    fs::write(directory.join("hosts"), "10.0.0.1 old\n").expect("written");
     let unreadable = std::os::unix::fs::PermissionsExt::from_mode(0o000);
-    fs::set_permissions(folder.join("hosts"), unreadable).expect("its mode is changed");
+    fs::set_permissions(directory.join("hosts"), unreadable).expect("its mode is changed");
     assert_eq!(lab.rc(["start", "-a", "web"]).run().text(), first);
     lab.remove_containers();
 }
@@ -241,7 +241,7 @@ fn a_published_port_is_answered_from_inside() {
 }
 
 #[test]
-fn a_folder_of_the_host_is_bound_and_read_only_when_asked() {
+fn a_directory_of_the_host_is_bound_and_read_only_when_asked() {
     let lab = Lab::new();
     lab.payload();
     fs::create_dir(lab.work("shared")).unwrap();
@@ -293,9 +293,9 @@ fn the_caller_s_mask_is_not_the_container_s() {
             .args(["payload", "/payload", "tree", "/", "payload", "proc", "sys", "dev", "root"])
             .run()
             .text();
-        for folder in ["made", "made/here", "deep", "deep/place"] {
-            let expected = format!("./{folder} d 0755 ");
-            assert!(tree.lines().any(|line| line.starts_with(&expected)), "umask {mask}, {folder}: {tree}");
+        for directory in ["made", "made/here", "deep", "deep/place"] {
+            let expected = format!("./{directory} d 0755 ");
+            assert!(tree.lines().any(|line| line.starts_with(&expected)), "umask {mask}, {directory}: {tree}");
         }
     }
 }
@@ -329,7 +329,7 @@ fn a_named_volume_outlives_its_container_and_an_anonymous_one_does_not() {
     run(&lab, &["-v", "kept:/data"], &["read", "/data/file"]).prints("kept\n");
     run(&lab, &["-v", "/data"], &["write", "/data/file", "gone"]).says_nothing();
     crate::support::wait::until("the anonymous volume is removed", || {
-        let volumes = fs::read_dir(lab.store().join("volumes")).expect("the folder of volumes").flatten();
+        let volumes = fs::read_dir(lab.store().join("volumes")).expect("the directory of volumes").flatten();
         let names: Vec<_> = volumes.map(|entry| entry.file_name()).collect();
         (names == ["kept"]).then_some(())
     });
@@ -352,7 +352,7 @@ fn a_volume_s_files_have_the_image_s_attributes_and_holes() {
     let size = SIZE.to_string();
     let sparse =
         [("GNU.sparse.name", &b"data/big"[..]), ("GNU.sparse.size", size.as_bytes()), ("GNU.sparse.map", b"0,1")];
-    let layer = Layer::new().folder("data", 0o755).extended([("SCHILY.xattr.user.note", &b"kept"[..])]);
+    let layer = Layer::new().directory("data", 0o755).extended([("SCHILY.xattr.user.note", &b"kept"[..])]);
     let layer = layer.file("data/small", 0o644, b"text").extended(sparse).file("data/x", 0o644, b"a");
     let archive = lab.work("image.tar");
     fs::write(&archive, Image::payload().layer(layer.bytes()).oci_archive("localhost/data:latest"))
@@ -360,11 +360,11 @@ fn a_volume_s_files_have_the_image_s_attributes_and_holes() {
     lab.rc(["load", "-q", "-i"]).arg(&archive).run().succeeds();
     let run = ["run", "--rm", "--network", "none", "-v", "filled:/data", "localhost/data", "/payload"];
     lab.rc(run).args(["read", "/data/small"]).run().prints("text");
-    let folder = lab.store().join("volumes/filled/_data");
+    let directory = lab.store().join("volumes/filled/_data");
     let mut value = [0; 16];
-    let length = rustix::fs::lgetxattr(folder.join("small"), "user.note", &mut value[..]).expect("an attribute");
+    let length = rustix::fs::lgetxattr(directory.join("small"), "user.note", &mut value[..]).expect("an attribute");
     assert_eq!(&value[..length], b"kept");
-    let big = fs::metadata(folder.join("big")).expect("a file");
+    let big = fs::metadata(directory.join("big")).expect("a file");
     assert!(big.len() == SIZE && big.blocks() < 1024, "{} bytes in {} blocks", big.len(), big.blocks());
 }
 
@@ -396,7 +396,7 @@ fn a_tmpfs_has_the_options_that_were_asked_for() {
 }
 
 #[test]
-fn a_read_only_root_keeps_its_scratch_folders() {
+fn a_read_only_root_keeps_its_scratch_directories() {
     let lab = Lab::new();
     lab.payload();
     let fails =

@@ -154,14 +154,14 @@ fn pid_files_name_monitor_and_program_while_they_live() {
     // The files go before the program's end is told.
     assert!(!lab.work("init").exists() && !lab.work("monitor").exists());
     let refused = lab
-        .rc(["run", "--rm", "--network", "none", "--pidfile", "no/folder", "payload", "/payload", "exit", "0"])
+        .rc(["run", "--rm", "--network", "none", "--pidfile", "no/directory", "payload", "/payload", "exit", "0"])
         .run()
         .exits(125);
-    assert!(refused.stderr().contains("no/folder"), "{refused}");
+    assert!(refused.stderr().contains("no/directory"), "{refused}");
     lab.remove_containers();
 }
 
-/// A shell that opens descriptors of the test's folder, and becomes `rc WORDS`.
+/// A shell that opens descriptors of the test's directory, and becomes `rc WORDS`.
 fn with_descriptors(lab: &Lab, opened: &str, words: &[&str]) -> crate::support::Output {
     let script = format!("exec {opened}; exec \"$@\"");
     let rc = Lab::rc_path().to_str().expect("a path");

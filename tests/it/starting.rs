@@ -14,10 +14,10 @@ fn lab() -> Lab {
     let lab = Lab::new();
     lab.payload();
     let helper = lab.script("never-ready", "#!/bin/sh\nexec sleep 1000\n");
-    let folder = lab.root().join("config/rc");
-    fs::create_dir_all(&folder).expect("a folder for settings");
+    let directory = lab.root().join("config/rc");
+    fs::create_dir_all(&directory).expect("a directory for settings");
     let settings = format!("[helpers]\nslirp4netns = {:?}\n", helper.display().to_string());
-    fs::write(folder.join("rc.toml"), settings).expect("settings can be written");
+    fs::write(directory.join("rc.toml"), settings).expect("settings can be written");
     lab
 }
 

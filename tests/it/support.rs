@@ -1,7 +1,7 @@
 //! What every test stands on.
 //!
 //! ```text
-//! let lab = Lab::new();                                  a home, XDG folders and a store of the test's own
+//! let lab = Lab::new();                                  a home, XDG directories and a store of the test's own
 //! let image = lab.payload();                             the payload program, imported
 //! lab.rc(["run", "--rm", &image, "/payload", "exit", "3"]).run().exits(3);
 //! let web = lab.rc(["run", &image, "/payload", "tcp", "80"]).start();

@@ -20,11 +20,11 @@
 //! peek PATH              the bytes that can be read there without waiting, on standard error
 //! redial in|out ADDRESS  connects a standard descriptor, a socket, anew, and sends what it is
 //! plant fifo|link PATH [TARGET]  puts it there, in the place of what was there
-//! list PATH              the names in a folder, sorted     spy STOP            what it sees of others, until STOP exists
+//! list PATH              the names in a directory, sorted     spy STOP            what it sees of others, until STOP exists
 //! grab STOP              takes descriptors of others until STOP exists, keeps them, and says which it got
 //! trace                  looks into a child as a debugger does
 //! notify MESSAGE…        each to NOTIFY_SOCKET, `|` for a new line; then as sleep
-//! deep PATH N            makes N folders, each in the one before, prints the depth; depth PATH counts them
+//! deep PATH N            makes N directories, each in the one before, prints the depth; depth PATH counts them
 //! swap A B              the two paths change places, for ever        session            its session's number
 //! keyring [PROGRAM …]    the number of the session keyring; with a program, that of a new one, then becomes the program
 //! keys PROGRAM …         takes all keys that the user may have, runs the program, gives the keys back
@@ -149,7 +149,7 @@ fn plant(path: &str, make: impl FnOnce(&str) -> std::io::Result<()>) -> std::io:
     }
 }
 
-/// Prints the names in a folder, sorted.
+/// Prints the names in a directory, sorted.
 fn list(path: &str) -> std::io::Result<()> {
     let mut names = std::fs::read_dir(path)?
         .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))

@@ -88,10 +88,10 @@ fn descriptors() -> Outcome {
     Ok(found)
 }
 
-/// The symbolic links of a folder and where they lead.
-fn links(folder: &str) -> Outcome {
+/// The symbolic links of a directory and where they lead.
+fn links(directory: &str) -> Outcome {
     let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(folder)? {
+    for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
         if let Ok(target) = std::fs::read_link(entry.path()) {
             found.insert(entry.file_name().to_string_lossy().into_owned(), target.to_string_lossy().into_owned());

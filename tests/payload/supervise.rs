@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, set_child_subreape
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// Runs `program` with `arguments` and this process's standard descriptors, environment and working folder.
+/// Runs `program` with `arguments` and this process's standard descriptors, environment and working directory.
 pub(crate) fn run(socket: &str, program: &str, arguments: &[&str]) -> Outcome {
     let mut socket = UnixStream::connect(socket)?;
     set_child_subreaper(Some(rustix::process::getpid()))?;

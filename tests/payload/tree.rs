@@ -3,9 +3,9 @@
 //! ```text
 //! ./srv/data/a f 0644 33:33 time 1700000000.123456789 size 4 sha256 … as ./srv/data/a user.note=…
 //! ```
-//! Of hard links that are in the list, `as` names the first. The sizes of folders and all link counts belong to the file
-//! system, not to the tree (overlayfs counts the links of the layer), and are left out; so is the time of the top folder,
-//! and that of folders above what was left out.
+//! Of hard links that are in the list, `as` names the first. The sizes of directories and all link counts belong to the file
+//! system, not to the tree (overlayfs counts the links of the layer), and are left out; so is the time of the top directory,
+//! and that of directories above what was left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -35,16 +35,16 @@ pub(crate) fn print(root: &str, left_out: &[&str]) -> Outcome<()> {
     Ok(())
 }
 
-/// Goes down from `path` as far as `count` folders, and makes those that are missing. Gives how many there are.
+/// Goes down from `path` as far as `count` directories, and makes those that are missing. Gives how many there are.
 pub(crate) fn make_deep(path: &str, count: u32) -> Outcome<u32> {
     use rustix::fs::{Mode, mkdirat};
-    descend(path, count, |folder| match mkdirat(folder, c"d", Mode::RWXU) {
+    descend(path, count, |directory| match mkdirat(directory, c"d", Mode::RWXU) {
         Err(rustix::io::Errno::EXIST) => Ok(()),
         other => other,
     })
 }
 
-/// How many folders called `d` lie one in another below `path`.
+/// How many directories called `d` lie one in another below `path`.
 pub(crate) fn depth(path: &str) -> Outcome<u32> {
     descend(path, u32::MAX, |_| Ok(()))
 }
@@ -52,10 +52,10 @@ pub(crate) fn depth(path: &str) -> Outcome<u32> {
 fn descend(path: &str, most: u32, before: impl Fn(&rustix::fd::OwnedFd) -> rustix::io::Result<()>) -> Outcome<u32> {
     use rustix::fs::{Mode, OFlags, open, openat};
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let mut folder = open(path, flags, Mode::empty())?;
+    let mut directory = open(path, flags, Mode::empty())?;
     for depth in 0..most {
-        before(&folder)?;
-        folder = match openat(&folder, c"d", flags, Mode::empty()) {
+        before(&directory)?;
+        directory = match openat(&directory, c"d", flags, Mode::empty()) {
             Err(rustix::io::Errno::NOENT) => return Ok(depth),
             other => other?,
         };

@@ -10,7 +10,7 @@ use crate::sys::fs::PathError;
 
 /// The options of `run` and `create`, and the image with its command.
 #[derive(Debug, Default, clap::Args)]
-pub struct ContainerArgs {
+pub(crate) struct ContainerArgs {
     /// Add a custom host-to-IP mapping (host:ip); `host-gateway` is this machine
     #[arg(long, value_name = "HOST:IP")]
     add_host: Vec<String>,
@@ -128,13 +128,13 @@ pub struct ContainerArgs {
 
 impl ContainerArgs {
     /// Whether the output of pulling is to be left out (`--quiet`).
-    pub fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.pull_args.quiet
     }
 
     /// The request. `typed` is the whole command line, which the request keeps without the values of the environment.
     /// Fails if a file that an option named cannot be read.
-    pub fn into_request(self, typed: &[String]) -> Result<Request, PathError> {
+    pub(crate) fn into_request(self, typed: &[String]) -> Result<Request, PathError> {
         let mut words = self.words.into_iter();
         let image = words.next().unwrap_or_default();
         let command: Vec<String> = words.collect();

@@ -6,8 +6,8 @@ use crate::settings::Settings;
 use crate::sys::fs::{self, AtPath as _, PathError};
 use crate::types::{Name, Protocol};
 
-/// What a resolution must know of this caller, this machine and the settings. Fails if the current folder is gone.
-pub fn facts<'a>(settings: &Settings, new_volume_name: &'a dyn Fn() -> Name) -> Result<Facts<'a>, PathError> {
+/// What a resolution must know of this caller, this machine and the settings. Fails if the current directory is gone.
+pub(crate) fn facts<'a>(settings: &Settings, new_volume_name: &'a dyn Fn() -> Name) -> Result<Facts<'a>, PathError> {
     let text = |value: std::ffi::OsString| value.into_string().ok();
     Ok(Facts {
         defaults: defaults(settings),
@@ -49,7 +49,7 @@ fn free_port(address: Option<IpAddr>, protocol: Protocol) -> Option<u16> {
 }
 
 /// The numbers of the block device at `path`, or why it has none.
-pub fn block_device(path: &str) -> Result<(u32, u32), String> {
+pub(crate) fn block_device(path: &str) -> Result<(u32, u32), String> {
     let file = fs::metadata(path).map_err(|error| fs::plain(&error.source))?;
     if !file.file_type().is_block_device() {
         return Err("it is no block device".to_owned());

@@ -2,16 +2,16 @@ use crate::plan::PullPolicy;
 
 /// How an image is fetched.
 #[derive(Debug, Default, clap::Args)]
-pub struct PullArgs {
+pub(crate) struct PullArgs {
     /// Specify the platform for selecting the image: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<String>,
+    pub(crate) platform: Option<String>,
     /// Suppress output information when pulling images
     #[arg(short, long)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// Require HTTPS and verify certificates when contacting registries (default: true, but for loopback)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub tls_verify: Option<bool>,
+    pub(crate) tls_verify: Option<bool>,
 }
 
 /// Reads `--pull`.

@@ -2,7 +2,7 @@ use crate::plan::LimitRequest;
 
 /// Limits by cgroup: of `run`, `create` and `update`.
 #[derive(Debug, Default, clap::Args)]
-pub struct LimitArgs {
+pub(crate) struct LimitArgs {
     /// Block IO weight (relative weight), between 10 and 1000
     #[arg(long, value_name = "WEIGHT")]
     blkio_weight: Option<u16>,
@@ -55,7 +55,7 @@ pub struct LimitArgs {
 
 impl LimitArgs {
     /// The limits that were asked for, as typed.
-    pub fn into_request(self) -> LimitRequest {
+    pub(crate) fn into_request(self) -> LimitRequest {
         LimitRequest {
             memory: self.memory,
             memory_swap: self.memory_swap,

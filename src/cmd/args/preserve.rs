@@ -7,7 +7,7 @@ use crate::sys::inherited::{self, Inherited};
 
 /// Which of the caller's descriptors the program gets.
 #[derive(Debug, Default, clap::Args)]
-pub struct PreserveArgs {
+pub(crate) struct PreserveArgs {
     /// Pass file descriptors into the container, by their numbers
     #[arg(long, value_name = "FD[,FD...]", value_delimiter = ',', value_parser = clap::value_parser!(i32).range(3..))]
     preserve_fd: Vec<i32>,
@@ -18,7 +18,7 @@ pub struct PreserveArgs {
 
 /// Closes what the caller left open and no option of this command asks for, nor `listening`, how many of them a service
 /// manager has handed over, from 3 on; gives those that are kept. Fails if one of them is not open.
-pub fn keep_descriptors(matches: &ArgMatches, listening: usize) -> Result<Vec<Inherited>, Error> {
+pub(crate) fn keep_descriptors(matches: &ArgMatches, listening: usize) -> Result<Vec<Inherited>, Error> {
     let from_three = |count: usize| 3..3 + i32::try_from(count).unwrap_or(i32::MAX - 3);
     let mut wanted = BTreeSet::new();
     // A command without these options has no such ids.

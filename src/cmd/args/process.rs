@@ -5,39 +5,39 @@ use crate::sys::fs::{self, PathError};
 
 /// What is said of a program, in a new container or in a running one.
 #[derive(Debug, Default, clap::Args)]
-pub struct ProcessArgs {
+pub(crate) struct ProcessArgs {
     /// Run in the background and print the ID
     #[arg(short, long)]
-    pub detach: bool,
+    pub(crate) detach: bool,
     /// Override the key sequence for detaching: `ctrl-X` or characters, joined by commas
     #[arg(long, value_name = "KEYS")]
-    pub detach_keys: Option<String>,
+    pub(crate) detach_keys: Option<String>,
     /// Set environment variables: NAME=VALUE, NAME, or NAME* for the caller's own
     #[arg(short, long, value_name = "ENV", allow_hyphen_values = true)]
-    pub env: Vec<String>,
+    pub(crate) env: Vec<String>,
     /// Read in a file of environment variables
     #[arg(long, value_name = "FILE")]
-    pub env_file: Vec<PathBuf>,
+    pub(crate) env_file: Vec<PathBuf>,
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]
     help: Option<bool>,
     /// Make STDIN available to the contained process
     #[arg(short, long)]
-    pub interactive: bool,
+    pub(crate) interactive: bool,
     /// Allocate a pseudo-TTY
     #[arg(short, long)]
-    pub tty: bool,
+    pub(crate) tty: bool,
     /// Username or UID (format: NAME|UID[:GROUP|GID])
     #[arg(short, long, value_name = "USER", allow_hyphen_values = true)]
-    pub user: Option<String>,
+    pub(crate) user: Option<String>,
     /// Working directory inside the container
     #[arg(short, long, value_name = "DIR")]
-    pub workdir: Option<String>,
+    pub(crate) workdir: Option<String>,
 }
 
 impl ProcessArgs {
     /// The request of `exec` for `command`. Fails if an environment file cannot be read.
-    pub fn into_exec_request(self, command: Vec<String>) -> Result<ExecRequest, PathError> {
+    pub(crate) fn into_exec_request(self, command: Vec<String>) -> Result<ExecRequest, PathError> {
         Ok(ExecRequest {
             command,
             detach: self.detach,

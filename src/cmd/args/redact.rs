@@ -2,7 +2,7 @@
 ///
 /// `env` are the variables as parsed, `command_len` how many of the last words belong to the container's own command and
 /// stay. Whatever way a variable was written (`-e A=1`, `-eA=1`, `-ite A=1`, `--env=A=1`), its word ends with it.
-pub fn redact(typed: &[String], env: &[String], command_len: usize) -> Vec<String> {
+pub(crate) fn redact(typed: &[String], env: &[String], command_len: usize) -> Vec<String> {
     let options = typed.len().saturating_sub(command_len);
     let without_value = |word: &String| {
         let value = |variable: &String| match variable.split_once('=') {

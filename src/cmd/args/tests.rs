@@ -125,8 +125,8 @@ fn every_option_reaches_its_field() {
 
 #[test]
 fn files_are_read_and_missing_ones_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("env");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("env");
     crate::sys::fs::write(&file, "A=1\n").unwrap();
     let file = file.to_str().unwrap();
     let request = run(&["--env-file", file, "--label-file", file, "box"]).unwrap();

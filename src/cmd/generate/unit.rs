@@ -39,7 +39,7 @@ pub(super) struct Unit {
     pub(super) after: Vec<String>,
     pub(super) requires: Vec<String>,
     pub(super) wants: Vec<String>,
-    /// The folder that must be mounted.
+    /// The directory that must be mounted.
     pub(super) store: String,
     /// `NAME=value`.
     pub(super) environment: Vec<String>,

@@ -15,22 +15,22 @@ use super::{Error, LogFile, Select, Sink, open_newer_than, tail};
 /// before it ends), `select.until` has passed, or the sink fails. Without a `writer` nothing can come, and this is
 /// [`super::read`].
 ///
-/// Nothing is polled by time: inotify tells of writes and of new names in the folder.
-pub fn follow<S: Sink>(
-    folder: &Path,
+/// Nothing is polled by time: inotify tells of writes and of new names in the directory.
+pub(crate) fn follow<S: Sink>(
+    directory: &Path,
     select: &Select,
     writer: Option<BorrowedFd<'_>>,
     sink: &mut S,
 ) -> Result<(), Error<S::Error>> {
-    let Some(writer) = writer else { return super::read(folder, select, sink) };
-    let failed = |source: io::Error| Error::Watch { folder: folder.to_owned(), source };
+    let Some(writer) = writer else { return super::read(directory, select, sink) };
+    let failed = |source: io::Error| Error::Watch { directory: directory.to_owned(), source };
     // Before the first read, so that no write falls between the two.
-    let watch = watch(folder).map_err(failed)?;
-    let mut files = open_newer_than(folder, None)?;
+    let watch = watch(directory).map_err(failed)?;
+    let mut files = open_newer_than(directory, None)?;
     tail::skip(&mut files, select)?;
     loop {
         let wait = wait(&watch, writer, select, false).map_err(failed)?;
-        advance(folder, &mut files, select, sink)?;
+        advance(directory, &mut files, select, sink)?;
         sink.caught_up().map_err(Error::Sink)?;
         if wait == Woken::NoMore {
             break;
@@ -47,13 +47,13 @@ pub fn follow<S: Sink>(
 
 /// Reads the current file to its end, and whatever a rotation has put after it.
 fn advance<S: Sink>(
-    folder: &Path,
+    directory: &Path,
     files: &mut Vec<LogFile>,
     select: &Select,
     sink: &mut S,
 ) -> Result<(), Error<S::Error>> {
     loop {
-        let newer = open_newer_than(folder, files.last().map(|file| file.identity))?;
+        let newer = open_newer_than(directory, files.last().map(|file| file.identity))?;
         // A rotated file got its last byte before it was renamed, and so before its successor was seen here.
         for file in files.iter_mut() {
             file.drain(select, sink)?;
@@ -69,9 +69,9 @@ fn advance<S: Sink>(
     }
 }
 
-fn watch(folder: &Path) -> io::Result<OwnedFd> {
+fn watch(directory: &Path) -> io::Result<OwnedFd> {
     let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-    inotify::add_watch(&watch, folder, WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO)?;
+    inotify::add_watch(&watch, directory, WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO)?;
     Ok(watch)
 }
 
@@ -86,7 +86,7 @@ enum Woken {
     TimeIsUp,
 }
 
-/// Waits for a change of the folder or the writer's end (`blocks`), or only looks; forgets the changes so far.
+/// Waits for a change of the directory or the writer's end (`blocks`), or only looks; forgets the changes so far.
 fn wait(watch: &OwnedFd, writer: BorrowedFd<'_>, select: &Select, blocks: bool) -> io::Result<Woken> {
     let timeout = match (blocks, select.until) {
         (false, _) => Some(Timespec { tv_sec: 0, tv_nsec: 0 }),

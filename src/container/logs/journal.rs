@@ -39,7 +39,7 @@ struct Record {
 /// becomes readable or the sink fails.
 ///
 /// Fails with `NoJournal` if journalctl is not installed. Entries that another user has made up are not shown.
-pub fn journal<S: Sink>(
+pub(crate) fn journal<S: Sink>(
     id: &ContainerId,
     select: &Select,
     writer: Option<BorrowedFd<'_>>,

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 
 /// Where a program wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogStream {
+pub(crate) enum LogStream {
     /// Descriptor 1, or the terminal.
     Stdout,
     /// Descriptor 2.
@@ -11,20 +11,20 @@ pub enum LogStream {
 
 /// One line of a log file. Source: the kubelet's CRI log format, which conmon calls `k8s-file`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// When it was written: RFC 3339 with nanoseconds, as it stands in the file.
-    pub time: &'a [u8],
+    pub(crate) time: &'a [u8],
     /// Where the program wrote it.
-    pub stream: LogStream,
+    pub(crate) stream: LogStream,
     /// The program's line goes on in the stream's next entry: no newline belongs after `text`.
-    pub is_partial: bool,
+    pub(crate) is_partial: bool,
     /// The program's bytes, any but newline.
-    pub text: &'a [u8],
+    pub(crate) text: &'a [u8],
 }
 
 impl<'a> Entry<'a> {
     /// Reads a line without its newline; `None` if it is damaged.
-    pub fn parse(line: &'a [u8]) -> Option<Self> {
+    pub(crate) fn parse(line: &'a [u8]) -> Option<Self> {
         let (time, rest) = line.split_at_checked(memchr::memchr(b' ', line)?)?;
         let (stream, rest) = if let Some(rest) = rest.strip_prefix(b" stdout ") {
             (LogStream::Stdout, rest)
@@ -40,7 +40,7 @@ impl<'a> Entry<'a> {
     }
 
     /// When it was written; `None` if the time is damaged.
-    pub fn timestamp(&self) -> Option<Timestamp> {
+    pub(crate) fn timestamp(&self) -> Option<Timestamp> {
         std::str::from_utf8(self.time).ok()?.parse().ok()
     }
 }

@@ -32,17 +32,17 @@ fn line(second: u32, rest: &str) -> String {
     format!("2026-01-01T00:00:{second:02}.000000001Z {rest}\n")
 }
 
-fn folder(files: &[(&str, String)]) -> anyhow::Result<tempfile::TempDir> {
-    let folder = tempfile::tempdir()?;
+fn directory(files: &[(&str, String)]) -> anyhow::Result<tempfile::TempDir> {
+    let directory = tempfile::tempdir()?;
     for (name, content) in files {
-        fs::write(folder.path().join(name), content)?;
+        fs::write(directory.path().join(name), content)?;
     }
-    Ok(folder)
+    Ok(directory)
 }
 
-fn output(folder: &Path, select: Select) -> anyhow::Result<String> {
+fn output(directory: &Path, select: Select) -> anyhow::Result<String> {
     let mut sink = Collected::default();
-    read(folder, &select, &mut sink)?;
+    read(directory, &select, &mut sink)?;
     Ok(String::from_utf8(sink.out)?)
 }
 
@@ -59,7 +59,7 @@ fn a_line_is_an_entry_or_damaged() {
 
 #[test]
 fn bytes_come_out_as_they_went_in() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
+    let directory = tempfile::tempdir()?;
     let mut log = Vec::new();
     log.extend_from_slice(b"t stdout F nul \0 cr \r esc \x1b \xff\xfe\n");
     log.extend_from_slice(b"t stderr F 2026-01-01T00:00:00Z stdout F forged\n");
@@ -67,9 +67,9 @@ fn bytes_come_out_as_they_went_in() -> anyhow::Result<()> {
     log.extend_from_slice(b"damaged\n");
     log.extend_from_slice(b"t stdout P begin \n");
     log.extend_from_slice(b"t stdout P no newline at the end\n");
-    fs::write(folder.path().join("log"), &log)?;
+    fs::write(directory.path().join("log"), &log)?;
     let mut sink = Collected::default();
-    read(folder.path(), &Select::default(), &mut sink)?;
+    read(directory.path(), &Select::default(), &mut sink)?;
     assert_eq!(sink.out, b"nul \0 cr \r esc \x1b \xff\xfe\n\nbegin no newline at the end");
     assert_eq!(sink.err, b"2026-01-01T00:00:00Z stdout F forged\n");
     Ok(())
@@ -78,19 +78,22 @@ fn bytes_come_out_as_they_went_in() -> anyhow::Result<()> {
 #[test]
 fn lines_longer_than_a_block_and_half_lines_are_read() -> anyhow::Result<()> {
     let long = "x".repeat(BLOCK * 3 + 7);
-    let folder = folder(&[("log", format!("t stdout F {long}\nt stdout F b\nt stdout F cut o"))])?;
-    assert_eq!(output(folder.path(), Select::default())?, format!("{long}\nb\ncut o"));
-    assert_eq!(output(folder.path(), Select { tail: Some(1), ..Select::default() })?, "b\ncut o");
+    let directory = directory(&[("log", format!("t stdout F {long}\nt stdout F b\nt stdout F cut o"))])?;
+    assert_eq!(output(directory.path(), Select::default())?, format!("{long}\nb\ncut o"));
+    assert_eq!(output(directory.path(), Select { tail: Some(1), ..Select::default() })?, "b\ncut o");
     Ok(())
 }
 
 #[test]
 fn rotated_files_are_one_log_and_a_missing_one_is_empty() -> anyhow::Result<()> {
-    let folder =
-        folder(&[("log.2", line(1, "stdout F a")), ("log.1", line(2, "stdout P b")), ("log", line(3, "stdout F c"))])?;
-    assert_eq!(output(folder.path(), Select::default())?, "a\nbc\n");
-    fs::remove_file(folder.path().join("log"))?;
-    assert_eq!(output(folder.path(), Select::default())?, "a\nb");
+    let directory = directory(&[
+        ("log.2", line(1, "stdout F a")),
+        ("log.1", line(2, "stdout P b")),
+        ("log", line(3, "stdout F c")),
+    ])?;
+    assert_eq!(output(directory.path(), Select::default())?, "a\nbc\n");
+    fs::remove_file(directory.path().join("log"))?;
+    assert_eq!(output(directory.path(), Select::default())?, "a\nb");
     let empty = tempfile::tempdir()?;
     assert_eq!(output(empty.path(), Select::default())?, "");
     Ok(())
@@ -101,7 +104,7 @@ fn tail_counts_lines_from_the_end() -> anyhow::Result<()> {
     let newest =
         [line(4, "stdout F d"), line(5, "stdout P e1 "), line(6, "stdout F e2"), line(7, "stdout F f")].concat();
     let older = [line(1, "stdout F a"), line(2, "stdout F b"), line(3, "stdout F c")].concat();
-    let folder = folder(&[("log.1", older), ("log", newest.clone())])?;
+    let directory = directory(&[("log.1", older), ("log", newest.clone())])?;
     for (tail, expected) in [
         (0, ""),
         (1, "f\n"),
@@ -111,11 +114,11 @@ fn tail_counts_lines_from_the_end() -> anyhow::Result<()> {
         (6, "a\nb\nc\nd\ne1 e2\nf\n"),
         (99, "a\nb\nc\nd\ne1 e2\nf\n"),
     ] {
-        assert_eq!(output(folder.path(), Select { tail: Some(tail), ..Select::default() })?, expected, "{tail}");
+        assert_eq!(output(directory.path(), Select { tail: Some(tail), ..Select::default() })?, expected, "{tail}");
     }
-    fs::write(folder.path().join("log"), newest + &line(8, "stdout P open"))?;
+    fs::write(directory.path().join("log"), newest + &line(8, "stdout P open"))?;
     for (tail, expected) in [(1, "open"), (2, "f\nopen")] {
-        assert_eq!(output(folder.path(), Select { tail: Some(tail), ..Select::default() })?, expected, "{tail}");
+        assert_eq!(output(directory.path(), Select { tail: Some(tail), ..Select::default() })?, expected, "{tail}");
     }
     Ok(())
 }
@@ -123,7 +126,7 @@ fn tail_counts_lines_from_the_end() -> anyhow::Result<()> {
 #[test]
 fn since_and_until_select_by_time_and_tail_counts_what_they_leave() -> anyhow::Result<()> {
     let all = (1..=5).map(|second| line(second, &format!("stdout F {second}"))).collect::<String>();
-    let folder = folder(&[("log", all)])?;
+    let directory = directory(&[("log", all)])?;
     let at = |text: &str| text.parse::<Timestamp>().ok();
     let (two, four) = (at("2026-01-01T00:00:02.000000001Z"), at("2026-01-01T00:00:04.5Z"));
     for (select, expected) in [
@@ -132,14 +135,14 @@ fn since_and_until_select_by_time_and_tail_counts_what_they_leave() -> anyhow::R
         (Select { since: two, until: four, tail: None }, "2\n3\n4\n"),
         (Select { since: two, until: four, tail: Some(2) }, "3\n4\n"),
     ] {
-        assert_eq!(output(folder.path(), select)?, expected, "{select:?}");
+        assert_eq!(output(directory.path(), select)?, expected, "{select:?}");
     }
     Ok(())
 }
 
 /// A sink that plays the monitor: each time the reader has caught up, it does the next thing that a monitor does.
 struct Monitor {
-    folder: PathBuf,
+    directory: PathBuf,
     steps: Vec<Step>,
     writer: Option<io::PipeWriter>,
     seen: Vec<u8>,
@@ -155,13 +158,13 @@ enum Step {
 
 impl Monitor {
     fn act(&mut self, step: &Step) -> anyhow::Result<()> {
-        let log = self.folder.join("log");
+        let log = self.directory.join("log");
         match step {
             Step::Write(text) => {
                 let options = &mut std::fs::OpenOptions::new();
                 fs::open_with(&log, options.append(true).create(true))?.write_all(text.as_bytes())?;
             }
-            Step::Rotate => fs::rename(&log, self.folder.join("log.1"))?,
+            Step::Rotate => fs::rename(&log, self.directory.join("log.1"))?,
             Step::Cut(length) => {
                 fs::open_with(&log, std::fs::OpenOptions::new().write(true))?.set_len(*length)?;
             }
@@ -195,7 +198,7 @@ impl Sink for Monitor {
 
 #[test]
 fn following_crosses_rotations_and_ends_with_the_writer() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
+    let directory = tempfile::tempdir()?;
     let (end, writer) = io::pipe()?;
     let steps = vec![
         Step::Write("t stdout F a\n"),
@@ -208,15 +211,15 @@ fn following_crosses_rotations_and_ends_with_the_writer() -> anyhow::Result<()> 
         Step::Write("t stdout F e\n"),
         Step::End,
     ];
-    let mut sink = Monitor { folder: folder.path().to_owned(), steps, writer: Some(writer), seen: Vec::new() };
-    follow(folder.path(), &Select::default(), Some(end.as_fd()), &mut sink).map_err(|e| anyhow::anyhow!("{e}"))?;
+    let mut sink = Monitor { directory: directory.path().to_owned(), steps, writer: Some(writer), seen: Vec::new() };
+    follow(directory.path(), &Select::default(), Some(end.as_fd()), &mut sink).map_err(|e| anyhow::anyhow!("{e}"))?;
     assert_eq!(String::from_utf8(sink.seen)?, "a\nb\nhalf a line\nc\nde\n");
     Ok(())
 }
 
 #[test]
 fn a_line_that_its_writer_takes_back_is_not_mixed_with_the_next() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
+    let directory = tempfile::tempdir()?;
     let (end, writer) = io::pipe()?;
     let steps = vec![
         Step::Write("t stdout F a\nt stdout F hal"),
@@ -224,22 +227,22 @@ fn a_line_that_its_writer_takes_back_is_not_mixed_with_the_next() -> anyhow::Res
         Step::Write("t stdout F b, which is longer than what was cut\n"),
         Step::End,
     ];
-    let mut sink = Monitor { folder: folder.path().to_owned(), steps, writer: Some(writer), seen: Vec::new() };
-    follow(folder.path(), &Select::default(), Some(end.as_fd()), &mut sink).map_err(|e| anyhow::anyhow!("{e}"))?;
+    let mut sink = Monitor { directory: directory.path().to_owned(), steps, writer: Some(writer), seen: Vec::new() };
+    follow(directory.path(), &Select::default(), Some(end.as_fd()), &mut sink).map_err(|e| anyhow::anyhow!("{e}"))?;
     assert_eq!(String::from_utf8(sink.seen)?, "a\nb, which is longer than what was cut\n");
     Ok(())
 }
 
 #[test]
 fn following_ends_when_until_has_passed_or_nobody_writes() -> anyhow::Result<()> {
-    let folder = folder(&[("log", line(1, "stdout F a"))])?;
+    let directory = directory(&[("log", line(1, "stdout F a"))])?;
     let (end, _writer) = io::pipe()?;
     let select = Select { until: "2026-01-01T00:00:05Z".parse().ok(), ..Select::default() };
     let mut sink = Collected::default();
-    follow(folder.path(), &select, Some(end.as_fd()), &mut sink)?;
+    follow(directory.path(), &select, Some(end.as_fd()), &mut sink)?;
     assert_eq!(sink.out, b"a\n");
     let mut sink = Collected::default();
-    follow(folder.path(), &Select::default(), None, &mut sink)?;
+    follow(directory.path(), &Select::default(), None, &mut sink)?;
     assert_eq!((sink.out.as_slice(), sink.caught_up), (&b"a\n"[..], 1));
     Ok(())
 }

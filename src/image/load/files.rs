@@ -1,4 +1,4 @@
-//! The files of an archive, or of a folder, by name.
+//! The files of an archive, or of a directory, by name.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write as _};
@@ -58,7 +58,7 @@ impl Files {
                     files.files.remove(&name);
                     files.links.insert(name, target);
                 }
-                // Folders say nothing; anything else is no part of an image's archive.
+                // Directories say nothing; anything else is no part of an image's archive.
                 _ => {}
             }
         }
@@ -66,8 +66,8 @@ impl Files {
         Ok(files)
     }
 
-    /// Takes in the files of a folder in OCI layout: index.json and blobs.
-    pub(super) fn from_folder(store: &Store, path: &Path) -> Result<Self, Error> {
+    /// Takes in the files of a directory in OCI layout: index.json and blobs.
+    pub(super) fn from_directory(store: &Store, path: &Path) -> Result<Self, Error> {
         let mut files = Self { intake: store.new_intake()?, files: HashMap::new(), links: HashMap::new() };
         let root = crate::sys::fs::open(path)?;
         let mut names = vec!["index.json".to_owned()];

@@ -1,4 +1,4 @@
-//! oci-archive, and folders in OCI layout. Source: image-spec image-layout.md.
+//! oci-archive, and directories in OCI layout. Source: image-spec image-layout.md.
 
 use serde::Deserialize;
 

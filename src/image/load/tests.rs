@@ -129,8 +129,8 @@ fn what_is_imported_is_saved_and_loaded_again() {
             assert_eq!(loaded[0].names, ["localhost/one:1".parse().expect("a name")]);
             let image = find(&other, "localhost/one:1").expect("there");
             assert_eq!((image.config.config.env.as_slice(), image.config.history.len()), (&["A=b".to_owned()][..], 1));
-            let folder = other.layer_path("one", &image.layers[0].diff_id).join("fs");
-            assert_eq!(crate::sys::fs::read(folder.join("one")).expect("reads"), b"content");
+            let directory = other.layer_path("one", &image.layers[0].diff_id).join("fs");
+            assert_eq!(crate::sys::fs::read(directory.join("one")).expect("reads"), b"content");
             assert_eq!(list(&other).expect("lists").0.len(), 2);
         }
     }
@@ -138,31 +138,31 @@ fn what_is_imported_is_saved_and_loaded_again() {
 }
 
 #[test]
-fn an_oci_folder_is_loaded() {
+fn an_oci_directory_is_loaded() {
     let (home, store) = store();
-    let folder = home.path().join("layout");
-    crate::sys::fs::create_dir_all(folder.join("blobs/sha256")).expect("made");
+    let directory = home.path().join("layout");
+    crate::sys::fs::create_dir_all(directory.join("blobs/sha256")).expect("made");
     let parts = Parts::new();
     let manifest = text(&parts.manifest);
     let mut entry = descriptor(MANIFEST, &manifest);
     entry["annotations"] = json!({"org.opencontainers.image.ref.name": "latest"});
     let index = text(&json!({"schemaVersion": 2, "manifests": [entry]}));
-    crate::sys::fs::write(folder.join("index.json"), index).expect("written");
+    crate::sys::fs::write(directory.join("index.json"), index).expect("written");
     for content in [&parts.layer, &manifest, &text(&parts.config)] {
-        crate::sys::fs::write(folder.join(blob_name(content)), content).expect("written");
+        crate::sys::fs::write(directory.join(blob_name(content)), content).expect("written");
     }
-    let loaded = load(&store, Input::Folder(folder.clone()), &options()).expect("loads");
+    let loaded = load(&store, Input::Directory(directory.clone()), &options()).expect("loads");
     assert_eq!(loaded[0].names, ["localhost/latest:latest".parse().expect("a name")]);
-    crate::sys::fs::remove_file(folder.join(blob_name(&parts.layer))).expect("removed");
+    crate::sys::fs::remove_file(directory.join(blob_name(&parts.layer))).expect("removed");
     rustix::fs::mknodat(
         rustix::fs::CWD,
-        folder.join(blob_name(&parts.layer)),
+        directory.join(blob_name(&parts.layer)),
         rustix::fs::FileType::Fifo,
         rustix::fs::Mode::RWXU,
         0,
     )
     .expect("made");
-    let error = load(&store, Input::Folder(folder), &options()).expect_err("a pipe").to_string();
+    let error = load(&store, Input::Directory(directory), &options()).expect_err("a pipe").to_string();
     assert!(error.starts_with("the archive has no file `blobs/sha256/"), "{error}");
 }
 

@@ -12,7 +12,7 @@ use crate::types::{Digest, ImageReference};
 
 /// Which images containers use.
 #[derive(Debug, Clone, Default)]
-pub struct InUse {
+pub(crate) struct InUse {
     /// By image id, the name of one container.
     images: BTreeMap<Digest, String>,
     layers: Vec<Digest>,
@@ -20,7 +20,7 @@ pub struct InUse {
 
 impl InUse {
     /// Adds a container.
-    pub fn add(&mut self, image: &ImageSource, container: &str) {
+    pub(crate) fn add(&mut self, image: &ImageSource, container: &str) {
         self.images.entry(image.id.clone()).or_insert_with(|| container.to_owned());
         self.layers.extend_from_slice(&image.layers);
     }
@@ -28,16 +28,16 @@ impl InUse {
 
 /// What a removal did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Removed {
+pub(crate) struct Removed {
     /// Names that were taken away.
-    pub untagged: Vec<ImageReference>,
+    pub(crate) untagged: Vec<ImageReference>,
     /// Ids of images that are gone.
-    pub deleted: Vec<Digest>,
+    pub(crate) deleted: Vec<Digest>,
 }
 
 /// Removes images while nobody else can begin to use one: begin, then find out which are in use, then remove.
 #[derive(Debug)]
-pub struct Removal<'a> {
+pub(crate) struct Removal<'a> {
     store: &'a Store,
     lock: FileLock,
     /// Made with the first image that goes: what it leaves is found although this process is killed, or nothing can be
@@ -47,7 +47,7 @@ pub struct Removal<'a> {
 
 impl<'a> Removal<'a> {
     /// Takes the store's lock.
-    pub fn begin(store: &'a Store) -> Result<Self, Error> {
+    pub(crate) fn begin(store: &'a Store) -> Result<Self, Error> {
         Ok(Self { store, lock: store.lock_exclusive()?, mark: OnceCell::new() })
     }
 
@@ -55,7 +55,7 @@ impl<'a> Removal<'a> {
     /// if there are several, only where `all_names` is true.
     ///
     /// Fails with `InUse`, `SeveralNames` or `NotFound`; nothing has changed then.
-    pub fn remove(&self, name_or_id: &str, used: &InUse, all_names: bool) -> Result<Removed, Error> {
+    pub(crate) fn remove(&self, name_or_id: &str, used: &InUse, all_names: bool) -> Result<Removed, Error> {
         let index = self.store.index()?;
         let image = match find_in(self.store, &index, name_or_id) {
             Err(Error::Damaged { .. } | Error::Storage(_)) => return self.remove_damaged(name_or_id, &index),
@@ -75,14 +75,6 @@ impl<'a> Removal<'a> {
             return Err(Error::SeveralNames { id: image.id, names: image.names });
         }
         self.delete(&image)
-    }
-
-    /// Removes an image that no name needs any more, if no container uses it.
-    pub fn remove_unnamed(&self, image: &LocalImage, used: &InUse) -> Result<Removed, Error> {
-        if !image.names.is_empty() || used.images.contains_key(&image.id) {
-            return Ok(Removed::default());
-        }
-        self.delete(image)
     }
 
     fn delete(&self, image: &LocalImage) -> Result<Removed, Error> {
@@ -116,7 +108,7 @@ impl<'a> Removal<'a> {
 
     /// Takes away blobs and layers that no image and no container refers to, and says whether it did: not while something is
     /// being pulled, and not while an image cannot be read, since nobody knows what that needs.
-    pub fn collect(&self, used: &InUse) -> Result<bool, Error> {
+    pub(crate) fn collect(&self, used: &InUse) -> Result<bool, Error> {
         let index = self.store.index()?;
         let mut kept = Reachable::default();
         kept.layers.extend(used.layers.iter().cloned());

@@ -2,7 +2,7 @@ use crate::plan::PullPolicy;
 
 /// What is to be done before an image is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Take the local one.
     UseLocal,
     /// Fetch it; without it there is nothing to run.
@@ -14,7 +14,7 @@ pub enum Step {
 }
 
 /// What `policy` says about an image that is here or not. Source: podman-run(1), `--pull`.
-pub fn step(policy: PullPolicy, is_local: bool) -> Step {
+pub(crate) fn step(policy: PullPolicy, is_local: bool) -> Step {
     match (policy, is_local) {
         (PullPolicy::Always, _) | (PullPolicy::Missing | PullPolicy::Newer, false) => Step::Pull,
         (PullPolicy::Missing | PullPolicy::Never, true) => Step::UseLocal,

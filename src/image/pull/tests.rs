@@ -94,15 +94,15 @@ impl Shelf {
 }
 
 struct World {
-    _folder: TempDir,
+    _directory: TempDir,
     store: Store,
 }
 
 impl World {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(&folder.path().join("store")).expect("a store");
-        Self { _folder: folder, store }
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&directory.path().join("store")).expect("a store");
+        Self { _directory: directory, store }
     }
 
     fn pull(&self, server: &TestServer, rest: &str) -> Result<Pulled, Error> {
@@ -135,7 +135,7 @@ impl World {
 
     /// The files below `blobs`, `layers` and `tmp`, without the marks that ask for a collection.
     fn leftovers(&self) -> Vec<String> {
-        let list = |folder: std::path::PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+        let list = |directory: std::path::PathBuf| fs::read_dir(directory).into_iter().flatten().flatten();
         let names = [self.store.images().join("blobs/sha256"), self.store.root().join("layers/test"), self.store.tmp()];
         let names = names.into_iter().flat_map(list).map(|entry| entry.file_name().to_string_lossy().into_owned());
         names.filter(|name| !name.starts_with("garbage-")).collect()
@@ -204,7 +204,8 @@ fn layers_of_every_compression_are_unpacked_and_fetched_once() {
     {
         assert_eq!(world.content(diff_id, name), content);
     }
-    assert_eq!(world.store.references(&pulled.manifest).expect("names"), [reference(&server, "app:1")]);
+    let names: Vec<_> = world.store.index().expect("reads").into_iter().map(|entry| entry.reference).collect();
+    assert_eq!(names, [Some(reference(&server, "app:1"))]);
     // Three layers and the configuration, each once, and not again by a second pull.
     assert_eq!(fetched(&server).len(), 4);
     assert_eq!(world.pull(&server, "app:1").expect("the same image"), pulled);

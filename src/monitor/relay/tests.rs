@@ -134,9 +134,9 @@ fn the_only_reader_sets_the_pace_and_another_is_left_behind_and_told() {
 
 #[test]
 fn who_has_started_a_program_hears_in_the_end_of_all_that_it_has_missed() {
-    let folder = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("a directory");
     let bounds = crate::monitor::log::Bounds { size: 0, files: 1 };
-    let log = crate::monitor::log::LogWriter::open(&folder.path().join("log"), bounds).expect("a log");
+    let log = crate::monitor::log::LogWriter::open(&directory.path().join("log"), bounds).expect("a log");
     let (source, mut program) = pipe().expect("a pipe");
     let mut relay = Relay::new(Some(Log::File(log)));
     relay.add_pipe(source.into(), Stream::Stdout).expect("the pipe is relayed");

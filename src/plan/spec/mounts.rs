@@ -11,7 +11,7 @@ use super::HostFacts;
 /// Propagations of mount(2); one that was asked for replaces `rprivate`.
 const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
 
-/// rc's own files: name in the container's folder, and where it shows. Each is written anew at every start.
+/// rc's own files: name in the container's directory, and where it shows. Each is written anew at every start.
 const FILES: [(&str, &str); 4] = [
     ("resolv.conf", "/etc/resolv.conf"),
     ("hosts", "/etc/hosts"),

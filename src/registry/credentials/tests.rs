@@ -1,8 +1,8 @@
 use super::*;
 
 fn find(name: &str, file: &str) -> Result<Option<Credentials>, String> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("auth.json");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("auth.json");
     fs::write(&path, file).expect("a file");
     let reference = name.parse().expect("a reference");
     Credentials::find(&reference, Some(&path), &Places::default()).map_err(|error| error.to_string())
@@ -91,7 +91,7 @@ fn a_helpers_name_cannot_be_a_path_or_an_option() {
 
 #[test]
 fn files_are_looked_at_in_podmans_order() {
-    let home = tempfile::tempdir().expect("a folder");
+    let home = tempfile::tempdir().expect("a directory");
     let place = |name: &str| home.path().join(name);
     let places = Places {
         registry_auth_file: None,
@@ -111,7 +111,7 @@ fn files_are_looked_at_in_podmans_order() {
         ("run/containers/auth.json", ["h.io", "x.io", "y.io"], "0"),
     ] {
         let path = place(path);
-        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
         fs::write(&path, file(&keys)).expect("a file");
         assert_eq!(find(None, &places).as_deref(), Some(expected));
     }

@@ -48,15 +48,15 @@ impl Authority {
             .expect("a configuration")
     }
 
-    fn folder(&self) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("ca.crt"), &self.pem).expect("a file");
-        folder
+    fn directory(&self) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::write(directory.path().join("ca.crt"), &self.pem).expect("a file");
+        directory
     }
 }
 
-fn trusting(server: &TestServer, folder: &Path, tls_verify: TlsVerify) -> Client {
-    let options = Options { tls_verify, cert_dir: Some(folder.to_owned()), ..options() };
+fn trusting(server: &TestServer, directory: &Path, tls_verify: TlsVerify) -> Client {
+    let options = Options { tls_verify, cert_dir: Some(directory.to_owned()), ..options() };
     Client::new(&reference(server, "app:1"), options).expect("a client")
 }
 
@@ -64,7 +64,7 @@ fn trusting(server: &TestServer, folder: &Path, tls_verify: TlsVerify) -> Client
 async fn certificates_are_verified() {
     // R3: each fault has its sentence, and none is a reason to fall back to http, on loopback either.
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
-    let folder = ours.folder();
+    let directory = ours.directory();
     for (tls, reason) in [
         (ours.server("127.0.0.1", 2100), ""),
         (ours.server("127.0.0.1", 2001), "has expired"),
@@ -73,7 +73,7 @@ async fn certificates_are_verified() {
     ] {
         let server = TestServer::start_tls(tls, |_| Reply::ok("{}"));
         for verify in [TlsVerify::Default, TlsVerify::Always, TlsVerify::Never] {
-            let client = trusting(&server, folder.path(), verify);
+            let client = trusting(&server, directory.path(), verify);
             let outcome = client.manifest(&reference(&server, "app:1")).await;
             if reason.is_empty() || verify == TlsVerify::Never {
                 assert_eq!(outcome.expect("a manifest").bytes, b"{}", "{reason}");
@@ -90,7 +90,7 @@ async fn certificates_are_verified() {
 async fn a_redirect_from_https_to_http_is_refused() {
     // R1
     let ours = Authority::new("ours");
-    let folder = ours.folder();
+    let directory = ours.directory();
     let plain = TestServer::start(|_| Reply::ok("{}"));
     let target = plain.url("/x");
     let server = TestServer::start_tls(ours.server("127.0.0.1", 2100), move |seen| match seen.target.as_str() {
@@ -98,7 +98,7 @@ async fn a_redirect_from_https_to_http_is_refused() {
         _ => Reply::new(302, "").with("Location", target.clone()),
     });
     for verify in [TlsVerify::Default, TlsVerify::Never] {
-        let client = trusting(&server, folder.path(), verify);
+        let client = trusting(&server, directory.path(), verify);
         let text = refused(client.manifest(&reference(&server, "app:1")).await);
         assert!(text.contains("from https to plain http"), "{text}");
     }
@@ -123,7 +123,7 @@ async fn a_token_server_elsewhere_is_verified_even_when_the_registry_is_not() {
 }
 
 #[tokio::test]
-async fn the_hosts_own_folder_of_certs_d_is_used_and_shows_our_certificate() {
+async fn the_hosts_own_directory_of_certs_d_is_used_and_shows_our_certificate() {
     let ours = Authority::new("ours");
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(
@@ -140,10 +140,10 @@ async fn the_hosts_own_folder_of_certs_d_is_used_and_shows_our_certificate() {
         .expect("a configuration");
     let server = TestServer::start_tls(tls, |_| Reply::ok("{}"));
 
-    let etc = tempfile::tempdir().expect("a folder");
-    let folder = etc.path().join("docker/certs.d").join(server.authority());
-    fs::create_dir_all(&folder).expect("a folder");
-    fs::write(folder.join("ca.crt"), &ours.pem).expect("a file");
+    let etc = tempfile::tempdir().expect("a directory");
+    let directory = etc.path().join("docker/certs.d").join(server.authority());
+    fs::create_dir_all(&directory).expect("a directory");
+    fs::write(directory.join("ca.crt"), &ours.pem).expect("a file");
     let fetch = || async {
         let places = Places { etc: etc.path().to_owned(), ..Places::default() };
         let client = Client::new(&reference(&server, "app:1"), Options { places, ..options() }).expect("a client");
@@ -151,9 +151,9 @@ async fn the_hosts_own_folder_of_certs_d_is_used_and_shows_our_certificate() {
     };
     assert!(fetch().await.is_err(), "a server that wants a certificate");
     let (own, key) = ours.issue("me", 2100);
-    fs::write(folder.join("client.cert"), own.pem()).expect("a file");
-    fs::write(folder.join("client.key"), key.serialize_pem()).expect("a file");
+    fs::write(directory.join("client.cert"), own.pem()).expect("a file");
+    fs::write(directory.join("client.key"), key.serialize_pem()).expect("a file");
     assert_eq!(fetch().await.expect("a manifest").bytes, b"{}");
-    fs::write(folder.join("ca.crt"), "nothing").expect("a file");
+    fs::write(directory.join("ca.crt"), "nothing").expect("a file");
     assert!(refused(fetch().await).contains("it holds no PEM certificate"));
 }

@@ -2,23 +2,23 @@
 
 use oci_spec::runtime::LinuxResources;
 
-use super::folder::Folder;
+use super::directory::Directory;
 use super::limits::Setting;
 use super::{Error, Group, Own, Wanted, controllers, limits, locate};
 use crate::sys::fs::PathError;
 
 /// Sets one limit, and makes sure that the kernel has it.
-pub(super) fn set(folder: &Folder, setting: &Setting) -> Result<(), Error> {
-    write(folder, setting)?;
-    let found = folder.read(&setting.read_back()).map_err(absent(setting))?;
+pub(super) fn set(directory: &Directory, setting: &Setting) -> Result<(), Error> {
+    write(directory, setting)?;
+    let found = directory.read(&setting.read_back()).map_err(absent(setting))?;
     if setting.holds(&found) {
         return Ok(());
     }
     Err(Error::NotTaken { limit: setting.file.clone(), asked: setting.value.clone(), found: found.trim().to_owned() })
 }
 
-fn write(folder: &Folder, setting: &Setting) -> Result<(), Error> {
-    match folder.write(&setting.file, &setting.value) {
+fn write(directory: &Directory, setting: &Setting) -> Result<(), Error> {
+    match directory.write(&setting.file, &setting.value) {
         Err(error) if error.source.raw_os_error() == Some(libc::ENODEV) && setting.controller() == "io" => {
             Err(Error::NoDevice { limit: setting.file.clone(), asked: setting.value.clone() })
         }
@@ -36,16 +36,16 @@ fn absent(setting: &Setting) -> impl FnOnce(PathError) -> Error {
 }
 
 /// The setting whose file this kernel has.
-fn present<'a>(folder: &Folder, setting: &'a Setting) -> &'a Setting {
+fn present<'a>(directory: &Directory, setting: &'a Setting) -> &'a Setting {
     match &setting.instead {
-        Some(instead) if matches!(folder.read(&setting.file), Err(error) if error.is_not_found()) => instead,
+        Some(instead) if matches!(directory.read(&setting.file), Err(error) if error.is_not_found()) => instead,
         _ => setting,
     }
 }
 
 /// Sets limits that were chosen from alternatives.
-pub(super) fn set_present(folder: &Folder, setting: &Setting) -> Result<(), Error> {
-    set(folder, present(folder, setting))
+pub(super) fn set_present(directory: &Directory, setting: &Setting) -> Result<(), Error> {
+    set(directory, present(directory, setting))
 }
 
 impl Wanted<'_> {
@@ -66,22 +66,22 @@ impl Group {
         let settings = Wanted { resources: Some(resources), default_pids: None }.settings()?;
         let (parent, _) = self.path().rsplit_once('/').unwrap_or(("", ""));
         let path = if parent.is_empty() { "/" } else { parent };
-        if let Some(folder) = locate::open(path)? {
-            controllers::enable(&Own { folder, path: path.to_owned() }, &settings)?;
+        if let Some(directory) = locate::open(path)? {
+            controllers::enable(&Own { directory, path: path.to_owned() }, &settings)?;
         }
-        let folder = self.folder();
+        let directory = self.directory();
         let mut done: Vec<(&Setting, String)> = Vec::new();
         for setting in &settings {
-            let setting = present(folder, setting);
-            let before = folder.read(&setting.file).map_err(absent(setting));
+            let setting = present(directory, setting);
+            let before = directory.read(&setting.file).map_err(absent(setting));
             let changed = before.and_then(|before| {
                 done.push((setting, before));
-                set(folder, setting)
+                set(directory, setting)
             });
             if let Err(error) = changed {
                 for (setting, before) in done.iter().rev() {
                     // The first error is the one to tell; a value that was there is taken again.
-                    drop(folder.write(&setting.file, &setting.undo(before)));
+                    drop(directory.write(&setting.file, &setting.undo(before)));
                 }
                 return Err(error);
             }

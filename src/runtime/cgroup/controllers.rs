@@ -36,7 +36,7 @@ pub(super) fn enable(own: &Own, settings: &[Setting]) -> Result<(), Error> {
         if !is_root(own) {
             vacate(own, setting)?;
         }
-        match own.folder.write("cgroup.subtree_control", &format!("+{}", setting.controller())) {
+        match own.directory.write("cgroup.subtree_control", &format!("+{}", setting.controller())) {
             Err(error) if error.is_not_found() => return Err(not_delegated(own, setting)),
             other => other?,
         }
@@ -46,7 +46,7 @@ pub(super) fn enable(own: &Own, settings: &[Setting]) -> Result<(), Error> {
 
 /// Whether it is the root of all groups, which has no type, and may hold processes.
 fn is_root(own: &Own) -> bool {
-    own.folder.read("cgroup.type").is_err()
+    own.directory.read("cgroup.type").is_err()
 }
 
 /// Whether [`enable`] would succeed, as far as that can be told without doing it.
@@ -63,7 +63,8 @@ fn missing<'a>(own: &Own, settings: &'a [Setting]) -> Result<Vec<&'a Setting>, E
     if settings.is_empty() {
         return Ok(Vec::new());
     }
-    let (enabled, available) = (own.folder.read("cgroup.subtree_control")?, own.folder.read("cgroup.controllers")?);
+    let (enabled, available) =
+        (own.directory.read("cgroup.subtree_control")?, own.directory.read("cgroup.controllers")?);
     let has = |list: &str, controller: &str| list.split_ascii_whitespace().any(|word| word == controller);
     let mut missing: Vec<&Setting> = Vec::new();
     for setting in settings {
@@ -95,11 +96,11 @@ fn vacate(own: &Own, setting: &Setting) -> Result<(), Error> {
         if pids.is_empty() {
             return Ok(());
         }
-        match own.folder.make(SUPERVISOR) {
+        match own.directory.make(SUPERVISOR) {
             Err(error) if error.source.raw_os_error() == Some(libc::EEXIST) => {}
             other => other?,
         }
-        let leaf = own.folder.child(SUPERVISOR)?;
+        let leaf = own.directory.child(SUPERVISOR)?;
         for pid in pids {
             match leaf.write("cgroup.procs", &pid.to_string()) {
                 Err(error) if error.source.raw_os_error() == Some(libc::ESRCH) => {}
@@ -113,7 +114,7 @@ fn vacate(own: &Own, setting: &Setting) -> Result<(), Error> {
 /// The pids of rc's own processes in the group; an error if there are others.
 fn ours(own: &Own, setting: &Setting) -> Result<Vec<i32>, Error> {
     let family = Family::of_this_process();
-    let (ours, others): (Vec<i32>, Vec<i32>) = own.folder.processes()?.into_iter().partition(|pid| family.has(*pid));
+    let (ours, others): (Vec<i32>, Vec<i32>) = own.directory.processes()?.into_iter().partition(|pid| family.has(*pid));
     let others: Vec<Neighbour> = others
         .into_iter()
         .map(|pid| Neighbour { pid, name: name(pid) })

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use super::folder::{Folder, number};
+use super::directory::{Directory, number};
 use super::{Error, locate};
 use crate::sys::fs::PathError;
 use crate::sys::process::{open_pidfd, signal_pidfd};
@@ -11,27 +11,27 @@ use crate::sys::process::{open_pidfd, signal_pidfd};
 /// A container's group.
 #[derive(Debug)]
 pub struct Group {
-    folder: Folder,
+    directory: Directory,
     path: String,
 }
 
 impl Group {
-    pub(super) fn new(folder: Folder, path: String) -> Self {
-        Self { folder, path }
+    pub(super) fn new(directory: Directory, path: String) -> Self {
+        Self { directory, path }
     }
 
     /// Opens a group by its path as [`path`](Self::path) gives it; `None` if it is gone.
     pub fn open(path: &str) -> Result<Option<Self>, Error> {
-        Ok(locate::open(path)?.map(|folder| Self { folder, path: path.to_owned() }))
+        Ok(locate::open(path)?.map(|directory| Self { directory, path: path.to_owned() }))
     }
 
-    /// The folder, for `CLONE_INTO_CGROUP`.
+    /// The directory, for `CLONE_INTO_CGROUP`.
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.folder.fd()
+        self.directory.fd()
     }
 
-    pub(super) fn folder(&self) -> &Folder {
-        &self.folder
+    pub(super) fn directory(&self) -> &Directory {
+        &self.directory
     }
 
     /// The path, relative to the mount of cgroup v2.
@@ -42,8 +42,8 @@ impl Group {
     /// The pids of all processes in the group and those below it, as this process sees them; 0 for one that it does not.
     pub fn processes(&self) -> Result<Vec<i32>, Error> {
         let mut pids = Vec::new();
-        for_each(&self.folder, &mut |folder| {
-            pids.extend(folder.processes()?);
+        for_each(&self.directory, &mut |directory| {
+            pids.extend(directory.processes()?);
             Ok(())
         })?;
         Ok(pids)
@@ -54,32 +54,36 @@ impl Group {
     /// The kernel calls a group frozen when its own processes are, whatever those below it still do: each is asked.
     /// Source: `cgroup_update_frozen` in the kernel's kernel/cgroup/freezer.c.
     pub fn freeze(&self, patience: Duration) -> Result<(), Error> {
-        self.folder.write("cgroup.freeze", "1")?;
+        self.directory.write("cgroup.freeze", "1")?;
         let end = Instant::now() + patience;
         let mut is_frozen = true;
-        let waited = for_each(&self.folder, &mut |folder| {
+        let waited = for_each(&self.directory, &mut |directory| {
             let left = end.saturating_duration_since(Instant::now());
-            is_frozen = is_frozen && folder.wait_for("frozen", "1", left)?;
+            is_frozen = is_frozen && directory.wait_for("frozen", "1", left)?;
             Ok(())
         });
         if waited.is_ok() && is_frozen {
             return Ok(());
         }
-        self.folder.write("cgroup.freeze", "0")?;
+        self.directory.write("cgroup.freeze", "0")?;
         waited?;
         Err(self.late("did not freeze", patience))
     }
 
     /// Lets the processes go on, and returns when they do.
     pub fn thaw(&self, patience: Duration) -> Result<(), Error> {
-        self.folder.write("cgroup.freeze", "0")?;
-        if self.folder.wait_for("frozen", "0", patience)? { Ok(()) } else { Err(self.late("did not thaw", patience)) }
+        self.directory.write("cgroup.freeze", "0")?;
+        if self.directory.wait_for("frozen", "0", patience)? {
+            Ok(())
+        } else {
+            Err(self.late("did not thaw", patience))
+        }
     }
 
     /// Kills every process in the group and below it, also frozen ones, also such as fork meanwhile. They may take a moment
     /// to be gone: [`remove`](Self::remove) waits for that.
     pub fn kill(&self) -> Result<(), Error> {
-        match self.folder.write("cgroup.kill", "1") {
+        match self.directory.write("cgroup.kill", "1") {
             Ok(()) => Ok(()),
             // Linux before 5.14 has no such file, and a threaded group no such operation.
             Err(_) => self.kill_one_by_one(),
@@ -102,12 +106,12 @@ impl Group {
                 }
             }
         }
-        Ok(self.folder.write("cgroup.freeze", "0")?)
+        Ok(self.directory.write("cgroup.freeze", "0")?)
     }
 
     /// Whether the kernel has killed a process of the group because of its limit of memory; `false` without that limit.
     pub fn oom_killed(&self) -> Result<bool, Error> {
-        match self.folder.read("memory.events") {
+        match self.directory.read("memory.events") {
             Ok(text) => Ok(number(&text, "oom_kill").is_some_and(|count| count != "0")),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error.into()),
@@ -119,14 +123,14 @@ impl Group {
     ///
     /// A group below that belongs to one of the user's subordinate ids can only be removed from within the user's namespace.
     pub fn remove(&self, patience: Duration) -> Result<(), Error> {
-        match self.folder.wait_for("populated", "0", patience) {
+        match self.directory.wait_for("populated", "0", patience) {
             Ok(true) => {}
             Ok(false) => return Err(self.late("did not end", patience)),
             Err(error) if is_gone(&error) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
-        remove_children(&self.folder)?;
-        match crate::sys::fs::remove_dir(self.folder.path()) {
+        remove_children(&self.directory)?;
+        match crate::sys::fs::remove_dir(self.directory.path()) {
             Err(error) if is_gone(&error) => Ok(()),
             // Somebody has joined it since.
             Err(error) if error.source.raw_os_error() == Some(libc::EBUSY) => {
@@ -147,13 +151,16 @@ fn is_gone(error: &PathError) -> bool {
 }
 
 /// Visits a group and all below it, deepest last; one that goes meanwhile is left out.
-fn for_each(folder: &Folder, visit: &mut impl FnMut(&Folder) -> Result<(), PathError>) -> Result<(), PathError> {
-    match visit(folder) {
+fn for_each(
+    directory: &Directory,
+    visit: &mut impl FnMut(&Directory) -> Result<(), PathError>,
+) -> Result<(), PathError> {
+    match visit(directory) {
         Err(error) if is_gone(&error) => return Ok(()),
         other => other?,
     }
-    for name in folder.children()? {
-        match folder.child(&name) {
+    for name in directory.children()? {
+        match directory.child(&name) {
             Ok(child) => for_each(&child, visit)?,
             Err(error) if is_gone(&error) => {}
             Err(error) => return Err(error),
@@ -162,9 +169,9 @@ fn for_each(folder: &Folder, visit: &mut impl FnMut(&Folder) -> Result<(), PathE
     Ok(())
 }
 
-fn remove_children(folder: &Folder) -> Result<(), PathError> {
-    for name in folder.children()? {
-        match folder.child(&name).and_then(|child| remove_children(&child)).and_then(|()| folder.remove(&name)) {
+fn remove_children(directory: &Directory) -> Result<(), PathError> {
+    for name in directory.children()? {
+        match directory.child(&name).and_then(|child| remove_children(&child)).and_then(|()| directory.remove(&name)) {
             Err(error) if is_gone(&error) => {}
             other => other?,
         }

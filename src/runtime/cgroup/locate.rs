@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 
-use super::folder::Folder;
+use super::directory::Directory;
 use super::{Error, Own, SUPERVISOR};
 use crate::sys::fs::{self, PathError};
 
@@ -49,8 +49,8 @@ pub(super) fn delegated(mount: &Path, path: &str) -> Result<Option<Own>, PathErr
     };
     // `DelegateSubgroup=` of another name. Where the unit's group hands controllers down, its owner divides it, and what
     // runs in a part stays there.
-    let folder = Folder::open(below(mount, unit))?;
-    let is_divided = !folder.read("cgroup.subtree_control")?.trim().is_empty();
+    let directory = Directory::open(below(mount, unit))?;
+    let is_divided = !directory.read("cgroup.subtree_control")?.trim().is_empty();
     writable(mount, if is_divided { path } else { unit })
 }
 
@@ -65,8 +65,8 @@ pub(super) fn can_reach(mount: &Path, path: &str) -> Result<bool, PathError> {
 
 /// The group, if this user may make groups in it.
 pub(super) fn writable(mount: &Path, path: &str) -> Result<Option<Own>, PathError> {
-    let folder = Folder::open(below(mount, path))?;
-    Ok(is_writable(&folder).then(|| Own { folder, path: path.to_owned() }))
+    let directory = Directory::open(below(mount, path))?;
+    Ok(is_writable(&directory).then(|| Own { directory, path: path.to_owned() }))
 }
 
 /// Whether the group is that of a unit of the user's manager itself.
@@ -90,13 +90,13 @@ pub(super) fn has_manager() -> bool {
 }
 
 /// Opens the group `path`, which is relative to the mount; `None` if there is no such group.
-pub(super) fn open(path: &str) -> Result<Option<Folder>, Error> {
+pub(super) fn open(path: &str) -> Result<Option<Directory>, Error> {
     if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
         return Err(Error::Invalid { what: "path of a cgroup", value: path.to_owned() });
     }
     for point in usual().map(PathBuf::from).chain(other_mounts()?.into_iter().map(|mount| mount.point)) {
-        match Folder::open(below(&point, path)) {
-            Ok(folder) => return Ok(Some(folder)),
+        match Directory::open(below(&point, path)) {
+            Ok(directory) => return Ok(Some(directory)),
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error.into()),
         }
@@ -186,10 +186,10 @@ fn unescape(field: &str) -> String {
 fn is_marked(mount: &Path, mut path: &str) -> bool {
     let privileged = rustix::process::geteuid().is_root();
     loop {
-        let folder = below(mount, path);
+        let directory = below(mount, path);
         let has = |name: &str| {
             let mut value = [0; 2];
-            matches!(rustix::fs::getxattr(&folder, name, &mut value), Ok(1)) && value[0] == b'1'
+            matches!(rustix::fs::getxattr(&directory, name, &mut value), Ok(1)) && value[0] == b'1'
         };
         if has("user.delegate") || (privileged && has("trusted.delegate")) {
             return true;
@@ -204,10 +204,10 @@ fn is_marked(mount: &Path, mut path: &str) -> bool {
 }
 
 /// Whether this user may make groups in it, put processes there, and hand controllers down.
-fn is_writable(folder: &Folder) -> bool {
+fn is_writable(directory: &Directory) -> bool {
     [".", "cgroup.procs", "cgroup.subtree_control"]
         .iter()
-        .all(|name| rustix::fs::accessat(folder.fd(), *name, Access::WRITE_OK, rustix::fs::AtFlags::empty()).is_ok())
+        .all(|name| rustix::fs::accessat(directory.fd(), *name, Access::WRITE_OK, rustix::fs::AtFlags::empty()).is_ok())
 }
 
 #[cfg(test)]

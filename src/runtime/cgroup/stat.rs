@@ -1,6 +1,6 @@
 //! What a group has used. Source: the kernel's cgroup-v2.rst.
 
-use super::folder::{Folder, number};
+use super::directory::{Directory, number};
 use super::{Error, Group};
 use crate::sys::fs::PathError;
 
@@ -24,7 +24,7 @@ pub struct Usage {
 impl Group {
     /// What the group has used so far. Fails if a file that is there cannot be read.
     pub fn usage(&self) -> Result<Usage, Error> {
-        let read = |file: &str| optional(self.folder(), file);
+        let read = |file: &str| optional(self.directory(), file);
         let cpu = read("cpu.stat")?;
         let of = |text: &Option<String>, key: &str| number(text.as_deref()?, key)?.parse::<u64>().ok();
         let whole = |text: Option<String>| text?.trim().parse::<u64>().ok();
@@ -42,8 +42,8 @@ impl Group {
 }
 
 /// A file of a controller that the group may not have.
-fn optional(folder: &Folder, file: &str) -> Result<Option<String>, PathError> {
-    match folder.read(file) {
+fn optional(directory: &Directory, file: &str) -> Result<Option<String>, PathError> {
+    match directory.read(file) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),

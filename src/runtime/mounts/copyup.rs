@@ -18,7 +18,7 @@ use crate::runtime::sync::Step as _;
 use crate::sys::filesystem::of_kernel;
 use crate::sys::steering;
 
-/// Copies the folder `source`, which the image calls `path`, into the still empty, still detached mount `target`. A
+/// Copies the directory `source`, which the image calls `path`, into the still empty, still detached mount `target`. A
 /// volume that holds something is left alone, and what is mounted beneath `source` is not of the image.
 ///
 /// Nothing is copied out of the kernel's own file systems: they show processes, init's descriptors among them.
@@ -29,7 +29,7 @@ pub(in crate::runtime) fn fill(source: BorrowedFd<'_>, path: &Path, target: Borr
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let from = match openat(source, c".", flags, Mode::empty()) {
         Ok(from) => from,
-        // A file has nothing to fill a folder with.
+        // A file has nothing to fill a directory with.
         Err(Errno::NOTDIR) => return Ok(()),
         Err(error) => return Err(error).step_on("open", path),
     };
@@ -38,17 +38,17 @@ pub(in crate::runtime) fn fill(source: BorrowedFd<'_>, path: &Path, target: Borr
         return Ok(());
     }
     let stat = look_at(&from, c"", AtFlags::EMPTY_PATH).step_on("look at", path)?;
-    copy_folder(&from, &to, stat.stx_mnt_id, DEEPEST).step_on("copy to a volume", path)?;
+    copy_directory(&from, &to, stat.stx_mnt_id, DEEPEST).step_on("copy to a volume", path)?;
     finish(&from, &to, &stat).step_on("copy to a volume", path)
 }
 
 /// What is to be known of a file, its mount included. Source: statx(2).
-fn look_at(folder: &OwnedFd, name: &CStr, flags: AtFlags) -> rustix::io::Result<Statx> {
-    statx(folder, name, flags, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)
+fn look_at(directory: &OwnedFd, name: &CStr, flags: AtFlags) -> rustix::io::Result<Statx> {
+    statx(directory, name, flags, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)
 }
 
-fn is_empty(folder: &OwnedFd) -> io::Result<bool> {
-    for entry in Dir::read_from(folder)? {
+fn is_empty(directory: &OwnedFd) -> io::Result<bool> {
+    for entry in Dir::read_from(directory)? {
         if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
             return Ok(false);
         }
@@ -61,7 +61,7 @@ fn is_empty(folder: &OwnedFd) -> io::Result<bool> {
 const DEEPEST: u32 = 2048;
 
 /// Copies what is in `from`, as far as it is on the mount with the number `mount`, and so many levels deep.
-fn copy_folder(from: &OwnedFd, to: &OwnedFd, mount: u64, levels: u32) -> io::Result<()> {
+fn copy_directory(from: &OwnedFd, to: &OwnedFd, mount: u64, levels: u32) -> io::Result<()> {
     let below = levels.checked_sub(1).ok_or(Errno::NAMETOOLONG)?;
     for entry in Dir::read_from(from)? {
         let entry = entry?;
@@ -79,7 +79,7 @@ fn copy_folder(from: &OwnedFd, to: &OwnedFd, mount: u64, levels: u32) -> io::Res
                 mkdirat(to, name, Mode::RWXU)?;
                 let (inner, copy) =
                     (openat(from, name, flags, Mode::empty())?, openat(to, name, flags, Mode::empty())?);
-                copy_folder(&inner, &copy, mount, below)?;
+                copy_directory(&inner, &copy, mount, below)?;
                 finish(&inner, &copy, &stat)?;
             }
             FileType::RegularFile => {
@@ -186,7 +186,7 @@ mod tests {
             };
             let (from, to) = (open("from"), open(&name));
             let mount = look_at(&from, c"", AtFlags::EMPTY_PATH).expect("a mount").stx_mnt_id;
-            let result = copy_folder(&from, &to, mount, levels).map_err(|error| error.raw_os_error());
+            let result = copy_directory(&from, &to, mount, levels).map_err(|error| error.raw_os_error());
             assert_eq!(result, if copied { Ok(()) } else { Err(Some(libc::ENAMETOOLONG)) }, "{levels}");
         }
     }

@@ -249,7 +249,7 @@ fn new_namespaces_are_not_permitted() {
         check(default, "unshare", [HIGH | flag | 0x200, 0, 0], EPERM);
     }
     check(default, "unshare", [0x80, 0, 0], EPERM);
-    // fork, a thread, vfork; unshare of the folder and of the table of descriptors.
+    // fork, a thread, vfork; unshare of the directory and of the table of descriptors.
     for flags in [SIGCHLD, 0x003d_0f00, 0x4111] {
         check(default, "clone", [flags, 0, 0], Allow);
         check(default, "clone", [HIGH | flags, 0, 0], Allow);

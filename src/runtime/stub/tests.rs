@@ -125,9 +125,9 @@ fn failed_execve_reports_its_errno() {
 /// An entrypoint `#!/proc/self/exe` makes the kernel execute the stub with `/proc/self/exe` as its argv[0].
 #[test]
 fn without_the_mark_it_ends_with_127_in_silence() {
-    let folder = tempfile::tempdir().unwrap();
-    let script = folder.path().join("entrypoint");
-    let mut file = tempfile::Builder::new().tempfile_in(&folder).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("entrypoint");
+    let mut file = tempfile::Builder::new().tempfile_in(&directory).unwrap();
     file.write_all(b"#!/proc/self/exe\nanything\n").unwrap();
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     file.as_file().set_permissions(permissions).unwrap();

@@ -104,7 +104,7 @@ fn hostile_text_is_survived() {
     assert!(resolve("a", &[], &line, &line).is_err());
 }
 
-/// A root with an `etc` folder, and what stands in the place of passwd.
+/// A root with an `etc` directory, and what stands in the place of passwd.
 fn look(user: &str, prepare: impl FnOnce(&Path)) -> Result<ResolvedUser, String> {
     let root = tempfile::tempdir().unwrap();
     crate::sys::fs::create_dir(root.path().join("etc")).unwrap();
@@ -151,8 +151,8 @@ fn what_is_no_short_regular_file_never_blocks() {
     assert_eq!(look("0:0", fifo).unwrap().additional_gids, [0]);
     assert_eq!(look("", fifo).unwrap().home, "/");
 
-    let folder = |root: &Path| crate::sys::fs::create_dir(root.join("etc/passwd")).unwrap();
-    assert_eq!(look("root", folder).unwrap_err(), irregular);
+    let directory = |root: &Path| crate::sys::fs::create_dir(root.join("etc/passwd")).unwrap();
+    assert_eq!(look("root", directory).unwrap_err(), irregular);
     let socket = |root: &Path| drop(std::os::unix::net::UnixListener::bind(root.join("etc/passwd")).unwrap());
     assert_eq!(look("root", socket).unwrap_err(), irregular);
     let large = |root: &Path| {

@@ -38,7 +38,7 @@ pub(super) struct Xattr {
 
 /// The attributes of an entry that are kept, in the form in which they are set.
 ///
-/// What steers a file system that joins layers is dropped: a layer could hide or redirect folders with it, or change
+/// What steers a file system that joins layers is dropped: a layer could hide or redirect directories with it, or change
 /// owners and modes. `trusted.*` and `security.*` are the host's, except file capabilities.
 pub(super) fn xattrs(entry: &mut Entry, ownership: Ownership) -> Vec<Xattr> {
     let is_single = ownership == Ownership::Single;
@@ -92,9 +92,9 @@ impl OwnerTable {
         self.insert(link, owner);
     }
 
-    /// Forgets a folder and all in it.
+    /// Forgets a directory and all in it.
     pub(super) fn remove_tree(&mut self, path: &[u8]) {
-        super::folders::remove_tree(&mut self.0, path);
+        super::directories::remove_tree(&mut self.0, path);
     }
 
     /// The file's bytes.

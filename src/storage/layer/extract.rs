@@ -1,4 +1,4 @@
-//! Writes the entries of one layer into a folder, by descriptors alone. A name leads to a parent folder that is resolved
+//! Writes the entries of one layer into a directory, by descriptors alone. A name leads to a parent directory that is resolved
 //! beneath the layer's root (links included), and to one last component that is never followed: so nothing outside can be
 //! reached, and what is there already is replaced, not written through.
 
@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use super::attributes::{self, OwnerTable, Xattr};
 use super::content::write_content;
-use super::folders::{Attributes, Folders};
+use super::directories::{Attributes, Directories};
 use super::parents::{Found, Parents, clean, split};
 use super::whiteout::{OPAQUE, Place, is_whiteout, place};
 use super::{Error, Ownership, Skipped};
@@ -25,7 +25,7 @@ use crate::storage::tar::{Entry, Kind, Reader, Time};
 
 pub(super) struct Extractor {
     parents: Parents,
-    folders: Folders,
+    directories: Directories,
     owners: OwnerTable,
     ownership: Ownership,
     /// New files belong to 0:0 already.
@@ -36,12 +36,12 @@ pub(super) struct Extractor {
 }
 
 impl Extractor {
-    /// Unpacks into the folder `root`, which is empty and has mode 0700.
+    /// Unpacks into the directory `root`, which is empty and has mode 0700.
     pub(super) fn new(root: OwnedFd, ownership: Ownership, umask: u32) -> Self {
         use rustix::process::{getegid, geteuid};
         Self {
             parents: Parents::new(root),
-            folders: Folders::default(),
+            directories: Directories::default(),
             owners: OwnerTable::default(),
             ownership,
             makes_root: geteuid().is_root() && getegid().is_root(),
@@ -50,12 +50,12 @@ impl Extractor {
         }
     }
 
-    /// Writes all entries, then the attributes of folders. Gives the table of owners, and what could not be kept.
+    /// Writes all entries, then the attributes of directories. Gives the table of owners, and what could not be kept.
     pub(super) fn unpack<R: io::BufRead>(mut self, archive: &mut Reader<R>) -> Result<(OwnerTable, Skipped), Error> {
         self.unpack_entries(archive)?;
-        let folders = std::mem::take(&mut self.folders);
-        for (path, attributes) in folders.deepest_first() {
-            self.finish_folder(&path, &attributes)?;
+        let directories = std::mem::take(&mut self.directories);
+        for (path, attributes) in directories.deepest_first() {
+            self.finish_directory(&path, &attributes)?;
         }
         Ok((self.owners, self.skipped))
     }
@@ -67,19 +67,19 @@ impl Extractor {
         Ok(())
     }
 
-    /// How many folders wait in memory for their attributes.
+    /// How many directories wait in memory for their attributes.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
-        self.folders.len()
+        self.directories.len()
     }
 
     fn add<R: io::BufRead>(&mut self, mut entry: Entry, archive: &mut Reader<R>) -> Result<(), Error> {
         let mut path = clean(&entry.path);
         match place(&path).ok_or_else(|| Error::Whiteout { path: entry.path.clone() })? {
             Place::Ignored => return Ok(()),
-            Place::Root if entry.kind != Kind::Folder => return Err(Error::Root { path: entry.path }),
+            Place::Root if entry.kind != Kind::Directory => return Err(Error::Root { path: entry.path }),
             Place::Root => {}
-            Place::Opaque(folder) => return self.make_opaque(folder),
+            Place::Opaque(directory) => return self.make_opaque(directory),
             Place::Whiteout(parent, name) => return self.whiteout(parent, name, &path),
             Place::Name => {}
         }
@@ -103,7 +103,7 @@ impl Extractor {
         }
         match entry.kind {
             Kind::File => self.file(&path, &entry, owner, &xattrs, archive),
-            Kind::Folder => self.folder(&path, &entry, owner, xattrs),
+            Kind::Directory => self.directory(&path, &entry, owner, xattrs),
             Kind::HardLink => self.hard_link(&path, &entry),
             Kind::Symlink => self.symlink(&path, &entry, owner),
             Kind::Fifo => self.fifo(&path, &entry, owner),
@@ -111,9 +111,9 @@ impl Extractor {
         }
     }
 
-    fn parent(&mut self, folder: &[u8]) -> Result<Rc<Found>, Error> {
-        let found = self.parents.folder(folder, &mut |_| ());
-        found.map_err(|source| failed("open folder", folder, source))
+    fn parent(&mut self, directory: &[u8]) -> Result<Rc<Found>, Error> {
+        let found = self.parents.directory(directory, &mut |_| ());
+        found.map_err(|source| failed("open directory", directory, source))
     }
 
     fn file<R: io::BufRead>(
@@ -141,34 +141,34 @@ impl Extractor {
         rustix::fs::futimens(&file, &times(entry.mtime)).map_err(|e| failed("set the times of", path, e))
     }
 
-    fn folder(&mut self, path: &[u8], entry: &Entry, owner: (u32, u32), xattrs: Vec<Xattr>) -> Result<(), Error> {
+    fn directory(&mut self, path: &[u8], entry: &Entry, owner: (u32, u32), xattrs: Vec<Xattr>) -> Result<(), Error> {
         if !path.is_empty() {
             let (parent, name) = split(path);
             let parent = self.parent(parent)?;
             let name = OsStr::from_bytes(name);
             match mkdirat(&parent.fd, name, Mode::RWXU) {
                 Ok(()) => {}
-                Err(Errno::EXIST) => self.folder_over(path, &parent.fd, name)?,
-                Err(error) => return Err(failed("create folder", path, error)),
+                Err(Errno::EXIST) => self.directory_over(path, &parent.fd, name)?,
+                Err(error) => return Err(failed("create directory", path, error)),
             }
         }
         if self.ownership == Ownership::Single {
             self.owners.insert(path, owner);
         }
-        match self.folders.set(path, Attributes { mode: entry.mode, owner, mtime: Some(entry.mtime), xattrs }) {
+        match self.directories.set(path, Attributes { mode: entry.mode, owner, mtime: Some(entry.mtime), xattrs }) {
             true => Ok(()),
             false => Err(failed("keep the extended attributes of", path, Errno::TOOBIG)),
         }
     }
 
-    /// A folder where something is already: another folder stays, a whiteout becomes "opaque", anything else goes.
-    fn folder_over(&mut self, path: &[u8], parent: &OwnedFd, name: &OsStr) -> Result<(), Error> {
+    /// A directory where something is already: another directory stays, a whiteout becomes "opaque", anything else goes.
+    fn directory_over(&mut self, path: &[u8], parent: &OwnedFd, name: &OsStr) -> Result<(), Error> {
         let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("look at", path, e))?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => return Ok(()),
             kind => self.remove(path, parent, name, kind)?,
         }
-        mkdirat(parent, name, Mode::RWXU).map_err(|e| failed("create folder", path, e))?;
+        mkdirat(parent, name, Mode::RWXU).map_err(|e| failed("create directory", path, e))?;
         if is_whiteout(&stat) { self.make_opaque(path) } else { Ok(()) }
     }
 
@@ -181,7 +181,7 @@ impl Extractor {
         }
         let (target_parent, target_name) = split(&target);
         let mut missing = false;
-        let found = self.parents.folder(target_parent, &mut |_| missing = true);
+        let found = self.parents.directory(target_parent, &mut |_| missing = true);
         if missing {
             return Err(link_failed(Errno::NOENT.into()));
         }
@@ -222,7 +222,7 @@ impl Extractor {
             mknodat(parent, name, FileType::Fifo, mode, 0)
         })?;
         if entry.mode & self.umask != 0 {
-            // It was made a moment ago, in a folder that nobody else can reach: it is no link.
+            // It was made a moment ago, in a directory that nobody else can reach: it is no link.
             rustix::fs::chmodat(&parent.fd, OsStr::from_bytes(name), mode, AtFlags::empty())
                 .map_err(|e| failed("set the mode of", path, e))?;
         }
@@ -267,7 +267,7 @@ impl Extractor {
     fn remove(&mut self, path: &[u8], parent: &OwnedFd, name: &OsStr, kind: FileType) -> Result<(), Error> {
         if kind == FileType::Directory {
             remove_tree(parent, name).map_err(|e| failed("replace", path, e))?;
-            self.folders.remove_tree(path);
+            self.directories.remove_tree(path);
             self.owners.remove_tree(path);
             self.parents.forget();
         } else {
@@ -307,24 +307,24 @@ impl Extractor {
         Ok(())
     }
 
-    /// Hides what the folder has in lower layers. Its place among the entries does not matter: this layer's own files are
-    /// in a folder of their own.
-    fn make_opaque(&mut self, folder: &[u8]) -> Result<(), Error> {
-        if folder.is_empty() {
+    /// Hides what the directory has in lower layers. Its place among the entries does not matter: this layer's own files are
+    /// in a directory of their own.
+    fn make_opaque(&mut self, directory: &[u8]) -> Result<(), Error> {
+        if directory.is_empty() {
             // The root of a mount is always merged; no layer can hide all lower ones.
             return Ok(());
         }
-        let reference = self.parent(folder)?;
+        let reference = self.parent(directory)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = openat(&reference.fd, ".", flags, Mode::empty());
-        let opened = opened.map_err(|e| failed("open folder", folder, e))?;
-        fsetxattr(&opened, OPAQUE, b"y", XattrFlags::empty()).map_err(|e| failed("mark as opaque", folder, e))
+        let opened = opened.map_err(|e| failed("open directory", directory, e))?;
+        fsetxattr(&opened, OPAQUE, b"y", XattrFlags::empty()).map_err(|e| failed("mark as opaque", directory, e))
     }
 
     /// Hides one name of lower layers. What this layer itself has of that name stays, before or after.
     fn whiteout(&mut self, parent: &[u8], name: &[u8], path: &[u8]) -> Result<(), Error> {
-        let folder = parent;
-        let parent = self.parent(folder)?;
+        let directory = parent;
+        let parent = self.parent(directory)?;
         let name = OsStr::from_bytes(name);
         match mknodat(&parent.fd, name, FileType::CharacterDevice, Mode::empty(), 0) {
             Ok(()) => Ok(()),
@@ -334,31 +334,34 @@ impl Extractor {
                 if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
                     return Ok(());
                 }
-                let hidden =
-                    if folder.is_empty() { name.as_bytes().to_vec() } else { [folder, b"/", name.as_bytes()].concat() };
+                let hidden = if directory.is_empty() {
+                    name.as_bytes().to_vec()
+                } else {
+                    [directory, b"/", name.as_bytes()].concat()
+                };
                 self.make_opaque(&hidden)
             }
             Err(error) => Err(failed("hide", path, error)),
         }
     }
 
-    fn finish_folder(&mut self, path: &[u8], attributes: &Attributes) -> Result<(), Error> {
+    fn finish_directory(&mut self, path: &[u8], attributes: &Attributes) -> Result<(), Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
-        let folder = match crate::sys::root::open_in(self.parents.root(), OsStr::from_bytes(path), flags, Mode::empty())
-        {
-            Ok(folder) => folder,
-            // It was also known by another path, through a link, and was replaced by that.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP)) => {
-                return Ok(());
-            }
-            Err(source) => return Err(failed("open folder", path, source)),
-        };
-        self.own(path, attributes.owner, |uid, gid| fchown(&folder, Some(uid), Some(gid)))?;
-        self.set_xattrs(folder.as_fd(), &attributes.xattrs, path)?;
-        fchmod(&folder, Mode::from_raw_mode(attributes.mode)).map_err(|e| failed("set the mode of", path, e))?;
+        let directory =
+            match crate::sys::root::open_in(self.parents.root(), OsStr::from_bytes(path), flags, Mode::empty()) {
+                Ok(directory) => directory,
+                // It was also known by another path, through a link, and was replaced by that.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP)) => {
+                    return Ok(());
+                }
+                Err(source) => return Err(failed("open directory", path, source)),
+            };
+        self.own(path, attributes.owner, |uid, gid| fchown(&directory, Some(uid), Some(gid)))?;
+        self.set_xattrs(directory.as_fd(), &attributes.xattrs, path)?;
+        fchmod(&directory, Mode::from_raw_mode(attributes.mode)).map_err(|e| failed("set the mode of", path, e))?;
         match attributes.mtime {
             Some(mtime) => {
-                rustix::fs::futimens(&folder, &times(mtime)).map_err(|e| failed("set the times of", path, e))
+                rustix::fs::futimens(&directory, &times(mtime)).map_err(|e| failed("set the times of", path, e))
             }
             None => Ok(()),
         }

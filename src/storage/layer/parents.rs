@@ -1,4 +1,4 @@
-//! Folders of the layer that is being unpacked, by descriptor.
+//! Directories of the layer that is being unpacked, by descriptor.
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
@@ -13,19 +13,19 @@ use rustix::io::Errno;
 use crate::sys::root::{find_literally, open_in, path_of};
 use crate::sys::steering;
 
-/// How many folders stay open: enough for the neighbourhood in which archives come, few enough for many layers side by side.
+/// How many directories stay open: enough for the neighbourhood in which archives come, few enough for many layers side by side.
 const KEPT: usize = 64;
 
-/// How many dangling links may lead to a folder that is to be made. Source: path_resolution(7).
+/// How many dangling links may lead to a directory that is to be made. Source: path_resolution(7).
 const MOST_LINKS: u32 = 40;
 
-/// How many components are walked to make a folder behind dangling links: more than any path has without them.
+/// How many components are walked to make a directory behind dangling links: more than any path has without them.
 const MOST_WORDS: u32 = 4096;
 
 /// The most bytes of a path below the root. Source: path_resolution(7), PATH_MAX, with its zero byte.
 const LONGEST: usize = 4095;
 
-/// A folder beneath the root.
+/// A directory beneath the root.
 #[derive(Debug)]
 pub(super) struct Found {
     /// A reference to it.
@@ -41,9 +41,9 @@ impl Found {
     }
 }
 
-/// Finds folders beneath the layer's root, links resolved as seen from there, and keeps the last ones open.
+/// Finds directories beneath the layer's root, links resolved as seen from there, and keeps the last ones open.
 ///
-/// A folder that no path can name is refused. Entries that begin at links can make folders of any depth, and each look
+/// A directory that no path can name is refused. Entries that begin at links can make directories of any depth, and each look
 /// at one costs as many steps as it is deep.
 #[derive(Debug)]
 pub(super) struct Parents {
@@ -61,15 +61,15 @@ impl Parents {
         self.root.fd.as_fd()
     }
 
-    /// Forgets everything: a folder or a link was replaced, so that paths may lead elsewhere now.
+    /// Forgets everything: a directory or a link was replaced, so that paths may lead elsewhere now.
     pub(super) fn forget(&mut self) {
         self.open.clear();
         self.last = None;
     }
 
-    /// The folder `path` (components and single slashes; empty is the root), made with all missing above it if it is not
+    /// The directory `path` (components and single slashes; empty is the root), made with all missing above it if it is not
     /// there, with mode 0755; `made` hears of each that was.
-    pub(super) fn folder(&mut self, path: &[u8], made: &mut impl FnMut(&[u8])) -> io::Result<Rc<Found>> {
+    pub(super) fn directory(&mut self, path: &[u8], made: &mut impl FnMut(&[u8])) -> io::Result<Rc<Found>> {
         if path.is_empty() {
             return Ok(Rc::clone(&self.root));
         }
@@ -105,7 +105,7 @@ impl Parents {
         match open_in(self.root(), OsStr::from_bytes(path), OFlags::PATH | OFlags::DIRECTORY, Mode::empty()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(path, made),
             Ok(fd) => {
-                // The kernel names no folder that is too deep for a path: then this is the error, ENAMETOOLONG.
+                // The kernel names no directory that is too deep for a path: then this is the error, ENAMETOOLONG.
                 let (root, found) = (path_of(self.root())?, path_of(fd.as_fd())?);
                 let below = found.strip_prefix(root).map_err(|_| Errno::XDEV)?;
                 Ok(Found { path: below.as_os_str().as_bytes().to_vec(), fd })
@@ -134,9 +134,9 @@ impl Parents {
             if path.len() > LONGEST {
                 return Err(Errno::NAMETOOLONG.into());
             }
-            let found = open_folder_at(&here.fd, &name);
+            let found = open_directory_at(&here.fd, &name);
             let found = match found {
-                Err(Errno::NOENT) => make_folder(&here.fd, &name, || made(&path)),
+                Err(Errno::NOENT) => make_directory(&here.fd, &name, || made(&path)),
                 other => other,
             };
             match found {
@@ -166,7 +166,7 @@ impl Parents {
         Ok(here)
     }
 
-    /// The folder `path` (clean), if no component of it is a link.
+    /// The directory `path` (clean), if no component of it is a link.
     fn open_literally(&self, path: &[u8]) -> io::Result<OwnedFd> {
         let found = find_literally(self.root(), OsStr::from_bytes(path))?;
         match FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) {
@@ -176,24 +176,24 @@ impl Parents {
     }
 }
 
-/// A reference to the folder of this name; a link is `ENOTDIR`. Source: open(2), `O_DIRECTORY` with `O_NOFOLLOW`.
-fn open_folder_at(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {
+/// A reference to the directory of this name; a link is `ENOTDIR`. Source: open(2), `O_DIRECTORY` with `O_NOFOLLOW`.
+fn open_directory_at(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(parent, name, flags, Mode::empty())
 }
 
-/// Makes a folder that no entry describes. Its mode is set at once: it need not wait for the layer's end, nor its path
+/// Makes a directory that no entry describes. Its mode is set at once: it need not wait for the layer's end, nor its path
 /// take memory until then.
-fn make_folder(parent: &OwnedFd, name: &[u8], made: impl FnOnce()) -> rustix::io::Result<OwnedFd> {
-    // No entry has such a name (`whiteout::place`); a link that leads to one would give it to a folder all the same.
+fn make_directory(parent: &OwnedFd, name: &[u8], made: impl FnOnce()) -> rustix::io::Result<OwnedFd> {
+    // No entry has such a name (`whiteout::place`); a link that leads to one would give it to a directory all the same.
     if steering::has_file(name) {
         return Err(Errno::INVAL);
     }
     mkdirat(parent, name, Mode::RWXU)?;
-    // It was made a moment ago, in a folder that nobody else can reach: it is no link.
+    // It was made a moment ago, in a directory that nobody else can reach: it is no link.
     chmodat(parent, name, Mode::from_raw_mode(0o755), AtFlags::empty())?;
     made();
-    open_folder_at(parent, name)
+    open_directory_at(parent, name)
 }
 
 /// The components of a path, without those that say nothing.
@@ -216,7 +216,7 @@ pub(super) fn clean(path: &[u8]) -> Vec<u8> {
     kept.join(&b'/')
 }
 
-/// The folder and the last component of a clean path.
+/// The directory and the last component of a clean path.
 pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memrchr(b'/', path) {
         Some(slash) => (&path[..slash], &path[slash + 1..]),

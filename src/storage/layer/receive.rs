@@ -9,20 +9,20 @@ use crate::types::Digest;
 
 /// A sender's stream.
 #[derive(Debug)]
-pub struct Opened<R> {
+pub(crate) struct Opened<R> {
     /// The bytes from `offset` on.
-    pub reader: R,
+    pub(crate) reader: R,
     /// Where they begin: what was asked for, or 0 from a sender that cannot begin in the middle.
-    pub offset: u64,
+    pub(crate) offset: u64,
 }
 
 /// What `receive_layer` did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Received {
+pub(crate) struct Received {
     /// The blob was not there.
-    pub is_new_blob: bool,
+    pub(crate) is_new_blob: bool,
     /// What is known of the layer, if it was unpacked now.
-    pub unpacked: Option<Info>,
+    pub(crate) unpacked: Option<Info>,
 }
 
 impl Store {
@@ -32,7 +32,7 @@ impl Store {
     /// `open` is called, with the bytes that need not come again, only if the blob is not there; its reader must give the
     /// rest of the blob. Size, digest and diff id are checked before anything has a name; on failure nothing is left, except
     /// that the part of a blob whose sender failed stays for the next try.
-    pub fn receive_layer<R, E>(
+    pub(crate) fn receive_layer<R, E>(
         &self,
         blob: &Descriptor,
         diff_id: &Digest,
@@ -80,7 +80,7 @@ impl Store {
 
     /// Unpacks a layer from its blob in the store; `None` if it is there for this map. Fails with `DamagedBlob` if the blob is
     /// not what it was; then nothing is left.
-    pub fn unpack_blob(&self, blob: &Digest, diff_id: &Digest, target: &Target) -> Result<Option<Info>, Error> {
+    pub(crate) fn unpack_blob(&self, blob: &Digest, diff_id: &Digest, target: &Target) -> Result<Option<Info>, Error> {
         let Some(stage) = self.begin_layer(target, diff_id)? else { return Ok(None) };
         let bad = |source| Error::Layer { diff_id: diff_id.clone(), source };
         let mut reader = self.verified_blob(blob)?;
@@ -101,7 +101,7 @@ impl Store {
 
     /// Brings in a layer of which nothing is known: keeps the blob as it comes, and unpacks it. Gives the blob's descriptor
     /// (without media type), the diff id, and what is known of the layer.
-    pub fn import_layer(
+    pub(crate) fn import_layer(
         &self,
         archive: impl Read + Send,
         target: &Target,

@@ -56,10 +56,10 @@ impl Lab {
 
     fn is_canary_whole(&self) -> bool {
         let file = Path::new(&self.canary).join("file");
-        let (folder, stat) = (fs::metadata(&self.canary).expect("there"), fs::metadata(&file).expect("there"));
+        let (directory, stat) = (fs::metadata(&self.canary).expect("there"), fs::metadata(&file).expect("there"));
         fs::read(&file).expect("reads") == b"canary"
             && stat.nlink() == 1
-            && folder.mode() & 0o7777 == 0o700
+            && directory.mode() & 0o7777 == 0o700
             && fs::read_dir(&self.canary).expect("lists").count() == 1
             && fs::read_dir(self.home.path()).expect("lists").count() == 2
     }
@@ -73,16 +73,16 @@ impl Lab {
     }
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).expect("lists").map(|entry| entry.expect("reads").file_name());
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).expect("lists").map(|entry| entry.expect("reads").file_name());
     let mut names: Vec<_> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
 
-fn is_opaque(folder: &Path) -> bool {
+fn is_opaque(directory: &Path) -> bool {
     let mut value = [0; 8];
-    rustix::fs::lgetxattr(folder, whiteout::OPAQUE, &mut value).is_ok_and(|length| &value[..length] == b"y")
+    rustix::fs::lgetxattr(directory, whiteout::OPAQUE, &mut value).is_ok_and(|length| &value[..length] == b"y")
 }
 
 fn is_whiteout(path: &Path) -> bool {
@@ -93,7 +93,7 @@ fn is_whiteout(path: &Path) -> bool {
 fn an_ordinary_layer_keeps_content_modes_times_links_and_owners() {
     let lab = Lab::new();
     let mut archive = Archive::default();
-    archive.folder("bin/").file("bin/sh", b"shell").hard_link("bin/ash", "bin/sh").symlink("sh", "bin/sh");
+    archive.directory("bin/").file("bin/sh", b"shell").hard_link("bin/ash", "bin/sh").symlink("sh", "bin/sh");
     archive.add(&Item { path: b"bin/su", mode: 0o4755, uid: 33, gid: 65534, mtime: 5, data: b"su", ..Item::default() });
     archive.add(&Item { path: b"run/pipe", kind: b'6', mode: 0o622, ..Item::default() });
     archive.add(&Item { path: b"bin", kind: b'5', mode: 0o1711, mtime: 7, uid: 33, ..Item::default() });
@@ -133,7 +133,7 @@ fn one_id_keeps_owners_in_a_table() {
     assert_eq!(owners, b"33:70000:a\x0033:70000:b\x001:0:closed/file\0");
     let user = rustix::process::geteuid().as_raw();
     assert_eq!(fs::metadata(lab.store.layer_path("one", &diff_id).join("fs/a")).expect("there").uid(), user);
-    remove_at(&lab.store.layer_path("one", &diff_id)).expect("a closed folder goes too");
+    remove_at(&lab.store.layer_path("one", &diff_id)).expect("a closed directory goes too");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn t2_links_lead_to_places_in_the_root() {
     archive.symlink("abs", &lab.canary).file("abs/file", b"1");
     archive.symlink("rel", "../../../../../../../../tmp").file("rel/file2", b"2");
     archive.symlink("c1", "c2").symlink("c2", "c3").symlink("c3", "/").file("c1/file3", b"3");
-    archive.folder("run/").folder("var/").symlink("var/run", "/run").file("var/run/pid", b"4");
+    archive.directory("run/").directory("var/").symlink("var/run", "/run").file("var/run/pid", b"4");
     let root = lab.good(&archive);
     assert_eq!(fs::read(root.join(format!("{}/file", &lab.canary[1..]))).expect("reads"), b"1");
     assert_eq!(fs::read(root.join("tmp/file2")).expect("reads"), b"2");
@@ -164,7 +164,7 @@ fn t2_links_lead_to_places_in_the_root() {
     let lab = Lab::new();
     let mut circle = Archive::default();
     circle.symlink("a", "b").symlink("b", "a").file("a/x", b"");
-    assert!(lab.unpack(&circle.end()).expect_err("a circle").contains("cannot open folder `a` of the layer"));
+    assert!(lab.unpack(&circle.end()).expect_err("a circle").contains("cannot open directory `a` of the layer"));
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn t3_hard_links_reach_nothing_outside() {
 }
 
 #[test]
-fn t4_a_folder_replaces_a_link_instead_of_changing_its_target() {
+fn t4_a_directory_replaces_a_link_instead_of_changing_its_target() {
     let lab = Lab::new();
     let mut archive = Archive::default();
     archive.symlink("x", &lab.canary);
@@ -199,13 +199,13 @@ fn t4_a_folder_replaces_a_link_instead_of_changing_its_target() {
 }
 
 #[test]
-fn t5_the_root_stays_a_folder() {
+fn t5_the_root_stays_a_directory() {
     for path in [".", "./", "/", "", "a/.."] {
         for kind in *b"012346" {
             let lab = Lab::new();
             let mut archive = Archive::default();
             archive.add(&Item { path: path.as_bytes(), link: b"/tmp", kind, ..Item::default() });
-            assert!(lab.bad(&archive).ends_with("of the layer is the root, and no folder"));
+            assert!(lab.bad(&archive).ends_with("of the layer is the root, and no directory"));
         }
     }
     let lab = Lab::new();
@@ -213,8 +213,8 @@ fn t5_the_root_stays_a_folder() {
     archive.add(&Item { path: b"./", kind: b'5', mode: 0o000, ..Item::default() }).file("x", b"");
     let root = lab.good(&archive);
     assert_eq!(fs::metadata(&root).expect("there").mode() & 0o777, 0);
-    // An ordinary user could not remove the temporary folder with it.
-    rustix::fs::chmod(&root, rustix::fs::Mode::RWXU).expect("our own folder");
+    // An ordinary user could not remove the temporary directory with it.
+    rustix::fs::chmod(&root, rustix::fs::Mode::RWXU).expect("our own directory");
 }
 
 #[test]
@@ -240,19 +240,19 @@ fn t7_whiteouts_hide_names_and_nothing_else() {
     let lab = Lab::new();
     let mut archive = Archive::default();
     archive.symlink("out", &lab.canary).file("out/.wh.file", b"").file("../.wh.x", b"");
-    archive.file(".wh..wh.plnk/1.2", b"").folder("d/").file("d/.wh..wh.aufs", b"");
-    archive.folder("late/").file("late/new", b"").file("late/.wh..wh..opq", b"").file("early/.wh..wh..opq", b"");
+    archive.file(".wh..wh.plnk/1.2", b"").directory("d/").file("d/.wh..wh.aufs", b"");
+    archive.directory("late/").file("late/new", b"").file("late/.wh..wh..opq", b"").file("early/.wh..wh..opq", b"");
     archive.file("early/new", b"");
     // What the layer has itself stays, whichever comes first.
     archive.file("kept", b"k").file(".wh.kept", b"").file(".wh.other", b"").file("other", b"o");
-    archive.folder("dir/").file("dir/in", b"").file(".wh.dir", b"").file(".wh.dir2", b"").folder("dir2/");
+    archive.directory("dir/").file("dir/in", b"").file(".wh.dir", b"").file(".wh.dir2", b"").directory("dir2/");
     let root = lab.good(&archive);
     assert!(is_whiteout(&root.join("x")));
     assert!(is_whiteout(&root.join(format!("{}/file", &lab.canary[1..]))));
     assert!(!root.join(".wh..wh.plnk").exists());
     assert_eq!(names(&root.join("d")), [""; 0]);
-    for folder in ["late", "early", "dir", "dir2"] {
-        assert!(is_opaque(&root.join(folder)), "{folder}");
+    for directory in ["late", "early", "dir", "dir2"] {
+        assert!(is_opaque(&root.join(directory)), "{directory}");
     }
     assert_eq!(names(&root.join("late")), ["new"]);
     assert_eq!(fs::read(root.join("kept")).expect("reads"), b"k");
@@ -303,13 +303,13 @@ fn t8_attributes_that_steer_any_driver_are_dropped() {
 
 /// fuse-overlayfs takes whatever is called so for a whiteout.
 #[test]
-fn t7_links_give_no_folder_the_name_of_a_whiteout() {
+fn t7_links_give_no_directory_the_name_of_a_whiteout() {
     for target in [&b".wh.etc"[..], b"/deep/.wh..wh..opq/x", b"a/../.wh.x"] {
         let lab = Lab::new();
         let mut archive = Archive::default();
         archive.add(&Item { path: b"link", kind: b'2', link: target, ..Item::default() });
         archive.file("link/file", b"");
-        assert!(lab.bad(&archive).contains("cannot open folder `link`"));
+        assert!(lab.bad(&archive).contains("cannot open directory `link`"));
     }
 }
 
@@ -340,7 +340,7 @@ fn t13_what_waits_for_the_layer_s_end_is_bounded() {
     let lab = Lab::new();
     let mut archive = Archive::default();
     for n in 0..10 {
-        archive.pax(&records).folder(&format!("{n}/"));
+        archive.pax(&records).directory(&format!("{n}/"));
     }
     assert!(lab.bad(&archive).contains("cannot keep the extended attributes of `9`"));
 }
@@ -350,20 +350,20 @@ fn ladder(archive: &mut Archive, rungs: u32) {
     let mut start = "data".to_owned();
     for rung in 0..rungs {
         let end = format!("{start}{}", "/d".repeat(1500));
-        archive.pax(&[(b"path", end.as_bytes())]).folder("short/");
+        archive.pax(&[(b"path", end.as_bytes())]).directory("short/");
         start = format!("rung{rung}");
         archive.pax(&[(b"linkpath", end.as_bytes())]).symlink(&start, "short");
     }
 }
 
-/// Each look at such a folder costs as many steps as it is deep: 27 rungs kept rc busy for minutes.
+/// Each look at such a directory costs as many steps as it is deep: 27 rungs kept rc busy for minutes.
 #[test]
-fn t13_a_folder_that_no_path_can_name_is_refused() {
+fn t13_a_directory_that_no_path_can_name_is_refused() {
     let lab = Lab::new();
     let mut archive = Archive::default();
     ladder(&mut archive, 27);
     let error = lab.bad(&archive);
-    assert!(error.contains("cannot open folder `rung0/d/d/") && error.ends_with("file name too long"), "{error}");
+    assert!(error.contains("cannot open directory `rung0/d/d/") && error.ends_with("file name too long"), "{error}");
     // Where it is the links that lead to nothing.
     let lab = Lab::new();
     let mut archive = Archive::default();
@@ -373,12 +373,12 @@ fn t13_a_folder_that_no_path_can_name_is_refused() {
     }
     archive.file("rung0/file", b"");
     let error = lab.bad(&archive);
-    assert!(error.ends_with("cannot open folder `rung0` of the layer: file name too long"), "{error}");
+    assert!(error.ends_with("cannot open directory `rung0` of the layer: file name too long"), "{error}");
 }
 
 /// What an entry of a few kilobytes needs is no thousand times that.
 #[test]
-fn t13_folders_without_an_entry_take_no_memory() {
+fn t13_directories_without_an_entry_take_no_memory() {
     let lab = Lab::new();
     let mut archive = Archive::default();
     archive.symlink("link", "here/there").file("link/a/b/file", b"").file("plain/file", b"");
@@ -528,9 +528,9 @@ fn t15_odd_names_are_kept_or_refused() {
 fn t16_the_last_entry_of_a_name_wins() {
     let lab = Lab::new();
     let mut archive = Archive::default();
-    archive.file("a", b"1").folder("a/").file("a/in", b"").file("a", b"2");
-    archive.folder("b/").file("b/in", b"").symlink("b", "a").folder("b/").file("b/last", b"");
-    archive.folder("c/").file("c/in", b"").hard_link("c", "a");
+    archive.file("a", b"1").directory("a/").file("a/in", b"").file("a", b"2");
+    archive.directory("b/").file("b/in", b"").symlink("b", "a").directory("b/").file("b/last", b"");
+    archive.directory("c/").file("c/in", b"").hard_link("c", "a");
     let root = lab.good(&archive);
     assert_eq!(fs::read(root.join("a")).expect("reads"), b"2");
     assert_eq!(names(&root.join("b")), ["last"]);
@@ -538,13 +538,13 @@ fn t16_the_last_entry_of_a_name_wins() {
     // Also if it has several names by links: what is known of it is kept by one.
     let lab = Lab::new();
     let mut archive = Archive::default();
-    archive.folder("real/sub/").symlink("alias", "real");
+    archive.directory("real/sub/").symlink("alias", "real");
     for (path, mode) in [("alias/sub/", 0o711), ("real/sub/", 0o750)] {
         archive.add(&Item { path: path.as_bytes(), kind: b'5', mode, ..Item::default() });
     }
     archive.add(&Item { path: b"alias/sub/file", uid: 5, gid: 6, ..Item::default() });
     archive.hard_link("alias/sub/again", "alias/sub/file");
-    archive.folder("real/gone/").add(&Item { path: b"alias/gone/in", uid: 7, ..Item::default() });
+    archive.directory("real/gone/").add(&Item { path: b"alias/gone/in", uid: 7, ..Item::default() });
     archive.file("alias/gone", b"");
     let single = Target { map: "single".to_owned(), ownership: Ownership::Single };
     let (_, diff_id, _) = lab.store.import_layer(archive.end().as_slice(), &single).expect("unpacks");
@@ -554,7 +554,7 @@ fn t16_the_last_entry_of_a_name_wins() {
     let lab = Lab::new();
     let mut archive = Archive::default();
     archive.file("a", b"").file("a/b", b"");
-    assert!(lab.bad(&archive).contains("cannot open folder `a` of the layer: not a directory"));
+    assert!(lab.bad(&archive).contains("cannot open directory `a` of the layer: not a directory"));
 }
 
 #[test]
@@ -597,7 +597,7 @@ fn t18_bad_layers_leave_no_descriptor_open() {
     let open = || fs::read_dir("/proc/self/fd").expect("lists").count();
     let lab = Lab::new();
     let mut archive = Archive::default();
-    archive.folder("a/").file("a/b", b"").hard_link("x", "y");
+    archive.directory("a/").file("a/b", b"").hard_link("x", "y");
     let bytes = archive.end();
     lab.unpack(&bytes).expect_err("bad");
     let before = open();

@@ -1,5 +1,5 @@
 //! What the names of entries mean: an archive hides files of lower layers by names that begin with `.wh.`, overlayfs by
-//! whiteouts and opaque folders. Source: image-spec layer.md, "Whiteouts"; kernel overlayfs.rst.
+//! whiteouts and opaque directories. Source: image-spec layer.md, "Whiteouts"; kernel overlayfs.rst.
 
 use rustix::fs::FileType;
 

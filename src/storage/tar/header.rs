@@ -3,7 +3,7 @@ pub(super) const BLOCK: u64 = 512;
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A regular file.
     File,
     /// Another name of an earlier entry.
@@ -14,24 +14,24 @@ pub enum Kind {
     CharDevice,
     /// A block device.
     BlockDevice,
-    /// A folder.
-    Folder,
+    /// A directory.
+    Directory,
     /// A named pipe.
     Fifo,
 }
 
 impl Kind {
-    /// The meaning of a type flag; a v7 file with a name that ends in `/` is a folder.
+    /// The meaning of a type flag; a v7 file with a name that ends in `/` is a directory.
     pub(super) fn from_flag(flag: u8, path: &[u8]) -> Option<Self> {
         Some(match flag {
-            0 if path.ends_with(b"/") => Self::Folder,
+            0 if path.ends_with(b"/") => Self::Directory,
             // `7` is a contiguous file, which nobody stores differently; `S` is GNU's sparse file.
             0 | b'0' | b'7' | b'S' => Self::File,
             b'1' => Self::HardLink,
             b'2' => Self::Symlink,
             b'3' => Self::CharDevice,
             b'4' => Self::BlockDevice,
-            b'5' => Self::Folder,
+            b'5' => Self::Directory,
             b'6' => Self::Fifo,
             _ => return None,
         })

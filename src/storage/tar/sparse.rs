@@ -8,11 +8,11 @@ use super::{Error, Reader};
 
 /// A run of data in a sparse file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece {
+pub(crate) struct Piece {
     /// Where it begins, in bytes of the file.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// Bytes.
-    pub length: u64,
+    pub(crate) length: u64,
 }
 
 pub(super) struct Map {

@@ -56,7 +56,7 @@ fn t10_the_size_of_a_pax_record_is_not_that_of_a_long_name() {
 }
 
 #[test]
-fn links_and_folders_have_no_data_whatever_they_say() {
+fn links_and_directories_have_no_data_whatever_they_say() {
     for kind in *b"123456" {
         let mut archive = Archive::default();
         archive.header(&Item { path: b"x", kind, size: Some(1024), ..Item::default() }).file("after", b"1");

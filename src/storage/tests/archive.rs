@@ -77,7 +77,7 @@ impl Archive {
         self.add(&Item { path: path.as_bytes(), data, ..Item::default() })
     }
 
-    pub(crate) fn folder(&mut self, path: &str) -> &mut Self {
+    pub(crate) fn directory(&mut self, path: &str) -> &mut Self {
         self.add(&Item { path: path.as_bytes(), kind: b'5', mode: 0o755, ..Item::default() })
     }
 

@@ -1,7 +1,7 @@
 //! What openat2 does with `RESOLVE_IN_ROOT`, one component at a time, for where that call is not to be had.
 //!
 //! Every component is opened by its parent's descriptor and never followed; a link is read and its words are walked in turn.
-//! `..` goes back to a descriptor that was passed on the way, never by the kernel's `..`, so that a folder that is moved
+//! `..` goes back to a descriptor that was passed on the way, never by the kernel's `..`, so that a directory that is moved
 //! meanwhile cannot lead out.
 
 use std::collections::VecDeque;
@@ -75,8 +75,8 @@ pub(super) fn open_in(root: BorrowedFd<'_>, path: &Path, flags: OFlags, mode: Mo
         }
         passed.push(reference);
     }
-    let folder = passed.last().map_or(root, std::os::fd::AsFd::as_fd);
-    Ok(openat(folder, ".", flags | OFlags::CLOEXEC, mode)?)
+    let directory = passed.last().map_or(root, std::os::fd::AsFd::as_fd);
+    Ok(openat(directory, ".", flags | OFlags::CLOEXEC, mode)?)
 }
 
 /// The components of a path, without those that say nothing.
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn it_finds_what_openat2_finds() {
-        let home = tempfile::tempdir().expect("a temporary folder");
+        let home = tempfile::tempdir().expect("a temporary directory");
         let inside = home.path().join("root");
         fs::create_dir_all(inside.join("a/b")).expect("made");
         fs::write(inside.join("a/b/file"), "in").expect("written");

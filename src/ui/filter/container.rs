@@ -28,18 +28,18 @@ const KEYS: &[&str] = &[
 
 /// What a filter looks at.
 #[derive(Debug, Clone, Copy)]
-pub struct ContainerFacts<'a> {
+pub(crate) struct ContainerFacts<'a> {
     /// What it shall be.
-    pub config: &'a ContainerConfig,
+    pub(crate) config: &'a ContainerConfig,
     /// What its monitor wrote.
-    pub state: &'a State,
+    pub(crate) state: &'a State,
     /// What the kernel says.
-    pub status: Status,
+    pub(crate) status: Status,
 }
 
 /// All filters of one command line.
 #[derive(Debug, Default)]
-pub struct ContainerFilter {
+pub(crate) struct ContainerFilter {
     ancestors: Vec<String>,
     created_before: Vec<Timestamp>,
     created_after: Vec<Timestamp>,
@@ -57,7 +57,11 @@ pub struct ContainerFilter {
 
 impl ContainerFilter {
     /// Reads what was typed. `created` tells when the container with that name or id was created, for `before` and `since`.
-    pub fn parse(typed: &[String], now: Timestamp, created: impl Fn(&str) -> Option<Timestamp>) -> Result<Self, Error> {
+    pub(crate) fn parse(
+        typed: &[String],
+        now: Timestamp,
+        created: impl Fn(&str) -> Option<Timestamp>,
+    ) -> Result<Self, Error> {
         let mut filter = Self::default();
         for typed in typed {
             let (key, value) = split(typed, KEYS)?;
@@ -89,12 +93,12 @@ impl ContainerFilter {
     }
 
     /// Whether the statuses or exit codes asked for include containers that do not run, so that `-a` is meant.
-    pub fn wants_stopped(&self) -> bool {
+    pub(crate) fn wants_stopped(&self) -> bool {
         !self.statuses.is_empty() || !self.exit_codes.is_empty()
     }
 
     /// Whether every filter holds.
-    pub fn matches(&self, facts: ContainerFacts<'_>) -> bool {
+    pub(crate) fn matches(&self, facts: ContainerFacts<'_>) -> bool {
         let ContainerFacts { config, state, status } = facts;
         let created = || config.created.parse::<Timestamp>().ok();
         let id = config.id.as_str();

@@ -12,20 +12,20 @@ const KEYS: &[&str] = &["before", "dangling", "id", "label", "label!", "referenc
 
 /// What a filter looks at.
 #[derive(Debug, Clone, Copy)]
-pub struct ImageFacts<'a> {
+pub(crate) struct ImageFacts<'a> {
     /// The digest of its configuration.
-    pub id: &'a Digest,
+    pub(crate) id: &'a Digest,
     /// Its names; none if it is dangling.
-    pub names: &'a [ImageReference],
+    pub(crate) names: &'a [ImageReference],
     /// When it was built, if its configuration says so.
-    pub created: Option<Timestamp>,
+    pub(crate) created: Option<Timestamp>,
     /// The labels of its configuration.
-    pub labels: &'a BTreeMap<String, String>,
+    pub(crate) labels: &'a BTreeMap<String, String>,
 }
 
 /// All filters of one command line.
 #[derive(Debug, Default)]
-pub struct ImageFilter {
+pub(crate) struct ImageFilter {
     created_before: Vec<Timestamp>,
     created_after: Vec<Timestamp>,
     dangling: Vec<bool>,
@@ -37,7 +37,11 @@ pub struct ImageFilter {
 
 impl ImageFilter {
     /// Reads what was typed. `created` tells when the image with that name or id was built, for `before` and `since`.
-    pub fn parse(typed: &[String], now: Timestamp, created: impl Fn(&str) -> Option<Timestamp>) -> Result<Self, Error> {
+    pub(crate) fn parse(
+        typed: &[String],
+        now: Timestamp,
+        created: impl Fn(&str) -> Option<Timestamp>,
+    ) -> Result<Self, Error> {
         let mut filter = Self::default();
         for typed in typed {
             let (key, value) = split(typed, KEYS)?;
@@ -62,13 +66,13 @@ impl ImageFilter {
     }
 
     /// Adds the pattern that `images NAME` gives as its argument.
-    pub fn with_reference(mut self, pattern: &str) -> Self {
+    pub(crate) fn with_reference(mut self, pattern: &str) -> Self {
         self.references.push(pattern.to_owned());
         self
     }
 
     /// Whether every filter holds.
-    pub fn matches(&self, facts: ImageFacts<'_>) -> bool {
+    pub(crate) fn matches(&self, facts: ImageFacts<'_>) -> bool {
         any(&self.ids, |prefix| facts.id.hex().starts_with(prefix.as_str()))
             && any(&self.dangling, |dangling| *dangling == facts.names.is_empty())
             && any(&self.references, |pattern| facts.names.iter().any(|name| is_named(name, pattern)))

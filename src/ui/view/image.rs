@@ -6,7 +6,7 @@ use crate::image::local::LocalImage;
 use crate::types::ImageReference;
 
 /// The object of one image, with podman's names; `size` is the bytes of its unpacked layers.
-pub fn image(image: &LocalImage, size: u64) -> Value {
+pub(crate) fn image(image: &LocalImage, size: u64) -> Value {
     let config = &image.config;
     let tags: Vec<String> = image.names.iter().filter_map(tagged).collect();
     json!({

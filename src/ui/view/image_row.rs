@@ -12,41 +12,41 @@ use crate::ui::format::Listed;
 use crate::ui::human;
 
 /// The columns of `images` without `--format`; `DIGEST` comes third with `--digests`.
-pub const IMAGE_COLUMNS: [&str; 5] = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
+pub(crate) const IMAGE_COLUMNS: [&str; 5] = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
 
 /// What docker and podman print where there is nothing.
 const NONE: &str = "<none>";
 
 /// One image by one of its names, as `images` sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct ImageRow<'a> {
+pub(crate) struct ImageRow<'a> {
     /// The name; `None` for an image without.
-    pub name: Option<&'a ImageReference>,
+    pub(crate) name: Option<&'a ImageReference>,
     /// All names.
-    pub names: &'a [ImageReference],
+    pub(crate) names: &'a [ImageReference],
     /// The digest of its configuration.
-    pub id: &'a Digest,
+    pub(crate) id: &'a Digest,
     /// The digest of its manifest.
-    pub manifest: &'a Digest,
+    pub(crate) manifest: &'a Digest,
     /// The names by digest.
-    pub digests: &'a [String],
+    pub(crate) digests: &'a [String],
     /// When it was built, RFC 3339.
-    pub created: Option<&'a str>,
+    pub(crate) created: Option<&'a str>,
     /// Labels.
-    pub labels: &'a BTreeMap<String, String>,
+    pub(crate) labels: &'a BTreeMap<String, String>,
     /// Bytes of its layers.
-    pub size: u64,
+    pub(crate) size: u64,
     /// How many containers use it.
-    pub containers: usize,
+    pub(crate) containers: usize,
     /// The time that ages are counted to.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// Whole ids (`--no-trunc`).
-    pub no_trunc: bool,
+    pub(crate) no_trunc: bool,
 }
 
 impl ImageRow<'_> {
     /// The cells under [`IMAGE_COLUMNS`], and the digest third where it is wanted.
-    pub fn cells(&self, with_digest: bool) -> Vec<String> {
+    pub(crate) fn cells(&self, with_digest: bool) -> Vec<String> {
         let mut cells = vec![self.repository(), self.tag(), self.id(), self.age(), human::size(self.size)];
         if with_digest {
             cells.insert(2, self.manifest.to_string());
@@ -55,17 +55,17 @@ impl ImageRow<'_> {
     }
 
     /// The id: 12 digits, or the whole digest.
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         if self.no_trunc { self.id.to_string() } else { self.id.short().to_owned() }
     }
 
     /// The name without its tag.
-    pub fn repository(&self) -> String {
+    pub(crate) fn repository(&self) -> String {
         self.name.map_or_else(|| NONE.to_owned(), ImageReference::name)
     }
 
     /// The tag.
-    pub fn tag(&self) -> String {
+    pub(crate) fn tag(&self) -> String {
         self.name.and_then(ImageReference::tag).unwrap_or(NONE).to_owned()
     }
 

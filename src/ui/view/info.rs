@@ -10,52 +10,52 @@ type Extent = (u32, u32, u32);
 
 /// What there is to tell; gathered by `cmd::info`.
 #[derive(Debug, Default)]
-pub struct Info {
+pub(crate) struct Info {
     /// Controllers that rc may use for a container's limits; empty: none is delegated.
-    pub cgroup_controllers: Vec<String>,
+    pub(crate) cgroup_controllers: Vec<String>,
     /// How a container gets a cgroup of its own: `cgroupfs` in a delegated one, `systemd` by a scope, `none`.
-    pub cgroup_manager: &'static str,
+    pub(crate) cgroup_manager: &'static str,
     /// `v2`; anything else is not supported.
-    pub cgroup_version: &'static str,
+    pub(crate) cgroup_version: &'static str,
     /// Processors that rc may use.
-    pub cpus: usize,
+    pub(crate) cpus: usize,
     /// `ID`, `VERSION_ID` and `VERSION_CODENAME` of os-release(5).
-    pub distribution: [String; 3],
+    pub(crate) distribution: [String; 3],
     /// The host's name.
-    pub hostname: String,
+    pub(crate) hostname: String,
     /// The map of users.
-    pub uid_map: Vec<Extent>,
+    pub(crate) uid_map: Vec<Extent>,
     /// The map of groups.
-    pub gid_map: Vec<Extent>,
+    pub(crate) gid_map: Vec<Extent>,
     /// Why only one id is mapped, if that is so, and what would change it.
-    pub single_id: Option<String>,
+    pub(crate) single_id: Option<String>,
     /// The kernel's release.
-    pub kernel: String,
+    pub(crate) kernel: String,
     /// Bytes of memory: free, in all; then of swap: free, in all.
-    pub memory: [u64; 4],
+    pub(crate) memory: [u64; 4],
     /// The network of a container that names none.
-    pub network: &'static str,
+    pub(crate) network: &'static str,
     /// Seconds since boot.
-    pub uptime: u64,
+    pub(crate) uptime: u64,
     /// Helper programs and where they are; `None`: not found.
-    pub helpers: Vec<(&'static str, Option<String>)>,
+    pub(crate) helpers: Vec<(&'static str, Option<String>)>,
     /// The storage driver, and why this one.
-    pub storage: (String, String),
-    /// Where the store is, the runtime folder, the volumes and the user's configuration file.
-    pub folders: [String; 4],
+    pub(crate) storage: (String, String),
+    /// Where the store is, the runtime directory, the volumes and the user's configuration file.
+    pub(crate) directories: [String; 4],
     /// Bytes of the store's file system, and those in use.
-    pub disk: [u64; 2],
+    pub(crate) disk: [u64; 2],
     /// Containers: in all, running, paused, not running.
-    pub containers: [usize; 4],
+    pub(crate) containers: [usize; 4],
     /// Images.
-    pub images: usize,
+    pub(crate) images: usize,
     /// Every setting with its origin.
-    pub settings: Vec<settings::Entry>,
+    pub(crate) settings: Vec<settings::Entry>,
 }
 
 impl Info {
     /// What `info` shows, for people and as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let side = version::side();
         json!({
             "host": self.host(&side),
@@ -119,7 +119,7 @@ impl Info {
     }
 
     fn store(&self) -> Value {
-        let [root, run, volumes, config] = &self.folders;
+        let [root, run, volumes, config] = &self.directories;
         let [allocated, used] = self.disk;
         let [number, running, paused, stopped] = self.containers;
         json!({
@@ -139,7 +139,7 @@ impl Info {
     }
 
     /// What people see: the same, each setting on one line.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut shown = self.json();
         let setting = |entry: &settings::Entry| json!(format!("{} ({})", entry.value, entry.origin));
         shown["settings"] = self.settings.iter().map(|e| (e.key.to_owned(), setting(e))).collect::<Map<_, _>>().into();
@@ -147,7 +147,7 @@ impl Info {
     }
 
     /// What templates see: the names of podman's Go fields (`.Host.Arch`), and docker's at the top (`.OSType`).
-    pub fn fields(&self) -> Value {
+    pub(crate) fn fields(&self) -> Value {
         let side = version::side();
         let mut fields = go_names(self.json());
         let [number, running, paused, stopped] = self.containers;
@@ -159,7 +159,7 @@ impl Info {
             "ContainersPaused": paused,
             "ContainersRunning": running,
             "ContainersStopped": stopped,
-            "DockerRootDir": self.folders[0],
+            "DockerRootDir": self.directories[0],
             "Driver": self.storage.0,
             "Images": self.images,
             "KernelVersion": self.kernel,
@@ -264,7 +264,7 @@ mod tests {
             cgroup_version: "v2",
             uid_map: vec![(0, 1000, 1), (1, 100_000, 65536)],
             containers: [3, 1, 0, 2],
-            folders: ["/s".to_owned(), "/r".to_owned(), "/s/volumes".to_owned(), "/c".to_owned()],
+            directories: ["/s".to_owned(), "/r".to_owned(), "/s/volumes".to_owned(), "/c".to_owned()],
             uptime: 1486,
             ..Info::default()
         }

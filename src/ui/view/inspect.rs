@@ -16,11 +16,11 @@ use crate::types::Name;
 
 /// Where a container's things lie.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
-    /// The container's own folder: `config.json`, `log`, `upper`.
-    pub folder: &'a Path,
-    /// The folder of the volumes.
-    pub volumes: &'a Path,
+pub(crate) struct Place<'a> {
+    /// The container's own directory: `config.json`, `log`, `upper`.
+    pub(crate) directory: &'a Path,
+    /// The directory of the volumes.
+    pub(crate) volumes: &'a Path,
 }
 
 impl Place<'_> {
@@ -31,8 +31,8 @@ impl Place<'_> {
 }
 
 /// The object of one container.
-pub fn container(config: &ContainerConfig, state: &State, status: Status, place: Place<'_>) -> Value {
-    let log = place.folder.join("log");
+pub(crate) fn container(config: &ContainerConfig, state: &State, status: Status, place: Place<'_>) -> Value {
+    let log = place.directory.join("log");
     json!({
         "Id": config.id,
         "Created": config.created,
@@ -44,11 +44,11 @@ pub fn container(config: &ContainerConfig, state: &State, status: Status, place:
         "ImageName": config.image.reference,
         "Rootfs": "",
         "Pod": "",
-        "ResolvConfPath": place.folder.join("resolv.conf"),
-        "HostnamePath": place.folder.join("hostname"),
-        "HostsPath": place.folder.join("hosts"),
+        "ResolvConfPath": place.directory.join("resolv.conf"),
+        "HostnamePath": place.directory.join("hostname"),
+        "HostsPath": place.directory.join("hosts"),
         "LogPath": if config.log_driver == LogDriver::K8sFile { json!(log) } else { json!("") },
-        "StaticDir": place.folder,
+        "StaticDir": place.directory,
         "OCIRuntime": "rc",
         "Name": config.name,
         "RestartCount": state.restart_count,
@@ -61,8 +61,8 @@ pub fn container(config: &ContainerConfig, state: &State, status: Status, place:
         "BoundingCaps": config.capabilities,
         "ExecIDs": [],
         "GraphDriver": { "Name": "overlay", "Data": {
-            "UpperDir": place.folder.join("upper"),
-            "WorkDir": place.folder.join("work"),
+            "UpperDir": place.directory.join("upper"),
+            "WorkDir": place.directory.join("work"),
         } },
         "Mounts": config.mounts.iter().filter_map(|mount| mount_object(mount, place)).collect::<Vec<_>>(),
         "Dependencies": [],

@@ -14,29 +14,29 @@ use crate::ui::format::Listed;
 use crate::ui::human;
 
 /// The columns of `ps` without `--format`.
-pub const PS_COLUMNS: [&str; 7] = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
+pub(crate) const PS_COLUMNS: [&str; 7] = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
 
 /// Characters of a command before it is cut, in tables. Source: podman.
 const COMMAND_WIDTH: usize = 17;
 
 /// One container, as `ps` sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct PsRow<'a> {
+pub(crate) struct PsRow<'a> {
     /// What it shall be.
-    pub config: &'a ContainerConfig,
+    pub(crate) config: &'a ContainerConfig,
     /// What its monitor wrote.
-    pub state: &'a State,
+    pub(crate) state: &'a State,
     /// What the kernel says.
-    pub status: Status,
+    pub(crate) status: Status,
     /// The time that ages are counted to.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// Whole ids and commands (`--no-trunc`).
-    pub no_trunc: bool,
+    pub(crate) no_trunc: bool,
 }
 
 impl PsRow<'_> {
     /// The cells under [`PS_COLUMNS`].
-    pub fn cells(&self) -> [String; 7] {
+    pub(crate) fn cells(&self) -> [String; 7] {
         [
             self.id(),
             self.config.image.reference.clone(),
@@ -49,7 +49,7 @@ impl PsRow<'_> {
     }
 
     /// The id: 12 digits, or all 64.
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         if self.no_trunc { self.config.id.as_str() } else { self.config.id.short() }.to_owned()
     }
 

@@ -11,7 +11,7 @@ use crate::ui::format::Listed;
 use crate::ui::human;
 
 /// The columns of `stats` without `--format`.
-pub const STATS_COLUMNS: [&str; 10] =
+pub(crate) const STATS_COLUMNS: [&str; 10] =
     ["ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET IO", "BLOCK IO", "PIDS", "CPU TIME", "AVG CPU %"];
 
 /// What is not known, or does not exist.
@@ -19,20 +19,20 @@ const NOTHING: &str = "--";
 
 /// One container, as `stats` sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct StatsRow<'a> {
+pub(crate) struct StatsRow<'a> {
     /// The container.
-    pub config: &'a ContainerConfig,
+    pub(crate) config: &'a ContainerConfig,
     /// What it uses now; none for one that does not run.
-    pub now: Option<&'a Sample>,
+    pub(crate) now: Option<&'a Sample>,
     /// What it had used when it was looked at last, to tell what it uses since.
-    pub before: Option<&'a Sample>,
+    pub(crate) before: Option<&'a Sample>,
     /// Whole ids (`--no-trunc`).
-    pub no_trunc: bool,
+    pub(crate) no_trunc: bool,
 }
 
 impl StatsRow<'_> {
     /// The cells under [`STATS_COLUMNS`].
-    pub fn cells(&self) -> [String; 10] {
+    pub(crate) fn cells(&self) -> [String; 10] {
         [
             self.id().to_owned(),
             self.config.name.to_string(),

@@ -12,7 +12,7 @@ use crate::ui::human;
 
 /// One column.
 #[derive(Debug, Clone, Copy)]
-pub struct Column {
+pub(crate) struct Column {
     name: &'static str,
     code: &'static str,
     heading: &'static str,
@@ -79,7 +79,7 @@ impl Column {
     ///
     /// Fails with the word that is none. podman hands such words to a `ps` that it runs in the container; rc runs nothing
     /// there that was not asked for by `exec`.
-    pub fn parse(words: &[String]) -> Result<Vec<Self>, Invalid> {
+    pub(crate) fn parse(words: &[String]) -> Result<Vec<Self>, Invalid> {
         let asked: Vec<&str> =
             words.iter().flat_map(|word| word.split([',', ' '])).filter(|word| !word.is_empty()).collect();
         let asked = if asked.is_empty() { DEFAULT.to_vec() } else { asked };
@@ -90,12 +90,12 @@ impl Column {
     }
 
     /// The heading.
-    pub fn heading(&self) -> &'static str {
+    pub(crate) fn heading(&self) -> &'static str {
         self.heading
     }
 
     /// What the column shows of a process; `since_boot` is now. Not escaped.
-    pub fn cell(&self, process: &Process, names: &Names, since_boot: Duration) -> String {
+    pub(crate) fn cell(&self, process: &Process, names: &Names, since_boot: Duration) -> String {
         (self.show)(process, &Context { names, since_boot })
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Side {
 /// containers what the client may be asked for), and see the client there, as podman does it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Version {
+pub(crate) struct Version {
     client: Side,
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<Side>,
@@ -29,7 +29,7 @@ pub struct Version {
 const API_VERSION: &str = "1.41";
 
 /// This program.
-pub fn version() -> Version {
+pub(crate) fn version() -> Version {
     Version { client: side(), server: None }
 }
 
@@ -52,13 +52,13 @@ pub(super) fn side() -> Side {
 
 impl Version {
     /// The same with the client in the place of the server: what templates see.
-    pub fn for_templates(mut self) -> Self {
+    pub(crate) fn for_templates(mut self) -> Self {
         self.server = Some(self.client.clone());
         self
     }
 
     /// The lines for people.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = vec![
             "Client:       rc".to_owned(),
             format!("Version:      {}", self.client.version),

@@ -29,7 +29,7 @@ pub(crate) struct Command<'lab> {
     program: OsString,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
-    folder: PathBuf,
+    directory: PathBuf,
     input: Vec<u8>,
     keep_input_open: bool,
     output: Option<fs::File>,
@@ -47,7 +47,7 @@ impl<'lab> Command<'lab> {
             program: program.to_owned(),
             arguments: arguments.into_iter().map(|word| word.as_ref().to_owned()).collect(),
             environment: lab.environment().into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
-            folder: lab.work(""),
+            directory: lab.work(""),
             input: Vec::new(),
             keep_input_open: false,
             output: None,
@@ -84,9 +84,9 @@ impl<'lab> Command<'lab> {
         self
     }
 
-    /// Sets the working folder.
-    pub(crate) fn folder(mut self, path: impl Into<PathBuf>) -> Self {
-        self.folder = path.into();
+    /// Sets the working directory.
+    pub(crate) fn directory(mut self, path: impl Into<PathBuf>) -> Self {
+        self.directory = path.into();
         self
     }
 
@@ -160,7 +160,7 @@ impl<'lab> Command<'lab> {
         let listener = UnixListener::bind(&path).expect("the supervisor's socket can be made");
         let mut command = std::process::Command::new(Lab::payload_path());
         command.arg("supervise").arg(&path).args(before).arg(&self.program).args(&self.arguments);
-        command.env_clear().envs(self.environment.iter().cloned()).current_dir(&self.folder);
+        command.env_clear().envs(self.environment.iter().cloned()).current_dir(&self.directory);
         let mut child = command.stdin(input).stdout(output).stderr(error).spawn().expect("the payload can be started");
         // The command holds copies of the descriptors given to it; ours would keep their readers waiting.
         drop(command);

@@ -1,7 +1,7 @@
 //! Images made on the spot: layers as tar archives, put together as an OCI or a docker archive for `rc load`.
 //!
 //! ```text
-//! let layer = Layer::new().folder("bin", 0o755).file("bin/sh", 0o755, bytes).whiteout("old");
+//! let layer = Layer::new().directory("bin", 0o755).file("bin/sh", 0o755, bytes).whiteout("old");
 //! let archive = Image::new().layer(layer.bytes()).config(json!({ "Env": ["A=1"] })).oci_archive("name:tag");
 //! ```
 //! Nothing is checked, so that a hostile image can be made as well as a sound one.
@@ -43,8 +43,8 @@ impl Layer {
         self
     }
 
-    /// A folder.
-    pub(crate) fn folder(self, path: &str, mode: u32) -> Self {
+    /// A directory.
+    pub(crate) fn directory(self, path: &str, mode: u32) -> Self {
         self.entry(path, mode, tar::EntryType::Directory, None, &[])
     }
 
@@ -65,14 +65,14 @@ impl Layer {
 
     /// The mark that removes `path` of the layers below.
     pub(crate) fn whiteout(self, path: &str) -> Self {
-        let (folder, name) = path.rsplit_once('/').map_or(("", path), |(folder, name)| (folder, name));
-        let mark = if folder.is_empty() { format!(".wh.{name}") } else { format!("{folder}/.wh.{name}") };
+        let (directory, name) = path.rsplit_once('/').map_or(("", path), |(directory, name)| (directory, name));
+        let mark = if directory.is_empty() { format!(".wh.{name}") } else { format!("{directory}/.wh.{name}") };
         self.file(&mark, 0o644, &[])
     }
 
-    /// The mark that hides everything the layers below have in `folder`.
-    pub(crate) fn opaque(self, folder: &str) -> Self {
-        self.file(&format!("{folder}/.wh..wh..opq"), 0o644, &[])
+    /// The mark that hides everything the layers below have in `directory`.
+    pub(crate) fn opaque(self, directory: &str) -> Self {
+        self.file(&format!("{directory}/.wh..wh..opq"), 0o644, &[])
     }
 
     /// An entry of any type, its name and link written as given, `..` and all.
@@ -122,12 +122,12 @@ fn write_field(field: &mut [u8; 100], text: &str) {
 pub(crate) fn payload_layer() -> Vec<u8> {
     let program = fs::read(Lab::payload_path()).expect("the payload can be read");
     Layer::new()
-        .folder("etc", 0o755)
+        .directory("etc", 0o755)
         .file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/payload\nuser:x:1000:1000::/home/user:/payload\nnobody:x:65534:65534::/:/payload\n")
         .file("etc/group", 0o644, b"root:x:0:\nuser:x:1000:\nextra:x:2000:user\nnogroup:x:65534:\n")
-        .folder("root", 0o700)
-        .folder("tmp", 0o1777)
-        .folder("work", 0o755)
+        .directory("root", 0o700)
+        .directory("tmp", 0o1777)
+        .directory("work", 0o755)
         .file("payload", 0o755, &program)
         .bytes()
 }
@@ -243,8 +243,8 @@ impl Parts {
         let mut archive = Layer::new()
             .file("oci-layout", 0o644, layout.as_bytes())
             .file("index.json", 0o644, index.as_bytes())
-            .folder("blobs", 0o755)
-            .folder("blobs/sha256", 0o755);
+            .directory("blobs", 0o755)
+            .directory("blobs/sha256", 0o755);
         for blob in self.blobs.iter().chain([&self.config, &manifest]) {
             archive = archive.file(&format!("blobs/sha256/{}", hex(blob)), 0o644, blob);
         }

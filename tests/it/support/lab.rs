@@ -1,4 +1,4 @@
-//! One test's world: its folders, its environment, its commands.
+//! One test's world: its directories, its environment, its commands.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -25,12 +25,12 @@ static PAYLOAD: LazyLock<PathBuf> = LazyLock::new(|| {
     path
 });
 
-/// A folder for all labs of this run: `RC_TEST_DIR`, else `/var/tmp`, which is on a disk more often than `/tmp`.
+/// A directory for all labs of this run: `RC_TEST_DIR`, else `/var/tmp`, which is on a disk more often than `/tmp`.
 static BASE: LazyLock<PathBuf> = LazyLock::new(|| {
     // Pinned for the whole process: a umask belongs to no thread.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    let folder = std::env::var_os("RC_TEST_DIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
-    folder.join(format!("rc-it-{}-{}", rustix::process::getuid().as_raw(), std::process::id()))
+    let directory = std::env::var_os("RC_TEST_DIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
+    directory.join(format!("rc-it-{}-{}", rustix::process::getuid().as_raw(), std::process::id()))
 });
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -46,13 +46,13 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// Makes the folders: home, data, config, cache, runtime (0700) and work.
+    /// Makes the directories: home, data, config, cache, runtime (0700) and work.
     pub(crate) fn new() -> Self {
         let root = BASE.join(NEXT.fetch_add(1, Ordering::Relaxed).to_string());
-        for folder in ["home", "data", "config", "cache", "run", "work"] {
+        for directory in ["home", "data", "config", "cache", "run", "work"] {
             let mut builder = fs::DirBuilder::new();
-            builder.recursive(true).mode(if folder == "run" { 0o700 } else { 0o755 });
-            builder.create(root.join(folder)).expect("a lab's folder can be made");
+            builder.recursive(true).mode(if directory == "run" { 0o700 } else { 0o755 });
+            builder.create(root.join(directory)).expect("a lab's directory can be made");
         }
         let supervisors = Mutex::default();
         Self { root, test: skip::test_name(), in_session: false, grace: wait::PATIENCE, supervisors }
@@ -153,12 +153,12 @@ impl Lab {
         self.root.join("data/rc")
     }
 
-    /// The folder of the container `id`.
+    /// The directory of the container `id`.
     pub(crate) fn container(&self, id: &str) -> PathBuf {
         self.store().join("containers").join(id)
     }
 
-    /// The folder of a container's cgroup; `None` if it has none of its own.
+    /// The directory of a container's cgroup; `None` if it has none of its own.
     pub(crate) fn group(&self, id: &str) -> Option<PathBuf> {
         let state = fs::read(self.container(id).join("state.json")).ok()?;
         let state: serde_json::Value = serde_json::from_slice(&state).ok()?;
@@ -167,12 +167,12 @@ impl Lab {
         mounts.into_iter().map(|mount| mount.join(&path)).find(|group| group.join("cgroup.procs").exists())
     }
 
-    /// A path of the test's own, in the folder that commands start in.
+    /// A path of the test's own, in the directory that commands start in.
     pub(crate) fn work(&self, name: impl AsRef<Path>) -> PathBuf {
         self.root.join("work").join(name)
     }
 
-    /// The top of the test's folders.
+    /// The top of the test's directories.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
@@ -187,7 +187,7 @@ impl Lab {
         format!("{stem}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Writes an executable file into the test's folder and gives back its path.
+    /// Writes an executable file into the test's directory and gives back its path.
     ///
     /// A process of its own writes it: a descriptor of this one's may be in a child that another test is just starting,
     /// and then the file could not be executed (ETXTBSY).

@@ -17,9 +17,9 @@ use super::Lab;
 pub(super) fn look(lab: &Lab) -> Vec<String> {
     let mut found = processes(lab);
     found.extend(mounts(lab));
-    for folder in ["containers", "names", "tmp", "trash"] {
-        let folder = lab.store().join(folder);
-        found.extend(entries(&folder).map(|name| format!("file: {}/{name}", folder.display())));
+    for directory in ["containers", "names", "tmp", "trash"] {
+        let directory = lab.store().join(directory);
+        found.extend(entries(&directory).map(|name| format!("file: {}/{name}", directory.display())));
     }
     found
 }
@@ -33,7 +33,7 @@ pub(super) fn sweep(lab: &Lab) {
     if fs::remove_dir_all(lab.root()).is_ok() {
         return;
     }
-    // overlayfs makes folders of mode 0000 in a work folder, which keep out even their owner.
+    // overlayfs makes directories of mode 0000 in a work directory, which keep out even their owner.
     let remove = "chmod -R u+rwX \"$0\"; rm -rf \"$0\"";
     for prefix in [&["unshare", "--map-root-user", "--map-auto"][..], &[]] {
         let words: Vec<&str> = prefix.iter().copied().chain(["sh", "-c", remove]).collect();
@@ -113,8 +113,8 @@ fn mounts(lab: &Lab) -> Vec<String> {
     table.lines().filter(|line| line.contains(&root)).map(|line| format!("mount: {line}")).collect()
 }
 
-/// The names in a folder; none if it is not there.
-fn entries(folder: &Path) -> impl Iterator<Item = String> + use<> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+/// The names in a directory; none if it is not there.
+fn entries(directory: &Path) -> impl Iterator<Item = String> + use<> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
 }

@@ -21,7 +21,7 @@ impl Registry {
     #[track_caller]
     pub(crate) fn empty(lab: &Lab) -> Self {
         let storage = lab.root().join("registry");
-        fs::create_dir(&storage).expect("the registry's folder can be made");
+        fs::create_dir(&storage).expect("the registry's directory can be made");
         Self::start(lab, &storage, "", "")
     }
 
@@ -30,7 +30,7 @@ impl Registry {
     pub(crate) fn with_certificate(lab: &Lab, certificate: &str, key: &str) -> Self {
         let storage = lab.root().join("registry");
         let files = ["certificate", "key"].map(|name| storage.join(name));
-        fs::create_dir(&storage).expect("the registry's folder can be made");
+        fs::create_dir(&storage).expect("the registry's directory can be made");
         for (path, text) in files.iter().zip([certificate, key]) {
             fs::write(path, text).expect("a certificate can be written");
         }
@@ -85,5 +85,5 @@ impl Registry {
 
 /// Where `scripts/test-images` put its images, if it ran: `RC_TEST_IMAGES`.
 pub(crate) fn test_images() -> Option<PathBuf> {
-    std::env::var_os("RC_TEST_IMAGES").map(PathBuf::from).filter(|folder| folder.join("complete").exists())
+    std::env::var_os("RC_TEST_IMAGES").map(PathBuf::from).filter(|directory| directory.join("complete").exists())
 }

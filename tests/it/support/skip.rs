@@ -48,9 +48,9 @@ pub(crate) fn test_name() -> String {
     std::thread::current().name().unwrap_or("test").to_owned()
 }
 
-/// Looks for a program in the folders that the tests' PATH names.
+/// Looks for a program in the directories that the tests' PATH names.
 pub(crate) fn has_program(name: &str) -> bool {
-    super::lab::PATH.split(':').any(|folder| std::path::Path::new(folder).join(name).exists())
+    super::lab::PATH.split(':').any(|directory| std::path::Path::new(directory).join(name).exists())
 }
 
 /// Ends the test as skipped, with the reason.

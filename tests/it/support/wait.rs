@@ -9,13 +9,13 @@ use rustix::fs::inotify;
 /// How long a test waits for what ought to happen at once, on a machine that is busy with other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Waits until something is at `path`, told by the kernel of every change of its folder, which must exist.
+/// Waits until something is at `path`, told by the kernel of every change of its directory, which must exist.
 #[track_caller]
 pub(crate) fn for_path(path: &Path) {
-    let folder = path.parent().expect("a path has a parent");
+    let directory = path.parent().expect("a path has a parent");
     let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).expect("inotify");
     let changes = inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO;
-    inotify::add_watch(&watch, folder, changes).expect("the folder can be watched");
+    inotify::add_watch(&watch, directory, changes).expect("the directory can be watched");
     let end = Instant::now() + PATIENCE;
     while path.symlink_metadata().is_err() {
         let left = end.saturating_duration_since(Instant::now());

@@ -20,7 +20,7 @@ fn finding(output: Output, check: &str) -> (String, String) {
 fn the_manager_of_a_lingering_user_answers() {
     machine!();
     let lab = Lab::in_session();
-    for check in ["service manager", "user bus", "lingering", "runtime folder"] {
+    for check in ["service manager", "user bus", "lingering", "runtime directory"] {
         assert_eq!(finding(lab.rc(["doctor", "--json"]).run(), check), ("ok".to_owned(), String::new()), "{check}");
     }
 }

@@ -22,7 +22,7 @@ fn group(lab: &Lab) -> String {
     lab.rc(["inspect", "-f", "{{.State.CgroupPath}}", "c"]).run().text().trim().to_owned()
 }
 
-fn folder(group: &str) -> PathBuf {
+fn directory(group: &str) -> PathBuf {
     PathBuf::from(format!("/sys/fs/cgroup{group}"))
 }
 
@@ -37,11 +37,11 @@ fn who_types_gets_a_scope_that_goes_with_its_last_process() {
     let path = group(&lab);
     let scope = format!("/user.slice/rc-{id}.scope");
     assert!(path.ends_with(&format!("{scope}/rc-{id}")) && path.contains("/user@"), "{path}");
-    assert_eq!(std::fs::read_to_string(folder(&path).join("memory.max")).expect("the limit"), "67108864\n");
+    assert_eq!(std::fs::read_to_string(directory(&path).join("memory.max")).expect("the limit"), "67108864\n");
     let manager = lab.rc(["inspect", "-f", "{{.HostConfig.CgroupManager}}", "c"]).run();
     manager.prints("systemd\n");
     lab.rc(["rm", "-ft0", "c"]).run().succeeds();
-    let scope = folder(&path).with_file_name("");
+    let scope = directory(&path).with_file_name("");
     until("the scope's group is gone", || (!scope.exists()).then_some(()));
 }
 
@@ -52,7 +52,7 @@ fn a_scope_goes_also_if_its_monitor_is_killed() {
     lab.payload();
     let words: Vec<&str> = WAITING.into_iter().chain(["hang"]).collect();
     let id = terminal(&lab, &words).text();
-    let scope = folder(&group(&lab)).with_file_name("");
+    let scope = directory(&group(&lab)).with_file_name("");
     let monitor = crate::kill_storm::monitor(&lab, id.trim()).expect("the monitor holds the lock");
     let monitor = rustix::process::Pid::from_raw(monitor).expect("a pid is not 0");
     rustix::process::kill_process(monitor, rustix::process::Signal::KILL).expect("it can be killed");

@@ -38,14 +38,15 @@ fn program(lab: &Lab) -> Option<String> {
 /// What `rc generate systemd` says of the container `web`, given to the user's manager: the unit's name and its file.
 fn generated(lab: &Lab, options: &[&str]) -> (String, PathBuf) {
     let prefix = lab.unique("generated");
-    // The manager does not know the lab's folders.
-    let folders = ["--env=HOME", "--env=XDG_DATA_HOME", "--env=XDG_CONFIG_HOME", "--env=XDG_CACHE_HOME"];
-    let command = lab.rc(["generate", "systemd", "--name", "--container-prefix", &prefix]).args(folders).args(options);
+    // The manager does not know the lab's directories.
+    let directories = ["--env=HOME", "--env=XDG_DATA_HOME", "--env=XDG_CONFIG_HOME", "--env=XDG_CACHE_HOME"];
+    let command =
+        lab.rc(["generate", "systemd", "--name", "--container-prefix", &prefix]).args(directories).args(options);
     let text = command.run().stdout();
-    let folder = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR").expect("a session")).join("systemd/user");
-    fs::create_dir_all(&folder).expect("a folder for units");
+    let directory = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR").expect("a session")).join("systemd/user");
+    fs::create_dir_all(&directory).expect("a directory for units");
     let name = format!("{prefix}-web.service");
-    let file = folder.join(&name);
+    let file = directory.join(&name);
     fs::write(&file, text).expect("a unit");
     manage(lab, "daemon-reload", &[]);
     (name, file)

@@ -7,7 +7,7 @@ fn names(value: &Value) -> Vec<&str> {
 
 fn inspected(status: Status) -> Value {
     let (config, state) = sample();
-    let place = Place { folder: Path::new("/rc/containers/5eac"), volumes: Path::new("/rc/volumes") };
+    let place = Place { directory: Path::new("/rc/containers/5eac"), volumes: Path::new("/rc/volumes") };
     container(&config, &state, status, place)
 }
 

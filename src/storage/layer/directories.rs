@@ -1,4 +1,4 @@
-//! Attributes of folders, which are set last: files put into a folder change its time, and may need its owner's permission.
+//! Attributes of directories, which are set last: files put into a directory change its time, and may need its owner's permission.
 
 use std::collections::BTreeMap;
 
@@ -15,30 +15,30 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    /// Of a root that no entry describes; other such folders get theirs when they are made (`Parents`).
+    /// Of a root that no entry describes; other such directories get theirs when they are made (`Parents`).
     fn implied() -> Self {
         Self { mode: 0o755, owner: (0, 0), mtime: None, xattrs: Vec::new() }
     }
 }
 
-/// The most bytes of extended attributes of all folders, which wait in memory for the layer's end.
+/// The most bytes of extended attributes of all directories, which wait in memory for the layer's end.
 const XATTR_LIMIT: usize = 8 << 20;
 
 #[derive(Debug)]
-pub(super) struct Folders {
+pub(super) struct Directories {
     attributes: BTreeMap<Vec<u8>, Attributes>,
     /// Bytes of extended attributes that came so far.
     xattrs: usize,
 }
 
-impl Default for Folders {
+impl Default for Directories {
     fn default() -> Self {
         Self { attributes: BTreeMap::from([(Vec::new(), Attributes::implied())]), xattrs: 0 }
     }
 }
 
-impl Folders {
-    /// Keeps a folder's attributes; gives whether there is room for them.
+impl Directories {
+    /// Keeps a directory's attributes; gives whether there is room for them.
     #[must_use]
     pub(super) fn set(&mut self, path: &[u8], attributes: Attributes) -> bool {
         let bytes = attributes.xattrs.iter().map(|xattr| xattr.name.len() + xattr.value.len()).sum::<usize>();
@@ -52,12 +52,12 @@ impl Folders {
         self.attributes.len()
     }
 
-    /// Forgets a folder and all in it.
+    /// Forgets a directory and all in it.
     pub(super) fn remove_tree(&mut self, path: &[u8]) {
         remove_tree(&mut self.attributes, path);
     }
 
-    /// All folders, each before the one that it is in, so that no permission is taken away that is still needed.
+    /// All directories, each before the one that it is in, so that no permission is taken away that is still needed.
     pub(super) fn deepest_first(self) -> impl Iterator<Item = (Vec<u8>, Attributes)> {
         self.attributes.into_iter().rev()
     }

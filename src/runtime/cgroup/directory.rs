@@ -1,4 +1,4 @@
-//! A group's folder, held by a descriptor, and the small files in it.
+//! A group's directory, held by a descriptor, and the small files in it.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -9,15 +9,15 @@ use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
 
 use crate::sys::fs::{AtPath as _, PathError};
 
-/// A group's folder. The path is for sentences; everything is opened beneath the descriptor.
+/// A group's directory. The path is for sentences; everything is opened beneath the descriptor.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct Directory {
     fd: OwnedFd,
     path: PathBuf,
 }
 
-impl Folder {
-    /// Opens a group's folder by its absolute path.
+impl Directory {
+    /// Opens a group's directory by its absolute path.
     pub(super) fn open(path: PathBuf) -> Result<Self, PathError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::open(&path, flags, Mode::empty()).at("open", &path)?;

@@ -1,4 +1,4 @@
-//! A container's folder, `containers/<id>/`.
+//! A container's directory, `containers/<id>/`.
 //!
 //! ```text
 //! config.json    written once                       exit     how it ended: space reserved when it was made
@@ -27,15 +27,15 @@ const EXIT_SPACE: u16 = 1024;
 /// The most bytes of `config.json` and of `state.json`, which has all published ports.
 const LARGEST: u64 = json::SIZE as u64;
 
-/// A container's folder.
+/// A container's directory.
 #[derive(Debug, Clone)]
-pub struct Folder {
+pub(crate) struct ContainerDir {
     path: PathBuf,
 }
 
 /// Why a record cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// It cannot be read or written.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -50,33 +50,33 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the folder or the record is not there.
-    pub fn is_not_found(&self) -> bool {
+    /// Whether the directory or the record is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Path(error) if error.is_not_found())
     }
 }
 
-impl Folder {
-    /// The folder at `path`, which need not exist.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
+impl ContainerDir {
+    /// The directory at `path`, which need not exist.
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
     /// Its path.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A file or folder in it.
-    pub fn at(&self, name: &str) -> PathBuf {
+    /// A file or directory in it.
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// Fills the folder, which is new and still unnamed: configuration, first state, lock, the reserved exit record, the writable layer.
+    /// Fills the directory, which is new and still unnamed: configuration, first state, lock, the reserved exit record, the writable layer.
     ///
-    /// With [`Durability::Synced`] the records outlive a power cut once the folder has its name. On failure the folder is
+    /// With [`Durability::Synced`] the records outlive a power cut once the directory has its name. On failure the directory is
     /// left half-made in `tmp/`, where it is swept.
-    pub fn fill(&self, config: &ContainerConfig, state: &State, durability: Durability) -> Result<(), Error> {
+    pub(crate) fn fill(&self, config: &ContainerConfig, state: &State, durability: Durability) -> Result<(), Error> {
         let json = serde_json::to_vec(config).map_err(|source| self.damaged("config.json", source))?;
         if json.len() as u64 > LARGEST {
             // Nobody could read it.
@@ -107,7 +107,7 @@ impl Folder {
     }
 
     /// Reads `config.json`, with what has been changed since.
-    pub fn config(&self) -> Result<ContainerConfig, Error> {
+    pub(crate) fn config(&self) -> Result<ContainerConfig, Error> {
         let bytes = fs::read_record(self.at("config.json"), LARGEST)?;
         let mut config: ContainerConfig =
             json::from_slice(&bytes).map_err(|source| self.damaged("config.json", source))?;
@@ -122,25 +122,25 @@ impl Folder {
     }
 
     /// Replaces limits and restart rule that the container was made with. For who holds its lock.
-    pub fn write_updated(&self, updated: &Updated) -> Result<(), Error> {
+    pub(crate) fn write_updated(&self, updated: &Updated) -> Result<(), Error> {
         let json = serde_json::to_vec(updated).map_err(|source| self.damaged("updated.json", source))?;
         Ok(fs::replace(self.at("updated.json"), &json, Durability::Synced)?)
     }
 
     /// Reads `state.json`.
-    pub fn state(&self) -> Result<State, Error> {
+    pub(crate) fn state(&self) -> Result<State, Error> {
         let bytes = fs::read_record(self.at("state.json"), LARGEST)?;
         json::from_slice(&bytes).map_err(|source| self.damaged("state.json", source))
     }
 
     /// Replaces `state.json`. It is not synced: after a power cut no program runs, whatever it says.
-    pub fn write_state(&self, state: &State) -> Result<(), Error> {
+    pub(crate) fn write_state(&self, state: &State) -> Result<(), Error> {
         let json = serde_json::to_vec(state).map_err(|source| self.damaged("state.json", source))?;
         Ok(fs::replace(self.at("state.json"), &json, Durability::Volatile)?)
     }
 
     /// How the run `run` ended, if its end was recorded.
-    pub fn exit(&self, run: &Run) -> Option<ExitRecord> {
+    pub(crate) fn exit(&self, run: &Run) -> Option<ExitRecord> {
         let mut text = String::new();
         fs::open_record(self.at("exit")).ok()?.take(u64::from(EXIT_SPACE)).read_to_string(&mut text).ok()?;
         let (ended, record) = json::from_str::<(Run, ExitRecord)>(text.trim()).ok()?;
@@ -148,7 +148,7 @@ impl Folder {
     }
 
     /// Records how `run` ended, in the space that was reserved, so that a full disk loses no exit code.
-    pub fn write_exit(&self, run: &Run, record: &ExitRecord) -> Result<(), Error> {
+    pub(crate) fn write_exit(&self, run: &Run, record: &ExitRecord) -> Result<(), Error> {
         let mut json = serde_json::to_vec(&(run, record)).map_err(|source| self.damaged("exit", source))?;
         json.resize(json.len().max(usize::from(EXIT_SPACE)), b' ');
         let path = self.at("exit");
@@ -160,7 +160,7 @@ impl Folder {
     }
 
     /// The pid of the process that holds the lock; `None` if nobody does.
-    pub fn holder(&self) -> Result<Option<i32>, PathError> {
+    pub(crate) fn holder(&self) -> Result<Option<i32>, PathError> {
         ProcessLock::holder(self.at("lock"))
     }
 }
