@@ -3,6 +3,7 @@
 //! Exit codes: 125 rc failed · 126 the program cannot be run · 127 it was not found · 128 + n it died of signal n ·
 //! otherwise the program's own. A command line that cannot be understood is 125, too, as with podman.
 
+use crate::types::{Report, ReportKind};
 use crate::ui::BrokenOutput;
 
 /// What a command returns when all went well: the exit code.
@@ -53,6 +54,30 @@ impl Error {
     /// Everything has been said; only the exit code is left.
     pub(crate) fn said(code: u8) -> Self {
         Self { message: None, hint: None, code }
+    }
+}
+
+/// The exit code of a command that failed so. Nothing else decides one.
+fn code(kind: ReportKind) -> u8 {
+    match kind {
+        ReportKind::ProgramNotExecutable => 126,
+        ReportKind::ProgramNotFound => 127,
+        ReportKind::MonitorKilled => 137,
+        ReportKind::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        // Nobody is to take what has come for all of it.
+        ReportKind::OutputMissed(code) if code & 0xff != 0 => Exit::of_program(code).0,
+        _ => 125,
+    }
+}
+
+impl From<Report> for Error {
+    fn from(report: Report) -> Self {
+        let code = code(report.kind);
+        match report.kind {
+            // Whoever sent the signal knows.
+            ReportKind::Interrupted(_) => Self::said(code),
+            _ => Self { message: Some(report.message), hint: report.hint, code },
+        }
     }
 }
 
