@@ -45,7 +45,7 @@ pub(crate) use wait::wait_for;
 
 use crate::monitor::{ContainerDirError, Status};
 use crate::sys::fs::PathError;
-use crate::types::ContainerId;
+use crate::types::{ContainerId, Invalid, Report, ReportKind, Thing};
 
 /// What can go wrong with a container.
 #[derive(Debug, thiserror::Error)]
@@ -125,25 +125,24 @@ pub(crate) enum Error {
     /// The user's namespace is not to be had.
     #[error(transparent)]
     Namespace(#[from] crate::userns::Error),
-    /// Files inside the user's namespace could not be worked on.
-    #[error("{0}")]
-    Inside(String),
     /// The plan cannot be carried out.
     #[error(transparent)]
     Plan(#[from] crate::plan::Error),
     /// The cgroup that a killed monitor left cannot be removed.
     #[error(transparent)]
     Cgroup(#[from] crate::runtime::cgroup::Error),
-    /// The monitor said no.
-    #[error("{message}")]
-    Told {
-        /// The exit code of the command.
-        code: u8,
-        /// Its sentence.
-        message: String,
-        /// What to do.
-        hint: Option<String>,
-    },
+    /// Another process of rc's says what went wrong: the monitor, or a child.
+    #[error(transparent)]
+    Told(#[from] Report),
+    /// Files of the container's network cannot be made.
+    #[error(transparent)]
+    Network(#[from] crate::net::Error),
+    /// A value is not what it has to be.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// More descriptors than a message to the monitor can carry.
+    #[error("at most {0} descriptors can be handed to exec")]
+    TooManyDescriptors(usize),
     /// The monitor was killed while we waited.
     #[error("the container's monitor was killed")]
     MonitorDied,
@@ -166,6 +165,37 @@ pub(crate) enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Path(error) => return error.into(),
+            Error::ContainerDir(error) => return error.into(),
+            Error::Storage(error) => return error.into(),
+            Error::Namespace(error) => return error.into(),
+            Error::Plan(error) => return error.into(),
+            Error::Cgroup(error) => return error.into(),
+            Error::Told(report) => return report,
+            Error::Network(error) => return error.into(),
+            Error::Invalid(error) => return error.into(),
+            Error::NotFound(_) => ReportKind::NotFound(Thing::Container),
+            Error::Damaged { .. } | Error::Misplaced { .. } => ReportKind::Damaged,
+            Error::NameTaken { .. } | Error::NoName(_) | Error::State { .. } => ReportKind::Conflict,
+            Error::Busy { .. } => ReportKind::InUse,
+            Error::TooManyDescriptors(_)
+            | Error::Ambiguous(_)
+            | Error::PassedTerminal
+            | Error::PassedDirectory
+            | Error::PassedThrough(_) => ReportKind::Invalid,
+            Error::NoManager(_) => ReportKind::Unavailable,
+            Error::MonitorDied => ReportKind::MonitorKilled,
+            Error::OutputMissed { code, .. } => ReportKind::OutputMissed(code),
+            Error::Interrupted(signal) => ReportKind::Interrupted(signal),
+            Error::Step { ref source, .. } => ReportKind::of_step(source),
+        };
+        Self::new(kind, error.to_string()).with_hint_of(error.hint())
+    }
 }
 
 impl Error {
@@ -195,24 +225,7 @@ impl Error {
             Self::State { name, status: Status::Orphaned, .. } => Some(format!(
                 "its monitor was killed: `rc stop {name}` ends what is left, `rc rm -f {name}` removes it"
             )),
-            Self::Storage(error) => error.hint(),
-            Self::Namespace(error) => error.hint(),
-            Self::Plan(error) => error.hint(),
-            Self::Told { hint, .. } => hint.clone(),
             _ => None,
-        }
-    }
-
-    /// The exit code of the command that failed so.
-    pub(crate) fn code(&self) -> u8 {
-        match self {
-            Self::Told { code, .. } => *code,
-            // Nobody is to take what has come for all of it.
-            Self::OutputMissed { code: 0, .. } => 125,
-            Self::OutputMissed { code, .. } => u8::try_from(*code).unwrap_or(u8::MAX),
-            Self::MonitorDied => 137,
-            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
-            _ => 125,
         }
     }
 }

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{getegid, geteuid, getgid, getuid};
 
 use crate::sys::fs::{self, PathError};
+use crate::types::{Report, ReportKind};
 
 /// Why the directories cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,17 @@ pub(crate) enum Error {
     /// A file operation failed.
     #[error(transparent)]
     Path(#[from] PathError),
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Path(error) => return error.into(),
+            Error::Setuid { .. } | Error::Foreign { .. } | Error::NotPrivate { .. } => ReportKind::Denied,
+            Error::NoHome { .. } => ReportKind::Unavailable,
+        };
+        Self::new(kind, error.to_string()).with_hint_of(error.hint())
+    }
 }
 
 impl Error {

@@ -33,19 +33,7 @@ pub(crate) use notify::send_patiently;
 pub(crate) use record::{ExitRecord, ProcessId, Run, State, Status, now};
 pub(crate) use start::{Keeper, Listen, Start, Starter, Stdio};
 
-use crate::runtime::{Failure, FailureKind};
-
 /// The name of a container's cgroup.
 pub(crate) fn group_name(id: &crate::types::ContainerId) -> String {
     format!("rc-{id}")
-}
-
-/// A failed start, as commands are told of it.
-fn failed(failure: &Failure) -> protocol::Event {
-    let code = match failure.kind {
-        FailureKind::Setup | FailureKind::NoOverlay => 125,
-        FailureKind::CannotRun => 126,
-        FailureKind::NotFound => 127,
-    };
-    protocol::Event::Failed { code, message: failure.message.clone(), hint: failure.hint.clone() }
 }

@@ -53,7 +53,7 @@ pub(crate) use service::{Handed, NOTIFY_FILE, Sdnotify, Service, ServiceRequest}
 pub(crate) use spec::{HostFacts, spec};
 
 pub(crate) use crate::types::NetworkMode;
-use crate::types::{ContainerId, DetachKeys, Invalid, Name, Protocol, Signal, parse_size};
+use crate::types::{ContainerId, DetachKeys, Invalid, Name, Protocol, Report, ReportKind, Signal, parse_size};
 
 /// Why a request cannot become a container.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +134,26 @@ pub(crate) enum Error {
         /// What is wrong.
         reason: String,
     },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::NoFreePort { .. } => ReportKind::InUse,
+            Error::Damaged { .. } => ReportKind::Damaged,
+            Error::Option { .. }
+            | Error::File { .. }
+            | Error::Image { .. }
+            | Error::NoCommand { .. }
+            | Error::RestartAndRemove
+            | Error::NoExecCommand
+            | Error::DestinationTwice { .. }
+            | Error::PortTwice { .. }
+            | Error::Exclusive { .. }
+            | Error::CapabilityConflict { .. } => ReportKind::Invalid,
+        };
+        Self::new(kind, error.to_string()).with_hint_of(error.hint())
+    }
 }
 
 impl Error {

@@ -43,6 +43,7 @@ pub(crate) use starting::{Conversation, Starting, child_of};
 pub(crate) use sync::{Failure, FailureKind, Progress};
 
 use crate::sys::inherited::Inherited;
+use crate::types::{Report, ReportKind};
 use crate::userns::IdMap;
 
 /// What a container is started with.
@@ -97,6 +98,19 @@ pub(crate) enum Error {
     /// A limit was asked for that cannot be set here.
     #[error(transparent)]
     Cgroup(#[from] cgroup::Error),
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Failed(failure) => return failure.into(),
+            Error::Path(error) => return error.into(),
+            Error::Cgroup(error) => return error.into(),
+            Error::Step { ref source, .. } => ReportKind::of_step(source),
+            Error::Died(_) => ReportKind::Internal,
+        };
+        Self::new(kind, error.to_string())
+    }
 }
 
 impl Error {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use crate::dirs::{ConfigFiles, Dirs};
 use crate::sys::fs::{self, PathError};
-use crate::types::{DetachKeys, NetworkMode, StorageDriver};
+use crate::types::{DetachKeys, NetworkMode, Report, ReportKind, StorageDriver};
 
 use value::Value as _;
 pub(crate) use value::{Program, Size};
@@ -39,6 +39,16 @@ pub(crate) enum Error {
         /// What is wrong, with the key's name.
         reason: String,
     },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Path(error) => return error.into(),
+            Error::File { .. } => ReportKind::Invalid,
+        };
+        Self::new(kind, error.to_string())
+    }
 }
 
 /// Where a value comes from.

@@ -52,7 +52,7 @@ pub(crate) use sweep::Reachable;
 
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::FileLock;
-use crate::types::Digest;
+use crate::types::{Digest, Report, ReportKind};
 
 /// The format of the store that this rc writes.
 const VERSION: u32 = 1;
@@ -157,6 +157,27 @@ pub(crate) enum Error {
         /// Where and why.
         source: serde_json::Error,
     },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        let kind = match error {
+            Error::Path(error) => return error.into(),
+            Error::Layer { source, .. } | Error::Import { source } => return Self::from(source).with_message(message),
+            Error::Newer { .. } => ReportKind::Unsupported,
+            Error::Foreign { .. } => ReportKind::Denied,
+            Error::Receive { ref source, .. } => ReportKind::of_step(source),
+            Error::BadVersion { .. }
+            | Error::DigestMismatch { .. }
+            | Error::DamagedBlob { .. }
+            | Error::SizeMismatch { .. }
+            | Error::TooLarge { .. }
+            | Error::NoBlob { .. }
+            | Error::Json { .. } => ReportKind::Damaged,
+        };
+        Self::new(kind, message).with_hint_of(error.hint())
+    }
 }
 
 impl Error {

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use connection::Connection;
 use message::{Body, Kind, Message};
 
+use crate::types::{Report, ReportKind};
 /// How long the manager may take. A scope takes it some 5 ms; a hundred containers that start at once have to queue.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -63,6 +64,18 @@ pub(crate) enum Error {
         /// The manager's sentence, or the result of its job.
         reason: String,
     },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Absent { .. } => ReportKind::Unavailable,
+            Error::Silent { .. } => ReportKind::TimedOut,
+            Error::Garbled { .. } => ReportKind::Internal,
+            Error::Refused { .. } => ReportKind::Denied,
+        };
+        Self::new(kind, error.to_string())
+    }
 }
 
 /// The socket of the manager that makes this user's scopes: for root the system's, for others their own, in the runtime

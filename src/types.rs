@@ -38,6 +38,12 @@ pub(crate) struct Invalid {
     pub(crate) reason: String,
 }
 
+impl From<Invalid> for Report {
+    fn from(error: Invalid) -> Self {
+        Self::new(ReportKind::Invalid, error.to_string())
+    }
+}
+
 impl Invalid {
     /// Says that `value` is no `what`, because of `reason`.
     pub(crate) fn new(what: &'static str, value: impl Into<String>, reason: impl Into<String>) -> Self {

@@ -24,6 +24,7 @@ pub(crate) use privilege::Privilege;
 use std::path::Path;
 
 use crate::sys::fs::PathError;
+use crate::types::{Report, ReportKind};
 
 /// Why the user's namespace is not to be had.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,18 @@ pub(crate) enum Error {
     /// The process that worked in the namespace died.
     #[error("the process that worked in the user namespace was killed ({0})")]
     Died(String),
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Path(error) => return error.into(),
+            Error::Refused { .. } | Error::Helper { .. } => ReportKind::Denied,
+            Error::System { ref source, .. } => ReportKind::of_step(source),
+            Error::Died(_) => ReportKind::Internal,
+        };
+        Self::new(kind, error.to_string()).with_hint_of(error.hint())
+    }
 }
 
 impl Error {

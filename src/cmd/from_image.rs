@@ -63,10 +63,7 @@ pub(super) fn layers(store: &Store, image: &LocalImage, environment: &Environmen
         return Ok(directories);
     }
     let home = UserNamespace::open(&environment.ids, &environment.runtime_dir)?;
-    let unpacked = userns::inside(&home, "rc: unpack", || {
-        local::ensure_layers(store, image, &target).map_err(|error| (error.to_string(), error.hint()))
-    })?;
-    unpacked.map_err(told)
+    Ok(userns::inside(&home, "rc: unpack", || local::ensure_layers(store, image, &target))?)
 }
 
 /// The image of a container that is there.
@@ -87,13 +84,7 @@ where
     let ids = ctx.ids()?;
     let home = UserNamespace::open(&ids, &ctx.runtime_dir()?)?;
     let target = target(&ids);
-    let done = userns::inside(&home, name, || work(&store, target).map_err(|error| (error.to_string(), error.hint())))?;
-    done.map_err(told)
-}
-
-/// An error as a child tells it: the sentence and the hint.
-fn told((message, hint): (String, Option<String>)) -> Error {
-    Error { hint, ..Error::new(message) }
+    Ok(userns::inside(&home, name, || work(&store, target))?)
 }
 
 /// Which images containers use. A container that cannot be read uses nothing that could be known.

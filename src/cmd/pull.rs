@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::args::{PullArgs, pull_policy};
 use super::{Ctx, from_image, leftovers};
 use crate::error::{Error, Exit};
@@ -13,7 +11,7 @@ use crate::image::pull::{self, Pulled, Step};
 use crate::plan::PullPolicy;
 use crate::registry::{self, Backoff, Credentials, Places, Platform, TlsVerify};
 use crate::storage::Store;
-use crate::types::ImageReference;
+use crate::types::{ImageReference, Report};
 use crate::ui;
 use crate::userns::{self, UserNamespace};
 
@@ -142,28 +140,14 @@ pub(super) fn ensure(
             .with_hint(format!("allow it with `--pull=missing`, or run `rc pull {name}`"))),
         (step, local) => match (fetch(ctx, store, name, wanted)?, local) {
             (Ok(pulled), _) => Ok(pulled.iter().map(|image| image.id.hex().to_owned()).collect()),
-            (Err(failure), Some(id)) if step == Step::PullOrLocal && failure.is_unreachable => Ok(vec![id]),
-            (Err(Failure { message, hint, .. }), _) => Err(Error { message: Some(message), hint, code: 125 }),
+            (Err(report), Some(id)) if step == Step::PullOrLocal && pull::is_unreachable(&report) => Ok(vec![id]),
+            (Err(report), _) => Err(report.into()),
         },
     }
 }
 
-/// A failed pull, on its way out of the child.
-#[derive(Debug, Serialize, Deserialize)]
-struct Failure {
-    message: String,
-    hint: Option<String>,
-    is_unreachable: bool,
-}
-
-impl From<pull::Error> for Failure {
-    fn from(error: pull::Error) -> Self {
-        Self { message: error.to_string(), hint: error.hint(), is_unreachable: error.is_unreachable() }
-    }
-}
-
 /// Pulls in a child that is root in the user's namespace, and may start threads there. Nobody holds a lock on the store.
-fn fetch(ctx: &Ctx, store: &Store, name: &str, wanted: &Wanted) -> Result<Result<Vec<Pulled>, Failure>, Error> {
+fn fetch(ctx: &Ctx, store: &Store, name: &str, wanted: &Wanted) -> Result<Result<Vec<Pulled>, Report>, Error> {
     let reference: ImageReference = name.parse()?;
     let places = Places::from_env();
     // Here, not in the child: a helper program talks to the user's session.
@@ -196,8 +180,8 @@ fn fetch(ctx: &Ctx, store: &Store, name: &str, wanted: &Wanted) -> Result<Result
             if wanted.all_tags { pull::tags(&reference, &options.registry)? } else { vec![reference.clone()] };
         let progress = ui::progress::for_pull(wanted.is_quiet);
         let pull = |reference: &ImageReference| pull::pull(store, reference, &options, &*progress);
-        references.iter().map(|reference| pull(reference).map_err(Failure::from)).collect::<Result<Vec<_>, _>>()
-    })?;
+        references.iter().map(pull).collect::<Result<Vec<_>, _>>()
+    });
     for image in pulled.iter().flatten() {
         warn(image);
     }

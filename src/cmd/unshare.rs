@@ -6,6 +6,7 @@ use std::process::Command;
 use super::Ctx;
 use crate::error::{Error, Exit};
 use crate::sys::fs::plain;
+use crate::types::{Report, ReportKind};
 use crate::userns::UserNamespace;
 
 /// Run a command in the user namespace of the containers
@@ -28,6 +29,9 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let program = words.next().map_or(shell, Into::into);
     drop(home);
     let error = Command::new(&program).args(words).exec();
-    let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
-    Err(Error::new(format!("cannot run `{}`: {}", program.display(), plain(&error))).with_code(code))
+    let kind = match error.kind() {
+        std::io::ErrorKind::NotFound => ReportKind::ProgramNotFound,
+        _ => ReportKind::ProgramNotExecutable,
+    };
+    Err(Report::new(kind, format!("cannot run `{}`: {}", program.display(), plain(&error))).into())
 }

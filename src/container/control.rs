@@ -32,7 +32,7 @@ pub(super) fn ask(socket: &OwnedFd, request: &Request, descriptors: &[BorrowedFd
 /// The monitor's next word; `MonitorDied` if there is none.
 pub(super) fn answer(socket: &OwnedFd) -> Result<(Event, Vec<OwnedFd>), Error> {
     match protocol::receive::<Event>(socket).map_err(Error::step("hear from the container's monitor"))? {
-        Some((Event::Failed { code, message, hint }, _)) => Err(Error::Told { code, message, hint }),
+        Some((Event::Failed(report), _)) => Err(Error::Told(report)),
         Some(event) => Ok(event),
         None => Err(Error::MonitorDied),
     }
@@ -72,8 +72,9 @@ fn switch(container: &Container, from: Status, action: &'static str, request: &R
         return Err(refuse(container, action));
     }
     tell(container, request).map_err(|error| match error {
-        Error::Told { code, message, hint } => {
-            Error::Told { code, message: format!("cannot {action} `{}`: {message}", container.config.name), hint }
+        Error::Told(report) => {
+            let message = format!("cannot {action} `{}`: {}", container.config.name, report.message);
+            Error::Told(report.with_message(message))
         }
         other => other,
     })

@@ -14,7 +14,7 @@ use crate::plan::{ContainerConfig, Identity};
 use crate::storage::Store;
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::{FileLock, ProcessLock};
-use crate::types::{ContainerId, Name};
+use crate::types::{ContainerId, Name, Report};
 use crate::userns::UserNamespace;
 
 /// A new id, the name (or one by chance that is free), and now.
@@ -23,7 +23,7 @@ pub(crate) fn new_identity(store: &Store, name: Option<Name>) -> Result<Identity
     let name = match name {
         Some(name) => name,
         None => loop {
-            let name = names::random(random()?).map_err(|_| Error::NotFound(String::new()))?;
+            let name = names::random(random()?)?;
             if find::by_name(store, &name).is_none() {
                 break name;
             }
@@ -37,7 +37,7 @@ pub(crate) fn new_identity(store: &Store, name: Option<Name>) -> Result<Identity
 pub(crate) fn volume_name(id: &ContainerId) -> Result<Name, Error> {
     let chance = ContainerId::from_bytes(random()?);
     let name = format!("{}{}", &id.as_str()[..VOLUME_STEM], &chance.as_str()[VOLUME_STEM..]);
-    name.parse().map_err(|_| Error::NotFound(String::new()))
+    Ok(name.parse()?)
 }
 
 /// How many digits of its container's id the name of an anonymous volume begins with.
@@ -265,7 +265,7 @@ impl Keeping {
     }
 
     fn take(&self, listen: Listen) -> Result<(ProcessLock, OwnedFd), Error> {
-        let listen = |directory: &ContainerDir| listen(directory).map_err(|error| Error::Inside(error.to_string()));
+        let listen = |directory: &ContainerDir| listen(directory).map_err(|error| Error::Told(error.into()));
         match self {
             Self::New(creation) => {
                 let made = creation.make(&first_run(), listen)?;
@@ -292,8 +292,8 @@ pub(super) fn first_run() -> State {
 }
 
 impl Keeper for Keeping {
-    fn establish(&self, listen: Listen) -> Result<(ProcessLock, OwnedFd), (String, Option<String>)> {
-        self.take(listen).map_err(|error| (error.to_string(), error.hint()))
+    fn establish(&self, listen: Listen) -> Result<(ProcessLock, OwnedFd), Report> {
+        self.take(listen).map_err(Report::from)
     }
 
     fn withdraw(&self, home: Option<&UserNamespace>, is_rcs_fault: bool) {

@@ -44,7 +44,7 @@ pub(crate) fn exec(container: &Container, exec: Exec) -> Result<Outcome, Error> 
     let wants_terminal = exec.process.terminal().unwrap_or(false);
     let own_size = process::standard(0).and_then(|stdin| tty::size(stdin).ok());
     if exec.descriptors.len() > MAX_DESCRIPTORS - 3 {
-        return Err(Error::Inside(format!("at most {} descriptors can be handed to exec", MAX_DESCRIPTORS - 3)));
+        return Err(Error::TooManyDescriptors(MAX_DESCRIPTORS - 3));
     }
     let numbers = exec.descriptors.iter().map(|inherited| inherited.number).collect();
     let request =
@@ -88,7 +88,7 @@ fn started(socket: &OwnedFd) -> Result<(), Error> {
     loop {
         match protocol::receive::<Event>(socket).map_err(Error::step("hear from the container's monitor"))? {
             Some((Event::Started { .. }, _)) => return Ok(()),
-            Some((Event::Failed { code, message, hint }, _)) => return Err(Error::Told { code, message, hint }),
+            Some((Event::Failed(report), _)) => return Err(Error::Told(report)),
             Some(_) => {}
             None => return Err(Error::MonitorDied),
         }
@@ -103,7 +103,7 @@ fn follow_terminal(socket: OwnedFd, interactive: bool, detach: bool, keys: &Deta
                 Some(master) => break master,
                 None => return Err(Error::MonitorDied),
             },
-            Some((Event::Failed { code, message, hint }, _)) => return Err(Error::Told { code, message, hint }),
+            Some((Event::Failed(report), _)) => return Err(Error::Told(report)),
             Some(_) => {}
             None => return Err(Error::MonitorDied),
         }

@@ -18,7 +18,7 @@ pub(super) fn await_start(socket: &OwnedFd, signals: Option<&mut Signals>) -> Re
     match (protocol::receive::<Event>(socket).map_err(Error::step("hear from the monitor"))?, interrupted) {
         (Some((Event::Started { .. }, _)), _) => Ok(()),
         (_, Some(signal)) => Err(Error::Interrupted(signal)),
-        (Some((Event::Failed { code, message, hint }, _)), None) => Err(Error::Told { code, message, hint }),
+        (Some((Event::Failed(report), _)), None) => Err(Error::Told(report)),
         _ => Err(Error::MonitorDied),
     }
 }

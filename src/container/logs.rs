@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::sys::fs::{self, AtPath as _, PathError};
+use crate::types::{Report, ReportKind};
 
 pub(crate) use follow::follow;
 pub(crate) use journal::journal;
@@ -54,6 +55,18 @@ pub(crate) enum Error<E> {
     /// Whoever takes the entries failed.
     #[error(transparent)]
     Sink(E),
+}
+
+impl<E: std::error::Error + Into<Report>> From<Error<E>> for Report {
+    fn from(error: Error<E>) -> Self {
+        let kind = match error {
+            Error::File(error) => return error.into(),
+            Error::Sink(error) => return error.into(),
+            Error::Watch { ref source, .. } => ReportKind::of_step(source),
+            Error::NoJournal | Error::Journal(_) => ReportKind::Unavailable,
+        };
+        Self::new(kind, error.to_string())
+    }
 }
 
 /// Which entries are wanted.

@@ -244,7 +244,7 @@ impl Pump {
                 self.outputs.iter_mut().for_each(Output::finish);
                 Ok(())
             }
-            Ok(Some((Event::Failed { code, message, hint }, _))) => Err(Error::Told { code, message, hint }),
+            Ok(Some((Event::Failed(report), _))) => Err(Error::Told(report)),
             Ok(Some((Event::Done, _))) => {
                 // Nothing else is asked for here that is answered so.
                 drop(flow.unanswered.drain(..1.min(flow.unanswered.len())));

@@ -184,8 +184,9 @@ pub(super) fn empty_trash_inside(store: &Store, id: &ContainerId, home: &UserNam
     match remove_below(&store.trash(), id) {
         Err(error) if fs::is_foreign(&error) => {
             let trash = store.trash();
-            userns::inside(home, "rc: remove", || remove_below(&trash, id).map_err(|error| error.to_string()))?
-                .map_err(Error::Inside)
+            Ok(userns::inside(home, "rc: remove", || {
+                remove_below(&trash, id).map_err(Error::step("remove the container's files"))
+            })?)
         }
         other => other.map_err(Error::step("remove the container's files")),
     }

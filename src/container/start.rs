@@ -369,8 +369,7 @@ pub(crate) fn attach(
 /// `/etc/hostname`.
 pub(crate) fn files(config: &ContainerConfig) -> Result<Vec<(&'static str, String)>, Error> {
     let kind = net::Kind::from(&config.network);
-    let host = net::files::HostFiles::read(kind).map_err(|error| Error::Inside(error.to_string()))?;
-    let invalid = |error: crate::types::Invalid| Error::Inside(error.to_string());
+    let host = net::files::HostFiles::read(kind)?;
     let hosts = net::files::hosts(&net::files::Hosts {
         kind,
         hostname: &config.hostname,
@@ -379,8 +378,7 @@ pub(crate) fn files(config: &ContainerConfig) -> Result<Vec<(&'static str, Strin
         extra: &config.extra_hosts,
         gateway: &config.gateway_hosts,
         host_file: &host.hosts,
-    })
-    .map_err(invalid)?;
+    })?;
     let asked = net::files::Resolver {
         name_servers: config.dns.clone(),
         search: config.dns_search.clone(),
@@ -391,8 +389,7 @@ pub(crate) fn files(config: &ContainerConfig) -> Result<Vec<(&'static str, Strin
         host_file: &host.resolv_conf,
         upstream_file: &host.upstream,
         asked: &asked,
-    })
-    .map_err(invalid)?;
+    })?;
     Ok(vec![
         ("hosts", hosts),
         ("resolv.conf", resolv_conf),

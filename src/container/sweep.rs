@@ -63,7 +63,7 @@ pub(super) fn sweep_inside(store: &Store, home: &UserNamespace) -> Result<(), Er
 }
 
 fn sweep_foreign(store: &Store, home: &UserNamespace) -> Result<usize, Error> {
-    userns::inside(home, "rc: sweep", || store.sweep().map_err(|error| error.to_string()))?.map_err(Error::Inside)
+    Ok(userns::inside(home, "rc: sweep", || store.sweep())?)
 }
 
 /// Moves to the trash, or removes, what is found by records and names.

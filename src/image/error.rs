@@ -1,7 +1,7 @@
 use crate::registry::manifest::Fault;
 use crate::storage;
 use crate::sys::fs::{PathError, plain};
-use crate::types::{Digest, ImageReference, Invalid};
+use crate::types::{Digest, ImageReference, Invalid, Report, ReportKind, Thing};
 
 /// Why something could not be done with an image.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +104,26 @@ pub(crate) enum Error {
         /// What is wrong.
         reason: &'static str,
     },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        let kind = match error {
+            Error::Storage(error) => return error.into(),
+            Error::Path(error) => return error.into(),
+            Error::Invalid(error) => return error.into(),
+            Error::Tar(error) => return error.into(),
+            Error::NotFound { .. } => ReportKind::NotFound(Thing::Image),
+            Error::Damaged { .. } | Error::Missing { .. } | Error::Document { .. } => ReportKind::Damaged,
+            Error::InUse { .. } => ReportKind::InUse,
+            Error::SeveralNames { .. } => ReportKind::Conflict,
+            Error::Read { ref source } | Error::Write { ref source } => ReportKind::of_step(source),
+            Error::Refused { source } => return Self::from(*source).with_message(message),
+            Error::Ambiguous { .. } | Error::NoImage | Error::Terminal | Error::Change { .. } => ReportKind::Invalid,
+        };
+        Self::new(kind, message).with_hint_of(error.hint())
+    }
 }
 
 impl Error {

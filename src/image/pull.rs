@@ -34,7 +34,7 @@ use crate::registry::{self, Client, Document, MANIFEST_LIMIT, Platform};
 use crate::storage::{self, BlobWriter, Store, Target};
 use crate::sys::fs::plain;
 use crate::types::json;
-use crate::types::{Digest, ImageReference};
+use crate::types::{Digest, ImageReference, Report, ReportKind, Thing};
 
 /// What is pulled, and for whom.
 #[derive(Debug, Clone)]
@@ -107,24 +107,21 @@ impl From<storage::Error> for Cause {
     }
 }
 
-impl Error {
-    /// What the user can do about it.
-    pub(crate) fn hint(&self) -> Option<String> {
-        match &*self.cause {
-            Cause::Registry(error) => error.hint(),
-            Cause::Storage(error) => error.hint(),
-            Cause::Platform { .. } | Cause::Threads(_) => None,
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match *error.cause {
+            Cause::Registry(error) => Self::from(error).with_message(message),
+            Cause::Storage(error) => Self::from(error).with_message(message),
+            Cause::Platform { .. } => Self::new(ReportKind::NotFound(Thing::Image), message),
+            Cause::Threads(error) => Self::new(ReportKind::of_step(&error), message),
         }
     }
+}
 
-    /// Whether the registry could not be asked at all, which a policy of `newer` forgives.
-    pub(crate) fn is_unreachable(&self) -> bool {
-        use registry::Error as E;
-        matches!(
-            &*self.cause,
-            Cause::Registry(E::Connect { .. } | E::Broken { .. } | E::Stalled { .. } | E::Status { .. })
-        )
-    }
+/// Whether the registry could not be asked at all, or has not answered, which a policy of `newer` forgives.
+pub(crate) fn is_unreachable(report: &Report) -> bool {
+    matches!(report.kind, ReportKind::Unavailable | ReportKind::TimedOut)
 }
 
 /// Pulls `reference` into `store`. Blobs and layers that are there are not fetched again; those that another process is just

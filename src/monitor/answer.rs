@@ -17,8 +17,8 @@ use super::relay::Streams;
 use super::serve::{AskedBy, Program, Server};
 use super::worker::{Job, Task};
 use crate::plan::RestartPolicy;
-use crate::runtime::{self, cgroup::Group};
-use crate::types::Signal;
+use crate::runtime::cgroup::Group;
+use crate::types::{Report, ReportKind, Signal};
 
 impl Server {
     /// Answers what the command on connection `id` has asked; forgets it if it has gone.
@@ -28,13 +28,15 @@ impl Server {
             Ok(Some(message)) => message,
             Ok(None) => return self.forget(id),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                let message = "this container's monitor does not know that request".to_owned();
-                let hint = Some("restart the container to have it run under this version of rc".to_owned());
-                return self.tell(id, &Event::Failed { code: 125, message, hint }, &[]);
+                let report =
+                    Report::new(ReportKind::Unsupported, "this container's monitor does not know that request");
+                let hint = "restart the container to have it run under this version of rc";
+                return self.tell(id, &Event::Failed(report.with_hint(hint)), &[]);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
-                return self.tell(id, &failed("the container's monitor has too many open files"), &[]);
+                let report = Report::new(ReportKind::Unavailable, "the container's monitor has too many open files");
+                return self.tell(id, &Event::Failed(report), &[]);
             }
             Err(_) => return self.forget(id),
         };
@@ -102,7 +104,10 @@ impl Server {
         }
         match self.relay.attach(id, streams, false) {
             Ok(()) => Event::Attached,
-            Err(error) => failed(&format!("cannot attach: {error}")),
+            Err(error) => {
+                let kind = ReportKind::of_step(&error);
+                Event::Failed(Report::new(kind, format!("cannot attach: {error}")))
+            }
         }
     }
 
@@ -117,8 +122,7 @@ impl Server {
         let running = Running { init: init.pidfd.as_fd(), group, confinement: &self.confinement };
         match self.execs.start(id, &running, exec, descriptors) {
             Ok(()) => None,
-            Err(super::exec::Error::Runtime(runtime::Error::Failed(failure))) => Some(super::failed(&failure)),
-            Err(error) => Some(failed(&error.to_string())),
+            Err(error) => Some(Event::Failed(error.into())),
         }
     }
 
@@ -163,7 +167,7 @@ impl Server {
                 }
             };
             if let Err(error) = recorded {
-                event = failed(&error.to_string());
+                event = Event::Failed(error.into());
             }
         }
         if matches!(task, Task::Pause) && event != Event::Done && self.state.status == Status::Running {
@@ -262,8 +266,9 @@ impl Server {
     }
 }
 
+/// It does not go together with what the container is doing.
 fn failed(message: &str) -> Event {
-    Event::Failed { code: 125, message: message.to_owned(), hint: None }
+    Event::Failed(Report::new(ReportKind::Conflict, message))
 }
 
 /// A descriptor that is readable after `duration`.

@@ -8,6 +8,7 @@ use super::protocol::Event;
 use super::record::Status;
 use crate::plan::{self, Changes, Limits, RestartPolicy};
 use crate::runtime::cgroup::{self, Group, Wanted};
+use crate::types::{Report, ReportKind};
 
 /// How long the kernel may take to stop all processes of a group, or to let them go on.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,6 +58,19 @@ enum Error {
     Plan(#[from] plan::Error),
     #[error(transparent)]
     Manager(#[from] crate::systemd::Error),
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Cgroup(error) => return error.into(),
+            Error::ContainerDir(error) => return error.into(),
+            Error::Plan(error) => return error.into(),
+            Error::Manager(error) => return error.into(),
+            Error::Status(_) | Error::NoProgram | Error::NotKept => ReportKind::Conflict,
+        };
+        Self::new(kind, error.to_string())
+    }
 }
 
 impl Target<'_> {
@@ -116,17 +130,5 @@ impl Target<'_> {
 }
 
 fn answer(result: Result<(), Error>) -> Event {
-    match result {
-        Ok(()) => Event::Done,
-        Err(error) => {
-            let hint = match &error {
-                Error::Cgroup(error) => error.hint(),
-                Error::Plan(error) => error.hint(),
-                Error::Status(_) | Error::NoProgram | Error::NotKept | Error::ContainerDir(_) | Error::Manager(_) => {
-                    None
-                }
-            };
-            Event::Failed { code: 125, message: error.to_string(), hint }
-        }
-    }
+    result.map_or_else(|error| Event::Failed(error.into()), |()| Event::Done)
 }

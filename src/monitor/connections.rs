@@ -17,6 +17,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::protocol::{self, Event, Request};
 use crate::sys::{process, socket};
+use crate::types::{Report, ReportKind};
 
 /// Descriptors that are left for an exec, for a start by the restart rule, and for writing records; less where few are
 /// allowed at all.
@@ -182,13 +183,9 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
 }
 
 fn too_many() -> Event {
-    Event::Failed {
-        code: 125,
-        message: "too many commands are connected to the container's monitor".to_owned(),
-        hint: Some(
-            "end some of them, or start the container with a higher limit of open files: `ulimit -n`".to_owned(),
-        ),
-    }
+    let report = Report::new(ReportKind::Unavailable, "too many commands are connected to the container's monitor");
+    let hint = "end some of them, or start the container with a higher limit of open files: `ulimit -n`";
+    Event::Failed(report.with_hint(hint))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::ProcessLock;
 
 use super::record::{ExitRecord, Run, State};
-use crate::types::json;
+use crate::types::{Report, ReportKind, json};
 
 /// The bytes that are reserved for the exit record.
 const EXIT_SPACE: u16 = 1024;
@@ -47,6 +47,16 @@ pub(crate) enum Error {
         /// Where.
         source: serde_json::Error,
     },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Path(error) => return error.into(),
+            Error::Damaged { .. } => ReportKind::Damaged,
+        };
+        Self::new(kind, error.to_string())
+    }
 }
 
 impl Error {

@@ -21,6 +21,7 @@ use crate::runtime::{self, Conversation, Join, Progress};
 use crate::sys::inherited::Inherited;
 use crate::sys::process::{Child, Ended, reap_group, reserve_descriptor};
 use crate::sys::tty;
+use crate::types::{Report, ReportKind};
 
 /// The container that they run in.
 #[derive(Debug)]
@@ -106,6 +107,18 @@ pub(super) enum Error {
     NoRoom(std::io::Error),
     #[error(transparent)]
     Runtime(#[from] runtime::Error),
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Runtime(error) => return error.into(),
+            Error::Descriptors => ReportKind::Invalid,
+            Error::Ended => ReportKind::Conflict,
+            Error::NoRoom(ref source) => ReportKind::of_step(source),
+        };
+        Self::new(kind, error.to_string())
+    }
 }
 
 impl Execs {
@@ -305,11 +318,7 @@ impl OneExec {
             return;
         }
         self.phase = Phase::Told;
-        let event = match error {
-            Error::Runtime(runtime::Error::Failed(failure)) => super::failed(&failure),
-            error => Event::Failed { code: 125, message: error.to_string(), hint: None },
-        };
-        told.push((self.connection, event, None));
+        told.push((self.connection, Event::Failed(error.into()), None));
     }
 
     /// Its process has ended, even if another process holds the other end of the conversation.

@@ -25,7 +25,7 @@ use super::record::{ExitRecord, Run, now};
 use super::restart::Rule;
 use super::serve::{AskedBy, Server};
 use super::sink::Log;
-use super::start::{Error, Keeper, Start, Starter, failure, step};
+use super::start::{Error, Keeper, Start, Starter, step};
 use super::stdio::Kept;
 use crate::net;
 use crate::plan::RestartPolicy;
@@ -33,6 +33,7 @@ use crate::sys::lock::ProcessLock;
 use crate::sys::process::{self, Ended};
 use crate::sys::signal::Signals;
 use crate::sys::{prctl, socket};
+use crate::types::Report;
 use crate::userns::Home;
 
 /// Runs as the monitor, in a process that was forked for it; gives its exit code.
@@ -41,14 +42,14 @@ pub(crate) fn run(start: Start, keeper: &dyn Keeper, command: OwnedFd, starter: 
         Ok(life) => life,
         Err(error) => {
             // A command that has gone need not know.
-            drop(protocol::send(command.as_fd(), &failure(&error), &[]));
+            drop(protocol::send(command.as_fd(), &Event::Failed(error.into()), &[]));
             return 125;
         }
     };
     let adopted = life.server.adopt(command, starter).map_err(step("relay the command's streams"));
     match adopted.and_then(|()| life.ground.bring_up(&mut life.server)) {
         Ok(up) => life.serve(up),
-        Err(error) => life.give_up(&error),
+        Err(error) => life.give_up(error.into()),
     }
 }
 
@@ -75,7 +76,7 @@ impl<'a> Life<'a> {
         driver.validate(&start.network)?;
         let source = group::ask_for(&start)?;
         let home = Home::begin(&start.ids, &start.runtime_dir)?;
-        let (lock, listener) = keeper.establish(listen).map_err(|(message, hint)| Error::Keeper(message, hint))?;
+        let (lock, listener) = keeper.establish(listen).map_err(Error::Keeper)?;
         let withdraw = |error: Error| {
             keeper.withdraw(home.ready().ok(), true);
             error
@@ -89,10 +90,9 @@ impl<'a> Life<'a> {
     }
 
     /// The program was never executed.
-    fn give_up(mut self, error: &Error) -> i32 {
-        let event = failure(error);
-        self.keeper.withdraw(self.ground.home.ready().ok(), matches!(event, Event::Failed { code: 125, .. }));
-        self.server.tell_starter(&event);
+    fn give_up(mut self, report: Report) -> i32 {
+        self.keeper.withdraw(self.ground.home.ready().ok(), report.kind.shell_code().is_none());
+        self.server.tell_starter(&Event::Failed(report));
         125
     }
 
@@ -167,7 +167,7 @@ impl<'a> Life<'a> {
                 Ok(up) => return Some(up),
                 Err(Error::Cancelled) => {}
                 // It may go better the next time: a port was taken, a helper was not there.
-                Err(error) => (*record, ran) = (failed_start(&error), Duration::ZERO),
+                Err(error) => (*record, ran) = (failed_start(&error.into()), Duration::ZERO),
             }
         }
     }
@@ -189,10 +189,10 @@ impl<'a> Life<'a> {
 }
 
 /// The record of a start that failed when the program was to run again.
-fn failed_start(error: &Error) -> ExitRecord {
-    let Event::Failed { code, message, .. } = failure(error) else { return ExitRecord::default() };
+fn failed_start(report: &Report) -> ExitRecord {
     // The room that is reserved for the record is small.
-    let error = message.chars().take(150).collect();
+    let error = report.message.chars().take(150).collect();
+    let code = report.kind.shell_code().unwrap_or(125);
     ExitRecord { code: i32::from(code), at: now(), error, ..ExitRecord::default() }
 }
 

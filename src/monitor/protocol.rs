@@ -16,11 +16,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::plan::Changes;
 use crate::sys::socket;
-use crate::types::{Signal, json};
+use crate::types::{Report, ReportKind, Signal, json};
 
 /// The version that this rc speaks.
 pub(crate) const VERSION: u8 = 1;
@@ -110,14 +110,7 @@ pub(crate) enum Event {
     /// It was done.
     Done,
     /// It was not done.
-    Failed {
-        /// The exit code of the command that asked: 125, 126 or 127.
-        code: u8,
-        /// The sentence.
-        message: String,
-        /// What to do.
-        hint: Option<String>,
-    },
+    Failed(#[serde(deserialize_with = "failure_of_any_version")] Report),
     /// The program has ended.
     Exited {
         /// 128 + n for signal n.
@@ -126,6 +119,27 @@ pub(crate) enum Event {
         #[serde(default, skip_serializing_if = "is_zero")]
         missed: u64,
     },
+}
+
+/// A monitor that an rc of before reports started says, in place of the kind, which exit code the command has.
+fn failure_of_any_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Report, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Told {
+        Report(Report),
+        WithCode { code: u8, message: String, hint: Option<String> },
+    }
+    Ok(match Told::deserialize(deserializer)? {
+        Told::Report(report) => report,
+        Told::WithCode { code, message, hint } => {
+            let kind = match code {
+                126 => ReportKind::ProgramNotExecutable,
+                127 => ReportKind::ProgramNotFound,
+                _ => ReportKind::Internal,
+            };
+            Report::new(kind, message).with_hint_of(hint)
+        }
+    })
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -152,5 +166,37 @@ pub(crate) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Opti
         // Later versions add messages and fields; those that we know keep their meaning.
         [_, json @ ..] => Ok(Some((json::from_slice(json)?, received.descriptors))),
         [] => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Thing;
+
+    #[test]
+    fn a_failure_is_read_as_this_rc_and_as_one_of_before_says_it() {
+        let report = Report::new(ReportKind::NotFound(Thing::Volume), "no such volume: x").with_hint("make it");
+        let event = Event::Failed(report);
+        let written = serde_json::to_string(&event).expect("JSON");
+        let expected = r#"{"failed":{"kind":{"not-found":"volume"},"message":"no such volume: x","hint":"make it"}}"#;
+        assert_eq!(written, expected);
+        assert_eq!(json::from_str::<Event>(&written).expect("an event"), event);
+        for (code, kind) in
+            [(125, ReportKind::Internal), (126, ReportKind::ProgramNotExecutable), (127, ReportKind::ProgramNotFound)]
+        {
+            for (word, hint) in [("null", None), ("\"so\"", Some("so".to_owned()))] {
+                let before = format!(r#"{{"failed":{{"code":{code},"message":"it failed","hint":{word}}}}}"#);
+                let read = json::from_str::<Event>(&before).expect("an event");
+                assert_eq!(read, Event::Failed(Report::new(kind, "it failed").with_hint_of(hint)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_of_a_kind_that_a_later_rc_adds_is_read() {
+        let later = r#"{"failed":{"kind":{"quarantined":1},"message":"it failed","place":"x"}}"#;
+        let read = json::from_str::<Event>(later).expect("an event");
+        assert_eq!(read, Event::Failed(Report::new(ReportKind::Internal, "it failed")));
     }
 }

@@ -7,14 +7,13 @@ use std::path::PathBuf;
 use oci_spec::runtime::Spec;
 
 use super::directory::ContainerDir;
-use super::protocol::Event;
 use super::record::State;
 use crate::net;
 use crate::plan::ContainerConfig;
 use crate::runtime::{self, cgroup};
 use crate::sys::inherited::Inherited;
 use crate::sys::lock::ProcessLock;
-use crate::types::StorageDriver;
+use crate::types::{Report, ReportKind, StorageDriver};
 use crate::userns::{IdMap, UserNamespace};
 
 /// What one of the program's standard descriptors is.
@@ -79,9 +78,9 @@ pub(crate) struct Starter {
 /// Why a container could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// What the keeper does failed: a message and a hint.
-    #[error("{0}")]
-    Keeper(String, Option<String>),
+    /// What the keeper does failed.
+    #[error(transparent)]
+    Keeper(Report),
     /// The user's namespace is not to be had.
     #[error(transparent)]
     Namespace(#[from] crate::userns::Error),
@@ -116,6 +115,27 @@ pub(crate) enum Error {
     },
 }
 
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Keeper(report) => return report,
+            Error::Namespace(error) => return error.into(),
+            Error::Runtime(error) => return error.into(),
+            Error::Cgroup(error) => return error.into(),
+            Error::Network(error) => return error.into(),
+            Error::ContainerDir(error) => return error.into(),
+            Error::Path(error) => return error.into(),
+            Error::NoFuse => {
+                let report = Self::new(ReportKind::Unavailable, error.to_string());
+                return report.with_hint("install it: `sudo apt install fuse-overlayfs`");
+            }
+            Error::Cancelled => ReportKind::Conflict,
+            Error::Step { ref source, .. } => ReportKind::of_step(source),
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
 pub(super) fn step(step: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Step { step, source }
 }
@@ -126,8 +146,8 @@ pub(crate) type Listen = fn(&ContainerDir) -> Result<OwnedFd, Error>;
 /// Who keeps the containers: makes a container's directory before the start, and removes it after the end.
 pub(crate) trait Keeper {
     /// Makes the directory and takes its lock, or only takes it; `listen` makes the control socket before anybody can see that
-    /// the container is starting. Fails with a sentence and a hint; nothing is left then.
-    fn establish(&self, listen: Listen) -> Result<(ProcessLock, OwnedFd), (String, Option<String>)>;
+    /// the container is starting. On failure nothing is left.
+    fn establish(&self, listen: Listen) -> Result<(ProcessLock, OwnedFd), Report>;
     /// Takes back what [`establish`](Self::establish) did for a container whose start failed; one whose program could not
     /// be run may stay, to be looked at.
     fn withdraw(&self, home: Option<&UserNamespace>, is_rcs_fault: bool);
@@ -135,20 +155,4 @@ pub(crate) trait Keeper {
     fn unlink(&self);
     /// Removes what [`unlink`](Self::unlink) put aside.
     fn remove(&self, home: &UserNamespace);
-}
-
-/// A failed start, as the command is told of it.
-pub(super) fn failure(error: &Error) -> Event {
-    let (code, hint) = match error {
-        Error::Keeper(_, hint) => (125, hint.clone()),
-        Error::Runtime(runtime::Error::Failed(failure)) => {
-            return super::failed(failure);
-        }
-        Error::Namespace(error) => (125, error.hint()),
-        Error::Cgroup(error) => (125, error.hint()),
-        Error::Network(error) => (125, error.hint()),
-        Error::NoFuse => (125, Some("install it: `sudo apt install fuse-overlayfs`".to_owned())),
-        _ => (125, None),
-    };
-    Event::Failed { code, message: error.to_string(), hint }
 }

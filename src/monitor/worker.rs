@@ -15,6 +15,7 @@ use super::protocol::{self, Event};
 use crate::plan::Changes;
 use crate::sys::process::{Child, CloneOptions, fork};
 use crate::sys::{prctl, signal, socket};
+use crate::types::{Report, ReportKind};
 
 /// How many jobs may wait.
 const MOST: usize = 256;
@@ -73,7 +74,7 @@ impl Worker {
     pub(super) fn begin(&mut self, job: Job, target: &Target<'_>) -> Result<(), (u64, Event)> {
         let failed = |error: std::io::Error, connection| {
             let message = format!("cannot fork: {}", crate::sys::fs::plain(&error));
-            (connection, Event::Failed { code: 125, message, hint: None })
+            (connection, Event::Failed(Report::new(ReportKind::of_step(&error), message)))
         };
         let (answer, theirs) = socket::pair().map_err(|error| failed(error, job.connection))?;
         let forked = fork(&CloneOptions::default(), || {
@@ -136,5 +137,5 @@ fn reap(child: &Child) {
 }
 
 fn died() -> Event {
-    Event::Failed { code: 125, message: "the process that was making the change has died".to_owned(), hint: None }
+    Event::Failed(Report::new(ReportKind::Internal, "the process that was making the change has died"))
 }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use crate::sys::fs::PathError;
 use crate::sys::process::Ended;
 use crate::sys::spawn;
-use crate::types::PortMapping;
+use crate::types::{PortMapping, Report, ReportKind};
 
 /// Why a container has no network. Whatever was started by then is gone.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +114,24 @@ pub(crate) enum Error {
     /// A file or directory of ours.
     #[error(transparent)]
     Path(#[from] PathError),
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Path(error) => return error.into(),
+            Error::NoProgram { .. } | Error::HelperEnded { .. } => ReportKind::Unavailable,
+            Error::PortTaken { .. } => ReportKind::InUse,
+            Error::PortPrivileged { .. } => ReportKind::Denied,
+            Error::NoSuchAddress { .. } | Error::NoPorts { .. } => ReportKind::Invalid,
+            Error::NoIpv6 { .. } => ReportKind::Unsupported,
+            Error::PortRefused { ref source, .. } | Error::Talk { ref source, .. } => ReportKind::of_step(source),
+            Error::Spawn { ref source, .. } => ReportKind::of_step(&source.source),
+            Error::PublishFailed { .. } => ReportKind::Internal,
+            Error::NotReady { .. } => ReportKind::TimedOut,
+        };
+        Self::new(kind, error.to_string()).with_hint_of(error.hint())
+    }
 }
 
 impl Error {

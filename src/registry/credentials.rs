@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::SMALL_LIMIT;
 use crate::sys::fs::{self, PathError};
-use crate::types::{ImageReference, Invalid, json};
+use crate::types::{ImageReference, Invalid, Report, ReportKind, json};
 
 /// Who we are to a registry. Its `Debug` shows no secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,6 +67,18 @@ pub(crate) enum CredentialsError {
         /// What went wrong.
         reason: String,
     },
+}
+
+impl From<CredentialsError> for Report {
+    fn from(error: CredentialsError) -> Self {
+        let kind = match error {
+            CredentialsError::File(error) => return error.into(),
+            CredentialsError::HelperName(error) => return error.into(),
+            CredentialsError::Format { .. } => ReportKind::Invalid,
+            CredentialsError::NoHelper { .. } | CredentialsError::Helper { .. } => ReportKind::Unavailable,
+        };
+        Self::new(kind, error.to_string())
+    }
 }
 
 /// Where auth files and certificates are looked for.

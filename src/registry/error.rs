@@ -1,5 +1,5 @@
 use crate::sys::fs::PathError;
-use crate::types::Digest;
+use crate::types::{Digest, Report, ReportKind, Thing};
 
 use super::manifest::Fault;
 
@@ -152,6 +152,28 @@ pub(crate) enum Error {
         /// The reason.
         cause: String,
     },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        let kind = match error {
+            Error::Credentials(error) => return error.into(),
+            Error::File(error) => return error.into(),
+            Error::Manifest { fault, .. } => return Self::from(fault).with_message(message),
+            Error::NotFound { .. } => ReportKind::NotFound(Thing::Image),
+            Error::Denied { with_credentials: false, .. } => ReportKind::Unauthorized,
+            Error::Denied { .. } | Error::Certificate { .. } | Error::Redirect { .. } | Error::Realm { .. } => {
+                ReportKind::Denied
+            }
+            Error::Connect { .. } | Error::Broken { .. } | Error::Status { .. } => ReportKind::Unavailable,
+            Error::Challenge { .. } => ReportKind::Unsupported,
+            Error::Stalled { .. } => ReportKind::TimedOut,
+            Error::TooLarge { .. } | Error::Digest { .. } | Error::Size { .. } => ReportKind::Damaged,
+            Error::Token { .. } | Error::Setup { .. } => ReportKind::Internal,
+        };
+        Self::new(kind, message).with_hint_of(error.hint())
+    }
 }
 
 impl Error {

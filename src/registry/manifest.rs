@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{MANIFEST_LIMIT, Platform};
-use crate::types::{Digest, json};
+use crate::types::{Digest, Report, ReportKind, Thing, json};
 
 /// The media types that rc asks a registry for.
 pub(super) const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
@@ -84,6 +84,22 @@ pub(crate) enum Fault {
     /// An index that leads to an index that leads to an index.
     #[error("indexes are nested deeper than 2")]
     Depth,
+}
+
+impl From<Fault> for Report {
+    fn from(error: Fault) -> Self {
+        let kind = match error {
+            Fault::Json { .. } | Fault::LayerCount { .. } => ReportKind::Damaged,
+            Fault::Ambiguous | Fault::Neither | Fault::MediaType { .. } | Fault::TooLarge { .. } | Fault::Depth => {
+                ReportKind::Invalid
+            }
+            Fault::Schema1 | Fault::Artifact { .. } | Fault::Encrypted { .. } | Fault::LayerType { .. } => {
+                ReportKind::Unsupported
+            }
+            Fault::NoPlatform { .. } => ReportKind::NotFound(Thing::Image),
+        };
+        Self::new(kind, error.to_string())
+    }
 }
 
 /// A reference to a blob. `urls` are left out on purpose: content comes from the registry that was named (safety.md R1).

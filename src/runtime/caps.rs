@@ -23,6 +23,7 @@ use rustix::io::Errno;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::sys::fs::plain;
+use crate::types::{Report, ReportKind};
 
 /// Why a process could not be brought down to its rights.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,16 @@ pub(crate) enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Unknown { .. } => ReportKind::Invalid,
+            Error::Bounding { ref source, .. } | Error::Step { ref source, .. } => ReportKind::of_step(source),
+        };
+        Self::new(kind, error.to_string())
+    }
 }
 
 /// A set of capabilities, by the kernel's numbers.

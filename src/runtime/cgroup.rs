@@ -31,6 +31,7 @@ use std::time::Duration;
 use oci_spec::runtime::LinuxResources;
 
 use crate::sys::fs::PathError;
+use crate::types::{Report, ReportKind};
 use controllers::Neighbour;
 use directory::Directory;
 use limits::Setting;
@@ -186,6 +187,30 @@ pub enum Error {
     /// A control file could not be read or written.
     #[error(transparent)]
     Path(#[from] PathError),
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Path(error) => return error.into(),
+            Error::NoGroup { .. } | Error::Parent { .. } | Error::InUnit { .. } | Error::NotDelegated { .. } => {
+                ReportKind::Denied
+            }
+            Error::NoScope { .. } => ReportKind::Unavailable,
+            Error::Shared { .. } => ReportKind::Conflict,
+            Error::NoGroupToFreeze | Error::NoFile { .. } | Error::NoDevice { .. } | Error::Unsupported { .. } => {
+                ReportKind::Unsupported
+            }
+            Error::Refused { ref source, .. } => match ReportKind::of_step(source) {
+                ReportKind::Internal => ReportKind::Invalid,
+                kind => kind,
+            },
+            Error::MonitorStays { .. } | Error::NotTaken { .. } | Error::Invalid { .. } => ReportKind::Invalid,
+            Error::InUse { .. } => ReportKind::InUse,
+            Error::Late { .. } => ReportKind::TimedOut,
+        };
+        Self::new(kind, error.to_string()).with_hint_of(error.hint())
+    }
 }
 
 impl Error {

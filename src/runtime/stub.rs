@@ -25,6 +25,7 @@ use rustix::mount::MountAttrFlags;
 
 use crate::sys::fs::plain;
 use crate::sys::mount::{self, Parameter};
+use crate::types::{Report, ReportKind};
 
 /// The stub itself; `build/stub.rs` makes it.
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stub"));
@@ -49,6 +50,16 @@ pub(crate) enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Forbidden => ReportKind::Denied,
+            Error::Step { ref source, .. } => ReportKind::of_step(source),
+        };
+        Self::new(kind, error.to_string())
+    }
 }
 
 /// Names the step of an errno.

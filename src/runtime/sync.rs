@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::fs::plain;
 use crate::sys::socket;
-use crate::types::json;
+use crate::types::{Report, ReportKind, json};
 
 /// Which exit code a failed start has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,18 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// What to do, if anything.
     pub(crate) hint: Option<String>,
+}
+
+impl From<Failure> for Report {
+    fn from(Failure { kind, message, hint }: Failure) -> Self {
+        let kind = match kind {
+            FailureKind::Setup => ReportKind::Internal,
+            FailureKind::CannotRun => ReportKind::ProgramNotExecutable,
+            FailureKind::NotFound => ReportKind::ProgramNotFound,
+            FailureKind::NoOverlay => ReportKind::Unsupported,
+        };
+        Self::new(kind, message).with_hint_of(hint)
+    }
 }
 
 /// A sentence, cut where somebody gave an argument as long as a book: it has to fit into a message, and on a screen.

@@ -21,6 +21,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use crate::sys::filesystem::of_kernel;
 use crate::sys::fs::plain;
 use crate::sys::root::open_in;
+use crate::types::{Report, ReportKind};
 
 /// Longest file that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
@@ -73,6 +74,20 @@ pub(crate) enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::UnknownUser { .. }
+            | Error::UnknownGroup { .. }
+            | Error::BadId { .. }
+            | Error::NotRegular { .. }
+            | Error::TooLarge { .. } => ReportKind::Invalid,
+            Error::Unreadable { ref source, .. } => ReportKind::of_step(source),
+        };
+        Self::new(kind, error.to_string()).with_hint_of(error.hint())
+    }
 }
 
 impl Error {

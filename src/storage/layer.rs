@@ -30,7 +30,7 @@ use super::remove::remove_tree;
 use super::tar::{self, Reader};
 use super::{Hasher, Store, stage};
 use crate::sys::fs::{self, AtPath as _, PathError, plain};
-use crate::types::{Algorithm, Digest, json};
+use crate::types::{Algorithm, Digest, Report, ReportKind, json};
 
 /// For whom layers are unpacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +135,20 @@ pub(crate) enum Error {
         /// What was unpacked.
         actual: Digest,
     },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Archive(error) => return error.into(),
+            Error::Path(error) => return error.into(),
+            Error::Entry { ref source, .. } | Error::Link { ref source, .. } => ReportKind::of_step(source),
+            Error::Id { .. } => ReportKind::Unsupported,
+            Error::Whiteout { .. } | Error::Root { .. } => ReportKind::Invalid,
+            Error::DiffId { .. } => ReportKind::Damaged,
+        };
+        Self::new(kind, error.to_string()).with_hint_of(error.hint())
+    }
 }
 
 impl From<io::Error> for Error {

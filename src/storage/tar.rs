@@ -20,6 +20,7 @@ use pax::Pax;
 pub(crate) use sparse::Piece;
 
 use super::escape::Escaped;
+use crate::types::{Report, ReportKind};
 
 /// The most bytes of all headers before one entry: PAX records, long names, sparse maps.
 const LIMIT: u64 = 1 << 20;
@@ -52,6 +53,20 @@ pub(crate) enum Error {
     /// The headers before an entry, or those about all entries, are larger than we are willing to hold.
     #[error("headers in the archive have more bytes than the {LIMIT} for one entry and the {GLOBAL_LIMIT} for all")]
     TooLarge,
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Io(ref source) => match ReportKind::of_step(source) {
+                ReportKind::Internal => ReportKind::Damaged,
+                kind => kind,
+            },
+            Error::Damaged { .. } => ReportKind::Damaged,
+            Error::UnknownType { .. } | Error::TooLarge => ReportKind::Unsupported,
+        };
+        Self::new(kind, error.to_string())
+    }
 }
 
 /// A point in time: seconds since 1970 and nanoseconds after them.

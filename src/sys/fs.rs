@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use super::failpoint;
+use crate::types::{Report, ReportKind};
 
 /// An I/O error with what was done and the path it was done to.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,12 @@ pub struct PathError {
     /// The kernel's answer.
     #[source]
     pub(crate) source: io::Error,
+}
+
+impl From<PathError> for Report {
+    fn from(error: PathError) -> Self {
+        Self::new(ReportKind::of_file(&error.source), error.to_string())
+    }
 }
 
 /// The text of an errno without Rust's `(os error N)`, in lower case as our sentences have it.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use regex_lite::Regex;
 
 use super::escape;
-use crate::types::Invalid;
+use crate::types::{Invalid, Report, ReportKind};
 
 pub(crate) use container::{ContainerFacts, ContainerFilter};
 pub(crate) use image::{ImageFacts, ImageFilter};
@@ -48,6 +48,17 @@ pub(crate) enum Error {
         /// `container` or `image`.
         what: &'static str,
     },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::NoValue(_) | Error::UnknownKey { .. } | Error::BadValue { .. } | Error::NoSuchObject { .. } => {
+                ReportKind::Invalid
+            }
+        };
+        Self::new(kind, error.to_string()).with_hint_of(error.hint())
+    }
 }
 
 impl Error {

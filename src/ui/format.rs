@@ -11,6 +11,7 @@ use gotmpl::{MissingKey, Template, TemplateError, Value};
 use serde::Serialize;
 
 use super::{BrokenOutput, Output, Table, escape, json};
+use crate::types::{Report, ReportKind};
 
 /// Why nothing, or not everything, was shown.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,17 @@ pub(crate) enum Error {
     /// The result could not be written.
     #[error(transparent)]
     Output(#[from] BrokenOutput),
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Output(error) => return error.into(),
+            Error::Syntax { .. } | Error::UnknownField { .. } | Error::Execute { .. } => ReportKind::Invalid,
+            Error::Json(_) => ReportKind::Internal,
+        };
+        Self::new(kind, error.to_string()).with_hint_of(error.hint())
+    }
 }
 
 impl Error {

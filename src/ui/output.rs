@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 
 use super::escape;
 use crate::sys::fs::plain;
+use crate::types::{Report, ReportKind};
 
 /// Bytes that are kept back before they are written; longer writes pass straight through.
 const BUFFER: usize = 64 * 1024;
@@ -44,6 +45,18 @@ pub(crate) struct BrokenOutput {
     /// The kernel's answer.
     #[source]
     pub(crate) source: io::Error,
+}
+
+impl From<BrokenOutput> for Report {
+    fn from(error: BrokenOutput) -> Self {
+        // A reader that has enough (`rc ps | head -1`) ends us as SIGPIPE would.
+        let kind = if error.is_broken_pipe() {
+            ReportKind::Interrupted(libc::SIGPIPE)
+        } else {
+            ReportKind::of_step(&error.source)
+        };
+        Self::new(kind, error.to_string())
+    }
 }
 
 impl BrokenOutput {

@@ -10,34 +10,28 @@ use serde::de::DeserializeOwned;
 use super::{Error, UserNamespace};
 use crate::sys::process::{CloneOptions, Ended, exit_now, fork};
 use crate::sys::{prctl, signal};
-use crate::types::json;
-
-/// What came of work in the namespace.
-pub(crate) type Inside<T, E> = Result<Result<T, E>, Error>;
+use crate::types::{Report, json};
 
 /// Runs `work` in a child that is root in `home`, waits for it, and gives its result. The child has one thread and may start
 /// more. If this process dies, the child is killed.
 ///
-/// Fails if the child cannot be made or dies; `work`'s own failure is the inner result.
-pub(crate) fn inside<T, E>(home: &UserNamespace, name: &str, work: impl FnOnce() -> Result<T, E>) -> Inside<T, E>
+/// Fails if the child cannot be made or dies, or as `work` does.
+pub(crate) fn inside<T, E>(home: &UserNamespace, name: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, Report>
 where
     T: Serialize + DeserializeOwned,
-    E: Serialize + DeserializeOwned,
+    E: Into<Report>,
 {
     let system = |action| move |source: std::io::Error| Error::System { action, source };
     let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|e| system("make a pipe")(e.into()))?;
     let mut read = File::from(read);
     let child = fork(&CloneOptions::default(), || {
-        let done = || -> Result<(), Error> {
+        let ready = || -> Result<(), Error> {
             prctl::die_with_parent().map_err(system("set the parent-death signal"))?;
             prctl::set_name(name).map_err(system("set the process name"))?;
             signal::unblock_all().map_err(system("unblock signals"))?;
             home.enter()
         };
-        let answer: Result<Result<T, E>, String> = match done() {
-            Ok(()) => Ok(work()),
-            Err(error) => Err(error.to_string()),
-        };
+        let answer: Result<T, Report> = ready().map_err(Report::from).and_then(|()| work().map_err(Into::into));
         let sent = serde_json::to_vec(&answer).is_ok_and(|bytes| File::from(write).write_all(&bytes).is_ok());
         exit_now(i32::from(!sent))
     })
@@ -47,12 +41,11 @@ where
     let got = read.read_to_end(&mut bytes);
     let ended = child.wait().map_err(system("wait for a child"))?;
     got.map_err(system("read from a child"))?;
-    match json::from_slice::<Result<Result<T, E>, String>>(&bytes) {
-        Ok(Ok(result)) => Ok(result),
-        Ok(Err(said)) => Err(Error::Died(said)),
-        Err(_) => Err(Error::Died(match ended {
+    json::from_slice::<Result<T, Report>>(&bytes).unwrap_or_else(|_| {
+        Err(Error::Died(match ended {
             Ended::Exited(code) => format!("exit code {code}"),
             Ended::Killed(signal) => format!("signal {signal}"),
-        })),
-    }
+        })
+        .into())
+    })
 }
