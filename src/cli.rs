@@ -106,7 +106,7 @@ fn globals() -> Command {
                 .long("root")
                 .value_name("DIR")
                 .value_parser(value_parser!(PathBuf))
-                .help("Directory of images, containers and volumes"),
+                .help("Directory where images, containers and volumes are stored"),
         )
         .arg(Arg::new("version").short('v').long("version").action(ArgAction::Version).help("Print the version"))
 }

@@ -8,16 +8,16 @@ use crate::types::DetachKeys;
 /// Attach to a running container
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Override the key sequence for detaching: `ctrl-X` or characters, joined by commas
+    /// Override the key sequence for detaching: `ctrl-X` or characters, separated by commas
     #[arg(long, value_name = "KEYS")]
     detach_keys: Option<String>,
     /// Do not attach standard input
     #[arg(long)]
     no_stdin: bool,
-    /// Pass signals to the program (default: true)
+    /// Proxy received signals to the process (default: true)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sig_proxy: Option<bool>,
-    /// Name, id or unique beginning of an id
+    /// Name, ID or unique prefix of an ID
     #[arg(value_name = "CONTAINER")]
     container: String,
 }

@@ -6,7 +6,7 @@ use super::Ctx;
 use crate::error::{Error, Exit};
 use crate::ui;
 
-/// Generate the completion script for a shell
+/// Generate a completion script for a shell
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The shell

@@ -13,19 +13,19 @@ use crate::types::ContainerId;
 use crate::ui;
 use crate::ui::filter::{ContainerFacts, ContainerFilter};
 
-/// Which containers a command is for.
+/// The containers that a command is about.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Selection {
-    /// All containers
+    /// Apply to all containers
     #[arg(short, long)]
     pub(super) all: bool,
-    /// Read the container's id from the file
+    /// Read the container ID from the file
     #[arg(long = "cidfile", value_name = "FILE")]
     pub(super) cidfiles: Vec<PathBuf>,
-    /// It is no error if a container does not exist
+    /// Ignore missing containers
     #[arg(short, long)]
     pub(super) ignore: bool,
-    /// Names, ids or unique beginnings of ids
+    /// Names, IDs or unique prefixes of IDs
     #[arg(value_name = "CONTAINER")]
     pub(super) containers: Vec<String>,
     /// `--filter` of the commands that have it: of those that are meant, or of all.

@@ -5,15 +5,15 @@ use crate::doctor::{self, Finding};
 use crate::error::{Error, Exit};
 use crate::ui::{self, Format, Table};
 
-/// Tell what this system gives and lacks, and how to mend it
+/// Check whether this host can run containers, and how to fix what is missing
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Print an array of objects: check, status, found, disables, fix
+    /// Print a JSON array of objects with check, status, found, disables and fix
     #[arg(long)]
     json: bool,
 }
 
-/// Runs the command: 0 if nothing is missing that `rc run` needs, else 1.
+/// Runs the command; exits with 0 if the host has everything that `rc run` needs, else with 1.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let findings = doctor::examine(&ctx.patient());
     let mut out = ui::out();

@@ -15,7 +15,7 @@ pub(crate) struct Args {
     preserve: PreserveArgs,
     #[command(flatten)]
     process: ProcessArgs,
-    /// The container, then the command and its arguments
+    /// The container, and the command with its arguments
     #[arg(value_name = "CONTAINER", hide = true, required = true, num_args = 1.., trailing_var_arg = true)]
     words: Vec<String>,
 }

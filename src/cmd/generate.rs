@@ -28,49 +28,49 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 struct Systemd {
-    /// Add dependencies to the unit's After=
+    /// Add units to After= of the generated unit
     #[arg(long, value_name = "UNIT", value_delimiter = ',')]
     after: Vec<String>,
-    /// What the unit's name begins with
+    /// Prefix of the unit's name (default: container)
     #[arg(long, value_name = "PREFIX", default_value = "container", hide_default_value = true)]
     container_prefix: String,
-    /// Set environment variables of the unit: NAME=VALUE, NAME, or NAME* for the caller's own
+    /// Set environment variables of the unit: NAME=VALUE, or NAME or NAME* to copy the caller's
     #[arg(short, long, value_name = "ENV")]
     env: Vec<String>,
-    /// Write a file in the current directory, and print its path
+    /// Write a .service file to the current directory, and print its path
     #[arg(short, long)]
     files: bool,
-    /// Name the container, not its ID
+    /// Use the container's name instead of its ID
     #[arg(short, long)]
     name: bool,
-    /// The unit makes a new container at each start, and removes it
+    /// Create a new container at each start instead of starting the existing one
     #[arg(long)]
     new: bool,
-    /// Leave the comment at the beginning out
+    /// Skip the comment at the top
     #[arg(long)]
     no_header: bool,
-    /// Add dependencies to the unit's Requires=
+    /// Add units to Requires= of the generated unit
     #[arg(long, value_name = "UNIT", value_delimiter = ',')]
     requires: Vec<String>,
-    /// When systemd restarts the unit (default: the container's own with --new, else on-failure)
+    /// Restart policy of the unit (default: with --new the container's own, else on-failure)
     #[arg(long, value_name = "POLICY", value_parser = unit::RESTARTS, hide_possible_values = true)]
     restart_policy: Option<String>,
-    /// Seconds before systemd restarts the unit
+    /// Seconds that systemd waits before it restarts the unit
     #[arg(long, value_name = "SECONDS")]
     restart_sec: Option<u32>,
-    /// What stands between the prefix and the container's name or ID
+    /// Separator between the prefix and the container's name or ID (default: -)
     #[arg(long, value_name = "SEPARATOR", default_value = "-", hide_default_value = true)]
     separator: String,
-    /// Seconds that the start may take
+    /// Start timeout of the unit, in seconds
     #[arg(long, value_name = "SECONDS")]
     start_timeout: Option<u32>,
-    /// Seconds between the stop signal and SIGKILL, instead of the container's own
+    /// Seconds between the stop signal and SIGKILL (default: the container's own)
     #[arg(short = 't', long, value_name = "SECONDS")]
     stop_timeout: Option<u32>,
-    /// Make a template, for several containers; implies --new
+    /// Generate a template for several containers; implies --new
     #[arg(long)]
     template: bool,
-    /// Add dependencies to the unit's Wants=
+    /// Add units to Wants= of the generated unit
     #[arg(long, value_name = "UNIT", value_delimiter = ',')]
     wants: Vec<String>,
     /// The container's name or ID

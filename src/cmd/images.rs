@@ -17,7 +17,7 @@ use crate::ui::{self, Format, Table};
 #[derive(Debug, Default, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
-    /// Show all images (rc has no intermediate ones: accepted for scripts)
+    /// Show all images (accepted for compatibility: rc has no intermediate images)
     #[arg(short, long)]
     pub(crate) all: bool,
     /// Show digests
@@ -38,10 +38,10 @@ pub(crate) struct Args {
     /// Display only image IDs
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// Sort by this
-    #[arg(long, value_name = "KEY", default_value = "created")]
+    /// Sort by created, id, repository, size or tag (default: created)
+    #[arg(long, value_name = "KEY", default_value = "created", hide_default_value = true, hide_possible_values = true)]
     pub(crate) sort: SortKey,
-    /// A name or pattern: only images that have it
+    /// List only images with this name or pattern
     #[arg(value_name = "IMAGE")]
     pub(crate) name: Option<String>,
 }

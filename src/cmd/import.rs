@@ -15,11 +15,10 @@ use crate::ui::{self, BrokenOutput};
 /// Import a tarball to create a filesystem image
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Apply the following possible instructions to the created image: CMD | ENTRYPOINT | ENV | EXPOSE | LABEL | STOPSIGNAL |
-    /// USER | VOLUME | WORKDIR
+    /// Apply an instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR
     #[arg(short, long = "change", value_name = "INSTRUCTION")]
     pub(crate) changes: Vec<String>,
-    /// Set commit message for imported image
+    /// Set the commit message of the imported image
     #[arg(short, long, value_name = "MESSAGE")]
     pub(crate) message: Option<String>,
     /// Set the platform of the imported image: OS/ARCH[/VARIANT]

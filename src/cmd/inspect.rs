@@ -15,8 +15,15 @@ pub(crate) struct Args {
     /// Format the output to a Go template or json
     #[arg(short, long, value_name = "FORMAT", allow_hyphen_values = true)]
     format: Option<String>,
-    /// Return JSON for specified type
-    #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "all")]
+    /// Type of object to look for: all, container or image (default: all)
+    #[arg(
+        short = 't',
+        long = "type",
+        value_name = "TYPE",
+        default_value = "all",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     kind: Kind,
     /// The names or IDs
     #[arg(required = true, value_name = "NAME")]

@@ -14,7 +14,7 @@ use crate::ui::{self, BrokenOutput};
 /// Load image(s) from a tar archive
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
-    /// Load images from the specified archive file or directory (default: standard input)
+    /// Load images from the archive file or directory (default: standard input)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
     /// Load the image for this platform: OS/ARCH[/VARIANT]

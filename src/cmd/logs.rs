@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// Show logs since TIMESTAMP
     #[arg(long, value_name = "TIMESTAMP", allow_hyphen_values = true)]
     since: Option<String>,
-    /// Output the specified number of LINES at the end of the logs
+    /// Output the specified number of LINES at the end of the logs (default: all)
     #[arg(long, value_name = "LINES", default_value = "all", hide_default_value = true, allow_hyphen_values = true)]
     tail: Tail,
     /// Output the timestamps in the log

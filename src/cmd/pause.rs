@@ -15,22 +15,22 @@ pub(crate) struct Args {
     chosen: Chosen,
 }
 
-/// Which containers are to be paused, or to go on.
+/// The containers to pause or to unpause.
 #[derive(Debug, clap::Args)]
 pub(super) struct Chosen {
-    /// All containers that this is for
+    /// Apply to all containers that can be paused or unpaused
     #[arg(short, long)]
     all: bool,
-    /// Read the container's id from the file
+    /// Read the container ID from the file
     #[arg(long = "cidfile", value_name = "FILE")]
     cidfiles: Vec<PathBuf>,
-    /// Only the containers that match: KEY=VALUE
+    /// Act only on containers that match: KEY=VALUE
     #[arg(short, long = "filter", value_name = "FILTER")]
     filters: Vec<String>,
-    /// The container that was created last
+    /// Act on the latest created container
     #[arg(short, long)]
     latest: bool,
-    /// Names, ids or unique beginnings of ids
+    /// Names, IDs or unique prefixes of IDs
     #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
 }

@@ -18,7 +18,7 @@ use crate::ui::{self, Format, Table};
 #[derive(Debug, Default, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
-    /// Show all the containers, default is only running containers
+    /// Show all containers (default: only running ones)
     #[arg(short, long)]
     all: bool,
     /// Filter output based on conditions given: KEY=VALUE
@@ -39,11 +39,11 @@ pub(crate) struct Args {
     /// Do not print headers
     #[arg(long)]
     noheading: bool,
-    /// Print the numeric IDs of the containers only
+    /// Print only the IDs of the containers
     #[arg(short, long)]
     quiet: bool,
-    /// Sort output by this
-    #[arg(long, value_name = "KEY", default_value = "created")]
+    /// Sort by command, created, id, image, names, runningfor or status (default: created)
+    #[arg(long, value_name = "KEY", default_value = "created", hide_default_value = true, hide_possible_values = true)]
     sort: SortKey,
 }
 

@@ -17,38 +17,38 @@ use crate::userns::{self, UserNamespace};
 
 /// Pull an image from a registry
 ///
-/// The image is fetched even if there is one of that name, and what of it is here already is not fetched again. Its id is
-/// printed when it is whole.
+/// The image is pulled even if the name is in the store; blobs that the store has are not fetched again. The ID is printed
+/// at the end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// All tagged images in the repository will be pulled
+    /// Pull all tagged images of the repository
     #[arg(short, long)]
     all_tags: bool,
-    /// Use ARCH instead of the architecture of the machine for choosing images
+    /// Use ARCH instead of the host's architecture for choosing images
     #[arg(long, value_name = "ARCH", conflicts_with = "platform")]
     arch: Option<String>,
-    /// Path of the authentication file, instead of podman's and docker's
+    /// Path of the authentication file (default: those of podman and docker)
     #[arg(long, value_name = "FILE")]
     authfile: Option<PathBuf>,
-    /// Directory of certificates for the registry, instead of those in certs.d
+    /// Directory of certificates for the registry (default: its directories in certs.d)
     #[arg(long, value_name = "DIR")]
     cert_dir: Option<PathBuf>,
     /// Credentials to use for accessing the registry: USER:PASSWORD
     #[arg(long, value_name = "CREDENTIALS")]
     creds: Option<String>,
-    /// Use OS instead of the running OS for choosing images
+    /// Use OS instead of the host's OS for choosing images
     #[arg(long, value_name = "OS", conflicts_with = "platform")]
     os: Option<String>,
-    /// When to pull: always, missing, never or newer
-    #[arg(long, value_name = "POLICY", default_value = "always", value_parser = pull_policy)]
+    /// Pull image policy: always, missing, never or newer (default: always)
+    #[arg(long, value_name = "POLICY", default_value = "always", hide_default_value = true, value_parser = pull_policy)]
     policy: PullPolicy,
-    /// Number of times to retry in case of failure
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    /// Number of times to retry in case of failure (default: 3)
+    #[arg(long, value_name = "N", default_value_t = 3, hide_default_value = true)]
     retry: u32,
-    /// Delay between retries, as 2s or 500ms, instead of 1 second that doubles
+    /// Delay between retries, such as 2s or 500ms (default: 1s, doubled each time)
     #[arg(long, value_name = "DURATION", value_parser = delay)]
     retry_delay: Option<Duration>,
-    /// Use VARIANT instead of the architecture's usual one for choosing images
+    /// Use VARIANT instead of the architecture's default variant for choosing images
     #[arg(long, value_name = "VARIANT", conflicts_with = "platform")]
     variant: Option<String>,
     #[command(flatten)]

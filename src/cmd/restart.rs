@@ -10,31 +10,31 @@ use crate::types::Signal;
 
 /// Restart one or more containers
 ///
-/// Running containers are stopped and started again, others are started.
+/// Stops and starts running containers, and starts the others.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// All containers, whether they run or not
+    /// Restart all containers, running or not
     #[arg(short, long)]
     all: bool,
-    /// Read the container's id from the file
+    /// Read the container ID from the file
     #[arg(long = "cidfile", value_name = "FILE")]
     cidfiles: Vec<PathBuf>,
-    /// Only the containers that match: KEY=VALUE
+    /// Act only on containers that match: KEY=VALUE
     #[arg(short, long = "filter", value_name = "FILTER")]
     filters: Vec<String>,
-    /// The container that was created last
+    /// Act on the latest created container
     #[arg(short, long)]
     latest: bool,
-    /// Only containers that run
+    /// Restart only running containers
     #[arg(long)]
     running: bool,
-    /// Signal to send, instead of the container's own
+    /// Signal to send (default: the container's own)
     #[arg(short, long, value_name = "SIGNAL")]
     signal: Option<Signal>,
-    /// Seconds to wait before SIGKILL, instead of the container's own; 0 kills at once
+    /// Seconds to wait before SIGKILL (default: the container's own); 0 kills at once
     #[arg(short, long, value_name = "SECONDS", visible_alias = "timeout")]
     time: Option<u32>,
-    /// Names, ids or unique beginnings of ids
+    /// Names, IDs or unique prefixes of IDs
     #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
 }

@@ -10,16 +10,16 @@ use crate::error::{Error, Exit};
 pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
-    /// Kill running containers first; containers that do not exist are no error
+    /// Kill running containers first, and ignore missing ones
     #[arg(short, long)]
     force: bool,
-    /// Only the containers that match: KEY=VALUE
+    /// Act only on containers that match: KEY=VALUE
     #[arg(long = "filter", value_name = "FILTER")]
     filters: Vec<String>,
-    /// Seconds between the stop signal and SIGKILL, with --force (default: killed at once)
+    /// With --force, seconds between the stop signal and SIGKILL (default: kill at once)
     #[arg(short, long, value_name = "SECONDS")]
     time: Option<u32>,
-    /// Remove the anonymous volumes of the container too
+    /// Remove the anonymous volumes of the container
     #[arg(short, long)]
     volumes: bool,
 }

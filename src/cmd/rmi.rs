@@ -16,13 +16,13 @@ pub(crate) struct Args {
     /// Remove all images
     #[arg(short, long)]
     pub(crate) all: bool,
-    /// Force removal: with all names, and with the containers that use the image
+    /// Force removal of the image, all its names, and the containers that use it
     #[arg(short, long)]
     pub(crate) force: bool,
-    /// Ignore errors if a specified image does not exist
+    /// Ignore missing images
     #[arg(short, long)]
     pub(crate) ignore: bool,
-    /// The names or IDs
+    /// Names or IDs of images
     #[arg(value_name = "IMAGE", required_unless_present = "all", conflicts_with = "all")]
     pub(crate) images: Vec<String>,
 }

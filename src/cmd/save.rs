@@ -13,13 +13,19 @@ use crate::ui;
 /// Save image(s) to an archive
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Save image to this format
-    #[arg(long, value_name = "FORMAT", default_value = "docker-archive")]
+    /// Format of the archive: docker-archive or oci-archive (default: docker-archive)
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "docker-archive",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     pub(crate) format: ArchiveFormat,
-    /// Save several images in one archive (always possible: accepted for scripts)
+    /// Save several images in one archive (accepted for compatibility: rc always does)
     #[arg(short, long)]
     pub(crate) multi_image_archive: bool,
-    /// Write to the specified file (default: standard output, which must not be a terminal)
+    /// Write to the file (default: standard output, which must not be a terminal)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Suppress the output

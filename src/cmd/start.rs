@@ -10,28 +10,28 @@ use crate::types::DetachKeys;
 /// Start one or more containers
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Attach the container's output, and exit as its program does
+    /// Attach standard output and error, and exit with the program's exit code
     #[arg(short, long)]
     attach: bool,
-    /// Attach standard input too
+    /// Attach standard input
     #[arg(short, long)]
     interactive: bool,
-    /// Override the key sequence for detaching: `ctrl-X` or characters, joined by commas
+    /// Override the key sequence for detaching: `ctrl-X` or characters, separated by commas
     #[arg(long, value_name = "KEYS")]
     detach_keys: Option<String>,
     /// Proxy received signals to the process (default: true with --attach)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sig_proxy: Option<bool>,
-    /// All containers that do not run
+    /// Start all containers that are not running
     #[arg(long)]
     all: bool,
-    /// Only the containers that match: KEY=VALUE
+    /// Act only on containers that match: KEY=VALUE
     #[arg(short, long = "filter", value_name = "FILTER")]
     filters: Vec<String>,
-    /// The container that was created last
+    /// Act on the latest created container
     #[arg(short, long)]
     latest: bool,
-    /// Names, ids or unique beginnings of ids
+    /// Names, IDs or unique prefixes of IDs
     #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
 }

@@ -19,25 +19,25 @@ const CLEAR: &[u8] = b"\x1b[2J\x1b[1;1H";
 /// Display a live stream of container resource usage statistics
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Show all containers. Only running containers are shown by default
+    /// Show all containers (default: only running ones)
     #[arg(short, long, conflicts_with = "containers")]
     all: bool,
     /// Pretty-print container statistics to JSON or using a Go template
     #[arg(long, value_name = "FORMAT", allow_hyphen_values = true)]
     format: Option<String>,
-    /// Time in seconds between stats reports
-    #[arg(short, long, value_name = "SECONDS", default_value = "5")]
+    /// Seconds between two reports (default: 5)
+    #[arg(short, long, value_name = "SECONDS", default_value = "5", hide_default_value = true)]
     interval: NonZeroU64,
-    /// Disable resetting the screen between intervals
+    /// Do not clear the screen between reports
     #[arg(long)]
     no_reset: bool,
-    /// Disable streaming stats and only pull the first result
+    /// Print the first result and exit
     #[arg(long)]
     no_stream: bool,
     /// Do not truncate output
     #[arg(long)]
     no_trunc: bool,
-    /// Names, ids or unique beginnings of ids; those that run if none is named
+    /// Names, IDs or unique prefixes of IDs (default: all running containers)
     #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
 }

@@ -9,21 +9,21 @@ use crate::types::Signal;
 
 /// Stop one or more containers
 ///
-/// Sends the stop signal, and SIGKILL if the program has not ended after the timeout.
+/// Sends the stop signal, and SIGKILL after the timeout.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
-    /// Only the containers that match: KEY=VALUE
+    /// Act only on containers that match: KEY=VALUE
     #[arg(short, long = "filter", value_name = "FILTER")]
     filters: Vec<String>,
-    /// The container that was created last
+    /// Act on the latest created container
     #[arg(short, long)]
     latest: bool,
-    /// Signal to send, instead of the container's own
+    /// Signal to send (default: the container's own)
     #[arg(short, long, value_name = "SIGNAL")]
     signal: Option<Signal>,
-    /// Seconds to wait before SIGKILL, instead of the container's own; 0 kills at once
+    /// Seconds to wait before SIGKILL (default: the container's own); 0 kills at once
     #[arg(short, long, value_name = "SECONDS", visible_alias = "timeout")]
     time: Option<u32>,
 }

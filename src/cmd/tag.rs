@@ -11,7 +11,7 @@ pub(crate) struct Args {
     /// The image's name or ID
     #[arg(value_name = "IMAGE")]
     pub(crate) image: String,
-    /// The names that it is to have as well
+    /// The names to add
     #[arg(required = true, value_name = "TARGET_NAME")]
     pub(crate) names: Vec<String>,
 }

@@ -9,13 +9,13 @@ use crate::ui::{self, Table};
 
 /// Display the running processes of a container
 ///
-/// They are read from the host: nothing is executed in the container.
+/// rc reads them from the host; it executes nothing in the container.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Name, id or unique beginning of an id
+    /// Name, ID or unique prefix of an ID
     #[arg(value_name = "CONTAINER")]
     container: String,
-    /// What is shown: descriptors, as user, pid, hpid, args, separated by commas or blanks
+    /// The columns, such as user, pid, hpid or args, separated by commas or blanks
     #[arg(value_name = "DESCRIPTOR", allow_hyphen_values = true)]
     descriptors: Vec<String>,
 }

@@ -11,11 +11,11 @@ use crate::userns::UserNamespace;
 
 /// Run a command in the user namespace of the containers
 ///
-/// Files that containers made under other ids can be looked at, changed and removed there.
+/// There you can read, change and remove the files that containers made under other IDs.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "rc unshare [COMMAND [ARG...]]")]
 pub(crate) struct Args {
-    /// The command and its arguments; the user's shell if there are none
+    /// The command with its arguments (default: the user's shell)
     #[arg(value_name = "COMMAND", hide = true, num_args = 0.., trailing_var_arg = true)]
     words: Vec<String>,
 }

@@ -5,13 +5,13 @@ use crate::error::{Error, Exit};
 use crate::image;
 use crate::image::local::{self, find};
 
-/// Remove one or more names from a locally-stored image
+/// Remove one or more names from a local image
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The image's name or ID
     #[arg(value_name = "IMAGE")]
     pub(crate) image: String,
-    /// The names to remove; without any, all names of the image
+    /// The names to remove (default: all names of the image)
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
 }

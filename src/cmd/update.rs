@@ -10,7 +10,7 @@ use crate::ui;
 
 /// Update the limits and the restart policy of a container
 ///
-/// What is not named stays as it is. All that is named is changed, or nothing.
+/// Settings that are not named stay as they are. If one change fails, none is made.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -18,7 +18,7 @@ pub(crate) struct Args {
     /// Restart policy to apply when the container exits: no, always, on-failure[:RETRIES] or unless-stopped
     #[arg(long, value_name = "POLICY")]
     restart: Option<String>,
-    /// Name, id or unique beginning of an id
+    /// Name, ID or unique prefix of an ID
     #[arg(value_name = "CONTAINER")]
     container: String,
 }

@@ -15,16 +15,16 @@ pub(crate) struct Args {
     /// Wait for this state: created, starting, running, paused, restarting, stopping, exited (or stopped), removing, orphaned
     #[arg(long = "condition", value_name = "STATE", value_delimiter = ',', value_parser = condition)]
     conditions: Vec<Status>,
-    /// It is no error if a container does not exist: its exit code is -1
+    /// Ignore missing containers, and print -1 for them
     #[arg(long)]
     ignore: bool,
-    /// Time between two looks at a state, where nothing tells of its change
-    #[arg(short, long, value_name = "DURATION", default_value = "250ms", value_parser = interval)]
+    /// Time between two checks of a state whose change is not announced (default: 250ms)
+    #[arg(short, long, value_name = "DURATION", default_value = "250ms", hide_default_value = true, value_parser = interval)]
     interval: Duration,
-    /// The container that was created last
+    /// Act on the latest created container
     #[arg(short, long)]
     latest: bool,
-    /// Names, ids or unique beginnings of ids
+    /// Names, IDs or unique prefixes of IDs
     #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
 }

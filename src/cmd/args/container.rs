@@ -11,7 +11,7 @@ use crate::sys::fs::PathError;
 /// The options of `run` and `create`, and the image with its command.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct ContainerArgs {
-    /// Add a custom host-to-IP mapping (host:ip); `host-gateway` is this machine
+    /// Add a custom host-to-IP mapping (host:ip); `host-gateway` stands for the host
     #[arg(long, value_name = "HOST:IP")]
     add_host: Vec<String>,
     /// Add capabilities to the container
@@ -20,10 +20,10 @@ pub(crate) struct ContainerArgs {
     /// Drop capabilities from the container
     #[arg(long, value_name = "CAPABILITY")]
     cap_drop: Vec<String>,
-    /// Configure cgroup v2: a control file and what is written to it (FILE=VALUE)
+    /// Configure cgroup v2: write VALUE to the cgroup's file (FILE=VALUE)
     #[arg(long, value_name = "FILE=VALUE")]
     cgroup_conf: Vec<String>,
-    /// Where the container's cgroup is made: a slice (NAME.slice), or the absolute path of a cgroup
+    /// Parent cgroup for the container: a slice (NAME.slice) or the absolute path of a cgroup
     #[arg(long, value_name = "CGROUP")]
     cgroup_parent: Option<String>,
     /// Cgroup namespace to use: private or host
@@ -50,7 +50,7 @@ pub(crate) struct ContainerArgs {
     /// Add additional groups to the primary container process
     #[arg(long, value_name = "GROUP")]
     group_add: Vec<String>,
-    /// Set container hostname
+    /// Set the container's hostname
     #[arg(short = 'h', long, value_name = "NAME")]
     hostname: Option<String>,
     /// Set proxy environment variables in the container based on the host proxy vars (default: true)
@@ -59,10 +59,10 @@ pub(crate) struct ContainerArgs {
     /// Run an init inside the container that forwards signals and reaps processes
     #[arg(long)]
     init: bool,
-    /// Set metadata on container
+    /// Set metadata on the container
     #[arg(short, long, value_name = "NAME=VALUE")]
     label: Vec<String>,
-    /// Read in a line delimited file of labels
+    /// Read in a line-delimited file of labels
     #[arg(long, value_name = "FILE")]
     label_file: Vec<PathBuf>,
     /// Assign a name to the container
@@ -77,10 +77,10 @@ pub(crate) struct ContainerArgs {
     /// Pull image policy: always, missing, never or newer
     #[arg(long, value_name = "POLICY", value_parser = pull_policy)]
     pull: Option<PullPolicy>,
-    /// Make containers root filesystem read-only
+    /// Make the container's root filesystem read-only
     #[arg(long)]
     read_only: bool,
-    /// When running --read-only containers mount read-write tmpfs on /run, /tmp and /var/tmp (default: true)
+    /// With --read-only, mount a read-write tmpfs on /run, /tmp and /var/tmp (default: true)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     read_only_tmpfs: Option<bool>,
     /// If a container with the same name exists, replace it
@@ -89,7 +89,7 @@ pub(crate) struct ContainerArgs {
     /// Restart policy to apply when the container exits: no, always, on-failure[:RETRIES] or unless-stopped
     #[arg(long, value_name = "POLICY")]
     restart: Option<String>,
-    /// Remove container and any anonymous unnamed volume associated with the container after exit
+    /// Remove the container and its anonymous volumes after exit
     #[arg(long)]
     rm: bool,
     /// Security options: no-new-privileges[=BOOL], seccomp=unconfined|default
@@ -98,10 +98,10 @@ pub(crate) struct ContainerArgs {
     /// Size of /dev/shm (format: NUMBER[UNIT], where UNIT = b, k, m or g)
     #[arg(long, value_name = "SIZE")]
     shm_size: Option<String>,
-    /// Signal to stop a container. Default is SIGTERM
+    /// Signal to stop the container (default: the image's, or SIGTERM)
     #[arg(long, value_name = "SIGNAL")]
     stop_signal: Option<String>,
-    /// Timeout (in seconds) that containers stopped by user command have to exit
+    /// Seconds that the container has to exit when it is stopped, before it is killed
     #[arg(long, value_name = "SECONDS")]
     stop_timeout: Option<u32>,
     /// Mount a temporary filesystem (tmpfs) into a container
@@ -121,7 +121,7 @@ pub(crate) struct ContainerArgs {
     service: ServiceArgs,
     #[command(flatten)]
     pull_args: PullArgs,
-    /// The image, then the command and its arguments if they are not to be the image's
+    /// The image, and a command with its arguments instead of the image's
     #[arg(value_name = "IMAGE", hide = true, required = true, num_args = 1.., trailing_var_arg = true)]
     words: Vec<String>,
 }

@@ -1,6 +1,6 @@
 use crate::plan::PullPolicy;
 
-/// How an image is fetched.
+/// The options of a pull.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct PullArgs {
     /// Specify the platform for selecting the image: OS/ARCH[/VARIANT]
@@ -9,7 +9,7 @@ pub(crate) struct PullArgs {
     /// Suppress output information when pulling images
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// Require HTTPS and verify certificates when contacting registries (default: true, but for loopback)
+    /// Require HTTPS and verify certificates when contacting registries (default: true, except for loopback)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) tls_verify: Option<bool>,
 }

@@ -1,6 +1,6 @@
 use crate::plan::LimitRequest;
 
-/// Limits by cgroup: of `run`, `create` and `update`.
+/// The limits that a cgroup sets; `run`, `create` and `update` take them.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct LimitArgs {
     /// Block IO weight (relative weight), between 10 and 1000
@@ -12,10 +12,10 @@ pub(crate) struct LimitArgs {
     /// Limit the CPU CFS (Completely Fair Scheduler) period, in microseconds
     #[arg(long, value_name = "MICROSECONDS")]
     cpu_period: Option<u64>,
-    /// Limit the CPU CFS (Completely Fair Scheduler) quota, in microseconds of each period; -1 means no limit
+    /// Limit the CPU CFS (Completely Fair Scheduler) quota, in microseconds per period; -1 means no limit
     #[arg(long, value_name = "MICROSECONDS", allow_negative_numbers = true)]
     cpu_quota: Option<i64>,
-    /// CPU shares (relative weight); 1024 is everybody's
+    /// CPU shares (relative weight, default 1024)
     #[arg(short, long, value_name = "SHARES")]
     cpu_shares: Option<u64>,
     /// Number of CPUs; 0 means no limit
@@ -45,10 +45,10 @@ pub(crate) struct LimitArgs {
     /// Memory soft limit (format: NUMBER[UNIT], where UNIT = b, k, m or g)
     #[arg(long, value_name = "SIZE")]
     memory_reservation: Option<String>,
-    /// Limit of memory and swap together; -1 means unlimited swap (default: twice the memory)
+    /// Swap limit equal to memory plus swap; -1 means unlimited swap (default: twice the memory)
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     memory_swap: Option<String>,
-    /// Tune container pids limit (set -1 for unlimited)
+    /// Tune container pids limit; -1 means no limit (default: pids_limit in rc.toml)
     #[arg(long, value_name = "LIMIT", allow_negative_numbers = true)]
     pids_limit: Option<i64>,
 }

@@ -8,10 +8,10 @@ use crate::sys::inherited::{self, Inherited};
 /// Which of the caller's descriptors the program gets.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct PreserveArgs {
-    /// Pass file descriptors into the container, by their numbers
+    /// Pass the file descriptors with these numbers into the container
     #[arg(long, value_name = "FD[,FD...]", value_delimiter = ',', value_parser = clap::value_parser!(i32).range(3..))]
     preserve_fd: Vec<i32>,
-    /// Pass a number of additional file descriptors into the container, from 3 on
+    /// Pass N additional file descriptors into the container, from number 3 on
     #[arg(long, value_name = "N", conflicts_with = "preserve_fd", value_parser = clap::value_parser!(u16))]
     preserve_fds: Option<u16>,
 }

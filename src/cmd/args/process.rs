@@ -3,16 +3,16 @@ use std::path::PathBuf;
 use crate::plan::{ExecRequest, TextFile};
 use crate::sys::fs::{self, PathError};
 
-/// What is said of a program, in a new container or in a running one.
+/// The options of a program, in a new container or in a running one.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct ProcessArgs {
     /// Run in the background and print the ID
     #[arg(short, long)]
     pub(crate) detach: bool,
-    /// Override the key sequence for detaching: `ctrl-X` or characters, joined by commas
+    /// Override the key sequence for detaching: `ctrl-X` or characters, separated by commas
     #[arg(long, value_name = "KEYS")]
     pub(crate) detach_keys: Option<String>,
-    /// Set environment variables: NAME=VALUE, NAME, or NAME* for the caller's own
+    /// Set environment variables: NAME=VALUE, or NAME or NAME* to copy the caller's
     #[arg(short, long, value_name = "ENV", allow_hyphen_values = true)]
     pub(crate) env: Vec<String>,
     /// Read in a file of environment variables

@@ -2,22 +2,22 @@ use std::path::PathBuf;
 
 use crate::plan::{LogRequest, ServiceRequest};
 
-/// What concerns a service manager and its journal.
+/// The options for a service manager and its journal.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct ServiceArgs {
-    /// Write the pid of the container's monitor to the file
+    /// Write the process ID of the container's monitor to the file
     #[arg(long, value_name = "FILE")]
     conmon_pidfile: Option<PathBuf>,
-    /// Where the output goes: k8s-file, json-file, journald, none, passthrough or passthrough-tty
+    /// Logging driver for the container: k8s-file, json-file, journald, none, passthrough or passthrough-tty
     #[arg(long, value_name = "DRIVER")]
     log_driver: Option<String>,
     /// Logging driver options: max-size, max-file, or tag for journald
     #[arg(long, value_name = "NAME=VALUE")]
     log_opt: Vec<String>,
-    /// Write the pid of the container's process to the file
+    /// Write the container process ID to the file
     #[arg(long, value_name = "FILE")]
     pidfile: Option<PathBuf>,
-    /// Who tells the service manager that the container is ready: container, conmon or ignore
+    /// Control sd-notify behavior: container, conmon or ignore
     #[arg(long, value_name = "MODE")]
     sdnotify: Option<String>,
 }
