@@ -9,8 +9,10 @@ mod cli;
 mod cmd;
 // The edge: every error becomes one sentence, hints and an exit code here.
 mod error;
-// Everything that is shown: tables, `--format`, progress, escaping. The only module that prints.
+// How things are shown: tables, `--format`, progress, escaping. The only module that prints.
 mod ui;
+// What is shown, as data for every front end: rows, objects of `inspect`, filters, words for sizes and ages.
+mod view;
 
 // What this machine gives and lacks, by the probes that a start uses.
 mod doctor;

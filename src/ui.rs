@@ -10,17 +10,12 @@
 //! Nothing here looks at the world except for the clock, the terminal's kind and the two standard streams.
 
 pub(crate) mod escape;
-pub(crate) mod filter;
-
 pub(crate) mod format;
-pub(crate) mod human;
 pub(crate) mod json;
 mod output;
 pub(crate) mod progress;
 mod report;
 mod table;
-pub(crate) mod view;
-pub(crate) mod when;
 
 pub(crate) use format::Format;
 pub(crate) use output::{BrokenOutput, Output, Stream, err, is_terminal, out, streams_are_one};

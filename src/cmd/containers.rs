@@ -11,7 +11,7 @@ use crate::storage::Store;
 use crate::sys::fs;
 use crate::types::ContainerId;
 use crate::ui;
-use crate::ui::filter::{ContainerFacts, ContainerFilter};
+use crate::view::filter::{ContainerFacts, ContainerFilter};
 
 /// The containers that a command is about.
 #[derive(Debug, Default, clap::Args)]

@@ -9,9 +9,9 @@ use crate::container;
 use crate::error::{Error, Exit};
 use crate::image::local::{LocalImage, list};
 use crate::types::ImageReference;
-use crate::ui::filter::{self, ImageFacts, ImageFilter};
-use crate::ui::view::{IMAGE_COLUMNS, ImageRow};
 use crate::ui::{self, Format, Table};
+use crate::view::filter::{self, ImageFacts, ImageFilter};
+use crate::view::{IMAGE_COLUMNS, ImageRow};
 
 /// List images in local storage
 #[derive(Debug, Default, clap::Args)]

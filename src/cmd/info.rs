@@ -10,9 +10,9 @@ use crate::net::Kind;
 use crate::storage::Store;
 use crate::sys::fs;
 use crate::types::StorageDriver;
-use crate::ui::view::Info;
 use crate::ui::{self, Format};
 use crate::userns::{Extent, IdMap};
+use crate::view::Info;
 
 /// Display rc system information
 #[derive(Debug, clap::Args)]

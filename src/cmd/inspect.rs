@@ -7,7 +7,8 @@ use crate::container;
 use crate::error::{Error, Exit};
 use crate::image::{self, local};
 use crate::storage::Store;
-use crate::ui::{self, Format, format, json, view};
+use crate::ui::{self, Format, format, json};
+use crate::view;
 
 /// Display the configuration of containers and images
 #[derive(Debug, Default, clap::Args)]

@@ -11,7 +11,8 @@ use crate::error::{Error, Exit};
 use crate::plan::LogDriver;
 use crate::sys::process;
 use crate::types::Invalid;
-use crate::ui::{self, BrokenOutput, Output, when};
+use crate::ui::{self, BrokenOutput, Output};
+use crate::view::when;
 
 /// Fetch the logs of a container
 #[derive(Debug, Default, clap::Args)]

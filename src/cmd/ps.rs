@@ -10,9 +10,9 @@ use crate::container;
 use crate::error::{Error, Exit};
 use crate::monitor::Status;
 use crate::types::ContainerId;
-use crate::ui::filter::{self, ContainerFacts, ContainerFilter};
-use crate::ui::view::{PS_COLUMNS, PsRow};
 use crate::ui::{self, Format, Table};
+use crate::view::filter::{self, ContainerFacts, ContainerFilter};
+use crate::view::{PS_COLUMNS, PsRow};
 
 /// List containers
 #[derive(Debug, Default, clap::Args)]
@@ -151,7 +151,7 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::ui::view::sample;
+    use crate::view::sample;
 
     #[derive(clap::Parser)]
     struct Line {

@@ -14,6 +14,7 @@ use crate::storage::Store;
 use crate::types::{ImageReference, Report};
 use crate::ui;
 use crate::userns::{self, UserNamespace};
+use crate::view;
 
 /// Pull an image from a registry
 ///
@@ -60,7 +61,7 @@ pub(crate) struct Args {
 
 /// A wait as Go writes it, which is not negative.
 fn delay(text: &str) -> Result<Duration, String> {
-    let length = ui::when::go_duration(text).and_then(|length| Duration::try_from(length).ok());
+    let length = view::when::go_duration(text).and_then(|length| Duration::try_from(length).ok());
     length.ok_or_else(|| "a delay is a number with a unit: 2s, 500ms".to_owned())
 }
 

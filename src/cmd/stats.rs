@@ -10,8 +10,8 @@ use crate::error::{Error, Exit};
 use crate::monitor::Status;
 use crate::storage::Store;
 use crate::types::ContainerId;
-use crate::ui::view::{STATS_COLUMNS, StatsRow};
 use crate::ui::{self, Format, Output, Table};
+use crate::view::{STATS_COLUMNS, StatsRow};
 
 /// Clears a terminal and goes to its first line. Source: ECMA-48, ED and CUP.
 const CLEAR: &[u8] = b"\x1b[2J\x1b[1;1H";

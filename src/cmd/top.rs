@@ -4,8 +4,8 @@ use super::Ctx;
 use super::containers::one;
 use crate::container::{self, since_boot};
 use crate::error::{Error, Exit};
-use crate::ui::view::Column;
 use crate::ui::{self, Table};
+use crate::view::Column;
 
 /// Display the running processes of a container
 ///

@@ -2,8 +2,8 @@
 
 use super::Ctx;
 use crate::error::{Error, Exit};
-use crate::ui::view::version;
 use crate::ui::{self, Format};
+use crate::view::version;
 
 /// Display the rc version information
 #[derive(Debug, clap::Args)]

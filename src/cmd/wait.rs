@@ -8,6 +8,7 @@ use crate::container;
 use crate::error::{Error, Exit};
 use crate::monitor::Status;
 use crate::ui;
+use crate::view;
 
 /// Block until one or more containers stop, then print their exit codes
 #[derive(Debug, clap::Args)]
@@ -39,7 +40,7 @@ fn condition(text: &str) -> Result<Status, String> {
 /// A time as Go writes it, or a number of milliseconds.
 fn interval(text: &str) -> Result<Duration, String> {
     let milliseconds = text.parse().ok().map(Duration::from_millis);
-    let written = || ui::when::go_duration(text).and_then(|length| Duration::try_from(length).ok());
+    let written = || view::when::go_duration(text).and_then(|length| Duration::try_from(length).ok());
     milliseconds
         .or_else(written)
         .filter(|time| !time.is_zero())

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{BrokenOutput, Output, Table, escape, json};
 use crate::types::{Report, ReportKind};
+use crate::view::Listed;
 
 /// Why nothing, or not everything, was shown.
 #[derive(Debug, thiserror::Error)]
@@ -79,18 +80,6 @@ fn message(error: &TemplateError) -> String {
         }
         other => escape::line(&other.to_string()).into_owned(),
     }
-}
-
-/// One row of a listing (`ps`, `images`, `volume ls` …), in its two shapes.
-pub(crate) trait Listed {
-    /// Every field of [`Listed::fields`], and its heading in `table`.
-    const HEADINGS: &'static [(&'static str, &'static str)];
-
-    /// What `--format json` shows: podman's names and types.
-    fn json(&self) -> impl Serialize;
-
-    /// What a template sees, and what `{{json .}}` shows: the names that docker and podman have in templates.
-    fn fields(&self) -> impl Serialize;
 }
 
 /// A parsed `--format`.

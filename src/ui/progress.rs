@@ -5,11 +5,11 @@ use std::sync::{PoisonError, RwLock};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::human;
 use super::output::{Stream, is_terminal};
 use super::report::note;
 use crate::image::progress::{Outcome, Progress, Silent};
 use crate::types::{Digest, ImageReference};
+use crate::view::human;
 
 /// What fits where standard error goes; nothing if `quiet`.
 pub(crate) fn for_pull(quiet: bool) -> Box<dyn Progress> {

@@ -1,13 +1,27 @@
-//! What `ps`, `inspect`, `stats`, `top`, `info` and `version` show, as pure functions from rc's records to podman's shapes.
+//! What is shown, as data: rc's records become the shapes and words that podman and docker have.
+//!
+//! For every front end: nothing here prints, and nothing is escaped; that is the duty of who writes it somewhere.
+//!
+//! | what | where |
+//! | --- | --- |
+//! | rows of listings, what `--format` sees of them | `ps`, `image_row`, `stats`, [`Listed`] |
+//! | objects of `inspect`, `info`, `version` | `inspect`, `image`, `info`, `version` |
+//! | columns of `top` | `top` |
+//! | which rows are meant | [`filter`] |
+//! | sizes, ages, states and times in words, and times from words | [`human`], [`when`] |
 
+pub(crate) mod filter;
+pub(crate) mod human;
 mod image;
 mod image_row;
 mod info;
 mod inspect;
+mod listed;
 mod ps;
 mod stats;
 mod top;
 mod version;
+pub(crate) mod when;
 
 use jiff::Timestamp;
 
@@ -18,6 +32,7 @@ pub(crate) use image::image;
 pub(crate) use image_row::{IMAGE_COLUMNS, ImageRow};
 pub(crate) use info::Info;
 pub(crate) use inspect::{Place, container};
+pub(crate) use listed::Listed;
 pub(crate) use ps::{PS_COLUMNS, PsRow};
 pub(crate) use stats::{STATS_COLUMNS, StatsRow};
 pub(crate) use top::Column;

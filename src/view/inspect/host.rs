@@ -10,7 +10,7 @@ use super::{Place, object, propagation};
 use crate::monitor::State;
 use crate::plan::{CgroupMode, ContainerConfig, LogDriver, Mount, MountKind, Seccomp};
 use crate::types::capability;
-use crate::ui::human;
+use crate::view::human;
 
 /// `HostConfig`, in podman's order: first what rc sets, then the limits.
 pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: Place<'_>) -> Value {

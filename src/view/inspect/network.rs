@@ -6,7 +6,7 @@ use super::{is_alive, object};
 use crate::monitor::{State, Status};
 use crate::plan::ContainerConfig;
 use crate::types::PortMapping;
-use crate::ui::view::host_ip;
+use crate::view::host_ip;
 
 pub(super) fn network(config: &ContainerConfig, state: &State, status: Status) -> Value {
     let address = state.ip_address.as_deref().filter(|_| is_alive(status)).unwrap_or("");

@@ -7,7 +7,7 @@ use super::{Error, any, has_label, pattern, split};
 use crate::monitor::{State, Status};
 use crate::plan::{ContainerConfig, MountKind, RestartPolicy};
 use crate::types::ImageReference;
-use crate::ui::when;
+use crate::view::when;
 
 const KEYS: &[&str] = &[
     "ancestor",
@@ -159,7 +159,7 @@ fn is_image(config: &ContainerConfig, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::view::sample;
+    use crate::view::sample;
 
     fn matching(typed: &[&str]) -> Result<bool, String> {
         let (config, state) = sample();

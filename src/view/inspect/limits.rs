@@ -70,7 +70,7 @@ fn resource(limit: u64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::view::sample;
+    use crate::view::sample;
 
     #[test]
     fn limits_have_podman_s_names_and_units() {

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use regex_lite::Regex;
 
-use super::escape;
 use crate::types::{Invalid, Report, ReportKind};
 
 pub(crate) use container::{ContainerFacts, ContainerFilter};
@@ -18,10 +17,10 @@ pub(crate) use image::{ImageFacts, ImageFilter};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// No `=` in it.
-    #[error("invalid filter `{}`: give KEY=VALUE", escape::line(.0))]
+    #[error("invalid filter `{0}`: give KEY=VALUE")]
     NoValue(String),
     /// A key that this command does not filter by.
-    #[error("unknown filter `{}`", escape::line(.key))]
+    #[error("unknown filter `{key}`")]
     UnknownKey {
         /// As typed.
         key: String,
@@ -29,7 +28,7 @@ pub(crate) enum Error {
         known: &'static [&'static str],
     },
     /// A value that the key does not take.
-    #[error("invalid filter `{key}={}`: {reason}", escape::line(.value))]
+    #[error("invalid filter `{key}={value}`: {reason}")]
     BadValue {
         /// The key.
         key: &'static str,
@@ -39,7 +38,7 @@ pub(crate) enum Error {
         reason: String,
     },
     /// `before` or `since` names something that does not exist.
-    #[error("invalid filter `{key}={}`: there is no such {what}", escape::line(.value))]
+    #[error("invalid filter `{key}={value}`: there is no such {what}")]
     NoSuchObject {
         /// The key.
         key: &'static str,

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::container::Sample;
 use crate::plan::ContainerConfig;
-use crate::ui::format::Listed;
-use crate::ui::human;
+use crate::view::Listed;
+use crate::view::human;
 
 /// The columns of `stats` without `--format`.
 pub(crate) const STATS_COLUMNS: [&str; 10] =
@@ -236,7 +236,7 @@ impl Listed for StatsRow<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::view::sample;
+    use crate::view::sample;
 
     fn used(seconds: u64, cpu: u64) -> Sample {
         Sample {

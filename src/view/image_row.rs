@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::unix;
 use crate::types::{Digest, ImageReference};
-use crate::ui::format::Listed;
-use crate::ui::human;
+use crate::view::Listed;
+use crate::view::human;
 
 /// The columns of `images` without `--format`; `DIGEST` comes third with `--digests`.
 pub(crate) const IMAGE_COLUMNS: [&str; 5] = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];

@@ -10,8 +10,8 @@ use super::{command, host_ip, unix};
 use crate::monitor::{State, Status};
 use crate::plan::{ContainerConfig, MountKind};
 use crate::types::PortMapping;
-use crate::ui::format::Listed;
-use crate::ui::human;
+use crate::view::Listed;
+use crate::view::human;
 
 /// The columns of `ps` without `--format`.
 pub(crate) const PS_COLUMNS: [&str; 7] = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
@@ -275,7 +275,7 @@ fn ports(ports: &[PortMapping]) -> String {
 mod tests {
     use super::*;
     use crate::types::Protocol;
-    use crate::ui::view::sample;
+    use crate::view::sample;
 
     fn with_row<T>(status: Status, look: impl FnOnce(PsRow<'_>) -> T) -> T {
         let (config, state) = sample();

@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn the_status_column() {
         let now = at("2026-01-01T00:00:10Z");
-        let (_, mut state) = crate::ui::view::sample();
+        let (_, mut state) = crate::view::sample();
         state.started_at = Some("2026-01-01T00:00:07.5Z".to_owned());
         assert_eq!(status(&state, Status::Running, now), "Up 2 seconds");
         assert_eq!(status(&state, Status::Paused, now), "Paused");

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::container::{Names, Process};
 use crate::sys::proc;
 use crate::types::{Invalid, capability};
-use crate::ui::human;
+use crate::view::human;
 
 /// One column.
 #[derive(Debug, Clone, Copy)]

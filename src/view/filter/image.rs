@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Error, any, has_label, split};
 use crate::types::{Digest, ImageReference};
-use crate::ui::when;
+use crate::view::when;
 
 const KEYS: &[&str] = &["before", "dangling", "id", "label", "label!", "reference", "since", "until"];
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ui::view::sample;
+use crate::view::sample;
 
 fn names(value: &Value) -> Vec<&str> {
     value.as_object().map(|object| object.keys().map(String::as_str).collect()).unwrap_or_default()
