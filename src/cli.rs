@@ -9,7 +9,9 @@ use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _, 
 
 use crate::cmd::{self, Ctx};
 use crate::dirs::Dirs;
+use crate::engine::Context;
 use crate::error::{Error, Exit};
+use crate::registry::Places;
 use crate::settings::Settings;
 use crate::ui;
 
@@ -25,6 +27,12 @@ struct Entry {
 macro_rules! entry {
     ($module:ident) => {
         entry!(@ $module, stringify!($module), [], |ctx, args| cmd::$module::run(ctx, &args))
+    };
+    ($module:ident with the definition) => {
+        entry!(@ $module, stringify!($module), [], |_ctx, args| cmd::$module::run(definition, &args))
+    };
+    ($module:ident by value, with the definition) => {
+        entry!(@ $module, stringify!($module), [], |ctx, args| cmd::$module::run(ctx, args, definition))
     };
     ($module:ident by value) => {
         entry!(@ $module, stringify!($module), [], |ctx, args| cmd::$module::run(ctx, args))
@@ -48,11 +56,11 @@ macro_rules! entry {
 /// What rc can be told to do.
 const COMMANDS: &[Entry] = &[
     entry!(attach),
-    entry!(completion),
+    entry!(completion with the definition),
     entry!(create by value),
     entry!(doctor),
     entry!(exec by value),
-    entry!(generate by value),
+    entry!(generate by value, with the definition),
     entry!(images),
     entry!(import by value),
     entry!(info),
@@ -163,7 +171,8 @@ fn run(typed: Vec<String>) -> Result<Exit, Error> {
     let manager = RefCell::new(cmd::manager(name, arguments)?);
     let dirs = Dirs::find(matches.get_one::<PathBuf>("root").map(PathBuf::as_path))?;
     let settings = Settings::load(&dirs)?;
-    (entry.run)(&Ctx { dirs, settings, typed, manager, definition }, arguments)
+    let engine = Context::new(dirs, settings, Places::from_env());
+    (entry.run)(&Ctx { engine, typed, manager }, arguments)
 }
 
 /// Help and version go to standard output; what was typed wrong is an error that names it.

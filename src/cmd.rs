@@ -7,16 +7,16 @@ mod containers;
 pub(crate) mod create;
 pub(crate) mod doctor;
 pub(crate) mod exec;
-mod from_image;
 pub(crate) mod generate;
 pub(crate) mod images;
 pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod kill;
-mod leftovers;
 pub(crate) mod load;
 pub(crate) mod logs;
+mod observer;
+mod outcome;
 pub(crate) mod pause;
 pub(crate) mod ps;
 pub(crate) mod pull;
@@ -38,89 +38,40 @@ pub(crate) mod version;
 pub(crate) mod wait;
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
 
-use crate::container::{Environment, Manager};
-use crate::dirs::Dirs;
-use crate::doctor::Patient;
+use crate::container::Manager;
+use crate::engine::{Caller, Context};
 use crate::error::Error;
-use crate::net::Programs;
-use crate::settings::Settings;
-use crate::storage::Store;
-use crate::userns::IdMap;
+use crate::sys::fs::AtPath as _;
+use crate::sys::process;
 
-/// What every command may need: where things are, and how the user wants them. Nothing in it is opened before it is asked
-/// for.
+/// What every command may need.
 #[derive(Debug)]
 pub(crate) struct Ctx {
-    /// The user's directories.
-    pub(crate) dirs: Dirs,
-    /// rc.toml and the environment.
-    pub(crate) settings: Settings,
+    /// Where things are, and how the user wants them.
+    pub(crate) engine: Context,
     /// The whole command line, for `inspect`.
     pub(crate) typed: Vec<String>,
-    /// The service manager behind this command; an environment takes it.
+    /// The service manager behind this command; a start takes it.
     pub(crate) manager: RefCell<Manager>,
-    /// Makes the definition of all commands, which `cli` has: for `completion`.
-    pub(crate) definition: fn() -> clap::Command,
 }
 
 impl Ctx {
-    /// The store, made if it is not there.
-    pub(crate) fn store(&self) -> Result<Store, Error> {
-        Ok(Store::open(self.dirs.root())?)
-    }
-
-    /// The store, to look at; nothing is made.
-    pub(crate) fn store_to_read(&self) -> Result<Store, Error> {
-        Ok(Store::open_to_read(self.dirs.root())?)
-    }
-
-    /// The directory of what may vanish at any time.
-    pub(crate) fn runtime_dir(&self) -> Result<PathBuf, Error> {
-        Ok(self.dirs.runtime()?)
-    }
-
-    /// The user's ids.
-    pub(crate) fn ids(&self) -> Result<IdMap, Error> {
-        Ok(IdMap::detect()?)
-    }
-
-    /// Where the network helpers are.
-    pub(crate) fn programs(&self) -> Programs {
-        let helpers = &self.settings.helpers;
-        Programs { slirp4netns: helpers.slirp4netns.value.0.clone(), pasta: helpers.pasta.value.0.clone() }
-    }
-
-    /// Where fuse-overlayfs is, if it is installed.
-    pub(crate) fn fuse_overlayfs(&self) -> Option<PathBuf> {
-        fuse_overlayfs(self.settings.helpers.fuse_overlayfs.value.0.as_deref())
-    }
-
-    /// What `doctor` examines.
-    pub(crate) fn patient(&self) -> Patient<'_> {
-        Patient {
-            root: self.dirs.root(),
-            runtime: self.dirs.runtime().map_err(|error| (error.to_string(), error.hint())),
-            storage: self.settings.storage.driver.value,
-            fuse_overlayfs: self.fuse_overlayfs(),
-            network: self.settings.network.driver.value.clone(),
-            programs: self.programs(),
-        }
-    }
-
-    /// What a start needs.
-    pub(crate) fn environment(&self) -> Result<Environment, Error> {
-        Ok(Environment {
-            store: self.store()?,
-            runtime_dir: self.runtime_dir()?,
-            ids: self.ids()?,
-            storage: self.settings.storage.driver.value,
-            fuse_overlayfs: self.fuse_overlayfs(),
-            programs: self.programs(),
+    /// What a new container takes of this process. Fails if the working directory is gone.
+    pub(crate) fn caller(&self) -> Result<Caller, Error> {
+        Ok(Caller {
+            environment: environment(),
+            working_dir: std::env::current_dir().at("find", ".")?,
+            has_terminal: (0..3).filter_map(process::standard).any(rustix::termios::isatty),
             manager: self.manager.take(),
         })
     }
+}
+
+/// The environment of this process, but for variables that are not UTF-8.
+pub(crate) fn environment() -> Vec<(String, String)> {
+    let text = |value: std::ffi::OsString| value.into_string().ok();
+    std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect()
 }
 
 /// What the service manager behind the command `name` has said, and the descriptors that it and the options in `arguments`
@@ -131,12 +82,4 @@ pub(crate) fn manager(name: &str, arguments: &clap::ArgMatches) -> Result<Manage
     let listening = if name == "run" { manager.listening() } else { 0 };
     manager.descriptors = args::keep_descriptors(arguments, listening)?;
     Ok(manager)
-}
-
-/// fuse-overlayfs where the settings say, else in the directories that only root writes to.
-fn fuse_overlayfs(configured: Option<&Path>) -> Option<PathBuf> {
-    let usual = ["/usr/bin/fuse-overlayfs", "/usr/local/bin/fuse-overlayfs"].map(Path::new);
-    let candidates = configured.map_or_else(|| usual.to_vec(), |path| vec![path]);
-    let found = candidates.into_iter().find(|path| rustix::fs::access(*path, rustix::fs::Access::EXEC_OK).is_ok());
-    found.map(Path::to_owned)
 }

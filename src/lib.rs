@@ -14,6 +14,9 @@ mod ui;
 // What is shown, as data for every front end: rows, objects of `inspect`, filters, words for sizes and ages.
 mod view;
 
+// What rc does: one function for each use case, for every front end.
+mod engine;
+
 // What this machine gives and lacks, by the probes that a start uses.
 mod doctor;
 

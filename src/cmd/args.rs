@@ -5,7 +5,6 @@
 //! is the host name, or nothing, as with podman.
 
 mod container;
-mod facts;
 mod image;
 mod limits;
 mod preserve;
@@ -16,7 +15,6 @@ mod service;
 use clap::{Arg, ArgAction, Command};
 
 pub(crate) use container::ContainerArgs;
-pub(crate) use facts::{block_device, facts};
 pub(crate) use image::PullArgs;
 pub(super) use image::pull_policy;
 pub(crate) use limits::LimitArgs;

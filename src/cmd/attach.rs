@@ -1,6 +1,7 @@
 //! `rc attach`.
 
-use super::{Ctx, containers, run};
+use super::outcome::exit_of;
+use super::{Ctx, containers};
 use crate::container;
 use crate::error::{Error, Exit};
 use crate::types::DetachKeys;
@@ -28,5 +29,5 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let keys = args.detach_keys.as_deref().unwrap_or(&container.config.detach_keys).parse::<DetachKeys>()?;
     let stdin = !args.no_stdin && container.config.open_stdin;
     let outcome = container::attach(&container, stdin, args.sig_proxy.unwrap_or(true), &keys)?;
-    run::exit_of(outcome)
+    exit_of(outcome)
 }

@@ -1,8 +1,8 @@
 //! `rc completion`.
 
+use clap::Command;
 use clap_complete::Shell;
 
-use super::Ctx;
 use crate::error::{Error, Exit};
 use crate::ui;
 
@@ -14,10 +14,10 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// Runs the command.
-pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+/// Runs the command; `definition` makes the definition of all commands.
+pub(crate) fn run(definition: fn() -> Command, args: &Args) -> Result<Exit, Error> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut (ctx.definition)(), "rc", &mut script);
+    clap_complete::generate(args.shell, &mut definition(), "rc", &mut script);
     let mut out = ui::out();
     out.raw(&script)?;
     out.finish()?;

@@ -153,5 +153,5 @@ fn filter(typed: &[String], listing: &Listing) -> Result<ContainerFilter, Error>
 
 /// The container with this name or id.
 pub(super) fn one(ctx: &Ctx, word: &str) -> Result<Container, Error> {
-    Ok(container::find(&ctx.store_to_read()?, word)?)
+    Ok(container::find(&ctx.engine.store_to_read()?, word)?)
 }

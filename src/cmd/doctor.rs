@@ -15,7 +15,7 @@ pub(crate) struct Args {
 
 /// Runs the command; exits with 0 if the host has everything that `rc run` needs, else with 1.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let findings = doctor::examine(&ctx.patient());
+    let findings = doctor::examine(&ctx.engine.patient());
     let mut out = ui::out();
     if args.json {
         Format::Json.object(&mut out, &findings)?;

@@ -1,7 +1,8 @@
 //! `rc exec`.
 
 use super::args::{PreserveArgs, ProcessArgs};
-use super::{Ctx, containers, run};
+use super::outcome::exit_of;
+use super::{Ctx, containers, environment};
 use crate::container::{self, Exec, Outcome};
 use crate::error::{Error, Exit};
 use crate::plan;
@@ -26,16 +27,13 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let name = words.next().unwrap_or_default();
     let container = containers::one(ctx, &name)?;
     let request = args.process.into_exec_request(words.collect())?;
-    let environment: Vec<(String, String)> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let process = plan::exec(&container.config, &request, &environment)?;
+    let process = plan::exec(&container.config, &request, &environment())?;
     let keys = request.detach_keys.as_deref().unwrap_or(&container.config.detach_keys).parse::<DetachKeys>()?;
     let descriptors = ctx.manager.take().descriptors;
     let exec =
         Exec { process, interactive: request.interactive, detach: request.detach, detach_keys: keys, descriptors };
     match container::exec(&container, exec)? {
         Outcome::Detached => Ok(Exit::SUCCESS),
-        outcome => run::exit_of(outcome),
+        outcome => exit_of(outcome),
     }
 }

@@ -3,9 +3,11 @@
 mod retype;
 mod unit;
 
+use clap::Command;
+
 use self::retype::retype;
 use self::unit::{Restart, Unit};
-use super::{Ctx, containers};
+use super::{Ctx, containers, environment};
 use crate::container::Container;
 use crate::error::{Error, Exit};
 use crate::plan::Sdnotify;
@@ -78,11 +80,11 @@ struct Systemd {
     container: String,
 }
 
-/// Runs the command.
-pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+/// Runs the command; `definition` makes the definition of all commands.
+pub(crate) fn run(ctx: &Ctx, args: Args, definition: fn() -> Command) -> Result<Exit, Error> {
     let What::Systemd(args) = args.what;
     let container = containers::one(ctx, &args.container)?;
-    let unit = unit(ctx, &args, &container)?;
+    let unit = unit(ctx, &args, &container, definition)?;
     let mut out = ui::out();
     if args.files {
         let directory = std::env::current_dir().map_err(|error| fs::PathError::new("find", ".", error))?;
@@ -96,7 +98,7 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     Ok(Exit::SUCCESS)
 }
 
-fn unit(ctx: &Ctx, args: &Systemd, container: &Container) -> Result<Unit, Error> {
+fn unit(ctx: &Ctx, args: &Systemd, container: &Container, definition: fn() -> Command) -> Result<Unit, Error> {
     let config = &container.config;
     let is_new = args.new || args.template;
     let shown = if args.name { config.name.as_str() } else { config.id.as_str() };
@@ -107,7 +109,7 @@ fn unit(ctx: &Ctx, args: &Systemd, container: &Container) -> Result<Unit, Error>
     let mut environment = own_environment(&args.env);
     let mut restart = Restart { policy: "on-failure".to_owned(), burst: None };
     let (start, stop, after_stop, notifies) = if is_new {
-        let retyped = retype(&(ctx.definition)(), config)?;
+        let retyped = retype(&definition(), config)?;
         environment.extend(retyped.environment);
         if retyped.has_restart {
             restart = Restart::of(config.restart);
@@ -136,7 +138,7 @@ fn unit(ctx: &Ctx, args: &Systemd, container: &Container) -> Result<Unit, Error>
         after: args.after.clone(),
         requires: args.requires.clone(),
         wants: args.wants.clone(),
-        store: ctx.dirs.root().display().to_string(),
+        store: ctx.engine.dirs.root().display().to_string(),
         environment,
         restart,
         restart_sec: args.restart_sec,
@@ -159,9 +161,7 @@ fn now_header() -> String {
 
 /// `NAME=VALUE` of what `--env` asks for; as with `run`, `NAME` and `NAME*` are the caller's own.
 fn own_environment(asked: &[String]) -> Vec<String> {
-    let caller =
-        || std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    asked.iter().flat_map(|text| variables(text, caller())).collect()
+    asked.iter().flat_map(|text| variables(text, environment().into_iter())).collect()
 }
 
 /// The variables that `text` names: itself with its value, or those of `known` by name or by prefix.

@@ -64,10 +64,10 @@ pub(crate) enum SortKey {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let store = ctx.store_to_read()?;
+    let store = ctx.engine.store_to_read()?;
     let (images, damaged) = list(&store)?;
     let containers = container::list(&store)?.containers;
-    let map = ctx.ids()?.key();
+    let map = ctx.engine.ids()?.key();
     let mut known = Vec::with_capacity(images.len());
     for image in images {
         let (size, digests) = (image.size(&store, &map)?, image.digests());

@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
-use super::from_image::inside;
-use super::{Ctx, leftovers};
+use super::Ctx;
+use crate::engine;
 use crate::error::{Error, Exit};
 use crate::image::import::{Options, import};
 use crate::registry::Platform;
@@ -42,11 +42,11 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let archive: Box<dyn Read + Send> =
         if args.path == "-" { Box::new(std::io::stdin()) } else { Box::new(fs::open(&args.path)?) };
     let (changes, message, platform) = (args.changes, args.message, args.platform);
-    let done = inside(ctx, "rc: import", |store, target| {
+    let done = engine::inside(&ctx.engine, "rc: import", |store, target| {
         import(store, archive, &Options { name, changes, message, platform, target })
     });
     // Its own as well, if it failed.
-    let swept = leftovers::sweep(ctx, &ctx.store()?);
+    let swept = engine::sweep(&ctx.engine);
     let (id, info) = done?;
     report(&id, &info)?;
     swept?;

@@ -39,8 +39,8 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
 }
 
 fn gather(ctx: &Ctx) -> Result<Info, Error> {
-    let store = ctx.store_to_read()?;
-    let ids = ctx.ids()?;
+    let store = ctx.engine.store_to_read()?;
+    let ids = ctx.engine.ids()?;
     let system = rustix::system::uname();
     let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
     let memory = rustix::system::sysinfo();
@@ -61,7 +61,7 @@ fn gather(ctx: &Ctx) -> Result<Info, Error> {
         single_id: ids.single.as_ref().map(crate::userns::Single::sentence),
         kernel: text(system.release()),
         memory: [memory.freeram, memory.totalram, memory.freeswap, memory.totalswap].map(bytes),
-        network: ctx.settings.network.driver.value.as_str(),
+        network: ctx.engine.settings.network.driver.value.as_str(),
         uptime: u64::try_from(memory.uptime).unwrap_or_default(),
         helpers: helpers(ctx),
         storage: storage(ctx, &ids),
@@ -69,7 +69,7 @@ fn gather(ctx: &Ctx) -> Result<Info, Error> {
         disk: disk(store.root()),
         containers: containers(&store)?,
         images: images(&store)?,
-        settings: ctx.settings.entries(),
+        settings: ctx.engine.settings.entries(),
     })
 }
 
@@ -83,7 +83,7 @@ fn distribution(os_release: &str) -> [String; 3] {
 }
 
 fn helpers(ctx: &Ctx) -> Vec<(&'static str, Option<String>)> {
-    let programs = ctx.programs();
+    let programs = ctx.engine.programs();
     [Kind::Slirp4netns, Kind::Pasta]
         .map(|kind| (kind.as_str(), programs.find(kind).ok().flatten().map(|path| path.display().to_string())))
         .to_vec()
@@ -91,8 +91,8 @@ fn helpers(ctx: &Ctx) -> Vec<(&'static str, Option<String>)> {
 
 /// The storage driver that a container gets, and why.
 fn storage(ctx: &Ctx, ids: &IdMap) -> (String, String) {
-    match ctx.settings.storage.driver.value {
-        StorageDriver::Auto => match crate::doctor::storage_driver(&ctx.patient(), ids) {
+    match ctx.engine.settings.storage.driver.value {
+        StorageDriver::Auto => match crate::doctor::storage_driver(&ctx.engine.patient(), ids) {
             Some((driver, why)) => (driver.as_str().to_owned(), why),
             None => ("overlay".to_owned(), "not tried; `rc doctor` says what is missing".to_owned()),
         },
@@ -101,11 +101,11 @@ fn storage(ctx: &Ctx, ids: &IdMap) -> (String, String) {
 }
 
 fn directories(ctx: &Ctx, store: &Store) -> Result<[String; 4], Error> {
-    let config = match ctx.dirs.config() {
+    let config = match ctx.engine.dirs.config() {
         crate::dirs::ConfigFiles::Only(path) => path,
         crate::dirs::ConfigFiles::Usual([_, path]) => path,
     };
-    Ok([store.root(), &ctx.runtime_dir()?, &store.volumes(), config].map(|path| path.display().to_string()))
+    Ok([store.root(), &ctx.engine.runtime_dir()?, &store.volumes(), config].map(|path| path.display().to_string()))
 }
 
 /// Bytes of the file system that the store is, or will be, on: all, and used.

@@ -45,7 +45,7 @@ pub(crate) enum Kind {
 
 /// Runs the command: shows all that is found, in one array, then reports what is not.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let store = ctx.store_to_read()?;
+    let store = ctx.engine.store_to_read()?;
     let mut found = Vec::new();
     let mut failures = Vec::new();
     for name in &args.names {
@@ -108,7 +108,7 @@ fn of_container(store: &Store, name: &str) -> Result<Option<Value>, Error> {
 
 fn of_image(ctx: &Ctx, store: &Store, name: &str) -> Result<Option<Value>, Error> {
     match local::find(store, name) {
-        Ok(found) => Ok(Some(view::image(&found, found.size(store, &ctx.ids()?.key())?))),
+        Ok(found) => Ok(Some(view::image(&found, found.size(store, &ctx.engine.ids()?.key())?))),
         Err(image::Error::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }

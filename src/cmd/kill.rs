@@ -18,7 +18,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let store = ctx.store_to_read()?;
+    let store = ctx.engine.store_to_read()?;
     each(&store, &args.selection, |container| {
         if args.selection.all && !container.is_running() {
             return Ok(false);

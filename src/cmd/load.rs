@@ -3,8 +3,8 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use super::from_image::inside;
-use super::{Ctx, leftovers};
+use super::Ctx;
+use crate::engine;
 use crate::error::{Error, Exit};
 use crate::image::load::{Input, Loaded, Options, load};
 use crate::registry::Platform;
@@ -37,9 +37,10 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         None => Input::Archive(Box::new(std::io::stdin())),
     };
     let platform = args.platform.clone();
-    let loaded = inside(ctx, "rc: load", |store, target| load(store, input, &Options { platform, target }));
+    let loaded =
+        engine::inside(&ctx.engine, "rc: load", |store, target| load(store, input, &Options { platform, target }));
     // Its own as well, if it failed.
-    let swept = leftovers::sweep(ctx, &ctx.store()?);
+    let swept = engine::sweep(&ctx.engine);
     report(args, &loaded?)?;
     swept?;
     Ok(Exit::SUCCESS)

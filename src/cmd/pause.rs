@@ -51,7 +51,7 @@ impl Chosen {
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let selection = args.chosen.selection();
-    each(&ctx.store_to_read()?, &selection, |container| {
+    each(&ctx.engine.store_to_read()?, &selection, |container| {
         if selection.is_of_many() && container.status != Status::Running {
             return Ok(false);
         }

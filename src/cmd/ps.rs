@@ -69,7 +69,7 @@ pub(crate) enum SortKey {
 
 /// Runs the command. A container whose records are damaged is a warning, and hides no other.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let listing = container::list(&ctx.store_to_read()?)?;
+    let listing = container::list(&ctx.engine.store_to_read()?)?;
     let all: Vec<ContainerFacts<'_>> = listing.containers.iter().map(facts).collect();
     let rows = select(args, &all, Timestamp::now())?;
     let mut out = ui::out();

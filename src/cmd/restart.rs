@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::Ctx;
 use super::containers::{Selection, each};
-use super::{Ctx, leftovers, run, start};
+use super::outcome::exit_of;
 use crate::container::{self, Attach, Container, Outcome};
+use crate::engine;
 use crate::error::{Error, Exit};
 use crate::types::Signal;
 
@@ -41,7 +43,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let environment = ctx.environment()?;
+    let environment = ctx.engine.environment(ctx.manager.take())?;
     let store = environment.store.clone();
     let named = !args.containers.is_empty() || !args.cidfiles.is_empty() || args.latest;
     let selection = Selection {
@@ -65,11 +67,11 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
             }
             container::stop(container, args.signal, args.time)?;
         }
-        outcome = start::start(&environment, Container::read(container.directory.clone())?, &Attach::No)?;
+        outcome = engine::start(&environment, Container::read(container.directory.clone())?, &Attach::No)?;
         Ok(true)
     });
-    leftovers::sweep_soon(ctx, &store);
+    engine::sweep_soon(&ctx.engine);
     let exit = exit?;
     // As the main process of a unit this command ends as the program did.
-    if exit == Exit::SUCCESS { run::exit_of(outcome) } else { Ok(exit) }
+    if exit == Exit::SUCCESS { exit_of(outcome) } else { Ok(exit) }
 }

@@ -1,8 +1,9 @@
 //! `rc rm`.
 
+use super::Ctx;
 use super::containers::{Selection, each_even_damaged};
-use super::{Ctx, leftovers};
 use crate::container::{self, Container, Removal};
+use crate::engine;
 use crate::error::{Error, Exit};
 
 /// Remove one or more containers
@@ -26,20 +27,20 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let store = ctx.store()?;
-    let runtime = ctx.runtime_dir()?;
+    let store = ctx.engine.store()?;
+    let runtime = ctx.engine.runtime_dir()?;
     let mut selection = args.selection;
     selection.ignore |= args.force;
     selection.filters = args.filters;
     let removal = Removal { force: args.force, timeout: args.time, volumes: args.volumes };
     let whole = |container: &Container| {
-        container::remove(&store, container, &removal, &runtime)?;
+        container::remove(store, container, &removal, &runtime)?;
         Ok(true)
     };
-    let done = each_even_damaged(&store, &selection, whole, |id, _| {
-        container::remove_damaged(&store, id, &removal, &runtime)?;
+    let done = each_even_damaged(store, &selection, whole, |id, _| {
+        container::remove_damaged(store, id, &removal, &runtime)?;
         Ok(true)
     });
-    leftovers::sweep_all(ctx, &store)?;
+    engine::sweep_all(&ctx.engine)?;
     done
 }

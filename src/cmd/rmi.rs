@@ -1,8 +1,8 @@
 //! `rmi`: removes names, and images that have lost their last.
 
-use super::from_image::in_use;
-use super::{Ctx, leftovers};
+use super::Ctx;
 use crate::container;
+use crate::engine::{self, in_use};
 use crate::error::{Error, Exit};
 use crate::image;
 use crate::image::local::{Removal, Removed, find, list};
@@ -29,20 +29,20 @@ pub(crate) struct Args {
 
 /// Runs the command: what can be removed is, and each failure is reported.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let store = ctx.store()?;
+    let store = ctx.engine.store()?;
     let names: Vec<String> = if args.all {
-        list(&store)?.0.into_iter().map(|image| image.id.to_string()).collect()
+        list(store)?.0.into_iter().map(|image| image.id.to_string()).collect()
     } else {
         args.images.clone()
     };
     if args.force {
         // Before the store's lock is taken: a container's lock comes first.
-        for image in names.iter().filter_map(|name| find(&store, name).ok()) {
-            remove_users(ctx, &store, &image.id)?;
+        for image in names.iter().filter_map(|name| find(store, name).ok()) {
+            remove_users(ctx, store, &image.id)?;
         }
     }
-    let (done, failures) = remove(args, &store, &names)?;
-    leftovers::sweep_all(ctx, &store)?;
+    let (done, failures) = remove(args, store, &names)?;
+    engine::sweep_all(&ctx.engine)?;
     report(&done)?;
     for error in &failures {
         ui::error(error, error.hint().as_deref());
@@ -54,7 +54,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
 fn remove_users(ctx: &Ctx, store: &Store, image: &Digest) -> Result<(), Error> {
     let removal = container::Removal { force: true, timeout: None, volumes: false };
     for container in container::list(store)?.containers.iter().filter(|container| container.config.image.id == *image) {
-        container::remove(store, container, &removal, &ctx.runtime_dir()?)?;
+        container::remove(store, container, &removal, &ctx.engine.runtime_dir()?)?;
     }
     Ok(())
 }

@@ -47,7 +47,7 @@ pub(crate) enum ArchiveFormat {
 
 /// Runs the command. A file is there when it is whole: until then, and if it cannot be finished, the old one stands.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let store = ctx.store()?;
+    let store = ctx.engine.store()?;
     let format = match args.format {
         ArchiveFormat::DockerArchive => save::Format::DockerArchive,
         ArchiveFormat::OciArchive => save::Format::OciArchive,
@@ -57,16 +57,16 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
             return Err(image::Error::Terminal.into());
         }
         let mut output = BufWriter::with_capacity(256 << 10, std::io::stdout().lock());
-        save(&store, &args.images, format, &mut output)?;
+        save(store, &args.images, format, &mut output)?;
         output.flush().map_err(|source| image::Error::Write { source })?;
         return Ok(Exit::SUCCESS);
     };
     // Before a FIFO's reader is waited for.
     for image in &args.images {
-        image::local::find(&store, image)?;
+        image::local::find(store, image)?;
     }
     let mut output = BufWriter::with_capacity(256 << 10, Output::open(path, 0o666)?);
-    save(&store, &args.images, format, &mut output)?;
+    save(store, &args.images, format, &mut output)?;
     let output = output.into_inner().map_err(|error| image::Error::Write { source: error.into_error() })?;
     output.finish()?;
     Ok(Exit::SUCCESS)

@@ -1,8 +1,10 @@
 //! `rc start`.
 
+use super::Ctx;
 use super::containers::{Selection, each};
-use super::{Ctx, from_image, leftovers, run};
-use crate::container::{self, Attach, Container, Environment, Origin, Outcome};
+use super::outcome::exit_of;
+use crate::container::{self, Attach, Container, Environment, Outcome};
+use crate::engine::{self, start};
 use crate::error::{Error, Exit};
 use crate::monitor::Status;
 use crate::types::DetachKeys;
@@ -38,9 +40,9 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let environment = ctx.environment()?;
+    let environment = ctx.engine.environment(ctx.manager.take())?;
     let ended = start_each(&environment, args);
-    leftovers::sweep_soon(ctx, &environment.store);
+    engine::sweep_soon(&ctx.engine);
     ended
 }
 
@@ -55,7 +57,7 @@ fn start_each(environment: &Environment, args: Args) -> Result<Exit, Error> {
             keys.parse::<DetachKeys>()?;
             container.config.detach_keys = keys;
         }
-        return run::exit_of(start(environment, container, &attach)?);
+        return exit_of(start(environment, container, &attach)?);
     }
     if args.detach_keys.is_some() {
         return Err(Error::new("`--detach-keys` is for `--attach` and `--interactive`"));
@@ -81,12 +83,5 @@ fn start_each(environment: &Environment, args: Args) -> Result<Exit, Error> {
         outcome = start(environment, fresh, &Attach::No)?;
         Ok(true)
     })?;
-    if exit == Exit::SUCCESS { run::exit_of(outcome) } else { Ok(exit) }
-}
-
-/// Starts a container from its image's layers.
-pub(super) fn start(environment: &Environment, container: Container, attach: &Attach) -> Result<Outcome, Error> {
-    let image = from_image::of_container(&environment.store, &container)?;
-    let lowers = from_image::layers(&environment.store, &image, environment)?;
-    Ok(container::start(environment, Origin::Existing(Box::new(container)), lowers, attach)?)
+    if exit == Exit::SUCCESS { exit_of(outcome) } else { Ok(exit) }
 }

@@ -44,7 +44,7 @@ pub(crate) struct Args {
 
 /// Runs the command: until it is interrupted, unless it is told to look once.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let store = ctx.store_to_read()?;
+    let store = ctx.engine.store_to_read()?;
     let format = args.format.as_deref().and_then(Format::parse);
     let clears = !args.no_stream && !args.no_reset && ui::is_terminal(ui::Stream::Out);
     let mut before = BTreeMap::new();

@@ -30,7 +30,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, mut args: Args) -> Result<Exit, Error> {
-    let store = ctx.store_to_read()?;
+    let store = ctx.engine.store_to_read()?;
     args.selection.filters = args.filters;
     args.selection.latest = args.latest;
     let is_of_many = args.selection.is_of_many();

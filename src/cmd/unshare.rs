@@ -22,7 +22,7 @@ pub(crate) struct Args {
 
 /// Runs the command: it replaces this process.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let home = UserNamespace::open(&ctx.ids()?, &ctx.runtime_dir()?)?;
+    let home = UserNamespace::open(&ctx.engine.ids()?, &ctx.engine.runtime_dir()?)?;
     home.enter()?;
     let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
     let mut words = args.words.iter();

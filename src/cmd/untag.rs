@@ -1,6 +1,7 @@
 //! `rc untag`.
 
-use super::{Ctx, leftovers};
+use super::Ctx;
+use crate::engine;
 use crate::error::{Error, Exit};
 use crate::image;
 use crate::image::local::{self, find};
@@ -18,17 +19,17 @@ pub(crate) struct Args {
 
 /// Runs the command: the image stays, without a name if it loses its last.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let store = ctx.store()?;
-    let image = find(&store, &args.image)?;
+    let store = ctx.engine.store()?;
+    let image = find(store, &args.image)?;
     if args.names.is_empty() {
-        image.names.iter().try_for_each(|name| local::untag(&store, &name.to_string()).map(drop))?;
+        image.names.iter().try_for_each(|name| local::untag(store, &name.to_string()).map(drop))?;
     }
     for name in &args.names {
-        if find(&store, name)?.id != image.id {
+        if find(store, name)?.id != image.id {
             return Err(image::Error::NotFound { name: name.clone() }.into());
         }
-        local::untag(&store, name)?;
+        local::untag(store, name)?;
     }
-    leftovers::sweep_soon(ctx, &store);
+    engine::sweep_soon(&ctx.engine);
     Ok(Exit::SUCCESS)
 }

@@ -1,9 +1,10 @@
 //! `rc update`.
 
 use super::Ctx;
-use super::args::{LimitArgs, block_device};
+use super::args::LimitArgs;
 use super::containers::one;
 use crate::container;
+use crate::engine::block_device;
 use crate::error::{Error, Exit};
 use crate::plan::Changes;
 use crate::ui;

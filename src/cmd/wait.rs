@@ -49,7 +49,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let store = ctx.store_to_read()?;
+    let store = ctx.engine.store_to_read()?;
     let selection = Selection { containers: args.containers, latest: args.latest, ..Selection::default() };
     let mut out = ui::out();
     for word in selection.named(&store)? {

@@ -1,8 +1,7 @@
 use clap::{Args as _, FromArgMatches as _};
 
 use super::*;
-use crate::plan::{Defaults, ExecRequest, LimitRequest, PullPolicy, Request};
-use crate::settings::Settings;
+use crate::plan::{ExecRequest, LimitRequest, PullPolicy, Request};
 
 fn command<T: clap::Args>() -> Command {
     with_values(T::augment_args(Command::new("rc").disable_help_flag(true)))
@@ -163,14 +162,4 @@ fn exec_takes_the_same_words() {
         ..ExecRequest::default()
     };
     assert_eq!(request, expected);
-}
-
-#[test]
-fn settings_without_a_file_are_the_defaults_of_a_plan() {
-    let name = || "f".repeat(64).parse().unwrap();
-    let facts = facts(&Settings::default(), &name).unwrap();
-    let expected = Defaults { publish_address: Some(std::net::Ipv4Addr::UNSPECIFIED.into()), ..Defaults::default() };
-    assert_eq!(facts.defaults, expected);
-    let port = (facts.free_port)(None, crate::types::Protocol::Tcp);
-    assert!(port.is_some_and(|port| port > 0));
 }

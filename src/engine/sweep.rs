@@ -10,23 +10,23 @@
 
 use rustix::fs::{Mode, OFlags};
 
-use super::Ctx;
-use super::from_image::in_use;
+use super::context::Context;
 use crate::container;
-use crate::error::Error;
-use crate::image::local::Removal;
+use crate::image::local::{InUse, Removal};
 use crate::storage::Store;
 use crate::sys::process::{self, CloneOptions, fork};
 use crate::sys::{prctl, signal};
+use crate::types::Report;
 
 /// Removes what dead processes have left, if there is anything.
-pub(super) fn sweep(ctx: &Ctx, store: &Store) -> Result<(), Error> {
-    if container::has_leftovers(store)? { sweep_all(ctx, store) } else { Ok(()) }
+pub(crate) fn sweep(context: &Context) -> Result<(), Report> {
+    if container::has_leftovers(context.store()?)? { sweep_all(context) } else { Ok(()) }
 }
 
 /// Removes what dead processes have left; for commands that remove, which look everywhere.
-pub(super) fn sweep_all(ctx: &Ctx, store: &Store) -> Result<(), Error> {
-    let runtime = ctx.runtime_dir()?;
+pub(crate) fn sweep_all(context: &Context) -> Result<(), Report> {
+    let store = context.store()?;
+    let runtime = context.runtime_dir()?;
     let swept = container::sweep_store(store, &runtime);
     if store.has_garbage()? && Removal::begin(store)?.collect(&in_use(store)?)? {
         container::sweep_store(store, &runtime)?;
@@ -35,17 +35,18 @@ pub(super) fn sweep_all(ctx: &Ctx, store: &Store) -> Result<(), Error> {
 }
 
 /// Starts a process that removes what dead processes have left, if there is anything; nobody waits for it.
-pub(super) fn sweep_soon(ctx: &Ctx, store: &Store) {
+pub(crate) fn sweep_soon(context: &Context) {
+    let Ok(store) = context.store() else { return };
     if container::has_leftovers(store).is_ok_and(|found| found) && !store.has_failed_to_sweep() {
         // An error is reported by the next command that sweeps and waits.
-        drop(fork(&CloneOptions::default(), || sweep_alone(ctx, store)));
+        drop(fork(&CloneOptions::default(), || sweep_alone(context, store)));
     }
 }
 
-fn sweep_alone(ctx: &Ctx, store: &Store) -> i32 {
-    let swept = || -> Result<(), Error> {
+fn sweep_alone(context: &Context, store: &Store) -> i32 {
+    let swept = || -> Result<(), Report> {
         let Some(sweeping) = store.begin_sweep()? else { return Ok(()) };
-        let swept = sweep_all(ctx, store);
+        let swept = sweep_all(context);
         sweeping.finish(swept.is_ok() && !store.has_garbage()?);
         swept
     };
@@ -65,4 +66,13 @@ fn let_go() -> std::io::Result<()> {
     process::close_from(3)?;
     rustix::process::chdir(c"/")?;
     signal::unblock_all()
+}
+
+/// Which images containers use. A container that cannot be read uses nothing that could be known.
+pub(crate) fn in_use(store: &Store) -> Result<InUse, Report> {
+    let mut used = InUse::default();
+    for container in container::list(store)?.containers {
+        used.add(&container.config.image, container.config.name.as_str());
+    }
+    Ok(used)
 }

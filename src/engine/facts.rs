@@ -1,23 +1,23 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
+use super::context::Caller;
 use crate::plan::{Defaults, Facts};
 use crate::settings::Settings;
-use crate::sys::fs::{self, AtPath as _, PathError};
+use crate::sys::fs;
 use crate::types::{Name, Protocol};
 
-/// What a resolution must know of this caller, this machine and the settings. Fails if the current directory is gone.
-pub(crate) fn facts<'a>(settings: &Settings, new_volume_name: &'a dyn Fn() -> Name) -> Result<Facts<'a>, PathError> {
-    let text = |value: std::ffi::OsString| value.into_string().ok();
-    Ok(Facts {
+/// What a resolution must know of the caller, the host and the settings.
+pub(super) fn facts<'a>(settings: &Settings, caller: &Caller, new_volume_name: &'a dyn Fn() -> Name) -> Facts<'a> {
+    Facts {
         defaults: defaults(settings),
-        environment: std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect(),
-        working_dir: std::env::current_dir().at("find", ".")?,
+        environment: caller.environment.clone(),
+        working_dir: caller.working_dir.clone(),
         host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         free_port: &free_port,
         block_device: &block_device,
         new_volume_name,
-    })
+    }
 }
 
 /// What the settings say where a request does not.
@@ -55,4 +55,17 @@ pub(crate) fn block_device(path: &str) -> Result<(u32, u32), String> {
         return Err("it is no block device".to_owned());
     }
     Ok((rustix::fs::major(file.rdev()), rustix::fs::minor(file.rdev())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_without_a_file_are_the_defaults_of_a_plan() {
+        let found = defaults(&Settings::default());
+        let expected = Defaults { publish_address: Some(Ipv4Addr::UNSPECIFIED.into()), ..Defaults::default() };
+        assert_eq!(found, expected);
+        assert!(free_port(None, Protocol::Tcp).is_some_and(|port| port > 0));
+    }
 }

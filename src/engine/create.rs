@@ -1,0 +1,97 @@
+//! Making a container from an image.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use super::context::{Caller, Context};
+use super::observer::Observer;
+use super::{facts, image, pull};
+use crate::container::{self, Creation, Environment, Removal};
+use crate::plan::{self, Request};
+use crate::storage::Store;
+use crate::sys::fs;
+use crate::types::{ContainerId, Name, Report, ReportKind};
+
+/// Makes a container, which is not started; the image is fetched if it is not there. On failure nothing is left.
+pub(crate) fn create(
+    context: &Context,
+    mut caller: Caller,
+    request: &Request,
+    observer: &mut dyn Observer,
+) -> Result<ContainerId, Report> {
+    let environment = context.environment(std::mem::take(&mut caller.manager))?;
+    let Made { creation, .. } = prepare(context, &environment, &caller, request, observer)?;
+    container::create(&creation)?;
+    if let Some(path) = &creation.config.cidfile {
+        write_cidfile(path, &creation.config.id)?;
+    }
+    Ok(creation.config.id)
+}
+
+/// A container that can be made, and the layers that it starts from, lowest first.
+pub(super) struct Made {
+    pub(super) creation: Creation,
+    pub(super) lowers: Vec<PathBuf>,
+}
+
+/// Finds the image (or fetches it), and joins it with what was asked for.
+pub(super) fn prepare(
+    context: &Context,
+    environment: &Environment,
+    caller: &Caller,
+    request: &Request,
+    observer: &mut dyn Observer,
+) -> Result<Made, Report> {
+    let store = &environment.store;
+    if request.log.driver.as_deref() == Some("passthrough") && caller.has_terminal {
+        return Err(container::Error::PassedTerminal.into());
+    }
+    let name = request.name.as_deref().map(str::parse::<Name>).transpose()?;
+    if let Some(path) = &request.cidfile
+        && fs::symlink_metadata(path).is_ok()
+    {
+        let message = format!("the file `{}` exists already", path.display());
+        let hint = "remove it, or write the id to another file with --cidfile";
+        return Err(Report::new(ReportKind::Conflict, message).with_hint(hint));
+    }
+    let (image, image_lock) = pull::image_for(context, request, observer)?;
+    let lowers = image::layers(store, &image, environment)?;
+    let identity = container::new_identity(store, name)?;
+    let volume_name = || container::volume_name(&identity.id).unwrap_or_else(|_| identity.name.clone());
+    let facts = facts::facts(&context.settings, caller, &volume_name);
+    let config = plan::resolve(request, &image.defaults(&request.image), &facts, identity.clone())?;
+    for warning in plan::warnings(request, &config) {
+        observer.warning(&warning);
+    }
+    let files = container::files(&config)?;
+    // Only now: what cannot be made must not cost the user what is there.
+    if request.replace && request.name.is_some() {
+        remove_old(store, &config.name, environment)?;
+    }
+    let image_lock = RefCell::new(Some(image_lock));
+    Ok(Made { creation: Creation { store: store.clone(), config, files, image_lock }, lowers })
+}
+
+/// Removes the container that has the name, running or damaged or not.
+fn remove_old(store: &Store, name: &Name, environment: &Environment) -> Result<(), Report> {
+    let removal = Removal { force: true, timeout: None, volumes: false };
+    match container::find(store, name.as_str()) {
+        Ok(old) => container::remove(store, &old, &removal, &environment.runtime_dir)?,
+        Err(container::Error::Damaged { id, .. }) => {
+            container::remove_damaged(store, &id, &removal, &environment.runtime_dir)?;
+        }
+        Err(_) => {}
+    }
+    Ok(())
+}
+
+/// Writes the id into a new file; whatever is there is an error, also a link. On failure no file is left.
+pub(super) fn write_cidfile(path: &Path, id: &ContainerId) -> Result<PathBuf, Report> {
+    use std::io::Write as _;
+    let mut file = fs::create_new(path)?;
+    if let Err(source) = file.write_all(id.as_str().as_bytes()) {
+        drop(fs::remove_file(path));
+        return Err(fs::PathError::new("write", path, source).into());
+    }
+    Ok(path.to_owned())
+}

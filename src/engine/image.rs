@@ -1,0 +1,55 @@
+//! Images for containers: their layers made ready, and work on the store as root of the user's namespace.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::context::Context;
+use crate::container::{Container, Environment};
+use crate::image;
+use crate::image::local::{self, LocalImage};
+use crate::storage::{Ownership, Store, Target};
+use crate::types::Report;
+use crate::userns::{self, IdMap, UserNamespace};
+
+/// For whom layers are unpacked.
+pub(super) fn target(ids: &IdMap) -> Target {
+    let ownership = if ids.is_single() {
+        Ownership::Single
+    } else {
+        Ownership::Mapped { users: ids.users(), groups: ids.groups() }
+    };
+    Target { map: ids.key(), ownership }
+}
+
+/// The directories of the image's layers, lowest first; those that are missing for this map are unpacked again.
+pub(super) fn layers(store: &Store, image: &LocalImage, environment: &Environment) -> Result<Vec<PathBuf>, Report> {
+    let target = target(&environment.ids);
+    if let Some(directories) = local::unpacked_layers(store, image, &target.map)? {
+        return Ok(directories);
+    }
+    let home = UserNamespace::open(&environment.ids, &environment.runtime_dir)?;
+    userns::inside(&home, "rc: unpack", || local::ensure_layers(store, image, &target))
+}
+
+/// The image of a container that is there.
+pub(super) fn of_container(store: &Store, container: &Container) -> Result<LocalImage, Report> {
+    Ok(local::find(store, &container.config.image.id.to_string())?)
+}
+
+/// Works on the store as root of the user's namespace, whose ids own the files of layers.
+pub(crate) fn inside<T>(
+    context: &Context,
+    name: &str,
+    work: impl FnOnce(&Store, Target) -> Result<T, image::Error>,
+) -> Result<T, Report>
+where
+    T: Serialize + DeserializeOwned,
+{
+    let store = context.store()?;
+    let ids = context.ids()?;
+    let home = UserNamespace::open(&ids, &context.runtime_dir()?)?;
+    let target = target(&ids);
+    userns::inside(&home, name, || work(store, target))
+}

@@ -1,0 +1,190 @@
+//! An image that is wanted: found in the store, or fetched.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::context::Context;
+use super::image::target;
+use super::observer::Observer;
+use crate::image;
+use crate::image::local::{self, LocalImage};
+use crate::image::pull::{self, Pulled, Step, step};
+use crate::plan::{PullPolicy, Request};
+use crate::registry::{self, Backoff, Credentials, Platform, TlsVerify};
+use crate::storage::Store;
+use crate::sys::lock::FileLock;
+use crate::types::{ImageReference, Report, ReportKind, Thing};
+use crate::userns::{self, UserNamespace};
+
+/// How an image is to be fetched.
+#[derive(Debug)]
+pub(crate) struct Pull {
+    /// When it is fetched.
+    pub(crate) policy: PullPolicy,
+    /// What it has to run on, if that is not this host.
+    pub(crate) platform: Option<Platform>,
+    /// Whether certificates are checked; `None`: except on loopback.
+    pub(crate) tls_verify: Option<bool>,
+    /// How often a failed request is made again.
+    pub(crate) retries: u32,
+    /// The same wait before each of those.
+    pub(crate) retry_delay: Option<Duration>,
+    /// The only file to look for credentials in.
+    pub(crate) authfile: Option<PathBuf>,
+    /// Where the registry's certificates are.
+    pub(crate) cert_dir: Option<PathBuf>,
+    /// The credentials themselves.
+    pub(crate) credentials: Option<Credentials>,
+    /// All tags of the repository.
+    pub(crate) all_tags: bool,
+}
+
+impl Default for Pull {
+    /// What `run` does without any options.
+    fn default() -> Self {
+        Self {
+            policy: PullPolicy::default(),
+            platform: None,
+            tls_verify: None,
+            retries: 3,
+            retry_delay: None,
+            authfile: None,
+            cert_dir: None,
+            credentials: None,
+            all_tags: false,
+        }
+    }
+}
+
+/// Sees to it that the image `name` is here, as the policy has it. Gives its id, or the ids of all tags, as hex digits.
+pub(crate) fn pull(
+    context: &Context,
+    name: &str,
+    how: &Pull,
+    observer: &mut dyn Observer,
+) -> Result<Vec<String>, Report> {
+    let local = match local::find(context.store()?, name) {
+        Ok(image) => {
+            let config = &image.config;
+            let fits = |platform: &Platform| {
+                platform.rank(&config.os, &config.architecture, config.variant.as_deref()).is_some()
+            };
+            how.platform.as_ref().is_none_or(fits).then(|| image.id.hex().to_owned())
+        }
+        // A damaged image is none: it is fetched again.
+        Err(error) if error.is_damage() || matches!(error, image::Error::NotFound { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let step = step(how.policy, local.is_some());
+    match (step, local) {
+        (Step::UseLocal, Some(id)) => Ok(vec![id]),
+        (Step::Refuse, _) => {
+            let message = format!("no image `{name}` here, and it must not be pulled");
+            let hint = format!("allow it with `--pull=missing`, or run `rc pull {name}`");
+            Err(Report::new(ReportKind::NotFound(Thing::Image), message).with_hint(hint))
+        }
+        (step, local) => match (fetch(context, name, how, observer)?, local) {
+            (Ok(pulled), _) => Ok(pulled.iter().map(|image| image.id.hex().to_owned()).collect()),
+            (Err(report), Some(id)) if step == Step::PullOrLocal && pull::is_unreachable(&report) => Ok(vec![id]),
+            (Err(report), _) => Err(report),
+        },
+    }
+}
+
+/// The image of a request, fetched if the policy says so, and a lock that keeps it from being removed until a container's
+/// record names it.
+pub(super) fn image_for(
+    context: &Context,
+    request: &Request,
+    observer: &mut dyn Observer,
+) -> Result<(LocalImage, FileLock), Report> {
+    let store = context.store()?;
+    let policy = request.pull.unwrap_or_default();
+    // The way of almost every run, on which nothing is read twice.
+    if request.platform.is_none() && step(policy, true) == Step::UseLocal {
+        let lock = store.lock_shared()?;
+        if let Ok(image) = local::find(store, &request.image) {
+            return Ok((image, lock));
+        }
+    }
+    let how = Pull {
+        policy,
+        platform: request.platform.as_deref().map(str::parse).transpose()?,
+        tls_verify: request.tls_verify,
+        ..Pull::default()
+    };
+    pull(context, &request.image, &how, observer)?;
+    // Only now: a pull changes what the lock protects.
+    let lock = store.lock_shared()?;
+    Ok((local::find(store, &request.image)?, lock))
+}
+
+/// Pulls in a child that is root in the user's namespace, and may start threads there. Nobody holds a lock on the store.
+fn fetch(
+    context: &Context,
+    name: &str,
+    how: &Pull,
+    observer: &mut dyn Observer,
+) -> Result<Result<Vec<Pulled>, Report>, Report> {
+    let store = context.store()?;
+    let reference: ImageReference = name.parse()?;
+    let ids = context.ids()?;
+    let options = pull::Options {
+        registry: registry_options(context, &reference, how)?,
+        platform: how.platform.clone(),
+        target: target(&ids),
+    };
+    let home = UserNamespace::open(&ids, &context.runtime_dir()?)?;
+    let pulled = userns::inside(&home, "rc: pull", || fetch_all(store, &reference, how, &options, observer));
+    for image in pulled.iter().flatten() {
+        warn(image, observer);
+    }
+    Ok(pulled)
+}
+
+fn fetch_all(
+    store: &Store,
+    reference: &ImageReference,
+    how: &Pull,
+    options: &pull::Options,
+    observer: &dyn Observer,
+) -> Result<Vec<Pulled>, pull::Error> {
+    let references = if how.all_tags { pull::tags(reference, &options.registry)? } else { vec![reference.clone()] };
+    let progress = observer.pull_progress();
+    let pull = |reference: &ImageReference| pull::pull(store, reference, options, &*progress);
+    references.iter().map(pull).collect()
+}
+
+fn registry_options(context: &Context, reference: &ImageReference, how: &Pull) -> Result<registry::Options, Report> {
+    let places = &context.places;
+    // Here, not in the child: a helper program talks to the user's session.
+    let credentials = match &how.credentials {
+        Some(given) => Some(given.clone()),
+        None => Credentials::find(reference, how.authfile.as_deref(), places).map_err(registry::Error::from)?,
+    };
+    let usual = registry::Options::default();
+    Ok(registry::Options {
+        tls_verify: match how.tls_verify {
+            None => TlsVerify::Default,
+            Some(true) => TlsVerify::Always,
+            Some(false) => TlsVerify::Never,
+        },
+        cert_dir: how.cert_dir.clone(),
+        credentials,
+        places: places.clone(),
+        retries: how.retries,
+        backoff: how.retry_delay.map_or(usual.backoff, Backoff::Fixed),
+        ..usual
+    })
+}
+
+fn warn(image: &Pulled, observer: &mut dyn Observer) {
+    if let Some(platform) = &image.other_platform {
+        observer
+            .warning(&format!("image `{}` is for {platform}, which is not this machine's platform", image.reference));
+    }
+    if image.skipped_devices > 0 {
+        let count = image.skipped_devices;
+        observer.warning(&format!("{count} device files of image `{}` were left out: they need root", image.reference));
+    }
+}
