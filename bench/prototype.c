@@ -1,9 +1,9 @@
-// The floor: the least that a rootless container costs, in the fewest system calls, with nothing checked, kept or cleaned.
-// rc is measured against it in the same run (design.md, "The budget").
+// The floor: a rootless container in the fewest system calls, with no checks, no records and no cleanup. bench/run
+// measures rc against it (design.md, "The budget").
 //
-//   prototype [-1] LOWER DIRECTORY PROGRAM ARGUMENT…
+//   prototype [-1] LOWER DIR PROGRAM ARGUMENT…
 //
-// LOWER is a root file system; upper, work and merged are made in DIRECTORY. -1 maps one id only.
+// LOWER is a root filesystem; the program creates upper, work and merged in DIR. -1 maps a single ID.
 // Steps: clone with user, mount, pid, net, ipc and uts namespaces; newuidmap and newgidmap side by side; overlay; proc;
 // dev; pivot_root; exec.
 #define _GNU_SOURCE

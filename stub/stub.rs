@@ -1,32 +1,33 @@
 //! The last program before the container's own: one `execve`, so that `/proc/self/exe` never names rc.
 //!
-//! A program that is started from rc's own file can reach that file through `/proc/self/exe` and write to it later
-//! (CVE-2019-5736). rc therefore ends in this file, run from a sealed memfd; whatever is reached through it is these few
-//! hundred bytes, which hold nothing and cannot be changed.
+//! A program that rc starts from its own binary can reach that binary through `/proc/self/exe` and write to it later
+//! (CVE-2019-5736). rc therefore executes this file last, from a sealed memfd; a program can only reach these few
+//! hundred bytes, which contain no secret and cannot be changed.
 //!
 //! ```text
 //! argv[0]   "\nrc-stub": the kernel ends a `#!` line at its newline, so no script can make this word
 //! argv[1]   letters and one number: p = die with the parent, i = stay as init, N = the descriptor for the errno
-//! argv[2]   the program's path, absolute
-//! argv[3..] the program's arguments; the environment is passed on as it is
+//! argv[2]   the absolute path of the program
+//! argv[3..] the program's arguments; the environment is passed on unchanged
 //! ```
-//! If the program cannot be executed its errno is written to descriptor N as an i32 in native order, and the exit code is
-//! 127 for ENOENT, else 126. If it can, N is closed by the kernel, which tells the reader. Without the mark: exit code
-//! 127, in silence, which is how an entrypoint `#!/proc/self/exe` ends.
+//! If the program cannot be executed, the stub writes the errno to descriptor N as an i32 in native order, and exits
+//! with 127 for ENOENT, else with 126. If it can, the kernel closes N, which tells the reader. Without the mark in
+//! argv[0] the stub exits with 127 and writes nothing, which is how an entrypoint `#!/proc/self/exe` ends.
 //!
-//! An execve makes a process dumpable, and then every process of the container with the same user may look into it and
-//! take its descriptors (pidfd_getfd(2)), N among them. rc has the kernel make the stub not dumpable from birth
-//! (`src/runtime/stub.rs`), and the stub's first call says the same once more. The init that stays (`i`) becomes
-//! dumpable when it has closed what it must not show; a program is dumpable by its own execve.
+//! An execve makes a process dumpable, and then every process of the container with the same user may trace it and take
+//! its descriptors (pidfd_getfd(2)), N among them. rc makes the kernel start the stub as not dumpable
+//! (`src/runtime/stub.rs`), and the stub's first call requests that again. An init that stays (`i`) becomes dumpable
+//! when it has closed everything that it must not show; a program is dumpable by its own execve.
 //!
-//! The program starts with no signal blocked and none ignored, whatever rc (whose runtime ignores PIPE) or its caller did.
+//! The program starts with no signal blocked and none ignored, whatever rc (whose runtime ignores PIPE) or its caller
+//! did.
 //!
-//! As init (`--init`) it forks that child into a process group of its own, in the foreground if there is a terminal, then
-//! passes on every signal, reaps every orphan, and ends with the child's exit code, or 128+n if signal n killed it. It
-//! sleeps in `rt_sigtimedwait(2)` and wakes for nothing else.
+//! As init (`--init`) it forks the program into a process group of its own, in the foreground if there is a terminal,
+//! passes on every signal, reaps every orphan, and exits with the child's exit code, or 128+n if signal n killed the
+//! child. It sleeps in `rt_sigtimedwait(2)` and wakes up for nothing else.
 //!
-//! No allocator, no libc, no indexing: nothing here may panic, since there is no room for the machinery of panics. It is
-//! compiled by `build/stub.rs`, apart from the crate.
+//! No allocator, no libc, no indexing: nothing here may panic, since there is no room for the machinery of panics. It
+//! is compiled by `build/stub.rs`, apart from the crate.
 #![no_std]
 #![no_main]
 
@@ -54,11 +55,12 @@ const TIOCSPGRP: usize = 0x5410;
 const FIRST_BEYOND_STANDARD: usize = 3;
 /// Bytes in the kernel's `sigset_t`.
 const SIGSET_SIZE: usize = 8;
-/// All signals but those that the processor raises for a fault of our own (ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS), which
+/// All signals except those that the CPU raises for a fault of our own (ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS), which
 /// must kill and not wait in a queue. KILL and STOP cannot be blocked; the kernel ignores their bits.
 const PASSED_ON: u64 = !(bit(4) | bit(5) | bit(6) | bit(7) | bit(8) | bit(11) | bit(31));
 
-/// What init tells its child with; should another one's come first, the child goes on a moment too early.
+/// The signal with which init tells its child to continue; if another process sends it first, the child continues too
+/// early.
 const GO_ON: usize = 18;
 
 const fn bit(signal: u32) -> u64 {
@@ -144,7 +146,7 @@ fn exit(code: usize) -> ! {
     }
 }
 
-/// What argv[1] says.
+/// The options in argv[1].
 struct Mode {
     die_with_parent: bool,
     init: bool,
@@ -204,8 +206,8 @@ extern "C" fn start(stack: *const usize) -> ! {
         call(number::PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
     }
     call(number::FCNTL, mode.error as usize, F_SETFD, FD_CLOEXEC, 0);
-    // Handler, flags, restorer and mask, all 0: the default. For init it matters too: an inherited "ignore" for CHLD would
-    // make the kernel drop the exit codes. KILL and STOP are refused.
+    // Handler, flags, restorer and mask, all 0: the default. For init it matters too: an inherited "ignore" for CHLD
+    // would make the kernel drop the exit codes. KILL and STOP are refused.
     let default = [0_u64; 4];
     for signal in 1..=LAST_SIGNAL {
         call(number::RT_SIGACTION, signal, &raw const default as usize, 0, SIGSET_SIZE);

@@ -42,7 +42,7 @@ fn tree(lab: &Lab) -> String {
 }
 
 #[test]
-fn an_image_goes_through_both_formats_and_is_the_same() {
+fn an_image_is_unchanged_by_saving_and_loading_in_both_formats() {
     let lab = Lab::new();
     let first = lab.work("first.tar");
     fs::write(&first, image().oci_archive("round:trip")).expect("an archive can be written");
@@ -200,7 +200,7 @@ fn t14_no_program_is_started_to_unpack_or_to_pack() {
 
 /// What an image says to fuse-overlayfs is not heard: its files are the same with each driver.
 #[test]
-fn t8_attributes_of_an_image_steer_no_driver() {
+fn t8_attributes_of_an_image_do_not_control_a_driver() {
     require!(program "fuse-overlayfs");
     let lab = Lab::new();
     let attributes = [
@@ -236,7 +236,7 @@ fn t8_attributes_of_an_image_steer_no_driver() {
 
 /// A layer that an older rc has unpacked may have such attributes still.
 #[test]
-fn t8_nothing_that_steers_a_driver_gets_into_a_volume() {
+fn t8_attributes_that_control_a_driver_do_not_get_into_a_volume() {
     let lab = Lab::new();
     let layer = Layer::new().directory("d", 0o755).file("d/file", 0o644, b"");
     let archive = lab.work("steering.tar");

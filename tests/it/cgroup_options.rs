@@ -49,7 +49,7 @@ fn a_cgroup_can_be_split_or_is_an_error() {
 }
 
 #[test]
-fn the_host_s_cgroups_are_seen_by_who_has_no_namespace_of_them() {
+fn a_container_without_a_cgroup_namespace_sees_the_host_s_cgroups() {
     let lab = Lab::new();
     lab.payload();
     let own = fs::read_to_string("/proc/self/cgroup").expect("/proc");
@@ -72,7 +72,7 @@ fn the_host_s_cgroups_are_seen_by_who_has_no_namespace_of_them() {
 }
 
 #[test]
-fn a_parent_is_a_group_that_is_there_and_ours() {
+fn a_cgroup_parent_must_exist_and_be_delegated() {
     only!(Root);
     let Some(mount) = crate::cgroups::mount() else { skip!("cgroup v2 is not mounted") };
     let lab = Lab::new();
@@ -95,7 +95,7 @@ fn a_parent_is_a_group_that_is_there_and_ours() {
 }
 
 #[test]
-fn a_slice_is_an_error_where_no_service_manager_answers() {
+fn a_slice_is_an_error_without_a_service_manager() {
     let lab = Lab::new();
     lab.payload();
     require!(!PathBuf::from("/run/systemd/system").exists(), "systemd runs");

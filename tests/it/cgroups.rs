@@ -122,7 +122,7 @@ macro_rules! delegated {
 }
 
 #[test]
-fn a_container_is_born_into_its_group_and_frozen_killed_and_removed_with_it() {
+fn a_container_starts_in_its_cgroup_and_is_frozen_killed_and_removed_with_it() {
     let lab = Lab::new();
     let group = delegated!(&lab, &[]);
     group.run(&lab, JOIN, "life").succeeds();
@@ -130,7 +130,7 @@ fn a_container_is_born_into_its_group_and_frozen_killed_and_removed_with_it() {
 }
 
 #[test]
-fn a_group_without_the_kernel_s_kill_file_is_killed_process_by_process() {
+fn a_cgroup_without_a_kill_file_is_killed_process_by_process() {
     let lab = Lab::new();
     let group = delegated!(&lab, &[]);
     group.run(&lab, JOIN, "kill one by one").succeeds();
@@ -155,7 +155,7 @@ fn a_limit_is_set_after_rc_has_moved_itself_to_the_leaf_supervisor() {
 }
 
 #[test]
-fn foreign_processes_in_the_group_are_named_and_left_where_they_are() {
+fn foreign_processes_in_the_cgroup_are_named_and_not_moved() {
     let lab = Lab::new();
     let Some((controller, ..)) = limit_at_hand() else { skip!("cgroup v2 has neither pids nor hugetlb here") };
     let group = delegated!(&lab, &[controller]);
@@ -164,7 +164,7 @@ fn foreign_processes_in_the_group_are_named_and_left_where_they_are() {
 }
 
 #[test]
-fn the_group_is_found_where_only_a_part_of_cgroup_v2_is_mounted() {
+fn the_cgroup_is_found_if_only_a_part_of_cgroup_v2_is_mounted() {
     let lab = Lab::new();
     let group = delegated!(&lab, &[]);
     fs::create_dir(lab.work("part")).expect("a directory can be made");
@@ -177,7 +177,7 @@ fn the_group_is_found_where_only_a_part_of_cgroup_v2_is_mounted() {
 }
 
 #[test]
-fn a_group_that_systemd_has_not_marked_is_not_ours_however_writable() {
+fn a_writable_cgroup_without_systemd_s_mark_is_not_used() {
     let lab = Lab::new();
     let group = delegated!(&lab, &[]);
     let script = r#"
@@ -190,7 +190,7 @@ fn a_group_that_systemd_has_not_marked_is_not_ours_however_writable() {
 }
 
 #[test]
-fn the_group_of_a_container_whose_monitor_was_killed_goes_with_it() {
+fn the_cgroup_of_a_container_with_a_killed_monitor_is_removed() {
     only!(Root);
     let Some(mount) = mount() else { skip!("cgroup v2 is not mounted") };
     let lab = Lab::new();

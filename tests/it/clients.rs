@@ -34,7 +34,7 @@ fn stops(lab: &Lab) {
 }
 
 #[test]
-fn who_leaves_takes_nobody_else_along() {
+fn a_client_that_exits_does_not_disturb_others() {
     let lab = lab(&["-i"], &["cat"]);
     for round in 0..8 {
         let mut first = lab.rc(["attach", "box"]).open_input().start();
@@ -66,7 +66,7 @@ fn who_leaves_takes_nobody_else_along() {
 }
 
 #[test]
-fn who_is_suspended_holds_up_neither_stop_nor_rm() {
+fn a_suspended_client_does_not_block_stop_and_rm() {
     for removal in [&["stop", "-t", "0", "box"][..], &["rm", "-f", "box"]] {
         let lab = lab(&[], &["spin", "1000000000000", "100"]);
         let watcher = lab.rc(["attach", "box"]).start();
@@ -183,7 +183,7 @@ fn a_crowd_neither_hangs_the_monitor_nor_keeps_it_busy() {
 }
 
 #[test]
-fn who_is_held_up_in_the_container_s_cgroup_holds_up_nobody_else() {
+fn a_process_that_is_frozen_in_the_cgroup_blocks_nobody_else() {
     let lab = lab(&[], &["sleep"]);
     let id = lab.rc(["inspect", "-f", "{{.Id}}", "box"]).run().text();
     let Some(group) = lab.group(&id) else {
@@ -213,7 +213,7 @@ fn who_is_held_up_in_the_container_s_cgroup_holds_up_nobody_else() {
 }
 
 #[test]
-fn a_signal_ends_a_command_that_nobody_reads_when_its_program_has_ended() {
+fn a_signal_ends_an_unread_command_after_its_program_has_exited() {
     let lab = Lab::new();
     lab.payload();
     let (_reader, writer) = std::io::pipe().expect("a pipe");
@@ -277,7 +277,7 @@ fn terminal() -> (OwnedFd, OwnedFd) {
 }
 
 #[test]
-fn a_joiner_that_is_killed_at_any_point_holds_up_no_end() {
+fn a_joiner_that_is_killed_at_any_point_does_not_block_the_end() {
     use std::os::unix::fs::FileExt as _;
     require!(cfg!(debug_assertions), "this build of rc has no points to die at");
     const NUMBER: u32 = 1_000_000;

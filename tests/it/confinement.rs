@@ -128,7 +128,7 @@ fn x2_files_and_directories_of_the_caller_stay_outside() {
 }
 
 #[test]
-fn x3_what_tells_of_the_host_is_masked() {
+fn x3_paths_with_facts_about_the_host_are_masked() {
     let lab = Lab::new();
     lab.payload();
     for path in ["/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/kmsg", "/proc/timer_list", "/proc/config.gz"] {
@@ -193,7 +193,7 @@ fn x5_proc_and_sys_must_be_directories() {
 }
 
 #[test]
-fn x7_control_groups_are_read_only_and_the_container_s_own() {
+fn x7_cgroups_are_read_only_and_the_container_s_own() {
     let lab = Lab::new();
     lab.payload();
     let report = report(&lab, &[]);
@@ -237,7 +237,7 @@ fn x8_another_user_than_root_holds_no_capability() {
 }
 
 #[test]
-fn x9_groups_are_those_asked_for_and_no_others() {
+fn x9_only_the_requested_groups_are_set() {
     only!(Full | Root);
     let lab = Lab::new();
     lab.payload();
@@ -550,7 +550,7 @@ fn x15_nothing_can_be_taken_from_a_process_that_joins() {
 }
 
 #[test]
-fn x15_what_a_tracer_takes_and_holds_hangs_nobody() {
+fn x15_a_tracer_that_holds_a_descriptor_blocks_nobody() {
     let lab = Lab::new();
     lab.payload();
     let thief = ["--name", "thief", "--cap-add", "SYS_PTRACE", "payload", "/payload", "grab", "/tmp/stop"];
@@ -572,7 +572,7 @@ fn x15_what_a_tracer_takes_and_holds_hangs_nobody() {
 }
 
 #[test]
-fn x15_the_init_that_stays_shows_only_what_the_program_has() {
+fn x15_an_init_that_stays_has_only_the_program_s_descriptors() {
     let lab = Lab::new();
     lab.payload();
     for _ in 0..20 {
@@ -582,7 +582,7 @@ fn x15_the_init_that_stays_shows_only_what_the_program_has() {
 }
 
 #[test]
-fn x15_debuggers_work_and_descriptors_of_others_are_for_those_who_may_trace() {
+fn x15_debuggers_work_and_only_tracers_get_descriptors_of_others() {
     let lab = Lab::new();
     lab.payload();
     lab.play(["trace"]).prints("as expected\n");

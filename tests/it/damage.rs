@@ -33,7 +33,7 @@ fn echo(lab: &Lab) -> Output {
 }
 
 #[test]
-fn damage_is_never_served_and_goes_with_the_next_load() {
+fn damaged_blobs_are_never_served_and_the_next_load_replaces_them() {
     let lab = Lab::new();
     let image = Image::payload().layer(Layer::new().file("more", 0o644, b"more").bytes());
     let parts = image.parts();
@@ -157,7 +157,7 @@ fn t13_windows_that_eat_memory_are_refused() {
 }
 
 #[test]
-fn on_a_full_disk_containers_end_and_go_and_their_codes_are_kept() {
+fn on_a_full_disk_containers_exit_keep_their_codes_and_can_be_removed() {
     let lab = Lab::new();
     archive(&lab, "image", &Image::payload());
     let script = "
@@ -189,7 +189,7 @@ fn on_a_full_disk_containers_end_and_go_and_their_codes_are_kept() {
 }
 
 #[test]
-fn without_inodes_containers_end_and_go() {
+fn without_inodes_containers_exit_and_can_be_removed() {
     let lab = Lab::new();
     archive(&lab, "image", &Image::payload());
     let script = "
@@ -208,7 +208,7 @@ fn without_inodes_containers_end_and_go() {
 }
 
 #[test]
-fn without_inodes_a_log_is_kept_and_goes_on() {
+fn without_inodes_a_log_continues() {
     let lab = Lab::new();
     archive(&lab, "image", &Image::payload());
     // Lines of some 100 bytes: ten fill a file. When the inodes end, `young` has one file and `old` has three.

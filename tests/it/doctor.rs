@@ -27,7 +27,7 @@ fn settings(lab: &Lab, text: &str) {
 }
 
 #[test]
-fn a_machine_that_runs_containers_is_fit() {
+fn a_host_that_runs_containers_passes() {
     let lab = Lab::new();
     lab.payload();
     lab.rc(["run", "--rm", "payload", "/payload", "exit", "0"]).run().succeeds();
@@ -62,7 +62,7 @@ fn a_machine_that_runs_containers_is_fit() {
 }
 
 #[test]
-fn the_table_says_what_the_objects_say() {
+fn the_table_and_the_json_agree() {
     let lab = Lab::new();
     let all = examined(lab.rc(["doctor", "--json"]).run(), 0);
     let text = lab.rc(["doctor"]).run().exits(0).stdout();
@@ -83,7 +83,7 @@ fn the_table_says_what_the_objects_say() {
 }
 
 #[test]
-fn a_hidden_helper_is_missing_and_run_says_the_same() {
+fn a_hidden_helper_is_missing_for_doctor_and_run() {
     let lab = Lab::new();
     lab.payload();
     settings(&lab, "[helpers]\nslirp4netns = \"/nowhere/slirp4netns\"\n");
@@ -105,7 +105,7 @@ fn a_hidden_helper_is_missing_and_run_says_the_same() {
 }
 
 #[test]
-fn a_chosen_storage_driver_that_is_not_there_is_missing() {
+fn a_configured_storage_driver_that_does_not_exist_is_missing() {
     let lab = Lab::new();
     settings(&lab, "[helpers]\nfuse_overlayfs = \"/nowhere/fuse-overlayfs\"\n[storage]\ndriver = \"fuse-overlayfs\"\n");
     let all = examined(lab.rc(["doctor", "--json"]).run(), 1);
@@ -118,7 +118,7 @@ fn a_chosen_storage_driver_that_is_not_there_is_missing() {
 }
 
 #[test]
-fn user_namespaces_that_are_switched_off_are_named_with_their_knob() {
+fn disabled_user_namespaces_are_reported_with_their_sysctl() {
     let lab = Lab::new();
     let script = "echo 0 >/proc/sys/user/max_user_namespaces && exec \"$@\"";
     let words = ["-Ur", "sh", "-c", script, "sh"];

@@ -1,6 +1,7 @@
-//! ARCHITECTURE.md names tests and files that exist.
+//! The documents: ARCHITECTURE.md names tests and files that exist, and all of them keep to the words of CONTRIBUTING.md.
 
 use std::fs;
+use std::path::PathBuf;
 
 use crate::support::Lab;
 
@@ -54,4 +55,59 @@ fn the_files_that_the_documents_name_exist() {
         }
     }
     assert_eq!(missing, Vec::<String>::new());
+}
+
+/// What the vocabulary of CONTRIBUTING.md rejects; also as the beginning of a longer word.
+const REJECTED: [&str; 6] = ["folder", "mend", "whoever", "processor", "at hand", "no container `"];
+
+/// The texts that a person reads, each with its name. CONTRIBUTING.md is without its vocabulary.
+fn texts() -> Vec<(String, String)> {
+    let source = Lab::source_path();
+    let mut files: Vec<PathBuf> =
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].iter().map(|name| source.join(name)).collect();
+    for directory in ["man", "config"] {
+        let entries = fs::read_dir(source.join(directory)).expect("a directory of documents");
+        files.extend(entries.map(|entry| entry.expect("an entry").path()));
+    }
+    let mut texts: Vec<_> = files
+        .iter()
+        .filter(|path| path.extension().is_none_or(|extension| extension != "json"))
+        .map(|path| {
+            let text = fs::read_to_string(path).expect("a document");
+            let text = text.split_once("\n## Words\n").map_or(text.as_str(), |(before, _)| before).to_owned();
+            (path.strip_prefix(&source).expect("a file of ours").display().to_string(), text)
+        })
+        .collect();
+    let mut definition = rc::definition();
+    definition.build();
+    let help = definition.get_subcommands_mut().map(|command| command.render_long_help().to_string());
+    texts.push(("help".to_owned(), help.collect()));
+    texts
+}
+
+#[test]
+fn the_documents_keep_to_the_vocabulary() {
+    let mut wrong = Vec::new();
+    for (name, text) in texts() {
+        for (number, line) in text.lines().enumerate() {
+            let line = line.to_lowercase();
+            let begins = |at: usize| !line[..at].ends_with(char::is_alphanumeric);
+            let found = REJECTED.iter().filter(|word| line.match_indices(**word).any(|(at, _)| begins(at)));
+            wrong.extend(found.map(|word| format!("{name}:{}: {word}", number + 1)));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new(), "CONTRIBUTING.md, \"Words\", has the words to use");
+}
+
+#[test]
+fn lines_of_the_documents_have_at_most_120_columns() {
+    let mut wrong = Vec::new();
+    for (name, text) in texts().into_iter().filter(|(name, _)| name != "help") {
+        // Rows of tables, and of the block `layers`, which has only names.
+        let is_row =
+            |line: &str| line.starts_with("| ") || line.chars().all(|c| c.is_ascii_lowercase() || " :_".contains(c));
+        let long = text.lines().enumerate().filter(|(_, line)| line.chars().count() > 120 && !is_row(line));
+        wrong.extend(long.map(|(number, _)| format!("{name}:{}", number + 1)));
+    }
+    assert_eq!(wrong, Vec::<String>::new());
 }

@@ -116,7 +116,7 @@ fn i10_a_number_is_that_user_and_never_a_name() {
 }
 
 #[test]
-fn i11_files_in_etc_that_are_none_block_nobody() {
+fn i11_special_files_in_etc_block_nobody() {
     let lab = Lab::new();
     let fifo = |layer: Layer, path| layer.entry(path, 0o644, tar::EntryType::Fifo, None, &[]);
     let outside = |layer: Layer, path| layer.symlink(path, "../../../../../../etc/passwd");
@@ -199,7 +199,7 @@ fn i13_volumes_hide_nothing_that_confines() {
 
 /// What a mount hides there, and what a volume is filled with, is the kernel's: `/proc/1/fd` shows paths of the host.
 #[test]
-fn i13_links_to_what_the_kernel_shows_are_no_places_for_mounts() {
+fn i13_links_into_kernel_filesystems_are_refused_as_mount_points() {
     let lab = Lab::new();
     let source = lab.work("source");
     fs::create_dir(&source).expect("a directory can be made");
@@ -245,7 +245,7 @@ fn i13_links_to_what_the_kernel_shows_are_no_places_for_mounts() {
 
 /// With the whole host in a directory, the host's own /proc is below it.
 #[test]
-fn i13_an_image_guesses_no_place_below_what_the_user_has_mounted() {
+fn i13_a_link_of_an_image_does_not_lead_below_a_mount_of_the_user() {
     let lab = Lab::new();
     let image = || Image::payload().layer(Layer::new().symlink("leak", "/host/proc/self/fd").bytes());
     for volume in ["/leak", "/host/proc/self/fd"] {
@@ -255,7 +255,7 @@ fn i13_an_image_guesses_no_place_below_what_the_user_has_mounted() {
 }
 
 #[test]
-fn i13_links_to_files_and_names_without_links_are_places_for_mounts() {
+fn i13_links_to_files_and_plain_names_are_mount_points() {
     let lab = Lab::new();
     let source = lab.work("source");
     fs::create_dir(&source).expect("a directory can be made");
@@ -283,7 +283,7 @@ fn i13_links_to_files_and_names_without_links_are_places_for_mounts() {
 }
 
 #[test]
-fn i13_a_volume_begins_with_the_image_s_files_and_not_with_what_is_mounted_there() {
+fn i13_a_volume_is_filled_from_the_image_and_not_from_a_mount() {
     let lab = Lab::new();
     let source = lab.work("source");
     fs::create_dir(&source).expect("a directory can be made");

@@ -47,7 +47,7 @@ fn every_format_is_pulled_and_runs() {
 }
 
 #[test]
-fn run_pulls_what_is_absent_and_no_layer_twice() {
+fn run_pulls_a_missing_image_and_no_layer_twice() {
     require_images!();
     let lab = Lab::new();
     let registry = Registry::of_test_images(&lab);
@@ -170,7 +170,7 @@ fn the_image_s_user_directory_and_environment_are_taken_over() {
 }
 
 #[test]
-fn other_tools_read_the_store_and_what_is_saved() {
+fn other_tools_read_the_store_and_saved_archives() {
     require_images!();
     require!(program "skopeo");
     let lab = Lab::new();

@@ -244,7 +244,7 @@ fn after_kills_of_pull_one_pull_of_another_image_leaves_nothing_of_it() {
 }
 
 #[test]
-fn what_killed_monitors_leave_goes_with_the_next_run_and_the_living_stay() {
+fn the_next_run_cleans_up_after_killed_monitors_and_spares_the_living() {
     let lab = Lab::new();
     lab.payload();
     let rm = ["run", "-d", "--rm", "--network", "none", "-v", "/data"];

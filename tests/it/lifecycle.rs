@@ -68,7 +68,7 @@ fn many_bytes_arrive_whole() {
 }
 
 #[test]
-fn what_cannot_be_run_is_126_and_what_is_not_there_127() {
+fn a_program_that_cannot_be_executed_is_126_and_a_missing_one_127() {
     let lab = lab();
     let run = ["run", "--rm", "--network", "none", "payload"];
     assert!(lab.rc(run).arg("/no/such/program").run().exits(127).stderr().contains("/no/such/program"));
@@ -79,7 +79,7 @@ fn what_cannot_be_run_is_126_and_what_is_not_there_127() {
 }
 
 #[test]
-fn what_rc_refuses_is_125_and_leaves_nothing() {
+fn a_refused_run_is_125_and_leaves_nothing() {
     let lab = lab();
     let run = ["run", "--network", "none"];
     assert!(lab.rc(run).args(["--no-such-flag", "payload"]).run().exits(125).stderr().contains("--no-such-flag"));
@@ -324,7 +324,7 @@ fn a_command_that_is_killed_leaves_its_container_running() {
 }
 
 #[test]
-fn of_forty_that_want_one_name_one_gets_it() {
+fn of_forty_containers_with_one_name_one_is_created() {
     let lab = lab();
     let create = || lab.rc(["create", "--name", "only", "--network", "none", "payload", "/payload", "sleep"]).start();
     let racers: Vec<_> = (0..40).map(|_| create()).collect();

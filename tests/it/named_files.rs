@@ -59,7 +59,7 @@ fn start(lab: &Lab, name: &str) {
 }
 
 #[test]
-fn pid_files_are_never_written_through_what_a_container_has_planted() {
+fn pid_files_are_never_written_through_planted_links() {
     let lab = lab();
     let init = lab.work("shared/init.pid");
     let monitor = lab.work("shared/monitor.pid");
@@ -153,7 +153,7 @@ fn an_id_file_is_new_and_a_fifo_in_its_place_is_not_waited_for() {
 }
 
 #[test]
-fn an_archive_is_never_written_through_a_link_and_the_old_one_stands_until_it_is_whole() {
+fn an_archive_is_never_written_through_a_link_and_replaces_the_old_one_when_complete() {
     let lab = lab();
     let archive = lab.work("shared/image.tar");
     let save = |path: &str| lab.rc(["save", "-q", "-o", path, "payload"]);

@@ -384,7 +384,7 @@ fn an_ipv6_address_is_published_by_pasta() {
 /// The machine is a network namespace of the test's own, whose name server is an echo: what a container asks the helper's
 /// name server comes back.
 #[test]
-fn queries_of_a_container_reach_the_name_server_of_the_machine() {
+fn queries_of_a_container_reach_the_host_s_name_server() {
     require!(program "slirp4netns");
     require!(program "busybox");
     require!(

@@ -96,7 +96,7 @@ fn hostile_files_block_nobody_and_lead_nowhere() {
 }
 
 #[test]
-fn groups_and_users_that_cannot_be_had_are_named_with_what_helps() {
+fn unmapped_users_and_groups_are_named_with_a_hint() {
     let lab = Lab::new();
     load(&lab, &Image::payload());
     let output = run(&lab, &["--group-add", "extra"], &["exit", "0"]).exits(125);
@@ -112,7 +112,7 @@ fn groups_and_users_that_cannot_be_had_are_named_with_what_helps() {
 }
 
 #[test]
-fn ids_beyond_the_range_are_named_with_what_helps() {
+fn ids_beyond_the_range_are_named_with_a_hint() {
     only!(Full | Root);
     let lab = Lab::new();
     lab.payload();

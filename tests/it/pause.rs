@@ -33,7 +33,7 @@ fn status(lab: &Lab) -> String {
 }
 
 #[test]
-fn a_paused_container_stands_still_until_it_goes_on() {
+fn a_paused_container_does_not_run_until_it_is_unpaused() {
     let (lab, group) = running!(&["sleep"]);
     let frozen = || std::fs::read_to_string(group.join("cgroup.events")).expect("events").contains("frozen 1");
     lab.rc(["pause", "web"]).run().prints("web\n");
@@ -60,7 +60,7 @@ fn a_paused_container_stands_still_until_it_goes_on() {
 }
 
 #[test]
-fn what_is_said_to_a_paused_program_arrives_when_it_goes_on() {
+fn input_and_signals_of_a_paused_program_arrive_when_it_is_unpaused() {
     let lab = Lab::new();
     lab.payload();
     let run = ["run", "-i", "--name", "web", "--network", "none", "payload", "/payload", "cat"];
@@ -102,7 +102,7 @@ fn all_means_those_that_run_and_those_that_are_paused() {
 }
 
 #[test]
-fn a_pause_that_cannot_be_written_down_is_undone() {
+fn a_pause_that_cannot_be_recorded_is_undone() {
     let (lab, group) = running!(&["sleep"]);
     let id = lab.rc(["inspect", "--format", "{{.Id}}", "web"]).run().text();
     let obstacle = lab.container(&id).join("state.json.new/full");
@@ -130,7 +130,7 @@ fn a_paused_container_can_be_killed_and_removed() {
 }
 
 #[test]
-fn a_monitor_that_is_told_to_stop_lets_a_paused_program_see_it() {
+fn a_monitor_that_gets_sigterm_unpauses_its_program() {
     let (lab, _) = running!(&["sleep"]);
     let id = lab.rc(["inspect", "--format", "{{.Id}}", "web"]).run().text();
     lab.rc(["pause", "web"]).run().succeeds();
@@ -154,7 +154,7 @@ fn a_paused_container_whose_monitor_was_killed_can_be_removed() {
 }
 
 #[test]
-fn without_a_group_nothing_can_be_paused() {
+fn without_a_cgroup_nothing_can_be_paused() {
     let lab = Lab::new();
     lab.payload();
     let id = lab.rc(["run", "-d", "--name", "web", "--network", "none", "payload", "/payload", "sleep"]).run().text();

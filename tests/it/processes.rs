@@ -52,14 +52,14 @@ fn top_names_users_by_the_container_s_files() {
 }
 
 #[test]
-fn top_shows_arguments_that_cannot_steer_the_terminal() {
+fn top_escapes_terminal_sequences_in_arguments() {
     let lab = running(&[], &["spy", "/\u{1b}[2J\n"]);
     assert_eq!(top(&lab, "args"), ["/payload spy /\\x1b[2J\\n"]);
     lab.remove_containers();
 }
 
 #[test]
-fn top_runs_nothing_and_says_so() {
+fn top_executes_nothing_and_refuses_options_of_ps() {
     let lab = running(&[], &["sleep"]);
     let said = lab.rc(["top", "web", "-eo", "pid"]).run().exits(125).stderr();
     assert!(said.starts_with("rc: invalid descriptor `-eo`: there are args, "), "{said}");
@@ -69,7 +69,7 @@ fn top_runs_nothing_and_says_so() {
 }
 
 #[test]
-fn stats_look_once_and_at_what_runs() {
+fn stats_prints_running_containers_once() {
     let lab = running(&[], &["sleep"]);
     lab.rc(["create", "--name", "idle", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
     let once = ["stats", "--no-stream"];

@@ -71,7 +71,7 @@ fn pulls_of_one_image_at_the_same_time_fetch_each_blob_once() {
 }
 
 #[test]
-fn run_pulls_what_is_missing_and_nothing_when_it_must_not() {
+fn run_pulls_a_missing_image_unless_the_policy_forbids_it() {
     require!(program "docker-registry");
     require!(program "skopeo");
     let lab = Lab::new();

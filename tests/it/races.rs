@@ -116,7 +116,7 @@ fn x6_a_mount_never_lands_outside_while_its_place_is_exchanged() {
 }
 
 #[test]
-fn x3_what_is_masked_stays_masked_while_the_places_of_devices_are_exchanged() {
+fn x3_masked_paths_stay_masked_while_device_paths_are_exchanged() {
     let race = Race::new();
     race.prepare(&["pts", "shm", "mqueue"]);
     // As `/dev/null` and `/dev/pts`, which other runtimes used by path after the container could have changed them.

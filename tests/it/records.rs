@@ -138,7 +138,7 @@ fn whatever_has_the_place_of_a_container_is_listed_and_removed() {
 
 /// As backup programs make them: with hard links, the lock and the socket in the copy are the container's own.
 #[test]
-fn a_copy_of_a_running_container_is_removed_and_the_container_goes_on() {
+fn removing_a_copy_of_a_running_container_does_not_stop_it() {
     let lab = Lab::new();
     lab.payload();
     let run = ["run", "-d", "--network", "none", "--name", "box", "payload", "/payload", "sleep"];
@@ -160,7 +160,7 @@ fn a_copy_of_a_running_container_is_removed_and_the_container_goes_on() {
 }
 
 #[test]
-fn a_container_whose_record_nobody_could_read_is_not_made() {
+fn a_container_with_a_record_too_large_to_read_is_not_created() {
     let lab = Lab::new();
     lab.payload();
     let labels: String = (0..180).map(|n| format!("l{n}={}\n", "x".repeat(100_000))).collect();
@@ -175,7 +175,7 @@ fn a_container_whose_record_nobody_could_read_is_not_made() {
 }
 
 #[test]
-fn what_has_lost_its_permissions_is_removed_all_the_same() {
+fn a_container_without_permissions_is_removed_nevertheless() {
     let lab = Lab::new();
     lab.payload();
     let close = |path: &Path| fs::set_permissions(path, PermissionsExt::from_mode(0o000)).expect("closed");
@@ -197,7 +197,7 @@ fn what_has_lost_its_permissions_is_removed_all_the_same() {
 }
 
 #[test]
-fn what_has_the_place_of_a_name_and_is_no_link_is_said() {
+fn a_name_that_is_not_a_link_is_reported() {
     let lab = Lab::new();
     lab.payload();
     let name = lab.store().join("names/box");
@@ -218,7 +218,7 @@ fn what_has_the_place_of_a_name_and_is_no_link_is_said() {
 }
 
 #[test]
-fn what_runs_without_its_records_is_removed_only_by_force_and_ends() {
+fn a_running_container_without_records_is_removed_only_by_force() {
     let lab = Lab::new();
     lab.payload();
     for (record, how) in [
@@ -255,7 +255,7 @@ fn what_runs_without_its_records_is_removed_only_by_force_and_ends() {
 }
 
 #[test]
-fn what_is_no_record_of_an_image_a_layer_or_a_volume_is_not_waited_for() {
+fn special_files_in_place_of_records_are_not_waited_for() {
     let lab = Lab::new();
     lab.payload();
     let run = |options: &[&str]| {
@@ -315,7 +315,7 @@ fn what_is_no_record_of_an_image_a_layer_or_a_volume_is_not_waited_for() {
 }
 
 #[test]
-fn what_only_looks_works_in_a_home_that_cannot_be_written_to() {
+fn commands_that_only_read_work_in_a_read_only_home() {
     let lab = Lab::new();
     let single = |words: &[&str]| lab.rc(words).env("RC_SINGLE_ID", "1");
     fs::write(lab.work("payload.tar"), crate::support::image::payload_layer()).expect("written");

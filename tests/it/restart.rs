@@ -53,7 +53,7 @@ fn monitor(lab: &Lab) -> String {
 }
 
 #[test]
-fn on_failure_runs_it_again_as_often_as_it_was_told_and_the_command_stays() {
+fn on_failure_restarts_up_to_the_limit_and_the_command_stays() {
     let lab = lab();
     // Says why on standard error, and ends with 99.
     let failing = run(&lab, &["--restart", "on-failure:2"], &["no-such-part"]).run().exits(99);
@@ -71,7 +71,7 @@ fn on_failure_runs_it_again_as_often_as_it_was_told_and_the_command_stays() {
 }
 
 #[test]
-fn what_waits_to_be_started_again_is_restarting_and_ends_when_it_is_stopped() {
+fn a_restarting_container_is_shown_as_restarting_and_can_be_stopped() {
     let lab = lab();
     for words in [&["stop", "web"][..], &["kill", "web"], &["kill", "-s", "TERM", "web"]] {
         run(&lab, &["-d", "--restart", "always"], &["exit", "1"]).run().succeeds();
@@ -101,7 +101,7 @@ fn what_waits_to_be_started_again_is_restarting_and_ends_when_it_is_stopped() {
 }
 
 #[test]
-fn a_program_that_dies_runs_again_under_the_same_name_with_what_it_wrote() {
+fn a_restarted_program_keeps_its_name_and_files() {
     let lab = lab();
     run(&lab, &["-d", "--restart", "always"], &["sleep"]).run().succeeds();
     lab.rc(["exec", "web", "/payload", "write", "/mark", "kept"]).run().succeeds();
@@ -133,7 +133,7 @@ fn a_signal_to_the_attached_command_ends_it_for_good() {
 }
 
 #[test]
-fn a_monitor_that_is_told_to_end_is_no_user_who_stops_it() {
+fn a_sigterm_to_the_monitor_does_not_count_as_the_user_s_stop() {
     let lab = lab();
     for policy in ["always", "unless-stopped"] {
         run(&lab, &["-d", "--restart", policy], &["exit", "3"]).run().succeeds();
@@ -170,7 +170,7 @@ fn an_update_of_the_policy_is_for_the_program_s_next_end() {
 }
 
 #[test]
-fn what_waits_to_be_started_again_can_be_updated() {
+fn a_restarting_container_can_be_updated() {
     let lab = lab();
     run(&lab, &["-d", "--restart", "always", "--pids-limit", "-1"], &["exit", "1"]).run().succeeds();
     until(&lab, "{{.State.Status}} {{.RestartCount}}", "restarting 4");
@@ -185,7 +185,7 @@ fn what_waits_to_be_started_again_can_be_updated() {
 }
 
 #[test]
-fn descriptors_that_nobody_keeps_forbid_a_policy_while_the_program_runs() {
+fn update_refuses_a_restart_policy_if_descriptors_would_be_lost() {
     let lab = lab();
     let mut cat = run(&lab, &["--log-driver=passthrough"], &["cat"]).open_input().start();
     cat.send("here\n");
@@ -233,7 +233,7 @@ fn a_monitor_that_is_killed_between_two_runs_leaves_an_exited_container() {
 }
 
 #[test]
-fn restart_starts_what_does_not_run_unless_only_running_ones_are_meant() {
+fn restart_starts_stopped_containers_unless_running_is_given() {
     let lab = lab();
     run(&lab, &["-d"], &["sleep"]).run().succeeds();
     lab.rc(["create", "--name", "db", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
@@ -253,7 +253,7 @@ fn restart_starts_what_does_not_run_unless_only_running_ones_are_meant() {
 }
 
 #[test]
-fn a_boot_starts_what_is_to_start_on_boot() {
+fn a_boot_starts_the_containers_with_should_start_on_boot() {
     let lab = lab();
     for (name, policy) in
         [("a", "always"), ("u", "unless-stopped"), ("s", "unless-stopped"), ("f", "on-failure"), ("n", "no")]
@@ -283,7 +283,7 @@ fn a_boot_starts_what_is_to_start_on_boot() {
 }
 
 #[test]
-fn after_a_reboot_it_is_exited_at_a_sane_time_and_starts_again() {
+fn after_a_reboot_a_container_has_a_sane_exit_time_and_starts_again() {
     let lab = lab();
     run(&lab, &["-d", "--restart", "unless-stopped"], &["sleep"]).run().succeeds();
     let (id, init, monitor) = (field(&lab, "{{.Id}}"), field(&lab, "{{.State.Pid}}"), monitor(&lab));
@@ -308,7 +308,7 @@ fn after_a_reboot_it_is_exited_at_a_sane_time_and_starts_again() {
 }
 
 #[test]
-fn what_removes_itself_is_not_restarted() {
+fn a_container_that_removes_itself_is_not_restarted() {
     let lab = lab();
     let refused = run(&lab, &["--rm", "--restart", "always"], &["exit", "0"]).run();
     refused.fails(125, "rc: `--rm` and `--restart` exclude each other\n");

@@ -161,7 +161,7 @@ fn the_host_name_is_in_all_three_places() {
 }
 
 #[test]
-fn hosts_and_resolver_files_hold_what_was_asked() {
+fn hosts_and_resolver_files_have_the_requested_entries() {
     let lab = Lab::new();
     lab.payload();
     let added = ["--add-host", "db:10.1.2.3", "--add-host", "six:fd00::1"];
@@ -185,7 +185,7 @@ fn hosts_and_resolver_files_hold_what_was_asked() {
 }
 
 #[test]
-fn hosts_and_resolver_files_are_written_anew_at_each_start() {
+fn hosts_and_resolver_files_are_rewritten_at_each_start() {
     let lab = Lab::new();
     lab.payload();
     lab.rc(["create", "--name", "web", "--network", "none", "payload", "/payload", "read", "/etc/hosts"])
@@ -265,7 +265,7 @@ fn a_directory_of_the_host_is_bound_and_read_only_when_asked() {
 }
 
 #[test]
-fn what_is_mounted_below_a_read_only_bind_is_read_only_too() {
+fn mounts_below_a_read_only_bind_are_read_only_too() {
     let lab = Lab::new();
     lab.payload();
     // What hides a part of the host's tree is copied with it (mount_namespaces(7)), also where it was not asked for.
@@ -336,7 +336,7 @@ fn a_named_volume_outlives_its_container_and_an_anonymous_one_does_not() {
 }
 
 #[test]
-fn a_volume_begins_with_the_images_files() {
+fn a_new_volume_is_filled_with_the_image_s_files() {
     let lab = Lab::new();
     lab.payload();
     let passwd = run(&lab, &[], &["read", "/etc/passwd"]).text();
@@ -453,7 +453,7 @@ fn security_options() {
 }
 
 #[test]
-fn limits_are_in_the_containers_cgroup() {
+fn limits_are_set_in_the_container_s_cgroup() {
     let lab = Lab::new();
     lab.payload();
     let limits = ["--memory", "64m", "--cpus", "1.5", "--pids-limit", "33"];

@@ -41,7 +41,7 @@ fn name_of(pid: &str) -> String {
 }
 
 #[test]
-fn a_program_says_itself_that_it_is_ready_but_not_who_is_the_main_process() {
+fn a_program_reports_that_it_is_ready_but_not_the_main_process() {
     let lab = Lab::new();
     lab.payload();
     let manager = Manager::new(&lab);
@@ -67,7 +67,7 @@ fn a_program_says_itself_that_it_is_ready_but_not_who_is_the_main_process() {
 }
 
 #[test]
-fn rc_says_that_the_program_runs_and_the_socket_stays_outside() {
+fn rc_reports_that_the_program_runs_and_the_socket_stays_outside() {
     let lab = Lab::new();
     lab.payload();
     let manager = Manager::new(&lab);
@@ -306,7 +306,7 @@ fn nobody_attaches_to_streams_that_pass_through() {
 }
 
 #[test]
-fn a_generated_unit_says_how_the_container_is_made_and_kept() {
+fn a_generated_unit_creates_and_controls_the_container() {
     let lab = Lab::new();
     lab.payload();
     let create =

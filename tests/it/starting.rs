@@ -58,7 +58,7 @@ fn a_detached_start_whose_command_is_killed_is_taken_back() {
 }
 
 #[test]
-fn a_container_that_was_there_before_stays_as_it_was() {
+fn an_existing_container_stays_unchanged() {
     let lab = lab();
     lab.rc(["create", "--name", "slow", "payload", "/payload", "sleep"]).run().succeeds();
     let start = begin(&lab, &["start", "--attach", "slow"]);

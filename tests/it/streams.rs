@@ -95,7 +95,7 @@ fn x2_pipes_of_the_caller_go_one_way_and_are_left_as_they_were() {
 }
 
 #[test]
-fn x2_what_outlives_its_command_keeps_nothing_of_the_caller_open() {
+fn x2_a_container_that_outlives_its_command_keeps_no_descriptor_of_the_caller() {
     let lab = lab();
     // The output has ended with the command, or `run` would say so.
     lab.rc(["exec", "box", "/payload", "leave", "sleep"]).run().succeeds();
@@ -106,7 +106,7 @@ fn x2_what_outlives_its_command_keeps_nothing_of_the_caller_open() {
 }
 
 #[test]
-fn a_program_sees_that_its_output_is_read_no_more() {
+fn a_program_notices_that_its_output_is_no_longer_read() {
     let lab = lab();
     let endless = ["spin", "1000000000000"];
     for (words, code) in [(JOINED[0], 99), (JOINED[2], 99)] {
@@ -126,7 +126,7 @@ fn a_program_sees_that_its_output_is_read_no_more() {
 }
 
 #[test]
-fn what_goes_through_arrives_whole_however_slowly_it_is_read() {
+fn output_arrives_completely_however_slowly_it_is_read() {
     let lab = lab();
     let size = 8 << 20;
     let mut bytes = vec![0; size];
@@ -164,7 +164,7 @@ fn what_goes_through_arrives_whole_however_slowly_it_is_read() {
 }
 
 #[test]
-fn a_full_disk_under_the_output_is_said() {
+fn a_full_disk_at_standard_output_is_reported() {
     let lab = lab();
     for words in JOINED {
         let words = [words, &["spin", "100000"]].concat();
@@ -176,7 +176,7 @@ fn a_full_disk_under_the_output_is_said() {
 }
 
 #[test]
-fn a_socket_that_is_read_no_more_is_noticed_while_the_program_says_nothing() {
+fn a_closed_socket_is_noticed_while_the_program_is_silent() {
     let lab = lab();
     for words in [JOINED[1], JOINED[2]] {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");

@@ -133,7 +133,7 @@ fn the_only_reader_sets_the_pace_and_another_is_left_behind_and_told() {
 }
 
 #[test]
-fn who_has_started_a_program_hears_in_the_end_of_all_that_it_has_missed() {
+fn the_starter_of_a_program_is_told_at_the_end_what_it_missed() {
     let directory = tempfile::tempdir().expect("a directory");
     let bounds = crate::monitor::log::Bounds { size: 0, files: 1 };
     let log = crate::monitor::log::LogWriter::open(&directory.path().join("log"), bounds).expect("a log");

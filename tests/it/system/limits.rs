@@ -88,7 +88,7 @@ fn a_controller_that_was_not_delegated_is_named() {
 }
 
 #[test]
-fn who_eats_more_memory_than_allowed_is_killed_and_all_say_so() {
+fn a_container_beyond_its_memory_limit_is_killed_and_reported() {
     machine!();
     let lab = lab();
     super::is_killed_for_its_memory(&lab, |words| scope(&lab, words).run());
@@ -106,7 +106,7 @@ fn forks_end_at_the_limit() {
 }
 
 #[test]
-fn two_busy_containers_share_the_processors_by_weight() {
+fn two_busy_containers_share_the_cpus_by_weight() {
     machine!();
     let lab = lab();
     let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
@@ -206,7 +206,7 @@ fn an_update_changes_a_running_container_or_nothing() {
 }
 
 #[test]
-fn what_is_paused_makes_no_progress_until_it_goes_on() {
+fn a_paused_container_makes_no_progress_until_it_is_unpaused() {
     machine!();
     let lab = lab();
     let group = started(&lab, "web", &[], &["busy"]);
@@ -223,7 +223,7 @@ fn what_is_paused_makes_no_progress_until_it_goes_on() {
 }
 
 #[test]
-fn stats_and_top_read_the_container_s_group() {
+fn stats_and_top_read_the_container_s_cgroup() {
     machine!();
     let lab = lab();
     let group = started(&lab, "web", &["-m", "64m"], &["sleep"]);

@@ -9,7 +9,7 @@ fn delegated(lab: &Lab, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn the_container_s_own_group_shows_each_limit() {
+fn the_container_s_cgroup_shows_each_limit() {
     machine!();
     let lab = Lab::new();
     lab.payload();
@@ -25,7 +25,7 @@ fn the_container_s_own_group_shows_each_limit() {
 }
 
 #[test]
-fn who_eats_more_memory_than_allowed_is_killed_and_all_say_so() {
+fn a_container_beyond_its_memory_limit_is_killed_and_reported() {
     machine!();
     let lab = Lab::new();
     lab.payload();

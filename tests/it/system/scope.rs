@@ -27,7 +27,7 @@ fn directory(group: &str) -> PathBuf {
 }
 
 #[test]
-fn who_types_gets_a_scope_that_goes_with_its_last_process() {
+fn a_terminal_gets_a_scope_that_ends_with_its_last_process() {
     machine!();
     let lab = Lab::in_session();
     lab.payload();
@@ -46,7 +46,7 @@ fn who_types_gets_a_scope_that_goes_with_its_last_process() {
 }
 
 #[test]
-fn a_scope_goes_also_if_its_monitor_is_killed() {
+fn a_scope_ends_even_if_its_monitor_is_killed() {
     machine!();
     let lab = Lab::in_session();
     lab.payload();
@@ -77,7 +77,7 @@ fn a_slice_is_where_the_scope_is_made() {
 }
 
 #[test]
-fn a_monitor_that_is_to_stay_in_a_session_has_no_group_and_no_limits() {
+fn a_monitor_that_stays_in_a_session_has_no_cgroup_and_no_limits() {
     machine!();
     let lab = Lab::in_session();
     lab.payload();
@@ -96,7 +96,7 @@ fn a_monitor_that_is_to_stay_in_a_session_has_no_group_and_no_limits() {
 }
 
 #[test]
-fn what_runs_in_a_unit_that_is_not_delegated_stays_there_and_has_no_limits() {
+fn a_container_in_an_undelegated_unit_stays_there_and_has_no_limits() {
     machine!();
     let lab = Lab::in_session();
     lab.payload();
@@ -142,7 +142,7 @@ fn a_delegated_unit_is_divided_in_place() {
 }
 
 #[test]
-fn what_bounds_the_unit_bounds_its_container() {
+fn limits_of_the_unit_apply_to_its_container() {
     machine!();
     let lab = Lab::in_session();
     lab.payload();
@@ -155,7 +155,7 @@ fn what_bounds_the_unit_bounds_its_container() {
 }
 
 #[test]
-fn others_in_a_delegated_unit_are_an_error_only_for_who_wants_a_limit() {
+fn other_processes_in_a_delegated_unit_are_an_error_only_with_a_limit() {
     machine!();
     let lab = Lab::in_session();
     lab.payload();

@@ -4,7 +4,7 @@ use super::unit;
 use crate::support::Lab;
 
 #[test]
-fn a_container_is_kept_to_its_processors() {
+fn a_container_runs_only_on_its_cpus() {
     machine!();
     let lab = Lab::in_session();
     lab.payload();

@@ -207,7 +207,7 @@ fn a_program_that_fails_is_started_again_by_the_manager() {
 }
 
 #[test]
-fn what_the_unit_may_have_bounds_the_container() {
+fn the_limits_of_the_unit_apply_to_the_container() {
     machine!();
     let lab = Lab::in_session();
     lab.payload();

@@ -1,10 +1,10 @@
-# What the scenes share. A scene runs as root in the guest, and prints a line `ok` or `not ok` for each fact. Sourced by bash.
+# Functions for the scenes. A scene runs as root in the guest, and prints a line `ok` or `not ok` per fact. Sourced by bash.
 # shellcheck shell=bash
 set -uo pipefail
 scene=$(basename "$0")
 failures=0
 
-# check FACT PROGRAM…: a fact, which holds if the program succeeds.
+# check FACT PROGRAM…: a fact, which is true if the program succeeds.
 check() {
   local fact=$1 said
   shift
@@ -25,7 +25,7 @@ prints() {
   [ "$said" = "$wanted" ] || { echo "expected: $wanted" && echo "instead: $said" && return 1; }
 }
 
-# refused PATTERN PROGRAM…: whether the program ends with 125 and says so in a line that matches.
+# refused PATTERN PROGRAM…: whether the program exits with 125 and prints a line that matches.
 refused() {
   local pattern=$1 said code=0
   shift
@@ -33,26 +33,26 @@ refused() {
   if [ "$code" != 125 ] || ! grep -q "$pattern" <<<"$said"; then echo "code $code: $said" && return 1; fi
 }
 
-# alice COMMAND: a line of shell in a login session of hers.
+# alice COMMAND: runs a shell command in a login session of alice.
 alice() { as-alice --login "$*"; }
 
-# doctor_says CHECK STATUS PATTERN: whether `rc doctor` has that status for that check, and says what matches of it.
+# doctor_says CHECK STATUS PATTERN: whether `rc doctor` prints that status for that check, and a text that matches.
 doctor_says() {
   local check=$1 status=$2 pattern=$3 said
   said=$(alice 'rc doctor' | sed -n "/^$check  *$status /,/^[^ ]/p" | sed '2,${/^[^ ]/d}')
   grep -q -- "$pattern" <<<"$said" || { echo "of $check: ${said:-not $status}" && return 1; }
 }
 
-# has_gone PID…: waits until the processes have ended.
+# has_gone PID…: waits until the processes have exited.
 has_gone() {
   local pid
   for pid in "$@"; do timeout 60 tail --pid="$pid" -f /dev/null || { echo "$pid is still there" && return 1; }; done
 }
 
-# monitor NAME: the process of the monitor of a container.
+# monitor NAME: the process ID of a container's monitor.
 monitor() { pgrep -u alice -f "^rc: $1\$"; }
 
-# busybox_image: gives alice an image `busybox` of the guest's own, and a command that only waits: $waiting.
+# busybox_image: imports an image of the guest's busybox for alice. $waiting runs a container of it that only waits.
 busybox_image() {
   alice 'mkdir -p tree/bin tree/etc && cp /bin/busybox tree/bin/ && ln -sf busybox tree/bin/sh &&
     printf "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n" >tree/etc/passwd &&
@@ -67,19 +67,19 @@ store_is_empty() {
   [ -z "$left" ] || { echo "left: $left" && return 1; }
 }
 
-# runs: whether that works.
+# runs: whether a container runs.
 run='rc run --rm --network none busybox /bin/busybox echo works'
 runs() { prints works alice "$run"; }
-# What has to work on any host: of the test binary's tests, a few of each kind.
+# Tests that must pass on any host: a few of each kind.
 smoke=(lifecycle::{a_created_container_can_be_removed_unstarted,exec_runs_beside_the_program_with_its_own_exit_code}
   lifecycle::{logs_keep_streams_apart_and_follow_to_the_end,output_and_exit_code_are_the_program_s_own,wait_prints_exit_codes}
-  lifecycle::{a_terminal_is_raw_while_the_program_runs_and_restored_after_it,what_rc_refuses_is_125_and_leaves_nothing}
+  lifecycle::{a_terminal_is_raw_while_the_program_runs_and_restored_after_it,a_refused_run_is_125_and_leaves_nothing}
   lifecycle::create_start_stop_and_remove_are_steps
   run_options::{a_directory_of_the_host_is_bound_and_read_only_when_asked,a_user_is_a_name_or_exactly_that_number}
-  run_options::{a_named_volume_outlives_its_container_and_an_anonymous_one_does_not,a_volume_begins_with_the_images_files}
+  run_options::{a_named_volume_outlives_its_container_and_an_anonymous_one_does_not,a_new_volume_is_filled_with_the_image_s_files}
   run_options::{a_read_only_root_keeps_its_scratch_directories,a_published_port_is_answered_from_inside})
 
-# life FACT VARIABLE…: whether these pass as alice, with these variables.
+# life FACT VARIABLE…: whether the smoke tests pass as alice, with these variables.
 life() {
   local fact=$1
   shift
