@@ -51,7 +51,7 @@ use crate::types::{ContainerId, Invalid, Report, ReportKind, Thing};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// There is none of that name or id.
-    #[error("no container `{}`", .0.escape_debug())]
+    #[error("no such container: {}", .0.escape_debug())]
     NotFound(String),
     /// Its directory lacks something, or has something in it that is no record.
     #[error("container `{}` is damaged: {reason}", .id.short())]
@@ -70,10 +70,10 @@ pub(crate) enum Error {
         id: ContainerId,
     },
     /// An id's beginning is the beginning of several.
-    #[error("`{}` is the beginning of several container ids", .0.escape_debug())]
+    #[error("`{}` matches several container IDs", .0.escape_debug())]
     Ambiguous(String),
     /// The name is taken.
-    #[error("the name `{name}` is taken by container {id}")]
+    #[error("the name `{name}` is already in use by container {id}")]
     NameTaken {
         /// The name.
         name: String,
@@ -81,7 +81,7 @@ pub(crate) enum Error {
         id: String,
     },
     /// What has the place of a name is no link to a container.
-    #[error("`{}` is no name of a container: it does not lead to one", .0.display().to_string().escape_debug())]
+    #[error("`{}` is not a link to a container", .0.display().to_string().escape_debug())]
     NoName(PathBuf),
     /// A terminal of ours would go into a container.
     #[error("the log driver `passthrough` cannot be used on a terminal")]
@@ -106,7 +106,7 @@ pub(crate) enum Error {
         status: Status,
     },
     /// Another rc process is working on it.
-    #[error("container `{name}` is being worked on by process {pid}")]
+    #[error("container `{name}` is in use by process {pid}")]
     Busy {
         /// The container.
         name: String,
@@ -147,7 +147,7 @@ pub(crate) enum Error {
     #[error("the container's monitor was killed")]
     MonitorDied,
     /// The monitor could not wait for this command to read all of the program's output.
-    #[error("{bytes} bytes of the program's output are lost: nobody read them in time")]
+    #[error("{bytes} bytes of the program's output are lost: they were not read in time")]
     OutputMissed {
         /// How many.
         bytes: u64,
@@ -221,7 +221,7 @@ impl Error {
             Self::State { action: "remove", name, .. } => {
                 Some(format!("stop it first with `rc stop {name}`, or use `rc rm -f {name}`"))
             }
-            Self::State { name, status: Status::Paused, .. } => Some(format!("let it go on with `rc unpause {name}`")),
+            Self::State { name, status: Status::Paused, .. } => Some(format!("resume it with `rc unpause {name}`")),
             Self::State { name, status: Status::Orphaned, .. } => Some(format!(
                 "its monitor was killed: `rc stop {name}` ends what is left, `rc rm -f {name}` removes it"
             )),

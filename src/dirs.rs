@@ -22,7 +22,7 @@ use crate::types::{Report, ReportKind};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// rc runs with more rights than its caller has.
-    #[error("rc was started setuid or setgid (user {user}, acting as {effective}); it never runs so")]
+    #[error("rc must not run setuid or setgid (user {user}, acting as {effective})")]
     Setuid {
         /// The caller's id.
         user: u32,
@@ -74,7 +74,7 @@ impl Error {
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Setuid { .. } => Some("take the bit away: `chmod u-s,g-s \"$(command -v rc)\"`".to_owned()),
+            Self::Setuid { .. } => Some("remove the bit: `chmod u-s,g-s \"$(command -v rc)\"`".to_owned()),
             Self::Foreign { .. } => {
                 Some("run rc without sudo, or for root's own containers: `sudo -H rc …`".to_owned())
             }

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::net::Programs;
-use crate::types::{NetworkMode, StorageDriver};
+use crate::types::{NetworkMode, Report, StorageDriver};
 use crate::userns::{IdMap, UserNamespace};
 
 /// How a check went.
@@ -94,7 +94,7 @@ pub(crate) struct Patient<'a> {
     /// The store's directory.
     pub(crate) root: &'a Path,
     /// The runtime directory, or why there is none and what to do.
-    pub(crate) runtime: Result<PathBuf, (String, Option<String>)>,
+    pub(crate) runtime: Result<PathBuf, Report>,
     /// The storage driver that is asked for.
     pub(crate) storage: StorageDriver,
     /// fuse-overlayfs, if it is installed.
@@ -131,7 +131,7 @@ pub(crate) fn storage_driver(patient: &Patient<'_>, map: &IdMap) -> Option<(Stor
 }
 
 /// Where a check was not made because it needs the user's namespace.
-const NOT_TRIED: &str = "not tried, for want of a user namespace";
+const NOT_TRIED: &str = "not tried: no user namespace";
 
 /// Of two ways to the same end, how bad it is that one does not work.
 fn severity(is_chosen: bool, other_works: bool) -> Status {

@@ -83,19 +83,19 @@ pub(crate) enum Error {
         source: Invalid,
     },
     /// Nothing to execute.
-    #[error("image `{}` names no command, and none was given", .image.escape_debug())]
+    #[error("image `{}` has no command, and none was given", .image.escape_debug())]
     NoCommand {
         /// The image's reference.
         image: String,
     },
     /// A container that removes itself cannot be started again.
-    #[error("`--rm` and `--restart` exclude each other")]
+    #[error("`--rm` and `--restart` cannot be used together")]
     RestartAndRemove,
     /// Nothing to execute in a running container.
     #[error("no command was given")]
     NoExecCommand,
     /// Two mounts at one place.
-    #[error("`{}` is mounted on twice", .destination.escape_debug())]
+    #[error("`{}` is the destination of two mounts", .destination.escape_debug())]
     DestinationTwice {
         /// The path in the container.
         destination: String,
@@ -115,7 +115,7 @@ pub(crate) enum Error {
         container_port: u16,
     },
     /// Two options that say the same thing in two ways.
-    #[error("`{}` and `{}` cannot be set together", .options[0], .options[1])]
+    #[error("`{}` and `{}` cannot be used together", .options[0], .options[1])]
     Exclusive {
         /// The two, as typed.
         options: [&'static str; 2],
@@ -377,7 +377,7 @@ fn hostname(request: &Request, facts: &Facts<'_>, id: &ContainerId, network: &Ne
 }
 
 fn working_dir(request: &Request, image: &ImageDefaults) -> Result<String, Error> {
-    let invalid = |text: &str| Invalid::new("working directory", text, "it is no absolute path");
+    let invalid = |text: &str| Invalid::new("working directory", text, "must be an absolute path");
     match &request.working_dir {
         Some(text) => paths::clean(text).ok_or_else(|| Error::option("--workdir")(invalid(text))),
         None if image.working_dir.is_empty() => Ok("/".to_owned()),

@@ -72,7 +72,7 @@ pub(crate) enum Error {
         found: u32,
     },
     /// `version` holds no number.
-    #[error("the store `{}` is damaged: its `version` is no number", .root.display())]
+    #[error("the store `{}` is damaged: its `version` is not a number", .root.display())]
     BadVersion {
         /// The store.
         root: PathBuf,
@@ -184,9 +184,11 @@ impl Error {
     /// What the user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Newer { .. } => Some("use the rc that wrote it, or another store: `--root DIR`".to_owned()),
+            Self::Newer { .. } => {
+                Some("use the version of rc that wrote it, or another store: `--root DIR`".to_owned())
+            }
             Self::Foreign { .. } => Some("run rc as that user, or use another store: `--root DIR`".to_owned()),
-            Self::DamagedBlob { .. } | Self::NoBlob { .. } => Some("bring the image again: `rc pull IMAGE`".to_owned()),
+            Self::DamagedBlob { .. } | Self::NoBlob { .. } => Some("pull the image again: `rc pull IMAGE`".to_owned()),
             Self::Layer { source, .. } | Self::Import { source } => source.hint(),
             _ => None,
         }

@@ -51,7 +51,7 @@ pub(crate) enum Error {
         seconds: u64,
     },
     /// What was read is no D-Bus, or not the answer to what was asked.
-    #[error("what the service manager at `{}` says is not understood", .socket.display())]
+    #[error("cannot understand the answer of the service manager at `{}`", .socket.display())]
     Garbled {
         /// The manager's socket.
         socket: PathBuf,

@@ -78,7 +78,7 @@ impl Kind {
             Self::Container => "container",
             Self::Image => "image",
         };
-        Error::new(format!("no such {what} `{}`", ui::escape::line(name)))
+        Error::new(format!("no such {what}: {}", ui::escape::line(name)))
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
         ] {
             assert_eq!(found(kind, has_container, has_image), expected, "{kind:?}");
         }
-        assert_eq!(Kind::All.missing("a\u{1b}b").message.as_deref(), Some("no such object `a\\x1bb`"));
+        assert_eq!(Kind::All.missing("a\u{1b}b").message.as_deref(), Some("no such object: a\\x1bb"));
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn lost(state: &State) -> ExitRecord {
         (Some(init), Ok(boot)) => init.boot_id == boot,
         _ => false,
     };
-    let (code, error) = if same_boot { (137, "monitor killed") } else { (UNKNOWN, "the machine was restarted") };
+    let (code, error) = if same_boot { (137, "monitor killed") } else { (UNKNOWN, "the host was restarted") };
     // When it ended is not known; it is not before it was started.
     let at = state.started_at.clone().unwrap_or_default();
     ExitRecord { code, at, error: error.to_owned(), ..ExitRecord::default() }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::process::{CloneOptions, fork};
 use crate::sys::{prctl, signal};
-use crate::types::json;
+use crate::types::{Report, ReportKind, json};
 
 /// How long one try may take: many times what the slowest helper needs on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,22 +20,21 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Why something does not work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Trouble {
-    /// The sentence.
-    pub(super) message: String,
-    /// What to do.
-    pub(super) hint: Option<String>,
+    /// What went wrong.
+    pub(super) report: Report,
     /// The program that failed, if it was one.
     pub(super) program: Option<String>,
 }
 
 impl Trouble {
     pub(super) fn new(message: impl Display) -> Self {
-        Self { message: message.to_string(), hint: None, program: None }
+        Report::new(ReportKind::Internal, message.to_string()).into()
     }
+}
 
-    pub(super) fn with_hint(mut self, hint: Option<String>) -> Self {
-        self.hint = hint;
-        self
+impl<E: Into<Report>> From<E> for Trouble {
+    fn from(error: E) -> Self {
+        Self { report: error.into(), program: None }
     }
 }
 
@@ -93,6 +92,6 @@ mod tests {
     #[test]
     fn a_process_with_threads_is_refused() {
         let answer = attempt(|| Ok(1));
-        assert!(answer.is_err_and(|trouble| trouble.message.contains("deadlock")));
+        assert!(answer.is_err_and(|trouble| trouble.report.message.contains("deadlock")));
     }
 }

@@ -15,8 +15,8 @@ pub(super) fn check(patient: &Patient<'_>, map: Result<&IdMap, String>) -> (Vec<
         Err(why) => return (vec![Finding::bad("subordinate ids", Status::Missing, why).disables("everything")], None),
     };
     let made = match &patient.runtime {
-        Ok(runtime) => attempt(|| UserNamespace::make(map, runtime).map(drop).map_err(|error| trouble(&error))),
-        Err((why, _)) => Err(Trouble::new(format!("not tried: {why}"))),
+        Ok(runtime) => attempt(|| UserNamespace::make(map, runtime).map(drop).map_err(trouble)),
+        Err(why) => Err(Trouble::new(format!("not tried: {why}"))),
     };
     let mut findings = vec![namespaces(made.as_ref().err()), subordinate(map)];
     findings.extend(["newuidmap", "newgidmap"].map(|program| mapper(program, map, made.as_ref().err())));
@@ -25,12 +25,12 @@ pub(super) fn check(patient: &Patient<'_>, map: Result<&IdMap, String>) -> (Vec<
     (findings, home)
 }
 
-fn trouble(error: &Error) -> Trouble {
-    let program = match error {
+fn trouble(error: Error) -> Trouble {
+    let program = match &error {
         Error::Helper { program, .. } => Some(program.clone()),
         _ => None,
     };
-    Trouble { program, ..Trouble::new(error).with_hint(error.hint()) }
+    Trouble { program, ..error.into() }
 }
 
 fn namespaces(trouble: Option<&Trouble>) -> Finding {
@@ -41,9 +41,9 @@ fn namespaces(trouble: Option<&Trouble>) -> Finding {
             let limit = fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
             Finding::ok(CHECK, format!("allowed, up to {}", limit.trim()))
         }
-        Some(trouble) => Finding::bad(CHECK, Status::Missing, trouble.message.clone())
+        Some(trouble) => Finding::bad(CHECK, Status::Missing, trouble.report.message.clone())
             .disables("every container")
-            .fix(trouble.hint.clone()),
+            .fix(trouble.report.hint.clone()),
     }
 }
 
@@ -89,7 +89,7 @@ fn mapper(program: &'static str, map: &IdMap, trouble: Option<&Trouble>) -> Find
         // It was run, and failed: so does every start.
         let (why, fix) = match Privilege::of(&path) {
             Err(lack) => (format!("{shown}: {lack}"), Some(lack.fix())),
-            Ok(_) => (trouble.message.clone(), trouble.hint.clone()),
+            Ok(_) => (trouble.report.message.clone(), trouble.report.hint.clone()),
         };
         return Finding::bad(program, Status::Missing, why).disables("every container").fix(fix);
     }

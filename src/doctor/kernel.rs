@@ -79,7 +79,7 @@ fn memory_files(home: Home<'_>) -> Finding {
             Finding::ok(CHECK, "may not be executed (vm.memfd_noexec is 2): a tmpfs of rc's own instead")
         }
         Ok(()) => Finding::ok(CHECK, "sealed, and may be executed"),
-        Err(trouble) => Finding::bad(CHECK, Status::Missing, trouble.message)
+        Err(trouble) => Finding::bad(CHECK, Status::Missing, trouble.report.message)
             .disables(DISABLES)
             .fix("`sudo sysctl vm.memfd_noexec=0`".to_owned()),
     }
@@ -98,7 +98,7 @@ fn filter(home: Home<'_>) -> Finding {
     });
     match installed {
         Ok(()) => Finding::ok(CHECK, "the default filter can be installed"),
-        Err(trouble) => Finding::bad(CHECK, Status::Missing, trouble.message)
+        Err(trouble) => Finding::bad(CHECK, Status::Missing, trouble.report.message)
             .disables(DISABLES)
             .fix("boot a kernel with CONFIG_SECCOMP_FILTER".to_owned()),
     }

@@ -7,6 +7,7 @@ use super::attempt::{Trouble, attempt};
 use super::{Finding, Status};
 use crate::monitor::{self, Purpose, Source};
 use crate::runtime::cgroup::{Error, Wanted};
+use crate::types::Report;
 
 /// The line, the limit that is asked for in the spec's words, and the options that need the controller.
 fn controllers() -> [(&'static str, serde_json::Value, &'static str); 5] {
@@ -27,7 +28,9 @@ fn one(line: &'static str, asked: &serde_json::Value, options: &str) -> Finding 
     // In a child: it may be moved to a scope, which is gone when it has ended.
     match attempt(|| group(line, asked)) {
         Ok(found) => Finding::ok(line, found),
-        Err(trouble) => Finding::bad(line, Status::Limited, trouble.message).disables(options).fix(trouble.hint),
+        Err(trouble) => {
+            Finding::bad(line, Status::Limited, trouble.report.message).disables(options).fix(trouble.report.hint)
+        }
     }
 }
 
@@ -37,7 +40,10 @@ fn group(line: &str, asked: &serde_json::Value) -> Result<String, Trouble> {
     let wanted = Wanted { resources: Some(&resources), default_pids: None };
     let unit = format!("rc-doctor-{}.scope", std::process::id());
     let purpose = Purpose { unit: &unit, description: line, cgroup: None };
-    let trouble = |error: Error| Trouble::new(reason(&error)).with_hint(error.hint());
+    let trouble = |error: Error| {
+        let reason = reason(&error);
+        Trouble::from(Report::from(error).with_message(reason))
+    };
     let source = monitor::ask_for_group(&purpose, &wanted).map_err(trouble)?;
     let is_scope = matches!(source, Source::Scope { .. });
     let own = source.finish(&wanted).map_err(trouble)?;

@@ -33,37 +33,30 @@ fn finding(patient: &Patient<'_>, kind: Kind, tried: &Result<String, Trouble>) -
             let disables =
                 if is_default { "containers without `--network`, and published ports" } else { "`--network " };
             let disables = if is_default { disables.to_owned() } else { format!("{disables}{check}`") };
-            Finding::bad(check, severity(is_default, false), trouble.message.clone())
+            Finding::bad(check, severity(is_default, false), trouble.report.message.clone())
                 .disables(disables)
-                .fix(trouble.hint.clone())
+                .fix(trouble.report.hint.clone())
         }
     }
 }
 
 /// Finds the helper and connects a network namespace by it, as a start does. Gives its path and version.
 fn bring_up(patient: &Patient<'_>, kind: Kind, home: Home<'_>) -> Result<String, Trouble> {
-    let refused = |error: &net::Error| Trouble::new(error).with_hint(error.hint());
-    let program = patient.programs.find(kind).map_err(|error| refused(&error))?.unwrap_or_default();
+    let program = patient.programs.find(kind)?.unwrap_or_default();
     let home = home.ok_or_else(|| Trouble::new(NOT_TRIED))?;
-    let runtime = patient.runtime.as_ref().map_err(|(why, _)| Trouble::new(why))?;
-    let scratch = Store::open(patient.root).and_then(|store| store.scratch());
-    let scratch = scratch.map_err(|error| Trouble::new(&error).with_hint(error.hint()))?;
+    let runtime = patient.runtime.as_ref().map_err(Trouble::new)?;
+    let scratch = Store::open(patient.root).and_then(|store| store.scratch())?;
     let locks = runtime.join("net");
     fs::create_dir_all(&locks).map_err(Trouble::new)?;
     let directory = scratch.path().to_owned();
     let request = Request { ports: Vec::new(), programs: patient.programs.clone(), directory, locks };
-    attempt(|| connect(kind, &request, home, &refused))?;
+    attempt(|| connect(kind, &request, home))?;
     Ok(described(&program))
 }
 
-fn connect(
-    kind: Kind,
-    request: &Request,
-    home: &UserNamespace,
-    refused: &dyn Fn(&net::Error) -> Trouble,
-) -> Result<(), Trouble> {
+fn connect(kind: Kind, request: &Request, home: &UserNamespace) -> Result<(), Trouble> {
     let driver = kind.driver();
-    driver.validate(request).map_err(|error| refused(&error))?;
+    driver.validate(request)?;
     let (ready, announce) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(Trouble::new)?;
     // It plays the container: its network namespace belongs to H, and it stays until it is killed.
     let container = fork(&CloneOptions::default(), || {
@@ -90,7 +83,7 @@ fn connect(
             .start(request, container.pid)
             .and_then(|starting| starting.wait_ready(Instant::now() + PATIENCE / 2))
             .map(drop)
-            .map_err(|error| refused(&error))
+            .map_err(Trouble::from)
     } else {
         Err(Trouble::new("cannot make a network namespace"))
     };

@@ -18,8 +18,8 @@ pub(super) fn check(patient: &Patient<'_>) -> Vec<Finding> {
 fn runtime(patient: &Patient<'_>) -> Finding {
     const CHECK: &str = "runtime directory";
     match &patient.runtime {
-        Err((why, hint)) => {
-            Finding::bad(CHECK, Status::Missing, why.clone()).disables("every container").fix(hint.clone())
+        Err(why) => {
+            Finding::bad(CHECK, Status::Missing, why.message.clone()).disables("every container").fix(why.hint.clone())
         }
         Ok(path) if path.starts_with(patient.root) => {
             // The next start looks there for the user's namespace, and nothing wipes it at a reboot: slower, not wrong.
@@ -44,7 +44,7 @@ fn manager(has_manager: bool) -> Finding {
     let socket = systemd::socket();
     match attempt(|| systemd::version(&socket).map_err(Trouble::new)) {
         Ok(version) => Finding::ok(CHECK, format!("systemd {version}, at {}", socket.display())),
-        Err(trouble) => Finding::bad(CHECK, Status::Limited, trouble.message)
+        Err(trouble) => Finding::bad(CHECK, Status::Limited, trouble.report.message)
             .disables(DISABLES)
             .fix(format!("`sudo loginctl enable-linger {}`, or log in by ssh or on the console", user())),
     }
@@ -81,7 +81,7 @@ fn bus(has_manager: bool) -> Finding {
         Err(error) => {
             Finding::bad(CHECK, Status::Limited, format!("`{}`: {}", path.display(), fs::plain(&error.into())))
                 .disables(DISABLES)
-                .fix("`sudo apt install dbus-user-session`, then log in anew".to_owned())
+                .fix("`sudo apt install dbus-user-session`, then log in again".to_owned())
         }
     }
 }

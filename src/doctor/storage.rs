@@ -55,7 +55,7 @@ pub(super) fn choose(patient: &Patient<'_>, map: &IdMap) -> Option<(StorageDrive
     let scratch = Store::open(patient.root).and_then(|store| store.scratch()).ok()?;
     Some(match tried(Some(&scratch), Some(&home), overlay) {
         Ok(()) => (StorageDriver::Overlay, "the kernel's, in the user's namespace".to_owned()),
-        Err(trouble) => (StorageDriver::FuseOverlayfs, trouble.message),
+        Err(trouble) => (StorageDriver::FuseOverlayfs, trouble.report.message),
     })
 }
 
@@ -65,7 +65,7 @@ fn tried(
     try_it: impl FnOnce(&Path, &UserNamespace) -> Result<(), Trouble>,
 ) -> Result<(), Trouble> {
     let home = home.ok_or_else(|| Trouble::new(NOT_TRIED))?;
-    let scratch = scratch.ok_or_else(|| Trouble::new("not tried, for want of a store"))?;
+    let scratch = scratch.ok_or_else(|| Trouble::new("not tried: no store"))?;
     // Each try has a directory of its own: a work directory serves one mount.
     let directory =
         (0..8).map(|n| scratch.path().join(n.to_string())).find(|directory| fs::create_dir(directory).is_ok());
@@ -80,12 +80,12 @@ fn overlay(directory: &Path, home: &UserNamespace) -> Result<(), Trouble> {
     home.enter().map_err(Trouble::new)?;
     let rootfs =
         Rootfs::Overlay { lowers: vec![directory.join("lower")], directory: directory.to_owned(), volatile: false };
-    try_mount(&rootfs).map_err(|failure| Trouble::new(failure.message).with_hint(failure.hint))
+    Ok(try_mount(&rootfs)?)
 }
 
 fn served(program: &Path, directory: &Path, home: &UserNamespace) -> Result<(), Trouble> {
     let lowers: [PathBuf; 1] = [directory.join("lower")];
-    FuseOverlay::start(program, &lowers, directory, home).map(drop).map_err(Trouble::new)
+    Ok(FuseOverlay::start(program, &lowers, directory, home).map(drop)?)
 }
 
 fn overlay_finding(driver: StorageDriver, tried: &Result<(), Trouble>, fuse: bool, root: &Path) -> Finding {
@@ -93,15 +93,15 @@ fn overlay_finding(driver: StorageDriver, tried: &Result<(), Trouble>, fuse: boo
     let on = file_system(root);
     match tried {
         Ok(()) => Finding::ok(CHECK, format!("mounted on {on}")),
-        Err(trouble) if trouble.message == NOT_TRIED => {
+        Err(trouble) if trouble.report.message == NOT_TRIED => {
             Finding::bad(CHECK, Status::Missing, NOT_TRIED).disables("every container")
         }
         Err(trouble) => {
             let other = fuse && driver == StorageDriver::Auto;
             let disables = if other { "fast file access: fuse-overlayfs serves instead" } else { "every container" };
-            Finding::bad(CHECK, severity(driver != StorageDriver::FuseOverlayfs, other), format!("{} (on {on})", trouble.message))
+            Finding::bad(CHECK, severity(driver != StorageDriver::FuseOverlayfs, other), format!("{} (on {on})", trouble.report.message))
                 .disables(disables)
-                .fix(trouble.hint.clone().or_else(|| {
+                .fix(trouble.report.hint.clone().or_else(|| {
                     Some("use a store on ext4, xfs, btrfs or tmpfs: `rc --root DIR …`; else `sudo apt install fuse-overlayfs`".to_owned())
                 }))
         }
@@ -114,7 +114,7 @@ fn fuse_finding(driver: StorageDriver, tried: &Result<(), Trouble>, overlay: boo
         (Ok(()), Some(program)) => Finding::ok(CHECK, described(program)),
         (tried, program) => {
             let other = overlay && driver != StorageDriver::FuseOverlayfs;
-            let why = tried.as_ref().err().map_or_else(String::new, |trouble| trouble.message.clone());
+            let why = tried.as_ref().err().map_or_else(String::new, |trouble| trouble.report.message.clone());
             let fix = match program {
                 _ if why == NOT_TRIED => None,
                 None => Some("`sudo apt install fuse-overlayfs`".to_owned()),

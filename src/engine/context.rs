@@ -65,7 +65,7 @@ impl Context {
     pub(crate) fn patient(&self) -> Patient<'_> {
         Patient {
             root: self.dirs.root(),
-            runtime: self.dirs.runtime().map_err(|error| (error.to_string(), error.hint())),
+            runtime: self.dirs.runtime().map_err(Into::into),
             storage: self.settings.storage.driver.value,
             fuse_overlayfs: self.fuse_overlayfs(),
             network: self.settings.network.driver.value.clone(),

@@ -13,7 +13,7 @@ use crate::plan::{PullPolicy, Request};
 use crate::registry::{self, Backoff, Credentials, Platform, TlsVerify};
 use crate::storage::Store;
 use crate::sys::lock::FileLock;
-use crate::types::{ImageReference, Report, ReportKind, Thing};
+use crate::types::{ImageReference, Report};
 use crate::userns::{self, UserNamespace};
 
 /// How an image is to be fetched.
@@ -79,9 +79,11 @@ pub(crate) fn pull(
     match (step, local) {
         (Step::UseLocal, Some(id)) => Ok(vec![id]),
         (Step::Refuse, _) => {
-            let message = format!("no image `{name}` here, and it must not be pulled");
-            let hint = format!("allow it with `--pull=missing`, or run `rc pull {name}`");
-            Err(Report::new(ReportKind::NotFound(Thing::Image), message).with_hint(hint))
+            let hint = format!(
+                "not found locally, and the pull policy is \"never\": run `rc pull {name}`, or allow pulling with \
+                 `--pull=missing`"
+            );
+            Err(Report::from(image::Error::NotFound { name: name.to_owned() }).with_hint(hint))
         }
         (step, local) => match (fetch(context, name, how, observer)?, local) {
             (Ok(pulled), _) => Ok(pulled.iter().map(|image| image.id.hex().to_owned()).collect()),
@@ -180,8 +182,7 @@ fn registry_options(context: &Context, reference: &ImageReference, how: &Pull) -
 
 fn warn(image: &Pulled, observer: &mut dyn Observer) {
     if let Some(platform) = &image.other_platform {
-        observer
-            .warning(&format!("image `{}` is for {platform}, which is not this machine's platform", image.reference));
+        observer.warning(&format!("image `{}` is for {platform}, not for the platform of this host", image.reference));
     }
     if image.skipped_devices > 0 {
         let count = image.skipped_devices;

@@ -9,10 +9,10 @@ use crate::types::{Signal, json};
 pub(super) fn apply(settings: &mut Settings, instruction: &str) -> Result<(), Error> {
     let refused = |reason| Error::Change { instruction: instruction.to_owned(), reason };
     let text = instruction.trim();
-    let split = text.find(|c: char| c.is_whitespace() || c == '=').ok_or_else(|| refused("it has no value"))?;
+    let split = text.find(|c: char| c.is_whitespace() || c == '=').ok_or_else(|| refused("must have a value"))?;
     let (word, value) = (text[..split].to_ascii_uppercase(), text[split + 1..].trim());
     if value.is_empty() && !matches!(word.as_str(), "CMD" | "ENTRYPOINT") {
-        return Err(refused("it has no value"));
+        return Err(refused("must have a value"));
     }
     match word.as_str() {
         "CMD" => settings.cmd = command(value),
@@ -29,7 +29,7 @@ pub(super) fn apply(settings: &mut Settings, instruction: &str) -> Result<(), Er
                 let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
                 let is_port = number.split('-').all(|end| end.parse::<u16>().is_ok_and(|port| port > 0));
                 if !is_port || !matches!(protocol, "tcp" | "udp" | "sctp") {
-                    return Err(refused("it is no port, as `80` or `53/udp`"));
+                    return Err(refused("must be a port, such as `80` or `53/udp`"));
                 }
                 settings.exposed_ports.insert(format!("{number}/{protocol}"), json!({}));
             }
@@ -77,14 +77,14 @@ fn command(value: &str) -> Vec<String> {
 fn pairs(text: &str) -> Result<Vec<(String, String)>, &'static str> {
     let first = text.split_whitespace().next().unwrap_or_default();
     if !first.contains('=') {
-        let (name, value) = text.split_once(char::is_whitespace).ok_or("it is not NAME=value")?;
+        let (name, value) = text.split_once(char::is_whitespace).ok_or("must be NAME=value")?;
         return Ok(vec![(name.to_owned(), value.trim().to_owned())]);
     }
     words(text)?
         .into_iter()
         .map(|word| match word.split_once('=') {
             Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-            _ => Err("it is not NAME=value"),
+            _ => Err("must be NAME=value"),
         })
         .collect()
 }

@@ -16,13 +16,13 @@ pub(crate) enum Error {
     #[error(transparent)]
     Invalid(#[from] Invalid),
     /// No image has this name or id.
-    #[error("no image `{}` here", .name.escape_debug())]
+    #[error("no such image: {}", .name.escape_debug())]
     NotFound {
         /// What was asked for.
         name: String,
     },
     /// Several images have an id that begins so.
-    #[error("`{prefix}` begins the ids of several images")]
+    #[error("`{prefix}` matches several image IDs")]
     Ambiguous {
         /// What was asked for.
         prefix: String,
@@ -144,7 +144,7 @@ impl Error {
             Self::SeveralNames { .. } => Some("remove one of the names, or all with `--force`".to_owned()),
             Self::InUse { container, .. } => Some(format!("remove the container first: `rc rm {container}`")),
             Self::Terminal => Some("name a file: `--output FILE`, or use `>`".to_owned()),
-            Self::Damaged { .. } => Some("pull it again".to_owned()),
+            Self::Damaged { .. } => Some("pull the image again".to_owned()),
             _ => None,
         }
     }

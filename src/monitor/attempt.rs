@@ -16,7 +16,7 @@ use super::stdio::{Kept, Pipes, standard_descriptors};
 use crate::net;
 use crate::plan::{self, Limits, Seccomp};
 use crate::runtime::cgroup::{self, Group};
-use crate::runtime::{self, FailureKind, FuseOverlay, Launch, Progress, Rootfs, Stage, Starting};
+use crate::runtime::{self, FuseOverlay, Launch, Progress, Rootfs, Stage, Starting};
 use crate::types::StorageDriver;
 use crate::userns::Home;
 
@@ -66,7 +66,7 @@ impl Ground {
         let mut tried = self.try_up(server, root(&mut served));
         if start.storage == StorageDriver::Auto
             && start.fuse_overlayfs.is_some()
-            && matches!(&tried, Err(Error::Runtime(runtime::Error::Failed(f))) if f.kind == FailureKind::NoOverlay)
+            && matches!(&tried, Err(Error::Runtime(runtime::Error::Failed(failure))) if failure.is_overlay_refused)
         {
             served = Some(self.fuse()?);
             tried = self.try_up(server, root(&mut served));

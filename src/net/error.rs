@@ -9,7 +9,7 @@ use crate::types::{PortMapping, Report, ReportKind};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The helper program is in none of the directories that rc looks in, or not where `rc.toml` says.
-    #[error("network `{driver}`: there is no program `{program}`")]
+    #[error("network `{driver}`: `{program}` not found")]
     NoProgram {
         /// The driver.
         driver: &'static str,
@@ -25,7 +25,7 @@ pub(crate) enum Error {
         port: PortMapping,
     },
     /// The port is below `net.ipv4.ip_unprivileged_port_start`.
-    #[error("cannot publish port `{}`: the sysctl `net.ipv4.ip_unprivileged_port_start` keeps ports below {start} for root", label(.port))]
+    #[error("cannot publish port `{}`: the sysctl `net.ipv4.ip_unprivileged_port_start` reserves ports below {start} for root", label(.port))]
     PortPrivileged {
         /// The port.
         port: PortMapping,
@@ -33,7 +33,7 @@ pub(crate) enum Error {
         start: u16,
     },
     /// The host does not have the address that shall listen.
-    #[error("cannot publish port `{}`: this machine does not have that address", label(.port))]
+    #[error("cannot publish port `{}`: the host does not have that address", label(.port))]
     NoSuchAddress {
         /// The port.
         port: PortMapping,
@@ -58,7 +58,7 @@ pub(crate) enum Error {
         answer: String,
     },
     /// The network has no place to publish a port.
-    #[error("cannot publish port `{}`: network `{driver}` publishes no ports", label(.port))]
+    #[error("cannot publish port `{}`: network `{driver}` does not publish ports", label(.port))]
     NoPorts {
         /// The driver.
         driver: &'static str,
@@ -147,11 +147,11 @@ impl Error {
             )),
             Self::PortTaken { port } => {
                 let family = if port.protocol == crate::types::Protocol::Tcp { 't' } else { 'u' };
-                Some(format!("see who has it with `ss -{family}lnp 'sport = :{}'`", port.host_port))
+                Some(format!("find out who uses it with `ss -{family}lnp 'sport = :{}'`", port.host_port))
             }
             Self::NoIpv6 { .. } => Some("use `--network pasta`".to_owned()),
             Self::HelperEnded { words, .. } if words.contains("/dev/net/tun") => Some(
-                "the helpers need the device: `sudo modprobe tun`, and `sudo chmod 0666 /dev/net/tun` if it is not open to all"
+                "the helpers need the device: `sudo modprobe tun`, and `sudo chmod 0666 /dev/net/tun` if not every user can open it"
                     .to_owned(),
             ),
             Self::HelperEnded { driver: "pasta", words, .. } if words.contains("routable interface") => {

@@ -52,7 +52,7 @@ pub(crate) fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
     }
     match (outward, request.gateway) {
         (Some(outward), _) => line(&mut text, outward, &gateway.collect::<Vec<_>>()),
-        (None, [first, ..]) => return Err(Invalid::new("host", first, "the container has no way to this machine")),
+        (None, [first, ..]) => return Err(Invalid::new("host", first, "the container cannot reach the host")),
         (None, []) => {}
     }
     let is_asked_for =
@@ -97,7 +97,7 @@ fn check_name(name: &str) -> Result<(), Invalid> {
     if name.chars().all(fine) && name.len() <= 253 {
         return Ok(());
     }
-    Err(Invalid::new("host name", name.chars().take(253).collect::<String>(), "a host name has no spaces and no `#`"))
+    Err(Invalid::new("host name", name.chars().take(253).collect::<String>(), "must not contain spaces or `#`"))
 }
 
 /// What a `resolv.conf` says. Source: resolv.conf(5).
@@ -159,7 +159,7 @@ pub(crate) fn resolv_conf(request: &ResolvConf<'_>) -> Result<String, Invalid> {
         asked.search.iter().map(|w| ("search domain", w)).chain(asked.options.iter().map(|w| ("resolver option", w)))
     {
         if word.is_empty() || word.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(Invalid::new(what, word.as_str(), "it must be one word"));
+            return Err(Invalid::new(what, word.as_str(), "must be one word"));
         }
     }
     if request.kind == Kind::Host && *asked == Resolver::default() {
@@ -268,7 +268,7 @@ mod tests {
         assert!(text.starts_with("192.0.2.2\tdb web\n127.0.0.1\t") && text.contains("\n10.0.2.100\t4f0c\n"), "{text}");
         for without in [Hosts { outward: None, ..own(Kind::Pasta) }, own(Kind::None)] {
             let error = hosts(&Hosts { gateway: &gateway, ..without }).expect_err("no way").to_string();
-            assert_eq!(error, "invalid host `db`: the container has no way to this machine");
+            assert_eq!(error, "invalid host `db`: the container cannot reach the host");
         }
     }
 

@@ -123,6 +123,6 @@ mod tests {
     #[test]
     fn an_address_of_another_machine_is_refused() {
         let error = check(&mapping("198.51.100.7", 18999, Protocol::Tcp)).expect_err("not ours").to_string();
-        assert_eq!(error, "cannot publish port `198.51.100.7:18999/tcp`: this machine does not have that address");
+        assert_eq!(error, "cannot publish port `198.51.100.7:18999/tcp`: the host does not have that address");
     }
 }

@@ -62,7 +62,7 @@ mod tests {
     fn a_missing_helper_names_the_package() {
         let programs = Programs { slirp4netns: None, pasta: Some("/nowhere/at/all".into()) };
         let error = programs.find(Kind::Pasta).expect_err("missing");
-        assert_eq!(error.to_string(), "network `pasta`: there is no program `/nowhere/at/all`");
+        assert_eq!(error.to_string(), "network `pasta`: `/nowhere/at/all` not found");
         assert!(error.hint().expect("hint").contains("`passt`"));
     }
 }

@@ -41,7 +41,7 @@ impl Names {
             } else if let Some(known) = ALL.iter().find(|known| known.strip_prefix("CAP_") == Some(bare)) {
                 read.names.push(known);
             } else {
-                return Err(Invalid::new("capability", word, "there is no capability of that name (capabilities(7))"));
+                return Err(Invalid::new("capability", word, "no such capability (capabilities(7))"));
             }
         }
         Ok(read)
@@ -73,14 +73,14 @@ mod tests {
             (
                 &["SYS_ADMINN"][..],
                 &[][..],
-                "`--cap-add`: invalid capability `SYS_ADMINN`: there is no capability of that name (capabilities(7))",
+                "`--cap-add`: invalid capability `SYS_ADMINN`: no such capability (capabilities(7))",
             ),
             (
                 &[],
                 &["CAP_CAP_CHOWN"],
-                "`--cap-drop`: invalid capability `CAP_CAP_CHOWN`: there is no capability of that name (capabilities(7))",
+                "`--cap-drop`: invalid capability `CAP_CAP_CHOWN`: no such capability (capabilities(7))",
             ),
-            (&[""], &[], "`--cap-add`: invalid capability ``: there is no capability of that name (capabilities(7))"),
+            (&[""], &[], "`--cap-add`: invalid capability ``: no such capability (capabilities(7))"),
             (&["chown"], &["CAP_CHOWN"], "capability `CAP_CHOWN` is both added and dropped"),
             (&["ALL"], &["ALL"], "capability `ALL` is both added and dropped"),
         ] {

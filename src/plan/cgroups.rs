@@ -13,13 +13,13 @@ pub(super) fn cgroup(request: &Request, limits: &Limits) -> Result<Cgroup, Error
         Some("split") => CgroupMode::Split,
         Some("no-conmon") => CgroupMode::NoConmon,
         Some(other) => {
-            return Err(option("--cgroups", "mode", other, "it is `enabled`, `disabled`, `no-conmon` or `split`"));
+            return Err(option("--cgroups", "mode", other, "must be `enabled`, `disabled`, `no-conmon` or `split`"));
         }
     };
     let namespace = match request.cgroupns.as_deref() {
         None | Some("private" | "") => CgroupNamespace::Private,
         Some("host") => CgroupNamespace::Host,
-        Some(other) => return Err(option("--cgroupns", "cgroup namespace", other, "it is `private` or `host`")),
+        Some(other) => return Err(option("--cgroupns", "cgroup namespace", other, "must be `private` or `host`")),
     };
     let parent = request.cgroup_parent.as_deref().filter(|text| !text.is_empty()).map(parent).transpose()?;
     let conf = request.cgroup_conf.iter().map(|text| conf(text)).collect::<Result<BTreeMap<_, _>, _>>()?;
@@ -49,7 +49,7 @@ fn parent(text: &str) -> Result<String, Error> {
     let invalid =
         |reason: String| Err(Error::Option { option: "--cgroup-parent", source: Invalid::new("cgroup", text, reason) });
     if text.chars().any(char::is_control) {
-        return invalid("it has a control character".to_owned());
+        return invalid("contains a control character".to_owned());
     }
     let Some(path) = text.strip_prefix('/') else {
         let text = text.rsplit('/').next().filter(|last| last.ends_with(".slice")).unwrap_or(text);
@@ -58,12 +58,12 @@ fn parent(text: &str) -> Result<String, Error> {
             |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b":-_.\\@".contains(&b));
         return match text.strip_suffix(".slice") {
             Some(name) if is_plain(name) && text.len() < 256 => Ok(text.to_owned()),
-            None if is_plain(text) => invalid(format!("a slice is named with its ending, as `{text}.slice`")),
-            _ => invalid("it is a slice, as `web.slice`, or the absolute path of a cgroup".to_owned()),
+            None if is_plain(text) => invalid(format!("the name of a slice must end in `.slice`: `{text}.slice`")),
+            _ => invalid("must be a slice, such as `web.slice`, or the absolute path of a cgroup".to_owned()),
         };
     };
     if path.split('/').any(|part| part == "..") {
-        return invalid("it leads up".to_owned());
+        return invalid("must not contain `..`".to_owned());
     }
     Ok(format!("/{}", path.trim_end_matches('/')))
 }
@@ -72,7 +72,7 @@ fn parent(text: &str) -> Result<String, Error> {
 fn conf(text: &str) -> Result<(String, String), Error> {
     match text.split_once('=') {
         Some((file, value)) if !file.is_empty() && !value.is_empty() => Ok((file.to_owned(), value.to_owned())),
-        _ => Err(option("--cgroup-conf", "setting", text, "it is written FILE=VALUE, as `memory.high=64m`")),
+        _ => Err(option("--cgroup-conf", "setting", text, "must be FILE=VALUE, such as `memory.high=64m`")),
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(read(|r| r.cgroupns = Some("host".into())).unwrap().namespace, CgroupNamespace::Host);
         assert_eq!(
             read(|r| r.cgroupns = Some("ns:/x".into())),
-            Err("`--cgroupns`: invalid cgroup namespace `ns:/x`: it is `private` or `host`".to_owned())
+            Err("`--cgroupns`: invalid cgroup namespace `ns:/x`: must be `private` or `host`".to_owned())
         );
     }
 
@@ -127,7 +127,7 @@ mod tests {
         let said = |text: &str| read(|r| r.cgroup_parent = Some(text.into())).unwrap_err();
         assert_eq!(
             said("web"),
-            "`--cgroup-parent`: invalid cgroup `web`: a slice is named with its ending, as `web.slice`"
+            "`--cgroup-parent`: invalid cgroup `web`: the name of a slice must end in `.slice`: `web.slice`"
         );
         assert!(said("a/b").ends_with("or the absolute path of a cgroup"));
     }

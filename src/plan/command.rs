@@ -17,7 +17,7 @@ pub(super) fn argv(request: &Request, image: &ImageDefaults) -> Result<(Vec<Stri
     match argv.first().map(String::as_str) {
         None | Some("") => Err(Error::NoCommand { image: image.source.reference.clone() }),
         Some(_) => match argv.iter().find(|word| word.contains('\0')) {
-            Some(word) => Err(Error::option("command")(Invalid::new("argument", word, "it holds a NUL byte"))),
+            Some(word) => Err(Error::option("command")(Invalid::new("argument", word, "contains a NUL byte"))),
             None => Ok((argv, entrypoint_len)),
         },
     }
@@ -30,7 +30,7 @@ fn entrypoint(text: &str) -> Result<Vec<String>, Invalid> {
     }
     if text.trim_start().starts_with('[') {
         return json::from_str(text)
-            .map_err(|error| Invalid::new("entry point", text, format!("no JSON array of strings: {error}")));
+            .map_err(|error| Invalid::new("entry point", text, format!("not a JSON array of strings: {error}")));
     }
     Ok(vec![text.to_owned()])
 }

@@ -111,7 +111,7 @@ impl Variables {
             let at = |source| Error::File { path: file.path.clone(), line: number + 1, source };
             let name = line.split_once('=').map_or(line, |(name, _)| name);
             if name.contains(char::is_whitespace) {
-                return Err(at(Invalid::new("variable name", name, "it holds white space")));
+                return Err(at(Invalid::new("variable name", name, "contains white space")));
             }
             self.add(line, caller).map_err(at)?;
         }
@@ -122,10 +122,10 @@ impl Variables {
 /// Checks what execve(2) could not pass on. The value is not repeated in the error: it may be a secret.
 fn check(name: &str, value: &str) -> Result<(), Invalid> {
     if name.is_empty() {
-        return Err(Invalid::new("variable name", name, "it is empty"));
+        return Err(Invalid::new("variable name", name, "must not be empty"));
     }
     if name.contains('\0') || value.contains('\0') {
-        return Err(Invalid::new("variable", name, "it holds a NUL byte"));
+        return Err(Invalid::new("variable", name, "contains a NUL byte"));
     }
     Ok(())
 }
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(env[4..], ["A=\"q\"  ", "B=#x"]);
         assert_eq!(
             resolve(&[], "A=1\nB C=2", &[]),
-            Err("`vars` line 2: invalid variable name `B C`: it holds white space".to_owned())
+            Err("`vars` line 2: invalid variable name `B C`: contains white space".to_owned())
         );
     }
 
@@ -184,8 +184,8 @@ mod tests {
     fn errors_do_not_repeat_values() {
         assert_eq!(
             resolve(&[], "", &["TOKEN=hunter2\0"]),
-            Err("`--env`: invalid variable `TOKEN`: it holds a NUL byte".to_owned())
+            Err("`--env`: invalid variable `TOKEN`: contains a NUL byte".to_owned())
         );
-        assert_eq!(resolve(&[], "", &["=x"]), Err("`--env`: invalid variable name ``: it is empty".to_owned()));
+        assert_eq!(resolve(&[], "", &["=x"]), Err("`--env`: invalid variable name ``: must not be empty".to_owned()));
     }
 }

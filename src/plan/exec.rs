@@ -42,7 +42,7 @@ pub(crate) fn exec(
         return Err(Error::NoExecCommand);
     }
     if let Some(word) = request.command.iter().find(|word| word.contains('\0')) {
-        return Err(Error::option("command")(Invalid::new("argument", word, "it holds a NUL byte")));
+        return Err(Error::option("command")(Invalid::new("argument", word, "contains a NUL byte")));
     }
     if let Some(keys) = &request.detach_keys {
         keys.parse().map(|_: DetachKeys| ()).map_err(Error::option("--detach-keys"))?;
@@ -56,7 +56,7 @@ pub(crate) fn exec(
         changed.user.clone_from(text);
     }
     if let Some(text) = &request.working_dir {
-        let invalid = || Invalid::new("working directory", text, "it is no absolute path");
+        let invalid = || Invalid::new("working directory", text, "must be an absolute path");
         changed.working_dir = paths::clean(text).ok_or_else(|| Error::option("--workdir")(invalid()))?;
     }
     spec::process(&changed)

@@ -29,7 +29,7 @@ pub(super) fn labels(request: &Request, image: &ImageDefaults) -> Result<BTreeMa
 /// `NAME=value`; without `=` the value is empty.
 fn split(label: &str) -> Result<(String, String), Invalid> {
     match label.split_once('=').unwrap_or((label, "")) {
-        ("", _) => Err(Invalid::new("label", label, "it has no name")),
+        ("", _) => Err(Invalid::new("label", label, "must have a name")),
         (name, value) => Ok((name.to_owned(), value.to_owned())),
     }
 }

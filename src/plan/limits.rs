@@ -145,8 +145,8 @@ impl Limits {
         let swap = self.memory_swap.and_then(|swap| u64::try_from(swap).ok());
         if let Some(swap) = swap.filter(|swap| self.memory.is_none_or(|memory| *swap < memory)) {
             let reason = match self.memory {
-                Some(memory) => format!("it is memory and swap together, at least the {memory} of `--memory`"),
-                None => "it needs `--memory`: it is memory and swap together".to_owned(),
+                Some(memory) => format!("memory and swap together must be at least the {memory} of `--memory`"),
+                None => "needs `--memory`: the value is memory and swap together".to_owned(),
             };
             return Err(Error::option("--memory-swap")(Invalid::new("size", swap.to_string(), reason)));
         }
@@ -180,7 +180,7 @@ fn total(text: &str) -> Result<i64, Invalid> {
 fn quota(quota: i64) -> Result<i64, Invalid> {
     match quota {
         -1 | 0 | 1000.. => Ok(quota),
-        _ => Err(Invalid::new("quota", quota.to_string(), "it is at least 1000 microseconds, or -1 for no limit")),
+        _ => Err(Invalid::new("quota", quota.to_string(), "must be at least 1000 microseconds, or -1 for no limit")),
     }
 }
 
@@ -188,24 +188,24 @@ fn quota(quota: i64) -> Result<i64, Invalid> {
 fn period(period: u64) -> Result<u64, Invalid> {
     match period {
         0 | 1000..=1_000_000 => Ok(period),
-        _ => Err(Invalid::new("period", period.to_string(), "it is 1000 to 1000000 microseconds")),
+        _ => Err(Invalid::new("period", period.to_string(), "must be 1000 to 1000000 microseconds")),
     }
 }
 
-/// `--cpus`: a decimal number of processors, in thousandths; 0 is no limit.
+/// `--cpus`: a decimal number of CPUs, in thousandths; 0 is no limit.
 fn milli_cpus(text: &str) -> Result<u64, Invalid> {
-    let invalid = |reason: &str| Invalid::new("number of processors", text, reason);
+    let invalid = |reason: &str| Invalid::new("number of CPUs", text, reason);
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
     if (whole.is_empty() && part.is_empty()) || !digits(whole) || !digits(part) || whole.len() > 6 {
-        return Err(invalid("it is a decimal number, as 1.5"));
+        return Err(invalid("must be a decimal number, such as 1.5"));
     }
     let number = |digits: &str| digits.parse::<u64>().unwrap_or(0);
     let thousandths: String = part.chars().chain("000".chars()).take(3).collect();
     let milli = number(whole) * 1000 + number(&thousandths);
     // The least quota the kernel takes is 1 ms of a period of 100 ms.
     if milli < 10 && text.bytes().any(|byte| matches!(byte, b'1'..=b'9')) {
-        return Err(invalid("the least is 0.01"));
+        return Err(invalid("must be at least 0.01"));
     }
     Ok(milli)
 }
@@ -220,20 +220,20 @@ fn numbers(text: &str) -> Result<String, Invalid> {
     if text.split(',').all(is_part) {
         return Ok(text.to_owned());
     }
-    Err(Invalid::new("list", text, "it is of numbers and ranges, as 0-3,7"))
+    Err(Invalid::new("list", text, "must be numbers and ranges, such as 0-3,7"))
 }
 
 fn weight(weight: u64, text: &str) -> Result<u16, Invalid> {
-    let invalid = || Invalid::new("weight", text, "it is from 10 to 1000");
+    let invalid = || Invalid::new("weight", text, "must be from 10 to 1000");
     u16::try_from(weight).ok().filter(|_| WEIGHTS.contains(&weight)).ok_or_else(invalid)
 }
 
 /// `PATH:VALUE` of a limit for one device: a weight, a rate in bytes with a unit, or one in operations.
 fn device(what: Throttle, text: &str, block_device: BlockDevices<'_>) -> Result<DeviceValue, Invalid> {
     let invalid = |reason: &str| Invalid::new("limit of a device", text, reason);
-    let (path, value) = text.rsplit_once(':').ok_or_else(|| invalid("it is written DEVICE:VALUE"))?;
+    let (path, value) = text.rsplit_once(':').ok_or_else(|| invalid("must be DEVICE:VALUE"))?;
     if !path.starts_with("/dev/") {
-        return Err(invalid("the device is a path below `/dev`"));
+        return Err(invalid("the device must be a path below `/dev`"));
     }
     let value = match what {
         Throttle::Weight => value.parse().ok().and_then(|number| weight(number, value).ok()).map(u64::from),
@@ -249,9 +249,11 @@ impl Throttle {
     /// What its value is.
     fn expected(self) -> &'static str {
         match self {
-            Self::Weight => "the weight is from 10 to 1000",
-            Self::ReadBps | Self::WriteBps => "the rate is a number of bytes a second, with a unit or without: 1mb",
-            Self::ReadIops | Self::WriteIops => "the rate is a number of operations a second",
+            Self::Weight => "the weight must be from 10 to 1000",
+            Self::ReadBps | Self::WriteBps => {
+                "the rate must be a number of bytes per second, with or without a unit: 1mb"
+            }
+            Self::ReadIops | Self::WriteIops => "the rate must be a number of operations per second",
         }
     }
 }
@@ -260,8 +262,9 @@ impl Throttle {
 fn processes(limit: i64) -> Result<u64, Invalid> {
     match limit {
         -1 => Ok(0),
-        _ => u64::try_from(limit)
-            .map_err(|_| Invalid::new("number of processes", limit.to_string(), "it is positive, or -1 for no limit")),
+        _ => u64::try_from(limit).map_err(|_| {
+            Invalid::new("number of processes", limit.to_string(), "must be positive, or -1 for no limit")
+        }),
     }
 }
 

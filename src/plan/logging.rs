@@ -58,35 +58,35 @@ fn driver(text: &str, tty: bool, seccomp: Seccomp) -> Result<LogDriver, Invalid>
         "k8s-file" | "json-file" => Ok(LogDriver::K8sFile),
         "journald" => Ok(LogDriver::Journald),
         "none" => Ok(LogDriver::None),
-        "passthrough" | "passthrough-tty" if tty => invalid("it cannot be used with --tty"),
+        "passthrough" | "passthrough-tty" if tty => invalid("cannot be used with --tty"),
         "passthrough" => Ok(LogDriver::Passthrough),
         // Who holds a terminal could type into it (TIOCSTI), but for the filter (safety.md, X12).
-        "passthrough-tty" if seccomp == Seccomp::Unconfined => invalid("it needs the system call filter"),
+        "passthrough-tty" if seccomp == Seccomp::Unconfined => invalid("needs the system call filter"),
         "passthrough-tty" => Ok(LogDriver::PassthroughTty),
-        _ => invalid("it is k8s-file, json-file, journald, none, passthrough or passthrough-tty"),
+        _ => invalid("must be k8s-file, json-file, journald, none, passthrough or passthrough-tty"),
     }
 }
 
 fn option(logging: &mut Logging, text: &str, image: &ImageSource, identity: &Identity) -> Result<(), Invalid> {
     let invalid = |reason: &str| Invalid::new("log option", text, reason);
-    let (name, value) = text.split_once('=').ok_or_else(|| invalid("it is NAME=value"))?;
+    let (name, value) = text.split_once('=').ok_or_else(|| invalid("must be NAME=value"))?;
     let keeps_file = logging.driver == LogDriver::K8sFile;
     match name {
         "max-size" | "max-file" if !keeps_file => return Err(invalid("only k8s-file keeps files")),
         "max-size" => {
             logging.max_size = parse_size(value)?;
             if logging.max_size == 0 {
-                return Err(invalid("it is at least one byte"));
+                return Err(invalid("must be at least one byte"));
             }
         }
         "max-file" => {
             let files = value.parse().ok().filter(|files| *files > 0);
-            logging.max_files = files.ok_or_else(|| invalid("it is a number, at least 1"))?;
+            logging.max_files = files.ok_or_else(|| invalid("must be a number, at least 1"))?;
         }
         "tag" if logging.driver != LogDriver::Journald => return Err(invalid("only journald has tags")),
-        "tag" => logging.tag = Some(tag(value, image, identity).ok_or_else(|| invalid("its template is wrong"))?),
+        "tag" => logging.tag = Some(tag(value, image, identity).ok_or_else(|| invalid("its template is invalid"))?),
         "path" => return Err(invalid("another place for the log is not supported")),
-        _ => return Err(invalid("it is max-size, max-file or tag")),
+        _ => return Err(invalid("must be max-size, max-file or tag")),
     }
     Ok(())
 }
@@ -136,7 +136,7 @@ mod tests {
         let terminal = LogRequest { driver: Some("passthrough".to_owned()), ..LogRequest::default() };
         assert_eq!(
             of(&Request { tty: true, log: terminal, ..Request::default() }),
-            Err("`--log-driver`: invalid log driver `passthrough`: it cannot be used with --tty".to_owned())
+            Err("`--log-driver`: invalid log driver `passthrough`: cannot be used with --tty".to_owned())
         );
     }
 

@@ -74,7 +74,7 @@ fn volume(text: &str, facts: &Facts<'_>) -> Result<Mount, Invalid> {
         [target] => (None, target, ""),
         [source, target] => (Some(source), target, ""),
         [source, target, options] => (Some(source), target, options),
-        _ => return Err(invalid("it is written [SOURCE:]DESTINATION[:OPTIONS]")),
+        _ => return Err(invalid("must be [SOURCE:]DESTINATION[:OPTIONS]")),
     };
     let destination = destination("volume", text, target)?;
     let kind = match source {
@@ -85,7 +85,7 @@ fn volume(text: &str, facts: &Facts<'_>) -> Result<Mount, Invalid> {
         }
         Some(name) => {
             let name: Name = name.parse().map_err(|error: Invalid| {
-                invalid(&format!("the source is no volume name ({}); a path is written `./{name}`", error.reason))
+                invalid(&format!("the source is not a volume name ({}); a path is written `./{name}`", error.reason))
             })?;
             MountKind::Volume { name, anonymous: false }
         }
@@ -98,7 +98,7 @@ fn volume(text: &str, facts: &Facts<'_>) -> Result<Mount, Invalid> {
             "rw" => mount.read_only = false,
             "nocopy" if !is_volume => return Err(invalid("`nocopy` is for volumes")),
             "U" => return Err(invalid("the owner of a source cannot be changed (`U`)")),
-            "O" => return Err(invalid("an overlay on the source (`O`) is not offered")),
+            "O" => return Err(invalid("an overlay on the source (`O`) is not supported")),
             // Labels of SELinux: where there is none they mean nothing, as with docker and podman.
             "z" | "Z" => {}
             "nocopy" | "exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid" | "bind" | "rbind" | "private"
@@ -143,7 +143,7 @@ fn tmpfs(text: &str) -> Result<Mount, Invalid> {
             ("uid" | "gid", value) if value.parse::<u32>().is_ok_and(|id| id < u32::MAX) => {
                 options.push(option.to_owned())
             }
-            ("tmpcopyup", _) => return Err(invalid("`tmpcopyup` is not offered; a volume is filled from the image")),
+            ("tmpcopyup", _) => return Err(invalid("`tmpcopyup` is not supported; a volume is filled from the image")),
             _ => return Err(invalid(&format!("unknown option `{}`", option.escape_debug()))),
         }
     }
@@ -161,7 +161,7 @@ fn tmpfs(text: &str) -> Result<Mount, Invalid> {
 /// The cleaned path in the container: absolute, not the root, and not over what the kernel says of itself.
 fn destination(what: &'static str, whole: &str, text: &str) -> Result<String, Invalid> {
     let invalid = |reason: &str| Invalid::new(what, whole, reason);
-    let path = clean(text).ok_or_else(|| invalid("the destination is no absolute path"))?;
+    let path = clean(text).ok_or_else(|| invalid("the destination must be an absolute path"))?;
     if path == "/" {
         return Err(invalid("nothing can be mounted over the root"));
     }

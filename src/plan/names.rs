@@ -10,7 +10,7 @@ const HOST_NAME_MAX: usize = 64;
 /// Checks `--hostname`.
 pub(super) fn check_hostname(text: &str) -> Result<(), Invalid> {
     if text.len() > HOST_NAME_MAX {
-        return Err(Invalid::new("host name", text, format!("a host name has at most {HOST_NAME_MAX} characters")));
+        return Err(Invalid::new("host name", text, format!("must have at most {HOST_NAME_MAX} characters")));
     }
     check_domain("host name", text)
 }
@@ -27,7 +27,7 @@ pub(super) fn check_domain(what: &'static str, text: &str) -> Result<(), Invalid
     if text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(label) {
         Ok(())
     } else {
-        Err(Invalid::new(what, text, "a name is made of letters, digits, `-`, `_` and dots"))
+        Err(Invalid::new(what, text, "must consist of letters, digits, `-`, `_` and dots"))
     }
 }
 
@@ -39,11 +39,11 @@ const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal
 pub(super) fn extra_hosts(text: &str) -> Result<Vec<(String, Option<IpAddr>)>, Invalid> {
     let invalid = |reason: &str| Invalid::new("host", text, reason);
     let (names, address) =
-        text.split_once(':').or_else(|| text.split_once('=')).ok_or_else(|| invalid("it is written NAME:ADDRESS"))?;
+        text.split_once(':').or_else(|| text.split_once('=')).ok_or_else(|| invalid("must be NAME:ADDRESS"))?;
     let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
     let address = match address {
         "host-gateway" => None,
-        _ => Some(bare.parse().map_err(|_| invalid("the part after the name is no IP address"))?),
+        _ => Some(bare.parse().map_err(|_| invalid("the part after the name must be an IP address"))?),
     };
     let names = names.split(';').filter(|name| address.is_some() || !HOST_NAMES.contains(name));
     names.map(|name| check_domain("host", name).map(|()| (name.to_owned(), address))).collect()
@@ -51,7 +51,7 @@ pub(super) fn extra_hosts(text: &str) -> Result<Vec<(String, Option<IpAddr>)>, I
 
 /// `--dns`: an address.
 pub(super) fn name_server(text: &str) -> Result<IpAddr, Invalid> {
-    text.parse().map_err(|_| Invalid::new("name server", text, "it is no IP address"))
+    text.parse().map_err(|_| Invalid::new("name server", text, "must be an IP address"))
 }
 
 /// `--dns-search`: a domain; `.` alone turns the search off.
@@ -69,7 +69,7 @@ pub(super) fn dns_option(text: &str) -> Result<String, Invalid> {
     {
         Ok(text.to_owned())
     } else {
-        Err(Invalid::new("resolver option", text, "it is one word, as `ndots:2`"))
+        Err(Invalid::new("resolver option", text, "must be one word, such as `ndots:2`"))
     }
 }
 

@@ -66,34 +66,40 @@ fn parse(text: &str) -> Result<Published, Invalid> {
         Some((rest, "tcp")) => (rest, Protocol::Tcp),
         Some((rest, "udp")) => (rest, Protocol::Udp),
         Some((_, "sctp")) => return Err(invalid("sctp cannot be published without root")),
-        Some(_) => return Err(invalid("the protocol is tcp or udp")),
+        Some(_) => return Err(invalid("the protocol must be tcp or udp")),
     };
     let (rest, container) = rest.rsplit_once(':').map_or(("", rest), |(rest, container)| (rest, container));
     // What is left is HOST, IP:HOST, [IPV6]:HOST or nothing; `IP::PORT` leaves `IP:`.
     let (address, host) = match rest.strip_prefix('[') {
         Some(bracketed) => {
-            let (address, host) =
-                bracketed.split_once("]:").ok_or_else(|| invalid("an IPv6 address is written [ADDRESS]:PORT:PORT"))?;
-            (Some(IpAddr::V6(address.parse().map_err(|_| invalid("no IPv6 address between the brackets"))?)), host)
+            let (address, host) = bracketed
+                .split_once("]:")
+                .ok_or_else(|| invalid("an IPv6 address must be written [ADDRESS]:PORT:PORT"))?;
+            (
+                Some(IpAddr::V6(
+                    address.parse().map_err(|_| invalid("the text between the brackets must be an IPv6 address"))?,
+                )),
+                host,
+            )
         }
         None => match rest.split_once(':') {
             Some((address, host)) => {
                 let address: Ipv4Addr = address
                     .parse()
-                    .map_err(|_| invalid("the first part is no IPv4 address; an IPv6 address needs brackets"))?;
+                    .map_err(|_| invalid("the first part must be an IPv4 address; an IPv6 address needs brackets"))?;
                 (Some(IpAddr::V4(address)), host)
             }
             None => (None, rest),
         },
     };
     let range =
-        |text: &str| range(text).ok_or_else(|| invalid("a port is a number from 1 to 65535, or a range of two"));
+        |text: &str| range(text).ok_or_else(|| invalid("a port must be a number from 1 to 65535, or a range of two"));
     let container = range(container)?;
     let host = if host.is_empty() || host == "0" { None } else { Some(range(host)?) };
     if let Some(host) = &host
         && host.len() != container.len()
     {
-        return Err(invalid("the two ranges are of different length"));
+        return Err(invalid("the two ranges differ in length"));
     }
     Ok(Published { address, host, container, protocol })
 }

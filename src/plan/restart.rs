@@ -70,11 +70,12 @@ impl FromStr for RestartPolicy {
             ("unless-stopped", None) => Ok(Self::UnlessStopped),
             ("on-failure", None) => Ok(Self::OnFailure { retries: None }),
             ("on-failure", Some(retries)) => {
-                let retries = retries.parse::<u32>().map_err(|_| invalid("the number of retries is a whole number"))?;
+                let retries =
+                    retries.parse::<u32>().map_err(|_| invalid("the number of retries must be a whole number"))?;
                 Ok(Self::OnFailure { retries: Some(retries).filter(|retries| *retries > 0) })
             }
             ("no" | "always" | "unless-stopped", Some(_)) => Err(invalid("only on-failure takes a number of retries")),
-            _ => Err(invalid("it is no, always, on-failure[:RETRIES] or unless-stopped")),
+            _ => Err(invalid("must be no, always, on-failure[:RETRIES] or unless-stopped")),
         }
     }
 }
@@ -114,6 +115,6 @@ mod tests {
         assert!(policy(&asked("always", false)).is_ok());
         assert!(policy(&asked("no", true)).is_ok());
         let refused = policy(&asked("always", true)).expect_err("refused").to_string();
-        assert_eq!(refused, "`--rm` and `--restart` exclude each other");
+        assert_eq!(refused, "`--rm` and `--restart` cannot be used together");
     }
 }

@@ -35,14 +35,14 @@ pub(super) fn rlimits(texts: &[String]) -> Result<Vec<Rlimit>, Error> {
 
 fn rlimit(text: &str) -> Result<Rlimit, Invalid> {
     let invalid = |reason: &str| Invalid::new("limit", text, reason);
-    let (name, values) = text.split_once('=').ok_or_else(|| invalid("it is written NAME=SOFT[:HARD]"))?;
+    let (name, values) = text.split_once('=').ok_or_else(|| invalid("must be NAME=SOFT[:HARD]"))?;
     if !RESOURCES.contains(&name) {
-        return Err(invalid("there is no resource of that name (getrlimit(2))"));
+        return Err(invalid("no such limit (getrlimit(2))"));
     }
     let value = |value: &str| match value {
         "-1" | "unlimited" => Ok(u64::MAX),
-        _ if value.starts_with('+') => Err(invalid("a limit is a number, or -1 for none")),
-        _ => value.parse::<u64>().map_err(|_| invalid("a limit is a number, or -1 for none")),
+        _ if value.starts_with('+') => Err(invalid("a limit must be a number, or -1 for none")),
+        _ => value.parse::<u64>().map_err(|_| invalid("a limit must be a number, or -1 for none")),
     };
     let (soft, hard) = values.split_once(':').unwrap_or((values, values));
     let (soft, hard) = (value(soft)?, value(hard)?);

@@ -22,7 +22,7 @@ pub(super) fn security(options: &[String], no_new_privileges: bool) -> Result<Se
             ("seccomp", "unconfined") => security.seccomp = Seccomp::Unconfined,
             ("seccomp", "default") => security.seccomp = Seccomp::Default,
             _ => {
-                let reason = "rc knows no-new-privileges[=true|false] and seccomp=unconfined|default";
+                let reason = "rc supports no-new-privileges[=true|false] and seccomp=unconfined|default";
                 return Err(Error::option("--security-opt")(Invalid::new("security option", text, reason)));
             }
         }

@@ -99,7 +99,7 @@ fn sdnotify(text: &str) -> Result<Sdnotify, Error> {
         "conmon" => Ok(Sdnotify::Conmon),
         "ignore" => Ok(Sdnotify::Ignore),
         "healthy" => invalid("health checks are not supported yet"),
-        _ => invalid("it is `container`, `conmon` or `ignore`"),
+        _ => invalid("must be `container`, `conmon` or `ignore`"),
     }
 }
 

@@ -96,7 +96,7 @@ fn capabilities(config: &ContainerConfig) -> Result<LinuxCapabilities, String> {
         .iter()
         .map(|name| {
             let bare = name.strip_prefix("CAP_").unwrap_or(name);
-            bare.parse().map_err(|_| format!("there is no capability `{}`", name.escape_debug()))
+            bare.parse().map_err(|_| format!("no such capability `{}`", name.escape_debug()))
         })
         .collect::<Result<Capabilities, _>>()?;
     let mut sets = LinuxCapabilities::default();
@@ -113,8 +113,7 @@ fn rlimits(config: &ContainerConfig) -> Result<Vec<PosixRlimit>, String> {
         .rlimits
         .iter()
         .map(|limit| {
-            let resource =
-                limit.name.parse().map_err(|_| format!("there is no limit `{}`", limit.name.escape_debug()))?;
+            let resource = limit.name.parse().map_err(|_| format!("no such limit `{}`", limit.name.escape_debug()))?;
             PosixRlimitBuilder::default()
                 .typ::<oci_spec::runtime::PosixRlimitType>(resource)
                 .soft(limit.soft)

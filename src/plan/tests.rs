@@ -111,21 +111,21 @@ fn wrong_values_name_their_option() {
     for (request, error) in [
         (
             Request { working_dir: Some("a".into()), ..request() },
-            "`--workdir`: invalid working directory `a`: it is no absolute path",
+            "`--workdir`: invalid working directory `a`: must be an absolute path",
         ),
         (Request { user: Some("-1".into()), ..request() }, "`--user`: invalid user `-1`: neither a name nor a number"),
         (
             Request { stop_signal: Some("X".into()), ..request() },
-            "`--stop-signal`: invalid signal `X`: neither the name nor the number of a signal",
+            "`--stop-signal`: invalid signal `X`: must be the name or the number of a signal",
         ),
         (
             Request { hostname: Some("a\nb".into()), ..request() },
-            "`--hostname`: invalid host name `a\\nb`: a name is made of letters, digits, `-`, `_` and dots",
+            "`--hostname`: invalid host name `a\\nb`: must consist of letters, digits, `-`, `_` and dots",
         ),
-        (Request { dns: vec!["x".into()], ..request() }, "`--dns`: invalid name server `x`: it is no IP address"),
+        (Request { dns: vec!["x".into()], ..request() }, "`--dns`: invalid name server `x`: must be an IP address"),
         (
             Request { shm_size: Some("x".into()), ..request() },
-            "`--shm-size`: invalid size `x`: the unit is one of b, k, m, g, t, p",
+            "`--shm-size`: invalid size `x`: the unit must be one of b, k, m, g, t, p",
         ),
         (Request { publish: vec!["80".into()], ..request() }, "`--publish`: the host has no free port for 80"),
     ] {

@@ -9,7 +9,7 @@ use crate::types::Invalid;
 /// `/`, `/proc`, `/sys` and `/dev` are refused: a volume there would replace what the runtime puts there (CVE-2022-23648).
 pub(super) fn destination(path: &str) -> Result<String, Invalid> {
     let invalid = |reason: &str| Invalid::new("volume", path, reason);
-    let cleaned = clean(path).ok_or_else(|| invalid("it is no absolute path"))?;
+    let cleaned = clean(path).ok_or_else(|| invalid("must be an absolute path"))?;
     let system = is_within(&cleaned, "/proc") || is_within(&cleaned, "/sys") || cleaned == "/dev";
     if cleaned == "/" || system {
         return Err(invalid("an image cannot put a volume there"));

@@ -81,7 +81,7 @@ impl Auth {
                     Authorization { header, expires: None }
                 }
                 Some(Credentials::IdentityToken(_)) => {
-                    return Err(fail("it wants a password, and an identity token is configured".to_owned()));
+                    return Err(fail("it asks for a password, but an identity token is configured".to_owned()));
                 }
                 None => return Ok(None),
             },
@@ -166,7 +166,7 @@ fn choose(headers: &HeaderMap) -> Option<Result<Challenge, String>> {
             } else if challenge.scheme.eq_ignore_ascii_case("basic") {
                 basic = true;
             } else {
-                fault = Some(format!("it wants `{}`, rc knows Basic and Bearer", challenge.scheme));
+                fault = Some(format!("it asks for `{}`, but rc supports only Basic and Bearer", challenge.scheme));
             }
         }
     }
@@ -178,7 +178,7 @@ fn choose(headers: &HeaderMap) -> Option<Result<Challenge, String>> {
 pub(super) async fn check_realm(transport: &Transport, registry: &Url, realm: &str) -> Result<(Url, Audience), Error> {
     let short: String = realm.chars().take(200).collect();
     let refuse = |reason| Error::Realm { realm: short.clone(), host: authority(registry), reason };
-    let url: Url = realm.parse().map_err(|_| refuse("it is no URL"))?;
+    let url: Url = realm.parse().map_err(|_| refuse("it is not a URL"))?;
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| refuse("it has no host"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(refuse("it carries a user name"));
@@ -233,10 +233,10 @@ fn read_token(body: &[u8]) -> Result<Authorization, String> {
         expires_in: Option<u64>,
     }
     // serde's message could quote the token.
-    let answer: Answer = json::from_slice(body).map_err(|_| "it is no JSON object with a token".to_owned())?;
+    let answer: Answer = json::from_slice(body).map_err(|_| "it is not a JSON object with a token".to_owned())?;
     let token = answer.token.filter(|token| !token.is_empty()).or(answer.access_token).unwrap_or_default();
     if token.is_empty() {
-        return Err("it holds no token".to_owned());
+        return Err("it contains no token".to_owned());
     }
     let header = secret("Bearer", &token).ok_or("its token holds control bytes")?;
     // 60 seconds is what the specification has for a server that does not say; a day is as good as for ever.

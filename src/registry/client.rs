@@ -29,7 +29,7 @@ pub(crate) struct Options {
     pub(crate) retries: u32,
     /// The waits before those.
     pub(crate) backoff: Backoff,
-    /// How long a server may send next to nothing.
+    /// How long a server may send almost nothing.
     pub(crate) stall: Duration,
 }
 

@@ -266,7 +266,7 @@ struct HelperAnswer {
 fn ask_helper(name: &str, server: &str) -> Result<Option<Credentials>, CredentialsError> {
     let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
     if name.is_empty() || !name.bytes().all(fine) {
-        return Err(CredentialsError::HelperName(Invalid::new("credential helper", name, "it matches [a-z0-9_-]+")));
+        return Err(CredentialsError::HelperName(Invalid::new("credential helper", name, "must match [a-z0-9_-]+")));
     }
     let fail = |reason: String| CredentialsError::Helper { name: name.to_owned(), reason };
     let mut child = Command::new(format!("docker-credential-{name}"))

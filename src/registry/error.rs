@@ -30,8 +30,8 @@ pub(crate) enum Error {
         /// The innermost reason.
         cause: String,
     },
-    /// The server is there and sends nothing, or next to nothing.
-    #[error("`{host}` sent next to nothing for {seconds} seconds")]
+    /// The server is there and sends nothing, or almost nothing.
+    #[error("`{host}` sent almost nothing for {seconds} seconds")]
     Stalled {
         /// Host and port.
         host: String,
@@ -39,7 +39,7 @@ pub(crate) enum Error {
         seconds: u64,
     },
     /// 404.
-    #[error("`{subject}` is not in the registry")]
+    #[error("`{subject}` not found in the registry")]
     NotFound {
         /// The manifest, blob or repository asked for.
         subject: String,
@@ -181,7 +181,7 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Certificate { host, .. } => Some(format!(
-                "put the registry's CA into `~/.config/containers/certs.d/{host}/ca.crt`, or trust it blindly with `--tls-verify=false`"
+                "put the registry's CA into `~/.config/containers/certs.d/{host}/ca.crt`, or skip verification with `--tls-verify=false`"
             )),
             Self::Denied { with_credentials: false, .. } => {
                 Some("give credentials with `--creds USER:PASSWORD`, or in an auth file".to_owned())

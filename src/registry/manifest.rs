@@ -38,7 +38,7 @@ pub(crate) enum Fault {
     #[error("unsupported manifest: schema 1, ask the publisher to re-push")]
     Schema1,
     /// A manifest of something else.
-    #[error("it is no container image but `{kind}`")]
+    #[error("it is not a container image but `{kind}`")]
     Artifact {
         /// Its artifact or configuration type.
         kind: String,

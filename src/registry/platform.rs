@@ -81,14 +81,14 @@ impl FromStr for Platform {
         let fine =
             |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
         if !parts.iter().all(fine) {
-            return Err(Invalid::new("platform", text, "its parts are letters, digits, `_`, `-` and `.`"));
+            return Err(Invalid::new("platform", text, "its parts must consist of letters, digits, `_`, `-` and `.`"));
         }
         match parts[..] {
             ["linux" | "windows"] => Ok(Self::of(Some(parts[0]), None, None)),
             [architecture] => Ok(Self::of(None, Some(architecture), None)),
             [os, architecture] => Ok(Self::of(Some(os), Some(architecture), None)),
             [os, architecture, variant] => Ok(Self::of(Some(os), Some(architecture), Some(variant))),
-            _ => Err(Invalid::new("platform", text, "it is OS/ARCH[/VARIANT]")),
+            _ => Err(Invalid::new("platform", text, "must be OS/ARCH[/VARIANT]")),
         }
     }
 }

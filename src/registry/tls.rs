@@ -98,7 +98,7 @@ fn certificates(path: &Path, authority: &str) -> Result<Vec<CertificateDer<'stat
     let pem = fs::read_limited(path, SMALL_LIMIT)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match found {
-        Ok(found) if found.is_empty() => Err(bad_file(path, authority, &"it holds no PEM certificate")),
+        Ok(found) if found.is_empty() => Err(bad_file(path, authority, &"it contains no PEM certificate")),
         Ok(found) => Ok(found),
         Err(error) => Err(bad_file(path, authority, &error)),
     }

@@ -174,8 +174,8 @@ impl Transport {
     /// Where a redirect leads, if it may be followed.
     fn redirect(&self, request: &Request, location: &HeaderValue) -> Result<Url, Error> {
         let from = &request.url;
-        let text = location.to_str().map_err(|_| refuse(from, "", "its target is no text"))?;
-        let mut target = from.join(text).map_err(|_| refuse(from, text, "its target is no URL"))?;
+        let text = location.to_str().map_err(|_| refuse(from, "", "its target is not text"))?;
+        let mut target = from.join(text).map_err(|_| refuse(from, text, "its target is not a URL"))?;
         let to = authority(&target);
         // A name and password in it would be sent as ours.
         if !target.username().is_empty() || target.password().is_some() {
@@ -394,7 +394,7 @@ fn certificate_cause(cause: &rustls::CertificateError) -> String {
         E::UnknownIssuer => "its certificate comes from an authority that this system does not know".to_owned(),
         E::NotValidForName | E::NotValidForNameContext { .. } => "its certificate is for another name".to_owned(),
         E::Revoked => "its certificate is revoked".to_owned(),
-        other => format!("its certificate is no good: {other}"),
+        other => format!("its certificate is invalid: {other}"),
     }
 }
 

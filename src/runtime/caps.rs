@@ -29,7 +29,7 @@ use crate::types::{Report, ReportKind};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// There is no capability of that name.
-    #[error("there is no capability `{}`", .name.escape_debug())]
+    #[error("no such capability `{}`", .name.escape_debug())]
     Unknown {
         /// What was given.
         name: String,

@@ -61,7 +61,7 @@ pub enum Error {
         reason: String,
     },
     /// A container without a group cannot be frozen.
-    #[error("it has no cgroup, by which alone its processes can be stopped")]
+    #[error("it has no cgroup, which is needed to stop its processes")]
     NoGroupToFreeze,
     /// This process is in a unit that its manager has not delegated, and that nothing is moved out of.
     #[error(
@@ -121,13 +121,13 @@ pub enum Error {
         others: Vec<Neighbour>,
     },
     /// The controller does not have this file on this kernel.
-    #[error("cannot set the limit `{limit}`: this kernel does not have it")]
+    #[error("cannot set the limit `{limit}`: this kernel does not support it")]
     NoFile {
         /// The control file.
         limit: String,
     },
     /// The kernel has the controller, but not for this device.
-    #[error("cannot set the limit `{limit}` to `{asked}`: the kernel limits no such device")]
+    #[error("cannot set the limit `{limit}` to `{asked}`: the kernel cannot limit this device")]
     NoDevice {
         /// The control file.
         limit: String,
@@ -145,7 +145,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The kernel holds another value than was written.
-    #[error("cannot set the limit `{limit}` to `{asked}`: the kernel made it `{found}`")]
+    #[error("cannot set the limit `{limit}` to `{asked}`: the kernel set it to `{found}`")]
     NotTaken {
         /// The control file.
         limit: String,
@@ -227,13 +227,13 @@ impl Error {
                 ))
             }
             Self::NotDelegated { .. } if has_manager => Some(
-                "an administrator delegates it to all users by the file \
+                "an administrator can delegate it to all users with the file \
                  `/etc/systemd/system/user@.service.d/delegate.conf` with the two lines `[Service]` and \
                  `Delegate=cpu cpuset io memory pids`, in force from the next login"
                     .to_owned(),
             ),
             Self::NotDelegated { controller, group, .. } => Some(format!(
-                "an administrator adds `+{controller}` to `cgroup.subtree_control` of the groups above `{group}`"
+                "an administrator must add `+{controller}` to `cgroup.subtree_control` of the cgroups above `{group}`"
             )),
             Self::InUnit { unit, .. } if unit.ends_with(".service") => {
                 Some(format!("add `Delegate=yes` to the section `[Service]` of `{unit}`"))
@@ -248,7 +248,7 @@ impl Error {
                 Some(format!("name the slice alone, for a scope in it: `--cgroup-parent={slice}`"))
             }
             Self::NoGroup { .. } | Self::NoGroupToFreeze | Self::InUnit { .. } | Self::Shared { .. } if has_manager => {
-                Some("start it in a group of its own: `systemd-run --user --scope -p Delegate=yes rc run …`".to_owned())
+                Some("start it in a cgroup of its own: `systemd-run --user --scope -p Delegate=yes rc run …`".to_owned())
             }
             Self::Parent { reason, .. } if reason == NOT_GIVEN && has_manager => Some(
                 "start it in a unit with `Delegate=yes`: `systemd-run --user --scope -p Delegate=yes rc run …`".to_owned(),
@@ -259,9 +259,9 @@ impl Error {
                     .to_owned(),
             ),
             Self::NoGroup { .. } | Self::NoGroupToFreeze | Self::InUnit { .. } => {
-                Some("start it in a group of cgroup v2 whose directory and files this user may write".to_owned())
+                Some("start it in a cgroup of version 2 that this user may write to".to_owned())
             }
-            Self::Shared { .. } => Some("start it in a group that holds no other processes".to_owned()),
+            Self::Shared { .. } => Some("start it in a cgroup without other processes".to_owned()),
             Self::NoDevice { .. } => Some("name the whole disk, not a part of it: `lsblk` lists them".to_owned()),
             Self::NoFile { limit } if limit == "memory.swap.max" => {
                 Some("boot with `swapaccount=1`, or switch swap off".to_owned())

@@ -50,7 +50,7 @@ fn stage(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>, sync: Sync<'_>) ->
     // Else it, and init, would wait for ever for a monitor that was killed.
     drop(process::close(sync.monitor));
     let Progress::Home(home) = hear(sync.own.as_fd()).step("hear of the user's namespace")? else {
-        return Err(Failure::reason("the monitor has left"));
+        return Err(Failure::internal("the monitor has left"));
     };
     namespace::join(home.as_fd(), CloneFlags::CLONE_NEWUSER).step("enter the user's namespace")?;
     let (user, group) = shown::ids(launch)?;
@@ -70,7 +70,7 @@ fn stage(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>, sync: Sync<'_>) ->
     if let Err(error) = written {
         // Init sees the end of the pipe and leaves.
         drop(child.signal(libc::SIGKILL));
-        return Err(Failure::reason(error.to_string()));
+        return Err(Failure::of(error));
     }
     // First the descriptor, then the word to init: once it goes on, what it says on `sync` may overtake us.
     tell(sync.own.as_fd(), &Progress::Process(child.pidfd)).step("pass init's descriptor on")?;

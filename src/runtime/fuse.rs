@@ -23,6 +23,7 @@ use super::sync::{Step as _, hear, tell};
 use super::{Error, Failure, Progress};
 use crate::sys::process::{self, Child, CloneOptions, fork};
 use crate::sys::{fs, mount, namespace, prctl, signal, socket};
+use crate::types::ReportKind;
 use crate::userns::UserNamespace;
 
 /// How long fuse-overlayfs may take to mount.
@@ -104,13 +105,13 @@ fn stage(
 ) -> Result<(), Failure> {
     prctl::set_name("rc: fuse").step("name the stage process")?;
     signal::unblock_all().step("unblock signals")?;
-    home.enter().map_err(|error| Failure::reason(error.to_string()))?;
+    home.enter().map_err(Failure::of)?;
     namespace::unshare(CloneFlags::CLONE_NEWNS).step("make a mount namespace")?;
     mount::isolate_propagation().step("isolate mounts")?;
     let merged = directory.join("merged");
     let layers = lowers.iter().rev().map(|path| reference(path)).collect::<Result<Vec<_>, _>>()?;
     let (upper, work) = (reference(&directory.join("upper"))?, reference(&directory.join("work"))?);
-    let mountinfo = fs::open("/proc/self/mountinfo").map_err(|error| Failure::reason(error.to_string()))?;
+    let mountinfo = fs::open("/proc/self/mountinfo").map_err(Failure::of)?;
     let options = CloneOptions { flags: Some(CloneFlags::CLONE_PARENT), cgroup: None };
     let helper = fork(&options, || {
         drop(process::close(monitors_end));
@@ -123,7 +124,10 @@ fn stage(
     // A change of the mount table is an exceptional condition on mountinfo (proc_pid_mountinfo(5)).
     let mut watched = [PollFd::new(&mountinfo, PollFlags::PRI), PollFd::new(&helper.pidfd, PollFlags::IN)];
     if poll(&mut watched, Some(&PATIENCE)).step("wait for fuse-overlayfs")? == 0 || !watched[1].revents().is_empty() {
-        return Err(Failure::reason(format!("`{}` could not mount the root file system", program.display())));
+        return Err(Failure::reason(
+            ReportKind::Unavailable,
+            format!("`{}` could not mount the root file system", program.display()),
+        ));
     }
     let root = reference(&merged)?;
     let tree = mount::clone_tree(root.as_fd(), false).step_on("copy the mount of", &merged)?;

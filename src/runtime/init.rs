@@ -83,7 +83,7 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
     let places = Places::new(root.as_fd())?;
     let mounted = mounts::all(spec, &places, &launch.copy_up, launch.ids.is_single())?;
     devices::make(spec, &places)?;
-    let process = spec.process().as_ref().ok_or_else(|| Failure::reason("the spec has no process"))?;
+    let process = spec.process().as_ref().ok_or_else(|| Failure::internal("the spec has no process"))?;
     mounts::working_directory(&places, process.cwd())?;
     paths::mask(spec, root.as_fd(), &launch.empty)?;
     forbid_user_namespaces()?;
@@ -127,7 +127,7 @@ fn wait_until_mapped(mapped: &OwnedFd) -> Result<(), Failure> {
     match rustix::io::retry_on_intr(|| rustix::io::read(mapped, &mut byte)).step("wait for the id maps")? {
         1 => Ok(()),
         // The stage process has told the reason already.
-        _ => Err(Failure::reason("the id maps were not written")),
+        _ => Err(Failure::internal("the id maps were not written")),
     }
 }
 
@@ -151,7 +151,7 @@ fn set_kernel_parameters(launch: &Launch<'_>) -> Result<(), Failure> {
             continue;
         }
         let path = format!("/proc/sys/{}", name.replace('.', "/"));
-        crate::sys::fs::write(&path, value).map_err(|error| Failure::reason(error.to_string()))?;
+        crate::sys::fs::write(&path, value).map_err(Failure::of)?;
     }
     Ok(())
 }
@@ -161,7 +161,7 @@ fn set_kernel_parameters(launch: &Launch<'_>) -> Result<(), Failure> {
 /// read-only. `unshare` fails with ENOSPC then. Source: namespaces(7), `/proc/sys/user`.
 fn forbid_user_namespaces() -> Result<(), Failure> {
     let path = "/proc/sys/user/max_user_namespaces";
-    crate::sys::fs::write(path, "0").map_err(|error| Failure::reason(error.to_string()))
+    crate::sys::fs::write(path, "0").map_err(Failure::of)
 }
 
 /// Opens the program's terminal in the container's own devpts, binds it on /dev/console, and passes the other side on.
@@ -181,6 +181,6 @@ fn wait_for_network(sync: BorrowedFd<'_>) -> Result<(), Failure> {
     tell(sync, &Progress::NetworkWanted).step("ask for the network")?;
     match hear(sync).step("wait for the network")? {
         Progress::NetworkUp => Ok(()),
-        _ => Err(Failure::reason("the network did not come up")),
+        _ => Err(Failure::internal("the network did not come up")),
     }
 }

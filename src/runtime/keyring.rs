@@ -14,6 +14,7 @@ use super::Failure;
 use super::sync::Step as _;
 use crate::sys::keyring::{Keyrings, look, new_session};
 use crate::sys::{fs, ids};
+use crate::types::ReportKind;
 
 /// How many ids are tried, from 1: with 200 keys each they are enough for 12 800 more programs.
 const TRIED: u32 = 64;
@@ -51,5 +52,5 @@ fn of_another_id(single_id: bool) -> Result<(), Failure> {
     let message = format!("cannot make a session keyring: the user has as many keys as allowed ({})", used.trim());
     let hint = "`cat /proc/key-users` shows the keys of each user, `keyctl clear @u` removes those that you added; \
                 `sudo sysctl kernel.keys.maxkeys=2000 kernel.keys.maxbytes=200000` allows more";
-    Err(Failure { hint: Some(hint.to_owned()), ..Failure::reason(message) })
+    Err(Failure::reason(ReportKind::NoSpace, message).with_hint(hint))
 }

@@ -4,6 +4,7 @@
 use super::Failure;
 use super::users::ResolvedUser;
 use crate::sys::fs;
+use crate::types::ReportKind;
 
 /// Refuses a user whose ids are not in the maps of this process' user namespace, with the sentence that says which.
 ///
@@ -11,7 +12,7 @@ use crate::sys::fs;
 pub(super) fn check(user: &ResolvedUser, asked: &[String], single_id: bool) -> Result<(), Failure> {
     if single_id && let Some(group) = asked.first() {
         let message = format!("group `{}` cannot be added: only one group id is mapped", group.escape_debug());
-        return Err(Failure { hint: Some(ONE_ID.to_owned()), ..Failure::reason(message) });
+        return Err(Failure::reason(ReportKind::Unsupported, message).with_hint(ONE_ID));
     }
     if user.uid == 0 && user.gid == 0 && user.additional_gids == [0] {
         return Ok(());
@@ -36,10 +37,11 @@ pub(super) fn check(user: &ResolvedUser, asked: &[String], single_id: bool) -> R
             _ => &gids,
         })
     );
-    Err(Failure { hint: Some(hint), ..Failure::reason(message) })
+    Err(Failure::reason(ReportKind::Unsupported, message).with_hint(hint))
 }
 
-const ONE_ID: &str = "containers have one id here: `rc info` names the line that an administrator must add";
+const ONE_ID: &str =
+    "containers have only one ID on this host: `rc info` names the line that an administrator must add";
 
 /// The first and the last id of each line of a map (user_namespaces(7)).
 fn ranges(map: &str) -> impl Iterator<Item = (u32, u32)> + use<'_> {

@@ -10,8 +10,9 @@ use rustix::mount::MountAttrFlags;
 
 use super::Failure;
 use super::places::Places;
-use super::sync::{Step as _, cut};
+use super::sync::Step as _;
 use crate::sys::mount::{self, Parameter};
+use crate::types::ReportKind;
 
 mod copyup;
 
@@ -96,10 +97,9 @@ fn one(mount: &Mount, places: &Places<'_>, copy_up: &[PathBuf], single_id: bool)
     let kind = mount.typ().as_deref().unwrap_or("none");
     let binds = kind == "bind" || kind == "none";
     let made = if binds {
-        let source = mount
-            .source()
-            .as_deref()
-            .ok_or_else(|| Failure::reason(format!("the bind mount on `{}` has no source", destination.display())))?;
+        let source = mount.source().as_deref().ok_or_else(|| {
+            Failure::reason(ReportKind::Invalid, format!("the bind mount on `{}` has no source", destination.display()))
+        })?;
         bind(source, destination, &options)?
     } else {
         filesystem(kind, destination, &options)?
@@ -130,14 +130,12 @@ fn bind(source: &Path, destination: &Path, options: &Options<'_>) -> Result<Owne
     let action = format!("bind `{}` on", source.display().to_string().escape_debug());
     let found = rustix::fs::open(source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
         let mut failure = Failure::setup(&action, destination, &error.into());
-        if error == rustix::io::Errno::NOENT {
-            failure.hint = Some(cut(format!(
-                "create it with `mkdir -p {}`, or use a volume: `-v NAME:{}`",
-                source.display(),
-                destination.display()
-            )));
+        failure.report.kind = ReportKind::of_file(&error.into());
+        if error != rustix::io::Errno::NOENT {
+            return failure;
         }
-        failure
+        let (source, destination) = (source.display(), destination.display());
+        failure.with_hint(format!("create it with `mkdir -p {source}`, or use a volume: `-v NAME:{destination}`"))
     })?;
     // A mount that hides something may only be copied together with what it hides it with (mount_namespaces(7)).
     let (copied, is_recursive) = match mount::clone_tree(found.as_fd(), options.recursive) {
@@ -166,7 +164,10 @@ fn place(places: &Places<'_>, destination: &Path, directory: bool) -> Result<Own
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let own = rustix::fs::openat(places.root(), name, flags, Mode::empty()).step_on("open", destination)?;
         if !is_directory(own.as_fd()).step_on("look at", destination)? {
-            return Err(Failure::reason(format!("`{}` in the image is not a directory", destination.display())));
+            return Err(Failure::reason(
+                ReportKind::Invalid,
+                format!("`{}` in the image is not a directory", destination.display()),
+            ));
         }
     }
     Ok(made)

@@ -22,6 +22,7 @@ use super::Failure;
 use super::sync::Step as _;
 use crate::sys::filesystem::{Place, of_kernel, place};
 use crate::sys::root::{find_literally, make_directories, make_file, path_of};
+use crate::types::ReportKind;
 
 /// The places in a root, and the mounts that links may lead to.
 #[derive(Debug)]
@@ -89,7 +90,10 @@ impl<'a> Places<'a> {
         if self.kept.borrow().contains(&at) {
             let shown = path.display().to_string().escape_debug().to_string();
             let place = self.name_of(found);
-            return Err(Failure::reason(format!("cannot mount on `{shown}`: it leads to `{place}`")));
+            return Err(Failure::reason(
+                ReportKind::Invalid,
+                format!("cannot mount on `{shown}`: it leads to `{place}`"),
+            ));
         }
         // Over the whole of a mount: what is hidden is all that the user has mounted there.
         if at.is_mount_root && self.is_literal(at, path).step_on("look at", path)? {
@@ -131,7 +135,7 @@ impl<'a> Places<'a> {
             Some(kind) => format!("on a file system of the kernel ({kind})"),
             None => "in another mount, through a link".to_owned(),
         };
-        Err(Failure::reason(format!("cannot {action} `{shown}`: it leads to `{place}`, {what}")))
+        Err(Failure::reason(ReportKind::Invalid, format!("cannot {action} `{shown}`: it leads to `{place}`, {what}")))
     }
 
     /// Whether `name` leads there without any link.

@@ -14,6 +14,7 @@ use super::users::{self, ResolvedUser};
 use super::{Failure, keyring, mapped, seccomp};
 use crate::sys::inherited::Inherited;
 use crate::sys::{prctl, process as proc, signal, tty};
+use crate::types::ReportKind;
 
 /// What is left to do.
 pub(super) struct Program<'a> {
@@ -47,8 +48,7 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     let root = rustix::fs::open(c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .step_on("open", "/")?;
     let wanted = process.user().username().as_deref().unwrap_or_default();
-    let user = users::look_up(root.as_fd(), wanted, program.groups)
-        .map_err(|error| Failure { hint: error.hint(), ..Failure::reason(error.to_string()) })?;
+    let user = users::look_up(root.as_fd(), wanted, program.groups).map_err(Failure::of)?;
     mapped::check(&user, program.groups, program.single_id)?;
     let environment = environment(process, &user)?;
     let arguments = process
@@ -57,7 +57,7 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
         .flatten()
         .map(|argument| c_string("argument", argument))
         .collect::<Result<Vec<_>, _>>()?;
-    let executable = stub::executable().map_err(|error| Failure::reason(error.to_string()))?;
+    let executable = stub::executable().map_err(Failure::of)?;
 
     rustix::process::setsid().step("start a session")?;
     standard_descriptors(&program.terminal, &user)?;
@@ -65,16 +65,15 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     rustix::process::umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
     limits(process)?;
     if let Some(adjustment) = process.oom_score_adj() {
-        crate::sys::fs::write("/proc/self/oom_score_adj", adjustment.to_string())
-            .map_err(|error| Failure::reason(error.to_string()))?;
+        crate::sys::fs::write("/proc/self/oom_score_adj", adjustment.to_string()).map_err(Failure::of)?;
     }
     if process.no_new_privileges().unwrap_or(false) {
         prctl::set_no_new_privs().step("give up new privileges")?;
     }
 
     let capabilities = process.capabilities().as_ref().and_then(|sets| sets.bounding().clone()).unwrap_or_default();
-    let capabilities = CapSet::from_spec(&capabilities).map_err(|error| Failure::reason(error.to_string()))?;
-    caps::limit(capabilities).map_err(|error| Failure::reason(error.to_string()))?;
+    let capabilities = CapSet::from_spec(&capabilities).map_err(Failure::of)?;
+    caps::limit(capabilities).map_err(Failure::of)?;
     // While this process still may: the filter needs CAP_SYS_ADMIN in its user namespace, or no_new_privs.
     if program.seccomp {
         seccomp::install(&seccomp::filter(capabilities)).step("install the seccomp filter")?;
@@ -82,12 +81,12 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     let identity =
         Identity { uid: user.uid, gid: user.gid, groups: (!program.single_id).then(|| user.additional_gids.clone()) };
     let entered = rustix::process::chdir(process.cwd());
-    caps::become_user(&identity, capabilities).map_err(|error| Failure::reason(error.to_string()))?;
+    caps::become_user(&identity, capabilities).map_err(Failure::of)?;
     // Where `fs.suid_dumpable` is 1, that has made it dumpable.
     prctl::set_dumpable(false).step("protect the process")?;
     stay_in_working_directory(process, entered)?;
 
-    let name = arguments.first().ok_or_else(|| Failure::reason("there is no command to run"))?;
+    let name = arguments.first().ok_or_else(|| Failure::reason(ReportKind::Invalid, "no command to run"))?;
     let path = find_program(name, &environment)?;
     signal::unblock_all().step("unblock signals")?;
     let (executable, report) = place_descriptors(program, executable)?;
@@ -129,7 +128,12 @@ fn place_descriptors(program: &Program<'_>, executable: OwnedFd) -> Result<(Owne
 }
 
 fn c_string(what: &str, text: &str) -> Result<CString, Failure> {
-    CString::new(text).map_err(|_| Failure::reason(format!("the {what} `{}` holds a NUL byte", text.escape_debug())))
+    CString::new(text).map_err(|_| {
+        Failure::reason(
+            ReportKind::Invalid,
+            format!("the {what} `{}` contains a NUL byte", cut(text.escape_debug().to_string())),
+        )
+    })
 }
 
 /// The program's environment; `HOME` comes from the user's line in /etc/passwd unless something has set it.
@@ -193,7 +197,10 @@ fn stay_in_working_directory(process: &Process, entered: rustix::io::Result<()>)
     if now.as_bytes().first() == Some(&b'/') {
         Ok(())
     } else {
-        Err(Failure::reason(format!("the working directory `{}` is outside the container", path.display())))
+        Err(Failure::reason(
+            ReportKind::Invalid,
+            format!("the working directory `{}` is outside the container", path.display()),
+        ))
     }
 }
 
@@ -223,7 +230,7 @@ fn find_program(name: &CString, environment: &[CString]) -> Result<CString, Fail
     let mut failure = Failure::program(&shown, refused.unwrap_or(libc::ENOENT));
     if refused.is_none() {
         let shown = cut(shown.escape_debug().to_string());
-        failure.message = format!("cannot run `{shown}`: not found in the container's PATH");
+        failure.report.message = format!("cannot run `{shown}`: not found in the container's PATH");
     }
     Err(failure)
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use nix::sched::CloneFlags;
 use rustix::fs::{Mode, OFlags, open};
 
+use super::Failure;
 use super::sync::Step as _;
-use super::{Failure, FailureKind};
 use crate::sys::{mount, namespace};
 
 /// Where a root file system comes from.
@@ -99,9 +99,9 @@ fn join(merged: &Path, options: String) -> Result<OwnedFd, Failure> {
         CString::new(merged.as_os_str().as_encoded_bytes()).map_err(std::io::Error::from).step("name a path")?;
     let options = CString::new(options).map_err(std::io::Error::from).step("name the layers")?;
     mount::overlay(&target, &options).map_err(|error| Failure {
-        kind: FailureKind::NoOverlay,
-        hint: Some("`rc doctor` tries what can join layers here, and says what is missing".to_owned()),
+        is_overlay_refused: true,
         ..Failure::setup("mount an overlay on", merged, &error)
+            .with_hint("`rc doctor` tries what can join layers here, and says what is missing")
     })?;
     reference(merged)
 }

@@ -53,7 +53,7 @@ fn numbers(user: &str) -> Option<Ids> {
 fn look_up(root: BorrowedFd<'_>, user: &str) -> Result<Ids, Failure> {
     match users::look_up(root, user, &[]) {
         Ok(ResolvedUser { uid, gid, .. }) => Ok((uid, gid)),
-        Err(error) => Err(Failure { hint: error.hint(), ..Failure::reason(error.to_string()) }),
+        Err(error) => Err(Failure::of(error)),
     }
 }
 
@@ -73,7 +73,7 @@ fn in_a_child(user: &str, root: impl FnOnce() -> Result<OwnedFd, Failure>) -> Re
     let mut bytes = Vec::new();
     std::fs::File::from(answer).read_to_end(&mut bytes).step("hear who the user is")?;
     child.wait().step("wait for a child")?;
-    json::from_slice(&bytes).unwrap_or_else(|_| Err(Failure::reason("it could not be found out who the user is")))
+    json::from_slice(&bytes).unwrap_or_else(|_| Err(Failure::internal("cannot find out who the user is")))
 }
 
 #[cfg(test)]

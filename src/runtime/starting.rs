@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use oci_spec::runtime::Process;
 
 use super::sync::{hear, tell};
-use super::{Error, Failure, FailureKind, Progress};
+use super::{Error, Failure, Progress};
 use crate::sys::process::{Child, CloneOptions, fork};
 use crate::sys::{fs, socket};
 
@@ -142,14 +142,10 @@ pub(crate) fn child_of(pidfd: OwnedFd) -> Result<Child, Error> {
 
 /// Tells the monitor, from the process that could not start, and gives this process' exit code.
 pub(super) fn report(failure: Failure, sync: BorrowedFd<'_>) -> i32 {
-    let code = match failure.kind {
-        FailureKind::Setup | FailureKind::NoOverlay => 125,
-        FailureKind::CannotRun => 126,
-        FailureKind::NotFound => 127,
-    };
+    let code = failure.report.kind.shell_code().unwrap_or(125);
     // If nobody listens any more, there is nobody to tell.
     drop(tell(sync, &Progress::Failed(failure)));
-    code
+    i32::from(code)
 }
 
 /// The pid that a pidfd refers to, in this process' pid namespace. Source: pidfd_open(2), `/proc/self/fdinfo`.

@@ -40,7 +40,7 @@ const MARK: &CStr = c"\nrc-stub";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The kernel refuses executable memory files (`vm.memfd_noexec=2`).
-    #[error("memory files may not be executed here (vm.memfd_noexec is 2)")]
+    #[error("the kernel forbids executing memory files (vm.memfd_noexec is 2)")]
     Forbidden,
     /// A step failed.
     #[error("cannot {step} the stub: {}", plain(.source))]

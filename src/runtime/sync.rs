@@ -23,40 +23,19 @@ use crate::sys::fs::plain;
 use crate::sys::socket;
 use crate::types::{Report, ReportKind, json};
 
-/// Which exit code a failed start has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum FailureKind {
-    /// rc's own failure: 125.
-    Setup,
-    /// The program cannot be run: 126.
-    CannotRun,
-    /// The program was not found: 127.
-    NotFound,
-    /// The kernel or the file system refuses overlay: 125, unless another driver serves.
-    NoOverlay,
-}
-
 /// A step of the start that failed, as it travels from the process where it happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{message}")]
+#[error("{report}")]
 pub(crate) struct Failure {
-    /// Which exit code it has.
-    pub(crate) kind: FailureKind,
-    /// The sentence.
-    pub(crate) message: String,
-    /// What to do, if anything.
-    pub(crate) hint: Option<String>,
+    /// What went wrong.
+    pub(crate) report: Report,
+    /// The kernel or the file system refuses overlay, so that another driver may serve.
+    pub(crate) is_overlay_refused: bool,
 }
 
 impl From<Failure> for Report {
-    fn from(Failure { kind, message, hint }: Failure) -> Self {
-        let kind = match kind {
-            FailureKind::Setup => ReportKind::Internal,
-            FailureKind::CannotRun => ReportKind::ProgramNotExecutable,
-            FailureKind::NotFound => ReportKind::ProgramNotFound,
-            FailureKind::NoOverlay => ReportKind::Unsupported,
-        };
-        Self::new(kind, message).with_hint_of(hint)
+    fn from(failure: Failure) -> Self {
+        failure.report
     }
 }
 
@@ -70,40 +49,49 @@ pub(super) fn cut(sentence: String) -> String {
 }
 
 impl Failure {
+    /// What an inner layer says.
+    pub(super) fn of(error: impl Into<Report>) -> Self {
+        let mut report = error.into();
+        report.message = cut(report.message);
+        report.hint = report.hint.map(cut);
+        Self { report, is_overlay_refused: false }
+    }
+
     /// A setup step failed on `subject`.
     pub(super) fn setup(action: &str, subject: impl AsRef<std::path::Path>, error: &io::Error) -> Self {
         let subject = subject.as_ref().display().to_string();
-        Self {
-            kind: FailureKind::Setup,
-            message: format!(
-                "cannot {} `{}`: {}",
-                cut(action.to_owned()),
-                cut(subject.escape_debug().to_string()),
-                plain(error)
-            ),
-            hint: None,
-        }
+        let (action, subject) = (cut(action.to_owned()), cut(subject.escape_debug().to_string()));
+        Self::reason(ReportKind::of_step(error), format!("cannot {action} `{subject}`: {}", plain(error)))
     }
 
     /// A setup step without a subject failed.
     pub(super) fn step(action: &str, error: &io::Error) -> Self {
-        Self { kind: FailureKind::Setup, message: format!("cannot {action}: {}", plain(error)), hint: None }
+        Self::reason(ReportKind::of_step(error), format!("cannot {action}: {}", plain(error)))
     }
 
     /// A setup step failed for a reason that is no errno.
-    pub(super) fn reason(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Setup, message: cut(message.into()), hint: None }
+    pub(super) fn reason(kind: ReportKind, message: impl Into<String>) -> Self {
+        Self { report: Report::new(kind, message), is_overlay_refused: false }
+    }
+
+    /// A part of the start did not do what it always does.
+    pub(super) fn internal(message: &str) -> Self {
+        Self::reason(ReportKind::Internal, message)
+    }
+
+    /// Adds what to do.
+    pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.report.hint = Some(cut(hint.into()));
+        self
     }
 
     /// The program cannot be executed.
     pub(super) fn program(program: &str, errno: i32) -> Self {
         let error = io::Error::from_raw_os_error(errno);
         let not_found = errno == libc::ENOENT || errno == libc::ENOTDIR;
-        Self {
-            kind: if not_found { FailureKind::NotFound } else { FailureKind::CannotRun },
-            message: format!("cannot run `{}`: {}", cut(program.escape_debug().to_string()), plain(&error)),
-            hint: None,
-        }
+        let kind = if not_found { ReportKind::ProgramNotFound } else { ReportKind::ProgramNotExecutable };
+        let program = cut(program.escape_debug().to_string());
+        Self::reason(kind, format!("cannot run `{program}`: {}", plain(&error)))
     }
 }
 

@@ -6,6 +6,7 @@ use super::sync::{Step as _, tell};
 use super::{Failure, Progress};
 use crate::sys::filesystem::of_kernel;
 use crate::sys::tty;
+use crate::types::ReportKind;
 
 /// Opens a terminal in `directory`, which is what `/dev/pts` leads to, gives the program's side and passes the other side
 /// on.
@@ -13,7 +14,10 @@ use crate::sys::tty;
 /// It must be a devpts: the image or the container could have put something else there.
 pub(super) fn open(directory: BorrowedFd<'_>, sync: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
     if of_kernel(directory).step_on("look at", "/dev/pts")? != Some("devpts") {
-        return Err(Failure::reason("`/dev/pts` in the container is not devpts, so there is no terminal to be had"));
+        return Err(Failure::reason(
+            ReportKind::Invalid,
+            "`/dev/pts` in the container is not devpts, so it has no terminal",
+        ));
     }
     let (master, slave) = tty::open_pair(directory.as_fd()).step("open a terminal")?;
     tell(sync, &Progress::Terminal(master)).step("pass the terminal on")?;

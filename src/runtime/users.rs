@@ -37,13 +37,13 @@ pub(crate) const GROUP: &str = "etc/group";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// No line of the container's `/etc/passwd` has the name.
-    #[error("there is no user `{}` in the container's `/etc/passwd`", .name.escape_debug())]
+    #[error("user `{}` not found in the container's `/etc/passwd`", .name.escape_debug())]
     UnknownUser {
         /// The name asked for.
         name: String,
     },
     /// No line of the container's `/etc/group` has the name.
-    #[error("there is no group `{}` in the container's `/etc/group`", .name.escape_debug())]
+    #[error("group `{}` not found in the container's `/etc/group`", .name.escape_debug())]
     UnknownGroup {
         /// The name asked for.
         name: String,

@@ -66,7 +66,7 @@ impl Value for NonZeroU32 {
     type Written = u32;
 
     fn read(written: u32) -> Result<Self, Invalid> {
-        Self::new(written).ok_or_else(|| Invalid::new("number", "0", "it is at least one"))
+        Self::new(written).ok_or_else(|| Invalid::new("number", "0", "must be at least one"))
     }
 
     fn show(&self) -> String {
@@ -79,7 +79,7 @@ impl Value for Size {
 
     fn read(written: String) -> Result<Self, Invalid> {
         match parse_size(&written)? {
-            0 => Err(Invalid::new("size", written, "it is at least one byte")),
+            0 => Err(Invalid::new("size", written, "must be at least one byte")),
             bytes => Ok(Self(bytes)),
         }
     }
@@ -97,7 +97,7 @@ impl Value for IpAddr {
     type Written = String;
 
     fn read(written: String) -> Result<Self, Invalid> {
-        written.parse().map_err(|_| Invalid::new("address", written, "it is no IP address"))
+        written.parse().map_err(|_| Invalid::new("address", written, "must be an IP address"))
     }
 
     fn show(&self) -> String {
@@ -164,7 +164,7 @@ impl Value for Program {
         if path.is_absolute() {
             Ok(Self(Some(path)))
         } else {
-            Err(Invalid::new("program", written, "it is no absolute path"))
+            Err(Invalid::new("program", written, "must be an absolute path"))
         }
     }
 

@@ -116,13 +116,13 @@ pub(crate) enum Error {
         count: u32,
     },
     /// A name that begins with `.wh.` hides nothing that there could be.
-    #[error("`{}` of the layer is no whiteout of a name", Escaped(.path))]
+    #[error("`{}` of the layer is not a whiteout of a name", Escaped(.path))]
     Whiteout {
         /// The path as it stands in the archive.
         path: Vec<u8>,
     },
     /// The root would become something else than a directory.
-    #[error("`{}` of the layer is the root, and no directory", Escaped(.path))]
+    #[error("`{}` of the layer is the root, but not a directory", Escaped(.path))]
     Root {
         /// The path as it stands in the archive.
         path: Vec<u8>,

@@ -123,7 +123,8 @@ fn who_is_not_let_in_or_hears_nonsense_says_so() {
     {
         let manager = Manager::that_says(words);
         let error = Pending::ask(&manager.socket(), &SCOPE).expect("asked").wait().expect_err("nonsense");
-        let expected = format!("what the service manager at `{}` says is not understood", manager.socket().display());
+        let expected =
+            format!("cannot understand the answer of the service manager at `{}`", manager.socket().display());
         assert_eq!(error.to_string(), expected);
         manager.heard();
     }

@@ -35,7 +35,7 @@ impl FromStr for ContainerId {
         if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid::new("container id", text, "an id is 64 lower-case hex digits"))
+            Err(Invalid::new("container id", text, "must be 64 lower-case hex digits"))
         }
     }
 }

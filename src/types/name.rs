@@ -24,11 +24,11 @@ impl FromStr for Name {
             return Err(Invalid::new(
                 "name",
                 text.chars().take(128).collect::<String>(),
-                "a name has at most 128 characters",
+                "must have at most 128 characters",
             ));
         }
         if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || !rest_is_fine() {
-            return Err(Invalid::new("name", text, "a name matches [a-zA-Z0-9][a-zA-Z0-9_.-]*"));
+            return Err(Invalid::new("name", text, "must match [a-zA-Z0-9][a-zA-Z0-9_.-]*"));
         }
         Ok(Self(text.to_owned()))
     }

@@ -54,7 +54,7 @@ impl FromStr for ImageReference {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let invalid = |reason: &str| Invalid::new("image reference", text, reason);
         if text.is_empty() || text.len() > 512 {
-            return Err(invalid("a reference has 1 to 512 characters"));
+            return Err(invalid("must have 1 to 512 characters"));
         }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest.parse::<Digest>().map_err(|e| invalid(&e.reason))?)),
@@ -77,7 +77,7 @@ impl FromStr for ImageReference {
         };
         let registry = if registry == "index.docker.io" { "docker.io" } else { registry };
         if !is_host(registry) {
-            return Err(invalid("the part before the first `/` is no host name"));
+            return Err(invalid("the part before the first `/` is not a host name"));
         }
         let repository = if registry == "docker.io" && !repository.contains('/') {
             format!("library/{repository}")

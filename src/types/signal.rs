@@ -62,7 +62,7 @@ impl FromStr for Signal {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let unknown = || Invalid::new("signal", text, "neither the name nor the number of a signal");
+        let unknown = || Invalid::new("signal", text, "must be the name or the number of a signal");
         if let Ok(number) = text.parse::<i32>() {
             return if (1..=RTMAX).contains(&number) { Ok(Self(number)) } else { Err(unknown()) };
         }

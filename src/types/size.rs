@@ -16,11 +16,11 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, Invalid> {
         None if unit.len() == 1 => UNITS.find(unit.as_str()),
         _ => None,
     };
-    let power = power.ok_or_else(|| invalid("the unit is one of b, k, m, g, t, p"))?;
+    let power = power.ok_or_else(|| invalid("the unit must be one of b, k, m, g, t, p"))?;
     let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
     let decimal = |digits: &str| digits.parse::<u128>().ok().filter(|_| digits.len() <= 20);
     let (Some(whole), Some(tenths)) = (decimal(whole), decimal(part)) else {
-        return Err(invalid("a size is a number with an optional unit: 512m, 1.5g"));
+        return Err(invalid("must be a number with an optional unit: 512m, 1.5g"));
     };
     let scale = 1_u128 << (10 * power);
     let places = u32::try_from(part.len()).unwrap_or(u32::MAX);

@@ -39,6 +39,6 @@ impl FromStr for StorageDriver {
         [Self::Auto, Self::Overlay, Self::FuseOverlayfs]
             .into_iter()
             .find(|driver| driver.as_str() == text)
-            .ok_or_else(|| Invalid::new("storage driver", text, "it is auto, overlay or fuse-overlayfs"))
+            .ok_or_else(|| Invalid::new("storage driver", text, "must be auto, overlay or fuse-overlayfs"))
     }
 }

@@ -26,7 +26,7 @@ pub(crate) enum Error {
         source: TemplateError,
     },
     /// The template names something that is not there.
-    #[error("invalid template `{}`: there is no field `{}`", escape::line(.template), escape::line(.field))]
+    #[error("invalid template `{}`: no such field `{}`", escape::line(.template), escape::line(.field))]
     UnknownField {
         /// As it was typed.
         template: String,

@@ -41,8 +41,8 @@ mod tests {
     #[test]
     fn a_report_is_one_harmless_line() {
         assert_eq!(
-            prefixed("rc: ", "no image `\u{1b}[2Jx`\nrc: all is well"),
-            "rc: no image `\\x1b[2Jx`\\nrc: all is well\n"
+            prefixed("rc: ", "no such image: \u{1b}[2Jx\nrc: all is well"),
+            "rc: no such image: \\x1b[2Jx\\nrc: all is well\n"
         );
     }
 }

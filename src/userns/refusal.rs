@@ -7,16 +7,16 @@ use crate::sys::fs;
 /// The switches that usually cause a refusal, under `/proc/sys`: the first that has the value is named. The second is
 /// that of Debian's kernels, the third that of Ubuntu's since 23.10: a kernel has one of them at most.
 const SWITCHES: [(&str, &str, &str); 3] = [
-    ("user/max_user_namespaces", "0", "user namespaces are switched off: `sudo sysctl user.max_user_namespaces=15000`"),
+    ("user/max_user_namespaces", "0", "user namespaces are disabled: `sudo sysctl user.max_user_namespaces=15000`"),
     (
         "kernel/unprivileged_userns_clone",
         "0",
-        "user namespaces are switched off for users: `sudo sysctl kernel.unprivileged_userns_clone=1`",
+        "user namespaces are disabled for users: `sudo sysctl kernel.unprivileged_userns_clone=1`",
     ),
     (
         "kernel/apparmor_restrict_unprivileged_userns",
         "1",
-        "AppArmor keeps user namespaces from unprivileged programs: give rc a profile with `userns,`, or \
+        "AppArmor denies user namespaces to unprivileged programs: give rc a profile with `userns,`, or \
          `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`",
     ),
 ];

@@ -17,7 +17,7 @@ pub(crate) use image::{ImageFacts, ImageFilter};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// No `=` in it.
-    #[error("invalid filter `{0}`: give KEY=VALUE")]
+    #[error("invalid filter `{0}`: must be KEY=VALUE")]
     NoValue(String),
     /// A key that this command does not filter by.
     #[error("unknown filter `{key}`")]
@@ -38,7 +38,7 @@ pub(crate) enum Error {
         reason: String,
     },
     /// `before` or `since` names something that does not exist.
-    #[error("invalid filter `{key}={value}`: there is no such {what}")]
+    #[error("invalid filter `{key}={value}`: no such {what}")]
     NoSuchObject {
         /// The key.
         key: &'static str,

@@ -21,7 +21,9 @@ pub(crate) fn parse(text: &str, now: Timestamp) -> Result<Timestamp, Invalid> {
         .or_else(|| {
             trimmed.parse::<Date>().ok().and_then(|date| local(date.to_datetime(jiff::civil::Time::midnight())))
         })
-        .ok_or_else(|| Invalid::new("time", text, "give RFC 3339, Unix seconds, or how long ago, as `10m` or `1h30m`"))
+        .ok_or_else(|| {
+            Invalid::new("time", text, "must be RFC 3339, Unix seconds, or how long ago, such as `10m` or `1h30m`")
+        })
 }
 
 fn unix_seconds(text: &str) -> Option<Timestamp> {

@@ -91,7 +91,7 @@ fn a_cgroup_parent_must_exist_and_be_delegated() {
     lab.rc(["rm", "-ft0", "c"]).run().succeeds();
     fs::remove_dir(&parent).expect("the container's group has gone");
     let gone = run(&lab, &[&option], &["echo", "started"]).exits(125);
-    assert_eq!(gone.stderr(), format!("rc: cannot make a cgroup in `{path}`: there is no such cgroup\n"));
+    assert_eq!(gone.stderr(), format!("rc: cannot make a cgroup in `{path}`: no such cgroup\n"));
 }
 
 #[test]

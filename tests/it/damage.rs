@@ -53,7 +53,7 @@ fn damaged_blobs_are_never_served_and_the_next_load_replaces_them() {
         let digest = hex(&parts.blobs[0]);
         assert!(
             output.stderr().contains(&format!("blob `sha256:{digest}` in the store is damaged"))
-                && output.stderr().ends_with("\nhint: bring the image again: `rc pull IMAGE`\n"),
+                && output.stderr().ends_with("\nhint: pull the image again: `rc pull IMAGE`\n"),
             "{damage}: {output}"
         );
         load().succeeds();
@@ -73,7 +73,7 @@ fn damaged_blobs_are_never_served_and_the_next_load_replaces_them() {
     for bytes in [&parts.config, &manifest] {
         flip(&blob(&lab, bytes));
         let output = echo(&lab).exits(125);
-        assert!(output.stderr().contains("damaged") || output.stderr().contains("no image"), "{output}");
+        assert!(output.stderr().contains("damaged") || output.stderr().contains("no such image"), "{output}");
         lab.rc(["ps", "-a", "-q"]).run().prints("");
         load().succeeds();
         echo(&lab).prints("whole\n");

@@ -127,7 +127,7 @@ fn disabled_user_namespaces_are_reported_with_their_sysctl() {
     let one = finding(&all, "user namespaces");
     assert_eq!(one["status"], "missing");
     assert_eq!(one["found"], "cannot make a user namespace: no space left on device");
-    assert_eq!(one["fix"], "user namespaces are switched off: `sudo sysctl user.max_user_namespaces=15000`");
+    assert_eq!(one["fix"], "user namespaces are disabled: `sudo sysctl user.max_user_namespaces=15000`");
     assert_eq!(finding(&all, "overlay")["status"], "missing");
 }
 

@@ -139,7 +139,7 @@ fn i11_special_files_in_etc_block_nobody() {
     let shown = Layer::new().whiteout("etc/passwd").symlink("etc/passwd", "/proc/self/status");
     load(&lab, &Image::payload().layer(shown.bytes()));
     // With one id the user is looked up before there is a /proc that the link could lead to.
-    let said = if Set::current() == Set::One { "there is no user `user`" } else { "not a regular file" };
+    let said = if Set::current() == Set::One { "user `user` not found" } else { "not a regular file" };
     refused(lab.rc(RUN).args(["--user", "user", "hostile", "/payload", "echo", "in"]).run(), said);
     for path in ["etc/hosts", "etc/hostname", "etc/resolv.conf"] {
         load(&lab, &Image::payload().layer(fifo(Layer::new(), path).bytes()));

@@ -243,9 +243,9 @@ fn wait_waits_for_any_state_that_is_asked_for() {
     ended.wait().prints("137\n");
     let gone = patient("removing,running");
     lab.rc(["rm", "web"]).run().succeeds();
-    gone.wait().fails(125, "rc: no container `web`\n");
+    gone.wait().fails(125, "rc: no such container: web\n");
     lab.rc(["wait", "--ignore", "web"]).run().prints("-1\n");
-    lab.rc(["wait", "web"]).run().fails(125, "rc: no container `web`\n");
+    lab.rc(["wait", "web"]).run().fails(125, "rc: no such container: web\n");
     lab.rc(["wait"]).run().fails(125, "rc: no container was named\n");
     assert!(lab.rc(["wait", "--condition", "healthy", "web"]).run().exits(125).stderr().contains("no health checks"));
 }

@@ -10,7 +10,8 @@ use crate::support::{Image, Lab, Layer, Output};
 const RUN: [&str; 4] = ["run", "--rm", "--network", "none"];
 
 /// The last line of what `rc info` is asked about.
-const HINT: &str = "hint: containers have one id here: `rc info` names the line that an administrator must add\n";
+const HINT: &str =
+    "hint: containers have only one ID on this host: `rc info` names the line that an administrator must add\n";
 
 fn rc<'lab>(lab: &'lab Lab, arguments: &[&str]) -> Command<'lab> {
     lab.rc(arguments).env("RC_SINGLE_ID", "1")
@@ -55,7 +56,7 @@ fn the_image_s_user_is_looked_up_in_its_own_files() {
     assert_eq!(who(&lab, &["-u", "4711:5"]), ids(4711, 5, "/srv/app"));
     assert_eq!(who(&lab, &["-u", "1"]), ids(1, 0, "/"));
     assert_eq!(who(&lab, &["-u", "root"]), ids(0, 0, "/root"));
-    let unknown = "rc: cannot start `box`: there is no user `user` in the container's `/etc/passwd`\n\
+    let unknown = "rc: cannot start `box`: user `user` not found in the container's `/etc/passwd`\n\
                    hint: give the user and group by number: `--user UID:GID`\n";
     let output = run(&lab, &["--name", "box", "-u", "user"], &["exit", "0"]).exits(125);
     assert!(unknown.ends_with(output.stderr().trim_start_matches("rc: ")), "{output}");

@@ -41,7 +41,7 @@ fn a_paused_container_does_not_run_until_it_is_unpaused() {
     assert_eq!(status(&lab), "paused true");
     lab.rc(["ps", "--format", "{{.State}} {{.Status}}"]).run().prints("paused Paused\n");
     let refused = |action: &str| format!("rc: cannot {action} `web`: it is paused\n");
-    let hint = "hint: let it go on with `rc unpause web`\n";
+    let hint = "hint: resume it with `rc unpause web`\n";
     lab.rc(["pause", "web"]).run().fails(125, refused("pause") + hint);
     lab.rc(["stop", "web"]).run().fails(125, refused("stop") + hint);
     lab.rc(["exec", "web", "/payload", "exit", "0"]).run().fails(125, refused("run a program in") + hint);
@@ -165,7 +165,7 @@ fn without_a_cgroup_nothing_can_be_paused() {
     // Root's have one everywhere.
     let Some(said) = said else { return };
     let expected =
-        "rc: cannot pause `web`: it has no cgroup, by which alone its processes can be stopped\nhint: start it in ";
+        "rc: cannot pause `web`: it has no cgroup, which is needed to stop its processes\nhint: start it in ";
     assert!(said.starts_with(expected), "{said}");
     assert_eq!(after, "running false");
 }

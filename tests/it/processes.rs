@@ -87,7 +87,7 @@ fn stats_prints_running_containers_once() {
     let text = lab.rc(once).run().text();
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines.len() == 2 && lines[0].starts_with("ID            NAME        CPU %"), "{text}");
-    lab.rc(once).arg("nobody").run().fails(125, "rc: no container `nobody`\n");
+    lab.rc(once).arg("nobody").run().fails(125, "rc: no such container: nobody\n");
     lab.remove_containers();
 }
 

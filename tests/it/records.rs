@@ -80,7 +80,7 @@ fn a_container_that_lacks_a_record_is_listed_as_damaged_keeps_its_name_and_is_re
             }
             let run = ["run", "--rm", "--network", "none", "--name", "bad", "payload", "/payload", "exit", "0"];
             let output = answer(lab.rc(run).run(), 125);
-            let taken = format!("the name `bad` is taken by container {short}");
+            let taken = format!("the name `bad` is already in use by container {short}");
             assert!(output.stderr().contains(&taken), "{what}: {output}");
             let word = match ways.next() {
                 Some("name") => "bad",
@@ -209,7 +209,7 @@ fn a_name_that_is_not_a_link_is_reported() {
             _ => fs::create_dir(&name).expect("a directory"),
         }
         let output = answer(lab.rc(run).run(), 125);
-        let said = format!("rc: `{}` is no name of a container: it does not lead to one\n", name.display());
+        let said = format!("rc: `{}` is not a link to a container\n", name.display());
         assert!(output.stderr().starts_with(&said), "{what}: {output}");
         at_once(lab.rc(["ps", "-a"]).run(), 0);
         lab.program("rm", ["-r"]).arg(&name).run().succeeds();

@@ -162,7 +162,7 @@ fn an_update_of_the_policy_is_for_the_program_s_next_end() {
     lab.rc(["update", "--restart", "on-failure:3", "web"]).run().prints(&id);
     let policy = "{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}";
     assert_eq!(field(&lab, policy), "on-failure 3");
-    let expected = "rc: `--restart`: invalid restart policy `often`: it is no, always, on-failure[:RETRIES] or \
+    let expected = "rc: `--restart`: invalid restart policy `often`: must be no, always, on-failure[:RETRIES] or \
                     unless-stopped\n";
     lab.rc(["update", "--restart", "often", "web"]).run().fails(125, expected);
     assert_eq!(field(&lab, policy), "on-failure 3");
@@ -301,7 +301,7 @@ fn after_a_reboot_a_container_has_a_sane_exit_time_and_starts_again() {
         format!("exited 255 {started}")
     );
     lab.rc(["ps", "-a", "--format", "{{.Names}} {{.State}}"]).run().is(0, "web exited\n", "");
-    assert!(run(&lab, &[], &["exit", "0"]).run().exits(125).stderr().contains("is taken"));
+    assert!(run(&lab, &[], &["exit", "0"]).run().exits(125).stderr().contains("already in use"));
     lab.rc(["start", "--filter", "should-start-on-boot=true"]).run().prints(format!("{id}\n"));
     assert_eq!(field(&lab, "{{.State.Status}}"), "running");
     lab.remove_containers();
@@ -311,11 +311,11 @@ fn after_a_reboot_a_container_has_a_sane_exit_time_and_starts_again() {
 fn a_container_that_removes_itself_is_not_restarted() {
     let lab = lab();
     let refused = run(&lab, &["--rm", "--restart", "always"], &["exit", "0"]).run();
-    refused.fails(125, "rc: `--rm` and `--restart` exclude each other\n");
+    refused.fails(125, "rc: `--rm` and `--restart` cannot be used together\n");
     assert_eq!(run(&lab, &["--restart", "sometimes"], &["exit", "0"]).run().exit, Exit::Code(125));
     assert_eq!(run(&lab, &["--rm", "--restart", "no"], &["exit", "0"]).run().exit, Exit::Code(0));
     run(&lab, &["--rm", "-d"], &["sleep"]).run().succeeds();
-    let refused = "rc: `--rm` and `--restart` exclude each other\n";
+    let refused = "rc: `--rm` and `--restart` cannot be used together\n";
     lab.rc(["update", "--restart", "always", "web"]).run().fails(125, refused);
     lab.rc(["update", "--restart", "no", "web"]).run().succeeds();
     lab.rc(["stop", "web"]).run().succeeds();

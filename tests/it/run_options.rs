@@ -145,7 +145,7 @@ fn an_entry_point_hides_the_images_command() {
     run(&["--entrypoint", "/payload"], &["echo", "a b"]).prints("a b\n");
     run(&["--entrypoint", r#"["/payload","echo","json"]"#], &[]).prints("json\n");
     run(&["--entrypoint", ""], &["/payload", "echo", "bare"]).prints("bare\n");
-    refused(run(&["--entrypoint", ""], &[]), "names no command");
+    refused(run(&["--entrypoint", ""], &[]), "has no command");
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn words_as_long_as_a_book_and_words_that_are_no_text_are_refused_in_a_line() {
     let rc = || lab.rc(["run", "--rm", "--network", "none"]);
     short(rc().args(["payload", &long]).run(), 127, "not found in the container's PATH");
     short(rc().args(["payload", &format!("/{long}")]).run(), 126, "cannot run `/aaa");
-    short(rc().args(["-u", &long, "payload", "/payload"]).run(), 125, "there is no user `aaa");
+    short(rc().args(["-u", &long, "payload", "/payload"]).run(), 125, "user `aaa");
     short(rc().args(["-w", &format!("/{long}"), "payload", "/payload"]).run(), 125, "file name too long");
     let echo = rc().args(["payload", "/payload", "echo", &long]).run();
     echo.prints(format!("{long}\n"));

@@ -276,9 +276,9 @@ fn output_goes_where_the_log_driver_says() {
 
     for (options, text) in [
         (&["--log-driver=fluentd"][..], "invalid log driver `fluentd`"),
-        (&["-t", "--log-driver=passthrough"], "it cannot be used with --tty"),
+        (&["-t", "--log-driver=passthrough"], "cannot be used with --tty"),
         (&["--log-opt=labels=a"], "invalid log option"),
-        (&["--log-driver=passthrough-tty", "--security-opt=seccomp=unconfined"], "it needs the system call filter"),
+        (&["--log-driver=passthrough-tty", "--security-opt=seccomp=unconfined"], "needs the system call filter"),
     ] {
         let refused = run(options).exits(125);
         assert!(refused.stderr().contains(text), "{refused}");

@@ -45,9 +45,9 @@ fn a_change_that_does_not_go_together_changes_nothing() {
     for (options, said) in [
         (
             &["--cpu-shares", "5", "--memory-swap", "16m"][..],
-            "`--memory-swap`: invalid size `16777216`: it is memory and swap together, at least the 33554432 of `--memory`",
+            "`--memory-swap`: invalid size `16777216`: memory and swap together must be at least the 33554432 of `--memory`",
         ),
-        (&["--cpus", "1", "--cpu-quota", "5000"], "`--cpu-quota` and `--cpus` cannot be set together"),
+        (&["--cpus", "1", "--cpu-quota", "5000"], "`--cpu-quota` and `--cpus` cannot be used together"),
         (
             &["--device-read-bps", "/dev/null:1mb"],
             "`--device-read-bps`: invalid limit of a device `/dev/null:1mb`: it is no block device",
@@ -56,7 +56,7 @@ fn a_change_that_does_not_go_together_changes_nothing() {
         lab.rc(["update"]).args(options).arg("web").run().fails(125, format!("rc: {said}\n"));
         assert_eq!(limits(&lab), before);
     }
-    lab.rc(["update", "-m", "64m", "nobody"]).run().fails(125, "rc: no container `nobody`\n");
+    lab.rc(["update", "-m", "64m", "nobody"]).run().fails(125, "rc: no such container: nobody\n");
     lab.remove_containers();
 }
 

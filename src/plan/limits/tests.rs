@@ -52,7 +52,7 @@ fn the_settings_limit_of_processes_is_for_who_asked_for_none() {
     assert_eq!(pids(Some(10)), Ok((Some(10), None)));
     assert_eq!(pids(Some(-1)), Ok((None, None)));
     assert_eq!(pids(Some(0)), Ok((None, None)));
-    let refused = "`--pids-limit`: invalid number of processes `-2`: it is positive, or -1 for no limit";
+    let refused = "`--pids-limit`: invalid number of processes `-2`: must be positive, or -1 for no limit";
     assert_eq!(pids(Some(-2)), Err(refused.to_owned()));
 }
 
@@ -145,17 +145,17 @@ fn what_does_not_go_together_is_refused() {
         (
             serde_json::json!({ "memorySwap": "1m" }),
             serde_json::json!({}),
-            "`--memory-swap`: invalid size `1048576`: it needs `--memory`: it is memory and swap together",
+            "`--memory-swap`: invalid size `1048576`: needs `--memory`: the value is memory and swap together",
         ),
         (
             serde_json::json!({ "memory": "2k", "memorySwap": "1k" }),
             serde_json::json!({}),
-            "`--memory-swap`: invalid size `1024`: it is memory and swap together, at least the 2048 of `--memory`",
+            "`--memory-swap`: invalid size `1024`: memory and swap together must be at least the 2048 of `--memory`",
         ),
         (
             serde_json::json!({ "memory": "1k", "memorySwap": "2k" }),
             serde_json::json!({ "memory": "3k" }),
-            "`--memory-swap`: invalid size `2048`: it is memory and swap together, at least the 3072 of `--memory`",
+            "`--memory-swap`: invalid size `2048`: memory and swap together must be at least the 3072 of `--memory`",
         ),
         (
             serde_json::json!({ "memory": "1k" }),
@@ -165,12 +165,12 @@ fn what_does_not_go_together_is_refused() {
         (
             serde_json::json!({ "cpus": "1", "cpuQuota": 5000 }),
             serde_json::json!({}),
-            "`--cpu-quota` and `--cpus` cannot be set together",
+            "`--cpu-quota` and `--cpus` cannot be used together",
         ),
         (
             serde_json::json!({ "cpus": "1", "cpuPeriod": 5000 }),
             serde_json::json!({}),
-            "`--cpu-period` and `--cpus` cannot be set together",
+            "`--cpu-period` and `--cpus` cannot be used together",
         ),
     ] {
         assert_eq!(changed(first.clone(), then.clone()), Err(expected.to_owned()), "{first} {then}");
@@ -186,14 +186,14 @@ fn values_that_mean_nothing_name_their_option() {
         (serde_json::json!({ "cpuPeriod": 2_000_000 }), "`--cpu-period`: invalid period `2000000`: ".to_owned()),
         (serde_json::json!({ "cpusetCpus": "a" }), "`--cpuset-cpus`: invalid list `a`: ".to_owned()),
         (serde_json::json!({ "cpusetMems": "1-0" }), "`--cpuset-mems`: invalid list `1-0`: ".to_owned()),
-        (serde_json::json!({ "blkioWeight": 9 }), "`--blkio-weight`: invalid weight `9`: it is from 10".to_owned()),
+        (serde_json::json!({ "blkioWeight": 9 }), "`--blkio-weight`: invalid weight `9`: must be from 10".to_owned()),
         (
             serde_json::json!({ "blkioWeightDevices": ["/dev/sda:5"] }),
-            format!("`--blkio-weight-device`: {device} `/dev/sda:5`: the weight is from 10 to 1000"),
+            format!("`--blkio-weight-device`: {device} `/dev/sda:5`: the weight must be from 10 to 1000"),
         ),
         (
             serde_json::json!({ "deviceReadBps": ["sda:5"] }),
-            format!("`--device-read-bps`: {device} `sda:5`: the device is a path below `/dev`"),
+            format!("`--device-read-bps`: {device} `sda:5`: the device must be a path below `/dev`"),
         ),
         (
             serde_json::json!({ "deviceWriteBps": ["/dev/sdb:5"] }),
@@ -201,11 +201,13 @@ fn values_that_mean_nothing_name_their_option() {
         ),
         (
             serde_json::json!({ "deviceWriteIops": ["/dev/sda:5m"] }),
-            format!("`--device-write-iops`: {device} `/dev/sda:5m`: the rate is a number of operations a second"),
+            format!(
+                "`--device-write-iops`: {device} `/dev/sda:5m`: the rate must be a number of operations per second"
+            ),
         ),
         (
             serde_json::json!({ "deviceReadIops": ["/dev/sda"] }),
-            format!("`--device-read-iops`: {device} `/dev/sda`: it is written DEVICE:VALUE"),
+            format!("`--device-read-iops`: {device} `/dev/sda`: must be DEVICE:VALUE"),
         ),
     ] {
         let error = changed(json.clone(), serde_json::json!({})).expect_err("it means nothing");

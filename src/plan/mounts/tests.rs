@@ -41,22 +41,22 @@ fn volumes_of_the_command_line() {
 #[test]
 fn broken_volumes_are_refused() {
     for (text, reason) in [
-        ("./a:b:c:d", "it is written [SOURCE:]DESTINATION[:OPTIONS]"),
-        ("/srv:data", "the destination is no absolute path"),
-        ("data", "the destination is no absolute path"),
-        ("", "the destination is no absolute path"),
+        ("./a:b:c:d", "must be [SOURCE:]DESTINATION[:OPTIONS]"),
+        ("/srv:data", "the destination must be an absolute path"),
+        ("data", "the destination must be an absolute path"),
+        ("", "the destination must be an absolute path"),
         (":/data", "the source is empty"),
         ("/srv:/", "nothing can be mounted over the root"),
         ("/srv:/data/..", "nothing can be mounted over the root"),
         ("/srv:/proc/sys", "nothing can be mounted over /proc"),
         ("/srv:/data:rx", "unknown option `rx`"),
         ("/srv:/data:U", "the owner of a source cannot be changed (`U`)"),
-        ("/srv:/data:O", "an overlay on the source (`O`) is not offered"),
+        ("/srv:/data:O", "an overlay on the source (`O`) is not supported"),
         ("/srv:/data:nocopy", "`nocopy` is for volumes"),
         ("/srv:/data:rslave,rshared", "`rslave` and `rshared` contradict each other"),
         (
             "-rf:/data",
-            "the source is no volume name (a name matches [a-zA-Z0-9][a-zA-Z0-9_.-]*); a path is written `./-rf`",
+            "the source is not a volume name (must match [a-zA-Z0-9][a-zA-Z0-9_.-]*); a path is written `./-rf`",
         ),
     ] {
         assert_eq!(volume(text, &facts()).map_err(|error| error.reason), Err(reason.to_owned()), "{text}");
@@ -105,7 +105,7 @@ fn all_together_parents_first_and_the_asked_ones_win() {
 #[test]
 fn a_destination_is_mounted_on_once() {
     let request = Request { volumes: vec!["a:/x".into()], tmpfs: vec!["/x/".into()], ..Request::default() };
-    assert_eq!(resolve(&request, &[]), Err("`/x` is mounted on twice".to_owned()));
+    assert_eq!(resolve(&request, &[]), Err("`/x` is the destination of two mounts".to_owned()));
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn a_damaged_configuration_is_told() {
     config.capabilities.push("CAP_\u{1b}".to_owned());
     assert_eq!(
         spec(&config, &host()).map_err(|error| error.to_string()).map(|_| ()),
-        Err("the saved configuration of container `box` is damaged: there is no capability `CAP_\\u{1b}`".to_owned())
+        Err("the saved configuration of container `box` is damaged: no such capability `CAP_\\u{1b}`".to_owned())
     );
 }
 

@@ -96,7 +96,7 @@ fn what_rc_cannot_run_is_named() {
     assert_eq!(fault(&encrypted, ""), format!("layer `{}` is encrypted, which rc does not support", hex("b")));
     assert!(fault(&plain().replace(GZIP, "text/plain"), "").contains("unsupported media type `text/plain`"));
     let artifact = plain().replace(OCI_CONFIG, "application/vnd.oci.empty.v1+json");
-    assert_eq!(fault(&artifact, ""), "it is no container image but `application/vnd.oci.empty.v1+json`");
+    assert_eq!(fault(&artifact, ""), "it is not a container image but `application/vnd.oci.empty.v1+json`");
 }
 
 #[test]

@@ -106,7 +106,7 @@ async fn realms_that_are_nearer_or_in_the_open_are_refused() {
         (public, "https://me:pw@203.0.113.2/token", "a user name"),
         (public, "ftp://203.0.113.2/token", "neither"),
         (public, "file:///etc/passwd", "no host"),
-        (public, "not a url", "no URL"),
+        (public, "not a url", "not a URL"),
         (private, "https://127.0.0.1/token", "not public"),
         (private, "https://169.254.169.254/token", "not public"),
         (private, "http://10.0.0.1/token", "plain http"),
@@ -151,7 +151,7 @@ async fn bad_tokens_are_refused() {
     for (reply, reason) in [
         (Reply::ok("{}"), "no token"),
         (Reply::ok(r#"{"token":""}"#), "no token"),
-        (Reply::ok("[[["), "no JSON"),
+        (Reply::ok("[[["), "not a JSON"),
         (Reply::ok(r#"{"token":"a\r\nX-Evil: 1"}"#), "control bytes"),
         (Reply::ok(vec![b' '; 1 << 16]).ending(Ending::Endless), "more than 1048576 bytes"),
         (Reply::new(500, ""), "answered 500"),
@@ -167,7 +167,7 @@ async fn bad_tokens_are_refused() {
 #[tokio::test]
 async fn challenges_that_make_no_sense_are_refused() {
     for (challenge, reason) in [
-        ("Digest realm=\"x\"", "rc knows Basic and Bearer"),
+        ("Digest realm=\"x\"", "rc supports only Basic and Bearer"),
         ("Bearer service=\"x\"", "names no realm"),
         ("Bearer realm=\"", "cannot be parsed"),
         ("", "cannot be parsed"),

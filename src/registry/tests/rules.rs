@@ -52,7 +52,7 @@ async fn redirects_that_lead_astray_are_refused() {
         ("ftp://127.0.0.1/x", "another protocol"),
         ("file:///etc/passwd", "another protocol"),
         ("http://user:pass@127.0.0.1:1/x", "a user name"),
-        ("http://[::1", "no URL"),
+        ("http://[::1", "not a URL"),
         ("/v2/app/manifests/1", "more than 5"),
     ] {
         let server = TestServer::start(move |seen| match seen.target.as_str() {

@@ -155,5 +155,5 @@ async fn the_hosts_own_directory_of_certs_d_is_used_and_shows_our_certificate() 
     fs::write(directory.join("client.key"), key.serialize_pem()).expect("a file");
     assert_eq!(fetch().await.expect("a manifest").bytes, b"{}");
     fs::write(directory.join("ca.crt"), "nothing").expect("a file");
-    assert!(refused(fetch().await).contains("it holds no PEM certificate"));
+    assert!(refused(fetch().await).contains("it contains no PEM certificate"));
 }

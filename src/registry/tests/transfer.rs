@@ -139,9 +139,9 @@ async fn a_drip_is_a_stall() {
     let options = Options { retries: 0, ..impatient() };
     let client = Client::new(&reference(&server, "app:1"), options).expect("a client");
     let text = refused(fetch(&client, &Descriptor { size: 1 << 40, ..descriptor(b"") }, 0).await);
-    assert!(text.contains("next to nothing"), "{text}");
+    assert!(text.contains("almost nothing"), "{text}");
     let text = refused(client.manifest(&reference(&server, "app:1")).await);
-    assert!(text.contains("next to nothing"), "{text}");
+    assert!(text.contains("almost nothing"), "{text}");
 }
 
 #[tokio::test]
@@ -204,7 +204,7 @@ async fn all_tags_are_listed_page_by_page_from_the_same_repository() {
 async fn what_is_not_there_is_named() {
     let server = Shelf::default().serve();
     let wanted = reference(&server, "app:1");
-    assert_eq!(refused(client(&server).manifest(&wanted).await), format!("`{wanted}` is not in the registry"));
+    assert_eq!(refused(client(&server).manifest(&wanted).await), format!("`{wanted}` not found in the registry"));
 }
 
 #[tokio::test]

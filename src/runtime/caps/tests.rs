@@ -13,7 +13,7 @@ fn names_are_those_of_the_manual() {
     assert_eq!(CapSet::from_names([]).unwrap(), CapSet::EMPTY);
     for bad in ["CHOWN", "cap_chown", "CAP_SYS_ADMINN", "", "CAP_\u{1b}[2J"] {
         let error = CapSet::from_names(["CAP_CHOWN", bad]).unwrap_err();
-        assert_eq!(error.to_string(), format!("there is no capability `{}`", bad.escape_debug()));
+        assert_eq!(error.to_string(), format!("no such capability `{}`", bad.escape_debug()));
     }
 }
 

@@ -34,13 +34,13 @@ impl Directory {
 
     /// Makes the group `name` in this one.
     pub(super) fn make(&self, name: &str) -> Result<(), PathError> {
-        rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o755)).at("make the group", self.path.join(name))
+        rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o755)).at("create the cgroup", self.path.join(name))
     }
 
     /// Removes the empty group `name` in this one.
     pub(super) fn remove(&self, name: &str) -> Result<(), PathError> {
         rustix::fs::unlinkat(&self.fd, name, rustix::fs::AtFlags::REMOVEDIR)
-            .at("remove the group", self.path.join(name))
+            .at("remove the cgroup", self.path.join(name))
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {

@@ -56,10 +56,10 @@ impl Place {
     /// Gives the group, or a unit that is not marked; fails if there is no such group, or it is not delegated to this user.
     pub fn at(path: &str) -> Result<Self, Error> {
         let refused = |reason: &str| Error::Parent { group: path.to_owned(), reason: reason.to_owned() };
-        let mount = locate::mount_with(path)?.ok_or_else(|| refused("there is no such cgroup"))?;
+        let mount = locate::mount_with(path)?.ok_or_else(|| refused("no such cgroup"))?;
         let own = locate::writable(&mount, path)?.ok_or_else(|| refused(NOT_GIVEN))?;
         if !locate::can_reach(&mount, path)? {
-            return Err(refused("this process may not put another one there from the cgroup that it is in"));
+            return Err(refused("this process may not move another one there from its own cgroup"));
         }
         if locate::is_user_unit(path) {
             let name = path.rsplit('/').next().unwrap_or_default().to_owned();

@@ -80,12 +80,12 @@ fn names_and_numbers() {
 fn who_is_not_there_is_an_error() {
     for user in ["ghost", "broken", "nobody", "huge", "minus", "plus", "none", "+nis", "# a comment", "-1", "+5", " 0"]
     {
-        let expected = format!("there is no user `{user}` in the container's `/etc/passwd`");
+        let expected = format!("user `{user}` not found in the container's `/etc/passwd`");
         assert_eq!(ask(user, &[]), Err(expected));
     }
     for (user, groups, name) in [("0:ghost", &[][..], "ghost"), ("0:bad", &[], "bad"), ("0", &["wheel", "big"], "big")]
     {
-        let expected = format!("there is no group `{name}` in the container's `/etc/group`");
+        let expected = format!("group `{name}` not found in the container's `/etc/group`");
         assert_eq!(ask(user, groups), Err(expected));
     }
     for number in ["4294967295", "4294967296", "99999999999999999999"] {
@@ -94,7 +94,7 @@ fn who_is_not_there_is_an_error() {
         assert_eq!(ask(&format!("0:{number}"), &[]), Err(expected.clone()));
         assert_eq!(ask("0", &[number]), Err(expected));
     }
-    assert_eq!(ask("\u{1b}[2J", &[]).unwrap_err(), "there is no user `\\u{1b}[2J` in the container's `/etc/passwd`");
+    assert_eq!(ask("\u{1b}[2J", &[]).unwrap_err(), "user `\\u{1b}[2J` not found in the container's `/etc/passwd`");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn files_are_read_inside_the_root_only() {
     let magic = |root: &Path| crate::sys::fs::symlink("/proc/self/environ", root.join("etc/passwd")).unwrap();
     assert!(look("root", magic).is_err());
     // Nothing there.
-    assert_eq!(look("root", |_| ()).unwrap_err(), "there is no user `root` in the container's `/etc/passwd`");
+    assert_eq!(look("root", |_| ()).unwrap_err(), "user `root` not found in the container's `/etc/passwd`");
     assert_eq!(look("", |_| ()).unwrap().home, "/");
     assert_eq!(look("", |root| write(root, "etc/passwd", "caf\u{e9}:x:0:0::/root:\n")).unwrap().home, "/root");
 }

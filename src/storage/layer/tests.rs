@@ -205,7 +205,7 @@ fn t5_the_root_stays_a_directory() {
             let lab = Lab::new();
             let mut archive = Archive::default();
             archive.add(&Item { path: path.as_bytes(), link: b"/tmp", kind, ..Item::default() });
-            assert!(lab.bad(&archive).ends_with("of the layer is the root, and no directory"));
+            assert!(lab.bad(&archive).ends_with("of the layer is the root, but not a directory"));
         }
     }
     let lab = Lab::new();
@@ -235,7 +235,7 @@ fn t6_devices_are_counted_and_hide_nothing() {
 fn t7_whiteouts_hide_names_and_nothing_else() {
     for path in [".wh.", ".wh..", ".wh...", "a/.wh..", ".wh.a/b"] {
         let lab = Lab::new();
-        assert!(lab.bad(Archive::default().file(path, b"")).contains("is no whiteout of a name"), "{path}");
+        assert!(lab.bad(Archive::default().file(path, b"")).contains("is not a whiteout of a name"), "{path}");
     }
     let lab = Lab::new();
     let mut archive = Archive::default();
@@ -416,7 +416,7 @@ fn t11_damaged_archives_are_refused_whole() {
     let mut hole = Archive::default();
     hole.file("a", b"").data(&[0; 512]).file("b", b"");
     for (bytes, reason) in [
-        (bad_sum, "the archive is damaged at byte 0: no tar header: wrong checksum"),
+        (bad_sum, "the archive is damaged at byte 0: not a tar header: wrong checksum"),
         (negative.end(), "a size is negative"),
         (huge.end(), "it ends in the middle of an entry"),
         (long_record.end(), "the length of a PAX record is wrong"),

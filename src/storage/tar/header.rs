@@ -59,9 +59,9 @@ impl Header {
             unsigned += i64::from(byte);
             signed += i64::from(i8::from_ne_bytes([byte]));
         }
-        let stated = octal(&block[148..156]).map_err(|_| "no tar header: its checksum is no number")?;
+        let stated = octal(&block[148..156]).map_err(|_| "not a tar header: its checksum is not a number")?;
         if stated != unsigned && stated != signed {
-            return Err("no tar header: wrong checksum");
+            return Err("not a tar header: wrong checksum");
         }
         Ok(Self(block))
     }
@@ -86,7 +86,7 @@ impl Header {
 
     pub(super) fn mode(&self) -> Result<u32, &'static str> {
         // Other bits are the file's type, which the type flag says better.
-        u32::try_from(number(&self.0[100..108])? & 0o7777).map_err(|_| "a mode is no number")
+        u32::try_from(number(&self.0[100..108])? & 0o7777).map_err(|_| "a mode is not a number")
     }
 
     pub(super) fn uid(&self) -> Result<i64, &'static str> {

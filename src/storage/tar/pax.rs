@@ -18,7 +18,7 @@ impl Pax {
         while !data.is_empty() {
             let space = memchr::memchr(b' ', &data[..data.len().min(20)]).ok_or("a PAX record without length")?;
             let length = decimal(&data[..space]).and_then(|n| usize::try_from(n).ok());
-            let length = length.ok_or("the length of a PAX record is no number")?;
+            let length = length.ok_or("the length of a PAX record is not a number")?;
             if length > data.len() || length < space + 2 {
                 return Err("the length of a PAX record is wrong");
             }
@@ -68,14 +68,14 @@ impl Pax {
     pub(super) fn number(&self, key: &[u8]) -> Result<Option<i64>, &'static str> {
         let Some(value) = self.records.get(key) else { return Ok(None) };
         let (digits, is_negative) = value.strip_prefix(b"-").map_or((value.as_slice(), false), |rest| (rest, true));
-        let number = decimal(digits).ok_or("a number in a PAX record is none")?;
+        let number = decimal(digits).ok_or("a number in a PAX record is invalid")?;
         Ok(Some(if is_negative { -number } else { number }))
     }
 
     /// A time with a fraction of seconds; what a file system cannot hold becomes the nearest that i64 can.
     pub(super) fn time(&self, key: &[u8]) -> Result<Option<Time>, &'static str> {
         let Some(value) = self.records.get(key) else { return Ok(None) };
-        let bad = "a time in a PAX record is none";
+        let bad = "a time in a PAX record is invalid";
         let (digits, is_negative) = value.strip_prefix(b"-").map_or((value.as_slice(), false), |rest| (rest, true));
         let (whole, fraction) = match memchr::memchr(b'.', digits) {
             Some(dot) => (&digits[..dot], &digits[dot + 1..]),

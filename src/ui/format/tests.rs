@@ -114,9 +114,9 @@ fn listing_templates_of_scripts_and_tools() {
 #[test]
 fn faults_name_the_field_and_the_template() {
     let table = [
-        ("{{.ID}} {{.Nope}}", "invalid template `{{.ID}} {{.Nope}}`: there is no field `Nope`"),
-        ("{{.id}}", "invalid template `{{.id}}`: there is no field `id`"),
-        ("table {{.Nope}}", "invalid template `table {{.Nope}}`: there is no field `Nope`"),
+        ("{{.ID}} {{.Nope}}", "invalid template `{{.ID}} {{.Nope}}`: no such field `Nope`"),
+        ("{{.id}}", "invalid template `{{.id}}`: no such field `id`"),
+        ("table {{.Nope}}", "invalid template `table {{.Nope}}`: no such field `Nope`"),
         ("{{.ID", "invalid template `{{.ID`: unclosed action"),
         ("{{nope .ID}}", "cannot apply template `{{nope .ID}}`: undefined function: nope"),
         ("{{index .Mounts 9}}", "cannot apply template `{{index .Mounts 9}}`: index out of range: 9"),

@@ -74,7 +74,7 @@ impl ContainerFilter {
                 "until" => filter.created_before.push(when::parse(value, now).map_err(|e| Error::time(key, value, e))?),
                 "exited" => filter
                     .exit_codes
-                    .push(value.parse().map_err(|_| Error::bad(key, value, "an exit code is a number"))?),
+                    .push(value.parse().map_err(|_| Error::bad(key, value, "an exit code must be a number"))?),
                 "id" => filter.ids.push((owned, pattern(key, value)?)),
                 "label" => filter.labels.push(owned),
                 "label!" => filter.labels_absent.push(owned),
@@ -82,9 +82,9 @@ impl ContainerFilter {
                 "name" => filter.names.push(pattern(key, &value.replacen('/', "", 1))?),
                 "network" => filter.networks.push(owned),
                 "restart-policy" => filter.restart_policies.push(owned),
-                "should-start-on-boot" => {
-                    filter.start_on_boot.push(value.parse().map_err(|_| Error::bad(key, value, "it is true or false"))?)
-                }
+                "should-start-on-boot" => filter
+                    .start_on_boot
+                    .push(value.parse().map_err(|_| Error::bad(key, value, "must be true or false"))?),
                 "status" => filter.statuses.push(status(value)?),
                 _ => filter.volumes.push(owned),
             }
@@ -139,7 +139,8 @@ fn starts_on_boot(config: &ContainerConfig, state: &State) -> bool {
 }
 
 fn status(value: &str) -> Result<Status, Error> {
-    Status::of_word(value).ok_or_else(|| Error::bad("status", value, format!("a status is one of {}", Status::WORDS)))
+    Status::of_word(value)
+        .ok_or_else(|| Error::bad("status", value, format!("a status must be one of {}", Status::WORDS)))
 }
 
 /// `ancestor`: a prefix of the image's id, or its name with docker's defaults filled in.
@@ -225,13 +226,13 @@ mod tests {
     #[test]
     fn what_is_no_filter_is_refused_by_name() {
         for (typed, message) in [
-            ("name", "invalid filter `name`: give KEY=VALUE"),
+            ("name", "invalid filter `name`: must be KEY=VALUE"),
             ("nope=1", "unknown filter `nope`"),
-            ("status=alive", "invalid filter `status=alive`: a status is one of created, starting"),
-            ("exited=x", "invalid filter `exited=x`: an exit code is a number"),
-            ("since=ghost", "invalid filter `since=ghost`: there is no such container"),
+            ("status=alive", "invalid filter `status=alive`: a status must be one of created, starting"),
+            ("exited=x", "invalid filter `exited=x`: an exit code must be a number"),
+            ("since=ghost", "invalid filter `since=ghost`: no such container"),
             ("name=(", "invalid filter `name=(`: "),
-            ("until=soon", "invalid filter `until=soon`: give RFC 3339"),
+            ("until=soon", "invalid filter `until=soon`: must be RFC 3339"),
         ] {
             let error = matching(&[typed]).expect_err(typed);
             assert!(error.starts_with(message), "{typed}: {error}");

@@ -211,7 +211,7 @@ fn a_scope_of_systemd_run_is_a_unit_like_others() {
     run("Delegate=yes").prints("started\n");
     let said = run("Delegate=no").exits(125).stderr();
     assert!(
-        said.contains("hint: start it in a group of its own: `systemd-run --user --scope -p Delegate=yes"),
+        said.contains("hint: start it in a cgroup of its own: `systemd-run --user --scope -p Delegate=yes"),
         "{said}"
     );
 }
