@@ -14,7 +14,7 @@ use super::serve::{Program, Server};
 use super::start::{Error, Start, Stdio, step};
 use super::stdio::{Kept, Pipes, standard_descriptors};
 use crate::net;
-use crate::plan::{self, Limits, Seccomp};
+use crate::plan::Seccomp;
 use crate::runtime::cgroup::{self, Group};
 use crate::runtime::{self, FuseOverlay, Launch, Progress, Rootfs, Stage, Starting};
 use crate::types::StorageDriver;
@@ -52,10 +52,10 @@ impl Ground {
     /// The limits that `update` has set since the last attempt are for the next one, too.
     pub(super) fn take_new_limits(&mut self) {
         let Ok(config) = self.start.directory.config() else { return };
-        if let Some(linux) = self.start.spec.linux_mut() {
-            linux.set_resources(plan::resources(&Limits::default(), &config.limits));
-        }
         self.start.config.limits = config.limits;
+        if let Some(linux) = self.start.spec.linux_mut() {
+            linux.set_resources(self.start.config.resources());
+        }
     }
 
     /// Brings the program up, and hands it to the server: by the storage driver that was chosen, or by the one that works.

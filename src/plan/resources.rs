@@ -5,7 +5,7 @@ use oci_spec::runtime::{
     LinuxWeightDeviceBuilder,
 };
 
-use super::{DeviceValue, Limits, Throttle};
+use super::{ContainerConfig, DeviceValue, Limits, Throttle};
 
 /// The period of `cpu.max` in microseconds.
 const CPU_PERIOD: u64 = 100_000;
@@ -37,6 +37,20 @@ pub(crate) fn resources(from: &Limits, to: &Limits) -> Option<LinuxResources> {
         resources.set_pids(Some(pids));
     }
     (resources != LinuxResources::default()).then_some(resources)
+}
+
+impl ContainerConfig {
+    /// All that the container's cgroup is made with: the limits as they are now, and what `--cgroup-conf` sets in the
+    /// kernel's own words. Both the first start and every restart take it from here.
+    pub(crate) fn resources(&self) -> Option<LinuxResources> {
+        let limits = resources(&Limits::default(), &self.limits);
+        if self.cgroup.conf.is_empty() {
+            return limits;
+        }
+        let mut resources = limits.unwrap_or_default();
+        resources.set_unified(Some(self.cgroup.conf.clone().into_iter().collect()));
+        Some(resources)
+    }
 }
 
 fn signed(value: u64) -> i64 {

@@ -10,7 +10,7 @@ use oci_spec::runtime::{
     LinuxResources, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
 };
 
-use super::{CgroupNamespace, ContainerConfig, Error, Handed, Limits, NetworkMode, paths, resources};
+use super::{CgroupNamespace, ContainerConfig, Error, Handed, NetworkMode, paths};
 
 /// The version of the runtime spec whose words are used.
 const OCI_VERSION: &str = "1.2.0";
@@ -133,20 +133,9 @@ fn linux(config: &ContainerConfig, host: &HostFacts) -> Linux {
         .set_masked_paths(Some(paths::masked(host.processors)))
         .set_readonly_paths(Some(paths::read_only()))
         .set_rootfs_propagation(Some("private".to_owned()))
-        .set_resources(limited(config))
+        .set_resources(config.resources())
         .set_sysctl(own_network.then(sysctls));
     linux
-}
-
-/// The limits, and what was asked for in the kernel's own words.
-fn limited(config: &ContainerConfig) -> Option<LinuxResources> {
-    let resources = resources(&Limits::default(), &config.limits);
-    if config.cgroup.conf.is_empty() {
-        return resources;
-    }
-    let mut resources = resources.unwrap_or_default();
-    resources.set_unified(Some(config.cgroup.conf.clone().into_iter().collect()));
-    Some(resources)
 }
 
 /// A new namespace of each kind; the host's network and cgroups are kept by making none.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::support::{Lab, Output};
+use crate::support::{Lab, Output, Signal, wait};
 
 fn run(lab: &Lab, options: &[&str], words: &[&str]) -> Output {
     lab.rc(["run", "--rm", "--network", "none"]).args(options).args(["payload", "/payload"]).args(words).run()
@@ -102,4 +102,33 @@ fn a_slice_is_an_error_without_a_service_manager() {
     let said = run(&lab, &["--cgroup-parent=web.slice"], &["echo", "started"]).exits(125).stderr();
     assert!(said.starts_with("rc: cannot make a cgroup in `web.slice`: no service manager answers at `"), "{said}");
     lab.rc(["ps", "-aq"]).run().says_nothing();
+}
+
+#[test]
+fn a_restart_sets_what_cgroup_conf_has_set() {
+    only!(Root);
+    let Some(mount) = crate::cgroups::mount() else { skip!("cgroup v2 is not mounted") };
+    let Some((controller, _, file, value)) = crate::cgroups::limit_at_hand() else {
+        skip!("cgroup v2 has neither pids nor hugetlb here");
+    };
+    let lab = Lab::new();
+    lab.payload();
+    let path = format!("/{}", lab.unique("rc-it-parent"));
+    let parent = PathBuf::from(format!("{}{path}", mount.display()));
+    fs::write(mount.join("cgroup.subtree_control"), format!("+{controller}")).expect("root can enable a controller");
+    fs::create_dir(&parent).expect("root can make a cgroup");
+    let (parent_option, conf) = (format!("--cgroup-parent={path}"), format!("--cgroup-conf={file}={value}"));
+    let options = ["--name=c", "--network=none", "--restart=always", &parent_option, &conf];
+    let id = lab.rc(["run", "-d"]).args(options).args(["payload", "/payload", "hang"]).run().text();
+    let limit = parent.join(format!("rc-{}", id.trim())).join(file);
+    let read = || fs::read_to_string(&limit).unwrap_or_default().trim().to_owned();
+    assert_eq!(read(), value);
+    let pid = inspect(&lab, "c", "{{.State.Pid}}").parse().ok().and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(pid.expect("a pid"), Signal::KILL).expect("it runs");
+    wait::until("the restart", || {
+        (inspect(&lab, "c", "{{.RestartCount}} {{.State.Status}}") == "1 running").then_some(())
+    });
+    assert_eq!(read(), value);
+    lab.rc(["rm", "-ft0", "c"]).run().succeeds();
+    fs::remove_dir(&parent).expect("the container's cgroup is removed");
 }

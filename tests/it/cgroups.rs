@@ -103,7 +103,7 @@ pub(crate) fn mount() -> Option<PathBuf> {
 }
 
 /// What this machine can limit in cgroup v2: the limit as a spec has it, the file, and its value.
-fn limit_at_hand() -> Option<(&'static str, &'static str, &'static str, &'static str)> {
+pub(crate) fn limit_at_hand() -> Option<(&'static str, &'static str, &'static str, &'static str)> {
     let controllers = fs::read_to_string(mount()?.join("cgroup.controllers")).ok()?;
     [
         ("pids", r#"{"pids": {"limit": 50}}"#, "pids.max", "50"),
