@@ -5,35 +5,35 @@
 //! beyond its own container: `directory` describes what it leaves on disk, `protocol` what it can be asked.
 
 mod answer;
-mod attempt;
+mod cgroup_source;
 mod change;
 mod connections;
 mod directory;
 mod exec;
-mod group;
-mod journal;
+mod jobs;
+mod launcher;
 mod life;
 mod log;
 mod notify;
+mod parts;
 mod pidfile;
+mod poll;
+mod program;
 pub(crate) mod protocol;
 mod record;
+mod records;
 mod relay;
 mod restart;
 mod serve;
-mod sink;
 mod start;
 mod stdio;
+mod stream;
+mod timers;
 mod worker;
 
+pub(crate) use cgroup_source::{Purpose, Source, ask as ask_for_cgroup, available, cgroup_name};
 pub(crate) use directory::{ContainerDir, Error as ContainerDirError};
-pub(crate) use group::{Purpose, Source, ask as ask_for_group, available};
 pub(crate) use life::run;
-pub(crate) use notify::send_patiently;
+pub(crate) use notify::send_waiting;
 pub(crate) use record::{ExitRecord, ProcessId, Run, State, Status, now};
 pub(crate) use start::{Keeper, Listen, Start, Starter, Stdio};
-
-/// The name of a container's cgroup.
-pub(crate) fn group_name(id: &crate::types::ContainerId) -> String {
-    format!("rc-{id}")
-}

@@ -6,7 +6,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 
 use super::{Container, Error, remove};
-use crate::monitor::protocol::{self, Event, Request};
+use crate::monitor::protocol::{self, Ask, Event};
 use crate::monitor::{ContainerDir, ExitRecord, Run, Status};
 use crate::plan::RestartPolicy;
 use crate::sys::socket;
@@ -25,7 +25,7 @@ pub(super) fn connect_in(directory: &ContainerDir) -> Result<OwnedFd, Error> {
     socket::connect_at(directory.as_fd(), "ctl").map_err(Error::step("reach the container's monitor"))
 }
 
-pub(super) fn ask(socket: &OwnedFd, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
+pub(super) fn ask(socket: &OwnedFd, request: &Ask, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
     protocol::send(socket.as_fd(), request, descriptors).map_err(Error::step("ask the container's monitor"))
 }
 
@@ -48,7 +48,7 @@ pub(super) fn refuse(container: &Container, action: &'static str) -> Error {
 pub(crate) fn signal(container: &Container, signal: Signal) -> Result<(), Error> {
     match container.status {
         Status::Running | Status::Paused | Status::Stopping | Status::Restarting => {
-            tell(container, &Request::Signal { signal })
+            tell(container, &Ask::Signal { signal })
         }
         Status::Orphaned if signal == Signal::KILL => remove::kill_orphan(container),
         _ => Err(refuse(container, "send a signal to")),
@@ -59,15 +59,15 @@ pub(crate) fn signal(container: &Container, signal: Signal) -> Result<(), Error>
 ///
 /// Fails if it does not run, or has no cgroup.
 pub(crate) fn pause(container: &Container) -> Result<(), Error> {
-    switch(container, Status::Running, "pause", &Request::Pause)
+    switch(container, Status::Running, "pause", &Ask::Pause)
 }
 
 /// Lets the processes of a paused container go on.
 pub(crate) fn unpause(container: &Container) -> Result<(), Error> {
-    switch(container, Status::Paused, "unpause", &Request::Unpause)
+    switch(container, Status::Paused, "unpause", &Ask::Unpause)
 }
 
-fn switch(container: &Container, from: Status, action: &'static str, request: &Request) -> Result<(), Error> {
+fn switch(container: &Container, from: Status, action: &'static str, request: &Ask) -> Result<(), Error> {
     if container.status != from {
         return Err(refuse(container, action));
     }
@@ -81,7 +81,7 @@ fn switch(container: &Container, from: Status, action: &'static str, request: &R
 }
 
 /// Asks the monitor for something that it has done when it answers.
-pub(super) fn tell(container: &Container, request: &Request) -> Result<(), Error> {
+pub(super) fn tell(container: &Container, request: &Ask) -> Result<(), Error> {
     let socket = connect(container)?;
     ask(&socket, request, &[])?;
     answer(&socket).map(drop)
@@ -139,8 +139,8 @@ fn keep_stopped(container: &Container) -> Result<(), Error> {
 
 fn stop_running(container: &Container, signal: Option<Signal>, timeout: Option<u32>) -> Result<Option<i32>, Error> {
     let socket = connect(container)?;
-    ask(&socket, &Request::Stop { signal, timeout }, &[])?;
-    ask(&socket, &Request::Wait, &[])?;
+    ask(&socket, &Ask::Stop { signal, timeout }, &[])?;
+    ask(&socket, &Ask::Wait, &[])?;
     loop {
         if let (Event::Exited { code, .. }, _) = answer(&socket)? {
             return Ok(Some(code));

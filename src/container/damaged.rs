@@ -8,8 +8,8 @@ use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use super::{Error, Removal, control, find, remove, sweep};
-use crate::monitor::protocol::Request;
-use crate::monitor::{ContainerDir, State, Status, group_name};
+use crate::monitor::protocol::Ask;
+use crate::monitor::{ContainerDir, State, Status, cgroup_name};
 use crate::runtime::cgroup;
 use crate::storage::Store;
 use crate::sys::fs::{self, PathError};
@@ -34,7 +34,7 @@ pub(crate) fn remove_damaged(
     if !is_anothers && let Some(status) = end(&directory, state.as_ref(), removal)? {
         return Err(Error::State { action: "remove", name: id.short().to_owned(), status });
     }
-    cgroup::discard(state.as_ref().and_then(|state| state.cgroup.as_deref()), &group_name(id))?;
+    cgroup::discard(state.as_ref().and_then(|state| state.cgroup.as_deref()), &cgroup_name(id))?;
     let config = directory.config().ok().filter(|config| config.id == *id);
     free_names(store, id)?;
     remove::ignore_missing(fs::rename(directory.path(), store.trash().join(id.as_str())))?;
@@ -88,8 +88,8 @@ fn end(directory: &ContainerDir, state: Option<&State>, removal: &Removal) -> Re
 
 /// Has the monitor stop its program, and waits until it has closed the socket.
 fn stop(socket: &OwnedFd, timeout: u32) -> Result<(), Error> {
-    control::ask(socket, &Request::Stop { signal: None, timeout: Some(timeout) }, &[])?;
-    control::ask(socket, &Request::Wait, &[])?;
+    control::ask(socket, &Ask::Stop { signal: None, timeout: Some(timeout) }, &[])?;
+    control::ask(socket, &Ask::Wait, &[])?;
     loop {
         control::answer(socket)?;
     }

@@ -11,7 +11,7 @@ use super::ends::Ends;
 use super::pump::{self, Input, Outcome, Output, Pump, Terminal, Unread};
 use super::{Container, Error};
 use crate::monitor::Status;
-use crate::monitor::protocol::{self, Event, Request};
+use crate::monitor::protocol::{self, Ask, Event};
 use crate::sys::inherited::Inherited;
 use crate::sys::socket::MAX_DESCRIPTORS;
 use crate::sys::{process, tty};
@@ -47,8 +47,7 @@ pub(crate) fn exec(container: &Container, exec: Exec) -> Result<Outcome, Error> 
         return Err(Error::TooManyDescriptors(MAX_DESCRIPTORS - 3));
     }
     let numbers = exec.descriptors.iter().map(|inherited| inherited.number).collect();
-    let request =
-        Request::Exec(Box::new(protocol::Exec { process: exec.process, size: own_size, descriptors: numbers }));
+    let request = Ask::Exec(Box::new(protocol::Exec { process: exec.process, size: own_size, descriptors: numbers }));
     let further = exec.descriptors.iter().map(|inherited| inherited.fd.as_fd());
     if wants_terminal {
         send(&socket, &request, &further.collect::<Vec<_>>())?;
@@ -80,7 +79,7 @@ pub(crate) fn exec(container: &Container, exec: Exec) -> Result<Outcome, Error> 
     })
 }
 
-fn send(socket: &OwnedFd, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
+fn send(socket: &OwnedFd, request: &Ask, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
     protocol::send(socket.as_fd(), request, descriptors).map_err(Error::step("ask the container's monitor"))
 }
 

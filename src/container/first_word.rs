@@ -47,7 +47,7 @@ fn await_answer(socket: &OwnedFd, signals: &mut Signals) -> Result<Option<i32>, 
             interrupted = Some(arrived.number);
             if let Ok(signal) = arrived.number.to_string().parse() {
                 // A monitor that has gone is noticed by poll.
-                drop(protocol::send(socket.as_fd(), &protocol::Request::Signal { signal }, &[]));
+                drop(protocol::send(socket.as_fd(), &protocol::Ask::Signal { signal }, &[]));
             }
         }
     }

@@ -95,7 +95,7 @@ pub(super) fn announce(manager: &Sender, mode: Sdnotify, monitor: Option<i32>) -
     if lines.is_empty() {
         return Ok(());
     }
-    monitor::send_patiently(manager, lines.join("\n").as_bytes()).map(drop)
+    monitor::send_waiting(manager, lines.join("\n").as_bytes()).map(drop)
 }
 
 /// Waits until the manager has acted on what it was told before, 5 s at most: it closes the descriptor that comes with this

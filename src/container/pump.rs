@@ -21,7 +21,7 @@ use self::input::Fed;
 use self::output::Drained;
 use super::Error;
 use super::detach::Detach;
-use crate::monitor::protocol::{self, Event, Request};
+use crate::monitor::protocol::{self, Ask, Event};
 use crate::sys::signal::Signals;
 use crate::sys::{process, tty};
 use crate::types::Signal;
@@ -280,7 +280,7 @@ impl Pump {
                 && let Ok(signal) = arrived.number.to_string().parse::<Signal>()
             {
                 // A monitor that has gone is noticed by poll.
-                drop(protocol::send(self.socket.as_fd(), &Request::Signal { signal }, &[]));
+                drop(protocol::send(self.socket.as_fd(), &Ask::Signal { signal }, &[]));
                 if arrived.number != libc::SIGURG {
                     flow.unanswered.push(arrived.number);
                 }
@@ -294,7 +294,7 @@ impl Pump {
         let Some((rows, columns)) = own_size() else { return };
         match &terminal.master {
             Some(master) => drop(tty::set_size(master, rows, columns)),
-            None => drop(protocol::send(self.socket.as_fd(), &Request::Resize { rows, columns }, &[])),
+            None => drop(protocol::send(self.socket.as_fd(), &Ask::Resize { rows, columns }, &[])),
         }
     }
 
@@ -305,7 +305,7 @@ impl Pump {
             Some(Fed::Ended) => self.input = None,
             Some(Fed::Detached) => {
                 // The monitor lets go of our pipes by itself when we have gone.
-                drop(protocol::send(self.socket.as_fd(), &Request::Detach, &[]));
+                drop(protocol::send(self.socket.as_fd(), &Ask::Detach, &[]));
                 flow.is_over = Some(Outcome::Detached);
             }
             Some(Fed::More) | None => {}
@@ -341,7 +341,7 @@ impl Pump {
             Unread::Leave => flow.is_over = Some(Outcome::OutputClosed),
             Unread::ClosePipe => {}
             Unread::TellMonitor => {
-                drop(protocol::send(self.socket.as_fd(), &Request::CloseOutput { stderr: sink == 2 }, &[]));
+                drop(protocol::send(self.socket.as_fd(), &Ask::CloseOutput { stderr: sink == 2 }, &[]));
             }
         }
         self.outputs.retain(|output| output.sink() != sink);

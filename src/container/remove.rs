@@ -138,7 +138,7 @@ fn discard_group(container: &Container) -> Result<(), Error> {
     if container.state.run == 0 {
         return Ok(());
     }
-    Ok(cgroup::discard(container.state.cgroup.as_deref(), &crate::monitor::group_name(&container.config.id))?)
+    Ok(cgroup::discard(container.state.cgroup.as_deref(), &crate::monitor::cgroup_name(&container.config.id))?)
 }
 
 /// Takes name and directory of a container away: it is gone for everybody, and lies in `trash/`. Returns a lock on the

@@ -349,7 +349,7 @@ pub(crate) fn attach(
         ends.add_output(2)?;
     }
     let size = process::standard(0).filter(|_| tty).and_then(|fd| tty::size(fd).ok());
-    let request = protocol::Request::Attach { stdin: ends.input.is_some(), stdout: true, stderr: !tty, size };
+    let request = protocol::Ask::Attach { stdin: ends.input.is_some(), stdout: true, stderr: !tty, size };
     let theirs: Vec<_> = ends.theirs.iter().flatten().map(AsFd::as_fd).collect();
     protocol::send(socket.as_fd(), &request, &theirs).map_err(Error::step("ask the container's monitor"))?;
     drop(theirs);

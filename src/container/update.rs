@@ -3,7 +3,7 @@
 use super::control::{refuse, tell};
 use super::{Container, Error, remove};
 use crate::monitor::Status;
-use crate::monitor::protocol::Request;
+use crate::monitor::protocol::Ask;
 use crate::plan::Changes;
 
 /// Changes limits and restart rule of a container: all that is named, or nothing. `inspect` shows it, and it is for every
@@ -14,7 +14,7 @@ use crate::plan::Changes;
 pub(crate) fn update(container: &Container, changes: &Changes) -> Result<(), Error> {
     match container.status {
         Status::Running | Status::Paused | Status::Stopping | Status::Restarting => {
-            tell(container, &Request::Update(Box::new(changes.clone())))
+            tell(container, &Ask::Update(Box::new(changes.clone())))
         }
         Status::Created | Status::Exited => {
             let lock = remove::take_lock(&container.directory, &container.config.name)?;

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::control::{answer, ask, connect, wait_until_readable};
 use super::{Container, Error};
-use crate::monitor::protocol::{Event, Request};
+use crate::monitor::protocol::{Ask, Event};
 use crate::monitor::{ContainerDir, Status};
 use crate::sys::process;
 
@@ -41,7 +41,7 @@ pub(crate) fn wait(container: &Container) -> Result<i32, Error> {
 
 fn wait_running(container: &Container) -> Result<i32, Error> {
     let socket = connect(container)?;
-    ask(&socket, &Request::Wait, &[])?;
+    ask(&socket, &Ask::Wait, &[])?;
     loop {
         if let (Event::Exited { code, .. }, _) = answer(&socket)? {
             return Ok(code);

@@ -44,7 +44,7 @@ fn group(line: &str, asked: &serde_json::Value) -> Result<String, Trouble> {
         let reason = reason(&error);
         Trouble::from(Report::from(error).with_message(reason))
     };
-    let source = monitor::ask_for_group(&purpose, &wanted).map_err(trouble)?;
+    let source = monitor::ask_for_cgroup(&purpose, &wanted).map_err(trouble)?;
     let is_scope = matches!(source, Source::Scope { .. });
     let own = source.finish(&wanted).map_err(trouble)?;
     Ok(match own {

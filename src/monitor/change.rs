@@ -1,8 +1,9 @@
-//! What a monitor changes when it is asked to: pause, go on, other limits, another restart rule. The worker makes the
-//! change (`worker`); the monitor writes down what has come of it.
+//! What a monitor changes when it is asked to: pause, unpause, limits, the restart rule. The worker makes the change
+//! (`worker`), and the monitor records it (`jobs`).
 
 use std::time::Duration;
 
+use super::cgroup_source::{cgroup_name, reweigh};
 use super::directory::ContainerDir;
 use super::protocol::Event;
 use super::record::Status;
@@ -10,32 +11,25 @@ use crate::plan::{self, Changes, Limits, RestartPolicy};
 use crate::runtime::cgroup::{self, Group, Wanted};
 use crate::types::{Report, ReportKind};
 
-/// How long the kernel may take to stop all processes of a group, or to let them go on.
+/// How long the kernel may take to freeze or thaw a cgroup.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The container that is changed.
 pub(super) struct Target<'a> {
     pub(super) directory: &'a ContainerDir,
     pub(super) status: Status,
-    pub(super) rule: Policy,
-    pub(super) program: Standing<'a>,
-}
-
-/// What the restart rule follows.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Policy {
-    pub(super) policy: RestartPolicy,
     /// Whether a program that is started again would have the descriptors that this one has.
-    pub(super) can_be_on: bool,
+    pub(super) can_restart: bool,
+    pub(super) applies_to: AppliesTo<'a>,
 }
 
-/// Whether there are processes that a change is for.
+/// What a change applies to.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Standing<'a> {
-    /// It runs, in this group if it has one.
-    Runs(Option<&'a Group>),
-    /// It has ended: what is changed is for its next start.
-    Ended,
+pub(super) enum AppliesTo<'a> {
+    /// The program that runs, in this cgroup if it has one.
+    Running(Option<&'a Group>),
+    /// The next start of a program that has ended.
+    NextStart,
 }
 
 /// Why it was not changed.
@@ -49,7 +43,7 @@ enum Error {
         "the restart policy can only be changed while the container does not run: its program has descriptors of the \
          command that started it, which nobody has kept for a restart"
     )]
-    NotKept,
+    CannotRestart,
     #[error(transparent)]
     Cgroup(#[from] cgroup::Error),
     #[error(transparent)]
@@ -67,7 +61,7 @@ impl From<Error> for Report {
             Error::ContainerDir(error) => return error.into(),
             Error::Plan(error) => return error.into(),
             Error::Manager(error) => return error.into(),
-            Error::Status(_) | Error::NoProgram | Error::NotKept => ReportKind::Conflict,
+            Error::Status(_) | Error::NoProgram | Error::CannotRestart => ReportKind::Conflict,
         };
         Self::new(kind, error.to_string())
     }
@@ -76,54 +70,55 @@ impl From<Error> for Report {
 impl Target<'_> {
     /// Stops all processes of the container where they are.
     pub(super) fn pause(&self) -> Event {
-        answer(self.group_that_is(Status::Running).and_then(|group| Ok(group.freeze(PATIENCE)?)))
+        answer(self.cgroup_if(Status::Running).and_then(|cgroup| Ok(cgroup.freeze(PATIENCE)?)))
     }
 
-    /// Lets them go on.
+    /// Lets them run again.
     pub(super) fn unpause(&self) -> Event {
-        answer(self.group_that_is(Status::Paused).and_then(|group| Ok(group.thaw(PATIENCE)?)))
+        answer(self.cgroup_if(Status::Paused).and_then(|cgroup| Ok(cgroup.thaw(PATIENCE)?)))
     }
 
-    /// The group of a container that is in this state.
-    fn group_that_is(&self, status: Status) -> Result<&Group, Error> {
+    /// The cgroup of a container that has this status.
+    fn cgroup_if(&self, status: Status) -> Result<&Group, Error> {
         if self.status != status {
             return Err(Error::Status(self.status));
         }
-        let Standing::Runs(group) = self.program else { return Err(Error::NoProgram) };
-        Ok(group.ok_or(cgroup::Error::NoGroupToFreeze)?)
+        let AppliesTo::Running(cgroup) = self.applies_to else { return Err(Error::NoProgram) };
+        Ok(cgroup.ok_or(cgroup::Error::NoGroupToFreeze)?)
     }
 
-    /// Changes limits and the restart rule, in the kernel and in the container's directory: all that is named, or nothing.
+    /// Changes limits and the restart rule, in the kernel and in the container's directory: all that is named, or
+    /// nothing.
     pub(super) fn update(&self, changes: &Changes) -> Event {
         answer((|| {
             let config = self.directory.config()?;
             let updated = config.changed_by(changes)?;
-            if updated.restart != RestartPolicy::No && !self.rule.can_be_on {
-                return Err(Error::NotKept);
+            if updated.restart != RestartPolicy::No && !self.can_restart {
+                return Err(Error::CannotRestart);
             }
-            let name = super::group_name(&config.id);
+            let name = cgroup_name(&config.id);
             self.set(&name, &config.limits, &updated.limits)?;
-            let kept = self.directory.write_updated(&updated);
-            if kept.is_err() {
+            let written = self.directory.write_updated(&updated);
+            if written.is_err() {
                 // What was there before is taken again; the first error is the one to tell.
                 drop(self.set(&name, &updated.limits, &config.limits));
             }
-            Ok(kept?)
+            Ok(written?)
         })())
     }
 
     fn set(&self, name: &str, from: &Limits, to: &Limits) -> Result<(), Error> {
-        let Standing::Runs(group) = self.program else { return Ok(()) };
+        let AppliesTo::Running(cgroup) = self.applies_to else { return Ok(()) };
         let Some(resources) = plan::resources(from, to) else { return Ok(()) };
         let wanted = Wanted { resources: Some(&resources), default_pids: None };
-        let Some(group) = group else { return Ok(cgroup::check(None, &wanted)?) };
-        group.update(&resources)?;
-        let reweighed = super::group::reweigh(group, name, &wanted);
+        let Some(cgroup) = cgroup else { return Ok(cgroup::check(None, &wanted)?) };
+        cgroup.update(&resources)?;
+        let reweighed = reweigh(cgroup, name, &wanted);
         if reweighed.is_err()
             && let Some(back) = plan::resources(to, from)
         {
             // What was there before is taken again; the first error is the one to tell.
-            drop(group.update(&back));
+            drop(cgroup.update(&back));
         }
         Ok(reweighed?)
     }

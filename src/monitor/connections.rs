@@ -1,12 +1,12 @@
-//! The commands that are connected to the monitor. Nothing here waits for one of them, and no number of them keeps the
-//! monitor from its work:
+//! The commands that are connected to the monitor. The monitor waits for none of them, and goes on working however many
+//! there are:
 //!
 //! ```text
 //! a connection      is accepted while descriptors are left for the monitor's own work (HEADROOM)
 //! … beyond that     is accepted as a guest: it may end the container and be told of the end, and ask for what is done
 //!                   at once
 //! no descriptor     the reserve is given up for a moment, to say so
-//! an answer that    finds the socket full goes to nobody: the connection is closed
+//! socket full       the answer is dropped, and the connection closed
 //! ```
 
 use std::io;
@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::protocol::{self, Event, Request};
+use super::protocol::{self, Ask, Event};
+use super::timers::{Timer, Timers};
 use crate::sys::{process, socket};
 use crate::types::{Report, ReportKind};
 
@@ -23,7 +24,7 @@ use crate::types::{Report, ReportKind};
 /// allowed at all.
 const HEADROOM: u64 = 32;
 
-/// How long nobody is accepted after the kernel could not do so for a reason that does not pass by itself.
+/// How long no connection is accepted after the kernel has refused one for a reason that does not pass by itself.
 const REST: Duration = Duration::from_millis(100);
 
 /// A connected command.
@@ -47,12 +48,16 @@ pub(super) struct Connections {
     listener: OwnedFd,
     /// Any descriptor, closed when there is no other, so that a connection can be turned away.
     reserve: Option<OwnedFd>,
-    rests_until: Option<Instant>,
+    /// No connection is accepted for a moment.
+    is_resting: bool,
+    /// The command that is starting the container, until it has been told that the program runs.
+    starter: Option<u64>,
 }
 
 impl Connections {
     pub(super) fn new(listener: OwnedFd) -> Self {
-        Self { all: Vec::new(), next_id: 1, listener, reserve: process::reserve_descriptor().ok(), rests_until: None }
+        let reserve = process::reserve_descriptor().ok();
+        Self { all: Vec::new(), next_id: 1, listener, reserve, is_resting: false, starter: None }
     }
 
     /// Takes a connection in; gives its id.
@@ -64,8 +69,27 @@ impl Connections {
         id
     }
 
+    /// Takes in the command that is starting the container, which is told of the program's end; gives its id. Fails if
+    /// it cannot be set up that nothing waits for it.
+    pub(super) fn add_starter(&mut self, socket: OwnedFd) -> io::Result<u64> {
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        let id = self.add(socket, true);
+        self.starter = Some(id);
+        Ok(id)
+    }
+
+    /// Whether this is the command that is starting the container, which does not know yet whether the program runs.
+    pub(super) fn is_starter(&self, id: u64) -> bool {
+        self.starter == Some(id)
+    }
+
+    /// The connection of that command, which is to be told now, or is gone.
+    pub(super) fn take_starter(&mut self) -> Option<u64> {
+        self.starter.take()
+    }
+
     /// Accepts a connection that has come in. What the kernel refuses for longer is not tried again at once.
-    pub(super) fn accept(&mut self) {
+    pub(super) fn accept(&mut self, timers: &mut Timers) {
         match socket::accept(self.listener.as_fd()) {
             Ok(Some(socket)) => drop(self.add(socket, false)),
             Ok(None) => {}
@@ -74,38 +98,32 @@ impl Connections {
                 match socket::accept(self.listener.as_fd()) {
                     Ok(Some(socket)) => drop(protocol::send(socket.as_fd(), &too_many(), &[])),
                     Ok(None) => {}
-                    Err(_) => self.rest(),
+                    Err(_) => self.rest(timers),
                 }
                 self.reserve = process::reserve_descriptor().ok();
             }
-            Err(_) => self.rest(),
+            Err(_) => self.rest(timers),
         }
     }
 
-    fn rest(&mut self) {
-        self.rests_until = Some(Instant::now() + REST);
+    fn rest(&mut self, timers: &mut Timers) {
+        self.is_resting = true;
+        timers.set(Timer::Accept, Some(Instant::now() + REST));
     }
 
-    /// When connections are accepted again.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.rests_until
-    }
-
-    /// Accepts connections again if it is time.
-    pub(super) fn expire(&mut self) {
-        if self.rests_until.is_some_and(|until| until <= Instant::now()) {
-            self.rests_until = None;
-            self.reserve = self.reserve.take().or_else(|| process::reserve_descriptor().ok());
-        }
+    /// Accepts connections again: it is time.
+    pub(super) fn accept_again(&mut self) {
+        self.is_resting = false;
+        self.reserve = self.reserve.take().or_else(|| process::reserve_descriptor().ok());
     }
 
     /// Where connections come in, unless none can be accepted now.
     pub(super) fn listener(&self) -> Option<BorrowedFd<'_>> {
-        self.rests_until.is_none().then(|| self.listener.as_fd())
+        (!self.is_resting).then(|| self.listener.as_fd())
     }
 
     /// The ids, each with its socket.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, BorrowedFd<'_>)> {
+    pub(super) fn sockets(&self) -> impl Iterator<Item = (u64, BorrowedFd<'_>)> {
         self.all.iter().map(|connection| (connection.id, connection.socket.as_fd()))
     }
 
@@ -136,12 +154,12 @@ impl Connections {
     }
 
     /// Why a command may not ask for this: it came when there were too many.
-    pub(super) fn refuse(&mut self, id: u64, request: &Request) -> Option<Event> {
+    pub(super) fn refuse(&mut self, id: u64, ask: &Ask) -> Option<Event> {
         let connection = self.get(id)?;
-        connection.has_stopped |= matches!(request, Request::Stop { .. });
-        let stays = match request {
-            Request::Attach { .. } | Request::Exec(_) => true,
-            Request::Wait => !connection.has_stopped,
+        connection.has_stopped |= matches!(ask, Ask::Stop { .. });
+        let stays = match ask {
+            Ask::Attach { .. } | Ask::Exec(_) => true,
+            Ask::Wait => !connection.has_stopped,
             _ => false,
         };
         (connection.is_guest && stays).then(too_many)
@@ -162,7 +180,7 @@ impl Connections {
     pub(super) fn tell_end(&mut self, code: i32, missed: &[(u64, u64)]) {
         for connection in self.all.drain(..).filter(|connection| connection.waits) {
             let missed = missed.iter().find(|(id, _)| *id == connection.id).map_or(0, |(_, bytes)| *bytes);
-            // One that does not listen any more need not know.
+            // A command that no longer listens need not know.
             drop(protocol::send(connection.socket.as_fd(), &Event::Exited { code, missed }, &[]));
         }
     }
@@ -197,13 +215,14 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let dir = crate::sys::fs::open(directory.path()).expect("opens");
         let mut connections = Connections::new(socket::listen_at(dir.as_fd(), "ctl").expect("listens"));
+        let mut timers = Timers::default();
         let _client = socket::connect_at(dir.as_fd(), "ctl").expect("connects");
-        connections.accept();
-        let (id, _) = connections.iter().next().expect("it was accepted");
+        connections.accept(&mut timers);
+        let (id, _) = connections.sockets().next().expect("it was accepted");
         let told = (0..1_000_000).position(|_| !connections.tell(id, &Event::Done, &[]));
         assert!(told.is_some_and(|events| events > 10), "{told:?}");
         // Nothing has come in: this does not wait either.
-        connections.accept();
-        assert_eq!(connections.iter().count(), 1);
+        connections.accept(&mut timers);
+        assert_eq!(connections.sockets().count(), 1);
     }
 }

@@ -82,14 +82,15 @@ impl ContainerDir {
         self.path.join(name)
     }
 
-    /// Fills the directory, which is new and still unnamed: configuration, first state, lock, the reserved exit record, the writable layer.
+    /// Fills the directory, which is new and still unnamed: configuration, first state, lock, the reserved exit record,
+    /// the writable layer.
     ///
-    /// With [`Durability::Synced`] the records outlive a power cut once the directory has its name. On failure the directory is
-    /// left half-made in `tmp/`, where it is swept.
+    /// With [`Durability::Synced`] the records outlive a power cut once the directory has its name. On failure the
+    /// directory is left half-made in `tmp/`, where it is swept.
     pub(crate) fn fill(&self, config: &ContainerConfig, state: &State, durability: Durability) -> Result<(), Error> {
         let json = serde_json::to_vec(config).map_err(|source| self.damaged("config.json", source))?;
         if json.len() as u64 > LARGEST {
-            // Nobody could read it.
+            // It could not be read again.
             return Err(
                 PathError::new("write", self.at("config.json"), io::Error::from(io::ErrorKind::FileTooLarge)).into()
             );
@@ -131,7 +132,7 @@ impl ContainerDir {
         Ok(config)
     }
 
-    /// Replaces limits and restart rule that the container was made with. For who holds its lock.
+    /// Replaces the limits and the restart rule that the container was made with. The caller holds its lock.
     pub(crate) fn write_updated(&self, updated: &Updated) -> Result<(), Error> {
         let json = serde_json::to_vec(updated).map_err(|source| self.damaged("updated.json", source))?;
         Ok(fs::replace(self.at("updated.json"), &json, Durability::Synced)?)
@@ -169,7 +170,7 @@ impl ContainerDir {
         Ok(())
     }
 
-    /// The pid of the process that holds the lock; `None` if nobody does.
+    /// The PID of the process that holds the lock; `None` if no process does.
     pub(crate) fn holder(&self) -> Result<Option<i32>, PathError> {
         ProcessLock::holder(self.at("lock"))
     }

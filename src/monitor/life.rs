@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! command ── fork ─→ monitor   new session, signals as events
-//!                    newuidmap and newgidmap begin  │  the container gets its directory, lock, `ctl` and name; stage is forked
-//!                    … and the service manager      │  (a scope, where rc was typed in a session: `group`)
-//!                    H is there: init (`attempt`)   │  the network helper begins while init makes the mounts
+//!                    newuidmap and newgidmap begin  │  the container gets its directory, lock, `ctl` and name;
+//!                    … and the service manager      │  stage is forked (a scope, in a session: `cgroup_source`)
+//!                    H is there: init (`launcher`)  │  the network helper begins while init makes the mounts
 //!                    state is running, the command is told
 //!                    the loop (`serve`)
-//!                    network down, exit recorded; the restart rule may make another attempt after a pause
-//!                    container removed if it is `--rm`, everybody who waits is told
+//!                    network down, exit recorded; the restart rule may have it launched again after a pause
+//!                    container removed if it is `--rm`, commands that wait are told
 //! ```
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,19 +16,17 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::attempt::{Ground, REMOVAL_PATIENCE, Up};
+use super::cgroup_source;
 use super::directory::ContainerDir;
-use super::group;
-use super::pidfile::PidFiles;
+use super::launcher::{Launcher, Up};
+use super::log::Log;
+use super::parts::Parts;
+use super::program::AskedBy;
 use super::protocol::{self, Event};
-use super::record::{ExitRecord, Run, now};
-use super::restart::Rule;
-use super::serve::{AskedBy, Server};
-use super::sink::Log;
+use super::record::{ExitRecord, now};
+use super::serve::Server;
 use super::start::{Error, Keeper, Start, Starter, step};
-use super::stdio::Kept;
 use crate::net;
-use crate::plan::RestartPolicy;
 use crate::sys::lock::ProcessLock;
 use crate::sys::process::{self, Ended};
 use crate::sys::signal::Signals;
@@ -41,13 +39,13 @@ pub(crate) fn run(start: Start, keeper: &dyn Keeper, command: OwnedFd, starter: 
     let mut life = match Life::begin(start, keeper) {
         Ok(life) => life,
         Err(error) => {
-            // A command that has gone need not know.
+            // A command that is gone need not know.
             drop(protocol::send(command.as_fd(), &Event::Failed(error.into()), &[]));
             return 125;
         }
     };
-    let adopted = life.server.adopt(command, starter).map_err(step("relay the command's streams"));
-    match adopted.and_then(|()| life.ground.bring_up(&mut life.server)) {
+    let adopted = life.server.parts.adopt(command, starter).map_err(step("relay the command's streams"));
+    match adopted.and_then(|()| life.launcher.bring_up(&mut life.server)) {
         Ok(up) => life.serve(up),
         Err(error) => life.give_up(error.into()),
     }
@@ -57,7 +55,7 @@ pub(crate) fn run(start: Start, keeper: &dyn Keeper, command: OwnedFd, starter: 
 struct Life<'a> {
     keeper: &'a dyn Keeper,
     _lock: ProcessLock,
-    ground: Ground,
+    launcher: Launcher,
     server: Server,
 }
 
@@ -74,49 +72,42 @@ impl<'a> Life<'a> {
 
         let driver = net::Kind::from(&start.config.network).driver();
         driver.validate(&start.network)?;
-        let source = group::ask_for(&start)?;
+        let source = cgroup_source::ask_for(&start)?;
         let home = Home::begin(&start.ids, &start.runtime_dir)?;
         let (lock, listener) = keeper.establish(listen).map_err(Error::Keeper)?;
         let withdraw = |error: Error| {
             keeper.withdraw(home.ready().ok(), true);
             error
         };
-        let own = source.finish(&group::wanted(&start)).map_err(|error| withdraw(error.into()))?;
+        let own = source.finish(&cgroup_source::wanted(&start)).map_err(|error| withdraw(error.into()))?;
         let log = Log::open(&start).map_err(withdraw)?;
-        let server = Server::new(&start, signals, listener, log);
-        let pid_files = PidFiles::open(&start.config.service);
-        let ground = Ground { start, driver, own, home, kept: Kept::default(), pid_files };
-        Ok(Self { keeper, _lock: lock, ground, server })
+        let server = Server::new(Parts::new(&start, listener, log), signals);
+        Ok(Self { keeper, _lock: lock, launcher: Launcher::new(start, driver, own, home), server })
     }
 
     /// The program was never executed.
     fn give_up(mut self, report: Report) -> i32 {
-        self.keeper.withdraw(self.ground.home.ready().ok(), report.kind.shell_code().is_none());
-        self.server.tell_starter(&Event::Failed(report));
+        self.keeper.withdraw(self.launcher.home().ok(), report.kind.shell_code().is_none());
+        self.server.parts.tell_starter(&Event::Failed(report));
         125
     }
 
-    /// Looks after the program until it has ended, and after what is left.
+    /// Looks after the program until it has ended, and removes what it leaves.
     fn serve(mut self, up: Up) -> i32 {
-        // A command that has gone need not know; the container lives on.
-        let pid = self.server.program.as_ref().map_or(0, |program| program.init.pid);
-        self.server.tell_starter(&Event::Started { pid });
-        // Volumes are filled once.
-        self.ground.start.copy_up.clear();
-        if self.ground.start.config.restart != RestartPolicy::No {
-            self.ground.kept = Kept::keep(&self.ground.start);
-        }
+        // A command that is gone need not know; the container lives on.
+        let pid = self.server.parts.program.pid();
+        self.server.parts.tell_starter(&Event::Started { pid });
+        self.launcher.first_run_begins();
         let_go();
         let (record, network) = self.outlive(up);
-        let removes = self.ground.start.config.auto_remove;
+        let removes = self.launcher.config().auto_remove;
         if removes {
             self.keeper.unlink();
         } else {
-            // The disk may be broken: then whoever looks finds no record, and says so.
-            drop(self.server.directory.write_exit(&Run(self.server.state.run), &record));
+            self.server.parts.records.end_run(&record);
         }
-        self.server.tell_end(record.code);
-        if removes && let Ok(home) = self.ground.home.ready() {
+        self.server.parts.tell_end(record.code);
+        if removes && let Ok(home) = self.launcher.home() {
             self.keeper.remove(home);
         }
         drop(network);
@@ -124,46 +115,43 @@ impl<'a> Life<'a> {
         record.code
     }
 
-    /// Looks after the program, and after those that the restart rule lets follow. Says how the last one ended; its network
-    /// may still be on its way down.
+    /// Looks after the program, and after those that the restart rule lets follow. Says how the last one ended; its
+    /// network may still be on its way down.
     fn outlive(&mut self, mut up: Up) -> (ExitRecord, Option<net::Running>) {
-        let mut rule = Rule::new(self.server.rule.policy);
         loop {
             let began = Instant::now();
             let ended = self.server.run().unwrap_or(Ended::Exited(255));
-            rule.follow(self.server.rule.policy);
             let Up { mut network, served } = up;
-            // A published port must be free when the command returns. Otherwise only the next run waits for the helper's end:
-            // closing its tap device takes the kernel some 20 ms.
-            let may_linger = !rule.is_active() && network.free_ports();
+            // A published port must be free when the command returns. Otherwise only the next run waits for the
+            // helper's end: closing its tap device takes the kernel some 20 ms.
+            let may_linger = !self.server.parts.rule.is_active() && network.free_ports();
             let network = may_linger.then_some(network);
             drop(served);
             let mut record = self.clean_up(ended);
-            match self.again(&mut rule, &mut record, began.elapsed()) {
+            match self.again(&mut record, began.elapsed()) {
                 Some(next) => up = next,
                 None => return (record, network),
             }
         }
     }
 
-    /// Starts the program again, if the rule says so and nobody has asked for its end, until it runs. `None` if it has ended
-    /// for good, as `record` then says.
-    fn again(&mut self, rule: &mut Rule, record: &mut ExitRecord, mut ran: Duration) -> Option<Up> {
+    /// Starts the program again, if the rule says so and no command has asked for its end, until it runs. `None` if it
+    /// has ended for good, as `record` then says.
+    fn again(&mut self, record: &mut ExitRecord, mut ran: Duration) -> Option<Up> {
         loop {
-            record.stopped_by_user = self.server.end_wanted == Some(AskedBy::User);
-            if self.server.end_wanted.is_some() {
+            let asked_by = self.server.parts.program.asked_by();
+            record.stopped_by_user = asked_by == Some(AskedBy::User);
+            if asked_by.is_some() {
                 return None;
             }
-            let pause = rule.after(record.code, ran)?;
-            self.server.restarts = rule.restarts();
+            let pause = self.server.parts.rule.after(record.code, ran)?;
             let waiting = ExitRecord { restarts: true, ..record.clone() };
-            drop(self.server.directory.write_exit(&Run(self.server.state.run), &waiting));
-            self.server.rests = true;
+            self.server.parts.records.end_run(&waiting);
+            self.server.parts.rule.begin_pause();
             let waited = self.server.wait_for(&[], Some(Instant::now() + pause));
-            self.server.rests = false;
-            rule.follow(self.server.rule.policy);
-            self.ground.take_new_limits();
-            match waited.and_then(|_| self.ground.bring_up(&mut self.server)) {
+            self.server.parts.rule.end_pause();
+            self.launcher.take_new_limits();
+            match waited.and_then(|_| self.launcher.bring_up(&mut self.server)) {
                 Ok(up) => return Some(up),
                 Err(Error::Cancelled) => {}
                 // It may go better the next time: a port was taken, a helper was not there.
@@ -174,16 +162,8 @@ impl<'a> Life<'a> {
 
     /// Removes what the program's end has left of its run, and says how it ended.
     fn clean_up(&mut self, ended: Ended) -> ExitRecord {
-        let program = self.server.run_is_over();
-        if let Some(program) = &program {
-            self.ground.pid_files.remove(program.init.pid);
-        }
-        let group = program.and_then(|program| program.group);
-        let oom_killed = group.as_ref().is_some_and(|group| group.oom_killed().unwrap_or(false));
-        if let Some(group) = &group {
-            // What cannot be removed is busy with a process that the kernel is still ending; the next rc sweeps it.
-            drop(group.remove(REMOVAL_PATIENCE));
-        }
+        let launched = self.server.parts.end_run();
+        let oom_killed = launched.is_some_and(|launched| self.launcher.clean_up(&launched));
         ExitRecord { code: ended.code(), at: now(), oom_killed, ..ExitRecord::default() }
     }
 }
@@ -201,7 +181,7 @@ fn listen(directory: &ContainerDir) -> Result<OwnedFd, Error> {
         .map_err(|e| step("open the container's directory")(e.into()))?;
     match socket::listen_at(dir.as_fd(), "ctl") {
         Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => {
-            // Of an earlier run; we hold the lock, so nobody listens there.
+            // An earlier run has left it; we hold the lock, so no process listens there.
             crate::sys::fs::remove_file(directory.at("ctl"))?;
             socket::listen_at(dir.as_fd(), "ctl")
         }

@@ -1,381 +1,84 @@
-//! The log: what the program has written, in the lines of the Kubernetes CRI, `RFC3339Nano stdout|stderr F|P text`.
-//!
-//! `P` is a part of a line: the next entry of the same stream goes on with it. So the program's bytes come back exactly,
-//! whatever they are, and none of them can forge a time or a stream (safety.md, U5).
+//! Where the program's output is logged: a file in the container's directory, or the system's journal.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+mod file;
+mod journal;
 
-use jiff::Timestamp;
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
 
-use crate::sys::fs::{self, PathError};
+pub(super) use self::file::{Bounds, LogFile};
+use self::journal::Journal;
+use super::start::{Error, Start, step};
+use super::stream::Stream;
+use crate::plan::LogDriver;
 
-/// Which of the program's streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stream {
-    /// Standard output, or the terminal.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-impl Stream {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Stdout => "stdout",
-            Self::Stderr => "stderr",
-        }
-    }
-}
-
-/// How large a log file may grow, and how many there are.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    /// Bytes of one file, after which it is rotated at the end of a line, or within one that makes it twice as long; 0 is no
-    /// bound.
-    pub(crate) size: u64,
-    /// Files: `log`, `log.1`, …
-    pub(crate) files: u32,
-}
-
-/// A log that is written to.
+/// An open log.
 #[derive(Debug)]
-pub(super) struct LogWriter {
-    path: PathBuf,
-    file: File,
-    size: u64,
-    bounds: Bounds,
-    /// Reused between writes.
-    buffer: Vec<u8>,
-    /// Bytes that could not be written, since the last time that something could.
-    lost: u64,
-    /// Bytes that came since a rotation failed, until the next succeeds; `None` after one that did.
-    since_failure: Option<u64>,
-    /// An older file was removed since then, to make room; not another one for the same rotation: a reader may hold its
-    /// inode.
-    has_given: bool,
+pub(super) enum Log {
+    File(LogFile),
+    Journal(Journal),
 }
 
-/// After a rotation that failed, the next is tried when this much more has come, or as much as a file may have: on a
-/// disk without room for another file a line must not cost more than its own write.
-const RETRY: u64 = 64 << 10;
-
-impl LogWriter {
-    /// Opens the log to append to it.
-    pub(super) fn open(path: &Path, bounds: Bounds) -> Result<Self, PathError> {
-        let file = fs::open_record_with(path, OpenOptions::new().append(true).create(true).mode(0o600))?;
-        let size = file.metadata().map(|metadata| metadata.len()).unwrap_or_default();
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            size,
-            bounds,
-            buffer: Vec::new(),
-            lost: 0,
-            since_failure: None,
-            has_given: false,
-        })
+impl Log {
+    /// Opens the log, if the container keeps one.
+    pub(super) fn open(start: &Start) -> Result<Option<Self>, Error> {
+        let config = &start.config;
+        match config.log_driver {
+            LogDriver::K8sFile => {
+                let bounds = Bounds { size: config.log_max_size, files: config.log_max_files };
+                Ok(Some(Self::File(LogFile::open(&start.directory.at("log"), bounds)?)))
+            }
+            LogDriver::Journald => {
+                Ok(Some(Self::Journal(Journal::open(config).map_err(step("reach the system's journal"))?)))
+            }
+            LogDriver::None | LogDriver::Passthrough | LogDriver::PassthroughTty => Ok(None),
+        }
     }
 
-    /// Appends what the program has just written. A disk that is full or broken never stops the program: what is lost is
-    /// counted, and said in the log as soon as it can be.
+    /// Appends what the program has just written.
     pub(super) fn append(&mut self, stream: Stream, bytes: &[u8]) {
-        let mut now = [0u8; 40];
-        let header = header(&mut now, stream);
-        self.buffer.clear();
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let (line, whole) = match memchr::memchr(b'\n', rest) {
-                Some(end) => (&rest[..end], true),
-                None => (rest, false),
-            };
-            self.buffer.extend_from_slice(header);
-            self.buffer.extend_from_slice(if whole { b"F " } else { b"P " });
-            self.buffer.extend_from_slice(line);
-            self.buffer.push(b'\n');
-            rest = rest.get(line.len() + 1..).unwrap_or_default();
-            // A program that never ends its line must not fill the disk.
-            let bound = self.bounds.size.saturating_mul(if whole { 1 } else { 2 });
-            if bound > 0 && self.size + self.buffer.len() as u64 >= bound && self.may_rotate() {
-                self.flush();
-                self.rotate();
-            }
-        }
-        self.flush();
-    }
-
-    fn may_rotate(&self) -> bool {
-        self.since_failure.is_none_or(|bytes| bytes + self.buffer.len() as u64 >= RETRY.min(self.bounds.size))
-    }
-
-    fn flush(&mut self) {
-        if self.buffer.is_empty() {
-            return;
-        }
-        let count = self.buffer.len() as u64;
-        if let Some(bytes) = &mut self.since_failure {
-            *bytes += count;
-            // Twice the bound is what a file may have: the oldest output is kept, the newest counted.
-            if self.size + count > self.bounds.size.saturating_mul(2) {
-                self.lost += count;
-                self.buffer.clear();
-                return;
-            }
-        }
-        if self.lost > 0 {
-            let mut now = [0u8; 40];
-            let mut note = header(&mut now, Stream::Stderr).to_vec();
-            note.extend_from_slice(format!("F rc: {} bytes of output were lost here\n", self.lost).as_bytes());
-            note.append(&mut self.buffer);
-            self.buffer = note;
-        }
-        match self.file.write_all(&self.buffer) {
-            Ok(()) => {
-                self.size += self.buffer.len() as u64;
-                self.lost = 0;
-            }
-            Err(_) => {
-                self.lost += count;
-                // What was written of it may end within a line: the next one must not go on there.
-                // Somebody may have shortened it to make room: then it must not be filled up with zeros.
-                if self.file.metadata().is_ok_and(|found| found.len() > self.size) {
-                    drop(self.file.set_len(self.size));
-                }
-            }
-        }
-        self.buffer.clear();
-    }
-
-    /// Begins a new `log`; `log` becomes `log.1`, `log.1` becomes `log.2`. Who follows sees the rename.
-    ///
-    /// The new file is made first, so that nothing is given up for a file that cannot be had: then output goes on into
-    /// the old one, up to twice the bound, what comes after that is counted as lost, and the next rotation is tried
-    /// later.
-    fn rotate(&mut self) {
-        match self.begin_new() {
-            Ok(file) => {
-                self.file = file;
-                self.size = 0;
-                self.since_failure = None;
-                self.has_given = false;
-            }
-            Err(_) if self.bounds.files <= 1 && self.file.set_len(0).is_ok() => {
-                // A log of one file begins anew at each rotation, if need be in its place.
-                self.size = 0;
-                self.since_failure = None;
-            }
-            Err(_) => self.since_failure = Some(0),
+        match self {
+            Self::File(file) => file.append(stream, bytes),
+            Self::Journal(journal) => journal.append(stream, bytes),
         }
     }
 
-    fn begin_new(&mut self) -> Result<File, PathError> {
-        let log = self.path.clone();
-        let named = |suffix: &dyn std::fmt::Display| {
-            let mut path = log.clone().into_os_string();
-            path.push(format!(".{suffix}"));
-            PathBuf::from(path)
-        };
-        let numbered = |n: u32| named(&n);
-        let new = named(&"new");
-        let oldest = self.bounds.files.saturating_sub(1);
-        let file = match fs::create_again(&new) {
-            // The oldest that there is gives up its inode, even if there are not as many as there may be.
-            Err(error)
-                if matches!(error.source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) && !self.has_given =>
-            {
-                self.has_given = (1..=oldest).rev().any(|n| fs::remove_file(numbered(n)).is_ok());
-                if self.has_given { fs::create_again(&new) } else { Err(error) }
-            }
-            other => other,
-        }?;
-        // The oldest is removed before another gets its name: ext4 writes a file out at once when it is renamed over
-        // another (ext4(5), `auto_da_alloc`), so that the program would wait for the disk. The new one is empty.
-        if oldest > 0 {
-            drop(fs::remove_file(numbered(oldest)));
+    /// What to wait for, to be written to, before more is appended; `None` if there is room. A file always has: what a
+    /// disk does not take is dropped and counted.
+    pub(super) fn poll_fd(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::File(_) => None,
+            Self::Journal(journal) => journal.poll_fd(),
         }
-        for n in (1..oldest).rev() {
-            // The older ones need not exist yet.
-            drop(fs::rename(numbered(n), numbered(n + 1)));
-        }
-        let moved = match if oldest > 0 { fs::rename(&self.path, numbered(1)) } else { Ok(()) } {
-            // The user has removed it.
-            Err(error) if error.is_not_found() => Ok(()),
-            other => other,
-        };
-        if let Err(error) = moved.and_then(|()| fs::rename(&new, &self.path)) {
-            // The log has its name again, if it has lost it; the empty file is of no use.
-            if oldest > 0 && !self.path.exists() {
-                drop(fs::rename(numbered(1), &self.path));
-            }
-            drop(fs::remove_file(&new));
-            return Err(error);
-        }
-        Ok(file)
     }
 
-    /// Gives the buffer back, for a program that has fallen silent.
+    /// Until when that is waited for.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::File(_) => None,
+            Self::Journal(journal) => journal.deadline(),
+        }
+    }
+
+    /// Passes on what waits for room.
+    pub(super) fn flush(&mut self) {
+        if let Self::Journal(journal) = self {
+            journal.flush();
+        }
+    }
+
+    /// Drops what has waited too long.
+    pub(super) fn expire(&mut self, now: Instant) {
+        if let Self::Journal(journal) = self {
+            journal.expire(now);
+        }
+    }
+
+    /// Gives memory back, for a program that has fallen silent.
     pub(super) fn rest(&mut self) {
-        self.buffer = Vec::new();
-    }
-}
-
-/// `2026-11-21T03:00:00.123456789Z stdout `.
-fn header(space: &mut [u8; 40], stream: Stream) -> &[u8] {
-    let mut cursor = io::Cursor::new(&mut space[..]);
-    // 30 characters of time, a space, 6 of the stream and a space: 38.
-    drop(write!(cursor, "{:.9} {} ", Timestamp::now(), stream.name()));
-    let length = usize::try_from(cursor.position()).unwrap_or_default();
-    &space[..length]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entries(path: &Path) -> Vec<String> {
-        let text = fs::read_to_string(path).expect("log");
-        text.lines().map(|line| line.split_once(' ').expect("time").1.to_owned()).collect()
-    }
-
-    #[test]
-    fn parts_of_lines_are_marked_and_nothing_can_be_forged() {
-        let directory = tempfile::tempdir().expect("directory");
-        let path = directory.path().join("log");
-        let mut log = LogWriter::open(&path, Bounds { size: 0, files: 1 }).expect("log");
-        log.append(Stream::Stdout, b"one\ntw");
-        log.append(Stream::Stderr, b"\n");
-        log.append(Stream::Stdout, b"o\n2026-01-01T00:00:00Z stderr F forged\r\n");
-        assert_eq!(
-            entries(&path),
-            [
-                "stdout F one",
-                "stdout P tw",
-                "stderr F ",
-                "stdout F o",
-                "stdout F 2026-01-01T00:00:00Z stderr F forged\r"
-            ]
-            .map(|line| line.trim_end_matches('\r'))
-        );
-    }
-
-    #[test]
-    fn rotation_keeps_whole_lines_and_at_most_the_bound() {
-        let directory = tempfile::tempdir().expect("directory");
-        let path = directory.path().join("log");
-        let mut log = LogWriter::open(&path, Bounds { size: 200, files: 3 }).expect("log");
-        for n in 0..40 {
-            log.append(Stream::Stdout, format!("line {n}\n").as_bytes());
+        match self {
+            Self::File(file) => file.rest(),
+            Self::Journal(journal) => journal.rest(),
         }
-        let mut all = Vec::new();
-        for name in ["log.2", "log.1", "log"] {
-            let file = directory.path().join(name);
-            assert!(fs::metadata(&file).expect("file").len() <= 300);
-            all.extend(entries(&file));
-        }
-        assert!(!directory.path().join("log.3").exists());
-        let numbers: Vec<u32> = all.iter().map(|e| e.rsplit(' ').next().expect("n").parse().expect("n")).collect();
-        assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
-        assert_eq!(numbers.last(), Some(&39));
-    }
-
-    #[test]
-    fn what_cannot_be_rotated_is_kept_bounded_and_says_what_it_lacks() {
-        let directory = tempfile::tempdir().expect("directory");
-        let path = directory.path().join("log");
-        let mut log = LogWriter::open(&path, Bounds { size: 1000, files: 3 }).expect("log");
-        let mut number = 0;
-        let mut lines = |log: &mut LogWriter, count: u32| {
-            for _ in 0..count {
-                log.append(Stream::Stdout, format!("line {number:03}\n").as_bytes());
-                number += 1;
-            }
-        };
-        // No new file can be had.
-        std::os::unix::fs::symlink("/nowhere", directory.path().join("log.new")).expect("a link is no obstacle");
-        lines(&mut log, 30);
-        assert!(directory.path().join("log.1").exists());
-        fs::create_dir_all(directory.path().join("log.new/full")).expect("an obstacle");
-        lines(&mut log, 300);
-        let kept = entries(&path);
-        let rotated = entries(&directory.path().join("log.1"));
-        assert_eq!(rotated.first().map(String::as_str), Some("stdout F line 000"), "the old file stands");
-        assert!(kept.len() < 50 && fs::metadata(&path).expect("log").len() <= 2000, "{kept:?}");
-        // As soon as there is room again it is rotated, and says what was lost.
-        fs::remove_dir_all(directory.path().join("log.new")).expect("removed");
-        // It is not tried for each line.
-        let mut tried_after = 0;
-        while entries(&directory.path().join("log.1")) == rotated {
-            lines(&mut log, 1);
-            tried_after += 1;
-        }
-        assert!((2..=25).contains(&tried_after), "{tried_after}");
-        assert_eq!(entries(&directory.path().join("log.1")), kept);
-        assert_eq!(entries(&directory.path().join("log.2")), rotated);
-        lines(&mut log, 2);
-        let after = entries(&path);
-        assert!(after.len() == 3 && after[0].ends_with(" bytes of output were lost here"), "{after:?}");
-        assert_eq!(after.last(), Some(&format!("stdout F line {}", 30 + 300 + tried_after + 1)));
-        assert!(!directory.path().join("log.new").exists());
-    }
-
-    #[test]
-    fn a_log_that_was_removed_or_shortened_is_there_again_with_the_next_rotation() {
-        let directory = tempfile::tempdir().expect("directory");
-        let path = directory.path().join("log");
-        for files in [1, 2, 3] {
-            let mut log = LogWriter::open(&path, Bounds { size: 200, files }).expect("log");
-            let mut lines = |numbers: std::ops::Range<u32>| {
-                for n in numbers {
-                    log.append(Stream::Stdout, format!("line {n}\n").as_bytes());
-                }
-            };
-            lines(0..22);
-            fs::remove_file(&path).expect("removed");
-            lines(22..43);
-            assert_eq!(entries(&path).last().map(String::as_str), Some("stdout F line 42"), "{files}");
-            assert_eq!(directory.path().join("log.1").exists(), files > 1);
-            fs::write(&path, "").expect("shortened");
-            lines(43..64);
-            assert_eq!(entries(&path).last().map(String::as_str), Some("stdout F line 63"), "{files}");
-            assert!(!directory.path().join(format!("log.{files}")).exists());
-        }
-    }
-
-    #[test]
-    fn a_log_of_one_file_begins_anew_even_without_room_for_another() {
-        let directory = tempfile::tempdir().expect("directory");
-        let path = directory.path().join("log");
-        let mut log = LogWriter::open(&path, Bounds { size: 200, files: 1 }).expect("log");
-        for obstacle in [false, true] {
-            if obstacle {
-                fs::create_dir_all(directory.path().join("log.new/full")).expect("an obstacle");
-            }
-            for n in 0..42 {
-                log.append(Stream::Stdout, format!("line {n}\n").as_bytes());
-                assert!(fs::metadata(&path).expect("log").len() <= 300);
-            }
-            assert_eq!(entries(&path).last().map(String::as_str), Some("stdout F line 41"));
-            assert!(!directory.path().join("log.1").exists());
-        }
-    }
-
-    #[test]
-    fn a_line_without_end_is_bounded_too_and_its_bytes_are_kept_in_order() {
-        let directory = tempfile::tempdir().expect("directory");
-        let path = directory.path().join("log");
-        let mut log = LogWriter::open(&path, Bounds { size: 200, files: 3 }).expect("log");
-        for n in 0..40 {
-            log.append(Stream::Stdout, format!("{n:02}").as_bytes());
-        }
-        let mut all = String::new();
-        for name in ["log.2", "log.1", "log"] {
-            let file = directory.path().join(name);
-            assert!(fs::metadata(&file).expect("file").len() <= 500);
-            all.extend(entries(&file).iter().map(|entry| entry.strip_prefix("stdout P ").expect("a part")));
-        }
-        let expected: String = (0..40).map(|n| format!("{n:02}")).collect();
-        assert!(expected.ends_with(&all) && all.len() > 20, "{all}");
     }
 }

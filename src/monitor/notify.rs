@@ -4,11 +4,11 @@
 //! program ── /run/notify/notify.sock ─→ monitor ── NOTIFY_SOCKET ─→ manager
 //! ```
 //!
-//! What the program says of its own state goes through. What would steer the manager does not: which process is the main one
-//! is rc's to say, and no descriptor is stored. Source: sd_notify(3).
+//! What the program says of its own state goes through. What would steer the manager does not: which process is the
+//! main one is rc's to say, and no descriptor is stored. Source: sd_notify(3).
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -61,26 +61,28 @@ pub(super) struct Notifier {
 }
 
 impl Notifier {
-    /// Makes the socket in the container's directory, to be mounted into the container, and connects to the manager at `address`.
+    /// Makes the socket in the container's directory, to be mounted into the container, and connects to the manager at
+    /// `address`.
     pub(super) fn begin(directory: &ContainerDir, address: &str) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(directory.path(), flags, Mode::empty())?;
-        // Of an earlier start; we hold the lock, so nobody listens there.
+        // An earlier start has left it; we hold the lock, so no process listens there.
         rustix::fs::unlinkat(&dir, NOTIFY_FILE, rustix::fs::AtFlags::empty()).ok();
         let program = datagram::bind_at(dir.as_fd(), NOTIFY_FILE)?;
         Ok(Self { program, manager: Sender::connect(address)?, pending: Vec::new() })
     }
 
     /// The descriptor to wait for.
-    pub(super) fn poll_fd(&self) -> (PollFd<'_>, Token) {
+    pub(super) fn poll_fd(&self) -> (BorrowedFd<'_>, PollFlags, Token) {
         if self.pending.is_empty() {
-            (PollFd::new(&self.program, PollFlags::IN), Token::Program)
+            (self.program.as_fd(), PollFlags::IN, Token::Program)
         } else {
-            (PollFd::new(&self.manager, PollFlags::OUT), Token::Manager)
+            (self.manager.as_fd(), PollFlags::OUT, Token::Manager)
         }
     }
 
-    /// Acts on the ready descriptor: one message a time, so that a program that chatters takes no more than its turn.
+    /// Acts on the ready descriptor: one message at a time, so that a program that sends many does not hold up the
+    /// loop.
     pub(super) fn ready(&mut self, token: Token) {
         match token {
             Token::Program => {
@@ -90,7 +92,7 @@ impl Notifier {
         }
     }
 
-    /// Passes on what the program said last; it has ended. Others may have got hold of the socket, and go on for ever.
+    /// Passes on the last messages of a program that has ended. Other processes may have the socket and send for ever.
     pub(super) fn finish(&mut self) {
         self.flush();
         for _ in 0..LAST_MESSAGES {
@@ -117,14 +119,14 @@ impl Notifier {
         if self.pending.is_empty() {
             return;
         }
-        // A manager that has gone, or takes no such message, is told nothing.
+        // A manager that is gone, or takes no such message, is told nothing.
         if !matches!(self.manager.send(&self.pending), Ok(Sent::Full)) {
             self.pending = Vec::new();
         }
     }
 }
 
-/// The lines of a message that may go on.
+/// The lines of a message that may be passed on.
 fn filtered(message: &[u8]) -> Vec<u8> {
     let lines = message
         .split(|byte| *byte == b'\n')
@@ -132,8 +134,8 @@ fn filtered(message: &[u8]) -> Vec<u8> {
     lines.collect::<Vec<_>>().join(&b'\n')
 }
 
-/// Sends a message of rc's own; waits up to 5 s for a manager whose queue is full. The result is `Full` after that.
-pub(crate) fn send_patiently(manager: &Sender, message: &[u8]) -> io::Result<Sent> {
+/// Sends one of rc's own messages; waits up to 5 s for a manager whose queue is full. The result is `Full` after that.
+pub(crate) fn send_waiting(manager: &Sender, message: &[u8]) -> io::Result<Sent> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

@@ -15,7 +15,7 @@ pub(super) struct PidFiles {
 }
 
 impl PidFiles {
-    /// Opens the directories; what fails is told when the files are to be written.
+    /// Opens the directories; [`write`](Self::write) reports what fails.
     pub(super) fn open(service: &Service) -> Self {
         let open = |path: &Option<std::path::PathBuf>| {
             let path = path.as_deref()?;

@@ -31,7 +31,7 @@ const LIMIT: usize = 192 * 1024;
 /// What a command asks.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Request {
+pub(crate) enum Ask {
     /// Joins the program's streams; a descriptor comes for each that is true, in this order.
     Attach {
         /// What the client reads from is fed to the program.

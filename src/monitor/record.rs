@@ -1,4 +1,4 @@
-//! `state.json`: what a container's monitor last wrote about it. Never believed alone: whoever reads it asks the lock and the
+//! `state.json`: what a container's monitor last wrote about it. Never believed alone: a reader asks the lock and the
 //! kernel too (`container::liveness`).
 
 use jiff::Timestamp;
@@ -32,14 +32,14 @@ pub(crate) enum Status {
     Paused,
     /// `stop` was asked for and the program has not ended yet.
     Stopping,
-    /// It has ended, and the restart rule waits before it starts it again. Never on disk: the exit record says so, and the
-    /// monitor lives.
+    /// It has ended, and the restart rule waits before it starts it again. Never on disk: the exit record says so, and
+    /// the monitor lives.
     Restarting,
     /// Ended.
     Exited,
     /// Being removed.
     Removing,
-    /// The monitor was killed, the program lives. Never on disk: found by whoever looks.
+    /// The monitor was killed, the program lives. Never on disk: readers find out.
     Orphaned,
 }
 

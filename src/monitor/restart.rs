@@ -15,17 +15,20 @@ const SETTLED: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Rule {
     policy: RestartPolicy,
+    /// Whether a program that is started again would have the descriptors that this one has.
+    can_be_on: bool,
     restarts: u32,
     pause: Duration,
+    is_pausing: bool,
 }
 
 impl Rule {
     /// The rule of a container that the user has just started.
-    pub(super) fn new(policy: RestartPolicy) -> Self {
-        Self { policy, restarts: 0, pause: Duration::ZERO }
+    pub(super) fn new(policy: RestartPolicy, can_be_on: bool) -> Self {
+        Self { policy, can_be_on, restarts: 0, pause: Duration::ZERO, is_pausing: false }
     }
 
-    /// Goes by another policy from now on, as if it had always been this one.
+    /// Goes by another policy from the program's next end on, as if it had always been this one.
     pub(super) fn follow(&mut self, policy: RestartPolicy) {
         self.policy = policy;
     }
@@ -35,13 +38,33 @@ impl Rule {
         self.policy != RestartPolicy::No
     }
 
+    /// Whether it could start a program again if the user told it to.
+    pub(super) fn can_be_on(&self) -> bool {
+        self.can_be_on
+    }
+
     /// How often it has started the program again.
     pub(super) fn restarts(&self) -> u32 {
         self.restarts
     }
 
-    /// After how long a program that ended by itself with `code`, after it `ran` for so long, is started again; `None` if it
-    /// is not. Counts the start that it asks for.
+    /// Whether it waits before it starts the program again.
+    pub(super) fn is_pausing(&self) -> bool {
+        self.is_pausing
+    }
+
+    /// The pause that it has asked for begins.
+    pub(super) fn begin_pause(&mut self) {
+        self.is_pausing = true;
+    }
+
+    /// The pause is over.
+    pub(super) fn end_pause(&mut self) {
+        self.is_pausing = false;
+    }
+
+    /// After how long a program that ended by itself with `code`, after it `ran` for so long, is started again; `None`
+    /// if it is not. Counts the start that it asks for.
     pub(super) fn after(&mut self, code: i32, ran: Duration) -> Option<Duration> {
         let again = match self.policy {
             RestartPolicy::No => false,
@@ -75,7 +98,7 @@ mod tests {
             (failure(None), &[3, 3, 0], &[ms(100), ms(200), None]),
             (failure(Some(2)), &[1, 1, 1], &[ms(100), ms(200), None]),
         ] {
-            let mut rule = Rule::new(policy);
+            let mut rule = Rule::new(policy, true);
             let found: Vec<_> = codes.iter().map(|code| rule.after(*code, Duration::ZERO)).collect();
             assert_eq!(found, expected, "{policy:?}");
         }
@@ -83,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_pause_doubles_to_a_minute_and_begins_anew_after_a_good_run() {
-        let mut rule = Rule::new(RestartPolicy::Always);
+        let mut rule = Rule::new(RestartPolicy::Always, true);
         let pauses: Vec<_> = (0..12).filter_map(|_| rule.after(1, Duration::from_secs(9))).collect();
         assert_eq!(pauses[..3], [100, 200, 400].map(Duration::from_millis));
         assert_eq!(pauses[9..], [51_200, 60_000, 60_000].map(Duration::from_millis));

@@ -40,7 +40,7 @@ pub(crate) struct Start {
     pub(crate) lowers: Vec<PathBuf>,
     /// New volumes: mounts that are filled from the image.
     pub(crate) copy_up: Vec<PathBuf>,
-    /// The user's ids.
+    /// The user's IDs.
     pub(crate) ids: IdMap,
     /// Where the user's namespace is announced.
     pub(crate) runtime_dir: PathBuf,
@@ -143,13 +143,13 @@ pub(super) fn step(step: &'static str) -> impl FnOnce(io::Error) -> Error {
 /// Makes the control socket in a container's directory.
 pub(crate) type Listen = fn(&ContainerDir) -> Result<OwnedFd, Error>;
 
-/// Who keeps the containers: makes a container's directory before the start, and removes it after the end.
+/// The owner of the containers' directories: makes one before the start, and removes it after the end.
 pub(crate) trait Keeper {
-    /// Makes the directory and takes its lock, or only takes it; `listen` makes the control socket before anybody can see that
-    /// the container is starting. On failure nothing is left.
+    /// Makes the directory and takes its lock, or only takes it; `listen` makes the control socket before anybody can
+    /// see that the container is starting. On failure nothing is left.
     fn establish(&self, listen: Listen) -> Result<(ProcessLock, OwnedFd), Report>;
-    /// Takes back what [`establish`](Self::establish) did for a container whose start failed; one whose program could not
-    /// be run may stay, to be looked at.
+    /// Takes back what [`establish`](Self::establish) did for a container whose start failed; one whose program could
+    /// not be run may stay, to be looked at.
     fn withdraw(&self, home: Option<&UserNamespace>, is_rcs_fault: bool);
     /// The container has ended and is to be removed: its name first, so that it is free when the command returns.
     fn unlink(&self);

@@ -1,13 +1,13 @@
-//! What the program's standard descriptors are, and what the monitor keeps of them.
+//! The program's standard descriptors, and the monitor's ends of them.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::log::Stream;
 use super::relay::Relay;
 use super::start::{Error, Start, Stdio, step};
+use super::stream::Stream;
 use crate::sys::process;
 
 /// The monitor's ends of the program's pipes.
@@ -19,6 +19,7 @@ pub(super) struct Pipes {
 }
 
 impl Pipes {
+    /// Relays them.
     pub(super) fn join(self, relay: &mut Relay) -> io::Result<()> {
         if let Some(fd) = self.stdin {
             relay.set_input(fd)?;
@@ -34,9 +35,9 @@ impl Pipes {
 
 /// Those of the command's own descriptors that a program which is started again gets, too; none if it is not.
 #[derive(Debug, Default)]
-pub(super) struct Kept([Option<OwnedFd>; 3]);
+pub(super) struct InheritedStdio([Option<OwnedFd>; 3]);
 
-impl Kept {
+impl InheritedStdio {
     /// Keeps a copy of each descriptor that `start` lets the program have: this process itself lets go of them.
     pub(super) fn keep(start: &Start) -> Self {
         let copy = |number| rustix::io::fcntl_dupfd_cloexec(process::standard(number)?, 3).ok();
@@ -48,7 +49,7 @@ impl Kept {
 }
 
 /// Makes the program's descriptors 0, 1 and 2, and the monitor's ends of those that are pipes.
-pub(super) fn standard_descriptors(start: &Start, kept: &Kept) -> Result<([OwnedFd; 3], Pipes), Error> {
+pub(super) fn standard_descriptors(start: &Start, inherited: &InheritedStdio) -> Result<([OwnedFd; 3], Pipes), Error> {
     let mut pipes = Pipes::default();
     let null = || -> Result<OwnedFd, Error> {
         rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
@@ -58,8 +59,8 @@ pub(super) fn standard_descriptors(start: &Start, kept: &Kept) -> Result<([Owned
         return Ok(([null()?, null()?, null()?], pipes));
     }
     let mut theirs = Vec::with_capacity(3);
-    for ((number, stdio), kept) in (0..3).zip(start.stdio).zip(&kept.0) {
-        theirs.push(match (stdio, kept.as_ref().map(AsFd::as_fd).or_else(|| process::standard(number))) {
+    for ((number, stdio), copy) in (0..3).zip(start.stdio).zip(&inherited.0) {
+        theirs.push(match (stdio, copy.as_ref().map(AsFd::as_fd).or_else(|| process::standard(number))) {
             (Stdio::Inherit, Some(own)) => {
                 rustix::io::fcntl_dupfd_cloexec(own, 3).map_err(|e| step("copy a descriptor")(e.into()))?
             }

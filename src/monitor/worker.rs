@@ -1,10 +1,10 @@
 //! Changes that may take long, because the kernel stops processes or reclaims memory for them, or the service manager
-//! is asked: made by a forked child, one after the other, while the loop goes on.
+//! is asked: a forked child makes them, one after the other, and the loop continues.
 //!
 //! ```text
 //! monitor ── fork ─→ worker   makes the change, and sends the event that answers the command
 //!    │ ←──── event ─────┘
-//!    └── writes down what has come of it, if it was done
+//!    └── records the change, if it was made
 //! ```
 
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ use crate::types::{Report, ReportKind};
 /// How many jobs may wait.
 const MOST: usize = 256;
 
-/// What is to be changed.
+/// A change.
 #[derive(Debug)]
 pub(super) enum Task {
     Pause,
@@ -120,7 +120,7 @@ impl Worker {
         Some(current.job.connection)
     }
 
-    /// Breaks off what is being done, and drops what is to be done: gives the connections that get no other answer.
+    /// Breaks off the current job and drops the others: gives their connections, which get no other answer.
     pub(super) fn cancel(&mut self) -> Vec<u64> {
         let current = self.current.take().map(|current| {
             reap(&current.child);
@@ -130,7 +130,7 @@ impl Worker {
     }
 }
 
-/// Killed, a process of rc's own is gone at once.
+/// Ends one of rc's own processes; once killed it ends at once.
 fn reap(child: &Child) {
     drop(child.signal(libc::SIGKILL));
     drop(child.wait());

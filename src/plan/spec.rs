@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use oci_spec::runtime::{
     Capabilities, Linux, LinuxCapabilities, LinuxDevice, LinuxDeviceType, LinuxNamespace, LinuxNamespaceType,
-    LinuxResources, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
+    PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
 };
 
 use super::{CgroupNamespace, ContainerConfig, Error, Handed, NetworkMode, paths};

@@ -1,173 +1,136 @@
-//! A client of the streams, and where it takes each of them: a pipe of rc's own. What becomes of one that does not
-//! read:
-//!
-//! ```text
-//! follows ── its pipe is full ─→ waits, and the program with it ── it takes something ─→ follows
-//!                                 └── it takes nothing for STALL ─→ left behind: the program goes on, and what the
-//!                                     pipe has no room for is lost to this client ── it takes what waits ─→ is told
-//!                                     how much it has missed, and follows
-//! ```
-//!
-//! A client that is the only place where the output goes sets the pace: it is waited for, as the reader of any pipe is.
+//! The clients of the streams: those that have joined, by the ids of their connections.
 
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::time::{Duration, Instant};
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 
-use crate::monitor::log::Stream;
+use super::sink::Sink;
+use crate::monitor::stream::Stream;
 use crate::sys::pipe;
 
-/// How long a client may take nothing before the program stops waiting for it.
-pub(super) const STALL: Duration = Duration::from_secs(10);
+/// What a client has brought along: pipes, as [`Clients::attach`] makes sure.
+#[derive(Debug, Default)]
+pub(in crate::monitor) struct Streams {
+    pub(in crate::monitor) stdin: Option<OwnedFd>,
+    pub(in crate::monitor) stdout: Option<OwnedFd>,
+    pub(in crate::monitor) stderr: Option<OwnedFd>,
+}
 
 /// A client that has joined the streams.
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) id: u64,
+    id: u64,
     /// It has started the program.
-    pub(super) is_starter: bool,
-    pub(super) stdin: Option<OwnedFd>,
-    pub(super) sinks: Vec<Sink>,
+    is_starter: bool,
+    stdin: Option<OwnedFd>,
+    sinks: Vec<Sink>,
 }
 
 impl Client {
+    /// Whether it has started the program.
+    pub(super) fn is_starter(&self) -> bool {
+        self.is_starter
+    }
+
+    /// Whether it has input for the program.
+    pub(super) fn has_stdin(&self) -> bool {
+        self.stdin.is_some()
+    }
+
     /// How many bytes it has missed without having been told; all of them for the one that has started the program,
     /// whose output others may take for whole.
-    pub(super) fn missed(&self) -> u64 {
-        let told = |sink: &Sink| if self.is_starter { sink.told } else { 0 };
-        self.sinks.iter().map(|sink| sink.missed + told(sink) + sink.pending.len() as u64).sum()
+    fn missed(&self) -> u64 {
+        self.sinks.iter().map(|sink| sink.missed(self.is_starter)).sum()
     }
 }
 
-/// One stream's way to a client.
-#[derive(Debug)]
-pub(super) struct Sink {
-    pub(super) fd: OwnedFd,
-    pub(super) stream: Stream,
-    /// The program waits for it however long it takes, as long as it runs.
-    sets_pace: bool,
-    /// The program runs no more.
-    has_ended: bool,
-    /// Bytes that it has not taken yet.
-    pending: Vec<u8>,
-    /// The kernel said that the pipe is full.
-    is_full: bool,
-    /// Since when it has taken nothing although something waits.
-    stalled: Option<Instant>,
-    /// The program no longer waits for it.
-    is_behind: bool,
-    /// Bytes that it has missed since it was told last.
-    missed: u64,
-    /// Those that it was told of.
-    told: u64,
+/// All clients.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    all: Vec<Client>,
 }
 
-impl Sink {
-    pub(super) fn new(fd: OwnedFd, stream: Stream, sets_pace: bool) -> Self {
-        Self {
-            fd,
-            stream,
-            sets_pace,
-            has_ended: false,
-            pending: Vec::new(),
-            is_full: false,
-            stalled: None,
-            is_behind: false,
-            missed: 0,
-            told: 0,
-        }
-    }
-
-    /// Whether something waits for it to read.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.is_full || !self.pending.is_empty()
-    }
-
-    /// Whether the program has to wait until it reads.
-    pub(super) fn holds_up(&self) -> bool {
-        self.is_waiting() && !self.is_behind
-    }
-
-    /// When the program stops waiting for it.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.stalled.filter(|_| self.holds_up() && (self.has_ended || !self.sets_pace)).map(|since| since + STALL)
-    }
-
-    /// Leaves it behind if its time is over.
-    pub(super) fn expire(&mut self, now: Instant) {
-        if self.deadline().is_some_and(|deadline| deadline <= now) {
-            self.is_behind = true;
-        }
-    }
-
-    /// Takes bytes of the program for it.
-    pub(super) fn take(&mut self, bytes: &[u8]) {
-        if self.is_behind && self.is_waiting() {
-            self.missed += bytes.len() as u64;
-            return;
-        }
-        self.pending.extend_from_slice(bytes);
-        self.flush();
-    }
-
-    /// It took something within the kernel.
-    pub(super) fn has_taken(&mut self) {
-        self.stalled = None;
-    }
-
-    /// The kernel has no room for more.
-    pub(super) fn is_now_full(&mut self) {
-        self.is_full = true;
-        self.stalled.get_or_insert_with(Instant::now);
-    }
-
-    /// It has room again.
-    pub(super) fn has_room(&mut self) {
-        self.is_full = false;
-        self.has_taken();
-        self.flush();
-    }
-
-    /// Gives it what its pipe has room for; the first thing after a gap is how large that was.
-    fn flush(&mut self) {
-        loop {
-            while !self.pending.is_empty() {
-                match rustix::io::write(&self.fd, &self.pending) {
-                    Ok(length) => {
-                        drop(self.pending.drain(..length));
-                        self.has_taken();
-                    }
-                    Err(Errno::INTR) => {}
-                    Err(Errno::AGAIN) => return self.is_now_full(),
-                    // The reader has gone; poll will say so.
-                    Err(_) => self.pending.clear(),
-                }
+impl Clients {
+    /// Joins a client; `sets_pace` says that the program waits for it however long it takes.
+    ///
+    /// Each pipe is opened anew, so that its flags are nobody else's. Fails with EINVAL for a descriptor that is no
+    /// pipe: anything else could make this process wait.
+    pub(super) fn attach(&mut self, id: u64, streams: Streams, is_starter: bool, sets_pace: bool) -> io::Result<()> {
+        let stdin = streams.stdin.map(|fd| pipe::open_anew(&fd, OFlags::RDONLY)).transpose()?;
+        let mut sinks = Vec::new();
+        for (fd, stream) in [(streams.stdout, Stream::Stdout), (streams.stderr, Stream::Stderr)] {
+            if let Some(fd) = fd {
+                sinks.push(Sink::new(pipe::open_anew(&fd, OFlags::WRONLY)?, stream, sets_pace));
             }
-            self.pending = Vec::new();
-            self.is_behind = false;
-            if self.missed == 0 {
-                return;
-            }
-            let seconds = STALL.as_secs();
-            let note = format!("rc: {} bytes of output are missing here: nobody read for {seconds} s\n", self.missed);
-            self.pending = note.into_bytes();
-            self.told += self.missed;
-            self.missed = 0;
+        }
+        self.all.push(Client { id, is_starter, stdin, sinks });
+        Ok(())
+    }
+
+    /// Lets go of a client.
+    pub(super) fn remove(&mut self, id: u64) -> Option<Client> {
+        let index = self.all.iter().position(|client| client.id == id)?;
+        Some(self.all.remove(index))
+    }
+
+    /// Lets go of all. Gives how many bytes each of them has missed without having been told.
+    pub(super) fn remove_all(&mut self) -> Vec<(u64, u64)> {
+        self.all.drain(..).map(|client| (client.id, client.missed())).collect()
+    }
+
+    /// Whether this client is there.
+    pub(super) fn has(&self, id: u64) -> bool {
+        self.all.iter().any(|client| client.id == id)
+    }
+
+    /// Whether any client has input for the program.
+    pub(super) fn have_stdin(&self) -> bool {
+        self.all.iter().any(Client::has_stdin)
+    }
+
+    /// The input of each client that has some.
+    pub(super) fn stdins(&self) -> impl Iterator<Item = (u64, BorrowedFd<'_>)> {
+        self.all.iter().filter_map(|client| Some((client.id, client.stdin.as_ref()?.as_fd())))
+    }
+
+    /// The input of this client.
+    pub(super) fn stdin(&self, id: u64) -> Option<BorrowedFd<'_>> {
+        self.stdins().find(|(client, _)| *client == id).map(|(_, stdin)| stdin)
+    }
+
+    /// Closes the input of this client.
+    pub(super) fn close_stdin(&mut self, id: u64) {
+        if let Some(client) = self.all.iter_mut().find(|client| client.id == id) {
+            client.stdin = None;
         }
     }
 
-    /// The program runs, or runs again.
-    pub(super) fn begin_run(&mut self) {
-        self.has_ended = false;
+    /// Where each client takes each stream.
+    pub(super) fn sinks(&self) -> impl Iterator<Item = &Sink> {
+        self.all.iter().flat_map(|client| &client.sinks)
     }
 
-    /// The program has ended: its last words are put into the pipe, which is made larger if the kernel lets it be, so
-    /// that the client finds them there whenever it reads. If not, it is waited for as briefly as any.
-    pub(super) fn finish(&mut self) {
-        self.has_ended = true;
-        if self.is_waiting() && pipe::add_room(self.fd.as_fd(), self.pending.len()) {
-            self.has_room();
+    /// See above.
+    pub(super) fn sinks_mut(&mut self) -> impl Iterator<Item = &mut Sink> {
+        self.all.iter_mut().flat_map(|client| &mut client.sinks)
+    }
+
+    /// The same, each with its client's id.
+    pub(super) fn sinks_by_id(&self) -> impl Iterator<Item = (u64, &Sink)> {
+        self.all.iter().flat_map(|client| client.sinks.iter().map(|sink| (client.id, sink)))
+    }
+
+    /// Where this client takes this stream.
+    pub(super) fn sink(&mut self, id: u64, stream: Stream) -> Option<&mut Sink> {
+        let client = self.all.iter_mut().find(|client| client.id == id)?;
+        client.sinks.iter_mut().find(|sink| sink.stream() == stream)
+    }
+
+    /// This client takes this stream no more.
+    pub(super) fn remove_sink(&mut self, id: u64, stream: Stream) {
+        if let Some(client) = self.all.iter_mut().find(|client| client.id == id) {
+            client.sinks.retain(|sink| sink.stream() != stream);
         }
     }
 }

@@ -1,29 +1,37 @@
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _, pipe};
 use std::time::Duration;
 
-use super::client::STALL;
+use super::sink::STALL;
 use super::*;
 
-/// The other ends of a client's pipes.
-struct Ends {
+/// A client, and the other end of its pipe.
+struct Reader {
     id: u64,
     output: PipeReader,
 }
 
 /// A relay of one output, and what writes to it.
 fn relay() -> (Relay, PipeWriter) {
-    let (source, program) = pipe().expect("a pipe");
+    let (outlet, program) = pipe().expect("a pipe");
     rustix::io::ioctl_fionbio(&program, true).expect("it does not wait");
     let mut relay = Relay::new(None);
-    relay.add_pipe(source.into(), Stream::Stdout).expect("the pipe is relayed");
+    relay.add_pipe(outlet.into(), Stream::Stdout).expect("the pipe is relayed");
     (relay, program)
 }
 
-fn join(relay: &mut Relay, id: u64, is_starter: bool) -> Ends {
+fn is_blocked(relay: &Relay) -> bool {
+    relay.output.is_blocked(Stream::Stdout, &relay.clients)
+}
+
+fn pump(relay: &mut Relay) {
+    relay.ready(Token::Output(Stream::Stdout), PollFlags::IN);
+}
+
+fn join(relay: &mut Relay, id: u64, is_starter: bool) -> Reader {
     let (output, sink) = pipe().expect("a pipe");
     let streams = Streams { stdout: Some(sink.into()), ..Streams::default() };
     relay.attach(id, streams, is_starter).expect("the client is attached");
-    Ends { id, output }
+    Reader { id, output }
 }
 
 /// Writes until nothing goes on: gives how many bytes the program could write.
@@ -32,14 +40,14 @@ fn write_all_that_fits(relay: &mut Relay, program: &mut PipeWriter) -> usize {
     loop {
         match program.write(&[b'x'; 4096]) {
             Ok(length) => written += length,
-            Err(_) if relay.is_blocked(Stream::Stdout) => return written,
-            Err(_) => relay.pump(Stream::Stdout),
+            Err(_) if is_blocked(relay) => return written,
+            Err(_) => pump(relay),
         }
     }
 }
 
 /// Reads what is there, and lets the relay know that there is room.
-fn read(relay: &mut Relay, client: &mut Ends) -> Vec<u8> {
+fn read(relay: &mut Relay, client: &mut Reader) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
         let there = rustix::io::ioctl_fionread(&client.output).expect("a number");
@@ -55,7 +63,7 @@ fn read(relay: &mut Relay, client: &mut Ends) -> Vec<u8> {
 
 /// So much time has passed.
 fn pass(relay: &mut Relay, time: Duration) {
-    for sink in relay.sinks_mut() {
+    for sink in relay.clients.sinks_mut() {
         sink.expire(Instant::now() + time);
     }
 }
@@ -98,27 +106,27 @@ fn the_only_reader_sets_the_pace_and_another_is_left_behind_and_told() {
     let mut starter = join(&mut relay, 1, true);
     let written = write_all_that_fits(&mut relay, &mut program);
     pass(&mut relay, STALL * 1000);
-    assert!(relay.is_blocked(Stream::Stdout), "its output goes nowhere else");
+    assert!(is_blocked(&relay), "its output goes nowhere else");
     let mut got = read(&mut relay, &mut starter).len();
-    relay.pump(Stream::Stdout);
+    pump(&mut relay);
     got += read(&mut relay, &mut starter).len();
     assert_eq!(got, written);
 
     let mut second = join(&mut relay, 2, false);
     let mut written = 0;
     let mut got = 0;
-    while !relay.sinks().any(Sink::is_waiting) {
+    while !relay.clients.sinks().any(Sink::is_waiting) {
         written += program.write(&[b'x'; 4096]).expect("there is room");
-        relay.pump(Stream::Stdout);
+        pump(&mut relay);
         got += read(&mut relay, &mut starter).len();
     }
     pass(&mut relay, STALL / 2);
-    assert!(relay.is_blocked(Stream::Stdout));
+    assert!(is_blocked(&relay));
     pass(&mut relay, STALL);
-    assert!(!relay.is_blocked(Stream::Stdout));
+    assert!(!is_blocked(&relay));
     for _ in 0..100 {
         written += program.write(&[b'x'; 4096]).expect("there is room");
-        relay.pump(Stream::Stdout);
+        pump(&mut relay);
         got += read(&mut relay, &mut starter).len();
     }
     assert_eq!(got, written, "the first has all of it");
@@ -128,7 +136,7 @@ fn the_only_reader_sets_the_pace_and_another_is_left_behind_and_told() {
     assert_eq!(note, format!("rc: {} bytes of output are missing here: nobody read for 10 s\n", written - end));
     // It follows again.
     program.write_all(b"more").expect("there is room");
-    relay.pump(Stream::Stdout);
+    pump(&mut relay);
     assert_eq!(read(&mut relay, &mut second), b"more");
 }
 
@@ -136,20 +144,20 @@ fn the_only_reader_sets_the_pace_and_another_is_left_behind_and_told() {
 fn the_starter_of_a_program_is_told_at_the_end_what_it_missed() {
     let directory = tempfile::tempdir().expect("a directory");
     let bounds = crate::monitor::log::Bounds { size: 0, files: 1 };
-    let log = crate::monitor::log::LogWriter::open(&directory.path().join("log"), bounds).expect("a log");
-    let (source, mut program) = pipe().expect("a pipe");
+    let log = crate::monitor::log::LogFile::open(&directory.path().join("log"), bounds).expect("a log");
+    let (outlet, mut program) = pipe().expect("a pipe");
     let mut relay = Relay::new(Some(Log::File(log)));
-    relay.add_pipe(source.into(), Stream::Stdout).expect("the pipe is relayed");
+    relay.add_pipe(outlet.into(), Stream::Stdout).expect("the pipe is relayed");
     let mut clients = [join(&mut relay, 1, true), join(&mut relay, 2, false)];
     let mut write = |relay: &mut Relay| {
         program.write_all(&[b'x'; 4096]).expect("there is room");
-        relay.pump(Stream::Stdout);
+        pump(relay);
     };
-    while !relay.is_blocked(Stream::Stdout) {
+    while !is_blocked(&relay) {
         write(&mut relay);
     }
     pass(&mut relay, STALL * 2);
-    assert!(!relay.is_blocked(Stream::Stdout), "its output is kept");
+    assert!(!is_blocked(&relay), "its output is kept");
     write(&mut relay);
     for client in &mut clients {
         let seen = String::from_utf8_lossy(&read(&mut relay, client)).into_owned();
@@ -182,10 +190,10 @@ fn what_is_ready_may_be_no_more_and_says_nothing_of_others() {
     // These were in the poll set together with the news that the first is gone.
     relay.ready(Token::Sink(1, Stream::Stdout), PollFlags::ERR);
     relay.ready(Token::ClientInput(1), PollFlags::IN);
-    relay.ready(Token::Source(Stream::Stderr), PollFlags::IN);
+    relay.ready(Token::Output(Stream::Stderr), PollFlags::IN);
     relay.ready(Token::Input, PollFlags::ERR);
     program.write_all(b"for the second").expect("a pipe takes it");
-    relay.ready(Token::Source(Stream::Stdout), PollFlags::IN);
+    relay.ready(Token::Output(Stream::Stdout), PollFlags::IN);
     assert_eq!(read(&mut relay, &mut second), b"for the second");
 }
 
@@ -215,10 +223,10 @@ fn the_end_of_the_only_reader_is_told_by_its_command_although_its_pipe_was_first
 #[test]
 fn last_words_come_whole_also_in_packets() {
     let flags = rustix::pipe::PipeFlags::DIRECT | rustix::pipe::PipeFlags::NONBLOCK;
-    let (source, program) = rustix::pipe::pipe_with(flags).expect("a pipe of packets");
-    rustix::pipe::fcntl_setpipe_size(&source, 1 << 20).expect("it can be made larger");
+    let (outlet, program) = rustix::pipe::pipe_with(flags).expect("a pipe of packets");
+    rustix::pipe::fcntl_setpipe_size(&outlet, 1 << 20).expect("it can be made larger");
     let mut relay = Relay::new(None);
-    relay.add_pipe(source, Stream::Stdout).expect("the pipe is relayed");
+    relay.add_pipe(outlet, Stream::Stdout).expect("the pipe is relayed");
     let mut client = join(&mut relay, 1, true);
     let mut written = 0;
     while let Ok(length) = rustix::io::write(&program, b"packet\n") {
@@ -241,5 +249,5 @@ fn only_pipes_are_joined() {
     for streams in streams {
         assert!(relay.attach(1, streams, false).is_err());
     }
-    assert!(relay.clients.is_empty());
+    assert!(!relay.clients.has(1));
 }

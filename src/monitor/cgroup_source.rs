@@ -1,8 +1,8 @@
-//! Where the container's cgroup comes from: the group that rc is in, a scope of the service manager, or nowhere.
+//! Where the container's cgroup comes from: the cgroup that rc is in, a scope of the service manager, or nowhere.
 //!
 //! ```text
 //! ask     looks where this process is; a limit that cannot be set is an error now, before anything is made;
-//!         in a session the service manager is asked for a scope, and goes to work while ids are mapped
+//!         in a session the service manager is asked for a scope, and works while IDs are mapped
 //! finish  this process is in the scope, which is delegated to it
 //! ```
 //!
@@ -12,6 +12,12 @@ use super::start::Start;
 use crate::plan::{Cgroup, CgroupMode};
 use crate::runtime::cgroup::{self, Error, Group, Own, Place, Unit, Wanted};
 use crate::systemd::{self, Pending, Scope, Weights};
+use crate::types::ContainerId;
+
+/// The name of a container's cgroup.
+pub(crate) fn cgroup_name(id: &ContainerId) -> String {
+    format!("rc-{id}")
+}
 
 /// The slice of a user's containers, and of root's. Source: podman, which has them there.
 const SLICES: (&str, &str) = ("user.slice", "machine.slice");
@@ -32,14 +38,14 @@ pub(crate) enum Source {
     },
 }
 
-/// Whom a group is for.
+/// What a cgroup is for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Purpose<'a> {
     /// The name of the scope, if it comes to one; no other unit may have it.
     pub(crate) unit: &'a str,
     /// What the scope says about itself.
     pub(crate) description: &'a str,
-    /// What was asked for of the group; nothing, if it is no container's.
+    /// What was asked for of the cgroup; nothing, if it is no container's.
     pub(crate) cgroup: Option<&'a Cgroup>,
 }
 
@@ -53,7 +59,7 @@ impl Purpose<'_> {
     }
 }
 
-/// How a container that is started here gets a group of its own.
+/// How a container that is started here gets a cgroup of its own.
 #[derive(Debug)]
 pub(crate) struct Available {
     /// `cgroupfs`: in place; `systemd`: by a scope; `none`.
@@ -62,8 +68,8 @@ pub(crate) struct Available {
     pub(crate) controllers: Vec<String>,
 }
 
-/// Tells how a container that is started by this process would get its group: by the questions of [`ask`], but no scope is
-/// made.
+/// Tells how a container that is started by this process would get its cgroup: by the questions of [`ask`], but no
+/// scope is made.
 pub(crate) fn available() -> Result<Available, Error> {
     let of = |manager, controllers| Available { manager, controllers };
     Ok(match look_closer(Place::find()?) {
@@ -82,15 +88,15 @@ pub(super) fn wanted(start: &Start) -> Wanted<'_> {
     Wanted { resources, default_pids: start.config.limits.default_pids }
 }
 
-/// Finds the source of a container's group.
+/// Finds the source of a container's cgroup.
 pub(super) fn ask_for(start: &Start) -> Result<Source, Error> {
     let description = format!("rc: {}", start.config.name);
     let purpose = Purpose { unit: &unit(start), description: &description, cgroup: Some(&start.config.cgroup) };
     ask(&purpose, &wanted(start))
 }
 
-/// Finds the source of a group for this process, which may be moved to a scope. Fails if a limit is wanted that cannot be
-/// set, or a place that cannot be had.
+/// Finds the source of a cgroup for this process, which may be moved to a scope. Fails if a limit is wanted that cannot
+/// be set, or a place that cannot be had.
 pub(crate) fn ask(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Source, Error> {
     if purpose.mode() == CgroupMode::Disabled {
         return Ok(Source::Nowhere);
@@ -112,8 +118,8 @@ pub(crate) fn ask(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Source, 
         // It was asked for by name.
         other if purpose.parent().is_some() || purpose.mode() == CgroupMode::Split => Err(other.refuse()),
         Place::Session if purpose.mode() == CgroupMode::NoConmon => {
-            // The container could have a scope without it, but the kernel would let the monitor put no process there: not at
-            // the start, nor for exec.
+            // The container could have a scope without it, but the kernel would let the monitor put no process there:
+            // not at the start, nor for exec.
             cgroup::without_monitor(wanted)?;
             Ok(Source::Nowhere)
         }
@@ -139,7 +145,7 @@ fn look_closer(place: Place) -> Place {
     let Place::Unit(Unit { name, unmarked: Some(own) }) = place else { return place };
     match systemd::is_delegated(&systemd::socket(), &name) {
         Ok(true) => Place::Own(own),
-        // Where nobody knows, nothing may be divided.
+        // If the manager does not know the unit, its cgroup must not be divided.
         Ok(false) | Err(_) => Place::Unit(Unit { name, unmarked: None }),
     }
 }
@@ -157,15 +163,15 @@ fn ask_for_scope(purpose: &Purpose<'_>, slice: &str, wanted: &Wanted<'_>) -> Res
     )
 }
 
-/// The container's weights, which its scope needs as well: within that the container has nobody beside it.
+/// The container's weights, which its scope needs as well: within the scope the container has no sibling.
 fn weights(wanted: &Wanted<'_>) -> Weights {
     let (cpu, io) = wanted.weights();
     Weights { cpu, io }
 }
 
-/// Changes the weights of the scope that was made for the container `name` (of its group), if one was.
-pub(super) fn reweigh(group: &Group, name: &str, wanted: &Wanted<'_>) -> Result<(), systemd::Error> {
-    let above = group.path().rsplit('/').nth(1).unwrap_or_default();
+/// Changes the weights of the scope that was made for the container whose cgroup is `name`, if one was.
+pub(super) fn reweigh(cgroup: &Group, name: &str, wanted: &Wanted<'_>) -> Result<(), systemd::Error> {
+    let above = cgroup.path().rsplit('/').nth(1).unwrap_or_default();
     if above.starts_with(name) && above.ends_with(".scope") {
         systemd::set_weights(&systemd::socket(), above, weights(wanted))?;
     }
@@ -174,15 +180,15 @@ pub(super) fn reweigh(group: &Group, name: &str, wanted: &Wanted<'_>) -> Result<
 
 /// A name that no other scope has: the last run's may not have been collected yet.
 fn unit(start: &Start) -> String {
-    let group = super::group_name(&start.config.id);
+    let name = cgroup_name(&start.config.id);
     match start.state.run {
-        0 | 1 => format!("{group}.scope"),
-        run => format!("{group}-{run}.scope"),
+        0 | 1 => format!("{name}.scope"),
+        run => format!("{name}-{run}.scope"),
     }
 }
 
 impl Source {
-    /// The group that the container's own is made in; `None` if it gets none.
+    /// The cgroup that the container's own is made in; `None` if it gets none.
     ///
     /// A scope that cannot be had is an error only if a limit, or a slice, was asked for.
     pub(crate) fn finish(self, wanted: &Wanted<'_>) -> Result<Option<Own>, Error> {

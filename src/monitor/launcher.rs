@@ -1,41 +1,42 @@
 //! Bringing the program up: cgroup, streams, init, network, until the program is executed; undone if a step fails.
 //!
-//! The server answers everybody meanwhile, and an end that somebody asks for (`rc stop`, a signal, the command that has
-//! started this and is gone) takes the attempt back.
+//! Meanwhile the server answers all commands. `rc stop`, a signal to the monitor, or the end of the command that is
+//! starting the container takes the attempt back.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use super::group::wanted;
+use super::cgroup_source::{cgroup_name, wanted};
 use super::notify::Notifier;
 use super::pidfile::PidFiles;
+use super::program::Launched;
 use super::record::ProcessId;
-use super::serve::{Program, Server};
+use super::serve::Server;
 use super::start::{Error, Start, Stdio, step};
-use super::stdio::{Kept, Pipes, standard_descriptors};
+use super::stdio::{InheritedStdio, Pipes, standard_descriptors};
 use crate::net;
-use crate::plan::Seccomp;
+use crate::plan::{ContainerConfig, RestartPolicy, Seccomp};
 use crate::runtime::cgroup::{self, Group};
 use crate::runtime::{self, FuseOverlay, Launch, Progress, Rootfs, Stage, Starting};
 use crate::types::StorageDriver;
-use crate::userns::Home;
+use crate::userns::{Home, UserNamespace};
 
 /// How long a network may take to come up.
 const NETWORK_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long the kernel may take to let go of a group whose processes have ended.
-pub(super) const REMOVAL_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the kernel may take to let go of a cgroup whose processes have ended.
+const REMOVAL_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What every attempt starts from.
+/// Launches the program, as often as the restart rule asks for that.
 #[derive(Debug)]
-pub(super) struct Ground {
-    pub(super) start: Start,
-    pub(super) driver: &'static dyn net::Driver,
-    /// This process' own group, if it has one.
-    pub(super) own: Option<cgroup::Own>,
-    pub(super) home: Home,
-    pub(super) kept: Kept,
-    pub(super) pid_files: PidFiles,
+pub(super) struct Launcher {
+    start: Start,
+    driver: &'static dyn net::Driver,
+    /// The monitor's own cgroup, if it has one.
+    own: Option<cgroup::Own>,
+    home: Home,
+    inherited: InheritedStdio,
+    pid_files: PidFiles,
 }
 
 /// What ends with the program, beside what the server looks after.
@@ -46,9 +47,47 @@ pub(super) struct Up {
     pub(super) served: Option<FuseOverlay>,
 }
 
-type Launched = (Starting, Pipes, Option<Notifier>);
+/// What was made before init speaks.
+struct Made {
+    init: Starting,
+    pipes: Pipes,
+    notifier: Option<Notifier>,
+}
 
-impl Ground {
+impl Launcher {
+    /// What `start` asks for, with cgroups in `own`.
+    pub(super) fn new(start: Start, driver: &'static dyn net::Driver, own: Option<cgroup::Own>, home: Home) -> Self {
+        let pid_files = PidFiles::open(&start.config.service);
+        Self { start, driver, own, home, inherited: InheritedStdio::default(), pid_files }
+    }
+
+    /// The container.
+    pub(super) fn config(&self) -> &ContainerConfig {
+        &self.start.config
+    }
+
+    /// The user's namespace, which is waited for.
+    pub(super) fn home(&self) -> Result<&UserNamespace, Error> {
+        Ok(self.home.ready()?)
+    }
+
+    /// The program runs for the first time: volumes are filled once, and what a restart needs is kept.
+    pub(super) fn first_run_begins(&mut self) {
+        self.start.copy_up.clear();
+        if self.start.config.restart != RestartPolicy::No {
+            self.inherited = InheritedStdio::keep(&self.start);
+        }
+    }
+
+    /// Removes what a run has left: files that name its processes, and its cgroup. Gives whether the kernel has killed
+    /// something in that for want of memory.
+    pub(super) fn clean_up(&self, launched: &Launched) -> bool {
+        self.pid_files.remove(launched.init.pid);
+        let oom_killed = launched.cgroup.as_ref().is_some_and(|cgroup| cgroup.oom_killed().unwrap_or(false));
+        remove(launched.cgroup.as_ref());
+        oom_killed
+    }
+
     /// The limits that `update` has set since the last attempt are for the next one, too.
     pub(super) fn take_new_limits(&mut self) {
         let Ok(config) = self.start.directory.config() else { return };
@@ -58,7 +97,8 @@ impl Ground {
         }
     }
 
-    /// Brings the program up, and hands it to the server: by the storage driver that was chosen, or by the one that works.
+    /// Brings the program up, and hands it to the server: by the storage driver that was chosen, or by the one that
+    /// works.
     pub(super) fn bring_up(&self, server: &mut Server) -> Result<Up, Error> {
         let start = &self.start;
         let mut served = (start.storage == StorageDriver::FuseOverlayfs).then(|| self.fuse()).transpose()?;
@@ -81,51 +121,48 @@ impl Ground {
     }
 
     fn try_up(&self, server: &mut Server, root: Option<OwnedFd>) -> Result<net::Running, Error> {
-        let config = &self.start.config;
-        let name = super::group_name(&config.id);
         if self.own.is_some() {
-            // Where rc's processes are moved to make way for a group, newuidmap and newgidmap are not among them.
+            // Where rc's processes are moved to make way for a cgroup, newuidmap and newgidmap are not among them.
             self.home.ready()?;
         }
-        let group = self.own.as_ref().map(|own| own.make(&name, &wanted(&self.start))).transpose()?;
-        let (created, pipes, notifier) = match self.launch(group.as_ref(), root) {
+        let name = cgroup_name(&self.start.config.id);
+        let cgroup = self.own.as_ref().map(|own| own.make(&name, &wanted(&self.start))).transpose()?;
+        let Made { init, pipes, notifier } = match self.launch(cgroup.as_ref(), root) {
             Ok(made) => made,
             Err(error) => {
-                if let Some(group) = &group {
-                    drop(group.remove(REMOVAL_PATIENCE));
-                }
+                remove(cgroup.as_ref());
                 return Err(error);
             }
         };
-        let result = self.converse(server, &created).and_then(|network| {
-            server.record_start(ProcessId::of(created.process.pid), network.addresses(), group.as_ref())?;
-            self.pid_files.write(created.process.pid)?;
+        let result = self.converse(server, &init).and_then(|network| {
+            let process = ProcessId::of(init.process.pid);
+            let restarts = server.parts.rule.restarts();
+            server.parts.records.begin_run(process, network.addresses(), cgroup.as_ref(), restarts)?;
+            self.pid_files.write(init.process.pid)?;
             Ok(network)
         });
         match result {
             Ok(network) => {
                 let helper = network.pidfd().and_then(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 0).ok());
-                server.run_begins(Program { init: created.process, group, helper, notifier }, pipes);
+                server.parts.begin_run(Launched { init: init.process, cgroup, helper, notifier }, pipes);
                 Ok(network)
             }
             Err(error) => {
                 // Whatever it is doing; it is reaped so that its namespaces are gone when the command hears of it.
-                drop(created.process.signal(libc::SIGKILL));
-                drop(created.process.wait());
-                server.run_is_over();
-                if let Some(group) = &group {
-                    drop(group.remove(REMOVAL_PATIENCE));
-                }
+                drop(init.process.signal(libc::SIGKILL));
+                drop(init.process.wait());
+                server.parts.end_run();
+                remove(cgroup.as_ref());
                 Err(error)
             }
         }
     }
 
     /// Makes init; the monitor's ends of its pipes and of its way to a service manager come with it.
-    fn launch(&self, group: Option<&Group>, root: Option<OwnedFd>) -> Result<Launched, Error> {
+    fn launch(&self, cgroup: Option<&Group>, root: Option<OwnedFd>) -> Result<Made, Error> {
         let start = &self.start;
         let config = &start.config;
-        let (stdio, pipes) = standard_descriptors(start, &self.kept)?;
+        let (stdio, pipes) = standard_descriptors(start, &self.inherited)?;
         let notify = |address: &String| Notifier::begin(&start.directory, address);
         let notifier = start.notify.as_ref().map(notify).transpose().map_err(step("make the notify socket"))?;
         let directory = start.directory.path().to_owned();
@@ -146,8 +183,8 @@ impl Ground {
             copy_up: start.copy_up.clone(),
             empty: start.empty.clone(),
         };
-        let stage = Stage::fork(&launch, group.map(Group::fd))?;
-        let created = match self.home.ready() {
+        let stage = Stage::fork(&launch, cgroup.map(Group::fd))?;
+        let init = match self.home.ready() {
             Ok(home) => stage.create(home)?,
             Err(error) => {
                 stage.dismiss();
@@ -155,22 +192,28 @@ impl Ground {
             }
         };
         self.home.dismiss_member();
-        Ok((created, pipes, notifier))
+        Ok(Made { init, pipes, notifier })
+    }
+
+    fn relay_terminal(&self, server: &mut Server, master: OwnedFd) -> Result<(), Error> {
+        let config = &self.start.config;
+        let has_input = config.open_stdin || config.tty;
+        server.parts.relay.add_terminal(master, has_input).map_err(step("relay the terminal"))
     }
 
     /// Talks to init until the program runs; the network comes up meanwhile.
-    fn converse(&self, server: &mut Server, created: &Starting) -> Result<net::Running, Error> {
+    fn converse(&self, server: &mut Server, init: &Starting) -> Result<net::Running, Error> {
         let deadline = Instant::now() + NETWORK_DEADLINE;
-        let mut starting = Some(self.driver.start(&self.start.network, created.process.pid)?);
+        let mut starting = Some(self.driver.start(&self.start.network, init.process.pid)?);
         let mut running = None;
         loop {
             // The pidfd has the last word: the other end of the socket may be in hands that keep it open.
-            server.wait_for(&[created.conversation.sync(), created.process.pidfd.as_fd()], None)?;
-            match created.conversation.progress()?.unwrap_or(Progress::Closed) {
-                Progress::Terminal(master) => server.terminal(master, &self.start.config)?,
+            server.wait_for(&[init.conversation.sync(), init.process.pidfd.as_fd()], None)?;
+            match init.conversation.progress()?.unwrap_or(Progress::Closed) {
+                Progress::Terminal(master) => self.relay_terminal(server, master)?,
                 Progress::NetworkWanted => {
                     running = starting.take().map(|network| network_up(server, network, deadline)).transpose()?;
-                    created.conversation.network_is_up()?;
+                    init.conversation.network_is_up()?;
                 }
                 Progress::Failed(failure) => return Err(runtime::Error::Failed(failure).into()),
                 Progress::Closed => break,
@@ -186,6 +229,14 @@ impl Ground {
             (None, Some(starting)) => network_up(server, starting, deadline),
             (None, None) => Err(runtime::Error::Died("init").into()),
         }
+    }
+}
+
+/// Removes the cgroup of a run. If it cannot be removed, the kernel is still ending a process in it, and the next rc
+/// sweeps it.
+fn remove(cgroup: Option<&Group>) {
+    if let Some(cgroup) = cgroup {
+        drop(cgroup.remove(REMOVAL_PATIENCE));
     }
 }
 

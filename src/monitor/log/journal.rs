@@ -5,17 +5,17 @@
 //! NAME\n                a field with any bytes: their number, 64 bits, little endian, then they, then a newline
 //! ```
 //!
-//! The fields are those of podman and docker: `CONTAINER_ID`, `CONTAINER_ID_FULL`, `CONTAINER_NAME`, `CONTAINER_TAG`, `IMAGE_NAME`,
-//! `SYSLOG_IDENTIFIER`; `PRIORITY` is 6 for standard output and 3 for standard error; `CONTAINER_PARTIAL_MESSAGE` marks a part
-//! of a line that goes on in the stream's next entry. The message's own bytes can forge none of them.
-//! Source: systemd, "Native Journal Protocol"; conmon, `ctr_logging.c`.
+//! The fields are those of podman and docker: `CONTAINER_ID`, `CONTAINER_ID_FULL`, `CONTAINER_NAME`, `CONTAINER_TAG`,
+//! `IMAGE_NAME`, `SYSLOG_IDENTIFIER`; `PRIORITY` is 6 for standard output and 3 for standard error;
+//! `CONTAINER_PARTIAL_MESSAGE` marks a part of a line that continues in the stream's next entry. The message's own
+//! bytes can forge none of them. Source: systemd, "Native Journal Protocol"; conmon, `ctr_logging.c`.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use super::log::Stream;
+use crate::monitor::stream::Stream;
 use crate::plan::ContainerConfig;
 use crate::sys::datagram::{Sender, Sent};
 
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A connection to the journal.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(in crate::monitor) struct Journal {
     sender: Sender,
     /// The fields that every entry has.
     fields: Vec<u8>,

@@ -1,0 +1,80 @@
+//! Entering the container: what a command has sent becomes a joiner.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::fs::FileType;
+
+use super::error::Error;
+use crate::monitor::protocol;
+use crate::runtime::{self, Conversation, Join};
+use crate::sys::inherited::Inherited;
+use crate::sys::process::Child;
+
+/// The container that a program is started in.
+#[derive(Debug)]
+pub(in crate::monitor) struct Destination<'a> {
+    pub(in crate::monitor) init: BorrowedFd<'a>,
+    pub(in crate::monitor) cgroup: Option<BorrowedFd<'a>>,
+    pub(in crate::monitor) confinement: &'a Confinement,
+}
+
+/// What every program of the container has in common.
+#[derive(Debug)]
+pub(in crate::monitor) struct Confinement {
+    /// The container has a network namespace of its own.
+    pub(in crate::monitor) own_network: bool,
+    /// The container has a cgroup namespace of its own.
+    pub(in crate::monitor) own_cgroups: bool,
+    /// By rc's own filter.
+    pub(in crate::monitor) seccomp: bool,
+    /// The container has one ID.
+    pub(in crate::monitor) single_id: bool,
+    /// Groups beyond those of the user.
+    pub(in crate::monitor) groups: Vec<String>,
+}
+
+/// Whether the program of `exec` gets a terminal, instead of descriptors.
+pub(super) fn wants_terminal(exec: &protocol::Exec) -> bool {
+    exec.process.terminal().unwrap_or(false)
+}
+
+/// Forks the joiner. Fails if the descriptors are not those that `exec` tells of.
+pub(super) fn enter(
+    container: &Destination<'_>,
+    exec: &protocol::Exec,
+    mut descriptors: Vec<OwnedFd>,
+) -> Result<(Child, Conversation), Error> {
+    let wants_terminal = wants_terminal(exec);
+    let further = descriptors.split_off(descriptors.len().min(if wants_terminal { 0 } else { 3 }));
+    if further.len() != exec.descriptors.len() || exec.descriptors.iter().any(|number| *number < 3) {
+        return Err(Error::Descriptors);
+    }
+    let numbered = |(&number, fd)| Inherited { number, fd };
+    let further: Vec<_> = exec.descriptors.iter().zip(further).map(numbered).collect();
+    let stdio = match (wants_terminal, &descriptors[..]) {
+        // With a terminal they are not used.
+        (true, _) => [container.init; 3],
+        (false, [stdin, stdout, stderr]) => [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+        (false, _) => return Err(Error::Descriptors),
+    };
+    Ok(runtime::join(&Join {
+        init: container.init,
+        own_network: container.confinement.own_network,
+        own_cgroups: container.confinement.own_cgroups,
+        cgroup: container.cgroup,
+        process: &exec.process,
+        groups: &container.confinement.groups,
+        stdio,
+        own_stdio: stdio.map(|fd| !wants_terminal && is_own_pipe(fd)),
+        descriptors: &further,
+        seccomp: container.confinement.seccomp,
+        single_id: container.confinement.single_id,
+    })?)
+}
+
+/// Whether it is a pipe of this user's, as the command has made it; an older rc hands over what it was given.
+fn is_own_pipe(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|stat| {
+        FileType::from_raw_mode(stat.st_mode) == FileType::Fifo && stat.st_uid == rustix::process::geteuid().as_raw()
+    })
+}

@@ -1,0 +1,219 @@
+//! One program that was started beside the container's own: from its joiner to its end.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use super::error::Error;
+use crate::monitor::protocol::Event;
+use crate::runtime::{self, Conversation, Progress};
+use crate::sys::process::{Child, Ended, reap_group, reserve_descriptor};
+use crate::sys::tty;
+
+/// What a command is to be told, with a descriptor.
+pub(in crate::monitor) type Told = (u64, Event, Option<OwnedFd>);
+
+/// What a descriptor in the poll set belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::monitor) enum Token {
+    Conversation,
+    JoinerEnd,
+    ProcessEnd,
+}
+
+/// One such program.
+#[derive(Debug)]
+pub(super) struct OneExec {
+    id: u64,
+    connection: u64,
+    /// The process that enters the container and makes the program's there, until it has ended.
+    joiner: Option<Child>,
+    /// The program's process, from when it is known until it has ended.
+    process: Option<Child>,
+    /// Until the program runs, or is known not to.
+    conversation: Option<Conversation>,
+    /// What is left to be told of.
+    phase: Phase,
+    wants_terminal: bool,
+    terminal: Option<OwnedFd>,
+    /// Kept for the descriptors that are still to come: one that there is no room for would be lost, and with it a
+    /// program that runs.
+    reserve: Vec<OwnedFd>,
+    size: Option<(u16, u16)>,
+}
+
+/// How far a program is, as its command has been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Runs,
+    /// Its end, or why it does not run.
+    Told,
+}
+
+impl OneExec {
+    /// The program that `joiner` makes, for the command on `connection`; `size` is that of the terminal that it gets.
+    pub(super) fn new(
+        (id, connection): (u64, u64),
+        (joiner, conversation): (Child, Conversation),
+        wants_terminal: bool,
+        size: Option<(u16, u16)>,
+    ) -> Self {
+        Self {
+            id,
+            connection,
+            joiner: Some(joiner),
+            process: None,
+            conversation: Some(conversation),
+            phase: Phase::Starting,
+            wants_terminal,
+            terminal: None,
+            reserve: Vec::new(),
+            size,
+        }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The connection of the command that has started it.
+    pub(super) fn connection(&self) -> u64 {
+        self.connection
+    }
+
+    /// The program's terminal, once it has one.
+    pub(super) fn terminal(&self) -> Option<&OwnedFd> {
+        self.terminal.as_ref()
+    }
+
+    /// The descriptors to wait for, all of them to be read.
+    pub(super) fn poll_set(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Token)> {
+        let conversation = self.conversation.as_ref().map(|talk| (talk.sync(), Token::Conversation));
+        let joiner = self.joiner.as_ref().map(|child| (child.pidfd.as_fd(), Token::JoinerEnd));
+        let process = self.process.as_ref().map(|child| (child.pidfd.as_fd(), Token::ProcessEnd));
+        conversation.into_iter().chain(joiner).chain(process)
+    }
+
+    /// Its joiner, as long as nobody has told of a process that it has made.
+    pub(super) fn lone_joiner(&self) -> Option<&Child> {
+        self.joiner.as_ref().filter(|_| self.process.is_none())
+    }
+
+    /// Whether there is nothing left to look after.
+    pub(super) fn is_over(&self) -> bool {
+        self.joiner.is_none() && self.process.is_none()
+    }
+
+    /// It is not to be: the joiner is killed, and its command is told otherwise. What it has made is found by its
+    /// process group.
+    pub(super) fn give_up(&mut self) {
+        drop(self.joiner.as_ref().map(|joiner| joiner.signal(libc::SIGKILL)));
+        self.phase = Phase::Told;
+    }
+
+    /// The container has ended: a program that was not in it yet is ended, whatever holds it up.
+    pub(super) fn end_with_container(&mut self, told: &mut Vec<Told>) {
+        if let Some(joiner) = &self.joiner {
+            drop(joiner.signal(libc::SIGKILL));
+        }
+        self.fail(Error::Ended, told);
+    }
+
+    /// The joiner has ended. Gives its process group, if there may be a process in it that nobody has told of.
+    pub(super) fn joiner_ended(&mut self, told: &mut Vec<Told>) -> Option<i32> {
+        // Whatever it said is there to be heard; without a process there will be none.
+        self.hear(told);
+        let joiner = self.joiner.take();
+        if let Some(joiner) = &joiner {
+            drop(joiner.wait());
+        }
+        if self.process.is_some() {
+            return None;
+        }
+        let stray = joiner.map(|joiner| joiner.pid).filter(|group| reap_group(*group));
+        self.fail(runtime::Error::Died("the joining process").into(), told);
+        stray
+    }
+
+    /// Keeps room for the descriptors that are still to come: the process's, and those of a terminal and its copy.
+    pub(super) fn reserve(&mut self) -> std::io::Result<()> {
+        let of_terminal = if self.wants_terminal && self.terminal.is_none() { 2 } else { 0 };
+        let wanted = usize::from(self.process.is_none()) + of_terminal;
+        while self.reserve.len() < wanted {
+            self.reserve.push(reserve_descriptor()?);
+        }
+        Ok(())
+    }
+
+    /// Hears everything that has been said while it starts.
+    pub(super) fn hear(&mut self, told: &mut Vec<Told>) {
+        while let Some(conversation) = &self.conversation {
+            // This process has one thread: nothing else takes the descriptors that are given up here.
+            self.reserve.clear();
+            match conversation.progress() {
+                Ok(None) => {
+                    // If it fails, what was there a moment ago, nothing is worse than without.
+                    drop(self.reserve());
+                    return;
+                }
+                Ok(Some(Progress::Process(pidfd))) if self.process.is_none() => match runtime::child_of(pidfd) {
+                    Ok(process) => self.process = Some(process),
+                    Err(error) => self.fail(error.into(), told),
+                },
+                // A process of the container that may trace can take this socket, and say what it likes.
+                Ok(Some(Progress::Terminal(master)))
+                    if self.wants_terminal && self.terminal.is_none() && rustix::termios::isatty(&master) =>
+                {
+                    if let Some((rows, columns)) = self.size {
+                        // A size that cannot be set leaves the kernel's default.
+                        drop(tty::set_size(&master, rows, columns));
+                    }
+                    self.terminal = rustix::io::fcntl_dupfd_cloexec(&master, 0).ok();
+                    told.push((self.connection, Event::Terminal, Some(master)));
+                }
+                Ok(Some(Progress::Closed)) => {
+                    self.conversation = None;
+                    match &self.process {
+                        Some(process) if self.phase == Phase::Starting => {
+                            self.phase = Phase::Runs;
+                            told.push((self.connection, Event::Started { pid: process.pid }, None));
+                        }
+                        Some(_) => {}
+                        None => self.fail(runtime::Error::Died("the joining process").into(), told),
+                    }
+                }
+                Ok(Some(Progress::Failed(failure))) => self.fail(Error::Runtime(failure.into()), told),
+                // rc's own processes never say that at this point.
+                Ok(Some(_)) => self.fail(runtime::Error::Died("the new process").into(), told),
+                Err(error) => self.fail(error.into(), told),
+            }
+        }
+    }
+
+    /// The program does not come to run; what has been made of it is ended.
+    fn fail(&mut self, error: Error, told: &mut Vec<Told>) {
+        self.conversation = None;
+        if let Some(process) = &self.process {
+            drop(process.signal(libc::SIGKILL));
+        }
+        if self.phase != Phase::Starting {
+            return;
+        }
+        self.phase = Phase::Told;
+        told.push((self.connection, Event::Failed(error.into()), None));
+    }
+
+    /// Its process has ended, even if another process holds the other end of the conversation.
+    pub(super) fn end(&mut self, told: &mut Vec<Told>) {
+        self.conversation = None;
+        let Some(process) = self.process.take() else { return };
+        let code = process.wait().map_or(255, Ended::code);
+        if self.phase == Phase::Starting {
+            // It said nothing of a failure.
+            told.push((self.connection, Event::Started { pid: process.pid }, None));
+        }
+        if self.phase != Phase::Told {
+            self.phase = Phase::Told;
+            told.push((self.connection, Event::Exited { code, missed: 0 }, None));
+        }
+    }
+}

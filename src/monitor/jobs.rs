@@ -1,0 +1,90 @@
+//! Changes that commands ask for (`change`): handed to the worker one after the other, and written down when they are
+//! done.
+
+use super::change::{AppliesTo, Target};
+use super::parts::Parts;
+use super::program::AskedBy;
+use super::protocol::Event;
+use super::record::Status;
+use super::worker::{Job, Task};
+use crate::types::{Report, ReportKind};
+
+impl Parts {
+    /// Has something changed, after what was asked for before; the answer comes when it is done.
+    pub(super) fn add_job(&mut self, connection: u64, task: Task) {
+        if self.worker.add(Job { connection, task }) {
+            self.begin_jobs();
+        } else {
+            let report = Report::new(ReportKind::Unavailable, "too many changes are waiting to be made");
+            self.tell(connection, &Event::Failed(report), &[]);
+        }
+    }
+
+    fn begin_jobs(&mut self) {
+        while let Some(job) = self.worker.next() {
+            let applies_to = if self.program.is_running() {
+                AppliesTo::Running(self.program.cgroup())
+            } else if self.program.is_launched() || self.rule.is_pausing() {
+                AppliesTo::NextStart
+            } else {
+                // It is being started, with what was asked for before.
+                self.refuse(job.connection, "the container's program does not run");
+                continue;
+            };
+            let target = Target {
+                directory: self.records.directory(),
+                status: self.records.status(),
+                can_restart: self.rule.can_be_on(),
+                applies_to,
+            };
+            if let Err((connection, event)) = self.worker.begin(job, &target) {
+                self.tell(connection, &event, &[]);
+            }
+        }
+    }
+
+    /// Writes down what has come of a job, answers the command that has asked for it, and begins the next.
+    pub(super) fn finish_job(&mut self) {
+        let Some((Job { connection, task }, mut event)) = self.worker.finish() else { return };
+        if event == Event::Done {
+            let recorded = match &task {
+                Task::Pause => self.records.switch(Status::Running, Status::Paused),
+                Task::Unpause => self.records.switch(Status::Paused, Status::Running),
+                Task::Update(_) => {
+                    self.follow_config();
+                    Ok(())
+                }
+            };
+            if let Err(error) = recorded {
+                event = Event::Failed(error.into());
+            }
+        }
+        if matches!(task, Task::Pause) && event != Event::Done && self.records.status() == Status::Running {
+            // The worker may have died half way, and commands go by the record: none would thaw it.
+            self.program.thaw();
+        }
+        self.tell(connection, &event, &[]);
+        self.begin_jobs();
+    }
+
+    /// Follows the restart rule as it was written down.
+    fn follow_config(&mut self) {
+        if let Ok(config) = self.records.config() {
+            self.rule.follow(config.restart);
+        }
+        if self.rule.is_pausing() && !self.rule.is_active() {
+            // No start will follow that a command could wait for.
+            self.program.ask_for_end(AskedBy::System);
+        }
+    }
+
+    /// Tells all commands that wait how the container ended, after the end of their streams, so that they have read all
+    /// of it. Changes that are being made are broken off.
+    pub(super) fn tell_end(&mut self, code: i32) {
+        for connection in self.worker.cancel() {
+            self.refuse(connection, "the container has ended");
+        }
+        let missed = self.relay.hang_up();
+        self.connections.tell_end(code, &missed);
+    }
+}

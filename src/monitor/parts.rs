@@ -1,0 +1,149 @@
+//! What the monitor looks after, and what has to be done in several of these parts at once. Each part has methods of
+//! its own; here stands only how they go together.
+
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use super::connections::Connections;
+use super::exec::{Confinement, Execs, Told};
+use super::log::Log;
+use super::program::{AskedBy, Launched, Program};
+use super::protocol::Event;
+use super::record::Status;
+use super::records::Records;
+use super::relay::{Relay, Streams};
+use super::restart::Rule;
+use super::start::{Start, Starter, Stdio};
+use super::stdio::Pipes;
+use super::timers::Timers;
+use super::worker::Worker;
+use crate::plan::{CgroupNamespace, RestartPolicy, Seccomp};
+use crate::types::{NetworkMode, Report, ReportKind, Signal};
+
+/// Everything that the loop looks after.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) program: Program,
+    pub(super) rule: Rule,
+    pub(super) records: Records,
+    pub(super) relay: Relay,
+    pub(super) execs: Execs,
+    pub(super) worker: Worker,
+    pub(super) connections: Connections,
+    pub(super) timers: Timers,
+    pub(super) confinement: Confinement,
+}
+
+impl Parts {
+    /// Those of the container that `start` is about, for the command that is starting it.
+    pub(super) fn new(start: &Start, listener: OwnedFd, log: Option<Log>) -> Self {
+        let config = &start.config;
+        let can_be_on = config.restart != RestartPolicy::No || !start.stdio.contains(&Stdio::Inherit);
+        Self {
+            program: Program::new(config.stop_signal, config.stop_timeout),
+            rule: Rule::new(config.restart, can_be_on),
+            records: Records::new(start),
+            relay: Relay::new(log),
+            execs: Execs::default(),
+            worker: Worker::default(),
+            connections: Connections::new(listener),
+            timers: Timers::default(),
+            confinement: Confinement {
+                own_network: config.network != NetworkMode::Host,
+                own_cgroups: config.cgroup.namespace == CgroupNamespace::Private,
+                seccomp: config.seccomp == Seccomp::Default,
+                single_id: start.ids.is_single(),
+                groups: config.groups.clone(),
+            },
+        }
+    }
+
+    /// Takes in the command that is starting the container: it is told that the program runs, and how it ends. If it
+    /// goes before the program runs, the start is taken back.
+    pub(super) fn adopt(&mut self, socket: OwnedFd, starter: Starter) -> io::Result<()> {
+        let id = self.connections.add_starter(socket)?;
+        if let Some((rows, columns)) = starter.size {
+            self.relay.resize(rows, columns);
+        }
+        let streams = Streams { stdin: starter.stdin, stdout: starter.stdout, stderr: starter.stderr };
+        self.relay.attach(id, streams, true)
+    }
+
+    /// A run of the program begins.
+    pub(super) fn begin_run(&mut self, launched: Launched, pipes: Pipes) {
+        self.program.begin(launched);
+        self.relay.begin_run();
+        // Setting a flag on a pipe of our own does not fail.
+        drop(pipes.join(&mut self.relay));
+    }
+
+    /// The program has ended, or was never executed: gives what is to be cleaned up.
+    pub(super) fn end_run(&mut self) -> Option<Launched> {
+        let told = self.execs.end_all();
+        self.tell_all(told);
+        self.relay.end_run();
+        self.program.take(&mut self.timers)
+    }
+
+    /// Answers the command that is starting the container.
+    pub(super) fn tell_starter(&mut self, event: &Event) {
+        if let Some(id) = self.connections.take_starter() {
+            self.tell(id, event, &[]);
+        }
+    }
+
+    /// Tells a command something; one that leaves everything unread is closed.
+    pub(super) fn tell(&mut self, id: u64, event: &Event, descriptors: &[BorrowedFd<'_>]) {
+        if !self.connections.tell(id, event, descriptors) {
+            self.forget(id);
+        }
+    }
+
+    /// Tells commands what has become of their programs.
+    pub(super) fn tell_all(&mut self, all: Vec<Told>) {
+        for (connection, event, descriptor) in all {
+            self.tell(connection, &event, descriptor.as_ref().map(OwnedFd::as_fd).as_slice());
+        }
+    }
+
+    /// Tells a command that what it has asked for does not go together with what the container is doing.
+    pub(super) fn refuse(&mut self, id: u64, message: &str) {
+        self.tell(id, &refusal(message), &[]);
+    }
+
+    /// Lets go of a command that is gone.
+    pub(super) fn forget(&mut self, id: u64) {
+        self.relay.forget(id);
+        self.connections.forget(id);
+        self.worker.forget(id);
+        if self.connections.is_starter(id) {
+            self.connections.take_starter();
+            // No command has been told that it runs, and none would know.
+            self.stop(AskedBy::System, None, Some(0));
+        }
+    }
+
+    /// Sends the stop signal, and SIGKILL when the time is over. A program that does not run is not started (again).
+    pub(super) fn stop(&mut self, by: AskedBy, signal: Option<Signal>, timeout: Option<u32>) {
+        self.program.ask_for_end(by);
+        if !self.program.is_running() {
+            return;
+        }
+        let paused_now = self.worker.break_off_pause();
+        if let Some(connection) = paused_now {
+            self.refuse(connection, "the container is being stopped");
+        }
+        let was_paused = self.records.status() == Status::Paused || paused_now.is_some();
+        self.records.stopping();
+        self.program.end(signal, timeout, &mut self.timers);
+        if was_paused {
+            // The signal is the first thing that it sees. What does not thaw is killed when the time is over.
+            self.program.thaw();
+        }
+    }
+}
+
+/// The answer to what does not go together with what the container is doing.
+pub(super) fn refusal(message: &str) -> Event {
+    Event::Failed(Report::new(ReportKind::Conflict, message))
+}

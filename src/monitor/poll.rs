@@ -1,0 +1,59 @@
+//! The one place where the monitor sleeps: poll(2), over descriptors that are named by what they belong to.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::sys::process;
+
+/// After so much silence the monitor gives back the memory that it can, and then sleeps until something happens. To map
+/// the code again takes microseconds, which matter only where events are frequent.
+const SILENCE: Duration = Duration::from_millis(50);
+
+/// The descriptors to wait for, each with a token `T` that says what it belongs to.
+#[derive(Debug)]
+pub(super) struct PollSet<'a, T> {
+    descriptors: Vec<PollFd<'a>>,
+    tokens: Vec<T>,
+}
+
+impl<'a, T: Copy> PollSet<'a, T> {
+    pub(super) fn new() -> Self {
+        Self { descriptors: Vec::new(), tokens: Vec::new() }
+    }
+
+    /// Adds a descriptor. Errors and hang-ups are told whatever `flags` are.
+    pub(super) fn watch(&mut self, fd: BorrowedFd<'a>, flags: PollFlags, token: T) {
+        self.descriptors.push(PollFd::from_borrowed_fd(fd, flags));
+        self.tokens.push(token);
+    }
+
+    /// Sleeps until one of them is ready, a signal has come, or for `patience`; `None` is for as long as that takes.
+    /// Gives the tokens of those that are ready, with what they are ready for.
+    pub(super) fn wait(mut self, patience: Option<Duration>) -> io::Result<Vec<(T, PollFlags)>> {
+        let first = patience.map_or(SILENCE, |patience| patience.min(SILENCE));
+        let woken = match poll(&mut self.descriptors, timespec(Some(first)).as_ref()) {
+            Ok(0) if patience.is_none_or(|patience| patience > SILENCE) => {
+                process::trim_heap();
+                process::let_go_of_code();
+                // At once, before more code is mapped again.
+                poll(&mut self.descriptors, timespec(patience.map(|patience| patience - SILENCE)).as_ref())
+            }
+            woken => woken,
+        };
+        match woken {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let all = self.tokens.into_iter().zip(&self.descriptors).map(|(token, fd)| (token, fd.revents()));
+        Ok(all.filter(|(_, flags)| !flags.is_empty()).collect())
+    }
+}
+
+/// How long poll(2) sleeps; a time that it cannot express is none.
+fn timespec(duration: Option<Duration>) -> Option<Timespec> {
+    duration.and_then(|duration| Timespec::try_from(duration).ok())
+}

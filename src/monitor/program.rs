@@ -1,0 +1,186 @@
+//! The container's program: its runs, how each of them ends, and who has asked for the end.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::PollFlags;
+
+use super::notify::{self, Notifier};
+use super::timers::{Timer, Timers};
+use crate::runtime::cgroup::Group;
+use crate::sys::process::{Child, Ended};
+use crate::types::Signal;
+
+/// One run of the program, with what belongs to it.
+#[derive(Debug)]
+pub(super) struct Launched {
+    pub(super) init: Child,
+    pub(super) cgroup: Option<Group>,
+    /// The network helper's pidfd, to notice its end.
+    pub(super) helper: Option<OwnedFd>,
+    /// Passes on what the program tells a service manager.
+    pub(super) notifier: Option<Notifier>,
+}
+
+/// Who has asked for the program's end, so that it is not started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AskedBy {
+    /// The user, by a command.
+    User,
+    /// A signal to the monitor, from whatever ends the user's processes; or the command that is starting this is gone.
+    System,
+}
+
+/// What a descriptor in the poll set belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Token {
+    Init,
+    Helper,
+    Notify(notify::Token),
+}
+
+/// The program, over all of its runs.
+#[derive(Debug)]
+pub(super) struct Program {
+    launched: Option<Launched>,
+    /// How the last run ended; what it wrote may still be on its way.
+    ended: Option<Ended>,
+    asked_by: Option<AskedBy>,
+    stop_signal: Signal,
+    /// Seconds.
+    stop_timeout: u32,
+}
+
+impl Program {
+    /// A program that does not run yet. `stop_timeout` is in seconds.
+    pub(super) fn new(stop_signal: Signal, stop_timeout: u32) -> Self {
+        Self { launched: None, ended: None, asked_by: None, stop_signal, stop_timeout }
+    }
+
+    /// A run begins.
+    pub(super) fn begin(&mut self, launched: Launched) {
+        self.launched = Some(launched);
+        self.ended = None;
+    }
+
+    /// The run is over: gives its cgroup and the rest, which are to be cleaned up.
+    pub(super) fn take(&mut self, timers: &mut Timers) -> Option<Launched> {
+        timers.cancel(Timer::Kill);
+        self.launched.take()
+    }
+
+    /// The PID of init on the host; 0 if there is none.
+    pub(super) fn pid(&self) -> i32 {
+        self.launched.as_ref().map_or(0, |launched| launched.init.pid)
+    }
+
+    /// Whether it was launched; it may have ended, with something left to do about that.
+    pub(super) fn is_launched(&self) -> bool {
+        self.launched.is_some()
+    }
+
+    /// Whether it runs.
+    pub(super) fn is_running(&self) -> bool {
+        self.running().is_some()
+    }
+
+    fn running(&self) -> Option<&Launched> {
+        self.launched.as_ref().filter(|_| self.ended.is_none())
+    }
+
+    /// How it ended, until it runs again.
+    pub(super) fn ended(&self) -> Option<Ended> {
+        self.ended
+    }
+
+    /// The pidfd of init, while it runs.
+    pub(super) fn init(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.running()?.init.pidfd.as_fd())
+    }
+
+    /// Its cgroup, if it has one of its own.
+    pub(super) fn cgroup(&self) -> Option<&Group> {
+        self.launched.as_ref()?.cgroup.as_ref()
+    }
+
+    /// The program is not to run any longer, or again.
+    pub(super) fn ask_for_end(&mut self, by: AskedBy) {
+        self.asked_by = Some(by);
+    }
+
+    /// Who has asked for its end.
+    pub(super) fn asked_by(&self) -> Option<AskedBy> {
+        self.asked_by
+    }
+
+    /// Whether the user means this signal to end it.
+    pub(super) fn is_ended_by(&self, signal: Signal) -> bool {
+        signal == self.stop_signal
+            || matches!(signal.number(), libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGQUIT)
+    }
+
+    /// Sends it a signal.
+    pub(super) fn signal(&self, signal: Signal) {
+        if let Some(launched) = &self.launched {
+            // It may have ended in this moment.
+            drop(launched.init.signal(signal.number()));
+        }
+    }
+
+    /// Ends it: sends `signal`, or its stop signal, and SIGKILL after `timeout` seconds, or as many as it has; at once
+    /// if that is 0.
+    pub(super) fn end(&self, signal: Option<Signal>, timeout: Option<u32>, timers: &mut Timers) {
+        let timeout = timeout.unwrap_or(self.stop_timeout);
+        if timeout > 0 {
+            self.signal(signal.unwrap_or(self.stop_signal));
+        }
+        if timeout == 0 || timers.set_elapsed(Timer::Kill, Duration::from_secs(u64::from(timeout))).is_err() {
+            self.signal(Signal::KILL);
+        }
+    }
+
+    /// Lets its processes go on, without waiting until they do.
+    pub(super) fn thaw(&self) {
+        if let Some(cgroup) = self.cgroup() {
+            drop(cgroup.thaw(Duration::ZERO));
+        }
+    }
+
+    /// The descriptors to wait for.
+    pub(super) fn poll_set<'a>(&'a self, watch: &mut impl FnMut(BorrowedFd<'a>, PollFlags, Token)) {
+        if let Some(init) = self.init() {
+            watch(init, PollFlags::IN, Token::Init);
+        }
+        let Some(launched) = &self.launched else { return };
+        if let Some(helper) = &launched.helper {
+            watch(helper.as_fd(), PollFlags::IN, Token::Helper);
+        }
+        if let Some(notifier) = &launched.notifier {
+            let (fd, flags, token) = notifier.poll_fd();
+            watch(fd, flags, Token::Notify(token));
+        }
+    }
+
+    /// Acts on one ready descriptor.
+    pub(super) fn ready(&mut self, token: Token, timers: &mut Timers) {
+        let Some(launched) = &mut self.launched else { return };
+        match token {
+            Token::Init => {
+                if let Ok(ended) = launched.init.wait() {
+                    if let Some(notifier) = &mut launched.notifier {
+                        notifier.finish();
+                    }
+                    self.ended = Some(ended);
+                    timers.cancel(Timer::Kill);
+                }
+            }
+            // The program loses its network with the helper; nothing here depends on it.
+            Token::Helper => launched.helper = None,
+            Token::Notify(token) => {
+                if let Some(notifier) = &mut launched.notifier {
+                    notifier.ready(token);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What the monitor writes down about its container: `state.json`, and `exit` at the end of a run.
+
+use super::directory::{ContainerDir, Error};
+use super::record::{ExitRecord, ProcessId, Run, State, Status, now};
+use super::start::Start;
+use crate::net::addresses::Addresses;
+use crate::plan::ContainerConfig;
+use crate::runtime::cgroup::Group;
+use crate::types::PortMapping;
+
+/// The records of one container.
+#[derive(Debug)]
+pub(super) struct Records {
+    directory: ContainerDir,
+    state: State,
+    ports: Vec<PortMapping>,
+}
+
+impl Records {
+    /// Those of the container that `start` is about.
+    pub(super) fn new(start: &Start) -> Self {
+        Self { directory: start.directory.clone(), state: start.state.clone(), ports: start.config.ports.clone() }
+    }
+
+    /// The container's directory.
+    pub(super) fn directory(&self) -> &ContainerDir {
+        &self.directory
+    }
+
+    /// The status that was written last.
+    pub(super) fn status(&self) -> Status {
+        self.state.status
+    }
+
+    /// The configuration, with what was changed since.
+    pub(super) fn config(&self) -> Result<ContainerConfig, Error> {
+        self.directory.config()
+    }
+
+    /// Records that the program runs, after so many `restarts`.
+    pub(super) fn begin_run(
+        &mut self,
+        init: Option<ProcessId>,
+        addresses: Option<Addresses>,
+        cgroup: Option<&Group>,
+        restarts: u32,
+    ) -> Result<(), Error> {
+        let state = State {
+            status: Status::Running,
+            run: self.state.run + u64::from(restarts > 0),
+            restart_count: restarts,
+            init,
+            started_at: Some(now()),
+            ports: self.ports.clone(),
+            ip_address: addresses.map(|addresses| addresses.ip.to_string()),
+            ip_prefix: addresses.map_or(0, |addresses| addresses.prefix),
+            gateway: addresses.map(|addresses| addresses.gateway.to_string()),
+            cgroup: cgroup.map(|cgroup| cgroup.path().to_owned()),
+            ..self.state.clone()
+        };
+        self.directory.write_state(&state)?;
+        self.state = state;
+        Ok(())
+    }
+
+    /// Records another status, unless something else has changed it meanwhile. On failure it is what it was.
+    pub(super) fn switch(&mut self, from: Status, to: Status) -> Result<(), Error> {
+        if self.state.status == from {
+            let state = State { status: to, ..self.state.clone() };
+            self.directory.write_state(&state)?;
+            self.state = state;
+        }
+        Ok(())
+    }
+
+    /// Records that the program is being stopped.
+    pub(super) fn stopping(&mut self) {
+        if matches!(self.state.status, Status::Running | Status::Paused) {
+            self.state.status = Status::Stopping;
+            // Only `ps` would show it.
+            drop(self.directory.write_state(&self.state));
+        }
+    }
+
+    /// Records how this run ended. The disk may be broken: then a reader finds no record, and says so.
+    pub(super) fn end_run(&self, record: &ExitRecord) {
+        drop(self.directory.write_exit(&Run(self.state.run), record));
+    }
+}

@@ -1,0 +1,126 @@
+//! One of the program's outputs: a pipe or its terminal, and how bytes are taken from it.
+
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::pipe::{SpliceFlags, splice, tee};
+
+use super::sink::Sink;
+use super::turn::CHUNK;
+use crate::monitor::log::Log;
+use crate::monitor::stream::Stream;
+use crate::sys::pipe::Traffic;
+use crate::sys::tty;
+
+/// One of the program's outputs.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    fd: OwnedFd,
+    stream: Stream,
+    is_terminal: bool,
+    traffic: Traffic,
+}
+
+/// What came of an attempt to move output within the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moved {
+    /// Some was moved, and there may be more.
+    Some,
+    /// The client's pipe is full.
+    Full,
+    /// It has to be read and written.
+    NotPossible,
+}
+
+/// What came of reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// So many bytes.
+    Some(usize),
+    /// There is nothing now.
+    Nothing,
+    /// There will be nothing any more.
+    End,
+}
+
+impl Outlet {
+    /// The program's end of this is another one; `fd` is set up never to wait.
+    pub(super) fn new(fd: OwnedFd, stream: Stream, is_terminal: bool) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        Ok(Self { fd, stream, is_terminal, traffic: Traffic::default() })
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    pub(super) fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    pub(super) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Sets the size of a terminal.
+    pub(super) fn resize(&self, rows: u16, columns: u16) {
+        // The terminal may have hung up already.
+        drop(tty::set_size(&self.fd, rows, columns));
+    }
+
+    /// Reads into `buffer`.
+    pub(super) fn read(&self, buffer: &mut [u8]) -> Read {
+        loop {
+            match rustix::io::read(&self.fd, &mut *buffer) {
+                Ok(length) if length > 0 => return Read::Some(length),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Read::Nothing,
+                // A terminal whose program side is closed for good is EIO. Whatever it is, poll would say so for ever.
+                Ok(_) | Err(_) => return Read::End,
+            }
+        }
+    }
+
+    /// Moves bytes from pipe to pipe, by splice(2), or by tee(2) and a read for the log of as much.
+    pub(super) fn move_to(&mut self, sink: &mut Sink, log: Option<&mut Log>, buffer: &mut Vec<u8>) -> Moved {
+        if self.is_terminal || sink.is_waiting() {
+            return Moved::NotPossible;
+        }
+        let moved = match log {
+            None => splice(&self.fd, None, sink.fd(), None, CHUNK, SpliceFlags::NONBLOCK | SpliceFlags::MOVE),
+            Some(_) => tee(&self.fd, sink.fd(), CHUNK, SpliceFlags::NONBLOCK),
+        };
+        let length = match moved {
+            Ok(0) => return Moved::NotPossible,
+            Ok(length) => length,
+            Err(Errno::AGAIN) => {
+                // Nothing to read, or no room to write: a read tells which.
+                if rustix::io::ioctl_fionread(&self.fd).is_ok_and(|available| available > 0) {
+                    sink.is_now_full();
+                    return Moved::Full;
+                }
+                return Moved::NotPossible;
+            }
+            Err(_) => return Moved::NotPossible,
+        };
+        sink.has_taken();
+        self.traffic.count(length, &[self.fd.as_fd(), sink.fd()]);
+        if let Some(log) = log {
+            self.read_for(log, length, buffer);
+        }
+        Moved::Some
+    }
+
+    /// Reads bytes that the client has already, and appends them to the log.
+    fn read_for(&self, log: &mut Log, length: usize, buffer: &mut Vec<u8>) {
+        buffer.resize(CHUNK, 0);
+        let mut rest = length;
+        while rest > 0 {
+            let wanted = rest.min(buffer.len());
+            let Read::Some(got) = self.read(&mut buffer[..wanted]) else { return };
+            rest -= got;
+            log.append(self.stream, &buffer[..got]);
+        }
+    }
+}
