@@ -14,6 +14,7 @@
 //! ```
 
 mod attempt;
+mod device;
 mod ids;
 mod kernel;
 mod limits;
@@ -27,7 +28,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::net::Programs;
-use crate::types::{NetworkMode, Report, StorageDriver};
+use crate::types::{Network, Report, StorageDriver};
 use crate::userns::{IdMap, UserNamespace};
 
 /// How a check went.
@@ -100,7 +101,7 @@ pub(crate) struct Patient<'a> {
     /// fuse-overlayfs, if it is installed.
     pub(crate) fuse_overlayfs: Option<PathBuf>,
     /// The network of a container that names none.
-    pub(crate) network: NetworkMode,
+    pub(crate) network: Network,
     /// Where the network helpers are.
     pub(crate) programs: Programs,
 }

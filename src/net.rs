@@ -28,19 +28,26 @@ pub(crate) mod addresses;
 pub(crate) mod files;
 
 mod driver;
+mod drivers;
 mod error;
+mod helper;
+mod hostfwd;
 mod pasta;
 mod ports;
 mod programs;
 mod relay;
+mod request;
 mod slirp4netns;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
 #[path = "../tests/it/support/port.rs"]
 mod test_port;
+mod wait;
 
-pub(crate) use driver::{Driver, Kind, Request, Running, Starting};
+pub(crate) use driver::{Driver, Running, Starting};
+pub(crate) use drivers::{driver, endpoint_driver};
 pub(crate) use error::Error;
 pub(crate) use ports::unprivileged_port_start;
 pub(crate) use programs::Programs;
+pub(crate) use request::Request;

@@ -21,6 +21,7 @@ mod limits;
 mod logging;
 mod mounts;
 mod names;
+mod network;
 mod paths;
 mod ports;
 mod request;
@@ -52,8 +53,9 @@ pub(crate) use restart::RestartPolicy;
 pub(crate) use service::{Handed, NOTIFY_FILE, Sdnotify, Service, ServiceRequest};
 pub(crate) use spec::{HostFacts, spec};
 
-pub(crate) use crate::types::NetworkMode;
-use crate::types::{ContainerId, DetachKeys, Invalid, Name, Protocol, Report, ReportKind, Signal, parse_size};
+use crate::types::{
+    ContainerId, DetachKeys, Invalid, Name, Network, NetworkDriver, Protocol, Report, ReportKind, Signal, parse_size,
+};
 
 /// Why a request cannot become a container.
 #[derive(Debug, thiserror::Error)]
@@ -198,7 +200,7 @@ pub(crate) struct ImageDefaults {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Defaults {
     /// The network.
-    pub(crate) network: NetworkMode,
+    pub(crate) network: Network,
     /// Where published ports listen when `--publish` names no address; `None` is every IPv4 address.
     pub(crate) publish_address: Option<IpAddr>,
     /// Name servers; empty: the host's.
@@ -223,7 +225,7 @@ impl Default for Defaults {
     /// What rc does without any `rc.toml`.
     fn default() -> Self {
         Self {
-            network: NetworkMode::Slirp4netns,
+            network: NetworkDriver::Slirp4netns.into(),
             publish_address: None,
             dns: Vec::new(),
             no_new_privileges: false,
@@ -285,10 +287,7 @@ pub(crate) fn resolve(
     identity: Identity,
 ) -> Result<ContainerConfig, Error> {
     let defaults = &facts.defaults;
-    let network = match &request.network {
-        Some(text) => text.parse().map_err(Error::option("--network"))?,
-        None => defaults.network.clone(),
-    };
+    let network = network::network(request, defaults)?;
     let hostname = hostname(request, facts, &identity.id, &network)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
     let security = security::security(&request.security_opts, defaults.no_new_privileges)?;
@@ -368,10 +367,10 @@ fn each<T>(option: &'static str, texts: &[String], read: impl Fn(&str) -> Result
 }
 
 /// `--hostname`; else the host's name on the host's network, and the short id on another.
-fn hostname(request: &Request, facts: &Facts<'_>, id: &ContainerId, network: &NetworkMode) -> Result<String, Error> {
+fn hostname(request: &Request, facts: &Facts<'_>, id: &ContainerId, network: &Network) -> Result<String, Error> {
     match &request.hostname {
         Some(text) => names::check_hostname(text).map(|()| text.clone()).map_err(Error::option("--hostname")),
-        None if *network == NetworkMode::Host => Ok(facts.host_name.clone()),
+        None if *network == Network::Host => Ok(facts.host_name.clone()),
         None => Ok(id.short().to_owned()),
     }
 }

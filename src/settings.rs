@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use crate::dirs::{ConfigFiles, Dirs};
 use crate::sys::fs::{self, PathError};
-use crate::types::{DetachKeys, NetworkMode, Report, ReportKind, StorageDriver};
+use crate::types::{DetachKeys, Network as ContainerNetwork, NetworkDriver, Report, ReportKind, StorageDriver};
 
 use value::Value as _;
 pub(crate) use value::{Program, Size};
@@ -178,7 +178,7 @@ settings! {
     /// How containers reach the world.
     network: Network {
         /// The network of a container that names none.
-        driver: NetworkMode = NetworkMode::Slirp4netns;
+        driver: ContainerNetwork = NetworkDriver::Slirp4netns.into();
         /// Where published ports listen when no address is given.
         publish_address: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         /// Name servers; empty: the host's.
@@ -296,8 +296,8 @@ mod tests {
             ),
             (
                 "[network]\ndriver = \"bridge\"\n",
-                "`/c/rc.toml` line 2: `driver`: invalid network mode `bridge`: there are no bridge networks; use slirp4netns, \
-                 pasta, host or none",
+                "`/c/rc.toml` line 2: `driver`: invalid network `bridge`: the default network is slirp4netns, pasta, host or \
+                 none",
             ),
             ("[log]\nmax_size = 5\n", "`/c/rc.toml` line 2: `max_size`: invalid type: integer `5`, expected a string"),
             (

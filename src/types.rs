@@ -5,8 +5,10 @@ mod digest;
 mod id;
 pub(crate) mod json;
 mod keys;
+mod mac;
 mod name;
 mod network;
+mod network_state;
 mod port;
 mod reference;
 mod report;
@@ -17,8 +19,10 @@ mod storage_driver;
 pub(crate) use digest::{Algorithm, Digest};
 pub(crate) use id::ContainerId;
 pub(crate) use keys::DetachKeys;
+pub(crate) use mac::MacAddress;
 pub(crate) use name::Name;
-pub(crate) use network::NetworkMode;
+pub(crate) use network::{Endpoint, Network, NetworkDriver};
+pub(crate) use network_state::{EndpointState, NetworkAddress, NetworkState};
 pub(crate) use port::{PortMapping, Protocol};
 pub(crate) use reference::ImageReference;
 pub(crate) use report::{Kind as ReportKind, Report, Thing};
@@ -49,6 +53,14 @@ impl Invalid {
     pub(crate) fn new(what: &'static str, value: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { what, value: value.into(), reason: reason.into() }
     }
+}
+
+/// Refuses what a later rc has written: `what`, in a format of a number that this one does not know.
+fn check_format(what: &str, format: u32, known: u32) -> Result<(), String> {
+    if format > known {
+        return Err(format!("the {what} has format {format}; this rc reads formats up to {known}"));
+    }
+    Ok(())
 }
 
 /// Implements serde by way of `Display` and `FromStr`, so that a value read from disk is checked like one that was typed.

@@ -6,10 +6,9 @@ use super::Ctx;
 use crate::container;
 use crate::error::{Error, Exit};
 use crate::monitor::{self, Status};
-use crate::net::Kind;
 use crate::storage::Store;
 use crate::sys::fs;
-use crate::types::StorageDriver;
+use crate::types::{NetworkDriver, StorageDriver};
 use crate::ui::{self, Format};
 use crate::userns::{Extent, IdMap};
 use crate::view::Info;
@@ -61,7 +60,7 @@ fn gather(ctx: &Ctx) -> Result<Info, Error> {
         single_id: ids.single.as_ref().map(crate::userns::Single::sentence),
         kernel: text(system.release()),
         memory: [memory.freeram, memory.totalram, memory.freeswap, memory.totalswap].map(bytes),
-        network: ctx.engine.settings.network.driver.value.as_str(),
+        network: ctx.engine.settings.network.driver.value.to_string(),
         uptime: u64::try_from(memory.uptime).unwrap_or_default(),
         helpers: helpers(ctx),
         storage: storage(ctx, &ids),
@@ -84,8 +83,8 @@ fn distribution(os_release: &str) -> [String; 3] {
 
 fn helpers(ctx: &Ctx) -> Vec<(&'static str, Option<String>)> {
     let programs = ctx.engine.programs();
-    [Kind::Slirp4netns, Kind::Pasta]
-        .map(|kind| (kind.as_str(), programs.find(kind).ok().flatten().map(|path| path.display().to_string())))
+    [NetworkDriver::Slirp4netns, NetworkDriver::Pasta]
+        .map(|driver| (driver.as_str(), programs.find(driver).ok().map(|path| path.display().to_string())))
         .to_vec()
 }
 

@@ -14,7 +14,7 @@ use crate::plan::{ContainerConfig, Identity};
 use crate::storage::Store;
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::{FileLock, ProcessLock};
-use crate::types::{ContainerId, Name, Report};
+use crate::types::{ContainerId, Name, NetworkState, Report};
 use crate::userns::UserNamespace;
 
 /// A new id, the name (or one by chance that is free), and now.
@@ -214,10 +214,7 @@ fn never_started() -> State {
         run: 0,
         exit: None,
         restart_count: 0,
-        ports: Vec::new(),
-        ip_address: None,
-        ip_prefix: 0,
-        gateway: None,
+        network: NetworkState::default(),
         cgroup: None,
     }
 }

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use crate::monitor::{ContainerDir, ExitRecord, Run, State, Status};
 use crate::plan::ContainerConfig;
 use crate::sys::process;
+use crate::types::NetworkState;
 
 use super::Error;
 
@@ -74,10 +75,7 @@ fn unknown() -> State {
         run: 0,
         exit: Some(ExitRecord { code: UNKNOWN, error: "state lost".to_owned(), ..ExitRecord::default() }),
         restart_count: 0,
-        ports: Vec::new(),
-        ip_address: None,
-        ip_prefix: 0,
-        gateway: None,
+        network: NetworkState::default(),
         cgroup: None,
     }
 }

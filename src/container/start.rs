@@ -368,10 +368,10 @@ pub(crate) fn attach(
 /// The files that are bound into a container, as this machine's network has them now: `/etc/hosts`, `/etc/resolv.conf`,
 /// `/etc/hostname`.
 pub(crate) fn files(config: &ContainerConfig) -> Result<Vec<(&'static str, String)>, Error> {
-    let kind = net::Kind::from(&config.network);
-    let host = net::files::HostFiles::read(kind)?;
+    let network = &config.network;
+    let host = net::files::HostFiles::read(network)?;
     let hosts = net::files::hosts(&net::files::Hosts {
-        kind,
+        network,
         hostname: &config.hostname,
         name: config.name.as_str(),
         outward: net::addresses::outward(),
@@ -385,7 +385,7 @@ pub(crate) fn files(config: &ContainerConfig) -> Result<Vec<(&'static str, Strin
         options: config.dns_options.clone(),
     };
     let resolv_conf = net::files::resolv_conf(&net::files::ResolvConf {
-        kind,
+        network,
         host_file: &host.resolv_conf,
         upstream_file: &host.upstream,
         asked: &asked,

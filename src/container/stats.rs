@@ -7,7 +7,6 @@ use super::{Container, Error};
 use crate::runtime::cgroup::Usage;
 use crate::sys::fs;
 use crate::sys::proc::{self, Entry};
-use crate::types::NetworkMode;
 
 /// One look at a container. What cannot be found out is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,7 +44,7 @@ pub(crate) fn sample(container: &Container) -> Result<Sample, Error> {
         Usage::default()
     };
     let memory = machine_memory();
-    let own_network = !matches!(container.config.network, NetworkMode::Host | NetworkMode::None);
+    let own_network = !container.config.network.endpoints().is_empty();
     let time = |microseconds: Option<u64>| microseconds.map(Duration::from_micros);
     Ok(Sample {
         at: since_boot(),

@@ -5,31 +5,32 @@ use std::time::Instant;
 use nix::sched::CloneFlags;
 
 use super::attempt::{PATIENCE, Trouble, attempt};
+use super::device::device;
 use super::program::described;
-use super::storage::opens;
 use super::{Finding, Home, NOT_TRIED, Patient, Status, severity};
-use crate::net::{self, Kind, Request};
+use crate::net::{self, Request};
 use crate::storage::Store;
 use crate::sys::process::{CloneOptions, fork};
 use crate::sys::{fs, namespace, prctl};
-use crate::types::NetworkMode;
+use crate::types::NetworkDriver;
 use crate::userns::UserNamespace;
 
 pub(super) fn check(patient: &Patient<'_>, home: Home<'_>) -> Vec<Finding> {
-    let tried = [Kind::Slirp4netns, Kind::Pasta].map(|kind| (kind, bring_up(patient, kind, home)));
-    let mut findings: Vec<_> = tried.iter().map(|(kind, tried)| finding(patient, *kind, tried)).collect();
-    let uses_device = !matches!(patient.network, NetworkMode::None | NetworkMode::Host);
+    let tried =
+        [NetworkDriver::Slirp4netns, NetworkDriver::Pasta].map(|driver| (driver, bring_up(patient, driver, home)));
+    let mut findings: Vec<_> = tried.iter().map(|(driver, tried)| finding(patient, *driver, tried)).collect();
+    let uses_device = !patient.network.endpoints().is_empty();
     findings.push(device("/dev/net/tun", uses_device, "slirp4netns and pasta", "tun"));
     findings.push(low_ports());
     findings
 }
 
-fn finding(patient: &Patient<'_>, kind: Kind, tried: &Result<String, Trouble>) -> Finding {
-    let check = kind.as_str();
+fn finding(patient: &Patient<'_>, driver: NetworkDriver, tried: &Result<String, Trouble>) -> Finding {
+    let check = driver.as_str();
     match tried {
         Ok(found) => Finding::ok(check, found),
         Err(trouble) => {
-            let is_default = patient.network.as_str() == check;
+            let is_default = patient.network == driver.into();
             let disables =
                 if is_default { "containers without `--network`, and published ports" } else { "`--network " };
             let disables = if is_default { disables.to_owned() } else { format!("{disables}{check}`") };
@@ -41,8 +42,8 @@ fn finding(patient: &Patient<'_>, kind: Kind, tried: &Result<String, Trouble>) -
 }
 
 /// Finds the helper and connects a network namespace by it, as a start does. Gives its path and version.
-fn bring_up(patient: &Patient<'_>, kind: Kind, home: Home<'_>) -> Result<String, Trouble> {
-    let program = patient.programs.find(kind)?.unwrap_or_default();
+fn bring_up(patient: &Patient<'_>, driver: NetworkDriver, home: Home<'_>) -> Result<String, Trouble> {
+    let program = patient.programs.find(driver)?;
     let home = home.ok_or_else(|| Trouble::new(NOT_TRIED))?;
     let runtime = patient.runtime.as_ref().map_err(Trouble::new)?;
     let scratch = Store::open(patient.root).and_then(|store| store.scratch())?;
@@ -50,12 +51,12 @@ fn bring_up(patient: &Patient<'_>, kind: Kind, home: Home<'_>) -> Result<String,
     fs::create_dir_all(&locks).map_err(Trouble::new)?;
     let directory = scratch.path().to_owned();
     let request = Request { ports: Vec::new(), programs: patient.programs.clone(), directory, locks };
-    attempt(|| connect(kind, &request, home))?;
+    attempt(|| connect(driver, &request, home))?;
     Ok(described(&program))
 }
 
-fn connect(kind: Kind, request: &Request, home: &UserNamespace) -> Result<(), Trouble> {
-    let driver = kind.driver();
+fn connect(driver: NetworkDriver, request: &Request, home: &UserNamespace) -> Result<(), Trouble> {
+    let driver = net::endpoint_driver(driver)?;
     driver.validate(request)?;
     let (ready, announce) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(Trouble::new)?;
     // It plays the container: its network namespace belongs to H, and it stays until it is killed.
@@ -90,21 +91,6 @@ fn connect(kind: Kind, request: &Request, home: &UserNamespace) -> Result<(), Tr
     drop(container.signal(libc::SIGKILL));
     drop(container.wait());
     result
-}
-
-/// A device that helpers open.
-pub(super) fn device(path: &'static str, is_needed: bool, users: &str, module: &str) -> Finding {
-    match opens(path) {
-        Ok(()) => Finding::ok(path, "can be opened"),
-        Err(error) => {
-            let fix = if error == rustix::io::Errno::ACCESS {
-                format!("`sudo chmod 0666 {path}`")
-            } else {
-                format!("`sudo modprobe {module}`")
-            };
-            Finding::bad(path, severity(is_needed, false), fs::plain(&error.into())).disables(users).fix(fix)
-        }
-    }
 }
 
 fn low_ports() -> Finding {

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{OFlags, StatVfs, XattrFlags, setxattr, statfs, statvfs};
+use rustix::fs::{StatVfs, XattrFlags, setxattr, statfs, statvfs};
 
 use super::attempt::{Trouble, attempt};
+use super::device;
 use super::program::described;
 use super::{Finding, Home, NOT_TRIED, Patient, Status, severity};
 use crate::runtime::{FuseOverlay, Rootfs, try_mount};
@@ -43,7 +44,7 @@ pub(super) fn check(patient: &Patient<'_>, home: Home<'_>) -> Vec<Finding> {
     };
     findings.push(overlay_finding(patient.storage, &overlay, fuse.is_ok(), root));
     findings.push(fuse_finding(patient.storage, &fuse, overlay.is_ok(), program));
-    findings.push(device(patient.storage, overlay.is_ok()));
+    findings.push(fuse_device(patient.storage, overlay.is_ok()));
     findings
 }
 
@@ -127,9 +128,9 @@ fn fuse_finding(driver: StorageDriver, tried: &Result<(), Trouble>, overlay: boo
     }
 }
 
-fn device(driver: StorageDriver, overlay: bool) -> Finding {
+fn fuse_device(driver: StorageDriver, overlay: bool) -> Finding {
     let is_needed = driver == StorageDriver::FuseOverlayfs || (driver == StorageDriver::Auto && !overlay);
-    super::network::device("/dev/fuse", is_needed, "fuse-overlayfs", "fuse")
+    device::device("/dev/fuse", is_needed, "fuse-overlayfs", "fuse")
 }
 
 /// Free space and inodes.
@@ -192,11 +193,6 @@ fn file_system(path: &Path) -> String {
         _ => return format!("a file system of type {magic:#x}"),
     }
     .to_owned()
-}
-
-/// Whether a device is there, and may be opened as its user has to.
-pub(super) fn opens(path: &str) -> Result<(), rustix::io::Errno> {
-    rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK, rustix::fs::Mode::empty()).map(drop)
 }
 
 #[cfg(test)]

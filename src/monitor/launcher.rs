@@ -137,7 +137,7 @@ impl Launcher {
         let result = self.converse(server, &init).and_then(|network| {
             let process = ProcessId::of(init.process.pid);
             let restarts = server.parts.rule.restarts();
-            server.parts.records.begin_run(process, network.addresses(), cgroup.as_ref(), restarts)?;
+            server.parts.records.begin_run(process, network.state(), cgroup.as_ref(), restarts)?;
             self.pid_files.write(init.process.pid)?;
             Ok(network)
         });

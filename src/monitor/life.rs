@@ -70,7 +70,7 @@ impl<'a> Life<'a> {
         process::replace_command_line(&name).map_err(step("hide the command line"))?;
         let signals = Signals::all().map_err(step("block signals"))?;
 
-        let driver = net::Kind::from(&start.config.network).driver();
+        let driver = net::driver(&start.config.network)?;
         driver.validate(&start.network)?;
         let source = cgroup_source::ask_for(&start)?;
         let home = Home::begin(&start.ids, &start.runtime_dir)?;

@@ -18,7 +18,7 @@ use super::stdio::Pipes;
 use super::timers::Timers;
 use super::worker::Worker;
 use crate::plan::{CgroupNamespace, RestartPolicy, Seccomp};
-use crate::types::{NetworkMode, Report, ReportKind, Signal};
+use crate::types::{Network, Report, ReportKind, Signal};
 
 /// Everything that the loop looks after.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Parts {
             connections: Connections::new(listener),
             timers: Timers::default(),
             confinement: Confinement {
-                own_network: config.network != NetworkMode::Host,
+                own_network: config.network != Network::Host,
                 own_cgroups: config.cgroup.namespace == CgroupNamespace::Private,
                 seccomp: config.seccomp == Seccomp::Default,
                 single_id: start.ids.is_single(),

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::types::PortMapping;
+use crate::types::NetworkState;
 
 /// A process that cannot be mistaken for a later one with the same number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,18 +127,9 @@ pub(crate) struct State {
     /// How often the restart rule has started it again.
     #[serde(default)]
     pub(crate) restart_count: u32,
-    /// The ports that listen now.
-    #[serde(default)]
-    pub(crate) ports: Vec<PortMapping>,
-    /// The address inside, when the network has one.
-    #[serde(default)]
-    pub(crate) ip_address: Option<String>,
-    /// The length of its network's prefix, in bits.
-    #[serde(default)]
-    pub(crate) ip_prefix: u8,
-    /// The way out of that network.
-    #[serde(default)]
-    pub(crate) gateway: Option<String>,
+    /// What it was given of its network.
+    #[serde(flatten)]
+    pub(crate) network: NetworkState,
     /// The cgroup, relative to the cgroup2 mount, if the container has one of its own.
     #[serde(default)]
     pub(crate) cgroup: Option<String>,

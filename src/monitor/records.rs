@@ -3,23 +3,21 @@
 use super::directory::{ContainerDir, Error};
 use super::record::{ExitRecord, ProcessId, Run, State, Status, now};
 use super::start::Start;
-use crate::net::addresses::Addresses;
 use crate::plan::ContainerConfig;
 use crate::runtime::cgroup::Group;
-use crate::types::PortMapping;
+use crate::types::NetworkState;
 
 /// The records of one container.
 #[derive(Debug)]
 pub(super) struct Records {
     directory: ContainerDir,
     state: State,
-    ports: Vec<PortMapping>,
 }
 
 impl Records {
     /// Those of the container that `start` is about.
     pub(super) fn new(start: &Start) -> Self {
-        Self { directory: start.directory.clone(), state: start.state.clone(), ports: start.config.ports.clone() }
+        Self { directory: start.directory.clone(), state: start.state.clone() }
     }
 
     /// The container's directory.
@@ -41,7 +39,7 @@ impl Records {
     pub(super) fn begin_run(
         &mut self,
         init: Option<ProcessId>,
-        addresses: Option<Addresses>,
+        network: NetworkState,
         cgroup: Option<&Group>,
         restarts: u32,
     ) -> Result<(), Error> {
@@ -51,10 +49,7 @@ impl Records {
             restart_count: restarts,
             init,
             started_at: Some(now()),
-            ports: self.ports.clone(),
-            ip_address: addresses.map(|addresses| addresses.ip.to_string()),
-            ip_prefix: addresses.map_or(0, |addresses| addresses.prefix),
-            gateway: addresses.map(|addresses| addresses.gateway.to_string()),
+            network,
             cgroup: cgroup.map(|cgroup| cgroup.path().to_owned()),
             ..self.state.clone()
         };

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
-use super::Kind;
+use crate::types::{Network, NetworkDriver};
 
 /// What a driver gives the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) struct Addresses {
 
 /// Both drivers give slirp4netns' own network, so that a container does not notice which one it has, and so that the host's
 /// outward address is never the container's own (pasta's default): then it names the host in both.
-const USER_MODE: Addresses = Addresses {
+pub(super) const USER_MODE: Addresses = Addresses {
     ip: Ipv4Addr::new(10, 0, 2, 100),
     prefix: 24,
     gateway: Ipv4Addr::new(10, 0, 2, 2),
@@ -29,16 +29,16 @@ const USER_MODE: Addresses = Addresses {
 /// The interface inside.
 pub(crate) const INTERFACE: &str = "eth0";
 
-/// What the driver gives, or `None` if the container has no network of its own (`none`, `host`). The MAC address is the
-/// kernel's choice and not known outside.
-pub(crate) fn of(kind: Kind) -> Option<Addresses> {
-    match kind {
-        Kind::None | Kind::Host => None,
-        Kind::Slirp4netns | Kind::Pasta => Some(USER_MODE),
+/// What the container is given at its first endpoint; `None` if it has no network of its own, or one that nothing is known of
+/// before it is connected.
+pub(crate) fn of(network: &Network) -> Option<Addresses> {
+    match network.endpoints().first()?.driver {
+        NetworkDriver::Slirp4netns | NetworkDriver::Pasta => Some(USER_MODE),
+        NetworkDriver::Bridge => None,
     }
 }
 
-/// The address by which this machine reaches the world, if it does: what `host.containers.internal` means.
+/// The address by which the host reaches the world, if it does: what `host.containers.internal` means.
 ///
 /// No packet is sent: connecting a datagram socket only chooses a route. The peer is of TEST-NET-3 (RFC 5737), which nobody
 /// has, so the route is the default one.

@@ -1,88 +1,29 @@
-//! What every network driver does, and the process that most of them are.
+//! What every network driver does: the four steps in which it is asked.
 
-use std::ffi::CString;
 use std::fmt;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::addresses::{self, Addresses};
+use super::addresses::{Addresses, INTERFACE};
+use super::error::Error;
+use super::helper::Process;
+use super::hostfwd::Forwards;
+use super::ports;
 use super::relay::Relay;
-use super::slirp4netns::Forwards;
-use super::{Error, Programs, pasta, ports, slirp4netns};
+use super::request::Request;
+use super::wait::wait_readable;
 use crate::sys::lock::FileLock;
-use crate::sys::spawn::Helper;
-use crate::types::{NetworkMode, PortMapping};
+use crate::types::{EndpointState, NetworkAddress, NetworkState, PortMapping};
 
 /// How long a helper may take to let go of its ports, before it is rather killed: it answers in a fraction of a millisecond.
 const CLOSING_PATIENCE: Duration = Duration::from_millis(100);
 
-/// Which driver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
-    /// Loopback only.
-    None,
-    /// The host's own network namespace.
-    Host,
-    /// slirp4netns.
-    Slirp4netns,
-    /// pasta.
-    Pasta,
-}
-
-impl Kind {
-    /// The name that `--network` takes.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Host => "host",
-            Self::Slirp4netns => "slirp4netns",
-            Self::Pasta => "pasta",
-        }
-    }
-
-    /// The driver.
-    pub(crate) fn driver(self) -> &'static dyn Driver {
-        match self {
-            Self::None => &Unconnected(Self::None),
-            Self::Host => &Unconnected(Self::Host),
-            Self::Slirp4netns => &slirp4netns::Slirp4netns,
-            Self::Pasta => &pasta::Pasta,
-        }
-    }
-}
-
-impl From<&NetworkMode> for Kind {
-    fn from(mode: &NetworkMode) -> Self {
-        match mode {
-            NetworkMode::None => Self::None,
-            NetworkMode::Host => Self::Host,
-            NetworkMode::Slirp4netns => Self::Slirp4netns,
-            NetworkMode::Pasta => Self::Pasta,
-        }
-    }
-}
-
-/// What one container wants of its network.
-#[derive(Debug, Clone)]
-pub(crate) struct Request {
-    /// The published ports, each complete.
-    pub(crate) ports: Vec<PortMapping>,
-    /// Where the helpers are.
-    pub(crate) programs: Programs,
-    /// An existing private directory of this container alone; nothing stays in it once the network is up.
-    pub(crate) directory: PathBuf,
-    /// An existing private directory that all containers of the user share, for locks.
-    pub(crate) locks: PathBuf,
-}
-
 /// Connects network namespaces of one kind.
 pub(crate) trait Driver: fmt::Debug + Sync {
-    /// Which driver this is.
-    fn kind(&self) -> Kind;
+    /// The word by which `--network` asks for it.
+    fn name(&self) -> &'static str;
 
     /// Finds what would fail later, while there is nothing to undo: the program is missing, a port is taken, privileged or
     /// of a family that the driver does not have. Changes nothing; passing it reserves nothing.
@@ -105,39 +46,8 @@ pub(crate) trait Driver: fmt::Debug + Sync {
 
     /// The addresses inside, if the container has a network of its own.
     fn addresses(&self) -> Option<Addresses> {
-        addresses::of(self.kind())
+        None
     }
-}
-
-/// `none` and `host`: nothing to start.
-#[derive(Debug)]
-struct Unconnected(Kind);
-
-impl Driver for Unconnected {
-    fn kind(&self) -> Kind {
-        self.0
-    }
-
-    fn validate(&self, request: &Request) -> Result<(), Error> {
-        match request.ports.first() {
-            Some(port) => Err(Error::NoPorts { driver: self.0.as_str(), port: port.clone() }),
-            None => Ok(()),
-        }
-    }
-
-    fn start(&self, request: &Request, target: i32) -> Result<Starting, Error> {
-        Ok(Starting { driver: self.0.driver(), request: request.clone(), target, process: None, _lock: None })
-    }
-}
-
-/// A helper that has been started, with the descriptors by which it is driven.
-#[derive(Debug)]
-pub(super) struct Process {
-    pub(super) helper: Helper,
-    /// Becomes readable when the interface is configured; at its end if the helper gives up.
-    pub(super) ready: OwnedFd,
-    /// Held open: the helper ends when it is closed.
-    pub(super) _exit: Option<OwnedFd>,
 }
 
 /// A network that is being set up. Dropped, it is undone.
@@ -167,16 +77,20 @@ impl Starting {
         if let Some(process) = &self.process {
             self.wait_interface(process, deadline)?;
             forwards = self.driver.publish(&self, deadline)?;
-            relay = Relay::start(self.driver.kind(), &self.request.ports, self.target, deadline)?;
+            if let Some(addresses) = self.driver.addresses() {
+                let ports = &self.request.ports;
+                relay = Relay::start(self.driver.name(), addresses.ip, ports, self.target, deadline)?;
+            }
             // What it said so far was about its start; keep the room for what it says at its end.
             process.helper.last_words();
         }
         let holds_ports = self.process.is_some() && self.request.ports.iter().any(ports::is_for_helper);
-        Ok(Running { driver: self.driver, process: self.process, relay, forwards, holds_ports })
+        let Self { driver, process, request, .. } = self;
+        Ok(Running { driver, process, relay, forwards, ports: request.ports, holds_ports })
     }
 
     fn wait_interface(&self, process: &Process, deadline: Instant) -> Result<(), Error> {
-        let driver = self.driver.kind().as_str();
+        let driver = self.driver.name();
         let talk = |step| move |errno: Errno| Error::Talk { driver, step, source: errno.into() };
         if !wait_readable(&[process.ready.as_fd(), process.helper.pidfd()], deadline).map_err(talk("wait"))? {
             return Err(Error::NotReady { driver, words: process.helper.last_words() });
@@ -197,29 +111,6 @@ impl Starting {
     }
 }
 
-/// An argument or a path for a helper.
-pub(super) fn text(argument: impl Into<Vec<u8>>) -> CString {
-    // Paths of existing files and numbers have no NUL; one that did would name nothing.
-    CString::new(argument).unwrap_or_default()
-}
-
-/// Waits until one of `descriptors` is readable or at its end; `false` at the deadline.
-pub(super) fn wait_readable(descriptors: &[BorrowedFd<'_>], deadline: Instant) -> Result<bool, Errno> {
-    let mut polled: Vec<_> = descriptors.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match poll(&mut polled, Some(&timespec(left))) {
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-            Ok(count) => return Ok(count > 0),
-        }
-    }
-}
-
-fn timespec(duration: Duration) -> Timespec {
-    Timespec { tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX), tv_nsec: duration.subsec_nanos().into() }
-}
-
 /// A network in use. Dropped, the helper is killed and reaped, and every published port is free.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -227,6 +118,7 @@ pub(crate) struct Running {
     process: Option<Process>,
     relay: Option<Relay>,
     forwards: Option<Forwards>,
+    ports: Vec<PortMapping>,
     /// Whether the helper holds published ports.
     holds_ports: bool,
 }
@@ -243,9 +135,17 @@ impl Running {
         self.process.as_ref().map(|process| process.helper.pid())
     }
 
-    /// The addresses inside.
-    pub(crate) fn addresses(&self) -> Option<Addresses> {
-        self.driver.addresses()
+    /// What the container was given.
+    pub(crate) fn state(&self) -> NetworkState {
+        let endpoint = self.driver.addresses().map(|addresses| EndpointState {
+            addresses: vec![NetworkAddress { ip: addresses.ip.into(), prefix: addresses.prefix }],
+            gateways: vec![addresses.gateway.into()],
+            // The kernel's choice, and not known outside.
+            mac: None,
+            interface: Some(INTERFACE.to_owned()),
+            ports: self.ports.clone(),
+        });
+        NetworkState { endpoints: endpoint.into_iter().collect() }
     }
 
     /// Frees every published port while the helper still runs: its own end takes the kernel some 20 ms, in which its tap

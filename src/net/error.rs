@@ -18,6 +18,12 @@ pub(crate) enum Error {
         /// The package that has it.
         package: &'static str,
     },
+    /// This rc has no driver for the network.
+    #[error("network `{}`: rc has no driver for it", .network.escape_debug())]
+    NoDriver {
+        /// The network, as `--network` takes it.
+        network: String,
+    },
     /// Somebody listens on the port.
     #[error("cannot publish port `{}`: the port is in use", label(.port))]
     PortTaken {
@@ -124,7 +130,7 @@ impl From<Error> for Report {
             Error::PortTaken { .. } => ReportKind::InUse,
             Error::PortPrivileged { .. } => ReportKind::Denied,
             Error::NoSuchAddress { .. } | Error::NoPorts { .. } => ReportKind::Invalid,
-            Error::NoIpv6 { .. } => ReportKind::Unsupported,
+            Error::NoIpv6 { .. } | Error::NoDriver { .. } => ReportKind::Unsupported,
             Error::PortRefused { ref source, .. } | Error::Talk { ref source, .. } => ReportKind::of_step(source),
             Error::Spawn { ref source, .. } => ReportKind::of_step(&source.source),
             Error::PublishFailed { .. } => ReportKind::Internal,
@@ -149,6 +155,7 @@ impl Error {
                 let family = if port.protocol == crate::types::Protocol::Tcp { 't' } else { 'u' };
                 Some(format!("find out who uses it with `ss -{family}lnp 'sport = :{}'`", port.host_port))
             }
+            Self::NoDriver { .. } => Some("rc has the networks slirp4netns, pasta, host and none".to_owned()),
             Self::NoIpv6 { .. } => Some("use `--network pasta`".to_owned()),
             Self::HelperEnded { words, .. } if words.contains("/dev/net/tun") => Some(
                 "the helpers need the device: `sudo modprobe tun`, and `sudo chmod 0666 /dev/net/tun` if not every user can open it"
@@ -164,7 +171,7 @@ impl Error {
 
 /// A published port as `ps` shows the host's side of it: `0.0.0.0:8080/tcp`.
 fn label(port: &PortMapping) -> String {
-    format!("{}/{}", super::ports::listen_address(port), port.protocol)
+    format!("{}/{}", port.listen_address(), port.protocol)
 }
 
 fn ending(ended: &Option<Ended>) -> String {

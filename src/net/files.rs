@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::addresses::Addresses;
-use super::{Error, Kind};
-use crate::types::Invalid;
+use super::addresses;
+use super::error::Error;
+use crate::types::{Invalid, Network, NetworkDriver};
 
 /// The most that is read of a file of the host, in bytes.
 const LIMIT: u64 = 256 << 10;
@@ -20,7 +20,7 @@ pub(crate) const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.dock
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hosts<'a> {
     /// The network.
-    pub(crate) kind: Kind,
+    pub(crate) network: &'a Network,
     /// The container's host name.
     pub(crate) hostname: &'a str,
     /// Its name, which resolves too.
@@ -44,7 +44,7 @@ pub(crate) fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
     let gateway = request.gateway.iter().map(String::as_str);
     let names = request.extra.iter().map(|(name, _)| name.as_str()).chain([request.hostname, request.name]);
     names.chain(gateway.clone()).try_for_each(check_name)?;
-    let outward = request.outward.filter(|_| request.kind != Kind::None);
+    let outward = request.outward.filter(|_| *request.network != Network::None);
 
     let mut text = String::new();
     for (name, address) in request.extra {
@@ -57,7 +57,7 @@ pub(crate) fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
     }
     let is_asked_for =
         |name: &&str| request.extra.iter().map(|(asked, _)| asked).chain(request.gateway).any(|asked| asked == name);
-    if request.kind == Kind::Host {
+    if *request.network == Network::Host {
         text.push_str(request.host_file);
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
@@ -66,7 +66,7 @@ pub(crate) fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
         text.push_str("127.0.0.1\tlocalhost localhost.localdomain\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     }
     // Without an address of its own a program that asks for its host name still gets an answer (sudo does).
-    let own = super::addresses::of(request.kind).map_or(IpAddr::from([127, 0, 0, 1]), |addresses| addresses.ip.into());
+    let own = addresses::of(request.network).map_or(IpAddr::from([127, 0, 0, 1]), |addresses| addresses.ip.into());
     let mut own_names = vec![request.hostname];
     if request.name != request.hostname {
         own_names.push(request.name);
@@ -136,7 +136,7 @@ impl Resolver {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ResolvConf<'a> {
     /// The network.
-    pub(crate) kind: Kind,
+    pub(crate) network: &'a Network,
     /// The text of the host's `/etc/resolv.conf`.
     pub(crate) host_file: &'a str,
     /// The real servers behind a stub on the host's loopback, from [`HostFiles::upstream`]; empty if there is none.
@@ -162,7 +162,7 @@ pub(crate) fn resolv_conf(request: &ResolvConf<'_>) -> Result<String, Invalid> {
             return Err(Invalid::new(what, word.as_str(), "must be one word"));
         }
     }
-    if request.kind == Kind::Host && *asked == Resolver::default() {
+    if *request.network == Network::Host && *asked == Resolver::default() {
         return Ok(request.host_file.to_owned());
     }
     let host = Resolver::parse(request.host_file);
@@ -185,24 +185,22 @@ pub(crate) fn resolv_conf(request: &ResolvConf<'_>) -> Result<String, Invalid> {
 }
 
 fn default_servers(request: &ResolvConf<'_>, host: &Resolver) -> Vec<IpAddr> {
-    let own: Option<Addresses> = super::addresses::of(request.kind);
-    match (request.kind, own) {
-        (Kind::None, _) => Vec::new(),
-        (_, None) => host.name_servers.clone(),
-        (kind, Some(addresses)) => {
-            let upstream = Resolver::parse(request.upstream_file).name_servers;
-            // slirp4netns is started without IPv6.
-            let reachable = |ip: &IpAddr| !ip.is_loopback() && (ip.is_ipv4() || kind == Kind::Pasta);
-            let mut servers = vec![IpAddr::V4(addresses.name_server)];
-            for server in host.name_servers.iter().chain(&upstream).copied().filter(reachable) {
-                if !servers.contains(&server) {
-                    servers.push(server);
-                }
-            }
-            servers.truncate(MAX_NAME_SERVERS);
-            servers
+    if *request.network == Network::None {
+        return Vec::new();
+    }
+    let Some(addresses) = addresses::of(request.network) else { return host.name_servers.clone() };
+    let upstream = Resolver::parse(request.upstream_file).name_servers;
+    // slirp4netns is started without IPv6.
+    let has_ipv6 = request.network.endpoints().iter().any(|endpoint| endpoint.driver == NetworkDriver::Pasta);
+    let reachable = |ip: &IpAddr| !ip.is_loopback() && (ip.is_ipv4() || has_ipv6);
+    let mut servers = vec![IpAddr::V4(addresses.name_server)];
+    for server in host.name_servers.iter().chain(&upstream).copied().filter(reachable) {
+        if !servers.contains(&server) {
+            servers.push(server);
         }
     }
+    servers.truncate(MAX_NAME_SERVERS);
+    servers
 }
 
 /// The host's files, as text.
@@ -217,10 +215,10 @@ pub(crate) struct HostFiles {
 }
 
 impl HostFiles {
-    /// Reads what a container of this kind needs. A missing file is empty; one of more than 256 KiB is an error.
-    pub(crate) fn read(kind: Kind) -> Result<Self, Error> {
-        let hosts = if kind == Kind::Host { read("/etc/hosts")? } else { String::new() };
-        let resolv_conf = if kind == Kind::None { String::new() } else { read("/etc/resolv.conf")? };
+    /// Reads what a container with this network needs. A missing file is empty; one of more than 256 KiB is an error.
+    pub(crate) fn read(network: &Network) -> Result<Self, Error> {
+        let hosts = if *network == Network::Host { read("/etc/hosts")? } else { String::new() };
+        let resolv_conf = if *network == Network::None { String::new() } else { read("/etc/resolv.conf")? };
         let is_stub = Resolver::parse(&resolv_conf).name_servers.iter().any(IpAddr::is_loopback);
         let upstream = if is_stub { read("/run/systemd/resolve/resolv.conf")? } else { String::new() };
         Ok(Self { hosts, resolv_conf, upstream })
@@ -239,20 +237,28 @@ fn read(path: impl AsRef<Path>) -> Result<String, Error> {
 mod tests {
     use super::*;
 
-    fn own(kind: Kind) -> Hosts<'static> {
+    fn slirp4netns() -> Network {
+        NetworkDriver::Slirp4netns.into()
+    }
+
+    fn pasta() -> Network {
+        NetworkDriver::Pasta.into()
+    }
+
+    fn own(network: &Network) -> Hosts<'_> {
         let outward = Some([192, 0, 2, 2].into());
-        Hosts { kind, hostname: "4f0c", name: "web", outward, extra: &[], gateway: &[], host_file: "" }
+        Hosts { network, hostname: "4f0c", name: "web", outward, extra: &[], gateway: &[], host_file: "" }
     }
 
     #[test]
     fn hosts_names_the_container_and_the_machine() {
         let local = "127.0.0.1\tlocalhost localhost.localdomain\n::1\tlocalhost ip6-localhost ip6-loopback\n";
         let machine = "192.0.2.2\thost.containers.internal host.docker.internal\n";
-        for kind in [Kind::Slirp4netns, Kind::Pasta] {
-            assert_eq!(hosts(&own(kind)), Ok(format!("{local}10.0.2.100\t4f0c web\n{machine}")));
+        for network in [slirp4netns(), pasta()] {
+            assert_eq!(hosts(&own(&network)), Ok(format!("{local}10.0.2.100\t4f0c web\n{machine}")));
         }
-        assert_eq!(hosts(&own(Kind::None)), Ok(format!("{local}127.0.0.1\t4f0c web\n")));
-        let host = Hosts { host_file: "127.0.0.1 localhost web # 4f0c", ..own(Kind::Host) };
+        assert_eq!(hosts(&own(&Network::None)), Ok(format!("{local}127.0.0.1\t4f0c web\n")));
+        let host = Hosts { host_file: "127.0.0.1 localhost web # 4f0c", ..own(&Network::Host) };
         assert_eq!(hosts(&host), Ok(format!("127.0.0.1 localhost web # 4f0c\n127.0.0.1\t4f0c\n{machine}")));
     }
 
@@ -260,13 +266,13 @@ mod tests {
     fn asked_hosts_come_first_and_replace_built_in_ones() {
         let extra =
             [("db".to_owned(), [10, 1, 1, 1].into()), ("host.docker.internal".to_owned(), [10, 1, 1, 2].into())];
-        let text = hosts(&Hosts { extra: &extra, ..own(Kind::Pasta) }).expect("hosts");
+        let text = hosts(&Hosts { extra: &extra, ..own(&pasta()) }).expect("hosts");
         assert!(text.starts_with("10.1.1.1\tdb\n10.1.1.2\thost.docker.internal\n127.0.0.1\t"), "{text}");
         assert!(text.ends_with("192.0.2.2\thost.containers.internal\n"), "{text}");
         let gateway = ["db".to_owned(), "web".to_owned()];
-        let text = hosts(&Hosts { gateway: &gateway, ..own(Kind::Pasta) }).expect("hosts");
+        let text = hosts(&Hosts { gateway: &gateway, ..own(&pasta()) }).expect("hosts");
         assert!(text.starts_with("192.0.2.2\tdb web\n127.0.0.1\t") && text.contains("\n10.0.2.100\t4f0c\n"), "{text}");
-        for without in [Hosts { outward: None, ..own(Kind::Pasta) }, own(Kind::None)] {
+        for without in [Hosts { outward: None, ..own(&pasta()) }, own(&Network::None)] {
             let error = hosts(&Hosts { gateway: &gateway, ..without }).expect_err("no way").to_string();
             assert_eq!(error, "invalid host `db`: the container cannot reach the host");
         }
@@ -276,9 +282,9 @@ mod tests {
     fn a_name_cannot_forge_a_line() {
         for name in ["a b", "a\nb", "a#b", "a\tb", &"x".repeat(254)] {
             let extra = [(name.to_owned(), [10, 1, 1, 1].into())];
-            assert!(hosts(&Hosts { extra: &extra, ..own(Kind::Pasta) }).is_err(), "{name}");
-            assert!(hosts(&Hosts { hostname: name, ..own(Kind::Pasta) }).is_err(), "{name}");
-            assert!(hosts(&Hosts { gateway: &[name.to_owned()], ..own(Kind::Pasta) }).is_err(), "{name}");
+            assert!(hosts(&Hosts { extra: &extra, ..own(&pasta()) }).is_err(), "{name}");
+            assert!(hosts(&Hosts { hostname: name, ..own(&pasta()) }).is_err(), "{name}");
+            assert!(hosts(&Hosts { gateway: &[name.to_owned()], ..own(&pasta()) }).is_err(), "{name}");
         }
     }
 
@@ -295,28 +301,29 @@ mod tests {
         assert_eq!(Resolver::parse(text), expected);
     }
 
-    fn conf(kind: Kind, host_file: &str, upstream_file: &str) -> String {
-        resolv_conf(&ResolvConf { kind, host_file, upstream_file, asked: &Resolver::default() }).expect("resolv.conf")
+    fn conf(network: &Network, host_file: &str, upstream_file: &str) -> String {
+        resolv_conf(&ResolvConf { network, host_file, upstream_file, asked: &Resolver::default() })
+            .expect("resolv.conf")
     }
 
     #[test]
     fn the_drivers_server_comes_first_and_the_hosts_follow() {
         let host = "nameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch example\noptions ndots:2\n";
         let rest = "search example\noptions ndots:2\n";
-        let slirp4netns = conf(Kind::Slirp4netns, host, "");
+        let slirp4netns = conf(&slirp4netns(), host, "");
         assert_eq!(slirp4netns, format!("nameserver 10.0.2.3\nnameserver 192.0.2.53\n{rest}"));
-        let pasta = conf(Kind::Pasta, host, "");
+        let pasta = conf(&pasta(), host, "");
         assert_eq!(pasta, format!("nameserver 10.0.2.3\nnameserver 192.0.2.53\nnameserver 2001:db8::53\n{rest}"));
-        assert_eq!(conf(Kind::Host, host, ""), host);
-        assert_eq!(conf(Kind::None, host, ""), rest);
+        assert_eq!(conf(&Network::Host, host, ""), host);
+        assert_eq!(conf(&Network::None, host, ""), rest);
     }
 
     #[test]
     fn a_stub_on_loopback_is_replaced_by_what_it_asks() {
         let upstream = "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n";
-        let text = conf(Kind::Slirp4netns, "nameserver 127.0.0.53\nnameserver ::1\n", upstream);
+        let text = conf(&slirp4netns(), "nameserver 127.0.0.53\nnameserver ::1\n", upstream);
         assert_eq!(text, "nameserver 10.0.2.3\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n");
-        assert_eq!(conf(Kind::Pasta, "nameserver 127.0.0.53\n", ""), "nameserver 10.0.2.3\n");
+        assert_eq!(conf(&pasta(), "nameserver 127.0.0.53\n", ""), "nameserver 10.0.2.3\n");
     }
 
     #[test]
@@ -327,13 +334,13 @@ mod tests {
             options: vec!["ndots:1".to_owned()],
         };
         let host_file = "nameserver 192.0.2.53\nsearch example\n";
-        for kind in [Kind::None, Kind::Host, Kind::Slirp4netns, Kind::Pasta] {
-            let text = resolv_conf(&ResolvConf { kind, host_file, upstream_file: "", asked: &asked });
+        for network in &[Network::None, Network::Host, slirp4netns(), pasta()] {
+            let text = resolv_conf(&ResolvConf { network, host_file, upstream_file: "", asked: &asked });
             assert_eq!(text, Ok("nameserver 9.9.9.9\noptions ndots:1\n".to_owned()));
         }
         for word in ["a b", "a\nnameserver 6.6.6.6", ""] {
             let asked = Resolver { search: vec![word.to_owned()], ..Resolver::default() };
-            let request = ResolvConf { kind: Kind::Pasta, host_file: "", upstream_file: "", asked: &asked };
+            let request = ResolvConf { network: &pasta(), host_file: "", upstream_file: "", asked: &asked };
             assert!(resolv_conf(&request).is_err(), "{word}");
         }
     }

@@ -22,30 +22,35 @@ use std::os::unix::ffi::OsStrExt as _;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::addresses::INTERFACE;
-use super::driver::{Process, text};
-use super::{Driver, Error, Kind, Request, Starting, ports};
+use super::addresses::{Addresses, INTERFACE, USER_MODE};
+use super::driver::{Driver, Starting};
+use super::error::Error;
+use super::helper::{Process, text};
+use super::ports;
+use super::request::Request;
 use crate::sys::spawn::{Program, spawn};
-use crate::types::{PortMapping, Protocol};
+use crate::types::{NetworkDriver, PortMapping, Protocol};
 
 /// The driver.
 #[derive(Debug)]
 pub(super) struct Pasta;
 
 impl Driver for Pasta {
-    fn kind(&self) -> Kind {
-        Kind::Pasta
+    fn name(&self) -> &'static str {
+        NetworkDriver::Pasta.as_str()
+    }
+
+    fn addresses(&self) -> Option<Addresses> {
+        Some(USER_MODE)
     }
 
     fn validate(&self, request: &Request) -> Result<(), Error> {
-        request.programs.find(self.kind())?;
+        request.programs.find(NetworkDriver::Pasta)?;
         ports::check_free(&request.ports)
     }
 
     fn start(&self, request: &Request, target: i32) -> Result<Starting, Error> {
-        let Some(path) = request.programs.find(self.kind())? else {
-            return Ok(Starting { driver: &Self, request: request.clone(), target, process: None, _lock: None });
-        };
+        let path = request.programs.find(NetworkDriver::Pasta)?;
         // pasta binds UDP ports with SO_REUSEADDR, by which two of them share one port and the later gets the packets (tried).
         // So one of ours at a time looks whether the port is free and binds it.
         let udp: Vec<_> = published(request, Protocol::Udp).cloned().collect();
@@ -53,7 +58,7 @@ impl Driver for Pasta {
         ports::check_free(&udp)?;
 
         let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno: Errno| Error::Talk {
-            driver: self.kind().as_str(),
+            driver: self.name(),
             step: "make a pipe",
             source: errno.into(),
         })?;
@@ -87,11 +92,9 @@ impl Driver for Pasta {
 fn arguments(request: &Request, target: i32, as_root: bool) -> Vec<CString> {
     let mut words: Vec<String> =
         ["pasta", "--foreground", "--quiet", "--config-net", "-I", INTERFACE].map(str::to_owned).into();
-    if let Some(addresses) = super::addresses::of(Kind::Pasta) {
-        words.extend(["-a".to_owned(), addresses.ip.to_string(), "-n".to_owned(), addresses.prefix.to_string()]);
-        words.extend(["-g".to_owned(), addresses.gateway.to_string()]);
-        words.extend(["--dns-forward".to_owned(), addresses.name_server.to_string()]);
-    }
+    words.extend(["-a".to_owned(), USER_MODE.ip.to_string(), "-n".to_owned(), USER_MODE.prefix.to_string()]);
+    words.extend(["-g".to_owned(), USER_MODE.gateway.to_string()]);
+    words.extend(["--dns-forward".to_owned(), USER_MODE.name_server.to_string()]);
     words.push("--no-map-gw".to_owned());
     if as_root {
         // It would drop to `nobody`, who may not join our user's namespaces.
@@ -114,13 +117,13 @@ fn published(request: &Request, protocol: Protocol) -> impl Iterator<Item = &Por
 
 /// A port in pasta's words: `address/port:port`.
 fn forward(port: &PortMapping) -> String {
-    let listen: SocketAddr = ports::listen_address(port);
+    let listen: SocketAddr = port.listen_address();
     format!("{}/{}:{}", listen.ip(), listen.port(), port.container_port)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Programs;
+    use super::super::programs::Programs;
     use super::*;
 
     #[test]

@@ -6,17 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 
-use super::{Error, Request};
+use super::error::Error;
+use super::request::Request;
 use crate::sys::lock::FileLock;
 use crate::types::{PortMapping, Protocol};
 
-/// The address and port that listen on the host; all IPv4 addresses if none was asked for (safety.md, N1: IPv6 is not opened
-/// unasked).
-pub(super) fn listen_address(port: &PortMapping) -> SocketAddr {
-    SocketAddr::new(port.host_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port.host_port)
-}
-
-/// The address of the host's loopback on which [`super::relay`] serves a UDP port, if it does: neither helper answers a
+/// The address of the host's loopback on which the relay serves a UDP port, if it does: neither helper answers a
 /// datagram from there.
 pub(super) fn relayed_address(port: &PortMapping) -> Option<SocketAddr> {
     let ip = match port.host_ip {
@@ -31,7 +26,7 @@ pub(super) fn relayed_address(port: &PortMapping) -> Option<SocketAddr> {
 
 /// Whether the helper has to publish the port: all but those that loopback alone can reach by the relay.
 pub(super) fn is_for_helper(port: &PortMapping) -> bool {
-    relayed_address(port) != Some(listen_address(port))
+    relayed_address(port) != Some(port.listen_address())
 }
 
 /// The lock, in the user's directory, under which ports are bound for good.
@@ -74,7 +69,7 @@ pub(super) fn refused(port: &PortMapping, errno: Errno) -> Error {
 }
 
 fn probe(port: &PortMapping) -> Result<(), Errno> {
-    let address = listen_address(port);
+    let address = port.listen_address();
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let kind = match port.protocol {
         Protocol::Tcp => SocketType::STREAM,

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-use super::{Error, Kind};
+use super::error::Error;
+use crate::types::NetworkDriver;
 
 /// Directories that only root writes to, in the order of distributions' habits.
 const DIRECTORIES: [&str; 7] = [
@@ -27,23 +28,24 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// The absolute path of a driver's helper; `None` for a driver that has none.
+    /// The absolute path of a driver's helper.
     ///
-    /// Fails with `NoProgram` if it is not there or not executable.
-    pub(crate) fn find(&self, kind: Kind) -> Result<Option<PathBuf>, Error> {
-        let (configured, name, package) = match kind {
-            Kind::None | Kind::Host => return Ok(None),
-            Kind::Slirp4netns => (&self.slirp4netns, "slirp4netns", "slirp4netns"),
-            Kind::Pasta => (&self.pasta, "pasta", "passt"),
+    /// Fails with `NoProgram` if it is not there or not executable, and with `NoDriver` if the driver has none.
+    pub(crate) fn find(&self, driver: NetworkDriver) -> Result<PathBuf, Error> {
+        let (configured, package) = match driver {
+            NetworkDriver::Slirp4netns => (&self.slirp4netns, "slirp4netns"),
+            NetworkDriver::Pasta => (&self.pasta, "passt"),
+            NetworkDriver::Bridge => return Err(Error::NoDriver { network: driver.as_str().to_owned() }),
         };
+        let name = driver.as_str();
         let found = match configured {
             Some(path) => Some(path.clone()).filter(|path| path.is_absolute() && is_executable(path)),
             None => {
                 DIRECTORIES.iter().map(|directory| Path::new(directory).join(name)).find(|path| is_executable(path))
             }
         };
-        found.map(Some).ok_or_else(|| Error::NoProgram {
-            driver: kind.as_str(),
+        found.ok_or_else(|| Error::NoProgram {
+            driver: name,
             program: configured.as_ref().map_or_else(|| name.to_owned(), |path| path.display().to_string()),
             package,
         })
@@ -61,7 +63,7 @@ mod tests {
     #[test]
     fn a_missing_helper_names_the_package() {
         let programs = Programs { slirp4netns: None, pasta: Some("/nowhere/at/all".into()) };
-        let error = programs.find(Kind::Pasta).expect_err("missing");
+        let error = programs.find(NetworkDriver::Pasta).expect_err("missing");
         assert_eq!(error.to_string(), "network `pasta`: `/nowhere/at/all` not found");
         assert!(error.hint().expect("hint").contains("`passt`"));
     }

@@ -27,8 +27,9 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::driver::wait_readable;
-use super::{Error, Kind, addresses, ports};
+use super::error::Error;
+use super::ports;
+use super::wait::wait_readable;
 use crate::sys::process::{self, Child, CloneOptions};
 use crate::sys::spawn::seclude;
 use crate::types::PortMapping;
@@ -54,18 +55,18 @@ impl Drop for Relay {
 }
 
 impl Relay {
-    /// Serves those of `ports` that loopback reaches, after the helper has bound its own; `None` if there are none.
+    /// Serves those of `ports` that loopback reaches, at the container's address `inside`, after the helper has bound its own;
+    /// `None` if there are none.
     ///
     /// Fails with the port if it cannot be bound, or if the relay cannot join the namespaces of `target`.
     pub(super) fn start(
-        kind: Kind,
+        driver: &'static str,
+        inside: Ipv4Addr,
         ports: &[PortMapping],
         target: i32,
         deadline: Instant,
     ) -> Result<Option<Self>, Error> {
-        let driver = kind.as_str();
         let failed = |step| move |source: io::Error| Error::Talk { driver, step, source };
-        let inside = addresses::of(kind).map_or(Ipv4Addr::LOCALHOST, |addresses| addresses.ip);
         let doors = ports
             .iter()
             .filter_map(|port| Some((port, ports::relayed_address(port)?)))

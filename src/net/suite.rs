@@ -11,8 +11,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Error, Kind, Programs, Request, Running, addresses, test_port};
-use crate::types::{PortMapping, Protocol};
+use super::{Error, Programs, Request, Running, addresses, endpoint_driver, test_port};
+use crate::types::{Network, NetworkDriver, PortMapping, Protocol};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -136,18 +136,19 @@ impl Container {
         Request { ports: ports.to_vec(), programs: Programs::default(), directory, locks: self.locks.path().to_owned() }
     }
 
-    fn up(&self, kind: Kind, ports: &[PortMapping]) -> Result<Running, Error> {
+    fn up(&self, driver: NetworkDriver, ports: &[PortMapping]) -> Result<Running, Error> {
         let request = self.request(ports);
-        kind.driver().validate(&request)?;
-        kind.driver().start(&request, self.pid())?.wait_ready(Instant::now() + PATIENCE)
+        let driver = endpoint_driver(driver)?;
+        driver.validate(&request)?;
+        driver.start(&request, self.pid())?.wait_ready(Instant::now() + PATIENCE)
     }
 }
 
 /// Whether the driver can be tried here; says why if not.
-fn is_here(kind: Kind) -> bool {
+fn is_here(driver: NetworkDriver) -> bool {
     let tun = rustix::fs::access("/dev/net/tun", rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK);
     let unshared = Command::new("unshare").args(["-Urn", "true"]).status();
-    let reason = if let Err(error) = Programs::default().find(kind) {
+    let reason = if let Err(error) = Programs::default().find(driver) {
         error.to_string()
     } else if let Err(errno) = tun {
         format!("/dev/net/tun: {errno}")
@@ -157,7 +158,7 @@ fn is_here(kind: Kind) -> bool {
         return true;
     };
     assert!(std::env::var_os("RC_TEST_STRICT").is_none(), "{reason}");
-    std::io::stderr().write_all(format!("skipped: {}: {reason}\n", kind.as_str()).as_bytes()).expect("say");
+    std::io::stderr().write_all(format!("skipped: {}: {reason}\n", driver.as_str()).as_bytes()).expect("say");
     false
 }
 
@@ -195,10 +196,10 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-fn tcp_port_is_published(kind: Kind) {
+fn tcp_port_is_published(driver: NetworkDriver) {
     let container = Container::new();
     let port = published(None, Protocol::Tcp);
-    let _network = container.up(kind, std::slice::from_ref(&port)).expect("up");
+    let _network = container.up(driver, std::slice::from_ref(&port)).expect("up");
     let _server = container.part("tcp 0.0.0.0:8080");
     ask_tcp(loopback(port.host_port)).expect("by loopback");
     let Some(outward) = addresses::outward() else { return };
@@ -208,29 +209,29 @@ fn tcp_port_is_published(kind: Kind) {
     assert!(ask_tcp(SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port.host_port))).is_err());
 }
 
-fn tcp_port_listens_on_the_given_address_alone(kind: Kind) {
+fn tcp_port_listens_on_the_given_address_alone(driver: NetworkDriver) {
     let container = Container::new();
     let port = published(Some("127.0.0.1"), Protocol::Tcp);
-    let _network = container.up(kind, std::slice::from_ref(&port)).expect("up");
+    let _network = container.up(driver, std::slice::from_ref(&port)).expect("up");
     let _server = container.part("tcp 0.0.0.0:8080");
     ask_tcp(loopback(port.host_port)).expect("by loopback");
     let Some(outward) = addresses::outward() else { return };
     assert!(ask_tcp(SocketAddr::new(outward, port.host_port)).is_err());
 }
 
-fn udp_port_is_published(kind: Kind, outward: &str) {
+fn udp_port_is_published(driver: NetworkDriver, outward: &str) {
     let container = Container::new();
     // Loopback is the relay's, which a program with threads cannot fork: tests/it/network.rs asks there.
     let port = published(Some(outward), Protocol::Udp);
-    let _network = container.up(kind, std::slice::from_ref(&port)).expect("up");
+    let _network = container.up(driver, std::slice::from_ref(&port)).expect("up");
     let _server = container.part("udp 0.0.0.0:8080");
     assert_eq!(ask_udp(super::ports::listen_address(&port)), outward);
 }
 
-fn host_loopback_is_closed_and_outward_address_open(kind: Kind) {
+fn host_loopback_is_closed_and_outward_address_open(driver: NetworkDriver) {
     let container = Container::new();
-    let _network = container.up(kind, &[]).expect("up");
-    let own = addresses::of(kind).expect("addresses");
+    let _network = container.up(driver, &[]).expect("up");
+    let own = addresses::of(&driver.into()).expect("addresses");
     let closed = TcpListener::bind("127.0.0.1:0").expect("bind");
     let port = closed.local_addr().expect("address").port();
     for way in ["127.0.0.1".to_owned(), own.gateway.to_string(), own.name_server.to_string(), "169.254.1.2".to_owned()]
@@ -248,30 +249,31 @@ fn host_loopback_is_closed_and_outward_address_open(kind: Kind) {
     assert_eq!(said, format!("connected {outward}"));
 }
 
-fn taken_port_is_named(kind: Kind, host_ip: &str, protocol: Protocol) {
+fn taken_port_is_named(driver: NetworkDriver, host_ip: &str, protocol: Protocol) {
     let (first, second) = Container::pair();
     let port = published(Some(host_ip), protocol);
-    let network = first.up(kind, std::slice::from_ref(&port)).expect("up");
+    let network = first.up(driver, std::slice::from_ref(&port)).expect("up");
     let sentence = format!("cannot publish port `{host_ip}:{}/{protocol}`: the port is in use", port.host_port);
-    let early = second.up(kind, std::slice::from_ref(&port)).map(drop).map_err(|error| error.to_string());
+    let early = second.up(driver, std::slice::from_ref(&port)).map(drop).map_err(|error| error.to_string());
     assert_eq!(early, Err(sentence.clone()));
     // As if the port had been taken after the check.
-    let starting = kind.driver().start(&second.request(std::slice::from_ref(&port)), second.pid());
+    let starting =
+        endpoint_driver(driver).expect("driver").start(&second.request(std::slice::from_ref(&port)), second.pid());
     let late = starting.and_then(|starting| starting.wait_ready(Instant::now() + PATIENCE));
     assert_eq!(late.map(drop).map_err(|error| error.to_string()), Err(sentence));
     assert_eq!(crate::sys::fs::read_dir(second.directory.path()).expect("directory").count(), 0);
     drop(network);
-    second.up(kind, std::slice::from_ref(&port)).expect("the port is free when the network is down");
+    second.up(driver, std::slice::from_ref(&port)).expect("the port is free when the network is down");
 }
 
-fn of_two_racing_starts_exactly_one_wins(kind: Kind, host_ip: &str, protocol: Protocol) {
+fn of_two_racing_starts_exactly_one_wins(driver: NetworkDriver, host_ip: &str, protocol: Protocol) {
     let (first, second) = Container::pair();
     for _ in 0..10 {
         let ports = [published(Some(host_ip), protocol)];
         // A helper dies with the thread that started it, so each waits for the other before it lets go.
         let barrier = std::sync::Barrier::new(2);
         let run = |container: &Container| {
-            let result = container.up(kind, &ports);
+            let result = container.up(driver, &ports);
             barrier.wait();
             result.map(drop).map_err(|error| error.to_string())
         };
@@ -283,133 +285,135 @@ fn of_two_racing_starts_exactly_one_wins(kind: Kind, host_ip: &str, protocol: Pr
     }
 }
 
-fn helper_ends_with_its_network(kind: Kind) {
+fn helper_ends_with_its_network(driver: NetworkDriver) {
     let container = Container::new();
-    let network = container.up(kind, &[]).expect("up");
+    let network = container.up(driver, &[]).expect("up");
     let pid = rustix::process::Pid::from_raw(network.pid().expect("pid")).expect("pid");
     drop(network);
     assert_eq!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH));
 }
 
 /// Only slirp4netns can free them so; pasta says that it cannot.
-fn ports_are_freed_before_the_helper_ends(kind: Kind) {
+fn ports_are_freed_before_the_helper_ends(driver: NetworkDriver) {
     let (first, second) = Container::pair();
     let mut ports = vec![published(None, Protocol::Tcp), published(Some("127.0.0.1"), Protocol::Tcp)];
     ports.extend(outward().map(|ip| published(Some(&ip), Protocol::Udp)));
-    let mut network = first.up(kind, &ports).expect("up");
+    let mut network = first.up(driver, &ports).expect("up");
     let _server = first.part("tcp 0.0.0.0:8080");
     // A connection that the client still has does not hold the port.
     let mut connected = TcpStream::connect(loopback(ports[0].host_port)).expect("connect");
     connected.write_all(b"?").expect("write");
     connected.read_exact(&mut [0]).expect("the server answers");
-    assert_eq!(network.free_ports(), kind == Kind::Slirp4netns);
-    if kind == Kind::Slirp4netns {
+    assert_eq!(network.free_ports(), driver == NetworkDriver::Slirp4netns);
+    if driver == NetworkDriver::Slirp4netns {
         let pid = rustix::process::Pid::from_raw(network.pid().expect("pid")).expect("pid");
         assert_eq!(rustix::process::test_kill_process(pid), Ok(()), "the helper still runs");
-        assert!(second.up(kind, &ports).is_ok(), "the next can have them");
+        assert!(second.up(driver, &ports).is_ok(), "the next can have them");
     }
 }
 
-fn ports_of_a_helper_that_hangs_are_freed_by_its_end(kind: Kind) {
+fn ports_of_a_helper_that_hangs_are_freed_by_its_end(driver: NetworkDriver) {
     let (first, second) = Container::pair();
     let ports = [published(None, Protocol::Tcp)];
-    let mut network = first.up(kind, &ports).expect("up");
+    let mut network = first.up(driver, &ports).expect("up");
     let pid = rustix::process::Pid::from_raw(network.pid().expect("pid")).expect("pid");
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).expect("stop");
     assert!(!network.free_ports());
     drop(network);
-    second.up(kind, &ports).expect("the port is free when the network is down");
+    second.up(driver, &ports).expect("the port is free when the network is down");
 }
 
-fn helper_dies_with_its_monitor(kind: Kind) {
+fn helper_dies_with_its_monitor(driver: NetworkDriver) {
     let container = Container::new();
     // Started by a thread that ends while the process lives on: to the kernel, that is the death of the parent.
     let network =
-        std::thread::scope(|scope| scope.spawn(|| container.up(kind, &[])).join().expect("join")).expect("up");
+        std::thread::scope(|scope| scope.spawn(|| container.up(driver, &[])).join().expect("join")).expect("up");
     let pidfd = network.pidfd().expect("pidfd");
     assert!(super::driver::wait_readable(&[pidfd], Instant::now() + PATIENCE).expect("poll"));
 }
 
-fn failure_is_reported_with_the_helpers_words(kind: Kind) {
+fn failure_is_reported_with_the_helpers_words(driver: NetworkDriver) {
     let container = Container::new();
     // A process without a network namespace of its own that the helper may join: init.
-    let result = kind.driver().start(&container.request(&[]), 1);
+    let result = endpoint_driver(driver).expect("driver").start(&container.request(&[]), 1);
     let error = result.and_then(|starting| starting.wait_ready(Instant::now() + PATIENCE)).expect_err("no such target");
     assert!(matches!(&error, Error::HelperEnded { words, .. } if !words.is_empty()), "{error}");
 }
 
 macro_rules! suite {
-    ($module:ident, $kind:expr) => {
+    ($module:ident, $driver:expr) => {
         mod $module {
             use super::*;
 
             #[test]
             fn tcp_port_is_published() {
-                is_here($kind).then(|| super::tcp_port_is_published($kind));
+                is_here($driver).then(|| super::tcp_port_is_published($driver));
             }
             #[test]
             fn tcp_port_listens_on_the_given_address_alone() {
-                is_here($kind).then(|| super::tcp_port_listens_on_the_given_address_alone($kind));
+                is_here($driver).then(|| super::tcp_port_listens_on_the_given_address_alone($driver));
             }
             #[test]
             fn udp_port_is_published() {
-                is_here($kind).then(outward).flatten().inspect(|ip| super::udp_port_is_published($kind, ip));
+                is_here($driver).then(outward).flatten().inspect(|ip| super::udp_port_is_published($driver, ip));
             }
             #[test]
             fn host_loopback_is_closed_and_outward_address_open() {
-                is_here($kind).then(|| super::host_loopback_is_closed_and_outward_address_open($kind));
+                is_here($driver).then(|| super::host_loopback_is_closed_and_outward_address_open($driver));
             }
             #[test]
             fn taken_tcp_port_is_named() {
-                is_here($kind).then(|| super::taken_port_is_named($kind, "0.0.0.0", Protocol::Tcp));
+                is_here($driver).then(|| super::taken_port_is_named($driver, "0.0.0.0", Protocol::Tcp));
             }
             #[test]
             fn taken_udp_port_is_named() {
-                let ip = is_here($kind).then(outward).flatten();
-                ip.inspect(|ip| super::taken_port_is_named($kind, ip, Protocol::Udp));
+                let ip = is_here($driver).then(outward).flatten();
+                ip.inspect(|ip| super::taken_port_is_named($driver, ip, Protocol::Udp));
             }
             #[test]
             fn of_two_racing_starts_exactly_one_gets_a_tcp_port() {
-                is_here($kind).then(|| super::of_two_racing_starts_exactly_one_wins($kind, "0.0.0.0", Protocol::Tcp));
+                is_here($driver)
+                    .then(|| super::of_two_racing_starts_exactly_one_wins($driver, "0.0.0.0", Protocol::Tcp));
             }
             #[test]
             fn of_two_racing_starts_exactly_one_gets_a_udp_port() {
-                let ip = is_here($kind).then(outward).flatten();
-                ip.inspect(|ip| super::of_two_racing_starts_exactly_one_wins($kind, ip, Protocol::Udp));
+                let ip = is_here($driver).then(outward).flatten();
+                ip.inspect(|ip| super::of_two_racing_starts_exactly_one_wins($driver, ip, Protocol::Udp));
             }
             #[test]
             fn ports_are_freed_before_the_helper_ends() {
-                is_here($kind).then(|| super::ports_are_freed_before_the_helper_ends($kind));
+                is_here($driver).then(|| super::ports_are_freed_before_the_helper_ends($driver));
             }
             #[test]
             fn ports_of_a_helper_that_hangs_are_freed_by_its_end() {
-                is_here($kind).then(|| super::ports_of_a_helper_that_hangs_are_freed_by_its_end($kind));
+                is_here($driver).then(|| super::ports_of_a_helper_that_hangs_are_freed_by_its_end($driver));
             }
             #[test]
             fn helper_ends_with_its_network() {
-                is_here($kind).then(|| super::helper_ends_with_its_network($kind));
+                is_here($driver).then(|| super::helper_ends_with_its_network($driver));
             }
             #[test]
             fn helper_dies_with_its_monitor() {
-                is_here($kind).then(|| super::helper_dies_with_its_monitor($kind));
+                is_here($driver).then(|| super::helper_dies_with_its_monitor($driver));
             }
             #[test]
             fn failure_is_reported_with_the_helpers_words() {
-                is_here($kind).then(|| super::failure_is_reported_with_the_helpers_words($kind));
+                is_here($driver).then(|| super::failure_is_reported_with_the_helpers_words($driver));
             }
         }
     };
 }
 
-suite!(slirp4netns, Kind::Slirp4netns);
-suite!(pasta, Kind::Pasta);
+suite!(slirp4netns, NetworkDriver::Slirp4netns);
+suite!(pasta, NetworkDriver::Pasta);
 
 #[test]
 fn networks_without_a_helper_publish_nothing() {
     let ports = vec![published(None, Protocol::Tcp)];
     let directory = std::env::temp_dir();
     let request = Request { ports, programs: Programs::default(), directory: directory.clone(), locks: directory };
-    for kind in [Kind::None, Kind::Host] {
-        assert!(matches!(kind.driver().validate(&request), Err(Error::NoPorts { .. })));
+    for network in [Network::None, Network::Host] {
+        let driver = super::driver(&network).expect("driver");
+        assert!(matches!(driver.validate(&request), Err(Error::NoPorts { .. })));
     }
 }

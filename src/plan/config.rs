@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{RestartPolicy, Service};
-use crate::types::{ContainerId, Digest, Name, NetworkMode, PortMapping, Signal};
+use crate::types::{ContainerId, Digest, Name, Network, PortMapping, Signal};
 
 /// Everything that was resolved when the container was created. Fields say who sets them; all are complete: nothing in here
 /// is looked up again in the image, in `rc.toml` or in the environment.
@@ -62,7 +62,7 @@ pub(crate) struct ContainerConfig {
     /// Resource limits of the program's process; others are the caller's.
     pub(crate) rlimits: Vec<Rlimit>,
     /// The network.
-    pub(crate) network: NetworkMode,
+    pub(crate) network: Network,
     /// Published ports, each complete.
     pub(crate) ports: Vec<PortMapping>,
     /// Name servers for `resolv.conf`; empty: the host's.

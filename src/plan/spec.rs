@@ -10,7 +10,8 @@ use oci_spec::runtime::{
     PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
 };
 
-use super::{CgroupNamespace, ContainerConfig, Error, Handed, NetworkMode, paths};
+use super::{CgroupNamespace, ContainerConfig, Error, Handed, paths};
+use crate::types::Network;
 
 /// The version of the runtime spec whose words are used.
 const OCI_VERSION: &str = "1.2.0";
@@ -125,7 +126,7 @@ fn rlimits(config: &ContainerConfig) -> Result<Vec<PosixRlimit>, String> {
 }
 
 fn linux(config: &ContainerConfig, host: &HostFacts) -> Linux {
-    let own_network = config.network != NetworkMode::Host;
+    let own_network = config.network != Network::Host;
     let mut linux = Linux::default();
     linux
         .set_namespaces(Some(namespaces(own_network, config.cgroup.namespace)))

@@ -55,7 +55,7 @@ fn an_empty_request_gives_a_complete_container() {
     assert_eq!(config.hostname, "abababababab");
     assert_eq!(config.working_dir, "/");
     assert_eq!(config.user, "");
-    assert_eq!(config.network, NetworkMode::Slirp4netns);
+    assert_eq!(config.network, NetworkDriver::Slirp4netns.into());
     assert_eq!((config.stop_signal, config.stop_timeout), (Signal::TERM, 10));
     assert_eq!(config.shm_size, 67_108_864);
     assert_eq!(config.capabilities.len(), 11);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 
-use crate::types::{DetachKeys, Invalid, NetworkMode, StorageDriver, parse_size};
+use crate::types::{DetachKeys, Endpoint, Invalid, Network, NetworkDriver, StorageDriver, parse_size};
 
 /// The value of a key.
 pub(super) trait Value: Sized {
@@ -117,15 +117,21 @@ impl Value for Vec<IpAddr> {
     }
 }
 
-impl Value for NetworkMode {
+impl Value for Network {
     type Written = String;
 
     fn read(written: String) -> Result<Self, Invalid> {
-        written.parse()
+        let network: Self = written.parse()?;
+        let plain = [NetworkDriver::Slirp4netns, NetworkDriver::Pasta].map(Endpoint::from);
+        match &network {
+            Self::None | Self::Host => Ok(network),
+            Self::Own { endpoints } if plain.iter().any(|plain| endpoints[..] == [plain.clone()]) => Ok(network),
+            _ => Err(Invalid::new("network", written, "the default network is slirp4netns, pasta, host or none")),
+        }
     }
 
     fn show(&self) -> String {
-        quoted(self.as_str())
+        quoted(&self.to_string())
     }
 }
 

@@ -1,88 +1,391 @@
+//! A container's network as it was asked for; what it was given is a [`NetworkState`](super::NetworkState).
+
 use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Invalid;
+use super::{Invalid, MacAddress, Name};
+
+/// The number of the format in which this rc writes a network down. Records without a number are of the time before it: a word
+/// for each of four networks.
+const FORMAT: u32 = 1;
 
 /// How a container reaches the world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", tag = "mode")]
-pub(crate) enum NetworkMode {
+#[serde(try_from = "Record", into = "Record")]
+pub(crate) enum Network {
     /// Loopback only.
     None,
     /// The host's own network namespace.
     Host,
-    /// slirp4netns.
-    Slirp4netns,
-    /// pasta.
-    Pasta,
+    /// The network namespace of another container, by its name or id.
+    Container(String),
+    /// A network namespace that is bound to a path.
+    Path(PathBuf),
+    /// A network namespace of the container's own.
+    Own {
+        /// Its ends of networks. None: the way out is anybody's choice (`private`).
+        endpoints: Vec<Endpoint>,
+    },
 }
 
-impl NetworkMode {
-    /// The word, as `--network` takes it.
-    pub(crate) fn as_str(&self) -> &'static str {
+/// What connects an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NetworkDriver {
+    /// slirp4netns(1), for this container alone.
+    Slirp4netns,
+    /// pasta(1), for this container alone.
+    Pasta,
+    /// A bridge that containers share.
+    Bridge,
+}
+
+/// A container's end of a network. What was not asked for is absent, and the driver's choice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Endpoint {
+    /// What connects it.
+    pub(crate) driver: NetworkDriver,
+    /// The network's name, if it is not the only one of its driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) network: Option<Name>,
+    /// The container's addresses in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) addresses: Vec<IpAddr>,
+    /// The interface's MAC address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mac: Option<MacAddress>,
+    /// Further names by which other containers of the network find this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) aliases: Vec<Name>,
+    /// The interface's name in the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) interface: Option<String>,
+    /// What else the driver is told, as typed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) options: Vec<String>,
+}
+
+impl Network {
+    /// The ends of networks, if the container has a network namespace of its own.
+    pub(crate) fn endpoints(&self) -> &[Endpoint] {
         match self {
-            Self::None => "none",
-            Self::Host => "host",
-            Self::Slirp4netns => "slirp4netns",
-            Self::Pasta => "pasta",
+            Self::Own { endpoints } => endpoints,
+            Self::None | Self::Host | Self::Container(_) | Self::Path(_) => &[],
         }
     }
 
     /// Whether ports can be published: the container has a network of its own, with a way out.
     pub(crate) fn forwards_ports(&self) -> bool {
-        matches!(self, Self::Slirp4netns | Self::Pasta)
+        !self.endpoints().is_empty()
+    }
+
+    /// The names of the networks that the container is in, as `ps` and `inspect` show them: one for each endpoint, else the
+    /// mode's own.
+    pub(crate) fn names(&self) -> Vec<String> {
+        match self {
+            Self::Own { endpoints } if !endpoints.is_empty() => {
+                endpoints.iter().map(|endpoint| endpoint.name().to_owned()).collect()
+            }
+            mode => vec![mode.to_string()],
+        }
     }
 }
 
-impl fmt::Display for NetworkMode {
+impl NetworkDriver {
+    /// The word, as `--network` takes it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Slirp4netns => "slirp4netns",
+            Self::Pasta => "pasta",
+            Self::Bridge => "bridge",
+        }
+    }
+}
+
+impl From<NetworkDriver> for Network {
+    /// The driver's own network, of which nothing is asked.
+    fn from(driver: NetworkDriver) -> Self {
+        Self::Own { endpoints: vec![driver.into()] }
+    }
+}
+
+impl From<NetworkDriver> for Endpoint {
+    fn from(driver: NetworkDriver) -> Self {
+        Self {
+            driver,
+            network: None,
+            addresses: Vec::new(),
+            mac: None,
+            aliases: Vec::new(),
+            interface: None,
+            options: Vec::new(),
+        }
+    }
+}
+
+impl Endpoint {
+    /// The network's name.
+    pub(crate) fn name(&self) -> &str {
+        self.network.as_ref().map_or(self.driver.as_str(), Name::as_str)
+    }
+
+    /// Reads what stands behind the name of a network that containers share: `ip=10.0.0.5,alias=db,…`. What is not known here is
+    /// left to the driver. Source: podman-run(1), `--network`.
+    fn read(mut self, options: &str) -> Result<Self, Invalid> {
+        for option in options.split(',').filter(|option| !option.is_empty()) {
+            let invalid = |reason: &str| Invalid::new("network option", option, reason);
+            let Some((key, value)) = option.split_once('=') else { return Err(invalid("it is no NAME=VALUE")) };
+            match key {
+                "ip" | "ip6" => {
+                    let address: IpAddr = value.parse().map_err(|_| invalid("it is no IP address"))?;
+                    if address.is_ipv6() != (key == "ip6") {
+                        return Err(invalid("`ip` is for IPv4, `ip6` for IPv6"));
+                    }
+                    self.addresses.push(address);
+                }
+                "mac" => self.mac = Some(value.parse()?),
+                "alias" => self.aliases.push(value.parse()?),
+                "interface_name" if is_interface(value) => self.interface = Some(value.to_owned()),
+                "interface_name" => {
+                    return Err(invalid("an interface has a name of 1 to 15 letters, digits, `-`, `_` or `.`"));
+                }
+                _ => self.options.push(option.to_owned()),
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// The kernel takes more; a name like these needs no quoting anywhere. Source: `dev_valid_name`, IFNAMSIZ.
+fn is_interface(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..16).contains(&name.len()) && name.bytes().all(is_plain) && name != "." && name != ".."
+}
+
+impl fmt::Display for Network {
+    /// As `--network` takes it; several networks with commas between them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Host => f.write_str("host"),
+            Self::Container(id) => write!(f, "container:{id}"),
+            Self::Path(path) => write!(f, "ns:{}", path.display()),
+            Self::Own { endpoints } if endpoints.is_empty() => f.write_str("private"),
+            Self::Own { endpoints } => {
+                for (number, endpoint) in endpoints.iter().enumerate() {
+                    let comma = if number > 0 { "," } else { "" };
+                    write!(f, "{comma}{endpoint}")?;
+                }
+                Ok(())
+            }
+        }
     }
 }
 
-impl FromStr for NetworkMode {
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addresses = self.addresses.iter().map(|ip| format!("{}={ip}", if ip.is_ipv4() { "ip" } else { "ip6" }));
+        let options: Vec<String> = addresses
+            .chain(self.mac.map(|mac| format!("mac={mac}")))
+            .chain(self.aliases.iter().map(|alias| format!("alias={alias}")))
+            .chain(self.interface.iter().map(|name| format!("interface_name={name}")))
+            .chain(self.options.iter().cloned())
+            .collect();
+        let colon = if options.is_empty() { "" } else { ":" };
+        write!(f, "{}{colon}{}", self.name(), options.join(","))
+    }
+}
+
+impl FromStr for Network {
     type Err = Invalid;
 
+    /// Reads podman's grammar, also what this rc has no driver for. A name that is no mode is a network's; which driver that
+    /// has is for its own record to say, a bridge until then. Source: podman-run(1), `--network`.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let refused = |reason: &str| Err(Invalid::new("network mode", text, reason));
-        match text {
-            "none" => Ok(Self::None),
-            "host" => Ok(Self::Host),
-            "slirp4netns" => Ok(Self::Slirp4netns),
-            "pasta" => Ok(Self::Pasta),
-            "bridge" | "default" | "private" => {
-                refused("there are no bridge networks; use slirp4netns, pasta, host or none")
-            }
-            _ if text.starts_with("container:") => refused("the network of another container cannot be joined"),
-            _ if text.starts_with("ns:") => refused("a network namespace cannot be joined by path"),
-            _ if text.starts_with("slirp4netns:") || text.starts_with("pasta:") => {
-                refused("the mode takes no options; `rc.toml` has the settings of the network")
-            }
-            _ => refused("neither none, host, slirp4netns nor pasta; there are no named networks"),
+        let invalid = |reason: &str| Invalid::new("network", text, reason);
+        let (word, rest) = match text.split_once(':') {
+            Some((word, rest)) => (word, Some(rest)),
+            None => (text, None),
+        };
+        let own = |endpoint| Ok(Self::Own { endpoints: vec![endpoint] });
+        let with_options = |driver: NetworkDriver| {
+            let options = rest.into_iter().flat_map(|rest| rest.split(',')).filter(|option| !option.is_empty());
+            Endpoint { options: options.map(str::to_owned).collect(), ..driver.into() }
+        };
+        let on_bridge = |network| Endpoint { network, ..NetworkDriver::Bridge.into() }.read(rest.unwrap_or_default());
+        match (word, rest) {
+            ("none" | "host" | "private", Some(_)) => Err(invalid("this network takes no options")),
+            ("none", None) => Ok(Self::None),
+            ("host", None) => Ok(Self::Host),
+            ("private", None) => Ok(Self::Own { endpoints: Vec::new() }),
+            ("container", Some(id)) if !id.is_empty() => Ok(Self::Container(id.to_owned())),
+            ("container", _) => Err(invalid("name the container: `container:NAME`")),
+            ("ns", Some(path)) if path.starts_with('/') => Ok(Self::Path(path.into())),
+            ("ns", _) => Err(invalid("name the namespace by an absolute path: `ns:/PATH`")),
+            ("slirp4netns", _) => own(with_options(NetworkDriver::Slirp4netns)),
+            ("pasta", _) => own(with_options(NetworkDriver::Pasta)),
+            ("bridge", _) => own(on_bridge(None)?),
+            (name, _) => match name.parse() {
+                Ok(name) => own(on_bridge(Some(name))?),
+                Err(_) => Err(invalid("it must be slirp4netns, pasta, host or none")),
+            },
+        }
+    }
+}
+
+/// A network as it is written down.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    #[serde(default)]
+    format: u32,
+    mode: Mode,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    container: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    path: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    endpoints: Vec<Endpoint>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    None,
+    Host,
+    Container,
+    Path,
+    Own,
+    // Of the time before there was a format number.
+    Slirp4netns,
+    Pasta,
+}
+
+impl From<Network> for Record {
+    fn from(network: Network) -> Self {
+        let record = |mode| Self { format: FORMAT, mode, container: None, path: None, endpoints: Vec::new() };
+        match network {
+            Network::None => record(Mode::None),
+            Network::Host => record(Mode::Host),
+            Network::Container(id) => Self { container: Some(id), ..record(Mode::Container) },
+            Network::Path(path) => Self { path: Some(path), ..record(Mode::Path) },
+            Network::Own { endpoints } => Self { endpoints, ..record(Mode::Own) },
+        }
+    }
+}
+
+impl TryFrom<Record> for Network {
+    type Error = String;
+
+    fn try_from(record: Record) -> Result<Self, String> {
+        super::check_format("network", record.format, FORMAT)?;
+        match (record.mode, record.container, record.path) {
+            (Mode::None, ..) => Ok(Self::None),
+            (Mode::Host, ..) => Ok(Self::Host),
+            (Mode::Container, Some(id), _) => Ok(Self::Container(id)),
+            (Mode::Path, _, Some(path)) => Ok(Self::Path(path)),
+            (Mode::Own, ..) => Ok(Self::Own { endpoints: record.endpoints }),
+            (Mode::Slirp4netns, ..) => Ok(NetworkDriver::Slirp4netns.into()),
+            (Mode::Pasta, ..) => Ok(NetworkDriver::Pasta.into()),
+            (Mode::Container, None, _) => Err("a network names no container".to_owned()),
+            (Mode::Path, _, None) => Err("a network names no path".to_owned()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::json;
     use super::*;
 
+    fn parsed(text: &str) -> Network {
+        text.parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
     #[test]
-    fn four_modes_and_a_reason_for_each_other() {
-        for text in ["none", "host", "slirp4netns", "pasta"] {
-            assert_eq!(text.parse::<NetworkMode>().map(|mode| mode.to_string()), Ok(text.to_owned()));
-        }
-        for (text, reason) in [
-            ("bridge", "there are no bridge networks; use slirp4netns, pasta, host or none"),
-            ("container:web", "the network of another container cannot be joined"),
-            ("ns:/run/x", "a network namespace cannot be joined by path"),
-            ("pasta:-4", "the mode takes no options; `rc.toml` has the settings of the network"),
-            ("backend", "neither none, host, slirp4netns nor pasta; there are no named networks"),
-            ("", "neither none, host, slirp4netns nor pasta; there are no named networks"),
+    fn the_grammar_of_podman_is_read_and_written() {
+        for text in [
+            "none",
+            "host",
+            "private",
+            "slirp4netns",
+            "slirp4netns:mtu=1500,allow_host_loopback=true",
+            "pasta",
+            "pasta:-4,--mtu,1400",
+            "bridge",
+            "bridge:ip=10.0.0.5,ip6=fd00::5,mac=02:42:ac:11:00:02,alias=db,alias=sql,interface_name=net0,metric=7",
+            "backend",
+            "backend:ip=10.0.0.5",
+            "container:web",
+            "ns:/run/netns/x",
         ] {
-            assert_eq!(text.parse::<NetworkMode>().map_err(|e| e.reason), Err(reason.to_owned()), "{text}");
+            assert_eq!(parsed(text).to_string(), text);
         }
+        let Network::Own { endpoints } = parsed("backend:ip=10.0.0.5,alias=db,interface_name=net0") else { panic!() };
+        let [endpoint] = &endpoints[..] else { panic!("{endpoints:?}") };
+        assert_eq!((endpoint.driver, endpoint.name()), (NetworkDriver::Bridge, "backend"));
+        assert_eq!(endpoint.addresses, [IpAddr::from([10, 0, 0, 5])]);
+        assert_eq!((endpoint.aliases[0].as_str(), endpoint.interface.as_deref()), ("db", Some("net0")));
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for text in [
+            "",
+            ":",
+            "none:x",
+            "host:",
+            "container:",
+            "container",
+            "ns:",
+            "ns:run",
+            "a b",
+            "-x",
+            "bridge:ip",
+            "bridge:ip=x",
+            "bridge:ip=::1",
+            "bridge:ip6=10.0.0.1",
+            "bridge:mac=x",
+            "bridge:alias=a b",
+            "backend:interface_name=a/b",
+            "backend:interface_name=sixteen-letters-",
+        ] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_names_are_those_of_the_networks() {
+        for (text, names) in [("none", ["none"]), ("pasta:-4", ["pasta"]), ("backend:alias=x", ["backend"])] {
+            assert_eq!(parsed(text).names(), names);
+        }
+        let endpoints = [parsed("pasta"), parsed("backend")].iter().flat_map(Network::endpoints).cloned().collect();
+        let both = Network::Own { endpoints };
+        assert_eq!((both.names(), both.to_string()), (vec!["pasta".into(), "backend".into()], "pasta,backend".into()));
+    }
+
+    #[test]
+    fn a_network_is_written_with_its_format_and_read_back() {
+        for text in ["none", "host", "private", "pasta", "bridge:ip=10.0.0.5,alias=db", "container:web", "ns:/run/x"] {
+            let network = parsed(text);
+            let written = serde_json::to_string(&network).expect("JSON");
+            assert!(written.starts_with(r#"{"format":1,"mode":""#), "{written}");
+            assert_eq!(json::from_str::<Network>(&written).expect("read back"), network);
+        }
+    }
+
+    #[test]
+    fn the_words_of_before_are_read_and_what_comes_later_is_not() {
+        for word in ["none", "host", "slirp4netns", "pasta"] {
+            let old = format!(r#"{{"mode":"{word}"}}"#);
+            assert_eq!(json::from_str::<Network>(&old).expect("read"), parsed(word));
+        }
+        let error = json::from_str::<Network>(r#"{"format":2,"mode":"own"}"#).expect_err("of later").to_string();
+        assert_eq!(error, "the network has format 2; this rc reads formats up to 1");
+        assert!(json::from_str::<Network>(r#"{"format":1,"mode":"container"}"#).is_err());
     }
 }

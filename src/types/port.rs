@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,4 +34,12 @@ pub(crate) struct PortMapping {
     pub(crate) container_port: u16,
     /// TCP or UDP.
     pub(crate) protocol: Protocol,
+}
+
+impl PortMapping {
+    /// The address and port that listen on the host; all IPv4 addresses if none was asked for (safety.md, N1: IPv6 is not opened
+    /// unasked).
+    pub(crate) fn listen_address(&self) -> SocketAddr {
+        SocketAddr::new(self.host_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), self.host_port)
+    }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Info {
     /// Bytes of memory: free, in all; then of swap: free, in all.
     pub(crate) memory: [u64; 4],
     /// The network of a container that names none.
-    pub(crate) network: &'static str,
+    pub(crate) network: String,
     /// Seconds since boot.
     pub(crate) uptime: u64,
     /// Helper programs and where they are; `None`: not found.

@@ -43,7 +43,7 @@ impl PsRow<'_> {
             self.command(),
             human::ago(&self.config.created, self.now),
             human::status(self.state, self.status, self.now),
-            ports(self.ports()),
+            ports(&self.ports()),
             self.config.name.to_string(),
         ]
     }
@@ -69,8 +69,9 @@ impl PsRow<'_> {
     }
 
     /// What listens now; of a container that does not run, what it would publish.
-    fn ports(&self) -> &[PortMapping] {
-        if self.is_alive() && !self.state.ports.is_empty() { &self.state.ports } else { &self.config.ports }
+    fn ports(&self) -> Vec<PortMapping> {
+        let published = if self.is_alive() { self.state.network.ports() } else { Vec::new() };
+        if published.is_empty() { self.config.ports.clone() } else { published }
     }
 
     fn exit_code(&self) -> i32 {
@@ -121,7 +122,7 @@ struct Fields<'a> {
     local_volumes: usize,
     mounts: String,
     names: &'a str,
-    networks: &'static str,
+    networks: String,
     pid: i32,
     pod: &'static str,
     pod_name: &'static str,
@@ -182,7 +183,7 @@ impl Listed for PsRow<'_> {
             "Mounts": self.mounts(),
             "Names": [&config.name],
             "Namespaces": {},
-            "Networks": [config.network.as_str()],
+            "Networks": config.network.names(),
             "Pid": self.pid(),
             "Pod": "",
             "PodName": "",
@@ -227,11 +228,11 @@ impl Listed for PsRow<'_> {
             local_volumes: config.mounts.iter().filter(is_volume).count(),
             mounts: self.mounts().join(","),
             names: config.name.as_str(),
-            networks: config.network.as_str(),
+            networks: config.network.names().join(","),
             pid: self.pid(),
             pod: "",
             pod_name: "",
-            ports: ports(self.ports()),
+            ports: ports(&self.ports()),
             restarts: state.restart_count,
             running_for: age,
             size: "",

@@ -1,14 +1,15 @@
-//! What lies in the store and is no record: directories that lack something, FIFOs and links in the place of files; and
-//! a home that cannot be written to.
+//! What lies in the store and is no record: directories that lack something, FIFOs and links in the place of files; a home
+//! that cannot be written to; and records that an earlier version wrote.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
+use serde_json::Value;
 
 use crate::support::wait::PATIENCE;
-use crate::support::{Lab, Output};
+use crate::support::{Lab, Output, port};
 
 /// What is done to a record.
 const DAMAGES: [&str; 6] = ["missing", "fifo", "directory", "link", "dangling link", "socket"];
@@ -354,4 +355,116 @@ fn commands_that_only_read_work_in_a_read_only_home() {
     assert!(doctor.contains(&"    disables: pull and run; ps, logs, inspect and images work"), "{output}");
     assert_eq!((doctor.last(), output.stderr()), (Some(&"1"), String::new()), "{output}");
     lab.remove_containers();
+}
+
+/// A file of `tests/fixtures/records-5070e77`, with the host port that its containers publish replaced.
+fn earlier(name: &str, port: u16) -> String {
+    let path = Lab::source_path().join("tests/fixtures/records-5070e77").join(name);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.replace("28080", &port.to_string()).replace("28081", &port.to_string())
+}
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Puts a container of that time into the store, made of an image that is there; its id.
+fn put(lab: &Lab, name: &str, image: &Value, port: u16) -> String {
+    let mut config = parsed(&earlier(&format!("{name}/config.json"), port));
+    config["image"] = image.clone();
+    let id = config["id"].as_str().expect("an id").to_owned();
+    let directory = lab.container(&id);
+    for part in ["", "upper", "work", "merged"] {
+        fs::create_dir(directory.join(part)).expect("a directory");
+        let mode = if part == "upper" { 0o755 } else { 0o700 };
+        fs::set_permissions(directory.join(part), PermissionsExt::from_mode(mode)).expect("a mode");
+    }
+    fs::write(directory.join("lock"), "").expect("written");
+    fs::write(directory.join("config.json"), config.to_string()).expect("written");
+    for record in ["state.json", "exit"] {
+        fs::write(directory.join(record), earlier(&format!("{name}/{record}"), port)).expect("written");
+    }
+    if name == "limited" {
+        fs::write(directory.join("updated.json"), earlier("limited/updated.json", port)).expect("written");
+    }
+    std::os::unix::fs::symlink(&id, lab.store().join("names").join(name)).expect("a link");
+    id
+}
+
+/// Claims that whatever `before` says, `now` says too.
+#[track_caller]
+fn says_as_before(before: &Value, now: &Value, path: &str) {
+    match before {
+        Value::Object(fields) if !fields.is_empty() => {
+            fields.iter().for_each(|(name, value)| says_as_before(value, &now[name], &format!("{path}/{name}")));
+        }
+        _ => assert_eq!(now, before, "{path}"),
+    }
+}
+
+#[test]
+fn containers_of_an_earlier_version_are_shown_started_and_removed() {
+    let lab = Lab::new();
+    lab.payload();
+    let template = create(&lab, "template");
+    let config = fs::read_to_string(lab.container(&template).join("config.json")).expect("read");
+    let image = parsed(&config)["image"].take();
+    lab.rc(["rm", "template"]).run().succeeds();
+    let volume = lab.store().join("volumes/data");
+    fs::create_dir_all(volume.join("_data")).expect("a directory");
+    for (name, text) in [("volume.json", &*earlier("volume/volume.json", 0)), ("used", ""), ("lock", "")] {
+        fs::write(volume.join(name), text).expect("written");
+    }
+
+    let port = port::take(1);
+    let names = ["plain", "made", "served", "limited", "hostnet"];
+    let ids = names.map(|name| put(&lab, name, &image, port));
+    lab.rc(["ps", "-a", "--format", "{{.Names}} {{.State}} {{.ExitCode}} {{.Networks}} {{.Ports}}"]).run().prints(
+        format!(
+            "plain exited 7 none \nmade created 0 pasta \nserved exited 4 slirp4netns 127.0.0.1:{port}->7/tcp\n\
+         limited created 0 pasta 127.0.0.1:18080->80/tcp, [::1]:18081->81/udp\nhostnet exited 0 host \n"
+        ),
+    );
+    lab.rc(["ps", "-a", "-q", "--filter", "network=host"]).run().prints(format!("{}\n", &ids[4][..12]));
+    for name in names {
+        let now = lab.rc(["inspect", name]).run().json();
+        says_as_before(&parsed(&earlier(&format!("{name}/shown.json"), port)), &now[0], name);
+    }
+
+    for (name, code) in [("plain", 7), ("made", 3), ("served", 4), ("hostnet", 0)] {
+        // Where there is no pasta, that is said.
+        let code = if name == "made" && !crate::support::skip::has_program("pasta") { 125 } else { code };
+        at_once(lab.rc(["start", "-a", name]).run(), code);
+    }
+    lab.rc(["wait", "served"]).run().prints("4\n");
+    let state = parsed(&fs::read_to_string(lab.container(&ids[2]).join("state.json")).expect("read"));
+    assert_eq!(state["network"]["format"], 1, "{state}");
+    assert_eq!(state["network"]["endpoints"][0]["addresses"][0], "10.0.2.100/24", "{state}");
+    assert_eq!(state["network"]["endpoints"][0]["ports"][0]["hostPort"], port, "{state}");
+    for name in names {
+        lab.rc(["rm", name]).run().prints(format!("{name}\n"));
+    }
+    lab.rc(["ps", "-a", "-q"]).run().says_nothing();
+    assert!(volume.join("_data").exists(), "a named volume stays");
+}
+
+#[test]
+fn what_a_monitor_of_an_earlier_version_says_of_its_network_is_shown() {
+    let lab = Lab::new();
+    lab.payload();
+    let port = port::take(1);
+    let published = format!("127.0.0.1:{port}:7");
+    let run = ["run", "-d", "--name", "running", "-p", &published, "payload", "/payload", "sleep"];
+    let id = lab.rc(run).run().text();
+    let path = lab.container(&id).join("state.json");
+    let mut state = parsed(&earlier("running/state.json", port));
+    state["init"] = parsed(&fs::read_to_string(&path).expect("read"))["init"].take();
+    fs::write(&path, state.to_string()).expect("written");
+    let now = lab.rc(["inspect", "running"]).run().json();
+    let before = parsed(&earlier("running/shown.json", port));
+    says_as_before(&before["NetworkSettings"], &now[0]["NetworkSettings"], "running");
+    let format = "{{.State}} {{.Ports}}";
+    lab.rc(["ps", "--format", format]).run().prints(format!("running 127.0.0.1:{port}->7/tcp\n"));
+    at_once(lab.rc(["exec", "running", "/payload", "exit", "3"]).run(), 3);
+    at_once(lab.rc(["rm", "-f", "running"]).run(), 0);
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use oci_spec::runtime::Mount as SpecMount;
 
 use super::super::service::{NOTIFY_FILE, NOTIFY_PLACE};
-use super::super::{CgroupNamespace, ContainerConfig, Mount, MountKind, NetworkMode};
+use super::super::{CgroupNamespace, ContainerConfig, Mount, MountKind};
 use super::HostFacts;
+use crate::types::Network;
 
 /// Propagations of mount(2); one that was asked for replaces `rprivate`.
 const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
@@ -56,7 +57,7 @@ fn kernel_mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
         kernel("/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"),
         kernel("/dev/mqueue", "mqueue", "nosuid,nodev,noexec"),
         kernel("/dev/shm", "tmpfs", &shm),
-        if config.network == NetworkMode::Host {
+        if config.network == Network::Host {
             // A sysfs can be mounted only by the owner of the network namespace it shows; the host's is bound instead.
             mount("/sys", "bind", PathBuf::from("/sys"), words("rbind,rprivate,nosuid,nodev,noexec,ro"))
         } else {

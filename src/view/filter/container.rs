@@ -111,7 +111,7 @@ impl ContainerFilter {
             && self.labels.iter().all(|wanted| has_label(&config.labels, wanted))
             && !self.labels_absent.iter().any(|wanted| has_label(&config.labels, wanted))
             && any(&self.ancestors, |image| is_image(config, image))
-            && any(&self.networks, |network| config.network.as_str() == network)
+            && any(&self.networks, |network| config.network.names().contains(network))
             && any(&self.restart_policies, |policy| config.restart.as_str() == policy)
             && any(&self.start_on_boot, |wanted| starts_on_boot(config, state) == *wanted)
             && any(&self.volumes, |volume| {

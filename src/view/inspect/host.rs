@@ -27,7 +27,7 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
             "Tag": config.log_tag.as_deref().unwrap_or_default(),
             "Size": human::size(config.log_max_size).replace(' ', ""),
         },
-        "NetworkMode": config.network.as_str(),
+        "NetworkMode": config.network.names().join(","),
         "PortBindings": bindings(&config.ports),
         "RestartPolicy": { "Name": config.restart.as_str(), "MaximumRetryCount": config.restart.retries() },
         "AutoRemove": config.auto_remove,

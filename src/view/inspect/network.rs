@@ -1,22 +1,24 @@
 //! `NetworkSettings`, and how ports are written.
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value, json};
 
 use super::{is_alive, object};
 use crate::monitor::{State, Status};
 use crate::plan::ContainerConfig;
-use crate::types::PortMapping;
+use crate::types::{EndpointState, PortMapping};
 use crate::view::host_ip;
 
 pub(super) fn network(config: &ContainerConfig, state: &State, status: Status) -> Value {
-    let address = state.ip_address.as_deref().filter(|_| is_alive(status)).unwrap_or("");
-    let ports = if is_alive(status) && !state.ports.is_empty() { &state.ports } else { &config.ports };
-    let mut all = bindings(ports);
+    let given: &[EndpointState] = if is_alive(status) { &state.network.endpoints } else { &[] };
+    let nothing = EndpointState::default();
+    let published: Vec<PortMapping> = given.iter().flat_map(|endpoint| &endpoint.ports).cloned().collect();
+    let mut all = bindings(if published.is_empty() { &config.ports } else { &published });
     for exposed in &config.image.exposed_ports {
         all.entry(exposed).or_insert(Value::Null);
     }
-    let mode = config.network.as_str();
-    let mut settings = endpoint(state, address);
+    let mut settings = endpoint(given.first().unwrap_or(&nothing));
     settings.extend(object(json!({
         "Bridge": "",
         "SandboxID": "",
@@ -26,30 +28,35 @@ pub(super) fn network(config: &ContainerConfig, state: &State, status: Status) -
         "Ports": all,
         "SandboxKey": "",
     })));
-    let mut network = endpoint(state, address);
-    network.extend(object(json!({
-        "NetworkID": mode,
-        "DriverOpts": null,
-        "IPAMConfig": null,
-        "Links": null,
-        "Aliases": [],
-    })));
-    settings.extend(object(json!({ "Networks": { mode: network } })));
+    let mut networks = Map::new();
+    for (number, name) in config.network.names().into_iter().enumerate() {
+        let mut network = endpoint(given.get(number).unwrap_or(&nothing));
+        network.extend(object(json!({
+            "NetworkID": name,
+            "DriverOpts": null,
+            "IPAMConfig": null,
+            "Links": null,
+            "Aliases": config.network.endpoints().get(number).map_or(&[][..], |asked| &asked.aliases),
+        })));
+        networks.insert(name, Value::Object(network));
+    }
+    settings.insert("Networks".to_owned(), Value::Object(networks));
     Value::Object(settings)
 }
 
 /// What podman says of a container's end of a network, once for all networks and once for each.
-fn endpoint(state: &State, address: &str) -> Map<String, Value> {
-    let is_known = !address.is_empty();
+fn endpoint(given: &EndpointState) -> Map<String, Value> {
+    let (v4, v6) = (given.address(IpAddr::is_ipv4), given.address(IpAddr::is_ipv6));
+    let gateway = |is_wanted| given.gateway(is_wanted).map_or_else(String::new, |ip| ip.to_string());
     object(json!({
         "EndpointID": "",
-        "Gateway": state.gateway.as_deref().filter(|_| is_known).unwrap_or(""),
-        "IPAddress": address,
-        "IPPrefixLen": if is_known { state.ip_prefix } else { 0 },
-        "IPv6Gateway": "",
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
-        "MacAddress": "",
+        "Gateway": gateway(IpAddr::is_ipv4),
+        "IPAddress": v4.map_or_else(String::new, |address| address.ip.to_string()),
+        "IPPrefixLen": v4.map_or(0, |address| address.prefix),
+        "IPv6Gateway": gateway(IpAddr::is_ipv6),
+        "GlobalIPv6Address": v6.map_or_else(String::new, |address| address.ip.to_string()),
+        "GlobalIPv6PrefixLen": v6.map_or(0, |address| address.prefix),
+        "MacAddress": given.mac.map_or_else(String::new, |mac| mac.to_string()),
     }))
 }
 

@@ -1,0 +1,54 @@
+//! Which driver connects a container, and the one for containers that nothing has to be done for.
+
+use super::driver::{Driver, Starting};
+use super::error::Error;
+use super::pasta::Pasta;
+use super::request::Request;
+use super::slirp4netns::Slirp4netns;
+use crate::types::{Network, NetworkDriver};
+
+/// The driver of a container's network.
+///
+/// Fails with `NoDriver` if this rc has none for it: another version may have written the configuration.
+pub(crate) fn driver(network: &Network) -> Result<&'static dyn Driver, Error> {
+    match network {
+        Network::None => Ok(&Unconnected("none")),
+        Network::Host => Ok(&Unconnected("host")),
+        Network::Own { endpoints } => match &endpoints[..] {
+            [endpoint] => endpoint_driver(endpoint.driver),
+            _ => Err(Error::NoDriver { network: network.to_string() }),
+        },
+        Network::Container(_) | Network::Path(_) => Err(Error::NoDriver { network: network.to_string() }),
+    }
+}
+
+/// The driver that connects an endpoint. Fails with `NoDriver` if this rc does not have it.
+pub(crate) fn endpoint_driver(driver: NetworkDriver) -> Result<&'static dyn Driver, Error> {
+    match driver {
+        NetworkDriver::Slirp4netns => Ok(&Slirp4netns),
+        NetworkDriver::Pasta => Ok(&Pasta),
+        NetworkDriver::Bridge => Err(Error::NoDriver { network: driver.as_str().to_owned() }),
+    }
+}
+
+/// `none` and `host`: nothing to start.
+#[derive(Debug)]
+struct Unconnected(&'static str);
+
+impl Driver for Unconnected {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn validate(&self, request: &Request) -> Result<(), Error> {
+        match request.ports.first() {
+            Some(port) => Err(Error::NoPorts { driver: self.0, port: port.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn start(&self, request: &Request, target: i32) -> Result<Starting, Error> {
+        let driver: &'static dyn Driver = if self.0 == "host" { &Self("host") } else { &Self("none") };
+        Ok(Starting { driver, request: request.clone(), target, process: None, _lock: None })
+    }
+}

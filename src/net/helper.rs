@@ -1,0 +1,22 @@
+//! The program that does a driver's work, as a child of the monitor.
+
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+
+use crate::sys::spawn::Helper;
+
+/// A helper that has been started, with the descriptors by which it is driven.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) helper: Helper,
+    /// Becomes readable when the interface is configured; at its end if the helper gives up.
+    pub(super) ready: OwnedFd,
+    /// Held open: the helper ends when it is closed.
+    pub(super) _exit: Option<OwnedFd>,
+}
+
+/// An argument or a path for a helper.
+pub(super) fn text(argument: impl Into<Vec<u8>>) -> CString {
+    // Paths of existing files and numbers have no NUL; one that did would name nothing.
+    CString::new(argument).unwrap_or_default()
+}

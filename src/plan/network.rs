@@ -1,0 +1,78 @@
+//! `--network`: podman's grammar, of which rc has drivers for a part.
+
+use super::{Defaults, Error, Request};
+use crate::types::{Endpoint, Invalid, Network, NetworkDriver};
+
+/// The network that was asked for, else the default one. Fails if rc has no driver for it.
+pub(super) fn network(request: &Request, defaults: &Defaults) -> Result<Network, Error> {
+    let network = match &request.network {
+        Some(text) => text.parse().map_err(Error::option("--network"))?,
+        None => defaults.network.clone(),
+    };
+    match refusal(&network) {
+        Some(reason) => Err(Error::option("--network")(Invalid::new("network", network.to_string(), reason))),
+        None => Ok(network),
+    }
+}
+
+/// Why rc cannot give a container this network; `None` if it can.
+fn refusal(network: &Network) -> Option<&'static str> {
+    match network {
+        Network::None | Network::Host => None,
+        Network::Container(_) => Some("the network of another container cannot be joined"),
+        Network::Path(_) => Some("a network namespace cannot be joined by path"),
+        Network::Own { endpoints } => match &endpoints[..] {
+            [endpoint] => endpoint_refusal(endpoint),
+            [] => Some("name what connects it: slirp4netns or pasta"),
+            _ => Some("a container can be in one network only"),
+        },
+    }
+}
+
+fn endpoint_refusal(endpoint: &Endpoint) -> Option<&'static str> {
+    match endpoint {
+        Endpoint { driver: NetworkDriver::Bridge, network: None, .. } => {
+            Some("there are no bridge networks; use slirp4netns, pasta, host or none")
+        }
+        Endpoint { driver: NetworkDriver::Bridge, network: Some(_), .. } => {
+            Some("there are no named networks; use slirp4netns, pasta, host or none")
+        }
+        Endpoint { driver: NetworkDriver::Slirp4netns | NetworkDriver::Pasta, options, .. } => {
+            (!options.is_empty()).then_some("the network takes no options; `rc.toml` has the settings of the network")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_networks_and_a_reason_for_each_other() {
+        let reason = |text: &str| refusal(&text.parse().unwrap_or_else(|error| panic!("{error}")));
+        for text in ["none", "host", "slirp4netns", "pasta"] {
+            assert_eq!(reason(text), None, "{text}");
+        }
+        for (text, expected) in [
+            ("bridge", "there are no bridge networks; use slirp4netns, pasta, host or none"),
+            ("bridge:ip=10.0.0.5", "there are no bridge networks; use slirp4netns, pasta, host or none"),
+            ("backend", "there are no named networks; use slirp4netns, pasta, host or none"),
+            ("container:web", "the network of another container cannot be joined"),
+            ("ns:/run/x", "a network namespace cannot be joined by path"),
+            ("pasta:-4", "the network takes no options; `rc.toml` has the settings of the network"),
+            ("slirp4netns:mtu=1500", "the network takes no options; `rc.toml` has the settings of the network"),
+            ("private", "name what connects it: slirp4netns or pasta"),
+        ] {
+            assert_eq!(reason(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_default_is_checked_as_well() {
+        let defaults = Defaults { network: NetworkDriver::Bridge.into(), ..Defaults::default() };
+        let error = network(&Request::default(), &defaults).expect_err("no driver").to_string();
+        let expected =
+            "`--network`: invalid network `bridge`: there are no bridge networks; use slirp4netns, pasta, host or none";
+        assert_eq!(error, expected);
+    }
+}
