@@ -1,7 +1,7 @@
-//! What this machine gives and lacks, and the command that mends it.
+//! Whether the host can run containers, and the command that fixes what is missing.
 //!
 //! Each check calls what a start calls, so that the two cannot disagree: the ids and H of `userns`, the overlay and
-//! fuse-overlayfs of `runtime`, the drivers of `net`, the group that a monitor asks for. What could hang, or would change this
+//! fuse-overlayfs of `runtime`, the drivers of `net`, the cgroup that a monitor asks for. What could hang, or would change this
 //! process, is tried in a forked child that is given a few seconds (`attempt`).
 //!
 //! ```text
@@ -65,7 +65,7 @@ pub(crate) struct Finding {
     pub(crate) found: String,
     /// What does not work because of it; `None` if it is there.
     pub(crate) disables: Option<String>,
-    /// What to do, with a command to paste; `None` if there is nothing to mend, or no way to.
+    /// What to do, with a command to paste; `None` if there is nothing to fix, or no way to.
     pub(crate) fix: Option<String>,
 }
 
@@ -89,9 +89,9 @@ impl Finding {
     }
 }
 
-/// What is examined: where things are, and how the user wants them.
+/// The host as this user has it: where things are, and what the settings choose.
 #[derive(Debug)]
-pub(crate) struct Patient<'a> {
+pub(crate) struct Host<'a> {
     /// The store's directory.
     pub(crate) root: &'a Path,
     /// The runtime directory, or why there is none and what to do.
@@ -107,16 +107,16 @@ pub(crate) struct Patient<'a> {
 }
 
 /// Makes all checks. The process has one thread. Nothing is left behind.
-pub(crate) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+pub(crate) fn examine(host: &Host<'_>) -> Vec<Finding> {
     let mut findings = kernel::version();
     let map = IdMap::detect();
-    let (mut found, home) = ids::check(patient, map.as_ref().map_err(ToString::to_string));
+    let (mut found, home) = ids::check(host, map.as_ref().map_err(ToString::to_string));
     findings.append(&mut found);
     let home = home.as_ref();
-    findings.append(&mut storage::check(patient, home));
-    findings.append(&mut network::check(patient, home));
+    findings.append(&mut storage::check(host, home));
+    findings.append(&mut network::check(host, home));
     findings.append(&mut kernel::in_namespace(home));
-    findings.append(&mut session::check(patient));
+    findings.append(&mut session::check(host));
     findings.append(&mut limits::check());
     findings
 }
@@ -126,12 +126,12 @@ pub(crate) fn is_fit(findings: &[Finding]) -> bool {
     findings.iter().all(|finding| finding.status != Status::Missing)
 }
 
-/// Which storage driver `auto` means here, and how that is known; `None` where it cannot be tried.
-pub(crate) fn storage_driver(patient: &Patient<'_>, map: &IdMap) -> Option<(StorageDriver, String)> {
-    storage::choose(patient, map)
+/// Which storage driver `auto` chooses on this host, and why; `None` if it cannot be tried.
+pub(crate) fn storage_driver(host: &Host<'_>, map: &IdMap) -> Option<(StorageDriver, String)> {
+    storage::choose(host, map)
 }
 
-/// Where a check was not made because it needs the user's namespace.
+/// Of a check that needs the user's namespace, where there is none.
 const NOT_TRIED: &str = "not tried: no user namespace";
 
 /// Of two ways to the same end, how bad it is that one does not work.
@@ -139,5 +139,5 @@ fn severity(is_chosen: bool, other_works: bool) -> Status {
     if is_chosen && !other_works { Status::Missing } else { Status::Limited }
 }
 
-/// What a check needs of the user's namespace.
+/// The user's namespace, if there is one.
 type Home<'a> = Option<&'a UserNamespace>;

@@ -15,15 +15,15 @@ pub(crate) struct Args {
 
 /// Runs the command; exits with 0 if the host has everything that `rc run` needs, else with 1.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let findings = doctor::examine(&ctx.engine.patient());
+    let findings = doctor::examine(&ctx.engine.host());
     let mut out = ui::out();
     if args.json {
         Format::Json.object(&mut out, &findings)?;
     } else {
-        // Below a line that is not well: what that means, and what to do.
+        // Below a check that did not pass: what does not work, and how to fix it.
         for (line, finding) in table(&findings).render().lines().zip(&findings) {
             out.line(line)?;
-            for (word, text) in [("disables", &finding.disables), ("mend by", &finding.fix)] {
+            for (word, text) in [("disables", &finding.disables), ("fix", &finding.fix)] {
                 if let Some(text) = text {
                     out.line(format!("    {word}: {text}"))?;
                 }

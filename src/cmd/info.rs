@@ -91,7 +91,7 @@ fn helpers(ctx: &Ctx) -> Vec<(&'static str, Option<String>)> {
 /// The storage driver that a container gets, and why.
 fn storage(ctx: &Ctx, ids: &IdMap) -> (String, String) {
     match ctx.engine.settings.storage.driver.value {
-        StorageDriver::Auto => match crate::doctor::storage_driver(&ctx.engine.patient(), ids) {
+        StorageDriver::Auto => match crate::doctor::storage_driver(&ctx.engine.host(), ids) {
             Some((driver, why)) => (driver.as_str().to_owned(), why),
             None => ("overlay".to_owned(), "not tried; `rc doctor` says what is missing".to_owned()),
         },

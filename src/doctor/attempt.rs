@@ -1,4 +1,4 @@
-//! A try in a forked child, which may change its namespaces, hang or die.
+//! Trying something in a forked child, which may change its namespaces, hang or die.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -14,7 +14,7 @@ use crate::sys::process::{CloneOptions, fork};
 use crate::sys::{prctl, signal};
 use crate::types::{Report, ReportKind, json};
 
-/// How long one try may take: many times what the slowest helper needs on a busy machine.
+/// How long one try may take: many times what the slowest helper needs on a busy host.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why something does not work.
@@ -59,7 +59,7 @@ where
     let ended = child.wait().map_err(Trouble::new)?;
     let bytes = said?;
     json::from_slice(&bytes)
-        .unwrap_or_else(|_| Err(Trouble::new(format!("the process that tried it ended with code {}", ended.code()))))
+        .unwrap_or_else(|_| Err(Trouble::new(format!("the process that tried it exited with code {}", ended.code()))))
 }
 
 /// Reads until the end, or the deadline.

@@ -1,27 +1,27 @@
 //! User namespaces, subordinate ids, and the two programs that map them.
 
 use super::attempt::{Trouble, attempt};
-use super::{Finding, Patient, Status};
+use super::{Finding, Host, Status};
 use crate::sys::fs;
 use crate::userns::{Error, Extent, IdMap, Privilege, UserNamespace, find_helper};
 
-/// The ids that nearly every image's files belong to.
+/// The files of nearly every image belong to these many ids.
 const USUAL_IDS: u32 = 65536;
 
-/// Gives the findings, and the user's namespace if there is one to be had.
-pub(super) fn check(patient: &Patient<'_>, map: Result<&IdMap, String>) -> (Vec<Finding>, Option<UserNamespace>) {
+/// Gives the findings, and the user's namespace if it can be made.
+pub(super) fn check(host: &Host<'_>, map: Result<&IdMap, String>) -> (Vec<Finding>, Option<UserNamespace>) {
     let map = match map {
         Ok(map) => map,
         Err(why) => return (vec![Finding::bad("subordinate ids", Status::Missing, why).disables("everything")], None),
     };
-    let made = match &patient.runtime {
+    let made = match &host.runtime {
         Ok(runtime) => attempt(|| UserNamespace::make(map, runtime).map(drop).map_err(trouble)),
         Err(why) => Err(Trouble::new(format!("not tried: {why}"))),
     };
     let mut findings = vec![namespaces(made.as_ref().err()), subordinate(map)];
     findings.extend(["newuidmap", "newgidmap"].map(|program| mapper(program, map, made.as_ref().err())));
-    // The one that a start would find, or make.
-    let home = made.ok().and(patient.runtime.as_ref().ok()).and_then(|runtime| UserNamespace::open(map, runtime).ok());
+    // The one that a start would find or make.
+    let home = made.ok().and(host.runtime.as_ref().ok()).and_then(|runtime| UserNamespace::open(map, runtime).ok());
     (findings, home)
 }
 
@@ -36,7 +36,7 @@ fn trouble(error: Error) -> Trouble {
 fn namespaces(trouble: Option<&Trouble>) -> Finding {
     const CHECK: &str = "user namespaces";
     match trouble {
-        // That newuidmap fails is said in its own line.
+        // The line of newuidmap says that it fails.
         None | Some(Trouble { program: Some(_), .. }) => {
             let limit = fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
             Finding::ok(CHECK, format!("allowed, up to {}", limit.trim()))
@@ -86,7 +86,7 @@ fn mapper(program: &'static str, map: &IdMap, trouble: Option<&Trouble>) -> Find
     };
     let shown = path.display();
     if let Some(trouble) = trouble.filter(|trouble| trouble.program.as_deref() == path.to_str()) {
-        // It was run, and failed: so does every start.
+        // It ran and failed, as it will at every start.
         let (why, fix) = match Privilege::of(&path) {
             Err(lack) => (format!("{shown}: {lack}"), Some(lack.fix())),
             Ok(_) => (trouble.report.message.clone(), trouble.report.hint.clone()),
@@ -99,7 +99,7 @@ fn mapper(program: &'static str, map: &IdMap, trouble: Option<&Trouble>) -> Find
         Err(lack) if map.is_single() => {
             Finding::bad(program, Status::Limited, format!("{shown}: {lack}")).disables(DISABLES).fix(lack.fix())
         }
-        // It has its rights from elsewhere.
+        // Its privileges come from elsewhere.
         Err(lack) if trouble.is_none() => Finding::ok(program, format!("{shown}, works ({lack})")),
         Err(lack) => Finding::bad(program, Status::Missing, format!("{shown}: {lack}"))
             .disables("every container")

@@ -1,4 +1,4 @@
-//! The kernel's version and what a start asks of it beside namespaces: executable memory files, a filter of system calls.
+//! The kernel's version, and what a start needs of it beside namespaces: executable memory files, a filter of system calls.
 
 use super::attempt::{Trouble, attempt};
 use super::{Finding, Home, NOT_TRIED, Status};
@@ -59,8 +59,10 @@ fn keyrings() -> Finding {
             Finding::ok(CHECK, counted.map_or_else(String::new, |(used, most)| format!("{used} of {most} keys in use")))
         }
         Keyrings::Absent => Finding::ok(CHECK, "the kernel has none"),
-        Keyrings::Filtered => Finding::bad(CHECK, Status::Limited, "refused by a filter of system calls around rc")
-            .disables("a session keyring for each container; containers can use none either"),
+        Keyrings::Filtered => {
+            Finding::bad(CHECK, Status::Limited, "refused by a filter of system calls that rc runs under")
+                .disables("a session keyring for each container; containers can use none either")
+        }
     }
 }
 
@@ -76,9 +78,9 @@ fn memory_files(home: Home<'_>) -> Finding {
     let forbids = fs::read_to_string("/proc/sys/vm/memfd_noexec").is_ok_and(|text| text.trim() == "2");
     match made {
         Ok(()) if forbids => {
-            Finding::ok(CHECK, "may not be executed (vm.memfd_noexec is 2): a tmpfs of rc's own instead")
+            Finding::ok(CHECK, "cannot be executed (vm.memfd_noexec is 2): rc uses a tmpfs of its own")
         }
-        Ok(()) => Finding::ok(CHECK, "sealed, and may be executed"),
+        Ok(()) => Finding::ok(CHECK, "sealed, can be executed"),
         Err(trouble) => Finding::bad(CHECK, Status::Missing, trouble.report.message)
             .disables(DISABLES)
             .fix("`sudo sysctl vm.memfd_noexec=0`".to_owned()),

@@ -1,4 +1,4 @@
-//! The controllers by which containers can be limited: each is asked for, as a start would.
+//! The controllers of limits: each is asked for as a start asks for it.
 
 use oci_spec::runtime::LinuxResources;
 use serde_json::json;
@@ -12,11 +12,11 @@ use crate::types::Report;
 /// The line, the limit that is asked for in the spec's words, and the options that need the controller.
 fn controllers() -> [(&'static str, serde_json::Value, &'static str); 5] {
     [
-        ("controller memory", json!({ "memory": { "limit": 1 << 30 } }), "`--memory`, and its kin"),
-        ("controller cpu", json!({ "cpu": { "quota": 100_000, "period": 100_000 } }), "`--cpus`, and its kin"),
+        ("controller memory", json!({ "memory": { "limit": 1 << 30 } }), "`--memory` and related options"),
+        ("controller cpu", json!({ "cpu": { "quota": 100_000, "period": 100_000 } }), "`--cpus` and related options"),
         ("controller pids", json!({ "pids": { "limit": 1000 } }), "`--pids-limit`"),
         ("controller cpuset", json!({ "cpu": { "cpus": "0" } }), "`--cpuset-cpus`"),
-        ("controller io", json!({ "blockIO": { "weight": 100 } }), "`--blkio-weight`, and its kin"),
+        ("controller io", json!({ "blockIO": { "weight": 100 } }), "`--blkio-weight` and related options"),
     ]
 }
 
@@ -34,7 +34,7 @@ fn one(line: &'static str, asked: &serde_json::Value, options: &str) -> Finding 
     }
 }
 
-/// Comes by a group as a monitor does that was asked for this limit. Gives where it is.
+/// Gets a cgroup as a monitor with this limit does. Says where it is.
 fn group(line: &str, asked: &serde_json::Value) -> Result<String, Trouble> {
     let resources: LinuxResources = serde_json::from_value(asked.clone()).map_err(Trouble::new)?;
     let wanted = Wanted { resources: Some(&resources), default_pids: None };
@@ -59,7 +59,7 @@ fn reason(error: &Error) -> String {
     match error {
         Error::NoGroup { .. } => "this process is in no cgroup that is delegated to rc".to_owned(),
         Error::NotDelegated { group, .. } => format!("not delegated to the cgroup `{group}`"),
-        Error::InUnit { unit, .. } => format!("`{unit}`, in which this process is, is not delegated"),
+        Error::InUnit { unit, .. } => format!("this process is in `{unit}`, which is not delegated"),
         Error::NoScope { reason, .. } => reason.clone(),
         other => other.to_string(),
     }

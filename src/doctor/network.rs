@@ -1,4 +1,4 @@
-//! The network helpers, brought up for a moment in a network of their own; their device; ports that only root may bind.
+//! The network helpers, each of which connects a network namespace for a moment; their device; ports that only root may bind.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use nix::sched::CloneFlags;
 use super::attempt::{PATIENCE, Trouble, attempt};
 use super::device::device;
 use super::program::described;
-use super::{Finding, Home, NOT_TRIED, Patient, Status, severity};
+use super::{Finding, Home, Host, NOT_TRIED, Status, severity};
 use crate::net::{self, Request};
 use crate::storage::Store;
 use crate::sys::process::{CloneOptions, fork};
@@ -15,22 +15,21 @@ use crate::sys::{fs, namespace, prctl};
 use crate::types::NetworkDriver;
 use crate::userns::UserNamespace;
 
-pub(super) fn check(patient: &Patient<'_>, home: Home<'_>) -> Vec<Finding> {
-    let tried =
-        [NetworkDriver::Slirp4netns, NetworkDriver::Pasta].map(|driver| (driver, bring_up(patient, driver, home)));
-    let mut findings: Vec<_> = tried.iter().map(|(driver, tried)| finding(patient, *driver, tried)).collect();
-    let uses_device = !patient.network.endpoints().is_empty();
+pub(super) fn check(host: &Host<'_>, home: Home<'_>) -> Vec<Finding> {
+    let tried = [NetworkDriver::Slirp4netns, NetworkDriver::Pasta].map(|driver| (driver, bring_up(host, driver, home)));
+    let mut findings: Vec<_> = tried.iter().map(|(driver, tried)| finding(host, *driver, tried)).collect();
+    let uses_device = !host.network.endpoints().is_empty();
     findings.push(device("/dev/net/tun", uses_device, "slirp4netns and pasta", "tun"));
     findings.push(low_ports());
     findings
 }
 
-fn finding(patient: &Patient<'_>, driver: NetworkDriver, tried: &Result<String, Trouble>) -> Finding {
+fn finding(host: &Host<'_>, driver: NetworkDriver, tried: &Result<String, Trouble>) -> Finding {
     let check = driver.as_str();
     match tried {
         Ok(found) => Finding::ok(check, found),
         Err(trouble) => {
-            let is_default = patient.network == driver.into();
+            let is_default = host.network == driver.into();
             let disables =
                 if is_default { "containers without `--network`, and published ports" } else { "`--network " };
             let disables = if is_default { disables.to_owned() } else { format!("{disables}{check}`") };
@@ -42,15 +41,15 @@ fn finding(patient: &Patient<'_>, driver: NetworkDriver, tried: &Result<String, 
 }
 
 /// Finds the helper and connects a network namespace by it, as a start does. Gives its path and version.
-fn bring_up(patient: &Patient<'_>, driver: NetworkDriver, home: Home<'_>) -> Result<String, Trouble> {
-    let program = patient.programs.find(driver)?;
+fn bring_up(host: &Host<'_>, driver: NetworkDriver, home: Home<'_>) -> Result<String, Trouble> {
+    let program = host.programs.find(driver)?;
     let home = home.ok_or_else(|| Trouble::new(NOT_TRIED))?;
-    let runtime = patient.runtime.as_ref().map_err(Trouble::new)?;
-    let scratch = Store::open(patient.root).and_then(|store| store.scratch())?;
+    let runtime = host.runtime.as_ref().map_err(Trouble::new)?;
+    let scratch = Store::open(host.root).and_then(|store| store.scratch())?;
     let locks = runtime.join("net");
     fs::create_dir_all(&locks).map_err(Trouble::new)?;
     let directory = scratch.path().to_owned();
-    let request = Request { ports: Vec::new(), programs: patient.programs.clone(), directory, locks };
+    let request = Request { ports: Vec::new(), programs: host.programs.clone(), directory, locks };
     attempt(|| connect(driver, &request, home))?;
     Ok(described(&program))
 }

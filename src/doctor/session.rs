@@ -5,25 +5,25 @@ use std::path::PathBuf;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use super::attempt::{Trouble, attempt};
-use super::{Finding, Patient, Status};
+use super::{Finding, Host, Status};
 use crate::sys::fs;
 use crate::systemd;
 use crate::userns::user_name;
 
-pub(super) fn check(patient: &Patient<'_>) -> Vec<Finding> {
+pub(super) fn check(host: &Host<'_>) -> Vec<Finding> {
     let has_manager = fs::metadata("/run/systemd/system").is_ok();
-    vec![runtime(patient), manager(has_manager), bus(has_manager), lingering(has_manager)]
+    vec![runtime(host), manager(has_manager), bus(has_manager), lingering(has_manager)]
 }
 
-fn runtime(patient: &Patient<'_>) -> Finding {
+fn runtime(host: &Host<'_>) -> Finding {
     const CHECK: &str = "runtime directory";
-    match &patient.runtime {
+    match &host.runtime {
         Err(why) => {
             Finding::bad(CHECK, Status::Missing, why.message.clone()).disables("every container").fix(why.hint.clone())
         }
-        Ok(path) if path.starts_with(patient.root) => {
+        Ok(path) if path.starts_with(host.root) => {
             // The next start looks there for the user's namespace, and nothing wipes it at a reboot: slower, not wrong.
-            Finding::ok(CHECK, format!("{}, since the session has none ($XDG_RUNTIME_DIR)", path.display()))
+            Finding::ok(CHECK, format!("{}: the session has none ($XDG_RUNTIME_DIR)", path.display()))
         }
         Ok(path) => Finding::ok(CHECK, path.display().to_string()),
     }
@@ -38,8 +38,8 @@ fn manager(has_manager: bool) -> Finding {
     const CHECK: &str = "service manager";
     const DISABLES: &str = "limits outside of a unit with `Delegate=yes`, and services of the user";
     if !has_manager {
-        return Finding::bad(CHECK, Status::Limited, "no systemd runs here")
-            .disables("limits, unless the group that rc is started in is writable");
+        return Finding::bad(CHECK, Status::Limited, "systemd does not run")
+            .disables("limits, unless rc is started in a cgroup that it can write to");
     }
     let socket = systemd::socket();
     match attempt(|| systemd::version(&socket).map_err(Trouble::new)) {
@@ -66,12 +66,12 @@ fn bus(has_manager: bool) -> Finding {
     // rc itself talks to the manager without it.
     const DISABLES: &str = "`systemctl --user` and `systemd-run --user` in containers' units and scripts";
     if !has_manager || rustix::process::geteuid().is_root() {
-        let why = if has_manager { "root has the system's" } else { "no systemd runs here" };
+        let why = if has_manager { "root has the system's" } else { "systemd does not run" };
         return Finding::ok(CHECK, format!("not needed: {why}"));
     }
     let path = bus_path();
     let answers = || -> rustix::io::Result<()> {
-        // Without blocking: a bus that accepts nobody must not hold us up.
+        // Without blocking: a bus that accepts no connection must not block rc.
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         connect(&socket, &SocketAddrUnix::new(&path)?)
@@ -90,7 +90,7 @@ fn lingering(has_manager: bool) -> Finding {
     const CHECK: &str = "lingering";
     let user = user();
     if !has_manager {
-        return Finding::ok(CHECK, "not needed: no systemd ends what a user leaves running");
+        return Finding::ok(CHECK, "not needed: without systemd, nothing ends processes at log-out");
     }
     // What loginctl enable-linger leaves; a name with unusual characters is escaped there, and then not found here.
     if fs::metadata(PathBuf::from("/var/lib/systemd/linger").join(&user)).is_ok() {

@@ -7,22 +7,22 @@ use rustix::fs::{StatVfs, XattrFlags, setxattr, statfs, statvfs};
 use super::attempt::{Trouble, attempt};
 use super::device;
 use super::program::described;
-use super::{Finding, Home, NOT_TRIED, Patient, Status, severity};
+use super::{Finding, Home, Host, NOT_TRIED, Status, severity};
 use crate::runtime::{FuseOverlay, Rootfs, try_mount};
 use crate::storage::{Scratch, Store};
 use crate::sys::fs;
 use crate::types::StorageDriver;
 use crate::userns::{IdMap, UserNamespace};
 
-/// Below this many bytes hardly an image can be pulled.
+/// With fewer free bytes most images cannot be pulled.
 const LITTLE: u64 = 1 << 30;
-/// Below this many bytes not even a container's records have room.
+/// With fewer free bytes there is no room for a container's records.
 const NOTHING: u64 = 1 << 20;
 /// A Debian image with a server has so many files.
 const FEW_INODES: u64 = 10_000;
 
-pub(super) fn check(patient: &Patient<'_>, home: Home<'_>) -> Vec<Finding> {
-    let root = patient.root;
+pub(super) fn check(host: &Host<'_>, home: Home<'_>) -> Vec<Finding> {
+    let root = host.root;
     let scratch = Store::open(root).and_then(|store| store.scratch());
     let mut findings = Vec::new();
     match &scratch {
@@ -37,23 +37,23 @@ pub(super) fn check(patient: &Patient<'_>, home: Home<'_>) -> Vec<Finding> {
         ),
     }
     let overlay = tried(scratch.as_ref().ok(), home, overlay);
-    let program = patient.fuse_overlayfs.as_deref();
+    let program = host.fuse_overlayfs.as_deref();
     let fuse = match program {
         Some(program) => tried(scratch.as_ref().ok(), home, |directory, home| served(program, directory, home)),
         None => Err(Trouble::new("fuse-overlayfs is not installed")),
     };
-    findings.push(overlay_finding(patient.storage, &overlay, fuse.is_ok(), root));
-    findings.push(fuse_finding(patient.storage, &fuse, overlay.is_ok(), program));
-    findings.push(fuse_device(patient.storage, overlay.is_ok()));
+    findings.push(overlay_finding(host.storage, &overlay, fuse.is_ok(), root));
+    findings.push(fuse_finding(host.storage, &fuse, overlay.is_ok(), program));
+    findings.push(fuse_device(host.storage, overlay.is_ok()));
     findings
 }
 
-/// Which driver `auto` means here, and how that is known: by the same try. `None` where it cannot be tried; nothing is made
-/// for it but a scratch directory in a store that is there.
-pub(super) fn choose(patient: &Patient<'_>, map: &IdMap) -> Option<(StorageDriver, String)> {
-    fs::metadata(patient.root.join("version")).ok()?;
-    let home = UserNamespace::open(map, patient.runtime.as_ref().ok()?).ok()?;
-    let scratch = Store::open(patient.root).and_then(|store| store.scratch()).ok()?;
+/// Which driver `auto` chooses on this host, and why: overlay is tried. `None` if that cannot be tried; it makes nothing but a
+/// scratch directory in a store that is there.
+pub(super) fn choose(host: &Host<'_>, map: &IdMap) -> Option<(StorageDriver, String)> {
+    fs::metadata(host.root.join("version")).ok()?;
+    let home = UserNamespace::open(map, host.runtime.as_ref().ok()?).ok()?;
+    let scratch = Store::open(host.root).and_then(|store| store.scratch()).ok()?;
     Some(match tried(Some(&scratch), Some(&home), overlay) {
         Ok(()) => (StorageDriver::Overlay, "the kernel's, in the user's namespace".to_owned()),
         Err(trouble) => (StorageDriver::FuseOverlayfs, trouble.report.message),
@@ -155,7 +155,8 @@ fn judge_space(at: &StatVfs, place: &str) -> Finding {
         _ => return Finding::ok(CHECK, found),
     };
     Finding::bad(CHECK, status, found).disables(if few { "images with many files" } else { "large images" }).fix(
-        "remove what is not used: `rc rm -a`, `rc rmi -a`; or use another file system: `rc --root DIR …`".to_owned(),
+        "remove what you do not need: `rc rm -a`, `rc rmi -a`; or use another file system: `rc --root DIR …`"
+            .to_owned(),
     )
 }
 
@@ -163,7 +164,7 @@ fn judge_space(at: &StatVfs, place: &str) -> Finding {
 fn attributes(directory: &Path) -> Finding {
     const CHECK: &str = "extended attributes";
     match setxattr(directory, "user.rc.doctor", b"y", XattrFlags::empty()) {
-        Ok(()) => Finding::ok(CHECK, "kept by the store's file system"),
+        Ok(()) => Finding::ok(CHECK, "supported by the store's file system"),
         Err(error) => Finding::bad(CHECK, Status::Limited, fs::plain(&error.into()))
             .disables("images in which a layer replaces a whole directory, and attributes of files")
             .fix("use a store on ext4, xfs or btrfs, or on a tmpfs of Linux 6.6: `rc --root DIR …`".to_owned()),

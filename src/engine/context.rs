@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::container::{Environment, Manager};
 use crate::dirs::Dirs;
-use crate::doctor::Patient;
+use crate::doctor::Host;
 use crate::net::Programs;
 use crate::registry::Places;
 use crate::settings::Settings;
@@ -62,8 +62,8 @@ impl Context {
     }
 
     /// What `doctor` examines.
-    pub(crate) fn patient(&self) -> Patient<'_> {
-        Patient {
+    pub(crate) fn host(&self) -> Host<'_> {
+        Host {
             root: self.dirs.root(),
             runtime: self.dirs.runtime().map_err(Into::into),
             storage: self.settings.storage.driver.value,

@@ -13,7 +13,7 @@ pub(crate) struct Addresses {
     pub(crate) prefix: u8,
     /// The way out.
     pub(crate) gateway: Ipv4Addr,
-    /// A name server that asks whom the host asks, whoever that is at the time.
+    /// A name server that asks the host's current name servers.
     pub(crate) name_server: Ipv4Addr,
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn of(network: &Network) -> Option<Addresses> {
     }
 }
 
-/// The address by which the host reaches the world, if it does: what `host.containers.internal` means.
+/// The address by which the host reaches the world, if it has one: what `host.containers.internal` means.
 ///
 /// No packet is sent: connecting a datagram socket only chooses a route. The peer is of TEST-NET-3 (RFC 5737), which nobody
 /// has, so the route is the default one.

@@ -24,7 +24,7 @@ pub(crate) enum Error {
         /// The network, as `--network` takes it.
         network: String,
     },
-    /// Somebody listens on the port.
+    /// Another program listens on the port.
     #[error("cannot publish port `{}`: the port is in use", label(.port))]
     PortTaken {
         /// The port.
@@ -38,7 +38,7 @@ pub(crate) enum Error {
         /// The first port that anybody may bind.
         start: u16,
     },
-    /// The host does not have the address that shall listen.
+    /// The host does not have the address to listen on.
     #[error("cannot publish port `{}`: the host does not have that address", label(.port))]
     NoSuchAddress {
         /// The port.
@@ -53,7 +53,7 @@ pub(crate) enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// The helper would not publish a port that looked free.
+    /// The helper refused to publish a port that looked free.
     #[error("cannot publish port `{}`: {driver}: {answer}", label(.port))]
     PublishFailed {
         /// The driver.
@@ -63,7 +63,7 @@ pub(crate) enum Error {
         /// The helper's answer.
         answer: String,
     },
-    /// The network has no place to publish a port.
+    /// The network publishes no ports.
     #[error("cannot publish port `{}`: network `{driver}` does not publish ports", label(.port))]
     NoPorts {
         /// The driver.

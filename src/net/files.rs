@@ -13,7 +13,7 @@ const LIMIT: u64 = 256 << 10;
 /// What the C library looks at. Source: resolv.conf(5), `MAXNS`.
 const MAX_NAME_SERVERS: usize = 3;
 
-/// The names by which a container finds the machine that it runs on.
+/// The names by which a container finds its host.
 pub(crate) const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
 
 /// What goes into `/etc/hosts`.
@@ -25,11 +25,11 @@ pub(crate) struct Hosts<'a> {
     pub(crate) hostname: &'a str,
     /// Its name, which resolves too.
     pub(crate) name: &'a str,
-    /// The machine's outward address, [`super::addresses::outward`].
+    /// The host's outward address, [`super::addresses::outward`].
     pub(crate) outward: Option<IpAddr>,
     /// Lines asked for by `--add-host`: name and address.
     pub(crate) extra: &'a [(String, IpAddr)],
-    /// Further names of the machine, by `--add-host NAME:host-gateway`.
+    /// Further names of the host, by `--add-host NAME:host-gateway`.
     pub(crate) gateway: &'a [String],
     /// The host's own `/etc/hosts`, which is what `--network host` shows; empty for other networks.
     pub(crate) host_file: &'a str,
@@ -38,8 +38,8 @@ pub(crate) struct Hosts<'a> {
 /// Writes `/etc/hosts`.
 ///
 /// Lines asked for come first, because the first line of a name wins; a built-in name that was asked for is left out. A name
-/// that is no name is refused: a space or newline in it would forge another line (safety.md, N5). So is one for the machine
-/// where the container has no way to it.
+/// that is no name is refused: a space or newline in it would forge another line (safety.md, N5). So is one for the host
+/// if the container cannot reach it.
 pub(crate) fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
     let gateway = request.gateway.iter().map(String::as_str);
     let names = request.extra.iter().map(|(name, _)| name.as_str()).chain([request.hostname, request.name]);
@@ -147,7 +147,7 @@ pub(crate) struct ResolvConf<'a> {
 
 /// Writes `/etc/resolv.conf`.
 ///
-/// With a network of its own, the container asks the driver's name server first: it asks whom the host asks at the time, so
+/// With a network of its own, the container asks the driver's name server first: that one asks the host's current servers, so
 /// a change of the host's network needs no restart, and a stub on the host's loopback (127.0.0.53) works. The host's other
 /// servers follow as a fallback, those on loopback replaced by the ones behind the stub. `host` keeps the host's file; `none`
 /// names no server, so that no query leaves (safety.md, N5).
@@ -251,15 +251,15 @@ mod tests {
     }
 
     #[test]
-    fn hosts_names_the_container_and_the_machine() {
+    fn hosts_names_the_container_and_the_host() {
         let local = "127.0.0.1\tlocalhost localhost.localdomain\n::1\tlocalhost ip6-localhost ip6-loopback\n";
-        let machine = "192.0.2.2\thost.containers.internal host.docker.internal\n";
+        let of_host = "192.0.2.2\thost.containers.internal host.docker.internal\n";
         for network in [slirp4netns(), pasta()] {
-            assert_eq!(hosts(&own(&network)), Ok(format!("{local}10.0.2.100\t4f0c web\n{machine}")));
+            assert_eq!(hosts(&own(&network)), Ok(format!("{local}10.0.2.100\t4f0c web\n{of_host}")));
         }
         assert_eq!(hosts(&own(&Network::None)), Ok(format!("{local}127.0.0.1\t4f0c web\n")));
         let host = Hosts { host_file: "127.0.0.1 localhost web # 4f0c", ..own(&Network::Host) };
-        assert_eq!(hosts(&host), Ok(format!("127.0.0.1 localhost web # 4f0c\n127.0.0.1\t4f0c\n{machine}")));
+        assert_eq!(hosts(&host), Ok(format!("127.0.0.1 localhost web # 4f0c\n127.0.0.1\t4f0c\n{of_host}")));
     }
 
     #[test]

@@ -91,7 +91,7 @@ fn add(
     if let Some(id) = answer.pointer("/return/id").and_then(serde_json::Value::as_u64) {
         return Ok(id);
     }
-    // It says only that binding failed; the kernel tells us why, unless whoever had the port has just left.
+    // It says only that binding failed; the kernel tells us why, unless the program that had the port has just ended.
     ports::check(port)?;
     let words = answer.pointer("/error/desc").and_then(|desc| desc.as_str()).unwrap_or("it refused").to_owned();
     Err(failed(words))

@@ -80,7 +80,7 @@ impl Driver for Pasta {
         }
         match error {
             Error::HelperEnded { driver, ended, words } => {
-                // Without a system logger old versions lament between the lines that matter.
+                // Without a system logger, old versions complain between the lines that matter.
                 let lines: Vec<_> = words.lines().filter(|line| !line.starts_with("Failed to send ")).collect();
                 Error::HelperEnded { driver, ended, words: lines.join("; ") }
             }

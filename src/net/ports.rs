@@ -45,7 +45,7 @@ pub(super) fn turn(request: &Request) -> Result<Option<FileLock>, Error> {
 
 /// Binds each port for a moment, and names the first that cannot be.
 ///
-/// A hint for an early, exact error, no reservation: the helper binds for good, and whoever is second then fails. The probe
+/// A hint for an early, exact error, no reservation: the helper binds for good, and the second one then fails. The probe
 /// itself disturbs no other start: for TCP it does not listen and allows reuse, as the helpers do, so that two probes and a
 /// helper that is just binding do not conflict; for UDP reuse would hide the holder, so it is exclusive.
 pub(super) fn check_free(ports: &[PortMapping]) -> Result<(), Error> {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_another_machine_is_refused() {
+    fn an_address_of_another_host_is_refused() {
         let error = check(&mapping("198.51.100.7", 18999, Protocol::Tcp)).expect_err("not ours").to_string();
         assert_eq!(error, "cannot publish port `198.51.100.7:18999/tcp`: the host does not have that address");
     }

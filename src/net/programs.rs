@@ -7,7 +7,7 @@ use rustix::fs::{Access, access};
 use super::error::Error;
 use crate::types::NetworkDriver;
 
-/// Directories that only root writes to, in the order of distributions' habits.
+/// Directories that only root writes to, in the order in which distributions use them.
 const DIRECTORIES: [&str; 7] = [
     "/usr/bin",
     "/usr/local/bin",

@@ -47,7 +47,7 @@ pub(super) struct Relay(Child);
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        // Whoever reaps every child of this process may have been first: then both fail, and all is well.
+        // If other code has reaped every child of this process already, both fail, which is fine.
         if self.0.signal(libc::SIGKILL).is_ok() {
             self.0.wait().ok();
         }

@@ -225,7 +225,7 @@ fn udp_port_is_published(driver: NetworkDriver, outward: &str) {
     let port = published(Some(outward), Protocol::Udp);
     let _network = container.up(driver, std::slice::from_ref(&port)).expect("up");
     let _server = container.part("udp 0.0.0.0:8080");
-    assert_eq!(ask_udp(super::ports::listen_address(&port)), outward);
+    assert_eq!(ask_udp(port.listen_address()), outward);
 }
 
 fn host_loopback_is_closed_and_outward_address_open(driver: NetworkDriver) {
@@ -329,7 +329,7 @@ fn helper_dies_with_its_monitor(driver: NetworkDriver) {
     let network =
         std::thread::scope(|scope| scope.spawn(|| container.up(driver, &[])).join().expect("join")).expect("up");
     let pidfd = network.pidfd().expect("pidfd");
-    assert!(super::driver::wait_readable(&[pidfd], Instant::now() + PATIENCE).expect("poll"));
+    assert!(super::wait::wait_readable(&[pidfd], Instant::now() + PATIENCE).expect("poll"));
 }
 
 fn failure_is_reported_with_the_helpers_words(driver: NetworkDriver) {

@@ -35,7 +35,7 @@ fn endpoint_refusal(endpoint: &Endpoint) -> Option<&'static str> {
             Some("there are no bridge networks; use slirp4netns, pasta, host or none")
         }
         Endpoint { driver: NetworkDriver::Bridge, network: Some(_), .. } => {
-            Some("there are no named networks; use slirp4netns, pasta, host or none")
+            Some("neither none, host, slirp4netns nor pasta; there are no named networks")
         }
         Endpoint { driver: NetworkDriver::Slirp4netns | NetworkDriver::Pasta, options, .. } => {
             (!options.is_empty()).then_some("the network takes no options; `rc.toml` has the settings of the network")
@@ -56,7 +56,7 @@ mod tests {
         for (text, expected) in [
             ("bridge", "there are no bridge networks; use slirp4netns, pasta, host or none"),
             ("bridge:ip=10.0.0.5", "there are no bridge networks; use slirp4netns, pasta, host or none"),
-            ("backend", "there are no named networks; use slirp4netns, pasta, host or none"),
+            ("backend", "neither none, host, slirp4netns nor pasta; there are no named networks"),
             ("container:web", "the network of another container cannot be joined"),
             ("ns:/run/x", "a network namespace cannot be joined by path"),
             ("pasta:-4", "the network takes no options; `rc.toml` has the settings of the network"),

@@ -74,7 +74,7 @@ fn the_table_and_the_json_agree() {
         assert!(line.starts_with(check) && line[check.len()..].trim_start().starts_with(status), "{line}: {one}");
     }
     for one in list {
-        for (word, key) in [("disables", "disables"), ("mend by", "fix")] {
+        for (word, key) in [("disables", "disables"), ("fix", "fix")] {
             if let Some(said) = one[key].as_str() {
                 assert!(text.contains(&format!("    {word}: {said}\n")), "{said}: {text}");
             }
