@@ -31,7 +31,7 @@ pub(crate) enum Source {
     Own(Own),
     /// A scope that has been asked for.
     Scope {
-        /// What the manager is at.
+        /// The request to the manager.
         pending: Pending,
         /// The slice, if one was asked for.
         slice: Option<String>,
@@ -41,7 +41,7 @@ pub(crate) enum Source {
 /// What a cgroup is for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Purpose<'a> {
-    /// The name of the scope, if it comes to one; no other unit may have it.
+    /// The name of the scope, if one is made; no other unit may have it.
     pub(crate) unit: &'a str,
     /// What the scope says about itself.
     pub(crate) description: &'a str,
@@ -96,7 +96,7 @@ pub(super) fn ask_for(start: &Start) -> Result<Source, Error> {
 }
 
 /// Finds the source of a cgroup for this process, which may be moved to a scope. Fails if a limit is wanted that cannot
-/// be set, or a place that cannot be had.
+/// be set, or a parent that cannot be used.
 pub(crate) fn ask(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Source, Error> {
     if purpose.mode() == CgroupMode::Disabled {
         return Ok(Source::Nowhere);

@@ -41,7 +41,7 @@ enum Error {
     NoProgram,
     #[error(
         "the restart policy can only be changed while the container does not run: its program has descriptors of the \
-         command that started it, which nobody has kept for a restart"
+         command that started it, which are not kept for a restart"
     )]
     CannotRestart,
     #[error(transparent)]
@@ -68,12 +68,12 @@ impl From<Error> for Report {
 }
 
 impl Target<'_> {
-    /// Stops all processes of the container where they are.
+    /// Freezes all processes of the container.
     pub(super) fn pause(&self) -> Event {
         answer(self.cgroup_if(Status::Running).and_then(|cgroup| Ok(cgroup.freeze(PATIENCE)?)))
     }
 
-    /// Lets them run again.
+    /// Thaws them.
     pub(super) fn unpause(&self) -> Event {
         answer(self.cgroup_if(Status::Paused).and_then(|cgroup| Ok(cgroup.thaw(PATIENCE)?)))
     }
@@ -87,8 +87,8 @@ impl Target<'_> {
         Ok(cgroup.ok_or(cgroup::Error::NoGroupToFreeze)?)
     }
 
-    /// Changes limits and the restart rule, in the kernel and in the container's directory: all that is named, or
-    /// nothing.
+    /// Changes limits and the restart rule, in the kernel and in the container's directory: everything that is named,
+    /// or nothing.
     pub(super) fn update(&self, changes: &Changes) -> Event {
         answer((|| {
             let config = self.directory.config()?;
@@ -100,7 +100,7 @@ impl Target<'_> {
             self.set(&name, &config.limits, &updated.limits)?;
             let written = self.directory.write_updated(&updated);
             if written.is_err() {
-                // What was there before is taken again; the first error is the one to tell.
+                // The kernel takes the former values again; the first error is the one to report.
                 drop(self.set(&name, &updated.limits, &config.limits));
             }
             Ok(written?)
@@ -117,7 +117,7 @@ impl Target<'_> {
         if reweighed.is_err()
             && let Some(back) = plan::resources(to, from)
         {
-            // What was there before is taken again; the first error is the one to tell.
+            // The kernel takes the former values again; the first error is the one to report.
             drop(cgroup.update(&back));
         }
         Ok(reweighed?)

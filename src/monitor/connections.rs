@@ -70,7 +70,7 @@ impl Connections {
     }
 
     /// Takes in the command that is starting the container, which is told of the program's end; gives its id. Fails if
-    /// it cannot be set up that nothing waits for it.
+    /// its socket cannot be made non-blocking.
     pub(super) fn add_starter(&mut self, socket: OwnedFd) -> io::Result<u64> {
         rustix::io::ioctl_fionbio(&socket, true)?;
         let id = self.add(socket, true);
@@ -88,7 +88,7 @@ impl Connections {
         self.starter.take()
     }
 
-    /// Accepts a connection that has come in. What the kernel refuses for longer is not tried again at once.
+    /// Accepts a connection. If the kernel refuses it for a reason that lasts, nothing is accepted for a moment.
     pub(super) fn accept(&mut self, timers: &mut Timers) {
         match socket::accept(self.listener.as_fd()) {
             Ok(Some(socket)) => drop(self.add(socket, false)),
@@ -111,7 +111,7 @@ impl Connections {
         timers.set(Timer::Accept, Some(Instant::now() + REST));
     }
 
-    /// Accepts connections again: it is time.
+    /// Accepts connections again, after that moment.
     pub(super) fn accept_again(&mut self) {
         self.is_resting = false;
         self.reserve = self.reserve.take().or_else(|| process::reserve_descriptor().ok());
@@ -132,8 +132,8 @@ impl Connections {
         self.all.iter().find(|connection| connection.id == id).map(|connection| connection.socket.as_fd())
     }
 
-    /// Sends an event. `false` if the command has left so many unread that there is no room: it is to be forgotten. One
-    /// that has closed its end is noticed by poll.
+    /// Sends an event. `false` if the command has left so many unread that there is no room: the caller has to forget
+    /// it. Poll notices a command that has closed its end.
     pub(super) fn tell(&self, id: u64, event: &Event, descriptors: &[BorrowedFd<'_>]) -> bool {
         self.socket(id).is_none_or(|socket| match protocol::send(socket, event, descriptors) {
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,
@@ -153,7 +153,7 @@ impl Connections {
         }
     }
 
-    /// Why a command may not ask for this: it came when there were too many.
+    /// The refusal of a request that a guest may not make; `None` if this is none.
     pub(super) fn refuse(&mut self, id: u64, ask: &Ask) -> Option<Event> {
         let connection = self.get(id)?;
         connection.has_stopped |= matches!(ask, Ask::Stop { .. });

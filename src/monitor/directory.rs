@@ -108,7 +108,7 @@ impl ContainerDir {
         for name in ["upper", "work", "merged"] {
             fs::create_dir(self.at(name))?;
         }
-        // The root of the container's file system: anybody in it may look.
+        // The root of the container's file system: every user in it may read it.
         rustix::fs::chmod(self.at("upper"), rustix::fs::Mode::from_raw_mode(0o755)).at("open up", self.at("upper"))?;
         Ok(())
     }
@@ -163,7 +163,7 @@ impl ContainerDir {
         let mut json = serde_json::to_vec(&(run, record)).map_err(|source| self.damaged("exit", source))?;
         json.resize(json.len().max(usize::from(EXIT_SPACE)), b' ');
         let path = self.at("exit");
-        // Of a directory that lacks it, it is made anew: better without space reserved than no record.
+        // If the file is missing, it is made anew: a record without reserved space is better than none.
         let options = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).clone();
         let file = fs::open_record_with(&path, &options)?;
         file.write_all_at(&json, 0).at("write", &path)?;

@@ -1,5 +1,5 @@
-//! Changes that commands ask for (`change`): handed to the worker one after the other, and written down when they are
-//! done.
+//! Changes that commands ask for (`change`): the worker makes one after the other, and each is recorded when it is
+//! made.
 
 use super::change::{AppliesTo, Target};
 use super::parts::Parts;
@@ -10,7 +10,7 @@ use super::worker::{Job, Task};
 use crate::types::{Report, ReportKind};
 
 impl Parts {
-    /// Has something changed, after what was asked for before; the answer comes when it is done.
+    /// Queues a change; the answer comes when it is made.
     pub(super) fn add_job(&mut self, connection: u64, task: Task) {
         if self.worker.add(Job { connection, task }) {
             self.begin_jobs();
@@ -27,7 +27,7 @@ impl Parts {
             } else if self.program.is_launched() || self.rule.is_pausing() {
                 AppliesTo::NextStart
             } else {
-                // It is being started, with what was asked for before.
+                // The program is being started, with the limits of before.
                 self.refuse(job.connection, "the container's program does not run");
                 continue;
             };
@@ -43,7 +43,7 @@ impl Parts {
         }
     }
 
-    /// Writes down what has come of a job, answers the command that has asked for it, and begins the next.
+    /// Records the result of a job, answers the command that has asked for it, and begins the next.
     pub(super) fn finish_job(&mut self) {
         let Some((Job { connection, task }, mut event)) = self.worker.finish() else { return };
         if event == Event::Done {

@@ -27,7 +27,7 @@ const NETWORK_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the kernel may take to let go of a cgroup whose processes have ended.
 const REMOVAL_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Launches the program, as often as the restart rule asks for that.
+/// Launches the program: at the start, and at each restart.
 #[derive(Debug)]
 pub(super) struct Launcher {
     start: Start,
@@ -88,7 +88,7 @@ impl Launcher {
         oom_killed
     }
 
-    /// The limits that `update` has set since the last attempt are for the next one, too.
+    /// Takes over the limits that `update` has set since the last attempt.
     pub(super) fn take_new_limits(&mut self) {
         let Ok(config) = self.start.directory.config() else { return };
         self.start.config.limits = config.limits;
@@ -122,7 +122,7 @@ impl Launcher {
 
     fn try_up(&self, server: &mut Server, root: Option<OwnedFd>) -> Result<net::Running, Error> {
         if self.own.is_some() {
-            // Where rc's processes are moved to make way for a cgroup, newuidmap and newgidmap are not among them.
+            // rc's processes may be moved to make room for a cgroup; newuidmap and newgidmap must have ended by then.
             self.home.ready()?;
         }
         let name = cgroup_name(&self.start.config.id);
@@ -148,7 +148,7 @@ impl Launcher {
                 Ok(network)
             }
             Err(error) => {
-                // Whatever it is doing; it is reaped so that its namespaces are gone when the command hears of it.
+                // It is reaped, so that its namespaces are gone when the command gets the error.
                 drop(init.process.signal(libc::SIGKILL));
                 drop(init.process.wait());
                 server.parts.end_run();
@@ -207,7 +207,7 @@ impl Launcher {
         let mut starting = Some(self.driver.start(&self.start.network, init.process.pid)?);
         let mut running = None;
         loop {
-            // The pidfd has the last word: the other end of the socket may be in hands that keep it open.
+            // The pidfd decides: another process may keep the other end of the socket open.
             server.wait_for(&[init.conversation.sync(), init.process.pidfd.as_fd()], None)?;
             match init.conversation.progress()?.unwrap_or(Progress::Closed) {
                 Progress::Terminal(master) => self.relay_terminal(server, master)?,
@@ -242,7 +242,7 @@ fn remove(cgroup: Option<&Group>) {
 
 fn network_up(server: &mut Server, network: net::Starting, deadline: Instant) -> Result<net::Running, Error> {
     if let Some(awaited) = network.awaited() {
-        // A helper that has not spoken by then is told apart by `wait_ready`.
+        // `wait_ready` reports a helper that has said nothing by then.
         server.wait_for(&awaited, Some(deadline))?;
     }
     Ok(network.wait_ready(deadline)?)

@@ -154,7 +154,7 @@ impl<'a> Life<'a> {
             match waited.and_then(|_| self.launcher.bring_up(&mut self.server)) {
                 Ok(up) => return Some(up),
                 Err(Error::Cancelled) => {}
-                // It may go better the next time: a port was taken, a helper was not there.
+                // The next attempt may succeed: a port was in use, a helper was missing.
                 Err(error) => (*record, ran) = (failed_start(&error.into()), Duration::ZERO),
             }
         }
@@ -170,7 +170,7 @@ impl<'a> Life<'a> {
 
 /// The record of a start that failed when the program was to run again.
 fn failed_start(report: &Report) -> ExitRecord {
-    // The room that is reserved for the record is small.
+    // Little space is reserved for the record.
     let error = report.message.chars().take(150).collect();
     let code = report.kind.shell_code().unwrap_or(125);
     ExitRecord { code: i32::from(code), at: now(), error, ..ExitRecord::default() }

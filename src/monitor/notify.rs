@@ -4,8 +4,8 @@
 //! program ── /run/notify/notify.sock ─→ monitor ── NOTIFY_SOCKET ─→ manager
 //! ```
 //!
-//! What the program says of its own state goes through. What would steer the manager does not: which process is the
-//! main one is rc's to say, and no descriptor is stored. Source: sd_notify(3).
+//! Messages about the program's own state are passed on. Messages that would steer the manager are not: rc names the
+//! main process, and no descriptor is stored. Source: sd_notify(3).
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -32,10 +32,10 @@ const PASSED_ON: [&[u8]; 10] = [
     b"EXTEND_TIMEOUT_USEC",
 ];
 
-/// The longest message; what is longer is dropped, as the manager itself does. Source: systemd, `NOTIFY_BUFFER_MAX`.
+/// The longest message; longer ones are dropped, as the manager itself does. Source: systemd, `NOTIFY_BUFFER_MAX`.
 const LONGEST: usize = 4096;
 
-/// What a program that has ended can have said without having been heard: no queue is longer
+/// How many messages of a program that has ended can still be in the queue, which is not longer
 /// (`net.unix.max_dgram_qlen`, which systemd sets to 512).
 const LAST_MESSAGES: u32 = 1024;
 

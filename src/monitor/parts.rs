@@ -1,5 +1,5 @@
-//! What the monitor looks after, and what has to be done in several of these parts at once. Each part has methods of
-//! its own; here stands only how they go together.
+//! The parts of the monitor, and what concerns several of them at once. What concerns one part is a method of that
+//! part.
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -59,7 +59,7 @@ impl Parts {
     }
 
     /// Takes in the command that is starting the container: it is told that the program runs, and how it ends. If it
-    /// goes before the program runs, the start is taken back.
+    /// ends before the program runs, the start is undone.
     pub(super) fn adopt(&mut self, socket: OwnedFd, starter: Starter) -> io::Result<()> {
         let id = self.connections.add_starter(socket)?;
         if let Some((rows, columns)) = starter.size {
@@ -73,7 +73,7 @@ impl Parts {
     pub(super) fn begin_run(&mut self, launched: Launched, pipes: Pipes) {
         self.program.begin(launched);
         self.relay.begin_run();
-        // Setting a flag on a pipe of our own does not fail.
+        // Setting a flag on one of rc's own pipes does not fail.
         drop(pipes.join(&mut self.relay));
     }
 
@@ -92,7 +92,7 @@ impl Parts {
         }
     }
 
-    /// Tells a command something; one that leaves everything unread is closed.
+    /// Sends an event to a command. A command that reads none of them is disconnected.
     pub(super) fn tell(&mut self, id: u64, event: &Event, descriptors: &[BorrowedFd<'_>]) {
         if !self.connections.tell(id, event, descriptors) {
             self.forget(id);
@@ -106,7 +106,7 @@ impl Parts {
         }
     }
 
-    /// Tells a command that what it has asked for does not go together with what the container is doing.
+    /// Tells a command that its request conflicts with the state of the container.
     pub(super) fn refuse(&mut self, id: u64, message: &str) {
         self.tell(id, &refusal(message), &[]);
     }
@@ -137,13 +137,13 @@ impl Parts {
         self.records.stopping();
         self.program.end(signal, timeout, &mut self.timers);
         if was_paused {
-            // The signal is the first thing that it sees. What does not thaw is killed when the time is over.
+            // The signal is the first thing that the program sees. If it does not thaw, SIGKILL ends it in time.
             self.program.thaw();
         }
     }
 }
 
-/// The answer to what does not go together with what the container is doing.
+/// The answer to a request that conflicts with the state of the container.
 pub(super) fn refusal(message: &str) -> Event {
     Event::Failed(Report::new(ReportKind::Conflict, message))
 }

@@ -6,8 +6,8 @@ use crate::plan::Service;
 use crate::sys::fs::PathError;
 use crate::sys::replacement::Named;
 
-/// The files that were asked for. Their directories are opened before the program runs and kept: a container that
-/// shares them could put a link in the place of one, and lead what is written at the next start to where it likes.
+/// The files that were asked for. Their directories are opened before the program runs and stay open: a container that
+/// shares them could replace one by a link, and so choose where the next start writes.
 #[derive(Debug)]
 pub(super) struct PidFiles {
     /// The monitor's, the program's.
@@ -39,9 +39,8 @@ impl PidFiles {
         written
     }
 
-    /// Removes the files, unless another container has written its own there meanwhile. What cannot be removed stays,
-    /// and so does what is not a regular file: whatever a container has put in the place of one, the monitor never
-    /// waits for it.
+    /// Removes the files, unless another container has written its own there meanwhile. A file that cannot be removed
+    /// stays, and so does one that is not regular: the monitor never waits for what a container has put in its place.
     pub(super) fn remove(&self, init: i32) {
         for (file, pid) in self.each(init) {
             if let Ok(file) = file {
@@ -56,7 +55,7 @@ impl PidFiles {
     }
 }
 
-/// An error that is told again at each start.
+/// A copy of an error that each start reports again.
 fn plain_copy(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }

@@ -25,7 +25,7 @@ impl<'a, T: Copy> PollSet<'a, T> {
         Self { descriptors: Vec::new(), tokens: Vec::new() }
     }
 
-    /// Adds a descriptor. Errors and hang-ups are told whatever `flags` are.
+    /// Adds a descriptor. Errors and hang-ups are reported whatever `flags` are.
     pub(super) fn watch(&mut self, fd: BorrowedFd<'a>, flags: PollFlags, token: T) {
         self.descriptors.push(PollFd::from_borrowed_fd(fd, flags));
         self.tokens.push(token);
@@ -53,7 +53,7 @@ impl<'a, T: Copy> PollSet<'a, T> {
     }
 }
 
-/// How long poll(2) sleeps; a time that it cannot express is none.
+/// How long poll(2) sleeps; for a time that it cannot express, without a limit.
 fn timespec(duration: Option<Duration>) -> Option<Timespec> {
     duration.and_then(|duration| Timespec::try_from(duration).ok())
 }

@@ -27,7 +27,7 @@ pub(super) struct Launched {
 pub(super) enum AskedBy {
     /// The user, by a command.
     User,
-    /// A signal to the monitor, from whatever ends the user's processes; or the command that is starting this is gone.
+    /// A signal to the monitor, as at the end of the user's session; or the command that is starting this is gone.
     System,
 }
 
@@ -43,7 +43,7 @@ pub(super) enum Token {
 #[derive(Debug)]
 pub(super) struct Program {
     launched: Option<Launched>,
-    /// How the last run ended; what it wrote may still be on its way.
+    /// How the last run ended; its output may still be on its way.
     ended: Option<Ended>,
     asked_by: Option<AskedBy>,
     stop_signal: Signal,
@@ -74,7 +74,7 @@ impl Program {
         self.launched.as_ref().map_or(0, |launched| launched.init.pid)
     }
 
-    /// Whether it was launched; it may have ended, with something left to do about that.
+    /// Whether it was launched and not yet taken; it may have ended.
     pub(super) fn is_launched(&self) -> bool {
         self.launched.is_some()
     }
@@ -122,7 +122,7 @@ impl Program {
     /// Sends it a signal.
     pub(super) fn signal(&self, signal: Signal) {
         if let Some(launched) = &self.launched {
-            // It may have ended in this moment.
+            // It may have ended just now.
             drop(launched.init.signal(signal.number()));
         }
     }

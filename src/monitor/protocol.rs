@@ -57,15 +57,15 @@ pub(crate) enum Ask {
         /// Seconds, if not the container's own; 0 kills at once.
         timeout: Option<u32>,
     },
-    /// Stops all processes where they are.
+    /// Freezes all processes.
     Pause,
-    /// Lets them go on.
+    /// Thaws them.
     Unpause,
-    /// Changes limits and restart rule: all that is named, or nothing.
+    /// Changes limits and the restart rule: everything that is named, or nothing.
     Update(Box<Changes>),
     /// Tells when the program has ended.
     Wait,
-    /// The client's terminal has another size.
+    /// The size of the client's terminal has changed.
     Resize {
         /// Rows.
         rows: u16,
@@ -74,8 +74,8 @@ pub(crate) enum Ask {
     },
     /// Leaves the streams.
     Detach,
-    /// The reader of the client's standard output or error is gone. Where the output goes nowhere else, the program is
-    /// to see that.
+    /// The reader of the client's standard output or error is gone. If the output goes nowhere else, the program has to
+    /// see that.
     CloseOutput {
         /// Which of the two.
         stderr: bool,
@@ -100,7 +100,7 @@ pub(crate) struct Exec {
 pub(crate) enum Event {
     /// The program runs.
     Started {
-        /// Its pid on the host.
+        /// Its PID on the host.
         pid: i32,
     },
     /// The streams are joined.
@@ -115,7 +115,7 @@ pub(crate) enum Event {
     Exited {
         /// 128 + n for signal n.
         code: i32,
-        /// Bytes of output that this client was not given, because it did not read, and was not told of.
+        /// Bytes of output that this client has missed because it did not read, and that no note has told it of.
         #[serde(default, skip_serializing_if = "is_zero")]
         missed: u64,
     },

@@ -10,7 +10,7 @@ use crate::types::NetworkState;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ProcessId {
-    /// The pid in the host's namespace.
+    /// The PID in the host's namespace.
     pub(crate) pid: i32,
     /// Field 22 of `/proc/PID/stat`: clock ticks since boot.
     pub(crate) start_time: u64,
@@ -44,7 +44,7 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    /// What podman or docker mean by a word; `None` for one that is no status here.
+    /// The status that podman or docker mean by a word; `None` if rc has no such status.
     pub(crate) fn of_word(word: &str) -> Option<Self> {
         Some(match word {
             "created" | "configured" => Self::Created,
@@ -95,7 +95,7 @@ pub(crate) struct ExitRecord {
     /// The kernel's memory limit killed something in the container.
     #[serde(default)]
     pub(crate) oom_killed: bool,
-    /// A sentence when the end was not the program's own doing (`monitor killed`), else empty.
+    /// A sentence if the program did not end by itself (`monitor killed`), else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) error: String,
     /// The user has ended it.
@@ -121,7 +121,7 @@ pub(crate) struct State {
     /// Which run this is: 0 before the first start.
     #[serde(default)]
     pub(crate) run: u64,
-    /// How it ended, after it did: read from the file `exit`, never from this one.
+    /// How it ended, once it has: read from the file `exit`, never from this one.
     #[serde(skip)]
     pub(crate) exit: Option<ExitRecord>,
     /// How often the restart rule has started it again.

@@ -1,4 +1,4 @@
-//! What the monitor writes down about its container: `state.json`, and `exit` at the end of a run.
+//! The files in which the monitor records its container: `state.json`, and `exit` at the end of a run.
 
 use super::directory::{ContainerDir, Error};
 use super::record::{ExitRecord, ProcessId, Run, State, Status, now};
@@ -58,7 +58,7 @@ impl Records {
         Ok(())
     }
 
-    /// Records another status, unless something else has changed it meanwhile. On failure it is what it was.
+    /// Records another status, if it is still `from`. On failure it is unchanged.
     pub(super) fn switch(&mut self, from: Status, to: Status) -> Result<(), Error> {
         if self.state.status == from {
             let state = State { status: to, ..self.state.clone() };
@@ -72,7 +72,7 @@ impl Records {
     pub(super) fn stopping(&mut self) {
         if matches!(self.state.status, Status::Running | Status::Paused) {
             self.state.status = Status::Stopping;
-            // Only `ps` would show it.
+            // If that fails, only `ps` shows it.
             drop(self.directory.write_state(&self.state));
         }
     }

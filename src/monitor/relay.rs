@@ -78,7 +78,7 @@ impl Relay {
         }
         self.output.add(master, Stream::Stdout, true)?;
         if let (Some((rows, columns)), Some(terminal)) = (self.size, self.output.terminal()) {
-            // Without it the terminal has the kernel's size, which is none.
+            // Otherwise it has the kernel's size, 0 by 0.
             terminal.resize(rows, columns);
         }
         Ok(())
@@ -101,8 +101,8 @@ impl Relay {
         self.clients.remove(id);
     }
 
-    /// Lets go of a client that was killed. That is no end of the program's input, unless it is the one that has
-    /// started the program, and no other has any.
+    /// Lets go of a client that was killed. The program's input does not end with it, unless this client has started
+    /// the program and no other has input.
     pub(super) fn forget(&mut self, id: u64) {
         let Some(client) = self.clients.remove(id) else { return };
         if client.is_starter() && client.has_stdin() && !self.clients.have_stdin() {
@@ -110,11 +110,11 @@ impl Relay {
         }
     }
 
-    /// The reader of this client's `stream` is gone for good. A program whose output goes nowhere else is to see that,
-    /// as it would at the end of a pipe.
+    /// The reader of this client's `stream` is gone for good. A program whose output goes nowhere else gets SIGPIPE, as
+    /// it would from a pipe.
     pub(super) fn close_output(&mut self, id: u64, stream: Stream) {
         self.clients.remove_sink(id, stream);
-        // Its pipe may have told before it did.
+        // Poll may have noticed that earlier, and removed the sink.
         let has_reader = self.clients.sinks().any(|sink| sink.stream() == stream);
         if self.clients.has(id) && !self.output.is_logged() && !has_reader {
             self.output.close(stream);

@@ -8,7 +8,7 @@ use crate::plan::RestartPolicy;
 const SHORTEST: Duration = Duration::from_millis(100);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(60);
-/// A program that has run so long did start well: the next pause is the shortest again.
+/// A program that has run this long has started well: the next pause is the shortest again.
 const SETTLED: Duration = Duration::from_secs(10);
 
 /// The rule of one container, for the life of its monitor.
@@ -28,7 +28,7 @@ impl Rule {
         Self { policy, can_be_on, restarts: 0, pause: Duration::ZERO, is_pausing: false }
     }
 
-    /// Goes by another policy from the program's next end on, as if it had always been this one.
+    /// Uses another policy from the program's next end on, as if it had always been this one.
     pub(super) fn follow(&mut self, policy: RestartPolicy) {
         self.policy = policy;
     }

@@ -46,7 +46,7 @@ pub(crate) struct Start {
     pub(crate) runtime_dir: PathBuf,
     /// What masks paths: a directory with an empty `file` and an empty `dir`.
     pub(crate) empty: PathBuf,
-    /// The network's helpers and directories; driver and ports are the configuration's.
+    /// The network's helpers and directories; the configuration has driver and ports.
     pub(crate) network: net::Request,
     /// How the layers become a root file system.
     pub(crate) storage: StorageDriver,
@@ -56,7 +56,7 @@ pub(crate) struct Start {
     pub(crate) stdio: [Stdio; 3],
     /// Further descriptors of the program.
     pub(crate) descriptors: Vec<Inherited>,
-    /// Where the program's words to its service manager go (`NOTIFY_SOCKET`), if they go anywhere.
+    /// Where the program's messages to its service manager go (`NOTIFY_SOCKET`), if anywhere.
     pub(crate) notify: Option<String>,
     /// The state that was read, with the run that is to begin.
     pub(crate) state: State,
@@ -78,13 +78,13 @@ pub(crate) struct Starter {
 /// Why a container could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// What the keeper does failed.
+    /// The keeper failed.
     #[error(transparent)]
     Keeper(Report),
-    /// The user's namespace is not to be had.
+    /// The user's namespace cannot be entered.
     #[error(transparent)]
     Namespace(#[from] crate::userns::Error),
-    /// The kernel's side failed.
+    /// A step of the runtime failed.
     #[error(transparent)]
     Runtime(#[from] runtime::Error),
     /// A limit cannot be set.
@@ -93,7 +93,7 @@ pub(crate) enum Error {
     /// The network did not come up.
     #[error(transparent)]
     Network(#[from] net::Error),
-    /// The driver that was chosen is not there.
+    /// The chosen storage driver is not installed.
     #[error("fuse-overlayfs is not installed")]
     NoFuse,
     /// Somebody has asked for its end before the program ran.

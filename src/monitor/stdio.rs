@@ -33,12 +33,12 @@ impl Pipes {
     }
 }
 
-/// Those of the command's own descriptors that a program which is started again gets, too; none if it is not.
+/// Copies of the command's own descriptors, for restarts; none if there are no restarts.
 #[derive(Debug, Default)]
 pub(super) struct InheritedStdio([Option<OwnedFd>; 3]);
 
 impl InheritedStdio {
-    /// Keeps a copy of each descriptor that `start` lets the program have: this process itself lets go of them.
+    /// Copies each descriptor that the program inherits: the monitor is about to close its own 0, 1 and 2.
     pub(super) fn keep(start: &Start) -> Self {
         let copy = |number| rustix::io::fcntl_dupfd_cloexec(process::standard(number)?, 3).ok();
         Self([0, 1, 2].map(|number| {

@@ -60,17 +60,17 @@ impl Worker {
         has_room
     }
 
-    /// Drops what a command has asked for that is gone, as far as it has not been begun.
+    /// Drops the jobs of a command that is gone, if they have not begun.
     pub(super) fn forget(&mut self, connection: u64) {
         self.queue.retain(|job| job.connection != connection);
     }
 
-    /// The next job, if none is being done.
+    /// The next job, unless one is being done.
     pub(super) fn next(&mut self) -> Option<Job> {
         if self.current.is_some() { None } else { self.queue.pop_front() }
     }
 
-    /// Begins to do a job to `target`. Fails with the answer.
+    /// Begins a job on `target`. Fails with the answer.
     pub(super) fn begin(&mut self, job: Job, target: &Target<'_>) -> Result<(), (u64, Event)> {
         let failed = |error: std::io::Error, connection| {
             let message = format!("cannot fork: {}", crate::sys::fs::plain(&error));

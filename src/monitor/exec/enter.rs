@@ -25,7 +25,7 @@ pub(in crate::monitor) struct Confinement {
     pub(in crate::monitor) own_network: bool,
     /// The container has a cgroup namespace of its own.
     pub(in crate::monitor) own_cgroups: bool,
-    /// By rc's own filter.
+    /// Its system calls are filtered by rc's own profile.
     pub(in crate::monitor) seccomp: bool,
     /// The container has one ID.
     pub(in crate::monitor) single_id: bool,
@@ -72,7 +72,7 @@ pub(super) fn enter(
     })?)
 }
 
-/// Whether it is a pipe of this user's, as the command has made it; an older rc hands over what it was given.
+/// Whether it is a pipe that the command has made for this user; an older rc sends its caller's descriptors.
 fn is_own_pipe(fd: BorrowedFd<'_>) -> bool {
     rustix::fs::fstat(fd).is_ok_and(|stat| {
         FileType::from_raw_mode(stat.st_mode) == FileType::Fifo && stat.st_uid == rustix::process::geteuid().as_raw()

@@ -10,7 +10,7 @@ pub(in crate::monitor) enum Error {
     Descriptors,
     #[error("the container's program has ended")]
     Ended,
-    #[error("cannot keep a descriptor for what is to come: {}", crate::sys::fs::plain(.0))]
+    #[error("cannot reserve a descriptor: {}", crate::sys::fs::plain(.0))]
     NoRoom(std::io::Error),
     #[error(transparent)]
     Runtime(#[from] runtime::Error),

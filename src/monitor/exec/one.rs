@@ -30,7 +30,7 @@ pub(super) struct OneExec {
     process: Option<Child>,
     /// Until the program runs, or is known not to.
     conversation: Option<Conversation>,
-    /// What is left to be told of.
+    /// What its command has been told.
     phase: Phase,
     wants_terminal: bool,
     terminal: Option<OwnedFd>,
@@ -40,7 +40,7 @@ pub(super) struct OneExec {
     size: Option<(u16, u16)>,
 }
 
-/// How far a program is, as its command has been told.
+/// What its command has been told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Starting,
@@ -93,18 +93,18 @@ impl OneExec {
         conversation.into_iter().chain(joiner).chain(process)
     }
 
-    /// Its joiner, as long as nobody has told of a process that it has made.
+    /// Its joiner, as long as no process is known that it has made.
     pub(super) fn lone_joiner(&self) -> Option<&Child> {
         self.joiner.as_ref().filter(|_| self.process.is_none())
     }
 
-    /// Whether there is nothing left to look after.
+    /// Whether both processes have ended.
     pub(super) fn is_over(&self) -> bool {
         self.joiner.is_none() && self.process.is_none()
     }
 
-    /// It is not to be: the joiner is killed, and its command is told otherwise. What it has made is found by its
-    /// process group.
+    /// Gives up: kills the joiner; the caller tells its command. A process that it has made is found by its process
+    /// group.
     pub(super) fn give_up(&mut self) {
         drop(self.joiner.as_ref().map(|joiner| joiner.signal(libc::SIGKILL)));
         self.phase = Phase::Told;
@@ -151,7 +151,7 @@ impl OneExec {
             self.reserve.clear();
             match conversation.progress() {
                 Ok(None) => {
-                    // If it fails, what was there a moment ago, nothing is worse than without.
+                    // It was there a moment ago; if it cannot be had again, nothing is worse than before.
                     drop(self.reserve());
                     return;
                 }
@@ -189,7 +189,7 @@ impl OneExec {
         }
     }
 
-    /// The program does not come to run; what has been made of it is ended.
+    /// The program will not run; its process, if there is one, is killed.
     fn fail(&mut self, error: Error, told: &mut Vec<Told>) {
         self.conversation = None;
         if let Some(process) = &self.process {
@@ -208,7 +208,7 @@ impl OneExec {
         let Some(process) = self.process.take() else { return };
         let code = process.wait().map_or(255, Ended::code);
         if self.phase == Phase::Starting {
-            // It said nothing of a failure.
+            // It reported no failure.
             told.push((self.connection, Event::Started { pid: process.pid }, None));
         }
         if self.phase != Phase::Told {

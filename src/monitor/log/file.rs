@@ -1,5 +1,4 @@
-//! The log in a file: what the program has written, in the lines of the Kubernetes CRI, `RFC3339Nano stdout|stderr F|P
-//! text`.
+//! The log in a file: the program's output, in the format of the Kubernetes CRI: `RFC3339Nano stdout|stderr F|P text`.
 //!
 //! `P` is a part of a line: the next entry of the same stream continues it. So the program's bytes come back exactly,
 //! whatever they are, and none of them can forge a time or a stream (safety.md, U5).
@@ -165,7 +164,7 @@ impl LogFile {
         let new = named(&"new");
         let oldest = self.bounds.files.saturating_sub(1);
         let file = match fs::create_again(&new) {
-            // The oldest that there is gives up its inode, even if there are not as many as there may be.
+            // The oldest file is removed for its inode, even if there are fewer files than allowed.
             Err(error)
                 if matches!(error.source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) && !self.has_given =>
             {
@@ -189,7 +188,7 @@ impl LogFile {
             other => other,
         };
         if let Err(error) = moved.and_then(|()| fs::rename(&new, &self.path)) {
-            // The log has its name again, if it has lost it; the empty file is of no use.
+            // The log gets its name back, if it has lost it; the empty file is removed.
             if oldest > 0 && !self.path.exists() {
                 drop(fs::rename(numbered(1), &self.path));
             }

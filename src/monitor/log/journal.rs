@@ -137,7 +137,7 @@ impl Journal {
             match self.send(stream, &rest[..length], is_whole) {
                 Ok(Sent::Taken) => {}
                 Ok(Sent::Full) => return done,
-                // A journal that is not there takes nothing, however long it is waited for.
+                // A journal that is not there will not take it later either.
                 Err(_) => self.lost += size as u64,
             }
             done += size;

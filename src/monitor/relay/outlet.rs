@@ -45,7 +45,7 @@ pub(super) enum Read {
 }
 
 impl Outlet {
-    /// The program's end of this is another one; `fd` is set up never to wait.
+    /// The monitor's end, which is made non-blocking.
     pub(super) fn new(fd: OwnedFd, stream: Stream, is_terminal: bool) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&fd, true)?;
         Ok(Self { fd, stream, is_terminal, traffic: Traffic::default() })
@@ -76,7 +76,7 @@ impl Outlet {
                 Ok(length) if length > 0 => return Read::Some(length),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Read::Nothing,
-                // A terminal whose program side is closed for good is EIO. Whatever it is, poll would say so for ever.
+                // EIO is a terminal whose program side is closed for good. Poll would report any of these for ever.
                 Ok(_) | Err(_) => return Read::End,
             }
         }

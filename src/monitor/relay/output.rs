@@ -10,7 +10,7 @@ use super::turn::{CHUNK, TURNS};
 use crate::monitor::log::Log;
 use crate::monitor::stream::Stream;
 
-/// How much of a program that has ended can wait to be read: what comes after it is another's, and may never end.
+/// How much output of a program that has ended can wait to be read: more comes from another process, and may never end.
 const MOST: usize = 16 << 20;
 
 /// The program's outputs, and the log that has all of them.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! follows ── its pipe is full ─→ waits, and the program with it ── it takes something ─→ follows
-//!                                 └── it takes nothing for STALL ─→ left behind: the program goes on, and what the
+//!                                 └── it takes nothing for STALL ─→ left behind: the program continues, and what the
 //!                                     pipe has no room for is lost to this client ── it takes what waits ─→ is told
 //!                                     how much it has missed, and follows
 //! ```
@@ -25,7 +25,7 @@ pub(super) const STALL: Duration = Duration::from_secs(10);
 pub(super) struct Sink {
     fd: OwnedFd,
     stream: Stream,
-    /// The program waits for it however long it takes, as long as it runs.
+    /// The program waits for it without a limit, as long as it runs.
     sets_pace: bool,
     /// The program runs no more.
     has_ended: bool,
@@ -122,7 +122,7 @@ impl Sink {
         self.flush();
     }
 
-    /// Gives it what its pipe has room for; the first thing after a gap is how large that was.
+    /// Writes what its pipe has room for; after a gap a note says first how large that was.
     fn flush(&mut self) {
         loop {
             while !self.pending.is_empty() {
