@@ -18,7 +18,7 @@ fn debian() -> (Lab, String) {
     (lab, name)
 }
 
-/// Skips the test, unless images with many owners can be pulled and networks made.
+/// Skips the test if rc cannot pull images with many owners, or create networks.
 macro_rules! require_debian {
     () => {
         only!(Full | Root);
@@ -28,7 +28,7 @@ macro_rules! require_debian {
     };
 }
 
-/// Sends `question` to the port of loopback until an answer comes that holds `part`.
+/// Sends `question` to the port on loopback until an answer contains `part`.
 fn ask(port: u16, question: &str, part: &str) -> String {
     until(&format!("an answer of port {port} with `{part}`"), || {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
@@ -94,7 +94,7 @@ fn apt_installs_a_package() {
         "set -- $(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 'Origin: Debian')
         curl -sf -m 10 -o /dev/null \"${1%/}/dists/$2/InRelease\"";
     let answers = std::process::Command::new("sh").args(["-c", probe]).status();
-    require!(answers.is_ok_and(|status| status.success()), "the machine's package source does not answer");
+    require!(answers.is_ok_and(|status| status.success()), "the host's package source does not answer");
     let (lab, name) = debian();
     let script = "apt-get -q -o Acquire::Retries=3 update && apt-get -q -o Acquire::Retries=3 install -y --no-install-recommends hello && hello";
     let run = lab.rc(["run", "--rm", "-e", "DEBIAN_FRONTEND=noninteractive", &name, "sh", "-c", script]);

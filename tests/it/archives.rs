@@ -1,4 +1,4 @@
-//! `rc save` and `rc load`: what goes out comes in the same, here and in other tools.
+//! `rc save` and `rc load`: rc and other tools load what rc saves, unchanged.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::image::hex;
 use crate::support::{Compression, Image, Lab, Layer};
 
-/// An image with every kind of packing, and a layer that removes something of another.
+/// An image with every kind of compression, and a layer that removes a file of another.
 fn image() -> Image {
     Image::payload()
         .packed_layer(
@@ -54,7 +54,7 @@ fn an_image_is_unchanged_by_saving_and_loading_in_both_formats() {
     for format in ["oci-archive", "docker-archive"] {
         let saved = lab.work(format);
         lab.rc(["save", "-q", "--format", format, "-o"]).arg(&saved).arg("round:trip").run().succeeds();
-        // Nothing in an archive depends on when or by whom it was saved.
+        // An archive does not depend on when and by whom it was saved.
         let again = lab.rc(["save", "-q", "--format", format, "round:trip"]).run().exits(0);
         assert!(again.stdout == fs::read(&saved).expect("an archive can be read"), "{format} is not the same twice");
 
@@ -66,7 +66,7 @@ fn an_image_is_unchanged_by_saving_and_loading_in_both_formats() {
             for blob in fs::read_dir(&blobs).expect("blobs").flatten() {
                 assert_eq!(hex(&fs::read(blob.path()).expect("a blob")), blob.file_name().to_string_lossy());
             }
-            // The manifest is the one that came, byte for byte, and so is all that it names.
+            // The manifest is unchanged, byte for byte, and so is everything that it names.
             assert!(blobs.join(&manifest).exists(), "{manifest} is not in the archive");
         }
         let other = Lab::new();
@@ -93,7 +93,7 @@ fn skopeo_reads_the_same_image_out_of_both_formats() {
         let saved = lab.work(format);
         lab.rc(["save", "-q", "--format", format, "-o"]).arg(&saved).arg("round:trip").run().succeeds();
         let source = if format == "oci-archive" {
-            // skopeo would give the files it takes out of the archive to root, which only root can do.
+            // skopeo would give the extracted files to root, which only root can do.
             let directory = lab.work("layout");
             fs::create_dir(&directory).expect("a directory can be made");
             lab.program("tar", ["-x", "-f"]).arg(&saved).arg("-C").arg(&directory).run().says_nothing();
@@ -101,13 +101,13 @@ fn skopeo_reads_the_same_image_out_of_both_formats() {
         } else {
             format!("{format}:{}", saved.display())
         };
-        // The raw configuration is what the id is the digest of.
+        // The ID is the digest of the raw configuration.
         let seen = lab.program("skopeo", ["inspect", "--config", "--raw", &source]).run().exits(0);
         assert_eq!(seen.stdout().trim_end(), config, "{format}");
     }
 }
 
-/// What an archive can hold beside plain files: owners, links, a fifo, attributes, what covers the layers below.
+/// Everything that an archive can have beside plain files: owners, links, a FIFO, attributes, whiteouts.
 fn manifold() -> Image {
     let lower = Layer::new()
         .directory("data", 0o755)
@@ -151,19 +151,19 @@ fn umoci_unpacks_the_same_files_from_both_formats() {
         let (saved, layout, bundle) = (lab.work(format), lab.work(format!("{format}.d")), lab.work("bundle"));
         lab.rc(["save", "-q", "--format", format, "-o"]).arg(&saved).arg("round:trip").run().succeeds();
         let source = if format == "oci-archive" {
-            // skopeo would give the files it takes out of the archive to root, which only root can do.
+            // skopeo would give the extracted files to root, which only root can do.
             fs::create_dir(&layout).expect("a directory can be made");
             lab.program("tar", ["-x", "-f"]).arg(&saved).arg("-C").arg(&layout).run().says_nothing();
             format!("oci:{}", layout.display())
         } else {
             format!("{format}:{}", saved.display())
         };
-        // umoci looks for a tag, and knows no zstd.
+        // umoci needs a tag, and does not support zstd.
         let plain = lab.work(format!("{format}.plain"));
         let copy = ["--insecure-policy", "copy", "-q", "--dest-compress-format", "gzip"];
         let target = format!("oci:{}:tag", plain.display());
         lab.program("skopeo", copy).arg(source).arg(target).run().says_nothing();
-        // With the ids of the user's own namespace, in which owners are what the image says.
+        // In the user's root namespace, in which owners are those of the image.
         let unpack = lab.rc(["unshare", "umoci", "unpack", "--image"]).arg(format!("{}:tag", plain.display()));
         drop(unpack.arg(&bundle).run().exits(0));
         let found = lab.rc(["unshare"]).arg(Lab::payload_path()).arg("tree").arg(bundle.join("rootfs/data")).run();
@@ -198,7 +198,7 @@ fn t14_no_program_is_started_to_unpack_or_to_pack() {
     traced(&["import", "-q", lab.work("layer.tar.gz").to_str().expect("text"), "imported"]);
 }
 
-/// What an image says to fuse-overlayfs is not heard: its files are the same with each driver.
+/// Attributes of an image for fuse-overlayfs have no effect: its files are the same with each driver.
 #[test]
 fn t8_attributes_of_an_image_do_not_control_a_driver() {
     require!(program "fuse-overlayfs");
@@ -234,7 +234,7 @@ fn t8_attributes_of_an_image_do_not_control_a_driver() {
     assert!(trees[0].contains("user.kept=yes") && trees[0].lines().next().is_some_and(|top| top.contains(" 0750 ")));
 }
 
-/// A layer that an older rc has unpacked may have such attributes still.
+/// A layer that an older rc unpacked may still have such attributes.
 #[test]
 fn t8_attributes_that_control_a_driver_do_not_get_into_a_volume() {
     let lab = Lab::new();

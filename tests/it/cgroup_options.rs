@@ -1,4 +1,5 @@
-//! `--cgroups`, `--cgroupns`, `--cgroup-parent` and `--cgroup-conf`, on a machine without systemd; with it: `system/scope.rs`.
+//! `--cgroups`, `--cgroupns`, `--cgroup-parent` and `--cgroup-conf`, on a host without systemd; with it:
+//! `system/scope.rs`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ fn run(lab: &Lab, options: &[&str], words: &[&str]) -> Output {
     lab.rc(["run", "--rm", "--network", "none"]).args(options).args(["payload", "/payload"]).args(words).run()
 }
 
-/// Whether a container gets a group of its own here.
+/// Whether a container gets a cgroup of its own here.
 fn has_group(lab: &Lab) -> bool {
     lab.rc(["info", "-f", "{{.Host.CgroupManager}}"]).run().text().trim() == "cgroupfs"
 }
@@ -65,7 +66,7 @@ fn a_container_without_a_cgroup_namespace_sees_the_host_s_cgroups() {
     assert_eq!(inspect(&lab, "c", "{{.HostConfig.CgroupMode}}"), "host");
     let file = "/sys/fs/cgroup/cgroup.procs";
     let there = lab.rc(["exec", "c", "/payload", "read", file]).run().text();
-    assert!(!there.is_empty(), "the root of the host's groups holds processes");
+    assert!(!there.is_empty(), "the root of the host's cgroups has processes");
     lab.rc(["rm", "-ft0", "c"]).run().succeeds();
     let private = run(&lab, &["--cgroupns=private"], &["read", "/proc/self/cgroup"]).text();
     assert!(private.lines().any(|line| line == "0::/"), "{private}");
@@ -79,7 +80,7 @@ fn a_cgroup_parent_must_exist_and_be_delegated() {
     lab.payload();
     let path = format!("/{}", lab.unique("rc-it-parent"));
     let parent = PathBuf::from(format!("{}{path}", mount.display()));
-    fs::create_dir(&parent).expect("root can make a group");
+    fs::create_dir(&parent).expect("root can create a cgroup");
     let option = format!("--cgroup-parent={path}");
     let words = ["payload", "/payload", "hang"];
     let id = lab.rc(["run", "-d", "--name=c", "--network=none", &option]).args(words).run().text();
@@ -89,7 +90,7 @@ fn a_cgroup_parent_must_exist_and_be_delegated() {
     );
     assert!(parent.join(format!("rc-{}", id.trim())).exists());
     lab.rc(["rm", "-ft0", "c"]).run().succeeds();
-    fs::remove_dir(&parent).expect("the container's group has gone");
+    fs::remove_dir(&parent).expect("the container's cgroup is removed");
     let gone = run(&lab, &[&option], &["echo", "started"]).exits(125);
     assert_eq!(gone.stderr(), format!("rc: cannot make a cgroup in `{path}`: no such cgroup\n"));
 }
@@ -108,7 +109,7 @@ fn a_slice_is_an_error_without_a_service_manager() {
 fn a_restart_sets_what_cgroup_conf_has_set() {
     only!(Root);
     let Some(mount) = crate::cgroups::mount() else { skip!("cgroup v2 is not mounted") };
-    let Some((controller, _, file, value)) = crate::cgroups::limit_at_hand() else {
+    let Some((controller, _, file, value)) = crate::cgroups::supported_limit() else {
         skip!("cgroup v2 has neither pids nor hugetlb here");
     };
     let lab = Lab::new();

@@ -1,7 +1,7 @@
-//! Groups of cgroup v2, for real: root delegates one to an unprivileged user, as which this binary runs itself again.
+//! Real cgroups: root delegates one to an unprivileged user, and this binary runs itself again as that user.
 //!
 //! ```text
-//! test, as root        makes GROUP/given, gives it to the user and marks it as systemd's Delegate=yes does
+//! test, as root        creates GROUP/given, gives it to the user and marks it as systemd's Delegate=yes does
 //!   └─ sh → setpriv    in it
 //!        └─ it --exact cgroups::inside    as the user; the case is named by an environment variable
 //! ```
@@ -18,47 +18,48 @@ use rc::cgroup::{Group, Own, Wanted, check};
 
 use crate::support::{Lab, Output};
 
-/// A user that nobody is.
+/// A user ID that nobody has.
 const USER: u32 = 64123;
 const CASE: &str = "RC_TEST_CGROUP_CASE";
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Puts the shell into the group `$1`, then goes on as the user.
+/// Puts the shell into the cgroup `$1`, then continues as the user.
 const JOIN: &str = r#"echo $$ >"$1/cgroup.procs"; shift; exec "$@""#;
 
-/// A group that root has delegated to `USER`; its drop removes it, with what rc has left in it.
+/// A cgroup that root has delegated to `USER`; its drop removes it with everything that rc left in it.
 struct Delegated {
     directory: PathBuf,
 }
 
 impl Delegated {
-    /// Makes the group. It has the controllers that are named here and no others: it is two levels deep, so that what the
-    /// machine gives to the first level does not come through.
+    /// Creates the cgroup. It has only the controllers that are named here: it is two levels deep, so that it does not
+    /// inherit those that the host enables at the first level.
     fn new(lab: &Lab, controllers: &[&str]) -> Option<Self> {
         let mount = mount()?;
         let outer = mount.join(lab.unique("rc-it"));
         let directory = outer.join("given");
-        fs::create_dir(&outer).expect("root can make a group");
+        fs::create_dir(&outer).expect("root can create a cgroup");
         for controller in controllers {
-            // Left enabled at the top if it was not: somebody else's group may need it by now.
+            // Stays enabled at the top: another cgroup may need it by now.
             for level in [&mount, &outer] {
                 let file = level.join("cgroup.subtree_control");
                 fs::write(file, format!("+{controller}")).expect("root can enable a controller");
             }
         }
-        fs::create_dir(&directory).expect("root can make a group");
+        fs::create_dir(&directory).expect("root can create a cgroup");
         for file in [".", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"] {
-            chown(directory.join(file), Some(USER), Some(USER)).expect("root can give a group away");
+            chown(directory.join(file), Some(USER), Some(USER)).expect("root can give a cgroup away");
         }
         let flags = rustix::fs::XattrFlags::empty();
-        rustix::fs::setxattr(&directory, "user.delegate", b"1", flags).expect("a group can be marked");
+        rustix::fs::setxattr(&directory, "user.delegate", b"1", flags).expect("a cgroup can be marked");
         Some(Self { directory })
     }
 
-    /// Runs a case of [`inside`] in the group, as the user. `script` is a shell's and gets the group and the command.
+    /// Runs a case of [`inside`] in the cgroup, as the user. `script` is for a shell and gets the cgroup and the
+    /// command.
     fn run(&self, lab: &Lab, script: &str, case: &str) -> Output {
         let binary = lab.work("it");
         if !binary.exists() {
-            // The user may not be able to enter the directory that it was built in.
+            // The user may not be able to enter the directory of the build.
             fs::copy("/proc/self/exe", &binary).expect("this program can be copied");
             open_up(&binary);
         }
@@ -73,9 +74,9 @@ impl Delegated {
             .run()
     }
 
-    /// The names of the groups in it.
+    /// The names of the cgroups in it.
     fn children(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.directory).expect("a group can be listed");
+        let entries = fs::read_dir(&self.directory).expect("a cgroup can be listed");
         let directories = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         directories.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
     }
@@ -96,14 +97,14 @@ fn open_up(path: &Path) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("our own file");
 }
 
-/// Where cgroup v2 is mounted so that it can be written.
+/// Where cgroup v2 is mounted and writable.
 pub(crate) fn mount() -> Option<PathBuf> {
     let points = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
     points.iter().map(PathBuf::from).find(|point| point.join("cgroup.subtree_control").exists())
 }
 
-/// What this machine can limit in cgroup v2: the limit as a spec has it, the file, and its value.
-pub(crate) fn limit_at_hand() -> Option<(&'static str, &'static str, &'static str, &'static str)> {
+/// A limit that this host's cgroup v2 supports: its controller, the limit in a spec, the file, and its value.
+pub(crate) fn supported_limit() -> Option<(&'static str, &'static str, &'static str, &'static str)> {
     let controllers = fs::read_to_string(mount()?.join("cgroup.controllers")).ok()?;
     [
         ("pids", r#"{"pids": {"limit": 50}}"#, "pids.max", "50"),
@@ -126,7 +127,11 @@ fn a_container_starts_in_its_cgroup_and_is_frozen_killed_and_removed_with_it() {
     let lab = Lab::new();
     let group = delegated!(&lab, &[]);
     group.run(&lab, JOIN, "life").succeeds();
-    assert_eq!(group.children(), Vec::<String>::new(), "the container's group is gone, and rc had no reason to move");
+    assert_eq!(
+        group.children(),
+        Vec::<String>::new(),
+        "the container's cgroup is removed, and rc had no reason to move"
+    );
 }
 
 #[test]
@@ -148,7 +153,7 @@ fn a_limit_whose_controller_is_not_delegated_is_an_error_and_leaves_nothing() {
 #[test]
 fn a_limit_is_set_after_rc_has_moved_itself_to_the_leaf_supervisor() {
     let lab = Lab::new();
-    let Some((controller, ..)) = limit_at_hand() else { skip!("cgroup v2 has neither pids nor hugetlb here") };
+    let Some((controller, ..)) = supported_limit() else { skip!("cgroup v2 has neither pids nor hugetlb here") };
     let group = delegated!(&lab, &[controller]);
     group.run(&lab, JOIN, "limit").succeeds();
     assert_eq!(group.children(), ["supervisor"]);
@@ -157,7 +162,7 @@ fn a_limit_is_set_after_rc_has_moved_itself_to_the_leaf_supervisor() {
 #[test]
 fn foreign_processes_in_the_cgroup_are_named_and_not_moved() {
     let lab = Lab::new();
-    let Some((controller, ..)) = limit_at_hand() else { skip!("cgroup v2 has neither pids nor hugetlb here") };
+    let Some((controller, ..)) = supported_limit() else { skip!("cgroup v2 has neither pids nor hugetlb here") };
     let group = delegated!(&lab, &[controller]);
     group.run(&lab, r#"echo $$ >"$1/cgroup.procs"; shift; "$@"; true"#, "shared").succeeds();
     assert_eq!(group.children(), Vec::<String>::new());
@@ -205,14 +210,14 @@ fn the_cgroup_of_a_container_with_a_killed_monitor_is_removed() {
         let monitor = rustix::process::Pid::from_raw(monitor).expect("a pid is not 0");
         rustix::process::kill_process(monitor, rustix::process::Signal::KILL).expect("it can be killed");
         lab.rc(end).arg(id).run().succeeds();
-        // A program that died with its monitor had ended when `stop` looked: then there was nothing to stop.
+        // If the program died with its monitor before `stop` looked, there was nothing to stop.
         lab.rc(["rm", "-f", "--ignore", id]).run().succeeds();
         assert!(!group.exists(), "{} is left", group.display());
     }
 }
 
-/// A process in `group` that only waits, and ends with this one. (It is put there; that rc's containers are born in theirs
-/// is for the tests of `rc run` to tell, since a test has threads and must not fork.)
+/// A process in `group` that only waits, and ends with this one. (It is moved there; only the tests of `rc run` can
+/// show that containers start in their cgroup, since a test has threads and must not fork.)
 fn waits_in(group: &Group) -> Child {
     let child = waits();
     fs::write(directory(group).join("cgroup.procs"), child.id().to_string()).expect("it can be moved");
@@ -232,14 +237,14 @@ fn directory(group: &Group) -> PathBuf {
 }
 
 fn own() -> Own {
-    Own::find().expect("/proc can be read").expect("the group is delegated")
+    Own::find().expect("/proc can be read").expect("the cgroup is delegated")
 }
 
 fn resources(json: &str) -> LinuxResources {
     serde_json::from_str(json).expect("a spec's resources")
 }
 
-/// Plays one case in the delegated group; without a case it is no test of its own.
+/// Runs one case in the delegated cgroup; without a case this test does nothing.
 #[test]
 fn inside() {
     match std::env::var(CASE).unwrap_or_default().as_str() {
@@ -257,12 +262,12 @@ fn inside() {
 
 fn life() {
     let own = own();
-    let group = own.make("rc-a", &Wanted { resources: None, default_pids: Some(2048) }).expect("a group");
+    let group = own.make("rc-a", &Wanted { resources: None, default_pids: Some(2048) }).expect("a cgroup");
     assert_eq!(group.path(), format!("{}/rc-a", own.path()));
     let child = waits_in(&group);
-    // What the container itself may have made: a group with a process.
+    // The container itself may have created a cgroup with a process.
     let below = directory(&group).join("below");
-    fs::create_dir(&below).expect("a group below");
+    fs::create_dir(&below).expect("a cgroup below");
     let second = waits();
     fs::write(below.join("cgroup.procs"), second.id().to_string()).expect("it can be moved");
     let mut pids = group.processes().expect("processes");
@@ -271,7 +276,7 @@ fn life() {
     expected.sort_unstable();
     assert_eq!(pids, expected);
 
-    // The kernel calls the group frozen as soon as `child` is: whether `second` was sooner is for chance to decide.
+    // The kernel reports the cgroup as frozen as soon as `child` is; whether `second` was earlier is left to chance.
     for _ in 0..20 {
         group.freeze(PATIENCE).expect("frozen");
         let events = fs::read_to_string(below.join("cgroup.events")).expect("events");
@@ -293,14 +298,14 @@ fn life() {
     was_killed(second);
     assert!(Group::open(group.path()).expect("looked").is_none());
 
-    // What a killed monitor has left is replaced.
-    drop(own.make("rc-b", &Wanted::default()).expect("a group"));
-    own.make("rc-b", &Wanted::default()).expect("the group anew").remove(PATIENCE).expect("removed");
+    // The cgroup that a killed monitor left is replaced.
+    drop(own.make("rc-b", &Wanted::default()).expect("a cgroup"));
+    own.make("rc-b", &Wanted::default()).expect("the cgroup anew").remove(PATIENCE).expect("removed");
 }
 
 fn kill_one_by_one() {
     use std::os::unix::fs::PermissionsExt as _;
-    let group = own().make("rc-a", &Wanted::default()).expect("a group");
+    let group = own().make("rc-a", &Wanted::default()).expect("a cgroup");
     let kill = directory(&group).join("cgroup.kill");
     fs::set_permissions(kill, fs::Permissions::from_mode(0o000)).expect("our own file");
     let children = [waits_in(&group), waits_in(&group), waits_in(&group)];
@@ -331,20 +336,20 @@ fn not_delegated() {
             "cannot set the limit `{file}`: the controller `{controller}` needs a cgroup that is delegated to rc, and this \
              process is in none"
         );
-        assert_eq!(check(None, &wanted).expect_err("no group").to_string(), nowhere);
+        assert_eq!(check(None, &wanted).expect_err("no cgroup").to_string(), nowhere);
     }
     check(None, &Wanted { resources: None, default_pids: Some(5) }).expect("nothing was asked for");
 }
 
 fn limit() {
-    let (_, json, file, value) = limit_at_hand().expect("the test has looked");
+    let (_, json, file, value) = supported_limit().expect("the test has looked");
     let resources = resources(json);
     let wanted = Wanted { resources: Some(&resources), default_pids: Some(2048) };
     let own = own();
     check(Some(&own), &wanted).expect("it can be set");
-    // The helpers that rc has started count as rc itself.
+    // The helpers that rc has started count as rc.
     let mut helper = waits();
-    let group = own.make("rc-a", &wanted).expect("a group with a limit");
+    let group = own.make("rc-a", &wanted).expect("a cgroup with a limit");
     assert_eq!(fs::read_to_string(directory(&group).join(file)).expect("the limit").trim(), value);
     let now = fs::read_to_string("/proc/self/cgroup").expect("/proc");
     assert!(now.contains(&format!("0::{}/supervisor\n", own.path())), "{now}");
@@ -355,9 +360,9 @@ fn limit() {
     was_killed(child);
     helper.kill().and_then(|()| helper.wait()).expect("our child");
     // A second container finds the controller enabled.
-    own.make("rc-b", &wanted).expect("a group with a limit").remove(PATIENCE).expect("removed");
+    own.make("rc-b", &wanted).expect("a cgroup with a limit").remove(PATIENCE).expect("removed");
 
-    // A value that the kernel does not take leaves no group.
+    // A value that the kernel refuses leaves no cgroup.
     let resources = LinuxResources::default();
     let mut unified = resources.clone();
     unified.set_unified(Some([(file.to_owned(), "many".to_owned())].into()));
@@ -367,7 +372,7 @@ fn limit() {
 }
 
 fn shared() {
-    let (controller, json, file, _) = limit_at_hand().expect("the test has looked");
+    let (controller, json, file, _) = supported_limit().expect("the test has looked");
     let resources = resources(json);
     let wanted = Wanted { resources: Some(&resources), default_pids: None };
     let own = own();
@@ -379,15 +384,15 @@ fn shared() {
     );
     assert!(error.starts_with(&start) && error.ends_with(" (sh)"), "{error}");
     assert_eq!(own.make("rc-a", &wanted).expect_err("a shell is here").to_string(), error);
-    // Without a limit that was asked for there is a group all the same.
-    let group = own.make("rc-a", &Wanted { resources: None, default_pids: Some(2048) }).expect("a group");
+    // Without a requested limit there is still a cgroup.
+    let group = own.make("rc-a", &Wanted { resources: None, default_pids: Some(2048) }).expect("a cgroup");
     group.remove(PATIENCE).expect("removed");
 }
 
 fn part() {
     let own = own();
     assert_eq!(own.path(), "/");
-    let group = own.make("rc-a", &Wanted::default()).expect("a group");
+    let group = own.make("rc-a", &Wanted::default()).expect("a cgroup");
     assert_eq!(group.path(), "/rc-a");
     let again = Group::open("/rc-a").expect("opened").expect("it is there");
     fs::write("part/rc-a/cgroup.procs", std::process::id().to_string()).expect("it can be moved");

@@ -1,5 +1,5 @@
-//! What commands can do to the monitor that they are connected to: leave, be killed, be suspended, come in crowds. It
-//! goes on to serve the others, and never waits for one of them.
+//! Commands that exit, are killed or suspended, or come in crowds: their monitor continues to serve the others, and
+//! never waits for one of them.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::kill_storm;
 use crate::support::{Exit, Lab, Set, Signal, wait};
 
-/// Within this a command that waits for nobody has ended, on a machine that is busy with other tests.
+/// A command that waits for nobody has exited within this time, on a host that is busy with other tests.
 const SOON: Duration = Duration::from_secs(20);
 
 /// A lab with a container `box` that plays `words`.
@@ -21,7 +21,7 @@ fn lab(options: &[&str], words: &[&str]) -> Lab {
     lab
 }
 
-/// Claims that the command has ended, and that its container's monitor answers still.
+/// Asserts that the command has exited, and that its container's monitor still answers.
 #[track_caller]
 fn serves(lab: &Lab) {
     let exec = lab.rc(["exec", "box", "/payload", "echo", "served"]).deadline(SOON).run();
@@ -44,7 +44,7 @@ fn a_client_that_exits_does_not_disturb_others() {
         second.line(&hello);
         first.send(format!("first {round}\n"));
         first.line(&format!("first {round}\n"));
-        // While both have something on the way.
+        // While both have output under way.
         second.send(format!("during {round}\n"));
         first.kill(Signal::KILL);
         second.line(&format!("during {round}\n"));
@@ -55,7 +55,7 @@ fn a_client_that_exits_does_not_disturb_others() {
         second.kill(Signal::KILL);
         assert_eq!(second.wait().exit, Exit::Signal(9));
     }
-    // The end of a client's input is the program's; that of one that was killed is not.
+    // The end of a client's input reaches the program; that of a killed client does not.
     let mut last = lab.rc(["attach", "box"]).open_input().start();
     last.send("still there\n");
     last.line("still there\n");
@@ -72,7 +72,7 @@ fn a_suspended_client_does_not_block_stop_and_rm() {
         let watcher = lab.rc(["attach", "box"]).start();
         watcher.line("xyz");
         watcher.kill(Signal::STOP);
-        // Its pipe is full when the log has grown by more than pipes hold.
+        // Its pipe is full when the log has grown by more than a pipe holds.
         let log = lab.container(&lab.rc(["inspect", "-f", "{{.Id}}", "box"]).run().text()).join("log");
         let size = || std::fs::metadata(&log).map_or(0, |log| log.len());
         let before = size();
@@ -86,7 +86,7 @@ fn a_suspended_client_does_not_block_stop_and_rm() {
     }
 }
 
-/// Whether a suspended command has as much before it as its pipe holds.
+/// Whether the pipe of a suspended command is full.
 fn is_full(command: &crate::support::Running) -> bool {
     use rustix::io::ioctl_fionread;
     let fds = format!("/proc/{}/fd", command.pid());
@@ -107,7 +107,7 @@ fn nonblocking() -> rustix::fs::OFlags {
 fn a_program_that_has_ended_waits_for_no_reader_and_the_reader_finds_all_of_it() {
     let lab = Lab::new();
     lab.payload();
-    // More than one pipe holds, and no more than all of them do.
+    // More than one pipe holds, but not more than all of them.
     let size = 150_000;
     for options in [&["--rm"][..], &[]] {
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
@@ -144,10 +144,10 @@ fn a_crowd_neither_hangs_the_monitor_nor_keeps_it_busy() {
     let id = lab.rc(["inspect", "-f", "{{.Id}}", "box"]).run().text();
     let pid = kill_storm::monitor(&lab, &id).expect("a monitor");
     let waiting: Vec<_> = (0..70).map(|_| lab.rc(["wait", "box"]).start()).collect();
-    // Those that are too many are told so; all others wait.
+    // Surplus clients are told; all others wait.
     let descriptors = || std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
     wait::until("the monitor is full", || (descriptors() >= 32).then_some(()));
-    // It is idle meanwhile.
+    // The monitor is idle meanwhile.
     let ticks = || {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the monitor lives");
         let fields: Vec<u64> = stat.rsplit(' ').filter_map(|field| field.parse().ok()).collect();
@@ -160,7 +160,7 @@ fn a_crowd_neither_hangs_the_monitor_nor_keeps_it_busy() {
     }
     let (used, passed) = (ticks() - before.0, before.1.elapsed());
     assert!(u128::from(used) * 10 < passed.as_millis() / 2, "{used} ticks within {passed:?}");
-    // Nobody new may stay, but the container can be ended.
+    // No new client may stay, but the container can be stopped.
     let refused = lab.rc(["exec", "box", "/payload", "exit", "0"]).deadline(SOON).run().exits(125);
     assert!(refused.stderr().contains("too many commands are connected"), "{refused}");
     stops(&lab);
@@ -188,7 +188,7 @@ fn a_process_that_is_frozen_in_the_cgroup_blocks_nobody_else() {
     let id = lab.rc(["inspect", "-f", "{{.Id}}", "box"]).run().text();
     let Some(group) = lab.group(&id) else {
         lab.remove_containers();
-        // An ordinary user has one where systemd runs.
+        // An ordinary user has one if systemd runs.
         require!(Set::current() != Set::Root, "containers have no cgroup of their own here");
         return;
     };

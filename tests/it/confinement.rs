@@ -1,4 +1,4 @@
-//! What a container cannot do, however it tries: the cases X1–X16 of safety.md, each test named by its number.
+//! Ways out of a container that must fail: the cases X1–X16 of safety.md, each test named by its number.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +18,7 @@ const RUN: [&str; 4] = ["run", "--rm", "--network", "none"];
 const DEFAULT_CAPS: &str = "00000000800405fb";
 const NO_CAPS: &str = "0000000000000000";
 
-/// Makes calls in a container (`payload call`) and gives back its words, one line for each.
+/// Makes calls in a container (`payload call`) and returns its output, one line per call.
 fn calls(lab: &Lab, options: &[&str], calls: &[&str]) -> String {
     lab.rc(RUN).args(options).args(["payload", "/payload", "call"]).args(calls).run().text()
 }
@@ -39,7 +39,7 @@ fn file_names(lab: &Lab, options: &[&str], directory: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Claims that rc refused, in one line that holds `part`.
+/// Asserts that rc refused, in one line that contains `part`.
 #[track_caller]
 fn refused(output: Output, code: i32, part: &str) {
     let output = output.exits(code);
@@ -303,7 +303,8 @@ fn x12_nothing_can_be_typed_into_a_terminal() {
     lab.payload();
     assert_eq!(calls(&lab, &[], &["ioctl,0,0x5412", "ioctl,0,0x541c"]), "ioctl EPERM\nioctl EPERM");
     assert_eq!(calls(&lab, &[], &["ioctl,0,0x100005412"]), "ioctl EPERM");
-    // On a terminal: the container's is one of its own, in a session of its own, and still nothing can be typed into it.
+    // On a terminal: the container's is one of its own, in a session of its own, and still nothing can be typed into
+    // it.
     let on_terminal = |options: &[&str], words: &[&str]| {
         let run = lab.rc(RUN).args(options).args(["payload", "/payload"]).args(words).start_on_terminal(24, 80);
         run.wait().exits(0).stdout()
@@ -321,8 +322,7 @@ fn x12_nothing_can_be_typed_into_a_terminal() {
     }
 }
 
-/// The keys of a user are counted for all tests together: those that make keys, or leave none, do it one after the
-/// other.
+/// All tests share the quota of a user's keys, so tests that create keys, or leave none, take turns.
 static KEYS: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -351,7 +351,7 @@ fn x13_keyrings_are_closed() {
     lab.remove_containers();
 }
 
-/// It was in the caller's keyring then, without a word.
+/// It silently stayed in the caller's keyring then.
 #[test]
 fn x13_where_no_key_is_left_a_program_has_a_keyring_of_its_own_all_the_same() {
     // Root may have a million, and with one id there is no other to own a keyring.
@@ -376,8 +376,8 @@ fn x13_where_no_key_is_left_a_program_has_a_keyring_of_its_own_all_the_same() {
     assert_eq!((&report["uids"], &report["caps"]["eff"]), (&serde_json::json!([0, 0, 0, 0]), &DEFAULT_CAPS.into()));
 }
 
-/// A user of the user's namespace has one id, and a quota of keys that no other test uses: the kernel gives back keys
-/// when it has time, and a key that was of another program before would become free while this one counts on none.
+/// A user of the user's namespace has one ID, and a quota of keys that no other test uses: the kernel frees keys with a
+/// delay, and a key of an earlier program could become free while this test relies on none.
 #[test]
 fn x13_with_one_id_a_start_without_a_key_left_is_refused() {
     only!(Full);
@@ -401,7 +401,7 @@ fn x13_with_one_id_a_start_without_a_key_left_is_refused() {
     assert!(run.stderr().starts_with(said) && run.stderr().contains("kernel.keys.maxkeys="), "{run}");
 }
 
-/// docker's filter says EPERM, podman's ENOSYS.
+/// docker's filter returns EPERM, podman's ENOSYS.
 #[test]
 fn x13_where_keyrings_are_filtered_away_containers_run_and_can_use_none() {
     let lab = Lab::new();
@@ -424,7 +424,7 @@ fn x13_where_keyrings_are_filtered_away_containers_run_and_can_use_none() {
     lab.remove_containers();
 }
 
-/// Waits until the kernel has taken back what the keys of this user took. Source: proc_key_users(5).
+/// Waits until the kernel has freed the quota of this user's keys. Source: proc_key_users(5).
 fn no_key_is_left_in_use() {
     let this = format!("{}:", rustix::process::getuid().as_raw());
     wait::until("the keys to be given back", || {
@@ -476,8 +476,8 @@ fn x15_a_process_that_joins_shows_nothing_of_rc() {
     lab.remove_containers();
 }
 
-/// Where `fs.suid_dumpable` is 1, a program in the container may look into a process that has just become its user.
-/// That is set for the whole machine, so the host's root, who always may look, plays the program.
+/// If `fs.suid_dumpable` is 1, a program in the container may trace a process that has just become its user. The
+/// setting is for the whole host, so the host's root, who may always trace, plays the program.
 #[test]
 fn x15_a_process_that_joins_has_nothing_of_the_monitor_s_open() {
     only!(Root);
@@ -519,7 +519,7 @@ fn x15_a_process_that_joins_has_nothing_of_the_monitor_s_open() {
     lab.remove_containers();
 }
 
-/// The socket between a joining process and the monitor: who holds it could make `exec` wait, and read what is said.
+/// The socket between a joining process and the monitor: its holder could make `exec` wait, and read the messages.
 #[test]
 fn x15_nothing_can_be_taken_from_a_process_that_joins() {
     let lab = Lab::new();

@@ -1,6 +1,6 @@
-//! What a disk does to a store: files cut short or changed, no space and no inodes left.
+//! Damage by a disk: truncated and changed files, no space left, no inodes left.
 //!
-//! A full disk is a tmpfs of a few MiB in a user and mount namespace of the test's own, where rc has one id.
+//! The full disk is a tmpfs of a few MiB in a user and mount namespace of the test, where rc has one ID.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::support::command::Command;
 use crate::support::image::{gzip, hex};
 use crate::support::{Image, Lab, Layer, Output};
 
-/// Saves an image for `rc load`, and gives the archive's path.
+/// Saves an image for `rc load`, and returns the archive's path.
 fn archive(lab: &Lab, name: &str, image: &Image) -> PathBuf {
     let path = lab.work(format!("{name}.tar"));
     fs::write(&path, image.oci_archive(&format!("{name}:latest"))).expect("an archive can be written");
@@ -40,7 +40,7 @@ fn damaged_blobs_are_never_served_and_the_next_load_replaces_them() {
     let path = archive(&lab, "image", &image);
     let load = || lab.rc(["load", "-q", "-i"]).arg(&path).run();
     load().succeeds();
-    // A layer that has to be unpacked again, from a blob that is not what it was.
+    // A layer that must be unpacked again, from a changed blob.
     for damage in ["flipped", "empty"] {
         let file = blob(&lab, &parts.blobs[0]);
         if damage == "empty" {
@@ -59,7 +59,7 @@ fn damaged_blobs_are_never_served_and_the_next_load_replaces_them() {
         load().succeeds();
         echo(&lab).prints("whole\n");
     }
-    // A blob that only `save` reads: it fails, and what comes next finds no damaged file in the place.
+    // A blob that only `save` reads: `save` fails, and the next command finds no damaged file in its place.
     let file = blob(&lab, &parts.blobs[1]);
     flip(&file);
     let save = lab.rc(["save", "-q", "-o", "saved.tar", "image"]).run().exits(125);
@@ -68,7 +68,7 @@ fn damaged_blobs_are_never_served_and_the_next_load_replaces_them() {
     echo(&lab).prints("whole\n");
     load().succeeds();
     lab.rc(["save", "-q", "-o", "saved.tar", "image"]).run().succeeds();
-    // A configuration or a manifest: the image is named as damaged, others are not touched, and it can be removed.
+    // A configuration or a manifest: rc names the image as damaged, does not touch others, and can remove it.
     let manifest = parts.manifest.to_string().into_bytes();
     for bytes in [&parts.config, &manifest] {
         flip(&blob(&lab, bytes));
@@ -84,7 +84,8 @@ fn damaged_blobs_are_never_served_and_the_next_load_replaces_them() {
     echo(&lab).prints("whole\n");
 }
 
-/// A shell script whose `$XDG_DATA_HOME` is a tmpfs of this size and number of inodes; `$RC` is rc, `say` prints a line.
+/// A shell script whose `$XDG_DATA_HOME` is a tmpfs of this size and number of inodes; `$RC` is rc, `say` prints a
+/// line.
 pub(crate) fn on_a_small_disk<'lab>(lab: &'lab Lab, size: &str, inodes: u32, script: &str) -> Command<'lab> {
     let text = format!(
         "set -u\n\

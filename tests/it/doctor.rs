@@ -1,4 +1,4 @@
-//! `rc doctor`: what it says, and that a start says the same.
+//! `rc doctor`: its output, and that a start reports the same.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ fn finding<'a>(all: &'a Value, check: &str) -> &'a Value {
     list.iter().find(|one| one["check"] == check).unwrap_or_else(|| panic!("no line `{check}` in {all:#}"))
 }
 
-/// The findings, with the exit code that is to come with them.
+/// The findings, after a check of the exit code.
 #[track_caller]
 fn examined(output: Output, code: i32) -> Value {
     let text = output.exits(code).stdout();
@@ -96,7 +96,7 @@ fn a_hidden_helper_is_missing_for_doctor_and_run() {
         let said = said.as_str().expect("text");
         assert!(refused.contains(said), "`{said}` is not in: {refused}");
     }
-    // Nobody needs it where containers have another network.
+    // With another network, no container needs it.
     settings(&lab, "[helpers]\nslirp4netns = \"/nowhere/slirp4netns\"\n[network]\ndriver = \"none\"\n");
     let all = examined(lab.rc(["doctor", "--json"]).run(), 0);
     let slirp = finding(&all, "slirp4netns");

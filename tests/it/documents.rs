@@ -1,4 +1,5 @@
-//! The documents: ARCHITECTURE.md names tests and files that exist, and all of them keep to the words of CONTRIBUTING.md.
+//! The documents: ARCHITECTURE.md names tests and files that exist, and all of them keep to the words of
+//! CONTRIBUTING.md.
 
 use std::fs;
 use std::path::PathBuf;

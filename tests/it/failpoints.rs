@@ -1,7 +1,7 @@
-//! Whatever step of rc dies or fails: the next commands show the truth, clean up, and work. The points are those of
-//! `src/sys/failpoint.rs`; each run lets one of them kill its process or fail with EIO or ENOSPC.
+//! If any step of rc dies or fails, the next commands show the truth, clean up, and work. The points are those of
+//! `src/sys/failpoint.rs`; in each run one of them kills its process or fails with EIO or ENOSPC.
 //!
-//! `RC_TEST_FAILPOINTS=1` tries every point; a usual run tries some of them, from a random first one.
+//! `RC_TEST_FAILPOINTS=1` tries every point; otherwise the tests try some of them, from a random first one.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,18 +9,18 @@ use std::path::PathBuf;
 use crate::support::command::Command;
 use crate::support::{Chance, Exit, Image, Lab, Output, chance};
 
-/// A whole page of memory, which rc maps.
+/// The size of the page of memory that rc maps.
 const PAGE: u64 = 4096;
 
-/// Runs `command` again and again, each time with a later point that `kind` happens to, until it passes them all; then
-/// `mend` claims that all is well, each time.
+/// Runs `command` repeatedly, each time with `kind` at a later point, until it passes all points. After each run,
+/// `check` asserts that all is well.
 ///
-/// A usual run tries each `step`th; a command passes `least` at least.
+/// Without `RC_TEST_FAILPOINTS` it tries every `step`th point. A command passes at least `least` points.
 fn each_point<'a>(
     lab: &'a Lab,
     (kind, step, least): (&str, u32, u32),
     command: impl Fn() -> Command<'a>,
-    mend: impl Fn(&str, Output),
+    check: impl Fn(&str, Output),
 ) {
     let step = chance::count("RC_TEST_FAILPOINTS", step);
     let mut number = 1 + u32::try_from(Chance::new().below(u64::from(step))).unwrap_or(0);
@@ -30,9 +30,9 @@ fn each_point<'a>(
         fs::File::create(&page).and_then(|file| file.set_len(PAGE)).expect("a page can be made");
         let plan = format!("{number}:{kind}:{}", page.display());
         let output = command().env("RC_FAILPOINT", &plan).run();
-        // What goes on in the background is hit or not before the next command looks.
+        // Background processes reach the point, or exit, before the next command looks.
         let label = format!("{kind} at point {number}");
-        mend(&label, output);
+        check(&label, output);
         let (passed, place) = read(&page);
         if passed < number {
             break;
@@ -44,14 +44,14 @@ fn each_point<'a>(
     assert!(tried >= least / step, "only {tried} points were reached");
 }
 
-/// How many points were passed, and the place of the one that was hit.
+/// The number of points that were passed, and the place of the one that was hit.
 fn read(page: &PathBuf) -> (u32, String) {
     let bytes = fs::read(page).expect("the page can be read");
     let passed = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     (passed, String::from_utf8_lossy(&bytes[4..]).trim_end_matches('\0').to_owned())
 }
 
-/// Claims that the other commands work, remove everything, and that a container runs.
+/// Asserts that the other commands work and remove everything, and that a container runs.
 #[track_caller]
 fn all_is_well(lab: &Lab, label: &str) {
     let ps = lab.rc(["ps", "-a"]).run();
@@ -64,7 +64,7 @@ fn all_is_well(lab: &Lab, label: &str) {
     assert!(run.exit == Exit::Code(7), "{label}: {run}");
 }
 
-/// A command that was hit has either done its work, or says that it has not, or is dead; it never claims anything else.
+/// A command that was hit has done its work, or reports that it has not, or is dead; it never reports anything else.
 #[track_caller]
 fn is_honest(label: &str, output: &Output, done: i32) {
     let allowed = [Exit::Code(done), Exit::Code(125), Exit::Code(137), Exit::Signal(9)];
@@ -91,7 +91,7 @@ fn a_removal_that_fails_anywhere_can_be_finished() {
     let lab = Lab::new();
     lab.payload();
     for kind in ["kill", "eio", "enospc"] {
-        // The points of the monitor count as well: it is asked, and ends.
+        // The points of the monitor count as well.
         let run = || {
             lab.rc(["rm", "-f", "-a"]).run().succeeds();
             let run = ["run", "-d", "--network", "none", "-v", "data:/data", "payload", "/payload", "sleep"];

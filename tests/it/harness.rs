@@ -1,11 +1,11 @@
-//! The tests' own tools do what they say: otherwise a leak would pass unseen.
+//! The tests' own tools work: otherwise a leak would go unnoticed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::support::{Lab, Signal, wait};
 
-/// What the closure's panic said.
+/// The message of the closure's panic.
 fn complaint(work: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(work)).expect_err("it ought to panic");
     payload.downcast_ref::<String>().cloned().unwrap_or_default()
@@ -58,7 +58,7 @@ fn a_deadline_names_the_processes_that_hang() {
     let message = complaint(|| late.wait().says_nothing());
     assert!(message.contains("`payload hang` did not end within 300ms"), "{message}");
     assert!(message.contains("payload hang] state S (sleeping)"), "{message}");
-    // Looking away from the hanging process is what this test is about; the next one is about seeing it.
+    // This test ignores the hanging process; the next test is about noticing it.
     let mut supervisors = lab.supervisors();
     supervisors.iter_mut().for_each(crate::support::command::Supervisor::end);
 }

@@ -1,5 +1,5 @@
-//! Attacks that rc has always withstood, so that it goes on doing so: trees of any depth, damaged records, and what the
-//! monitor keeps of execs. The others are with their subject; ARCHITECTURE.md has the table.
+//! Attacks that never succeeded, so that they never will: trees of any depth, damaged records, and execs that the
+//! monitor does not forget. The others are with their subject; ARCHITECTURE.md has the table.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::support::command::Command;
 use crate::support::image::hex;
 use crate::support::{Chance, Exit, Image, Lab, Layer, chance, wait};
 
-/// How deep a tree is: no path names its end, and neither descriptors nor a stack suffice for all its levels.
+/// The depth of a tree: too deep for a path, for the descriptor table, and for a stack.
 fn depth() -> u32 {
     chance::count("RC_TEST_DEPTH", 40_000)
 }
@@ -20,7 +20,7 @@ fn depth() -> u32 {
 fn a_tree_of_any_depth_in_a_container_or_a_volume_can_be_removed() {
     let lab = Lab::new();
     fs::write(lab.work("image.tar"), Image::payload().oci_archive("image:latest")).expect("an archive can be written");
-    // In memory: a disk that is busy takes minutes for so many directories.
+    // In memory: a busy disk takes minutes for so many directories.
     let script = "
         rc load -q -i image.tar >/dev/null || exit
         before=$(used)
@@ -37,8 +37,8 @@ fn a_tree_of_any_depth_in_a_container_or_a_volume_can_be_removed() {
     assert_eq!(output.stdout(), format!("{}{}{depth}\ngone 0\n", each("upper"), each("volume")), "{output}");
 }
 
-/// A layer with a tree of `depth` directories below `data`. No entry can name all of it: each rung begins at a link to
-/// the end of the one before.
+/// A layer with a tree of `depth` directories below `data`. No entry can name all of it: each part begins at a link to
+/// the end of the part before.
 fn ladder(depth: u32) -> Vec<u8> {
     const RUNG: u32 = 1500;
     let mut layer = Layer::new().directory("data", 0o755);
@@ -75,7 +75,7 @@ fn a_deep_tree_of_an_image_is_copied_into_a_volume_or_refused() {
     );
 }
 
-/// Damages the record `path` in each of the usual ways, and has `check` look at it each time.
+/// Damages the record `path` in each of the usual ways, and calls `check` each time.
 #[track_caller]
 fn damage(path: &PathBuf, check: impl Fn(&str)) {
     let whole = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -90,7 +90,7 @@ fn damage(path: &PathBuf, check: impl Fn(&str)) {
     }
 }
 
-/// Claims that a command ends with one of rc's own sentences, or does its work: no signal, no hang, no panic.
+/// Asserts that a command does its work or exits with an error of rc: no signal, no hang, no panic.
 #[track_caller]
 fn is_orderly(what: &str, command: Command<'_>) {
     let output = command.deadline(wait::PATIENCE).run();
@@ -171,7 +171,7 @@ fn a_damaged_record_of_an_image_is_no_harm_to_others() {
     lab.rc(["rmi", "-f", "-a"]).run().succeeds();
 }
 
-/// How many descriptors and children a process has.
+/// The numbers of a process' descriptors and children.
 fn holdings(pid: i32) -> (usize, usize) {
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("the monitor's descriptors").count();
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("the monitor's children");
@@ -198,7 +198,7 @@ fn a_monitor_keeps_nothing_of_execs_although_every_third_is_killed() {
             exec().input("word").run().prints("word");
         }
     }
-    // What was killed ends by itself, since its input has ended.
+    // The programs of killed execs exit by themselves, since their input has ended.
     let is_back = |now: (usize, usize)| now.0 <= before.0 && now.1 <= before.1;
     let end = Instant::now() + wait::PATIENCE;
     while !is_back(holdings(pid)) && Instant::now() < end {

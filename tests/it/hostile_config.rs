@@ -1,4 +1,4 @@
-//! Images whose configuration and files lie: the cases I9–I13 of safety.md, each test named by its number.
+//! Images with hostile configurations and files: the cases I9–I13 of safety.md, each test named by its number.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::{Image, Lab, Layer, Output, Set};
 
 const RUN: [&str; 4] = ["run", "--rm", "--network", "none"];
 
-/// Loads an image under the name `hostile`, in the place of the one before.
+/// Loads an image under the name `hostile`, in place of the previous one.
 fn load(lab: &Lab, image: &Image) {
     let archive = lab.work("hostile.tar");
     fs::write(&archive, image.oci_archive("hostile:latest")).expect("an archive can be written");
@@ -20,7 +20,7 @@ fn report(lab: &Lab, options: &[&str]) -> Value {
     lab.rc(RUN).args(options).args(["hostile", "/payload", "report"]).run().json()
 }
 
-/// Claims that rc refused at once, in one line that holds `part`.
+/// Asserts that rc refused at once, in one line that contains `part`.
 #[track_caller]
 fn refused(output: Output, part: &str) {
     let output = output.exits(125).within(PATIENCE);
@@ -88,7 +88,7 @@ fn i10_variables_without_a_value_take_none_from_the_host() {
     if output.stdout().is_empty() {
         refused(output, "SEC");
     }
-    // What cannot be passed on is left out.
+    // rc leaves out what it cannot pass on.
     load(&lab, &Image::payload().config(json!({ "Env": ["A=b\0c", "GOOD=1"] })));
     let env = report(&lab, &[])["env"].clone();
     assert_eq!((&env["A"], &env["GOOD"]), (&Value::Null, &json!("1")));
@@ -135,10 +135,10 @@ fn i11_special_files_in_etc_block_nobody() {
             }
         }
     }
-    // The kernel's files are regular, and speak of the process that reads.
+    // The kernel's files are regular, and describe the process that reads them.
     let shown = Layer::new().whiteout("etc/passwd").symlink("etc/passwd", "/proc/self/status");
     load(&lab, &Image::payload().layer(shown.bytes()));
-    // With one id the user is looked up before there is a /proc that the link could lead to.
+    // With one ID the user is looked up before /proc exists, to which the link could lead.
     let said = if Set::current() == Set::One { "user `user` not found" } else { "not a regular file" };
     refused(lab.rc(RUN).args(["--user", "user", "hostile", "/payload", "echo", "in"]).run(), said);
     for path in ["etc/hosts", "etc/hostname", "etc/resolv.conf"] {
@@ -161,7 +161,7 @@ fn i12_the_working_directory_is_inside_the_root() {
         load(&lab, &Image::payload().layer(layer()).config(json!({ "WorkingDir": directory })));
         assert_eq!(report(&lab, &[])["cwd"].as_str(), expected, "{directory}");
     }
-    // What exists on the host only: made below the root, or refused.
+    // A directory that exists only on the host: created below the root, or refused.
     for directory in ["/link", "/link/deeper", "/proc/self/fd/7", "/proc/self/fd/7/.."] {
         load(&lab, &Image::payload().layer(layer()).config(json!({ "WorkingDir": directory })));
         let output = lab.rc(RUN).args(["hostile", "/payload", "report"]).run();
@@ -197,7 +197,7 @@ fn i13_volumes_hide_nothing_that_confines() {
     }
 }
 
-/// What a mount hides there, and what a volume is filled with, is the kernel's: `/proc/1/fd` shows paths of the host.
+/// A mount there would hide files of the kernel, and a volume would be filled with them: `/proc/1/fd` shows host paths.
 #[test]
 fn i13_links_into_kernel_filesystems_are_refused_as_mount_points() {
     let lab = Lab::new();
@@ -235,7 +235,7 @@ fn i13_links_into_kernel_filesystems_are_refused_as_mount_points() {
         let option = format!("{file}:/leak");
         refused(lab.rc(RUN).args(["-v", &option, "hostile", "/payload", "exit", "0"]).run(), "/leak");
     }
-    // Nor is anything made there.
+    // Nothing is created there either.
     for target in ["/dev/mqueue", "/sys/fs/cgroup", "/proc/1"] {
         load(&lab, &Image::payload().layer(Layer::new().symlink("leak", target).bytes()));
         refused(lab.rc(RUN).args(["-w", "/leak/new", "hostile", "/payload", "exit", "0"]).run(), "/leak/new");
@@ -243,7 +243,7 @@ fn i13_links_into_kernel_filesystems_are_refused_as_mount_points() {
     assert_eq!(fs::read_dir(&source).unwrap().count(), 1);
 }
 
-/// With the whole host in a directory, the host's own /proc is below it.
+/// If the whole host is mounted in a directory, the host's own /proc is below it.
 #[test]
 fn i13_a_link_of_an_image_does_not_lead_below_a_mount_of_the_user() {
     let lab = Lab::new();
@@ -275,7 +275,7 @@ fn i13_links_to_files_and_plain_names_are_mount_points() {
     read(&["--tmpfs", "/run", "-v", &file("/var/run/new/file")], "/run/new/file").prints("of the host\n");
     read(&["-v", &file("/shm/file")], "/dev/shm/file").prints("of the host\n");
     read(&["-v", "/:/host:ro", "-v", &format!("{source}:/host/mnt")], "/host/mnt/file").prints("of the host\n");
-    // As monitoring agents are started: what is put over the whole of the host's /proc hides no part of it.
+    // Monitoring agents are started like this: a mount over all of the host's /proc hides no part of it.
     let whole = ["-v", "/:/host:ro", "-v", "/proc:/host/proc:ro", "-v", "/sys:/host/sys:ro"];
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("there");
     read(&whole, "/host/proc/sys/kernel/random/boot_id").prints(boot);

@@ -1,4 +1,4 @@
-//! Real images, pulled from Debian's registry: every format, and what is unpacked, file by file, against `umoci`.
+//! Real images, pulled from Debian's registry: every format, and the unpacked files, compared with those of `umoci`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::registry::test_images;
 use crate::support::{Lab, Registry, wait};
 
-/// Files that rc gives every container, and so are not the image's; `payload` is mounted to list the others.
+/// Files that rc adds to every container, and `payload`, which is mounted to list the others.
 const NOT_THE_IMAGE: [&str; 10] = [
     "dev",
     "proc",
@@ -21,7 +21,7 @@ const NOT_THE_IMAGE: [&str; 10] = [
     ".dockerenv",
 ];
 
-/// Skips the test, unless the registry and its images are there.
+/// Skips the test if the registry or its images do not exist.
 macro_rules! require_images {
     () => {
         require!(program "docker-registry");
@@ -55,7 +55,7 @@ fn run_pulls_a_missing_image_and_no_layer_twice() {
     let run = lab.rc(["run", "--rm", "--network", "none", "-q", &name, "echo", "here"]).run().exits(0);
     assert_eq!(run.stdout(), "here\n");
     let fetched = |log: &str| log.matches("\"GET /v2/busybox/blobs/").count();
-    // The configuration and the layer; the registry writes its log after it has answered.
+    // The configuration and the layer; the registry writes its log after it answers.
     wait::until("the registry's log to show both", || (fetched(&registry.log()) == 2).then_some(()));
     lab.rc(["run", "--rm", "--network", "none", &name, "echo", "again"]).run().prints("again\n");
     lab.rc(["pull", "-q", &name]).run().succeeds();
@@ -81,7 +81,7 @@ fn twenty_pulls_at_once_fetch_each_blob_once() {
     registry.stop();
 }
 
-/// What `payload tree` says inside a container of the image, and what it says of umoci's unpacking.
+/// Compares the output of `payload tree` in a container of the image with that for umoci's files.
 fn compare_with_umoci(image: &str, tree: &str) {
     let lab = Lab::new();
     let registry = Registry::of_test_images(&lab);
@@ -116,7 +116,7 @@ fn compare_with_umoci(image: &str, tree: &str) {
     registry.stop();
 }
 
-/// The lines of a list, without the files that are not the image's, and without the times of directories that hold them.
+/// The lines of a list, without the files that are not the image's, and without the times of their directories.
 fn lines_of_the_image(list: &str) -> BTreeSet<&str> {
     let skipped = |line: &&str| {
         let path = line[2..].split(' ').next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! `kill -9` of any rc process at any moment: the next command shows the truth, and one `rc rm -f -a` leaves nothing. That
-//! nothing is left is what the lab's drop looks for.
+//! `kill -9` of any rc process at any moment: the next command shows the truth, and one `rc rm -f -a` leaves nothing,
+//! which the lab's drop checks.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,8 +13,8 @@ use crate::support::{Chance, Compression, Exit, Image, Lab, Registry, Signal};
 
 /// Kills `kills` commands made by `start` at random moments of their lives.
 ///
-/// How long they live changes with what else the machine does: the span of the moments grows with each that was killed and
-/// shrinks with each that had ended before, so that three of ten do.
+/// Their lifetime depends on the load of the host: the span of the moments grows with each killed command and shrinks
+/// with each that had exited before, so that three of ten had.
 fn storm<'a>(kills: u32, start: impl Fn(u32) -> Command<'a>, after_each: impl Fn()) {
     let mut chance = Chance::new();
     let whole = start(0).run();
@@ -40,7 +40,7 @@ fn storm<'a>(kills: u32, start: impl Fn(u32) -> Command<'a>, after_each: impl Fn
     assert!(ended < kills * 9 / 10, "{ended} of {kills} had ended before they were killed");
 }
 
-/// Kills `kills` of `run -d`, with the network `network`.
+/// Kills `run -d` with the network `network`, `kills` times.
 fn run_storm(kills: u32, network: &str) {
     let lab = Lab::new();
     lab.payload();
@@ -129,13 +129,13 @@ fn twenty_kills_of_the_monitor_end_in_137() {
     lab.rc(["ps", "-a", "-q"]).run().prints("");
 }
 
-/// What is in a directory of the store.
+/// The entries of a directory of the store.
 fn names(lab: &Lab, directory: &str) -> BTreeSet<String> {
     let entries = fs::read_dir(lab.store().join(directory)).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// Everything in the store that no image, container or living process needs; a line each.
+/// Everything in the store that no image, container or living process needs, one line each.
 fn leftovers(lab: &Lab) -> Vec<String> {
     let blobs = lab.store().join("images/blobs/sha256");
     let read = |digest: &str| -> serde_json::Value {
@@ -169,8 +169,8 @@ fn leftovers(lab: &Lab) -> Vec<String> {
     left
 }
 
-/// Kills commands with all that they have started at random moments, until they have left something `least` times. The
-/// image that they make, if any, is not there when the first is killed.
+/// Kills commands and all their processes at random moments, until they have left something behind `least` times. The
+/// image that they create, if any, does not exist at first.
 #[track_caller]
 fn leave_something<'a>(lab: &'a Lab, least: u32, image: &str, start: impl Fn() -> Command<'a>) {
     let mut chance = Chance::new();

@@ -14,7 +14,7 @@ fn lab() -> Lab {
     lab
 }
 
-/// `rc run -d --name NAME --network none payload /payload WORDS`; gives back the id.
+/// `rc run -d --name NAME --network none payload /payload WORDS`; returns the ID.
 #[track_caller]
 fn detached(lab: &Lab, name: &str, words: &[&str]) -> String {
     let id = lab.rc(["run", "-d", "--name", name, "--network", "none", "payload", "/payload"]).args(words).run().text();
@@ -22,7 +22,7 @@ fn detached(lab: &Lab, name: &str, words: &[&str]) -> String {
     id
 }
 
-/// What `inspect --format` prints.
+/// The output of `inspect --format`.
 #[track_caller]
 fn field(lab: &Lab, name: &str, template: &str) -> String {
     lab.rc(["inspect", "--format", template, name]).run().text()
@@ -344,13 +344,14 @@ fn a_hundred_at_once_all_succeed_and_leave_nothing() {
     lab.rc(["ps", "-a", "-q"]).run().prints("");
 }
 
-/// The command speaks to the monitor (its terminal's size, first of all) while that ends: no word of the end may be lost.
+/// The command sends the monitor a message (its terminal's size) while the monitor exits: the exit code must not be
+/// lost.
 #[test]
 fn three_hundred_times_the_exact_code_arrives_with_a_terminal_and_without() {
     let lab = lab();
     let run = |flags: &str| lab.rc(["run", "--rm", flags, "--network", "none", "payload", "/payload", "exit", "7"]);
     for _ in 0..30 {
-        // Ten at a time keep every processor busy.
+        // Ten at a time keep every CPU busy.
         let terminals: Vec<_> = (0..5).map(|_| run("-it").start_on_terminal(24, 80)).collect();
         let pipes: Vec<_> = (0..5).map(|_| run("-i").start()).collect();
         terminals.into_iter().for_each(|terminal| drop(terminal.wait().exits(7)));

@@ -1,9 +1,9 @@
-//! The manual says what the command line says.
+//! The manual agrees with the command line.
 //!
-//! Pages are written by hand, except for what stands between the two marks in SYNOPSIS, OPTIONS and COMMANDS: that is
-//! poured in from clap's definition, so it cannot drift. A page whose poured part is stale fails here;
-//! `RC_UPDATE_MAN=1 cargo test --test it man` writes it anew, and makes a page for a new command to be filled in by hand.
-//! Every example, in the pages and in README.md, must be one that rc can parse.
+//! Pages are written by hand, except for the text between the two marks in SYNOPSIS, OPTIONS and COMMANDS, which comes
+//! from clap's definition. A page with stale text fails here; `RC_UPDATE_MAN=1 cargo test --test it man` updates it,
+//! and creates a page for a new command, whose other sections must be written by hand. rc must be able to parse every
+//! example in the pages and in README.md.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -45,7 +45,7 @@ fn page_name(command: &str) -> String {
     format!("rc-{}.1", command.replace(' ', "-"))
 }
 
-/// Text as roff has it: no control lines, hyphens that can be copied.
+/// Text for roff: no control lines, hyphens that can be copied.
 fn roff(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     text.lines()
@@ -183,7 +183,7 @@ fn every_command_has_a_page_that_was_written_by_hand_and_no_page_is_left_over() 
     }
 }
 
-/// The commands of a page's examples: what follows `$ `, with the lines that a backslash joins.
+/// The commands of a page's examples: the text after `$ `, with lines that a backslash joins.
 fn examples(text: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let mut goes_on = false;
@@ -200,7 +200,7 @@ fn examples(text: &str) -> Vec<String> {
     all
 }
 
-/// The words of the `rc` commands in a line of shell, as far as quotes, pipes and variables before them go.
+/// The words of the `rc` commands in a line of shell; understands quotes, pipes, and variables before the command.
 fn rc_commands(line: &str) -> Vec<Vec<String>> {
     let mut commands: Vec<Vec<String>> = vec![Vec::new()];
     let (mut word, mut quote, mut in_word, mut escaped) = (String::new(), None, false, false);

@@ -1,4 +1,4 @@
-//! Files that the user names to be written, in a directory that a container shares and fills with links and FIFOs.
+//! Output files in a directory that a container shares and fills with links and FIFOs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,7 +18,7 @@ fn lab() -> Lab {
 
 const SHARES: [&str; 6] = ["run", "--rm", "--network", "none", "-v", "./shared:/shared"];
 
-/// Has a container put a link to `victim` in `shared`.
+/// Lets a container put a link to `victim` into `shared`.
 #[track_caller]
 fn plant_link(lab: &Lab, name: &str) {
     let words = ["payload", "/payload", "plant", "link"];
@@ -31,7 +31,7 @@ fn plant_fifo(lab: &Lab, name: &str) {
     lab.rc(SHARES).args(["payload", "/payload", "plant", "fifo"]).arg(format!("/shared/{name}")).run().says_nothing();
 }
 
-/// Claims that nothing was written through a link, and which files are in `shared` now.
+/// Asserts that nothing was written through a link, and that `shared` has these files.
 #[track_caller]
 fn untouched(lab: &Lab, expected: &[&str]) {
     assert_eq!(fs::read(lab.work("victim")).expect("there"), b"untouched");
@@ -94,7 +94,7 @@ fn a_monitor_waits_for_nothing_that_a_container_puts_in_the_place_of_its_pid_fil
     }
 }
 
-/// A container that is started again has had the time to put a link in the place of the directory itself.
+/// By its second start, a container may have put a link in place of the directory itself.
 #[test]
 fn pid_files_stay_in_their_directory_whatever_a_container_puts_in_its_place() {
     let lab = lab();

@@ -1,6 +1,6 @@
-//! Networks as a user of rc sees them: one suite, which each driver with a helper passes, and what is particular to one.
+//! Networks from a user's view: one suite for each driver with a helper, and tests of single drivers.
 //!
-//! Nothing here leaves the machine. The suite beneath `src/net` asks the drivers more closely.
+//! Nothing here leaves the host. The suite beneath `src/net` tests the drivers in more detail.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -10,7 +10,7 @@ use crate::support::{Exit, Lab, Running, Signal, port};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Sends `text` by TCP and gives back the answer.
+/// Sends `text` by TCP and returns the answer.
 fn ask_tcp(address: impl Into<SocketAddr>, text: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address.into(), PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -21,7 +21,7 @@ fn ask_tcp(address: impl Into<SocketAddr>, text: &str) -> std::io::Result<String
     Ok(answer)
 }
 
-/// The same by UDP, which may lose what is sent: it is sent again until an answer comes.
+/// The same by UDP, which may lose datagrams: sends again until an answer comes.
 fn ask_udp(address: impl Into<SocketAddr>, text: &str) -> std::io::Result<String> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     socket.set_read_timeout(Some(Duration::from_millis(500)))?;
@@ -38,7 +38,7 @@ fn ask_udp(address: impl Into<SocketAddr>, text: &str) -> std::io::Result<String
     }
 }
 
-/// The address by which this machine reaches the world, if it has a default route.
+/// The address from which this host reaches the world, if it has a default route.
 fn outward() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;
@@ -67,7 +67,7 @@ fn end(lab: &Lab, servers: impl IntoIterator<Item = Running>) {
     }
 }
 
-/// What the payload prints in a container of that network.
+/// The output of the payload in a container of that network.
 #[track_caller]
 fn inside<'a>(lab: &Lab, driver: &str, words: impl IntoIterator<Item = &'a str>) -> String {
     lab.rc(["run", "--rm", "--network", driver, "payload", "/payload"]).args(words).run().text()
@@ -368,7 +368,7 @@ fn an_ipv6_address_is_published_by_pasta() {
         std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_ok(),
         "/dev/net/tun cannot be opened"
     );
-    require!(TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_ok(), "this machine has no IPv6");
+    require!(TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_ok(), "this host has no IPv6");
     let lab = Lab::new();
     lab.payload();
     let port = port::take(1);
@@ -381,8 +381,8 @@ fn an_ipv6_address_is_published_by_pasta() {
     assert!(ask_tcp(six, "").is_err(), "the port is closed with the container");
 }
 
-/// The machine is a network namespace of the test's own, whose name server is an echo: what a container asks the helper's
-/// name server comes back.
+/// The host is a network namespace of the test, and its name server an echo: a container's query to the helper's name
+/// server comes back.
 #[test]
 fn queries_of_a_container_reach_the_host_s_name_server() {
     require!(program "slirp4netns");

@@ -1,4 +1,4 @@
-//! Containers with one id (`RC_SINGLE_ID=1`, or no range in `/etc/subuid`), and ids that a container does not have.
+//! Containers with one ID (`RC_SINGLE_ID=1`, or no range in `/etc/subuid`), and IDs that a container does not have.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::{Image, Lab, Layer, Output};
 
 const RUN: [&str; 4] = ["run", "--rm", "--network", "none"];
 
-/// The last line of what `rc info` is asked about.
+/// The last line of errors about missing IDs.
 const HINT: &str =
     "hint: containers have only one ID on this host: `rc info` names the line that an administrator must add\n";
 
@@ -27,7 +27,7 @@ fn run(lab: &Lab, options: &[&str], words: &[&str]) -> Output {
     rc(lab, &RUN).args(options).args(["image", "/payload"]).args(words).run()
 }
 
-/// User, group and home of the program.
+/// The user, group and home of the program.
 fn who(lab: &Lab, options: &[&str]) -> Value {
     let report = run(lab, options, &["report"]).json();
     json!([report["uids"], report["gids"], report["env"]["HOME"]])
@@ -51,7 +51,7 @@ fn the_image_s_user_is_looked_up_in_its_own_files() {
     load(&lab, &Image::payload().layer(moved.bytes()).config(json!({ "User": "app" })));
     assert_eq!(who(&lab, &[]), ids(4711, 4712, "/srv/app"));
     assert_eq!(who(&lab, &["-u", "app:web"]), ids(4711, 33, "/srv/app"));
-    // A number has the group of its line, as it has with a range of ids.
+    // A number has the group of its line, as with a range of IDs.
     assert_eq!(who(&lab, &["-u", "4711"]), ids(4711, 4712, "/srv/app"));
     assert_eq!(who(&lab, &["-u", "4711:5"]), ids(4711, 5, "/srv/app"));
     assert_eq!(who(&lab, &["-u", "1"]), ids(1, 0, "/"));

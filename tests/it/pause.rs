@@ -1,8 +1,8 @@
-//! `pause` and `unpause`: what stands still, what it can still be told, and what goes on.
+//! `pause` and `unpause`: what a paused container does not do, and which commands work on it.
 
 use crate::support::{Exit, Lab, Set, Signal};
 
-/// A lab with a running container `web` that plays `words`; `None` where containers have no group of their own.
+/// A lab with a running container `web` that runs `words`; `None` if containers have no cgroup of their own.
 fn running(words: &[&str]) -> Option<(Lab, std::path::PathBuf)> {
     let lab = Lab::new();
     lab.payload();

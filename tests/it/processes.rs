@@ -1,4 +1,4 @@
-//! `top` and `stats`: what is seen of a running container from outside.
+//! `top` and `stats`: a running container from outside.
 
 use serde_json::json;
 

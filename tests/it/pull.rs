@@ -8,7 +8,7 @@ use crate::support::image::{Compression, Image, Layer, payload_layer};
 use crate::support::registry::Registry;
 use crate::support::{Exit, Lab, wait};
 
-/// Puts an image into the registry as `name`; gives its whole name.
+/// Pushes an image to the registry as `name`; returns its full name.
 #[track_caller]
 fn push(lab: &Lab, registry: &Registry, image: &Image, name: &str, more: &[&str]) -> String {
     let archive = lab.work(name.replace([':', '/'], "-"));
@@ -23,7 +23,7 @@ fn push(lab: &Lab, registry: &Registry, image: &Image, name: &str, more: &[&str]
     target
 }
 
-/// How many blobs the registry was asked for.
+/// The number of blobs that were requested from the registry.
 fn fetched(registry: &Registry) -> usize {
     registry.log().lines().filter(|line| line.contains("\"GET /v2/") && line.contains("/blobs/")).count()
 }
@@ -149,7 +149,7 @@ fn a_registry_elsewhere_is_reached_by_the_proxy_of_the_environment() {
     assert!(pull.wait().exits(125).stderr().contains("registry.example"));
 }
 
-/// What the variable names is reached by itself; the address is this machine's, but no loopback by its spelling.
+/// The proxy that the variable names is reached directly; the address is this host's, but not spelled as loopback.
 #[test]
 fn a_registry_that_needs_no_proxy_is_reached_without_it() {
     use std::io::Read as _;

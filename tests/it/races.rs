@@ -1,5 +1,5 @@
-//! Races between a start and a container that exchanges paths on a shared volume: the cases X3 and X6 of safety.md, each
-//! test named by its number. `RC_TEST_RACES` sets how many starts each tries.
+//! Races between a start and a container that exchanges paths on a shared volume: the cases X3 and X6 of safety.md,
+//! each test named by its number. `RC_TEST_RACES` sets how many starts each tries.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{Exit, Lab, Output, Running, chance};
 
-/// How often each race is run unless `RC_TEST_RACES` says otherwise.
+/// The number of starts in each race, unless `RC_TEST_RACES` sets it.
 const USUAL: u32 = 60;
 
 /// A lab with a canary directory on the host and the volume `shared`, on which a container exchanges paths.
@@ -28,7 +28,7 @@ impl Race {
         Self { lab, canary }
     }
 
-    /// Puts a link to `target` beside `name` in the volume's directory, and lets the two change places from now on.
+    /// Puts a link to `target` beside `name` in the volume's directory, and exchanges the two from now on.
     fn swap(&self, name: &str, target: &Path) -> Running {
         let link = format!("{name}.link");
         std::os::unix::fs::symlink(target, self.shared().join(&link)).expect("a link can be made");
@@ -44,7 +44,7 @@ impl Race {
         self.lab.store().join("volumes/shared/_data")
     }
 
-    /// Makes the volume, with these directories in it.
+    /// Creates the volume, with these directories in it.
     fn prepare(&self, directories: &[&str]) {
         self.lab
             .rc(["run", "--rm", "--network", "none", "-v", "shared:/shared", "payload", "/payload", "exit", "0"])
@@ -55,7 +55,7 @@ impl Race {
         }
     }
 
-    /// Claims that nothing on the host has changed.
+    /// Asserts that nothing on the host has changed.
     #[track_caller]
     fn is_untouched(&self, number: u32) {
         let names: BTreeSet<_> =
@@ -73,7 +73,7 @@ impl Race {
     }
 }
 
-/// The report of a start that succeeded; a start that was refused says so in one line.
+/// The report of a successful start; a refused start must print one line.
 #[track_caller]
 fn outcome(number: u32, output: Output) -> Option<Value> {
     if output.exit == Exit::Code(125) {
@@ -144,8 +144,8 @@ fn x3_masked_paths_stay_masked_while_device_paths_are_exchanged() {
     race.end(swappers);
 }
 
-/// A process that failed before the monitor knew it was never reaped, and a container whose process 1 waits for it for ever
-/// could not be removed.
+/// A process that failed before the monitor knew it was never reaped, and a container could not be removed if its
+/// process 1 waited for it forever.
 #[test]
 fn programs_that_cannot_be_run_cost_their_container_nothing() {
     let lab = Lab::new();

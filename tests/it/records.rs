@@ -1,5 +1,5 @@
-//! What lies in the store and is no record: directories that lack something, FIFOs and links in the place of files; a home
-//! that cannot be written to; and records that an earlier version wrote.
+//! A damaged store: incomplete directories, FIFOs and links in place of files; a read-only home; and the records of an
+//! earlier version.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::wait::PATIENCE;
 use crate::support::{Lab, Output, port};
 
-/// What is done to a record.
+/// The damage to a record.
 const DAMAGES: [&str; 6] = ["missing", "fifo", "directory", "link", "dangling link", "socket"];
 
 fn damage(path: &Path, how: &str) {
@@ -27,7 +27,7 @@ fn damage(path: &Path, how: &str) {
     }
 }
 
-/// The address of a socket whose path is longer than a socket's may be.
+/// The address of a socket with a path that is too long for a socket address.
 fn short(path: &Path) -> std::os::unix::net::SocketAddr {
     let directory = fs::File::open(path.parent().expect("a parent")).expect("a directory");
     let name = path.file_name().expect("a name").to_str().expect("text");
@@ -37,13 +37,13 @@ fn short(path: &Path) -> std::os::unix::net::SocketAddr {
     std::os::unix::net::SocketAddr::from_pathname(path).expect("a path")
 }
 
-/// Claims that it ended at once, with this code.
+/// Asserts that it exited at once, with this code.
 #[track_caller]
 fn answer(output: Output, code: i32) -> Output {
     output.within(PATIENCE).exits(code)
 }
 
-/// As [`answer`], whatever it said.
+/// As [`answer`], whatever it printed.
 #[track_caller]
 fn at_once(output: Output, code: i32) {
     drop(answer(output, code));
@@ -137,7 +137,7 @@ fn whatever_has_the_place_of_a_container_is_listed_and_removed() {
     lab.remove_containers();
 }
 
-/// As backup programs make them: with hard links, the lock and the socket in the copy are the container's own.
+/// A copy by a backup program: with hard links, its lock and its socket are the container's own.
 #[test]
 fn removing_a_copy_of_a_running_container_does_not_stop_it() {
     let lab = Lab::new();

@@ -1,4 +1,4 @@
-//! `--restart` and `restart`: a program that has ended is started again by its monitor, until the rule or the user says no.
+//! `--restart` and `restart`: the monitor restarts a program that has exited, until the policy or the user forbids it.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ fn until(lab: &Lab, template: &str, expected: &str) {
     wait::until(expected, || (field(lab, template) == expected).then_some(()));
 }
 
-/// Waits until it has been started again four times and is in the pause before the next start, of 0.8 seconds or more.
+/// Waits until it has been restarted four times and waits for the next start, for 0.8 seconds or more.
 #[track_caller]
 fn pause(lab: &Lab) {
     wait::until("a longer pause", || {
@@ -36,7 +36,7 @@ fn pause(lab: &Lab) {
     });
 }
 
-/// Asks until the answer is one of a pause: between two of them the program runs for a moment.
+/// Asks until the container is between two runs: the program runs for a moment between two pauses.
 #[track_caller]
 fn in_a_pause(lab: &Lab, words: &[&str], part: &str) {
     wait::until(part, || lab.rc(words).run().stderr().contains(part).then_some(()));
@@ -47,7 +47,7 @@ fn kill(pid: &str, signal: Signal) {
     rustix::process::kill_process(pid, signal).expect("the process can be signalled");
 }
 
-/// The pid of the container's monitor.
+/// The process ID of the container's monitor.
 fn monitor(lab: &Lab) -> String {
     crate::kill_storm::monitor(lab, &field(lab, "{{.Id}}")).expect("a monitor").to_string()
 }

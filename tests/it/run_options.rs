@@ -1,4 +1,4 @@
-//! Every option of `run`, by what the program inside sees of it.
+//! Every option of `run`, by its effect on the program.
 
 use std::fs;
 
@@ -14,13 +14,13 @@ fn run(lab: &Lab, options: &[&str], words: &[&str]) -> Output {
     lab.rc(["run", "--rm", "--network", "none"]).args(options).args(["payload", "/payload"]).args(words).run()
 }
 
-/// What a program sees that is run with these options.
+/// The report of a program that runs with these options.
 #[track_caller]
 fn report(lab: &Lab, options: &[&str]) -> Value {
     run(lab, options, &["report"]).json()
 }
 
-/// The mount at `path` of a report.
+/// The mount at `path` in a report.
 #[track_caller]
 fn mount<'a>(report: &'a Value, path: &str) -> &'a Value {
     let mounts = report["mounts"].as_array().expect("a list of mounts");
@@ -48,7 +48,7 @@ fn load(lab: &Lab, config: Value) {
     lab.rc(["load", "-q", "-i"]).arg(&archive).run().succeeds();
 }
 
-/// Claims exit code 125, no output, and an error that holds `text`.
+/// Asserts exit code 125, no output, and an error that contains `text`.
 #[track_caller]
 fn refused(output: Output, text: &str) {
     let output = output.exits(125);
@@ -193,7 +193,7 @@ fn hosts_and_resolver_files_are_rewritten_at_each_start() {
         .succeeds();
     let first = lab.rc(["start", "-a", "web"]).run().text();
     assert!(first.contains("localhost"), "{first}");
-    // Whatever the container, or the network that the machine was in, has made of them.
+    // Whatever the container, or the host's network, did to them.
     let directory =
         fs::read_dir(lab.store().join("containers")).expect("containers").next().expect("one").expect("read").path();
     fs::write(directory.join("hosts"), "10.0.0.1 old\n").expect("written");

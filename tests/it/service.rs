@@ -1,4 +1,4 @@
-//! What a service manager says to rc and hears from it: readiness, pid files, descriptors.
+//! Communication with a service manager: readiness, pid files, descriptors.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -25,7 +25,7 @@ impl Manager {
         String::from_utf8_lossy(&space[..length]).into_owned()
     }
 
-    /// Claims that there is no further message; whoever could send one has ended.
+    /// Asserts that there is no further message; every possible sender has exited.
     #[track_caller]
     fn hears_nothing(&self) {
         self.0.set_nonblocking(true).expect("a socket takes a flag");
@@ -161,7 +161,7 @@ fn pid_files_name_monitor_and_program_while_they_live() {
     lab.remove_containers();
 }
 
-/// A shell that opens descriptors of the test's directory, and becomes `rc WORDS`.
+/// A shell that opens descriptors of the test's directory, and executes `rc WORDS`.
 fn with_descriptors(lab: &Lab, opened: &str, words: &[&str]) -> crate::support::Output {
     let script = format!("exec {opened}; exec \"$@\"");
     let rc = Lab::rc_path().to_str().expect("a path");

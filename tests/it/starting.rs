@@ -1,12 +1,12 @@
-//! A start that hangs, here in a network helper that never says that it is ready: it can be taken back at once, by whoever
-//! gave the command and by anybody else.
+//! A start that hangs, here in a network helper that never reports that it is ready: the command's caller and everybody
+//! else can cancel it at once.
 
 use std::fs;
 use std::time::Duration;
 
 use crate::support::{Exit, Lab, Running, Signal, wait};
 
-/// Far less than the half minute that a network is given, and enough for a busy machine.
+/// Much less than the half minute that a network has, and enough for a busy host.
 const AT_ONCE: Duration = Duration::from_secs(15);
 
 /// A lab with the payload, whose containers never get their network.
@@ -21,7 +21,7 @@ fn lab() -> Lab {
     lab
 }
 
-/// Starts `rc WORDS`, and waits until the container `slow` is being brought up.
+/// Starts `rc WORDS`, and waits until the container `slow` is starting.
 #[track_caller]
 fn begin(lab: &Lab, words: &[&str]) -> Running {
     let run = lab.rc(words).start();

@@ -1,5 +1,5 @@
-//! The program's standard descriptors: pipes of rc's own, whatever the caller's are, through which everything comes
-//! whole. The cases X2 of safety.md that are about them.
+//! The program's standard descriptors: pipes that rc creates, whatever the caller's are, and that lose nothing.
+//! Includes the cases X2 of safety.md.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -11,7 +11,7 @@ use rustix::fs::{OFlags, fcntl_getfl};
 use crate::support::command::Command;
 use crate::support::{Chance, Exit, Lab, Signal, image};
 
-/// The commands that join a program to their own descriptors: each as its words, up to the program's.
+/// The commands that connect a program to their own descriptors: the words of each, up to the program's.
 const JOINED: [&[&str]; 3] = [
     &["run", "--rm", "-i", "--network", "none", "payload", "/payload"],
     &["run", "-i", "--network", "none", "payload", "/payload"],
@@ -26,7 +26,7 @@ fn lab() -> Lab {
     lab
 }
 
-/// A shell that runs rc with these words, after redirections of its own.
+/// A shell that makes redirections and runs rc with these words.
 fn redirected<'a>(lab: &'a Lab, words: &[&str], redirections: &str) -> Command<'a> {
     let script = format!("exec \"$@\" {redirections}");
     lab.program("/bin/bash", ["-c", script.as_str(), "bash"]).arg(Lab::rc_path()).args(words)
@@ -201,7 +201,7 @@ fn a_closed_socket_is_noticed_while_the_program_is_silent() {
     lab.remove_containers();
 }
 
-/// How much processor time a process has used.
+/// The CPU time that a process has used.
 fn ticks(pid: i32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process lives");
     let fields: Vec<u64> = stat.rsplit(' ').filter_map(|field| field.parse().ok()).collect();

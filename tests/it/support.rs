@@ -1,4 +1,4 @@
-//! What every test stands on.
+//! The tools of every test.
 //!
 //! ```text
 //! let lab = Lab::new();                                  a home, XDG directories and a store of the test's own
@@ -8,9 +8,9 @@
 //! web.line("ready");                                     waits for a line of its output
 //! web.kill(Signal::TERM); web.wait().exits(143);
 //! ```
-//! Dropping the `Lab` is the leak check (`leak.rs`): no process, mount or cgroup of the test's, no container, nothing in
-//! the store's `tmp` and `trash`. A precondition that is missing is a counted skip: `require!`, `skip!` (`skip.rs`).
-//! Tests run side by side, so they share nothing: no port number, no name on the host, no file outside their `Lab`.
+//! Dropping the `Lab` checks for leaks (`leak.rs`): no process or mount of the test, no container, nothing in the
+//! store's `tmp` and `trash`. A missing precondition is a counted skip: `require!`, `skip!` (`skip.rs`). Tests run in
+//! parallel, so they share nothing: no port number, no name on the host, no file outside their `Lab`.
 #![allow(dead_code, unused_imports, unused_macros, reason = "a house of tools: not every test file uses each")]
 #![allow(clippy::allow_attributes, reason = "which tools are unused changes with every test that comes or goes")]
 

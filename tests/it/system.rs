@@ -1,13 +1,13 @@
-//! What only shows on a system with systemd: these run in the machine that `tests/vm/test` boots, and nowhere else.
+//! Tests that need systemd: they run only in the machine that `tests/vm/test` boots.
 //!
 //! ```text
-//! system::…                a user's unit in her own manager, to which every controller but cpuset is delegated
+//! system::…                a unit of the user's manager, to which every controller except cpuset is delegated
 //! system::root::…          the same boot, as root
-//! system::undelegated::…   a boot in which her manager has pids alone
+//! system::undelegated::…   a boot in which the user's manager has only pids
 //! system::stock::…         a boot of Debian's own kernel, with cpuset too, but ten times slower
 //! ```
-//! A test says `machine!();` first. Its lab is `Lab::in_session()` where rc is to find the user's manager, and
-//! [`unit`] starts a command in a unit of it. What takes several boots, sessions or root is in `tests/vm/scenes`.
+//! A test begins with `machine!();`. Its lab is `Lab::in_session()` if rc must find the user's manager; [`unit`] starts
+//! a command in a unit of it. Tests of several boots, sessions or root are in `tests/vm/scenes`.
 
 mod doctor;
 mod limits;
@@ -23,8 +23,8 @@ use std::ffi::OsStr;
 use crate::support::command::Command;
 use crate::support::{Exit, Lab, Output};
 
-/// rc in a unit of the user's own manager, made with these options of systemd-run, with the lab's environment; it is waited
-/// for and ends with rc's exit code: `unit(&lab, ["-p", "Delegate=yes"], ["run", …])`.
+/// rc in a unit of the user's manager, with these options of systemd-run and the lab's environment; waits for the unit
+/// and exits with rc's exit code: `unit(&lab, ["-p", "Delegate=yes"], ["run", …])`.
 pub(crate) fn unit<'lab, O, A>(lab: &'lab Lab, options: O, arguments: A) -> Command<'lab>
 where
     O: IntoIterator<Item: AsRef<OsStr>>,
@@ -34,7 +34,8 @@ where
     in_unit(lab, command, arguments)
 }
 
-/// A container eats more memory than it may, `started` as these words of rc say: it is killed for that, and all say so.
+/// A container, `started` with these words of rc, exceeds its memory limit: it is killed, and every command reports
+/// that.
 fn is_killed_for_its_memory(lab: &Lab, started: impl FnOnce(&[&str]) -> Output) {
     let eater = started(&["run", "--network=none", "--name=eater", "-m32m", "payload", "/payload", "eat", "100000000"]);
     assert_eq!(eater.exit, Exit::Code(137), "{eater}");

@@ -10,7 +10,7 @@ fn created(options: &[&str]) -> Lab {
     lab
 }
 
-/// Memory, memory with swap, shares, quota, processes: as `inspect` shows them.
+/// The limits of memory, memory plus swap, CPU shares, CPU quota and processes in `inspect`.
 #[track_caller]
 fn limits(lab: &Lab) -> String {
     let names = ["Memory", "MemorySwap", "CpuShares", "CpuQuota", "PidsLimit"];

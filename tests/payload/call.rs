@@ -1,9 +1,9 @@
-//! System calls by number, as a hostile program makes them: past every library, and by the 32-bit and x32 doors too.
+//! System calls by number, as a hostile program makes them: without a library, and also as 32-bit and x32 calls.
 #![expect(unsafe_code, reason = "a raw system call has no safe wrapper, and a wrapper would hide what is being tested")]
 
 use std::io;
 
-/// Calls that tests name. Others are given by number.
+/// Calls that tests use by name; others have numbers.
 const NAMES: [(&str, i64); 26] = [
     ("add_key", libc::SYS_add_key),
     ("bpf", libc::SYS_bpf),
@@ -33,9 +33,9 @@ const NAMES: [(&str, i64); 26] = [
     ("vmsplice", libc::SYS_vmsplice),
 ];
 
-/// Makes each of `calls`, written `NAME,ARGUMENT…`, and says how it ended: `ok` or the errno's name.
+/// Makes each of `calls`, written `NAME,ARGUMENT…`, and prints its result: `ok` or the errno's name.
 ///
-/// A call that would make a child must be one that is refused.
+/// A call that would create a child must be one that is refused.
 pub(crate) fn each(calls: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
     for call in calls {
         let (kind, call) = call.split_once(':').unwrap_or(("native", call));
@@ -79,17 +79,17 @@ pub(crate) fn session_keyring() -> io::Result<i64> {
     if number < 0 { Err(io::Error::last_os_error()) } else { Ok(number) }
 }
 
-/// Makes a new session keyring without a name: KEYCTL_JOIN_SESSION_KEYRING.
+/// Creates a new session keyring without a name: KEYCTL_JOIN_SESSION_KEYRING.
 pub(crate) fn new_session_keyring() -> io::Result<i64> {
     // SAFETY: the name is null, which means none.
     let number = unsafe { libc::syscall(libc::SYS_keyctl, 1_i64, 0_i64) };
     if number < 0 { Err(io::Error::last_os_error()) } else { Ok(number) }
 }
 
-/// What [`trace`] reads in another process: this program has fixed addresses.
+/// The word that [`trace`] reads in another process: this program has fixed addresses.
 static WORD: u64 = 0x0123_4567_89ab_cdef;
 
-/// Attaches to a child, reads a word of its memory, and kills it: what a debugger does. Source: ptrace(2).
+/// Attaches to a child, reads a word of its memory, and kills it, as a debugger does. Source: ptrace(2).
 pub(crate) fn trace() -> Result<String, Box<dyn std::error::Error>> {
     let quiet = std::process::Stdio::null();
     let mut child = std::process::Command::new("/proc/self/exe").arg("hang").stdout(quiet).spawn()?;
@@ -115,7 +115,7 @@ pub(crate) fn trace() -> Result<String, Box<dyn std::error::Error>> {
     Ok(if read == expected { "as expected".to_owned() } else { format!("{read:x}") })
 }
 
-/// Lets keyctl(2) fail with `errno` in this process and in all that it starts. Source: seccomp(2).
+/// Makes keyctl(2) fail with `errno` in this process and its children. Source: seccomp(2).
 pub(crate) fn refuse_keyctl(errno: u32) -> Result<(), Box<dyn std::error::Error>> {
     let number = u32::try_from(libc::SYS_keyctl)?;
     let statement = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
@@ -150,7 +150,7 @@ pub(crate) fn fill_session_keyring() -> io::Result<()> {
     Err(io::Error::other("there is no end of keys"))
 }
 
-/// Lets go of all keys of the session keyring: KEYCTL_CLEAR.
+/// Clears the session keyring: KEYCTL_CLEAR.
 pub(crate) fn clear_session_keyring() -> io::Result<()> {
     // SAFETY: takes numbers only.
     let result = unsafe { libc::syscall(libc::SYS_keyctl, 7_i64, SESSION) };
@@ -173,13 +173,14 @@ mod compat {
 
     type Outcome = Result<io::Result<()>, Box<dyn std::error::Error>>;
 
-    /// For `socketcall`, whose arguments lie in memory below 4 GiB: this program is linked to fixed low addresses.
+    /// For `socketcall`, whose arguments must be in memory below 4 GiB: this program is linked to fixed low addresses.
     static ARGUMENTS: [AtomicU32; 3] = [const { AtomicU32::new(0) }; 3];
 
     pub(super) fn call(number: i64, arguments: [i64; 3]) -> Outcome {
         let [a, b, c] = arguments;
         let result: i64;
-        // SAFETY: as in `native`; the kernel cuts every register to 32 bits. rbx belongs to the compiler, so it is exchanged.
+        // SAFETY: as in `native`; the kernel cuts every register to 32 bits. rbx belongs to the compiler, so it is
+        // exchanged.
         unsafe {
             asm!("xchg rbx, {a}", "int 0x80", "xchg rbx, {a}", a = inout(reg) a => _, inlateout("rax") number => result,
                 in("rcx") b, in("rdx") c, in("rsi") 0_i64, in("rdi") 0_i64,
@@ -189,7 +190,7 @@ mod compat {
         Ok(if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(()) })
     }
 
-    /// `socketcall(SYS_SOCKET, …)`, as 32-bit libraries make a socket.
+    /// `socketcall(SYS_SOCKET, …)`, with which 32-bit libraries create a socket.
     pub(super) fn socket(arguments: [i64; 3]) -> Outcome {
         for (place, argument) in ARGUMENTS.iter().zip(arguments) {
             place.store(u32::try_from(argument)?, Ordering::Relaxed);

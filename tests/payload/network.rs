@@ -5,10 +5,10 @@ use std::net::{Ipv6Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::Duration;
 
-/// How long the client waits for an answer.
+/// The time that the client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Answers each connection with what it sent, prefixed by the address it came from.
+/// Answers each connection with the data that it sent, after the address that it came from.
 pub(crate) fn serve_tcp(port: u16) -> std::io::Result<()> {
     let listener =
         TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).or_else(|_| TcpListener::bind(("0.0.0.0", port)))?;
@@ -36,7 +36,7 @@ pub(crate) fn serve_udp(port: u16) -> std::io::Result<()> {
     }
 }
 
-/// Sends `text` to `address` (`127.0.0.1:80`) and gives back the answer.
+/// Sends `text` to `address` (`127.0.0.1:80`) and returns the answer.
 pub(crate) fn ask(protocol: &str, address: &str, text: &str) -> Result<String, Box<dyn std::error::Error>> {
     let mut answer = Vec::new();
     match protocol {
@@ -60,9 +60,8 @@ pub(crate) fn ask(protocol: &str, address: &str, text: &str) -> Result<String, B
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Takes a connected socket that this program was given as a standard descriptor, and connects it to another address:
-/// it goes out from the network that it was made in, whatever network this program is in. Source: connect(2),
-/// `AF_UNSPEC`.
+/// Connects a socket, which this program has as a standard descriptor, to another address: the connection leaves from
+/// the network that the socket was created in, whatever network this program is in. Source: connect(2), `AF_UNSPEC`.
 pub(crate) fn redial(end: &str, address: std::net::SocketAddr) -> std::io::Result<()> {
     let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
     let socket: BorrowedFd<'_> = if end == "in" { stdin.as_fd() } else { stdout.as_fd() };

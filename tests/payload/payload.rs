@@ -1,5 +1,5 @@
-//! The program that plays every container of the tests: one static file, one subcommand for each thing that a test
-//! wants to see a container do. It also plays the supervisor that each command of a test runs under (`supervise`).
+//! The program of every container in the tests: one static file, with one subcommand for each thing that a test needs a
+//! container to do. It is also the supervisor that each command of a test runs under (`supervise`).
 //!
 //! ```text
 //! exit N                 ends with N                        raise SIGNAL        dies of it (default action restored)
@@ -31,7 +31,7 @@
 //! filtered ERRNO PROGRAM …  becomes the program, under a filter by which keyctl fails so
 //! call [KIND:]NAME,ARG…  system calls, `ok` or errno each; KIND is i386, i386-socket or x32
 //! ```
-//! What waits prints `ready` first, so that a test can wait for the line instead of for a time.
+//! A subcommand that waits prints `ready` first, so that a test can wait for the line instead of for a time.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this program's work")]
 #![expect(clippy::exit, reason = "its exit code is what the tests look at")]
 #![expect(clippy::disallowed_methods, reason = "it must not lean on the code under test")]
@@ -123,7 +123,7 @@ fn play(words: &[&str]) -> Outcome {
     Ok(0)
 }
 
-/// Tells the service manager, then waits for the end.
+/// Notifies the service manager, then waits for the end.
 fn notify(messages: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
     let socket = std::os::unix::net::UnixDatagram::unbound()?;
     for message in messages {
@@ -132,7 +132,7 @@ fn notify(messages: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
     signals::sleep()
 }
 
-/// Prints what a pipe holds at this moment.
+/// Prints the data that is in a pipe now.
 fn peek(path: &str) -> std::io::Result<()> {
     use rustix::fs::{Mode, OFlags};
     let pipe = rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
@@ -141,7 +141,7 @@ fn peek(path: &str) -> std::io::Result<()> {
     std::io::stderr().write_all(&bytes[..length])
 }
 
-/// Makes something at `path`, where a file may be.
+/// Creates a FIFO or a link at `path`, in place of any file.
 fn plant(path: &str, make: impl FnOnce(&str) -> std::io::Result<()>) -> std::io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
@@ -159,7 +159,7 @@ fn list(path: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Lets two paths change places until it is killed. Source: renameat2(2), RENAME_EXCHANGE.
+/// Exchanges two paths until it is killed. Source: renameat2(2), RENAME_EXCHANGE.
 fn swap(one: &str, other: &str) -> std::io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     ready()?;
@@ -168,7 +168,7 @@ fn swap(one: &str, other: &str) -> std::io::Result<()> {
     }
 }
 
-/// Becomes `program` in a new session keyring, whose number it prints.
+/// Executes `program` in a new session keyring, whose number it prints.
 fn keyring(program: &str, arguments: &[&str]) -> std::io::Result<()> {
     use std::os::unix::process::CommandExt as _;
     println!("{}", call::new_session_keyring()?);
@@ -187,7 +187,7 @@ fn keys(program: &str, arguments: &[&str]) -> Outcome {
     Ok(status.code().unwrap_or(99))
 }
 
-/// Tells the reader of standard output that what follows is being waited for.
+/// Tells the reader of standard output that this program now waits.
 fn ready() -> std::io::Result<()> {
     println!("ready");
     std::io::stdout().flush()
@@ -209,12 +209,12 @@ fn spin(mut bytes: u64, line: usize) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Starts this program once more, in another part; nobody waits for it.
+/// Starts this program again with another subcommand; nobody waits for it.
 fn again(words: &[&str]) -> std::io::Result<std::process::Child> {
     std::process::Command::new("/proc/self/exe").args(words).spawn()
 }
 
-/// Leaves `count` grandchildren that end without a parent, so that process 1 has to reap them.
+/// Leaves `count` grandchildren that exit without a parent, so that process 1 must reap them.
 fn orphans(count: u32) -> std::io::Result<()> {
     for _ in 0..count {
         again(&["middle"])?.wait()?;
@@ -223,7 +223,7 @@ fn orphans(count: u32) -> std::io::Result<()> {
     hang()
 }
 
-/// Waits for ever without a handler: as process 1 of a pid namespace it is deaf to everything but SIGKILL.
+/// Waits forever without a handler: as process 1 of a PID namespace it ignores every signal except SIGKILL.
 fn hang() -> std::io::Result<()> {
     ready()?;
     loop {
@@ -231,7 +231,7 @@ fn hang() -> std::io::Result<()> {
     }
 }
 
-/// Works for ever.
+/// Uses a CPU forever.
 fn busy() -> std::io::Result<()> {
     ready()?;
     loop {
@@ -239,7 +239,7 @@ fn busy() -> std::io::Result<()> {
     }
 }
 
-/// Starts processes until there can be no more.
+/// Starts processes until it cannot.
 fn bomb() -> std::io::Result<()> {
     let mut children = Vec::new();
     while let Ok(child) = again(&["hang"]) {
@@ -266,7 +266,7 @@ fn peak(program: &str, arguments: &[&str]) -> Outcome {
     Ok(status.code().unwrap_or(99))
 }
 
-/// The whole of a small file of the kernel's, without what is not text.
+/// A small file of the kernel, without bytes that are not text.
 fn text(path: &str) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.read_to_end(&mut bytes)?;

@@ -1,4 +1,4 @@
-//! What a program can see of its container, as one JSON object.
+//! Everything that a program can see of its container, as one JSON object.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::text;
 
 type Outcome = Result<Value, Box<dyn std::error::Error>>;
 
-/// Every fact at once; a test picks what it is about.
+/// All facts at once; a test picks those that it needs.
 pub(crate) fn everything() -> Outcome {
     let environment: BTreeMap<String, String> = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
@@ -55,7 +55,7 @@ pub(crate) fn terminal_size() -> Result<String, Box<dyn std::error::Error>> {
     Ok(format!("{} {}", size.ws_row, size.ws_col))
 }
 
-/// Every process that can be seen: its number, name and state.
+/// Every visible process: its number, name and state.
 pub(crate) fn processes() -> Result<String, Box<dyn std::error::Error>> {
     let mut found = String::new();
     for entry in std::fs::read_dir("/proc")? {

@@ -1,4 +1,4 @@
-//! The parts that wait for signals. They block them and take them one by one, which needs no handler.
+//! The subcommands that wait for signals. They block signals and receive them one by one, which needs no handler.
 
 use std::io::Write;
 
@@ -24,7 +24,7 @@ pub(crate) fn stubborn() -> Outcome {
     }
 }
 
-/// Prints the names of the next `count` signals, a line each.
+/// Prints the names of the next `count` signals, one per line.
 pub(crate) fn print(count: u32) -> Outcome {
     let set = SigSet::all();
     set.thread_block()?;
@@ -47,8 +47,8 @@ pub(crate) fn sizes() -> Outcome {
     }
 }
 
-/// Sends itself the signal `name` (`SIGTERM`), whose action is the default one; twice, because the handler that Rust
-/// itself has for SIGSEGV and SIGBUS does no more than to restore that.
+/// Sends itself the signal `name` (`SIGTERM`) with the default action; twice, because Rust's own handler of SIGSEGV and
+/// SIGBUS only restores that action.
 pub(crate) fn die_of(name: &str) -> Outcome {
     let signal: Signal = name.parse()?;
     raise(signal)?;

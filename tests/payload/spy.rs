@@ -1,4 +1,4 @@
-//! Looks at every other process it can see, as fast as it can, or takes what they have open.
+//! Looks at every other visible process, as fast as it can, or takes their descriptors.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
-/// Until `stop` exists: notes where `exe`, `root`, `cwd` and the descriptors of all other processes lead, then prints each
-/// once, sorted, as `NAME TARGET`; numbers of descriptors are `fd`.
+/// Until `stop` exists, notes where `exe`, `root`, `cwd` and the descriptors of all other processes lead, then prints
+/// each target once, sorted, as `NAME TARGET`; the name of every descriptor is `fd`.
 pub(crate) fn watch(stop: &str) -> Result<(), Box<dyn std::error::Error>> {
     let mut seen = BTreeSet::new();
     crate::ready()?;
@@ -40,7 +40,7 @@ fn look(process: &Path, seen: &mut BTreeSet<String>) {
     }
 }
 
-/// Until `stop` exists: takes the descriptors 0 to 15 of all other processes, and holds those above 2; then prints each
+/// Until `stop` exists, takes the descriptors 0 to 15 of all other processes, and keeps those above 2; then prints each
 /// number that it got once, sorted, as `fd NUMBER KIND`.
 pub(crate) fn grab(stop: &str) -> Result<(), Box<dyn std::error::Error>> {
     let mut seen = BTreeSet::new();

@@ -1,14 +1,15 @@
-//! The supervisor: every command of a test runs beneath one, so that the test can tell what the command left behind.
+//! The supervisor: every command of a test runs beneath one, so that the test can find the processes that it left
+//! behind.
 //!
-//! It makes itself the reaper of its descendants, so whatever the command starts, and whatever of that is cut loose,
-//! becomes its child in the end. On the socket it says, a line each,
+//! It makes itself the reaper of its descendants, so every process that the command starts, even one that is detached,
+//! becomes its child in the end. It writes to the socket, one line each:
 //!
 //! ```text
 //! pid N          the command runs as process N
 //! exit N         it ended with code N          (or `signal N`: it died of signal N)
 //! ```
-//! and it closes the socket, by ending, when no descendant is left: a test that reads to the end knows that the command
-//! left no process. When the other side closes its half first, all descendants are killed.
+//! It exits, which closes the socket, when no descendant is left: a test that reads to the end knows that the command
+//! left no process. If the other side closes its half first, the supervisor kills all descendants.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -55,7 +56,7 @@ pub(crate) fn run(socket: &str, program: &str, arguments: &[&str]) -> Outcome {
     }
 }
 
-/// Lets go of the command's pipes and terminal, so that their readers see the end when the command's own copies close.
+/// Closes the command's pipes and terminal, so that their readers see the end when the command closes its own copies.
 fn close_standard_descriptors() -> Outcome {
     let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&null)?;
@@ -64,7 +65,7 @@ fn close_standard_descriptors() -> Outcome {
     Ok(())
 }
 
-/// Kills descendants until none is left; the waiting loop beside it reaps them.
+/// Kills descendants until none is left; the waiting loop reaps them.
 fn kill_descendants() {
     let this = std::process::id();
     loop {
@@ -82,7 +83,7 @@ fn kill_descendants() {
     }
 }
 
-/// The living descendants of process `ancestor`, found by the parent each process of the machine names.
+/// The living descendants of process `ancestor`, by the parents of all processes of the host.
 fn descendants(ancestor: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = std::fs::read_dir("/proc")
         .into_iter()
@@ -101,7 +102,7 @@ fn descendants(ancestor: u32) -> Vec<u32> {
     found.split_off(1)
 }
 
-/// The parent of process `pid`; none if it is gone or a zombie.
+/// The parent of process `pid`; none if it has exited or is a zombie.
 fn living_parent(pid: u32) -> Option<u32> {
     let line = crate::text(&format!("/proc/{pid}/stat")).ok()?;
     let mut fields = line[line.rfind(')')? + 1..].split_whitespace();

@@ -3,9 +3,9 @@
 //! ```text
 //! ./srv/data/a f 0644 33:33 time 1700000000.123456789 size 4 sha256 … as ./srv/data/a user.note=…
 //! ```
-//! Of hard links that are in the list, `as` names the first. The sizes of directories and all link counts belong to the file
-//! system, not to the tree (overlayfs counts the links of the layer), and are left out; so is the time of the top directory,
-//! and that of directories above what was left out.
+//! For a hard link, `as` names the first link in the list. The list has no sizes of directories and no link counts,
+//! which belong to the filesystem and not to the tree (overlayfs counts the links of the layer), no time of the top
+//! directory, and no times of directories above paths that were left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Prints the tree below `root` without the paths `left_out` (`etc/hosts`) and what is below them.
+/// Prints the tree below `root` without the paths `left_out` (`etc/hosts`) and everything below them.
 pub(crate) fn print(root: &str, left_out: &[&str]) -> Outcome<()> {
     let mut lister = Lister { left_out: left_out.iter().copied().collect(), names: BTreeMap::new() };
     let mut entries = Vec::new();
@@ -35,7 +35,7 @@ pub(crate) fn print(root: &str, left_out: &[&str]) -> Outcome<()> {
     Ok(())
 }
 
-/// Goes down from `path` as far as `count` directories, and makes those that are missing. Gives how many there are.
+/// Descends from `path` by up to `count` directories, and creates those that are missing. Returns their number.
 pub(crate) fn make_deep(path: &str, count: u32) -> Outcome<u32> {
     use rustix::fs::{Mode, mkdirat};
     descend(path, count, |directory| match mkdirat(directory, c"d", Mode::RWXU) {
@@ -44,7 +44,7 @@ pub(crate) fn make_deep(path: &str, count: u32) -> Outcome<u32> {
     })
 }
 
-/// How many directories called `d` lie one in another below `path`.
+/// The number of nested directories `d` below `path`.
 pub(crate) fn depth(path: &str) -> Outcome<u32> {
     descend(path, u32::MAX, |_| Ok(()))
 }
@@ -77,7 +77,7 @@ struct Entry {
 }
 
 impl Lister<'_> {
-    /// Adds the entries of the file `name` (relative, empty for the top) and of what is below it.
+    /// Adds the entries of the file `name` (relative, empty for the top) and of everything below it.
     fn list(&mut self, root: &Path, name: &str, entries: &mut Vec<Entry>) -> Outcome<()> {
         let path = if name.is_empty() { root.to_path_buf() } else { root.join(name) };
         let metadata = path.symlink_metadata().map_err(|error| format!("{}: {error}", path.display()))?;
@@ -148,7 +148,7 @@ fn sha256(path: &Path) -> Outcome<String> {
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The extended attributes, without those that a file system or the machine's policy makes up.
+/// The extended attributes, without those that a filesystem or the host's policy adds.
 fn attributes(path: &Path) -> Outcome<Vec<(String, Vec<u8>)>> {
     let mut names = vec![0; 1 << 16];
     let length = match rustix::fs::llistxattr(path, &mut names[..]) {

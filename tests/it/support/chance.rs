@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How often a test is to try: the number in the variable `name`, for a longer run than usual.
+/// The number of tries of a test: the variable `name`, for a longer run than usual.
 pub(crate) fn count(name: &str, usual: u32) -> u32 {
     std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(usual)
 }
 
-/// A generator of the simplest kind (xorshift64*), which is random enough to pick a moment.
+/// A simple generator (xorshift64*), random enough to pick a moment.
 pub(crate) struct Chance(u64);
 
 impl Chance {
@@ -29,7 +29,7 @@ impl Chance {
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % end
     }
 
-    /// Lets a random time below `most` pass: the moment at which something is to happen, not a wait for anything.
+    /// Sleeps for a random time below `most`: picks a moment, and waits for nothing.
     pub(crate) fn pass(&mut self, most: Duration) {
         let nanoseconds = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
         std::thread::park_timeout(Duration::from_nanos(self.below(nanoseconds)));

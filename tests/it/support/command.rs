@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::wait::PATIENCE;
 use super::{Exit, Lab, Output, leak};
 
-/// How long a command may take unless the test says otherwise.
+/// The default deadline of a command.
 const DEADLINE: Duration = Duration::from_secs(180);
 
 /// The ends of a command's standard descriptors that the test holds.
@@ -78,7 +78,7 @@ impl<'lab> Command<'lab> {
         self
     }
 
-    /// Takes a variable away.
+    /// Removes a variable.
     pub(crate) fn no_env(mut self, name: impl AsRef<OsStr>) -> Self {
         self.environment.retain(|(known, _)| known != name.as_ref());
         self
@@ -90,7 +90,7 @@ impl<'lab> Command<'lab> {
         self
     }
 
-    /// Gives it these bytes on standard input, then the end of it.
+    /// Writes these bytes to its standard input, and closes that.
     pub(crate) fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = bytes.into();
         self
@@ -102,19 +102,19 @@ impl<'lab> Command<'lab> {
         self
     }
 
-    /// Lets standard output go to a file instead of being kept.
+    /// Sends standard output to a file instead of collecting it.
     pub(crate) fn output(mut self, file: fs::File) -> Self {
         self.output = Some(file);
         self
     }
 
-    /// Sets how long it may take.
+    /// Sets the deadline.
     pub(crate) fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// Runs it to its end. What it started may live on.
+    /// Runs it until it exits. Processes that it started may live on.
     #[track_caller]
     pub(crate) fn run(self) -> Output {
         self.start().wait()
@@ -154,7 +154,7 @@ impl<'lab> Command<'lab> {
     #[track_caller]
     fn spawn(&self, before: &[&str], input: Stdio, output: Stdio, error: Stdio) -> (Running, Pipes) {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        // Before all of it: where the processor is shared, this thread may get no turn until the command is long at work.
+        // Before everything else: on a busy CPU this thread may not run until the command has been at work for long.
         let started = Instant::now();
         let path = self.lab.root().join(format!("s{}", NEXT.fetch_add(1, Ordering::Relaxed)));
         let listener = UnixListener::bind(&path).expect("the supervisor's socket can be made");
@@ -199,7 +199,7 @@ impl<'lab> Command<'lab> {
     }
 }
 
-/// The process above a command, and what speaks with it.
+/// The process above a command, and the socket to it.
 pub(crate) struct Supervisor {
     /// Closing it kills every descendant of the supervisor.
     socket: UnixStream,
@@ -210,7 +210,7 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Kills what lives beneath it, and waits for its own end.
+    /// Kills everything that lives beneath it, and waits until it exits.
     pub(crate) fn end(&mut self) {
         drop(self.socket.shutdown(std::net::Shutdown::Both));
         drop(self.child.wait());
@@ -262,13 +262,13 @@ impl Running {
         self.stdin = None;
     }
 
-    /// Waits until standard output holds `text`.
+    /// Waits until standard output contains `text`.
     #[track_caller]
     pub(crate) fn line(&self, text: &str) {
         self.stdout.wait_for(text.as_bytes(), &self.command);
     }
 
-    /// Waits until standard error holds `text`.
+    /// Waits until standard error contains `text`.
     #[track_caller]
     pub(crate) fn error_line(&self, text: &str) {
         self.stderr.wait_for(text.as_bytes(), &self.command);
@@ -284,8 +284,8 @@ impl Running {
         self.stderr.text()
     }
 
-    /// Waits for its end, and for the end of what it printed. At the deadline the test fails, with the state of every
-    /// process beneath it; the lab's drop then kills them.
+    /// Waits until it exits and its output ends. At the deadline the test fails, with the state of every process
+    /// beneath the supervisor; the lab's drop then kills them.
     #[track_caller]
     pub(crate) fn wait(mut self) -> Output {
         self.stdin = None;
@@ -301,7 +301,7 @@ impl Running {
         }
     }
 
-    /// The next report of the supervisor, which is how the command ended.
+    /// The next report of the supervisor: how the command ended.
     #[track_caller]
     fn exit(&mut self, end: Instant) -> Exit {
         let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
@@ -327,7 +327,7 @@ impl Running {
     }
 }
 
-/// What a command prints, as it comes.
+/// The output of a command, as it comes.
 #[derive(Default)]
 pub(super) struct Stream {
     state: Arc<(Mutex<Received>, Condvar)>,
@@ -381,12 +381,12 @@ impl Stream {
         );
     }
 
-    /// What has come so far.
+    /// The output so far.
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.state.0.lock().expect("no reader panics with the lock").bytes).into_owned()
     }
 
-    /// Waits for the end, and gives back everything. A descriptor that a container keeps open is a fault of rc's.
+    /// Waits for the end, and returns everything. A descriptor that a container keeps open is a bug of rc.
     #[track_caller]
     fn finish(self, end: Instant) -> Vec<u8> {
         if self.reader.is_none() {

@@ -1,10 +1,10 @@
-//! Images made on the spot: layers as tar archives, put together as an OCI or a docker archive for `rc load`.
+//! Images that the tests build: layers as tar archives, in an OCI or a docker archive for `rc load`.
 //!
 //! ```text
 //! let layer = Layer::new().directory("bin", 0o755).file("bin/sh", 0o755, bytes).whiteout("old");
 //! let archive = Image::new().layer(layer.bytes()).config(json!({ "Env": ["A=1"] })).oci_archive("name:tag");
 //! ```
-//! Nothing is checked, so that a hostile image can be made as well as a sound one.
+//! Nothing is checked, so that tests can build hostile images as well as sound ones.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Lab;
 
-/// What a layer's blob is packed with.
+/// The compression of a layer's blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
     /// Nothing.
@@ -25,7 +25,7 @@ pub(crate) enum Compression {
     Zstd,
 }
 
-/// A layer's tar archive in the making. All times are 1 January 2024, so that the bytes are the same in each run.
+/// The tar archive of a layer. All times are 1 January 2024, so that the bytes are the same in each run.
 pub(crate) struct Layer {
     archive: tar::Builder<Vec<u8>>,
     owner: (u64, u64),
@@ -140,7 +140,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// No layers, an empty configuration, this machine's platform.
+    /// No layers, an empty configuration, the host's platform.
     pub(crate) fn new() -> Self {
         let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
         Self { layers: Vec::new(), config: json!({}), architecture }
@@ -151,7 +151,7 @@ impl Image {
         Self::new().layer(payload_layer())
     }
 
-    /// Adds a layer, packed with gzip.
+    /// Adds a layer, compressed with gzip.
     pub(crate) fn layer(self, archive: Vec<u8>) -> Self {
         self.packed_layer(archive, Compression::Gzip)
     }
@@ -162,13 +162,13 @@ impl Image {
         self
     }
 
-    /// Sets the part of the configuration that containers take over: `Env`, `Cmd`, `User`, …
+    /// Sets the part of the configuration that containers inherit: `Env`, `Cmd`, `User`, …
     pub(crate) fn config(mut self, config: Value) -> Self {
         self.config = config;
         self
     }
 
-    /// Blobs and manifest, as an OCI layout would hold them.
+    /// Blobs and manifest, as in an OCI layout.
     pub(crate) fn parts(&self) -> Parts {
         let mut blobs = Vec::new();
         let mut layers = Vec::new();
@@ -206,7 +206,7 @@ impl Image {
         self.parts().oci_archive(name)
     }
 
-    /// The image as a `docker-archive` (`docker save`), under `name`; layers unpacked, as docker writes them.
+    /// The image as a `docker-archive` (`docker save`), under `name`; layers uncompressed, as docker writes them.
     pub(crate) fn docker_archive(&self, name: &str) -> Vec<u8> {
         let parts = self.parts();
         let mut archive = Layer::new();
@@ -222,7 +222,7 @@ impl Image {
     }
 }
 
-/// An image's parts, to be bent by a test before they are packed.
+/// An image's parts, which a test may change before they are packed.
 pub(crate) struct Parts {
     /// The manifest.
     pub manifest: Value,
@@ -267,13 +267,13 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// `bytes` packed with gzip.
+/// `bytes` compressed with gzip.
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
     packer.write_all(bytes).and_then(|()| packer.finish()).expect("gzip in memory")
 }
 
-/// What `bytes`, packed with gzip, unpacks to.
+/// `bytes`, decompressed with gzip.
 pub(crate) fn gunzip(bytes: &[u8]) -> Vec<u8> {
     let mut unpacked = Vec::new();
     flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut unpacked).expect("gzip in memory");

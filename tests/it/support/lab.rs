@@ -11,10 +11,10 @@ use std::time::Duration;
 use super::command::{Command, Supervisor};
 use super::{Exit, Output, Signal, leak, skip, wait};
 
-/// Where the programs that rc and the tests use are looked for.
+/// The directories of the programs that rc and the tests use.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The program under test: `RC_TEST_RC` when the tests were copied away from where cargo built them.
+/// The program under test: `RC_TEST_RC` if the tests were copied from cargo's directory.
 static RC: LazyLock<PathBuf> =
     LazyLock::new(|| std::env::var_os("RC_TEST_RC").unwrap_or_else(|| env!("CARGO_BIN_EXE_rc").into()).into());
 
@@ -35,18 +35,18 @@ static BASE: LazyLock<PathBuf> = LazyLock::new(|| {
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
-/// One test's world. Its drop looks for what the test left behind, and fails the test if there is any.
+/// One test's world. Its drop fails the test if the test left anything behind.
 pub(crate) struct Lab {
     root: PathBuf,
     test: String,
     in_session: bool,
-    /// How long what was told to end may take to be gone.
+    /// The time that a process may take to exit.
     pub(crate) grace: Duration,
     pub(super) supervisors: Mutex<Vec<Supervisor>>,
 }
 
 impl Lab {
-    /// Makes the directories: home, data, config, cache, runtime (0700) and work.
+    /// Creates the directories: home, data, config, cache, runtime (0700) and work.
     pub(crate) fn new() -> Self {
         let root = BASE.join(NEXT.fetch_add(1, Ordering::Relaxed).to_string());
         for directory in ["home", "data", "config", "cache", "run", "work"] {
@@ -58,7 +58,7 @@ impl Lab {
         Self { root, test: skip::test_name(), in_session: false, grace: wait::PATIENCE, supervisors }
     }
 
-    /// As [`Lab::new`], but commands are told where the user's own manager and bus are, as a login tells them.
+    /// As [`Lab::new`], but with the variables that a login sets for the user's manager and bus.
     pub(crate) fn in_session() -> Self {
         let mut lab = Self::new();
         lab.in_session = true;
@@ -103,8 +103,8 @@ impl Lab {
         Command::new(self, program.as_ref(), arguments)
     }
 
-    /// Imports the payload and gives back the image's name. In it the program is `/payload`, and there are `/etc/passwd`
-    /// and `/etc/group` with root, `user` (1000) and nobody, `/tmp` (1777) and `/work`.
+    /// Imports the payload and returns the image's name. The image has the program `/payload`, `/etc/passwd` and
+    /// `/etc/group` with root, `user` (1000) and nobody, `/tmp` (1777) and `/work`.
     #[track_caller]
     pub(crate) fn payload(&self) -> String {
         let archive = self.work("payload.tar");
@@ -118,7 +118,8 @@ impl Lab {
         self.rc(["run", "--rm", "--network", "none", "payload", "/payload"]).args(words).run()
     }
 
-    /// Waits until the container has printed `ready`: from then on it heeds signals, which process 1 does not without handlers.
+    /// Waits until the container has printed `ready`: from then on it handles signals, which process 1 otherwise
+    /// ignores.
     #[track_caller]
     pub(crate) fn ready(&self, name: &str) {
         let follower = self.rc(["logs", "-f", name]).start();
@@ -133,15 +134,14 @@ impl Lab {
         self.rc(["rm", "-f", "-a"]).run().succeeds();
     }
 
-    /// Waits until everything that was started by the commands so far has ended, background processes included.
+    /// Waits until all processes of the commands so far have exited, including background processes.
     #[track_caller]
     pub(crate) fn settle(&self) {
         let left = leak::processes(self);
         assert!(left.is_empty(), "does not end:\n{}", left.join("\n"));
     }
 
-    /// Kills everything that was started by the commands so far, monitors and programs included, as a CI does at its
-    /// time limit.
+    /// Kills all processes of the commands so far, including monitors and programs, as a CI does at its time limit.
     pub(crate) fn kill_everything(&self) {
         for mut supervisor in self.supervisors().drain(..) {
             supervisor.end();
@@ -167,7 +167,7 @@ impl Lab {
         mounts.into_iter().map(|mount| mount.join(&path)).find(|group| group.join("cgroup.procs").exists())
     }
 
-    /// A path of the test's own, in the directory that commands start in.
+    /// A path in the commands' working directory.
     pub(crate) fn work(&self, name: impl AsRef<Path>) -> PathBuf {
         self.root.join("work").join(name)
     }
@@ -182,15 +182,15 @@ impl Lab {
         &self.test
     }
 
-    /// A word that no other test uses, beginning with `stem`: for names on the host.
+    /// A word that no other test uses and that begins with `stem`, for names on the host.
     pub(crate) fn unique(&self, stem: &str) -> String {
         format!("{stem}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Writes an executable file into the test's directory and gives back its path.
+    /// Writes an executable file to the test's directory and returns its path.
     ///
-    /// A process of its own writes it: a descriptor of this one's may be in a child that another test is just starting,
-    /// and then the file could not be executed (ETXTBSY).
+    /// A process of its own writes it: a child that another test is starting could have a copy of this process'
+    /// descriptor, and then the file could not be executed (ETXTBSY).
     pub(crate) fn script(&self, name: &str, text: &str) -> PathBuf {
         let path = self.work(name);
         let mut shell = std::process::Command::new("/bin/sh");
@@ -199,7 +199,7 @@ impl Lab {
         path
     }
 
-    /// The environment of every command; nothing of the caller's goes through.
+    /// The environment of every command; it has nothing of the caller's.
     pub(crate) fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         let user =
             if rustix::process::getuid().is_root() { "root".into() } else { std::env::var("USER").unwrap_or_default() };

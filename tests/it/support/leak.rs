@@ -1,8 +1,8 @@
-//! What a test left behind.
+//! Finds what a test left behind.
 //!
-//! Processes are found through the supervisors: each lives until the last descendant of its command has ended. A
-//! namespace that no process is in can only be held by a mount, and mounts are looked for by the lab's path. Control groups
-//! carry no test's name: `scripts/test` compares their number before and after the run.
+//! Supervisors find processes: each lives until the last descendant of its command has exited. Only a mount can hold a
+//! namespace without processes, and mounts have the lab's path. Cgroups do not have the test's name: `scripts/test`
+//! compares them before and after the run.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::Lab;
 
-/// Everything the test left behind, a line each.
+/// Everything that the test left behind, one line each.
 pub(super) fn look(lab: &Lab) -> Vec<String> {
     let mut found = processes(lab);
     found.extend(mounts(lab));
@@ -24,7 +24,7 @@ pub(super) fn look(lab: &Lab) -> Vec<String> {
     found
 }
 
-/// Kills what is left and removes the lab's files, some of which may belong to subordinate ids.
+/// Kills remaining processes and removes the lab's files, some of which may belong to subordinate IDs.
 pub(super) fn sweep(lab: &Lab) {
     let supervisors = lab.supervisors.lock().map(|mut list| std::mem::take(&mut *list)).unwrap_or_default();
     for mut supervisor in supervisors {
@@ -43,14 +43,14 @@ pub(super) fn sweep(lab: &Lab) {
     }
 }
 
-/// Supervisors that do not end, with what lives beneath them.
+/// Supervisors that do not exit, with the processes beneath them.
 pub(super) fn processes(lab: &Lab) -> Vec<String> {
     let end = Instant::now() + lab.grace;
     let Ok(mut supervisors) = lab.supervisors.lock() else { return vec!["a test panicked with the lock".into()] };
     let mut found = Vec::new();
     for supervisor in supervisors.iter_mut() {
         let Ok(process) = i32::try_from(supervisor.child.id()) else { continue };
-        // A test that has failed already is not worth the wait.
+        // A test that has already failed is not worth the wait.
         let end = if std::thread::panicking() { Instant::now() } else { end };
         if !ends_before(process, end) {
             found.push(format!("process beneath `{}`:", supervisor.command));
@@ -60,7 +60,7 @@ pub(super) fn processes(lab: &Lab) -> Vec<String> {
     found
 }
 
-/// Waits until our child `process` has ended, at most until `end`.
+/// Waits until our child `process` has exited, at most until `end`.
 fn ends_before(process: i32, end: Instant) -> bool {
     let Some(descriptor) = Pid::from_raw(process).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
         return true;
@@ -70,7 +70,7 @@ fn ends_before(process: i32, end: Instant) -> bool {
     poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&left)).is_ok_and(|ready| ready == 1)
 }
 
-/// Process `pid` and its descendants, with what each waits for.
+/// Process `pid` and its descendants, with the reason why each waits.
 pub(super) fn describe_below(pid: i32) -> Vec<String> {
     let mut found = Vec::new();
     let mut next = vec![(pid, 0)];
@@ -106,14 +106,14 @@ pub(super) fn describe_below(pid: i32) -> Vec<String> {
     found
 }
 
-/// Mounts of ours that name the lab, whose root or point lies in it.
+/// Mounts in this namespace that name the lab, or whose root or mount point is in it.
 fn mounts(lab: &Lab) -> Vec<String> {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let root = lab.root().to_string_lossy().into_owned();
     table.lines().filter(|line| line.contains(&root)).map(|line| format!("mount: {line}")).collect()
 }
 
-/// The names in a directory; none if it is not there.
+/// The names in a directory; none if it does not exist.
 fn entries(directory: &Path) -> impl Iterator<Item = String> + use<> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned())

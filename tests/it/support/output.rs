@@ -1,4 +1,4 @@
-//! What a command answered, and the claims a test makes about it. A claim names the whole answer.
+//! The answer of a command, and a test's assertions about it. An assertion names the whole answer.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     Signal(i32),
 }
 
-/// The answer of a command that has ended.
+/// The answer of a command that has exited.
 #[must_use = "a result that nobody looks at proves nothing"]
 #[derive(Clone)]
 pub(crate) struct Output {
@@ -24,12 +24,12 @@ pub(crate) struct Output {
     pub stdout: Vec<u8>,
     /// Every byte of standard error.
     pub stderr: Vec<u8>,
-    /// From its start to its end.
+    /// The time from its start to its end.
     pub elapsed: Duration,
 }
 
 impl Output {
-    /// Claims the whole answer.
+    /// Asserts the whole answer.
     #[track_caller]
     pub(crate) fn is(self, code: i32, stdout: impl AsRef<[u8]>, stderr: impl AsRef<[u8]>) {
         let same = self.exit == Exit::Code(code) && self.stdout == stdout.as_ref() && self.stderr == stderr.as_ref();
@@ -41,25 +41,25 @@ impl Output {
         );
     }
 
-    /// Claims code 0, exactly this output, and a silent standard error.
+    /// Asserts code 0, exactly this output, and an empty standard error.
     #[track_caller]
     pub(crate) fn prints(self, stdout: impl AsRef<[u8]>) {
         self.is(0, stdout, "");
     }
 
-    /// Claims code 0 and no output of any kind.
+    /// Asserts code 0 and no output of any kind.
     #[track_caller]
     pub(crate) fn says_nothing(self) {
         self.is(0, "", "");
     }
 
-    /// Claims a failure: the code, no output, and exactly this on standard error.
+    /// Asserts a failure: the code, no output, and exactly this on standard error.
     #[track_caller]
     pub(crate) fn fails(self, code: i32, stderr: impl AsRef<[u8]>) {
         self.is(code, "", stderr);
     }
 
-    /// Claims code 0 and a silent standard error; gives back standard output without its last newline.
+    /// Asserts code 0 and an empty standard error; returns standard output without its last newline.
     #[track_caller]
     pub(crate) fn text(self) -> String {
         assert!(self.exit == Exit::Code(0) && self.stderr.is_empty(), "{self}expected code 0 and a silent stderr");
@@ -67,7 +67,7 @@ impl Output {
         text.strip_suffix('\n').map(str::to_owned).unwrap_or(text)
     }
 
-    /// Claims code 0, a silent standard error and JSON on standard output.
+    /// Asserts code 0, an empty standard error and JSON on standard output.
     #[track_caller]
     pub(crate) fn json(self) -> serde_json::Value {
         let command = self.command.clone();
@@ -75,20 +75,20 @@ impl Output {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("`{command}` did not print JSON ({error}):\n{text}"))
     }
 
-    /// Claims code 0, whatever it printed: for steps that a test needs and is not about.
+    /// Asserts code 0, whatever it printed: for steps that a test needs but does not test.
     #[track_caller]
     pub(crate) fn succeeds(self) {
         assert!(self.exit == Exit::Code(0), "{self}expected code 0");
     }
 
-    /// Claims the code alone; for a test that goes on to look at the output itself.
+    /// Asserts only the code, for a test that checks the output itself.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
         assert!(self.exit == Exit::Code(code), "{self}expected code {code}");
         self
     }
 
-    /// Claims that it took no longer than `limit`.
+    /// Asserts that it took no longer than `limit`.
     #[track_caller]
     pub(crate) fn within(self, limit: Duration) -> Self {
         assert!(self.elapsed <= limit, "{self}took {:?}, more than {limit:?}", self.elapsed);
@@ -108,7 +108,7 @@ impl Output {
 
 impl fmt::Display for Output {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// The most that a message shows of one stream, in bytes.
+        /// The maximum that a message shows of one stream, in bytes.
         const LIMIT: usize = 8192;
         let shown = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(LIMIT)]).into_owned();
         writeln!(out, "`{}` ended with {:?} after {:?}", self.command, self.exit, self.elapsed)?;

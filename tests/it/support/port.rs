@@ -1,9 +1,9 @@
-//! Numbers of ports, for tests that have to name one. The tests of `src/net` use it, too.
+//! Port numbers, for tests that must name one. The tests of `src/net` use them too.
 //!
-//! A port that the kernel has chosen and that was closed again may be given to anybody, as the near end of a connection too,
-//! before the program under test listens there. These are of a range that the kernel does not choose from (it begins at 32768:
-//! ip-sysctl.rst, `ip_local_port_range`), and whoever takes one holds an abstract socket of its name for as long as the process
-//! lives, so that no test beside it and no other run on the machine takes it as well.
+//! If a test lets the kernel choose a port and closes it, another process may get the port, even as the local end of a
+//! connection, before the program under test listens on it. These ports are below the range that the kernel chooses
+//! from (from 32768: ip-sysctl.rst, `ip_local_port_range`), and a process that takes one holds an abstract socket with
+//! its name as long as it lives, so that no other test and no other run on the host takes the same port.
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
@@ -19,7 +19,7 @@ struct Taken {
 
 static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
 
-/// The first of `count` ports in a row that nobody has, of either protocol and at any IPv4 address.
+/// The first of `count` consecutive ports that nobody has, for both protocols and at every IPv4 address.
 pub(crate) fn take(count: u16) -> u16 {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     // Processes begin at different places: what the one before has used may still wait for its last packets.
@@ -43,8 +43,8 @@ fn hold(port: u16) -> Option<UnixListener> {
     (!is_used(port)).then_some(held)
 }
 
-/// Whether any socket has the port, by the kernel's tables. To bind it for a moment instead would keep it for longer: a child
-/// that another thread starts meanwhile has a copy of the socket until it becomes its program.
+/// Whether any socket has the port, by the kernel's tables. Binding the port for a moment could keep it for longer: a
+/// child that another thread starts meanwhile has a copy of the socket until it executes its program.
 #[expect(clippy::disallowed_methods, reason = "it belongs to the tests of two crates")]
 fn is_used(port: u16) -> bool {
     let suffix = format!(":{port:04X}");

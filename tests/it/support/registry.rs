@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Lab, Running};
 
-/// How long a registry may live: as long as any test.
+/// The lifetime of a registry: longer than any test.
 const LIFE: Duration = Duration::from_secs(900);
 
 /// A running registry.
@@ -17,7 +17,7 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// An empty one, which can be pushed to.
+    /// An empty registry that accepts pushes.
     #[track_caller]
     pub(crate) fn empty(lab: &Lab) -> Self {
         let storage = lab.root().join("registry");
@@ -25,7 +25,7 @@ impl Registry {
         Self::start(lab, &storage, "", "")
     }
 
-    /// An empty one that speaks https, with this certificate and key (PEM).
+    /// An empty registry with HTTPS, with this certificate and key (PEM).
     #[track_caller]
     pub(crate) fn with_certificate(lab: &Lab, certificate: &str, key: &str) -> Self {
         let storage = lab.root().join("registry");
@@ -38,7 +38,7 @@ impl Registry {
         Self::start(lab, &storage, "", &format!("  tls:\n    certificate: {certificate}\n    key: {key}\n"))
     }
 
-    /// One that serves the images of `scripts/test-images`, and takes none.
+    /// A read-only registry with the images of `scripts/test-images`.
     #[track_caller]
     pub(crate) fn of_test_images(lab: &Lab) -> Self {
         let storage = test_images().expect("`require!(test_images().is_some(), …)` comes first").join("registry");
@@ -65,12 +65,12 @@ impl Registry {
         Self { address, server }
     }
 
-    /// The requests it has answered so far, as its log has them.
+    /// The requests that it has answered so far, from its log.
     pub(crate) fn log(&self) -> String {
         self.server.output_text()
     }
 
-    /// The name of an image in it.
+    /// The full name of an image in it.
     pub(crate) fn image(&self, name: &str) -> String {
         format!("{}/{name}", self.address)
     }
@@ -83,7 +83,7 @@ impl Registry {
     }
 }
 
-/// Where `scripts/test-images` put its images, if it ran: `RC_TEST_IMAGES`.
+/// The directory of the images of `scripts/test-images`, if it ran: `RC_TEST_IMAGES`.
 pub(crate) fn test_images() -> Option<PathBuf> {
     std::env::var_os("RC_TEST_IMAGES").map(PathBuf::from).filter(|directory| directory.join("complete").exists())
 }

@@ -1,11 +1,11 @@
-//! Preconditions. A test that cannot run says why, and is counted; `RC_TEST_STRICT=1` makes that a failure.
+//! Preconditions. A test that cannot run says why, and is counted; with `RC_TEST_STRICT=1` it fails.
 //!
-//! There are three sets of ids that the tests run with (`scripts/test` runs all three), and a test that is about one of
-//! them is simply not part of the others: that is no skip (`only!`).
+//! The tests run with three sets of IDs (`scripts/test` runs all three). A test for some of these sets is not part of
+//! the others; that does not count as a skip (`only!`).
 
 use std::io::Write;
 
-/// Who runs the tests, and with which ids.
+/// The user who runs the tests, and the IDs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Set {
     /// An unprivileged user with subordinate ids.
@@ -32,7 +32,7 @@ impl Set {
     }
 }
 
-/// Writes the skip down in the file that `scripts/test` counts (`RC_TEST_SKIPS`); fails when the run is strict.
+/// Records the skip in the file that `scripts/test` counts (`RC_TEST_SKIPS`); fails if the run is strict.
 pub(crate) fn record(test: &str, reason: &str) {
     assert!(std::env::var_os("RC_TEST_STRICT").is_none_or(|value| value != "1"), "skipped in a strict run: {reason}");
     eprintln!("skipped {test}: {reason}");
@@ -61,7 +61,7 @@ macro_rules! skip {
     }};
 }
 
-/// Goes on only if the fact holds: `require!(program "skopeo")`, `require!(fact, "reason {when}")`.
+/// Continues only if the fact is true: `require!(program "skopeo")`, `require!(fact, "reason {when}")`.
 macro_rules! require {
     (program $name:expr) => {
         if !$crate::support::skip::has_program($name) {
@@ -75,7 +75,7 @@ macro_rules! require {
     };
 }
 
-/// Goes on only in the given sets: `only!(Full | Root)`.
+/// Continues only in the given sets: `only!(Full | Root)`.
 macro_rules! only {
     ($($set:ident)|+) => {
         if !matches!($crate::support::Set::current(), $($crate::support::Set::$set)|+) {
@@ -84,7 +84,7 @@ macro_rules! only {
     };
 }
 
-/// Goes on only in the machine that `tests/vm/test` boots (`crate::system`).
+/// Continues only in the machine that `tests/vm/test` boots (`crate::system`).
 macro_rules! machine {
     () => {
         require!(std::env::var_os("RC_TEST_MACHINE").is_some(), "only in the machine, which tests/vm/test boots");

@@ -10,7 +10,7 @@ use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use super::command::{Command, Stream};
 use super::{Output, Running};
 
-/// The terminal's side that the test holds, and the command on the other.
+/// The test's side of the terminal, and the command on the other side.
 #[must_use = "a command that nobody waits for proves nothing"]
 pub(crate) struct Terminal {
     /// The command.
@@ -19,7 +19,7 @@ pub(crate) struct Terminal {
 }
 
 impl Command<'_> {
-    /// Starts it on a terminal of this size, in a session of its own whose controlling terminal that is.
+    /// Starts it in a session of its own, with a controlling terminal of this size.
     #[track_caller]
     pub(crate) fn start_on_terminal(self, rows: u16, columns: u16) -> Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
@@ -58,7 +58,7 @@ impl Terminal {
         tcgetattr(&self.master).expect("the terminal's settings can be read")
     }
 
-    /// Waits for the command's end; its output is all that the terminal showed.
+    /// Waits until the command exits; its output is everything that the terminal showed.
     #[track_caller]
     pub(crate) fn wait(self) -> Output {
         self.running.wait()

@@ -1,4 +1,4 @@
-//! Waiting for what has no descriptor of its own to wait on.
+//! Waiting for events that have no descriptor.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
 
-/// How long a test waits for what ought to happen at once, on a machine that is busy with other tests.
+/// The time that a test waits for something that should happen at once, on a host that is busy with other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Waits until something is at `path`, told by the kernel of every change of its directory, which must exist.
+/// Waits until `path` exists; the kernel reports every change of its directory, which must exist.
 #[track_caller]
 pub(crate) fn for_path(path: &Path) {
     let directory = path.parent().expect("a path has a parent");
@@ -30,8 +30,8 @@ pub(crate) fn for_path(path: &Path) {
     }
 }
 
-/// Asks again and again until there is an answer. Only for what sends no event, such as a server behind a forwarded
-/// port; the pause between two questions keeps the processor free, and nothing depends on its length.
+/// Asks repeatedly until there is an answer. Only for what sends no event, such as a server behind a forwarded port;
+/// the pause between two questions keeps the CPU free, and nothing depends on its length.
 #[track_caller]
 pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;

@@ -1,11 +1,11 @@
-//! `rc doctor` where there is a manager, and where limits are delegated.
+//! `rc doctor` with a service manager, and with delegated limits.
 
 use serde_json::Value;
 
 use super::unit;
 use crate::support::{Lab, Output};
 
-/// Status and fix of one check.
+/// The status and the fix of one check.
 #[track_caller]
 fn finding(output: Output, check: &str) -> (String, String) {
     let all = output.exits(0).json();

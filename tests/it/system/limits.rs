@@ -1,4 +1,4 @@
-//! Every limit in the kernel's files and in what comes of it; changing them; what is seen of a container that has them.
+//! Every limit in the kernel's files and in its effect; changes of limits; `stats` and `top` of limited containers.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -22,28 +22,29 @@ fn lab() -> Lab {
     lab
 }
 
-/// `rc run --rm OPTIONS payload /payload read FILE` in a delegated scope: what the container's own group says.
+/// `rc run --rm OPTIONS payload /payload read FILE` in a delegated scope: the contents of a file of the container's
+/// cgroup.
 fn shown(lab: &Lab, options: &[&str], file: &str) -> Output {
     let run = ["run", "--rm", "--network", "none"];
     let words = run.iter().chain(options).chain(&["payload", "/payload", "read"]);
     scope(lab, words).arg(format!("/sys/fs/cgroup/{file}")).run()
 }
 
-/// Starts the container `name` that plays `words`, in a scope of its own; its group.
+/// Starts the container `name`, which runs `words`, in a scope of its own; returns its cgroup.
 fn started(lab: &Lab, name: &str, options: &[&str], words: &[&str]) -> PathBuf {
     let run = ["run", "-d", "--network", "none", "--name", name];
     let words = run.iter().chain(options).chain(&["payload", "/payload"]).chain(words);
     let id = scope(lab, words).run().text();
-    lab.group(&id).expect("a group of its own")
+    lab.group(&id).expect("a cgroup of its own")
 }
 
-/// A file of a group, its whitespace at the end left out.
+/// The contents of a cgroup's file, without whitespace at the end.
 #[track_caller]
 fn file(group: &Path, name: &str) -> String {
     fs::read_to_string(group.join(name)).unwrap_or_else(|error| panic!("{name}: {error}")).trim_end().to_owned()
 }
 
-/// The disk that the machine's root is on, if it is one.
+/// The disk of the machine's root filesystem, if it is one.
 fn disk() -> Option<&'static str> {
     ["/dev/ubda", "/dev/vda", "/dev/sda"].into_iter().find(|path| fs::metadata(path).is_ok())
 }
@@ -109,8 +110,8 @@ fn forks_end_at_the_limit() {
 fn two_busy_containers_share_the_cpus_by_weight() {
     machine!();
     let lab = lab();
-    let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    require!(processors == 1, "with {processors} processors each has one");
+    let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    require!(cpus == 1, "with {cpus} CPUs each container has one");
     // Side by side in one unit; its own processes are in a leaf, as the kernel wants it.
     let script = r#"
         for name in heavy:1024 light:128; do
@@ -126,7 +127,7 @@ fn two_busy_containers_share_the_cpus_by_weight() {
     both.line("up\n");
     let group = |name: &str| {
         let id = lab.rc(["inspect", "-f", "{{.Id}}", name]).run().text();
-        lab.group(&id).expect("a group of its own")
+        lab.group(&id).expect("a cgroup of its own")
     };
     let (heavy, light) = (group("heavy"), group("light"));
     let used = |group: &PathBuf| -> u64 {
@@ -154,7 +155,7 @@ fn a_scope_that_was_made_for_a_container_has_its_weight() {
     let command = lab.program("systemd-run", ["--user", "--scope", "--quiet", "--collect"]).arg(terminal);
     let run = ["run", "-d", "--network", "none", "--name", "web", "-c", "512", "payload", "/payload", "sleep"];
     let id = super::in_unit(&lab, command, run).run().text();
-    let group = lab.group(&id).expect("a group of its own");
+    let group = lab.group(&id).expect("a cgroup of its own");
     let scope = group.parent().expect("a parent").to_owned();
     assert_eq!((file(&group, "cpu.weight"), file(&scope, "cpu.weight")), ("59".to_owned(), "59".to_owned()));
     lab.rc(["update", "-c", "2048", "web"]).run().succeeds();
@@ -201,7 +202,7 @@ fn an_update_changes_a_running_container_or_nothing() {
     lab.rc(["stop", "web"]).run().succeeds();
     scope(&lab, ["start", "web"]).run().succeeds();
     let id = lab.rc(["inspect", "-f", "{{.Id}}", "web"]).run().text();
-    assert_eq!(file(&lab.group(&id).expect("a group"), "memory.max"), "50331648");
+    assert_eq!(file(&lab.group(&id).expect("a cgroup"), "memory.max"), "50331648");
     lab.remove_containers();
 }
 

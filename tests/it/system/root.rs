@@ -2,7 +2,7 @@
 
 use crate::support::{Lab, Output};
 
-/// rc in a delegated unit of the system's manager, with the lab's environment.
+/// rc in a delegated unit of the system manager, with the lab's environment.
 fn delegated(lab: &Lab, arguments: &[&str]) -> Output {
     let command = lab.program("systemd-run", ["--quiet", "--collect", "--wait", "--pipe", "-p", "Delegate=yes"]);
     super::in_unit(lab, command, arguments).run()

@@ -1,5 +1,5 @@
-//! Where the container's group comes from: a scope for who types in a terminal, the unit's own group for who runs in one.
-//! Real sessions are in `tests/vm/scenes/sessions`.
+//! Where rc creates the container's cgroup: in a scope for a command from a terminal, in the unit's cgroup for one in a
+//! unit. Real sessions are in `tests/vm/scenes/sessions`.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use super::unit;
 use crate::support::wait::until;
 use crate::support::{Exit, Lab, Output};
 
-/// rc as it is typed in a terminal: in a scope that the desktop has made for it.
+/// rc as from a terminal: in a scope that the desktop created for the terminal.
 fn terminal(lab: &Lab, words: &[&str]) -> Output {
     let name = format!("--unit=vte-spawn-{}.scope", lab.unique("it"));
     let command = lab.program("systemd-run", ["--user", "--scope", "--quiet", "--collect", &name, "--"]);
@@ -17,7 +17,7 @@ fn terminal(lab: &Lab, words: &[&str]) -> Output {
 /// The words of a container that only waits.
 const WAITING: [&str; 7] = ["run", "-d", "--name=c", "--network=none", "-m64m", "payload", "/payload"];
 
-/// The path of the container's group.
+/// The path of the container's cgroup.
 fn group(lab: &Lab) -> String {
     lab.rc(["inspect", "-f", "{{.State.CgroupPath}}", "c"]).run().text().trim().to_owned()
 }
@@ -177,8 +177,8 @@ fn containers_of_one_delegated_unit_make_room_for_each_other_s_limits() {
     machine!();
     let lab = Lab::in_session();
     lab.payload();
-    // While the shell is there no controller can be enabled: the first monitor and its network helper stay in the unit's own
-    // group, beside the second command, which takes the shell's place.
+    // While the shell is there no controller can be enabled: the first monitor and its network helper stay in the
+    // unit's own group, beside the second command, which takes the shell's place.
     let script = r#"
         "$0" run -d --name first payload /payload sleep >/dev/null
         exec "$0" run --rm --network none --cgroupns host "$@" payload /payload read /proc/self/cgroup

@@ -1,4 +1,4 @@
-//! The machine is what the others need: a user's manager, her ids, helpers and devices; and rc runs in it.
+//! The machine has everything that the other tests need: a user's manager, IDs, helpers and devices; and rc runs in it.
 
 use super::unit;
 use crate::support::{Lab, Set};

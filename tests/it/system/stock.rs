@@ -1,4 +1,4 @@
-//! What user-mode Linux lacks: the controller cpuset, of a kernel for several processors.
+//! The controller cpuset, which user-mode Linux lacks, since it has a single CPU.
 
 use super::unit;
 use crate::support::Lab;

@@ -1,4 +1,4 @@
-//! A user whose manager was given the controller pids, and no more. (It has memory as well, which systemd enables for its own
+//! A user whose manager has only the controller pids. (It has memory as well, which systemd enables for its own
 //! accounting.)
 
 use super::unit;

@@ -1,4 +1,4 @@
-//! Containers as units of the user's own manager.
+//! Containers as units of the user's manager.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,8 @@ use super::in_unit;
 use crate::support::command::Command;
 use crate::support::{Lab, wait};
 
-/// A unit of this name and of these options, which outlives the command that starts it; started when systemd says so.
+/// A unit with this name and these options, which outlives the command that starts it; returns when systemd reports the
+/// start.
 fn service<'lab>(lab: &'lab Lab, name: &str, options: &[&str], arguments: &[&str]) -> Command<'lab> {
     let command = lab.program("systemd-run", ["--user", "--quiet", "--collect", "--unit", name]);
     let always = ["-p", "Delegate=yes", "-p", "KillMode=mixed", "-p", "SuccessExitStatus=143"];
@@ -27,7 +28,7 @@ fn name_of(pid: &str) -> String {
     fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
 }
 
-/// The pid of the container's program, once that sleeps, as it does when it waits for SIGTERM.
+/// The process ID of the container's program, once it sleeps, as it does while it waits for SIGTERM.
 fn program(lab: &Lab) -> Option<String> {
     let shown = lab.rc(["inspect", "-f", "{{.State.Pid}}", "web"]).run().stdout();
     let pid = shown.trim().to_owned();
@@ -35,7 +36,8 @@ fn program(lab: &Lab) -> Option<String> {
     (status.starts_with("Name:\tpayload\n") && status.contains("\nState:\tS")).then_some(pid)
 }
 
-/// What `rc generate systemd` says of the container `web`, given to the user's manager: the unit's name and its file.
+/// Installs the output of `rc generate systemd` for the container `web` in the user's manager: the unit's name and its
+/// file.
 fn generated(lab: &Lab, options: &[&str]) -> (String, PathBuf) {
     let prefix = lab.unique("generated");
     // The manager does not know the lab's directories.
@@ -95,7 +97,8 @@ fn a_service_ends_as_its_program_does() {
     lab.payload();
     let run = ["run", "--rm", "-d", "--sdnotify=conmon", "--network", "none", "payload", "/payload", "exit", "7"];
     let output = super::unit(&lab, ["-p", "Delegate=yes", "-p", "Type=notify"], run).run().exits(7);
-    // The main process is the monitor: when it has ended the manager ends the command too, which may not have printed the id.
+    // The main process is the monitor: when it has ended the manager ends the command too, which may not have printed
+    // the id.
     assert!([0, 64].contains(&output.stdout().trim().len()), "{output}");
     let create =
         ["create", "--name", "web", "--sdnotify=conmon", "--network", "none", "payload", "/payload", "exit", "8"];
@@ -193,7 +196,7 @@ fn a_program_that_fails_is_started_again_by_the_manager() {
     lab.rc(create).args(["exit", "7"]).run().succeeds();
     let (unit, file) = generated(&lab, &["--new", "web"]);
     assert_eq!(property(&lab, &unit, "StartLimitBurst"), "3");
-    // Whether the first start has gone well is known when the program has ended already, or not yet.
+    // Systemd may know whether the first start succeeded before or after the program exits.
     drop(lab.program("systemctl", ["--user", "start", &unit]).run());
     wait::until("the manager to see the failure and to start again", || {
         let restarts = property(&lab, &unit, "NRestarts").parse::<u32>().unwrap_or_default();
