@@ -60,7 +60,7 @@ fn nginx_serves_a_page_on_a_published_port() {
     lab.rc(["run", "-d", "--name", "web", "-p", &publish, &name, "sh", "-c", start]).run().succeeds();
     let answer = ask(port, "GET / HTTP/1.0\r\n\r\n", "a page of nginx");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    // Its workers have dropped to www-data.
+    // Its workers run as www-data.
     let users = lab.rc(["exec", "web", "ps", "-C", "nginx", "-o", "user="]).run().text();
     assert!(users.lines().any(|user| user == "www-data") && users.lines().any(|user| user == "root"), "{users}");
     lab.rc(["stop", "web"]).run().prints("web\n");
@@ -89,7 +89,7 @@ fn redis_keeps_a_value_on_a_published_port() {
 #[test]
 fn apt_installs_a_package() {
     require_debian!();
-    // apt leaves root for a user of its own to download, and dpkg changes owners.
+    // apt downloads as a user of its own, and dpkg changes owners.
     let probe =
         "set -- $(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 'Origin: Debian')
         curl -sf -m 10 -o /dev/null \"${1%/}/dists/$2/InRelease\"";

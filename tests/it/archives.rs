@@ -182,7 +182,7 @@ fn t14_no_program_is_started_to_unpack_or_to_pack() {
     fs::write(&packed, crate::support::image::gzip(&fs::read(&archive).expect("an archive"))).expect("written");
     let trace = lab.work("trace");
     let traced = |words: &[&str]| {
-        // With one id not even newuidmap is needed.
+        // With one ID, rc does not even need newuidmap.
         let strace = lab.program("strace", ["-f", "-qq", "-e", "trace=execve,execveat", "-e", "signal=none", "-o"]);
         strace.arg(&trace).arg(Lab::rc_path()).args(words).env("RC_SINGLE_ID", "1").run().succeeds();
         let calls = fs::read_to_string(&trace).expect("a trace");

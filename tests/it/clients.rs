@@ -193,7 +193,7 @@ fn a_process_that_is_frozen_in_the_cgroup_blocks_nobody_else() {
         return;
     };
     lab.ready("box");
-    // Not by `rc pause`, of which the monitor would know: as a limit does it that leaves no CPU time.
+    // Not with `rc pause`, which the monitor would know of; like a limit that leaves no CPU time.
     std::fs::write(group.join("cgroup.freeze"), "1").expect("the cgroup can be frozen");
     let exec = lab.rc(["exec", "box", "/payload", "echo", "late"]).start();
     let joins = || std::fs::read_to_string(group.join("cgroup.procs")).is_ok_and(|pids| pids.lines().count() > 1);
@@ -202,7 +202,7 @@ fn a_process_that_is_frozen_in_the_cgroup_blocks_nobody_else() {
     let waits = lab.rc(["wait", "box"]).start();
     std::fs::write(group.join("cgroup.freeze"), "0").expect("the cgroup can be thawed");
     exec.wait().prints("late\n");
-    // And one that is never let go of ends with the container.
+    // A process that stays frozen ends with the container.
     std::fs::write(group.join("cgroup.freeze"), "1").expect("the cgroup can be frozen");
     let exec = lab.rc(["exec", "box", "/payload", "echo", "never"]).start();
     wait::until("the joiner is in the cgroup", || joins().then_some(()));
@@ -218,12 +218,12 @@ fn a_signal_ends_an_unread_command_after_its_program_has_exited() {
     lab.payload();
     let (_reader, writer) = std::io::pipe().expect("a pipe");
     let (_master, terminal) = terminal();
-    // It takes more than a terminal or a pipe holds.
+    // More than a terminal or a pipe holds.
     let words = ["run", "--rm", "--init", "--network", "none", "payload", "/payload", "spin", "1000000000000", "70"];
     for sink in [OwnedFd::from(writer), terminal] {
         let command = lab.rc(words).output(File::from(sink)).start();
         wait::until("its output stops", || is_full(&command).then_some(()));
-        // The first is the program's, and ends it.
+        // The first signal goes to the program, and ends it.
         command.kill(Signal::TERM);
         wait::until("the container is gone", || lab.rc(["ps", "-aq"]).run().stdout().is_empty().then_some(()));
         command.kill(Signal::TERM);
@@ -242,7 +242,7 @@ fn a_signal_is_not_lost_between_the_end_of_a_program_and_the_word_of_it() {
     let init: i32 = lab.rc(["inspect", "-f", "{{.State.Pid}}", "box"]).run().text().parse().expect("a pid");
     let id = lab.rc(["inspect", "-f", "{{.Id}}", "box"]).run().text();
     let monitor = kill_storm::monitor(&lab, &id).expect("a monitor");
-    // The monitor learns of both at once, and the program's end is what it acts on first.
+    // The monitor sees both at once, and handles the program's end first.
     signal(monitor, Signal::STOP);
     signal(init, Signal::KILL);
     let stat = || std::fs::read_to_string(format!("/proc/{init}/stat")).expect("its monitor has yet to wait for it");
@@ -283,7 +283,7 @@ fn a_joiner_that_is_killed_at_any_point_does_not_block_the_end() {
     const NUMBER: u32 = 1_000_000;
     let lab = Lab::new();
     lab.payload();
-    // Of the monitor and of those that it forks for an exec: all but the monitor's own, which come first and last.
+    // The points of the monitor and of its children for an exec, without the monitor's own, which come first and last.
     for point in 1..=4 {
         let page = File::options().read(true).write(true).create(true).truncate(true).open(lab.work("page"));
         let page = page.expect("a page can be made");

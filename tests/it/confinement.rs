@@ -59,7 +59,7 @@ fn x1_the_program_of_rc_cannot_be_reached_from_a_container() {
             assert_eq!(output.stdout(), "", "{output}");
         }
     }
-    // The init that stays is the stub in its sealed file.
+    // An init that stays is the stub in its sealed file.
     let init = lab.rc(RUN).args(["--init", "hostile", "/payload", "write", "/proc/1/exe", "x"]).run().exits(99);
     assert!(init.stderr().contains("Text file busy") || init.stderr().contains("Permission denied"), "{init}");
     let own = lab.rc(RUN).args(["hostile", "/payload", "write", "/proc/self/exe", "x"]).run().exits(99);
@@ -77,7 +77,7 @@ fn x2_no_descriptor_of_the_host_is_inherited() {
     assert_eq!(names(&report(&lab, &[])), standard);
     assert_eq!(names(&report(&lab, &["--init"])), standard);
     assert_eq!(file_names(&lab, &["--init"], "/proc/1/fd"), standard);
-    // A caller that has left directories of the host open.
+    // A caller with open directories of the host.
     let script = lab.script("leaky", "#!/bin/bash\nexec 7</ 8</etc 33</proc; exec \"$@\"\n");
     let leaky = lab.program(script, [Lab::rc_path()]).args(RUN).args(["payload", "/payload", "report"]);
     assert_eq!(names(&leaky.run().json()), standard);
@@ -107,17 +107,17 @@ fn x2_files_and_directories_of_the_caller_stay_outside() {
         &["run", "-i", "--log-driver=passthrough", "--network", "none", "payload"],
         &["exec", "-i", "box"],
     ] {
-        // Opened anew, each would be the file itself; both are pipes of the program's own.
+        // If reopened, each would be the file itself; both are pipes of the program's own.
         let (_, input, _) = played(command, "<input", &["write", "/proc/self/fd/0", "changed"]);
         assert_eq!(input, "what was put in\n", "{command:?}");
         let (ended, _, output) = played(command, ">>output", &["write", "/proc/self/fd/1", "more"]);
         assert_eq!((ended.exit, output.as_str()), (Exit::Code(0), "what was there\nmore\n"), "{command:?}");
-        // A directory is a way to all of the host; it has nothing to be read.
+        // A directory leads to all of the host; there is nothing to read from it.
         let (ended, ..) = played(command, "</", &["list", "/proc/self/fd/0"]);
         assert_eq!((ended.stdout().as_str(), &ended.exit), ("", &Exit::Code(99)), "{command:?}");
         let (ended, ..) = played(command, "</", &["cat"]);
         assert_eq!((ended.stdout().as_str(), &ended.exit), ("", &Exit::Code(0)), "{command:?}");
-        // What is in them goes both ways all the same.
+        // Data still goes both ways.
         let (_, _, output) = played(command, "<input >output", &["cat"]);
         assert_eq!(output, "what was put in\n", "{command:?}");
     }
@@ -165,7 +165,7 @@ fn x4_links_in_the_place_of_directories_do_not_lead_outside() {
         }
         load(&lab, &Image::new().layer(layer.symlink(path, target).bytes()));
         let output = lab.rc(RUN).args(["--tmpfs", "/tmp", "hostile", "/payload", "echo", "in"]).run();
-        // Beneath the root, or refused; never as if the program were missing.
+        // Beneath the root, or refused; never "not found".
         if output.stdout() == "in\n" {
             output.succeeds();
         } else {
@@ -290,7 +290,7 @@ fn x11_sockets_are_of_few_families_and_32_bit_programs_have_a_network() {
         ["socket,1,1", "socket,2,1", "socket,10,1", "socket,16,3", "socket,38,5", "socket,40,1", "socket,15,3"];
     let expected = "socket ok\nsocket ok\nsocket ok\nsocket ok\nsocket EPERM\nsocket EPERM\nsocket EPERM";
     assert_eq!(calls(&lab, &[], &families), expected);
-    // AF_PACKET with the capability gets as far as the kernel.
+    // AF_PACKET with the capability reaches the kernel.
     assert_eq!(calls(&lab, &[], &["socket,17,3"]), "socket EPERM");
     assert_eq!(calls(&lab, &["--cap-add", "NET_RAW"], &["socket,17,3"]), "socket ok");
     #[cfg(target_arch = "x86_64")]
@@ -313,7 +313,7 @@ fn x12_nothing_can_be_typed_into_a_terminal() {
     assert_eq!(on_terminal(&["-it"], &["session"]), "1\r\n");
     let own: Value = serde_json::from_str(&on_terminal(&["-it"], &["report"])).expect("a report");
     assert_eq!(own["fds"]["0"], "/dev/pts/0");
-    // The host's is never passed on, not even where it is all that rc has.
+    // The host's keyring is never passed on, even if rc has no other.
     for options in [&["-i"][..], &[]] {
         let report: Value = serde_json::from_str(&on_terminal(options, &["report"])).expect("a report");
         for (number, target) in report["fds"].as_object().expect("descriptors") {
@@ -334,7 +334,7 @@ fn x13_keyrings_are_closed() {
         calls(&lab, &[], &["keyctl", "add_key", "request_key"]),
         "keyctl EPERM\nadd_key EPERM\nrequest_key EPERM"
     );
-    // Without the filter: the session keyring is another than the caller's, and each program's own.
+    // Without the filter: each program has a session keyring of its own, not the caller's.
     let ask = |arguments: &[&str]| {
         let caller = lab.program(Lab::payload_path(), ["keyring"]).arg(Lab::rc_path()).args(arguments).run().text();
         let numbers: Vec<String> = caller.lines().map(str::to_owned).collect();
@@ -354,7 +354,7 @@ fn x13_keyrings_are_closed() {
 /// It silently stayed in the caller's keyring then.
 #[test]
 fn x13_where_no_key_is_left_a_program_has_a_keyring_of_its_own_all_the_same() {
-    // Root may have a million, and with one id there is no other to own a keyring.
+    // Root may have a million, and with one ID no other user can own a keyring.
     only!(Full);
     let _alone = KEYS.lock();
     let lab = Lab::new();
@@ -524,8 +524,8 @@ fn x15_a_process_that_joins_has_nothing_of_the_monitor_s_open() {
 fn x15_nothing_can_be_taken_from_a_process_that_joins() {
     let lab = Lab::new();
     lab.payload();
-    // Without the filter, which would refuse the call: what counts is what the kernel lets another root of the
-    // container do.
+    // Without the filter, which would refuse the call: the test is about what the kernel allows another root of the
+    // container.
     let open = ["--network", "none", "--security-opt", "seccomp=unconfined"];
     let thief = ["--name", "thief", "payload", "/payload", "grab", "/tmp/stop"];
     lab.rc(["run", "-d"]).args(open).args(thief).run().succeeds();
@@ -541,7 +541,7 @@ fn x15_nothing_can_be_taken_from_a_process_that_joins() {
     let taken: Vec<&str> = log.lines().filter(|line| *line != "ready").collect();
     assert!(!taken.is_empty(), "it could take nothing, not even from its own child");
     for line in taken {
-        // Files that the programs open themselves are theirs to lose.
+        // The programs' own files do not matter.
         let own = ["0 pipe", "1 pipe", "2 pipe", "0 /dev/null", "1 /dev/null", "2 /dev/null", "3 /tmp/stop"];
         let of_their_start = line.starts_with("fd 3 /proc/") && line.ends_with("/maps");
         assert!(own.contains(&&line[3..]) || of_their_start, "it took {line}\n{log}");

@@ -142,7 +142,7 @@ fn a_store_that_cannot_be_written_is_missing() {
     assert_eq!(store["status"], "missing");
     assert!(store["found"].as_str().expect("text").contains("has format 99"), "{store}");
     fs::write(lab.store().join("version"), "1\n").expect("the version can be written");
-    // On a file system that is mounted read-only.
+    // On a read-only filesystem.
     let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
     let output = lab
         .program("unshare", ["-Urm", "sh", "-c", script])

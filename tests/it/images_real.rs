@@ -184,7 +184,7 @@ fn other_tools_read_the_store_and_saved_archives() {
         let archive = lab.work(format);
         lab.rc(["save", "-q", "--format", format, "-o"]).arg(&archive).arg(&name).run().succeeds();
         let source = if format == "oci-archive" {
-            // skopeo would give the files it takes out of the archive to root, which only root can do.
+            // skopeo would give the extracted files to root, which only root can do.
             let directory = lab.work("layout");
             fs::create_dir(&directory).expect("a directory can be made");
             lab.program("tar", ["-x", "-f"]).arg(&archive).arg("-C").arg(&directory).run().says_nothing();

@@ -36,7 +36,7 @@ fn storm<'a>(kills: u32, start: impl Fn(u32) -> Command<'a>, after_each: impl Fn
         };
         after_each();
     }
-    // The moments have to be spread over the command's life.
+    // The moments must be spread over the command's life.
     assert!(ended < kills * 9 / 10, "{ended} of {kills} had ended before they were killed");
 }
 
@@ -45,7 +45,7 @@ fn run_storm(kills: u32, network: &str) {
     let lab = Lab::new();
     lab.payload();
     storm(kills, |_| lab.rc(["run", "-d", "--network", network, "payload", "/payload", "sleep"]), || {});
-    // The truth can be shown, whatever state each of them is in.
+    // The commands show the truth, whatever state each container is in.
     lab.rc(["ps", "-a"]).run().exits(0).stderr().is_empty().then_some(()).expect("`ps` has nothing to complain of");
     lab.remove_containers();
     lab.rc(["ps", "-a", "-q"]).run().prints("");
@@ -252,7 +252,7 @@ fn the_next_run_cleans_up_after_killed_monitors_and_spares_the_living() {
     lab.kill_everything();
     lab.rc(rm).args(["--name", "alive", "payload", "/payload", "sleep"]).run().succeeds();
     let each = ["containers", "names", "volumes"];
-    // The second `run` has swept what was left of the first.
+    // The second `run` has removed what the first left.
     crate::support::wait::until("a sweep", || {
         each.iter().all(|directory| names(&lab, directory).len() == 1).then_some(())
     });
@@ -283,7 +283,7 @@ fn a_sweep_that_cannot_finish_is_not_tried_by_every_run() {
     let image = Image::payload().config(serde_json::json!({ "Cmd": ["/payload"] }));
     fs::write(lab.work("image.tar"), image.oci_archive("image:latest")).expect("an archive can be written");
     lab.rc(["load", "-q", "-i", "image.tar"]).run().succeeds();
-    // While an image cannot be read, nobody knows which blobs it needs.
+    // As long as an image cannot be read, nobody knows which blobs it needs.
     let manifest = crate::support::image::hex(image.parts().manifest.to_string().as_bytes());
     fs::write(lab.store().join("images/blobs/sha256").join(manifest), "damaged").expect("a blob can be changed");
     fs::write(lab.store().join("tmp/garbage-1-0"), "").expect("a mark can be left");

@@ -63,7 +63,7 @@ fn imports(code: &str, root: &str) -> BTreeSet<String> {
         }
         let rest = &code[place + root.len()..];
         match rest.strip_prefix('{') {
-            // A group at the top: the words right after the brace and after each comma of this depth.
+            // A braced list: the words right after the brace and after each comma of this depth.
             Some(group) => {
                 let mut depth = 0;
                 let mut start = 0;

@@ -151,7 +151,7 @@ fn exec_runs_beside_the_program_with_its_own_exit_code() {
     lab.rc(["exec", "host", "/payload", "raise", "SIGKILL"]).run().is(137, "", "");
     lab.rc(["exec", "-i", "host", "/payload", "cat"]).input("in\0out").run().prints("in\0out");
     assert!(lab.rc(["exec", "host", "/no/such"]).run().exits(127).stderr().contains("/no/such"));
-    // Of users other than root there is none where one id is mapped.
+    // With a single ID, the container has no user except root.
     let user = if Set::current() == Set::One { ("root", 0) } else { ("user", 1000) };
     let report = lab.rc(["exec", "-e", "A=1", "-w", "/work", "-u", user.0, "host", "/payload", "report"]).run().json();
     assert_eq!((&report["env"]["A"], &report["cwd"]), (&json!("1"), &json!("/work")));
@@ -233,7 +233,7 @@ fn wait_waits_for_any_state_that_is_asked_for() {
     let create = ["create", "--name", "web", "--network", "none", "payload", "/payload", "sleep"];
     lab.rc(create).run().succeeds();
     lab.rc(["wait", "--condition", "created", "web"]).run().prints("-1\n");
-    // The interval is longer than a test may take: what happens is told by the directory.
+    // The interval is longer than a test may take: the directory reports the change.
     let patient = |conditions: &str| lab.rc(["wait", "-i", "1h", "--condition", conditions, "web"]).start();
     let (running, ended) = (patient("running"), patient("paused,exited"));
     lab.rc(["start", "web"]).run().succeeds();

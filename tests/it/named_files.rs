@@ -63,7 +63,7 @@ fn pid_files_are_never_written_through_planted_links() {
     let lab = lab();
     let init = lab.work("shared/init.pid");
     let monitor = lab.work("shared/monitor.pid");
-    // The names themselves, and the one beside them by which rc replaced them once.
+    // The names themselves, and the temporary name that rc once used beside them.
     for plant in [plant_link, plant_fifo] {
         for name in ["init.pid", "init.pid.new", "monitor.pid", "monitor.pid.new"] {
             plant(&lab, name);
@@ -87,7 +87,7 @@ fn a_monitor_waits_for_nothing_that_a_container_puts_in_the_place_of_its_pid_fil
             let shared = lab.rc(["exec", "box", "/payload", "plant", plant, "/shared/init.pid"]);
             if plant == "link" { shared.arg(lab.work("victim")) } else { shared }.run().says_nothing();
             lab.rc(end).run().within(PATIENCE).succeeds();
-            // What is not the monitor's own is left alone.
+            // A file that is not the monitor's stays.
             untouched(&lab, &["init.pid"]);
             lab.rc(["rm", "-f", "-i", "box"]).run().within(PATIENCE).succeeds();
         }
@@ -162,12 +162,12 @@ fn an_archive_is_never_written_through_a_link_and_replaces_the_old_one_when_comp
     assert!(is_regular(&archive));
     untouched(&lab, &["image.tar"]);
     let whole = fs::read(&archive).expect("an archive");
-    // One that is private stays so.
+    // A private file stays private.
     let mode = |mode: u32| fs::set_permissions(&archive, fs::Permissions::from_mode(mode)).expect("a mode");
     mode(0o600);
     save("shared/image.tar").run().says_nothing();
     assert_eq!(fs::metadata(&archive).expect("there").permissions().mode() & 0o777, 0o600);
-    // One that fails leaves the old one and nothing else.
+    // A failed save leaves the old file and nothing else.
     fs::write(&archive, "old").expect("written");
     let images = lab.store().join("images/blobs/sha256");
     let largest =
@@ -179,7 +179,7 @@ fn an_archive_is_never_written_through_a_link_and_replaces_the_old_one_when_comp
     assert_eq!(fs::read(&archive).expect("there"), b"old");
     untouched(&lab, &["image.tar"]);
     fs::write(&blob, &bytes).expect("a blob can be written");
-    // What the user names is written where it is: a device, a descriptor, a FIFO.
+    // A device, a descriptor and a FIFO are written to directly.
     save("/dev/null").run().says_nothing();
     let output = save("/dev/stdout").run().exits(0);
     assert_eq!(output.stdout.len(), whole.len());

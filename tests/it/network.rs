@@ -82,7 +82,7 @@ fn tcp_port_answers(driver: &str) {
     if let Some(outward) = outward() {
         assert_eq!(ask_tcp((outward, port), "by the outward address").expect("answer"), "by the outward address");
     }
-    // IPv6 is not opened unasked.
+    // IPv6 is not published without a request.
     assert!(ask_tcp((std::net::Ipv6Addr::LOCALHOST, port), "").is_err());
     end(&lab, [server]);
     assert!(ask_tcp(loopback(port), "").is_err(), "the port is closed with the container");
@@ -125,7 +125,7 @@ fn range_is_published_port_by_port(driver: &str) {
     let server = serve(&lab, driver, ["-p", &format!("127.0.0.1:{first}-{last}:7-9")], ["tcp", "9"]);
     assert_eq!(ask_tcp(loopback(last), "hello").expect("answer"), "hello");
     for silent in [first, first + 1] {
-        // It listens, but nobody inside does.
+        // It listens, but nobody does inside.
         assert_ne!(ask_tcp(loopback(silent), "hello").ok().as_deref(), Some("hello"));
     }
     end(&lab, [server]);
@@ -173,7 +173,7 @@ fn host_loopback_is_closed(driver: &str) {
         let words = ["run", "--rm", "--network", driver, "payload", "/payload", "ask", "tcp", &address, "hello"];
         (way, lab.rc(words).start())
     };
-    // At once, because some ways lead nowhere, and the payload then waits until it has no more patience.
+    // At once, because some addresses lead nowhere, and the payload then waits until its timeout.
     for (way, asked) in ["127.0.0.1", "[::1]", "10.0.2.2", "10.0.2.3"].map(ask) {
         let output = asked.wait().exits(99);
         assert_eq!(String::from_utf8_lossy(&output.stdout), "", "by {way}");
@@ -193,14 +193,14 @@ fn host_containers_internal_is_the_outward_address(driver: &str) {
     assert!(hosts.starts_with(&format!("{outward}\tdb\n127.0.0.1\t")), "{hosts}");
     assert_eq!(hosts.matches("host.docker.internal").count(), 1, "{hosts}");
     if driver == "pasta" {
-        // Debian 12's pasta (2023) connects there, but the answer does not come back: README says so.
+        // Debian 12's pasta (2023) connects there, but the answer does not come back (see README).
         return;
     }
     let listener = TcpListener::bind((outward, 0)).expect("a port is free");
     let address = listener.local_addr().expect("a socket has an address").to_string();
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept()?;
-        // Behind Debian 12's pasta a server that speaks first is not heard (see net/pasta.rs).
+        // Debian 12's pasta loses the first words of a server that speaks first (see net/pasta.rs).
         stream.read_exact(&mut [0; 5])?;
         stream.write_all(b"the host")
     });
@@ -242,7 +242,7 @@ fn helper_ends_with_the_container(driver: &str) {
     for _ in 0..5 {
         lab.rc(["run", "--rm", "--network", driver, "payload", "/payload", "exit", "3"]).run().fails(3, "");
     }
-    // The lab's drop looks for processes.
+    // The lab's drop checks for processes.
 }
 
 fn ports_are_free_when_the_command_returns(driver: &str) {

@@ -40,7 +40,7 @@ fn ids(user: u32, group: u32, home: &str) -> Value {
 #[test]
 fn the_image_s_user_is_looked_up_in_its_own_files() {
     let lab = Lab::new();
-    // `/etc` of the lower layer is replaced by a link to where the upper one has its files.
+    // The upper layer replaces `/etc` by a link to its own files.
     let moved = Layer::new()
         .whiteout("etc")
         .directory("usr", 0o755)

@@ -20,7 +20,7 @@ macro_rules! running {
     ($words:expr) => {
         match running($words) {
             Some(running) => running,
-            // An ordinary user has one where systemd runs (`system/limits.rs`).
+            // An ordinary user has one if systemd runs (`system/limits.rs`).
             None if Set::current() != Set::Root => return,
             None => skip!("containers have no cgroup of their own here"),
         }

@@ -64,7 +64,7 @@ fn pulls_of_one_image_at_the_same_time_fetch_each_blob_once() {
     for pull in pulls {
         assert_eq!(pull.wait().exit, Exit::Code(0));
     }
-    // Three layers and the configuration; the registry writes its log after it has answered.
+    // Three layers and the configuration; the registry writes its log after it answers.
     wait::until("the registry's log to show all", || (fetched(&registry) >= 4).then_some(()));
     assert_eq!(fetched(&registry), 4, "{}", registry.log());
     registry.stop();
@@ -111,7 +111,7 @@ fn a_killed_pull_leaves_only_what_the_next_one_uses() {
     let was_killed = (0..20).any(|_| {
         let pull = lab.rc(["pull"]).arg(&whole).start();
         pull.error_line("Trying to pull");
-        // Where this thread had to wait for its turn, it may have ended.
+        // If this thread had to wait for a CPU, it may have exited.
         pull.kill_if_alive();
         let was_killed = pull.wait().exit == Exit::Signal(9);
         if !was_killed {
@@ -142,7 +142,7 @@ fn a_registry_elsewhere_is_reached_by_the_proxy_of_the_environment() {
     }
     let request = String::from_utf8_lossy(&request).into_owned();
     assert!(request.starts_with("CONNECT registry.example:443 HTTP/1.1\r\n"), "{request}");
-    // What it is to carry, or who asks, is none of the proxy's business.
+    // The proxy sees neither the request nor the credentials.
     assert!(!request.to_ascii_lowercase().contains("app"), "{request}");
     connection.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").expect("an answer");
     drop((connection, proxy));

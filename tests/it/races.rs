@@ -102,7 +102,7 @@ fn x6_a_mount_never_lands_outside_while_its_place_is_exchanged() {
         let run = ["run", "--rm", "--network", "none", "-v", "shared:/shared", "-v", &volume];
         let output = race.lab.rc(run).args(["payload", "/payload", "report"]).run();
         if let Some(report) = outcome(number, output) {
-            // The mount is in the container: by its place, or by where the link leads beneath the container's root.
+            // The mount is in the container: at its path, or where the link leads beneath the container's root.
             let link = race.canary.join("sub");
             let places = ["/shared/target/sub", "/shared/target.link/sub", link.to_str().expect("text")];
             let found: Vec<_> = paths(&report).into_iter().filter(|path| places.contains(path)).collect();
@@ -119,7 +119,7 @@ fn x6_a_mount_never_lands_outside_while_its_place_is_exchanged() {
 fn x3_masked_paths_stay_masked_while_device_paths_are_exchanged() {
     let race = Race::new();
     race.prepare(&["pts", "shm", "mqueue"]);
-    // As `/dev/null` and `/dev/pts`, which other runtimes used by path after the container could have changed them.
+    // Like `/dev/null` and `/dev/pts`, which other runtimes used by path after the container could have changed them.
     fs::write(race.shared().join("null"), "").expect("a file can be written");
     let swappers = vec![race.swap("null", &race.canary.join("file")), race.swap("pts", &race.canary)];
     let sysctl = Path::new("/proc/sys/kernel/core_pattern");

@@ -32,7 +32,7 @@ fn short(path: &Path) -> std::os::unix::net::SocketAddr {
     let directory = fs::File::open(path.parent().expect("a parent")).expect("a directory");
     let name = path.file_name().expect("a name").to_str().expect("text");
     let path = format!("/proc/self/fd/{}/{name}", std::os::fd::AsRawFd::as_raw_fd(&directory));
-    // The descriptor has to outlive the call that uses it.
+    // The descriptor must outlive the call that uses it.
     std::mem::forget(directory);
     std::os::unix::net::SocketAddr::from_pathname(path).expect("a path")
 }
@@ -94,7 +94,7 @@ fn a_container_that_lacks_a_record_is_listed_as_damaged_keeps_its_name_and_is_re
             at_once(lab.rc(run).run(), 0);
         }
     }
-    // All at once; and one in the place of which a new one is asked for.
+    // All at once; and one that a new container replaces.
     for (number, how) in DAMAGES.into_iter().enumerate() {
         let id = create(&lab, &format!("bad{number}"));
         damage(&lab.container(&id).join("config.json"), how);
@@ -147,7 +147,7 @@ fn removing_a_copy_of_a_running_container_does_not_stop_it() {
     let pid = lab.rc(["inspect", "--format", "{{.State.Pid}}", "box"]).run().text();
     let copy = lab.container(&"0123456789ab".repeat(6)[..64]);
     for (program, options) in [("cp", "-a"), ("cp", "-al"), ("ln", "-s")] {
-        // What is mounted or of other ids need not be in it.
+        // Mounts and files of other IDs need not be in it.
         drop(lab.program(program, [options]).arg(lab.container(&id)).arg(&copy).run());
         assert!(copy.join("config.json").exists(), "{program} {options}");
         at_once(lab.rc(["rm", "-f", "0123"]).run(), 0);
@@ -238,7 +238,7 @@ fn a_running_container_without_records_is_removed_only_by_force() {
         let pid: u32 = lab.rc(["inspect", "--format", "{{.State.Pid}}", "box"]).run().text().parse().expect("a pid");
         let path = lab.container(&id).join(record);
         if record == "ctl" {
-            // Nobody can be asked, and nothing says what it is.
+            // There is no monitor to ask, and no record of the container.
             fs::remove_file(lab.container(&id).join("config.json")).expect("removed");
         }
         match how {
@@ -267,12 +267,12 @@ fn special_files_in_place_of_records_are_not_waited_for() {
     for how in DAMAGES {
         damage(&index, how);
         let output = lab.rc(["images", "-q"]).run().within(PATIENCE);
-        // What is not there is an empty store, as before the first image.
+        // A missing file means an empty store, as before the first image.
         assert_eq!(output.stderr().contains("/index.json`: not a regular file"), how != "missing", "{how}: {output}");
         lab.program("rm", ["-rf"]).arg(&index).run().succeeds();
         fs::rename(index.with_extension("aside"), &index).expect("moved back");
     }
-    // A layer whose record is no file is unpacked again.
+    // rc unpacks a layer again if its record is not a file.
     let layers =
         lab.rc(["unshare", "sh", "-c"]).arg(format!("ls -d {}/layers/*/*", lab.store().display())).run().text();
     let info = Path::new(layers.lines().next().expect("a layer")).join("info");
@@ -281,7 +281,7 @@ fn special_files_in_place_of_records_are_not_waited_for() {
         at_once(run(&[]), 7);
         assert!(info.symlink_metadata().expect("there").is_file(), "{how}");
     }
-    // A blob that is no file is as good as none, and comes again.
+    // A blob that is not a file counts as missing, and is pulled again.
     let blobs = lab.store().join("images/blobs/sha256");
     let blobs: Vec<_> = fs::read_dir(blobs).expect("blobs").map(|blob| blob.expect("a blob").path()).collect();
     let archive = lab.work("image.tar");
@@ -296,7 +296,7 @@ fn special_files_in_place_of_records_are_not_waited_for() {
         at_once(lab.rc(["load", "-q", "-i"]).arg(&archive).run(), 0);
         at_once(run(&["--pull=never"]), 7);
     }
-    // Volumes, which hold what the user cannot get again: said, and left as they are.
+    // Volumes have data that the user cannot recover: rc reports the damage and changes nothing.
     at_once(run(&["-v", "data:/data"]), 7);
     let volume = lab.store().join("volumes/data");
     for (record, how) in [("volume.json", "fifo"), ("volume.json", "missing"), ("lock", "fifo"), ("lock", "link")] {
@@ -311,7 +311,7 @@ fn special_files_in_place_of_records_are_not_waited_for() {
         fs::rename(path.with_extension("aside"), &path).expect("moved back");
         at_once(run(&["-v", "data:/data"]), 7);
     }
-    // What was unpacked again lies in the trash until something is removed.
+    // The old files of the layer stay in the trash until the next removal.
     lab.remove_containers();
 }
 
@@ -327,7 +327,7 @@ fn commands_that_only_read_work_in_a_read_only_home() {
     run("ended", &["echo", "said"]);
     run("box", &["sleep"]);
     single(&["wait", "ended"]).run().succeeds();
-    // In a namespace of its own, where the data are read-only for everybody, root included.
+    // In a namespace of its own, in which the data is read-only for everybody, even root.
     let script = lab.script(
         "script",
         "set -u\n\

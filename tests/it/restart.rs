@@ -55,7 +55,7 @@ fn monitor(lab: &Lab) -> String {
 #[test]
 fn on_failure_restarts_up_to_the_limit_and_the_command_stays() {
     let lab = lab();
-    // Says why on standard error, and ends with 99.
+    // It prints the reason on standard error and exits with 99.
     let failing = run(&lab, &["--restart", "on-failure:2"], &["no-such-part"]).run().exits(99);
     assert_eq!(failing.stderr(), "payload: no-such-part: no such part\n".repeat(3));
     assert_eq!(field(&lab, "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}"), "2 exited 99");
@@ -111,7 +111,7 @@ fn a_restarted_program_keeps_its_name_and_files() {
     assert_eq!(field(&lab, "{{.Id}}"), id);
     assert_ne!(field(&lab, "{{.State.Pid}}"), pid);
     lab.rc(["exec", "web", "/payload", "read", "/mark"]).run().prints("kept\n");
-    // A restart by the user counts from nothing.
+    // A restart by the user resets the count.
     lab.rc(["restart", "-t", "5", "web"]).run().prints("web\n");
     assert_eq!(field(&lab, "{{.State.Status}} {{.RestartCount}}"), "running 0");
     lab.rc(["stop", "web"]).run().succeeds();
@@ -207,7 +207,7 @@ fn a_stop_after_its_end_keeps_a_boot_from_starting_it() {
     kill(&monitor(&lab), Signal::TERM);
     until(&lab, "{{.State.Status}}", "exited");
     let starts = ["ps", "-a", "--filter", "should-start-on-boot=true", "--format", "{{.Names}}"];
-    // What does not run is not meant.
+    // Containers that are not running are not selected.
     lab.rc(["stop", "--all"]).run().prints("");
     lab.rc(starts).run().prints("web\n");
     let ended = field(&lab, "{{.State.ExitCode}} {{.State.FinishedAt}}");
@@ -290,7 +290,7 @@ fn after_a_reboot_a_container_has_a_sane_exit_time_and_starts_again() {
     kill(&monitor, Signal::KILL);
     kill(&init, Signal::KILL);
     wait::until("both are gone", || fs::metadata(format!("/proc/{init}")).is_err().then_some(()));
-    // What a boot leaves: the state of another one.
+    // After a boot, the state is of another boot.
     let path = lab.container(&id).join("state.json");
     let mut state: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("state")).expect("JSON");
     state["init"]["bootId"] = "another".into();

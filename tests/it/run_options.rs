@@ -24,7 +24,7 @@ fn report(lab: &Lab, options: &[&str]) -> Value {
 #[track_caller]
 fn mount<'a>(report: &'a Value, path: &str) -> &'a Value {
     let mounts = report["mounts"].as_array().expect("a list of mounts");
-    // The last one at a path is the one that is seen.
+    // The last mount at a path is visible.
     mounts.iter().rev().find(|mount| mount["path"] == path).unwrap_or_else(|| panic!("no mount at {path}: {mounts:#?}"))
 }
 
@@ -80,7 +80,7 @@ fn the_environment_is_rcs_then_the_images_then_the_callers() {
 fn values_of_the_environment_are_in_no_command_line() {
     let lab = Lab::new();
     lab.payload();
-    // No other test's, and no earlier run's.
+    // Not those of other tests or of earlier runs.
     let value = lab.unique("hunter");
     let token = format!("TOKEN={value}");
     let container = ["run", "-d", "--network", "none", "--name", "box", "-e", &token, "payload", "/payload", "sleep"];
@@ -90,7 +90,7 @@ fn values_of_the_environment_are_in_no_command_line() {
     for process in fs::read_dir("/proc").unwrap().flatten() {
         let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line);
-        // The supervisor is this test's own and holds what the test typed.
+        // The supervisor has the test's own command line.
         assert!(!line.contains(&value) || line.contains("\0supervise\0"), "{line:?}");
     }
     lab.remove_containers();
@@ -268,7 +268,7 @@ fn a_directory_of_the_host_is_bound_and_read_only_when_asked() {
 fn mounts_below_a_read_only_bind_are_read_only_too() {
     let lab = Lab::new();
     lab.payload();
-    // What hides a part of the host's tree is copied with it (mount_namespaces(7)), also where it was not asked for.
+    // Mounts that hide a part of the host's tree are copied with it (mount_namespaces(7)), even without a request.
     for kind in ["/dev:/host:bind,ro", "/dev:/host:ro"] {
         let report = report(&lab, &["-v", kind]);
         let mounts = report["mounts"].as_array().expect("a list of mounts");
@@ -375,7 +375,7 @@ fn a_new_volume_can_be_mounted_at_two_places() {
     let twice = ["-v", "data:/one", "-v", "data:/two"];
     run(&lab, &twice, &["write", "/one/file", "text"]).succeeds();
     run(&lab, &twice, &["read", "/two/file"]).prints("text\n");
-    // Filled from the image at the place that does not forbid it.
+    // Filled from the image at the mount point without `nocopy`.
     run(&lab, &["-v", "full:/one:nocopy", "-v", "full:/etc"], &["list", "/one"])
         .prints("group\nhostname\nhosts\npasswd\nresolv.conf\n");
 }

@@ -36,7 +36,7 @@ fn redirected<'a>(lab: &'a Lab, words: &[&str], redirections: &str) -> Command<'
 fn x2_a_socket_of_the_caller_leads_nowhere_from_within() {
     let lab = lab();
     let caller = TcpListener::bind("127.0.0.1:0").expect("a port");
-    // A service of the host's, which no container may reach.
+    // A service of the host that no container may reach.
     let service = TcpListener::bind("127.0.0.1:0").expect("a port");
     service.set_nonblocking(true).expect("it does not wait");
     let port = caller.local_addr().expect("an address").port();
@@ -51,7 +51,7 @@ fn x2_a_socket_of_the_caller_leads_nowhere_from_within() {
             assert_eq!(reached, Err(ErrorKind::WouldBlock), "{words:?}");
             drop(caller.accept().expect("the shell has connected"));
         }
-        // What is said goes both ways all the same.
+        // Data still goes both ways.
         let words = [words, &["cat"]].concat();
         let talk = redirected(&lab, &words, &sockets).start();
         let (mut peer, _) = caller.accept().expect("the shell has connected");
@@ -69,14 +69,14 @@ fn x2_a_socket_of_the_caller_leads_nowhere_from_within() {
 fn x2_pipes_of_the_caller_go_one_way_and_are_left_as_they_were() {
     let lab = lab();
     for words in JOINED {
-        // Into what the next command of the caller reads.
+        // Into the pipe that the caller's next command reads.
         let words = |more: &[&'static str]| [words, more].concat();
         let script = "printf 'for the next one\\n' | { \"$@\"; cat; }";
         let play = |words: &[&str]| lab.program("/bin/sh", ["-c", script, "sh"]).arg(Lab::rc_path()).args(words).run();
         let told = play(&words(&["write", "/proc/self/fd/0", "forged"]));
         assert!(!told.stdout().contains("forged"), "{told}");
 
-        // Out of what others have written for somebody else.
+        // Out of the pipe that others write to.
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
         let writer = File::from(OwnedFd::from(writer));
         (&writer).write_all(b"of the host\n").expect("a pipe takes it");
@@ -97,10 +97,10 @@ fn x2_pipes_of_the_caller_go_one_way_and_are_left_as_they_were() {
 #[test]
 fn x2_a_container_that_outlives_its_command_keeps_no_descriptor_of_the_caller() {
     let lab = lab();
-    // The output has ended with the command, or `run` would say so.
+    // The output ended with the command, or `run` would report it.
     lab.rc(["exec", "box", "/payload", "leave", "sleep"]).run().succeeds();
     lab.rc(["exec", "-i", "box", "/payload", "leave", "sleep"]).open_input().start().wait().succeeds();
-    // A program that goes on to write there does not hold its command either.
+    // A program that continues to write does not block its command either.
     lab.rc(["exec", "box", "/payload", "leave", "spin", "1000000000000"]).run().succeeds();
     lab.remove_containers();
 }
@@ -116,7 +116,7 @@ fn a_program_notices_that_its_output_is_no_longer_read() {
         assert_eq!((output.stdout().as_str(), &output.exit), ("0", &Exit::Code(code)), "{output}");
         assert!(output.stderr().contains("Broken pipe"), "{output}");
     }
-    // A terminal has no such end: the command leaves, as where the output is kept.
+    // A terminal has no such end: the command exits, as with a log.
     let script = "\"$@\" | head -c 1; exit \"${PIPESTATUS[0]}\"";
     let words = ["run", "--rm", "-t", "--log-driver", "none", "--network", "none", "payload", "/payload"];
     let words = [&words[..], &endless].concat();
@@ -187,7 +187,7 @@ fn a_closed_socket_is_noticed_while_the_program_is_silent() {
         let used = ticks(command.pid());
         drop(ours);
         if words[0] == "run" {
-            // As SIGPIPE would end it; the container goes on.
+            // As with SIGPIPE; the container continues.
             assert_eq!(command.wait().exit, Exit::Code(141));
         } else {
             for _ in 0..50 {

@@ -33,7 +33,7 @@ fn limits_of_a_container_that_does_not_run_are_for_its_next_start() {
         .succeeds();
     assert_eq!(limits(&lab), "0 0 0 0 0");
     assert_eq!(std::fs::read(lab.container(&id).join("config.json")).expect("the configuration"), config);
-    // Without a limit it starts where none can be set.
+    // Without a limit it starts even if none can be set.
     lab.rc(["start", "web"]).run().succeeds();
     lab.remove_containers();
 }

@@ -20,13 +20,14 @@
 //! peek PATH              the bytes that can be read there without waiting, on standard error
 //! redial in|out ADDRESS  connects a standard descriptor, a socket, anew, and sends what it is
 //! plant fifo|link PATH [TARGET]  puts it there, in the place of what was there
-//! list PATH              the names in a directory, sorted     spy STOP            what it sees of others, until STOP exists
+//! list PATH              the names in a directory, sorted
+//! spy STOP               what it sees of other processes, until STOP exists
 //! grab STOP              takes descriptors of others until STOP exists, keeps them, and says which it got
 //! trace                  looks into a child as a debugger does
 //! notify MESSAGE…        each to NOTIFY_SOCKET, `|` for a new line; then as sleep
 //! deep PATH N            makes N directories, each in the one before, prints the depth; depth PATH counts them
 //! swap A B              the two paths change places, for ever        session            its session's number
-//! keyring [PROGRAM …]    the number of the session keyring; with a program, that of a new one, then becomes the program
+//! keyring [PROGRAM …]    the number of the session keyring; with a program, that of a new one, then executes it
 //! keys PROGRAM …         takes all keys that the user may have, runs the program, gives the keys back
 //! filtered ERRNO PROGRAM …  becomes the program, under a filter by which keyctl fails so
 //! call [KIND:]NAME,ARG…  system calls, `ok` or errno each; KIND is i386, i386-socket or x32

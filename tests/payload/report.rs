@@ -61,7 +61,7 @@ pub(crate) fn processes() -> Result<String, Box<dyn std::error::Error>> {
     for entry in std::fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        // It may be gone by now.
+        // It may have exited by now.
         let Ok(line) = text(&format!("/proc/{pid}/stat")) else { continue };
         let (Some(start), Some(end)) = (line.find('('), line.rfind(')')) else { continue };
         let state = line[end + 1..].split_whitespace().next().unwrap_or("?");

@@ -33,7 +33,7 @@ fn look(process: &Path, seen: &mut BTreeSet<String>) {
     }
     for entry in fs::read_dir(process.join("fd")).into_iter().flatten().flatten() {
         if let Ok(target) = fs::read_link(entry.path()) {
-            // The number of a pipe or socket is of no interest.
+            // The number of a pipe or socket does not matter.
             let target = target.to_string_lossy();
             seen.insert(format!("fd {}", target.split_once(":[").map_or(&*target, |(kind, _)| kind)));
         }
@@ -45,7 +45,7 @@ fn look(process: &Path, seen: &mut BTreeSet<String>) {
 pub(crate) fn grab(stop: &str) -> Result<(), Box<dyn std::error::Error>> {
     let mut seen = BTreeSet::new();
     let mut held = Vec::new();
-    // One that certainly can be robbed, so that a thief with empty hands has not even tried.
+    // A process whose descriptors can certainly be taken, so that an empty result means that nothing was tried.
     let mut own = crate::again(&["hang"])?;
     crate::ready()?;
     let this = std::process::id();
@@ -57,14 +57,14 @@ pub(crate) fn grab(stop: &str) -> Result<(), Box<dyn std::error::Error>> {
             let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { continue };
             let Ok(process) = pidfd_open(number, PidfdFlags::empty()) else { continue };
             newest = newest.max(pid);
-            // As long as it lives: what is wanted may be there for a moment only.
+            // As long as it lives: the descriptor may exist only for a moment.
             for number in (0..16).rev().cycle().take(512) {
                 match pidfd_getfd(&process, number, PidfdGetfdFlags::empty()) {
                     Ok(taken) => {
                         let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&taken));
                         let target = fs::read_link(path)?.to_string_lossy().into_owned();
                         let kind = target.split_once(":[").map_or(&*target, |(kind, _)| kind);
-                        // The pipes of a program are its own affair: to keep those would only make their readers wait.
+                        // The pipes of a program do not matter, and keeping them would make their readers wait.
                         if seen.insert(format!("fd {number} {kind}")) && number > 2 {
                             held.push(taken);
                         }

@@ -75,7 +75,7 @@ fn kill_descendants() {
         }
         for pid in living {
             if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                // It may be gone already.
+                // It may have exited already.
                 kill_process(pid, Signal::KILL).ok();
             }
         }

@@ -134,7 +134,7 @@ impl<'lab> Command<'lab> {
                 pipe.write_all(&bytes).expect("standard input takes the first bytes");
                 running.stdin = Some(pipe);
             } else {
-                // A command may end without reading: that is for its exit code to tell.
+                // A command may exit without reading; its exit code tells.
                 std::thread::spawn(move || drop(pipe.write_all(&bytes)));
             }
         }
@@ -162,7 +162,7 @@ impl<'lab> Command<'lab> {
         command.arg("supervise").arg(&path).args(before).arg(&self.program).args(&self.arguments);
         command.env_clear().envs(self.environment.iter().cloned()).current_dir(&self.directory);
         let mut child = command.stdin(input).stdout(output).stderr(error).spawn().expect("the payload can be started");
-        // The command holds copies of the descriptors given to it; ours would keep their readers waiting.
+        // The command has copies of its descriptors; ours would keep their readers waiting.
         drop(command);
         let (socket, _) = listener.accept().expect("the supervisor connects");
         drop(fs::remove_file(&path));
@@ -348,7 +348,7 @@ impl Stream {
         let reader = std::thread::spawn(move || {
             let mut block = vec![0; 1 << 16];
             loop {
-                // A terminal whose other side is gone answers EIO: that is its end.
+                // A terminal whose other side is closed returns EIO: this is its end.
                 let length = source.read(&mut block).unwrap_or(0);
                 let mut received = shared.0.lock().expect("no reader panics with the lock");
                 received.bytes.extend_from_slice(&block[..length]);

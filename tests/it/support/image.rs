@@ -85,7 +85,7 @@ impl Layer {
         bytes: &[u8],
     ) -> Self {
         let mut header = tar::Header::new_gnu();
-        // `set_path` refuses what a hostile archive is about.
+        // `set_path` refuses the names of a hostile archive.
         write_field(&mut header.as_old_mut().name, path);
         if let Some(link) = link {
             write_field(&mut header.as_old_mut().linkname, link);

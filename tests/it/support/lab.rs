@@ -27,7 +27,7 @@ static PAYLOAD: LazyLock<PathBuf> = LazyLock::new(|| {
 
 /// A directory for all labs of this run: `RC_TEST_DIR`, else `/var/tmp`, which is on a disk more often than `/tmp`.
 static BASE: LazyLock<PathBuf> = LazyLock::new(|| {
-    // Pinned for the whole process: a umask belongs to no thread.
+    // For the whole process: threads share the umask.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let directory = std::env::var_os("RC_TEST_DIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
     directory.join(format!("rc-it-{}-{}", rustix::process::getuid().as_raw(), std::process::id()))

@@ -22,7 +22,7 @@ static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
 /// The first of `count` consecutive ports that nobody has, for both protocols and at every IPv4 address.
 pub(crate) fn take(count: u16) -> u16 {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-    // Processes begin at different places: what the one before has used may still wait for its last packets.
+    // Each process starts at a different place: ports of an earlier process may still wait for their last packets.
     let taken = taken.get_or_insert_with(|| Taken { next: std::process::id().wrapping_mul(61), held: Vec::new() });
     for _ in 0..PORTS {
         let first = FIRST + taken.next % (PORTS - u32::from(count));

@@ -112,7 +112,7 @@ fn two_busy_containers_share_the_cpus_by_weight() {
     let lab = lab();
     let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     require!(cpus == 1, "with {cpus} CPUs each container has one");
-    // Side by side in one unit; its own processes are in a leaf, as the kernel wants it.
+    // Both in one unit; its own processes are in a leaf, as the kernel requires.
     let script = r#"
         for name in heavy:1024 light:128; do
             "$0" run -d --network none --name "${name%:*}" -c "${name#*:}" payload /payload busy >/dev/null
@@ -150,7 +150,7 @@ fn two_busy_containers_share_the_cpus_by_weight() {
 fn a_scope_that_was_made_for_a_container_has_its_weight() {
     machine!();
     let lab = lab();
-    // The name that a terminal's scope has: there the manager is asked for another one.
+    // The name of a terminal's scope: rc then asks the manager for another scope.
     let terminal = format!("--unit={}.scope", lab.unique("vte-spawn"));
     let command = lab.program("systemd-run", ["--user", "--scope", "--quiet", "--collect"]).arg(terminal);
     let run = ["run", "-d", "--network", "none", "--name", "web", "-c", "512", "payload", "/payload", "sleep"];
@@ -189,7 +189,7 @@ fn an_update_changes_a_running_container_or_nothing() {
     assert_eq!(limits(), changed);
     let inspect = "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.CpuShares}} {{.HostConfig.PidsLimit}}";
     lab.rc(["inspect", "-f", inspect, "web"]).run().prints("134217728 300000000 2048 9\n");
-    // The last is one that the kernel cannot set: no such device is limited.
+    // The kernel cannot set the last one: it limits no such device.
     let refused = lab.rc(["update", "-m", "99m", "--cpus", "0.9", "--cpuset-cpus", "4000", "web"]).run().exits(125);
     assert!(refused.stderr().starts_with("rc: cannot set the limit `cpuset.cpus`"), "{refused}");
     assert_eq!(limits(), changed);
@@ -215,7 +215,7 @@ fn a_paused_container_makes_no_progress_until_it_is_unpaused() {
     lab.rc(["pause", "web"]).run().succeeds();
     assert!(file(&group, "cgroup.events").contains("frozen 1"));
     let before = used();
-    // Other work goes on meanwhile.
+    // Other processes run meanwhile.
     lab.rc(["run", "--rm", "--network", "none", "payload", "/payload", "spin", "10000000"]).run().succeeds();
     assert_eq!(used(), before);
     lab.rc(["unpause", "web"]).run().succeeds();

@@ -177,8 +177,8 @@ fn containers_of_one_delegated_unit_make_room_for_each_other_s_limits() {
     machine!();
     let lab = Lab::in_session();
     lab.payload();
-    // While the shell is there no controller can be enabled: the first monitor and its network helper stay in the
-    // unit's own group, beside the second command, which takes the shell's place.
+    // While the shell exists no controller can be enabled: the first monitor and its network helper stay in the
+    // unit's own cgroup, beside the second command, which replaces the shell.
     let script = r#"
         "$0" run -d --name first payload /payload sleep >/dev/null
         exec "$0" run --rm --network none --cgroupns host "$@" payload /payload read /proc/self/cgroup

@@ -1,4 +1,5 @@
-# Functions for the scenes. A scene runs as root in the guest, and prints a line `ok` or `not ok` per fact. Sourced by bash.
+# Functions for the scenes. A scene runs as root in the guest, and prints a line `ok` or `not ok` per fact. Sourced by
+# bash.
 # shellcheck shell=bash
 set -uo pipefail
 scene=$(basename "$0")
