@@ -2,7 +2,7 @@
 //! CONTRIBUTING.md.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::support::Lab;
 
@@ -61,20 +61,36 @@ fn the_files_that_the_documents_name_exist() {
 /// What the vocabulary of CONTRIBUTING.md rejects; also as the beginning of a longer word.
 const REJECTED: [&str; 6] = ["folder", "mend", "whoever", "processor", "at hand", "no container `"];
 
+/// Every file below `directory`.
+fn walk(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry"));
+    entries
+        .flat_map(|entry| match entry.file_type().expect("a type") {
+            kind if kind.is_dir() => walk(&entry.path()),
+            kind if kind.is_file() => vec![entry.path()],
+            // A link leads to a file that is checked by its own name.
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
 /// The texts that a person reads, each with its name. CONTRIBUTING.md is without its vocabulary.
 fn texts() -> Vec<(String, String)> {
     let source = Lab::source_path();
-    let mut files: Vec<PathBuf> =
-        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].iter().map(|name| source.join(name)).collect();
-    for directory in ["man", "config"] {
-        let entries = fs::read_dir(source.join(directory)).expect("a directory of documents");
-        files.extend(entries.map(|entry| entry.expect("an entry").path()));
+    let mut files: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+        .iter()
+        .map(|name| source.join(name))
+        .collect();
+    for directory in ["man", "config", "scripts", "bench", "stub", "tests"] {
+        files.extend(walk(&source.join(directory)));
     }
     let mut texts: Vec<_> = files
         .iter()
         .filter(|path| path.extension().is_none_or(|extension| extension != "json"))
+        // This file names the rejected words.
+        .filter(|path| !path.ends_with("tests/it/documents.rs"))
         .map(|path| {
-            let text = fs::read_to_string(path).expect("a document");
+            let text = String::from_utf8_lossy(&fs::read(path).expect("a text")).into_owned();
             let text = text.split_once("\n## Words\n").map_or(text.as_str(), |(before, _)| before).to_owned();
             (path.strip_prefix(&source).expect("a file of ours").display().to_string(), text)
         })
@@ -101,13 +117,17 @@ fn the_documents_keep_to_the_vocabulary() {
 }
 
 #[test]
-fn lines_of_the_documents_have_at_most_120_columns() {
+fn lines_of_documents_and_comments_have_at_most_120_columns() {
     let mut wrong = Vec::new();
     for (name, text) in texts().into_iter().filter(|(name, _)| name != "help") {
+        let is_document = ["md", "1", "5", "7", "toml", "service"].iter().any(|end| name.ends_with(&format!(".{end}")));
+        let is_comment = |line: &str| line.starts_with("//") || line.starts_with("# ");
         // Rows of tables, and of the block `layers`, which has only names.
         let is_row =
             |line: &str| line.starts_with("| ") || line.chars().all(|c| c.is_ascii_lowercase() || " :_".contains(c));
-        let long = text.lines().enumerate().filter(|(_, line)| line.chars().count() > 120 && !is_row(line));
+        let long = text.lines().enumerate().filter(|(_, line)| {
+            line.chars().count() > 120 && !is_row(line) && (is_document || is_comment(line.trim_start()))
+        });
         wrong.extend(long.map(|(number, _)| format!("{name}:{}", number + 1)));
     }
     assert_eq!(wrong, Vec::<String>::new());
