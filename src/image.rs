@@ -10,7 +10,7 @@ pub(crate) mod load;
 /// Images in the store.
 pub(crate) mod local;
 mod make;
-/// What a pull tells whoever shows it.
+/// The progress of a pull, for its display.
 pub(crate) mod progress;
 /// From a registry into the store.
 pub(crate) mod pull;

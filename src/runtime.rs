@@ -1,15 +1,15 @@
 //! What the kernel does with a runtime spec.
 //!
 //! ```text
-//! monitor ── fork ─→ stage   waits for H and enters it, clones init as the monitor's child, writes its maps, ends
+//! monitor ── fork ─→ stage   waits for the root namespace, enters it, clones init as the monitor's child, writes its maps
 //!    │ ←──── pidfd ─────┘
 //!    │
 //!    └── sync socket ──→ init   root file system, devices, terminal; waits for the network; user, capabilities, seccomp
 //!                          └── execveat ─→ stub ── execve ─→ the program
 //! ```
 //!
-//! What goes over the sync socket stands in `sync`. The runtime gets a spec, the root file system's directories and a short list
-//! of descriptors ([`Launch`]), nothing else; it knows neither images nor settings nor state on disk.
+//! What goes over the sync socket stands in `sync`. The runtime gets a spec, the root file system's directories and a
+//! short list of descriptors ([`Launch`]), nothing else; it knows neither images nor settings nor state on disk.
 
 pub(crate) mod caps;
 pub mod cgroup;

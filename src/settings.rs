@@ -1,8 +1,8 @@
 //! `rc.toml`: what applies where the command line says nothing, each value with its origin.
 //!
-//! `/etc/rc/rc.toml` is read first, then the user's file, key by key over rc's own values; `RC_CONFIG` names one file to
-//! read instead of both (`dirs`). Without any file nothing is parsed. A key that rc does not know is an error: a misspelt
-//! one would be silently without effect.
+//! `/etc/rc/rc.toml` is read first, then the user's file, key by key over rc's own values; `RC_CONFIG` names one file
+//! to read instead of both (`dirs`). Without any file nothing is parsed. A key that rc does not know is an error: a
+//! misspelt one would be silently without effect.
 
 mod value;
 
@@ -168,7 +168,7 @@ settings! {
         detach_keys: DetachKeys = DetachKeys::default();
         /// `no_new_privs` for every container.
         no_new_privileges: bool = false;
-        /// The limit of processes, set where a cgroup is at hand; 0 is none.
+        /// The limit of processes, set if a cgroup is available; 0 is none.
         pids_limit: u32 = 2048;
         /// The size of `/dev/shm`.
         shm_size: Size = Size(64 << 20);

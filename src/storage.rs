@@ -11,12 +11,12 @@
 //!   images/                 a standard OCI image layout: oci-layout, index.json, blobs/ALGORITHM/HEX
 //!   layers/MAP/ALG-HEX/     one layer, unpacked for one id map: fs/, and owners where everything is stored as the user
 //!   containers/ names/ volumes/
-//!   tmp/                    what is half-made; whoever makes it holds a flock on it, so a free lock means a dead maker
+//!   tmp/                    unfinished; its maker holds a flock on it, so a free lock means a dead maker
 //!   trash/                  what is being removed
 //! ```
 //!
-//! Nothing half-made has a name outside `tmp/`: it is checked, synced and only then renamed. Lock order: container, image,
-//! network, volume, store (`lock`); `ingest.lock` comes before `lock`; blob and layer stages come in between.
+//! Nothing half-made has a name outside `tmp/`: it is checked, synced and only then renamed. Lock order: container,
+//! image, network, volume, store (`lock`); `ingest.lock` comes before `lock`; blob and layer stages come in between.
 
 mod blob;
 mod compress;
@@ -208,7 +208,8 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the store at `root` for reading and writing, and makes it if it is not there.
     ///
-    /// Costs a stat and the reading of one small file. Fails if another user owns the directory or if a later rc wrote it.
+    /// Costs a stat and the reading of one small file. Fails if another user owns the directory or if a later rc wrote
+    /// it.
     pub(crate) fn open(root: &Path) -> Result<Self, Error> {
         let store = Self { root: root.to_owned() };
         match fs::read_record(root.join("version"), 32) {
@@ -252,7 +253,8 @@ impl Store {
     fn create(&self) -> Result<(), Error> {
         fs::create_dir_all(&self.root)?;
         self.check_owner()?;
-        // A directory that was there before may be open to others: setuid files of images must not be within their reach.
+        // A directory that was there before may be open to others: setuid files of images must not be within their
+        // reach.
         rustix::fs::chmod(&self.root, rustix::fs::Mode::RWXU).at("make private", &self.root)?;
         for directory in [
             self.images().join("blobs/sha256"),

@@ -1,12 +1,13 @@
-//! Subordinate ids, and making, finding and entering the user's namespace.
+//! Subordinate IDs, and the user's root namespace: the user namespace in which rc's own work is root.
 //!
 //! ```text
-//! host ── H (one per user: 0 → the user, 1… → the subordinate ids) ── a namespace per container, mapped line by line to H
+//! host ── root namespace (one per user: 0 → the user, 1… → the subordinate IDs) ── a namespace per container, mapped line
+//!                                                                                  by line to the root namespace
 //! ```
 //!
-//! H is made by whoever first needs it, with newuidmap and newgidmap. It lives as long as somebody holds a descriptor of it
-//! (every monitor does) or a namespace beneath it. Whoever holds it says so by a symlink `RUNTIME/userns/PID`, a hint only:
-//! whoever follows it checks that it leads to a user namespace of this user.
+//! The first process that needs the root namespace creates it, with newuidmap and newgidmap. It lives as long as a
+//! process holds a descriptor of it (every monitor does) or a namespace beneath it exists. A holder announces it by a
+//! symlink `RUNTIME/userns/PID`, which is only a hint: a reader checks that it leads to a user namespace of this user.
 
 mod helper;
 mod home;

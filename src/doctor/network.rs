@@ -58,7 +58,7 @@ fn connect(driver: NetworkDriver, request: &Request, home: &UserNamespace) -> Re
     let driver = net::endpoint_driver(driver)?;
     driver.validate(request)?;
     let (ready, announce) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(Trouble::new)?;
-    // It plays the container: its network namespace belongs to H, and it stays until it is killed.
+    // It plays the container: its network namespace belongs to the root namespace, and it stays until it is killed.
     let container = fork(&CloneOptions::default(), || {
         let alone = || -> std::io::Result<()> {
             prctl::die_with_parent()?;

@@ -219,8 +219,8 @@ impl Client {
 
     async fn find_base(&self) -> Result<Url, Error> {
         let [https, http] = &self.candidates[..] else { return Ok(self.candidates[0].clone()) };
-        // https first, as docker does: whoever speaks it is not spoken to in the open. A bad certificate is no reason to fall
-        // back, only a server that does not speak TLS at all.
+        // HTTPS first, as docker does: a registry that supports it never gets plain HTTP. A bad certificate is no
+        // reason to fall back, only a server that does not speak TLS at all.
         let outcome = self.transport.send_once(&Request::get(https.clone())).await;
         match outcome {
             Ok(_) => Ok(https.clone()),
@@ -262,8 +262,8 @@ fn check_size(descriptor: &Descriptor, actual: u64) -> Result<(), Error> {
     Err(Error::Size { digest: digest.clone(), declared: *size, longer: actual > *size })
 }
 
-/// The query of `<…?last=x&n=y>; rel="next"`. Only that: the next page comes from the same repository, wherever the link
-/// points.
+/// The query of `<…?last=x&n=y>; rel="next"`. Only that: the next page comes from the same repository, wherever the
+/// link points.
 fn next_query(link: &str) -> Option<String> {
     let (target, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
     let query = target.split_once('?')?.1;

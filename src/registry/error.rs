@@ -3,7 +3,8 @@ use crate::types::{Digest, Report, ReportKind, Thing};
 
 use super::manifest::Fault;
 
-/// Why something could not be fetched. Texts that come from a registry are cut to a line's length, not escaped: `ui` does that.
+/// Why something could not be fetched. Texts that come from a registry are cut to a line's length, not escaped: `ui`
+/// does that.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// No connection, or no name resolution.
@@ -44,7 +45,7 @@ pub(crate) enum Error {
         /// The manifest, blob or repository asked for.
         subject: String,
     },
-    /// 401 or 403 with the best credentials at hand.
+    /// 401 or 403 with the best credentials that rc has.
     #[error("access to `{subject}` is denied{}", detail(.message))]
     Denied {
         /// What was asked for.

@@ -10,7 +10,7 @@ pub(crate) struct Platform {
     pub(crate) os: String,
     /// `amd64`, `arm64`, …
     pub(crate) architecture: String,
-    /// `v7`, …; `None` takes what any processor of the architecture runs.
+    /// `v7`, …; `None` takes what any CPU of the architecture runs.
     pub(crate) variant: Option<String>,
 }
 
@@ -21,7 +21,8 @@ impl Platform {
         Self { os: "linux".to_owned(), architecture, variant }
     }
 
-    /// The platform with these parts, each the host's where it is `None`; common other names of architectures are known.
+    /// The platform with these parts, each the host's where it is `None`; common other names of architectures are
+    /// known.
     pub(crate) fn of(os: Option<&str>, architecture: Option<&str>, variant: Option<&str>) -> Self {
         let host = Self::host();
         let os = os.map_or(host.os, str::to_ascii_lowercase);
@@ -33,8 +34,7 @@ impl Platform {
     }
 
     /// The place of an index entry among those that will do, 0 for the best; `None` if it will not do.
-    ///
-    /// A processor runs what was made for its own variant, then for lower ones, then for none in particular.
+    /// A CPU runs images for its own variant, then for lower ones, then for none in particular.
     /// Source: image-spec image-index.md "Platform Variants", containers/image `WantedPlatforms`.
     pub(crate) fn rank(&self, os: &str, architecture: &str, variant: Option<&str>) -> Option<u32> {
         let (architecture, variant) = canonical(architecture, variant);
@@ -44,7 +44,7 @@ impl Platform {
         let number = |variant: &Option<String>| variant.as_deref()?.strip_prefix('v')?.parse::<u32>().ok();
         match (&self.variant, &variant) {
             (wanted, found) if wanted == found => Some(0),
-            // Any processor runs the first variant; what asks for more cannot be promised.
+            // Any CPU runs the first variant; higher ones are not certain.
             (None, Some(found)) => (architecture != "arm" && found == "v1").then_some(1),
             (Some(_), None) => Some(u32::MAX),
             (wanted, found) => match (number(wanted), number(found)) {

@@ -1,4 +1,4 @@
-//! Makes init: the stage process, which enters H, clones init there and writes its maps.
+//! Creates init: the stage process enters the root namespace, clones init there and writes its maps.
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -13,12 +13,12 @@ use crate::sys::process::{CloneOptions, fork};
 use crate::sys::{fs, namespace, prctl, process, signal};
 use crate::userns::UserNamespace;
 
-/// The stage process, which waits for H.
+/// The stage process, which waits for the root namespace.
 #[derive(Debug)]
 pub(crate) struct Stage(Between);
 
 impl Stage {
-    /// Forks it. H need not be there yet: the fork is done while newuidmap and newgidmap work.
+    /// Forks it. The root namespace need not exist yet: the fork happens while newuidmap and newgidmap work.
     ///
     /// The caller has one thread.
     pub(crate) fn fork(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Self, Error> {
@@ -37,13 +37,14 @@ impl Stage {
         self.0.finish()
     }
 
-    /// Ends it: there will be no H.
+    /// Ends it: there will be no root namespace.
     pub(crate) fn dismiss(self) {
         self.0.dismiss();
     }
 }
 
-/// Runs in the stage process: enters H, makes init there as the monitor's own child, and writes its maps.
+/// Runs in the stage process: enters the root namespace, creates init there as the monitor's own child, and writes its
+/// maps.
 fn stage(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>, sync: Sync<'_>) -> Result<(), Failure> {
     prctl::set_name("rc: stage").step("name the stage process")?;
     signal::unblock_all().step("unblock signals")?;
@@ -77,8 +78,8 @@ fn stage(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>, sync: Sync<'_>) ->
     rustix::io::write(&map, b"M").step("tell init that it is mapped").map(drop)
 }
 
-/// The namespaces that init is born into. The cgroup namespace is unshared by init itself, after it has been put into its
-/// cgroup: with the others its root would be the monitor's (design.md, "Limits").
+/// The namespaces that init is born into. The cgroup namespace is unshared by init itself, after it has been put into
+/// its cgroup: with the others its root would be the monitor's (design.md, "Limits").
 fn namespaces(spec: &Spec) -> CloneFlags {
     let mut flags = CloneFlags::CLONE_NEWUSER;
     for namespace in spec.linux().iter().flat_map(|linux| linux.namespaces().iter().flatten()) {

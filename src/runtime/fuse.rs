@@ -2,12 +2,13 @@
 //! encryptions, kernels before 5.11).
 //!
 //! ```text
-//! monitor ── fork ─→ stage     enters H and a mount namespace of its own
+//! monitor ── fork ─→ stage     enters the root namespace and a mount namespace of its own
 //!    │                 └── clone, as the monitor's child ─→ fuse-overlayfs -f, which mounts on `merged` there
 //!    │ ←── the mount, detached, and the helper's pidfd ── stage, which ends
 //! ```
 //!
-//! The mount belongs to H, so that the container, whose namespace lies beneath it, may use it (fuse(4), `allow_other`).
+//! The mount belongs to the root namespace, so that the container, whose namespace lies beneath it, may use it
+//! (fuse(4), `allow_other`).
 
 use std::ffi::CString;
 use std::fmt::Write as _;

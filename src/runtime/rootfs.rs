@@ -51,16 +51,16 @@ pub(super) fn mount(rootfs: &Rootfs) -> Result<OwnedFd, Failure> {
     }
 }
 
-/// Mounts it as init does, in a mount namespace of this process' own, to find out whether that works here. For a forked child
-/// that is root in H; nothing is left when it has ended.
+/// Mounts it as init does, in a mount namespace of this process' own, to find out whether that works here. For a forked
+/// child that is root in the root namespace; nothing is left when it has exited.
 pub(crate) fn try_mount(rootfs: &Rootfs) -> Result<(), Failure> {
     namespace::unshare(CloneFlags::CLONE_NEWNS).step("make a mount namespace")?;
     mount::isolate_propagation().step("isolate mounts")?;
     mount(rootfs).map(drop)
 }
 
-/// Mounts the same files in this process' mount namespace to be read only: what was written before is but one more layer, so
-/// that neither the work directory nor the marks of a volatile overlay are touched.
+/// Mounts the same files in this process' mount namespace to be read only: what was written before is but one more
+/// layer, so that neither the work directory nor the marks of a volatile overlay are touched.
 pub(super) fn view(lowers: &[PathBuf], directory: &Path) -> Result<OwnedFd, Failure> {
     let mut layers = vec![reference(&directory.join("upper"))?];
     layers.extend(opened(lowers)?);

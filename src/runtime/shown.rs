@@ -1,5 +1,5 @@
-//! With one id: which id the container shows it as. That has to be known before the map is written, and so before there is
-//! a container, although the name may stand in its files only.
+//! With one id: which id the container shows it as. That has to be known before the map is written, and so before there
+//! is a container, although the name may stand in its files only.
 //!
 //! ```text
 //! stage ── fork ─→ reader   a mount namespace of its own; layers and upper directory as one overlay, read-only; passwd, group
@@ -22,7 +22,8 @@ use crate::types::json;
 /// The user and the group id of the program, as the container's files have them.
 type Ids = (u32, u32);
 
-/// Runs in the stage process, which is root in H. Where there is a range of ids, all of them are shown as they are.
+/// Runs in the stage process, which is root in the root namespace. Where there is a range of ids, all of them are shown
+/// as they are.
 pub(super) fn ids(launch: &Launch<'_>) -> Result<Ids, Failure> {
     if !launch.ids.is_single() {
         return Ok((0, 0));

@@ -116,7 +116,7 @@ impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
 /// What the monitor hears while a program starts.
 #[derive(Debug)]
 pub(crate) enum Progress {
-    /// The user's namespace H, to enter.
+    /// The user's root namespace, to enter.
     Home(OwnedFd),
     /// A process was made: its pidfd.
     Process(OwnedFd),

@@ -34,7 +34,8 @@ impl Store {
             .map_err(|error| if error.is_not_found() { Error::NoBlob { digest: digest.clone() } } else { error.into() })
     }
 
-    /// Reads a small blob. Fails with `TooLarge` if it has more than `limit` bytes, with `DamagedBlob` if its digest is wrong.
+    /// Reads a small blob. Fails with `TooLarge` if it has more than `limit` bytes, with `DamagedBlob` if its digest is
+    /// wrong.
     pub(crate) fn read_blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
         let mut content = Vec::new();
         let path = self.blob_path(digest);
@@ -73,14 +74,15 @@ impl Store {
         Ok(VerifiedBlob { file: self.open_blob(digest)?, digest: digest.clone(), hash })
     }
 
-    /// Starts to write the blob `digest` of `size` bytes; `None` if it is in the store. Waits while another process writes the same
-    /// blob. A partial file of an earlier try is taken over: `offset` says how many bytes need not come again.
+    /// Starts to write the blob `digest` of `size` bytes; `None` if it is in the store. Waits while another process
+    /// writes the same blob. A partial file of an earlier try is taken over: `offset` says how many bytes need not come
+    /// again.
     pub(crate) fn begin_blob(&self, digest: &Digest, size: u64) -> Result<Option<BlobWriter>, Error> {
         if self.has_blob(digest, size)? {
             return Ok(None);
         }
         let writer = self.replace_blob(digest, size)?;
-        // Whoever had it before us may have finished it.
+        // Its previous owner may have finished it.
         if self.has_blob(digest, size)? {
             writer.discard()?;
             return Ok(None);
@@ -122,7 +124,7 @@ impl Store {
         })
     }
 
-    /// Writes a small blob whose content is at hand; fine if it is there.
+    /// Writes a small blob from memory; fine if it exists.
     pub(crate) fn put_blob(&self, content: &[u8]) -> Result<Digest, Error> {
         let digest = Hasher::sha256(content);
         if let Some(mut writer) = self.begin_document(&digest, content.len() as u64)? {

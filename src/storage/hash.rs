@@ -2,7 +2,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::types::{Algorithm, Digest};
 
-/// A running SHA-256 or SHA-512 (with the processor's own instructions where it has them).
+/// A running SHA-256 or SHA-512 (with the CPU's own instructions if it has them).
 #[derive(Debug, Clone)]
 pub(crate) struct Hasher(State);
 

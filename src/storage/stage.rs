@@ -1,5 +1,5 @@
-//! Half-made files and directories in `tmp/`. Whoever makes one holds a flock on it, so that a free lock means a dead maker, and
-//! who wants the same thing waits on the lock and then finds it finished, or takes over.
+//! Half-made files and directories in `tmp/`. Its maker holds a flock on it, so that a free lock means a dead maker,
+//! and who wants the same thing waits on the lock and then finds it finished, or takes over.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io;
@@ -18,8 +18,8 @@ pub(super) fn claim_file(path: &Path) -> Result<File, PathError> {
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).clone();
         let file = fs::open_record_with(path, &options)?;
         lock(&file, FlockOperation::LockExclusive).at("lock", path)?;
-        // Between open and flock its maker may have finished (renamed it) or a sweeper removed it: then we hold something
-        // else than what `path` names.
+        // Between open and flock its maker may have finished (renamed it) or a sweeper removed it: then we hold
+        // something else than what `path` names.
         if is_same(&file, path)? {
             return Ok(file);
         }
@@ -45,8 +45,8 @@ pub(super) fn new_file(tmp: &Path, kind: &str) -> Result<(PathBuf, File), PathEr
     }
 }
 
-/// Makes the directory `path` and locks it. `None` if it was there: then its maker has finished or died meanwhile, and what it
-/// left was removed, so that the caller looks again.
+/// Makes the directory `path` and locks it. `None` if it was there: then its maker has finished or died meanwhile, and
+/// what it left was removed, so that the caller looks again.
 pub(super) fn claim_directory(path: &Path) -> Result<Option<File>, PathError> {
     let is_new = match fs::create_dir(path) {
         Ok(()) => true,

@@ -43,10 +43,12 @@ impl Sweeping {
 }
 
 impl Store {
-    /// Removes what dead processes left in `tmp/`, and empties `trash/`. What a living process works on has a lock and stays.
+    /// Removes what dead processes left in `tmp/`, and empties `trash/`. What a living process works on has a lock and
+    /// stays.
     ///
     /// Gives how many things could not be removed because their files belong to other ids: call it again as root of the
-    /// user's namespace. Whoever makes something in `tmp/` must hold a flock on it (a file or a directory) until it is renamed.
+    /// user's namespace. The maker of something in `tmp/` must hold a flock on it (a file or a directory) until it is
+    /// renamed.
     ///
     /// Marks of garbage stay: they go when that is collected.
     pub(crate) fn sweep(&self) -> Result<usize, Error> {
@@ -83,7 +85,8 @@ impl Store {
         self.root.join("sweep.lock")
     }
 
-    /// Moves a directory or file of the store to the trash, as one step: then it has no name any more. `sweep` removes it.
+    /// Moves a directory or file of the store to the trash, as one step: then it has no name any more. `sweep` removes
+    /// it.
     pub(crate) fn throw_away(&self, path: &Path) -> Result<(), PathError> {
         let Some(name) = path.file_name() else { return Ok(()) };
         loop {
@@ -101,7 +104,8 @@ impl Store {
     /// Moves blobs and layers to the trash, except `kept`, and removes the marks of garbage. The caller holds the
     /// store's lock (`lock_exclusive`), so that no name can be given meanwhile.
     ///
-    /// Does nothing, and says so by `false`, while something comes in that has no name yet: the next collection finds it.
+    /// Does nothing, and says so by `false`, while something comes in that has no name yet: the next collection finds
+    /// it.
     pub(crate) fn collect(&self, kept: &Reachable, _lock: &FileLock) -> Result<bool, Error> {
         let Some(_ingest) = FileLock::try_exclusive(self.root.join("ingest.lock"))? else { return Ok(false) };
         let blobs: BTreeSet<_> = kept.blobs.iter().map(|digest| self.blob_path(digest)).collect();

@@ -5,8 +5,9 @@
 //! x, g, L, K headers say something about the next real entry (g: about all that follow)
 //! ```
 //!
-//! Where archives contradict themselves we read what Go's archive/tar reads, as docker, podman and umoci do: two readers that
-//! see different files in one archive are how files are smuggled past a check (CVE-2025-62518, CVE-2026-33055).
+//! Where archives contradict themselves we read what Go's archive/tar reads, as docker, podman and umoci do: two
+//! readers that see different files in one archive are how files are smuggled past a check (CVE-2025-62518,
+//! CVE-2026-33055).
 
 mod header;
 mod pax;
@@ -214,7 +215,7 @@ impl<R: BufRead> Reader<R> {
         })
     }
 
-    /// Content of the current entry that is at hand, at most `limit` bytes of it: empty at its end. Follow with `consume`.
+    /// Buffered content of the current entry, at most `limit` bytes of it: empty at its end. Follow with `consume`.
     pub(crate) fn data(&mut self, limit: u64) -> Result<&[u8], Error> {
         let limit = limit.min(self.left);
         if limit == 0 {
@@ -234,7 +235,8 @@ impl<R: BufRead> Reader<R> {
         self.offset += count as u64;
     }
 
-    /// The input, after all of the archive and whatever follows it was read: hashes of the whole stream are complete then.
+    /// The input, after all of the archive and whatever follows it was read: hashes of the whole stream are complete
+    /// then.
     pub(crate) fn finish(mut self) -> Result<R, Error> {
         loop {
             let count = fill(&mut self.input)?.len();

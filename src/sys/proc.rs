@@ -1,4 +1,5 @@
-//! What `/proc/PID` tells of another process. Nothing in it is believed to be text: names and arguments are the process' own.
+//! What `/proc/PID` tells of another process. Nothing in it is believed to be text: names and arguments are the
+//! process' own.
 //!
 //! Source: proc_pid_stat(5), proc_pid_status(5), proc_pid_io(5).
 
@@ -33,7 +34,7 @@ pub(crate) struct Stat {
     pub(crate) is_exiting: bool,
     /// The device number of the controlling terminal; 0 for none.
     pub(crate) terminal: u32,
-    /// Clock ticks of processor time: its own, then that of children it has waited for; user and kernel together.
+    /// Clock ticks of CPU time: its own, then that of children it has waited for; user and kernel together.
     pub(crate) ticks: [u64; 2],
     /// The same in the kernel alone.
     pub(crate) kernel_ticks: [u64; 2],
@@ -94,7 +95,8 @@ impl Entry {
         if text.is_empty() { Vec::new() } else { text.split('\0').map(str::to_owned).collect() }
     }
 
-    /// Bytes read from and written to devices by it and by children it has waited for. Fails for a process of another id.
+    /// Bytes read from and written to devices by it and by children it has waited for. Fails for a process of another
+    /// id.
     pub(crate) fn device_bytes(&self) -> io::Result<(u64, u64)> {
         let text = self.read("io")?;
         let value = |name: &str| line(&text, name).and_then(|value| value.parse().ok()).unwrap_or(0);

@@ -7,16 +7,16 @@ use libc::{SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_SET_MODE_FILTER, SYS_seccomp,
 
 /// Installs `filter` for this thread and all that it starts; it cannot be taken away again.
 ///
-/// The caller has to hold CAP_SYS_ADMIN in its user namespace or to have `no_new_privs` set, else EACCES. A filter with more
-/// instructions than a u16 counts is EINVAL. SPEC_ALLOW leaves the processor's speculation as it is, as podman and runc do:
-/// without it every program in a container would run slower on kernels before 5.16.
-/// Source: seccomp(2), SECCOMP_SET_MODE_FILTER.
+/// The caller has to hold CAP_SYS_ADMIN in its user namespace or to have `no_new_privs` set, else EACCES. A filter with
+/// more instructions than a u16 counts is EINVAL. SPEC_ALLOW leaves the CPU's speculation unchanged, as podman and runc
+/// do: without it every program in a container would run slower on kernels before 5.16. Source: seccomp(2),
+/// SECCOMP_SET_MODE_FILTER.
 pub(crate) fn set_filter(filter: &[sock_filter]) -> io::Result<()> {
     let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
     let length = u16::try_from(filter.len()).map_err(|_| invalid())?;
     let program = sock_fprog { len: length, filter: filter.as_ptr().cast_mut() };
-    // SAFETY: `program` points to `length` initialised instructions, which the kernel copies before it returns and never
-    // writes, in spite of the pointer's type.
+    // SAFETY: `program` points to `length` initialised instructions, which the kernel copies before it returns and
+    // never writes, in spite of the pointer's type.
     let result = unsafe {
         libc::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &raw const program)
     };

@@ -1,12 +1,12 @@
 //! Helper programs: started by absolute path with exactly what is given, held by pidfd, heard when they fail.
 //!
-//! A helper gets its argv, its environment and its descriptors, and nothing else: every other descriptor is closed, signals
-//! are at their defaults, the working directory is `/`. It dies with this process (`PR_SET_PDEATHSIG`) and with its
-//! [`Helper`]. Standard input and output are `/dev/null` unless given; standard error is a small pipe that nobody has to
-//! read: what does not fit is dropped, so a helper that chatters for years neither blocks nor grows.
+//! A helper gets its argv, its environment and its descriptors, and nothing else: every other descriptor is closed,
+//! signals are at their defaults, the working directory is `/`. It dies with this process (`PR_SET_PDEATHSIG`) and with
+//! its [`Helper`]. Standard input and output are `/dev/null` unless given; standard error is a small pipe that nobody
+//! has to read: what does not fit is dropped, so a helper that chatters for years neither blocks nor grows.
 //!
-//! The child shares our memory until it executes (`CLONE_VM | CLONE_VFORK`, as posix_spawn(3) does it): no page table is
-//! copied, and the reason of a failure comes back in a field instead of over a pipe.
+//! The child shares our memory until it executes (`CLONE_VM | CLONE_VFORK`, as posix_spawn(3) does it): no page table
+//! is copied, and the reason of a failure comes back in a field instead of over a pipe.
 #![expect(unsafe_code, reason = "clone(2) with shared memory, sigaction(2) and execve(2) in that child")]
 
 use std::cell::Cell;
@@ -41,8 +41,8 @@ pub(crate) struct Program<'a> {
     pub(crate) env: &'a [CString],
     /// Descriptors, each with the number that the helper sees. 0 and 1 replace `/dev/null`; 2 replaces the capture.
     pub(crate) descriptors: &'a [(BorrowedFd<'a>, i32)],
-    /// Whether it gets a mount namespace of its own, to which mounts of the host still come and from which none go; only
-    /// root may.
+    /// Whether it gets a mount namespace of its own, to which mounts of the host still come and from which none go;
+    /// only root may.
     pub(crate) own_mounts: bool,
 }
 
@@ -96,7 +96,7 @@ impl Helper {
 
 impl Drop for Helper {
     fn drop(&mut self) {
-        // Whoever reaps every child of this process may have been first: then both fail, and all is well.
+        // A part of this process that reaps every child may have been first: then both fail, which is fine.
         if self.kill().is_ok() {
             self.wait().ok();
         }
@@ -178,10 +178,10 @@ fn clone(start: &Start<'_>) -> Result<Child, Error> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))
         .map_err(|e| clone_failed(e.into()))?;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
-    // SAFETY: `top` is the aligned end of a live block of STACK_BYTES; CLONE_VFORK suspends us until the child has executed
-    // or ended, so `stack`, `start` and `pidfd` outlive its use of them and nobody else touches them meanwhile. The child
-    // shares our memory: it runs `run_child`, which allocates nothing, takes no lock, makes system calls only, and ends by
-    // execve or by returning to the wrapper's _exit.
+    // SAFETY: `top` is the aligned end of a live block of STACK_BYTES; CLONE_VFORK suspends us until the child has
+    // executed or ended, so `stack`, `start` and `pidfd` outlive its use of them and nobody else touches them
+    // meanwhile. The child shares our memory: it runs `run_child`, which allocates nothing, takes no lock, makes system
+    // calls only, and ends by execve or by returning to the wrapper's _exit.
     let pid = unsafe {
         libc::clone(run_child, top.cast(), flags, std::ptr::from_ref(start).cast_mut().cast(), &raw mut pidfd)
     };
@@ -227,15 +227,16 @@ impl Start<'_> {
         close_between(next, c_int::MAX).map_err(at("close descriptors"))?;
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
             .map_err(|errno| ("unblock signals", Errno::from_raw_os_error(errno as i32)))?;
-        // SAFETY: path, argv and env are NUL-terminated strings and null-terminated arrays of them, alive in our parent.
+        // SAFETY: path, argv and env are NUL-terminated strings and null-terminated arrays of them, alive in our
+        // parent.
         unsafe { libc::execve(self.path.as_ptr(), self.argv.as_ptr(), self.env.as_ptr()) };
         Err(("execute", errno_of(&io::Error::last_os_error())))
     }
 }
 
-/// Makes a forked child that does not execute as clean as a [`Helper`]: only `kept` descriptors and `/dev/null` at 0, 1 and 2
-/// stay open, the working directory is `/`, every capability is given up for good, nobody may look into it, and it dies with
-/// `parent`. To be called after the last change of ids or namespaces, which would undo part of it.
+/// Makes a forked child that does not execute as clean as a [`Helper`]: only `kept` descriptors and `/dev/null` at 0, 1
+/// and 2 stay open, the working directory is `/`, every capability is given up for good, nobody may look into it, and
+/// it dies with `parent`. To be called after the last change of ids or namespaces, which would undo part of it.
 pub(crate) fn seclude(kept: &[BorrowedFd<'_>], parent: Pid) -> io::Result<()> {
     let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     (0..3).try_for_each(|number| place(null.as_fd(), number))?;
@@ -276,8 +277,8 @@ fn close_between(first: c_int, end: c_int) -> Result<(), Errno> {
     if first >= end {
         return Ok(());
     }
-    // SAFETY: the child's table of descriptors is its own (no CLONE_FILES): the parent's stay open. The sources that are
-    // still to be placed are above every `end` but the last.
+    // SAFETY: the child's table of descriptors is its own (no CLONE_FILES): the parent's stay open. The sources that
+    // are still to be placed are above every `end` but the last.
     match unsafe { libc::syscall(libc::SYS_close_range, first, end - 1, 0) } {
         0 => Ok(()),
         _ => Err(errno_of(&io::Error::last_os_error())),
@@ -316,7 +317,8 @@ mod tests {
         let _open_here = super::super::fs::open("/dev/zero").expect("open");
         let (_read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).expect("pipe");
         let (_errors, out) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).expect("pipe");
-        // The shell itself opens the directory it lists, so `cat` reads a list that `ls` cannot disturb: 0 1 2 7 and 3 for ls.
+        // The shell itself opens the directory it lists, so `cat` reads a list that `ls` cannot disturb: 0 1 2 7 and 3
+        // for ls.
         let text = output("ls /proc/self/fd | tr '\\n' ' '; pwd; env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^OLDPWD=");
         assert_eq!(text, "0 1 2 3 /\nONLY=this\n");
         let helper = shell("test -p /dev/fd/7 && ! test -e /dev/fd/6", &[(write.as_fd(), 7), (out.as_fd(), 1)]);

@@ -1,4 +1,5 @@
-//! The two standard streams: buffered by us, written by write(2), without the line buffering and the panics of `println!`.
+//! The two standard streams: buffered by us, written by write(2), without the line buffering and the panics of
+//! `println!`.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -60,8 +61,8 @@ impl From<BrokenOutput> for Report {
 }
 
 impl BrokenOutput {
-    /// The reader went away (`rc ps | head -1`): nothing to tell anybody; the exit code is 128 + SIGPIPE, what the shell
-    /// reports of a program that died of it.
+    /// The reader went away (`rc ps | head -1`): nothing to tell anybody; the exit code is 128 + SIGPIPE, what the
+    /// shell reports of a program that died of it.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
     }
@@ -89,8 +90,8 @@ pub(crate) fn is_terminal(stream: Stream) -> bool {
     rustix::termios::isatty(stream.descriptor())
 }
 
-/// Whether standard output and standard error lead to the same terminal, file or pipe, so that the order between them can
-/// be seen.
+/// Whether standard output and standard error lead to the same terminal, file or pipe, so that the order between them
+/// can be seen.
 pub(crate) fn streams_are_one() -> bool {
     let identity = |stream: Stream| rustix::fs::fstat(stream.descriptor()).ok().map(|stat| (stat.st_dev, stat.st_ino));
     identity(Stream::Out).is_some() && identity(Stream::Out) == identity(Stream::Err)
@@ -161,7 +162,7 @@ fn wait_writable(descriptor: BorrowedFd<'_>) -> io::Result<()> {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        // Whoever cares about the error has called `finish` before.
+        // A caller that needs the error has called `finish` before.
         self.flush().unwrap_or_default();
     }
 }

@@ -1,4 +1,4 @@
-//! The user's namespace H: found, or made.
+//! The user's root namespace: found, or created.
 
 use std::cell::{OnceCell, RefCell};
 use std::io::Read as _;
@@ -15,7 +15,8 @@ use crate::sys::lock::FileLock;
 use crate::sys::process::{Child, CloneOptions, fork};
 use crate::sys::{namespace, prctl};
 
-/// The user's namespace H, held by a descriptor, and announced in the runtime directory for as long as this process holds it.
+/// The user's root namespace, held by a descriptor, and announced in the runtime directory as long as this process
+/// holds it.
 #[derive(Debug)]
 pub(crate) struct UserNamespace {
     fd: OwnedFd,
@@ -24,7 +25,8 @@ pub(crate) struct UserNamespace {
 }
 
 impl UserNamespace {
-    /// Finds H by what live processes have announced in the runtime directory, or makes it with `map`.
+    /// Finds the root namespace by the announcements of live processes in the runtime directory, or creates it with
+    /// `map`.
     ///
     /// Fails where the kernel or the administrator allows no user namespaces; nothing is left behind.
     pub(crate) fn open(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
@@ -34,8 +36,8 @@ impl UserNamespace {
         }
     }
 
-    /// Makes an H of its own, whether there is one or not: it shows that newuidmap and newgidmap still do what they did when
-    /// the one that is there was made.
+    /// Creates a root namespace of its own, even if there is one: it shows that newuidmap and newgidmap still do what
+    /// they did when the one that is there was made.
     pub(crate) fn make(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
         let directory = runtime.join("userns");
         fs::create_dir_all(&directory)?;
@@ -43,9 +45,9 @@ impl UserNamespace {
         make(map, directory, lock)?.finish()
     }
 
-    /// Tries each announcement, a symlink `PID → /proc/PID/fd/N#KEY`, until one leads to a user namespace that this user
-    /// owns. Those that lead nowhere are swept: their process was killed. (The key tells the map, so that a change of
-    /// ranges makes another H.)
+    /// Tries each announcement, a symlink `PID → /proc/PID/fd/N#KEY`, until one leads to a user namespace that this
+    /// user owns. Those that lead nowhere are swept: their process was killed. (The key tells the map, so that a change
+    /// of ranges creates another root namespace.)
     fn announced(directory: &Path, map: &IdMap) -> Result<Option<Self>, Error> {
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
@@ -90,7 +92,7 @@ impl UserNamespace {
         self.fd.as_fd()
     }
 
-    /// Makes the calling process, which has one thread, root in H.
+    /// Makes the calling process, which has one thread, root in the root namespace.
     pub(crate) fn enter(&self) -> Result<(), Error> {
         namespace::join(self.fd.as_fd(), CloneFlags::CLONE_NEWUSER)
             .map_err(|source| Error::System { action: "enter the user's namespace", source })
@@ -106,7 +108,7 @@ impl Drop for UserNamespace {
     }
 }
 
-/// H on its way: newuidmap and newgidmap may still be at work, and whoever needs it first waits for them.
+/// A root namespace in the making: newuidmap and newgidmap may still be at work, and its first user waits for them.
 #[derive(Debug)]
 pub(crate) struct Home {
     made: OnceCell<UserNamespace>,
@@ -115,7 +117,7 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// Finds H, or begins to make it with `map`; as [`UserNamespace::open`].
+    /// Finds the root namespace, or starts to create it with `map`; as [`UserNamespace::open`].
     pub(crate) fn begin(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
         let (made, making) = match begin(map, runtime)? {
             Begun::Found(found) => (OnceCell::from(found), None),
@@ -124,7 +126,7 @@ impl Home {
         Ok(Self { made, making: RefCell::new(making), member: RefCell::new(None) })
     }
 
-    /// Waits until H is made.
+    /// Waits until the root namespace is ready.
     ///
     /// Fails with what newuidmap or newgidmap said, and again whenever it is asked.
     pub(crate) fn ready(&self) -> Result<&UserNamespace, Error> {
@@ -140,8 +142,8 @@ impl Home {
         Ok(self.made.get_or_init(|| made))
     }
 
-    /// Ends H's first member, which lives no longer than this anyway. To wait for its end takes a while, so that it is done
-    /// when nobody waits for us.
+    /// Ends the root namespace's first member, which lives no longer than this anyway. To wait for its end takes a
+    /// while, so that it is done when nobody waits for us.
     pub(crate) fn dismiss_member(&self) {
         drop(self.member.take());
     }
@@ -153,7 +155,7 @@ enum Begun {
     Making(Making),
 }
 
-/// H in the making.
+/// A root namespace that this process is creating.
 #[derive(Debug)]
 struct Making {
     member: Member,
@@ -167,7 +169,7 @@ struct Making {
     lock: FileLock,
 }
 
-/// H's first member: it only waits, and ends when this is dropped by the process that made it, or that process dies.
+/// The first member of a root namespace: it only waits, and exits when the process that made it drops this, or dies.
 #[derive(Debug)]
 struct Member {
     process: Child,
@@ -201,8 +203,8 @@ fn make(map: &IdMap, directory: PathBuf, lock: FileLock) -> Result<Making, Error
     let options = CloneOptions { flags: Some(CloneFlags::CLONE_NEWUSER), cgroup: None };
     let maker = rustix::process::getpid();
     let process = fork(&options, || {
-        // Only its namespace matters. It ends when the maker kills it, or dies. It holds copies of the maker's locks: were
-        // the maker killed before the next line, nobody would be told, and every other rc would wait for ever.
+        // Only its namespace matters. It ends when the maker kills it, or dies. It holds copies of the maker's locks:
+        // were the maker killed before the next line, nobody would be told, and every other rc would wait for ever.
         if prctl::die_with_parent().is_err() || rustix::process::getppid() != Some(maker) {
             return 1;
         }
@@ -243,12 +245,12 @@ fn write_maps(map: &IdMap, pid: i32) -> Result<Vec<(String, Helper)>, Error> {
 }
 
 impl Making {
-    /// Waits for the helpers, opens H, and ends its first member.
+    /// Waits for the helpers, opens the root namespace, and ends its first member.
     fn finish(self) -> Result<UserNamespace, Error> {
         self.open().map(|(made, _)| made)
     }
 
-    /// Waits for the helpers, and opens H.
+    /// Waits for the helpers, and opens the root namespace.
     ///
     /// Fails with what newuidmap or newgidmap said; the first member is gone then.
     fn open(self) -> Result<(UserNamespace, Member), Error> {

@@ -9,7 +9,7 @@ use crate::sys::fs;
 /// A run of ids: `count` ids from `inside` on are those from `outside` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Extent {
-    /// The first id in H.
+    /// The first ID in the root namespace.
     pub(crate) inside: u32,
     /// The first id on the host.
     pub(crate) outside: u32,
@@ -52,7 +52,7 @@ impl Single {
     }
 }
 
-/// The map of the user's namespace H.
+/// The map of the user's root namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IdMap {
     /// User ids.
@@ -63,8 +63,8 @@ pub(crate) struct IdMap {
     pub(crate) single: Option<Single>,
 }
 
-/// The first id of the range that root gives its containers where `/etc/subuid` has no line for root: above what systemd
-/// (524288…) and useradd (100000…) hand out.
+/// The first id of the range that root gives its containers where `/etc/subuid` has no line for root: above what
+/// systemd (524288…) and useradd (100000…) hand out.
 const ROOT_RANGE: u32 = 0x4000_0000;
 
 impl IdMap {
@@ -115,8 +115,8 @@ impl IdMap {
         self.single.is_some()
     }
 
-    /// The directory below `layers/` of what was unpacked for this map: `one`, or the host ids in order, so that another
-    /// range unpacks anew.
+    /// The directory below `layers/` of what was unpacked for this map: `one`, or the host ids in order, so that
+    /// another range unpacks anew.
     pub(crate) fn key(&self) -> String {
         if self.is_single() {
             return "one".to_owned();
@@ -129,18 +129,18 @@ impl IdMap {
         if tail(&uids) == tail(&gids) { format!("u{uids}") } else { format!("u{uids}-g{gids}") }
     }
 
-    /// The content of `/proc/PID/uid_map` for H.
+    /// The content of `/proc/PID/uid_map` for the root namespace.
     pub(crate) fn uid_lines(&self) -> String {
         lines(&self.uids)
     }
 
-    /// The content of `/proc/PID/gid_map` for H.
+    /// The content of `/proc/PID/gid_map` for the root namespace.
     pub(crate) fn gid_lines(&self) -> String {
         lines(&self.gids)
     }
 
-    /// The map of a container beneath H: every id as it is, a line for each extent of H, since a line may not span two.
-    /// With one id, `user` and `group` are the ids that it shows as.
+    /// The map of a container beneath the root namespace: every ID unchanged, one line per extent of the root
+    /// namespace, since a line may not span two. With one id, `user` and `group` are the ids that it shows as.
     pub(crate) fn nested(&self, user: u32, group: u32) -> (String, String) {
         if self.is_single() {
             return (format!("{user} 0 1\n"), format!("{group} 0 1\n"));

@@ -1,4 +1,4 @@
-//! Work on files of mapped owners: done by a forked child that is root in H.
+//! Work on files of mapped owners, by a forked child that is root in the root namespace.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -12,8 +12,8 @@ use crate::sys::process::{CloneOptions, Ended, exit_now, fork};
 use crate::sys::{prctl, signal};
 use crate::types::{Report, json};
 
-/// Runs `work` in a child that is root in `home`, waits for it, and gives its result. The child has one thread and may start
-/// more. If this process dies, the child is killed.
+/// Runs `work` in a child that is root in `home`, waits for it, and gives its result. The child has one thread and may
+/// start more. If this process dies, the child is killed.
 ///
 /// Fails if the child cannot be made or dies, or as `work` does.
 pub(crate) fn inside<T, E>(home: &UserNamespace, name: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, Report>

@@ -1,4 +1,5 @@
-//! By what newuidmap and newgidmap may map ids, or what keeps them from it: read when they have failed, and by `rc doctor`.
+//! By what newuidmap and newgidmap may map ids, or what keeps them from it: read when they have failed, and by `rc
+//! doctor`.
 
 use std::fmt;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,7 +12,7 @@ use crate::sys::fs;
 /// By what a program has the right to map ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Privilege {
-    /// It runs as root, whoever starts it.
+    /// It runs as root for every caller.
     Setuid,
     /// `cap_setuid` or `cap_setgid`, in an attribute of its file.
     Capabilities,
@@ -73,7 +74,7 @@ impl fmt::Display for Lack {
 }
 
 impl Lack {
-    /// What mends it.
+    /// The fix.
     pub(crate) fn fix(&self) -> String {
         match self {
             Self::NoNewPrivileges => {

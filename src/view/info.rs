@@ -17,7 +17,7 @@ pub(crate) struct Info {
     pub(crate) cgroup_manager: &'static str,
     /// `v2`; anything else is not supported.
     pub(crate) cgroup_version: &'static str,
-    /// Processors that rc may use.
+    /// CPUs that rc may use.
     pub(crate) cpus: usize,
     /// `ID`, `VERSION_ID` and `VERSION_CODENAME` of os-release(5).
     pub(crate) distribution: [String; 3],

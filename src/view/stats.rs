@@ -51,7 +51,7 @@ impl StatsRow<'_> {
         if self.no_trunc { self.config.id.as_str() } else { self.config.id.short() }
     }
 
-    /// Percent of one processor, since it was looked at last; since its start when it was not.
+    /// Percent of one CPU since the last sample, or since the start if there is none.
     fn cpu(&self) -> Option<f64> {
         match (self.now, self.before) {
             (Some(now), Some(before)) if now.started == before.started => {
@@ -61,7 +61,7 @@ impl StatsRow<'_> {
         }
     }
 
-    /// Percent of one processor since its start.
+    /// Percent of one CPU since its start.
     fn average(&self) -> Option<f64> {
         let now = self.now?;
         share(now.cpu?, now.at.checked_sub(now.started)?)

@@ -34,7 +34,7 @@ pub(crate) fn keep_descriptors(matches: &ArgMatches, listening: usize) -> Result
         inherited::keep_only(&wanted).map_err(|error| Error::new(format!("cannot close descriptors: {error}")))?;
     match wanted.iter().find(|number| kept.iter().all(|kept| kept.number != **number)) {
         Some(number) => Err(Error::new(format!("file descriptor {number} is not available"))
-            .with_hint("descriptors that are to be passed on must be open in whoever starts rc")),
+            .with_hint("the process that starts rc must have the descriptors open")),
         None => Ok(kept),
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn set_present(directory: &Directory, setting: &Setting) -> Result<()
 }
 
 impl Wanted<'_> {
-    /// The weights that are asked for, of processors and of block devices, 1 to 10000: for a group around the container's own.
+    /// The requested weights of CPUs and of block devices, 1 to 10000: for a group around the container's own.
     pub fn weights(&self) -> (Option<u64>, Option<u64>) {
         let Some(resources) = self.resources else { return (None, None) };
         let shares = resources.cpu().as_ref().and_then(|cpu| cpu.shares()).filter(|shares| *shares != 0);
@@ -61,7 +61,8 @@ impl Wanted<'_> {
 impl Group {
     /// Changes the limits of the group and the processes in it: all of them, or none.
     ///
-    /// Fails if a controller cannot be had, or the kernel refuses a value; what had been changed before is as it was then.
+    /// Fails if a controller cannot be had, or the kernel refuses a value; what had been changed before is as it was
+    /// then.
     pub fn update(&self, resources: &LinuxResources) -> Result<(), Error> {
         let settings = Wanted { resources: Some(resources), default_pids: None }.settings()?;
         let (parent, _) = self.path().rsplit_once('/').unwrap_or(("", ""));

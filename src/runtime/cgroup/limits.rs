@@ -34,11 +34,12 @@ pub(super) enum Expect {
     Same,
     /// The value, rounded down to whole pages of this many bytes.
     Pages(u64),
-    /// The same set of numbers, as `cpuset.cpus.effective` has it: a processor that is not there gives no time.
+    /// The same set of numbers, in `cpuset.cpus.effective`: a CPU that does not exist gives no time.
     Effective,
     /// The value as a line among others: `default 100`, `8:0 50`.
     Line,
-    /// Among others a line with the first word of the value, and the second somewhere in it: `8:0 rbps=1024 wbps=max …`.
+    /// Among others a line with the first word of the value, and the second somewhere in it: `8:0 rbps=1024 wbps=max
+    /// …`.
     Word,
     /// Nothing: only the kernel knows the format.
     Anything,
@@ -117,8 +118,8 @@ pub(super) fn pids(limit: u64) -> Setting {
 
 /// Everything that `resources` asks for, in the order in which it is written.
 ///
-/// Fails with what cgroup v2 does not have or rc does not set; nothing is left out in silence. `page` is the size of a page
-/// in bytes.
+/// Fails with what cgroup v2 does not have or rc does not set; nothing is left out in silence. `page` is the size of a
+/// page in bytes.
 pub(super) fn settings(resources: &LinuxResources, page: u64) -> Result<Vec<Setting>, Error> {
     for (name, asked) in [
         ("devices", resources.devices().as_ref().is_some_and(|list| !list.is_empty())),
@@ -247,8 +248,8 @@ fn of_cpu(cpu: &LinuxCpu) -> Result<Vec<Setting>, Error> {
     Ok(settings)
 }
 
-/// v1's shares (2 to 262144, 1024 by default) as a v2 weight (1 to 10000, 100 by default): a curve through the three pairs.
-/// Source: runc, `ConvertCPUSharesToCgroupV2Value`.
+/// v1's shares (2 to 262144, 1024 by default) as a v2 weight (1 to 10000, 100 by default): a curve through the three
+/// pairs. Source: runc, `ConvertCPUSharesToCgroupV2Value`.
 pub(super) fn weight(shares: u64) -> u64 {
     if shares <= 2 {
         return 1;

@@ -7,7 +7,7 @@ use crate::sys::fs::PathError;
 /// What a group and those below it have used; what its controllers do not count is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Microseconds of processor time.
+    /// Microseconds of CPU time.
     pub cpu: Option<u64>,
     /// The same in the kernel alone.
     pub kernel: Option<u64>,
