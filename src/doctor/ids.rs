@@ -53,7 +53,7 @@ fn subordinate(map: &IdMap) -> Finding {
         let sentence = single.sentence();
         let (found, fix) = sentence.split_once(": ").unwrap_or((&sentence, ""));
         return Finding::bad(CHECK, Status::Limited, found)
-            .disables("owners of files in images, and programs that change their user: apt, su, many servers")
+            .disables("file owners in images, and programs that change their user: apt, su, many servers")
             .fix(Some(fix.to_owned()).filter(|fix| !fix.is_empty()));
     }
     let found = format!("users {}, groups {}", ranges(&map.uids), ranges(&map.gids));
@@ -63,7 +63,7 @@ fn subordinate(map: &IdMap) -> Finding {
     }
     let user = crate::userns::user_name(rustix::process::geteuid().as_raw());
     Finding::bad(CHECK, Status::Limited, found)
-        .disables(format!("images with files of ids above {}", least.saturating_sub(1)))
+        .disables(format!("images with files of IDs above {}", least.saturating_sub(1)))
         .fix(format!("`sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`"))
 }
 
@@ -75,12 +75,12 @@ fn ranges(extents: &[Extent]) -> String {
 }
 
 fn mapper(program: &'static str, map: &IdMap, trouble: Option<&Trouble>) -> Finding {
-    const DISABLES: &str = "more than one id in containers";
+    const DISABLES: &str = "more than one ID in containers";
     if rustix::process::geteuid().is_root() {
         return Finding::ok(program, "not needed by root");
     }
     let Some(path) = find_helper(program) else {
-        return Finding::bad(program, Status::Limited, "not installed")
+        return Finding::bad(program, Status::Limited, "not found")
             .disables(DISABLES)
             .fix("`sudo apt install uidmap`".to_owned());
     };

@@ -10,11 +10,7 @@ use crate::types::capability;
 
 /// What older kernels turn off, newest first: the first version that has it, how bad that is, and what is lost.
 const FEATURES: [((u32, u32), Status, &str); 3] = [
-    (
-        (5, 14),
-        Status::Limited,
-        "killing all processes of a container in one step (cgroup.kill): they are killed one by one",
-    ),
+    ((5, 14), Status::Limited, "killing a container in one step (cgroup.kill): rc kills its processes one by one"),
     ((5, 12), Status::Missing, "read-only paths in containers (mount_setattr)"),
     ((5, 11), Status::Missing, "containers without fuse-overlayfs (overlay in a user namespace)"),
 ];
@@ -31,7 +27,7 @@ fn judge(release: &str) -> Finding {
     let lost: Vec<_> = FEATURES.iter().filter(|(since, ..)| found < *since).collect();
     let Some((_, status, _)) = lost.last() else { return Finding::ok(CHECK, release) };
     let what: Vec<&str> = lost.iter().map(|(_, _, what)| *what).collect();
-    let fix = format!("install a kernel of at least {}.{}, and boot it", FEATURES[0].0.0, FEATURES[0].0.1);
+    let fix = format!("install and boot a kernel of version {}.{} or later", FEATURES[0].0.0, FEATURES[0].0.1);
     Finding::bad(CHECK, *status, release).disables(what.join("; ")).fix(fix)
 }
 
@@ -58,17 +54,17 @@ fn keyrings() -> Finding {
             let counted = line.and_then(|line| line.split_whitespace().nth(2)?.split_once('/'));
             Finding::ok(CHECK, counted.map_or_else(String::new, |(used, most)| format!("{used} of {most} keys in use")))
         }
-        Keyrings::Absent => Finding::ok(CHECK, "the kernel has none"),
+        Keyrings::Absent => Finding::ok(CHECK, "the kernel has no keyrings"),
         Keyrings::Filtered => {
             Finding::bad(CHECK, Status::Limited, "refused by a filter of system calls that rc runs under")
-                .disables("a session keyring for each container; containers can use none either")
+                .disables("keyrings in containers")
         }
     }
 }
 
 fn memory_files(home: Home<'_>) -> Finding {
     const CHECK: &str = "memory files";
-    const DISABLES: &str = "every container: its program is started from a memory file";
+    const DISABLES: &str = "every container: rc starts the program from a memory file";
     let Some(home) = home else { return Finding::bad(CHECK, Status::Missing, NOT_TRIED).disables(DISABLES) };
     let made = attempt(|| {
         home.enter().map_err(Trouble::new)?;
@@ -99,7 +95,7 @@ fn filter(home: Home<'_>) -> Finding {
         prctl::set_name("rc: filtered").map_err(Trouble::new)
     });
     match installed {
-        Ok(()) => Finding::ok(CHECK, "the default filter can be installed"),
+        Ok(()) => Finding::ok(CHECK, "the default filter works"),
         Err(trouble) => Finding::bad(CHECK, Status::Missing, trouble.report.message)
             .disables(DISABLES)
             .fix("boot a kernel with CONFIG_SECCOMP_FILTER".to_owned()),

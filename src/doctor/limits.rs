@@ -57,7 +57,7 @@ fn group(line: &str, asked: &serde_json::Value) -> Result<String, Trouble> {
 /// The end of the sentence that a start would print: which limit is meant stands before it.
 fn reason(error: &Error) -> String {
     match error {
-        Error::NoGroup { .. } => "this process is in no cgroup that is delegated to rc".to_owned(),
+        Error::NoGroup { .. } => "rc is not in a delegated cgroup".to_owned(),
         Error::NotDelegated { group, .. } => format!("not delegated to the cgroup `{group}`"),
         Error::InUnit { unit, .. } => format!("this process is in `{unit}`, which is not delegated"),
         Error::NoScope { reason, .. } => reason.clone(),

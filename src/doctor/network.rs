@@ -85,7 +85,7 @@ fn connect(driver: NetworkDriver, request: &Request, home: &UserNamespace) -> Re
             .map(drop)
             .map_err(Trouble::from)
     } else {
-        Err(Trouble::new("cannot make a network namespace"))
+        Err(Trouble::new("cannot create a network namespace"))
     };
     drop(container.signal(libc::SIGKILL));
     drop(container.wait());
@@ -96,7 +96,7 @@ fn low_ports() -> Finding {
     const CHECK: &str = "low ports";
     let start = net::unprivileged_port_start();
     if rustix::process::geteuid().is_root() {
-        return Finding::ok(CHECK, "all ports can be published by root");
+        return Finding::ok(CHECK, "root can publish all ports");
     }
     if start <= 80 {
         return Finding::ok(CHECK, format!("ports from {start} on can be published"));

@@ -36,7 +36,7 @@ fn user() -> String {
 /// Whether the manager that makes scopes answers, by the socket that a start uses: it is there without a bus daemon, too.
 fn manager(has_manager: bool) -> Finding {
     const CHECK: &str = "service manager";
-    const DISABLES: &str = "limits outside of a unit with `Delegate=yes`, and services of the user";
+    const DISABLES: &str = "limits outside of a unit with `Delegate=yes`, and user services";
     if !has_manager {
         return Finding::bad(CHECK, Status::Limited, "systemd does not run")
             .disables("limits, unless rc is started in a cgroup that it can write to");
@@ -97,6 +97,6 @@ fn lingering(has_manager: bool) -> Finding {
         return Finding::ok(CHECK, format!("on for {user}"));
     }
     Finding::bad(CHECK, Status::Limited, format!("off for {user}"))
-        .disables("containers after log-out, and services of the user at boot")
+        .disables("containers after logout, and user services at boot")
         .fix(format!("`sudo loginctl enable-linger {user}`"))
 }

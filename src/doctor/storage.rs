@@ -40,7 +40,7 @@ pub(super) fn check(host: &Host<'_>, home: Home<'_>) -> Vec<Finding> {
     let program = host.fuse_overlayfs.as_deref();
     let fuse = match program {
         Some(program) => tried(scratch.as_ref().ok(), home, |directory, home| served(program, directory, home)),
-        None => Err(Trouble::new("fuse-overlayfs is not installed")),
+        None => Err(Trouble::new("fuse-overlayfs not found")),
     };
     findings.push(overlay_finding(host.storage, &overlay, fuse.is_ok(), root));
     findings.push(fuse_finding(host.storage, &fuse, overlay.is_ok(), program));
@@ -55,7 +55,7 @@ pub(super) fn choose(host: &Host<'_>, map: &IdMap) -> Option<(StorageDriver, Str
     let home = UserNamespace::open(map, host.runtime.as_ref().ok()?).ok()?;
     let scratch = Store::open(host.root).and_then(|store| store.scratch()).ok()?;
     Some(match tried(Some(&scratch), Some(&home), overlay) {
-        Ok(()) => (StorageDriver::Overlay, "the kernel's, in the user's namespace".to_owned()),
+        Ok(()) => (StorageDriver::Overlay, "the kernel's, in the user's root namespace".to_owned()),
         Err(trouble) => (StorageDriver::FuseOverlayfs, trouble.report.message),
     })
 }
@@ -70,7 +70,7 @@ fn tried(
     // Each try has a directory of its own: a work directory serves one mount.
     let directory =
         (0..8).map(|n| scratch.path().join(n.to_string())).find(|directory| fs::create_dir(directory).is_ok());
-    let directory = directory.ok_or_else(|| Trouble::new("cannot make a directory in the store"))?;
+    let directory = directory.ok_or_else(|| Trouble::new("cannot create a directory in the store"))?;
     for name in ["lower", "upper", "work", "merged"] {
         fs::create_dir(directory.join(name)).map_err(Trouble::new)?;
     }
@@ -99,7 +99,7 @@ fn overlay_finding(driver: StorageDriver, tried: &Result<(), Trouble>, fuse: boo
         }
         Err(trouble) => {
             let other = fuse && driver == StorageDriver::Auto;
-            let disables = if other { "fast file access: fuse-overlayfs serves instead" } else { "every container" };
+            let disables = if other { "fast file access: rc uses fuse-overlayfs instead" } else { "every container" };
             Finding::bad(CHECK, severity(driver != StorageDriver::FuseOverlayfs, other), format!("{} (on {on})", trouble.report.message))
                 .disables(disables)
                 .fix(trouble.report.hint.clone().or_else(|| {
@@ -122,7 +122,7 @@ fn fuse_finding(driver: StorageDriver, tried: &Result<(), Trouble>, overlay: boo
                 Some(_) => Some("`sudo modprobe fuse`".to_owned()),
             };
             Finding::bad(CHECK, severity(driver != StorageDriver::Overlay, other), why)
-                .disables(if other { "stores where the kernel refuses overlay" } else { "every container" })
+                .disables(if other { "stores on which the kernel refuses overlay" } else { "every container" })
                 .fix(fix)
         }
     }
@@ -173,7 +173,7 @@ fn attributes(directory: &Path) -> Finding {
 
 /// The file system that a path is on, by its magic number. Source: statfs(2), linux/magic.h.
 fn file_system(path: &Path) -> String {
-    let Ok(at) = statfs(path) else { return "an unknown file system".to_owned() };
+    let Ok(at) = statfs(path) else { return "an unknown filesystem".to_owned() };
     // The field's type differs between architectures.
     #[expect(clippy::unnecessary_cast, reason = "i64 here, another type elsewhere")]
     let magic = at.f_type as i64 & 0xffff_ffff;
@@ -191,7 +191,7 @@ fn file_system(path: &Path) -> String {
         0xf15f => "ecryptfs",
         0x0102_1997 => "9p",
         0x00c0_ffee => "hostfs",
-        _ => return format!("a file system of type {magic:#x}"),
+        _ => return format!("a filesystem of type {magic:#x}"),
     }
     .to_owned()
 }
