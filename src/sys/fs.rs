@@ -357,14 +357,14 @@ mod tests {
     /// One of each kind of file that is no regular one, and their names.
     fn special(directory: &Path) -> [PathBuf; 5] {
         fs::write(directory.join("regular"), "untouched").expect("written");
-        let [fifo, link, dangling, directory, socket] =
+        let [fifo, link, dangling, inner, socket] =
             ["fifo", "link", "dangling", "directory", "socket"].map(|name| directory.join(name));
         rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RWXU).expect("a FIFO");
         symlink(directory.join("regular"), &link).expect("a link");
         symlink(directory.join("created"), &dangling).expect("a link");
-        fs::create_dir(&directory).expect("a directory");
+        fs::create_dir(&inner).expect("a directory");
         drop(std::os::unix::net::UnixListener::bind(&socket).expect("a socket"));
-        [fifo, link, dangling, directory, socket]
+        [fifo, link, dangling, inner, socket]
     }
 
     #[test]
