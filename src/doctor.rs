@@ -1,8 +1,8 @@
 //! Whether the host can run containers, and the command that fixes what is missing.
 //!
 //! Each check calls what a start calls, so that the two cannot disagree: the ids and H of `userns`, the overlay and
-//! fuse-overlayfs of `runtime`, the drivers of `net`, the cgroup that a monitor asks for. What could hang, or would change this
-//! process, is tried in a forked child that is given a few seconds (`attempt`).
+//! fuse-overlayfs of `runtime`, the drivers of `net`, the cgroup that a monitor asks for. What could hang, or would
+//! change this process, is tried in a forked child that is given a few seconds (`attempt`).
 //!
 //! ```text
 //! kernel     version, memory files, seccomp, keyrings

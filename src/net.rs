@@ -6,7 +6,7 @@
 //! validate   before anything exists: is the program there, may and can the ports be bound?
 //! start      as soon as the network namespace exists: the helper works while init makes the mounts
 //! wait_ready before the program is executed: interface configured, ports listening, or an error that names the port
-//! Running    held by the monitor; frees its ports, where the driver can, before it is dropped, since the helper is slow to end
+//! Running    held by the monitor; frees its ports, if the driver can, before it is dropped: the helper is slow to end
 //! ```
 //!
 //! | | `none` | `host` | `slirp4netns` | `pasta` |
@@ -16,10 +16,10 @@
 //! | host's loopback | closed | open | closed | closed |
 //! | published ports | refused | refused | IPv4 | IPv4, IPv6 |
 //!
-//! Source addresses (safety.md, N3): both drivers show a published server the address of a client on another host, or of the
-//! host's outward address. A TCP client on the host's loopback appears as 10.0.2.2 with slirp4netns; pasta splices its
-//! connection, so that it appears as 127.0.0.1 before pasta 2024-10, and as the container's own address since. A UDP client on
-//! the host's loopback comes by `relay` and appears as the container's own address.
+//! Source addresses (safety.md, N3): both drivers show a published server the address of a client on another host, or
+//! of the host's outward address. A TCP client on the host's loopback appears as 10.0.2.2 with slirp4netns; pasta
+//! splices its connection, so that it appears as 127.0.0.1 before pasta 2024-10, and as the container's own address
+//! since. A UDP client on the host's loopback comes by `relay` and appears as the container's own address.
 //!
 //! A service of the host that listens on all its addresses stays reachable through the host's outward address, which is
 //! also `host.containers.internal`; only what listens on loopback is closed.

@@ -55,7 +55,7 @@ impl Invalid {
     }
 }
 
-/// Refuses what a later rc has written: `what`, in a format of a number that this one does not know.
+/// Refuses a record of `what` that a later rc wrote, in a format that this one does not know.
 fn check_format(what: &str, format: u32, known: u32) -> Result<(), String> {
     if format > known {
         return Err(format!("the {what} has format {format}; this rc reads formats up to {known}"));
@@ -63,7 +63,8 @@ fn check_format(what: &str, format: u32, known: u32) -> Result<(), String> {
     Ok(())
 }
 
-/// Implements serde by way of `Display` and `FromStr`, so that a value read from disk is checked like one that was typed.
+/// Implements serde by way of `Display` and `FromStr`, so that a value read from disk is checked like one that was
+/// typed.
 macro_rules! serde_as_string {
     ($type:ty) => {
         impl serde::Serialize for $type {

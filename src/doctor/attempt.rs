@@ -38,8 +38,8 @@ impl<E: Into<Report>> From<E> for Trouble {
     }
 }
 
-/// Does `work` in a child, and gives what it says; an error after [`PATIENCE`], or if the child dies. The child and what
-/// it has started with a death signal are gone then.
+/// Does `work` in a child, and gives what it says; an error after [`PATIENCE`], or if the child dies. The child and
+/// what it has started with a death signal are gone then.
 pub(super) fn attempt<T>(work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble>
 where
     T: Serialize + DeserializeOwned,
@@ -88,7 +88,8 @@ fn hear(mut from: File, deadline: Instant) -> Result<Vec<u8>, Trouble> {
 mod tests {
     use super::*;
 
-    // Unit tests run beside each other in threads, and `fork` refuses a process with threads: integration tests do the rest.
+    // Unit tests run beside each other in threads, and `fork` refuses a process with threads: integration tests do the
+    // rest.
     #[test]
     fn a_process_with_threads_is_refused() {
         let answer = attempt(|| Ok(1));

@@ -1,4 +1,5 @@
-//! The kernel's version, and what a start needs of it beside namespaces: executable memory files, a filter of system calls.
+//! The kernel's version, and what a start needs of it beside namespaces: executable memory files, a filter of system
+//! calls.
 
 use super::attempt::{Trouble, attempt};
 use super::{Finding, Home, NOT_TRIED, Status};

@@ -1,4 +1,5 @@
-//! The network helpers, each of which connects a network namespace for a moment; their device; ports that only root may bind.
+//! The network helpers, each of which connects a network namespace for a moment; their device; ports that only root may
+//! bind.
 
 use std::time::Instant;
 

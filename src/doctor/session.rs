@@ -33,7 +33,8 @@ fn user() -> String {
     user_name(rustix::process::geteuid().as_raw())
 }
 
-/// Whether the manager that makes scopes answers, by the socket that a start uses: it is there without a bus daemon, too.
+/// Whether the manager that makes scopes answers, by the socket that a start uses: it is there without a bus daemon,
+/// too.
 fn manager(has_manager: bool) -> Finding {
     const CHECK: &str = "service manager";
     const DISABLES: &str = "limits outside of a unit with `Delegate=yes`, and user services";

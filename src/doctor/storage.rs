@@ -48,8 +48,8 @@ pub(super) fn check(host: &Host<'_>, home: Home<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Which driver `auto` chooses on this host, and why: overlay is tried. `None` if that cannot be tried; it makes nothing but a
-/// scratch directory in a store that is there.
+/// Which driver `auto` chooses on this host, and why: overlay is tried. `None` if that cannot be tried; it makes
+/// nothing but a scratch directory in a store that is there.
 pub(super) fn choose(host: &Host<'_>, map: &IdMap) -> Option<(StorageDriver, String)> {
     fs::metadata(host.root.join("version")).ok()?;
     let home = UserNamespace::open(map, host.runtime.as_ref().ok()?).ok()?;
@@ -100,11 +100,12 @@ fn overlay_finding(driver: StorageDriver, tried: &Result<(), Trouble>, fuse: boo
         Err(trouble) => {
             let other = fuse && driver == StorageDriver::Auto;
             let disables = if other { "fast file access: rc uses fuse-overlayfs instead" } else { "every container" };
-            Finding::bad(CHECK, severity(driver != StorageDriver::FuseOverlayfs, other), format!("{} (on {on})", trouble.report.message))
+            let status = severity(driver != StorageDriver::FuseOverlayfs, other);
+            let usual =
+                "use a store on ext4, xfs, btrfs or tmpfs: `rc --root DIR …`; else `sudo apt install fuse-overlayfs`";
+            Finding::bad(CHECK, status, format!("{} (on {on})", trouble.report.message))
                 .disables(disables)
-                .fix(trouble.report.hint.clone().or_else(|| {
-                    Some("use a store on ext4, xfs, btrfs or tmpfs: `rc --root DIR …`; else `sudo apt install fuse-overlayfs`".to_owned())
-                }))
+                .fix(trouble.report.hint.clone().or_else(|| Some(usual.to_owned())))
         }
     }
 }

@@ -17,8 +17,8 @@ pub(crate) struct Addresses {
     pub(crate) name_server: Ipv4Addr,
 }
 
-/// Both drivers give slirp4netns' own network, so that a container does not notice which one it has, and so that the host's
-/// outward address is never the container's own (pasta's default): then it names the host in both.
+/// Both drivers give slirp4netns' own network, so that a container does not notice which one it has, and so that the
+/// host's outward address is never the container's own (pasta's default): then it names the host in both.
 pub(super) const USER_MODE: Addresses = Addresses {
     ip: Ipv4Addr::new(10, 0, 2, 100),
     prefix: 24,
@@ -29,8 +29,8 @@ pub(super) const USER_MODE: Addresses = Addresses {
 /// The interface inside.
 pub(crate) const INTERFACE: &str = "eth0";
 
-/// What the container is given at its first endpoint; `None` if it has no network of its own, or one that nothing is known of
-/// before it is connected.
+/// What the container is given at its first endpoint; `None` if it has no network of its own, or one that nothing is
+/// known of before it is connected.
 pub(crate) fn of(network: &Network) -> Option<Addresses> {
     match network.endpoints().first()?.driver {
         NetworkDriver::Slirp4netns | NetworkDriver::Pasta => Some(USER_MODE),
@@ -40,8 +40,8 @@ pub(crate) fn of(network: &Network) -> Option<Addresses> {
 
 /// The address by which the host reaches the world, if it has one: what `host.containers.internal` means.
 ///
-/// No packet is sent: connecting a datagram socket only chooses a route. The peer is of TEST-NET-3 (RFC 5737), which nobody
-/// has, so the route is the default one.
+/// No packet is sent: connecting a datagram socket only chooses a route. The peer is of TEST-NET-3 (RFC 5737), which
+/// nobody has, so the route is the default one.
 pub(crate) fn outward() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;

@@ -17,7 +17,8 @@ use super::wait::wait_readable;
 use crate::sys::lock::FileLock;
 use crate::types::{EndpointState, NetworkAddress, NetworkState, PortMapping};
 
-/// How long a helper may take to let go of its ports, before it is rather killed: it answers in a fraction of a millisecond.
+/// How long a helper may take to let go of its ports, before it is rather killed: it answers in a fraction of a
+/// millisecond.
 const CLOSING_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Connects network namespaces of one kind.
@@ -25,16 +26,16 @@ pub(crate) trait Driver: fmt::Debug + Sync {
     /// The word by which `--network` asks for it.
     fn name(&self) -> &'static str;
 
-    /// Finds what would fail later, while there is nothing to undo: the program is missing, a port is taken, privileged or
-    /// of a family that the driver does not have. Changes nothing; passing it reserves nothing.
+    /// Finds what would fail later, while there is nothing to undo: the program is missing, a port is taken, privileged
+    /// or of a family that the driver does not have. Changes nothing; passing it reserves nothing.
     fn validate(&self, request: &Request) -> Result<(), Error>;
 
-    /// Starts to connect the user and network namespace of process `target`, which must be dumpable until the network is
-    /// up, and does not wait. On failure nothing is left.
+    /// Starts to connect the user and network namespace of process `target`, which must be dumpable until the network
+    /// is up, and does not wait. On failure nothing is left.
     fn start(&self, request: &Request, target: i32) -> Result<Starting, Error>;
 
-    /// Makes the published ports listen, if that comes after the interface; called by [`Starting::wait_ready`]. Gives the
-    /// way to free them before the helper ends, if there is one.
+    /// Makes the published ports listen, if that comes after the interface; called by [`Starting::wait_ready`]. Gives
+    /// the way to free them before the helper ends, if there is one.
     fn publish(&self, _starting: &Starting, _deadline: Instant) -> Result<Option<Forwards>, Error> {
         Ok(None)
     }
@@ -63,8 +64,8 @@ pub(crate) struct Starting {
 }
 
 impl Starting {
-    /// Descriptors of which one is readable as soon as [`wait_ready`](Self::wait_ready) need not wait for the helper; `None`
-    /// without a helper.
+    /// Descriptors of which one is readable as soon as [`wait_ready`](Self::wait_ready) need not wait for the helper;
+    /// `None` without a helper.
     pub(crate) fn awaited(&self) -> Option<[BorrowedFd<'_>; 2]> {
         self.process.as_ref().map(|process| [process.ready.as_fd(), process.helper.pidfd()])
     }
@@ -148,8 +149,8 @@ impl Running {
         NetworkState { endpoints: endpoint.into_iter().collect() }
     }
 
-    /// Frees every published port while the helper still runs: its own end takes the kernel some 20 ms, in which its tap
-    /// device is closed. `false` if ports are free only when the network has been dropped.
+    /// Frees every published port while the helper still runs: its own end takes the kernel some 20 ms, in which its
+    /// tap device is closed. `false` if ports are free only when the network has been dropped.
     pub(crate) fn free_ports(&mut self) -> bool {
         self.relay = None;
         let deadline = Instant::now() + CLOSING_PATIENCE;

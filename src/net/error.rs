@@ -31,11 +31,15 @@ pub(crate) enum Error {
         port: PortMapping,
     },
     /// The port is below `net.ipv4.ip_unprivileged_port_start`.
-    #[error("cannot publish port `{}`: the sysctl `net.ipv4.ip_unprivileged_port_start` reserves ports below {start} for root", label(.port))]
+    #[error(
+        "cannot publish port `{}`: the sysctl `net.ipv4.ip_unprivileged_port_start` reserves ports below {start} \
+         for root",
+        label(.port)
+    )]
     PortPrivileged {
         /// The port.
         port: PortMapping,
-        /// The first port that anybody may bind.
+        /// The first port that every user may bind.
         start: u16,
     },
     /// The host does not have the address to listen on.
@@ -145,7 +149,8 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::NoProgram { package, .. } => Some(format!(
-                "install the package `{package}` (`sudo apt install {package}`, `sudo dnf install {package}`), or set its path in `rc.toml`"
+                "install the package `{package}` (`sudo apt install {package}`, `sudo dnf install {package}`), or set \
+                 its path in `rc.toml`"
             )),
             Self::PortPrivileged { port, .. } => Some(format!(
                 "allow it with `sudo sysctl net.ipv4.ip_unprivileged_port_start={}`, or publish a port from 1024 on",
@@ -158,7 +163,8 @@ impl Error {
             Self::NoDriver { .. } => Some("rc has the networks slirp4netns, pasta, host and none".to_owned()),
             Self::NoIpv6 { .. } => Some("use `--network pasta`".to_owned()),
             Self::HelperEnded { words, .. } if words.contains("/dev/net/tun") => Some(
-                "the helpers need the device: `sudo modprobe tun`, and `sudo chmod 0666 /dev/net/tun` if not every user can open it"
+                "the helpers need the device: `sudo modprobe tun`, and `sudo chmod 0666 /dev/net/tun` if not every \
+                 user can open it"
                     .to_owned(),
             ),
             Self::HelperEnded { driver: "pasta", words, .. } if words.contains("routable interface") => {

@@ -1,4 +1,5 @@
-//! The contents of `/etc/hosts` and `/etc/resolv.conf` of a container: pure functions, and the reading of the host's own.
+//! The contents of `/etc/hosts` and `/etc/resolv.conf` of a container: pure functions, and the reading of the host's
+//! own.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -37,9 +38,9 @@ pub(crate) struct Hosts<'a> {
 
 /// Writes `/etc/hosts`.
 ///
-/// Lines asked for come first, because the first line of a name wins; a built-in name that was asked for is left out. A name
-/// that is no name is refused: a space or newline in it would forge another line (safety.md, N5). So is one for the host
-/// if the container cannot reach it.
+/// Lines asked for come first, because the first line of a name wins; a built-in name that was asked for is left out. A
+/// name that is no name is refused: a space or newline in it would forge another line (safety.md, N5). So is one for
+/// the host if the container cannot reach it.
 pub(crate) fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
     let gateway = request.gateway.iter().map(String::as_str);
     let names = request.extra.iter().map(|(name, _)| name.as_str()).chain([request.hostname, request.name]);
@@ -112,8 +113,8 @@ pub(crate) struct Resolver {
 }
 
 impl Resolver {
-    /// Reads the text of a `resolv.conf`; lines that it does not know are left out, as the C library does. A server with a
-    /// scope (`fe80::1%eth0`) is left out too: the scope is an interface of the host.
+    /// Reads the text of a `resolv.conf`; lines that it does not know are left out, as the C library does. A server
+    /// with a scope (`fe80::1%eth0`) is left out too: the scope is an interface of the host.
     pub(crate) fn parse(text: &str) -> Self {
         let mut resolver = Self::default();
         for line in text.lines() {
@@ -141,16 +142,17 @@ pub(crate) struct ResolvConf<'a> {
     pub(crate) host_file: &'a str,
     /// The real servers behind a stub on the host's loopback, from [`HostFiles::upstream`]; empty if there is none.
     pub(crate) upstream_file: &'a str,
-    /// `--dns`, `--dns-search`, `--dns-option`, each instead of the host's; empty: the host's. A search list of `.` is none.
+    /// `--dns`, `--dns-search`, `--dns-option`, each instead of the host's; empty: the host's. A search list of `.` is
+    /// none.
     pub(crate) asked: &'a Resolver,
 }
 
 /// Writes `/etc/resolv.conf`.
 ///
-/// With a network of its own, the container asks the driver's name server first: that one asks the host's current servers, so
-/// a change of the host's network needs no restart, and a stub on the host's loopback (127.0.0.53) works. The host's other
-/// servers follow as a fallback, those on loopback replaced by the ones behind the stub. `host` keeps the host's file; `none`
-/// names no server, so that no query leaves (safety.md, N5).
+/// With a network of its own, the container asks the driver's name server first: that one asks the host's current
+/// servers, so a change of the host's network needs no restart, and a stub on the host's loopback (127.0.0.53) works.
+/// The host's other servers follow as a fallback, those on loopback replaced by the ones behind the stub. `host` keeps
+/// the host's file; `none` names no server, so that no query leaves (safety.md, N5).
 ///
 /// Fails if a search domain or option has a space or a newline in it.
 pub(crate) fn resolv_conf(request: &ResolvConf<'_>) -> Result<String, Invalid> {

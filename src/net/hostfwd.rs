@@ -34,7 +34,8 @@ pub(crate) struct Forwards {
 }
 
 impl Forwards {
-    /// Has the helper publish every port of `request` that is for it, each leading to `inside`; `None` if there is none.
+    /// Has the helper publish every port of `request` that is for it, each leading to `inside`; `None` if there is
+    /// none.
     pub(super) fn ask(
         request: &Request,
         driver: &'static str,
@@ -60,7 +61,8 @@ impl Forwards {
         Ok(Some(Self { api, ids: ids? }))
     }
 
-    /// Has the helper let go of every port. `false` if it does not do so by `deadline`; what it holds then goes with it.
+    /// Has the helper let go of every port. `false` if it does not do so by `deadline`; what it holds then goes with
+    /// it.
     pub(super) fn close(&self, deadline: Instant) -> bool {
         self.ids.iter().all(|id| {
             let answer = exchange(self.api.as_fd(), &remove_hostfwd(*id), deadline);

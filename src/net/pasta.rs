@@ -1,16 +1,17 @@
 //! pasta: sockets of the host spliced or translated to a tap device in the container.
 //!
-//! One set of options serves Debian 12's version of 2023 and every later one, so its `--help` need not be asked. The container
-//! gets an address of its own (pasta's default is the host's): so the host's outward address names the host, without
-//! `--map-guest-addr`, which old versions lack. `--no-map-gw` closes the host's loopback in all versions (newer ones read it as
-//! `--map-host-loopback none`).
+//! One set of options serves Debian 12's version of 2023 and every later one, so its `--help` need not be asked. The
+//! container gets an address of its own (pasta's default is the host's): so the host's outward address names the host,
+//! without `--map-guest-addr`, which old versions lack. `--no-map-gw` closes the host's loopback in all versions (newer
+//! ones read it as `--map-host-loopback none`).
 //!
-//! pasta says that it is ready by writing its pid file, after the ports listen. The "file" is a pipe on its standard output,
-//! by way of `/proc/self/fd/1`: no file to watch, to sweep, or to be refused by an AppArmor profile; and its end is seen as
-//! the pipe's end.
+//! pasta says that it is ready by writing its pid file, after the ports listen. The "file" is a pipe on its standard
+//! output, by way of `/proc/self/fd/1`: no file to watch, to sweep, or to be refused by an AppArmor profile; and its
+//! end is seen as the pipe's end.
 //!
-//! Debian 12's version does not end the handshake of a TCP connection that comes by another address than loopback until the
-//! client speaks: a protocol in which the server speaks first (SSH, SMTP) hangs there. Later versions and slirp4netns do not.
+//! Debian 12's version does not end the handshake of a TCP connection that comes by another address than loopback until
+//! the client speaks: a protocol in which the server speaks first (SSH, SMTP) hangs there. Later versions and
+//! slirp4netns do not.
 //!
 //! Source: pasta(1).
 
@@ -51,8 +52,8 @@ impl Driver for Pasta {
 
     fn start(&self, request: &Request, target: i32) -> Result<Starting, Error> {
         let path = request.programs.find(NetworkDriver::Pasta)?;
-        // pasta binds UDP ports with SO_REUSEADDR, by which two of them share one port and the later gets the packets (tried).
-        // So one of ours at a time looks whether the port is free and binds it.
+        // pasta binds UDP ports with SO_REUSEADDR, by which two of them share one port and the later gets the packets
+        // (tried). So one of ours at a time looks whether the port is free and binds it.
         let udp: Vec<_> = published(request, Protocol::Udp).cloned().collect();
         let lock = ports::turn(request)?;
         ports::check_free(&udp)?;

@@ -32,10 +32,12 @@ pub(super) fn is_for_helper(port: &PortMapping) -> bool {
 /// The lock, in the user's directory, under which ports are bound for good.
 const LOCK: &str = "ports.lock";
 
-/// Waits for the turn of `request` to have its helper bind ports, until the lock is dropped; `None` if it has none to bind.
+/// Waits for the turn of `request` to have its helper bind ports, until the lock is dropped; `None` if it has none to
+/// bind.
 ///
-/// Of two helpers that listen on one TCP port at the same moment both can fail: the kernel calls a socket listening before it
-/// looks whether another one is (`inet_csk_listen_start`), and so each may see the other. By taking turns the first gets it.
+/// Of two helpers that listen on one TCP port at the same moment both can fail: the kernel calls a socket listening
+/// before it looks whether another one is (`inet_csk_listen_start`), and so each may see the other. By taking turns the
+/// first gets it.
 pub(super) fn turn(request: &Request) -> Result<Option<FileLock>, Error> {
     if !request.ports.iter().any(is_for_helper) {
         return Ok(None);
@@ -45,9 +47,9 @@ pub(super) fn turn(request: &Request) -> Result<Option<FileLock>, Error> {
 
 /// Binds each port for a moment, and names the first that cannot be.
 ///
-/// A hint for an early, exact error, no reservation: the helper binds for good, and the second one then fails. The probe
-/// itself disturbs no other start: for TCP it does not listen and allows reuse, as the helpers do, so that two probes and a
-/// helper that is just binding do not conflict; for UDP reuse would hide the holder, so it is exclusive.
+/// A hint for an early, exact error, no reservation: the helper binds for good, and the second one then fails. The
+/// probe itself disturbs no other start: for TCP it does not listen and allows reuse, as the helpers do, so that two
+/// probes and a helper that is just binding do not conflict; for UDP reuse would hide the holder, so it is exclusive.
 pub(super) fn check_free(ports: &[PortMapping]) -> Result<(), Error> {
     ports.iter().try_for_each(check)
 }
@@ -85,7 +87,7 @@ fn probe(port: &PortMapping) -> Result<(), Errno> {
     bind(&socket, &address)
 }
 
-/// The first port that anybody may bind. Source: ip-sysctl.rst, `ip_unprivileged_port_start`.
+/// The first port that every user may bind. Source: ip-sysctl.rst, `ip_unprivileged_port_start`.
 pub(crate) fn unprivileged_port_start() -> u16 {
     let text = crate::sys::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").ok();
     text.and_then(|text| text.trim().parse().ok()).unwrap_or(1024)

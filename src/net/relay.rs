@@ -1,20 +1,20 @@
 //! Published UDP ports as the host's own loopback reaches them.
 //!
-//! Neither helper does it: with the host's loopback closed, slirp4netns drops the answers to 127.0.0.1, and pasta of 2023
-//! loses the datagrams (both tried). So a small process, a fork of the monitor, holds the host's side of each port on
-//! loopback and makes, within the container's network namespace, a connected socket for each client:
+//! Neither helper does it: with the host's loopback closed, slirp4netns drops the answers to 127.0.0.1, and pasta of
+//! 2023 loses the datagrams (both tried). So a small process, a fork of the monitor, holds the host's side of each port
+//! on loopback and makes, within the container's network namespace, a connected socket for each client:
 //!
 //! ```text
 //! client ⇄ 127.0.0.1:PORT ─ relay ─ session ⇄ 10.0.2.100:PORT server
 //!          opened in the host's namespace     opened in the container's
 //! ```
 //!
-//! A port for all addresses is bound by the helper too. The kernel gives a datagram to the socket with the exact address, and
-//! lets it be bound beside the helper's because both allow reuse (slirp4netns since after its bind, which is exclusive).
-//! A port for loopback alone is bound here alone, and exclusively.
+//! A port for all addresses is bound by the helper too. The kernel gives a datagram to the socket with the exact
+//! address, and lets it be bound beside the helper's because both allow reuse (slirp4netns since after its bind, which
+//! is exclusive). A port for loopback alone is bound here alone, and exclusively.
 //!
-//! The relay joins the container's user and network namespace, drops every capability, keeps no other descriptor and dies with
-//! the monitor. It sleeps until a datagram comes; sessions end after [`IDLE`] without one.
+//! The relay joins the container's user and network namespace, drops every capability, keeps no other descriptor and
+//! dies with the monitor. It sleeps until a datagram comes; sessions end after [`IDLE`] without one.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -55,8 +55,8 @@ impl Drop for Relay {
 }
 
 impl Relay {
-    /// Serves those of `ports` that loopback reaches, at the container's address `inside`, after the helper has bound its own;
-    /// `None` if there are none.
+    /// Serves those of `ports` that loopback reaches, at the container's address `inside`, after the helper has bound
+    /// its own; `None` if there are none.
     ///
     /// Fails with the port if it cannot be bound, or if the relay cannot join the namespaces of `target`.
     pub(super) fn start(

@@ -1,9 +1,9 @@
 //! slirp4netns: a TCP/IP stack of its own in user space behind a tap device in the container.
 //!
-//! It is driven by pid; the form with a path dies under `--enable-sandbox` in version 1.2.0. The sandbox takes its view of the
-//! file system and its capabilities, `--disable-host-loopback` its way to 127.0.0.1 (safety.md, N2). Ports are published over
-//! its API socket (`hostfwd`). Its name server at 10.0.2.3 asks the first IPv4 name server of the host's resolv.conf, also one
-//! on loopback, and notices when that file changes.
+//! It is driven by pid; the form with a path dies under `--enable-sandbox` in version 1.2.0. The sandbox takes its view
+//! of the file system and its capabilities, `--disable-host-loopback` its way to 127.0.0.1 (safety.md, N2). Ports are
+//! published over its API socket (`hostfwd`). Its name server at 10.0.2.3 asks the first IPv4 name server of the host's
+//! resolv.conf, also one on loopback, and notices when that file changes.
 //!
 //! Source: slirp4netns(1), "OPTIONS".
 
@@ -63,7 +63,8 @@ impl Driver for Slirp4netns {
         argv.push(text("--disable-host-loopback"));
         argv.extend([format!("--ready-fd={READY}"), format!("--exit-fd={EXIT}")].map(text));
         if request.ports.iter().any(ports::is_for_helper) {
-            // By way of the descriptor, since a socket's path holds 107 bytes at most and the directory's may be longer.
+            // By way of the descriptor, since a socket's path holds 107 bytes at most and the directory's may be
+            // longer.
             argv.push(text(format!("--api-socket=/proc/self/fd/{DIRECTORY_FD}/{SOCKET}")));
         }
         argv.extend([text(target.to_string()), text(INTERFACE)]);
@@ -74,8 +75,9 @@ impl Driver for Slirp4netns {
             argv: &argv,
             env: &[],
             descriptors: &descriptors,
-            // Its sandbox pivots to a new root, which the kernel refuses where mounts are shared, as systemd has them. In a user
-            // namespace they are not; with root's own it makes private only the topmost (slirp4netns 1.2: `create_sandbox`).
+            // Its sandbox pivots to a new root, which the kernel refuses where mounts are shared, as systemd has them.
+            // In a user namespace they are not; with root's own it makes private only the topmost (slirp4netns 1.2:
+            // `create_sandbox`).
             own_mounts: rustix::process::geteuid().is_root(),
         };
         let helper = spawn(&program).map_err(|source| Error::Spawn { program: path, source })?;

@@ -1,9 +1,10 @@
 //! One suite that every driver with a helper passes, in real namespaces of an ordinary user.
 //!
-//! The programs inside the "container" are this test binary again: [`inside`] plays the part that `RC_TEST_INSIDE` names.
+//! The programs inside the "container" are this test binary again: [`inside`] plays the part that `RC_TEST_INSIDE`
+//! names.
 //!
-//! A driver looks whether a port is free by binding it for a moment, and a child that another test starts in that moment has a
-//! copy of the socket until it becomes its program: so `scripts/test` runs these with one thread.
+//! A driver looks whether a port is free by binding it for a moment, and a child that another test starts in that
+//! moment has a copy of the socket until it becomes its program: so `scripts/test` runs these with one thread.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -162,7 +163,7 @@ fn is_here(driver: NetworkDriver) -> bool {
     false
 }
 
-/// The outward address; without one, on a machine without a route, the test is skipped.
+/// The outward address; a host without a route has none, and the test is skipped.
 fn outward() -> Option<String> {
     let outward = addresses::outward().map(|address| address.to_string());
     assert!(outward.is_some() || std::env::var_os("RC_TEST_STRICT").is_none(), "no default route");

@@ -1,4 +1,4 @@
-//! `--network`: podman's grammar, of which rc has drivers for a part.
+//! `--network`: podman's grammar; rc has drivers for a part of it.
 
 use super::{Defaults, Error, Request};
 use crate::types::{Endpoint, Invalid, Network, NetworkDriver};

@@ -1,4 +1,4 @@
-//! A container's network as it was asked for; what it was given is a [`NetworkState`](super::NetworkState).
+//! The network that a container was asked to have; what it was given is a [`NetworkState`](super::NetworkState).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Invalid, MacAddress, Name};
 
-/// The number of the format in which this rc writes a network down. Records without a number are of the time before it: a word
-/// for each of four networks.
+/// The format in which this rc writes a network to disk. Older records have no format number, and one word for each of
+/// four networks.
 const FORMAT: u32 = 1;
 
 /// How a container reaches the world.
@@ -27,7 +27,7 @@ pub(crate) enum Network {
     Path(PathBuf),
     /// A network namespace of the container's own.
     Own {
-        /// Its ends of networks. None: the way out is anybody's choice (`private`).
+        /// Its ends of networks. If there are none, rc may choose one (`private`).
         endpoints: Vec<Endpoint>,
     },
 }
@@ -44,13 +44,13 @@ pub(crate) enum NetworkDriver {
     Bridge,
 }
 
-/// A container's end of a network. What was not asked for is absent, and the driver's choice.
+/// A container's end of a network. The driver chooses what is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Endpoint {
     /// What connects it.
     pub(crate) driver: NetworkDriver,
-    /// The network's name, if it is not the only one of its driver.
+    /// The network's name, if the driver has more than one network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) network: Option<Name>,
     /// The container's addresses in it.
@@ -65,7 +65,7 @@ pub(crate) struct Endpoint {
     /// The interface's name in the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) interface: Option<String>,
-    /// What else the driver is told, as typed.
+    /// Further options for the driver, as typed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) options: Vec<String>,
 }
@@ -84,8 +84,8 @@ impl Network {
         !self.endpoints().is_empty()
     }
 
-    /// The names of the networks that the container is in, as `ps` and `inspect` show them: one for each endpoint, else the
-    /// mode's own.
+    /// The names of the networks that the container is in, as `ps` and `inspect` show them: one for each endpoint, else
+    /// the name of the mode.
     pub(crate) fn names(&self) -> Vec<String> {
         match self {
             Self::Own { endpoints } if !endpoints.is_empty() => {
@@ -134,15 +134,15 @@ impl Endpoint {
         self.network.as_ref().map_or(self.driver.as_str(), Name::as_str)
     }
 
-    /// Reads what stands behind the name of a network that containers share: `ip=10.0.0.5,alias=db,…`. What is not known here is
-    /// left to the driver. Source: podman-run(1), `--network`.
+    /// Reads what stands behind the name of a network that containers share: `ip=10.0.0.5,alias=db,…`. What is not
+    /// known here is left to the driver. Source: podman-run(1), `--network`.
     fn read(mut self, options: &str) -> Result<Self, Invalid> {
         for option in options.split(',').filter(|option| !option.is_empty()) {
             let invalid = |reason: &str| Invalid::new("network option", option, reason);
-            let Some((key, value)) = option.split_once('=') else { return Err(invalid("it is no NAME=VALUE")) };
+            let Some((key, value)) = option.split_once('=') else { return Err(invalid("it must be NAME=VALUE")) };
             match key {
                 "ip" | "ip6" => {
-                    let address: IpAddr = value.parse().map_err(|_| invalid("it is no IP address"))?;
+                    let address: IpAddr = value.parse().map_err(|_| invalid("it must be an IP address"))?;
                     if address.is_ipv6() != (key == "ip6") {
                         return Err(invalid("`ip` is for IPv4, `ip6` for IPv6"));
                     }
@@ -204,8 +204,9 @@ impl fmt::Display for Endpoint {
 impl FromStr for Network {
     type Err = Invalid;
 
-    /// Reads podman's grammar, also what this rc has no driver for. A name that is no mode is a network's; which driver that
-    /// has is for its own record to say, a bridge until then. Source: podman-run(1), `--network`.
+    /// Reads podman's grammar, including networks that this rc has no driver for. A word that is not a mode is the name
+    /// of a network. Its driver is a bridge until the network has a record that says otherwise. Source: podman-run(1),
+    /// `--network`.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let invalid = |reason: &str| Invalid::new("network", text, reason);
         let (word, rest) = match text.split_once(':') {
@@ -238,7 +239,7 @@ impl FromStr for Network {
     }
 }
 
-/// A network as it is written down.
+/// A network as it is on disk.
 #[derive(Serialize, Deserialize)]
 struct Record {
     #[serde(default)]
@@ -260,7 +261,7 @@ enum Mode {
     Container,
     Path,
     Own,
-    // Of the time before there was a format number.
+    // Older records, without a format number.
     Slirp4netns,
     Pasta,
 }
@@ -333,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn a_text_that_is_not_a_network_is_refused() {
         for text in [
             "",
             ":",
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_before_are_read_and_what_comes_later_is_not() {
+    fn older_records_are_read_and_newer_ones_refused() {
         for word in ["none", "host", "slirp4netns", "pasta"] {
             let old = format!(r#"{{"mode":"{word}"}}"#);
             assert_eq!(json::from_str::<Network>(&old).expect("read"), parsed(word));

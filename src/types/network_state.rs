@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Invalid, MacAddress, PortMapping, serde_as_string};
 
-/// The number of the format in which this rc writes it down. State without a number is of the time before it: the addresses of
-/// one endpoint, among the state's other fields. A monitor of that time may still be running.
+/// The format in which this rc writes it. Older state has no format number, and the addresses of one endpoint among its
+/// other fields; a monitor that writes it may still be running.
 const FORMAT: u32 = 1;
 
 /// What a container was given of its network.
@@ -82,7 +82,7 @@ impl FromStr for NetworkAddress {
             let prefix = prefix.parse().ok().filter(|bits| *bits <= if ip.is_ipv4() { 32 } else { 128 })?;
             Some(Self { ip, prefix })
         };
-        parse().ok_or_else(|| Invalid::new("address", text, "it is no IP address with the length of a prefix"))
+        parse().ok_or_else(|| Invalid::new("address", text, "it must be written ADDRESS/LENGTH"))
     }
 }
 
@@ -94,7 +94,7 @@ serde_as_string!(NetworkAddress);
 struct Record {
     #[serde(default)]
     network: Option<Endpoints>,
-    // Of the time before there was a format number.
+    // Older records, without a format number.
     #[serde(default, skip_serializing)]
     ip_address: Option<IpAddr>,
     #[serde(default, skip_serializing)]
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_is_written_with_its_format_and_read_back() {
+    fn a_state_is_written_with_its_format_and_read_back() {
         let whole = EndpointState {
             addresses: vec!["10.0.2.100/24".parse().expect("an address"), "fd00::5/64".parse().expect("an address")],
             mac: Some("02:42:ac:11:00:02".parse().expect("an address")),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_of_before_are_one_endpoint() {
+    fn the_fields_of_older_records_are_one_endpoint() {
         let old = r#"{"ports":[{"hostIp":null,"hostPort":8080,"containerPort":80,"protocol":"tcp"}],
             "ipAddress":"10.0.2.100","ipPrefix":24,"gateway":"10.0.2.2"}"#;
         assert_eq!(json::from_str::<NetworkState>(old).expect("read"), state());

@@ -37,8 +37,8 @@ pub(crate) struct PortMapping {
 }
 
 impl PortMapping {
-    /// The address and port that listen on the host; all IPv4 addresses if none was asked for (safety.md, N1: IPv6 is not opened
-    /// unasked).
+    /// The address and port that listen on the host; all IPv4 addresses if none was asked for (safety.md, N1: IPv6 is
+    /// not opened unasked).
     pub(crate) fn listen_address(&self) -> SocketAddr {
         SocketAddr::new(self.host_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), self.host_port)
     }

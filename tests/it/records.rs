@@ -391,7 +391,7 @@ fn put(lab: &Lab, name: &str, image: &Value, port: u16) -> String {
     id
 }
 
-/// Claims that whatever `before` says, `now` says too.
+/// Asserts that `now` has every value of `before`.
 #[track_caller]
 fn says_as_before(before: &Value, now: &Value, path: &str) {
     match before {
@@ -449,7 +449,7 @@ fn containers_of_an_earlier_version_are_shown_started_and_removed() {
 }
 
 #[test]
-fn what_a_monitor_of_an_earlier_version_says_of_its_network_is_shown() {
+fn the_network_that_a_monitor_of_an_earlier_version_recorded_is_shown() {
     let lab = Lab::new();
     lab.payload();
     let port = port::take(1);
