@@ -70,7 +70,8 @@ impl Creation {
         ContainerDir::new(self.store.containers().join(self.config.id.as_str()))
     }
 
-    /// Makes the directory under `tmp/`, takes its lock, has it prepared, reserves the name, and gives the directory its place.
+    /// Makes the directory under `tmp/`, takes its lock, has it prepared, reserves the name, and gives the directory
+    /// its place.
     ///
     /// On failure nothing is left. A container that removes itself outlives no power cut, so nothing of it is synced.
     fn make<T>(
@@ -114,7 +115,8 @@ impl Creation {
         Ok((lock, prepared))
     }
 
-    /// `symlink(2)` is the reservation. A link of somebody who was killed, or whose container is to be swept, is no obstacle.
+    /// `symlink(2)` is the reservation. A link of somebody who was killed, or whose container is to be swept, is no
+    /// obstacle.
     fn reserve_name(&self) -> Result<(), Error> {
         let link = self.store.names().join(self.config.name.as_str());
         for _ in 0..16 {
@@ -196,7 +198,7 @@ fn write_public(path: PathBuf, content: &str) -> Result<(), Error> {
     written.map_err(|source| fs::PathError::new("write", path, source).into())
 }
 
-/// [`write_public`] in the place of a file that may be there, whoever the container has made its owner.
+/// [`write_public`] in place of an existing file, whose owner the container may have changed.
 fn replace_public(directory: &ContainerDir, name: &str, content: &str) -> Result<(), Error> {
     let aside = directory.at(&format!("{name}.new"));
     // Of a start that was killed here.

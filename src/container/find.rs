@@ -43,7 +43,7 @@ fn read(store: &Store, id: &ContainerId) -> Result<Option<Container>, Error> {
             Ok(None)
         }
         Ok(container) => Ok(Some(container)),
-        // Whoever removes it moves it away as a whole: what is still there and lacks something is damaged.
+        // A removal moves the directory away as a whole: one that still exists but is incomplete is damaged.
         Err(error) if error.is_not_found() && !is_there(store, id) => Ok(None),
         Err(reason) => Err(Error::Damaged { id: id.clone(), reason: Box::new(reason) }),
     }

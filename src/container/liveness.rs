@@ -30,7 +30,7 @@ const UNKNOWN: i32 = 255;
 impl Container {
     /// Reads the container in `directory`.
     ///
-    /// The lock is asked before the records are read: whoever held it then may have ended since, and has recorded that.
+    /// The lock is asked before the records are read: its holder may have exited since, and has recorded that.
     pub(crate) fn read(directory: ContainerDir) -> Result<Self, Error> {
         let monitor = directory.holder()?;
         let config = directory.config()?;
@@ -60,7 +60,7 @@ impl Container {
         was_started && self.state.init.as_ref().is_some_and(|init| !init.is_alive())
     }
 
-    /// Whether it was to be removed when it ended, and whoever should have done it was killed.
+    /// Whether it should have been removed when it ended, but its monitor was killed.
     pub(crate) fn is_left_over(&self) -> bool {
         let was_started = self.state.run > 0;
         self.config.auto_remove && was_started && self.monitor.is_none() && !self.is_running()

@@ -6,9 +6,9 @@
 //!                 log.2    … the oldest go
 //! ```
 //!
-//! A line is [`Entry`]: `RFC3339Nano stdout|stderr F|P text`. `F` ends a line of the program, `P` does not; so every byte
-//! comes out as it went in, NUL and a missing last newline included, and nothing a program writes can be taken for a line of
-//! another time or stream. Files are read in blocks and lines found by `memchr`; no line is copied here.
+//! A line is [`Entry`]: `RFC3339Nano stdout|stderr F|P text`. `F` ends a line of the program, `P` does not; so every
+//! byte comes out as it went in, NUL and a missing last newline included, and nothing a program writes can be taken for
+//! a line of another time or stream. Files are read in blocks and lines found by `memchr`; no line is copied here.
 
 mod follow;
 mod journal;
@@ -52,7 +52,7 @@ pub(crate) enum Error<E> {
     /// The journal could not be read.
     #[error("cannot read the journal: {0}")]
     Journal(String),
-    /// Whoever takes the entries failed.
+    /// The receiver of the entries failed.
     #[error(transparent)]
     Sink(E),
 }
@@ -102,7 +102,8 @@ pub(crate) trait Sink {
     fn caught_up(&mut self) -> Result<(), Self::Error>;
 }
 
-/// Hands over what there is in the container's `directory` now, oldest first. A directory without a log is an empty log.
+/// Hands over what there is in the container's `directory` now, oldest first. A directory without a log is an empty
+/// log.
 pub(crate) fn read<S: Sink>(directory: &Path, select: &Select, sink: &mut S) -> Result<(), Error<S::Error>> {
     let mut files = open_newer_than(directory, None)?;
     tail::skip(&mut files, select)?;
@@ -168,8 +169,8 @@ impl LogFile {
         }
     }
 
-    /// Goes back to the end of a file that became shorter: its writer takes back a line for which the disk had no space, and
-    /// the next one begins in its place.
+    /// Goes back to the end of a file that became shorter: its writer takes back a line for which the disk had no
+    /// space, and the next one begins in its place.
     fn is_cut(&mut self) -> io::Result<bool> {
         let length = self.file.metadata()?.len();
         let is_cut = length < self.file.stream_position()?;
@@ -192,7 +193,8 @@ impl LogFile {
 
 /// Opens the log files that are newer than the one with the inode `known`, oldest first; all if it is gone or `None`.
 ///
-/// They are opened newest first: a rotation in between shows a file twice, which is seen by its inode, and never hides one.
+/// They are opened newest first: a rotation in between shows a file twice, which is seen by its inode, and never hides
+/// one.
 fn open_newer_than(directory: &Path, known: Option<(u64, u64)>) -> Result<Vec<LogFile>, PathError> {
     let mut files: Vec<LogFile> = Vec::new();
     for age in 0.. {

@@ -1,6 +1,6 @@
-//! Removing containers. The name goes first, then the directory goes to `trash/` under its id, then it is emptied: whoever is
-//! killed in between leaves what the next command sweeps. Nothing is written before something is unlinked, so that it works
-//! on a full disk.
+//! Removing containers. The name goes first, then the directory goes to `trash/` under its id, then it is emptied: a
+//! command that is killed in between leaves the rest to the next command. Nothing is written before something is
+//! unlinked, so that removing works on a full disk.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
@@ -59,8 +59,8 @@ pub(crate) fn remove(store: &Store, container: &Container, removal: &Removal, ru
     Ok(())
 }
 
-/// Moves the anonymous volumes of a container to the trash; what cannot be removed is left to `volume prune`. Tells whether
-/// there is anything to sweep now.
+/// Moves the anonymous volumes of a container to the trash; what cannot be removed is left to `volume prune`. Tells
+/// whether there is anything to sweep now.
 pub(super) fn discard_volumes(store: &Store, config: &ContainerConfig) -> bool {
     let mut any = false;
     for mount in &config.mounts {
@@ -93,7 +93,7 @@ pub(super) fn take_lock(directory: &ContainerDir, name: &Name) -> Result<Option<
     }
 }
 
-/// Ends a running container, whoever still watches over it.
+/// Ends a running container, with or without a monitor.
 fn end(container: &Container, timeout: Option<u32>) -> Result<(), Error> {
     if container.status == Status::Orphaned {
         return kill_orphan(container);
@@ -168,7 +168,8 @@ pub(super) fn ignore_missing(result: Result<(), fs::PathError>) -> Result<(), Er
     }
 }
 
-/// Empties a container's directory in `trash/`. What belongs to subordinate ids takes a process that is root among them.
+/// Empties a container's directory in `trash/`. What belongs to subordinate ids takes a process that is root among
+/// them.
 pub(super) fn empty_trash(store: &Store, id: &ContainerId, runtime: &Path) -> Result<(), Error> {
     match remove_below(&store.trash(), id) {
         Err(error) if fs::is_foreign(&error) => {
@@ -197,7 +198,8 @@ fn remove_below(trash: &Path, id: &ContainerId) -> std::io::Result<()> {
     remove_tree(directory, id.as_str())
 }
 
-/// Finishes the removal of a container whose monitor was killed: without asking, and without a user's namespace if it can.
+/// Finishes the removal of a container whose monitor was killed: without asking, and without a user's namespace if it
+/// can.
 pub(super) fn sweep(store: &Store, container: &Container) -> Result<(), Error> {
     let Ok(Ok(lock)) = ProcessLock::acquire(container.directory.at("lock")) else { return Ok(()) };
     discard_group(container)?;

@@ -1,4 +1,5 @@
-//! What a running container uses: counted by its cgroup where it has one with the controllers, else summed over its processes.
+//! What a running container uses: counted by its cgroup where it has one with the controllers, else summed over its
+//! processes.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ pub(crate) struct Sample {
     pub(crate) at: Duration,
     /// Since boot, when the container was started.
     pub(crate) started: Duration,
-    /// Processor time.
+    /// CPU time.
     pub(crate) cpu: Option<Duration>,
     /// The part of it in the kernel.
     pub(crate) kernel: Option<Duration>,
@@ -59,8 +60,7 @@ pub(crate) fn sample(container: &Container) -> Result<Sample, Error> {
     })
 }
 
-/// The same from the processes that there are: what was used by those that have ended and were waited for is counted with
-/// whoever waited.
+/// The same from the running processes; the usage of a process that exited counts with the process that waited for it.
 fn sum(members: &[(Entry, proc::Stat)]) -> Usage {
     let microseconds = |ticks: u64| u64::try_from(self::ticks(ticks).as_micros()).unwrap_or(u64::MAX);
     let total = |of: fn(&proc::Stat) -> u64| members.iter().map(|(_, stat)| of(stat)).sum::<u64>();
@@ -115,7 +115,8 @@ fn machine_memory() -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// Bytes received and sent by all interfaces but loopback. Source: proc_pid_net(5), `dev`: the first and the ninth column.
+/// Bytes received and sent by all interfaces but loopback. Source: proc_pid_net(5), `dev`: the first and the ninth
+/// column.
 fn traffic(text: &str) -> (u64, u64) {
     let interfaces = text.lines().filter_map(|line| line.split_once(':')).filter(|(name, _)| name.trim() != "lo");
     interfaces.fold((0, 0), |(received, sent), (_, counters)| {

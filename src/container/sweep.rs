@@ -1,9 +1,9 @@
-//! Removing what killed commands and monitors have left in the store.
+//! Removes everything that killed commands and monitors left in the store.
 //!
 //! ```text
 //! what is left                              found by                           removed by, and when
-//! tmp/ half-made containers, blobs,         a free flock                       `Store::sweep`, as root of H where
-//!      layers, volumes, intakes, scratch                                       other ids own files
+//! tmp/ unfinished containers, blobs,         a free flock                       `Store::sweep`, in the root namespace if
+//!      layers, volumes, intakes, scratch                                       other IDs own files
 //! trash/ half-removed things                a free flock                       the same
 //! names/ a name without a container         its half-made container is         here, before tmp/
 //!                                           in tmp/, unlocked
@@ -12,14 +12,14 @@
 //! volumes/ anonymous, the start killed      half the name is the id of a       here; only if it is empty, was never
 //!      before the container was there       container that is not there        used, and no container mounts it
 //! volumes/ anonymous, of `--rm` in trash/   the config.json there              here, before trash/
-//! blobs, layers without an image            a mark in tmp/ (storage::ingest)   cmd::leftovers; not while others ingest
-//! userns/PID (runtime directory)            a link that leads nowhere          userns::home, whenever H is looked for
-//! cgroups of other containers               state.json or the group's name     `rm`, `stop`; a scope goes with its
+//! blobs, layers without an image            a mark in tmp/ (storage::ingest)   engine::sweep; not while others ingest
+//! userns/PID (runtime directory)            a link that leads nowhere          userns::home, at each search
+//! cgroups of other containers               state.json or the cgroup's name    `rm`, `stop`; a scope ends with its
 //!                                                                              last process
 //! mounts, network helpers, fuse-overlayfs   the kernel                         with their namespace or monitor
 //! *.lock, ctl, NAME.new                     one of each                        used again
 //! ```
-//! All of it is done by every command that writes (`cmd::leftovers`). [`has_leftovers`] is the cheap check before it.
+//! All of it is done by every command that writes (`engine::sweep`). [`has_leftovers`] is the cheap check before it.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;

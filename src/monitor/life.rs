@@ -4,7 +4,7 @@
 //! command ── fork ─→ monitor   new session, signals as events
 //!                    newuidmap and newgidmap begin  │  the container gets its directory, lock, `ctl` and name;
 //!                    … and the service manager      │  stage is forked (a scope, in a session: `cgroup_source`)
-//!                    H is there: init (`launcher`)  │  the network helper begins while init makes the mounts
+//!                    root namespace ready: init     │  the network helper starts while init makes the mounts
 //!                    state is running, the command is told
 //!                    the loop (`serve`)
 //!                    network down, exit recorded; the restart rule may have it launched again after a pause

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_processor_runs_its_own_variant_then_lower_ones_then_none_in_particular() {
+    fn a_cpu_runs_its_own_variant_then_lower_ones_then_any() {
         for (wanted, found, rank) in [
             ("linux/amd64", ("linux", "amd64", None), Some(0)),
             ("linux/x86_64", ("linux", "amd64", None), Some(0)),
