@@ -1,9 +1,9 @@
-//! One file per command: what was typed, and what is done with it.
+//! One file per command: its arguments become a request, the engine acts on it, and the result is shown. No command imports
+//! the file of another: what they share is in `args`, [`observer`] and [`outcome`].
 
 pub(crate) mod args;
 pub(crate) mod attach;
 pub(crate) mod completion;
-mod containers;
 pub(crate) mod create;
 pub(crate) mod doctor;
 pub(crate) mod exec;

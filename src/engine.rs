@@ -5,22 +5,37 @@
 //! goes. Nothing in here parses a command line, prints, or looks at the environment, the standard descriptors, the working
 //! directory or the time zone of this process: a front end hands them over as values ([`Caller`]).
 
+mod archive;
 mod context;
+mod control;
 mod create;
 mod facts;
 mod image;
+mod images;
+mod info;
+mod inspect;
+mod join;
+mod look;
 mod observer;
 mod pull;
 mod run;
+mod select;
 mod start;
 mod sweep;
 
+pub(crate) use archive::{Import, Imported, check_images, import, load, save};
 pub(crate) use context::{Caller, Context};
+pub(crate) use control::{Stop, kill, pause, remove, stop, unpause, update, wait};
 pub(crate) use create::create;
-pub(crate) use facts::block_device;
-pub(crate) use image::inside;
+pub(crate) use image::enter_namespace;
+pub(crate) use images::{Counted, Images, RemoveImages, images, remove_images, select_images, tag, untag};
+pub(crate) use info::info;
+pub(crate) use inspect::{Kind, Object, inspect};
+pub(crate) use join::{Attach, attach, exec};
+pub(crate) use look::{log, processes, usage};
 pub(crate) use observer::Observer;
 pub(crate) use pull::{Pull, pull};
 pub(crate) use run::{Started, run};
-pub(crate) use start::start;
-pub(crate) use sweep::{in_use, sweep, sweep_all, sweep_soon};
+pub(crate) use select::{Selection, Wanted, containers, facts, find, named, select};
+pub(crate) use start::{Joined, restart, start, start_attached};
+pub(crate) use sweep::{sweep, sweep_soon};

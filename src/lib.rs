@@ -5,7 +5,7 @@
 
 // The command line: global flags and the table of commands.
 mod cli;
-// One file per command: what was typed, and what is done with it.
+// One file per command: its arguments become a request, the engine acts on it, and the result is shown.
 mod cmd;
 // The edge: every error becomes one sentence, hints and an exit code here.
 mod error;

@@ -10,6 +10,7 @@ mod limits;
 mod preserve;
 mod process;
 mod redact;
+mod selection;
 mod service;
 
 use clap::{Arg, ArgAction, Command};
@@ -21,6 +22,7 @@ pub(crate) use limits::LimitArgs;
 pub(crate) use preserve::{PreserveArgs, keep_descriptors};
 pub(crate) use process::ProcessArgs;
 pub(crate) use redact::redact;
+pub(crate) use selection::{ManyArgs, SelectionArgs};
 
 /// Lets every switch of a command take `=true` and `=false` too, as the options of podman and docker do: scripts write
 /// `--rm=true`.

@@ -1,10 +1,9 @@
 //! `rc attach`.
 
+use super::Ctx;
 use super::outcome::exit_of;
-use super::{Ctx, containers};
-use crate::container;
+use crate::engine;
 use crate::error::{Error, Exit};
-use crate::types::DetachKeys;
 
 /// Attach to a running container
 #[derive(Debug, clap::Args)]
@@ -24,10 +23,11 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let container = containers::one(ctx, &args.container)?;
-    let keys = args.detach_keys.as_deref().unwrap_or(&container.config.detach_keys).parse::<DetachKeys>()?;
-    let stdin = !args.no_stdin && container.config.open_stdin;
-    let outcome = container::attach(&container, stdin, args.sig_proxy.unwrap_or(true), &keys)?;
-    exit_of(outcome)
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let how = engine::Attach {
+        stdin: !args.no_stdin,
+        proxy_signals: args.sig_proxy.unwrap_or(true),
+        detach_keys: args.detach_keys,
+    };
+    exit_of(engine::attach(&ctx.engine, &args.container, &how)?)
 }

@@ -17,7 +17,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let mut screen = Screen { is_quiet: args.container.is_quiet() };
+    let mut screen = Screen::for_pull(args.container.is_quiet());
     let mut request = args.container.into_request(&ctx.typed)?;
     // Nobody waits at its output now; `start -a` may later.
     request.detach = true;

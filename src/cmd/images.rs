@@ -5,12 +5,10 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 
 use super::Ctx;
-use crate::container;
+use crate::engine::{self, Counted, Images};
 use crate::error::{Error, Exit};
-use crate::image::local::{LocalImage, list};
 use crate::types::ImageReference;
 use crate::ui::{self, Format, Table};
-use crate::view::filter::{self, ImageFacts, ImageFilter};
 use crate::view::{IMAGE_COLUMNS, ImageRow};
 
 /// List images in local storage
@@ -64,30 +62,20 @@ pub(crate) enum SortKey {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let store = ctx.engine.store_to_read()?;
-    let (images, damaged) = list(&store)?;
-    let containers = container::list(&store)?.containers;
-    let map = ctx.engine.ids()?.key();
-    let mut known = Vec::with_capacity(images.len());
-    for image in images {
-        let (size, digests) = (image.size(&store, &map)?, image.digests());
-        let containers = containers.iter().filter(|container| container.config.image.id == image.id).count();
-        known.push(Known { image, size, digests, containers });
-    }
-    show(args, &known)?;
+    let Images { images, damaged } = engine::images(&ctx.engine)?;
+    show(args, &images)?;
     damaged.iter().for_each(ui::warning);
     Ok(Exit::SUCCESS)
 }
 
-fn show(args: &Args, known: &[Known]) -> Result<(), Error> {
+fn show(args: &Args, images: &[Counted]) -> Result<(), Error> {
     let now = Timestamp::now();
-    let filter = filter(args, known, now)?;
-    let shown = known.iter().filter(|known| filter.matches(known.facts()));
+    let shown = engine::select_images(&args.filter, args.name.as_deref(), images, now)?.into_iter();
     // Objects are images; lines are names.
     let format = args.format.as_deref().and_then(Format::parse);
     let mut rows: Vec<ImageRow<'_>> = match format {
-        Some(Format::Json) => shown.map(|known| known.row(known.image.names.first(), args, now)).collect(),
-        _ => shown.flat_map(|known| known.rows(args, now)).collect(),
+        Some(Format::Json) => shown.map(|image| row(image, image.image.names.first(), args, now)).collect(),
+        _ => shown.flat_map(|image| rows(image, args, now)).collect(),
     };
     rows.sort_by(|a, b| compare(args.sort, a, b));
     let mut out = ui::out();
@@ -115,63 +103,28 @@ fn show(args: &Args, known: &[Known]) -> Result<(), Error> {
     Ok(out.finish()?)
 }
 
-/// An image and what is counted for it.
-struct Known {
-    image: LocalImage,
-    size: u64,
-    digests: Vec<String>,
-    containers: usize,
-}
-
-impl Known {
-    fn facts(&self) -> ImageFacts<'_> {
-        ImageFacts {
-            id: &self.image.id,
-            names: &self.image.names,
-            created: self.created(),
-            labels: &self.image.config.config.labels,
-        }
-    }
-
-    fn created(&self) -> Option<Timestamp> {
-        self.image.config.created.as_deref()?.parse().ok()
-    }
-
-    fn rows<'a>(&'a self, args: &Args, now: Timestamp) -> Vec<ImageRow<'a>> {
-        match self.image.names.as_slice() {
-            [] => vec![self.row(None, args, now)],
-            names => names.iter().map(|name| self.row(Some(name), args, now)).collect(),
-        }
-    }
-
-    fn row<'a>(&'a self, name: Option<&'a ImageReference>, args: &Args, now: Timestamp) -> ImageRow<'a> {
-        ImageRow {
-            name,
-            names: &self.image.names,
-            id: &self.image.id,
-            manifest: &self.image.manifest.digest,
-            digests: &self.digests,
-            created: self.image.config.created.as_deref(),
-            labels: &self.image.config.config.labels,
-            size: self.size,
-            containers: self.containers,
-            now,
-            no_trunc: args.no_trunc,
-        }
+fn rows<'a>(image: &'a Counted, args: &Args, now: Timestamp) -> Vec<ImageRow<'a>> {
+    match image.image.names.as_slice() {
+        [] => vec![row(image, None, args, now)],
+        names => names.iter().map(|name| row(image, Some(name), args, now)).collect(),
     }
 }
 
-fn filter(args: &Args, known: &[Known], now: Timestamp) -> Result<ImageFilter, filter::Error> {
-    let filter = ImageFilter::parse(&args.filter, now, |wanted| {
-        let reference = wanted.parse().ok();
-        let prefix = wanted.strip_prefix("sha256:").unwrap_or(wanted);
-        let found = known.iter().find(|known| reference.as_ref().is_some_and(|name| known.image.names.contains(name)));
-        found.or_else(|| known.iter().find(|known| known.image.id.hex().starts_with(prefix)))?.created()
-    })?;
-    Ok(match &args.name {
-        Some(pattern) => filter.with_reference(pattern),
-        None => filter,
-    })
+fn row<'a>(counted: &'a Counted, name: Option<&'a ImageReference>, args: &Args, now: Timestamp) -> ImageRow<'a> {
+    let image = &counted.image;
+    ImageRow {
+        name,
+        names: &image.names,
+        id: &image.id,
+        manifest: &image.manifest.digest,
+        digests: &counted.digests,
+        created: image.config.created.as_deref(),
+        labels: &image.config.config.labels,
+        size: counted.size,
+        containers: counted.containers,
+        now,
+        no_trunc: args.no_trunc,
+    }
 }
 
 fn compare(key: SortKey, a: &ImageRow<'_>, b: &ImageRow<'_>) -> Ordering {

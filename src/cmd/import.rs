@@ -3,13 +3,11 @@
 use std::io::Read;
 
 use super::Ctx;
-use crate::engine;
+use crate::engine::{self, Import, Imported};
 use crate::error::{Error, Exit};
-use crate::image::import::{Options, import};
 use crate::registry::Platform;
-use crate::storage::layer::Info;
 use crate::sys::fs;
-use crate::types::{Digest, ImageReference};
+use crate::types::ImageReference;
 use crate::ui::{self, BrokenOutput};
 
 /// Import a tarball to create a filesystem image
@@ -41,25 +39,22 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     // Opened before the user's namespace is entered: the file may be readable only by a group.
     let archive: Box<dyn Read + Send> =
         if args.path == "-" { Box::new(std::io::stdin()) } else { Box::new(fs::open(&args.path)?) };
-    let (changes, message, platform) = (args.changes, args.message, args.platform);
-    let done = engine::inside(&ctx.engine, "rc: import", |store, target| {
-        import(store, archive, &Options { name, changes, message, platform, target })
-    });
+    let request = Import { name, changes: args.changes, message: args.message, platform: args.platform };
+    let done = engine::import(&ctx.engine, archive, request);
     // Its own as well, if it failed.
     let swept = engine::sweep(&ctx.engine);
-    let (id, info) = done?;
-    report(&id, &info)?;
+    show(&done?)?;
     swept?;
     Ok(Exit::SUCCESS)
 }
 
 /// Says which image it has become.
-fn report(id: &Digest, info: &Info) -> Result<(), BrokenOutput> {
-    if info.skipped.devices > 0 {
-        let count = info.skipped.devices;
+fn show(imported: &Imported) -> Result<(), BrokenOutput> {
+    let count = imported.skipped_devices;
+    if count > 0 {
         ui::warning(format_args!("{count} device files were left out: an ordinary user cannot make them"));
     }
     let mut out = ui::out();
-    out.line(id)?;
+    out.line(&imported.id)?;
     out.finish()
 }

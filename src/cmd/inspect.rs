@@ -1,12 +1,12 @@
 //! `rc inspect`.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::Ctx;
-use crate::container;
+use crate::engine::{self, Object};
 use crate::error::{Error, Exit};
-use crate::image::{self, local};
-use crate::storage::Store;
 use crate::ui::{self, Format, format, json};
 use crate::view;
 
@@ -49,10 +49,9 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let mut found = Vec::new();
     let mut failures = Vec::new();
     for name in &args.names {
-        let object = look_up(args.kind, || of_container(&store, name), || of_image(ctx, &store, name));
-        match object.and_then(|object| object.ok_or_else(|| args.kind.missing(name))) {
-            Ok(object) => found.push(object),
-            Err(error) => failures.push(error),
+        match engine::inspect(&ctx.engine, &store, args.kind.into(), name) {
+            Ok(object) => found.push(shape(&store.volumes(), &object)),
+            Err(report) => failures.push(report),
         }
     }
     let mut out = ui::out();
@@ -65,52 +64,30 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     out.finish()?;
     // Each is said, the last one at the edge.
     let last = failures.pop();
-    for Error { message, hint, .. } in failures {
-        ui::error(message.unwrap_or_default(), hint.as_deref());
+    for report in &failures {
+        ui::error(report, report.hint.as_deref());
     }
-    last.map_or(Ok(Exit::SUCCESS), Err)
+    last.map_or(Ok(Exit::SUCCESS), |report| Err(report.into()))
 }
 
-impl Kind {
-    fn missing(self, name: &str) -> Error {
-        let what = match self {
-            Self::All => "object",
-            Self::Container => "container",
-            Self::Image => "image",
-        };
-        Error::new(format!("no such {what}: {}", ui::escape::line(name)))
-    }
-}
-
-/// A container comes before an image of the same name.
-fn look_up<T, E>(
-    kind: Kind,
-    container: impl FnOnce() -> Result<Option<T>, E>,
-    image: impl FnOnce() -> Result<Option<T>, E>,
-) -> Result<Option<T>, E> {
-    match kind {
-        Kind::Container => container(),
-        Kind::Image => image(),
-        Kind::All => container()?.map_or_else(image, |found| Ok(Some(found))),
-    }
-}
-
-fn of_container(store: &Store, name: &str) -> Result<Option<Value>, Error> {
-    match container::find(store, name) {
-        Ok(found) => {
-            let place = view::Place { directory: found.directory.path(), volumes: &store.volumes() };
-            Ok(Some(view::container(&found.config, &found.state, found.status, place)))
+/// What podman shows of it.
+fn shape(volumes: &Path, object: &Object) -> Value {
+    match object {
+        Object::Container(found) => {
+            let place = view::Place { directory: found.directory.path(), volumes };
+            view::container(&found.config, &found.state, found.status, place)
         }
-        Err(container::Error::NotFound(_)) => Ok(None),
-        Err(error) => Err(error.into()),
+        Object::Image(found, size) => view::image(found, *size),
     }
 }
 
-fn of_image(ctx: &Ctx, store: &Store, name: &str) -> Result<Option<Value>, Error> {
-    match local::find(store, name) {
-        Ok(found) => Ok(Some(view::image(&found, found.size(store, &ctx.engine.ids()?.key())?))),
-        Err(image::Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
+impl From<Kind> for engine::Kind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::All => Self::Any,
+            Kind::Container => Self::Container,
+            Kind::Image => Self::Image,
+        }
     }
 }
 
@@ -135,27 +112,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn found(kind: Kind, has_container: bool, has_image: bool) -> Option<&'static str> {
-        let found =
-            look_up(kind, || Ok::<_, ()>(has_container.then_some("container")), || Ok(has_image.then_some("image")));
-        found.unwrap_or_default()
-    }
-
-    #[test]
-    fn a_container_comes_before_an_image_of_the_same_name() {
-        for (kind, has_container, has_image, expected) in [
-            (Kind::All, true, true, Some("container")),
-            (Kind::All, false, true, Some("image")),
-            (Kind::All, false, false, None),
-            (Kind::Image, true, true, Some("image")),
-            (Kind::Image, true, false, None),
-            (Kind::Container, false, true, None),
-        ] {
-            assert_eq!(found(kind, has_container, has_image), expected, "{kind:?}");
-        }
-        assert_eq!(Kind::All.missing("a\u{1b}b").message.as_deref(), Some("no such object: a\\x1bb"));
-    }
 
     #[test]
     fn aliases_are_there_for_templates_that_use_them() {

@@ -1,8 +1,9 @@
 //! `rc kill`.
 
 use super::Ctx;
-use super::containers::{Selection, each};
-use crate::container;
+use super::args::SelectionArgs;
+use super::observer::Screen;
+use crate::engine;
 use crate::error::{Error, Exit};
 use crate::types::Signal;
 
@@ -10,20 +11,15 @@ use crate::types::Signal;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    selection: Selection,
+    selection: SelectionArgs,
     /// Signal to send
     #[arg(short, long, value_name = "SIGNAL", default_value = "KILL")]
     signal: Signal,
 }
 
 /// Runs the command.
-pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let store = ctx.engine.store_to_read()?;
-    each(&store, &args.selection, |container| {
-        if args.selection.all && !container.is_running() {
-            return Ok(false);
-        }
-        container::signal(container, args.signal)?;
-        Ok(true)
-    })
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let mut screen = Screen::default();
+    engine::kill(&ctx.engine, &args.selection.into(), args.signal, &mut screen)?;
+    screen.exit()
 }

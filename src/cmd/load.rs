@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::Ctx;
 use crate::engine;
 use crate::error::{Error, Exit};
-use crate::image::load::{Input, Loaded, Options, load};
+use crate::image::load::{Input, Loaded};
 use crate::registry::Platform;
 use crate::sys::fs;
 use crate::ui::{self, BrokenOutput};
@@ -36,9 +36,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         }
         None => Input::Archive(Box::new(std::io::stdin())),
     };
-    let platform = args.platform.clone();
-    let loaded =
-        engine::inside(&ctx.engine, "rc: load", |store, target| load(store, input, &Options { platform, target }));
+    let loaded = engine::load(&ctx.engine, input, args.platform.clone());
     // Its own as well, if it failed.
     let swept = engine::sweep(&ctx.engine);
     report(args, &loaded?)?;

@@ -1,15 +1,11 @@
 //! `rc logs`.
 
-use std::os::fd::{AsFd, OwnedFd};
-
 use jiff::Timestamp;
 
-use super::{Ctx, containers};
-use crate::container::Container;
-use crate::container::logs::{self, Entry, LogStream, Select, Sink};
+use super::Ctx;
+use crate::container::logs::{Entry, LogStream, Select, Sink};
+use crate::engine;
 use crate::error::{Error, Exit};
-use crate::plan::LogDriver;
-use crate::sys::process;
 use crate::types::Invalid;
 use crate::ui::{self, BrokenOutput, Output};
 use crate::view::when;
@@ -62,32 +58,9 @@ impl Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let container = containers::one(ctx, &args.container)?;
-    let driver = container.config.log_driver;
-    if !matches!(driver, LogDriver::K8sFile | LogDriver::Journald) {
-        return Err(Error::new(format!("container `{}` keeps no log", container.config.name))
-            .with_hint("a container keeps one with `--log-driver k8s-file`"));
-    }
-    let select = args.select(Timestamp::now())?;
-    let mut screen = Screen::new(args.timestamps);
-    let directory = container.directory.path();
-    let writer = if args.follow { writer(&container)? } else { None };
-    if driver == LogDriver::Journald {
-        logs::journal(&container.config.id, &select, writer.as_ref().map(AsFd::as_fd), &mut screen)?;
-    } else if args.follow {
-        logs::follow(directory, &select, writer.as_ref().map(AsFd::as_fd), &mut screen)?;
-    } else {
-        logs::read(directory, &select, &mut screen)?;
-    }
+    let log = engine::log(&ctx.engine, &args.container, args.follow)?;
+    log.read(&args.select(Timestamp::now())?, &mut Screen::new(args.timestamps))?;
     Ok(Exit::SUCCESS)
-}
-
-/// A pidfd of the monitor, which writes the last byte of the log before it ends; `None` if there is no monitor (any more).
-fn writer(container: &Container) -> Result<Option<OwnedFd>, Error> {
-    let Some(pid) = container.monitor else { return Ok(None) };
-    let Ok(pidfd) = process::open_pidfd(pid) else { return Ok(None) };
-    // The lock is asked again: had the monitor ended before, the pid could be another's by now.
-    Ok((container.directory.holder()? == Some(pid)).then_some(pidfd))
 }
 
 /// Each stream of the program goes to the same stream of rc, byte for byte.

@@ -5,13 +5,11 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 
 use super::Ctx;
-use super::containers::facts;
-use crate::container;
+use crate::engine::{self, Wanted};
 use crate::error::{Error, Exit};
-use crate::monitor::Status;
 use crate::types::ContainerId;
 use crate::ui::{self, Format, Table};
-use crate::view::filter::{self, ContainerFacts, ContainerFilter};
+use crate::view::filter::{self, ContainerFacts};
 use crate::view::{PS_COLUMNS, PsRow};
 
 /// List containers
@@ -69,9 +67,9 @@ pub(crate) enum SortKey {
 
 /// Runs the command. A container whose records are damaged is a warning, and hides no other.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let listing = container::list(&ctx.engine.store_to_read()?)?;
-    let all: Vec<ContainerFacts<'_>> = listing.containers.iter().map(facts).collect();
-    let rows = select(args, &all, Timestamp::now())?;
+    let listing = engine::containers(&ctx.engine)?;
+    let all: Vec<ContainerFacts<'_>> = listing.containers.iter().map(engine::facts).collect();
+    let rows = rows(args, &all, Timestamp::now())?;
     let mut out = ui::out();
     match args.format.as_deref().and_then(Format::parse) {
         Some(format) => format.list(&mut out, &rows)?,
@@ -97,42 +95,21 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     Ok(Exit::SUCCESS)
 }
 
-fn select<'a>(args: &Args, all: &[ContainerFacts<'a>], now: Timestamp) -> Result<Vec<PsRow<'a>>, filter::Error> {
-    let filter = ContainerFilter::parse(&args.filter, now, |wanted| {
-        let found = all.iter().find(|facts| facts.config.name.as_str() == wanted).or_else(|| {
-            let mut by_id = all.iter().filter(|facts| facts.config.id.as_str().starts_with(wanted));
-            by_id.next().filter(|_| by_id.next().is_none())
-        });
-        found.and_then(|facts| facts.config.created.parse().ok())
-    })?;
+/// The rows that are wanted, in the order that is.
+fn rows<'a>(args: &Args, all: &[ContainerFacts<'a>], now: Timestamp) -> Result<Vec<PsRow<'a>>, filter::Error> {
     let last = if args.latest { Some(1) } else { usize::try_from(args.last).ok().filter(|last| *last > 0) };
-    let stopped_too = args.all || last.is_some() || filter.wants_stopped();
-    let mut rows: Vec<PsRow<'a>> = all
-        .iter()
-        .filter(|facts| stopped_too || is_up(facts.status))
-        .filter(|facts| filter.matches(**facts))
-        .map(|facts| PsRow {
-            config: facts.config,
-            state: facts.state,
-            status: facts.status,
-            now,
-            no_trunc: args.no_trunc,
-        })
-        .collect();
-    rows.sort_by(|a, b| compare(SortKey::Created, a, b));
-    if let Some(last) = last {
-        rows.drain(..rows.len().saturating_sub(last));
-    }
-    rows.sort_by(|a, b| compare(args.sort, a, b));
-    Ok(rows)
+    let wanted = Wanted { all: args.all, last, filters: args.filter.clone() };
+    let mut found = engine::select(&wanted, all, now)?;
+    // What is equal stays in the order of creation.
+    found.sort_by(|a, b| compare(args.sort, a, b));
+    let row = |facts: ContainerFacts<'a>| {
+        let ContainerFacts { config, state, status } = facts;
+        PsRow { config, state, status, now, no_trunc: args.no_trunc }
+    };
+    Ok(found.into_iter().map(row).collect())
 }
 
-/// Shown without `-a`. An orphan's program still runs, so it must not be overlooked.
-fn is_up(status: Status) -> bool {
-    !matches!(status, Status::Created | Status::Exited | Status::Removing)
-}
-
-fn compare(key: SortKey, a: &PsRow<'_>, b: &PsRow<'_>) -> Ordering {
+fn compare(key: SortKey, a: &ContainerFacts<'_>, b: &ContainerFacts<'_>) -> Ordering {
     // RFC 3339 in UTC sorts as text, and the id breaks ties, so that two listings never differ in order.
     let age = || (&a.config.created, &a.config.id).cmp(&(&b.config.created, &b.config.id));
     match key {
@@ -147,62 +124,4 @@ fn compare(key: SortKey, a: &PsRow<'_>, b: &PsRow<'_>) -> Ordering {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-    use crate::view::sample;
-
-    #[derive(clap::Parser)]
-    struct Line {
-        #[command(flatten)]
-        ps: Args,
-    }
-
-    fn names(line: &str) -> Result<String, String> {
-        let args = Line::try_parse_from(format!("ps {line}").split_whitespace()).map_err(|e| e.to_string())?.ps;
-        let (config, state) = sample();
-        let made = |name: &str, minute: u32, status| {
-            let mut config = config.clone();
-            config.name = name.parse().map_err(|_| "a name")?;
-            config.id = format!("{minute:02x}").repeat(32).parse().map_err(|_| "an id")?;
-            config.created = format!("2026-01-01T10:{minute:02}:00Z");
-            Ok::<_, &str>((config, status))
-        };
-        let all = [
-            made("web", 2, Status::Running)?,
-            made("db", 1, Status::Exited)?,
-            made("lost", 4, Status::Orphaned)?,
-            made("new", 3, Status::Created)?,
-        ];
-        let facts: Vec<_> =
-            all.iter().map(|(config, status)| ContainerFacts { config, state: &state, status: *status }).collect();
-        let now = "2026-01-01T12:00:00Z".parse().map_err(|_| "a time")?;
-        let rows = select(&args, &facts, now).map_err(|error| error.to_string())?;
-        Ok(rows.iter().map(|row| row.config.name.as_str()).collect::<Vec<_>>().join(" "))
-    }
-
-    #[test]
-    fn which_containers_are_listed_and_in_which_order() {
-        for (line, expected) in [
-            ("", "web lost"),
-            ("-a", "db web new lost"),
-            ("-a --sort names", "db lost new web"),
-            ("-a --sort runningfor", "lost new web db"),
-            ("-n 2", "new lost"),
-            ("--last 3 --sort status", "new lost web"),
-            ("-l", "lost"),
-            ("-n -1", "web lost"),
-            ("-f status=exited", "db"),
-            ("--filter status=exited --filter status=created", "db new"),
-            ("-a -f name=^/web$", "web"),
-            ("-a -f since=web", "new lost"),
-            ("-a -f before=0303", "db web"),
-        ] {
-            assert_eq!(names(line).as_deref(), Ok(expected), "{line}");
-        }
-        for refused in ["-q --format json", "--sort size", "-s", "-f since=nobody", "-f before=0"] {
-            assert!(names(refused).is_err(), "{refused}");
-        }
-    }
-}
+mod tests;

@@ -64,7 +64,7 @@ fn delay(text: &str) -> Result<Duration, String> {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let mut screen = Screen { is_quiet: args.shared.quiet };
+    let mut screen = Screen::for_pull(args.shared.quiet);
     let how = args.how()?;
     let mut out = ui::out();
     for name in &args.images {

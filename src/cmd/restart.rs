@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use super::Ctx;
-use super::containers::{Selection, each};
+use super::observer::Screen;
 use super::outcome::exit_of;
-use crate::container::{self, Attach, Container, Outcome};
-use crate::engine;
+use crate::engine::{self, Selection, Stop};
 use crate::error::{Error, Exit};
 use crate::types::Signal;
 
@@ -43,35 +42,22 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let environment = ctx.engine.environment(ctx.manager.take())?;
-    let store = environment.store.clone();
-    let named = !args.containers.is_empty() || !args.cidfiles.is_empty() || args.latest;
-    let selection = Selection {
-        // With --running alone all those that run are meant.
-        all: args.all || args.running && !named,
+    let mut selection = Selection {
+        all: args.all,
         cidfiles: args.cidfiles,
-        containers: args.containers,
+        names: args.containers,
         filters: args.filters,
         latest: args.latest,
         ..Selection::default()
     };
-    let mut outcome = Outcome::Detached;
-    let exit = each(&store, &selection, |container| {
-        if args.running && !container.is_running() {
-            return Ok(false);
-        }
-        if container.is_running() {
-            if container.config.auto_remove {
-                let name = &container.config.name;
-                return Err(Error::new(format!("cannot restart `{name}`: it is removed when it stops (--rm)")));
-            }
-            container::stop(container, args.signal, args.time)?;
-        }
-        outcome = engine::start(&environment, Container::read(container.directory.clone())?, &Attach::No)?;
-        Ok(true)
-    });
+    // With --running alone all those that run are meant.
+    selection.all |= args.running && !selection.is_of_named();
+    let how = Stop { signal: args.signal, timeout: args.time };
+    let mut screen = Screen::default();
+    let outcome = engine::restart(&ctx.engine, ctx.manager.take(), &selection, args.running, how, &mut screen);
     engine::sweep_soon(&ctx.engine);
-    let exit = exit?;
+    let outcome = outcome?;
+    screen.exit()?;
     // As the main process of a unit this command ends as the program did.
-    if exit == Exit::SUCCESS { exit_of(outcome) } else { Ok(exit) }
+    exit_of(outcome)
 }

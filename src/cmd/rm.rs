@@ -1,16 +1,17 @@
 //! `rc rm`.
 
 use super::Ctx;
-use super::containers::{Selection, each_even_damaged};
-use crate::container::{self, Container, Removal};
-use crate::engine;
+use super::args::SelectionArgs;
+use super::observer::Screen;
+use crate::container::Removal;
+use crate::engine::{self, Selection};
 use crate::error::{Error, Exit};
 
 /// Remove one or more containers
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    selection: Selection,
+    selection: SelectionArgs,
     /// Kill running containers first, and ignore missing ones
     #[arg(short, long)]
     force: bool,
@@ -27,20 +28,10 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let store = ctx.engine.store()?;
-    let runtime = ctx.engine.runtime_dir()?;
-    let mut selection = args.selection;
+    let mut screen = Screen::default();
+    let mut selection = Selection { filters: args.filters, ..args.selection.into() };
     selection.ignore |= args.force;
-    selection.filters = args.filters;
-    let removal = Removal { force: args.force, timeout: args.time, volumes: args.volumes };
-    let whole = |container: &Container| {
-        container::remove(store, container, &removal, &runtime)?;
-        Ok(true)
-    };
-    let done = each_even_damaged(store, &selection, whole, |id, _| {
-        container::remove_damaged(store, id, &removal, &runtime)?;
-        Ok(true)
-    });
-    engine::sweep_all(&ctx.engine)?;
-    done
+    let how = Removal { force: args.force, timeout: args.time, volumes: args.volumes };
+    engine::remove(&ctx.engine, &selection, &how, &mut screen)?;
+    screen.exit()
 }

@@ -29,7 +29,7 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
 }
 
 fn start(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let mut screen = Screen { is_quiet: args.container.is_quiet() };
+    let mut screen = Screen::for_pull(args.container.is_quiet());
     let request = args.container.into_request(&ctx.typed)?;
     let proxy_signals = args.sig_proxy.unwrap_or(true);
     let Started { id, outcome } = engine::run(&ctx.engine, ctx.caller()?, &request, proxy_signals, &mut screen)?;

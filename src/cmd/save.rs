@@ -4,9 +4,10 @@ use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
 use super::Ctx;
+use crate::engine;
 use crate::error::{Error, Exit};
 use crate::image;
-use crate::image::save::{self, save};
+use crate::image::save;
 use crate::sys::replacement::Output;
 use crate::ui;
 
@@ -47,7 +48,6 @@ pub(crate) enum ArchiveFormat {
 
 /// Runs the command. A file is there when it is whole: until then, and if it cannot be finished, the old one stands.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let store = ctx.engine.store()?;
     let format = match args.format {
         ArchiveFormat::DockerArchive => save::Format::DockerArchive,
         ArchiveFormat::OciArchive => save::Format::OciArchive,
@@ -57,16 +57,14 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
             return Err(image::Error::Terminal.into());
         }
         let mut output = BufWriter::with_capacity(256 << 10, std::io::stdout().lock());
-        save(store, &args.images, format, &mut output)?;
+        engine::save(&ctx.engine, &args.images, format, &mut output)?;
         output.flush().map_err(|source| image::Error::Write { source })?;
         return Ok(Exit::SUCCESS);
     };
     // Before a FIFO's reader is waited for.
-    for image in &args.images {
-        image::local::find(store, image)?;
-    }
+    engine::check_images(&ctx.engine, &args.images)?;
     let mut output = BufWriter::with_capacity(256 << 10, Output::open(path, 0o666)?);
-    save(store, &args.images, format, &mut output)?;
+    engine::save(&ctx.engine, &args.images, format, &mut output)?;
     let output = output.into_inner().map_err(|error| image::Error::Write { source: error.into_error() })?;
     output.finish()?;
     Ok(Exit::SUCCESS)

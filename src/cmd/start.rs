@@ -1,13 +1,10 @@
 //! `rc start`.
 
 use super::Ctx;
-use super::containers::{Selection, each};
+use super::observer::Screen;
 use super::outcome::exit_of;
-use crate::container::{self, Attach, Container, Environment, Outcome};
-use crate::engine::{self, start};
+use crate::engine::{self, Joined, Selection};
 use crate::error::{Error, Exit};
-use crate::monitor::Status;
-use crate::types::DetachKeys;
 
 /// Start one or more containers
 #[derive(Debug, clap::Args)]
@@ -40,48 +37,36 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let environment = ctx.engine.environment(ctx.manager.take())?;
-    let ended = start_each(&environment, args);
+    let ended = start(ctx, args);
     engine::sweep_soon(&ctx.engine);
     ended
 }
 
-fn start_each(environment: &Environment, args: Args) -> Result<Exit, Error> {
+fn start(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let manager = ctx.manager.take();
     if args.attach || args.interactive {
-        let [word] = args.containers.as_slice() else {
+        let [name] = args.containers.as_slice() else {
             return Err(Error::new("exactly one container can be started and attached"));
         };
-        let attach = Attach::Yes { stdin: args.interactive, proxy_signals: args.sig_proxy.unwrap_or(true) };
-        let mut container = container::find(&environment.store, word)?;
-        if let Some(keys) = args.detach_keys {
-            keys.parse::<DetachKeys>()?;
-            container.config.detach_keys = keys;
-        }
-        return exit_of(start(environment, container, &attach)?);
+        let joined = Joined {
+            stdin: args.interactive,
+            proxy_signals: args.sig_proxy.unwrap_or(true),
+            detach_keys: args.detach_keys,
+        };
+        return exit_of(engine::start_attached(&ctx.engine, manager, name, joined)?);
     }
     if args.detach_keys.is_some() {
         return Err(Error::new("`--detach-keys` is for `--attach` and `--interactive`"));
     }
     let selection = Selection {
         all: args.all,
-        containers: args.containers,
+        names: args.containers,
         filters: args.filters,
         latest: args.latest,
         ..Selection::default()
     };
-    // None was named: what runs is not meant.
-    let is_of_many = selection.is_of_many();
-    let store = environment.store.clone();
-    let mut outcome = Outcome::Detached;
-    let exit = each(&store, &selection, |container| {
-        // One that is paused is refused below.
-        if container.is_running() && (is_of_many || container.status != Status::Paused) {
-            // As docker and podman have it: what runs is started.
-            return Ok(!is_of_many);
-        }
-        let fresh = Container::read(container.directory.clone())?;
-        outcome = start(environment, fresh, &Attach::No)?;
-        Ok(true)
-    })?;
-    if exit == Exit::SUCCESS { exit_of(outcome) } else { Ok(exit) }
+    let mut screen = Screen::default();
+    let outcome = engine::start(&ctx.engine, manager, &selection, &mut screen)?;
+    screen.exit()?;
+    exit_of(outcome)
 }

@@ -5,10 +5,9 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::Ctx;
-use crate::container::{self, Container, Sample, sample};
+use crate::container::{Container, Sample};
+use crate::engine;
 use crate::error::{Error, Exit};
-use crate::monitor::Status;
-use crate::storage::Store;
 use crate::types::ContainerId;
 use crate::ui::{self, Format, Output, Table};
 use crate::view::{STATS_COLUMNS, StatsRow};
@@ -44,13 +43,12 @@ pub(crate) struct Args {
 
 /// Runs the command: until it is interrupted, unless it is told to look once.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let store = ctx.engine.store_to_read()?;
     let format = args.format.as_deref().and_then(Format::parse);
     let clears = !args.no_stream && !args.no_reset && ui::is_terminal(ui::Stream::Out);
     let mut before = BTreeMap::new();
     let mut out = ui::out();
     loop {
-        let now = look(&store, args)?;
+        let now = engine::usage(&ctx.engine, &args.containers, args.all)?;
         if clears {
             out.raw(CLEAR)?;
         }
@@ -62,32 +60,6 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         before = now.into_iter().filter_map(|(container, sample)| Some((container.config.id, sample?))).collect();
         std::thread::sleep(Duration::from_secs(args.interval.get()));
     }
-}
-
-/// The containers that are meant, and what those that run use.
-fn look(store: &Store, args: &Args) -> Result<Vec<(Container, Option<Sample>)>, Error> {
-    let containers = if args.containers.is_empty() {
-        let all = container::list(store)?.containers;
-        all.into_iter().filter(|container| args.all || is_up(container.status)).collect()
-    } else {
-        args.containers.iter().map(|word| container::find(store, word)).collect::<Result<Vec<_>, _>>()?
-    };
-    let mut seen = Vec::with_capacity(containers.len());
-    for container in containers {
-        let used = match sample(&container) {
-            Ok(used) => Some(used),
-            // It does not run, or has ended since.
-            Err(container::Error::State { .. }) => None,
-            Err(_) if Container::read(container.directory.clone()).is_ok_and(|now| !is_up(now.status)) => None,
-            Err(error) => return Err(error.into()),
-        };
-        seen.push((container, used));
-    }
-    Ok(seen)
-}
-
-fn is_up(status: Status) -> bool {
-    matches!(status, Status::Running | Status::Paused | Status::Stopping | Status::Orphaned)
 }
 
 fn show(

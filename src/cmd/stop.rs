@@ -1,10 +1,10 @@
 //! `rc stop`.
 
 use super::Ctx;
-use super::containers::{Selection, each};
-use crate::container;
+use super::args::SelectionArgs;
+use super::observer::Screen;
+use crate::engine::{self, Selection, Stop};
 use crate::error::{Error, Exit};
-use crate::monitor::Status;
 use crate::types::Signal;
 
 /// Stop one or more containers
@@ -13,7 +13,7 @@ use crate::types::Signal;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    selection: Selection,
+    selection: SelectionArgs,
     /// Act only on containers that match: KEY=VALUE
     #[arg(short, long = "filter", value_name = "FILTER")]
     filters: Vec<String>,
@@ -29,23 +29,10 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(ctx: &Ctx, mut args: Args) -> Result<Exit, Error> {
-    let store = ctx.engine.store_to_read()?;
-    args.selection.filters = args.filters;
-    args.selection.latest = args.latest;
-    let is_of_many = args.selection.is_of_many();
-    each(&store, &args.selection, |container| {
-        if is_of_many && !container.is_running() {
-            return Ok(false);
-        }
-        // It cannot see the signal; with --all it was not meant. Source: podman, `StopWithTimeout`.
-        if container.status == Status::Paused {
-            let name = container.config.name.to_string();
-            let refused = container::Error::State { action: "stop", name, status: container.status };
-            return if is_of_many { Ok(false) } else { Err(refused.into()) };
-        }
-        // A container that does not run is stopped already.
-        let was_running = container::stop(container, args.signal, args.time)?.is_some();
-        Ok(was_running || !is_of_many)
-    })
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let mut screen = Screen::default();
+    let selection = Selection { filters: args.filters, latest: args.latest, ..args.selection.into() };
+    let how = Stop { signal: args.signal, timeout: args.time };
+    engine::stop(&ctx.engine, &selection, how, &mut screen)?;
+    screen.exit()
 }

@@ -3,7 +3,6 @@
 use super::Ctx;
 use crate::engine;
 use crate::error::{Error, Exit};
-use crate::image::local::{self, find};
 use crate::types::ImageReference;
 
 /// Add an additional name to a local image
@@ -20,10 +19,6 @@ pub(crate) struct Args {
 /// Runs the command: an image gets all the names, or none if one of them cannot be.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let names = args.names.iter().map(|name| name.parse()).collect::<Result<Vec<ImageReference>, _>>()?;
-    let store = ctx.engine.store()?;
-    let _deferred = store.defer_collection()?;
-    let image = find(store, &args.image)?;
-    names.iter().try_for_each(|name| local::tag(store, &image, name))?;
-    engine::sweep_soon(&ctx.engine);
+    engine::tag(&ctx.engine, &args.image, &names)?;
     Ok(Exit::SUCCESS)
 }

@@ -1,8 +1,8 @@
 //! `rc top`.
 
 use super::Ctx;
-use super::containers::one;
-use crate::container::{self, since_boot};
+use crate::container::since_boot;
+use crate::engine;
 use crate::error::{Error, Exit};
 use crate::ui::{self, Table};
 use crate::view::Column;
@@ -23,7 +23,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let columns = Column::parse(&args.descriptors)?;
-    let (processes, names) = container::processes(&one(ctx, &args.container)?)?;
+    let (processes, names) = engine::processes(&ctx.engine, &args.container)?;
     let now = since_boot();
     let mut table = Table::new(&columns.iter().map(Column::heading).collect::<Vec<_>>());
     for process in &processes {

@@ -4,10 +4,10 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use super::Ctx;
+use crate::engine;
 use crate::error::{Error, Exit};
 use crate::sys::fs::plain;
 use crate::types::{Report, ReportKind};
-use crate::userns::UserNamespace;
 
 /// Run a command in the user namespace of the containers
 ///
@@ -22,12 +22,10 @@ pub(crate) struct Args {
 
 /// Runs the command: it replaces this process.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let home = UserNamespace::open(&ctx.engine.ids()?, &ctx.engine.runtime_dir()?)?;
-    home.enter()?;
+    engine::enter_namespace(&ctx.engine)?;
     let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
     let mut words = args.words.iter();
     let program = words.next().map_or(shell, Into::into);
-    drop(home);
     let error = Command::new(&program).args(words).exec();
     let kind = match error.kind() {
         std::io::ErrorKind::NotFound => ReportKind::ProgramNotFound,

@@ -2,11 +2,8 @@
 
 use super::Ctx;
 use super::args::LimitArgs;
-use super::containers::one;
-use crate::container;
-use crate::engine::block_device;
+use crate::engine;
 use crate::error::{Error, Exit};
-use crate::plan::Changes;
 use crate::ui;
 
 /// Update the limits and the restart policy of a container
@@ -26,13 +23,10 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let changes = Changes::read(&args.limits.into_request(), args.restart.as_deref(), &block_device)?;
-    let container = one(ctx, &args.container)?;
-    if !changes.is_empty() {
-        container::update(&container, &changes)?;
-    }
+    let limits = args.limits.into_request();
+    let id = engine::update(&ctx.engine, &args.container, &limits, args.restart.as_deref())?;
     let mut out = ui::out();
-    out.line(container.config.id.as_str())?;
+    out.line(id)?;
     out.finish()?;
     Ok(Exit::SUCCESS)
 }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::Ctx;
-use super::containers::Selection;
-use crate::container;
+use crate::engine::{self, Selection};
 use crate::error::{Error, Exit};
 use crate::monitor::Status;
 use crate::ui;
@@ -49,15 +48,11 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let store = ctx.engine.store_to_read()?;
-    let selection = Selection { containers: args.containers, latest: args.latest, ..Selection::default() };
+    let selection = Selection { names: args.containers, latest: args.latest, ..Selection::default() };
     let mut out = ui::out();
-    for word in selection.named(&store)? {
-        let code = match container::find(&store, &word) {
-            Err(container::Error::NotFound(_)) if args.ignore => -1,
-            other => container::wait_for(&other?, &args.conditions, args.interval)?,
-        };
-        out.line(code)?;
+    for name in engine::named(&ctx.engine, &selection)? {
+        let code = engine::wait(&ctx.engine, &name, &args.conditions, args.interval, args.ignore)?;
+        out.line(code.unwrap_or(-1))?;
         out.finish()?;
     }
     Ok(Exit::SUCCESS)

@@ -45,18 +45,18 @@ impl Context {
     }
 
     /// The directory of what may vanish at any time.
-    pub(crate) fn runtime_dir(&self) -> Result<PathBuf, Report> {
+    pub(super) fn runtime_dir(&self) -> Result<PathBuf, Report> {
         Ok(self.dirs.runtime()?)
     }
 
     /// The user's ids.
     #[expect(clippy::unused_self, reason = "what an installation is, is asked of its context")]
-    pub(crate) fn ids(&self) -> Result<IdMap, Report> {
+    pub(super) fn ids(&self) -> Result<IdMap, Report> {
         Ok(IdMap::detect()?)
     }
 
     /// Where the network helpers are.
-    pub(crate) fn programs(&self) -> Programs {
+    pub(super) fn programs(&self) -> Programs {
         let helpers = &self.settings.helpers;
         Programs { slirp4netns: helpers.slirp4netns.value.0.clone(), pasta: helpers.pasta.value.0.clone() }
     }
@@ -74,7 +74,7 @@ impl Context {
     }
 
     /// What a start needs; `manager` is the service manager behind the caller.
-    pub(crate) fn environment(&self, manager: Manager) -> Result<Environment, Report> {
+    pub(super) fn environment(&self, manager: Manager) -> Result<Environment, Report> {
         Ok(Environment {
             store: self.store()?.clone(),
             runtime_dir: self.runtime_dir()?,

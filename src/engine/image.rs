@@ -39,7 +39,7 @@ pub(super) fn of_container(store: &Store, container: &Container) -> Result<Local
 }
 
 /// Works on the store as root of the user's namespace, whose ids own the files of layers.
-pub(crate) fn inside<T>(
+pub(super) fn inside<T>(
     context: &Context,
     name: &str,
     work: impl FnOnce(&Store, Target) -> Result<T, image::Error>,
@@ -52,4 +52,9 @@ where
     let home = UserNamespace::open(&ids, &context.runtime_dir()?)?;
     let target = target(&ids);
     userns::inside(&home, name, || work(store, target))
+}
+
+/// Makes this process root in the user's namespace of all containers.
+pub(crate) fn enter_namespace(context: &Context) -> Result<(), Report> {
+    Ok(UserNamespace::open(&context.ids()?, &context.runtime_dir()?)?.enter()?)
 }

@@ -24,7 +24,7 @@ pub(crate) fn sweep(context: &Context) -> Result<(), Report> {
 }
 
 /// Removes what dead processes have left; for commands that remove, which look everywhere.
-pub(crate) fn sweep_all(context: &Context) -> Result<(), Report> {
+pub(super) fn sweep_all(context: &Context) -> Result<(), Report> {
     let store = context.store()?;
     let runtime = context.runtime_dir()?;
     let swept = container::sweep_store(store, &runtime);
@@ -69,7 +69,7 @@ fn let_go() -> std::io::Result<()> {
 }
 
 /// Which images containers use. A container that cannot be read uses nothing that could be known.
-pub(crate) fn in_use(store: &Store) -> Result<InUse, Report> {
+pub(super) fn in_use(store: &Store) -> Result<InUse, Report> {
     let mut used = InUse::default();
     for container in container::list(store)?.containers {
         used.add(&container.config.image, container.config.name.as_str());

@@ -2,7 +2,7 @@
 
 use clap::{Arg, Command};
 
-use super::variables;
+use super::environment::variables;
 use crate::error::Error;
 use crate::plan::ContainerConfig;
 
@@ -125,47 +125,4 @@ fn options_of<'a>(command: &'a Command, word: &str) -> Option<Vec<(&'a Arg, Opti
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn again(line: &str, env: &[&str]) -> Retyped {
-        let mut config = crate::plan::example();
-        config.create_command = line.split(' ').map(str::to_owned).collect();
-        config.env = env.iter().map(|&line| line.to_owned()).collect();
-        let run =
-            crate::cmd::args::with_values(<crate::cmd::run::Args as clap::Args>::augment_args(Command::new("run")));
-        let create = run.clone().name("create");
-        retype(&Command::new("rc").subcommands([run, create]), &config)
-            .map_err(|error| error.message)
-            .expect("a command line")
-    }
-
-    #[test]
-    fn what_a_unit_sets_is_left_out_wherever_it_stands() {
-        let again =
-            again("rc --root /s run -itd --rm=true --name a -p 80:80 --name=b -v/x:/y --net host box -d --rm", &[]);
-        assert_eq!(again.globals, ["--root", "/s"]);
-        assert_eq!(again.options, ["--interactive", "--tty", "--publish=80:80", "--volume=/x:/y", "--network=host"]);
-        assert_eq!(again.words, ["box", "-d", "--rm"]);
-        assert_eq!(again.sdnotify, "conmon");
-    }
-
-    #[test]
-    fn restarts_are_the_unit_s_and_the_group_stays_in_it() {
-        let plain = again("rc run box", &[]);
-        assert_eq!((plain.cgroups.as_str(), plain.has_restart), ("no-conmon", false));
-        let typed = again("rc create --restart on-failure:3 --cgroups split -m 9m box --restart=no", &[]);
-        assert_eq!((typed.cgroups.as_str(), typed.has_restart), ("split", true));
-        assert_eq!(typed.options, ["--memory=9m"]);
-        assert_eq!(typed.words, ["box", "--restart=no"]);
-    }
-
-    #[test]
-    fn values_of_the_environment_are_the_container_s() {
-        let again =
-            again("rc run -e A -e HOME --env B=2 -e P* --sdnotify=container box", &["A=1", "HOME=/h", "P1=x", "P2=y"]);
-        assert_eq!(again.options, ["--env=A", "--env=HOME=/h", "--env=B=2", "--env=P*"]);
-        assert_eq!(again.environment, ["A=1", "P1=x", "P2=y"]);
-        assert_eq!(again.sdnotify, "container");
-    }
-}
+mod tests;

@@ -1,0 +1,172 @@
+//! Images of the store: listed, named, removed.
+
+use jiff::Timestamp;
+
+use super::context::Context;
+use super::sweep::{in_use, sweep_all, sweep_soon};
+use crate::container::{self, Removal as ContainerRemoval};
+use crate::image;
+use crate::image::local::{self, LocalImage, Removal, Removed};
+use crate::storage::Store;
+use crate::types::{Digest, ImageReference, Report};
+use crate::view::filter::{self, ImageFacts, ImageFilter};
+
+/// An image and what is counted for it.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    /// The image.
+    pub(crate) image: LocalImage,
+    /// Bytes that its unpacked layers take.
+    pub(crate) size: u64,
+    /// `NAME@DIGEST` in all ways.
+    pub(crate) digests: Vec<String>,
+    /// How many containers use it.
+    pub(crate) containers: usize,
+}
+
+impl Counted {
+    /// When it was built.
+    pub(crate) fn created(&self) -> Option<Timestamp> {
+        self.image.config.created.as_deref()?.parse().ok()
+    }
+
+    fn facts(&self) -> ImageFacts<'_> {
+        let image = &self.image;
+        let labels = &image.config.config.labels;
+        ImageFacts { id: &image.id, names: &image.names, created: self.created(), labels }
+    }
+}
+
+/// All images, and why others could not be read.
+#[derive(Debug)]
+pub(crate) struct Images {
+    /// The readable ones.
+    pub(crate) images: Vec<Counted>,
+    /// A failure for each of the others.
+    pub(crate) damaged: Vec<Report>,
+}
+
+/// Lists all images.
+pub(crate) fn images(context: &Context) -> Result<Images, Report> {
+    let store = context.store_to_read()?;
+    let (found, damaged) = local::list(&store)?;
+    let containers = container::list(&store)?.containers;
+    let map = context.ids()?.key();
+    let mut images = Vec::with_capacity(found.len());
+    for image in found {
+        let (size, digests) = (image.size(&store, &map)?, image.digests());
+        let containers = containers.iter().filter(|container| container.config.image.id == image.id).count();
+        images.push(Counted { image, size, digests, containers });
+    }
+    Ok(Images { images, damaged: damaged.into_iter().map(Report::from).collect() })
+}
+
+/// Those of `all` that match the filters, and have a name like `pattern`.
+pub(crate) fn select_images<'a>(
+    filters: &[String],
+    pattern: Option<&str>,
+    all: &'a [Counted],
+    now: Timestamp,
+) -> Result<Vec<&'a Counted>, filter::Error> {
+    let mut filter = ImageFilter::parse(filters, now, |wanted| {
+        let reference = wanted.parse().ok();
+        let prefix = wanted.strip_prefix("sha256:").unwrap_or(wanted);
+        let found = all.iter().find(|known| reference.as_ref().is_some_and(|name| known.image.names.contains(name)));
+        found.or_else(|| all.iter().find(|known| known.image.id.hex().starts_with(prefix)))?.created()
+    })?;
+    if let Some(pattern) = pattern {
+        filter = filter.with_reference(pattern);
+    }
+    Ok(all.iter().filter(|known| filter.matches(known.facts())).collect())
+}
+
+/// Gives an image all the names, or none if one of them cannot be.
+pub(crate) fn tag(context: &Context, image: &str, names: &[ImageReference]) -> Result<(), Report> {
+    let store = context.store()?;
+    let _deferred = store.defer_collection()?;
+    let image = local::find(store, image)?;
+    names.iter().try_for_each(|name| local::tag(store, &image, name))?;
+    sweep_soon(context);
+    Ok(())
+}
+
+/// Takes names away from an image, all if none is given. The image stays, without a name if it loses its last.
+pub(crate) fn untag(context: &Context, image: &str, names: &[String]) -> Result<(), Report> {
+    let store = context.store()?;
+    let image = local::find(store, image)?;
+    if names.is_empty() {
+        image.names.iter().try_for_each(|name| local::untag(store, &name.to_string()).map(drop))?;
+    }
+    for name in names {
+        if local::find(store, name)?.id != image.id {
+            return Err(image::Error::NotFound { name: name.clone() }.into());
+        }
+        local::untag(store, name)?;
+    }
+    sweep_soon(context);
+    Ok(())
+}
+
+/// Which images are removed.
+#[derive(Debug, Default)]
+pub(crate) struct RemoveImages {
+    /// Names or ids.
+    pub(crate) names: Vec<String>,
+    /// All images.
+    pub(crate) all: bool,
+    /// With all names, and with the containers that use them.
+    pub(crate) force: bool,
+    /// It is no failure if an image does not exist.
+    pub(crate) ignore: bool,
+}
+
+/// Removes names, and images that have lost their last; then what nothing refers to any more. What can be removed is; the
+/// second list says why others are not.
+pub(crate) fn remove_images(context: &Context, request: &RemoveImages) -> Result<(Vec<Removed>, Vec<Report>), Report> {
+    let store = context.store()?;
+    let names: Vec<String> = if request.all {
+        local::list(store)?.0.into_iter().map(|image| image.id.to_string()).collect()
+    } else {
+        request.names.clone()
+    };
+    if request.force {
+        // Before the store's lock is taken: a container's lock comes first.
+        for image in names.iter().filter_map(|name| local::find(store, name).ok()) {
+            remove_users(context, store, &image.id)?;
+        }
+    }
+    let done = remove_while_locked(request, store, &names)?;
+    sweep_all(context)?;
+    Ok(done)
+}
+
+/// Removes the containers of an image, running or not.
+fn remove_users(context: &Context, store: &Store, image: &Digest) -> Result<(), Report> {
+    let removal = ContainerRemoval { force: true, timeout: None, volumes: false };
+    for container in container::list(store)?.containers.iter().filter(|container| container.config.image.id == *image) {
+        container::remove(store, container, &removal, &context.runtime_dir()?)?;
+    }
+    Ok(())
+}
+
+/// Removes names and images while no container can begin to use one.
+fn remove_while_locked(
+    request: &RemoveImages,
+    store: &Store,
+    names: &[String],
+) -> Result<(Vec<Removed>, Vec<Report>), Report> {
+    let (mut done, mut failures) = (Vec::new(), Vec::new());
+    let removal = Removal::begin(store)?;
+    let used = in_use(store)?;
+    for name in names {
+        match removal.remove(name, &used, request.force || request.all) {
+            Ok(removed) => done.push(removed),
+            Err(image::Error::NotFound { .. }) if request.ignore => {}
+            Err(error) => failures.push(error.into()),
+        }
+    }
+    if done.iter().any(|removed| !removed.deleted.is_empty()) {
+        removal.collect(&used)?;
+    }
+    Ok((done, failures))
+}

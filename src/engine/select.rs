@@ -1,0 +1,193 @@
+//! Which containers a use case is for, and going on after a failure.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::context::Context;
+use super::observer::Observer;
+use crate::container::{self, Container, Listing};
+use crate::monitor::Status;
+use crate::storage::Store;
+use crate::sys::fs;
+use crate::types::{ContainerId, Report, ReportKind, Thing};
+use crate::view::filter::{self, ContainerFacts, ContainerFilter};
+
+/// Which containers are meant.
+#[derive(Debug, Default)]
+pub(crate) struct Selection {
+    /// Names, ids or unique beginnings of ids.
+    pub(crate) names: Vec<String>,
+    /// Files that hold ids.
+    pub(crate) cidfiles: Vec<PathBuf>,
+    /// `KEY=VALUE`: only those of the named ones, or of all, that match.
+    pub(crate) filters: Vec<String>,
+    /// All that the use case is for.
+    pub(crate) all: bool,
+    /// The container that was created last.
+    pub(crate) latest: bool,
+    /// It is no failure if a container, or a file that should name it, does not exist.
+    pub(crate) ignore: bool,
+}
+
+impl Selection {
+    /// Whether containers are named one by one, or by `latest`.
+    pub(crate) fn is_of_named(&self) -> bool {
+        !self.names.is_empty() || !self.cidfiles.is_empty() || self.latest
+    }
+
+    /// Whether those are meant that the use case is for, of many that nobody has named: the others are passed over.
+    pub(super) fn is_of_many(&self) -> bool {
+        self.all || !self.filters.is_empty() && !self.is_of_named()
+    }
+
+    /// The words that were given or stand in the files; fails if there are none, or some beside `all`.
+    fn words(&self) -> Result<Vec<String>, Report> {
+        let mut words = self.names.clone();
+        for file in &self.cidfiles {
+            match id_in(file) {
+                Err(error) if self.ignore && error.is_not_found() => {}
+                other => words.push(other?),
+            }
+        }
+        let invalid = |message: &str| Err(Report::new(ReportKind::Invalid, message));
+        let is_of_all = self.all || self.latest || !self.filters.is_empty();
+        match (self.all || self.latest, words.is_empty()) {
+            (true, false) if self.latest => invalid("containers cannot be named together with --latest"),
+            (true, false) => invalid("containers cannot be named together with --all"),
+            (_, true) if self.cidfiles.is_empty() && !is_of_all => invalid("no container was named"),
+            _ => Ok(words),
+        }
+    }
+}
+
+fn id_in(file: &Path) -> Result<String, fs::PathError> {
+    let bytes = fs::read_regular(file, 4096)?;
+    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+/// The container with this name, id or unique beginning of an id.
+pub(crate) fn find(context: &Context, name: &str) -> Result<Container, Report> {
+    Ok(container::find(&context.store_to_read()?, name)?)
+}
+
+/// The words by which containers were named; the id of the newest with `latest`. Fails if there are none.
+pub(crate) fn named(context: &Context, selection: &Selection) -> Result<Vec<String>, Report> {
+    let words = selection.words()?;
+    if !selection.latest {
+        return Ok(words);
+    }
+    let newest = container::list(&context.store_to_read()?)?.containers.into_iter().next();
+    let none = || Report::new(ReportKind::NotFound(Thing::Container), "there is no container");
+    Ok(vec![newest.ok_or_else(none)?.config.id.to_string()])
+}
+
+/// All containers, newest first, and those that are damaged. What killed processes have left of `--rm` is removed meanwhile.
+pub(crate) fn containers(context: &Context) -> Result<Listing, Report> {
+    Ok(container::list(&context.store_to_read()?)?)
+}
+
+/// Which of all containers a listing shows.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    /// Those that do not run, too.
+    pub(crate) all: bool,
+    /// Only so many of those that were created last, in whatever state.
+    pub(crate) last: Option<usize>,
+    /// `KEY=VALUE`.
+    pub(crate) filters: Vec<String>,
+}
+
+/// Those of `all` that are wanted, oldest first.
+pub(crate) fn select<'a>(
+    wanted: &Wanted,
+    all: &[ContainerFacts<'a>],
+    now: Timestamp,
+) -> Result<Vec<ContainerFacts<'a>>, filter::Error> {
+    let filter = ContainerFilter::parse(&wanted.filters, now, |name| created(name, all))?;
+    let stopped_too = wanted.all || wanted.last.is_some() || filter.wants_stopped();
+    let shown = |facts: &&ContainerFacts<'a>| stopped_too || is_up(facts.status);
+    let mut found: Vec<_> = all.iter().filter(shown).filter(|facts| filter.matches(**facts)).copied().collect();
+    // RFC 3339 in UTC sorts as text, and the id breaks ties, so that two listings never differ in order.
+    found.sort_by(|a, b| (&a.config.created, &a.config.id).cmp(&(&b.config.created, &b.config.id)));
+    if let Some(last) = wanted.last {
+        found.drain(..found.len().saturating_sub(last));
+    }
+    Ok(found)
+}
+
+/// Shown without `all`. An orphan's program still runs, so it must not be overlooked.
+fn is_up(status: Status) -> bool {
+    !matches!(status, Status::Created | Status::Exited | Status::Removing)
+}
+
+/// What filters look at.
+pub(crate) fn facts(container: &Container) -> ContainerFacts<'_> {
+    ContainerFacts { config: &container.config, state: &container.state, status: container.status }
+}
+
+/// When the container of this name, or the only one whose id begins so, was created.
+fn created(name: &str, all: &[ContainerFacts<'_>]) -> Option<Timestamp> {
+    let found = all.iter().find(|facts| facts.config.name.as_str() == name).or_else(|| {
+        let mut by_id = all.iter().filter(|facts| facts.config.id.as_str().starts_with(name));
+        by_id.next().filter(|_| by_id.next().is_none())
+    });
+    found.and_then(|facts| facts.config.created.parse().ok())
+}
+
+/// Does `action` to each container. The observer hears the word by which it was named (its id with `all`) for each that
+/// something was done to, and of failures, after which the others have their turn.
+pub(super) fn each(
+    store: &Store,
+    selection: &Selection,
+    observer: &mut dyn Observer,
+    action: impl FnMut(&Container) -> Result<bool, Report>,
+) -> Result<(), Report> {
+    each_even_damaged(store, selection, observer, action, |_, error| Err(error.into()))
+}
+
+/// As [`each`], with something to do to containers that are damaged.
+pub(super) fn each_even_damaged(
+    store: &Store,
+    selection: &Selection,
+    observer: &mut dyn Observer,
+    mut action: impl FnMut(&Container) -> Result<bool, Report>,
+    mut damaged: impl FnMut(&ContainerId, container::Error) -> Result<bool, Report>,
+) -> Result<(), Report> {
+    let words = selection.words()?;
+    let listing =
+        if words.is_empty() || !selection.filters.is_empty() { container::list(store)? } else { Listing::default() };
+    let all: Vec<_> = listing.containers.iter().map(facts).collect();
+    let filter = ContainerFilter::parse(&selection.filters, Timestamp::now(), |name| created(name, &all))?;
+    let matches = |container: &Container| filter.matches(facts(container));
+    if words.is_empty() {
+        let limit = if selection.latest { 1 } else { usize::MAX };
+        for container in listing.containers.iter().take(limit).filter(|container| matches(container)) {
+            if observer.item(container.config.id.as_str(), action(container)).is_break() {
+                return Ok(());
+            }
+        }
+        if selection.all {
+            for (id, error) in listing.broken {
+                if observer.item(id.as_str(), damaged(&id, error)).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    for word in &words {
+        let done = match container::find(store, word) {
+            Err(container::Error::NotFound(_)) if selection.ignore => Ok(false),
+            Err(container::Error::Damaged { id, reason }) if selection.filters.is_empty() => {
+                damaged(&id.clone(), container::Error::Damaged { id, reason })
+            }
+            Err(error) => Err(error.into()),
+            Ok(container) if !matches(&container) => Ok(false),
+            Ok(container) => action(&container),
+        };
+        if observer.item(word, done).is_break() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
