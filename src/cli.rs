@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _, value_parser};
+use jiff::tz::TimeZone;
 
 use crate::cmd::{self, Ctx};
 use crate::dirs::Dirs;
@@ -171,7 +172,7 @@ fn run(typed: Vec<String>) -> Result<Exit, Error> {
     let manager = RefCell::new(cmd::manager(name, arguments)?);
     let dirs = Dirs::find(matches.get_one::<PathBuf>("root").map(PathBuf::as_path))?;
     let settings = Settings::load(&dirs)?;
-    let engine = Context::new(dirs, settings, Places::from_env());
+    let engine = Context::new(dirs, settings, Places::from_env(), TimeZone::system);
     (entry.run)(&Ctx { engine, typed, manager }, arguments)
 }
 

@@ -9,6 +9,7 @@ use crate::engine::{self, Counted, Images};
 use crate::error::{Error, Exit};
 use crate::types::ImageReference;
 use crate::ui::{self, Format, Table};
+use crate::view::when::Clock;
 use crate::view::{IMAGE_COLUMNS, ImageRow};
 
 /// List images in local storage
@@ -63,14 +64,14 @@ pub(crate) enum SortKey {
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let Images { images, damaged } = engine::images(&ctx.engine)?;
-    show(args, &images)?;
+    show(args, &images, ctx.engine.clock())?;
     damaged.iter().for_each(ui::warning);
     Ok(Exit::SUCCESS)
 }
 
-fn show(args: &Args, images: &[Counted]) -> Result<(), Error> {
-    let now = Timestamp::now();
-    let shown = engine::select_images(&args.filter, args.name.as_deref(), images, now)?.into_iter();
+fn show(args: &Args, images: &[Counted], clock: Clock) -> Result<(), Error> {
+    let now = clock.now;
+    let shown = engine::select_images(&args.filter, args.name.as_deref(), images, clock)?.into_iter();
     // Objects are images; lines are names.
     let format = args.format.as_deref().and_then(Format::parse);
     let mut rows: Vec<ImageRow<'_>> = match format {

@@ -1,14 +1,12 @@
 //! `rc logs`.
 
-use jiff::Timestamp;
-
 use super::Ctx;
 use crate::container::logs::{Entry, LogStream, Select, Sink};
 use crate::engine;
 use crate::error::{Error, Exit};
 use crate::types::Invalid;
 use crate::ui::{self, BrokenOutput, Output};
-use crate::view::when;
+use crate::view::when::{self, Clock};
 
 /// Fetch the logs of a container
 #[derive(Debug, Default, clap::Args)]
@@ -50,8 +48,8 @@ impl std::str::FromStr for Tail {
 }
 
 impl Args {
-    fn select(&self, now: Timestamp) -> Result<Select, Invalid> {
-        let at = |text: &Option<String>| text.as_deref().map(|text| when::parse(text, now)).transpose();
+    fn select(&self, clock: Clock) -> Result<Select, Invalid> {
+        let at = |text: &Option<String>| text.as_deref().map(|text| when::parse(text, clock)).transpose();
         Ok(Select { tail: self.tail.0, since: at(&self.since)?, until: at(&self.until)? })
     }
 }
@@ -59,7 +57,7 @@ impl Args {
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let log = engine::log(&ctx.engine, &args.container, args.follow)?;
-    log.read(&args.select(Timestamp::now())?, &mut Screen::new(args.timestamps))?;
+    log.read(&args.select(ctx.engine.clock())?, &mut Screen::new(args.timestamps))?;
     Ok(Exit::SUCCESS)
 }
 

@@ -2,14 +2,13 @@
 
 use std::cmp::Ordering;
 
-use jiff::Timestamp;
-
 use super::Ctx;
 use crate::engine::{self, Wanted};
 use crate::error::{Error, Exit};
 use crate::types::ContainerId;
 use crate::ui::{self, Format, Table};
 use crate::view::filter::{self, ContainerFacts};
+use crate::view::when::Clock;
 use crate::view::{PS_COLUMNS, PsRow};
 
 /// List containers
@@ -69,7 +68,7 @@ pub(crate) enum SortKey {
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let listing = engine::containers(&ctx.engine)?;
     let all: Vec<ContainerFacts<'_>> = listing.containers.iter().map(engine::facts).collect();
-    let rows = rows(args, &all, Timestamp::now())?;
+    let rows = rows(args, &all, ctx.engine.clock())?;
     let mut out = ui::out();
     match args.format.as_deref().and_then(Format::parse) {
         Some(format) => format.list(&mut out, &rows)?,
@@ -96,15 +95,15 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
 }
 
 /// The rows that are wanted, in the order that is.
-fn rows<'a>(args: &Args, all: &[ContainerFacts<'a>], now: Timestamp) -> Result<Vec<PsRow<'a>>, filter::Error> {
+fn rows<'a>(args: &Args, all: &[ContainerFacts<'a>], clock: Clock) -> Result<Vec<PsRow<'a>>, filter::Error> {
     let last = if args.latest { Some(1) } else { usize::try_from(args.last).ok().filter(|last| *last > 0) };
     let wanted = Wanted { all: args.all, last, filters: args.filter.clone() };
-    let mut found = engine::select(&wanted, all, now)?;
+    let mut found = engine::select(&wanted, all, clock)?;
     // What is equal stays in the order of creation.
     found.sort_by(|a, b| compare(args.sort, a, b));
     let row = |facts: ContainerFacts<'a>| {
         let ContainerFacts { config, state, status } = facts;
-        PsRow { config, state, status, now, no_trunc: args.no_trunc }
+        PsRow { config, state, status, now: clock.now, no_trunc: args.no_trunc }
     };
     Ok(found.into_iter().map(row).collect())
 }

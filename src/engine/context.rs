@@ -2,6 +2,9 @@ use std::cell::OnceCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use crate::container::{Environment, Manager};
 use crate::dirs::Dirs;
 use crate::doctor::Host;
@@ -11,6 +14,7 @@ use crate::settings::Settings;
 use crate::storage::Store;
 use crate::types::Report;
 use crate::userns::IdMap;
+use crate::view::when::Clock;
 
 /// Where things are, and how the user wants them. Nothing in it is opened before it is asked for.
 #[derive(Debug)]
@@ -21,13 +25,14 @@ pub(crate) struct Context {
     pub(crate) settings: Settings,
     /// Where the credentials for registries are.
     pub(crate) places: Places,
+    zone: fn() -> TimeZone,
     store: OnceCell<Store>,
 }
 
 impl Context {
-    /// Opens nothing yet.
-    pub(crate) fn new(dirs: Dirs, settings: Settings, places: Places) -> Self {
-        Self { dirs, settings, places, store: OnceCell::new() }
+    /// Opens nothing yet. `zone` tells the time zone of the user, when it is needed.
+    pub(crate) fn new(dirs: Dirs, settings: Settings, places: Places, zone: fn() -> TimeZone) -> Self {
+        Self { dirs, settings, places, zone, store: OnceCell::new() }
     }
 
     /// The store, made if it is not there.
@@ -42,6 +47,11 @@ impl Context {
     /// The store, to look at; nothing is made.
     pub(crate) fn store_to_read(&self) -> Result<Store, Report> {
         Ok(Store::open_to_read(self.dirs.root())?)
+    }
+
+    /// The present, in the user's time zone.
+    pub(crate) fn clock(&self) -> Clock {
+        Clock { now: Timestamp::now(), zone: self.zone }
     }
 
     /// The directory of what may vanish at any time.

@@ -29,7 +29,7 @@ pub(crate) fn stop(
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
     let is_of_many = selection.is_of_many();
-    each(&context.store_to_read()?, selection, observer, |container| {
+    each(context, &context.store_to_read()?, selection, observer, |container| {
         if is_of_many && !container.is_running() {
             return Ok(false);
         }
@@ -52,7 +52,7 @@ pub(crate) fn kill(
     signal: Signal,
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
-    each(&context.store_to_read()?, selection, observer, |container| {
+    each(context, &context.store_to_read()?, selection, observer, |container| {
         if selection.all && !container.is_running() {
             return Ok(false);
         }
@@ -63,7 +63,7 @@ pub(crate) fn kill(
 
 /// Freezes all processes of containers; with a selection of many of those that run.
 pub(crate) fn pause(context: &Context, selection: &Selection, observer: &mut dyn Observer) -> Result<(), Report> {
-    each(&context.store_to_read()?, selection, observer, |container| {
+    each(context, &context.store_to_read()?, selection, observer, |container| {
         if selection.is_of_many() && container.status != Status::Running {
             return Ok(false);
         }
@@ -74,7 +74,7 @@ pub(crate) fn pause(context: &Context, selection: &Selection, observer: &mut dyn
 
 /// Lets the processes of containers go on; with a selection of many of those that are paused.
 pub(crate) fn unpause(context: &Context, selection: &Selection, observer: &mut dyn Observer) -> Result<(), Report> {
-    each(&context.store_to_read()?, selection, observer, |container| {
+    each(context, &context.store_to_read()?, selection, observer, |container| {
         if selection.is_of_many() && container.status != Status::Paused {
             return Ok(false);
         }
@@ -96,7 +96,7 @@ pub(crate) fn remove(
         container::remove(store, container, how, &runtime)?;
         Ok(true)
     };
-    let removed = each_even_damaged(store, selection, observer, whole, |id, _| {
+    let removed = each_even_damaged(context, store, selection, observer, whole, |id, _| {
         container::remove_damaged(store, id, how, &runtime)?;
         Ok(true)
     });

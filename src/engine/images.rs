@@ -10,6 +10,7 @@ use crate::image::local::{self, LocalImage, Removal, Removed};
 use crate::storage::Store;
 use crate::types::{Digest, ImageReference, Report};
 use crate::view::filter::{self, ImageFacts, ImageFilter};
+use crate::view::when::Clock;
 
 /// An image and what is counted for it.
 #[derive(Debug)]
@@ -66,9 +67,9 @@ pub(crate) fn select_images<'a>(
     filters: &[String],
     pattern: Option<&str>,
     all: &'a [Counted],
-    now: Timestamp,
+    clock: Clock,
 ) -> Result<Vec<&'a Counted>, filter::Error> {
-    let mut filter = ImageFilter::parse(filters, now, |wanted| {
+    let mut filter = ImageFilter::parse(filters, clock, |wanted| {
         let reference = wanted.parse().ok();
         let prefix = wanted.strip_prefix("sha256:").unwrap_or(wanted);
         let found = all.iter().find(|known| reference.as_ref().is_some_and(|name| known.image.names.contains(name)));

@@ -12,6 +12,7 @@ use crate::storage::Store;
 use crate::sys::fs;
 use crate::types::{ContainerId, Report, ReportKind, Thing};
 use crate::view::filter::{self, ContainerFacts, ContainerFilter};
+use crate::view::when::Clock;
 
 /// Which containers are meant.
 #[derive(Debug, Default)]
@@ -102,9 +103,9 @@ pub(crate) struct Wanted {
 pub(crate) fn select<'a>(
     wanted: &Wanted,
     all: &[ContainerFacts<'a>],
-    now: Timestamp,
+    clock: Clock,
 ) -> Result<Vec<ContainerFacts<'a>>, filter::Error> {
-    let filter = ContainerFilter::parse(&wanted.filters, now, |name| created(name, all))?;
+    let filter = ContainerFilter::parse(&wanted.filters, clock, |name| created(name, all))?;
     let stopped_too = wanted.all || wanted.last.is_some() || filter.wants_stopped();
     let shown = |facts: &&ContainerFacts<'a>| stopped_too || is_up(facts.status);
     let mut found: Vec<_> = all.iter().filter(shown).filter(|facts| filter.matches(**facts)).copied().collect();
@@ -138,16 +139,18 @@ fn created(name: &str, all: &[ContainerFacts<'_>]) -> Option<Timestamp> {
 /// Does `action` to each container. The observer hears the word by which it was named (its id with `all`) for each that
 /// something was done to, and of failures, after which the others have their turn.
 pub(super) fn each(
+    context: &Context,
     store: &Store,
     selection: &Selection,
     observer: &mut dyn Observer,
     action: impl FnMut(&Container) -> Result<bool, Report>,
 ) -> Result<(), Report> {
-    each_even_damaged(store, selection, observer, action, |_, error| Err(error.into()))
+    each_even_damaged(context, store, selection, observer, action, |_, error| Err(error.into()))
 }
 
 /// As [`each`], with something to do to containers that are damaged.
 pub(super) fn each_even_damaged(
+    context: &Context,
     store: &Store,
     selection: &Selection,
     observer: &mut dyn Observer,
@@ -158,7 +161,7 @@ pub(super) fn each_even_damaged(
     let listing =
         if words.is_empty() || !selection.filters.is_empty() { container::list(store)? } else { Listing::default() };
     let all: Vec<_> = listing.containers.iter().map(facts).collect();
-    let filter = ContainerFilter::parse(&selection.filters, Timestamp::now(), |name| created(name, &all))?;
+    let filter = ContainerFilter::parse(&selection.filters, context.clock(), |name| created(name, &all))?;
     let matches = |container: &Container| filter.matches(facts(container));
     if words.is_empty() {
         let limit = if selection.latest { 1 } else { usize::MAX };

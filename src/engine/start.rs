@@ -49,7 +49,7 @@ pub(crate) fn start(
     let environment = context.environment(manager)?;
     let is_of_many = selection.is_of_many();
     let mut outcome = Outcome::Detached;
-    each(&environment.store, selection, observer, |container| {
+    each(context, &environment.store, selection, observer, |container| {
         // One that is paused is refused below.
         if container.is_running() && (is_of_many || container.status != Status::Paused) {
             // As docker and podman have it: what runs is started.
@@ -73,7 +73,7 @@ pub(crate) fn restart(
 ) -> Result<Outcome, Report> {
     let environment = context.environment(manager)?;
     let mut outcome = Outcome::Detached;
-    each(&environment.store, selection, observer, |container| {
+    each(context, &environment.store, selection, observer, |container| {
         if only_running && !container.is_running() {
             return Ok(false);
         }

@@ -6,16 +6,33 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::types::Invalid;
 
+/// The present, and the time zone of the user.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    /// Now.
+    pub(crate) now: Timestamp,
+    /// The zone, which is asked for only if a time without an offset was typed: to find it takes reading files.
+    pub(crate) zone: fn() -> TimeZone,
+}
+
+#[cfg(test)]
+impl Clock {
+    /// A clock that shows `now`, in UTC.
+    pub(crate) fn at(now: &str) -> Self {
+        Self { now: now.parse().expect("a time"), zone: || TimeZone::UTC }
+    }
+}
+
 /// Reads a point in time: RFC 3339 (`2026-01-02T15:04:05.5+01:00`), the same without an offset or without a time (in the
-/// local zone), Unix seconds (`1767366245.5`), or how long before `now` as Go writes durations (`10m`, `1h30m`, `-2h` is in
+/// clock's zone), Unix seconds (`1767366245.5`), or how long ago as Go writes durations (`10m`, `1h30m`, `-2h` is in
 /// the future).
 ///
 /// Source: docker/cli `opts`, `timetypes.GetTimestamp`.
-pub(crate) fn parse(text: &str, now: Timestamp) -> Result<Timestamp, Invalid> {
+pub(crate) fn parse(text: &str, clock: Clock) -> Result<Timestamp, Invalid> {
     let trimmed = text.trim();
-    let local = |time: DateTime| time.to_zoned(TimeZone::system()).ok().map(|zoned| zoned.timestamp());
+    let local = |time: DateTime| time.to_zoned((clock.zone)()).ok().map(|zoned| zoned.timestamp());
     unix_seconds(trimmed)
-        .or_else(|| go_duration(trimmed).and_then(|length| now.checked_sub(length).ok()))
+        .or_else(|| go_duration(trimmed).and_then(|length| clock.now.checked_sub(length).ok()))
         .or_else(|| trimmed.parse::<Timestamp>().ok())
         .or_else(|| trimmed.parse::<DateTime>().ok().and_then(local))
         .or_else(|| {
@@ -80,7 +97,7 @@ mod tests {
 
     #[test]
     fn all_forms_of_a_point_in_time() {
-        let now: Timestamp = "2026-01-02T12:00:00Z".parse().expect("a time");
+        let clock = Clock::at("2026-01-02T12:00:00Z");
         for (text, expected) in [
             ("2026-01-02T11:00:00Z", "2026-01-02T11:00:00Z"),
             ("2026-01-02T11:00:00.25+01:00", "2026-01-02T10:00:00.25Z"),
@@ -93,11 +110,16 @@ mod tests {
             ("-2h", "2026-01-02T14:00:00Z"),
             ("250ms", "2026-01-02T11:59:59.75Z"),
         ] {
-            assert_eq!(parse(text, now).map(|t| t.to_string()), Ok(expected.to_owned()), "{text}");
+            assert_eq!(parse(text, clock).map(|t| t.to_string()), Ok(expected.to_owned()), "{text}");
         }
-        assert!(parse("2026-01-02", now).is_ok() && parse("2026-01-02T10:00:00", now).is_ok());
+        let east = Clock { zone: || TimeZone::fixed(jiff::tz::offset(2)), ..clock };
+        for (text, expected) in
+            [("2026-01-02", "2026-01-01T22:00:00Z"), ("2026-01-02T10:00:00", "2026-01-02T08:00:00Z")]
+        {
+            assert_eq!(parse(text, east).map(|t| t.to_string()), Ok(expected.to_owned()), "{text}");
+        }
         for bad in ["", "yesterday", "1x", "h", "--1h", "99999999999999h", "2026-13-01"] {
-            assert!(parse(bad, now).is_err(), "{bad}");
+            assert!(parse(bad, clock).is_err(), "{bad}");
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{Error, any, has_label, pattern, split};
 use crate::monitor::{State, Status};
 use crate::plan::{ContainerConfig, MountKind, RestartPolicy};
 use crate::types::ImageReference;
-use crate::view::when;
+use crate::view::when::{self, Clock};
 
 const KEYS: &[&str] = &[
     "ancestor",
@@ -59,7 +59,7 @@ impl ContainerFilter {
     /// Reads what was typed. `created` tells when the container with that name or id was created, for `before` and `since`.
     pub(crate) fn parse(
         typed: &[String],
-        now: Timestamp,
+        clock: Clock,
         created: impl Fn(&str) -> Option<Timestamp>,
     ) -> Result<Self, Error> {
         let mut filter = Self::default();
@@ -71,7 +71,9 @@ impl ContainerFilter {
                 "ancestor" => filter.ancestors.push(owned),
                 "before" => filter.created_before.push(created(value).ok_or_else(no_such)?),
                 "since" => filter.created_after.push(created(value).ok_or_else(no_such)?),
-                "until" => filter.created_before.push(when::parse(value, now).map_err(|e| Error::time(key, value, e))?),
+                "until" => {
+                    filter.created_before.push(when::parse(value, clock).map_err(|e| Error::time(key, value, e))?)
+                }
                 "exited" => filter
                     .exit_codes
                     .push(value.parse().map_err(|_| Error::bad(key, value, "an exit code must be a number"))?),
@@ -165,13 +167,13 @@ mod tests {
     fn matching(typed: &[&str]) -> Result<bool, String> {
         let (config, state) = sample();
         let typed: Vec<String> = typed.iter().map(ToString::to_string).collect();
-        let now = "2026-01-01T12:00:00Z".parse().expect("a time");
+        let clock = Clock::at("2026-01-01T12:00:00Z");
         let created = |name: &str| match name {
             "older" => "2025-12-31T00:00:00Z".parse().ok(),
             "newer" => "2026-01-01T11:00:00Z".parse().ok(),
             _ => None,
         };
-        let filter = ContainerFilter::parse(&typed, now, created).map_err(|error| error.to_string())?;
+        let filter = ContainerFilter::parse(&typed, clock, created).map_err(|error| error.to_string())?;
         Ok(filter.matches(ContainerFacts { config: &config, state: &state, status: Status::Running }))
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Error, any, has_label, split};
 use crate::types::{Digest, ImageReference};
-use crate::view::when;
+use crate::view::when::{self, Clock};
 
 const KEYS: &[&str] = &["before", "dangling", "id", "label", "label!", "reference", "since", "until"];
 
@@ -39,7 +39,7 @@ impl ImageFilter {
     /// Reads what was typed. `created` tells when the image with that name or id was built, for `before` and `since`.
     pub(crate) fn parse(
         typed: &[String],
-        now: Timestamp,
+        clock: Clock,
         created: impl Fn(&str) -> Option<Timestamp>,
     ) -> Result<Self, Error> {
         let mut filter = Self::default();
@@ -50,7 +50,9 @@ impl ImageFilter {
             match key {
                 "before" => filter.created_before.push(created(value).ok_or_else(no_such)?),
                 "since" => filter.created_after.push(created(value).ok_or_else(no_such)?),
-                "until" => filter.created_before.push(when::parse(value, now).map_err(|e| Error::time(key, value, e))?),
+                "until" => {
+                    filter.created_before.push(when::parse(value, clock).map_err(|e| Error::time(key, value, e))?)
+                }
                 "dangling" => filter.dangling.push(match value {
                     "true" | "1" => true,
                     "false" | "0" => false,
@@ -132,8 +134,8 @@ mod tests {
         let typed: Vec<String> = typed.iter().map(ToString::to_string).collect();
         let names: Vec<ImageReference> = names.iter().filter_map(|name| name.parse().ok()).collect();
         let labels = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
-        let now = "2026-01-02T00:00:00Z".parse().expect("a time");
-        let filter = ImageFilter::parse(&typed, now, |name| {
+        let clock = Clock::at("2026-01-02T00:00:00Z");
+        let filter = ImageFilter::parse(&typed, clock, |name| {
             (name == "other").then(|| "2026-01-01T00:00:00Z".parse().ok()).flatten()
         })
         .map_err(|error| error.to_string())?;
