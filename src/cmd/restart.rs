@@ -54,7 +54,7 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     selection.all |= args.running && !selection.is_of_named();
     let how = Stop { signal: args.signal, timeout: args.time };
     let mut screen = Screen::default();
-    let outcome = engine::restart(&ctx.engine, ctx.manager.take(), &selection, args.running, how, &mut screen);
+    let outcome = engine::restart(&ctx.engine, ctx.manager.take(), &selection, args.running, &how, &mut screen);
     engine::sweep_soon(&ctx.engine);
     let outcome = outcome?;
     screen.exit()?;

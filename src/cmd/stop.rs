@@ -33,6 +33,6 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut screen = Screen::default();
     let selection = Selection { filters: args.filters, latest: args.latest, ..args.selection.into() };
     let how = Stop { signal: args.signal, timeout: args.time };
-    engine::stop(&ctx.engine, &selection, how, &mut screen)?;
+    engine::stop(&ctx.engine, &selection, &how, &mut screen)?;
     screen.exit()
 }

@@ -25,7 +25,7 @@ pub(crate) struct Stop {
 pub(crate) fn stop(
     context: &Context,
     selection: &Selection,
-    how: Stop,
+    how: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
     let is_of_many = selection.is_of_many();

@@ -68,7 +68,7 @@ pub(crate) fn restart(
     manager: Manager,
     selection: &Selection,
     only_running: bool,
-    how: Stop,
+    how: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, Report> {
     let environment = context.environment(manager)?;
