@@ -1,7 +1,8 @@
 //! Reads `config/seccomp.json`, joins it with the tables of system calls, and writes the BPF program as Rust source.
 //!
 //! The crate seccompiler knows two actions to a filter and no 32-bit calls beside the 64-bit ones; libseccomp is a C library
-//! that would have to be linked. What is needed is small: names to numbers here, numbers to a search tree in `bpf.rs`.
+//! that would have to be linked. What is needed is small: names to numbers here, numbers to a search tree in
+//! `src/runtime/seccomp/bpf.rs`, which rc itself uses for the filters that users name.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +10,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::bpf::{self, Abi, Case, Decision, Outcome, Program};
+use crate::bpf::{self, Abi, Case, Decision, Outcome, Program, Unnamed};
+use crate::tables;
 
 const SOURCE: &str = "config/seccomp.json";
 
@@ -33,9 +35,6 @@ const CAPABILITIES: [(&str, u32); 14] = [
     ("CAP_PERFMON", 38),
     ("CAP_BPF", 39),
 ];
-
-/// Calls of 32-bit ARM that are in no table, for the kernel handles them apart. Source: arch/arm/include/uapi/asm/unistd.h.
-const ARM_PRIVATE: [(&str, u32); 3] = [("breakpoint", 0x0f_0001), ("cacheflush", 0x0f_0002), ("set_tls", 0x0f_0005)];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,55 +88,29 @@ pub(crate) fn build(out: &Path) {
     let text = std::fs::read_to_string(SOURCE).unwrap_or_else(|error| panic!("{SOURCE}: {error}"));
     let profile: Profile = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{SOURCE}: {error}"));
     let architecture = std::env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets the target's architecture");
-    let program = bpf::program(&abis(&profile, &architecture), outcome(&profile.default, &[]));
+    let default = outcome(&profile.default, &[]);
+    let unnamed = Unnamed { call: default, x32: default, kind: default };
+    let program =
+        bpf::program(&abis(&profile, &architecture), unnamed).unwrap_or_else(|error| panic!("{SOURCE}: {error}"));
     let path = out.join("seccomp.rs");
     std::fs::write(&path, source(&program)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
-/// Names and numbers of one kind of calls.
-type Table = BTreeMap<&'static str, u32>;
-
-/// The numbers and names of a table of the crate syscalls; its own iterator leaves out the last one (0.8.1),
-/// and `break` is called `r#break`.
-macro_rules! table {
-    ($architecture:ident) => {
-        (0..syscalls::$architecture::Sysno::table_size())
-            .filter_map(syscalls::$architecture::Sysno::new)
-            .map(|call| (call.name().trim_start_matches("r#"), call as u32))
-    };
-}
-
-/// The tables, each with its name and the kernel's number for it (linux/audit.h).
-///
-/// x32 calls have the number of x86_64, and themselves numbers from 0x40000000 on, which no table holds: the default.
-fn tables() -> [(&'static str, u32, Table); 4] {
-    [
-        ("x86_64", 0xc000_003e, table!(x86_64).collect()),
-        ("i386", 0x4000_0003, table!(x86).collect()),
-        ("aarch64", 0xc000_00b7, table!(aarch64).collect()),
-        ("arm", 0x4000_0028, table!(arm).chain(ARM_PRIVATE).collect()),
-    ]
-}
-
 /// What each kind of call that `architecture` can make is to get.
 fn abis(profile: &Profile, architecture: &str) -> Vec<Abi> {
-    let kinds = match architecture {
-        "x86_64" => ["x86_64", "i386"],
-        "aarch64" => ["aarch64", "arm"],
-        other => panic!("rc has no system call filter for {other}"),
-    };
-    let tables = tables();
+    let kinds =
+        tables::kinds(architecture).unwrap_or_else(|| panic!("rc has no system call filter for {architecture}"));
     let decisions = decisions(profile);
+    let known: Vec<_> = tables::ARCHITECTURES.into_iter().filter_map(tables::kinds).flatten().collect();
     for name in decisions.keys() {
-        let known = tables.iter().any(|(_, _, table)| table.contains_key(name));
-        assert!(known, "{SOURCE}: no system call is named `{name}`");
+        let is_known = known.iter().any(|kind| kind.calls.contains_key(name));
+        assert!(is_known, "{SOURCE}: no system call is named `{name}`");
     }
-    tables
+    kinds
         .iter()
-        .filter(|(kind, ..)| kinds.contains(kind))
-        .map(|(_, arch, table)| {
-            let known = table.iter().filter_map(|(name, number)| Some((*number, decisions.get(name)?.clone())));
-            Abi { arch: *arch, calls: known.collect() }
+        .map(|kind| {
+            let known = kind.calls.iter().filter_map(|(name, number)| Some((*number, decisions.get(name)?.clone())));
+            Abi { arch: kind.arch, calls: known.collect() }
         })
         .collect()
 }
@@ -176,11 +149,15 @@ fn outcome(action: &str, capabilities: &[String]) -> Outcome {
         let known = CAPABILITIES.iter().find(|(known, _)| known == name);
         known.unwrap_or_else(|| panic!("{SOURCE}: unknown capability `{name}`")).1
     };
-    let errno = (action != "allow").then(|| {
-        let known = ERRNOS.iter().find(|(known, _)| *known == action);
-        known.unwrap_or_else(|| panic!("{SOURCE}: unknown action `{action}`")).1
-    });
-    Outcome { errno, unless: capabilities.iter().map(find).fold(0, |all, capability| all | 1 << capability) }
+    let outcome = match action {
+        "allow" => Outcome::ALLOW,
+        _ => {
+            let known = ERRNOS.iter().find(|(known, _)| *known == action);
+            Outcome::errno(known.unwrap_or_else(|| panic!("{SOURCE}: unknown action `{action}`")).1)
+        }
+    };
+    let unless = capabilities.iter().map(find).fold(0, |all, capability| all | 1 << capability);
+    Outcome { unless, ..outcome }
 }
 
 /// A number in decimal, or in hexadecimal after `0x`.

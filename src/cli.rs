@@ -72,6 +72,7 @@ const COMMANDS: &[Entry] = &[
     entry!(pause by value),
     entry!(ps alias "ls" "list"),
     entry!(pull),
+    entry!(request),
     entry!(restart by value),
     entry!(rm by value),
     entry!(rmi by value),
@@ -93,10 +94,14 @@ const COMMANDS: &[Entry] = &[
 /// Commands whose `-h` is the host name, or nothing, as with podman.
 const WITHOUT_SHORT_HELP: [&str; 3] = ["create", "exec", "run"];
 
+/// Commands that are for programs, and in no help.
+const HIDDEN: [&str; 1] = ["request"];
+
 impl Entry {
     fn command(&self) -> Command {
         let command = Command::new(self.name)
             .visible_aliases(self.aliases)
+            .hide(HIDDEN.contains(&self.name))
             .disable_help_flag(WITHOUT_SHORT_HELP.contains(&self.name));
         cmd::args::with_values((self.define)(command))
     }

@@ -20,6 +20,7 @@ mod outcome;
 pub(crate) mod pause;
 pub(crate) mod ps;
 pub(crate) mod pull;
+pub(crate) mod request;
 pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod rmi;
@@ -44,6 +45,7 @@ use crate::engine::{Caller, Context};
 use crate::error::Error;
 use crate::sys::fs::AtPath as _;
 use crate::sys::process;
+use crate::types::Report;
 
 /// What every command may need.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ pub(crate) struct Ctx {
 
 impl Ctx {
     /// What a new container takes of this process. Fails if the working directory is gone.
-    pub(crate) fn caller(&self) -> Result<Caller, Error> {
+    pub(crate) fn caller(&self) -> Result<Caller, Report> {
         Ok(Caller {
             environment: environment(),
             working_dir: std::env::current_dir().at("find", ".")?,
@@ -75,9 +77,12 @@ pub(crate) fn environment() -> Vec<(String, String)> {
 }
 
 /// What the service manager behind the command `name` has said, and the descriptors that it and the options in `arguments`
-/// hand over; every other one is closed.
+/// hand over; every other one is closed, but by `request`, which has yet to read there what it needs.
 pub(crate) fn manager(name: &str, arguments: &clap::ArgMatches) -> Result<Manager, Error> {
     let mut manager = Manager::read(|name| std::env::var(name).ok(), std::process::id());
+    if name == "request" {
+        return Ok(manager);
+    }
     // As with podman, only a new container gets what is listened on.
     let listening = if name == "run" { manager.listening() } else { 0 };
     manager.descriptors = args::keep_descriptors(arguments, listening)?;

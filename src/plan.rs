@@ -5,6 +5,7 @@
 //! Request ──┐
 //! image ────┤ resolve ──▶ ContainerConfig (saved) ──▶ spec ──▶ oci_spec::runtime::Spec
 //! Facts ────┘                                HostFacts ─┘
+//!   └── Found ◀── the front end looks ◀── Needs ◀── needs ◀── Request, image
 //! ```
 //!
 //! One file for each topic: an option's grammar, its meaning and their tests stand together.
@@ -21,6 +22,7 @@ mod limits;
 mod logging;
 mod mounts;
 mod names;
+mod needs;
 mod network;
 mod paths;
 mod ports;
@@ -28,6 +30,7 @@ mod request;
 mod resources;
 mod restart;
 mod rlimits;
+mod seccomp;
 mod security;
 mod service;
 mod spec;
@@ -45,13 +48,17 @@ pub(crate) use config::{
     MountKind, PullPolicy, Rlimit, Seccomp, Throttle,
 };
 pub(crate) use exec::{ExecRequest, exec};
-pub(crate) use limits::{BlockDevices, LimitChanges};
+pub(crate) use limits::LimitChanges;
 pub(crate) use logging::LogRequest;
-pub(crate) use request::{LimitRequest, Request, TextFile};
+pub(crate) use mounts::MountRequest;
+pub(crate) use needs::{BlockDevices, Found, FreePort, Needs, needs};
+pub(crate) use ports::PortRequest;
+pub(crate) use request::{DescriptorRequest, LimitRequest, Request, TextFile};
 pub(crate) use resources::resources;
 pub(crate) use restart::RestartPolicy;
+pub(crate) use security::seccomp_file;
 pub(crate) use service::{Handed, NOTIFY_FILE, Sdnotify, Service, ServiceRequest};
-pub(crate) use spec::{HostFacts, spec};
+pub(crate) use spec::{HostFacts, extras, spec};
 
 use crate::types::{
     ContainerId, DetachKeys, Invalid, Name, Network, NetworkDriver, Protocol, Report, ReportKind, Signal, parse_size,
@@ -110,6 +117,9 @@ pub(crate) enum Error {
         /// TCP or UDP.
         protocol: Protocol,
     },
+    /// The front end has not looked up what [`needs`] says.
+    #[error("{0} was not looked up")]
+    NotLookedUp(&'static str),
     /// The host has no port left.
     #[error("`--publish`: the host has no free port for {container_port}")]
     NoFreePort {
@@ -143,6 +153,7 @@ impl From<Error> for Report {
         let kind = match error {
             Error::NoFreePort { .. } => ReportKind::InUse,
             Error::Damaged { .. } => ReportKind::Damaged,
+            Error::NotLookedUp(_) => ReportKind::Internal,
             Error::Option { .. }
             | Error::File { .. }
             | Error::Image { .. }
@@ -239,8 +250,8 @@ impl Default for Defaults {
     }
 }
 
-/// What `resolve` must know of the caller and the machine.
-pub(crate) struct Facts<'a> {
+/// What `resolve` must know of the caller and the host.
+pub(crate) struct Facts {
     /// The settings.
     pub(crate) defaults: Defaults,
     /// The caller's environment, for `-e NAME` and the proxies; variables that are not UTF-8 are left out.
@@ -249,20 +260,19 @@ pub(crate) struct Facts<'a> {
     pub(crate) working_dir: PathBuf,
     /// The host's name, which a container on the host's network shows.
     pub(crate) host_name: String,
-    /// A port of the host that is free now at an address (`None`: every one), if there is one.
-    pub(crate) free_port: &'a dyn Fn(Option<IpAddr>, Protocol) -> Option<u16>,
-    /// The block devices of the host.
-    pub(crate) block_device: BlockDevices<'a>,
-    /// A name for an anonymous volume: 64 hex digits from the kernel's random source.
-    pub(crate) new_volume_name: &'a dyn Fn() -> Name,
+    /// The version of its kernel, major and minor.
+    pub(crate) kernel: (u32, u32),
+    /// What was looked up for this request: what [`needs`] says.
+    pub(crate) found: Found,
 }
 
-impl fmt::Debug for Facts<'_> {
+impl fmt::Debug for Facts {
     /// Leaves the environment out: it holds secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Facts")
             .field("defaults", &self.defaults)
             .field("working_dir", &self.working_dir)
+            .field("found", &self.found)
             .finish_non_exhaustive()
     }
 }
@@ -283,17 +293,18 @@ pub(crate) struct Identity {
 pub(crate) fn resolve(
     request: &Request,
     image: &ImageDefaults,
-    facts: &Facts<'_>,
+    facts: &Facts,
     identity: Identity,
 ) -> Result<ContainerConfig, Error> {
     let defaults = &facts.defaults;
     let network = network::network(request, defaults)?;
     let hostname = hostname(request, facts, &identity.id, &network)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
-    let security = security::security(&request.security_opts, defaults.no_new_privileges)?;
+    let capabilities = capabilities::capabilities(&request.cap_add, &request.cap_drop)?;
+    let security = security::security(request, facts, &capabilities)?;
     let limits = limits::limits(&request.limits, facts)?;
     let hosts: Vec<_> = each("--add-host", &request.add_hosts, names::extra_hosts)?.into_iter().flatten().collect();
-    let logging = logging::logging(request, defaults, &image.source, &identity, security.seccomp)?;
+    let logging = logging::logging(request, defaults, &image.source, &identity, &security.seccomp)?;
     Ok(ContainerConfig {
         env: env::environment(request, image, facts, &hostname)?,
         working_dir: working_dir(request, image)?,
@@ -301,7 +312,7 @@ pub(crate) fn resolve(
         groups: each("--group-add", &request.groups, |text| user::check_group(text).map(|()| text.to_owned()))?,
         labels: labels::labels(request, image)?,
         mounts: mounts::mounts(request, image, facts)?,
-        capabilities: capabilities::capabilities(&request.cap_add, &request.cap_drop)?,
+        capabilities,
         rlimits: rlimits::rlimits(&request.ulimits)?,
         cgroup: cgroups::cgroup(request, &limits)?,
         limits,
@@ -367,7 +378,7 @@ fn each<T>(option: &'static str, texts: &[String], read: impl Fn(&str) -> Result
 }
 
 /// `--hostname`; else the host's name on the host's network, and the short id on another.
-fn hostname(request: &Request, facts: &Facts<'_>, id: &ContainerId, network: &Network) -> Result<String, Error> {
+fn hostname(request: &Request, facts: &Facts, id: &ContainerId, network: &Network) -> Result<String, Error> {
     match &request.hostname {
         Some(text) => names::check_hostname(text).map(|()| text.clone()).map_err(Error::option("--hostname")),
         None if *network == Network::Host => Ok(facts.host_name.clone()),

@@ -8,8 +8,9 @@
 //!                          └── execveat ─→ stub ── execve ─→ the program
 //! ```
 //!
-//! What goes over the sync socket stands in `sync`. The runtime gets a spec, the root file system's directories and a
-//! short list of descriptors ([`Launch`]), nothing else; it knows neither images nor settings nor state on disk.
+//! What goes over the sync socket stands in `sync`. The runtime gets a spec with its [`Extras`], the root file system's
+//! directories and a short list of descriptors ([`Launch`]), nothing else; it knows neither images nor settings nor state
+//! on disk.
 
 pub(crate) mod caps;
 pub mod cgroup;
@@ -35,7 +36,7 @@ pub(crate) mod users;
 
 use std::path::PathBuf;
 
-pub(crate) use create::Stage;
+pub(crate) use create::{Stage, has_namespace};
 pub(crate) use fuse::FuseOverlay;
 pub(crate) use join::{Join, join};
 pub(crate) use rootfs::{Rootfs, try_mount};
@@ -43,7 +44,7 @@ pub(crate) use starting::{Conversation, Starting, child_of};
 pub(crate) use sync::{Failure, Progress};
 
 use crate::sys::inherited::Inherited;
-use crate::types::{Report, ReportKind};
+use crate::types::{Extras, Report, ReportKind};
 use crate::userns::IdMap;
 
 /// What a container is started with.
@@ -51,6 +52,8 @@ use crate::userns::IdMap;
 pub(crate) struct Launch<'a> {
     /// The spec; hooks and annotations in it are not acted on.
     pub(crate) spec: &'a oci_spec::runtime::Spec,
+    /// What the spec has no word for.
+    pub(crate) extras: &'a Extras,
     /// The root file system.
     pub(crate) rootfs: Rootfs,
     /// The map of the user's namespace.
@@ -61,12 +64,6 @@ pub(crate) struct Launch<'a> {
     pub(crate) own_stdio: [bool; 3],
     /// Further descriptors of the program, each with the number that it sees, above 2.
     pub(crate) descriptors: &'a [Inherited],
-    /// Groups of the program by name or number, beyond those of its user.
-    pub(crate) groups: &'a [String],
-    /// PID 1 is rc's own init, and the program its child.
-    pub(crate) init: bool,
-    /// Whether the program is confined by rc's own system call filter.
-    pub(crate) seccomp: bool,
     /// Whether the program waits for [`Progress::NetworkUp`].
     pub(crate) wait_for_network: bool,
     /// Mounts (by destination) that are filled from the image if they are empty: new volumes.

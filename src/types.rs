@@ -2,6 +2,7 @@
 
 pub(crate) mod capability;
 mod digest;
+mod extras;
 mod id;
 pub(crate) mod json;
 mod keys;
@@ -17,6 +18,7 @@ mod size;
 mod storage_driver;
 
 pub(crate) use digest::{Algorithm, Digest};
+pub(crate) use extras::Extras;
 pub(crate) use id::ContainerId;
 pub(crate) use keys::DetachKeys;
 pub(crate) use mac::MacAddress;

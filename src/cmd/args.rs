@@ -1,8 +1,9 @@
 //! Groups of options that several commands share, and their way into a [`Request`](crate::plan::Request).
 //!
-//! `run` and `create` take [`ContainerArgs`] (with [`LimitArgs`], [`ProcessArgs`] and [`PullArgs`] inside), `update` takes
-//! [`LimitArgs`], `exec` takes [`ProcessArgs`], `pull` takes [`PullArgs`]. A command that takes [`ContainerArgs`] or [`ProcessArgs`] sets `disable_help_flag`: its `-h`
-//! is the host name, or nothing, as with podman.
+//! `run` takes [`RunArgs`], which is [`PreserveArgs`] and the [`ContainerArgs`] of `create` (with [`LimitArgs`],
+//! [`ProcessArgs`] and [`PullArgs`] inside), `update` takes [`LimitArgs`], `exec` takes [`ProcessArgs`], `pull` takes
+//! [`PullArgs`]. A command that takes [`ContainerArgs`] or [`ProcessArgs`] sets `disable_help_flag`: its `-h` is the host
+//! name, or nothing, as with podman.
 
 mod container;
 mod image;
@@ -10,6 +11,7 @@ mod limits;
 mod preserve;
 mod process;
 mod redact;
+mod run;
 mod selection;
 mod service;
 
@@ -19,9 +21,10 @@ pub(crate) use container::ContainerArgs;
 pub(crate) use image::PullArgs;
 pub(super) use image::pull_policy;
 pub(crate) use limits::LimitArgs;
-pub(crate) use preserve::{PreserveArgs, keep_descriptors};
+pub(crate) use preserve::{PreserveArgs, keep_asked, keep_descriptors};
 pub(crate) use process::ProcessArgs;
 pub(crate) use redact::redact;
+pub(crate) use run::RunArgs;
 pub(crate) use selection::{ManyArgs, SelectionArgs};
 
 /// Lets every switch of a command take `=true` and `=false` too, as the options of podman and docker do: scripts write

@@ -1,7 +1,8 @@
 //! The service manager that has started this command, if one has: what it said by variables, and what it wants to hear.
 
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::PipeFlags;
@@ -29,6 +30,8 @@ pub(crate) struct Manager {
     is_main: bool,
     /// Descriptors for the program: those that are listened on, and those that options ask for.
     pub(crate) descriptors: Vec<Inherited>,
+    /// Descriptors of this command alone, on which its caller waits for its end: no monitor keeps them open.
+    pub(crate) own: Vec<Arc<OwnedFd>>,
 }
 
 impl Manager {
@@ -44,6 +47,7 @@ impl Manager {
             listen_names: variable("LISTEN_FDNAMES"),
             is_main: variable("SYSTEMD_EXEC_PID").is_some_and(|text| text.parse() == Ok(pid)),
             descriptors: Vec::new(),
+            own: Vec::new(),
         }
     }
 

@@ -90,6 +90,7 @@ pub(crate) fn start(
     fs::create_dir_all(&locks)?;
     let start = Start {
         spec,
+        extras: plan::extras(&config),
         lowers,
         copy_up,
         ids: environment.ids.clone(),
@@ -128,6 +129,9 @@ pub(crate) fn start(
         drop(process::close(ours.as_fd()));
         for inherited in &environment.manager.descriptors {
             drop(process::close(inherited.fd.as_fd()));
+        }
+        for own in &environment.manager.own {
+            drop(process::close(own.as_fd()));
         }
         if let Some(manager) = &manager {
             drop(process::close(manager.as_fd()));

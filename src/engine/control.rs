@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::context::Context;
-use super::facts::block_device;
+use super::facts::block_devices;
 use super::observer::Observer;
 use super::select::{Selection, each, each_even_damaged, find};
 use super::sweep::sweep_all;
@@ -111,7 +111,7 @@ pub(crate) fn update(
     limits: &LimitRequest,
     restart: Option<&str>,
 ) -> Result<ContainerId, Report> {
-    let changes = Changes::read(limits, restart, &block_device)?;
+    let changes = Changes::read(limits, restart, &block_devices(limits.block_devices()))?;
     let container = find(context, name)?;
     if !changes.is_empty() {
         container::update(&container, &changes)?;

@@ -7,7 +7,8 @@ use super::context::{Caller, Context};
 use super::observer::Observer;
 use super::{facts, image, pull};
 use crate::container::{self, Creation, Environment, Removal};
-use crate::plan::{self, Request};
+use crate::plan::{self, Request, Seccomp};
+use crate::runtime::seccomp;
 use crate::storage::Store;
 use crate::sys::fs;
 use crate::types::{ContainerId, Name, Report, ReportKind};
@@ -57,9 +58,13 @@ pub(super) fn prepare(
     let (image, image_lock) = pull::image_for(context, request, observer)?;
     let lowers = image::layers(store, &image, environment)?;
     let identity = container::new_identity(store, name)?;
-    let volume_name = || container::volume_name(&identity.id).unwrap_or_else(|_| identity.name.clone());
-    let facts = facts::facts(&context.settings, caller, &volume_name);
-    let config = plan::resolve(request, &image.defaults(&request.image), &facts, identity.clone())?;
+    let (image, defaults) = (image.defaults(&request.image), facts::defaults(&context.settings));
+    let found = facts::look_up(&plan::needs(request, &image, &defaults), &identity.id)?;
+    let config = plan::resolve(request, &image, &facts::facts(request, caller, defaults, found), identity)?;
+    if let Seccomp::Profile { rules, .. } = &config.seccomp {
+        // A start would fail, too, but in the container.
+        seccomp::compile(rules)?;
+    }
     for warning in plan::warnings(request, &config) {
         observer.warning(&warning);
     }

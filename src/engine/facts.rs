@@ -2,26 +2,45 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
 use super::context::Caller;
-use crate::plan::{Defaults, Facts};
+use crate::container;
+use crate::plan::{BlockDevices, Defaults, Facts, Found, Needs, Request};
 use crate::settings::Settings;
 use crate::sys::fs;
-use crate::types::{Name, Protocol};
+use crate::types::{ContainerId, Protocol};
 
-/// What a resolution must know of the caller, the host and the settings.
-pub(super) fn facts<'a>(settings: &Settings, caller: &Caller, new_volume_name: &'a dyn Fn() -> Name) -> Facts<'a> {
+/// What a resolution must know of the caller, the host and the settings, with what was looked up for this request.
+pub(super) fn facts(request: &Request, caller: &Caller, defaults: Defaults, found: Found) -> Facts {
+    let host = rustix::system::uname();
     Facts {
-        defaults: defaults(settings),
-        environment: caller.environment.clone(),
+        defaults,
+        environment: match &request.environment {
+            Some(asked) => asked.clone().into_iter().collect(),
+            None => caller.environment.clone(),
+        },
         working_dir: caller.working_dir.clone(),
-        host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        free_port: &free_port,
-        block_device: &block_device,
-        new_volume_name,
+        host_name: host.nodename().to_string_lossy().into_owned(),
+        kernel: kernel(&host.release().to_string_lossy()),
+        found,
     }
 }
 
+/// Major and minor number of a kernel's release, as `6.1.0-18-amd64`; 0 for what is no number.
+fn kernel(release: &str) -> (u32, u32) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or_default());
+    (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
+}
+
+/// Looks up what a request for the container `id` needs to know of the host.
+pub(super) fn look_up(needs: &Needs, id: &ContainerId) -> Result<Found, container::Error> {
+    Ok(Found {
+        ports: free_ports(needs),
+        block_devices: block_devices(needs.block_devices.iter().cloned()),
+        volume_names: (0..needs.volume_names).map(|_| container::volume_name(id)).collect::<Result<_, _>>()?,
+    })
+}
+
 /// What the settings say where a request does not.
-fn defaults(settings: &Settings) -> Defaults {
+pub(super) fn defaults(settings: &Settings) -> Defaults {
     let (container, network) = (&settings.container, &settings.network);
     Defaults {
         network: network.driver.value.clone(),
@@ -37,6 +56,23 @@ fn defaults(settings: &Settings) -> Defaults {
     }
 }
 
+/// A port for each that is needed, as far as the host has them.
+fn free_ports(needs: &Needs) -> Vec<u16> {
+    let mut found: Vec<u16> = Vec::new();
+    for need in &needs.ports {
+        let is_taken = |port: u16| {
+            let mut others = needs.ports.iter().zip(&found);
+            others.any(|(other, taken)| *taken == port && other.protocol == need.protocol)
+                || needs.named_ports.contains(&(need.protocol, port))
+        };
+        // The kernel may answer with a port that an earlier answer named already, since nobody listens there yet.
+        let port = (0..100).map_while(|_| free_port(need.address, need.protocol)).find(|port| !is_taken(*port));
+        let Some(port) = port else { break };
+        found.push(port);
+    }
+    found
+}
+
 /// A port that is free now: the kernel chooses one for a socket that is closed again. Another program may take it before
 /// the container listens; the start then fails and names it.
 fn free_port(address: Option<IpAddr>, protocol: Protocol) -> Option<u16> {
@@ -48,8 +84,13 @@ fn free_port(address: Option<IpAddr>, protocol: Protocol) -> Option<u16> {
     bound.ok().map(|address| address.port())
 }
 
+/// The numbers of the block devices at `paths`.
+pub(super) fn block_devices(paths: impl IntoIterator<Item = String>) -> BlockDevices {
+    paths.into_iter().map(|path| (path.clone(), block_device(&path))).collect()
+}
+
 /// The numbers of the block device at `path`, or why it has none.
-pub(crate) fn block_device(path: &str) -> Result<(u32, u32), String> {
+fn block_device(path: &str) -> Result<(u32, u32), String> {
     let file = fs::metadata(path).map_err(|error| fs::plain(&error.source))?;
     if !file.file_type().is_block_device() {
         return Err("it is no block device".to_owned());
@@ -60,12 +101,44 @@ pub(crate) fn block_device(path: &str) -> Result<(u32, u32), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::FreePort;
 
     #[test]
     fn settings_without_a_file_are_the_defaults_of_a_plan() {
         let found = defaults(&Settings::default());
         let expected = Defaults { publish_address: Some(Ipv4Addr::UNSPECIFIED.into()), ..Defaults::default() };
         assert_eq!(found, expected);
-        assert!(free_port(None, Protocol::Tcp).is_some_and(|port| port > 0));
+    }
+
+    #[test]
+    fn what_is_needed_is_looked_up_and_no_port_is_found_twice() {
+        let id = ContainerId::from_bytes([0xab; 32]);
+        let ports = |ports: Vec<FreePort>| look_up(&Needs { ports, ..Needs::default() }, &id).unwrap().ports;
+        let free = FreePort { address: Some(Ipv4Addr::LOCALHOST.into()), protocol: Protocol::Tcp };
+        let first = ports(vec![free])[0];
+        let needs = Needs {
+            ports: vec![free; 40],
+            named_ports: [(Protocol::Tcp, first)].into(),
+            block_devices: ["/dev/null", "/nowhere"].map(str::to_owned).into(),
+            volume_names: 2,
+        };
+        let found = look_up(&needs, &id).unwrap();
+        let once: std::collections::BTreeSet<u16> = found.ports.iter().copied().collect();
+        assert_eq!((found.ports.len(), once.len(), once.contains(&first), once.contains(&0)), (40, 40, false, false));
+        assert_eq!(found.block_devices["/dev/null"], Err("it is no block device".to_owned()));
+        assert_eq!(found.block_devices["/nowhere"], Err("no such file or directory".to_owned()));
+        assert_ne!(found.volume_names[0], found.volume_names[1]);
+        assert!(found.volume_names.iter().all(|name| name.as_str().starts_with(&"ab".repeat(16))));
+        // None is found at an address that the host does not have.
+        let nowhere = FreePort { address: Some("192.0.2.1".parse().unwrap()), ..free };
+        assert_eq!(ports(vec![free, nowhere, free]).len(), 1);
+    }
+
+    #[test]
+    fn the_kernel_s_version_is_in_its_release() {
+        assert_eq!(
+            (kernel("6.1.0-18-amd64"), kernel("5.15"), kernel("7-rc1"), kernel("")),
+            ((6, 1), (5, 15), (7, 0), (0, 0))
+        );
     }
 }

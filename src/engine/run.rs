@@ -16,7 +16,7 @@ pub(crate) struct Started {
 }
 
 /// Makes a container and starts it. Unless the request is detached it returns when the program has ended or the user has
-/// detached; `proxy_signals` says whether signals to this process go to the program meanwhile.
+/// detached; signals to this process go to the program meanwhile, unless the request says otherwise.
 ///
 /// On failure no container is left behind, unless it was the program that could not be run and the container is not to
 /// remove itself. Leftovers of others are not swept: the front end does so when it has nothing more urgent to do
@@ -25,13 +25,13 @@ pub(crate) fn run(
     context: &Context,
     mut caller: Caller,
     request: &Request,
-    proxy_signals: bool,
     observer: &mut dyn Observer,
 ) -> Result<Started, Report> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
     let Made { creation, lowers } = prepare(context, &environment, &caller, request, observer)?;
     let stdin = creation.config.open_stdin;
     let (id, cidfile) = (creation.config.id.clone(), creation.config.cidfile.clone());
+    let proxy_signals = request.sig_proxy.unwrap_or(true);
     let attach = if request.detach { Attach::No } else { Attach::Yes { stdin, proxy_signals } };
     let written = cidfile.as_deref().map(|path| write_cidfile(path, &id)).transpose()?;
     match container::start(&environment, Origin::New(Box::new(creation)), lowers, &attach) {

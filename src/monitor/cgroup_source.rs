@@ -85,7 +85,7 @@ pub(crate) fn available() -> Result<Available, Error> {
 /// The limits of a container.
 pub(super) fn wanted(start: &Start) -> Wanted<'_> {
     let resources = start.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-    Wanted { resources, default_pids: start.config.limits.default_pids }
+    Wanted { resources, default_pids: start.extras.default_pids }
 }
 
 /// Finds the source of a container's cgroup.

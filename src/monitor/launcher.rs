@@ -15,7 +15,7 @@ use super::serve::Server;
 use super::start::{Error, Start, Stdio, step};
 use super::stdio::{InheritedStdio, Pipes, standard_descriptors};
 use crate::net;
-use crate::plan::{ContainerConfig, RestartPolicy, Seccomp};
+use crate::plan::{self, ContainerConfig, RestartPolicy};
 use crate::runtime::cgroup::{self, Group};
 use crate::runtime::{self, FuseOverlay, Launch, Progress, Rootfs, Stage, Starting};
 use crate::types::StorageDriver;
@@ -91,6 +91,7 @@ impl Launcher {
     /// Takes over the limits that `update` has set since the last attempt.
     pub(super) fn take_new_limits(&mut self) {
         let Ok(config) = self.start.directory.config() else { return };
+        self.start.extras = plan::extras(&config);
         self.start.config.limits = config.limits;
         if let Some(linux) = self.start.spec.linux_mut() {
             linux.set_resources(self.start.config.resources());
@@ -168,6 +169,7 @@ impl Launcher {
         let directory = start.directory.path().to_owned();
         let launch = Launch {
             spec: &start.spec,
+            extras: &start.extras,
             rootfs: match root {
                 Some(mount) => Rootfs::Detached { mount, directory },
                 None => Rootfs::Overlay { lowers: start.lowers.clone(), directory, volatile: config.auto_remove },
@@ -176,9 +178,6 @@ impl Launcher {
             stdio: [stdio[0].as_fd(), stdio[1].as_fd(), stdio[2].as_fd()],
             own_stdio: start.stdio.map(|stdio| stdio == Stdio::Relay),
             descriptors: &start.descriptors,
-            groups: &config.groups,
-            init: config.init,
-            seccomp: config.seccomp == Seccomp::Default,
             wait_for_network: config.network.forwards_ports(),
             copy_up: start.copy_up.clone(),
             empty: start.empty.clone(),

@@ -17,8 +17,8 @@ use super::start::{Start, Starter, Stdio};
 use super::stdio::Pipes;
 use super::timers::Timers;
 use super::worker::Worker;
-use crate::plan::{CgroupNamespace, RestartPolicy, Seccomp};
-use crate::types::{Network, Report, ReportKind, Signal};
+use crate::plan::RestartPolicy;
+use crate::types::{Report, ReportKind, Signal};
 
 /// Everything that the loop looks after.
 #[derive(Debug)]
@@ -48,13 +48,7 @@ impl Parts {
             worker: Worker::default(),
             connections: Connections::new(listener),
             timers: Timers::default(),
-            confinement: Confinement {
-                own_network: config.network != Network::Host,
-                own_cgroups: config.cgroup.namespace == CgroupNamespace::Private,
-                seccomp: config.seccomp == Seccomp::Default,
-                single_id: start.ids.is_single(),
-                groups: config.groups.clone(),
-            },
+            confinement: Confinement::of(start),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::plan::ContainerConfig;
 use crate::runtime::{self, cgroup};
 use crate::sys::inherited::Inherited;
 use crate::sys::lock::ProcessLock;
-use crate::types::{Report, ReportKind, StorageDriver};
+use crate::types::{Extras, Report, ReportKind, StorageDriver};
 use crate::userns::{IdMap, UserNamespace};
 
 /// What one of the program's standard descriptors is.
@@ -34,6 +34,8 @@ pub(crate) struct Start {
     pub(crate) config: ContainerConfig,
     /// The same, for the kernel.
     pub(crate) spec: Spec,
+    /// What the spec has no word for.
+    pub(crate) extras: Extras,
     /// Its directory.
     pub(crate) directory: ContainerDir,
     /// The unpacked layers, lowest first.

@@ -27,9 +27,9 @@ impl Changes {
     pub(crate) fn read(
         limits: &LimitRequest,
         restart: Option<&str>,
-        block_device: BlockDevices<'_>,
+        block_devices: &BlockDevices,
     ) -> Result<Self, Error> {
-        let limits = LimitChanges::read(limits, block_device)?;
+        let limits = LimitChanges::read(limits, block_devices)?;
         let restart = restart.map(str::parse).transpose().map_err(Error::option("--restart"))?;
         Ok(Self { limits, restart })
     }

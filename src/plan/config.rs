@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use oci_spec::runtime::LinuxSeccomp;
 use serde::{Deserialize, Serialize};
 
 use super::{RestartPolicy, Service};
@@ -73,7 +74,7 @@ pub(crate) struct ContainerConfig {
     pub(crate) dns_options: Vec<String>,
     /// Further lines of `/etc/hosts`: name and address.
     pub(crate) extra_hosts: Vec<(String, IpAddr)>,
-    /// Further names of this machine in `/etc/hosts` (`host-gateway`).
+    /// Further names of the host in `/etc/hosts` (`host-gateway`).
     #[serde(default)]
     pub(crate) gateway_hosts: Vec<String>,
     /// Limits by cgroup.
@@ -167,15 +168,15 @@ pub(crate) struct Limits {
     pub(crate) memory_swap: Option<i64>,
     /// Bytes of memory that are taken last, `memory.low`.
     pub(crate) memory_reservation: Option<u64>,
-    /// Thousandths of a processor: 1500 is one and a half, `cpu.max`. Without quota and period.
+    /// Thousandths of a CPU: 1500 is one and a half, `cpu.max`. Without quota and period.
     pub(crate) milli_cpus: Option<u64>,
-    /// The share of processors that are wanted by others, too: 1024 is everybody's, `cpu.weight`.
+    /// The share of CPUs that others want, too: the default is 1024, `cpu.weight`.
     pub(crate) cpu_shares: Option<u64>,
-    /// Microseconds of processor time in a period, `cpu.max`.
+    /// Microseconds of CPU time in a period, `cpu.max`.
     pub(crate) cpu_quota: Option<u64>,
     /// Microseconds of a period, `cpu.max`.
     pub(crate) cpu_period: Option<u64>,
-    /// Processors, as `0-3,7`.
+    /// CPUs, as `0-3,7`.
     pub(crate) cpuset_cpus: Option<String>,
     /// Memory nodes, as `0-1`.
     pub(crate) cpuset_mems: Option<String>,
@@ -185,7 +186,7 @@ pub(crate) struct Limits {
     pub(crate) devices: Vec<DeviceValue>,
     /// Processes and threads, `pids.max`, as asked for; the default limit is not in here.
     pub(crate) pids: Option<u64>,
-    /// The limit of processes when none was asked for; set where a cgroup is at hand, and no error where it is not.
+    /// The limit of processes if none was asked for: set if a cgroup is available, and no error if none is.
     pub(crate) default_pids: Option<u64>,
 }
 
@@ -236,7 +237,7 @@ pub(crate) struct Cgroup {
     pub(crate) mode: CgroupMode,
     /// What the program sees of it.
     pub(crate) namespace: CgroupNamespace,
-    /// The slice (`NAME.slice`) or the group (an absolute path) that it is made in; absent: where rc is run decides.
+    /// The slice (`NAME.slice`) or the cgroup (an absolute path) that it is created in; absent: where rc runs decides.
     pub(crate) parent: Option<String>,
     /// Control files and what is written to them.
     pub(crate) conf: BTreeMap<String, String>,
@@ -303,13 +304,20 @@ pub(crate) struct Rlimit {
 }
 
 /// The system call filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Seccomp {
     /// rc's own.
     Default,
     /// None.
     Unconfined,
+    /// One that was read from a file.
+    Profile {
+        /// The path, as typed.
+        path: String,
+        /// What it says for this container.
+        rules: Box<LinuxSeccomp>,
+    },
 }
 
 /// Where the program's output goes.

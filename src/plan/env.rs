@@ -17,7 +17,7 @@ const PROXIES: [&str; 8] =
 pub(super) fn environment(
     request: &Request,
     image: &ImageDefaults,
-    facts: &Facts<'_>,
+    facts: &Facts,
     hostname: &str,
 ) -> Result<Vec<String>, Error> {
     let mut env = Variables::default();

@@ -6,16 +6,15 @@
 //!
 //! A new container's limits are a change of none. Sources: podman-run(1), podman-update(1), docker-run(1).
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Defaults, DeviceValue, Error, Facts, LimitRequest, Limits, Throttle};
+use super::{BlockDevices, Defaults, DeviceValue, Error, Facts, LimitRequest, Limits, Throttle};
 use crate::types::{Invalid, parse_size};
 
 /// The weights that `--blkio-weight` and `--blkio-weight-device` take.
 const WEIGHTS: std::ops::RangeInclusive<u64> = 10..=1000;
-
-/// The numbers, major and minor, of the block device at a path of the host, or why there are none.
-pub(crate) type BlockDevices<'a> = &'a dyn Fn(&str) -> Result<(u32, u32), String>;
 
 /// What is to change: limits as they were typed, read. Absent fields stay as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +26,7 @@ pub(crate) struct LimitChanges {
     memory_swap: Option<i64>,
     /// Bytes; 0 is none.
     memory_reservation: Option<u64>,
-    /// Thousandths of a processor; 0 is no limit.
+    /// Thousandths of a CPU; 0 is no limit.
     milli_cpus: Option<u64>,
     /// 0 is the default.
     cpu_shares: Option<u64>,
@@ -45,18 +44,18 @@ pub(crate) struct LimitChanges {
 }
 
 /// The limits of a new container: those asked for, and the settings' limit of processes when none was.
-pub(super) fn limits(request: &LimitRequest, facts: &Facts<'_>) -> Result<Limits, Error> {
+pub(super) fn limits(request: &LimitRequest, facts: &Facts) -> Result<Limits, Error> {
     let Defaults { pids_limit, .. } = facts.defaults;
-    let mut limits = Limits::default().changed_by(&LimitChanges::read(request, facts.block_device)?)?;
+    let mut limits = Limits::default().changed_by(&LimitChanges::read(request, &facts.found.block_devices)?)?;
     limits.default_pids = pids_limit.filter(|_| request.pids_limit.is_none());
     Ok(limits)
 }
 
 impl LimitChanges {
-    /// Reads what was typed. `block_device` gives the numbers of the block device at a path, or the reason why there are none.
+    /// Reads what was typed. `block_devices` are those of [`LimitRequest::block_devices`].
     ///
     /// Fails with the first option whose value is wrong, or with two that exclude each other.
-    pub(crate) fn read(request: &LimitRequest, block_device: BlockDevices<'_>) -> Result<Self, Error> {
+    pub(crate) fn read(request: &LimitRequest, block_devices: &BlockDevices) -> Result<Self, Error> {
         for (option, is_there) in
             [("--cpu-period", request.cpu_period.is_some()), ("--cpu-quota", request.cpu_quota.is_some())]
         {
@@ -70,15 +69,9 @@ impl LimitChanges {
             text.as_deref().filter(|text| !text.is_empty()).map(numbers).transpose().map_err(Error::option(option))
         };
         let mut devices = Vec::new();
-        for (option, what, texts) in [
-            ("--blkio-weight-device", Throttle::Weight, &request.blkio_weight_devices),
-            ("--device-read-bps", Throttle::ReadBps, &request.device_read_bps),
-            ("--device-write-bps", Throttle::WriteBps, &request.device_write_bps),
-            ("--device-read-iops", Throttle::ReadIops, &request.device_read_iops),
-            ("--device-write-iops", Throttle::WriteIops, &request.device_write_iops),
-        ] {
+        for (option, what, texts) in request.devices() {
             for text in texts {
-                devices.push(device(what, text, block_device).map_err(Error::option(option))?);
+                devices.push(device(what, text, block_devices).map_err(Error::option(option))?);
             }
         }
         Ok(Self {
@@ -104,6 +97,25 @@ impl LimitChanges {
             devices,
             pids: request.pids_limit.map(processes).transpose().map_err(Error::option("--pids-limit"))?,
         })
+    }
+}
+
+impl LimitRequest {
+    /// The paths of the block devices that are limited.
+    pub(crate) fn block_devices(&self) -> BTreeSet<String> {
+        let texts = self.devices().into_iter().flat_map(|(_, _, texts)| texts);
+        texts.filter_map(|text| device_path(text).ok()).map(|(path, _)| path.to_owned()).collect()
+    }
+
+    /// The limits of single devices: the option, what it limits, and its values.
+    fn devices(&self) -> [(&'static str, Throttle, &[String]); 5] {
+        [
+            ("--blkio-weight-device", Throttle::Weight, &self.blkio_weight_devices),
+            ("--device-read-bps", Throttle::ReadBps, &self.device_read_bps),
+            ("--device-write-bps", Throttle::WriteBps, &self.device_write_bps),
+            ("--device-read-iops", Throttle::ReadIops, &self.device_read_iops),
+            ("--device-write-iops", Throttle::WriteIops, &self.device_write_iops),
+        ]
     }
 }
 
@@ -228,21 +240,29 @@ fn weight(weight: u64, text: &str) -> Result<u16, Invalid> {
     u16::try_from(weight).ok().filter(|_| WEIGHTS.contains(&weight)).ok_or_else(invalid)
 }
 
-/// `PATH:VALUE` of a limit for one device: a weight, a rate in bytes with a unit, or one in operations.
-fn device(what: Throttle, text: &str, block_device: BlockDevices<'_>) -> Result<DeviceValue, Invalid> {
+/// `PATH:VALUE` of a limit for one device, apart.
+fn device_path(text: &str) -> Result<(&str, &str), Invalid> {
     let invalid = |reason: &str| Invalid::new("limit of a device", text, reason);
     let (path, value) = text.rsplit_once(':').ok_or_else(|| invalid("must be DEVICE:VALUE"))?;
     if !path.starts_with("/dev/") {
         return Err(invalid("the device must be a path below `/dev`"));
     }
+    Ok((path, value))
+}
+
+/// A limit for one device: a weight, a rate in bytes with a unit, or one in operations.
+fn device(what: Throttle, text: &str, block_devices: &BlockDevices) -> Result<DeviceValue, Invalid> {
+    let invalid = |reason: &str| Invalid::new("limit of a device", text, reason);
+    let (path, value) = device_path(text)?;
     let value = match what {
         Throttle::Weight => value.parse().ok().and_then(|number| weight(number, value).ok()).map(u64::from),
         Throttle::ReadBps | Throttle::WriteBps => parse_size(value).ok(),
         Throttle::ReadIops | Throttle::WriteIops => value.parse().ok().filter(|_| !value.starts_with('+')),
     };
     let value = value.ok_or_else(|| invalid(what.expected()))?;
-    let (major, minor) = block_device(path).map_err(|reason| invalid(&reason))?;
-    Ok(DeviceValue { what, path: path.to_owned(), major, minor, value })
+    let numbers = block_devices.get(path).ok_or_else(|| invalid("the device was not looked up"))?;
+    let (major, minor) = numbers.as_ref().map_err(|reason| invalid(reason))?;
+    Ok(DeviceValue { what, path: path.to_owned(), major: *major, minor: *minor, value })
 }
 
 impl Throttle {

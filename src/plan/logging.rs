@@ -27,14 +27,14 @@ pub(super) struct Logging {
     pub(super) tag: Option<String>,
 }
 
-/// Completes the request. Without one, nothing is kept of a program that somebody waits for and that is removed when it
+/// Completes the request. Without one, rc logs nothing of a program that a command waits for and that is removed when it
 /// ends (`--rm`, neither `-d` nor `-t`): its output goes to who waits.
 pub(super) fn logging(
     request: &Request,
     defaults: &Defaults,
     image: &ImageSource,
     identity: &Identity,
-    seccomp: Seccomp,
+    seccomp: &Seccomp,
 ) -> Result<Logging, Error> {
     let implied =
         if request.auto_remove && !request.detach && !request.tty { LogDriver::None } else { LogDriver::K8sFile };
@@ -52,7 +52,7 @@ pub(super) fn logging(
 }
 
 /// Source: podman-run(1), `--log-driver`. `json-file` is what scripts written for docker say for the driver that keeps a file.
-fn driver(text: &str, tty: bool, seccomp: Seccomp) -> Result<LogDriver, Invalid> {
+fn driver(text: &str, tty: bool, seccomp: &Seccomp) -> Result<LogDriver, Invalid> {
     let invalid = |reason| Err(Invalid::new("log driver", text, reason));
     match text {
         "k8s-file" | "json-file" => Ok(LogDriver::K8sFile),
@@ -60,8 +60,8 @@ fn driver(text: &str, tty: bool, seccomp: Seccomp) -> Result<LogDriver, Invalid>
         "none" => Ok(LogDriver::None),
         "passthrough" | "passthrough-tty" if tty => invalid("cannot be used with --tty"),
         "passthrough" => Ok(LogDriver::Passthrough),
-        // Who holds a terminal could type into it (TIOCSTI), but for the filter (safety.md, X12).
-        "passthrough-tty" if seccomp == Seccomp::Unconfined => invalid("needs the system call filter"),
+        // Who holds a terminal could type into it (TIOCSTI), but for rc's own filter (safety.md, X12).
+        "passthrough-tty" if *seccomp != Seccomp::Default => invalid("needs the system call filter"),
         "passthrough-tty" => Ok(LogDriver::PassthroughTty),
         _ => invalid("must be k8s-file, json-file, journald, none, passthrough or passthrough-tty"),
     }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     fn of(request: &Request) -> Result<Logging, String> {
-        logging(request, &Defaults::default(), &image().source, &identity(), Seccomp::Default)
+        logging(request, &Defaults::default(), &image().source, &identity(), &Seccomp::Default)
             .map_err(|error| error.to_string())
     }
 

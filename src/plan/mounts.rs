@@ -1,6 +1,10 @@
-//! `--volume` and `--tmpfs`, and all mounts of a container together.
+//! What is mounted: what is asked for (by `--volume` and `--tmpfs`, whose grammars stand here), and all mounts of a
+//! container together.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use super::paths::{clean, is_within};
 use super::{Error, Facts, ImageDefaults, Mount, MountKind, Request, volumes};
@@ -23,150 +27,236 @@ const PROC_FILES: [&str; 9] = [
 /// The directories that stay writable under `--read-only`, with their modes. Source: podman-run(1), `--read-only-tmpfs`.
 const WRITABLE: [(&str, &str); 3] = [("/run", "mode=755"), ("/tmp", "mode=1777"), ("/var/tmp", "mode=1777")];
 
+/// One mount that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct MountRequest {
+    /// What is mounted.
+    pub(crate) kind: MountRequestKind,
+    /// Of a bind the path on the host, which may be relative to the caller's directory; of a volume its name, absent for a
+    /// volume of this container alone; of a tmpfs nothing.
+    #[serde(default)]
+    pub(crate) source: Option<String>,
+    /// The absolute path in the container.
+    pub(crate) destination: String,
+    /// The options of `--volume`, or of `--tmpfs`.
+    #[serde(default)]
+    pub(crate) options: Vec<String>,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum MountRequestKind {
+    /// A file or directory of the host.
+    Bind,
+    /// A volume.
+    Volume,
+    /// A tmpfs.
+    Tmpfs,
+}
+
+impl MountRequest {
+    /// Reads `--volume [SOURCE:]DESTINATION[:OPTIONS]`. A source with a `/`, or one that is `.` or `..`, is a path of the
+    /// host; any other is a volume's name; none is an anonymous volume.
+    pub(crate) fn from_volume(text: &str) -> Result<Self, Error> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let (source, destination, options) = match *parts.as_slice() {
+            [destination] => (None, destination, ""),
+            [source, destination] => (Some(source), destination, ""),
+            [source, destination, options] => (Some(source), destination, options),
+            _ => {
+                let reason = "must be [SOURCE:]DESTINATION[:OPTIONS]";
+                return Err(Error::option("--volume")(Invalid::new("volume", text, reason)));
+            }
+        };
+        let is_path = |source: &str| source.contains('/') || source == "." || source == "..";
+        let kind = if source.is_some_and(is_path) { MountRequestKind::Bind } else { MountRequestKind::Volume };
+        Ok(Self {
+            kind,
+            source: source.map(str::to_owned),
+            destination: destination.to_owned(),
+            options: words(options),
+        })
+    }
+
+    /// Reads `--tmpfs DESTINATION[:OPTIONS]`.
+    pub(crate) fn from_tmpfs(text: &str) -> Self {
+        let (destination, options) = text.split_once(':').unwrap_or((text, ""));
+        let kind = MountRequestKind::Tmpfs;
+        Self { kind, source: None, destination: destination.to_owned(), options: words(options) }
+    }
+
+    /// The error that this mount is not possible for this reason.
+    fn invalid(&self, reason: &str) -> Error {
+        let (option, what) = match self.kind {
+            MountRequestKind::Bind | MountRequestKind::Volume => ("--volume", "volume"),
+            MountRequestKind::Tmpfs => ("--tmpfs", "tmpfs"),
+        };
+        Error::option(option)(Invalid::new(what, self.to_string(), reason))
+    }
+
+    /// The mount, complete. An anonymous volume gets the next of the names.
+    fn resolve<'a>(&self, working_dir: &Path, names: &mut impl Iterator<Item = &'a Name>) -> Result<Mount, Error> {
+        let destination = destination(&self.destination).map_err(|reason| self.invalid(reason))?;
+        let kind = match (self.kind, self.source.as_deref()) {
+            (MountRequestKind::Tmpfs, None) => return self.tmpfs(destination),
+            (MountRequestKind::Tmpfs, Some(_)) => return Err(self.invalid("a tmpfs cannot have a source")),
+            (MountRequestKind::Volume, None) if self.options.is_empty() => {
+                return volumes::anonymous(destination, names);
+            }
+            (MountRequestKind::Volume, None) => return Err(self.invalid("a volume without a name cannot have options")),
+            (MountRequestKind::Bind, None) | (_, Some("")) => return Err(self.invalid("the source is empty")),
+            (_, Some(source)) if source.contains('\0') => return Err(self.invalid("the source contains a NUL byte")),
+            (MountRequestKind::Bind, Some(path)) => MountKind::Bind { source: host_path(path, working_dir) },
+            (MountRequestKind::Volume, Some(name)) => {
+                let refused = |error: Invalid| {
+                    let reason = error.reason;
+                    self.invalid(&format!("the source is not a volume name ({reason}); a path is written `./{name}`"))
+                };
+                MountKind::Volume { name: name.parse().map_err(refused)?, anonymous: false }
+            }
+        };
+        self.shown(kind, destination)
+    }
+
+    /// A bind or a volume with its options.
+    fn shown(&self, kind: MountKind, destination: String) -> Result<Mount, Error> {
+        let is_volume = self.kind == MountRequestKind::Volume;
+        let mut mount = Mount { kind, destination, read_only: false, options: Vec::new() };
+        for option in &self.options {
+            match option.as_str() {
+                "ro" => mount.read_only = true,
+                "rw" => mount.read_only = false,
+                "nocopy" if !is_volume => return Err(self.invalid("`nocopy` is for volumes")),
+                "U" => return Err(self.invalid("the owner of a source cannot be changed (`U`)")),
+                "O" => return Err(self.invalid("an overlay on the source (`O`) is not supported")),
+                // Labels of SELinux: where there is none they mean nothing, as with docker and podman.
+                "z" | "Z" => {}
+                "nocopy" | "exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid" | "bind" | "rbind" | "private"
+                | "rprivate" | "slave" | "rslave" | "shared" | "rshared" => mount.options.push(option.clone()),
+                _ => return Err(self.unknown(option)),
+            }
+        }
+        self.without_contradiction(mount)
+    }
+
+    /// A tmpfs with its options; `noexec`, `nosuid` and `nodev` unless told otherwise. Source: podman-run(1).
+    fn tmpfs(&self, destination: String) -> Result<Mount, Error> {
+        let size = |value: &str| parse_size(value).map_err(|error| self.invalid(&error.reason));
+        let mut mount = Mount { kind: MountKind::Tmpfs, destination, read_only: false, options: Vec::new() };
+        let options = &mut mount.options;
+        for option in &self.options {
+            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            match (name, value) {
+                ("ro", "") => mount.read_only = true,
+                ("rw" | "notmpcopyup", "") => {}
+                ("exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid", "") => options.push(option.clone()),
+                // A share of the host's memory (`50%`) is the kernel's to understand.
+                ("size", value)
+                    if value.strip_suffix('%').is_some_and(|share| share.parse::<u8>().is_ok_and(|n| n <= 100)) =>
+                {
+                    options.push(option.clone());
+                }
+                ("size" | "nr_inodes", value) => options.push(format!("{name}={}", size(value)?)),
+                ("mode", value) if u32::from_str_radix(value, 8).is_ok_and(|mode| mode <= 0o7777) => {
+                    options.push(option.clone());
+                }
+                ("uid" | "gid", value) if value.parse::<u32>().is_ok_and(|id| id < u32::MAX) => {
+                    options.push(option.clone());
+                }
+                ("tmpcopyup", _) => {
+                    return Err(self.invalid("`tmpcopyup` is not supported; a volume is filled from the image"));
+                }
+                _ => return Err(self.unknown(option)),
+            }
+        }
+        let mut mount = self.without_contradiction(mount)?;
+        for (off, on) in [("noexec", "exec"), ("nosuid", "suid"), ("nodev", "dev")] {
+            if !mount.options.iter().any(|option| option == off || option == on) {
+                mount.options.push(off.to_owned());
+            }
+        }
+        Ok(mount)
+    }
+
+    fn unknown(&self, option: &str) -> Error {
+        self.invalid(&format!("unknown option `{}`", option.escape_debug()))
+    }
+
+    fn without_contradiction(&self, mount: Mount) -> Result<Mount, Error> {
+        match contradiction(&mount.options) {
+            Some((one, other)) => Err(self.invalid(&format!("`{one}` and `{other}` contradict each other"))),
+            None => Ok(mount),
+        }
+    }
+}
+
+impl fmt::Display for MountRequest {
+    /// As `--volume` and `--tmpfs` have it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(source) = &self.source {
+            write!(f, "{source}:")?;
+        }
+        f.write_str(&self.destination)?;
+        if self.options.is_empty() { Ok(()) } else { write!(f, ":{}", self.options.join(",")) }
+    }
+}
+
+/// The options in a list with commas.
+fn words(text: &str) -> Vec<String> {
+    text.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
 /// Every further mount, parents before children. A destination asked for twice is an error; one asked for hides the
 /// image's volume and the tmpfs of `--read-only` there.
-pub(super) fn mounts(request: &Request, image: &ImageDefaults, facts: &Facts<'_>) -> Result<Vec<Mount>, Error> {
+pub(super) fn mounts(request: &Request, image: &ImageDefaults, facts: &Facts) -> Result<Vec<Mount>, Error> {
+    let mut names = facts.found.volume_names.iter();
     let mut mounts: Vec<Mount> = Vec::new();
-    for text in &request.volumes {
-        let mount = volume(text, facts).map_err(Error::option("--volume"))?;
-        add_asked(&mut mounts, mount)?;
-    }
-    for text in &request.tmpfs {
-        let mount = tmpfs(text).map_err(Error::option("--tmpfs"))?;
-        add_asked(&mut mounts, mount)?;
+    for asked in &request.mounts {
+        let mount = asked.resolve(&facts.working_dir, &mut names)?;
+        if is_mounted(&mounts, &mount.destination) {
+            return Err(Error::DestinationTwice { destination: mount.destination });
+        }
+        mounts.push(mount);
     }
     for path in &image.volumes {
         let destination = volumes::destination(path).map_err(|source| Error::Image { source })?;
-        add_unless_there(&mut mounts, volumes::anonymous(destination, facts));
+        if !is_mounted(&mounts, &destination) {
+            mounts.push(volumes::anonymous(destination, &mut names)?);
+        }
     }
     if request.read_only && request.read_only_tmpfs != Some(false) {
         for (destination, mode) in WRITABLE {
             let options = ["nosuid", "nodev", mode].map(str::to_owned).to_vec();
-            let mount =
-                Mount { kind: MountKind::Tmpfs, destination: destination.to_owned(), read_only: false, options };
-            add_unless_there(&mut mounts, mount);
+            if !is_mounted(&mounts, destination) {
+                let destination = destination.to_owned();
+                mounts.push(Mount { kind: MountKind::Tmpfs, destination, read_only: false, options });
+            }
         }
     }
     mounts.sort_by_key(|mount| mount.destination.matches('/').count());
     Ok(mounts)
 }
 
-fn add_asked(mounts: &mut Vec<Mount>, mount: Mount) -> Result<(), Error> {
-    if mounts.iter().any(|other| other.destination == mount.destination) {
-        return Err(Error::DestinationTwice { destination: mount.destination });
-    }
-    mounts.push(mount);
-    Ok(())
+fn is_mounted(mounts: &[Mount], destination: &str) -> bool {
+    mounts.iter().any(|mount| mount.destination == destination)
 }
 
-fn add_unless_there(mounts: &mut Vec<Mount>, mount: Mount) {
-    if !mounts.iter().any(|other| other.destination == mount.destination) {
-        mounts.push(mount);
-    }
-}
-
-/// `--volume [SOURCE:]DESTINATION[:OPTIONS]`. A source with a `/`, or one that is `.` or `..`, is a path of the host,
-/// relative to the caller's directory; any other is a volume's name; none is an anonymous volume.
-fn volume(text: &str, facts: &Facts<'_>) -> Result<Mount, Invalid> {
-    let invalid = |reason: &str| Invalid::new("volume", text, reason);
-    let parts: Vec<&str> = text.split(':').collect();
-    let (source, target, options) = match *parts.as_slice() {
-        [target] => (None, target, ""),
-        [source, target] => (Some(source), target, ""),
-        [source, target, options] => (Some(source), target, options),
-        _ => return Err(invalid("must be [SOURCE:]DESTINATION[:OPTIONS]")),
-    };
-    let destination = destination("volume", text, target)?;
-    let kind = match source {
-        None => return Ok(volumes::anonymous(destination, facts)),
-        Some("") => return Err(invalid("the source is empty")),
-        Some(path) if path.contains('/') || path == "." || path == ".." => {
-            MountKind::Bind { source: host_path(path, &facts.working_dir) }
-        }
-        Some(name) => {
-            let name: Name = name.parse().map_err(|error: Invalid| {
-                invalid(&format!("the source is not a volume name ({}); a path is written `./{name}`", error.reason))
-            })?;
-            MountKind::Volume { name, anonymous: false }
-        }
-    };
-    let is_volume = matches!(kind, MountKind::Volume { .. });
-    let mut mount = Mount { kind, destination, read_only: false, options: Vec::new() };
-    for option in options.split(',').filter(|option| !option.is_empty()) {
-        match option {
-            "ro" => mount.read_only = true,
-            "rw" => mount.read_only = false,
-            "nocopy" if !is_volume => return Err(invalid("`nocopy` is for volumes")),
-            "U" => return Err(invalid("the owner of a source cannot be changed (`U`)")),
-            "O" => return Err(invalid("an overlay on the source (`O`) is not supported")),
-            // Labels of SELinux: where there is none they mean nothing, as with docker and podman.
-            "z" | "Z" => {}
-            "nocopy" | "exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid" | "bind" | "rbind" | "private"
-            | "rprivate" | "slave" | "rslave" | "shared" | "rshared" => mount.options.push(option.to_owned()),
-            _ => return Err(invalid(&format!("unknown option `{}`", option.escape_debug()))),
-        }
-    }
-    if let Some((one, other)) = contradiction(&mount.options) {
-        return Err(invalid(&format!("`{one}` and `{other}` contradict each other")));
-    }
-    Ok(mount)
-}
-
-/// `--tmpfs DESTINATION[:OPTIONS]`; `noexec`, `nosuid` and `nodev` unless told otherwise. Source: podman-run(1).
-fn tmpfs(text: &str) -> Result<Mount, Invalid> {
-    let invalid = |reason: &str| Invalid::new("tmpfs", text, reason);
-    let (target, asked) = text.split_once(':').unwrap_or((text, ""));
-    let destination = destination("tmpfs", text, target)?;
-    let mut read_only = false;
-    let mut options: Vec<String> = Vec::new();
-    for option in asked.split(',').filter(|option| !option.is_empty()) {
-        let (name, value) = option.split_once('=').unwrap_or((option, ""));
-        match (name, value) {
-            ("ro", "") => read_only = true,
-            ("rw" | "notmpcopyup", "") => {}
-            ("exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid", "") => options.push(option.to_owned()),
-            // A share of the machine's memory (`50%`) is the kernel's to understand.
-            ("size", value)
-                if value.strip_suffix('%').is_some_and(|share| share.parse::<u8>().is_ok_and(|n| n <= 100)) =>
-            {
-                options.push(option.to_owned());
-            }
-            ("size", value) => {
-                options.push(format!("size={}", parse_size(value).map_err(|error| invalid(&error.reason))?))
-            }
-            ("mode", value) if u32::from_str_radix(value, 8).is_ok_and(|mode| mode <= 0o7777) => {
-                options.push(option.to_owned());
-            }
-            ("nr_inodes", value) => {
-                options.push(format!("nr_inodes={}", parse_size(value).map_err(|error| invalid(&error.reason))?));
-            }
-            ("uid" | "gid", value) if value.parse::<u32>().is_ok_and(|id| id < u32::MAX) => {
-                options.push(option.to_owned())
-            }
-            ("tmpcopyup", _) => return Err(invalid("`tmpcopyup` is not supported; a volume is filled from the image")),
-            _ => return Err(invalid(&format!("unknown option `{}`", option.escape_debug()))),
-        }
-    }
-    if let Some((one, other)) = contradiction(&options) {
-        return Err(invalid(&format!("`{one}` and `{other}` contradict each other")));
-    }
-    for (off, on) in [("noexec", "exec"), ("nosuid", "suid"), ("nodev", "dev")] {
-        if !options.iter().any(|option| option == off || option == on) {
-            options.push(off.to_owned());
-        }
-    }
-    Ok(Mount { kind: MountKind::Tmpfs, destination, read_only, options })
+/// How many anonymous volumes there are at most: some of the image's may be hidden by what was asked for.
+pub(super) fn count_anonymous(request: &Request, image: &ImageDefaults) -> usize {
+    let is_anonymous = |mount: &&MountRequest| mount.kind == MountRequestKind::Volume && mount.source.is_none();
+    request.mounts.iter().filter(is_anonymous).count() + image.volumes.len()
 }
 
 /// The cleaned path in the container: absolute, not the root, and not over what the kernel says of itself.
-fn destination(what: &'static str, whole: &str, text: &str) -> Result<String, Invalid> {
-    let invalid = |reason: &str| Invalid::new(what, whole, reason);
-    let path = clean(text).ok_or_else(|| invalid("the destination must be an absolute path"))?;
+fn destination(text: &str) -> Result<String, &'static str> {
+    let path = clean(text).ok_or("the destination must be an absolute path")?;
     if path == "/" {
-        return Err(invalid("nothing can be mounted over the root"));
+        return Err("nothing can be mounted over the root");
     }
     if is_within(&path, "/proc") && !PROC_FILES.contains(&path.as_str()) {
-        return Err(invalid("nothing can be mounted over /proc"));
+        return Err("nothing can be mounted over /proc");
     }
     Ok(path)
 }

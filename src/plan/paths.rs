@@ -1,7 +1,7 @@
 //! Paths inside a container: those of `/proc` and `/sys` that are hidden or read-only, and the cleaning of paths.
 
 /// What no program in a container needs and what tells of, or reaches, the host. Source: safety.md section 4, the union
-/// of docker's, podman's and crun's lists; per-processor paths are added by [`masked`].
+/// of docker's, podman's and crun's lists; the paths of each CPU are added by [`masked`].
 const MASKED: [&str; 23] = [
     "/proc/acpi",
     "/proc/asound",
@@ -28,12 +28,12 @@ const MASKED: [&str; 23] = [
     "/sys/module",
 ];
 
-/// What may be read and never written, whoever owns it. Source: as above.
+/// What may be read and never written, whatever its owner. Source: as above.
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-/// The masked paths on a machine of `processors`, of which the runtime skips those that are not there.
-pub(super) fn masked(processors: u32) -> Vec<String> {
-    let throttles = (0..processors).map(|n| format!("/sys/devices/system/cpu/cpu{n}/thermal_throttle"));
+/// The masked paths of a host with so many CPUs; the runtime skips those that it does not find.
+pub(super) fn masked(cpus: u32) -> Vec<String> {
+    let throttles = (0..cpus).map(|n| format!("/sys/devices/system/cpu/cpu{n}/thermal_throttle"));
     MASKED.iter().map(|&path| path.to_owned()).chain(throttles).collect()
 }
 

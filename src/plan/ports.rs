@@ -1,34 +1,57 @@
-//! `--publish [[IP:][HOST_PORT[-LAST]]:]PORT[-LAST][/tcp|udp]`.
+//! Published ports: `--publish [[IP:][HOST_PORT[-LAST]]:]PORT[-LAST][/tcp|udp]`, and what is asked for by it.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
-use super::{Error, Facts};
+use serde::{Deserialize, Serialize};
+
+use super::{Defaults, Error, Facts, FreePort, Needs};
 use crate::types::{Invalid, PortMapping, Protocol};
 
-/// One `--publish`, checked; `host` is absent when any free port will do.
-#[derive(Debug, PartialEq, Eq)]
-struct Published {
-    address: Option<IpAddr>,
-    host: Option<RangeInclusive<u16>>,
-    container: RangeInclusive<u16>,
-    protocol: Protocol,
+/// Ports that were asked to be published: one, or several in a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PortRequest {
+    /// The address of the host; absent: the settings say.
+    #[serde(default)]
+    pub(crate) host_ip: Option<IpAddr>,
+    /// The first port of the host; absent: any that is free, for each.
+    #[serde(default)]
+    pub(crate) host_port: Option<u16>,
+    /// The first port of the container.
+    pub(crate) container_port: u16,
+    /// How many ports.
+    #[serde(default = "one")]
+    pub(crate) count: u16,
+    /// TCP unless told otherwise.
+    #[serde(default = "tcp")]
+    pub(crate) protocol: Protocol,
 }
 
+fn one() -> u16 {
+    1
+}
+
+fn tcp() -> Protocol {
+    Protocol::Tcp
+}
+
+/// What a range has to be.
+const RANGE: &str = "a port must be a number from 1 to 65535, or a range of two";
+
 /// Every published port: ranges unrolled, free host ports chosen, none twice.
-pub(super) fn mappings(published: &[String], facts: &Facts<'_>) -> Result<Vec<PortMapping>, Error> {
+pub(super) fn mappings(published: &[PortRequest], facts: &Facts) -> Result<Vec<PortMapping>, Error> {
+    let mut found = facts.found.ports.iter().copied();
     let mut mappings: Vec<PortMapping> = Vec::new();
-    for text in published {
-        let one = parse(text).map_err(Error::option("--publish"))?;
-        let host_ip = match one.address.or(facts.defaults.publish_address) {
-            Some(IpAddr::V4(address)) if address.is_unspecified() => None,
-            address => address,
-        };
-        let mut host = one.host;
-        for container_port in one.container {
+    for one in published {
+        let invalid = || Error::option("--publish")(Invalid::new("port", one.to_string(), RANGE));
+        let host_ip = one.host_address(&facts.defaults);
+        let mut host = one.host_ports().map_err(|()| invalid())?;
+        for container_port in one.container_ports().ok_or_else(invalid)? {
             let host_port = match &mut host {
                 Some(range) => range.next(),
-                None => free_port(&mappings, facts, host_ip, one.protocol),
+                None => found.next(),
             };
             let host_port = host_port.ok_or(Error::NoFreePort { container_port })?;
             let mapping = PortMapping { host_ip, host_port, container_port, protocol: one.protocol };
@@ -44,12 +67,73 @@ pub(super) fn mappings(published: &[String], facts: &Facts<'_>) -> Result<Vec<Po
     Ok(mappings)
 }
 
-/// A port that the host has free and that no earlier `--publish` takes.
-fn free_port(mappings: &[PortMapping], facts: &Facts<'_>, address: Option<IpAddr>, protocol: Protocol) -> Option<u16> {
-    // The kernel may answer with a port that an earlier answer named already, since nobody listens there yet.
-    (0..100)
-        .map_while(|_| (facts.free_port)(address, protocol))
-        .find(|port| !mappings.iter().any(|other| other.host_port == *port && other.protocol == protocol))
+/// Adds a free port for each that is published on any, and the ports that are named.
+pub(super) fn add_needs(published: &[PortRequest], defaults: &Defaults, needs: &mut Needs) {
+    for one in published {
+        let address = one.host_address(defaults);
+        match (one.host_ports(), one.container_ports()) {
+            (Ok(Some(named)), _) => needs.named_ports.extend(named.map(|port| (one.protocol, port))),
+            (Ok(None), Some(ports)) => needs.ports.extend(ports.map(|_| FreePort { address, protocol: one.protocol })),
+            (Ok(None), None) | (Err(()), _) => {}
+        }
+    }
+}
+
+impl PortRequest {
+    /// The address of the host; none for every IPv4 address.
+    fn host_address(&self, defaults: &Defaults) -> Option<IpAddr> {
+        match self.host_ip.or(defaults.publish_address) {
+            Some(IpAddr::V4(address)) if address.is_unspecified() => None,
+            address => address,
+        }
+    }
+
+    /// The ports of the host, if they are named.
+    fn host_ports(&self) -> Result<Option<RangeInclusive<u16>>, ()> {
+        self.host_port.map(|first| from(first, self.count).ok_or(())).transpose()
+    }
+
+    fn container_ports(&self) -> Option<RangeInclusive<u16>> {
+        from(self.container_port, self.count)
+    }
+
+    /// Reads `--publish`.
+    pub(crate) fn from_publish(text: &str) -> Result<Self, Error> {
+        parse(text).map_err(Error::option("--publish"))
+    }
+}
+
+impl fmt::Display for PortRequest {
+    /// As `--publish` has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host_ip {
+            Some(IpAddr::V6(address)) => write!(f, "[{address}]:")?,
+            Some(IpAddr::V4(address)) => write!(f, "{address}:")?,
+            None => {}
+        }
+        let last = |first: u16| u32::from(first) + u32::from(self.count) - 1;
+        let mut range = |first: u16| match self.count {
+            0 | 1 => write!(f, "{first}"),
+            _ => write!(f, "{first}-{}", last(first)),
+        };
+        if let Some(first) = self.host_port {
+            range(first)?;
+        }
+        if self.host_port.is_some() || self.host_ip.is_some() {
+            f.write_str(":")?;
+        }
+        match self.count {
+            0 | 1 => write!(f, "{}", self.container_port)?,
+            _ => write!(f, "{}-{}", self.container_port, last(self.container_port))?,
+        }
+        if self.protocol == Protocol::Tcp { Ok(()) } else { write!(f, "/{}", self.protocol) }
+    }
+}
+
+/// `count` ports from `first` on.
+fn from(first: u16, count: u16) -> Option<RangeInclusive<u16>> {
+    let last = first.checked_add(count.checked_sub(1)?)?;
+    (first > 0).then_some(first..=last)
 }
 
 /// Whether two mappings cannot both listen on the host: every address stands for each.
@@ -59,7 +143,7 @@ fn collide(a: &PortMapping, b: &PortMapping) -> bool {
     same_address && a.host_port == b.host_port && a.protocol == b.protocol
 }
 
-fn parse(text: &str) -> Result<Published, Invalid> {
+fn parse(text: &str) -> Result<PortRequest, Invalid> {
     let invalid = |reason: &str| Invalid::new("port", text, reason);
     let (rest, protocol) = match text.split_once('/') {
         None => (text, Protocol::Tcp),
@@ -92,8 +176,7 @@ fn parse(text: &str) -> Result<Published, Invalid> {
             None => (None, rest),
         },
     };
-    let range =
-        |text: &str| range(text).ok_or_else(|| invalid("a port must be a number from 1 to 65535, or a range of two"));
+    let range = |text: &str| range(text).ok_or_else(|| invalid(RANGE));
     let container = range(container)?;
     let host = if host.is_empty() || host == "0" { None } else { Some(range(host)?) };
     if let Some(host) = &host
@@ -101,7 +184,9 @@ fn parse(text: &str) -> Result<Published, Invalid> {
     {
         return Err(invalid("the two ranges differ in length"));
     }
-    Ok(Published { address, host, container, protocol })
+    let count = u16::try_from(container.len()).unwrap_or(u16::MAX);
+    let host_port = host.map(|range| *range.start());
+    Ok(PortRequest { host_ip: address, host_port, container_port: *container.start(), count, protocol })
 }
 
 fn range(text: &str) -> Option<RangeInclusive<u16>> {
@@ -115,21 +200,14 @@ fn range(text: &str) -> Option<RangeInclusive<u16>> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
     use super::super::tests::facts;
     use super::*;
 
     fn publish(published: &[&str]) -> Result<Vec<String>, String> {
-        let next = Cell::new(40_000);
-        // Each number is answered twice, as a kernel may do.
-        let free = |_: Option<IpAddr>, _: Protocol| {
-            next.set(next.get() + 1);
-            Some(next.get() / 2)
-        };
-        let published: Vec<String> = published.iter().map(|&text| text.to_owned()).collect();
-        let facts = Facts { free_port: &free, ..facts() };
-        let mappings = mappings(&published, &facts).map_err(|error| error.to_string())?;
+        let published = published.iter().map(|text| PortRequest::from_publish(text)).collect::<Result<Vec<_>, _>>();
+        let mut facts = facts();
+        facts.found.ports = (20_000..20_002).collect();
+        let mappings = published.and_then(|published| mappings(&published, &facts)).map_err(|e| e.to_string())?;
         Ok(mappings
             .iter()
             .map(|m| {
@@ -192,5 +270,27 @@ mod tests {
             publish(&["8080:80", "127.0.0.1:8080:81"]),
             Err("`--publish`: host port 8080/tcp is published twice".to_owned())
         );
+    }
+
+    #[test]
+    fn what_another_front_end_asks_for_is_checked_as_well() {
+        let resolve = |json: serde_json::Value| {
+            let request: PortRequest = serde_json::from_value(json).unwrap();
+            mappings(std::slice::from_ref(&request), &facts()).map(|found| found.len()).map_err(|e| e.to_string())
+        };
+        let json = |host: u16, container: u16, count: u16| serde_json::json!({ "hostPort": host, "containerPort": container, "count": count });
+        assert_eq!(resolve(json(65000, 65000, 536)), Ok(536));
+        assert_eq!(resolve(serde_json::json!({ "hostPort": 5, "containerPort": 6 })), Ok(1));
+        for (bad, shown) in [(json(8, 9, 0), "8:9"), (json(0, 1, 1), "0:1"), (json(1, 0, 1), "1:0")] {
+            assert_eq!(resolve(bad), Err(format!("`--publish`: invalid port `{shown}`: {RANGE}")));
+        }
+        assert!(resolve(json(65000, 1, 1000)).is_err_and(|error| error.contains("`65000-65999:1-1000`")));
+    }
+
+    #[test]
+    fn a_request_is_shown_as_it_was_typed() {
+        for text in ["80", "8080:80", "80-81", "127.0.0.1::53/udp", "[::1]:8000-8001:80-81/udp", "1.2.3.4:5:6"] {
+            assert_eq!(PortRequest::from_publish(text).unwrap().to_string(), text);
+        }
     }
 }

@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LogRequest, PullPolicy, ServiceRequest};
+use super::{LogRequest, MountRequest, PortRequest, PullPolicy, ServiceRequest};
 
 /// What was asked for: one field for each option, in the option's own grammar, absent where nothing was said.
 ///
@@ -23,6 +24,10 @@ pub(crate) struct Request {
     pub(crate) replace: bool,
     /// `--detach`, and `create`: nobody waits at the program's output.
     pub(crate) detach: bool,
+    /// `--sig-proxy`: signals to who waits go to the program; yes unless told otherwise.
+    pub(crate) sig_proxy: Option<bool>,
+    /// `--preserve-fds`, `--preserve-fd`: descriptors of the caller's that the program gets.
+    pub(crate) descriptors: Vec<DescriptorRequest>,
     /// `--interactive`.
     pub(crate) interactive: bool,
     /// `--tty`.
@@ -37,7 +42,7 @@ pub(crate) struct Request {
     pub(crate) cgroups: Option<String>,
     /// `--cgroupns`: `private` or `host`.
     pub(crate) cgroupns: Option<String>,
-    /// `--cgroup-parent`: a slice, or the absolute path of a group.
+    /// `--cgroup-parent`: a slice, or the absolute path of a cgroup.
     pub(crate) cgroup_parent: Option<String>,
     /// `--cgroup-conf`: `FILE=VALUE`.
     pub(crate) cgroup_conf: Vec<String>,
@@ -47,6 +52,8 @@ pub(crate) struct Request {
     pub(crate) env: Vec<String>,
     /// `--env-file`, read.
     pub(crate) env_files: Vec<TextFile>,
+    /// The environment that `--env NAME` and the proxies are taken from; absent: the caller's own.
+    pub(crate) environment: Option<BTreeMap<String, String>>,
     /// `--http-proxy`: the caller's proxy variables are passed on; yes unless told otherwise.
     pub(crate) http_proxy: Option<bool>,
     /// `--user`.
@@ -72,11 +79,9 @@ pub(crate) struct Request {
     /// `--network`.
     pub(crate) network: Option<String>,
     /// `--publish`.
-    pub(crate) publish: Vec<String>,
-    /// `--volume`.
-    pub(crate) volumes: Vec<String>,
-    /// `--tmpfs`.
-    pub(crate) tmpfs: Vec<String>,
+    pub(crate) publish: Vec<PortRequest>,
+    /// `--volume`, then `--tmpfs`.
+    pub(crate) mounts: Vec<MountRequest>,
     /// `--read-only`.
     pub(crate) read_only: bool,
     /// `--read-only-tmpfs`: with `--read-only`, `/run`, `/tmp` and `/var/tmp` stay writable; yes unless told otherwise.
@@ -89,6 +94,8 @@ pub(crate) struct Request {
     pub(crate) cap_drop: Vec<String>,
     /// `--security-opt`.
     pub(crate) security_opts: Vec<String>,
+    /// The files of `--security-opt seccomp=FILE`, read.
+    pub(crate) seccomp_profiles: Vec<TextFile>,
     /// The limits by cgroup.
     pub(crate) limits: LimitRequest,
     /// `--ulimit`.
@@ -111,6 +118,17 @@ pub(crate) struct Request {
     pub(crate) tls_verify: Option<bool>,
     /// The command line that asked, without values of the environment; empty if there was none.
     pub(crate) create_command: Vec<String>,
+}
+
+/// A descriptor of the caller's that the program gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DescriptorRequest {
+    /// The number that the program sees, above 2.
+    pub(crate) number: i32,
+    /// The caller's number; absent: the same.
+    #[serde(default)]
+    pub(crate) from: Option<i32>,
 }
 
 /// The limits by cgroup that were asked for, as typed: by `run` and `create`, and by `update`.

@@ -10,13 +10,13 @@ use super::{ContainerConfig, DeviceValue, Limits, Throttle};
 /// The period of `cpu.max` in microseconds.
 const CPU_PERIOD: u64 = 100_000;
 
-/// The shares of a group that asked for none.
+/// The shares of a cgroup for which none were asked.
 const CPU_SHARES: u64 = 1024;
 
 /// -1 is "no limit" in the spec.
 const UNLIMITED: i64 = -1;
 
-/// What must be set so that a group with the limits `from` has the limits `to`, and nothing else; `None` if that is nothing.
+/// What must be set so that a cgroup with the limits `from` has the limits `to`, and nothing else; `None` if that is nothing.
 ///
 /// A limit that `to` does not have any more is set to the spec's "no limit". From no limits at all it is what a new container
 /// needs. The default number of processes is not in it: nobody asked for that.
@@ -105,7 +105,7 @@ fn bandwidth(limits: &Limits) -> (Option<i64>, Option<u64>) {
 fn block_io(from: &Limits, to: &Limits) -> Option<LinuxBlockIo> {
     let mut block_io = LinuxBlockIo::default();
     block_io.set_weight(to.blkio_weight.filter(|_| from.blkio_weight != to.blkio_weight));
-    // What has changed, and what has gone: a rate of 0 is no limit.
+    // What has changed, and what was removed: a rate of 0 is no limit.
     let is_in = |list: &[DeviceValue], value: &DeviceValue| list.contains(value);
     let gone = from.devices.iter().filter(|old| !to.devices.iter().any(|new| new.is_same_limit(old)));
     let mut devices: Vec<DeviceValue> = to.devices.iter().filter(|new| !is_in(&from.devices, new)).cloned().collect();

@@ -1,29 +1,47 @@
 //! `--security-opt`.
 
-use super::{Error, Seccomp};
+use super::seccomp::{Conditions, profile};
+use super::{Error, Facts, Request, Seccomp};
 use crate::types::Invalid;
 
 /// What `--security-opt` can change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Security {
     pub(super) no_new_privileges: bool,
     pub(super) seccomp: Seccomp,
 }
 
+/// The file that `--security-opt` names, if it names one.
+pub(crate) fn seccomp_file(option: &str) -> Option<&str> {
+    match option.split_once(['=', ':']) {
+        Some(("seccomp", "unconfined" | "default" | "")) => None,
+        Some(("seccomp", path)) => Some(path),
+        _ => None,
+    }
+}
+
 /// Reads the options over the settings' `no_new_privileges`; the last word on a subject counts.
-pub(super) fn security(options: &[String], no_new_privileges: bool) -> Result<Security, Error> {
-    let mut security = Security { no_new_privileges, seccomp: Seccomp::Default };
-    for text in options {
+pub(super) fn security(request: &Request, facts: &Facts, capabilities: &[String]) -> Result<Security, Error> {
+    let mut security = Security { no_new_privileges: facts.defaults.no_new_privileges, seccomp: Seccomp::Default };
+    let conditions = Conditions { capabilities, kernel: facts.kernel };
+    for text in &request.security_opts {
+        let refused = |reason: &str| Error::option("--security-opt")(Invalid::new("security option", text, reason));
         // Older scripts write `no-new-privileges:true`.
         let (name, value) = text.split_once(['=', ':']).unwrap_or((text, ""));
-        match (name, value) {
-            ("no-new-privileges", "" | "true") => security.no_new_privileges = true,
-            ("no-new-privileges", "false") => security.no_new_privileges = false,
-            ("seccomp", "unconfined") => security.seccomp = Seccomp::Unconfined,
-            ("seccomp", "default") => security.seccomp = Seccomp::Default,
+        match (name, value, seccomp_file(text)) {
+            ("no-new-privileges", "" | "true", _) => security.no_new_privileges = true,
+            ("no-new-privileges", "false", _) => security.no_new_privileges = false,
+            ("seccomp", "unconfined", _) => security.seccomp = Seccomp::Unconfined,
+            ("seccomp", "default", _) => security.seccomp = Seccomp::Default,
+            (_, _, Some(path)) => {
+                let file = request.seccomp_profiles.iter().find(|file| file.path == path);
+                let file = file.ok_or_else(|| refused("the profile was not read"))?;
+                let rules = profile(file, &conditions).map_err(Error::option("--security-opt"))?;
+                security.seccomp = Seccomp::Profile { path: path.to_owned(), rules: Box::new(rules) };
+            }
             _ => {
-                let reason = "rc supports no-new-privileges[=true|false] and seccomp=unconfined|default";
-                return Err(Error::option("--security-opt")(Invalid::new("security option", text, reason)));
+                let known = "rc supports no-new-privileges[=true|false] and seccomp=unconfined|default|FILE";
+                return Err(refused(known));
             }
         }
     }
@@ -32,21 +50,43 @@ pub(super) fn security(options: &[String], no_new_privileges: bool) -> Result<Se
 
 #[cfg(test)]
 mod tests {
+    use super::super::TextFile;
+    use super::super::tests::facts;
     use super::*;
+
+    fn read(options: &[&str]) -> Result<Security, String> {
+        let request = Request {
+            security_opts: options.iter().map(|&option| option.to_owned()).collect(),
+            seccomp_profiles: vec![TextFile {
+                path: "/p.json".to_owned(),
+                text: r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#.to_owned(),
+            }],
+            ..Request::default()
+        };
+        security(&request, &facts(), &[]).map_err(|error| error.to_string())
+    }
 
     #[test]
     fn options() {
-        let read = |options: &[&str]| {
-            let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-            security(&options, false).map(|s| (s.no_new_privileges, s.seccomp)).ok()
-        };
+        let read = |options: &[&str]| read(options).map(|security| (security.no_new_privileges, security.seccomp)).ok();
         assert_eq!(read(&[]), Some((false, Seccomp::Default)));
         assert_eq!(read(&["no-new-privileges"]), Some((true, Seccomp::Default)));
         assert_eq!(read(&["no-new-privileges:true", "seccomp=unconfined"]), Some((true, Seccomp::Unconfined)));
         assert_eq!(read(&["no-new-privileges=true", "no-new-privileges=false"]), Some((false, Seccomp::Default)));
-        for bad in ["seccomp=/etc/profile.json", "label=disable", "apparmor=x", "", "no-new-privileges=maybe"] {
+        assert_eq!(read(&["seccomp=/p.json", "seccomp=default"]), Some((false, Seccomp::Default)));
+        for bad in ["seccomp=/other.json", "seccomp=", "label=disable", "apparmor=x", "", "no-new-privileges=maybe"] {
             assert_eq!(read(&[bad]), None, "{bad}");
         }
-        assert!(security(&[], true).unwrap().no_new_privileges);
+        let mut facts = facts();
+        facts.defaults.no_new_privileges = true;
+        assert!(security(&Request::default(), &facts, &[]).unwrap().no_new_privileges);
+    }
+
+    #[test]
+    fn a_profile_is_kept_as_it_was_read() {
+        let security = read(&["seccomp=/p.json"]).unwrap();
+        assert!(matches!(&security.seccomp, Seccomp::Profile { path, .. } if path == "/p.json"));
+        let json = serde_json::to_string(&security.seccomp).unwrap();
+        assert_eq!(crate::types::json::from_str::<Seccomp>(&json).unwrap(), security.seccomp);
     }
 }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use oci_spec::runtime::{
     Capabilities, Linux, LinuxCapabilities, LinuxDevice, LinuxDeviceType, LinuxNamespace, LinuxNamespaceType,
-    PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
+    LinuxSeccomp, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
 };
 
-use super::{CgroupNamespace, ContainerConfig, Error, Handed, paths};
-use crate::types::Network;
+use super::{CgroupNamespace, ContainerConfig, Error, Handed, Seccomp, paths};
+use crate::types::{Extras, Network};
 
 /// The version of the runtime spec whose words are used.
 const OCI_VERSION: &str = "1.2.0";
@@ -38,16 +38,24 @@ pub(crate) struct HostFacts {
     pub(crate) volumes_dir: PathBuf,
     /// Where the host has cgroup v2 mounted, for a container that sees all of it.
     pub(crate) cgroups: Option<PathBuf>,
-    /// Processors of the machine, whose throttling counters are masked.
+    /// How many CPUs the host has: their throttling counters are masked.
     pub(crate) processors: u32,
     /// What a service manager hands to the program at this start.
     pub(crate) handed: Handed,
 }
 
-/// The spec of a saved container on this host. Fails with `Damaged` if the configuration holds what `resolve` never writes.
-///
-/// What the spec has no word for, the runtime takes from the configuration's own fields: `seccomp` (rc's filter is built
-/// in), `init`, `groups` (names, looked up in the root file system like the user) and `limits.default_pids`.
+/// What the kernel is told of a saved container beyond its spec.
+pub(crate) fn extras(config: &ContainerConfig) -> Extras {
+    Extras {
+        groups: config.groups.clone(),
+        init: config.init,
+        default_filter: config.seccomp == Seccomp::Default,
+        default_pids: config.limits.default_pids,
+    }
+}
+
+/// The spec of a saved container on this host; what it has no word for is in [`extras`]. Fails with `Damaged` if the
+/// configuration holds what `resolve` never writes.
 pub(crate) fn spec(config: &ContainerConfig, host: &HostFacts) -> Result<Spec, Error> {
     let mut root = Root::default();
     root.set_path(host.rootfs.clone()).set_readonly(Some(config.read_only));
@@ -135,8 +143,17 @@ fn linux(config: &ContainerConfig, host: &HostFacts) -> Linux {
         .set_readonly_paths(Some(paths::read_only()))
         .set_rootfs_propagation(Some("private".to_owned()))
         .set_resources(config.resources())
+        .set_seccomp(seccomp(config))
         .set_sysctl(own_network.then(sysctls));
     linux
+}
+
+/// The system call filter, unless it is rc's own, which is compiled in.
+fn seccomp(config: &ContainerConfig) -> Option<LinuxSeccomp> {
+    match &config.seccomp {
+        Seccomp::Profile { rules, .. } => Some(LinuxSeccomp::clone(rules)),
+        Seccomp::Default | Seccomp::Unconfined => None,
+    }
 }
 
 /// A new namespace of each kind; the host's network and cgroups are kept by making none.

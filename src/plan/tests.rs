@@ -23,16 +23,15 @@ pub(super) fn image() -> ImageDefaults {
     }
 }
 
-/// A machine without free ports, and a caller in `/srv/dir` without environment.
-pub(super) fn facts() -> Facts<'static> {
+/// A host without free ports, and a caller in `/srv/dir` without environment.
+pub(super) fn facts() -> Facts {
     Facts {
         defaults: Defaults::default(),
         environment: Vec::new(),
         working_dir: PathBuf::from("/srv/dir"),
-        host_name: "machine".to_owned(),
-        free_port: &|_, _| None,
-        block_device: &|_| Err("there is none".to_owned()),
-        new_volume_name: &|| "f".repeat(64).parse().unwrap(),
+        host_name: "host-name".to_owned(),
+        kernel: (6, 1),
+        found: Found { volume_names: vec!["f".repeat(64).parse().unwrap()], ..Found::default() },
     }
 }
 
@@ -46,6 +45,14 @@ pub(super) fn identity() -> Identity {
 
 fn resolved(request: &Request) -> Result<ContainerConfig, String> {
     resolve(request, &image(), &facts(), identity()).map_err(|error| error.to_string())
+}
+
+fn volume(text: &str) -> MountRequest {
+    MountRequest::from_volume(text).unwrap()
+}
+
+fn port(text: &str) -> PortRequest {
+    PortRequest::from_publish(text).unwrap()
 }
 
 #[test]
@@ -65,10 +72,10 @@ fn an_empty_request_gives_a_complete_container() {
 #[test]
 fn a_saved_container_reads_back_the_same() {
     let request = Request {
-        volumes: vec!["/srv:/data".into(), "db:/db".into()],
-        tmpfs: vec!["/tmp".into()],
+        mounts: vec![volume("/srv:/data"), volume("db:/db"), MountRequest::from_tmpfs("/tmp")],
+        descriptors: vec![DescriptorRequest { number: 3, from: Some(7) }],
         ulimits: vec!["nofile=10".into()],
-        publish: vec!["8080:80".into()],
+        publish: vec![port("8080:80")],
         add_hosts: vec!["db:10.0.0.1".into()],
         ..Request::default()
     };
@@ -87,9 +94,9 @@ fn a_request_with_a_word_we_do_not_know_is_refused() {
 
 #[test]
 fn the_host_network_has_the_hosts_name_and_no_ports() {
-    let request = Request { network: Some("host".into()), publish: vec!["80:80".into()], ..Request::default() };
+    let request = Request { network: Some("host".into()), publish: vec![port("80:80")], ..Request::default() };
     let config = resolved(&request).unwrap();
-    assert_eq!(config.hostname, "machine");
+    assert_eq!(config.hostname, "host-name");
     assert!(config.ports.is_empty());
     assert_eq!(warnings(&request, &config), ["published ports are dropped: the network is `host`"]);
 }
@@ -127,7 +134,7 @@ fn wrong_values_name_their_option() {
             Request { shm_size: Some("x".into()), ..request() },
             "`--shm-size`: invalid size `x`: the unit must be one of b, k, m, g, t, p",
         ),
-        (Request { publish: vec!["80".into()], ..request() }, "`--publish`: the host has no free port for 80"),
+        (Request { publish: vec![port("80")], ..request() }, "`--publish`: the host has no free port for 80"),
     ] {
         assert_eq!(resolved(&request).map(|_| ()), Err(error.to_owned()));
     }
@@ -221,9 +228,9 @@ fn no_text_makes_a_parser_panic_or_slips_a_line_through() {
             Request { dns_search: many(), ..base() },
             Request { dns_options: many(), ..base() },
             Request { network: one(), ..base() },
-            Request { publish: many(), ..base() },
-            Request { volumes: many(), ..base() },
-            Request { tmpfs: many(), ..base() },
+            Request { publish: PortRequest::from_publish(text).into_iter().collect(), ..base() },
+            Request { mounts: MountRequest::from_volume(text).into_iter().collect(), ..base() },
+            Request { mounts: vec![MountRequest::from_tmpfs(text)], ..base() },
             Request { shm_size: one(), ..base() },
             Request { cap_add: many(), ..base() },
             Request { security_opts: many(), ..base() },

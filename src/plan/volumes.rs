@@ -1,8 +1,8 @@
 //! Volumes that nobody named: the image's, and `--volume` with a destination alone.
 
 use super::paths::{clean, is_within};
-use super::{Facts, Mount, MountKind};
-use crate::types::Invalid;
+use super::{Error, Mount, MountKind};
+use crate::types::{Invalid, Name};
 
 /// The destination of one `VOLUME` of an image, cleaned.
 ///
@@ -17,8 +17,9 @@ pub(super) fn destination(path: &str) -> Result<String, Invalid> {
     Ok(cleaned)
 }
 
-/// A volume of this container alone at `destination`.
-pub(super) fn anonymous(destination: String, facts: &Facts<'_>) -> Mount {
-    let kind = MountKind::Volume { name: (facts.new_volume_name)(), anonymous: true };
-    Mount { kind, destination, read_only: false, options: Vec::new() }
+/// A volume of this container alone at `destination`, with the first of the names that were found for such.
+pub(super) fn anonymous<'a>(destination: String, names: &mut impl Iterator<Item = &'a Name>) -> Result<Mount, Error> {
+    let name = names.next().ok_or(Error::NotLookedUp("a name for a volume"))?.clone();
+    let kind = MountKind::Volume { name, anonymous: true };
+    Ok(Mount { kind, destination, read_only: false, options: Vec::new() })
 }

@@ -95,6 +95,7 @@ fn namespaces(spec: &Spec) -> CloneFlags {
     flags
 }
 
-pub(super) fn has_namespace(spec: &Spec, kind: LinuxNamespaceType) -> bool {
+/// Whether the container gets a namespace of this kind for itself.
+pub(crate) fn has_namespace(spec: &Spec, kind: LinuxNamespaceType) -> bool {
     spec.linux().iter().flat_map(|l| l.namespaces().iter().flatten()).any(|namespace| namespace.typ() == kind)
 }

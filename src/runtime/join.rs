@@ -12,7 +12,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sched::CloneFlags;
-use oci_spec::runtime::Process;
+use oci_spec::runtime::{LinuxSeccomp, Process};
 use rustix::fs::{Mode, OFlags};
 
 use super::program::{self, Program, Terminal};
@@ -22,6 +22,7 @@ use super::{Error, Failure, Progress, keyring, terminal};
 use crate::sys::inherited::Inherited;
 use crate::sys::process::{self, Child, CloneOptions, fork};
 use crate::sys::{namespace, prctl, signal};
+use crate::types::Extras;
 
 /// What is to run where.
 #[derive(Debug)]
@@ -36,16 +37,16 @@ pub(crate) struct Join<'a> {
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
     /// The program, with its user as `user.username`.
     pub(crate) process: &'a Process,
-    /// Further groups by name or number.
-    pub(crate) groups: &'a [String],
+    /// What else the container's programs have in common; another one's init is of no concern here.
+    pub(crate) extras: &'a Extras,
     /// Its descriptors 0, 1 and 2, unless it gets a terminal.
     pub(crate) stdio: [BorrowedFd<'a>; 3],
     /// Whether these are pipes, which the program's user may own.
     pub(crate) own_stdio: [bool; 3],
     /// Further descriptors, each with the number that it sees, above 2.
     pub(crate) descriptors: &'a [Inherited],
-    /// Confine it by the default filter, as the container itself is.
-    pub(crate) seccomp: bool,
+    /// The container's system call filter, if it is not rc's own.
+    pub(crate) profile: Option<&'a LinuxSeccomp>,
     /// The container has one id.
     pub(crate) single_id: bool,
 }
@@ -118,9 +119,9 @@ fn become_program(join: &Join<'_>, sync: &OwnedFd) -> Result<std::convert::Infal
         process: join.process,
         terminal,
         descriptors: join.descriptors,
-        groups: join.groups,
+        extras: join.extras,
+        profile: join.profile,
         init: false,
-        seccomp: join.seccomp,
         die_with_parent: true,
         single_id: join.single_id,
         sync: sync.as_fd(),

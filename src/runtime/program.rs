@@ -1,10 +1,12 @@
 //! From a set-up process to the program: the last steps, the same for a container's first process and for exec.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
-use oci_spec::runtime::Process;
+use libc::sock_filter;
+use oci_spec::runtime::{LinuxSeccomp, Process};
 use rustix::fs::{Mode, OFlags};
 
 use super::caps::{self, CapSet, Identity};
@@ -14,7 +16,7 @@ use super::users::{self, ResolvedUser};
 use super::{Failure, keyring, mapped, seccomp};
 use crate::sys::inherited::Inherited;
 use crate::sys::{prctl, process as proc, signal, tty};
-use crate::types::ReportKind;
+use crate::types::{Extras, ReportKind};
 
 /// What is left to do.
 pub(super) struct Program<'a> {
@@ -22,12 +24,12 @@ pub(super) struct Program<'a> {
     pub(super) terminal: Terminal<'a>,
     /// Further descriptors, each with the number that the program sees.
     pub(super) descriptors: &'a [Inherited],
-    /// Further groups by name or number.
-    pub(super) groups: &'a [String],
+    /// What the spec has no word for.
+    pub(super) extras: &'a Extras,
+    /// The system call filter, if it is not rc's own: `linux.seccomp` of the spec.
+    pub(super) profile: Option<&'a LinuxSeccomp>,
     /// rc's own init stays as PID 1.
     pub(super) init: bool,
-    /// Confine by the default filter.
-    pub(super) seccomp: bool,
     pub(super) die_with_parent: bool,
     pub(super) single_id: bool,
     /// Where a failure goes; closed when the program runs.
@@ -48,8 +50,8 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     let root = rustix::fs::open(c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .step_on("open", "/")?;
     let wanted = process.user().username().as_deref().unwrap_or_default();
-    let user = users::look_up(root.as_fd(), wanted, program.groups).map_err(Failure::of)?;
-    mapped::check(&user, program.groups, program.single_id)?;
+    let user = users::look_up(root.as_fd(), wanted, &program.extras.groups).map_err(Failure::of)?;
+    mapped::check(&user, &program.extras.groups, program.single_id)?;
     let environment = environment(process, &user)?;
     let arguments = process
         .args()
@@ -75,8 +77,8 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     let capabilities = CapSet::from_spec(&capabilities).map_err(Failure::of)?;
     caps::limit(capabilities).map_err(Failure::of)?;
     // While this process still may: the filter needs CAP_SYS_ADMIN in its user namespace, or no_new_privs.
-    if program.seccomp {
-        seccomp::install(&seccomp::filter(capabilities)).step("install the seccomp filter")?;
+    if let Some(filter) = filter(program, capabilities)? {
+        seccomp::install(&filter).step("install the seccomp filter")?;
     }
     let identity =
         Identity { uid: user.uid, gid: user.gid, groups: (!program.single_id).then(|| user.additional_gids.clone()) };
@@ -102,6 +104,15 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
         Err(errno) => Err(Failure::step("run the stub", &errno.into())),
         Ok(never) => match never {},
     }
+}
+
+/// rc's own filter, or the one that was asked for, if any.
+fn filter(program: &Program<'_>, capabilities: CapSet) -> Result<Option<Cow<'static, [sock_filter]>>, Failure> {
+    if let Some(profile) = program.profile {
+        let compiled = seccomp::compile(profile).map_err(Failure::of)?;
+        return Ok(Some(Cow::Owned(compiled)));
+    }
+    Ok(program.extras.default_filter.then(|| seccomp::filter(capabilities)))
 }
 
 /// Leaves nothing open across the last execve but the standard descriptors, those that are handed over, and the sync socket

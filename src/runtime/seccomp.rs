@@ -1,8 +1,16 @@
-//! The filter for a container's system calls; its rules are in `config/seccomp.json`, compiled when rc is built.
+//! The filter for a container's system calls: rc's own, whose rules are in `config/seccomp.json`, compiled when rc is
+//! built; or one of the user's (`profile`), compiled when a container starts.
 //!
 //! The build makes one program, for a process without any capability that matters to a rule, and lists the instructions
 //! that say "allow" instead when such a capability is held. So the default capabilities cost nothing, not even a copy, and
 //! any other set a copy of some 4 kB.
+
+// Shared with the build script, which compiles rc's own filter: each of the two uses its own part of it.
+#[expect(dead_code, reason = "the rules of rc's own filter are the build script's to compile")]
+mod bpf;
+mod profile;
+#[expect(dead_code, reason = "which architectures there are is for the build script")]
+mod tables;
 
 use std::borrow::Cow;
 use std::io;
@@ -22,7 +30,9 @@ struct Gate {
 // BASE, GATES: written by build/seccomp.rs.
 include!(concat!(env!("OUT_DIR"), "/seccomp.rs"));
 
-/// The filter for processes that may hold at most `capabilities`.
+pub(crate) use profile::compile;
+
+/// rc's own filter for processes that may hold at most `capabilities`.
 pub(crate) fn filter(capabilities: CapSet) -> Cow<'static, [sock_filter]> {
     let mut filter = Cow::Borrowed(&BASE[..]);
     for gate in GATES.iter().filter(|gate| capabilities.has_any(gate.capabilities)) {

@@ -16,21 +16,27 @@ pub(crate) struct Inherited {
     pub(crate) fd: OwnedFd,
 }
 
+/// Takes over one descriptor that the caller left open; `None` if it is not open.
+///
+/// To be called before [`keep_only`], while this process has opened nothing itself that is still open.
+pub(crate) fn take(number: i32) -> Option<OwnedFd> {
+    // SAFETY: only asks for and sets flags; whether the number is open is the question.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    rustix::io::fcntl_setfd(borrowed, FdFlags::CLOEXEC).ok()?;
+    // SAFETY: it is open, it came from the caller, and nothing in this process owns it: nothing of its own is open.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
 /// Closes every descriptor above 2 but `wanted` (ascending, all above 2), and takes those over; those that are not open are left out.
 ///
-/// To be called once, before this process has opened anything itself.
+/// To be called once, while this process has opened nothing itself that is still open.
 pub(crate) fn keep_only(wanted: &[i32]) -> io::Result<Vec<Inherited>> {
     let mut kept = Vec::with_capacity(wanted.len());
     let mut next = 3;
     for &number in wanted {
         close_between(next, number)?;
         next = number + 1;
-        // SAFETY: only asks for and sets flags; whether the number is open is the question.
-        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
-        if rustix::io::fcntl_setfd(borrowed, FdFlags::CLOEXEC).is_ok() {
-            // SAFETY: it is open, it came from the caller, and nothing in this process owns it: nothing was opened yet.
-            kept.push(Inherited { number, fd: unsafe { OwnedFd::from_raw_fd(number) } });
-        }
+        kept.extend(take(number).map(|fd| Inherited { number, fd }));
     }
     close_between(next, i32::MAX)?;
     Ok(kept)

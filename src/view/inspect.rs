@@ -164,7 +164,7 @@ fn settings(config: &ContainerConfig) -> Value {
         "Timeout": 0,
         "StopTimeout": config.stop_timeout,
         "Passwd": true,
-        "sdNotifyMode": "container",
+        "sdNotifyMode": config.service.sdnotify,
     })
 }
 

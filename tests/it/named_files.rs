@@ -152,6 +152,30 @@ fn an_id_file_is_new_and_a_fifo_in_its_place_is_not_waited_for() {
     lab.rc(["ps", "-a", "-q"]).run().prints("");
 }
 
+/// A host that goes down leaves pid files of its units, and the next start must not fail because of them.
+#[test]
+fn pid_files_that_are_there_are_replaced_and_an_id_file_is_refused() {
+    let lab = lab();
+    let (init, monitor, id) = (lab.work("shared/init.pid"), lab.work("shared/monitor.pid"), lab.work("shared/id"));
+    for path in [&init, &monitor, &id] {
+        fs::write(path, "1\n").expect("a file can be written");
+    }
+    start(&lab, "box");
+    let pid = |path: &Path| fs::read_to_string(path).expect("there").trim().to_owned();
+    assert_eq!(pid(&init), lab.rc(["inspect", "-f", "{{.State.Pid}}", "box"]).run().text());
+    let comm = fs::read_to_string(format!("/proc/{}/comm", pid(&monitor))).expect("the monitor lives");
+    assert_eq!(comm.trim(), "rc: box");
+    lab.rc(["rm", "-f", "-t", "0", "box"]).run().within(PATIENCE).succeeds();
+    for command in ["create", "run"] {
+        let refused =
+            lab.rc([command, "--network", "none", "--cidfile", "shared/id", "payload", "/payload", "exit", "0"]);
+        let refused = refused.run().exits(125);
+        assert!(refused.stderr().contains("the file `shared/id` exists already"), "{refused}");
+    }
+    assert_eq!(pid(&id), "1");
+    lab.rc(["ps", "-aq"]).run().says_nothing();
+}
+
 #[test]
 fn an_archive_is_never_written_through_a_link_and_replaces_the_old_one_when_complete() {
     let lab = lab();

@@ -5,8 +5,8 @@ use super::limits::LimitArgs;
 use super::process::{ProcessArgs, read_all};
 use super::redact;
 use super::service::ServiceArgs;
-use crate::plan::{PullPolicy, Request};
-use crate::sys::fs::PathError;
+use crate::plan::{self, MountRequest, PortRequest, PullPolicy, Request};
+use crate::types::Report;
 
 /// The options of `run` and `create`, and the image with its command.
 #[derive(Debug, Default, clap::Args)]
@@ -92,7 +92,7 @@ pub(crate) struct ContainerArgs {
     /// Remove the container and its anonymous volumes after exit
     #[arg(long)]
     rm: bool,
-    /// Security options: no-new-privileges[=BOOL], seccomp=unconfined|default
+    /// Security options: no-new-privileges[=BOOL], seccomp=unconfined|default|FILE
     #[arg(long, value_name = "OPTION")]
     security_opt: Vec<String>,
     /// Size of /dev/shm (format: NUMBER[UNIT], where UNIT = b, k, m or g)
@@ -133,13 +133,15 @@ impl ContainerArgs {
     }
 
     /// The request. `typed` is the whole command line, which the request keeps without the values of the environment.
-    /// Fails if a file that an option named cannot be read.
-    pub(crate) fn into_request(self, typed: &[String]) -> Result<Request, PathError> {
+    /// Fails if a file that an option named cannot be read, or an option is not in its grammar.
+    pub(crate) fn into_request(self, typed: &[String]) -> Result<Request, Report> {
         let mut words = self.words.into_iter();
         let image = words.next().unwrap_or_default();
         let command: Vec<String> = words.collect();
         let create_command = redact(typed, &self.process.env, command.len());
         let (service, log) = self.service.into_requests();
+        let mounts = mounts(&self.volume, &self.tmpfs)?;
+        let publish = self.publish.iter().map(|text| PortRequest::from_publish(text)).collect::<Result<_, _>>()?;
         Ok(Request {
             image,
             command,
@@ -148,6 +150,8 @@ impl ContainerArgs {
             name: self.name,
             replace: self.replace,
             detach: self.process.detach,
+            sig_proxy: None,
+            descriptors: Vec::new(),
             interactive: self.process.interactive,
             tty: self.process.tty,
             auto_remove: self.rm,
@@ -160,6 +164,7 @@ impl ContainerArgs {
             cidfile: self.cidfile,
             env: self.process.env,
             env_files: read_all(&self.process.env_file)?,
+            environment: None,
             http_proxy: self.http_proxy,
             user: self.process.user,
             groups: self.group_add,
@@ -172,14 +177,14 @@ impl ContainerArgs {
             dns_search: self.dns_search,
             dns_options: self.dns_option,
             network: self.network,
-            publish: self.publish,
-            volumes: self.volume,
-            tmpfs: self.tmpfs,
+            publish,
+            mounts,
             read_only: self.read_only,
             read_only_tmpfs: self.read_only_tmpfs,
             shm_size: self.shm_size,
             cap_add: self.cap_add,
             cap_drop: self.cap_drop,
+            seccomp_profiles: read_all(&profiles(&self.security_opt))?,
             security_opts: self.security_opt,
             limits: self.limits.into_request(),
             ulimits: self.ulimit,
@@ -193,4 +198,15 @@ impl ContainerArgs {
             tls_verify: self.pull_args.tls_verify,
         })
     }
+}
+
+/// The files of `--security-opt seccomp=FILE`.
+fn profiles(options: &[String]) -> Vec<PathBuf> {
+    options.iter().filter_map(|option| plan::seccomp_file(option)).map(PathBuf::from).collect()
+}
+
+/// What `--volume` and `--tmpfs` ask for.
+fn mounts(volumes: &[String], tmpfs: &[String]) -> Result<Vec<MountRequest>, plan::Error> {
+    let volumes = volumes.iter().map(|text| MountRequest::from_volume(text));
+    volumes.chain(tmpfs.iter().map(|text| Ok(MountRequest::from_tmpfs(text)))).collect()
 }

@@ -1,9 +1,13 @@
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 
 use clap::ArgMatches;
 
 use crate::error::Error;
+use crate::plan::DescriptorRequest;
+use crate::sys::fs;
 use crate::sys::inherited::{self, Inherited};
+use crate::types::{Report, ReportKind};
 
 /// Which of the caller's descriptors the program gets.
 #[derive(Debug, Default, clap::Args)]
@@ -14,6 +18,15 @@ pub(crate) struct PreserveArgs {
     /// Pass N additional file descriptors into the container, from number 3 on
     #[arg(long, value_name = "N", conflicts_with = "preserve_fd", value_parser = clap::value_parser!(u16))]
     preserve_fds: Option<u16>,
+}
+
+impl PreserveArgs {
+    /// The descriptors that the program gets, each by the caller's number.
+    pub(super) fn into_requests(self) -> Vec<DescriptorRequest> {
+        let from_three = 3..3 + i32::from(self.preserve_fds.unwrap_or_default());
+        let numbers: BTreeSet<i32> = self.preserve_fd.into_iter().chain(from_three).collect();
+        numbers.into_iter().map(|number| DescriptorRequest { number, from: None }).collect()
+    }
 }
 
 /// Closes what the caller left open and no option of this command asks for, nor `listening`, how many of them a service
@@ -29,12 +42,51 @@ pub(crate) fn keep_descriptors(matches: &ArgMatches, listening: usize) -> Result
         wanted.extend(from_three(usize::from(count.copied().unwrap_or_default())));
     }
     wanted.extend(from_three(listening));
-    let wanted: Vec<i32> = wanted.into_iter().collect();
-    let kept =
-        inherited::keep_only(&wanted).map_err(|error| Error::new(format!("cannot close descriptors: {error}")))?;
+    let kept = keep(&wanted)?;
     match wanted.iter().find(|number| kept.iter().all(|kept| kept.number != **number)) {
-        Some(number) => Err(Error::new(format!("file descriptor {number} is not available"))
-            .with_hint("the process that starts rc must have the descriptors open")),
+        Some(number) => Err(unavailable(*number).into()),
         None => Ok(kept),
     }
+}
+
+/// Closes what the caller left open, but for `channel`, and for what was asked for: gives that, by the numbers that the
+/// program sees, and the channel if it is open.
+pub(crate) fn keep_asked(
+    asked: &[DescriptorRequest],
+    channel: i32,
+) -> Result<(Vec<Inherited>, Option<OwnedFd>), Report> {
+    let numbers: BTreeSet<i32> = asked.iter().map(|one| one.number).collect();
+    if numbers.len() < asked.len() || numbers.iter().any(|number| *number < 3) {
+        let message = "the program's further descriptors have numbers above 2, each another one";
+        return Err(Report::new(ReportKind::Invalid, message));
+    }
+    let from = |one: &DescriptorRequest| one.from.unwrap_or(one.number);
+    if let Some(standard) = asked.iter().map(from).find(|number| *number < 3) {
+        let message = format!("file descriptor {standard} is the program's already");
+        return Err(Report::new(ReportKind::Invalid, message));
+    }
+    let mut kept = keep(&asked.iter().map(from).chain([channel]).collect())?;
+    let channel = kept.iter().position(|kept| kept.number == channel).map(|at| kept.swap_remove(at).fd);
+    let copy = |one: &DescriptorRequest| {
+        let source = kept.iter().find(|kept| kept.number == from(one)).ok_or_else(|| unavailable(from(one)))?;
+        let fd = source.fd.try_clone();
+        let failed = |error| {
+            Report::new(ReportKind::of_step(&error), format!("cannot copy a descriptor: {}", fs::plain(&error)))
+        };
+        Ok(Inherited { number: one.number, fd: fd.map_err(failed)? })
+    };
+    let copies = asked.iter().map(copy).collect::<Result<Vec<_>, Report>>()?;
+    Ok((copies, channel))
+}
+
+fn keep(wanted: &BTreeSet<i32>) -> Result<Vec<Inherited>, Report> {
+    let wanted: Vec<i32> = wanted.iter().copied().collect();
+    inherited::keep_only(&wanted).map_err(|error| {
+        Report::new(ReportKind::of_step(&error), format!("cannot close descriptors: {}", fs::plain(&error)))
+    })
+}
+
+fn unavailable(number: i32) -> Report {
+    Report::new(ReportKind::Invalid, format!("file descriptor {number} is not available"))
+        .with_hint("the process that starts rc must have the descriptors open")
 }

@@ -1,7 +1,7 @@
 use clap::{Args as _, FromArgMatches as _};
 
 use super::*;
-use crate::plan::{ExecRequest, LimitRequest, PullPolicy, Request};
+use crate::plan::{DescriptorRequest, ExecRequest, LimitRequest, MountRequest, PortRequest, PullPolicy, Request};
 
 fn command<T: clap::Args>() -> Command {
     with_values(T::augment_args(Command::new("rc").disable_help_flag(true)))
@@ -9,14 +9,15 @@ fn command<T: clap::Args>() -> Command {
 
 fn run(line: &[&str]) -> Result<Request, String> {
     let typed: Vec<String> = ["rc"].iter().chain(line).map(|&word| word.to_owned()).collect();
-    let matches = command::<ContainerArgs>().try_get_matches_from(&typed).map_err(|error| error.to_string())?;
-    let args = ContainerArgs::from_arg_matches(&matches).map_err(|error| error.to_string())?;
-    args.into_request(&typed).map_err(|error| error.to_string())
+    let matches = command::<RunArgs>().try_get_matches_from(&typed).map_err(|error| error.to_string())?;
+    let args = RunArgs::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+    args.into_request(&typed).map_err(|error| error.message)
 }
 
 #[test]
 fn the_definitions_are_sound() {
     command::<ContainerArgs>().debug_assert();
+    command::<RunArgs>().debug_assert();
     with_values(PullArgs::augment_args(Command::new("pull"))).debug_assert();
     command::<ProcessArgs>().debug_assert();
 }
@@ -59,7 +60,7 @@ fn every_option_reaches_its_field() {
         --dns-option o --dns-search s --entrypoint e -e A=1 --group-add g -h host -i -t --init -l l=1 -m 1g --name n \
         --network none --pids-limit -1 -p 80 --platform linux/arm64 --read-only --read-only-tmpfs=false --replace --rm \
         --security-opt s --shm-size 1m --stop-signal TERM --stop-timeout 3 --tmpfs /t --ulimit nofile=1 -u u -v /v -w /w \
-        box";
+        --sig-proxy=false --preserve-fd 7,4 box";
     let request = run(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
     let words = |word: &str| vec![word.to_owned()];
     let expected = Request {
@@ -85,9 +86,10 @@ fn every_option_reaches_its_field() {
         dns_search: words("s"),
         dns_options: words("o"),
         network: Some("none".into()),
-        publish: words("80"),
-        volumes: words("/v"),
-        tmpfs: words("/t"),
+        publish: vec![PortRequest::from_publish("80").unwrap()],
+        mounts: vec![MountRequest::from_volume("/v").unwrap(), MountRequest::from_tmpfs("/t")],
+        sig_proxy: Some(false),
+        descriptors: [4, 7].map(|number| DescriptorRequest { number, from: None }).into(),
         read_only: true,
         read_only_tmpfs: Some(false),
         shm_size: Some("1m".into()),
@@ -120,6 +122,27 @@ fn every_option_reaches_its_field() {
         ..Request::default()
     };
     assert_eq!(request, expected);
+}
+
+#[test]
+fn descriptors_are_named_or_counted_from_three() {
+    let numbers = |line: &[&str]| {
+        let request = run(&[line, &["box"]].concat()).unwrap();
+        request.descriptors.iter().map(|descriptor| descriptor.number).collect::<Vec<_>>()
+    };
+    assert!(numbers(&[]).is_empty());
+    assert_eq!(numbers(&["--preserve-fds", "2"]), [3, 4]);
+    assert_eq!(numbers(&["--preserve-fd=9,3", "--preserve-fd", "5"]), [3, 5, 9]);
+}
+
+#[test]
+fn what_is_not_in_an_options_grammar_names_the_option() {
+    for (line, error) in [
+        (["-p", "a"], "`--publish`: invalid port `a`: a port must be a number from 1 to 65535, or a range of two"),
+        (["-v", "a:b:c:d"], "`--volume`: invalid volume `a:b:c:d`: must be [SOURCE:]DESTINATION[:OPTIONS]"),
+    ] {
+        assert_eq!(run(&[&line[..], &["box"]].concat()), Err(error.to_owned()));
+    }
 }
 
 #[test]

@@ -2,13 +2,16 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
+use oci_spec::runtime::{LinuxNamespaceType, LinuxSeccomp};
 use rustix::fs::FileType;
 
 use super::error::Error;
 use crate::monitor::protocol;
+use crate::monitor::start::Start;
 use crate::runtime::{self, Conversation, Join};
 use crate::sys::inherited::Inherited;
 use crate::sys::process::Child;
+use crate::types::Extras;
 
 /// The container that a program is started in.
 #[derive(Debug)]
@@ -22,15 +25,27 @@ pub(in crate::monitor) struct Destination<'a> {
 #[derive(Debug)]
 pub(in crate::monitor) struct Confinement {
     /// The container has a network namespace of its own.
-    pub(in crate::monitor) own_network: bool,
+    own_network: bool,
     /// The container has a cgroup namespace of its own.
-    pub(in crate::monitor) own_cgroups: bool,
-    /// Its system calls are filtered by rc's own profile.
-    pub(in crate::monitor) seccomp: bool,
+    own_cgroups: bool,
     /// The container has one ID.
-    pub(in crate::monitor) single_id: bool,
-    /// Groups beyond those of the user.
-    pub(in crate::monitor) groups: Vec<String>,
+    single_id: bool,
+    /// Its system call filter, if it is not rc's own.
+    profile: Option<LinuxSeccomp>,
+    extras: Extras,
+}
+
+impl Confinement {
+    /// That of the container that `start` is about.
+    pub(in crate::monitor) fn of(start: &Start) -> Self {
+        Self {
+            own_network: runtime::has_namespace(&start.spec, LinuxNamespaceType::Network),
+            own_cgroups: runtime::has_namespace(&start.spec, LinuxNamespaceType::Cgroup),
+            single_id: start.ids.is_single(),
+            profile: start.spec.linux().as_ref().and_then(|linux| linux.seccomp().clone()),
+            extras: start.extras.clone(),
+        }
+    }
 }
 
 /// Whether the program of `exec` gets a terminal, instead of descriptors.
@@ -63,11 +78,11 @@ pub(super) fn enter(
         own_cgroups: container.confinement.own_cgroups,
         cgroup: container.cgroup,
         process: &exec.process,
-        groups: &container.confinement.groups,
+        extras: &container.confinement.extras,
+        profile: container.confinement.profile.as_ref(),
         stdio,
         own_stdio: stdio.map(|fd| !wants_terminal && is_own_pipe(fd)),
         descriptors: &further,
-        seccomp: container.confinement.seccomp,
         single_id: container.confinement.single_id,
     })?)
 }

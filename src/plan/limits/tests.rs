@@ -6,21 +6,24 @@ fn asked(json: serde_json::Value) -> LimitRequest {
 }
 
 /// `/dev/sda` is 8:0, and there is nothing else.
-fn block_device(path: &str) -> Result<(u32, u32), String> {
-    if path == "/dev/sda" { Ok((8, 0)) } else { Err("no such file or directory".to_owned()) }
+fn block_devices(request: &LimitRequest) -> BlockDevices {
+    let numbers =
+        |path: &str| if path == "/dev/sda" { Ok((8, 0)) } else { Err("no such file or directory".to_owned()) };
+    request.block_devices().into_iter().map(|path| (path.clone(), numbers(&path))).collect()
 }
 
 /// The limits of a container that was asked for with `first` and changed by `then`.
 fn changed(first: serde_json::Value, then: serde_json::Value) -> Result<Limits, String> {
     let step = |limits: Limits, json| {
-        let changes = LimitChanges::read(&asked(json), &block_device)?;
+        let request = asked(json);
+        let changes = LimitChanges::read(&request, &block_devices(&request))?;
         limits.changed_by(&changes)
     };
     step(Limits::default(), first).and_then(|limits| step(limits, then)).map_err(|error: Error| error.to_string())
 }
 
 #[test]
-fn processors() {
+fn cpus() {
     for (text, milli) in
         [("1", 1000), ("1.5", 1500), ("0.5", 500), (".25", 250), ("2.", 2000), ("0", 0), ("0.01", 10), ("0.0129", 12)]
     {

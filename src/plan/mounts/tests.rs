@@ -1,6 +1,27 @@
 use super::super::tests::{facts, image};
 use super::*;
 
+/// What becomes of a request, or the reason why nothing does.
+fn completed(request: &MountRequest) -> Result<String, String> {
+    let name = "f".parse().unwrap();
+    request.resolve(Path::new("/srv/dir"), &mut [name].iter()).map(|mount| show(&mount)).map_err(reason)
+}
+
+fn read(text: &str) -> Result<String, String> {
+    MountRequest::from_volume(text).map_err(reason).and_then(|request| completed(&request))
+}
+
+fn reason(error: Error) -> String {
+    match error {
+        Error::Option { source, .. } => source.reason,
+        other => other.to_string(),
+    }
+}
+
+fn volumes(texts: &[&str]) -> Vec<MountRequest> {
+    texts.iter().map(|text| MountRequest::from_volume(text).unwrap()).collect()
+}
+
 /// A mount as `KIND SOURCE → DESTINATION ro|rw OPTIONS`.
 fn show(mount: &Mount) -> String {
     let kind = match &mount.kind {
@@ -15,7 +36,9 @@ fn show(mount: &Mount) -> String {
 
 fn resolve(request: &Request, image_volumes: &[&str]) -> Result<Vec<String>, String> {
     let image = ImageDefaults { volumes: image_volumes.iter().map(|&path| path.to_owned()).collect(), ..image() };
-    mounts(request, &image, &facts()).map(|mounts| mounts.iter().map(show).collect()).map_err(|error| error.to_string())
+    let mut facts = facts();
+    facts.found.volume_names = vec!["f".repeat(64).parse().unwrap(); count_anonymous(request, &image)];
+    mounts(request, &image, &facts).map(|mounts| mounts.iter().map(show).collect()).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -34,7 +57,7 @@ fn volumes_of_the_command_line() {
         ("/srv:/proc/cpuinfo", "bind /srv → /proc/cpuinfo rw"),
         ("/srv:/data:", "bind /srv → /data rw"),
     ] {
-        assert_eq!(volume(text, &facts()).map(|mount| show(&mount)), Ok(expected.to_owned()), "{text}");
+        assert_eq!(read(text), Ok(expected.to_owned()), "{text}");
     }
 }
 
@@ -59,9 +82,41 @@ fn broken_volumes_are_refused() {
             "the source is not a volume name (must match [a-zA-Z0-9][a-zA-Z0-9_.-]*); a path is written `./-rf`",
         ),
     ] {
-        assert_eq!(volume(text, &facts()).map_err(|error| error.reason), Err(reason.to_owned()), "{text}");
+        assert_eq!(read(text), Err(reason.to_owned()), "{text}");
     }
-    assert!(volume(&format!("{}:/data", "x".repeat(300)), &facts()).is_err());
+    assert!(read(&format!("{}:/data", "x".repeat(300))).is_err());
+}
+
+#[test]
+fn what_no_grammar_can_say_is_asked_for_as_data() {
+    let of = |json: serde_json::Value| completed(&serde_json::from_value(json).unwrap());
+    let json = serde_json::json!({ "kind": "bind", "source": "/a:b", "destination": "/data", "options": ["ro"] });
+    assert_eq!(of(json), Ok("bind /a:b → /data ro".to_owned()));
+    let json = serde_json::json!({ "kind": "bind", "source": "data", "destination": "/data" });
+    assert_eq!(of(json), Ok("bind /srv/dir/data → /data rw".to_owned()));
+    for (json, reason) in [
+        (serde_json::json!({ "kind": "bind", "destination": "/x" }), "the source is empty"),
+        (serde_json::json!({ "kind": "tmpfs", "source": "x", "destination": "/x" }), "a tmpfs cannot have a source"),
+        (
+            serde_json::json!({ "kind": "bind", "source": "/a\u{0}b", "destination": "/x" }),
+            "the source contains a NUL byte",
+        ),
+        (
+            serde_json::json!({ "kind": "volume", "destination": "/x", "options": ["ro"] }),
+            "a volume without a name cannot have options",
+        ),
+    ] {
+        assert_eq!(of(json), Err(reason.to_owned()));
+    }
+    assert!(serde_json::from_value::<MountRequest>(serde_json::json!({ "kind": "bind", "to": "/x" })).is_err());
+}
+
+#[test]
+fn a_mount_is_shown_as_it_was_typed() {
+    for text in ["/data", "db:/data", "/srv:/data:ro,Z"] {
+        assert_eq!(MountRequest::from_volume(text).unwrap().to_string(), text);
+    }
+    assert_eq!(MountRequest::from_tmpfs("/t:size=1m").to_string(), "/t:size=1m");
 }
 
 #[test]
@@ -78,18 +133,15 @@ fn tmpfs_options() {
         ("tmp", None),
         ("/", None),
     ] {
-        assert_eq!(tmpfs(text).map(|mount| show(&mount)).ok().as_deref(), expected, "{text}");
+        assert_eq!(completed(&MountRequest::from_tmpfs(text)).ok().as_deref(), expected, "{text}");
     }
 }
 
 #[test]
 fn all_together_parents_first_and_the_asked_ones_win() {
-    let request = Request {
-        volumes: vec!["db:/data/deep".into(), "/srv:/data".into(), "x:/tmp".into()],
-        tmpfs: vec!["/cache".into()],
-        read_only: true,
-        ..Request::default()
-    };
+    let mut asked = volumes(&["db:/data/deep", "/srv:/data", "x:/tmp"]);
+    asked.push(MountRequest::from_tmpfs("/cache"));
+    let request = Request { mounts: asked, read_only: true, ..Request::default() };
     let expected = [
         "bind /srv → /data rw",
         "volume x → /tmp rw",
@@ -104,7 +156,8 @@ fn all_together_parents_first_and_the_asked_ones_win() {
 
 #[test]
 fn a_destination_is_mounted_on_once() {
-    let request = Request { volumes: vec!["a:/x".into()], tmpfs: vec!["/x/".into()], ..Request::default() };
+    let mounts = [volumes(&["a:/x"]), vec![MountRequest::from_tmpfs("/x/")]].concat();
+    let request = Request { mounts, ..Request::default() };
     assert_eq!(resolve(&request, &[]), Err("`/x` is the destination of two mounts".to_owned()));
 }
 

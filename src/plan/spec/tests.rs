@@ -1,5 +1,5 @@
 use super::super::tests::{facts, identity, image};
-use super::super::{LimitRequest, Request, resolve};
+use super::super::{LimitRequest, MountRequest, Request, resolve};
 use super::*;
 
 fn host() -> HostFacts {
@@ -50,8 +50,12 @@ fn the_mounts_of_a_plain_container() {
 #[test]
 fn asked_mounts_come_between_and_replace_default_ones_in_place() {
     let request = Request {
-        volumes: vec!["/srv:/data:ro,rslave,exec".into(), "db:/db:suid,dev,noexec".into(), "/h:/etc/hosts".into()],
-        tmpfs: vec!["/dev/shm:size=1m,exec".into()],
+        mounts: vec![
+            MountRequest::from_volume("/srv:/data:ro,rslave,exec").unwrap(),
+            MountRequest::from_volume("db:/db:suid,dev,noexec").unwrap(),
+            MountRequest::from_volume("/h:/etc/hosts").unwrap(),
+            MountRequest::from_tmpfs("/dev/shm:size=1m,exec"),
+        ],
         ..Request::default()
     };
     let mounts = mounts(&of(&request));

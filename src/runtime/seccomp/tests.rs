@@ -27,7 +27,7 @@ const HIGH: u64 = 1 << 32;
 /// From the name of a call to its number.
 type Table = fn(&str) -> Option<u32>;
 
-/// The kinds of calls of this machine: the kernel's number and the table.
+/// The kinds of calls of this host: the kernel's number and the table.
 #[cfg(target_arch = "x86_64")]
 const KINDS: [(u32, Table); 2] = [
     (0xc000_003e, |name| syscalls::x86_64::Sysno::from_str(name).ok().map(|call| call as u32)),
@@ -65,6 +65,7 @@ fn interpret(program: &[sock_filter], data: &[u32]) -> (Verdict, usize) {
             0x54 => accumulator &= k,
             0x05 => at += usize::try_from(k).unwrap(),
             0x15 => at += jump(accumulator == k),
+            0x25 => at += jump(accumulator > k),
             0x35 => at += jump(accumulator >= k),
             0x06 => {
                 let verdict = match k & 0xffff_0000 {
@@ -171,7 +172,7 @@ fn unknown_calls_do_not_exist() {
             assert_eq!(interpret(&filter, &data(arch, number, [0; 3])).0, ENOSYS, "{number}");
         }
     }
-    // x32: the machine's own arch value, numbers from 0x40000000 on (write, execve, ptrace of x32).
+    // x32: the host's own arch value, numbers from 0x40000000 on (write, execve, ptrace of x32).
     for number in [1, 59, 520, 521, 101] {
         assert_eq!(interpret(&filter, &data(KINDS[0].0, 0x4000_0000 | number, [0; 3])).0, ENOSYS, "{number}");
     }
@@ -367,4 +368,131 @@ fn kernel_takes_the_filter_and_keeps_to_it() {
         assert_eq!(output.stdout, b"42\n");
     });
     thread.join().unwrap();
+}
+
+/// Compiles a profile as the runtime spec has it.
+fn compiled(profile: serde_json::Value) -> Vec<sock_filter> {
+    compile(&serde_json::from_value(profile).unwrap()).unwrap()
+}
+
+/// What a profile says of a native call.
+fn asked(program: &[sock_filter], name: &str, arguments: [u64; 3]) -> Verdict {
+    let (arch, table) = KINDS[0];
+    interpret(program, &data(arch, table(name).unwrap(), arguments)).0
+}
+
+#[test]
+fn conditions_of_a_profile_compare_all_bits_without_sign() {
+    let values = [0, 1, 5, 6, HIGH, HIGH | 5, HIGH | 6, 5 << 32, u64::MAX, u64::MAX - 1];
+    type Holds = fn(u64, u64) -> bool;
+    let operators: [(&str, Holds); 6] = [
+        ("EQ", |a, b| a == b),
+        ("NE", |a, b| a != b),
+        ("LT", |a, b| a < b),
+        ("LE", |a, b| a <= b),
+        ("GT", |a, b| a > b),
+        ("GE", |a, b| a >= b),
+    ];
+    for (operator, holds) in operators {
+        for with in values {
+            let rule = serde_json::json!({ "index": 1, "value": with, "op": format!("SCMP_CMP_{operator}") });
+            let program = compiled(serde_json::json!({
+                "defaultAction": "SCMP_ACT_ERRNO",
+                "syscalls": [{ "names": ["ioctl"], "action": "SCMP_ACT_ALLOW", "args": [rule] }],
+            }));
+            for value in values {
+                let expected = if holds(value, with) { Allow } else { EPERM };
+                assert_eq!(asked(&program, "ioctl", [0, value, 0]), expected, "{value:#x} {operator} {with:#x}");
+            }
+        }
+    }
+    let masked = serde_json::json!({ "index": 0, "value": 0xff_0000_00ff_u64, "valueTwo": 0x12_0000_0034_u64, "op": "SCMP_CMP_MASKED_EQ" });
+    let program = compiled(serde_json::json!({
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "syscalls": [{ "names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [masked] }],
+    }));
+    assert_eq!(asked(&program, "clone", [0xaa12_bbbb_bb34, 0, 0]), Allow);
+    assert_eq!(asked(&program, "clone", [0xaa12_bbbb_bb35, 0, 0]), EPERM);
+    assert_eq!(asked(&program, "clone", [0xaa13_bbbb_bb34, 0, 0]), EPERM);
+}
+
+#[test]
+fn rules_of_a_profile_are_libseccomp_s() {
+    let is = |index: u8, value: u64| serde_json::json!({ "index": index, "value": value, "op": "SCMP_CMP_EQ" });
+    let program = compiled(serde_json::json!({
+        "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
+        "syscalls": [
+            // All conditions hold, or, on one argument, any.
+            { "names": ["ioctl"], "action": "SCMP_ACT_ALLOW", "args": [is(0, 1), is(1, 2)] },
+            { "names": ["fcntl"], "action": "SCMP_ACT_ALLOW", "args": [is(1, 3), is(1, 4)] },
+            // What needs no condition counts first.
+            { "names": ["read"], "action": "SCMP_ACT_ERRNO", "errnoRet": 9, "args": [is(0, 1)] },
+            { "names": ["read", "no_such_call"], "action": "SCMP_ACT_ALLOW" },
+        ],
+    }));
+    for (name, arguments, verdict) in [
+        ("ioctl", [1, 2, 0], Allow),
+        ("ioctl", [1, 3, 0], ENOSYS),
+        ("ioctl", [0, 2, 0], ENOSYS),
+        ("fcntl", [0, 3, 0], Allow),
+        ("fcntl", [0, 4, 0], Allow),
+        ("fcntl", [0, 5, 0], ENOSYS),
+        ("read", [1, 0, 0], Allow),
+        ("write", [1, 0, 0], ENOSYS),
+    ] {
+        assert_eq!(asked(&program, name, arguments), verdict, "{name}{arguments:?}");
+    }
+    // Calls of other kinds, and x32, are refused whatever the profile says of others.
+    let open = compiled(serde_json::json!({ "defaultAction": "SCMP_ACT_ALLOW" }));
+    let (native, _) = KINDS[0];
+    assert_eq!(interpret(&open, &data(native, 0, [0; 3])).0, Allow);
+    assert_eq!(interpret(&open, &data(native, 0x4000_0000, [0; 3])).0, ENOSYS);
+    assert_eq!(interpret(&open, &data(native, u32::MAX, [0; 3])).0, ENOSYS);
+    assert_eq!(interpret(&open, &data(KINDS[1].0, 0, [0; 3])).0, ENOSYS);
+    assert_eq!(interpret(&open, &data(0xc000_00f3, 0, [0; 3])).0, ENOSYS);
+}
+
+/// More ranges than a jump within one instruction reaches over.
+#[test]
+fn a_profile_may_be_about_every_second_call() {
+    let (_, table) = KINDS[0];
+    let names: Vec<&str> = tables::kinds(std::env::consts::ARCH).unwrap()[0].calls.keys().copied().collect();
+    let syscalls: Vec<_> = names
+        .iter()
+        .filter(|name| table(name).is_some_and(|number| number % 2 == 0))
+        .map(|name| {
+            let errno = table(name).unwrap() + 1;
+            serde_json::json!({ "names": [name], "action": "SCMP_ACT_ERRNO", "errnoRet": errno })
+        })
+        .collect();
+    assert!(syscalls.len() > 150);
+    let program = compiled(serde_json::json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": syscalls }));
+    for name in names {
+        let Some(number) = table(name) else { continue };
+        let expected = if number % 2 == 0 { Errno(i32::try_from(number + 1).unwrap()) } else { Allow };
+        assert_eq!(asked(&program, name, [0; 3]), expected, "{name}");
+    }
+}
+
+#[test]
+fn profiles_that_cannot_be_compiled_say_why() {
+    for (profile, error) in [
+        (
+            serde_json::json!({ "defaultAction": "SCMP_ACT_NOTIFY" }),
+            "the seccomp profile is not supported: it uses SCMP_ACT_NOTIFY, which needs a process that answers",
+        ),
+        (
+            serde_json::json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 70000 }),
+            "the seccomp profile is wrong: 70000 is no errno",
+        ),
+        (
+            serde_json::json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{
+                "names": ["read"], "action": "SCMP_ACT_ERRNO", "args": [{ "index": 6, "value": 0, "op": "SCMP_CMP_EQ" }],
+            }]}),
+            "the seccomp profile is wrong: a call has no argument 6; they are counted from 0 to 5",
+        ),
+    ] {
+        let profile = serde_json::from_value(profile).unwrap();
+        assert_eq!(compile(&profile).map(drop).map_err(|error| error.to_string()), Err(error.to_owned()));
+    }
 }

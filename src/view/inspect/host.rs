@@ -88,13 +88,15 @@ fn bind(mount: &Mount, place: Place<'_>) -> Option<String> {
     Some(format!("{source}:{}:{}", mount.destination, options.join(",")))
 }
 
-fn security(config: &ContainerConfig) -> Vec<&'static str> {
+fn security(config: &ContainerConfig) -> Vec<String> {
     let mut options = Vec::new();
     if config.no_new_privileges {
-        options.push("no-new-privileges");
+        options.push("no-new-privileges".to_owned());
     }
-    if config.seccomp == Seccomp::Unconfined {
-        options.push("seccomp=unconfined");
+    match &config.seccomp {
+        Seccomp::Default => {}
+        Seccomp::Unconfined => options.push("seccomp=unconfined".to_owned()),
+        Seccomp::Profile { path, .. } => options.push(format!("seccomp={path}")),
     }
     options
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::plan::Sdnotify;
 use crate::view::sample;
 
 fn names(value: &Value) -> Vec<&str> {
@@ -101,4 +102,15 @@ fn the_dead_have_no_pid_and_no_address() {
     assert_eq!(object["State"]["ExitCode"], 255, "without a record: switched off under it");
     assert_eq!(object["NetworkSettings"]["IPAddress"], "");
     assert_eq!(object["HostConfig"]["PortBindings"]["80/tcp"][0]["HostPort"], "8080");
+}
+
+#[test]
+fn who_tells_the_service_manager_is_what_was_asked_for() {
+    let (mut config, state) = sample();
+    let place = Place { directory: Path::new("/rc/containers/5eac"), volumes: Path::new("/rc/volumes") };
+    for (mode, word) in [(Sdnotify::Container, "container"), (Sdnotify::Conmon, "conmon"), (Sdnotify::Ignore, "ignore")]
+    {
+        config.service.sdnotify = mode;
+        assert_eq!(container(&config, &state, Status::Running, place)["Config"]["sdNotifyMode"], word);
+    }
 }

@@ -1,0 +1,28 @@
+use super::{ContainerArgs, PreserveArgs};
+use crate::plan::Request;
+use crate::types::Report;
+
+/// The options of `run`.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct RunArgs {
+    /// Proxy received signals to the process (default: true)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    sig_proxy: Option<bool>,
+    #[command(flatten)]
+    preserve: PreserveArgs,
+    #[command(flatten)]
+    container: ContainerArgs,
+}
+
+impl RunArgs {
+    /// Whether the output of pulling is to be left out (`--quiet`).
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.container.is_quiet()
+    }
+
+    /// The request, as of [`ContainerArgs::into_request`].
+    pub(crate) fn into_request(self, typed: &[String]) -> Result<Request, Report> {
+        let request = self.container.into_request(typed)?;
+        Ok(Request { sig_proxy: self.sig_proxy, descriptors: self.preserve.into_requests(), ..request })
+    }
+}

@@ -1,0 +1,103 @@
+//! What must be looked up on the host before a request can be resolved, and what was found there.
+//!
+//! ```text
+//! needs(request, image, defaults) ──▶ Needs ── the front end looks ──▶ Found ──▶ Facts ──▶ resolve
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::{Defaults, ImageDefaults, Request, mounts, network, ports};
+use crate::types::{Name, Protocol};
+
+/// What a request needs to know of the host. Most requests need nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// Host ports for those that are published on any port, in this order.
+    pub(crate) ports: Vec<FreePort>,
+    /// Host ports that the request names itself: none of them may be found for another.
+    pub(crate) named_ports: BTreeSet<(Protocol, u16)>,
+    /// Paths of the host's block devices.
+    pub(crate) block_devices: BTreeSet<String>,
+    /// How many names for anonymous volumes are used at most.
+    pub(crate) volume_names: usize,
+}
+
+/// A port that must be free at an address of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FreePort {
+    /// The address; `None` is every IPv4 address.
+    pub(crate) address: Option<IpAddr>,
+    /// The protocol.
+    pub(crate) protocol: Protocol,
+}
+
+/// The numbers, major and minor, of the block devices at paths of the host, or why one has none.
+pub(crate) type BlockDevices = BTreeMap<String, Result<(u32, u32), String>>;
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// A port for each that is needed, no two the same for one protocol; fewer if the host has no more.
+    pub(crate) ports: Vec<u16>,
+    /// The block devices.
+    pub(crate) block_devices: BlockDevices,
+    /// Names for anonymous volumes: 64 hex digits.
+    pub(crate) volume_names: Vec<Name>,
+}
+
+/// Says what must be looked up for this request. What is wrong in it needs nothing: `resolve` refuses it.
+pub(crate) fn needs(request: &Request, image: &ImageDefaults, defaults: &Defaults) -> Needs {
+    let mut needs = Needs {
+        volume_names: mounts::count_anonymous(request, image),
+        block_devices: request.limits.block_devices(),
+        ..Needs::default()
+    };
+    if network::network(request, defaults).is_ok_and(|network| network.forwards_ports()) {
+        ports::add_needs(&request.publish, defaults, &mut needs);
+    }
+    needs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::image;
+    use super::super::{MountRequest, PortRequest};
+    use super::*;
+
+    #[test]
+    fn a_request_needs_what_it_does_not_name() {
+        let of = |request: &Request, volumes: &[&str]| {
+            let image = ImageDefaults { volumes: volumes.iter().map(|&path| path.to_owned()).collect(), ..image() };
+            needs(request, &image, &Defaults::default())
+        };
+        assert_eq!(of(&Request::default(), &[]), Needs::default());
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let mut request = Request {
+            publish: ["80", "127.0.0.1::53/udp", "8000-8001:80-81", "[::1]::80-81"]
+                .map(|text| PortRequest::from_publish(text).unwrap())
+                .into(),
+            mounts: ["/data", "db:/db", "/srv:/srv"].map(|text| MountRequest::from_volume(text).unwrap()).into(),
+            ..Request::default()
+        };
+        request.limits.device_read_bps = words(&["/dev/a:1mb", "a", "/dev/a:2"]);
+        request.limits.blkio_weight_devices = words(&["/dev/b:10", "/etc/passwd:10"]);
+        let free =
+            |address: Option<&str>, protocol| FreePort { address: address.map(|a| a.parse().unwrap()), protocol };
+        let expected = Needs {
+            ports: vec![
+                free(None, Protocol::Tcp),
+                free(Some("127.0.0.1"), Protocol::Udp),
+                free(Some("::1"), Protocol::Tcp),
+                free(Some("::1"), Protocol::Tcp),
+            ],
+            named_ports: [(Protocol::Tcp, 8000), (Protocol::Tcp, 8001)].into(),
+            block_devices: words(&["/dev/a", "/dev/b"]).into_iter().collect(),
+            volume_names: 3,
+        };
+        assert_eq!(of(&request, &["/x", "/y"]), expected);
+        // Nothing is forwarded from the host's own network.
+        let host = Request { network: Some("host".into()), ..request };
+        assert!(of(&host, &[]).ports.is_empty());
+    }
+}
