@@ -3,41 +3,48 @@
 //! There is no list of containers but the directories themselves (`monitor::ContainerDir`), and no record of who lives but the locks.
 //! Every command that looks at a container asks its lock and the kernel, and finishes the clean-up of what was killed.
 
+mod attach;
 mod control;
 mod create;
 mod damaged;
-mod detach;
-mod ends;
 mod exec;
+mod files;
 mod find;
 mod first_word;
+mod front_end;
 mod liveness;
 pub(crate) mod logs;
 mod manager;
 mod names;
 mod processes;
-mod pump;
 mod remove;
+mod service;
+mod session;
 mod start;
 mod stats;
+mod streams;
 mod sweep;
 mod update;
+mod volumes;
 mod wait;
 
 use std::io;
 use std::path::PathBuf;
 
+pub(crate) use attach::attach;
 pub(crate) use control::{pause, signal, stop, unpause};
 pub(crate) use create::{Creation, create, new_identity, volume_name};
 pub(crate) use damaged::remove_damaged;
 pub(crate) use exec::{Exec, exec};
+pub(crate) use files::files;
 pub(crate) use find::{Listing, find, list};
+pub(crate) use front_end::{Attach, FrontEnd};
 pub(crate) use liveness::Container;
 pub(crate) use manager::Manager;
 pub(crate) use processes::{Names, Process, processes};
-pub(crate) use pump::Outcome;
 pub(crate) use remove::{Removal, remove};
-pub(crate) use start::{Attach, Environment, Origin, attach, files, start};
+pub(crate) use session::{Session, SessionEvent};
+pub(crate) use start::{Environment, Origin, Started, start};
 pub(crate) use stats::{Sample, sample, since_boot};
 pub(crate) use sweep::{has_leftovers, sweep_store};
 pub(crate) use update::update;

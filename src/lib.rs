@@ -9,6 +9,8 @@ mod cli;
 mod cmd;
 // The edge: every error becomes one sentence, hints and an exit code here.
 mod error;
+// This process, as it is joined to programs: standard descriptors, raw terminal, signals.
+mod console;
 // How things are shown: tables, `--format`, progress, escaping. The only module that prints.
 mod ui;
 // What is shown, as data for every front end: rows, objects of `inspect`, filters, words for sizes and ages.

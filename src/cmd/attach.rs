@@ -2,6 +2,7 @@
 
 use super::Ctx;
 use super::outcome::exit_of;
+use crate::console::{self, Console};
 use crate::engine;
 use crate::error::{Error, Exit};
 
@@ -25,9 +26,10 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let how = engine::Attach {
-        stdin: !args.no_stdin,
-        proxy_signals: args.sig_proxy.unwrap_or(true),
+        stdin: !args.no_stdin && console::has_input(),
+        size: console::own_size(),
         detach_keys: args.detach_keys,
     };
-    exit_of(engine::attach(&ctx.engine, &args.container, &how)?)
+    let session = engine::attach(&ctx.engine, &args.container, &how)?;
+    exit_of(Console::of(true, args.sig_proxy).join(session)?)
 }

@@ -3,6 +3,7 @@
 use super::args::{PreserveArgs, ProcessArgs};
 use super::outcome::exit_of;
 use super::{Ctx, environment};
+use crate::console::{self, Console};
 use crate::engine;
 use crate::error::{Error, Exit};
 
@@ -25,5 +26,11 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let name = words.next().unwrap_or_default();
     let request = args.process.into_exec_request(words.collect())?;
     let descriptors = ctx.manager.take().descriptors;
-    exit_of(engine::exec(&ctx.engine, &name, &request, &environment(), descriptors)?)
+    let environment = environment();
+    let (stdin, size) = (console::has_input(), console::own_size());
+    let front_end = engine::Exec { environment: &environment, stdin, size, descriptors };
+    match engine::exec(&ctx.engine, &name, &request, front_end)? {
+        Some(session) => exit_of(Console::of(true, Some(false)).join(session)?),
+        None => Ok(Exit::SUCCESS),
+    }
 }

@@ -1,4 +1,4 @@
-use crate::container::Outcome;
+use crate::console::Outcome;
 use crate::error::{Error, Exit};
 
 /// The exit code of a command that was joined to a program.

@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use super::Ctx;
 use super::args::{self, ContainerArgs, RunArgs};
 use super::outcome::exit_of;
-use crate::container::Outcome;
-use crate::engine::{self, Observer};
+use crate::console::{Console, Outcome};
+use crate::engine::{self, Observer, Run};
 use crate::error::{Error, Exit};
 use crate::image::progress::{Outcome as LayerOutcome, Progress, Silent};
 use crate::plan::Request;
@@ -119,17 +119,19 @@ fn start(ctx: &Ctx, Asked { action, mut request }: Asked, channel: &Channel) -> 
             Ok(Outcome::Detached)
         }
         Action::Run => {
-            let started = engine::run(&ctx.engine, ctx.caller()?, &request, &mut observer)?;
-            let id = &started.id;
-            channel.tell(&match started.outcome {
-                Outcome::Exited(code) => Told::Ended { id, code },
-                Outcome::Detached if request.detach => Told::Started { id },
-                Outcome::Detached | Outcome::OutputClosed => Told::Left { id },
+            let console = Console::of(!request.detach, request.sig_proxy);
+            let front_end = console.front_end(true);
+            let Run { id, started } = engine::run(&ctx.engine, ctx.caller()?, &request, front_end, &mut observer)?;
+            let outcome = console.follow(started)?;
+            channel.tell(&match outcome {
+                Outcome::Exited(code) => Told::Ended { id: &id, code },
+                Outcome::Detached if request.detach => Told::Started { id: &id },
+                Outcome::Detached | Outcome::OutputClosed => Told::Left { id: &id },
             });
             if request.detach {
-                channel.print(id)?;
+                channel.print(&id)?;
             }
-            Ok(started.outcome)
+            Ok(outcome)
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::Ctx;
 use super::observer::Screen;
 use super::outcome::exit_of;
+use crate::console::Console;
 use crate::engine::{self, Selection, Stop};
 use crate::error::{Error, Exit};
 use crate::types::Signal;
@@ -54,10 +55,12 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     selection.all |= args.running && !selection.is_of_named();
     let how = Stop { signal: args.signal, timeout: args.time };
     let mut screen = Screen::default();
-    let outcome = engine::restart(&ctx.engine, ctx.manager.take(), &selection, args.running, &how, &mut screen);
+    let front_end = Console::Apart.front_end(false);
+    let restarted =
+        engine::restart(&ctx.engine, ctx.manager.take(), &selection, args.running, &how, front_end, &mut screen);
     engine::sweep_soon(&ctx.engine);
-    let outcome = outcome?;
+    let started = restarted?;
     screen.exit()?;
     // As the main process of a unit this command ends as the program did.
-    exit_of(outcome)
+    exit_of(Console::Apart.follow(started)?)
 }

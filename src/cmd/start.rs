@@ -3,7 +3,8 @@
 use super::Ctx;
 use super::observer::Screen;
 use super::outcome::exit_of;
-use crate::engine::{self, Joined, Selection};
+use crate::console::Console;
+use crate::engine::{self, Selection};
 use crate::error::{Error, Exit};
 
 /// Start one or more containers
@@ -48,12 +49,10 @@ fn start(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         let [name] = args.containers.as_slice() else {
             return Err(Error::new("exactly one container can be started and attached"));
         };
-        let joined = Joined {
-            stdin: args.interactive,
-            proxy_signals: args.sig_proxy.unwrap_or(true),
-            detach_keys: args.detach_keys,
-        };
-        return exit_of(engine::start_attached(&ctx.engine, manager, name, joined)?);
+        let console = Console::of(true, args.sig_proxy);
+        let front_end = console.front_end(args.interactive);
+        let started = engine::start_attached(&ctx.engine, manager, name, args.detach_keys, front_end)?;
+        return exit_of(console.follow(started)?);
     }
     if args.detach_keys.is_some() {
         return Err(Error::new("`--detach-keys` is for `--attach` and `--interactive`"));
@@ -66,7 +65,8 @@ fn start(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         ..Selection::default()
     };
     let mut screen = Screen::default();
-    let outcome = engine::start(&ctx.engine, manager, &selection, &mut screen)?;
+    let front_end = Console::Apart.front_end(false);
+    let started = engine::start(&ctx.engine, manager, &selection, front_end, &mut screen)?;
     screen.exit()?;
-    exit_of(outcome)
+    exit_of(Console::Apart.follow(started)?)
 }

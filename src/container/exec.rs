@@ -5,125 +5,95 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use oci_spec::runtime::Process;
 use rustix::fs::{Mode, OFlags};
 
-use super::control::{connect, refuse};
-use super::detach::Detach;
-use super::ends::Ends;
-use super::pump::{self, Input, Outcome, Output, Pump, Terminal, Unread};
+use super::control::{answer, ask, connect, refuse};
+use super::session::{Session, Terminal, Unread};
+use super::streams::PipePairs;
 use super::{Container, Error};
 use crate::monitor::Status;
 use crate::monitor::protocol::{self, Ask, Event};
 use crate::sys::inherited::Inherited;
 use crate::sys::socket::MAX_DESCRIPTORS;
-use crate::sys::{process, tty};
 use crate::types::DetachKeys;
 
-/// What is to run, and how it is joined to this command.
+/// What is to run, and how the caller is joined to it.
 #[derive(Debug)]
 pub(crate) struct Exec {
     /// The process, complete.
     pub(crate) process: Process,
-    /// Our standard input goes to it.
-    pub(crate) interactive: bool,
-    /// Nobody waits for it.
+    /// The session has its input.
+    pub(crate) stdin: bool,
+    /// Nobody waits for it: there is no session.
     pub(crate) detach: bool,
+    /// The size of the caller's terminal.
+    pub(crate) size: Option<(u16, u16)>,
     /// The keys that detach from its terminal.
     pub(crate) detach_keys: DetachKeys,
     /// Further descriptors that the program gets.
     pub(crate) descriptors: Vec<Inherited>,
 }
 
-/// Runs a program in the container. With `detach` the outcome is [`Outcome::Detached`] as soon as it runs.
+/// Runs a program in the container. With `detach` there is no session, and the program runs when this returns.
 ///
-/// Its standard descriptors are pipes that end here, or a terminal whose controlling side is sent here: the monitor has
-/// nothing to do with what flows.
-pub(crate) fn exec(container: &Container, exec: Exec) -> Result<Outcome, Error> {
+/// Its standard descriptors are pipes that end in the session, or a terminal whose controlling side is sent here: the
+/// monitor has nothing to do with what flows.
+pub(crate) fn exec(container: &Container, exec: Exec) -> Result<Option<Session>, Error> {
     if container.status != Status::Running {
         return Err(refuse(container, "run a program in"));
     }
     let socket = connect(container)?;
     let wants_terminal = exec.process.terminal().unwrap_or(false);
-    let own_size = process::standard(0).and_then(|stdin| tty::size(stdin).ok());
     if exec.descriptors.len() > MAX_DESCRIPTORS - 3 {
         return Err(Error::TooManyDescriptors(MAX_DESCRIPTORS - 3));
     }
     let numbers = exec.descriptors.iter().map(|inherited| inherited.number).collect();
-    let request = Ask::Exec(Box::new(protocol::Exec { process: exec.process, size: own_size, descriptors: numbers }));
+    let request = Ask::Exec(Box::new(protocol::Exec { process: exec.process, size: exec.size, descriptors: numbers }));
     let further = exec.descriptors.iter().map(|inherited| inherited.fd.as_fd());
     if wants_terminal {
-        send(&socket, &request, &further.collect::<Vec<_>>())?;
-        return follow_terminal(socket, exec.interactive, exec.detach, &exec.detach_keys);
+        ask(&socket, &request, &further.collect::<Vec<_>>())?;
+        return join_terminal(socket, exec.stdin, exec.detach, exec.detach_keys);
     }
-    let mut ends = Ends::default();
+    let mut pipes = PipePairs::default();
     if !exec.detach {
-        if exec.interactive {
-            ends.add_input()?;
+        for stream in if exec.stdin { 0..3 } else { 1..3 } {
+            pipes.add(stream)?;
         }
-        ends.add_output(1)?;
-        ends.add_output(2)?;
     }
     let null = null()?;
-    let standard = ends.theirs.each_ref().map(|theirs| theirs.as_ref().map_or(null.as_fd(), AsFd::as_fd));
-    send(&socket, &request, &standard.into_iter().chain(further).collect::<Vec<_>>())?;
-    drop((ends.theirs, exec.descriptors));
+    let standard = pipes.theirs.each_ref().map(|theirs| theirs.as_ref().map_or(null.as_fd(), AsFd::as_fd));
+    ask(&socket, &request, &standard.into_iter().chain(further).collect::<Vec<BorrowedFd<'_>>>())?;
+    drop((pipes.theirs, exec.descriptors));
     if exec.detach {
-        return started(&socket).map(|()| Outcome::Detached);
+        return started(&socket).map(|()| None);
     }
-    pump::run(Pump {
-        socket,
-        input: ends.input,
-        outputs: ends.outputs,
-        unread: Unread::ClosePipe,
-        terminal: None,
-        signals: pump::take_signals(false)?,
-        proxy_signals: false,
-    })
-}
-
-fn send(socket: &OwnedFd, request: &Ask, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
-    protocol::send(socket.as_fd(), request, descriptors).map_err(Error::step("ask the container's monitor"))
+    let [stdin, stdout, stderr] = pipes.ours;
+    Ok(Some(Session { socket, stdin, stdout, stderr, terminal: None, unread: Unread::Pipe, monitor: None }))
 }
 
 fn started(socket: &OwnedFd) -> Result<(), Error> {
-    loop {
-        match protocol::receive::<Event>(socket).map_err(Error::step("hear from the container's monitor"))? {
-            Some((Event::Started { .. }, _)) => return Ok(()),
-            Some((Event::Failed(report), _)) => return Err(Error::Told(report)),
-            Some(_) => {}
-            None => return Err(Error::MonitorDied),
-        }
-    }
+    while !matches!(answer(socket)?, (Event::Started { .. }, _)) {}
+    Ok(())
 }
 
-/// The controlling side of the program's terminal is sent to us, and we relay it: the monitor has nothing to do with it.
-fn follow_terminal(socket: OwnedFd, interactive: bool, detach: bool, keys: &DetachKeys) -> Result<Outcome, Error> {
+/// The controlling side of the program's terminal is sent to us: the monitor has nothing to do with it.
+fn join_terminal(
+    socket: OwnedFd,
+    stdin: bool,
+    detach: bool,
+    detach_keys: DetachKeys,
+) -> Result<Option<Session>, Error> {
     let master = loop {
-        match protocol::receive::<Event>(&socket).map_err(Error::step("hear from the container's monitor"))? {
-            Some((Event::Terminal, mut descriptors)) => match descriptors.pop() {
-                Some(master) => break master,
-                None => return Err(Error::MonitorDied),
-            },
-            Some((Event::Failed(report), _)) => return Err(Error::Told(report)),
-            Some(_) => {}
-            None => return Err(Error::MonitorDied),
+        if let (Event::Terminal, mut descriptors) = answer(&socket)? {
+            break descriptors.pop().ok_or(Error::MonitorDied)?;
         }
     };
     if detach {
-        return started(&socket).map(|()| Outcome::Detached);
+        return started(&socket).map(|()| None);
     }
-    let copy = |fd: &OwnedFd| {
-        rustix::io::fcntl_dupfd_cloexec(fd, 3).map_err(|error| Error::step("copy a descriptor")(error.into()))
-    };
-    let input = if interactive { Some(Input::new(copy(&master)?)?) } else { None };
-    let outputs = vec![Output::new(copy(&master)?, 1)?];
-    pump::run(Pump {
-        socket,
-        input,
-        outputs,
-        unread: Unread::Leave,
-        terminal: Some(Terminal { master: Some(master), detach: Detach::new(keys) }),
-        signals: pump::take_signals(false)?,
-        proxy_signals: false,
-    })
+    let copy =
+        || rustix::io::fcntl_dupfd_cloexec(&master, 3).map_err(|error| Error::step("copy a descriptor")(error.into()));
+    let (stdin, stdout) = (stdin.then(copy).transpose()?, Some(copy()?));
+    let terminal = Some(Terminal { master: Some(master), detach_keys });
+    Ok(Some(Session { socket, stdin, stdout, stderr: None, terminal, unread: Unread::Nothing, monitor: None }))
 }
 
 fn null() -> Result<OwnedFd, Error> {

@@ -1,19 +1,12 @@
 //! The service manager that has started this command, if one has: what it said by variables, and what it wants to hear.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::pipe::PipeFlags;
-
-use crate::monitor;
 use crate::plan::{ContainerConfig, Handed, Sdnotify};
 use crate::sys::datagram::Sender;
 use crate::sys::inherited::Inherited;
-
-/// How long a manager may take to act on a message.
-const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 /// What a manager has said. Source: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3), systemd.exec(5).
 #[derive(Debug, Default)]
@@ -88,28 +81,6 @@ impl Manager {
         let address = self.notify_socket.as_deref().filter(|_| config.service.sdnotify != Sdnotify::Ignore);
         address.map(Sender::connect).transpose()
     }
-}
-
-/// Says that the program runs: `MAINPID`, where the monitor outlives this command, and `READY`, where rc says so.
-///
-/// The monitor is the main process then: it ends last, and as the program did. Source: podman-run(1), `--sdnotify`.
-pub(super) fn announce(manager: &Sender, mode: Sdnotify, monitor: Option<i32>) -> io::Result<()> {
-    let ready = (mode == Sdnotify::Conmon).then(|| "READY=1".to_owned());
-    let lines: Vec<_> = monitor.map(|pid| format!("MAINPID={pid}")).into_iter().chain(ready).collect();
-    if lines.is_empty() {
-        return Ok(());
-    }
-    monitor::send_waiting(manager, lines.join("\n").as_bytes()).map(drop)
-}
-
-/// Waits until the manager has acted on what it was told before, 5 s at most: it closes the descriptor that comes with this
-/// message. Source: sd_notify_barrier(3).
-pub(super) fn await_manager(manager: &Sender) -> io::Result<()> {
-    let (ours, theirs) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-    manager.send_descriptor(b"BARRIER=1", theirs.as_fd())?;
-    drop(theirs);
-    poll(&mut [PollFd::new(&ours, PollFlags::empty())], Some(&PATIENCE))?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,43 +1,59 @@
-//! Joining the caller to programs: to the one of a container, and to further ones.
+//! Joining a front end to programs: to the one of a container, and to further ones.
 
 use super::context::Context;
 use super::select::find;
-use crate::container::{self, Outcome};
+use crate::container::{self, Session};
 use crate::plan::{self, ExecRequest};
 use crate::sys::inherited::Inherited;
 use crate::types::{DetachKeys, Report};
 
-/// How a caller joins a program that runs.
+/// How a front end joins a program that runs.
 #[derive(Debug)]
 pub(crate) struct Attach {
-    /// The caller's standard input goes to it, if the container keeps one open.
+    /// The session has its input, if the container keeps one open.
     pub(crate) stdin: bool,
-    /// Signals to this process go to it.
-    pub(crate) proxy_signals: bool,
+    /// Rows and columns of the front end's terminal, if it has one.
+    pub(crate) size: Option<(u16, u16)>,
     /// Instead of the container's own.
     pub(crate) detach_keys: Option<String>,
 }
 
-/// Joins the program of a container; returns when it has ended or the user has detached.
-pub(crate) fn attach(context: &Context, name: &str, how: &Attach) -> Result<Outcome, Report> {
+/// What a front end brings to a further program.
+pub(crate) struct Exec<'a> {
+    /// Its environment, for `-e NAME`.
+    pub(crate) environment: &'a [(String, String)],
+    /// It has input for the program, if the request asks for that.
+    pub(crate) stdin: bool,
+    /// Rows and columns of its terminal, if it has one.
+    pub(crate) size: Option<(u16, u16)>,
+    /// Further descriptors for the program.
+    pub(crate) descriptors: Vec<Inherited>,
+}
+
+/// Joins the program of a container.
+pub(crate) fn attach(context: &Context, name: &str, how: &Attach) -> Result<Session, Report> {
     let container = find(context, name)?;
     let keys = how.detach_keys.as_deref().unwrap_or(&container.config.detach_keys).parse::<DetachKeys>()?;
     let stdin = how.stdin && container.config.open_stdin;
-    Ok(container::attach(&container, stdin, how.proxy_signals, &keys)?)
+    Ok(container::attach(&container, stdin, how.size, keys)?)
 }
 
-/// Runs a further program in a container; returns when it has ended or the user has detached, or when it runs if the request
-/// is detached. `environment` is the caller's, for `-e NAME`; `descriptors` go to the program.
+/// Runs a further program in a container. There is no session if the request is detached; the program runs then.
 pub(crate) fn exec(
     context: &Context,
     name: &str,
     request: &ExecRequest,
-    environment: &[(String, String)],
-    descriptors: Vec<Inherited>,
-) -> Result<Outcome, Report> {
+    front_end: Exec<'_>,
+) -> Result<Option<Session>, Report> {
     let container = find(context, name)?;
-    let process = plan::exec(&container.config, request, environment)?;
-    let keys = request.detach_keys.as_deref().unwrap_or(&container.config.detach_keys).parse::<DetachKeys>()?;
-    let ExecRequest { interactive, detach, .. } = *request;
-    Ok(container::exec(&container, container::Exec { process, interactive, detach, detach_keys: keys, descriptors })?)
+    let process = plan::exec(&container.config, request, front_end.environment)?;
+    let exec = container::Exec {
+        process,
+        stdin: request.interactive && front_end.stdin,
+        detach: request.detach,
+        size: front_end.size,
+        detach_keys: request.detach_keys.as_deref().unwrap_or(&container.config.detach_keys).parse::<DetachKeys>()?,
+        descriptors: front_end.descriptors,
+    };
+    Ok(container::exec(&container, exec)?)
 }

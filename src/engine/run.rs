@@ -1,22 +1,22 @@
 use super::context::{Caller, Context};
 use super::create::{Made, prepare, write_cidfile};
 use super::observer::Observer;
-use crate::container::{self, Attach, Origin, Outcome};
+use crate::container::{self, Attach, FrontEnd, Origin, Started};
 use crate::plan::Request;
 use crate::sys::fs;
 use crate::types::{ContainerId, Report};
 
 /// A container that was started.
 #[derive(Debug)]
-pub(crate) struct Started {
+pub(crate) struct Run {
     /// Its id.
     pub(crate) id: ContainerId,
-    /// How the program's streams ended, if the request is not detached.
-    pub(crate) outcome: Outcome,
+    /// How the front end is joined to the program.
+    pub(crate) started: Started,
 }
 
-/// Makes a container and starts it. Unless the request is detached it returns when the program has ended or the user has
-/// detached; signals to this process go to the program meanwhile, unless the request says otherwise.
+/// Makes a container and starts it, and returns when its program runs; `front_end` has its input only if the request says
+/// so.
 ///
 /// On failure no container is left behind, unless it was the program that could not be run and the container is not to
 /// remove itself. Leftovers of others are not swept: the front end does so when it has nothing more urgent to do
@@ -25,17 +25,18 @@ pub(crate) fn run(
     context: &Context,
     mut caller: Caller,
     request: &Request,
+    mut front_end: FrontEnd<'_>,
     observer: &mut dyn Observer,
-) -> Result<Started, Report> {
+) -> Result<Run, Report> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
     let Made { creation, lowers } = prepare(context, &environment, &caller, request, observer)?;
-    let stdin = creation.config.open_stdin;
+    if let Attach::Yes { stdin } = &mut front_end.attach {
+        *stdin &= creation.config.open_stdin;
+    }
     let (id, cidfile) = (creation.config.id.clone(), creation.config.cidfile.clone());
-    let proxy_signals = request.sig_proxy.unwrap_or(true);
-    let attach = if request.detach { Attach::No } else { Attach::Yes { stdin, proxy_signals } };
     let written = cidfile.as_deref().map(|path| write_cidfile(path, &id)).transpose()?;
-    match container::start(&environment, Origin::New(Box::new(creation)), lowers, &attach) {
-        Ok(outcome) => Ok(Started { id, outcome }),
+    match container::start(&environment, Origin::New(Box::new(creation)), lowers, front_end) {
+        Ok(started) => Ok(Run { id, started }),
         Err(error) => {
             if let Some(path) = written {
                 // The container that it names is gone, or was never there.

@@ -13,7 +13,7 @@ use super::program::Launched;
 use super::record::ProcessId;
 use super::serve::Server;
 use super::start::{Error, Start, Stdio, step};
-use super::stdio::{InheritedStdio, Pipes, standard_descriptors};
+use super::stdio::{Pipes, standard_descriptors};
 use crate::net;
 use crate::plan::{self, ContainerConfig, RestartPolicy};
 use crate::runtime::cgroup::{self, Group};
@@ -35,7 +35,6 @@ pub(super) struct Launcher {
     /// The monitor's own cgroup, if it has one.
     own: Option<cgroup::Own>,
     home: Home,
-    inherited: InheritedStdio,
     pid_files: PidFiles,
 }
 
@@ -58,7 +57,7 @@ impl Launcher {
     /// What `start` asks for, with cgroups in `own`.
     pub(super) fn new(start: Start, driver: &'static dyn net::Driver, own: Option<cgroup::Own>, home: Home) -> Self {
         let pid_files = PidFiles::open(&start.config.service);
-        Self { start, driver, own, home, inherited: InheritedStdio::default(), pid_files }
+        Self { start, driver, own, home, pid_files }
     }
 
     /// The container.
@@ -74,8 +73,10 @@ impl Launcher {
     /// The program runs for the first time: volumes are filled once, and what a restart needs is kept.
     pub(super) fn first_run_begins(&mut self) {
         self.start.copy_up.clear();
-        if self.start.config.restart != RestartPolicy::No {
-            self.inherited = InheritedStdio::keep(&self.start);
+        if self.start.config.restart == RestartPolicy::No {
+            // The program alone has what was handed to it.
+            let handed = self.start.stdio.iter_mut().filter(|stdio| matches!(stdio, Stdio::Handed(_)));
+            handed.for_each(|stdio| *stdio = Stdio::Null);
         }
     }
 
@@ -163,7 +164,7 @@ impl Launcher {
     fn launch(&self, cgroup: Option<&Group>, root: Option<OwnedFd>) -> Result<Made, Error> {
         let start = &self.start;
         let config = &start.config;
-        let (stdio, pipes) = standard_descriptors(start, &self.inherited)?;
+        let (stdio, pipes) = standard_descriptors(start)?;
         let notify = |address: &String| Notifier::begin(&start.directory, address);
         let notifier = start.notify.as_ref().map(notify).transpose().map_err(step("make the notify socket"))?;
         let directory = start.directory.path().to_owned();
@@ -176,7 +177,7 @@ impl Launcher {
             },
             ids: &start.ids,
             stdio: [stdio[0].as_fd(), stdio[1].as_fd(), stdio[2].as_fd()],
-            own_stdio: start.stdio.map(|stdio| stdio == Stdio::Relay),
+            own_stdio: start.stdio.each_ref().map(|stdio| matches!(stdio, Stdio::Relay)),
             descriptors: &start.descriptors,
             wait_for_network: config.network.forwards_ports(),
             copy_up: start.copy_up.clone(),

@@ -38,7 +38,8 @@ impl Parts {
     /// Those of the container that `start` is about, for the command that is starting it.
     pub(super) fn new(start: &Start, listener: OwnedFd, log: Option<Log>) -> Self {
         let config = &start.config;
-        let can_be_on = config.restart != RestartPolicy::No || !start.stdio.contains(&Stdio::Inherit);
+        let can_be_on =
+            config.restart != RestartPolicy::No || !start.stdio.iter().any(|stdio| matches!(stdio, Stdio::Handed(_)));
         Self {
             program: Program::new(config.stop_signal, config.stop_timeout),
             rule: Rule::new(config.restart, can_be_on),

@@ -17,10 +17,10 @@ use crate::types::{Extras, Report, ReportKind, StorageDriver};
 use crate::userns::{IdMap, UserNamespace};
 
 /// What one of the program's standard descriptors is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Stdio {
-    /// The command's own.
-    Inherit,
+    /// This one, of the caller of the start.
+    Handed(OwnedFd),
     /// `/dev/null`.
     Null,
     /// A pipe that the monitor relays.

@@ -1,14 +1,13 @@
 //! The program's standard descriptors, and the monitor's ends of them.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
 
 use super::relay::Relay;
 use super::start::{Error, Start, Stdio, step};
 use super::stream::Stream;
-use crate::sys::process;
 
 /// The monitor's ends of the program's pipes.
 #[derive(Debug, Default)]
@@ -33,23 +32,8 @@ impl Pipes {
     }
 }
 
-/// Copies of the command's own descriptors, for restarts; none if there are no restarts.
-#[derive(Debug, Default)]
-pub(super) struct InheritedStdio([Option<OwnedFd>; 3]);
-
-impl InheritedStdio {
-    /// Copies each descriptor that the program inherits: the monitor is about to close its own 0, 1 and 2.
-    pub(super) fn keep(start: &Start) -> Self {
-        let copy = |number| rustix::io::fcntl_dupfd_cloexec(process::standard(number)?, 3).ok();
-        Self([0, 1, 2].map(|number| {
-            let stdio = usize::try_from(number).ok().and_then(|index| start.stdio.get(index));
-            copy(number).filter(|_| stdio == Some(&Stdio::Inherit))
-        }))
-    }
-}
-
 /// Makes the program's descriptors 0, 1 and 2, and the monitor's ends of those that are pipes.
-pub(super) fn standard_descriptors(start: &Start, inherited: &InheritedStdio) -> Result<([OwnedFd; 3], Pipes), Error> {
+pub(super) fn standard_descriptors(start: &Start) -> Result<([OwnedFd; 3], Pipes), Error> {
     let mut pipes = Pipes::default();
     let null = || -> Result<OwnedFd, Error> {
         rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
@@ -59,13 +43,12 @@ pub(super) fn standard_descriptors(start: &Start, inherited: &InheritedStdio) ->
         return Ok(([null()?, null()?, null()?], pipes));
     }
     let mut theirs = Vec::with_capacity(3);
-    for ((number, stdio), copy) in (0..3).zip(start.stdio).zip(&inherited.0) {
-        theirs.push(match (stdio, copy.as_ref().map(AsFd::as_fd).or_else(|| process::standard(number))) {
-            (Stdio::Inherit, Some(own)) => {
-                rustix::io::fcntl_dupfd_cloexec(own, 3).map_err(|e| step("copy a descriptor")(e.into()))?
-            }
-            (Stdio::Inherit, None) | (Stdio::Null, _) => null()?,
-            (Stdio::Relay, _) => {
+    for (number, stdio) in start.stdio.iter().enumerate() {
+        theirs.push(match stdio {
+            // The program may be started again.
+            Stdio::Handed(fd) => fd.try_clone().map_err(step("copy a descriptor"))?,
+            Stdio::Null => null()?,
+            Stdio::Relay => {
                 let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
                     .map_err(|e| step("make a pipe")(e.into()))?;
                 match number {

@@ -25,7 +25,7 @@ const PIECE: usize = 4096;
 
 /// One of the program's outputs.
 #[derive(Debug)]
-pub(in crate::container) struct Output {
+pub(super) struct Output {
     /// Where it comes from: a pipe or a terminal, which never waits.
     source: OwnedFd,
     is_terminal: bool,
@@ -89,7 +89,7 @@ pub(super) enum Drained {
 
 impl Output {
     /// Brings what comes from `source` to our descriptor `sink`.
-    pub(in crate::container) fn new(source: OwnedFd, sink: i32) -> Result<Self, Error> {
+    pub(super) fn new(source: OwnedFd, sink: i32) -> Result<Self, Error> {
         rustix::io::ioctl_fionbio(&source, true).map_err(|error| Error::step("set up an output")(error.into()))?;
         let kind = process::standard(sink).map_or(Kind::Other, Kind::of);
         let is_terminal = rustix::termios::isatty(&source);
@@ -98,7 +98,7 @@ impl Output {
             is_terminal,
             sink,
             kind,
-            own: None,
+            own: if kind == Kind::Terminal { open_anew(sink) } else { None },
             pending: Vec::new(),
             is_full: false,
             left: None,
@@ -106,15 +106,8 @@ impl Output {
         })
     }
 
-    /// Gets ready to write. Not before the monitor is forked, which would keep our terminal open.
-    pub(super) fn begin(&mut self) {
-        if self.kind == Kind::Terminal {
-            self.own = open_anew(self.sink);
-        }
-    }
-
     /// Where it comes from.
-    pub(in crate::container) fn source(&self) -> BorrowedFd<'_> {
+    pub(super) fn source(&self) -> BorrowedFd<'_> {
         self.source.as_fd()
     }
 

@@ -7,14 +7,14 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
 
+use super::detach::Detach;
 use super::{CHUNK, TURN};
 use crate::container::Error;
-use crate::container::detach::Detach;
 use crate::sys::process;
 
 /// The program's standard input, as we see it: a pipe or a terminal.
 #[derive(Debug)]
-pub(in crate::container) struct Input {
+pub(super) struct Input {
     fd: OwnedFd,
     /// What it has not taken yet: nothing more of ours is read meanwhile.
     pending: Vec<u8>,
@@ -39,7 +39,7 @@ pub(super) enum Fed {
 
 impl Input {
     /// Feeds `fd`, which is not waited for: a program may read only when what it wrote has been taken.
-    pub(in crate::container) fn new(fd: OwnedFd) -> Result<Self, Error> {
+    pub(super) fn new(fd: OwnedFd) -> Result<Self, Error> {
         rustix::io::ioctl_fionbio(&fd, true).map_err(|error| Error::step("set up standard input")(error.into()))?;
         let kind = |fd: BorrowedFd<'_>| {
             rustix::fs::fstat(fd).map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode))
@@ -48,11 +48,6 @@ impl Input {
         let is_spliced = kind(fd.as_fd()) == FileType::Fifo && matches!(ours, FileType::Fifo | FileType::RegularFile);
         let is_terminal = rustix::termios::isatty(&fd);
         Ok(Self { fd, pending: Vec::new(), is_full: false, is_spliced, is_terminal })
-    }
-
-    /// The program's side.
-    pub(in crate::container) fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
     }
 
     /// What to wait for, if for anything: room, or the end of the reader. A terminal whose program has closed it would

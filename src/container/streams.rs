@@ -1,0 +1,114 @@
+//! What stands between the program's standard descriptors and a front end's: pipes that rc has made.
+//!
+//! Nothing of the caller's goes into a container by itself. A socket there could be connected to anything that the
+//! host's network reaches; a pipe could be opened anew by `/proc/self/fd`, in its other direction too, so that the
+//! program would read what others write, write what others read, and leave it O_NONBLOCK; a terminal could be typed
+//! into (safety.md, X2, X12); a file could be read and written as a whole; a directory leads to all of the host
+//! (CVE-2024-21626); and any of them would be kept open by a process that outlives its command. The log driver
+//! `passthrough` asks for just that.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::fs::FileType;
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::Error;
+use super::front_end::{Attach, FrontEnd};
+use crate::monitor::{Starter, Stdio};
+use crate::plan::{ContainerConfig, LogDriver};
+
+/// Pipes for some of a program's standard streams, 0, 1 and 2, both ends of each.
+#[derive(Debug, Default)]
+pub(super) struct PipePairs {
+    /// The end of the program, or of its monitor.
+    pub(super) theirs: [Option<OwnedFd>; 3],
+    /// The end of a session.
+    pub(super) ours: [Option<OwnedFd>; 3],
+}
+
+impl PipePairs {
+    /// Makes the pipe of this stream.
+    pub(super) fn add(&mut self, stream: usize) -> Result<(), Error> {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| Error::step("make a pipe")(error.into()))?;
+        let (theirs, ours) = if stream == 0 { (read, write) } else { (write, read) };
+        (self.theirs[stream], self.ours[stream]) = (Some(theirs), Some(ours));
+        Ok(())
+    }
+}
+
+/// What the standard descriptors of a program that is started are, what its monitor gets of the front end's streams, and
+/// what that keeps.
+pub(super) struct StartStreams {
+    pub(super) stdio: [Stdio; 3],
+    pub(super) starter: Starter,
+    pub(super) ours: [Option<OwnedFd>; 3],
+}
+
+/// Chooses them for a container that is joined to a front end as that says.
+pub(super) fn for_start(config: &ContainerConfig, front_end: &FrontEnd<'_>) -> Result<StartStreams, Error> {
+    let mut stdio = [if config.open_stdin { Stdio::Relay } else { Stdio::Null }, Stdio::Relay, Stdio::Relay];
+    let mut pipes = PipePairs::default();
+    if let Attach::Yes { stdin } = front_end.attach {
+        let passes = config.log_driver.is_passthrough();
+        let handed = front_end.descriptors.map(|fd| fd.filter(|fd| passes && can_be_handed(*fd, config.log_driver)));
+        stdio[0] = match handed[0] {
+            _ if !stdin => Stdio::Null,
+            Some(fd) => hand(fd)?,
+            None => {
+                pipes.add(0)?;
+                Stdio::Relay
+            }
+        };
+        for stream in [1, 2] {
+            if let Some(fd) = handed[stream] {
+                stdio[stream] = hand(fd)?;
+            } else if !config.tty || stream == 1 {
+                pipes.add(stream)?;
+            }
+        }
+    } else if config.log_driver.is_passthrough() {
+        // Nobody stays to pass anything on: files are handed over, too, as was asked for.
+        for (stdio, fd) in stdio.iter_mut().zip(front_end.descriptors) {
+            *stdio = fd.map_or(Ok(Stdio::Null), |fd| {
+                check_detached(fd, config.log_driver)?;
+                hand(fd)
+            })?;
+        }
+    }
+    let PipePairs { theirs: [stdin, stdout, stderr], ours } = pipes;
+    let starter = Starter { stdin, stdout, stderr, size: front_end.size.filter(|_| config.tty) };
+    Ok(StartStreams { stdio, starter, ours })
+}
+
+fn hand(fd: BorrowedFd<'_>) -> Result<Stdio, Error> {
+    let copy = rustix::io::fcntl_dupfd_cloexec(fd, 3);
+    copy.map(Stdio::Handed).map_err(|error| Error::step("copy a descriptor")(error.into()))
+}
+
+/// Whether the log driver `passthrough` hands a descriptor over: a pipe, a socket, a device. What else there is comes
+/// by a pipe all the same: a file could be read and written as a whole by `/proc/self/fd`.
+fn can_be_handed(fd: BorrowedFd<'_>, driver: LogDriver) -> bool {
+    match file_type(fd) {
+        Some(FileType::Fifo | FileType::Socket) => true,
+        Some(FileType::CharacterDevice) => driver == LogDriver::PassthroughTty || !is_terminal(fd),
+        _ => false,
+    }
+}
+
+fn check_detached(fd: BorrowedFd<'_>, driver: LogDriver) -> Result<(), Error> {
+    if driver != LogDriver::PassthroughTty && is_terminal(fd) {
+        return Err(Error::PassedTerminal);
+    }
+    if file_type(fd) == Some(FileType::Directory) {
+        return Err(Error::PassedDirectory);
+    }
+    Ok(())
+}
+
+fn file_type(fd: BorrowedFd<'_>) -> Option<FileType> {
+    rustix::fs::fstat(fd).ok().map(|stat| FileType::from_raw_mode(stat.st_mode))
+}
+
+fn is_terminal(fd: BorrowedFd<'_>) -> bool {
+    rustix::termios::isatty(fd)
+}
