@@ -1,7 +1,7 @@
 //! Reads `config/seccomp.json`, joins it with the tables of system calls, and writes the BPF program as Rust source.
 //!
-//! The crate seccompiler knows two actions to a filter and no 32-bit calls beside the 64-bit ones; libseccomp is a C library
-//! that would have to be linked. What is needed is small: names to numbers here, numbers to a search tree in
+//! The crate seccompiler knows two actions to a filter and no 32-bit calls beside the 64-bit ones; libseccomp is a C
+//! library that would have to be linked. What is needed is small: names to numbers here, numbers to a search tree in
 //! `src/runtime/seccomp/bpf.rs`, which rc itself uses for the filters that users name.
 
 use std::collections::BTreeMap;

@@ -10,8 +10,8 @@ const LIMIT: u64 = 2048;
 
 /// Compiles to `OUT_DIR/stub`.
 ///
-/// By `$RUSTC` itself, not as a crate: cargo would apply the profile, the target's flags and a start file that is longer
-/// than the stub.
+/// By `$RUSTC` itself, not as a crate: cargo would apply the profile, the target's flags and a start file that is
+/// longer than the stub.
 pub(crate) fn build(out: &Path) {
     println!("cargo::rerun-if-changed={SOURCE}");
     println!("cargo::rerun-if-changed={LINKER_SCRIPT}");

@@ -1,5 +1,5 @@
-//! One file per command: its arguments become a request, the engine acts on it, and the result is shown. No command imports
-//! the file of another: what they share is in `args`, [`observer`] and [`outcome`].
+//! One file per command: its arguments become a request, the engine acts on it, and the result is shown. No command
+//! imports the file of another: what they share is in `args`, [`observer`] and [`outcome`].
 
 pub(crate) mod args;
 pub(crate) mod attach;
@@ -76,8 +76,8 @@ pub(crate) fn environment() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect()
 }
 
-/// What the service manager behind the command `name` has said, and the descriptors that it and the options in `arguments`
-/// hand over; every other one is closed, but by `request`, which has yet to read there what it needs.
+/// What the service manager behind the command `name` has said, and the descriptors that it and the options in
+/// `arguments` hand over; every other one is closed, but by `request`, which has yet to read there what it needs.
 pub(crate) fn manager(name: &str, arguments: &clap::ArgMatches) -> Result<Manager, Error> {
     let mut manager = Manager::read(|name| std::env::var(name).ok(), std::process::id());
     if name == "request" {

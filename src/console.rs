@@ -1,8 +1,8 @@
 //! This process, as it is joined to programs: its standard descriptors, its terminal and its signals.
 //!
 //! Used by `run`, `start -a`, `attach` and `exec`. Nothing below knows of them: a start is given what it needs of them
-//! ([`Console::front_end`]), and what comes of it, a [`Session`], is moved from and to them here. The terminal, if the program
-//! has one, is raw meanwhile and is given back however this ends.
+//! ([`Console::front_end`]), and what comes of it, a [`Session`], is moved from and to them here. The terminal, if the
+//! program has one, is raw meanwhile and is given back however this ends.
 
 mod detach;
 mod input;

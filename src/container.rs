@@ -1,7 +1,8 @@
 //! Life cycle and state on disk: create, start, stop, remove, wait, exec, names, liveness.
 //!
-//! There is no list of containers but the directories themselves (`monitor::ContainerDir`), and no record of who lives but the locks.
-//! Every command that looks at a container asks its lock and the kernel, and finishes the clean-up of what was killed.
+//! There is no list of containers but the directories themselves (`monitor::ContainerDir`), and no record of who lives
+//! but the locks. Every command that looks at a container asks its lock and the kernel, and finishes the clean-up of
+//! what was killed.
 
 mod attach;
 mod control;
@@ -215,6 +216,7 @@ impl Error {
         }
     }
 
+    /// Makes the error of a step from the answer of the kernel.
     pub(crate) fn step(step: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Step { step, source }
     }

@@ -29,8 +29,8 @@ pub(crate) enum Error {
         /// The id that was gained.
         effective: u32,
     },
-    /// Root with a directory of another user: what root leaves there could not be removed by that user, and what that user
-    /// puts there would be believed.
+    /// Root with a directory of another user: what root leaves there could not be removed by that user, and what that
+    /// user puts there would be believed.
     #[error("rc runs as root, but `{variable}` names `{}`, which belongs to user {owner}", .path.display())]
     Foreign {
         /// `HOME` or an XDG variable.
@@ -157,8 +157,8 @@ impl Dirs {
     /// The directory for what may vanish at any time, made 0700 if missing.
     ///
     /// A base directory that is a symlink, belongs to another user or can be written by others is passed over, never
-    /// repaired. Whether it is noexec does not matter: nothing is executed from it. Fails with `NotPrivate` if the `rc` in
-    /// a good base directory is not the user's alone.
+    /// repaired. Whether it is noexec does not matter: nothing is executed from it. Fails with `NotPrivate` if the `rc`
+    /// in a good base directory is not the user's alone.
     pub(crate) fn runtime(&self) -> Result<PathBuf, Error> {
         let usual = PathBuf::from(format!("/run/user/{}", self.user));
         let base = self.runtime.iter().chain([&usual]).find(|base| self.is_private(base));

@@ -8,10 +8,10 @@
 //!   └── Blob   a stream that resumes by Range, stops at the declared size, and ends only if the digest is right
 //! ```
 //!
-//! What a registry says is hostile (safety.md I1–I6, R1–R6). `oci-client` was to be the base, but it reads tokens, errors and
-//! manifests without a limit, asks any realm for a token, leaves redirects to reqwest's default (which follows https → http)
-//! and takes no rustls configuration, so that `certs.d` cannot be honoured; none of it can be set from outside. The part
-//! that was left, four structs, is not worth its dependencies. So `reqwest` is used directly.
+//! What a registry says is hostile (safety.md I1–I6, R1–R6). `oci-client` was to be the base, but it reads tokens,
+//! errors and manifests without a limit, asks any realm for a token, leaves redirects to reqwest's default (which
+//! follows https → http) and takes no rustls configuration, so that `certs.d` cannot be honoured; none of it can be set
+//! from outside. The part that was left, four structs, is not worth its dependencies. So `reqwest` is used directly.
 //! HTTP/1.1 only: every layer has a connection of its own then, and its back-pressure stops no other layer.
 
 mod address;
@@ -23,6 +23,7 @@ mod dns;
 mod error;
 /// Manifests, indexes and image configurations as a registry or an archive gives them, checked.
 pub(crate) mod manifest;
+mod options;
 mod platform;
 #[cfg(test)]
 pub(crate) mod test_server;
@@ -32,12 +33,12 @@ mod tls;
 mod transport;
 
 pub(crate) use blob::Blob;
-pub(crate) use client::{Client, Document, Options};
+pub(crate) use client::{Client, Document};
 pub(crate) use credentials::{Credentials, CredentialsError, Places};
 pub(crate) use error::Error;
+pub(crate) use options::{Backoff, Options};
 pub(crate) use platform::Platform;
 pub(crate) use tls::TlsVerify;
-pub(crate) use transport::Backoff;
 
 /// The most a manifest, an index or a configuration may have, in bytes. Source: safety.md I5 (c/image iolimits).
 pub(crate) const MANIFEST_LIMIT: u64 = 4 << 20;

@@ -1,16 +1,16 @@
 //! What the kernel does with a runtime spec.
 //!
 //! ```text
-//! monitor ── fork ─→ stage   waits for the root namespace, enters it, clones init as the monitor's child, writes its maps
+//! monitor ── fork ─→ stage   waits for the root namespace, enters it, clones init for the monitor, writes its maps
 //!    │ ←──── pidfd ─────┘
 //!    │
-//!    └── sync socket ──→ init   root file system, devices, terminal; waits for the network; user, capabilities, seccomp
+//!    └── sync socket ──→ init   root file system, devices, terminal; waits for the network; user, capabilities…
 //!                          └── execveat ─→ stub ── execve ─→ the program
 //! ```
 //!
 //! What goes over the sync socket stands in `sync`. The runtime gets a spec with its [`Extras`], the root file system's
-//! directories and a short list of descriptors ([`Launch`]), nothing else; it knows neither images nor settings nor state
-//! on disk.
+//! directories and a short list of descriptors ([`Launch`]), nothing else; it knows neither images nor settings nor
+//! state on disk.
 
 pub(crate) mod caps;
 pub mod cgroup;
@@ -22,6 +22,7 @@ mod join;
 mod keyring;
 mod mapped;
 mod mounts;
+mod namespaces;
 mod paths;
 mod places;
 mod program;
@@ -36,9 +37,10 @@ pub(crate) mod users;
 
 use std::path::PathBuf;
 
-pub(crate) use create::{Stage, has_namespace};
+pub(crate) use create::Stage;
 pub(crate) use fuse::FuseOverlay;
 pub(crate) use join::{Join, join};
+pub(crate) use namespaces::has_namespace;
 pub(crate) use rootfs::{Rootfs, try_mount};
 pub(crate) use starting::{Conversation, Starting, child_of};
 pub(crate) use sync::{Failure, Progress};
@@ -111,6 +113,7 @@ impl From<Error> for Report {
 }
 
 impl Error {
+    /// Makes the error of a step from the kernel's answer.
     pub(crate) fn step(step: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Step { step, source }
     }

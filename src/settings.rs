@@ -296,8 +296,8 @@ mod tests {
             ),
             (
                 "[network]\ndriver = \"bridge\"\n",
-                "`/c/rc.toml` line 2: `driver`: invalid network `bridge`: the default network is slirp4netns, pasta, host or \
-                 none",
+                "`/c/rc.toml` line 2: `driver`: invalid network `bridge`: the default network is slirp4netns, pasta, \
+                 host or none",
             ),
             ("[log]\nmax_size = 5\n", "`/c/rc.toml` line 2: `max_size`: invalid type: integer `5`, expected a string"),
             (

@@ -32,6 +32,7 @@ mod scratch;
 mod stage;
 mod sweep;
 pub(crate) mod tar;
+mod unique;
 pub(crate) mod volumes;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! System calls with types: descriptors are owned, paths travel in errors, and all unsafe code of rc is in this module.
 
 pub(crate) mod datagram;
+pub(crate) mod exit;
 mod failpoint;
 pub(crate) mod filesystem;
 pub(crate) mod fs;

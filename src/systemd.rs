@@ -1,5 +1,5 @@
-//! Asking the service manager for a scope: a group of its own for a container and its monitor, beside the session that the
-//! command was typed in.
+//! Asking the service manager for a scope: a group of its own for a container and its monitor, beside the session that
+//! the command was typed in.
 //!
 //! ```text
 //! ask    connect to the manager's own socket; log in, StartTransientUnit: one write, nothing is read
@@ -7,13 +7,14 @@
 //! end    the last process leaves, the manager removes the scope; nobody has to ask for it
 //! ```
 //!
-//! The manager's own socket (`$XDG_RUNTIME_DIR/systemd/private`, the one that `systemctl --user` uses) saves the bus daemon
-//! and two round trips, and is there where no bus daemon is installed. Nothing of the start waits between [`Pending::ask`]
-//! and [`Pending::wait`], and neither waits for longer than a deadline: a manager that hangs must not hang `rc run`.
+//! The manager's own socket (`$XDG_RUNTIME_DIR/systemd/private`, the one that `systemctl --user` uses) saves the bus
+//! daemon and two round trips, and is there where no bus daemon is installed. Nothing of the start waits between
+//! [`Pending::ask`] and [`Pending::wait`], and neither waits for longer than a deadline: a manager that hangs must not
+//! hang `rc run`.
 //!
-//! The D-Bus library is ours, some two hundred lines for one call and one signal. zbus is asynchronous and has threads, and
-//! a process that forks and unshares may have one; rustbus logs in without a deadline, and has not been released since 2023
-//! (it brings nix 0.26, syn 1 and bitflags 1 along).
+//! The D-Bus library is ours, some two hundred lines for one call and one signal. zbus is asynchronous and has threads,
+//! and a process that forks and unshares may have one; rustbus logs in without a deadline, and has not been released
+//! since 2023 (it brings nix 0.26, syn 1 and bitflags 1 along).
 //!
 //! Sources: the D-Bus specification; org.freedesktop.systemd1(5); systemd's CGROUP_DELEGATION.md; systemd.scope(5).
 
@@ -180,7 +181,8 @@ impl Pending {
     /// Asks the manager at `socket` for a scope that is delegated, without limits of its own, and removed with its last
     /// process, also if it failed.
     ///
-    /// The process may be in a session's group, where only the system's manager can take it from: the user's asks that one.
+    /// The process may be in a session's group, where only the system's manager can take it from: the user's asks that
+    /// one.
     pub(crate) fn ask(socket: &Path, scope: &Scope<'_>) -> Result<Self, Error> {
         let mut connection = Connection::open(socket, Instant::now() + DEADLINE)?;
         let mut body = Body::default();

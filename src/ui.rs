@@ -2,7 +2,7 @@
 //!
 //! | what is printed | how it is made harmless |
 //! | --- | --- |
-//! | tables, errors, hints, progress | [`escape::line`]: every control and bidi character becomes visible, newline and tab too |
+//! | tables, errors, hints, progress | [`escape::line`]: every control and bidi character is shown, newline too |
 //! | `--format TEMPLATE` | [`escape::text`]: the same, but newline and tab stay, since scripts ask for them |
 //! | `--format json`, `inspect` | [`json`]: `\uXXXX`, also for what serde_json leaves alone (DEL, C1, bidi) |
 //! | `logs`, `attach`, `exec`, `run` | not at all: [`Output::raw`] |

@@ -1,8 +1,8 @@
 //! Subordinate IDs, and the user's root namespace: the user namespace in which rc's own work is root.
 //!
 //! ```text
-//! host ── root namespace (one per user: 0 → the user, 1… → the subordinate IDs) ── a namespace per container, mapped line
-//!                                                                                  by line to the root namespace
+//! host ── root namespace (one per user: 0 → the user, 1… → the subordinate IDs) ── a namespace per container, mapped
+//!                                                                             line by line to the root namespace
 //! ```
 //!
 //! The first process that needs the root namespace creates it, with newuidmap and newgidmap. It lives as long as a

@@ -89,7 +89,10 @@ pub(crate) fn sample() -> (ContainerConfig, crate::monitor::State) {
         "readOnly": true,
         "mounts": [
             { "kind": { "type": "bind", "source": "/srv/d" }, "destination": "/data", "readOnly": true, "options": [] },
-            { "kind": { "type": "volume", "name": "vv", "anonymous": false }, "destination": "/vol", "readOnly": false, "options": ["U"] },
+            {
+                "kind": { "type": "volume", "name": "vv", "anonymous": false },
+                "destination": "/vol", "readOnly": false, "options": ["U"]
+            },
             { "kind": { "type": "tmpfs" }, "destination": "/tmp2", "readOnly": false, "options": ["size=64m"] }
         ],
         "shmSize": 65_536_000,

@@ -2,8 +2,8 @@
 //!
 //! `run` takes [`RunArgs`], which is [`PreserveArgs`] and the [`ContainerArgs`] of `create` (with [`LimitArgs`],
 //! [`ProcessArgs`] and [`PullArgs`] inside), `update` takes [`LimitArgs`], `exec` takes [`ProcessArgs`], `pull` takes
-//! [`PullArgs`]. A command that takes [`ContainerArgs`] or [`ProcessArgs`] sets `disable_help_flag`: its `-h` is the host
-//! name, or nothing, as with podman.
+//! [`PullArgs`]. A command that takes [`ContainerArgs`] or [`ProcessArgs`] sets `disable_help_flag`: its `-h` is the
+//! host name, or nothing, as with podman.
 
 mod container;
 mod image;

@@ -15,8 +15,8 @@ use crate::view;
 
 /// Pull an image from a registry
 ///
-/// The image is pulled even if the name is in the store; blobs that the store has are not fetched again. The ID is printed
-/// at the end.
+/// The image is pulled even if the name is in the store; blobs that the store has are not fetched again. The ID is
+/// printed at the end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Pull all tagged images of the repository

@@ -7,8 +7,8 @@
 //!             4    if it is open: Told, as JSON, one in a line; else the id goes to 1 if nobody waits, and a failure to 2
 //!             …    those that the request names; every other one is closed
 //! ```
-//! Relative paths start at the working directory. The exit code is that of `run` and `create`. rc closes 4 before it sweeps
-//! leftovers.
+//! Relative paths start at the working directory. The exit code is that of `run` and `create`. rc closes 4 before it
+//! sweeps leftovers.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};

@@ -12,7 +12,8 @@ use crate::view;
 /// Block until one or more containers stop, then print their exit codes
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Wait for this state: created, starting, running, paused, restarting, stopping, exited (or stopped), removing, orphaned
+    /// Wait for this state: created, starting, running, paused, restarting, stopping, exited (or stopped), removing,
+    /// orphaned
     #[arg(long = "condition", value_name = "STATE", value_delimiter = ',', value_parser = condition)]
     conditions: Vec<Status>,
     /// Ignore missing containers, and print -1 for them

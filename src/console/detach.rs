@@ -15,8 +15,8 @@ impl Detach {
         Self { keys: keys.bytes().to_vec(), typed: 0 }
     }
 
-    /// Gives what is to be passed on of `bytes`; `None` if the sequence is complete. The beginning of the sequence is held
-    /// back until it goes on or does not.
+    /// Gives what is to be passed on of `bytes`; `None` if the sequence is complete. The beginning of the sequence is
+    /// held back until it goes on or does not.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         if self.keys.is_empty() {
             return Some(bytes.to_vec());

@@ -1,7 +1,7 @@
 //! The loop that moves what flows between this process's standard descriptors and a program.
 //!
-//! Everything waits in one poll(2), so that a reader of ours that stalls, or a program that does not read, keeps no signal
-//! and no end from being acted on.
+//! Everything waits in one poll(2), so that a reader of ours that stalls, or a program that does not read, keeps no
+//! signal and no end from being acted on.
 
 use std::os::fd::AsFd as _;
 

@@ -89,8 +89,8 @@ pub(super) fn tell(container: &Container, request: &Ask) -> Result<(), Error> {
 
 /// Stops the container, and waits until its program has ended; its exit code, `None` if it did not run.
 ///
-/// `timeout` seconds after `signal` it is killed; both are the container's own unless given. One that has ended is marked as
-/// stopped by the user, if its restart rule asks for that.
+/// `timeout` seconds after `signal` it is killed; both are the container's own unless given. One that has ended is
+/// marked as stopped by the user, if its restart rule asks for that.
 pub(crate) fn stop(container: &Container, signal: Option<Signal>, timeout: Option<u32>) -> Result<Option<i32>, Error> {
     match container.status {
         Status::Orphaned => {

@@ -11,8 +11,8 @@ use crate::sys::signal::Signals;
 /// How long the monitor may take to say whether a signal came in time for the program.
 const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
-/// Waits until the program runs. A signal that comes before ends this command: the monitor takes the start back when it hears
-/// of it, or sees that nobody waits any more. If the program runs by then, the monitor passes the signal on.
+/// Waits until the program runs. A signal that comes before ends this command: the monitor takes the start back when it
+/// hears of it, or sees that nobody waits any more. If the program runs by then, the monitor passes the signal on.
 pub(super) fn await_start(socket: &OwnedFd, signals: Option<&mut Signals>) -> Result<(), Error> {
     let interrupted = signals.map_or(Ok(None), |signals| await_answer(socket, signals))?;
     match (protocol::receive::<Event>(socket).map_err(Error::step("hear from the monitor"))?, interrupted) {
@@ -23,8 +23,8 @@ pub(super) fn await_start(socket: &OwnedFd, signals: Option<&mut Signals>) -> Re
     }
 }
 
-/// Waits for the monitor's word, and tells it of a signal; gives the signal's number. Fails with `Interrupted` if the monitor
-/// says nothing then, or if there is a second one.
+/// Waits for the monitor's word, and tells it of a signal; gives the signal's number. Fails with `Interrupted` if the
+/// monitor says nothing then, or if there is a second one.
 fn await_answer(socket: &OwnedFd, signals: &mut Signals) -> Result<Option<i32>, Error> {
     let mut interrupted = None;
     loop {

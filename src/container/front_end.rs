@@ -1,5 +1,5 @@
-//! What a front end brings to a start, and how it is joined to the program. The start itself looks nothing of this up, so
-//! that it serves any front end.
+//! What a front end brings to a start, and how it is joined to the program. The start itself looks nothing of this up,
+//! so that it serves any front end.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -27,7 +27,7 @@ pub(crate) struct FrontEnd<'a> {
     pub(crate) descriptors: [Option<BorrowedFd<'a>>; 3],
     /// Rows and columns of its terminal, if it has one.
     pub(crate) size: Option<(u16, u16)>,
-    /// Makes events of the signals that take the start back, just before the program can run: until then they do to this
-    /// process what they always do. They come back with the session.
+    /// Makes events of the signals that take the start back, just before the program can run: until then they do to
+    /// this process what they always do. They come back with the session.
     pub(crate) take_signals: Option<fn() -> io::Result<Signals>>,
 }

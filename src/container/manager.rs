@@ -71,7 +71,8 @@ impl Manager {
         self.descriptors.iter().map(copy).collect()
     }
 
-    /// Whether this command is the main process of its unit: as it ends, so does the unit, and what is left of it is killed.
+    /// Whether this command is the main process of its unit: as it ends, so does the unit, and what is left of it is
+    /// killed.
     pub(super) fn is_of_unit(&self) -> bool {
         self.is_main
     }

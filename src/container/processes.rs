@@ -1,5 +1,5 @@
-//! The processes of a running container, seen from the host: by their directories in `/proc`, and nothing else. Nothing of the
-//! container is executed, and nothing of rc enters it (safety.md, X17).
+//! The processes of a running container, seen from the host: by their directories in `/proc`, and nothing else. Nothing
+//! of the container is executed, and nothing of rc enters it (safety.md, X17).
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
@@ -59,7 +59,8 @@ pub(super) fn init(container: &Container, action: &'static str) -> Result<(Entry
     if init.is_alive() { Ok((entry, init)) } else { Err(refused()) }
 }
 
-/// All processes in the container's pid namespace and those beneath it, PID 1 first. One that ends meanwhile is left out.
+/// All processes in the container's pid namespace and those beneath it, PID 1 first. One that ends meanwhile is left
+/// out.
 pub(super) fn members(container: &Container, init: &Entry) -> Result<Vec<(Entry, Stat)>, Error> {
     let candidates = match group(container) {
         Some(group) => group.processes()?,

@@ -30,7 +30,8 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Connects to the manager, if it is told anything; before the start, so that a manager that does not answer fails it.
+    /// Connects to the manager, if it is told anything; before the start, so that a manager that does not answer fails
+    /// it.
     pub(super) fn of(
         manager: &Manager,
         config: &ContainerConfig,
@@ -67,8 +68,9 @@ impl Service {
         told.map(drop).map_err(Error::step("tell the service manager of the start"))
     }
 
-    /// Ends this process' time as the main process of its unit. A monitor that ended before the manager has looked at it did
-    /// not become the main process: then the unit ends with this one, which has to end as the program did; gives its exit code.
+    /// Ends this process' time as the main process of its unit. A monitor that ended before the manager has looked at
+    /// it did not become the main process: then the unit ends with this one, which has to end as the program did; gives
+    /// its exit code.
     pub(super) fn hand_over(&self, monitor: &OwnedFd) -> Result<Option<i32>, Error> {
         if let Some(manager) = &self.manager {
             // A manager that does not answer leaves it at what is known now.
@@ -93,8 +95,8 @@ impl Service {
     }
 }
 
-/// Waits until the manager has acted on what it was told before, 5 s at most: it closes the descriptor that comes with this
-/// message. Source: sd_notify_barrier(3).
+/// Waits until the manager has acted on what it was told before, 5 s at most: it closes the descriptor that comes with
+/// this message. Source: sd_notify_barrier(3).
 fn await_manager(manager: &Sender) -> io::Result<()> {
     let (ours, theirs) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
     manager.send_descriptor(b"BARRIER=1", theirs.as_fd())?;

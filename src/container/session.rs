@@ -99,8 +99,8 @@ impl Session {
         self.tell(&Ask::Detach);
     }
 
-    /// Nobody reads the program's output any more, or its errors, whose pipe the caller closes. Tells whether the program
-    /// sees that; if not, it goes on, and nothing that it does about it is to be waited for.
+    /// Nobody reads the program's output any more, or its errors, whose pipe the caller closes. Tells whether the
+    /// program sees that; if not, it goes on, and nothing that it does about it is to be waited for.
     pub(crate) fn close_output(&self, stderr: bool) -> bool {
         if self.unread == Unread::MonitorsPipe {
             self.tell(&Ask::CloseOutput { stderr });
@@ -108,7 +108,8 @@ impl Session {
         self.unread != Unread::Nothing
     }
 
-    /// The program has ended: waits until its monitor has, too, where what it leaves to be removed would stay otherwise.
+    /// The program has ended: waits until its monitor has, too, where what it leaves to be removed would stay
+    /// otherwise.
     pub(crate) fn finish(mut self) {
         let monitor = self.monitor.take();
         drop(self);

@@ -56,8 +56,8 @@ pub(crate) enum Origin {
 pub(crate) enum Started {
     /// The program runs, and nobody here is joined to it.
     Detached,
-    /// It ran, and has ended with this exit code: before the service manager could take its monitor for the main process
-    /// of the unit.
+    /// It ran, and has ended with this exit code: before the service manager could take its monitor for the main
+    /// process of the unit.
     Ended(i32),
     /// The front end is joined to it.
     Joined {
@@ -151,8 +151,8 @@ pub(crate) fn start(
     Ok(Started::Joined { session, signals })
 }
 
-/// A container's terminal, if it has one, and what its program sees of a reader that is gone, for the session of who starts
-/// it.
+/// A container's terminal, if it has one, and what its program sees of a reader that is gone, for the session of who
+/// starts it.
 fn as_joined(config: &ContainerConfig) -> (Option<Terminal>, Unread) {
     let keys = || config.detach_keys.parse().unwrap_or_default();
     let terminal = config.tty.then(|| Terminal { master: None, detach_keys: keys() });

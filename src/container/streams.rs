@@ -36,8 +36,8 @@ impl PipePairs {
     }
 }
 
-/// What the standard descriptors of a program that is started are, what its monitor gets of the front end's streams, and
-/// what that keeps.
+/// What the standard descriptors of a program that is started are, what its monitor gets of the front end's streams,
+/// and what that keeps.
 pub(super) struct StartStreams {
     pub(super) stdio: [Stdio; 3],
     pub(super) starter: Starter,

@@ -6,11 +6,11 @@ use crate::monitor::Status;
 use crate::monitor::protocol::Ask;
 use crate::plan::Changes;
 
-/// Changes limits and restart rule of a container: all that is named, or nothing. `inspect` shows it, and it is for every
-/// later start.
+/// Changes limits and restart rule of a container: all that is named, or nothing. `inspect` shows it, and it is for
+/// every later start.
 ///
-/// While its monitor lives that does it, in the kernel and in the container's directory. Fails if it does not go together, or if
-/// the kernel refuses a limit; nothing has changed then.
+/// While its monitor lives that does it, in the kernel and in the container's directory. Fails if it does not go
+/// together, or if the kernel refuses a limit; nothing has changed then.
 pub(crate) fn update(container: &Container, changes: &Changes) -> Result<(), Error> {
     match container.status {
         Status::Running | Status::Paused | Status::Stopping | Status::Restarting => {

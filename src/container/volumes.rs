@@ -21,8 +21,8 @@ pub(super) struct Fresh {
 
 /// Makes the volumes that are missing, and finds those that are to be filled from the image.
 ///
-/// They are locked in the order of their names, each once, however often it is mounted: two starts with the same volumes must
-/// not wait for each other, nor one for itself.
+/// They are locked in the order of their names, each once, however often it is mounted: two starts with the same
+/// volumes must not wait for each other, nor one for itself.
 pub(super) fn prepare(store: &Store, config: &ContainerConfig) -> Result<Vec<Fresh>, Error> {
     let mut wanted: BTreeMap<&Name, (bool, Vec<&Mount>)> = BTreeMap::new();
     for mount in &config.mounts {

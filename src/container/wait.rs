@@ -1,7 +1,7 @@
 //! Waiting for a container to end, or to be in some other state.
 //!
-//! Its monitor tells of the end. Of other states its directory tells: inotify(7) sees `state.json` replaced and `exit` written.
-//! What changes without a file, as a lock that its holder's death has freed, is seen at the next look.
+//! Its monitor tells of the end. Of other states its directory tells: inotify(7) sees `state.json` replaced and `exit`
+//! written. What changes without a file, as a lock that its holder's death has freed, is seen at the next look.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
@@ -54,8 +54,8 @@ const NO_CODE: i32 = -1;
 
 /// Waits until the container is in one of these states; its exit code if it has ended, else -1.
 ///
-/// Its state is looked at when its directory changes, and after each `interval` at the latest. Fails with `NotFound` when the
-/// container has gone.
+/// Its state is looked at when its directory changes, and after each `interval` at the latest. Fails with `NotFound`
+/// when the container has gone.
 pub(crate) fn wait_for(container: &Container, states: &[Status], interval: Duration) -> Result<i32, Error> {
     if states.iter().all(|state| *state == Status::Exited) {
         return wait(container);

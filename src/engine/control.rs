@@ -104,7 +104,8 @@ pub(crate) fn remove(
     removed
 }
 
-/// Changes limits and the restart policy of a container: all that is named, or nothing. What is not named stays as it is.
+/// Changes limits and the restart policy of a container: all that is named, or nothing. What is not named stays as it
+/// is.
 pub(crate) fn update(
     context: &Context,
     name: &str,
@@ -119,8 +120,8 @@ pub(crate) fn update(
     Ok(container.config.id)
 }
 
-/// Waits until the container is in one of `states` (none: until it has ended), and gives its exit code. Where nothing tells
-/// of a change it is looked at after each `interval`. With `ignore`, `None` if it does not exist.
+/// Waits until the container is in one of `states` (none: until it has ended), and gives its exit code. Where nothing
+/// tells of a change it is looked at after each `interval`. With `ignore`, `None` if it does not exist.
 pub(crate) fn wait(
     context: &Context,
     name: &str,

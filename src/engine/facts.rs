@@ -73,8 +73,8 @@ fn free_ports(needs: &Needs) -> Vec<u16> {
     found
 }
 
-/// A port that is free now: the kernel chooses one for a socket that is closed again. Another program may take it before
-/// the container listens; the start then fails and names it.
+/// A port that is free now: the kernel chooses one for a socket that is closed again. Another program may take it
+/// before the container listens; the start then fails and names it.
 fn free_port(address: Option<IpAddr>, protocol: Protocol) -> Option<u16> {
     let any = SocketAddr::new(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), 0);
     let bound = match protocol {

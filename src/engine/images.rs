@@ -121,8 +121,8 @@ pub(crate) struct RemoveImages {
     pub(crate) ignore: bool,
 }
 
-/// Removes names, and images that have lost their last; then what nothing refers to any more. What can be removed is; the
-/// second list says why others are not.
+/// Removes names, and images that have lost their last; then what nothing refers to any more. What can be removed is;
+/// the second list says why others are not.
 pub(crate) fn remove_images(context: &Context, request: &RemoveImages) -> Result<(Vec<Removed>, Vec<Report>), Report> {
     let store = context.store()?;
     let names: Vec<String> = if request.all {

@@ -46,7 +46,8 @@ impl Log {
     }
 }
 
-/// A pidfd of the monitor, which writes the last byte of the log before it ends; `None` if there is no monitor (any more).
+/// A pidfd of the monitor, which writes the last byte of the log before it ends; `None` if there is no monitor (any
+/// more).
 fn writer(container: &Container) -> Result<Option<OwnedFd>, Report> {
     let Some(pid) = container.monitor else { return Ok(None) };
     let Ok(pidfd) = process::open_pidfd(pid) else { return Ok(None) };

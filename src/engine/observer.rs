@@ -3,8 +3,8 @@ use std::ops::ControlFlow;
 use crate::image::progress::{Progress, Silent};
 use crate::types::Report;
 
-/// Follows a use case that takes long, or works on several things. Each method does nothing unless a front end has something
-/// to do.
+/// Follows a use case that takes long, or works on several things. Each method does nothing unless a front end has
+/// something to do.
 pub(crate) trait Observer {
     /// Something is not quite as it was asked for, and the work goes on.
     fn warning(&mut self, _text: &str) {}

@@ -93,8 +93,8 @@ pub(crate) fn pull(
     }
 }
 
-/// The image of a request, fetched if the policy says so, and a lock that keeps it from being removed until a container's
-/// record names it.
+/// The image of a request, fetched if the policy says so, and a lock that keeps it from being removed until a
+/// container's record names it.
 pub(super) fn image_for(
     context: &Context,
     request: &Request,
@@ -121,7 +121,8 @@ pub(super) fn image_for(
     Ok((local::find(store, &request.image)?, lock))
 }
 
-/// Pulls in a child that is root in the user's namespace, and may start threads there. Nobody holds a lock on the store.
+/// Pulls in a child that is root in the user's namespace, and may start threads there. Nobody holds a lock on the
+/// store.
 fn fetch(
     context: &Context,
     name: &str,

@@ -15,8 +15,8 @@ pub(crate) struct Run {
     pub(crate) started: Started,
 }
 
-/// Makes a container and starts it, and returns when its program runs; `front_end` has its input only if the request says
-/// so.
+/// Makes a container and starts it, and returns when its program runs; `front_end` has its input only if the request
+/// says so.
 ///
 /// On failure no container is left behind, unless it was the program that could not be run and the container is not to
 /// remove itself. Leftovers of others are not swept: the front end does so when it has nothing more urgent to do

@@ -83,7 +83,8 @@ pub(crate) fn named(context: &Context, selection: &Selection) -> Result<Vec<Stri
     Ok(vec![newest.ok_or_else(none)?.config.id.to_string()])
 }
 
-/// All containers, newest first, and those that are damaged. What killed processes have left of `--rm` is removed meanwhile.
+/// All containers, newest first, and those that are damaged. What killed processes have left of `--rm` is removed
+/// meanwhile.
 pub(crate) fn containers(context: &Context) -> Result<Listing, Report> {
     Ok(container::list(&context.store_to_read()?)?)
 }

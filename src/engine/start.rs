@@ -9,8 +9,8 @@ use crate::container::{self, Container, Environment, FrontEnd, Manager, Origin, 
 use crate::monitor::Status;
 use crate::types::{DetachKeys, Report, ReportKind};
 
-/// Starts a container, and returns when its program runs. `manager` is the service manager behind the caller; `detach_keys`
-/// are for this session, instead of the container's own.
+/// Starts a container, and returns when its program runs. `manager` is the service manager behind the caller;
+/// `detach_keys` are for this session, instead of the container's own.
 pub(crate) fn start_attached(
     context: &Context,
     manager: Manager,

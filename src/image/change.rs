@@ -54,7 +54,8 @@ pub(super) fn apply(settings: &mut Settings, instruction: &str) -> Result<(), Er
         }
         _ => {
             return Err(refused(
-                "only CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR and STOPSIGNAL can be changed",
+                "only CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, \
+             WORKDIR and STOPSIGNAL can be changed",
             ));
         }
     }
@@ -161,7 +162,8 @@ mod tests {
         }
         assert_eq!(
             changed(&["RUN x"]).expect_err("refused"),
-            "`--change` cannot take `RUN x`: only CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR and STOPSIGNAL can be changed"
+            "`--change` cannot take `RUN x`: only CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, \
+             VOLUME, WORKDIR and STOPSIGNAL can be changed"
         );
     }
 }

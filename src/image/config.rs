@@ -111,13 +111,17 @@ mod tests {
 
     #[test]
     fn null_is_empty_and_what_is_empty_is_left_out() {
-        let text = r#"{"architecture":"amd64","os":"linux","config":{"Env":null,"Cmd":["sh"],"Labels":null},"rootfs":{"type":"layers","diff_ids":null},"history":null}"#;
+        let text = r#"{"architecture":"amd64","os":"linux","config":{"Env":null,"Cmd":["sh"],"Labels":null},
+            "rootfs":{"type":"layers","diff_ids":null},"history":null}"#;
         let config: Config = crate::types::json::from_str(text).expect("parses");
         assert_eq!(config.config.cmd, ["sh"]);
         let text = serde_json::to_string(&config).expect("writes");
         assert_eq!(
             text,
-            r#"{"architecture":"amd64","os":"linux","config":{"Cmd":["sh"]},"rootfs":{"type":"layers","diff_ids":[]},"history":[]}"#
+            concat!(
+                r#"{"architecture":"amd64","os":"linux","config":{"Cmd":["sh"]},"#,
+                r#""rootfs":{"type":"layers","diff_ids":[]},"history":[]}"#
+            )
         );
         assert!(crate::types::json::from_str::<Config>(r#"{"config":null,"rootfs":{}}"#).is_ok());
     }

@@ -44,7 +44,10 @@ pub(crate) enum Error {
         container: String,
     },
     /// An image was to be removed by its id, and has several names.
-    #[error("image `{}` has several names: {}", .id.short(), .names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    #[error(
+        "image `{}` has several names: {}",
+        .id.short(), .names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
     SeveralNames {
         /// The id.
         id: Digest,

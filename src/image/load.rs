@@ -1,12 +1,13 @@
-//! Brings in images from an archive (docker-archive or oci-archive, compressed or not) or from a directory in OCI layout.
+//! Brings in images from an archive (docker-archive or oci-archive, compressed or not) or from a directory in OCI
+//! layout.
 //!
 //! ```text
 //! docker-archive   manifest.json: [{"Config": NAME, "RepoTags": […], "Layers": [NAME…]}], which may come last
 //! oci-archive      oci-layout, index.json, blobs/ALGORITHM/HEX, in any order
 //! ```
 //!
-//! An archive may come as a stream, so its files wait in the store's `tmp/` until the document that names them is there. Names
-//! are keys of a table, never paths.
+//! An archive may come as a stream, so its files wait in the store's `tmp/` until the document that names them is
+//! there. Names are keys of a table, never paths.
 
 mod docker;
 mod files;

@@ -40,9 +40,9 @@ pub(crate) struct Layer {
     pub(crate) diff_id: Digest,
 }
 
-/// Finds an image: by its name, completed as docker does it; by `NAME@DIGEST`; by its id or the beginning of one. A name wins
-/// over an id. A short name that is not found under `docker.io` is looked for under `localhost`, where podman keeps what was
-/// made here.
+/// Finds an image: by its name, completed as docker does it; by `NAME@DIGEST`; by its id or the beginning of one. A
+/// name wins over an id. A short name that is not found under `docker.io` is looked for under `localhost`, where podman
+/// keeps what was made here.
 ///
 /// Reads index.json, the manifest and the configuration, and checks the digests of the last two.
 pub(crate) fn find(store: &Store, name_or_id: &str) -> Result<LocalImage, Error> {
@@ -102,8 +102,8 @@ fn find_name<'a>(index: &'a [IndexEntry], typed: &str) -> Option<(&'a IndexEntry
     None
 }
 
-/// All images, in the order of index.json, and those that could not be read. An image that is taken away meanwhile is in
-/// neither list.
+/// All images, in the order of index.json, and those that could not be read. An image that is taken away meanwhile is
+/// in neither list.
 pub(crate) fn list(store: &Store) -> Result<(Vec<LocalImage>, Vec<Error>), Error> {
     let index = store.index()?;
     let mut images = Vec::new();
@@ -213,8 +213,9 @@ impl LocalImage {
     }
 }
 
-/// The directories of the image's layers, lowest first, each unpacked for `target`; one that is missing is unpacked again from
-/// its blob, for which this process has to be root of the user's namespace (or store everything as the user).
+/// The directories of the image's layers, lowest first, each unpacked for `target`; one that is missing is unpacked
+/// again from its blob, for which this process has to be root of the user's namespace (or store everything as the
+/// user).
 pub(crate) fn ensure_layers(store: &Store, image: &LocalImage, target: &Target) -> Result<Vec<PathBuf>, Error> {
     let mut directories = Vec::with_capacity(image.layers.len());
     for layer in &image.layers {

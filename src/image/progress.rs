@@ -4,7 +4,8 @@ use crate::types::{Digest, ImageReference};
 pub(crate) trait Progress: Send + Sync {
     /// The image's manifest is about to be fetched.
     fn start(&self, reference: &ImageReference);
-    /// A layer's blob begins to arrive; `size` is its length in bytes. A layer that is in the store already does not begin.
+    /// A layer's blob begins to arrive; `size` is its length in bytes. A layer that is in the store already does not
+    /// begin.
     fn begin(&self, layer: &Digest, size: u64);
     /// So many more bytes of a layer are there. What an earlier try left comes as one large step.
     fn advance(&self, layer: &Digest, bytes: u64);

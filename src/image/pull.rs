@@ -4,13 +4,14 @@
 //! caller's thread   manifest → (index → manifest) → configuration → layers … → tag
 //! tokio workers     sockets and TLS only
 //! puller, one for each layer under way (Store::receive_layer)
-//!   ├─ decompress   socket → sha256 → blob file, → inflate → sha256 (diff id): one thread that pulls the socket by block_on
+//!   ├─ decompress   socket → sha256 → blob file, → inflate → sha256 (diff id): one thread, by block_on
 //!   └─ unpack       tar → files
 //! ```
 //!
-//! The pulling thread reads the network itself, so that there is no queue between the two: what is not unpacked yet stays in
-//! the socket, and the sender waits. Size, digest and diff id are checked before anything has a name (`Store::receive_layer`);
-//! the image is tagged last, under the digest of the manifest that decided everything (safety.md R6).
+//! The pulling thread reads the network itself, so that there is no queue between the two: what is not unpacked yet
+//! stays in the socket, and the sender waits. Size, digest and diff id are checked before anything has a name
+//! (`Store::receive_layer`); the image is tagged last, under the digest of the manifest that decided everything
+//! (safety.md R6).
 //!
 //! To be called in a forked child that is root in the user's namespace and will fork no more: threads start here.
 
@@ -124,8 +125,8 @@ pub(crate) fn is_unreachable(report: &Report) -> bool {
     matches!(report.kind, ReportKind::Unavailable | ReportKind::TimedOut)
 }
 
-/// Pulls `reference` into `store`. Blobs and layers that are there are not fetched again; those that another process is just
-/// fetching are waited for.
+/// Pulls `reference` into `store`. Blobs and layers that are there are not fetched again; those that another process is
+/// just fetching are waited for.
 ///
 /// On failure the image has no new name; whole blobs and layers stay for the next try, and so do parts of blobs, until
 /// another command sweeps.
@@ -285,8 +286,8 @@ fn write(mut writer: BlobWriter, document: &Document) -> Result<(), Cause> {
     Ok(())
 }
 
-/// Each layer once, the largest first, so that the last one under way is a small one. (An image may have the same layer more
-/// than once; an empty one is the usual case.)
+/// Each layer once, the largest first, so that the last one under way is a small one. (An image may have the same layer
+/// more than once; an empty one is the usual case.)
 fn distinct(mut layers: Vec<(Descriptor, Digest)>) -> Vec<(Descriptor, Digest)> {
     let mut seen = HashSet::new();
     layers.retain(|(blob, diff_id)| seen.insert((blob.digest.clone(), diff_id.clone())));

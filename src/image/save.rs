@@ -21,10 +21,11 @@ pub(crate) enum Format {
     OciArchive,
 }
 
-/// Writes the images of these names or ids to one archive. An image that was named by its id has no name in the archive.
+/// Writes the images of these names or ids to one archive. An image that was named by its id has no name in the
+/// archive.
 ///
-/// Fails with `NotFound` before anything is written, or with `Write` or `DamagedBlob` in the middle of it: the archive is
-/// worthless then.
+/// Fails with `NotFound` before anything is written, or with `Write` or `DamagedBlob` in the middle of it: the archive
+/// is worthless then.
 pub(crate) fn save(store: &Store, names: &[impl AsRef<str>], format: Format, output: impl Write) -> Result<(), Error> {
     // Nobody takes the images away meanwhile.
     let _deferred = store.defer_collection()?;

@@ -292,7 +292,8 @@ mod tests {
 
     #[test]
     fn resolv_conf_is_read_as_the_c_library_reads_it() {
-        let text = "; old\n# old\nnameserver 192.0.2.53 # first\nnameserver fe80::1%eth0\nnameserver\ndomain a.example\n\
+        let text = "; old\n# old\nnameserver 192.0.2.53 # first\nnameserver fe80::1%eth0\nnameserver\n\
+                    domain a.example\n\
                     search b.example c.example\noptions ndots:2 trust-ad\noptions edns0\nsortlist 10.0.0.0\n";
         let strings = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let expected = Resolver {

@@ -146,7 +146,10 @@ mod tests {
         let port = PortMapping { host_ip: None, host_port: 8080, container_port: 80, protocol: Protocol::Udp };
         assert_eq!(
             add_hostfwd(&port, Ipv4Addr::new(10, 0, 2, 100)),
-            r#"{"execute":"add_hostfwd","arguments":{"proto":"udp","host_addr":"0.0.0.0","host_port":8080,"guest_addr":"10.0.2.100","guest_port":80}}"#
+            concat!(
+                r#"{"execute":"add_hostfwd","arguments":{"proto":"udp","host_addr":"0.0.0.0","host_port":8080,"#,
+                r#""guest_addr":"10.0.2.100","guest_port":80}}"#
+            )
         );
         assert_eq!(remove_hostfwd(42), r#"{"execute":"remove_hostfwd","arguments":{"id":42}}"#);
     }

@@ -43,8 +43,8 @@ fn has_limits(limits: &Limits) -> bool {
     *limits != Limits { default_pids: limits.default_pids, ..Limits::default() }
 }
 
-/// `--cgroup-parent`: a slice, or the absolute path of a group. A slice's name tells its place, so that directories before it, as
-/// podman has them, are left out.
+/// `--cgroup-parent`: a slice, or the absolute path of a group. A slice's name tells its place, so that directories
+/// before it, as podman has them, are left out.
 fn parent(text: &str) -> Result<String, Error> {
     let invalid =
         |reason: String| Err(Error::Option { option: "--cgroup-parent", source: Invalid::new("cgroup", text, reason) });

@@ -1,5 +1,5 @@
-//! The complete description of a container, as `config.json` keeps it: written once when the container is created, never
-//! changed after.
+//! The complete description of a container, as `config.json` keeps it: written once when the container is created,
+//! never changed after.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{RestartPolicy, Service};
 use crate::types::{ContainerId, Digest, Name, Network, PortMapping, Signal};
 
-/// Everything that was resolved when the container was created. Fields say who sets them; all are complete: nothing in here
-/// is looked up again in the image, in `rc.toml` or in the environment.
+/// Everything that was resolved when the container was created. Fields say who sets them; all are complete: nothing in
+/// here is looked up again in the image, in `rc.toml` or in the environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ContainerConfig {
@@ -32,7 +32,8 @@ pub(crate) struct ContainerConfig {
     pub(crate) env: Vec<String>,
     /// The working directory; made if missing.
     pub(crate) working_dir: String,
-    /// `USER` as typed or from the image (`name`, `uid`, `user:group`); empty for root. Resolved in the root file system.
+    /// `USER` as typed or from the image (`name`, `uid`, `user:group`); empty for root. Resolved in the root file
+    /// system.
     pub(crate) user: String,
     /// Supplementary groups, by `--group-add`.
     pub(crate) groups: Vec<String>,

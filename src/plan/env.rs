@@ -83,7 +83,8 @@ impl Variables {
         }
     }
 
-    /// Adds `NAME=value`, or the caller's value of `NAME`, or the caller's variables that begin with `NAME` for `NAME*`.
+    /// Adds `NAME=value`, or the caller's value of `NAME`, or the caller's variables that begin with `NAME` for
+    /// `NAME*`.
     fn add(&mut self, variable: &str, caller: &[(String, String)]) -> Result<(), Invalid> {
         if let Some((name, value)) = variable.split_once('=') {
             check(name, value)?;
@@ -100,8 +101,8 @@ impl Variables {
         Ok(())
     }
 
-    /// Reads the lines of an `--env-file`: blank ones and those that begin with `#` say nothing, values are taken as they
-    /// are, quotes included. Source: docker's `--env-file`.
+    /// Reads the lines of an `--env-file`: blank ones and those that begin with `#` say nothing, values are taken as
+    /// they are, quotes included. Source: docker's `--env-file`.
     fn read(&mut self, file: &TextFile, caller: &[(String, String)]) -> Result<(), Error> {
         for (number, line) in file.text.lines().enumerate() {
             let line = line.trim_start();

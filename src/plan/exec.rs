@@ -30,9 +30,9 @@ pub(crate) struct ExecRequest {
     pub(crate) working_dir: Option<String>,
 }
 
-/// The process that `request` asks for in the container of `config`: its environment, user and directory are the container's
-/// unless told otherwise, its capabilities, limits and `no_new_privs` always are. `environment` is the caller's, for
-/// `-e NAME`.
+/// The process that `request` asks for in the container of `config`: its environment, user and directory are the
+/// container's unless told otherwise, its capabilities, limits and `no_new_privs` always are. `environment` is the
+/// caller's, for `-e NAME`.
 pub(crate) fn exec(
     config: &ContainerConfig,
     request: &ExecRequest,

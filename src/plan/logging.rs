@@ -27,8 +27,8 @@ pub(super) struct Logging {
     pub(super) tag: Option<String>,
 }
 
-/// Completes the request. Without one, rc logs nothing of a program that a command waits for and that is removed when it
-/// ends (`--rm`, neither `-d` nor `-t`): its output goes to who waits.
+/// Completes the request. Without one, rc logs nothing of a program that a command waits for and that is removed when
+/// it ends (`--rm`, neither `-d` nor `-t`): its output goes to who waits.
 pub(super) fn logging(
     request: &Request,
     defaults: &Defaults,
@@ -51,7 +51,8 @@ pub(super) fn logging(
     Ok(logging)
 }
 
-/// Source: podman-run(1), `--log-driver`. `json-file` is what scripts written for docker say for the driver that keeps a file.
+/// Source: podman-run(1), `--log-driver`. `json-file` is what scripts written for docker say for the driver that keeps
+/// a file.
 fn driver(text: &str, tty: bool, seccomp: &Seccomp) -> Result<LogDriver, Invalid> {
     let invalid = |reason| Err(Invalid::new("log driver", text, reason));
     match text {

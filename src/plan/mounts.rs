@@ -24,7 +24,8 @@ const PROC_FILES: [&str; 9] = [
     "/proc/uptime",
 ];
 
-/// The directories that stay writable under `--read-only`, with their modes. Source: podman-run(1), `--read-only-tmpfs`.
+/// The directories that stay writable under `--read-only`, with their modes. Source: podman-run(1),
+/// `--read-only-tmpfs`.
 const WRITABLE: [(&str, &str); 3] = [("/run", "mode=755"), ("/tmp", "mode=1777"), ("/var/tmp", "mode=1777")];
 
 /// One mount that was asked for.
@@ -33,8 +34,8 @@ const WRITABLE: [(&str, &str); 3] = [("/run", "mode=755"), ("/tmp", "mode=1777")
 pub(crate) struct MountRequest {
     /// What is mounted.
     pub(crate) kind: MountRequestKind,
-    /// Of a bind the path on the host, which may be relative to the caller's directory; of a volume its name, absent for a
-    /// volume of this container alone; of a tmpfs nothing.
+    /// Of a bind the path on the host, which may be relative to the caller's directory; of a volume its name, absent
+    /// for a volume of this container alone; of a tmpfs nothing.
     #[serde(default)]
     pub(crate) source: Option<String>,
     /// The absolute path in the container.
@@ -57,8 +58,8 @@ pub(crate) enum MountRequestKind {
 }
 
 impl MountRequest {
-    /// Reads `--volume [SOURCE:]DESTINATION[:OPTIONS]`. A source with a `/`, or one that is `.` or `..`, is a path of the
-    /// host; any other is a volume's name; none is an anonymous volume.
+    /// Reads `--volume [SOURCE:]DESTINATION[:OPTIONS]`. A source with a `/`, or one that is `.` or `..`, is a path of
+    /// the host; any other is a volume's name; none is an anonymous volume.
     pub(crate) fn from_volume(text: &str) -> Result<Self, Error> {
         let parts: Vec<&str> = text.split(':').collect();
         let (source, destination, options) = match *parts.as_slice() {

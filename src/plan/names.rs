@@ -34,8 +34,8 @@ pub(super) fn check_domain(what: &'static str, text: &str) -> Result<(), Invalid
 /// Names of the host that every container with a network knows already.
 const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
 
-/// `--add-host NAME[;NAME…]:ADDRESS`, one pair for each name; no address for `host-gateway`, which is known only when the
-/// container starts. It adds nothing for the names that are always there, which is how docker's users ask for them.
+/// `--add-host NAME[;NAME…]:ADDRESS`, one pair for each name; no address for `host-gateway`, which is known only when
+/// the container starts. It adds nothing for the names that are always there, which is how docker's users ask for them.
 pub(super) fn extra_hosts(text: &str) -> Result<Vec<(String, Option<IpAddr>)>, Invalid> {
     let invalid = |reason: &str| Invalid::new("host", text, reason);
     let (names, address) =

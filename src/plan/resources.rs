@@ -16,10 +16,11 @@ const CPU_SHARES: u64 = 1024;
 /// -1 is "no limit" in the spec.
 const UNLIMITED: i64 = -1;
 
-/// What must be set so that a cgroup with the limits `from` has the limits `to`, and nothing else; `None` if that is nothing.
+/// What must be set so that a cgroup with the limits `from` has the limits `to`, and nothing else; `None` if that is
+/// nothing.
 ///
-/// A limit that `to` does not have any more is set to the spec's "no limit". From no limits at all it is what a new container
-/// needs. The default number of processes is not in it: nobody asked for that.
+/// A limit that `to` does not have any more is set to the spec's "no limit". From no limits at all it is what a new
+/// container needs. The default number of processes is not in it: nobody asked for that.
 pub(crate) fn resources(from: &Limits, to: &Limits) -> Option<LinuxResources> {
     let mut resources = LinuxResources::default();
     if let Some(memory) = memory(from, to) {

@@ -3,7 +3,8 @@
 use super::{Error, Rlimit};
 use crate::types::Invalid;
 
-/// The resources of `--ulimit` by their names in docker and podman, which are the kernel's in lower case. Source: getrlimit(2).
+/// The resources of `--ulimit` by their names in docker and podman, which are the kernel's in lower case. Source:
+/// getrlimit(2).
 const RESOURCES: [&str; 15] = [
     "core",
     "cpu",

@@ -1,8 +1,8 @@
-//! Profiles of `--security-opt seccomp=FILE`, which are written as docker and podman have them, in the words of the runtime
-//! spec. Source: github.com/moby/profiles, `seccomp.go`; containers/common, `pkg/seccomp`.
+//! Profiles of `--security-opt seccomp=FILE`, which are written as docker and podman have them, in the words of the
+//! runtime spec. Source: github.com/moby/profiles, `seccomp.go`; containers/common, `pkg/seccomp`.
 //!
-//! What depends on the container's capabilities, the architecture or the kernel is decided here: the spec has no word for
-//! that.
+//! What depends on the container's capabilities, the architecture or the kernel is decided here: the spec has no word
+//! for that.
 
 use std::str::FromStr as _;
 

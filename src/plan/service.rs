@@ -1,4 +1,5 @@
-//! What a service manager is told of a container: `--sdnotify`, `--pidfile`, `--conmon-pidfile`; and what it hands to the program.
+//! What a service manager is told of a container: `--sdnotify`, `--pidfile`, `--conmon-pidfile`; and what it hands to
+//! the program.
 
 use std::path::{Path, PathBuf};
 
@@ -44,8 +45,8 @@ pub(crate) enum Sdnotify {
     Ignore,
 }
 
-/// What the manager hands to the program at this start, as the program sees it. Source: sd_notify(3), sd_watchdog_enabled(3),
-/// sd_listen_fds(3).
+/// What the manager hands to the program at this start, as the program sees it. Source: sd_notify(3),
+/// sd_watchdog_enabled(3), sd_listen_fds(3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Handed {
     /// There is a socket `notify.sock` in the container's directory: `NOTIFY_SOCKET`.

@@ -6,7 +6,8 @@ use crate::types::{Invalid, Name};
 
 /// The destination of one `VOLUME` of an image, cleaned.
 ///
-/// `/`, `/proc`, `/sys` and `/dev` are refused: a volume there would replace what the runtime puts there (CVE-2022-23648).
+/// `/`, `/proc`, `/sys` and `/dev` are refused: a volume there would replace what the runtime puts there
+/// (CVE-2022-23648).
 pub(super) fn destination(path: &str) -> Result<String, Invalid> {
     let invalid = |reason: &str| Invalid::new("volume", path, reason);
     let cleaned = clean(path).ok_or_else(|| invalid("must be an absolute path"))?;

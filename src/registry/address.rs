@@ -2,8 +2,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use reqwest::Url;
 
-/// How far away an address is. A registry may send us to addresses at least as far as its own, never nearer: a public one has
-/// no business with the user's machine or network (safety.md R2).
+/// How far away an address is. A registry may send us to addresses at least as far as its own, never nearer: a public
+/// one has no business with the user's machine or network (safety.md R2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     /// Anywhere.
@@ -72,14 +72,14 @@ pub(super) fn literal(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-/// Whether a host is this machine by its spelling alone: 127.0.0.0/8, `::1`, `localhost` (which [`super::dns`] never asks a
-/// server about). Source: docker's rule for insecure registries.
+/// Whether a host is this machine by its spelling alone: 127.0.0.0/8, `::1`, `localhost` (which [`super::dns`] never
+/// asks a server about). Source: docker's rule for insecure registries.
 pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || literal(host).is_some_and(|address| address.to_canonical().is_loopback())
 }
 
-/// Whether `NO_PROXY` exempts a host at a port by `*`, or by an entry with a port or a leading `*`; by any other the HTTP
-/// library does. Source: Go's httpproxy, `Config.NoProxy`, which docker and podman follow.
+/// Whether `NO_PROXY` exempts a host at a port by `*`, or by an entry with a port or a leading `*`; by any other the
+/// HTTP library does. Source: Go's httpproxy, `Config.NoProxy`, which docker and podman follow.
 pub(super) fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     no_proxy.split(',').map(str::trim).any(|entry| {

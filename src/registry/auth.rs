@@ -199,7 +199,8 @@ pub(super) async fn check_realm(transport: &Transport, registry: &Url, realm: &s
     Ok((url, Audience::Realm { registry: home, same_host }))
 }
 
-/// Where the registry is: as near as the nearest of its addresses. A name that does not resolve here is a proxy's to resolve.
+/// Where the registry is: as near as the nearest of its addresses. A name that does not resolve here is a proxy's to
+/// resolve.
 async fn reach(transport: &Transport, registry: &Url) -> Reach {
     let host = registry.host_str().unwrap_or_default();
     if let Some(address) = literal(host) {

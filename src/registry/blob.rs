@@ -7,11 +7,12 @@ use super::manifest::Descriptor;
 use super::transport::Pace;
 use super::{Client, Error};
 
-/// After so many new bytes a broken connection counts as the first again: a large layer over a bad line must arrive one day.
+/// After so many new bytes a broken connection counts as the first again: a large layer over a bad line must arrive one
+/// day.
 const PROGRESS: u64 = 1 << 20;
 
-/// A blob on its way, in pieces, never more of it than its declared size. A connection that breaks is made again, and goes on
-/// where it was.
+/// A blob on its way, in pieces, never more of it than its declared size. A connection that breaks is made again, and
+/// goes on where it was.
 ///
 /// It is not hashed here: who writes it to the store does, and gives it no name if the digest is wrong (`BlobWriter`).
 pub(crate) struct Blob<'c> {
@@ -28,8 +29,15 @@ pub(crate) struct Blob<'c> {
     failed_at: u64,
 }
 
+impl Client {
+    /// Starts to fetch a blob at byte `offset`.
+    pub(crate) async fn blob(&self, descriptor: &Descriptor, offset: u64) -> Result<Blob<'_>, Error> {
+        Blob::start(self, descriptor.clone(), offset).await
+    }
+}
+
 impl<'c> Blob<'c> {
-    pub(super) async fn start(client: &'c Client, descriptor: Descriptor, offset: u64) -> Result<Blob<'c>, Error> {
+    async fn start(client: &'c Client, descriptor: Descriptor, offset: u64) -> Result<Blob<'c>, Error> {
         let mut blob = Blob {
             client,
             descriptor,

@@ -1,6 +1,3 @@
-use std::path::PathBuf;
-use std::time::Duration;
-
 use reqwest::header::{CONTENT_TYPE, LINK};
 use reqwest::{Response, Url};
 use serde::Deserialize;
@@ -8,44 +5,11 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use super::address::authority;
 use super::auth::Auth;
-use super::blob::Blob;
 use super::manifest::{ACCEPT, Descriptor};
-use super::transport::{Backoff, Request, Transport};
-use super::{Credentials, Error, MANIFEST_LIMIT, Places, TlsVerify};
+use super::options::Options;
+use super::transport::{Request, Transport};
+use super::{Error, MANIFEST_LIMIT};
 use crate::types::{Algorithm, Digest, ImageReference, json};
-
-/// How a registry is spoken to.
-#[derive(Debug, Clone)]
-pub(crate) struct Options {
-    /// What it has to prove.
-    pub(crate) tls_verify: TlsVerify,
-    /// A directory of certificates in place of `certs.d` (`--cert-dir`).
-    pub(crate) cert_dir: Option<PathBuf>,
-    /// Who we are there; see [`Credentials::find`].
-    pub(crate) credentials: Option<Credentials>,
-    /// Where certificates are.
-    pub(crate) places: Places,
-    /// How often a request is sent again after 429, 5xx or a broken connection.
-    pub(crate) retries: u32,
-    /// The waits before those.
-    pub(crate) backoff: Backoff,
-    /// How long a server may send almost nothing.
-    pub(crate) stall: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            tls_verify: TlsVerify::Default,
-            cert_dir: None,
-            credentials: None,
-            places: Places::from_env(),
-            retries: 3,
-            backoff: Backoff::Doubling(Duration::from_secs(1)),
-            stall: Duration::from_secs(60),
-        }
-    }
-}
 
 /// One repository of one registry. Cheap requests after the first, which finds out how to speak to it.
 pub(crate) struct Client {
@@ -126,11 +90,6 @@ impl Client {
         let document = self.document(response, Some(&descriptor.digest), "configuration").await?;
         check_size(descriptor, document.bytes.len() as u64)?;
         Ok(document)
-    }
-
-    /// Starts to fetch a blob at byte `offset`.
-    pub(crate) async fn blob(&self, descriptor: &Descriptor, offset: u64) -> Result<Blob<'_>, Error> {
-        Blob::start(self, descriptor.clone(), offset).await
     }
 
     /// All tags of the repository.

@@ -126,7 +126,8 @@ impl Places {
         .collect()
     }
 
-    /// The directories with a directory of certificates for each host, in podman's order. Source: containers-certs.d(5).
+    /// The directories with a directory of certificates for each host, in podman's order. Source:
+    /// containers-certs.d(5).
     pub(super) fn certs_d(&self) -> Vec<PathBuf> {
         let home = self.config_home.as_ref().map(|dir| dir.join("containers/certs.d"));
         home.into_iter().chain(["containers/certs.d", "docker/certs.d"].map(|dir| self.etc.join(dir))).collect()
@@ -160,9 +161,10 @@ impl Credentials {
 
     /// Looks for the credentials of an image in the auth files; `authfile` (`--authfile`) replaces them all.
     ///
-    /// Of the first file that has any: a helper for the host, then the entry with the longest matching path, then the file's
-    /// credential store. A file that is not there is passed over, unless it was named. Starts a helper program if a file asks
-    /// for it, so it belongs before any fork into another namespace, where helpers could not talk to the user's session.
+    /// Of the first file that has any: a helper for the host, then the entry with the longest matching path, then the
+    /// file's credential store. A file that is not there is passed over, unless it was named. Starts a helper program
+    /// if a file asks for it, so it belongs before any fork into another namespace, where helpers could not talk to the
+    /// user's session.
     pub(crate) fn find(
         reference: &ImageReference,
         authfile: Option<&Path>,
@@ -262,7 +264,8 @@ struct HelperAnswer {
     secret: String,
 }
 
-/// Asks a helper program for the credentials of `server`; `None` if it has none. Source: docker's credential-helpers protocol.
+/// Asks a helper program for the credentials of `server`; `None` if it has none. Source: docker's credential-helpers
+/// protocol.
 fn ask_helper(name: &str, server: &str) -> Result<Option<Credentials>, CredentialsError> {
     let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
     if name.is_empty() || !name.bytes().all(fine) {

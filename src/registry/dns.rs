@@ -9,8 +9,9 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address::Reach;
 
-/// Turns names into addresses: `localhost` by itself (RFC 6761, so that plain http to it stays on this machine), the rest by
-/// `/etc/hosts` and the servers of `/etc/resolv.conf`. glibc's resolver would load NSS modules, which a static binary cannot.
+/// Turns names into addresses: `localhost` by itself (RFC 6761, so that plain http to it stays on this machine), the
+/// rest by `/etc/hosts` and the servers of `/etc/resolv.conf`. glibc's resolver would load NSS modules, which a static
+/// binary cannot.
 #[derive(Clone, Default)]
 pub(super) struct Dns {
     // Made at the first look-up: reading the two files costs more than a pull from loopback needs.
@@ -56,9 +57,9 @@ impl Resolve for Dns {
     }
 }
 
-/// A resolver that keeps the addresses of `host` to those that a registry at `registry` may send us to: the check and the
-/// connection use the same answer, so that a name server cannot give a public address to one and 127.0.0.1 to the other.
-/// Other names (a proxy's) pass.
+/// A resolver that keeps the addresses of `host` to those that a registry at `registry` may send us to: the check and
+/// the connection use the same answer, so that a name server cannot give a public address to one and 127.0.0.1 to the
+/// other. Other names (a proxy's) pass.
 pub(super) struct GuardedDns {
     pub(super) dns: Dns,
     pub(super) host: String,

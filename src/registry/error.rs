@@ -182,7 +182,8 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Certificate { host, .. } => Some(format!(
-                "put the registry's CA into `~/.config/containers/certs.d/{host}/ca.crt`, or skip verification with `--tls-verify=false`"
+                "put the registry's CA into `~/.config/containers/certs.d/{host}/ca.crt`, or skip \
+                 verification with `--tls-verify=false`"
             )),
             Self::Denied { with_credentials: false, .. } => {
                 Some("give credentials with `--creds USER:PASSWORD`, or in an auth file".to_owned())

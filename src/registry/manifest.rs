@@ -102,10 +102,11 @@ impl From<Fault> for Report {
     }
 }
 
-/// A reference to a blob. `urls` are left out on purpose: content comes from the registry that was named (safety.md R1).
+/// A reference to a blob. `urls` are left out on purpose: content comes from the registry that was named (safety.md
+/// R1).
 ///
-/// Not the store's descriptor, which has a platform and notes besides: here nothing is read that is not used, so that an odd
-/// one of these fails no pull.
+/// Not the store's descriptor, which has a platform and notes besides: here nothing is read that is not used, so that
+/// an odd one of these fails no pull.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Descriptor {
@@ -266,8 +267,8 @@ impl Manifest {
     }
 }
 
-/// Whether a layer of this type is a tar archive, plain or compressed. Which of them, its first bytes say: images with the
-/// wrong one of these types are about, and every other tool runs them.
+/// Whether a layer of this type is a tar archive, plain or compressed. Which of them, its first bytes say: images with
+/// the wrong one of these types are about, and every other tool runs them.
 fn is_layer(media_type: &str) -> bool {
     let oci = media_type
         .strip_prefix("application/vnd.oci.image.layer.v1.")

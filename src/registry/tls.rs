@@ -37,8 +37,9 @@ impl Trust {
         Self { provider: Arc::new(ring::default_provider()), cert_dir, certs_d, system: OnceLock::new() }
     }
 
-    /// The configuration for one host: the system's certificates (`SSL_CERT_FILE`, `SSL_CERT_DIR`, `/etc/ssl/certs`) and the
-    /// `*.crt` of the host's directory; the directory's `*.cert` with `*.key` is ours to show. Source: containers-certs.d(5).
+    /// The configuration for one host: the system's certificates (`SSL_CERT_FILE`, `SSL_CERT_DIR`, `/etc/ssl/certs`)
+    /// and the `*.crt` of the host's directory; the directory's `*.cert` with `*.key` is ours to show. Source:
+    /// containers-certs.d(5).
     ///
     /// Fails if a file of the directory cannot be read or holds no certificate: a misspelt one must not go unnoticed.
     pub(super) fn config(&self, authority: &str, verified: bool) -> Result<ClientConfig, Error> {
@@ -108,8 +109,8 @@ fn bad_file(path: &Path, authority: &str, cause: &dyn std::fmt::Display) -> Erro
     Error::Setup { host: authority.to_owned(), cause: format!("`{}`: {cause}", path.display()) }
 }
 
-/// The system's certificates. Those that rustls cannot parse are left out, as every TLS library does: a bundle may hold odd
-/// ones, and with none at all every connection fails with a sentence about trust.
+/// The system's certificates. Those that rustls cannot parse are left out, as every TLS library does: a bundle may hold
+/// odd ones, and with none at all every connection fails with a sentence about trust.
 fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -11,8 +11,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::address::{Reach, authority, is_exempt, is_loopback, literal};
 use super::dns::{Dns, GuardedDns, TooNear};
 use super::error::innermost;
+use super::options::{Backoff, Options};
 use super::tls::Trust;
-use super::{Error, Options, SMALL_LIMIT, TlsVerify};
+use super::{Error, SMALL_LIMIT, TlsVerify};
 use crate::types::json;
 
 /// Redirects that are followed for one request.
@@ -21,24 +22,6 @@ const REDIRECTS: usize = 5;
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The fewest bytes in a stall timeout that count as a sign of life.
 const SIGN_OF_LIFE: usize = 4 << 10;
-
-/// How long to wait before a request is sent again, where the server does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Backoff {
-    /// This, then twice this, then four times.
-    Doubling(Duration),
-    /// Always this (`--retry-delay`).
-    Fixed(Duration),
-}
-
-impl Backoff {
-    fn after(self, attempt: u32) -> Duration {
-        match self {
-            Self::Doubling(first) => first.saturating_mul(2_u32.saturating_pow(attempt)),
-            Self::Fixed(wait) => wait,
-        }
-    }
-}
 
 /// Sends requests by the rules: time limits, retries, redirects that carry no secret to another origin, TLS.
 pub(super) struct Transport {
@@ -65,8 +48,8 @@ struct ClientKey {
 pub(super) enum Audience {
     /// The registry that the user named, and where it sends us for content: everything that arrives has a digest.
     Registry,
-    /// A token server that a registry at this reach has named; it gets secrets, so TLS is verified whatever was asked for,
-    /// unless it is the registry's own host.
+    /// A token server that a registry at this reach has named; it gets secrets, so TLS is verified whatever was asked
+    /// for, unless it is the registry's own host.
     Realm { registry: Reach, same_host: bool },
 }
 
@@ -130,7 +113,8 @@ impl Transport {
         self.retries
     }
 
-    /// Sends a request, again after 429, 5xx and broken connections, and follows redirects. The status may be any other.
+    /// Sends a request, again after 429, 5xx and broken connections, and follows redirects. The status may be any
+    /// other.
     pub(super) async fn send(&self, request: &Request) -> Result<Response, Error> {
         let mut attempt = 0;
         loop {
@@ -314,7 +298,8 @@ impl Transport {
         text.lines().next().unwrap_or_default().chars().take(200).collect()
     }
 
-    /// The next piece of a body; counts the time spent waiting for the network only, so that a slow consumer is no stall.
+    /// The next piece of a body; counts the time spent waiting for the network only, so that a slow consumer is no
+    /// stall.
     pub(super) async fn chunk(&self, response: &mut Response, pace: &mut Pace) -> Result<Option<Bytes>, Error> {
         let left = self.stall.saturating_sub(pace.waited);
         let start = Instant::now();
@@ -395,18 +380,5 @@ fn certificate_cause(cause: &rustls::CertificateError) -> String {
         E::NotValidForName | E::NotValidForNameContext { .. } => "its certificate is for another name".to_owned(),
         E::Revoked => "its certificate is revoked".to_owned(),
         other => format!("its certificate is invalid: {other}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_delay_that_was_asked_for_does_not_grow() {
-        let (usual, fixed) = (Backoff::Doubling(Duration::from_secs(1)), Backoff::Fixed(Duration::from_secs(2)));
-        assert_eq!([0, 1, 2, 3].map(|attempt| usual.after(attempt).as_secs()), [1, 2, 4, 8]);
-        assert_eq!([0, 1, 2, 3].map(|attempt| fixed.after(attempt).as_secs()), [2, 2, 2, 2]);
-        assert!(usual.after(u32::MAX) > fixed.after(u32::MAX));
     }
 }

@@ -1,16 +1,16 @@
 //! Capabilities of a container's processes: names, sets, and how a process comes down to them.
 //!
-//! A set bounds what the container may ever have; inheritable and ambient sets are empty always, for with them a program
-//! without privileges would gain some by execve (CVE-2022-24769). The sets that count for the program are made by its
-//! execve: root gets the whole bounding set, any other user gets none, as with docker.
+//! A set bounds what the container may ever have; inheritable and ambient sets are empty always, for with them a
+//! program without privileges would gain some by execve (CVE-2022-24769). The sets that count for the program are made
+//! by its execve: root gets the whole bounding set, any other user gets none, as with docker.
 //!
 //! ```text
 //! limit      the bounding set, while CAP_SETPCAP is held
 //! seccomp    between the two: installing a filter asks for CAP_SYS_ADMIN
 //! become     groups, gid, uid, then the sets of this process
 //! ```
-//! No PR_SET_KEEPCAPS: nothing between the change of ids and execve needs a capability, so the kernel's own rule (they go
-//! when the uid ceases to be 0) is what is wanted.
+//! No PR_SET_KEEPCAPS: nothing between the change of ids and execve needs a capability, so the kernel's own rule (they
+//! go when the uid ceases to be 0) is what is wanted.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -137,13 +137,13 @@ pub(crate) struct Identity {
     pub(crate) uid: u32,
     /// Group id: real, effective, saved.
     pub(crate) gid: u32,
-    /// The supplementary groups, exactly. `None` leaves them as they are, for where `setgroups` is denied because only one
-    /// id is mapped (user_namespaces(7)).
+    /// The supplementary groups, exactly. `None` leaves them as they are, for where `setgroups` is denied because only
+    /// one id is mapped (user_namespaces(7)).
     pub(crate) groups: Option<Vec<u32>>,
 }
 
-/// Makes this process that user, with the capabilities `keep` if it is root and none otherwise; real, effective and saved
-/// ids are the same afterwards, and the inheritable set is empty.
+/// Makes this process that user, with the capabilities `keep` if it is root and none otherwise; real, effective and
+/// saved ids are the same afterwards, and the inheritable set is empty.
 ///
 /// If it fails, some ids may have changed: the process must not go on. The death signal is lost by this
 /// (PR_SET_PDEATHSIG(2const)); the process is one thread, so the thread's sets are the process'.

@@ -1,17 +1,18 @@
 //! Limits and freezing: cgroup v2, in the group that this process has been given, or in a scope that was made for it.
 //!
 //! ```text
-//! OWN                     delegated to us: systemd's `Delegate=yes` in a unit or a scope, or writable where no systemd runs
+//! OWN                     delegated to us: systemd's `Delegate=yes` in a unit or a scope, or writable without systemd
 //!   cgroup.subtree_control  the controllers that our sub-groups have
 //!   supervisor/           rc's own processes; made only when a controller is needed, because the kernel lets no group
 //!                         have both processes and sub-groups with controllers
 //!   rc-ID/                one container: limits, freeze, kill
 //! ```
 //!
-//! Without a delegated group containers run without limits. A limit that was asked for and cannot be set is an error that
-//! names the controller; only the default number of processes is left out then.
+//! Without a delegated group containers run without limits. A limit that was asked for and cannot be set is an error
+//! that names the controller; only the default number of processes is left out then.
 //!
-//! Sources: the kernel's cgroup-v2.rst ("No Internal Process Constraint", "Delegation"); systemd's CGROUP_DELEGATION.md.
+//! Sources: the kernel's cgroup-v2.rst ("No Internal Process Constraint", "Delegation"); systemd's
+//! CGROUP_DELEGATION.md.
 
 mod apply;
 mod controllers;
@@ -44,7 +45,8 @@ const SUPERVISOR: &str = "supervisor";
 pub enum Error {
     /// This process has no group of its own.
     #[error(
-        "cannot set the limit `{limit}`: the controller `{controller}` needs a cgroup that is delegated to rc, and this process is in none"
+        "cannot set the limit `{limit}`: the controller `{controller}` needs a cgroup that is delegated to rc, and \
+         this process is in none"
     )]
     NoGroup {
         /// The control file.
@@ -65,7 +67,8 @@ pub enum Error {
     NoGroupToFreeze,
     /// This process is in a unit that its manager has not delegated, and that nothing is moved out of.
     #[error(
-        "cannot set the limit `{limit}`: the controller `{controller}` needs a cgroup that is delegated to rc, and `{unit}` is not"
+        "cannot set the limit `{limit}`: the controller `{controller}` needs a cgroup that is delegated to rc, and \
+         `{unit}` is not"
     )]
     InUnit {
         /// The control file.
@@ -109,7 +112,11 @@ pub enum Error {
         group: String,
     },
     /// Others' processes are in the group, so that the kernel lets no controller be enabled for its sub-groups.
-    #[error("cannot set the limit `{limit}`: the controller `{controller}` cannot be enabled while the cgroup `{group}` holds processes that are not rc's: {}", controllers::names(.others))]
+    #[error(
+        "cannot set the limit `{limit}`: the controller `{controller}` cannot be enabled while the cgroup `{group}` \
+         holds processes that are not rc's: {}",
+        controllers::names(.others)
+    )]
     Shared {
         /// The control file.
         limit: String,
@@ -248,14 +255,18 @@ impl Error {
                 Some(format!("name the slice alone, for a scope in it: `--cgroup-parent={slice}`"))
             }
             Self::NoGroup { .. } | Self::NoGroupToFreeze | Self::InUnit { .. } | Self::Shared { .. } if has_manager => {
-                Some("start it in a cgroup of its own: `systemd-run --user --scope -p Delegate=yes rc run …`".to_owned())
+                Some(
+                    "start it in a cgroup of its own: `systemd-run --user --scope -p Delegate=yes rc run …`".to_owned(),
+                )
             }
             Self::Parent { reason, .. } if reason == NOT_GIVEN && has_manager => Some(
-                "start it in a unit with `Delegate=yes`: `systemd-run --user --scope -p Delegate=yes rc run …`".to_owned(),
+                "start it in a unit with `Delegate=yes`: `systemd-run --user --scope -p \
+                 Delegate=yes rc run …`"
+                    .to_owned(),
             ),
             Self::NoScope { .. } => Some(
-                "log in as this user (`ssh`, `machinectl shell USER@`), or let the user's service manager run without a \
-                 login: `loginctl enable-linger USER`"
+                "log in as this user (`ssh`, `machinectl shell USER@`), or let the user's service manager run without \
+                 a login: `loginctl enable-linger USER`"
                     .to_owned(),
             ),
             Self::NoGroup { .. } | Self::NoGroupToFreeze | Self::InUnit { .. } => {
@@ -318,8 +329,8 @@ pub struct Own {
 }
 
 impl Own {
-    /// Finds the group that is delegated to this process; `None` if there is none that shows it. A handful of system calls.
-    /// Fails only if `/proc` cannot be read.
+    /// Finds the group that is delegated to this process; `None` if there is none that shows it. A handful of system
+    /// calls. Fails only if `/proc` cannot be read.
     pub fn find() -> Result<Option<Self>, Error> {
         let Some((mount, path)) = locate::here()? else { return Ok(None) };
         Ok(locate::delegated(&mount, &path)?)
@@ -344,9 +355,9 @@ impl Own {
 
     /// Makes the sub-group `name`, with the limits. An empty group of that name, left by a killed monitor, is replaced.
     ///
-    /// If a controller must be enabled, rc's own processes in the group (this one, those of the same program that started
-    /// it, and what they started; other monitors, and what they started) are moved to `supervisor`, and stay there. Fails as
-    /// [`check`] does, or because the kernel refuses a value; there is no group then.
+    /// If a controller must be enabled, rc's own processes in the group (this one, those of the same program that
+    /// started it, and what they started; other monitors, and what they started) are moved to `supervisor`, and stay
+    /// there. Fails as [`check`] does, or because the kernel refuses a value; there is no group then.
     pub fn make(&self, name: &str, wanted: &Wanted<'_>) -> Result<Group, Error> {
         let settings = wanted.settings()?;
         controllers::enable(self, &settings)?;
@@ -392,8 +403,8 @@ impl Own {
 /// How long the kernel may take to end processes that it has killed, and to let go of their group.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Kills and removes the group `name` that a killed monitor has left: the one that it had recorded, else the one that it would
-/// have made in this process' own group. Fine if there is none.
+/// Kills and removes the group `name` that a killed monitor has left: the one that it had recorded, else the one that
+/// it would have made in this process' own group. Fine if there is none.
 ///
 /// Fails if processes are in it still after two seconds.
 pub fn discard(recorded: Option<&str>, name: &str) -> Result<(), Error> {

@@ -4,11 +4,10 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use nix::sched::CloneFlags;
-use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
 use super::starting::{Between, Starting, Sync};
 use super::sync::{Step as _, hear, tell};
-use super::{Error, Failure, Launch, Progress, init, keyring, shown};
+use super::{Error, Failure, Launch, Progress, init, keyring, namespaces, shown};
 use crate::sys::process::{CloneOptions, fork};
 use crate::sys::{fs, namespace, prctl, process, signal};
 use crate::userns::UserNamespace;
@@ -58,7 +57,7 @@ fn stage(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>, sync: Sync<'_>) ->
     // Init's own channel from here: it may not read from `sync` before its maps are there, and only stage knows when.
     let (mapped, map) =
         nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(io::Error::from).step("make a pipe")?;
-    let options = CloneOptions { flags: Some(namespaces(launch.spec) | CloneFlags::CLONE_PARENT), cgroup };
+    let options = CloneOptions { flags: Some(namespaces::at_birth(launch.spec) | CloneFlags::CLONE_PARENT), cgroup };
     let child = fork(&options, || {
         // Else init would keep its own pipe open, and wait for ever for a stage that was killed.
         drop(process::close(map.as_fd()));
@@ -76,26 +75,4 @@ fn stage(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>, sync: Sync<'_>) ->
     // First the descriptor, then the word to init: once it goes on, what it says on `sync` may overtake us.
     tell(sync.own.as_fd(), &Progress::Process(child.pidfd)).step("pass init's descriptor on")?;
     rustix::io::write(&map, b"M").step("tell init that it is mapped").map(drop)
-}
-
-/// The namespaces that init is born into. The cgroup namespace is unshared by init itself, after it has been put into
-/// its cgroup: with the others its root would be the monitor's (design.md, "Limits").
-fn namespaces(spec: &Spec) -> CloneFlags {
-    let mut flags = CloneFlags::CLONE_NEWUSER;
-    for namespace in spec.linux().iter().flat_map(|linux| linux.namespaces().iter().flatten()) {
-        flags |= match namespace.typ() {
-            LinuxNamespaceType::Mount => CloneFlags::CLONE_NEWNS,
-            LinuxNamespaceType::Uts => CloneFlags::CLONE_NEWUTS,
-            LinuxNamespaceType::Ipc => CloneFlags::CLONE_NEWIPC,
-            LinuxNamespaceType::Pid => CloneFlags::CLONE_NEWPID,
-            LinuxNamespaceType::Network => CloneFlags::CLONE_NEWNET,
-            LinuxNamespaceType::User | LinuxNamespaceType::Cgroup | LinuxNamespaceType::Time => CloneFlags::empty(),
-        };
-    }
-    flags
-}
-
-/// Whether the container gets a namespace of this kind for itself.
-pub(crate) fn has_namespace(spec: &Spec, kind: LinuxNamespaceType) -> bool {
-    spec.linux().iter().flat_map(|l| l.namespaces().iter().flatten()).any(|namespace| namespace.typ() == kind)
 }

@@ -42,12 +42,11 @@ use std::path::Path;
 use nix::sched::CloneFlags;
 use oci_spec::runtime::{LinuxNamespaceType, Process};
 
-use super::create::has_namespace;
 use super::places::Places;
 use super::program::{Program, Terminal};
 use super::starting::report;
 use super::sync::{Step as _, hear, tell};
-use super::{Failure, Launch, Progress, devices, mounts, paths, program, rootfs, terminal};
+use super::{Failure, Launch, Progress, devices, has_namespace, mounts, paths, program, rootfs, terminal};
 use crate::sys::{mount, namespace, prctl};
 
 /// Runs in the new init and never returns to its caller's work: the result is the exit code if the start failed.
@@ -60,7 +59,8 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
     let spec = launch.spec;
     prctl::die_with_parent().step("set the parent-death signal")?;
     prctl::set_name("rc: init").step("name init")?;
-    // The caller's mask is the caller's: what is made here has the mode that is asked for. The program gets one of its own.
+    // The caller's mask is the caller's: what is made here has the mode that is asked for. The program gets one of its
+    // own.
     rustix::process::umask(rustix::fs::Mode::empty());
     wait_until_mapped(mapped)?;
     become_root(launch)?;
@@ -98,7 +98,8 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
     if launch.wait_for_network {
         wait_for_network(sync.as_fd())?;
     }
-    // Nothing but this user's own processes on the host could see init until here; from the program on the kernel decides.
+    // Nothing but this user's own processes on the host could see init until here; from the program on the kernel
+    // decides.
     prctl::set_dumpable(false).step("protect init")?;
     become_program(launch, process, terminal, sync)
 }
@@ -142,7 +143,8 @@ fn become_root(launch: &Launch<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the spec's sysctls, which are those of the new namespaces, by the host's own /proc/sys: it shows the caller's.
+/// Writes the spec's sysctls, which are those of the new namespaces, by the host's own /proc/sys: it shows the
+/// caller's.
 fn set_kernel_parameters(launch: &Launch<'_>) -> Result<(), Failure> {
     let parameters = launch.spec.linux().iter().flat_map(|linux| linux.sysctl().iter().flatten());
     for (name, value) in parameters {
@@ -156,9 +158,9 @@ fn set_kernel_parameters(launch: &Launch<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Nested user namespaces open much of the kernel to the program (CVE-2022-0185 and its kin), so their number is limited to
-/// none in this namespace; the limit is per namespace, and only its root may raise it, through a /proc/sys that is
-/// read-only. `unshare` fails with ENOSPC then. Source: namespaces(7), `/proc/sys/user`.
+/// Nested user namespaces open much of the kernel to the program (CVE-2022-0185 and its kin), so their number is
+/// limited to none in this namespace; the limit is per namespace, and only its root may raise it, through a /proc/sys
+/// that is read-only. `unshare` fails with ENOSPC then. Source: namespaces(7), `/proc/sys/user`.
 fn forbid_user_namespaces() -> Result<(), Failure> {
     let path = "/proc/sys/user/max_user_namespaces";
     crate::sys::fs::write(path, "0").map_err(Failure::of)

@@ -155,8 +155,8 @@ fn is_directory(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) == FileType::Directory)
 }
 
-/// The place of a mount, made if missing. `/proc` and `/sys` must be real directories: a link there would put the files that rc
-/// masks elsewhere (CVE-2019-19921).
+/// The place of a mount, made if missing. `/proc` and `/sys` must be real directories: a link there would put the files
+/// that rc masks elsewhere (CVE-2019-19921).
 fn place(places: &Places<'_>, destination: &Path, directory: bool) -> Result<OwnedFd, Failure> {
     let made = if directory { places.directory(destination)? } else { places.file(destination)? };
     if destination == Path::new("/proc") || destination == Path::new("/sys") {

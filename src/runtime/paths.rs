@@ -47,8 +47,8 @@ pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path) -> Result<()
     Ok(())
 }
 
-/// What is at `path`; nothing where there is nothing, or where a directory on the way is closed even to this process: it
-/// has every capability over the container's files, so the program, which has fewer, does not get there either.
+/// What is at `path`; nothing where there is nothing, or where a directory on the way is closed even to this process:
+/// it has every capability over the container's files, so the program, which has fewer, does not get there either.
 fn find(root: BorrowedFd<'_>, path: &str) -> Result<Option<std::os::fd::OwnedFd>, Failure> {
     match root::find(root, path) {
         Ok(fd) => Ok(Some(fd)),

@@ -115,8 +115,8 @@ fn filter(program: &Program<'_>, capabilities: CapSet) -> Result<Option<Cow<'sta
     Ok(program.extras.default_filter.then(|| seccomp::filter(capabilities)))
 }
 
-/// Leaves nothing open across the last execve but the standard descriptors, those that are handed over, and the sync socket
-/// while the stub runs: the first number after all of them. Gives the stub and that number.
+/// Leaves nothing open across the last execve but the standard descriptors, those that are handed over, and the sync
+/// socket while the stub runs: the first number after all of them. Gives the stub and that number.
 fn place_descriptors(program: &Program<'_>, executable: OwnedFd) -> Result<(OwnedFd, BorrowedFd<'static>), Failure> {
     let sync = program.descriptors.iter().map(|inherited| inherited.number + 1).max().unwrap_or(3).max(3);
     // All out of the way first, so that placing one does not replace another.
@@ -198,9 +198,9 @@ fn limits(process: &Process) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Stays in the working directory that was entered as root, so that a user may be where he could not go, as with runc; else
-/// tries it as the program's user. Makes sure that it is inside the root: a descriptor that leaked from the host would show as
-/// `(unreachable)` (CVE-2024-21626).
+/// Stays in the working directory that was entered as root, so that a user may be where he could not go, as with runc;
+/// else tries it as the program's user. Makes sure that it is inside the root: a descriptor that leaked from the host
+/// would show as `(unreachable)` (CVE-2024-21626).
 fn stay_in_working_directory(process: &Process, entered: rustix::io::Result<()>) -> Result<(), Failure> {
     let path = process.cwd();
     entered.or_else(|_| rustix::process::chdir(path)).step_on("change to the working directory", path)?;

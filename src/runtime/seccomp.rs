@@ -2,8 +2,8 @@
 //! built; or one of the user's (`profile`), compiled when a container starts.
 //!
 //! The build makes one program, for a process without any capability that matters to a rule, and lists the instructions
-//! that say "allow" instead when such a capability is held. So the default capabilities cost nothing, not even a copy, and
-//! any other set a copy of some 4 kB.
+//! that say "allow" instead when such a capability is held. So the default capabilities cost nothing, not even a copy,
+//! and any other set a copy of some 4 kB.
 
 // Shared with the build script, which compiles rc's own filter: each of the two uses its own part of it.
 #[expect(dead_code, reason = "the rules of rc's own filter are the build script's to compile")]
@@ -48,8 +48,8 @@ pub(crate) fn filter(capabilities: CapSet) -> Cow<'static, [sock_filter]> {
 
 /// Installs a filter for this process and all that it starts, for good.
 ///
-/// To be called while CAP_SYS_ADMIN is still held in the container's user namespace, or after `no_new_privs` is set, else
-/// EACCES. The default filter allows all that follows then: change of ids and capabilities, close_range, execveat.
+/// To be called while CAP_SYS_ADMIN is still held in the container's user namespace, or after `no_new_privs` is set,
+/// else EACCES. The default filter allows all that follows then: change of ids and capabilities, close_range, execveat.
 pub(crate) fn install(filter: &[sock_filter]) -> io::Result<()> {
     crate::sys::seccomp::set_filter(filter)
 }

@@ -2,7 +2,7 @@
 //! is a container, although the name may stand in its files only.
 //!
 //! ```text
-//! stage ── fork ─→ reader   a mount namespace of its own; layers and upper directory as one overlay, read-only; passwd, group
+//! stage ── fork ─→ reader   a mount namespace of its own; layers and upper directory as one overlay; passwd, group
 //!    ↑ ids or failure as JSON │
 //!    └────────────────────────┘   its end takes the mount with it
 //! ```

@@ -2,7 +2,7 @@
 //! with it until its program runs. What is said stands in `sync`.
 //!
 //! ```text
-//! monitor ── fork ─→ go-between   enters the namespaces, clones the process as the monitor's child, passes its pidfd on
+//! monitor ── fork ─→ go-between   enters the namespaces, clones the monitor's child, passes its pidfd on
 //!    └── sync socket ──→ the process ─→ stub ─→ the program
 //! ```
 

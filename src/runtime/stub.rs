@@ -1,9 +1,9 @@
-//! The last execve of a container's process is made by the stub, a static file of about a kilobyte that rc carries along, so that
-//! `/proc/self/exe` and `/proc/PID/exe` never name rc (CVE-2019-5736).
+//! The last execve of a container's process is made by the stub, a static file of about a kilobyte that rc carries
+//! along, so that `/proc/self/exe` and `/proc/PID/exe` never name rc (CVE-2019-5736).
 //!
-//! What the stub does, and the words by which it is told, stand at the top of `stub/stub.rs`. It runs from a sealed memfd,
-//! which nobody can write to, rc included; where the kernel forbids that (`vm.memfd_noexec=2`), from a file on a read-only
-//! tmpfs of our own.
+//! What the stub does, and the words by which it is told, stand at the top of `stub/stub.rs`. It runs from a sealed
+//! memfd, which nobody can write to, rc included; where the kernel forbids that (`vm.memfd_noexec=2`), from a file on a
+//! read-only tmpfs of our own.
 //!
 //! An execve makes a process dumpable again, and then others in the container could look into it and take its
 //! descriptors (pidfd_getfd(2)), the monitor's socket among them. A file that the process may execute but not read
@@ -78,8 +78,8 @@ pub(crate) struct Stub<'a> {
     pub(crate) environment: &'a [CString],
     /// Where a failed execve writes its errno, an i32 in native order; closed if it succeeds. It has to be above 2.
     pub(crate) report: Option<BorrowedFd<'a>>,
-    /// Whether the kernel kills the process when its parent dies. The stub sets it once more because the last change of ids
-    /// clears it.
+    /// Whether the kernel kills the process when its parent dies. The stub sets it once more because the last change of
+    /// ids clears it.
     pub(crate) dies_with_parent: bool,
     /// Who remains.
     pub(crate) role: Role,
@@ -138,8 +138,8 @@ fn memfd() -> Result<OwnedFd, Error> {
     Ok(memfd)
 }
 
-/// Writes the stub as a file into `directory`, the root of an empty file system that only this process has, and opens it to
-/// be executed, close-on-exec.
+/// Writes the stub as a file into `directory`, the root of an empty file system that only this process has, and opens
+/// it to be executed, close-on-exec.
 fn file(directory: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
     let name = c"stub";
     let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;

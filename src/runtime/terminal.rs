@@ -8,8 +8,8 @@ use crate::sys::filesystem::of_kernel;
 use crate::sys::tty;
 use crate::types::ReportKind;
 
-/// Opens a terminal in `directory`, which is what `/dev/pts` leads to, gives the program's side and passes the other side
-/// on.
+/// Opens a terminal in `directory`, which is what `/dev/pts` leads to, gives the program's side and passes the other
+/// side on.
 ///
 /// It must be a devpts: the image or the container could have put something else there.
 pub(super) fn open(directory: BorrowedFd<'_>, sync: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {

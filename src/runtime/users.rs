@@ -8,9 +8,9 @@
 //! with GROUP       that group alone
 //! home             that of the line, else /
 //! ```
-//! The primary group is among the supplementary ones, or a program could shed it to get at files that are closed to that
-//! group (CVE-2022-2989). The two files come from an image, so they are hostile: they are opened inside the root, have to be
-//! regular and short, and lines that say nothing sensible are passed over.
+//! The primary group is among the supplementary ones, or a program could shed it to get at files that are closed to
+//! that group (CVE-2022-2989). The two files come from an image, so they are hostile: they are opened inside the root,
+//! have to be regular and short, and lines that say nothing sensible are passed over.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
@@ -118,8 +118,8 @@ pub(crate) struct ResolvedUser {
 
 /// Finds `user` (`USER[:GROUP]`, empty is root) and the `groups` of `--group-add` by the files below `root`.
 ///
-/// A file that is missing counts as empty. One that cannot be used is an error only if a name has to be looked up in it, so
-/// that numbers work in any image; it never blocks, whatever is in its place.
+/// A file that is missing counts as empty. One that cannot be used is an error only if a name has to be looked up in
+/// it, so that numbers work in any image; it never blocks, whatever is in its place.
 pub(crate) fn look_up(root: BorrowedFd<'_>, user: &str, groups: &[String]) -> Result<ResolvedUser, Error> {
     let (user_word, group_word) = split(user);
     let needs_group = group_word.into_iter().chain(groups.iter().map(String::as_str)).any(|word| !is_number(word));
@@ -128,7 +128,8 @@ pub(crate) fn look_up(root: BorrowedFd<'_>, user: &str, groups: &[String]) -> Re
     resolve(user, groups, passwd.as_deref().unwrap_or_default(), group.as_deref().unwrap_or_default())
 }
 
-/// Finds `user` (`USER[:GROUP]`, empty is root) and the `groups` of `--group-add` in the texts of passwd(5) and group(5).
+/// Finds `user` (`USER[:GROUP]`, empty is root) and the `groups` of `--group-add` in the texts of passwd(5) and
+/// group(5).
 ///
 /// Fails with `UnknownUser`, `UnknownGroup` or `BadId`.
 pub(crate) fn resolve(user: &str, groups: &[String], passwd: &str, group: &str) -> Result<ResolvedUser, Error> {

@@ -41,9 +41,11 @@ impl Compression {
     }
 }
 
-/// Reads a stream that is plain, gzip (one or more members) or zstd (one or more frames), recognized by its first bytes.
+/// Reads a stream that is plain, gzip (one or more members) or zstd (one or more frames), recognized by its first
+/// bytes.
 ///
-/// Fails for compressions that layers do not have (xz, bzip2). Junk after the last gzip member is an error when it is reached.
+/// Fails for compressions that layers do not have (xz, bzip2). Junk after the last gzip member is an error when it is
+/// reached.
 pub(crate) fn decompress<'a>(input: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     let mut input = BufReader::with_capacity(INPUT, input);
     while let Err(error) = input.fill_buf() {

@@ -1,6 +1,7 @@
 use std::fmt;
 
-/// Shows bytes of a name that somebody else chose: control and non-ASCII bytes escaped, so that it is one harmless line.
+/// Shows bytes of a name that somebody else chose: control and non-ASCII bytes escaped, so that it is one harmless
+/// line.
 pub(super) struct Escaped<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Escaped<'_> {

@@ -1,5 +1,5 @@
-//! `index.json`: which names refer to which manifests. One descriptor for each name, and one without a name for each image
-//! that has lost its last.
+//! `index.json`: which names refer to which manifests. One descriptor for each name, and one without a name for each
+//! image that has lost its last.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -69,8 +69,8 @@ impl Store {
 
     /// Lets `reference` name the image `manifest`. An image that loses its last name by that stays, without one.
     ///
-    /// `index` is the digest of the multi-platform index that led to the manifest, so that the image is found by it too.
-    /// The manifest and all it refers to must be in the store; the caller holds `begin_ingest`.
+    /// `index` is the digest of the multi-platform index that led to the manifest, so that the image is found by it
+    /// too. The manifest and all it refers to must be in the store; the caller holds `begin_ingest`.
     pub(crate) fn tag(
         &self,
         reference: &ImageReference,

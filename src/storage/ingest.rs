@@ -71,7 +71,7 @@ impl Store {
 
     /// Whether a dead process has left a mark.
     pub(crate) fn has_garbage(&self) -> Result<bool, Error> {
-        for path in super::sweep::entries(&self.tmp())? {
+        for path in fs::paths_in(self.tmp())? {
             if is_mark(&path) && stage::is_abandoned(&path)? {
                 return Ok(true);
             }
@@ -82,7 +82,7 @@ impl Store {
     /// Removes all marks, after the collection that they ask for. The caller holds `ingest.lock` and the store's lock,
     /// both exclusive, so that nobody else is using one.
     pub(super) fn clear_marks(&self) -> Result<(), Error> {
-        for path in super::sweep::entries(&self.tmp())?.into_iter().filter(|path| is_mark(path)) {
+        for path in fs::paths_in(self.tmp())?.into_iter().filter(|path| is_mark(path)) {
             match fs::remove_file(path) {
                 Err(error) if !error.is_not_found() => return Err(error.into()),
                 _ => {}

@@ -1,11 +1,12 @@
-//! Files that come in an order of their own, of which only the last says what the others are: they wait here, hashed, and
-//! become blobs when somebody has understood them.
+//! Files that come in an order of their own, of which only the last says what the others are: they wait here, hashed,
+//! and become blobs when somebody has understood them.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::layer::{Info, Target, remove_at};
+use super::layer::{Info, Target};
+use super::remove::remove_at;
 use super::{Error, Hasher, Store, stage};
 use crate::sys::fs::{self, AtPath as _};
 use crate::types::{Algorithm, Digest};

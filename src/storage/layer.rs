@@ -1,14 +1,15 @@
-//! Layers: a blob is decompressed, hashed and unpacked as one stream, in `tmp/`, and named by its diff id when all of it is
-//! right and on disk. Then it never changes.
+//! Layers: a blob is decompressed, hashed and unpacked as one stream, in `tmp/`, and named by its diff id when all of
+//! it is right and on disk. Then it never changes.
 //!
 //! ```text
-//! layers/MAP/sha256-HEX/fs       the files; whiteouts are 0:0 character devices, opaque directories have user.overlay.opaque=y
+//! layers/MAP/sha256-HEX/fs       the files; whiteouts are 0:0 character devices, opaque directories have an attribute
 //!                      /info     {"size": bytes of the uncompressed archive, "skipped": …}
 //!                      /owners   where everything is stored as the user: UID:GID:PATH and a zero byte, for all but 0:0
 //! ```
 
 mod ahead;
 mod attributes;
+mod beneath;
 mod content;
 mod directories;
 mod extract;
@@ -18,7 +19,7 @@ mod whiteout;
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ pub(crate) use receive::Opened;
 
 use super::compress::decompress;
 use super::escape::Escaped;
-use super::remove::remove_tree;
+use super::remove::remove_at;
 use super::tar::{self, Reader};
 use super::{Hasher, Store, stage};
 use crate::sys::fs::{self, AtPath as _, PathError, plain};
@@ -44,8 +45,8 @@ pub(crate) struct Target {
 /// What happens to the owners of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ownership {
-    /// Files get the container's ids as they are: this process is root of the user's namespace. Ids from 0 to one less than
-    /// these are mapped.
+    /// Files get the container's ids as they are: this process is root of the user's namespace. Ids from 0 to one less
+    /// than these are mapped.
     Mapped {
         /// User ids.
         users: u32,
@@ -104,7 +105,10 @@ pub(crate) enum Error {
         source: io::Error,
     },
     /// An owner is not in the id map.
-    #[error("`{}` of the layer belongs to {what} {id}, but only the ids 0 to {} are mapped", Escaped(.path), .count.saturating_sub(1))]
+    #[error(
+        "`{}` of the layer belongs to {what} {id}, but only the ids 0 to {} are mapped",
+        Escaped(.path), .count.saturating_sub(1)
+    )]
     Id {
         /// The path as it stands in the archive.
         path: Vec<u8>,
@@ -271,8 +275,8 @@ impl LayerStage {
 
 impl Drop for LayerStage {
     fn drop(&mut self) {
-        // Once named, this path is free, and may be another's stage by now. If it cannot be removed now, the sweeper comes by
-        // later.
+        // Once named, this path is free, and may be another's stage by now. If it cannot be removed now, the sweeper
+        // comes by later.
         if stage::is_same(&self.lock, &self.path).is_ok_and(|is_ours| is_ours) {
             drop(remove_at(&self.path));
         }
@@ -310,14 +314,9 @@ impl UnpackedLayer {
     }
 }
 
-/// Removes a tree by its path in the store.
-pub(super) fn remove_at(path: &Path) -> Result<(), PathError> {
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-    match fs::open(directory) {
-        Ok(directory) => remove_tree(directory, name).at("remove", path),
-        Err(error) if error.is_not_found() => Ok(()),
-        Err(error) => Err(error),
-    }
+/// An entry of the archive could not be written.
+fn failed(action: &'static str, path: &[u8], source: impl Into<io::Error>) -> Error {
+    Error::Entry { action, path: path.to_vec(), source: source.into() }
 }
 
 /// The file mode creation mask, without changing it: that would race with other threads.

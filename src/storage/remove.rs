@@ -1,22 +1,27 @@
-//! Removing trees by descriptor: no link is followed, nothing outside the tree is touched, whatever another process does to it
-//! meanwhile.
+//! Removing trees by descriptor: no link is followed, nothing outside the tree is touched, whatever another process
+//! does to it meanwhile.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fchmod, fstat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
-/// How deep directories are held open; what lies deeper is first moved up, so that a tree of any depth needs few descriptors.
+use super::unique::unique;
+use crate::sys::fs::{self, AtPath as _, PathError};
+
+/// How deep directories are held open; what lies deeper is first moved up, so that a tree of any depth needs few
+/// descriptors.
 const DEPTH: usize = 32;
 
 /// Removes what `name` in the directory `parent` is, and everything beneath it. Fine if it is not there, or if another
 /// process removes the same at the same time.
 ///
-/// Directories that the caller owns but may not search or write get mode 0700 first. Fails, with part of the tree gone, if
-/// something in it belongs to another user: call it as root of the namespace whose ids own the files.
+/// Directories that the caller owns but may not search or write get mode 0700 first. Fails, with part of the tree gone,
+/// if something in it belongs to another user: call it as root of the namespace whose ids own the files.
 pub(crate) fn remove_tree(parent: impl AsFd, name: impl AsRef<OsStr>) -> io::Result<()> {
     let mut removal = Removal { top: parent.as_fd(), moved: Vec::new() };
     let mut next = Some(name.as_ref().to_owned());
@@ -25,6 +30,16 @@ pub(crate) fn remove_tree(parent: impl AsFd, name: impl AsRef<OsStr>) -> io::Res
         next = removal.moved.pop();
     }
     Ok(())
+}
+
+/// Removes a tree by its path in the store.
+pub(super) fn remove_at(path: &Path) -> Result<(), PathError> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    match fs::open(directory) {
+        Ok(directory) => remove_tree(directory, name).at("remove", path),
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 struct Removal<'a> {
@@ -70,7 +85,7 @@ impl Removal<'_> {
     fn move_up(&mut self, parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
         loop {
             // An empty directory of that name would be replaced, while another thread removes it.
-            let target = OsString::from(super::stage::unique(".deep"));
+            let target = OsString::from(unique(".deep"));
             match renameat(parent, name, self.top, &target) {
                 Ok(()) => {
                     self.moved.push(target);
@@ -109,7 +124,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::sys::fs;
 
     #[test]
     fn several_that_remove_one_tree_leave_nothing_of_it() {

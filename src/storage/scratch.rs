@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::layer::remove_at;
+use super::remove::remove_at;
 use super::{Error, Store, stage};
 
 /// A directory in `tmp/`. Dropped, it is gone; what a killed process leaves is swept, since the lock is free then.

@@ -5,11 +5,11 @@ use std::fs::{File, FileType, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::layer::remove_at;
+use super::remove::remove_at;
+use super::unique::unique;
 use crate::sys::fs::{self, AtPath as _, PathError};
 
 /// Opens or makes the file `path` and waits until no living process works on it.
@@ -116,12 +116,6 @@ pub(super) fn open_entry(path: &Path, kind: FileType) -> Result<Option<File>, Pa
         (_, true) => fs::open_directory(path).map(Some),
         _ => Ok(None),
     }
-}
-
-/// A name that no other thread or process here uses now.
-pub(super) fn unique(kind: &str) -> String {
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
-    format!("{kind}-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Whether `path` still names this open file.

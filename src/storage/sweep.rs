@@ -7,7 +7,9 @@ use std::time::Duration;
 use rustix::fs::FlockOperation;
 
 use super::ingest::is_mark;
-use super::layer::{directory_name, remove_at};
+use super::layer::directory_name;
+use super::remove::remove_at;
+use super::unique::unique;
 use super::{Error, Store, stage};
 use crate::sys::fs::{self, AtPath as _, PathError};
 use crate::sys::lock::FileLock;
@@ -60,7 +62,7 @@ impl Store {
     /// Both are usually empty: this costs eight system calls, and four for each entry that a living process works on.
     pub(crate) fn has_leftovers(&self) -> Result<bool, Error> {
         for directory in [self.tmp(), self.trash()] {
-            for path in entries(&directory)? {
+            for path in fs::paths_in(&directory)? {
                 if stage::is_abandoned(&path)? {
                     return Ok(true);
                 }
@@ -90,7 +92,7 @@ impl Store {
     pub(crate) fn throw_away(&self, path: &Path) -> Result<(), PathError> {
         let Some(name) = path.file_name() else { return Ok(()) };
         loop {
-            let mut target = stage::unique("trash").into_bytes();
+            let mut target = unique("trash").into_bytes();
             target.push(b'-');
             target.extend_from_slice(std::os::unix::ffi::OsStrExt::as_bytes(name));
             target.truncate(200);
@@ -109,8 +111,8 @@ impl Store {
     pub(crate) fn collect(&self, kept: &Reachable, _lock: &FileLock) -> Result<bool, Error> {
         let Some(_ingest) = FileLock::try_exclusive(self.root.join("ingest.lock"))? else { return Ok(false) };
         let blobs: BTreeSet<_> = kept.blobs.iter().map(|digest| self.blob_path(digest)).collect();
-        for algorithm in entries(&self.images().join("blobs"))? {
-            for blob in entries(&algorithm)? {
+        for algorithm in fs::paths_in(self.images().join("blobs"))? {
+            for blob in fs::paths_in(&algorithm)? {
                 // Unlinking a large file takes a while, and others wait for the lock.
                 if !blobs.contains(&blob) && self.throw_away(&blob).is_err() {
                     // A full disk may have no room for the name in the trash.
@@ -119,8 +121,8 @@ impl Store {
             }
         }
         let layers: BTreeSet<_> = kept.layers.iter().map(directory_name).collect();
-        for map in entries(&self.root.join("layers"))? {
-            for layer in entries(&map)? {
+        for map in fs::paths_in(self.root.join("layers"))? {
+            for layer in fs::paths_in(&map)? {
                 if !layer.file_name().and_then(|name| name.to_str()).is_some_and(|name| layers.contains(name)) {
                     self.throw_away(&layer)?;
                 }
@@ -131,18 +133,9 @@ impl Store {
     }
 }
 
-/// The paths in a directory; none if it is not there.
-pub(super) fn entries(directory: &Path) -> Result<Vec<PathBuf>, PathError> {
-    match fs::read_dir(directory) {
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).at("list", directory)).collect(),
-        Err(error) if error.is_not_found() => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
 fn sweep_directory(directory: &Path) -> Result<usize, PathError> {
     let mut left = 0;
-    for path in entries(directory)?.into_iter().filter(|path| !is_mark(path)) {
+    for path in fs::paths_in(directory)?.into_iter().filter(|path| !is_mark(path)) {
         match sweep_one(&path) {
             Ok(()) => {}
             Err(error) if error.is_not_found() => {}

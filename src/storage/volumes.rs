@@ -116,7 +116,7 @@ impl Store {
                     return Ok(Volume { record: record.clone(), directory });
                 }
                 Err(error) => {
-                    super::layer::remove_at(&staged)?;
+                    super::remove::remove_at(&staged)?;
                     let is_there = matches!(error.source.raw_os_error(), Some(libc::EEXIST | libc::ENOTEMPTY));
                     if !is_there || self.volume(&record.name)?.is_none() {
                         return Err(error.into());
@@ -126,8 +126,8 @@ impl Store {
         }
     }
 
-    /// Takes a volume away; returns whether it was there. That no container uses it, the caller has to know. Its files go
-    /// to the trash (see `sweep`).
+    /// Takes a volume away; returns whether it was there. That no container uses it, the caller has to know. Its files
+    /// go to the trash (see `sweep`).
     pub(crate) fn remove_volume(&self, name: &Name) -> Result<bool, PathError> {
         match self.throw_away(&self.volumes().join(name.as_str())) {
             Ok(()) => Ok(true),

@@ -70,8 +70,8 @@ impl AsFd for Sender {
     }
 }
 
-/// Receives at a new socket file `name` in the directory `dir`, to which every user may send who can reach it. The path is built
-/// on the descriptor, because a socket's path holds 107 bytes at most.
+/// Receives at a new socket file `name` in the directory `dir`, to which every user may send who can reach it. The path
+/// is built on the descriptor, because a socket's path holds 107 bytes at most.
 pub(crate) fn bind_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
@@ -81,8 +81,9 @@ pub(crate) fn bind_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Takes the next datagram into `space`, without waiting, and gives its length; `None` if there is none. One that does not fit is
-/// cut off, which shows by a length greater than `space`'s. Descriptors that were sent along are closed by the kernel.
+/// Takes the next datagram into `space`, without waiting, and gives its length; `None` if there is none. One that does
+/// not fit is cut off, which shows by a length greater than `space`'s. Descriptors that were sent along are closed by
+/// the kernel.
 pub(crate) fn receive(socket: BorrowedFd<'_>, space: &mut [u8]) -> io::Result<Option<usize>> {
     loop {
         match recv(socket, &mut *space, RecvFlags::DONTWAIT | RecvFlags::TRUNC) {

@@ -1,5 +1,5 @@
-//! Points at which a test lets rc die or fail: before each change of a file, each fork, mount, lock and message. Builds without
-//! debug assertions have none of it.
+//! Points at which a test lets rc die or fail: before each change of a file, each fork, mount, lock and message. Builds
+//! without debug assertions have none of it.
 //!
 //! ```text
 //! RC_FAILPOINT=NUMBER:KIND:FILE   KIND is kill, eio or enospc; FILE has a page, of which every process maps the same
@@ -66,7 +66,7 @@ mod armed {
             Kind::Kill => {
                 rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).ok();
                 // Process 1 of a pid namespace takes no signal from itself.
-                crate::sys::process::exit_now(137)
+                crate::sys::exit::exit_now(137)
             }
         }
     }
@@ -87,14 +87,16 @@ mod armed {
                 return None;
             }
             let access = libc::PROT_READ | libc::PROT_WRITE;
-            // SAFETY: a new mapping at an address of the kernel's choice; the file is as long, and the test does not shorten it.
+            // SAFETY: a new mapping at an address of the kernel's choice; the file is as long, and the test does not
+            // shorten it.
             let page = unsafe {
                 libc::mmap(std::ptr::null_mut(), size_of::<Page>(), access, libc::MAP_SHARED, file.as_raw_fd(), 0)
             };
             if page == libc::MAP_FAILED {
                 return None;
             }
-            // SAFETY: the mapping is page-aligned, large enough, never unmapped, and made of atomics for which any bits do.
+            // SAFETY: the mapping is page-aligned, large enough, never unmapped, and made of atomics for which any bits
+            // do.
             let page: &'static Page = unsafe { &*page.cast::<Page>() };
             Some(Self { number, kind, page })
         }

@@ -1,7 +1,7 @@
 //! Files by path, as `std::fs` has them, except that every error names its path and new files are private (0600, 0700).
 //!
-//! For paths that rc owns (its store, the user's own files). A path that comes from an image or a container goes through
-//! `sys::root` instead.
+//! For paths that rc owns (its store, the user's own files). A path that comes from an image or a container goes
+//! through `sys::root` instead.
 #![expect(clippy::disallowed_methods, reason = "this module is what the ban on std::fs points to")]
 
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -332,6 +332,16 @@ pub(crate) fn read_link(path: impl AsRef<Path>) -> Result<PathBuf, PathError> {
 /// The entries of a directory.
 pub(crate) fn read_dir(path: impl AsRef<Path>) -> Result<fs::ReadDir, PathError> {
     fs::read_dir(&path).at("list", path)
+}
+
+/// The paths in a directory; none if it is not there.
+pub(crate) fn paths_in(directory: impl AsRef<Path>) -> Result<Vec<PathBuf>, PathError> {
+    let directory = directory.as_ref();
+    match read_dir(directory) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).at("list", directory)).collect(),
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// stat(2).

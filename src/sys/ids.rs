@@ -1,5 +1,5 @@
-//! User and group ids of this process, by the system calls themselves: the C library's functions would change every thread by
-//! a signal that a process with foreign ids could not send.
+//! User and group ids of this process, by the system calls themselves: the C library's functions would change every
+//! thread by a signal that a process with foreign ids could not send.
 #![expect(unsafe_code, reason = "the raw system calls, without the C library's wrapper for threads")]
 
 use std::io;

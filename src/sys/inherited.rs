@@ -27,7 +27,8 @@ pub(crate) fn take(number: i32) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Closes every descriptor above 2 but `wanted` (ascending, all above 2), and takes those over; those that are not open are left out.
+/// Closes every descriptor above 2 but `wanted` (ascending, all above 2), and takes those over; those that are not open
+/// are left out.
 ///
 /// To be called once, while this process has opened nothing itself that is still open.
 pub(crate) fn keep_only(wanted: &[i32]) -> io::Result<Vec<Inherited>> {
@@ -47,7 +48,8 @@ fn close_between(first: i32, end: i32) -> io::Result<()> {
     if first >= end {
         return Ok(());
     }
-    // SAFETY: nothing in this process owns a descriptor above 2 yet, except those that were taken over, which are below `first`.
+    // SAFETY: nothing in this process owns a descriptor above 2 yet, except those that were taken over, which are below
+    // `first`.
     match unsafe { libc::syscall(libc::SYS_close_range, first, end - 1, 0) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),

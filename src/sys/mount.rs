@@ -114,8 +114,8 @@ pub(crate) fn overlay(target: &CStr, options: &CStr) -> io::Result<()> {
     Ok(mount(c"overlay", target, c"overlay", MountFlags::empty(), Some(options))?)
 }
 
-/// Makes the directory `root` the root of this mount namespace, and lets go of the old one. The working directory is the new
-/// root afterwards. Source: pivot_root(2), "pivot_root(".", ".")".
+/// Makes the directory `root` the root of this mount namespace, and lets go of the old one. The working directory is
+/// the new root afterwards. Source: pivot_root(2), "pivot_root(".", ".")".
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn pivot(root: BorrowedFd<'_>) -> io::Result<()> {
     failpoint::point()?;

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use nix::sched::CloneFlags;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
+use super::exit::exit_now;
 use super::failpoint;
 
 /// A child that has not been waited for, held by pidfd, so that its number cannot be mistaken for another's.
@@ -126,11 +127,11 @@ struct CloneArgs {
 
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
-/// Forks, and runs `body` in the child, which never returns from here: it ends by `execve` or, with the code that `body`
-/// gives, by `_exit`, so that no destructor or exit handler of this process runs twice.
+/// Forks, and runs `body` in the child, which never returns from here: it ends by `execve` or, with the code that
+/// `body` gives, by `_exit`, so that no destructor or exit handler of this process runs twice.
 ///
-/// Fails with `EAGAIN`-like errors of clone3(2), and with `EDEADLK` if this process has a second thread: then a lock could
-/// be held for ever in the child, and `unshare(CLONE_NEWUSER)` would fail (style.md, "One thread until exec").
+/// Fails with `EAGAIN`-like errors of clone3(2), and with `EDEADLK` if this process has a second thread: then a lock
+/// could be held for ever in the child, and `unshare(CLONE_NEWUSER)` would fail (style.md, "One thread until exec").
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn fork(options: &CloneOptions<'_>, body: impl FnOnce() -> i32) -> io::Result<Child> {
     failpoint::point()?;
@@ -159,17 +160,12 @@ pub(crate) fn fork(options: &CloneOptions<'_>, body: impl FnOnce() -> i32) -> io
         0 => exit_now(if failpoint::point().is_ok() { body() } else { 125 }),
         pid => {
             let pid = i32::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?;
-            // SAFETY: clone3 succeeded with CLONE_PIDFD, so the kernel has stored a new descriptor that nobody else owns.
+            // SAFETY: clone3 succeeded with CLONE_PIDFD, so the kernel has stored a new descriptor that nobody else
+            // owns.
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
             Ok(Child { pid, pidfd })
         }
     }
-}
-
-/// Ends this process at once, without destructors and exit handlers. Source: _exit(2).
-pub(crate) fn exit_now(code: i32) -> ! {
-    // SAFETY: _exit does not return and touches no memory of ours.
-    unsafe { libc::_exit(code) }
 }
 
 fn has_threads() -> bool {
@@ -177,8 +173,8 @@ fn has_threads() -> bool {
     rustix::fs::stat("/proc/self/task").is_ok_and(|stat| stat.st_nlink > 3)
 }
 
-/// When process `pid` was started, in clock ticks since boot, by which a reused pid is told from the one that was meant; `None`
-/// if there is no such process, or it has ended and only its parent has not looked yet.
+/// When process `pid` was started, in clock ticks since boot, by which a reused pid is told from the one that was
+/// meant; `None` if there is no such process, or it has ended and only its parent has not looked yet.
 pub(crate) fn start_time(pid: i32) -> Option<u64> {
     super::proc::Entry::open(pid)?.stat().filter(|stat| stat.state != 'Z').map(|stat| stat.started)
 }
@@ -240,8 +236,8 @@ pub(crate) fn trim_heap() {
     }
 }
 
-/// Lets go of this program's own code and constants: they stay in the page cache, and what is needed again is mapped again.
-/// For a process that will idle for long, and whose mappings would otherwise be all of a start's.
+/// Lets go of this program's own code and constants: they stay in the page cache, and what is needed again is mapped
+/// again. For a process that will idle for long, and whose mappings would otherwise be all of a start's.
 pub(crate) fn let_go_of_code() {
     unsafe extern "C" {
         static __executable_start: u8;
@@ -251,16 +247,17 @@ pub(crate) fn let_go_of_code() {
     let start = (&raw const __executable_start).addr();
     let end = (&raw const etext).addr() & !(page - 1);
     if start < end && start.is_multiple_of(page) {
-        // SAFETY: the linker puts nothing but headers, constants and code between the two symbols, all of it mapped from the
-        // file and never written, so that dropped pages come back as they were. Without it the process only uses more.
+        // SAFETY: the linker puts nothing but headers, constants and code between the two symbols, all of it mapped
+        // from the file and never written, so that dropped pages come back as they were. Without it the process only
+        // uses more.
         unsafe {
             libc::madvise(std::ptr::with_exposed_provenance_mut(start), end - start, libc::MADV_DONTNEED);
         }
     }
 }
 
-/// Overwrites this process' command line, as `ps` shows it, with `text` (cut to the room there is): a command line may hold
-/// secrets of `-e`, and a monitor lives long. Afterwards `std::env::args` is not to be asked any more.
+/// Overwrites this process' command line, as `ps` shows it, with `text` (cut to the room there is): a command line may
+/// hold secrets of `-e`, and a monitor lives long. Afterwards `std::env::args` is not to be asked any more.
 ///
 /// Source: proc_pid_stat(5), `arg_start` and `arg_end`.
 pub(crate) fn replace_command_line(text: &str) -> io::Result<()> {
@@ -278,8 +275,8 @@ pub(crate) fn replace_command_line(text: &str) -> io::Result<()> {
     if let Some(last) = bytes.last_mut() {
         *last = 0;
     }
-    // SAFETY: the kernel put the arguments on this stack between these addresses; `bytes` has just that length. Nobody reads
-    // them any more: what was typed was copied at the start of `main`.
+    // SAFETY: the kernel put the arguments on this stack between these addresses; `bytes` has just that length. Nobody
+    // reads them any more: what was typed was copied at the start of `main`.
     unsafe {
         std::ptr::copy_nonoverlapping(bytes.as_ptr(), std::ptr::with_exposed_provenance_mut(start), bytes.len());
     }
@@ -295,8 +292,8 @@ pub(crate) fn place(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
             _ => Ok(()),
         };
     }
-    // SAFETY: the caller is about to exec, or owns `number` by convention (0, 1, 2, the namespace's number); no OwnedFd of
-    // this process refers to it.
+    // SAFETY: the caller is about to exec, or owns `number` by convention (0, 1, 2, the namespace's number); no OwnedFd
+    // of this process refers to it.
     match unsafe { libc::dup2(fd.as_raw_fd(), number) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
@@ -309,8 +306,8 @@ pub(crate) fn reserve_descriptor() -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Closes a descriptor that a forked child has inherited and must not keep. Its owner in this process must not be used or
-/// dropped after; in a child that leaves by exec or `_exit` neither happens.
+/// Closes a descriptor that a forked child has inherited and must not keep. Its owner in this process must not be used
+/// or dropped after; in a child that leaves by exec or `_exit` neither happens.
 pub(crate) fn close(inherited: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the number is open, and its owner lives in a stack frame that this forked child never returns to.
     match unsafe { libc::close(inherited.as_raw_fd()) } {

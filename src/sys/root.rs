@@ -79,8 +79,8 @@ pub(crate) fn make_directories<E: From<io::Error>>(
     Ok(open_in(root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?)
 }
 
-/// A reference to the file `path`, which is made empty (0644) if missing, with the directories on its way, if `may_make`
-/// agrees.
+/// A reference to the file `path`, which is made empty (0644) if missing, with the directories on its way, if
+/// `may_make` agrees.
 pub(crate) fn make_file<E: From<io::Error>>(
     root: BorrowedFd<'_>,
     path: impl AsRef<Path>,

@@ -11,7 +11,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 pub(crate) struct Signals(SignalFd);
 
 impl Signals {
-    /// Blocks every signal but those that cannot be or must not be (SIGKILL, SIGSTOP, faults), and opens the descriptor.
+    /// Blocks every signal but those that cannot be or must not be (SIGKILL, SIGSTOP, faults), and opens the
+    /// descriptor.
     pub(crate) fn all() -> io::Result<Self> {
         let mut set = SigSet::all();
         for fault in [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGTRAP, Signal::SIGABRT]
@@ -31,8 +32,8 @@ impl Signals {
         Ok(Self(SignalFd::with_flags(set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
     }
 
-    /// The number of the next pending signal and whether the kernel itself sent it (as the terminal does); `None` if there
-    /// is none.
+    /// The number of the next pending signal and whether the kernel itself sent it (as the terminal does); `None` if
+    /// there is none.
     pub(crate) fn take(&mut self) -> io::Result<Option<Arrived>> {
         Ok(self.0.read_signal()?.map(|info| Arrived { number: i32::try_from(info.ssi_signo).unwrap_or_default() }))
     }

@@ -20,9 +20,10 @@ pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
 }
 
-/// Listens on a new socket file named `name` in the directory `dir`. The path is built on the descriptor, because a socket's
-/// path holds 107 bytes at most and the runtime directory may be long or gone. The file is 0600 from birth, whatever the umask:
-/// the kernel gives it the mode of the socket itself (unix(7) is silent on it; net/unix/af_unix.c, `unix_bind_bsd`).
+/// Listens on a new socket file named `name` in the directory `dir`. The path is built on the descriptor, because a
+/// socket's path holds 107 bytes at most and the runtime directory may be long or gone. The file is 0600 from birth,
+/// whatever the umask: the kernel gives it the mode of the socket itself (unix(7) is silent on it; net/unix/af_unix.c,
+/// `unix_bind_bsd`).
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn listen_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     failpoint::point()?;
@@ -112,9 +113,9 @@ pub(crate) fn receive(socket: impl AsFd, limit: usize) -> io::Result<Option<Rece
     Ok((message.bytes > 0).then_some(Received { bytes, descriptors }))
 }
 
-/// Asks again after an interruption, and after the news that the peer has closed with something of ours unread. The kernel
-/// says that once, and before it hands out what the peer had sent (net/core/datagram.c, `__skb_try_recv_datagram`): the
-/// peer's last words, or the end, come next.
+/// Asks again after an interruption, and after the news that the peer has closed with something of ours unread. The
+/// kernel says that once, and before it hands out what the peer had sent (net/core/datagram.c,
+/// `__skb_try_recv_datagram`): the peer's last words, or the end, come next.
 fn patiently<T>(mut receive: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
     loop {
         match receive() {

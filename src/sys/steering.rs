@@ -5,7 +5,8 @@
 //! is dropped wherever an image's files come in: when a layer is unpacked, and when a volume is filled from an image.
 //!
 //! A program may well give its own files such attributes, or such names, where the driver at work does not hide them:
-//! they end in the upper directory of its container, which steers nothing but that container's own root at its next start.
+//! they end in the upper directory of its container, which steers nothing but that container's own root at its next
+//! start.
 
 /// One driver.
 struct Driver {

@@ -10,9 +10,9 @@ use rustix::termios::{Winsize, tcgetwinsize, tcsetwinsize};
 /// `TIOCGPTPEER`: `_IO('T', 0x41)`. Source: ioctl_tty(2).
 const TIOCGPTPEER: libc::Ioctl = 0x5441;
 
-/// Opens a new pseudo-terminal of the devpts instance whose `ptmx` is in the directory `dir`: the controlling side, and the
-/// program's side, which is opened by descriptor and never by a path that could have been exchanged (CVE-2025-52565). A link
-/// in the place of `ptmx` is not followed: it could lead anywhere.
+/// Opens a new pseudo-terminal of the devpts instance whose `ptmx` is in the directory `dir`: the controlling side, and
+/// the program's side, which is opened by descriptor and never by a path that could have been exchanged
+/// (CVE-2025-52565). A link in the place of `ptmx` is not followed: it could lead anywhere.
 pub(crate) fn open_pair(dir: BorrowedFd<'_>) -> io::Result<(OwnedFd, OwnedFd)> {
     let master =
         openat(dir, c"ptmx", OFlags::RDWR | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;

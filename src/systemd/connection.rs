@@ -14,8 +14,9 @@ use rustix::net::{
 use super::Error;
 use super::message::{Kind, Message, SERIAL, size};
 
-/// What the manager reads at once while it waits for a log-in. What lies behind the log-in in these bytes it looks at only
-/// when more arrives (systemd 257: `bus_socket_read_auth` in sd-bus; a property of a unit with a short name never came).
+/// What the manager reads at once while it waits for a log-in. What lies behind the log-in in these bytes it looks at
+/// only when more arrives (systemd 257: `bus_socket_read_auth` in sd-bus; a property of a unit with a short name never
+/// came).
 const FIRST_READ: usize = 256;
 
 /// The most lines of the log-in that are read.
@@ -57,8 +58,8 @@ impl Connection {
         Ok(Self { socket, path: path.to_owned(), begun, deadline, buffer: Vec::new(), is_welcome: false })
     }
 
-    /// Logs in and sends the one call. A long one goes in the same write: a manager that lets us in goes on to read it. A
-    /// short one waits for the welcome, for it would lie in the manager's buffer until something else came.
+    /// Logs in and sends the one call. A long one goes in the same write: a manager that lets us in goes on to read it.
+    /// A short one waits for the welcome, for it would lie in the manager's buffer until something else came.
     pub(super) fn send(&mut self, call: &[u8]) -> Result<(), Error> {
         let mut bytes = credentials();
         if call.len() > FIRST_READ {

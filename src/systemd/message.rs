@@ -55,7 +55,8 @@ impl Body {
         self.0.push(0);
     }
 
-    /// An array of elements that are aligned to `element` bytes. Its length counts neither itself nor the padding behind it.
+    /// An array of elements that are aligned to `element` bytes. Its length counts neither itself nor the padding
+    /// behind it.
     pub(super) fn array(&mut self, element: usize, fill: impl FnOnce(&mut Self)) {
         self.number(0);
         let place = self.0.len() - 4;
@@ -87,7 +88,8 @@ fn length(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-/// The object of a unit: what is neither a letter nor a digit is `_` and two hexadecimal digits. Source: sd_bus_path_encode(3).
+/// The object of a unit: what is neither a letter nor a digit is `_` and two hexadecimal digits. Source:
+/// sd_bus_path_encode(3).
 pub(super) fn unit_path(unit: &str) -> String {
     let mut path = "/org/freedesktop/systemd1/unit/".to_owned();
     for (at, byte) in unit.bytes().enumerate() {
@@ -144,8 +146,8 @@ pub(super) struct Message {
     body: usize,
 }
 
-/// The bytes of the whole message that `bytes` begins with; `None` if more must be read to tell. Fails with `Err(())` if it
-/// is no message, or too long.
+/// The bytes of the whole message that `bytes` begins with; `None` if more must be read to tell. Fails with `Err(())`
+/// if it is no message, or too long.
 pub(super) fn size(bytes: &[u8]) -> Result<Option<usize>, ()> {
     match bytes.first() {
         Some(order) if *order != ORDER => return Err(()),

@@ -29,8 +29,8 @@ impl Algorithm {
     }
 }
 
-/// A content digest: `sha256:` or `sha512:` and lower-case hex digits of the right number, never anything else, so that it is
-/// safe as a path component and in a URL.
+/// A content digest: `sha256:` or `sha512:` and lower-case hex digits of the right number, never anything else, so that
+/// it is safe as a path component and in a URL.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Digest {
     algorithm: Algorithm,

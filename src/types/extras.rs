@@ -10,6 +10,7 @@ pub(crate) struct Extras {
     /// The program is confined by rc's own system call filter, which is compiled in. The spec's `linux.seccomp` is for
     /// every other filter.
     pub(crate) default_filter: bool,
-    /// How many processes and threads the cgroup may have, where the spec has no limit of its own: set if that can be done.
+    /// How many processes and threads the cgroup may have, where the spec has no limit of its own: set if that can be
+    /// done.
     pub(crate) default_pids: Option<u64>,
 }

@@ -2,8 +2,8 @@ use std::str::FromStr;
 
 use super::Invalid;
 
-/// The key sequence that leaves a container's terminal: single characters and `ctrl-X`, joined by commas; the empty text
-/// turns it off. Source: docker's `--detach-keys`.
+/// The key sequence that leaves a container's terminal: single characters and `ctrl-X`, joined by commas; the empty
+/// text turns it off. Source: docker's `--detach-keys`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DetachKeys {
     text: String,

@@ -3,8 +3,8 @@ use std::str::FromStr;
 
 use super::{Invalid, serde_as_string};
 
-/// The name of a container, volume or network: `[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}`, so that it is one path component, never an
-/// option and never a control sequence.
+/// The name of a container, volume or network: `[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}`, so that it is one path component,
+/// never an option and never a control sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Name(String);
 

@@ -1,8 +1,8 @@
 //! A failure as data: what went wrong, for people, and of what kind it is, for programs.
 //!
-//! Each layer has typed errors of its own and converts them once, where they leave it. A report crosses processes (children,
-//! a monitor's protocol) and front ends as it is; the exit code is derived from its kind at the edge (`crate::error`), as an
-//! HTTP status would be.
+//! Each layer has typed errors of its own and converts them once, where they leave it. A report crosses processes
+//! (children, a monitor's protocol) and front ends as it is; the exit code is derived from its kind at the edge
+//! (`crate::error`), as an HTTP status would be.
 
 use std::io;
 
@@ -102,7 +102,8 @@ impl Kind {
         }
     }
 
-    /// What the kernel's answer to any other step means. That something is not there is no news of a thing that was asked for.
+    /// What the kernel's answer to any other step means. That something is not there is no news of a thing that was
+    /// asked for.
     pub(crate) fn of_step(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,

@@ -121,7 +121,8 @@ impl Format {
         Ok(out.raw(rendered.as_bytes())?)
     }
 
-    /// Shows one object (`inspect`, `info`, `version`); `typed` for the template, `data` for `json`. Ends with a newline.
+    /// Shows one object (`inspect`, `info`, `version`); `typed` for the template, `data` for `json`. Ends with a
+    /// newline.
     pub(crate) fn object(&self, out: &mut Output, data: &impl Serialize) -> Result<(), Error> {
         let rendered = match self {
             Self::Json => json::pretty(data)? + "\n",

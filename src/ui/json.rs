@@ -30,8 +30,8 @@ fn indented(value: &impl Serialize, indent: &[u8]) -> Result<String, serde_json:
     Ok(harmless(String::from_utf8(bytes).map_err(serde::ser::Error::custom)?))
 }
 
-/// serde_json escapes C0 alone. The rest of what [`escape::is_hostile`] names can only stand inside a JSON string, where
-/// `\uXXXX` means the same character.
+/// serde_json escapes C0 alone. The rest of what [`escape::is_hostile`] names can only stand inside a JSON string,
+/// where `\uXXXX` means the same character.
 fn harmless(text: String) -> String {
     let hostile = |c: char| c != '\n' && escape::is_hostile(c);
     if !text.contains(hostile) {

@@ -23,8 +23,8 @@ pub(super) fn output(program: &str, arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// A command with an empty environment. Without anything to do between fork and exec, `Command` uses posix_spawn(3), which
-/// is a vfork.
+/// A command with an empty environment. Without anything to do between fork and exec, `Command` uses posix_spawn(3),
+/// which is a vfork.
 pub(super) fn command(path: &std::path::Path) -> Command {
     let mut command = Command::new(path);
     command.env_clear().stdin(Stdio::null());

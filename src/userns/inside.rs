@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Error, UserNamespace};
-use crate::sys::process::{CloneOptions, Ended, exit_now, fork};
+use crate::sys::exit::exit_now;
+use crate::sys::process::{CloneOptions, Ended, fork};
 use crate::sys::{prctl, signal};
 use crate::types::{Report, json};
 

@@ -85,8 +85,9 @@ mod tests {
             1_997_940,
         );
         let found: Vec<&str> = object.as_object().map(|o| o.keys().map(String::as_str).collect()).unwrap_or_default();
-        let expected = "Id Digest RepoTags RepoDigests Parent Comment Created Config Version Author Architecture Variant Os \
-                        Size VirtualSize GraphDriver RootFS Labels Annotations ManifestType User History NamesHistory";
+        let expected = "Id Digest RepoTags RepoDigests Parent Comment Created Config Version Author Architecture \
+                        Variant Os Size VirtualSize GraphDriver RootFS Labels Annotations ManifestType User \
+                        History NamesHistory";
         assert_eq!(found.join(" "), expected);
         for (path, expected) in [
             ("/Id", json!("0a".repeat(32))),

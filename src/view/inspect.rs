@@ -1,5 +1,5 @@
-//! `inspect` of a container: podman's names, nesting and types (5.x), as far as rc has the thing they name. What rc does not
-//! have is there with the value that podman shows when it is not used, since tools read it without asking.
+//! `inspect` of a container: podman's names, nesting and types (5.x), as far as rc has the thing they name. What rc
+//! does not have is there with the value that podman shows when it is not used, since tools read it without asking.
 
 mod host;
 mod limits;
@@ -97,7 +97,7 @@ fn process(config: &ContainerConfig, state: &State, status: Status) -> Value {
         "FinishedAt": exit.map(|exit| exit.at.as_str()).filter(|at| !at.is_empty()).unwrap_or(NEVER),
         // Null and not absent, so that `{{if .State.Health}}` is no error.
         "Health": null,
-        "CgroupPath": state.cgroup.as_ref().map_or_else(String::new, |path| format!("/{}", path.trim_start_matches('/'))),
+        "CgroupPath": state.cgroup.as_ref().map_or_else(String::new, |path| cgroup_path(path)),
         "CheckpointedAt": NEVER,
         "RestoredAt": NEVER,
         "StoppedByUser": status == Status::Stopping || exit.is_some_and(|exit| exit.stopped_by_user),
@@ -128,6 +128,11 @@ fn mount_object(mount: &Mount, place: Place<'_>) -> Option<Value> {
     put("RW", json!(!mount.read_only));
     put("Propagation", json!(propagation(mount)));
     Some(Value::Object(object))
+}
+
+/// The path of a cgroup, from the root of the hierarchy.
+fn cgroup_path(path: &str) -> String {
+    format!("/{}", path.trim_start_matches('/'))
 }
 
 fn propagation(mount: &Mount) -> &str {

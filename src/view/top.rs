@@ -69,7 +69,7 @@ const COLUMNS: &[Column] = columns! {
     "stime" "" "STIME" |p, c| start(p, c);
     "time" "%x" "TIME" |p, _| human::go_duration(seconds(p.stat.ticks[0]));
     "tty" "%y" "TTY" |p, _| terminal(p.stat.terminal);
-    "uid" "" "UID" |p, c| inside(&c.names.uid_map, p.status.uids[1]).map_or_else(|| NOTHING.to_owned(), |id| id.to_string());
+    "uid" "" "UID" |p, c| number(inside(&c.names.uid_map, p.status.uids[1]));
     "user" "%U" "USER" |p, c| named(inside(&c.names.uid_map, p.status.uids[1]), &c.names.users);
     "vsz" "%z" "VSZ" |p, _| (p.stat.virtual_size / 1024).to_string();
 };
@@ -77,8 +77,8 @@ const COLUMNS: &[Column] = columns! {
 impl Column {
     /// The columns that were asked for by name or code, separated by commas or blanks; podman's if by none.
     ///
-    /// Fails with the word that is none. podman hands such words to a `ps` that it runs in the container; rc runs nothing
-    /// there that was not asked for by `exec`.
+    /// Fails with the word that is none. podman hands such words to a `ps` that it runs in the container; rc runs
+    /// nothing there that was not asked for by `exec`.
     pub(crate) fn parse(words: &[String]) -> Result<Vec<Self>, Invalid> {
         let asked: Vec<&str> =
             words.iter().flat_map(|word| word.split([',', ' '])).filter(|word| !word.is_empty()).collect();
@@ -115,6 +115,10 @@ fn inside(map: &[[u32; 3]], id: u32) -> Option<u32> {
 
 fn named(id: Option<u32>, names: &BTreeMap<u32, String>) -> String {
     id.map_or_else(|| NOTHING.to_owned(), |id| names.get(&id).cloned().unwrap_or_else(|| id.to_string()))
+}
+
+fn number(id: Option<u32>) -> String {
+    id.map_or_else(|| NOTHING.to_owned(), |id| id.to_string())
 }
 
 fn groups(process: &Process, name: impl Fn(u32) -> String) -> String {

@@ -23,9 +23,9 @@ impl Clock {
     }
 }
 
-/// Reads a point in time: RFC 3339 (`2026-01-02T15:04:05.5+01:00`), the same without an offset or without a time (in the
-/// clock's zone), Unix seconds (`1767366245.5`), or how long ago as Go writes durations (`10m`, `1h30m`, `-2h` is in
-/// the future).
+/// Reads a point in time: RFC 3339 (`2026-01-02T15:04:05.5+01:00`), the same without an offset or without a time (in
+/// the clock's zone), Unix seconds (`1767366245.5`), or how long ago as Go writes durations (`10m`, `1h30m`, `-2h` is
+/// in the future).
 ///
 /// Source: docker/cli `opts`, `timetypes.GetTimestamp`.
 pub(crate) fn parse(text: &str, clock: Clock) -> Result<Timestamp, Invalid> {

@@ -32,7 +32,10 @@ pub(crate) fn everything() -> Outcome {
         "gids": ids("Gid"),
         "groups": ids("Groups"),
         "umask": word("Umask"),
-        "caps": { "inh": word("CapInh"), "prm": word("CapPrm"), "eff": word("CapEff"), "bnd": word("CapBnd"), "amb": word("CapAmb") },
+        "caps": {
+            "inh": word("CapInh"), "prm": word("CapPrm"), "eff": word("CapEff"), "bnd": word("CapBnd"),
+            "amb": word("CapAmb")
+        },
         "no_new_privs": word("NoNewPrivs"),
         "seccomp": word("Seccomp"),
         "signals": { "blocked": word("SigBlk"), "ignored": word("SigIgn") },

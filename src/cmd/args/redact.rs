@@ -1,7 +1,8 @@
-/// The command line without the values of environment variables, which may be secrets: `-e NAME=value` becomes `-e NAME`.
+/// The command line without the values of environment variables, which may be secrets: `-e NAME=value` becomes `-e
+/// NAME`.
 ///
-/// `env` are the variables as parsed, `command_len` how many of the last words belong to the container's own command and
-/// stay. Whatever way a variable was written (`-e A=1`, `-eA=1`, `-ite A=1`, `--env=A=1`), its word ends with it.
+/// `env` are the variables as parsed, `command_len` how many of the last words belong to the container's own command
+/// and stay. Whatever way a variable was written (`-e A=1`, `-eA=1`, `-ite A=1`, `--env=A=1`), its word ends with it.
 pub(crate) fn redact(typed: &[String], env: &[String], command_len: usize) -> Vec<String> {
     let options = typed.len().saturating_sub(command_len);
     let without_value = |word: &String| {

@@ -32,7 +32,8 @@ pub(super) struct Retyped {
     pub(super) environment: Vec<String>,
 }
 
-/// Takes the container's command line apart, by the definition of all commands. Fails if the container was not made by one.
+/// Takes the container's command line apart, by the definition of all commands. Fails if the container was not made by
+/// one.
 pub(super) fn retype(definition: &Command, config: &ContainerConfig) -> Result<Retyped, Error> {
     let no_line = || Error::new(format!("container `{}` was not made by `rc run` or `rc create`", config.name));
     let typed = config.create_command.get(1..).unwrap_or_default();

@@ -11,8 +11,8 @@ use rustix::io::Errno;
 
 use super::{Error, LogFile, Select, Sink, open_newer_than, tail};
 
-/// Hands over what there is and what comes, until `writer` becomes readable (the monitor's pidfd: it writes the last byte
-/// before it ends), `select.until` has passed, or the sink fails. Without a `writer` nothing can come, and this is
+/// Hands over what there is and what comes, until `writer` becomes readable (the monitor's pidfd: it writes the last
+/// byte before it ends), `select.until` has passed, or the sink fails. Without a `writer` nothing can come, and this is
 /// [`super::read`].
 ///
 /// Nothing is polled by time: inotify tells of writes and of new names in the directory.

@@ -1,4 +1,5 @@
-//! The log of a container that writes to the system's journal, as journalctl(1) reads it: an object of JSON for each entry.
+//! The log of a container that writes to the system's journal, as journalctl(1) reads it: an object of JSON for each
+//! entry.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -35,8 +36,8 @@ struct Record {
     cursor: String,
 }
 
-/// Hands over the entries of the container `id`, oldest first; with a `writer` (the monitor's pidfd) also what comes, until it
-/// becomes readable or the sink fails.
+/// Hands over the entries of the container `id`, oldest first; with a `writer` (the monitor's pidfd) also what comes,
+/// until it becomes readable or the sink fails.
 ///
 /// Fails with `NoJournal` if journalctl is not installed. Entries that another user has made up are not shown.
 pub(crate) fn journal<S: Sink>(

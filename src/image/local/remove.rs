@@ -51,8 +51,8 @@ impl<'a> Removal<'a> {
         Ok(Self { store, lock: store.lock_exclusive()?, mark: OnceCell::new() })
     }
 
-    /// Removes a name; with its last name the image goes, unless a container uses it. By id, all names go with the image:
-    /// if there are several, only where `all_names` is true.
+    /// Removes a name; with its last name the image goes, unless a container uses it. By id, all names go with the
+    /// image: if there are several, only where `all_names` is true.
     ///
     /// Fails with `InUse`, `SeveralNames` or `NotFound`; nothing has changed then.
     pub(crate) fn remove(&self, name_or_id: &str, used: &InUse, all_names: bool) -> Result<Removed, Error> {
@@ -106,8 +106,8 @@ impl<'a> Removal<'a> {
         Ok(())
     }
 
-    /// Takes away blobs and layers that no image and no container refers to, and says whether it did: not while something is
-    /// being pulled, and not while an image cannot be read, since nobody knows what that needs.
+    /// Takes away blobs and layers that no image and no container refers to, and says whether it did: not while
+    /// something is being pulled, and not while an image cannot be read, since nobody knows what that needs.
     pub(crate) fn collect(&self, used: &InUse) -> Result<bool, Error> {
         let index = self.store.index()?;
         let mut kept = Reachable::default();

@@ -27,7 +27,9 @@ fn make(store: &Store, text: &str, names: &[&str]) -> Descriptor {
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": config_bytes.len()},
+        "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": config_bytes.len()
+        },
         "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer, "size": text.len()}],
     });
     let bytes = serde_json::to_vec(&manifest).expect("writes");

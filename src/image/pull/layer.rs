@@ -113,8 +113,8 @@ impl BlobReader<'_> {
         }
         let pull = self.work.pull;
         let chunk = match pull.runtime.block_on(stream.chunk()) {
-            // A failure of the sender would keep what came for the next try. This blob is worth nothing: it ends here, too
-            // short for the store, which throws it away.
+            // A failure of the sender would keep what came for the next try. This blob is worth nothing: it ends here,
+            // too short for the store, which throws it away.
             Err(error @ registry::Error::Size { .. }) => {
                 self.work.fail(error.into());
                 None

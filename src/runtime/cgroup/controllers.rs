@@ -28,9 +28,9 @@ pub(super) fn names(others: &[Neighbour]) -> String {
 
 /// Enables the controllers that the settings need, in `cgroup.subtree_control` of our group.
 ///
-/// The kernel allows no processes beside sub-groups with controllers, except at the root of all groups. It does not refuse
-/// `pids` and `cpu`, which can be had for threads: the group becomes one of threads then, and nothing can be born into those
-/// below it (EOPNOTSUPP). So rc's processes leave first. Source: cgroup-v2.rst, "Threads".
+/// The kernel allows no processes beside sub-groups with controllers, except at the root of all groups. It does not
+/// refuse `pids` and `cpu`, which can be had for threads: the group becomes one of threads then, and nothing can be
+/// born into those below it (EOPNOTSUPP). So rc's processes leave first. Source: cgroup-v2.rst, "Threads".
 pub(super) fn enable(own: &Own, settings: &[Setting]) -> Result<(), Error> {
     for setting in missing(own, settings)? {
         if !is_root(own) {
@@ -132,10 +132,12 @@ fn ours(own: &Own, setting: &Setting) -> Result<Vec<i32>, Error> {
     })
 }
 
-/// rc's own processes: those that led to this one, other commands, the monitors of other containers; and what this one's
-/// and the monitors have started, as network helpers. What a user has started by rc, as the shell of `rc unshare`, is not.
+/// rc's own processes: those that led to this one, other commands, the monitors of other containers; and what this
+/// one's and the monitors have started, as network helpers. What a user has started by rc, as the shell of `rc
+/// unshare`, is not.
 struct Family {
-    /// The first of the processes that led to this one and run the same program: the command line that forked the monitor.
+    /// The first of the processes that led to this one and run the same program: the command line that forked the
+    /// monitor.
     top: i32,
     program: Option<(u64, u64)>,
 }

@@ -39,7 +39,8 @@ impl Group {
         &self.path
     }
 
-    /// The pids of all processes in the group and those below it, as this process sees them; 0 for one that it does not.
+    /// The pids of all processes in the group and those below it, as this process sees them; 0 for one that it does
+    /// not.
     pub fn processes(&self) -> Result<Vec<i32>, Error> {
         let mut pids = Vec::new();
         for_each(&self.directory, &mut |directory| {
@@ -49,7 +50,8 @@ impl Group {
         Ok(pids)
     }
 
-    /// Stops all processes in the group and below it, and returns when they are: fails after `patience`, and they run on then.
+    /// Stops all processes in the group and below it, and returns when they are: fails after `patience`, and they run
+    /// on then.
     ///
     /// The kernel calls a group frozen when its own processes are, whatever those below it still do: each is asked.
     /// Source: `cgroup_update_frozen` in the kernel's kernel/cgroup/freezer.c.
@@ -80,8 +82,8 @@ impl Group {
         }
     }
 
-    /// Kills every process in the group and below it, also frozen ones, also such as fork meanwhile. They may take a moment
-    /// to be gone: [`remove`](Self::remove) waits for that.
+    /// Kills every process in the group and below it, also frozen ones, also such as fork meanwhile. They may take a
+    /// moment to be gone: [`remove`](Self::remove) waits for that.
     pub fn kill(&self) -> Result<(), Error> {
         match self.directory.write("cgroup.kill", "1") {
             Ok(()) => Ok(()),
@@ -118,10 +120,11 @@ impl Group {
         }
     }
 
-    /// Removes the group, and those that the container has made in it, when the last process has left: fails with who is in
-    /// it after `patience`. Fine if it is gone.
+    /// Removes the group, and those that the container has made in it, when the last process has left: fails with who
+    /// is in it after `patience`. Fine if it is gone.
     ///
-    /// A group below that belongs to one of the user's subordinate ids can only be removed from within the user's namespace.
+    /// A group below that belongs to one of the user's subordinate ids can only be removed from within the user's
+    /// namespace.
     pub fn remove(&self, patience: Duration) -> Result<(), Error> {
         match self.directory.wait_for("populated", "0", patience) {
             Ok(true) => {}

@@ -30,9 +30,10 @@ pub(super) fn here() -> Result<Option<(PathBuf, String)>, PathError> {
 
 /// The group that is delegated to this user, of this process' own and those above it in the same unit.
 ///
-/// Where no systemd runs, the own group if it is writable. Else the own group if it bears the mark of the system's manager; or
-/// if this process is in a group within a unit: nobody but who was given the unit makes groups in one. The user's manager
-/// marks nothing (systemd 257, `cgroup_xattr_apply`), so that a unit's own group may be delegated all the same.
+/// Where no systemd runs, the own group if it is writable. Else the own group if it bears the mark of the system's
+/// manager; or if this process is in a group within a unit: nobody but who was given the unit makes groups in one. The
+/// user's manager marks nothing (systemd 257, `cgroup_xattr_apply`), so that a unit's own group may be delegated all
+/// the same.
 pub(super) fn delegated(mount: &Path, path: &str) -> Result<Option<Own>, PathError> {
     // rc may have moved itself, or the process that started it, to a leaf of the group that was delegated.
     let parent = path.strip_suffix(SUPERVISOR).and_then(|parent| parent.strip_suffix('/'));
@@ -47,8 +48,8 @@ pub(super) fn delegated(mount: &Path, path: &str) -> Result<Option<Own>, PathErr
     let Some((unit, _)) = path.rsplit_once('/').filter(|(unit, _)| has_manager() && is_user_unit(unit)) else {
         return Ok(None);
     };
-    // `DelegateSubgroup=` of another name. Where the unit's group hands controllers down, its owner divides it, and what
-    // runs in a part stays there.
+    // `DelegateSubgroup=` of another name. Where the unit's group hands controllers down, its owner divides it, and
+    // what runs in a part stays there.
     let directory = Directory::open(below(mount, unit))?;
     let is_divided = !directory.read("cgroup.subtree_control")?.trim().is_empty();
     writable(mount, if is_divided { path } else { unit })
@@ -145,8 +146,8 @@ fn below(mount: &Path, group: &str) -> PathBuf {
     mount.join(group.trim_start_matches('/'))
 }
 
-/// The group of version 2 in `/proc/self/cgroup`; `None` where there is none, and for one outside our cgroup namespace or
-/// removed, in which nothing can be made.
+/// The group of version 2 in `/proc/self/cgroup`; `None` where there is none, and for one outside our cgroup namespace
+/// or removed, in which nothing can be made.
 fn own_group(text: &str) -> Option<&str> {
     let group = text.lines().find_map(|line| line.strip_prefix("0::"))?;
     (group.starts_with('/') && !group.starts_with("/..") && !group.ends_with(" (deleted)")).then_some(group)
@@ -180,8 +181,8 @@ fn unescape(field: &str) -> String {
 
 /// Whether the service manager has marked the group, or one above it within the same unit, as delegated.
 ///
-/// A group with a unit's name must bear the mark itself: the user's manager owns everything below `user@UID.service`, marked
-/// and writable as that is, and would not expect groups of ours in a terminal's scope. Source: systemd's
+/// A group with a unit's name must bear the mark itself: the user's manager owns everything below `user@UID.service`,
+/// marked and writable as that is, and would not expect groups of ours in a terminal's scope. Source: systemd's
 /// CGROUP_DELEGATION.md; systemd.resource-control(5), `Delegate=`.
 fn is_marked(mount: &Path, mut path: &str) -> bool {
     let privileged = rustix::process::geteuid().is_root();

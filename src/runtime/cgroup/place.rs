@@ -32,7 +32,8 @@ pub enum Place {
 pub struct Unit {
     /// Its name, `web.service`.
     pub name: String,
-    /// Its group, if it belongs to the user's manager. That marks nothing: it has to be asked whether the unit is delegated.
+    /// Its group, if it belongs to the user's manager. That marks nothing: it has to be asked whether the unit is
+    /// delegated.
     pub unmarked: Option<Own>,
 }
 
@@ -51,9 +52,11 @@ impl Place {
         Ok(Self::Unit(Unit { name: name.to_owned(), unmarked }))
     }
 
-    /// Looks at the group `path`, relative to the mount, in which a container's group is to be made whatever this process is in.
+    /// Looks at the group `path`, relative to the mount, in which a container's group is to be made whatever this
+    /// process is in.
     ///
-    /// Gives the group, or a unit that is not marked; fails if there is no such group, or it is not delegated to this user.
+    /// Gives the group, or a unit that is not marked; fails if there is no such group, or it is not delegated to this
+    /// user.
     pub fn at(path: &str) -> Result<Self, Error> {
         let refused = |reason: &str| Error::Parent { group: path.to_owned(), reason: reason.to_owned() };
         let mount = locate::mount_with(path)?.ok_or_else(|| refused("no such cgroup"))?;
@@ -83,8 +86,8 @@ impl Place {
         Error::Parent { group, reason: NOT_GIVEN.to_owned() }
     }
 
-    /// Whether limits that were asked for can be set in place, with the error that [`Own::make`] would give; in a session
-    /// that is the manager's to say.
+    /// Whether limits that were asked for can be set in place, with the error that [`Own::make`] would give; in a
+    /// session that is the manager's to say.
     pub fn check(&self, wanted: &Wanted<'_>) -> Result<(), Error> {
         match self {
             Self::Own(own) => super::check(Some(own), wanted),

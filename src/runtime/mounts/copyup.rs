@@ -103,7 +103,8 @@ fn copy_directory(from: &OwnedFd, to: &OwnedFd, mount: u64, levels: u32) -> io::
     Ok(())
 }
 
-/// Copies what is there of a file of `size` bytes; holes stay holes: an image may have a file that is larger than any disk.
+/// Copies what is there of a file of `size` bytes; holes stay holes: an image may have a file that is larger than any
+/// disk.
 fn copy_data(mut source: &File, mut copy: &File, size: u64) -> io::Result<()> {
     let mut at = 0;
     while at < size {

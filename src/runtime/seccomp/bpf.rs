@@ -5,8 +5,8 @@
 //! load arch ─ which kind of calls? ─ load number ─ binary search over ranges of numbers with one decision ─┬─ return
 //!                                                                        load argument ─ mask ─ compare ─┴─ return
 //! ```
-//! A path that looks at arch and number alone and ends in "allow" costs nothing at run time: the kernel finds those calls
-//! when the filter is installed and keeps them in a bitmap (since Linux 5.11; kernel/seccomp.c,
+//! A path that looks at arch and number alone and ends in "allow" costs nothing at run time: the kernel finds those
+//! calls when the filter is installed and keeps them in a bitmap (since Linux 5.11; kernel/seccomp.c,
 //! `seccomp_is_const_allow`). The search serves the rest in some eight comparisons.
 
 use std::collections::BTreeMap;

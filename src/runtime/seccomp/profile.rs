@@ -1,9 +1,9 @@
 //! The filters that users name, as the runtime spec has them (`linux.seccomp`), compiled when a container is made, to
 //! check them, and when it starts.
 //!
-//! libseccomp's meaning of the same rules: a rule without conditions counts before all others of its call; a call that no
-//! architecture has is left out. Apart from it, 32-bit calls that the profile does not allow for, and all of x32, fail
-//! with ENOSYS and do not kill.
+//! libseccomp's meaning of the same rules: a rule without conditions counts before all others of its call; a call that
+//! no architecture has is left out. Apart from it, 32-bit calls that the profile does not allow for, and all of x32,
+//! fail with ENOSYS and do not kill.
 
 use std::collections::BTreeMap;
 
@@ -79,8 +79,8 @@ fn rules(profile: &LinuxSeccomp) -> Result<BTreeMap<&str, Vec<Rule>>, Error> {
     Ok(rules)
 }
 
-/// The rules of one entry: one in which all conditions hold. Of several conditions on one argument any may hold, as runc
-/// has it: there is a rule for each then.
+/// The rules of one entry: one in which all conditions hold. Of several conditions on one argument any may hold, as
+/// runc has it: there is a rule for each then.
 fn rules_of(syscall: &LinuxSyscall) -> Result<Vec<Rule>, Error> {
     let outcome = outcome(syscall.action(), syscall.errno_ret())?;
     let conditions = syscall.args().iter().flatten().map(condition).collect::<Result<Vec<_>, _>>()?;
@@ -138,7 +138,8 @@ fn calls(kind: &Kind, rules: &BTreeMap<&str, Vec<Rule>>, otherwise: Outcome) -> 
     kind.calls.iter().filter_map(decide).collect()
 }
 
-/// The calls that socketcall(2) of 32-bit x86 makes as well, by the number that is its first argument. Source: linux/net.h.
+/// The calls that socketcall(2) of 32-bit x86 makes as well, by the number that is its first argument. Source:
+/// linux/net.h.
 const SOCKET_CALLS: [(&str, u64); 20] = [
     ("socket", 1),
     ("bind", 2),

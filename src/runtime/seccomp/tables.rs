@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// Calls of 32-bit ARM that are in no table, for the kernel handles them apart. Source: arch/arm/include/uapi/asm/unistd.h.
+/// Calls of 32-bit ARM that are in no table, for the kernel handles them apart. Source:
+/// arch/arm/include/uapi/asm/unistd.h.
 const ARM_PRIVATE: [(&str, u32); 3] = [("breakpoint", 0x0f_0001), ("cacheflush", 0x0f_0002), ("set_tls", 0x0f_0005)];
 
 /// The architectures that [`kinds`] knows.

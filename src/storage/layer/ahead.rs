@@ -11,8 +11,8 @@ const AHEAD: usize = 4;
 
 /// Reads `source` to its end on a second thread, which also hashes, while `work` takes what was read.
 ///
-/// Gives what `work` gave, and the hash of everything and how many bytes it were. Where `work` stops early, so does the thread.
-/// Must not be called in a process that will still fork.
+/// Gives what `work` gave, and the hash of everything and how many bytes it were. Where `work` stops early, so does the
+/// thread. Must not be called in a process that will still fork.
 pub(super) fn read_ahead<R, T, E>(
     source: R,
     hash: Hasher,

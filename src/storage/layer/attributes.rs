@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Ownership;
+use super::{Ownership, beneath};
 use crate::storage::tar::Entry;
 use crate::sys::steering;
 
@@ -38,8 +38,8 @@ pub(super) struct Xattr {
 
 /// The attributes of an entry that are kept, in the form in which they are set.
 ///
-/// What steers a file system that joins layers is dropped: a layer could hide or redirect directories with it, or change
-/// owners and modes. `trusted.*` and `security.*` are the host's, except file capabilities.
+/// What steers a file system that joins layers is dropped: a layer could hide or redirect directories with it, or
+/// change owners and modes. `trusted.*` and `security.*` are the host's, except file capabilities.
 pub(super) fn xattrs(entry: &mut Entry, ownership: Ownership) -> Vec<Xattr> {
     let is_single = ownership == Ownership::Single;
     let keep = |name: &[u8]| match name {
@@ -56,8 +56,9 @@ pub(super) fn xattrs(entry: &mut Entry, ownership: Ownership) -> Vec<Xattr> {
     .collect()
 }
 
-/// File capabilities without the namespace that they were made for (version 3 becomes 2): the kernel then binds them to the
-/// namespace of this process when they are set. Source: capabilities(7), "File capability extended attribute versioning".
+/// File capabilities without the namespace that they were made for (version 3 becomes 2): the kernel then binds them to
+/// the namespace of this process when they are set. Source: capabilities(7), "File capability extended attribute
+/// versioning".
 fn plain_capability(mut value: Vec<u8>) -> Vec<u8> {
     const VERSION_2: u32 = 0x0200_0000;
     const VERSION_3: u32 = 0x0300_0000;
@@ -94,7 +95,7 @@ impl OwnerTable {
 
     /// Forgets a directory and all in it.
     pub(super) fn remove_tree(&mut self, path: &[u8]) {
-        super::directories::remove_tree(&mut self.0, path);
+        beneath::forget(&mut self.0, path);
     }
 
     /// The file's bytes.

@@ -5,8 +5,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{ftruncate, seek};
 
-use super::Error;
-use super::extract::failed;
+use super::{Error, failed};
 use crate::storage::tar::{Entry, Reader};
 
 /// Copies an entry's data; holes stay holes.

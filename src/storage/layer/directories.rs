@@ -1,8 +1,10 @@
-//! Attributes of directories, which are set last: files put into a directory change its time, and may need its owner's permission.
+//! Attributes of directories, which are set last: files put into a directory change its time, and may need its owner's
+//! permission.
 
 use std::collections::BTreeMap;
 
 use super::attributes::Xattr;
+use super::beneath;
 use crate::storage::tar::Time;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,22 +56,11 @@ impl Directories {
 
     /// Forgets a directory and all in it.
     pub(super) fn remove_tree(&mut self, path: &[u8]) {
-        remove_tree(&mut self.attributes, path);
+        beneath::forget(&mut self.attributes, path);
     }
 
     /// All directories, each before the one that it is in, so that no permission is taken away that is still needed.
     pub(super) fn deepest_first(self) -> impl Iterator<Item = (Vec<u8>, Attributes)> {
         self.attributes.into_iter().rev()
-    }
-}
-
-/// Removes the keys that are `path` or lie beneath it, at a cost that depends on their number alone.
-pub(super) fn remove_tree<T>(map: &mut BTreeMap<Vec<u8>, T>, path: &[u8]) {
-    map.remove(path);
-    // `0` is the byte after `/`.
-    let (first, end) = ([path, b"/"].concat(), [path, b"0"].concat());
-    let beneath: Vec<_> = map.range(first..end).map(|(path, _)| path.clone()).collect();
-    for path in beneath {
-        map.remove(&path);
     }
 }

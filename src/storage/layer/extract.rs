@@ -1,6 +1,6 @@
-//! Writes the entries of one layer into a directory, by descriptors alone. A name leads to a parent directory that is resolved
-//! beneath the layer's root (links included), and to one last component that is never followed: so nothing outside can be
-//! reached, and what is there already is replaced, not written through.
+//! Writes the entries of one layer into a directory, by descriptors alone. A name leads to a parent directory that is
+//! resolved beneath the layer's root (links included), and to one last component that is never followed: so nothing
+//! outside can be reached, and what is there already is replaced, not written through.
 
 use std::ffi::OsStr;
 use std::io;
@@ -19,7 +19,7 @@ use super::content::write_content;
 use super::directories::{Attributes, Directories};
 use super::parents::{Found, Parents, clean, split};
 use super::whiteout::{OPAQUE, Place, is_whiteout, place};
-use super::{Error, Ownership, Skipped};
+use super::{Error, Ownership, Skipped, failed};
 use crate::storage::remove::remove_tree;
 use crate::storage::tar::{Entry, Kind, Reader, Time};
 
@@ -161,7 +161,8 @@ impl Extractor {
         }
     }
 
-    /// A directory where something is already: another directory stays, a whiteout becomes "opaque", anything else goes.
+    /// A directory where something is already: another directory stays, a whiteout becomes "opaque", anything else
+    /// goes.
     fn directory_over(&mut self, path: &[u8], parent: &OwnedFd, name: &OsStr) -> Result<(), Error> {
         let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("look at", path, e))?;
         match FileType::from_raw_mode(stat.st_mode) {
@@ -307,8 +308,8 @@ impl Extractor {
         Ok(())
     }
 
-    /// Hides what the directory has in lower layers. Its place among the entries does not matter: this layer's own files are
-    /// in a directory of their own.
+    /// Hides what the directory has in lower layers. Its place among the entries does not matter: this layer's own
+    /// files are in a directory of their own.
     fn make_opaque(&mut self, directory: &[u8]) -> Result<(), Error> {
         if directory.is_empty() {
             // The root of a mount is always merged; no layer can hide all lower ones.
@@ -371,8 +372,4 @@ impl Extractor {
 fn times(mtime: Time) -> rustix::fs::Timestamps {
     let time = rustix::fs::Timespec { tv_sec: mtime.seconds, tv_nsec: mtime.nanoseconds.into() };
     rustix::fs::Timestamps { last_access: time, last_modification: time }
-}
-
-pub(super) fn failed(action: &'static str, path: &[u8], source: impl Into<io::Error>) -> Error {
-    Error::Entry { action, path: path.to_vec(), source: source.into() }
 }

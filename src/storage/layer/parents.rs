@@ -13,7 +13,8 @@ use rustix::io::Errno;
 use crate::sys::root::{find_literally, open_in, path_of};
 use crate::sys::steering;
 
-/// How many directories stay open: enough for the neighbourhood in which archives come, few enough for many layers side by side.
+/// How many directories stay open: enough for the neighbourhood in which archives come, few enough for many layers side
+/// by side.
 const KEPT: usize = 64;
 
 /// How many dangling links may lead to a directory that is to be made. Source: path_resolution(7).
@@ -43,8 +44,8 @@ impl Found {
 
 /// Finds directories beneath the layer's root, links resolved as seen from there, and keeps the last ones open.
 ///
-/// A directory that no path can name is refused. Entries that begin at links can make directories of any depth, and each look
-/// at one costs as many steps as it is deep.
+/// A directory that no path can name is refused. Entries that begin at links can make directories of any depth, and
+/// each look at one costs as many steps as it is deep.
 #[derive(Debug)]
 pub(super) struct Parents {
     root: Rc<Found>,
@@ -67,8 +68,8 @@ impl Parents {
         self.last = None;
     }
 
-    /// The directory `path` (components and single slashes; empty is the root), made with all missing above it if it is not
-    /// there, with mode 0755; `made` hears of each that was.
+    /// The directory `path` (components and single slashes; empty is the root), made with all missing above it if it is
+    /// not there, with mode 0755; `made` hears of each that was.
     pub(super) fn directory(&mut self, path: &[u8], made: &mut impl FnMut(&[u8])) -> io::Result<Rc<Found>> {
         if path.is_empty() {
             return Ok(Rc::clone(&self.root));
@@ -182,8 +183,8 @@ fn open_directory_at(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<OwnedF
     openat(parent, name, flags, Mode::empty())
 }
 
-/// Makes a directory that no entry describes. Its mode is set at once: it need not wait for the layer's end, nor its path
-/// take memory until then.
+/// Makes a directory that no entry describes. Its mode is set at once: it need not wait for the layer's end, nor its
+/// path take memory until then.
 fn make_directory(parent: &OwnedFd, name: &[u8], made: impl FnOnce()) -> rustix::io::Result<OwnedFd> {
     // No entry has such a name (`whiteout::place`); a link that leads to one would give it to a directory all the same.
     if steering::has_file(name) {
@@ -201,7 +202,8 @@ fn words(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     path.split(|byte| *byte == b'/').filter(|word| !word.is_empty() && *word != b".").map(<[u8]>::to_vec)
 }
 
-/// A name as a path below the root: no slash at either end, no `.`, no empty component; `..` goes up as far as the root.
+/// A name as a path below the root: no slash at either end, no `.`, no empty component; `..` goes up as far as the
+/// root.
 pub(super) fn clean(path: &[u8]) -> Vec<u8> {
     let mut kept: Vec<&[u8]> = Vec::new();
     for component in path.split(|byte| *byte == b'/') {

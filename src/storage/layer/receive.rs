@@ -26,12 +26,12 @@ pub(crate) struct Received {
 }
 
 impl Store {
-    /// Brings in a layer: its blob, and the same unpacked for `target`. What of the two is there already is not done again;
-    /// what another process is just doing is waited for.
+    /// Brings in a layer: its blob, and the same unpacked for `target`. What of the two is there already is not done
+    /// again; what another process is just doing is waited for.
     ///
-    /// `open` is called, with the bytes that need not come again, only if the blob is not there; its reader must give the
-    /// rest of the blob. Size, digest and diff id are checked before anything has a name; on failure nothing is left, except
-    /// that the part of a blob whose sender failed stays for the next try.
+    /// `open` is called, with the bytes that need not come again, only if the blob is not there; its reader must give
+    /// the rest of the blob. Size, digest and diff id are checked before anything has a name; on failure nothing is
+    /// left, except that the part of a blob whose sender failed stays for the next try.
     pub(crate) fn receive_layer<R, E>(
         &self,
         blob: &Descriptor,
@@ -78,8 +78,8 @@ impl Store {
         Ok(Received { is_new_blob: true, unpacked: Some(info) })
     }
 
-    /// Unpacks a layer from its blob in the store; `None` if it is there for this map. Fails with `DamagedBlob` if the blob is
-    /// not what it was; then nothing is left.
+    /// Unpacks a layer from its blob in the store; `None` if it is there for this map. Fails with `DamagedBlob` if the
+    /// blob is not what it was; then nothing is left.
     pub(crate) fn unpack_blob(&self, blob: &Digest, diff_id: &Digest, target: &Target) -> Result<Option<Info>, Error> {
         let Some(stage) = self.begin_layer(target, diff_id)? else { return Ok(None) };
         let bad = |source| Error::Layer { diff_id: diff_id.clone(), source };
@@ -99,8 +99,8 @@ impl Store {
         }
     }
 
-    /// Brings in a layer of which nothing is known: keeps the blob as it comes, and unpacks it. Gives the blob's descriptor
-    /// (without media type), the diff id, and what is known of the layer.
+    /// Brings in a layer of which nothing is known: keeps the blob as it comes, and unpacks it. Gives the blob's
+    /// descriptor (without media type), the diff id, and what is known of the layer.
     pub(crate) fn import_layer(
         &self,
         archive: impl Read + Send,

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
+use std::path::Path;
+
 use super::*;
 use crate::storage::tests::archive::{Archive, Item, put};
 use crate::storage::tests::store;

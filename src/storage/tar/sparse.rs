@@ -105,7 +105,8 @@ impl<R: BufRead> Reader<R> {
         Ok(Some(Map { size, pieces: pieces.collect::<Result<_, _>>().map_err(damaged)? }))
     }
 
-    /// Format 1.0: how many pieces, then offset and length of each, a decimal number on each line, padded to whole blocks.
+    /// Format 1.0: how many pieces, then offset and length of each, a decimal number on each line, padded to whole
+    /// blocks.
     fn leading_map(&mut self, start: u64, budget: &mut u64) -> Result<Vec<i64>, Error> {
         let damaged = |reason| Error::Damaged { offset: start, reason };
         let mut numbers = Vec::new();

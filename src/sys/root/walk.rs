@@ -1,8 +1,8 @@
 //! What openat2 does with `RESOLVE_IN_ROOT`, one component at a time, for where that call is not to be had.
 //!
-//! Every component is opened by its parent's descriptor and never followed; a link is read and its words are walked in turn.
-//! `..` goes back to a descriptor that was passed on the way, never by the kernel's `..`, so that a directory that is moved
-//! meanwhile cannot lead out.
+//! Every component is opened by its parent's descriptor and never followed; a link is read and its words are walked in
+//! turn. `..` goes back to a descriptor that was passed on the way, never by the kernel's `..`, so that a directory
+//! that is moved meanwhile cannot lead out.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};

@@ -1,4 +1,5 @@
-//! The functions that docker and podman add to Go's own, and what their command lines do to a template before it is parsed.
+//! The functions that docker and podman add to Go's own, and what their command lines do to a template before it is
+//! parsed.
 //!
 //! Source: docker/cli `templates/templates.go`; containers/common `pkg/report/template.go`.
 
@@ -8,8 +9,8 @@ use gotmpl::{FuncMap, TemplateError, Value};
 
 use crate::ui::json;
 
-/// `json join split lower upper title pad truncate`, and an `index` that gives the empty string, as Go's zero value, for a
-/// label that is not there.
+/// `json join split lower upper title pad truncate`, and an `index` that gives the empty string, as Go's zero value,
+/// for a label that is not there.
 pub(super) fn all() -> FuncMap {
     let mut functions = FuncMap::new();
     let mut add = |name: &str, function: fn(&[Value]) -> gotmpl::Result<Value>| {
@@ -124,8 +125,8 @@ fn to_json(value: &Value) -> serde_json::Value {
     }
 }
 
-/// Makes `\t` and `\n` real where they stand outside of actions (inside, Go's own string syntax has them), and turns docker's
-/// method `.Label "x"` into `index .Labels "x"`.
+/// Makes `\t` and `\n` real where they stand outside of actions (inside, Go's own string syntax has them), and turns
+/// docker's method `.Label "x"` into `index .Labels "x"`.
 pub(super) fn prepare(text: &str) -> String {
     let mut prepared = String::with_capacity(text.len());
     let mut rest = text;

@@ -90,14 +90,16 @@ fn listing_templates_of_scripts_and_tools() {
         ("{{with .Names}}{{.}}{{end}}", "web\ndone\n"),
         (
             "table {{.ID}}\\t{{.Names}}\\t{{.Status}}",
-            "CONTAINER ID  NAMES       STATUS\n5eacc9e701a2  web         Up 3 seconds\n4d569de196df  done        Up 3 seconds\n",
+            "CONTAINER ID  NAMES       STATUS\n5eacc9e701a2  web         Up 3 seconds\n\
+             4d569de196df  done        Up 3 seconds\n",
         ),
         ("table {{.ID}} {{.Names}}", "CONTAINER ID NAMES\n5eacc9e701a2 web\n4d569de196df done\n"),
         ("table {{.Names}}\\t{{.Label \"tier\"}}", "NAMES       tier\nweb         web\ndone        web\n"),
         ("plain", "plain\nplain\n"),
         (
             "json",
-            "[\n  {\n    \"Id\": \"5eacc9e701a2\",\n    \"Names\": [\n      \"web\"\n    ]\n  },\n  {\n    \"Id\": \"4d569de196df\",\n    \"Names\": [\n      \"done\"\n    ]\n  }\n]\n",
+            "[\n  {\n    \"Id\": \"5eacc9e701a2\",\n    \"Names\": [\n      \"web\"\n    ]\n  },\n  \
+             {\n    \"Id\": \"4d569de196df\",\n    \"Names\": [\n      \"done\"\n    ]\n  }\n]\n",
         ),
     ];
     for (format, expected) in table {
@@ -136,7 +138,10 @@ fn inspect_templates_of_devcontainers_testcontainers_ansible_and_compose_scripts
     let object = json!({
         "Id": "5eac", "Name": "web", "Created": "2026-11-21T02:45:51.047283457Z",
         "State": { "Status": "running", "Running": true, "Pid": 7, "ExitCode": 0, "Health": null },
-        "Config": { "Labels": { "devcontainer.metadata": "[{\"id\":1}]" }, "Env": ["A=b", "PATH=/bin"], "Cmd": ["sleep", "9"], "User": "" },
+        "Config": {
+            "Labels": { "devcontainer.metadata": "[{\"id\":1}]" },
+            "Env": ["A=b", "PATH=/bin"], "Cmd": ["sleep", "9"], "User": ""
+        },
         "Mounts": [ { "Type": "bind", "Source": "/s", "Destination": "/d" } ],
         "NetworkSettings": {
             "IPAddress": "10.0.2.100",
@@ -156,7 +161,8 @@ fn inspect_templates_of_devcontainers_testcontainers_ansible_and_compose_scripts
         ("{{range $k, $v := .Config.Labels}}{{$k}}={{$v}}\\n{{end}}", "devcontainer.metadata=[{\"id\":1}]\n"),
         ("{{(index (index .NetworkSettings.Ports \"80/tcp\") 0).HostPort}}", "8080"),
         (
-            "{{range $p, $conf := .NetworkSettings.Ports}}{{$p}} -> {{if $conf}}{{(index $conf 0).HostPort}}{{else}}-{{end}} {{end}}",
+            "{{range $p, $conf := .NetworkSettings.Ports}}{{$p}} -> \
+             {{if $conf}}{{(index $conf 0).HostPort}}{{else}}-{{end}} {{end}}",
             "53/udp -> - 80/tcp -> 8080 ",
         ),
         ("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "10.0.2.100"),

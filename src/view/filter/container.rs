@@ -56,7 +56,8 @@ pub(crate) struct ContainerFilter {
 }
 
 impl ContainerFilter {
-    /// Reads what was typed. `created` tells when the container with that name or id was created, for `before` and `since`.
+    /// Reads what was typed. `created` tells when the container with that name or id was created, for `before` and
+    /// `since`.
     pub(crate) fn parse(
         typed: &[String],
         clock: Clock,

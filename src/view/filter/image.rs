@@ -85,8 +85,8 @@ impl ImageFilter {
     }
 }
 
-/// Whether `pattern`, in which `*` and `?` stand for anything but a slash, is the name of an image from some component on,
-/// with or without its tag: `busybox`, `library/busy*`, `*:latest`, `docker.io/library/busybox:latest`.
+/// Whether `pattern`, in which `*` and `?` stand for anything but a slash, is the name of an image from some component
+/// on, with or without its tag: `busybox`, `library/busy*`, `*:latest`, `docker.io/library/busybox:latest`.
 fn is_named(name: &ImageReference, pattern: &str) -> bool {
     let (whole, untagged) = (name.to_string(), name.name());
     [whole, untagged].iter().any(|text| {

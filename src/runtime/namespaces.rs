@@ -1,0 +1,26 @@
+//! What a runtime spec says of namespaces.
+
+use nix::sched::CloneFlags;
+use oci_spec::runtime::{LinuxNamespaceType, Spec};
+
+/// The namespaces that init is born into. The cgroup namespace is unshared by init itself, after it has been put into
+/// its cgroup: with the others its root would be the monitor's (design.md, "Limits").
+pub(super) fn at_birth(spec: &Spec) -> CloneFlags {
+    let mut flags = CloneFlags::CLONE_NEWUSER;
+    for namespace in spec.linux().iter().flat_map(|linux| linux.namespaces().iter().flatten()) {
+        flags |= match namespace.typ() {
+            LinuxNamespaceType::Mount => CloneFlags::CLONE_NEWNS,
+            LinuxNamespaceType::Uts => CloneFlags::CLONE_NEWUTS,
+            LinuxNamespaceType::Ipc => CloneFlags::CLONE_NEWIPC,
+            LinuxNamespaceType::Pid => CloneFlags::CLONE_NEWPID,
+            LinuxNamespaceType::Network => CloneFlags::CLONE_NEWNET,
+            LinuxNamespaceType::User | LinuxNamespaceType::Cgroup | LinuxNamespaceType::Time => CloneFlags::empty(),
+        };
+    }
+    flags
+}
+
+/// Whether the container has a namespace of this kind of its own.
+pub(crate) fn has_namespace(spec: &Spec, kind: LinuxNamespaceType) -> bool {
+    spec.linux().iter().flat_map(|l| l.namespaces().iter().flatten()).any(|namespace| namespace.typ() == kind)
+}
