@@ -47,7 +47,7 @@ enum Token {
     InputHungUp,
     /// The output that goes to our descriptor of this number: there is more of it, or room for it.
     Output(i32),
-    /// Only watched, for the end of whoever reads our output.
+    /// Only watched, for the end of the process that reads our output.
     Sink(i32),
 }
 
