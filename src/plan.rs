@@ -1,11 +1,11 @@
-//! What a container shall be: pure functions from what was asked to what is saved, and from what is saved to what the
-//! kernel is told. Nothing in here opens a file or asks the system; what must be known of them comes in as values.
+//! The plan of a container: pure functions from a request to the saved configuration, and from that to the runtime spec.
+//! Nothing in here opens a file or asks the system; what it must know comes in as values.
 //!
 //! ```text
 //! Request ──┐
 //! image ────┤ resolve ──▶ ContainerConfig (saved) ──▶ spec ──▶ oci_spec::runtime::Spec
 //! Facts ────┘                                HostFacts ─┘
-//!   └── Found ◀── the front end looks ◀── Needs ◀── needs ◀── Request, image
+//!   └── Found ◀── the engine looks up ◀── Needs ◀── needs ◀── Request, image
 //! ```
 //!
 //! One file for each topic: an option's grammar, its meaning and their tests stand together.
@@ -49,15 +49,16 @@ pub(crate) use config::{
 };
 pub(crate) use exec::{ExecRequest, exec};
 pub(crate) use limits::LimitChanges;
-pub(crate) use logging::LogRequest;
-pub(crate) use mounts::MountRequest;
-pub(crate) use needs::{BlockDevices, Found, FreePort, Needs, needs};
-pub(crate) use ports::PortRequest;
-pub(crate) use request::{DescriptorRequest, LimitRequest, Request, TextFile};
+pub(crate) use needs::{BlockDevices, Found, Needs, needs};
+pub(crate) use network::parse_network;
+pub(crate) use ports::FreePort;
+pub(crate) use request::{
+    DescriptorRequest, LimitRequest, LogRequest, MountRequest, PortRequest, Request, ServiceRequest, TextFile,
+};
 pub(crate) use resources::resources;
 pub(crate) use restart::RestartPolicy;
 pub(crate) use security::seccomp_file;
-pub(crate) use service::{Handed, NOTIFY_FILE, Sdnotify, Service, ServiceRequest};
+pub(crate) use service::{Handed, NOTIFY_FILE, Sdnotify, Service};
 pub(crate) use spec::{HostFacts, extras, spec};
 
 use crate::types::{
@@ -72,7 +73,7 @@ pub(crate) enum Error {
     Option {
         /// The option, as `--volume`.
         option: &'static str,
-        /// What is wrong.
+        /// The reason.
         source: Invalid,
     },
     /// A line of a file that an option named is wrong.
@@ -82,16 +83,16 @@ pub(crate) enum Error {
         path: String,
         /// The line, from 1.
         line: usize,
-        /// What is wrong.
+        /// The reason.
         source: Invalid,
     },
     /// The image's configuration is wrong.
     #[error("the image's configuration: {source}")]
     Image {
-        /// What is wrong.
+        /// The reason.
         source: Invalid,
     },
-    /// Nothing to execute.
+    /// Neither the image nor the request has a command.
     #[error("image `{}` has no command, and none was given", .image.escape_debug())]
     NoCommand {
         /// The image's reference.
@@ -100,7 +101,7 @@ pub(crate) enum Error {
     /// A container that removes itself cannot be started again.
     #[error("`--rm` and `--restart` cannot be used together")]
     RestartAndRemove,
-    /// Nothing to execute in a running container.
+    /// `exec` without a command.
     #[error("no command was given")]
     NoExecCommand,
     /// Two mounts at one place.
@@ -117,16 +118,16 @@ pub(crate) enum Error {
         /// TCP or UDP.
         protocol: Protocol,
     },
-    /// The front end has not looked up what [`needs`] says.
+    /// The engine did not look up what [`needs`] lists.
     #[error("{0} was not looked up")]
     NotLookedUp(&'static str),
-    /// The host has no port left.
+    /// The host has no free port.
     #[error("`--publish`: the host has no free port for {container_port}")]
     NoFreePort {
         /// The port in the container.
         container_port: u16,
     },
-    /// Two options that say the same thing in two ways.
+    /// Two options that exclude each other.
     #[error("`{}` and `{}` cannot be used together", .options[0], .options[1])]
     Exclusive {
         /// The two, as typed.
@@ -138,12 +139,12 @@ pub(crate) enum Error {
         /// Its name, or `ALL`.
         capability: String,
     },
-    /// `config.json` holds what rc never writes there.
+    /// `config.json` contains what rc never writes there.
     #[error("the saved configuration of container `{container}` is damaged: {reason}")]
     Damaged {
         /// The container's name.
         container: Name,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }
@@ -175,7 +176,7 @@ impl Error {
         move |source| Self::Option { option, source }
     }
 
-    /// What to do about it, if there is something to paste.
+    /// What to do about it, with a command to paste.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::NoCommand { image } => Some(format!("name one: `rc run {} /bin/sh`", image.escape_debug())),
@@ -207,7 +208,7 @@ pub(crate) struct ImageDefaults {
     pub(crate) stop_signal: Option<String>,
 }
 
-/// What applies where neither the command line nor the image says anything: rc's defaults as `rc.toml` changes them.
+/// Values for what neither the command line nor the image sets: rc's defaults, changed by `rc.toml`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Defaults {
     /// The network.
@@ -218,7 +219,7 @@ pub(crate) struct Defaults {
     pub(crate) dns: Vec<IpAddr>,
     /// `no_new_privs` for every container.
     pub(crate) no_new_privileges: bool,
-    /// The limit of processes, where a cgroup is at hand.
+    /// The limit of processes, if a cgroup is available.
     pub(crate) pids_limit: Option<u64>,
     /// Bytes of `/dev/shm`.
     pub(crate) shm_size: u64,
@@ -277,7 +278,7 @@ impl fmt::Debug for Facts {
     }
 }
 
-/// What makes a container this one.
+/// The identity of a new container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// Its id.
@@ -288,8 +289,8 @@ pub(crate) struct Identity {
     pub(crate) created: String,
 }
 
-/// Joins what was asked for, the image and the facts to the complete description of a container. Fails with the first
-/// thing that is wrong; nothing has been changed anywhere then.
+/// Joins the request, the image and the facts to the complete description of a container. Fails with the first value
+/// that is wrong; nothing has been changed then.
 pub(crate) fn resolve(
     request: &Request,
     image: &ImageDefaults,
@@ -316,7 +317,7 @@ pub(crate) fn resolve(
         rlimits: rlimits::rlimits(&request.ulimits)?,
         cgroup: cgroups::cgroup(request, &limits)?,
         limits,
-        // Without a network of its own there is nothing to forward to: docker and podman drop the ports, too, and warn.
+        // Without a network of its own there is nothing to forward to: docker and podman drop the ports as well, and warn.
         ports: if network.forwards_ports() { ports::mappings(&request.publish, facts)? } else { Vec::new() },
         dns: match each("--dns", &request.dns, names::name_server)? {
             asked if asked.is_empty() => defaults.dns.clone(),
@@ -348,7 +349,7 @@ pub(crate) fn resolve(
         entrypoint_len,
         hostname,
         tty: request.tty,
-        // Who asks for the caller's descriptors gets all three of them. Source: podman-run(1), `--log-driver`.
+        // A passthrough driver passes all three descriptors. Source: podman-run(1), `--log-driver`.
         open_stdin: request.interactive || logging.driver.is_passthrough() && request.log.driver.is_some(),
         auto_remove: request.auto_remove,
         init: request.init,
@@ -356,14 +357,14 @@ pub(crate) fn resolve(
         no_new_privileges: security.no_new_privileges,
         seccomp: security.seccomp,
         network,
-        restart: restart::policy(request)?,
+        restart: restart::policy(request.restart.as_deref(), request.auto_remove)?,
         cidfile: request.cidfile.as_ref().map(|path| facts.working_dir.join(path)),
         service: service::service(&request.service, &facts.working_dir)?,
         create_command: request.create_command.clone(),
     })
 }
 
-/// Sentences about what was asked for and has no effect, for the front end to show.
+/// Warnings about options that have no effect, for the front end to show.
 pub(crate) fn warnings(request: &Request, config: &ContainerConfig) -> Vec<String> {
     let mut warnings = Vec::new();
     if !request.publish.is_empty() && !config.network.forwards_ports() {
@@ -391,7 +392,7 @@ fn working_dir(request: &Request, image: &ImageDefaults) -> Result<String, Error
     match &request.working_dir {
         Some(text) => paths::clean(text).ok_or_else(|| Error::option("--workdir")(invalid(text))),
         None if image.working_dir.is_empty() => Ok("/".to_owned()),
-        // Builders write relative ones, too; they mean the root. Source: docker's `normalizeWorkdir`.
+        // Builders also write relative ones, which start at the root. Source: docker's `normalizeWorkdir`.
         None => {
             let text = &image.working_dir;
             paths::clean(&format!("/{text}")).ok_or_else(|| Error::Image { source: invalid(text) })

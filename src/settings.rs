@@ -302,7 +302,7 @@ mod tests {
             ("[log]\nmax_size = 5\n", "`/c/rc.toml` line 2: `max_size`: invalid type: integer `5`, expected a string"),
             (
                 "[helpers]\npasta = \"pasta\"\n",
-                "`/c/rc.toml` line 2: `pasta`: invalid program `pasta`: must be an absolute path",
+                "`/c/rc.toml` line 2: `pasta`: program `pasta` must be an absolute path",
             ),
         ] {
             assert_eq!(read(text).map(|_| ()), Err(error.to_owned()));

@@ -1,4 +1,4 @@
-//! Values that are parsed once at the edge and valid ever after.
+//! Values that are parsed once at the edge and always valid.
 
 pub(crate) mod capability;
 mod digest;
@@ -17,6 +17,8 @@ mod signal;
 mod size;
 mod storage_driver;
 
+use std::fmt;
+
 pub(crate) use digest::{Algorithm, Digest};
 pub(crate) use extras::Extras;
 pub(crate) use id::ContainerId;
@@ -33,15 +35,30 @@ pub(crate) use size::parse_size;
 pub(crate) use storage_driver::StorageDriver;
 
 /// Why a value was refused: `what` kind of value, the `value` itself, and the reason.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid {what} `{}`: {reason}", .value.escape_debug())]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Invalid {
-    /// The kind of value, as a reader would say it: `digest`, `container name`.
+    /// The kind of value, in the user's words: `digest`, `container name`.
     pub(crate) what: &'static str,
     /// What was given.
     pub(crate) value: String,
-    /// What is wrong with it, in lower case.
+    /// What is wrong with it, in lower case: what the value must be, what it contains …, or a sentence of its own.
     pub(crate) reason: String,
+}
+
+impl std::error::Error for Invalid {}
+
+impl fmt::Display for Invalid {
+    /// ``working directory `a` must be an absolute path``, or ``invalid size `1x`: unknown unit``.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, value, reason } = self;
+        let value = value.escape_debug();
+        let is_predicate = ["must ", "cannot ", "contains ", "needs "].iter().any(|verb| reason.starts_with(verb));
+        if is_predicate {
+            write!(f, "{what} `{value}` {reason}")
+        } else {
+            write!(f, "invalid {what} `{value}`: {reason}")
+        }
+    }
 }
 
 impl From<Invalid> for Report {
@@ -57,7 +74,7 @@ impl Invalid {
     }
 }
 
-/// Refuses a record of `what` that a later rc wrote, in a format that this one does not know.
+/// Refuses a record of `what` that a later rc wrote in an unknown format.
 fn check_format(what: &str, format: u32, known: u32) -> Result<(), String> {
     if format > known {
         return Err(format!("the {what} has format {format}; this rc reads formats up to {known}"));
@@ -65,7 +82,7 @@ fn check_format(what: &str, format: u32, known: u32) -> Result<(), String> {
     Ok(())
 }
 
-/// Implements serde by way of `Display` and `FromStr`, so that a value read from disk is checked like one that was
+/// Implements serde through `Display` and `FromStr`, so that a value read from disk is checked like one that was
 /// typed.
 macro_rules! serde_as_string {
     ($type:ty) => {

@@ -219,7 +219,7 @@ fn host_facts(
             CgroupNamespace::Host => cgroup::mount_point()?,
             CgroupNamespace::Private => None,
         },
-        processors: processors(),
+        cpus: cpus(),
         handed: environment.manager.handed(config),
     })
 }
@@ -235,6 +235,6 @@ fn empty_directory(store: &Store) -> Result<PathBuf, Error> {
     Ok(directory)
 }
 
-fn processors() -> u32 {
+fn cpus() -> u32 {
     std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
 }

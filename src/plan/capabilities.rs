@@ -6,7 +6,7 @@ use crate::types::capability::{ALL, DEFAULT};
 
 /// The capabilities of the program, by number: the default ones, without `drop`, with `add`.
 ///
-/// `ALL` adds or drops every one, and the other list then names the exceptions; one in both lists is a contradiction.
+/// `ALL` adds or drops every one, and the other list then names the exceptions; a name in both lists is an error.
 /// Source: docker and podman, `MergeCapabilities`.
 pub(super) fn capabilities(add: &[String], drop: &[String]) -> Result<Vec<String>, Error> {
     let add = Names::read(add).map_err(Error::option("--cap-add"))?;

@@ -1,11 +1,11 @@
-//! Where the container's cgroup is made, and what the container sees of it.
+//! Where the container's cgroup is created, and what the container sees of it.
 
 use std::collections::BTreeMap;
 
 use super::{Cgroup, CgroupMode, CgroupNamespace, Error, Limits, Request};
 use crate::types::Invalid;
 
-/// What was asked for of the cgroup. Fails if there is to be none and something needs one.
+/// The requested cgroup. Fails if there is to be none and something needs one.
 pub(super) fn cgroup(request: &Request, limits: &Limits) -> Result<Cgroup, Error> {
     let mode = match request.cgroups.as_deref() {
         None | Some("enabled") => CgroupMode::Enabled,
@@ -43,8 +43,8 @@ fn has_limits(limits: &Limits) -> bool {
     *limits != Limits { default_pids: limits.default_pids, ..Limits::default() }
 }
 
-/// `--cgroup-parent`: a slice, or the absolute path of a group. A slice's name tells its place, so that directories
-/// before it, as podman has them, are left out.
+/// `--cgroup-parent`: a slice, or the absolute path of a cgroup. A slice's name implies its parents, so leading
+/// directories, which podman takes, are dropped.
 fn parent(text: &str) -> Result<String, Error> {
     let invalid =
         |reason: String| Err(Error::Option { option: "--cgroup-parent", source: Invalid::new("cgroup", text, reason) });
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(read(|r| r.cgroupns = Some("host".into())).unwrap().namespace, CgroupNamespace::Host);
         assert_eq!(
             read(|r| r.cgroupns = Some("ns:/x".into())),
-            Err("`--cgroupns`: invalid cgroup namespace `ns:/x`: must be `private` or `host`".to_owned())
+            Err("`--cgroupns`: cgroup namespace `ns:/x` must be `private` or `host`".to_owned())
         );
     }
 

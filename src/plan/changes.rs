@@ -1,10 +1,10 @@
-//! `update`: what can be changed of a container that is there already, and what becomes of it.
+//! `update`: what can be changed in an existing container, and the result.
 
 use serde::{Deserialize, Serialize};
 
 use super::{BlockDevices, ContainerConfig, Error, LimitChanges, LimitRequest, Limits, RestartPolicy};
 
-/// What is to change, read. What is absent stays as it is.
+/// Changes, parsed. Absent ones leave things as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Changes {
     /// Limits.
@@ -13,17 +13,17 @@ pub(crate) struct Changes {
     pub(crate) restart: Option<RestartPolicy>,
 }
 
-/// What counts instead of the same fields of the container's configuration, which is written once.
+/// Overrides the same fields of the container's configuration, which is written only once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Updated {
-    /// Limits by cgroup.
+    /// Cgroup limits.
     pub(crate) limits: Limits,
     /// What happens when the program ends by itself.
     pub(crate) restart: RestartPolicy,
 }
 
 impl Changes {
-    /// Reads what was typed: limits as [`LimitChanges::read`] does, and `--restart`.
+    /// Reads the options: limits as [`LimitChanges::read`] does, and `--restart`.
     pub(crate) fn read(
         limits: &LimitRequest,
         restart: Option<&str>,
@@ -34,14 +34,14 @@ impl Changes {
         Ok(Self { limits, restart })
     }
 
-    /// Whether nothing is to change.
+    /// Whether there is no change.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
 impl ContainerConfig {
-    /// What a change makes of this container. Fails if it does not go together then.
+    /// The container's changed values. Fails if they contradict each other.
     pub(crate) fn changed_by(&self, changes: &Changes) -> Result<Updated, Error> {
         let limits = self.limits.changed_by(&changes.limits)?;
         let restart = changes.restart.unwrap_or(self.restart);
@@ -51,7 +51,7 @@ impl ContainerConfig {
         Ok(Updated { limits, restart })
     }
 
-    /// Takes over what changes have made of it.
+    /// Applies earlier changes to the configuration.
     pub(crate) fn update(&mut self, Updated { limits, restart }: Updated) {
         self.limits = limits;
         self.restart = restart;

@@ -1,12 +1,12 @@
-//! Entry point and command: what is executed.
+//! Entry point and command.
 
 use super::{Error, ImageDefaults, Request};
 use crate::types::{Invalid, json};
 
-/// The words that are executed, and how many of them are the entry point's.
+/// The argument vector, and how many of its words come from the entry point.
 ///
-/// An entry point that was asked for, even an empty one, hides the image's command as well as its entry point: the
-/// image's command was written as arguments of the image's entry point. Source: docker and podman do the same.
+/// A requested entry point, even an empty one, overrides the image's command as well: that command was written as the
+/// arguments of the image's own entry point. Source: docker and podman do the same.
 pub(super) fn argv(request: &Request, image: &ImageDefaults) -> Result<(Vec<String>, usize), Error> {
     let (mut argv, image_command) = match &request.entrypoint {
         Some(text) => (entrypoint(text).map_err(Error::option("--entrypoint"))?, &[][..]),

@@ -1,5 +1,5 @@
-//! The complete description of a container, as `config.json` keeps it: written once when the container is created,
-//! never changed after.
+//! The complete description of a container, saved in `config.json`: written once when the container is created, never
+//! changed later.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{RestartPolicy, Service};
 use crate::types::{ContainerId, Digest, Name, Network, PortMapping, Signal};
 
-/// Everything that was resolved when the container was created. Fields say who sets them; all are complete: nothing in
-/// here is looked up again in the image, in `rc.toml` or in the environment.
+/// Everything that was resolved when the container was created. All fields are complete: nothing is
+/// looked up again in the image, in `rc.toml` or in the environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ContainerConfig {
@@ -30,14 +30,14 @@ pub(crate) struct ContainerConfig {
     pub(crate) entrypoint_len: usize,
     /// The environment, `NAME=value`, in order, names unique.
     pub(crate) env: Vec<String>,
-    /// The working directory; made if missing.
+    /// The working directory; created if missing.
     pub(crate) working_dir: String,
     /// `USER` as typed or from the image (`name`, `uid`, `user:group`); empty for root. Resolved in the root file
     /// system.
     pub(crate) user: String,
     /// Supplementary groups, by `--group-add`.
     pub(crate) groups: Vec<String>,
-    /// The host name inside.
+    /// The container's host name.
     pub(crate) hostname: String,
     /// Labels of the image and of the command line.
     pub(crate) labels: BTreeMap<String, String>,
@@ -102,14 +102,14 @@ pub(crate) struct ContainerConfig {
     pub(crate) detach_keys: String,
     /// Where the id was written to (`--cidfile`), for inspect.
     pub(crate) cidfile: Option<PathBuf>,
-    /// What a service manager is told.
+    /// What a service manager learns.
     #[serde(default)]
     pub(crate) service: Service,
     /// The rc command line that made the container, for inspect; never shown with environment values.
     pub(crate) create_command: Vec<String>,
 }
 
-/// The image a container was made from.
+/// The image of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ImageSource {
@@ -117,7 +117,7 @@ pub(crate) struct ImageSource {
     pub(crate) id: Digest,
     /// The digest of its manifest.
     pub(crate) manifest: Digest,
-    /// The reference as it was completed, for tables (`docker.io/library/busybox:latest`), or the id as typed.
+    /// The complete reference, for tables (`docker.io/library/busybox:latest`), or the id as typed.
     pub(crate) reference: String,
     /// The diff ids of its layers, lowest first.
     pub(crate) layers: Vec<Digest>,
@@ -139,7 +139,7 @@ pub(crate) struct Mount {
     pub(crate) options: Vec<String>,
 }
 
-/// What a mount shows.
+/// The kind of a mount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "type")]
 pub(crate) enum MountKind {
@@ -148,11 +148,11 @@ pub(crate) enum MountKind {
         /// The path on the host.
         source: PathBuf,
     },
-    /// A named volume; made if missing.
+    /// A named volume; created if missing.
     Volume {
         /// Its name; an anonymous volume has 64 hex digits.
         name: Name,
-        /// Made for this container alone, and removed with it by `rm -v` or `--rm`.
+        /// Created for this container alone; `rm -v` and `--rm` remove it with the container.
         anonymous: bool,
     },
     /// A tmpfs.
@@ -167,13 +167,13 @@ pub(crate) struct Limits {
     pub(crate) memory: Option<u64>,
     /// Bytes of memory and swap together; -1 is no limit, absent twice the memory.
     pub(crate) memory_swap: Option<i64>,
-    /// Bytes of memory that are taken last, `memory.low`.
+    /// Bytes of memory that are reclaimed last, `memory.low`.
     pub(crate) memory_reservation: Option<u64>,
-    /// Thousandths of a CPU: 1500 is one and a half, `cpu.max`. Without quota and period.
+    /// Thousandths of a CPU (1500 is one and a half), `cpu.max`. Excludes quota and period.
     pub(crate) milli_cpus: Option<u64>,
-    /// The share of CPUs that others want, too: the default is 1024, `cpu.weight`.
+    /// The share of CPU time under contention, `cpu.weight`; the default is 1024.
     pub(crate) cpu_shares: Option<u64>,
-    /// Microseconds of CPU time in a period, `cpu.max`.
+    /// Microseconds of CPU time per period, `cpu.max`.
     pub(crate) cpu_quota: Option<u64>,
     /// Microseconds of a period, `cpu.max`.
     pub(crate) cpu_period: Option<u64>,
@@ -181,13 +181,13 @@ pub(crate) struct Limits {
     pub(crate) cpuset_cpus: Option<String>,
     /// Memory nodes, as `0-1`.
     pub(crate) cpuset_mems: Option<String>,
-    /// The share of the disks' time, 10 to 1000.
+    /// The share of disk time, 10 to 1000.
     pub(crate) blkio_weight: Option<u16>,
     /// Limits for single devices.
     pub(crate) devices: Vec<DeviceValue>,
-    /// Processes and threads, `pids.max`, as asked for; the default limit is not in here.
+    /// Processes and threads, `pids.max`, as requested; the default limit is not included.
     pub(crate) pids: Option<u64>,
-    /// The limit of processes if none was asked for: set if a cgroup is available, and no error if none is.
+    /// The limit of processes if none was requested: set if a cgroup is available; it is no error if none is.
     pub(crate) default_pids: Option<u64>,
 }
 
@@ -203,7 +203,7 @@ pub(crate) struct DeviceValue {
     pub(crate) major: u32,
     /// Its minor number.
     pub(crate) minor: u32,
-    /// The weight, or the rate a second.
+    /// The weight, or the rate per second.
     pub(crate) value: u64,
 }
 
@@ -234,11 +234,11 @@ pub(crate) enum Throttle {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Cgroup {
-    /// Whether there is one, and where it may be made.
+    /// Whether there is one, and where it may be created.
     pub(crate) mode: CgroupMode,
     /// What the program sees of it.
     pub(crate) namespace: CgroupNamespace,
-    /// The slice (`NAME.slice`) or the cgroup (an absolute path) that it is created in; absent: where rc runs decides.
+    /// The slice (`NAME.slice`) or the cgroup (an absolute path) that it is created in; absent: the cgroup of rc itself decides.
     pub(crate) parent: Option<String>,
     /// Control files and what is written to them.
     pub(crate) conf: BTreeMap<String, String>,
@@ -255,12 +255,12 @@ pub(crate) enum CgroupMode {
     Disabled,
     /// In place, or an error.
     Split,
-    /// In place, else none: nothing that takes the monitor elsewhere.
+    /// In place, else none: the monitor is not moved to a scope.
     NoConmon,
 }
 
 impl CgroupMode {
-    /// The word of `--cgroups`.
+    /// The value of `--cgroups`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Enabled => "enabled",
@@ -283,7 +283,7 @@ pub(crate) enum CgroupNamespace {
 }
 
 impl CgroupNamespace {
-    /// The word of `--cgroupns`.
+    /// The value of `--cgroupns`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Private => "private",
@@ -312,11 +312,11 @@ pub(crate) enum Seccomp {
     Default,
     /// None.
     Unconfined,
-    /// One that was read from a file.
+    /// One from a file.
     Profile {
         /// The path, as typed.
         path: String,
-        /// What it says for this container.
+        /// Its rules for this container.
         rules: Box<LinuxSeccomp>,
     },
 }
@@ -325,7 +325,7 @@ pub(crate) enum Seccomp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LogDriver {
-    /// A file of lines `RFC3339Nano stream F|P text`, kept in the container's directory.
+    /// A file of lines `RFC3339Nano stream F|P text`, in the container's directory.
     K8sFile,
     /// Nowhere.
     None,
@@ -355,7 +355,7 @@ impl LogDriver {
 pub(crate) enum PullPolicy {
     /// Always; the local image serves if the registry has the same.
     Always,
-    /// If it is not there.
+    /// If there is no local image.
     #[default]
     Missing,
     /// Never.

@@ -3,17 +3,17 @@
 use super::{Error, Facts, ImageDefaults, Request, TextFile};
 use crate::types::Invalid;
 
-/// Where programs are looked for when the image does not say. Source: docker and podman.
+/// The search path of programs if the image sets none. Source: docker and podman.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The proxy variables that are passed on. Source: podman-run(1), `--http-proxy`.
+/// The proxy variables that are passed to the container. Source: podman-run(1), `--http-proxy`.
 const PROXIES: [&str; 8] =
     ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY"];
 
-/// The environment: rc's own variables, then the image's, `--env-file` and `--env`, each over the ones before; a name
-/// keeps the place where it came first. `HOME` is set at start, from the user that was found in the root file system.
+/// The environment: rc's own variables, then the image's, `--env-file` and `--env`, each overriding the ones before; a name
+/// stays at its first position. `HOME` is set at start, from the user that was found in the root file system.
 ///
-/// `container=oci` says that this is a container whatever its manager: systemd goes on to `/run/.containerenv` then.
+/// `container=oci` marks a container of any manager: systemd then reads `/run/.containerenv`.
 pub(super) fn environment(
     request: &Request,
     image: &ImageDefaults,
@@ -101,7 +101,7 @@ impl Variables {
         Ok(())
     }
 
-    /// Reads the lines of an `--env-file`: blank ones and those that begin with `#` say nothing, values are taken as
+    /// Reads the lines of an `--env-file`: blank ones and those that begin with `#` are skipped, values are taken as
     /// they are, quotes included. Source: docker's `--env-file`.
     fn read(&mut self, file: &TextFile, caller: &[(String, String)]) -> Result<(), Error> {
         for (number, line) in file.text.lines().enumerate() {
@@ -120,7 +120,7 @@ impl Variables {
     }
 }
 
-/// Checks what execve(2) could not pass on. The value is not repeated in the error: it may be a secret.
+/// Refuses what execve(2) cannot pass on. The error does not repeat the value: it may be a secret.
 fn check(name: &str, value: &str) -> Result<(), Invalid> {
     if name.is_empty() {
         return Err(Invalid::new("variable name", name, "must not be empty"));
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(env[4..], ["A=\"q\"  ", "B=#x"]);
         assert_eq!(
             resolve(&[], "A=1\nB C=2", &[]),
-            Err("`vars` line 2: invalid variable name `B C`: contains white space".to_owned())
+            Err("`vars` line 2: variable name `B C` contains white space".to_owned())
         );
     }
 
@@ -185,8 +185,8 @@ mod tests {
     fn errors_do_not_repeat_values() {
         assert_eq!(
             resolve(&[], "", &["TOKEN=hunter2\0"]),
-            Err("`--env`: invalid variable `TOKEN`: contains a NUL byte".to_owned())
+            Err("`--env`: variable `TOKEN` contains a NUL byte".to_owned())
         );
-        assert_eq!(resolve(&[], "", &["=x"]), Err("`--env`: invalid variable name ``: must not be empty".to_owned()));
+        assert_eq!(resolve(&[], "", &["=x"]), Err("`--env`: variable name `` must not be empty".to_owned()));
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{ContainerConfig, Error, TextFile, env, paths, spec, user};
 use crate::types::{DetachKeys, Invalid};
 
-/// What `exec` was asked for; absent where nothing was said.
+/// A requested `exec`; absent where the option was not given.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub(crate) struct ExecRequest {
@@ -30,8 +30,8 @@ pub(crate) struct ExecRequest {
     pub(crate) working_dir: Option<String>,
 }
 
-/// The process that `request` asks for in the container of `config`: its environment, user and directory are the
-/// container's unless told otherwise, its capabilities, limits and `no_new_privs` always are. `environment` is the
+/// The process of `request` in the container of `config`. Environment, user and directory are the container's by
+/// default; capabilities, limits and `no_new_privs` always are. `environment` is the
 /// caller's, for `-e NAME`.
 pub(crate) fn exec(
     config: &ContainerConfig,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Error, ImageDefaults, Request};
 use crate::types::Invalid;
 
-/// Labels by name; what was asked for hides the image's.
+/// Labels by name; requested ones override the image's.
 pub(super) fn labels(request: &Request, image: &ImageDefaults) -> Result<BTreeMap<String, String>, Error> {
     let mut labels = image.labels.clone();
     for file in &request.label_files {

@@ -1,10 +1,10 @@
-//! Limits by cgroup: what was typed, what it means, and what becomes of it when a part is changed.
+//! Cgroup limits: how they are typed, what they mean, and how a change is applied.
 //!
 //! ```text
 //! LimitRequest ── read ──▶ LimitChanges ── Limits::changed_by ──▶ Limits (saved) ── resources ──▶ the spec's resources
 //! ```
 //!
-//! A new container's limits are a change of none. Sources: podman-run(1), podman-update(1), docker-run(1).
+//! A new container's limits are a change of no limits. Sources: podman-run(1), podman-update(1), docker-run(1).
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::types::{Invalid, parse_size};
 /// The weights that `--blkio-weight` and `--blkio-weight-device` take.
 const WEIGHTS: std::ops::RangeInclusive<u64> = 10..=1000;
 
-/// What is to change: limits as they were typed, read. Absent fields stay as they are.
+/// Limits to change, parsed. Absent fields stay as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct LimitChanges {
@@ -43,7 +43,7 @@ pub(crate) struct LimitChanges {
     pids: Option<u64>,
 }
 
-/// The limits of a new container: those asked for, and the settings' limit of processes when none was.
+/// The limits of a new container: the requested ones, and the settings' limit of processes if none was requested.
 pub(super) fn limits(request: &LimitRequest, facts: &Facts) -> Result<Limits, Error> {
     let Defaults { pids_limit, .. } = facts.defaults;
     let mut limits = Limits::default().changed_by(&LimitChanges::read(request, &facts.found.block_devices)?)?;
@@ -52,7 +52,7 @@ pub(super) fn limits(request: &LimitRequest, facts: &Facts) -> Result<Limits, Er
 }
 
 impl LimitChanges {
-    /// Reads what was typed. `block_devices` are those of [`LimitRequest::block_devices`].
+    /// Reads the options. `block_devices` are those of [`LimitRequest::block_devices`].
     ///
     /// Fails with the first option whose value is wrong, or with two that exclude each other.
     pub(crate) fn read(request: &LimitRequest, block_devices: &BlockDevices) -> Result<Self, Error> {
@@ -120,7 +120,7 @@ impl LimitRequest {
 }
 
 impl Limits {
-    /// These limits with some of them changed. Fails if they do not go together then.
+    /// These limits with some of them changed. Fails if the result contradicts itself.
     pub(crate) fn changed_by(&self, changes: &LimitChanges) -> Result<Self, Error> {
         let mut limits = self.clone();
         set(&mut limits.memory, changes.memory, &0);
@@ -172,7 +172,7 @@ impl Limits {
     }
 }
 
-/// Puts a changed value in its place; `none` stands for the absence of a limit.
+/// Sets a changed value; `none` means no limit.
 fn set<T: PartialEq>(place: &mut Option<T>, change: Option<T>, none: &T) {
     if let Some(value) = change {
         *place = Some(value).filter(|value| value != none);
@@ -188,7 +188,7 @@ fn total(text: &str) -> Result<i64, Invalid> {
     }
 }
 
-/// `--cpu-quota` in microseconds; the kernel's least is a millisecond.
+/// `--cpu-quota` in microseconds; the kernel's minimum is a millisecond.
 fn quota(quota: i64) -> Result<i64, Invalid> {
     match quota {
         -1 | 0 | 1000.. => Ok(quota),
@@ -215,7 +215,7 @@ fn milli_cpus(text: &str) -> Result<u64, Invalid> {
     let number = |digits: &str| digits.parse::<u64>().unwrap_or(0);
     let thousandths: String = part.chars().chain("000".chars()).take(3).collect();
     let milli = number(whole) * 1000 + number(&thousandths);
-    // The least quota the kernel takes is 1 ms of a period of 100 ms.
+    // The kernel's minimum is a quota of 1 ms in a period of 100 ms.
     if milli < 10 && text.bytes().any(|byte| matches!(byte, b'1'..=b'9')) {
         return Err(invalid("must be at least 0.01"));
     }
@@ -240,7 +240,7 @@ fn weight(weight: u64, text: &str) -> Result<u16, Invalid> {
     u16::try_from(weight).ok().filter(|_| WEIGHTS.contains(&weight)).ok_or_else(invalid)
 }
 
-/// `PATH:VALUE` of a limit for one device, apart.
+/// Splits `PATH:VALUE` of a device's limit.
 fn device_path(text: &str) -> Result<(&str, &str), Invalid> {
     let invalid = |reason: &str| Invalid::new("limit of a device", text, reason);
     let (path, value) = text.rsplit_once(':').ok_or_else(|| invalid("must be DEVICE:VALUE"))?;
@@ -266,7 +266,7 @@ fn device(what: Throttle, text: &str, block_devices: &BlockDevices) -> Result<De
 }
 
 impl Throttle {
-    /// What its value is.
+    /// The kind of its value.
     fn expected(self) -> &'static str {
         match self {
             Self::Weight => "the weight must be from 10 to 1000",

@@ -3,22 +3,11 @@
 use std::collections::HashMap;
 
 use gotmpl::{MissingKey, Template};
-use serde::{Deserialize, Serialize};
 
 use super::{Defaults, Error, Identity, ImageSource, LogDriver, Request, Seccomp};
 use crate::types::{Invalid, parse_size};
 
-/// What was asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub(crate) struct LogRequest {
-    /// `--log-driver`.
-    pub(crate) driver: Option<String>,
-    /// `--log-opt`: `NAME=value`.
-    pub(crate) options: Vec<String>,
-}
-
-/// The same, complete.
+/// What `--log-driver` and `--log-opt` mean for this container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Logging {
     pub(super) driver: LogDriver,
@@ -27,8 +16,8 @@ pub(super) struct Logging {
     pub(super) tag: Option<String>,
 }
 
-/// Completes the request. Without one, rc logs nothing of a program that a command waits for and that is removed when
-/// it ends (`--rm`, neither `-d` nor `-t`): its output goes to who waits.
+/// Completes the request. By default rc logs nothing if the container is removed at its end and a command waits for its
+/// output (`--rm`, neither `-d` nor `-t`).
 pub(super) fn logging(
     request: &Request,
     defaults: &Defaults,
@@ -51,8 +40,8 @@ pub(super) fn logging(
     Ok(logging)
 }
 
-/// Source: podman-run(1), `--log-driver`. `json-file` is what scripts written for docker say for the driver that keeps
-/// a file.
+/// Source: podman-run(1), `--log-driver`. Scripts written for docker call the driver that writes a file
+/// `json-file`.
 fn driver(text: &str, tty: bool, seccomp: &Seccomp) -> Result<LogDriver, Invalid> {
     let invalid = |reason| Err(Invalid::new("log driver", text, reason));
     match text {
@@ -61,7 +50,7 @@ fn driver(text: &str, tty: bool, seccomp: &Seccomp) -> Result<LogDriver, Invalid
         "none" => Ok(LogDriver::None),
         "passthrough" | "passthrough-tty" if tty => invalid("cannot be used with --tty"),
         "passthrough" => Ok(LogDriver::Passthrough),
-        // Who holds a terminal could type into it (TIOCSTI), but for rc's own filter (safety.md, X12).
+        // Only rc's own filter stops a program from typing into its terminal (TIOCSTI; safety.md, X12).
         "passthrough-tty" if *seccomp != Seccomp::Default => invalid("needs the system call filter"),
         "passthrough-tty" => Ok(LogDriver::PassthroughTty),
         _ => invalid("must be k8s-file, json-file, journald, none, passthrough or passthrough-tty"),
@@ -92,7 +81,7 @@ fn option(logging: &mut Logging, text: &str, image: &ImageSource, identity: &Ide
     Ok(())
 }
 
-/// A tag as docker and podman have it: a template of a few names. `None` if it cannot be applied, or makes no line.
+/// docker's and podman's tag: a template of a few names. `None` if it cannot be applied, or the result is not one line.
 fn tag(text: &str, image: &ImageSource, identity: &Identity) -> Option<String> {
     let known = HashMap::from([
         ("ID", identity.id.short().to_owned()),
@@ -108,6 +97,7 @@ fn tag(text: &str, image: &ImageSource, identity: &Identity) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::LogRequest;
     use super::super::tests::{identity, image};
     use super::*;
 
@@ -137,7 +127,7 @@ mod tests {
         let terminal = LogRequest { driver: Some("passthrough".to_owned()), ..LogRequest::default() };
         assert_eq!(
             of(&Request { tty: true, log: terminal, ..Request::default() }),
-            Err("`--log-driver`: invalid log driver `passthrough`: cannot be used with --tty".to_owned())
+            Err("`--log-driver`: log driver `passthrough` cannot be used with --tty".to_owned())
         );
     }
 

@@ -1,17 +1,15 @@
-//! What is mounted: what is asked for (by `--volume` and `--tmpfs`, whose grammars stand here), and all mounts of a
-//! container together.
+//! `--volume` and `--tmpfs`: their grammars, what they mean, and all mounts of a container together.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use super::paths::{clean, is_within};
-use super::{Error, Facts, ImageDefaults, Mount, MountKind, Request, volumes};
+use super::request::MountRequestKind;
+use super::{Error, Facts, ImageDefaults, Mount, MountKind, MountRequest, Request, volumes};
 use crate::types::{Invalid, Name, parse_size};
 
-/// Files of `/proc` that a mount may hide, because they only inform (lxcfs). Anything else there would let the caller's
-/// files pose as the kernel's. Source: runc `checkProcMount`.
+/// Files of `/proc` that a mount may hide, because they only inform (lxcfs). Other files of the caller there would
+/// pass for the kernel's. Source: runc `checkProcMount`.
 const PROC_FILES: [&str; 9] = [
     "/proc/cpuinfo",
     "/proc/diskstats",
@@ -27,35 +25,6 @@ const PROC_FILES: [&str; 9] = [
 /// The directories that stay writable under `--read-only`, with their modes. Source: podman-run(1),
 /// `--read-only-tmpfs`.
 const WRITABLE: [(&str, &str); 3] = [("/run", "mode=755"), ("/tmp", "mode=1777"), ("/var/tmp", "mode=1777")];
-
-/// One mount that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct MountRequest {
-    /// What is mounted.
-    pub(crate) kind: MountRequestKind,
-    /// Of a bind the path on the host, which may be relative to the caller's directory; of a volume its name, absent
-    /// for a volume of this container alone; of a tmpfs nothing.
-    #[serde(default)]
-    pub(crate) source: Option<String>,
-    /// The absolute path in the container.
-    pub(crate) destination: String,
-    /// The options of `--volume`, or of `--tmpfs`.
-    #[serde(default)]
-    pub(crate) options: Vec<String>,
-}
-
-/// What is mounted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum MountRequestKind {
-    /// A file or directory of the host.
-    Bind,
-    /// A volume.
-    Volume,
-    /// A tmpfs.
-    Tmpfs,
-}
 
 impl MountRequest {
     /// Reads `--volume [SOURCE:]DESTINATION[:OPTIONS]`. A source with a `/`, or one that is `.` or `..`, is a path of
@@ -88,7 +57,7 @@ impl MountRequest {
         Self { kind, source: None, destination: destination.to_owned(), options: words(options) }
     }
 
-    /// The error that this mount is not possible for this reason.
+    /// The error that refuses this mount for a reason.
     fn invalid(&self, reason: &str) -> Error {
         let (option, what) = match self.kind {
             MountRequestKind::Bind | MountRequestKind::Volume => ("--volume", "volume"),
@@ -132,7 +101,7 @@ impl MountRequest {
                 "nocopy" if !is_volume => return Err(self.invalid("`nocopy` is for volumes")),
                 "U" => return Err(self.invalid("the owner of a source cannot be changed (`U`)")),
                 "O" => return Err(self.invalid("an overlay on the source (`O`) is not supported")),
-                // Labels of SELinux: where there is none they mean nothing, as with docker and podman.
+                // SELinux labels: without SELinux they have no effect, as in docker and podman.
                 "z" | "Z" => {}
                 "nocopy" | "exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid" | "bind" | "rbind" | "private"
                 | "rprivate" | "slave" | "rslave" | "shared" | "rshared" => mount.options.push(option.clone()),
@@ -142,7 +111,7 @@ impl MountRequest {
         self.without_contradiction(mount)
     }
 
-    /// A tmpfs with its options; `noexec`, `nosuid` and `nodev` unless told otherwise. Source: podman-run(1).
+    /// A tmpfs with its options; `noexec`, `nosuid` and `nodev` by default. Source: podman-run(1).
     fn tmpfs(&self, destination: String) -> Result<Mount, Error> {
         let size = |value: &str| parse_size(value).map_err(|error| self.invalid(&error.reason));
         let mut mount = Mount { kind: MountKind::Tmpfs, destination, read_only: false, options: Vec::new() };
@@ -153,7 +122,7 @@ impl MountRequest {
                 ("ro", "") => mount.read_only = true,
                 ("rw" | "notmpcopyup", "") => {}
                 ("exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid", "") => options.push(option.clone()),
-                // A share of the host's memory (`50%`) is the kernel's to understand.
+                // The kernel itself reads a share of the host's memory (`50%`).
                 ("size", value)
                     if value.strip_suffix('%').is_some_and(|share| share.parse::<u8>().is_ok_and(|n| n <= 100)) =>
                 {
@@ -194,7 +163,7 @@ impl MountRequest {
 }
 
 impl fmt::Display for MountRequest {
-    /// As `--volume` and `--tmpfs` have it.
+    /// In the grammar of `--volume` and `--tmpfs`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(source) = &self.source {
             write!(f, "{source}:")?;
@@ -209,8 +178,8 @@ fn words(text: &str) -> Vec<String> {
     text.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// Every further mount, parents before children. A destination asked for twice is an error; one asked for hides the
-/// image's volume and the tmpfs of `--read-only` there.
+/// Every further mount, parents before children. The same destination twice is an error; a requested mount replaces
+/// the image's volume and the tmpfs of `--read-only` there.
 pub(super) fn mounts(request: &Request, image: &ImageDefaults, facts: &Facts) -> Result<Vec<Mount>, Error> {
     let mut names = facts.found.volume_names.iter();
     let mut mounts: Vec<Mount> = Vec::new();
@@ -244,13 +213,13 @@ fn is_mounted(mounts: &[Mount], destination: &str) -> bool {
     mounts.iter().any(|mount| mount.destination == destination)
 }
 
-/// How many anonymous volumes there are at most: some of the image's may be hidden by what was asked for.
+/// How many anonymous volumes there are at most: requested mounts may replace some of the image's.
 pub(super) fn count_anonymous(request: &Request, image: &ImageDefaults) -> usize {
     let is_anonymous = |mount: &&MountRequest| mount.kind == MountRequestKind::Volume && mount.source.is_none();
     request.mounts.iter().filter(is_anonymous).count() + image.volumes.len()
 }
 
-/// The cleaned path in the container: absolute, not the root, and not over what the kernel says of itself.
+/// The cleaned path in the container: absolute, not the root, and not over the kernel's own files.
 fn destination(text: &str) -> Result<String, &'static str> {
     let path = clean(text).ok_or("the destination must be an absolute path")?;
     if path == "/" {
@@ -269,7 +238,7 @@ fn host_path(path: &str, working_dir: &Path) -> PathBuf {
     if path.is_empty() || path == "." { working_dir.to_owned() } else { working_dir.join(path) }
 }
 
-/// Two options that cannot both hold.
+/// Two options that exclude each other.
 fn contradiction(options: &[String]) -> Option<(&str, &str)> {
     const GROUPS: [&[&str]; 5] = [
         &["exec", "noexec"],

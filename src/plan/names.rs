@@ -31,11 +31,11 @@ pub(super) fn check_domain(what: &'static str, text: &str) -> Result<(), Invalid
     }
 }
 
-/// Names of the host that every container with a network knows already.
+/// Names of the host that every container with a network has in `/etc/hosts` anyway.
 const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
 
 /// `--add-host NAME[;NAME…]:ADDRESS`, one pair for each name; no address for `host-gateway`, which is known only when
-/// the container starts. It adds nothing for the names that are always there, which is how docker's users ask for them.
+/// the container starts. Names that are always there are left out: docker's users add them by this option.
 pub(super) fn extra_hosts(text: &str) -> Result<Vec<(String, Option<IpAddr>)>, Invalid> {
     let invalid = |reason: &str| Invalid::new("host", text, reason);
     let (names, address) =
@@ -62,7 +62,7 @@ pub(super) fn search_domain(text: &str) -> Result<String, Invalid> {
     Ok(text.to_owned())
 }
 
-/// `--dns-option`: a word as resolv.conf(5) has them, `ndots:2`.
+/// `--dns-option`: an option of resolv.conf(5), such as `ndots:2`.
 pub(super) fn dns_option(text: &str) -> Result<String, Invalid> {
     if !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-' | b'_' | b'.'))

@@ -1,35 +1,25 @@
 //! What must be looked up on the host before a request can be resolved, and what was found there.
 //!
 //! ```text
-//! needs(request, image, defaults) ──▶ Needs ── the front end looks ──▶ Found ──▶ Facts ──▶ resolve
+//! needs(request, image, defaults) ──▶ Needs ── the engine looks up ──▶ Found ──▶ Facts ──▶ resolve
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
-use super::{Defaults, ImageDefaults, Request, mounts, network, ports};
+use super::{Defaults, FreePort, ImageDefaults, Request, mounts, network, ports};
 use crate::types::{Name, Protocol};
 
-/// What a request needs to know of the host. Most requests need nothing.
+/// What to look up on the host for a request. Most requests need nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Needs {
-    /// Host ports for those that are published on any port, in this order.
+    /// Free host ports for container ports that are published on any port, in this order.
     pub(crate) ports: Vec<FreePort>,
-    /// Host ports that the request names itself: none of them may be found for another.
+    /// Host ports that the request names itself: none of them may be used for another.
     pub(crate) named_ports: BTreeSet<(Protocol, u16)>,
     /// Paths of the host's block devices.
     pub(crate) block_devices: BTreeSet<String>,
-    /// How many names for anonymous volumes are used at most.
+    /// The most names for anonymous volumes that may be used.
     pub(crate) volume_names: usize,
-}
-
-/// A port that must be free at an address of the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FreePort {
-    /// The address; `None` is every IPv4 address.
-    pub(crate) address: Option<IpAddr>,
-    /// The protocol.
-    pub(crate) protocol: Protocol,
 }
 
 /// The numbers, major and minor, of the block devices at paths of the host, or why one has none.
@@ -38,7 +28,7 @@ pub(crate) type BlockDevices = BTreeMap<String, Result<(u32, u32), String>>;
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// A port for each that is needed, no two the same for one protocol; fewer if the host has no more.
+    /// A port for each needed one, none twice for the same protocol; fewer if the host runs out of them.
     pub(crate) ports: Vec<u16>,
     /// The block devices.
     pub(crate) block_devices: BlockDevices,
@@ -46,7 +36,7 @@ pub(crate) struct Found {
     pub(crate) volume_names: Vec<Name>,
 }
 
-/// Says what must be looked up for this request. What is wrong in it needs nothing: `resolve` refuses it.
+/// Says what must be looked up for this request. Invalid values need nothing: `resolve` refuses them.
 pub(crate) fn needs(request: &Request, image: &ImageDefaults, defaults: &Defaults) -> Needs {
     let mut needs = Needs {
         volume_names: mounts::count_anonymous(request, image),
@@ -54,7 +44,7 @@ pub(crate) fn needs(request: &Request, image: &ImageDefaults, defaults: &Default
         ..Needs::default()
     };
     if network::network(request, defaults).is_ok_and(|network| network.forwards_ports()) {
-        ports::add_needs(&request.publish, defaults, &mut needs);
+        (needs.ports, needs.named_ports) = ports::needs(&request.publish, defaults);
     }
     needs
 }
@@ -64,6 +54,7 @@ mod tests {
     use super::super::tests::image;
     use super::super::{MountRequest, PortRequest};
     use super::*;
+    use crate::types::Network;
 
     #[test]
     fn a_request_needs_what_it_does_not_name() {
@@ -97,7 +88,7 @@ mod tests {
         };
         assert_eq!(of(&request, &["/x", "/y"]), expected);
         // Nothing is forwarded from the host's own network.
-        let host = Request { network: Some("host".into()), ..request };
+        let host = Request { network: Some(Network::Host), ..request };
         assert!(of(&host, &[]).ports.is_empty());
     }
 }

@@ -1,18 +1,20 @@
-//! `--network`: podman's grammar; rc has drivers for a part of it.
+//! `--network`: podman's grammar; rc has drivers for some of its networks.
 
 use super::{Defaults, Error, Request};
 use crate::types::{Endpoint, Invalid, Network, NetworkDriver};
 
-/// The network that was asked for, else the default one. Fails if rc has no driver for it.
+/// The requested network, else the default one. Fails if rc has no driver for it.
 pub(super) fn network(request: &Request, defaults: &Defaults) -> Result<Network, Error> {
-    let network = match &request.network {
-        Some(text) => text.parse().map_err(Error::option("--network"))?,
-        None => defaults.network.clone(),
-    };
-    match refusal(&network) {
+    let network = request.network.as_ref().unwrap_or(&defaults.network);
+    match refusal(network) {
         Some(reason) => Err(Error::option("--network")(Invalid::new("network", network.to_string(), reason))),
-        None => Ok(network),
+        None => Ok(network.clone()),
     }
+}
+
+/// Reads `--network`.
+pub(crate) fn parse_network(text: &str) -> Result<Network, Error> {
+    text.parse().map_err(Error::option("--network"))
 }
 
 /// Why rc cannot give a container this network; `None` if it can.

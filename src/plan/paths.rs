@@ -1,6 +1,6 @@
 //! Paths inside a container: those of `/proc` and `/sys` that are hidden or read-only, and the cleaning of paths.
 
-/// What no program in a container needs and what tells of, or reaches, the host. Source: safety.md section 4, the union
+/// Paths that no program in a container needs and that reveal, or reach, the host. Source: safety.md section 4, the union
 /// of docker's, podman's and crun's lists; the paths of each CPU are added by [`masked`].
 const MASKED: [&str; 23] = [
     "/proc/acpi",
@@ -28,10 +28,10 @@ const MASKED: [&str; 23] = [
     "/sys/module",
 ];
 
-/// What may be read and never written, whatever its owner. Source: as above.
+/// Paths that may be read and never written, whatever their owner. Source: as above.
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-/// The masked paths of a host with so many CPUs; the runtime skips those that it does not find.
+/// The masked paths on a host with this many CPUs; the runtime skips missing ones.
 pub(super) fn masked(cpus: u32) -> Vec<String> {
     let throttles = (0..cpus).map(|n| format!("/sys/devices/system/cpu/cpu{n}/thermal_throttle"));
     MASKED.iter().map(|&path| path.to_owned()).chain(throttles).collect()
@@ -43,7 +43,7 @@ pub(super) fn read_only() -> Vec<String> {
 }
 
 /// An absolute path without empty, `.` and `..` components, by its text alone; `None` if it is not absolute or holds a
-/// NUL. Symlinks are the runtime's matter: it resolves every path beneath the root.
+/// NUL. The runtime resolves symlinks, every path beneath the root.
 pub(super) fn clean(path: &str) -> Option<String> {
     if !path.starts_with('/') || path.contains('\0') {
         return None;
@@ -61,7 +61,7 @@ pub(super) fn clean(path: &str) -> Option<String> {
     Some(format!("/{}", parts.join("/")))
 }
 
-/// Whether `path` is `parent` or beneath it; both are clean.
+/// Whether `path` is `parent` or beneath it; both must be clean.
 pub(super) fn is_within(path: &str, parent: &str) -> bool {
     path.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

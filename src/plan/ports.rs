@@ -1,46 +1,17 @@
-//! Published ports: `--publish [[IP:][HOST_PORT[-LAST]]:]PORT[-LAST][/tcp|udp]`, and what is asked for by it.
+//! Published ports: `--publish [[IP:][HOST_PORT[-LAST]]:]PORT[-LAST][/tcp|udp]`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
-use serde::{Deserialize, Serialize};
-
-use super::{Defaults, Error, Facts, FreePort, Needs};
+use super::{Defaults, Error, Facts, PortRequest};
 use crate::types::{Invalid, PortMapping, Protocol};
 
-/// Ports that were asked to be published: one, or several in a row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct PortRequest {
-    /// The address of the host; absent: the settings say.
-    #[serde(default)]
-    pub(crate) host_ip: Option<IpAddr>,
-    /// The first port of the host; absent: any that is free, for each.
-    #[serde(default)]
-    pub(crate) host_port: Option<u16>,
-    /// The first port of the container.
-    pub(crate) container_port: u16,
-    /// How many ports.
-    #[serde(default = "one")]
-    pub(crate) count: u16,
-    /// TCP unless told otherwise.
-    #[serde(default = "tcp")]
-    pub(crate) protocol: Protocol,
-}
-
-fn one() -> u16 {
-    1
-}
-
-fn tcp() -> Protocol {
-    Protocol::Tcp
-}
-
-/// What a range has to be.
+/// Why a range is refused.
 const RANGE: &str = "a port must be a number from 1 to 65535, or a range of two";
 
-/// Every published port: ranges unrolled, free host ports chosen, none twice.
+/// Every published port: ranges expanded, free host ports chosen, none twice.
 pub(super) fn mappings(published: &[PortRequest], facts: &Facts) -> Result<Vec<PortMapping>, Error> {
     let mut found = facts.found.ports.iter().copied();
     let mut mappings: Vec<PortMapping> = Vec::new();
@@ -67,16 +38,28 @@ pub(super) fn mappings(published: &[PortRequest], facts: &Facts) -> Result<Vec<P
     Ok(mappings)
 }
 
-/// Adds a free port for each that is published on any, and the ports that are named.
-pub(super) fn add_needs(published: &[PortRequest], defaults: &Defaults, needs: &mut Needs) {
+/// A port that must be free at an address of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FreePort {
+    /// The address; `None` is every IPv4 address.
+    pub(crate) address: Option<IpAddr>,
+    /// The protocol.
+    pub(crate) protocol: Protocol,
+}
+
+/// What must be looked up for the published ports: a free port for each that names no port of the host, in this order,
+/// and the ports that the others name.
+pub(super) fn needs(published: &[PortRequest], defaults: &Defaults) -> (Vec<FreePort>, BTreeSet<(Protocol, u16)>) {
+    let (mut free, mut named) = (Vec::new(), BTreeSet::new());
     for one in published {
         let address = one.host_address(defaults);
         match (one.host_ports(), one.container_ports()) {
-            (Ok(Some(named)), _) => needs.named_ports.extend(named.map(|port| (one.protocol, port))),
-            (Ok(None), Some(ports)) => needs.ports.extend(ports.map(|_| FreePort { address, protocol: one.protocol })),
+            (Ok(Some(ports)), _) => named.extend(ports.map(|port| (one.protocol, port))),
+            (Ok(None), Some(ports)) => free.extend(ports.map(|_| FreePort { address, protocol: one.protocol })),
             (Ok(None), None) | (Err(()), _) => {}
         }
     }
+    (free, named)
 }
 
 impl PortRequest {
@@ -104,7 +87,7 @@ impl PortRequest {
 }
 
 impl fmt::Display for PortRequest {
-    /// As `--publish` has it.
+    /// In the grammar of `--publish`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host_ip {
             Some(IpAddr::V6(address)) => write!(f, "[{address}]:")?,
@@ -136,7 +119,7 @@ fn from(first: u16, count: u16) -> Option<RangeInclusive<u16>> {
     (first > 0).then_some(first..=last)
 }
 
-/// Whether two mappings cannot both listen on the host: every address stands for each.
+/// Whether two mappings cannot both listen on the host: "every address" collides with each one.
 fn collide(a: &PortMapping, b: &PortMapping) -> bool {
     let same_address = a.host_ip == b.host_ip
         || matches!((a.host_ip, b.host_ip), (None, Some(IpAddr::V4(_))) | (Some(IpAddr::V4(_)), None));

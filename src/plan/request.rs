@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LogRequest, MountRequest, PortRequest, PullPolicy, ServiceRequest};
+use super::PullPolicy;
+use crate::types::{Network, Protocol};
 
-/// What was asked for: one field for each option, in the option's own grammar, absent where nothing was said.
+/// A requested container: one field for each option, in the option's own grammar, absent if the option was not given.
 ///
 /// Any front end may fill it in: the command line, a unit, an HTTP API. It holds no default: those are the image's, the
 /// settings' and rc's, joined in `resolve`.
@@ -22,11 +24,11 @@ pub(crate) struct Request {
     pub(crate) name: Option<String>,
     /// `--replace`: a container of that name is removed first.
     pub(crate) replace: bool,
-    /// `--detach`, and `create`: nobody waits at the program's output.
+    /// `--detach`, and `create`: no command waits for the program's output.
     pub(crate) detach: bool,
-    /// `--sig-proxy`: signals to who waits go to the program; yes unless told otherwise.
+    /// `--sig-proxy`: signals to the waiting command are passed to the program; true by default.
     pub(crate) sig_proxy: Option<bool>,
-    /// `--preserve-fds`, `--preserve-fd`: descriptors of the caller's that the program gets.
+    /// `--preserve-fds`, `--preserve-fd`: the caller's descriptors that the program gets.
     pub(crate) descriptors: Vec<DescriptorRequest>,
     /// `--interactive`.
     pub(crate) interactive: bool,
@@ -54,7 +56,7 @@ pub(crate) struct Request {
     pub(crate) env_files: Vec<TextFile>,
     /// The environment that `--env NAME` and the proxies are taken from; absent: the caller's own.
     pub(crate) environment: Option<BTreeMap<String, String>>,
-    /// `--http-proxy`: the caller's proxy variables are passed on; yes unless told otherwise.
+    /// `--http-proxy`: the caller's proxy variables are passed on; true by default.
     pub(crate) http_proxy: Option<bool>,
     /// `--user`.
     pub(crate) user: Option<String>,
@@ -76,15 +78,15 @@ pub(crate) struct Request {
     pub(crate) dns_search: Vec<String>,
     /// `--dns-option`.
     pub(crate) dns_options: Vec<String>,
-    /// `--network`.
-    pub(crate) network: Option<String>,
+    /// `--network`, typed.
+    pub(crate) network: Option<Network>,
     /// `--publish`.
     pub(crate) publish: Vec<PortRequest>,
     /// `--volume`, then `--tmpfs`.
     pub(crate) mounts: Vec<MountRequest>,
     /// `--read-only`.
     pub(crate) read_only: bool,
-    /// `--read-only-tmpfs`: with `--read-only`, `/run`, `/tmp` and `/var/tmp` stay writable; yes unless told otherwise.
+    /// `--read-only-tmpfs`: with `--read-only`, `/run`, `/tmp` and `/var/tmp` stay writable; true by default.
     pub(crate) read_only_tmpfs: Option<bool>,
     /// `--shm-size`.
     pub(crate) shm_size: Option<String>,
@@ -96,7 +98,7 @@ pub(crate) struct Request {
     pub(crate) security_opts: Vec<String>,
     /// The files of `--security-opt seccomp=FILE`, read.
     pub(crate) seccomp_profiles: Vec<TextFile>,
-    /// The limits by cgroup.
+    /// The cgroup limits.
     pub(crate) limits: LimitRequest,
     /// `--ulimit`.
     pub(crate) ulimits: Vec<String>,
@@ -108,7 +110,7 @@ pub(crate) struct Request {
     pub(crate) stop_timeout: Option<u32>,
     /// Where the output goes.
     pub(crate) log: LogRequest,
-    /// What concerns a service manager.
+    /// The options for a service manager.
     pub(crate) service: ServiceRequest,
     /// `--pull`.
     pub(crate) pull: Option<PullPolicy>,
@@ -116,11 +118,11 @@ pub(crate) struct Request {
     pub(crate) platform: Option<String>,
     /// `--tls-verify`.
     pub(crate) tls_verify: Option<bool>,
-    /// The command line that asked, without values of the environment; empty if there was none.
+    /// The command line of the request, without values of the environment; empty if there was none.
     pub(crate) create_command: Vec<String>,
 }
 
-/// A descriptor of the caller's that the program gets.
+/// A descriptor of the caller that the program gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct DescriptorRequest {
@@ -131,7 +133,7 @@ pub(crate) struct DescriptorRequest {
     pub(crate) from: Option<i32>,
 }
 
-/// The limits by cgroup that were asked for, as typed: by `run` and `create`, and by `update`.
+/// The requested cgroup limits, as typed, for `run`, `create` and `update`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub(crate) struct LimitRequest {
@@ -177,4 +179,83 @@ pub(crate) struct TextFile {
     pub(crate) path: String,
     /// The content.
     pub(crate) text: String,
+}
+
+/// One requested mount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct MountRequest {
+    /// What is mounted.
+    pub(crate) kind: MountRequestKind,
+    /// For a bind mount the path on the host, which may be relative to the caller's directory; for a volume its name,
+    /// absent if the volume is anonymous; absent for a tmpfs.
+    #[serde(default)]
+    pub(crate) source: Option<String>,
+    /// The absolute path in the container.
+    pub(crate) destination: String,
+    /// The options of `--volume`, or of `--tmpfs`.
+    #[serde(default)]
+    pub(crate) options: Vec<String>,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum MountRequestKind {
+    /// A file or directory of the host.
+    Bind,
+    /// A volume.
+    Volume,
+    /// A tmpfs.
+    Tmpfs,
+}
+
+/// Ports to publish: one, or a range.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PortRequest {
+    /// The address of the host; absent: the one in the settings.
+    #[serde(default)]
+    pub(crate) host_ip: Option<IpAddr>,
+    /// The first port of the host; absent: any that is free, for each.
+    #[serde(default)]
+    pub(crate) host_port: Option<u16>,
+    /// The first port of the container.
+    pub(crate) container_port: u16,
+    /// How many ports.
+    #[serde(default = "one")]
+    pub(crate) count: u16,
+    /// TCP by default.
+    #[serde(default = "tcp")]
+    pub(crate) protocol: Protocol,
+}
+
+fn one() -> u16 {
+    1
+}
+
+fn tcp() -> Protocol {
+    Protocol::Tcp
+}
+
+/// `--log-driver` and `--log-opt`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(crate) struct LogRequest {
+    /// `--log-driver`.
+    pub(crate) driver: Option<String>,
+    /// `--log-opt`: `NAME=value`.
+    pub(crate) options: Vec<String>,
+}
+
+/// The options for a service manager.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(crate) struct ServiceRequest {
+    /// `--sdnotify`.
+    pub(crate) sdnotify: Option<String>,
+    /// `--pidfile`.
+    pub(crate) pidfile: Option<PathBuf>,
+    /// `--conmon-pidfile`.
+    pub(crate) conmon_pidfile: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Limits in the words of the runtime spec: all of a new container, or what a change of them amounts to.
+//! Limits as resources of the runtime spec: those of a new container, or the difference that a change makes.
 
 use oci_spec::runtime::{
     LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources, LinuxThrottleDevice, LinuxThrottleDeviceBuilder,
@@ -10,7 +10,7 @@ use super::{ContainerConfig, DeviceValue, Limits, Throttle};
 /// The period of `cpu.max` in microseconds.
 const CPU_PERIOD: u64 = 100_000;
 
-/// The shares of a cgroup for which none were asked.
+/// The default shares of a cgroup.
 const CPU_SHARES: u64 = 1024;
 
 /// -1 is "no limit" in the spec.
@@ -19,8 +19,8 @@ const UNLIMITED: i64 = -1;
 /// What must be set so that a cgroup with the limits `from` has the limits `to`, and nothing else; `None` if that is
 /// nothing.
 ///
-/// A limit that `to` does not have any more is set to the spec's "no limit". From no limits at all it is what a new
-/// container needs. The default number of processes is not in it: nobody asked for that.
+/// A limit that `to` no longer has is set to the spec's "no limit". From no limits at all, the result is what a new
+/// container needs. The default limit of processes is not included: it was not requested.
 pub(crate) fn resources(from: &Limits, to: &Limits) -> Option<LinuxResources> {
     let mut resources = LinuxResources::default();
     if let Some(memory) = memory(from, to) {
@@ -41,8 +41,8 @@ pub(crate) fn resources(from: &Limits, to: &Limits) -> Option<LinuxResources> {
 }
 
 impl ContainerConfig {
-    /// All that the container's cgroup is made with: the limits as they are now, and what `--cgroup-conf` sets in the
-    /// kernel's own words. Both the first start and every restart take it from here.
+    /// All resources of the container's cgroup: the limits as they are now, and the control files of `--cgroup-conf`.
+    /// Both the first start and every restart take it from here.
     pub(crate) fn resources(&self) -> Option<LinuxResources> {
         let limits = resources(&Limits::default(), &self.limits);
         if self.cgroup.conf.is_empty() {
@@ -58,7 +58,7 @@ fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// The value to set: none if it stays as it is, `reset` if there is none any more.
+/// The value to set: none if it does not change, `reset` if the limit is removed.
 fn change<T: PartialEq + Clone>(from: Option<&T>, to: Option<&T>, reset: T) -> Option<T> {
     if from == to { None } else { Some(to.cloned().unwrap_or(reset)) }
 }
@@ -76,7 +76,7 @@ fn memory(from: &Limits, to: &Limits) -> Option<LinuxMemory> {
     (memory != LinuxMemory::default()).then_some(memory)
 }
 
-/// Memory and swap together: as much swap as memory unless told otherwise, as docker and podman have it.
+/// Memory and swap together: by default as much swap as memory, as in docker and podman.
 fn total(limits: &Limits) -> Option<i64> {
     limits.memory_swap.or_else(|| limits.memory.map(|bytes| signed(bytes.saturating_mul(2))))
 }
@@ -106,7 +106,7 @@ fn bandwidth(limits: &Limits) -> (Option<i64>, Option<u64>) {
 fn block_io(from: &Limits, to: &Limits) -> Option<LinuxBlockIo> {
     let mut block_io = LinuxBlockIo::default();
     block_io.set_weight(to.blkio_weight.filter(|_| from.blkio_weight != to.blkio_weight));
-    // What has changed, and what was removed: a rate of 0 is no limit.
+    // The values that changed or were removed: a rate of 0 is no limit.
     let is_in = |list: &[DeviceValue], value: &DeviceValue| list.contains(value);
     let gone = from.devices.iter().filter(|old| !to.devices.iter().any(|new| new.is_same_limit(old)));
     let mut devices: Vec<DeviceValue> = to.devices.iter().filter(|new| !is_in(&from.devices, new)).cloned().collect();
@@ -114,7 +114,7 @@ fn block_io(from: &Limits, to: &Limits) -> Option<LinuxBlockIo> {
     let weights = devices.iter().filter(|device| device.what == Throttle::Weight).map(|device| {
         let value = u16::try_from(device.value).unwrap_or(u16::MAX);
         let weight = LinuxWeightDeviceBuilder::default().major(device.major).minor(device.minor).weight(value);
-        // It fails for fields that are missing, and each of these has a default.
+        // This fails only for missing fields, and each field has a default.
         weight.build().unwrap_or_default()
     });
     block_io

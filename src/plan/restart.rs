@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Request};
+use super::Error;
 use crate::types::Invalid;
 
 /// When the program is started again after it has ended, unless the user ended it. Source: podman-run(1), "--restart".
@@ -44,14 +44,12 @@ impl RestartPolicy {
     }
 }
 
-/// Reads `--restart`. A container that removes itself cannot be started again.
-pub(super) fn policy(request: &Request) -> Result<RestartPolicy, Error> {
-    let Some(text) = &request.restart else { return Ok(RestartPolicy::No) };
-    let policy = text.parse().map_err(Error::option("--restart"))?;
-    match policy {
-        RestartPolicy::No => Ok(policy),
-        _ if request.auto_remove => Err(Error::RestartAndRemove),
-        _ => Ok(policy),
+/// Reads `--restart`. A container that `--rm` removes at its end cannot be started again.
+pub(super) fn policy(text: Option<&str>, auto_remove: bool) -> Result<RestartPolicy, Error> {
+    match text.map_or(Ok(RestartPolicy::No), str::parse).map_err(Error::option("--restart"))? {
+        RestartPolicy::No => Ok(RestartPolicy::No),
+        _ if auto_remove => Err(Error::RestartAndRemove),
+        policy => Ok(policy),
     }
 }
 
@@ -85,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn policies_are_read_and_what_is_none_is_refused() {
+    fn policies_are_read_and_other_words_are_refused() {
         let failure = |retries| RestartPolicy::OnFailure { retries };
         for (text, expected) in [
             ("no", RestartPolicy::No),
@@ -106,15 +104,11 @@ mod tests {
     }
 
     #[test]
-    fn what_removes_itself_is_not_started_again() {
-        let asked = |restart: &str, auto_remove| Request {
-            restart: Some(restart.to_owned()),
-            auto_remove,
-            ..Request::default()
-        };
-        assert!(policy(&asked("always", false)).is_ok());
-        assert!(policy(&asked("no", true)).is_ok());
-        let refused = policy(&asked("always", true)).expect_err("refused").to_string();
+    fn a_container_that_removes_itself_is_not_started_again() {
+        assert!(policy(Some("always"), false).is_ok());
+        assert!(policy(Some("no"), true).is_ok());
+        assert!(policy(None, true).is_ok());
+        let refused = policy(Some("always"), true).expect_err("refused").to_string();
         assert_eq!(refused, "`--rm` and `--restart` cannot be used together");
     }
 }

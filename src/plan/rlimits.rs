@@ -23,7 +23,7 @@ const RESOURCES: [&str; 15] = [
     "stack",
 ];
 
-/// `--ulimit NAME=SOFT[:HARD]`; -1 is no limit; of the same name the last counts.
+/// `--ulimit NAME=SOFT[:HARD]`; -1 is no limit; the last of the same name wins.
 pub(super) fn rlimits(texts: &[String]) -> Result<Vec<Rlimit>, Error> {
     let mut rlimits: Vec<Rlimit> = Vec::new();
     for text in texts {

@@ -1,8 +1,7 @@
-//! Profiles of `--security-opt seccomp=FILE`, which are written as docker and podman have them, in the words of the
-//! runtime spec. Source: github.com/moby/profiles, `seccomp.go`; containers/common, `pkg/seccomp`.
+//! Profiles of `--security-opt seccomp=FILE`, in docker's and podman's format, translated to the runtime spec. Source: github.com/moby/profiles, `seccomp.go`; containers/common, `pkg/seccomp`.
 //!
-//! What depends on the container's capabilities, the architecture or the kernel is decided here: the spec has no word
-//! for that.
+//! Conditions on the container's capabilities, the architecture or the kernel are decided here: the spec cannot express
+//! them.
 
 use std::str::FromStr as _;
 
@@ -14,7 +13,7 @@ use serde::Deserialize;
 use super::TextFile;
 use crate::types::{Invalid, json};
 
-/// A profile's document. Fields that only inform are passed over.
+/// A profile's document. Informative fields are ignored.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Profile {
@@ -44,7 +43,7 @@ struct Architecture {
 struct Entry {
     #[serde(default)]
     names: Vec<String>,
-    /// As older profiles have it.
+    /// The form of older profiles.
     #[serde(default)]
     name: Option<String>,
     action: LinuxSeccompAction,
@@ -58,7 +57,7 @@ struct Entry {
     excludes: Condition,
 }
 
-/// When a rule counts, or does not.
+/// When a rule applies.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Condition {
@@ -70,7 +69,7 @@ struct Condition {
     min_kernel: Option<String>,
 }
 
-/// What a profile's conditions are about.
+/// What a profile's conditions are compared with.
 #[derive(Debug)]
 pub(super) struct Conditions<'a> {
     /// The container's capabilities, as `CAP_CHOWN`.
@@ -79,14 +78,14 @@ pub(super) struct Conditions<'a> {
     pub(super) kernel: (u32, u32),
 }
 
-/// Reads a profile. Fails if it is no such document; whether it can be compiled is another question.
+/// Reads a profile. Fails if it is not a profile; whether it can be compiled is not checked here.
 pub(super) fn profile(file: &TextFile, conditions: &Conditions<'_>) -> Result<LinuxSeccomp, Invalid> {
     let invalid = |reason: String| Invalid::new("seccomp profile", &*file.path, reason);
     let profile: Profile = json::from_str(&file.text).map_err(|error| invalid(error.to_string()))?;
     let kinds = profile.architectures.iter().map(String::as_str);
     let mapped = profile.arch_map.iter().filter(|map| map.architecture == native());
     let mapped = mapped.flat_map(|map| std::iter::once(&map.architecture).chain(&map.sub_architectures));
-    // What another architecture is called is of no concern here.
+    // The names of other architectures do not matter here.
     let architectures: Vec<Arch> =
         kinds.chain(mapped.map(String::as_str)).filter_map(|name| Arch::from_str(name).ok()).collect();
     let counts = |entry: &&Entry| entry.includes.all_hold(conditions) && !entry.excludes.any_holds(conditions);
@@ -111,14 +110,14 @@ impl Entry {
 }
 
 impl Condition {
-    /// Whether all that it names is so.
+    /// Whether every condition holds.
     fn all_hold(&self, conditions: &Conditions<'_>) -> bool {
         self.caps.iter().all(|capability| conditions.capabilities.contains(capability))
             && (self.arches.is_empty() || self.arches.iter().any(|arch| is_native(arch)))
             && self.min_kernel.as_deref().is_none_or(|least| conditions.has_kernel(least))
     }
 
-    /// Whether anything that it names is so.
+    /// Whether any condition holds.
     fn any_holds(&self, conditions: &Conditions<'_>) -> bool {
         self.caps.iter().any(|capability| conditions.capabilities.contains(capability))
             || self.arches.iter().any(|arch| is_native(arch))
@@ -134,7 +133,7 @@ impl Conditions<'_> {
     }
 }
 
-/// The host's architecture in the words of libseccomp.
+/// libseccomp's name for the host's architecture.
 fn native() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "SCMP_ARCH_X86_64",
@@ -143,7 +142,7 @@ fn native() -> &'static str {
     }
 }
 
-/// Whether a word of `arches`, which are Go's names or the kernel's, means the host.
+/// Whether an entry of `arches`, by Go's name or the kernel's, is the host's architecture.
 fn is_native(arch: &str) -> bool {
     match std::env::consts::ARCH {
         "x86_64" => matches!(arch, "amd64" | "x86_64"),
@@ -162,7 +161,7 @@ mod tests {
         profile(&file, &Conditions { capabilities: &capabilities, kernel: (6, 1) }).map_err(|error| error.to_string())
     }
 
-    /// The names of the calls that have a rule.
+    /// The names of the system calls that have a rule.
     fn named(text: &str, capabilities: &[&str]) -> Vec<String> {
         let profile = read(text, capabilities).unwrap();
         profile.syscalls().iter().flatten().flat_map(LinuxSyscall::names).cloned().collect()

@@ -20,7 +20,7 @@ pub(crate) fn seccomp_file(option: &str) -> Option<&str> {
     }
 }
 
-/// Reads the options over the settings' `no_new_privileges`; the last word on a subject counts.
+/// Reads the options over the settings' `no_new_privileges`; the last option on a subject wins.
 pub(super) fn security(request: &Request, facts: &Facts, capabilities: &[String]) -> Result<Security, Error> {
     let mut security = Security { no_new_privileges: facts.defaults.no_new_privileges, seccomp: Seccomp::Default };
     let conditions = Conditions { capabilities, kernel: facts.kernel };

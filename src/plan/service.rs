@@ -1,26 +1,14 @@
-//! What a service manager is told of a container: `--sdnotify`, `--pidfile`, `--conmon-pidfile`; and what it hands to
+//! What a service manager learns about a container (`--sdnotify`, `--pidfile`, `--conmon-pidfile`), and what it passes to
 //! the program.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, ServiceRequest};
 use crate::types::Invalid;
 
-/// What was asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub(crate) struct ServiceRequest {
-    /// `--sdnotify`.
-    pub(crate) sdnotify: Option<String>,
-    /// `--pidfile`.
-    pub(crate) pidfile: Option<PathBuf>,
-    /// `--conmon-pidfile`.
-    pub(crate) conmon_pidfile: Option<PathBuf>,
-}
-
-/// The same, complete, as `config.json` keeps it.
+/// What a service manager learns, as it is saved in `config.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Service {
@@ -41,19 +29,19 @@ pub(crate) enum Sdnotify {
     Container,
     /// rc, as soon as the program runs.
     Conmon,
-    /// Nobody.
+    /// Neither.
     Ignore,
 }
 
-/// What the manager hands to the program at this start, as the program sees it. Source: sd_notify(3),
+/// What the manager passes to the program at this start, as the program sees it. Source: sd_notify(3),
 /// sd_watchdog_enabled(3), sd_listen_fds(3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Handed {
-    /// There is a socket `notify.sock` in the container's directory: `NOTIFY_SOCKET`.
+    /// `NOTIFY_SOCKET`: the container's directory has a socket `notify.sock`.
     pub(crate) notify_socket: bool,
     /// `WATCHDOG_USEC`.
     pub(crate) watchdog_usec: Option<u64>,
-    /// How many descriptors from 3 on are listened on: `LISTEN_FDS`.
+    /// `LISTEN_FDS`: how many descriptors from 3 on are listening sockets.
     pub(crate) listen_fds: usize,
     /// `LISTEN_FDNAMES`.
     pub(crate) listen_names: Option<String>,
@@ -65,7 +53,7 @@ pub(crate) const NOTIFY_FILE: &str = "notify.sock";
 pub(super) const NOTIFY_PLACE: &str = "/run/notify/notify.sock";
 
 impl Handed {
-    /// The variables that tell the program. It has pid 1, or 2 beside `--init`, which is the first to fork.
+    /// The variables for the program. Its PID is 1, or 2 with `--init`, which forks nothing before it.
     pub(super) fn environment(&self, init: bool) -> Vec<String> {
         let pid = if init { 2 } else { 1 };
         let mut env = Vec::new();

@@ -1,4 +1,4 @@
-//! The runtime spec of a container: the seam below which nothing of rc's own words is known.
+//! The runtime spec of a container: the seam below which only the spec and [`extras`] count.
 
 mod mounts;
 
@@ -13,10 +13,10 @@ use oci_spec::runtime::{
 use super::{CgroupNamespace, ContainerConfig, Error, Handed, Seccomp, paths};
 use crate::types::{Extras, Network};
 
-/// The version of the runtime spec whose words are used.
+/// The version of the runtime spec.
 const OCI_VERSION: &str = "1.2.0";
 
-/// The devices of `/dev` with their numbers; the runtime binds the host's, since no user can make nodes.
+/// The devices of `/dev` with their numbers; the runtime binds the host's, since an unprivileged user cannot create device nodes.
 /// Source: runtime-spec config-linux.md "Default Devices"; `ptmx`, `console` and the links are the runtime's.
 const DEVICES: [(&str, i64, i64); 6] = [
     ("/dev/null", 1, 3),
@@ -27,24 +27,24 @@ const DEVICES: [(&str, i64, i64); 6] = [
     ("/dev/tty", 5, 0),
 ];
 
-/// What must be known of the host when a container starts.
+/// Facts about the host at a container's start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HostFacts {
     /// The container's root file system, where it is mounted.
     pub(crate) rootfs: PathBuf,
     /// The container's directory, which holds `resolv.conf`, `hosts`, `hostname` and an empty `containerenv`.
     pub(crate) container_dir: PathBuf,
-    /// The directory of the volumes: the content of one is `NAME/_data` in it.
+    /// The directory of the volumes: each has its content in `NAME/_data`.
     pub(crate) volumes_dir: PathBuf,
     /// Where the host has cgroup v2 mounted, for a container that sees all of it.
     pub(crate) cgroups: Option<PathBuf>,
     /// How many CPUs the host has: their throttling counters are masked.
-    pub(crate) processors: u32,
-    /// What a service manager hands to the program at this start.
+    pub(crate) cpus: u32,
+    /// What a service manager passes to the program at this start.
     pub(crate) handed: Handed,
 }
 
-/// What the kernel is told of a saved container beyond its spec.
+/// What the runtime needs beyond the spec of a saved container.
 pub(crate) fn extras(config: &ContainerConfig) -> Extras {
     Extras {
         groups: config.groups.clone(),
@@ -54,14 +54,14 @@ pub(crate) fn extras(config: &ContainerConfig) -> Extras {
     }
 }
 
-/// The spec of a saved container on this host; what it has no word for is in [`extras`]. Fails with `Damaged` if the
+/// The spec of a saved container on this host; [`extras`] has what the spec cannot express. Fails with `Damaged` if the
 /// configuration holds what `resolve` never writes.
 pub(crate) fn spec(config: &ContainerConfig, host: &HostFacts) -> Result<Spec, Error> {
     let mut root = Root::default();
     root.set_path(host.rootfs.clone()).set_readonly(Some(config.read_only));
     let mut process = process(config)?;
     if let Some(env) = process.env_mut() {
-        // What was asked for by `-e` stays: who says that knows better.
+        // An explicit `-e` wins.
         let told = host.handed.environment(config.init);
         let name = |line: &str| line.split_once('=').map(|(name, _)| format!("{name}=")).unwrap_or_default();
         let missing: Vec<_> =
@@ -97,7 +97,7 @@ pub(super) fn process(config: &ContainerConfig) -> Result<Process, Error> {
     Ok(process)
 }
 
-/// Inheritable and ambient sets are empty always: with them a program without privileges would gain some by execve
+/// Inheritable and ambient sets are always empty: an unprivileged program would gain capabilities from them by execve
 /// (CVE-2022-24769).
 fn capabilities(config: &ContainerConfig) -> Result<LinuxCapabilities, String> {
     let known = config
@@ -139,7 +139,7 @@ fn linux(config: &ContainerConfig, host: &HostFacts) -> Linux {
     linux
         .set_namespaces(Some(namespaces(own_network, config.cgroup.namespace)))
         .set_devices(Some(devices()))
-        .set_masked_paths(Some(paths::masked(host.processors)))
+        .set_masked_paths(Some(paths::masked(host.cpus)))
         .set_readonly_paths(Some(paths::read_only()))
         .set_rootfs_propagation(Some("private".to_owned()))
         .set_resources(config.resources())
@@ -156,7 +156,7 @@ fn seccomp(config: &ContainerConfig) -> Option<LinuxSeccomp> {
     }
 }
 
-/// A new namespace of each kind; the host's network and cgroups are kept by making none.
+/// A new namespace of each kind, but none of a kind that the container shares with the host.
 fn namespaces(own_network: bool, cgroups: CgroupNamespace) -> Vec<LinuxNamespace> {
     let network = own_network.then_some(LinuxNamespaceType::Network);
     let cgroups = (cgroups == CgroupNamespace::Private).then_some(LinuxNamespaceType::Cgroup);
@@ -194,7 +194,7 @@ fn devices() -> Vec<LinuxDevice> {
         .collect()
 }
 
-/// `ping` of root works without a raw socket. Source: podman's `default_sysctls`, containers.conf(5); icmp(7).
+/// `ping` works for root without a raw socket. Source: podman's `default_sysctls`, containers.conf(5); icmp(7).
 fn sysctls() -> HashMap<String, String> {
     HashMap::from([("net.ipv4.ping_group_range".to_owned(), "0 0".to_owned())])
 }

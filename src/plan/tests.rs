@@ -1,5 +1,5 @@
 use super::*;
-use crate::types::json;
+use crate::types::{Network, json};
 
 /// An image with one command and nothing else.
 pub(super) fn image() -> ImageDefaults {
@@ -94,7 +94,7 @@ fn a_request_with_a_word_we_do_not_know_is_refused() {
 
 #[test]
 fn the_host_network_has_the_hosts_name_and_no_ports() {
-    let request = Request { network: Some("host".into()), publish: vec![port("80:80")], ..Request::default() };
+    let request = Request { network: Some(Network::Host), publish: vec![port("80:80")], ..Request::default() };
     let config = resolved(&request).unwrap();
     assert_eq!(config.hostname, "host-name");
     assert!(config.ports.is_empty());
@@ -118,18 +118,18 @@ fn wrong_values_name_their_option() {
     for (request, error) in [
         (
             Request { working_dir: Some("a".into()), ..request() },
-            "`--workdir`: invalid working directory `a`: must be an absolute path",
+            "`--workdir`: working directory `a` must be an absolute path",
         ),
         (Request { user: Some("-1".into()), ..request() }, "`--user`: invalid user `-1`: neither a name nor a number"),
         (
             Request { stop_signal: Some("X".into()), ..request() },
-            "`--stop-signal`: invalid signal `X`: must be the name or the number of a signal",
+            "`--stop-signal`: signal `X` must be the name or the number of a signal",
         ),
         (
             Request { hostname: Some("a\nb".into()), ..request() },
-            "`--hostname`: invalid host name `a\\nb`: must consist of letters, digits, `-`, `_` and dots",
+            "`--hostname`: host name `a\\nb` must consist of letters, digits, `-`, `_` and dots",
         ),
-        (Request { dns: vec!["x".into()], ..request() }, "`--dns`: invalid name server `x`: must be an IP address"),
+        (Request { dns: vec!["x".into()], ..request() }, "`--dns`: name server `x` must be an IP address"),
         (
             Request { shm_size: Some("x".into()), ..request() },
             "`--shm-size`: invalid size `x`: the unit must be one of b, k, m, g, t, p",
@@ -227,7 +227,7 @@ fn no_text_makes_a_parser_panic_or_slips_a_line_through() {
             Request { dns: many(), dns_search: many(), ..base() },
             Request { dns_search: many(), ..base() },
             Request { dns_options: many(), ..base() },
-            Request { network: one(), ..base() },
+            Request { network: parse_network(text).ok(), ..base() },
             Request { publish: PortRequest::from_publish(text).into_iter().collect(), ..base() },
             Request { mounts: MountRequest::from_volume(text).into_iter().collect(), ..base() },
             Request { mounts: vec![MountRequest::from_tmpfs(text)], ..base() },

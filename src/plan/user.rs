@@ -2,7 +2,7 @@
 
 use crate::types::Invalid;
 
-/// The largest id: the kernel takes 4294967295 for "no id" (-1).
+/// The largest ID: to the kernel 4294967295 means "no ID" (-1).
 const MAX_ID: u32 = u32::MAX - 1;
 
 /// Checks `USER[:GROUP]`, each a name or a number; empty is root.
@@ -23,7 +23,7 @@ pub(super) fn check_group(text: &str) -> Result<(), Invalid> {
     id("group", text, text)
 }
 
-/// A word of digits is a number and never looked up as a name, whatever `/etc/passwd` says (safety.md I10).
+/// Digits are a number, never looked up as a name, whatever `/etc/passwd` says (safety.md I10).
 fn id(what: &'static str, word: &str, whole: &str) -> Result<(), Invalid> {
     let invalid = |reason: String| Err(Invalid::new(what, whole, reason));
     if word.is_empty() {

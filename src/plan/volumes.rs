@@ -1,4 +1,4 @@
-//! Volumes that nobody named: the image's, and `--volume` with a destination alone.
+//! Anonymous volumes: the image's, and `--volume` with a destination alone.
 
 use super::paths::{clean, is_within};
 use super::{Error, Mount, MountKind};
@@ -6,7 +6,7 @@ use crate::types::{Invalid, Name};
 
 /// The destination of one `VOLUME` of an image, cleaned.
 ///
-/// `/`, `/proc`, `/sys` and `/dev` are refused: a volume there would replace what the runtime puts there
+/// `/`, `/proc`, `/sys` and `/dev` are refused: a volume there would replace the runtime's own mounts
 /// (CVE-2022-23648).
 pub(super) fn destination(path: &str) -> Result<String, Invalid> {
     let invalid = |reason: &str| Invalid::new("volume", path, reason);
@@ -18,7 +18,7 @@ pub(super) fn destination(path: &str) -> Result<String, Invalid> {
     Ok(cleaned)
 }
 
-/// A volume of this container alone at `destination`, with the first of the names that were found for such.
+/// An anonymous volume at `destination`, with the next of the generated names.
 pub(super) fn anonymous<'a>(destination: String, names: &mut impl Iterator<Item = &'a Name>) -> Result<Mount, Error> {
     let name = names.next().ok_or(Error::NotLookedUp("a name for a volume"))?.clone();
     let kind = MountKind::Volume { name, anonymous: true };

@@ -45,7 +45,7 @@ pub(crate) const ALL: [&str; 41] = [
     "CAP_CHECKPOINT_RESTORE",
 ];
 
-/// What a container has unless told otherwise. Source: podman's default, containers.conf(5).
+/// The default capabilities of a container. Source: podman's default, containers.conf(5).
 pub(crate) const DEFAULT: [&str; 11] = [
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",

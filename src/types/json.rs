@@ -2,14 +2,14 @@
 //!
 //! serde_json bounds the depth of what it builds (128 levels), but not of what it skips: a value of a field that no
 //! type names is passed over by a loop without a limit (serde_json, `Deserializer::ignore_value`). So such a document
-//! would be taken in, stored, and handed on to programs that recurse. All parsing goes through here; `clippy.toml` bans
+//! would be accepted, stored, and passed to programs that recurse. All parsing goes through here; `clippy.toml` bans
 //! the other ways.
 #![expect(clippy::disallowed_methods, reason = "this module is what the ban on serde_json's own functions points to")]
 
 use serde::Deserialize;
 use serde::de::Error as _;
 
-/// How deep arrays and objects may be nested: several times what any specification of ours needs.
+/// How deep arrays and objects may be nested: several times what the specifications need.
 pub(crate) const DEPTH: usize = 64;
 
 /// The most bytes of one document. Most readers have a lower limit of their own, which keeps them from reading more.
@@ -64,7 +64,7 @@ fn skip_string(rest: &mut std::slice::Iter<'_, u8>) {
         if rest.nth(end) == Some(&b'"') {
             return;
         }
-        // Whatever is escaped, its first byte is no end of the string.
+        // The first byte after a backslash never ends the string.
         rest.next();
     }
     *rest = [].iter();

@@ -1,4 +1,4 @@
-//! The network that a container was asked to have; what it was given is a [`NetworkState`](super::NetworkState).
+//! The requested network of a container; its state is a [`NetworkState`](super::NetworkState).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use super::{Invalid, MacAddress, Name};
 /// four networks.
 const FORMAT: u32 = 1;
 
-/// How a container reaches the world.
+/// The network of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Record", into = "Record")]
 pub(crate) enum Network {
@@ -23,11 +23,11 @@ pub(crate) enum Network {
     Host,
     /// The network namespace of another container, by its name or id.
     Container(String),
-    /// A network namespace that is bound to a path.
+    /// A network namespace at a path.
     Path(PathBuf),
-    /// A network namespace of the container's own.
+    /// The container's own network namespace.
     Own {
-        /// Its ends of networks. If there are none, rc may choose one (`private`).
+        /// Its endpoints. If there are none, rc may choose one (`private`).
         endpoints: Vec<Endpoint>,
     },
 }
@@ -44,7 +44,7 @@ pub(crate) enum NetworkDriver {
     Bridge,
 }
 
-/// A container's end of a network. The driver chooses what is absent.
+/// A container's endpoint in a network. The driver chooses absent values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Endpoint {
@@ -71,7 +71,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Network {
-    /// The ends of networks, if the container has a network namespace of its own.
+    /// The endpoints, if the container has a network namespace of its own.
     pub(crate) fn endpoints(&self) -> &[Endpoint] {
         match self {
             Self::Own { endpoints } => endpoints,
@@ -108,7 +108,7 @@ impl NetworkDriver {
 }
 
 impl From<NetworkDriver> for Network {
-    /// The driver's own network, of which nothing is asked.
+    /// The driver's own network, without further options.
     fn from(driver: NetworkDriver) -> Self {
         Self::Own { endpoints: vec![driver.into()] }
     }
@@ -134,8 +134,7 @@ impl Endpoint {
         self.network.as_ref().map_or(self.driver.as_str(), Name::as_str)
     }
 
-    /// Reads what stands behind the name of a network that containers share: `ip=10.0.0.5,alias=db,…`. What is not
-    /// known here is left to the driver. Source: podman-run(1), `--network`.
+    /// Reads the options after a network's name: `ip=10.0.0.5,alias=db,…`. Others are left to the driver. Source: podman-run(1), `--network`.
     fn read(mut self, options: &str) -> Result<Self, Invalid> {
         for option in options.split(',').filter(|option| !option.is_empty()) {
             let invalid = |reason: &str| Invalid::new("network option", option, reason);
@@ -168,7 +167,7 @@ fn is_interface(name: &str) -> bool {
 }
 
 impl fmt::Display for Network {
-    /// As `--network` takes it; several networks with commas between them.
+    /// In the grammar of `--network`; several networks are separated by commas.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("none"),
@@ -204,8 +203,8 @@ impl fmt::Display for Endpoint {
 impl FromStr for Network {
     type Err = Invalid;
 
-    /// Reads podman's grammar, including networks that this rc has no driver for. A word that is not a mode is the name
-    /// of a network. Its driver is a bridge until the network has a record that says otherwise. Source: podman-run(1),
+    /// Reads podman's grammar, including networks that rc has no driver for. A word that is not a mode is the name of a
+    /// network, and its driver is bridge until the network has a record of its own. Source: podman-run(1),
     /// `--network`.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let invalid = |reason: &str| Invalid::new("network", text, reason);

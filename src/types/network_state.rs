@@ -1,4 +1,4 @@
-//! What a container was given of its network, as `state.json` keeps it.
+//! The state of a container's network, as saved in `state.json`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Invalid, MacAddress, PortMapping, serde_as_string};
 
-/// The format in which this rc writes it. Older state has no format number, and the addresses of one endpoint among its
+/// The format in which this rc writes it. Older state has no format number, and has the addresses of one endpoint among its
 /// other fields; a monitor that writes it may still be running.
 const FORMAT: u32 = 1;
 
-/// What a container was given of its network.
+/// The state of a container's network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Record", into = "Record")]
 pub(crate) struct NetworkState {
@@ -20,13 +20,13 @@ pub(crate) struct NetworkState {
     pub(crate) endpoints: Vec<EndpointState>,
 }
 
-/// What a container was given at its end of a network.
+/// The state of one endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct EndpointState {
     /// Its addresses.
     pub(crate) addresses: Vec<NetworkAddress>,
-    /// The ways out of the network, at most one for each family of addresses.
+    /// The gateways of the network, at most one for each address family.
     pub(crate) gateways: Vec<IpAddr>,
     /// The interface's MAC address, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ pub(crate) struct EndpointState {
     /// The interface's name in the container, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) interface: Option<String>,
-    /// The ports that are published by way of it.
+    /// The ports that are published through it.
     pub(crate) ports: Vec<PortMapping>,
 }
 
@@ -60,7 +60,7 @@ impl EndpointState {
         self.addresses.iter().find(|address| is_wanted(&address.ip)).copied()
     }
 
-    /// The way out for addresses of one family.
+    /// The gateway for one address family.
     pub(crate) fn gateway(&self, is_wanted: fn(&IpAddr) -> bool) -> Option<IpAddr> {
         self.gateways.iter().find(|ip| is_wanted(ip)).copied()
     }
@@ -82,7 +82,7 @@ impl FromStr for NetworkAddress {
             let prefix = prefix.parse().ok().filter(|bits| *bits <= if ip.is_ipv4() { 32 } else { 128 })?;
             Some(Self { ip, prefix })
         };
-        parse().ok_or_else(|| Invalid::new("address", text, "it must be written ADDRESS/LENGTH"))
+        parse().ok_or_else(|| Invalid::new("address", text, "must be written ADDRESS/LENGTH"))
     }
 }
 

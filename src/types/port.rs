@@ -22,7 +22,7 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// One published port, complete: ranges are unrolled and a free host port is chosen before this is made.
+/// One published port: ranges are expanded and a free host port is chosen before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PortMapping {
@@ -37,8 +37,8 @@ pub(crate) struct PortMapping {
 }
 
 impl PortMapping {
-    /// The address and port that listen on the host; all IPv4 addresses if none was asked for (safety.md, N1: IPv6 is
-    /// not opened unasked).
+    /// The address and port that listen on the host; all IPv4 addresses if none was given (safety.md, N1: IPv6 is
+    /// opened only on request).
     pub(crate) fn listen_address(&self) -> SocketAddr {
         SocketAddr::new(self.host_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), self.host_port)
     }

@@ -5,7 +5,7 @@ use super::{Digest, Invalid, serde_as_string};
 
 /// A complete image reference: registry, repository, and a tag or a digest or both.
 ///
-/// What was typed is completed as docker does it: no registry is `docker.io`, one component there is `library/NAME`,
+/// A short form is completed as docker does it: no registry is `docker.io`, one component there is `library/NAME`,
 /// neither tag nor digest is `:latest`. `Display` gives the whole form (`docker.io/library/busybox:latest`).
 /// Source: the grammar of distribution/reference.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,7 +27,7 @@ impl ImageReference {
         &self.repository
     }
 
-    /// The tag; `None` only beside a digest.
+    /// The tag; `None` only if there is a digest.
     pub(crate) fn tag(&self) -> Option<&str> {
         self.tag.as_deref()
     }

@@ -29,17 +29,17 @@ pub(crate) struct Report {
 pub(crate) enum Kind {
     /// There is no such thing.
     NotFound(Thing),
-    /// It cannot be done in the state that things are in: a name is taken, a container is running.
+    /// It conflicts with the current state: a name is taken, a container is running.
     Conflict,
     /// Something else needs it.
     InUse,
-    /// What was asked for is wrong, or does not go together.
+    /// The request is wrong, or contradicts itself.
     Invalid,
-    /// A registry wants credentials, or other ones.
+    /// A registry requires credentials, or refuses the given ones.
     Unauthorized,
     /// Permissions, or the kernel, do not allow it.
     Denied,
-    /// Something that is needed does not answer or is not installed.
+    /// Something needed does not answer or is not installed.
     Unavailable,
     /// rc, or this host, cannot do that.
     Unsupported,
@@ -47,7 +47,7 @@ pub(crate) enum Kind {
     NoSpace,
     /// It took too long.
     TimedOut,
-    /// A signal of this number ended what was being done.
+    /// A signal of this number interrupted it.
     Interrupted(i32),
     /// The program to run was not found.
     ProgramNotFound,
@@ -57,9 +57,9 @@ pub(crate) enum Kind {
     MonitorKilled,
     /// The program ended with this exit code, but not all of its output was passed on.
     OutputMissed(i32),
-    /// A record on disk, or what came in, is damaged.
+    /// A record on disk, or received data, is damaged.
     Damaged,
-    /// Everything else: the kernel refused a step that should work.
+    /// Everything else, such as a step that the kernel refused unexpectedly.
     Internal,
 }
 
@@ -75,7 +75,7 @@ pub(crate) enum Thing {
     Volume,
     /// A network.
     Network,
-    /// A file of the host, or of a container.
+    /// A file on the host or in a container.
     File,
 }
 
@@ -102,8 +102,7 @@ impl Kind {
         }
     }
 
-    /// What the kernel's answer to any other step means. That something is not there is no news of a thing that was
-    /// asked for.
+    /// What the kernel's answer to any other step means. ENOENT there does not mean that a requested thing is missing.
     pub(crate) fn of_step(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
@@ -137,21 +136,21 @@ impl Report {
         Self { kind, message: message.into(), hint: None }
     }
 
-    /// Adds what to do.
+    /// Adds a hint.
     #[must_use]
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Says it in other words: those of an outer layer, which names its own subject first.
+    /// Replaces the message by that of an outer layer, which names its own subject first.
     #[must_use]
     pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
         self.message = message.into();
         self
     }
 
-    /// Adds what to do, if that is known.
+    /// Adds a hint, if there is one.
     #[must_use]
     pub(crate) fn with_hint_of(mut self, hint: Option<String>) -> Self {
         self.hint = hint;

@@ -47,7 +47,7 @@ const RTMIN: i32 = 34;
 const RTMAX: i32 = 64;
 
 impl Signal {
-    /// SIGTERM, what `stop` sends unless told otherwise.
+    /// SIGTERM, the default of `stop`.
     pub(crate) const TERM: Self = Self(15);
     /// SIGKILL.
     pub(crate) const KILL: Self = Self(9);

@@ -4,7 +4,7 @@ use super::Invalid;
 const UNITS: &str = "bkmgtp";
 
 /// Reads a number of bytes with an optional unit, as `--memory`, `--shm-size` and `rc.toml` take it: `512m`, `1.5g`,
-/// `64MiB`, `4096`. A part of a byte is dropped.
+/// `64MiB`, `4096`. Fractions of a byte are dropped.
 pub(crate) fn parse_size(text: &str) -> Result<u64, Invalid> {
     let invalid = |reason: &str| Invalid::new("size", text, reason);
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -28,7 +28,7 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, Invalid> {
         .checked_pow(places)
         .and_then(|base| tenths.checked_mul(scale).map(|bytes| bytes / base))
         .and_then(|rest| whole.checked_mul(scale)?.checked_add(rest));
-    // 2^63 - 1 is the most that cgroup files and mount options take.
+    // Cgroup files and mount options take at most 2^63 - 1.
     match bytes.and_then(|bytes| u64::try_from(bytes).ok()) {
         Some(bytes) if bytes <= i64::MAX.unsigned_abs() => Ok(bytes),
         _ => Err(invalid("the size is too large")),

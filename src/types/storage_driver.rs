@@ -6,7 +6,7 @@ use super::Invalid;
 /// How the layers of an image become one root file system.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum StorageDriver {
-    /// The first of the others that works here.
+    /// The first of the others that works on this host.
     #[default]
     Auto,
     /// The kernel's overlay, in the user's namespace.
@@ -16,7 +16,7 @@ pub(crate) enum StorageDriver {
 }
 
 impl StorageDriver {
-    /// The word, as `rc.toml` has it.
+    /// Its name in `rc.toml`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",

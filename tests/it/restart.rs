@@ -162,7 +162,7 @@ fn an_update_of_the_policy_is_for_the_program_s_next_end() {
     lab.rc(["update", "--restart", "on-failure:3", "web"]).run().prints(&id);
     let policy = "{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}";
     assert_eq!(field(&lab, policy), "on-failure 3");
-    let expected = "rc: `--restart`: invalid restart policy `often`: must be no, always, on-failure[:RETRIES] or \
+    let expected = "rc: `--restart`: restart policy `often` must be no, always, on-failure[:RETRIES] or \
                     unless-stopped\n";
     lab.rc(["update", "--restart", "often", "web"]).run().fails(125, expected);
     assert_eq!(field(&lab, policy), "on-failure 3");

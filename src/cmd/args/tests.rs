@@ -2,6 +2,7 @@ use clap::{Args as _, FromArgMatches as _};
 
 use super::*;
 use crate::plan::{DescriptorRequest, ExecRequest, LimitRequest, MountRequest, PortRequest, PullPolicy, Request};
+use crate::types::Network;
 
 fn command<T: clap::Args>() -> Command {
     with_values(T::augment_args(Command::new("rc").disable_help_flag(true)))
@@ -85,7 +86,7 @@ fn every_option_reaches_its_field() {
         dns: words("1.1.1.1"),
         dns_search: words("s"),
         dns_options: words("o"),
-        network: Some("none".into()),
+        network: Some(Network::None),
         publish: vec![PortRequest::from_publish("80").unwrap()],
         mounts: vec![MountRequest::from_volume("/v").unwrap(), MountRequest::from_tmpfs("/t")],
         sig_proxy: Some(false),
@@ -139,7 +140,7 @@ fn descriptors_are_named_or_counted_from_three() {
 fn what_is_not_in_an_options_grammar_names_the_option() {
     for (line, error) in [
         (["-p", "a"], "`--publish`: invalid port `a`: a port must be a number from 1 to 65535, or a range of two"),
-        (["-v", "a:b:c:d"], "`--volume`: invalid volume `a:b:c:d`: must be [SOURCE:]DESTINATION[:OPTIONS]"),
+        (["-v", "a:b:c:d"], "`--volume`: volume `a:b:c:d` must be [SOURCE:]DESTINATION[:OPTIONS]"),
     ] {
         assert_eq!(run(&[&line[..], &["box"]].concat()), Err(error.to_owned()));
     }

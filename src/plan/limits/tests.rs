@@ -55,7 +55,7 @@ fn the_settings_limit_of_processes_is_for_who_asked_for_none() {
     assert_eq!(pids(Some(10)), Ok((Some(10), None)));
     assert_eq!(pids(Some(-1)), Ok((None, None)));
     assert_eq!(pids(Some(0)), Ok((None, None)));
-    let refused = "`--pids-limit`: invalid number of processes `-2`: must be positive, or -1 for no limit";
+    let refused = "`--pids-limit`: number of processes `-2` must be positive, or -1 for no limit";
     assert_eq!(pids(Some(-2)), Err(refused.to_owned()));
 }
 
@@ -148,7 +148,7 @@ fn what_does_not_go_together_is_refused() {
         (
             serde_json::json!({ "memorySwap": "1m" }),
             serde_json::json!({}),
-            "`--memory-swap`: invalid size `1048576`: needs `--memory`: the value is memory and swap together",
+            "`--memory-swap`: size `1048576` needs `--memory`: the value is memory and swap together",
         ),
         (
             serde_json::json!({ "memory": "2k", "memorySwap": "1k" }),
@@ -189,7 +189,7 @@ fn values_that_mean_nothing_name_their_option() {
         (serde_json::json!({ "cpuPeriod": 2_000_000 }), "`--cpu-period`: invalid period `2000000`: ".to_owned()),
         (serde_json::json!({ "cpusetCpus": "a" }), "`--cpuset-cpus`: invalid list `a`: ".to_owned()),
         (serde_json::json!({ "cpusetMems": "1-0" }), "`--cpuset-mems`: invalid list `1-0`: ".to_owned()),
-        (serde_json::json!({ "blkioWeight": 9 }), "`--blkio-weight`: invalid weight `9`: must be from 10".to_owned()),
+        (serde_json::json!({ "blkioWeight": 9 }), "`--blkio-weight`: weight `9` must be from 10".to_owned()),
         (
             serde_json::json!({ "blkioWeightDevices": ["/dev/sda:5"] }),
             format!("`--blkio-weight-device`: {device} `/dev/sda:5`: the weight must be from 10 to 1000"),

@@ -1,4 +1,4 @@
-//! The mounts of a spec in the order they are made: the kernel's file systems, what was asked for, rc's own files.
+//! The mounts of a spec in their order: the kernel's file systems, the requested mounts, rc's own files.
 
 use std::path::PathBuf;
 
@@ -9,19 +9,19 @@ use super::super::{CgroupNamespace, ContainerConfig, Mount, MountKind};
 use super::HostFacts;
 use crate::types::Network;
 
-/// Propagations of mount(2); one that was asked for replaces `rprivate`.
+/// Propagations of mount(2); a requested one replaces `rprivate`.
 const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
 
-/// rc's own files: name in the container's directory, and where it shows. Each is written anew at every start.
+/// rc's own files: the name in the container's directory, and the path in the container. Each start writes them anew.
 const FILES: [(&str, &str); 4] = [
     ("resolv.conf", "/etc/resolv.conf"),
     ("hosts", "/etc/hosts"),
     ("hostname", "/etc/hostname"),
-    // podman's mark, by which programs know that they are in a container.
+    // podman's marker, by which programs detect a container.
     ("containerenv", "/run/.containerenv"),
 ];
 
-/// All mounts of the container. One that was asked for at the place of a default one replaces it there.
+/// All mounts of the container. A requested mount replaces a default one at the same path.
 pub(super) fn mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
     let mut mounts = kernel_mounts(config, host);
     for asked in &config.mounts {
@@ -102,7 +102,7 @@ fn asked_mount(asked: &Mount, host: &HostFacts) -> SpecMount {
     mount(&asked.destination, "bind", source, options)
 }
 
-/// Words that only take a default away: they have no flag of their own.
+/// Options that only remove a default; they have no flag of their own.
 fn undoes_a_default(option: &str) -> bool {
     matches!(option, "exec" | "dev" | "suid")
 }

@@ -8,7 +8,7 @@ fn host() -> HostFacts {
         container_dir: PathBuf::from("/c"),
         volumes_dir: PathBuf::from("/v"),
         cgroups: Some(PathBuf::from("/sys/fs/cgroup")),
-        processors: 2,
+        cpus: 2,
         handed: Handed::default(),
     }
 }
@@ -75,7 +75,7 @@ fn asked_mounts_come_between_and_replace_default_ones_in_place() {
 
 #[test]
 fn the_hosts_network_is_kept_and_its_sysfs_bound() {
-    let spec = of(&Request { network: Some("host".into()), ..Request::default() });
+    let spec = of(&Request { network: Some(Network::Host), ..Request::default() });
     assert_eq!(mounts(&spec)[5], "bind /sys /sys rbind,rprivate,nosuid,nodev,noexec,ro");
     let linux = spec.linux().as_ref().unwrap();
     let kinds: Vec<_> = linux.namespaces().as_ref().unwrap().iter().map(LinuxNamespace::typ).collect();
