@@ -275,7 +275,7 @@ fn output_goes_where_the_log_driver_says() {
     lab.rc(["rm", "box"]).run().succeeds();
 
     for (options, text) in [
-        (&["--log-driver=fluentd"][..], "invalid log driver `fluentd`"),
+        (&["--log-driver=fluentd"][..], "log driver `fluentd` must be k8s-file"),
         (&["-t", "--log-driver=passthrough"], "cannot be used with --tty"),
         (&["--log-opt=labels=a"], "invalid log option"),
         (&["--log-driver=passthrough-tty", "--security-opt=seccomp=unconfined"], "needs the system call filter"),

@@ -185,10 +185,10 @@ fn values_that_mean_nothing_name_their_option() {
     let device = "invalid limit of a device";
     for (json, expected) in [
         (serde_json::json!({ "memorySwap": "-2" }), "`--memory-swap`: invalid size `-2`: ".to_owned()),
-        (serde_json::json!({ "cpuQuota": 5 }), "`--cpu-quota`: invalid quota `5`: ".to_owned()),
-        (serde_json::json!({ "cpuPeriod": 2_000_000 }), "`--cpu-period`: invalid period `2000000`: ".to_owned()),
-        (serde_json::json!({ "cpusetCpus": "a" }), "`--cpuset-cpus`: invalid list `a`: ".to_owned()),
-        (serde_json::json!({ "cpusetMems": "1-0" }), "`--cpuset-mems`: invalid list `1-0`: ".to_owned()),
+        (serde_json::json!({ "cpuQuota": 5 }), "`--cpu-quota`: quota `5` must ".to_owned()),
+        (serde_json::json!({ "cpuPeriod": 2_000_000 }), "`--cpu-period`: period `2000000` must ".to_owned()),
+        (serde_json::json!({ "cpusetCpus": "a" }), "`--cpuset-cpus`: list `a` must ".to_owned()),
+        (serde_json::json!({ "cpusetMems": "1-0" }), "`--cpuset-mems`: list `1-0` must ".to_owned()),
         (serde_json::json!({ "blkioWeight": 9 }), "`--blkio-weight`: weight `9` must be from 10".to_owned()),
         (
             serde_json::json!({ "blkioWeightDevices": ["/dev/sda:5"] }),
@@ -210,7 +210,7 @@ fn values_that_mean_nothing_name_their_option() {
         ),
         (
             serde_json::json!({ "deviceReadIops": ["/dev/sda"] }),
-            format!("`--device-read-iops`: {device} `/dev/sda`: must be DEVICE:VALUE"),
+            "`--device-read-iops`: limit of a device `/dev/sda` must be DEVICE:VALUE".to_owned(),
         ),
     ] {
         let error = changed(json.clone(), serde_json::json!({})).expect_err("it means nothing");
