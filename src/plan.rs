@@ -402,8 +402,8 @@ fn working_dir(request: &Request, image: &ImageDefaults) -> Result<String, Error
 
 fn user(request: &Request, image: &ImageDefaults) -> Result<String, Error> {
     match &request.user {
-        Some(text) => user::check(text).map(|()| text.clone()).map_err(Error::option("--user")),
-        None => user::check(&image.user).map(|()| image.user.clone()).map_err(|source| Error::Image { source }),
+        Some(text) => user::read(text).map_err(Error::option("--user")),
+        None => user::read(&image.user).map_err(|source| Error::Image { source }),
     }
 }
 

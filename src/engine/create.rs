@@ -44,6 +44,7 @@ pub(super) fn prepare(
     observer: &mut dyn Observer,
 ) -> Result<Made, Report> {
     let store = &environment.store;
+    let request = &request.clone().without_empty_texts();
     if request.log.driver.as_deref() == Some("passthrough") && caller.has_terminal {
         return Err(container::Error::PassedTerminal.into());
     }

@@ -51,11 +51,11 @@ pub(crate) fn exec(
     changed.argv.clone_from(&request.command);
     changed.tty = request.tty;
     changed.env = env::extended(&config.env, request.tty, &request.env_files, &request.env, environment)?;
-    if let Some(text) = &request.user {
-        user::check(text).map_err(Error::option("--user"))?;
-        changed.user.clone_from(text);
+    // An empty text counts as not given, as in docker and podman.
+    if let Some(text) = request.user.as_ref().filter(|text| !text.is_empty()) {
+        changed.user = user::read(text).map_err(Error::option("--user"))?;
     }
-    if let Some(text) = &request.working_dir {
+    if let Some(text) = request.working_dir.as_ref().filter(|text| !text.is_empty()) {
         let invalid = || Invalid::new("working directory", text, "must be an absolute path");
         changed.working_dir = paths::clean(text).ok_or_else(|| Error::option("--workdir")(invalid()))?;
     }

@@ -17,7 +17,7 @@ pub(super) struct Logging {
 }
 
 /// Completes the request. By default rc logs nothing if the container is removed at its end and a command waits for its
-/// output (`--rm`, neither `-d` nor `-t`).
+/// output (`--rm`, neither `-d` nor `-t`), unless an option of the log is given.
 pub(super) fn logging(
     request: &Request,
     defaults: &Defaults,
@@ -25,8 +25,8 @@ pub(super) fn logging(
     identity: &Identity,
     seccomp: &Seccomp,
 ) -> Result<Logging, Error> {
-    let implied =
-        if request.auto_remove && !request.detach && !request.tty { LogDriver::None } else { LogDriver::K8sFile };
+    let is_useless = request.auto_remove && !request.detach && !request.tty && request.log.options.is_empty();
+    let implied = if is_useless { LogDriver::None } else { LogDriver::K8sFile };
     let driver = request.log.driver.as_deref().map_or(Ok(implied), |text| driver(text, request.tty, seccomp));
     let mut logging = Logging {
         driver: driver.map_err(Error::option("--log-driver"))?,
@@ -129,6 +129,17 @@ mod tests {
             of(&Request { tty: true, log: terminal, ..Request::default() }),
             Err("`--log-driver`: log driver `passthrough` cannot be used with --tty".to_owned())
         );
+    }
+
+    #[test]
+    fn an_option_of_the_log_asks_for_a_log() {
+        let of_options = |options: &[&str]| {
+            let options = options.iter().map(|&text| text.to_owned()).collect();
+            let log = LogRequest { driver: None, options };
+            of(&Request { auto_remove: true, log, ..Request::default() }).map(|logging| logging.driver)
+        };
+        assert_eq!(of_options(&[]), Ok(LogDriver::None));
+        assert_eq!(of_options(&["max-size=1m"]), Ok(LogDriver::K8sFile));
     }
 
     #[test]

@@ -101,8 +101,9 @@ impl MountRequest {
                 "nocopy" if !is_volume => return Err(self.invalid("`nocopy` is for volumes")),
                 "U" => return Err(self.invalid("the owner of a source cannot be changed (`U`)")),
                 "O" => return Err(self.invalid("an overlay on the source (`O`) is not supported")),
-                // SELinux labels: without SELinux they have no effect, as in docker and podman.
-                "z" | "Z" => {}
+                // They have no effect, as in docker and podman: SELinux labels without SELinux, and how far Docker
+                // Desktop may cache a Mac's files.
+                "z" | "Z" | "cached" | "delegated" | "consistent" => {}
                 "nocopy" | "exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid" | "bind" | "rbind" | "private"
                 | "rprivate" | "slave" | "rslave" | "shared" | "rshared" => mount.options.push(option.clone()),
                 _ => return Err(self.unknown(option)),

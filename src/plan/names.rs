@@ -7,27 +7,37 @@ use crate::types::Invalid;
 /// The longest host name that sethostname(2) takes.
 const HOST_NAME_MAX: usize = 64;
 
-/// Checks `--hostname`.
+/// Checks `--hostname`. As in docker and podman, the kernel's bound is the only one for its length, and a label may be
+/// longer than those of DNS.
 pub(super) fn check_hostname(text: &str) -> Result<(), Invalid> {
     if text.len() > HOST_NAME_MAX {
         return Err(Invalid::new("host name", text, format!("must have at most {HOST_NAME_MAX} characters")));
     }
-    check_domain("host name", text)
+    if text.strip_suffix('.').unwrap_or(text).split('.').all(is_label) {
+        Ok(())
+    } else {
+        Err(Invalid::new("host name", text, LABELS))
+    }
+}
+
+const LABELS: &str = "must consist of letters, digits, `-`, `_` and dots";
+
+fn is_label(label: &str) -> bool {
+    !label.is_empty()
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// Checks a host or domain name: labels of letters, digits, `-` and `_` (which real names have), joined by dots.
 pub(super) fn check_domain(what: &'static str, text: &str) -> Result<(), Invalid> {
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    if text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(label) {
+    if text.len() > 253 || text.split('.').any(|label| label.len() > 63) {
+        return Err(Invalid::new(what, text, "must have at most 253 characters, and 63 between two dots"));
+    }
+    if text.strip_suffix('.').unwrap_or(text).split('.').all(is_label) {
         Ok(())
     } else {
-        Err(Invalid::new(what, text, "must consist of letters, digits, `-`, `_` and dots"))
+        Err(Invalid::new(what, text, LABELS))
     }
 }
 
@@ -79,7 +89,7 @@ mod tests {
 
     #[test]
     fn host_names() {
-        for good in ["a", "web-1", "db.example.org", "a_b", &"x".repeat(63)] {
+        for good in ["a", "web-1", "db.example.org", "a_b", &"x".repeat(64)] {
             assert!(check_hostname(good).is_ok(), "{good}");
         }
         for bad in ["", "a b", "a\nb", "-a", "a-", "a..b", "a\u{1b}", "é", &"x".repeat(65), &"x.".repeat(33)] {

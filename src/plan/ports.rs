@@ -130,9 +130,11 @@ fn parse(text: &str) -> Result<PortRequest, Invalid> {
     let invalid = |reason: &str| Invalid::new("port", text, reason);
     let (rest, protocol) = match text.split_once('/') {
         None => (text, Protocol::Tcp),
-        Some((rest, "tcp")) => (rest, Protocol::Tcp),
-        Some((rest, "udp")) => (rest, Protocol::Udp),
-        Some((_, "sctp")) => return Err(invalid("sctp cannot be published without root")),
+        Some((rest, word)) if word.eq_ignore_ascii_case("tcp") => (rest, Protocol::Tcp),
+        Some((rest, word)) if word.eq_ignore_ascii_case("udp") => (rest, Protocol::Udp),
+        Some((_, word)) if word.eq_ignore_ascii_case("sctp") => {
+            return Err(invalid("sctp cannot be published without root"));
+        }
         Some(_) => return Err(invalid("the protocol must be tcp or udp")),
     };
     let (rest, container) = rest.rsplit_once(':').map_or(("", rest), |(rest, container)| (rest, container));
@@ -207,6 +209,7 @@ mod tests {
             (&["80"], &["* 20000 80 tcp"]),
             (&["80-81"], &["* 20000 80 tcp", "* 20001 81 tcp"]),
             (&["53:53/udp", "53:53"], &["* 53 53 udp", "* 53 53 tcp"]),
+            (&["8080:80/TCP", "53:53/Udp"], &["* 8080 80 tcp", "* 53 53 udp"]),
             (&["127.0.0.1:8080:80"], &["127.0.0.1 8080 80 tcp"]),
             (&["127.0.0.1::80"], &["127.0.0.1 20000 80 tcp"]),
             (&["0.0.0.0:8080:80"], &["* 8080 80 tcp"]),

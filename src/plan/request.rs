@@ -122,6 +122,34 @@ pub(crate) struct Request {
     pub(crate) create_command: Vec<String>,
 }
 
+impl Request {
+    /// The request in which an empty text counts as not given, as in docker and podman: scripts write `--user "$user"`.
+    /// `--entrypoint ''` and `--detach-keys ''` have a meaning of their own.
+    pub(crate) fn without_empty_texts(mut self) -> Self {
+        let texts = [
+            &mut self.name,
+            &mut self.user,
+            &mut self.working_dir,
+            &mut self.hostname,
+            &mut self.cgroups,
+            &mut self.cgroupns,
+            &mut self.cgroup_parent,
+            &mut self.restart,
+            &mut self.stop_signal,
+            &mut self.log.driver,
+            &mut self.service.sdnotify,
+            &mut self.platform,
+        ];
+        for text in texts {
+            text.take_if(|text| text.is_empty());
+        }
+        for path in [&mut self.cidfile, &mut self.service.pidfile, &mut self.service.conmon_pidfile] {
+            path.take_if(|path| path.as_os_str().is_empty());
+        }
+        self
+    }
+}
+
 /// A descriptor of the caller that the program gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

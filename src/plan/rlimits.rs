@@ -23,10 +23,11 @@ const RESOURCES: [&str; 15] = [
     "stack",
 ];
 
-/// `--ulimit NAME=SOFT[:HARD]`; -1 is no limit; the last of the same name wins.
+/// `--ulimit NAME=SOFT[:HARD]`; the last of the same name wins. -1 is as much as the user may have, which a start finds
+/// out. `host` is the default of rc: a limit that no option sets is the caller's. Source: podman-run(1), `--ulimit`.
 pub(super) fn rlimits(texts: &[String]) -> Result<Vec<Rlimit>, Error> {
     let mut rlimits: Vec<Rlimit> = Vec::new();
-    for text in texts {
+    for text in texts.iter().filter(|text| *text != "host") {
         let limit = rlimit(text).map_err(Error::option("--ulimit"))?;
         rlimits.retain(|other| other.name != limit.name);
         rlimits.push(limit);
@@ -68,7 +69,8 @@ mod tests {
         {
             assert!(read(bad).is_err(), "{bad}");
         }
-        let both = rlimits(&["nofile=1".into(), "core=1".into(), "nofile=2".into()]).unwrap();
+        assert_eq!(read("memlock=-1:-1"), Ok(("RLIMIT_MEMLOCK".to_owned(), u64::MAX, u64::MAX)));
+        let both = rlimits(&["nofile=1".into(), "core=1".into(), "host".into(), "nofile=2".into()]).unwrap();
         assert_eq!(both.iter().map(|limit| limit.soft).collect::<Vec<_>>(), [1, 2]);
     }
 }

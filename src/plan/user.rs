@@ -5,14 +5,18 @@ use crate::types::Invalid;
 /// The largest ID: to the kernel 4294967295 means "no ID" (-1).
 const MAX_ID: u32 = u32::MAX - 1;
 
-/// Checks `USER[:GROUP]`, each a name or a number; empty is root.
-pub(super) fn check(text: &str) -> Result<(), Invalid> {
-    if text.is_empty() {
-        return Ok(());
+/// Reads `USER[:GROUP]`, each a name or a number. An empty user is root, an empty group the user's own. Source: docker
+/// and podman, `GetExecUser`.
+pub(super) fn read(text: &str) -> Result<String, Invalid> {
+    let (user, group) = text.split_once(':').unwrap_or((text, ""));
+    if !user.is_empty() {
+        id("user", user, text)?;
     }
-    let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
-    id("user", user, text)?;
-    group.map_or(Ok(()), |group| id("group", group, text))
+    if group.is_empty() {
+        return Ok(user.to_owned());
+    }
+    id("group", group, text)?;
+    Ok(format!("{}:{group}", if user.is_empty() { "0" } else { user }))
 }
 
 /// Checks one group of `--group-add`.
@@ -53,24 +57,25 @@ mod tests {
         for good in
             ["", "0", "1000", "4294967294", "www-data", "1000:1000", "nobody:0", "app:staff", "user@domain", "1a"]
         {
-            assert!(check(good).is_ok(), "{good}");
+            assert_eq!(read(good).as_deref(), Ok(good));
+        }
+        for (text, expected) in [("1000:", "1000"), (":5", "0:5"), (":", "")] {
+            assert_eq!(read(text).as_deref(), Ok(expected), "{text}");
         }
         for bad in [
             "-1",
             "4294967295",
             "4294967296",
             "99999999999999999999",
-            ":",
-            "a:",
-            ":5",
             "a:b:c",
+            "a::",
             "a b",
             "a\nb",
             "+5",
             "0:-1",
             "a/b",
         ] {
-            assert!(check(bad).is_err(), "{bad:?}");
+            assert!(read(bad).is_err(), "{bad:?}");
         }
         assert!(check_group("video").is_ok() && check_group("44").is_ok());
         assert!(check_group("keep-groups").is_err() && check_group("a:b").is_err() && check_group("").is_err());

@@ -2,12 +2,19 @@
 
 use std::io;
 
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Sets soft and hard limit of this process. Fails with `EINVAL` for a name that the kernel does not have.
-/// Source: setrlimit(2).
+/// Sets soft and hard limit of this process; `u64::MAX` is as much as it may have. Fails with `EINVAL` for a name that
+/// the kernel does not have. Source: setrlimit(2).
 pub(crate) fn set(name: &str, soft: u64, hard: u64) -> io::Result<()> {
-    let resource = match name {
+    let resource = resource(name).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+    // Only the real root may raise a hard limit.
+    let most = if hard == u64::MAX { getrlimit(resource)?.1 } else { hard };
+    Ok(setrlimit(resource, soft.min(most), most)?)
+}
+
+fn resource(name: &str) -> Option<Resource> {
+    Some(match name {
         "RLIMIT_AS" => Resource::RLIMIT_AS,
         "RLIMIT_CORE" => Resource::RLIMIT_CORE,
         "RLIMIT_CPU" => Resource::RLIMIT_CPU,
@@ -24,7 +31,6 @@ pub(crate) fn set(name: &str, soft: u64, hard: u64) -> io::Result<()> {
         "RLIMIT_RTTIME" => Resource::RLIMIT_RTTIME,
         "RLIMIT_SIGPENDING" => Resource::RLIMIT_SIGPENDING,
         "RLIMIT_STACK" => Resource::RLIMIT_STACK,
-        _ => return Err(io::Error::from_raw_os_error(libc::EINVAL)),
-    };
-    Ok(setrlimit(resource, soft, hard)?)
+        _ => return None,
+    })
 }

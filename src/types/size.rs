@@ -4,12 +4,12 @@ use super::Invalid;
 const UNITS: &str = "bkmgtp";
 
 /// Reads a number of bytes with an optional unit, as `--memory`, `--shm-size` and `rc.toml` take it: `512m`, `1.5g`,
-/// `64MiB`, `4096`. Fractions of a byte are dropped.
+/// `.5g`, `64MiB`, `64 MiB`, `4096`. Fractions of a byte are dropped.
 pub(crate) fn parse_size(text: &str) -> Result<u64, Invalid> {
     let invalid = |reason: &str| Invalid::new("size", text, reason);
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let unit = unit.to_ascii_lowercase();
+    let unit = unit.strip_prefix(' ').filter(|unit| !unit.is_empty()).unwrap_or(unit).to_ascii_lowercase();
     let power = match unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b').filter(|rest| !rest.is_empty())) {
         Some(rest) if rest.len() == 1 => UNITS[1..].find(rest).map(|place| place + 1),
         None if unit.is_empty() => Some(0),
@@ -19,6 +19,7 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, Invalid> {
     let power = power.ok_or_else(|| invalid("the unit must be one of b, k, m, g, t, p"))?;
     let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
     let decimal = |digits: &str| digits.parse::<u128>().ok().filter(|_| digits.len() <= 20);
+    let whole = if whole.is_empty() && number.len() > 1 { "0" } else { whole };
     let (Some(whole), Some(tenths)) = (decimal(whole), decimal(part)) else {
         return Err(invalid("must be a number with an optional unit: 512m, 1.5g"));
     };
@@ -52,12 +53,28 @@ mod tests {
             ("2GB", 2_147_483_648),
             ("1t", 1_099_511_627_776),
             ("0.0001k", 0),
+            (".5k", 512),
+            ("64 MiB", 67_108_864),
         ] {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
-        for bad in
-            ["", "m", "-1", "1x", "1.2.3", "1 m", "1mm", "1bb", "8192p", "99999999999999999999999", ".5", "1e3", "+1"]
-        {
+        for bad in [
+            "",
+            "m",
+            "-1",
+            "1x",
+            "1.2.3",
+            "1  m",
+            "1 ",
+            " 1",
+            "1mm",
+            "1bb",
+            "8192p",
+            "99999999999999999999999",
+            ".",
+            "1e3",
+            "+1",
+        ] {
             assert!(parse_size(bad).is_err(), "{bad}");
         }
     }

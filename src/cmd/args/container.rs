@@ -176,7 +176,7 @@ impl ContainerArgs {
             dns: self.dns,
             dns_search: self.dns_search,
             dns_options: self.dns_option,
-            network: self.network.as_deref().map(plan::parse_network).transpose()?,
+            network: self.network.filter(|text| !text.is_empty()).as_deref().map(plan::parse_network).transpose()?,
             publish,
             mounts,
             read_only: self.read_only,

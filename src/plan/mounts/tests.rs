@@ -54,6 +54,8 @@ fn volumes_of_the_command_line() {
         ("db:/data:ro,nocopy,exec", "volume db → /data ro nocopy,exec"),
         ("/data", "anonymous → /data rw"),
         ("/srv:/data//x/./y/:Z,rslave,suid", "bind /srv → /data/x/y rw rslave,suid"),
+        ("/srv:/data:cached", "bind /srv → /data rw"),
+        ("db:/data:delegated,consistent,ro", "volume db → /data ro"),
         ("/srv:/proc/cpuinfo", "bind /srv → /proc/cpuinfo rw"),
         ("/srv:/data:", "bind /srv → /data rw"),
     ] {
