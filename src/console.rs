@@ -5,6 +5,7 @@
 //! program has one, is raw meanwhile and is given back however this ends.
 
 mod detach;
+mod error;
 mod input;
 mod output;
 mod pump;
@@ -15,9 +16,10 @@ use std::io;
 use nix::sys::signal::Signal as Number;
 use rustix::fs::FileType;
 
-use crate::container::{Attach, Error, FrontEnd, Session, Started};
+use crate::container::{Attach, FrontEnd, Session, Started};
 use crate::sys::signal::Signals;
 use crate::sys::{process, tty};
+pub(crate) use error::Error;
 use pump::Pump;
 use raw::Raw;
 

@@ -154,15 +154,7 @@ pub(crate) enum Error {
     /// The monitor was killed while we waited.
     #[error("the container's monitor was killed")]
     MonitorDied,
-    /// The monitor could not wait for this command to read all of the program's output.
-    #[error("{bytes} bytes of the program's output are lost: they were not read in time")]
-    OutputMissed {
-        /// How many.
-        bytes: u64,
-        /// The program's exit code.
-        code: i32,
-    },
-    /// A signal has ended this command before the program ran, and the start is taken back; or when it had ended.
+    /// A signal has ended this command before the program ran, and the start is undone.
     #[error("ended by signal {0}")]
     Interrupted(i32),
     /// A step failed.
@@ -198,7 +190,6 @@ impl From<Error> for Report {
             | Error::PassedThrough(_) => ReportKind::Invalid,
             Error::NoManager(_) => ReportKind::Unavailable,
             Error::MonitorDied => ReportKind::MonitorKilled,
-            Error::OutputMissed { code, .. } => ReportKind::OutputMissed(code),
             Error::Interrupted(signal) => ReportKind::Interrupted(signal),
             Error::Step { ref source, .. } => ReportKind::of_step(source),
         };

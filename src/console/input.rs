@@ -8,8 +8,7 @@ use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
 
 use super::detach::Detach;
-use super::{CHUNK, TURN};
-use crate::container::Error;
+use super::{CHUNK, Error, TURN};
 use crate::sys::process;
 
 /// The program's standard input, as we see it: a pipe or a terminal.

@@ -11,8 +11,7 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::pipe::{SpliceFlags, splice};
 
-use super::CHUNK;
-use crate::container::Error;
+use super::{CHUNK, Error};
 use crate::sys::pipe::Traffic;
 use crate::sys::process;
 

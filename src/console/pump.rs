@@ -11,8 +11,8 @@ use rustix::io::Errno;
 use super::detach::Detach;
 use super::input::{Fed, Input};
 use super::output::{Drained, Output};
-use super::{Outcome, own_size};
-use crate::container::{Error, Session, SessionEvent};
+use super::{Error, Outcome, own_size};
+use crate::container::{Session, SessionEvent};
 use crate::sys::process;
 use crate::sys::signal::Signals;
 use crate::types::Signal;
@@ -69,8 +69,9 @@ impl Pump {
 
     /// Moves everything until the program ends, the user detaches or our reader goes.
     ///
-    /// Fails with what the monitor said if the program could not be started, with `MonitorDied` if it was killed, with
-    /// `OutputMissed` if it could not wait for us to read, and with `Step` if our output could not be written.
+    /// Fails with `Session` if the program could not be started or the monitor was killed, with `OutputMissed` if the
+    /// monitor could not wait for us to read, with `Interrupted` if a signal came after the program's end, and with
+    /// `Step` if our output could not be written.
     pub(super) fn run(&mut self) -> Result<Outcome, Error> {
         self.pass_size_on();
         let mut flow = Flow::default();
