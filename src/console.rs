@@ -23,12 +23,6 @@ pub(crate) use error::Error;
 use pump::Pump;
 use raw::Raw;
 
-/// How much is moved at once.
-const CHUNK: usize = 256 * 1024;
-
-/// How often that is done before anything else is looked at.
-const TURN: u32 = 64;
-
 /// How this process is joined to a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Console {

@@ -7,6 +7,7 @@ pub(crate) mod filesystem;
 pub(crate) mod fs;
 pub(crate) mod ids;
 pub(crate) mod inherited;
+pub(crate) mod inlet;
 pub(crate) mod keyring;
 pub(crate) mod limits;
 pub(crate) mod lock;

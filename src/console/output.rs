@@ -11,7 +11,8 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::pipe::{SpliceFlags, splice};
 
-use super::{CHUNK, Error};
+use super::Error;
+use crate::sys::inlet::CHUNK;
 use crate::sys::pipe::Traffic;
 use crate::sys::process;
 

@@ -39,12 +39,8 @@ enum Token {
     Signals,
     /// Ours.
     Stdin,
-    /// The program's has room.
+    /// The program's has room, or no reader any more.
     Input,
-    /// Nobody reads the program's any more.
-    InputClosed,
-    /// The program has closed its terminal.
-    InputHungUp,
     /// The output that goes to our descriptor of this number: there is more of it, or room for it.
     Output(i32),
     /// Only watched, for the end of the process that reads our output.
@@ -98,14 +94,12 @@ impl Pump {
                 }
                 Flow { .. } => {}
             }
-            for token in self.wait(flow.code.is_some())? {
+            for (token, flags) in self.wait(flow.code.is_some())? {
                 match token {
                     Token::Session => self.hear(&mut flow)?,
                     Token::Signals => self.pass_signals_on(&mut flow)?,
                     Token::Stdin => self.feed(&mut flow),
-                    Token::Input => self.flush_input(),
-                    Token::InputClosed => self.input = None,
-                    Token::InputHungUp => self.input.iter_mut().for_each(Input::discard),
+                    Token::Input => self.input_ready(flags),
                     Token::Output(sink) => self.drain(sink, &mut flow),
                     Token::Sink(sink) => self.close(sink, &mut flow),
                 }
@@ -130,7 +124,7 @@ struct Flow {
 }
 
 impl Pump {
-    fn wait(&self, has_ended: bool) -> Result<Vec<Token>, Error> {
+    fn wait(&self, has_ended: bool) -> Result<Vec<(Token, PollFlags)>, Error> {
         let mut watched = vec![(self.signals.as_fd(), PollFlags::IN, Token::Signals)];
         if !has_ended {
             watched.push((self.session.as_fd(), PollFlags::IN, Token::Session));
@@ -156,7 +150,8 @@ impl Pump {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(Error::step("wait for the program")(error.into())),
         }
-        Ok(set.iter().zip(&watched).filter_map(|(fd, (_, _, token))| due(*token, fd.revents())).collect())
+        let ready = set.iter().zip(&watched).map(|(fd, (_, _, token))| (*token, fd.revents()));
+        Ok(ready.filter(|(_, flags)| !flags.is_empty()).collect())
     }
 
     /// Reads the monitor's next word.
@@ -225,8 +220,8 @@ impl Pump {
         }
     }
 
-    fn flush_input(&mut self) {
-        if self.input.as_mut().is_some_and(|input| input.flush() == Fed::Ended) {
+    fn input_ready(&mut self, flags: PollFlags) {
+        if self.input.as_mut().is_some_and(|input| input.ready(flags) == Fed::Ended) {
             self.input = None;
         }
     }
@@ -253,15 +248,6 @@ impl Pump {
             flow.is_over = Some(Outcome::OutputClosed);
         }
         self.outputs.retain(|output| output.sink() != sink);
-    }
-}
-
-/// What a descriptor is due for, by what poll says of it.
-fn due(token: Token, flags: PollFlags) -> Option<Token> {
-    match token {
-        Token::Input if flags.contains(PollFlags::ERR) => Some(Token::InputClosed),
-        Token::Input if flags.contains(PollFlags::HUP) => Some(Token::InputHungUp),
-        _ => (!flags.is_empty()).then_some(token),
     }
 }
 

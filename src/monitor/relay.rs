@@ -12,12 +12,10 @@
 //! on, other clients may have come and gone.
 
 mod client;
-mod inlet;
 mod input;
 mod outlet;
 mod output;
 mod sink;
-mod turn;
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};

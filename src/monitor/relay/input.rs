@@ -4,37 +4,38 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::PollFlags;
+use rustix::io::Errno;
 
 use super::client::Clients;
-use super::inlet::{Fed, Inlet};
+use crate::sys::inlet::{Fed, Inlet};
 
 /// The program's standard input.
 #[derive(Debug, Default)]
 pub(super) struct Input {
-    /// Towards the program; `None` if it has none, or takes no more.
+    /// `None` if the program has no input, or reads no more.
     inlet: Option<Inlet>,
-    /// Closed when a client's input ends: a terminal is not.
+    /// It is closed when a client's input ends. A terminal is not.
     closes_with_client: bool,
-    /// It was closed so.
+    /// A client's input has ended, and closed it.
     has_ended: bool,
 }
 
 impl Input {
     /// Feeds clients' input to the program's terminal.
     pub(super) fn set_terminal(&mut self, master: &OwnedFd) -> io::Result<()> {
-        self.inlet = Some(Inlet::new(rustix::io::fcntl_dupfd_cloexec(master, 0)?, true)?);
+        self.inlet = Some(Inlet::new(rustix::io::fcntl_dupfd_cloexec(master, 0)?)?);
         Ok(())
     }
 
-    /// Feeds clients' input to this pipe, which is closed when that ends; at once, if an earlier run of the program was
-    /// given all that there was.
+    /// Feeds clients' input to this pipe, and closes the pipe when that ends. If it has ended in an earlier run of the
+    /// program, the pipe is closed at once.
     pub(super) fn set_pipe(&mut self, fd: OwnedFd) -> io::Result<()> {
-        self.inlet = if self.has_ended { None } else { Some(Inlet::new(fd, false)?) };
+        self.inlet = if self.has_ended { None } else { Some(Inlet::new(fd)?) };
         self.closes_with_client = true;
         Ok(())
     }
 
-    /// Closes what leads to the program, whose next run may have another one.
+    /// Closes this run's input; the next run may have one of its own.
     pub(super) fn close(&mut self) {
         self.inlet = None;
     }
@@ -52,29 +53,42 @@ impl Input {
         self.inlet.as_ref().is_some_and(Inlet::has_room)
     }
 
-    /// What to wait for, if for anything.
+    /// What to wait for, if anything.
     pub(super) fn poll_fd(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         self.inlet.as_ref().and_then(Inlet::poll_fd)
     }
 
-    /// Acts on what poll said about that.
+    /// Acts on what poll has reported of that.
     pub(super) fn ready(&mut self, flags: PollFlags) {
-        if self.inlet.as_mut().is_some_and(|inlet| inlet.ready(flags) == Fed::ProgramEnded) {
+        if self.inlet.as_mut().is_some_and(|inlet| inlet.ready(flags) == Fed::ReaderClosed) {
             self.inlet = None;
         }
     }
 
-    /// Passes on what a client has to say.
+    /// Passes on what a client has written.
     pub(super) fn feed(&mut self, id: u64, clients: &mut Clients) {
         let (Some(stdin), Some(inlet)) = (clients.stdin(id), &mut self.inlet) else { return };
-        match inlet.feed(stdin) {
+        match feed(inlet, stdin) {
             Fed::More => {}
-            Fed::ProgramEnded => self.inlet = None,
-            Fed::ClientEnded => {
+            Fed::ReaderClosed => self.inlet = None,
+            Fed::SourceEnded => {
                 clients.close_stdin(id);
-                // Nothing is pending: this client is only read when that is so.
+                // Nothing is pending: a client is read only then.
                 self.end();
             }
         }
+    }
+}
+
+/// Moves what `client` has now: a pipe that never blocks.
+fn feed(inlet: &mut Inlet, client: BorrowedFd<'_>) -> Fed {
+    if !inlet.is_terminal() {
+        return inlet.splice(client).unwrap_or(Fed::SourceEnded);
+    }
+    let mut buffer = vec![0u8; 64 * 1024];
+    match rustix::io::read(client, &mut buffer[..]) {
+        Ok(length) if length > 0 => inlet.write(&buffer[..length]),
+        Err(Errno::INTR | Errno::AGAIN) => Fed::More,
+        _ => Fed::SourceEnded,
     }
 }

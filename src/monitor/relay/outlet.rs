@@ -7,9 +7,9 @@ use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice, tee};
 
 use super::sink::Sink;
-use super::turn::CHUNK;
 use crate::monitor::log::Log;
 use crate::monitor::stream::Stream;
+use crate::sys::inlet::CHUNK;
 use crate::sys::pipe::Traffic;
 use crate::sys::tty;
 

@@ -6,9 +6,9 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use super::client::Clients;
 use super::outlet::{Moved, Outlet, Read};
 use super::sink::Sink;
-use super::turn::{CHUNK, TURNS};
 use crate::monitor::log::Log;
 use crate::monitor::stream::Stream;
+use crate::sys::inlet::{CHUNK, TURNS};
 
 /// How much output of a program that has ended can wait to be read: more comes from another process, and may never end.
 const MOST: usize = 16 << 20;
