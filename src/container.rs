@@ -5,18 +5,25 @@
 //! what was killed.
 
 mod attach;
+mod client;
 mod control;
 mod create;
 mod damaged;
+mod ending;
 mod exec;
 mod files;
 mod find;
 mod first_word;
 mod front_end;
+mod half_made;
+mod identity;
+mod leftover;
 mod liveness;
+mod lock;
 pub(crate) mod logs;
 mod manager;
 mod names;
+mod owner;
 mod processes;
 mod remove;
 mod service;
@@ -25,6 +32,7 @@ mod start;
 mod stats;
 mod streams;
 mod sweep;
+mod trash;
 mod update;
 mod volumes;
 mod wait;
@@ -34,12 +42,13 @@ use std::path::PathBuf;
 
 pub(crate) use attach::attach;
 pub(crate) use control::{pause, signal, stop, unpause};
-pub(crate) use create::{Creation, create, new_identity, volume_name};
+pub(crate) use create::{Creation, create};
 pub(crate) use damaged::remove_damaged;
 pub(crate) use exec::{Exec, exec};
 pub(crate) use files::files;
 pub(crate) use find::{Listing, find, list};
 pub(crate) use front_end::{Attach, FrontEnd};
+pub(crate) use identity::{new_identity, volume_name};
 pub(crate) use liveness::Container;
 pub(crate) use manager::Manager;
 pub(crate) use processes::{Names, Process, processes};

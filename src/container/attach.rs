@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::control::{ask, connect, refuse};
+use super::client::{ask, connect};
 use super::session::{Session, Terminal, Unread};
 use super::streams::PipePairs;
 use super::{Container, Error};
@@ -20,7 +20,7 @@ pub(crate) fn attach(
     detach_keys: DetachKeys,
 ) -> Result<Session, Error> {
     if !matches!(container.status, Status::Running | Status::Paused | Status::Stopping) {
-        return Err(refuse(container, "attach to"));
+        return Err(container.cannot("attach to"));
     }
     if container.config.log_driver.is_passthrough() {
         return Err(Error::PassedThrough(container.config.name.to_string()));

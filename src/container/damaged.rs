@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use super::{Error, Removal, control, find, remove, sweep};
+use super::{Error, Removal, client, ending, find, names, sweep, trash};
 use crate::monitor::protocol::Ask;
 use crate::monitor::{ContainerDir, State, Status, cgroup_name};
 use crate::runtime::cgroup;
@@ -37,13 +37,13 @@ pub(crate) fn remove_damaged(
     cgroup::discard(state.as_ref().and_then(|state| state.cgroup.as_deref()), &cgroup_name(id))?;
     let config = directory.config().ok().filter(|config| config.id == *id);
     free_names(store, id)?;
-    remove::ignore_missing(fs::rename(directory.path(), store.trash().join(id.as_str())))?;
+    trash::ignore_missing(fs::rename(directory.path(), store.trash().join(id.as_str())))?;
     let volumes =
-        config.is_some_and(|config| (removal.volumes || config.auto_remove) && remove::discard_volumes(store, &config));
+        config.is_some_and(|config| (removal.volumes || config.auto_remove) && trash::discard_volumes(store, &config));
     if volumes {
         sweep::sweep_store(store, runtime)?;
     }
-    remove::empty_trash(store, id, runtime)
+    trash::empty(store, id, runtime)
 }
 
 /// Whether lock, socket and state in the directory are those of another container, by a link to its directory or in a
@@ -63,7 +63,7 @@ fn end(directory: &ContainerDir, state: Option<&State>, removal: &Removal) -> Re
         Err(error) => return Err(error.into()),
     };
     // A monitor whose lock was unlinked still listens.
-    let socket = control::connect_in(directory).ok();
+    let socket = client::connect_in(directory).ok();
     let init = state.and_then(|state| state.init.as_ref()).filter(|init| init.is_alive());
     if !removal.force {
         let is_watched = monitor.is_some() || socket.is_some();
@@ -78,28 +78,28 @@ fn end(directory: &ContainerDir, state: Option<&State>, removal: &Removal) -> Re
         signal_pidfd(pidfd.as_fd(), libc::SIGKILL).map_err(Error::step("kill the container's monitor"))?;
     }
     if let Some(pidfd) = &pidfd {
-        control::wait_until_readable(pidfd.as_fd())?;
+        ending::wait_for_end(pidfd.as_fd())?;
     }
     if let Some(init) = init {
-        remove::kill(init)?;
+        ending::kill(init)?;
     }
     Ok(None)
 }
 
 /// Has the monitor stop its program, and waits until it has closed the socket.
 fn stop(socket: &OwnedFd, timeout: u32) -> Result<(), Error> {
-    control::ask(socket, &Ask::Stop { signal: None, timeout: Some(timeout) }, &[])?;
-    control::ask(socket, &Ask::Wait, &[])?;
+    client::ask(socket, &Ask::Stop { signal: None, timeout: Some(timeout) }, &[])?;
+    client::ask(socket, &Ask::Wait, &[])?;
     loop {
-        control::answer(socket)?;
+        client::answer(socket)?;
     }
 }
 
 /// Takes away every name that leads to the container.
 fn free_names(store: &Store, id: &ContainerId) -> Result<(), Error> {
     for name in fs::read_dir(store.names())?.flatten() {
-        if fs::read_link(name.path()).is_ok_and(|target| target.as_os_str() == id.as_str()) {
-            remove::ignore_missing(fs::remove_file(name.path()))?;
+        if names::leads_to(&name.path(), id) {
+            trash::ignore_missing(fs::remove_file(name.path()))?;
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use oci_spec::runtime::Process;
 use rustix::fs::{Mode, OFlags};
 
-use super::control::{answer, ask, connect, refuse};
+use super::client::{answer, ask, connect};
 use super::session::{Session, Terminal, Unread};
 use super::streams::PipePairs;
 use super::{Container, Error};
@@ -38,7 +38,7 @@ pub(crate) struct Exec {
 /// monitor has nothing to do with what flows.
 pub(crate) fn exec(container: &Container, exec: Exec) -> Result<Option<Session>, Error> {
     if container.status != Status::Running {
-        return Err(refuse(container, "run a program in"));
+        return Err(container.cannot("run a program in"));
     }
     let socket = connect(container)?;
     let wants_terminal = exec.process.terminal().unwrap_or(false);

@@ -2,7 +2,7 @@
 
 use std::str::FromStr as _;
 
-use super::{Container, Error, remove};
+use super::{Container, Error, leftover, names};
 use crate::monitor::ContainerDir;
 use crate::storage::Store;
 use crate::sys::fs;
@@ -39,7 +39,7 @@ fn read(store: &Store, id: &ContainerId) -> Result<Option<Container>, Error> {
     match Container::read(ContainerDir::new(&path)) {
         Ok(container) if container.is_left_over() => {
             // What cannot be removed now is tried again by the next command.
-            drop(remove::sweep(store, &container));
+            drop(leftover::remove(store, &container));
             Ok(None)
         }
         Ok(container) => Ok(Some(container)),
@@ -75,7 +75,7 @@ pub(crate) fn find(store: &Store, wanted: &str) -> Result<Container, Error> {
 /// The id of the container with this name, id or unique beginning of an id.
 pub(super) fn id_of(store: &Store, wanted: &str) -> Result<ContainerId, Error> {
     if let Ok(name) = Name::from_str(wanted)
-        && let Some(id) = by_name(store, &name)
+        && let Some(id) = names::owner(store, &name)
     {
         return Ok(id);
     }
@@ -88,10 +88,4 @@ pub(super) fn id_of(store: &Store, wanted: &str) -> Result<ContainerId, Error> {
         (Some(_), Some(_)) => Err(Error::Ambiguous(wanted.to_owned())),
         (None, _) => Err(Error::NotFound(wanted.to_owned())),
     }
-}
-
-/// Whose name this is.
-pub(super) fn by_name(store: &Store, name: &Name) -> Option<ContainerId> {
-    let target = fs::read_link(store.names().join(name.as_str())).ok()?;
-    ContainerId::from_str(target.to_str()?).ok()
 }

@@ -54,6 +54,11 @@ impl Container {
         !matches!(self.status, Status::Created | Status::Exited | Status::Removing)
     }
 
+    /// The error of an action that the container's status does not allow. `action` is an infinitive.
+    pub(super) fn cannot(&self, action: &'static str) -> Error {
+        Error::State { action, name: self.config.name.to_string(), status: self.status }
+    }
+
     /// Whether its program had been started and is no more, whatever the records say.
     pub(super) fn has_lost_its_program(&self) -> bool {
         let was_started = matches!(self.status, Status::Running | Status::Stopping | Status::Paused);

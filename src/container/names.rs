@@ -1,81 +1,35 @@
-//! Names for containers that were given none: an adjective and somebody to whom computing owes something.
+//! Names of containers: in `names/` each is a symlink that leads to an ID. symlink(2) reserves a name, because it fails
+//! if the name exists.
 
-use crate::types::Name;
+mod random;
 
-const ADJECTIVES: [&str; 48] = [
-    "able", "apt", "bold", "brave", "bright", "brisk", "calm", "clear", "clever", "deft", "eager", "early", "fair",
-    "fine", "firm", "fond", "frank", "free", "fresh", "gentle", "glad", "good", "grand", "happy", "hardy", "honest",
-    "humble", "jolly", "keen", "kind", "light", "lively", "lucid", "mild", "neat", "nimble", "noble", "patient",
-    "proud", "quick", "quiet", "ready", "sharp", "steady", "sunny", "swift", "warm", "wise",
-];
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 
-const PEOPLE: [&str; 48] = [
-    "allen",
-    "babbage",
-    "backus",
-    "bartik",
-    "boole",
-    "cerf",
-    "church",
-    "clarke",
-    "cray",
-    "dijkstra",
-    "easley",
-    "engelbart",
-    "feinler",
-    "floyd",
-    "goldberg",
-    "hamilton",
-    "hamming",
-    "hoare",
-    "holberton",
-    "hopper",
-    "johnson",
-    "kay",
-    "keller",
-    "kernighan",
-    "knuth",
-    "lamarr",
-    "lamport",
-    "liskov",
-    "lovelace",
-    "mccarthy",
-    "mcilroy",
-    "meitner",
-    "milner",
-    "moore",
-    "naur",
-    "neumann",
-    "noether",
-    "perlman",
-    "ritchie",
-    "shannon",
-    "sinclair",
-    "spence",
-    "tarjan",
-    "thompson",
-    "turing",
-    "wilkes",
-    "wirth",
-    "zuse",
-];
+pub(super) use random::random;
 
-/// A name by chance; it may be taken.
-pub(super) fn random(bytes: [u8; 3]) -> Result<Name, crate::types::Invalid> {
-    let pick = |list: &[&'static str; 48], n: u8| list[usize::from(n) % list.len()];
-    let (first, second) = (pick(&ADJECTIVES, bytes[0]), pick(&PEOPLE, bytes[1]));
-    // A number makes a hundred times as many, so that few are tried twice.
-    format!("{first}_{second}{}", bytes[2] % 100).parse()
+use crate::storage::Store;
+use crate::sys::fs::{self, PathError};
+use crate::types::{ContainerId, Name};
+
+/// The path of a name's link.
+pub(super) fn link(store: &Store, name: &Name) -> PathBuf {
+    store.names().join(name.as_str())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The ID that a link leads to; `None` if it leads to something else.
+///
+/// Fails if there is no link.
+pub(super) fn target(link: &Path) -> Result<Option<ContainerId>, PathError> {
+    Ok(fs::read_link(link)?.to_str().and_then(|id| ContainerId::from_str(id).ok()))
+}
 
-    #[test]
-    fn every_random_name_is_a_name() {
-        for n in 0..=255u8 {
-            assert!(random([n, n.wrapping_mul(7), n]).is_ok());
-        }
-    }
+/// The ID of the container with this name.
+pub(super) fn owner(store: &Store, name: &Name) -> Option<ContainerId> {
+    target(&link(store, name)).ok().flatten()
+}
+
+/// Whether a link leads to this container.
+pub(super) fn leads_to(link: &Path, id: &ContainerId) -> bool {
+    fs::read_link(link).is_ok_and(|target| target.as_os_str() == id.as_str())
 }

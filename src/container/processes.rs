@@ -51,7 +51,7 @@ pub(crate) struct Names {
 
 /// PID 1 of a container that runs. Fails if it does not.
 pub(super) fn init(container: &Container, action: &'static str) -> Result<(Entry, ProcessId), Error> {
-    let refused = || super::control::refuse(container, action);
+    let refused = || container.cannot(action);
     let runs = matches!(container.status, Status::Running | Status::Paused | Status::Stopping | Status::Orphaned);
     let init = container.state.init.clone().filter(|_| runs).ok_or_else(refused)?;
     let entry = Entry::open(init.pid).ok_or_else(refused)?;

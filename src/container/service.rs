@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::PipeFlags;
 
 use super::Error;
-use super::control::answer;
+use super::client::answer;
 use super::manager::Manager;
 use crate::monitor::protocol::Event;
 use crate::monitor::{ContainerDir, send_waiting};

@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Error;
-use super::control::answer;
+use super::client::answer;
 use crate::monitor::protocol::{self, Ask, Event};
 use crate::sys::process::Child;
 use crate::sys::tty;

@@ -3,11 +3,12 @@
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
-use super::create::{Creation, Keeping, first_run};
+use super::create::Creation;
 use super::files::files;
 use super::first_word::await_start;
 use super::front_end::{Attach, FrontEnd};
 use super::manager::Manager;
+use super::owner::{DirectoryOwner, first_run};
 use super::service::Service;
 use super::session::{Session, Terminal, Unread};
 use super::streams::{self, StartStreams};
@@ -79,7 +80,7 @@ pub(crate) fn start(
     front_end: FrontEnd<'_>,
 ) -> Result<Started, Error> {
     let store = environment.store.clone();
-    let (config, directory, state, keeping) = begin(&store, origin)?;
+    let (config, directory, state, owner) = begin(&store, origin)?;
     let fresh = volumes::prepare(&store, &config)?;
     let copy_up = fresh.iter().map(|fresh| fresh.destination.clone()).collect();
     let spec = plan::spec(&config, &host_facts(environment, &config, &directory)?)?;
@@ -131,7 +132,7 @@ pub(crate) fn start(
         for fd in ends.iter().flatten() {
             drop(process::close(fd.as_fd()));
         }
-        monitor::run(start, &keeping, theirs, starter)
+        monitor::run(start, &owner, theirs, starter)
     })?;
     let started = await_start(&ours, signals.as_mut());
     volumes::settle(fresh, &started)?;
@@ -162,10 +163,10 @@ fn as_joined(config: &ContainerConfig) -> (Option<Terminal>, Unread) {
 }
 
 /// What is started, its directory, the state that its run begins with, and who keeps it. Fails if it runs already.
-fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, ContainerDir, State, Keeping), Error> {
+fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, ContainerDir, State, DirectoryOwner), Error> {
     match origin {
         Origin::New(creation) => {
-            Ok((creation.config.clone(), creation.directory(), first_run(), Keeping::New(creation)))
+            Ok((creation.config.clone(), creation.directory(), first_run(), DirectoryOwner::New(creation)))
         }
         Origin::Existing(container) => {
             let Container { config, directory, state, status, .. } = *container;
@@ -182,14 +183,14 @@ fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, ContainerDir
                 ..state
             };
             let files = files(&config)?;
-            let keeping = Keeping::Existing {
+            let owner = DirectoryOwner::Existing {
                 store: store.clone(),
                 config: Box::new(config.clone()),
                 directory: directory.clone(),
                 files,
                 state: Box::new(state.clone()),
             };
-            Ok((config, directory, state, keeping))
+            Ok((config, directory, state, owner))
         }
     }
 }

@@ -26,9 +26,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::str::FromStr as _;
 
-use super::create::{PASSING, VOLUME_STEM, is_at_work};
-use super::remove::{self, ignore_missing};
-use super::{Container, Error, find};
+use super::half_made::{STICKY, is_at_work};
+use super::identity::volume_stem;
+use super::trash::{self, ignore_missing};
+use super::{Container, Error, find, leftover};
 use crate::monitor::ContainerDir;
 use crate::plan::MountKind;
 use crate::storage::Store;
@@ -79,7 +80,7 @@ fn left_over(store: &Store) -> Result<Vec<Container>, Error> {
     for id in find::ids(store)? {
         let directory = ContainerDir::new(store.containers().join(id.as_str()));
         let is_passing =
-            fs::symlink_metadata(directory.path()).is_ok_and(|it| it.permissions().mode() & PASSING == PASSING);
+            fs::symlink_metadata(directory.path()).is_ok_and(|it| it.permissions().mode() & STICKY == STICKY);
         // Records are read only where no monitor lives. `ps` reports those that cannot be read.
         if is_passing
             && directory.holder().is_ok_and(|holder| holder.is_none())
@@ -93,7 +94,7 @@ fn left_over(store: &Store) -> Result<Vec<Container>, Error> {
 }
 
 fn sweep_containers(store: &Store) -> Result<(), Error> {
-    let removed: Vec<_> = left_over(store)?.iter().map(|container| remove::sweep(store, container)).collect();
+    let removed: Vec<_> = left_over(store)?.iter().map(|container| leftover::remove(store, container)).collect();
     removed.into_iter().collect()
 }
 
@@ -103,7 +104,7 @@ fn sweep_volumes_of_trash(store: &Store) -> Result<(), Error> {
         if let Ok(config) = ContainerDir::new(store.trash().join(id.as_str())).config()
             && config.auto_remove
         {
-            remove::discard_volumes(store, &config);
+            trash::discard_volumes(store, &config);
         }
     }
     Ok(())
@@ -118,21 +119,17 @@ fn lost_volumes(store: &Store) -> Result<Vec<Name>, Error> {
         Err(error) if error.is_not_found() => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let mut anonymous = names.filter(|name| ContainerId::from_str(name.as_str()).is_ok()).peekable();
+    let mut anonymous = names.filter_map(|name| Some((ContainerId::from_str(name.as_str()).ok()?, name))).peekable();
     if anonymous.peek().is_none() {
         return Ok(Vec::new());
     }
-    let containers: BTreeSet<String> =
-        find::ids(store)?.iter().map(|id| id.as_str()[..VOLUME_STEM].to_owned()).collect();
-    let is_lost = |name: &Name| {
-        !containers.contains(&name.as_str()[..VOLUME_STEM])
-            && store
-                .volume(name)
-                .ok()
-                .flatten()
-                .is_some_and(|volume| volume.record.is_anonymous && volume.is_fresh().is_ok_and(|fresh| fresh))
+    let containers: BTreeSet<String> = find::ids(store)?.iter().map(|id| volume_stem(id).to_owned()).collect();
+    let is_unused = |name: &Name| {
+        let volume = store.volume(name).ok().flatten();
+        volume.is_some_and(|volume| volume.record.is_anonymous && volume.is_fresh().is_ok_and(|fresh| fresh))
     };
-    Ok(anonymous.filter(is_lost).collect())
+    let lost = anonymous.filter(|(digits, name)| !containers.contains(volume_stem(digits)) && is_unused(name));
+    Ok(lost.map(|(_, name)| name).collect())
 }
 
 fn sweep_lost_volumes(store: &Store) -> Result<(), Error> {

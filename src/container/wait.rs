@@ -10,9 +10,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 
-use super::control::{answer, ask, connect, wait_until_readable};
+use super::client::{ask, connect, exit_code};
+use super::ending::wait_for_end;
 use super::{Container, Error};
-use crate::monitor::protocol::{Ask, Event};
+use crate::monitor::protocol::Ask;
 use crate::monitor::{ContainerDir, Status};
 use crate::sys::process;
 
@@ -23,7 +24,7 @@ pub(crate) fn wait(container: &Container) -> Result<i32, Error> {
         && let Ok(pidfd) = process::open_pidfd(init.pid)
         && init.is_alive()
     {
-        wait_until_readable(pidfd.as_fd())?;
+        wait_for_end(pidfd.as_fd())?;
         return Ok(137);
     }
     if !container.is_running() {
@@ -42,11 +43,7 @@ pub(crate) fn wait(container: &Container) -> Result<i32, Error> {
 fn wait_running(container: &Container) -> Result<i32, Error> {
     let socket = connect(container)?;
     ask(&socket, &Ask::Wait, &[])?;
-    loop {
-        if let (Event::Exited { code, .. }, _) = answer(&socket)? {
-            return Ok(code);
-        }
-    }
+    exit_code(&socket)
 }
 
 /// What is printed where nothing has ended. Source: podman, `WaitForConditionWithInterval`.

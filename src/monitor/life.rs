@@ -25,7 +25,7 @@ use super::program::AskedBy;
 use super::protocol::{self, Event};
 use super::record::{ExitRecord, now};
 use super::serve::Server;
-use super::start::{Error, Keeper, Start, Starter, step};
+use super::start::{Error, Owner, Start, Starter, step};
 use crate::net;
 use crate::sys::lock::ProcessLock;
 use crate::sys::process::{self, Ended};
@@ -35,8 +35,8 @@ use crate::types::Report;
 use crate::userns::Home;
 
 /// Runs as the monitor, in a process that was forked for it; gives its exit code.
-pub(crate) fn run(start: Start, keeper: &dyn Keeper, command: OwnedFd, starter: Starter) -> i32 {
-    let mut life = match Life::begin(start, keeper) {
+pub(crate) fn run(start: Start, owner: &dyn Owner, command: OwnedFd, starter: Starter) -> i32 {
+    let mut life = match Life::begin(start, owner) {
         Ok(life) => life,
         Err(error) => {
             // A command that is gone need not know.
@@ -53,7 +53,7 @@ pub(crate) fn run(start: Start, keeper: &dyn Keeper, command: OwnedFd, starter: 
 
 /// A monitor whose container has its directory.
 struct Life<'a> {
-    keeper: &'a dyn Keeper,
+    owner: &'a dyn Owner,
     _lock: ProcessLock,
     launcher: Launcher,
     server: Server,
@@ -61,7 +61,7 @@ struct Life<'a> {
 
 impl<'a> Life<'a> {
     /// Becomes a monitor, and makes what must be there before a process is. On failure nothing is left.
-    fn begin(start: Start, keeper: &'a dyn Keeper) -> Result<Self, Error> {
+    fn begin(start: Start, owner: &'a dyn Owner) -> Result<Self, Error> {
         // Fails only if this process leads a session already, which a fork does not.
         rustix::process::setsid().ok();
         let name = format!("rc: {}", start.config.name);
@@ -74,20 +74,20 @@ impl<'a> Life<'a> {
         driver.validate(&start.network)?;
         let source = cgroup_source::ask_for(&start)?;
         let home = Home::begin(&start.ids, &start.runtime_dir)?;
-        let (lock, listener) = keeper.establish(listen).map_err(Error::Keeper)?;
+        let (lock, listener) = owner.establish(listen).map_err(Error::Owner)?;
         let withdraw = |error: Error| {
-            keeper.withdraw(home.ready().ok(), true);
+            owner.withdraw(home.ready().ok(), true);
             error
         };
         let own = source.finish(&cgroup_source::wanted(&start)).map_err(|error| withdraw(error.into()))?;
         let log = Log::open(&start).map_err(withdraw)?;
         let server = Server::new(Parts::new(&start, listener, log), signals);
-        Ok(Self { keeper, _lock: lock, launcher: Launcher::new(start, driver, own, home), server })
+        Ok(Self { owner, _lock: lock, launcher: Launcher::new(start, driver, own, home), server })
     }
 
     /// The program was never executed.
     fn give_up(mut self, report: Report) -> i32 {
-        self.keeper.withdraw(self.launcher.home().ok(), report.kind.shell_code().is_none());
+        self.owner.withdraw(self.launcher.home().ok(), report.kind.shell_code().is_none());
         self.server.parts.tell_starter(&Event::Failed(report));
         125
     }
@@ -102,13 +102,13 @@ impl<'a> Life<'a> {
         let (record, network) = self.outlive(up);
         let removes = self.launcher.config().auto_remove;
         if removes {
-            self.keeper.unlink();
+            self.owner.unlink();
         } else {
             self.server.parts.records.end_run(&record);
         }
         self.server.parts.tell_end(record.code);
         if removes && let Ok(home) = self.launcher.home() {
-            self.keeper.remove(home);
+            self.owner.remove(home);
         }
         drop(network);
         // A service manager may have been told that this is the main process: it ends as the program did.

@@ -80,9 +80,9 @@ pub(crate) struct Starter {
 /// Why a container could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The keeper failed.
+    /// The container's directory cannot be made or locked.
     #[error(transparent)]
-    Keeper(Report),
+    Owner(Report),
     /// The user's namespace cannot be entered.
     #[error(transparent)]
     Namespace(#[from] crate::userns::Error),
@@ -120,7 +120,7 @@ pub(crate) enum Error {
 impl From<Error> for Report {
     fn from(error: Error) -> Self {
         let kind = match error {
-            Error::Keeper(report) => return report,
+            Error::Owner(report) => return report,
             Error::Namespace(error) => return error.into(),
             Error::Runtime(error) => return error.into(),
             Error::Cgroup(error) => return error.into(),
@@ -145,16 +145,16 @@ pub(super) fn step(step: &'static str) -> impl FnOnce(io::Error) -> Error {
 /// Makes the control socket in a container's directory.
 pub(crate) type Listen = fn(&ContainerDir) -> Result<OwnedFd, Error>;
 
-/// The owner of the containers' directories: makes one before the start, and removes it after the end.
-pub(crate) trait Keeper {
-    /// Makes the directory and takes its lock, or only takes it; `listen` makes the control socket before anybody can
-    /// see that the container is starting. On failure nothing is left.
+/// The owner of a container's directory: creates it before the start, and removes it after the end.
+pub(crate) trait Owner {
+    /// Creates the directory unless it exists, and takes its lock; `listen` makes the control socket before any process
+    /// can see that the container is starting. On failure nothing is left.
     fn establish(&self, listen: Listen) -> Result<(ProcessLock, OwnedFd), Report>;
-    /// Takes back what [`establish`](Self::establish) did for a container whose start failed; one whose program could
-    /// not be run may stay, to be looked at.
+    /// Undoes [`establish`](Self::establish) for a container whose start failed. A new container may stay for
+    /// inspection if the failure is that its program could not be run.
     fn withdraw(&self, home: Option<&UserNamespace>, is_rcs_fault: bool);
-    /// The container has ended and is to be removed: its name first, so that it is free when the command returns.
+    /// Begins to remove a container that has ended: its name is free when this returns.
     fn unlink(&self);
-    /// Removes what [`unlink`](Self::unlink) put aside.
+    /// Removes what [`unlink`](Self::unlink) moved to the trash.
     fn remove(&self, home: &UserNamespace);
 }

@@ -1,0 +1,55 @@
+//! The connection of a command to a container's monitor: requests and answers.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::{Container, Error};
+use crate::monitor::ContainerDir;
+use crate::monitor::protocol::{self, Ask, Event};
+use crate::sys::socket;
+
+/// Connects to the monitor of a running container.
+pub(super) fn connect(container: &Container) -> Result<OwnedFd, Error> {
+    connect_in(&container.directory)
+}
+
+/// Connects to the monitor that listens in a container's directory.
+pub(super) fn connect_in(directory: &ContainerDir) -> Result<OwnedFd, Error> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(directory.path(), flags, Mode::empty())
+        .map_err(|error| Error::step("open the container's directory")(error.into()))?;
+    socket::connect_at(directory.as_fd(), "ctl").map_err(Error::step("reach the container's monitor"))
+}
+
+/// Sends a request.
+pub(super) fn ask(socket: &OwnedFd, request: &Ask, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
+    protocol::send(socket.as_fd(), request, descriptors).map_err(Error::step("ask the container's monitor"))
+}
+
+/// Waits for the monitor's next message.
+///
+/// Fails with the monitor's report if it sends a failure, and with `MonitorDied` if it closes the connection.
+pub(super) fn answer(socket: &OwnedFd) -> Result<(Event, Vec<OwnedFd>), Error> {
+    match protocol::receive::<Event>(socket).map_err(Error::step("hear from the container's monitor"))? {
+        Some((Event::Failed(report), _)) => Err(Error::Told(report)),
+        Some(event) => Ok(event),
+        None => Err(Error::MonitorDied),
+    }
+}
+
+/// Waits until the monitor reports the end of the program, and returns its exit code.
+pub(super) fn exit_code(socket: &OwnedFd) -> Result<i32, Error> {
+    loop {
+        if let (Event::Exited { code, .. }, _) = answer(socket)? {
+            return Ok(code);
+        }
+    }
+}
+
+/// Sends a request that the monitor answers when it has carried it out, and waits for the answer.
+pub(super) fn request(container: &Container, request: &Ask) -> Result<(), Error> {
+    let socket = connect(container)?;
+    ask(&socket, request, &[])?;
+    answer(&socket).map(drop)
+}

@@ -1,0 +1,57 @@
+//! Ends the processes of a container whose monitor was killed.
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{Container, Error};
+use crate::monitor::{ExitRecord, ProcessId, Run, cgroup_name, now};
+use crate::runtime::cgroup;
+use crate::sys::process::{open_pidfd, signal_pidfd};
+
+/// Kills the program of a container whose monitor was killed, and records how it ended.
+pub(super) fn kill_orphan(container: &Container) -> Result<(), Error> {
+    let Some(init) = &container.state.init else { return Ok(()) };
+    kill(init)?;
+    discard_cgroup(container)?;
+    let record = ExitRecord {
+        code: 137,
+        at: now(),
+        error: "monitor killed".to_owned(),
+        stopped_by_user: true,
+        ..ExitRecord::default()
+    };
+    Ok(container.directory.write_exit(&Run(container.state.run), &record)?)
+}
+
+/// Kills a process and waits for its end. Does nothing if another process has its PID by now.
+pub(super) fn kill(process: &ProcessId) -> Result<(), Error> {
+    if let Ok(pidfd) = open_pidfd(process.pid)
+        // Checked after the pidfd was opened: from here on the pidfd cannot stand for another process.
+        && process.is_alive()
+    {
+        signal_pidfd(pidfd.as_fd(), libc::SIGKILL).map_err(Error::step("kill the container's program"))?;
+        wait_for_end(pidfd.as_fd())?;
+    }
+    Ok(())
+}
+
+/// Kills the processes in the cgroup of a container whose monitor was killed, and removes the cgroup. A monitor that
+/// was killed during the start has recorded neither the cgroup nor the init that may be in it.
+pub(super) fn discard_cgroup(container: &Container) -> Result<(), Error> {
+    if container.state.run == 0 {
+        return Ok(());
+    }
+    Ok(cgroup::discard(container.state.cgroup.as_deref(), &cgroup_name(&container.config.id))?)
+}
+
+/// Waits until the process of a pidfd has ended: only then the pidfd is readable.
+pub(super) fn wait_for_end(pidfd: BorrowedFd<'_>) -> Result<(), Error> {
+    loop {
+        match poll(&mut [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)], None::<&Timespec>) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(Error::step("wait for a process")(error.into())),
+            Ok(_) => return Ok(()),
+        }
+    }
+}
