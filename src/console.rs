@@ -1,8 +1,8 @@
-//! This process, as it is joined to programs: its standard descriptors, its terminal and its signals.
+//! Connects this process to a program: its standard descriptors, its terminal and its signals.
 //!
-//! Used by `run`, `start -a`, `attach` and `exec`. Nothing below knows of them: a start is given what it needs of them
-//! ([`Console::front_end`]), and what comes of it, a [`Session`], is moved from and to them here. The terminal, if the
-//! program has one, is raw meanwhile and is given back however this ends.
+//! `run`, `start -a`, `attach` and `exec` use it. No lower layer reads these: a start gets what it needs of them as
+//! values ([`Console::front_end`]), and this module moves the streams of the resulting [`Session`]. If the program has
+//! a terminal, ours is raw meanwhile, and is restored in any case.
 
 mod detach;
 mod error;
@@ -23,14 +23,14 @@ pub(crate) use error::Error;
 use pump::Pump;
 use raw::Raw;
 
-/// How this process is joined to a program.
+/// Whether this process is attached to a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Console {
-    /// Not at all.
+    /// It is not.
     Apart,
-    /// It waits for the program, and passes streams on.
+    /// It is: it passes streams on, and waits for the program.
     Joined {
-        /// Signals to it go to the program.
+        /// It passes signals on, too.
         proxy_signals: bool,
     },
 }
@@ -40,19 +40,19 @@ pub(crate) enum Console {
 pub(crate) enum Outcome {
     /// The program has ended with this exit code.
     Exited(i32),
-    /// The user has detached, or was never joined; the program goes on.
+    /// The user has detached, or was never attached; the program continues.
     Detached,
-    /// Nobody reads our output any more; the program goes on.
+    /// No process reads our output any more; the program continues.
     OutputClosed,
 }
 
 impl Console {
-    /// As a command's options say; `proxy_signals` is true unless it is given.
+    /// Follows a command's options; `proxy_signals` is true by default.
     pub(crate) fn of(is_joined: bool, proxy_signals: Option<bool>) -> Self {
         if is_joined { Self::Joined { proxy_signals: proxy_signals.unwrap_or(true) } } else { Self::Apart }
     }
 
-    /// This process as the front end of a start. Its input goes to the program if `stdin` is set and it has any.
+    /// This process as the front end of a start. The program gets our input if `stdin` is set and there is any.
     pub(crate) fn front_end(self, stdin: bool) -> FrontEnd<'static> {
         let descriptors = [0, 1, 2].map(process::standard);
         let take_signals: fn() -> _ = match self {
@@ -64,7 +64,7 @@ impl Console {
         FrontEnd { attach, descriptors, size: own_size(), take_signals: Some(take_signals) }
     }
 
-    /// Follows a program that was started, if this process is joined to it.
+    /// Follows a program that was started, if this process is attached to it.
     pub(crate) fn follow(self, started: Started) -> Result<Outcome, Error> {
         match started {
             Started::Joined { session, signals: Some(signals) } => self.pump(session, signals),
@@ -74,8 +74,8 @@ impl Console {
         }
     }
 
-    /// Moves everything between this process and the program of a session, until the program ends, the user detaches or
-    /// nobody reads our output any more.
+    /// Moves the streams between this process and the program of a session, until the program ends, the user detaches
+    /// or no process reads our output any more.
     pub(crate) fn join(self, session: Session) -> Result<Outcome, Error> {
         let take = if self == (Self::Joined { proxy_signals: true }) { take_all } else { take_resizes };
         let signals = take().map_err(Error::step("block signals"))?;
@@ -94,7 +94,7 @@ impl Console {
     }
 }
 
-/// Whether our standard input can give anything: it is open, and is not `/dev/null`.
+/// Whether our standard input is open and is not `/dev/null`.
 pub(crate) fn has_input() -> bool {
     process::standard(0).is_some_and(|stdin| {
         rustix::fs::fstat(stdin).is_ok_and(|stat| {
@@ -104,30 +104,30 @@ pub(crate) fn has_input() -> bool {
     })
 }
 
-/// Rows and columns of the terminal that our standard input is, if it is one.
+/// Rows and columns of our standard input, if it is a terminal.
 pub(crate) fn own_size() -> Option<(u16, u16)> {
     tty::size(process::standard(0)?).ok()
 }
 
-/// Takes in what ends a process, which is passed on to the program. What job control needs here is left alone.
+/// Makes events of the signals that are passed on to the program.
 fn take_all() -> io::Result<Signals> {
     Signals::only(&passed_on())
 }
 
-/// Takes in changes of the terminal's size. Signals that end a process end this one, as they would without us.
+/// Makes events of changes of the terminal's size alone. Signals that end a process still end this one.
 fn take_resizes() -> io::Result<Signals> {
     Signals::only(&[Number::SIGWINCH])
 }
 
-/// Everything that a user or a service manager may send, except what job control needs here.
+/// Every signal that a user or a service manager may send, except those that job control needs here.
 fn passed_on() -> Vec<Number> {
     use Number::{
         SIGABRT, SIGALRM, SIGBUS, SIGCHLD, SIGCONT, SIGFPE, SIGILL, SIGKILL, SIGPIPE, SIGSEGV, SIGSTOP, SIGTRAP,
         SIGTSTP, SIGTTIN, SIGTTOU,
     };
-    let kept = [
+    let ours = [
         SIGABRT, SIGALRM, SIGBUS, SIGCHLD, SIGCONT, SIGFPE, SIGILL, SIGKILL, SIGPIPE, SIGSEGV, SIGSTOP, SIGTRAP,
         SIGTSTP, SIGTTIN, SIGTTOU,
     ];
-    Number::iterator().filter(|signal| !kept.contains(signal)).collect()
+    Number::iterator().filter(|signal| !ours.contains(signal)).collect()
 }

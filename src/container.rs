@@ -1,8 +1,8 @@
 //! Life cycle and state on disk: create, start, stop, remove, wait, exec, names, liveness.
 //!
-//! There is no list of containers but the directories themselves (`monitor::ContainerDir`), and no record of who lives
-//! but the locks. Every command that looks at a container asks its lock and the kernel, and finishes the clean-up of
-//! what was killed.
+//! The containers are the directories themselves (`monitor::ContainerDir`); rc keeps no other list. Locks alone show
+//! which monitors live. Every command that looks at a container checks its lock and the kernel, and removes what killed
+//! processes have left.
 
 mod attach;
 mod client;
@@ -67,15 +67,15 @@ use crate::types::{ContainerId, Invalid, Report, ReportKind, Thing};
 /// What can go wrong with a container.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// There is none of that name or id.
+    /// No container has this name or ID.
     #[error("no such container: {}", .0.escape_debug())]
     NotFound(String),
-    /// Its directory lacks something, or has something in it that is no record.
+    /// A record in its directory is missing or cannot be read.
     #[error("container `{}` is damaged: {reason}", .id.short())]
     Damaged {
         /// The container.
         id: ContainerId,
-        /// What could not be read.
+        /// Why a record cannot be read.
         reason: Box<Self>,
     },
     /// The directory holds the records of another container.
@@ -83,43 +83,43 @@ pub(crate) enum Error {
     Misplaced {
         /// The file.
         path: PathBuf,
-        /// Whose it is.
+        /// The other container.
         id: ContainerId,
     },
-    /// An id's beginning is the beginning of several.
+    /// Several IDs begin like this.
     #[error("`{}` matches several container IDs", .0.escape_debug())]
     Ambiguous(String),
-    /// The name is taken.
+    /// Another container has the name.
     #[error("the name `{name}` is already in use by container {id}")]
     NameTaken {
         /// The name.
         name: String,
-        /// The short id.
+        /// The short ID of the other container.
         id: String,
     },
-    /// What has the place of a name is no link to a container.
+    /// A file in the place of a name is not a link to a container.
     #[error("`{}` is not a link to a container", .0.display().to_string().escape_debug())]
     NoName(PathBuf),
-    /// A terminal of ours would go into a container.
+    /// The program would get a terminal of the host's.
     #[error("the log driver `passthrough` cannot be used on a terminal")]
     PassedTerminal,
-    /// A directory would go into a container, and with it a way to all of the host.
+    /// The program would get a directory of the host's, and with it a way to all of the host.
     #[error("the log driver `passthrough` cannot be used on a directory")]
     PassedDirectory,
-    /// Nothing of the program's streams goes through rc.
+    /// The program's streams do not go through rc.
     #[error("cannot attach to `{0}`: its log driver is `passthrough`")]
     PassedThrough(String),
     /// The service manager of `NOTIFY_SOCKET` does not answer.
     #[error("cannot reach the service manager at `$NOTIFY_SOCKET`: {}", crate::sys::fs::plain(.0))]
     NoManager(io::Error),
-    /// It is in the wrong state for that.
+    /// The container's status does not allow the action.
     #[error("cannot {action} `{name}`: it is {}", .status.as_str())]
     State {
-        /// What was asked, as an infinitive.
+        /// The action, as an infinitive.
         action: &'static str,
         /// The container.
         name: String,
-        /// What it is.
+        /// Its status.
         status: Status,
     },
     /// Another rc process is working on it.
@@ -127,7 +127,7 @@ pub(crate) enum Error {
     Busy {
         /// The container.
         name: String,
-        /// Who holds its lock.
+        /// The process that holds its lock.
         pid: i32,
     },
     /// A file could not be read or written.
@@ -139,28 +139,28 @@ pub(crate) enum Error {
     /// The store could not be used.
     #[error(transparent)]
     Storage(#[from] crate::storage::Error),
-    /// The user's namespace is not to be had.
+    /// The user's root namespace cannot be used.
     #[error(transparent)]
     Namespace(#[from] crate::userns::Error),
-    /// The plan cannot be carried out.
+    /// The container cannot be planned as it was asked for.
     #[error(transparent)]
     Plan(#[from] crate::plan::Error),
     /// The cgroup that a killed monitor left cannot be removed.
     #[error(transparent)]
     Cgroup(#[from] crate::runtime::cgroup::Error),
-    /// Another process of rc's says what went wrong: the monitor, or a child.
+    /// Another process of rc's has reported a failure: the monitor, or a child.
     #[error(transparent)]
     Told(#[from] Report),
-    /// Files of the container's network cannot be made.
+    /// Files of the container's network cannot be written.
     #[error(transparent)]
     Network(#[from] crate::net::Error),
-    /// A value is not what it has to be.
+    /// A value is invalid.
     #[error(transparent)]
     Invalid(#[from] Invalid),
     /// More descriptors than a message to the monitor can carry.
     #[error("at most {0} descriptors can be handed to exec")]
     TooManyDescriptors(usize),
-    /// The monitor was killed while we waited.
+    /// The monitor was killed while this command waited.
     #[error("the container's monitor was killed")]
     MonitorDied,
     /// A signal has ended this command before the program ran, and the start is undone.
@@ -207,7 +207,7 @@ impl From<Error> for Report {
 }
 
 impl Error {
-    /// Whether something of the container was not there.
+    /// Whether a file of the container does not exist.
     fn is_not_found(&self) -> bool {
         match self {
             Self::Path(error) => error.is_not_found(),

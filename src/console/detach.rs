@@ -1,8 +1,8 @@
-//! The keys that leave a container's terminal.
+//! The keys that detach from a container's terminal.
 
 use crate::types::DetachKeys;
 
-/// The sequence that detaches, and how much of it has been typed.
+/// The sequence of keys, and how much of it the user has typed.
 #[derive(Debug)]
 pub(super) struct Detach {
     keys: Vec<u8>,
@@ -10,13 +10,13 @@ pub(super) struct Detach {
 }
 
 impl Detach {
-    /// Looks for `keys`; for nothing, if they are empty.
+    /// Finds `keys`; nothing if they are empty.
     pub(super) fn new(keys: &DetachKeys) -> Self {
         Self { keys: keys.bytes().to_vec(), typed: 0 }
     }
 
-    /// Gives what is to be passed on of `bytes`; `None` if the sequence is complete. The beginning of the sequence is
-    /// held back until it goes on or does not.
+    /// The part of `bytes` to pass on; `None` if the sequence is complete. A beginning of the sequence is held back
+    /// until it is clear whether it continues.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         if self.keys.is_empty() {
             return Some(bytes.to_vec());

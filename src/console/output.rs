@@ -1,8 +1,8 @@
 //! From one of the program's outputs to our standard output or error.
 //!
-//! Our descriptor is shared with the process that started us, so that O_NONBLOCK must not be set on it: it is asked for
-//! in each call, or the terminal is opened once more, and where neither can be done, poll says first that there is
-//! room. So a reader that stalls keeps nobody from a signal or from the program's end.
+//! We share our descriptor with the process that started us, so we must not set O_NONBLOCK on it. We request it in each
+//! call, or open the terminal once more; if we can do neither, poll says first whether there is room. So a stalled
+//! reader delays neither a signal nor the program's end.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
@@ -16,29 +16,29 @@ use crate::sys::inlet::CHUNK;
 use crate::sys::pipe::Traffic;
 use crate::sys::process;
 
-/// The most pieces that a program's last output comes in, where nobody can say how much is there; what else comes then
-/// is not the program's, and may never end.
+/// The most pieces to read after the end of a program whose terminal does not tell how much output is left. Anything
+/// after them was written by other processes, and may never end.
 const LAST_PIECES: u64 = 1024;
 
-/// What is written at once to what may wait, a terminal for instance.
+/// Bytes per write if the write may block, for instance to a terminal.
 const PIECE: usize = 4096;
 
 /// One of the program's outputs.
 #[derive(Debug)]
 pub(super) struct Output {
-    /// Where it comes from: a pipe or a terminal, which never waits.
+    /// Where it comes from: a pipe or a terminal, which never blocks.
     source: OwnedFd,
     is_terminal: bool,
     /// Our descriptor 1 or 2.
     sink: i32,
     kind: Kind,
-    /// Ours, if it is a terminal, opened once more to have O_NONBLOCK: poll says only that there is some room.
+    /// Ours, if it is a terminal, opened once more with O_NONBLOCK: poll says only that there is some room.
     own: Option<OwnedFd>,
-    /// What ours has not taken yet.
+    /// Bytes for which ours had no room.
     pending: Vec<u8>,
     /// Ours has no room.
     is_full: bool,
-    /// The program has ended: so much of it is still to come.
+    /// If the program has ended: how much of it is still to come.
     left: Option<Left>,
     traffic: Traffic,
 }
@@ -49,7 +49,7 @@ enum Kind {
     Pipe,
     Socket,
     Terminal,
-    /// It never waits: a file, a device as `/dev/null`.
+    /// It never blocks: a file, a device such as `/dev/null`.
     Other,
 }
 
@@ -70,7 +70,7 @@ enum Left {
     Pieces(u64),
 }
 
-/// What came of an attempt to pass output on.
+/// The result of an attempt to pass output on.
 #[derive(Debug)]
 pub(super) enum Drained {
     /// There may be more.
@@ -79,16 +79,16 @@ pub(super) enum Drained {
     Nothing,
     /// Ours has no room now.
     Full,
-    /// There is nothing ever again.
+    /// There is no more.
     Ended,
-    /// Nobody reads ours.
+    /// No process reads ours.
     Closed,
     /// Ours cannot be written to.
     Failed(Errno),
 }
 
 impl Output {
-    /// Brings what comes from `source` to our descriptor `sink`.
+    /// Passes the output from `source` on to our descriptor `sink`.
     pub(super) fn new(source: OwnedFd, sink: i32) -> Result<Self, Error> {
         rustix::io::ioctl_fionbio(&source, true).map_err(|error| Error::step("set up an output")(error.into()))?;
         let kind = process::standard(sink).map_or(Kind::Other, Kind::of);
@@ -121,14 +121,14 @@ impl Output {
         self.is_full
     }
 
-    /// The program has ended: what it wrote is there. Others may hold the other end and go on to write, a program in
-    /// the background for instance.
+    /// The program has ended, and all of its output is here. Other processes may continue to write, for instance a
+    /// program in the background.
     pub(super) fn finish(&mut self) {
-        let there = rustix::io::ioctl_fionread(&self.source).ok().filter(|_| !self.is_terminal);
-        self.left = Some(there.map_or(Left::Pieces(LAST_PIECES), Left::Bytes));
+        let available = rustix::io::ioctl_fionread(&self.source).ok().filter(|_| !self.is_terminal);
+        self.left = Some(available.map_or(Left::Pieces(LAST_PIECES), Left::Bytes));
     }
 
-    /// Brings one piece: within the kernel from pipe to pipe, else by a copy.
+    /// Passes one piece on: within the kernel from pipe to pipe, otherwise by a copy.
     pub(super) fn forward(&mut self) -> Drained {
         let Some(sink) = process::standard(self.sink) else { return Drained::Ended };
         self.is_full = false;
@@ -152,15 +152,15 @@ impl Output {
                 Err(errno) => Drained::Failed(errno),
             };
         }
-        let never_waits = self.own.is_some() || matches!(self.kind, Kind::Other | Kind::Socket);
-        if !never_waits && !has_room(sink) {
+        let never_blocks = self.own.is_some() || matches!(self.kind, Kind::Other | Kind::Socket);
+        if !never_blocks && !has_room(sink) {
             self.is_full = true;
             return Drained::Full;
         }
-        let size = if never_waits { CHUNK / 4 } else { PIECE };
+        let size = if never_blocks { CHUNK / 4 } else { PIECE };
         let mut buffer = vec![0u8; self.piece(size)];
         match rustix::io::read(&self.source, &mut buffer[..]) {
-            // A terminal whose program side is closed for good is EIO.
+            // EIO: all processes have closed the program's side of the terminal.
             Ok(0) | Err(Errno::IO) => Drained::Ended,
             Ok(length) => {
                 buffer.truncate(length);
@@ -170,12 +170,12 @@ impl Output {
             }
             Err(Errno::INTR) => Drained::More,
             Err(Errno::AGAIN) => self.nothing(),
-            // Poll would say so for ever.
+            // Poll would report it for ever.
             Err(_) => Drained::Ended,
         }
     }
 
-    /// No more than is still to come.
+    /// `size`, but no more than is still to come.
     fn piece(&self, size: usize) -> usize {
         match self.left {
             Some(Left::Bytes(left)) => size.min(usize::try_from(left).unwrap_or(size)),
@@ -201,7 +201,7 @@ impl Output {
         if self.is_full { Drained::Full } else { self.nothing() }
     }
 
-    /// Writes what is pending, as much as has room.
+    /// Writes as much of what is pending as there is room for.
     fn flush(&mut self, sink: BorrowedFd<'_>) -> Drained {
         while !self.pending.is_empty() {
             let written = match (self.kind, &self.own) {
@@ -219,7 +219,7 @@ impl Output {
                     return Drained::Full;
                 }
                 Err(Errno::PIPE) => return Drained::Closed,
-                // A terminal that was hung up.
+                // The terminal has hung up.
                 Err(Errno::IO) if self.kind == Kind::Terminal => return Drained::Ended,
                 Err(errno) => return Drained::Failed(errno),
             }
@@ -228,14 +228,14 @@ impl Output {
     }
 }
 
-/// The terminal that our descriptor is, so opened that no write to it waits; `None` if that may not be: it can belong
-/// to somebody else, as after su(1).
+/// Opens the terminal of our descriptor so that no write to it blocks. `None` if that is not permitted: the terminal
+/// may belong to another user, as after su(1).
 fn open_anew(number: i32) -> Option<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     rustix::fs::open(format!("/proc/self/fd/{number}"), flags, Mode::empty()).ok()
 }
 
-/// Whether a write would not have to wait now.
+/// Whether a write would not block now.
 fn has_room(sink: BorrowedFd<'_>) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };

@@ -1,7 +1,7 @@
-//! The loop that moves what flows between this process's standard descriptors and a program.
+//! The loop that moves the streams between this process's standard descriptors and a program.
 //!
-//! Everything waits in one poll(2), so that a reader of ours that stalls, or a program that does not read, keeps no
-//! signal and no end from being acted on.
+//! It waits only in one poll(2), so that neither a stalled reader of our output nor a program that does not read delays
+//! a signal or the program's end.
 
 use std::os::fd::AsFd as _;
 
@@ -17,7 +17,7 @@ use crate::sys::process;
 use crate::sys::signal::Signals;
 use crate::types::Signal;
 
-/// What flows where.
+/// The streams, and where they go.
 #[derive(Debug)]
 pub(super) struct Pump {
     session: Session,
@@ -25,11 +25,11 @@ pub(super) struct Pump {
     input: Option<Input>,
     /// These come to our standard output or error.
     outputs: Vec<Output>,
-    /// Looks for the keys that detach.
+    /// Finds the keys that detach.
     detach: Option<Detach>,
     /// Signals to this process.
     signals: Signals,
-    /// They are passed on.
+    /// Signals are passed on.
     proxy_signals: bool,
 }
 
@@ -41,14 +41,14 @@ enum Token {
     Stdin,
     /// The program's has room, or no reader any more.
     Input,
-    /// The output that goes to our descriptor of this number: there is more of it, or room for it.
+    /// The output that goes to our descriptor of this number: there is more, or room for more.
     Output(i32),
-    /// Only watched, for the end of the process that reads our output.
+    /// Watched only for the end of the process that reads our output.
     Sink(i32),
 }
 
 impl Pump {
-    /// Joins our standard descriptors to the session's streams.
+    /// Connects our standard descriptors with the session's streams.
     pub(super) fn new(mut session: Session, signals: Signals, proxy_signals: bool) -> Result<Self, Error> {
         let input = session.stdin.take().map(Input::new).transpose()?;
         let outputs = [(session.stdout.take(), 1), (session.stderr.take(), 2)];
@@ -58,12 +58,12 @@ impl Pump {
         Ok(Self { session, input, outputs, detach, signals, proxy_signals })
     }
 
-    /// The session, when everything was moved.
+    /// The session, after the end of the program.
     pub(super) fn into_session(self) -> Session {
         self.session
     }
 
-    /// Moves everything until the program ends, the user detaches or our reader goes.
+    /// Moves the streams until the program ends, the user detaches or no process reads our output any more.
     ///
     /// Fails with `Session` if the program could not be started or the monitor was killed, with `OutputMissed` if the
     /// monitor could not wait for us to read, with `Interrupted` if a signal came after the program's end, and with
@@ -79,7 +79,7 @@ impl Pump {
                 && !self.outputs.is_empty()
                 && let Some(number) = flow.unanswered.first()
             {
-                // It was sent when the program had ended, which only the monitor knew then.
+                // The signal came after the program had ended, but before we knew.
                 return Err(Error::Interrupted(*number));
             }
             match flow {
@@ -108,18 +108,18 @@ impl Pump {
     }
 }
 
-/// What has been seen so far.
+/// What has happened so far.
 #[derive(Debug, Default)]
 struct Flow {
-    /// The program has ended with this code, and output of it may still be on its way.
+    /// The program has ended with this exit code. Its output may still be on its way.
     code: Option<i32>,
-    /// Bytes of its output that never came.
+    /// Bytes of its output that are lost.
     missed: u64,
     /// Our output could not be written.
     failed: Option<Errno>,
     /// There is nothing more to wait for.
     is_over: Option<Outcome>,
-    /// Signals that were passed on, and that the monitor has not answered: it answers none once the program has ended.
+    /// Signals that were passed on and not answered yet. The monitor answers none after the program's end.
     unanswered: Vec<i32>,
 }
 
@@ -154,7 +154,7 @@ impl Pump {
         Ok(ready.filter(|(_, flags)| !flags.is_empty()).collect())
     }
 
-    /// Reads the monitor's next word.
+    /// Reads the monitor's next message.
     fn hear(&mut self, flow: &mut Flow) -> Result<(), Error> {
         match self.session.event()? {
             SessionEvent::Exited { code, missed } => {
@@ -168,7 +168,7 @@ impl Pump {
         Ok(())
     }
 
-    /// The program has ended: passes on what it wrote last, as far as there is room for it.
+    /// The program has ended: passes on the rest of its output, as far as there is room.
     fn drain_all(&mut self, flow: &mut Flow) {
         let sinks: Vec<_> = self.outputs.iter().filter(|output| !output.is_full()).map(Output::sink).collect();
         for sink in sinks {
@@ -178,8 +178,7 @@ impl Pump {
         }
     }
 
-    /// Passes signals on. One that comes when the program has ended is for this command, which still waits for its
-    /// reader.
+    /// Passes signals on. After the program's end a signal is for this command, which still waits for its reader.
     fn pass_signals_on(&mut self, flow: &mut Flow) -> Result<(), Error> {
         while let Ok(Some(arrived)) = self.signals.take() {
             if arrived.number == libc::SIGWINCH {
@@ -208,7 +207,7 @@ impl Pump {
         }
     }
 
-    /// Passes our input on; keys that detach are looked for in a terminal's.
+    /// Passes our input on.
     fn feed(&mut self, flow: &mut Flow) {
         match self.input.as_mut().map(|input| input.feed(self.detach.as_mut())) {
             Some(Fed::Ended) => self.input = None,
@@ -226,7 +225,7 @@ impl Pump {
         }
     }
 
-    /// Brings what the program wrote to our own descriptor `sink`, one piece.
+    /// Passes one piece of output on to our descriptor `sink`.
     fn drain(&mut self, sink: i32, flow: &mut Flow) {
         let Some(output) = self.outputs.iter_mut().find(|output| output.sink() == sink) else { return };
         match output.forward() {
@@ -240,10 +239,10 @@ impl Pump {
         }
     }
 
-    /// Nobody reads our descriptor `sink` any more.
+    /// No process reads our descriptor `sink` any more.
     fn close(&mut self, sink: i32, flow: &mut Flow) {
         let is_last = self.outputs.iter().all(|output| output.sink() == sink);
-        // Without a reader of its errors the program is still of use.
+        // Without a reader of its errors the program is still useful.
         if !self.session.close_output(sink == 2) && (sink == 1 || is_last) {
             flow.is_over = Some(Outcome::OutputClosed);
         }

@@ -4,11 +4,11 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use crate::sys::process;
 
-/// Our own terminal in raw mode; dropped, it is as it was.
+/// Our own terminal in raw mode. Dropping this restores it.
 pub(super) struct Raw(Termios);
 
 impl Raw {
-    /// Makes it raw; `None` if our standard input is no terminal.
+    /// Makes it raw; `None` if our standard input is not a terminal.
     pub(super) fn begin() -> Option<Self> {
         let stdin = process::standard(0)?;
         let before = tcgetattr(stdin).ok()?;
@@ -22,7 +22,7 @@ impl Raw {
 impl Drop for Raw {
     fn drop(&mut self) {
         if let Some(stdin) = process::standard(0) {
-            // A terminal that has gone needs nothing back.
+            // If it fails, the terminal was closed.
             tcsetattr(stdin, OptionalActions::Now, &self.0).ok();
         }
     }

@@ -1,4 +1,4 @@
-//! Joining a running container's streams.
+//! Attaches to a running container.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -10,9 +10,9 @@ use crate::monitor::Status;
 use crate::monitor::protocol::Ask;
 use crate::types::DetachKeys;
 
-/// Joins a running container's streams. `size` is that of the caller's terminal.
+/// Attaches to a running container's streams. `size` is that of the caller's terminal.
 ///
-/// Fails if it does not run, or its streams do not go through its monitor.
+/// Fails if it does not run, or if its streams do not go through its monitor.
 pub(crate) fn attach(
     container: &Container,
     stdin: bool,

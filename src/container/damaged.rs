@@ -1,8 +1,8 @@
-//! Removing containers whose directory lacks a record, or has something else in its place.
+//! Removes containers whose directory lacks a record, or has something else in the place of a record.
 //!
-//! What such a container was made with is not known, so nothing here depends on one record: its monitor is found by its
-//! lock or by its socket, its program by the state or by the name of the cgroup, its name by the link that leads to its
-//! id.
+//! The configuration of such a container may be unknown, so nothing here depends on a single record: rc finds the
+//! monitor by its lock or its socket, the program by the state or by the name of the cgroup, and the name by the link
+//! that leads to the ID.
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -16,9 +16,9 @@ use crate::sys::fs::{self, PathError};
 use crate::sys::process::{open_pidfd, signal_pidfd};
 use crate::types::ContainerId;
 
-/// Removes the container with this id, whatever its directory lacks or is.
+/// Removes the container with this ID, whatever its directory lacks or is.
 ///
-/// Fails if a monitor or a program of it lives and `force` is not set. Its anonymous volumes go with it only if its
+/// Fails if its monitor or its program lives and `force` is not set. Its anonymous volumes are removed only if its
 /// configuration can still be read.
 pub(crate) fn remove_damaged(
     store: &Store,
@@ -27,7 +27,7 @@ pub(crate) fn remove_damaged(
     runtime: &std::path::Path,
 ) -> Result<(), Error> {
     let directory = ContainerDir::new(store.containers().join(id.as_str()));
-    // Whatever cannot be opened up is tried all the same.
+    // If the modes cannot be changed, rc tries all the same.
     drop(fs::open_up(directory.path()).and_then(|()| fs::open_up(directory.at("lock"))));
     let is_anothers = is_anothers(store, &directory, id);
     let state = if is_anothers { None } else { directory.state().ok() };
@@ -46,8 +46,8 @@ pub(crate) fn remove_damaged(
     trash::empty(store, id, runtime)
 }
 
-/// Whether lock, socket and state in the directory are those of another container, by a link to its directory or in a
-/// copy with hard links: what they name is not to be ended.
+/// Whether lock, socket and state in the directory belong to another container, because it is a link to that
+/// container's directory or a copy with hard links. Then rc must not end the processes that they name.
 fn is_anothers(store: &Store, directory: &ContainerDir, id: &ContainerId) -> bool {
     if fs::symlink_metadata(directory.path()).is_ok_and(|found| !found.is_dir()) {
         return true;
@@ -55,14 +55,14 @@ fn is_anothers(store: &Store, directory: &ContainerDir, id: &ContainerId) -> boo
     directory.config().is_ok_and(|config| config.id != *id && find::is_there(store, &config.id))
 }
 
-/// Ends what runs of the container, if that is asked for; else gives what it is, if something runs.
+/// Ends the container's processes with `force`. Without, it returns the status if something runs.
 fn end(directory: &ContainerDir, state: Option<&State>, removal: &Removal) -> Result<Option<Status>, Error> {
     let monitor = match directory.holder() {
         Ok(holder) => holder,
         Err(error) if is_no_record(&error) => None,
         Err(error) => return Err(error.into()),
     };
-    // A monitor whose lock was unlinked still listens.
+    // If the lock was unlinked, the monitor still listens.
     let socket = client::connect_in(directory).ok();
     let init = state.and_then(|state| state.init.as_ref()).filter(|init| init.is_alive());
     if !removal.force {
@@ -71,10 +71,10 @@ fn end(directory: &ContainerDir, state: Option<&State>, removal: &Removal) -> Re
     }
     let pidfd = monitor.and_then(|pid| open_pidfd(pid).ok());
     if let Some(socket) = socket {
-        // A monitor that does not answer any more is at its end.
+        // A monitor that stops answering is about to end.
         drop(stop(&socket, removal.timeout.unwrap_or(0)));
     } else if let Some(pidfd) = &pidfd {
-        // Nothing can be said to it.
+        // Without a socket the monitor cannot be asked.
         signal_pidfd(pidfd.as_fd(), libc::SIGKILL).map_err(Error::step("kill the container's monitor"))?;
     }
     if let Some(pidfd) = &pidfd {
@@ -86,7 +86,7 @@ fn end(directory: &ContainerDir, state: Option<&State>, removal: &Removal) -> Re
     Ok(None)
 }
 
-/// Has the monitor stop its program, and waits until it has closed the socket.
+/// Asks the monitor to stop its program, and waits until the monitor closes the socket.
 fn stop(socket: &OwnedFd, timeout: u32) -> Result<(), Error> {
     client::ask(socket, &Ask::Stop { signal: None, timeout: Some(timeout) }, &[])?;
     client::ask(socket, &Ask::Wait, &[])?;
@@ -95,7 +95,7 @@ fn stop(socket: &OwnedFd, timeout: u32) -> Result<(), Error> {
     }
 }
 
-/// Takes away every name that leads to the container.
+/// Removes every name that leads to the container.
 fn free_names(store: &Store, id: &ContainerId) -> Result<(), Error> {
     for name in fs::read_dir(store.names())?.flatten() {
         if names::leads_to(&name.path(), id) {
@@ -105,7 +105,7 @@ fn free_names(store: &Store, id: &ContainerId) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether there is no such file, or something else in its place.
+/// Whether the file is missing, or something else is in its place.
 fn is_no_record(error: &PathError) -> bool {
     use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
     matches!(error.source.kind(), NotFound | NotADirectory | InvalidInput)

@@ -1,4 +1,4 @@
-//! Another program in a running container.
+//! Runs another program in a running container.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -15,14 +15,14 @@ use crate::sys::inherited::Inherited;
 use crate::sys::socket::MAX_DESCRIPTORS;
 use crate::types::DetachKeys;
 
-/// What is to run, and how the caller is joined to it.
+/// The program to run, and how the caller is attached to it.
 #[derive(Debug)]
 pub(crate) struct Exec {
     /// The process, complete.
     pub(crate) process: Process,
-    /// The session has its input.
+    /// The session has the program's input.
     pub(crate) stdin: bool,
-    /// Nobody waits for it: there is no session.
+    /// The caller does not wait for the program: there is no session.
     pub(crate) detach: bool,
     /// The size of the caller's terminal.
     pub(crate) size: Option<(u16, u16)>,
@@ -34,8 +34,8 @@ pub(crate) struct Exec {
 
 /// Runs a program in the container. With `detach` there is no session, and the program runs when this returns.
 ///
-/// Its standard descriptors are pipes that end in the session, or a terminal whose controlling side is sent here: the
-/// monitor has nothing to do with what flows.
+/// Its standard descriptors are pipes to the session, or a terminal whose controlling side the monitor sends here: the
+/// streams do not go through the monitor.
 pub(crate) fn exec(container: &Container, exec: Exec) -> Result<Option<Session>, Error> {
     if container.status != Status::Running {
         return Err(container.cannot("run a program in"));
@@ -74,7 +74,7 @@ fn started(socket: &OwnedFd) -> Result<(), Error> {
     Ok(())
 }
 
-/// The controlling side of the program's terminal is sent to us: the monitor has nothing to do with it.
+/// Waits for the controlling side of the program's terminal, which the monitor sends.
 fn join_terminal(
     socket: OwnedFd,
     stdin: bool,

@@ -4,7 +4,7 @@ use super::Error;
 use crate::net;
 use crate::plan::ContainerConfig;
 
-/// Their names in the container's directory and their content, as the host's network has it now.
+/// Their names in the container's directory, and their content, for the host's network as it is now.
 pub(crate) fn files(config: &ContainerConfig) -> Result<Vec<(&'static str, String)>, Error> {
     let network = &config.network;
     let host = net::files::HostFiles::read(network)?;

@@ -1,4 +1,4 @@
-//! Containers by name or id, and all of them.
+//! Finds containers by name or ID, and lists all of them.
 
 use std::str::FromStr as _;
 
@@ -8,16 +8,16 @@ use crate::storage::Store;
 use crate::sys::fs;
 use crate::types::{ContainerId, Name};
 
-/// All containers, and those that are damaged, so that one of them never hides the others.
+/// All containers. The damaged ones are listed apart, so that none of them hides the others.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     /// The readable ones, newest first.
     pub(crate) containers: Vec<Container>,
-    /// The others, each with an [`Error::Damaged`].
+    /// The damaged ones, each with an [`Error::Damaged`].
     pub(crate) broken: Vec<(ContainerId, Error)>,
 }
 
-/// Lists all containers, and finishes the removal of those whose monitor was killed before it could (`--rm`).
+/// Lists all containers, and removes `--rm` containers whose monitor was killed before it could.
 pub(crate) fn list(store: &Store) -> Result<Listing, Error> {
     let mut listing = Listing::default();
     for id in ids(store)? {
@@ -31,14 +31,14 @@ pub(crate) fn list(store: &Store) -> Result<Listing, Error> {
     Ok(listing)
 }
 
-/// The container of this id; `None` if there is none, or if it was to be removed when it ended, which is finished now.
+/// The container with this ID. `None` if it does not exist, or if it was left over: then rc removes it now.
 ///
-/// Fails with [`Error::Damaged`] if something has its place, and it cannot be read.
+/// Fails with [`Error::Damaged`] if something is in its place and cannot be read.
 fn read(store: &Store, id: &ContainerId) -> Result<Option<Container>, Error> {
     let path = store.containers().join(id.as_str());
     match Container::read(ContainerDir::new(&path)) {
         Ok(container) if container.is_left_over() => {
-            // What cannot be removed now is tried again by the next command.
+            // The next command tries again to remove what cannot be removed now.
             drop(leftover::remove(store, &container));
             Ok(None)
         }
@@ -49,11 +49,12 @@ fn read(store: &Store, id: &ContainerId) -> Result<Option<Container>, Error> {
     }
 }
 
-/// Whether something, whatever it is, has the place of the container of this id.
+/// Whether anything is in the place of the container with this ID.
 pub(super) fn is_there(store: &Store, id: &ContainerId) -> bool {
     fs::symlink_metadata(store.containers().join(id.as_str())).is_ok()
 }
 
+/// The IDs of all containers.
 pub(super) fn ids(store: &Store) -> Result<Vec<ContainerId>, Error> {
     match fs::read_dir(store.containers()) {
         Ok(entries) => {
@@ -64,15 +65,15 @@ pub(super) fn ids(store: &Store) -> Result<Vec<ContainerId>, Error> {
     }
 }
 
-/// Finds the container with this name, id or unique beginning of an id; a name wins.
+/// Finds the container with this name, ID or unambiguous beginning of an ID; a name takes precedence.
 ///
-/// Fails with [`Error::Damaged`], which has its id, if it cannot be read.
+/// Fails with [`Error::Damaged`], which has its ID, if it cannot be read.
 pub(crate) fn find(store: &Store, wanted: &str) -> Result<Container, Error> {
     let id = id_of(store, wanted)?;
     read(store, &id)?.ok_or_else(|| Error::NotFound(wanted.to_owned()))
 }
 
-/// The id of the container with this name, id or unique beginning of an id.
+/// The ID of the container with this name, ID or unambiguous beginning of an ID.
 pub(super) fn id_of(store: &Store, wanted: &str) -> Result<ContainerId, Error> {
     if let Ok(name) = Name::from_str(wanted)
         && let Some(id) = names::owner(store, &name)

@@ -1,17 +1,17 @@
-//! What a front end brings to a start, and how it is joined to the program. The start itself looks nothing of this up,
-//! so that it serves any front end.
+//! What a start needs of its front end, and how that is attached to the program. The start itself looks up none of
+//! this, so that it serves any front end.
 
 use std::io;
 use std::os::fd::BorrowedFd;
 
 use crate::sys::signal::Signals;
 
-/// How a front end is joined to the program that it starts.
+/// Whether a front end is attached to the program that it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attach {
-    /// Not at all.
+    /// It is not.
     No,
-    /// By a session.
+    /// It is, by a session.
     Yes {
         /// The session has the program's input.
         stdin: bool,
@@ -21,13 +21,13 @@ pub(crate) enum Attach {
 /// A front end, as a start sees it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FrontEnd<'a> {
-    /// How it is joined to the program.
+    /// Whether it is attached to the program.
     pub(crate) attach: Attach,
     /// Its own descriptors 0, 1 and 2, which the log driver `passthrough` hands to the program.
     pub(crate) descriptors: [Option<BorrowedFd<'a>>; 3],
     /// Rows and columns of its terminal, if it has one.
     pub(crate) size: Option<(u16, u16)>,
-    /// Makes events of the signals that take the start back, just before the program can run: until then they do to
-    /// this process what they always do. They come back with the session.
+    /// Makes events of the signals that undo the start. It is called just before the program can run; until then the
+    /// signals have their usual effect on this process. The session returns them.
     pub(crate) take_signals: Option<fn() -> io::Result<Signals>>,
 }

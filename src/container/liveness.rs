@@ -1,4 +1,4 @@
-//! What a container really is: its records, held against its lock and the kernel.
+//! The actual state of a container: its records, checked against its lock and the kernel.
 
 use std::ffi::OsStr;
 
@@ -14,33 +14,33 @@ use super::Error;
 pub(crate) struct Container {
     /// Its directory.
     pub(crate) directory: ContainerDir,
-    /// What it was made with.
+    /// Its configuration.
     pub(crate) config: ContainerConfig,
-    /// What was last recorded, with `exit` filled in if it has ended.
+    /// The state that was recorded last, with `exit` set if it has ended.
     pub(crate) state: State,
-    /// What it is.
+    /// Its status now.
     pub(crate) status: Status,
-    /// Its monitor, if that lives.
+    /// The PID of its monitor, if that lives.
     pub(crate) monitor: Option<i32>,
 }
 
-/// The exit code of a program that a reboot has ended: nobody saw how.
+/// The exit code of a program that a reboot has ended: it is unknown.
 const UNKNOWN: i32 = 255;
 
 impl Container {
     /// Reads the container in `directory`.
     ///
-    /// The lock is asked before the records are read: its holder may have exited since, and has recorded that.
+    /// rc looks at the lock before it reads the records: if the monitor exits in between, the records tell.
     pub(crate) fn read(directory: ContainerDir) -> Result<Self, Error> {
         let monitor = directory.holder()?;
         let config = directory.config()?;
         if directory.path().file_name() != Some(OsStr::new(config.id.as_str())) {
-            // A copy of another's directory: by these records the other one would be stopped and removed.
+            // A copy of another container's directory: with these records rc would stop and remove the other one.
             return Err(Error::Misplaced { path: directory.at("config.json"), id: config.id });
         }
         let mut state = match directory.state() {
             Ok(state) => state,
-            // A power cut may leave an empty file: then nothing runs, and nobody saw how it ended.
+            // A power cut may leave an empty file: then nothing runs, and the end is unknown.
             Err(crate::monitor::ContainerDirError::Damaged { .. }) if monitor.is_none() => unknown(),
             Err(error) => return Err(error.into()),
         };
@@ -49,7 +49,7 @@ impl Container {
         Ok(Self { directory, config, state, status, monitor })
     }
 
-    /// Whether a program of it runs, watched over or not.
+    /// Whether its program runs, with or without a monitor.
     pub(crate) fn is_running(&self) -> bool {
         !matches!(self.status, Status::Created | Status::Exited | Status::Removing)
     }
@@ -59,7 +59,7 @@ impl Container {
         Error::State { action, name: self.config.name.to_string(), status: self.status }
     }
 
-    /// Whether its program had been started and is no more, whatever the records say.
+    /// Whether its program was started and has ended, whatever the records say.
     pub(super) fn has_lost_its_program(&self) -> bool {
         let was_started = matches!(self.status, Status::Running | Status::Stopping | Status::Paused);
         was_started && self.state.init.as_ref().is_some_and(|init| !init.is_alive())
@@ -105,14 +105,14 @@ fn status(state: &mut State, is_watched: bool) -> Status {
     }
 }
 
-/// The record of an end that nobody recorded.
+/// The exit record of a program whose end no monitor has recorded.
 fn lost(state: &State) -> ExitRecord {
     let same_boot = match (&state.init, process::boot_id()) {
         (Some(init), Ok(boot)) => init.boot_id == boot,
         _ => false,
     };
     let (code, error) = if same_boot { (137, "monitor killed") } else { (UNKNOWN, "the host was restarted") };
-    // When it ended is not known; it is not before it was started.
+    // The time of its end is unknown, but it is after the start.
     let at = state.started_at.clone().unwrap_or_default();
     ExitRecord { code, at, error: error.to_owned(), ..ExitRecord::default() }
 }

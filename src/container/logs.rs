@@ -1,14 +1,14 @@
-//! Reads what a container has written, from the files that its monitor keeps.
+//! Reads a container's log from the files that its monitor writes.
 //!
 //! ```text
 //! containers/<id>/log      the newest, appended to, one write(2) per piece of output
-//!                 log.1    the one before: when `log` is full it is renamed, and a new one begun
-//!                 log.2    … the oldest go
+//!                 log.1    the one before: a full `log` is renamed, and a new one is begun
+//!                 log.2    … the oldest are removed
 //! ```
 //!
-//! A line is [`Entry`]: `RFC3339Nano stdout|stderr F|P text`. `F` ends a line of the program, `P` does not; so every
-//! byte comes out as it went in, NUL and a missing last newline included, and nothing a program writes can be taken for
-//! a line of another time or stream. Files are read in blocks and lines found by `memchr`; no line is copied here.
+//! A line is an [`Entry`]: `RFC3339Nano stdout|stderr F|P text`. `F` ends a line of the program, `P` does not. So every
+//! byte comes out as it went in, NUL and a missing last newline included, and no output of a program can pass for a
+//! line of another time or stream. rc reads files in blocks and finds lines by `memchr`; it copies no line here.
 
 mod follow;
 mod journal;
@@ -29,7 +29,7 @@ pub(crate) use follow::follow;
 pub(crate) use journal::journal;
 pub(crate) use line::{Entry, LogStream};
 
-/// Bytes that are read at once: large enough to hide the system calls, small enough to stay in the second cache.
+/// Bytes per read: large enough to hide the system calls, small enough for the second-level cache.
 const BLOCK: usize = 256 * 1024;
 
 /// Why reading ended early.
@@ -38,7 +38,7 @@ pub(crate) enum Error<E> {
     /// A log file could not be read.
     #[error(transparent)]
     File(#[from] PathError),
-    /// Changes of the log could not be waited for.
+    /// The log cannot be watched for changes.
     #[error("cannot watch `{}`: {}", .directory.display().to_string().escape_debug(), fs::plain(.source))]
     Watch {
         /// The container's directory.
@@ -46,7 +46,7 @@ pub(crate) enum Error<E> {
         /// The kernel's answer.
         source: io::Error,
     },
-    /// The journal cannot be read without its program.
+    /// The program that reads the journal is not installed.
     #[error("journalctl is not installed")]
     NoJournal,
     /// The journal could not be read.
@@ -69,10 +69,10 @@ impl<E: std::error::Error + Into<Report>> From<Error<E>> for Report {
     }
 }
 
-/// Which entries are wanted.
+/// Selects entries.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Select {
-    /// Only so many lines before the end.
+    /// Only this many lines before the end.
     pub(crate) tail: Option<u64>,
     /// Only what was written at this time or later.
     pub(crate) since: Option<Timestamp>,
@@ -90,20 +90,19 @@ impl Select {
     }
 }
 
-/// Takes what is read.
+/// The receiver of the entries.
 pub(crate) trait Sink {
-    /// Why it could not.
+    /// Why it cannot take an entry.
     type Error;
 
     /// One entry, valid during the call.
     fn entry(&mut self, entry: Entry<'_>) -> Result<(), Self::Error>;
 
-    /// Everything that there is was handed over; what comes next may take a while.
+    /// It has all entries that exist now; the next may take a while.
     fn caught_up(&mut self) -> Result<(), Self::Error>;
 }
 
-/// Hands over what there is in the container's `directory` now, oldest first. A directory without a log is an empty
-/// log.
+/// Hands over the entries in the container's `directory`, oldest first. A directory without a log is an empty log.
 pub(crate) fn read<S: Sink>(directory: &Path, select: &Select, sink: &mut S) -> Result<(), Error<S::Error>> {
     let mut files = open_newer_than(directory, None)?;
     tail::skip(&mut files, select)?;
@@ -121,7 +120,7 @@ struct LogFile {
     path: PathBuf,
     /// Device and inode: its name changes at the next rotation.
     identity: (u64, u64),
-    /// What is read but not yet handed over lies in `buffer[..filled]`: less than a line between calls.
+    /// `buffer[..filled]` was read and not yet handed over: less than a line between calls.
     buffer: Vec<u8>,
     filled: usize,
 }
@@ -152,7 +151,7 @@ impl LogFile {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(PathError::new("read", &self.path, error).into()),
             };
-            // What was left over has no newline in it.
+            // The rest of the last read has no newline.
             let (unsearched, end) = (self.filled, self.filled + count);
             let mut start = 0;
             for newline in memchr::memchr_iter(b'\n', &self.buffer[unsearched..end]) {
@@ -169,8 +168,8 @@ impl LogFile {
         }
     }
 
-    /// Goes back to the end of a file that became shorter: its writer takes back a line for which the disk had no
-    /// space, and the next one begins in its place.
+    /// Goes back to the end of a file that became shorter: its writer removes a line for which the disk had no space,
+    /// and the next one begins in its place.
     fn is_cut(&mut self) -> io::Result<bool> {
         let length = self.file.metadata()?.len();
         let is_cut = length < self.file.stream_position()?;
@@ -181,7 +180,7 @@ impl LogFile {
         Ok(is_cut)
     }
 
-    /// Hands over a last line that has no newline: its monitor died, or the disk was full, in the middle of it.
+    /// Hands over a last line without a newline: the monitor died, or the disk was full, in the middle of it.
     fn finish<S: Sink>(&mut self, select: &Select, sink: &mut S) -> Result<(), Error<S::Error>> {
         let rest = &self.buffer[..std::mem::take(&mut self.filled)];
         match Entry::parse(rest) {
@@ -191,9 +190,10 @@ impl LogFile {
     }
 }
 
-/// Opens the log files that are newer than the one with the inode `known`, oldest first; all if it is gone or `None`.
+/// Opens the log files that are newer than the one with the inode `known`, oldest first; all of them if that does not
+/// exist any more, or for `None`.
 ///
-/// They are opened newest first: a rotation in between shows a file twice, which is seen by its inode, and never hides
+/// It opens the newest first: a rotation in between can show a file twice, which its inode reveals, but cannot hide
 /// one.
 fn open_newer_than(directory: &Path, known: Option<(u64, u64)>) -> Result<Vec<LogFile>, PathError> {
     let mut files: Vec<LogFile> = Vec::new();

@@ -1,4 +1,4 @@
-//! The service manager that has started this command, if one has: what it said by variables, and what it wants to hear.
+//! The service manager that has started this command, if one has: what its variables say, and what rc tells it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,7 +8,7 @@ use crate::plan::{ContainerConfig, Handed, Sdnotify};
 use crate::sys::datagram::Sender;
 use crate::sys::inherited::Inherited;
 
-/// What a manager has said. Source: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3), systemd.exec(5).
+/// What the manager's variables say. Source: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3), systemd.exec(5).
 #[derive(Debug, Default)]
 pub(crate) struct Manager {
     /// `NOTIFY_SOCKET`.
@@ -21,14 +21,14 @@ pub(crate) struct Manager {
     listen_names: Option<String>,
     /// This process is the main one of its unit (`SYSTEMD_EXEC_PID`).
     is_main: bool,
-    /// Descriptors for the program: those that are listened on, and those that options ask for.
+    /// Descriptors for the program: the manager's listening sockets, and those that options ask for.
     pub(crate) descriptors: Vec<Inherited>,
-    /// Descriptors of this command alone, on which its caller waits for its end: no monitor keeps them open.
+    /// Descriptors that belong to this command alone, because its caller waits for their end: monitors close them.
     pub(crate) own: Vec<Arc<OwnedFd>>,
 }
 
 impl Manager {
-    /// Reads the variables; `pid` is this process. What is addressed to another pid was inherited by mistake.
+    /// Reads the variables; `pid` is this process. Variables for another PID were inherited by mistake.
     pub(crate) fn read(variable: impl Fn(&str) -> Option<String>, pid: u32) -> Self {
         let is_ours = |name| variable(name).is_none_or(|text| text.parse() == Ok(pid));
         let number = |name, pid_name| variable(name).filter(|_| is_ours(pid_name)).and_then(|text| text.parse().ok());
@@ -49,7 +49,7 @@ impl Manager {
         self.listen_fds
     }
 
-    /// What is handed on to the program of this container; descriptors only as far as this command has taken them over.
+    /// What the program of this container gets; descriptors only if this command has taken them over.
     pub(super) fn handed(&self, config: &ContainerConfig) -> Handed {
         let listen_fds = self.listen_fds.min(self.descriptors.len());
         Handed {
@@ -60,24 +60,25 @@ impl Manager {
         }
     }
 
-    /// The address to which the monitor passes on what the program says, if it does.
+    /// The address to which the monitor passes on the program's messages, if it does.
     pub(super) fn relayed(&self, config: &ContainerConfig) -> Option<&str> {
         self.notify_socket.as_deref().filter(|_| config.service.sdnotify == Sdnotify::Container)
     }
 
-    /// Copies of the descriptors, close-on-exec, to be handed to the program.
+    /// Copies of the descriptors, close-on-exec, for the program.
     pub(super) fn copies(&self) -> io::Result<Vec<Inherited>> {
         let copy = |inherited: &Inherited| Ok(Inherited { number: inherited.number, fd: inherited.fd.try_clone()? });
         self.descriptors.iter().map(copy).collect()
     }
 
-    /// Whether this command is the main process of its unit: as it ends, so does the unit, and what is left of it is
-    /// killed.
+    /// Whether this command is the main process of its unit: when it ends, the unit ends, and the manager kills the
+    /// unit's other processes.
     pub(super) fn is_of_unit(&self) -> bool {
         self.is_main
     }
 
-    /// Connects to the manager, if it is told anything; before the start, so that a manager that is not there fails it.
+    /// Connects to the manager, if rc tells it anything. This happens before the start, so that the start fails if the
+    /// manager cannot be reached.
     pub(super) fn connect(&self, config: &ContainerConfig) -> io::Result<Option<Sender>> {
         let address = self.notify_socket.as_deref().filter(|_| config.service.sdnotify != Sdnotify::Ignore);
         address.map(Sender::connect).transpose()

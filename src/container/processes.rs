@@ -14,30 +14,30 @@ use crate::sys::proc::{self, Entry, Stat};
 /// A process of a container.
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
-    /// The pid on the host.
+    /// The PID on the host.
     pub(crate) host_pid: i32,
-    /// The pid in the container; 0 if it has none there.
+    /// The PID in the container; 0 if it has none there.
     pub(crate) pid: i32,
-    /// The parent's pid in the container; 0 for one outside.
+    /// The parent's PID in the container; 0 for a parent outside.
     pub(crate) parent: i32,
-    /// The process group in the container; 0 for one outside.
+    /// The process group in the container; 0 for a group outside.
     pub(crate) process_group: i32,
     /// Its arguments.
     pub(crate) arguments: Vec<String>,
-    /// What `stat` has, in the host's terms.
+    /// `stat`, in the host's terms.
     pub(crate) stat: Stat,
-    /// What `status` has, in the host's terms.
+    /// `status`, in the host's terms.
     pub(crate) status: proc::Status,
-    /// The label of the security module, if there is one.
+    /// The label of the security module; empty if it has none.
     pub(crate) label: String,
 }
 
-/// What ids are called.
+/// The names of IDs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
-    /// Lines of the map of user ids: first inside, first on the host, how many.
+    /// Lines of the map of user IDs: first inside, first on the host, how many.
     pub(crate) uid_map: Vec<[u32; 3]>,
-    /// The same for groups.
+    /// The same for group IDs.
     pub(crate) gid_map: Vec<[u32; 3]>,
     /// Users of the container's `/etc/passwd`.
     pub(crate) users: BTreeMap<u32, String>,
@@ -55,18 +55,18 @@ pub(super) fn init(container: &Container, action: &'static str) -> Result<(Entry
     let runs = matches!(container.status, Status::Running | Status::Paused | Status::Stopping | Status::Orphaned);
     let init = container.state.init.clone().filter(|_| runs).ok_or_else(refused)?;
     let entry = Entry::open(init.pid).ok_or_else(refused)?;
-    // Looked at again after the directory was opened: from here on it cannot become another process'.
+    // Checked after the directory was opened: from here on the directory cannot become another process's.
     if init.is_alive() { Ok((entry, init)) } else { Err(refused()) }
 }
 
-/// All processes in the container's pid namespace and those beneath it, PID 1 first. One that ends meanwhile is left
-/// out.
+/// All processes in the container's PID namespace and in those beneath it, PID 1 first. Processes that end meanwhile
+/// are left out.
 pub(super) fn members(container: &Container, init: &Entry) -> Result<Vec<(Entry, Stat)>, Error> {
     let candidates = match group(container) {
         Some(group) => group.processes()?,
         None => proc::all()?,
     };
-    let space = init.link("ns/pid").map_err(Error::step("look at the container's pid namespace"))?;
+    let space = init.link("ns/pid").map_err(Error::step("look at the container's PID namespace"))?;
     let mut others: Vec<(Entry, Stat)> = candidates
         .into_iter()
         .filter_map(Entry::open)
@@ -75,7 +75,7 @@ pub(super) fn members(container: &Container, init: &Entry) -> Result<Vec<(Entry,
     let mut members: Vec<(Entry, Stat)> = others
         .extract_if(.., |(entry, _)| entry.pid == init.pid || entry.link("ns/pid").is_ok_and(|link| link == space))
         .collect();
-    // A namespace beneath: its first process is the child of one in the container.
+    // The first process of a namespace beneath is the child of a process in the container.
     loop {
         let mut beneath: Vec<_> =
             others.extract_if(.., |(_, stat)| members.iter().any(|(member, _)| member.pid == stat.parent)).collect();
@@ -88,17 +88,17 @@ pub(super) fn members(container: &Container, init: &Entry) -> Result<Vec<(Entry,
     Ok(members)
 }
 
-/// The container's own group, if it has one.
+/// The container's own cgroup, if it has one.
 pub(super) fn group(container: &Container) -> Option<Group> {
     let path = container.state.cgroup.as_deref()?;
-    // One that cannot be opened is as good as none: `/proc` tells as well.
+    // If it cannot be opened, `/proc` has to do.
     Group::open(path).ok().flatten()
 }
 
-/// The processes of a running container, and what their ids are called there. Fails if it does not run.
+/// The processes of a running container, and the names of their IDs. Fails if it does not run.
 pub(crate) fn processes(container: &Container) -> Result<(Vec<Process>, Names), Error> {
     let (init, _) = init(container, "show the processes of")?;
-    // Of the pids that a process has in nested namespaces, the one in init's.
+    // Among the PIDs that a process has in nested namespaces, the one in init's namespace.
     let depth = init.status().map_or(0, |status| status.pids.len());
     let inside = |pids: &[i32]| depth.checked_sub(1).and_then(|index| pids.get(index)).copied().unwrap_or(0);
     let mut pids = BTreeMap::new();
@@ -124,7 +124,7 @@ pub(crate) fn processes(container: &Container) -> Result<(Vec<Process>, Names), 
     Ok((processes, names(&init)))
 }
 
-/// What cannot be read has no name: its number is shown.
+/// If a file cannot be read, its IDs have no names and are shown as numbers.
 fn names(init: &Entry) -> Names {
     let mut names = Names {
         uid_map: map(&init.read("uid_map").unwrap_or_default()),
@@ -134,7 +134,7 @@ fn names(init: &Entry) -> Names {
         ..Names::default()
     };
     if let Ok(root) = init.root() {
-        // Hostile: opened beneath the root, regular and short, or not at all.
+        // The files are hostile: they are opened beneath the root, and only if they are regular and short.
         let read = |path| users::read_etc(root.as_fd(), path).ok().flatten().unwrap_or_default();
         names.users = users::user_names(&read(users::PASSWD));
         names.groups = users::group_names(&read(users::GROUP));
@@ -142,7 +142,7 @@ fn names(init: &Entry) -> Names {
     names
 }
 
-/// Source: user_namespaces(7), `uid_map`: ids of the reader's namespace in the second column.
+/// Source: user_namespaces(7), `uid_map`: the second column has IDs of the reader's namespace.
 fn map(text: &str) -> Vec<[u32; 3]> {
     text.lines()
         .filter_map(|line| {

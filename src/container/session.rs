@@ -1,7 +1,7 @@
-//! A front end's connection to a program: its streams, its terminal, its signals, and the word of its end.
+//! A front end's connection to a program: its streams, its terminal, its signals and its exit code.
 //!
-//! `start`, `attach` and `exec` give one. It moves nothing by itself: a front end does, as it pleases. The command line
-//! joins its standard descriptors and its signals (`crate::console`).
+//! `start`, `attach` and `exec` return one. It moves nothing by itself; that is up to the front end. The command line
+//! connects it with its standard descriptors and its signals (`crate::console`).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -15,66 +15,67 @@ use crate::types::{DetachKeys, Signal};
 /// The connection. It is readable when there is an [`event`](Self::event).
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// The way to the monitor.
+    /// The connection to the monitor.
     pub(super) socket: OwnedFd,
-    /// What is written here is the program's input, which ends when this is closed.
+    /// The program's input, which ends when this is closed.
     pub(crate) stdin: Option<OwnedFd>,
     /// The program's output, or its terminal's.
     pub(crate) stdout: Option<OwnedFd>,
-    /// The program's errors.
+    /// The program's standard error.
     pub(crate) stderr: Option<OwnedFd>,
     /// The program has a terminal.
     pub(crate) terminal: Option<Terminal>,
-    /// What the program sees of a reader that is gone.
+    /// What the program notices when its output is no longer read.
     pub(super) unread: Unread,
-    /// The monitor, if it is to be waited for at the end.
+    /// The monitor, if this process must wait for its end.
     pub(super) monitor: Option<Child>,
 }
 
 /// A program's terminal.
 #[derive(Debug)]
 pub(crate) struct Terminal {
-    /// Its controlling side, if it is with us (exec); the monitor has it otherwise.
+    /// Its controlling side, if this process has it (exec); otherwise the monitor has it.
     pub(super) master: Option<OwnedFd>,
-    /// The keys that leave it.
+    /// The keys that detach from it.
     pub(crate) detach_keys: DetachKeys,
 }
 
-/// What a program sees when nobody reads its output any more.
+/// What a program notices when the session no longer reads its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// Nothing: its output is kept, or others read it.
+    /// Nothing: its output is logged, or other clients may read it.
     Nothing,
-    /// The end of its reader, as with any pipe: this is closed, and nobody else has it.
+    /// The end of its reader, as with any pipe: the session has the only reading end.
     Pipe,
-    /// The same, but its pipe is the monitor's, which has to be told.
+    /// The same, but the monitor has the reading end, and must be told.
     MonitorsPipe,
 }
 
-/// What a monitor says in a session.
+/// A message of the monitor in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SessionEvent {
-    /// The program has ended. What it wrote is in the pipes, and may still be on its way through a terminal.
+    /// The program has ended. All of its output is in the pipes; a terminal may still have some.
     Exited {
         /// Its exit code.
         code: i32,
-        /// Bytes of its output that never came, because nobody read.
+        /// Bytes of its output that are lost, because the session did not read in time.
         missed: u64,
     },
-    /// A signal was passed on; each that comes in time is answered so.
+    /// A signal was passed on. The monitor answers each one, unless the program has ended.
     Signalled,
-    /// Nothing that concerns this side.
+    /// Nothing that concerns a session.
     Other,
 }
 
 impl Session {
-    /// The monitor's next word.
+    /// Waits for the monitor's next message.
     ///
-    /// Fails with what it said if the program could not be started, and with `MonitorDied` if it was killed.
+    /// Fails with the monitor's report if the program could not be started, and with `MonitorDied` if the monitor was
+    /// killed.
     pub(crate) fn event(&self) -> Result<SessionEvent, Error> {
         Ok(match answer(&self.socket)?.0 {
             Event::Exited { code, missed } => SessionEvent::Exited { code, missed },
-            // Nothing else is asked for here that is answered so.
+            // Signals are the only requests here with this answer.
             Event::Done => SessionEvent::Signalled,
             _ => SessionEvent::Other,
         })
@@ -85,7 +86,7 @@ impl Session {
         self.tell(&Ask::Signal { signal });
     }
 
-    /// Gives the program's terminal, if it has one, so many rows and columns.
+    /// Sets the size of the program's terminal, if it has one.
     pub(crate) fn resize(&self, rows: u16, columns: u16) {
         match &self.terminal {
             Some(Terminal { master: Some(master), .. }) => drop(tty::set_size(master, rows, columns)),
@@ -94,13 +95,13 @@ impl Session {
         }
     }
 
-    /// Leaves the program to itself. The monitor lets go of the pipes when the session is dropped.
+    /// Detaches from the program. The monitor closes its ends of the pipes when the session is dropped.
     pub(crate) fn detach(&self) {
         self.tell(&Ask::Detach);
     }
 
-    /// Nobody reads the program's output any more, or its errors, whose pipe the caller closes. Tells whether the
-    /// program sees that; if not, it goes on, and nothing that it does about it is to be waited for.
+    /// The caller stops reading the program's output, or with `stderr` its errors, and closes that pipe. Returns
+    /// whether the program notices. If it does not, it just continues, and the caller need not wait for a reaction.
     pub(crate) fn close_output(&self, stderr: bool) -> bool {
         if self.unread == Unread::MonitorsPipe {
             self.tell(&Ask::CloseOutput { stderr });
@@ -108,8 +109,8 @@ impl Session {
         self.unread != Unread::Nothing
     }
 
-    /// The program has ended: waits until its monitor has, too, where what it leaves to be removed would stay
-    /// otherwise.
+    /// Ends the session after the end of the program. Waits for the end of the monitor, too, if that would otherwise be
+    /// killed before it has cleaned up.
     pub(crate) fn finish(mut self) {
         let monitor = self.monitor.take();
         drop(self);
@@ -119,7 +120,7 @@ impl Session {
     }
 
     fn tell(&self, request: &Ask) {
-        // A monitor that has gone is noticed by its end of the socket.
+        // If the monitor has ended, the socket tells.
         drop(protocol::send(self.socket.as_fd(), request, &[]));
     }
 }

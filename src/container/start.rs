@@ -1,4 +1,4 @@
-//! Starting a container: everything that can be found out is found out here, then the monitor is forked.
+//! Starts a container: looks up everything that the monitor needs, then forks it.
 
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
@@ -24,18 +24,18 @@ use crate::sys::{fs, socket};
 use crate::types::StorageDriver;
 use crate::userns::IdMap;
 
-/// What all starts of this command have in common.
+/// What all starts of a command have in common.
 #[derive(Debug)]
 pub(crate) struct Environment {
     /// The store.
     pub(crate) store: Store,
-    /// What may vanish at any time.
+    /// The runtime directory; its files may disappear at any time.
     pub(crate) runtime_dir: PathBuf,
-    /// The user's ids.
+    /// The user's IDs.
     pub(crate) ids: IdMap,
-    /// Where the network helpers are.
+    /// The paths of the network helpers.
     pub(crate) programs: net::Programs,
-    /// How layers become a root file system.
+    /// How layers become a root filesystem.
     pub(crate) storage: StorageDriver,
     /// fuse-overlayfs, if it is installed.
     pub(crate) fuse_overlayfs: Option<PathBuf>,
@@ -46,33 +46,33 @@ pub(crate) struct Environment {
 /// Which container.
 #[derive(Debug)]
 pub(crate) enum Origin {
-    /// One that is made as it starts.
+    /// A new one, which is created now.
     New(Box<Creation>),
-    /// One that is there.
+    /// An existing one.
     Existing(Box<Container>),
 }
 
-/// What came of a start.
+/// The result of a start.
 #[derive(Debug)]
 pub(crate) enum Started {
-    /// The program runs, and nobody here is joined to it.
+    /// The program runs, and the front end is not attached to it.
     Detached,
-    /// It ran, and has ended with this exit code: before the service manager could take its monitor for the main
+    /// The program has ended with this exit code, before the service manager could accept its monitor as the main
     /// process of the unit.
     Ended(i32),
-    /// The front end is joined to it.
+    /// The program runs, and the front end is attached to it.
     Joined {
         /// The connection.
         session: Session,
-        /// The signals that were taken for the front end.
+        /// The signals that became events for the front end.
         signals: Option<Signals>,
     },
 }
 
 /// Starts a container from its unpacked layers (lowest first), and returns when its program runs.
 ///
-/// Fails with what the failed step said. A container that was made for it is gone then, unless it was the program that
-/// could not be run (126, 127) and the container is not to remove itself.
+/// Fails with the error of the step that failed. A new container is removed then, unless its program could not be run
+/// (126, 127) and it was created without `--rm`.
 pub(crate) fn start(
     environment: &Environment,
     origin: Origin,
@@ -114,7 +114,7 @@ pub(crate) fn start(
     let (terminal, unread) = as_joined(&start.config);
     let mut signals = front_end.take_signals.map(|take| take()).transpose().map_err(Error::step("block signals"))?;
     let (ours, theirs) = socket::pair().map_err(Error::step("make a socket pair"))?;
-    // The monitor is our child, but nobody waits for it: it outlives us, or has told us everything when it ends.
+    // The monitor is our child, but we do not wait for it: it outlives us, or ends after it has told us everything.
     let child = fork_monitor(service.becomes_main(), || {
         drop(process::close(ours.as_fd()));
         for inherited in &environment.manager.descriptors {
@@ -146,23 +146,23 @@ pub(crate) fn start(
         return Ok(Started::Detached);
     }
     let [stdin, stdout, stderr] = ends;
-    // Else the manager would kill it, and what it has yet to remove would stay until the next command.
+    // Otherwise the manager would kill it, and what it had not removed yet would stay until the next command.
     let monitor = is_of_unit.then_some(child);
     let session = Session { socket: ours, stdin, stdout, stderr, terminal, unread, monitor };
     Ok(Started::Joined { session, signals })
 }
 
-/// A container's terminal, if it has one, and what its program sees of a reader that is gone, for the session of who
-/// starts it.
+/// The container's terminal, if it has one, and what its program notices when the command that starts it stops reading.
 fn as_joined(config: &ContainerConfig) -> (Option<Terminal>, Unread) {
     let keys = || config.detach_keys.parse().unwrap_or_default();
     let terminal = config.tty.then(|| Terminal { master: None, detach_keys: keys() });
-    // A terminal has no end that its program could see without losing its input, too.
-    let is_kept = config.tty || config.log_driver.keeps_output();
-    (terminal, if is_kept { Unread::Nothing } else { Unread::MonitorsPipe })
+    // A terminal cannot be closed for output alone: its program would lose its input, too.
+    let is_stored = config.tty || config.log_driver.keeps_output();
+    (terminal, if is_stored { Unread::Nothing } else { Unread::MonitorsPipe })
 }
 
-/// What is started, its directory, the state that its run begins with, and who keeps it. Fails if it runs already.
+/// The configuration, the directory, the state that the run begins with, and the owner of the directory. Fails if the
+/// container already runs.
 fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, ContainerDir, State, DirectoryOwner), Error> {
     match origin {
         Origin::New(creation) => {
@@ -195,8 +195,8 @@ fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, ContainerDir
     }
 }
 
-/// Forks the monitor. One that becomes the main process of a service is the child of a process that has ended when this
-/// returns, and so the manager's: systemd waits only for a main process of its own, and looks when it is told of one.
+/// Forks the monitor. If it becomes the main process of a service, it is forked twice, so that it is the manager's
+/// child when this returns: systemd accepts only its own child as the main process, and checks when `MAINPID` arrives.
 /// Source: systemd, `service_set_main_pidref`.
 fn fork_monitor(becomes_main: bool, body: impl FnOnce() -> i32) -> Result<process::Child, Error> {
     let once_more = || if becomes_main { fork(&CloneOptions::default(), body).map_or(125, |_| 0) } else { body() };

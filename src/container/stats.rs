@@ -1,5 +1,5 @@
-//! What a running container uses: counted by its cgroup where it has one with the controllers, else summed over its
-//! processes.
+//! The resource usage of a running container: its cgroup's numbers if it has the controllers, otherwise the sum over
+//! its processes.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::runtime::cgroup::Usage;
 use crate::sys::fs;
 use crate::sys::proc::{self, Entry};
 
-/// One look at a container. What cannot be found out is absent.
+/// The usage at one moment. Fields that cannot be found out are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sample {
-    /// Since boot, when this was looked at.
+    /// The time since boot of this sample.
     pub(crate) at: Duration,
-    /// Since boot, when the container was started.
+    /// The time since boot at which the container was started.
     pub(crate) started: Duration,
     /// CPU time.
     pub(crate) cpu: Option<Duration>,
@@ -22,7 +22,7 @@ pub(crate) struct Sample {
     pub(crate) kernel: Option<Duration>,
     /// Bytes of memory.
     pub(crate) memory: Option<u64>,
-    /// Bytes that it may have: its limit, or the machine's memory.
+    /// Its memory limit in bytes, or the host's memory.
     pub(crate) memory_limit: Option<u64>,
     /// Bytes received and sent by the interfaces of its own network.
     pub(crate) network: Option<(u64, u64)>,
@@ -32,7 +32,7 @@ pub(crate) struct Sample {
     pub(crate) tasks: Option<u64>,
 }
 
-/// Looks at a running container. Fails if it does not run, or ends meanwhile.
+/// Takes a sample of a running container. Fails if it does not run, or ends meanwhile.
 pub(crate) fn sample(container: &Container) -> Result<Sample, Error> {
     let (init, id) = init(container, "show what is used by")?;
     let usage = match group(container) {
@@ -44,7 +44,7 @@ pub(crate) fn sample(container: &Container) -> Result<Sample, Error> {
     } else {
         Usage::default()
     };
-    let memory = machine_memory();
+    let memory = host_memory();
     let own_network = !container.config.network.endpoints().is_empty();
     let time = |microseconds: Option<u64>| microseconds.map(Duration::from_micros);
     Ok(Sample {
@@ -70,13 +70,13 @@ fn sum(members: &[(Entry, proc::Stat)]) -> Usage {
         kernel: Some(microseconds(total(|stat| stat.kernel_ticks.iter().sum()))),
         memory: members.iter().map(|(entry, stat)| if stat.state == 'Z' { Some(0) } else { entry.memory() }).sum(),
         memory_limit: None,
-        // Those of other ids cannot be asked; a part of the sum would be wrong.
+        // Processes of other IDs cannot be read, and a partial sum would be wrong.
         devices: devices.sum::<Option<Bytes>>().map(|bytes| (bytes.0, bytes.1)),
         tasks: Some(total(|stat| stat.threads)),
     }
 }
 
-/// Bytes read and written, which are added each for itself.
+/// Bytes read and bytes written, which are added separately.
 struct Bytes(u64, u64);
 
 impl std::iter::Sum<(u64, u64)> for Bytes {
@@ -94,9 +94,9 @@ fn to_float(number: u64) -> f64 {
     number as f64
 }
 
-/// Since boot, by the clock that counts start times of processes, in hundredths of a second. Source: proc_uptime(5).
+/// The time since boot, by the clock of the processes' start times, in hundredths of a second. Source: proc_uptime(5).
 ///
-/// Not by clock_gettime(2): rustix wants the kernel's vDSO for that, which user-mode Linux has not.
+/// clock_gettime(2) is not used: for that rustix needs the kernel's vDSO, which user-mode Linux does not have.
 pub(crate) fn since_boot() -> Duration {
     let text = fs::read_to_string("/proc/uptime").unwrap_or_default();
     text.split(' ').next().and_then(uptime).unwrap_or_default()
@@ -108,8 +108,8 @@ fn uptime(text: &str) -> Option<Duration> {
     Some(Duration::new(seconds.parse().ok()?, nanos))
 }
 
-/// Bytes of the machine's memory. Source: proc_meminfo(5).
-fn machine_memory() -> Option<u64> {
+/// Bytes of the host's memory. Source: proc_meminfo(5).
+fn host_memory() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)

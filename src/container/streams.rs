@@ -1,11 +1,10 @@
-//! What stands between the program's standard descriptors and a front end's: pipes that rc has made.
+//! The pipes between the program's standard descriptors and a front end's: all of them rc's own.
 //!
-//! Nothing of the caller's goes into a container by itself. A socket there could be connected to anything that the
-//! host's network reaches; a pipe could be opened anew by `/proc/self/fd`, in its other direction too, so that the
-//! program would read what others write, write what others read, and leave it O_NONBLOCK; a terminal could be typed
-//! into (safety.md, X2, X12); a file could be read and written as a whole; a directory leads to all of the host
-//! (CVE-2024-21626); and any of them would be kept open by a process that outlives its command. The log driver
-//! `passthrough` asks for just that.
+//! By default the program gets no descriptor of the caller's. It could connect a socket to anything that the host's
+//! network reaches. It could open a pipe once more by `/proc/self/fd`, in the other direction, too, to read what others
+//! write, write what others read, and set O_NONBLOCK on it. It could type into a terminal (safety.md, X2, X12). It
+//! could read and write all of a file. From a directory it reaches all of the host (CVE-2024-21626). And a program that
+//! outlives its command would keep any of them open. The log driver `passthrough` asks for exactly that.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -20,14 +19,14 @@ use crate::plan::{ContainerConfig, LogDriver};
 /// Pipes for some of a program's standard streams, 0, 1 and 2, both ends of each.
 #[derive(Debug, Default)]
 pub(super) struct PipePairs {
-    /// The end of the program, or of its monitor.
+    /// The ends of the program or its monitor.
     pub(super) theirs: [Option<OwnedFd>; 3],
-    /// The end of a session.
+    /// The ends of the session.
     pub(super) ours: [Option<OwnedFd>; 3],
 }
 
 impl PipePairs {
-    /// Makes the pipe of this stream.
+    /// Makes the pipe of the stream with this number.
     pub(super) fn add(&mut self, stream: usize) -> Result<(), Error> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| Error::step("make a pipe")(error.into()))?;
         let (theirs, ours) = if stream == 0 { (read, write) } else { (write, read) };
@@ -36,15 +35,15 @@ impl PipePairs {
     }
 }
 
-/// What the standard descriptors of a program that is started are, what its monitor gets of the front end's streams,
-/// and what that keeps.
+/// The streams of a start: what the program's standard descriptors are, what the monitor gets for the front end, and
+/// what the front end keeps.
 pub(super) struct StartStreams {
     pub(super) stdio: [Stdio; 3],
     pub(super) starter: Starter,
     pub(super) ours: [Option<OwnedFd>; 3],
 }
 
-/// Chooses them for a container that is joined to a front end as that says.
+/// Chooses the streams for a container and its front end.
 pub(super) fn for_start(config: &ContainerConfig, front_end: &FrontEnd<'_>) -> Result<StartStreams, Error> {
     let mut stdio = [if config.open_stdin { Stdio::Relay } else { Stdio::Null }, Stdio::Relay, Stdio::Relay];
     let mut pipes = PipePairs::default();
@@ -67,7 +66,7 @@ pub(super) fn for_start(config: &ContainerConfig, front_end: &FrontEnd<'_>) -> R
             }
         }
     } else if config.log_driver.is_passthrough() {
-        // Nobody stays to pass anything on: files are handed over, too, as was asked for.
+        // The front end does not stay to pass anything on, so files are handed over, too, as the user has asked.
         for (stdio, fd) in stdio.iter_mut().zip(front_end.descriptors) {
             *stdio = fd.map_or(Ok(Stdio::Null), |fd| {
                 check_detached(fd, config.log_driver)?;
@@ -85,8 +84,8 @@ fn hand(fd: BorrowedFd<'_>) -> Result<Stdio, Error> {
     copy.map(Stdio::Handed).map_err(|error| Error::step("copy a descriptor")(error.into()))
 }
 
-/// Whether the log driver `passthrough` hands a descriptor over: a pipe, a socket, a device. What else there is comes
-/// by a pipe all the same: a file could be read and written as a whole by `/proc/self/fd`.
+/// Whether the log driver `passthrough` hands a descriptor over: a pipe, a socket, a device. The others are relayed by
+/// a pipe all the same: the program could read and write all of a file by `/proc/self/fd`.
 fn can_be_handed(fd: BorrowedFd<'_>, driver: LogDriver) -> bool {
     match file_type(fd) {
         Some(FileType::Fifo | FileType::Socket) => true,

@@ -1,25 +1,25 @@
 //! Removes everything that killed commands and monitors left in the store.
 //!
 //! ```text
-//! what is left                              found by                           removed by, and when
-//! tmp/ unfinished containers, blobs,         a free flock                       `Store::sweep`, in the root namespace if
-//!      layers, volumes, intakes, scratch                                       other IDs own files
-//! trash/ half-removed things                a free flock                       the same
-//! names/ a name without a container         its half-made container is         here, before tmp/
-//!                                           in tmp/, unlocked
-//! containers/ of `--rm`, monitor killed     the sticky bit of the directory,   here, with cgroup, volumes and name;
-//!                                           then lock and records              also by `ps` and whatever lists
-//! volumes/ anonymous, the start killed      half the name is the id of a       here; only if it is empty, was never
-//!      before the container was there       container that is not there        used, and no container mounts it
-//! volumes/ anonymous, of `--rm` in trash/   the config.json there              here, before trash/
-//! blobs, layers without an image            a mark in tmp/ (storage::ingest)   engine::sweep; not while others ingest
-//! userns/PID (runtime directory)            a link that leads nowhere          userns::home, at each search
-//! cgroups of other containers               state.json or the cgroup's name    `rm`, `stop`; a scope ends with its
-//!                                                                              last process
-//! mounts, network helpers, fuse-overlayfs   the kernel                         with their namespace or monitor
-//! *.lock, ctl, NAME.new                     one of each                        used again
+//! what is left                            found by                          removed by, and when
+//! tmp/ unfinished containers, blobs,      a free flock                      `Store::sweep`, in the root namespace if
+//!      layers, volumes, intakes, scratch                                    other IDs own files
+//! trash/ half-removed things              a free flock                      the same
+//! names/ a name without a container       its half-made container is in     here, before tmp/
+//!                                         tmp/, unlocked
+//! containers/ of `--rm`, monitor killed   the sticky bit of the directory,  here, with cgroup, volumes and name;
+//!                                         then lock and records             also by `ps` and all that list
+//! volumes/ anonymous, the start killed    half the name is the ID of a      here; only if it is empty, was never
+//!      before the container existed       container that does not exist     used, and no container mounts it
+//! volumes/ anonymous, of `--rm` in trash/ the config.json there             here, before trash/
+//! blobs, layers without an image          a mark in tmp/ (storage::ingest)  engine::sweep; not while others ingest
+//! userns/PID (runtime directory)          a link that leads nowhere         userns::home, at each search
+//! cgroups of other containers             state.json or the cgroup's name   `rm`, `stop`; a scope ends with its
+//!                                                                           last process
+//! mounts, network helpers, fuse-overlayfs the kernel                        with their namespace or monitor
+//! *.lock, ctl, NAME.new                   one of each                       used again
 //! ```
-//! All of it is done by every command that writes (`engine::sweep`). [`has_leftovers`] is the cheap check before it.
+//! Every command that writes does all of this (`engine::sweep`). [`has_leftovers`] is the cheap check before it.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
@@ -42,9 +42,9 @@ pub(crate) fn has_leftovers(store: &Store) -> Result<bool, Error> {
     Ok(store.has_leftovers()? || !left_over(store)?.is_empty() || !lost_volumes(store)?.is_empty())
 }
 
-/// Removes what killed processes have left; what belongs to other ids, in the user's namespace.
+/// Removes what killed processes have left; files of other IDs in the user's root namespace.
 ///
-/// What cannot be removed does not keep the rest from being removed; then it fails with the first error.
+/// If something cannot be removed, rc still removes the rest and then fails with the first error.
 pub(crate) fn sweep_store(store: &Store, runtime: &Path) -> Result<(), Error> {
     let swept = sweep_records(store);
     match store.sweep()? {
@@ -54,7 +54,7 @@ pub(crate) fn sweep_store(store: &Store, runtime: &Path) -> Result<(), Error> {
     swept
 }
 
-/// [`sweep_store`] for who holds the user's namespace.
+/// [`sweep_store`] for a caller that has the root namespace open.
 pub(super) fn sweep_inside(store: &Store, home: &UserNamespace) -> Result<(), Error> {
     let swept = sweep_records(store);
     if store.sweep()? > 0 {
@@ -67,22 +67,22 @@ fn sweep_foreign(store: &Store, home: &UserNamespace) -> Result<usize, Error> {
     Ok(userns::inside(home, "rc: sweep", || store.sweep())?)
 }
 
-/// Moves to the trash, or removes, what is found by records and names.
+/// Removes, or moves to the trash, what records and names show to be left over.
 fn sweep_records(store: &Store) -> Result<(), Error> {
     let containers = sweep_containers(store);
     let volumes = sweep_volumes_of_trash(store).and_then(|()| sweep_lost_volumes(store));
     containers.and(volumes).and(sweep_names(store))
 }
 
-/// Containers that should have removed themselves, but whose monitor was killed.
+/// `--rm` containers whose monitor was killed before it removed them.
 fn left_over(store: &Store) -> Result<Vec<Container>, Error> {
     let mut found = Vec::new();
     for id in find::ids(store)? {
         let directory = ContainerDir::new(store.containers().join(id.as_str()));
-        let is_passing =
+        let is_sticky =
             fs::symlink_metadata(directory.path()).is_ok_and(|it| it.permissions().mode() & STICKY == STICKY);
-        // Records are read only where no monitor lives. `ps` reports those that cannot be read.
-        if is_passing
+        // Only records without a living monitor are read. `ps` reports those that cannot be read.
+        if is_sticky
             && directory.holder().is_ok_and(|holder| holder.is_none())
             && let Ok(container) = Container::read(directory)
             && container.is_left_over()
@@ -110,9 +110,9 @@ fn sweep_volumes_of_trash(store: &Store) -> Result<(), Error> {
     Ok(())
 }
 
-/// Anonymous volumes that no program has ever used, and whose containers are not there.
+/// Anonymous volumes that no program has ever used, and whose containers do not exist.
 ///
-/// One that was used stays when its container is removed (`rm` without `-v`).
+/// A volume that was used stays when its container is removed (`rm` without `-v`).
 fn lost_volumes(store: &Store) -> Result<Vec<Name>, Error> {
     let names = match fs::read_dir(store.volumes()) {
         Ok(names) => names.flatten().filter_map(|entry| Name::from_str(entry.file_name().to_str()?).ok()),
@@ -136,12 +136,12 @@ fn sweep_lost_volumes(store: &Store) -> Result<(), Error> {
     if lost_volumes(store)?.is_empty() {
         return Ok(());
     }
-    // A live start holds the lock, shared, from before it makes volumes until the record of its container names them.
+    // A start holds the lock, shared, from before it creates volumes until the record of its container names them.
     let _lock = store.lock_exclusive()?;
     let lost = lost_volumes(store)?;
     let listing = find::list(store)?;
     if !listing.broken.is_empty() {
-        // They may mount any of them.
+        // A damaged container may mount any of them.
         return Ok(());
     }
     let mounts = listing.containers.iter().flat_map(|container| &container.config.mounts);
@@ -157,12 +157,12 @@ fn sweep_lost_volumes(store: &Store) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes away names whose makers were killed before the container had its place.
+/// Removes names whose makers were killed before the container had its place.
 fn sweep_names(store: &Store) -> Result<(), Error> {
     let is_there = |id: &Path| store.containers().join(id).exists();
     for name in fs::read_dir(store.names())?.flatten() {
         let Ok(id) = fs::read_link(name.path()) else { continue };
-        // Looked at once more: the directory may just have got its place.
+        // Checked once more at the end: the directory may have been moved to its place since.
         if !is_there(&id) && !is_at_work(&store.tmp().join(&id)) && !is_there(&id) {
             ignore_missing(fs::remove_file(name.path()))?;
         }
@@ -170,7 +170,7 @@ fn sweep_names(store: &Store) -> Result<(), Error> {
     Ok(())
 }
 
-/// The ids among the names in a directory.
+/// The IDs among the names in a directory.
 fn ids_in(directory: &Path) -> Result<Vec<ContainerId>, Error> {
     let entries = fs::read_dir(directory)?.flatten();
     Ok(entries.filter_map(|entry| ContainerId::from_str(entry.file_name().to_str()?).ok()).collect())

@@ -1,4 +1,4 @@
-//! The volumes of a container that is started.
+//! The volumes of a container at its start.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::storage::volumes::{Record, Volume};
 use crate::sys::lock::FileLock;
 use crate::types::Name;
 
-/// A volume that was never used: it is filled from the image while its lock is held.
+/// A volume that was never used. It is filled from the image while its lock is held.
 pub(super) struct Fresh {
     volume: Volume,
     lock: FileLock,
@@ -19,10 +19,10 @@ pub(super) struct Fresh {
     pub(super) destination: PathBuf,
 }
 
-/// Makes the volumes that are missing, and finds those that are to be filled from the image.
+/// Creates missing volumes, and returns those that must be filled from the image.
 ///
-/// They are locked in the order of their names, each once, however often it is mounted: two starts with the same
-/// volumes must not wait for each other, nor one for itself.
+/// rc locks them in the order of their names, and each one once, however often it is mounted: otherwise two starts with
+/// the same volumes could wait for each other, or one for itself.
 pub(super) fn prepare(store: &Store, config: &ContainerConfig) -> Result<Vec<Fresh>, Error> {
     let mut wanted: BTreeMap<&Name, (bool, Vec<&Mount>)> = BTreeMap::new();
     for mount in &config.mounts {
@@ -45,17 +45,17 @@ pub(super) fn prepare(store: &Store, config: &ContainerConfig) -> Result<Vec<Fre
     Ok(fresh)
 }
 
-/// Lets go of new volumes, which are used from now on if the start went well.
+/// Unlocks the new volumes, and marks them as used if the start succeeded.
 pub(super) fn settle(fresh: Vec<Fresh>, started: &Result<(), Error>) -> Result<(), Error> {
     for Fresh { volume, lock, .. } in fresh {
         if started.is_ok() {
             match volume.mark_used() {
-                // The program has ended by now, and its own volume was removed with it.
+                // The program has ended already, and its anonymous volume was removed with it.
                 Err(crate::storage::Error::Path(error)) if error.is_not_found() => {}
                 other => other?,
             }
         }
-        // The monitor has a copy of the descriptor, and may still be filling the volume if we do not wait for it.
+        // The monitor has a copy of the descriptor. If the start was interrupted, it may still be filling the volume.
         match started {
             Err(Error::Interrupted(_)) => drop(lock),
             _ => lock.release(),

@@ -1,7 +1,8 @@
-//! Waiting for a container to end, or to be in some other state.
+//! Waits until a container has ended or is in some other state.
 //!
-//! Its monitor tells of the end. Of other states its directory tells: inotify(7) sees `state.json` replaced and `exit`
-//! written. What changes without a file, as a lock that its holder's death has freed, is seen at the next look.
+//! The monitor reports the end. The directory shows other states: inotify(7) sees that `state.json` is replaced and
+//! `exit` is written. A change without a file, such as a lock that the monitor's death has freed, is seen at the next
+//! check.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::monitor::protocol::Ask;
 use crate::monitor::{ContainerDir, Status};
 use crate::sys::process;
 
-/// Waits until the container's program has ended, and gives its exit code.
+/// Waits until the container's program has ended, and returns its exit code.
 pub(crate) fn wait(container: &Container) -> Result<i32, Error> {
     if container.status == Status::Orphaned
         && let Some(init) = &container.state.init
@@ -31,7 +32,7 @@ pub(crate) fn wait(container: &Container) -> Result<i32, Error> {
         return Ok(container.state.exit.as_ref().map_or(0, |exit| exit.code));
     }
     match wait_running(container) {
-        // It ended before it could be asked, or its monitor was killed: the record tells.
+        // It ended before rc could ask, or the monitor was killed: the record has the code.
         Err(Error::MonitorDied | Error::Step { .. }) => {
             let now = Container::read(container.directory.clone())?;
             now.state.exit.map(|exit| exit.code).ok_or(Error::MonitorDied)
@@ -46,18 +47,18 @@ fn wait_running(container: &Container) -> Result<i32, Error> {
     exit_code(&socket)
 }
 
-/// What is printed where nothing has ended. Source: podman, `WaitForConditionWithInterval`.
+/// The code if the container has not ended. Source: podman, `WaitForConditionWithInterval`.
 const NO_CODE: i32 = -1;
 
-/// Waits until the container is in one of these states; its exit code if it has ended, else -1.
+/// Waits until the container is in one of these states, and returns its exit code if it has ended, otherwise -1.
 ///
-/// Its state is looked at when its directory changes, and after each `interval` at the latest. Fails with `NotFound`
-/// when the container has gone.
+/// rc checks the state when the directory changes, and after each `interval` at the latest. Fails with `NotFound` if
+/// the container is removed.
 pub(crate) fn wait_for(container: &Container, states: &[Status], interval: Duration) -> Result<i32, Error> {
     if states.iter().all(|state| *state == Status::Exited) {
         return wait(container);
     }
-    // Before the first look, so that no change is missed; where there are too many watches the interval has to do.
+    // Before the first check, so that no change is missed. If there are too many watches, the interval must do.
     let watch = watch(&container.directory).ok();
     loop {
         let now = match Container::read(container.directory.clone()) {
@@ -72,7 +73,7 @@ pub(crate) fn wait_for(container: &Container, states: &[Status], interval: Durat
     }
 }
 
-/// Of what is written in the directory only the exit record counts, not the log.
+/// Watches the directory for replaced files, and the exit record for writes; writes to the log do not count.
 fn watch(directory: &ContainerDir) -> Result<OwnedFd, Errno> {
     let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
     inotify::add_watch(&watch, directory.path(), WatchFlags::MOVED_TO | WatchFlags::MOVE_SELF)?;
@@ -80,7 +81,7 @@ fn watch(directory: &ContainerDir) -> Result<OwnedFd, Errno> {
     Ok(watch)
 }
 
-/// Returns when the directory has changed, or after `interval`; forgets the changes so far.
+/// Returns when the directory has changed, or after `interval`, and consumes the changes.
 fn sleep(watch: Option<&OwnedFd>, interval: Duration) -> Result<(), Error> {
     let mut set: Vec<_> = watch.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)).collect();
     let interval = Timespec::try_from(interval).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
@@ -89,7 +90,7 @@ fn sleep(watch: Option<&OwnedFd>, interval: Duration) -> Result<(), Error> {
         Err(error) => return Err(Error::step("wait for a change of the container")(error.into())),
     }
     let mut events = [0; 4096];
-    // An error is that there are no more.
+    // An error means that no event is left.
     while watch.is_some_and(|watch| rustix::io::read(watch, &mut events).is_ok_and(|length| length > 0)) {}
     Ok(())
 }

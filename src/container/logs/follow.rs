@@ -1,4 +1,4 @@
-//! `logs -f`: waits for the kernel to say that the log grew, was rotated, or that nobody writes it any more.
+//! `logs -f`: waits until the kernel reports that the log has grown or was rotated, or that its writer has ended.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,11 +11,11 @@ use rustix::io::Errno;
 
 use super::{Error, LogFile, Select, Sink, open_newer_than, tail};
 
-/// Hands over what there is and what comes, until `writer` becomes readable (the monitor's pidfd: it writes the last
-/// byte before it ends), `select.until` has passed, or the sink fails. Without a `writer` nothing can come, and this is
-/// [`super::read`].
+/// Hands over existing and new entries, until `writer` becomes readable (the monitor's pidfd: the monitor writes the
+/// last byte before it ends), `select.until` has passed, or the sink fails. Without a `writer` there are no new
+/// entries, and this is [`super::read`].
 ///
-/// Nothing is polled by time: inotify tells of writes and of new names in the directory.
+/// It does not poll by time: inotify reports writes and new names in the directory.
 pub(crate) fn follow<S: Sink>(
     directory: &Path,
     select: &Select,
@@ -24,7 +24,7 @@ pub(crate) fn follow<S: Sink>(
 ) -> Result<(), Error<S::Error>> {
     let Some(writer) = writer else { return super::read(directory, select, sink) };
     let failed = |source: io::Error| Error::Watch { directory: directory.to_owned(), source };
-    // Before the first read, so that no write falls between the two.
+    // Before the first read, so that no write is missed in between.
     let watch = watch(directory).map_err(failed)?;
     let mut files = open_newer_than(directory, None)?;
     tail::skip(&mut files, select)?;
@@ -45,7 +45,7 @@ pub(crate) fn follow<S: Sink>(
     sink.caught_up().map_err(Error::Sink)
 }
 
-/// Reads the current file to its end, and whatever a rotation has put after it.
+/// Reads the current file to its end, and all files that a rotation has added since.
 fn advance<S: Sink>(
     directory: &Path,
     files: &mut Vec<LogFile>,
@@ -54,7 +54,7 @@ fn advance<S: Sink>(
 ) -> Result<(), Error<S::Error>> {
     loop {
         let newer = open_newer_than(directory, files.last().map(|file| file.identity))?;
-        // A rotated file got its last byte before it was renamed, and so before its successor was seen here.
+        // The monitor writes the last byte of a file before it renames it, and so before its successor appears here.
         for file in files.iter_mut() {
             file.drain(select, sink)?;
         }
@@ -80,13 +80,14 @@ fn watch(directory: &Path) -> io::Result<OwnedFd> {
 enum Woken {
     /// There may be more to read, now or later.
     More,
-    /// The writer is gone: what is in the files now is all.
+    /// The writer has ended: the files are complete.
     NoMore,
     /// `--until` has passed.
     TimeIsUp,
 }
 
-/// Waits for a change of the directory or the writer's end (`blocks`), or only looks; forgets the changes so far.
+/// Waits for a change of the directory or the writer's end; only checks for them unless it `blocks`. Consumes the
+/// changes so far.
 fn wait(watch: &OwnedFd, writer: BorrowedFd<'_>, select: &Select, blocks: bool) -> io::Result<Woken> {
     let timeout = match (blocks, select.until) {
         (false, _) => Some(Timespec { tv_sec: 0, tv_nsec: 0 }),

@@ -1,5 +1,4 @@
-//! The log of a container that writes to the system's journal, as journalctl(1) reads it: an object of JSON for each
-//! entry.
+//! The log of a container that logs to the system's journal. journalctl(1) reads it: a JSON object for each entry.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,13 +15,13 @@ use crate::sys::process::Ended;
 use crate::sys::spawn::{self, Helper, Program};
 use crate::types::{ContainerId, json};
 
-/// Where the program is, never by a PATH from outside (safety.md, X17).
+/// Where the program may be. The caller's PATH is not used (safety.md, X17).
 const PROGRAMS: [&str; 3] = ["/usr/bin/journalctl", "/bin/journalctl", "/usr/local/bin/journalctl"];
 
-/// What of an entry is asked for.
+/// The fields of an entry that we ask for.
 #[derive(Debug, Deserialize)]
 struct Record {
-    /// A string; numbers, if it is no text; null, if it was left out.
+    /// A string; an array of numbers if it is not text; null if it was left out.
     #[serde(rename = "MESSAGE", default)]
     message: Value,
     #[serde(rename = "PRIORITY", default)]
@@ -36,10 +35,10 @@ struct Record {
     cursor: String,
 }
 
-/// Hands over the entries of the container `id`, oldest first; with a `writer` (the monitor's pidfd) also what comes,
-/// until it becomes readable or the sink fails.
+/// Hands over the entries of the container `id`, oldest first; with a `writer` (the monitor's pidfd) also new ones,
+/// until the `writer` becomes readable or the sink fails.
 ///
-/// Fails with `NoJournal` if journalctl is not installed. Entries that another user has made up are not shown.
+/// Fails with `NoJournal` if journalctl is not installed. Entries that another user has forged are not shown.
 pub(crate) fn journal<S: Sink>(
     id: &ContainerId,
     select: &Select,
@@ -50,7 +49,7 @@ pub(crate) fn journal<S: Sink>(
     let mut asked = options(select);
     if let Some(writer) = writer {
         reader.read(id, &[&asked[..], &["--follow".to_owned()]].concat(), Some(writer))?;
-        // What was written last may not have been seen: journald takes it in by and by.
+        // journald stores entries with a delay, so the last ones may be missing.
         if let Some(cursor) = &reader.cursor {
             asked = vec!["--lines=all".to_owned(), format!("--after-cursor={cursor}")];
         }
@@ -97,7 +96,7 @@ impl<S: Sink> Reader<'_, S> {
                 Err(error) => return Err(failed(error.to_string())),
             }
             if set[0].revents().is_empty() {
-                // Only the monitor's end wakes us beside output.
+                // There is no output, so the monitor has ended.
                 return Ok(());
             }
             match rustix::io::read(&output, &mut buffer[..]) {
@@ -117,7 +116,7 @@ impl<S: Sink> Reader<'_, S> {
             }
         }
         match helper.wait() {
-            // 1 and silence: there is no such entry.
+            // 1 without a message: there is no such entry.
             Ok(Ended::Exited(0)) => Ok(()),
             _ => match helper.last_words() {
                 words if words.is_empty() => Ok(()),
@@ -127,7 +126,7 @@ impl<S: Sink> Reader<'_, S> {
     }
 
     fn entry(&mut self, line: &[u8]) -> Result<(), Error<S::Error>> {
-        // journalctl speaks of reboots and rotations in lines of its own.
+        // journalctl adds lines of its own about reboots and rotations.
         let Ok(record) = json::from_slice::<Record>(line) else { return Ok(()) };
         let text = match &record.message {
             Value::String(text) => text.clone().into_bytes(),
@@ -147,7 +146,7 @@ fn failed<E>(reason: String) -> Error<E> {
     Error::Journal(reason)
 }
 
-/// Starts journalctl, and gives what it prints.
+/// Starts journalctl, and returns its output.
 fn start<E>(id: &ContainerId, options: &[String]) -> Result<(Helper, OwnedFd), Error<E>> {
     let program = PROGRAMS.into_iter().find(|program| Path::new(program).exists()).ok_or(Error::NoJournal)?;
     let words = ["journalctl", "--quiet", "--no-pager", "--all", "--output=json"].map(str::to_owned).into_iter();
@@ -192,7 +191,10 @@ mod tests {
         let mut reader = Reader { cursor: None, sink: &mut seen };
         for line in [
             r#"{"MESSAGE":"one","PRIORITY":"6","__REALTIME_TIMESTAMP":"1700000000000001","__CURSOR":"a"}"#,
-            r#"{"MESSAGE":[255,0],"PRIORITY":"3","CONTAINER_PARTIAL_MESSAGE":"true","__REALTIME_TIMESTAMP":"0","__CURSOR":"b"}"#,
+            concat!(
+                r#"{"MESSAGE":[255,0],"PRIORITY":"3","CONTAINER_PARTIAL_MESSAGE":"true","#,
+                r#""__REALTIME_TIMESTAMP":"0","__CURSOR":"b"}"#
+            ),
             "-- Boot 1 --",
         ] {
             assert!(reader.entry(line.as_bytes()).is_ok());

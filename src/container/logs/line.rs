@@ -1,6 +1,8 @@
+//! One line of a log.
+
 use jiff::Timestamp;
 
-/// Where a program wrote.
+/// The stream that a program wrote to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogStream {
     /// Descriptor 1, or the terminal.
@@ -12,13 +14,13 @@ pub(crate) enum LogStream {
 /// One line of a log file. Source: the kubelet's CRI log format, which conmon calls `k8s-file`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {
-    /// When it was written: RFC 3339 with nanoseconds, as it stands in the file.
+    /// When it was written: RFC 3339 with nanoseconds, as in the file.
     pub(crate) time: &'a [u8],
-    /// Where the program wrote it.
+    /// The stream that the program wrote it to.
     pub(crate) stream: LogStream,
-    /// The program's line goes on in the stream's next entry: no newline belongs after `text`.
+    /// The program's line continues in the stream's next entry: `text` is not followed by a newline.
     pub(crate) is_partial: bool,
-    /// The program's bytes, any but newline.
+    /// The program's bytes, without a newline.
     pub(crate) text: &'a [u8],
 }
 

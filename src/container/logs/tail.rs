@@ -1,13 +1,13 @@
-//! `--tail`: finds where the last lines begin, from the end backwards, without reading what comes before.
+//! `--tail`: finds the beginning of the last lines, from the end backwards, without reading what is before.
 
 use std::os::unix::fs::FileExt as _;
 
 use super::{BLOCK, Entry, LogFile, Select};
 use crate::sys::fs::{AtPath as _, PathError};
 
-/// Drops the files, and positions the first one left, so that only `select.tail` lines are before the end.
+/// Drops older files, and seeks in the oldest remaining one, so that `select.tail` lines are left.
 ///
-/// A line is counted at the entry that ends it; pieces after the last such entry are a line too.
+/// A line counts at the entry that ends it; parts after the last such entry are a line, too.
 pub(super) fn skip(files: &mut Vec<LogFile>, select: &Select) -> Result<(), PathError> {
     let Some(wanted) = select.tail else { return Ok(()) };
     let mut count = Count { wanted, found: 0, is_open_at_end: false };
@@ -29,7 +29,7 @@ struct Count {
 }
 
 impl Count {
-    /// Sees the entries from the last one backwards; true for the first one that is not wanted any more.
+    /// Is called for each entry, the last one first; true for the first entry that is not wanted.
     fn is_before_tail(&mut self, entry: &Entry<'_>) -> bool {
         if self.wanted == 0 {
             return true;
@@ -46,13 +46,13 @@ impl Count {
     }
 }
 
-/// The offset behind the first unwanted entry, or `None` if this file is wanted as a whole.
+/// The offset after the last unwanted entry, or `None` if all of the file is wanted.
 fn start_in(file: &LogFile, count: &mut Count, select: &Select) -> Result<Option<u64>, PathError> {
     let length = file.file.metadata().at("look at", &file.path)?.len();
     let mut begin = length;
-    // The bytes from `begin` on whose line's beginning was not seen yet.
+    // The bytes from `begin` on whose line begins further ahead.
     let mut rest: Vec<u8> = Vec::new();
-    // What follows the last newline is half a line: not counted.
+    // An incomplete line after the last newline does not count.
     let mut is_whole = false;
     while begin > 0 {
         let block = usize::try_from(begin).unwrap_or(BLOCK).min(BLOCK);

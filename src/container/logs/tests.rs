@@ -151,7 +151,7 @@ struct Monitor {
 enum Step {
     Write(&'static str),
     Rotate,
-    /// The disk was full in the middle of a line: what was written of it is taken back.
+    /// The disk was full in the middle of a line: the monitor removes the part that was written.
     Cut(u64),
     End,
 }

@@ -1,4 +1,4 @@
-//! Names for containers that were given none: an adjective and somebody to whom computing owes something.
+//! Random names for containers: an adjective and the name of a person to whom computing owes something.
 
 use crate::types::Name;
 
@@ -60,11 +60,11 @@ const PEOPLE: [&str; 48] = [
     "zuse",
 ];
 
-/// A name by chance; it may be taken.
+/// A random name; it may be taken.
 pub(in crate::container) fn random(bytes: [u8; 3]) -> Result<Name, crate::types::Invalid> {
     let pick = |list: &[&'static str; 48], n: u8| list[usize::from(n) % list.len()];
     let (first, second) = (pick(&ADJECTIVES, bytes[0]), pick(&PEOPLE, bytes[1]));
-    // A number makes a hundred times as many, so that few are tried twice.
+    // The number makes a hundred times as many names, so that the first is rarely taken.
     format!("{first}_{second}{}", bytes[2] % 100).parse()
 }
 
