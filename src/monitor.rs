@@ -1,8 +1,8 @@
 //! One process per container: pty, log, control socket, exit code, clean-up.
 //!
-//! The monitor is a fork of the command that starts the container. It is the one parent and waiter of the container's
-//! processes and the one writer of its exit code; it has one thread and sleeps in poll(2). It keeps no list of anything
-//! beyond its own container: `directory` describes what it leaves on disk, `protocol` what it can be asked.
+//! The monitor is a fork of the command that starts the container. It is the only parent of the container's processes,
+//! the only process that waits for them, and the only writer of the exit code. It has one thread and sleeps in poll(2).
+//! It knows only its own container: `directory` describes its files, `protocol` the requests that it answers.
 
 mod answer;
 mod cgroup_source;

@@ -1,5 +1,5 @@
-//! What commands ask of a container's monitor, and what it does about it. Nothing here waits: the worker does what may
-//! take long (`worker`), and an exec proceeds by events of the loop (`exec`).
+//! How a monitor answers the requests of commands. Nothing here waits: the worker does what may take long (`worker`),
+//! and an exec proceeds by events of the loop (`exec`).
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -16,7 +16,7 @@ use crate::runtime::cgroup::Group;
 use crate::types::{Report, ReportKind, Signal};
 
 impl Parts {
-    /// Answers what the command on connection `id` has asked; forgets it if it is gone.
+    /// Answers the command on connection `id`; forgets it if it has closed the connection.
     pub(super) fn answer(&mut self, id: u64) {
         let Some(socket) = self.connections.socket(id) else { return };
         let (ask, descriptors) = match protocol::receive::<Ask>(socket) {
@@ -43,7 +43,7 @@ impl Parts {
         }
     }
 
-    /// Does what the command has asked for; gives the answer, unless there is none, or it comes later.
+    /// Carries out a request, and returns the answer; `None` if there is none, or if it is sent later.
     fn act(&mut self, id: u64, ask: Ask, descriptors: Vec<OwnedFd>) -> Option<Event> {
         match ask {
             Ask::Attach { stdin, stdout, stderr, size } => {
@@ -52,8 +52,8 @@ impl Parts {
                 return Some(answer);
             }
             Ask::Exec(exec) => return self.exec(id, &exec, descriptors),
-            // A command that hears of the end takes a signal without an answer for its own: it comes too late for the
-            // program.
+            // Too late for the program. A command that is told of the end handles the signal itself if there is no
+            // answer.
             Ask::Signal { .. } if self.program.ended().is_some() && self.connections.waits(id) => {}
             Ask::Signal { signal } => return Some(self.pass_on(id, signal)),
             Ask::Stop { signal, timeout } => {
@@ -117,8 +117,8 @@ impl Parts {
         started.err().map(|error| Event::Failed(error.into()))
     }
 
-    /// Sends a signal of the user's to the program; one that is sent to end it ends restarting, too. Before the program
-    /// runs any that comes by the command that starts it takes the start back.
+    /// Sends the user's signal to the program. A signal that is meant to end it also ends restarting. Before the
+    /// program runs, any signal from the command that starts it undoes the start.
     fn pass_on(&mut self, id: u64, signal: Signal) -> Event {
         if self.program.is_ended_by(signal) || self.connections.is_starter(id) {
             self.program.ask_for_end(AskedBy::User);

@@ -1,12 +1,12 @@
 //! Where the container's cgroup comes from: the cgroup that rc is in, a scope of the service manager, or nowhere.
 //!
 //! ```text
-//! ask     looks where this process is; a limit that cannot be set is an error now, before anything is made;
-//!         in a session the service manager is asked for a scope, and works while IDs are mapped
+//! ask     finds the cgroup of this process; a limit that cannot be set is an error now, before anything is made;
+//!         in a session asks the service manager for a scope, which it makes while IDs are mapped
 //! finish  this process is in the scope, which is delegated to it
 //! ```
 //!
-//! Only the monitor enters a scope, which is rc's own fresh process; the command stays where it was typed.
+//! Only the monitor, a new process of rc's own, enters a scope; the command stays in its cgroup.
 
 use super::start::Start;
 use crate::plan::{Cgroup, CgroupMode};
@@ -19,17 +19,17 @@ pub(crate) fn cgroup_name(id: &ContainerId) -> String {
     format!("rc-{id}")
 }
 
-/// The slice of a user's containers, and of root's. Source: podman, which has them there.
+/// The slices of a user's containers and of root's. Source: podman.
 const SLICES: (&str, &str) = ("user.slice", "machine.slice");
 
-/// The cgroup that a container's own is made in, or is to be made in.
+/// Where a container's cgroup is made.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// Nowhere: it runs where its monitor does.
+    /// Nowhere: the container stays in its monitor's cgroup.
     Nowhere,
-    /// In place.
+    /// In the cgroup of this process.
     Own(Own),
-    /// A scope that has been asked for.
+    /// In a scope that the service manager is making.
     Scope {
         /// The request to the manager.
         pending: Pending,
@@ -41,11 +41,11 @@ pub(crate) enum Source {
 /// What a cgroup is for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Purpose<'a> {
-    /// The name of the scope, if one is made; no other unit may have it.
+    /// The name of the scope, if one is made. It must be unique.
     pub(crate) unit: &'a str,
-    /// What the scope says about itself.
+    /// The description of the scope.
     pub(crate) description: &'a str,
-    /// What was asked for of the cgroup; nothing, if it is no container's.
+    /// The user's options for the cgroup; `None` if it is not for a container.
     pub(crate) cgroup: Option<&'a Cgroup>,
 }
 
@@ -64,12 +64,12 @@ impl Purpose<'_> {
 pub(crate) struct Available {
     /// `cgroupfs`: in place; `systemd`: by a scope; `none`.
     pub(crate) manager: &'static str,
-    /// What it can be limited by.
+    /// The controllers that can limit it.
     pub(crate) controllers: Vec<String>,
 }
 
-/// Tells how a container that is started by this process would get its cgroup: by the questions of [`ask`], but no
-/// scope is made.
+/// How a container that this process starts would get its cgroup. It asks the same questions as [`ask`], but makes no
+/// scope.
 pub(crate) fn available() -> Result<Available, Error> {
     let of = |manager, controllers| Available { manager, controllers };
     Ok(match look_closer(Place::find()?) {
@@ -95,8 +95,8 @@ pub(super) fn ask_for(start: &Start) -> Result<Source, Error> {
     ask(&purpose, &wanted(start))
 }
 
-/// Finds the source of a cgroup for this process, which may be moved to a scope. Fails if a limit is wanted that cannot
-/// be set, or a parent that cannot be used.
+/// Finds the source of a cgroup for this process, which may be moved to a scope. Fails if a wanted limit cannot be set,
+/// or a wanted parent cannot be used.
 pub(crate) fn ask(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Source, Error> {
     if purpose.mode() == CgroupMode::Disabled {
         return Ok(Source::Nowhere);
@@ -115,11 +115,11 @@ pub(crate) fn ask(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Source, 
             cgroup::check(Some(&own), wanted)?;
             Ok(Source::Own(own))
         }
-        // It was asked for by name.
+        // The user has asked for this cgroup by name.
         other if purpose.parent().is_some() || purpose.mode() == CgroupMode::Split => Err(other.refuse()),
         Place::Session if purpose.mode() == CgroupMode::NoConmon => {
-            // The container could have a scope without it, but the kernel would let the monitor put no process there:
-            // not at the start, nor for exec.
+            // The container could have a scope without the monitor, but then the kernel would not let the monitor move
+            // processes into it: neither at the start nor for exec.
             cgroup::without_monitor(wanted)?;
             Ok(Source::Nowhere)
         }
@@ -140,7 +140,7 @@ pub(crate) fn ask(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Source, 
     }
 }
 
-/// The user's manager is the only one that knows whether a unit of it is delegated.
+/// Asks the user's manager whether a unit is delegated: only the manager knows.
 fn look_closer(place: Place) -> Place {
     let Place::Unit(Unit { name, unmarked: Some(own) }) = place else { return place };
     match systemd::is_delegated(&systemd::socket(), &name) {
@@ -163,13 +163,13 @@ fn ask_for_scope(purpose: &Purpose<'_>, slice: &str, wanted: &Wanted<'_>) -> Res
     )
 }
 
-/// The container's weights, which its scope needs as well: within the scope the container has no sibling.
+/// The container's weights. Its scope needs them as well, because the container has no sibling within the scope.
 fn weights(wanted: &Wanted<'_>) -> Weights {
     let (cpu, io) = wanted.weights();
     Weights { cpu, io }
 }
 
-/// Changes the weights of the scope that was made for the container whose cgroup is `name`, if one was.
+/// Changes the weights of the scope of the container whose cgroup is `name`, if it has one.
 pub(super) fn reweigh(cgroup: &Group, name: &str, wanted: &Wanted<'_>) -> Result<(), systemd::Error> {
     let above = cgroup.path().rsplit('/').nth(1).unwrap_or_default();
     if above.starts_with(name) && above.ends_with(".scope") {
@@ -178,7 +178,7 @@ pub(super) fn reweigh(cgroup: &Group, name: &str, wanted: &Wanted<'_>) -> Result
     Ok(())
 }
 
-/// A name that no other scope has: the last run's may not have been collected yet.
+/// A unique name for a scope: the scope of the last run may still exist.
 fn unit(start: &Start) -> String {
     let name = cgroup_name(&start.config.id);
     match start.state.run {
@@ -188,9 +188,9 @@ fn unit(start: &Start) -> String {
 }
 
 impl Source {
-    /// The cgroup that the container's own is made in; `None` if it gets none.
+    /// The cgroup in which the container's own is made; `None` if it gets none.
     ///
-    /// A scope that cannot be had is an error only if a limit, or a slice, was asked for.
+    /// A missing scope is an error only if the user has asked for a limit or a slice.
     pub(crate) fn finish(self, wanted: &Wanted<'_>) -> Result<Option<Own>, Error> {
         match self {
             Self::Nowhere => Ok(None),

@@ -1,4 +1,4 @@
-//! What a monitor changes when it is asked to: pause, unpause, limits, the restart rule. The worker makes the change
+//! The changes that a monitor makes on request: pause, unpause, limits, the restart policy. The worker makes the change
 //! (`worker`), and the monitor records it (`jobs`).
 
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::runtime::cgroup::{self, Group, Wanted};
 use crate::types::{Report, ReportKind};
 
 /// How long the kernel may take to freeze or thaw a cgroup.
-const PATIENCE: Duration = Duration::from_secs(10);
+const FREEZE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The container that is changed.
+/// The container to change.
 pub(super) struct Target<'a> {
     pub(super) directory: &'a ContainerDir,
     pub(super) status: Status,
-    /// Whether a program that is started again would have the descriptors that this one has.
+    /// Whether a restarted program would have the same descriptors as this one.
     pub(super) can_restart: bool,
     pub(super) applies_to: AppliesTo<'a>,
 }
@@ -26,13 +26,13 @@ pub(super) struct Target<'a> {
 /// What a change applies to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum AppliesTo<'a> {
-    /// The program that runs, in this cgroup if it has one.
+    /// The running program, in this cgroup if it has one.
     Running(Option<&'a Group>),
-    /// The next start of a program that has ended.
+    /// The next start.
     NextStart,
 }
 
-/// Why it was not changed.
+/// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("the container is {}", .0.as_str())]
@@ -41,7 +41,7 @@ enum Error {
     NoProgram,
     #[error(
         "the restart policy can only be changed while the container does not run: its program has descriptors of the \
-         command that started it, which are not kept for a restart"
+         command that started it, which a restart would not have"
     )]
     CannotRestart,
     #[error(transparent)]
@@ -70,12 +70,12 @@ impl From<Error> for Report {
 impl Target<'_> {
     /// Freezes all processes of the container.
     pub(super) fn pause(&self) -> Event {
-        answer(self.cgroup_if(Status::Running).and_then(|cgroup| Ok(cgroup.freeze(PATIENCE)?)))
+        answer(self.cgroup_if(Status::Running).and_then(|cgroup| Ok(cgroup.freeze(FREEZE_TIMEOUT)?)))
     }
 
     /// Thaws them.
     pub(super) fn unpause(&self) -> Event {
-        answer(self.cgroup_if(Status::Paused).and_then(|cgroup| Ok(cgroup.thaw(PATIENCE)?)))
+        answer(self.cgroup_if(Status::Paused).and_then(|cgroup| Ok(cgroup.thaw(FREEZE_TIMEOUT)?)))
     }
 
     /// The cgroup of a container that has this status.
@@ -87,7 +87,7 @@ impl Target<'_> {
         Ok(cgroup.ok_or(cgroup::Error::NoGroupToFreeze)?)
     }
 
-    /// Changes limits and the restart rule, in the kernel and in the container's directory: everything that is named,
+    /// Changes limits and the restart policy, in the kernel and in the container's directory: everything in `changes`,
     /// or nothing.
     pub(super) fn update(&self, changes: &Changes) -> Event {
         answer((|| {
@@ -100,7 +100,7 @@ impl Target<'_> {
             self.set(&name, &config.limits, &updated.limits)?;
             let written = self.directory.write_updated(&updated);
             if written.is_err() {
-                // The kernel takes the former values again; the first error is the one to report.
+                // Restores the former values; the first error is the one to report.
                 drop(self.set(&name, &updated.limits, &config.limits));
             }
             Ok(written?)
@@ -117,7 +117,7 @@ impl Target<'_> {
         if reweighed.is_err()
             && let Some(back) = plan::resources(to, from)
         {
-            // The kernel takes the former values again; the first error is the one to report.
+            // Restores the former values; the first error is the one to report.
             drop(cgroup.update(&back));
         }
         Ok(reweighed?)

@@ -1,11 +1,11 @@
-//! The commands that are connected to the monitor. The monitor waits for none of them, and goes on working however many
-//! there are:
+//! The commands that are connected to the monitor. The monitor waits for none of them, and works however many there
+//! are:
 //!
 //! ```text
 //! a connection      is accepted while descriptors are left for the monitor's own work (HEADROOM)
-//! … beyond that     is accepted as a guest: it may end the container and be told of the end, and ask for what is done
-//!                   at once
-//! no descriptor     the reserve is given up for a moment, to say so
+//! … beyond that     is accepted as a guest: it may end the container and be told of the end, and make requests that
+//!                   are answered at once
+//! no descriptor     the monitor closes the reserve for a moment, to report that
 //! socket full       the answer is dropped, and the connection closed
 //! ```
 
@@ -20,11 +20,10 @@ use super::timers::{Timer, Timers};
 use crate::sys::{process, socket};
 use crate::types::{Report, ReportKind};
 
-/// Descriptors that are left for an exec, for a start by the restart rule, and for writing records; less where few are
-/// allowed at all.
+/// Descriptors that are reserved for an exec, for a restart, and for writing records; fewer if the limit is low.
 const HEADROOM: u64 = 32;
 
-/// How long no connection is accepted after the kernel has refused one for a reason that does not pass by itself.
+/// How long the monitor accepts no connection after the kernel has refused one for a lasting reason.
 const REST: Duration = Duration::from_millis(100);
 
 /// A connected command.
@@ -32,21 +31,21 @@ const REST: Duration = Duration::from_millis(100);
 struct Connection {
     id: u64,
     socket: OwnedFd,
-    /// It wants to hear of the program's end.
+    /// It is told of the program's end.
     waits: bool,
-    /// It came when there were too many already.
+    /// It connected when there were too many already.
     is_guest: bool,
-    /// It has asked for the program's end, and so may wait for that.
+    /// It has requested a stop, and so may wait for the end.
     has_stopped: bool,
 }
 
-/// All of them, and where more come in.
+/// All connections, and the socket that listens for more.
 #[derive(Debug)]
 pub(super) struct Connections {
     all: Vec<Connection>,
     next_id: u64,
     listener: OwnedFd,
-    /// Any descriptor, closed when there is no other, so that a connection can be turned away.
+    /// A descriptor to close when no other is free, so that a connection can be accepted and refused.
     reserve: Option<OwnedFd>,
     /// No connection is accepted for a moment.
     is_resting: bool,
@@ -60,7 +59,7 @@ impl Connections {
         Self { all: Vec::new(), next_id: 1, listener, reserve, is_resting: false, starter: None }
     }
 
-    /// Takes a connection in; gives its id.
+    /// Adds a connection, and returns its ID.
     pub(super) fn add(&mut self, socket: OwnedFd, waits: bool) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
@@ -69,8 +68,8 @@ impl Connections {
         id
     }
 
-    /// Takes in the command that is starting the container, which is told of the program's end; gives its id. Fails if
-    /// its socket cannot be made non-blocking.
+    /// Adds the command that is starting the container, which is told of the program's end, and returns its ID. Fails
+    /// if its socket cannot be made non-blocking.
     pub(super) fn add_starter(&mut self, socket: OwnedFd) -> io::Result<u64> {
         rustix::io::ioctl_fionbio(&socket, true)?;
         let id = self.add(socket, true);
@@ -83,12 +82,12 @@ impl Connections {
         self.starter == Some(id)
     }
 
-    /// The connection of that command, which is to be told now, or is gone.
+    /// Takes the connection of that command, which is told now, or has ended.
     pub(super) fn take_starter(&mut self) -> Option<u64> {
         self.starter.take()
     }
 
-    /// Accepts a connection. If the kernel refuses it for a reason that lasts, nothing is accepted for a moment.
+    /// Accepts a connection. If the kernel refuses it for a lasting reason, accepts none for a moment.
     pub(super) fn accept(&mut self, timers: &mut Timers) {
         match socket::accept(self.listener.as_fd()) {
             Ok(Some(socket)) => drop(self.add(socket, false)),
@@ -117,12 +116,12 @@ impl Connections {
         self.reserve = self.reserve.take().or_else(|| process::reserve_descriptor().ok());
     }
 
-    /// Where connections come in, unless none can be accepted now.
+    /// The listening socket, unless no connection is accepted now.
     pub(super) fn listener(&self) -> Option<BorrowedFd<'_>> {
         (!self.is_resting).then(|| self.listener.as_fd())
     }
 
-    /// The ids, each with its socket.
+    /// The IDs, each with its socket.
     pub(super) fn sockets(&self) -> impl Iterator<Item = (u64, BorrowedFd<'_>)> {
         self.all.iter().map(|connection| (connection.id, connection.socket.as_fd()))
     }
@@ -132,8 +131,8 @@ impl Connections {
         self.all.iter().find(|connection| connection.id == id).map(|connection| connection.socket.as_fd())
     }
 
-    /// Sends an event. `false` if the command has left so many unread that there is no room: the caller has to forget
-    /// it. Poll notices a command that has closed its end.
+    /// Sends an event. `false` if there is no room because the command has left too many unread: the caller must forget
+    /// it. Poll tells if a command has closed its end.
     pub(super) fn tell(&self, id: u64, event: &Event, descriptors: &[BorrowedFd<'_>]) -> bool {
         self.socket(id).is_none_or(|socket| match protocol::send(socket, event, descriptors) {
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,
@@ -153,7 +152,7 @@ impl Connections {
         }
     }
 
-    /// The refusal of a request that a guest may not make; `None` if this is none.
+    /// The refusal of a request that a guest may not make; `None` if it is permitted.
     pub(super) fn refuse(&mut self, id: u64, ask: &Ask) -> Option<Event> {
         let connection = self.get(id)?;
         connection.has_stopped |= matches!(ask, Ask::Stop { .. });
@@ -165,7 +164,7 @@ impl Connections {
         (connection.is_guest && stays).then(too_many)
     }
 
-    /// Whether the command has ended, or is ending: the kernel closes its descriptors in no order that is promised.
+    /// Whether the command has ended or is ending: the kernel closes its descriptors in no particular order.
     pub(super) fn is_ending(&self, id: u64) -> bool {
         self.socket(id).is_none_or(|socket| socket::peer(socket).map_or(true, process::is_ending))
     }
@@ -175,12 +174,12 @@ impl Connections {
         self.all.retain(|connection| connection.id != id);
     }
 
-    /// Tells all that wait how the program ended, and closes every connection. `missed` has the bytes of output that a
-    /// command was not given.
+    /// Tells all commands that wait how the program ended, and closes every connection. `missed` is how many bytes of
+    /// output each command did not get.
     pub(super) fn tell_end(&mut self, code: i32, missed: &[(u64, u64)]) {
         for connection in self.all.drain(..).filter(|connection| connection.waits) {
             let missed = missed.iter().find(|(id, _)| *id == connection.id).map_or(0, |(_, bytes)| *bytes);
-            // A command that no longer listens need not know.
+            // If the command has ended, it need not know.
             drop(protocol::send(connection.socket.as_fd(), &Event::Exited { code, missed }, &[]));
         }
     }
@@ -190,7 +189,7 @@ impl Connections {
     }
 }
 
-/// The number from which on a descriptor is a guest's: the kernel gives the lowest that is free.
+/// The number from which on a descriptor is a guest's: the kernel assigns the lowest that is free.
 fn bound() -> u64 {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     limit - HEADROOM.min(limit / 2)

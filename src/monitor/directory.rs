@@ -1,9 +1,9 @@
 //! A container's directory, `containers/<id>/`.
 //!
 //! ```text
-//! config.json    written once                       exit     how it ended: space reserved when it was made
-//! updated.json   what `update` has made of limits and restart rule: instead of those in config.json
-//! state.json     replaced by the monitor            log      log.1, log.2: what the program has written
+//! config.json    written once                       exit     how it ended: its space is reserved at creation
+//! updated.json   limits and restart policy after `update`: they replace those in config.json
+//! state.json     replaced by the monitor            log      log.1, log.2: the program's output
 //! lock           process lock of the monitor        ctl      the monitor's control socket
 //! upper/ work/   the writable layer                 merged/  where init mounts its root, in its own namespace
 //! hosts resolv.conf hostname containerenv           bound into the container
@@ -44,7 +44,7 @@ pub(crate) enum Error {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Where.
+        /// Where, and how.
         source: serde_json::Error,
     },
 }
@@ -60,7 +60,7 @@ impl From<Error> for Report {
 }
 
 impl Error {
-    /// Whether the directory or the record is not there.
+    /// Whether the directory or the record does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Path(error) if error.is_not_found())
     }
@@ -85,12 +85,12 @@ impl ContainerDir {
     /// Fills the directory, which is new and still unnamed: configuration, first state, lock, the reserved exit record,
     /// the writable layer.
     ///
-    /// With [`Durability::Synced`] the records outlive a power cut once the directory has its name. On failure the
+    /// With [`Durability::Synced`] the records survive a power cut once the directory has its name. On failure the
     /// directory is left half-made in `tmp/`, where it is swept.
     pub(crate) fn fill(&self, config: &ContainerConfig, state: &State, durability: Durability) -> Result<(), Error> {
         let json = serde_json::to_vec(config).map_err(|source| self.damaged("config.json", source))?;
         if json.len() as u64 > LARGEST {
-            // It could not be read again.
+            // rc could not read it again.
             return Err(
                 PathError::new("write", self.at("config.json"), io::Error::from(io::ErrorKind::FileTooLarge)).into()
             );
@@ -117,7 +117,7 @@ impl ContainerDir {
         Error::Damaged { path: self.at(name), source }
     }
 
-    /// Reads `config.json`, with what has been changed since.
+    /// Reads `config.json`, with the changes of `update`.
     pub(crate) fn config(&self) -> Result<ContainerConfig, Error> {
         let bytes = fs::read_record(self.at("config.json"), LARGEST)?;
         let mut config: ContainerConfig =
@@ -132,7 +132,7 @@ impl ContainerDir {
         Ok(config)
     }
 
-    /// Replaces the limits and the restart rule that the container was made with. The caller holds its lock.
+    /// Replaces the limits and the restart policy that the container was created with. The caller holds its lock.
     pub(crate) fn write_updated(&self, updated: &Updated) -> Result<(), Error> {
         let json = serde_json::to_vec(updated).map_err(|source| self.damaged("updated.json", source))?;
         Ok(fs::replace(self.at("updated.json"), &json, Durability::Synced)?)
@@ -158,12 +158,12 @@ impl ContainerDir {
         (ended == *run).then_some(record)
     }
 
-    /// Records how `run` ended, in the space that was reserved, so that a full disk loses no exit code.
+    /// Records how `run` ended, in the reserved space, so that no exit code is lost on a full disk.
     pub(crate) fn write_exit(&self, run: &Run, record: &ExitRecord) -> Result<(), Error> {
         let mut json = serde_json::to_vec(&(run, record)).map_err(|source| self.damaged("exit", source))?;
         json.resize(json.len().max(usize::from(EXIT_SPACE)), b' ');
         let path = self.at("exit");
-        // If the file is missing, it is made anew: a record without reserved space is better than none.
+        // If the file is missing, it is created: a record without reserved space is better than none.
         let options = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).clone();
         let file = fs::open_record_with(&path, &options)?;
         file.write_all_at(&json, 0).at("write", &path)?;

@@ -1,16 +1,16 @@
-//! Programs that were started beside the container's own, by `rc exec`.
+//! Programs that `rc exec` starts beside the container's own.
 //!
 //! ```text
 //! joiner, in the container's cgroup ── Process ─→ known ── Terminal? ─→ … ── end of conversation ─→ runs ─→ its end
-//!    └── Failed, or its end ─→ told, and never heard of again
+//!    └── Failed, or its end ─→ its command is told, and the exec is over
 //! ```
 //!
-//! A joiner can be killed, or held up for good, after it has made the process and before it says so. That process would
+//! A joiner can be killed, or blocked for good, after it has made the process and before it says so. That process would
 //! stay a zombie, for which the kernel keeps the container's process 1 waiting (kernel/pid_namespace.c,
-//! `zap_pid_ns_processes`): it is found by its process group, which is the joiner's.
+//! `zap_pid_ns_processes`). The monitor finds it by its process group, which is the joiner's.
 //!
-//! Each step is an event of the monitor's loop. A pidfd has the last word: a process that got hold of the other end of
-//! the conversation can keep it open, and no more than that.
+//! Each step is an event of the monitor's loop. The pidfd decides: a process that gets the other end of the
+//! conversation can keep it open, but no more than that.
 
 mod enter;
 mod error;
@@ -31,7 +31,7 @@ use crate::sys::process::reap_group;
 pub(super) struct Execs {
     all: Vec<OneExec>,
     next_id: u64,
-    /// The process groups of joiners that have ended, and in which there may be a process that nobody has told of.
+    /// The process groups of joiners that have ended, and that may have left a process without reporting it.
     strays: Vec<i32>,
 }
 
@@ -41,7 +41,7 @@ impl Execs {
         self.all.iter().flat_map(|exec| exec.poll_set().map(|(fd, token)| (exec.id(), fd, token)))
     }
 
-    /// Begins to start a program for the command on `connection`; how it goes on comes by [`ready`](Self::ready).
+    /// Begins to start a program for the command on `connection`; the rest happens in [`ready`](Self::ready).
     pub(super) fn start(
         &mut self,
         connection: u64,
@@ -60,7 +60,7 @@ impl Execs {
         reserved.map_err(Error::NoRoom)
     }
 
-    /// Acts on one ready descriptor, and gives what commands are to be told. A program that is no more is ignored.
+    /// Acts on one ready descriptor, and returns the events to send. Ignores a program that is over.
     pub(super) fn ready(&mut self, id: u64, token: Token) -> Vec<Told> {
         let mut told = Vec::new();
         let Some(exec) = self.all.iter_mut().find(|exec| exec.id() == id) else { return told };
@@ -76,13 +76,14 @@ impl Execs {
         told
     }
 
-    /// A child of this process has ended: reaps it, if it is one that nobody has told of. Gives what was heard first.
+    /// A child of this process has ended: reaps it if it is a process that no joiner has reported. Returns the events
+    /// of messages that were read before.
     pub(super) fn reap_strays(&mut self) -> Vec<Told> {
         let mut told = Vec::new();
         for exec in &mut self.all {
             exec.hear(&mut told);
             if let Some(joiner) = exec.lone_joiner() {
-                // The joiner itself, if it has ended: poll says so all the same.
+                // This may reap the joiner itself; poll reports its end all the same.
                 reap_group(joiner.pid);
             }
         }
@@ -90,8 +91,8 @@ impl Execs {
         told
     }
 
-    /// The container has ended: ends those that were not in it yet, whatever holds them up, and gives what commands are
-    /// to be told. All others were killed by the kernel, and reaped before it let process 1 go (pid_namespaces(7)).
+    /// The container has ended: ends programs that had not entered it yet, whatever blocks them, and returns the events
+    /// to send. The kernel has killed and reaped all others before process 1 could end (pid_namespaces(7)).
     pub(super) fn end_all(&mut self) -> Vec<Told> {
         let mut told = Vec::new();
         for exec in &mut self.all {

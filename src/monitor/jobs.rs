@@ -1,5 +1,5 @@
-//! Changes that commands ask for (`change`): the worker makes one after the other, and each is recorded when it is
-//! made.
+//! Changes that commands request (`change`): the worker makes one after the other, and the monitor records each when it
+//! is made.
 
 use super::change::{AppliesTo, Target};
 use super::parts::Parts;
@@ -10,7 +10,7 @@ use super::worker::{Job, Task};
 use crate::types::{Report, ReportKind};
 
 impl Parts {
-    /// Queues a change; the answer comes when it is made.
+    /// Queues a change; the monitor answers when it is made.
     pub(super) fn add_job(&mut self, connection: u64, task: Task) {
         if self.worker.add(Job { connection, task }) {
             self.begin_jobs();
@@ -27,7 +27,7 @@ impl Parts {
             } else if self.program.is_launched() || self.rule.is_pausing() {
                 AppliesTo::NextStart
             } else {
-                // The program is being started, with the limits of before.
+                // The program is being started, with the former limits.
                 self.refuse(job.connection, "the container's program does not run");
                 continue;
             };
@@ -43,7 +43,7 @@ impl Parts {
         }
     }
 
-    /// Records the result of a job, answers the command that has asked for it, and begins the next.
+    /// Records the result of a job, answers its command, and begins the next.
     pub(super) fn finish_job(&mut self) {
         let Some((Job { connection, task }, mut event)) = self.worker.finish() else { return };
         if event == Event::Done {
@@ -60,26 +60,26 @@ impl Parts {
             }
         }
         if matches!(task, Task::Pause) && event != Event::Done && self.records.status() == Status::Running {
-            // The worker may have died half way, and commands go by the record: none would thaw it.
+            // The worker may have died half-way. Since commands trust the record, none would thaw the container.
             self.program.thaw();
         }
         self.tell(connection, &event, &[]);
         self.begin_jobs();
     }
 
-    /// Follows the restart rule as it was written down.
+    /// Adopts the restart policy that was written.
     fn follow_config(&mut self) {
         if let Ok(config) = self.records.config() {
             self.rule.follow(config.restart);
         }
         if self.rule.is_pausing() && !self.rule.is_active() {
-            // No start will follow that a command could wait for.
+            // No restart will follow.
             self.program.ask_for_end(AskedBy::System);
         }
     }
 
-    /// Tells all commands that wait how the container ended, after the end of their streams, so that they have read all
-    /// of it. Changes that are being made are broken off.
+    /// Cancels all changes, and tells all commands that wait how the container ended: after the end of their streams,
+    /// so that they can read all output.
     pub(super) fn tell_end(&mut self, code: i32) {
         for connection in self.worker.cancel() {
             self.refuse(connection, "the container has ended");

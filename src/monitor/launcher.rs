@@ -1,7 +1,8 @@
-//! Bringing the program up: cgroup, streams, init, network, until the program is executed; undone if a step fails.
+//! Launches the program: cgroup, streams, init, network, until the program is executed. If a step fails, all are
+//! undone.
 //!
-//! Meanwhile the server answers all commands. `rc stop`, a signal to the monitor, or the end of the command that is
-//! starting the container takes the attempt back.
+//! Meanwhile the server answers all commands. `rc stop`, a signal to the monitor, or the end of the command that starts
+//! the container cancels the launch.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -24,8 +25,8 @@ use crate::userns::{Home, UserNamespace};
 /// How long a network may take to come up.
 const NETWORK_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long the kernel may take to let go of a cgroup whose processes have ended.
-const REMOVAL_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the kernel may take until it lets rc remove a cgroup whose processes have ended.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Launches the program: at the start, and at each restart.
 #[derive(Debug)]
@@ -38,15 +39,15 @@ pub(super) struct Launcher {
     pid_files: PidFiles,
 }
 
-/// What ends with the program, beside what the server looks after.
+/// What ends with the program, apart from the server's parts.
 #[derive(Debug)]
 pub(super) struct Up {
     pub(super) network: net::Running,
-    /// fuse-overlayfs, if it serves the root file system.
+    /// fuse-overlayfs, if it serves the root filesystem.
     pub(super) served: Option<FuseOverlay>,
 }
 
-/// What was made before init speaks.
+/// What exists before init sends its first message.
 struct Made {
     init: Starting,
     pipes: Pipes,
@@ -54,7 +55,7 @@ struct Made {
 }
 
 impl Launcher {
-    /// What `start` asks for, with cgroups in `own`.
+    /// A launcher for `start`, with cgroups in `own`.
     pub(super) fn new(start: Start, driver: &'static dyn net::Driver, own: Option<cgroup::Own>, home: Home) -> Self {
         let pid_files = PidFiles::open(&start.config.service);
         Self { start, driver, own, home, pid_files }
@@ -65,23 +66,23 @@ impl Launcher {
         &self.start.config
     }
 
-    /// The user's namespace, which is waited for.
+    /// Waits for the user's root namespace.
     pub(super) fn home(&self) -> Result<&UserNamespace, Error> {
         Ok(self.home.ready()?)
     }
 
-    /// The program runs for the first time: volumes are filled once, and what a restart needs is kept.
+    /// The program runs for the first time: drops what restarts do not need, since volumes are filled only once.
     pub(super) fn first_run_begins(&mut self) {
         self.start.copy_up.clear();
         if self.start.config.restart == RestartPolicy::No {
-            // The program alone has what was handed to it.
+            // Only the program has the descriptors that were handed to it.
             let handed = self.start.stdio.iter_mut().filter(|stdio| matches!(stdio, Stdio::Handed(_)));
             handed.for_each(|stdio| *stdio = Stdio::Null);
         }
     }
 
-    /// Removes what a run has left: files that name its processes, and its cgroup. Gives whether the kernel has killed
-    /// something in that for want of memory.
+    /// Removes what a run has left: PID files and its cgroup. Returns whether the kernel has killed a process in the
+    /// cgroup because it was out of memory.
     pub(super) fn clean_up(&self, launched: &Launched) -> bool {
         self.pid_files.remove(launched.init.pid);
         let oom_killed = launched.cgroup.as_ref().is_some_and(|cgroup| cgroup.oom_killed().unwrap_or(false));
@@ -89,7 +90,7 @@ impl Launcher {
         oom_killed
     }
 
-    /// Takes over the limits that `update` has set since the last attempt.
+    /// Adopts the limits that `update` has set since the last launch.
     pub(super) fn take_new_limits(&mut self) {
         let Ok(config) = self.start.directory.config() else { return };
         self.start.extras = plan::extras(&config);
@@ -99,7 +100,7 @@ impl Launcher {
         }
     }
 
-    /// Brings the program up, and hands it to the server: by the storage driver that was chosen, or by the one that
+    /// Launches the program and hands it to the server: with the storage driver that was chosen, or the first one that
     /// works.
     pub(super) fn bring_up(&self, server: &mut Server) -> Result<Up, Error> {
         let start = &self.start;
@@ -124,7 +125,7 @@ impl Launcher {
 
     fn try_up(&self, server: &mut Server, root: Option<OwnedFd>) -> Result<net::Running, Error> {
         if self.own.is_some() {
-            // rc's processes may be moved to make room for a cgroup; newuidmap and newgidmap must have ended by then.
+            // rc may move its own processes to make room for a cgroup: newuidmap and newgidmap must have ended by then.
             self.home.ready()?;
         }
         let name = cgroup_name(&self.start.config.id);
@@ -150,7 +151,7 @@ impl Launcher {
                 Ok(network)
             }
             Err(error) => {
-                // It is reaped, so that its namespaces are gone when the command gets the error.
+                // It is reaped, so that its namespaces no longer exist when the command gets the error.
                 drop(init.process.signal(libc::SIGKILL));
                 drop(init.process.wait());
                 server.parts.end_run();
@@ -160,7 +161,7 @@ impl Launcher {
         }
     }
 
-    /// Makes init; the monitor's ends of its pipes and of its way to a service manager come with it.
+    /// Makes init, with the monitor's ends of its pipes and of its socket to a service manager.
     fn launch(&self, cgroup: Option<&Group>, root: Option<OwnedFd>) -> Result<Made, Error> {
         let start = &self.start;
         let config = &start.config;
@@ -201,7 +202,7 @@ impl Launcher {
         server.parts.relay.add_terminal(master, has_input).map_err(step("relay the terminal"))
     }
 
-    /// Talks to init until the program runs; the network comes up meanwhile.
+    /// Exchanges messages with init until the program runs; the network comes up meanwhile.
     fn converse(&self, server: &mut Server, init: &Starting) -> Result<net::Running, Error> {
         let deadline = Instant::now() + NETWORK_DEADLINE;
         let mut starting = Some(self.driver.start(&self.start.network, init.process.pid)?);
@@ -236,13 +237,13 @@ impl Launcher {
 /// sweeps it.
 fn remove(cgroup: Option<&Group>) {
     if let Some(cgroup) = cgroup {
-        drop(cgroup.remove(REMOVAL_PATIENCE));
+        drop(cgroup.remove(REMOVAL_TIMEOUT));
     }
 }
 
 fn network_up(server: &mut Server, network: net::Starting, deadline: Instant) -> Result<net::Running, Error> {
     if let Some(awaited) = network.awaited() {
-        // `wait_ready` reports a helper that has said nothing by then.
+        // If the helper is not ready by then, `wait_ready` reports that.
         server.wait_for(&awaited, Some(deadline))?;
     }
     Ok(network.wait_ready(deadline)?)

@@ -7,7 +7,7 @@
 //!                    root namespace ready: init     │  the network helper starts while init makes the mounts
 //!                    state is running, the command is told
 //!                    the loop (`serve`)
-//!                    network down, exit recorded; the restart rule may have it launched again after a pause
+//!                    network down, exit recorded; after a pause the restart policy may launch it again
 //!                    container removed if it is `--rm`, commands that wait are told
 //! ```
 
@@ -34,12 +34,12 @@ use crate::sys::{prctl, socket};
 use crate::types::Report;
 use crate::userns::Home;
 
-/// Runs as the monitor, in a process that was forked for it; gives its exit code.
+/// Runs as the monitor, in a process that was forked for it, and returns its exit code.
 pub(crate) fn run(start: Start, owner: &dyn Owner, command: OwnedFd, starter: Starter) -> i32 {
     let mut life = match Life::begin(start, owner) {
         Ok(life) => life,
         Err(error) => {
-            // A command that is gone need not know.
+            // If the command has ended, it need not know.
             drop(protocol::send(command.as_fd(), &Event::Failed(error.into()), &[]));
             return 125;
         }
@@ -60,13 +60,13 @@ struct Life<'a> {
 }
 
 impl<'a> Life<'a> {
-    /// Becomes a monitor, and makes what must be there before a process is. On failure nothing is left.
+    /// Becomes a monitor, and makes everything that must exist before the first process. On failure nothing is left.
     fn begin(start: Start, owner: &'a dyn Owner) -> Result<Self, Error> {
-        // Fails only if this process leads a session already, which a fork does not.
+        // Fails only if this process already leads a session, which a forked one does not.
         rustix::process::setsid().ok();
         let name = format!("rc: {}", start.config.name);
         prctl::set_name(&name).map_err(step("name the monitor"))?;
-        // What was typed may hold secrets (`-e`), and the monitor lives long.
+        // The command line may contain secrets (`-e`), and the monitor lives long.
         process::replace_command_line(&name).map_err(step("hide the command line"))?;
         let signals = Signals::all().map_err(step("block signals"))?;
 
@@ -92,9 +92,9 @@ impl<'a> Life<'a> {
         125
     }
 
-    /// Looks after the program until it has ended, and removes what it leaves.
+    /// Serves the program until it has ended, and removes what it leaves.
     fn serve(mut self, up: Up) -> i32 {
-        // A command that is gone need not know; the container lives on.
+        // If the command has ended, it need not know; the container continues.
         let pid = self.server.parts.program.pid();
         self.server.parts.tell_starter(&Event::Started { pid });
         self.launcher.first_run_begins();
@@ -111,12 +111,12 @@ impl<'a> Life<'a> {
             self.owner.remove(home);
         }
         drop(network);
-        // A service manager may have been told that this is the main process: it ends as the program did.
+        // A service manager may know this as the main process, so it exits with the program's code.
         record.code
     }
 
-    /// Looks after the program, and after those that the restart rule lets follow. Says how the last one ended; its
-    /// network may still be on its way down.
+    /// Serves the program and its restarts. Returns how the last run ended, and its network if that is still going
+    /// down.
     fn outlive(&mut self, mut up: Up) -> (ExitRecord, Option<net::Running>) {
         loop {
             let began = Instant::now();
@@ -135,8 +135,8 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Starts the program again, if the rule says so and no command has asked for its end, until it runs. `None` if it
-    /// has ended for good, as `record` then says.
+    /// Starts the program again, until it runs, if the policy says so and no command has asked for its end. `None` if
+    /// it has ended for good; then `record` says how.
     fn again(&mut self, record: &mut ExitRecord, mut ran: Duration) -> Option<Up> {
         loop {
             let asked_by = self.server.parts.program.asked_by();
@@ -160,7 +160,7 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Removes what the program's end has left of its run, and says how it ended.
+    /// Removes what the run has left, and returns how it ended.
     fn clean_up(&mut self, ended: Ended) -> ExitRecord {
         let launched = self.server.parts.end_run();
         let oom_killed = launched.is_some_and(|launched| self.launcher.clean_up(&launched));
@@ -168,7 +168,7 @@ impl<'a> Life<'a> {
     }
 }
 
-/// The record of a start that failed when the program was to run again.
+/// The record of a restart that failed.
 fn failed_start(report: &Report) -> ExitRecord {
     // Little space is reserved for the record.
     let error = report.message.chars().take(150).collect();
@@ -181,7 +181,7 @@ fn listen(directory: &ContainerDir) -> Result<OwnedFd, Error> {
         .map_err(|e| step("open the container's directory")(e.into()))?;
     match socket::listen_at(dir.as_fd(), "ctl") {
         Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => {
-            // An earlier run has left it; we hold the lock, so no process listens there.
+            // An earlier run has left it. We hold the lock, so no process listens there.
             crate::sys::fs::remove_file(directory.at("ctl"))?;
             socket::listen_at(dir.as_fd(), "ctl")
         }
@@ -190,7 +190,7 @@ fn listen(directory: &ContainerDir) -> Result<OwnedFd, Error> {
     .map_err(step("listen on the control socket"))
 }
 
-/// From here on the monitor is alone: it keeps nothing of the command's terminal, directory or memory.
+/// Detaches the monitor from the command's terminal, directory and memory.
 fn let_go() {
     if let Ok(null) = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
         for number in 0..3 {

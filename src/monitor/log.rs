@@ -1,4 +1,4 @@
-//! Where the program's output is logged: a file in the container's directory, or the system's journal.
+//! The log of the program's output: a file in the container's directory, or the system's journal.
 
 mod file;
 mod journal;
@@ -20,7 +20,7 @@ pub(super) enum Log {
 }
 
 impl Log {
-    /// Opens the log, if the container keeps one.
+    /// Opens the log, if the container has one.
     pub(super) fn open(start: &Start) -> Result<Option<Self>, Error> {
         let config = &start.config;
         match config.log_driver {
@@ -43,8 +43,8 @@ impl Log {
         }
     }
 
-    /// What to wait for, to be written to, before more is appended; `None` if there is room. A file always has: what a
-    /// disk does not take is dropped and counted.
+    /// The descriptor that must be writable before more is appended; `None` if there is room. A file always has room:
+    /// output that cannot be written is dropped and counted.
     pub(super) fn poll_fd(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::File(_) => None,
@@ -52,7 +52,7 @@ impl Log {
         }
     }
 
-    /// Until when that is waited for.
+    /// When the monitor stops waiting for that.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::File(_) => None,
@@ -60,7 +60,7 @@ impl Log {
         }
     }
 
-    /// Passes on what waits for room.
+    /// Writes what waits for room.
     pub(super) fn flush(&mut self) {
         if let Self::Journal(journal) = self {
             journal.flush();
@@ -74,7 +74,7 @@ impl Log {
         }
     }
 
-    /// Gives memory back, for a program that has fallen silent.
+    /// Frees memory while the program writes nothing.
     pub(super) fn rest(&mut self) {
         match self {
             Self::File(file) => file.rest(),

@@ -4,8 +4,8 @@
 //! program ── /run/notify/notify.sock ─→ monitor ── NOTIFY_SOCKET ─→ manager
 //! ```
 //!
-//! Messages about the program's own state are passed on. Messages that would steer the manager are not: rc names the
-//! main process, and no descriptor is stored. Source: sd_notify(3).
+//! The monitor passes on messages about the program's own state, but none that would control the manager: rc itself
+//! names the main process, and stores no descriptors. Source: sd_notify(3).
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -18,7 +18,7 @@ use super::directory::ContainerDir;
 use crate::plan::NOTIFY_FILE;
 use crate::sys::datagram::{self, Sender, Sent};
 
-/// What a program may say of itself.
+/// The messages that a program may send.
 const PASSED_ON: [&[u8]; 10] = [
     b"READY",
     b"RELOADING",
@@ -40,33 +40,33 @@ const LONGEST: usize = 4096;
 const LAST_MESSAGES: u32 = 1024;
 
 /// How long a manager may keep its queue full before rc gives up on a message of its own.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a descriptor in the poll set belongs to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Token {
-    /// The program has said something.
+    /// The program has sent a message.
     Program,
-    /// The manager can be told more.
+    /// The manager has room.
     Manager,
 }
 
-/// The way from the program to the manager.
+/// The connection between the program and the manager.
 #[derive(Debug)]
 pub(super) struct Notifier {
     program: OwnedFd,
     manager: Sender,
-    /// What the manager's queue had no room for; nothing more is read meanwhile.
+    /// A message for which the manager's queue had no room. No more are read meanwhile.
     pending: Vec<u8>,
 }
 
 impl Notifier {
-    /// Makes the socket in the container's directory, to be mounted into the container, and connects to the manager at
-    /// `address`.
+    /// Makes the socket in the container's directory, from where it is mounted into the container, and connects to the
+    /// manager at `address`.
     pub(super) fn begin(directory: &ContainerDir, address: &str) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(directory.path(), flags, Mode::empty())?;
-        // An earlier start has left it; we hold the lock, so no process listens there.
+        // An earlier start has left it. We hold the lock, so no process listens there.
         rustix::fs::unlinkat(&dir, NOTIFY_FILE, rustix::fs::AtFlags::empty()).ok();
         let program = datagram::bind_at(dir.as_fd(), NOTIFY_FILE)?;
         Ok(Self { program, manager: Sender::connect(address)?, pending: Vec::new() })
@@ -81,8 +81,7 @@ impl Notifier {
         }
     }
 
-    /// Acts on the ready descriptor: one message at a time, so that a program that sends many does not hold up the
-    /// loop.
+    /// Acts on the ready descriptor: one message at a time, so that a program that sends many does not block the loop.
     pub(super) fn ready(&mut self, token: Token) {
         match token {
             Token::Program => {
@@ -92,7 +91,8 @@ impl Notifier {
         }
     }
 
-    /// Passes on the last messages of a program that has ended. Other processes may have the socket and send for ever.
+    /// Passes on the last messages of a program that has ended. Not without a limit: other processes may have the
+    /// socket, too.
     pub(super) fn finish(&mut self) {
         self.flush();
         for _ in 0..LAST_MESSAGES {
@@ -102,7 +102,7 @@ impl Notifier {
         }
     }
 
-    /// Takes one message; gives whether there was one.
+    /// Takes one message, and returns whether there was one.
     fn take(&mut self) -> bool {
         let mut space = [0u8; LONGEST];
         match datagram::receive(self.program.as_fd(), &mut space) {
@@ -119,7 +119,7 @@ impl Notifier {
         if self.pending.is_empty() {
             return;
         }
-        // A manager that is gone, or takes no such message, is told nothing.
+        // If the manager has ended or refuses the message, it is dropped.
         if !matches!(self.manager.send(&self.pending), Ok(Sent::Full)) {
             self.pending = Vec::new();
         }
@@ -134,15 +134,15 @@ fn filtered(message: &[u8]) -> Vec<u8> {
     lines.collect::<Vec<_>>().join(&b'\n')
 }
 
-/// Sends one of rc's own messages; waits up to 5 s for a manager whose queue is full. The result is `Full` after that.
+/// Sends one of rc's own messages. Waits up to 5 s if the manager's queue is full, and returns `Full` after that.
 pub(crate) fn send_waiting(manager: &Sender, message: &[u8]) -> io::Result<Sent> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match manager.send(message)? {
             Sent::Full if !left.is_zero() => {
                 let left = Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(0) + 1, tv_nsec: 0 };
-                // A signal only asks again.
+                // A signal only ends this wait early.
                 poll(&mut [PollFd::new(manager, PollFlags::OUT)], Some(&left)).ok();
             }
             sent => return Ok(sent),

@@ -1,5 +1,4 @@
-//! The parts of the monitor, and what concerns several of them at once. What concerns one part is a method of that
-//! part.
+//! The parts of the monitor, and what concerns several of them. What concerns one part is a method of that part.
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -20,7 +19,7 @@ use super::worker::Worker;
 use crate::plan::RestartPolicy;
 use crate::types::{Report, ReportKind, Signal};
 
-/// Everything that the loop looks after.
+/// All parts that the loop serves.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) program: Program,
@@ -35,7 +34,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Those of the container that `start` is about, for the command that is starting it.
+    /// The parts for the container of `start`.
     pub(super) fn new(start: &Start, listener: OwnedFd, log: Option<Log>) -> Self {
         let config = &start.config;
         let can_be_on =
@@ -53,7 +52,7 @@ impl Parts {
         }
     }
 
-    /// Takes in the command that is starting the container: it is told that the program runs, and how it ends. If it
+    /// Adds the command that starts the container: it is told when the program runs, and how it ends. If the command
     /// ends before the program runs, the start is undone.
     pub(super) fn adopt(&mut self, socket: OwnedFd, starter: Starter) -> io::Result<()> {
         let id = self.connections.add_starter(socket)?;
@@ -72,7 +71,7 @@ impl Parts {
         drop(pipes.join(&mut self.relay));
     }
 
-    /// The program has ended, or was never executed: gives what is to be cleaned up.
+    /// The program has ended, or was never executed: returns what must be cleaned up.
     pub(super) fn end_run(&mut self) -> Option<Launched> {
         let told = self.execs.end_all();
         self.tell_all(told);
@@ -80,7 +79,7 @@ impl Parts {
         self.program.take(&mut self.timers)
     }
 
-    /// Answers the command that is starting the container.
+    /// Answers the command that starts the container.
     pub(super) fn tell_starter(&mut self, event: &Event) {
         if let Some(id) = self.connections.take_starter() {
             self.tell(id, event, &[]);
@@ -94,7 +93,7 @@ impl Parts {
         }
     }
 
-    /// Tells commands what has become of their programs.
+    /// Sends the events of execs to their commands.
     pub(super) fn tell_all(&mut self, all: Vec<Told>) {
         for (connection, event, descriptor) in all {
             self.tell(connection, &event, descriptor.as_ref().map(OwnedFd::as_fd).as_slice());
@@ -106,25 +105,26 @@ impl Parts {
         self.tell(id, &refusal(message), &[]);
     }
 
-    /// Lets go of a command that is gone.
+    /// Forgets a command that has ended.
     pub(super) fn forget(&mut self, id: u64) {
         self.relay.forget(id);
         self.connections.forget(id);
         self.worker.forget(id);
         if self.connections.is_starter(id) {
             self.connections.take_starter();
-            // No command has been told that it runs, and none would know.
+            // No other command knows that the program runs.
             self.stop(AskedBy::System, None, Some(0));
         }
     }
 
-    /// Sends the stop signal, and SIGKILL when the time is over. A program that does not run is not started (again).
+    /// Sends the stop signal, and SIGKILL when the time is over. If the program does not run, it is not started
+    /// (again).
     pub(super) fn stop(&mut self, by: AskedBy, signal: Option<Signal>, timeout: Option<u32>) {
         self.program.ask_for_end(by);
         if !self.program.is_running() {
             return;
         }
-        let paused_now = self.worker.break_off_pause();
+        let paused_now = self.worker.cancel_pause();
         if let Some(connection) = paused_now {
             self.refuse(connection, "the container is being stopped");
         }

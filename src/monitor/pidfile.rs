@@ -1,4 +1,4 @@
-//! The files that name the container's processes: `--pidfile`, `--conmon-pidfile`.
+//! The files of `--pidfile` and `--conmon-pidfile`, with the PIDs of init and the monitor.
 
 use std::io;
 
@@ -6,8 +6,8 @@ use crate::plan::Service;
 use crate::sys::fs::PathError;
 use crate::sys::replacement::Named;
 
-/// The files that were asked for. Their directories are opened before the program runs and stay open: a container that
-/// shares them could replace one by a link, and so choose where the next start writes.
+/// The files that the user has asked for. Their directories are opened before the program runs and stay open: a
+/// container that shares one could replace it by a link, and so choose where the next start writes.
 #[derive(Debug)]
 pub(super) struct PidFiles {
     /// The monitor's, the program's.
@@ -26,8 +26,7 @@ impl PidFiles {
 
     /// Writes the files. Fails with the path; then none of them is left.
     ///
-    /// They are there when the command that has started the container returns: systemd reads a `PIDFile=` at that
-    /// moment.
+    /// They exist when the command that starts the container returns: systemd reads a `PIDFile=` at that moment.
     pub(super) fn write(&self, init: i32) -> Result<(), PathError> {
         let written = self.each(init).try_for_each(|(file, pid)| match file {
             Ok(file) => file.replace(pid.to_string().as_bytes()),

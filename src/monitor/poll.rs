@@ -1,4 +1,4 @@
-//! The one place where the monitor sleeps: poll(2), over descriptors that are named by what they belong to.
+//! The only place where the monitor sleeps: poll(2), over descriptors with tokens that say what they belong to.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -9,8 +9,8 @@ use rustix::io::Errno;
 
 use crate::sys::process;
 
-/// After so much silence the monitor gives back the memory that it can, and then sleeps until something happens. To map
-/// the code again takes microseconds, which matter only where events are frequent.
+/// After this time without an event the monitor frees as much memory as it can, and then sleeps until something
+/// happens. To map the code again takes microseconds, which matter only if events are frequent.
 const SILENCE: Duration = Duration::from_millis(50);
 
 /// The descriptors to wait for, each with a token `T` that says what it belongs to.
@@ -31,16 +31,16 @@ impl<'a, T: Copy> PollSet<'a, T> {
         self.tokens.push(token);
     }
 
-    /// Sleeps until one of them is ready, a signal has come, or for `patience`; `None` is for as long as that takes.
-    /// Gives the tokens of those that are ready, with what they are ready for.
-    pub(super) fn wait(mut self, patience: Option<Duration>) -> io::Result<Vec<(T, PollFlags)>> {
-        let first = patience.map_or(SILENCE, |patience| patience.min(SILENCE));
+    /// Sleeps until a descriptor is ready, a signal arrives, or `timeout` is over; `None` means no limit. Returns the
+    /// tokens of the descriptors that are ready, with what they are ready for.
+    pub(super) fn wait(mut self, timeout: Option<Duration>) -> io::Result<Vec<(T, PollFlags)>> {
+        let first = timeout.map_or(SILENCE, |timeout| timeout.min(SILENCE));
         let woken = match poll(&mut self.descriptors, timespec(Some(first)).as_ref()) {
-            Ok(0) if patience.is_none_or(|patience| patience > SILENCE) => {
+            Ok(0) if timeout.is_none_or(|timeout| timeout > SILENCE) => {
                 process::trim_heap();
                 process::let_go_of_code();
                 // At once, before more code is mapped again.
-                poll(&mut self.descriptors, timespec(patience.map(|patience| patience - SILENCE)).as_ref())
+                poll(&mut self.descriptors, timespec(timeout.map(|timeout| timeout - SILENCE)).as_ref())
             }
             woken => woken,
         };
@@ -53,7 +53,7 @@ impl<'a, T: Copy> PollSet<'a, T> {
     }
 }
 
-/// How long poll(2) sleeps; for a time that it cannot express, without a limit.
+/// The timeout of poll(2); none if it cannot express the time.
 fn timespec(duration: Option<Duration>) -> Option<Timespec> {
     duration.and_then(|duration| Timespec::try_from(duration).ok())
 }

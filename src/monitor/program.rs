@@ -27,7 +27,8 @@ pub(super) struct Launched {
 pub(super) enum AskedBy {
     /// The user, by a command.
     User,
-    /// A signal to the monitor, as at the end of the user's session; or the command that is starting this is gone.
+    /// A signal to the monitor, as at the end of the user's session; or the end of the command that starts the
+    /// container.
     System,
 }
 
@@ -43,7 +44,7 @@ pub(super) enum Token {
 #[derive(Debug)]
 pub(super) struct Program {
     launched: Option<Launched>,
-    /// How the last run ended; its output may still be on its way.
+    /// How the last run ended. Its output may still be on its way.
     ended: Option<Ended>,
     asked_by: Option<AskedBy>,
     stop_signal: Signal,
@@ -63,7 +64,7 @@ impl Program {
         self.ended = None;
     }
 
-    /// The run is over: gives its cgroup and the rest, which are to be cleaned up.
+    /// The run is over: returns its cgroup and the rest, which must be cleaned up.
     pub(super) fn take(&mut self, timers: &mut Timers) -> Option<Launched> {
         timers.cancel(Timer::Kill);
         self.launched.take()
@@ -103,7 +104,7 @@ impl Program {
         self.launched.as_ref()?.cgroup.as_ref()
     }
 
-    /// The program is not to run any longer, or again.
+    /// The program must end, and must not be started again.
     pub(super) fn ask_for_end(&mut self, by: AskedBy) {
         self.asked_by = Some(by);
     }
@@ -113,7 +114,7 @@ impl Program {
         self.asked_by
     }
 
-    /// Whether the user means this signal to end it.
+    /// Whether this signal is meant to end it.
     pub(super) fn is_ended_by(&self, signal: Signal) -> bool {
         signal == self.stop_signal
             || matches!(signal.number(), libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGQUIT)
@@ -122,13 +123,13 @@ impl Program {
     /// Sends it a signal.
     pub(super) fn signal(&self, signal: Signal) {
         if let Some(launched) = &self.launched {
-            // It may have ended just now.
+            // It may have just ended.
             drop(launched.init.signal(signal.number()));
         }
     }
 
-    /// Ends it: sends `signal`, or its stop signal, and SIGKILL after `timeout` seconds, or as many as it has; at once
-    /// if that is 0.
+    /// Ends it: sends `signal`, by default its stop signal, and SIGKILL after `timeout` seconds, by default its stop
+    /// timeout. 0 sends only SIGKILL.
     pub(super) fn end(&self, signal: Option<Signal>, timeout: Option<u32>, timers: &mut Timers) {
         let timeout = timeout.unwrap_or(self.stop_timeout);
         if timeout > 0 {
@@ -139,7 +140,7 @@ impl Program {
         }
     }
 
-    /// Lets its processes go on, without waiting until they do.
+    /// Thaws its processes, without waiting until the kernel has done so.
     pub(super) fn thaw(&self) {
         if let Some(cgroup) = self.cgroup() {
             drop(cgroup.thaw(Duration::ZERO));
@@ -174,7 +175,7 @@ impl Program {
                     timers.cancel(Timer::Kill);
                 }
             }
-            // The program loses its network with the helper; nothing here depends on it.
+            // Without the helper the program has no network, but the monitor does not depend on that.
             Token::Helper => launched.helper = None,
             Token::Notify(token) => {
                 if let Some(notifier) = &mut launched.notifier {

@@ -1,5 +1,5 @@
-//! What commands and a container's monitor say to each other over its control socket `ctl`, and over the socket between
-//! `rc run` and the monitor that it forks. Every message is one packet: a byte with the protocol's version, then JSON.
+//! The messages between commands and a container's monitor, over its control socket `ctl` and over the socket between
+//! `rc run` and the monitor that it forks. Each message is one packet: a byte with the protocol's version, then JSON.
 //!
 //! ```text
 //! attach   + stdin source?, stdout sink?, stderr sink?   → attached … exited
@@ -10,7 +10,7 @@
 //! any                                                    → failed
 //! ```
 //!
-//! A monitor answers what it knows; a request that it cannot read is answered with `failed`. Version 1.
+//! If a monitor cannot read a request, it answers `failed`. Version 1.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -22,19 +22,19 @@ use crate::plan::Changes;
 use crate::sys::socket;
 use crate::types::{Report, ReportKind, Signal, json};
 
-/// The version that this rc speaks.
+/// The protocol version of this rc.
 pub(crate) const VERSION: u8 = 1;
 
-/// The longest message: a command line with its environment fits.
+/// The longest message in bytes: large enough for a command line with its environment.
 const LIMIT: usize = 192 * 1024;
 
-/// What a command asks.
+/// A request of a command.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Ask {
-    /// Joins the program's streams; a descriptor comes for each that is true, in this order.
+    /// Attaches to the program's streams; a descriptor comes with it for each that is true, in this order.
     Attach {
-        /// What the client reads from is fed to the program.
+        /// The program's input.
         stdin: bool,
         /// Standard output, or the terminal's.
         stdout: bool,
@@ -61,9 +61,9 @@ pub(crate) enum Ask {
     Pause,
     /// Thaws them.
     Unpause,
-    /// Changes limits and the restart rule: everything that is named, or nothing.
+    /// Changes limits and the restart policy: everything in it, or nothing.
     Update(Box<Changes>),
-    /// Tells when the program has ended.
+    /// Asks for an event when the program has ended.
     Wait,
     /// The size of the client's terminal has changed.
     Resize {
@@ -72,17 +72,17 @@ pub(crate) enum Ask {
         /// Columns.
         columns: u16,
     },
-    /// Leaves the streams.
+    /// Detaches from the streams.
     Detach,
-    /// The reader of the client's standard output or error is gone. If the output goes nowhere else, the program has to
-    /// see that.
+    /// The client's standard output or error is no longer read. If the output goes nowhere else, the program must
+    /// notice.
     CloseOutput {
         /// Which of the two.
         stderr: bool,
     },
 }
 
-/// What exec runs.
+/// The program of an exec.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Exec {
     /// The process, complete: command, environment, user by name or number, directory, capabilities.
@@ -94,7 +94,7 @@ pub(crate) struct Exec {
     pub(crate) descriptors: Vec<i32>,
 }
 
-/// What a monitor answers.
+/// An answer or an event from a monitor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Event {
@@ -103,25 +103,25 @@ pub(crate) enum Event {
         /// Its PID on the host.
         pid: i32,
     },
-    /// The streams are joined.
+    /// The client is attached to the streams.
     Attached,
     /// The controlling side of the program's terminal comes with this.
     Terminal,
-    /// It was done.
+    /// The request was carried out.
     Done,
-    /// It was not done.
+    /// The request has failed.
     Failed(#[serde(deserialize_with = "failure_of_any_version")] Report),
     /// The program has ended.
     Exited {
         /// 128 + n for signal n.
         code: i32,
-        /// Bytes of output that this client has missed because it did not read, and that no note has told it of.
+        /// Bytes of output that this client has missed because it did not read, and that no note has reported.
         #[serde(default, skip_serializing_if = "is_zero")]
         missed: u64,
     },
 }
 
-/// A monitor that an rc of before reports started says, in place of the kind, which exit code the command has.
+/// A monitor of an rc before reports sends the command's exit code in place of the kind.
 fn failure_of_any_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Report, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -163,7 +163,7 @@ pub(crate) fn send(socket: BorrowedFd<'_>, message: &impl Serialize, descriptors
 pub(crate) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     let Some(received) = socket::receive(socket, LIMIT)? else { return Ok(None) };
     match received.bytes.as_slice() {
-        // Later versions add messages and fields; those that we know keep their meaning.
+        // Later versions may add messages and fields, but never change the meaning of existing ones.
         [_, json @ ..] => Ok(Some((json::from_slice(json)?, received.descriptors))),
         [] => Ok(None),
     }

@@ -1,12 +1,12 @@
-//! `state.json`: what a container's monitor last wrote about it. Never believed alone: a reader asks the lock and the
-//! kernel too (`container::liveness`).
+//! `state.json`: what a container's monitor last wrote about it. Readers never trust it alone: they check the lock and
+//! the kernel, too (`container::liveness`).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::types::NetworkState;
 
-/// A process that cannot be mistaken for a later one with the same number.
+/// A process, told apart from a later one with the same PID.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ProcessId {
@@ -18,33 +18,32 @@ pub(crate) struct ProcessId {
     pub(crate) boot_id: String,
 }
 
-/// The status words of podman, and `orphaned`: the monitor is gone but the program lives.
+/// The status words of podman, and `orphaned`: the monitor was killed and the program lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
-    /// Made, never started.
+    /// Created, never started.
     Created,
-    /// The monitor is bringing it up.
+    /// The monitor is starting it.
     Starting,
     /// The program runs.
     Running,
     /// Frozen.
     Paused,
-    /// `stop` was asked for and the program has not ended yet.
+    /// A stop was requested and the program has not ended yet.
     Stopping,
-    /// It has ended, and the restart rule waits before it starts it again. Never on disk: the exit record says so, and
-    /// the monitor lives.
+    /// It has ended, and is started again after a pause. Never on disk: the exit record says so, and the monitor lives.
     Restarting,
     /// Ended.
     Exited,
     /// Being removed.
     Removing,
-    /// The monitor was killed, the program lives. Never on disk: readers find out.
+    /// The monitor was killed and the program lives. Never on disk: readers find out.
     Orphaned,
 }
 
 impl Status {
-    /// The status that podman or docker mean by a word; `None` if rc has no such status.
+    /// The status for a word of podman's or docker's; `None` if rc has no such status.
     pub(crate) fn of_word(word: &str) -> Option<Self> {
         Some(match word {
             "created" | "configured" => Self::Created,
@@ -80,7 +79,7 @@ impl Status {
     }
 }
 
-/// One run of the program: a container may be started again and again, and an exit record belongs to one run.
+/// One run of the program: a container may be started many times, and an exit record belongs to one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Run(pub(crate) u64);
 
@@ -88,20 +87,20 @@ pub(crate) struct Run(pub(crate) u64);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExitRecord {
-    /// The exit code as a shell would have it: 128 + n for signal n.
+    /// The exit code, as in a shell: 128 + n for signal n.
     pub(crate) code: i32,
     /// When, RFC 3339 with nanoseconds, UTC.
     pub(crate) at: String,
-    /// The kernel's memory limit killed something in the container.
+    /// The kernel has killed a process of the container because of the memory limit.
     #[serde(default)]
     pub(crate) oom_killed: bool,
     /// A sentence if the program did not end by itself (`monitor killed`), else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) error: String,
-    /// The user has ended it.
+    /// The user has stopped it.
     #[serde(default)]
     pub(crate) stopped_by_user: bool,
-    /// The restart rule starts it again, as long as the monitor lives.
+    /// The restart policy starts it again, as long as the monitor lives.
     #[serde(default)]
     pub(crate) restarts: bool,
 }
@@ -121,13 +120,13 @@ pub(crate) struct State {
     /// Which run this is: 0 before the first start.
     #[serde(default)]
     pub(crate) run: u64,
-    /// How it ended, once it has: read from the file `exit`, never from this one.
+    /// How it ended, if it has: read from the file `exit`, never from this one.
     #[serde(skip)]
     pub(crate) exit: Option<ExitRecord>,
-    /// How often the restart rule has started it again.
+    /// How often it was restarted.
     #[serde(default)]
     pub(crate) restart_count: u32,
-    /// What it was given of its network.
+    /// The addresses and ports that it got.
     #[serde(flatten)]
     pub(crate) network: NetworkState,
     /// The cgroup, relative to the cgroup2 mount, if the container has one of its own.
@@ -147,7 +146,7 @@ impl ProcessId {
         Some(Self { pid, start_time, boot_id: crate::sys::process::boot_id().ok()? })
     }
 
-    /// Whether this very process still lives.
+    /// Whether this process still lives.
     pub(crate) fn is_alive(&self) -> bool {
         crate::sys::process::start_time(self.pid) == Some(self.start_time)
             && crate::sys::process::boot_id().is_ok_and(|id| id == self.boot_id)

@@ -15,7 +15,7 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Those of the container that `start` is about.
+    /// The records of the container of `start`.
     pub(super) fn new(start: &Start) -> Self {
         Self { directory: start.directory.clone(), state: start.state.clone() }
     }
@@ -30,7 +30,7 @@ impl Records {
         self.state.status
     }
 
-    /// The configuration, with what was changed since.
+    /// The configuration, with the changes of `update`.
     pub(super) fn config(&self) -> Result<ContainerConfig, Error> {
         self.directory.config()
     }
@@ -77,7 +77,7 @@ impl Records {
         }
     }
 
-    /// Records how this run ended. The disk may be broken: then a reader finds no record, and says so.
+    /// Records how this run ended. If the disk is broken, readers find no record, and say so.
     pub(super) fn end_run(&self, record: &ExitRecord) {
         drop(self.directory.write_exit(&Run(self.state.run), record));
     }

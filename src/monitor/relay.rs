@@ -1,4 +1,4 @@
-//! The program's streams: from it to the log and to every client, from the clients to it.
+//! The program's streams: its output to the log and to every client, the clients' input to it.
 //!
 //! ```text
 //! program ── pipe or terminal ─→ outlet ─┬─→ log                         all of it
@@ -7,9 +7,9 @@
 //! ```
 //!
 //! Every descriptor is one of rc's own pipes, the program's terminal or the log, and the relay waits for none of them.
-//! From pipe to pipe the kernel moves pages: by splice(2) where nothing is logged, by tee(2) where it is, so that only
-//! the log is copied. What is in the poll set is named by the client's id and the stream: by the time that it is acted
-//! on, other clients may have come and gone.
+//! From pipe to pipe the kernel moves pages: by splice(2) without a log, by tee(2) with one, so that only the log is
+//! copied. The poll set names descriptors by the client's ID and the stream, because clients may come and go before the
+//! event is handled.
 
 mod client;
 mod input;
@@ -37,9 +37,9 @@ pub(super) struct Relay {
     clients: Clients,
     output: Output,
     input: Input,
-    /// A program runs; clients' input waits until one does.
+    /// A program runs; until then clients' input waits.
     is_running: bool,
-    /// Rows and columns that the terminal was given last, for the next run's.
+    /// The last size of the terminal, in rows and columns, for the next run's terminal.
     size: Option<(u16, u16)>,
 }
 
@@ -69,14 +69,14 @@ impl Relay {
         self.output.add(fd, stream, false)
     }
 
-    /// Relays the program's terminal; both ways, if it has `input`.
+    /// Relays the program's terminal, in both directions if it has `input`.
     pub(super) fn add_terminal(&mut self, master: OwnedFd, input: bool) -> io::Result<()> {
         if input {
             self.input.set_terminal(&master)?;
         }
         self.output.add(master, Stream::Stdout, true)?;
         if let (Some((rows, columns)), Some(terminal)) = (self.size, self.output.terminal()) {
-            // Otherwise it has the kernel's size, 0 by 0.
+            // Otherwise it has the kernel's default, 0 by 0.
             terminal.resize(rows, columns);
         }
         Ok(())
@@ -87,20 +87,20 @@ impl Relay {
         self.input.set_pipe(fd)
     }
 
-    /// Joins a client, as [`Clients::attach`] does. Where nothing is logged, the one that has started the program is
-    /// the only place where its output goes, and sets the pace.
+    /// Attaches a client ([`Clients::attach`]). Without a log, the command that has started the program is the only
+    /// destination of its output, and sets the pace.
     pub(super) fn attach(&mut self, id: u64, streams: Streams, is_starter: bool) -> io::Result<()> {
         let sets_pace = is_starter && !self.output.is_logged();
         self.clients.attach(id, streams, is_starter, sets_pace)
     }
 
-    /// Lets go of a client, whose streams go on without it.
+    /// Detaches a client; the streams continue without it.
     pub(super) fn detach(&mut self, id: u64) {
         self.clients.remove(id);
     }
 
-    /// Lets go of a client that was killed. The program's input does not end with it, unless this client has started
-    /// the program and no other has input.
+    /// Removes a client that was killed. The program's input ends with it only if this client has started the program
+    /// and no other client has input.
     pub(super) fn forget(&mut self, id: u64) {
         let Some(client) = self.clients.remove(id) else { return };
         if client.is_starter() && client.has_stdin() && !self.clients.have_stdin() {
@@ -108,18 +108,18 @@ impl Relay {
         }
     }
 
-    /// The reader of this client's `stream` is gone for good. A program whose output goes nowhere else gets SIGPIPE, as
+    /// This client's `stream` will not be read any more. If its output goes nowhere else, the program gets SIGPIPE, as
     /// it would from a pipe.
     pub(super) fn close_output(&mut self, id: u64, stream: Stream) {
         self.clients.remove_sink(id, stream);
-        // Poll may have noticed that earlier, and removed the sink.
+        // Poll may have reported that earlier, and the sink was removed.
         let has_reader = self.clients.sinks().any(|sink| sink.stream() == stream);
         if self.clients.has(id) && !self.output.is_logged() && !has_reader {
             self.output.close(stream);
         }
     }
 
-    /// Sets the size of the terminal, now or when there is one.
+    /// Sets the size of the terminal, now or as soon as there is one.
     pub(super) fn resize(&mut self, rows: u16, columns: u16) {
         self.size = Some((rows, columns));
         if let Some(terminal) = self.output.terminal() {
@@ -127,7 +127,7 @@ impl Relay {
         }
     }
 
-    /// Whether everything that the program wrote has reached the log and every client that is still waited for.
+    /// Whether all output has reached the log and every client that the program still waits for.
     pub(super) fn is_drained(&self) -> bool {
         self.output.is_drained() && !self.clients.sinks().any(Sink::holds_up)
     }
@@ -138,20 +138,19 @@ impl Relay {
         self.clients.sinks_mut().for_each(Sink::begin_run);
     }
 
-    /// The program has ended, or was never executed: what led to it and from it goes, the clients stay.
+    /// The program has ended, or was never executed: closes its streams; the clients stay.
     pub(super) fn end_run(&mut self) {
         self.is_running = false;
         self.output.clear();
         self.input.close();
     }
 
-    /// The program has ended: its last words are taken, and put where they can wait.
+    /// The program has ended: moves the rest of its output into the clients' pipes.
     pub(super) fn finish(&mut self) {
         self.output.finish(&mut self.clients);
     }
 
-    /// Lets go of all clients: their pipes end here. Gives how many bytes each of them has missed without having been
-    /// told.
+    /// Removes all clients and closes their pipes. Returns how many bytes each of them has missed without a note.
     pub(super) fn hang_up(&mut self) -> Vec<(u64, u64)> {
         self.input.close();
         self.clients.remove_all()
@@ -186,7 +185,7 @@ impl Relay {
             watch(fd, PollFlags::IN, Token::Output(stream));
         }
         for (id, sink) in self.clients.sinks_by_id() {
-            // The end of the reader is told in any case.
+            // Poll reports the end of the reader in any case.
             let wanted = if sink.is_waiting() { PollFlags::OUT } else { PollFlags::empty() };
             watch(sink.fd(), wanted, Token::Sink(id, sink.stream()));
         }
@@ -203,13 +202,13 @@ impl Relay {
         }
     }
 
-    /// Acts on one ready descriptor. One whose client or stream is no more is left alone.
+    /// Acts on one ready descriptor. Ignores it if its client or stream no longer exists.
     pub(super) fn ready(&mut self, token: Token, flags: PollFlags) {
         match token {
             Token::Output(stream) => self.output.pump(stream, &mut self.clients),
             Token::Sink(id, stream) => {
                 if flags.contains(PollFlags::ERR) {
-                    // The reader is gone, and what it did not take with it.
+                    // The reader has closed its end, and the rest in the pipe is lost.
                     self.clients.remove_sink(id, stream);
                 } else if flags.contains(PollFlags::OUT)
                     && let Some(sink) = self.clients.sink(id, stream)

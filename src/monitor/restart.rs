@@ -1,21 +1,21 @@
-//! The restart rule: whether a program that has ended is started again, and after how long.
+//! Restarts: whether a program that has ended is started again, and after how long.
 
 use std::time::Duration;
 
 use crate::plan::RestartPolicy;
 
-/// The first pause, which doubles with every start. Source: docker, `restartmanager`.
+/// The first pause, which doubles with every restart. Source: docker, `restartmanager`.
 const SHORTEST: Duration = Duration::from_millis(100);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(60);
 /// A program that has run this long has started well: the next pause is the shortest again.
 const SETTLED: Duration = Duration::from_secs(10);
 
-/// The rule of one container, for the life of its monitor.
+/// The restart policy of one container at work, for the life of its monitor.
 #[derive(Debug)]
 pub(super) struct Rule {
     policy: RestartPolicy,
-    /// Whether a program that is started again would have the descriptors that this one has.
+    /// Whether a restarted program would have the same descriptors as this one.
     can_be_on: bool,
     restarts: u32,
     pause: Duration,
@@ -23,37 +23,37 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    /// The rule of a container that the user has just started.
+    /// For a container that the user has just started.
     pub(super) fn new(policy: RestartPolicy, can_be_on: bool) -> Self {
         Self { policy, can_be_on, restarts: 0, pause: Duration::ZERO, is_pausing: false }
     }
 
-    /// Uses another policy from the program's next end on, as if it had always been this one.
+    /// Uses another policy from the program's next end on, as if it had always been in force.
     pub(super) fn follow(&mut self, policy: RestartPolicy) {
         self.policy = policy;
     }
 
-    /// Whether it ever starts a program again.
+    /// Whether the policy is not `no`.
     pub(super) fn is_active(&self) -> bool {
         self.policy != RestartPolicy::No
     }
 
-    /// Whether it could start a program again if the user told it to.
+    /// Whether the program could be restarted if the user changed the policy.
     pub(super) fn can_be_on(&self) -> bool {
         self.can_be_on
     }
 
-    /// How often it has started the program again.
+    /// How often the program was restarted.
     pub(super) fn restarts(&self) -> u32 {
         self.restarts
     }
 
-    /// Whether it waits before it starts the program again.
+    /// Whether the monitor waits before it restarts the program.
     pub(super) fn is_pausing(&self) -> bool {
         self.is_pausing
     }
 
-    /// The pause that it has asked for begins.
+    /// The pause before a restart begins.
     pub(super) fn begin_pause(&mut self) {
         self.is_pausing = true;
     }
@@ -63,8 +63,8 @@ impl Rule {
         self.is_pausing = false;
     }
 
-    /// After how long a program that ended by itself with `code`, after it `ran` for so long, is started again; `None`
-    /// if it is not. Counts the start that it asks for.
+    /// The pause before the restart of a program that has exited by itself with `code` and `ran` that long; `None` if
+    /// it is not restarted. Counts the restart.
     pub(super) fn after(&mut self, code: i32, ran: Duration) -> Option<Duration> {
         let again = match self.policy {
             RestartPolicy::No => false,

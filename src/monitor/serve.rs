@@ -1,6 +1,6 @@
-//! The monitor's loop: one thread that sleeps in poll(2) and wakes for events only, while the program is brought up,
-//! while it runs, and between two runs of it. Each event goes to the part that it belongs to (`parts`); what commands
-//! ask for is in `answer`.
+//! The monitor's loop: one thread that sleeps in poll(2) and wakes up only for events, while the program is launched,
+//! while it runs, and between two runs. Each event goes to the part that it belongs to (`parts`); `answer` has the
+//! requests of commands.
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -22,7 +22,7 @@ use crate::types::Signal;
 /// What a descriptor in the poll set belongs to.
 #[derive(Debug, Clone, Copy)]
 enum Token {
-    /// The caller of [`Server::wait_for`] looks after it.
+    /// It belongs to the caller of [`Server::wait_for`].
     Awaited,
     Program(program::Token),
     Signals,
@@ -34,7 +34,7 @@ enum Token {
     Relay(relay::Token),
 }
 
-/// The loop, and all that it looks after.
+/// The loop and its parts.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) parts: Parts,
@@ -46,8 +46,9 @@ impl Server {
         Self { parts, signals }
     }
 
-    /// Serves until the program has ended and its output has been passed on; gives how it ended. A client that does not
-    /// read is waited for as briefly as while the program ran, and not at all once somebody has asked for the end.
+    /// Serves until the program has ended and its output was passed on, and returns how it ended. It waits for a client
+    /// that does not read no longer than while the program ran, and not at all if the user or the system has asked for
+    /// the end.
     pub(super) fn run(&mut self) -> io::Result<Ended> {
         loop {
             if let Some(ended) = self.parts.program.ended() {
@@ -60,9 +61,9 @@ impl Server {
         }
     }
 
-    /// Serves until one of `awaited` is readable, or until `deadline`, which is `false`.
+    /// Serves until one of `awaited` is readable, or until `deadline`, and then returns `false`.
     ///
-    /// Fails with `Cancelled` as soon as somebody has asked for the program's end.
+    /// Fails with `Cancelled` as soon as the user or the system asks for the program's end.
     pub(super) fn wait_for(&mut self, awaited: &[BorrowedFd<'_>], deadline: Option<Instant>) -> Result<bool, Error> {
         self.parts.timers.set(Timer::Wait, deadline);
         let waited = loop {
@@ -81,7 +82,7 @@ impl Server {
         waited
     }
 
-    /// Sleeps until something happens, and acts on it, unless one of `awaited` is readable: tells that.
+    /// Sleeps until something happens, and acts on it. If one of `awaited` is readable, it only returns `true`.
     fn turn(&mut self, awaited: &[BorrowedFd<'_>]) -> io::Result<bool> {
         let Parts { timers, relay, .. } = &mut self.parts;
         timers.set(Timer::Readers, relay.readers_deadline());
@@ -91,9 +92,9 @@ impl Server {
             set.watch(*fd, PollFlags::IN, Token::Awaited);
         }
         self.poll_set(&mut set);
-        let ready = set.wait(self.parts.timers.patience())?;
-        // First what is awaited: that the program runs must be known before a signal is taken for one that comes too
-        // early. The others are ready still when that is done.
+        let ready = set.wait(self.parts.timers.timeout())?;
+        // First the awaited descriptors: the monitor must know that the program runs before it decides whether a signal
+        // came too early. The others are still ready after that.
         if ready.iter().any(|(token, _)| matches!(token, Token::Awaited)) {
             return Ok(true);
         }
@@ -101,7 +102,7 @@ impl Server {
             self.handle(token, flags);
         }
         while let Some(timer) = self.parts.timers.due() {
-            self.time_has_come(timer);
+            self.fire(timer);
         }
         Ok(false)
     }
@@ -140,31 +141,31 @@ impl Server {
                 let told = parts.execs.ready(id, token);
                 parts.tell_all(told);
             }
-            // The end of its pipe is the end of the program's input only if it lives.
+            // The end of a client's pipe is the end of the program's input only if the client lives.
             Token::Relay(relay::Token::ClientInput(id))
                 if flags & (PollFlags::HUP | PollFlags::IN) == PollFlags::HUP && parts.connections.is_ending(id) =>
             {
                 parts.forget(id);
             }
             Token::Relay(token) => parts.relay.ready(token, flags),
-            // Timers are looked at in any case; what is awaited is the caller's.
+            // Timers are checked in any case; awaited descriptors are the caller's.
             Token::Alarm | Token::Awaited => {}
         }
     }
 
-    fn time_has_come(&mut self, timer: Timer) {
+    fn fire(&mut self, timer: Timer) {
         match timer {
             Timer::Kill => self.parts.program.signal(Signal::KILL),
             Timer::Accept => self.parts.connections.accept_again(),
             Timer::Readers => self.parts.relay.leave_behind(),
             Timer::Log => self.parts.relay.drop_unlogged(),
-            // The caller that waits looks at the clock.
+            // `wait_for` checks the clock.
             Timer::Wait => {}
         }
     }
 
-    /// SIGTERM and its like to the monitor itself ask for a stop; they come from whatever ends the user's processes.
-    /// Children that are known are waited for by their pidfds; SIGCHLD is for the others.
+    /// SIGTERM and similar signals to the monitor itself request a stop; the system sends them when it ends the user's
+    /// processes. Known children are waited for by their pidfds; SIGCHLD is for the others.
     fn act_on_signals(&mut self) {
         let mut has_child_ended = false;
         while let Ok(Some(arrived)) = self.signals.take() {

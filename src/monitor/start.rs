@@ -1,4 +1,4 @@
-//! What the monitor is given to start a container, and why a start fails.
+//! What the monitor gets to start a container, and why a start fails.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -19,7 +19,7 @@ use crate::userns::{IdMap, UserNamespace};
 /// What one of the program's standard descriptors is.
 #[derive(Debug)]
 pub(crate) enum Stdio {
-    /// This one, of the caller of the start.
+    /// This descriptor of the caller's.
     Handed(OwnedFd),
     /// `/dev/null`.
     Null,
@@ -27,14 +27,14 @@ pub(crate) enum Stdio {
     Relay,
 }
 
-/// Everything that the monitor needs; it looks nothing up again.
+/// Everything that the monitor needs: it looks up nothing itself.
 #[derive(Debug)]
 pub(crate) struct Start {
     /// The container.
     pub(crate) config: ContainerConfig,
     /// The same, for the kernel.
     pub(crate) spec: Spec,
-    /// What the spec has no word for.
+    /// What the spec cannot express.
     pub(crate) extras: Extras,
     /// Its directory.
     pub(crate) directory: ContainerDir,
@@ -44,13 +44,13 @@ pub(crate) struct Start {
     pub(crate) copy_up: Vec<PathBuf>,
     /// The user's IDs.
     pub(crate) ids: IdMap,
-    /// Where the user's namespace is announced.
+    /// The directory in which the user's root namespace is announced.
     pub(crate) runtime_dir: PathBuf,
-    /// What masks paths: a directory with an empty `file` and an empty `dir`.
+    /// A directory with an empty `file` and an empty `dir`, which mask paths.
     pub(crate) empty: PathBuf,
     /// The network's helpers and directories; the configuration has driver and ports.
     pub(crate) network: net::Request,
-    /// How the layers become a root file system.
+    /// How the layers become a root filesystem.
     pub(crate) storage: StorageDriver,
     /// fuse-overlayfs, if it is installed.
     pub(crate) fuse_overlayfs: Option<PathBuf>,
@@ -58,16 +58,16 @@ pub(crate) struct Start {
     pub(crate) stdio: [Stdio; 3],
     /// Further descriptors of the program.
     pub(crate) descriptors: Vec<Inherited>,
-    /// Where the program's messages to its service manager go (`NOTIFY_SOCKET`), if anywhere.
+    /// The service manager's socket for the program's messages (`NOTIFY_SOCKET`), if they are passed on.
     pub(crate) notify: Option<String>,
-    /// The state that was read, with the run that is to begin.
+    /// The recorded state, with the number of the new run.
     pub(crate) state: State,
 }
 
-/// What the command that starts a container brings along.
+/// The streams of the command that starts a container.
 #[derive(Debug, Default)]
 pub(crate) struct Starter {
-    /// Pipes that it reads and writes, if it attaches.
+    /// The monitor's end of its pipe, if it attaches.
     pub(crate) stdin: Option<OwnedFd>,
     /// See above.
     pub(crate) stdout: Option<OwnedFd>,
@@ -83,7 +83,7 @@ pub(crate) enum Error {
     /// The container's directory cannot be made or locked.
     #[error(transparent)]
     Owner(Report),
-    /// The user's namespace cannot be entered.
+    /// The user's root namespace cannot be used.
     #[error(transparent)]
     Namespace(#[from] crate::userns::Error),
     /// A step of the runtime failed.
@@ -92,14 +92,14 @@ pub(crate) enum Error {
     /// A limit cannot be set.
     #[error(transparent)]
     Cgroup(#[from] cgroup::Error),
-    /// The network did not come up.
+    /// The network cannot be started.
     #[error(transparent)]
     Network(#[from] net::Error),
     /// The chosen storage driver is not installed.
     #[error("fuse-overlayfs is not installed")]
     NoFuse,
-    /// Somebody has asked for its end before the program ran.
-    #[error("the start was taken back")]
+    /// The user or the system has asked for the program's end before it ran.
+    #[error("the start was cancelled")]
     Cancelled,
     /// A record cannot be written.
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! The program's standard descriptors, and the monitor's ends of them.
+//! The program's standard descriptors, and the monitor's ends of its pipes.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -18,7 +18,7 @@ pub(super) struct Pipes {
 }
 
 impl Pipes {
-    /// Relays them.
+    /// Adds them to the relay.
     pub(super) fn join(self, relay: &mut Relay) -> io::Result<()> {
         if let Some(fd) = self.stdin {
             relay.set_input(fd)?;
@@ -32,7 +32,7 @@ impl Pipes {
     }
 }
 
-/// Makes the program's descriptors 0, 1 and 2, and the monitor's ends of those that are pipes.
+/// Makes the program's descriptors 0, 1 and 2, and the monitor's ends of the pipes among them.
 pub(super) fn standard_descriptors(start: &Start) -> Result<([OwnedFd; 3], Pipes), Error> {
     let mut pipes = Pipes::default();
     let null = || -> Result<OwnedFd, Error> {
@@ -45,7 +45,7 @@ pub(super) fn standard_descriptors(start: &Start) -> Result<([OwnedFd; 3], Pipes
     let mut theirs = Vec::with_capacity(3);
     for (number, stdio) in start.stdio.iter().enumerate() {
         theirs.push(match stdio {
-            // The program may be started again.
+            // A copy, because the program may be restarted.
             Stdio::Handed(fd) => fd.try_clone().map_err(step("copy a descriptor"))?,
             Stdio::Null => null()?,
             Stdio::Relay => {

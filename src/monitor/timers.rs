@@ -1,16 +1,15 @@
-//! When the monitor acts without an event: heaps of deadlines, the earliest of which ends its sleep.
+//! Timers: heaps of deadlines. The earliest deadline ends the monitor's sleep.
 //!
 //! ```text
 //! awake      CLOCK_MONOTONIC, which stops while the host is suspended   ─→ the timeout of poll(2), which uses it too
-//! elapsed    CLOCK_BOOTTIME, which does not                            ─→ a timerfd in the poll set
+//! elapsed    CLOCK_BOOTTIME, which does not                             ─→ a timerfd in the poll set
 //! ```
 //!
-//! Neither follows a change of the host's date. The first is for readers: after a suspend they have the time that they
-//! had left. The second is for `stop -t`: the user's clock went on.
+//! Neither follows changes of the host's date. The first is for readers: after a suspend they still have the time that
+//! was left. The second is for `stop -t`: the user's clock did not stop.
 //!
-//! Each timer has one deadline at most; setting it again replaces that. A replaced or cancelled deadline stays in its
-//! heap until it comes up or until such entries outnumber the others, so that setting and cancelling often costs
-//! little.
+//! Each timer has at most one deadline; setting it again replaces that. A replaced or cancelled deadline stays in its
+//! heap until it comes up or until such entries outnumber the others, so that frequent setting and cancelling is cheap.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -21,18 +20,18 @@ use std::time::{Duration, Instant};
 use rustix::event::Timespec;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
 
-/// What is done when the time has come.
+/// What happens at a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// A stopping program is killed.
+    /// The monitor kills a program that is being stopped.
     Kill,
     /// The caller of the loop stops waiting.
     Wait,
-    /// Connections are accepted again.
+    /// The monitor accepts connections again.
     Accept,
-    /// A client that does not read is left behind.
+    /// The program stops waiting for a client that does not read.
     Readers,
-    /// Output that the log has no room for is dropped.
+    /// Output for which the log has no room is dropped.
     Log,
 }
 
@@ -40,9 +39,9 @@ pub(super) enum Timer {
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     awake: Heap<Instant>,
-    /// Times since the host was booted.
+    /// Times since boot.
     elapsed: Heap<Duration>,
-    /// Readable from the earliest of `elapsed` on; there is none without a deadline.
+    /// Readable from the earliest of `elapsed` on; `None` without a deadline.
     alarm: Option<OwnedFd>,
 }
 
@@ -55,7 +54,7 @@ impl Timers {
         }
     }
 
-    /// Sets the timer to the time that is `after` now, by the clock that does not stop during a suspend. Fails if no
+    /// Sets the timer to the time `after` from now, by the clock that does not stop during a suspend. Fails if no
     /// timerfd can be made; the timer is not set then.
     pub(super) fn set_elapsed(&mut self, timer: Timer, after: Duration) -> io::Result<()> {
         self.elapsed.set(timer, since_boot().saturating_add(after));
@@ -70,22 +69,22 @@ impl Timers {
     pub(super) fn cancel(&mut self, timer: Timer) {
         self.awake.cancel(timer);
         if self.elapsed.cancel(timer) {
-            // The kernel takes any time for a timer that is there; if it did not, the alarm would come early.
+            // The kernel accepts any time for an existing timerfd. If it did not, the alarm would come early.
             drop(self.arm());
         }
     }
 
-    /// How long poll(2) may sleep; `None` is until something happens.
-    pub(super) fn patience(&self) -> Option<Duration> {
+    /// How long poll(2) may sleep; `None` means without a limit.
+    pub(super) fn timeout(&self) -> Option<Duration> {
         self.awake.earliest().map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// What to wait for beside, to be readable.
+    /// A descriptor that is readable when an elapsed timer is due.
     pub(super) fn alarm(&self) -> Option<BorrowedFd<'_>> {
         self.alarm.as_ref().map(OwnedFd::as_fd)
     }
 
-    /// Takes a timer whose time has come; `None` if there is no more.
+    /// Takes a timer that is due; `None` if there is no more.
     pub(super) fn due(&mut self) -> Option<Timer> {
         let due = self.awake.earliest().and_then(|_| self.awake.due(Instant::now()));
         if due.is_some() || self.elapsed.earliest().is_none() {
@@ -98,7 +97,7 @@ impl Timers {
         due
     }
 
-    /// Arms the alarm for the earliest deadline; without one there is none.
+    /// Arms the alarm for the earliest deadline, or closes it if there is none.
     fn arm(&mut self) -> io::Result<()> {
         let Some(deadline) = self.elapsed.earliest() else {
             self.alarm = None;
@@ -116,7 +115,7 @@ impl Timers {
     }
 }
 
-/// By libc: rustix's own function panics where the kernel offers no vDSO, as in user-mode Linux.
+/// The time since boot, by libc: rustix's function panics if the kernel has no vDSO, as in user-mode Linux.
 fn since_boot() -> Duration {
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
 }
@@ -124,7 +123,7 @@ fn since_boot() -> Duration {
 /// The deadlines of one clock, whose times are `T`.
 #[derive(Debug)]
 struct Heap<T: Ord> {
-    /// Deadlines with the numbers of their timers; those whose number is not in `pending` count no more.
+    /// Deadlines with the numbers of their timers; those whose number is not in `pending` no longer count.
     deadlines: BinaryHeap<Reverse<(T, u64)>>,
     pending: Vec<Pending<T>>,
     next: u64,
@@ -154,7 +153,7 @@ impl<T: Ord + Copy> Heap<T> {
         self.next += 1;
     }
 
-    /// Whether there was such a timer.
+    /// Cancels the timer, and returns whether it was set.
     fn cancel(&mut self, timer: Timer) -> bool {
         let before = self.pending.len();
         self.pending.retain(|pending| pending.timer != timer);
@@ -162,8 +161,8 @@ impl<T: Ord + Copy> Heap<T> {
         self.pending.len() < before
     }
 
-    /// Removes what counts no more from the top, so that the earliest that counts is there; from everywhere, if it is
-    /// most of the heap.
+    /// Removes deadlines that no longer count from the top, so that the earliest that counts is there; from everywhere
+    /// if they are most of the heap.
     fn settle(&mut self) {
         let pending = &self.pending;
         let counts = |number| pending.iter().any(|pending| pending.number == number);
@@ -179,7 +178,7 @@ impl<T: Ord + Copy> Heap<T> {
         self.deadlines.peek().map(|Reverse((deadline, _))| *deadline)
     }
 
-    /// Takes the earliest timer, if its time has come at `now`.
+    /// Takes the earliest timer, if it is due at `now`.
     fn due(&mut self, now: T) -> Option<Timer> {
         let Reverse((_, number)) = *self.deadlines.peek().filter(|Reverse((deadline, _))| *deadline <= now)?;
         let timer = self.pending.iter().find(|pending| pending.number == number)?.timer;
@@ -236,13 +235,13 @@ mod tests {
     #[test]
     fn without_a_timer_nothing_ends_the_sleep() {
         let mut timers = Timers::default();
-        assert!(timers.patience().is_none() && timers.alarm().is_none() && timers.due().is_none());
+        assert!(timers.timeout().is_none() && timers.alarm().is_none() && timers.due().is_none());
         timers.set(Timer::Readers, Some(Instant::now()));
         timers.set_elapsed(Timer::Kill, Duration::from_secs(1000)).expect("a timer can be made");
-        assert!(timers.patience().is_some_and(|left| left.is_zero()) && timers.alarm().is_some());
+        assert!(timers.timeout().is_some_and(|left| left.is_zero()) && timers.alarm().is_some());
         timers.set(Timer::Readers, None);
         timers.cancel(Timer::Kill);
-        assert!(timers.patience().is_none() && timers.alarm().is_none() && timers.due().is_none());
+        assert!(timers.timeout().is_none() && timers.alarm().is_none() && timers.due().is_none());
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Changes that may take long, because the kernel stops processes or reclaims memory for them, or the service manager
-//! is asked: a forked child makes them, one after the other, and the loop continues.
+//! Makes changes that may take long, because the kernel stops processes or reclaims memory for them, or because the
+//! service manager is asked. A forked child makes each, one after the other, and the loop continues.
 //!
 //! ```text
 //! monitor ── fork ─→ worker   makes the change, and sends the event that answers the command
 //!    │ ←──── event ─────┘
-//!    └── records the change, if it was made
+//!    └── records the change, if it succeeded
 //! ```
 
 use std::collections::VecDeque;
@@ -28,7 +28,7 @@ pub(super) enum Task {
     Update(Box<Changes>),
 }
 
-/// A task, and the connection that is answered.
+/// A task, and the connection that gets the answer.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) connection: u64,
@@ -43,7 +43,7 @@ struct Current {
     answer: OwnedFd,
 }
 
-/// The jobs, the first of which may be being done.
+/// The current job, and those that wait.
 #[derive(Debug, Default)]
 pub(super) struct Worker {
     queue: VecDeque<Job>,
@@ -60,17 +60,17 @@ impl Worker {
         has_room
     }
 
-    /// Drops the jobs of a command that is gone, if they have not begun.
+    /// Drops the jobs of a command that has ended, if they have not begun.
     pub(super) fn forget(&mut self, connection: u64) {
         self.queue.retain(|job| job.connection != connection);
     }
 
-    /// The next job, unless one is being done.
+    /// Takes the next job, unless one is being done.
     pub(super) fn next(&mut self) -> Option<Job> {
         if self.current.is_some() { None } else { self.queue.pop_front() }
     }
 
-    /// Begins a job on `target`. Fails with the answer.
+    /// Begins a job on `target`. Fails with the answer to its command.
     pub(super) fn begin(&mut self, job: Job, target: &Target<'_>) -> Result<(), (u64, Event)> {
         let failed = |error: std::io::Error, connection| {
             let message = format!("cannot fork: {}", crate::sys::fs::plain(&error));
@@ -96,12 +96,12 @@ impl Worker {
         Ok(())
     }
 
-    /// Readable when the job is done, or its child has died.
+    /// A descriptor that is readable when the job is done, or its child has died.
     pub(super) fn answer(&self) -> Option<BorrowedFd<'_>> {
         self.current.as_ref().map(|current| current.answer.as_fd())
     }
 
-    /// Takes the answer to the job that was done. The child sends it as its last act, so that waiting for its end is
+    /// Takes the finished job and its answer. The child ends right after it has sent that, so waiting for its end is
     /// brief.
     pub(super) fn finish(&mut self) -> Option<(Job, Event)> {
         let Current { job, child, answer } = self.current.take()?;
@@ -113,14 +113,14 @@ impl Worker {
         Some((job, event))
     }
 
-    /// Breaks off a pause that is being made: gives the connection that has asked for it.
-    pub(super) fn break_off_pause(&mut self) -> Option<u64> {
+    /// Cancels a pause that is being made, and returns the connection that has asked for it.
+    pub(super) fn cancel_pause(&mut self) -> Option<u64> {
         let current = self.current.take_if(|current| matches!(current.job.task, Task::Pause))?;
         reap(&current.child);
         Some(current.job.connection)
     }
 
-    /// Breaks off the current job and drops the others: gives their connections, which get no other answer.
+    /// Cancels all jobs, and returns their connections, which get no other answer.
     pub(super) fn cancel(&mut self) -> Vec<u64> {
         let current = self.current.take().map(|current| {
             reap(&current.child);
@@ -130,7 +130,7 @@ impl Worker {
     }
 }
 
-/// Ends one of rc's own processes; once killed it ends at once.
+/// Kills one of rc's own processes, which ends at once, and waits for it.
 fn reap(child: &Child) {
     drop(child.signal(libc::SIGKILL));
     drop(child.wait());

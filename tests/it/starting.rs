@@ -74,7 +74,7 @@ fn stop_and_rm_reach_a_container_that_is_starting() {
     for words in [&["stop", "slow"][..], &["rm", "-f", "slow"]] {
         let run = begin(&lab, &RUN);
         lab.rc(words).run().within(AT_ONCE).prints("slow\n");
-        run.wait().within(AT_ONCE).is(125, "", "rc: the start was taken back\n");
+        run.wait().within(AT_ONCE).is(125, "", "rc: the start was cancelled\n");
         assert_eq!(status(&lab), "");
     }
 }

@@ -1,4 +1,4 @@
-//! Entering the container: what a command has sent becomes a joiner.
+//! Entering the container: a command's request becomes a joiner.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
@@ -21,7 +21,7 @@ pub(in crate::monitor) struct Destination<'a> {
     pub(in crate::monitor) confinement: &'a Confinement,
 }
 
-/// What every program of the container has in common.
+/// What all programs of a container have in common.
 #[derive(Debug)]
 pub(in crate::monitor) struct Confinement {
     /// The container has a network namespace of its own.
@@ -30,13 +30,13 @@ pub(in crate::monitor) struct Confinement {
     own_cgroups: bool,
     /// The container has one ID.
     single_id: bool,
-    /// Its system call filter, if it is not rc's own.
+    /// Its system call filter, if it is not the default.
     profile: Option<LinuxSeccomp>,
     extras: Extras,
 }
 
 impl Confinement {
-    /// That of the container that `start` is about.
+    /// The confinement of the container of `start`.
     pub(in crate::monitor) fn of(start: &Start) -> Self {
         Self {
             own_network: runtime::has_namespace(&start.spec, LinuxNamespaceType::Network),
@@ -53,7 +53,7 @@ pub(super) fn wants_terminal(exec: &protocol::Exec) -> bool {
     exec.process.terminal().unwrap_or(false)
 }
 
-/// Forks the joiner. Fails if the descriptors are not those that `exec` tells of.
+/// Forks the joiner. Fails if the descriptors do not match `exec`.
 pub(super) fn enter(
     container: &Destination<'_>,
     exec: &protocol::Exec,
@@ -87,7 +87,7 @@ pub(super) fn enter(
     })?)
 }
 
-/// Whether it is a pipe that the command has made for this user; an older rc sends its caller's descriptors.
+/// Whether it is a pipe that the command has made. An older rc sends its caller's descriptors instead.
 fn is_own_pipe(fd: BorrowedFd<'_>) -> bool {
     rustix::fs::fstat(fd).is_ok_and(|stat| {
         FileType::from_raw_mode(stat.st_mode) == FileType::Fifo && stat.st_uid == rustix::process::geteuid().as_raw()

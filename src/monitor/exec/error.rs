@@ -1,4 +1,4 @@
-//! Why a program is not started beside the container's own.
+//! Why exec has not started a program.
 
 use crate::runtime;
 use crate::types::{Report, ReportKind};

@@ -1,4 +1,4 @@
-//! One program that was started beside the container's own: from its joiner to its end.
+//! One program that exec starts: from its joiner to its end.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
@@ -8,7 +8,7 @@ use crate::runtime::{self, Conversation, Progress};
 use crate::sys::process::{Child, Ended, reap_group, reserve_descriptor};
 use crate::sys::tty;
 
-/// What a command is to be told, with a descriptor.
+/// An event for the command on a connection, with a descriptor.
 pub(in crate::monitor) type Told = (u64, Event, Option<OwnedFd>);
 
 /// What a descriptor in the poll set belongs to.
@@ -24,23 +24,23 @@ pub(in crate::monitor) enum Token {
 pub(super) struct OneExec {
     id: u64,
     connection: u64,
-    /// The process that enters the container and makes the program's there, until it has ended.
+    /// The process that enters the container and makes the program's process there, until it has ended.
     joiner: Option<Child>,
-    /// The program's process, from when it is known until it has ended.
+    /// The program's process, from when the monitor knows it until it has ended.
     process: Option<Child>,
-    /// Until the program runs, or is known not to.
+    /// Until the program runs or has failed.
     conversation: Option<Conversation>,
-    /// What its command has been told.
+    /// What its command knows.
     phase: Phase,
     wants_terminal: bool,
     terminal: Option<OwnedFd>,
-    /// Kept for the descriptors that are still to come: one that there is no room for would be lost, and with it a
-    /// program that runs.
+    /// Reserved for the descriptors that are still to come: without room one would be lost, and with it a running
+    /// program.
     reserve: Vec<OwnedFd>,
     size: Option<(u16, u16)>,
 }
 
-/// What its command has been told.
+/// What the command of a program knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Starting,
@@ -50,7 +50,7 @@ enum Phase {
 }
 
 impl OneExec {
-    /// The program that `joiner` makes, for the command on `connection`; `size` is that of the terminal that it gets.
+    /// The program that `joiner` starts for the command on `connection`; `size` is that of its terminal.
     pub(super) fn new(
         (id, connection): (u64, u64),
         (joiner, conversation): (Child, Conversation),
@@ -80,7 +80,7 @@ impl OneExec {
         self.connection
     }
 
-    /// The program's terminal, once it has one.
+    /// The program's terminal, if it has one yet.
     pub(super) fn terminal(&self) -> Option<&OwnedFd> {
         self.terminal.as_ref()
     }
@@ -93,7 +93,7 @@ impl OneExec {
         conversation.into_iter().chain(joiner).chain(process)
     }
 
-    /// Its joiner, as long as no process is known that it has made.
+    /// Its joiner, while the monitor knows no process of it.
     pub(super) fn lone_joiner(&self) -> Option<&Child> {
         self.joiner.as_ref().filter(|_| self.process.is_none())
     }
@@ -103,14 +103,14 @@ impl OneExec {
         self.joiner.is_none() && self.process.is_none()
     }
 
-    /// Gives up: kills the joiner; the caller tells its command. A process that it has made is found by its process
+    /// Kills the joiner; the caller tells its command. The monitor finds a process that it has made by the process
     /// group.
     pub(super) fn give_up(&mut self) {
         drop(self.joiner.as_ref().map(|joiner| joiner.signal(libc::SIGKILL)));
         self.phase = Phase::Told;
     }
 
-    /// The container has ended: a program that was not in it yet is ended, whatever holds it up.
+    /// The container has ended: ends a program that had not entered it yet, whatever blocks it.
     pub(super) fn end_with_container(&mut self, told: &mut Vec<Told>) {
         if let Some(joiner) = &self.joiner {
             drop(joiner.signal(libc::SIGKILL));
@@ -118,9 +118,9 @@ impl OneExec {
         self.fail(Error::Ended, told);
     }
 
-    /// The joiner has ended. Gives its process group, if there may be a process in it that nobody has told of.
+    /// The joiner has ended. Returns its process group if it may have left a process there without reporting it.
     pub(super) fn joiner_ended(&mut self, told: &mut Vec<Told>) -> Option<i32> {
-        // Whatever it said is there to be heard; without a process there will be none.
+        // All of its messages have arrived: if there is no process by now, there will be none.
         self.hear(told);
         let joiner = self.joiner.take();
         if let Some(joiner) = &joiner {
@@ -134,7 +134,7 @@ impl OneExec {
         stray
     }
 
-    /// Keeps room for the descriptors that are still to come: the process's, and those of a terminal and its copy.
+    /// Reserves room for the descriptors that are still to come: the process's, and those of a terminal and its copy.
     pub(super) fn reserve(&mut self) -> std::io::Result<()> {
         let of_terminal = if self.wants_terminal && self.terminal.is_none() { 2 } else { 0 };
         let wanted = usize::from(self.process.is_none()) + of_terminal;
@@ -144,14 +144,14 @@ impl OneExec {
         Ok(())
     }
 
-    /// Hears everything that has been said while it starts.
+    /// Reads all messages that have arrived while it starts.
     pub(super) fn hear(&mut self, told: &mut Vec<Told>) {
         while let Some(conversation) = &self.conversation {
-            // This process has one thread: nothing else takes the descriptors that are given up here.
+            // This process has one thread, so nothing else takes these descriptors.
             self.reserve.clear();
             match conversation.progress() {
                 Ok(None) => {
-                    // It was there a moment ago; if it cannot be had again, nothing is worse than before.
+                    // If there is no room any more, the next descriptor may be lost.
                     drop(self.reserve());
                     return;
                 }
@@ -159,12 +159,12 @@ impl OneExec {
                     Ok(process) => self.process = Some(process),
                     Err(error) => self.fail(error.into(), told),
                 },
-                // A process of the container that may trace can take this socket, and say what it likes.
+                // A process of the container that may trace can get this socket, and send anything.
                 Ok(Some(Progress::Terminal(master)))
                     if self.wants_terminal && self.terminal.is_none() && rustix::termios::isatty(&master) =>
                 {
                     if let Some((rows, columns)) = self.size {
-                        // A size that cannot be set leaves the kernel's default.
+                        // If it fails, the terminal has the kernel's default size.
                         drop(tty::set_size(&master, rows, columns));
                     }
                     self.terminal = rustix::io::fcntl_dupfd_cloexec(&master, 0).ok();
@@ -182,14 +182,14 @@ impl OneExec {
                     }
                 }
                 Ok(Some(Progress::Failed(failure))) => self.fail(Error::Runtime(failure.into()), told),
-                // rc's own processes never say that at this point.
+                // rc's own processes never send that at this point.
                 Ok(Some(_)) => self.fail(runtime::Error::Died("the new process").into(), told),
                 Err(error) => self.fail(error.into(), told),
             }
         }
     }
 
-    /// The program will not run; its process, if there is one, is killed.
+    /// The program will not run: kills its process, if there is one.
     fn fail(&mut self, error: Error, told: &mut Vec<Told>) {
         self.conversation = None;
         if let Some(process) = &self.process {

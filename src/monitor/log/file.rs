@@ -1,7 +1,7 @@
 //! The log in a file: the program's output, in the format of the Kubernetes CRI: `RFC3339Nano stdout|stderr F|P text`.
 //!
-//! `P` is a part of a line: the next entry of the same stream continues it. So the program's bytes come back exactly,
-//! whatever they are, and none of them can forge a time or a stream (safety.md, U5).
+//! `P` is a part of a line: the next entry of the same stream continues it. So any bytes of the program come out
+//! exactly as they went in, and none of them can forge a time or a stream (safety.md, U5).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -16,14 +16,14 @@ use crate::sys::fs::{self, PathError};
 /// How large a log file may grow, and how many there are.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::monitor) struct Bounds {
-    /// Bytes of one file, after which it is rotated at the end of a line, or within one that makes it twice as long; 0
-    /// is no bound.
+    /// Bytes of one file. Beyond that it is rotated at the end of a line, or within a line that makes it twice as long.
+    /// 0 means no limit.
     pub(in crate::monitor) size: u64,
     /// Files: `log`, `log.1`, …
     pub(in crate::monitor) files: u32,
 }
 
-/// A log that is written to.
+/// A log file that is open for writing.
 #[derive(Debug)]
 pub(in crate::monitor) struct LogFile {
     path: PathBuf,
@@ -32,17 +32,17 @@ pub(in crate::monitor) struct LogFile {
     bounds: Bounds,
     /// Reused between writes.
     buffer: Vec<u8>,
-    /// Bytes that could not be written, since the last time that something could.
+    /// Bytes that could not be written since the last successful write.
     lost: u64,
-    /// Bytes that came since a rotation failed, until the next succeeds; `None` after one that did.
+    /// Bytes since a rotation failed, until the next one succeeds; `None` if the last one did.
     since_failure: Option<u64>,
-    /// An older file was removed since then, to make room; not another one for the same rotation: a reader may hold its
-    /// inode.
-    has_given: bool,
+    /// An older file was removed since then, to make room. No second one is removed for the same rotation, because that
+    /// may not help: a reader may still have the first one open.
+    has_made_room: bool,
 }
 
-/// After a rotation that failed, the next is tried when this much more has come, or as much as a file may have: on a
-/// disk without room for another file a line must not cost more than its own write.
+/// After a failed rotation, the next attempt is made after this many more bytes, or after as many as a file may have:
+/// on a disk without room for another file a line must not cost more than its own write.
 const RETRY: u64 = 64 << 10;
 
 impl LogFile {
@@ -58,12 +58,12 @@ impl LogFile {
             buffer: Vec::new(),
             lost: 0,
             since_failure: None,
-            has_given: false,
+            has_made_room: false,
         })
     }
 
-    /// Appends what the program has just written. A disk that is full or broken never stops the program: what is lost
-    /// is counted, and said in the log as soon as it can be.
+    /// Appends what the program has just written. A full or broken disk never stops the program: lost bytes are
+    /// counted, and the log says so as soon as it can be written.
     pub(super) fn append(&mut self, stream: Stream, bytes: &[u8]) {
         let mut now = [0u8; 40];
         let header = header(&mut now, stream);
@@ -100,7 +100,8 @@ impl LogFile {
         let count = self.buffer.len() as u64;
         if let Some(bytes) = &mut self.since_failure {
             *bytes += count;
-            // Twice the bound is what a file may have: the oldest output is kept, the newest counted.
+            // A file may have twice the bound. After that the oldest output stays, and the newest is dropped and
+            // counted.
             if self.size + count > self.bounds.size.saturating_mul(2) {
                 self.lost += count;
                 self.buffer.clear();
@@ -121,8 +122,8 @@ impl LogFile {
             }
             Err(_) => {
                 self.lost += count;
-                // What was written of it may end within a line: the next one must not go on there.
-                // The user may have shortened it to make room: then it must not be filled up with zeros.
+                // A partial write may end within a line, where the next line must not continue. If the user has
+                // shortened the file to make room, it must not be filled up with zeros.
                 if self.file.metadata().is_ok_and(|found| found.len() > self.size) {
                     drop(self.file.set_len(self.size));
                 }
@@ -133,19 +134,18 @@ impl LogFile {
 
     /// Begins a new `log`; `log` becomes `log.1`, `log.1` becomes `log.2`. A follower sees the rename.
     ///
-    /// The new file is made first, so that nothing is given up for a file that cannot be had: then output goes on into
-    /// the old one, up to twice the bound, what comes after that is counted as lost, and the next rotation is tried
-    /// later.
+    /// The new file is created first, so that nothing is removed if it cannot be created. Then output continues in the
+    /// old one, up to twice the bound; further output is counted as lost, and the next rotation is attempted later.
     fn rotate(&mut self) {
         match self.begin_new() {
             Ok(file) => {
                 self.file = file;
                 self.size = 0;
                 self.since_failure = None;
-                self.has_given = false;
+                self.has_made_room = false;
             }
             Err(_) if self.bounds.files <= 1 && self.file.set_len(0).is_ok() => {
-                // A log of one file begins anew at each rotation, if need be in its place.
+                // A log of one file begins again at each rotation, if need be in place.
                 self.size = 0;
                 self.since_failure = None;
             }
@@ -166,20 +166,20 @@ impl LogFile {
         let file = match fs::create_again(&new) {
             // The oldest file is removed for its inode, even if there are fewer files than allowed.
             Err(error)
-                if matches!(error.source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) && !self.has_given =>
+                if matches!(error.source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) && !self.has_made_room =>
             {
-                self.has_given = (1..=oldest).rev().any(|n| fs::remove_file(numbered(n)).is_ok());
-                if self.has_given { fs::create_again(&new) } else { Err(error) }
+                self.has_made_room = (1..=oldest).rev().any(|n| fs::remove_file(numbered(n)).is_ok());
+                if self.has_made_room { fs::create_again(&new) } else { Err(error) }
             }
             other => other,
         }?;
-        // The oldest is removed before another gets its name: ext4 writes a file out at once when it is renamed over
-        // another (ext4(5), `auto_da_alloc`), so that the program would wait for the disk. The new one is empty.
+        // The oldest is removed before another file gets its name: ext4 writes a file to disk at once when it is
+        // renamed over another (ext4(5), `auto_da_alloc`), and the program would wait for that. The new one is empty.
         if oldest > 0 {
             drop(fs::remove_file(numbered(oldest)));
         }
         for n in (1..oldest).rev() {
-            // The older ones need not exist yet.
+            // Older files may not exist yet.
             drop(fs::rename(numbered(n), numbered(n + 1)));
         }
         let moved = match if oldest > 0 { fs::rename(&self.path, numbered(1)) } else { Ok(()) } {
@@ -188,7 +188,7 @@ impl LogFile {
             other => other,
         };
         if let Err(error) = moved.and_then(|()| fs::rename(&new, &self.path)) {
-            // The log gets its name back, if it has lost it; the empty file is removed.
+            // Restores the log's name if it is lost, and removes the empty file.
             if oldest > 0 && !self.path.exists() {
                 drop(fs::rename(numbered(1), &self.path));
             }
@@ -198,7 +198,7 @@ impl LogFile {
         Ok(file)
     }
 
-    /// Gives the buffer back, for a program that has fallen silent.
+    /// Frees the buffer while the program writes nothing.
     pub(super) fn rest(&mut self) {
         self.buffer = Vec::new();
     }

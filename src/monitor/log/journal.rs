@@ -22,12 +22,12 @@ use crate::sys::datagram::{Sender, Sent};
 /// Where the journal listens.
 const SOCKET: &str = "/run/systemd/journal/socket";
 
-/// The longest message of one entry; a longer line is parted. Far below what a socket takes in one datagram.
+/// The longest message of one entry; longer lines are split. It is far below the limit of a datagram.
 const LONGEST: usize = 32 * 1024;
 
-/// How long a journal may keep its queue full, and the program waiting, before lines are dropped and counted; until it
-/// takes one again, they are dropped at once.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the journal's queue may be full, and the program wait, before lines are dropped and counted. After that
+/// they are dropped at once, until the journal accepts one again.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection to the journal.
 #[derive(Debug)]
@@ -37,15 +37,15 @@ pub(in crate::monitor) struct Journal {
     fields: Vec<u8>,
     /// Reused between entries.
     entry: Vec<u8>,
-    /// What the journal's queue had no room for, and until when that is waited for.
+    /// Output for which the journal's queue had no room, and when waiting for room ends.
     waiting: VecDeque<(Stream, Vec<u8>)>,
     deadline: Option<Instant>,
-    /// Bytes of the program that were dropped since the journal last took some.
+    /// Bytes of the program that were dropped since the journal last accepted some.
     lost: u64,
 }
 
 impl Journal {
-    /// Connects to the journal; fails if it is not there.
+    /// Connects to the journal. Fails if it does not run.
     pub(super) fn open(config: &ContainerConfig) -> io::Result<Self> {
         Self::connect(SOCKET, config)
     }
@@ -70,32 +70,32 @@ impl Journal {
         Ok(Self { sender, fields, entry: Vec::new(), waiting: VecDeque::new(), deadline: None, lost: 0 })
     }
 
-    /// Passes on what the program has just written, line by line. What the journal has no room for waits here: then
-    /// nothing more is to come until [`flush`](Self::flush) has passed it on.
+    /// Passes on what the program has just written, line by line. Output for which the journal has no room waits here;
+    /// then the caller should append no more until [`flush`](Self::flush) has passed it on.
     pub(super) fn append(&mut self, stream: Stream, bytes: &[u8]) {
         if self.waiting.is_empty() {
             let taken = self.lines(stream, bytes);
             if taken == bytes.len() {
                 return;
             }
-            self.deadline = Some(Instant::now() + PATIENCE);
+            self.deadline = Some(Instant::now() + TIMEOUT);
             self.waiting.push_back((stream, bytes[taken..].to_vec()));
         } else {
             self.waiting.push_back((stream, bytes.to_vec()));
         }
     }
 
-    /// What to wait for, to be written to, while something waits.
+    /// The descriptor that must be writable, if output waits.
     pub(super) fn poll_fd(&self) -> Option<BorrowedFd<'_>> {
         (!self.waiting.is_empty()).then(|| self.sender.as_fd())
     }
 
-    /// Until when that is waited for.
+    /// When waiting for that ends.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// Passes on what waits, as far as the journal has room.
+    /// Passes on the output that waits, as far as the journal has room.
     pub(super) fn flush(&mut self) {
         while let Some((stream, bytes)) = self.waiting.pop_front() {
             let taken = self.lines(stream, &bytes);
@@ -107,7 +107,7 @@ impl Journal {
         self.deadline = None;
     }
 
-    /// Drops what waits if its time is over.
+    /// Drops the output that waits if its time is over.
     pub(super) fn expire(&mut self, now: Instant) {
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.lost += self.waiting.drain(..).map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
@@ -115,8 +115,8 @@ impl Journal {
         }
     }
 
-    /// Sends line by line; gives how many of the bytes are done with. Once something was dropped, what the journal does
-    /// not take at once is dropped, too, and so done with.
+    /// Sends line by line, and returns how many of the bytes were sent or dropped. Bytes are dropped only if the
+    /// journal has not accepted any since earlier ones were.
     fn lines(&mut self, stream: Stream, bytes: &[u8]) -> usize {
         let mut done = 0;
         while done < bytes.len() {
@@ -137,7 +137,7 @@ impl Journal {
             match self.send(stream, &rest[..length], is_whole) {
                 Ok(Sent::Taken) => {}
                 Ok(Sent::Full) => return done,
-                // A journal that is not there will not take it later either.
+                // A journal that does not run will not accept it later either.
                 Err(_) => self.lost += size as u64,
             }
             done += size;
@@ -158,13 +158,13 @@ impl Journal {
         self.sender.send(&self.entry)
     }
 
-    /// Gives the buffer back.
+    /// Frees the buffer.
     pub(super) fn rest(&mut self) {
         self.entry = Vec::new();
     }
 }
 
-/// Adds a field; always in the form for any bytes where a value is not surely one line.
+/// Adds a field, in the form for any bytes.
 fn put(entry: &mut Vec<u8>, name: &str, value: &[u8]) {
     entry.extend_from_slice(name.as_bytes());
     entry.push(b'\n');
@@ -257,14 +257,14 @@ mod tests {
         // It waits for room, for so long.
         let deadline = writer.deadline().expect("a time");
         writer.flush();
-        writer.expire(deadline - PATIENCE);
+        writer.expire(deadline - TIMEOUT);
         assert!(writer.poll_fd().is_some() && writer.lost == 0);
         assert_eq!(brief(&journal).expect("an entry").0, "1234567");
         writer.flush();
         assert!(writer.poll_fd().is_none() && writer.deadline().is_none());
         // Then it drops, and does not wait again until the journal has taken something.
         writer.append(Stream::Stdout, b"1234567\n");
-        writer.expire(Instant::now() + PATIENCE);
+        writer.expire(Instant::now() + TIMEOUT);
         assert!(writer.poll_fd().is_none());
         writer.append(Stream::Stdout, b"1234567\n");
         assert!(writer.poll_fd().is_none());

@@ -1,4 +1,4 @@
-//! The clients of the streams: those that have joined, by the ids of their connections.
+//! The clients of the streams: commands that are attached, by the IDs of their connections.
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -9,7 +9,7 @@ use super::sink::Sink;
 use crate::monitor::stream::Stream;
 use crate::sys::pipe;
 
-/// What a client has brought along: pipes, as [`Clients::attach`] makes sure.
+/// The client's ends of the streams: pipes, as [`Clients::attach`] checks.
 #[derive(Debug, Default)]
 pub(in crate::monitor) struct Streams {
     pub(in crate::monitor) stdin: Option<OwnedFd>,
@@ -17,7 +17,7 @@ pub(in crate::monitor) struct Streams {
     pub(in crate::monitor) stderr: Option<OwnedFd>,
 }
 
-/// A client that has joined the streams.
+/// A client that is attached to the streams.
 #[derive(Debug)]
 pub(super) struct Client {
     id: u64,
@@ -38,8 +38,8 @@ impl Client {
         self.stdin.is_some()
     }
 
-    /// How many bytes it has missed without having been told; all of them for the one that has started the program,
-    /// whose output others may take for whole.
+    /// How many bytes it has missed without a note; with or without a note if it has started the program, because its
+    /// caller may rely on the output being complete.
     fn missed(&self) -> u64 {
         self.sinks.iter().map(|sink| sink.missed(self.is_starter)).sum()
     }
@@ -52,10 +52,10 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// Joins a client; `sets_pace` says that the program waits for it however long it takes.
+    /// Attaches a client. With `sets_pace` the program waits for it without a limit.
     ///
-    /// Each pipe is opened anew, so that its flags are nobody else's. Fails with EINVAL for a descriptor that is no
-    /// pipe: anything else could make this process wait.
+    /// Each pipe is opened once more, so that no other process can change its flags. Fails with EINVAL for a descriptor
+    /// that is not a pipe: this process could block on it.
     pub(super) fn attach(&mut self, id: u64, streams: Streams, is_starter: bool, sets_pace: bool) -> io::Result<()> {
         let stdin = streams.stdin.map(|fd| pipe::open_anew(&fd, OFlags::RDONLY)).transpose()?;
         let mut sinks = Vec::new();
@@ -68,18 +68,18 @@ impl Clients {
         Ok(())
     }
 
-    /// Lets go of a client.
+    /// Removes a client.
     pub(super) fn remove(&mut self, id: u64) -> Option<Client> {
         let index = self.all.iter().position(|client| client.id == id)?;
         Some(self.all.remove(index))
     }
 
-    /// Lets go of all. Gives how many bytes each of them has missed without having been told.
+    /// Removes all clients. Returns how many bytes each of them has missed ([`Client::missed`]).
     pub(super) fn remove_all(&mut self) -> Vec<(u64, u64)> {
         self.all.drain(..).map(|client| (client.id, client.missed())).collect()
     }
 
-    /// Whether this client is there.
+    /// Whether this client is attached.
     pub(super) fn has(&self, id: u64) -> bool {
         self.all.iter().any(|client| client.id == id)
     }
@@ -106,28 +106,28 @@ impl Clients {
         }
     }
 
-    /// Where each client takes each stream.
+    /// The sinks of all clients.
     pub(super) fn sinks(&self) -> impl Iterator<Item = &Sink> {
         self.all.iter().flat_map(|client| &client.sinks)
     }
 
-    /// See above.
+    /// The same, to change them.
     pub(super) fn sinks_mut(&mut self) -> impl Iterator<Item = &mut Sink> {
         self.all.iter_mut().flat_map(|client| &mut client.sinks)
     }
 
-    /// The same, each with its client's id.
+    /// The sinks of all clients, each with its client's ID.
     pub(super) fn sinks_by_id(&self) -> impl Iterator<Item = (u64, &Sink)> {
         self.all.iter().flat_map(|client| client.sinks.iter().map(|sink| (client.id, sink)))
     }
 
-    /// Where this client takes this stream.
+    /// The sink of this client for this stream.
     pub(super) fn sink(&mut self, id: u64, stream: Stream) -> Option<&mut Sink> {
         let client = self.all.iter_mut().find(|client| client.id == id)?;
         client.sinks.iter_mut().find(|sink| sink.stream() == stream)
     }
 
-    /// This client takes this stream no more.
+    /// Removes the sink of this client for this stream.
     pub(super) fn remove_sink(&mut self, id: u64, stream: Stream) {
         if let Some(client) = self.all.iter_mut().find(|client| client.id == id) {
             client.sinks.retain(|sink| sink.stream() != stream);

@@ -1,4 +1,4 @@
-//! One of the program's outputs: a pipe or its terminal, and how bytes are taken from it.
+//! One of the program's outputs: a pipe or its terminal, and how the relay reads it.
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -22,30 +22,30 @@ pub(super) struct Outlet {
     traffic: Traffic,
 }
 
-/// What came of an attempt to move output within the kernel.
+/// The result of an attempt to move output within the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moved {
     /// Some was moved, and there may be more.
     Some,
     /// The client's pipe is full.
     Full,
-    /// It has to be read and written.
+    /// The output must be read and written.
     NotPossible,
 }
 
-/// What came of reading.
+/// The result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Read {
-    /// So many bytes.
+    /// This many bytes.
     Some(usize),
     /// There is nothing now.
     Nothing,
-    /// There will be nothing any more.
+    /// There is no more.
     End,
 }
 
 impl Outlet {
-    /// The monitor's end, which is made non-blocking.
+    /// Takes over the monitor's end, and makes it non-blocking.
     pub(super) fn new(fd: OwnedFd, stream: Stream, is_terminal: bool) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&fd, true)?;
         Ok(Self { fd, stream, is_terminal, traffic: Traffic::default() })
@@ -76,13 +76,14 @@ impl Outlet {
                 Ok(length) if length > 0 => return Read::Some(length),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Read::Nothing,
-                // EIO is a terminal whose program side is closed for good. Poll would report any of these for ever.
+                // EIO: all processes have closed the program's side of the terminal. Poll would report any of these for
+                // ever.
                 Ok(_) | Err(_) => return Read::End,
             }
         }
     }
 
-    /// Moves bytes from pipe to pipe, by splice(2), or by tee(2) and a read for the log of as much.
+    /// Moves bytes from pipe to pipe, by splice(2), or with a log by tee(2) and a read of the same bytes.
     pub(super) fn move_to(&mut self, sink: &mut Sink, log: Option<&mut Log>, buffer: &mut Vec<u8>) -> Moved {
         if self.is_terminal || sink.is_waiting() {
             return Moved::NotPossible;
@@ -112,7 +113,7 @@ impl Outlet {
         Moved::Some
     }
 
-    /// Reads bytes that the client has already, and appends them to the log.
+    /// Reads bytes that the client already has, and appends them to the log.
     fn read_for(&self, log: &mut Log, length: usize, buffer: &mut Vec<u8>) {
         buffer.resize(CHUNK, 0);
         let mut rest = length;

@@ -10,10 +10,10 @@ use crate::monitor::log::Log;
 use crate::monitor::stream::Stream;
 use crate::sys::inlet::{CHUNK, TURNS};
 
-/// How much output of a program that has ended can wait to be read: more comes from another process, and may never end.
+/// The most bytes to read after the program's end: more is from other processes, and may never end.
 const MOST: usize = 16 << 20;
 
-/// The program's outputs, and the log that has all of them.
+/// The program's outputs, and the log of all of them.
 #[derive(Debug)]
 pub(super) struct Output {
     outlets: Vec<Outlet>,
@@ -25,7 +25,7 @@ impl Output {
         Self { outlets: Vec::new(), log }
     }
 
-    /// Whether a log has what the program writes.
+    /// Whether the program's output is logged.
     pub(super) fn is_logged(&self) -> bool {
         self.log.is_some()
     }
@@ -38,7 +38,7 @@ impl Output {
         self.log.as_mut()
     }
 
-    /// Takes what the program writes from this pipe or terminal.
+    /// Adds a pipe or terminal that the program writes to.
     pub(super) fn add(&mut self, fd: OwnedFd, stream: Stream, is_terminal: bool) -> io::Result<()> {
         self.outlets.push(Outlet::new(fd, stream, is_terminal)?);
         Ok(())
@@ -54,17 +54,17 @@ impl Output {
         self.outlets.retain(|outlet| outlet.stream() != stream || outlet.is_terminal());
     }
 
-    /// Closes everything: another run of the program brings its own.
+    /// Closes all outputs; the next run has outputs of its own.
     pub(super) fn clear(&mut self) {
         self.outlets.clear();
     }
 
-    /// Whether everything was taken from the program and is in the log.
+    /// Whether all output was read and is in the log.
     pub(super) fn is_drained(&self) -> bool {
         self.outlets.is_empty() && !self.is_log_full()
     }
 
-    /// The outlets to read from: those whose log and clients have room.
+    /// The outlets to read from: the log and their clients have room.
     pub(super) fn readable<'a>(&'a self, clients: &'a Clients) -> impl Iterator<Item = (BorrowedFd<'a>, Stream)> {
         let readable = self.outlets.iter().filter(|outlet| !self.is_blocked(outlet.stream(), clients));
         readable.map(|outlet| (outlet.fd(), outlet.stream()))
@@ -74,13 +74,12 @@ impl Output {
         self.log.as_ref().is_some_and(|log| log.poll_fd().is_some())
     }
 
-    /// Whether the program has to wait for the log or for a client of this stream.
+    /// Whether the program must wait for the log or for a client of this stream.
     pub(super) fn is_blocked(&self, stream: Stream, clients: &Clients) -> bool {
         self.is_log_full() || clients.sinks().any(|sink| sink.stream() == stream && sink.holds_up())
     }
 
-    /// Moves what the program has written until there is no more, a client or the log is full, or other events have to
-    /// be looked at.
+    /// Moves output until there is no more, a client or the log is full, or other events have their turn.
     pub(super) fn pump(&mut self, stream: Stream, clients: &mut Clients) {
         let mut buffer = Vec::new();
         for _ in 0..TURNS {
@@ -118,14 +117,13 @@ impl Output {
         }
     }
 
-    /// The program has ended, and with it all processes of its PID namespace: their output can be read now, and is put
-    /// into the clients' pipes, which are made larger, so that it can wait there without this process. It does not wait
-    /// for the end of the pipe: a process of another container may hold the program's end, since descriptors can be
-    /// sent.
+    /// The program has ended, and with it all processes of its PID namespace: moves the rest of their output into the
+    /// clients' pipes, and enlarges these, so that the output stays there without this process. It does not wait for
+    /// the end of the pipe: a process of another container may have the program's end, since descriptors can be sent.
     pub(super) fn finish(&mut self, clients: &mut Clients) {
         let mut buffer = Vec::new();
         while let Some(outlet) = self.outlets.pop() {
-            // A read may give as little as one write was, if the program has made its pipe one of packets.
+            // If the program has switched its pipe to packet mode, a read returns no more than one write.
             let mut left = MOST;
             buffer.resize(CHUNK, 0);
             while left > 0
@@ -139,7 +137,7 @@ impl Output {
     }
 }
 
-/// The client's end of this stream, if there is one and no other.
+/// The only sink of this stream; `None` if there is none, or several.
 fn only_sink(stream: Stream, clients: &mut Clients) -> Option<&mut Sink> {
     let mut sinks = clients.sinks_mut().filter(|sink| sink.stream() == stream);
     let only = sinks.next()?;

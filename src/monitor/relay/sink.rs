@@ -1,13 +1,14 @@
-//! Where a client takes one of the streams: one of rc's own pipes. What becomes of a client that does not read:
+//! One stream's pipe to a client. What happens to a client that does not read:
 //!
 //! ```text
-//! follows ── its pipe is full ─→ waits, and the program with it ── it takes something ─→ follows
-//!                                 └── it takes nothing for STALL ─→ left behind: the program continues, and what the
-//!                                     pipe has no room for is lost to this client ── it takes what waits ─→ is told
-//!                                     how much it has missed, and follows
+//! follows ── its pipe is full ─→ the program waits for it ── it reads something ─→ follows
+//!                                 └── it reads nothing for STALL ─→ left behind: the program continues, and output for
+//!                                     which the pipe has no room is lost to this client ── it reads all of the pipe ─→
+//!                                     gets a note of how much it has missed, and follows
 //! ```
 //!
-//! A client that is the only place where the output goes sets the pace: it is waited for, as the reader of any pipe is.
+//! A client that is the only destination of the output sets the pace: the program waits for it, as for the reader of
+//! any pipe.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -17,29 +18,29 @@ use rustix::io::Errno;
 use crate::monitor::stream::Stream;
 use crate::sys::pipe;
 
-/// How long a client may take nothing before the program stops waiting for it.
+/// How long a client may read nothing before the program stops waiting for it.
 pub(super) const STALL: Duration = Duration::from_secs(10);
 
-/// One stream's way to a client.
+/// The pipe.
 #[derive(Debug)]
 pub(super) struct Sink {
     fd: OwnedFd,
     stream: Stream,
-    /// The program waits for it without a limit, as long as it runs.
+    /// The program waits for it without a limit, while it runs.
     sets_pace: bool,
-    /// The program runs no more.
+    /// The program has ended.
     has_ended: bool,
-    /// Bytes that it has not taken yet.
+    /// Bytes for which the pipe had no room.
     pending: Vec<u8>,
-    /// The kernel said that the pipe is full.
+    /// The kernel has no room in the pipe.
     is_full: bool,
-    /// Since when it has taken nothing although something waits.
+    /// Since when it has read nothing although bytes wait.
     stalled: Option<Instant>,
     /// The program no longer waits for it.
     is_behind: bool,
-    /// Bytes that it has missed since it was told last.
+    /// Bytes that it has missed since the last note.
     missed: u64,
-    /// Those that it was told of.
+    /// Bytes that notes have reported as missed.
     told: u64,
 }
 
@@ -67,17 +68,17 @@ impl Sink {
         self.stream
     }
 
-    /// Bytes that it has missed or not taken and was not told of; those that it was told of, too, if `all`.
+    /// Bytes that it has missed and that no note has reported; with `all` also those that notes have reported.
     pub(super) fn missed(&self, all: bool) -> u64 {
         self.missed + self.pending.len() as u64 + if all { self.told } else { 0 }
     }
 
-    /// Whether something waits for it to read.
+    /// Whether bytes wait until it reads.
     pub(super) fn is_waiting(&self) -> bool {
         self.is_full || !self.pending.is_empty()
     }
 
-    /// Whether the program has to wait until it reads.
+    /// Whether the program must wait until it reads.
     pub(super) fn holds_up(&self) -> bool {
         self.is_waiting() && !self.is_behind
     }
@@ -94,7 +95,7 @@ impl Sink {
         }
     }
 
-    /// Takes bytes of the program for it.
+    /// Takes bytes of the program's output.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         if self.is_behind && self.is_waiting() {
             self.missed += bytes.len() as u64;
@@ -104,25 +105,25 @@ impl Sink {
         self.flush();
     }
 
-    /// It took something within the kernel.
+    /// The pipe has taken bytes within the kernel.
     pub(super) fn has_taken(&mut self) {
         self.stalled = None;
     }
 
-    /// The kernel has no room for more.
+    /// The pipe is full.
     pub(super) fn is_now_full(&mut self) {
         self.is_full = true;
         self.stalled.get_or_insert_with(Instant::now);
     }
 
-    /// It has room again.
+    /// The pipe has room again.
     pub(super) fn has_room(&mut self) {
         self.is_full = false;
         self.has_taken();
         self.flush();
     }
 
-    /// Writes what its pipe has room for; after a gap a note says first how large that was.
+    /// Writes as much as the pipe has room for; after a gap it writes a note first, which says how large the gap is.
     fn flush(&mut self) {
         loop {
             while !self.pending.is_empty() {
@@ -133,7 +134,7 @@ impl Sink {
                     }
                     Err(Errno::INTR) => {}
                     Err(Errno::AGAIN) => return self.is_now_full(),
-                    // The reader is gone; poll will say so.
+                    // The reader has closed its end; poll will report it.
                     Err(_) => self.pending.clear(),
                 }
             }
@@ -155,8 +156,9 @@ impl Sink {
         self.has_ended = false;
     }
 
-    /// The program has ended: its last words are put into the pipe, which is made larger if the kernel lets it be, so
-    /// that the client finds them there whenever it reads. If not, it is waited for as briefly as any.
+    /// The program has ended: puts the rest of its output into the pipe, and enlarges the pipe if the kernel permits,
+    /// so that the client finds it whenever it reads. Otherwise the monitor waits for this client no longer than for
+    /// others.
     pub(super) fn finish(&mut self) {
         self.has_ended = true;
         if self.is_waiting() && pipe::add_room(self.fd.as_fd(), self.pending.len()) {

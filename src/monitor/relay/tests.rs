@@ -34,7 +34,7 @@ fn join(relay: &mut Relay, id: u64, is_starter: bool) -> Reader {
     Reader { id, output }
 }
 
-/// Writes until nothing goes on: gives how many bytes the program could write.
+/// Writes until everything is full, and returns how many bytes the program could write.
 fn write_all_that_fits(relay: &mut Relay, program: &mut PipeWriter) -> usize {
     let mut written = 0;
     loop {
@@ -46,7 +46,7 @@ fn write_all_that_fits(relay: &mut Relay, program: &mut PipeWriter) -> usize {
     }
 }
 
-/// Reads what is there, and lets the relay know that there is room.
+/// Reads what the pipe has, and tells the relay that there is room.
 fn read(relay: &mut Relay, client: &mut Reader) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
@@ -61,7 +61,7 @@ fn read(relay: &mut Relay, client: &mut Reader) -> Vec<u8> {
     }
 }
 
-/// So much time has passed.
+/// Lets time pass.
 fn pass(relay: &mut Relay, time: Duration) {
     for sink in relay.clients.sinks_mut() {
         sink.expire(Instant::now() + time);
@@ -157,7 +157,7 @@ fn the_starter_of_a_program_is_told_at_the_end_what_it_missed() {
         write(&mut relay);
     }
     pass(&mut relay, STALL * 2);
-    assert!(!is_blocked(&relay), "its output is kept");
+    assert!(!is_blocked(&relay), "its output is logged");
     write(&mut relay);
     for client in &mut clients {
         let seen = String::from_utf8_lossy(&read(&mut relay, client)).into_owned();
@@ -187,7 +187,7 @@ fn what_is_ready_may_be_no_more_and_says_nothing_of_others() {
     let mut second = join(&mut relay, 2, false);
     drop(first);
     relay.detach(1);
-    // These were in the poll set together with the news that the first is gone.
+    // These were in the poll set together with the end of the first.
     relay.ready(Token::Sink(1, Stream::Stdout), PollFlags::ERR);
     relay.ready(Token::ClientInput(1), PollFlags::IN);
     relay.ready(Token::Output(Stream::Stderr), PollFlags::IN);

@@ -52,16 +52,16 @@ fn what_cannot_be_rotated_is_kept_bounded_and_says_what_it_lacks() {
             number += 1;
         }
     };
-    // No new file can be had.
+    // No new file can be created.
     std::os::unix::fs::symlink("/nowhere", directory.path().join("log.new")).expect("a link is no obstacle");
     lines(&mut log, 30);
     assert!(directory.path().join("log.1").exists());
     fs::create_dir_all(directory.path().join("log.new/full")).expect("an obstacle");
     lines(&mut log, 300);
-    let kept = entries(&path);
+    let before = entries(&path);
     let rotated = entries(&directory.path().join("log.1"));
     assert_eq!(rotated.first().map(String::as_str), Some("stdout F line 000"), "the old file stands");
-    assert!(kept.len() < 50 && fs::metadata(&path).expect("log").len() <= 2000, "{kept:?}");
+    assert!(before.len() < 50 && fs::metadata(&path).expect("log").len() <= 2000, "{before:?}");
     // As soon as there is room again it is rotated, and says what was lost.
     fs::remove_dir_all(directory.path().join("log.new")).expect("removed");
     // It is not tried for each line.
@@ -71,7 +71,7 @@ fn what_cannot_be_rotated_is_kept_bounded_and_says_what_it_lacks() {
         tried_after += 1;
     }
     assert!((2..=25).contains(&tried_after), "{tried_after}");
-    assert_eq!(entries(&directory.path().join("log.1")), kept);
+    assert_eq!(entries(&directory.path().join("log.1")), before);
     assert_eq!(entries(&directory.path().join("log.2")), rotated);
     lines(&mut log, 2);
     let after = entries(&path);
