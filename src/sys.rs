@@ -18,6 +18,7 @@ pub(crate) mod pipe;
 pub(crate) mod prctl;
 pub(crate) mod proc;
 pub(crate) mod process;
+pub(crate) mod programs;
 pub(crate) mod replacement;
 pub(crate) mod root;
 pub(crate) mod seccomp;

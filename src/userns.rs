@@ -16,7 +16,6 @@ mod inside;
 mod privilege;
 mod refusal;
 
-pub(crate) use helper::find as find_helper;
 pub(crate) use home::{Home, UserNamespace};
 pub(crate) use idmap::{Extent, IdMap, Single, user_name};
 pub(crate) use inside::inside;

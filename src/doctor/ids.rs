@@ -2,8 +2,8 @@
 
 use super::attempt::{Trouble, attempt};
 use super::{Finding, Host, Status};
-use crate::sys::fs;
-use crate::userns::{Error, Extent, IdMap, Privilege, UserNamespace, find_helper};
+use crate::sys::{fs, programs};
+use crate::userns::{Error, Extent, IdMap, Privilege, UserNamespace};
 
 /// The files of nearly every image belong to these many ids.
 const USUAL_IDS: u32 = 65536;
@@ -79,7 +79,7 @@ fn mapper(program: &'static str, map: &IdMap, trouble: Option<&Trouble>) -> Find
     if rustix::process::geteuid().is_root() {
         return Finding::ok(program, "not needed by root");
     }
-    let Some(path) = find_helper(program) else {
+    let Some(path) = programs::find(program) else {
         return Finding::bad(program, Status::Limited, "not found")
             .disables(DISABLES)
             .fix("`sudo apt install uidmap`".to_owned());

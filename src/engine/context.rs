@@ -1,6 +1,6 @@
 use std::cell::OnceCell;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -12,6 +12,7 @@ use crate::net::Programs;
 use crate::registry::Places;
 use crate::settings::Settings;
 use crate::storage::Store;
+use crate::sys::programs;
 use crate::types::Report;
 use crate::userns::IdMap;
 use crate::view::when::Clock;
@@ -96,13 +97,9 @@ impl Context {
         })
     }
 
-    /// fuse-overlayfs where the settings say, else in the directories that only root writes to.
+    /// The path of fuse-overlayfs that the settings name, else that of the host.
     fn fuse_overlayfs(&self) -> Option<PathBuf> {
-        let usual = ["/usr/bin/fuse-overlayfs", "/usr/local/bin/fuse-overlayfs"].map(Path::new);
-        let configured = self.settings.helpers.fuse_overlayfs.value.0.as_deref();
-        let candidates = configured.map_or_else(|| usual.to_vec(), |path| vec![path]);
-        let found = candidates.into_iter().find(|path| rustix::fs::access(*path, rustix::fs::Access::EXEC_OK).is_ok());
-        found.map(Path::to_owned)
+        programs::find_configured(self.settings.helpers.fuse_overlayfs.value.0.as_deref(), "fuse-overlayfs")
     }
 }
 

@@ -1,24 +1,12 @@
-//! Where the helper programs are: a configured path, else a fixed list of directories, never `$PATH` (safety.md, X17).
+//! The helper programs of the drivers.
 
-use std::path::{Path, PathBuf};
-
-use rustix::fs::{Access, access};
+use std::path::PathBuf;
 
 use super::error::Error;
+use crate::sys::programs;
 use crate::types::NetworkDriver;
 
-/// Directories that only root writes to, in the order in which distributions use them.
-const DIRECTORIES: [&str; 7] = [
-    "/usr/bin",
-    "/usr/local/bin",
-    "/usr/sbin",
-    "/usr/libexec/podman",
-    "/usr/local/libexec/podman",
-    "/usr/lib/podman",
-    "/usr/local/lib/podman",
-];
-
-/// Paths of helper programs that `rc.toml` sets; `None`: found in the fixed directories.
+/// Paths of helper programs that `rc.toml` sets; `None`: where the host has them ([`programs::find`]).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Programs {
     /// slirp4netns.
@@ -38,22 +26,12 @@ impl Programs {
             NetworkDriver::Bridge => return Err(Error::NoDriver { network: driver.as_str().to_owned() }),
         };
         let name = driver.as_str();
-        let found = match configured {
-            Some(path) => Some(path.clone()).filter(|path| path.is_absolute() && is_executable(path)),
-            None => {
-                DIRECTORIES.iter().map(|directory| Path::new(directory).join(name)).find(|path| is_executable(path))
-            }
-        };
-        found.ok_or_else(|| Error::NoProgram {
+        programs::find_configured(configured.as_deref(), name).ok_or_else(|| Error::NoProgram {
             driver: name,
             program: configured.as_ref().map_or_else(|| name.to_owned(), |path| path.display().to_string()),
             package,
         })
     }
-}
-
-fn is_executable(path: &Path) -> bool {
-    access(path, Access::EXEC_OK).is_ok() && path.is_file()
 }
 
 #[cfg(test)]

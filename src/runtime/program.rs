@@ -215,7 +215,9 @@ fn stay_in_working_directory(process: &Process, entered: rustix::io::Result<()>)
     }
 }
 
-/// Finds the program as execvp(3) does: a name without a slash along `PATH`, which is the container's own.
+/// Finds the program as execvp(3) does: a name without a slash along `PATH`. Unlike `sys::programs`, which finds the
+/// host's programs, this runs in the container's root: the container's own `PATH` counts there, and an empty part of it
+/// is the working directory.
 fn find_program(name: &CString, environment: &[CString]) -> Result<CString, Failure> {
     let shown = name.to_string_lossy();
     if name.as_bytes().contains(&b'/') {

@@ -1,21 +1,12 @@
-//! The programs of the uidmap package, from fixed directories and never from a `PATH` that came from outside.
+//! Runs the host's programs that read and write the ID maps of users: newuidmap, newgidmap, getsubids, getent.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-const DIRECTORIES: [&str; 5] = ["/usr/bin", "/run/wrappers/bin", "/usr/local/bin", "/bin", "/usr/sbin"];
-
-/// Where `program` is, if it is installed.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    DIRECTORIES
-        .iter()
-        .map(|directory| PathBuf::from(directory).join(program))
-        .find(|path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok())
-}
+use crate::sys::programs;
 
 /// What `program` prints, if it is installed and succeeds. Empty arguments are left out.
 pub(super) fn output(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = command(&find(program)?)
+    let output = command(&programs::find(program)?)
         .args(arguments.iter().filter(|a| !a.is_empty()))
         .stderr(Stdio::null())
         .output()

@@ -13,7 +13,7 @@ use super::{Error, IdMap, helper};
 use crate::sys::fs::{self, AtPath as _};
 use crate::sys::lock::FileLock;
 use crate::sys::process::{Child, CloneOptions, fork};
-use crate::sys::{namespace, prctl};
+use crate::sys::{namespace, prctl, programs};
 
 /// The user's root namespace, held by a descriptor, and announced in the runtime directory as long as this process
 /// holds it.
@@ -231,7 +231,7 @@ fn write_maps(map: &IdMap, pid: i32) -> Result<Vec<(String, Helper)>, Error> {
     }
     let mut helpers = Vec::with_capacity(2);
     for (program, lines) in [("newuidmap", map.uid_lines()), ("newgidmap", map.gid_lines())] {
-        let path = helper::find(program).unwrap_or_else(|| PathBuf::from("/usr/bin").join(program));
+        let path = programs::find(program).unwrap_or_else(|| PathBuf::from("/usr/bin").join(program));
         let child = helper::command(&path)
             .arg(pid.to_string())
             .args(lines.split_ascii_whitespace())

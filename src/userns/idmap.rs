@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Error, helper};
-use crate::sys::fs;
+use crate::sys::{fs, programs};
 
 /// A run of ids: `count` ids from `inside` on are those from `outside` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl IdMap {
         }
         if uid != 0 {
             for program in ["newuidmap", "newgidmap"] {
-                if helper::find(program).is_none() {
+                if programs::find(program).is_none() {
                     return Ok(Self::one(uid, gid, Single::NoHelper { program }));
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt as _;
 
 use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,11 +12,9 @@ use serde_json::Value;
 
 use super::{BLOCK, Entry, Error, LogStream, Select, Sink};
 use crate::sys::process::Ended;
+use crate::sys::programs;
 use crate::sys::spawn::{self, Helper, Program};
 use crate::types::{ContainerId, json};
-
-/// Where the program may be. The caller's PATH is not used (safety.md, X17).
-const PROGRAMS: [&str; 3] = ["/usr/bin/journalctl", "/bin/journalctl", "/usr/local/bin/journalctl"];
 
 /// The fields of an entry that we ask for.
 #[derive(Debug, Deserialize)]
@@ -148,14 +146,14 @@ fn failed<E>(reason: String) -> Error<E> {
 
 /// Starts journalctl, and returns its output.
 fn start<E>(id: &ContainerId, options: &[String]) -> Result<(Helper, OwnedFd), Error<E>> {
-    let program = PROGRAMS.into_iter().find(|program| Path::new(program).exists()).ok_or(Error::NoJournal)?;
+    let program = programs::find("journalctl").ok_or(Error::NoJournal)?;
     let words = ["journalctl", "--quiet", "--no-pager", "--all", "--output=json"].map(str::to_owned).into_iter();
     let words = words
         .chain(["--output-fields=MESSAGE,PRIORITY,CONTAINER_PARTIAL_MESSAGE".to_owned()])
         .chain(options.iter().cloned())
         .chain([format!("CONTAINER_ID_FULL={id}"), format!("_UID={}", rustix::process::geteuid().as_raw())]);
     let argv: Vec<CString> = words.map(CString::new).collect::<Result<_, _>>().map_err(|e| failed(e.to_string()))?;
-    let path = CString::new(program).map_err(|error| failed(error.to_string()))?;
+    let path = CString::new(program.into_os_string().into_vec()).map_err(|error| failed(error.to_string()))?;
     let (read, write) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| failed(error.to_string()))?;
     let descriptors = &[(write.as_fd(), 1)];
