@@ -30,14 +30,13 @@ const SHOWING: [&str; 3] = ["main", "cli", "cmd"];
 const LONG_COMMANDS: [&str; 2] = ["cmd/args/container", "cmd/request"];
 
 /// Where lines of more than 120 columns are still to be broken. This list only shrinks.
-const LONG_LINES: [&str; 8] = [
+const LONG_LINES: [&str; 7] = [
     "src/cli.rs",
     "src/cmd/args/tests.rs",
     "src/cmd/ps.rs",
     "src/cmd/request.rs",
     "src/cmd/wait.rs",
     "src/plan/seccomp.rs",
-    "src/runtime/seccomp/tests.rs",
     "tests/it",
 ];
 

@@ -406,7 +406,8 @@ fn conditions_of_a_profile_compare_all_bits_without_sign() {
             }
         }
     }
-    let masked = serde_json::json!({ "index": 0, "value": 0xff_0000_00ff_u64, "valueTwo": 0x12_0000_0034_u64, "op": "SCMP_CMP_MASKED_EQ" });
+    let (mask, value) = (0xff_0000_00ff_u64, 0x12_0000_0034_u64);
+    let masked = serde_json::json!({ "index": 0, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ" });
     let program = compiled(serde_json::json!({
         "defaultAction": "SCMP_ACT_ERRNO",
         "syscalls": [{ "names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [masked] }],
@@ -487,7 +488,9 @@ fn profiles_that_cannot_be_compiled_say_why() {
         ),
         (
             serde_json::json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{
-                "names": ["read"], "action": "SCMP_ACT_ERRNO", "args": [{ "index": 6, "value": 0, "op": "SCMP_CMP_EQ" }],
+                "names": ["read"],
+                "action": "SCMP_ACT_ERRNO",
+                "args": [{ "index": 6, "value": 0, "op": "SCMP_CMP_EQ" }],
             }]}),
             "the seccomp profile is wrong: a call has no argument 6; they are counted from 0 to 5",
         ),
