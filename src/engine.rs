@@ -37,6 +37,6 @@ pub(crate) use look::{log, processes, usage};
 pub(crate) use observer::Observer;
 pub(crate) use pull::{Pull, pull};
 pub(crate) use run::{Run, run};
-pub(crate) use select::{Selection, Wanted, containers, facts, find, named, select};
+pub(crate) use select::{ContainerQuery, Selection, containers, facts, find, named, select};
 pub(crate) use start::{restart, start, start_attached};
 pub(crate) use sweep::{sweep, sweep_soon};

@@ -45,7 +45,7 @@ mod suite;
 mod test_port;
 mod wait;
 
-pub(crate) use driver::{Driver, Running, Starting};
+pub(crate) use driver::{Driver, Running, StartingNetwork};
 pub(crate) use drivers::{driver, endpoint_driver};
 pub(crate) use error::Error;
 pub(crate) use ports::unprivileged_port_start;

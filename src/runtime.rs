@@ -42,7 +42,7 @@ pub(crate) use fuse::FuseOverlay;
 pub(crate) use join::{Join, join};
 pub(crate) use namespaces::has_namespace;
 pub(crate) use rootfs::{Rootfs, try_mount};
-pub(crate) use starting::{Conversation, Starting, child_of};
+pub(crate) use starting::{Conversation, StartingProcess, child_of};
 pub(crate) use sync::{Failure, Progress};
 
 use crate::sys::inherited::Inherited;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::Ctx;
-use crate::engine::{self, Wanted};
+use crate::engine::{self, ContainerQuery};
 use crate::error::{Error, Exit};
 use crate::types::ContainerId;
 use crate::ui::{self, Format, Table};
@@ -97,7 +97,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
 /// The rows that are wanted, in the order that is.
 fn rows<'a>(args: &Args, all: &[ContainerFacts<'a>], clock: Clock) -> Result<Vec<PsRow<'a>>, filter::Error> {
     let last = if args.latest { Some(1) } else { usize::try_from(args.last).ok().filter(|last| *last > 0) };
-    let wanted = Wanted { all: args.all, last, filters: args.filter.clone() };
+    let wanted = ContainerQuery { all: args.all, last, filters: args.filter.clone() };
     let mut found = engine::select(&wanted, all, clock)?;
     // What is equal stays in the order of creation.
     found.sort_by(|a, b| compare(args.sort, a, b));

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::attempt::{Trouble, attempt};
 use super::{Finding, Status};
 use crate::monitor::{self, Purpose, Source};
-use crate::runtime::cgroup::{Error, Wanted};
+use crate::runtime::cgroup::{Error, RequestedLimits};
 use crate::types::Report;
 
 /// The line, the limit that is asked for in the spec's words, and the options that need the controller.
@@ -37,7 +37,7 @@ fn one(line: &'static str, asked: &serde_json::Value, options: &str) -> Finding 
 /// Gets a cgroup as a monitor with this limit does. Says where it is.
 fn group(line: &str, asked: &serde_json::Value) -> Result<String, Trouble> {
     let resources: LinuxResources = serde_json::from_value(asked.clone()).map_err(Trouble::new)?;
-    let wanted = Wanted { resources: Some(&resources), default_pids: None };
+    let wanted = RequestedLimits { resources: Some(&resources), default_pids: None };
     let unit = format!("rc-doctor-{}.scope", std::process::id());
     let purpose = Purpose { unit: &unit, description: line, cgroup: None };
     let trouble = |error: Error| {

@@ -91,7 +91,7 @@ pub(crate) fn containers(context: &Context) -> Result<Listing, Report> {
 
 /// Which of all containers a listing shows.
 #[derive(Debug, Default)]
-pub(crate) struct Wanted {
+pub(crate) struct ContainerQuery {
     /// Those that do not run, too.
     pub(crate) all: bool,
     /// Only so many of those that were created last, in whatever state.
@@ -102,7 +102,7 @@ pub(crate) struct Wanted {
 
 /// Those of `all` that are wanted, oldest first.
 pub(crate) fn select<'a>(
-    wanted: &Wanted,
+    wanted: &ContainerQuery,
     all: &[ContainerFacts<'a>],
     clock: Clock,
 ) -> Result<Vec<ContainerFacts<'a>>, filter::Error> {

@@ -10,7 +10,7 @@
 
 use super::start::Start;
 use crate::plan::{Cgroup, CgroupMode};
-use crate::runtime::cgroup::{self, Error, Group, Own, Place, Unit, Wanted};
+use crate::runtime::cgroup::{self, Error, Group, Own, Place, RequestedLimits, Unit};
 use crate::systemd::{self, Pending, Scope, Weights};
 use crate::types::ContainerId;
 
@@ -83,9 +83,9 @@ pub(crate) fn available() -> Result<Available, Error> {
 }
 
 /// The limits of a container.
-pub(super) fn wanted(start: &Start) -> Wanted<'_> {
+pub(super) fn wanted(start: &Start) -> RequestedLimits<'_> {
     let resources = start.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-    Wanted { resources, default_pids: start.extras.default_pids }
+    RequestedLimits { resources, default_pids: start.extras.default_pids }
 }
 
 /// Finds the source of a container's cgroup.
@@ -97,7 +97,7 @@ pub(super) fn ask_for(start: &Start) -> Result<Source, Error> {
 
 /// Finds the source of a cgroup for this process, which may be moved to a scope. Fails if a wanted limit cannot be set,
 /// or a wanted parent cannot be used.
-pub(crate) fn ask(purpose: &Purpose<'_>, wanted: &Wanted<'_>) -> Result<Source, Error> {
+pub(crate) fn ask(purpose: &Purpose<'_>, wanted: &RequestedLimits<'_>) -> Result<Source, Error> {
     if purpose.mode() == CgroupMode::Disabled {
         return Ok(Source::Nowhere);
     }
@@ -150,7 +150,7 @@ fn look_closer(place: Place) -> Place {
     }
 }
 
-fn ask_for_scope(purpose: &Purpose<'_>, slice: &str, wanted: &Wanted<'_>) -> Result<Pending, systemd::Error> {
+fn ask_for_scope(purpose: &Purpose<'_>, slice: &str, wanted: &RequestedLimits<'_>) -> Result<Pending, systemd::Error> {
     Pending::ask(
         &systemd::socket(),
         &Scope {
@@ -164,13 +164,13 @@ fn ask_for_scope(purpose: &Purpose<'_>, slice: &str, wanted: &Wanted<'_>) -> Res
 }
 
 /// The container's weights. Its scope needs them as well, because the container has no sibling within the scope.
-fn weights(wanted: &Wanted<'_>) -> Weights {
+fn weights(wanted: &RequestedLimits<'_>) -> Weights {
     let (cpu, io) = wanted.weights();
     Weights { cpu, io }
 }
 
 /// Changes the weights of the scope of the container whose cgroup is `name`, if it has one.
-pub(super) fn reweigh(cgroup: &Group, name: &str, wanted: &Wanted<'_>) -> Result<(), systemd::Error> {
+pub(super) fn reweigh(cgroup: &Group, name: &str, wanted: &RequestedLimits<'_>) -> Result<(), systemd::Error> {
     let above = cgroup.path().rsplit('/').nth(1).unwrap_or_default();
     if above.starts_with(name) && above.ends_with(".scope") {
         systemd::set_weights(&systemd::socket(), above, weights(wanted))?;
@@ -191,7 +191,7 @@ impl Source {
     /// The cgroup in which the container's own is made; `None` if it gets none.
     ///
     /// A missing scope is an error only if the user has asked for a limit or a slice.
-    pub(crate) fn finish(self, wanted: &Wanted<'_>) -> Result<Option<Own>, Error> {
+    pub(crate) fn finish(self, wanted: &RequestedLimits<'_>) -> Result<Option<Own>, Error> {
         match self {
             Self::Nowhere => Ok(None),
             Self::Own(own) => Ok(Some(own)),

@@ -8,7 +8,7 @@ use super::directory::ContainerDir;
 use super::protocol::Event;
 use super::record::Status;
 use crate::plan::{self, Changes, Limits, RestartPolicy};
-use crate::runtime::cgroup::{self, Group, Wanted};
+use crate::runtime::cgroup::{self, Group, RequestedLimits};
 use crate::types::{Report, ReportKind};
 
 /// How long the kernel may take to freeze or thaw a cgroup.
@@ -110,7 +110,7 @@ impl Target<'_> {
     fn set(&self, name: &str, from: &Limits, to: &Limits) -> Result<(), Error> {
         let AppliesTo::Running(cgroup) = self.applies_to else { return Ok(()) };
         let Some(resources) = plan::resources(from, to) else { return Ok(()) };
-        let wanted = Wanted { resources: Some(&resources), default_pids: None };
+        let wanted = RequestedLimits { resources: Some(&resources), default_pids: None };
         let Some(cgroup) = cgroup else { return Ok(cgroup::check(None, &wanted)?) };
         cgroup.update(&resources)?;
         let reweighed = reweigh(cgroup, name, &wanted);

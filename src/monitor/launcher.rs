@@ -18,7 +18,7 @@ use super::stdio::{Pipes, standard_descriptors};
 use crate::net;
 use crate::plan::{self, ContainerConfig, RestartPolicy};
 use crate::runtime::cgroup::{self, Group};
-use crate::runtime::{self, FuseOverlay, Launch, Progress, Rootfs, Stage, Starting};
+use crate::runtime::{self, FuseOverlay, Launch, Progress, Rootfs, Stage, StartingProcess};
 use crate::types::StorageDriver;
 use crate::userns::{Home, UserNamespace};
 
@@ -49,7 +49,7 @@ pub(super) struct Up {
 
 /// What exists before init sends its first message.
 struct Made {
-    init: Starting,
+    init: StartingProcess,
     pipes: Pipes,
     notifier: Option<Notifier>,
 }
@@ -203,7 +203,7 @@ impl Launcher {
     }
 
     /// Exchanges messages with init until the program runs; the network comes up meanwhile.
-    fn converse(&self, server: &mut Server, init: &Starting) -> Result<net::Running, Error> {
+    fn converse(&self, server: &mut Server, init: &StartingProcess) -> Result<net::Running, Error> {
         let deadline = Instant::now() + NETWORK_DEADLINE;
         let mut starting = Some(self.driver.start(&self.start.network, init.process.pid)?);
         let mut running = None;
@@ -241,7 +241,7 @@ fn remove(cgroup: Option<&Group>) {
     }
 }
 
-fn network_up(server: &mut Server, network: net::Starting, deadline: Instant) -> Result<net::Running, Error> {
+fn network_up(server: &mut Server, network: net::StartingNetwork, deadline: Instant) -> Result<net::Running, Error> {
     if let Some(awaited) = network.awaited() {
         // If the helper is not ready by then, `wait_ready` reports that.
         server.wait_for(&awaited, Some(deadline))?;

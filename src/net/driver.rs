@@ -32,16 +32,16 @@ pub(crate) trait Driver: fmt::Debug + Sync {
 
     /// Starts to connect the user and network namespace of process `target`, which must be dumpable until the network
     /// is up, and does not wait. On failure nothing is left.
-    fn start(&self, request: &Request, target: i32) -> Result<Starting, Error>;
+    fn start(&self, request: &Request, target: i32) -> Result<StartingNetwork, Error>;
 
-    /// Makes the published ports listen, if that comes after the interface; called by [`Starting::wait_ready`]. Gives
+    /// Makes the published ports listen, if that comes after the interface; called by [`StartingNetwork::wait_ready`]. Gives
     /// the way to free them before the helper ends, if there is one.
-    fn publish(&self, _starting: &Starting, _deadline: Instant) -> Result<Option<Forwards>, Error> {
+    fn publish(&self, _starting: &StartingNetwork, _deadline: Instant) -> Result<Option<Forwards>, Error> {
         Ok(None)
     }
 
-    /// Finds the sentence for a helper that ended while it was starting; called by [`Starting::wait_ready`].
-    fn explain(&self, _starting: &Starting, error: Error) -> Error {
+    /// Finds the sentence for a helper that ended while it was starting; called by [`StartingNetwork::wait_ready`].
+    fn explain(&self, _starting: &StartingNetwork, error: Error) -> Error {
         error
     }
 
@@ -53,7 +53,7 @@ pub(crate) trait Driver: fmt::Debug + Sync {
 
 /// A network that is being set up. Dropped, it is undone.
 #[derive(Debug)]
-pub(crate) struct Starting {
+pub(crate) struct StartingNetwork {
     pub(super) driver: &'static dyn Driver,
     pub(super) request: Request,
     /// The pid whose namespaces are connected.
@@ -63,7 +63,7 @@ pub(crate) struct Starting {
     pub(super) _lock: Option<FileLock>,
 }
 
-impl Starting {
+impl StartingNetwork {
     /// Descriptors of which one is readable as soon as [`wait_ready`](Self::wait_ready) need not wait for the helper;
     /// `None` without a helper.
     pub(crate) fn awaited(&self) -> Option<[BorrowedFd<'_>; 2]> {

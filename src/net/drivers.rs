@@ -1,6 +1,6 @@
 //! Which driver connects a container, and the one for containers that nothing has to be done for.
 
-use super::driver::{Driver, Starting};
+use super::driver::{Driver, StartingNetwork};
 use super::error::Error;
 use super::pasta::Pasta;
 use super::request::Request;
@@ -47,8 +47,8 @@ impl Driver for Unconnected {
         }
     }
 
-    fn start(&self, request: &Request, target: i32) -> Result<Starting, Error> {
+    fn start(&self, request: &Request, target: i32) -> Result<StartingNetwork, Error> {
         let driver: &'static dyn Driver = if self.0 == "host" { &Self("host") } else { &Self("none") };
-        Ok(Starting { driver, request: request.clone(), target, process: None, _lock: None })
+        Ok(StartingNetwork { driver, request: request.clone(), target, process: None, _lock: None })
     }
 }

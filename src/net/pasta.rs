@@ -24,7 +24,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::addresses::{Addresses, INTERFACE, USER_MODE};
-use super::driver::{Driver, Starting};
+use super::driver::{Driver, StartingNetwork};
 use super::error::Error;
 use super::helper::{Process, text};
 use super::ports;
@@ -50,7 +50,7 @@ impl Driver for Pasta {
         ports::check_free(&request.ports)
     }
 
-    fn start(&self, request: &Request, target: i32) -> Result<Starting, Error> {
+    fn start(&self, request: &Request, target: i32) -> Result<StartingNetwork, Error> {
         let path = request.programs.find(NetworkDriver::Pasta)?;
         // pasta binds UDP ports with SO_REUSEADDR, by which two of them share one port and the later gets the packets
         // (tried). So one of ours at a time looks whether the port is free and binds it.
@@ -72,10 +72,10 @@ impl Driver for Pasta {
         };
         let helper = spawn(&program).map_err(|source| Error::Spawn { program: path, source })?;
         let process = Process { helper, ready, _exit: None };
-        Ok(Starting { driver: &Self, request: request.clone(), target, process: Some(process), _lock: lock })
+        Ok(StartingNetwork { driver: &Self, request: request.clone(), target, process: Some(process), _lock: lock })
     }
 
-    fn explain(&self, starting: &Starting, error: Error) -> Error {
+    fn explain(&self, starting: &StartingNetwork, error: Error) -> Error {
         if let Err(port) = ports::check_free(&starting.request.ports) {
             return port;
         }

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::addresses::{Addresses, INTERFACE, USER_MODE};
-use super::driver::{Driver, Starting};
+use super::driver::{Driver, StartingNetwork};
 use super::error::Error;
 use super::helper::{Process, text};
 use super::hostfwd::{self, Forwards, SOCKET};
@@ -50,7 +50,7 @@ impl Driver for Slirp4netns {
         ports::check_free(&request.ports)
     }
 
-    fn start(&self, request: &Request, target: i32) -> Result<Starting, Error> {
+    fn start(&self, request: &Request, target: i32) -> Result<StartingNetwork, Error> {
         let driver = self.name();
         let talk = |step| move |errno: Errno| Error::Talk { driver, step, source: errno.into() };
         let path = request.programs.find(NetworkDriver::Slirp4netns)?;
@@ -82,10 +82,10 @@ impl Driver for Slirp4netns {
         };
         let helper = spawn(&program).map_err(|source| Error::Spawn { program: path, source })?;
         let process = Process { helper, ready, _exit: Some(exit) };
-        Ok(Starting { driver: &Self, request: request.clone(), target, process: Some(process), _lock: None })
+        Ok(StartingNetwork { driver: &Self, request: request.clone(), target, process: Some(process), _lock: None })
     }
 
-    fn publish(&self, starting: &Starting, deadline: Instant) -> Result<Option<Forwards>, Error> {
+    fn publish(&self, starting: &StartingNetwork, deadline: Instant) -> Result<Option<Forwards>, Error> {
         Forwards::ask(&starting.request, self.name(), USER_MODE.ip, deadline)
     }
 }

@@ -299,14 +299,14 @@ pub fn controllers(path: &str) -> Result<Vec<String>, Error> {
 
 /// What a container's group is made with.
 #[derive(Debug, Default)]
-pub struct Wanted<'a> {
+pub struct RequestedLimits<'a> {
     /// The limits that were asked for; none of them is left out.
     pub resources: Option<&'a LinuxResources>,
     /// Processes and threads where nothing else was asked for: set if that can be done.
     pub default_pids: Option<u64>,
 }
 
-impl Wanted<'_> {
+impl RequestedLimits<'_> {
     fn settings(&self) -> Result<Vec<Setting>, Error> {
         let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
         let mut settings = self.resources.map_or_else(|| Ok(Vec::new()), |asked| limits::settings(asked, page))?;
@@ -358,7 +358,7 @@ impl Own {
     /// If a controller must be enabled, rc's own processes in the group (this one, those of the same program that
     /// started it, and what they started; other monitors, and what they started) are moved to `supervisor`, and stay
     /// there. Fails as [`check`] does, or because the kernel refuses a value; there is no group then.
-    pub fn make(&self, name: &str, wanted: &Wanted<'_>) -> Result<Group, Error> {
+    pub fn make(&self, name: &str, wanted: &RequestedLimits<'_>) -> Result<Group, Error> {
         let settings = wanted.settings()?;
         controllers::enable(self, &settings)?;
         let default = default_pids(wanted, &settings)
@@ -424,7 +424,7 @@ pub fn discard(recorded: Option<&str>, name: &str) -> Result<(), Error> {
 }
 
 /// Whether the limits can be set, with the error that [`Own::make`] would give: before anything has been started.
-pub fn check(own: Option<&Own>, wanted: &Wanted<'_>) -> Result<(), Error> {
+pub fn check(own: Option<&Own>, wanted: &RequestedLimits<'_>) -> Result<(), Error> {
     let settings = wanted.settings()?;
     match (own, settings.first()) {
         (_, None) => Ok(()),
@@ -436,7 +436,7 @@ pub fn check(own: Option<&Own>, wanted: &Wanted<'_>) -> Result<(), Error> {
 }
 
 /// The error of limits that were asked for where the service manager made no scope, `reason`; fine if there are none.
-pub fn without_scope(wanted: &Wanted<'_>, reason: &dyn std::fmt::Display) -> Result<(), Error> {
+pub fn without_scope(wanted: &RequestedLimits<'_>, reason: &dyn std::fmt::Display) -> Result<(), Error> {
     match wanted.first()? {
         Some(setting) => Err(Error::NoScope {
             limit: setting.file.clone(),
@@ -448,7 +448,7 @@ pub fn without_scope(wanted: &Wanted<'_>, reason: &dyn std::fmt::Display) -> Res
 }
 
 /// The error of limits that were asked for where the monitor may not enter a scope; fine if there are none.
-pub fn without_monitor(wanted: &Wanted<'_>) -> Result<(), Error> {
+pub fn without_monitor(wanted: &RequestedLimits<'_>) -> Result<(), Error> {
     match wanted.first()? {
         Some(setting) => {
             Err(Error::MonitorStays { limit: setting.file.clone(), controller: setting.controller().to_owned() })
@@ -457,7 +457,7 @@ pub fn without_monitor(wanted: &Wanted<'_>) -> Result<(), Error> {
     }
 }
 
-fn default_pids(wanted: &Wanted<'_>, settings: &[Setting]) -> Option<Setting> {
+fn default_pids(wanted: &RequestedLimits<'_>, settings: &[Setting]) -> Option<Setting> {
     let asked = settings.iter().any(|setting| setting.file == "pids.max");
     wanted.default_pids.filter(|_| !asked).map(limits::pids)
 }

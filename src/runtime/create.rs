@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 
 use nix::sched::CloneFlags;
 
-use super::starting::{Between, Starting, Sync};
+use super::starting::{Intermediate, StartingProcess, Sync};
 use super::sync::{Step as _, hear, tell};
 use super::{Error, Failure, Launch, Progress, init, keyring, namespaces, shown};
 use crate::sys::process::{CloneOptions, fork};
@@ -14,7 +14,7 @@ use crate::userns::UserNamespace;
 
 /// The stage process, which waits for the root namespace.
 #[derive(Debug)]
-pub(crate) struct Stage(Between);
+pub(crate) struct Stage(Intermediate);
 
 impl Stage {
     /// Forks it. The root namespace need not exist yet: the fork happens while newuidmap and newgidmap work.
@@ -23,13 +23,13 @@ impl Stage {
     pub(crate) fn fork(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Self, Error> {
         let process = launch.spec.process().as_ref();
         keyring::prepare();
-        Between::fork("stage", &CloneOptions::default(), process, |sync| stage(launch, cgroup, sync)).map(Self)
+        Intermediate::fork("stage", &CloneOptions::default(), process, |sync| stage(launch, cgroup, sync)).map(Self)
     }
 
     /// Makes the container's namespaces and its init, which begins to set itself up at once.
     ///
     /// The caller holds `home`, and is the reaper of init. On failure nothing is left behind.
-    pub(crate) fn create(self, home: &UserNamespace) -> Result<Starting, Error> {
+    pub(crate) fn create(self, home: &UserNamespace) -> Result<StartingProcess, Error> {
         let home =
             rustix::io::fcntl_dupfd_cloexec(home.fd(), 0).map_err(|e| Error::step("copy a descriptor")(e.into()))?;
         tell(self.0.sync(), &Progress::Home(home)).map_err(Error::step("speak to stage"))?;

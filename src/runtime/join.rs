@@ -16,7 +16,7 @@ use oci_spec::runtime::{LinuxSeccomp, Process};
 use rustix::fs::{Mode, OFlags};
 
 use super::program::{self, Program, Terminal};
-use super::starting::{Between, Conversation, Sync, report};
+use super::starting::{Conversation, Intermediate, Sync, report};
 use super::sync::{Step as _, tell};
 use super::{Error, Failure, Progress, keyring, terminal};
 use crate::sys::inherited::Inherited;
@@ -62,7 +62,7 @@ pub(crate) struct Join<'a> {
 pub(crate) fn join(join: &Join<'_>) -> Result<(Child, Conversation), Error> {
     let options = CloneOptions { flags: None, cgroup: join.cgroup };
     keyring::prepare();
-    Between::fork("the joining process", &options, Some(join.process), |sync| joiner(join, sync))?.into_parts()
+    Intermediate::fork("the joining process", &options, Some(join.process), |sync| joiner(join, sync))?.into_parts()
 }
 
 fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {

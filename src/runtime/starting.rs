@@ -1,8 +1,8 @@
-//! A process of a container that is setting itself up, as the monitor sees it: how it comes to be, and the conversation
-//! with it until its program runs. What is said stands in `sync`.
+//! A process of a container that is setting itself up, as the monitor sees it: how it is created, and the conversation
+//! with it until its program runs. `sync` has the messages.
 //!
 //! ```text
-//! monitor ── fork ─→ go-between   enters the namespaces, clones the monitor's child, passes its pidfd on
+//! monitor ── fork ─→ intermediate process   enters the namespaces, clones the monitor's child, passes its pidfd on
 //!    └── sync socket ──→ the process ─→ stub ─→ the program
 //! ```
 
@@ -16,12 +16,12 @@ use super::{Error, Failure, Progress};
 use crate::sys::process::{Child, CloneOptions, fork};
 use crate::sys::{fs, socket};
 
-/// A process that has been made and is setting itself up.
+/// A process that exists and is setting itself up.
 #[derive(Debug)]
-pub(crate) struct Starting {
+pub(crate) struct StartingProcess {
     /// The process, a child of this one.
     pub(crate) process: Child,
-    /// What it says meanwhile.
+    /// The conversation with it.
     pub(crate) conversation: Conversation,
 }
 
@@ -32,25 +32,26 @@ pub(crate) struct Conversation {
     program: String,
 }
 
-/// The two ends of the sync socket, as a go-between has them.
+/// The two ends of the sync socket, as an intermediate process has them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sync<'a> {
-    /// The monitor's, which the new process has to close.
+    /// The monitor's end, which the new process must close.
     pub(super) monitor: BorrowedFd<'a>,
-    /// The new process' own.
+    /// The new process' own end.
     pub(super) own: &'a OwnedFd,
 }
 
-/// A forked go-between, in which `work` makes the process as the monitor's child and says so ([`Progress::Process`]).
+/// A forked process in which `work` creates the container's process, as the monitor's child, and says so
+/// ([`Progress::Process`]).
 #[derive(Debug)]
-pub(super) struct Between {
+pub(super) struct Intermediate {
     child: Child,
     conversation: Conversation,
     name: &'static str,
 }
 
-impl Between {
-    /// Forks the go-between `name`; `process` describes the program.
+impl Intermediate {
+    /// Forks it; `name` is its name in errors, `process` describes the program.
     pub(super) fn fork(
         name: &'static str,
         options: &CloneOptions<'_>,
@@ -72,11 +73,11 @@ impl Between {
         self.conversation.sync()
     }
 
-    /// Waits for the process that it makes. Only for a go-between whose pace the container cannot set: one that is in
-    /// no cgroup of the container's, and enters no namespace of it.
+    /// Waits for the process that it creates. Only for an intermediate process that the container cannot slow down:
+    /// one that is in no cgroup of the container, and enters none of its namespaces.
     ///
-    /// Fails with what the go-between told; nothing is left behind then.
-    pub(super) fn finish(self) -> Result<Starting, Error> {
+    /// Fails with the error that the intermediate process reported; nothing is left behind then.
+    pub(super) fn finish(self) -> Result<StartingProcess, Error> {
         let first = hear(self.sync());
         drop(self.child.wait());
         match first.map_err(Error::step("hear of the new process"))? {
@@ -86,13 +87,14 @@ impl Between {
         }
     }
 
-    /// The go-between, to be waited for, and the conversation in which it tells of the process that it makes.
+    /// The intermediate process, which the caller waits for, and the conversation in which it reports the process that
+    /// it creates.
     pub(super) fn into_parts(self) -> Result<(Child, Conversation), Error> {
         self.conversation.never_waits()?;
         Ok((self.child, self.conversation))
     }
 
-    /// Takes it back before it has made anything: it sees that its monitor has left the conversation.
+    /// Ends it before it has created anything: it sees that the monitor has closed the conversation.
     pub(super) fn dismiss(self) {
         drop(self.conversation);
         drop(self.child.wait());
@@ -100,15 +102,15 @@ impl Between {
 }
 
 impl Conversation {
-    /// Readable when there is something to hear.
+    /// Readable when a message has arrived.
     pub(crate) fn sync(&self) -> BorrowedFd<'_> {
         self.sync.as_fd()
     }
 
-    /// The next word; `None` if nothing has been said yet.
+    /// The next message; `None` if none has arrived yet.
     ///
-    /// A process that has ended says no more, but its end of the socket may be in another process' hands, so that
-    /// [`Progress::Closed`] never comes: a caller who sees it end goes by that.
+    /// Another process may have a copy of an ended process' end of the socket, so that [`Progress::Closed`] never comes:
+    /// a caller must watch the process itself as well.
     pub(crate) fn progress(&self) -> Result<Option<Progress>, Error> {
         match hear(self.sync()) {
             Ok(Progress::Refused(errno)) => Ok(Some(Progress::Failed(Failure::program(&self.program, errno)))),
@@ -118,15 +120,15 @@ impl Conversation {
         }
     }
 
-    /// Lets init go on, after it wanted the network.
+    /// Tells init, which waits for it, that the network is up.
     pub(crate) fn network_is_up(&self) -> Result<(), Error> {
         tell(self.sync(), &Progress::NetworkUp).map_err(Error::step("speak to init"))
     }
 
-    /// Goes on with the process that the go-between has made.
-    pub(crate) fn with(self, pidfd: OwnedFd) -> Result<Starting, Error> {
+    /// Continues with the process that the intermediate process has created.
+    pub(crate) fn with(self, pidfd: OwnedFd) -> Result<StartingProcess, Error> {
         self.never_waits()?;
-        Ok(Starting { process: child_of(pidfd)?, conversation: self })
+        Ok(StartingProcess { process: child_of(pidfd)?, conversation: self })
     }
 
     fn never_waits(&self) -> Result<(), Error> {
@@ -134,16 +136,16 @@ impl Conversation {
     }
 }
 
-/// The child of this process that a go-between has made.
+/// The child of this process that an intermediate process has created.
 pub(crate) fn child_of(pidfd: OwnedFd) -> Result<Child, Error> {
     let pid = pid_of(pidfd.as_fd()).map_err(Error::step("read the new process' pid"))?;
     Ok(Child { pid, pidfd })
 }
 
-/// Tells the monitor, from the process that could not start, and gives this process' exit code.
+/// Reports to the monitor, from the process that could not start, and returns this process' exit code.
 pub(super) fn report(failure: Failure, sync: BorrowedFd<'_>) -> i32 {
     let code = failure.report.kind.shell_code().unwrap_or(125);
-    // If nobody listens any more, there is nobody to tell.
+    // Fails only if the monitor has died.
     drop(tell(sync, &Progress::Failed(failure)));
     i32::from(code)
 }

@@ -92,7 +92,7 @@ pub(crate) struct Received {
 ///
 /// Its length is asked for first: room for the longest would cost a page fault for each page of it.
 pub(crate) fn receive(socket: impl AsFd, limit: usize) -> io::Result<Option<Received>> {
-    let (_, length) = patiently(|| rustix::net::recv(&socket, &mut [0u8; 0], RecvFlags::PEEK | RecvFlags::TRUNC))?;
+    let (_, length) = retry(|| rustix::net::recv(&socket, &mut [0u8; 0], RecvFlags::PEEK | RecvFlags::TRUNC))?;
     if length > limit {
         return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
     }
@@ -100,7 +100,7 @@ pub(crate) fn receive(socket: impl AsFd, limit: usize) -> io::Result<Option<Rece
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let message =
-        patiently(|| recvmsg(&socket, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC))?;
+        retry(|| recvmsg(&socket, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC))?;
     let mut descriptors = Vec::new();
     for message in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(rights) = message {
@@ -116,7 +116,7 @@ pub(crate) fn receive(socket: impl AsFd, limit: usize) -> io::Result<Option<Rece
 /// Asks again after an interruption, and after the news that the peer has closed with something of ours unread. The
 /// kernel says that once, and before it hands out what the peer had sent (net/core/datagram.c,
 /// `__skb_try_recv_datagram`): the peer's last words, or the end, come next.
-fn patiently<T>(mut receive: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+fn retry<T>(mut receive: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
     loop {
         match receive() {
             Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}

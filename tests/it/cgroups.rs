@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use oci_spec::runtime::LinuxResources;
-use rc::cgroup::{Group, Own, Wanted, check};
+use rc::cgroup::{Group, Own, RequestedLimits, check};
 
 use crate::support::{Lab, Output};
 
@@ -262,7 +262,7 @@ fn inside() {
 
 fn life() {
     let own = own();
-    let group = own.make("rc-a", &Wanted { resources: None, default_pids: Some(2048) }).expect("a cgroup");
+    let group = own.make("rc-a", &RequestedLimits { resources: None, default_pids: Some(2048) }).expect("a cgroup");
     assert_eq!(group.path(), format!("{}/rc-a", own.path()));
     let child = waits_in(&group);
     // The container itself may have created a cgroup with a process.
@@ -286,7 +286,7 @@ fn life() {
     assert!(!group.oom_killed().expect("no memory limit, no kill"));
     let late = group.remove(Duration::ZERO).expect_err("it is populated");
     assert_eq!(late.to_string(), format!("the processes in the cgroup `{}` did not end within 0 s", group.path()));
-    let taken = own.make("rc-a", &Wanted::default()).expect_err("it is in use");
+    let taken = own.make("rc-a", &RequestedLimits::default()).expect_err("it is in use");
     assert_eq!(taken.to_string(), format!("the cgroup `{}` is in use", group.path()));
 
     group.freeze(PATIENCE).expect("frozen again");
@@ -299,13 +299,13 @@ fn life() {
     assert!(Group::open(group.path()).expect("looked").is_none());
 
     // The cgroup that a killed monitor left is replaced.
-    drop(own.make("rc-b", &Wanted::default()).expect("a cgroup"));
-    own.make("rc-b", &Wanted::default()).expect("the cgroup anew").remove(PATIENCE).expect("removed");
+    drop(own.make("rc-b", &RequestedLimits::default()).expect("a cgroup"));
+    own.make("rc-b", &RequestedLimits::default()).expect("the cgroup anew").remove(PATIENCE).expect("removed");
 }
 
 fn kill_one_by_one() {
     use std::os::unix::fs::PermissionsExt as _;
-    let group = own().make("rc-a", &Wanted::default()).expect("a cgroup");
+    let group = own().make("rc-a", &RequestedLimits::default()).expect("a cgroup");
     let kill = directory(&group).join("cgroup.kill");
     fs::set_permissions(kill, fs::Permissions::from_mode(0o000)).expect("our own file");
     let children = [waits_in(&group), waits_in(&group), waits_in(&group)];
@@ -323,7 +323,7 @@ fn not_delegated() {
         (r#"{"pids": {"limit": 10}}"#, "pids.max", "pids"),
     ] {
         let resources = resources(json);
-        let wanted = Wanted { resources: Some(&resources), default_pids: None };
+        let wanted = RequestedLimits { resources: Some(&resources), default_pids: None };
         let expected = format!(
             "cannot set the limit `{file}`: the controller `{controller}` is not delegated to the cgroup `{}`",
             own.path()
@@ -338,13 +338,13 @@ fn not_delegated() {
         );
         assert_eq!(check(None, &wanted).expect_err("no cgroup").to_string(), nowhere);
     }
-    check(None, &Wanted { resources: None, default_pids: Some(5) }).expect("nothing was asked for");
+    check(None, &RequestedLimits { resources: None, default_pids: Some(5) }).expect("nothing was asked for");
 }
 
 fn limit() {
     let (_, json, file, value) = supported_limit().expect("the test has looked");
     let resources = resources(json);
-    let wanted = Wanted { resources: Some(&resources), default_pids: Some(2048) };
+    let wanted = RequestedLimits { resources: Some(&resources), default_pids: Some(2048) };
     let own = own();
     check(Some(&own), &wanted).expect("it can be set");
     // The helpers that rc has started count as rc.
@@ -366,7 +366,8 @@ fn limit() {
     let resources = LinuxResources::default();
     let mut unified = resources.clone();
     unified.set_unified(Some([(file.to_owned(), "many".to_owned())].into()));
-    let error = own.make("rc-c", &Wanted { resources: Some(&unified), default_pids: None }).expect_err("no number");
+    let error =
+        own.make("rc-c", &RequestedLimits { resources: Some(&unified), default_pids: None }).expect_err("no number");
     assert!(error.to_string().contains(file), "{error}");
     assert!(Group::open(&format!("{}/rc-c", own.path())).expect("looked").is_none());
 }
@@ -374,7 +375,7 @@ fn limit() {
 fn shared() {
     let (controller, json, file, _) = supported_limit().expect("the test has looked");
     let resources = resources(json);
-    let wanted = Wanted { resources: Some(&resources), default_pids: None };
+    let wanted = RequestedLimits { resources: Some(&resources), default_pids: None };
     let own = own();
     let error = check(Some(&own), &wanted).expect_err("a shell is here").to_string();
     let start = format!(
@@ -385,14 +386,14 @@ fn shared() {
     assert!(error.starts_with(&start) && error.ends_with(" (sh)"), "{error}");
     assert_eq!(own.make("rc-a", &wanted).expect_err("a shell is here").to_string(), error);
     // Without a requested limit there is still a cgroup.
-    let group = own.make("rc-a", &Wanted { resources: None, default_pids: Some(2048) }).expect("a cgroup");
+    let group = own.make("rc-a", &RequestedLimits { resources: None, default_pids: Some(2048) }).expect("a cgroup");
     group.remove(PATIENCE).expect("removed");
 }
 
 fn part() {
     let own = own();
     assert_eq!(own.path(), "/");
-    let group = own.make("rc-a", &Wanted::default()).expect("a cgroup");
+    let group = own.make("rc-a", &RequestedLimits::default()).expect("a cgroup");
     assert_eq!(group.path(), "/rc-a");
     let again = Group::open("/rc-a").expect("opened").expect("it is there");
     fs::write("part/rc-a/cgroup.procs", std::process::id().to_string()).expect("it can be moved");

@@ -4,7 +4,7 @@ use oci_spec::runtime::LinuxResources;
 
 use super::directory::Directory;
 use super::limits::Setting;
-use super::{Error, Group, Own, Wanted, controllers, limits, locate};
+use super::{Error, Group, Own, RequestedLimits, controllers, limits, locate};
 use crate::sys::fs::PathError;
 
 /// Sets one limit, and makes sure that the kernel has it.
@@ -48,7 +48,7 @@ pub(super) fn set_present(directory: &Directory, setting: &Setting) -> Result<()
     set(directory, present(directory, setting))
 }
 
-impl Wanted<'_> {
+impl RequestedLimits<'_> {
     /// The requested weights of CPUs and of block devices, 1 to 10000: for a group around the container's own.
     pub fn weights(&self) -> (Option<u64>, Option<u64>) {
         let Some(resources) = self.resources else { return (None, None) };
@@ -64,7 +64,7 @@ impl Group {
     /// Fails if a controller cannot be had, or the kernel refuses a value; what had been changed before is as it was
     /// then.
     pub fn update(&self, resources: &LinuxResources) -> Result<(), Error> {
-        let settings = Wanted { resources: Some(resources), default_pids: None }.settings()?;
+        let settings = RequestedLimits { resources: Some(resources), default_pids: None }.settings()?;
         let (parent, _) = self.path().rsplit_once('/').unwrap_or(("", ""));
         let path = if parent.is_empty() { "/" } else { parent };
         if let Some(directory) = locate::open(path)? {

@@ -12,7 +12,7 @@
 //! Source: systemd's CGROUP_DELEGATION.md; systemd's DESKTOP_ENVIRONMENTS.md for the names of applications.
 
 use super::limits::Setting;
-use super::{Error, NOT_GIVEN, Own, Wanted, locate};
+use super::{Error, NOT_GIVEN, Own, RequestedLimits, locate};
 
 /// Where a container's group can come from.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Place {
 
     /// Whether limits that were asked for can be set in place, with the error that [`Own::make`] would give; in a
     /// session that is the manager's to say.
-    pub fn check(&self, wanted: &Wanted<'_>) -> Result<(), Error> {
+    pub fn check(&self, wanted: &RequestedLimits<'_>) -> Result<(), Error> {
         match self {
             Self::Own(own) => super::check(Some(own), wanted),
             Self::Nowhere => super::check(None, wanted),
