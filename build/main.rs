@@ -1,11 +1,11 @@
-//! Build script: what rc carries inside is made here, once, so that nothing of it has to be parsed at run time.
+//! Build script: creates here, once, what rc contains, so that rc need not parse it at run time.
 #![expect(
     clippy::disallowed_methods,
     reason = "a build script has no sys::fs; its errors stop the build and name the path"
 )]
 #![expect(clippy::print_stdout, reason = "cargo reads its instructions there")]
 
-// What rc compiles a user's filter with, too: each of the two uses its own part of it.
+// rc also compiles users' filters with it: each uses its own part.
 #[path = "../src/runtime/seccomp/bpf.rs"]
 #[expect(dead_code, reason = "the rules of a user's filter are rc's to compile")]
 mod bpf;

@@ -1,8 +1,8 @@
 //! Reads `config/seccomp.json`, joins it with the tables of system calls, and writes the BPF program as Rust source.
 //!
-//! The crate seccompiler knows two actions to a filter and no 32-bit calls beside the 64-bit ones; libseccomp is a C
-//! library that would have to be linked. What is needed is small: names to numbers here, numbers to a search tree in
-//! `src/runtime/seccomp/bpf.rs`, which rc itself uses for the filters that users name.
+//! The crate seccompiler supports two actions per filter and no 32-bit calls beside the 64-bit ones; libseccomp is a C
+//! library that we would have to link. We need little: names to numbers here, numbers to a search tree in
+//! `src/runtime/seccomp/bpf.rs`, which rc itself uses for users' filters.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -82,7 +82,7 @@ enum Prose {
     Lines(Vec<String>),
 }
 
-/// Writes `OUT_DIR/seccomp.rs`: the program, and where it changes with capabilities.
+/// Writes `OUT_DIR/seccomp.rs`: the program, and the instructions in it that depend on capabilities.
 pub(crate) fn build(out: &Path) {
     println!("cargo::rerun-if-changed={SOURCE}");
     let text = std::fs::read_to_string(SOURCE).unwrap_or_else(|error| panic!("{SOURCE}: {error}"));
@@ -96,7 +96,7 @@ pub(crate) fn build(out: &Path) {
     std::fs::write(&path, source(&program)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
-/// What each kind of call that `architecture` can make is to get.
+/// The decisions for each kind of calls that `architecture` has.
 fn abis(profile: &Profile, architecture: &str) -> Vec<Abi> {
     let kinds =
         tables::kinds(architecture).unwrap_or_else(|| panic!("rc has no system call filter for {architecture}"));
@@ -115,7 +115,7 @@ fn abis(profile: &Profile, architecture: &str) -> Vec<Abi> {
         .collect()
 }
 
-/// Every call of the profile with what becomes of it.
+/// Every call of the profile with its decision.
 fn decisions(profile: &Profile) -> BTreeMap<&str, Decision> {
     let mut decisions = BTreeMap::new();
     for group in &profile.groups {

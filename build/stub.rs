@@ -5,13 +5,13 @@ use std::process::Command;
 
 const SOURCE: &str = "stub/stub.rs";
 const LINKER_SCRIPT: &str = "stub/stub.ld";
-/// Past this the file has stopped being what it is for; some panic machinery came in, most likely.
+/// A larger file means that something has gone wrong; most likely the compiler has included its panic code.
 const LIMIT: u64 = 2048;
 
 /// Compiles to `OUT_DIR/stub`.
 ///
-/// By `$RUSTC` itself, not as a crate: cargo would apply the profile, the target's flags and a start file that is
-/// longer than the stub.
+/// Runs `$RUSTC` itself, not cargo: cargo would apply the profile, the target's flags and a start file that is longer
+/// than the stub.
 pub(crate) fn build(out: &Path) {
     println!("cargo::rerun-if-changed={SOURCE}");
     println!("cargo::rerun-if-changed={LINKER_SCRIPT}");
@@ -26,7 +26,7 @@ pub(crate) fn build(out: &Path) {
         .args(["-Clink-arg=-Wl,--build-id=none", &format!("-Clink-arg=-Wl,-T,{LINKER_SCRIPT}")])
         .arg("-o")
         .arg(&output);
-    // Set where cargo was told a linker for the target, as for a foreign architecture.
+    // Set if cargo was given a linker for the target, as for a foreign architecture.
     if let Ok(linker) = std::env::var("RUSTC_LINKER") {
         rustc.arg(format!("-Clinker={linker}"));
     }

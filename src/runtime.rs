@@ -4,11 +4,11 @@
 //! monitor ── fork ─→ stage   waits for the root namespace, enters it, clones init for the monitor, writes its maps
 //!    │ ←──── pidfd ─────┘
 //!    │
-//!    └── sync socket ──→ init   root file system, devices, terminal; waits for the network; user, capabilities…
+//!    └── sync socket ──→ init   root filesystem, devices, terminal; waits for the network; user, capabilities…
 //!                          └── execveat ─→ stub ── execve ─→ the program
 //! ```
 //!
-//! What goes over the sync socket stands in `sync`. The runtime gets a spec with its [`Extras`], the root file system's
+//! `sync` has the messages of the sync socket. The runtime gets a spec with its [`Extras`], the root filesystem's
 //! directories and a short list of descriptors ([`Launch`]), nothing else; it knows neither images nor settings nor
 //! state on disk.
 
@@ -52,17 +52,17 @@ use crate::userns::IdMap;
 /// What a container is started with.
 #[derive(Debug)]
 pub(crate) struct Launch<'a> {
-    /// The spec; hooks and annotations in it are not acted on.
+    /// The spec; its hooks and annotations are ignored.
     pub(crate) spec: &'a oci_spec::runtime::Spec,
-    /// What the spec has no word for.
+    /// What the spec has no field for.
     pub(crate) extras: &'a Extras,
-    /// The root file system.
+    /// The root filesystem.
     pub(crate) rootfs: Rootfs,
-    /// The map of the user's namespace.
+    /// The map of the root namespace.
     pub(crate) ids: &'a IdMap,
     /// Descriptors 0, 1 and 2 of the program, unless it gets a terminal.
     pub(crate) stdio: [std::os::fd::BorrowedFd<'a>; 3],
-    /// Whether these descriptors are ours alone (pipes), so that the program's user may own them.
+    /// Whether these descriptors are rc's own pipes, so that the program's user may own them.
     pub(crate) own_stdio: [bool; 3],
     /// Further descriptors of the program, each with the number that it sees, above 2.
     pub(crate) descriptors: &'a [Inherited],
@@ -74,7 +74,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) empty: PathBuf,
 }
 
-/// Why the kernel side failed before any container process could tell; what init tells is a [`Failure`].
+/// Why a start failed before a container process could report it; init reports a [`Failure`].
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// A step in the monitor failed.
@@ -88,13 +88,13 @@ pub(crate) enum Error {
     /// A step in stage or init failed.
     #[error(transparent)]
     Failed(#[from] Failure),
-    /// A process of the start died without a word.
+    /// A process that takes part in the start died without a message.
     #[error("`{0}` died while the container was started")]
     Died(&'static str),
     /// A file could not be read or written.
     #[error(transparent)]
     Path(#[from] crate::sys::fs::PathError),
-    /// A limit was asked for that cannot be set here.
+    /// A requested limit cannot be set on this host.
     #[error(transparent)]
     Cgroup(#[from] cgroup::Error),
 }

@@ -1,20 +1,19 @@
-//! Asking the service manager for a scope: a group of its own for a container and its monitor, beside the session that
-//! the command was typed in.
+//! Asking the service manager for a scope: a cgroup of its own for a container and its monitor, beside the session in
+//! which the user typed the command.
 //!
 //! ```text
-//! ask    connect to the manager's own socket; log in, StartTransientUnit: one write, nothing is read
-//! wait   the answer, then the signal JobRemoved: the monitor is in the scope now, and the scope is delegated
-//! end    the last process leaves, the manager removes the scope; nobody has to ask for it
+//! ask    connect to the manager's own socket; log in, StartTransientUnit: one write, no read
+//! wait   the answer, then the signal JobRemoved: the monitor is in the scope, and the scope is delegated
+//! end    the last process exits, and the manager removes the scope without being asked
 //! ```
 //!
 //! The manager's own socket (`$XDG_RUNTIME_DIR/systemd/private`, the one that `systemctl --user` uses) saves the bus
-//! daemon and two round trips, and is there where no bus daemon is installed. Nothing of the start waits between
-//! [`Pending::ask`] and [`Pending::wait`], and neither waits for longer than a deadline: a manager that hangs must not
-//! hang `rc run`.
+//! daemon and two round trips, and exists even if no bus daemon is installed. The start does other work between
+//! [`Pending::ask`] and [`Pending::wait`], and both have a deadline: a manager that hangs must not make `rc run` hang.
 //!
-//! The D-Bus library is ours, some two hundred lines for one call and one signal. zbus is asynchronous and has threads,
-//! and a process that forks and unshares may have one; rustbus logs in without a deadline, and has not been released
-//! since 2023 (it brings nix 0.26, syn 1 and bitflags 1 along).
+//! The D-Bus library is our own, some two hundred lines for one call and one signal. zbus is asynchronous and has
+//! threads, but a process that forks and unshares must have only one; rustbus logs in without a deadline, and has had
+//! no release since 2023 (it would add nix 0.26, syn 1 and bitflags 1).
 //!
 //! Sources: the D-Bus specification; org.freedesktop.systemd1(5); systemd's CGROUP_DELEGATION.md; systemd.scope(5).
 
@@ -29,13 +28,13 @@ use connection::Connection;
 use message::{Body, Kind, Message};
 
 use crate::types::{Report, ReportKind};
-/// How long the manager may take. A scope takes it some 5 ms; a hundred containers that start at once have to queue.
+/// How long the manager may take. A scope takes it some 5 ms, and a hundred containers may start at once.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why there is no scope.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// Nobody listens: the user has no session and does not linger, or another init runs.
+    /// No manager listens: the user has no session and does not linger, or the host has another init.
     #[error("no service manager answers at `{}`: {}", .socket.display(), crate::sys::fs::plain(.source))]
     Absent {
         /// The manager's socket.
@@ -43,26 +42,26 @@ pub(crate) enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
-    /// The manager is there, and silent.
+    /// The manager accepts the connection and does not answer.
     #[error("the service manager at `{}` did not answer within {seconds} s", .socket.display())]
     Silent {
         /// The manager's socket.
         socket: PathBuf,
-        /// How long was waited.
+        /// How long rc waited.
         seconds: u64,
     },
-    /// What was read is no D-Bus, or not the answer to what was asked.
+    /// The bytes read are not D-Bus, or not the answer to the call.
     #[error("cannot understand the answer of the service manager at `{}`", .socket.display())]
     Garbled {
         /// The manager's socket.
         socket: PathBuf,
     },
-    /// The manager will not.
+    /// The manager refuses.
     #[error("the service manager refuses to {what}: {reason}")]
     Refused {
-        /// What it was asked to do.
+        /// The operation.
         what: String,
-        /// The manager's sentence, or the result of its job.
+        /// The manager's error, or the result of its job.
         reason: String,
     },
 }
@@ -79,8 +78,8 @@ impl From<Error> for Report {
     }
 }
 
-/// The socket of the manager that makes this user's scopes: for root the system's, for others their own, in the runtime
-/// directory of the session, or where logind makes it.
+/// The socket of the manager that creates this user's scopes: for root the system's manager, for others their own; it
+/// is in the session's runtime directory, or where logind creates it.
 pub(crate) fn socket() -> PathBuf {
     let user = rustix::process::geteuid();
     if user.is_root() {
@@ -90,20 +89,20 @@ pub(crate) fn socket() -> PathBuf {
     session.unwrap_or_else(|| PathBuf::from(format!("/run/user/{}", user.as_raw()))).join("systemd/private")
 }
 
-/// Whether the manager at `socket` answers; the version that it tells of itself.
+/// The version of the manager at `socket`; an error if it does not answer.
 pub(crate) fn version(socket: &Path) -> Result<String, Error> {
     let answer = property(socket, message::MANAGER, "org.freedesktop.systemd1.Manager", "Version")?;
     answer.string().ok_or_else(|| Error::Garbled { socket: socket.to_owned() })
 }
 
-/// The group that the manager at `socket` makes its units in, relative to the mount of cgroup v2.
+/// The cgroup in which the manager at `socket` creates its units, relative to the mount of cgroup v2.
 pub(crate) fn control_group(socket: &Path) -> Result<String, Error> {
     let answer = property(socket, message::MANAGER, "org.freedesktop.systemd1.Manager", "ControlGroup")?;
     let group = answer.string().ok_or_else(|| Error::Garbled { socket: socket.to_owned() })?;
     Ok(if group.is_empty() { "/".to_owned() } else { group })
 }
 
-/// Whether the manager at `socket` has delegated its unit, a service or a scope.
+/// Whether the manager at `socket` has delegated its unit, which is a service or a scope.
 pub(crate) fn is_delegated(socket: &Path, unit: &str) -> Result<bool, Error> {
     let kind =
         if unit.ends_with(".scope") { "org.freedesktop.systemd1.Scope" } else { "org.freedesktop.systemd1.Service" };
@@ -117,25 +116,25 @@ fn property(socket: &Path, object: &str, interface: &str, name: &str) -> Result<
     body.string(interface);
     body.string(name);
     connection.send(&message::call(object, "org.freedesktop.DBus.Properties", "Get", "ss", &body))?;
-    connection.answer(&format!("tell `{name}`"))
+    connection.answer(&format!("report `{name}`"))
 }
 
-/// A scope that is wanted.
+/// A scope to ask for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scope<'a> {
     /// Its name, `rc-ID.scope`; no other unit may have it.
     pub(crate) unit: &'a str,
-    /// What `systemctl status` says about it.
+    /// Its description in `systemctl status`.
     pub(crate) description: &'a str,
-    /// The slice that it is put into.
+    /// Its slice.
     pub(crate) slice: &'a str,
-    /// The process that it begins with, of this user.
+    /// Its first process, of this user.
     pub(crate) pid: i32,
-    /// What it gets beside other units.
+    /// Its share of CPU and I/O.
     pub(crate) weights: Weights,
 }
 
-/// What a unit gets of what others want, too: 1 to 10000, 100 is everybody's. Source: systemd.resource-control(5).
+/// A unit's share of a resource that others want, too: 1 to 10000, default 100. Source: systemd.resource-control(5).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Weights {
     /// `CPUWeight`.
@@ -154,7 +153,7 @@ impl Weights {
     }
 }
 
-/// Changes the weights of a unit of the manager at `socket`, until it ends. Fine if there are none to change.
+/// Changes the weights of a unit of the manager at `socket`, until the unit ends. Does nothing if no weight is given.
 pub(crate) fn set_weights(socket: &Path, unit: &str, weights: Weights) -> Result<(), Error> {
     if weights == Weights::default() {
         return Ok(());
@@ -162,7 +161,7 @@ pub(crate) fn set_weights(socket: &Path, unit: &str, weights: Weights) -> Result
     let mut connection = Connection::open(socket, Instant::now() + DEADLINE)?;
     let mut body = Body::default();
     body.string(unit);
-    // Only for this run: there is no file of a scope's.
+    // Only for this run: a scope has no file.
     body.number(1);
     body.array(8, |body| weights.write(body));
     let manager = "org.freedesktop.systemd1.Manager";
@@ -170,7 +169,7 @@ pub(crate) fn set_weights(socket: &Path, unit: &str, weights: Weights) -> Result
     connection.answer(&format!("change the weights of `{unit}`")).map(drop)
 }
 
-/// A scope that has been asked for.
+/// A scope that rc has asked for.
 #[derive(Debug)]
 pub(crate) struct Pending {
     connection: Connection,
@@ -178,11 +177,11 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Asks the manager at `socket` for a scope that is delegated, without limits of its own, and removed with its last
-    /// process, also if it failed.
+    /// Asks the manager at `socket` for a scope that is delegated, has no limits of its own, and is removed with its
+    /// last process, even if it failed.
     ///
-    /// The process may be in a session's group, where only the system's manager can take it from: the user's asks that
-    /// one.
+    /// The process may be in a session's cgroup, from which only the system's manager can move it: the user's manager
+    /// asks that one.
     pub(crate) fn ask(socket: &Path, scope: &Scope<'_>) -> Result<Self, Error> {
         let mut connection = Connection::open(socket, Instant::now() + DEADLINE)?;
         let mut body = Body::default();
@@ -193,7 +192,7 @@ impl Pending {
             body.property("Slice", "s", |body| body.string(scope.slice));
             body.property("CollectMode", "s", |body| body.string("inactive-or-failed"));
             body.property("Delegate", "b", |body| body.number(1));
-            // The container's own limit is set below it; the manager's default is for a terminal.
+            // The container's own limit is set below it; the manager's default is meant for a terminal.
             body.property("TasksMax", "t", |body| body.long(u64::MAX));
             scope.weights.write(body);
             body.property("PIDs", "au", |body| body.array(4, |body| body.number(scope.pid.unsigned_abs())));
@@ -212,7 +211,7 @@ impl Pending {
 
     /// Returns when the process is in the scope.
     pub(crate) fn wait(mut self) -> Result<(), Error> {
-        let what = format!("make the scope `{}`", self.unit);
+        let what = format!("create the scope `{}`", self.unit);
         self.connection.answer(&what)?;
         loop {
             let message = self.connection.receive()?;
@@ -229,7 +228,7 @@ impl Pending {
     }
 }
 
-/// Unit and result of the signal `JobRemoved`: number, job, unit, result.
+/// The unit and the result in the signal `JobRemoved`: number, job, unit, result.
 fn job_removed(message: &Message) -> Option<(String, String)> {
     if message.kind != Kind::Signal || message.member != "JobRemoved" {
         return None;

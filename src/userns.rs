@@ -26,14 +26,14 @@ use std::path::Path;
 use crate::sys::fs::PathError;
 use crate::types::{Report, ReportKind};
 
-/// Why the user's namespace is not to be had.
+/// Why the root namespace is not available.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// A file could not be read or written.
     #[error(transparent)]
     Path(#[from] PathError),
     /// The kernel refuses user namespaces.
-    #[error("cannot make a user namespace: {}", crate::sys::fs::plain(.source))]
+    #[error("cannot create a user namespace: {}", crate::sys::fs::plain(.source))]
     Refused {
         /// The kernel's answer.
         source: std::io::Error,
@@ -43,18 +43,18 @@ pub(crate) enum Error {
     Helper {
         /// Its path.
         program: String,
-        /// What it wrote, or its exit status.
+        /// Its output, or its exit status.
         said: String,
     },
     /// A system call failed.
     #[error("cannot {action}: {}", crate::sys::fs::plain(.source))]
     System {
-        /// What was tried, as an infinitive.
+        /// The step, as an infinitive.
         action: &'static str,
         /// The kernel's answer.
         source: std::io::Error,
     },
-    /// The process that worked in the namespace died.
+    /// The process that worked in the root namespace died.
     #[error("the process that worked in the user namespace was killed ({0})")]
     Died(String),
 }
@@ -72,12 +72,12 @@ impl From<Error> for Report {
 }
 
 impl Error {
-    /// What the user or the administrator can do.
+    /// How the user or the administrator can fix it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { .. } => Some(refusal::reason(Path::new("/proc/sys"))),
             Self::Helper { program, .. } => Some(match Privilege::of(Path::new(program)) {
-                Err(lack) => format!("it cannot map ids: {lack}: {}", lack.fix()),
+                Err(lack) => format!("it cannot map IDs: {lack}: {}", lack.fix()),
                 Ok(_) => {
                     "check this user's lines in /etc/subuid and /etc/subgid: `usermod --add-subuids 100000-165535 \
                           --add-subgids 100000-165535 $USER`"

@@ -188,7 +188,7 @@ fn is_marked(text: *const u8) -> bool {
 
 /// The entry; `stack` points to argc as the kernel laid it out.
 extern "C" fn start(stack: *const usize) -> ! {
-    // Before anything else: what rc did for it can fail where the administrator has set `fs.suid_dumpable` to 1.
+    // First of all: the same request in rc has no effect if the administrator has set `fs.suid_dumpable` to 1.
     call(number::PRCTL, PR_SET_DUMPABLE, NOT_DUMPABLE, 0, 0);
     // SAFETY: the kernel puts argc first.
     let count = unsafe { *stack };
@@ -206,8 +206,8 @@ extern "C" fn start(stack: *const usize) -> ! {
         call(number::PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
     }
     call(number::FCNTL, mode.error as usize, F_SETFD, FD_CLOEXEC, 0);
-    // Handler, flags, restorer and mask, all 0: the default. For init it matters too: an inherited "ignore" for CHLD
-    // would make the kernel drop the exit codes. KILL and STOP are refused.
+    // Handler, flags, restorer and mask are 0: the default. Init needs it too: an inherited "ignore" for CHLD would
+    // make the kernel drop the exit codes. The kernel refuses KILL and STOP.
     let default = [0_u64; 4];
     for signal in 1..=LAST_SIGNAL {
         call(number::RT_SIGACTION, signal, &raw const default as usize, 0, SIGSET_SIZE);
@@ -240,9 +240,9 @@ fn stay(mode: &Mode, path: *const u8, argv: *const *const u8, environment: *cons
     if child == 0 {
         call(number::SETPGID, 0, 0, 0, 0);
         let group = call(number::GETPID, 0, 0, 0, 0) as i32;
-        // Fails where standard input is no terminal, or not ours to give: then there is nothing to do.
+        // Fails if standard input is not a terminal, or not one that we may give away; nothing needs to be done then.
         call(number::IOCTL, 0, TIOCSPGRP, &raw const group as usize, 0);
-        // Until process 1 is as the program may see it.
+        // Waits until process 1 is as the program may see it.
         let go_on = bit(GO_ON as u32);
         let nothing = null::<u8>() as usize;
         call(number::RT_SIGTIMEDWAIT, &raw const go_on as usize, nothing, nothing, SIGSET_SIZE);
@@ -253,10 +253,11 @@ fn stay(mode: &Mode, path: *const u8, argv: *const *const u8, environment: *cons
         call(number::WRITE, mode.error as usize, &raw const report as usize, size_of::<i32>(), 0);
         exit(NOT_EXECUTABLE);
     }
-    // Only the child's copies may keep a reader waiting: of the errno, and of what was handed to the program.
+    // Only the child's copies may keep a reader waiting: of the errno, and of the descriptors passed to the program.
     call(number::CLOSE, mode.error as usize, 0, 0, 0);
     call(number::CLOSE_RANGE, FIRST_BEYOND_STANDARD, u32::MAX as usize, 0, 0);
-    // Nothing is left to take, and tools in a container look at process 1 (`/proc/1/environ`, `/proc/1/root`).
+    // It has nothing left to protect, and tools in a container read about process 1 (`/proc/1/environ`,
+    // `/proc/1/root`).
     call(number::PRCTL, PR_SET_DUMPABLE, DUMPABLE, 0, 0);
     call(number::KILL, child as usize, GO_ON, 0, 0);
     loop {

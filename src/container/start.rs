@@ -113,7 +113,7 @@ pub(crate) fn start(
     };
     let (terminal, unread) = as_joined(&start.config);
     let mut signals = front_end.take_signals.map(|take| take()).transpose().map_err(Error::step("block signals"))?;
-    let (ours, theirs) = socket::pair().map_err(Error::step("make a socket pair"))?;
+    let (ours, theirs) = socket::pair().map_err(Error::step("create a socket pair"))?;
     // The monitor is our child, but we do not wait for it: it outlives us, or ends after it has told us everything.
     let child = fork_monitor(service.becomes_main(), || {
         drop(process::close(ours.as_fd()));

@@ -28,7 +28,8 @@ pub(super) struct PipePairs {
 impl PipePairs {
     /// Makes the pipe of the stream with this number.
     pub(super) fn add(&mut self, stream: usize) -> Result<(), Error> {
-        let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| Error::step("make a pipe")(error.into()))?;
+        let (read, write) =
+            pipe_with(PipeFlags::CLOEXEC).map_err(|error| Error::step("create a pipe")(error.into()))?;
         let (theirs, ours) = if stream == 0 { (read, write) } else { (write, read) };
         (self.theirs[stream], self.ours[stream]) = (Some(theirs), Some(ours));
         Ok(())

@@ -50,7 +50,7 @@ pub(super) fn standard_descriptors(start: &Start) -> Result<([OwnedFd; 3], Pipes
             Stdio::Null => null()?,
             Stdio::Relay => {
                 let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-                    .map_err(|e| step("make a pipe")(e.into()))?;
+                    .map_err(|e| step("create a pipe")(e.into()))?;
                 match number {
                     0 => {
                         pipes.stdin = Some(write);

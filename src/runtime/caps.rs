@@ -1,16 +1,16 @@
-//! Capabilities of a container's processes: names, sets, and how a process comes down to them.
+//! Capabilities of a container's processes: names, sets, and how a process gives up all others.
 //!
-//! A set bounds what the container may ever have; inheritable and ambient sets are empty always, for with them a
-//! program without privileges would gain some by execve (CVE-2022-24769). The sets that count for the program are made
-//! by its execve: root gets the whole bounding set, any other user gets none, as with docker.
+//! The set bounds what the container may ever have. The inheritable and ambient sets are always empty: with them a
+//! program without privileges would gain some by execve (CVE-2022-24769). The kernel computes the program's effective
+//! set when it executes it: root gets the whole bounding set, any other user gets none, as with docker.
 //!
 //! ```text
 //! limit      the bounding set, while CAP_SETPCAP is held
 //! seccomp    between the two: installing a filter asks for CAP_SYS_ADMIN
 //! become     groups, gid, uid, then the sets of this process
 //! ```
-//! No PR_SET_KEEPCAPS: nothing between the change of ids and execve needs a capability, so the kernel's own rule (they
-//! go when the uid ceases to be 0) is what is wanted.
+//! No PR_SET_KEEPCAPS: nothing between the change of IDs and execve needs a capability, so rc relies on the kernel's
+//! own rule (a process loses them when its user ID is no longer 0).
 
 use std::collections::HashSet;
 use std::fmt;
@@ -25,10 +25,10 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use crate::sys::fs::plain;
 use crate::types::{Report, ReportKind};
 
-/// Why a process could not be brought down to its rights.
+/// Why the rights of a process could not be reduced.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// There is no capability of that name.
+    /// No capability has that name.
     #[error("no such capability `{}`", .name.escape_debug())]
     Unknown {
         /// What was given.
@@ -67,7 +67,7 @@ impl From<Error> for Report {
 pub(crate) struct CapSet(u64);
 
 impl CapSet {
-    /// None at all.
+    /// The empty set.
     pub(crate) const EMPTY: Self = Self(0);
 
     /// The set of these names, written as capabilities(7) does (`CAP_CHOWN`). Fails with `Unknown`.
@@ -80,9 +80,10 @@ impl CapSet {
         Ok(set)
     }
 
-    /// The bounding set of a spec's process. Fails with `Unknown` for one that the specification knows and rc does not.
+    /// The bounding set of a spec's process. Fails with `Unknown` for a capability that the specification knows and rc
+    /// does not.
     pub(crate) fn from_spec(capabilities: &HashSet<oci_spec::runtime::Capability>) -> Result<Self, Error> {
-        // The specification's crate names them without the prefix.
+        // The crate oci-spec names them without the prefix.
         let names: Vec<String> = capabilities.iter().map(|capability| format!("CAP_{capability}")).collect();
         Self::from_names(names.iter().map(String::as_str))
     }
@@ -109,10 +110,10 @@ impl fmt::Debug for CapSet {
 /// CAP_CHECKPOINT_RESTORE, of Linux 5.9: every kernel that rc runs on has the capabilities up to it.
 const LAST_KNOWN: u32 = 40;
 
-/// Takes everything that is not in `keep` from this process' bounding set, and empties its ambient set.
+/// Removes everything that is not in `keep` from this process' bounding set, and empties its ambient set.
 ///
-/// Asks for CAP_SETPCAP. If it fails, some capabilities may be gone already: the process must not go on.
-/// Source: PR_CAPBSET_DROP(2const), PR_CAP_AMBIENT(2const).
+/// Needs CAP_SETPCAP. If it fails, some capabilities may already be removed: the process must not go on. Source:
+/// PR_CAPBSET_DROP(2const), PR_CAP_AMBIENT(2const).
 pub(crate) fn limit(keep: CapSet) -> Result<(), Error> {
     rustix::thread::clear_ambient_capability_set().map_err(failed("clear the ambient capabilities"))?;
     for number in 0..u64::BITS {
@@ -120,7 +121,7 @@ pub(crate) fn limit(keep: CapSet) -> Result<(), Error> {
         if keep.has_any(one) {
             continue;
         }
-        // Past the last capability of this kernel, which may know more of them than we do.
+        // The end of this kernel's capabilities; it may have more of them than rc knows.
         match rustix::thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(one)) {
             Ok(()) => {}
             Err(Errno::INVAL) if number > LAST_KNOWN => break,
@@ -130,23 +131,23 @@ pub(crate) fn limit(keep: CapSet) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whom a process becomes; all ids are the container's.
+/// The user that a process becomes; all IDs are the container's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// User id: real, effective, saved.
+    /// User ID: real, effective, saved.
     pub(crate) uid: u32,
-    /// Group id: real, effective, saved.
+    /// Group ID: real, effective, saved.
     pub(crate) gid: u32,
-    /// The supplementary groups, exactly. `None` leaves them as they are, for where `setgroups` is denied because only
-    /// one id is mapped (user_namespaces(7)).
+    /// The supplementary groups, exactly. `None` leaves them unchanged: `setgroups` is denied if only one ID is mapped
+    /// (user_namespaces(7)).
     pub(crate) groups: Option<Vec<u32>>,
 }
 
-/// Makes this process that user, with the capabilities `keep` if it is root and none otherwise; real, effective and
-/// saved ids are the same afterwards, and the inheritable set is empty.
+/// Makes this process run as that user, with the capabilities `keep` if it is root and none otherwise; real, effective
+/// and saved IDs are equal afterwards, and the inheritable set is empty.
 ///
-/// If it fails, some ids may have changed: the process must not go on. The death signal is lost by this
-/// (PR_SET_PDEATHSIG(2const)); the process is one thread, so the thread's sets are the process'.
+/// If it fails, some IDs may have changed: the process must not go on. The change clears the parent-death signal
+/// (PR_SET_PDEATHSIG(2const)). The process has one thread, so the thread's sets are the process'.
 pub(crate) fn become_user(identity: &Identity, keep: CapSet) -> Result<(), Error> {
     let Identity { uid, gid, groups } = identity;
     if let Some(groups) = groups {
@@ -162,7 +163,7 @@ pub(crate) fn become_user(identity: &Identity, keep: CapSet) -> Result<(), Error
     rustix::thread::set_capabilities(None, sets).map_err(failed("set the capabilities"))
 }
 
-/// Names the step of an errno.
+/// Adds the step to an errno.
 fn failed<E: Into<io::Error>>(step: impl Into<String>) -> impl FnOnce(E) -> Error {
     move |errno| Error::Step { step: step.into(), source: errno.into() }
 }

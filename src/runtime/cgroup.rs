@@ -1,15 +1,15 @@
-//! Limits and freezing: cgroup v2, in the group that this process has been given, or in a scope that was made for it.
+//! Limits and freezing with cgroup v2, in the cgroup that this process was given or in a scope created for it.
 //!
 //! ```text
 //! OWN                     delegated to us: systemd's `Delegate=yes` in a unit or a scope, or writable without systemd
-//!   cgroup.subtree_control  the controllers that our sub-groups have
-//!   supervisor/           rc's own processes; made only when a controller is needed, because the kernel lets no group
-//!                         have both processes and sub-groups with controllers
+//!   cgroup.subtree_control  the controllers that our child cgroups have
+//!   supervisor/           rc's own processes; exists only if a controller is needed: the kernel lets no cgroup have
+//!                         both processes and child cgroups with controllers
 //!   rc-ID/                one container: limits, freeze, kill
 //! ```
 //!
-//! Without a delegated group containers run without limits. A limit that was asked for and cannot be set is an error
-//! that names the controller; only the default number of processes is left out then.
+//! Without a delegated cgroup, containers run without limits. A requested limit that cannot be set is an error that
+//! names the controller; only the default limit of processes is left out.
 //!
 //! Sources: the kernel's cgroup-v2.rst ("No Internal Process Constraint", "Delegation"); systemd's
 //! CGROUP_DELEGATION.md.
@@ -37,13 +37,13 @@ use controllers::Neighbour;
 use directory::Directory;
 use limits::Setting;
 
-/// The leaf group that rc moves itself to.
+/// The leaf cgroup that rc moves its own processes to.
 const SUPERVISOR: &str = "supervisor";
 
-/// Why a limit could not be set, or a group not be used.
+/// Why a limit could not be set, or a cgroup could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// This process has no group of its own.
+    /// This process has no cgroup of its own.
     #[error(
         "cannot set the limit `{limit}`: the controller `{controller}` needs a cgroup that is delegated to rc, and \
          this process is in none"
@@ -54,18 +54,18 @@ pub enum Error {
         /// The controller.
         controller: String,
     },
-    /// The group in which the container's own was to be made is not to be had.
-    #[error("cannot make a cgroup in `{group}`: {reason}")]
+    /// The cgroup that was to be the parent of the container's own cannot be used.
+    #[error("cannot create a cgroup in `{group}`: {reason}")]
     Parent {
-        /// The group.
+        /// The cgroup.
         group: String,
-        /// Why not.
+        /// Why it cannot.
         reason: String,
     },
-    /// A container without a group cannot be frozen.
+    /// A container without a cgroup cannot be frozen.
     #[error("it has no cgroup, which is needed to stop its processes")]
     NoGroupToFreeze,
-    /// This process is in a unit that its manager has not delegated, and that nothing is moved out of.
+    /// This process is in a unit that its manager has not delegated, and rc never moves a process out of a unit.
     #[error(
         "cannot set the limit `{limit}`: the controller `{controller}` needs a cgroup that is delegated to rc, and \
          `{unit}` is not"
@@ -78,7 +78,7 @@ pub enum Error {
         /// The unit.
         unit: String,
     },
-    /// The service manager made no scope.
+    /// The service manager created no scope.
     #[error(
         "cannot set the limit `{limit}`: the controller `{controller}` needs a cgroup that is delegated to rc: {reason}"
     )]
@@ -87,10 +87,11 @@ pub enum Error {
         limit: String,
         /// The controller.
         controller: String,
-        /// The manager's sentence, or why there is none.
+        /// The manager's error, or why there is none.
         reason: String,
     },
-    /// The monitor is to stay where it is, where only a scope could be had, which has to begin with it.
+    /// The monitor must stay in its cgroup, and only a scope could be delegated, which would have to contain the
+    /// monitor.
     #[error(
         "cannot set the limit `{limit}`: the controller `{controller}` needs a cgroup that is delegated to rc, and \
          `--cgroups=no-conmon` keeps the monitor out of the scope that there would be"
@@ -101,17 +102,17 @@ pub enum Error {
         /// The controller.
         controller: String,
     },
-    /// The group has not been given the controller.
+    /// The controller is not delegated to the cgroup.
     #[error("cannot set the limit `{limit}`: the controller `{controller}` is not delegated to the cgroup `{group}`")]
     NotDelegated {
         /// The control file.
         limit: String,
         /// The controller.
         controller: String,
-        /// The group of this process.
+        /// The cgroup of this process.
         group: String,
     },
-    /// Others' processes are in the group, so that the kernel lets no controller be enabled for its sub-groups.
+    /// The cgroup has processes that are not rc's, so the kernel lets no controller be enabled for its child cgroups.
     #[error(
         "cannot set the limit `{limit}`: the controller `{controller}` cannot be enabled while the cgroup `{group}` \
          holds processes that are not rc's: {}",
@@ -122,12 +123,12 @@ pub enum Error {
         limit: String,
         /// The controller.
         controller: String,
-        /// The group of this process.
+        /// The cgroup of this process.
         group: String,
         /// The processes.
         others: Vec<Neighbour>,
     },
-    /// The controller does not have this file on this kernel.
+    /// This kernel's controller does not have this file.
     #[error("cannot set the limit `{limit}`: this kernel does not support it")]
     NoFile {
         /// The control file.
@@ -138,57 +139,57 @@ pub enum Error {
     NoDevice {
         /// The control file.
         limit: String,
-        /// What was written.
+        /// The value that was written.
         asked: String,
     },
-    /// The kernel does not take the value.
+    /// The kernel refused the value.
     #[error("cannot set the limit `{limit}` to `{asked}`: {}", crate::sys::fs::plain(.source))]
     Refused {
         /// The control file.
         limit: String,
-        /// What was written.
+        /// The value that was written.
         asked: String,
         /// The kernel's answer.
         source: std::io::Error,
     },
-    /// The kernel holds another value than was written.
+    /// The kernel stores another value than the one written.
     #[error("cannot set the limit `{limit}` to `{asked}`: the kernel set it to `{found}`")]
     NotTaken {
         /// The control file.
         limit: String,
-        /// What was written.
+        /// The value that was written.
         asked: String,
-        /// What was read.
+        /// The value that was read back.
         found: String,
     },
-    /// A limit that cgroup v2 does not have, or rc does not set.
+    /// A limit that cgroup v2 does not have, or that rc does not set.
     #[error("the limit `{what}` is not supported")]
     Unsupported {
-        /// The word of the spec.
+        /// The field of the spec.
         what: &'static str,
     },
-    /// A value that means nothing.
+    /// A value without a meaning.
     #[error("invalid {what} `{value}`")]
     Invalid {
-        /// What it ought to be.
+        /// What kind of value it should be.
         what: &'static str,
-        /// What it is.
+        /// The value.
         value: String,
     },
-    /// A group of that name holds processes.
+    /// A cgroup of that name has processes.
     #[error("the cgroup `{group}` is in use")]
     InUse {
-        /// The group.
+        /// The cgroup.
         group: String,
     },
     /// Something did not happen in time.
     #[error("the processes in the cgroup `{group}` {what} within {seconds} s")]
     Late {
-        /// The group.
+        /// The cgroup.
         group: String,
         /// What they did not do.
         what: &'static str,
-        /// How long was waited.
+        /// How long rc waited.
         seconds: u64,
     },
     /// A control file could not be read or written.
@@ -221,7 +222,7 @@ impl From<Error> for Report {
 }
 
 impl Error {
-    /// What to do about it.
+    /// How to fix it.
     pub fn hint(&self) -> Option<String> {
         let has_manager = locate::has_manager();
         match self {
@@ -282,7 +283,7 @@ impl Error {
     }
 }
 
-/// Why a group is no parent.
+/// Why a cgroup cannot be the parent.
 const NOT_GIVEN: &str = "it is not delegated to rc";
 
 /// Where cgroup v2 is mounted; `None` if it is not.
@@ -290,19 +291,19 @@ pub fn mount_point() -> Result<Option<std::path::PathBuf>, Error> {
     Ok(locate::mount_point()?)
 }
 
-/// The controllers that the group `path`, relative to the mount, can hand down; none if there is no such group.
+/// The controllers that the cgroup `path`, relative to the mount, can hand down; none if there is no such cgroup.
 pub fn controllers(path: &str) -> Result<Vec<String>, Error> {
     let Some(directory) = locate::open(path)? else { return Ok(Vec::new()) };
     let text = directory.read("cgroup.controllers")?;
     Ok(text.split_ascii_whitespace().map(str::to_owned).collect())
 }
 
-/// What a container's group is made with.
+/// The limits of a new cgroup.
 #[derive(Debug, Default)]
 pub struct RequestedLimits<'a> {
-    /// The limits that were asked for; none of them is left out.
+    /// The requested limits; if one cannot be set, it is an error.
     pub resources: Option<&'a LinuxResources>,
-    /// Processes and threads where nothing else was asked for: set if that can be done.
+    /// The maximum number of processes and threads if `resources` has none: left out if it cannot be set.
     pub default_pids: Option<u64>,
 }
 
@@ -310,18 +311,18 @@ impl RequestedLimits<'_> {
     fn settings(&self) -> Result<Vec<Setting>, Error> {
         let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
         let mut settings = self.resources.map_or_else(|| Ok(Vec::new()), |asked| limits::settings(asked, page))?;
-        // A machine without swap needs no limit of it, and its kernel may have been built without.
+        // A host without swap needs no limit for it, and its kernel may have been built without that limit.
         settings.retain(|setting| setting.file != "memory.swap.max" || !controllers::is_swapless());
         Ok(settings)
     }
 
-    /// The first of the limits, to name it in an error.
+    /// The first of the limits, for an error message.
     fn first(&self) -> Result<Option<Setting>, Error> {
         Ok(self.settings()?.into_iter().next())
     }
 }
 
-/// This process' own group, which is delegated to its user.
+/// This process' own cgroup, which is delegated to its user.
 #[derive(Debug)]
 pub struct Own {
     directory: Directory,
@@ -329,14 +330,15 @@ pub struct Own {
 }
 
 impl Own {
-    /// Finds the group that is delegated to this process; `None` if there is none that shows it. A handful of system
-    /// calls. Fails only if `/proc` cannot be read.
+    /// Finds the cgroup that is delegated to this process; `None` if none is, or no mount shows it. Takes a handful of
+    /// system calls. Fails only if `/proc` cannot be read.
     pub fn find() -> Result<Option<Self>, Error> {
         let Some((mount, path)) = locate::here()? else { return Ok(None) };
         Ok(locate::delegated(&mount, &path)?)
     }
 
-    /// The group that this process is in, which its manager has been asked to delegate; `None` if it is not writable.
+    /// The cgroup that this process is in, for use after its manager was asked whether it is delegated; `None` if it is
+    /// not writable.
     pub fn here() -> Result<Option<Self>, Error> {
         let Some((mount, path)) = locate::here()? else { return Ok(None) };
         Ok(locate::writable(&mount, &path)?)
@@ -347,17 +349,18 @@ impl Own {
         &self.path
     }
 
-    /// The controllers that the group has been given, which containers can be limited by.
+    /// The controllers that the cgroup has, by which containers can be limited.
     pub fn controllers(&self) -> Result<Vec<String>, Error> {
         let text = self.directory.read("cgroup.controllers")?;
         Ok(text.split_ascii_whitespace().map(str::to_owned).collect())
     }
 
-    /// Makes the sub-group `name`, with the limits. An empty group of that name, left by a killed monitor, is replaced.
+    /// Creates the child cgroup `name`, with the limits. Replaces an empty cgroup of that name, left by a killed
+    /// monitor.
     ///
-    /// If a controller must be enabled, rc's own processes in the group (this one, those of the same program that
-    /// started it, and what they started; other monitors, and what they started) are moved to `supervisor`, and stay
-    /// there. Fails as [`check`] does, or because the kernel refuses a value; there is no group then.
+    /// If a controller must be enabled, this moves rc's own processes in the cgroup (this one, those of the same
+    /// program that started it, and their children; other monitors, and their children) to `supervisor`, where they
+    /// stay. Fails as [`check`] does, or if the kernel refuses a value; no cgroup is left then.
     pub fn make(&self, name: &str, wanted: &RequestedLimits<'_>) -> Result<Group, Error> {
         let settings = wanted.settings()?;
         controllers::enable(self, &settings)?;
@@ -377,7 +380,7 @@ impl Own {
         }
         let limited = self.limit(name, &settings, default.as_ref());
         if limited.is_err() {
-            // The first error is the one to tell.
+            // The first error is the one to report.
             drop(self.directory.remove(name));
         }
         limited
@@ -389,7 +392,7 @@ impl Own {
             apply::set_present(&directory, setting)?;
         }
         if let Some(pids) = default {
-            // Nobody asked for it.
+            // Optional: the user did not ask for it.
             drop(apply::set(&directory, pids));
         }
         Ok(Group::new(directory, self.path_of(name)))
@@ -400,13 +403,13 @@ impl Own {
     }
 }
 
-/// How long the kernel may take to end processes that it has killed, and to let go of their group.
+/// How long the kernel may take to end processes that it has killed, and to release their cgroup.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Kills and removes the group `name` that a killed monitor has left: the one that it had recorded, else the one that
-/// it would have made in this process' own group. Fine if there is none.
+/// Kills and removes the cgroup `name` that a killed monitor has left: the one that it recorded, else the one that it
+/// would have created in this process' own cgroup. Succeeds if there is none.
 ///
-/// Fails if processes are in it still after two seconds.
+/// Fails if it still has processes after two seconds.
 pub fn discard(recorded: Option<&str>, name: &str) -> Result<(), Error> {
     let path = match recorded {
         Some(path) => path.to_owned(),
@@ -417,13 +420,13 @@ pub fn discard(recorded: Option<&str>, name: &str) -> Result<(), Error> {
     };
     let Some(group) = Group::open(&path)? else { return Ok(()) };
     match group.kill() {
-        // Somebody else has removed it.
+        // Another process has removed it.
         Err(_) if Group::open(&path)?.is_none() => Ok(()),
         other => other.and_then(|()| group.remove(LAST_PATIENCE)),
     }
 }
 
-/// Whether the limits can be set, with the error that [`Own::make`] would give: before anything has been started.
+/// Checks whether the limits can be set, with the error that [`Own::make`] would return, before anything is started.
 pub fn check(own: Option<&Own>, wanted: &RequestedLimits<'_>) -> Result<(), Error> {
     let settings = wanted.settings()?;
     match (own, settings.first()) {
@@ -435,7 +438,8 @@ pub fn check(own: Option<&Own>, wanted: &RequestedLimits<'_>) -> Result<(), Erro
     }
 }
 
-/// The error of limits that were asked for where the service manager made no scope, `reason`; fine if there are none.
+/// The error for limits that were requested although the service manager created no scope (`reason`); `Ok` without
+/// limits.
 pub fn without_scope(wanted: &RequestedLimits<'_>, reason: &dyn std::fmt::Display) -> Result<(), Error> {
     match wanted.first()? {
         Some(setting) => Err(Error::NoScope {
@@ -447,7 +451,7 @@ pub fn without_scope(wanted: &RequestedLimits<'_>, reason: &dyn std::fmt::Displa
     }
 }
 
-/// The error of limits that were asked for where the monitor may not enter a scope; fine if there are none.
+/// The error for limits that were requested although the monitor may not enter a scope; `Ok` without limits.
 pub fn without_monitor(wanted: &RequestedLimits<'_>) -> Result<(), Error> {
     match wanted.first()? {
         Some(setting) => {

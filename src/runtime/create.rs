@@ -17,26 +17,26 @@ use crate::userns::UserNamespace;
 pub(crate) struct Stage(Intermediate);
 
 impl Stage {
-    /// Forks it. The root namespace need not exist yet: the fork happens while newuidmap and newgidmap work.
+    /// Forks it. The root namespace need not exist yet: the fork overlaps with newuidmap and newgidmap.
     ///
-    /// The caller has one thread.
+    /// The caller must have one thread.
     pub(crate) fn fork(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Self, Error> {
         let process = launch.spec.process().as_ref();
         keyring::prepare();
         Intermediate::fork("stage", &CloneOptions::default(), process, |sync| stage(launch, cgroup, sync)).map(Self)
     }
 
-    /// Makes the container's namespaces and its init, which begins to set itself up at once.
+    /// Creates the container's namespaces and its init, which starts to set itself up at once.
     ///
-    /// The caller holds `home`, and is the reaper of init. On failure nothing is left behind.
+    /// The caller holds `home` and reaps init. On failure nothing is left behind.
     pub(crate) fn create(self, home: &UserNamespace) -> Result<StartingProcess, Error> {
         let home =
             rustix::io::fcntl_dupfd_cloexec(home.fd(), 0).map_err(|e| Error::step("copy a descriptor")(e.into()))?;
-        tell(self.0.sync(), &Progress::Home(home)).map_err(Error::step("speak to stage"))?;
+        tell(self.0.sync(), &Progress::Home(home)).map_err(Error::step("send the root namespace to stage"))?;
         self.0.finish()
     }
 
-    /// Ends it: there will be no root namespace.
+    /// Ends it, if there will be no root namespace.
     pub(crate) fn dismiss(self) {
         self.0.dismiss();
     }
@@ -47,32 +47,33 @@ impl Stage {
 fn stage(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>, sync: Sync<'_>) -> Result<(), Failure> {
     prctl::set_name("rc: stage").step("name the stage process")?;
     signal::unblock_all().step("unblock signals")?;
-    // Else it, and init, would wait for ever for a monitor that was killed.
+    // Otherwise it, and init, would wait forever for a monitor that was killed.
     drop(process::close(sync.monitor));
-    let Progress::Home(home) = hear(sync.own.as_fd()).step("hear of the user's namespace")? else {
-        return Err(Failure::internal("the monitor has left"));
+    let Progress::Home(home) = hear(sync.own.as_fd()).step("receive the root namespace")? else {
+        return Err(Failure::internal("the monitor has died"));
     };
-    namespace::join(home.as_fd(), CloneFlags::CLONE_NEWUSER).step("enter the user's namespace")?;
+    namespace::join(home.as_fd(), CloneFlags::CLONE_NEWUSER).step("enter the root namespace")?;
     let (user, group) = shown::ids(launch)?;
-    // Init's own channel from here: it may not read from `sync` before its maps are there, and only stage knows when.
+    // Init's own channel from here on: it must not read `sync` before its maps are written, and only stage knows when
+    // they are.
     let (mapped, map) =
-        nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(io::Error::from).step("make a pipe")?;
+        nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(io::Error::from).step("create a pipe")?;
     let options = CloneOptions { flags: Some(namespaces::at_birth(launch.spec) | CloneFlags::CLONE_PARENT), cgroup };
     let child = fork(&options, || {
-        // Else init would keep its own pipe open, and wait for ever for a stage that was killed.
+        // Otherwise init would keep its own pipe open, and wait forever for a stage that was killed.
         drop(process::close(map.as_fd()));
         init::run(launch, &mapped, sync.own)
     })
-    .step("make the container's namespaces")?;
+    .step("create the container's namespaces")?;
     let (uids, gids) = launch.ids.nested(user, group);
     let written = fs::write(format!("/proc/{}/uid_map", child.pid), uids)
         .and_then(|()| fs::write(format!("/proc/{}/gid_map", child.pid), gids));
     if let Err(error) = written {
-        // Init sees the end of the pipe and leaves.
+        // Init reads the end of the pipe and exits.
         drop(child.signal(libc::SIGKILL));
         return Err(Failure::of(error));
     }
-    // First the descriptor, then the word to init: once it goes on, what it says on `sync` may overtake us.
+    // The descriptor first, then the signal to init: once init goes on, its messages on `sync` could overtake ours.
     tell(sync.own.as_fd(), &Progress::Process(child.pidfd)).step("pass init's descriptor on")?;
     rustix::io::write(&map, b"M").step("tell init that it is mapped").map(drop)
 }

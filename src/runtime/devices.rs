@@ -1,4 +1,4 @@
-//! `/dev`: the host's harmless devices bound in one by one, and the links that programs expect.
+//! `/dev`: bind mounts of the host's harmless devices, and the links that programs expect.
 
 use std::os::fd::AsFd as _;
 use std::path::Path;
@@ -20,8 +20,8 @@ const LINKS: [(&str, &str); 5] = [
     ("ptmx", "pts/ptmx"),
 ];
 
-/// Makes the spec's devices and the links. A device node cannot be made in a user namespace (mknod(2), EPERM), so the
-/// host's own is bound.
+/// Creates the spec's devices and the links. A device node cannot be created in a user namespace (mknod(2), EPERM), so
+/// the host's node is bind-mounted.
 pub(super) fn make(spec: &Spec, places: &Places<'_>) -> Result<(), Failure> {
     for device in spec.linux().iter().flat_map(|linux| linux.devices().iter().flatten()) {
         let path = device.path();
@@ -31,7 +31,7 @@ pub(super) fn make(spec: &Spec, places: &Places<'_>) -> Result<(), Failure> {
         mount::attach(tree.as_fd(), target.as_fd()).step_on("mount", path)?;
     }
     let directory = root::find(places.root(), "/dev").step_on("open", "/dev")?;
-    places.check(directory.as_fd(), Path::new("/dev"), "make links in")?;
+    places.check(directory.as_fd(), Path::new("/dev"), "create links in")?;
     for (name, target) in LINKS {
         match rustix::fs::symlinkat(target, &directory, name) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}

@@ -1,13 +1,13 @@
-//! The second storage driver: fuse-overlayfs, where the kernel or the file system refuses overlay (NFS, some home
-//! encryptions, kernels before 5.11).
+//! The second storage driver: fuse-overlayfs, if the kernel or the filesystem refuses overlay (NFS, some encrypted home
+//! directories, kernels before 5.11).
 //!
 //! ```text
 //! monitor ── fork ─→ stage     enters the root namespace and a mount namespace of its own
 //!    │                 └── clone, as the monitor's child ─→ fuse-overlayfs -f, which mounts on `merged` there
-//!    │ ←── the mount, detached, and the helper's pidfd ── stage, which ends
+//!    │ ←── the mount, detached, and the helper's pidfd ── stage, which then exits
 //! ```
 //!
-//! The mount belongs to the root namespace, so that the container, whose namespace lies beneath it, may use it
+//! The mount belongs to the root namespace, so that the container, whose namespace is a child of it, may use it
 //! (fuse(4), `allow_other`).
 
 use std::ffi::CString;
@@ -30,7 +30,7 @@ use crate::userns::UserNamespace;
 /// How long fuse-overlayfs may take to mount.
 const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
-/// A root file system that fuse-overlayfs serves. Dropped, the helper is ended.
+/// A root filesystem served by fuse-overlayfs. Dropping it ends the helper.
 #[derive(Debug)]
 pub(crate) struct FuseOverlay {
     helper: Child,
@@ -45,7 +45,7 @@ impl FuseOverlay {
         directory: &Path,
         home: &UserNamespace,
     ) -> Result<Self, Error> {
-        let (sync, theirs) = socket::pair().map_err(Error::step("make a socket pair"))?;
+        let (sync, theirs) = socket::pair().map_err(Error::step("create a socket pair"))?;
         let stage =
             fork(&CloneOptions::default(), || match stage(program, lowers, directory, home, sync.as_fd(), &theirs) {
                 Ok(()) => 0,
@@ -78,7 +78,7 @@ impl FuseOverlay {
         }
     }
 
-    /// The mount, once.
+    /// The mount; `None` after the first call.
     pub(crate) fn take_mount(&mut self) -> Option<OwnedFd> {
         self.mount.take()
     }
@@ -90,7 +90,7 @@ impl Drop for FuseOverlay {
     }
 }
 
-/// Nothing is lost: what the container wrote is in the upper directory when its write has returned.
+/// Loses nothing: what the container wrote is in the upper directory as soon as its write has returned.
 fn end(helper: &Child) {
     drop(helper.signal(libc::SIGKILL));
     drop(helper.wait());
@@ -107,7 +107,7 @@ fn stage(
     prctl::set_name("rc: fuse").step("name the stage process")?;
     signal::unblock_all().step("unblock signals")?;
     home.enter().map_err(Failure::of)?;
-    namespace::unshare(CloneFlags::CLONE_NEWNS).step("make a mount namespace")?;
+    namespace::unshare(CloneFlags::CLONE_NEWNS).step("create a mount namespace")?;
     mount::isolate_propagation().step("isolate mounts")?;
     let merged = directory.join("merged");
     let layers = lowers.iter().rev().map(|path| reference(path)).collect::<Result<Vec<_>, _>>()?;
@@ -127,7 +127,7 @@ fn stage(
     if poll(&mut watched, Some(&PATIENCE)).step("wait for fuse-overlayfs")? == 0 || !watched[1].revents().is_empty() {
         return Err(Failure::reason(
             ReportKind::Unavailable,
-            format!("`{}` could not mount the root file system", program.display()),
+            format!("`{}` could not mount the root filesystem", program.display()),
         ));
     }
     let root = reference(&merged)?;
@@ -139,8 +139,8 @@ fn reference(path: &Path) -> Result<OwnedFd, Failure> {
     rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).step_on("open", path)
 }
 
-/// Becomes fuse-overlayfs; gives the exit code if that fails. The layers are named by descriptors, whose paths hold no
-/// character that an option list gives a meaning to.
+/// Becomes fuse-overlayfs; returns the exit code if that fails. The layers are named by descriptors, whose paths
+/// contain no character with a meaning in an option list.
 fn execute(program: &Path, layers: &[OwnedFd], upper: &OwnedFd, work: &OwnedFd, merged: &Path) -> i32 {
     let ready = || -> std::io::Result<()> {
         prctl::die_with_parent()?;

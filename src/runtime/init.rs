@@ -1,14 +1,14 @@
-//! PID 1 before it becomes the program: the list of steps, in the order they must come.
+//! PID 1 before it becomes the program: its steps, in the order that they need.
 //!
-//! Every error of every step ends the start with exit code 125 and leaves nothing, except as this table says. Steps
-//! with a star are those of a process that joins (`join`, `program`) as well.
+//! Every error of every step ends the start with exit code 125 and leaves nothing behind, except as this table says. A
+//! process that joins (`join`, `program`) also does the steps with a star.
 //!
 //! ```text
 //! step                             error                  what happens
 //! death signal *                   any                    end
-//! groups, ids                      any                    end; with one id groups stay: setgroups(2) is denied there
+//! groups, IDs                      any                    end; with one ID groups stay: setgroups(2) is denied there
 //! namespaces *, their names, lo    any                    end
-//! kernel parameters                any                    end; with one id, net.ipv4.ping_group_range is left out
+//! kernel parameters                any                    end; with one ID, net.ipv4.ping_group_range is left out
 //! mounts isolated, root, mounts    any                    end
 //!   places of mounts (`places`)    a link leads outside   end
 //! devices                          any                    end
@@ -20,9 +20,9 @@
 //! terminal *, read-only root       any                    end
 //! change of the root               any                    end
 //! not dumpable *                   any                    end
-//! users' files *, ids are mapped * any                    end
+//! users' files *, IDs are mapped * any                    end
 //! session, descriptors *           any                    end
-//! keyring * (`keyring`)            EDQUOT                 another id's quota; end if there is none
+//! keyring * (`keyring`)            EDQUOT                 another ID's quota; end if there is none
 //!                                  any other              end
 //!   no keyrings, or filtered       (found out before)     none is made: the program cannot reach any either
 //! resource limits, OOM score *     any                    end
@@ -34,7 +34,7 @@
 //! working directory *              any                    once more as the program's user; then end
 //! descriptors closed, stub *       any                    end
 //! ```
-//! Limits are set by the monitor, before: one that was asked for is set or is an error (`cgroup`).
+//! The monitor has already set the limits: a requested limit that cannot be set is an error there (`cgroup`).
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -49,7 +49,7 @@ use super::sync::{Step as _, hear, tell};
 use super::{Failure, Launch, Progress, devices, has_namespace, mounts, paths, program, rootfs, terminal};
 use crate::sys::{mount, namespace, prctl};
 
-/// Runs in the new init and never returns to its caller's work: the result is the exit code if the start failed.
+/// Runs in the new init. Returns only if the start failed: the exit code.
 pub(super) fn run(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> i32 {
     let Err(failure) = start(launch, mapped, sync);
     report(failure, sync.as_fd())
@@ -59,7 +59,7 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
     let spec = launch.spec;
     prctl::die_with_parent().step("set the parent-death signal")?;
     prctl::set_name("rc: init").step("name init")?;
-    // The caller's mask is the caller's: what is made here has the mode that is asked for. The program gets one of its
+    // Files that rc creates get the mode that rc asks for, whatever the caller's umask. The program gets a umask of its
     // own.
     rustix::process::umask(rustix::fs::Mode::empty());
     wait_until_mapped(mapped)?;
@@ -74,7 +74,7 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
         crate::sys::netif::set_up(c"lo").step("bring up the loopback interface")?;
     }
     if has_namespace(spec, LinuxNamespaceType::Cgroup) {
-        namespace::unshare(CloneFlags::CLONE_NEWCGROUP).step("make the cgroup namespace")?;
+        namespace::unshare(CloneFlags::CLONE_NEWCGROUP).step("create the cgroup namespace")?;
     }
     set_kernel_parameters(launch)?;
     mount::isolate_propagation().step("isolate mounts")?;
@@ -90,7 +90,7 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
     let terminal = process.terminal().unwrap_or(false).then(|| open_terminal(&places, sync.as_fd())).transpose()?;
     if spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false) {
         mount::set_attributes(root.as_fd(), rustix::mount::MountAttrFlags::MOUNT_ATTR_RDONLY, false)
-            .step("make the root file system read-only")?;
+            .step("make the root filesystem read-only")?;
     }
     mount::pivot(root.as_fd()).step("change the root")?;
     drop((root, mounted));
@@ -98,8 +98,7 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
     if launch.wait_for_network {
         wait_for_network(sync.as_fd())?;
     }
-    // Nothing but this user's own processes on the host could see init until here; from the program on the kernel
-    // decides.
+    // Until here only this user's own processes on the host could see init; once the program runs, the kernel decides.
     prctl::set_dumpable(false).step("protect init")?;
     become_program(launch, process, terminal, sync)
 }
@@ -125,14 +124,14 @@ fn become_program(
 
 fn wait_until_mapped(mapped: &OwnedFd) -> Result<(), Failure> {
     let mut byte = [0u8; 1];
-    match rustix::io::retry_on_intr(|| rustix::io::read(mapped, &mut byte)).step("wait for the id maps")? {
+    match rustix::io::retry_on_intr(|| rustix::io::read(mapped, &mut byte)).step("wait for the ID maps")? {
         1 => Ok(()),
-        // The stage process has told the reason already.
-        _ => Err(Failure::internal("the id maps were not written")),
+        // The stage process has already reported the reason.
+        _ => Err(Failure::internal("the ID maps were not written")),
     }
 }
 
-/// Becomes root of the namespace (or its only id), without the user's host groups where the kernel lets us drop them.
+/// Becomes root of the namespace (or its only ID), without the user's groups on the host if the kernel allows it.
 fn become_root(launch: &Launch<'_>) -> Result<(), Failure> {
     use crate::sys::ids;
     if !launch.ids.is_single() {
@@ -143,12 +142,12 @@ fn become_root(launch: &Launch<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the spec's sysctls, which are those of the new namespaces, by the host's own /proc/sys: it shows the
-/// caller's.
+/// Writes the spec's sysctls, which are those of the new namespaces, to the host's /proc/sys: it shows the sysctls of
+/// the process that opens it.
 fn set_kernel_parameters(launch: &Launch<'_>) -> Result<(), Failure> {
     let parameters = launch.spec.linux().iter().flat_map(|linux| linux.sysctl().iter().flatten());
     for (name, value) in parameters {
-        // The range of groups that may ping names group 0, which a map of one other id lacks.
+        // The range of groups that may ping contains group 0, which is not mapped if the only ID is another one.
         if launch.ids.is_single() && name == "net.ipv4.ping_group_range" {
             continue;
         }
@@ -158,15 +157,16 @@ fn set_kernel_parameters(launch: &Launch<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Nested user namespaces open much of the kernel to the program (CVE-2022-0185 and its kin), so their number is
-/// limited to none in this namespace; the limit is per namespace, and only its root may raise it, through a /proc/sys
-/// that is read-only. `unshare` fails with ENOSPC then. Source: namespaces(7), `/proc/sys/user`.
+/// Nested user namespaces expose much of the kernel to the program (CVE-2022-0185 and similar), so their maximum number
+/// in this namespace is set to 0. Only its root may raise it, through a /proc/sys that is read-only. `unshare` then
+/// fails with ENOSPC. Source: namespaces(7), `/proc/sys/user`.
 fn forbid_user_namespaces() -> Result<(), Failure> {
     let path = "/proc/sys/user/max_user_namespaces";
     crate::sys::fs::write(path, "0").map_err(Failure::of)
 }
 
-/// Opens the program's terminal in the container's own devpts, binds it on /dev/console, and passes the other side on.
+/// Opens the program's terminal in the container's own devpts, binds it on /dev/console, and sends the other side to
+/// the monitor.
 fn open_terminal(places: &Places<'_>, sync: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
     let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::RDONLY;
     let directory = crate::sys::root::open_in(places.root(), "/dev/pts", flags, rustix::fs::Mode::empty())

@@ -4,10 +4,10 @@
 //! monitor ── fork, into the container's cgroup ─→ joiner   not dumpable; all namespaces of init at once, by its pidfd
 //!    │ ←──────────── pidfd ──────────────────────────┘ └── clone, as the monitor's child ─→ stub ─→ the program
 //! ```
-//! The clone is seen by the container's processes. It is not dumpable, so they cannot look into it; but where the
-//! administrator has set `fs.suid_dumpable` to 1, a change of ids makes it dumpable for a moment (kernel/cred.c,
-//! `commit_creds`). Therefore the joiner first closes whatever the program does not get: the monitor has the host's
-//! root directory open, its user's namespace, its sockets and the log.
+//! The container's processes see the clone. It is not dumpable, so they cannot inspect it; but if the administrator has
+//! set `fs.suid_dumpable` to 1, a change of IDs makes it dumpable for a moment (kernel/cred.c, `commit_creds`).
+//! Therefore the joiner first closes everything that the program does not get: the monitor has the host's root
+//! directory open, the root namespace, its sockets and the log.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -24,7 +24,7 @@ use crate::sys::process::{self, Child, CloneOptions, fork};
 use crate::sys::{namespace, prctl, signal};
 use crate::types::Extras;
 
-/// What is to run where.
+/// A process to start in a container.
 #[derive(Debug)]
 pub(crate) struct Join<'a> {
     /// The container's init.
@@ -37,7 +37,7 @@ pub(crate) struct Join<'a> {
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
     /// The program, with its user as `user.username`.
     pub(crate) process: &'a Process,
-    /// What else the container's programs have in common; another one's init is of no concern here.
+    /// What the container's programs have in common. Its `init` does not apply to a further program.
     pub(crate) extras: &'a Extras,
     /// Its descriptors 0, 1 and 2, unless it gets a terminal.
     pub(crate) stdio: [BorrowedFd<'a>; 3],
@@ -47,16 +47,16 @@ pub(crate) struct Join<'a> {
     pub(crate) descriptors: &'a [Inherited],
     /// The container's system call filter, if it is not rc's own.
     pub(crate) profile: Option<&'a LinuxSeccomp>,
-    /// The container has one id.
+    /// The container has one ID.
     pub(crate) single_id: bool,
 }
 
-/// Begins to make a process in the container's namespaces, which goes on to become the program: gives the joiner, which
-/// the caller waits for, and the conversation in which it says [`Progress::Process`] or why there is none.
+/// Starts to create a process in the container's namespaces, which becomes the program. Returns the joiner, which the
+/// caller waits for, and the conversation in which it sends [`Progress::Process`] or an error.
 ///
-/// The joiner is in the container's cgroup, whose limits may hold it up for as long as they please, so nobody waits for
-/// it here. They may also have it killed after it has made the process and before it says so: that process is a child
-/// of the caller then, of which only the process group is known. It is the joiner's, and nobody else is in it.
+/// The joiner is in the container's cgroup, whose limits may delay it for any time, so this does not wait for it. They
+/// may also kill it after it has created the process and before it reports that. The process is a child of the caller
+/// then, which knows only its process group: the joiner's, with no other process in it.
 ///
 /// Fails with the step; nothing is left behind then.
 pub(crate) fn join(join: &Join<'_>) -> Result<(Child, Conversation), Error> {
@@ -66,12 +66,13 @@ pub(crate) fn join(join: &Join<'_>) -> Result<(Child, Conversation), Error> {
 }
 
 fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
-    // Before setns: from then on the container's processes can see this one (CVE-2016-9962).
+    // Before setns: afterwards the container's processes can see this one (CVE-2016-9962).
     prctl::set_dumpable(false).step("protect the joining process")?;
     close_the_monitors(join, sync).step("close the monitor's descriptors")?;
     prctl::set_name("rc: join").step("name the joining process")?;
     signal::unblock_all().step("unblock signals")?;
-    // The child begins in this group, by which the monitor finds it if this process is killed before it has told of it.
+    // The child starts in this group, by which the monitor finds it if this process is killed before it has reported
+    // the child.
     rustix::process::setpgid(None, None).step("start a process group")?;
     let mut kinds = CloneFlags::CLONE_NEWUSER
         | CloneFlags::CLONE_NEWNS
@@ -81,15 +82,15 @@ fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
     kinds.set(CloneFlags::CLONE_NEWCGROUP, join.own_cgroups);
     kinds.set(CloneFlags::CLONE_NEWNET, join.own_network);
     namespace::join(join.init, kinds).step("join the container's namespaces")?;
-    // The child says nothing before the monitor knows it: a failure that came first would be taken for ours.
+    // The child sends nothing before the monitor knows it: an earlier failure would look like one of this process.
     let (known, go) =
-        nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(std::io::Error::from).step("make a pipe")?;
+        nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(std::io::Error::from).step("create a pipe")?;
     let options = CloneOptions { flags: Some(CloneFlags::CLONE_PARENT), cgroup: None };
     let child = fork(&options, || {
         drop(process::close(go.as_fd()));
         let mut byte = [0u8; 1];
         if rustix::io::retry_on_intr(|| rustix::io::read(&known, &mut byte)) != Ok(1) {
-            // The joiner died: there is nobody to tell.
+            // The joiner died and has reported nothing.
             return 125;
         }
         let Err(failure) = become_program(join, sync.own);
@@ -100,7 +101,7 @@ fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
     rustix::io::write(&go, b"G").step("let the new process go on").map(drop)
 }
 
-/// Leaves open what the program gets, what is needed on the way, and nothing else.
+/// Closes everything except what the program gets and what is needed until then.
 fn close_the_monitors(join: &Join<'_>, sync: Sync<'_>) -> std::io::Result<()> {
     let mut kept = vec![join.init, sync.own.as_fd()];
     kept.extend(join.stdio);

@@ -1,17 +1,17 @@
-//! Whether the ids that a program is to have exist in its user namespace. The kernel would say no more than EINVAL, and
-//! would say it of a descriptor's owner first.
+//! Checks that the IDs of a program exist in its user namespace. The kernel would only say EINVAL, and would say it
+//! about a descriptor's owner first.
 
 use super::Failure;
 use super::users::ResolvedUser;
 use crate::sys::fs;
 use crate::types::ReportKind;
 
-/// Refuses a user whose ids are not in the maps of this process' user namespace, with the sentence that says which.
+/// Refuses a user whose IDs are not in the maps of this process' user namespace, and names the ID.
 ///
-/// Where the maps cannot be read, the kernel decides.
+/// If the maps cannot be read, the kernel decides.
 pub(super) fn check(user: &ResolvedUser, asked: &[String], single_id: bool) -> Result<(), Failure> {
     if single_id && let Some(group) = asked.first() {
-        let message = format!("group `{}` cannot be added: only one group id is mapped", group.escape_debug());
+        let message = format!("group `{}` cannot be added: only one group ID is mapped", group.escape_debug());
         return Err(Failure::reason(ReportKind::Unsupported, message).with_hint(ONE_ID));
     }
     if user.uid == 0 && user.gid == 0 && user.additional_gids == [0] {
@@ -19,7 +19,7 @@ pub(super) fn check(user: &ResolvedUser, asked: &[String], single_id: bool) -> R
     }
     let map = |name: &str| fs::read_to_string(format!("/proc/self/{name}")).ok();
     let (Some(uids), Some(gids)) = (map("uid_map"), map("gid_map")) else { return Ok(()) };
-    // With one id, groups cannot be set, and so are not.
+    // With one ID, groups cannot be set, so rc does not set them.
     let groups = if single_id { &[][..] } else { &user.additional_gids };
     let unmapped = find(&uids, &[user.uid])
         .map(|id| ("user", id))
@@ -28,10 +28,10 @@ pub(super) fn check(user: &ResolvedUser, asked: &[String], single_id: bool) -> R
     let hint = if single_id {
         ONE_ID.to_owned()
     } else {
-        format!("give yourself a range of more than {id} ids in `/etc/subuid` and `/etc/subgid`")
+        format!("give yourself a range of more than {id} IDs in `/etc/subuid` and `/etc/subgid`")
     };
     let message = format!(
-        "{what} {id} does not exist in the container: its {what} ids are {}",
+        "{what} {id} does not exist in the container: its {what} IDs are {}",
         shown(match what {
             "user" => &uids,
             _ => &gids,
@@ -43,7 +43,7 @@ pub(super) fn check(user: &ResolvedUser, asked: &[String], single_id: bool) -> R
 const ONE_ID: &str =
     "containers have only one ID on this host: `rc info` names the line that an administrator must add";
 
-/// The first and the last id of each line of a map (user_namespaces(7)).
+/// The first and the last ID of each line of a map (user_namespaces(7)).
 fn ranges(map: &str) -> impl Iterator<Item = (u32, u32)> + use<'_> {
     map.lines().filter_map(|line| {
         let mut numbers = line.split_whitespace().map(str::parse::<u32>);
@@ -52,12 +52,12 @@ fn ranges(map: &str) -> impl Iterator<Item = (u32, u32)> + use<'_> {
     })
 }
 
-/// The first of `ids` that is in no line.
+/// The first of `ids` that no line contains.
 fn find(map: &str, ids: &[u32]) -> Option<u32> {
     ids.iter().copied().find(|id| !ranges(map).any(|(first, last)| (first..=last).contains(id)))
 }
 
-/// `0 to 65536`, adjoining lines as one.
+/// `0 to 65536`, with adjoining lines merged.
 fn shown(map: &str) -> String {
     let mut all: Vec<(u32, u32)> = ranges(map).collect();
     all.sort_unstable();

@@ -1,4 +1,5 @@
-//! The spec's mounts, one after the other, each made detached and put onto a place that was found beneath the root.
+//! The spec's mounts, one after the other: each is created detached and attached at a place that was found beneath the
+//! root.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,7 +17,7 @@ use crate::types::ReportKind;
 
 mod copyup;
 
-/// Makes every mount of the spec; the descriptors pin them until the root is changed.
+/// Creates every mount of the spec; the descriptors pin them until the root is changed.
 pub(super) fn all(
     spec: &Spec,
     places: &Places<'_>,
@@ -26,7 +27,7 @@ pub(super) fn all(
     spec.mounts().iter().flatten().map(|mount| one(mount, places, copy_up, single_id)).collect()
 }
 
-/// A mount's options, sorted by who takes them.
+/// A mount's options, sorted by the call that takes them.
 #[derive(Debug)]
 struct Options<'a> {
     attributes: MountAttrFlags,
@@ -91,7 +92,7 @@ fn one(mount: &Mount, places: &Places<'_>, copy_up: &[PathBuf], single_id: bool)
     let none = Vec::new();
     let mut options = sort(mount.options().as_ref().unwrap_or(&none))?;
     if single_id {
-        // The group of terminals is not mapped; they belong to the only one that is.
+        // The group of terminals is not mapped; they belong to the only mapped group.
         options.parameters.retain(|parameter| !matches!(parameter, Parameter::Value("gid" | "uid", _)));
     }
     let kind = mount.typ().as_deref().unwrap_or("none");
@@ -104,14 +105,14 @@ fn one(mount: &Mount, places: &Places<'_>, copy_up: &[PathBuf], single_id: bool)
     } else {
         filesystem(kind, destination, &options)?
     };
-    let target = place(places, destination, is_directory(made.as_fd()).step_on("look at", destination)?)?;
+    let target = place(places, destination, is_directory(made.as_fd()).step_on("stat", destination)?)?;
     if options.copy_up || copy_up.contains(destination) {
         copyup::fill(target.as_fd(), destination, made.as_fd())?;
     }
     if options.attributes.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) && !binds {
-        // Read-only last, or nothing could have been copied up.
+        // Read-only comes last: otherwise nothing could be copied up.
         mount::set_attributes(made.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false)
-            .step_on("make read-only the mount on", destination)?;
+            .step_on("make the mount read-only on", destination)?;
     }
     mount::attach(made.as_fd(), target.as_fd()).step_on("mount on", destination)?;
     places.add(made.as_fd(), destination)?;
@@ -122,10 +123,10 @@ fn filesystem(kind: &str, destination: &Path, options: &Options<'_>) -> Result<O
     let kind = if kind == "cgroup" { "cgroup2" } else { kind };
     let attributes = options.attributes.difference(MountAttrFlags::MOUNT_ATTR_RDONLY);
     mount::new_filesystem(kind, &options.parameters, attributes)
-        .step_on(&format!("make the {kind} file system on"), destination)
+        .step_on(&format!("create the {kind} filesystem on"), destination)
 }
 
-/// A copy of the mount at `source` of the host, which is opened once: what is mounted is what was checked.
+/// Copies the mount at the host's `source`, which is opened once: what was checked is what is mounted.
 fn bind(source: &Path, destination: &Path, options: &Options<'_>) -> Result<OwnedFd, Failure> {
     let action = format!("bind `{}` on", source.display().to_string().escape_debug());
     let found = rustix::fs::open(source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
@@ -137,7 +138,7 @@ fn bind(source: &Path, destination: &Path, options: &Options<'_>) -> Result<Owne
         let (source, destination) = (source.display(), destination.display());
         failure.with_hint(format!("create it with `mkdir -p {source}`, or use a volume: `-v NAME:{destination}`"))
     })?;
-    // A mount that hides something may only be copied together with what it hides it with (mount_namespaces(7)).
+    // A mount that hides files may only be copied together with the mounts that hide them (mount_namespaces(7)).
     let (copied, is_recursive) = match mount::clone_tree(found.as_fd(), options.recursive) {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => (mount::clone_tree(found.as_fd(), true), true),
         other => (other, options.recursive),
@@ -155,15 +156,15 @@ fn is_directory(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) == FileType::Directory)
 }
 
-/// The place of a mount, made if missing. `/proc` and `/sys` must be real directories: a link there would put the files
-/// that rc masks elsewhere (CVE-2019-19921).
+/// The place of a mount, created if missing. `/proc` and `/sys` must be real directories: a link there would put the
+/// files that rc masks elsewhere (CVE-2019-19921).
 fn place(places: &Places<'_>, destination: &Path, directory: bool) -> Result<OwnedFd, Failure> {
     let made = if directory { places.directory(destination)? } else { places.file(destination)? };
     if destination == Path::new("/proc") || destination == Path::new("/sys") {
         let name = destination.strip_prefix("/").unwrap_or(destination);
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let own = rustix::fs::openat(places.root(), name, flags, Mode::empty()).step_on("open", destination)?;
-        if !is_directory(own.as_fd()).step_on("look at", destination)? {
+        if !is_directory(own.as_fd()).step_on("stat", destination)? {
             return Err(Failure::reason(
                 ReportKind::Invalid,
                 format!("`{}` in the image is not a directory", destination.display()),
@@ -173,7 +174,7 @@ fn place(places: &Places<'_>, destination: &Path, directory: bool) -> Result<Own
     Ok(made)
 }
 
-/// Makes the working directory, if the image has none.
+/// Creates the working directory, if the image has none.
 pub(super) fn working_directory(places: &Places<'_>, path: &Path) -> Result<(), Failure> {
     places.make_directories(path, "create the working directory").map(drop)
 }

@@ -1,10 +1,11 @@
-//! What a runtime spec says of namespaces.
+//! The namespaces in a runtime spec.
 
 use nix::sched::CloneFlags;
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
-/// The namespaces that init is born into. The cgroup namespace is unshared by init itself, after it has been put into
-/// its cgroup: with the others its root would be the monitor's (design.md, "Limits").
+/// The namespaces that init is created in. Init itself unshares the cgroup namespace, after it has been put into its
+/// cgroup: together with the others, the root of its cgroup namespace would be the monitor's cgroup (design.md,
+/// "Limits").
 pub(super) fn at_birth(spec: &Spec) -> CloneFlags {
     let mut flags = CloneFlags::CLONE_NEWUSER;
     for namespace in spec.linux().iter().flat_map(|linux| linux.namespaces().iter().flatten()) {

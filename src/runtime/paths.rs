@@ -1,4 +1,4 @@
-//! Paths that the program may not see, or not write.
+//! Paths that the program must not see, or must not write.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -11,10 +11,10 @@ use super::Failure;
 use super::sync::Step as _;
 use crate::sys::{mount, root};
 
-/// Covers the spec's masked paths and makes its read-only paths read-only; those that are not there are passed over.
+/// Covers the spec's masked paths and makes its read-only paths read-only; skips those that do not exist.
 ///
-/// What covers them is rc's own empty file and directory, never a `/dev/null` that the container could have exchanged
-/// (CVE-2025-31133).
+/// It covers them with rc's own empty file and directory, never with a `/dev/null` that the container could have
+/// replaced (CVE-2025-31133).
 pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path) -> Result<(), Failure> {
     let Some(linux) = spec.linux() else { return Ok(()) };
     let open = |name: &str| {
@@ -30,7 +30,7 @@ pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path) -> Result<()
     let (mut file, mut directory) = (None, None);
     for path in linux.masked_paths().iter().flatten() {
         let Some(target) = find(root, path)? else { continue };
-        let stat = rustix::fs::fstat(&target).step_on("look at", path)?;
+        let stat = rustix::fs::fstat(&target).step_on("stat", path)?;
         let (cover, name) = if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
             (&mut directory, "dir")
         } else {
@@ -47,8 +47,8 @@ pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path) -> Result<()
     Ok(())
 }
 
-/// What is at `path`; nothing where there is nothing, or where a directory on the way is closed even to this process:
-/// it has every capability over the container's files, so the program, which has fewer, does not get there either.
+/// Opens `path`; `None` if nothing is there, or if a directory on the way is closed even to this process: it has every
+/// capability over the container's files, so the program, which has fewer, cannot get there either.
 fn find(root: BorrowedFd<'_>, path: &str) -> Result<Option<std::os::fd::OwnedFd>, Failure> {
     match root::find(root, path) {
         Ok(fd) => Ok(Some(fd)),

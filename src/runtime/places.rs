@@ -1,17 +1,18 @@
-//! Where in the container's root something may be mounted or made: never on the kernel's own file systems by a link.
+//! Where in the container's root something may be mounted or created: never on the kernel's own filesystems through a
+//! link.
 //!
-//! What an image calls `/leak` may be a link to `/proc/1/fd`. `plan` knows texts only and has let it pass, so the place
-//! is looked at again once it has been found and pinned:
+//! An image's `/leak` may be a link to `/proc/1/fd`. `plan` sees only text and lets it pass, so the place is checked
+//! again once it has been found and pinned:
 //!
 //! ```text
-//! on the root, or on a mount of ours that holds files   yes, links or not: the image's `/var/run → /run` is such
+//! on the root, or on a mount of ours that holds files   yes, with or without links, such as `/var/run → /run`
 //! elsewhere, through a link                             no
-//! elsewhere, by its own name                            of the kernel's: beneath /proc, /sys and /dev, where plan has
-//!                                                       said what may be, and the whole of a mount (`-v /:/host
-//!                                                       -v /proc:/host/proc`); any other: yes, the user mounted it
+//! elsewhere, by its own name                            on a kernel filesystem: beneath /proc, /sys and /dev, where
+//!                                                       plan decides, and the whole of a mount (`-v /:/host
+//!                                                       -v /proc:/host/proc`); on any other: yes, the user mounted it
 //! ```
-//! The first line is a list of what is allowed, so a kernel's file system that rc does not know is refused as well:
-//! with the host's network the host's whole /sys is there. Source: runc `checkProcMount` (CVE-2019-19921).
+//! The first line is a list of what is allowed, so a kernel filesystem that rc does not know is refused as well: with
+//! the host's network, the host's whole /sys is visible. Source: runc `checkProcMount` (CVE-2019-19921).
 
 use std::cell::RefCell;
 use std::io;
@@ -29,11 +30,11 @@ use crate::types::ReportKind;
 pub(super) struct Places<'a> {
     root: BorrowedFd<'a>,
     with_files: RefCell<Vec<u64>>,
-    /// On which nothing may be mounted by another name: the root and `/dev`.
+    /// Mounts that nothing may be mounted on by another name: the root and `/dev`.
     kept: RefCell<Vec<Place>>,
 }
 
-/// Why a place could not be made.
+/// Why a place could not be created.
 enum Trouble {
     Io(io::Error),
     Refused(Failure),
@@ -46,9 +47,9 @@ impl From<io::Error> for Trouble {
 }
 
 impl<'a> Places<'a> {
-    /// Begins with the root's own mount.
+    /// Starts with the root's own mount.
     pub(super) fn new(root: BorrowedFd<'a>) -> Result<Self, Failure> {
-        let at = place(root).step("look at the mount of the root file system")?;
+        let at = place(root).step("inspect the mount of the root filesystem")?;
         Ok(Self { root, with_files: RefCell::new(vec![at.mount]), kept: RefCell::new(vec![at]) })
     }
 
@@ -56,11 +57,10 @@ impl<'a> Places<'a> {
         self.root
     }
 
-    /// Takes note of a mount that was attached as `path`: links may lead to it, unless it is of the kernel's own file
-    /// systems.
+    /// Records a mount that was attached at `path`: links may lead to it, unless it is a kernel filesystem.
     pub(super) fn add(&self, mount: BorrowedFd<'_>, path: &Path) -> Result<(), Failure> {
-        if of_kernel(mount).step_on("look at the file system on", path)?.is_none() {
-            let at = place(mount).step_on("look at the mount on", path)?;
+        if of_kernel(mount).step_on("inspect the filesystem on", path)?.is_none() {
+            let at = place(mount).step_on("inspect the mount on", path)?;
             self.with_files.borrow_mut().push(at.mount);
             if path == Path::new("/dev") {
                 self.kept.borrow_mut().push(at);
@@ -69,14 +69,14 @@ impl<'a> Places<'a> {
         Ok(())
     }
 
-    /// The place of a mount: the directory `path`, made if missing.
+    /// The place of a mount: the directory `path`, created if missing.
     pub(super) fn directory(&self, path: &Path) -> Result<OwnedFd, Failure> {
         let made = self.make_directories(path, "create the mount point")?;
         self.check_mount(made.as_fd(), path)?;
         Ok(made)
     }
 
-    /// The place of a mount: the file `path`, made empty if missing.
+    /// The place of a mount: the file `path`, created empty if missing.
     pub(super) fn file(&self, path: &Path) -> Result<OwnedFd, Failure> {
         let action = "create the mount point";
         let made = make_file(self.root, path, &|parent, above| self.may_make(parent, above, path, action));
@@ -86,7 +86,7 @@ impl<'a> Places<'a> {
     }
 
     fn check_mount(&self, found: BorrowedFd<'_>, path: &Path) -> Result<(), Failure> {
-        let at = place(found).step_on("look at", path)?;
+        let at = place(found).step_on("stat", path)?;
         if self.kept.borrow().contains(&at) {
             let shown = path.display().to_string().escape_debug().to_string();
             let place = self.name_of(found);
@@ -95,20 +95,20 @@ impl<'a> Places<'a> {
                 format!("cannot mount on `{shown}`: it leads to `{place}`"),
             ));
         }
-        // Over the whole of a mount: what is hidden is all that the user has mounted there.
-        if at.is_mount_root && self.is_literal(at, path).step_on("look at", path)? {
+        // On top of a whole mount: this hides only what the user has mounted there.
+        if at.is_mount_root && self.is_literal(at, path).step_on("stat", path)? {
             return Ok(());
         }
         self.judge(found, path, path, "mount on")
     }
 
-    /// Makes the directory `path` if it is missing; nothing is to be mounted there.
+    /// Creates the directory `path` if it is missing; nothing will be mounted there.
     pub(super) fn make_directories(&self, path: &Path, action: &str) -> Result<OwnedFd, Failure> {
         make_directories(self.root, path, &|parent, above| self.may_make(parent, above, path, action))
             .map_err(|trouble| trouble.into_failure(action, path))
     }
 
-    /// Refuses to do `action` at `path`, which has led to `found`, if a link has led to where it must not.
+    /// Refuses to do `action` at `path`, which has led to `found`, if a link has led to a forbidden place.
     pub(super) fn check(&self, found: BorrowedFd<'_>, path: &Path, action: &str) -> Result<(), Failure> {
         self.judge(found, path, path, action)
     }
@@ -117,22 +117,22 @@ impl<'a> Places<'a> {
         self.judge(parent, above, path, action).map_err(Trouble::Refused)
     }
 
-    /// `name` has led to `found`; a refusal speaks of `path`.
+    /// `name` has led to `found`; the error names `path`.
     fn judge(&self, found: BorrowedFd<'_>, name: &Path, path: &Path, action: &str) -> Result<(), Failure> {
-        let at = place(found).step_on("look at the mount of", path)?;
+        let at = place(found).step_on("inspect the mount of", path)?;
         if self.with_files.borrow().contains(&at.mount) {
             return Ok(());
         }
-        let kernels = of_kernel(found).step_on("look at the file system of", path)?;
+        let kernels = of_kernel(found).step_on("inspect the filesystem of", path)?;
         let may_be_kernels = ["/proc", "/sys", "/dev"].into_iter().any(|directory| name.starts_with(directory));
-        let is_literal = self.is_literal(at, name).step_on("look at", path)?;
+        let is_literal = self.is_literal(at, name).step_on("stat", path)?;
         if is_literal && (kernels.is_none() || may_be_kernels) {
             return Ok(());
         }
         let shown = path.display().to_string().escape_debug().to_string();
         let place = self.name_of(found);
         let what = match kernels {
-            Some(kind) => format!("on a file system of the kernel ({kind})"),
+            Some(kind) => format!("on a filesystem of the kernel ({kind})"),
             None => "in another mount, through a link".to_owned(),
         };
         Err(Failure::reason(ReportKind::Invalid, format!("cannot {action} `{shown}`: it leads to `{place}`, {what}")))
@@ -142,7 +142,7 @@ impl<'a> Places<'a> {
     fn is_literal(&self, at: Place, name: &Path) -> io::Result<bool> {
         match find_literally(self.root, name) {
             Ok(literal) => Ok(place(&literal)? == at),
-            // A link; or it was exchanged a moment ago.
+            // A link; or another process replaced it a moment ago.
             Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENOENT | libc::ENOTDIR)) => Ok(false),
             Err(error) => Err(error),
         }

@@ -1,4 +1,4 @@
-//! From a set-up process to the program: the last steps, the same for a container's first process and for exec.
+//! From a prepared process to the program: the last steps, the same for a container's first process and for exec.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -18,13 +18,13 @@ use crate::sys::inherited::Inherited;
 use crate::sys::{prctl, process as proc, signal, tty};
 use crate::types::{Extras, ReportKind};
 
-/// What is left to do.
+/// What remains to be done.
 pub(super) struct Program<'a> {
     pub(super) process: &'a Process,
     pub(super) terminal: Terminal<'a>,
     /// Further descriptors, each with the number that the program sees.
     pub(super) descriptors: &'a [Inherited],
-    /// What the spec has no word for.
+    /// What the spec has no field for.
     pub(super) extras: &'a Extras,
     /// The system call filter, if it is not rc's own: `linux.seccomp` of the spec.
     pub(super) profile: Option<&'a LinuxSeccomp>,
@@ -32,19 +32,19 @@ pub(super) struct Program<'a> {
     pub(super) init: bool,
     pub(super) die_with_parent: bool,
     pub(super) single_id: bool,
-    /// Where a failure goes; closed when the program runs.
+    /// Failures are sent here; closed when the program runs.
     pub(super) sync: BorrowedFd<'a>,
 }
 
-/// What descriptors 0, 1 and 2 of the program are.
+/// What the program gets as descriptors 0, 1 and 2.
 pub(super) enum Terminal<'a> {
-    /// These, and which of them are ours alone.
+    /// These descriptors, and which of them are rc's own pipes.
     None([BorrowedFd<'a>; 3], [bool; 3]),
     /// The program's side of its own terminal.
     Slave(OwnedFd),
 }
 
-/// Becomes the program; returns only the failure of a step. The root is the container's own already.
+/// Becomes the program; returns only if a step fails. The container's root is already in place.
 pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     let process = program.process;
     let root = rustix::fs::open(c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
@@ -76,7 +76,7 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     let capabilities = process.capabilities().as_ref().and_then(|sets| sets.bounding().clone()).unwrap_or_default();
     let capabilities = CapSet::from_spec(&capabilities).map_err(Failure::of)?;
     caps::limit(capabilities).map_err(Failure::of)?;
-    // While this process still may: the filter needs CAP_SYS_ADMIN in its user namespace, or no_new_privs.
+    // As long as this process may: it needs CAP_SYS_ADMIN in its user namespace, or no_new_privs.
     if let Some(filter) = filter(program, capabilities)? {
         seccomp::install(&filter).step("install the seccomp filter")?;
     }
@@ -84,7 +84,7 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
         Identity { uid: user.uid, gid: user.gid, groups: (!program.single_id).then(|| user.additional_gids.clone()) };
     let entered = rustix::process::chdir(process.cwd());
     caps::become_user(&identity, capabilities).map_err(Failure::of)?;
-    // Where `fs.suid_dumpable` is 1, that has made it dumpable.
+    // If `fs.suid_dumpable` is 1, that has made it dumpable.
     prctl::set_dumpable(false).step("protect the process")?;
     stay_in_working_directory(process, entered)?;
 
@@ -106,7 +106,7 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     }
 }
 
-/// rc's own filter, or the one that was asked for, if any.
+/// rc's own filter, or the one that the user asked for, if any.
 fn filter(program: &Program<'_>, capabilities: CapSet) -> Result<Option<Cow<'static, [sock_filter]>>, Failure> {
     if let Some(profile) = program.profile {
         let compiled = seccomp::compile(profile).map_err(Failure::of)?;
@@ -115,11 +115,11 @@ fn filter(program: &Program<'_>, capabilities: CapSet) -> Result<Option<Cow<'sta
     Ok(program.extras.default_filter.then(|| seccomp::filter(capabilities)))
 }
 
-/// Leaves nothing open across the last execve but the standard descriptors, those that are handed over, and the sync
-/// socket while the stub runs: the first number after all of them. Gives the stub and that number.
+/// Closes, at the last execve, everything except the standard descriptors, those that are passed on, and, while the
+/// stub runs, the sync socket, which gets the first number after them. Returns the stub and that descriptor.
 fn place_descriptors(program: &Program<'_>, executable: OwnedFd) -> Result<(OwnedFd, BorrowedFd<'static>), Failure> {
     let sync = program.descriptors.iter().map(|inherited| inherited.number + 1).max().unwrap_or(3).max(3);
-    // All out of the way first, so that placing one does not replace another.
+    // First copies all of them to higher numbers, so that placing one does not replace another.
     let above = |fd: BorrowedFd<'_>| rustix::io::fcntl_dupfd_cloexec(fd, sync + 1);
     let copies = program
         .descriptors
@@ -147,7 +147,7 @@ fn c_string(what: &str, text: &str) -> Result<CString, Failure> {
     })
 }
 
-/// The program's environment; `HOME` comes from the user's line in /etc/passwd unless something has set it.
+/// The program's environment; `HOME` comes from the user's line in /etc/passwd unless it is already set.
 fn environment(process: &Process, user: &ResolvedUser) -> Result<Vec<CString>, Failure> {
     let mut environment = process
         .env()
@@ -164,21 +164,23 @@ fn environment(process: &Process, user: &ResolvedUser) -> Result<Vec<CString>, F
 fn standard_descriptors(terminal: &Terminal<'_>, user: &ResolvedUser) -> Result<(), Failure> {
     match terminal {
         Terminal::Slave(slave) => {
-            // Group 5 is tty, as devpts is mounted with; the owner is who will use it.
-            rustix::fs::fchown(slave, Some(rustix::fs::Uid::from_raw(user.uid)), None).step("own the terminal")?;
+            // Group 5 is tty, as in the mount options of devpts; the owner is the user of the program.
+            rustix::fs::fchown(slave, Some(rustix::fs::Uid::from_raw(user.uid)), None)
+                .step("change the owner of the terminal")?;
             tty::make_controlling(slave).step("make the terminal the controlling one")?;
             for number in 0..3 {
                 proc::place(slave.as_fd(), number).step("place the terminal")?;
             }
         }
         Terminal::None(descriptors, own) => {
-            // First out of the way of each other, then into place.
+            // First copies them out of each other's way, then puts them into place.
             let mut copies = Vec::with_capacity(3);
             for (fd, own) in descriptors.iter().zip(own) {
                 if *own {
-                    // So that a program may open /dev/stdout again after it has become another user (nginx does).
+                    // Lets a program open /dev/stdout again after it has become another user (nginx does).
                     let owner = (rustix::fs::Uid::from_raw(user.uid), rustix::fs::Gid::from_raw(user.gid));
-                    rustix::fs::fchown(fd, Some(owner.0), Some(owner.1)).step("own the standard descriptors")?;
+                    rustix::fs::fchown(fd, Some(owner.0), Some(owner.1))
+                        .step("change the owner of the standard descriptors")?;
                 }
                 copies.push(rustix::io::fcntl_dupfd_cloexec(fd, 3).step("copy a standard descriptor")?);
             }
@@ -198,9 +200,9 @@ fn limits(process: &Process) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Stays in the working directory that was entered as root, so that a user may be where he could not go, as with runc;
-/// else tries it as the program's user. Makes sure that it is inside the root: a descriptor that leaked from the host
-/// would show as `(unreachable)` (CVE-2024-21626).
+/// Stays in the working directory that was entered as root, so that a user may be in a directory that he could not
+/// enter, as with runc; else enters it as the program's user. Checks that it is inside the root: a descriptor that
+/// leaked from the host would show as `(unreachable)` (CVE-2024-21626).
 fn stay_in_working_directory(process: &Process, entered: rustix::io::Result<()>) -> Result<(), Failure> {
     let path = process.cwd();
     entered.or_else(|_| rustix::process::chdir(path)).step_on("change to the working directory", path)?;

@@ -1,4 +1,4 @@
-//! The root file system: layers and a writable directory, joined by overlay.
+//! The root filesystem: layers and a writable directory, joined by overlay.
 
 use std::ffi::CString;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use super::Failure;
 use super::sync::Step as _;
 use crate::sys::{mount, namespace};
 
-/// Where a root file system comes from.
+/// The source of a root filesystem.
 #[derive(Debug)]
 pub(crate) enum Rootfs {
     /// Kernel overlay, mounted by init itself.
@@ -21,21 +21,21 @@ pub(crate) enum Rootfs {
         lowers: Vec<PathBuf>,
         /// The container's directory, with `upper`, `work` and the empty mount point `merged`.
         directory: PathBuf,
-        /// Lost on a power cut and never synced: for containers that are removed when they end.
+        /// Lost on a power cut and never synced: for containers that are removed when they exit.
         volatile: bool,
     },
-    /// A root file system that is mounted already, as a detached mount (fuse-overlayfs).
+    /// A root filesystem that is already mounted, as a detached mount (fuse-overlayfs).
     Detached {
         /// The mount.
         mount: OwnedFd,
-        /// The empty directory that it is put on.
+        /// The empty directory to attach it to.
         directory: PathBuf,
     },
 }
 
-/// Mounts it in this process' mount namespace, and gives a reference to its root.
+/// Mounts it in this process' mount namespace, and returns a reference to its root.
 ///
-/// The layers are opened here, not before: overlay takes no descriptors from another mount namespace (EINVAL). They are
+/// The layers are opened here, not earlier: overlay rejects descriptors from another mount namespace (EINVAL). They are
 /// named by `/proc/self/fd/N`, so that 128 of them fit into the one page that mount(2) has for options, whatever their
 /// paths; `lowerdir+` of fsconfig(2) needs Linux 6.5.
 pub(super) fn mount(rootfs: &Rootfs) -> Result<OwnedFd, Failure> {
@@ -45,22 +45,22 @@ pub(super) fn mount(rootfs: &Rootfs) -> Result<OwnedFd, Failure> {
             use std::os::fd::AsFd as _;
             let target = directory.join("merged");
             let place = reference(&target)?;
-            mount::attach(tree.as_fd(), place.as_fd()).step_on("mount the root file system on", &target)?;
+            mount::attach(tree.as_fd(), place.as_fd()).step_on("mount the root filesystem on", &target)?;
             reference(&target)
         }
     }
 }
 
-/// Mounts it as init does, in a mount namespace of this process' own, to find out whether that works here. For a forked
-/// child that is root in the root namespace; nothing is left when it has exited.
+/// Mounts it as init does, in a mount namespace of its own, to find out whether that works on this host. For a forked
+/// child that is root in the root namespace; nothing is left when the child has exited.
 pub(crate) fn try_mount(rootfs: &Rootfs) -> Result<(), Failure> {
-    namespace::unshare(CloneFlags::CLONE_NEWNS).step("make a mount namespace")?;
+    namespace::unshare(CloneFlags::CLONE_NEWNS).step("create a mount namespace")?;
     mount::isolate_propagation().step("isolate mounts")?;
     mount(rootfs).map(drop)
 }
 
-/// Mounts the same files in this process' mount namespace to be read only: what was written before is but one more
-/// layer, so that neither the work directory nor the marks of a volatile overlay are touched.
+/// Mounts the same files read-only in this process' mount namespace: the upper directory is just one more layer, so
+/// that neither the work directory nor the marks of a volatile overlay are touched.
 pub(super) fn view(lowers: &[PathBuf], directory: &Path) -> Result<OwnedFd, Failure> {
     let mut layers = vec![reference(&directory.join("upper"))?];
     layers.extend(opened(lowers)?);

@@ -1,11 +1,11 @@
-//! The filter for a container's system calls: rc's own, whose rules are in `config/seccomp.json`, compiled when rc is
-//! built; or one of the user's (`profile`), compiled when a container starts.
+//! The seccomp filter of a container: rc's own, whose rules are in `config/seccomp.json`, compiled when rc is built; or
+//! the user's (`profile`), compiled when a container starts.
 //!
-//! The build makes one program, for a process without any capability that matters to a rule, and lists the instructions
-//! that say "allow" instead when such a capability is held. So the default capabilities cost nothing, not even a copy,
-//! and any other set a copy of some 4 kB.
+//! The build creates one program, for a process without any capability that a rule depends on, and lists the
+//! instructions that become "allow" if the process has such a capability. So the default capabilities cost nothing, not
+//! even a copy, and any other set a copy of some 4 kB.
 
-// Shared with the build script, which compiles rc's own filter: each of the two uses its own part of it.
+// Shared with the build script, which compiles rc's own filter: each uses its own part of it.
 #[expect(dead_code, reason = "the rules of rc's own filter are the build script's to compile")]
 mod bpf;
 mod profile;
@@ -27,7 +27,7 @@ struct Gate {
     returns: &'static [usize],
 }
 
-// BASE, GATES: written by build/seccomp.rs.
+// BASE and GATES, written by build/seccomp.rs.
 include!(concat!(env!("OUT_DIR"), "/seccomp.rs"));
 
 pub(crate) use profile::compile;
@@ -46,10 +46,10 @@ pub(crate) fn filter(capabilities: CapSet) -> Cow<'static, [sock_filter]> {
     filter
 }
 
-/// Installs a filter for this process and all that it starts, for good.
+/// Installs a filter for this process and everything that it starts, permanently.
 ///
-/// To be called while CAP_SYS_ADMIN is still held in the container's user namespace, or after `no_new_privs` is set,
-/// else EACCES. The default filter allows all that follows then: change of ids and capabilities, close_range, execveat.
+/// Needs CAP_SYS_ADMIN in the container's user namespace, or `no_new_privs`; otherwise it fails with EACCES. The
+/// default filter allows all that follows: change of IDs and capabilities, close_range, execveat.
 pub(crate) fn install(filter: &[sock_filter]) -> io::Result<()> {
     crate::sys::seccomp::set_filter(filter)
 }

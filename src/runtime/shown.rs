@@ -1,10 +1,10 @@
-//! With one id: which id the container shows it as. That has to be known before the map is written, and so before there
-//! is a container, although the name may stand in its files only.
+//! With one ID: the ID that the container shows it as. rc must know it before it writes the map, and so before there is
+//! a container, although only the container's files may have the name.
 //!
 //! ```text
 //! stage ── fork ─→ reader   a mount namespace of its own; layers and upper directory as one overlay; passwd, group
-//!    ↑ ids or failure as JSON │
-//!    └────────────────────────┘   its end takes the mount with it
+//!    ↑ IDs or failure as JSON │
+//!    └────────────────────────┘   its exit removes the mount
 //! ```
 
 use std::io::Read as _;
@@ -19,11 +19,11 @@ use crate::sys::mount;
 use crate::sys::process::{CloneOptions, fork};
 use crate::types::json;
 
-/// The user and the group id of the program, as the container's files have them.
+/// The user and the group ID of the program, as in the container's files.
 type Ids = (u32, u32);
 
-/// Runs in the stage process, which is root in the root namespace. Where there is a range of ids, all of them are shown
-/// as they are.
+/// Runs in the stage process, which is root in the root namespace. With a range of IDs, all of them are shown
+/// unchanged.
 pub(super) fn ids(launch: &Launch<'_>) -> Result<Ids, Failure> {
     if !launch.ids.is_single() {
         return Ok((0, 0));
@@ -42,7 +42,7 @@ pub(super) fn ids(launch: &Launch<'_>) -> Result<Ids, Failure> {
     }
 }
 
-/// What needs no file: nobody and 0 are root, and `UID:GID` in digits is that.
+/// The IDs that need no file: an empty user and 0 are root, and `UID:GID` in digits is itself.
 fn numbers(user: &str) -> Option<Ids> {
     match user.split_once(':') {
         None if user.is_empty() || user == "0" => Some((0, 0)),
@@ -58,23 +58,23 @@ fn look_up(root: BorrowedFd<'_>, user: &str) -> Result<Ids, Failure> {
     }
 }
 
-/// Looks up in what `root` mounts, in a mount namespace that nothing else is in.
+/// Looks the user up in what `root` mounts, in a mount namespace without other processes.
 fn in_a_child(user: &str, root: impl FnOnce() -> Result<OwnedFd, Failure>) -> Result<Ids, Failure> {
     let (answer, theirs) =
-        nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(std::io::Error::from).step("make a pipe")?;
+        nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(std::io::Error::from).step("create a pipe")?;
     let options = CloneOptions { flags: Some(CloneFlags::CLONE_NEWNS), cgroup: None };
     let child = fork(&options, || {
         let found = root().and_then(|root| look_up(root.as_fd(), user));
-        // An answer is shorter than what a pipe takes at once.
+        // An answer fits into the pipe's buffer.
         let written = serde_json::to_vec(&found).map(|answer| rustix::io::write(&theirs, &answer));
         i32::from(!matches!(written, Ok(Ok(_))))
     })
-    .step("make a mount namespace")?;
+    .step("create a mount namespace")?;
     drop(theirs);
     let mut bytes = Vec::new();
-    std::fs::File::from(answer).read_to_end(&mut bytes).step("hear who the user is")?;
+    std::fs::File::from(answer).read_to_end(&mut bytes).step("read the answer about the user")?;
     child.wait().step("wait for a child")?;
-    json::from_slice(&bytes).unwrap_or_else(|_| Err(Failure::internal("cannot find out who the user is")))
+    json::from_slice(&bytes).unwrap_or_else(|_| Err(Failure::internal("cannot look up the user")))
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl Intermediate {
         process: Option<&Process>,
         work: impl FnOnce(Sync<'_>) -> Result<(), Failure>,
     ) -> Result<Self, Error> {
-        let (sync, theirs) = socket::pair().map_err(Error::step("make a socket pair"))?;
+        let (sync, theirs) = socket::pair().map_err(Error::step("create a socket pair"))?;
         let child = fork(options, || match work(Sync { monitor: sync.as_fd(), own: &theirs }) {
             Ok(()) => 0,
             Err(failure) => report(failure, theirs.as_fd()),
@@ -80,7 +80,7 @@ impl Intermediate {
     pub(super) fn finish(self) -> Result<StartingProcess, Error> {
         let first = hear(self.sync());
         drop(self.child.wait());
-        match first.map_err(Error::step("hear of the new process"))? {
+        match first.map_err(Error::step("hear from the intermediate process"))? {
             Progress::Process(pidfd) => self.conversation.with(pidfd),
             Progress::Failed(failure) => Err(Error::Failed(failure)),
             _ => Err(Error::Died(self.name)),
@@ -109,8 +109,8 @@ impl Conversation {
 
     /// The next message; `None` if none has arrived yet.
     ///
-    /// Another process may have a copy of an ended process' end of the socket, so that [`Progress::Closed`] never comes:
-    /// a caller must watch the process itself as well.
+    /// Another process may have a copy of an ended process' end of the socket, so that [`Progress::Closed`] never
+    /// comes: a caller must watch the process itself as well.
     pub(crate) fn progress(&self) -> Result<Option<Progress>, Error> {
         match hear(self.sync()) {
             Ok(Progress::Refused(errno)) => Ok(Some(Progress::Failed(Failure::program(&self.program, errno)))),
@@ -122,7 +122,7 @@ impl Conversation {
 
     /// Tells init, which waits for it, that the network is up.
     pub(crate) fn network_is_up(&self) -> Result<(), Error> {
-        tell(self.sync(), &Progress::NetworkUp).map_err(Error::step("speak to init"))
+        tell(self.sync(), &Progress::NetworkUp).map_err(Error::step("send a message to init"))
     }
 
     /// Continues with the process that the intermediate process has created.

@@ -1,17 +1,17 @@
-//! The last execve of a container's process is made by the stub, a static file of about a kilobyte that rc carries
-//! along, so that `/proc/self/exe` and `/proc/PID/exe` never name rc (CVE-2019-5736).
+//! A container's process executes its program through the stub, a static file of about a kilobyte inside rc, so that
+//! `/proc/self/exe` and `/proc/PID/exe` never name rc (CVE-2019-5736).
 //!
-//! What the stub does, and the words by which it is told, stand at the top of `stub/stub.rs`. It runs from a sealed
-//! memfd, which nobody can write to, rc included; where the kernel forbids that (`vm.memfd_noexec=2`), from a file on a
-//! read-only tmpfs of our own.
+//! `stub/stub.rs` describes what the stub does and its arguments. It runs from a sealed memfd, which no process can
+//! write to, rc included; if the kernel forbids that (`vm.memfd_noexec=2`), from a file on a read-only tmpfs of our
+//! own.
 //!
-//! An execve makes a process dumpable again, and then others in the container could look into it and take its
-//! descriptors (pidfd_getfd(2)), the monitor's socket among them. A file that the process may execute but not read
-//! makes the kernel leave it not dumpable, from its first instruction on (fs/exec.c, `would_dump`;
+//! An execve makes a process dumpable again, and then others in the container could inspect it and take its descriptors
+//! (pidfd_getfd(2)), the monitor's socket among them. If the process may execute a file but not read it, the kernel
+//! keeps the process not dumpable from its first instruction on (fs/exec.c, `would_dump`;
 //! `BINPRM_FLAGS_ENFORCE_NONDUMP`). So the stub's file has mode 0111, and root gives up its effective capabilities,
-//! CAP_DAC_OVERRIDE among them, just before: the permitted ones stay, and the execve makes root's effective ones from
-//! the bounding set anew. With CAP_SYS_PTRACE (`--cap-add`) a process may look all the same: then the socket can be
-//! taken, and the monitor must not wait for its end alone.
+//! CAP_DAC_OVERRIDE among them, just before: the permitted ones stay, and the execve computes root's effective ones
+//! from the bounding set again. A process with CAP_SYS_PTRACE (`--cap-add`) may inspect it all the same: it can take
+//! the socket, and the monitor must not wait for the socket's end alone.
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
@@ -30,7 +30,7 @@ use crate::types::{Report, ReportKind};
 /// The stub itself; `build/stub.rs` makes it.
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stub"));
 
-/// Who runs it may not read it.
+/// The process that runs it may not read it.
 const MODE: Mode = Mode::XUSR.union(Mode::XGRP).union(Mode::XOTH);
 
 /// argv[0] of the stub; no `#!` line can hold a newline.
@@ -76,12 +76,12 @@ pub(crate) struct Stub<'a> {
     pub(crate) arguments: &'a [CString],
     /// The program's environment, `NAME=value`.
     pub(crate) environment: &'a [CString],
-    /// Where a failed execve writes its errno, an i32 in native order; closed if it succeeds. It has to be above 2.
+    /// A failed execve writes its errno here, an i32 in native order; closed if it succeeds. It must be above 2.
     pub(crate) report: Option<BorrowedFd<'a>>,
-    /// Whether the kernel kills the process when its parent dies. The stub sets it once more because the last change of
-    /// ids clears it.
+    /// Whether the kernel kills the process when its parent dies. The stub sets that again because the last change of
+    /// IDs clears it.
     pub(crate) dies_with_parent: bool,
-    /// Who remains.
+    /// What remains of the stub.
     pub(crate) role: Role,
 }
 
@@ -94,10 +94,10 @@ pub(crate) enum Role {
     Init,
 }
 
-/// Makes an executable descriptor of the stub, close-on-exec: a sealed memory file, or where those may not be executed
-/// (`vm.memfd_noexec=2`) a file on a read-only tmpfs that has no name.
+/// Creates an executable descriptor of the stub, close-on-exec: a sealed memory file, or, if those may not be executed
+/// (`vm.memfd_noexec=2`), a file without a name on a read-only tmpfs.
 ///
-/// The second way asks for CAP_SYS_ADMIN in the user namespace that owns the mount namespace.
+/// The second way needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace.
 pub(crate) fn executable() -> Result<OwnedFd, Error> {
     match memfd() {
         Err(Error::Forbidden) => on_tmpfs(),
@@ -105,31 +105,31 @@ pub(crate) fn executable() -> Result<OwnedFd, Error> {
     }
 }
 
-/// A file on a tmpfs that is mounted nowhere, and goes when the last descriptor and process let go of it.
+/// A file on a tmpfs that is mounted nowhere, and is freed with its last descriptor and process.
 fn on_tmpfs() -> Result<OwnedFd, Error> {
     let parameters = [Parameter::Value("size", "16k"), Parameter::Value("mode", "0755")];
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-    let failed = |source| Error::Step { step: "make a file system for", source };
+    let failed = |source| Error::Step { step: "create a filesystem for", source };
     let root = mount::new_filesystem("tmpfs", &parameters, attributes).map_err(failed)?;
     let file = file(root.as_fd())?;
     mount::set_attributes(root.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false).map_err(failed)?;
     Ok(file)
 }
 
-/// Makes a sealed memory file of the stub, close-on-exec, in about 10 µs.
+/// Creates a sealed memory file of the stub, close-on-exec, in about 10 µs.
 ///
-/// Fails with `Forbidden` where the kernel lets no memory file be executed.
+/// Fails with `Forbidden` if the kernel lets no memory file be executed.
 /// Source: `memfd_create(2)`; kernel `userspace-api/mfd_noexec.rst`.
 fn memfd() -> Result<OwnedFd, Error> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // MFD_EXEC is of Linux 6.3; before that every memory file is executable.
+    // MFD_EXEC needs Linux 6.3; older kernels make every memory file executable.
     let made = rustix::fs::memfd_create(c"rc-stub", flags | MemfdFlags::EXEC).or_else(|errno| match errno {
         Errno::INVAL => rustix::fs::memfd_create(c"rc-stub", flags),
         errno => Err(errno),
     });
     let memfd = made.map_err(|errno| match errno {
         Errno::ACCESS => Error::Forbidden,
-        errno => step("make a memory file for")(errno),
+        errno => step("create a memory file for")(errno),
     })?;
     fill(&memfd)?;
     rustix::fs::fchmod(&memfd, MODE).map_err(step("set the mode of"))?;
@@ -138,7 +138,7 @@ fn memfd() -> Result<OwnedFd, Error> {
     Ok(memfd)
 }
 
-/// Writes the stub as a file into `directory`, the root of an empty file system that only this process has, and opens
+/// Writes the stub as a file into `directory`, the root of an empty filesystem that only this process has, and opens
 /// it to be executed, close-on-exec.
 fn file(directory: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
     let name = c"stub";
@@ -162,10 +162,11 @@ fn fill(file: &OwnedFd) -> Result<(), Error> {
     Ok(())
 }
 
-/// Executes the stub from `executable`, which becomes the program; returns only if that failed, with the step's errno.
+/// Executes the stub from `executable`; it becomes the program. Returns only if that failed, with the errno of the
+/// step.
 ///
-/// `report` loses its close-on-exec flag here; the stub sets it again. The effective capabilities of this process are
-/// gone afterwards, if it failed; those of the program are made by its execve.
+/// This clears the close-on-exec flag of `report`; the stub sets it again. If it failed, this process has lost its
+/// effective capabilities; the execve of the program computes the program's own.
 pub(crate) fn exec(executable: BorrowedFd<'_>, stub: &Stub<'_>) -> Result<Infallible, Errno> {
     if let Some(report) = stub.report {
         rustix::io::fcntl_setfd(report, FdFlags::empty())?;
@@ -179,10 +180,10 @@ pub(crate) fn exec(executable: BorrowedFd<'_>, stub: &Stub<'_>) -> Result<Infall
         .map_err(|errno| Errno::from_raw_os_error(errno as i32))
 }
 
-/// Lets the coming execve end in a process that is not dumpable.
+/// Makes the coming execve end in a process that is not dumpable.
 ///
-/// Permitted capabilities stay: with `no_new_privs` an execve gives none that were not permitted before
-/// (security/commoncap.c, `cap_bprm_creds_from_file`). The last change of ids has made this process dumpable where the
+/// The permitted capabilities stay: with `no_new_privs` an execve grants none that were not permitted before
+/// (security/commoncap.c, `cap_bprm_creds_from_file`). The last change of IDs has made this process dumpable if the
 /// administrator has set `fs.suid_dumpable` to 1 (kernel/cred.c, `commit_creds`).
 fn become_unreadable() -> Result<(), Errno> {
     let mut capabilities = rustix::thread::capabilities(None)?;

@@ -1,7 +1,7 @@
 //! The messages between the monitor and the processes that start a program.
 //!
 //! ```text
-//! monitor → stage   'H' + descriptor of H                 (stage waits for it first)
+//! monitor → stage   'H' + the root namespace's descriptor (stage waits for it first)
 //! stage → monitor   'P' + pidfd of init                   (or 'E')
 //! stage → init      'M'      the maps are written         (init waits for it first)
 //! joiner → child    'G'      the monitor knows it         (exec; the child waits for it first)
@@ -23,13 +23,13 @@ use crate::sys::fs::plain;
 use crate::sys::socket;
 use crate::types::{Report, ReportKind, json};
 
-/// A step of the start that failed, as it travels from the process where it happened.
+/// A failed step of the start, in the form in which the process where it happened sends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{report}")]
 pub(crate) struct Failure {
     /// What went wrong.
     pub(crate) report: Report,
-    /// The kernel or the file system refuses overlay, so that another driver may serve.
+    /// The kernel or the filesystem refuses overlay, so that another driver may work.
     pub(crate) is_overlay_refused: bool,
 }
 
@@ -39,7 +39,7 @@ impl From<Failure> for Report {
     }
 }
 
-/// A sentence, cut where somebody gave an argument as long as a book: it has to fit into a message, and on a screen.
+/// The sentence, cut if an argument in it is too long: it must fit into a message, and on a screen.
 pub(super) fn cut(sentence: String) -> String {
     const LONGEST: usize = 1000;
     match sentence.char_indices().nth(LONGEST) {
@@ -49,7 +49,7 @@ pub(super) fn cut(sentence: String) -> String {
 }
 
 impl Failure {
-    /// What an inner layer says.
+    /// The error of an inner layer.
     pub(super) fn of(error: impl Into<Report>) -> Self {
         let mut report = error.into();
         report.message = cut(report.message);
@@ -69,17 +69,17 @@ impl Failure {
         Self::reason(ReportKind::of_step(error), format!("cannot {action}: {}", plain(error)))
     }
 
-    /// A setup step failed for a reason that is no errno.
+    /// A setup step failed for a reason that is not an errno.
     pub(super) fn reason(kind: ReportKind, message: impl Into<String>) -> Self {
         Self { report: Report::new(kind, message), is_overlay_refused: false }
     }
 
-    /// A part of the start did not do what it always does.
+    /// A part of the start did something unexpected.
     pub(super) fn internal(message: &str) -> Self {
         Self::reason(ReportKind::Internal, message)
     }
 
-    /// Adds what to do.
+    /// Adds how to fix it.
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.report.hint = Some(cut(hint.into()));
         self
@@ -113,22 +113,22 @@ impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
     }
 }
 
-/// What the monitor hears while a program starts.
+/// The messages that the monitor receives while a program starts.
 #[derive(Debug)]
 pub(crate) enum Progress {
-    /// The user's root namespace, to enter.
+    /// The root namespace, to enter.
     Home(OwnedFd),
-    /// A process was made: its pidfd.
+    /// A process was created: its pidfd.
     Process(OwnedFd),
     /// The controlling side of the program's terminal.
     Terminal(OwnedFd),
-    /// A root file system, mounted and detached.
+    /// A root filesystem, mounted and detached.
     Root(OwnedFd),
     /// Init waits for [`Progress::NetworkUp`].
     NetworkWanted,
-    /// The network is up, or the maps are written: go on.
+    /// The network is up, or the maps are written: the receiver continues.
     NetworkUp,
-    /// It failed.
+    /// The start failed.
     Failed(Failure),
     /// The last execve failed with this errno.
     Refused(i32),

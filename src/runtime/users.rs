@@ -1,16 +1,16 @@
-//! Who `--user`, `--group-add` and the image's USER mean inside a root file system.
+//! Which user and groups `--user`, `--group-add` and the image's USER mean inside a root filesystem.
 //!
 //! ```text
-//! USER[:GROUP]     a word of digits is that id and never looked up as a name, whatever the files say (CVE-2016-3697);
-//!                  its line in passwd, if there is one, still gives name, group and home
-//!                  a name has to have a line
+//! USER[:GROUP]     digits are that ID and never looked up as a name, whatever the files say (CVE-2016-3697);
+//!                  their line in passwd, if there is one, still has name, group and home
+//!                  a name must have a line
 //! without GROUP    the group of the line, else 0, and all groups that list the user
 //! with GROUP       that group alone
 //! home             that of the line, else /
 //! ```
-//! The primary group is among the supplementary ones, or a program could shed it to get at files that are closed to
-//! that group (CVE-2022-2989). The two files come from an image, so they are hostile: they are opened inside the root,
-//! have to be regular and short, and lines that say nothing sensible are passed over.
+//! The primary group is among the supplementary ones; otherwise a program could drop it to reach files that are closed
+//! to that group (CVE-2022-2989). The two files come from an image, so they are hostile: they are opened inside the
+//! root, must be regular and short, and lines without a valid entry are skipped.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
@@ -25,7 +25,7 @@ use crate::types::{Report, ReportKind};
 
 /// Longest file that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
-/// The largest id: the kernel takes 4294967295 for "no id" (-1).
+/// The largest ID: the kernel uses 4294967295 for "no ID" (-1).
 const MAX_ID: u32 = u32::MAX - 1;
 
 /// Where users are listed, in a root.
@@ -33,7 +33,7 @@ pub(crate) const PASSWD: &str = "etc/passwd";
 /// Where groups are listed, in a root.
 pub(crate) const GROUP: &str = "etc/group";
 
-/// Why it is not clear who is meant.
+/// Why a user or group could not be resolved.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// No line of the container's `/etc/passwd` has the name.
@@ -48,25 +48,25 @@ pub(crate) enum Error {
         /// The name asked for.
         name: String,
     },
-    /// A number that is no id.
-    #[error("invalid id `{}`: an id is at most {MAX_ID}", .text.escape_debug())]
+    /// A number that is not a valid ID.
+    #[error("invalid ID `{}`: an ID is at most {MAX_ID}", .text.escape_debug())]
     BadId {
         /// What was given.
         text: String,
     },
-    /// The file is a directory, fifo, device or socket, or one of the kernel's own (`/proc`).
+    /// The file is a directory, FIFO, device or socket, or one of the kernel's own (`/proc`).
     #[error("the container's `/{path}` is not a regular file")]
     NotRegular {
         /// Relative to the root.
         path: &'static str,
     },
-    /// The file is longer than anybody's should be.
+    /// The file is longer than any sensible one.
     #[error("the container's `/{path}` is larger than {} MiB", LIMIT >> 20)]
     TooLarge {
         /// Relative to the root.
         path: &'static str,
     },
-    /// The file is there and cannot be read.
+    /// The file exists and cannot be read.
     #[error("cannot read the container's `/{path}`: {}", plain(.source))]
     Unreadable {
         /// Relative to the root.
@@ -91,7 +91,7 @@ impl From<Error> for Report {
 }
 
 impl Error {
-    /// What helps, as a sentence with the option to give.
+    /// How to fix it: a sentence with the option to give.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownGroup { .. } => Some("give the group by number".to_owned()),
@@ -101,25 +101,25 @@ impl Error {
     }
 }
 
-/// A user of the container; all ids are the container's.
+/// A user of the container; all IDs are the container's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ResolvedUser {
-    /// User id.
+    /// User ID.
     pub(crate) uid: u32,
-    /// Primary group id.
+    /// Primary group ID.
     pub(crate) gid: u32,
-    /// What setgroups(2) is to set: the primary group first, none twice.
+    /// The groups for setgroups(2): the primary group first, none twice.
     pub(crate) additional_gids: Vec<u32>,
-    /// Home directory as a path inside the container; `/` if nothing says otherwise.
+    /// Home directory as a path inside the container; `/` by default.
     pub(crate) home: String,
-    /// The name, where the id has a line in passwd.
+    /// The name, if the ID has a line in passwd.
     pub(crate) name: Option<String>,
 }
 
-/// Finds `user` (`USER[:GROUP]`, empty is root) and the `groups` of `--group-add` by the files below `root`.
+/// Finds `user` (`USER[:GROUP]`, empty is root) and the `groups` of `--group-add` in the files below `root`.
 ///
-/// A file that is missing counts as empty. One that cannot be used is an error only if a name has to be looked up in
-/// it, so that numbers work in any image; it never blocks, whatever is in its place.
+/// A missing file counts as empty. A file that cannot be used is an error only if a name must be looked up in it, so
+/// that numbers work in any image. Never blocks, whatever is in the file's place.
 pub(crate) fn look_up(root: BorrowedFd<'_>, user: &str, groups: &[String]) -> Result<ResolvedUser, Error> {
     let (user_word, group_word) = split(user);
     let needs_group = group_word.into_iter().chain(groups.iter().map(String::as_str)).any(|word| !is_number(word));
@@ -163,8 +163,8 @@ pub(crate) fn resolve(user: &str, groups: &[String], passwd: &str, group: &str) 
 
 /// Reads a file of the container, `path` being relative to `root`; `None` if there is none.
 ///
-/// Fails with `NotRegular`, `TooLarge` (over 1 MiB) or `Unreadable`, and never blocks: what the image put there may be
-/// a fifo without a writer (safety.md, rule 6), or a link to what the kernel tells of this process. Bytes that are not
+/// Fails with `NotRegular`, `TooLarge` (over 1 MiB) or `Unreadable`, and never blocks: the image may have put a FIFO
+/// without a writer there (safety.md, rule 6), or a link to what the kernel shows of this process. Bytes that are not
 /// UTF-8 are replaced.
 pub(crate) fn read_etc(root: BorrowedFd<'_>, path: &'static str) -> Result<Option<String>, Error> {
     let unreadable = |source| Error::Unreadable { path, source };
@@ -188,12 +188,12 @@ pub(crate) fn read_etc(root: BorrowedFd<'_>, path: &'static str) -> Result<Optio
     Ok(Some(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())))
 }
 
-/// The users of a passwd(5), by their ids; of several lines with one id the first counts.
+/// The users of a passwd(5), by their IDs; of several lines with one ID the first counts.
 pub(crate) fn user_names(passwd: &str) -> BTreeMap<u32, String> {
     first_of_each(passwd_lines(passwd).map(|line| (line.uid, line.name)))
 }
 
-/// The groups of a group(5), by their ids.
+/// The groups of a group(5), by their IDs.
 pub(crate) fn group_names(group: &str) -> BTreeMap<u32, String> {
     first_of_each(group_lines(group).map(|line| (line.gid, line.name)))
 }
@@ -206,7 +206,7 @@ fn first_of_each<'a>(lines: impl Iterator<Item = (u32, &'a str)>) -> BTreeMap<u3
     names
 }
 
-/// `USER[:GROUP]`; no user is root, and an empty group is none.
+/// Splits `USER[:GROUP]`; no user is root, and an empty group is none.
 fn split(text: &str) -> (&str, Option<&str>) {
     let (user, group) = text.split_once(':').map_or((text, ""), |parts| parts);
     (if user.is_empty() { "0" } else { user }, (!group.is_empty()).then_some(group))
@@ -233,7 +233,7 @@ impl<'a> Group<'a> {
     }
 }
 
-/// The lines that make sense: a name, and ids in range. The shell and even the home may be missing.
+/// The valid lines: a name, and IDs in range. The shell and even the home may be missing.
 fn passwd_lines(text: &str) -> impl Iterator<Item = Passwd<'_>> {
     fields(text).filter_map(|mut fields| {
         let (name, _password) = (name(fields.next()?)?, fields.next()?);
@@ -243,7 +243,7 @@ fn passwd_lines(text: &str) -> impl Iterator<Item = Passwd<'_>> {
     })
 }
 
-/// The lines that make sense: a name, and an id in range.
+/// The valid lines: a name, and an ID in range.
 fn group_lines(text: &str) -> impl Iterator<Item = Group<'_>> {
     fields(text).filter_map(|mut fields| {
         let (name, _password) = (name(fields.next()?)?, fields.next()?);
@@ -256,7 +256,7 @@ fn fields(text: &str) -> impl Iterator<Item = std::str::Split<'_, char>> {
     text.lines().filter(|line| !line.contains('\0')).map(|line| line.trim().split(':'))
 }
 
-/// A name; `+` and `-` begin the lines of NIS, and `#` those of no system, yet people write them.
+/// A name. `+` and `-` start the lines of NIS; `#` starts no comment on any system, but people write it.
 fn name(text: &str) -> Option<&str> {
     (!text.is_empty() && !text.starts_with(['+', '-', '#'])).then_some(text)
 }
@@ -273,7 +273,7 @@ fn is_number(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// An id in decimal, without a sign.
+/// An ID in decimal, without a sign.
 fn id(text: &str) -> Result<u32, Error> {
     let bad = || Error::BadId { text: text.to_owned() };
     let number = if is_number(text) { text.parse().map_err(|_| bad())? } else { return Err(bad()) };

@@ -1,4 +1,4 @@
-//! The connection to the manager: the log-in, and messages within a deadline.
+//! The connection to the manager: the login, and messages with a deadline.
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -14,15 +14,15 @@ use rustix::net::{
 use super::Error;
 use super::message::{Kind, Message, SERIAL, size};
 
-/// What the manager reads at once while it waits for a log-in. What lies behind the log-in in these bytes it looks at
-/// only when more arrives (systemd 257: `bus_socket_read_auth` in sd-bus; a property of a unit with a short name never
-/// came).
+/// How much the manager reads at once while it waits for a login. It looks at the bytes after the login in this block
+/// only when more arrive (systemd 257: `bus_socket_read_auth` in sd-bus; a property of a unit with a short name never
+/// arrived).
 const FIRST_READ: usize = 256;
 
-/// The most lines of the log-in that are read.
+/// The maximum length of the login's lines.
 const LOG_IN: usize = 1 << 10;
 
-/// The log-in: who we are the manager knows from the kernel, and compares the number with that. Source: the D-Bus
+/// The login: the manager knows our user ID from the kernel, and compares the number with it. Source: the D-Bus
 /// specification, "EXTERNAL".
 fn credentials() -> Vec<u8> {
     let user = rustix::process::geteuid().as_raw().to_string();
@@ -30,14 +30,14 @@ fn credentials() -> Vec<u8> {
     format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n").into_bytes()
 }
 
-/// A connection that has been logged in, as far as this side goes.
+/// A connection that has been logged in, as far as this side is concerned.
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: OwnedFd,
     path: PathBuf,
     begun: Instant,
     deadline: Instant,
-    /// What was read and is not a whole message yet.
+    /// Bytes that are not a complete message yet.
     buffer: Vec<u8>,
     is_welcome: bool,
 }
@@ -48,7 +48,7 @@ impl Connection {
         let absent = |source: io::Error| Error::Absent { socket: path.to_owned(), source };
         let opened = (|| {
             let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-            // connect(2) waits where the queue of the listener is full, as long as a send may.
+            // connect(2) waits as long as a send may, if the listener's queue is full.
             let patience = deadline.saturating_duration_since(begun);
             sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(patience))?;
             connect(&socket, &SocketAddrUnix::new(path)?)?;
@@ -58,8 +58,9 @@ impl Connection {
         Ok(Self { socket, path: path.to_owned(), begun, deadline, buffer: Vec::new(), is_welcome: false })
     }
 
-    /// Logs in and sends the one call. A long one goes in the same write: a manager that lets us in goes on to read it.
-    /// A short one waits for the welcome, for it would lie in the manager's buffer until something else came.
+    /// Logs in and sends the one call. A long call is part of the same write: a manager that accepts the login
+    /// continues to read it. A short call waits for the answer to the login, because it would stay in the manager's
+    /// buffer until more arrives.
     pub(super) fn send(&mut self, call: &[u8]) -> Result<(), Error> {
         let mut bytes = credentials();
         if call.len() > FIRST_READ {
@@ -88,7 +89,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The answer to the call, which asked to do `what`; an error is the sentence that came instead.
+    /// The answer to the call, which asked it to do `what`; an error contains the manager's message.
     pub(super) fn answer(&mut self, what: &str) -> Result<Message, Error> {
         loop {
             let message = self.receive()?;
@@ -121,7 +122,7 @@ impl Connection {
         }
     }
 
-    /// Takes the lines of the log-in away, up to `OK`.
+    /// Removes the lines of the login, up to `OK`.
     fn log_in(&mut self) -> Result<(), Error> {
         let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\r\n") else {
             return if self.buffer.len() > LOG_IN { Err(self.garbled()) } else { Ok(()) };

@@ -1,26 +1,26 @@
-//! D-Bus messages in the byte order of this machine: as much of the format as one call and its answers take.
+//! D-Bus messages in the byte order of this host: the part of the format that one call and its answers need.
 //!
 //! ```text
 //! order u8 · kind u8 · flags u8 · version u8 · length of the body u32 · serial u32
 //! fields: array of (code u8, variant), padded to 8 · body
 //! ```
 //!
-//! Everything is aligned to its own size, counted from the beginning of the message; structures to 8.
-//! Source: the D-Bus specification, "Type System", "Message Protocol".
+//! Everything is aligned to its own size, counted from the start of the message; structures to 8. Source: the D-Bus
+//! specification, "Type System", "Message Protocol".
 
-/// The serial of our call: a connection makes one.
+/// The serial of our call: a connection makes only one.
 pub(super) const SERIAL: u32 = 1;
 
-/// The mark of the machine's byte order.
+/// The mark of the host's byte order.
 const ORDER: u8 = if cfg!(target_endian = "little") { b'l' } else { b'B' };
 
-/// The longest message that is read: the manager's are a few hundred bytes.
+/// The maximum length of a message: the manager's have a few hundred bytes.
 const LONGEST: usize = 1 << 16;
 
 /// The manager itself.
 pub(super) const MANAGER: &str = "/org/freedesktop/systemd1";
 
-/// What is being written.
+/// A body that is being written.
 #[derive(Debug, Default)]
 pub(super) struct Body(Vec<u8>);
 
@@ -55,8 +55,8 @@ impl Body {
         self.0.push(0);
     }
 
-    /// An array of elements that are aligned to `element` bytes. Its length counts neither itself nor the padding
-    /// behind it.
+    /// An array of elements that are aligned to `element` bytes. Its length includes neither itself nor the padding
+    /// after it.
     pub(super) fn array(&mut self, element: usize, fill: impl FnOnce(&mut Self)) {
         self.number(0);
         let place = self.0.len() - 4;
@@ -83,12 +83,12 @@ impl Body {
     }
 }
 
-/// What is written here is far below the 64 MiB that an array may have.
+/// rc's arrays are far below the limit of 64 MiB.
 fn length(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-/// The object of a unit: what is neither a letter nor a digit is `_` and two hexadecimal digits. Source:
+/// The object of a unit: a character that is not a letter or a digit becomes `_` and two hexadecimal digits. Source:
 /// sd_bus_path_encode(3).
 pub(super) fn unit_path(unit: &str) -> String {
     let mut path = "/org/freedesktop/systemd1/unit/".to_owned();
@@ -122,7 +122,7 @@ fn build(kind: Kind, body: &Body, fields: impl FnOnce(&mut Body)) -> Vec<u8> {
     message.0
 }
 
-/// What a message is.
+/// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
@@ -132,7 +132,7 @@ pub(super) enum Kind {
     Signal = 4,
 }
 
-/// A message that was read.
+/// A received message.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) kind: Kind,
@@ -140,14 +140,14 @@ pub(super) struct Message {
     pub(super) member: String,
     /// The name of the error, `org.freedesktop.systemd1.UnitExists`.
     pub(super) error: String,
-    /// The call that it answers; 0 if it is none.
+    /// The serial of the call that it answers; 0 if it is not an answer.
     pub(super) answers: u32,
     bytes: Vec<u8>,
     body: usize,
 }
 
-/// The bytes of the whole message that `bytes` begins with; `None` if more must be read to tell. Fails with `Err(())`
-/// if it is no message, or too long.
+/// The length of the message at the start of `bytes`; `None` if more bytes are needed to tell. Fails with `Err(())` if
+/// it is not a message, or too long.
 pub(super) fn size(bytes: &[u8]) -> Result<Option<usize>, ()> {
     match bytes.first() {
         Some(order) if *order != ORDER => return Err(()),
@@ -165,7 +165,7 @@ pub(super) fn size(bytes: &[u8]) -> Result<Option<usize>, ()> {
 }
 
 impl Message {
-    /// Reads one whole message; `None` if it is none.
+    /// Parses one complete message; `None` if it is not one.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         if size(bytes) != Ok(Some(bytes.len())) {
             return None;
@@ -207,26 +207,26 @@ impl Message {
         Some(message)
     }
 
-    /// The body, to be read from its beginning.
+    /// The body, for reading from its start.
     pub(super) fn body(&self) -> Reader<'_> {
-        // The body begins at a multiple of 8, so that what is in it is aligned by itself.
+        // The body starts at a multiple of 8, so its content is aligned.
         Reader { bytes: self.bytes.get(self.body..).unwrap_or_default(), at: 0 }
     }
 
-    /// The string in a body that is one variant.
+    /// The string in a body that consists of a variant.
     pub(super) fn string(&self) -> Option<String> {
         let mut body = self.body();
         (body.signature()? == "s").then(|| body.string()).flatten()
     }
 
-    /// The truth value in a body that is one variant.
+    /// The boolean in a body that consists of a variant.
     pub(super) fn boolean(&self) -> Option<bool> {
         let mut body = self.body();
         (body.signature()? == "b").then(|| body.number()).flatten().map(|value| value != 0)
     }
 }
 
-/// What is being read.
+/// A body that is being read.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
@@ -268,7 +268,7 @@ impl Reader<'_> {
     }
 }
 
-/// What a manager says, for a test that plays one.
+/// The manager's messages, for a test that plays the manager.
 #[cfg(test)]
 pub(super) mod manager {
     use super::{Body, Kind, build};

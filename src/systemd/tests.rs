@@ -22,13 +22,13 @@ struct Manager {
 }
 
 impl Manager {
-    /// A manager that says `words` once a whole call has come; its thread gives what it has heard.
+    /// A manager that sends `words` after a complete call has arrived; its thread returns what it has received.
     fn that_says(words: Vec<Vec<u8>>) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let listener = UnixListener::bind(directory.path().join("private")).expect("a socket");
         let thread = std::thread::spawn(move || {
             let (mut socket, _) = listener.accept().expect("a caller");
-            // The log-in is answered before the call comes.
+            // The answer to the login comes before the call.
             let mut words = words.into_iter();
             let begun = log_in(&mut socket);
             if let Some(welcome) = words.next() {
@@ -52,7 +52,7 @@ impl Manager {
     }
 }
 
-/// Reads the log-in, and gives what came behind it.
+/// Reads the login, and returns the bytes after it.
 fn log_in(socket: &mut UnixStream) -> Vec<u8> {
     let mut heard = Vec::new();
     let mut bytes = [0; 256];
@@ -65,7 +65,7 @@ fn log_in(socket: &mut UnixStream) -> Vec<u8> {
     }
 }
 
-/// Reads the rest of the call; nothing, if the caller goes.
+/// Reads the rest of the call; nothing, if the caller closes the connection.
 fn hear(socket: &mut UnixStream, mut call: Vec<u8>) -> Vec<u8> {
     let mut bytes = [0; 1024];
     while message::size(&call).is_ok_and(|size| size != Some(call.len())) {
@@ -89,7 +89,7 @@ fn job() -> Vec<u8> {
 
 #[test]
 fn a_scope_is_there_when_its_job_is_done() {
-    // Its parts arrive as they like, and other units have jobs too.
+    // Its parts arrive in any order, and other units have jobs too.
     let mut words = vec![welcome(), job(), manager::job_removed("other.scope", "failed")];
     words.extend(manager::job_removed(SCOPE.unit, "done").chunks(5).map(<[u8]>::to_vec));
     let manager = Manager::that_says(words);
@@ -110,7 +110,7 @@ fn what_the_manager_refuses_is_told_in_its_words() {
     ] {
         let manager = Manager::that_says(words);
         let error = Pending::ask(&manager.socket(), &SCOPE).expect("asked").wait().expect_err("refused");
-        let expected = format!("the service manager refuses to make the scope `rc-a.scope`: {reason}");
+        let expected = format!("the service manager refuses to create the scope `rc-a.scope`: {reason}");
         assert_eq!(error.to_string(), expected);
         manager.heard();
     }

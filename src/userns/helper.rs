@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::sys::programs;
 
-/// What `program` prints, if it is installed and succeeds. Empty arguments are left out.
+/// The output of `program`, if it is installed and succeeds. Empty arguments are left out.
 pub(super) fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output = command(&programs::find(program)?)
         .args(arguments.iter().filter(|a| !a.is_empty()))
@@ -14,8 +14,8 @@ pub(super) fn output(program: &str, arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// A command with an empty environment. Without anything to do between fork and exec, `Command` uses posix_spawn(3),
-/// which is a vfork.
+/// A command with an empty environment. `Command` uses posix_spawn(3), which is a vfork, if it has nothing to do
+/// between fork and exec.
 pub(super) fn command(path: &std::path::Path) -> Command {
     let mut command = Command::new(path);
     command.env_clear().stdin(Stdio::null());

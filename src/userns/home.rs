@@ -1,4 +1,4 @@
-//! The user's root namespace: found, or created.
+//! The user's root namespace: finding and creating it.
 
 use std::cell::{OnceCell, RefCell};
 use std::io::Read as _;
@@ -15,8 +15,7 @@ use crate::sys::lock::FileLock;
 use crate::sys::process::{Child, CloneOptions, fork};
 use crate::sys::{namespace, prctl, programs};
 
-/// The user's root namespace, held by a descriptor, and announced in the runtime directory as long as this process
-/// holds it.
+/// The user's root namespace, as a descriptor; announced in the runtime directory as long as this process has it.
 #[derive(Debug)]
 pub(crate) struct UserNamespace {
     fd: OwnedFd,
@@ -25,10 +24,10 @@ pub(crate) struct UserNamespace {
 }
 
 impl UserNamespace {
-    /// Finds the root namespace by the announcements of live processes in the runtime directory, or creates it with
-    /// `map`.
+    /// Finds the root namespace through the announcements of live processes in the runtime directory, or creates it
+    /// with `map`.
     ///
-    /// Fails where the kernel or the administrator allows no user namespaces; nothing is left behind.
+    /// Fails if the kernel or the administrator allows no user namespaces; nothing is left behind then.
     pub(crate) fn open(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
         match begin(map, runtime)? {
             Begun::Found(found) => Ok(found),
@@ -36,8 +35,8 @@ impl UserNamespace {
         }
     }
 
-    /// Creates a root namespace of its own, even if there is one: it shows that newuidmap and newgidmap still do what
-    /// they did when the one that is there was made.
+    /// Creates another root namespace, even if there is one: that shows whether newuidmap and newgidmap still work as
+    /// they did when the existing one was created.
     pub(crate) fn make(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
         let directory = runtime.join("userns");
         fs::create_dir_all(&directory)?;
@@ -45,9 +44,9 @@ impl UserNamespace {
         make(map, directory, lock)?.finish()
     }
 
-    /// Tries each announcement, a symlink `PID → /proc/PID/fd/N#KEY`, until one leads to a user namespace that this
-    /// user owns. Those that lead nowhere are swept: their process was killed. (The key tells the map, so that a change
-    /// of ranges creates another root namespace.)
+    /// Tries each announcement, a symlink `PID → /proc/PID/fd/N#KEY`, until one leads to a user namespace of this user.
+    /// Removes those that lead nowhere: their process was killed. (The key identifies the map, so that a change of
+    /// ranges creates another root namespace.)
     fn announced(directory: &Path, map: &IdMap) -> Result<Option<Self>, Error> {
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
@@ -58,8 +57,8 @@ impl UserNamespace {
         for entry in entries.flatten() {
             let Ok(target) = fs::read_link(entry.path()) else { continue };
             let Some((path, its_key)) = target.to_str().and_then(|target| target.split_once('#')) else { continue };
-            // The number may be another process' by now, and its descriptor a FIFO, whose other end must not be waited
-            // for.
+            // Another process may have the pid by now, and its descriptor may be a FIFO: opening it must not wait for
+            // the other end.
             let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
             match rustix::fs::open(path, flags, Mode::empty()) {
                 Ok(fd) if namespace::is_user_namespace_of(fd.as_fd(), rustix::process::geteuid().as_raw()) => {
@@ -67,20 +66,20 @@ impl UserNamespace {
                         return Ok(Some(Self::announce(fd, map, directory)));
                     }
                 }
-                // Another may be sweeping the same one.
+                // Another process may be removing the same one.
                 _ => drop(fs::remove_file(entry.path())),
             }
         }
         Ok(None)
     }
 
-    /// An announcement that cannot be written costs later commands time only.
+    /// If the announcement cannot be written, later commands only take longer.
     fn announce(fd: OwnedFd, map: &IdMap, directory: &Path) -> Self {
         let by = std::process::id();
         let announced = directory.join(by.to_string());
         let target = format!("/proc/{by}/fd/{}#{}", fd.as_raw_fd(), map.key());
         if fs::symlink(&target, &announced).is_err() {
-            // A process of the same number was killed.
+            // A process with the same pid was killed.
             drop(fs::remove_file(&announced));
             drop(fs::symlink(&target, &announced));
         }
@@ -95,20 +94,20 @@ impl UserNamespace {
     /// Makes the calling process, which has one thread, root in the root namespace.
     pub(crate) fn enter(&self) -> Result<(), Error> {
         namespace::join(self.fd.as_fd(), CloneFlags::CLONE_NEWUSER)
-            .map_err(|source| Error::System { action: "enter the user's namespace", source })
+            .map_err(|source| Error::System { action: "enter the root namespace", source })
     }
 }
 
 impl Drop for UserNamespace {
     fn drop(&mut self) {
-        // A forked child must not withdraw what its parent has announced.
+        // A forked child must not withdraw its parent's announcement.
         if self.by == std::process::id() {
             drop(fs::remove_file(&self.announced));
         }
     }
 }
 
-/// A root namespace in the making: newuidmap and newgidmap may still be at work, and its first user waits for them.
+/// A root namespace that may not be ready: newuidmap and newgidmap may still run, and its first user waits for them.
 #[derive(Debug)]
 pub(crate) struct Home {
     made: OnceCell<UserNamespace>,
@@ -117,7 +116,7 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// Finds the root namespace, or starts to create it with `map`; as [`UserNamespace::open`].
+    /// Finds the root namespace, or starts to create it with `map`; like [`UserNamespace::open`].
     pub(crate) fn begin(map: &IdMap, runtime: &Path) -> Result<Self, Error> {
         let (made, making) = match begin(map, runtime)? {
             Begun::Found(found) => (OnceCell::from(found), None),
@@ -128,13 +127,13 @@ impl Home {
 
     /// Waits until the root namespace is ready.
     ///
-    /// Fails with what newuidmap or newgidmap said, and again whenever it is asked.
+    /// Fails with the error of newuidmap or newgidmap, and again at every further call.
     pub(crate) fn ready(&self) -> Result<&UserNamespace, Error> {
         if let Some(made) = self.made.get() {
             return Ok(made);
         }
         let failed_before = || Error::System {
-            action: "make the user's namespace",
+            action: "create the root namespace",
             source: std::io::Error::from_raw_os_error(libc::ECANCELED),
         };
         let (made, member) = self.making.take().ok_or_else(failed_before)?.open()?;
@@ -142,15 +141,15 @@ impl Home {
         Ok(self.made.get_or_init(|| made))
     }
 
-    /// Ends the root namespace's first member, which lives no longer than this anyway. To wait for its end takes a
-    /// while, so that it is done when nobody waits for us.
+    /// Ends the root namespace's first member, which is not needed any more. Waiting for its end takes a while, so call
+    /// this when no other process waits for us.
     pub(crate) fn dismiss_member(&self) {
         drop(self.member.take());
     }
 }
 
 enum Begun {
-    /// It was there.
+    /// It already existed.
     Found(UserNamespace),
     Making(Making),
 }
@@ -159,17 +158,17 @@ enum Begun {
 #[derive(Debug)]
 struct Making {
     member: Member,
-    /// newuidmap and newgidmap; none if the maps are written already.
+    /// newuidmap and newgidmap; empty if the maps are already written.
     helpers: Vec<(String, Helper)>,
     /// The map that they write.
     map: IdMap,
     /// The directory of announcements.
     directory: PathBuf,
-    /// Held so that two first containers do not make two of them.
+    /// Held so that two first containers do not create two of them.
     lock: FileLock,
 }
 
-/// The first member of a root namespace: it only waits, and exits when the process that made it drops this, or dies.
+/// The first member of a root namespace: it only waits, and exits when its creator drops this, or dies.
 #[derive(Debug)]
 struct Member {
     process: Child,
@@ -179,7 +178,7 @@ struct Member {
 impl Drop for Member {
     fn drop(&mut self) {
         if self.by == std::process::id() {
-            // Both can only fail if it has ended already.
+            // Both calls can only fail if it has already ended.
             drop(self.process.signal(libc::SIGKILL));
             drop(self.process.wait());
         }
@@ -203,8 +202,8 @@ fn make(map: &IdMap, directory: PathBuf, lock: FileLock) -> Result<Making, Error
     let options = CloneOptions { flags: Some(CloneFlags::CLONE_NEWUSER), cgroup: None };
     let maker = rustix::process::getpid();
     let process = fork(&options, || {
-        // Only its namespace matters. It ends when the maker kills it, or dies. It holds copies of the maker's locks:
-        // were the maker killed before the next line, nobody would be told, and every other rc would wait for ever.
+        // Only its namespace matters. It ends when its creator kills it, or dies. It has copies of the creator's locks:
+        // if the creator was killed before the next line, no signal would come, and every other rc would wait forever.
         if prctl::die_with_parent().is_err() || rustix::process::getppid() != Some(maker) {
             return 1;
         }
@@ -222,7 +221,7 @@ fn write_maps(map: &IdMap, pid: i32) -> Result<Vec<(String, Helper)>, Error> {
     let privileged = rustix::process::geteuid().is_root();
     if map.is_single() || privileged {
         if !privileged {
-            // Without it a user could drop a group that denies access (user_namespaces(7)).
+            // Otherwise a user could drop a group that denies access (user_namespaces(7)).
             fs::write(format!("/proc/{pid}/setgroups"), "deny")?;
         }
         fs::write(format!("/proc/{pid}/gid_map"), map.gid_lines())?;
@@ -252,14 +251,14 @@ impl Making {
 
     /// Waits for the helpers, and opens the root namespace.
     ///
-    /// Fails with what newuidmap or newgidmap said; the first member is gone then.
+    /// Fails with the error of newuidmap or newgidmap; the first member has ended then.
     fn open(self) -> Result<(UserNamespace, Member), Error> {
         let Self { member, helpers, map, directory, lock } = self;
         let mut failure = None;
         for (program, mut child) in helpers {
             let mut said = String::new();
             if let Some(mut stderr) = child.stderr.take() {
-                // What cannot be read is only missing from the sentence.
+                // If it cannot be read, it is only missing from the message.
                 drop(stderr.read_to_string(&mut said));
             }
             match child.wait() {
@@ -275,7 +274,7 @@ impl Making {
         let path = format!("/proc/{}/ns/user", member.process.pid);
         let fd = rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).at("open", &path)?;
         let made = UserNamespace::announce(fd, &map, &directory);
-        // The member, and what was forked meanwhile, have copies of it.
+        // The first member, and other forked processes, have copies of it.
         lock.release();
         Ok((made, member))
     }

@@ -1,4 +1,4 @@
-//! Which ids the user has: `/etc/subuid`, `/etc/subgid`, getsubids.
+//! The user's IDs: `/etc/subuid`, `/etc/subgid`, getsubids.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,18 +6,18 @@ use std::path::Path;
 use super::{Error, helper};
 use crate::sys::{fs, programs};
 
-/// A run of ids: `count` ids from `inside` on are those from `outside` on.
+/// A range of IDs: `count` IDs from `inside` on are those from `outside` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Extent {
     /// The first ID in the root namespace.
     pub(crate) inside: u32,
-    /// The first id on the host.
+    /// The first ID on the host.
     pub(crate) outside: u32,
     /// How many.
     pub(crate) count: u32,
 }
 
-/// Why there is only one id.
+/// Why there is only one ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Single {
     /// `/etc/subuid` or `/etc/subgid` has no line for the user.
@@ -32,7 +32,7 @@ pub(crate) enum Single {
         /// Which of the two.
         program: &'static str,
     },
-    /// It was asked for.
+    /// `RC_SINGLE_ID=1` asked for it.
     Chosen,
 }
 
@@ -41,13 +41,13 @@ impl Single {
     pub(crate) fn sentence(&self) -> String {
         match self {
             Self::NoRange { file, user } => format!(
-                "`{file}` has no line for `{user}`, so containers have one user id: \
+                "`{file}` has no line for `{user}`, so containers have only one ID: \
                  `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`"
             ),
             Self::NoHelper { program } => {
-                format!("`{program}` is not installed, so containers have one user id: `sudo apt install uidmap`")
+                format!("`{program}` is not installed, so containers have only one ID: `sudo apt install uidmap`")
             }
-            Self::Chosen => "one user id was asked for".to_owned(),
+            Self::Chosen => "`RC_SINGLE_ID=1` is set".to_owned(),
         }
     }
 }
@@ -55,22 +55,22 @@ impl Single {
 /// The map of the user's root namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IdMap {
-    /// User ids.
+    /// User IDs.
     pub(crate) uids: Vec<Extent>,
-    /// Group ids.
+    /// Group IDs.
     pub(crate) gids: Vec<Extent>,
-    /// Why it is one id, if it is.
+    /// Why there is only one ID, if so.
     pub(crate) single: Option<Single>,
 }
 
-/// The first id of the range that root gives its containers where `/etc/subuid` has no line for root: above what
-/// systemd (524288…) and useradd (100000…) hand out.
+/// The first ID of root's range if `/etc/subuid` has no line for root: above the ranges of systemd (524288…) and
+/// useradd (100000…).
 const ROOT_RANGE: u32 = 0x4000_0000;
 
 impl IdMap {
-    /// The map of the calling user: 0 is the user, 1 and up are the subordinate ids; one id where there are none.
+    /// The map of the calling user: 0 is the user, 1 and up are the subordinate IDs; one ID if the user has none.
     ///
-    /// `RC_SINGLE_ID=1` in the environment asks for one id. Fails only if a file that exists cannot be read.
+    /// `RC_SINGLE_ID=1` in the environment asks for one ID. Fails only if a file that exists cannot be read.
     /// Source: subuid(5), subgid(5), newuidmap(1).
     pub(crate) fn detect() -> Result<Self, Error> {
         let uid = rustix::process::geteuid().as_raw();
@@ -84,7 +84,7 @@ impl IdMap {
         let mut uids = ranges("/etc/subuid", &names, by_nss.then_some((user.as_str(), None)))?;
         let mut gids = ranges("/etc/subgid", &names, by_nss.then_some((user.as_str(), Some("-g"))))?;
         if uid == 0 {
-            // Root needs no line: it may map whatever it likes.
+            // Root needs no line: it may map any ID.
             for ranges in [&mut uids, &mut gids] {
                 if ranges.is_empty() {
                     ranges.push((ROOT_RANGE, 65536));
@@ -110,13 +110,13 @@ impl IdMap {
         Self { uids: extents(uid, &[]), gids: extents(gid, &[]), single: Some(why) }
     }
 
-    /// Whether there is only one id.
+    /// Whether there is only one ID.
     pub(crate) fn is_single(&self) -> bool {
         self.single.is_some()
     }
 
-    /// The directory below `layers/` of what was unpacked for this map: `one`, or the host ids in order, so that
-    /// another range unpacks anew.
+    /// The directory below `layers/` for what is unpacked with this map: `one`, or the host IDs in order, so that
+    /// another range gets another directory.
     pub(crate) fn key(&self) -> String {
         if self.is_single() {
             return "one".to_owned();
@@ -140,7 +140,8 @@ impl IdMap {
     }
 
     /// The map of a container beneath the root namespace: every ID unchanged, one line per extent of the root
-    /// namespace, since a line may not span two. With one id, `user` and `group` are the ids that it shows as.
+    /// namespace, since a line may not span two. With one ID, `user` and `group` are the IDs that the container shows
+    /// it as.
     pub(crate) fn nested(&self, user: u32, group: u32) -> (String, String) {
         if self.is_single() {
             return (format!("{user} 0 1\n"), format!("{group} 0 1\n"));
@@ -150,12 +151,12 @@ impl IdMap {
         (identity(&self.uids), identity(&self.gids))
     }
 
-    /// How many user ids containers have; ids from 0 to one less are mapped.
+    /// How many user IDs containers have; IDs from 0 to one less are mapped.
     pub(crate) fn users(&self) -> u32 {
         self.uids.iter().map(|e| e.count).fold(0, u32::saturating_add)
     }
 
-    /// How many group ids containers have; ids from 0 to one less are mapped.
+    /// How many group IDs containers have; IDs from 0 to one less are mapped.
     pub(crate) fn groups(&self) -> u32 {
         self.gids.iter().map(|e| e.count).fold(0, u32::saturating_add)
     }
@@ -175,7 +176,7 @@ fn extents(own: u32, ranges: &[(u32, u32)]) -> Vec<Extent> {
         all.push(Extent { inside: next, outside, count });
         next = next.saturating_add(count);
     }
-    // A map holds 340 lines (user_namespaces(7)).
+    // A map has at most 340 lines (user_namespaces(7)).
     all.truncate(340);
     all
 }
@@ -215,14 +216,14 @@ fn parse_getsubids(text: &str) -> Vec<(u32, u32)> {
         .collect()
 }
 
-/// Whether nsswitch.conf(5) sends subordinate ids elsewhere than to the files.
+/// Whether nsswitch.conf(5) names another source of subordinate IDs than the files.
 fn asks_nss() -> bool {
     fs::read_to_string("/etc/nsswitch.conf").is_ok_and(|text| {
         text.lines().any(|line| line.strip_prefix("subid:").is_some_and(|source| source.trim() != "files"))
     })
 }
 
-/// The user's name: from `/etc/passwd`, from getent for users that live elsewhere, else the number.
+/// The user's name: from `/etc/passwd`, from getent for users from other sources, else the number.
 pub(crate) fn user_name(uid: u32) -> String {
     let own_line = |text: &str| {
         text.lines().find_map(|line| {

@@ -1,4 +1,4 @@
-//! Work on files of mapped owners, by a forked child that is root in the root namespace.
+//! Work on files with mapped owners, in a forked child that is root in the root namespace.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -13,17 +13,17 @@ use crate::sys::process::{CloneOptions, Ended, fork};
 use crate::sys::{prctl, signal};
 use crate::types::{Report, json};
 
-/// Runs `work` in a child that is root in `home`, waits for it, and gives its result. The child has one thread and may
-/// start more. If this process dies, the child is killed.
+/// Runs `work` in a child that is root in `home`, waits for it, and returns its result. The child has one thread and
+/// may start more. If this process dies, the child is killed.
 ///
-/// Fails if the child cannot be made or dies, or as `work` does.
+/// Fails if the child cannot be created or dies, or as `work` does.
 pub(crate) fn inside<T, E>(home: &UserNamespace, name: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, Report>
 where
     T: Serialize + DeserializeOwned,
     E: Into<Report>,
 {
     let system = |action| move |source: std::io::Error| Error::System { action, source };
-    let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|e| system("make a pipe")(e.into()))?;
+    let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|e| system("create a pipe")(e.into()))?;
     let mut read = File::from(read);
     let child = fork(&CloneOptions::default(), || {
         let ready = || -> Result<(), Error> {
@@ -37,7 +37,7 @@ where
         exit_now(i32::from(!sent))
     })
     .map_err(system("fork"))?;
-    // The child's end of the pipe was moved into its closure, which only ran there; ours is closed with it.
+    // The child's end of the pipe was moved into the closure, which only ran there; our copy is closed with it.
     let mut bytes = Vec::new();
     let got = read.read_to_end(&mut bytes);
     let ended = child.wait().map_err(system("wait for a child"))?;

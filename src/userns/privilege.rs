@@ -1,5 +1,5 @@
-//! By what newuidmap and newgidmap may map ids, or what keeps them from it: read when they have failed, and by `rc
-//! doctor`.
+//! The rights by which newuidmap and newgidmap may map IDs, or what prevents it: read after they have failed, and by
+//! `rc doctor`.
 
 use std::fmt;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,7 +9,7 @@ use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use crate::sys::fs;
 
-/// By what a program has the right to map ids.
+/// The right by which a program may map IDs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Privilege {
     /// It runs as root for every caller.
@@ -18,17 +18,17 @@ pub(crate) enum Privilege {
     Capabilities,
 }
 
-/// What keeps a program from mapping ids.
+/// What prevents a program from mapping IDs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Lack {
-    /// This process may gain no rights by what it executes. Source: prctl(2), `PR_SET_NO_NEW_PRIVS`.
+    /// This process cannot gain rights by executing a program. Source: prctl(2), `PR_SET_NO_NEW_PRIVS`.
     NoNewPrivileges,
-    /// The file system is mounted nosuid.
+    /// The filesystem is mounted nosuid.
     NoSuid {
-        /// Where it is mounted.
+        /// The mount point.
         mount: PathBuf,
     },
-    /// It was installed, or copied, without them.
+    /// It was installed, or copied, without either.
     Neither {
         /// The program.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub(crate) enum Lack {
 }
 
 impl Privilege {
-    /// Reads the program's own rights, which say nothing about those that it may have from elsewhere.
+    /// Reads the rights in the program's own file; it may have others from elsewhere.
     pub(crate) fn of(path: &Path) -> Result<Self, Lack> {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         if status.lines().any(|line| line.strip_prefix("NoNewPrivs:").is_some_and(|value| value.trim() == "1")) {
@@ -54,7 +54,7 @@ impl Privilege {
         }
     }
 
-    /// As it is shown.
+    /// The text for a report.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Setuid => "setuid root",
@@ -66,8 +66,8 @@ impl Privilege {
 impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoNewPrivileges => "no_new_privs is set for this process, so that no program gains rights",
-            Self::NoSuid { .. } => "its file system is mounted nosuid",
+            Self::NoNewPrivileges => "no_new_privs is set for this process, so no program can gain rights",
+            Self::NoSuid { .. } => "its filesystem is mounted nosuid",
             Self::Neither { .. } => "neither setuid root nor with file capabilities",
         })
     }
@@ -78,7 +78,7 @@ impl Lack {
     pub(crate) fn fix(&self) -> String {
         match self {
             Self::NoNewPrivileges => {
-                "run rc outside of what sets no_new_privs: for a unit, `NoNewPrivileges=no`".to_owned()
+                "run rc where no_new_privs is not set; in a unit, set `NoNewPrivileges=no`".to_owned()
             }
             Self::NoSuid { mount } => format!("`sudo mount -o remount,suid {}`", mount.display()),
             Self::Neither { path } => format!("`sudo chmod u+s {}`", path.display()),
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_program_without_rights_is_told_from_one_that_has_them() {
-        // Test binaries are neither; su is setuid root wherever it is installed.
+        // Test binaries have neither; su is setuid root if it is installed.
         let own = std::env::current_exe().expect("our own path");
         let Err(lack) = Privilege::of(&own) else { panic!("{} has rights", own.display()) };
         if let Lack::Neither { path } = &lack {

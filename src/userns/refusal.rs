@@ -1,11 +1,11 @@
-//! Why the kernel refuses a user namespace, as far as its switches tell.
+//! Why the kernel refuses a user namespace, as far as its sysctls show.
 
 use std::path::Path;
 
 use crate::sys::fs;
 
-/// The switches that usually cause a refusal, under `/proc/sys`: the first that has the value is named. The second is
-/// that of Debian's kernels, the third that of Ubuntu's since 23.10: a kernel has one of them at most.
+/// The sysctls that usually cause a refusal, under `/proc/sys`: rc names the first one that has the value. The second
+/// is from Debian's kernels, the third from Ubuntu's since 23.10: a kernel has at most one of them.
 const SWITCHES: [(&str, &str, &str); 3] = [
     ("user/max_user_namespaces", "0", "user namespaces are disabled: `sudo sysctl user.max_user_namespaces=15000`"),
     (
@@ -21,7 +21,7 @@ const SWITCHES: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// Names the switch to turn; `switches` is `/proc/sys`.
+/// Names the sysctl to change; `switches` is `/proc/sys`.
 pub(super) fn reason(switches: &Path) -> String {
     let stands = |&&(name, value, _): &&(&str, &str, &str)| {
         fs::read_to_string(switches.join(name)).is_ok_and(|text| text.trim() == value)
@@ -34,7 +34,7 @@ pub(super) fn reason(switches: &Path) -> String {
 mod tests {
     use super::*;
 
-    /// What is said where these switches have these values.
+    /// The message if these sysctls have these values.
     fn said(switches: &[(&str, &str)]) -> String {
         let directory = tempfile::tempdir().expect("a directory");
         for (name, value) in switches {

@@ -43,7 +43,7 @@ fn a_cgroup_can_be_split_or_is_an_error() {
     } else {
         let said = split.exits(125).stderr();
         assert!(
-            said.starts_with("rc: cannot make a cgroup in `") && said.contains("`: it is not delegated to rc\n"),
+            said.starts_with("rc: cannot create a cgroup in `") && said.contains("`: it is not delegated to rc\n"),
             "{said}"
         );
     }
@@ -92,7 +92,7 @@ fn a_cgroup_parent_must_exist_and_be_delegated() {
     lab.rc(["rm", "-ft0", "c"]).run().succeeds();
     fs::remove_dir(&parent).expect("the container's cgroup is removed");
     let gone = run(&lab, &[&option], &["echo", "started"]).exits(125);
-    assert_eq!(gone.stderr(), format!("rc: cannot make a cgroup in `{path}`: no such cgroup\n"));
+    assert_eq!(gone.stderr(), format!("rc: cannot create a cgroup in `{path}`: no such cgroup\n"));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_slice_is_an_error_without_a_service_manager() {
     lab.payload();
     require!(!PathBuf::from("/run/systemd/system").exists(), "systemd runs");
     let said = run(&lab, &["--cgroup-parent=web.slice"], &["echo", "started"]).exits(125).stderr();
-    assert!(said.starts_with("rc: cannot make a cgroup in `web.slice`: no service manager answers at `"), "{said}");
+    assert!(said.starts_with("rc: cannot create a cgroup in `web.slice`: no service manager answers at `"), "{said}");
     lab.rc(["ps", "-aq"]).run().says_nothing();
 }
 

@@ -397,7 +397,7 @@ fn x13_with_one_id_a_start_without_a_key_left_is_refused() {
     let run = lab.rc(["unshare", "/bin/sh", "-c", outer]).env("SCRIPT", inner).env("INNER", lab.work("inner"));
     let run = run.env("RC", Lab::rc_path()).env("PAYLOAD", Lab::payload_path()).env("FILES", &files).run();
     assert_eq!(run.stdout(), "125\n", "{run}");
-    let said = "rc: cannot make a session keyring: the user has as many keys as allowed (";
+    let said = "rc: cannot create a session keyring: the user has as many keys as allowed (";
     assert!(run.stderr().starts_with(said) && run.stderr().contains("kernel.keys.maxkeys="), "{run}");
 }
 

@@ -126,7 +126,7 @@ fn disabled_user_namespaces_are_reported_with_their_sysctl() {
     let all = examined(output, 1);
     let one = finding(&all, "user namespaces");
     assert_eq!(one["status"], "missing");
-    assert_eq!(one["found"], "cannot make a user namespace: no space left on device");
+    assert_eq!(one["found"], "cannot create a user namespace: no space left on device");
     assert_eq!(one["fix"], "user namespaces are disabled: `sudo sysctl user.max_user_namespaces=15000`");
     assert_eq!(finding(&all, "overlay")["status"], "missing");
 }

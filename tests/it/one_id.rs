@@ -102,12 +102,12 @@ fn unmapped_users_and_groups_are_named_with_a_hint() {
     load(&lab, &Image::payload());
     let output = run(&lab, &["--group-add", "extra"], &["exit", "0"]).exits(125);
     assert!(
-        output.stderr().ends_with(&format!("group `extra` cannot be added: only one group id is mapped\n{HINT}")),
+        output.stderr().ends_with(&format!("group `extra` cannot be added: only one group ID is mapped\n{HINT}")),
         "{output}"
     );
     rc(&lab, &["run", "-d", "--network", "none", "--name", "box", "image", "/payload", "sleep"]).run().succeeds();
     let output = rc(&lab, &["exec", "-u", "user", "box", "/payload", "exit", "0"]).run().exits(125);
-    let said = "user 1000 does not exist in the container: its user ids are 0\n";
+    let said = "user 1000 does not exist in the container: its user IDs are 0\n";
     assert!(output.stderr().ends_with(&format!("{said}{HINT}")), "{output}");
     lab.remove_containers();
 }
@@ -122,8 +122,8 @@ fn ids_beyond_the_range_are_named_with_a_hint() {
     {
         let output = lab.rc(RUN).args([option, value, "payload", "/payload", "exit", "0"]).run().exits(125);
         let said = format!(
-            "{what} 70000 does not exist in the container: its {what} ids are 0 to 65536\n\
-             hint: give yourself a range of more than 70000 ids in `/etc/subuid` and `/etc/subgid`\n"
+            "{what} 70000 does not exist in the container: its {what} IDs are 0 to 65536\n\
+             hint: give yourself a range of more than 70000 IDs in `/etc/subuid` and `/etc/subgid`\n"
         );
         assert!(output.stderr().ends_with(&said), "{output}");
     }

@@ -1,4 +1,4 @@
-//! Names are a table; what a process comes down to is read from the kernel, in a user namespace of its own.
+//! Names are checked by a table; the resulting capabilities are read from the kernel, in a user namespace of their own.
 
 use std::process::{Command, Stdio};
 
@@ -24,7 +24,7 @@ fn specification_knows_the_same_names() {
     assert_eq!(CapSet::from_spec(&spec).unwrap().bits(), 1 << 29 | 1 << 40 | 1 << 1 | 1 << 4 | 1 << 34);
 }
 
-/// Not a test: what the next one runs in a process of its own.
+/// Not a test: the next test runs it in a process of its own.
 #[test]
 #[ignore = "changes this process; started by the tests of this module"]
 fn child() {

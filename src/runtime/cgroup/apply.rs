@@ -1,4 +1,4 @@
-//! Writing limits to a group and reading them back: at its making, and later all or none.
+//! Writing limits to a cgroup and reading them back: when it is created, and later all or none.
 
 use oci_spec::runtime::LinuxResources;
 
@@ -7,7 +7,7 @@ use super::limits::Setting;
 use super::{Error, Group, Own, RequestedLimits, controllers, limits, locate};
 use crate::sys::fs::PathError;
 
-/// Sets one limit, and makes sure that the kernel has it.
+/// Sets one limit, and checks that the kernel has it.
 pub(super) fn set(directory: &Directory, setting: &Setting) -> Result<(), Error> {
     write(directory, setting)?;
     let found = directory.read(&setting.read_back()).map_err(absent(setting))?;
@@ -43,13 +43,13 @@ fn present<'a>(directory: &Directory, setting: &'a Setting) -> &'a Setting {
     }
 }
 
-/// Sets limits that were chosen from alternatives.
+/// Sets a limit, or its alternative if this kernel does not have its file.
 pub(super) fn set_present(directory: &Directory, setting: &Setting) -> Result<(), Error> {
     set(directory, present(directory, setting))
 }
 
 impl RequestedLimits<'_> {
-    /// The requested weights of CPUs and of block devices, 1 to 10000: for a group around the container's own.
+    /// The requested weights of CPUs and of block devices, 1 to 10000: for a cgroup around the container's own.
     pub fn weights(&self) -> (Option<u64>, Option<u64>) {
         let Some(resources) = self.resources else { return (None, None) };
         let shares = resources.cpu().as_ref().and_then(|cpu| cpu.shares()).filter(|shares| *shares != 0);
@@ -59,10 +59,9 @@ impl RequestedLimits<'_> {
 }
 
 impl Group {
-    /// Changes the limits of the group and the processes in it: all of them, or none.
+    /// Changes the limits of the cgroup and the processes in it: all of them, or none.
     ///
-    /// Fails if a controller cannot be had, or the kernel refuses a value; what had been changed before is as it was
-    /// then.
+    /// Fails if a controller is not available, or the kernel refuses a value; the limits are as before then.
     pub fn update(&self, resources: &LinuxResources) -> Result<(), Error> {
         let settings = RequestedLimits { resources: Some(resources), default_pids: None }.settings()?;
         let (parent, _) = self.path().rsplit_once('/').unwrap_or(("", ""));
@@ -81,7 +80,7 @@ impl Group {
             });
             if let Err(error) = changed {
                 for (setting, before) in done.iter().rev() {
-                    // The first error is the one to tell; a value that was there is taken again.
+                    // The first error is the one to report; the kernel accepts a value that was there before.
                     drop(directory.write(&setting.file, &setting.undo(before)));
                 }
                 return Err(error);

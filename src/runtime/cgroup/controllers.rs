@@ -1,4 +1,4 @@
-//! Enabling controllers for the sub-groups, for which rc's own processes have to leave the group.
+//! Enabling controllers for the child cgroups, for which rc's own processes must leave the cgroup.
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -7,7 +7,7 @@ use super::{Error, Own, SUPERVISOR};
 use crate::sys::fs;
 use crate::sys::proc::Entry;
 
-/// A process that is in our group and is not rc's.
+/// A process in our cgroup that is not rc's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
     /// The pid as this process sees it; 0 if it does not.
@@ -26,11 +26,11 @@ pub(super) fn names(others: &[Neighbour]) -> String {
     words.join(", ")
 }
 
-/// Enables the controllers that the settings need, in `cgroup.subtree_control` of our group.
+/// Enables the controllers that the settings need, in `cgroup.subtree_control` of our cgroup.
 ///
-/// The kernel allows no processes beside sub-groups with controllers, except at the root of all groups. It does not
-/// refuse `pids` and `cpu`, which can be had for threads: the group becomes one of threads then, and nothing can be
-/// born into those below it (EOPNOTSUPP). So rc's processes leave first. Source: cgroup-v2.rst, "Threads".
+/// The kernel allows no processes beside child cgroups with controllers, except in the root cgroup. It does not refuse
+/// `pids` and `cpu`, which also work for threads: the cgroup then becomes a threaded one, and no process can be created
+/// in its children (EOPNOTSUPP). So rc's processes leave first. Source: cgroup-v2.rst, "Threads".
 pub(super) fn enable(own: &Own, settings: &[Setting]) -> Result<(), Error> {
     for setting in missing(own, settings)? {
         if !is_root(own) {
@@ -44,12 +44,12 @@ pub(super) fn enable(own: &Own, settings: &[Setting]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether it is the root of all groups, which has no type, and may hold processes.
+/// Whether it is the root cgroup, which has no type, and may have processes.
 fn is_root(own: &Own) -> bool {
     own.directory.read("cgroup.type").is_err()
 }
 
-/// Whether [`enable`] would succeed, as far as that can be told without doing it.
+/// Whether [`enable`] would succeed, as far as rc can tell without doing it.
 pub(super) fn check(own: &Own, settings: &[Setting]) -> Result<(), Error> {
     let missing = missing(own, settings)?;
     match missing.first() {
@@ -88,9 +88,9 @@ fn not_delegated(own: &Own, setting: &Setting) -> Error {
     }
 }
 
-/// Moves rc's own processes, and nothing else, to the leaf group.
+/// Moves rc's own processes, and nothing else, to the leaf cgroup.
 fn vacate(own: &Own, setting: &Setting) -> Result<(), Error> {
-    // Each turn moves all that there are; more turns are needed only if they have forked meanwhile.
+    // Each round moves all processes that are there; further rounds are needed only if they have forked meanwhile.
     for _ in 0..16 {
         let pids = ours(own, setting)?;
         if pids.is_empty() {
@@ -111,14 +111,14 @@ fn vacate(own: &Own, setting: &Setting) -> Result<(), Error> {
     Ok(())
 }
 
-/// The pids of rc's own processes in the group; an error if there are others.
+/// The pids of rc's own processes in the cgroup; an error if there are others.
 fn ours(own: &Own, setting: &Setting) -> Result<Vec<i32>, Error> {
     let family = Family::of_this_process();
     let (ours, others): (Vec<i32>, Vec<i32>) = own.directory.processes()?.into_iter().partition(|pid| family.has(*pid));
     let others: Vec<Neighbour> = others
         .into_iter()
         .map(|pid| Neighbour { pid, name: name(pid) })
-        // One that has ended since is in nobody's way.
+        // A process that has ended since then does not matter.
         .filter(|other| other.pid == 0 || !other.name.is_empty())
         .collect();
     if others.is_empty() {
@@ -132,12 +132,11 @@ fn ours(own: &Own, setting: &Setting) -> Result<Vec<i32>, Error> {
     })
 }
 
-/// rc's own processes: those that led to this one, other commands, the monitors of other containers; and what this
-/// one's and the monitors have started, as network helpers. What a user has started by rc, as the shell of `rc
-/// unshare`, is not.
+/// rc's own processes: the ancestors of this one that run rc, other commands, and the monitors of other containers;
+/// also what this process and the monitors have started, such as network helpers. What a user has started with rc, such
+/// as the shell of `rc unshare`, is not one of them.
 struct Family {
-    /// The first of the processes that led to this one and run the same program: the command line that forked the
-    /// monitor.
+    /// The first of this process' ancestors that run the same program: the command that forked the monitor.
     top: i32,
     program: Option<(u64, u64)>,
 }
@@ -157,7 +156,7 @@ impl Family {
         self.runs_rc(pid) || with_ancestors(pid).any(|pid| pid == self.top || self.is_monitor(pid))
     }
 
-    /// Whether it runs this very program: a file can have its name, but not its inode.
+    /// Whether it runs this same program: another file can have its name, but not its inode.
     fn runs_rc(&self, pid: i32) -> bool {
         self.program.is_some() && program(pid) == self.program
     }
@@ -167,7 +166,7 @@ impl Family {
     }
 }
 
-/// Device and inode of what a process runs; `None` if it has ended, or this user may not know.
+/// Device and inode of the program that a process runs; `None` if it has ended, or this user may not know.
 fn program(pid: i32) -> Option<(u64, u64)> {
     fs::metadata(format!("/proc/{pid}/exe")).map(|file| (file.dev(), file.ino())).ok()
 }
@@ -178,7 +177,7 @@ fn name(pid: i32) -> String {
     name.map(|name| name.trim_end().to_owned()).unwrap_or_default()
 }
 
-/// A process, its parent, and so on. A chain that is longer is a loop: pids have been used again while we looked.
+/// A process, its parent, and so on. A longer chain is a loop: pids were reused while we read it.
 fn with_ancestors(pid: i32) -> impl Iterator<Item = i32> {
     std::iter::successors(Some(pid), |pid| parent(*pid)).take(256)
 }
@@ -188,8 +187,8 @@ fn parent(pid: i32) -> Option<i32> {
     Entry::open(pid)?.stat().map(|stat| stat.parent).filter(|parent| *parent > 0)
 }
 
-/// Whether the kernel has given the controller to version 1, from which version 2 cannot have it at the same time.
-/// Source: `/proc/cgroups`, whose second column is the hierarchy; 0 is version 2.
+/// Whether the kernel has given the controller to version 1; then version 2 cannot have it. Source: `/proc/cgroups`,
+/// whose second column is the hierarchy; 0 is version 2.
 pub(super) fn is_in_version_1(controller: &str) -> bool {
     let name = if controller == "io" { "blkio" } else { controller };
     fs::read_to_string("/proc/cgroups").is_ok_and(|text| hierarchy(&text, name).is_some_and(|number| number != 0))
@@ -202,7 +201,7 @@ fn hierarchy(text: &str, controller: &str) -> Option<u32> {
     })
 }
 
-/// Whether there is no swap space. Source: proc_swaps(5): one line of headings.
+/// Whether the host has no swap space. Source: proc_swaps(5): one line of headings.
 pub(super) fn is_swapless() -> bool {
     fs::read_to_string("/proc/swaps").is_ok_and(|text| text.lines().count() <= 1)
 }
@@ -233,7 +232,7 @@ mod tests {
         let family = Family::of_this_process();
         assert!(family.has(me) && family.runs_rc(me));
         assert!(!family.has(1));
-        // A monitor has a name of its own.
+        // A monitor has another process name.
         assert!(!family.is_monitor(me));
     }
 }

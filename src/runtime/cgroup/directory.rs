@@ -1,4 +1,4 @@
-//! A group's directory, held by a descriptor, and the small files in it.
+//! A cgroup's directory, as a descriptor, and the small files in it.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
 
 use crate::sys::fs::{AtPath as _, PathError};
 
-/// A group's directory. The path is for sentences; everything is opened beneath the descriptor.
+/// A cgroup's directory. The path is for messages; everything is opened relative to the descriptor.
 #[derive(Debug)]
 pub(super) struct Directory {
     fd: OwnedFd,
@@ -17,14 +17,14 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Opens a group's directory by its absolute path.
+    /// Opens a cgroup's directory by its absolute path.
     pub(super) fn open(path: PathBuf) -> Result<Self, PathError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::open(&path, flags, Mode::empty()).at("open", &path)?;
         Ok(Self { fd, path })
     }
 
-    /// Opens the group `name` in this one.
+    /// Opens the child cgroup `name`.
     pub(super) fn child(&self, name: &str) -> Result<Self, PathError> {
         let path = self.path.join(name);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -32,12 +32,12 @@ impl Directory {
         Ok(Self { fd, path })
     }
 
-    /// Makes the group `name` in this one.
+    /// Creates the child cgroup `name`.
     pub(super) fn make(&self, name: &str) -> Result<(), PathError> {
         rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o755)).at("create the cgroup", self.path.join(name))
     }
 
-    /// Removes the empty group `name` in this one.
+    /// Removes the empty child cgroup `name`.
     pub(super) fn remove(&self, name: &str) -> Result<(), PathError> {
         rustix::fs::unlinkat(&self.fd, name, rustix::fs::AtFlags::REMOVEDIR)
             .at("remove the cgroup", self.path.join(name))
@@ -62,7 +62,7 @@ impl Directory {
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// Writes a control file in one call, as the kernel wants it.
+    /// Writes a control file in one call, as the kernel requires.
     pub(super) fn write(&self, file: &str, value: &str) -> Result<(), PathError> {
         let path = self.path.join(file);
         let fd = openat(&self.fd, file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).at("open", &path)?;
@@ -70,7 +70,7 @@ impl Directory {
         Ok(())
     }
 
-    /// The names of the groups in this one.
+    /// The names of the child cgroups.
     pub(super) fn children(&self) -> Result<Vec<String>, PathError> {
         let mut names = Vec::new();
         for entry in Dir::read_from(&self.fd).at("list", &self.path)? {
@@ -83,14 +83,15 @@ impl Directory {
         Ok(names)
     }
 
-    /// The processes in this group itself; 0 stands for one that this pid namespace does not see.
+    /// The processes in this cgroup itself; 0 stands for one outside this pid namespace.
     pub(super) fn processes(&self) -> Result<Vec<i32>, PathError> {
         Ok(self.read("cgroup.procs")?.lines().filter_map(|line| line.parse().ok()).collect())
     }
 
     /// Waits until `cgroup.events` says `key value`; `false` if it does not within `patience`.
     ///
-    /// The kernel wakes who polls the file at each change. Source: cgroup-v2.rst, "[Un]populated Notification".
+    /// The kernel notifies a process that polls the file at each change. Source: cgroup-v2.rst, "[Un]populated
+    /// Notification".
     pub(super) fn wait_for(&self, key: &str, value: &str, patience: Duration) -> Result<bool, PathError> {
         let path = self.path.join("cgroup.events");
         let fd =

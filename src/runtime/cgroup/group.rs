@@ -1,4 +1,4 @@
-//! A container's group: who is in it, freezing, killing, removing.
+//! A container's cgroup: its processes, freezing, killing, removing.
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use super::{Error, locate};
 use crate::sys::fs::PathError;
 use crate::sys::process::{open_pidfd, signal_pidfd};
 
-/// A container's group.
+/// A container's cgroup.
 #[derive(Debug)]
 pub struct Group {
     directory: Directory,
@@ -20,7 +20,7 @@ impl Group {
         Self { directory, path }
     }
 
-    /// Opens a group by its path as [`path`](Self::path) gives it; `None` if it is gone.
+    /// Opens a cgroup by its path as [`path`](Self::path) returns it; `None` if it does not exist.
     pub fn open(path: &str) -> Result<Option<Self>, Error> {
         Ok(locate::open(path)?.map(|directory| Self { directory, path: path.to_owned() }))
     }
@@ -39,8 +39,8 @@ impl Group {
         &self.path
     }
 
-    /// The pids of all processes in the group and those below it, as this process sees them; 0 for one that it does
-    /// not.
+    /// The pids of all processes in the cgroup and its descendants, as this process sees them; 0 for one outside its
+    /// pid namespace.
     pub fn processes(&self) -> Result<Vec<i32>, Error> {
         let mut pids = Vec::new();
         for_each(&self.directory, &mut |directory| {
@@ -50,11 +50,11 @@ impl Group {
         Ok(pids)
     }
 
-    /// Stops all processes in the group and below it, and returns when they are: fails after `patience`, and they run
-    /// on then.
+    /// Stops all processes in the cgroup and its descendants, and returns when they are stopped. Fails after
+    /// `patience`; they run again then.
     ///
-    /// The kernel calls a group frozen when its own processes are, whatever those below it still do: each is asked.
-    /// Source: `cgroup_update_frozen` in the kernel's kernel/cgroup/freezer.c.
+    /// The kernel calls a cgroup frozen when its own processes are, whatever those of its descendants do: rc reads the
+    /// state of each. Source: `cgroup_update_frozen` in the kernel's kernel/cgroup/freezer.c.
     pub fn freeze(&self, patience: Duration) -> Result<(), Error> {
         self.directory.write("cgroup.freeze", "1")?;
         let end = Instant::now() + patience;
@@ -72,7 +72,7 @@ impl Group {
         Err(self.late("did not freeze", patience))
     }
 
-    /// Lets the processes go on, and returns when they do.
+    /// Lets the processes run again, and returns when they do.
     pub fn thaw(&self, patience: Duration) -> Result<(), Error> {
         self.directory.write("cgroup.freeze", "0")?;
         if self.directory.wait_for("frozen", "0", patience)? {
@@ -82,19 +82,20 @@ impl Group {
         }
     }
 
-    /// Kills every process in the group and below it, also frozen ones, also such as fork meanwhile. They may take a
-    /// moment to be gone: [`remove`](Self::remove) waits for that.
+    /// Kills every process in the cgroup and its descendants, including frozen ones and those that are forked
+    /// meanwhile. They may take a moment to end: [`remove`](Self::remove) waits for that.
     pub fn kill(&self) -> Result<(), Error> {
         match self.directory.write("cgroup.kill", "1") {
             Ok(()) => Ok(()),
-            // Linux before 5.14 has no such file, and a threaded group no such operation.
+            // Linux before 5.14 does not have the file, and a threaded cgroup does not support it.
             Err(_) => self.kill_one_by_one(),
         }
     }
 
-    /// Frozen, no process can fork, and no pid that was read can end and be used again. SIGKILL thaws whom it hits.
+    /// While they are frozen, no process can fork, and no pid that was read can end and be reused. SIGKILL thaws its
+    /// target.
     fn kill_one_by_one(&self) -> Result<(), Error> {
-        // Without the certainty, then: the loop below goes on until nobody is left.
+        // If it fails, a fork may escape one round: the loop below goes on until no process is left.
         drop(self.freeze(Duration::from_secs(1)));
         for _ in 0..16 {
             let pids = self.processes()?;
@@ -102,7 +103,7 @@ impl Group {
                 break;
             }
             for pid in pids {
-                // One that has ended, or that this pid namespace does not see, cannot be killed from here.
+                // A process that has ended, or that is outside this pid namespace, cannot be killed from here.
                 if let Ok(pidfd) = open_pidfd(pid) {
                     drop(signal_pidfd(pidfd.as_fd(), libc::SIGKILL));
                 }
@@ -111,7 +112,7 @@ impl Group {
         Ok(self.directory.write("cgroup.freeze", "0")?)
     }
 
-    /// Whether the kernel has killed a process of the group because of its limit of memory; `false` without that limit.
+    /// Whether the kernel has killed a process of the cgroup because of its memory limit; `false` without that limit.
     pub fn oom_killed(&self) -> Result<bool, Error> {
         match self.directory.read("memory.events") {
             Ok(text) => Ok(number(&text, "oom_kill").is_some_and(|count| count != "0")),
@@ -120,10 +121,10 @@ impl Group {
         }
     }
 
-    /// Removes the group, and those that the container has made in it, when the last process has left: fails with who
-    /// is in it after `patience`. Fine if it is gone.
+    /// Removes the cgroup, and those that the container has created in it, as soon as the last process has ended. Fails
+    /// with the remaining processes after `patience`. Succeeds if the cgroup does not exist.
     ///
-    /// A group below that belongs to one of the user's subordinate ids can only be removed from within the user's
+    /// A descendant that belongs to one of the user's subordinate IDs can only be removed from within the root
     /// namespace.
     pub fn remove(&self, patience: Duration) -> Result<(), Error> {
         match self.directory.wait_for("populated", "0", patience) {
@@ -135,7 +136,7 @@ impl Group {
         remove_children(&self.directory)?;
         match crate::sys::fs::remove_dir(self.directory.path()) {
             Err(error) if is_gone(&error) => Ok(()),
-            // Somebody has joined it since.
+            // A process has joined it since then.
             Err(error) if error.source.raw_os_error() == Some(libc::EBUSY) => {
                 Err(Error::InUse { group: self.path.clone() })
             }
@@ -148,12 +149,12 @@ impl Group {
     }
 }
 
-/// ENODEV is the answer of a group's file that was opened before the group was removed.
+/// ENODEV is the error of a cgroup's file that was opened before the cgroup was removed.
 fn is_gone(error: &PathError) -> bool {
     error.is_not_found() || error.source.raw_os_error() == Some(libc::ENODEV)
 }
 
-/// Visits a group and all below it, deepest last; one that goes meanwhile is left out.
+/// Visits a cgroup and its descendants, deepest last; skips those that are removed meanwhile.
 fn for_each(
     directory: &Directory,
     visit: &mut impl FnMut(&Directory) -> Result<(), PathError>,

@@ -1,9 +1,9 @@
-//! Limits of a spec in the kernel's units: pure.
+//! A spec's limits in the kernel's units, without I/O.
 //!
 //! `io` has the block devices.
 //!
-//! Sources: runtime-spec config-linux.md "Control groups"; the kernel's cgroup-v2.rst; runc's `cgroups/utils.go` and
-//! `cgroups/fs2` for what the spec's v1 words mean in v2.
+//! Sources: runtime-spec config-linux.md "Control cgroups"; the kernel's cgroup-v2.rst; runc's `cgroups/utils.go` and
+//! `cgroups/fs2` for the meaning of the spec's v1 fields in v2.
 
 pub(super) mod io;
 
@@ -11,19 +11,19 @@ use oci_spec::runtime::{LinuxCpu, LinuxMemory, LinuxResources};
 
 use super::Error;
 
-/// The period of `cpu.max`, microseconds, where the spec gives a quota alone: the kernel's own default.
+/// The period of `cpu.max`, microseconds, if the spec has only a quota: the kernel's own default.
 const CPU_PERIOD: u64 = 100_000;
 
-/// One value for one file of a group.
+/// One value for one file of a cgroup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Setting {
     /// The file, `memory.max`.
     pub(super) file: String,
-    /// What is written.
+    /// The value to write.
     pub(super) value: String,
     /// What must be read afterwards.
     pub(super) expect: Expect,
-    /// What is set where the kernel has no such file.
+    /// The setting for a kernel that does not have the file.
     pub(super) instead: Option<Box<Setting>>,
 }
 
@@ -34,14 +34,14 @@ pub(super) enum Expect {
     Same,
     /// The value, rounded down to whole pages of this many bytes.
     Pages(u64),
-    /// The same set of numbers, in `cpuset.cpus.effective`: a CPU that does not exist gives no time.
+    /// The same set of numbers, in `cpuset.cpus.effective`: a CPU that does not exist does not count.
     Effective,
-    /// The value as a line among others: `default 100`, `8:0 50`.
+    /// The value as one line of several: `default 100`, `8:0 50`.
     Line,
-    /// Among others a line with the first word of the value, and the second somewhere in it: `8:0 rbps=1024 wbps=max
+    /// One line of several starts with the first word of the value, and contains the second: `8:0 rbps=1024 wbps=max
     /// …`.
     Word,
-    /// Nothing: only the kernel knows the format.
+    /// Nothing is checked: only the kernel knows the format.
     Anything,
 }
 
@@ -63,7 +63,7 @@ impl Setting {
         }
     }
 
-    /// What is written to have again what `before`, read from the file, said.
+    /// What to write to restore `before`, which was read from the file.
     pub(super) fn undo(&self, before: &str) -> String {
         let before = before.trim();
         let (first, word) = self.value.split_once(' ').unwrap_or((&self.value, ""));
@@ -75,13 +75,13 @@ impl Setting {
                 let old = line.split(' ').find(|old| old.split_once('=').is_some_and(|(name, _)| name == key));
                 format!("{first} {}", old.map_or_else(|| format!("{key}=max"), str::to_owned))
             }
-            // The kernel takes an empty line for "no choice of our own", and no write of nothing.
+            // The kernel takes an empty line for "inherit from the parent"; a write of nothing would do nothing.
             _ if before.is_empty() => "\n".to_owned(),
             _ => before.to_owned(),
         }
     }
 
-    /// Whether `text`, read from [`read_back`](Self::read_back), says that the limit holds.
+    /// Whether `text`, read from [`read_back`](Self::read_back), says that the limit is in force.
     pub(super) fn holds(&self, text: &str) -> bool {
         let text = text.trim();
         match self.expect {
@@ -97,7 +97,7 @@ impl Setting {
             Expect::Effective => numbers(text).is_some_and(|now| numbers(&self.value) == Some(now)),
             Expect::Pages(page) => match (self.value.parse::<u64>(), text.parse::<u64>()) {
                 (Ok(asked), Ok(now)) => now == asked - asked % page,
-                // More than the kernel can count is no limit to it.
+                // To the kernel, more than it can count is no limit.
                 (Ok(asked), Err(_)) => text == "max" && asked >= i64::MAX.unsigned_abs() - page,
                 _ => text == self.value,
             },
@@ -105,7 +105,7 @@ impl Setting {
     }
 }
 
-/// The line of a file with a line for each device that begins with the same word as `value`.
+/// The line that starts with the same word as `value`, in a file with a line for each device.
 fn line_of<'a>(text: &'a str, value: &str) -> Option<&'a str> {
     let first = |line: &'_ str| line.split(' ').next().map(str::to_owned);
     text.lines().map(str::trim).find(|line| first(line) == first(value))
@@ -118,8 +118,8 @@ pub(super) fn pids(limit: u64) -> Setting {
 
 /// Everything that `resources` asks for, in the order in which it is written.
 ///
-/// Fails with what cgroup v2 does not have or rc does not set; nothing is left out in silence. `page` is the size of a
-/// page in bytes.
+/// Fails for what cgroup v2 does not have or rc does not set; nothing is ignored silently. `page` is the page size in
+/// bytes.
 pub(super) fn settings(resources: &LinuxResources, page: u64) -> Result<Vec<Setting>, Error> {
     for (name, asked) in [
         ("devices", resources.devices().as_ref().is_some_and(|list| !list.is_empty())),
@@ -190,7 +190,7 @@ fn of_memory(memory: &LinuxMemory, page: u64) -> Result<Vec<Setting>, Error> {
         settings.push(Setting::new("memory.swap.max", swap, Expect::Pages(page)));
     }
     if let Some(reservation) = memory.reservation().filter(|value| *value != 0) {
-        // Here no limit means no protection.
+        // For this file, no limit means no protection.
         settings.push(Setting::new("memory.low", reservation.max(0).to_string(), Expect::Pages(page)));
     }
     if let Some(limit) = limit {
@@ -234,7 +234,7 @@ fn of_cpu(cpu: &LinuxCpu) -> Result<Vec<Setting>, Error> {
     if let Some(shares) = cpu.shares().filter(|shares| *shares != 0) {
         settings.push(Setting::new("cpu.weight", weight(shares).to_string(), Expect::Same));
     }
-    // Last: an idle group has no weight.
+    // Last: an idle cgroup has no weight.
     if let Some(idle) = cpu.idle() {
         settings.push(Setting::new("cpu.idle", idle.to_string(), Expect::Same));
     }
@@ -274,7 +274,7 @@ fn huge_page(name: &str) -> Option<u64> {
     digits.then(|| number.parse::<u64>().ok()?.checked_shl(shift)).flatten().filter(|bytes| *bytes > 0)
 }
 
-/// The numbers of a list like `0-3,7`, sorted, each once; `None` if it is no such list, or has numbers beyond 65535.
+/// The numbers of a list like `0-3,7`, sorted, each once; `None` if it is not such a list, or has numbers above 65535.
 fn numbers(list: &str) -> Option<Vec<u16>> {
     let mut numbers = Vec::new();
     for part in list.trim().split(',') {

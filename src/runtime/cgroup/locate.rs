@@ -1,4 +1,4 @@
-//! Where cgroup v2 is mounted, which group this process is in, and whether that group has been delegated to its user.
+//! Where cgroup v2 is mounted, which cgroup this process is in, and whether that cgroup has been delegated to its user.
 
 use std::path::{Path, PathBuf};
 
@@ -11,31 +11,30 @@ use crate::sys::fs::{self, PathError};
 /// `CGROUP2_SUPER_MAGIC` of linux/magic.h.
 const CGROUP2: i64 = 0x6367_7270;
 
-/// Where distributions mount it: alone, and beside version 1.
+/// Where distributions mount it: alone, or beside version 1.
 const USUAL: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 
 /// A mount of cgroup v2.
 #[derive(Debug, PartialEq, Eq)]
 struct Mount {
-    /// The group that is at its top; `/` unless only a part is mounted.
+    /// The cgroup at its top; `/` unless only a part is mounted.
     top: String,
     point: PathBuf,
 }
 
-/// The group that this process is in: its path, and the mount that shows it; `None` if there is none that can be used.
+/// The cgroup of this process: its path, and the mount that shows it; `None` if there is none that can be used.
 pub(super) fn here() -> Result<Option<(PathBuf, String)>, PathError> {
     let text = fs::read_to_string("/proc/self/cgroup")?;
     own_group(&text).map_or(Ok(None), place)
 }
 
-/// The group that is delegated to this user, of this process' own and those above it in the same unit.
+/// The cgroup that is delegated to this user: this process' own, or one above it in the same unit.
 ///
-/// Where no systemd runs, the own group if it is writable. Else the own group if it bears the mark of the system's
-/// manager; or if this process is in a group within a unit: nobody but who was given the unit makes groups in one. The
-/// user's manager marks nothing (systemd 257, `cgroup_xattr_apply`), so that a unit's own group may be delegated all
-/// the same.
+/// Without systemd, the own cgroup if it is writable. With systemd, the own cgroup if the system's manager has marked
+/// it, or if this process is in a cgroup within a unit: only the user of the unit creates cgroups in it. The user's
+/// manager marks nothing (systemd 257, `cgroup_xattr_apply`), so a unit's own cgroup may be delegated without a mark.
 pub(super) fn delegated(mount: &Path, path: &str) -> Result<Option<Own>, PathError> {
-    // rc may have moved itself, or the process that started it, to a leaf of the group that was delegated.
+    // rc may have moved itself, or the process that started it, to a leaf of the delegated cgroup.
     let parent = path.strip_suffix(SUPERVISOR).and_then(|parent| parent.strip_suffix('/'));
     for path in parent.map(|parent| if parent.is_empty() { "/" } else { parent }).into_iter().chain([path]) {
         if has_manager() && !is_marked(mount, path) && !(Some(path) == parent && is_in_user_unit(path)) {
@@ -48,15 +47,15 @@ pub(super) fn delegated(mount: &Path, path: &str) -> Result<Option<Own>, PathErr
     let Some((unit, _)) = path.rsplit_once('/').filter(|(unit, _)| has_manager() && is_user_unit(unit)) else {
         return Ok(None);
     };
-    // `DelegateSubgroup=` of another name. Where the unit's group hands controllers down, its owner divides it, and
-    // what runs in a part stays there.
+    // `DelegateSubgroup=` with another name. If the unit's cgroup hands controllers down, its user manages its parts,
+    // and a process in a part stays there.
     let directory = Directory::open(below(mount, unit))?;
     let is_divided = !directory.read("cgroup.subtree_control")?.trim().is_empty();
     writable(mount, if is_divided { path } else { unit })
 }
 
-/// Whether this user may put a process of the own group into the group `path`: who moves one must be able to write
-/// `cgroup.procs` of the nearest group above both. Source: cgroup-v2.rst, "Delegation Containment".
+/// Whether this user may move a process from the own cgroup to the cgroup `path`: that needs write access to
+/// `cgroup.procs` of the nearest common ancestor. Source: cgroup-v2.rst, "Delegation Containment".
 pub(super) fn can_reach(mount: &Path, path: &str) -> Result<bool, PathError> {
     let Some((own_mount, own)) = here()? else { return Ok(false) };
     let shared = own.split('/').zip(path.split('/')).take_while(|(a, b)| a == b).map(|(a, _)| a).collect::<Vec<_>>();
@@ -64,23 +63,23 @@ pub(super) fn can_reach(mount: &Path, path: &str) -> Result<bool, PathError> {
     Ok(own_mount == mount && rustix::fs::access(above, Access::WRITE_OK).is_ok())
 }
 
-/// The group, if this user may make groups in it.
+/// The cgroup, if this user may create cgroups in it.
 pub(super) fn writable(mount: &Path, path: &str) -> Result<Option<Own>, PathError> {
     let directory = Directory::open(below(mount, path))?;
     Ok(is_writable(&directory).then(|| Own { directory, path: path.to_owned() }))
 }
 
-/// Whether the group is that of a unit of the user's manager itself.
+/// Whether the cgroup is that of a unit of the user's manager itself.
 pub(super) fn is_user_unit(path: &str) -> bool {
     path.contains("/user@") && (path.ends_with(".service") || path.ends_with(".scope")) && !is_manager(path)
 }
 
-/// Whether the group is in a unit of the user's manager, or is one.
+/// Whether the cgroup is in a unit of the user's manager, or is one.
 fn is_in_user_unit(path: &str) -> bool {
     path.match_indices('/').map(|(at, _)| &path[..at]).chain([path]).any(is_user_unit)
 }
 
-/// Whether the group is that of the user's manager, which owns all below it and would not expect groups of ours.
+/// Whether the cgroup is that of the user's manager, which owns everything below it and does not expect our cgroups.
 fn is_manager(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.starts_with("user@"))
 }
@@ -90,7 +89,7 @@ pub(super) fn has_manager() -> bool {
     fs::metadata("/run/systemd/system").is_ok()
 }
 
-/// Opens the group `path`, which is relative to the mount; `None` if there is no such group.
+/// Opens the cgroup `path`, which is relative to the mount; `None` if there is no such cgroup.
 pub(super) fn open(path: &str) -> Result<Option<Directory>, Error> {
     if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
         return Err(Error::Invalid { what: "path of a cgroup", value: path.to_owned() });
@@ -113,13 +112,13 @@ pub(super) fn mount_point() -> Result<Option<PathBuf>, PathError> {
     }
 }
 
-/// The mount in which the group `path`, relative to it, is to be found.
+/// The mount that shows the cgroup `path`, which is relative to it.
 pub(super) fn mount_with(path: &str) -> Result<Option<PathBuf>, PathError> {
     let points = usual().map(PathBuf::from).chain(other_mounts()?.into_iter().map(|mount| mount.point));
     Ok(points.into_iter().find(|point| rustix::fs::access(below(point, path), Access::EXISTS).is_ok()))
 }
 
-/// The mount that shows `group`, and the group's path beneath it.
+/// The mount that shows `group`, and the cgroup's path beneath it.
 fn place(group: &str) -> Result<Option<(PathBuf, String)>, PathError> {
     for point in usual() {
         let point = PathBuf::from(point);
@@ -146,14 +145,14 @@ fn below(mount: &Path, group: &str) -> PathBuf {
     mount.join(group.trim_start_matches('/'))
 }
 
-/// The group of version 2 in `/proc/self/cgroup`; `None` where there is none, and for one outside our cgroup namespace
-/// or removed, in which nothing can be made.
+/// The cgroup of version 2 in `/proc/self/cgroup`; `None` if there is none, if it is outside our cgroup namespace, or
+/// if it was removed: no cgroup can be created in it then.
 fn own_group(text: &str) -> Option<&str> {
     let group = text.lines().find_map(|line| line.strip_prefix("0::"))?;
     (group.starts_with('/') && !group.starts_with("/..") && !group.ends_with(" (deleted)")).then_some(group)
 }
 
-/// The path of `group` in a mount whose top is the group `top`.
+/// The path of `group` in a mount whose top is the cgroup `top`.
 fn beneath(group: &str, top: &str) -> Option<String> {
     let rest = if top == "/" { group } else { group.strip_prefix(top)? };
     match rest {
@@ -179,10 +178,10 @@ fn unescape(field: &str) -> String {
         .fold(field.to_owned(), |text, (code, plain)| text.replace(code, plain))
 }
 
-/// Whether the service manager has marked the group, or one above it within the same unit, as delegated.
+/// Whether the service manager has marked the cgroup, or one above it within the same unit, as delegated.
 ///
-/// A group with a unit's name must bear the mark itself: the user's manager owns everything below `user@UID.service`,
-/// marked and writable as that is, and would not expect groups of ours in a terminal's scope. Source: systemd's
+/// A cgroup with a unit's name must have the mark itself: the user's manager owns everything below `user@UID.service`,
+/// which is marked and writable, and does not expect our cgroups in a terminal's scope. Source: systemd's
 /// CGROUP_DELEGATION.md; systemd.resource-control(5), `Delegate=`.
 fn is_marked(mount: &Path, mut path: &str) -> bool {
     let privileged = rustix::process::geteuid().is_root();
@@ -204,7 +203,7 @@ fn is_marked(mount: &Path, mut path: &str) -> bool {
     }
 }
 
-/// Whether this user may make groups in it, put processes there, and hand controllers down.
+/// Whether this user may create cgroups in it, put processes there, and hand controllers down.
 fn is_writable(directory: &Directory) -> bool {
     [".", "cgroup.procs", "cgroup.subtree_control"]
         .iter()

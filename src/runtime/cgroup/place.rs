@@ -1,9 +1,9 @@
-//! Which unit or session this process is in, and so where a container's group can come from.
+//! Which unit or session this process is in, and so where a container's cgroup can come from.
 //!
 //! ```text
 //! delegated           …/app.slice/web.service (Delegate=yes)   in place
-//! a unit              …/app.slice/web.service                  what runs in a unit stays in it: no group, no limits
-//!                     …/app.slice/run-u7.scope                 the same: somebody has put it there by systemd-run
+//! a unit              …/app.slice/web.service                  what runs in a unit stays in it: no cgroup, no limits
+//!                     …/app.slice/run-u7.scope                 the same: a user has put it there with systemd-run
 //! where people type   …/user-1001.slice/session-3.scope        a scope from the service manager
 //!                     …/app.slice/vte-spawn-….scope            a terminal's
 //!                     …/app.slice/app-code@….service           an application of the desktop, with a terminal in it
@@ -14,16 +14,16 @@
 use super::limits::Setting;
 use super::{Error, NOT_GIVEN, Own, RequestedLimits, locate};
 
-/// Where a container's group can come from.
+/// Where a container's cgroup can come from.
 #[derive(Debug)]
 pub enum Place {
-    /// Our own group is delegated to us.
+    /// Our own cgroup is delegated to us.
     Own(Own),
     /// A unit, delegated or not.
     Unit(Unit),
-    /// A session, a terminal, or nothing that systemd has made: the service manager may be asked for a scope.
+    /// A session, a terminal, or nothing that systemd has created: rc may ask the service manager for a scope.
     Session,
-    /// There is no cgroup v2 that we are in, or no systemd.
+    /// This process is in no cgroup of version 2, or there is no systemd.
     Nowhere,
 }
 
@@ -32,13 +32,13 @@ pub enum Place {
 pub struct Unit {
     /// Its name, `web.service`.
     pub name: String,
-    /// Its group, if it belongs to the user's manager. That marks nothing: it has to be asked whether the unit is
+    /// Its cgroup, if it belongs to the user's manager. That marks nothing, so rc must ask it whether the unit is
     /// delegated.
     pub unmarked: Option<Own>,
 }
 
 impl Place {
-    /// Looks where this process is: a handful of system calls. Fails only if `/proc` cannot be read.
+    /// Finds the place of this process, in a handful of system calls. Fails only if `/proc` cannot be read.
     pub fn find() -> Result<Self, Error> {
         let Some((mount, path)) = locate::here()? else { return Ok(Self::Nowhere) };
         if let Some(own) = locate::delegated(&mount, &path)? {
@@ -52,11 +52,10 @@ impl Place {
         Ok(Self::Unit(Unit { name: name.to_owned(), unmarked }))
     }
 
-    /// Looks at the group `path`, relative to the mount, in which a container's group is to be made whatever this
-    /// process is in.
+    /// The place for a container's cgroup in the cgroup `path`, relative to the mount, wherever this process is.
     ///
-    /// Gives the group, or a unit that is not marked; fails if there is no such group, or it is not delegated to this
-    /// user.
+    /// Returns the cgroup, or a unit that is not marked; fails if there is no such cgroup, or it is not delegated to
+    /// this user.
     pub fn at(path: &str) -> Result<Self, Error> {
         let refused = |reason: &str| Error::Parent { group: path.to_owned(), reason: reason.to_owned() };
         let mount = locate::mount_with(path)?.ok_or_else(|| refused("no such cgroup"))?;
@@ -74,7 +73,7 @@ impl Place {
         }
     }
 
-    /// The error of a container whose group can be made only in place, where it cannot.
+    /// The error of a container whose cgroup can be created only in place, if that is impossible.
     pub fn refuse(&self) -> Error {
         let group = match self {
             Self::Own(own) => own.path().to_owned(),
@@ -86,8 +85,8 @@ impl Place {
         Error::Parent { group, reason: NOT_GIVEN.to_owned() }
     }
 
-    /// Whether limits that were asked for can be set in place, with the error that [`Own::make`] would give; in a
-    /// session that is the manager's to say.
+    /// Checks whether the requested limits can be set in place, with the error that [`Own::make`] would return; in a
+    /// session, the service manager decides.
     pub fn check(&self, wanted: &RequestedLimits<'_>) -> Result<(), Error> {
         match self {
             Self::Own(own) => super::check(Some(own), wanted),
@@ -106,10 +105,10 @@ fn in_unit(setting: &Setting, unit: &str) -> Error {
     Error::InUnit { limit: setting.file.clone(), controller: setting.controller().to_owned(), unit }
 }
 
-/// The unit that the group `path` is in, if it is one that keeps its processes.
+/// The unit that the cgroup `path` is in, if it is one that keeps its processes.
 fn unit_that_keeps(path: &str) -> Option<&str> {
     let unit = path.rsplit('/').find(|name| name.ends_with(".service") || name.ends_with(".scope"))?;
-    // systemd-run(1) names a scope `run-…` unless it is told a name; who tells it one is taken for a terminal.
+    // systemd-run(1) names a scope `run-…` unless it is given a name; with a name, the scope looks like a terminal's.
     let keeps = if unit.ends_with(".scope") { unit.starts_with("run-") } else { !unit.starts_with("app-") };
     keeps.then_some(unit)
 }

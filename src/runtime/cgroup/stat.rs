@@ -1,19 +1,19 @@
-//! What a group has used. Source: the kernel's cgroup-v2.rst.
+//! Resource usage of a cgroup. Source: the kernel's cgroup-v2.rst.
 
 use super::directory::{Directory, number};
 use super::{Error, Group};
 use crate::sys::fs::PathError;
 
-/// What a group and those below it have used; what its controllers do not count is absent.
+/// Usage of a cgroup and its descendants; fields of controllers that are not enabled are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Microseconds of CPU time.
     pub cpu: Option<u64>,
-    /// The same in the kernel alone.
+    /// The kernel's part of that.
     pub kernel: Option<u64>,
-    /// Bytes of memory, without files that could be let go at once.
+    /// Bytes of memory, without the page cache that the kernel could free at once.
     pub memory: Option<u64>,
-    /// The limit of memory in bytes; absent for none.
+    /// The memory limit in bytes; absent for none.
     pub memory_limit: Option<u64>,
     /// Bytes read from and written to block devices.
     pub devices: Option<(u64, u64)>,
@@ -22,13 +22,13 @@ pub struct Usage {
 }
 
 impl Group {
-    /// What the group has used so far. Fails if a file that is there cannot be read.
+    /// The usage so far. Fails if a file that exists cannot be read.
     pub fn usage(&self) -> Result<Usage, Error> {
         let read = |file: &str| optional(self.directory(), file);
         let cpu = read("cpu.stat")?;
         let of = |text: &Option<String>, key: &str| number(text.as_deref()?, key)?.parse::<u64>().ok();
         let whole = |text: Option<String>| text?.trim().parse::<u64>().ok();
-        // As docker has it: what is cached and not in use is no need of the container's.
+        // As in docker: page cache that is not in use does not count as the container's.
         let cache = of(&read("memory.stat")?, "inactive_file").unwrap_or(0);
         Ok(Usage {
             cpu: of(&cpu, "usage_usec"),
@@ -41,7 +41,7 @@ impl Group {
     }
 }
 
-/// A file of a controller that the group may not have.
+/// A file of a controller that the cgroup may not have.
 fn optional(directory: &Directory, file: &str) -> Result<Option<String>, PathError> {
     match directory.read(file) {
         Ok(text) => Ok(Some(text)),

@@ -1,4 +1,4 @@
-//! A new volume (or tmpfs) begins with what the image has at its place: docker's and podman's "copy-up".
+//! A new volume (or tmpfs) starts with the image's files at that path: docker's and podman's "copy-up".
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -18,18 +18,18 @@ use crate::runtime::sync::Step as _;
 use crate::sys::filesystem::of_kernel;
 use crate::sys::steering;
 
-/// Copies the directory `source`, which the image calls `path`, into the still empty, still detached mount `target`. A
-/// volume that holds something is left alone, and what is mounted beneath `source` is not of the image.
+/// Copies the directory `source`, the image's `path`, into `target`, an empty mount that is still detached. A volume
+/// that is not empty is left alone, and mounts beneath `source` are not copied: they are not part of the image.
 ///
-/// Nothing is copied out of the kernel's own file systems: they show processes, init's descriptors among them.
+/// Nothing is copied from the kernel's own filesystems: they show processes, init's descriptors among them.
 pub(in crate::runtime) fn fill(source: BorrowedFd<'_>, path: &Path, target: BorrowedFd<'_>) -> Result<(), Failure> {
-    if of_kernel(source).step_on("look at the file system of", path)?.is_some() {
+    if of_kernel(source).step_on("inspect the filesystem of", path)?.is_some() {
         return Ok(());
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let from = match openat(source, c".", flags, Mode::empty()) {
         Ok(from) => from,
-        // A file has nothing to fill a directory with.
+        // A file cannot fill a directory.
         Err(Errno::NOTDIR) => return Ok(()),
         Err(error) => return Err(error).step_on("open", path),
     };
@@ -37,12 +37,12 @@ pub(in crate::runtime) fn fill(source: BorrowedFd<'_>, path: &Path, target: Borr
     if !is_empty(&to).step_on("read the volume for", path)? {
         return Ok(());
     }
-    let stat = look_at(&from, c"", AtFlags::EMPTY_PATH).step_on("look at", path)?;
+    let stat = look_at(&from, c"", AtFlags::EMPTY_PATH).step_on("stat", path)?;
     copy_directory(&from, &to, stat.stx_mnt_id, DEEPEST).step_on("copy to a volume", path)?;
     finish(&from, &to, &stat).step_on("copy to a volume", path)
 }
 
-/// What is to be known of a file, its mount included. Source: statx(2).
+/// What rc must know about a file, including its mount. Source: statx(2).
 fn look_at(directory: &OwnedFd, name: &CStr, flags: AtFlags) -> rustix::io::Result<Statx> {
     statx(directory, name, flags, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)
 }
@@ -56,11 +56,11 @@ fn is_empty(directory: &OwnedFd) -> io::Result<bool> {
     Ok(true)
 }
 
-/// How many levels of directories are copied. A path of PATH_MAX bytes names fewer, but an image can have more, by
-/// entries that begin at a link; each level takes descriptors and room on the stack.
+/// How many levels of directories are copied. A path of PATH_MAX bytes has fewer, but an image can have more, through
+/// entries below a link; each level takes descriptors and stack.
 const DEEPEST: u32 = 2048;
 
-/// Copies what is in `from`, as far as it is on the mount with the number `mount`, and so many levels deep.
+/// Copies the contents of `from`, as far as they are on the mount with the number `mount`, at most so many levels deep.
 fn copy_directory(from: &OwnedFd, to: &OwnedFd, mount: u64, levels: u32) -> io::Result<()> {
     let below = levels.checked_sub(1).ok_or(Errno::NAMETOOLONG)?;
     for entry in Dir::read_from(from)? {
@@ -96,22 +96,21 @@ fn copy_directory(from: &OwnedFd, to: &OwnedFd, mount: u64, levels: u32) -> io::
                 chownat(to, name, Some(uid(&stat)), Some(gid(&stat)), AtFlags::SYMLINK_NOFOLLOW)?;
                 utimensat(to, name, &times(&stat), AtFlags::SYMLINK_NOFOLLOW)?;
             }
-            // Devices, sockets and pipes have no place in a volume.
+            // Devices, sockets and FIFOs are not copied.
             _ => {}
         }
     }
     Ok(())
 }
 
-/// Copies what is there of a file of `size` bytes; holes stay holes: an image may have a file that is larger than any
-/// disk.
+/// Copies the data of a file of `size` bytes; holes stay holes: an image may have a file that is larger than any disk.
 fn copy_data(mut source: &File, mut copy: &File, size: u64) -> io::Result<()> {
     let mut at = 0;
     while at < size {
         let (start, end) = match seek(source, SeekFrom::Data(at)) {
             Ok(start) => (start, seek(source, SeekFrom::Hole(start))?),
             Err(Errno::NXIO) => break,
-            // A file system that does not tell.
+            // A filesystem that does not support SEEK_DATA.
             Err(Errno::INVAL) => (at, size),
             Err(error) => return Err(error.into()),
         };
@@ -123,10 +122,10 @@ fn copy_data(mut source: &File, mut copy: &File, size: u64) -> io::Result<()> {
     copy.set_len(size)
 }
 
-/// The most bytes of an extended attribute, and of all names of a file's. Source: xattr(7), "Limits".
+/// The maximum size of an extended attribute, and of all names of a file. Source: xattr(7), "Limits".
 const LONGEST: usize = 64 << 10;
 
-/// Copies the extended attributes that an image may have; what the volume's file system does not take is left out.
+/// Copies the extended attributes that an image may have; skips those that the volume's filesystem does not support.
 fn copy_attributes(from: &OwnedFd, to: &OwnedFd) -> io::Result<()> {
     let mut names = vec![0; LONGEST];
     let length = match flistxattr(from, &mut names[..]) {

@@ -1,13 +1,13 @@
 //! From numbers of system calls to a classic BPF program for seccomp(2): for the build script, which compiles rc's own
-//! filter, and for rc, which compiles the filters that a user names. It imports nothing of either.
+//! filter, and for rc, which compiles users' filters. It imports nothing from either.
 //!
 //! ```text
 //! load arch ─ which kind of calls? ─ load number ─ binary search over ranges of numbers with one decision ─┬─ return
 //!                                                                        load argument ─ mask ─ compare ─┴─ return
 //! ```
-//! A path that looks at arch and number alone and ends in "allow" costs nothing at run time: the kernel finds those
-//! calls when the filter is installed and keeps them in a bitmap (since Linux 5.11; kernel/seccomp.c,
-//! `seccomp_is_const_allow`). The search serves the rest in some eight comparisons.
+//! A path that checks only arch and number and ends in "allow" costs nothing at run time: the kernel finds those calls
+//! when the filter is installed and stores them in a bitmap (since Linux 5.11; kernel/seccomp.c,
+//! `seccomp_is_const_allow`). The search decides the other calls in some eight comparisons.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ const ARCH: u32 = 4;
 /// Both architectures are little-endian: the low half of an argument comes first.
 const ARGUMENTS: u32 = 16;
 
-/// The kernel takes no longer program: BPF_MAXINSNS.
+/// The longest program that the kernel accepts: BPF_MAXINSNS.
 const LONGEST: usize = 4096;
 
 /// One instruction, as the kernel's `struct sock_filter`.
@@ -38,18 +38,18 @@ const LONGEST: usize = 4096;
 pub(crate) struct Instruction {
     /// What it does.
     pub(crate) code: u16,
-    /// How many instructions are left out if a comparison holds.
+    /// How many instructions are skipped if a comparison holds.
     pub(crate) jt: u8,
-    /// How many if it does not.
+    /// How many are skipped if it does not.
     pub(crate) jf: u8,
     /// Its operand.
     pub(crate) k: u32,
 }
 
-/// How a call ends: the program's answer, which is "allow" for who holds any capability of the set `unless`.
+/// The result of a call: the program's answer, which is "allow" for a process with any capability of the set `unless`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// The answer, as seccomp(2) has it.
+    /// The answer, in the format of seccomp(2).
     pub(crate) answer: u32,
     /// A set of capabilities: bit n is capability n.
     pub(crate) unless: u64,
@@ -61,12 +61,12 @@ impl Outcome {
 
     /// The call fails with this errno.
     pub(crate) const fn errno(errno: u16) -> Self {
-        // A widening that `From` cannot do in a constant.
+        // `From` cannot convert it in a constant.
         Self { answer: RET_ERRNO | errno as u32, unless: 0 }
     }
 }
 
-/// What becomes of a call.
+/// How a call is decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// The same whatever its arguments are.
@@ -77,7 +77,7 @@ pub(crate) enum Decision {
         index: u8,
         /// The bits that count.
         mask: Option<u32>,
-        /// Values that are named.
+        /// Values with an outcome of their own.
         cases: Vec<Case>,
         /// All other values.
         otherwise: Outcome,
@@ -86,7 +86,7 @@ pub(crate) enum Decision {
     ByRules {
         /// The rules in their order.
         rules: Vec<Rule>,
-        /// What becomes of it if none holds.
+        /// The outcome if no rule holds.
         otherwise: Outcome,
     },
 }
@@ -96,20 +96,20 @@ pub(crate) enum Decision {
 pub(crate) struct Case {
     /// The values.
     pub(crate) values: Vec<u32>,
-    /// What becomes of the call.
+    /// The outcome of the call.
     pub(crate) outcome: Outcome,
 }
 
-/// Conditions that all have to hold, and the outcome then.
+/// Conditions that must all hold, and the outcome then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rule {
     /// The conditions.
     pub(crate) conditions: Vec<Condition>,
-    /// What becomes of the call.
+    /// The outcome of the call.
     pub(crate) outcome: Outcome,
 }
 
-/// A comparison of an argument, all 64 bits of it, without sign.
+/// An unsigned comparison of an argument, with all 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Condition {
     /// Which argument, 0 to 5.
@@ -127,11 +127,11 @@ pub(crate) struct Condition {
 /// How an argument is compared with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Comparison {
-    /// They are the same.
+    /// They are equal.
     Equal,
     /// The argument is greater.
     Greater,
-    /// The argument is greater or the same.
+    /// The argument is greater or equal.
     AtLeast,
 }
 
@@ -140,12 +140,12 @@ pub(crate) enum Comparison {
 pub(crate) struct Abi {
     /// The kernel's number for the kind.
     pub(crate) arch: u32,
-    /// What becomes of those that are named.
+    /// The decision for each call that the filter names.
     pub(crate) calls: BTreeMap<u32, Decision>,
 }
 
-/// A program for a process that holds no capability that matters, and for each set of capabilities that does the
-/// instructions that become "allow" when one of them is held.
+/// A program for a process without any capability that matters, and, for each set of capabilities that matters, the
+/// instructions that become "allow" if the process has one of them.
 #[derive(Debug)]
 pub(crate) struct Program {
     /// The instructions.
@@ -154,22 +154,22 @@ pub(crate) struct Program {
     pub(crate) gates: BTreeMap<u64, Vec<usize>>,
 }
 
-/// The rules need a longer program, or one with longer jumps, than the kernel takes.
+/// The rules need a longer program, or longer jumps, than the kernel accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
 impl std::fmt::Display for TooLong {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the filter has more instructions than the kernel takes")
+        f.write_str("the filter has more instructions than the kernel accepts")
     }
 }
 
 impl std::error::Error for TooLong {}
 
-/// Instructions that become "allow" for who holds a capability of the set beside them.
+/// Instructions that become "allow" for a process with a capability of the set beside them.
 type Gated = (Instruction, u64);
 
-/// What a filter says of the calls that it does not name.
+/// The outcome of the calls that a filter does not name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Unnamed {
     /// Calls of a known kind.
@@ -180,10 +180,10 @@ pub(crate) struct Unnamed {
     pub(crate) kind: Outcome,
 }
 
-/// Where the numbers of x32 begin. Source: arch/x86/include/uapi/asm/unistd.h, `__X32_SYSCALL_BIT`.
+/// Where the numbers of x32 start. Source: arch/x86/include/uapi/asm/unistd.h, `__X32_SYSCALL_BIT`.
 const X32: u32 = 0x4000_0000;
 
-/// Compiles.
+/// Compiles a program for these calls.
 pub(crate) fn program(abis: &[Abi], unnamed: Unnamed) -> Result<Program, TooLong> {
     let mut code = vec![plain(LOAD, 0, 0, ARCH)];
     for abi in abis {
@@ -204,7 +204,7 @@ pub(crate) fn program(abis: &[Abi], unnamed: Unnamed) -> Result<Program, TooLong
     Ok(Program { code: code.into_iter().map(|(instruction, _)| instruction).collect(), gates })
 }
 
-/// Joins neighbours of the same decision; each range goes from its number to the next one's.
+/// Merges neighbours with the same decision; each range extends to the number of the next one.
 fn ranges(calls: &BTreeMap<u32, Decision>, unnamed: Unnamed) -> Vec<(u32, Decision)> {
     let default = Decision::Always(unnamed.call);
     let mut ranges: Vec<(u32, Decision)> = vec![(0, default.clone())];
@@ -223,17 +223,17 @@ fn ranges(calls: &BTreeMap<u32, Decision>, unnamed: Unnamed) -> Vec<(u32, Decisi
     ranges
 }
 
-/// A binary search for the range that the number in the accumulator is in, and behind it one ending for each decision:
-/// shared, because installing a filter takes time with its length (0.2 µs for each instruction).
+/// A binary search for the range of the number in the accumulator, followed by one leaf for each decision: they are
+/// shared, because the time to install a filter grows with its length (0.2 µs for each instruction).
 fn search(ranges: &[(u32, Decision)]) -> Result<Vec<Gated>, TooLong> {
-    // Long jumps are instructions of their own, so they are for filters of many decisions only.
+    // Long jumps need instructions of their own, so they are only for filters with many decisions.
     searched(ranges, Jumps::Short).or_else(|TooLong| searched(ranges, Jumps::Long))
 }
 
 /// How a branch reaches its two targets.
 #[derive(Clone, Copy)]
 enum Jumps {
-    /// By itself: at most 255 instructions on.
+    /// By itself: at most 255 instructions ahead.
     Short,
     /// By an unconditional jump for each.
     Long,
@@ -267,7 +267,7 @@ fn searched(ranges: &[(u32, Decision)], jumps: Jumps) -> Result<Vec<Gated>, TooL
     Ok(code)
 }
 
-/// Lays out the branches for `ranges` at the end of `code`; returns where a number in one of them has to jump.
+/// Lays out the branches for `ranges` at the end of `code`; returns where to jump to with a number in one of them.
 fn branch(
     ranges: &[(u32, Decision)],
     jumps: Jumps,
@@ -299,7 +299,7 @@ fn branch(
     Ok(here)
 }
 
-/// Ends one call: load, mask, all comparisons, the return of what none matched, the returns of the cases in order.
+/// Decides one call: load, mask, all comparisons, the return if none matched, the returns of the cases in order.
 fn leaf(decision: &Decision) -> Result<Vec<Gated>, TooLong> {
     let (index, mask, cases, otherwise) = match decision {
         Decision::Always(outcome) => return Ok(vec![end(*outcome)]),
@@ -325,7 +325,7 @@ fn by_rules(rules: &[Rule], otherwise: Outcome) -> Result<Vec<Gated>, TooLong> {
     let mut code = Vec::new();
     for rule in rules {
         let conditions: Vec<Vec<Draft>> = rule.conditions.iter().map(drafts).collect();
-        // The block is its conditions and a return.
+        // The block has its conditions and a return.
         let mut left = conditions.iter().map(Vec::len).sum::<usize>() + 1;
         for drafts in conditions {
             let length = drafts.len();
@@ -345,7 +345,7 @@ fn by_rules(rules: &[Rule], otherwise: Outcome) -> Result<Vec<Gated>, TooLong> {
     Ok(code)
 }
 
-/// An instruction of a condition, with targets that are not numbers yet.
+/// An instruction of a condition, before its jump targets are numbers.
 struct Draft {
     code: u16,
     k: u32,
@@ -353,17 +353,17 @@ struct Draft {
     jf: To,
 }
 
-/// Where an instruction of a condition leads.
+/// Where an instruction of a condition jumps to.
 #[derive(Clone, Copy)]
 enum To {
     Next,
-    /// Behind the condition.
+    /// After the condition.
     Holds,
-    /// Behind the rule.
+    /// After the rule.
     Fails,
 }
 
-/// A condition: the high half decides unless it is the same, then the low half does.
+/// A condition: the high half decides unless it is equal, then the low half does.
 fn drafts(condition: &Condition) -> Vec<Draft> {
     let (holds, fails) = if condition.negated { (To::Fails, To::Holds) } else { (To::Holds, To::Fails) };
     let (value, mask) = (halves(condition.value), halves(condition.mask));
@@ -394,7 +394,7 @@ fn halves(value: u64) -> (u32, u32) {
     (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
 }
 
-/// Where the low half of an argument is.
+/// The offset of the low half of an argument.
 fn low_half(index: u8) -> u32 {
     ARGUMENTS + 8 * u32::from(index)
 }

@@ -1,9 +1,9 @@
-//! The filters that users name, as the runtime spec has them (`linux.seccomp`), compiled when a container is made, to
-//! check them, and when it starts.
+//! Users' filters in the format of the runtime spec (`linux.seccomp`), compiled when a container is created, as a
+//! check, and when it starts.
 //!
-//! libseccomp's meaning of the same rules: a rule without conditions counts before all others of its call; a call that
-//! no architecture has is left out. Apart from it, 32-bit calls that the profile does not allow for, and all of x32,
-//! fail with ENOSYS and do not kill.
+//! The rules mean the same as in libseccomp: a rule without conditions takes precedence over all others of its call; a
+//! call that no architecture has is ignored. One difference: 32-bit calls that the profile does not allow, and all of
+//! x32, fail with ENOSYS instead of killing the process.
 
 use std::collections::BTreeMap;
 
@@ -17,19 +17,19 @@ use crate::types::{Report, ReportKind};
 /// Why a filter cannot be compiled.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// An action that rc does not have.
+    /// An action that rc does not support.
     #[error("the seccomp profile is not supported: it uses {0}, which needs a process that answers")]
     Action(LinuxSeccompAction),
     /// An argument that no call has.
-    #[error("the seccomp profile is wrong: a call has no argument {0}; they are counted from 0 to 5")]
+    #[error("the seccomp profile is invalid: a call has no argument {0}; they are counted from 0 to 5")]
     Argument(usize),
-    /// An errno that is none.
-    #[error("the seccomp profile is wrong: {0} is no errno")]
+    /// A number that is not an errno.
+    #[error("the seccomp profile is invalid: {0} is not an errno")]
     Errno(u32),
-    /// The kernel takes no such program.
+    /// The kernel would not accept the program.
     #[error("the seccomp profile is too long: {0}")]
     TooLong(#[from] TooLong),
-    /// There are no tables.
+    /// rc has no tables for this architecture.
     #[error("rc has no table of system calls for this architecture")]
     Architecture,
 }
@@ -51,7 +51,7 @@ pub(crate) fn compile(profile: &LinuxSeccomp) -> Result<Vec<sock_filter>, Error>
     let rules = rules(profile)?;
     let is_allowed_for = |(position, kind): &(usize, &Kind)| {
         let listed = profile.architectures().as_deref().unwrap_or_default();
-        // The host's own calls need no word.
+        // The host's own calls need not be listed.
         *position == 0 || listed.iter().any(|arch| arch.to_string() == kind.name)
     };
     let abis: Vec<Abi> = kinds
@@ -79,8 +79,8 @@ fn rules(profile: &LinuxSeccomp) -> Result<BTreeMap<&str, Vec<Rule>>, Error> {
     Ok(rules)
 }
 
-/// The rules of one entry: one in which all conditions hold. Of several conditions on one argument any may hold, as
-/// runc has it: there is a rule for each then.
+/// The rules of one entry: one rule in which all conditions hold. If several conditions are on one argument, any of
+/// them may hold, as in runc: each is a rule then.
 fn rules_of(syscall: &LinuxSyscall) -> Result<Vec<Rule>, Error> {
     let outcome = outcome(syscall.action(), syscall.errno_ret())?;
     let conditions = syscall.args().iter().flatten().map(condition).collect::<Result<Vec<_>, _>>()?;
@@ -105,7 +105,7 @@ fn condition(asked: &LinuxSeccompArg) -> Result<Condition, Error> {
         LinuxSeccompOperator::ScmpCmpGe => (Comparison::AtLeast, false),
         LinuxSeccompOperator::ScmpCmpLt => (Comparison::AtLeast, true),
     };
-    // For a masked comparison `value` is the mask. Source: runtime-spec config-linux.md "Seccomp".
+    // In a masked comparison, `value` is the mask. Source: runtime-spec config-linux.md "Seccomp".
     let (mask, value) = match asked.op() {
         LinuxSeccompOperator::ScmpCmpMaskedEq => (asked.value(), asked.value_two().unwrap_or_default() & asked.value()),
         _ => (u64::MAX, asked.value()),
@@ -117,13 +117,13 @@ fn outcome(action: LinuxSeccompAction, errno: Option<u32>) -> Result<Outcome, Er
     let takes_errno = matches!(action, LinuxSeccompAction::ScmpActErrno | LinuxSeccompAction::ScmpActTrace);
     match (action, errno.filter(|_| takes_errno)) {
         (LinuxSeccompAction::ScmpActNotify, _) => Err(Error::Action(action)),
-        // The kernel's greatest errno (include/linux/err.h); a tracer's message has the same room.
+        // The kernel's greatest errno (include/linux/err.h); a tracer's message has the same range.
         (_, Some(errno)) if errno > 4095 => Err(Error::Errno(errno)),
         (_, errno) => Ok(Outcome { answer: action.as_u32(errno), unless: 0 }),
     }
 }
 
-/// What becomes of the calls of one kind.
+/// The decisions for the calls of one kind.
 fn calls(kind: &Kind, rules: &BTreeMap<&str, Vec<Rule>>, otherwise: Outcome) -> BTreeMap<u32, Decision> {
     let through_another = through_socketcall(rules);
     let decide = |(name, number): (&&str, &u32)| {
@@ -138,7 +138,7 @@ fn calls(kind: &Kind, rules: &BTreeMap<&str, Vec<Rule>>, otherwise: Outcome) -> 
     kind.calls.iter().filter_map(decide).collect()
 }
 
-/// The calls that socketcall(2) of 32-bit x86 makes as well, by the number that is its first argument. Source:
+/// The calls that 32-bit x86 also makes through socketcall(2), by the number that is its first argument. Source:
 /// linux/net.h.
 const SOCKET_CALLS: [(&str, u64); 20] = [
     ("socket", 1),
@@ -163,8 +163,8 @@ const SOCKET_CALLS: [(&str, u64); 20] = [
     ("sendmmsg", 20),
 ];
 
-/// The rules of socketcall(2) where a profile does not name it: those of the calls that it makes, as far as they do not
-/// look at arguments, which are in memory then.
+/// The rules of socketcall(2) if a profile does not name it: those of the calls that it makes, unless they check
+/// arguments, which are in memory here.
 fn through_socketcall(rules: &BTreeMap<&str, Vec<Rule>>) -> Vec<Rule> {
     let through = |(name, number): &(&str, u64)| {
         let rule = rules.get(name)?.iter().find(|rule| rule.conditions.is_empty())?;

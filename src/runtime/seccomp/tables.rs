@@ -1,8 +1,8 @@
-//! Names and numbers of system calls, for the build script and for rc. It imports nothing of either.
+//! Names and numbers of system calls, for the build script and for rc. It imports nothing from either.
 
 use std::collections::BTreeMap;
 
-/// Calls of 32-bit ARM that are in no table, for the kernel handles them apart. Source:
+/// Calls of 32-bit ARM that are in no table, because the kernel handles them separately. Source:
 /// arch/arm/include/uapi/asm/unistd.h.
 const ARM_PRIVATE: [(&str, u32); 3] = [("breakpoint", 0x0f_0001), ("cacheflush", 0x0f_0002), ("set_tls", 0x0f_0005)];
 
@@ -15,7 +15,7 @@ pub(crate) type Table = BTreeMap<&'static str, u32>;
 /// A kind of calls.
 #[derive(Debug)]
 pub(crate) struct Kind {
-    /// Its name, as libseccomp has it.
+    /// Its name in libseccomp.
     pub(crate) name: &'static str,
     /// The kernel's number for it (linux/audit.h).
     pub(crate) arch: u32,
@@ -23,8 +23,8 @@ pub(crate) struct Kind {
     pub(crate) calls: Table,
 }
 
-/// The numbers and names of a table of the crate syscalls; its own iterator leaves out the last one (0.8.1),
-/// and `break` is called `r#break`.
+/// The numbers and names of a table of the crate syscalls; its own iterator omits the last one (0.8.1), and `break` is
+/// called `r#break`.
 macro_rules! table {
     ($architecture:ident) => {
         (0..syscalls::$architecture::Sysno::table_size())
@@ -36,7 +36,7 @@ macro_rules! table {
 /// The two kinds of calls that a program can make on `architecture`; `None` on one that rc does not know.
 pub(crate) fn kinds(architecture: &str) -> Option<[Kind; 2]> {
     match architecture {
-        // x32 calls have the kernel's number of x86_64, and numbers of their own that no table holds.
+        // x32 calls have the kernel's number of x86_64, and call numbers that are in no table.
         "x86_64" => Some([
             Kind { name: "SCMP_ARCH_X86_64", arch: 0xc000_003e, calls: table!(x86_64).collect() },
             Kind { name: "SCMP_ARCH_X86", arch: 0x4000_0003, calls: table!(x86).collect() },

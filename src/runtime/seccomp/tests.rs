@@ -1,4 +1,4 @@
-//! The program is interpreted here, and once installed for real.
+//! The tests interpret the program; one installs it.
 
 use std::collections::BTreeSet;
 use std::str::FromStr as _;
@@ -21,7 +21,7 @@ const ENOSYS: Verdict = Errno(libc::ENOSYS);
 
 const CLONE_NEWUSER: u64 = 0x1000_0000;
 const SIGCHLD: u64 = 17;
-/// Bits above an int, which the kernel does not look at and a filter must not either.
+/// Bits above an int, which the kernel ignores and a filter must ignore too.
 const HIGH: u64 = 1 << 32;
 
 /// From the name of a call to its number.
@@ -39,7 +39,7 @@ const KINDS: [(u32, Table); 2] = [
     (0x4000_0028, |name| syscalls::arm::Sysno::from_str(name).ok().map(|call| call as u32)),
 ];
 
-/// What the kernel shows to a filter (struct seccomp_data), word by word.
+/// The data that the kernel passes to a filter (struct seccomp_data), word by word.
 fn data(arch: u32, number: u32, arguments: [u64; 3]) -> Vec<u32> {
     let mut words = vec![number, arch, 0, 0];
     for argument in arguments.into_iter().chain([0; 3]) {
@@ -49,7 +49,7 @@ fn data(arch: u32, number: u32, arguments: [u64; 3]) -> Vec<u32> {
     words
 }
 
-/// Runs the program as the kernel does; also counts the words of the arguments it has looked at.
+/// Runs the program as the kernel does; also counts the words of arguments that it reads.
 fn interpret(program: &[sock_filter], data: &[u32]) -> (Verdict, usize) {
     let (mut accumulator, mut at, mut looked) = (0_u32, 0_usize, 0);
     loop {
@@ -84,7 +84,7 @@ fn caps(names: &[&str]) -> CapSet {
     CapSet::from_names(names.iter().copied()).unwrap()
 }
 
-/// Checks a call by each kind of calls that has it; at least one has to.
+/// Checks a call in each kind of calls that has it; at least one must have it.
 fn check(capabilities: CapSet, name: &str, arguments: [u64; 3], expected: Verdict) {
     let filter = filter(capabilities);
     let mut seen = 0;
@@ -158,7 +158,7 @@ fn everyday_calls_are_allowed_without_a_look_at_their_arguments() {
     for name in everyday {
         for (arch, table) in KINDS {
             let Some(number) = table(name) else { continue };
-            // A constant answer is kept in the kernel's bitmap; one that loads an argument is not.
+            // The kernel's bitmap contains a constant answer, but no answer that depends on an argument.
             assert_eq!(interpret(&filter, &data(arch, number, [0; 3])), (Allow, 0), "{name} by {arch:#x}");
         }
     }
@@ -250,7 +250,7 @@ fn new_namespaces_are_not_permitted() {
         check(default, "unshare", [HIGH | flag | 0x200, 0, 0], EPERM);
     }
     check(default, "unshare", [0x80, 0, 0], EPERM);
-    // fork, a thread, vfork; unshare of the directory and of the table of descriptors.
+    // fork, a thread, vfork; unshare of the working directory and of the descriptor table.
     for flags in [SIGCHLD, 0x003d_0f00, 0x4111] {
         check(default, "clone", [flags, 0, 0], Allow);
         check(default, "clone", [HIGH | flags, 0, 0], Allow);
@@ -271,7 +271,7 @@ fn sockets_are_of_the_families_that_containers_need() {
             check(default, call, [HIGH | family, 1, 0], expected);
             check(raw, call, [family, 1, 0], if family == 17 { Allow } else { expected });
         }
-        // AF_ALG with every capability there is (safety.md X11).
+        // AF_ALG, with all capabilities (safety.md X11).
         check(caps(&["CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_NET_RAW"]), call, [38, 5, 0], EPERM);
     }
 }
@@ -331,7 +331,7 @@ fn capabilities_open_their_own_calls_and_no_others() {
     }
 }
 
-/// A call that the tables gain with a new version of the crate has to be put into a group, or it stays ENOSYS unseen.
+/// A call that a new version of the crate adds to the tables must be put into a group, or it silently stays ENOSYS.
 #[test]
 fn every_known_call_is_in_a_group() {
     let profile: serde_json::Value = json::from_str(include_str!("../../../config/seccomp.json")).unwrap();
@@ -351,7 +351,7 @@ fn every_known_call_is_in_a_group() {
 
 #[test]
 fn kernel_takes_the_filter_and_keeps_to_it() {
-    // A filter is of one thread, and goes with it.
+    // A filter applies to one thread, and ends with it.
     let thread = std::thread::spawn(|| {
         rustix::thread::set_no_new_privs(true).unwrap();
         install(&filter(caps(&DEFAULT))).unwrap();
@@ -362,7 +362,7 @@ fn kernel_takes_the_filter_and_keeps_to_it() {
         assert_eq!(socket(40), Some(rustix::io::Errno::PERM));
         assert_eq!(nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER), Err(nix::errno::Errno::EPERM));
         assert_eq!(nix::sched::unshare(nix::sched::CloneFlags::CLONE_FS), Ok(()));
-        // Libraries start threads by clone3, and by clone where there is none.
+        // Libraries start threads with clone3, or with clone if that does not exist.
         assert_eq!(std::thread::spawn(|| 7).join().unwrap(), 7);
         let output = std::process::Command::new("/bin/sh").args(["-c", "echo $((6 * 7))"]).output().unwrap();
         assert_eq!(output.stdout, b"42\n");
@@ -370,12 +370,12 @@ fn kernel_takes_the_filter_and_keeps_to_it() {
     thread.join().unwrap();
 }
 
-/// Compiles a profile as the runtime spec has it.
+/// Compiles a profile in the format of the runtime spec.
 fn compiled(profile: serde_json::Value) -> Vec<sock_filter> {
     compile(&serde_json::from_value(profile).unwrap()).unwrap()
 }
 
-/// What a profile says of a native call.
+/// The outcome of a native call.
 fn asked(program: &[sock_filter], name: &str, arguments: [u64; 3]) -> Verdict {
     let (arch, table) = KINDS[0];
     interpret(program, &data(arch, table(name).unwrap(), arguments)).0
@@ -426,7 +426,7 @@ fn rules_of_a_profile_are_libseccomp_s() {
             // All conditions hold, or, on one argument, any.
             { "names": ["ioctl"], "action": "SCMP_ACT_ALLOW", "args": [is(0, 1), is(1, 2)] },
             { "names": ["fcntl"], "action": "SCMP_ACT_ALLOW", "args": [is(1, 3), is(1, 4)] },
-            // What needs no condition counts first.
+            // A rule without a condition counts first.
             { "names": ["read"], "action": "SCMP_ACT_ERRNO", "errnoRet": 9, "args": [is(0, 1)] },
             { "names": ["read", "no_such_call"], "action": "SCMP_ACT_ALLOW" },
         ],
@@ -443,7 +443,7 @@ fn rules_of_a_profile_are_libseccomp_s() {
     ] {
         assert_eq!(asked(&program, name, arguments), verdict, "{name}{arguments:?}");
     }
-    // Calls of other kinds, and x32, are refused whatever the profile says of others.
+    // Calls of other kinds, and x32, are refused whatever the profile says about others.
     let open = compiled(serde_json::json!({ "defaultAction": "SCMP_ACT_ALLOW" }));
     let (native, _) = KINDS[0];
     assert_eq!(interpret(&open, &data(native, 0, [0; 3])).0, Allow);
@@ -453,7 +453,7 @@ fn rules_of_a_profile_are_libseccomp_s() {
     assert_eq!(interpret(&open, &data(0xc000_00f3, 0, [0; 3])).0, ENOSYS);
 }
 
-/// More ranges than a jump within one instruction reaches over.
+/// More ranges than a jump within one instruction can span.
 #[test]
 fn a_profile_may_be_about_every_second_call() {
     let (_, table) = KINDS[0];
@@ -484,7 +484,7 @@ fn profiles_that_cannot_be_compiled_say_why() {
         ),
         (
             serde_json::json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 70000 }),
-            "the seccomp profile is wrong: 70000 is no errno",
+            "the seccomp profile is invalid: 70000 is not an errno",
         ),
         (
             serde_json::json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{
@@ -492,7 +492,7 @@ fn profiles_that_cannot_be_compiled_say_why() {
                 "action": "SCMP_ACT_ERRNO",
                 "args": [{ "index": 6, "value": 0, "op": "SCMP_CMP_EQ" }],
             }]}),
-            "the seccomp profile is wrong: a call has no argument 6; they are counted from 0 to 5",
+            "the seccomp profile is invalid: a call has no argument 6; they are counted from 0 to 5",
         ),
     ] {
         let profile = serde_json::from_value(profile).unwrap();

@@ -1,4 +1,4 @@
-//! The stub is run for real: a test starts this test program again, and [`child`] executes the stub there.
+//! These tests really run the stub: a test starts this test program again, and [`child`] executes the stub there.
 
 use std::io::{BufRead as _, BufReader, IoSlice, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// Reports go to standard error, so that they can be read from a pipe.
+/// Reports go to standard error, so that the test can read them from a pipe.
 const ROLE: &str = "RC_TEST_STUB_ROLE";
 const PROGRAM: &str = "RC_TEST_STUB_PROGRAM";
 const SCRIPT: &str = "RC_TEST_STUB_SCRIPT";
 const PARENT: &str = "RC_TEST_STUB_PARENT";
 
-/// Not a test: what the others run in a process of its own.
+/// Not a test: the other tests run it in a process of its own.
 #[test]
 #[ignore = "executes another program; started by the tests of this module"]
 fn child() {
@@ -53,7 +53,7 @@ fn command(role: Role, program: &str, script: &str) -> Command {
     command
 }
 
-/// Runs a script of the shell by the stub; what libtest says before is cut off.
+/// Runs a shell script through the stub; removes what libtest prints before.
 fn run(role: Role, script: &str) -> (Option<i32>, String, Vec<u8>) {
     let marked = format!("echo @@; {script}");
     finish(&mut command(role, "/bin/sh", &marked))
@@ -145,7 +145,7 @@ fn without_the_mark_it_ends_with_127_in_silence() {
     }
 }
 
-/// `vm.memfd_noexec` is of a pid namespace, which the test has to itself.
+/// `vm.memfd_noexec` belongs to a pid namespace, which the test has to itself.
 #[test]
 fn where_memory_files_may_not_be_executed_a_read_only_file_is() {
     let inner = command(Role::Program, "/bin/sh", "");
@@ -154,7 +154,7 @@ fn where_memory_files_may_not_be_executed_a_read_only_file_is() {
     outer.arg("echo 2 >/proc/sys/vm/memfd_noexec || exit 0; \"$@\"").arg("sh");
     outer.arg(inner.get_program()).args(inner.get_args());
     outer.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    // The kernel before 6.3 has no such switch, and the file to write to is not there.
+    // The kernel before 6.3 does not have this switch, so the file to write to does not exist.
     outer.env(ROLE, "init").env(SCRIPT, "echo @@; readlink /proc/$PPID/exe; exit 6").stdout(Stdio::piped());
     let (code, text, _) = finish(&mut outer);
     if code != Some(0) {
@@ -178,7 +178,7 @@ fn init_is_pid_1_and_its_child_leads_a_group() {
     assert_eq!(code, Some(1), "init has kept the descriptor for reports");
 }
 
-/// Rust's start code ignores PIPE, which the program must not notice.
+/// Rust's runtime ignores SIGPIPE, which the program must not notice.
 #[test]
 fn program_starts_with_no_signal_blocked_or_ignored() {
     for role in [Role::Program, Role::Init] {
@@ -194,7 +194,7 @@ fn init_reaps_a_thousand_orphans() {
         while grep -qs '^State:.Z' /proc/[0-9]*/status; do :; done
         ls -d /proc/[0-9]* | wc -l; exit 5";
     let (code, text, _) = run(Role::Init, orphans);
-    // What is left: init, the shell, ls and wc (some shells fork once more for the pipe).
+    // What remains: init, the shell, ls and wc (some shells fork once more for the pipe).
     assert_eq!(code, Some(5));
     assert!(text.trim().parse::<u32>().unwrap() <= 5, "{text}");
 }
@@ -221,7 +221,7 @@ fn dies_with_its_parent_when_asked_for() {
     let killed = Instant::now();
     parent.kill().unwrap();
     parent.wait().unwrap();
-    // The pipe ends when the last writer is gone.
+    // The pipe ends when the last writer has exited.
     assert_eq!(lines.next(), None);
     assert!(killed.elapsed() < Duration::from_secs(20));
 }

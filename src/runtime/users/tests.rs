@@ -50,9 +50,9 @@ fn names_and_numbers() {
         (":wheel", &[], (0, 10, &[10], "/root", Some("root"))),
         ("root", &[], (0, 0, &[0, 44], "/root", Some("root"))),
         ("app", &[], (1000, 1000, &[1000, 0, 29, 44, 100], "/srv/app", Some("app"))),
-        // A number is that id, though there is a user of that name with uid 0.
+        // A number is that ID, even if a user of that name has ID 0.
         ("1000", &[], (1000, 1000, &[1000, 0, 29, 44, 100], "/srv/app", Some("app"))),
-        // With a group: no other group is left (CVE-2022-36109).
+        // With a group: the user has no other group (CVE-2022-36109).
         ("1000:1000", &[], (1000, 1000, &[1000], "/srv/app", Some("app"))),
         ("app:audio", &[], (1000, 29, &[29], "/srv/app", Some("app"))),
         ("1000:1000", &["video", "5", "1000", "5"], (1000, 1000, &[1000, 44, 5], "/srv/app", Some("app"))),
@@ -89,7 +89,7 @@ fn who_is_not_there_is_an_error() {
         assert_eq!(ask(user, groups), Err(expected));
     }
     for number in ["4294967295", "4294967296", "99999999999999999999"] {
-        let expected = format!("invalid id `{number}`: an id is at most 4294967294");
+        let expected = format!("invalid ID `{number}`: an ID is at most 4294967294");
         assert_eq!(ask(number, &[]), Err(expected.clone()));
         assert_eq!(ask(&format!("0:{number}"), &[]), Err(expected.clone()));
         assert_eq!(ask("0", &[number]), Err(expected));
@@ -104,7 +104,7 @@ fn hostile_text_is_survived() {
     assert!(resolve("a", &[], &line, &line).is_err());
 }
 
-/// A root with an `etc` directory, and what stands in the place of passwd.
+/// A root with an `etc` directory, in which `prepare` creates passwd.
 fn look(user: &str, prepare: impl FnOnce(&Path)) -> Result<ResolvedUser, String> {
     let root = tempfile::tempdir().unwrap();
     crate::sys::fs::create_dir(root.path().join("etc")).unwrap();
@@ -126,12 +126,12 @@ fn files_are_read_inside_the_root_only() {
         crate::sys::fs::symlink("/moved", root.join("etc/passwd")).unwrap();
     };
     assert_eq!(look("app", linked).unwrap().gid, 6);
-    // On the host the link would lead to a file with a root; in here to itself.
+    // On the host the link would lead to a file with a root; inside the root it leads to itself.
     let outside = |root: &Path| crate::sys::fs::symlink("../../../../etc/passwd", root.join("etc/passwd")).unwrap();
     assert!(look("root", outside).unwrap_err().starts_with("cannot read the container's `/etc/passwd`: "));
     let magic = |root: &Path| crate::sys::fs::symlink("/proc/self/environ", root.join("etc/passwd")).unwrap();
     assert!(look("root", magic).is_err());
-    // Nothing there.
+    // No file.
     assert_eq!(look("root", |_| ()).unwrap_err(), "user `root` not found in the container's `/etc/passwd`");
     assert_eq!(look("", |_| ()).unwrap().home, "/");
     assert_eq!(look("", |root| write(root, "etc/passwd", "caf\u{e9}:x:0:0::/root:\n")).unwrap().home, "/root");

@@ -7,7 +7,7 @@ use oci_spec::runtime::{LinuxBlockIo, LinuxThrottleDevice};
 use super::{Expect, Setting};
 use crate::runtime::cgroup::Error;
 
-/// What a spec's `blockIO` asks for.
+/// The settings for a spec's `blockIO`.
 pub(super) fn settings(block_io: &LinuxBlockIo) -> Result<Vec<Setting>, Error> {
     let leaf = Error::Unsupported { what: "blockIO.leafWeight" };
     if block_io.leaf_weight().is_some() {
@@ -36,7 +36,8 @@ pub(super) fn settings(block_io: &LinuxBlockIo) -> Result<Vec<Setting>, Error> {
     Ok(settings)
 }
 
-/// A share of a device's time. The scheduler bfq has a file of its own, in the spec's units; the other has 1 to 10000.
+/// A share of a device's time. The bfq scheduler has a file of its own, in the spec's units; the other file has 1 to
+/// 10000.
 fn weight(key: &str, weight: u16) -> Result<Setting, Error> {
     if !(10..=1000).contains(&weight) {
         return Err(Error::Invalid { what: "weight from 10 to 1000", value: weight.to_string() });
@@ -46,12 +47,12 @@ fn weight(key: &str, weight: u16) -> Result<Setting, Error> {
     Ok(Setting { instead: Some(Box::new(instead)), ..bfq })
 }
 
-/// The weight of `io.weight`, 1 to 10000, for one of the spec's, 10 to 1000.
+/// The weight in `io.weight`, 1 to 10000, for a weight of the spec, 10 to 1000.
 pub(in crate::runtime::cgroup) fn cost(weight: u16) -> u64 {
     1 + u64::from(weight.saturating_sub(10)) * 9999 / 990
 }
 
-/// A rate a second; 0 is no limit, as in docker and runc.
+/// A rate per second; 0 is no limit, as in docker and runc.
 fn throttle(word: &str, device: &LinuxThrottleDevice) -> Setting {
     let rate = if device.rate() == 0 { "max".to_owned() } else { device.rate().to_string() };
     Setting::new("io.max", format!("{}:{} {word}={rate}", device.major(), device.minor()), Expect::Word)
