@@ -1,9 +1,9 @@
-//! Images: what registries and archives give, joined with the store.
+//! Images: joins registries and archives with the store.
 
 mod change;
 mod config;
 mod error;
-/// Images from a file system in an archive.
+/// Images from an archive of a filesystem.
 pub(crate) mod import;
 /// Images from archives.
 pub(crate) mod load;

@@ -1,21 +1,21 @@
-//! The store: one directory, private to one user, that several rc processes work on at once.
+//! The store: one directory, private to one user, that several rc processes use at once.
 //!
 //! ```text
 //! ROOT/                     ~/.local/share/rc, 0700, files 0600
-//!   version                 the format's number, written last: its presence means that the directories are there
-//!   lock                    the store's lock, held for moments: shared by who starts to use an image, exclusive by who
-//!                           changes index.json or takes away what nothing refers to
-//!   ingest.lock             shared for as long as blobs and layers come in that no image names yet; garbage is
+//!   version                 the format's number, written last: if it exists, so do the directories
+//!   lock                    the store's lock, held briefly: shared by a process that starts to use an image, exclusive
+//!                           by one that changes index.json or removes what nothing refers to
+//!   ingest.lock             shared while blobs and layers are added that no image names yet; garbage is
 //!                           collected only when it is free
-//!   sweep.lock              held by the one process that sweeps in the background; not empty if it could not do all
+//!   sweep.lock              held by the one process that sweeps in the background; not empty if it has left something
 //!   images/                 a standard OCI image layout: oci-layout, index.json, blobs/ALGORITHM/HEX
-//!   layers/MAP/ALG-HEX/     one layer, unpacked for one id map: fs/, and owners where everything is stored as the user
+//!   layers/MAP/ALG-HEX/     one layer, unpacked for one ID map: fs/, and owners if everything is stored as the user
 //!   containers/ names/ volumes/
-//!   tmp/                    unfinished; its maker holds a flock on it, so a free lock means a dead maker
-//!   trash/                  what is being removed
+//!   tmp/                    unfinished; its creator holds a flock on it, so a free lock means that the creator is dead
+//!   trash/                  waits to be removed
 //! ```
 //!
-//! Nothing half-made has a name outside `tmp/`: it is checked, synced and only then renamed. Lock order: container,
+//! Nothing unfinished has a name outside `tmp/`: it is checked, synced and only then renamed. Lock order: container,
 //! image, network, volume, store (`lock`); `ingest.lock` comes before `lock`; blob and layer stages come in between.
 
 mod blob;
@@ -58,13 +58,13 @@ use crate::types::{Digest, Report, ReportKind};
 /// The format of the store that this rc writes.
 const VERSION: u32 = 1;
 
-/// Why the store could not do something.
+/// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// A file operation failed.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// The store was written by a later rc.
+    /// A newer rc has written the store.
     #[error("the store `{}` has format {found}, this rc writes format {VERSION}", .root.display())]
     Newer {
         /// The store.
@@ -72,36 +72,36 @@ pub(crate) enum Error {
         /// Its format.
         found: u32,
     },
-    /// `version` holds no number.
+    /// `version` does not contain a number.
     #[error("the store `{}` is damaged: its `version` is not a number", .root.display())]
     BadVersion {
         /// The store.
         root: PathBuf,
     },
-    /// The store's directory belongs to somebody else.
+    /// The store's directory belongs to another user.
     #[error("the store `{}` belongs to user {owner}, not to user {user}", .root.display())]
     Foreign {
         /// The store.
         root: PathBuf,
-        /// Who owns it.
+        /// Its owner.
         owner: u32,
-        /// Who runs rc.
+        /// The user that runs rc.
         user: u32,
     },
-    /// Content is not what its digest says.
+    /// Content does not match its digest.
     #[error("content has digest `{actual}`, expected `{expected}`")]
     DigestMismatch {
-        /// What was asked for.
+        /// The digest asked for.
         expected: Digest,
-        /// What came.
+        /// The digest of the content.
         actual: Digest,
     },
-    /// A blob of the store is not what it was when it was named.
+    /// A blob of the store has changed since it was named.
     #[error("blob `{digest}` in the store is damaged: its content has digest `{actual}`")]
     DamagedBlob {
         /// The blob.
         digest: Digest,
-        /// What its content says now.
+        /// The digest of its content now.
         actual: Digest,
     },
     /// Content is longer or shorter than its descriptor says.
@@ -109,12 +109,12 @@ pub(crate) enum Error {
     SizeMismatch {
         /// The blob.
         digest: Digest,
-        /// Bytes by the descriptor.
+        /// Bytes according to the descriptor.
         expected: u64,
-        /// Bytes that came; reading stops at one more than expected.
+        /// Bytes received; reading stops at one more than expected.
         actual: u64,
     },
-    /// A document is larger than we are willing to hold in memory.
+    /// A document is larger than rc accepts in memory.
     #[error("`{digest}` has more than {limit} bytes")]
     TooLarge {
         /// The blob.
@@ -133,27 +133,27 @@ pub(crate) enum Error {
     Receive {
         /// The blob.
         digest: Digest,
-        /// What it said.
+        /// Its error.
         source: std::io::Error,
     },
     /// A layer could not be unpacked.
     #[error("cannot unpack layer `{diff_id}`: {source}")]
     Layer {
-        /// Its diff id.
+        /// Its diff ID.
         diff_id: Digest,
-        /// Why.
+        /// The cause.
         source: layer::Error,
     },
-    /// An archive that is to be a layer could not be unpacked.
+    /// An archive that was to become a layer could not be unpacked.
     #[error("cannot unpack the archive: {source}")]
     Import {
-        /// Why.
+        /// The cause.
         source: layer::Error,
     },
     /// A document does not parse.
     #[error("cannot parse {what}: {source}")]
     Json {
-        /// The document, as a reader would say it.
+        /// The document, in words for a message.
         what: String,
         /// Where and why.
         source: serde_json::Error,
@@ -182,7 +182,7 @@ impl From<Error> for Report {
 }
 
 impl Error {
-    /// What the user can do about it.
+    /// How the user can fix it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Newer { .. } => {
@@ -200,16 +200,16 @@ fn bytes(actual: u64, expected: u64) -> String {
     if actual > expected { "more bytes".to_owned() } else { format!("{actual} bytes") }
 }
 
-/// The store of one user; cheap to make and to clone, holds no lock.
+/// The store of one user; cheap to create and to clone, holds no lock.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     root: PathBuf,
 }
 
 impl Store {
-    /// Opens the store at `root` for reading and writing, and makes it if it is not there.
+    /// Opens the store at `root` for reading and writing, and creates it if it does not exist.
     ///
-    /// Costs a stat and the reading of one small file. Fails if another user owns the directory or if a later rc wrote
+    /// Takes one stat and reads one small file. Fails if another user owns the directory or if a newer rc has written
     /// it.
     pub(crate) fn open(root: &Path) -> Result<Self, Error> {
         let store = Self { root: root.to_owned() };
@@ -224,8 +224,8 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the store at `root` to read: makes nothing, and takes a store of any version. What is not there reads as
-    /// empty, so that `ps` and `images` work in a read-only home and before the first image.
+    /// Opens the store at `root` for reading: creates nothing, and accepts any version. Missing files read as empty, so
+    /// that `ps` and `images` work in a read-only home and before the first image.
     pub(crate) fn open_to_read(root: &Path) -> Result<Self, Error> {
         let store = Self { root: root.to_owned() };
         match store.check_owner() {
@@ -250,12 +250,11 @@ impl Store {
         }
     }
 
-    /// Makes the directories. Several processes may do so at once: each step is fine when it was done already.
+    /// Creates the directories. Several processes may do so at once: an existing one is no error.
     fn create(&self) -> Result<(), Error> {
         fs::create_dir_all(&self.root)?;
         self.check_owner()?;
-        // A directory that was there before may be open to others: setuid files of images must not be within their
-        // reach.
+        // An existing directory may be open to others: they must not reach the setuid files of images.
         rustix::fs::chmod(&self.root, rustix::fs::Mode::RWXU).at("make private", &self.root)?;
         for directory in [
             self.images().join("blobs/sha256"),
@@ -283,12 +282,12 @@ impl Store {
         &self.root
     }
 
-    /// One directory per container, named by its id.
+    /// One directory per container, named by its ID.
     pub(crate) fn containers(&self) -> PathBuf {
         self.root.join("containers")
     }
 
-    /// Links from a container's name to its id.
+    /// Links from a container's name to its ID.
     pub(crate) fn names(&self) -> PathBuf {
         self.root.join("names")
     }
@@ -298,12 +297,12 @@ impl Store {
         self.root.join("volumes")
     }
 
-    /// Where half-made things live.
+    /// The directory for unfinished files.
     pub(crate) fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
     }
 
-    /// Where things go to be removed.
+    /// The directory for what waits to be removed.
     pub(crate) fn trash(&self) -> PathBuf {
         self.root.join("trash")
     }
@@ -317,8 +316,8 @@ impl Store {
         self.root.join("images/index.json")
     }
 
-    /// Waits for the store's lock, to look an image up and hold on to it: until this is dropped, nothing is taken away.
-    /// Hold it for moments only, from finding the image until the container's record names it.
+    /// Waits for the store's lock, to find an image and keep it: until the lock is dropped, nothing is removed. Hold it
+    /// briefly, from finding the image until the container's record names it.
     pub(crate) fn lock_shared(&self) -> Result<FileLock, Error> {
         Ok(FileLock::shared(self.root.join("lock"))?)
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Error, Settings};
 use crate::types::{Signal, json};
 
-/// Applies one instruction: `CMD ["a", "b"]`, `CMD a b`, or `CMD=a` as podman takes it too.
+/// Applies one instruction: `CMD ["a", "b"]`, `CMD a b`, or `CMD=a`, which podman accepts too.
 pub(super) fn apply(settings: &mut Settings, instruction: &str) -> Result<(), Error> {
     let refused = |reason| Error::Change { instruction: instruction.to_owned(), reason };
     let text = instruction.trim();
@@ -66,7 +66,7 @@ fn list(value: &str) -> Option<Vec<String>> {
     json::from_str(value).ok()
 }
 
-/// A command: the JSON form as it is, anything else for the shell.
+/// A command: a JSON array as it is, anything else for the shell.
 fn command(value: &str) -> Vec<String> {
     list(value).unwrap_or_else(|| match value {
         "" => Vec::new(),
@@ -90,7 +90,7 @@ fn pairs(text: &str) -> Result<Vec<(String, String)>, &'static str> {
         .collect()
 }
 
-/// Words as the shell splits them: quotes and backslashes.
+/// Words, split as by a shell: quotes and backslashes.
 fn words(text: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

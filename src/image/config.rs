@@ -5,37 +5,37 @@ use serde_json::Value;
 
 use crate::types::Digest;
 
-/// An image's configuration, as far as rc gives it a meaning. Docker writes `null` where a list is empty.
+/// An image's configuration, the part that rc uses. Docker writes `null` for an empty list.
 ///
 /// Source: image-spec config.md.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Config {
-    /// When the image was made, RFC 3339.
+    /// When the image was created, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) created: Option<String>,
-    /// Who made it.
+    /// Its author.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) author: Option<String>,
-    /// As Go's GOARCH.
+    /// As in Go's GOARCH.
     #[serde(default)]
     pub(crate) architecture: String,
-    /// As `v8`.
+    /// Such as `v8`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) variant: Option<String>,
-    /// As Go's GOOS.
+    /// As in Go's GOOS.
     #[serde(default)]
     pub(crate) os: String,
-    /// What containers get from it.
+    /// The defaults of its containers.
     #[serde(default, deserialize_with = "or_default")]
     pub(crate) config: Settings,
     /// The layers.
     pub(crate) rootfs: RootFs,
-    /// How each layer came about.
+    /// The history of the layers.
     #[serde(default, deserialize_with = "or_default")]
     pub(crate) history: Vec<History>,
 }
 
-/// What containers get from an image.
+/// The defaults of an image's containers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Settings {
@@ -63,7 +63,7 @@ pub(crate) struct Settings {
     /// Labels.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) labels: BTreeMap<String, String>,
-    /// As `SIGTERM`.
+    /// Such as `SIGTERM`.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub(crate) stop_signal: String,
 }
@@ -79,20 +79,20 @@ pub(crate) struct RootFs {
     pub(crate) diff_ids: Vec<Digest>,
 }
 
-/// How a layer, or a change of the configuration, came about.
+/// The history of a layer, or of a change of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct History {
-    /// When, RFC 3339.
+    /// Its time, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) created: Option<String>,
-    /// By which instruction.
+    /// Its instruction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) created_by: Option<String>,
-    /// A remark.
+    /// A comment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) comment: Option<String>,
-    /// No layer came of it.
+    /// It has no layer.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) empty_layer: bool,
 }

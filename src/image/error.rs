@@ -3,28 +3,28 @@ use crate::storage;
 use crate::sys::fs::{PathError, plain};
 use crate::types::{Digest, ImageReference, Invalid, Report, ReportKind, Thing};
 
-/// Why something could not be done with an image.
+/// Why an operation on an image failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The store.
+    /// An operation on the store failed.
     #[error(transparent)]
     Storage(#[from] storage::Error),
-    /// A file of the user's.
+    /// An operation on a file of the user failed.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// A value is not what it has to be.
+    /// A value is invalid.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// No image has this name or id.
+    /// No image has this name or ID.
     #[error("no such image: {}", .name.escape_debug())]
     NotFound {
-        /// What was asked for.
+        /// The name or ID.
         name: String,
     },
-    /// Several images have an id that begins so.
+    /// The prefix of an ID matches several images.
     #[error("`{prefix}` matches several image IDs")]
     Ambiguous {
-        /// What was asked for.
+        /// The prefix.
         prefix: String,
     },
     /// An image in the store is damaged.
@@ -32,24 +32,24 @@ pub(crate) enum Error {
     Damaged {
         /// The digest of its manifest.
         manifest: Digest,
-        /// What is wrong.
+        /// What is damaged.
         source: Box<Fault>,
     },
     /// An image is still in use.
     #[error("image `{}` is in use by container `{container}`", .name.escape_debug())]
     InUse {
-        /// The image, as it was named.
+        /// The image, by the name that the user gave.
         name: String,
         /// A container that uses it.
         container: String,
     },
-    /// An image was to be removed by its id, and has several names.
+    /// An image that was to be removed by its ID has several names.
     #[error(
         "image `{}` has several names: {}",
         .id.short(), .names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
     SeveralNames {
-        /// The id.
+        /// The ID.
         id: Digest,
         /// Its names.
         names: Vec<ImageReference>,
@@ -57,35 +57,33 @@ pub(crate) enum Error {
     /// An archive could not be read.
     #[error("cannot read the archive: {}", plain(.source))]
     Read {
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// An archive could not be written.
     #[error("cannot write the archive: {}", plain(.source))]
     Write {
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The outer archive is no tar archive, or damaged.
+    /// The outer archive is not a tar archive, or is damaged.
     #[error(transparent)]
     Tar(#[from] storage::tar::Error),
-    /// An archive holds no image that rc knows.
-    #[error(
-        "the archive holds no image: it has neither `manifest.json` (docker-archive) nor `index.json` (oci-archive)"
-    )]
+    /// An archive has no image in a format that rc knows.
+    #[error("the archive has no image: it has neither `manifest.json` (docker-archive) nor `index.json` (oci-archive)")]
     NoImage,
-    /// A file that an archive names is not in it.
+    /// An archive does not have a file that it names.
     #[error("the archive has no file `{}`, which its `{document}` names", .name.escape_debug())]
     Missing {
         /// The file.
         name: String,
-        /// What names it.
+        /// The document that names it.
         document: &'static str,
     },
-    /// A document in an archive is refused.
+    /// A document in an archive is invalid.
     #[error("the archive's image is refused: {source}")]
     Refused {
-        /// Why.
+        /// The cause.
         source: Box<Fault>,
     },
     /// A document in an archive does not parse, or is too large.
@@ -99,12 +97,12 @@ pub(crate) enum Error {
     /// An archive was to be written to a terminal.
     #[error("refusing to write an archive to a terminal")]
     Terminal,
-    /// `--change` has an instruction that it cannot have.
+    /// An instruction is not allowed in `--change`.
     #[error("`--change` cannot take `{}`: {reason}", .instruction.escape_debug())]
     Change {
         /// The instruction.
         instruction: String,
-        /// What is wrong.
+        /// Why not.
         reason: &'static str,
     },
 }
@@ -130,7 +128,7 @@ impl From<Error> for Report {
 }
 
 impl Error {
-    /// Whether an image of the store is not what it was when it came, so that it has to be fetched again.
+    /// Whether an image in the store is damaged, so that it must be pulled again.
     pub(crate) fn is_damage(&self) -> bool {
         use storage::Error as E;
         matches!(
@@ -140,7 +138,7 @@ impl Error {
         )
     }
 
-    /// What the user can do about it.
+    /// How the user can fix it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Storage(error) => error.hint(),

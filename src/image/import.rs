@@ -1,4 +1,4 @@
-//! Makes an image of one layer from an archive of a file system.
+//! Creates an image with one layer from an archive of a filesystem.
 
 use std::io::Read;
 
@@ -16,19 +16,19 @@ use crate::types::{Digest, ImageReference};
 pub(crate) struct Options {
     /// The image's name; `None` leaves it without one.
     pub(crate) name: Option<ImageReference>,
-    /// Instructions as in a Dockerfile, which change the configuration.
+    /// Dockerfile instructions that change the configuration.
     pub(crate) changes: Vec<String>,
-    /// A remark for the history.
+    /// A comment for the history.
     pub(crate) message: Option<String>,
-    /// What the image runs on; `None` is this machine.
+    /// The platform of the image; `None` is that of this host.
     pub(crate) platform: Option<Platform>,
-    /// For whom the layer is unpacked.
+    /// The ID map to unpack the layer for.
     pub(crate) target: Target,
 }
 
-/// Imports an archive, plain or compressed by gzip or zstd. Gives the image's id and what is known of its layer.
+/// Imports an archive, plain or compressed with gzip or zstd. Returns the image's ID and what rc knows about its layer.
 ///
-/// Threads start here: not in a process that will still fork.
+/// This starts threads: do not call it in a process that will still fork.
 pub(crate) fn import(store: &Store, archive: impl Read + Send, options: &Options) -> Result<(Digest, Info), Error> {
     let now = Timestamp::now().to_string();
     let platform = options.platform.clone().unwrap_or_else(Platform::host);

@@ -1,4 +1,4 @@
-//! Images in the store: found by name, digest or id; listed, tagged, removed; their layers made ready.
+//! Images in the store: finding them by name, digest or ID; listing, tagging, removing; preparing their layers.
 
 mod remove;
 
@@ -15,11 +15,11 @@ use crate::types::{Digest, ImageReference, json};
 /// An image of the store.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LocalImage {
-    /// Its id: the digest of its configuration.
+    /// Its ID: the digest of its configuration.
     pub(crate) id: Digest,
     /// Its manifest.
     pub(crate) manifest: Descriptor,
-    /// The name by which it was found, if it was by one.
+    /// The name by which it was found, if any.
     pub(crate) reference: Option<ImageReference>,
     /// All its names.
     pub(crate) names: Vec<ImageReference>,
@@ -40,9 +40,9 @@ pub(crate) struct Layer {
     pub(crate) diff_id: Digest,
 }
 
-/// Finds an image: by its name, completed as docker does it; by `NAME@DIGEST`; by its id or the beginning of one. A
-/// name wins over an id. A short name that is not found under `docker.io` is looked for under `localhost`, where podman
-/// keeps what was made here.
+/// Finds an image: by its name, completed as in docker; by `NAME@DIGEST`; by its ID or a prefix of it. A name takes
+/// precedence over an ID. If a short name is not found under `docker.io`, it is looked up under `localhost`, where
+/// podman puts images that were built locally.
 ///
 /// Reads index.json, the manifest and the configuration, and checks the digests of the last two.
 pub(crate) fn find(store: &Store, name_or_id: &str) -> Result<LocalImage, Error> {
@@ -62,7 +62,7 @@ fn find_in(store: &Store, index: &[IndexEntry], name_or_id: &str) -> Result<Loca
     }
     let mut found: Option<LocalImage> = None;
     for manifest in unique_manifests(index) {
-        // What is damaged or was just taken away is not what was asked for.
+        // An image that is damaged or was just removed does not match.
         let Ok(parsed) = read_manifest(store, manifest) else { continue };
         if !parsed.config.digest.hex().starts_with(prefix) {
             continue;
@@ -78,7 +78,7 @@ fn find_in(store: &Store, index: &[IndexEntry], name_or_id: &str) -> Result<Loca
     found.ok_or_else(not_found)
 }
 
-/// The entry of index.json that a name means, and the name in full.
+/// The entry of index.json for a name, and the full name.
 fn find_name<'a>(index: &'a [IndexEntry], typed: &str) -> Option<(&'a IndexEntry, ImageReference)> {
     let wanted: ImageReference = typed.parse().ok()?;
     let here = format!("localhost/{typed}").parse().ok().filter(|_| {
@@ -102,8 +102,8 @@ fn find_name<'a>(index: &'a [IndexEntry], typed: &str) -> Option<(&'a IndexEntry
     None
 }
 
-/// All images, in the order of index.json, and those that could not be read. An image that is taken away meanwhile is
-/// in neither list.
+/// All images, in the order of index.json, and the errors of those that could not be read. An image that is removed
+/// meanwhile is in neither list.
 pub(crate) fn list(store: &Store) -> Result<(Vec<LocalImage>, Vec<Error>), Error> {
     let index = store.index()?;
     let mut images = Vec::new();
@@ -182,7 +182,7 @@ impl LocalImage {
         digests
     }
 
-    /// Bytes of its layers: uncompressed where they are unpacked for the map, else of the blobs.
+    /// The size of its layers in bytes: uncompressed if they are unpacked for the map, else that of the blobs.
     pub(crate) fn size(&self, store: &Store, map: &str) -> Result<u64, Error> {
         self.layers.iter().try_fold(0_u64, |sum, layer| {
             let size = store.layer_info(map, &layer.diff_id)?.map_or(layer.blob.size, |info| info.size);
@@ -190,7 +190,7 @@ impl LocalImage {
         })
     }
 
-    /// What a container's plan takes from the image; `typed` is how it was asked for.
+    /// What a container's plan takes from the image; `typed` is the name that the user gave.
     pub(crate) fn defaults(&self, typed: &str) -> ImageDefaults {
         let settings = &self.config.config;
         ImageDefaults {
@@ -213,9 +213,8 @@ impl LocalImage {
     }
 }
 
-/// The directories of the image's layers, lowest first, each unpacked for `target`; one that is missing is unpacked
-/// again from its blob, for which this process has to be root of the user's namespace (or store everything as the
-/// user).
+/// The directories of the image's layers, lowest first, each unpacked for `target`. A missing one is unpacked again
+/// from its blob, for which this process must be root in the root namespace (or store everything as the user).
 pub(crate) fn ensure_layers(store: &Store, image: &LocalImage, target: &Target) -> Result<Vec<PathBuf>, Error> {
     let mut directories = Vec::with_capacity(image.layers.len());
     for layer in &image.layers {
@@ -227,7 +226,7 @@ pub(crate) fn ensure_layers(store: &Store, image: &LocalImage, target: &Target) 
     Ok(directories)
 }
 
-/// The directories of the image's layers as `ensure_layers` gives them, if none has to be unpacked first.
+/// The directories of the image's layers, as from `ensure_layers`, if all are already unpacked.
 pub(crate) fn unpacked_layers(store: &Store, image: &LocalImage, map: &str) -> Result<Option<Vec<PathBuf>>, Error> {
     for layer in &image.layers {
         if !store.has_layer(map, &layer.diff_id).map_err(storage::Error::from)? {
@@ -237,7 +236,7 @@ pub(crate) fn unpacked_layers(store: &Store, image: &LocalImage, map: &str) -> R
     Ok(Some(image.layers.iter().map(|layer| store.layer_path(map, &layer.diff_id).join("fs")).collect()))
 }
 
-/// Gives an image one more name; whatever had the name loses it.
+/// Gives an image another name; an image that had the name loses it.
 pub(crate) fn tag(store: &Store, image: &LocalImage, name: &ImageReference) -> Result<(), Error> {
     if name.tag().is_none() || name.digest().is_some() {
         let reason = "an image is named by a tag, not by a digest";
@@ -246,7 +245,7 @@ pub(crate) fn tag(store: &Store, image: &LocalImage, name: &ImageReference) -> R
     Ok(store.tag(name, &image.manifest, image.indexes.first())?)
 }
 
-/// Takes a name from an image, which stays. Fails with `NotFound` if nothing has the name.
+/// Removes a name from an image, which stays. Fails with `NotFound` if no image has the name.
 pub(crate) fn untag(store: &Store, name: &str) -> Result<ImageReference, Error> {
     let index = store.index()?;
     let not_found = || Error::NotFound { name: name.to_owned() };

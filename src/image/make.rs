@@ -1,4 +1,4 @@
-//! Writing the documents of an image that is made here.
+//! Writing the documents of an image that rc creates.
 
 use serde::Serialize;
 

@@ -2,23 +2,23 @@ use crate::types::{Digest, ImageReference};
 
 /// Follows a pull, from several threads at once. Must not block for long: it is called between pieces of data.
 pub(crate) trait Progress: Send + Sync {
-    /// The image's manifest is about to be fetched.
+    /// The pull of the image's manifest starts.
     fn start(&self, reference: &ImageReference);
-    /// A layer's blob begins to arrive; `size` is its length in bytes. A layer that is in the store already does not
-    /// begin.
+    /// A layer's blob starts to arrive; `size` is its length in bytes. Not called for a layer that is already in the
+    /// store.
     fn begin(&self, layer: &Digest, size: u64);
-    /// So many more bytes of a layer are there. What an earlier try left comes as one large step.
+    /// This many more bytes of a layer have arrived. The bytes of an earlier attempt come as one large step.
     fn advance(&self, layer: &Digest, bytes: u64);
     /// A layer is done: unpacked, checked and named.
     fn finish(&self, layer: &Digest, outcome: Outcome);
 }
 
-/// How a layer came to be in the store.
+/// How a layer got into the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It was fetched now.
+    /// It was pulled now.
     Fetched,
-    /// Its blob was there, or another pull has just brought it.
+    /// Its blob was already there, or another pull has just finished it.
     Present,
 }
 

@@ -1,19 +1,19 @@
-//! Brings an image from a registry into the store.
+//! Pulls an image from a registry into the store.
 //!
 //! ```text
 //! caller's thread   manifest → (index → manifest) → configuration → layers … → tag
 //! tokio workers     sockets and TLS only
-//! puller, one for each layer under way (Store::receive_layer)
-//!   ├─ decompress   socket → sha256 → blob file, → inflate → sha256 (diff id): one thread, by block_on
+//! puller, one per active layer (Store::receive_layer)
+//!   ├─ decompress   socket → sha256 → blob file, → inflate → sha256 (diff ID): one thread, by block_on
 //!   └─ unpack       tar → files
 //! ```
 //!
-//! The pulling thread reads the network itself, so that there is no queue between the two: what is not unpacked yet
-//! stays in the socket, and the sender waits. Size, digest and diff id are checked before anything has a name
+//! The pulling thread reads the network itself, so there is no queue between the two: data that is not unpacked yet
+//! stays in the socket, and the sender waits. Size, digest and diff ID are checked before anything has a name
 //! (`Store::receive_layer`); the image is tagged last, under the digest of the manifest that decided everything
 //! (safety.md R6).
 //!
-//! To be called in a forked child that is root in the user's namespace and will fork no more: threads start here.
+//! Call it in a forked child that is root in the root namespace and will not fork again: it starts threads.
 
 mod layer;
 mod policy;
@@ -37,29 +37,30 @@ use crate::sys::fs::plain;
 use crate::types::json;
 use crate::types::{Digest, ImageReference, Report, ReportKind, Thing};
 
-/// What is pulled, and for whom.
+/// The options of a pull.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    /// How the registry is spoken to.
+    /// How to connect to the registry.
     pub(crate) registry: registry::Options,
-    /// What the image has to run on; `None` is this machine, where an image that does not say so is taken as well.
+    /// The platform that the image must be for; `None` is that of this host, and also accepts an image that names no
+    /// platform.
     pub(crate) platform: Option<Platform>,
-    /// For whom layers are unpacked.
+    /// The ID map to unpack layers for.
     pub(crate) target: Target,
 }
 
-/// An image that is in the store, whole, unpacked and named.
+/// An image in the store: complete, unpacked and named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pulled {
     /// Its name there.
     pub(crate) reference: ImageReference,
     /// The digest of its manifest.
     pub(crate) manifest: Digest,
-    /// The digest of its configuration: the image's id.
+    /// The digest of its configuration: the image's ID.
     pub(crate) id: Digest,
-    /// What it runs on, as `linux/arm64/v8`, if that is not what was wanted: for a warning.
+    /// Its platform, such as `linux/arm64/v8`, if that is not the wanted one: for a warning.
     pub(crate) other_platform: Option<String>,
-    /// Devices in its layers, which an ordinary user cannot make: for a warning.
+    /// Devices in its layers, which an ordinary user cannot create: for a warning.
     pub(crate) skipped_devices: u64,
 }
 
@@ -69,25 +70,25 @@ pub(crate) struct Pulled {
 pub(crate) struct Error {
     /// The image.
     pub(crate) reference: String,
-    /// What went wrong.
+    /// The cause.
     pub(crate) cause: Box<Cause>,
 }
 
-/// What went wrong in a pull.
+/// The cause of a failed pull.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Cause {
-    /// The registry, or the way to it.
+    /// The registry, or the connection to it, failed.
     #[error(transparent)]
     Registry(#[from] registry::Error),
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Storage(storage::Error),
-    /// The image is for something else than what was asked for.
+    /// The image is for another platform than the requested one.
     #[error("it is for {found}, not for {wanted}")]
     Platform {
-        /// What was asked for.
+        /// The requested platform.
         wanted: String,
-        /// What its configuration says.
+        /// The platform in its configuration.
         found: String,
     },
     /// Threads could not be started.
@@ -96,7 +97,7 @@ pub(crate) enum Cause {
 }
 
 impl From<storage::Error> for Cause {
-    /// A sender's failure comes back from the store as what it was.
+    /// A sender's failure that passed through the store becomes the original error again.
     fn from(error: storage::Error) -> Self {
         match error {
             storage::Error::Receive { digest, source } => match source.downcast::<registry::Error>() {
@@ -120,16 +121,16 @@ impl From<Error> for Report {
     }
 }
 
-/// Whether the registry could not be asked at all, or has not answered, which a policy of `newer` forgives.
+/// Whether the registry could not be reached, or has not answered: the policy `newer` ignores that.
 pub(crate) fn is_unreachable(report: &Report) -> bool {
     matches!(report.kind, ReportKind::Unavailable | ReportKind::TimedOut)
 }
 
-/// Pulls `reference` into `store`. Blobs and layers that are there are not fetched again; those that another process is
-/// just fetching are waited for.
+/// Pulls `reference` into `store`. Does not pull blobs and layers that exist; waits for those that another process is
+/// pulling.
 ///
-/// On failure the image has no new name; whole blobs and layers stay for the next try, and so do parts of blobs, until
-/// another command sweeps.
+/// On failure the image has no new name; complete blobs and layers stay for the next attempt, and so do partial blobs,
+/// until another command sweeps.
 pub(crate) fn pull(
     store: &Store,
     reference: &ImageReference,
@@ -148,7 +149,7 @@ pub(crate) fn pull(
         .map_err(|error| fail(Cause::Threads(error)))?;
     let pull = Pull { store, reference, options, progress, client: &client, runtime: runtime.handle() };
     let pulled = pull.run().map_err(fail);
-    // Whatever still runs there is a connection that nobody waits for.
+    // Only connections that nothing waits for can still run there.
     runtime.shutdown_background();
     pulled
 }
@@ -164,11 +165,11 @@ pub(crate) fn tags(reference: &ImageReference, options: &registry::Options) -> R
         .map_err(|error| fail(Cause::Threads(error)))?;
     let tags = runtime.block_on(client.tags()).map_err(|error| fail(error.into()));
     runtime.shutdown_background();
-    // A tag that is none cannot be pulled, nor named.
+    // An invalid tag cannot be pulled, nor named.
     Ok(tags?.iter().filter_map(|tag| format!("{}:{tag}", reference.name()).parse().ok()).collect())
 }
 
-/// One pull under way.
+/// A pull in progress.
 struct Pull<'p> {
     store: &'p Store,
     reference: &'p ImageReference,
@@ -178,7 +179,7 @@ struct Pull<'p> {
     runtime: &'p tokio::runtime::Handle,
 }
 
-/// A manifest with what led to it.
+/// A manifest and the documents that led to it.
 struct Found {
     document: Document,
     manifest: Manifest,
@@ -188,7 +189,7 @@ struct Found {
 impl Pull<'_> {
     fn run(&self) -> Result<Pulled, Cause> {
         let found = self.runtime.block_on(self.find())?;
-        // Nothing that comes in is garbage until the image has its name.
+        // Nothing that arrives is garbage until the image has its name.
         let ingest = self.store.begin_ingest()?;
         let subject = self.reference.to_string();
         let refuse = |fault| registry::Error::Manifest { subject: subject.clone(), fault };
@@ -204,7 +205,7 @@ impl Pull<'_> {
             write(writer, &found.document)?;
         }
         let descriptor = storage::Descriptor::new(found.manifest.media_type, found.document.digest.clone(), size);
-        // What a tag beside a digest says today is not what was pulled.
+        // A tag beside a digest may name another image today.
         let reference = match self.reference.digest() {
             Some(digest) => self.reference.with_digest(digest.clone()),
             None => self.reference.clone(),
@@ -236,7 +237,7 @@ impl Pull<'_> {
                 Kind::Manifest(manifest) => return Ok(Found { document, manifest, index }),
                 Kind::Index(entries) => entries.choose(&self.platform()).map_err(refuse)?.clone(),
             };
-            // The outermost is the one that people know the digest of.
+            // The outermost digest is the one that users know.
             index.get_or_insert(document.digest);
             document = self.client.manifest_of(&entry).await?;
             subject = entry.digest.to_string();
@@ -244,7 +245,7 @@ impl Pull<'_> {
         Err(registry::Error::Manifest { subject, fault: Fault::Depth })
     }
 
-    /// The configuration, from the store if it is there; who else wants it now waits for our copy.
+    /// The configuration, from the store if it is there; another process that needs it waits for our copy.
     fn configuration(&self, descriptor: &Descriptor) -> Result<Vec<u8>, Cause> {
         let Some(writer) = self.store.begin_document(&descriptor.digest, descriptor.size)? else {
             return Ok(self.store.read_blob(&descriptor.digest, MANIFEST_LIMIT)?);
@@ -261,7 +262,7 @@ impl Pull<'_> {
         }
     }
 
-    /// What the image runs on, if it is not what was wanted: an error if it was asked for, else a warning.
+    /// The image's platform, if it is not the wanted one: an error if a platform was requested, else a warning.
     fn check_platform(&self, config: &Config) -> Result<Option<String>, Cause> {
         let Config { os, architecture, variant, .. } = config;
         let wanted = self.platform();
@@ -276,7 +277,7 @@ impl Pull<'_> {
     }
 }
 
-/// Keeps a document whose digest was checked, by whatever algorithm it has.
+/// Writes a document whose digest was checked, with any algorithm.
 fn write(mut writer: BlobWriter, document: &Document) -> Result<(), Cause> {
     writer.restart()?;
     writer
@@ -286,8 +287,8 @@ fn write(mut writer: BlobWriter, document: &Document) -> Result<(), Cause> {
     Ok(())
 }
 
-/// Each layer once, the largest first, so that the last one under way is a small one. (An image may have the same layer
-/// more than once; an empty one is the usual case.)
+/// Each layer once, the largest first, so that the last one is small. (An image may have the same layer more than once;
+/// usually that is an empty one.)
 fn distinct(mut layers: Vec<(Descriptor, Digest)>) -> Vec<(Descriptor, Digest)> {
     let mut seen = HashSet::new();
     layers.retain(|(blob, diff_id)| seen.insert((blob.digest.clone(), diff_id.clone())));

@@ -1,4 +1,4 @@
-//! Writes images to an archive, their blobs as they are in the store, checked on the way.
+//! Writes images to an archive, with their blobs as they are in the store, and checks them on the way.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -15,19 +15,19 @@ use crate::types::{Digest, ImageReference};
 /// The format of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// What `docker load` reads: manifest.json, configurations and layers.
+    /// The format of `docker load`: manifest.json, configurations and layers.
     DockerArchive,
     /// An OCI image layout in a tar archive.
     OciArchive,
 }
 
-/// Writes the images of these names or ids to one archive. An image that was named by its id has no name in the
+/// Writes the images with these names or IDs to one archive. An image that was named by its ID has no name in the
 /// archive.
 ///
-/// Fails with `NotFound` before anything is written, or with `Write` or `DamagedBlob` in the middle of it: the archive
-/// is worthless then.
+/// Fails with `NotFound` before it has written anything, or with `Write` or `DamagedBlob` in the middle: the archive is
+/// useless then.
 pub(crate) fn save(store: &Store, names: &[impl AsRef<str>], format: Format, output: impl Write) -> Result<(), Error> {
-    // Nobody takes the images away meanwhile.
+    // No process can remove the images meanwhile.
     let _deferred = store.defer_collection()?;
     let mut images: Vec<(LocalImage, Vec<ImageReference>)> = Vec::new();
     for name in names {
@@ -72,7 +72,7 @@ impl<W: Write> Archive<'_, W> {
     }
 
     fn oci(&mut self, images: &[(LocalImage, Vec<ImageReference>)]) -> Result<(), Error> {
-        // Without entries of their own, skopeo makes directories for root, which only root can.
+        // Without entries for them, skopeo creates directories for root, which only root can.
         for directory in ["blobs/", "blobs/sha256/"] {
             let mut header = header(directory, 0)?;
             header.set_entry_type(EntryType::Directory);
@@ -109,7 +109,7 @@ impl<W: Write> Archive<'_, W> {
         let blob = self.store.verified_blob(digest)?;
         let size = blob.size().map_err(write_failed)?;
         self.builder.append(&header(name, size)?, blob).map_err(|source| match source.downcast() {
-            // The next pull brings what has no damaged file in its place.
+            // The next pull downloads a blob that is missing, but not one that is damaged.
             Ok(damage) => match self.store.remove_damaged_blob(digest) {
                 Ok(()) => Error::Storage(damage),
                 Err(error) => error.into(),

@@ -1,4 +1,4 @@
-//! Blobs: written under `tmp/` while they are hashed, named by their digest when whole.
+//! Blobs: written under `tmp/` while they are hashed, and named by their digest when complete.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write};
@@ -8,18 +8,18 @@ use super::{Error, Hasher, Store, stage};
 use crate::sys::fs::{self, AtPath as _};
 use crate::types::{Algorithm, Digest};
 
-/// The most bytes that a manifest, an index or a configuration may have (as containers/image limits them).
+/// The maximum size of a manifest, an index or a configuration, in bytes (the limit of containers/image).
 pub(crate) const MANIFEST_LIMIT: u64 = 4 << 20;
 
 const CHUNK: usize = 256 << 10;
 
 impl Store {
-    /// Where the blob is, if it is there.
+    /// The path of the blob, whether it exists or not.
     pub(crate) fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.images().join("blobs").join(digest.algorithm().as_str()).join(digest.hex())
     }
 
-    /// Whether the blob is in the store and has `size` bytes; one that was cut short is as good as none.
+    /// Whether the blob is in the store and has `size` bytes; a truncated one counts as missing.
     pub(crate) fn has_blob(&self, digest: &Digest, size: u64) -> Result<bool, Error> {
         match fs::symlink_metadata(self.blob_path(digest)) {
             Ok(found) => Ok(found.is_file() && found.len() == size),
@@ -28,7 +28,7 @@ impl Store {
         }
     }
 
-    /// Opens a blob. Its content is as it was when it was named; who needs certainty hashes while reading.
+    /// Opens a blob. It was right when it was named; to be certain that it still is, hash it while reading.
     pub(crate) fn open_blob(&self, digest: &Digest) -> Result<File, Error> {
         fs::open_record(self.blob_path(digest))
             .map_err(|error| if error.is_not_found() { Error::NoBlob { digest: digest.clone() } } else { error.into() })
@@ -49,7 +49,7 @@ impl Store {
         Ok(content)
     }
 
-    /// Reads a blob to its end and fails with `DamagedBlob` if it is not what it was.
+    /// Reads a blob to its end, and fails with `DamagedBlob` if it has changed.
     pub(crate) fn check_blob(&self, digest: &Digest) -> Result<(), Error> {
         match io::copy(&mut self.verified_blob(digest)?, &mut io::sink()) {
             Ok(_) => Ok(()),
@@ -60,7 +60,7 @@ impl Store {
         }
     }
 
-    /// Takes away a blob that is not what it was, so that the next pull brings it again.
+    /// Removes a blob that has changed, so that the next pull downloads it again.
     pub(crate) fn remove_damaged_blob(&self, digest: &Digest) -> Result<(), Error> {
         match self.check_blob(digest) {
             Err(Error::DamagedBlob { .. }) => Ok(fs::remove_file(self.blob_path(digest))?),
@@ -68,21 +68,21 @@ impl Store {
         }
     }
 
-    /// Reads a blob of any size; where its digest turns out to be wrong, the last read fails with `DamagedBlob` inside.
+    /// Reads a blob of any size; if its digest is wrong, the last read fails with an error that contains `DamagedBlob`.
     pub(crate) fn verified_blob(&self, digest: &Digest) -> Result<VerifiedBlob, Error> {
         let hash = Some(Hasher::new(digest.algorithm()));
         Ok(VerifiedBlob { file: self.open_blob(digest)?, digest: digest.clone(), hash })
     }
 
     /// Starts to write the blob `digest` of `size` bytes; `None` if it is in the store. Waits while another process
-    /// writes the same blob. A partial file of an earlier try is taken over: `offset` says how many bytes need not come
-    /// again.
+    /// writes the same blob. Continues the partial file of an earlier attempt: `offset` says how many bytes need not be
+    /// sent again.
     pub(crate) fn begin_blob(&self, digest: &Digest, size: u64) -> Result<Option<BlobWriter>, Error> {
         if self.has_blob(digest, size)? {
             return Ok(None);
         }
         let writer = self.replace_blob(digest, size)?;
-        // Its previous owner may have finished it.
+        // Its previous writer may have finished it.
         if self.has_blob(digest, size)? {
             writer.discard()?;
             return Ok(None);
@@ -90,7 +90,7 @@ impl Store {
         Ok(Some(writer))
     }
 
-    /// As `begin_blob`, for a blob small enough to be read, which counts as being there only if its content is right.
+    /// Like `begin_blob`, for a blob small enough to be read: it counts as present only if its content is right.
     pub(crate) fn begin_document(&self, digest: &Digest, size: u64) -> Result<Option<BlobWriter>, Error> {
         match self.begin_blob(digest, size)? {
             None if matches!(self.check_blob(digest), Err(Error::DamagedBlob { .. })) => {
@@ -100,7 +100,7 @@ impl Store {
         }
     }
 
-    /// Starts to write a blob over the damaged one that is in the store.
+    /// Starts to replace the damaged blob in the store.
     pub(super) fn replace_blob(&self, digest: &Digest, size: u64) -> Result<BlobWriter, Error> {
         let path = self.tmp().join(format!("blob-{}-{}", digest.algorithm().as_str(), digest.hex()));
         let file = stage::claim_file(&path)?;
@@ -124,7 +124,7 @@ impl Store {
         })
     }
 
-    /// Writes a small blob from memory; fine if it exists.
+    /// Writes a small blob from memory; an existing one is no error.
     pub(crate) fn put_blob(&self, content: &[u8]) -> Result<Digest, Error> {
         let digest = Hasher::sha256(content);
         if let Some(mut writer) = self.begin_document(&digest, content.len() as u64)? {
@@ -137,7 +137,7 @@ impl Store {
     }
 }
 
-/// A blob that is hashed while it is read, so that nobody can forget to look.
+/// A blob that is hashed while it is read, so that no caller can skip the check.
 #[derive(Debug)]
 pub(crate) struct VerifiedBlob {
     file: File,
@@ -146,7 +146,7 @@ pub(crate) struct VerifiedBlob {
 }
 
 impl VerifiedBlob {
-    /// Bytes.
+    /// The size in bytes.
     pub(crate) fn size(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
@@ -175,15 +175,15 @@ fn check(expected: &Digest, actual: Digest) -> Result<(), Error> {
     if *expected == actual { Ok(()) } else { Err(Error::DigestMismatch { expected: expected.clone(), actual }) }
 }
 
-/// As `check`, for what was right when it came.
+/// Like `check`, for content that was right when it was stored.
 fn undamaged(expected: &Digest, actual: Digest) -> Result<(), Error> {
     if *expected == actual { Ok(()) } else { Err(Error::DamagedBlob { digest: expected.clone(), actual }) }
 }
 
-/// A blob on its way into the store. Dropped unfinished, it leaves its partial file in `tmp/`, for the next try or the
-/// sweeper.
+/// A blob that is being written to the store. Dropped unfinished, it leaves its partial file in `tmp/`, for the next
+/// attempt or the sweeper.
 ///
-/// `write` takes what comes in order, and refuses the first byte beyond the expected size.
+/// `write` takes the bytes in order, and refuses the first byte beyond the expected size.
 #[derive(Debug)]
 pub(crate) struct BlobWriter {
     store: Store,
@@ -195,12 +195,12 @@ pub(crate) struct BlobWriter {
 }
 
 impl BlobWriter {
-    /// How many bytes are there already: ask for the rest only, or call [`BlobWriter::restart`].
+    /// How many bytes are already there: request only the rest, or call [`BlobWriter::restart`].
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Throws away what is there: the sender cannot go on where an earlier try stopped.
+    /// Discards them: the sender cannot continue an earlier attempt.
     pub(crate) fn restart(&mut self) -> Result<(), Error> {
         self.file.set_len(0).and_then(|()| self.file.rewind()).at("truncate", &self.path)?;
         self.offset = 0;
@@ -210,14 +210,14 @@ impl BlobWriter {
         Ok(())
     }
 
-    /// Opens the bytes that are there already, to read them once more.
+    /// Opens the bytes that are already there, to read them again.
     pub(crate) fn staged(&self) -> Result<impl Read + Send + use<>, Error> {
         Ok(fs::open_record(&self.path)?.take(self.offset))
     }
 
-    /// Hashes what an earlier try left; more than `size` bytes are worthless.
+    /// Hashes what an earlier attempt has left; more than `size` bytes are useless.
     fn rehash(&mut self, size: u64) -> Result<(), Error> {
-        let length = self.file.metadata().at("look at", &self.path)?.len();
+        let length = self.file.metadata().at("stat", &self.path)?.len();
         if length > size {
             return self.restart();
         }
@@ -234,7 +234,7 @@ impl BlobWriter {
         Ok(())
     }
 
-    /// The digest that was asked for, or that of what is there.
+    /// The digest asked for, or that of the bytes so far.
     pub(super) fn expected_digest(&self) -> Digest {
         match &self.expected {
             Some((digest, _)) => digest.clone(),
@@ -242,12 +242,12 @@ impl BlobWriter {
         }
     }
 
-    /// Removes what is there.
+    /// Removes the partial file.
     pub(crate) fn discard(self) -> Result<(), Error> {
         Ok(fs::remove_file(&self.path)?)
     }
 
-    /// Checks size and digest, syncs, and names the blob. On failure nothing is left behind.
+    /// Checks size and digest, syncs, and names the blob. Leaves nothing behind on failure.
     pub(crate) fn finish(self) -> Result<(Digest, u64), Error> {
         let actual = self.hash.clone().finish();
         if let Err(error) = self.check(&actual) {

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-/// The largest zstd window that is taken, as a power of two: 128 MiB, what `zstd` itself takes without `--long`.
+/// The largest zstd window that is accepted, as a power of two: 128 MiB, the limit of `zstd` itself without `--long`.
 const WINDOW_LOG: u32 = 27;
 
 const INPUT: usize = 128 << 10;
@@ -12,7 +12,7 @@ const INPUT: usize = 128 << 10;
 /// How a layer's blob is compressed, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
-    /// Not at all.
+    /// Uncompressed.
     None,
     /// gzip.
     Gzip,
@@ -21,7 +21,7 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
-    /// Looks at the first bytes, at least four where there are as many.
+    /// Detects it from the first bytes; needs four of them, unless the blob is shorter.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         match bytes {
             [0x1f, 0x8b, ..] => Self::Gzip,
@@ -31,7 +31,7 @@ impl Compression {
         }
     }
 
-    /// The media type of a layer so compressed. Source: image-spec layer.md.
+    /// The media type of a layer with this compression. Source: image-spec layer.md.
     pub(crate) fn layer_type(self) -> &'static str {
         match self {
             Self::None => "application/vnd.oci.image.layer.v1.tar",
@@ -41,11 +41,11 @@ impl Compression {
     }
 }
 
-/// Reads a stream that is plain, gzip (one or more members) or zstd (one or more frames), recognized by its first
+/// Reads a stream that is plain, gzip (one or more members) or zstd (one or more frames), detected from its first
 /// bytes.
 ///
-/// Fails for compressions that layers do not have (xz, bzip2). Junk after the last gzip member is an error when it is
-/// reached.
+/// Fails for compressions that layers do not use (xz, bzip2). Junk after the last gzip member is an error when the
+/// reader reaches it.
 pub(crate) fn decompress<'a>(input: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     let mut input = BufReader::with_capacity(INPUT, input);
     while let Err(error) = input.fill_buf() {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::Digest;
 
-/// A reference to a blob. `urls` are left out on purpose: they could lead anywhere.
+/// A reference to a blob. rc ignores `urls` on purpose: they could lead anywhere.
 ///
 /// Source: image-spec descriptor.md.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,19 +17,19 @@ pub(crate) struct Descriptor {
     pub(crate) digest: Digest,
     /// Bytes.
     pub(crate) size: u64,
-    /// Free notes; `org.opencontainers.image.ref.name` is the one with a meaning, in index.json.
+    /// Annotations; in index.json, `org.opencontainers.image.ref.name` has a meaning.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
-    /// What the image runs on.
+    /// The platform of the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) platform: Option<Platform>,
-    /// What an artifact is, where it is no image.
+    /// The type of an artifact that is not an image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) artifact_type: Option<String>,
 }
 
 impl Descriptor {
-    /// A descriptor without notes.
+    /// A descriptor without annotations.
     pub(crate) fn new(media_type: impl Into<String>, digest: Digest, size: u64) -> Self {
         Self {
             media_type: media_type.into(),
@@ -42,7 +42,7 @@ impl Descriptor {
     }
 }
 
-/// What an image runs on. Source: image-spec image-index.md.
+/// The platform of an image. Source: image-spec image-index.md.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Platform {
     /// As Go's GOARCH: `amd64`, `arm64`.

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Shows bytes of a name that somebody else chose: control and non-ASCII bytes escaped, so that it is one harmless
+/// Shows bytes of a name that an image or a user chose: control and non-ASCII bytes escaped, so that it is one harmless
 /// line.
 pub(super) struct Escaped<'a>(pub(super) &'a [u8]);
 

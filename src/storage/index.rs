@@ -12,22 +12,22 @@ use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
 use crate::types::{Digest, ImageReference, json};
 
-/// The annotation that holds an image's name. Source: image-spec annotations.md.
+/// The annotation with an image's name. Source: image-spec annotations.md.
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// The annotation that holds the digest of the multi-platform index by which an image was pulled.
+/// The annotation with the digest of the multi-platform index by which an image was pulled.
 const INDEX_DIGEST: &str = "io.rc.index.digest";
 
-/// The most bytes of index.json: tens of thousands of names.
+/// The maximum size of index.json in bytes: tens of thousands of names.
 const LIMIT: u64 = 16 << 20;
 
 pub(super) const EMPTY: &[u8] =
     br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
 
-/// One line of index.json: a manifest, and the name that it goes by.
+/// One entry of index.json: a manifest, and its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IndexEntry {
-    /// The name; `None` for an image that lost its last.
+    /// The name; `None` for an image that has lost its last name.
     pub(crate) reference: Option<ImageReference>,
     /// The manifest.
     pub(crate) manifest: Descriptor,
@@ -52,7 +52,7 @@ struct Index {
 }
 
 impl Store {
-    /// All lines of index.json, in its order. Empty if there is no store yet.
+    /// All entries of index.json, in its order. Empty if there is no store yet.
     pub(crate) fn index(&self) -> Result<Vec<IndexEntry>, Error> {
         #[derive(Deserialize)]
         struct Lean {
@@ -67,10 +67,10 @@ impl Store {
         Ok(index.manifests.into_iter().map(|manifest| IndexEntry { reference: name(&manifest), manifest }).collect())
     }
 
-    /// Lets `reference` name the image `manifest`. An image that loses its last name by that stays, without one.
+    /// Makes `reference` name the image `manifest`. An image that loses its last name to it stays, without a name.
     ///
-    /// `index` is the digest of the multi-platform index that led to the manifest, so that the image is found by it
-    /// too. The manifest and all it refers to must be in the store; the caller holds `begin_ingest`.
+    /// `index` is the digest of the multi-platform index that led to the manifest, by which the image can be found as
+    /// well. The manifest and everything it refers to must be in the store; the caller holds `begin_ingest`.
     pub(crate) fn tag(
         &self,
         reference: &ImageReference,
@@ -94,7 +94,7 @@ impl Store {
         })
     }
 
-    /// Keeps the image `manifest` without a name, if it has none.
+    /// Adds the image `manifest` without a name, if it has none.
     pub(crate) fn keep_unnamed(&self, manifest: &Descriptor) -> Result<(), Error> {
         let mut entry = manifest.clone();
         entry.annotations.clear();
@@ -104,12 +104,12 @@ impl Store {
         })
     }
 
-    /// Takes a name away; the image stays, without a name if it was the last. Returns whether the name was there.
+    /// Removes a name; the image stays, without a name if it was the last. Returns whether the name existed.
     pub(crate) fn untag(&self, reference: &ImageReference) -> Result<bool, Error> {
         self.untag_locked(std::slice::from_ref(reference), &self.lock_exclusive()?)
     }
 
-    /// As `untag`, for several names, by a caller that holds the store's lock.
+    /// Like `untag`, for several names; the caller holds the store's lock.
     pub(crate) fn untag_locked(&self, references: &[ImageReference], _lock: &FileLock) -> Result<bool, Error> {
         let wanted: Vec<_> = references.iter().map(ToString::to_string).collect();
         let mut found = false;
@@ -125,12 +125,12 @@ impl Store {
         Ok(found)
     }
 
-    /// Takes an image out of index.json with all its names, by a caller that holds the store's lock.
+    /// Removes an image with all its names from index.json; the caller holds the store's lock.
     pub(crate) fn forget(&self, manifest: &Digest, _lock: &FileLock) -> Result<(), Error> {
         self.change_index_locked(|manifests| manifests.retain(|entry| entry.digest != *manifest))
     }
 
-    /// Changes index.json as one step, under the store's lock.
+    /// Changes index.json in one step, under the store's lock.
     fn change_index(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<(), Error> {
         let _lock = self.lock_exclusive()?;
         self.change_index_locked(change)
@@ -146,7 +146,7 @@ impl Store {
         }
         let bytes = serde_json::to_vec(&index).map_err(|source| self.bad_index(source))?;
         if bytes.len() as u64 > LIMIT {
-            // Nobody could read it, nor any image.
+            // No rc could read it, nor any image.
             return Err(
                 fs::PathError::new("write", self.index_path(), io::Error::from(io::ErrorKind::FileTooLarge)).into()
             );
@@ -163,7 +163,7 @@ fn name(entry: &Descriptor) -> Option<ImageReference> {
     entry.annotations.get(REF_NAME).and_then(|name| name.parse().ok())
 }
 
-/// An entry without a name says something only while no other entry has the same manifest.
+/// An entry without a name matters only while no other entry has the same manifest.
 fn drop_needless(manifests: &mut Vec<Descriptor>) {
     let mut kept: Vec<Descriptor> = Vec::with_capacity(manifests.len());
     let is_named = |entry: &Descriptor| entry.annotations.contains_key(REF_NAME);

@@ -1,5 +1,5 @@
-//! Files that come in an order of their own, of which only the last says what the others are: they wait here, hashed,
-//! and become blobs when somebody has understood them.
+//! Files that arrive in any order, of which only the last describes the others (an archive of images): rc hashes them
+//! and holds them here until it knows what they are, and then makes them blobs.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use super::{Error, Hasher, Store, stage};
 use crate::sys::fs::{self, AtPath as _};
 use crate::types::{Algorithm, Digest};
 
-/// A private directory in `tmp/`; dropped, it and all that is still in it goes.
+/// A private directory in `tmp/`; dropping it removes it with everything that is still in it.
 #[derive(Debug)]
 pub(crate) struct Intake {
     store: Store,
@@ -20,7 +20,7 @@ pub(crate) struct Intake {
     count: u64,
 }
 
-/// A file that waits.
+/// A file in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Waiting {
     path: PathBuf,
@@ -31,7 +31,7 @@ pub(crate) struct Waiting {
 }
 
 impl Store {
-    /// Makes room for files that come in.
+    /// Creates a directory for incoming files.
     pub(crate) fn new_intake(&self) -> Result<Intake, Error> {
         let (directory, lock) = stage::new_directory(&self.tmp(), "intake")?;
         Ok(Intake { store: self.clone(), directory, _lock: lock, count: 0 })
@@ -47,16 +47,16 @@ impl Intake {
         Ok(Incoming { file, path, hash: Hasher::new(algorithm), size: 0 })
     }
 
-    /// Opens a file that waits.
+    /// Opens a file.
     pub(crate) fn open(&self, file: &Waiting) -> Result<File, Error> {
         match fs::open_record(&file.path) {
-            // It is a blob already: an image may have one layer twice.
+            // It is already a blob: an image may have the same layer twice.
             Err(error) if error.is_not_found() => self.store.open_blob(&file.digest),
             other => Ok(other?),
         }
     }
 
-    /// Unpacks a file as the layer `diff_id`, and lets it be a blob; what of the two is there already is left as it is.
+    /// Unpacks a file as the layer `diff_id`, and makes it a blob; leaves an existing layer or blob as it is.
     pub(crate) fn keep_layer(&self, file: &Waiting, diff_id: &Digest, target: &Target) -> Result<Option<Info>, Error> {
         let mut info = None;
         if let Some(stage) = self.store.begin_layer(target, diff_id)? {
@@ -69,7 +69,7 @@ impl Intake {
         Ok(info)
     }
 
-    /// Lets a file be a blob, in the place of one that may be damaged. It may be asked for twice.
+    /// Makes a file a blob, in place of one that may be damaged. May be called twice.
     pub(crate) fn keep(&self, file: &Waiting) -> Result<(), Error> {
         let waits = match fs::open_record(&file.path) {
             Ok(waits) => waits,
@@ -89,12 +89,12 @@ impl Intake {
 
 impl Drop for Intake {
     fn drop(&mut self) {
-        // If it cannot be removed now, the sweeper comes by later.
+        // If it cannot be removed now, the sweeper removes it later.
         drop(remove_at(&self.directory));
     }
 }
 
-/// A file on its way in.
+/// A file that is arriving.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     file: File,
@@ -104,7 +104,7 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// The file is whole.
+    /// The file is complete.
     pub(crate) fn finish(self) -> Waiting {
         Waiting { path: self.path, digest: self.hash.finish(), size: self.size }
     }

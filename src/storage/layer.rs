@@ -1,10 +1,10 @@
-//! Layers: a blob is decompressed, hashed and unpacked as one stream, in `tmp/`, and named by its diff id when all of
-//! it is right and on disk. Then it never changes.
+//! Layers: a blob is decompressed, hashed and unpacked as one stream, in `tmp/`, and named by its diff ID when
+//! everything is right and on disk. Then it never changes.
 //!
 //! ```text
 //! layers/MAP/sha256-HEX/fs       the files; whiteouts are 0:0 character devices, opaque directories have an attribute
 //!                      /info     {"size": bytes of the uncompressed archive, "skipped": …}
-//!                      /owners   where everything is stored as the user: UID:GID:PATH and a zero byte, for all but 0:0
+//!                      /owners   if everything is stored as the user: UID:GID:PATH and a zero byte, for all but 0:0
 //! ```
 
 mod ahead;
@@ -33,10 +33,10 @@ use super::{Hasher, Store, stage};
 use crate::sys::fs::{self, AtPath as _, PathError, plain};
 use crate::types::{Algorithm, Digest, Report, ReportKind, json};
 
-/// For whom layers are unpacked.
+/// The ID map that layers are unpacked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// The directory below `layers/`: one for each id map (`userns::IdMap::key`).
+    /// The directory below `layers/`: one for each ID map (`userns::IdMap::key`).
     pub(crate) map: String,
     /// What happens to owners.
     pub(crate) ownership: Ownership,
@@ -45,43 +45,43 @@ pub(crate) struct Target {
 /// What happens to the owners of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ownership {
-    /// Files get the container's ids as they are: this process is root of the user's namespace. Ids from 0 to one less
+    /// Files get the container's IDs as they are: this process is root in the root namespace. IDs from 0 to one less
     /// than these are mapped.
     Mapped {
-        /// User ids.
+        /// User IDs.
         users: u32,
-        /// Group ids.
+        /// Group IDs.
         groups: u32,
     },
     /// All files belong to the user; their owners are written to a table beside the layer.
     Single,
 }
 
-/// What of a layer was not kept.
+/// The parts of a layer that could not be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Skipped {
     /// Character and block devices.
     pub(crate) devices: u64,
-    /// Extended attributes that the file system does not take.
+    /// Extended attributes that the filesystem does not support.
     pub(crate) attributes: u64,
 }
 
-/// What is known of an unpacked layer.
+/// What rc knows about an unpacked layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Info {
     /// Bytes of the uncompressed archive.
     pub(crate) size: u64,
-    /// What was not kept.
+    /// The parts that were skipped.
     pub(crate) skipped: Skipped,
 }
 
 /// Why a layer could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The archive is damaged, cut off, or not one.
+    /// The archive is damaged, truncated, or not an archive.
     #[error(transparent)]
     Archive(#[from] tar::Error),
-    /// A file of the store failed.
+    /// An operation on a file of the store failed.
     #[error(transparent)]
     Path(#[from] PathError),
     /// An entry could not be written.
@@ -94,49 +94,49 @@ pub(crate) enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
-    /// A hard link leads nowhere.
+    /// The target of a hard link does not exist.
     #[error("cannot link `{}` of the layer to `{}`: {}", Escaped(.path), Escaped(.target), plain(.source))]
     Link {
         /// The link.
         path: Vec<u8>,
-        /// Where it leads.
+        /// Its target.
         target: Vec<u8>,
         /// The kernel's answer.
         source: io::Error,
     },
-    /// An owner is not in the id map.
+    /// An owner is not in the ID map.
     #[error(
-        "`{}` of the layer belongs to {what} {id}, but only the ids 0 to {} are mapped",
+        "`{}` of the layer belongs to {what} {id}, but only the IDs 0 to {} are mapped",
         Escaped(.path), .count.saturating_sub(1)
     )]
     Id {
-        /// The path as it stands in the archive.
+        /// The path as in the archive.
         path: Vec<u8>,
         /// `user` or `group`.
         what: &'static str,
-        /// The id.
+        /// The ID.
         id: i64,
-        /// How many ids are mapped.
+        /// How many IDs are mapped.
         count: u32,
     },
-    /// A name that begins with `.wh.` hides nothing that there could be.
+    /// A name with the prefix `.wh.` that is not a whiteout of a possible name.
     #[error("`{}` of the layer is not a whiteout of a name", Escaped(.path))]
     Whiteout {
-        /// The path as it stands in the archive.
+        /// The path as in the archive.
         path: Vec<u8>,
     },
-    /// The root would become something else than a directory.
+    /// An entry would replace the root by something that is not a directory.
     #[error("`{}` of the layer is the root, but not a directory", Escaped(.path))]
     Root {
-        /// The path as it stands in the archive.
+        /// The path as in the archive.
         path: Vec<u8>,
     },
-    /// The content is not what the image's configuration says.
-    #[error("its content has diff id `{actual}`, expected `{expected}`")]
+    /// The content does not match the image's configuration.
+    #[error("its content has diff ID `{actual}`, expected `{expected}`")]
     DiffId {
-        /// What the configuration says.
+        /// The diff ID in the configuration.
         expected: Digest,
-        /// What was unpacked.
+        /// The diff ID of the unpacked content.
         actual: Digest,
     },
 }
@@ -162,11 +162,11 @@ impl From<io::Error> for Error {
 }
 
 impl Error {
-    /// What the user can do about it.
+    /// How the user can fix it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Id { id, count, .. } if *id >= i64::from(*count) && *id < i64::from(u32::MAX) => Some(format!(
-                "give the user a range of more than {id} ids in `/etc/subuid` and `/etc/subgid`, then pull again"
+                "give the user a range of more than {id} IDs in `/etc/subuid` and `/etc/subgid`, then pull again"
             )),
             _ => None,
         }
@@ -174,12 +174,12 @@ impl Error {
 }
 
 impl Store {
-    /// The directory of a layer, whether it is there or not; its files are in `fs` below.
+    /// The directory of a layer, whether it exists or not; its files are in `fs` below.
     pub(crate) fn layer_path(&self, map: &str, diff_id: &Digest) -> PathBuf {
         self.root.join("layers").join(map).join(directory_name(diff_id))
     }
 
-    /// Whether a layer is there, unpacked for this map. Looks at what is written last (`info`).
+    /// Whether a layer exists, unpacked for this map. Checks the file that is written last (`info`).
     pub(crate) fn has_layer(&self, map: &str, diff_id: &Digest) -> Result<bool, PathError> {
         match fs::symlink_metadata(self.layer_path(map, diff_id).join("info")) {
             Ok(info) => Ok(info.is_file() && info.len() > 0),
@@ -188,7 +188,7 @@ impl Store {
         }
     }
 
-    /// What is known of an unpacked layer; `None` if it is not there.
+    /// What rc knows about an unpacked layer; `None` if it does not exist.
     pub(crate) fn layer_info(&self, map: &str, diff_id: &Digest) -> Result<Option<Info>, super::Error> {
         let path = self.layer_path(map, diff_id).join("info");
         let bytes = match fs::read_record(&path, 4096) {
@@ -200,7 +200,7 @@ impl Store {
         info.map(Some).map_err(|source| super::Error::Json { what: format!("`{}`", path.display()), source })
     }
 
-    /// Starts to unpack the layer `diff_id`; `None` if it is there. Waits while another process unpacks the same one.
+    /// Starts to unpack the layer `diff_id`; `None` if it exists. Waits while another process unpacks the same one.
     pub(super) fn begin_layer(&self, target: &Target, diff_id: &Digest) -> Result<Option<LayerStage>, PathError> {
         let path = self.tmp().join(format!("layer-{}-{}", target.map, directory_name(diff_id)));
         loop {
@@ -211,7 +211,7 @@ impl Store {
                 let expected = Some(diff_id.clone());
                 let stage =
                     LayerStage { store: self.clone(), target: target.clone(), path: path.clone(), lock, expected };
-                // Somebody may have finished it between the look and the claim; the stage goes then.
+                // Another process may have finished it before we got the lock; the stage is dropped then.
                 if self.has_layer(&target.map, diff_id)? {
                     return Ok(None);
                 }
@@ -220,7 +220,7 @@ impl Store {
         }
     }
 
-    /// Starts to unpack a layer whose diff id is not known yet.
+    /// Starts to unpack a layer whose diff ID is not known yet.
     pub(super) fn new_layer(&self, target: &Target) -> Result<LayerStage, PathError> {
         let (path, lock) = stage::new_directory(&self.tmp(), "layer")?;
         Ok(LayerStage { store: self.clone(), target: target.clone(), path, lock, expected: None })
@@ -231,7 +231,7 @@ pub(super) fn directory_name(diff_id: &Digest) -> String {
     format!("{}-{}", diff_id.algorithm().as_str(), diff_id.hex())
 }
 
-/// A layer that is being unpacked; dropped unfinished, it is gone.
+/// A layer that is being unpacked; dropped unfinished, it is removed.
 pub(super) struct LayerStage {
     store: Store,
     target: Target,
@@ -241,7 +241,7 @@ pub(super) struct LayerStage {
 }
 
 impl LayerStage {
-    /// Unpacks the blob that `blob` reads, to its very end, and checks the diff id. Nothing has a name yet.
+    /// Unpacks the blob that `blob` reads, to its very end, and checks the diff ID. Nothing has a name yet.
     pub(super) fn unpack(self, blob: impl Read + Send) -> Result<UnpackedLayer, Error> {
         let decoder = decompress(blob)?;
         let fs_path = self.path.join("fs");
@@ -275,8 +275,8 @@ impl LayerStage {
 
 impl Drop for LayerStage {
     fn drop(&mut self) {
-        // Once named, this path is free, and may be another's stage by now. If it cannot be removed now, the sweeper
-        // comes by later.
+        // Once the layer is named, this path is free, and may already be another process' stage. If it cannot be
+        // removed now, the sweeper removes it later.
         if stage::is_same(&self.lock, &self.path).is_ok_and(|is_ours| is_ours) {
             drop(remove_at(&self.path));
         }
@@ -292,7 +292,7 @@ pub(super) struct UnpackedLayer {
 }
 
 impl UnpackedLayer {
-    /// Syncs the layer and names it; fine if another process was faster.
+    /// Syncs the layer and names it; succeeds if another process was faster.
     pub(super) fn name(self) -> Result<(), PathError> {
         let stage = &self.stage;
         let target = stage.store.layer_path(&stage.target.map, &self.diff_id);
@@ -301,10 +301,10 @@ impl UnpackedLayer {
         rustix::fs::syncfs(&stage.lock).at("sync", &stage.path)?;
         match fs::rename(&stage.path, &target) {
             Ok(()) => fs::sync_dir(directory),
-            // Somebody else has unpacked the same content under another name of its blob.
+            // Another process has unpacked the same content from another blob.
             Err(_) if stage.store.has_layer(&stage.target.map, &self.diff_id)? => Ok(()),
             Err(error) if error.source.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                // What is left of a damaged one.
+                // The rest of a damaged layer.
                 stage.store.throw_away(&target)?;
                 fs::rename(&stage.path, &target)?;
                 fs::sync_dir(directory)

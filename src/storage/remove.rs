@@ -1,5 +1,5 @@
-//! Removing trees by descriptor: no link is followed, nothing outside the tree is touched, whatever another process
-//! does to it meanwhile.
+//! Removing trees by descriptor: follows no link, and touches nothing outside the tree, whatever another process does
+//! to it meanwhile.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -13,15 +13,15 @@ use rustix::io::Errno;
 use super::unique::unique;
 use crate::sys::fs::{self, AtPath as _, PathError};
 
-/// How deep directories are held open; what lies deeper is first moved up, so that a tree of any depth needs few
-/// descriptors.
+/// How many levels of directories are open at once; deeper ones are first moved up, so that a tree of any depth needs
+/// few descriptors.
 const DEPTH: usize = 32;
 
-/// Removes what `name` in the directory `parent` is, and everything beneath it. Fine if it is not there, or if another
-/// process removes the same at the same time.
+/// Removes `name` in the directory `parent`, and everything beneath it. Succeeds if it does not exist, or if another
+/// process removes it at the same time.
 ///
-/// Directories that the caller owns but may not search or write get mode 0700 first. Fails, with part of the tree gone,
-/// if something in it belongs to another user: call it as root of the namespace whose ids own the files.
+/// Directories that the caller owns but may not search or write get mode 0700 first. Fails, after removing part of the
+/// tree, if a file in it belongs to another user: call it as root of the namespace whose IDs own the files.
 pub(crate) fn remove_tree(parent: impl AsFd, name: impl AsRef<OsStr>) -> io::Result<()> {
     let mut removal = Removal { top: parent.as_fd(), moved: Vec::new() };
     let mut next = Some(name.as_ref().to_owned());
@@ -44,7 +44,7 @@ pub(super) fn remove_at(path: &Path) -> Result<(), PathError> {
 
 struct Removal<'a> {
     top: BorrowedFd<'a>,
-    /// Directories that were moved to `top` because they lay too deep.
+    /// Directories that were moved to `top` because they were too deep.
     moved: Vec<OsString>,
 }
 
@@ -66,7 +66,7 @@ impl Removal<'_> {
         }
         for entry in Dir::read_from(&directory)? {
             let entry = match entry {
-                // Somebody has removed the directory while we list it (getdents(2)).
+                // Another process has removed the directory while we list it (getdents(2)).
                 Err(Errno::NOENT) => break,
                 other => other?,
             };
@@ -84,7 +84,7 @@ impl Removal<'_> {
 
     fn move_up(&mut self, parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
         loop {
-            // An empty directory of that name would be replaced, while another thread removes it.
+            // rename would replace an empty directory of that name while another thread removes it.
             let target = OsString::from(unique(".deep"));
             match renameat(parent, name, self.top, &target) {
                 Ok(()) => {
@@ -104,7 +104,8 @@ fn open_directory(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory = match openat(parent, name, flags | OFlags::RDONLY, Mode::empty()) {
         Err(Errno::ACCESS) => {
-            // Not readable: a reference needs no permission, and by it the mode is changed without following a link.
+            // Not readable: an O_PATH reference needs no permission, and allows changing the mode without following a
+            // link.
             use std::os::fd::AsRawFd as _;
             let reference = openat(parent, name, flags | OFlags::PATH, Mode::empty())?;
             rustix::fs::chmod(format!("/proc/self/fd/{}", reference.as_raw_fd()), Mode::RWXU)?;
@@ -130,7 +131,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a temporary directory");
         let top = rustix::fs::open(home.path(), OFlags::PATH, Mode::empty()).expect("opens");
         let remove_all = || {
-            // As sweepers do: what others have moved up is removed as well.
+            // As sweepers do: also removes what others have moved up.
             while let Some(entry) = fs::read_dir(home.path()).expect("lists").next() {
                 remove_tree(&top, entry.expect("an entry").file_name()).expect("removes");
             }

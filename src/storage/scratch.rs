@@ -1,4 +1,4 @@
-//! A directory of the store for trying things out in.
+//! A directory of the store for experiments.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::remove::remove_at;
 use super::{Error, Store, stage};
 
-/// A directory in `tmp/`. Dropped, it is gone; what a killed process leaves is swept, since the lock is free then.
+/// A directory in `tmp/`. Dropping it removes it; if the process is killed, it is swept, since its lock is free then.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     path: PathBuf,
@@ -15,7 +15,7 @@ pub(crate) struct Scratch {
 }
 
 impl Store {
-    /// Makes a directory that no other process works in, on the file system of layers and containers.
+    /// Creates a directory that no other process uses, on the filesystem of layers and containers.
     pub(crate) fn scratch(&self) -> Result<Scratch, Error> {
         let (path, lock) = stage::new_directory(&self.tmp(), "scratch")?;
         Ok(Scratch { path, _lock: lock, by: std::process::id() })
@@ -31,7 +31,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // A forked child has a copy that is not its own. What cannot be removed now, the sweeper removes.
+        // A forked child has a copy that it does not own. What cannot be removed now, the sweeper removes.
         if self.by == std::process::id() {
             drop(remove_at(&self.path));
         }

@@ -1,5 +1,5 @@
-//! Half-made files and directories in `tmp/`. Its maker holds a flock on it, so that a free lock means a dead maker,
-//! and who wants the same thing waits on the lock and then finds it finished, or takes over.
+//! Unfinished files and directories in `tmp/`. The creator holds a flock on its file, so a free lock means that the
+//! creator is dead. A process that wants the same file waits for the lock, and then finds it finished or continues it.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io;
@@ -12,21 +12,21 @@ use super::remove::remove_at;
 use super::unique::unique;
 use crate::sys::fs::{self, AtPath as _, PathError};
 
-/// Opens or makes the file `path` and waits until no living process works on it.
+/// Opens or creates the file `path` and waits until no other process works on it.
 pub(super) fn claim_file(path: &Path) -> Result<File, PathError> {
     loop {
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).clone();
         let file = fs::open_record_with(path, &options)?;
         lock(&file, FlockOperation::LockExclusive).at("lock", path)?;
-        // Between open and flock its maker may have finished (renamed it) or a sweeper removed it: then we hold
-        // something else than what `path` names.
+        // Between open and flock, the creator may have finished it (renamed it) or a sweeper removed it: then our file
+        // is not the one that `path` names.
         if is_same(&file, path)? {
             return Ok(file);
         }
     }
 }
 
-/// Makes a new file in `tmp` with a name of its own, locked.
+/// Creates a new file in `tmp` with a unique name, locked.
 pub(super) fn new_file(tmp: &Path, kind: &str) -> Result<(PathBuf, File), PathError> {
     loop {
         let path = tmp.join(unique(kind));
@@ -45,8 +45,8 @@ pub(super) fn new_file(tmp: &Path, kind: &str) -> Result<(PathBuf, File), PathEr
     }
 }
 
-/// Makes the directory `path` and locks it. `None` if it was there: then its maker has finished or died meanwhile, and
-/// what it left was removed, so that the caller looks again.
+/// Creates the directory `path` and locks it. `None` if it existed: then its creator has finished or died meanwhile,
+/// its remains were removed, and the caller checks again.
 pub(super) fn claim_directory(path: &Path) -> Result<Option<File>, PathError> {
     let is_new = match fs::create_dir(path) {
         Ok(()) => true,
@@ -56,7 +56,7 @@ pub(super) fn claim_directory(path: &Path) -> Result<Option<File>, PathError> {
     let directory = match fs::open_directory(path) {
         Ok(directory) => directory,
         Err(error) if error.is_not_found() => return Ok(None),
-        // Nobody makes anything else of this name.
+        // No rc creates anything else with this name.
         Err(error) if error.source.kind() == io::ErrorKind::NotADirectory => {
             remove_at(path)?;
             return Ok(None);
@@ -74,7 +74,7 @@ pub(super) fn claim_directory(path: &Path) -> Result<Option<File>, PathError> {
     }
 }
 
-/// Makes a new directory in `tmp` with a name of its own, locked.
+/// Creates a new directory in `tmp` with a unique name, locked.
 pub(super) fn new_directory(tmp: &Path, kind: &str) -> Result<(PathBuf, File), PathError> {
     loop {
         let path = tmp.join(unique(kind));
@@ -84,9 +84,9 @@ pub(super) fn new_directory(tmp: &Path, kind: &str) -> Result<(PathBuf, File), P
     }
 }
 
-/// Whether the entry `path` of `tmp/` or `trash/` is there and no living process has it locked.
+/// Whether the entry `path` of `tmp/` or `trash/` exists and no living process has it locked.
 ///
-/// Tries a shared lock: two processes that ask at the same time do not take each other for the maker.
+/// Tries a shared lock, so that two processes that check at the same time do not take each other for the creator.
 pub(super) fn is_abandoned(path: &Path) -> Result<bool, PathError> {
     let kind = match fs::symlink_metadata(path) {
         Ok(found) => found.file_type(),
@@ -97,7 +97,7 @@ pub(super) fn is_abandoned(path: &Path) -> Result<bool, PathError> {
         Ok(Some(file)) => file,
         Ok(None) => return Ok(true),
         Err(error) if error.is_not_found() => return Ok(false),
-        // Root of the user's namespace can open it.
+        // Root in the root namespace can open it.
         Err(error) if error.is_foreign() => return Ok(true),
         Err(error) => return Err(error),
     };
@@ -108,8 +108,8 @@ pub(super) fn is_abandoned(path: &Path) -> Result<bool, PathError> {
     }
 }
 
-/// Opens an entry of `tmp/` or `trash/` to lock it; `None` for what nobody locks. Exchanged meanwhile for something
-/// else, it is an error, and nothing is waited for.
+/// Opens an entry of `tmp/` or `trash/` to lock it; `None` for a type of file that rc never locks. If it is replaced
+/// meanwhile by something else, that is an error; this never blocks.
 pub(super) fn open_entry(path: &Path, kind: FileType) -> Result<Option<File>, PathError> {
     match (kind.is_file(), kind.is_dir()) {
         (true, _) => fs::open_record(path).map(Some),
@@ -120,7 +120,7 @@ pub(super) fn open_entry(path: &Path, kind: FileType) -> Result<Option<File>, Pa
 
 /// Whether `path` still names this open file.
 pub(super) fn is_same(file: &File, path: &Path) -> Result<bool, PathError> {
-    let held = file.metadata().at("look at", path)?;
+    let held = file.metadata().at("stat", path)?;
     match fs::symlink_metadata(path) {
         Ok(named) => Ok(named.ino() == held.ino() && named.dev() == held.dev()),
         Err(error) if error.is_not_found() => Ok(false),
@@ -128,7 +128,7 @@ pub(super) fn is_same(file: &File, path: &Path) -> Result<bool, PathError> {
     }
 }
 
-/// flock(2), again after signals.
+/// flock(2), repeated after signals.
 pub(super) fn lock(file: &File, operation: FlockOperation) -> rustix::io::Result<()> {
     rustix::io::retry_on_intr(|| flock(file, operation))
 }

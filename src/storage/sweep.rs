@@ -1,4 +1,4 @@
-//! Taking away: leftovers of the dead, what is in the trash, and blobs and layers that nothing refers to.
+//! Removal: what dead processes have left, the trash, and blobs and layers that nothing refers to.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,19 +15,19 @@ use crate::sys::fs::{self, AtPath as _, PathError};
 use crate::sys::lock::FileLock;
 use crate::types::Digest;
 
-/// What is kept when garbage is collected.
+/// What a collection of garbage must keep.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reachable {
     /// Manifests, configurations, layers.
     pub(crate) blobs: BTreeSet<Digest>,
-    /// Diff ids.
+    /// Diff IDs.
     pub(crate) layers: BTreeSet<Digest>,
 }
 
-/// How long to wait after a sweep in the background that could not finish.
+/// How long to wait after a background sweep that could not finish.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// A sweep in the background.
+/// A background sweep.
 #[derive(Debug)]
 pub(crate) struct Sweeping {
     path: PathBuf,
@@ -45,21 +45,21 @@ impl Sweeping {
 }
 
 impl Store {
-    /// Removes what dead processes left in `tmp/`, and empties `trash/`. What a living process works on has a lock and
-    /// stays.
+    /// Removes what dead processes have left in `tmp/`, and empties `trash/`. What a living process works on is locked
+    /// and stays.
     ///
-    /// Gives how many things could not be removed because their files belong to other ids: call it again as root of the
-    /// user's namespace. The maker of something in `tmp/` must hold a flock on it (a file or a directory) until it is
-    /// renamed.
+    /// Returns how many entries could not be removed because their files belong to other IDs: call it again as root of
+    /// the user's namespace. The creator of an entry of `tmp/` must hold a flock on it (a file or a directory) until it
+    /// is renamed.
     ///
-    /// Marks of garbage stay: they go when that is collected.
+    /// Marks of garbage stay until the garbage is collected.
     pub(crate) fn sweep(&self) -> Result<usize, Error> {
         Ok(sweep_directory(&self.tmp())? + sweep_directory(&self.trash())?)
     }
 
     /// Whether dead processes have left something in `tmp/` or `trash/`.
     ///
-    /// Both are usually empty: this costs eight system calls, and four for each entry that a living process works on.
+    /// Both are usually empty: this takes eight system calls, and four for each entry that a living process works on.
     pub(crate) fn has_leftovers(&self) -> Result<bool, Error> {
         for directory in [self.tmp(), self.trash()] {
             for path in fs::paths_in(&directory)? {
@@ -71,13 +71,13 @@ impl Store {
         Ok(false)
     }
 
-    /// Makes this process the one that sweeps in the background; `None` if there is one.
+    /// Makes this process the background sweeper; `None` if there is one.
     pub(crate) fn begin_sweep(&self) -> Result<Option<Sweeping>, Error> {
         let path = self.sweep_lock();
         Ok(FileLock::try_exclusive(&path)?.map(|lock| Sweeping { path, _lock: lock }))
     }
 
-    /// Whether a sweep in the background could not finish less than a minute ago: the next one would fail as well.
+    /// Whether a background sweep has failed less than a minute ago: the next one would fail as well.
     pub(crate) fn has_failed_to_sweep(&self) -> bool {
         let Ok(found) = fs::symlink_metadata(self.sweep_lock()) else { return false };
         found.len() > 0 && found.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < PAUSE))
@@ -87,8 +87,7 @@ impl Store {
         self.root.join("sweep.lock")
     }
 
-    /// Moves a directory or file of the store to the trash, as one step: then it has no name any more. `sweep` removes
-    /// it.
+    /// Moves a directory or file of the store to the trash, in one step: it has no name any more. `sweep` removes it.
     pub(crate) fn throw_away(&self, path: &Path) -> Result<(), PathError> {
         let Some(name) = path.file_name() else { return Ok(()) };
         loop {
@@ -104,18 +103,18 @@ impl Store {
     }
 
     /// Moves blobs and layers to the trash, except `kept`, and removes the marks of garbage. The caller holds the
-    /// store's lock (`lock_exclusive`), so that no name can be given meanwhile.
+    /// store's lock (`lock_exclusive`), so that no name can be added meanwhile.
     ///
-    /// Does nothing, and says so by `false`, while something comes in that has no name yet: the next collection finds
+    /// Does nothing and returns `false` while something is being added that has no name yet: the next collection finds
     /// it.
     pub(crate) fn collect(&self, kept: &Reachable, _lock: &FileLock) -> Result<bool, Error> {
         let Some(_ingest) = FileLock::try_exclusive(self.root.join("ingest.lock"))? else { return Ok(false) };
         let blobs: BTreeSet<_> = kept.blobs.iter().map(|digest| self.blob_path(digest)).collect();
         for algorithm in fs::paths_in(self.images().join("blobs"))? {
             for blob in fs::paths_in(&algorithm)? {
-                // Unlinking a large file takes a while, and others wait for the lock.
+                // Unlinking a large file takes a while, and other processes wait for the lock.
                 if !blobs.contains(&blob) && self.throw_away(&blob).is_err() {
-                    // A full disk may have no room for the name in the trash.
+                    // A full disk may have no room for the new name in the trash.
                     fs::remove_file(&blob)?;
                 }
             }
@@ -152,6 +151,6 @@ fn sweep_one(path: &Path) -> Result<(), PathError> {
         Err(rustix::io::Errno::WOULDBLOCK) => return Ok(()),
         other => other.at("lock", path)?,
     }
-    // It may have been finished and renamed since we saw its name; then the name is free or somebody else's.
+    // It may have been finished and renamed since we read its name; the name is then free, or used by another process.
     if stage::is_same(&file, path)? { remove_at(path) } else { Ok(()) }
 }

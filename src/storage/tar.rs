@@ -2,12 +2,11 @@
 //!
 //! ```text
 //! header 512 │ data, padded to 512 │ header │ … │ two blocks of zeros (or the end of the stream)
-//! x, g, L, K headers say something about the next real entry (g: about all that follow)
+//! x, g, L, K headers describe the next real entry (g: all that follow)
 //! ```
 //!
-//! Where archives contradict themselves we read what Go's archive/tar reads, as docker, podman and umoci do: two
-//! readers that see different files in one archive are how files are smuggled past a check (CVE-2025-62518,
-//! CVE-2026-33055).
+//! If an archive contradicts itself, rc reads it as Go's archive/tar does, and so as docker, podman and umoci do: if
+//! two readers see different files in one archive, files can be smuggled past a check (CVE-2025-62518, CVE-2026-33055).
 
 mod header;
 mod pax;
@@ -23,10 +22,10 @@ pub(crate) use sparse::Piece;
 use super::escape::Escaped;
 use crate::types::{Report, ReportKind};
 
-/// The most bytes of all headers before one entry: PAX records, long names, sparse maps.
+/// The maximum size of all headers before one entry: PAX records, long names, sparse maps.
 const LIMIT: u64 = 1 << 20;
 
-/// The most bytes of all headers about all entries that follow: each entry is read with all of them.
+/// The maximum size of all headers for all following entries: each entry is read with all of them.
 const GLOBAL_LIMIT: u64 = 64 << 10;
 
 /// What is wrong with an archive.
@@ -35,15 +34,15 @@ pub(crate) enum Error {
     /// Reading or decompressing failed, or the archive ends in the middle of something.
     #[error("cannot read the archive: {}", crate::sys::fs::plain(.0))]
     Io(#[from] io::Error),
-    /// A header does not add up.
+    /// A header is inconsistent.
     #[error("the archive is damaged at byte {offset}: {reason}")]
     Damaged {
-        /// Where the header begins, in bytes of the uncompressed archive.
+        /// The offset of the header in the uncompressed archive, in bytes.
         offset: u64,
         /// What is wrong.
         reason: &'static str,
     },
-    /// An entry is of a type that we cannot unpack.
+    /// An entry has a type that rc cannot unpack.
     #[error("`{}` in the archive has the unknown type `{}`", Escaped(.path), (*.kind as char).escape_default())]
     UnknownType {
         /// The entry's name.
@@ -51,7 +50,7 @@ pub(crate) enum Error {
         /// Its type flag.
         kind: u8,
     },
-    /// The headers before an entry, or those about all entries, are larger than we are willing to hold.
+    /// The headers of an entry, or those for all entries, are larger than rc accepts in memory.
     #[error("headers in the archive have more bytes than the {LIMIT} for one entry and the {GLOBAL_LIMIT} for all")]
     TooLarge,
 }
@@ -79,12 +78,12 @@ pub(crate) struct Time {
     pub(crate) nanoseconds: u32,
 }
 
-/// One file of an archive. Nothing in it is checked beyond the format: names may point anywhere.
+/// One file of an archive. Only its format has been checked: names may point anywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The name as it stands in the archive.
+    /// The name as in the archive.
     pub(crate) path: Vec<u8>,
-    /// Where a link leads.
+    /// The target of a link.
     pub(crate) link: Vec<u8>,
     /// What it is.
     pub(crate) kind: Kind,
@@ -94,7 +93,7 @@ pub(crate) struct Entry {
     pub(crate) uid: i64,
     /// The group.
     pub(crate) gid: i64,
-    /// When it was changed.
+    /// The modification time.
     pub(crate) mtime: Time,
     /// Bytes of the file, holes included.
     pub(crate) size: u64,
@@ -110,11 +109,11 @@ pub(crate) struct Reader<R> {
     input: R,
     /// Bytes taken from `input`.
     offset: u64,
-    /// Bytes of the current entry's data that are still to come, and of the padding after them.
+    /// Remaining bytes of the current entry's data, and of the padding after them.
     left: u64,
     padding: u64,
     global: Pax,
-    /// Bytes that headers about all entries may still have.
+    /// Remaining bytes for headers that apply to all entries.
     global_budget: u64,
     is_over: bool,
 }
@@ -126,7 +125,7 @@ impl<R: BufRead> Reader<R> {
         Self { input, offset: 0, left: 0, padding: 0, global: Pax::default(), global_budget, is_over: false }
     }
 
-    /// The next entry, or `None` after the last. What was not read of the one before is skipped.
+    /// The next entry, or `None` after the last. Skips the unread rest of the previous one.
     pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, Error> {
         let mut pax = Pax::default();
         let mut long_name = None;
@@ -174,7 +173,7 @@ impl<R: BufRead> Reader<R> {
             None => header.size().map_err(damaged)?,
         };
         let on_tape = u64::try_from(on_tape).map_err(|_| damaged("a size is negative"))?;
-        // A link, directory or device has no data whatever its header says; so reads Go.
+        // A link, directory or device has no data whatever its header says; Go reads it the same way.
         self.left = if kind == Kind::File { on_tape } else { 0 };
         self.padding = (BLOCK - self.left % BLOCK) % BLOCK;
         let mut size = self.left;
@@ -215,7 +214,7 @@ impl<R: BufRead> Reader<R> {
         })
     }
 
-    /// Buffered content of the current entry, at most `limit` bytes of it: empty at its end. Follow with `consume`.
+    /// Buffered content of the current entry, at most `limit` bytes; empty at its end. Follow it with `consume`.
     pub(crate) fn data(&mut self, limit: u64) -> Result<&[u8], Error> {
         let limit = limit.min(self.left);
         if limit == 0 {
@@ -228,15 +227,15 @@ impl<R: BufRead> Reader<R> {
         Ok(&chunk[..chunk.len().min(usize::try_from(limit).unwrap_or(usize::MAX))])
     }
 
-    /// Goes on after `count` bytes of what `data` gave.
+    /// Continues after `count` bytes of what `data` returned.
     pub(crate) fn consume(&mut self, count: usize) {
         self.input.consume(count);
         self.left -= count as u64;
         self.offset += count as u64;
     }
 
-    /// The input, after all of the archive and whatever follows it was read: hashes of the whole stream are complete
-    /// then.
+    /// Reads the rest of the archive and whatever follows it, and returns the input: hashes of the whole stream are
+    /// complete then.
     pub(crate) fn finish(mut self) -> Result<R, Error> {
         loop {
             let count = fill(&mut self.input)?.len();
@@ -263,7 +262,7 @@ impl<R: BufRead> Reader<R> {
         Ok(())
     }
 
-    /// The next header block and where it begins; `None` at the end of the archive.
+    /// The next header block and its offset; `None` at the end of the archive.
     fn next_header(&mut self) -> Result<Option<(u64, Header)>, Error> {
         if self.is_over {
             return Ok(None);
@@ -325,9 +324,9 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-/// `fill_buf`, again after signals.
+/// `fill_buf`, repeated after signals.
 fn fill<R: BufRead>(input: &mut R) -> io::Result<&[u8]> {
-    // Asked twice, because a borrow that is returned from within a loop would last for all of it.
+    // Called twice, because a borrow that is returned from within a loop would last for the whole loop.
     while let Err(error) = input.fill_buf() {
         if error.kind() != io::ErrorKind::Interrupted {
             return Err(error);

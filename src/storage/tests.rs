@@ -5,7 +5,7 @@ use std::io::Write as _;
 use super::*;
 use crate::types::ImageReference;
 
-/// A store of its own, removed when dropped.
+/// A store for one test, removed when dropped.
 pub(crate) fn store() -> (tempfile::TempDir, Store) {
     let home = tempfile::tempdir().expect("a temporary directory");
     let store = Store::open(&home.path().join("store")).expect("a new store");
@@ -189,7 +189,7 @@ fn the_sweeper_takes_what_the_dead_left_and_nothing_else() {
     assert!(!store.has_leftovers().expect("looks"));
 }
 
-/// Were a link followed, the claim would never end, and on a FIFO it would wait for its other end.
+/// If a link were followed, locking would never end, and on a FIFO it would wait for the other end.
 #[test]
 fn what_is_no_directory_in_the_place_of_a_half_made_one_is_removed() {
     let (home, store) = store();

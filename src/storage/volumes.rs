@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! volumes/NAME/_data         the files
-//!             /volume.json   what is known of it, written once
-//!             /used          there once it was mounted: what an image has in that place is copied only before
-//!             /lock          held while the image's files are copied in
+//!             /volume.json   its record, written once
+//!             /used          exists once it was mounted: the image's files at that path are copied only before
+//!             /lock          held while the image's files are copied
 //! ```
 
 use std::collections::BTreeMap;
@@ -18,18 +18,18 @@ use crate::sys::fs::{self, AtPath as _, PathError};
 use crate::sys::lock::FileLock;
 use crate::types::{Name, json};
 
-/// What is known of a volume.
+/// The record of a volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Record {
     /// The name.
     pub(crate) name: Name,
-    /// When it was made, RFC 3339, UTC.
+    /// When it was created, RFC 3339, UTC.
     pub(crate) created: String,
     /// Labels.
     #[serde(default)]
     pub(crate) labels: BTreeMap<String, String>,
-    /// Made for one container because nothing else was said; goes with it (`--rm`, `rm -v`).
+    /// An anonymous volume of one container; removed with it (`--rm`, `rm -v`).
     #[serde(default)]
     pub(crate) is_anonymous: bool,
 }
@@ -37,23 +37,24 @@ pub(crate) struct Record {
 /// A volume in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Volume {
-    /// What is known of it.
+    /// Its record.
     pub(crate) record: Record,
     directory: PathBuf,
 }
 
 impl Volume {
-    /// The directory that is mounted.
+    /// The directory to mount.
     pub(crate) fn data(&self) -> PathBuf {
         self.directory.join("_data")
     }
 
-    /// Waits for the right to fill the volume: held until the image's files are in it and `mark_used` was called.
+    /// Waits for the lock for filling the volume: held until the image's files are in it and `mark_used` was called.
     pub(crate) fn lock(&self) -> Result<FileLock, Error> {
         Ok(FileLock::exclusive(self.directory.join("lock"))?)
     }
 
-    /// Whether it was never mounted and has no files, so that the image's are to be copied in. Ask with the lock held.
+    /// Whether it was never mounted and has no files, so that the image's files must be copied. Call it with the lock
+    /// held.
     pub(crate) fn is_fresh(&self) -> Result<bool, Error> {
         match fs::symlink_metadata(self.directory.join("used")) {
             Ok(_) => return Ok(false),
@@ -63,7 +64,7 @@ impl Volume {
         Ok(fs::read_dir(self.data())?.next().is_none())
     }
 
-    /// Writes down that it is mounted now.
+    /// Records that it is mounted now.
     pub(crate) fn mark_used(&self) -> Result<(), Error> {
         let used = self.directory.join("used");
         if fs::symlink_metadata(&used).is_err() {
@@ -76,14 +77,14 @@ impl Volume {
 impl Store {
     /// The volume of this name; `None` if there is none.
     ///
-    /// Fails if it lacks its record: a new volume in its place would hide that there are files.
+    /// Fails if it has no record: a new volume in its place would hide that there are files.
     pub(crate) fn volume(&self, name: &Name) -> Result<Option<Volume>, Error> {
         let directory = self.volumes().join(name.as_str());
         let path = directory.join("volume.json");
         let read = || fs::read_record(&path, 1 << 20);
         let bytes = match read() {
             Err(error) if error.is_not_found() => match fs::symlink_metadata(&directory) {
-                // Another process may just have made it, as a whole.
+                // Another process may have created it just now, in one step.
                 Ok(_) => read()?,
                 Err(error) if error.is_not_found() => return Ok(None),
                 Err(error) => return Err(error.into()),
@@ -95,7 +96,7 @@ impl Store {
         Ok(Some(Volume { record, directory }))
     }
 
-    /// Makes a volume, or finds the one that has the name. Of several processes that do so at once, one makes it.
+    /// Creates a volume, or returns the existing one of that name. If several processes do so at once, one creates it.
     pub(crate) fn make_volume(&self, record: &Record) -> Result<Volume, Error> {
         let directory = self.volumes().join(record.name.as_str());
         loop {
@@ -108,7 +109,7 @@ impl Store {
             fs::write(staged.join("volume.json"), bytes)?;
             let data = staged.join("_data");
             fs::create_dir(&data)?;
-            // Every user in the container may look into it, as with docker; the directory above keeps others out.
+            // Every user in the container may read it, as with docker; the directory above keeps other users out.
             rustix::fs::chmod(&data, Mode::from_raw_mode(0o755)).at("set the mode of", &data)?;
             match fs::rename(&staged, &directory) {
                 Ok(()) => {
@@ -126,8 +127,8 @@ impl Store {
         }
     }
 
-    /// Takes a volume away; returns whether it was there. That no container uses it, the caller has to know. Its files
-    /// go to the trash (see `sweep`).
+    /// Removes a volume; returns whether it existed. The caller must know that no container uses it. Its files are
+    /// moved to the trash (see `sweep`).
     pub(crate) fn remove_volume(&self, name: &Name) -> Result<bool, PathError> {
         match self.throw_away(&self.volumes().join(name.as_str())) {
             Ok(()) => Ok(true),

@@ -29,7 +29,7 @@ pub(super) fn load(store: &Store, files: &Files, options: &Options) -> Result<Ve
 }
 
 fn load_one(store: &Store, files: &Files, item: &Item, options: &Options) -> Result<Loaded, Error> {
-    // All that the archive says is looked at before anything is done.
+    // Checks everything in the archive before it does anything.
     let tags = item.repo_tags.iter().flatten();
     let names = tags.map(|tag| Ok(tag.parse::<ImageReference>()?)).collect::<Result<Vec<_>, Error>>()?;
     let config_file = files.get(&item.config, DOCUMENT)?;

@@ -14,18 +14,18 @@ use crate::sys::fs::AtPath as _;
 use crate::sys::root::open_in;
 use crate::types::{Algorithm, Digest};
 
-/// The most links that lead from one name in an archive to another.
+/// The maximum number of links from one name in an archive to another.
 const MOST_LINKS: usize = 8;
 
 pub(super) struct Files {
     pub(super) intake: Intake,
     files: HashMap<Vec<u8>, Waiting>,
-    /// Names that are links, and the names that they lead to.
+    /// Names that are links, and their targets.
     links: HashMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Files {
-    /// Takes in all files of an archive.
+    /// Reads all files of an archive.
     pub(super) fn from_archive(store: &Store, input: impl Read + Send) -> Result<Self, Error> {
         let read_failed = |source| Error::Read { source };
         let input = io::BufReader::with_capacity(256 << 10, decompress(input).map_err(read_failed)?);
@@ -58,7 +58,7 @@ impl Files {
                     files.files.remove(&name);
                     files.links.insert(name, target);
                 }
-                // Directories say nothing; anything else is no part of an image's archive.
+                // Directories have no content; anything else does not belong in an archive of images.
                 _ => {}
             }
         }
@@ -66,7 +66,7 @@ impl Files {
         Ok(files)
     }
 
-    /// Takes in the files of a directory in OCI layout: index.json and blobs.
+    /// Reads the files of a directory in OCI layout: index.json and blobs.
     pub(super) fn from_directory(store: &Store, path: &Path) -> Result<Self, Error> {
         let mut files = Self { intake: store.new_intake()?, files: HashMap::new(), links: HashMap::new() };
         let root = crate::sys::fs::open(path)?;
@@ -81,14 +81,14 @@ impl Files {
             }
         }
         for name in names {
-            // A pipe would block, and a link could lead out.
+            // A FIFO would block, and a link could lead outside.
             let flags = OFlags::RDONLY | OFlags::NONBLOCK;
             let file = match open_in(&root, &name, flags, Mode::empty()) {
                 Ok(file) => std::fs::File::from(file),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error).at("open", path.join(name)).map_err(Error::from),
             };
-            if !file.metadata().at("look at", path)?.is_file() {
+            if !file.metadata().at("stat", path)?.is_file() {
                 continue;
             }
             let mut incoming = files.intake.begin(algorithm(name.as_bytes()))?;
@@ -113,12 +113,12 @@ impl Files {
         None
     }
 
-    /// The file `name`, which `document` says is there.
+    /// The file `name`, which `document` names.
     pub(super) fn get(&self, name: &str, document: &'static str) -> Result<&Waiting, Error> {
         self.find(name).ok_or_else(|| Error::Missing { name: name.to_owned(), document })
     }
 
-    /// The blob of a descriptor, its digest and size checked.
+    /// The blob of a descriptor; checks its digest and size.
     pub(super) fn blob(&self, digest: &Digest, size: u64) -> Result<&Waiting, Error> {
         let name = format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex());
         let file = self.get(&name, "manifest")?;
@@ -154,12 +154,12 @@ impl Files {
     }
 }
 
-/// A blob is checked by the algorithm that its name says; anything else only needs some digest.
+/// A blob is checked with the algorithm in its name; any other file only needs some digest.
 fn algorithm(name: &[u8]) -> Algorithm {
     if name.starts_with(b"blobs/sha512/") { Algorithm::Sha512 } else { Algorithm::Sha256 }
 }
 
-/// A name as it is looked up: without `.`, `..` and needless slashes.
+/// A name as the key of a lookup: without `.`, `..` and redundant slashes.
 fn key(name: &[u8]) -> Vec<u8> {
     let mut kept: Vec<&[u8]> = Vec::new();
     for component in Path::new(std::ffi::OsStr::from_bytes(name)).components() {

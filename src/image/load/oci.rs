@@ -11,10 +11,10 @@ use crate::types::{ImageReference, json};
 
 pub(super) const DOCUMENT: &str = "index.json";
 
-/// Where containerd and docker keep the full name.
+/// The annotation of containerd and docker for the full name.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
-/// Marks attestations, which are no images.
+/// Marks attestations, which are not images.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 
 #[derive(Deserialize)]
@@ -27,7 +27,8 @@ pub(super) fn load(store: &Store, files: &Files, options: &Options) -> Result<Ve
     let damaged = |error: serde_json::Error| Error::Document { name: DOCUMENT.to_owned(), reason: error.to_string() };
     let index: Index = json::from_slice(&document).map_err(damaged)?;
     let mut wanted = Vec::new();
-    // Entries with a platform and without a name are one image for several platforms; any other is an image of its own.
+    // Entries with a platform and without a name are one image for several platforms; any other entry is an image of
+    // its own.
     for entry in index.manifests.iter().filter(|entry| is_named(entry) || entry.platform.is_none()) {
         if !entry.annotations.contains_key(REFERENCE_TYPE) {
             wanted.push((entry.digest.clone(), entry.size, entry.media_type.clone(), name(entry)?));
@@ -52,7 +53,7 @@ fn is_named(entry: &Descriptor) -> bool {
     entry.annotations.contains_key(REF_NAME) || entry.annotations.contains_key(CONTAINERD_NAME)
 }
 
-/// The name that an entry asks for. A name without registry is of this machine, as podman has it.
+/// The name that an entry asks for. A name without a registry gets `localhost`, as in podman.
 fn name(entry: &Descriptor) -> Result<Option<ImageReference>, Error> {
     if let Some(full) = entry.annotations.get(CONTAINERD_NAME) {
         return Ok(Some(full.parse()?));
@@ -100,7 +101,7 @@ fn load_one(
     Ok(Loaded { id: manifest.config.digest, names: name.into_iter().collect(), skipped_devices })
 }
 
-/// Follows an entry of index.json to a manifest: itself, or the one for this platform in an index.
+/// Follows an entry of index.json to a manifest: the entry itself, or the one for this platform in an index.
 fn find_manifest(files: &Files, top: &Descriptor, options: &Options) -> Result<(Descriptor, Manifest), Error> {
     let refused = |source| Error::Refused { source: Box::new(source) };
     let read = |descriptor: &Descriptor| -> Result<Kind, Error> {

@@ -1,4 +1,4 @@
-//! The attack cases I1 to I8 of safety.md, by the numbers in the names, and that what is saved is loaded.
+//! The attack cases I1 to I8 of safety.md, by the numbers in the names, and that rc loads what it has saved.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn layer(name: &str) -> Vec<u8> {
     Archive::default().file(name, b"content").end()
 }
 
-/// The text of a document, with 200 000 arrays in one another in the place of each string [`DEEP`].
+/// The text of a document, with 200 000 nested arrays in place of each string [`DEEP`].
 fn text(value: &Value) -> Vec<u8> {
     let nested = || format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
     let text = value.to_string();
@@ -43,7 +43,7 @@ fn descriptor(media_type: &str, content: &[u8]) -> Value {
     json!({"mediaType": media_type, "digest": Hasher::sha256(content), "size": content.len()})
 }
 
-/// The parts of an OCI image with one layer, to be damaged.
+/// The parts of an OCI image with one layer, for tests that damage them.
 struct Parts {
     layer: Vec<u8>,
     config: Value,
@@ -67,7 +67,7 @@ impl Parts {
         parts
     }
 
-    /// Makes the manifest fit layer and configuration.
+    /// Updates the manifest for the layer and the configuration.
     fn describe(&mut self) {
         self.manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST,
@@ -96,7 +96,7 @@ fn refused(bytes: &[u8]) -> String {
     let (_home, store) = store();
     let error = load_bytes(&store, bytes).expect_err("must be refused").to_string();
     assert_eq!(store.index().expect("reads"), []);
-    // The mark that asks for a collection goes with it.
+    // The mark that asks for a collection is removed with it.
     let lock = store.lock_exclusive().expect("locks");
     assert!(store.collect(&Reachable::default(), &lock).expect("collects"));
     assert_eq!(crate::sys::fs::read_dir(store.tmp()).expect("lists").count(), 0, "left behind");
@@ -198,7 +198,7 @@ fn i2_layers_and_diff_ids_must_fit() {
     let mut parts = Parts::new();
     parts.config["rootfs"]["diff_ids"] = json!([Hasher::sha256(b"other")]);
     parts.describe();
-    assert!(refused(&parts.archive()).contains("its content has diff id"));
+    assert!(refused(&parts.archive()).contains("its content has diff ID"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Removing images: names first, then the image when its last name goes, then what nothing refers to any more.
+//! Removing images: names first, then the image with its last name, then what nothing refers to any more.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -10,10 +10,10 @@ use crate::storage::{GarbageMark, Reachable, Store};
 use crate::sys::lock::FileLock;
 use crate::types::{Digest, ImageReference};
 
-/// Which images containers use.
+/// The images that containers use.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InUse {
-    /// By image id, the name of one container.
+    /// By image ID, the name of one of its containers.
     images: BTreeMap<Digest, String>,
     layers: Vec<Digest>,
 }
@@ -26,22 +26,22 @@ impl InUse {
     }
 }
 
-/// What a removal did.
+/// The result of a removal.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Removed {
-    /// Names that were taken away.
+    /// Names that were removed.
     pub(crate) untagged: Vec<ImageReference>,
-    /// Ids of images that are gone.
+    /// IDs of the images that were deleted.
     pub(crate) deleted: Vec<Digest>,
 }
 
-/// Removes images while nobody else can begin to use one: begin, then find out which are in use, then remove.
+/// Removes images while no other process can start to use one: begin, then find out which are in use, then remove.
 #[derive(Debug)]
 pub(crate) struct Removal<'a> {
     store: &'a Store,
     lock: FileLock,
-    /// Made with the first image that goes: what it leaves is found although this process is killed, or nothing can be
-    /// collected now.
+    /// Created with the first image that is removed, so that its garbage is found even if this process is killed, or if
+    /// nothing can be collected now.
     mark: OnceCell<Option<GarbageMark>>,
 }
 
@@ -51,10 +51,10 @@ impl<'a> Removal<'a> {
         Ok(Self { store, lock: store.lock_exclusive()?, mark: OnceCell::new() })
     }
 
-    /// Removes a name; with its last name the image goes, unless a container uses it. By id, all names go with the
-    /// image: if there are several, only where `all_names` is true.
+    /// Removes a name; the image is removed with its last name, unless a container uses it. By ID, the image is removed
+    /// with all its names: if it has several, only if `all_names` is true.
     ///
-    /// Fails with `InUse`, `SeveralNames` or `NotFound`; nothing has changed then.
+    /// Fails with `InUse`, `SeveralNames` or `NotFound`, and changes nothing then.
     pub(crate) fn remove(&self, name_or_id: &str, used: &InUse, all_names: bool) -> Result<Removed, Error> {
         let index = self.store.index()?;
         let image = match find_in(self.store, &index, name_or_id) {
@@ -82,7 +82,7 @@ impl<'a> Removal<'a> {
         Ok(Removed { untagged: image.names.clone(), deleted: vec![image.id.clone()] })
     }
 
-    /// What cannot be read can still be forgotten, by a name.
+    /// Removes the name of an image that cannot be read.
     fn remove_damaged(&self, name: &str, index: &[crate::storage::IndexEntry]) -> Result<Removed, Error> {
         let not_found = || Error::NotFound { name: name.to_owned() };
         let (entry, _) = find_name(index, name).ok_or_else(not_found)?;
@@ -96,7 +96,7 @@ impl<'a> Removal<'a> {
     }
 
     fn forget(&self, manifest: &Digest) -> Result<(), Error> {
-        // On a full disk there may be no room for a mark, and an image must be removed all the same.
+        // A full disk may have no room for a mark, but the image must be removed all the same.
         self.mark.get_or_init(|| self.store.mark_garbage().ok());
         Ok(self.store.forget(manifest, &self.lock)?)
     }
@@ -106,8 +106,8 @@ impl<'a> Removal<'a> {
         Ok(())
     }
 
-    /// Takes away blobs and layers that no image and no container refers to, and says whether it did: not while
-    /// something is being pulled, and not while an image cannot be read, since nobody knows what that needs.
+    /// Removes blobs and layers that no image and no container refers to, and returns whether it did: not while
+    /// something is being pulled, and not while an image cannot be read, since rc cannot tell what that one needs.
     pub(crate) fn collect(&self, used: &InUse) -> Result<bool, Error> {
         let index = self.store.index()?;
         let mut kept = Reachable::default();

@@ -85,7 +85,7 @@ fn images_are_found_by_name_digest_and_id() {
 #[test]
 fn an_id_that_begins_two_images_is_refused() {
     let (_home, store) = store();
-    // With 17 images two ids share their first digit.
+    // With 17 images two IDs share their first digit.
     for number in 0..17 {
         make(&store, &number.to_string(), &[]);
     }
@@ -132,7 +132,7 @@ fn what_two_images_share_stays_with_the_other() {
     removal.remove("a", &InUse::default(), false).expect("removes");
     removal.collect(&InUse::default()).expect("collects");
     assert!(store.blob_path(&layer).exists());
-    // The one with the other name, and the one that never had any.
+    // The one with the other name, and the one that never had a name.
     assert_eq!(list(&store).expect("lists").0.len(), 2);
 }
 

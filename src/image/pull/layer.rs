@@ -12,7 +12,7 @@ use crate::registry::{self, Blob};
 use crate::storage::{self, layer::Opened};
 use crate::types::Digest;
 
-/// Layers under way at the same time: each has a connection and two busy threads.
+/// Layers that are pulled at the same time: each has a connection and two busy threads.
 const PARALLEL: usize = 4;
 
 /// Says that another layer has failed.
@@ -20,9 +20,9 @@ const PARALLEL: usize = 4;
 #[error("another layer has failed")]
 struct Stopped;
 
-/// Brings all layers in, some side by side. Gives the number of devices that were not made.
+/// Receives all layers, several at a time. Returns the number of devices that were skipped.
 ///
-/// After the first failure no layer is begun, and those under way stop at their next piece of data.
+/// After the first failure no further layer is started, and active ones stop at their next piece of data.
 pub(super) fn pull_layers(pull: &Pull<'_>, layers: &[(Descriptor, Digest)]) -> Result<u64, Cause> {
     let work = Work {
         pull,
@@ -47,19 +47,19 @@ pub(super) fn pull_layers(pull: &Pull<'_>, layers: &[(Descriptor, Digest)]) -> R
     }
 }
 
-/// The layers that are still to come, shared by the pullers.
+/// The remaining layers, shared by the pullers.
 struct Work<'w> {
     pull: &'w Pull<'w>,
     layers: &'w [(Descriptor, Digest)],
     next: AtomicUsize,
     stop: AtomicBool,
-    /// The first: what comes later is its consequence.
+    /// The first failure: later ones are its consequences.
     failure: Mutex<Option<Cause>>,
     devices: AtomicU64,
 }
 
 impl Work<'_> {
-    /// Brings in one layer after the other until there are none.
+    /// Receives one layer after the other until none remain.
     fn run(&self) {
         while !self.stop.load(Ordering::Relaxed) {
             let Some((blob, diff_id)) = self.layers.get(self.next.fetch_add(1, Ordering::Relaxed)) else { return };
@@ -95,7 +95,7 @@ impl Work<'_> {
     }
 }
 
-/// A blob as a blocking stream, for a thread that is none of the runtime's.
+/// A blob as a blocking stream, for a thread outside the runtime.
 struct BlobReader<'r> {
     work: &'r Work<'r>,
     blob: &'r Descriptor,
@@ -113,8 +113,8 @@ impl BlobReader<'_> {
         }
         let pull = self.work.pull;
         let chunk = match pull.runtime.block_on(stream.chunk()) {
-            // A failure of the sender would keep what came for the next try. This blob is worth nothing: it ends here,
-            // too short for the store, which throws it away.
+            // After a failure of the sender, the store would keep these bytes for the next attempt. This blob is
+            // useless: it ends here, too short for the store, which discards it.
             Err(error @ registry::Error::Size { .. }) => {
                 self.work.fail(error.into());
                 None

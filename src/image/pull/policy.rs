@@ -1,19 +1,19 @@
 use crate::plan::PullPolicy;
 
-/// What is to be done before an image is used.
+/// What to do before an image is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Take the local one.
+    /// Use the local one.
     UseLocal,
-    /// Fetch it; without it there is nothing to run.
+    /// Pull it; without it there is nothing to run.
     Pull,
-    /// Fetch it, and take the local one if the registry cannot be reached ([`super::Error::is_unreachable`]).
+    /// Pull it, and use the local one if the registry cannot be reached ([`super::Error::is_unreachable`]).
     PullOrLocal,
-    /// Fail: it is not here, and must not be fetched.
+    /// Fail: it is not in the store, and must not be pulled.
     Refuse,
 }
 
-/// What `policy` says about an image that is here or not. Source: podman-run(1), `--pull`.
+/// What `policy` means for an image that is in the store or not. Source: podman-run(1), `--pull`.
 pub(crate) fn step(policy: PullPolicy, is_local: bool) -> Step {
     match (policy, is_local) {
         (PullPolicy::Always, _) | (PullPolicy::Missing | PullPolicy::Newer, false) => Step::Pull,

@@ -1,4 +1,4 @@
-//! Pulls from a hostile server into a store of their own. Layers are stored as the user, so no namespace is needed.
+//! Pulls from a hostile server into a store per test. Layers are stored as the user, so no namespace is needed.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -62,7 +62,7 @@ impl Shelf {
         json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
     }
 
-    /// An image of these layers (blob and diff id) for amd64, or another architecture.
+    /// An image of these layers (blob and diff ID) for amd64, or another architecture.
     fn image(&mut self, tag: &str, architecture: &str, layers: &[(serde_json::Value, Digest)]) -> serde_json::Value {
         let diff_ids: Vec<_> = layers.iter().map(|(_, diff_id)| diff_id.to_string()).collect();
         let config =
@@ -146,7 +146,7 @@ fn reference(server: &TestServer, rest: &str) -> ImageReference {
     format!("{}/{rest}", server.authority()).parse().expect("a reference")
 }
 
-/// The digests of the blobs that a server was asked for.
+/// The digests of the blobs that clients requested from a server.
 fn fetched(server: &TestServer) -> Vec<String> {
     let seen = server.seen().into_iter();
     let mut blobs: Vec<_> = seen.filter_map(|seen| Some(seen.target.split_once("/blobs/")?.1.to_owned())).collect();
@@ -206,7 +206,7 @@ fn layers_of_every_compression_are_unpacked_and_fetched_once() {
     }
     let names: Vec<_> = world.store.index().expect("reads").into_iter().map(|entry| entry.reference).collect();
     assert_eq!(names, [Some(reference(&server, "app:1"))]);
-    // Three layers and the configuration, each once, and not again by a second pull.
+    // Three layers and the configuration, each once, and none again in a second pull.
     assert_eq!(fetched(&server).len(), 4);
     assert_eq!(world.pull(&server, "app:1").expect("the same image"), pulled);
     assert_eq!(fetched(&server).len(), 4);
@@ -286,7 +286,7 @@ fn layers_that_are_not_what_they_should_be_leave_nothing() {
     // I1, I2
     type Change = fn(&mut (serde_json::Value, Digest), &mut Shelf);
     let cases: [(Change, &str); 5] = [
-        (|layer, _| layer.1 = Hasher::sha256(b"another"), "has diff id"),
+        (|layer, _| layer.1 = Hasher::sha256(b"another"), "has diff ID"),
         (
             |layer, _| layer.0["size"] = json!(layer.0["size"].as_u64().expect("a size") - 1),
             "has more than its declared",
@@ -325,7 +325,7 @@ fn a_broken_pull_is_taken_up_where_it_stopped() {
     shelf.reply(&digest, |reply| reply.ending = Ending::Cut(50_000));
     let broken = Arc::new(std::sync::atomic::AtomicBool::new(true));
     let flag = Arc::clone(&broken);
-    // One server of two moods: the name of the image has its port in it.
+    // One server with two behaviours: the image's name contains its port.
     let server = TestServer::start(move |seen: &Seen| {
         let is_broken = flag.load(std::sync::atomic::Ordering::SeqCst);
         let reply = if is_broken { shelf.0.get(&seen.target) } else { whole.0.get(&seen.target) };
@@ -396,7 +396,7 @@ fn what_was_damaged_is_fetched_or_unpacked_again() {
         flipped[right.len() / 2] ^= 1;
         for (damage, bytes) in [("empty", &right[..0]), ("cut", &right[1..]), ("flipped", &flipped)] {
             fs::write(&path, bytes).expect("damaged");
-            // A blob of a layer that is there is not read for nothing: its size alone is looked at.
+            // For a blob whose layer exists, only the size is checked; its content is not read.
             if *digest == blob && damage == "flipped" {
                 fs::remove_dir_all(&unpacked).expect("removed");
             }

@@ -1,18 +1,18 @@
-//! Decompression and hashing on a thread of their own, so that they go on while files are written.
+//! Decompression and hashing on a thread of their own, so that they continue while files are written.
 
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use crate::storage::Hasher;
 
-/// Bytes of one chunk, and how many of them are under way: what a layer costs in memory.
+/// Bytes of one chunk, and the number of chunks: the memory that a layer needs.
 const CHUNK: usize = 256 << 10;
 const AHEAD: usize = 4;
 
-/// Reads `source` to its end on a second thread, which also hashes, while `work` takes what was read.
+/// Reads `source` to its end on a second thread, which also hashes, while `work` consumes what was read.
 ///
-/// Gives what `work` gave, and the hash of everything and how many bytes it were. Where `work` stops early, so does the
-/// thread. Must not be called in a process that will still fork.
+/// Returns the result of `work`, and the hash and the number of all bytes. If `work` stops early, so does the thread.
+/// Must not be called in a process that will still fork.
 pub(super) fn read_ahead<R, T, E>(
     source: R,
     hash: Hasher,
@@ -61,7 +61,7 @@ fn read_all(
         hash.update(&chunk);
         bytes += length as u64;
         let is_taken = length == 0 || full.send(Ok(chunk)).is_ok();
-        // The worker may have gone: then it has an error of its own to tell.
+        // The worker may have stopped: then it reports an error of its own.
         match end {
             None if is_taken => {}
             Some(Err(error)) => {
@@ -73,7 +73,7 @@ fn read_all(
     }
 }
 
-/// What was read ahead.
+/// The chunks that were read ahead.
 pub(super) struct Chunks {
     chunks: Receiver<io::Result<Vec<u8>>>,
     empty: Sender<Vec<u8>>,
@@ -96,7 +96,7 @@ impl BufRead for Chunks {
         {
             let used = std::mem::replace(&mut self.current, next?);
             self.position = 0;
-            // The reader may have come to its end and need no more chunks.
+            // The reader may have reached its end, and need no more chunks.
             drop(self.empty.send(used));
         }
         Ok(&self.current[self.position..])

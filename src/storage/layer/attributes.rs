@@ -1,4 +1,4 @@
-//! Owners and extended attributes: what of them is kept, and how.
+//! Owners and extended attributes: which of them rc keeps, and how.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use crate::sys::steering;
 pub(super) struct BadId {
     pub(super) what: &'static str,
     pub(super) id: i64,
-    /// Ids from 0 to one less are mapped.
+    /// IDs from 0 to one less are mapped.
     pub(super) count: u32,
 }
 
-/// The owner and group of an entry as ids of the container, if the map has them.
+/// The owner and group of an entry as IDs of the container, if the map has them.
 pub(super) fn owner(entry: &Entry, ownership: Ownership) -> Result<(u32, u32), BadId> {
-    // With one id, owners are only written down: any that chown(2) could take is fine (−1 means "no change" there).
+    // With one ID, owners are only recorded: any that chown(2) accepts is valid (−1 means "no change" there).
     let (users, groups) = match ownership {
         Ownership::Mapped { users, groups } => (users, groups),
         Ownership::Single => (u32::MAX, u32::MAX),
@@ -36,15 +36,15 @@ pub(super) struct Xattr {
     pub(super) value: Vec<u8>,
 }
 
-/// The attributes of an entry that are kept, in the form in which they are set.
+/// The attributes of an entry that rc keeps, in the form in which it sets them.
 ///
-/// What steers a file system that joins layers is dropped: a layer could hide or redirect directories with it, or
-/// change owners and modes. `trusted.*` and `security.*` are the host's, except file capabilities.
+/// Drops those that control overlay filesystems: with them a layer could hide or redirect directories, or change owners
+/// and modes. `trusted.*` and `security.*` belong to the host, except file capabilities.
 pub(super) fn xattrs(entry: &mut Entry, ownership: Ownership) -> Vec<Xattr> {
     let is_single = ownership == Ownership::Single;
     let keep = |name: &[u8]| match name {
         b"security.capability" => !is_single,
-        // An access list names users: with one id there are none to name.
+        // An access list names users: with one ID there are none to name.
         b"system.posix_acl_access" | b"system.posix_acl_default" => !is_single,
         name => name.starts_with(b"user.") && !steering::has_attribute(name),
     };
@@ -56,8 +56,8 @@ pub(super) fn xattrs(entry: &mut Entry, ownership: Ownership) -> Vec<Xattr> {
     .collect()
 }
 
-/// File capabilities without the namespace that they were made for (version 3 becomes 2): the kernel then binds them to
-/// the namespace of this process when they are set. Source: capabilities(7), "File capability extended attribute
+/// File capabilities without the namespace that they were created for (version 3 becomes 2): the kernel then binds them
+/// to the namespace of the process that sets them. Source: capabilities(7), "File capability extended attribute
 /// versioning".
 fn plain_capability(mut value: Vec<u8>) -> Vec<u8> {
     const VERSION_2: u32 = 0x0200_0000;
@@ -74,7 +74,7 @@ fn plain_capability(mut value: Vec<u8>) -> Vec<u8> {
     value
 }
 
-/// Owners of a layer that is stored as the user: `UID:GID:PATH` and a zero byte for each path that is not 0:0.
+/// The owners of a layer that is stored as the user: `UID:GID:PATH` and a zero byte for each path that is not 0:0.
 #[derive(Debug, Default)]
 pub(super) struct OwnerTable(BTreeMap<Vec<u8>, (u32, u32)>);
 
@@ -93,7 +93,7 @@ impl OwnerTable {
         self.insert(link, owner);
     }
 
-    /// Forgets a directory and all in it.
+    /// Removes a directory and everything in it from the table.
     pub(super) fn remove_tree(&mut self, path: &[u8]) {
         beneath::forget(&mut self.0, path);
     }

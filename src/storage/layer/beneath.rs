@@ -1,8 +1,8 @@
-//! What is known by paths, of a directory and all in it.
+//! Maps with paths as keys: operations on a directory and everything beneath it.
 
 use std::collections::BTreeMap;
 
-/// Removes the keys that are `path` or lie beneath it, at a cost that depends on their number alone.
+/// Removes the keys that are `path` or lie beneath it; the cost depends only on their number.
 pub(super) fn forget<T>(map: &mut BTreeMap<Vec<u8>, T>, path: &[u8]) {
     map.remove(path);
     // `0` is the byte after `/`.

@@ -1,5 +1,5 @@
-//! Attributes of directories, which are set last: files put into a directory change its time, and may need its owner's
-//! permission.
+//! Attributes of directories, which are set last: new files in a directory change its time, and may need write
+//! permission that its mode does not give.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use crate::storage::tar::Time;
 pub(super) struct Attributes {
     pub(super) mode: u32,
     pub(super) owner: (u32, u32),
-    /// `None` leaves the time of unpacking.
+    /// `None` keeps the time of unpacking.
     pub(super) mtime: Option<Time>,
     pub(super) xattrs: Vec<Xattr>,
 }
 
 impl Attributes {
-    /// Of a root that no entry describes; other such directories get theirs when they are made (`Parents`).
+    /// Of a root that no entry describes; other such directories get theirs when they are created (`Parents`).
     fn implied() -> Self {
         Self { mode: 0o755, owner: (0, 0), mtime: None, xattrs: Vec::new() }
     }
 }
 
-/// The most bytes of extended attributes of all directories, which wait in memory for the layer's end.
+/// The maximum size of the extended attributes of all directories, which stay in memory until the end of the layer.
 const XATTR_LIMIT: usize = 8 << 20;
 
 #[derive(Debug)]
 pub(super) struct Directories {
     attributes: BTreeMap<Vec<u8>, Attributes>,
-    /// Bytes of extended attributes that came so far.
+    /// Bytes of extended attributes so far.
     xattrs: usize,
 }
 
@@ -40,7 +40,7 @@ impl Default for Directories {
 }
 
 impl Directories {
-    /// Keeps a directory's attributes; gives whether there is room for them.
+    /// Records a directory's attributes; returns whether there is room for them.
     #[must_use]
     pub(super) fn set(&mut self, path: &[u8], attributes: Attributes) -> bool {
         let bytes = attributes.xattrs.iter().map(|xattr| xattr.name.len() + xattr.value.len()).sum::<usize>();
@@ -54,12 +54,12 @@ impl Directories {
         self.attributes.len()
     }
 
-    /// Forgets a directory and all in it.
+    /// Removes a directory and everything in it from the record.
     pub(super) fn remove_tree(&mut self, path: &[u8]) {
         beneath::forget(&mut self.attributes, path);
     }
 
-    /// All directories, each before the one that it is in, so that no permission is taken away that is still needed.
+    /// All directories, each before its parent, so that no permission is removed that is still needed.
     pub(super) fn deepest_first(self) -> impl Iterator<Item = (Vec<u8>, Attributes)> {
         self.attributes.into_iter().rev()
     }

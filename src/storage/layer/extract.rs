@@ -1,6 +1,6 @@
-//! Writes the entries of one layer into a directory, by descriptors alone. A name leads to a parent directory that is
-//! resolved beneath the layer's root (links included), and to one last component that is never followed: so nothing
-//! outside can be reached, and what is there already is replaced, not written through.
+//! Writes the entries of one layer into a directory, only through descriptors. A name leads to a parent directory that
+//! is resolved beneath the layer's root (links included), and to a last component that is never followed: so an entry
+//! can reach nothing outside, and replaces what exists instead of writing through it.
 
 use std::ffi::OsStr;
 use std::io;
@@ -28,9 +28,9 @@ pub(super) struct Extractor {
     directories: Directories,
     owners: OwnerTable,
     ownership: Ownership,
-    /// New files belong to 0:0 already.
+    /// New files already belong to 0:0.
     makes_root: bool,
-    /// Mode bits that creating a file does not give it.
+    /// Mode bits that a new file does not get.
     umask: u32,
     skipped: Skipped,
 }
@@ -50,7 +50,7 @@ impl Extractor {
         }
     }
 
-    /// Writes all entries, then the attributes of directories. Gives the table of owners, and what could not be kept.
+    /// Writes all entries, then the attributes of directories. Returns the table of owners, and what was skipped.
     pub(super) fn unpack<R: io::BufRead>(mut self, archive: &mut Reader<R>) -> Result<(OwnerTable, Skipped), Error> {
         self.unpack_entries(archive)?;
         let directories = std::mem::take(&mut self.directories);
@@ -67,7 +67,7 @@ impl Extractor {
         Ok(())
     }
 
-    /// How many directories wait in memory for their attributes.
+    /// How many directories are in memory, waiting for their attributes.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.directories.len()
@@ -84,7 +84,7 @@ impl Extractor {
             Place::Name => {}
         }
         if matches!(entry.kind, Kind::CharDevice | Kind::BlockDevice) {
-            // An ordinary user cannot make them; /dev is rc's.
+            // An ordinary user cannot create them; rc provides /dev.
             self.skipped.devices += 1;
             return Ok(());
         }
@@ -96,8 +96,8 @@ impl Extractor {
         })?;
         let xattrs = attributes::xattrs(&mut entry, self.ownership);
         if !path.is_empty() {
-            // One name for each thing, whichever links the entry's path goes through: what is known of it is kept by
-            // that.
+            // One path for each file, whichever links the entry's path goes through: rc records what it knows under
+            // that path.
             let (parent, name) = split(&path);
             path = self.parent(parent)?.path_of(name);
         }
@@ -126,7 +126,7 @@ impl Extractor {
     ) -> Result<(), Error> {
         let (parent, name) = split(path);
         let parent = self.parent(parent)?;
-        // Attributes need write permission where the mode may not give it.
+        // Setting attributes needs write permission, which the final mode may not give.
         let first_mode = if xattrs.is_empty() { entry.mode & 0o777 } else { 0o600 };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = self.make(path, &parent.fd, name, "create", |parent, name| {
@@ -161,10 +161,10 @@ impl Extractor {
         }
     }
 
-    /// A directory where something is already: another directory stays, a whiteout becomes "opaque", anything else
-    /// goes.
+    /// A directory where something exists: an existing directory stays, a whiteout becomes "opaque", anything else is
+    /// removed.
     fn directory_over(&mut self, path: &[u8], parent: &OwnedFd, name: &OsStr) -> Result<(), Error> {
-        let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("look at", path, e))?;
+        let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("stat", path, e))?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => return Ok(()),
             kind => self.remove(path, parent, name, kind)?,
@@ -223,14 +223,14 @@ impl Extractor {
             mknodat(parent, name, FileType::Fifo, mode, 0)
         })?;
         if entry.mode & self.umask != 0 {
-            // It was made a moment ago, in a directory that nobody else can reach: it is no link.
+            // It was created a moment ago, in a directory that no other process can reach: it is not a link.
             rustix::fs::chmodat(&parent.fd, OsStr::from_bytes(name), mode, AtFlags::empty())
                 .map_err(|e| failed("set the mode of", path, e))?;
         }
         self.finish_by_name(path, &parent.fd, name, entry, owner)
     }
 
-    /// Owner and times of what cannot be opened.
+    /// Owner and times of a file that cannot be opened.
     fn finish_by_name(
         &mut self,
         path: &[u8],
@@ -245,7 +245,7 @@ impl Extractor {
         utimensat(parent, name, &times(entry.mtime), nofollow).map_err(|e| failed("set the times of", path, e))
     }
 
-    /// Makes something with a name of its own; what has the name already goes.
+    /// Creates a file with a new name; an existing file of that name is removed.
     fn make<T>(
         &mut self,
         path: &[u8],
@@ -257,7 +257,7 @@ impl Extractor {
         let name = OsStr::from_bytes(name);
         match make(parent.as_fd(), name) {
             Err(Errno::EXIST) => {
-                let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("look at", path, e))?;
+                let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("stat", path, e))?;
                 self.remove(path, parent, name, FileType::from_raw_mode(stat.st_mode))?;
                 make(parent.as_fd(), name).map_err(|e| failed(action, path, e))
             }
@@ -280,7 +280,7 @@ impl Extractor {
         Ok(())
     }
 
-    /// Gives a new file its owner, or writes down who it would be.
+    /// Gives a new file its owner, or records the owner.
     fn own(
         &mut self,
         path: &[u8],
@@ -308,8 +308,8 @@ impl Extractor {
         Ok(())
     }
 
-    /// Hides what the directory has in lower layers. Its place among the entries does not matter: this layer's own
-    /// files are in a directory of their own.
+    /// Hides the directory's contents in lower layers. Its position among the entries does not matter: this layer's own
+    /// files are in another directory.
     fn make_opaque(&mut self, directory: &[u8]) -> Result<(), Error> {
         if directory.is_empty() {
             // The root of a mount is always merged; no layer can hide all lower ones.
@@ -322,7 +322,7 @@ impl Extractor {
         fsetxattr(&opened, OPAQUE, b"y", XattrFlags::empty()).map_err(|e| failed("mark as opaque", directory, e))
     }
 
-    /// Hides one name of lower layers. What this layer itself has of that name stays, before or after.
+    /// Hides one name of lower layers. A file of this layer with that name stays, before or after.
     fn whiteout(&mut self, parent: &[u8], name: &[u8], path: &[u8]) -> Result<(), Error> {
         let directory = parent;
         let parent = self.parent(directory)?;
@@ -330,8 +330,7 @@ impl Extractor {
         match mknodat(&parent.fd, name, FileType::CharacterDevice, Mode::empty(), 0) {
             Ok(()) => Ok(()),
             Err(Errno::EXIST) => {
-                let stat =
-                    statat(&parent.fd, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("look at", path, e))?;
+                let stat = statat(&parent.fd, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("stat", path, e))?;
                 if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
                     return Ok(());
                 }
@@ -351,7 +350,7 @@ impl Extractor {
         let directory =
             match crate::sys::root::open_in(self.parents.root(), OsStr::from_bytes(path), flags, Mode::empty()) {
                 Ok(directory) => directory,
-                // It was also known by another path, through a link, and was replaced by that.
+                // It was also known by another path, through a link, and was replaced by that path.
                 Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP)) => {
                     return Ok(());
                 }

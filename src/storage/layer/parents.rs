@@ -13,17 +13,17 @@ use rustix::io::Errno;
 use crate::sys::root::{find_literally, open_in, path_of};
 use crate::sys::steering;
 
-/// How many directories stay open: enough for the neighbourhood in which archives come, few enough for many layers side
-/// by side.
+/// How many directories stay open: enough for the order in which archives name files, few enough for many layers at the
+/// same time.
 const KEPT: usize = 64;
 
-/// How many dangling links may lead to a directory that is to be made. Source: path_resolution(7).
+/// How many dangling links may lead to a directory that must be created. Source: path_resolution(7).
 const MOST_LINKS: u32 = 40;
 
-/// How many components are walked to make a directory behind dangling links: more than any path has without them.
+/// How many components are walked to create a directory behind dangling links: more than any path has without them.
 const MOST_WORDS: u32 = 4096;
 
-/// The most bytes of a path below the root. Source: path_resolution(7), PATH_MAX, with its zero byte.
+/// The maximum length of a path below the root. Source: path_resolution(7), PATH_MAX, with its zero byte.
 const LONGEST: usize = 4095;
 
 /// A directory beneath the root.
@@ -36,16 +36,16 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// The path of what is called `name` in it.
+    /// The path of `name` in it.
     pub(super) fn path_of(&self, name: &[u8]) -> Vec<u8> {
         if self.path.is_empty() { name.to_vec() } else { [&self.path[..], b"/", name].concat() }
     }
 }
 
-/// Finds directories beneath the layer's root, links resolved as seen from there, and keeps the last ones open.
+/// Finds directories beneath the layer's root, resolving links as seen from there, and keeps the last ones open.
 ///
-/// A directory that no path can name is refused. Entries that begin at links can make directories of any depth, and
-/// each look at one costs as many steps as it is deep.
+/// A directory that no path can name is refused. Entries below links can create directories of any depth, and each
+/// lookup of one takes as many steps as it is deep.
 #[derive(Debug)]
 pub(super) struct Parents {
     root: Rc<Found>,
@@ -62,14 +62,14 @@ impl Parents {
         self.root.fd.as_fd()
     }
 
-    /// Forgets everything: a directory or a link was replaced, so that paths may lead elsewhere now.
+    /// Forgets everything: a directory or a link was replaced, so paths may lead elsewhere now.
     pub(super) fn forget(&mut self) {
         self.open.clear();
         self.last = None;
     }
 
-    /// The directory `path` (components and single slashes; empty is the root), made with all missing above it if it is
-    /// not there, with mode 0755; `made` hears of each that was.
+    /// The directory `path` (components and single slashes; empty is the root). Creates it and its missing parents with
+    /// mode 0755; calls `made` for each one created.
     pub(super) fn directory(&mut self, path: &[u8], made: &mut impl FnMut(&[u8])) -> io::Result<Rc<Found>> {
         if path.is_empty() {
             return Ok(Rc::clone(&self.root));
@@ -115,8 +115,7 @@ impl Parents {
         }
     }
 
-    /// Walks down from the root, one component at a time, and makes what is missing, also where a link leads to
-    /// nothing.
+    /// Walks down from the root, one component at a time, and creates what is missing, even behind a dangling link.
     fn make(&self, path: &[u8], made: &mut impl FnMut(&[u8])) -> io::Result<Found> {
         let mut left: VecDeque<Vec<u8>> = words(path).collect();
         let mut here = Found { fd: self.root().try_clone_to_owned()?, path: Vec::new() };
@@ -183,26 +182,27 @@ fn open_directory_at(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<OwnedF
     openat(parent, name, flags, Mode::empty())
 }
 
-/// Makes a directory that no entry describes. Its mode is set at once: it need not wait for the layer's end, nor its
-/// path take memory until then.
+/// Creates a directory that no entry describes. Sets its mode at once, so that it need not wait in memory for the end
+/// of the layer.
 fn make_directory(parent: &OwnedFd, name: &[u8], made: impl FnOnce()) -> rustix::io::Result<OwnedFd> {
-    // No entry has such a name (`whiteout::place`); a link that leads to one would give it to a directory all the same.
+    // No entry has such a name (`whiteout::place`), but a link that leads to one would create the directory all the
+    // same.
     if steering::has_file(name) {
         return Err(Errno::INVAL);
     }
     mkdirat(parent, name, Mode::RWXU)?;
-    // It was made a moment ago, in a directory that nobody else can reach: it is no link.
+    // It was created a moment ago, in a directory that no other process can reach: it is not a link.
     chmodat(parent, name, Mode::from_raw_mode(0o755), AtFlags::empty())?;
     made();
     open_directory_at(parent, name)
 }
 
-/// The components of a path, without those that say nothing.
+/// The components of a path, without empty ones and `.`.
 fn words(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     path.split(|byte| *byte == b'/').filter(|word| !word.is_empty() && *word != b".").map(<[u8]>::to_vec)
 }
 
-/// A name as a path below the root: no slash at either end, no `.`, no empty component; `..` goes up as far as the
+/// A name as a path below the root: no slash at either end, no `.`, no empty component; `..` goes up, at most to the
 /// root.
 pub(super) fn clean(path: &[u8]) -> Vec<u8> {
     let mut kept: Vec<&[u8]> = Vec::new();

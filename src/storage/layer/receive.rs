@@ -1,4 +1,4 @@
-//! A layer comes in: from the sender into its blob and, on the same way, unpacked.
+//! Receiving a layer: from the sender into its blob and, at the same time, unpacked.
 
 use std::io::{self, Read, Write as _};
 
@@ -12,26 +12,26 @@ use crate::types::Digest;
 pub(crate) struct Opened<R> {
     /// The bytes from `offset` on.
     pub(crate) reader: R,
-    /// Where they begin: what was asked for, or 0 from a sender that cannot begin in the middle.
+    /// Their offset: the one that was requested, or 0 from a sender that cannot start in the middle.
     pub(crate) offset: u64,
 }
 
 /// What `receive_layer` did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Received {
-    /// The blob was not there.
+    /// The blob was not in the store.
     pub(crate) is_new_blob: bool,
-    /// What is known of the layer, if it was unpacked now.
+    /// What rc knows about the layer, if it was unpacked now.
     pub(crate) unpacked: Option<Info>,
 }
 
 impl Store {
-    /// Brings in a layer: its blob, and the same unpacked for `target`. What of the two is there already is not done
-    /// again; what another process is just doing is waited for.
+    /// Receives a layer: stores its blob, and unpacks it for `target`. Skips whichever of the two exists; waits for
+    /// another process that is doing the same.
     ///
-    /// `open` is called, with the bytes that need not come again, only if the blob is not there; its reader must give
-    /// the rest of the blob. Size, digest and diff id are checked before anything has a name; on failure nothing is
-    /// left, except that the part of a blob whose sender failed stays for the next try.
+    /// `open` is called only if the blob does not exist, with the number of bytes that need not be sent again; its
+    /// reader must return the rest of the blob. Size, digest and diff ID are checked before anything has a name. Leaves
+    /// nothing behind on failure, except that a partial blob stays for the next attempt if its sender failed.
     pub(crate) fn receive_layer<R, E>(
         &self,
         blob: &Descriptor,
@@ -78,8 +78,8 @@ impl Store {
         Ok(Received { is_new_blob: true, unpacked: Some(info) })
     }
 
-    /// Unpacks a layer from its blob in the store; `None` if it is there for this map. Fails with `DamagedBlob` if the
-    /// blob is not what it was; then nothing is left.
+    /// Unpacks a layer from its blob in the store; `None` if it exists for this map. Fails with `DamagedBlob` if the
+    /// blob has changed, and leaves nothing behind then.
     pub(crate) fn unpack_blob(&self, blob: &Digest, diff_id: &Digest, target: &Target) -> Result<Option<Info>, Error> {
         let Some(stage) = self.begin_layer(target, diff_id)? else { return Ok(None) };
         let bad = |source| Error::Layer { diff_id: diff_id.clone(), source };
@@ -92,15 +92,15 @@ impl Store {
                 Ok(Some(info))
             }
             Err(error) => {
-                // Damage shows first as whatever it has broken: an archive that ends too early, a wrong diff id.
+                // Damage first shows as its effect: an archive that ends too early, a wrong diff ID.
                 self.check_blob(blob)?;
                 Err(bad(error))
             }
         }
     }
 
-    /// Brings in a layer of which nothing is known: keeps the blob as it comes, and unpacks it. Gives the blob's
-    /// descriptor (without media type), the diff id, and what is known of the layer.
+    /// Imports a layer of which nothing is known: stores the blob as it arrives, and unpacks it. Returns the blob's
+    /// descriptor (without media type), the diff ID, and what rc knows about the layer.
     pub(crate) fn import_layer(
         &self,
         archive: impl Read + Send,
@@ -124,25 +124,27 @@ impl Store {
     }
 }
 
-/// Reads a blob once more from what is there, goes on with the sender, and writes to the blob what that sends.
+/// Reads the bytes of a blob that are already stored, then continues with the sender, whose bytes it also writes to the
+/// blob.
 struct Tee<R> {
     replay: Box<dyn Read + Send>,
-    /// `None` if all of it is there.
+    /// `None` if the blob is complete.
     sender: Option<R>,
     writer: BlobWriter,
-    /// What went wrong outside of the archive: the reader's own complaint says less.
+    /// What went wrong outside the archive; the archive reader's own error says less.
     failure: Option<Failure>,
 }
 
 enum Failure {
-    /// The sender: what came before may be of use to the next try.
+    /// The sender: the bytes before may be useful for the next attempt.
     Sender(io::Error),
     /// The blob's file, or its size.
     Store(io::Error),
 }
 
 impl<R: Read> Tee<R> {
-    /// Names the blob if all went well. If the sender failed, what it sent stays for the next try; else nothing stays.
+    /// Names the blob if everything succeeded. If the sender failed, its bytes stay for the next attempt; otherwise
+    /// nothing stays.
     fn finish<T>(self, result: Result<T, impl Into<super::Error>>, diff_id: &Digest) -> Result<T, Error> {
         let digest = self.writer.expected_digest();
         match self.failure {
@@ -193,7 +195,7 @@ impl<R: Read> Read for Tee<R> {
     }
 }
 
-/// Reads to the end: a blob may go on after the archive in it does.
+/// Reads to the end: a blob may be longer than the archive in it.
 fn drain(reader: &mut impl Read) -> io::Result<()> {
     io::copy(reader, &mut io::sink()).map(drop)
 }

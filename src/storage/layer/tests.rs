@@ -562,8 +562,8 @@ fn t16_the_last_entry_of_a_name_wins() {
 #[test]
 fn t17_odd_owners_times_and_types() {
     for (uid, gid, text) in [
-        (1 << 31, 0, "belongs to user 2147483648, but only the ids 0 to 65535 are mapped"),
-        (0, 70000, "belongs to group 70000, but only the ids 0 to 65535 are mapped"),
+        (1 << 31, 0, "belongs to user 2147483648, but only the IDs 0 to 65535 are mapped"),
+        (0, 70000, "belongs to group 70000, but only the IDs 0 to 65535 are mapped"),
         (-1, 0, "belongs to user -1"),
         (i64::from(u32::MAX), 0, "belongs to user 4294967295"),
     ] {
@@ -575,7 +575,7 @@ fn t17_odd_owners_times_and_types() {
         assert!(error.to_string().contains("`some/file` of the layer") && error.to_string().contains(text), "{error}");
         assert_eq!(
             error.hint().is_some(),
-            text.contains("but only the ids 0 to 65535") && (0..1 << 32).contains(&uid) && uid != i64::from(u32::MAX)
+            text.contains("but only the IDs 0 to 65535") && (0..1 << 32).contains(&uid) && uid != i64::from(u32::MAX)
         );
     }
     let lab = Lab::new();
@@ -625,7 +625,7 @@ fn a_layer_is_received_once_and_checked() {
     };
     let wrong = Hasher::sha256(b"other");
     let error = receive(&blob, &wrong, &bytes).expect_err("wrong diff id").to_string();
-    assert!(error.contains("its content has diff id"), "{error}");
+    assert!(error.contains("its content has diff ID"), "{error}");
     for size in [blob.size - 1, blob.size + 1] {
         let wrong = crate::storage::Descriptor { size, ..blob.clone() };
         let error = receive(&wrong, &diff_id, &bytes).expect_err("wrong size").to_string();

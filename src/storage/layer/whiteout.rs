@@ -1,5 +1,5 @@
-//! What the names of entries mean: an archive hides files of lower layers by names that begin with `.wh.`, overlayfs by
-//! whiteouts and opaque directories. Source: image-spec layer.md, "Whiteouts"; kernel overlayfs.rst.
+//! What the names of entries mean: an archive hides files of lower layers with names that start with `.wh.`, overlayfs
+//! with whiteouts and opaque directories. Source: image-spec layer.md, "Whiteouts"; kernel overlayfs.rst.
 
 use rustix::fs::FileType;
 
@@ -15,20 +15,20 @@ pub(super) const OPAQUE: &str = "user.overlay.opaque";
 /// What an entry's name means.
 pub(super) enum Place<'a> {
     Root,
-    /// Not part of the image: aufs' own bookkeeping.
+    /// Not part of the image: aufs' own metadata.
     Ignored,
     Opaque(&'a [u8]),
     Whiteout(&'a [u8], &'a [u8]),
     Name,
 }
 
-/// What the name of an entry means; `None` for one that hides nothing that there could be.
+/// What the name of an entry means; `None` for a whiteout of an impossible name.
 pub(super) fn place(path: &[u8]) -> Option<Place<'_>> {
     let (parent, name) = split(path);
     if path.is_empty() {
         return Some(Place::Root);
     }
-    // Few names have it at all: one search, then a look at each component.
+    // Few names contain it: one search first, then a check of each component.
     if memchr::memmem::find(path, WHITEOUT).is_none() {
         return Some(Place::Name);
     }
@@ -49,7 +49,7 @@ pub(super) fn place(path: &[u8]) -> Option<Place<'_>> {
     }
 }
 
-/// Whether overlayfs takes this file for a whiteout.
+/// Whether overlayfs considers this file a whiteout.
 pub(super) fn is_whiteout(stat: &rustix::fs::Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
 }

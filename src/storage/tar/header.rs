@@ -1,7 +1,7 @@
-/// Bytes of a header, and what data is padded to.
+/// Size of a header in bytes; data is padded to a multiple of it.
 pub(super) const BLOCK: u64 = 512;
 
-/// What an entry is.
+/// The type of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A regular file.
@@ -25,7 +25,7 @@ impl Kind {
     pub(super) fn from_flag(flag: u8, path: &[u8]) -> Option<Self> {
         Some(match flag {
             0 if path.ends_with(b"/") => Self::Directory,
-            // `7` is a contiguous file, which nobody stores differently; `S` is GNU's sparse file.
+            // `7` is a contiguous file, which no system stores differently; `S` is GNU's sparse file.
             0 | b'0' | b'7' | b'S' => Self::File,
             b'1' => Self::HardLink,
             b'2' => Self::Symlink,
@@ -51,7 +51,7 @@ enum Format {
 }
 
 impl Header {
-    /// Takes a block as a header if its checksum is right (by unsigned or, as old tars summed, signed bytes).
+    /// Parses a block as a header if its checksum is right (over unsigned or, as in old tars, signed bytes).
     pub(super) fn parse(block: [u8; 512]) -> Result<Self, &'static str> {
         let (mut unsigned, mut signed) = (0_i64, 0_i64);
         for (position, byte) in block.iter().enumerate() {
@@ -85,7 +85,7 @@ impl Header {
     }
 
     pub(super) fn mode(&self) -> Result<u32, &'static str> {
-        // Other bits are the file's type, which the type flag says better.
+        // Other bits are the file's type; the type flag is more reliable.
         u32::try_from(number(&self.0[100..108])? & 0o7777).map_err(|_| "a mode is not a number")
     }
 

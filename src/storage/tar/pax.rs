@@ -13,7 +13,8 @@ pub(super) struct Pax {
 const XATTR: &[u8] = b"SCHILY.xattr.";
 
 impl Pax {
-    /// Adds the records of one header: `LENGTH KEY=VALUE\n`, the length counting itself.
+    /// Adds the records of one header: `LENGTH KEY=VALUE
+    /// `, where the length includes itself.
     pub(super) fn merge(&mut self, mut data: &[u8]) -> Result<(), &'static str> {
         while !data.is_empty() {
             let space = memchr::memchr(b' ', &data[..data.len().min(20)]).ok_or("a PAX record without length")?;
@@ -34,7 +35,7 @@ impl Pax {
                 b"GNU.sparse.offset" => self.sparse_pairs.push((value.to_vec(), Vec::new())),
                 b"GNU.sparse.numbytes" => match self.sparse_pairs.last_mut() {
                     Some((_, count)) if count.is_empty() => *count = value.to_vec(),
-                    _ => return Err("a sparse map that does not begin with an offset"),
+                    _ => return Err("a sparse map that does not start with an offset"),
                 },
                 _ => {
                     self.records.insert(key.to_vec(), value.to_vec());
@@ -44,7 +45,7 @@ impl Pax {
         Ok(())
     }
 
-    /// These global records, with those of one entry in their place where both have a key; an empty value means none.
+    /// These global records, replaced by an entry's own if both have a key; an empty value removes it.
     pub(super) fn overridden_by(&self, entry: Self) -> Self {
         if self.records.is_empty() {
             return entry.without_empty();
@@ -59,12 +60,12 @@ impl Pax {
         self
     }
 
-    /// Takes a record out.
+    /// Removes and returns a record.
     pub(super) fn take(&mut self, key: &[u8]) -> Option<Vec<u8>> {
         if self.records.is_empty() { None } else { self.records.remove(key) }
     }
 
-    /// A whole number, perhaps negative.
+    /// An integer, which may be negative.
     pub(super) fn number(&self, key: &[u8]) -> Result<Option<i64>, &'static str> {
         let Some(value) = self.records.get(key) else { return Ok(None) };
         let (digits, is_negative) = value.strip_prefix(b"-").map_or((value.as_slice(), false), |rest| (rest, true));
@@ -72,7 +73,7 @@ impl Pax {
         Ok(Some(if is_negative { -number } else { number }))
     }
 
-    /// A time with a fraction of seconds; what a file system cannot hold becomes the nearest that i64 can.
+    /// A time with fractions of a second; a time outside the range of i64 becomes the nearest value.
     pub(super) fn time(&self, key: &[u8]) -> Result<Option<Time>, &'static str> {
         let Some(value) = self.records.get(key) else { return Ok(None) };
         let bad = "a time in a PAX record is invalid";
@@ -101,7 +102,7 @@ impl Pax {
     }
 }
 
-/// Digits alone, as a number that fits.
+/// A number of digits only, if it fits.
 pub(super) fn decimal(digits: &[u8]) -> Option<i64> {
     if digits.is_empty() {
         return None;

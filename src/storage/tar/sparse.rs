@@ -1,4 +1,4 @@
-//! Sparse files: four formats of one idea, a list of pieces that have data. Source: GNU tar manual, "Sparse Formats".
+//! Sparse files: four formats of the same thing, a list of pieces with data. Source: GNU tar manual, "Sparse Formats".
 
 use std::io::BufRead;
 
@@ -9,9 +9,9 @@ use super::{Error, Reader};
 /// A run of data in a sparse file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Piece {
-    /// Where it begins, in bytes of the file.
+    /// Its offset in the file, in bytes.
     pub(crate) offset: u64,
-    /// Bytes.
+    /// Its length in bytes.
     pub(crate) length: u64,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Map {
     pub(super) pieces: Vec<Piece>,
 }
 
-/// Checks that pieces come in order, end within the file, and are as long as the data in the archive.
+/// Checks that the pieces are in order, end within the file, and are as long as the data in the archive.
 pub(super) fn check(map: &Map, data: u64) -> Result<(), &'static str> {
     let mut end = 0_u64;
     let mut sum = 0_u64;
@@ -66,7 +66,7 @@ impl<R: BufRead> Reader<R> {
         Ok(Map { size, pieces })
     }
 
-    /// The PAX formats 0.0, 0.1 (the map is in records) and 1.0 (the map stands before the data).
+    /// The PAX formats 0.0, 0.1 (the map is in records) and 1.0 (the map precedes the data).
     pub(super) fn pax_sparse(
         &mut self,
         pax: &mut Pax,
@@ -105,7 +105,7 @@ impl<R: BufRead> Reader<R> {
         Ok(Some(Map { size, pieces: pieces.collect::<Result<_, _>>().map_err(damaged)? }))
     }
 
-    /// Format 1.0: how many pieces, then offset and length of each, a decimal number on each line, padded to whole
+    /// Format 1.0: the number of pieces, then offset and length of each, a decimal number on each line, padded to whole
     /// blocks.
     fn leading_map(&mut self, start: u64, budget: &mut u64) -> Result<Vec<i64>, Error> {
         let damaged = |reason| Error::Damaged { offset: start, reason };

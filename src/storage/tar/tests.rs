@@ -28,7 +28,7 @@ fn names(bytes: &[u8]) -> Vec<(String, usize)> {
 }
 
 fn inner() -> Vec<u8> {
-    // 1024 bytes that look like an entry of their own to a reader that skips too little.
+    // 1024 bytes that look like an entry to a reader that skips too little.
     let mut inner = Archive::default();
     inner.file("smuggled", &[b'x'; 512]);
     inner.0
@@ -64,7 +64,7 @@ fn links_and_directories_have_no_data_whatever_they_say() {
     }
 }
 
-/// A header about all entries that follow.
+/// A header for all entries that follow.
 fn global(records: &[(&[u8], &[u8])]) -> Vec<u8> {
     let mut global = Archive::default();
     global.pax(records);

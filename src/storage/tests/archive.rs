@@ -1,10 +1,10 @@
-//! Builds tar archives byte by byte, right ones and wrong ones.
+//! Builds tar archives byte by byte, valid and invalid ones.
 
-/// An archive under construction, header by header, right or wrong.
+/// An archive under construction, header by header, valid or invalid.
 #[derive(Default)]
 pub(crate) struct Archive(pub(crate) Vec<u8>);
 
-/// One header's fields; the checksum is made right.
+/// One header's fields; the checksum is computed.
 #[derive(Clone)]
 pub(crate) struct Item<'a> {
     pub(crate) path: &'a [u8],
@@ -54,7 +54,7 @@ impl Archive {
         self.block(block)
     }
 
-    /// A header as it is, its checksum made right.
+    /// A header as given, with a correct checksum.
     pub(crate) fn block(&mut self, mut block: [u8; 512]) -> &mut Self {
         block[148..156].fill(b' ');
         let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
