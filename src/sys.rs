@@ -1,4 +1,4 @@
-//! System calls with types: descriptors are owned, paths travel in errors, and all unsafe code of rc is in this module.
+//! System calls with types: descriptors are owned, errors contain paths, and all of rc's unsafe code is in this module.
 
 pub(crate) mod datagram;
 pub(crate) mod exit;

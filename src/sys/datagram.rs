@@ -1,4 +1,4 @@
-//! Local datagram sockets: what service managers and journals speak.
+//! Local datagram sockets: the protocol of service managers and journals.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -9,14 +9,14 @@ use rustix::net::{
     socket_with,
 };
 
-/// A socket that sends to one address. It never waits, and keeps no more than the kernel's queue.
+/// A socket that sends to one address. It never blocks, and queues only what the kernel's queue holds.
 #[derive(Debug)]
 pub(crate) struct Sender {
     socket: OwnedFd,
     address: SocketAddrUnix,
 }
 
-/// What became of a datagram.
+/// The result of sending a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
     /// It is in the receiver's queue.
@@ -41,7 +41,7 @@ impl Sender {
         Ok(Self { socket, address })
     }
 
-    /// Sends one datagram. A receiver that was started anew behind the same address is found again.
+    /// Sends one datagram. Reconnects if the receiver was restarted at the same address.
     pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<Sent> {
         let mut again = true;
         loop {
@@ -70,8 +70,8 @@ impl AsFd for Sender {
     }
 }
 
-/// Receives at a new socket file `name` in the directory `dir`, to which every user may send who can reach it. The path
-/// is built on the descriptor, because a socket's path holds 107 bytes at most.
+/// Receives at a new socket file `name` in the directory `dir`; every user who can reach it may send to it. Its path is
+/// relative to the descriptor, because a socket's path has at most 107 bytes.
 pub(crate) fn bind_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
@@ -81,9 +81,9 @@ pub(crate) fn bind_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Takes the next datagram into `space`, without waiting, and gives its length; `None` if there is none. One that does
-/// not fit is cut off, which shows by a length greater than `space`'s. Descriptors that were sent along are closed by
-/// the kernel.
+/// Reads the next datagram into `space`, without waiting, and returns its length; `None` if there is none. A datagram
+/// that does not fit is truncated: its length is then greater than that of `space`. The kernel closes descriptors that
+/// were sent with it.
 pub(crate) fn receive(socket: BorrowedFd<'_>, space: &mut [u8]) -> io::Result<Option<usize>> {
     loop {
         match recv(socket, &mut *space, RecvFlags::DONTWAIT | RecvFlags::TRUNC) {

@@ -1,4 +1,4 @@
-//! Leaving a process at once: below `process`, since a failpoint anywhere in `sys` may do it.
+//! Leaving a process at once: below `process`, since any failpoint in `sys` may do it.
 #![expect(unsafe_code, reason = "_exit(2) has no safe wrapper")]
 
 /// Ends this process at once, without destructors and exit handlers. Source: _exit(2).

@@ -1,12 +1,12 @@
-//! Points at which a test lets rc die or fail: before each change of a file, each fork, mount, lock and message. Builds
-//! without debug assertions have none of it.
+//! Points at which a test can make rc die or fail: before each change of a file, each fork, mount, lock and message.
+//! Builds without debug assertions have none of them.
 //!
 //! ```text
-//! RC_FAILPOINT=NUMBER:KIND:FILE   KIND is kill, eio or enospc; FILE has a page, of which every process maps the same
-//! FILE: u32 points passed so far │ the place of the one that was hit, as text
+//! RC_FAILPOINT=NUMBER:KIND:FILE   KIND is kill, eio or enospc; FILE has one page, which every process maps
+//! FILE: u32 points passed so far │ the source location of the point that was hit, as text
 //! ```
-//! The command and all that it forks count together, so that exactly one process is hit, and the test sees by the count
-//! whether the point was reached at all.
+//! The command and all processes that it forks share one count, so that exactly one process is hit, and the count shows
+//! the test whether the point was reached.
 
 #[cfg(debug_assertions)]
 pub(super) use armed::point;
@@ -29,7 +29,7 @@ mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
-    /// What FILE holds.
+    /// The contents of FILE.
     #[repr(C)]
     struct Page {
         passed: AtomicU32,

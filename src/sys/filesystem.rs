@@ -1,12 +1,12 @@
-//! Which file system, and which mount, a descriptor is on.
+//! The filesystem and the mount that a descriptor is on.
 
 use std::io;
 use std::os::fd::AsFd;
 
 use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, fstatfs, statx};
 
-/// The file systems in which the kernel shows and steers itself, by their magic numbers. A devtmpfs has the number of a
-/// tmpfs. Source: linux/magic.h; fs/proc/root.c and its like for those that have none there.
+/// The kernel's own filesystems, which show and control the kernel, by their magic numbers. A devtmpfs has the number
+/// of a tmpfs. Source: linux/magic.h; fs/proc/root.c and similar files for those that are missing there.
 const OF_KERNEL: [(i64, &str); 27] = [
     (0x9fa0, "proc"),
     (0x6265_6572, "sysfs"),
@@ -37,7 +37,7 @@ const OF_KERNEL: [(i64, &str); 27] = [
     (0x6e66_7364, "nfsd"),
 ];
 
-/// The name of the kernel's own file system that `fd` is on; `None` for one that holds files.
+/// The name of the kernel's own filesystem that `fd` is on; `None` for a filesystem that stores files.
 pub(crate) fn of_kernel(fd: impl AsFd) -> io::Result<Option<&'static str>> {
     let at = fstatfs(fd)?;
     // The field's type differs between architectures.
@@ -45,14 +45,14 @@ pub(crate) fn of_kernel(fd: impl AsFd) -> io::Result<Option<&'static str>> {
     Ok(OF_KERNEL.iter().find(|(number, _)| *number == magic).map(|(_, name)| *name))
 }
 
-/// A file, told from all others that are there: the number of its mount and its own.
+/// The identity of a file among all existing ones: the ID of its mount and its inode number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// No two mounts have the same while both are there.
+    /// Unique among existing mounts.
     pub(crate) mount: u64,
-    /// The inode's number.
+    /// The inode number.
     pub(crate) inode: u64,
-    /// It is where the mount begins.
+    /// It is the root of the mount.
     pub(crate) is_mount_root: bool,
 }
 
@@ -86,7 +86,7 @@ mod tests {
             assert_eq!(of_kernel(&fd).expect(path), name, "{path}");
         }
         let namespace = crate::sys::fs::open("/proc/self/ns/mnt").expect("a namespace");
-        assert_eq!(of_kernel(&namespace).expect("a file system"), Some("nsfs"));
+        assert_eq!(of_kernel(&namespace).expect("a filesystem"), Some("nsfs"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Files by path, as `std::fs` has them, except that every error names its path and new files are private (0600, 0700).
+//! Files by path, like `std::fs`, except that every error names its path and new files are private (0600, 0700).
 //!
-//! For paths that rc owns (its store, the user's own files). A path that comes from an image or a container goes
-//! through `sys::root` instead.
+//! For paths that rc owns (its store, the user's own files). For a path that comes from an image or a container, use
+//! `sys::root`.
 #![expect(clippy::disallowed_methods, reason = "this module is what the ban on std::fs points to")]
 
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::failpoint;
 use crate::types::{Report, ReportKind};
 
-/// An I/O error with what was done and the path it was done to.
+/// An I/O error with the action and its path.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} `{}`: {}", .path.display().to_string().escape_debug(), plain(.source))]
 pub struct PathError {
@@ -31,7 +31,7 @@ impl From<PathError> for Report {
     }
 }
 
-/// The text of an errno without Rust's `(os error N)`, in lower case as our sentences have it.
+/// The text of an errno without Rust's `(os error N)`, in lower case like rc's other messages.
 pub(crate) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.rsplit_once(" (os error").map_or(text.as_str(), |(head, _)| head);
@@ -50,17 +50,17 @@ pub(crate) fn is_foreign(error: &io::Error) -> bool {
 }
 
 impl PathError {
-    /// Joins an error with its action and path.
+    /// Adds the action and the path to an error.
     pub(crate) fn new(action: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
         Self { action, path: path.into(), source: source.into() }
     }
 
-    /// Whether the path is not there.
+    /// Whether the path does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
     }
 
-    /// Whether permission was denied: root of the user's namespace may have it.
+    /// Whether permission was denied: root in the root namespace may have it.
     pub(crate) fn is_foreign(&self) -> bool {
         is_foreign(&self.source)
     }
@@ -68,7 +68,7 @@ impl PathError {
 
 /// Adds action and path to an I/O result.
 pub(crate) trait AtPath<T> {
-    /// Names what was tried and where, if it failed.
+    /// Names the action and the path, if it failed.
     fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, PathError>;
 }
 
@@ -88,29 +88,27 @@ pub(crate) fn open_record(path: impl AsRef<Path>) -> Result<File, PathError> {
     open_record_with(path, OpenOptions::new().read(true))
 }
 
-/// Opens one of rc's own records with the caller's options. It must be a regular file under this very name: a link is
-/// not followed, and a FIFO or a device is an error at once, where open(2) would wait for its other end or for the
-/// hardware.
+/// Opens one of rc's own records with the caller's options. It must be a regular file of this name: a link is not
+/// followed, and a FIFO or a device is an error at once; open(2) would wait for the FIFO's other end or for the device.
 pub(crate) fn open_record_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<File, PathError> {
     open_regular(path.as_ref(), options, libc::O_NOFOLLOW)
 }
 
-/// Opens a directory of the store, which must be one under this very name: whatever else lies there is an error at
-/// once.
+/// Opens a directory of the store, which must be a directory of this name: anything else is an error at once.
 pub(crate) fn open_directory(path: impl AsRef<Path>) -> Result<File, PathError> {
     // A link is ENOTDIR (open(2), O_DIRECTORY with O_NOFOLLOW), and nothing but a directory is opened at all.
     OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(&path).at("open", path)
 }
 
-/// Gives the owner of a record or a directory of the store back what its mode has lost: to read and to write, and to
-/// search. Nothing else is changed, and no link followed.
+/// Restores the owner's permissions on a record or a directory of the store: to read, write and search. Changes nothing
+/// else, and follows no link.
 pub(crate) fn open_up(path: impl AsRef<Path>) -> Result<(), PathError> {
     use std::os::fd::AsRawFd as _;
     let path = path.as_ref();
-    // A reference needs no permission of what it refers to (open(2), O_PATH).
+    // An O_PATH reference needs no permission on the file (open(2), O_PATH).
     let flags = libc::O_PATH | libc::O_NOFOLLOW;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).at("open", path)?;
-    let metadata = file.metadata().at("look at", path)?;
+    let metadata = file.metadata().at("stat", path)?;
     let needed = match (metadata.is_file(), metadata.is_dir()) {
         (true, _) => 0o600,
         (_, true) => 0o700,
@@ -126,14 +124,14 @@ pub(crate) fn open_up(path: impl AsRef<Path>) -> Result<(), PathError> {
 
 fn open_regular(path: &Path, options: &OpenOptions, flags: i32) -> Result<File, PathError> {
     let not_regular = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
-    // O_NONBLOCK has no effect on a regular file, which is what is left after the check (open(2)).
+    // O_NONBLOCK has no effect on a regular file, and the check leaves no other (open(2)).
     match options.clone().custom_flags(flags | libc::O_NONBLOCK | libc::O_NOCTTY).open(path) {
         Ok(file) => match file.metadata() {
             Ok(metadata) if metadata.is_file() => Ok(file),
             Ok(_) => Err(not_regular()),
             Err(error) => Err(error),
         },
-        // A link, a FIFO without a reader or a socket, a directory that was to be written.
+        // A link, a FIFO without a reader or a socket, a directory opened for writing.
         Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO | libc::EISDIR)) => {
             Err(not_regular())
         }
@@ -147,7 +145,7 @@ pub(crate) fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result
     options.open(&path).at("open", path)
 }
 
-/// Creates a new 0600 file to write; it is an error if there is one already.
+/// Creates a new 0600 file for writing; an existing file is an error.
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn create_new(path: impl AsRef<Path>) -> Result<File, PathError> {
     failpoint::point().at("create", &path)?;
@@ -156,26 +154,26 @@ pub(crate) fn create_new(path: impl AsRef<Path>) -> Result<File, PathError> {
 
 /// Reads at most `limit` bytes of a file; a longer one is an error, so that no file can exhaust memory.
 ///
-/// It waits where the file is a FIFO, as a user may want who names one: for what rc or a container may have written,
-/// there are [`read_record`] and [`read_regular`].
+/// Waits if the file is a FIFO, as a user who names one may want. For files that rc or a container may have written,
+/// use [`read_record`] and [`read_regular`].
 pub(crate) fn read_limited(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
     read_at_most(open(&path)?, path.as_ref(), limit)
 }
 
-/// As [`read_limited`], for one of rc's own records: see [`open_record_with`].
+/// Like [`read_limited`], for one of rc's own records: see [`open_record_with`].
 pub(crate) fn read_record(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
     read_at_most(open_record(&path)?, path.as_ref(), limit)
 }
 
-/// As [`read_limited`], for a regular file that the user names, in a directory that a container may share: links are
-/// followed, and what is not a regular file is an error at once.
+/// Like [`read_limited`], for a regular file that the user names, in a directory that a container may share: follows
+/// links; anything other than a regular file is an error at once.
 pub(crate) fn read_regular(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
     read_at_most(open_regular(path.as_ref(), OpenOptions::new().read(true), 0)?, path.as_ref(), limit)
 }
 
 fn read_at_most(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
-    // Room for all of it and for the read that finds the end, or the first reads would be of 32 bytes.
-    let size = file.metadata().at("look at", path)?.len().min(limit);
+    // Room for the whole file and for the read that finds its end; otherwise the first reads would be of 32 bytes.
+    let size = file.metadata().at("stat", path)?.len().min(limit);
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 64);
     file.take(limit + 1).read_to_end(&mut bytes).at("read", path)?;
     if bytes.len() as u64 > limit {
@@ -195,7 +193,7 @@ pub(crate) fn read(path: impl AsRef<Path>) -> Result<Vec<u8>, PathError> {
     fs::read(&path).at("read", path)
 }
 
-/// Writes a file in place, which must be a regular one or not there; for records use [`replace`], for what the user
+/// Writes a file in place, which must be regular or not exist; for records use [`replace`], for files that the user
 /// names [`super::replacement`].
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), PathError> {
@@ -205,20 +203,20 @@ pub(crate) fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(
         .at("write", path)
 }
 
-/// How much a record must outlive a power cut.
+/// Whether a record must survive a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Durability {
     /// fsync the file and its directory: the new content survives a power cut, whole.
     Synced,
-    /// No fsync: for what has no meaning after a reboot (`--rm` containers, hints).
+    /// No fsync: for files without a meaning after a reboot (`--rm` containers, hints).
     Volatile,
 }
 
-/// Replaces one of rc's own records as one step: writes `NAME.new` beside it, syncs, renames, syncs the directory.
+/// Replaces one of rc's own records in one step: writes `NAME.new` beside it, syncs, renames, syncs the directory.
 ///
-/// On failure the old content stands, and nothing is left; a process that is killed leaves at most `NAME.new`, which
-/// the next call removes. That name can be guessed, so this is for directories that no container can write to, and for
-/// one caller at a time; a file that the user names is for [`super::replacement`].
+/// On failure the old content remains, and no other file is left; a process that is killed leaves at most `NAME.new`,
+/// which the next call removes. That name is predictable, so use this only in directories that no container can write
+/// to, and from one caller at a time; for a file that the user names, use [`super::replacement`].
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn replace(path: impl AsRef<Path>, bytes: &[u8], durability: Durability) -> Result<(), PathError> {
     failpoint::point().at("create", &path)?;
@@ -232,7 +230,7 @@ pub(crate) fn replace(path: impl AsRef<Path>, bytes: &[u8], durability: Durabili
         Durability::Volatile => Ok(()),
     });
     if let Err(error) = written.and_then(|()| rename(&aside, path)) {
-        // Its space may be what the disk lacks. If this fails too, the next call removes it.
+        // The disk may be full because of it. If this fails too, the next call removes it.
         drop(fs::remove_file(&aside));
         return Err(error);
     }
@@ -244,12 +242,12 @@ pub(crate) fn replace(path: impl AsRef<Path>, bytes: &[u8], durability: Durabili
     Ok(())
 }
 
-/// Creates a 0600 file to append to, in the place of one that a killed process may have left: whatever lies there is
-/// unlinked, never opened.
+/// Creates a 0600 file to append to, replacing one that a killed process may have left: an existing file is unlinked,
+/// never opened.
 pub(crate) fn create_again(path: impl AsRef<Path>) -> Result<File, PathError> {
     let path = path.as_ref();
     let mut options = OpenOptions::new();
-    // O_EXCL follows no link (open(2)).
+    // O_EXCL does not follow links (open(2)).
     options.append(true).create_new(true).mode(0o600);
     match options.open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -281,7 +279,7 @@ pub(crate) fn create_dir_with(path: impl AsRef<Path>, mode: u32) -> Result<(), P
     fs::DirBuilder::new().mode(mode).create(&path).at("create directory", path)
 }
 
-/// Creates a directory and its missing parents, all 0700; fine if it is there.
+/// Creates a directory and its missing parents, all 0700; succeeds if it exists.
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn create_dir_all(path: impl AsRef<Path>) -> Result<(), PathError> {
     failpoint::point().at("create directory", &path)?;
@@ -309,7 +307,7 @@ pub(crate) fn remove_dir(path: impl AsRef<Path>) -> Result<(), PathError> {
     fs::remove_dir(&path).at("remove directory", path)
 }
 
-/// Removes a tree without following symlinks; fine if it is not there.
+/// Removes a tree without following symlinks; succeeds if it does not exist.
 pub(crate) fn remove_dir_all(path: impl AsRef<Path>) -> Result<(), PathError> {
     match fs::remove_dir_all(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -334,7 +332,7 @@ pub(crate) fn read_dir(path: impl AsRef<Path>) -> Result<fs::ReadDir, PathError>
     fs::read_dir(&path).at("list", path)
 }
 
-/// The paths in a directory; none if it is not there.
+/// The paths in a directory; none if it does not exist.
 pub(crate) fn paths_in(directory: impl AsRef<Path>) -> Result<Vec<PathBuf>, PathError> {
     let directory = directory.as_ref();
     match read_dir(directory) {
@@ -346,12 +344,12 @@ pub(crate) fn paths_in(directory: impl AsRef<Path>) -> Result<Vec<PathBuf>, Path
 
 /// stat(2).
 pub(crate) fn metadata(path: impl AsRef<Path>) -> Result<Metadata, PathError> {
-    fs::metadata(&path).at("look at", path)
+    fs::metadata(&path).at("stat", path)
 }
 
 /// lstat(2).
 pub(crate) fn symlink_metadata(path: impl AsRef<Path>) -> Result<Metadata, PathError> {
-    fs::symlink_metadata(&path).at("look at", path)
+    fs::symlink_metadata(&path).at("stat", path)
 }
 
 #[cfg(test)]
@@ -364,7 +362,7 @@ mod tests {
         assert_eq!(error, Err("cannot open `/nowhere/at/all`: no such file or directory".to_owned()));
     }
 
-    /// One of each kind of file that is no regular one, and their names.
+    /// One of each kind of file that is not regular, and their names.
     fn special(directory: &Path) -> [PathBuf; 5] {
         fs::write(directory.join("regular"), "untouched").expect("written");
         let [fifo, link, dangling, inner, socket] =
@@ -391,7 +389,7 @@ mod tests {
             let opened = open_directory(&path).map(drop).map_err(|error| error.source.raw_os_error());
             assert_eq!(opened, if path.ends_with("directory") { Ok(()) } else { Err(Some(libc::ENOTDIR)) });
             assert!(read_record(&path, 64).is_err() && write(&path, "overwritten").is_err(), "{}", path.display());
-            // A link of the user's own is followed.
+            // A link of the user is followed.
             let read = read_regular(&path, 64).ok();
             assert_eq!(read.as_deref(), path.ends_with("link").then_some(&b"untouched"[..]), "{}", path.display());
         }
@@ -418,7 +416,7 @@ mod tests {
             fs::remove_file(&record).expect("removed");
         }
         assert_eq!(fs::read(home.path().join("regular")).expect("there"), b"untouched");
-        // What fails leaves nothing.
+        // A failure leaves nothing behind.
         fs::create_dir_all(record.join("full")).expect("a directory in the place of the record");
         assert!(replace(&record, b"new", Durability::Volatile).is_err());
         assert!(!home.path().join("record.new").exists());

@@ -1,5 +1,5 @@
-//! User and group ids of this process, by the system calls themselves: the C library's functions would change every
-//! thread by a signal that a process with foreign ids could not send.
+//! User and group IDs of this process, through the raw system calls: the C library's functions would send a signal to
+//! change every thread, which a process with foreign IDs may not do.
 #![expect(unsafe_code, reason = "the raw system calls, without the C library's wrapper for threads")]
 
 use std::io;
@@ -8,19 +8,19 @@ fn done(result: libc::c_long) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Sets real, effective and saved user id. Source: setresuid(2).
+/// Sets real, effective and saved user ID. Source: setresuid(2).
 pub(crate) fn set_uid(uid: u32) -> io::Result<()> {
     // SAFETY: takes numbers only; this process has one thread.
     done(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) })
 }
 
-/// Sets the real user id alone. Source: setresuid(2).
+/// Sets the real user ID alone. Source: setresuid(2).
 pub(crate) fn set_real_uid(uid: u32) -> io::Result<()> {
-    // SAFETY: takes numbers only, -1 for what is to stay; this process has one thread.
+    // SAFETY: takes numbers only, -1 for an ID that stays; this process has one thread.
     done(unsafe { libc::syscall(libc::SYS_setresuid, uid, -1, -1) })
 }
 
-/// Sets real, effective and saved group id. Source: setresgid(2).
+/// Sets real, effective and saved group ID. Source: setresgid(2).
 pub(crate) fn set_gid(gid: u32) -> io::Result<()> {
     // SAFETY: takes numbers only; this process has one thread.
     done(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })

@@ -1,5 +1,5 @@
-//! Descriptors that the caller left open above the standard ones. What was not asked for is closed before anything else
-//! happens: a monitor that kept a pipe open would hang its reader.
+//! Descriptors above the standard ones that the caller left open. rc first closes those that the user did not ask for:
+//! a monitor that kept a pipe open would make its reader hang.
 #![expect(unsafe_code, reason = "close_range(2), and descriptors that are known by number only")]
 
 use std::io;
@@ -7,10 +7,10 @@ use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
 
 use rustix::io::FdFlags;
 
-/// One that is kept, close-on-exec.
+/// A descriptor that is kept, close-on-exec.
 #[derive(Debug)]
 pub(crate) struct Inherited {
-    /// Its number, which the program is to see.
+    /// The number that it has in the program.
     pub(crate) number: i32,
     /// The descriptor.
     pub(crate) fd: OwnedFd,
@@ -18,7 +18,7 @@ pub(crate) struct Inherited {
 
 /// Takes over one descriptor that the caller left open; `None` if it is not open.
 ///
-/// To be called before [`keep_only`], while this process has opened nothing itself that is still open.
+/// Call it before [`keep_only`], while this process has no descriptors of its own open.
 pub(crate) fn take(number: i32) -> Option<OwnedFd> {
     // SAFETY: only asks for and sets flags; whether the number is open is the question.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
@@ -27,10 +27,10 @@ pub(crate) fn take(number: i32) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Closes every descriptor above 2 but `wanted` (ascending, all above 2), and takes those over; those that are not open
-/// are left out.
+/// Closes every descriptor above 2 except `wanted` (ascending, all above 2), and takes those over; ignores those that
+/// are not open.
 ///
-/// To be called once, while this process has opened nothing itself that is still open.
+/// Call it once, while this process has no descriptors of its own open.
 pub(crate) fn keep_only(wanted: &[i32]) -> io::Result<Vec<Inherited>> {
     let mut kept = Vec::with_capacity(wanted.len());
     let mut next = 3;

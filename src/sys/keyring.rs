@@ -15,23 +15,24 @@ const KEY_SPEC_SESSION_KEYRING: libc::c_long = -3;
 /// What this process can do with keyrings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keyrings {
-    /// They are there.
+    /// They are available.
     Open,
-    /// The kernel was built without.
+    /// The kernel was built without them.
     Absent,
-    /// A filter of system calls, an outer container's, refuses keyctl(2) to this process and to all that it starts.
+    /// A seccomp filter, that of an outer container, refuses keyctl(2) to this process and to everything that it
+    /// starts.
     Filtered,
 }
 
-/// Finds out what can be done with keyrings, by a call that changes nothing. The answer is kept, for forked children
+/// Finds out what can be done with keyrings, by a call that changes nothing. Caches the answer, for forked children
 /// too.
 pub(crate) fn look() -> Keyrings {
     static FOUND: OnceLock<Keyrings> = OnceLock::new();
     *FOUND.get_or_init(|| {
-        // Whether there is such a keyring is of no interest: ENOKEY is an answer as well.
+        // Whether that keyring exists does not matter: ENOKEY is an answer as well.
         match keyctl(KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING).map_err(|error| error.raw_os_error()) {
             Err(Some(libc::ENOSYS)) if !Path::new("/proc/keys").exists() => Keyrings::Absent,
-            // The kernel itself never says EPERM to this question.
+            // The kernel itself never returns EPERM for this call.
             Err(Some(libc::ENOSYS | libc::EPERM)) => Keyrings::Filtered,
             _ => Keyrings::Open,
         }
@@ -40,9 +41,9 @@ pub(crate) fn look() -> Keyrings {
 
 /// Gives this process a new anonymous session keyring, so that it shares none with the user's session.
 ///
-/// The keyring is charged to the real user id. Fails with `EDQUOT` if that has as many keys as it may have.
+/// The keyring is charged to the real user ID. Fails with `EDQUOT` if that user has the maximum number of keys.
 pub(crate) fn new_session() -> io::Result<()> {
-    // A null name asks for an anonymous one.
+    // A null name requests an anonymous keyring.
     keyctl(KEYCTL_JOIN_SESSION_KEYRING, 0).map(drop)
 }
 

@@ -1,5 +1,5 @@
 //! Two kinds of lock: whole-file locks that belong to a descriptor ([`FileLock`]), and the process lock by which a
-//! container's monitor shows that it lives ([`ProcessLock`]).
+//! container's monitor shows that it is alive ([`ProcessLock`]).
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -11,7 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::failpoint;
 use super::fs::{AtPath as _, PathError, open_record, open_record_with};
 
-/// A lock on a file by flock(2), released when dropped or when the process dies. Children made by fork share it.
+/// A lock on a file by flock(2), released when dropped or when the process dies. Forked children share it.
 #[derive(Debug)]
 pub(crate) struct FileLock {
     file: File,
@@ -28,15 +28,15 @@ impl FileLock {
         Self::take(path.as_ref(), FlockOperation::LockExclusive).map(|(lock, _)| lock)
     }
 
-    /// Takes the exclusive lock if nobody holds it; `None` if somebody does.
+    /// Takes the exclusive lock if it is free; otherwise `None`.
     pub(crate) fn try_exclusive(path: impl AsRef<Path>) -> Result<Option<Self>, PathError> {
         let (lock, held) = Self::take(path.as_ref(), FlockOperation::NonBlockingLockExclusive)?;
         Ok(held.then_some(lock))
     }
 
-    /// Gives the lock up for everybody who shares it: forked children hold copies of the descriptor, and would keep it.
+    /// Releases the lock for all holders: forked children have copies of the descriptor, and would keep the lock.
     pub(crate) fn release(self) {
-        // Unlocking what is locked cannot fail.
+        // Unlocking a locked file cannot fail.
         flock(&self.file, FlockOperation::Unlock).ok();
     }
 
@@ -56,11 +56,11 @@ impl FileLock {
 }
 
 /// A process lock by `fcntl(F_SETLK)` on a whole file: it belongs to this process alone, forked children do not inherit
-/// it, and it goes with the process however it dies. Closing *any* descriptor of the file in this process drops it
-/// (fcntl_locking(2)), so the file is opened once.
+/// it, and the kernel releases it however the process dies. Closing *any* descriptor of the file in this process
+/// releases it (fcntl_locking(2)), so the file is opened once.
 #[derive(Debug)]
 pub(crate) struct ProcessLock {
-    /// Open as long as the lock is held.
+    /// Open while the lock is held.
     _file: File,
 }
 
@@ -73,7 +73,7 @@ impl ProcessLock {
             match fcntl(&file, FcntlArg::F_SETLK(&whole_file())) {
                 Ok(_) => return Ok(Ok(Self { _file: file })),
                 Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => {
-                    // The holder may end between the two calls: then we try again.
+                    // The holder may end between the two calls; then this tries again.
                     if let Some(pid) = query(&file, path)? {
                         return Ok(Err(pid));
                     }
@@ -83,10 +83,11 @@ impl ProcessLock {
         }
     }
 
-    /// Who holds the lock on `path`, without taking it; `None` if nobody does. Must not be called by the holder itself.
+    /// The pid that holds the lock on `path`, without taking the lock; `None` if it is free. The holder must not call
+    /// this.
     ///
-    /// Opened to read: F_SETLK asks for a descriptor that may write, F_GETLK does not (fs/locks.c, `fcntl_getlk`), so
-    /// this works in a read-only home.
+    /// Opens the file for reading: F_SETLK needs a descriptor open for writing, F_GETLK does not (fs/locks.c,
+    /// `fcntl_getlk`), so this works in a read-only home.
     pub(crate) fn holder(path: impl AsRef<Path>) -> Result<Option<i32>, PathError> {
         let path = path.as_ref();
         query(&open_record(path)?, path)

@@ -1,4 +1,4 @@
-//! Mounts by descriptor: made detached, then moved onto a pinned place, so that no path is looked up twice.
+//! Mounts by descriptor: created detached, then attached to a pinned place, so that no path is looked up twice.
 #![expect(unsafe_code, reason = "mount_setattr(2) and pivot_root(2) by descriptor have no safe wrapper")]
 
 use std::ffi::CStr;
@@ -12,16 +12,16 @@ use rustix::mount::{
 
 use super::failpoint;
 
-/// One parameter of a new file system: a flag, or a key with its value.
+/// One parameter of a new filesystem: a flag, or a key with its value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Parameter<'a> {
-    /// Present or not, as `newinstance`.
+    /// A flag, such as `newinstance`.
     Flag(&'a str),
-    /// A value, as `mode` `755`; at most 255 bytes.
+    /// A key and its value, such as `mode` and `755`; the value has at most 255 bytes.
     Value(&'a str, &'a str),
 }
 
-/// Makes a new file system of `kind`, mounted nowhere yet. Source: fsopen(2), fsconfig(2), fsmount(2).
+/// Creates a new filesystem of `kind`, not attached yet. Source: fsopen(2), fsconfig(2), fsmount(2).
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn new_filesystem(
     kind: &str,
@@ -40,8 +40,8 @@ pub(crate) fn new_filesystem(
     Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
 }
 
-/// A detached copy of the mount at `path`, a descriptor; with everything mounted below it if `recursive`.
-/// Source: open_tree(2).
+/// A detached copy of the mount at `path`, a descriptor; includes the mounts below it if `recursive`. Source:
+/// open_tree(2).
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn clone_tree(path: BorrowedFd<'_>, recursive: bool) -> io::Result<OwnedFd> {
     failpoint::point()?;
@@ -52,7 +52,7 @@ pub(crate) fn clone_tree(path: BorrowedFd<'_>, recursive: bool) -> io::Result<Ow
     Ok(open_tree(path, c"", flags)?)
 }
 
-/// Puts a detached mount onto the file or directory that `target` refers to. Source: move_mount(2).
+/// Attaches a detached mount to the file or directory that `target` refers to. Source: move_mount(2).
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
     failpoint::point()?;
@@ -70,14 +70,14 @@ struct MountAttr {
     userns_fd: u64,
 }
 
-/// Sets attributes of the mount that `mount` refers to, and of all below it if `recursive`. Source: mount_setattr(2).
+/// Sets attributes of the mount that `mount` refers to, and of those below it if `recursive`. Source: mount_setattr(2).
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn set_attributes(mount: BorrowedFd<'_>, set: MountAttrFlags, recursive: bool) -> io::Result<()> {
     failpoint::point()?;
     setattr(mount, &MountAttr { attr_set: u64::from(set.bits()), ..MountAttr::default() }, recursive)
 }
 
-/// Sets how mount events spread (`MS_PRIVATE`, `MS_SLAVE`, …). Source: mount_setattr(2), "propagation".
+/// Sets how mount events propagate (`MS_PRIVATE`, `MS_SLAVE`, …). Source: mount_setattr(2), "propagation".
 pub(crate) fn set_propagation(mount: BorrowedFd<'_>, propagation: u64, recursive: bool) -> io::Result<()> {
     setattr(mount, &MountAttr { propagation, ..MountAttr::default() }, recursive)
 }
@@ -98,7 +98,7 @@ fn setattr(mount: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> io::Resu
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Makes the whole tree of this mount namespace a slave of where it came from: nothing done here gets out.
+/// Makes the whole tree of this mount namespace a slave of the original one: no mount event leaves this namespace.
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn isolate_propagation() -> io::Result<()> {
     failpoint::point()?;
@@ -106,7 +106,7 @@ pub(crate) fn isolate_propagation() -> io::Result<()> {
     Ok(mount_change(c"/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?)
 }
 
-/// mount(2) of an overlay: the only one that is given more options than fsconfig(2) takes in one string.
+/// mount(2) of an overlay: the only mount with more options than fsconfig(2) accepts in one string.
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn overlay(target: &CStr, options: &CStr) -> io::Result<()> {
     failpoint::point()?;
@@ -114,8 +114,8 @@ pub(crate) fn overlay(target: &CStr, options: &CStr) -> io::Result<()> {
     Ok(mount(c"overlay", target, c"overlay", MountFlags::empty(), Some(options))?)
 }
 
-/// Makes the directory `root` the root of this mount namespace, and lets go of the old one. The working directory is
-/// the new root afterwards. Source: pivot_root(2), "pivot_root(".", ".")".
+/// Makes the directory `root` the root of this mount namespace, and detaches the old root. The working directory is the
+/// new root afterwards. Source: pivot_root(2), "pivot_root(".", ".")".
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn pivot(root: BorrowedFd<'_>) -> io::Result<()> {
     failpoint::point()?;

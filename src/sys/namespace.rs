@@ -11,7 +11,7 @@ const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
 /// `NS_GET_OWNER_UID`. Source: ioctl_nsfs(2).
 const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
 
-/// Whether `fd` is a user namespace that user `uid` made; any other file is not.
+/// Whether `fd` is a user namespace that user `uid` has created; `false` for any other file.
 pub(crate) fn is_user_namespace_of(fd: BorrowedFd<'_>, uid: u32) -> bool {
     // SAFETY: NS_GET_NSTYPE takes no argument; on other files it fails with ENOTTY.
     let kind = unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE) };
@@ -30,7 +30,7 @@ pub(crate) fn join(fd: BorrowedFd<'_>, kinds: CloneFlags) -> io::Result<()> {
     Ok(nix::sched::setns(fd, kinds)?)
 }
 
-/// Makes new namespaces for this process. Source: unshare(2).
+/// Creates new namespaces for this process. Source: unshare(2).
 pub(crate) fn unshare(kinds: CloneFlags) -> io::Result<()> {
     Ok(nix::sched::unshare(kinds)?)
 }

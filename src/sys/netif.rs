@@ -1,4 +1,4 @@
-//! Network interfaces of the caller's namespace, netdevice(7).
+//! Network interfaces of the caller's network namespace, netdevice(7).
 #![expect(unsafe_code, reason = "the ioctls of netdevice(7) take a C struct")]
 
 use std::ffi::CStr;
@@ -7,10 +7,10 @@ use std::os::fd::AsRawFd as _;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
-/// Sets interface `name` up; fine if it is.
+/// Sets interface `name` up; succeeds if it is already up.
 ///
-/// Fails with `ENODEV` if there is none, and `EPERM` without CAP_NET_ADMIN in the namespace's owner.
-/// Source: netdevice(7), `SIOCGIFFLAGS`, `SIOCSIFFLAGS`.
+/// Fails with `ENODEV` if it does not exist, and with `EPERM` without CAP_NET_ADMIN in the namespace's owner. Source:
+/// netdevice(7), `SIOCGIFFLAGS`, `SIOCSIFFLAGS`.
 pub(crate) fn set_up(name: &CStr) -> io::Result<()> {
     let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
     // SAFETY: ifreq is plain old data, for which zeroes are valid.

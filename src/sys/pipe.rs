@@ -1,4 +1,4 @@
-//! Pipes: how large they are. Source: pipe(7), "Pipe capacity".
+//! The sizes of pipes. Source: pipe(7), "Pipe capacity".
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
@@ -6,29 +6,29 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 
-/// How large a pipe is made that much goes through: so that each side finds several pieces at once instead of waiting
-/// for the other at each of them.
+/// The size of a pipe that transports much data: so that each side finds several pieces at once, instead of waiting for
+/// the other side after each of them.
 const WIDE: usize = 256 << 10;
 
-/// How much has to go through first. All pipes of a user together may have 64 MiB before new ones get two pages each
-/// (`pipe-user-pages-soft`), so those of the many containers that say little stay small.
+/// How much must be transported first. All pipes of a user together may have 64 MiB before new ones get two pages each
+/// (`pipe-user-pages-soft`), so the pipes of the many containers that print little stay small.
 const MUCH: u64 = 1 << 20;
 
-/// The largest pipe that any user may make, unless an administrator says otherwise (`pipe-max-size`).
+/// The largest pipe that any user may create, unless an administrator sets another limit (`pipe-max-size`).
 const LARGEST: usize = 1 << 20;
 
-/// Counts what goes through a pipe, until that is much.
+/// Counts the bytes that a pipe transports, up to the limit of `MUCH`.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic(u64);
 
 impl Traffic {
-    /// So many bytes have gone through `pipes`, which are made wider when it comes to much.
+    /// Adds `bytes` to the count of `pipes`, which are enlarged when it reaches `MUCH`.
     pub(crate) fn count(&mut self, bytes: usize, pipes: &[BorrowedFd<'_>]) {
         let before = self.0;
         self.0 = self.0.saturating_add(bytes as u64);
         if before < MUCH && self.0 >= MUCH {
             for pipe in pipes {
-                // A user who has too many pipes keeps the size that there is; what is no pipe has none.
+                // A user with too many pipes keeps the current size; a descriptor that is not a pipe has none.
                 if fcntl_getpipe_size(pipe).is_ok_and(|size| size < WIDE) {
                     fcntl_setpipe_size(pipe, WIDE).ok();
                 }
@@ -37,10 +37,10 @@ impl Traffic {
     }
 }
 
-/// Opens the pipe that `fd` is once more, to read or to write without ever waiting: the flags of `fd` itself are shared
-/// with every copy of it.
+/// Opens the pipe `fd` again, for reading or writing without ever waiting: the flags of `fd` itself are shared with
+/// every copy of it.
 ///
-/// Fails with EINVAL if it is no pipe.
+/// Fails with EINVAL if it is not a pipe.
 pub(crate) fn open_anew(fd: &OwnedFd, access: OFlags) -> io::Result<OwnedFd> {
     if FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) != FileType::Fifo {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
@@ -49,10 +49,10 @@ pub(crate) fn open_anew(fd: &OwnedFd, access: OFlags) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Makes room for so many bytes more, if the kernel lets it; gives whether it did.
+/// Adds room for this many bytes, if the kernel allows it; returns whether it did.
 ///
-/// A pipe is a row of slots, a page each, and a piece that came by splice(2) or tee(2) takes one however short it is:
-/// so slots are added for the bytes, whatever those have that are there.
+/// A pipe is a row of slots of one page, and a piece that was written by splice(2) or tee(2) takes a slot however short
+/// it is: so this adds slots for the bytes, whatever the pipe contains.
 pub(crate) fn add_room(pipe: BorrowedFd<'_>, bytes: usize) -> bool {
     let Ok(size) = fcntl_getpipe_size(pipe) else { return false };
     let wanted = size + bytes;

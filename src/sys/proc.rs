@@ -1,5 +1,5 @@
-//! What `/proc/PID` tells of another process. Nothing in it is believed to be text: names and arguments are the
-//! process' own.
+//! What `/proc/PID` shows of another process. None of it is trusted to be valid text: the process itself chooses its
+//! name and its arguments.
 //!
 //! Source: proc_pid_stat(5), proc_pid_status(5), proc_pid_io(5).
 
@@ -10,10 +10,11 @@ use rustix::fs::{Mode, OFlags, openat};
 
 use super::fs::{AtPath as _, PathError};
 
-/// The longest file of `/proc/PID` that is read, in bytes; a longer command line is cut.
+/// The most bytes that are read of a file of `/proc/PID`; a longer command line is cut.
 const LIMIT: usize = 256 << 10;
 
-/// A process, held by its directory in `/proc`: when it has ended its files are gone, and never another's.
+/// A process, by its directory in `/proc`: when it has ended, its files cannot be read, and never become those of
+/// another process.
 #[derive(Debug)]
 pub(crate) struct Entry {
     /// The pid as this process sees it.
@@ -21,7 +22,7 @@ pub(crate) struct Entry {
     directory: OwnedFd,
 }
 
-/// What `stat` has.
+/// The fields of `stat`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Stat {
     /// The name of the program, at most 15 bytes.
@@ -30,13 +31,13 @@ pub(crate) struct Stat {
     pub(crate) state: char,
     /// The parent's pid as this process sees it; 0 for none.
     pub(crate) parent: i32,
-    /// It is on its way out, and its descriptors may be closed already.
+    /// It is exiting, and may have closed its descriptors.
     pub(crate) is_exiting: bool,
     /// The device number of the controlling terminal; 0 for none.
     pub(crate) terminal: u32,
-    /// Clock ticks of CPU time: its own, then that of children it has waited for; user and kernel together.
+    /// Clock ticks of CPU time: its own, then that of children that it has waited for; user and kernel together.
     pub(crate) ticks: [u64; 2],
-    /// The same in the kernel alone.
+    /// The kernel's part of that.
     pub(crate) kernel_ticks: [u64; 2],
     /// The nice value.
     pub(crate) nice: i32,
@@ -50,14 +51,14 @@ pub(crate) struct Stat {
     pub(crate) resident_pages: u64,
 }
 
-/// What `status` has.
+/// The fields of `status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Status {
-    /// Real and effective user id on the host.
+    /// Real and effective user ID on the host.
     pub(crate) uids: [u32; 2],
-    /// Real and effective group id on the host.
+    /// Real and effective group ID on the host.
     pub(crate) gids: [u32; 2],
-    /// Supplementary groups, ids on the host.
+    /// Supplementary groups, IDs on the host.
     pub(crate) groups: Vec<u32>,
     /// The pid in each namespace, from ours to its own.
     pub(crate) pids: Vec<i32>,
@@ -65,51 +66,51 @@ pub(crate) struct Status {
     pub(crate) process_groups: Vec<i32>,
     /// Inheritable, permitted, effective, bounding and ambient capabilities.
     pub(crate) capabilities: [u64; 5],
-    /// 0: no filter of system calls; 1: strict; 2: a filter.
+    /// 0: no seccomp filter; 1: strict; 2: a filter.
     pub(crate) seccomp: u8,
 }
 
 impl Entry {
-    /// Holds the process; `None` if there is none.
+    /// Opens the process; `None` if it does not exist.
     pub(crate) fn open(pid: i32) -> Option<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(format!("/proc/{pid}"), flags, Mode::empty()).ok()?;
         Some(Self { pid, directory })
     }
 
-    /// Its `stat`; `None` when it has ended.
+    /// Its `stat`; `None` if it has ended.
     pub(crate) fn stat(&self) -> Option<Stat> {
         stat(&self.read("stat").ok()?)
     }
 
-    /// Its `status`; `None` when it has ended.
+    /// Its `status`; `None` if it has ended.
     pub(crate) fn status(&self) -> Option<Status> {
         Some(status(&self.read("status").ok()?))
     }
 
-    /// Its arguments; empty for one that has none, as a zombie.
+    /// Its arguments; empty for a process without any, such as a zombie.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let text = self.read("cmdline").unwrap_or_default();
-        // A program may write there what it likes, also without the NUL at the end.
+        // A program may write anything there, even without the NUL at the end.
         let text = text.strip_suffix('\0').unwrap_or(&text);
         if text.is_empty() { Vec::new() } else { text.split('\0').map(str::to_owned).collect() }
     }
 
-    /// Bytes read from and written to devices by it and by children it has waited for. Fails for a process of another
-    /// id.
+    /// Bytes read from and written to devices by it and by children that it has waited for. Fails for a process with
+    /// another ID.
     pub(crate) fn device_bytes(&self) -> io::Result<(u64, u64)> {
         let text = self.read("io")?;
         let value = |name: &str| line(&text, name).and_then(|value| value.parse().ok()).unwrap_or(0);
         Ok((value("read_bytes"), value("write_bytes")))
     }
 
-    /// Bytes of memory, its share alone of what it shares with others.
+    /// Bytes of memory; of shared memory, its proportional share.
     pub(crate) fn memory(&self) -> Option<u64> {
         let text = self.read("smaps_rollup").ok()?;
         line(&text, "Pss")?.strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
     }
 
-    /// Another file of it, whose text is short.
+    /// Another of its files, with short text.
     pub(crate) fn read(&self, name: &str) -> io::Result<String> {
         let file = openat(&self.directory, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         let mut bytes = Vec::with_capacity(4096);
@@ -119,7 +120,7 @@ impl Entry {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// A link of it, as `ns/pid`: the kernel's text.
+    /// One of its links, such as `ns/pid`: the kernel's text.
     pub(crate) fn link(&self, name: &str) -> io::Result<Vec<u8>> {
         Ok(rustix::fs::readlinkat(&self.directory, name, Vec::new())?.into_bytes())
     }
@@ -137,7 +138,7 @@ impl AsFd for Entry {
     }
 }
 
-/// The pids of all processes that this one sees.
+/// The pids of all processes visible to this one.
 pub(crate) fn all() -> Result<Vec<i32>, PathError> {
     let entries = super::fs::read_dir("/proc")?;
     let mut pids = Vec::new();
@@ -148,7 +149,7 @@ pub(crate) fn all() -> Result<Vec<i32>, PathError> {
     Ok(pids)
 }
 
-/// Clock ticks in a second: the unit of times in `stat`.
+/// Clock ticks per second: the unit of times in `stat`.
 pub(crate) fn ticks_a_second() -> u64 {
     rustix::param::clock_ticks_per_second().max(1)
 }
@@ -158,15 +159,15 @@ pub(crate) fn ticks_a_second() -> u64 {
 const EXITING: u64 = 0x4;
 
 fn stat(text: &str) -> Option<Stat> {
-    // The second field is the name in parentheses and may hold anything, also `)`.
+    // The second field is the name in parentheses and may contain anything, even `)`.
     let (head, rest) = text.rsplit_once(')')?;
     let (_, name) = head.split_once('(')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    // The manual's numbers; the third field is the first here.
+    // The numbers of the manual page; `fields` starts with the third.
     let field = |number: usize| fields.get(number - 3).copied();
     let number = |index: usize| field(index)?.parse::<u64>().ok();
     let signed = |index: usize| field(index)?.parse::<i64>().ok();
-    // Times of children are signed.
+    // The times of children are signed.
     let ticks = |index: usize| signed(index).and_then(|ticks| u64::try_from(ticks).ok()).unwrap_or(0);
     Some(Stat {
         name: name.to_owned(),

@@ -10,7 +10,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use super::exit::exit_now;
 use super::failpoint;
 
-/// A child that has not been waited for, held by pidfd, so that its number cannot be mistaken for another's.
+/// A child that has not been waited for, by pidfd, so that its pid cannot be mistaken for another process.
 #[derive(Debug)]
 pub(crate) struct Child {
     /// The pid as this process sees it.
@@ -29,7 +29,7 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
-    /// The exit code as a shell would have it: 128 + n for signal n.
+    /// The exit code as in a shell: 128 + n for signal n.
     pub(crate) fn code(self) -> i32 {
         match self {
             Self::Exited(code) => code,
@@ -44,7 +44,7 @@ impl Child {
         wait_pidfd(self.pidfd.as_fd())
     }
 
-    /// Sends a signal; fine if the child has ended.
+    /// Sends a signal; succeeds if the child has ended.
     pub(crate) fn signal(&self, number: i32) -> io::Result<()> {
         signal_pidfd(self.pidfd.as_fd(), number)
     }
@@ -67,8 +67,8 @@ pub(crate) fn wait_pidfd(pidfd: BorrowedFd<'_>) -> io::Result<Ended> {
     }
 }
 
-/// Reaps those children of this process in process group `group` that have ended; gives whether there are others. Never
-/// waits. Source: waitid(2), `P_PGID`.
+/// Reaps those children of this process in process group `group` that have ended; returns whether there are others.
+/// Never waits. Source: waitid(2), `P_PGID`.
 pub(crate) fn reap_group(group: i32) -> bool {
     loop {
         match waitid(WaitId::Pgid(rustix::process::Pid::from_raw(group)), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
@@ -80,7 +80,7 @@ pub(crate) fn reap_group(group: i32) -> bool {
     }
 }
 
-/// Sends signal `number` by pidfd; fine if the process has ended. Source: pidfd_send_signal(2).
+/// Sends signal `number` by pidfd; succeeds if the process has ended. Source: pidfd_send_signal(2).
 pub(crate) fn signal_pidfd(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
     // SAFETY: pidfd is an open descriptor; the kernel reads no memory because the siginfo pointer is null.
     let result = unsafe {
@@ -93,18 +93,18 @@ pub(crate) fn signal_pidfd(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<()>
     }
 }
 
-/// Opens a pidfd on any process. Source: pidfd_open(2).
+/// Opens a pidfd for any process. Source: pidfd_open(2).
 pub(crate) fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
     let pid = rustix::process::Pid::from_raw(pid).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
     Ok(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?)
 }
 
-/// What a clone shall have beyond a plain fork.
+/// The options of a clone beyond those of a plain fork.
 #[derive(Debug, Default)]
 pub(crate) struct CloneOptions<'a> {
     /// New namespaces, and `CLONE_PARENT` for a child of our own parent.
     pub(crate) flags: Option<CloneFlags>,
-    /// The cgroup that the child is born in. Source: clone(2), `CLONE_INTO_CGROUP`.
+    /// The cgroup that the child is created in. Source: clone(2), `CLONE_INTO_CGROUP`.
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
 }
 
@@ -128,10 +128,10 @@ struct CloneArgs {
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// Forks, and runs `body` in the child, which never returns from here: it ends by `execve` or, with the code that
-/// `body` gives, by `_exit`, so that no destructor or exit handler of this process runs twice.
+/// `body` returns, by `_exit`, so that no destructor or exit handler of this process runs twice.
 ///
 /// Fails with `EAGAIN`-like errors of clone3(2), and with `EDEADLK` if this process has a second thread: then a lock
-/// could be held for ever in the child, and `unshare(CLONE_NEWUSER)` would fail (style.md, "One thread until exec").
+/// could be held forever in the child, and `unshare(CLONE_NEWUSER)` would fail (style.md, "One thread until exec").
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn fork(options: &CloneOptions<'_>, body: impl FnOnce() -> i32) -> io::Result<Child> {
     failpoint::point()?;
@@ -143,7 +143,7 @@ pub(crate) fn fork(options: &CloneOptions<'_>, body: impl FnOnce() -> i32) -> io
     let mut args = CloneArgs {
         flags: u64::from(flags.bits().cast_unsigned()) | u64::from(libc::CLONE_PIDFD.cast_unsigned()),
         pidfd: (&raw mut pidfd) as u64,
-        // The child of our parent sends our parent the signal that we would; clone3 wants 0 there.
+        // A child of our parent sends the same signal to it as we do; clone3 requires 0 here.
         exit_signal: if flags.contains(CloneFlags::CLONE_PARENT) { 0 } else { libc::SIGCHLD as u64 },
         ..CloneArgs::default()
     };
@@ -156,11 +156,11 @@ pub(crate) fn fork(options: &CloneOptions<'_>, body: impl FnOnce() -> i32) -> io
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
     match pid {
         -1 => Err(io::Error::last_os_error()),
-        // A child that dies at once is a failure of its own.
+        // A child that dies at once is a separate point of failure.
         0 => exit_now(if failpoint::point().is_ok() { body() } else { 125 }),
         pid => {
             let pid = i32::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?;
-            // SAFETY: clone3 succeeded with CLONE_PIDFD, so the kernel has stored a new descriptor that nobody else
+            // SAFETY: clone3 succeeded with CLONE_PIDFD, so the kernel has stored a new descriptor that nothing else
             // owns.
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
             Ok(Child { pid, pidfd })
@@ -173,18 +173,18 @@ fn has_threads() -> bool {
     rustix::fs::stat("/proc/self/task").is_ok_and(|stat| stat.st_nlink > 3)
 }
 
-/// When process `pid` was started, in clock ticks since boot, by which a reused pid is told from the one that was
-/// meant; `None` if there is no such process, or it has ended and only its parent has not looked yet.
+/// When process `pid` was started, in clock ticks since boot, which distinguishes it from a process that reuses the
+/// pid; `None` if there is no such process, or if it has ended and its parent has not reaped it yet.
 pub(crate) fn start_time(pid: i32) -> Option<u64> {
     super::proc::Entry::open(pid)?.stat().filter(|stat| stat.state != 'Z').map(|stat| stat.started)
 }
 
-/// Whether process `pid` has ended, or was told to and is closing its files.
+/// Whether process `pid` has ended, or is exiting and closing its files.
 pub(crate) fn is_ending(pid: i32) -> bool {
     super::proc::Entry::open(pid).and_then(|entry| entry.stat()).is_none_or(|stat| stat.is_exiting || stat.state == 'Z')
 }
 
-/// The kernel's id of this boot.
+/// The kernel's ID of this boot.
 pub(crate) fn boot_id() -> Result<String, super::fs::PathError> {
     Ok(super::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned())
 }
@@ -199,8 +199,8 @@ pub(crate) fn cloexec_from(first: u32) -> io::Result<()> {
 }
 
 /// Closes every descriptor from `first` on, in a forked child that keeps none of its parent's. Their owners in this
-/// process must not be used or dropped afterwards, as in a child that leaves by exec or `_exit`.
-/// Source: close_range(2).
+/// process must not be used or dropped afterwards, as in a child that leaves by exec or `_exit`. Source:
+/// close_range(2).
 pub(crate) fn close_from(first: u32) -> io::Result<()> {
     // SAFETY: the numbers' owners live in stack frames that this forked child never returns to.
     match unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) } {
@@ -209,8 +209,8 @@ pub(crate) fn close_from(first: u32) -> io::Result<()> {
     }
 }
 
-/// Closes every descriptor from 3 on but those of `kept`, in a forked child. As with [`close_from`], their owners in
-/// this process must not be used or dropped afterwards.
+/// Closes every descriptor from 3 on except `kept`, in a forked child. As with [`close_from`], their owners in this
+/// process must not be used or dropped afterwards.
 pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut numbers: Vec<u32> = kept.iter().map(|fd| fd.as_raw_fd().unsigned_abs()).collect();
     numbers.sort_unstable();
@@ -227,7 +227,7 @@ pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
     close_from(first)
 }
 
-/// Gives unused heap back to the kernel: for a process that will idle for long. Source: malloc_trim(3).
+/// Returns unused heap to the kernel: for a process that will be idle for long. Source: malloc_trim(3).
 pub(crate) fn trim_heap() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim only releases free memory at the top of the heap and within it.
@@ -236,8 +236,9 @@ pub(crate) fn trim_heap() {
     }
 }
 
-/// Lets go of this program's own code and constants: they stay in the page cache, and what is needed again is mapped
-/// again. For a process that will idle for long, and whose mappings would otherwise be all of a start's.
+/// Drops the mapped pages of this program's own code and constants: they stay in the page cache, and the kernel maps
+/// them again when they are needed. For a process that will be idle for long, and that would otherwise keep all pages
+/// that its start has used.
 pub(crate) fn let_go_of_code() {
     unsafe extern "C" {
         static __executable_start: u8;
@@ -256,8 +257,8 @@ pub(crate) fn let_go_of_code() {
     }
 }
 
-/// Overwrites this process' command line, as `ps` shows it, with `text` (cut to the room there is): a command line may
-/// hold secrets of `-e`, and a monitor lives long. Afterwards `std::env::args` is not to be asked any more.
+/// Overwrites this process' command line, as `ps` shows it, with `text` (cut to the available room): a command line may
+/// contain secrets of `-e`, and a monitor lives long. `std::env::args` must not be called afterwards.
 ///
 /// Source: proc_pid_stat(5), `arg_start` and `arg_end`.
 pub(crate) fn replace_command_line(text: &str) -> io::Result<()> {
@@ -275,15 +276,15 @@ pub(crate) fn replace_command_line(text: &str) -> io::Result<()> {
     if let Some(last) = bytes.last_mut() {
         *last = 0;
     }
-    // SAFETY: the kernel put the arguments on this stack between these addresses; `bytes` has just that length. Nobody
-    // reads them any more: what was typed was copied at the start of `main`.
+    // SAFETY: the kernel put the arguments on this stack between these addresses; `bytes` has exactly that length.
+    // Nothing reads them any more: the start of `main` has copied what was typed.
     unsafe {
         std::ptr::copy_nonoverlapping(bytes.as_ptr(), std::ptr::with_exposed_provenance_mut(start), bytes.len());
     }
     Ok(())
 }
 
-/// Makes `fd` also available as descriptor `number`, without close-on-exec; an open descriptor `number` is replaced.
+/// Makes `fd` also available as descriptor `number`, without close-on-exec; replaces an open descriptor `number`.
 pub(crate) fn place(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
     if fd.as_raw_fd() == number {
         // SAFETY: F_SETFD changes a flag of an open descriptor only.
@@ -300,14 +301,14 @@ pub(crate) fn place(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
     }
 }
 
-/// A descriptor of no use but to be closed when there is no room for another.
+/// A descriptor without a use, to be closed when there is no room for another.
 pub(crate) fn reserve_descriptor() -> io::Result<OwnedFd> {
     use rustix::fs::{Mode, OFlags};
     Ok(rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// Closes a descriptor that a forked child has inherited and must not keep. Its owner in this process must not be used
-/// or dropped after; in a child that leaves by exec or `_exit` neither happens.
+/// or dropped afterwards; in a child that leaves by exec or `_exit` neither happens.
 pub(crate) fn close(inherited: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the number is open, and its owner lives in a stack frame that this forked child never returns to.
     match unsafe { libc::close(inherited.as_raw_fd()) } {
@@ -316,7 +317,7 @@ pub(crate) fn close(inherited: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// A descriptor that [`place`] has put at `number`, to be handed to the next program.
+/// A descriptor that [`place`] has put at `number`, to pass on to the next program.
 pub(crate) fn borrow_placed(number: i32) -> BorrowedFd<'static> {
     // SAFETY: `place` succeeded with this number in this process, which execs or exits without closing it.
     unsafe { BorrowedFd::borrow_raw(number) }

@@ -1,4 +1,4 @@
-//! Where the programs of the host are that rc runs: in a fixed list of directories, never along a `PATH` that came from
+//! The programs of the host that rc runs: rc looks in a fixed list of directories, never in a `PATH` that came from
 //! outside (safety.md, X17), and never in the working directory.
 
 use std::path::{Path, PathBuf};
@@ -24,8 +24,8 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     DIRECTORIES.iter().map(|directory| Path::new(directory).join(name)).find(|path| is_executable(path))
 }
 
-/// The path that the user has `configured`, else the program `name`. A configured path that is relative, or is no
-/// executable file, is `None`: another program instead would surprise.
+/// The path that the user has `configured`, else the program `name`. `None` if the configured path is relative or not
+/// an executable file: rc does not run another program instead.
 pub(crate) fn find_configured(configured: Option<&Path>, name: &str) -> Option<PathBuf> {
     match configured {
         Some(path) => Some(path).filter(|path| path.is_absolute() && is_executable(path)).map(Path::to_owned),

@@ -1,11 +1,11 @@
-//! Files that the user names to be written: `--pidfile`, `save -o`, `generate --files`.
+//! Files that the user names for writing: `--pidfile`, `save -o`, `generate --files`.
 //!
-//! A container may share their directory, and plant there what it likes: a link in the file's place, or in the place of
-//! a temporary name that can be guessed, would lead to any file of the user's; a FIFO would hang the writer. So nothing
-//! that lies there is opened. The new file has no name while it is written (O_TMPFILE, open(2)), then for a moment a
-//! random one, and is renamed over whatever has the name. It is all done on a descriptor of the directory, which cannot
-//! be exchanged in between. A process that is killed meanwhile leaves nothing, unless it has just given the file its
-//! random name: then one file of that name, as it does wherever the file system has no O_TMPFILE.
+//! A container may share their directory, and put anything there: a link in place of the file, or of a temporary name
+//! that can be guessed, would lead to any file of the user; a FIFO would make the writer hang. So rc opens nothing that
+//! exists there. The new file has no name while it is written (O_TMPFILE, open(2)), then a random one for a moment, and
+//! is renamed over the existing file. All of this uses a descriptor of the directory, which cannot be replaced in
+//! between. A process that is killed meanwhile leaves nothing, unless it has just given the file its random name: then
+//! it leaves one file of that name, as it also does if the filesystem has no O_TMPFILE.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -21,22 +21,23 @@ use rustix::io::Errno;
 use super::failpoint;
 use super::fs::{self, AtPath as _, PathError};
 
-/// A new file on its way to the place of whatever has its name. Dropped unfinished, it is gone and the old one stands.
+/// A new file that will replace the existing one. Dropped unfinished, it is removed and the old one remains.
 #[derive(Debug)]
 pub(crate) struct Replacement {
     file: File,
     directory: OwnedFd,
     path: PathBuf,
     name: OsString,
-    /// Its random name; `None` while it has none.
+    /// Its random name; `None` before it has one.
     aside: Option<OsString>,
 }
 
 impl Replacement {
-    /// Begins a file with these permissions, less the umask, that [`Replacement::finish`] puts at `path`. A regular
-    /// file of this user's that is there hands on its own, as if it had been written to: it may be private.
+    /// Starts a file with these permissions, less the umask, which [`Replacement::finish`] puts at `path`. If this user
+    /// already has a regular file there, the new one gets its permissions, as if it had been written to: it may be
+    /// private.
     ///
-    /// Fails if a directory is there, or if the one above does not exist or cannot be written to.
+    /// Fails if a directory is there, or if the parent directory does not exist or cannot be written to.
     #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn begin(path: &Path, mode: u32) -> Result<Self, PathError> {
         failpoint::point().at("create", path)?;
@@ -53,7 +54,7 @@ impl Replacement {
         }
         let (file, aside) = match openat(&directory, c".", OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode) {
             Ok(file) => (file, None),
-            // The file system, or a kernel that takes the flag for O_DIRECTORY, cannot do it (open(2), "O_TMPFILE").
+            // The filesystem does not support it, or the kernel takes the flag for O_DIRECTORY (open(2), "O_TMPFILE").
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
                 named(&directory, mode).at("create", &path)?
             }
@@ -67,9 +68,9 @@ impl Replacement {
         Ok(new)
     }
 
-    /// Puts the file in its place.
+    /// Moves the file into its place.
     ///
-    /// Fails if a directory is there; nothing is left then.
+    /// Fails if a directory is there; nothing is left behind then.
     #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn finish(mut self) -> Result<(), PathError> {
         failpoint::point().at("rename", &self.path)?;
@@ -82,8 +83,8 @@ impl Replacement {
         Ok(())
     }
 
-    /// Gives the file a random name. Through /proc: by its descriptor alone a file is linked only with
-    /// CAP_DAC_READ_SEARCH (linkat(2), AT_EMPTY_PATH).
+    /// Gives the file a random name, through /proc: linking by the descriptor alone needs CAP_DAC_READ_SEARCH
+    /// (linkat(2), AT_EMPTY_PATH).
     fn link(&self) -> io::Result<OsString> {
         let file = format!("/proc/self/fd/{}", self.file.as_raw_fd());
         loop {
@@ -110,7 +111,7 @@ impl Write for Replacement {
 impl Drop for Replacement {
     fn drop(&mut self) {
         if let Some(aside) = &self.aside {
-            // There is nothing more that could be done about it.
+            // Nothing else can be done about it.
             unlinkat(&self.directory, aside, AtFlags::empty()).ok();
         }
     }
@@ -128,14 +129,14 @@ fn named(directory: &OwnedFd, mode: Mode) -> io::Result<(OwnedFd, Option<OsStrin
     }
 }
 
-/// A name that nobody can guess, hidden from `ls`.
+/// A name that cannot be guessed, hidden from `ls`.
 fn random_name() -> io::Result<OsString> {
     let mut bytes = [0_u8; 16];
     rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty())?;
     Ok(OsString::from(format!(".rc-{:032x}", u128::from_ne_bytes(bytes))))
 }
 
-/// A name in a directory that is held open: what has the directory's path later is of no concern.
+/// A name in an open directory: it does not matter if the directory's path leads elsewhere later.
 #[derive(Debug)]
 pub(crate) struct Named {
     directory: OwnedFd,
@@ -144,9 +145,9 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    /// Opens the directory that `path` is in. Fails if there is none, or if `path` can only name a directory.
+    /// Opens the parent directory of `path`. Fails if it does not exist, or if `path` can only name a directory.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        // `Path` does not tell `name/` and `name/.` from `name`.
+        // `Path` does not distinguish `name/` and `name/.` from `name`.
         let is_directory = [&b"/"[..], b"/."].iter().any(|end| path.as_os_str().as_bytes().ends_with(end));
         let Some(name) = path.file_name().filter(|_| !is_directory) else { return Err(Errno::ISDIR.into()) };
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -155,7 +156,7 @@ impl Named {
         Ok(Self { directory, name: name.to_owned(), path: path.to_owned() })
     }
 
-    /// As [`replace_named`], in this directory.
+    /// Like [`replace_named`], in this directory.
     #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn replace(&self, bytes: &[u8]) -> Result<(), PathError> {
         failpoint::point().at("create", &self.path)?;
@@ -166,8 +167,8 @@ impl Named {
         file.finish()
     }
 
-    /// Removes the file if it is a regular one that holds just these bytes; whatever else is there is left alone, and
-    /// never waited for.
+    /// Removes the file if it is a regular one with exactly these bytes; leaves anything else alone, and never waits
+    /// for it.
     pub(crate) fn remove_if(&self, bytes: &[u8]) {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let Ok(file) = openat(&self.directory, &self.name, flags, Mode::empty()) else { return };
@@ -175,7 +176,7 @@ impl Named {
         let mut held = Vec::new();
         let read = |held: &mut Vec<u8>| (&file).take(bytes.len() as u64 + 1).read_to_end(held);
         if file.metadata().is_ok_and(|found| found.is_file()) && read(&mut held).is_ok() && held == bytes {
-            // What cannot be removed stays.
+            // If it cannot be removed, it stays.
             unlinkat(&self.directory, &self.name, AtFlags::empty()).ok();
         }
     }
@@ -183,7 +184,7 @@ impl Named {
 
 /// Replaces the file at `path`, whatever it is, with a new 0600 one.
 ///
-/// On failure the old one stands.
+/// On failure the old one remains.
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn replace_named(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
     let mut file = Replacement::begin(path, 0o600)?;
@@ -191,22 +192,22 @@ pub(crate) fn replace_named(path: &Path, bytes: &[u8]) -> Result<(), PathError> 
     file.finish()
 }
 
-/// What the user has named to write to, at length.
+/// The output that the user has named, for longer writes.
 #[derive(Debug)]
 pub(crate) enum Output {
-    /// A file, which is there when it is whole.
+    /// A file, which appears when it is complete.
     File(Replacement),
-    /// What is written to where it is: a device, a FIFO, a descriptor of the caller's by its path in `/dev` or `/proc`,
-    /// or a file in a directory that does not take another.
+    /// Written in place: a device, a FIFO, a descriptor of the caller by its path in `/dev` or `/proc`, or a file in a
+    /// directory that accepts no new one.
     InPlace(File),
 }
 
 impl Output {
-    /// Opens what `path` names; a new file has these permissions, less the umask. Waits for the reader of a FIFO.
+    /// Opens `path` for writing; a new file has these permissions, less the umask. Waits for the reader of a FIFO.
     pub(crate) fn open(path: &Path, mode: u32) -> Result<Self, PathError> {
         let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
         if is_of_the_system(path) {
-            // `/dev/stdout` and `/dev/fd/N` are links to what the caller has opened.
+            // `/dev/stdout` and `/dev/fd/N` are links to descriptors of the caller.
             let file: File = rustix::fs::open(path, flags, Mode::empty()).at("open", path)?.into();
             if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
                 file.set_len(0).at("truncate", path)?;
@@ -214,7 +215,7 @@ impl Output {
             return Ok(Self::InPlace(file));
         }
         if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file() && !found.is_symlink() && !found.is_dir()) {
-            // A regular file that was put there meanwhile stays as long as it was: it is not truncated.
+            // A regular file that was put there meanwhile keeps its length: it is not truncated.
             let file: File = rustix::fs::open(path, flags | OFlags::NOFOLLOW, Mode::empty()).at("open", path)?.into();
             return Ok(Self::InPlace(file));
         }
@@ -227,7 +228,7 @@ impl Output {
         }
     }
 
-    /// Puts a file in its place.
+    /// Moves a file into its place.
     pub(crate) fn finish(self) -> Result<(), PathError> {
         match self {
             Self::File(file) => file.finish(),
@@ -249,12 +250,12 @@ impl Write for Output {
     }
 }
 
-/// Whether a directory takes no new file.
+/// Whether the directory accepts no new file.
 fn is_closed(error: &io::Error) -> bool {
     fs::is_foreign(error) || error.raw_os_error() == Some(libc::EROFS)
 }
 
-/// The regular file at `path`, emptied, if it may be written to and has no other name: a link planted there leads
+/// The regular file at `path`, emptied, if it is writable and has no other name: a link that was put there leads
 /// nowhere.
 fn existing(path: &Path) -> Option<File> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -264,8 +265,7 @@ fn existing(path: &Path) -> Option<File> {
     Some(file)
 }
 
-/// Whether the path is one by which the system names devices and open descriptors, where no container can plant
-/// anything.
+/// Whether the system names devices and open descriptors by this path: no container can put anything there.
 fn is_of_the_system(path: &Path) -> bool {
     let parts: Option<Vec<_>> = path.components().skip(1).map(|part| part.as_os_str().to_str()).collect();
     path.is_absolute()
@@ -304,7 +304,7 @@ mod tests {
                 "fifo" => rustix::fs::mkfifoat(CWD, &path, Mode::RWXU).expect("a FIFO"),
                 _ => {}
             }
-            // Both ways: with O_TMPFILE, and where the file system has none.
+            // Both ways: with O_TMPFILE, and without, as on some filesystems.
             replace_named(&path, b"new").expect("replaced");
             assert_eq!(fs::read_record(&path, 64).expect("a regular file"), b"new", "{planted}");
             let mut by_name = Replacement::begin(&path, 0o600).expect("begun");
@@ -355,7 +355,7 @@ mod tests {
             Replacement::begin(&path, 0o644).and_then(Replacement::finish).expect("replaced");
             assert_eq!(mode(&path), new, "{old:o}");
         }
-        // A link's target has no say.
+        // The permissions of a link's target do not matter.
         fs::symlink(&path, &link).expect("a link");
         Replacement::begin(&link, 0o600).and_then(Replacement::finish).expect("replaced");
         assert_eq!((mode(&link), mode(&path)), (0o600, 0o755));

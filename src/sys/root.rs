@@ -1,5 +1,5 @@
-//! Paths inside a root that somebody else made: every component is resolved beneath the root's descriptor, symlinks
-//! included, so that nothing outside can be named (safety.md, rule 2).
+//! Paths inside a root that others control: every component is resolved beneath the root's descriptor, symlinks
+//! included, so that no path can lead outside (safety.md, rule 2).
 
 mod walk;
 
@@ -13,18 +13,18 @@ use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
 
 const RESOLVE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 
-/// Opens `path` as it looks from inside `root`: absolute links and `..` stay below it. `flags` always gain `O_CLOEXEC`.
+/// Opens `path` as seen from inside `root`: absolute links and `..` stay below it. Always adds `O_CLOEXEC` to `flags`.
 ///
-/// Source: openat2(2), `RESOLVE_IN_ROOT`. `EAGAIN` (a rename raced with `..`) is tried again.
+/// Source: openat2(2), `RESOLVE_IN_ROOT`. Repeats the call after `EAGAIN` (a rename raced with `..`).
 pub(crate) fn open_in(root: impl AsFd, path: impl AsRef<Path>, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
     let path = path.as_ref();
-    // An empty path, or one of slashes alone, is the root itself.
+    // An empty path, or one that consists of slashes, is the root itself.
     let relative = path.as_os_str().as_bytes().iter().all(|b| *b == b'/');
     let path = if relative { Path::new(".") } else { path };
     for _ in 0..128 {
         match openat2(&root, path, flags | OFlags::CLOEXEC, mode, RESOLVE) {
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
-            // Old filters of system calls know nothing of openat2 (systemd's RestrictSUIDSGID, safety.md rule 3).
+            // Old seccomp filters do not know openat2 (systemd's RestrictSUIDSGID, safety.md rule 3).
             Err(rustix::io::Errno::NOSYS) => return walk::open_in(root.as_fd(), path, flags, mode),
             other => return Ok(other?),
         }
@@ -32,12 +32,12 @@ pub(crate) fn open_in(root: impl AsFd, path: impl AsRef<Path>, flags: OFlags, mo
     Err(io::Error::from_raw_os_error(libc::EAGAIN))
 }
 
-/// A reference (`O_PATH`) to whatever `path` names in the root.
+/// A reference (`O_PATH`) to `path` in the root.
 pub(crate) fn find(root: impl AsFd, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
     open_in(root, path, OFlags::PATH, Mode::empty())
 }
 
-/// A reference to whatever `path` names in the root, if no component of it is a symlink; else `ELOOP`.
+/// A reference to `path` in the root, if no component of it is a symlink; else `ELOOP`.
 ///
 /// Source: openat2(2), `RESOLVE_NO_SYMLINKS`.
 pub(crate) fn find_literally(root: BorrowedFd<'_>, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
@@ -54,10 +54,10 @@ pub(crate) fn find_literally(root: BorrowedFd<'_>, path: impl AsRef<Path>) -> io
     Err(io::Error::from_raw_os_error(libc::EAGAIN))
 }
 
-/// Decides whether something may be made in a directory, which has this path; its error ends the making.
+/// Decides whether something may be created in a directory with this path; an error stops the creation.
 pub(crate) type MayMake<'a, E> = &'a dyn Fn(BorrowedFd<'_>, &Path) -> Result<(), E>;
 
-/// A reference to the directory `path`; missing directories on the way are made with mode 0755, if `may_make` agrees.
+/// A reference to the directory `path`; creates missing directories with mode 0755, if `may_make` agrees.
 pub(crate) fn make_directories<E: From<io::Error>>(
     root: BorrowedFd<'_>,
     path: impl AsRef<Path>,
@@ -75,12 +75,12 @@ pub(crate) fn make_directories<E: From<io::Error>>(
         Ok(()) | Err(rustix::io::Errno::EXIST) => {}
         Err(error) => return Err(io::Error::from(error).into()),
     }
-    // Resolved from the root once more: what is there may be a link that somebody has just put in.
+    // Resolved from the root again: another process may just have put a link there.
     Ok(open_in(root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?)
 }
 
-/// A reference to the file `path`, which is made empty (0644) if missing, with the directories on its way, if
-/// `may_make` agrees.
+/// A reference to the file `path`; creates it empty (0644) if it is missing, and missing directories, if `may_make`
+/// agrees.
 pub(crate) fn make_file<E: From<io::Error>>(
     root: BorrowedFd<'_>,
     path: impl AsRef<Path>,
@@ -109,7 +109,7 @@ fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
     }
 }
 
-/// The path of an open file, as the kernel has it now, from this process' root.
+/// The current path of an open file, as the kernel sees it, from this process' root.
 pub(crate) fn path_of(fd: BorrowedFd<'_>) -> io::Result<std::path::PathBuf> {
     use std::os::fd::AsRawFd as _;
     let path = rustix::fs::readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()), Vec::new())?;

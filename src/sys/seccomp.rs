@@ -1,15 +1,15 @@
-//! Installing a filter for system calls, seccomp(2).
+//! Installing a seccomp filter, seccomp(2).
 #![expect(unsafe_code, reason = "seccomp(2) has no safe wrapper")]
 
 use std::io;
 
 use libc::{SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_SET_MODE_FILTER, SYS_seccomp, sock_filter, sock_fprog};
 
-/// Installs `filter` for this thread and all that it starts; it cannot be taken away again.
+/// Installs `filter` for this thread and everything that it starts; it cannot be removed again.
 ///
-/// The caller has to hold CAP_SYS_ADMIN in its user namespace or to have `no_new_privs` set, else EACCES. A filter with
-/// more instructions than a u16 counts is EINVAL. SPEC_ALLOW leaves the CPU's speculation unchanged, as podman and runc
-/// do: without it every program in a container would run slower on kernels before 5.16. Source: seccomp(2),
+/// The caller must hold CAP_SYS_ADMIN in its user namespace or have `no_new_privs` set, else EACCES. A filter with more
+/// instructions than fit in a u16 is EINVAL. SPEC_ALLOW leaves the CPU's speculation unchanged, as podman and runc do:
+/// without it every program in a container would run slower on kernels before 5.16. Source: seccomp(2),
 /// SECCOMP_SET_MODE_FILTER.
 pub(crate) fn set_filter(filter: &[sock_filter]) -> io::Result<()> {
     let invalid = || io::Error::from_raw_os_error(libc::EINVAL);

@@ -6,12 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// Blocked signals, as a descriptor to poll. The mask is process-wide and inherited by fork; [`unblock_all`] undoes it.
+/// Blocked signals, as a descriptor to poll. The mask is process-wide and inherited by fork; [`unblock_all`] resets it.
 #[derive(Debug)]
 pub(crate) struct Signals(SignalFd);
 
 impl Signals {
-    /// Blocks every signal but those that cannot be or must not be (SIGKILL, SIGSTOP, faults), and opens the
+    /// Blocks every signal except those that cannot or must not be blocked (SIGKILL, SIGSTOP, faults), and opens the
     /// descriptor.
     pub(crate) fn all() -> io::Result<Self> {
         let mut set = SigSet::all();
@@ -32,8 +32,8 @@ impl Signals {
         Ok(Self(SignalFd::with_flags(set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
     }
 
-    /// The number of the next pending signal and whether the kernel itself sent it (as the terminal does); `None` if
-    /// there is none.
+    /// The number of the next pending signal and whether the kernel itself sent it (for the terminal); `None` if none
+    /// is pending.
     pub(crate) fn take(&mut self) -> io::Result<Option<Arrived>> {
         Ok(self.0.read_signal()?.map(|info| Arrived { number: i32::try_from(info.ssi_signo).unwrap_or_default() }))
     }
@@ -52,7 +52,7 @@ impl AsFd for Signals {
     }
 }
 
-/// Blocks no signal any more: before execve, because the mask is kept across it.
+/// Unblocks all signals: before execve, because the mask survives it.
 pub(crate) fn unblock_all() -> io::Result<()> {
     Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?)
 }

@@ -1,4 +1,4 @@
-//! Local sequenced-packet sockets that carry small messages with descriptors.
+//! Local sequenced-packet sockets for small messages with descriptors.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -12,18 +12,18 @@ use rustix::net::{
 
 use super::failpoint;
 
-/// The most descriptors that one message carries.
+/// The maximum number of descriptors in one message.
 pub(crate) const MAX_DESCRIPTORS: usize = 35;
 
-/// Makes two connected sockets that keep message boundaries.
+/// Creates two connected sockets that keep message boundaries.
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
 }
 
-/// Listens on a new socket file named `name` in the directory `dir`. The path is built on the descriptor, because a
-/// socket's path holds 107 bytes at most and the runtime directory may be long or gone. The file is 0600 from birth,
-/// whatever the umask: the kernel gives it the mode of the socket itself (unix(7) is silent on it; net/unix/af_unix.c,
-/// `unix_bind_bsd`).
+/// Listens on a new socket file `name` in the directory `dir`. Its path is relative to the descriptor, because a
+/// socket's path has at most 107 bytes and the runtime directory may have a long path or none. The file is created with
+/// mode 0600, whatever the umask: the kernel gives it the mode of the socket itself (unix(7) does not mention it;
+/// net/unix/af_unix.c, `unix_bind_bsd`).
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn listen_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     failpoint::point()?;
@@ -47,20 +47,20 @@ fn address(dir: BorrowedFd<'_>, name: &str) -> io::Result<SocketAddrUnix> {
     Ok(SocketAddrUnix::new(format!("/proc/self/fd/{}/{name}", dir.as_raw_fd()))?)
 }
 
-/// Accepts a connection from a process of our own user; others are turned away (safety.md, X16). Neither this nor what
-/// is done with the connection waits: EAGAIN is the answer then.
+/// Accepts a connection from a process of our own user; closes others (safety.md, X16). Neither this nor any operation
+/// on the connection waits: they fail with EAGAIN instead.
 pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
     let socket = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
     let peer = sockopt::socket_peercred(&socket)?;
     Ok((peer.uid == rustix::process::geteuid()).then_some(socket))
 }
 
-/// The process that has connected, or that has made the pair. Source: unix(7), `SO_PEERCRED`.
+/// The process that has connected, or that has created the pair. Source: unix(7), `SO_PEERCRED`.
 pub(crate) fn peer(socket: BorrowedFd<'_>) -> io::Result<i32> {
     Ok(sockopt::socket_peercred(socket)?.pid.as_raw_nonzero().get())
 }
 
-/// Sends one message with up to [`MAX_DESCRIPTORS`] descriptors; a peer that is gone is `EPIPE`, not a signal.
+/// Sends one message with up to [`MAX_DESCRIPTORS`] descriptors; if the peer has closed, that is `EPIPE`, not a signal.
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     failpoint::point()?;
@@ -78,19 +78,19 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[Borrowed
     }
 }
 
-/// A message as it came.
+/// A received message.
 #[derive(Debug)]
 pub(crate) struct Received {
-    /// The bytes, one at least.
+    /// Its bytes, at least one.
     pub(crate) bytes: Vec<u8>,
     /// The descriptors, all close-on-exec.
     pub(crate) descriptors: Vec<OwnedFd>,
 }
 
-/// Receives one message; one of more than `limit` bytes is `EMSGSIZE`, one whose descriptors this process has no room
-/// for is `EMFILE`, and both are lost then. `None` if the peer has closed.
+/// Receives one message. Fails with `EMSGSIZE` for a message of more than `limit` bytes, and with `EMFILE` if this
+/// process has no room for its descriptors; the message is lost then. `None` if the peer has closed.
 ///
-/// Its length is asked for first: room for the longest would cost a page fault for each page of it.
+/// Reads its length first: a buffer for the longest message would cost a page fault for each of its pages.
 pub(crate) fn receive(socket: impl AsFd, limit: usize) -> io::Result<Option<Received>> {
     let (_, length) = retry(|| rustix::net::recv(&socket, &mut [0u8; 0], RecvFlags::PEEK | RecvFlags::TRUNC))?;
     if length > limit {
@@ -113,9 +113,9 @@ pub(crate) fn receive(socket: impl AsFd, limit: usize) -> io::Result<Option<Rece
     Ok((message.bytes > 0).then_some(Received { bytes, descriptors }))
 }
 
-/// Asks again after an interruption, and after the news that the peer has closed with something of ours unread. The
-/// kernel says that once, and before it hands out what the peer had sent (net/core/datagram.c,
-/// `__skb_try_recv_datagram`): the peer's last words, or the end, come next.
+/// Repeats a call after an interruption, and after the error that the peer has closed without reading our message. The
+/// kernel reports that error once, before it delivers what the peer has sent (net/core/datagram.c,
+/// `__skb_try_recv_datagram`): the peer's last messages, or the end, come next.
 fn retry<T>(mut receive: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
     loop {
         match receive() {

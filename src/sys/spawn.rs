@@ -1,12 +1,13 @@
-//! Helper programs: started by absolute path with exactly what is given, held by pidfd, heard when they fail.
+//! Helper programs: started by absolute path, with exactly the given descriptors, watched by pidfd; their last words
+//! are kept.
 //!
 //! A helper gets its argv, its environment and its descriptors, and nothing else: every other descriptor is closed,
 //! signals are at their defaults, the working directory is `/`. It dies with this process (`PR_SET_PDEATHSIG`) and with
-//! its [`Helper`]. Standard input and output are `/dev/null` unless given; standard error is a small pipe that nobody
-//! has to read: what does not fit is dropped, so a helper that chatters for years neither blocks nor grows.
+//! its [`Helper`]. Standard input and output are `/dev/null` unless given; standard error is a small pipe that need not
+//! be read: what does not fit is dropped, so a helper that prints for years neither blocks nor uses more memory.
 //!
-//! The child shares our memory until it executes (`CLONE_VM | CLONE_VFORK`, as posix_spawn(3) does it): no page table
-//! is copied, and the reason of a failure comes back in a field instead of over a pipe.
+//! The child shares our memory until it executes (`CLONE_VM | CLONE_VFORK`, as in posix_spawn(3)): no page table is
+//! copied, and the child reports an error in a field instead of through a pipe.
 #![expect(unsafe_code, reason = "clone(2) with shared memory, sigaction(2) and execve(2) in that child")]
 
 use std::cell::Cell;
@@ -25,12 +26,12 @@ use rustix::process::Pid;
 
 use super::process::{Child, Ended, place, signal_pidfd};
 
-/// The child's stack until execve: a few system calls deep. Only the pages that are used cost anything.
+/// The child's stack until execve: a few calls deep. Only the pages that are used cost memory.
 const STACK_BYTES: usize = 64 << 10;
-/// What the pipe of standard error keeps.
+/// How much the pipe of standard error holds.
 const LAST_WORDS_BYTES: usize = 16 << 10;
 
-/// What is executed.
+/// The program to execute.
 #[derive(Debug)]
 pub(crate) struct Program<'a> {
     /// The absolute path.
@@ -41,8 +42,8 @@ pub(crate) struct Program<'a> {
     pub(crate) env: &'a [CString],
     /// Descriptors, each with the number that the helper sees. 0 and 1 replace `/dev/null`; 2 replaces the capture.
     pub(crate) descriptors: &'a [(BorrowedFd<'a>, i32)],
-    /// Whether it gets a mount namespace of its own, to which mounts of the host still come and from which none go;
-    /// only root may.
+    /// Whether it gets a mount namespace of its own, to which the host's mounts propagate, but not the other way round;
+    /// needs root.
     pub(crate) own_mounts: bool,
 }
 
@@ -57,7 +58,7 @@ pub(crate) struct Error {
     pub(crate) source: io::Error,
 }
 
-/// A running helper. Dropped, it is killed and reaped; [`Helper::wait`] reaps it too.
+/// A running helper. Dropping it kills and reaps it; [`Helper::wait`] reaps it too.
 #[derive(Debug)]
 pub(crate) struct Helper {
     child: Child,
@@ -76,12 +77,12 @@ impl Helper {
         self.child.pidfd.as_fd()
     }
 
-    /// Waits until the helper has ended, and reaps it; `ECHILD` if somebody else has.
+    /// Waits until the helper has ended, and reaps it; `ECHILD` if it was already reaped.
     pub(crate) fn wait(&self) -> io::Result<Ended> {
         self.child.wait()
     }
 
-    /// Sends SIGKILL; fine if it has ended. By pidfd, so never to a foreign process with the same number.
+    /// Sends SIGKILL; succeeds if it has ended. By pidfd, so never to another process that reuses the pid.
     pub(crate) fn kill(&self) -> io::Result<()> {
         signal_pidfd(self.pidfd(), libc::SIGKILL)
     }
@@ -96,7 +97,8 @@ impl Helper {
 
 impl Drop for Helper {
     fn drop(&mut self) {
-        // A part of this process that reaps every child may have been first: then both fail, which is fine.
+        // Another part of this process that reaps every child may have been faster: then both calls fail, which does no
+        // harm.
         if self.kill().is_ok() {
             self.wait().ok();
         }
@@ -106,14 +108,15 @@ impl Drop for Helper {
 /// Starts a helper, and returns when it has been executed.
 ///
 /// Must be called from a single-threaded process: PDEATHSIG follows the thread that cloned, and the caller is suspended
-/// until the child executes. Fails with the step that failed, then no process is left.
-/// Source: clone(2), `CLONE_VFORK`; PR_SET_PDEATHSIG(2const); posix_spawn(3).
+/// until the child executes. Fails with the step; no process is left then. Source: clone(2), `CLONE_VFORK`;
+/// PR_SET_PDEATHSIG(2const); posix_spawn(3).
 pub(crate) fn spawn(program: &Program<'_>) -> Result<Helper, Error> {
     let at = |step| move |errno: Errno| Error { step, source: errno.into() };
     let null =
         rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(at("open null"))?;
     let (errors, errors_in) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(at("pipe"))?;
-    // Refused to a user whose pipes are at their limit (pasta takes megabytes of them): then this one is small already.
+    // The kernel refuses it to a user whose pipes are at their limit (pasta uses megabytes of them): the pipe is small
+    // already.
     rustix::pipe::fcntl_setpipe_size(&errors, LAST_WORDS_BYTES).ok();
 
     let mut descriptors = vec![(null.as_fd(), 0), (null.as_fd(), 1), (errors_in.as_fd(), 2)];
@@ -122,7 +125,7 @@ pub(crate) fn spawn(program: &Program<'_>) -> Result<Helper, Error> {
         descriptors.push((fd, number));
     }
     descriptors.sort_unstable_by_key(|&(_, number)| number);
-    // The sources move above every number that the child fills, so that no dup2 hits one that is still needed.
+    // Moves the sources above every number that the child fills, so that no dup2 replaces one that is still needed.
     let above = descriptors.last().map_or(3, |&(_, number)| number + 1);
     let sources = descriptors
         .iter()
@@ -153,16 +156,16 @@ fn null_terminated(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
 }
 
-/// All that the child needs, made before the clone: the child allocates nothing.
+/// Everything that the child needs, prepared before the clone: the child allocates nothing.
 struct Start<'a> {
     path: &'a CStr,
     argv: &'a [*const c_char],
     env: &'a [*const c_char],
-    /// In ascending order of the target numbers; every source is above all of them.
+    /// Ordered by target number; every source is above all targets.
     descriptors: &'a [(BorrowedFd<'a>, i32)],
     own_mounts: bool,
     parent: Pid,
-    /// Written by the child if it cannot execute.
+    /// The child writes it if it cannot execute.
     failed: Cell<Option<(&'static str, Errno)>>,
 }
 
@@ -174,7 +177,7 @@ fn clone(start: &Start<'_>) -> Result<Child, Error> {
     let top = top.map_addr(|address| address & !15);
     let mut pidfd: c_int = -1;
     let mut before = SigSet::empty();
-    // No handler of ours may run in the child, on our memory: signals wait until its handlers are the defaults.
+    // No handler of ours may run in the child, on our memory: signals stay blocked until its handlers are the defaults.
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))
         .map_err(|e| clone_failed(e.into()))?;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
@@ -213,7 +216,7 @@ impl Start<'_> {
         default_signals();
         if self.own_mounts {
             nix::sched::unshare(CloneFlags::CLONE_NEWNS)
-                .map_err(|errno| ("make a mount namespace", Errno::from_raw_os_error(errno as i32)))?;
+                .map_err(|errno| ("create a mount namespace", Errno::from_raw_os_error(errno as i32)))?;
             let downstream = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
             rustix::mount::mount_change(c"/", downstream).map_err(at("isolate mounts"))?;
         }
@@ -234,9 +237,10 @@ impl Start<'_> {
     }
 }
 
-/// Makes a forked child that does not execute as clean as a [`Helper`]: only `kept` descriptors and `/dev/null` at 0, 1
-/// and 2 stay open, the working directory is `/`, every capability is given up for good, nobody may look into it, and
-/// it dies with `parent`. To be called after the last change of ids or namespaces, which would undo part of it.
+/// Confines a forked child that does not execute as strictly as a [`Helper`]: only `kept` descriptors and `/dev/null`
+/// at 0, 1 and 2 stay open, the working directory is `/`, it gives up every capability permanently, no other process
+/// may inspect it, and it dies with `parent`. Call it after the last change of IDs or namespaces, which would undo part
+/// of it.
 pub(crate) fn seclude(kept: &[BorrowedFd<'_>], parent: Pid) -> io::Result<()> {
     let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     (0..3).try_for_each(|number| place(null.as_fd(), number))?;
@@ -262,12 +266,12 @@ fn errno_of(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::INVAL, Errno::from_raw_os_error)
 }
 
-/// Sets every signal to its default: what is ignored stays ignored across execve, and Rust ignores SIGPIPE.
+/// Sets every signal to its default: an ignored signal stays ignored across execve, and Rust ignores SIGPIPE.
 fn default_signals() {
     for number in 1..=64 {
         let action = MaybeUninit::<libc::sigaction>::zeroed();
         // SAFETY: zeroes are SIG_DFL, no flags and an empty mask. The table of handlers is the child's own (no
-        // CLONE_SIGHAND). SIGKILL, SIGSTOP and the C library's two are refused, which is as it should be.
+        // CLONE_SIGHAND). The kernel refuses SIGKILL, SIGSTOP and the C library's two signals, as it should.
         unsafe { libc::sigaction(number, action.as_ptr(), std::ptr::null_mut()) };
     }
 }
@@ -277,8 +281,8 @@ fn close_between(first: c_int, end: c_int) -> Result<(), Errno> {
     if first >= end {
         return Ok(());
     }
-    // SAFETY: the child's table of descriptors is its own (no CLONE_FILES): the parent's stay open. The sources that
-    // are still to be placed are above every `end` but the last.
+    // SAFETY: the child's descriptor table is its own (no CLONE_FILES): the parent's descriptors stay open. The sources
+    // that are not placed yet are above every `end` but the last.
     match unsafe { libc::syscall(libc::SYS_close_range, first, end - 1, 0) } {
         0 => Ok(()),
         _ => Err(errno_of(&io::Error::last_os_error())),
@@ -317,8 +321,8 @@ mod tests {
         let _open_here = super::super::fs::open("/dev/zero").expect("open");
         let (_read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).expect("pipe");
         let (_errors, out) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).expect("pipe");
-        // The shell itself opens the directory it lists, so `cat` reads a list that `ls` cannot disturb: 0 1 2 7 and 3
-        // for ls.
+        // The shell itself opens the directory that it lists, so `cat` reads a list that `ls` cannot disturb: 0 1 2 7
+        // and 3 for ls.
         let text = output("ls /proc/self/fd | tr '\\n' ' '; pwd; env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^OLDPWD=");
         assert_eq!(text, "0 1 2 3 /\nONLY=this\n");
         let helper = shell("test -p /dev/fd/7 && ! test -e /dev/fd/6", &[(write.as_fd(), 7), (out.as_fd(), 1)]);
@@ -328,7 +332,7 @@ mod tests {
     #[test]
     fn signals_are_at_their_defaults_in_a_helper() {
         let text = output("sed -n 's/^Sig[BIC][a-z]*:\\t//p' /proc/self/status");
-        // Bits 31 and 32 are the C library's own signals, which it lets nobody change.
+        // Bits 31 and 32 are the C library's own signals, which it does not let us change.
         let sets = text.lines().map(|line| u64::from_str_radix(line, 16).map(|set| set & !0x1_8000_0000));
         assert_eq!(sets.collect::<Result<Vec<_>, _>>().expect("sets"), [0, 0, 0]);
     }

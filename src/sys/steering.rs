@@ -1,18 +1,17 @@
-//! By what the file systems that join layers are steered: attributes and names of files in the layers themselves.
+//! Attributes and names of files in the layers themselves that control the drivers that join layers.
 //!
-//! What an image brings of them would hide or move files, or give them other owners and modes, with one driver and not
-//! with another. A container may be started with a driver today and with another tomorrow, so what steers any of them
-//! is dropped wherever an image's files come in: when a layer is unpacked, and when a volume is filled from an image.
+//! If an image could set them, it would hide or move files, or give them other owners and modes, with one driver and
+//! not with another. A container may be started with different drivers at different times, so rc drops what controls
+//! any of them whenever it stores an image's files: when it unpacks a layer, and when it fills a volume from an image.
 //!
-//! A program may well give its own files such attributes, or such names, where the driver at work does not hide them:
-//! they end in the upper directory of its container, which steers nothing but that container's own root at its next
-//! start.
+//! A program may give its own files such attributes, or such names, if the current driver does not hide them: they are
+//! stored in the upper directory of its container, and only affect that container's own root at its next start.
 
 /// One driver.
 struct Driver {
-    /// Beginnings of the names of attributes.
+    /// Prefixes of attribute names.
     attributes: &'static [&'static str],
-    /// Beginnings of the names of files.
+    /// Prefixes of file names.
     files: &'static [&'static str],
 }
 
@@ -20,7 +19,7 @@ struct Driver {
 const OVERLAY: Driver = Driver { attributes: &["user.overlay.", "trusted.overlay."], files: &[] };
 
 /// fuse-overlayfs: `opaque`, `origin`, `override_stat`, and attributes that stand for others; the kernel's as well.
-/// Source: fuse-overlayfs 1.10, main.c and utils.h; src/xattr.rs of what it is being rewritten to.
+/// Source: fuse-overlayfs 1.10, main.c and utils.h; src/xattr.rs of its rewrite.
 const FUSE_OVERLAYFS: Driver = Driver {
     attributes: &[
         "user.fuseoverlayfs.",
@@ -35,15 +34,15 @@ const FUSE_OVERLAYFS: Driver = Driver {
 
 const DRIVERS: [Driver; 2] = [OVERLAY, FUSE_OVERLAYFS];
 
-/// With this before its name a file stands for the absence of one. Source: image-spec layer.md, "Whiteouts".
+/// A file whose name starts with this hides the file of the rest of its name. Source: image-spec layer.md, "Whiteouts".
 pub(crate) const WHITEOUT: &str = ".wh.";
 
-/// Whether an extended attribute of this name steers any driver.
+/// Whether an extended attribute of this name controls any driver.
 pub(crate) fn has_attribute(name: &[u8]) -> bool {
     DRIVERS.iter().flat_map(|driver| driver.attributes).any(|begin| name.starts_with(begin.as_bytes()))
 }
 
-/// Whether a file of this name steers any driver.
+/// Whether a file of this name controls any driver.
 pub(crate) fn has_file(name: &[u8]) -> bool {
     DRIVERS.iter().flat_map(|driver| driver.files).any(|begin| name.starts_with(begin.as_bytes()))
 }

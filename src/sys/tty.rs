@@ -11,8 +11,8 @@ use rustix::termios::{Winsize, tcgetwinsize, tcsetwinsize};
 const TIOCGPTPEER: libc::Ioctl = 0x5441;
 
 /// Opens a new pseudo-terminal of the devpts instance whose `ptmx` is in the directory `dir`: the controlling side, and
-/// the program's side, which is opened by descriptor and never by a path that could have been exchanged
-/// (CVE-2025-52565). A link in the place of `ptmx` is not followed: it could lead anywhere.
+/// the program's side, which is opened by descriptor and never by a path that another process could have replaced
+/// (CVE-2025-52565). A link in place of `ptmx` is not followed: it could lead anywhere.
 pub(crate) fn open_pair(dir: BorrowedFd<'_>) -> io::Result<(OwnedFd, OwnedFd)> {
     let master =
         openat(dir, c"ptmx", OFlags::RDWR | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
@@ -22,7 +22,7 @@ pub(crate) fn open_pair(dir: BorrowedFd<'_>) -> io::Result<(OwnedFd, OwnedFd)> {
     if peer < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the ioctl succeeded, so `peer` is a new descriptor that nobody else owns.
+    // SAFETY: the ioctl succeeded, so `peer` is a new descriptor that nothing else owns.
     let peer = unsafe { OwnedFd::from_raw_fd(peer) };
     Ok((master, peer))
 }
@@ -38,7 +38,7 @@ pub(crate) fn size(terminal: impl AsFd) -> io::Result<(u16, u16)> {
     Ok((size.ws_row, size.ws_col))
 }
 
-/// Sets rows and columns of a terminal; the program is told by SIGWINCH.
+/// Sets rows and columns of a terminal; the kernel notifies the program with SIGWINCH.
 pub(crate) fn set_size(terminal: impl AsFd, rows: u16, columns: u16) -> io::Result<()> {
     Ok(tcsetwinsize(terminal, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?)
 }

@@ -1,8 +1,8 @@
-//! What openat2 does with `RESOLVE_IN_ROOT`, one component at a time, for where that call is not to be had.
+//! openat2 with `RESOLVE_IN_ROOT`, one component at a time, for hosts on which that call is not available.
 //!
-//! Every component is opened by its parent's descriptor and never followed; a link is read and its words are walked in
-//! turn. `..` goes back to a descriptor that was passed on the way, never by the kernel's `..`, so that a directory
-//! that is moved meanwhile cannot lead out.
+//! Every component is opened relative to its parent's descriptor and never followed; a link is read and its components
+//! are walked in turn. `..` returns to a descriptor that was passed on the way, never through the kernel's `..`, so
+//! that a directory that is moved meanwhile cannot lead outside.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -17,7 +17,7 @@ use rustix::io::Errno;
 /// Source: path_resolution(7).
 const MOST_LINKS: u32 = 40;
 
-/// What openat2 does with `RESOLVE_NO_SYMLINKS` beside: any link on the way is `ELOOP`.
+/// openat2 with `RESOLVE_NO_SYMLINKS` in addition: any link on the way is `ELOOP`.
 pub(super) fn find_literally(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
     let mut found = root.try_clone_to_owned()?;
     for word in words(path.as_os_str().as_bytes()) {
@@ -45,7 +45,7 @@ pub(super) fn open_in(root: BorrowedFd<'_>, path: &Path, flags: OFlags, mode: Mo
         let reference = openat(parent, &word, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
         let is_last = left.is_empty();
         let reference = match reference {
-            // It is to be made here; what appears meanwhile, a link too, is not followed.
+            // It will be created here; whatever appears there meanwhile is not followed, not even a link.
             Err(Errno::NOENT) if is_last && flags.contains(OFlags::CREATE) => {
                 return Ok(openat(parent, &word, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, mode)?);
             }
@@ -79,7 +79,7 @@ pub(super) fn open_in(root: BorrowedFd<'_>, path: &Path, flags: OFlags, mode: Mo
     Ok(openat(directory, ".", flags | OFlags::CLOEXEC, mode)?)
 }
 
-/// The components of a path, without those that say nothing.
+/// The components of a path, without empty ones and `.`.
 fn words(path: &[u8]) -> VecDeque<OsString> {
     let words = path.split(|byte| *byte == b'/').filter(|word| !word.is_empty() && *word != b".");
     words.map(|word| OsStr::from_bytes(word).to_owned()).collect()
