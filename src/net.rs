@@ -1,12 +1,13 @@
-//! How a container reaches the world, and how the world reaches its published ports.
+//! The connection of a container to the outside, and of the outside to its published ports.
 //!
-//! A [`Driver`] connects one network namespace. It is asked in four steps, so that its time is spent beside other work:
+//! A [`Driver`] connects one network namespace. It works in four steps, so that they overlap with the rest of the
+//! start:
 //!
 //! ```text
-//! validate   before anything exists: is the program there, may and can the ports be bound?
+//! validate   before anything exists: does the program exist, are the ports allowed and free?
 //! start      as soon as the network namespace exists: the helper works while init makes the mounts
 //! wait_ready before the program is executed: interface configured, ports listening, or an error that names the port
-//! Running    held by the monitor; frees its ports, if the driver can, before it is dropped: the helper is slow to end
+//! Running    owned by the monitor; frees its ports, if the driver can, before it is dropped: the helper ends slowly
 //! ```
 //!
 //! | | `none` | `host` | `slirp4netns` | `pasta` |
@@ -19,10 +20,10 @@
 //! Source addresses (safety.md, N3): both drivers show a published server the address of a client on another host, or
 //! of the host's outward address. A TCP client on the host's loopback appears as 10.0.2.2 with slirp4netns; pasta
 //! splices its connection, so that it appears as 127.0.0.1 before pasta 2024-10, and as the container's own address
-//! since. A UDP client on the host's loopback comes by `relay` and appears as the container's own address.
+//! A UDP client on the host's loopback is served by `relay` and appears as the container's own address.
 //!
 //! A service of the host that listens on all its addresses stays reachable through the host's outward address, which is
-//! also `host.containers.internal`; only what listens on loopback is closed.
+//! also `host.containers.internal`; only services that listen on loopback are closed.
 
 pub(crate) mod addresses;
 pub(crate) mod files;

@@ -1,4 +1,4 @@
-//! Speaks to registries: the pull side of the OCI distribution protocol.
+//! The client for registries: the pull side of the OCI distribution protocol.
 //!
 //! ```text
 //! Client ── Transport ── one reqwest client per origin: certificates, proxy, time limits, redirects, retries
@@ -8,11 +8,11 @@
 //!   └── Blob   a stream that resumes by Range, stops at the declared size, and ends only if the digest is right
 //! ```
 //!
-//! What a registry says is hostile (safety.md I1–I6, R1–R6). `oci-client` was to be the base, but it reads tokens,
+//! A registry's answers are hostile (safety.md I1–I6, R1–R6). `oci-client` was the first choice, but it reads tokens,
 //! errors and manifests without a limit, asks any realm for a token, leaves redirects to reqwest's default (which
-//! follows https → http) and takes no rustls configuration, so that `certs.d` cannot be honoured; none of it can be set
-//! from outside. The part that was left, four structs, is not worth its dependencies. So `reqwest` is used directly.
-//! HTTP/1.1 only: every layer has a connection of its own then, and its back-pressure stops no other layer.
+//! follows https → http) and accepts no rustls configuration, so that `certs.d` cannot be honoured; none of this can be
+//! configured. The rest of it, four structs, is not worth its dependencies, so rc uses `reqwest` directly. HTTP/1.1
+//! only: every layer then has a connection of its own, and its back-pressure stops no other layer.
 
 mod address;
 mod auth;
@@ -21,7 +21,7 @@ mod client;
 mod credentials;
 mod dns;
 mod error;
-/// Manifests, indexes and image configurations as a registry or an archive gives them, checked.
+/// Manifests, indexes and image configurations from a registry or an archive, checked.
 pub(crate) mod manifest;
 mod options;
 mod platform;
@@ -40,7 +40,7 @@ pub(crate) use options::{Backoff, Options};
 pub(crate) use platform::Platform;
 pub(crate) use tls::TlsVerify;
 
-/// The most a manifest, an index or a configuration may have, in bytes. Source: safety.md I5 (c/image iolimits).
+/// The maximum size of a manifest, an index or a configuration, in bytes. Source: safety.md I5 (c/image iolimits).
 pub(crate) const MANIFEST_LIMIT: u64 = 4 << 20;
-/// The most a token, an error body or an auth file may have, in bytes. Source: safety.md R5.
+/// The maximum size of a token, an error body or an auth file, in bytes. Source: safety.md R5.
 pub(crate) const SMALL_LIMIT: u64 = 1 << 20;

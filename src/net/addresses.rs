@@ -4,21 +4,21 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
 use crate::types::{Network, NetworkDriver};
 
-/// What a driver gives the container.
+/// The addresses that a driver gives the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Addresses {
     /// The container's own address.
     pub(crate) ip: Ipv4Addr,
     /// The length of the network's prefix, in bits.
     pub(crate) prefix: u8,
-    /// The way out.
+    /// The default gateway.
     pub(crate) gateway: Ipv4Addr,
-    /// A name server that asks the host's current name servers.
+    /// A name server that forwards to the host's current name servers.
     pub(crate) name_server: Ipv4Addr,
 }
 
-/// Both drivers give slirp4netns' own network, so that a container does not notice which one it has, and so that the
-/// host's outward address is never the container's own (pasta's default): then it names the host in both.
+/// Both drivers use slirp4netns' network, so that a container does not notice the difference, and so that the host's
+/// outward address is never the container's own (pasta's default): it means the host with both drivers.
 pub(super) const USER_MODE: Addresses = Addresses {
     ip: Ipv4Addr::new(10, 0, 2, 100),
     prefix: 24,
@@ -29,8 +29,8 @@ pub(super) const USER_MODE: Addresses = Addresses {
 /// The interface inside.
 pub(crate) const INTERFACE: &str = "eth0";
 
-/// What the container is given at its first endpoint; `None` if it has no network of its own, or one that nothing is
-/// known of before it is connected.
+/// The addresses of the container's first endpoint; `None` if the container has no network of its own, or one whose
+/// addresses are unknown before it is connected.
 pub(crate) fn of(network: &Network) -> Option<Addresses> {
     match network.endpoints().first()?.driver {
         NetworkDriver::Slirp4netns | NetworkDriver::Pasta => Some(USER_MODE),
@@ -38,10 +38,10 @@ pub(crate) fn of(network: &Network) -> Option<Addresses> {
     }
 }
 
-/// The address by which the host reaches the world, if it has one: what `host.containers.internal` means.
+/// The host's outward address, if it has one: what `host.containers.internal` means.
 ///
-/// No packet is sent: connecting a datagram socket only chooses a route. The peer is of TEST-NET-3 (RFC 5737), which
-/// nobody has, so the route is the default one.
+/// Sends no packet: connecting a datagram socket only chooses a route. The peer is in TEST-NET-3 (RFC 5737), which no
+/// host has, so the route is the default one.
 pub(crate) fn outward() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;

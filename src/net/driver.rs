@@ -1,4 +1,4 @@
-//! What every network driver does: the four steps in which it is asked.
+//! The interface of network drivers: the four steps of a connection.
 
 use std::fmt;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -17,30 +17,30 @@ use super::wait::wait_readable;
 use crate::sys::lock::FileLock;
 use crate::types::{EndpointState, NetworkAddress, NetworkState, PortMapping};
 
-/// How long a helper may take to let go of its ports, before it is rather killed: it answers in a fraction of a
+/// How long a helper may take to release its ports, before rc kills it instead: it answers in a fraction of a
 /// millisecond.
 const CLOSING_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Connects network namespaces of one kind.
 pub(crate) trait Driver: fmt::Debug + Sync {
-    /// The word by which `--network` asks for it.
+    /// Its name in `--network`.
     fn name(&self) -> &'static str;
 
     /// Finds what would fail later, while there is nothing to undo: the program is missing, a port is taken, privileged
-    /// or of a family that the driver does not have. Changes nothing; passing it reserves nothing.
+    /// or of a family that the driver does not support. Changes and reserves nothing.
     fn validate(&self, request: &Request) -> Result<(), Error>;
 
     /// Starts to connect the user and network namespace of process `target`, which must be dumpable until the network
-    /// is up, and does not wait. On failure nothing is left.
+    /// is up, and does not wait. Leaves nothing behind on failure.
     fn start(&self, request: &Request, target: i32) -> Result<StartingNetwork, Error>;
 
-    /// Makes the published ports listen, if that comes after the interface; called by [`StartingNetwork::wait_ready`]. Gives
-    /// the way to free them before the helper ends, if there is one.
+    /// Makes the published ports listen, if that happens after the interface is up; called by
+    /// [`StartingNetwork::wait_ready`]. Returns the way to free them before the helper ends, if there is one.
     fn publish(&self, _starting: &StartingNetwork, _deadline: Instant) -> Result<Option<Forwards>, Error> {
         Ok(None)
     }
 
-    /// Finds the sentence for a helper that ended while it was starting; called by [`StartingNetwork::wait_ready`].
+    /// Finds the error for a helper that ended while it was starting; called by [`StartingNetwork::wait_ready`].
     fn explain(&self, _starting: &StartingNetwork, error: Error) -> Error {
         error
     }
@@ -51,7 +51,7 @@ pub(crate) trait Driver: fmt::Debug + Sync {
     }
 }
 
-/// A network that is being set up. Dropped, it is undone.
+/// A network that is being set up. Dropping it undoes it.
 #[derive(Debug)]
 pub(crate) struct StartingNetwork {
     pub(super) driver: &'static dyn Driver,
@@ -64,15 +64,15 @@ pub(crate) struct StartingNetwork {
 }
 
 impl StartingNetwork {
-    /// Descriptors of which one is readable as soon as [`wait_ready`](Self::wait_ready) need not wait for the helper;
-    /// `None` without a helper.
+    /// One of these descriptors becomes readable as soon as [`wait_ready`](Self::wait_ready) need not wait for the
+    /// helper; `None` without a helper.
     pub(crate) fn awaited(&self) -> Option<[BorrowedFd<'_>; 2]> {
         self.process.as_ref().map(|process| [process.ready.as_fd(), process.helper.pidfd()])
     }
 
     /// Waits until the container can use its network and its ports listen.
     ///
-    /// Fails if the helper ends or says no (with its words), or at `deadline`; the helper is gone then.
+    /// Fails if the helper ends or refuses (with its words), or at `deadline`; the helper has ended then.
     pub(crate) fn wait_ready(self, deadline: Instant) -> Result<Running, Error> {
         let (mut relay, mut forwards) = (None, None);
         if let Some(process) = &self.process {
@@ -82,7 +82,7 @@ impl StartingNetwork {
                 let ports = &self.request.ports;
                 relay = Relay::start(self.driver.name(), addresses.ip, ports, self.target, deadline)?;
             }
-            // What it said so far was about its start; keep the room for what it says at its end.
+            // What it has printed so far was about its start; make room for what it prints at its end.
             process.helper.last_words();
         }
         let holds_ports = self.process.is_some() && self.request.ports.iter().any(ports::is_for_helper);
@@ -102,7 +102,7 @@ impl StartingNetwork {
             Ok(_) => return Ok(()),
             Err(errno) => return Err(talk("read the ready descriptor")(errno)),
         }
-        // The end of that pipe: it has given up, and will have ended in a moment.
+        // The end of that pipe: the helper has given up, and will end in a moment.
         if !wait_readable(&[process.helper.pidfd()], deadline).map_err(talk("wait"))? {
             return Err(Error::NotReady { driver, words: process.helper.last_words() });
         }
@@ -112,7 +112,7 @@ impl StartingNetwork {
     }
 }
 
-/// A network in use. Dropped, the helper is killed and reaped, and every published port is free.
+/// A network in use. Dropping it kills and reaps the helper, and frees every published port.
 #[derive(Debug)]
 pub(crate) struct Running {
     driver: &'static dyn Driver,
@@ -125,7 +125,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Readable when the helper has ended, which it should not while the container lives; `None` without a helper.
+    /// Readable when the helper has ended, which it should not do while the container runs; `None` without a helper.
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.process.as_ref().map(|process| process.helper.pidfd())
     }
@@ -136,12 +136,12 @@ impl Running {
         self.process.as_ref().map(|process| process.helper.pid())
     }
 
-    /// What the container was given.
+    /// The network state of the container.
     pub(crate) fn state(&self) -> NetworkState {
         let endpoint = self.driver.addresses().map(|addresses| EndpointState {
             addresses: vec![NetworkAddress { ip: addresses.ip.into(), prefix: addresses.prefix }],
             gateways: vec![addresses.gateway.into()],
-            // The kernel's choice, and not known outside.
+            // Chosen by the kernel, and not visible from outside.
             mac: None,
             interface: Some(INTERFACE.to_owned()),
             ports: self.ports.clone(),
@@ -149,8 +149,8 @@ impl Running {
         NetworkState { endpoints: endpoint.into_iter().collect() }
     }
 
-    /// Frees every published port while the helper still runs: its own end takes the kernel some 20 ms, in which its
-    /// tap device is closed. `false` if ports are free only when the network has been dropped.
+    /// Frees every published port while the helper still runs: its exit takes the kernel some 20 ms, for closing its
+    /// tap device. `false` if the ports are free only after the network is dropped.
     pub(crate) fn free_ports(&mut self) -> bool {
         self.relay = None;
         let deadline = Instant::now() + CLOSING_PATIENCE;

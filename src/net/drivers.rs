@@ -1,4 +1,4 @@
-//! Which driver connects a container, and the one for containers that nothing has to be done for.
+//! Selects the driver that connects a container; and the driver for networks that need nothing done.
 
 use super::driver::{Driver, StartingNetwork};
 use super::error::Error;
@@ -9,7 +9,7 @@ use crate::types::{Network, NetworkDriver};
 
 /// The driver of a container's network.
 ///
-/// Fails with `NoDriver` if this rc has none for it: another version may have written the configuration.
+/// Fails with `NoDriver` if this rc has no driver for it: another version may have written the configuration.
 pub(crate) fn driver(network: &Network) -> Result<&'static dyn Driver, Error> {
     match network {
         Network::None => Ok(&Unconnected("none")),

@@ -5,23 +5,23 @@ use crate::sys::process::Ended;
 use crate::sys::spawn;
 use crate::types::{PortMapping, Report, ReportKind};
 
-/// Why a container has no network. Whatever was started by then is gone.
+/// Why a container has no network. Everything that was started has been undone.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The helper program is in none of the directories that rc looks in, or not where `rc.toml` says.
+    /// The helper program is in none of the directories that rc searches, or not at the path in `rc.toml`.
     #[error("network `{driver}`: `{program}` not found")]
     NoProgram {
         /// The driver.
         driver: &'static str,
         /// The program's name, or its configured path.
         program: String,
-        /// The package that has it.
+        /// The package that contains it.
         package: &'static str,
     },
     /// This rc has no driver for the network.
     #[error("network `{}`: rc has no driver for it", .network.escape_debug())]
     NoDriver {
-        /// The network, as `--network` takes it.
+        /// The network, as in `--network`.
         network: String,
     },
     /// Another program listens on the port.
@@ -57,7 +57,7 @@ pub(crate) enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// The helper refused to publish a port that looked free.
+    /// The helper refused to publish a port that seemed free.
     #[error("cannot publish port `{}`: {driver}: {answer}", label(.port))]
     PublishFailed {
         /// The driver.
@@ -92,14 +92,14 @@ pub(crate) enum Error {
         #[source]
         source: spawn::Error,
     },
-    /// The helper ended instead of getting ready.
+    /// The helper ended before it was ready.
     #[error("network `{driver}`: {}{}", ending(.ended), words_after(.words))]
     HelperEnded {
         /// The driver.
         driver: &'static str,
         /// How it ended, if the monitor did not reap it elsewhere.
         ended: Option<Ended>,
-        /// What it said on standard error.
+        /// Its standard error.
         words: String,
     },
     /// The helper was not ready in time.
@@ -107,21 +107,21 @@ pub(crate) enum Error {
     NotReady {
         /// The driver.
         driver: &'static str,
-        /// What it said on standard error.
+        /// Its standard error.
         words: String,
     },
-    /// A system call of ours failed while talking to the helper.
+    /// A system call failed during the communication with the helper.
     #[error("network `{driver}`: cannot {step}: {}", crate::sys::fs::plain(.source))]
     Talk {
         /// The driver.
         driver: &'static str,
-        /// What was tried.
+        /// The step.
         step: &'static str,
         /// The kernel's answer.
         #[source]
         source: std::io::Error,
     },
-    /// A file or directory of ours.
+    /// A file or directory of rc could not be used.
     #[error(transparent)]
     Path(#[from] PathError),
 }
@@ -145,7 +145,7 @@ impl From<Error> for Report {
 }
 
 impl Error {
-    /// What to do about it, if something can be done.
+    /// How to fix it, if possible.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::NoProgram { package, .. } => Some(format!(
@@ -158,9 +158,9 @@ impl Error {
             )),
             Self::PortTaken { port } => {
                 let family = if port.protocol == crate::types::Protocol::Tcp { 't' } else { 'u' };
-                Some(format!("find out who uses it with `ss -{family}lnp 'sport = :{}'`", port.host_port))
+                Some(format!("find the program that uses it with `ss -{family}lnp 'sport = :{}'`", port.host_port))
             }
-            Self::NoDriver { .. } => Some("rc has the networks slirp4netns, pasta, host and none".to_owned()),
+            Self::NoDriver { .. } => Some("rc supports the networks slirp4netns, pasta, host and none".to_owned()),
             Self::NoIpv6 { .. } => Some("use `--network pasta`".to_owned()),
             Self::HelperEnded { words, .. } if words.contains("/dev/net/tun") => Some(
                 "the helpers need the device: `sudo modprobe tun`, and `sudo chmod 0666 /dev/net/tun` if not every \
@@ -175,7 +175,7 @@ impl Error {
     }
 }
 
-/// A published port as `ps` shows the host's side of it: `0.0.0.0:8080/tcp`.
+/// A published port in the format of `ps` for the host's side: `0.0.0.0:8080/tcp`.
 fn label(port: &PortMapping) -> String {
     format!("{}/{}", port.listen_address(), port.protocol)
 }

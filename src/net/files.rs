@@ -1,5 +1,5 @@
-//! The contents of `/etc/hosts` and `/etc/resolv.conf` of a container: pure functions, and the reading of the host's
-//! own.
+//! The contents of `/etc/hosts` and `/etc/resolv.conf` of a container: pure functions, and reading the host's own
+//! files.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -9,15 +9,15 @@ use super::addresses;
 use super::error::Error;
 use crate::types::{Invalid, Network, NetworkDriver};
 
-/// The most that is read of a file of the host, in bytes.
+/// The most that rc reads of a file of the host, in bytes.
 const LIMIT: u64 = 256 << 10;
-/// What the C library looks at. Source: resolv.conf(5), `MAXNS`.
+/// The maximum for the C library. Source: resolv.conf(5), `MAXNS`.
 const MAX_NAME_SERVERS: usize = 3;
 
-/// The names by which a container finds its host.
+/// The names by which a container reaches its host.
 pub(crate) const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
 
-/// What goes into `/etc/hosts`.
+/// The input for `/etc/hosts`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hosts<'a> {
     /// The network.
@@ -28,19 +28,19 @@ pub(crate) struct Hosts<'a> {
     pub(crate) name: &'a str,
     /// The host's outward address, [`super::addresses::outward`].
     pub(crate) outward: Option<IpAddr>,
-    /// Lines asked for by `--add-host`: name and address.
+    /// Lines requested with `--add-host`: name and address.
     pub(crate) extra: &'a [(String, IpAddr)],
-    /// Further names of the host, by `--add-host NAME:host-gateway`.
+    /// Further names of the host, requested with `--add-host NAME:host-gateway`.
     pub(crate) gateway: &'a [String],
-    /// The host's own `/etc/hosts`, which is what `--network host` shows; empty for other networks.
+    /// The host's own `/etc/hosts`, the base of the file with `--network host`; empty for other networks.
     pub(crate) host_file: &'a str,
 }
 
 /// Writes `/etc/hosts`.
 ///
-/// Lines asked for come first, because the first line of a name wins; a built-in name that was asked for is left out. A
-/// name that is no name is refused: a space or newline in it would forge another line (safety.md, N5). So is one for
-/// the host if the container cannot reach it.
+/// Requested lines come first, because the first line of a name wins; a built-in name that was requested is left out.
+/// An invalid name is refused: a space or newline in it would forge another line (safety.md, N5). So is a name for the
+/// host if the container cannot reach the host.
 pub(crate) fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
     let gateway = request.gateway.iter().map(String::as_str);
     let names = request.extra.iter().map(|(name, _)| name.as_str()).chain([request.hostname, request.name]);
@@ -66,7 +66,7 @@ pub(crate) fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
     } else {
         text.push_str("127.0.0.1\tlocalhost localhost.localdomain\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     }
-    // Without an address of its own a program that asks for its host name still gets an answer (sudo does).
+    // Without an address of its own, a program that looks up its host name still gets an answer (sudo does that).
     let own = addresses::of(request.network).map_or(IpAddr::from([127, 0, 0, 1]), |addresses| addresses.ip.into());
     let mut own_names = vec![request.hostname];
     if request.name != request.hostname {
@@ -101,20 +101,20 @@ fn check_name(name: &str) -> Result<(), Invalid> {
     Err(Invalid::new("host name", name.chars().take(253).collect::<String>(), "must not contain spaces or `#`"))
 }
 
-/// What a `resolv.conf` says. Source: resolv.conf(5).
+/// The contents of a `resolv.conf`. Source: resolv.conf(5).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Resolver {
     /// The name servers, in order.
     pub(crate) name_servers: Vec<IpAddr>,
     /// The search list.
     pub(crate) search: Vec<String>,
-    /// Options, as `ndots:1`.
+    /// Options, such as `ndots:1`.
     pub(crate) options: Vec<String>,
 }
 
 impl Resolver {
-    /// Reads the text of a `resolv.conf`; lines that it does not know are left out, as the C library does. A server
-    /// with a scope (`fe80::1%eth0`) is left out too: the scope is an interface of the host.
+    /// Parses the text of a `resolv.conf`; ignores unknown lines, as the C library does. Also ignores a server with a
+    /// scope (`fe80::1%eth0`): the scope is an interface of the host.
     pub(crate) fn parse(text: &str) -> Self {
         let mut resolver = Self::default();
         for line in text.lines() {
@@ -123,7 +123,7 @@ impl Resolver {
                 Some("nameserver") => {
                     resolver.name_servers.extend(words.next().and_then(|word| word.parse::<IpAddr>().ok()));
                 }
-                // The last of them counts.
+                // The last of these lines counts.
                 Some("search" | "domain") => resolver.search = words.map(str::to_owned).collect(),
                 Some("options") => resolver.options.extend(words.map(str::to_owned)),
                 _ => {}
@@ -133,28 +133,28 @@ impl Resolver {
     }
 }
 
-/// What goes into `/etc/resolv.conf`.
+/// The input for `/etc/resolv.conf`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ResolvConf<'a> {
     /// The network.
     pub(crate) network: &'a Network,
     /// The text of the host's `/etc/resolv.conf`.
     pub(crate) host_file: &'a str,
-    /// The real servers behind a stub on the host's loopback, from [`HostFiles::upstream`]; empty if there is none.
+    /// The real servers behind a stub on the host's loopback, from [`HostFiles::upstream`]; empty if there is no stub.
     pub(crate) upstream_file: &'a str,
-    /// `--dns`, `--dns-search`, `--dns-option`, each instead of the host's; empty: the host's. A search list of `.` is
-    /// none.
+    /// `--dns`, `--dns-search`, `--dns-option`, each replacing the host's; if empty, the host's. A search list of `.`
+    /// means none.
     pub(crate) asked: &'a Resolver,
 }
 
 /// Writes `/etc/resolv.conf`.
 ///
-/// With a network of its own, the container asks the driver's name server first: that one asks the host's current
+/// With a network of its own, the container asks the driver's name server first: it forwards to the host's current
 /// servers, so a change of the host's network needs no restart, and a stub on the host's loopback (127.0.0.53) works.
-/// The host's other servers follow as a fallback, those on loopback replaced by the ones behind the stub. `host` keeps
-/// the host's file; `none` names no server, so that no query leaves (safety.md, N5).
+/// The host's other servers follow as a fallback; those on loopback are replaced by the ones behind the stub. `host`
+/// uses the host's file; `none` names no server, so that no query leaves (safety.md, N5).
 ///
-/// Fails if a search domain or option has a space or a newline in it.
+/// Fails if a search domain or option contains a space or a newline.
 pub(crate) fn resolv_conf(request: &ResolvConf<'_>) -> Result<String, Invalid> {
     let asked = request.asked;
     for (what, word) in
@@ -192,7 +192,7 @@ fn default_servers(request: &ResolvConf<'_>, host: &Resolver) -> Vec<IpAddr> {
     }
     let Some(addresses) = addresses::of(request.network) else { return host.name_servers.clone() };
     let upstream = Resolver::parse(request.upstream_file).name_servers;
-    // slirp4netns is started without IPv6.
+    // rc starts slirp4netns without IPv6.
     let has_ipv6 = request.network.endpoints().iter().any(|endpoint| endpoint.driver == NetworkDriver::Pasta);
     let reachable = |ip: &IpAddr| !ip.is_loopback() && (ip.is_ipv4() || has_ipv6);
     let mut servers = vec![IpAddr::V4(addresses.name_server)];
@@ -212,12 +212,13 @@ pub(crate) struct HostFiles {
     pub(crate) hosts: String,
     /// `/etc/resolv.conf`.
     pub(crate) resolv_conf: String,
-    /// `/run/systemd/resolve/resolv.conf`, if the host asks a stub on its own loopback.
+    /// `/run/systemd/resolve/resolv.conf`, if the host uses a stub on its own loopback.
     pub(crate) upstream: String,
 }
 
 impl HostFiles {
-    /// Reads what a container with this network needs. A missing file is empty; one of more than 256 KiB is an error.
+    /// Reads the files that a container with this network needs. A missing file is empty; one of more than 256 KiB is
+    /// an error.
     pub(crate) fn read(network: &Network) -> Result<Self, Error> {
         let hosts = if *network == Network::Host { read("/etc/hosts")? } else { String::new() };
         let resolv_conf = if *network == Network::None { String::new() } else { read("/etc/resolv.conf")? };

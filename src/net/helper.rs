@@ -5,18 +5,18 @@ use std::os::fd::OwnedFd;
 
 use crate::sys::spawn::Helper;
 
-/// A helper that has been started, with the descriptors by which it is driven.
+/// A started helper, with the descriptors that control it.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) helper: Helper,
-    /// Becomes readable when the interface is configured; at its end if the helper gives up.
+    /// Becomes readable when the interface is configured; at end of file if the helper gives up.
     pub(super) ready: OwnedFd,
-    /// Held open: the helper ends when it is closed.
+    /// Stays open: the helper ends when it is closed.
     pub(super) _exit: Option<OwnedFd>,
 }
 
 /// An argument or a path for a helper.
 pub(super) fn text(argument: impl Into<Vec<u8>>) -> CString {
-    // Paths of existing files and numbers have no NUL; one that did would name nothing.
+    // Paths of existing files and numbers contain no NUL; a path with one would name no file.
     CString::new(argument).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
-//! The ports that slirp4netns publishes, as its API socket is told of them.
+//! The ports that slirp4netns publishes, requested through its API socket.
 //!
-//! The socket has a name only while ports are added; a descriptor leads to it when they are freed.
+//! The socket has a name only while ports are added; freeing them uses a descriptor of it.
 //!
 //! Source: slirp4netns(1), "API SOCKET".
 
@@ -25,16 +25,16 @@ use crate::types::{PortMapping, json};
 /// The socket's name in the container's directory.
 pub(super) const SOCKET: &str = "slirp4netns.sock";
 
-/// The published ports, as the helper knows them.
+/// The published ports, by the helper's numbers.
 #[derive(Debug)]
 pub(crate) struct Forwards {
-    /// Its API socket, which has no name any more: opened with O_PATH, it is connected to by way of /proc/self/fd.
+    /// Its API socket, which has no name any more: an O_PATH descriptor, to which rc connects through /proc/self/fd.
     api: OwnedFd,
     ids: Vec<u64>,
 }
 
 impl Forwards {
-    /// Has the helper publish every port of `request` that is for it, each leading to `inside`; `None` if there is
+    /// Makes the helper publish every port of `request` that it should, each forwarded to `inside`; `None` if there are
     /// none.
     pub(super) fn ask(
         request: &Request,
@@ -53,7 +53,7 @@ impl Forwards {
         let api = rustix::fs::openat(&directory, SOCKET, flags, Mode::empty())
             .map_err(|errno| PathError::new("open", path(), errno))?;
         let ids = published.map(|port| add(api.as_fd(), driver, port, inside, deadline)).collect::<Result<Vec<_>, _>>();
-        // Nobody else needs to speak to it, and nothing is left to sweep after a crash.
+        // No other process needs to connect to it, and nothing must be swept after a crash.
         match rustix::fs::unlinkat(&directory, SOCKET, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => return Err(PathError::new("remove", path(), errno).into()),
@@ -61,8 +61,8 @@ impl Forwards {
         Ok(Some(Self { api, ids: ids? }))
     }
 
-    /// Has the helper let go of every port. `false` if it does not do so by `deadline`; what it holds then goes with
-    /// it.
+    /// Makes the helper release every port. `false` if it does not do so by `deadline`; it then keeps them until it
+    /// ends.
     pub(super) fn close(&self, deadline: Instant) -> bool {
         self.ids.iter().all(|id| {
             let answer = exchange(self.api.as_fd(), &remove_hostfwd(*id), deadline);
@@ -78,7 +78,7 @@ pub(super) fn open_directory(request: &Request) -> Result<OwnedFd, Error> {
         .map_err(|errno| PathError::new("open", &request.directory, errno).into())
 }
 
-/// Asks for one port, and gives the helper's number of it; each request has a connection of its own.
+/// Requests one port, and returns the helper's number of it; each request needs a connection of its own.
 fn add(
     api: BorrowedFd<'_>,
     driver: &'static str,
@@ -93,7 +93,8 @@ fn add(
     if let Some(id) = answer.pointer("/return/id").and_then(serde_json::Value::as_u64) {
         return Ok(id);
     }
-    // It says only that binding failed; the kernel tells us why, unless the program that had the port has just ended.
+    // The answer only says that binding failed; the kernel tells us why, unless the program that had the port has just
+    // ended.
     ports::check(port)?;
     let words = answer.pointer("/error/desc").and_then(|desc| desc.as_str()).unwrap_or("it refused").to_owned();
     Err(failed(words))
@@ -128,7 +129,7 @@ fn exchange(api: BorrowedFd<'_>, request: &str, deadline: Instant) -> io::Result
             Ok(0) => break,
             Ok(length) => answer.extend_from_slice(&part[..length]),
             Err(Errno::INTR) => {}
-            // It closes with our end of file unread.
+            // The helper closes the connection without reading our end of file.
             Err(Errno::CONNRESET) => break,
             Err(errno) => return Err(errno.into()),
         }

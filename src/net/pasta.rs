@@ -1,17 +1,17 @@
-//! pasta: sockets of the host spliced or translated to a tap device in the container.
+//! pasta: sockets of the host, spliced or translated to a tap device in the container.
 //!
-//! One set of options serves Debian 12's version of 2023 and every later one, so its `--help` need not be asked. The
-//! container gets an address of its own (pasta's default is the host's): so the host's outward address names the host,
+//! The same options work in Debian 12's version of 2023 and in every later one, so rc need not read its `--help`. The
+//! container gets an address of its own (pasta's default is the host's): so the host's outward address means the host,
 //! without `--map-guest-addr`, which old versions lack. `--no-map-gw` closes the host's loopback in all versions (newer
-//! ones read it as `--map-host-loopback none`).
+//! ones treat it as `--map-host-loopback none`).
 //!
-//! pasta says that it is ready by writing its pid file, after the ports listen. The "file" is a pipe on its standard
-//! output, by way of `/proc/self/fd/1`: no file to watch, to sweep, or to be refused by an AppArmor profile; and its
-//! end is seen as the pipe's end.
+//! pasta reports that it is ready by writing its pid file, after the ports listen. The "file" is a pipe on its standard
+//! output, through `/proc/self/fd/1`: there is no file to watch or sweep, or that an AppArmor profile could refuse; and
+//! if pasta ends, the pipe ends.
 //!
-//! Debian 12's version does not end the handshake of a TCP connection that comes by another address than loopback until
-//! the client speaks: a protocol in which the server speaks first (SSH, SMTP) hangs there. Later versions and
-//! slirp4netns do not.
+//! Debian 12's version does not complete the handshake of a TCP connection to an address other than loopback before the
+//! client sends data: a protocol in which the server speaks first (SSH, SMTP) hangs. Later versions and slirp4netns do
+//! not have this fault.
 //!
 //! Source: pasta(1).
 
@@ -52,15 +52,15 @@ impl Driver for Pasta {
 
     fn start(&self, request: &Request, target: i32) -> Result<StartingNetwork, Error> {
         let path = request.programs.find(NetworkDriver::Pasta)?;
-        // pasta binds UDP ports with SO_REUSEADDR, by which two of them share one port and the later gets the packets
-        // (tried). So one of ours at a time looks whether the port is free and binds it.
+        // pasta binds UDP ports with SO_REUSEADDR, so two instances can bind the same port and the later one gets the
+        // packets (tested). So only one of ours at a time checks whether the port is free and binds it.
         let udp: Vec<_> = published(request, Protocol::Udp).cloned().collect();
         let lock = ports::turn(request)?;
         ports::check_free(&udp)?;
 
         let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno: Errno| Error::Talk {
             driver: self.name(),
-            step: "make a pipe",
+            step: "create a pipe",
             source: errno.into(),
         })?;
         let program = Program {
@@ -81,7 +81,7 @@ impl Driver for Pasta {
         }
         match error {
             Error::HelperEnded { driver, ended, words } => {
-                // Without a system logger, old versions complain between the lines that matter.
+                // Without a system logger, old versions print complaints between the relevant lines.
                 let lines: Vec<_> = words.lines().filter(|line| !line.starts_with("Failed to send ")).collect();
                 Error::HelperEnded { driver, ended, words: lines.join("; ") }
             }
@@ -98,13 +98,13 @@ fn arguments(request: &Request, target: i32, as_root: bool) -> Vec<CString> {
     words.extend(["--dns-forward".to_owned(), USER_MODE.name_server.to_string()]);
     words.push("--no-map-gw".to_owned());
     if as_root {
-        // It would drop to `nobody`, who may not join our user's namespaces.
+        // Otherwise it would switch to `nobody`, who may not join our user's namespaces.
         words.extend(["--runas", "0:0"].map(str::to_owned));
     }
     for (option, protocol) in [("-t", Protocol::Tcp), ("-u", Protocol::Udp)] {
         let published: Vec<_> = published(request, protocol).map(forward).collect();
         let published = if published.is_empty() { vec!["none".to_owned()] } else { published };
-        // One option for each port: pasta gives up only when all ports of an option fail.
+        // One option for each port: pasta gives up only if all ports of an option fail.
         words.extend(published.into_iter().flat_map(|port| [option.to_owned(), port]));
     }
     words.extend(["-T", "none", "-U", "none", "--pid", "/proc/self/fd/1"].map(str::to_owned));
@@ -116,7 +116,7 @@ fn published(request: &Request, protocol: Protocol) -> impl Iterator<Item = &Por
     request.ports.iter().filter(move |port| port.protocol == protocol && ports::is_for_helper(port))
 }
 
-/// A port in pasta's words: `address/port:port`.
+/// A port in pasta's syntax: `address/port:port`.
 fn forward(port: &PortMapping) -> String {
     let listen: SocketAddr = port.listen_address();
     format!("{}/{}:{}", listen.ip(), listen.port(), port.container_port)

@@ -1,4 +1,4 @@
-//! Whether a port can be published: asked of the kernel by binding it for a moment.
+//! Whether a port can be published: rc binds it for a moment to find out.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,7 +11,7 @@ use super::request::Request;
 use crate::sys::lock::FileLock;
 use crate::types::{PortMapping, Protocol};
 
-/// The address of the host's loopback on which the relay serves a UDP port, if it does: neither helper answers a
+/// The address on the host's loopback at which the relay serves a UDP port, if it does: neither helper answers a
 /// datagram from there.
 pub(super) fn relayed_address(port: &PortMapping) -> Option<SocketAddr> {
     let ip = match port.host_ip {
@@ -24,20 +24,20 @@ pub(super) fn relayed_address(port: &PortMapping) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port.host_port))
 }
 
-/// Whether the helper has to publish the port: all but those that loopback alone can reach by the relay.
+/// Whether the helper must publish the port: all ports except those that are only reachable from loopback, through the
+/// relay.
 pub(super) fn is_for_helper(port: &PortMapping) -> bool {
     relayed_address(port) != Some(port.listen_address())
 }
 
-/// The lock, in the user's directory, under which ports are bound for good.
+/// The lock, in the user's directory, that is held while helpers bind ports.
 const LOCK: &str = "ports.lock";
 
-/// Waits for the turn of `request` to have its helper bind ports, until the lock is dropped; `None` if it has none to
-/// bind.
+/// Waits until the helper of `request` may bind ports; its turn ends when the lock is dropped. `None` if it binds none.
 ///
-/// Of two helpers that listen on one TCP port at the same moment both can fail: the kernel calls a socket listening
-/// before it looks whether another one is (`inet_csk_listen_start`), and so each may see the other. By taking turns the
-/// first gets it.
+/// If two helpers listen on one TCP port at the same moment, both can fail: the kernel marks a socket as listening
+/// before it checks for another one (`inet_csk_listen_start`), so each may see the other. Taking turns lets the first
+/// one succeed.
 pub(super) fn turn(request: &Request) -> Result<Option<FileLock>, Error> {
     if !request.ports.iter().any(is_for_helper) {
         return Ok(None);
@@ -45,21 +45,22 @@ pub(super) fn turn(request: &Request) -> Result<Option<FileLock>, Error> {
     Ok(Some(FileLock::exclusive(request.locks.join(LOCK))?))
 }
 
-/// Binds each port for a moment, and names the first that cannot be.
+/// Binds each port for a moment, and names the first one that cannot be bound.
 ///
-/// A hint for an early, exact error, no reservation: the helper binds for good, and the second one then fails. The
-/// probe itself disturbs no other start: for TCP it does not listen and allows reuse, as the helpers do, so that two
-/// probes and a helper that is just binding do not conflict; for UDP reuse would hide the holder, so it is exclusive.
+/// This gives an early, exact error and reserves nothing: the helper binds the port for good, and fails if another
+/// helper was faster. The probe itself disturbs no other start: for TCP it does not listen and allows reuse, as the
+/// helpers do, so that two probes and a helper that is just binding do not conflict; for UDP, reuse would hide another
+/// owner, so the probe is exclusive.
 pub(super) fn check_free(ports: &[PortMapping]) -> Result<(), Error> {
     ports.iter().try_for_each(check)
 }
 
-/// [`check_free`] of one port.
+/// [`check_free`] for one port.
 pub(super) fn check(port: &PortMapping) -> Result<(), Error> {
     probe(port).map_err(|errno| refused(port, errno))
 }
 
-/// The sentence for a port that the kernel refuses to bind.
+/// The error for a port that the kernel refuses to bind.
 pub(super) fn refused(port: &PortMapping, errno: Errno) -> Error {
     let port = port.clone();
     match errno {

@@ -6,7 +6,7 @@ use super::error::Error;
 use crate::sys::programs;
 use crate::types::NetworkDriver;
 
-/// Paths of helper programs that `rc.toml` sets; `None`: where the host has them ([`programs::find`]).
+/// Paths of helper programs that `rc.toml` sets; `None` uses the host's program ([`programs::find`]).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Programs {
     /// slirp4netns.
@@ -18,7 +18,8 @@ pub(crate) struct Programs {
 impl Programs {
     /// The absolute path of a driver's helper.
     ///
-    /// Fails with `NoProgram` if it is not there or not executable, and with `NoDriver` if the driver has none.
+    /// Fails with `NoProgram` if it does not exist or is not executable, and with `NoDriver` if the driver has no
+    /// helper.
     pub(crate) fn find(&self, driver: NetworkDriver) -> Result<PathBuf, Error> {
         let (configured, package) = match driver {
             NetworkDriver::Slirp4netns => (&self.slirp4netns, "slirp4netns"),

@@ -1,20 +1,20 @@
-//! Published UDP ports as the host's own loopback reaches them.
+//! Published UDP ports on the host's own loopback.
 //!
-//! Neither helper does it: with the host's loopback closed, slirp4netns drops the answers to 127.0.0.1, and pasta of
-//! 2023 loses the datagrams (both tried). So a small process, a fork of the monitor, holds the host's side of each port
-//! on loopback and makes, within the container's network namespace, a connected socket for each client:
+//! Neither helper serves them: with the host's loopback closed, slirp4netns drops the answers to 127.0.0.1, and pasta
+//! of 2023 loses the datagrams (both tested). So a small process, a fork of the monitor, has the host's side of each
+//! port on loopback and creates, within the container's network namespace, a connected socket for each client:
 //!
 //! ```text
 //! client ⇄ 127.0.0.1:PORT ─ relay ─ session ⇄ 10.0.2.100:PORT server
 //!          opened in the host's namespace     opened in the container's
 //! ```
 //!
-//! A port for all addresses is bound by the helper too. The kernel gives a datagram to the socket with the exact
-//! address, and lets it be bound beside the helper's because both allow reuse (slirp4netns since after its bind, which
-//! is exclusive). A port for loopback alone is bound here alone, and exclusively.
+//! The helper also binds a port for all addresses. The kernel delivers a datagram to the socket with the exact address,
+//! and allows both because both permit reuse (slirp4netns only after its bind, which is exclusive). A port for loopback
+//! alone is bound only by the relay, and exclusively.
 //!
 //! The relay joins the container's user and network namespace, drops every capability, keeps no other descriptor and
-//! dies with the monitor. It sleeps until a datagram comes; sessions end after [`IDLE`] without one.
+//! dies with the monitor. It sleeps until a datagram arrives; sessions end after [`IDLE`] without one.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -34,20 +34,21 @@ use crate::sys::process::{self, Child, CloneOptions};
 use crate::sys::spawn::seclude;
 use crate::types::PortMapping;
 
-/// How long a client may be silent before its session ends; a client that comes back gets another source port.
+/// How long a client may be silent before its session ends; if it continues later, it gets another source port.
 const IDLE: Duration = Duration::from_secs(120);
-/// Sessions at a time, beneath the usual limit of 1024 descriptors; beyond, the one that was silent longest ends.
+/// The maximum number of sessions, below the usual limit of 1024 descriptors; one more ends the session that has been
+/// silent longest.
 const MAX_SESSIONS: usize = 512;
 /// The longest datagram.
 const DATAGRAM: usize = 64 << 10;
 
-/// A relay that runs. Dropped, it is killed and reaped.
+/// A running relay. Dropping it kills and reaps it.
 #[derive(Debug)]
 pub(super) struct Relay(Child);
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        // If other code has reaped every child of this process already, both fail, which is fine.
+        // If other code has already reaped every child of this process, both calls fail, which does no harm.
         if self.0.signal(libc::SIGKILL).is_ok() {
             self.0.wait().ok();
         }
@@ -55,8 +56,8 @@ impl Drop for Relay {
 }
 
 impl Relay {
-    /// Serves those of `ports` that loopback reaches, at the container's address `inside`, after the helper has bound
-    /// its own; `None` if there are none.
+    /// Serves those of `ports` that are reachable from loopback, at the container's address `inside`, after the helper
+    /// has bound its own; `None` if there are none.
     ///
     /// Fails with the port if it cannot be bound, or if the relay cannot join the namespaces of `target`.
     pub(super) fn start(
@@ -76,7 +77,7 @@ impl Relay {
             return Ok(None);
         }
         let pidfd = process::open_pidfd(target).map_err(failed("open the container's process"))?;
-        let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC).map_err(|e| failed("make a pipe")(e.into()))?;
+        let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC).map_err(|e| failed("create a pipe")(e.into()))?;
         let parent = rustix::process::getpid();
         let child = process::fork(&CloneOptions::default(), || {
             let served = prepare(&doors, &pidfd, &ready_in, parent).and_then(|()| serve(&doors));
@@ -92,10 +93,10 @@ impl Relay {
     }
 }
 
-/// Runs in the relay: joins the container, keeps only what it needs, and says so.
+/// Runs in the relay: joins the container, keeps only what it needs, and reports that.
 fn prepare(doors: &[Door], pidfd: &OwnedFd, ready: &OwnedFd, parent: rustix::process::Pid) -> io::Result<()> {
     crate::sys::prctl::set_name("rc: udp")?;
-    // Undumpable from before the container could see it.
+    // Not dumpable, before the container could see it.
     crate::sys::prctl::set_dumpable(false)?;
     crate::sys::namespace::join(pidfd.as_fd(), CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
     let kept: Vec<BorrowedFd<'_>> = doors.iter().map(|door| door.outer.as_fd()).chain([ready.as_fd()]).collect();
@@ -124,7 +125,7 @@ impl Door {
     }
 }
 
-/// One client of one door.
+/// One client of one port.
 struct Session {
     door: usize,
     client: SocketAddr,
@@ -141,7 +142,8 @@ impl Session {
     }
 }
 
-/// Carries datagrams both ways until the process is killed. A datagram that cannot be delivered is lost, as UDP has it.
+/// Forwards datagrams in both directions until the process is killed. A datagram that cannot be delivered is lost, as
+/// usual with UDP.
 fn serve(doors: &[Door]) -> io::Result<()> {
     let mut sessions: Vec<Session> = Vec::new();
     let mut datagram = vec![0; DATAGRAM];
@@ -149,7 +151,7 @@ fn serve(doors: &[Door]) -> io::Result<()> {
         let polled = wait(doors, &sessions)?;
         let (outer, inner) = polled.split_at(doors.len());
         for (session, _) in sessions.iter_mut().zip(inner).filter(|(_, is_readable)| **is_readable) {
-            // An error is the server's refusal (ECONNREFUSED): the client sees a silent port.
+            // An error means that the server refused it (ECONNREFUSED): the client gets no answer.
             while let Ok(length) = session.inner.recv(&mut datagram) {
                 doors[session.door].outer.send_to(&datagram[..length], session.client).ok();
                 session.used = Instant::now();
@@ -189,12 +191,13 @@ fn session_of<'a>(
     Ok(&mut sessions[index])
 }
 
-/// Sleeps until a socket is readable or the next session ends; says of each door, then of each session, whether it is.
+/// Sleeps until a socket is readable or the next session expires; returns for each port, then for each session, whether
+/// it is readable.
 fn wait(doors: &[Door], sessions: &[Session]) -> io::Result<Vec<bool>> {
     let sockets = doors.iter().map(|door| &door.outer).chain(sessions.iter().map(|session| &session.inner));
     let mut polled: Vec<_> = sockets.map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
     let next_end = sessions.iter().map(|session| IDLE.saturating_sub(session.used.elapsed())).min();
-    // A second later, so that a session is surely over then.
+    // A second longer, so that the session has certainly expired then.
     let timeout = next_end.map(|left| Timespec { tv_sec: left.as_secs().cast_signed() + 1, tv_nsec: 0 });
     loop {
         match poll(&mut polled, timeout.as_ref()) {
@@ -216,7 +219,7 @@ mod tests {
         outer.set_nonblocking(true).expect("nonblocking");
         let address = outer.local_addr().expect("address");
         let doors = vec![Door { outer, inner: server.local_addr().expect("address") }];
-        // They end with the test's process.
+        // They end with the test process.
         std::thread::spawn(move || serve(&doors));
         std::thread::spawn(move || {
             let mut bytes = [0; 1500];

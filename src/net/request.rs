@@ -3,15 +3,15 @@ use std::path::PathBuf;
 use super::programs::Programs;
 use crate::types::PortMapping;
 
-/// What one container wants of its network.
+/// The network of one container, as requested.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// The published ports, each complete.
+    /// The published ports, with all fields set.
     pub(crate) ports: Vec<PortMapping>,
-    /// Where the helpers are.
+    /// The paths of the helpers.
     pub(crate) programs: Programs,
-    /// An existing private directory of this container alone; nothing stays in it once the network is up.
+    /// An existing private directory of this container alone; nothing remains in it once the network is up.
     pub(crate) directory: PathBuf,
-    /// An existing private directory that all containers of the user share, for locks.
+    /// An existing private directory for locks, shared by all containers of the user.
     pub(crate) locks: PathBuf,
 }

@@ -1,9 +1,9 @@
-//! slirp4netns: a TCP/IP stack of its own in user space behind a tap device in the container.
+//! slirp4netns: a TCP/IP stack in user space behind a tap device in the container.
 //!
-//! It is driven by pid; the form with a path dies under `--enable-sandbox` in version 1.2.0. The sandbox takes its view
-//! of the file system and its capabilities, `--disable-host-loopback` its way to 127.0.0.1 (safety.md, N2). Ports are
-//! published over its API socket (`hostfwd`). Its name server at 10.0.2.3 asks the first IPv4 name server of the host's
-//! resolv.conf, also one on loopback, and notices when that file changes.
+//! rc tells it the pid; the form with a path crashes under `--enable-sandbox` in version 1.2.0. The sandbox takes away
+//! its view of the filesystem and its capabilities, `--disable-host-loopback` its access to 127.0.0.1 (safety.md, N2).
+//! It publishes ports through its API socket (`hostfwd`). Its name server at 10.0.2.3 asks the first IPv4 name server
+//! in the host's resolv.conf, even one on loopback, and notices when that file changes.
 //!
 //! Source: slirp4netns(1), "OPTIONS".
 
@@ -24,7 +24,7 @@ use super::request::Request;
 use crate::sys::spawn::{Program, spawn};
 use crate::types::NetworkDriver;
 
-/// Numbers of the descriptors that the helper gets.
+/// The descriptor numbers that the helper gets.
 const READY: i32 = 3;
 const EXIT: i32 = 4;
 const DIRECTORY_FD: i32 = 5;
@@ -54,8 +54,8 @@ impl Driver for Slirp4netns {
         let driver = self.name();
         let talk = |step| move |errno: Errno| Error::Talk { driver, step, source: errno.into() };
         let path = request.programs.find(NetworkDriver::Slirp4netns)?;
-        let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC).map_err(talk("make a pipe"))?;
-        let (exit_out, exit) = pipe_with(PipeFlags::CLOEXEC).map_err(talk("make a pipe"))?;
+        let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC).map_err(talk("create a pipe"))?;
+        let (exit_out, exit) = pipe_with(PipeFlags::CLOEXEC).map_err(talk("create a pipe"))?;
         let directory = hostfwd::open_directory(request)?;
 
         let mut argv = vec![c"slirp4netns".to_owned()];
@@ -63,7 +63,7 @@ impl Driver for Slirp4netns {
         argv.push(text("--disable-host-loopback"));
         argv.extend([format!("--ready-fd={READY}"), format!("--exit-fd={EXIT}")].map(text));
         if request.ports.iter().any(ports::is_for_helper) {
-            // By way of the descriptor, since a socket's path holds 107 bytes at most and the directory's may be
+            // Through the descriptor, since a socket's path has at most 107 bytes and the directory's path may be
             // longer.
             argv.push(text(format!("--api-socket=/proc/self/fd/{DIRECTORY_FD}/{SOCKET}")));
         }
@@ -75,9 +75,9 @@ impl Driver for Slirp4netns {
             argv: &argv,
             env: &[],
             descriptors: &descriptors,
-            // Its sandbox pivots to a new root, which the kernel refuses where mounts are shared, as systemd has them.
-            // In a user namespace they are not; with root's own it makes private only the topmost (slirp4netns 1.2:
-            // `create_sandbox`).
+            // Its sandbox pivots to a new root, which the kernel refuses if mounts are shared, as they are with
+            // systemd. In a user namespace they are not; with root's own, the sandbox makes only the topmost mount
+            // private (slirp4netns 1.2: `create_sandbox`).
             own_mounts: rustix::process::geteuid().is_root(),
         };
         let helper = spawn(&program).map_err(|source| Error::Spawn { program: path, source })?;

@@ -1,10 +1,10 @@
-//! One suite that every driver with a helper passes, in real namespaces of an ordinary user.
+//! One suite that every driver with a helper must pass, in real namespaces of an ordinary user.
 //!
 //! The programs inside the "container" are this test binary again: [`inside`] plays the part that `RC_TEST_INSIDE`
 //! names.
 //!
-//! A driver looks whether a port is free by binding it for a moment, and a child that another test starts in that
-//! moment has a copy of the socket until it becomes its program: so `scripts/test` runs these with one thread.
+//! A driver checks whether a port is free by binding it for a moment, and a child that another test starts in that
+//! moment has a copy of the socket until it executes: so `scripts/test` runs these tests with one thread.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -35,7 +35,7 @@ fn inside() {
             for stream in listener.incoming() {
                 let mut stream = stream.expect("accept");
                 let peer = stream.peer_addr().expect("peer").ip().to_string();
-                // The client speaks first: pasta of 2023 delays the end of the handshake when it does not.
+                // The client sends first: otherwise pasta of 2023 delays the end of the handshake.
                 stream.read_exact(&mut [0]).expect("read");
                 stream.write_all(peer.as_bytes()).expect("write");
             }
@@ -64,7 +64,7 @@ fn inside() {
     }
 }
 
-/// A part that runs; ends when its standard input does.
+/// A running part; ends when its standard input ends.
 struct Part {
     child: Child,
     _input: ChildStdin,
@@ -72,7 +72,7 @@ struct Part {
 }
 
 impl Part {
-    /// Starts a part by way of `wrapper`, and waits until it has said something.
+    /// Starts a part through `wrapper`, and waits until it has printed something.
     fn start(wrapper: &[&str], part: &str) -> Self {
         let mut child = Command::new(wrapper[0])
             .args(&wrapper[1..])
@@ -98,7 +98,7 @@ impl Drop for Part {
     }
 }
 
-/// A user and network namespace, as a container has them.
+/// A user and network namespace, as a container has.
 struct Container {
     pause: Part,
     directory: tempfile::TempDir,
@@ -111,7 +111,7 @@ impl Container {
         Self::with(Arc::new(tempfile::tempdir().expect("directory")))
     }
 
-    /// Two of one user.
+    /// Two containers of one user.
     fn pair() -> (Self, Self) {
         let first = Self::new();
         let second = Self::with(Arc::clone(&first.locks));
@@ -145,7 +145,7 @@ impl Container {
     }
 }
 
-/// Whether the driver can be tried here; says why if not.
+/// Whether the driver can be tested on this host; prints the reason if not.
 fn is_here(driver: NetworkDriver) -> bool {
     let tun = rustix::fs::access("/dev/net/tun", rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK);
     let unshared = Command::new("unshare").args(["-Urn", "true"]).status();
@@ -206,7 +206,7 @@ fn tcp_port_is_published(driver: NetworkDriver) {
     let Some(outward) = addresses::outward() else { return };
     let seen = ask_tcp(SocketAddr::new(outward, port.host_port)).expect("by the outward address");
     assert_eq!(seen, outward.to_string());
-    // IPv6 is not opened unasked.
+    // IPv6 is not opened unless it is requested.
     assert!(ask_tcp(SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port.host_port))).is_err());
 }
 
@@ -222,7 +222,7 @@ fn tcp_port_listens_on_the_given_address_alone(driver: NetworkDriver) {
 
 fn udp_port_is_published(driver: NetworkDriver, outward: &str) {
     let container = Container::new();
-    // Loopback is the relay's, which a program with threads cannot fork: tests/it/network.rs asks there.
+    // The relay serves loopback, and a program with threads cannot fork it: tests/it/network.rs tests that.
     let port = published(Some(outward), Protocol::Udp);
     let _network = container.up(driver, std::slice::from_ref(&port)).expect("up");
     let _server = container.part("udp 0.0.0.0:8080");
@@ -271,7 +271,7 @@ fn of_two_racing_starts_exactly_one_wins(driver: NetworkDriver, host_ip: &str, p
     let (first, second) = Container::pair();
     for _ in 0..10 {
         let ports = [published(Some(host_ip), protocol)];
-        // A helper dies with the thread that started it, so each waits for the other before it lets go.
+        // A helper dies with the thread that started it, so each waits for the other before it drops its helper.
         let barrier = std::sync::Barrier::new(2);
         let run = |container: &Container| {
             let result = container.up(driver, &ports);
@@ -294,14 +294,14 @@ fn helper_ends_with_its_network(driver: NetworkDriver) {
     assert_eq!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH));
 }
 
-/// Only slirp4netns can free them so; pasta says that it cannot.
+/// Only slirp4netns can free them that early; pasta reports that it cannot.
 fn ports_are_freed_before_the_helper_ends(driver: NetworkDriver) {
     let (first, second) = Container::pair();
     let mut ports = vec![published(None, Protocol::Tcp), published(Some("127.0.0.1"), Protocol::Tcp)];
     ports.extend(outward().map(|ip| published(Some(&ip), Protocol::Udp)));
     let mut network = first.up(driver, &ports).expect("up");
     let _server = first.part("tcp 0.0.0.0:8080");
-    // A connection that the client still has does not hold the port.
+    // A connection that the client still has open does not keep the port.
     let mut connected = TcpStream::connect(loopback(ports[0].host_port)).expect("connect");
     connected.write_all(b"?").expect("write");
     connected.read_exact(&mut [0]).expect("the server answers");
@@ -335,7 +335,7 @@ fn helper_dies_with_its_monitor(driver: NetworkDriver) {
 
 fn failure_is_reported_with_the_helpers_words(driver: NetworkDriver) {
     let container = Container::new();
-    // A process without a network namespace of its own that the helper may join: init.
+    // A process without a network namespace that the helper may join: init.
     let result = endpoint_driver(driver).expect("driver").start(&container.request(&[]), 1);
     let error = result.and_then(|starting| starting.wait_ready(Instant::now() + PATIENCE)).expect_err("no such target");
     assert!(matches!(&error, Error::HelperEnded { words, .. } if !words.is_empty()), "{error}");

@@ -3,21 +3,21 @@ use std::net::{IpAddr, Ipv4Addr};
 use reqwest::Url;
 
 /// How far away an address is. A registry may send us to addresses at least as far as its own, never nearer: a public
-/// one has no business with the user's machine or network (safety.md R2).
+/// registry must not reach the user's host or network through us (safety.md R2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     /// Anywhere.
     Public,
     /// RFC 1918, RFC 6598, unique local.
     Private,
-    /// Link-local, multicast and the reserved rest: metadata services live here.
+    /// Link-local, multicast and the other reserved ranges: metadata services use them.
     Link,
-    /// This machine.
+    /// This host.
     Loopback,
 }
 
 impl Reach {
-    /// Where `address` is. An IPv4 address inside an IPv6 one counts as itself.
+    /// The reach of `address`. An IPv4 address inside an IPv6 one counts as itself.
     pub(super) fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(v4) => Self::of_v4(v4),
@@ -56,7 +56,7 @@ impl Reach {
         }
     }
 
-    /// Whether a registry that is at `self` may send us to `other`.
+    /// Whether a registry at `self` may send us to `other`.
     pub(super) fn may_send_to(self, other: Self) -> bool {
         match other {
             Self::Public => true,
@@ -67,29 +67,29 @@ impl Reach {
     }
 }
 
-/// The address that a host of a URL or reference spells out, if it is no name.
+/// The address in the host part of a URL or reference, if it is not a name.
 pub(super) fn literal(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-/// Whether a host is this machine by its spelling alone: 127.0.0.0/8, `::1`, `localhost` (which [`super::dns`] never
-/// asks a server about). Source: docker's rule for insecure registries.
+/// Whether a host is this host by its spelling alone: 127.0.0.0/8, `::1`, `localhost` (which [`super::dns`] never asks
+/// a server about). Source: docker's rule for insecure registries.
 pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || literal(host).is_some_and(|address| address.to_canonical().is_loopback())
 }
 
-/// Whether `NO_PROXY` exempts a host at a port by `*`, or by an entry with a port or a leading `*`; by any other the
-/// HTTP library does. Source: Go's httpproxy, `Config.NoProxy`, which docker and podman follow.
+/// Whether `NO_PROXY` exempts a host at a port by `*`, or by an entry with a port or a leading `*`; the HTTP library
+/// handles all other entries. Source: Go's httpproxy, `Config.NoProxy`, which docker and podman follow.
 pub(super) fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     no_proxy.split(',').map(str::trim).any(|entry| {
         let (name, at_port) = match entry.rsplit_once(':') {
-            // Not the last group of a bare IPv6 address.
+            // Not the last part of a bare IPv6 address.
             Some((name, digits)) if !name.contains(':') || name.ends_with(']') => (name, digits.parse().ok()),
             _ => (entry, Some(port)),
         };
         let name = name.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        // `.example.com` and `*.example.com` are names below, `example.com` is itself, too.
+        // `.example.com` and `*.example.com` match subdomains, `example.com` also matches itself.
         let below = name.strip_prefix('*').unwrap_or(&name);
         let is_below =
             |suffix: &str| !suffix.is_empty() && host.strip_suffix(suffix).is_some_and(|left| !left.is_empty());
@@ -101,7 +101,7 @@ pub(super) fn is_exempt(no_proxy: &str, host: &str, port: u16) -> bool {
     })
 }
 
-/// Host and port as people write them, without the scheme's own port.
+/// Host and port in the usual form, without the scheme's default port.
 pub(super) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {

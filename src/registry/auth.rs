@@ -13,12 +13,12 @@ use super::transport::{Audience, Request, Transport};
 use super::{Credentials, Error, SMALL_LIMIT};
 use crate::types::json;
 
-/// The header that a registry asked for, kept until it expires.
+/// The header that a registry asked for, cached until it expires.
 pub(super) struct Auth {
     credentials: Option<Credentials>,
-    /// `repository:NAME:pull`: what rc needs, whatever the challenge would have us ask for.
+    /// `repository:NAME:pull`: what rc needs, whatever scope the challenge names.
     scope: String,
-    // Held while a token is fetched: layers that need one at the same time fetch one.
+    // Locked while a token is fetched: layers that need one at the same time share one request.
     current: Mutex<Option<Authorization>>,
 }
 
@@ -49,7 +49,7 @@ impl Auth {
         self.credentials.is_some()
     }
 
-    /// The header to send; `None` while nobody has asked for one, or when it has run out.
+    /// The header to send; `None` if no registry has asked for one yet, or if it has expired.
     pub(super) async fn header(&self) -> Option<HeaderValue> {
         let current = self.current.lock().await;
         current.as_ref().filter(|current| current.is_fresh()).map(|current| current.header.clone())
@@ -74,7 +74,7 @@ impl Auth {
             Some(Ok(Challenge::Basic)) => match &self.credentials {
                 Some(Credentials::Password { user, password }) => {
                     let header = basic(user, password);
-                    // Nothing better to send than what was refused.
+                    // There is nothing better to send than what was refused.
                     if used == Some(&header) {
                         return Ok(None);
                     }
@@ -144,7 +144,7 @@ impl Auth {
     }
 }
 
-/// The strongest challenge that we can answer, or why there is none; `None` if there is no challenge at all.
+/// The strongest challenge that rc can answer, or why there is none; `None` if there is no challenge at all.
 fn choose(headers: &HeaderMap) -> Option<Result<Challenge, String>> {
     let mut fault = None;
     let mut basic = false;
@@ -173,8 +173,9 @@ fn choose(headers: &HeaderMap) -> Option<Result<Challenge, String>> {
     if basic { Some(Ok(Challenge::Basic)) } else { fault.map(Err) }
 }
 
-/// Whether a token server may be asked at all (safety.md R2): over https; plain http only on loopback for a registry on
-/// loopback, or on the registry's own host when nothing is verified; never nearer to us than the registry itself is.
+/// Whether rc may ask a token server at all (safety.md R2): over https; over plain http only on loopback for a registry
+/// on loopback, or on the registry's own host if nothing is verified; never if it is nearer to us than the registry
+/// itself.
 pub(super) async fn check_realm(transport: &Transport, registry: &Url, realm: &str) -> Result<(Url, Audience), Error> {
     let short: String = realm.chars().take(200).collect();
     let refuse = |reason| Error::Realm { realm: short.clone(), host: authority(registry), reason };
@@ -199,8 +200,8 @@ pub(super) async fn check_realm(transport: &Transport, registry: &Url, realm: &s
     Ok((url, Audience::Realm { registry: home, same_host }))
 }
 
-/// Where the registry is: as near as the nearest of its addresses. A name that does not resolve here is a proxy's to
-/// resolve.
+/// The reach of the registry: that of the nearest of its addresses. If a name does not resolve on this host, a proxy
+/// must resolve it.
 async fn reach(transport: &Transport, registry: &Url) -> Reach {
     let host = registry.host_str().unwrap_or_default();
     if let Some(address) = literal(host) {
@@ -208,7 +209,8 @@ async fn reach(transport: &Transport, registry: &Url) -> Reach {
     }
     let found = transport.dns.lookup(host).await.unwrap_or_default();
     let found: Vec<Reach> = found.into_iter().map(Reach::of).collect();
-    // Every address must agree before a registry counts as near: one stray record must not open the user's network.
+    // Every address must agree before a registry counts as near: one stray record must not give access to the user's
+    // network.
     match found.first() {
         Some(first) if found.iter().all(|reach| reach == first) => *first,
         _ => Reach::Public,
@@ -219,7 +221,7 @@ fn basic(user: &str, password: &str) -> HeaderValue {
     secret("Basic", &STANDARD.encode(format!("{user}:{password}"))).unwrap_or_else(|| HeaderValue::from_static(""))
 }
 
-/// A header value that no debug output shows; `None` if `value` could not stand in a header.
+/// A header value that no debug output shows; `None` if `value` is not valid in a header.
 fn secret(scheme: &str, value: &str) -> Option<HeaderValue> {
     let mut header = HeaderValue::from_str(&format!("{scheme} {value}")).ok()?;
     header.set_sensitive(true);
@@ -239,9 +241,9 @@ fn read_token(body: &[u8]) -> Result<Authorization, String> {
     if token.is_empty() {
         return Err("it contains no token".to_owned());
     }
-    let header = secret("Bearer", &token).ok_or("its token holds control bytes")?;
-    // 60 seconds is what the specification has for a server that does not say; a day is as good as for ever.
+    let header = secret("Bearer", &token).ok_or("its token contains control bytes")?;
+    // 60 seconds is the specification's default; a day is as good as forever.
     let lifetime = Duration::from_secs(answer.expires_in.unwrap_or(60).clamp(60, 86_400));
-    // Asked for anew a little early, so that none runs out under way.
+    // Renewed a little early, so that no token expires during a request.
     Ok(Authorization { header, expires: Some(Instant::now() + lifetime.mul_f32(0.9)) })
 }

@@ -7,22 +7,23 @@ use super::manifest::Descriptor;
 use super::transport::Pace;
 use super::{Client, Error};
 
-/// After so many new bytes a broken connection counts as the first again: a large layer over a bad line must arrive one
-/// day.
+/// After this many new bytes, a broken connection counts as the first one again: a large layer must arrive some day
+/// even over a bad line.
 const PROGRESS: u64 = 1 << 20;
 
-/// A blob on its way, in pieces, never more of it than its declared size. A connection that breaks is made again, and
-/// goes on where it was.
+/// A blob that is being received, in pieces, never more of it than its declared size. If the connection breaks, it is
+/// opened again and continues where it was.
 ///
-/// It is not hashed here: who writes it to the store does, and gives it no name if the digest is wrong (`BlobWriter`).
+/// It is not hashed here: the code that writes it to the store hashes it, and gives it no name if the digest is wrong
+/// (`BlobWriter`).
 pub(crate) struct Blob<'c> {
     client: &'c Client,
     descriptor: Descriptor,
     response: Option<Response>,
     pace: Pace,
-    /// Bytes given out, counted from the start of the blob.
+    /// Bytes returned so far, counted from the start of the blob.
     position: u64,
-    /// Bytes that the server sends although we have them: it does not know Range.
+    /// Bytes that the server sends although we have them: it does not support Range.
     skip: u64,
     failures: u32,
     /// `position` at the last failure.
@@ -30,7 +31,7 @@ pub(crate) struct Blob<'c> {
 }
 
 impl Client {
-    /// Starts to fetch a blob at byte `offset`.
+    /// Starts to receive a blob at byte `offset`.
     pub(crate) async fn blob(&self, descriptor: &Descriptor, offset: u64) -> Result<Blob<'_>, Error> {
         Blob::start(self, descriptor.clone(), offset).await
     }
@@ -76,7 +77,7 @@ impl<'c> Blob<'c> {
         }
     }
 
-    /// Counts a piece, without what we had before.
+    /// Counts a piece, without the part that we already had.
     fn take(&mut self, mut chunk: Bytes) -> Result<Option<Bytes>, Error> {
         let known = usize::try_from(self.skip).unwrap_or(usize::MAX).min(chunk.len());
         self.skip -= known as u64;
@@ -91,7 +92,7 @@ impl<'c> Blob<'c> {
         Ok(Some(chunk))
     }
 
-    /// Connects again after `error`, unless it is not of the passing kind or there were too many.
+    /// Connects again after `error`, unless the error is permanent or there were too many.
     async fn recover(&mut self, error: Error) -> Result<(), Error> {
         if self.position >= self.failed_at + PROGRESS {
             self.failures = 0;

@@ -11,7 +11,7 @@ use super::transport::{Request, Transport};
 use super::{Error, MANIFEST_LIMIT};
 use crate::types::{Algorithm, Digest, ImageReference, json};
 
-/// One repository of one registry. Cheap requests after the first, which finds out how to speak to it.
+/// One repository of one registry. The first request finds out the protocol; later ones are cheap.
 pub(crate) struct Client {
     transport: Transport,
     auth: Auth,
@@ -19,23 +19,23 @@ pub(crate) struct Client {
     name: String,
     repository: String,
     base: tokio::sync::OnceCell<Url>,
-    /// The protocols that may be tried, in this order.
+    /// The protocols to try, in this order.
     pub(super) candidates: Vec<Url>,
 }
 
-/// A manifest, index or configuration, whose digest is right.
+/// A manifest, index or configuration whose digest is right.
 #[derive(Debug, Clone)]
 pub(crate) struct Document {
-    /// As it came.
+    /// The bytes as received.
     pub(crate) bytes: Vec<u8>,
-    /// Of the bytes.
+    /// The digest of the bytes.
     pub(crate) digest: Digest,
-    /// Content-Type, as it came.
+    /// The Content-Type as received.
     pub(crate) media_type: String,
 }
 
 impl Client {
-    /// A client for the repository of `reference`; makes no connection yet.
+    /// A client for the repository of `reference`; opens no connection yet.
     pub(crate) fn new(reference: &ImageReference, options: Options) -> Result<Self, Error> {
         let transport = Transport::new(&options);
         let host = match reference.registry() {
@@ -66,7 +66,7 @@ impl Client {
     /// Fetches the manifest or index that a tag or digest names; with a digest, the bytes have it.
     pub(crate) async fn manifest(&self, reference: &ImageReference) -> Result<Document, Error> {
         let selector = match (reference.digest(), reference.tag()) {
-            // One digest decides everything, whatever the tag says by now (safety.md R6).
+            // The digest decides, whatever the tag refers to by now (safety.md R6).
             (Some(digest), _) => digest.to_string(),
             (None, tag) => tag.unwrap_or("latest").to_owned(),
         };
@@ -83,7 +83,7 @@ impl Client {
         Ok(document)
     }
 
-    /// Fetches a small blob (a configuration) whole: its digest and size are right.
+    /// Fetches a small blob (a configuration) as a whole: its digest and size are right.
     pub(crate) async fn configuration(&self, descriptor: &Descriptor) -> Result<Document, Error> {
         let path = format!("blobs/{}", descriptor.digest);
         let response = self.get(&path, None, 0, &self.subject(&descriptor.digest)).await?;
@@ -130,7 +130,8 @@ impl Client {
         format!("{}@{digest}", self.name)
     }
 
-    /// Sends GET for `path` of the repository, authenticates if it is asked to, and returns an answer of success.
+    /// Sends GET for `path` of the repository, authenticates if the registry asks for it, and returns a successful
+    /// answer.
     pub(super) async fn get(
         &self,
         path: &str,
@@ -145,7 +146,7 @@ impl Client {
         let authorization = self.auth.header().await;
         let mut request = Request { authorization, accept, from, ..Request::get(url) };
         let mut response = self.transport.send(&request).await?;
-        // A second challenge is an answer to what was sent for the first; a token may have run out in between.
+        // A second challenge answers what was sent for the first; a token may have expired in between.
         if response.status() == 401 && response.url().origin() == request.url.origin() {
             let used = request.authorization.take();
             let answer = self.auth.answer(&self.transport, base, response.headers(), used.as_ref()).await?;
@@ -171,15 +172,15 @@ impl Client {
         }
     }
 
-    /// `https://HOST/v2/`, or http where that is allowed and https is not spoken.
+    /// `https://HOST/v2/`, or http if that is allowed and the server does not support https.
     async fn base(&self) -> Result<&Url, Error> {
         self.base.get_or_try_init(|| self.find_base()).await
     }
 
     async fn find_base(&self) -> Result<Url, Error> {
         let [https, http] = &self.candidates[..] else { return Ok(self.candidates[0].clone()) };
-        // HTTPS first, as docker does: a registry that supports it never gets plain HTTP. A bad certificate is no
-        // reason to fall back, only a server that does not speak TLS at all.
+        // HTTPS first, as in docker: a registry that supports it never gets plain HTTP. A bad certificate is no reason
+        // to fall back to it, only a server that does not support TLS at all.
         let outcome = self.transport.send_once(&Request::get(https.clone())).await;
         match outcome {
             Ok(_) => Ok(https.clone()),
@@ -221,8 +222,8 @@ fn check_size(descriptor: &Descriptor, actual: u64) -> Result<(), Error> {
     Err(Error::Size { digest: digest.clone(), declared: *size, longer: actual > *size })
 }
 
-/// The query of `<…?last=x&n=y>; rel="next"`. Only that: the next page comes from the same repository, wherever the
-/// link points.
+/// The query of `<…?last=x&n=y>; rel="next"`. Only the query: the next page comes from the same repository, wherever
+/// the link points.
 fn next_query(link: &str) -> Option<String> {
     let (target, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
     let query = target.split_once('?')?.1;

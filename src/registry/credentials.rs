@@ -13,7 +13,7 @@ use super::SMALL_LIMIT;
 use crate::sys::fs::{self, PathError};
 use crate::types::{ImageReference, Invalid, Report, ReportKind, json};
 
-/// Who we are to a registry. Its `Debug` shows no secret.
+/// Credentials for a registry. Their `Debug` shows no secret.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Credentials {
     /// A name and a password or access token.
@@ -36,13 +36,13 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Why credentials could not be found out. No message shows a secret.
+/// Why the credentials could not be determined. No message shows a secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CredentialsError {
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] PathError),
-    /// A file is no auth file.
+    /// A file is not an auth file.
     #[error("cannot read the auth file `{}`: {reason}", .path.display())]
     Format {
         /// The file.
@@ -59,7 +59,7 @@ pub(crate) enum CredentialsError {
         /// Its name.
         name: String,
     },
-    /// A helper cannot be started or does not answer as one.
+    /// A helper cannot be started, or does not answer as the protocol requires.
     #[error("credential helper `docker-credential-{name}`: {reason}")]
     Helper {
         /// Its name.
@@ -81,7 +81,7 @@ impl From<CredentialsError> for Report {
     }
 }
 
-/// Where auth files and certificates are looked for.
+/// The places of auth files and certificates.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Places {
     /// `$REGISTRY_AUTH_FILE`.
@@ -97,7 +97,7 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Those of this process' environment.
+    /// The places according to this process' environment.
     pub(crate) fn from_env() -> Self {
         let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = path("HOME");
@@ -151,7 +151,7 @@ struct Entry {
 }
 
 impl Credentials {
-    /// Reads `USER[:PASSWORD]` of `--creds`; `None` for the password if it is to be asked for.
+    /// Splits `USER[:PASSWORD]` of `--creds`; without a password, rc must ask for it.
     pub(crate) fn split(text: &str) -> (String, Option<String>) {
         match text.split_once(':') {
             Some((user, password)) => (user.to_owned(), Some(password.to_owned())),
@@ -159,12 +159,12 @@ impl Credentials {
         }
     }
 
-    /// Looks for the credentials of an image in the auth files; `authfile` (`--authfile`) replaces them all.
+    /// Looks up the credentials of an image in the auth files; `authfile` (`--authfile`) replaces them all.
     ///
-    /// Of the first file that has any: a helper for the host, then the entry with the longest matching path, then the
-    /// file's credential store. A file that is not there is passed over, unless it was named. Starts a helper program
-    /// if a file asks for it, so it belongs before any fork into another namespace, where helpers could not talk to the
-    /// user's session.
+    /// Uses the first file that has any: a helper for the host, then the entry with the longest matching path, then the
+    /// file's credential store. Skips a file that does not exist, unless the user named it. Starts a helper program if
+    /// a file names one, so call it before any fork into another namespace, where helpers could not reach the user's
+    /// session.
     pub(crate) fn find(
         reference: &ImageReference,
         authfile: Option<&Path>,
@@ -175,7 +175,7 @@ impl Credentials {
                 Err(error) if error.is_not_found() && authfile.is_none() => continue,
                 other => other?,
             };
-            // serde's message could quote a secret: only the place is told. What is refused as a whole has none.
+            // serde's message could quote a secret: rc shows only the position. An error about the whole file has none.
             let file: AuthFile = json::from_slice(&bytes).map_err(|error| CredentialsError::Format {
                 path: path.clone(),
                 reason: match error.line() {
@@ -209,7 +209,8 @@ impl AuthFile {
         match &self.creds_store {
             Some(name) if !name.is_empty() => {
                 match ask_helper(name, if registry == "docker.io" { DOCKER_HUB } else { registry }) {
-                    // A store is named once for all registries, often by a Docker Desktop that is long gone.
+                    // A store is configured once for all registries, often by a Docker Desktop that is no longer
+                    // installed.
                     Err(CredentialsError::NoHelper { .. }) => Ok(None),
                     other => other,
                 }
@@ -221,7 +222,7 @@ impl AuthFile {
 
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
-/// A key without what old docker versions wrote around the host: `https://HOST/v1/`.
+/// A key without what old docker versions put around the host: `https://HOST/v1/`.
 fn bare(key: &str) -> &str {
     match key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")) {
         Some(rest) => rest.split('/').next().unwrap_or_default(),

@@ -9,12 +9,12 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address::Reach;
 
-/// Turns names into addresses: `localhost` by itself (RFC 6761, so that plain http to it stays on this machine), the
-/// rest by `/etc/hosts` and the servers of `/etc/resolv.conf`. glibc's resolver would load NSS modules, which a static
-/// binary cannot.
+/// Resolves names: `localhost` by itself (RFC 6761, so that plain http to it stays on this host), other names with
+/// `/etc/hosts` and the servers of `/etc/resolv.conf`. glibc's resolver would load NSS modules, which a static binary
+/// cannot do.
 #[derive(Clone, Default)]
 pub(super) struct Dns {
-    // Made at the first look-up: reading the two files costs more than a pull from loopback needs.
+    // Created at the first lookup: reading the two files takes longer than a pull from loopback may need.
     resolver: Arc<OnceLock<TokioResolver>>,
 }
 
@@ -35,7 +35,7 @@ impl Dns {
     }
 }
 
-/// Without a readable resolv.conf there are no servers, and `/etc/hosts` alone is left; nobody else's server is asked.
+/// Without a readable resolv.conf there are no servers, and only `/etc/hosts` is used; rc asks no default server.
 fn new_resolver() -> Result<TokioResolver, NetError> {
     let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|_| {
         TokioResolver::builder_with_config(
@@ -57,9 +57,9 @@ impl Resolve for Dns {
     }
 }
 
-/// A resolver that keeps the addresses of `host` to those that a registry at `registry` may send us to: the check and
+/// A resolver that limits the addresses of `host` to those that a registry at `registry` may send us to: the check and
 /// the connection use the same answer, so that a name server cannot give a public address to one and 127.0.0.1 to the
-/// other. Other names (a proxy's) pass.
+/// other. Other names (a proxy's) pass unchecked.
 pub(super) struct GuardedDns {
     pub(super) dns: Dns,
     pub(super) host: String,

@@ -3,16 +3,16 @@ use crate::types::{Digest, Report, ReportKind, Thing};
 
 use super::manifest::Fault;
 
-/// Why something could not be fetched. Texts that come from a registry are cut to a line's length, not escaped: `ui`
+/// Why a request to a registry failed. Texts from a registry are cut to the length of a line, but not escaped: `ui`
 /// does that.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// No connection, or no name resolution.
+    /// No connection, or the name does not resolve.
     #[error("cannot reach `{host}`: {cause}")]
     Connect {
         /// Host and port.
         host: String,
-        /// The innermost reason.
+        /// The innermost cause.
         cause: String,
     },
     /// The server's certificate was refused, or ours.
@@ -20,18 +20,18 @@ pub(crate) enum Error {
     Certificate {
         /// Host and port.
         host: String,
-        /// What the verifier found.
+        /// The verifier's error.
         cause: String,
     },
-    /// A connection that was made broke before the answer was whole.
+    /// An open connection broke before the answer was complete.
     #[error("the connection to `{host}` broke: {cause}")]
     Broken {
         /// Host and port.
         host: String,
-        /// The innermost reason.
+        /// The innermost cause.
         cause: String,
     },
-    /// The server is there and sends nothing, or almost nothing.
+    /// The server accepts the connection and sends nothing, or almost nothing.
     #[error("`{host}` sent almost nothing for {seconds} seconds")]
     Stalled {
         /// Host and port.
@@ -45,12 +45,12 @@ pub(crate) enum Error {
         /// The manifest, blob or repository asked for.
         subject: String,
     },
-    /// 401 or 403 with the best credentials that rc has.
+    /// 401 or 403 although rc has sent the best credentials that it has.
     #[error("access to `{subject}` is denied{}", detail(.message))]
     Denied {
-        /// What was asked for.
+        /// The requested subject.
         subject: String,
-        /// What the registry says about it; may be empty.
+        /// The registry's message; may be empty.
         message: String,
         /// Whether credentials were sent.
         with_credentials: bool,
@@ -62,32 +62,32 @@ pub(crate) enum Error {
         host: String,
         /// The HTTP status.
         status: u16,
-        /// What was asked for.
+        /// The requested subject.
         subject: String,
-        /// What the registry says about it; may be empty.
+        /// The registry's message; may be empty.
         message: String,
     },
-    /// An answer longer than its kind may be.
+    /// An answer longer than allowed.
     #[error("{what} from `{host}` has more than {limit} bytes")]
     TooLarge {
         /// The kind of answer: `manifest`, `token`.
         what: &'static str,
         /// Host and port.
         host: String,
-        /// The most it may have, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
-    /// A redirect that is not followed.
+    /// A redirect that rc does not follow.
     #[error("refusing a redirect from `{from}` to `{to}`: {reason}")]
     Redirect {
-        /// Who redirects.
+        /// The origin that redirects.
         from: String,
-        /// Where to.
+        /// Its target.
         to: String,
         /// The rule.
         reason: &'static str,
     },
-    /// A token server that gets nothing from us.
+    /// A token server that rc refuses to ask.
     #[error("refusing to ask `{realm}` for a token for `{host}`: {reason}")]
     Realm {
         /// The token server.
@@ -97,15 +97,16 @@ pub(crate) enum Error {
         /// The rule.
         reason: &'static str,
     },
-    /// The answer of a token server makes no sense.
-    #[error("`{realm}` gave no usable token: {reason}")]
+    /// The answer of a token server is not valid.
+    #[error("`{realm}` sent no usable token: {reason}")]
     Token {
         /// The token server.
         realm: String,
         /// What is wrong.
         reason: String,
     },
-    /// The registry asks for an authentication rc does not know, or would have to send a password in the open.
+    /// The registry asks for an authentication that rc does not support, or rc would have to send a password
+    /// unencrypted.
     #[error("cannot authenticate to `{host}`: {reason}")]
     Challenge {
         /// Host and port.
@@ -113,7 +114,7 @@ pub(crate) enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// A manifest, index or configuration that is refused.
+    /// A manifest, index or configuration is invalid.
     #[error("`{subject}`: {fault}")]
     Manifest {
         /// Its reference or digest.
@@ -121,28 +122,28 @@ pub(crate) enum Error {
         /// What is wrong.
         fault: Fault,
     },
-    /// Content that is not what its digest says.
+    /// Content does not match its digest.
     #[error("`{expected}` arrived with digest `{actual}`")]
     Digest {
-        /// What was asked for.
+        /// The expected digest.
         expected: Digest,
-        /// What came.
+        /// The digest of the content.
         actual: Digest,
     },
-    /// Content that is longer or shorter than its descriptor says.
+    /// Content is longer or shorter than its descriptor says.
     #[error("`{digest}` has {} than its declared {declared} bytes", if *.longer { "more" } else { "fewer" })]
     Size {
         /// The blob.
         digest: Digest,
         /// The descriptor's size, in bytes.
         declared: u64,
-        /// Whether more came, not fewer.
+        /// Whether more bytes arrived, not fewer.
         longer: bool,
     },
-    /// Credentials that cannot be found out.
+    /// The credentials could not be determined.
     #[error(transparent)]
     Credentials(#[from] super::CredentialsError),
-    /// A file of the user's own (certificates).
+    /// A file of the user (a certificate) cannot be used.
     #[error(transparent)]
     File(#[from] PathError),
     /// The HTTP client itself could not be set up.
@@ -178,7 +179,7 @@ impl From<Error> for Report {
 }
 
 impl Error {
-    /// What the user can do about it, if anything.
+    /// How the user can fix it, if possible.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Certificate { host, .. } => Some(format!(
@@ -192,7 +193,7 @@ impl Error {
         }
     }
 
-    /// Whether the same request may succeed when it is sent again at once.
+    /// Whether the same request may succeed if it is sent again at once.
     pub(super) fn is_transient(&self) -> bool {
         matches!(self, Self::Broken { .. } | Self::Stalled { .. })
     }
@@ -202,7 +203,7 @@ fn detail(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
-/// The innermost cause of an error: the outer ones of an HTTP stack only say that a request failed, and where.
+/// The innermost cause of an error: the outer ones of an HTTP stack only say that a request failed, and its URL.
 pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {

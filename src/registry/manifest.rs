@@ -9,10 +9,10 @@ use crate::types::{Digest, Report, ReportKind, Thing, json};
 pub(super) const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// Why a manifest, index or configuration is refused.
+/// Why a manifest, index or configuration is invalid.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
-    /// It is no JSON, or lacks a field, or one has a value that it cannot have (a digest, a size).
+    /// It is not JSON, or lacks a field, or a field has an invalid value (a digest, a size).
     #[error("the {what} cannot be read: {source}")]
     Json {
         /// `manifest`, `index`, `configuration`.
@@ -20,24 +20,24 @@ pub(crate) enum Fault {
         /// Where and why.
         source: serde_json::Error,
     },
-    /// Both `layers` and `manifests`: what it is would depend on who reads it (CVE-2021-41190).
+    /// Both `layers` and `manifests`: its meaning would depend on the reader (CVE-2021-41190).
     #[error("ambiguous manifest: it has both `layers` and `manifests`")]
     Ambiguous,
     /// Neither `layers` nor `manifests`.
     #[error("it is neither an image manifest nor an index")]
     Neither,
-    /// The header and the document disagree on what it is (CVE-2021-41190).
+    /// The header and the document disagree on its type (CVE-2021-41190).
     #[error("ambiguous manifest: it was sent as `{header}`, and calls itself `{document}`")]
     MediaType {
         /// Content-Type, or the media type of the descriptor that led here.
         header: String,
-        /// `mediaType`, or what the fields amount to.
+        /// `mediaType`, or the type according to its fields.
         document: String,
     },
-    /// Docker's format from before 2016, which names layers by nothing that can be checked.
+    /// Docker's format from before 2016, which does not identify layers by anything that can be checked.
     #[error("unsupported manifest: schema 1, ask the publisher to re-push")]
     Schema1,
-    /// A manifest of something else.
+    /// A manifest of something that is not an image.
     #[error("it is not a container image but `{kind}`")]
     Artifact {
         /// Its artifact or configuration type.
@@ -57,7 +57,7 @@ pub(crate) enum Fault {
         /// Its type.
         media_type: String,
     },
-    /// A layer for each diff id, and the other way round.
+    /// The numbers of layers and of diff IDs differ.
     #[error("it has {layers} layers, and its configuration lists {diff_ids}")]
     LayerCount {
         /// Layers of the manifest.
@@ -65,7 +65,7 @@ pub(crate) enum Fault {
         /// `rootfs.diff_ids` of the configuration.
         diff_ids: usize,
     },
-    /// A document that is declared larger than any may be.
+    /// A document whose declared size is larger than allowed.
     #[error("its {what} is declared to have {size} bytes, more than {MANIFEST_LIMIT}")]
     TooLarge {
         /// `manifest`, `configuration`.
@@ -73,15 +73,15 @@ pub(crate) enum Fault {
         /// The descriptor's size.
         size: u64,
     },
-    /// No entry of the index fits.
+    /// No entry of the index matches.
     #[error("it has no image for {wanted}, only for {}", found.join(", "))]
     NoPlatform {
-        /// What was asked for.
+        /// The requested platform.
         wanted: Platform,
-        /// What there is; cut to the first ten.
+        /// The available platforms; the first ten.
         found: Vec<String>,
     },
-    /// An index that leads to an index that leads to an index.
+    /// An index in an index in an index.
     #[error("indexes are nested deeper than 2")]
     Depth,
 }
@@ -102,20 +102,20 @@ impl From<Fault> for Report {
     }
 }
 
-/// A reference to a blob. `urls` are left out on purpose: content comes from the registry that was named (safety.md
+/// A reference to a blob. rc ignores `urls` on purpose: content comes from the registry that the user named (safety.md
 /// R1).
 ///
-/// Not the store's descriptor, which has a platform and notes besides: here nothing is read that is not used, so that
-/// an odd one of these fails no pull.
+/// Not the store's descriptor, which also has a platform and annotations: this one reads only what rc uses, so that an
+/// unusual value elsewhere fails no pull.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Descriptor {
-    /// What the blob is said to be.
+    /// The declared type of the blob.
     #[serde(default)]
     pub(crate) media_type: String,
     /// Its digest.
     pub(crate) digest: Digest,
-    /// Its length in bytes, as declared: nothing is allocated by it.
+    /// Its declared length in bytes: nothing is allocated according to it.
     pub(crate) size: u64,
 }
 
@@ -136,7 +136,7 @@ pub(crate) struct Index {
     entries: Vec<IndexEntry>,
 }
 
-/// Either.
+/// One of the two.
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
     /// One image.
@@ -181,9 +181,9 @@ const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+
 const DOCKER_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1";
 
 impl Kind {
-    /// Reads a manifest or index; `declared` is the media type that it was announced with, empty if it was not.
+    /// Reads a manifest or index; `declared` is the media type that it was announced with, empty if there was none.
     ///
-    /// Nesting is bounded by `types::json`, the size by the caller.
+    /// `types::json` limits the nesting, the caller the size.
     pub(crate) fn parse(bytes: &[u8], declared: &str) -> Result<Self, Fault> {
         let declared = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if declared.starts_with(DOCKER_SCHEMA_1) {
@@ -207,11 +207,11 @@ impl Kind {
 }
 
 impl Document {
-    /// The type of the document, on which its announcement, its own word and its fields have to agree.
+    /// The type of the document, on which its announcement, its `mediaType` and its fields must agree.
     fn media_type(&self, declared: &str) -> Result<&'static str, Fault> {
         let is_index = self.manifests.is_some() && self.layers.is_none();
         let family = if is_index { [OCI_INDEX, DOCKER_LIST] } else { [OCI_MANIFEST, DOCKER_MANIFEST] };
-        // Servers of plain files have no better name for it; what the document says counts then.
+        // Servers of plain files have no better name for it; the document decides then.
         let declared = match declared {
             "" | "application/json" | "application/octet-stream" | "text/plain" => None,
             other => Some(other),
@@ -258,7 +258,7 @@ impl Manifest {
         Ok(Self { media_type, config, layers })
     }
 
-    /// Joins each layer with its diff id, the configuration's `rootfs.diff_ids`.
+    /// Joins each layer with its diff ID, the configuration's `rootfs.diff_ids`.
     pub(crate) fn with_diff_ids(&self, diff_ids: &[Digest]) -> Result<Vec<(Descriptor, Digest)>, Fault> {
         if diff_ids.len() != self.layers.len() {
             return Err(Fault::LayerCount { layers: self.layers.len(), diff_ids: diff_ids.len() });
@@ -267,8 +267,8 @@ impl Manifest {
     }
 }
 
-/// Whether a layer of this type is a tar archive, plain or compressed. Which of them, its first bytes say: images with
-/// the wrong one of these types are about, and every other tool runs them.
+/// Whether a layer of this type is a tar archive, plain or compressed. Its first bytes tell how it is compressed:
+/// images with the wrong one of these types exist, and every other tool runs them.
 fn is_layer(media_type: &str) -> bool {
     let oci = media_type
         .strip_prefix("application/vnd.oci.image.layer.v1.")
@@ -280,12 +280,12 @@ fn is_layer(media_type: &str) -> bool {
 }
 
 impl Index {
-    /// The entry that fits `platform` best; of equals, the first. Attestations are no images and are passed over.
+    /// The entry that fits `platform` best; of equal ones, the first. Skips attestations, which are not images.
     pub(crate) fn choose(&self, platform: &Platform) -> Result<&Descriptor, Fault> {
         let images = || self.entries.iter().filter(|entry| !entry.is_attestation());
         let rank = |entry: &IndexEntry| match &entry.platform {
             Some(found) => platform.rank(&found.os, &found.architecture, found.variant.as_deref()),
-            // An entry that does not say is taken when nothing else fits: the image's configuration will tell.
+            // An entry without a platform is chosen if nothing else fits: the image's configuration will tell.
             None => Some(u32::MAX),
         };
         let best = images().filter_map(|entry| Some((rank(entry)?, entry))).min_by_key(|(rank, _)| *rank);

@@ -1,24 +1,24 @@
-//! What is asked of the talk with a registry.
+//! Options of the connection to a registry.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Credentials, Places, TlsVerify};
 
-/// How a registry is spoken to.
+/// How to connect to a registry.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    /// What it has to prove.
+    /// What the registry must prove.
     pub(crate) tls_verify: TlsVerify,
     /// A directory of certificates in place of `certs.d` (`--cert-dir`).
     pub(crate) cert_dir: Option<PathBuf>,
-    /// Who we are there; see [`Credentials::find`].
+    /// The credentials; see [`Credentials::find`].
     pub(crate) credentials: Option<Credentials>,
-    /// Where certificates are.
+    /// The places of certificates.
     pub(crate) places: Places,
-    /// How often a request is sent again after 429, 5xx or a broken connection.
+    /// How often a request is repeated after 429, 5xx or a broken connection.
     pub(crate) retries: u32,
-    /// The waits before those.
+    /// The waits before that.
     pub(crate) backoff: Backoff,
     /// How long a server may send almost nothing.
     pub(crate) stall: Duration,
@@ -38,12 +38,12 @@ impl Default for Options {
     }
 }
 
-/// How long to wait before a request is sent again, where the server does not say.
+/// How long to wait before a request is repeated, if the server does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backoff {
-    /// This, then twice this, then four times.
+    /// This, then twice as long, then four times.
     Doubling(Duration),
-    /// Always this (`--retry-delay`).
+    /// Always this long (`--retry-delay`).
     Fixed(Duration),
 }
 

@@ -3,26 +3,25 @@ use std::str::FromStr;
 
 use crate::types::Invalid;
 
-/// What an image has to run on, in Go's words: `linux/arm64/v8`.
+/// The platform that an image must be for, in Go's names: `linux/arm64/v8`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Platform {
     /// `linux`.
     pub(crate) os: String,
     /// `amd64`, `arm64`, …
     pub(crate) architecture: String,
-    /// `v7`, …; `None` takes what any CPU of the architecture runs.
+    /// `v7`, …; `None` accepts what any CPU of the architecture can run.
     pub(crate) variant: Option<String>,
 }
 
 impl Platform {
-    /// This machine.
+    /// This host.
     pub(crate) fn host() -> Self {
         let (architecture, variant) = canonical(std::env::consts::ARCH, None);
         Self { os: "linux".to_owned(), architecture, variant }
     }
 
-    /// The platform with these parts, each the host's where it is `None`; common other names of architectures are
-    /// known.
+    /// The platform with these parts; a part that is `None` is the host's. Accepts other common names of architectures.
     pub(crate) fn of(os: Option<&str>, architecture: Option<&str>, variant: Option<&str>) -> Self {
         let host = Self::host();
         let os = os.map_or(host.os, str::to_ascii_lowercase);
@@ -33,9 +32,9 @@ impl Platform {
         Self { os, architecture, variant }
     }
 
-    /// The place of an index entry among those that will do, 0 for the best; `None` if it will not do.
-    /// A CPU runs images for its own variant, then for lower ones, then for none in particular.
-    /// Source: image-spec image-index.md "Platform Variants", containers/image `WantedPlatforms`.
+    /// The rank of an index entry among the suitable ones, 0 for the best; `None` if it is not suitable. A CPU runs
+    /// images for its own variant, then for lower ones, then for none in particular. Source: image-spec image-index.md
+    /// "Platform Variants", containers/image `WantedPlatforms`.
     pub(crate) fn rank(&self, os: &str, architecture: &str, variant: Option<&str>) -> Option<u32> {
         let (architecture, variant) = canonical(architecture, variant);
         if os != self.os || architecture != self.architecture {
@@ -44,7 +43,7 @@ impl Platform {
         let number = |variant: &Option<String>| variant.as_deref()?.strip_prefix('v')?.parse::<u32>().ok();
         match (&self.variant, &variant) {
             (wanted, found) if wanted == found => Some(0),
-            // Any CPU runs the first variant; higher ones are not certain.
+            // Any CPU runs the first variant; it may not run higher ones.
             (None, Some(found)) => (architecture != "arm" && found == "v1").then_some(1),
             (Some(_), None) => Some(u32::MAX),
             (wanted, found) => match (number(wanted), number(found)) {
@@ -55,7 +54,7 @@ impl Platform {
     }
 }
 
-/// The name that Go has for an architecture, and the variant that goes without saying.
+/// Go's name for an architecture, and the variant that the name implies.
 fn canonical(architecture: &str, variant: Option<&str>) -> (String, Option<String>) {
     let architecture = architecture.to_ascii_lowercase();
     let variant = variant.filter(|variant| !variant.is_empty()).map(str::to_ascii_lowercase);
@@ -75,7 +74,7 @@ fn canonical(architecture: &str, variant: Option<&str>) -> (String, Option<Strin
 impl FromStr for Platform {
     type Err = Invalid;
 
-    /// `OS/ARCH[/VARIANT]`, or `ARCH` alone as docker takes it.
+    /// `OS/ARCH[/VARIANT]`, or only `ARCH` as in docker.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let parts: Vec<&str> = text.split('/').collect();
         let fine =

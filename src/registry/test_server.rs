@@ -1,4 +1,4 @@
-//! A server that says what a test wants, over plain http or TLS, and remembers what it was asked.
+//! A server that answers as a test wants, over plain http or TLS, and records the requests.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read, Write};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// A request as it came.
+/// A request as received.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) method: String,
@@ -33,13 +33,13 @@ impl Seen {
 /// How an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// As it should.
+    /// Normally.
     Whole,
-    /// The connection is closed after so many bytes of the body.
+    /// The connection is closed after this many bytes of the body.
     Cut(usize),
-    /// Nothing comes after so many bytes of the body.
+    /// Nothing more is sent after this many bytes of the body.
     Stall(usize),
-    /// A byte every five milliseconds, for ever.
+    /// A byte every five milliseconds, forever.
     Drip,
     /// The body is sent again and again, without a length.
     Endless,
@@ -72,7 +72,7 @@ impl Reply {
     }
 }
 
-/// Runs until the test process ends; its threads wait for connections only.
+/// Runs until the test process ends; its threads only wait for connections.
 pub(crate) struct TestServer {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -126,7 +126,7 @@ impl TestServer {
     }
 }
 
-/// Anything that bytes go through, with a time limit on reading where it is known.
+/// Any byte stream, with a time limit for reading.
 trait Connection: Read + Write {
     fn socket(&self) -> &TcpStream;
 }
@@ -143,10 +143,10 @@ impl Connection for StreamOwned<ServerConnection, TcpStream> {
     }
 }
 
-/// Answers one connection until it ends; `None` is how it always ends.
+/// Answers one connection until it ends, which is always `None`.
 fn serve(stream: impl Connection, handler: &Handler, log: &Mutex<Vec<Seen>>) -> Option<()> {
     let mut stream = BufReader::with_capacity(64 << 10, stream);
-    // TLS where none is spoken: hung up on, as other servers do.
+    // TLS to a server without it: closes the connection, as other servers do.
     if stream.fill_buf().ok()?.first() == Some(&0x16) {
         return None;
     }
@@ -191,7 +191,7 @@ fn answer(stream: &mut impl Connection, reply: &Reply) -> Option<()> {
         Ending::Stall(count) => {
             stream.write_all(&reply.body[..count]).ok()?;
             stream.flush().ok()?;
-            // Until the client hangs up.
+            // Until the client closes the connection.
             return stream.read(&mut [0]).ok().filter(|count| *count > 0).map(drop);
         }
         Ending::Drip => {

@@ -1,4 +1,4 @@
-//! The client against a hostile server; names say the rule, comments its number in safety.md.
+//! The client against a hostile server; names state the rule, comments its number in safety.md.
 
 mod auth;
 mod rules;
@@ -26,7 +26,7 @@ fn options() -> Options {
     }
 }
 
-/// For a server that does stall: long enough for all that a busy machine does meanwhile.
+/// For a server that stalls: long enough for a busy host to do everything else meanwhile.
 fn impatient() -> Options {
     Options { stall: Duration::from_secs(1), ..options() }
 }
@@ -91,7 +91,7 @@ async fn fetch(client: &Client, descriptor: &Descriptor, offset: u64) -> Result<
     Ok(bytes)
 }
 
-/// The text of an error that had to come.
+/// The text of an error that must occur.
 fn refused<T>(result: Result<T, Error>) -> String {
     match result {
         Ok(_) => "accepted".to_owned(),

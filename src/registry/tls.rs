@@ -10,38 +10,38 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use super::{Error, SMALL_LIMIT};
 use crate::sys::fs;
 
-/// How much a registry has to prove.
+/// What a registry must prove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum TlsVerify {
-    /// A good certificate; a registry on loopback may speak plain http instead.
+    /// A valid certificate; a registry on loopback may use plain http instead.
     #[default]
     Default,
-    /// A good certificate, on loopback too (`--tls-verify`).
+    /// A valid certificate, even on loopback (`--tls-verify`).
     Always,
     /// Nothing: any certificate, or plain http (`--tls-verify=false`).
     Never,
 }
 
-/// The certificates that are trusted and those we show.
+/// The certificates that rc trusts, and those that it presents.
 pub(super) struct Trust {
     provider: Arc<CryptoProvider>,
     cert_dir: Option<PathBuf>,
     certs_d: Vec<PathBuf>,
-    // Read when the first https connection is made, not for plain http: parsing 140 certificates takes milliseconds.
+    // Read when the first https connection is opened, not for plain http: parsing 140 certificates takes milliseconds.
     system: OnceLock<RootCertStore>,
 }
 
 impl Trust {
-    /// `cert_dir` replaces the search in `certs_d`, whose directories hold one directory for each `HOST[:PORT]`.
+    /// `cert_dir` replaces the search in `certs_d`, whose directories contain one directory for each `HOST[:PORT]`.
     pub(super) fn new(cert_dir: Option<PathBuf>, certs_d: Vec<PathBuf>) -> Self {
         Self { provider: Arc::new(ring::default_provider()), cert_dir, certs_d, system: OnceLock::new() }
     }
 
     /// The configuration for one host: the system's certificates (`SSL_CERT_FILE`, `SSL_CERT_DIR`, `/etc/ssl/certs`)
-    /// and the `*.crt` of the host's directory; the directory's `*.cert` with `*.key` is ours to show. Source:
+    /// and the `*.crt` of the host's directory; rc presents the directory's `*.cert` with `*.key`. Source:
     /// containers-certs.d(5).
     ///
-    /// Fails if a file of the directory cannot be read or holds no certificate: a misspelt one must not go unnoticed.
+    /// Fails if a file of the directory cannot be read or contains no certificate: a misspelt name must be noticed.
     pub(super) fn config(&self, authority: &str, verified: bool) -> Result<ClientConfig, Error> {
         let setup = |cause: rustls::Error| Error::Setup { host: authority.to_owned(), cause: cause.to_string() };
         let directory = self.directory(authority);
@@ -72,7 +72,7 @@ impl Trust {
             .map_err(|error| bad_file(own, authority, &error))
     }
 
-    /// The first directory that there is for `authority`; the host must be one path component (it is, by its grammar).
+    /// The first existing directory for `authority`; the host must be one path component (its grammar ensures that).
     fn directory(&self, authority: &str) -> Option<PathBuf> {
         let is_directory = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
         match &self.cert_dir {
@@ -109,15 +109,15 @@ fn bad_file(path: &Path, authority: &str, cause: &dyn std::fmt::Display) -> Erro
     Error::Setup { host: authority.to_owned(), cause: format!("`{}`: {cause}", path.display()) }
 }
 
-/// The system's certificates. Those that rustls cannot parse are left out, as every TLS library does: a bundle may hold
-/// odd ones, and with none at all every connection fails with a sentence about trust.
+/// The system's certificates. Skips those that rustls cannot parse, as every TLS library does: a bundle may contain
+/// unusual ones, and without any certificate every connection fails with an error about trust.
 fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     roots
 }
 
-/// `--tls-verify=false`: any certificate will do, but the server must hold its key.
+/// `--tls-verify=false`: accepts any certificate, but the server must have its key.
 #[derive(Debug)]
 struct AcceptAny {
     provider: Arc<CryptoProvider>,

@@ -16,14 +16,14 @@ use super::tls::Trust;
 use super::{Error, SMALL_LIMIT, TlsVerify};
 use crate::types::json;
 
-/// Redirects that are followed for one request.
+/// The maximum number of redirects for one request.
 const REDIRECTS: usize = 5;
-/// The longest `Retry-After` that is waited for; a server that says more is believed, and the command fails.
+/// The longest `Retry-After` that rc waits for; if a server asks for more, the command fails.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// The fewest bytes in a stall timeout that count as a sign of life.
+/// The fewest bytes within a stall timeout that keep a connection alive.
 const SIGN_OF_LIFE: usize = 4 << 10;
 
-/// Sends requests by the rules: time limits, retries, redirects that carry no secret to another origin, TLS.
+/// Sends requests according to the rules: time limits, retries, redirects that send no secret to another origin, TLS.
 pub(super) struct Transport {
     trust: Trust,
     pub(super) dns: Dns,
@@ -34,7 +34,7 @@ pub(super) struct Transport {
     clients: Mutex<HashMap<ClientKey, reqwest::Client>>,
 }
 
-/// What makes a client of its own necessary.
+/// What needs a client of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct ClientKey {
     authority: String,
@@ -43,24 +43,25 @@ struct ClientKey {
     guarded: bool,
 }
 
-/// Whom a request is for, which decides what is checked on the way.
+/// The kind of server that a request is for, which decides what is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Audience {
-    /// The registry that the user named, and where it sends us for content: everything that arrives has a digest.
+    /// The registry that the user named, and the servers that it redirects to for content: everything that arrives has
+    /// a digest.
     Registry,
-    /// A token server that a registry at this reach has named; it gets secrets, so TLS is verified whatever was asked
-    /// for, unless it is the registry's own host.
+    /// A token server that a registry at this reach has named. It gets secrets, so TLS is always verified, unless it is
+    /// the registry's own host.
     Realm { registry: Reach, same_host: bool },
 }
 
-/// A request, cheap to send again.
+/// A request; cheap to repeat.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) authorization: Option<HeaderValue>,
     pub(super) accept: Option<&'static str>,
-    /// The first byte that is wanted, if not all are.
+    /// The first requested byte, if not all are requested.
     pub(super) from: u64,
     /// A body of `application/x-www-form-urlencoded`.
     pub(super) form: Option<String>,
@@ -68,7 +69,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// GET without anything.
+    /// A plain GET.
     pub(super) fn get(url: Url) -> Self {
         Self {
             method: Method::GET,
@@ -95,7 +96,7 @@ impl Transport {
         }
     }
 
-    /// Whether plain http to `host` is allowed: on loopback, and elsewhere only by `--tls-verify=false` (safety.md R3).
+    /// Whether plain http to `host` is allowed: on loopback, elsewhere only with `--tls-verify=false` (safety.md R3).
     pub(super) fn allows_http(&self, host: &str) -> bool {
         match self.verify {
             TlsVerify::Default => is_loopback(host),
@@ -113,8 +114,8 @@ impl Transport {
         self.retries
     }
 
-    /// Sends a request, again after 429, 5xx and broken connections, and follows redirects. The status may be any
-    /// other.
+    /// Sends a request, repeats it after 429, 5xx and broken connections, and follows redirects. May return any other
+    /// status.
     pub(super) async fn send(&self, request: &Request) -> Result<Response, Error> {
         let mut attempt = 0;
         loop {
@@ -135,7 +136,7 @@ impl Transport {
         }
     }
 
-    /// Waits before the try after `attempt`, which counts from 0.
+    /// Waits before the attempt after `attempt`, which counts from 0.
     pub(super) async fn back_off(&self, attempt: u32) {
         sleep(self.backoff.after(attempt)).await;
     }
@@ -155,13 +156,13 @@ impl Transport {
         Err(refuse(&request.url, "", "more than 5 in a row"))
     }
 
-    /// Where a redirect leads, if it may be followed.
+    /// The target of a redirect, if rc may follow it.
     fn redirect(&self, request: &Request, location: &HeaderValue) -> Result<Url, Error> {
         let from = &request.url;
         let text = location.to_str().map_err(|_| refuse(from, "", "its target is not text"))?;
         let mut target = from.join(text).map_err(|_| refuse(from, text, "its target is not a URL"))?;
         let to = authority(&target);
-        // A name and password in it would be sent as ours.
+        // A name and password in it would be sent as if they were ours.
         if !target.username().is_empty() || target.password().is_some() {
             return Err(refuse(from, &to, "it carries a user name"));
         }
@@ -185,7 +186,7 @@ impl Transport {
         Ok(target)
     }
 
-    /// Sends a request once, and follows nothing.
+    /// Sends a request once, and follows no redirect.
     pub(super) async fn send_once(&self, request: &Request) -> Result<Response, Error> {
         let client = self.client(request)?;
         let mut builder = client.request(request.method.clone(), request.url.clone());
@@ -213,7 +214,7 @@ impl Transport {
         Error::Stalled { host, seconds: self.stall.as_secs() }
     }
 
-    /// The client for a request's origin, made when it is first needed.
+    /// The client for a request's origin, created when it is first needed.
     fn client(&self, request: &Request) -> Result<reqwest::Client, Error> {
         let host = request.url.host_str().unwrap_or_default();
         let (verified, guard) = match request.audience {
@@ -238,7 +239,7 @@ impl Transport {
             .retry(reqwest::retry::never())
             .referer(false)
             .connect_timeout(self.stall.min(Duration::from_secs(30)))
-            // Without https no certificate is read; such a client never makes a TLS connection, except to a proxy.
+            // Without https no certificate is read: such a client never opens a TLS connection, except to a proxy.
             .tls_backend_preconfigured(self.trust.config(&key.authority, key.https && verified)?);
         builder = match guard {
             Some(registry) => {
@@ -246,7 +247,7 @@ impl Transport {
             }
             None => builder.dns_resolver(Arc::new(self.dns.clone())),
         };
-        // As Go has it: this machine is never behind a proxy.
+        // As in Go: this host is never behind a proxy.
         let port = request.url.port_or_known_default().unwrap_or_default();
         let no_proxy = ["NO_PROXY", "no_proxy"].map(|name| std::env::var(name).unwrap_or_default());
         if is_loopback(host)
@@ -260,7 +261,7 @@ impl Transport {
         Ok(client)
     }
 
-    /// Reads a small answer whole. It may take as long as two stall timeouts, however busily it drips.
+    /// Reads a small answer as a whole. It may take as long as two stall timeouts, even if bytes keep arriving.
     pub(super) async fn read(&self, mut response: Response, what: &'static str, limit: u64) -> Result<Vec<u8>, Error> {
         let host = authority(response.url());
         let deadline = Instant::now() + self.stall * 2;
@@ -278,7 +279,7 @@ impl Transport {
         }
     }
 
-    /// What the registry says about a refusal, cut to a line: the first message of its JSON, or nothing.
+    /// The registry's message about an error, cut to a line: the first message of its JSON, or nothing.
     pub(super) async fn message(&self, response: Response) -> String {
         #[derive(serde::Deserialize)]
         struct Body {
@@ -298,7 +299,7 @@ impl Transport {
         text.lines().next().unwrap_or_default().chars().take(200).collect()
     }
 
-    /// The next piece of a body; counts the time spent waiting for the network only, so that a slow consumer is no
+    /// The next piece of a body. Counts only the time spent waiting for the network, so that a slow consumer is no
     /// stall.
     pub(super) async fn chunk(&self, response: &mut Response, pace: &mut Pace) -> Result<Option<Bytes>, Error> {
         let left = self.stall.saturating_sub(pace.waited);
@@ -320,7 +321,7 @@ impl Transport {
     }
 }
 
-/// How busy a sender is: time waited, and bytes that came in it. A drip of one byte a second is a stall.
+/// The pace of a sender: the time waited, and the bytes that arrived in it. One byte a second counts as a stall.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     waited: Duration,
@@ -331,7 +332,7 @@ fn refuse(from: &Url, to: &str, reason: &'static str) -> Error {
     Error::Redirect { from: authority(from), to: to.chars().take(200).collect(), reason }
 }
 
-/// 429 and the 5xx that pass.
+/// 429 and the transient 5xx.
 fn is_worth_another_try(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504)
 }
@@ -346,7 +347,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(date.timestamp().duration_since(jiff::Timestamp::now()).try_into().unwrap_or(Duration::ZERO))
 }
 
-/// Sorts what an HTTP stack calls one error. URLs are left out: those of a content server are signed.
+/// Distinguishes what an HTTP stack calls one error. Leaves out URLs: those of a content server are signed.
 fn connection_error(host: String, error: &reqwest::Error) -> Error {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(current) = source {
@@ -362,7 +363,8 @@ fn connection_error(host: String, error: &reqwest::Error) -> Error {
     if error.is_connect() { Error::Connect { host, cause } } else { Error::Broken { host, cause } }
 }
 
-/// rustls' error inside an error: an `io::Error` does not give what it wraps as its source, and may wrap another one.
+/// rustls' error inside an error: an `io::Error` does not return the error that it wraps as its source, and may wrap
+/// another one.
 fn rustls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     match error.downcast_ref::<std::io::Error>() {
         Some(outer) => rustls_error(outer.get_ref()?),

@@ -141,7 +141,7 @@ fn taken_port_is_exit_125_and_leaves_no_container(driver: &str) {
         125,
         format!(
             "rc: cannot publish port `0.0.0.0:{port}/tcp`: the port is in use\n\
-             hint: find out who uses it with `ss -tlnp 'sport = :{port}'`\n"
+             hint: find the program that uses it with `ss -tlnp 'sport = :{port}'`\n"
         ),
     );
     lab.rc(["ps", "-a", "-q"]).run().says_nothing();

@@ -17,7 +17,7 @@ fn user(found: Result<Option<Credentials>, String>) -> Option<String> {
     }
 }
 
-/// `auths` whose users are named after their keys' places.
+/// `auths` with users named after the positions of their keys.
 fn file(keys: &[&str]) -> String {
     let encode = |text: String| base64::engine::general_purpose::STANDARD.encode(text);
     let auths: BTreeMap<_, _> = keys

@@ -12,7 +12,7 @@ fn password() -> Option<Credentials> {
     Some(Credentials::Password { user: "me".to_owned(), password: "secret".to_owned() })
 }
 
-/// A registry whose tokens come from `realm`, and are `good`.
+/// A registry whose tokens come from `realm`; `good` is the right one.
 fn token_registry(realm: String, good: &'static str) -> TestServer {
     TestServer::start(move |seen| {
         if seen.header("authorization") == good {

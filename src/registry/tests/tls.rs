@@ -62,7 +62,7 @@ fn trusting(server: &TestServer, directory: &Path, tls_verify: TlsVerify) -> Cli
 
 #[tokio::test]
 async fn certificates_are_verified() {
-    // R3: each fault has its sentence, and none is a reason to fall back to http, on loopback either.
+    // R3: each fault has a message of its own, and none is a reason to fall back to http, even on loopback.
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     let directory = ours.directory();
     for (tls, reason) in [
@@ -107,7 +107,7 @@ async fn a_redirect_from_https_to_http_is_refused() {
 
 #[tokio::test]
 async fn a_token_server_elsewhere_is_verified_even_when_the_registry_is_not() {
-    // R2: localhost is another host than 127.0.0.1, and its certificate is of nobody we know.
+    // R2: localhost is another host than 127.0.0.1, and its certificate is from an unknown authority.
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     let realm = TestServer::start_tls(other.server("localhost", 2100), |_| Reply::ok(r#"{"token":"t1"}"#));
     let realm_url = realm.url("/token").replace("127.0.0.1", "localhost");

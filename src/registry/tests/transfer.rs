@@ -58,7 +58,7 @@ async fn a_configuration_of_another_size_is_refused() {
 
 #[tokio::test]
 async fn a_blob_is_never_more_than_its_declared_size() {
-    // I1, I5: reading stops at one byte more, and nothing is allocated by the declared size.
+    // I1, I5: reading stops at one byte more, and nothing is allocated according to the declared size.
     let mut shelf = Shelf::default();
     let bytes = vec![7; 100_000];
     shelf.blob(&bytes);
@@ -74,7 +74,7 @@ async fn a_blob_is_never_more_than_its_declared_size() {
     assert!(refused(fetch(&client, &endless, 0).await).contains("more than its declared 150000 bytes"));
 }
 
-/// A server of one blob that breaks every answer by `ending`, as long as less than `until` bytes are asked from.
+/// A server of one blob that breaks every answer with `ending`, as long as a request starts before byte `until`.
 fn breaking(bytes: Vec<u8>, until: usize, ending: impl Fn(usize) -> Ending + Send + Sync + 'static) -> TestServer {
     TestServer::start(move |seen| {
         let from = seen.range();
@@ -135,7 +135,7 @@ async fn a_blob_without_progress_is_tried_four_times() {
 
 #[tokio::test]
 async fn a_drip_is_a_stall() {
-    // R5: one byte now and then keeps no connection alive.
+    // R5: a byte now and then does not keep a connection alive.
     let server = TestServer::start(|_| Reply::ok("").ending(Ending::Drip));
     let options = Options { retries: 0, ..impatient() };
     let client = Client::new(&reference(&server, "app:1"), options).expect("a client");
