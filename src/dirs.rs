@@ -1,13 +1,13 @@
-//! Where the user's directories are, found once.
+//! The user's directories, determined once.
 //!
 //! ```text
 //! data     --root, else RC_ROOT, else $XDG_DATA_HOME/rc, else ~/.local/share/rc
-//! config   RC_CONFIG alone, else /etc/rc/rc.toml and then $XDG_CONFIG_HOME/rc/rc.toml (~/.config/rc/rc.toml)
+//! config   only RC_CONFIG, else /etc/rc/rc.toml and then $XDG_CONFIG_HOME/rc/rc.toml (~/.config/rc/rc.toml)
 //! runtime  $XDG_RUNTIME_DIR/rc, else /run/user/UID/rc, else run/ in the data directory
 //! ```
 //!
-//! Written by hand: the `directories` crate asks the password database when HOME is not set, and that loads code into a
-//! static program (safety.md V2); and it knows nothing of the checks that are made here.
+//! Our own code: the crate `directories` asks the password database if HOME is not set, which loads code into a static
+//! program (safety.md V2); and it does not make the checks that rc makes here.
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
@@ -24,13 +24,13 @@ pub(crate) enum Error {
     /// rc runs with more rights than its caller has.
     #[error("rc must not run setuid or setgid (user {user}, acting as {effective})")]
     Setuid {
-        /// The caller's id.
+        /// The caller's ID.
         user: u32,
-        /// The id that was gained.
+        /// The ID that it gained.
         effective: u32,
     },
-    /// Root with a directory of another user: what root leaves there could not be removed by that user, and what that
-    /// user puts there would be believed.
+    /// Root with a directory of another user: that user could not remove root's files there, and root would trust that
+    /// user's files.
     #[error("rc runs as root, but `{variable}` names `{}`, which belongs to user {owner}", .path.display())]
     Foreign {
         /// `HOME` or an XDG variable.
@@ -40,10 +40,10 @@ pub(crate) enum Error {
         /// Its owner.
         owner: u32,
     },
-    /// There is no home directory.
+    /// The user has no home directory.
     #[error("`HOME` is not set, and user {user} has no home directory in `/etc/passwd`")]
     NoHome {
-        /// The user's id.
+        /// The user's ID.
         user: u32,
     },
     /// The runtime directory of rc is not private to the user.
@@ -51,7 +51,7 @@ pub(crate) enum Error {
     NotPrivate {
         /// The directory.
         path: PathBuf,
-        /// The user's id.
+        /// The user's ID.
         user: u32,
     },
     /// A file operation failed.
@@ -71,7 +71,7 @@ impl From<Error> for Report {
 }
 
 impl Error {
-    /// What to do about it.
+    /// How to fix it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Setuid { .. } => Some("remove the bit: `chmod u-s,g-s \"$(command -v rc)\"`".to_owned()),
@@ -85,7 +85,7 @@ impl Error {
     }
 }
 
-/// The user's directories. Nothing is made before it is needed.
+/// The user's directories. They are created when they are needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Dirs {
     user: u32,
@@ -94,19 +94,20 @@ pub(crate) struct Dirs {
     config: ConfigFiles,
 }
 
-/// Which configuration files are read.
+/// The configuration files to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ConfigFiles {
-    /// The one of `RC_CONFIG`, which must be there.
+    /// The file of `RC_CONFIG`, which must exist.
     Only(PathBuf),
-    /// The machine's and the user's, in this order; each may be missing.
+    /// The host's and the user's, in this order; each may be missing.
     Usual([PathBuf; 2]),
 }
 
 impl Dirs {
-    /// Finds the directories of this process' user. `root` is `--root`, a relative one from the current directory.
+    /// Finds the directories of this process' user. `root` is `--root`; a relative path starts at the current
+    /// directory.
     ///
-    /// Fails if rc is setuid, and for root with a home or XDG directory of somebody else.
+    /// Fails if rc is setuid, and for root with a home or XDG directory of another user.
     pub(crate) fn find(root: Option<&Path>) -> Result<Self, Error> {
         for (real, effective) in [(getuid().as_raw(), geteuid().as_raw()), (getgid().as_raw(), getegid().as_raw())] {
             if real != effective {
@@ -118,10 +119,10 @@ impl Dirs {
 
     fn of(user: u32, root: Option<&Path>, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
         let given = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        // The base directory specification: a relative path in an XDG variable is to be ignored.
+        // The base directory specification: a relative path in an XDG variable must be ignored.
         let absolute = |name| given(name).filter(|path| path.is_absolute());
         let foreign = |name: &'static str, path: PathBuf| not_foreign(user, name, &path).map(|()| path);
-        // Asked for only where no XDG variable stands in for it.
+        // Looked up only if no XDG variable replaces it.
         let home = || match absolute("HOME") {
             Some(home) => foreign("HOME", home),
             None => home_in_passwd(user),
@@ -144,7 +145,7 @@ impl Dirs {
         Ok(Self { user, root, runtime: absolute("XDG_RUNTIME_DIR"), config })
     }
 
-    /// The data directory: images, layers, containers, volumes. The store makes it, 0700.
+    /// The data directory: images, layers, containers, volumes. The store creates it, 0700.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
@@ -154,11 +155,11 @@ impl Dirs {
         &self.config
     }
 
-    /// The directory for what may vanish at any time, made 0700 if missing.
+    /// The directory for files that may vanish at any time, created with mode 0700 if missing.
     ///
-    /// A base directory that is a symlink, belongs to another user or can be written by others is passed over, never
-    /// repaired. Whether it is noexec does not matter: nothing is executed from it. Fails with `NotPrivate` if the `rc`
-    /// in a good base directory is not the user's alone.
+    /// Skips a base directory that is a symlink, belongs to another user or can be written by others; never repairs it.
+    /// Whether it is noexec does not matter: nothing is executed from it. Fails with `NotPrivate` if the `rc` in a
+    /// usable base directory is not private to the user.
     pub(crate) fn runtime(&self) -> Result<PathBuf, Error> {
         let usual = PathBuf::from(format!("/run/user/{}", self.user));
         let base = self.runtime.iter().chain([&usual]).find(|base| self.is_private(base));
@@ -180,7 +181,7 @@ impl Dirs {
         }
     }
 
-    /// Whether `path` is a real directory of the user that nobody else can write.
+    /// Whether `path` is a real directory of the user that no other user can write.
     fn is_private(&self, path: &Path) -> bool {
         fs::symlink_metadata(path)
             .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == self.user && metadata.mode() & 0o022 == 0)

@@ -1,11 +1,11 @@
-//! The edge: every error becomes one sentence, a hint and an exit code here, and nowhere else.
+//! The edge: here every error becomes a message, a hint and an exit code, and nowhere else.
 //!
-//! Exit codes: 125 rc failed · 126 the program cannot be run · 127 it was not found · 128 + n it died of signal n ·
-//! otherwise the program's own. A command line that cannot be understood is 125, too, as with podman.
+//! Exit codes: 125 rc failed · 126 the program cannot be run · 127 the program was not found · 128 + n signal n killed
+//! it · otherwise the program's own. An invalid command line is 125, too, as in podman.
 
 use crate::types::{Report, ReportKind};
 
-/// What a command returns when all went well: the exit code.
+/// The exit code of a command that succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Exit(pub(crate) u8);
 
@@ -19,54 +19,54 @@ impl Exit {
     }
 }
 
-/// An error on its way to the user.
+/// An error for the user.
 #[derive(Debug)]
 pub(crate) struct Error {
-    /// The sentence; `None` when everything has been said already, or nobody listens.
+    /// The message; `None` if everything has already been printed, or there is no reader.
     pub(crate) message: Option<String>,
-    /// What to do.
+    /// How to fix it.
     pub(crate) hint: Option<String>,
     /// The exit code.
     pub(crate) code: u8,
 }
 
 impl Error {
-    /// rc failed, for the reason that `message` says.
+    /// rc failed, for the reason in `message`.
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: Some(message.into()), hint: None, code: 125 }
     }
 
-    /// Adds what to do.
+    /// Adds how to fix it.
     #[must_use]
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Everything has been said; only the exit code is left.
+    /// Everything has already been printed; only the exit code remains.
     pub(crate) fn said(code: u8) -> Self {
         Self { message: None, hint: None, code }
     }
 }
 
-/// The exit code of a command that failed so.
+/// The exit code of a command that failed with this kind.
 fn code(kind: ReportKind) -> u8 {
     match kind {
         ReportKind::MonitorKilled => 137,
         ReportKind::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
-        // Nobody is to take what has come for all of it.
+        // A reader must not take partial output for all of it.
         ReportKind::OutputMissed(code) if code & 0xff != 0 => Exit::of_program(code).0,
         kind => kind.shell_code().unwrap_or(125),
     }
 }
 
-/// Every layer turns its own errors into reports, so that this is the one conversion.
+/// Every layer converts its own errors to reports, so this is the only conversion.
 impl<E: Into<Report>> From<E> for Error {
     fn from(error: E) -> Self {
         let Report { kind, message, hint } = error.into();
         let code = code(kind);
         match kind {
-            // Who sent the signal knows.
+            // The sender of the signal knows about it.
             ReportKind::Interrupted(_) => Self::said(code),
             _ => Self { message: Some(message), hint, code },
         }

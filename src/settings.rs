@@ -1,8 +1,8 @@
-//! `rc.toml`: what applies where the command line says nothing, each value with its origin.
+//! `rc.toml`: the defaults of the command line, each value with its origin.
 //!
-//! `/etc/rc/rc.toml` is read first, then the user's file, key by key over rc's own values; `RC_CONFIG` names one file
-//! to read instead of both (`dirs`). Without any file nothing is parsed. A key that rc does not know is an error: a
-//! misspelt one would be silently without effect.
+//! rc reads `/etc/rc/rc.toml` first, then the user's file; each key replaces the earlier value. `RC_CONFIG` names one
+//! file to read instead of both (`dirs`). Without any file, nothing is parsed. An unknown key is an error: a misspelt
+//! one would silently have no effect.
 
 mod value;
 
@@ -20,7 +20,7 @@ pub(crate) use value::{Program, Size};
 
 const THREE: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 
-/// No `rc.toml` is longer, in bytes.
+/// The maximum size of an `rc.toml`, in bytes.
 const FILE_LIMIT: u64 = 1 << 20;
 
 /// Why the settings cannot be read.
@@ -29,7 +29,7 @@ pub(crate) enum Error {
     /// The file cannot be read.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// The file is no TOML, or a key or value in it is wrong.
+    /// The file is not TOML, or has an invalid key or value.
     #[error("`{}` line {line}: {reason}", .path.display())]
     File {
         /// The file.
@@ -51,10 +51,10 @@ impl From<Error> for Report {
     }
 }
 
-/// Where a value comes from.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// rc itself.
+    /// The default.
     Default,
     /// This file.
     File(PathBuf),
@@ -74,22 +74,22 @@ impl fmt::Display for Origin {
 pub(crate) struct Setting<T> {
     /// The value.
     pub(crate) value: T,
-    /// Where it comes from.
+    /// Its origin.
     pub(crate) origin: Origin,
 }
 
-/// One setting for a reader, as `rc info` lists them.
+/// One setting in the list of `rc info`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The key, as `network.driver`.
+    /// The key, such as `network.driver`.
     pub(crate) key: &'static str,
-    /// The value, as `rc.toml` would have it.
+    /// The value, as in `rc.toml`.
     pub(crate) value: String,
-    /// Where it comes from.
+    /// Its origin.
     pub(crate) origin: Origin,
 }
 
-/// Declares the keys once: the settings, their defaults, the file's shape and the list for a reader are made from it.
+/// Declares the keys once: the settings, their defaults, the file's format and the list are generated from it.
 macro_rules! settings {
     ($(
         $(#[doc = $section_doc:literal])*
@@ -112,7 +112,7 @@ macro_rules! settings {
         )*
 
         impl Default for Settings {
-            /// rc's own values.
+            /// The defaults.
             fn default() -> Self {
                 Self {
                     $( $section: $Section { $( $key: Setting { value: $default, origin: Origin::Default }, )* }, )*
@@ -121,7 +121,7 @@ macro_rules! settings {
         }
 
         impl Settings {
-            /// Puts the values of a file over these.
+            /// Replaces these values by those of a file.
             fn apply(&mut self, file: file::File, origin: &Origin) {
                 $( $(
                     if let Some(value) = file.$section.$key {
@@ -140,7 +140,7 @@ macro_rules! settings {
             }
         }
 
-        /// The shape of `rc.toml`: every section and key may be missing, none may be unknown.
+        /// The format of `rc.toml`: every section and key may be missing, none may be unknown.
         mod file {
             use super::*;
 
@@ -162,7 +162,7 @@ macro_rules! settings {
 }
 
 settings! {
-    /// What every container begins with.
+    /// Defaults of every container.
     container: Container {
         /// The key sequence that leaves a terminal.
         detach_keys: DetachKeys = DetachKeys::default();
@@ -175,28 +175,28 @@ settings! {
         /// Seconds between the stop signal and SIGKILL.
         stop_timeout: u32 = 10;
     }
-    /// How containers reach the world.
+    /// The network of containers.
     network: Network {
         /// The network of a container that names none.
         driver: ContainerNetwork = NetworkDriver::Slirp4netns.into();
-        /// Where published ports listen when no address is given.
+        /// The address for published ports without one.
         publish_address: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         /// Name servers; empty: the host's.
         dns: Vec<IpAddr> = Vec::new();
     }
-    /// What is kept of a container's output.
+    /// The log of a container's output.
     log: Log {
-        /// The size of one file, after which the next is begun.
+        /// The maximum size of a log file before the next one is started.
         max_size: Size = Size(10 << 20);
-        /// How many files are kept, at least one.
+        /// The maximum number of log files, at least one.
         max_files: NonZeroU32 = THREE;
     }
-    /// How root file systems are made.
+    /// How root filesystems are created.
     storage: Storage {
         /// The driver.
         driver: StorageDriver = StorageDriver::Auto;
     }
-    /// Programs of the host that rc starts; empty is looked for in a fixed list of directories, never in PATH.
+    /// Programs of the host that rc starts; if a path is empty, rc looks in a fixed list of directories, never in PATH.
     helpers: Helpers {
         /// slirp4netns(1).
         slirp4netns: Program = Program(None);
@@ -208,7 +208,7 @@ settings! {
 }
 
 impl Settings {
-    /// Reads the configuration files; a usual one that is missing says nothing.
+    /// Reads the configuration files; one of the usual files may be missing.
     pub(crate) fn load(dirs: &Dirs) -> Result<Self, Error> {
         let mut settings = Self::default();
         match dirs.config() {
@@ -246,7 +246,7 @@ impl Settings {
     }
 }
 
-/// The parser's sentence in our words, with the key that stands on `line`.
+/// The parser's error in our words, with the key on `line`.
 fn reason(error: &toml::de::Error, line: &str) -> String {
     let message = error.message().lines().collect::<Vec<_>>().join(", ");
     match (message.strip_prefix("unknown field"), line.split_once('=')) {
@@ -296,8 +296,7 @@ mod tests {
             ),
             (
                 "[network]\ndriver = \"bridge\"\n",
-                "`/c/rc.toml` line 2: `driver`: invalid network `bridge`: the default network is slirp4netns, pasta, \
-                 host or none",
+                "`/c/rc.toml` line 2: `driver`: invalid network `bridge`: must be slirp4netns, pasta, host or none",
             ),
             ("[log]\nmax_size = 5\n", "`/c/rc.toml` line 2: `max_size`: invalid type: integer `5`, expected a string"),
             (

@@ -46,7 +46,7 @@ fn root_is_refused_in_the_home_of_another() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().to_str().unwrap();
     let owner = fs::metadata(path).unwrap().uid();
-    // As root this directory is root's own; as another user it is foreign to root.
+    // As root, this directory belongs to root; as another user, it is foreign to root.
     match of(0, None, &[("HOME", path)]) {
         Ok(_) => assert_eq!(owner, 0),
         Err(Error::Foreign { variable, owner: found, .. }) => {
@@ -61,7 +61,7 @@ fn root_is_refused_in_the_home_of_another() {
 fn the_runtime_directory_is_private_or_elsewhere() {
     let temp = tempfile::tempdir().unwrap();
     let user = fs::metadata(temp.path()).unwrap().uid();
-    // No machine has this user, so `/run/user/UID` is never there.
+    // No host has this user, so `/run/user/UID` never exists.
     let elsewhere = 4_000_000_000;
     let base = temp.path().join("base");
     fs::create_dir(&base).unwrap();
@@ -82,7 +82,7 @@ fn the_runtime_directory_is_private_or_elsewhere() {
     std::fs::set_permissions(&base, open).unwrap();
     assert!(!find(&base, user).is_private(&base), "and one that a group can write");
 
-    // Root is given a data directory of its own when nothing else will do, and that must be private as well.
+    // Root gets a data directory of its own if nothing else is usable, and that must be private as well.
     let fallback = find(&base, elsewhere).runtime();
     assert!(matches!(fallback, Err(Error::NotPrivate { path, .. }) if path == root.join("run")));
 }

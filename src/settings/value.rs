@@ -1,4 +1,4 @@
-//! What a key of `rc.toml` can hold: how it is written there, and how it is shown.
+//! The values of keys in `rc.toml`: how they are written there, and how they are shown.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -11,17 +11,17 @@ use crate::types::{DetachKeys, Endpoint, Invalid, Network, NetworkDriver, Storag
 
 /// The value of a key.
 pub(super) trait Value: Sized {
-    /// The type of TOML that it is written as.
+    /// The TOML type of the value.
     type Written: DeserializeOwned;
 
-    /// Checks what was written.
+    /// Checks the written value.
     fn read(written: Self::Written) -> Result<Self, Invalid>;
 
-    /// The value as `rc.toml` would have it.
+    /// The value as in `rc.toml`.
     fn show(&self) -> String;
 }
 
-/// Reads a key by its [`Value`]; for serde's `deserialize_with`, so that an error carries the place in the file.
+/// Reads a key by its [`Value`]; for serde's `deserialize_with`, so that an error has the position in the file.
 pub(super) fn read<'de, D: Deserializer<'de>, T: Value>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::read(T::Written::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
 }
@@ -30,7 +30,7 @@ pub(super) fn read<'de, D: Deserializer<'de>, T: Value>(deserializer: D) -> Resu
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
 
-/// The path of a program; `None` is looked for in a fixed list of directories.
+/// The path of a program; for `None`, rc looks in a fixed list of directories.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Program(pub(crate) Option<PathBuf>);
 
@@ -126,7 +126,7 @@ impl Value for Network {
         match &network {
             Self::None | Self::Host => Ok(network),
             Self::Own { endpoints } if plain.iter().any(|plain| endpoints[..] == [plain.clone()]) => Ok(network),
-            _ => Err(Invalid::new("network", written, "the default network is slirp4netns, pasta, host or none")),
+            _ => Err(Invalid::new("network", written, "must be slirp4netns, pasta, host or none")),
         }
     }
 
