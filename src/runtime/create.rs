@@ -6,7 +6,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use nix::sched::CloneFlags;
 
 use super::starting::{Intermediate, StartingProcess, Sync};
-use super::sync::{Step as _, hear, tell};
+use super::sync::{Step as _, receive, send};
 use super::{Error, Failure, Launch, Progress, init, keyring, namespaces, shown};
 use crate::sys::process::{CloneOptions, fork};
 use crate::sys::{fs, namespace, prctl, process, signal};
@@ -32,7 +32,7 @@ impl Stage {
     pub(crate) fn create(self, home: &UserNamespace) -> Result<StartingProcess, Error> {
         let home =
             rustix::io::fcntl_dupfd_cloexec(home.fd(), 0).map_err(|e| Error::step("copy a descriptor")(e.into()))?;
-        tell(self.0.sync(), &Progress::Home(home)).map_err(Error::step("send the root namespace to stage"))?;
+        send(self.0.sync(), &Progress::Home(home)).map_err(Error::step("send the root namespace to stage"))?;
         self.0.finish()
     }
 
@@ -49,7 +49,7 @@ fn stage(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>, sync: Sync<'_>) ->
     signal::unblock_all().step("unblock signals")?;
     // Otherwise it, and init, would wait forever for a monitor that was killed.
     drop(process::close(sync.monitor));
-    let Progress::Home(home) = hear(sync.own.as_fd()).step("receive the root namespace")? else {
+    let Progress::Home(home) = receive(sync.own.as_fd()).step("receive the root namespace")? else {
         return Err(Failure::internal("the monitor has died"));
     };
     namespace::join(home.as_fd(), CloneFlags::CLONE_NEWUSER).step("enter the root namespace")?;
@@ -74,6 +74,6 @@ fn stage(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>, sync: Sync<'_>) ->
         return Err(Failure::of(error));
     }
     // The descriptor first, then the signal to init: once init goes on, its messages on `sync` could overtake ours.
-    tell(sync.own.as_fd(), &Progress::Process(child.pidfd)).step("pass init's descriptor on")?;
+    send(sync.own.as_fd(), &Progress::Process(child.pidfd)).step("send init's descriptor to the monitor")?;
     rustix::io::write(&map, b"M").step("tell init that it is mapped").map(drop)
 }

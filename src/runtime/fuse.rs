@@ -20,7 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 
 use super::starting::{pid_of, report};
-use super::sync::{Step as _, hear, tell};
+use super::sync::{Step as _, receive, send};
 use super::{Error, Failure, Progress};
 use crate::sys::process::{self, Child, CloneOptions, fork};
 use crate::sys::{fs, mount, namespace, prctl, signal, socket};
@@ -55,7 +55,7 @@ impl FuseOverlay {
         drop(theirs);
         let mut helper = None;
         let mount = loop {
-            match hear(sync.as_fd()).map_err(Error::step("hear from fuse-overlayfs' stage"))? {
+            match receive(sync.as_fd()).map_err(Error::step("receive a message from fuse-overlayfs' stage"))? {
                 Progress::Process(pidfd) => {
                     let pid = pid_of(pidfd.as_fd()).map_err(Error::step("read a pid"))?;
                     helper = Some(Child { pid, pidfd });
@@ -121,7 +121,7 @@ fn stage(
     })
     .step("fork")?;
     let pidfd = rustix::io::fcntl_dupfd_cloexec(&helper.pidfd, 0).step("copy a descriptor")?;
-    tell(sync.as_fd(), &Progress::Process(pidfd)).step("pass the helper's descriptor on")?;
+    send(sync.as_fd(), &Progress::Process(pidfd)).step("send the helper's descriptor to the monitor")?;
     // A change of the mount table is an exceptional condition on mountinfo (proc_pid_mountinfo(5)).
     let mut watched = [PollFd::new(&mountinfo, PollFlags::PRI), PollFd::new(&helper.pidfd, PollFlags::IN)];
     if poll(&mut watched, Some(&PATIENCE)).step("wait for fuse-overlayfs")? == 0 || !watched[1].revents().is_empty() {
@@ -132,7 +132,7 @@ fn stage(
     }
     let root = reference(&merged)?;
     let tree = mount::clone_tree(root.as_fd(), false).step_on("copy the mount of", &merged)?;
-    tell(sync.as_fd(), &Progress::Root(tree)).step("pass the mount on")
+    send(sync.as_fd(), &Progress::Root(tree)).step("send the mount to the monitor")
 }
 
 fn reference(path: &Path) -> Result<OwnedFd, Failure> {

@@ -45,7 +45,7 @@ use oci_spec::runtime::{LinuxNamespaceType, Process};
 use super::places::Places;
 use super::program::{Program, Terminal};
 use super::starting::report;
-use super::sync::{Step as _, hear, tell};
+use super::sync::{Step as _, receive, send};
 use super::{Failure, Launch, Progress, devices, has_namespace, mounts, paths, program, rootfs, terminal};
 use crate::sys::{mount, namespace, prctl};
 
@@ -180,8 +180,8 @@ fn open_terminal(places: &Places<'_>, sync: BorrowedFd<'_>) -> Result<OwnedFd, F
 }
 
 fn wait_for_network(sync: BorrowedFd<'_>) -> Result<(), Failure> {
-    tell(sync, &Progress::NetworkWanted).step("ask for the network")?;
-    match hear(sync).step("wait for the network")? {
+    send(sync, &Progress::NetworkWanted).step("ask for the network")?;
+    match receive(sync).step("wait for the network")? {
         Progress::NetworkUp => Ok(()),
         _ => Err(Failure::internal("the network did not come up")),
     }

@@ -17,7 +17,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::program::{self, Program, Terminal};
 use super::starting::{Conversation, Intermediate, Sync, report};
-use super::sync::{Step as _, tell};
+use super::sync::{Step as _, send};
 use super::{Error, Failure, Progress, keyring, terminal};
 use crate::sys::inherited::Inherited;
 use crate::sys::process::{self, Child, CloneOptions, fork};
@@ -97,7 +97,7 @@ fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
         report(failure, sync.own.as_fd())
     })
     .step("fork in the container")?;
-    tell(sync.own.as_fd(), &Progress::Process(child.pidfd)).step("pass the new process' descriptor on")?;
+    send(sync.own.as_fd(), &Progress::Process(child.pidfd)).step("send the new process' descriptor to the monitor")?;
     rustix::io::write(&go, b"G").step("let the new process go on").map(drop)
 }
 

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use oci_spec::runtime::Process;
 
-use super::sync::{hear, tell};
+use super::sync::{receive, send};
 use super::{Error, Failure, Progress};
 use crate::sys::process::{Child, CloneOptions, fork};
 use crate::sys::{fs, socket};
@@ -78,9 +78,9 @@ impl Intermediate {
     ///
     /// Fails with the error that the intermediate process reported; nothing is left behind then.
     pub(super) fn finish(self) -> Result<StartingProcess, Error> {
-        let first = hear(self.sync());
+        let first = receive(self.sync());
         drop(self.child.wait());
-        match first.map_err(Error::step("hear from the intermediate process"))? {
+        match first.map_err(Error::step("receive a message from the intermediate process"))? {
             Progress::Process(pidfd) => self.conversation.with(pidfd),
             Progress::Failed(failure) => Err(Error::Failed(failure)),
             _ => Err(Error::Died(self.name)),
@@ -112,17 +112,17 @@ impl Conversation {
     /// Another process may have a copy of an ended process' end of the socket, so that [`Progress::Closed`] never
     /// comes: a caller must watch the process itself as well.
     pub(crate) fn progress(&self) -> Result<Option<Progress>, Error> {
-        match hear(self.sync()) {
+        match receive(self.sync()) {
             Ok(Progress::Refused(errno)) => Ok(Some(Progress::Failed(Failure::program(&self.program, errno)))),
             Ok(other) => Ok(Some(other)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(Error::step("hear from the new process")(error)),
+            Err(error) => Err(Error::step("receive a message from the new process")(error)),
         }
     }
 
     /// Tells init, which waits for it, that the network is up.
     pub(crate) fn network_is_up(&self) -> Result<(), Error> {
-        tell(self.sync(), &Progress::NetworkUp).map_err(Error::step("send a message to init"))
+        send(self.sync(), &Progress::NetworkUp).map_err(Error::step("send a message to init"))
     }
 
     /// Continues with the process that the intermediate process has created.
@@ -146,7 +146,7 @@ pub(crate) fn child_of(pidfd: OwnedFd) -> Result<Child, Error> {
 pub(super) fn report(failure: Failure, sync: BorrowedFd<'_>) -> i32 {
     let code = failure.report.kind.shell_code().unwrap_or(125);
     // Fails only if the monitor has died.
-    drop(tell(sync, &Progress::Failed(failure)));
+    drop(send(sync, &Progress::Failed(failure)));
     i32::from(code)
 }
 

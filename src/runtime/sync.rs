@@ -136,7 +136,8 @@ pub(crate) enum Progress {
     Closed,
 }
 
-pub(super) fn tell(to: BorrowedFd<'_>, message: &Progress) -> io::Result<()> {
+/// Sends one message. [`Progress::Refused`] and [`Progress::Closed`] are not sent: the stub and the kernel do that.
+pub(super) fn send(to: BorrowedFd<'_>, message: &Progress) -> io::Result<()> {
     match message {
         Progress::Home(fd) => socket::send(to, b"H", &[fd.as_fd()]),
         Progress::Process(fd) => socket::send(to, b"P", &[fd.as_fd()]),
@@ -153,7 +154,8 @@ pub(super) fn tell(to: BorrowedFd<'_>, message: &Progress) -> io::Result<()> {
     }
 }
 
-pub(super) fn hear(from: BorrowedFd<'_>) -> io::Result<Progress> {
+/// Receives one message; [`Progress::Closed`] if the sender has closed its end.
+pub(super) fn receive(from: BorrowedFd<'_>) -> io::Result<Progress> {
     let Some(mut received) = socket::receive(from, 16384)? else { return Ok(Progress::Closed) };
     let malformed = || io::Error::from_raw_os_error(libc::EBADMSG);
     match (received.bytes.as_slice(), received.descriptors.pop()) {

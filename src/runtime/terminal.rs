@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use super::sync::{Step as _, tell};
+use super::sync::{Step as _, send};
 use super::{Failure, Progress};
 use crate::sys::filesystem::of_kernel;
 use crate::sys::tty;
@@ -20,6 +20,6 @@ pub(super) fn open(directory: BorrowedFd<'_>, sync: BorrowedFd<'_>) -> Result<Ow
         ));
     }
     let (master, slave) = tty::open_pair(directory.as_fd()).step("open a terminal")?;
-    tell(sync, &Progress::Terminal(master)).step("pass the terminal on")?;
+    send(sync, &Progress::Terminal(master)).step("send the terminal to the monitor")?;
     Ok(slave)
 }
