@@ -33,7 +33,7 @@ pub(super) fn prepare(store: &Store, config: &ContainerConfig) -> Result<Vec<Fre
     let mut fresh = Vec::new();
     for (name, (is_anonymous, mounts)) in wanted {
         let record = Record { name: name.clone(), created: now(), labels: BTreeMap::new(), is_anonymous };
-        let volume = store.make_volume(&record)?;
+        let volume = store.create_volume(&record)?;
         let lock = volume.lock()?;
         let filled = mounts.iter().find(|mount| !mount.options.iter().any(|option| option == "nocopy"));
         if let Some(mount) = filled

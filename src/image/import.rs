@@ -59,7 +59,7 @@ pub(crate) fn import(store: &Store, archive: impl Read + Send, options: &Options
     let manifest = manifest(store, &config, &[blob])?;
     match &options.name {
         Some(name) => store.tag(name, &manifest, None)?,
-        None => store.keep_unnamed(&manifest)?,
+        None => store.add_unnamed(&manifest)?,
     }
     ingest.finish()?;
     Ok((config.digest, info))

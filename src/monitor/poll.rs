@@ -38,7 +38,7 @@ impl<'a, T: Copy> PollSet<'a, T> {
         let woken = match poll(&mut self.descriptors, timespec(Some(first)).as_ref()) {
             Ok(0) if timeout.is_none_or(|timeout| timeout > SILENCE) => {
                 process::trim_heap();
-                process::let_go_of_code();
+                process::drop_code_pages();
                 // At once, before more code is mapped again.
                 poll(&mut self.descriptors, timespec(timeout.map(|timeout| timeout - SILENCE)).as_ref())
             }

@@ -31,7 +31,7 @@ pub(super) struct Places<'a> {
     root: BorrowedFd<'a>,
     with_files: RefCell<Vec<u64>>,
     /// Mounts that nothing may be mounted on by another name: the root and `/dev`.
-    kept: RefCell<Vec<Place>>,
+    reserved: RefCell<Vec<Place>>,
 }
 
 /// Why a place could not be created.
@@ -50,7 +50,7 @@ impl<'a> Places<'a> {
     /// Starts with the root's own mount.
     pub(super) fn new(root: BorrowedFd<'a>) -> Result<Self, Failure> {
         let at = place(root).step("inspect the mount of the root filesystem")?;
-        Ok(Self { root, with_files: RefCell::new(vec![at.mount]), kept: RefCell::new(vec![at]) })
+        Ok(Self { root, with_files: RefCell::new(vec![at.mount]), reserved: RefCell::new(vec![at]) })
     }
 
     pub(super) fn root(&self) -> BorrowedFd<'a> {
@@ -63,7 +63,7 @@ impl<'a> Places<'a> {
             let at = place(mount).step_on("inspect the mount on", path)?;
             self.with_files.borrow_mut().push(at.mount);
             if path == Path::new("/dev") {
-                self.kept.borrow_mut().push(at);
+                self.reserved.borrow_mut().push(at);
             }
         }
         Ok(())
@@ -87,7 +87,7 @@ impl<'a> Places<'a> {
 
     fn check_mount(&self, found: BorrowedFd<'_>, path: &Path) -> Result<(), Failure> {
         let at = place(found).step_on("stat", path)?;
-        if self.kept.borrow().contains(&at) {
+        if self.reserved.borrow().contains(&at) {
             let shown = path.display().to_string().escape_debug().to_string();
             let place = self.name_of(found);
             return Err(Failure::reason(

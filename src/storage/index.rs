@@ -95,7 +95,7 @@ impl Store {
     }
 
     /// Adds the image `manifest` without a name, if it has none.
-    pub(crate) fn keep_unnamed(&self, manifest: &Descriptor) -> Result<(), Error> {
+    pub(crate) fn add_unnamed(&self, manifest: &Descriptor) -> Result<(), Error> {
         let mut entry = manifest.clone();
         entry.annotations.clear();
         self.change_index(|manifests| {

@@ -305,7 +305,7 @@ impl UnpackedLayer {
             Err(_) if stage.store.has_layer(&stage.target.map, &self.diff_id)? => Ok(()),
             Err(error) if error.source.kind() == io::ErrorKind::DirectoryNotEmpty => {
                 // The rest of a damaged layer.
-                stage.store.throw_away(&target)?;
+                stage.store.move_to_trash(&target)?;
                 fs::rename(&stage.path, &target)?;
                 fs::sync_dir(directory)
             }

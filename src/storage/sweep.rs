@@ -88,7 +88,7 @@ impl Store {
     }
 
     /// Moves a directory or file of the store to the trash, in one step: it has no name any more. `sweep` removes it.
-    pub(crate) fn throw_away(&self, path: &Path) -> Result<(), PathError> {
+    pub(crate) fn move_to_trash(&self, path: &Path) -> Result<(), PathError> {
         let Some(name) = path.file_name() else { return Ok(()) };
         loop {
             let mut target = unique("trash").into_bytes();
@@ -113,7 +113,7 @@ impl Store {
         for algorithm in fs::paths_in(self.images().join("blobs"))? {
             for blob in fs::paths_in(&algorithm)? {
                 // Unlinking a large file takes a while, and other processes wait for the lock.
-                if !blobs.contains(&blob) && self.throw_away(&blob).is_err() {
+                if !blobs.contains(&blob) && self.move_to_trash(&blob).is_err() {
                     // A full disk may have no room for the new name in the trash.
                     fs::remove_file(&blob)?;
                 }
@@ -123,7 +123,7 @@ impl Store {
         for map in fs::paths_in(self.root.join("layers"))? {
             for layer in fs::paths_in(&map)? {
                 if !layer.file_name().and_then(|name| name.to_str()).is_some_and(|name| layers.contains(name)) {
-                    self.throw_away(&layer)?;
+                    self.move_to_trash(&layer)?;
                 }
             }
         }

@@ -145,7 +145,7 @@ fn names_move_and_leave_an_unnamed_image() {
     assert!(store.untag(&reference("a")).expect("untags"));
     assert!(!store.untag(&reference("a")).expect("untags"));
     assert!(store.untag(&reference("b")).expect("untags"));
-    store.keep_unnamed(&one).expect("keeps");
+    store.add_unnamed(&one).expect("keeps");
     let names: Vec<_> = store.index().expect("reads").into_iter().map(|e| (e.reference, e.manifest.digest)).collect();
     assert_eq!(names, [(None, one.digest), (None, two.digest)]);
 }

@@ -97,7 +97,7 @@ impl Store {
     }
 
     /// Creates a volume, or returns the existing one of that name. If several processes do so at once, one creates it.
-    pub(crate) fn make_volume(&self, record: &Record) -> Result<Volume, Error> {
+    pub(crate) fn create_volume(&self, record: &Record) -> Result<Volume, Error> {
         let directory = self.volumes().join(record.name.as_str());
         loop {
             if let Some(volume) = self.volume(&record.name)? {
@@ -130,7 +130,7 @@ impl Store {
     /// Removes a volume; returns whether it existed. The caller must know that no container uses it. Its files are
     /// moved to the trash (see `sweep`).
     pub(crate) fn remove_volume(&self, name: &Name) -> Result<bool, PathError> {
-        match self.throw_away(&self.volumes().join(name.as_str())) {
+        match self.move_to_trash(&self.volumes().join(name.as_str())) {
             Ok(()) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(store.volume(&name).expect("looks"), None);
         let made: Vec<_> = std::thread::scope(|scope| {
             let makers: Vec<_> =
-                (0..4).map(|_| scope.spawn(|| store.make_volume(&record("data")).expect("made"))).collect();
+                (0..4).map(|_| scope.spawn(|| store.create_volume(&record("data")).expect("made"))).collect();
             makers.into_iter().map(|maker| maker.join().expect("no panic")).collect()
         });
         assert!(made.iter().all(|volume| *volume == made[0]));
@@ -171,7 +171,7 @@ mod tests {
         volume.mark_used().expect("marked");
         assert!(!volume.is_fresh().expect("looks"));
         let another = record("another");
-        store.make_volume(&another).expect("made");
+        store.create_volume(&another).expect("made");
         let another = another.name;
         assert!(store.volume(&another).expect("looks").is_some());
         assert!(store.remove_volume(&name).expect("removed"));

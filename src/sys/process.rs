@@ -239,7 +239,7 @@ pub(crate) fn trim_heap() {
 /// Drops the mapped pages of this program's own code and constants: they stay in the page cache, and the kernel maps
 /// them again when they are needed. For a process that will be idle for long, and that would otherwise keep all pages
 /// that its start has used.
-pub(crate) fn let_go_of_code() {
+pub(crate) fn drop_code_pages() {
     unsafe extern "C" {
         static __executable_start: u8;
         static etext: u8;

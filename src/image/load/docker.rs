@@ -57,7 +57,7 @@ fn load_one(store: &Store, files: &Files, item: &Item, options: &Options) -> Res
         store.tag(name, &manifest, None)?;
     }
     if names.is_empty() {
-        store.keep_unnamed(&manifest)?;
+        store.add_unnamed(&manifest)?;
     }
     Ok(Loaded { id: config.digest, names, skipped_devices })
 }

@@ -96,7 +96,7 @@ fn load_one(
     let index = Some(&top.digest).filter(|digest| **digest != entry.digest);
     match &name {
         Some(name) => store.tag(name, &entry, index)?,
-        None => store.keep_unnamed(&entry)?,
+        None => store.add_unnamed(&entry)?,
     }
     Ok(Loaded { id: manifest.config.digest, names: name.into_iter().collect(), skipped_devices })
 }

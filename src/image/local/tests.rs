@@ -39,7 +39,7 @@ fn make(store: &Store, text: &str, names: &[&str]) -> Descriptor {
         store.tag(&reference(name), &descriptor, None).expect("tags");
     }
     if names.is_empty() {
-        store.keep_unnamed(&descriptor).expect("keeps");
+        store.add_unnamed(&descriptor).expect("keeps");
     }
     descriptor
 }

@@ -37,13 +37,13 @@ pub(in crate::runtime) fn fill(source: BorrowedFd<'_>, path: &Path, target: Borr
     if !is_empty(&to).step_on("read the volume for", path)? {
         return Ok(());
     }
-    let stat = look_at(&from, c"", AtFlags::EMPTY_PATH).step_on("stat", path)?;
+    let stat = stat_at(&from, c"", AtFlags::EMPTY_PATH).step_on("stat", path)?;
     copy_directory(&from, &to, stat.stx_mnt_id, DEEPEST).step_on("copy to a volume", path)?;
     finish(&from, &to, &stat).step_on("copy to a volume", path)
 }
 
 /// What rc must know about a file, including its mount. Source: statx(2).
-fn look_at(directory: &OwnedFd, name: &CStr, flags: AtFlags) -> rustix::io::Result<Statx> {
+fn stat_at(directory: &OwnedFd, name: &CStr, flags: AtFlags) -> rustix::io::Result<Statx> {
     statx(directory, name, flags, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)
 }
 
@@ -69,7 +69,7 @@ fn copy_directory(from: &OwnedFd, to: &OwnedFd, mount: u64, levels: u32) -> io::
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
-        let stat = look_at(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let stat = stat_at(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
         if stat.stx_mnt_id != mount {
             continue;
         }
@@ -185,7 +185,7 @@ mod tests {
                 openat(rustix::fs::CWD, home.path().join(name), flags, Mode::empty()).expect("opens")
             };
             let (from, to) = (open("from"), open(&name));
-            let mount = look_at(&from, c"", AtFlags::EMPTY_PATH).expect("a mount").stx_mnt_id;
+            let mount = stat_at(&from, c"", AtFlags::EMPTY_PATH).expect("a mount").stx_mnt_id;
             let result = copy_directory(&from, &to, mount, levels).map_err(|error| error.raw_os_error());
             assert_eq!(result, if copied { Ok(()) } else { Err(Some(libc::ENAMETOOLONG)) }, "{levels}");
         }
