@@ -96,7 +96,7 @@ impl Pump {
             }
             for (token, flags) in self.wait(flow.code.is_some())? {
                 match token {
-                    Token::Session => self.hear(&mut flow)?,
+                    Token::Session => self.receive(&mut flow)?,
                     Token::Signals => self.pass_signals_on(&mut flow)?,
                     Token::Stdin => self.feed(&mut flow),
                     Token::Input => self.input_ready(flags),
@@ -155,7 +155,7 @@ impl Pump {
     }
 
     /// Reads the monitor's next message.
-    fn hear(&mut self, flow: &mut Flow) -> Result<(), Error> {
+    fn receive(&mut self, flow: &mut Flow) -> Result<(), Error> {
         match self.session.event()? {
             SessionEvent::Exited { code, missed } => {
                 self.input = None;

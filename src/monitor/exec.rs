@@ -65,10 +65,10 @@ impl Execs {
         let mut told = Vec::new();
         let Some(exec) = self.all.iter_mut().find(|exec| exec.id() == id) else { return told };
         match token {
-            Token::Conversation => exec.hear(&mut told),
+            Token::Conversation => exec.receive(&mut told),
             Token::JoinerEnd => self.strays.extend(exec.joiner_ended(&mut told)),
             Token::ProcessEnd => {
-                exec.hear(&mut told);
+                exec.receive(&mut told);
                 exec.end(&mut told);
             }
         }
@@ -81,7 +81,7 @@ impl Execs {
     pub(super) fn reap_strays(&mut self) -> Vec<Told> {
         let mut told = Vec::new();
         for exec in &mut self.all {
-            exec.hear(&mut told);
+            exec.receive(&mut told);
             if let Some(joiner) = exec.lone_joiner() {
                 // This may reap the joiner itself; poll reports its end all the same.
                 reap_group(joiner.pid);

@@ -234,7 +234,7 @@ fn a_line_that_its_writer_takes_back_is_not_mixed_with_the_next() -> anyhow::Res
 }
 
 #[test]
-fn following_ends_when_until_has_passed_or_nobody_writes() -> anyhow::Result<()> {
+fn following_ends_when_until_has_passed_or_the_writer_has_ended() -> anyhow::Result<()> {
     let directory = directory(&[("log", line(1, "stdout F a"))])?;
     let (end, _writer) = io::pipe()?;
     let select = Select { until: "2026-01-01T00:00:05Z".parse().ok(), ..Select::default() };

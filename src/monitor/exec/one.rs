@@ -121,7 +121,7 @@ impl OneExec {
     /// The joiner has ended. Returns its process group if it may have left a process there without reporting it.
     pub(super) fn joiner_ended(&mut self, told: &mut Vec<Told>) -> Option<i32> {
         // All of its messages have arrived: if there is no process by now, there will be none.
-        self.hear(told);
+        self.receive(told);
         let joiner = self.joiner.take();
         if let Some(joiner) = &joiner {
             drop(joiner.wait());
@@ -145,7 +145,7 @@ impl OneExec {
     }
 
     /// Reads all messages that have arrived while it starts.
-    pub(super) fn hear(&mut self, told: &mut Vec<Told>) {
+    pub(super) fn receive(&mut self, told: &mut Vec<Told>) {
         while let Some(conversation) = &self.conversation {
             // This process has one thread, so nothing else takes these descriptors.
             self.reserve.clear();

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_full_journal_does_not_take_is_counted_and_said() {
+    fn what_a_full_journal_does_not_take_is_counted_and_reported() {
         let directory = tempfile::tempdir().expect("directory");
         let (journal, mut writer) = pair(directory.path());
         let mut written = 0u64;

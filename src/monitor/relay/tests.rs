@@ -69,7 +69,7 @@ fn pass(relay: &mut Relay, time: Duration) {
 }
 
 #[test]
-fn output_ends_with_the_program_although_somebody_holds_its_other_end() {
+fn output_ends_with_the_program_although_another_process_holds_its_other_end() {
     let (mut relay, mut program) = relay();
     let mut client = join(&mut relay, 1, true);
     program.write_all(b"last words").expect("a pipe takes them");

@@ -41,7 +41,7 @@ fn rotation_keeps_whole_lines_and_at_most_the_bound() {
 }
 
 #[test]
-fn what_cannot_be_rotated_is_kept_bounded_and_says_what_it_lacks() {
+fn what_cannot_be_rotated_stays_bounded_and_reports_what_is_lost() {
     let directory = tempfile::tempdir().expect("directory");
     let path = directory.path().join("log");
     let mut log = LogFile::open(&path, Bounds { size: 1000, files: 3 }).expect("log");
@@ -104,7 +104,7 @@ fn a_log_that_was_removed_or_shortened_is_there_again_with_the_next_rotation() {
 }
 
 #[test]
-fn a_log_of_one_file_begins_anew_even_without_room_for_another() {
+fn a_log_of_one_file_begins_again_even_without_room_for_another() {
     let directory = tempfile::tempdir().expect("directory");
     let path = directory.path().join("log");
     let mut log = LogFile::open(&path, Bounds { size: 200, files: 1 }).expect("log");
