@@ -99,7 +99,9 @@ const HIDDEN: [&str; 1] = ["request"];
 
 impl Entry {
     fn command(&self) -> Command {
+        // Options in the order of the alphabet, as podman's help has them: by default clap lists group after group.
         let command = Command::new(self.name)
+            .next_display_order(None)
             .visible_aliases(self.aliases)
             .hide(HIDDEN.contains(&self.name))
             .disable_help_flag(WITHOUT_SHORT_HELP.contains(&self.name));

@@ -1,17 +1,21 @@
 //! Groups of options that several commands share, and their way into a [`Request`](crate::plan::Request).
 //!
-//! `run` takes [`RunArgs`], which is [`PreserveArgs`] and the [`ContainerArgs`] of `create` (with [`LimitArgs`],
-//! [`ProcessArgs`] and [`PullArgs`] inside), `update` takes [`LimitArgs`], `exec` takes [`ProcessArgs`], `pull` takes
+//! `run` takes [`RunArgs`]: [`PreserveArgs`] and the [`ContainerArgs`] of `create`, which have a group for each topic.
+//! Other commands take some of these groups: `update` takes [`LimitArgs`], `exec` takes [`ProcessArgs`], `pull` takes
 //! [`PullArgs`]. A command that takes [`ContainerArgs`] or [`ProcessArgs`] sets `disable_help_flag`: its `-h` is the
-//! host name, or nothing, as with podman.
+//! hostname, or nothing, as with podman.
 
+mod cgroup;
 mod container;
 mod image;
 mod limits;
+mod mounts;
+mod network;
 mod preserve;
 mod process;
 mod redact;
 mod run;
+mod security;
 mod selection;
 mod service;
 
@@ -21,7 +25,7 @@ pub(crate) use container::ContainerArgs;
 pub(crate) use image::PullArgs;
 pub(super) use image::pull_policy;
 pub(crate) use limits::LimitArgs;
-pub(crate) use preserve::{PreserveArgs, keep_asked, keep_descriptors};
+pub(crate) use preserve::{PreserveArgs, keep_descriptors, keep_requested};
 pub(crate) use process::ProcessArgs;
 pub(crate) use redact::redact;
 pub(crate) use run::RunArgs;

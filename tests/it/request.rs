@@ -110,7 +110,10 @@ fn what_becomes_of_it_is_told_in_lines_on_descriptor_4() {
 
     let ended = request(json!({ "command": ["/payload", "exit", "3"], "autoRemove": true }));
     drop(ask(&lab, &ended, "4>told").exits(3));
-    assert_eq!((told().len(), &told()[0]["event"], &told()[0]["code"]), (1, &json!("ended"), &json!(3)));
+    let events = told();
+    let words: Vec<&Value> = events.iter().map(|told| &told["event"]).collect();
+    assert_eq!((words, &events[1]["code"]), (vec![&json!("started"), &json!("ended")], &json!(3)));
+    assert_eq!(events[0]["id"], events[1]["id"]);
 
     ask(&lab, &request(json!({ "name": "web" })), "4>told").fails(125, "");
     let failed = told();

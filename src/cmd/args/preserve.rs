@@ -51,7 +51,7 @@ pub(crate) fn keep_descriptors(matches: &ArgMatches, listening: usize) -> Result
 
 /// Closes what the caller left open, but for `channel`, and for what was asked for: gives that, by the numbers that the
 /// program sees, and the channel if it is open.
-pub(crate) fn keep_asked(
+pub(crate) fn keep_requested(
     asked: &[DescriptorRequest],
     channel: i32,
 ) -> Result<(Vec<Inherited>, Option<OwnedFd>), Report> {

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use crate::plan::{ExecRequest, TextFile};
+use crate::plan::{ExecRequest, Request, TextFile};
 use crate::sys::fs::{self, PathError};
 
 /// The options of a program, in a new container or in a running one.
@@ -36,6 +36,19 @@ pub(crate) struct ProcessArgs {
 }
 
 impl ProcessArgs {
+    /// Fills in the program's part of a new container's request. Fails if an environment file cannot be read.
+    pub(super) fn fill(self, request: &mut Request) -> Result<(), PathError> {
+        request.detach = self.detach;
+        request.detach_keys = self.detach_keys;
+        request.env = self.env;
+        request.env_files = read_all(&self.env_file)?;
+        request.interactive = self.interactive;
+        request.tty = self.tty;
+        request.user = self.user;
+        request.working_dir = self.workdir;
+        Ok(())
+    }
+
     /// The request of `exec` for `command`. Fails if an environment file cannot be read.
     pub(crate) fn into_exec_request(self, command: Vec<String>) -> Result<ExecRequest, PathError> {
         Ok(ExecRequest {

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use crate::plan::{LogRequest, ServiceRequest};
+use crate::plan::{LogRequest, Request, ServiceRequest};
 
 /// The options for a service manager and its journal.
 #[derive(Debug, Default, clap::Args)]
@@ -23,10 +23,10 @@ pub(super) struct ServiceArgs {
 }
 
 impl ServiceArgs {
-    /// The parts of the request.
-    pub(super) fn into_requests(self) -> (ServiceRequest, LogRequest) {
-        let service =
+    /// Fills in this part of the request.
+    pub(super) fn fill(self, request: &mut Request) {
+        request.service =
             ServiceRequest { sdnotify: self.sdnotify, pidfile: self.pidfile, conmon_pidfile: self.conmon_pidfile };
-        (service, LogRequest { driver: self.log_driver, options: self.log_opt })
+        request.log = LogRequest { driver: self.log_driver, options: self.log_opt };
     }
 }

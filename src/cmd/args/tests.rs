@@ -1,8 +1,9 @@
+mod fields;
+
 use clap::{Args as _, FromArgMatches as _};
 
 use super::*;
-use crate::plan::{DescriptorRequest, ExecRequest, LimitRequest, MountRequest, PortRequest, PullPolicy, Request};
-use crate::types::Network;
+use crate::plan::{ExecRequest, PullPolicy, Request};
 
 fn command<T: clap::Args>() -> Command {
     with_values(T::augment_args(Command::new("rc").disable_help_flag(true)))
@@ -51,78 +52,6 @@ fn switches_take_values_too() {
     assert_eq!(run(&["--pull=never", "box"]).unwrap().pull, Some(PullPolicy::Never));
     assert_eq!(run(&["--pull", "never", "box"]).unwrap().pull, Some(PullPolicy::Never));
     assert!(run(&["--pull=sometimes", "box"]).is_err());
-}
-
-#[test]
-fn every_option_reaches_its_field() {
-    let line = "--add-host a:1.1.1.1 --cap-add x --cap-drop y --cidfile c --cpus 1 -c 2 --cpu-quota -1 --cpu-period 3 --cpuset-cpus 0-1 --cpuset-mems 0 \
-        --blkio-weight 10 --blkio-weight-device /dev/a:1 --device-read-bps /dev/b:1 --device-write-bps /dev/c:1 \
-        --device-read-iops /dev/d:1 --device-write-iops /dev/e:1 --memory-swap -1 --memory-reservation 1m -d --detach-keys a --dns 1.1.1.1 \
-        --dns-option o --dns-search s --entrypoint e -e A=1 --group-add g -h host -i -t --init -l l=1 -m 1g --name n \
-        --network none --pids-limit -1 -p 80 --platform linux/arm64 --read-only --read-only-tmpfs=false --replace --rm \
-        --security-opt s --shm-size 1m --stop-signal TERM --stop-timeout 3 --tmpfs /t --ulimit nofile=1 -u u -v /v -w /w \
-        --sig-proxy=false --preserve-fd 7,4 box";
-    let request = run(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
-    let words = |word: &str| vec![word.to_owned()];
-    let expected = Request {
-        image: "box".into(),
-        entrypoint: Some("e".into()),
-        name: Some("n".into()),
-        replace: true,
-        detach: true,
-        interactive: true,
-        tty: true,
-        auto_remove: true,
-        init: true,
-        detach_keys: Some("a".into()),
-        cidfile: Some("c".into()),
-        env: words("A=1"),
-        user: Some("u".into()),
-        groups: words("g"),
-        working_dir: Some("/w".into()),
-        labels: words("l=1"),
-        hostname: Some("host".into()),
-        add_hosts: words("a:1.1.1.1"),
-        dns: words("1.1.1.1"),
-        dns_search: words("s"),
-        dns_options: words("o"),
-        network: Some(Network::None),
-        publish: vec![PortRequest::from_publish("80").unwrap()],
-        mounts: vec![MountRequest::from_volume("/v").unwrap(), MountRequest::from_tmpfs("/t")],
-        sig_proxy: Some(false),
-        descriptors: [4, 7].map(|number| DescriptorRequest { number, from: None }).into(),
-        read_only: true,
-        read_only_tmpfs: Some(false),
-        shm_size: Some("1m".into()),
-        cap_add: words("x"),
-        cap_drop: words("y"),
-        security_opts: words("s"),
-        limits: LimitRequest {
-            memory: Some("1g".into()),
-            memory_swap: Some("-1".into()),
-            memory_reservation: Some("1m".into()),
-            cpus: Some("1".into()),
-            cpu_shares: Some(2),
-            cpu_quota: Some(-1),
-            cpu_period: Some(3),
-            cpuset_cpus: Some("0-1".into()),
-            cpuset_mems: Some("0".into()),
-            blkio_weight: Some(10),
-            blkio_weight_devices: words("/dev/a:1"),
-            device_read_bps: words("/dev/b:1"),
-            device_write_bps: words("/dev/c:1"),
-            device_read_iops: words("/dev/d:1"),
-            device_write_iops: words("/dev/e:1"),
-            pids_limit: Some(-1),
-        },
-        ulimits: words("nofile=1"),
-        stop_signal: Some("TERM".into()),
-        stop_timeout: Some(3),
-        platform: Some("linux/arm64".into()),
-        create_command: request.create_command.clone(),
-        ..Request::default()
-    };
-    assert_eq!(request, expected);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! A unit file. Source: systemd.unit(5), systemd.service(5), systemd.syntax(7).
 
+mod syntax;
+
 use std::fmt;
 
+use self::syntax::{percent, quoted};
 use crate::plan::RestartPolicy;
 
 /// What `Restart=` knows.
@@ -119,32 +122,6 @@ impl Unit {
         };
         words.iter().map(word).collect::<Vec<_>>().join(" ")
     }
-}
-
-/// Keeps systemd from taking `%` for a specifier.
-fn percent(text: &str) -> String {
-    text.replace('%', "%%")
-}
-
-/// A word as systemd.syntax(7) quotes it, if it must be.
-fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+$".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            '\r' => quoted.push_str("\\r"),
-            c if c.is_ascii_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::circles::Graph;
 use super::source::{File, Module};
 
 /// The most lines of a file of `src/cmd`.
-const LINES: usize = 160;
+const LINES: usize = 150;
 /// The most columns of a line.
 const COLUMNS: usize = 120;
 

@@ -1,0 +1,35 @@
+use crate::plan::{self, MountRequest, Request};
+use crate::types::Report;
+
+/// The container's files: its mounts, and whether the root filesystem can be written to.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct MountArgs {
+    /// Make the container's root filesystem read-only
+    #[arg(long)]
+    read_only: bool,
+    /// With --read-only, mount a read-write tmpfs on /run, /tmp and /var/tmp (default: true)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    read_only_tmpfs: Option<bool>,
+    /// Size of /dev/shm (format: NUMBER[UNIT], where UNIT = b, k, m or g)
+    #[arg(long, value_name = "SIZE")]
+    shm_size: Option<String>,
+    /// Mount a temporary filesystem (tmpfs) into a container
+    #[arg(long, value_name = "DIR[:OPTIONS]")]
+    tmpfs: Vec<String>,
+    /// Bind mount a volume into the container: [SOURCE|NAME:]DIR[:OPTIONS]
+    #[arg(short, long, value_name = "VOLUME", allow_hyphen_values = true)]
+    volume: Vec<String>,
+}
+
+impl MountArgs {
+    /// Fills in the mounts' part of the request. Fails if a volume is not in the grammar of `--volume`.
+    pub(super) fn fill(self, request: &mut Request) -> Result<(), Report> {
+        request.read_only = self.read_only;
+        request.read_only_tmpfs = self.read_only_tmpfs;
+        request.shm_size = self.shm_size;
+        let volumes = self.volume.iter().map(|text| MountRequest::from_volume(text));
+        let tmpfs = self.tmpfs.iter().map(|text| Ok(MountRequest::from_tmpfs(text)));
+        request.mounts = volumes.chain(tmpfs).collect::<Result<_, plan::Error>>()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+use crate::plan::{self, PortRequest, Request};
+use crate::types::Report;
+
+/// The container's network: its ports, names and name servers.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct NetworkArgs {
+    /// Add a custom host-to-IP mapping (host:ip); `host-gateway` stands for the host
+    #[arg(long, value_name = "HOST:IP")]
+    add_host: Vec<String>,
+    /// Set custom DNS servers
+    #[arg(long, value_name = "IP")]
+    dns: Vec<String>,
+    /// Set custom DNS options
+    #[arg(long, value_name = "OPTION", visible_alias = "dns-opt")]
+    dns_option: Vec<String>,
+    /// Set custom DNS search domains
+    #[arg(long, value_name = "DOMAIN")]
+    dns_search: Vec<String>,
+    /// Set the container's hostname
+    #[arg(short = 'h', long, value_name = "NAME")]
+    hostname: Option<String>,
+    /// Connect a container to a network: slirp4netns, pasta, host or none
+    #[arg(long, value_name = "MODE", visible_alias = "net")]
+    network: Option<String>,
+    /// Publish a container's port, or a range of ports, to the host ([[IP:][HOST_PORT]:]PORT[/tcp|udp])
+    #[arg(short, long, value_name = "PORT")]
+    publish: Vec<String>,
+}
+
+impl NetworkArgs {
+    /// Fills in the network's part of the request. Fails if a port is not in the grammar of `--publish`.
+    pub(super) fn fill(self, request: &mut Request) -> Result<(), Report> {
+        request.add_hosts = self.add_host;
+        request.dns = self.dns;
+        request.dns_options = self.dns_option;
+        request.dns_search = self.dns_search;
+        request.hostname = self.hostname;
+        request.network = self.network.filter(|text| !text.is_empty()).as_deref().map(plan::parse_network).transpose()?;
+        request.publish = self.publish.iter().map(|text| PortRequest::from_publish(text)).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+}
