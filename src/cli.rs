@@ -47,7 +47,8 @@ macro_rules! entry {
             aliases: &[$($alias),*],
             define: cmd::$module::Args::augment_args,
             run: |$ctx, matches| {
-                let $args = cmd::$module::Args::from_arg_matches(matches).map_err(|error| Error::new(error.to_string()))?;
+                let args = cmd::$module::Args::from_arg_matches(matches);
+                let $args = args.map_err(|error| Error::new(error.to_string()))?;
                 $run
             },
         }

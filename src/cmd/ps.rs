@@ -25,7 +25,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FORMAT", conflicts_with = "quiet", allow_hyphen_values = true)]
     format: Option<String>,
     /// Print the n last created containers (all states)
-    #[arg(short = 'n', long, value_name = "N", allow_negative_numbers = true, default_value_t = -1, hide_default_value = true)]
+    #[arg(short = 'n', long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(default_value_t = -1, hide_default_value = true)]
     last: i64,
     /// Show the latest container created (all states)
     #[arg(short, long, conflicts_with = "last")]

@@ -20,7 +20,8 @@ pub(crate) struct Args {
     #[arg(long)]
     ignore: bool,
     /// Time between two checks of a state whose change is not announced (default: 250ms)
-    #[arg(short, long, value_name = "DURATION", default_value = "250ms", hide_default_value = true, value_parser = interval)]
+    #[arg(short, long, value_name = "DURATION", value_parser = interval)]
+    #[arg(default_value = "250ms", hide_default_value = true)]
     interval: Duration,
     /// Act on the latest created container
     #[arg(short, long)]

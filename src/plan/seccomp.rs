@@ -1,4 +1,5 @@
-//! Profiles of `--security-opt seccomp=FILE`, in docker's and podman's format, translated to the runtime spec. Source: github.com/moby/profiles, `seccomp.go`; containers/common, `pkg/seccomp`.
+//! Profiles of `--security-opt seccomp=FILE`, in docker's and podman's format, translated to the runtime spec. Source:
+//! github.com/moby/profiles, `seccomp.go`; containers/common, `pkg/seccomp`.
 //!
 //! Conditions on the container's capabilities, the architecture or the kernel are decided here: the spec cannot express
 //! them.
@@ -176,7 +177,8 @@ mod tests {
                 { "architecture": "SCMP_ARCH_AARCH64", "subArchitectures": ["SCMP_ARCH_ARM"] }
             ],
             "syscalls": [
-                { "names": ["read", "write"], "action": "SCMP_ACT_ALLOW", "comment": "", "includes": {}, "excludes": {} },
+                { "names": ["read", "write"], "action": "SCMP_ACT_ALLOW", "comment": "",
+                  "includes": {}, "excludes": {} },
                 { "name": "close", "action": "SCMP_ACT_ALLOW", "args": null },
                 { "names": ["bpf"], "action": "SCMP_ACT_ALLOW", "includes": { "caps": ["CAP_BPF"] } },
                 { "names": ["chroot"], "action": "SCMP_ACT_ERRNO", "excludes": { "caps": ["CAP_SYS_CHROOT"] } },

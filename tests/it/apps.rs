@@ -96,7 +96,8 @@ fn apt_installs_a_package() {
     let answers = std::process::Command::new("sh").args(["-c", probe]).status();
     require!(answers.is_ok_and(|status| status.success()), "the host's package source does not answer");
     let (lab, name) = debian();
-    let script = "apt-get -q -o Acquire::Retries=3 update && apt-get -q -o Acquire::Retries=3 install -y --no-install-recommends hello && hello";
+    let script = "get() { apt-get -q -o Acquire::Retries=3 \"$@\"; }
+        get update && get install -y --no-install-recommends hello && hello";
     let run = lab.rc(["run", "--rm", "-e", "DEBIAN_FRONTEND=noninteractive", &name, "sh", "-c", script]);
     let output = run.deadline(Duration::from_secs(180)).run().exits(0);
     assert!(output.stdout().ends_with("Hello, world!\n"), "{output}");

@@ -333,8 +333,8 @@ fn not_delegated() {
         assert_eq!(error.to_string(), expected);
         assert!(error.hint().is_some());
         let nowhere = format!(
-            "cannot set the limit `{file}`: the controller `{controller}` needs a cgroup that is delegated to rc, and this \
-             process is in none"
+            "cannot set the limit `{file}`: the controller `{controller}` needs a cgroup that is delegated to rc, and \
+             this process is in none"
         );
         assert_eq!(check(None, &wanted).expect_err("no cgroup").to_string(), nowhere);
     }

@@ -92,7 +92,8 @@ pub(crate) fn on_a_small_disk<'lab>(lab: &'lab Lab, size: &str, inodes: u32, scr
          mount -t tmpfs -o mode=0700,size={size},nr_inodes={inodes} none \"$XDG_DATA_HOME\" || exit 77\n\
          rc() {{ \"$RC\" \"$@\"; }}\n\
          used() {{ df --output=used,iused \"$XDG_DATA_HOME\" | tail -1 | tr -s ' '; }}\n\
-         fill() {{ head -c 1G /dev/zero >\"$XDG_DATA_HOME/fill\" 2>/dev/null; head -c 1G /dev/zero >>\"$XDG_DATA_HOME/fill\" 2>/dev/null; }}\n\
+         zeros() {{ head -c 1G /dev/zero 2>/dev/null; }}\n\
+         fill() {{ zeros >\"$XDG_DATA_HOME/fill\"; zeros >>\"$XDG_DATA_HOME/fill\"; }}\n\
          {script}\n"
     );
     let script = lab.script("script", &text);
@@ -132,7 +133,7 @@ fn t13_bombs_are_refused_by_the_disk_and_leave_nothing() {
             tail -1 said | grep -o 'no space left on device' || cat said
             rc images -q
             [ \"$(used)\" = \"$before\" ] || echo \"$bomb: $before, then $(used)\"
-            find \"$XDG_DATA_HOME/rc/tmp\" \"$XDG_DATA_HOME/rc/trash\" \"$XDG_DATA_HOME/rc/images/blobs/sha256\" -mindepth 1
+            (cd \"$XDG_DATA_HOME/rc\" && find tmp trash images/blobs/sha256 -mindepth 1)
         done";
     let output = on_a_small_disk(&lab, "24m", 8000, script).env("PAYLOAD", Lab::payload_path()).run().exits(0);
     let said = output.stdout();
@@ -185,7 +186,8 @@ fn on_a_full_disk_containers_exit_keep_their_codes_and_can_be_removed() {
         rm \"$XDG_DATA_HOME/fill\"
         rc load -q -i image.tar >/dev/null && rc run --rm --network none image /payload exit 7; echo again $?";
     let output = on_a_small_disk(&lab, "48m", 8000, script).run();
-    let expected = "0\nps ends gone passing stops 0\nrun 125\n1\nkill 0\nwait 0 0\nstop 0 0 exited\nstop 0 0\nrm 0\nrm 0\nrmi 0\nagain 7\n";
+    let expected = "0\nps ends gone passing stops 0\nrun 125\n1\nkill 0\nwait 0 0\nstop 0 0 exited\nstop 0 0\n\
+                    rm 0\nrm 0\nrmi 0\nagain 7\n";
     assert_eq!(output.stdout(), expected, "{output}");
 }
 

@@ -215,7 +215,8 @@ fn inspect_tells_address_gateway_and_ports(driver: &str) {
     let run = lab.rc(["run", "-d", "--name", "web", "--network", driver, "-p", &format!("127.0.0.1:{port}:7")]);
     run.args(["payload", "/payload", "sleep"]).run().succeeds();
     let template = "{{with .NetworkSettings}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}} {{json .Ports}}\n\
-                    {{range $name, $end := .Networks}}{{$name}} {{$end.IPAddress}}/{{$end.IPPrefixLen}} {{$end.Gateway}}{{end}}{{end}}";
+                    {{range $name, $end := .Networks}}{{$name}} \
+                    {{$end.IPAddress}}/{{$end.IPPrefixLen}} {{$end.Gateway}}{{end}}{{end}}";
     let inspect = || lab.rc(["inspect", "--format", template, "web"]).run();
     let ports = format!(r#"{{"7/tcp":[{{"HostIp":"127.0.0.1","HostPort":"{port}"}}]}}"#);
     inspect().prints(format!("10.0.2.100/24 10.0.2.2 {ports}\n{driver} 10.0.2.100/24 10.0.2.2\n"));

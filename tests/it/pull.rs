@@ -87,7 +87,9 @@ fn run_pulls_a_missing_image_unless_the_policy_forbids_it() {
     run("never").fails(
         125,
         format!(
-            "rc: no such image: {whole}\nhint: not found locally, and the pull policy is \"never\": run `rc pull {whole}`, or allow pulling with `--pull=missing`\n"
+            "rc: no such image: {whole}\n\
+             hint: not found locally, and the pull policy is \"never\": run `rc pull {whole}`, or allow pulling with \
+             `--pull=missing`\n"
         ),
     );
     for policy in ["missing", "never", "always", "newer"] {
@@ -189,8 +191,10 @@ fn a_certificate_is_trusted_by_file_by_directory_or_not_at_all() {
     let whole = push(&lab, &registry, &image, "app:1", &[]);
     let host = &registry.address;
     let distrust = format!(
-        "rc: cannot pull `{whole}`: cannot trust `{host}`: its certificate comes from an authority that this system does not know\n\
-         hint: put the registry's CA into `~/.config/containers/certs.d/{host}/ca.crt`, or skip verification with `--tls-verify=false`\n"
+        "rc: cannot pull `{whole}`: cannot trust `{host}`: its certificate comes from an authority that this system \
+         does not know\n\
+         hint: put the registry's CA into `~/.config/containers/certs.d/{host}/ca.crt`, or skip verification with \
+         `--tls-verify=false`\n"
     );
     for verify in [None, Some("--tls-verify")] {
         lab.rc(["pull", "-q"]).args(verify).arg(&whole).run().fails(125, distrust.clone());

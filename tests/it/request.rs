@@ -43,10 +43,11 @@ const CREATED: [&str; 6] = [
      --env-file vars -u 1:2 -w /w --group-add 7 payload /payload report",
     "-v ./shared:/data:ro,rslave -v named:/vol:nocopy -v /anonymous --tmpfs /t:size=1m,exec --read-only --shm-size 1m \
      payload /payload",
-    "-p 18080:80 -p 127.0.0.1:18053-18054:53-54/udp -p [::1]:18081:81 --stop-signal QUIT --stop-timeout 3 payload /payload",
-    "-m 64m --memory-swap -1 --cpus 0.5 --cpuset-cpus 0 --pids-limit 50 --ulimit nofile=100:200 --cap-add net_raw \
-     --cap-drop chown --security-opt no-new-privileges --security-opt seccomp=unconfined --cgroup-conf memory.high=9000000 \
+    "-p 18080:80 -p 127.0.0.1:18053-18054:53-54/udp -p [::1]:18081:81 --stop-signal QUIT --stop-timeout 3 \
      payload /payload",
+    "-m 64m --memory-swap -1 --cpus 0.5 --cpuset-cpus 0 --pids-limit 50 --ulimit nofile=100:200 --cap-add net_raw \
+     --cap-drop chown --security-opt no-new-privileges --security-opt seccomp=unconfined \
+     --cgroup-conf memory.high=9000000 payload /payload",
     "-it --init --restart on-failure:3 --log-opt max-size=1m --log-opt max-file=2 --sdnotify conmon --pidfile p \
      --conmon-pidfile c --detach-keys ctrl-a --network none --entrypoint /payload payload echo x",
 ];

@@ -70,8 +70,8 @@ fn the_environment_is_rcs_then_the_images_then_the_callers() {
         .run()
         .json();
     let expected = json!({
-        "A": "image", "B": "file", "C": "asked", "HOME": "/root", "HOSTNAME": "box", "PATH": "/image", "PREFIXED": "caller",
-        "TAKEN": "caller", "container": "oci",
+        "A": "image", "B": "file", "C": "asked", "HOME": "/root", "HOSTNAME": "box", "PATH": "/image",
+        "PREFIXED": "caller", "TAKEN": "caller", "container": "oci",
     });
     assert_eq!(report["env"], expected);
 }

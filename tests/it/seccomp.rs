@@ -18,8 +18,14 @@ fn profile() -> String {
                 "names": ["ioctl"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28,
                 "args": [{ "index": 1, "value": 0x5412, "op": "SCMP_CMP_EQ" }],
             },
-            { "names": ["kcmp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 2, "includes": { "caps": ["CAP_SYS_PTRACE"] } },
-            { "names": ["kcmp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 3, "excludes": { "caps": ["CAP_SYS_PTRACE"] } },
+            {
+                "names": ["kcmp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 2,
+                "includes": { "caps": ["CAP_SYS_PTRACE"] },
+            },
+            {
+                "names": ["kcmp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 3,
+                "excludes": { "caps": ["CAP_SYS_PTRACE"] },
+            },
         ],
     })
     .to_string()

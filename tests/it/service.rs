@@ -315,8 +315,8 @@ fn a_generated_unit_creates_and_controls_the_container() {
     let shown = lab.rc(["generate", "systemd", "--new", "--name", "--no-header", "-t", "7", "web"]).run().stdout();
     let rc = Lab::rc_path().canonicalize().unwrap();
     let start = format!(
-        "ExecStart={} run -d --rm --replace --name web --sdnotify=conmon --cgroups=no-conmon --env=TOKEN --network=none \
-         --stop-timeout=7 payload /payload echo 50%%\n",
+        "ExecStart={} run -d --rm --replace --name web --sdnotify=conmon --cgroups=no-conmon --env=TOKEN \
+         --network=none --stop-timeout=7 payload /payload echo 50%%\n",
         rc.display()
     );
     assert!(shown.contains(&start), "{shown}");

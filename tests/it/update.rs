@@ -45,7 +45,8 @@ fn a_change_that_does_not_go_together_changes_nothing() {
     for (options, said) in [
         (
             &["--cpu-shares", "5", "--memory-swap", "16m"][..],
-            "`--memory-swap`: invalid size `16777216`: memory and swap together must be at least the 33554432 of `--memory`",
+            "`--memory-swap`: invalid size `16777216`: memory and swap together must be at least the 33554432 of \
+             `--memory`",
         ),
         (&["--cpus", "1", "--cpu-quota", "5000"], "`--cpu-quota` and `--cpus` cannot be used together"),
         (

@@ -123,7 +123,12 @@ pub(crate) fn payload_layer() -> Vec<u8> {
     let program = fs::read(Lab::payload_path()).expect("the payload can be read");
     Layer::new()
         .directory("etc", 0o755)
-        .file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/payload\nuser:x:1000:1000::/home/user:/payload\nnobody:x:65534:65534::/:/payload\n")
+        .file(
+            "etc/passwd",
+            0o644,
+            b"root:x:0:0:root:/root:/payload\nuser:x:1000:1000::/home/user:/payload\n\
+              nobody:x:65534:65534::/:/payload\n",
+        )
         .file("etc/group", 0o644, b"root:x:0:\nuser:x:1000:\nextra:x:2000:user\nnogroup:x:65534:\n")
         .directory("root", 0o700)
         .directory("tmp", 0o1777)

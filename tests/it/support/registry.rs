@@ -50,7 +50,10 @@ impl Registry {
     fn start(lab: &Lab, storage: &Path, more: &str, http: &str) -> Self {
         let configuration = lab.root().join("registry.yml");
         let text = format!(
-            "version: 0.1\nlog:\n  accesslog:\n    disabled: false\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\n{more}http:\n  addr: 127.0.0.1:0\n{http}",
+            "version: 0.1\n\
+             log:\n  accesslog:\n    disabled: false\n  level: info\n\
+             storage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\n{more}\
+             http:\n  addr: 127.0.0.1:0\n{http}",
             storage.display()
         );
         fs::write(&configuration, text).expect("the registry's configuration can be written");

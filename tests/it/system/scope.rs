@@ -90,8 +90,9 @@ fn a_monitor_that_stays_in_a_session_has_no_cgroup_and_no_limits() {
     run("--memory=64m").fails(
         125,
         "rc: cannot set the limit `memory.max`: the controller `memory` needs a cgroup that is delegated to rc, and \
-         `--cgroups=no-conmon` keeps the monitor out of the scope that there would be\nhint: leave `--cgroups=no-conmon` \
-         out, or run it in a unit with `Delegate=yes`: `systemd-run --user -p Delegate=yes rc run …`\n",
+         `--cgroups=no-conmon` keeps the monitor out of the scope that there would be\n\
+         hint: leave `--cgroups=no-conmon` out, or run it in a unit with `Delegate=yes`: \
+         `systemd-run --user -p Delegate=yes rc run …`\n",
     );
 }
 
@@ -110,8 +111,8 @@ fn a_container_in_an_undelegated_unit_stays_there_and_has_no_limits() {
     unit(&lab, ["--unit", name.as_str()], words("--memory=64m")).run().fails(
         125,
         format!(
-            "rc: cannot set the limit `memory.max`: the controller `memory` needs a cgroup that is delegated to rc, and \
-             `{name}` is not\nhint: add `Delegate=yes` to the section `[Service]` of `{name}`\n"
+            "rc: cannot set the limit `memory.max`: the controller `memory` needs a cgroup that is delegated to rc, \
+             and `{name}` is not\nhint: add `Delegate=yes` to the section `[Service]` of `{name}`\n"
         ),
     );
 }

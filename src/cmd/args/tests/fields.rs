@@ -2,6 +2,7 @@ use super::run;
 use crate::plan::{
     DescriptorRequest, LimitRequest, LogRequest, MountRequest, PortRequest, PullPolicy, Request, ServiceRequest,
 };
+use crate::types::Network;
 
 #[test]
 fn every_option_reaches_its_field() {
