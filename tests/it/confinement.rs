@@ -1,15 +1,15 @@
 //! Ways out of a container that must fail: the cases X1–X16 of safety.md, each test named by its number.
 
+mod joining;
+mod keyrings;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::support::{Exit, Image, Lab, Layer, Output, chance, image, wait};
+use crate::support::{Exit, Image, Lab, Layer, Output, image};
 
 /// The arguments before the image's name, for a container without a network.
 const RUN: [&str; 4] = ["run", "--rm", "--network", "none"];
@@ -322,120 +322,6 @@ fn x12_nothing_can_be_typed_into_a_terminal() {
     }
 }
 
-/// All tests share the quota of a user's keys, so tests that create keys, or leave none, take turns.
-static KEYS: Mutex<()> = Mutex::new(());
-
-#[test]
-fn x13_keyrings_are_closed() {
-    let _alone = KEYS.lock();
-    let lab = Lab::new();
-    lab.payload();
-    assert_eq!(
-        calls(&lab, &[], &["keyctl", "add_key", "request_key"]),
-        "keyctl EPERM\nadd_key EPERM\nrequest_key EPERM"
-    );
-    // Without the filter: each program has a session keyring of its own, not the caller's.
-    let ask = |arguments: &[&str]| {
-        let caller = lab.program(Lab::payload_path(), ["keyring"]).arg(Lab::rc_path()).args(arguments).run().text();
-        let numbers: Vec<String> = caller.lines().map(str::to_owned).collect();
-        assert_eq!(numbers.len(), 2, "{caller}");
-        numbers
-    };
-    let open = ["--network", "none", "--security-opt", "seccomp=unconfined"];
-    let run = [&["run", "--rm"][..], &open, &["payload", "/payload", "keyring"]].concat();
-    let first = ask(&run);
-    lab.rc(["run", "-d", "--name", "box"]).args(open).args(["payload", "/payload", "sleep"]).run().succeeds();
-    let exec = ask(&["exec", "box", "/payload", "keyring"]);
-    assert_ne!(first[0], first[1]);
-    assert_ne!(exec[0], exec[1]);
-    lab.remove_containers();
-}
-
-/// It silently stayed in the caller's keyring then.
-#[test]
-fn x13_where_no_key_is_left_a_program_has_a_keyring_of_its_own_all_the_same() {
-    // Root may have a million, and with one ID no other user can own a keyring.
-    only!(Full);
-    let _alone = KEYS.lock();
-    let lab = Lab::new();
-    lab.payload();
-    let run = "--network none --security-opt seccomp=unconfined";
-    let script = format!(
-        "set -e\n\"$RC\" run --rm {run} payload /payload keyring\n\"$RC\" run --rm {run} payload /payload keyring\n\
-         \"$RC\" run -d --name box {run} payload /payload sleep >/dev/null\n\
-         \"$RC\" exec box /payload keyring\n\"$RC\" exec box /payload report >\"$REPORT\"\n"
-    );
-    let file = lab.work("report");
-    let keys = lab.program(Lab::payload_path(), ["keys", "/bin/sh", "-c", &script]);
-    let text = keys.env("RC", Lab::rc_path()).env("REPORT", &file).run().text();
-    lab.remove_containers();
-    no_key_is_left_in_use();
-    let numbers: BTreeSet<&str> = text.lines().collect();
-    assert_eq!((text.lines().count(), numbers.len()), (4, 4), "{text}");
-    let report: Value = serde_json::from_slice(&fs::read(&file).expect("a report")).expect("a report");
-    assert_eq!((&report["uids"], &report["caps"]["eff"]), (&serde_json::json!([0, 0, 0, 0]), &DEFAULT_CAPS.into()));
-}
-
-/// A user of the user's namespace has one ID, and a quota of keys that no other test uses: the kernel frees keys with a
-/// delay, and a key of an earlier program could become free while this test relies on none.
-#[test]
-fn x13_with_one_id_a_start_without_a_key_left_is_refused() {
-    only!(Full);
-    require!(program "setpriv");
-    let lab = Lab::new();
-    let files = lab.work("files.tar");
-    fs::write(&files, image::payload_layer()).expect("an archive can be written");
-    let inner = "
-        \"$RC\" import -q \"$FILES\" payload >/dev/null
-        \"$PAYLOAD\" keys \"$RC\" run --rm --network none payload /payload echo without >/dev/null
-        echo $?; \"$RC\" ps -aq";
-    let outer = "
-        set -e; mkdir -m 700 \"$INNER\" \"$INNER/run\"; chown -R 4321:4321 \"$INNER\"; cd /
-        HOME=\"$INNER\" XDG_DATA_HOME=\"$INNER\" XDG_CONFIG_HOME=\"$INNER\" XDG_RUNTIME_DIR=\"$INNER/run\" \
-            setpriv --reuid=4321 --regid=4321 --clear-groups sh -c \"$SCRIPT\"
-        rm -rf \"$INNER\"";
-    let run = lab.rc(["unshare", "/bin/sh", "-c", outer]).env("SCRIPT", inner).env("INNER", lab.work("inner"));
-    let run = run.env("RC", Lab::rc_path()).env("PAYLOAD", Lab::payload_path()).env("FILES", &files).run();
-    assert_eq!(run.stdout(), "125\n", "{run}");
-    let said = "rc: cannot create a session keyring: the user has as many keys as allowed (";
-    assert!(run.stderr().starts_with(said) && run.stderr().contains("kernel.keys.maxkeys="), "{run}");
-}
-
-/// docker's filter returns EPERM, podman's ENOSYS.
-#[test]
-fn x13_where_keyrings_are_filtered_away_containers_run_and_can_use_none() {
-    let lab = Lab::new();
-    lab.payload();
-    // Under the filter newuidmap cannot work: this container keeps the user's namespace.
-    lab.rc(["run", "-d", "--network", "none", "--name", "box", "payload", "/payload", "sleep"]).run().succeeds();
-    for errno in [libc::EPERM, libc::ENOSYS] {
-        let word = errno.to_string();
-        let filtered = |arguments: &[&str]| {
-            let rc = lab.program(Lab::payload_path(), ["filtered", word.as_str()]).arg(Lab::rc_path());
-            rc.args(arguments).run()
-        };
-        let open = ["--security-opt", "seccomp=unconfined", "payload", "/payload", "call", "keyctl", "getpid"];
-        let name = if errno == libc::EPERM { "EPERM" } else { "ENOSYS" };
-        filtered(&[&RUN[..], &open].concat()).prints(format!("keyctl {name}\ngetpid ok\n"));
-        let all: Value = serde_json::from_str(&filtered(&["doctor", "--json"]).stdout()).expect("findings");
-        let line = all.as_array().and_then(|all| all.iter().find(|one| one["check"] == "keyrings")).expect("a line");
-        assert_eq!(line["status"], "limited", "{line}");
-    }
-    lab.remove_containers();
-}
-
-/// Waits until the kernel has freed the quota of this user's keys. Source: proc_key_users(5).
-fn no_key_is_left_in_use() {
-    let this = format!("{}:", rustix::process::getuid().as_raw());
-    wait::until("the keys to be given back", || {
-        let users = fs::read_to_string("/proc/key-users").expect("the kernel counts keys");
-        // A user without any key has no line.
-        let line = users.lines().find_map(|line| line.trim_start().strip_prefix(&this)).unwrap_or(" 0 0/0 0/0 0/0");
-        let used = line.split_whitespace().nth(2)?.split_once('/')?.0;
-        used.parse::<u32>().is_ok_and(|used| used < 100).then_some(())
-    });
-}
-
 #[test]
 fn x14_no_user_namespace_can_be_nested() {
     let lab = Lab::new();
@@ -447,149 +333,6 @@ fn x14_no_user_namespace_can_be_nested() {
     // Without the filter the limit of the namespace still holds.
     let unconfined = calls(&lab, &["--security-opt", "seccomp=unconfined"], &["unshare,0x10000000"]);
     assert_eq!(unconfined, "unshare ENOSPC");
-}
-
-#[test]
-fn x15_a_process_that_joins_shows_nothing_of_rc() {
-    let lab = Lab::new();
-    lab.payload();
-    let spy = ["run", "-d", "--network", "none", "--name", "spy", "payload", "/payload", "spy", "/tmp/stop"];
-    lab.rc(spy).run().succeeds();
-    let container = lab.rc(["inspect", "--format", "{{.Id}}", "spy"]).run().text();
-    for _ in 0..chance::count("RC_TEST_EXECS", 100) {
-        lab.rc(["exec", "spy", "/payload", "exit", "0"]).run().says_nothing();
-    }
-    // The file ends the container, and with it, perhaps, the process that has just made it.
-    let stop = lab.rc(["exec", "spy", "/payload", "write", "/tmp/stop", ""]).run();
-    assert!([Exit::Code(0), Exit::Code(137)].contains(&stop.exit), "{stop}");
-    lab.rc(["wait", "spy"]).run().prints("0\n");
-    let log = lab.rc(["logs", "spy"]).run().text();
-    for line in log.lines().filter(|line| *line != "ready") {
-        let (name, target) = line.split_once(' ').expect("a name and a target");
-        let harmless = match name {
-            "exe" => target == "/payload",
-            "root" | "cwd" => target == "/",
-            _ => ["pipe", "/dev/null", "/tmp/stop"].contains(&target) || target.starts_with("/proc/"),
-        };
-        assert!(harmless, "seen in container {container}: {line}\n{log}");
-    }
-    lab.remove_containers();
-}
-
-/// If `fs.suid_dumpable` is 1, a program in the container may trace a process that has just become its user. The
-/// setting is for the whole host, so the host's root, who may always trace, plays the program.
-#[test]
-fn x15_a_process_that_joins_has_nothing_of_the_monitor_s_open() {
-    only!(Root);
-    let lab = Lab::new();
-    lab.payload();
-    lab.rc(["run", "-d", "--network", "none", "--name", "box", "payload", "/payload", "sleep"]).run().succeeds();
-    let id = lab.rc(["inspect", "--format", "{{.Id}}", "box"]).run().text();
-    let init = lab.rc(["inspect", "--format", "{{.State.Pid}}", "box"]).run().text();
-    let monitor = crate::kill_storm::monitor(&lab, &id).expect("a monitor");
-    let (processes, namespace) = (format!("/proc/{monitor}/task/{monitor}/children"), |process: &str| {
-        fs::read_link(format!("/proc/{process}/ns/pid")).ok()
-    });
-    let inside = namespace(&init);
-    let is_over = AtomicBool::new(false);
-    let (seen, open) = std::thread::scope(|scope| {
-        let spy = scope.spawn(|| {
-            let (mut seen, mut open) = (BTreeSet::new(), BTreeSet::new());
-            while !is_over.load(Ordering::Relaxed) {
-                let children = fs::read_to_string(&processes).expect("the monitor lives");
-                for child in children.split_whitespace().filter(|child| *child != init && namespace(child) == inside) {
-                    let files = fs::read_dir(format!("/proc/{child}/fd"));
-                    let files = files.into_iter().flatten().flatten();
-                    open.extend(files.filter_map(|file| fs::read_link(file.path()).ok()));
-                    seen.insert(child.to_owned());
-                }
-            }
-            (seen.len(), open)
-        });
-        for _ in 0..chance::count("RC_TEST_EXECS", 100) {
-            lab.rc(["exec", "-u", "1000", "box", "/payload", "exit", "0"]).run().says_nothing();
-        }
-        is_over.store(true, Ordering::Relaxed);
-        spy.join().expect("the spy ends")
-    });
-    assert!(seen > 0, "no process that joins was seen");
-    let of_the_monitor = |file: &&PathBuf| file.starts_with(lab.root());
-    assert_eq!(open.iter().find(of_the_monitor), None, "{open:?}");
-    assert!(!open.iter().any(|file| file.to_string_lossy().starts_with("user:[")), "{open:?}");
-    lab.remove_containers();
-}
-
-/// The socket between a joining process and the monitor: its holder could make `exec` wait, and read the messages.
-#[test]
-fn x15_nothing_can_be_taken_from_a_process_that_joins() {
-    let lab = Lab::new();
-    lab.payload();
-    // Without the filter, which would refuse the call: the test is about what the kernel allows another root of the
-    // container.
-    let open = ["--network", "none", "--security-opt", "seccomp=unconfined"];
-    let thief = ["--name", "thief", "payload", "/payload", "grab", "/tmp/stop"];
-    lab.rc(["run", "-d"]).args(open).args(thief).run().succeeds();
-    lab.ready("thief");
-    for _ in 0..chance::count("RC_TEST_EXECS", 300) {
-        let exec = lab.rc(["exec", "thief", "/payload", "exit", "7"]).run().within(wait::PATIENCE);
-        assert_eq!(exec.exit, Exit::Code(7), "{exec}");
-    }
-    let stop = lab.rc(["exec", "thief", "/payload", "write", "/tmp/stop", ""]).run();
-    assert!([Exit::Code(0), Exit::Code(137)].contains(&stop.exit), "{stop}");
-    lab.rc(["wait", "thief"]).run().prints("0\n");
-    let log = lab.rc(["logs", "thief"]).run().text();
-    let taken: Vec<&str> = log.lines().filter(|line| *line != "ready").collect();
-    assert!(!taken.is_empty(), "it could take nothing, not even from its own child");
-    for line in taken {
-        // The programs' own files do not matter.
-        let own = ["0 pipe", "1 pipe", "2 pipe", "0 /dev/null", "1 /dev/null", "2 /dev/null", "3 /tmp/stop"];
-        let of_their_start = line.starts_with("fd 3 /proc/") && line.ends_with("/maps");
-        assert!(own.contains(&&line[3..]) || of_their_start, "it took {line}\n{log}");
-    }
-    lab.remove_containers();
-}
-
-#[test]
-fn x15_a_tracer_that_holds_a_descriptor_blocks_nobody() {
-    let lab = Lab::new();
-    lab.payload();
-    let thief = ["--name", "thief", "--cap-add", "SYS_PTRACE", "payload", "/payload", "grab", "/tmp/stop"];
-    lab.rc(["run", "-d", "--network", "none"]).args(thief).run().succeeds();
-    lab.ready("thief");
-    for _ in 0..40 {
-        let exec = lab.rc(["exec", "thief", "/payload", "exit", "7"]).run().within(wait::PATIENCE);
-        assert_eq!(exec.exit, Exit::Code(7), "{exec}");
-        let detached = lab.rc(["exec", "-d", "thief", "/payload", "exit", "0"]).run().within(wait::PATIENCE);
-        assert_eq!(detached.exit, Exit::Code(0), "{detached}");
-    }
-    let monitor = crate::kill_storm::monitor(&lab, &lab.rc(["inspect", "-f", "{{.Id}}", "thief"]).run().text());
-    let children = format!("/proc/{0}/task/{0}/children", monitor.expect("a monitor"));
-    wait::until("every process of an exec is reaped", || {
-        (fs::read_to_string(&children).expect("the monitor lives").split_whitespace().count() == 1).then_some(())
-    });
-    lab.rc(["stop", "-t", "0", "thief"]).run().within(wait::PATIENCE).prints("thief\n");
-    lab.remove_containers();
-}
-
-#[test]
-fn x15_an_init_that_stays_has_only_the_program_s_descriptors() {
-    let lab = Lab::new();
-    lab.payload();
-    for _ in 0..20 {
-        let run = ["--security-opt", "seccomp=unconfined", "--init"];
-        assert_eq!(file_names(&lab, &run, "/proc/1/fd"), ["0", "1", "2"]);
-    }
-}
-
-#[test]
-fn x15_debuggers_work_and_only_tracers_get_descriptors_of_others() {
-    let lab = Lab::new();
-    lab.payload();
-    lab.play(["trace"]).prints("as expected\n");
-    let list = ["pidfd_getfd,-1", "kcmp,1,1,-1", "process_madvise,-1"];
-    assert_eq!(calls(&lab, &[], &list), "pidfd_getfd EPERM\nkcmp EPERM\nprocess_madvise EPERM");
-    let tracer = calls(&lab, &["--cap-add", "SYS_PTRACE"], &list);
-    assert_eq!(tracer, "pidfd_getfd EBADF\nkcmp EINVAL\nprocess_madvise EBADF");
 }
 
 #[test]

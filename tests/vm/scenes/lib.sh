@@ -76,9 +76,12 @@ smoke=(lifecycle::{a_created_container_can_be_removed_unstarted,exec_runs_beside
   lifecycle::{logs_keep_streams_apart_and_follow_to_the_end,output_and_exit_code_are_the_program_s_own,wait_prints_exit_codes}
   lifecycle::{a_terminal_is_raw_while_the_program_runs_and_restored_after_it,a_refused_run_is_125_and_leaves_nothing}
   lifecycle::create_start_stop_and_remove_are_steps
-  run_options::{a_directory_of_the_host_is_bound_and_read_only_when_asked,a_user_is_a_name_or_exactly_that_number}
-  run_options::{a_named_volume_outlives_its_container_and_an_anonymous_one_does_not,a_new_volume_is_filled_with_the_image_s_files}
-  run_options::{a_read_only_root_keeps_its_scratch_directories,a_published_port_is_answered_from_inside})
+  run_options::mounts::a_directory_of_the_host_is_bound_and_read_only_when_asked
+  run_options::mounts::a_read_only_root_keeps_its_scratch_directories
+  run_options::mounts::a_named_volume_outlives_its_container_and_an_anonymous_one_does_not
+  run_options::mounts::a_new_volume_is_filled_with_the_image_s_files
+  run_options::network::a_published_port_is_answered_from_inside
+  run_options::program::a_user_is_a_name_or_exactly_that_number)
 
 # life FACT VARIABLE…: whether the smoke tests pass as alice, with these variables.
 life() {
