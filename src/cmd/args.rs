@@ -29,7 +29,7 @@ pub(crate) use preserve::{PreserveArgs, keep_descriptors, keep_requested};
 pub(crate) use process::ProcessArgs;
 pub(crate) use redact::redact;
 pub(crate) use run::RunArgs;
-pub(crate) use selection::{ManyArgs, SelectionArgs};
+pub(crate) use selection::{FilterArgs, NameArgs, PauseArgs, SelectionArgs, StopArgs};
 
 /// Lets every switch of a command take `=true` and `=false` too, as the options of podman and docker do: scripts write
 /// `--rm=true`.

@@ -1,6 +1,7 @@
 //! `rc start`.
 
 use super::Ctx;
+use super::args::FilterArgs;
 use super::observer::Screen;
 use super::outcome::exit_of;
 use crate::console::Console;
@@ -25,12 +26,8 @@ pub(crate) struct Args {
     /// Start all containers that are not running
     #[arg(long)]
     all: bool,
-    /// Act only on containers that match: KEY=VALUE
-    #[arg(short, long = "filter", value_name = "FILTER")]
-    filters: Vec<String>,
-    /// Act on the latest created container
-    #[arg(short, long)]
-    latest: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
     /// Names, IDs or unique prefixes of IDs
     #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
@@ -57,13 +54,8 @@ fn start(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     if args.detach_keys.is_some() {
         return Err(Error::new("`--detach-keys` is for `--attach` and `--interactive`"));
     }
-    let selection = Selection {
-        all: args.all,
-        names: args.containers,
-        filters: args.filters,
-        latest: args.latest,
-        ..Selection::default()
-    };
+    let selection = Selection { all: args.all, names: args.containers, ..Selection::default() };
+    let selection = args.filter.narrow(selection);
     let mut screen = Screen::default();
     let front_end = Console::Apart.front_end(false);
     let started = engine::start(&ctx.engine, manager, &selection, front_end, &mut screen)?;

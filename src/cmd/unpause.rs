@@ -1,7 +1,7 @@
 //! `rc unpause`.
 
 use super::Ctx;
-use super::args::ManyArgs;
+use super::args::PauseArgs;
 use super::observer::Screen;
 use crate::engine;
 use crate::error::{Error, Exit};
@@ -10,12 +10,12 @@ use crate::error::{Error, Exit};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    chosen: ManyArgs,
+    selection: PauseArgs,
 }
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut screen = Screen::default();
-    engine::unpause(&ctx.engine, &args.chosen.into(), &mut screen)?;
+    engine::unpause(&ctx.engine, &args.selection.into(), &mut screen)?;
     screen.exit()
 }

@@ -1,14 +1,13 @@
-//! `--filter KEY=VALUE`, as podman has it: several values of one key are alternatives, except that all labels must be
-//! there; different keys must all match. An unknown key is refused.
+//! `--filter KEY=VALUE`, with podman's rules: several values of one key are alternatives, except that all labels must
+//! match; different keys must all match. An unknown key is refused.
 
+mod common;
 mod container;
 mod image;
 
-use std::collections::BTreeMap;
-
 use regex_lite::Regex;
 
-use crate::types::{Invalid, Report, ReportKind};
+use crate::types::{Report, ReportKind};
 
 pub(crate) use container::{ContainerFacts, ContainerFilter};
 pub(crate) use image::{ImageFacts, ImageFilter};
@@ -16,7 +15,7 @@ pub(crate) use image::{ImageFacts, ImageFilter};
 /// Why a filter was refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// No `=` in it.
+    /// It has no `=`.
     #[error("invalid filter `{0}`: must be KEY=VALUE")]
     NoValue(String),
     /// A key that this command does not filter by.
@@ -24,10 +23,10 @@ pub(crate) enum Error {
     UnknownKey {
         /// As typed.
         key: String,
-        /// Those that it does.
+        /// Those that it filters by.
         known: &'static [&'static str],
     },
-    /// A value that the key does not take.
+    /// A value that the key does not accept.
     #[error("invalid filter `{key}={value}`: {reason}")]
     BadValue {
         /// The key.
@@ -61,7 +60,7 @@ impl From<Error> for Report {
 }
 
 impl Error {
-    /// The keys that there are, after one that is none.
+    /// The keys that exist, after an unknown one.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownKey { known, .. } => Some(format!("filters are {}", known.join(", "))),
@@ -71,10 +70,6 @@ impl Error {
 
     fn bad(key: &'static str, value: &str, reason: impl Into<String>) -> Self {
         Self::BadValue { key, value: value.to_owned(), reason: reason.into() }
-    }
-
-    fn time(key: &'static str, value: &str, error: Invalid) -> Self {
-        Self::bad(key, value, error.reason)
     }
 }
 
@@ -91,15 +86,7 @@ fn pattern(key: &'static str, value: &str) -> Result<Regex, Error> {
     Regex::new(value).map_err(|error| Error::bad(key, value, error.to_string()))
 }
 
-/// `label=NAME` or `label=NAME=VALUE`.
-fn has_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
-    match wanted.split_once('=') {
-        Some((name, value)) => labels.get(name).is_some_and(|found| found == value),
-        None => labels.contains_key(wanted),
-    }
-}
-
-/// No wish, or one of several that holds.
-fn any<T>(wishes: &[T], holds: impl FnMut(&T) -> bool) -> bool {
-    wishes.is_empty() || wishes.iter().any(holds)
+/// Whether one of the alternatives of a key matches; true if the key was not given.
+fn any<T>(alternatives: &[T], matches: impl FnMut(&T) -> bool) -> bool {
+    alternatives.is_empty() || alternatives.iter().any(matches)
 }

@@ -1,54 +1,93 @@
 use std::path::PathBuf;
 
-use crate::engine::Selection;
+use crate::engine::{Selection, Stop};
+use crate::types::Signal;
 
-/// The containers that a command is about.
+/// Containers, one by one.
 #[derive(Debug, Default, clap::Args)]
-pub(crate) struct SelectionArgs {
-    /// Apply to all containers
-    #[arg(short, long)]
-    all: bool,
+pub(crate) struct NameArgs {
     /// Read the container ID from the file
     #[arg(long = "cidfile", value_name = "FILE")]
     cidfiles: Vec<PathBuf>,
-    /// Ignore missing containers
-    #[arg(short, long)]
-    ignore: bool,
     /// Names, IDs or unique prefixes of IDs
     #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
 }
 
-impl From<SelectionArgs> for Selection {
-    fn from(args: SelectionArgs) -> Self {
-        let SelectionArgs { all, cidfiles, ignore, containers } = args;
-        Self { all, cidfiles, ignore, names: containers, ..Self::default() }
+impl From<NameArgs> for Selection {
+    fn from(args: NameArgs) -> Self {
+        Self { cidfiles: args.cidfiles, names: args.containers, ..Self::default() }
     }
 }
 
-/// The containers to pause or to unpause.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ManyArgs {
-    /// Apply to all containers that can be paused or unpaused
-    #[arg(short, long)]
-    all: bool,
-    /// Read the container ID from the file
-    #[arg(long = "cidfile", value_name = "FILE")]
-    cidfiles: Vec<PathBuf>,
+/// Containers by what they have in common, and the latest.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct FilterArgs {
     /// Act only on containers that match: KEY=VALUE
     #[arg(short, long = "filter", value_name = "FILTER")]
     filters: Vec<String>,
     /// Act on the latest created container
     #[arg(short, long)]
     latest: bool,
-    /// Names, IDs or unique prefixes of IDs
-    #[arg(value_name = "CONTAINER")]
-    containers: Vec<String>,
 }
 
-impl From<ManyArgs> for Selection {
-    fn from(args: ManyArgs) -> Self {
-        let ManyArgs { all, cidfiles, filters, latest, containers } = args;
-        Self { all, cidfiles, filters, latest, names: containers, ..Self::default() }
+impl FilterArgs {
+    /// The selection with these options.
+    pub(crate) fn narrow(self, selection: Selection) -> Selection {
+        Selection { filters: self.filters, latest: self.latest, ..selection }
+    }
+}
+
+/// The containers of `kill`, `rm` and `stop`.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct SelectionArgs {
+    /// Apply to all containers
+    #[arg(short, long)]
+    all: bool,
+    /// Ignore missing containers
+    #[arg(short, long)]
+    ignore: bool,
+    #[command(flatten)]
+    names: NameArgs,
+}
+
+impl From<SelectionArgs> for Selection {
+    fn from(args: SelectionArgs) -> Self {
+        Self { all: args.all, ignore: args.ignore, ..args.names.into() }
+    }
+}
+
+/// The containers of `pause` and `unpause`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PauseArgs {
+    /// Apply to all containers that can be paused or unpaused
+    #[arg(short, long)]
+    all: bool,
+    #[command(flatten)]
+    names: NameArgs,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+impl From<PauseArgs> for Selection {
+    fn from(args: PauseArgs) -> Self {
+        Self { all: args.all, ..args.filter.narrow(args.names.into()) }
+    }
+}
+
+/// How `stop` and `restart` stop a container.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StopArgs {
+    /// Signal to send (default: the container's own)
+    #[arg(short, long, value_name = "SIGNAL")]
+    signal: Option<Signal>,
+    /// Seconds to wait before SIGKILL (default: the container's own); 0 kills at once
+    #[arg(short, long, value_name = "SECONDS", visible_alias = "timeout")]
+    time: Option<u32>,
+}
+
+impl From<StopArgs> for Stop {
+    fn from(args: StopArgs) -> Self {
+        Self { signal: args.signal, timeout: args.time }
     }
 }

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use regex_lite::Regex;
 
-use super::{Error, any, has_label, pattern, split};
+use super::common::{CommonFilter, Times};
+use super::{Error, any, pattern, split};
 use crate::monitor::{State, Status};
 use crate::plan::{ContainerConfig, MountKind, RestartPolicy};
 use crate::types::ImageReference;
-use crate::view::when::{self, Clock};
+use crate::view::when::Clock;
 
 const KEYS: &[&str] = &[
     "ancestor",
@@ -29,7 +30,7 @@ const KEYS: &[&str] = &[
 /// What a filter looks at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ContainerFacts<'a> {
-    /// What it shall be.
+    /// Its configuration.
     pub(crate) config: &'a ContainerConfig,
     /// What its monitor wrote.
     pub(crate) state: &'a State,
@@ -40,13 +41,10 @@ pub(crate) struct ContainerFacts<'a> {
 /// All filters of one command line.
 #[derive(Debug, Default)]
 pub(crate) struct ContainerFilter {
+    common: CommonFilter,
     ancestors: Vec<String>,
-    created_before: Vec<Timestamp>,
-    created_after: Vec<Timestamp>,
     exit_codes: Vec<i32>,
     ids: Vec<(String, Regex)>,
-    labels: Vec<String>,
-    labels_absent: Vec<String>,
     names: Vec<Regex>,
     networks: Vec<String>,
     restart_policies: Vec<String>,
@@ -56,7 +54,7 @@ pub(crate) struct ContainerFilter {
 }
 
 impl ContainerFilter {
-    /// Reads what was typed. `created` tells when the container with that name or id was created, for `before` and
+    /// Parses what was typed. `created` returns when the container with that name or ID was created, for `before` and
     /// `since`.
     pub(crate) fn parse(
         typed: &[String],
@@ -64,23 +62,19 @@ impl ContainerFilter {
         created: impl Fn(&str) -> Option<Timestamp>,
     ) -> Result<Self, Error> {
         let mut filter = Self::default();
+        let times = Times { clock, what: "container", created: &created };
         for typed in typed {
             let (key, value) = split(typed, KEYS)?;
             let owned = value.to_owned();
-            let no_such = || Error::NoSuchObject { key, value: value.to_owned(), what: "container" };
+            if filter.common.add(key, value, &times)? {
+                continue;
+            }
             match key {
                 "ancestor" => filter.ancestors.push(owned),
-                "before" => filter.created_before.push(created(value).ok_or_else(no_such)?),
-                "since" => filter.created_after.push(created(value).ok_or_else(no_such)?),
-                "until" => {
-                    filter.created_before.push(when::parse(value, clock).map_err(|e| Error::time(key, value, e))?)
-                }
                 "exited" => filter
                     .exit_codes
                     .push(value.parse().map_err(|_| Error::bad(key, value, "an exit code must be a number"))?),
                 "id" => filter.ids.push((owned, pattern(key, value)?)),
-                "label" => filter.labels.push(owned),
-                "label!" => filter.labels_absent.push(owned),
                 // Docker's names begin with a slash, and `^/web$` is in many scripts.
                 "name" => filter.names.push(pattern(key, &value.replacen('/', "", 1))?),
                 "network" => filter.networks.push(owned),
@@ -95,24 +89,22 @@ impl ContainerFilter {
         Ok(filter)
     }
 
-    /// Whether the statuses or exit codes asked for include containers that do not run, so that `-a` is meant.
+    /// Whether it is by status or exit code, which containers that do not run have too: then `-a` is implied.
     pub(crate) fn wants_stopped(&self) -> bool {
         !self.statuses.is_empty() || !self.exit_codes.is_empty()
     }
 
-    /// Whether every filter holds.
+    /// Whether all filters match.
     pub(crate) fn matches(&self, facts: ContainerFacts<'_>) -> bool {
         let ContainerFacts { config, state, status } = facts;
-        let created = || config.created.parse::<Timestamp>().ok();
         let id = config.id.as_str();
-        any(&self.ids, |(prefix, pattern)| id.starts_with(prefix.as_str()) || pattern.is_match(id))
+        self.common.matches(&config.labels, || config.created.parse().ok())
+            && any(&self.ids, |(prefix, pattern)| id.starts_with(prefix.as_str()) || pattern.is_match(id))
             && any(&self.names, |pattern| pattern.is_match(config.name.as_str()))
             && any(&self.statuses, |wanted| *wanted == status)
             && any(&self.exit_codes, |code| {
                 status == Status::Exited && state.exit.as_ref().map_or(255, |exit| exit.code) == *code
             })
-            && self.labels.iter().all(|wanted| has_label(&config.labels, wanted))
-            && !self.labels_absent.iter().any(|wanted| has_label(&config.labels, wanted))
             && any(&self.ancestors, |image| is_image(config, image))
             && any(&self.networks, |network| config.network.names().contains(network))
             && any(&self.restart_policies, |policy| config.restart.as_str() == policy)
@@ -127,12 +119,10 @@ impl ContainerFilter {
                         }
                 })
             })
-            && self.created_before.iter().all(|limit| created().is_some_and(|at| at < *limit))
-            && self.created_after.iter().all(|limit| created().is_some_and(|at| at > *limit))
     }
 }
 
-/// Whether a boot is to start it. Source: podman, `ShouldStartOnBoot`.
+/// Whether a boot starts it. Source: podman, `ShouldStartOnBoot`.
 fn starts_on_boot(config: &ContainerConfig, state: &State) -> bool {
     match config.restart {
         RestartPolicy::Always => true,

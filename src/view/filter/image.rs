@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Error, any, has_label, split};
+use super::common::{CommonFilter, Times};
+use super::{Error, any, split};
 use crate::types::{Digest, ImageReference};
-use crate::view::when::{self, Clock};
+use crate::view::when::Clock;
 
 const KEYS: &[&str] = &["before", "dangling", "id", "label", "label!", "reference", "since", "until"];
 
@@ -26,62 +27,51 @@ pub(crate) struct ImageFacts<'a> {
 /// All filters of one command line.
 #[derive(Debug, Default)]
 pub(crate) struct ImageFilter {
-    created_before: Vec<Timestamp>,
-    created_after: Vec<Timestamp>,
+    common: CommonFilter,
     dangling: Vec<bool>,
     ids: Vec<String>,
-    labels: Vec<String>,
-    labels_absent: Vec<String>,
     references: Vec<String>,
 }
 
 impl ImageFilter {
-    /// Reads what was typed. `created` tells when the image with that name or id was built, for `before` and `since`.
+    /// Parses what was typed. `created` returns when the image with that name or ID was built, for `before` and `since`.
     pub(crate) fn parse(
         typed: &[String],
         clock: Clock,
         created: impl Fn(&str) -> Option<Timestamp>,
     ) -> Result<Self, Error> {
         let mut filter = Self::default();
+        let times = Times { clock, what: "image", created: &created };
         for typed in typed {
             let (key, value) = split(typed, KEYS)?;
-            let owned = value.to_owned();
-            let no_such = || Error::NoSuchObject { key, value: value.to_owned(), what: "image" };
+            if filter.common.add(key, value, &times)? {
+                continue;
+            }
             match key {
-                "before" => filter.created_before.push(created(value).ok_or_else(no_such)?),
-                "since" => filter.created_after.push(created(value).ok_or_else(no_such)?),
-                "until" => {
-                    filter.created_before.push(when::parse(value, clock).map_err(|e| Error::time(key, value, e))?)
-                }
                 "dangling" => filter.dangling.push(match value {
                     "true" | "1" => true,
                     "false" | "0" => false,
-                    _ => return Err(Error::bad(key, value, "give true or false")),
+                    _ => return Err(Error::bad(key, value, "must be true or false")),
                 }),
                 "id" => filter.ids.push(value.strip_prefix("sha256:").unwrap_or(value).to_owned()),
-                "label" => filter.labels.push(owned),
-                "label!" => filter.labels_absent.push(owned),
-                _ => filter.references.push(owned),
+                _ => filter.references.push(value.to_owned()),
             }
         }
         Ok(filter)
     }
 
-    /// Adds the pattern that `images NAME` gives as its argument.
+    /// Adds the argument of `images NAME`, which is a pattern.
     pub(crate) fn with_reference(mut self, pattern: &str) -> Self {
         self.references.push(pattern.to_owned());
         self
     }
 
-    /// Whether every filter holds.
+    /// Whether all filters match.
     pub(crate) fn matches(&self, facts: ImageFacts<'_>) -> bool {
-        any(&self.ids, |prefix| facts.id.hex().starts_with(prefix.as_str()))
+        self.common.matches(facts.labels, || facts.created)
+            && any(&self.ids, |prefix| facts.id.hex().starts_with(prefix.as_str()))
             && any(&self.dangling, |dangling| *dangling == facts.names.is_empty())
             && any(&self.references, |pattern| facts.names.iter().any(|name| is_named(name, pattern)))
-            && self.labels.iter().all(|wanted| has_label(facts.labels, wanted))
-            && !self.labels_absent.iter().any(|wanted| has_label(facts.labels, wanted))
-            && self.created_before.iter().all(|limit| facts.created.is_some_and(|at| at < *limit))
-            && self.created_after.iter().all(|limit| facts.created.is_some_and(|at| at > *limit))
     }
 }
 
