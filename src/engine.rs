@@ -1,10 +1,9 @@
-//! What rc does: one function for each use case, for the command line and for every other front end.
+//! What rc does: one function for each use case, for the command line and every other front end.
 //!
-//! A use case takes a [`Context`] (where things are, and how the user wants them) and a request as data, and gives
-//! typed results or a [`Report`](crate::types::Report). One that works on several things, or for long, tells an
-//! [`Observer`] how it goes. Nothing in here parses a command line, prints, or looks at the environment, the standard
-//! descriptors, the working directory or the time zone of this process: a front end hands them over as values
-//! ([`Caller`]).
+//! A use case takes a [`Context`] (the user's directories and settings) and a request as data, and returns a typed
+//! result or a [`Report`](crate::types::Report). A use case that takes long, or acts on several objects, reports its
+//! progress to an [`Observer`]. Nothing here parses a command line, prints, or reads the environment, the standard
+//! descriptors, the working directory or the time zone of this process: a front end passes them as values ([`Caller`]).
 
 mod archive;
 mod context;

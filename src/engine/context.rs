@@ -17,26 +17,26 @@ use crate::types::Report;
 use crate::userns::IdMap;
 use crate::view::when::Clock;
 
-/// Where things are, and how the user wants them. Nothing in it is opened before it is asked for.
+/// The user's directories and settings. The store is opened when a use case first needs it.
 #[derive(Debug)]
 pub(crate) struct Context {
     /// The user's directories.
     pub(crate) dirs: Dirs,
-    /// rc.toml.
+    /// The settings of rc.toml and the environment.
     pub(crate) settings: Settings,
-    /// Where the credentials for registries are.
+    /// Where to look for the credentials of registries.
     pub(crate) places: Places,
     zone: fn() -> TimeZone,
     store: OnceCell<Store>,
 }
 
 impl Context {
-    /// Opens nothing yet. `zone` tells the time zone of the user, when it is needed.
+    /// Opens nothing yet. `zone` returns the user's time zone; it is called only if a use case needs it.
     pub(crate) fn new(dirs: Dirs, settings: Settings, places: Places, zone: fn() -> TimeZone) -> Self {
         Self { dirs, settings, places, zone, store: OnceCell::new() }
     }
 
-    /// The store, made if it is not there.
+    /// The store, which is created if it does not exist.
     pub(crate) fn store(&self) -> Result<&Store, Report> {
         if let Some(store) = self.store.get() {
             return Ok(store);
@@ -45,23 +45,26 @@ impl Context {
         Ok(self.store.get_or_init(|| opened))
     }
 
-    /// The store, to look at; nothing is made.
+    /// The store, to read; nothing is created.
     pub(crate) fn store_to_read(&self) -> Result<Store, Report> {
         Ok(Store::open_to_read(self.dirs.root())?)
     }
 
-    /// The present, in the user's time zone.
+    /// The time, in the user's time zone.
     pub(crate) fn clock(&self) -> Clock {
         Clock { now: Timestamp::now(), zone: self.zone }
     }
 
-    /// The directory of what may vanish at any time.
+    /// The runtime directory, whose files may disappear at any time.
     pub(super) fn runtime_dir(&self) -> Result<PathBuf, Report> {
         Ok(self.dirs.runtime()?)
     }
 
-    /// The user's ids.
-    #[expect(clippy::unused_self, reason = "what an installation is, is asked of its context")]
+    /// The user's IDs.
+    #[expect(
+        clippy::unused_self,
+        reason = "a use case asks its context for everything that depends on the installation"
+    )]
     pub(super) fn ids(&self) -> Result<IdMap, Report> {
         Ok(IdMap::detect()?)
     }
@@ -72,7 +75,7 @@ impl Context {
         Programs { slirp4netns: helpers.slirp4netns.value.0.clone(), pasta: helpers.pasta.value.0.clone() }
     }
 
-    /// What `doctor` examines.
+    /// What `doctor` checks.
     pub(crate) fn host(&self) -> Host<'_> {
         Host {
             root: self.dirs.root(),
@@ -84,7 +87,7 @@ impl Context {
         }
     }
 
-    /// What a start needs; `manager` is the service manager behind the caller.
+    /// What a start needs; `manager` is the service manager that started the caller.
     pub(super) fn environment(&self, manager: Manager) -> Result<Environment, Report> {
         Ok(Environment {
             store: self.store()?.clone(),
@@ -97,26 +100,26 @@ impl Context {
         })
     }
 
-    /// The path of fuse-overlayfs that the settings name, else that of the host.
+    /// fuse-overlayfs at the path in the settings, otherwise the host's.
     fn fuse_overlayfs(&self) -> Option<PathBuf> {
         programs::find_configured(self.settings.helpers.fuse_overlayfs.value.0.as_deref(), "fuse-overlayfs")
     }
 }
 
-/// What a new container takes of the process that asks for it.
+/// What a new container takes from the process that requests it.
 pub(crate) struct Caller {
-    /// Its environment, for `-e NAME` and the proxies; variables that are not UTF-8 are left out.
+    /// Its environment, for `-e NAME` and the proxies, without variables that are not UTF-8.
     pub(crate) environment: Vec<(String, String)>,
-    /// Its working directory, absolute: relative paths of a request start there.
+    /// Its working directory, absolute: the base of a request's relative paths.
     pub(crate) working_dir: PathBuf,
-    /// One of its standard descriptors is a terminal.
+    /// Whether one of its standard descriptors is a terminal.
     pub(crate) has_terminal: bool,
-    /// The service manager behind it, and the descriptors for the program.
+    /// The service manager that started it, and the descriptors for the program.
     pub(crate) manager: Manager,
 }
 
 impl fmt::Debug for Caller {
-    /// Leaves the environment out: it holds secrets.
+    /// Omits the environment, which contains secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { working_dir, has_terminal, manager, .. } = self;
         f.debug_struct("Caller")

@@ -1,4 +1,4 @@
-//! What is done to containers that are there: stop, kill, pause, unpause, update, wait, remove.
+//! Actions on existing containers: stop, kill, pause, unpause, update, wait, remove.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::monitor::Status;
 use crate::plan::{Changes, LimitRequest};
 use crate::types::{ContainerId, Report, Signal};
 
-/// How containers are stopped.
+/// How to stop containers.
 #[derive(Debug, Default)]
 pub(crate) struct Stop {
-    /// Instead of the container's own signal.
+    /// The signal, instead of the container's own.
     pub(crate) signal: Option<Signal>,
-    /// Seconds before SIGKILL, instead of the container's own.
+    /// Seconds before SIGKILL, instead of the container's own timeout.
     pub(crate) timeout: Option<u32>,
 }
 
-/// Stops containers; with a selection of many those that run.
+/// Stops containers. A selection of many means the running ones.
 pub(crate) fn stop(
     context: &Context,
     selection: &Selection,
@@ -33,19 +33,19 @@ pub(crate) fn stop(
         if is_of_many && !container.is_running() {
             return Ok(false);
         }
-        // It cannot see the signal; with `all` it was not meant. Source: podman, `StopWithTimeout`.
+        // A paused program does not get the signal; `all` skips it. Source: podman, `StopWithTimeout`.
         if container.status == Status::Paused {
             let name = container.config.name.to_string();
             let refused = container::Error::State { action: "stop", name, status: container.status };
             return if is_of_many { Ok(false) } else { Err(refused.into()) };
         }
-        // A container that does not run is stopped already.
+        // A container that does not run counts as stopped.
         let was_running = container::stop(container, how.signal, how.timeout)?.is_some();
         Ok(was_running || !is_of_many)
     })
 }
 
-/// Sends a signal to programs; with `all` to those that run.
+/// Sends a signal to the programs of containers. `all` means the running ones.
 pub(crate) fn kill(
     context: &Context,
     selection: &Selection,
@@ -61,7 +61,7 @@ pub(crate) fn kill(
     })
 }
 
-/// Freezes all processes of containers; with a selection of many of those that run.
+/// Freezes all processes of containers. A selection of many means the running ones.
 pub(crate) fn pause(context: &Context, selection: &Selection, observer: &mut dyn Observer) -> Result<(), Report> {
     each(context, &context.store_to_read()?, selection, observer, |container| {
         if selection.is_of_many() && container.status != Status::Running {
@@ -72,7 +72,7 @@ pub(crate) fn pause(context: &Context, selection: &Selection, observer: &mut dyn
     })
 }
 
-/// Lets the processes of containers go on; with a selection of many of those that are paused.
+/// Thaws all processes of containers. A selection of many means the paused ones.
 pub(crate) fn unpause(context: &Context, selection: &Selection, observer: &mut dyn Observer) -> Result<(), Report> {
     each(context, &context.store_to_read()?, selection, observer, |container| {
         if selection.is_of_many() && container.status != Status::Paused {
@@ -83,7 +83,7 @@ pub(crate) fn unpause(context: &Context, selection: &Selection, observer: &mut d
     })
 }
 
-/// Removes containers, damaged ones too, and what killed processes have left anywhere in the store.
+/// Removes containers, even damaged ones, and everything that killed processes left in the store.
 pub(crate) fn remove(
     context: &Context,
     selection: &Selection,
@@ -104,8 +104,7 @@ pub(crate) fn remove(
     removed
 }
 
-/// Changes limits and the restart policy of a container: all that is named, or nothing. What is not named stays as it
-/// is.
+/// Changes limits and the restart policy of a container: all that the request names, or nothing. The others stay.
 pub(crate) fn update(
     context: &Context,
     name: &str,
@@ -120,8 +119,8 @@ pub(crate) fn update(
     Ok(container.config.id)
 }
 
-/// Waits until the container is in one of `states` (none: until it has ended), and gives its exit code. Where nothing
-/// tells of a change it is looked at after each `interval`. With `ignore`, `None` if it does not exist.
+/// Waits until the container is in one of `states` (none: until it exits), and returns its exit code. It checks states
+/// whose change the monitor does not announce every `interval`. With `ignore`, `None` if the container does not exist.
 pub(crate) fn wait(
     context: &Context,
     name: &str,

@@ -1,4 +1,4 @@
-//! Making a container from an image.
+//! Creating a container from an image.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::storage::Store;
 use crate::sys::fs;
 use crate::types::{ContainerId, Name, Report, ReportKind};
 
-/// Makes a container, which is not started; the image is fetched if it is not there. On failure nothing is left.
+/// Creates a container without starting it, and pulls the image if it is missing. On failure nothing is left.
 pub(crate) fn create(
     context: &Context,
     mut caller: Caller,
@@ -29,13 +29,13 @@ pub(crate) fn create(
     Ok(creation.config.id)
 }
 
-/// A container that can be made, and the layers that it starts from, lowest first.
+/// A container that is ready to be created, and its image's layers, lowest first.
 pub(super) struct Made {
     pub(super) creation: Creation,
     pub(super) lowers: Vec<PathBuf>,
 }
 
-/// Finds the image (or fetches it), and joins it with what was asked for.
+/// Finds or pulls the image, and resolves the request with it.
 pub(super) fn prepare(
     context: &Context,
     environment: &Environment,
@@ -52,8 +52,8 @@ pub(super) fn prepare(
     if let Some(path) = &request.cidfile
         && fs::symlink_metadata(path).is_ok()
     {
-        let message = format!("the file `{}` exists already", path.display());
-        let hint = "remove it, or write the id to another file with --cidfile";
+        let message = format!("the file `{}` already exists", path.display());
+        let hint = "remove it, or write the ID to another file with --cidfile";
         return Err(Report::new(ReportKind::Conflict, message).with_hint(hint));
     }
     let (image, image_lock) = pull::image_for(context, request, observer)?;
@@ -63,14 +63,14 @@ pub(super) fn prepare(
     let found = facts::look_up(&plan::needs(request, &image, &defaults), &identity.id)?;
     let config = plan::resolve(request, &image, &facts::facts(request, caller, defaults, found), identity)?;
     if let Seccomp::Profile { rules, .. } = &config.seccomp {
-        // A start would fail, too, but in the container.
+        // Otherwise the start would fail, inside the container.
         seccomp::compile(rules)?;
     }
     for warning in plan::warnings(request, &config) {
         observer.warning(&warning);
     }
     let files = container::files(&config)?;
-    // Only now: what cannot be made must not cost the user what is there.
+    // Not earlier: a container that cannot be created must not cost the user the old one.
     if request.replace && request.name.is_some() {
         remove_old(store, &config.name, environment)?;
     }
@@ -78,7 +78,7 @@ pub(super) fn prepare(
     Ok(Made { creation: Creation { store: store.clone(), config, files, image_lock }, lowers })
 }
 
-/// Removes the container that has the name, running or damaged or not.
+/// Removes the container of this name, even if it runs or is damaged.
 fn remove_old(store: &Store, name: &Name, environment: &Environment) -> Result<(), Report> {
     let removal = Removal { force: true, timeout: None, volumes: false };
     match container::find(store, name.as_str()) {
@@ -91,7 +91,7 @@ fn remove_old(store: &Store, name: &Name, environment: &Environment) -> Result<(
     Ok(())
 }
 
-/// Writes the id into a new file; whatever is there is an error, also a link. On failure no file is left.
+/// Writes the ID to a new file. Fails if anything has that name, even a link. On failure no file is left.
 pub(super) fn write_cidfile(path: &Path, id: &ContainerId) -> Result<PathBuf, Report> {
     use std::io::Write as _;
     let mut file = fs::create_new(path)?;

@@ -8,7 +8,7 @@ use crate::settings::Settings;
 use crate::sys::fs;
 use crate::types::{ContainerId, Protocol};
 
-/// What a resolution must know of the caller, the host and the settings, with what was looked up for this request.
+/// What `plan::resolve` must know about the caller, the host and the settings; `found` was looked up for this request.
 pub(super) fn facts(request: &Request, caller: &Caller, defaults: Defaults, found: Found) -> Facts {
     let host = rustix::system::uname();
     Facts {
@@ -24,13 +24,13 @@ pub(super) fn facts(request: &Request, caller: &Caller, defaults: Defaults, foun
     }
 }
 
-/// Major and minor number of a kernel's release, as `6.1.0-18-amd64`; 0 for what is no number.
+/// Major and minor number of a kernel's release such as `6.1.0-18-amd64`; 0 for what is not a number.
 fn kernel(release: &str) -> (u32, u32) {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or_default());
     (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
 }
 
-/// Looks up what a request for the container `id` needs to know of the host.
+/// Looks up what a request for the container `id` needs to know about the host.
 pub(super) fn look_up(needs: &Needs, id: &ContainerId) -> Result<Found, container::Error> {
     Ok(Found {
         ports: free_ports(needs),
@@ -39,7 +39,7 @@ pub(super) fn look_up(needs: &Needs, id: &ContainerId) -> Result<Found, containe
     })
 }
 
-/// What the settings say where a request does not.
+/// The settings that apply if a request says nothing.
 pub(super) fn defaults(settings: &Settings) -> Defaults {
     let (container, network) = (&settings.container, &settings.network);
     Defaults {
@@ -56,7 +56,7 @@ pub(super) fn defaults(settings: &Settings) -> Defaults {
     }
 }
 
-/// A port for each that is needed, as far as the host has them.
+/// A port for each that is needed, until the host has no more.
 fn free_ports(needs: &Needs) -> Vec<u16> {
     let mut found: Vec<u16> = Vec::new();
     for need in &needs.ports {
@@ -65,7 +65,7 @@ fn free_ports(needs: &Needs) -> Vec<u16> {
             others.any(|(other, taken)| *taken == port && other.protocol == need.protocol)
                 || needs.named_ports.contains(&(need.protocol, port))
         };
-        // The kernel may answer with a port that an earlier answer named already, since nobody listens there yet.
+        // The kernel may return a port of an earlier answer again, since nothing listens there yet.
         let port = (0..100).map_while(|_| free_port(need.address, need.protocol)).find(|port| !is_taken(*port));
         let Some(port) = port else { break };
         found.push(port);
@@ -73,8 +73,8 @@ fn free_ports(needs: &Needs) -> Vec<u16> {
     found
 }
 
-/// A port that is free now: the kernel chooses one for a socket that is closed again. Another program may take it
-/// before the container listens; the start then fails and names it.
+/// A port that is free now: the kernel chooses one for a socket, which rc closes again. If another program takes the
+/// port before the container listens, the start fails and names it.
 fn free_port(address: Option<IpAddr>, protocol: Protocol) -> Option<u16> {
     let any = SocketAddr::new(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), 0);
     let bound = match protocol {
@@ -93,7 +93,7 @@ pub(super) fn block_devices(paths: impl IntoIterator<Item = String>) -> BlockDev
 fn block_device(path: &str) -> Result<(u32, u32), String> {
     let file = fs::metadata(path).map_err(|error| fs::plain(&error.source))?;
     if !file.file_type().is_block_device() {
-        return Err("it is no block device".to_owned());
+        return Err("not a block device".to_owned());
     }
     Ok((rustix::fs::major(file.rdev()), rustix::fs::minor(file.rdev())))
 }
@@ -125,11 +125,11 @@ mod tests {
         let found = look_up(&needs, &id).unwrap();
         let once: std::collections::BTreeSet<u16> = found.ports.iter().copied().collect();
         assert_eq!((found.ports.len(), once.len(), once.contains(&first), once.contains(&0)), (40, 40, false, false));
-        assert_eq!(found.block_devices["/dev/null"], Err("it is no block device".to_owned()));
+        assert_eq!(found.block_devices["/dev/null"], Err("not a block device".to_owned()));
         assert_eq!(found.block_devices["/nowhere"], Err("no such file or directory".to_owned()));
         assert_ne!(found.volume_names[0], found.volume_names[1]);
         assert!(found.volume_names.iter().all(|name| name.as_str().starts_with(&"ab".repeat(16))));
-        // None is found at an address that the host does not have.
+        // An address that the host does not have has no free port.
         let nowhere = FreePort { address: Some("192.0.2.1".parse().unwrap()), ..free };
         assert_eq!(ports(vec![free, nowhere, free]).len(), 1);
     }

@@ -1,4 +1,4 @@
-//! Images for containers: their layers made ready, and work on the store as root of the user's namespace.
+//! Images for containers: their unpacked layers, and work on the store as root of the user's namespace.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::storage::{Ownership, Store, Target};
 use crate::types::Report;
 use crate::userns::{self, IdMap, UserNamespace};
 
-/// For whom layers are unpacked.
+/// The ID map that layers are unpacked for.
 pub(super) fn target(ids: &IdMap) -> Target {
     let ownership = if ids.is_single() {
         Ownership::Single
@@ -23,7 +23,7 @@ pub(super) fn target(ids: &IdMap) -> Target {
     Target { map: ids.key(), ownership }
 }
 
-/// The directories of the image's layers, lowest first; those that are missing for this map are unpacked again.
+/// The directories of the image's layers, lowest first. Layers that are missing for this map are unpacked.
 pub(super) fn layers(store: &Store, image: &LocalImage, environment: &Environment) -> Result<Vec<PathBuf>, Report> {
     let target = target(&environment.ids);
     if let Some(directories) = local::unpacked_layers(store, image, &target.map)? {
@@ -33,12 +33,12 @@ pub(super) fn layers(store: &Store, image: &LocalImage, environment: &Environmen
     userns::inside(&home, "rc: unpack", || local::ensure_layers(store, image, &target))
 }
 
-/// The image of a container that is there.
+/// The image of an existing container.
 pub(super) fn of_container(store: &Store, container: &Container) -> Result<LocalImage, Report> {
     Ok(local::find(store, &container.config.image.id.to_string())?)
 }
 
-/// Works on the store as root of the user's namespace, whose ids own the files of layers.
+/// Runs `work` as root of the user's namespace, whose IDs own the files of layers.
 pub(super) fn inside<T>(
     context: &Context,
     name: &str,
@@ -54,7 +54,7 @@ where
     userns::inside(&home, name, || work(store, target))
 }
 
-/// Makes this process root in the user's namespace of all containers.
+/// Makes this process root in the user's root namespace.
 pub(crate) fn enter_namespace(context: &Context) -> Result<(), Report> {
     Ok(UserNamespace::open(&context.ids()?, &context.runtime_dir()?)?.enter()?)
 }

@@ -1,4 +1,4 @@
-//! Images of the store: listed, named, removed.
+//! Images of the store: list, tag, remove.
 
 use jiff::Timestamp;
 
@@ -12,14 +12,14 @@ use crate::types::{Digest, ImageReference, Report};
 use crate::view::filter::{self, ImageFacts, ImageFilter};
 use crate::view::when::Clock;
 
-/// An image and what is counted for it.
+/// An image with its size and its users.
 #[derive(Debug)]
 pub(crate) struct Counted {
     /// The image.
     pub(crate) image: LocalImage,
-    /// Bytes that its unpacked layers take.
+    /// Bytes of its unpacked layers.
     pub(crate) size: u64,
-    /// `NAME@DIGEST` in all ways.
+    /// `NAME@DIGEST` for all names and digests.
     pub(crate) digests: Vec<String>,
     /// How many containers use it.
     pub(crate) containers: usize,
@@ -38,12 +38,12 @@ impl Counted {
     }
 }
 
-/// All images, and why others could not be read.
+/// All images, and why some could not be read.
 #[derive(Debug)]
 pub(crate) struct Images {
     /// The readable ones.
     pub(crate) images: Vec<Counted>,
-    /// A failure for each of the others.
+    /// A failure for each unreadable one.
     pub(crate) damaged: Vec<Report>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn images(context: &Context) -> Result<Images, Report> {
     Ok(Images { images, damaged: damaged.into_iter().map(Report::from).collect() })
 }
 
-/// Those of `all` that match the filters, and have a name like `pattern`.
+/// Those of `all` that match the filters and whose name matches `pattern`.
 pub(crate) fn select_images<'a>(
     filters: &[String],
     pattern: Option<&str>,
@@ -81,7 +81,7 @@ pub(crate) fn select_images<'a>(
     Ok(all.iter().filter(|known| filter.matches(known.facts())).collect())
 }
 
-/// Gives an image all the names, or none if one of them cannot be.
+/// Adds names to an image: all of them, or none if one cannot be added.
 pub(crate) fn tag(context: &Context, image: &str, names: &[ImageReference]) -> Result<(), Report> {
     let store = context.store()?;
     let _deferred = store.defer_collection()?;
@@ -91,7 +91,7 @@ pub(crate) fn tag(context: &Context, image: &str, names: &[ImageReference]) -> R
     Ok(())
 }
 
-/// Takes names away from an image, all if none is given. The image stays, without a name if it loses its last.
+/// Removes names from an image, all if none is given. The image stays, even without a name.
 pub(crate) fn untag(context: &Context, image: &str, names: &[String]) -> Result<(), Report> {
     let store = context.store()?;
     let image = local::find(store, image)?;
@@ -108,21 +108,21 @@ pub(crate) fn untag(context: &Context, image: &str, names: &[String]) -> Result<
     Ok(())
 }
 
-/// Which images are removed.
+/// Which images to remove.
 #[derive(Debug, Default)]
 pub(crate) struct RemoveImages {
-    /// Names or ids.
+    /// Names or IDs.
     pub(crate) names: Vec<String>,
     /// All images.
     pub(crate) all: bool,
-    /// With all names, and with the containers that use them.
+    /// Removes all names, and the containers that use the images.
     pub(crate) force: bool,
-    /// It is no failure if an image does not exist.
+    /// A missing image is not a failure.
     pub(crate) ignore: bool,
 }
 
-/// Removes names, and images that have lost their last; then what nothing refers to any more. What can be removed is;
-/// the second list says why others are not.
+/// Removes names, images without a name, and what nothing refers to any more. One failure does not stop the others; the
+/// second list has all failures.
 pub(crate) fn remove_images(context: &Context, request: &RemoveImages) -> Result<(Vec<Removed>, Vec<Report>), Report> {
     let store = context.store()?;
     let names: Vec<String> = if request.all {
@@ -131,7 +131,7 @@ pub(crate) fn remove_images(context: &Context, request: &RemoveImages) -> Result
         request.names.clone()
     };
     if request.force {
-        // Before the store's lock is taken: a container's lock comes first.
+        // Before rc takes the store's lock: a container's lock comes first.
         for image in names.iter().filter_map(|name| local::find(store, name).ok()) {
             remove_users(context, store, &image.id)?;
         }
@@ -141,7 +141,7 @@ pub(crate) fn remove_images(context: &Context, request: &RemoveImages) -> Result
     Ok(done)
 }
 
-/// Removes the containers of an image, running or not.
+/// Removes the containers of an image, even running ones.
 fn remove_users(context: &Context, store: &Store, image: &Digest) -> Result<(), Report> {
     let removal = ContainerRemoval { force: true, timeout: None, volumes: false };
     for container in container::list(store)?.containers.iter().filter(|container| container.config.image.id == *image) {
@@ -150,7 +150,7 @@ fn remove_users(context: &Context, store: &Store, image: &Digest) -> Result<(), 
     Ok(())
 }
 
-/// Removes names and images while no container can begin to use one.
+/// Removes names and images while no new container can use one.
 fn remove_while_locked(
     request: &RemoveImages,
     store: &Store,

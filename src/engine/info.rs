@@ -1,4 +1,4 @@
-//! What there is to tell of the host, the store and the settings.
+//! The host, the store and the settings, for `info`.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::view::Info;
 /// Where cgroup v2 is mounted.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// Gathers what there is to tell of this host, the store and the settings.
+/// Describes the host, the store and the settings.
 pub(crate) fn info(context: &Context) -> Result<Info, Report> {
     let store = context.store_to_read()?;
     let ids = context.ids()?;
@@ -23,13 +23,13 @@ pub(crate) fn info(context: &Context) -> Result<Info, Report> {
     let memory = rustix::system::sysinfo();
     let bytes = |count: u64| count.saturating_mul(u64::from(memory.mem_unit));
     let cgroups = monitor::available()?;
-    let has_group = cgroups.manager != "none";
+    let has_cgroup = cgroups.manager != "none";
     let extents = |extents: &[Extent]| extents.iter().map(|e| (e.inside, e.outside, e.count)).collect();
     Ok(Info {
         cgroup_controllers: cgroups.controllers,
         cgroup_manager: cgroups.manager,
-        // Version 2 beside version 1 is enough where a group of it is ours.
-        cgroup_version: if has_group || Path::new(CGROUPS).join("cgroup.controllers").exists() { "v2" } else { "v1" },
+        // Version 2 beside version 1 is enough if rc has a cgroup there.
+        cgroup_version: if has_cgroup || Path::new(CGROUPS).join("cgroup.controllers").exists() { "v2" } else { "v1" },
         cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         distribution: distribution(&fs::read_to_string("/etc/os-release").unwrap_or_default()),
         hostname: text(system.nodename()),
@@ -66,7 +66,7 @@ fn helpers(context: &Context) -> Vec<(&'static str, Option<String>)> {
         .to_vec()
 }
 
-/// The storage driver that a container gets, and why.
+/// The storage driver of containers, and why it was chosen.
 fn storage(context: &Context, ids: &IdMap) -> (String, String) {
     match context.settings.storage.driver.value {
         StorageDriver::Auto => match crate::doctor::storage_driver(&context.host(), ids) {
@@ -85,7 +85,7 @@ fn directories(context: &Context, store: &Store) -> Result<[String; 4], Report> 
     Ok([store.root(), &context.runtime_dir()?, &store.volumes(), config].map(|path| path.display().to_string()))
 }
 
-/// Bytes of the file system that the store is, or will be, on: all, and used.
+/// Total and used bytes of the filesystem that the store is, or will be, on.
 fn disk(root: &Path) -> [u64; 2] {
     let found = root.ancestors().find_map(|directory| rustix::fs::statvfs(directory).ok());
     found.map_or([0; 2], |disk| {
@@ -93,7 +93,7 @@ fn disk(root: &Path) -> [u64; 2] {
     })
 }
 
-/// All, running, paused, and the others.
+/// How many containers exist, run, are paused, and do none of these.
 fn containers(store: &Store) -> Result<[usize; 4], Report> {
     let listing = container::list(store)?;
     let count = |wanted: fn(&Status) -> bool| listing.containers.iter().filter(|c| wanted(&c.status)).count();

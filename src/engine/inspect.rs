@@ -1,4 +1,4 @@
-//! A container or an image by its name, with everything that is known of it.
+//! A container or an image by its name, with all its details.
 
 use super::context::Context;
 use crate::container::{self, Container};
@@ -7,14 +7,14 @@ use crate::image::local::{self, LocalImage};
 use crate::storage::Store;
 use crate::types::{Report, ReportKind, Thing};
 
-/// What is looked for.
+/// What to look for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A container, else an image.
+    /// A container, otherwise an image.
     Any,
-    /// Containers alone.
+    /// Only containers.
     Container,
-    /// Images alone.
+    /// Only images.
     Image,
 }
 
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 pub(crate) enum Object {
     /// A container.
     Container(Box<Container>),
-    /// An image, and the bytes that its unpacked layers take.
+    /// An image, and the bytes of its unpacked layers.
     Image(Box<LocalImage>, u64),
 }
 
@@ -38,7 +38,7 @@ impl Kind {
     }
 }
 
-/// Finds what has this name or id; a container comes before an image.
+/// Finds the object of this name or ID; a container comes before an image.
 pub(crate) fn inspect(context: &Context, store: &Store, kind: Kind, name: &str) -> Result<Object, Report> {
     let found = first(kind, || of_container(store, name), || of_image(context, store, name))?;
     found.ok_or_else(|| kind.missing(name))

@@ -1,4 +1,4 @@
-//! Joining a front end to programs: to the one of a container, and to further ones.
+//! Connecting a front end to a container's program, or to a further program in it.
 
 use super::context::Context;
 use super::select::find;
@@ -7,22 +7,22 @@ use crate::plan::{self, ExecRequest};
 use crate::sys::inherited::Inherited;
 use crate::types::{DetachKeys, Report};
 
-/// How a front end joins a program that runs.
+/// How a front end attaches to a running program.
 #[derive(Debug)]
 pub(crate) struct Attach {
-    /// The session has its input, if the container keeps one open.
+    /// The session gets the program's input, if the container has it open.
     pub(crate) stdin: bool,
     /// Rows and columns of the front end's terminal, if it has one.
     pub(crate) size: Option<(u16, u16)>,
-    /// Instead of the container's own.
+    /// The detach keys, instead of the container's own.
     pub(crate) detach_keys: Option<String>,
 }
 
-/// What a front end brings to a further program.
+/// What a front end has for a further program.
 pub(crate) struct Exec<'a> {
     /// Its environment, for `-e NAME`.
     pub(crate) environment: &'a [(String, String)],
-    /// It has input for the program, if the request asks for that.
+    /// Whether it has input for the program, if the request asks for that.
     pub(crate) stdin: bool,
     /// Rows and columns of its terminal, if it has one.
     pub(crate) size: Option<(u16, u16)>,
@@ -30,7 +30,7 @@ pub(crate) struct Exec<'a> {
     pub(crate) descriptors: Vec<Inherited>,
 }
 
-/// Joins the program of a container.
+/// Attaches to the program of a container.
 pub(crate) fn attach(context: &Context, name: &str, how: &Attach) -> Result<Session, Report> {
     let container = find(context, name)?;
     let keys = how.detach_keys.as_deref().unwrap_or(&container.config.detach_keys).parse::<DetachKeys>()?;
@@ -38,7 +38,7 @@ pub(crate) fn attach(context: &Context, name: &str, how: &Attach) -> Result<Sess
     Ok(container::attach(&container, stdin, how.size, keys)?)
 }
 
-/// Runs a further program in a container. There is no session if the request is detached; the program runs then.
+/// Runs a further program in a container. A detached request has no session: the program runs when this returns.
 pub(crate) fn exec(
     context: &Context,
     name: &str,

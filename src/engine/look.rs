@@ -1,4 +1,4 @@
-//! What containers say and use: logs, processes, statistics.
+//! Logs, processes and statistics of containers.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
@@ -15,17 +15,17 @@ use crate::types::{Report, ReportKind};
 #[derive(Debug)]
 pub(crate) struct Log {
     container: Container,
-    /// A pidfd of the monitor, if what it has yet to write is waited for.
+    /// A pidfd of the monitor, if the reader waits for what it has yet to write.
     writer: Option<OwnedFd>,
     follows: bool,
 }
 
-/// Opens the log of a container, which is followed until its monitor ends if `follows`. Fails if it keeps none.
+/// Opens the log of a container; with `follows`, reading waits until the monitor exits. Fails if it has no log.
 pub(crate) fn log(context: &Context, name: &str, follows: bool) -> Result<Log, Report> {
     let container = find(context, name)?;
     if !matches!(container.config.log_driver, LogDriver::K8sFile | LogDriver::Journald) {
-        let message = format!("container `{}` keeps no log", container.config.name);
-        let hint = "a container keeps one with `--log-driver k8s-file`";
+        let message = format!("container `{}` has no log", container.config.name);
+        let hint = "create the container with `--log-driver k8s-file`";
         return Err(Report::new(ReportKind::Unsupported, message).with_hint(hint));
     }
     let writer = if follows { writer(&container)? } else { None };
@@ -33,7 +33,7 @@ pub(crate) fn log(context: &Context, name: &str, follows: bool) -> Result<Log, R
 }
 
 impl Log {
-    /// Hands over the entries that `select` means, oldest first.
+    /// Passes the entries that `select` matches to `sink`, oldest first.
     pub(crate) fn read<S: Sink>(&self, select: &Select, sink: &mut S) -> Result<(), logs::Error<S::Error>> {
         let config = &self.container.config;
         let directory = self.container.directory.path();
@@ -46,21 +46,22 @@ impl Log {
     }
 }
 
-/// A pidfd of the monitor, which writes the last byte of the log before it ends; `None` if there is no monitor (any
-/// more).
+/// A pidfd of the monitor, which writes the last byte of the log before it exits; `None` if the container has no
+/// monitor.
 fn writer(container: &Container) -> Result<Option<OwnedFd>, Report> {
     let Some(pid) = container.monitor else { return Ok(None) };
     let Ok(pidfd) = process::open_pidfd(pid) else { return Ok(None) };
-    // The lock is asked again: had the monitor ended before, the pid could be another's by now.
+    // Check the lock again: if the monitor had exited before, its process ID could belong to another process by now.
     Ok((container.directory.holder()? == Some(pid)).then_some(pidfd))
 }
 
-/// The processes of a container, and what names their users and groups have.
+/// The processes of a container, and the names of their users and groups.
 pub(crate) fn processes(context: &Context, name: &str) -> Result<(Vec<Process>, Names), Report> {
     Ok(container::processes(&find(context, name)?)?)
 }
 
-/// The containers of these names, or those that run (all, with `all`) if there are none, and what each uses that runs.
+/// The containers of these names, without names the running ones (all of them, with `all`), and what each running one
+/// uses.
 pub(crate) fn usage(
     context: &Context,
     names: &[String],
@@ -77,7 +78,7 @@ pub(crate) fn usage(
     for container in containers {
         let used = match container::sample(&container) {
             Ok(used) => Some(used),
-            // It does not run, or has ended since.
+            // It does not run, or has exited meanwhile.
             Err(container::Error::State { .. }) => None,
             Err(_) if Container::read(container.directory.clone()).is_ok_and(|now| !is_up(now.status)) => None,
             Err(error) => return Err(error.into()),

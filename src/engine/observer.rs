@@ -3,28 +3,27 @@ use std::ops::ControlFlow;
 use crate::image::progress::{Progress, Silent};
 use crate::types::Report;
 
-/// Follows a use case that takes long, or works on several things. Each method does nothing unless a front end has
-/// something to do.
+/// Follows a use case that takes long or acts on several objects. By default each method does nothing.
 pub(crate) trait Observer {
-    /// Something is not quite as it was asked for, and the work goes on.
+    /// A part of the request has no effect; the use case continues.
     fn warning(&mut self, _text: &str) {}
 
-    /// Follows a pull. Called in the process that pulls, which may start threads.
+    /// Follows a pull. rc calls this in the process that pulls, which may start threads.
     fn pull_progress(&self) -> Box<dyn Progress> {
         Box::new(Silent)
     }
 
-    /// What was asked for was done to one thing, called as it was named. A break ends the work before the next one.
+    /// An object is done; `name` is as the request has it. A break ends the use case before the next object.
     fn done(&mut self, _name: &str) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 
-    /// It could not be done to one thing; the others have their turn.
+    /// An object failed; the use case continues with the others.
     fn failed(&mut self, _report: Report) {}
 }
 
 impl dyn Observer + '_ {
-    /// Tells what became of one thing: nothing was to be done to it if the result is `false`.
+    /// Reports the result for one object; `false` means that there was nothing to do.
     pub(super) fn item(&mut self, name: &str, result: Result<bool, Report>) -> ControlFlow<()> {
         match result {
             Ok(true) => self.done(name),

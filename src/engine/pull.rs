@@ -1,4 +1,4 @@
-//! An image that is wanted: found in the store, or fetched.
+//! Providing an image: from the store, or from its registry.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,31 +16,31 @@ use crate::sys::lock::FileLock;
 use crate::types::{ImageReference, Report};
 use crate::userns::{self, UserNamespace};
 
-/// How an image is to be fetched.
+/// How to pull an image.
 #[derive(Debug)]
 pub(crate) struct Pull {
-    /// When it is fetched.
+    /// When to pull it.
     pub(crate) policy: PullPolicy,
-    /// What it has to run on, if that is not this host.
+    /// Its platform, if not the host's.
     pub(crate) platform: Option<Platform>,
-    /// Whether certificates are checked; `None`: except on loopback.
+    /// Whether to verify certificates; `None`: except on loopback.
     pub(crate) tls_verify: Option<bool>,
-    /// How often a failed request is made again.
+    /// How often to retry a failed request.
     pub(crate) retries: u32,
-    /// The same wait before each of those.
+    /// The delay before each retry.
     pub(crate) retry_delay: Option<Duration>,
-    /// The only file to look for credentials in.
+    /// The only file with credentials.
     pub(crate) authfile: Option<PathBuf>,
-    /// Where the registry's certificates are.
+    /// The directory of the registry's certificates.
     pub(crate) cert_dir: Option<PathBuf>,
-    /// The credentials themselves.
+    /// The credentials.
     pub(crate) credentials: Option<Credentials>,
-    /// All tags of the repository.
+    /// Pulls all tags of the repository.
     pub(crate) all_tags: bool,
 }
 
 impl Default for Pull {
-    /// What `run` does without any options.
+    /// What `run` does without options.
     fn default() -> Self {
         Self {
             policy: PullPolicy::default(),
@@ -56,7 +56,7 @@ impl Default for Pull {
     }
 }
 
-/// Sees to it that the image `name` is here, as the policy has it. Gives its id, or the ids of all tags, as hex digits.
+/// Makes sure that the store has the image `name`, following the policy. Returns its ID, or those of all tags, in hex.
 pub(crate) fn pull(
     context: &Context,
     name: &str,
@@ -71,7 +71,7 @@ pub(crate) fn pull(
             };
             how.platform.as_ref().is_none_or(fits).then(|| image.id.hex().to_owned())
         }
-        // A damaged image is none: it is fetched again.
+        // A damaged image counts as missing, so that it is pulled again.
         Err(error) if error.is_damage() || matches!(error, image::Error::NotFound { .. }) => None,
         Err(error) => return Err(error.into()),
     };
@@ -93,8 +93,8 @@ pub(crate) fn pull(
     }
 }
 
-/// The image of a request, fetched if the policy says so, and a lock that keeps it from being removed until a
-/// container's record names it.
+/// The image of a request, pulled if the policy says so, and a lock against its removal, until a container's record
+/// names it.
 pub(super) fn image_for(
     context: &Context,
     request: &Request,
@@ -102,7 +102,7 @@ pub(super) fn image_for(
 ) -> Result<(LocalImage, FileLock), Report> {
     let store = context.store()?;
     let policy = request.pull.unwrap_or_default();
-    // The way of almost every run, on which nothing is read twice.
+    // Almost every run takes this way, which reads nothing twice.
     if request.platform.is_none() && step(policy, true) == Step::UseLocal {
         let lock = store.lock_shared()?;
         if let Ok(image) = local::find(store, &request.image) {
@@ -116,13 +116,12 @@ pub(super) fn image_for(
         ..Pull::default()
     };
     pull(context, &request.image, &how, observer)?;
-    // Only now: a pull changes what the lock protects.
+    // Not earlier: a pull changes what the lock protects.
     let lock = store.lock_shared()?;
     Ok((local::find(store, &request.image)?, lock))
 }
 
-/// Pulls in a child that is root in the user's namespace, and may start threads there. Nobody holds a lock on the
-/// store.
+/// Pulls in a child that is root in the user's namespace and may start threads. The caller holds no lock on the store.
 fn fetch(
     context: &Context,
     name: &str,
@@ -160,7 +159,7 @@ fn fetch_all(
 
 fn registry_options(context: &Context, reference: &ImageReference, how: &Pull) -> Result<registry::Options, Report> {
     let places = &context.places;
-    // Here, not in the child: a helper program talks to the user's session.
+    // Not in the child: a credential helper talks to the user's session.
     let credentials = match &how.credentials {
         Some(given) => Some(given.clone()),
         None => Credentials::find(reference, how.authfile.as_deref(), places).map_err(registry::Error::from)?,
@@ -183,10 +182,13 @@ fn registry_options(context: &Context, reference: &ImageReference, how: &Pull) -
 
 fn warn(image: &Pulled, observer: &mut dyn Observer) {
     if let Some(platform) = &image.other_platform {
-        observer.warning(&format!("image `{}` is for {platform}, not for the platform of this host", image.reference));
+        observer.warning(&format!("image `{}` is for {platform}, not for the platform of the host", image.reference));
     }
     if image.skipped_devices > 0 {
         let count = image.skipped_devices;
-        observer.warning(&format!("{count} device files of image `{}` were left out: they need root", image.reference));
+        observer.warning(&format!(
+            "{count} device files of image `{}` were skipped: only root can create them",
+            image.reference
+        ));
     }
 }

@@ -6,20 +6,20 @@ use crate::plan::Request;
 use crate::sys::fs;
 use crate::types::{ContainerId, Report};
 
-/// A container that was started.
+/// A started container.
 #[derive(Debug)]
 pub(crate) struct Run {
-    /// Its id.
+    /// Its ID.
     pub(crate) id: ContainerId,
-    /// How the front end is joined to the program.
+    /// The front end's connection to the program.
     pub(crate) started: Started,
 }
 
-/// Makes a container and starts it, and returns when its program runs; `front_end` has its input only if the request
-/// says so.
+/// Creates and starts a container, and returns when its program runs. `front_end` gets the program's input only if the
+/// request says so.
 ///
-/// On failure no container is left behind, unless it was the program that could not be run and the container is not to
-/// remove itself. Leftovers of others are not swept: the front end does so when it has nothing more urgent to do
+/// On failure no container is left, unless the program could not be executed and the request is without `--rm`. This
+/// does not sweep the leftovers of others: the front end does, when it has nothing more urgent to do
 /// ([`super::sweep_soon`]).
 pub(crate) fn run(
     context: &Context,
@@ -39,7 +39,7 @@ pub(crate) fn run(
         Ok(started) => Ok(Run { id, started }),
         Err(error) => {
             if let Some(path) = written {
-                // The container that it names is gone, or was never there.
+                // The container that it names does not exist.
                 drop(fs::remove_file(path));
             }
             Err(error.into())

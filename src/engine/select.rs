@@ -1,4 +1,4 @@
-//! Which containers a use case is for, and going on after a failure.
+//! Selecting containers, and acting on each of them.
 
 use std::path::{Path, PathBuf};
 
@@ -14,35 +14,35 @@ use crate::types::{ContainerId, Report, ReportKind, Thing};
 use crate::view::filter::{self, ContainerFacts, ContainerFilter};
 use crate::view::when::Clock;
 
-/// Which containers are meant.
+/// Which containers to act on.
 #[derive(Debug, Default)]
 pub(crate) struct Selection {
-    /// Names, ids or unique beginnings of ids.
+    /// Names, IDs or unique prefixes of IDs.
     pub(crate) names: Vec<String>,
-    /// Files that hold ids.
+    /// Files that contain IDs.
     pub(crate) cidfiles: Vec<PathBuf>,
-    /// `KEY=VALUE`: only those of the named ones, or of all, that match.
+    /// `KEY=VALUE`: only those that match, of the named ones or of all.
     pub(crate) filters: Vec<String>,
-    /// All that the use case is for.
+    /// All to which the use case applies.
     pub(crate) all: bool,
     /// The container that was created last.
     pub(crate) latest: bool,
-    /// It is no failure if a container, or a file that should name it, does not exist.
+    /// A container or a `cidfile` that does not exist is not a failure.
     pub(crate) ignore: bool,
 }
 
 impl Selection {
-    /// Whether containers are named one by one, or by `latest`.
+    /// Whether it names containers one by one, or by `latest`.
     pub(crate) fn is_of_named(&self) -> bool {
         !self.names.is_empty() || !self.cidfiles.is_empty() || self.latest
     }
 
-    /// Whether those are meant that the use case is for, of many that nobody has named: the others are passed over.
+    /// Whether it names no container: then the use case skips those to which it does not apply.
     pub(super) fn is_of_many(&self) -> bool {
         self.all || !self.filters.is_empty() && !self.is_of_named()
     }
 
-    /// The words that were given or stand in the files; fails if there are none, or some beside `all`.
+    /// The names, also from the files. Fails if there are none, or some beside `all`.
     fn words(&self) -> Result<Vec<String>, Report> {
         let mut words = self.names.clone();
         for file in &self.cidfiles {
@@ -67,24 +67,23 @@ fn id_in(file: &Path) -> Result<String, fs::PathError> {
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 
-/// The container with this name, id or unique beginning of an id.
+/// The container with this name, ID or unique prefix of an ID.
 pub(crate) fn find(context: &Context, name: &str) -> Result<Container, Report> {
     Ok(container::find(&context.store_to_read()?, name)?)
 }
 
-/// The words by which containers were named; the id of the newest with `latest`. Fails if there are none.
+/// The names of the selection; with `latest`, the ID of the newest container. Fails if there are none.
 pub(crate) fn named(context: &Context, selection: &Selection) -> Result<Vec<String>, Report> {
     let words = selection.words()?;
     if !selection.latest {
         return Ok(words);
     }
     let newest = container::list(&context.store_to_read()?)?.containers.into_iter().next();
-    let none = || Report::new(ReportKind::NotFound(Thing::Container), "there is no container");
+    let none = || Report::new(ReportKind::NotFound(Thing::Container), "no containers exist");
     Ok(vec![newest.ok_or_else(none)?.config.id.to_string()])
 }
 
-/// All containers, newest first, and those that are damaged. What killed processes have left of `--rm` is removed
-/// meanwhile.
+/// All containers, newest first, and the damaged ones. Removes `--rm` containers that killed processes left.
 pub(crate) fn containers(context: &Context) -> Result<Listing, Report> {
     Ok(container::list(&context.store_to_read()?)?)
 }
@@ -92,15 +91,15 @@ pub(crate) fn containers(context: &Context) -> Result<Listing, Report> {
 /// Which of all containers a listing shows.
 #[derive(Debug, Default)]
 pub(crate) struct ContainerQuery {
-    /// Those that do not run, too.
+    /// Also those that do not run.
     pub(crate) all: bool,
-    /// Only so many of those that were created last, in whatever state.
+    /// Only so many of the latest created ones, in any state.
     pub(crate) last: Option<usize>,
     /// `KEY=VALUE`.
     pub(crate) filters: Vec<String>,
 }
 
-/// Those of `all` that are wanted, oldest first.
+/// Those of `all` that the listing shows, oldest first.
 pub(crate) fn select<'a>(
     wanted: &ContainerQuery,
     all: &[ContainerFacts<'a>],
@@ -110,7 +109,7 @@ pub(crate) fn select<'a>(
     let stopped_too = wanted.all || wanted.last.is_some() || filter.wants_stopped();
     let shown = |facts: &&ContainerFacts<'a>| stopped_too || is_up(facts.status);
     let mut found: Vec<_> = all.iter().filter(shown).filter(|facts| filter.matches(**facts)).copied().collect();
-    // RFC 3339 in UTC sorts as text, and the id breaks ties, so that two listings never differ in order.
+    // RFC 3339 in UTC sorts as text, and the ID breaks ties, so that two listings never differ in order.
     found.sort_by(|a, b| (&a.config.created, &a.config.id).cmp(&(&b.config.created, &b.config.id)));
     if let Some(last) = wanted.last {
         found.drain(..found.len().saturating_sub(last));
@@ -118,17 +117,17 @@ pub(crate) fn select<'a>(
     Ok(found)
 }
 
-/// Shown without `all`. An orphan's program still runs, so it must not be overlooked.
+/// Whether a listing without `all` shows it. The program of an orphan still runs.
 fn is_up(status: Status) -> bool {
     !matches!(status, Status::Created | Status::Exited | Status::Removing)
 }
 
-/// What filters look at.
+/// What filters compare.
 pub(crate) fn facts(container: &Container) -> ContainerFacts<'_> {
     ContainerFacts { config: &container.config, state: &container.state, status: container.status }
 }
 
-/// When the container of this name, or the only one whose id begins so, was created.
+/// When the container of this name or unique prefix of an ID was created.
 fn created(name: &str, all: &[ContainerFacts<'_>]) -> Option<Timestamp> {
     let found = all.iter().find(|facts| facts.config.name.as_str() == name).or_else(|| {
         let mut by_id = all.iter().filter(|facts| facts.config.id.as_str().starts_with(name));
@@ -137,8 +136,8 @@ fn created(name: &str, all: &[ContainerFacts<'_>]) -> Option<Timestamp> {
     found.and_then(|facts| facts.config.created.parse().ok())
 }
 
-/// Does `action` to each container. The observer hears the word by which it was named (its id with `all`) for each that
-/// something was done to, and of failures, after which the others have their turn.
+/// Applies `action` to each container. The observer gets the name that the selection has (the ID, with `all`) of each
+/// container that it changed, and all failures. A failure does not stop the others.
 pub(super) fn each(
     context: &Context,
     store: &Store,
@@ -149,7 +148,7 @@ pub(super) fn each(
     each_even_damaged(context, store, selection, observer, action, |_, error| Err(error.into()))
 }
 
-/// As [`each`], with something to do to containers that are damaged.
+/// As [`each`], with an action for damaged containers.
 pub(super) fn each_even_damaged(
     context: &Context,
     store: &Store,

@@ -1,4 +1,4 @@
-//! Starting containers that are there, once more or after a stop.
+//! Starting existing containers, and restarting them.
 
 use super::context::Context;
 use super::control::Stop;
@@ -9,8 +9,8 @@ use crate::container::{self, Container, Environment, FrontEnd, Manager, Origin, 
 use crate::monitor::Status;
 use crate::types::{DetachKeys, Report, ReportKind};
 
-/// Starts a container, and returns when its program runs. `manager` is the service manager behind the caller;
-/// `detach_keys` are for this session, instead of the container's own.
+/// Starts a container, and returns when its program runs. `manager` is the service manager that started the caller;
+/// `detach_keys` apply to this session, instead of the container's own.
 pub(crate) fn start_attached(
     context: &Context,
     manager: Manager,
@@ -27,8 +27,8 @@ pub(crate) fn start_attached(
     start_one(&environment, container, front_end)
 }
 
-/// Starts containers; with a selection of many those that do not run. Gives what came of the last start: as the main
-/// process of a unit, a caller ends as the program did.
+/// Starts containers. A selection of many means those that do not run. Returns the result of the last start: a caller
+/// that is the main process of a unit exits as the program did.
 pub(crate) fn start(
     context: &Context,
     manager: Manager,
@@ -40,9 +40,9 @@ pub(crate) fn start(
     let is_of_many = selection.is_of_many();
     let mut last = Started::Detached;
     each(context, &environment.store, selection, observer, |container| {
-        // One that is paused is refused below.
+        // A paused container is refused below.
         if container.is_running() && (is_of_many || container.status != Status::Paused) {
-            // As docker and podman have it: what runs is started.
+            // As with docker and podman, a running container counts as started.
             return Ok(!is_of_many);
         }
         last = start_one(&environment, Container::read(container.directory.clone())?, front_end)?;
@@ -51,8 +51,8 @@ pub(crate) fn start(
     Ok(last)
 }
 
-/// Stops containers that run, and starts them and the others. With `only_running` the others are passed over. Gives
-/// what came of the last start, as [`start`] does.
+/// Stops running containers, and starts them and the others; with `only_running` it skips the others. Returns the
+/// result of the last start, as [`start`] does.
 pub(crate) fn restart(
     context: &Context,
     manager: Manager,
@@ -82,7 +82,7 @@ pub(crate) fn restart(
     Ok(last)
 }
 
-/// Starts a container from its image's layers.
+/// Starts a container on its image's layers.
 fn start_one(environment: &Environment, container: Container, front_end: FrontEnd<'_>) -> Result<Started, Report> {
     let image = image::of_container(&environment.store, &container)?;
     let lowers = image::layers(&environment.store, &image, environment)?;

@@ -1,12 +1,12 @@
-//! Every command that writes to the store removes what killed commands and monitors have left in it.
+//! Every command that writes to the store removes what killed commands and monitors left in it.
 //!
 //! ```text
-//! pull, load, import, rm, rmi   at their end, and they wait for it
-//! run, create, start, restart,  at their end they look whether there is anything; if so, a process of its own sweeps,
-//! tag, untag                    one at a time, and none for a minute after one that could not finish
-//! monitors of `--rm`            only their own container and its volumes
+//! pull, load, import, rm, rmi   sweep at their end, and wait for it
+//! run, create, start, restart,  check for leftovers at their end, and start a process that sweeps them: one at a time,
+//! tag, untag                    and none for a minute after one that could not finish
+//! monitors of `--rm`            remove only their own container and its volumes
 //! ```
-//! A `pull` that failed does not sweep: what it has fetched is for the next try, until another command sweeps.
+//! A failed `pull` does not sweep: the next try uses what it has downloaded, until another command sweeps.
 
 use rustix::fs::{Mode, OFlags};
 
@@ -18,12 +18,12 @@ use crate::sys::process::{self, CloneOptions, fork};
 use crate::sys::{prctl, signal};
 use crate::types::Report;
 
-/// Removes what dead processes have left, if there is anything.
+/// Removes the leftovers of dead processes, if there are any.
 pub(crate) fn sweep(context: &Context) -> Result<(), Report> {
     if container::has_leftovers(context.store()?)? { sweep_all(context) } else { Ok(()) }
 }
 
-/// Removes what dead processes have left; for commands that remove, which look everywhere.
+/// Removes the leftovers of dead processes. It looks everywhere: it is for commands that remove anyway.
 pub(super) fn sweep_all(context: &Context) -> Result<(), Report> {
     let store = context.store()?;
     let runtime = context.runtime_dir()?;
@@ -34,11 +34,11 @@ pub(super) fn sweep_all(context: &Context) -> Result<(), Report> {
     Ok(swept?)
 }
 
-/// Starts a process that removes what dead processes have left, if there is anything; nobody waits for it.
+/// Starts a process that removes the leftovers of dead processes, if there are any. The command does not wait for it.
 pub(crate) fn sweep_soon(context: &Context) {
     let Ok(store) = context.store() else { return };
     if container::has_leftovers(store).is_ok_and(|found| found) && !store.has_failed_to_sweep() {
-        // An error is reported by the next command that sweeps and waits.
+        // The next command that sweeps and waits reports an error.
         drop(fork(&CloneOptions::default(), || sweep_alone(context, store)));
     }
 }
@@ -50,12 +50,12 @@ fn sweep_alone(context: &Context, store: &Store) -> i32 {
         sweeping.finish(swept.is_ok() && !store.has_garbage()?);
         swept
     };
-    i32::from(let_go().is_err() || swept().is_err())
+    i32::from(detach().is_err() || swept().is_err())
 }
 
-/// Leaves the session, and closes the command's descriptors: a reader of its output waits until all copies are closed.
-fn let_go() -> std::io::Result<()> {
-    // Fails only if this process leads a session already, which a fork does not.
+/// Leaves the session and closes the command's descriptors: a reader of its output waits until all copies are closed.
+fn detach() -> std::io::Result<()> {
+    // It fails only for a session leader, which a fork is not.
     rustix::process::setsid().ok();
     prctl::set_name("rc: sweep")?;
     let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
@@ -68,7 +68,7 @@ fn let_go() -> std::io::Result<()> {
     signal::unblock_all()
 }
 
-/// Which images containers use. A container that cannot be read uses nothing that could be known.
+/// Which images containers use. For an unreadable container this is unknown, so it counts for none.
 pub(super) fn in_use(store: &Store) -> Result<InUse, Report> {
     let mut used = InUse::default();
     for container in container::list(store)?.containers {

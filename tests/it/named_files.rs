@@ -142,7 +142,7 @@ fn an_id_file_is_new_and_a_fifo_in_its_place_is_not_waited_for() {
             plant_fifo(&lab, "id");
         }
         let output = lab.rc(run).run().within(PATIENCE).exits(125);
-        assert!(output.stderr().contains("the file `shared/id` exists already"), "{what}: {output}");
+        assert!(output.stderr().contains("the file `shared/id` already exists"), "{what}: {output}");
     }
     for command in ["stop", "rm", "kill"] {
         let output = lab.rc([command, "--cidfile", "shared/id"]).run().within(PATIENCE).exits(125);
@@ -170,7 +170,7 @@ fn pid_files_that_are_there_are_replaced_and_an_id_file_is_refused() {
         let refused =
             lab.rc([command, "--network", "none", "--cidfile", "shared/id", "payload", "/payload", "exit", "0"]);
         let refused = refused.run().exits(125);
-        assert!(refused.stderr().contains("the file `shared/id` exists already"), "{refused}");
+        assert!(refused.stderr().contains("the file `shared/id` already exists"), "{refused}");
     }
     assert_eq!(pid(&id), "1");
     lab.rc(["ps", "-aq"]).run().says_nothing();

@@ -262,12 +262,12 @@ fn output_goes_where_the_log_driver_says() {
     assert!(detached.stdout().contains("hello\n"), "{detached}");
     for command in [&["logs", "box"][..], &["logs", "-f", "box"]] {
         let refused = lab.rc(command).run().exits(125);
-        assert!(refused.stderr().contains("container `box` keeps no log"), "{refused}");
+        assert!(refused.stderr().contains("container `box` has no log"), "{refused}");
     }
     lab.rc(["rm", "box"]).run().succeeds();
 
     assert_eq!(run(&["--log-driver=none"]).stdout(), "hello\n");
-    assert!(lab.rc(["logs", "box"]).run().exits(125).stderr().contains("keeps no log"));
+    assert!(lab.rc(["logs", "box"]).run().exits(125).stderr().contains("has no log"));
     lab.rc(["rm", "box"]).run().succeeds();
 
     assert_eq!(run(&["--rm=false", "--log-driver", "json-file", "--log-opt", "max-size=1m"]).stdout(), "hello\n");

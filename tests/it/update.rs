@@ -51,7 +51,7 @@ fn a_change_that_does_not_go_together_changes_nothing() {
         (&["--cpus", "1", "--cpu-quota", "5000"], "`--cpu-quota` and `--cpus` cannot be used together"),
         (
             &["--device-read-bps", "/dev/null:1mb"],
-            "`--device-read-bps`: invalid limit of a device `/dev/null:1mb`: it is no block device",
+            "`--device-read-bps`: invalid limit of a device `/dev/null:1mb`: not a block device",
         ),
     ] {
         lab.rc(["update"]).args(options).arg("web").run().fails(125, format!("rc: {said}\n"));
