@@ -16,7 +16,7 @@ use crate::registry::Places;
 use crate::settings::Settings;
 use crate::ui;
 
-/// A command: its name, its definition, and what it does.
+/// A command: its name, its definition, and its function.
 struct Entry {
     name: &'static str,
     aliases: &'static [&'static str],
@@ -24,7 +24,7 @@ struct Entry {
     run: fn(&Ctx, &ArgMatches) -> Result<Exit, Error>,
 }
 
-/// One line of the table: `module(how its run takes the arguments)`, with its aliases.
+/// One line of the table: the module, how its `run` takes the arguments, and aliases.
 macro_rules! entry {
     ($module:ident) => {
         entry!(@ $module, stringify!($module), [], |ctx, args| cmd::$module::run(ctx, &args))
@@ -55,7 +55,7 @@ macro_rules! entry {
     };
 }
 
-/// What rc can be told to do.
+/// All commands.
 const COMMANDS: &[Entry] = &[
     entry!(attach by value),
     entry!(completion with the definition),
@@ -92,15 +92,15 @@ const COMMANDS: &[Entry] = &[
     entry!(wait by value),
 ];
 
-/// Commands whose `-h` is the host name, or nothing, as with podman.
+/// Commands whose `-h` is the hostname, or nothing, as with podman.
 const WITHOUT_SHORT_HELP: [&str; 3] = ["create", "exec", "run"];
 
-/// Commands that are for programs, and in no help.
+/// Commands for programs, which no help lists.
 const HIDDEN: [&str; 1] = ["request"];
 
 impl Entry {
     fn command(&self) -> Command {
-        // Options in the order of the alphabet, as podman's help has them: by default clap lists group after group.
+        // Lists options alphabetically, as podman does; by default clap lists one group after the other.
         let command = Command::new(self.name)
             .next_display_order(None)
             .visible_aliases(self.aliases)
@@ -133,7 +133,7 @@ pub fn definition() -> Command {
     globals().subcommands(COMMANDS.iter().map(Entry::command))
 }
 
-/// The definition of what was typed: to define the other commands takes longer than to run `ps`.
+/// The definition of the command that was typed: defining all others takes longer than `ps` runs.
 fn definition_for(typed: &[String]) -> Command {
     let mut words = typed.iter().skip(1);
     while let Some(word) = words.next() {
@@ -151,10 +151,10 @@ fn definition_for(typed: &[String]) -> Command {
     definition()
 }
 
-/// Parses the command line, runs the command, prints the error, gives the exit code.
+/// Parses the command line, runs the command, prints its error, and returns the exit code.
 pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
     let typed: Result<Vec<_>, _> = typed.into_iter().map(OsString::into_string).collect();
-    // What is not text would reach files and programs as something else than was typed.
+    // An argument that is not text would reach files and programs changed.
     let typed = typed.map_err(|word| Error::new(format!("the argument `{}` is not UTF-8", word.to_string_lossy())));
     match typed.and_then(run) {
         Ok(exit) => ExitCode::from(exit.0),
@@ -172,11 +172,11 @@ fn run(typed: Vec<String>) -> Result<Exit, Error> {
         Ok(matches) => matches,
         Err(error) => return explain(&error),
     };
-    let Some((name, arguments)) = matches.subcommand() else { return Err(Error::new("no command was named")) };
+    let Some((name, arguments)) = matches.subcommand() else { return Err(Error::new("no command given")) };
     let Some(entry) = COMMANDS.iter().find(|entry| entry.name == name) else {
-        return Err(Error::new(format!("there is no command `{name}`")));
+        return Err(Error::new(format!("unknown command `{name}`")));
     };
-    // What the caller left open is closed before anything is opened.
+    // Closes the descriptors that the caller left open, before rc opens any.
     let manager = RefCell::new(cmd::manager(name, arguments)?);
     let dirs = Dirs::find(matches.get_one::<PathBuf>("root").map(PathBuf::as_path))?;
     let settings = Settings::load(&dirs)?;
@@ -184,7 +184,7 @@ fn run(typed: Vec<String>) -> Result<Exit, Error> {
     (entry.run)(&Ctx { engine, typed, manager }, arguments)
 }
 
-/// Help and version go to standard output; what was typed wrong is an error that names it.
+/// Prints help and version to standard output; a wrong argument is an error that names it.
 fn explain(error: &clap::Error) -> Result<Exit, Error> {
     let text = error.render().to_string();
     if error.use_stderr() {
@@ -192,7 +192,7 @@ fn explain(error: &clap::Error) -> Result<Exit, Error> {
         let message = text.strip_prefix("error: ").unwrap_or(text);
         let (first, _) = message.split_once("\n\n").unwrap_or((message, ""));
         let first = first.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        return Err(Error::new(first).with_hint("`rc --help` and `rc COMMAND --help` list what there is"));
+        return Err(Error::new(first).with_hint("see `rc --help` and `rc COMMAND --help`"));
     }
     let mut out = ui::out();
     out.raw(text.as_bytes())?;

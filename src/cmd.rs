@@ -1,5 +1,5 @@
-//! One file per command: its arguments become a request, the engine acts on it, and the result is shown. No command
-//! imports the file of another: what they share is in `args`, [`observer`] and [`outcome`].
+//! One file per command: it turns arguments into a request, calls the engine, and prints the result. No command imports
+//! the file of another: what they share is in `args`, [`observer`] and [`outcome`].
 
 pub(crate) mod args;
 pub(crate) mod attach;
@@ -50,16 +50,16 @@ use crate::types::Report;
 /// What every command may need.
 #[derive(Debug)]
 pub(crate) struct Ctx {
-    /// Where things are, and how the user wants them.
+    /// The user's directories and settings.
     pub(crate) engine: Context,
     /// The whole command line, for `inspect`.
     pub(crate) typed: Vec<String>,
-    /// The service manager behind this command; a start takes it.
+    /// The service manager that started this command; a start takes it.
     pub(crate) manager: RefCell<Manager>,
 }
 
 impl Ctx {
-    /// What a new container takes of this process. Fails if the working directory is gone.
+    /// What a new container takes from this process. Fails if the working directory does not exist any more.
     pub(crate) fn caller(&self) -> Result<Caller, Report> {
         Ok(Caller {
             environment: environment(),
@@ -70,20 +70,20 @@ impl Ctx {
     }
 }
 
-/// The environment of this process, but for variables that are not UTF-8.
+/// The environment of this process, without variables that are not UTF-8.
 pub(crate) fn environment() -> Vec<(String, String)> {
     let text = |value: std::ffi::OsString| value.into_string().ok();
     std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect()
 }
 
-/// What the service manager behind the command `name` has said, and the descriptors that it and the options in
-/// `arguments` hand over; every other one is closed, but by `request`, which has yet to read there what it needs.
+/// The service manager that started the command `name`, with the descriptors that it and the options in `arguments`
+/// pass on. rc closes all others, except for `request`, which reads the request from one and closes the rest itself.
 pub(crate) fn manager(name: &str, arguments: &clap::ArgMatches) -> Result<Manager, Error> {
     let mut manager = Manager::read(|name| std::env::var(name).ok(), std::process::id());
     if name == "request" {
         return Ok(manager);
     }
-    // As with podman, only a new container gets what is listened on.
+    // As with podman, only a new container gets the sockets of socket activation.
     let listening = if name == "run" { manager.listening() } else { 0 };
     manager.descriptors = args::keep_descriptors(arguments, listening)?;
     Ok(manager)

@@ -1,4 +1,4 @@
-//! Groups of options that several commands share, and their way into a [`Request`](crate::plan::Request).
+//! Groups of options, which several commands share and which become a [`Request`](crate::plan::Request).
 //!
 //! `run` takes [`RunArgs`]: [`PreserveArgs`] and the [`ContainerArgs`] of `create`, which have a group for each topic.
 //! Other commands take some of these groups: `update` takes [`LimitArgs`], `exec` takes [`ProcessArgs`], `pull` takes
@@ -31,8 +31,7 @@ pub(crate) use redact::redact;
 pub(crate) use run::RunArgs;
 pub(crate) use selection::{FilterArgs, NameArgs, PauseArgs, SelectionArgs, StopArgs};
 
-/// Lets every switch of a command take `=true` and `=false` too, as the options of podman and docker do: scripts write
-/// `--rm=true`.
+/// Lets every switch of a command also take `=true` and `=false`, as with podman and docker: scripts write `--rm=true`.
 pub(crate) fn with_values(command: Command) -> Command {
     command.mut_args(|arg| if matches!(arg.get_action(), ArgAction::SetTrue) { optional_value(arg) } else { arg })
 }

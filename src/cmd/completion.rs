@@ -14,7 +14,7 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// Runs the command; `definition` makes the definition of all commands.
+/// Runs the command; `definition` returns the definition of all commands.
 pub(crate) fn run(definition: fn() -> Command, args: &Args) -> Result<Exit, Error> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut definition(), "rc", &mut script);

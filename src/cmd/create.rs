@@ -19,7 +19,7 @@ pub(crate) struct Args {
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut screen = Screen::for_pull(args.container.is_quiet());
     let mut request = args.container.into_request(&ctx.typed)?;
-    // Nobody waits at its output now; `start -a` may later.
+    // Nothing reads its output now; `start -a` may later.
     request.detach = true;
     let id = engine::create(&ctx.engine, ctx.caller()?, &request, &mut screen)?;
     let mut out = ui::out();

@@ -20,7 +20,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     if args.json {
         Format::Json.object(&mut out, &findings)?;
     } else {
-        // Below a check that did not pass: what does not work, and how to fix it.
+        // Below a check that failed: what it disables, and the fix.
         for (line, finding) in table(&findings).render().lines().zip(&findings) {
             out.line(line)?;
             for (word, text) in [("disables", &finding.disables), ("fix", &finding.fix)] {

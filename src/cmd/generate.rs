@@ -28,7 +28,7 @@ enum What {
     Systemd(Systemd),
 }
 
-/// Runs the command; `definition` makes the definition of all commands.
+/// Runs the command; `definition` returns the definition of all commands.
 pub(crate) fn run(ctx: &Ctx, args: Args, definition: fn() -> Command) -> Result<Exit, Error> {
     let What::Systemd(args) = args.what;
     let container = engine::find(&ctx.engine, &args.container)?;

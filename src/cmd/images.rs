@@ -1,4 +1,4 @@
-//! `images`: the images there are.
+//! `rc images`.
 
 use std::cmp::Ordering;
 
@@ -45,13 +45,13 @@ pub(crate) struct Args {
     pub(crate) name: Option<String>,
 }
 
-/// What `--sort` goes by. Source: podman-images(1).
+/// The keys of `--sort`. Source: podman-images(1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum SortKey {
     /// When it was built, youngest first.
     #[default]
     Created,
-    /// The id.
+    /// The ID.
     Id,
     /// The name.
     Repository,
@@ -72,7 +72,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
 fn show(args: &Args, images: &[Counted], clock: Clock) -> Result<(), Error> {
     let now = clock.now;
     let shown = engine::select_images(&args.filter, args.name.as_deref(), images, clock)?.into_iter();
-    // Objects are images; lines are names.
+    // JSON has an object for each image; templates and tables have a line for each name.
     let format = args.format.as_deref().and_then(Format::parse);
     let mut rows: Vec<ImageRow<'_>> = match format {
         Some(Format::Json) => shown.map(|image| row(image, image.image.names.first(), args, now)).collect(),
@@ -138,6 +138,6 @@ fn compare(key: SortKey, a: &ImageRow<'_>, b: &ImageRow<'_>) -> Ordering {
         SortKey::Size => a.size.cmp(&b.size),
         SortKey::Tag => a.tag().cmp(&b.tag()),
     };
-    // Two listings never differ in order.
+    // So that two listings never differ in order.
     first.then_with(|| (name(a), a.id).cmp(&(name(b), b.id)))
 }

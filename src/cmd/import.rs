@@ -1,4 +1,4 @@
-//! `import`: an image from the archive of a file system.
+//! `rc import`.
 
 use std::io::Read;
 
@@ -36,23 +36,23 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let name = args.reference.as_deref().map(str::parse::<ImageReference>).transpose()?;
-    // Opened before the user's namespace is entered: the file may be readable only by a group.
+    // Opens the file before rc enters the user's namespace: only a group of the user may be able to read it.
     let archive: Box<dyn Read + Send> =
         if args.path == "-" { Box::new(std::io::stdin()) } else { Box::new(fs::open(&args.path)?) };
     let request = Import { name, changes: args.changes, message: args.message, platform: args.platform };
     let done = engine::import(&ctx.engine, archive, request);
-    // Its own as well, if it failed.
+    // Also its own leftovers, if it failed.
     let swept = engine::sweep(&ctx.engine);
     show(&done?)?;
     swept?;
     Ok(Exit::SUCCESS)
 }
 
-/// Says which image it has become.
+/// Prints the image's ID.
 fn show(imported: &Imported) -> Result<(), BrokenOutput> {
     let count = imported.skipped_devices;
     if count > 0 {
-        ui::warning(format_args!("{count} device files were left out: an ordinary user cannot make them"));
+        ui::warning(format_args!("{count} device files were skipped: only root can create them"));
     }
     let mut out = ui::out();
     out.line(&imported.id)?;

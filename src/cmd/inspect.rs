@@ -31,19 +31,19 @@ pub(crate) struct Args {
     names: Vec<String>,
 }
 
-/// What `--type` takes.
+/// The values of `--type`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
-    /// A container, else an image.
+    /// A container, otherwise an image.
     #[default]
     All,
-    /// Containers alone.
+    /// Only containers.
     Container,
-    /// Images alone.
+    /// Only images.
     Image,
 }
 
-/// Runs the command: shows all that is found, in one array, then reports what is not.
+/// Runs the command: prints all objects that exist in one array, then reports those that do not.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let store = ctx.engine.store_to_read()?;
     let mut found = Vec::new();
@@ -62,7 +62,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         _ => out.raw((json::inspect(&found).map_err(format::Error::from)? + "\n").as_bytes())?,
     }
     out.finish()?;
-    // Each is said, the last one at the edge.
+    // `main` prints the last one.
     let last = failures.pop();
     for report in &failures {
         ui::error(report, report.hint.as_deref());
@@ -70,7 +70,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     last.map_or(Ok(Exit::SUCCESS), |report| Err(report.into()))
 }
 
-/// What podman shows of it.
+/// The object in podman's shape.
 fn shape(volumes: &Path, object: &Object) -> Value {
     match object {
         Object::Container(found) => {
@@ -91,7 +91,7 @@ impl From<Kind> for engine::Kind {
     }
 }
 
-/// podman's templates may say `.ID` for `.Id`, and `.ImageID` for `.Image`. Source: podman `cmd/podman/inspect`.
+/// Adds `.ID` for `.Id` and `.ImageID` for `.Image` if the template uses them. Source: podman `cmd/podman/inspect`.
 fn with_aliases(mut object: Value, template: &Format) -> Value {
     let Format::Template { text, .. } = template else { return object };
     if let Value::Object(fields) = &mut object {

@@ -1,4 +1,4 @@
-//! `load`: images from an archive or a directory.
+//! `rc load`.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -27,28 +27,28 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    // Opened before the user's namespace is entered: the file may be readable only by a group.
+    // Opens the file before rc enters the user's namespace: only a group of the user may be able to read it.
     let input = match &args.input {
         Some(path) if fs::metadata(path)?.is_dir() => Input::Directory(path.clone()),
         Some(path) => Input::Archive(Box::new(fs::open(path)?)),
         None if std::io::stdin().is_terminal() => {
-            return Err(Error::new("no archive was named, and standard input is a terminal"));
+            return Err(Error::new("no archive given, and standard input is a terminal"));
         }
         None => Input::Archive(Box::new(std::io::stdin())),
     };
     let loaded = engine::load(&ctx.engine, input, args.platform.clone());
-    // Its own as well, if it failed.
+    // Also its own leftovers, if it failed.
     let swept = engine::sweep(&ctx.engine);
     report(args, &loaded?)?;
     swept?;
     Ok(Exit::SUCCESS)
 }
 
-/// Says what was loaded.
+/// Prints what was loaded.
 fn report(args: &Args, loaded: &[Loaded]) -> Result<(), BrokenOutput> {
     let devices: u64 = loaded.iter().map(|image| image.skipped_devices).sum();
     if devices > 0 {
-        ui::warning(format_args!("{devices} device files were left out: an ordinary user cannot make them"));
+        ui::warning(format_args!("{devices} device files were skipped: only root can create them"));
     }
     let mut out = ui::out();
     if !args.quiet {

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     container: String,
 }
 
-/// How many lines `--tail` wants; `all` and any negative number are every line.
+/// How many lines `--tail` shows; `all` and negative numbers mean all lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tail(Option<u64>);
 
@@ -42,7 +42,8 @@ impl std::str::FromStr for Tail {
         if text == "all" {
             return Ok(Self(None));
         }
-        let lines: i64 = text.parse().map_err(|_| Invalid::new("number of lines", text, "give a number, or `all`"))?;
+        let lines: i64 =
+            text.parse().map_err(|_| Invalid::new("number of lines", text, "must be a number or `all`"))?;
         Ok(Self(u64::try_from(lines).ok()))
     }
 }
@@ -61,13 +62,13 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     Ok(Exit::SUCCESS)
 }
 
-/// Each stream of the program goes to the same stream of rc, byte for byte.
+/// Copies each stream of the program to the same stream of rc, byte for byte.
 struct Screen {
     out: Output,
-    /// `None` if both streams lead to the same place: then one buffer keeps their order.
+    /// `None` if both streams go to the same place: then one buffer keeps their order.
     err: Option<Output>,
     timestamps: bool,
-    /// The last entry of standard output, then of standard error, did not end its line.
+    /// Whether the last entry of standard output, and of standard error, ended in the middle of a line.
     is_open: [bool; 2],
 }
 

@@ -6,24 +6,24 @@ use crate::image::progress::Progress;
 use crate::types::Report;
 use crate::ui::{self, BrokenOutput};
 
-/// Shows on the screen how it goes: names of what was done on standard output, the rest on standard error.
+/// Prints the progress of a command: the names of finished objects to standard output, the rest to standard error.
 #[derive(Debug, Default)]
 pub(super) struct Screen {
-    /// Nothing is said of a pull's progress.
+    /// Does not print the progress of a pull.
     is_quiet: bool,
-    /// Standard output takes no more.
+    /// Standard output cannot be written to any more.
     broken: Option<BrokenOutput>,
     /// The exit code of the last failure.
     failed: Option<u8>,
 }
 
 impl Screen {
-    /// One that says nothing of a pull's progress if `is_quiet` (`--quiet`).
+    /// With `is_quiet` (`--quiet`), does not print the progress of a pull.
     pub(super) fn for_pull(is_quiet: bool) -> Self {
         Self { is_quiet, ..Self::default() }
     }
 
-    /// How the command ends: as its last failure says, each of which was shown.
+    /// How the command exits: with the code of its last failure. All failures are printed already.
     pub(super) fn exit(self) -> Result<Exit, Error> {
         match (self.broken, self.failed) {
             (Some(broken), _) => Err(broken.into()),

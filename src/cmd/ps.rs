@@ -45,7 +45,7 @@ pub(crate) struct Args {
     sort: SortKey,
 }
 
-/// What `--sort` goes by. Source: podman-ps(1).
+/// The keys of `--sort`. Source: podman-ps(1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum SortKey {
     /// The command line.
@@ -53,7 +53,7 @@ pub(crate) enum SortKey {
     /// When it was created, oldest first.
     #[default]
     Created,
-    /// The id.
+    /// The ID.
     Id,
     /// The image's name.
     Image,
@@ -65,7 +65,7 @@ pub(crate) enum SortKey {
     Status,
 }
 
-/// Runs the command. A container whose records are damaged is a warning, and hides no other.
+/// Runs the command. A container with damaged records is a warning, and does not hide the others.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let listing = engine::containers(&ctx.engine)?;
     let all: Vec<ContainerFacts<'_>> = listing.containers.iter().map(engine::facts).collect();
@@ -75,7 +75,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         Some(format) => format.list(&mut out, &rows)?,
         None if args.quiet => {
             rows.iter().try_for_each(|row| out.line(row.id()))?;
-            // So that `rc rm $(rc ps -aq)` leaves none.
+            // So that `rc rm $(rc ps -aq)` removes them too.
             if args.all && args.filter.is_empty() {
                 let shown = |id: &ContainerId| if args.no_trunc { id.to_string() } else { id.short().to_owned() };
                 listing.broken.iter().try_for_each(|(id, _)| out.line(shown(id)))?;
@@ -95,12 +95,12 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     Ok(Exit::SUCCESS)
 }
 
-/// The rows that are wanted, in the order that is.
+/// The rows that the arguments select, sorted.
 fn rows<'a>(args: &Args, all: &[ContainerFacts<'a>], clock: Clock) -> Result<Vec<PsRow<'a>>, filter::Error> {
     let last = if args.latest { Some(1) } else { usize::try_from(args.last).ok().filter(|last| *last > 0) };
     let wanted = ContainerQuery { all: args.all, last, filters: args.filter.clone() };
     let mut found = engine::select(&wanted, all, clock)?;
-    // What is equal stays in the order of creation.
+    // Equal rows stay in the order of creation.
     found.sort_by(|a, b| compare(args.sort, a, b));
     let row = |facts: ContainerFacts<'a>| {
         let ContainerFacts { config, state, status } = facts;
@@ -110,7 +110,7 @@ fn rows<'a>(args: &Args, all: &[ContainerFacts<'a>], clock: Clock) -> Result<Vec
 }
 
 fn compare(key: SortKey, a: &ContainerFacts<'_>, b: &ContainerFacts<'_>) -> Ordering {
-    // RFC 3339 in UTC sorts as text, and the id breaks ties, so that two listings never differ in order.
+    // RFC 3339 in UTC sorts as text, and the ID breaks ties, so that two listings never differ in order.
     let age = || (&a.config.created, &a.config.id).cmp(&(&b.config.created, &b.config.id));
     match key {
         SortKey::Created => age(),

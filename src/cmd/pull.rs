@@ -56,10 +56,10 @@ pub(crate) struct Args {
     images: Vec<String>,
 }
 
-/// A wait as Go writes it, which is not negative.
+/// Parses a duration of Go that is not negative.
 fn delay(text: &str) -> Result<Duration, String> {
     let length = view::when::go_duration(text).and_then(|length| Duration::try_from(length).ok());
-    length.ok_or_else(|| "a delay is a number with a unit: 2s, 500ms".to_owned())
+    length.ok_or_else(|| "must be a number with a unit, such as 2s or 500ms".to_owned())
 }
 
 /// Runs the command.
@@ -87,7 +87,7 @@ impl Args {
             (None, (os, architecture, variant)) => Some(Platform::of(os, architecture, variant)),
         };
         Ok(Pull {
-            // All tags cannot be known to be here.
+            // rc cannot know whether the store has all tags.
             policy: if self.all_tags { PullPolicy::Always } else { self.policy },
             platform,
             tls_verify: self.shared.tls_verify,
@@ -101,12 +101,12 @@ impl Args {
     }
 }
 
-/// Reads `--creds`.
+/// Parses `--creds`.
 fn credentials(text: &str) -> Result<Credentials, Error> {
     match Credentials::split(text) {
         (user, Some(password)) => Ok(Credentials::Password { user, password }),
         (user, None) => Err(Error::new(format!("`--creds {user}` has no password"))
-            .with_hint("give USER:PASSWORD, or log in with podman or docker, whose auth files rc reads")),
+            .with_hint("use `--creds USER:PASSWORD`, or log in with podman or docker, whose auth files rc reads")),
     }
 }
 

@@ -60,7 +60,7 @@ fn start(ctx: &Ctx, Document { action, mut request }: Document, channel: &Channe
     let mut observer = channel.clone();
     match action {
         Action::Create => {
-            // Nobody waits for its output now.
+            // Nothing reads its output now.
             request.detach = true;
             let id = engine::create(&ctx.engine, ctx.caller()?, &request, &mut observer)?;
             channel.tell(&Event::Created { id: &id });

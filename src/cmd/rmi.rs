@@ -23,7 +23,7 @@ pub(crate) struct Args {
     pub(crate) images: Vec<String>,
 }
 
-/// Runs the command: what can be removed is, and each failure is reported.
+/// Runs the command: it removes what it can, and reports each failure.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let request = RemoveImages { names: args.images, all: args.all, force: args.force, ignore: args.ignore };
     let (done, failures) = engine::remove_images(&ctx.engine, &request)?;

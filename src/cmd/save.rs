@@ -1,4 +1,4 @@
-//! `save`: images to an archive.
+//! `rc save`.
 
 use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
@@ -37,16 +37,16 @@ pub(crate) struct Args {
     pub(crate) images: Vec<String>,
 }
 
-/// What `--format` takes.
+/// The values of `--format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ArchiveFormat {
-    /// What `docker load` reads.
+    /// The format of `docker load`.
     DockerArchive,
     /// An OCI image layout.
     OciArchive,
 }
 
-/// Runs the command. A file is there when it is whole: until then, and if it cannot be finished, the old one stands.
+/// Runs the command. The file gets its name when it is complete: until then, and on failure, the old file stays.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let format = match args.format {
         ArchiveFormat::DockerArchive => save::Format::DockerArchive,
@@ -61,7 +61,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         output.flush().map_err(|source| image::Error::Write { source })?;
         return Ok(Exit::SUCCESS);
     };
-    // Before a FIFO's reader is waited for.
+    // Before rc waits for the reader of a FIFO.
     engine::check_images(&ctx.engine, &args.images)?;
     let mut output = BufWriter::with_capacity(256 << 10, Output::open(path, 0o666)?);
     engine::save(&ctx.engine, &args.images, format, &mut output)?;

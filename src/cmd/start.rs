@@ -44,7 +44,7 @@ fn start(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let manager = ctx.manager.take();
     if args.attach || args.interactive {
         let [name] = args.containers.as_slice() else {
-            return Err(Error::new("exactly one container can be started and attached"));
+            return Err(Error::new("`--attach` and `--interactive` take exactly one container"));
         };
         let console = Console::of(true, args.sig_proxy);
         let front_end = console.front_end(args.interactive);
@@ -52,7 +52,7 @@ fn start(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         return exit_of(console.follow(started)?);
     }
     if args.detach_keys.is_some() {
-        return Err(Error::new("`--detach-keys` is for `--attach` and `--interactive`"));
+        return Err(Error::new("`--detach-keys` needs `--attach` or `--interactive`"));
     }
     let selection = Selection { all: args.all, names: args.containers, ..Selection::default() };
     let selection = args.filter.narrow(selection);

@@ -12,7 +12,7 @@ use crate::types::ContainerId;
 use crate::ui::{self, Format, Output, Table};
 use crate::view::{STATS_COLUMNS, StatsRow};
 
-/// Clears a terminal and goes to its first line. Source: ECMA-48, ED and CUP.
+/// Clears a terminal and moves to its first line. Source: ECMA-48, ED and CUP.
 const CLEAR: &[u8] = b"\x1b[2J\x1b[1;1H";
 
 /// Display a live stream of container resource usage statistics
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     containers: Vec<String>,
 }
 
-/// Runs the command: until it is interrupted, unless it is told to look once.
+/// Runs the command: until it is interrupted, or once with `--no-stream`.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let format = args.format.as_deref().and_then(Format::parse);
     let clears = !args.no_stream && !args.no_reset && ui::is_terminal(ui::Stream::Out);

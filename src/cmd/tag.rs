@@ -16,7 +16,7 @@ pub(crate) struct Args {
     pub(crate) names: Vec<String>,
 }
 
-/// Runs the command: an image gets all the names, or none if one of them cannot be.
+/// Runs the command: the image gets all the names, or none if one cannot be added.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let names = args.names.iter().map(|name| name.parse()).collect::<Result<Vec<ImageReference>, _>>()?;
     engine::tag(&ctx.engine, &args.image, &names)?;

@@ -15,7 +15,7 @@ pub(crate) struct Args {
     pub(crate) names: Vec<String>,
 }
 
-/// Runs the command: the image stays, without a name if it loses its last.
+/// Runs the command: the image stays, even without a name.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     engine::untag(&ctx.engine, &args.image, &args.names)?;
     Ok(Exit::SUCCESS)

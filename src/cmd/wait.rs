@@ -34,18 +34,18 @@ pub(crate) struct Args {
 fn condition(text: &str) -> Result<Status, String> {
     match text {
         "healthy" | "unhealthy" => Err("containers have no health checks".to_owned()),
-        _ => Status::of_word(text).ok_or_else(|| format!("it is one of {}", Status::WORDS)),
+        _ => Status::of_word(text).ok_or_else(|| format!("must be one of {}", Status::WORDS)),
     }
 }
 
-/// A time as Go writes it, or a number of milliseconds.
+/// Parses a duration of Go, or a number of milliseconds.
 fn interval(text: &str) -> Result<Duration, String> {
     let milliseconds = text.parse().ok().map(Duration::from_millis);
     let written = || view::when::go_duration(text).and_then(|length| Duration::try_from(length).ok());
     milliseconds
         .or_else(written)
         .filter(|time| !time.is_zero())
-        .ok_or_else(|| "it is a number with a unit, as 2s or 500ms, or a number of milliseconds".to_owned())
+        .ok_or_else(|| "must be a number with a unit, such as 2s or 500ms, or a number of milliseconds".to_owned())
 }
 
 /// Runs the command.

@@ -14,13 +14,13 @@ pub(crate) struct PullArgs {
     pub(crate) tls_verify: Option<bool>,
 }
 
-/// Reads `--pull`.
+/// Parses `--pull`.
 pub(in crate::cmd) fn pull_policy(text: &str) -> Result<PullPolicy, String> {
     match text {
         "always" => Ok(PullPolicy::Always),
         "missing" => Ok(PullPolicy::Missing),
         "never" => Ok(PullPolicy::Never),
         "newer" => Ok(PullPolicy::Newer),
-        _ => Err("it is always, missing, never or newer".to_owned()),
+        _ => Err("must be always, missing, never or newer".to_owned()),
     }
 }

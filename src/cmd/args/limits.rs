@@ -1,6 +1,6 @@
 use crate::plan::LimitRequest;
 
-/// The limits that a cgroup sets; `run`, `create` and `update` take them.
+/// The limits that a cgroup enforces; `run`, `create` and `update` take them.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct LimitArgs {
     /// Block IO weight (relative weight), between 10 and 1000
@@ -54,7 +54,7 @@ pub(crate) struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// The limits that were asked for, as typed.
+    /// The requested limits, as typed.
     pub(crate) fn into_request(self) -> LimitRequest {
         LimitRequest {
             memory: self.memory,

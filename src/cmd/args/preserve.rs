@@ -9,7 +9,7 @@ use crate::sys::fs;
 use crate::sys::inherited::{self, Inherited};
 use crate::types::{Report, ReportKind};
 
-/// Which of the caller's descriptors the program gets.
+/// The descriptors of the caller that the program gets.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct PreserveArgs {
     /// Pass the file descriptors with these numbers into the container
@@ -21,7 +21,7 @@ pub(crate) struct PreserveArgs {
 }
 
 impl PreserveArgs {
-    /// The descriptors that the program gets, each by the caller's number.
+    /// The descriptors that the program gets, by the caller's numbers.
     pub(super) fn into_requests(self) -> Vec<DescriptorRequest> {
         let from_three = 3..3 + i32::from(self.preserve_fds.unwrap_or_default());
         let numbers: BTreeSet<i32> = self.preserve_fd.into_iter().chain(from_three).collect();
@@ -29,12 +29,12 @@ impl PreserveArgs {
     }
 }
 
-/// Closes what the caller left open and no option of this command asks for, nor `listening`, how many of them a service
-/// manager has handed over, from 3 on; gives those that are kept. Fails if one of them is not open.
+/// Closes the descriptors that the caller left open, except those that an option names and the first `listening` from 3
+/// on, which a service manager passed. Returns these. Fails if one of them is not open.
 pub(crate) fn keep_descriptors(matches: &ArgMatches, listening: usize) -> Result<Vec<Inherited>, Error> {
     let from_three = |count: usize| 3..3 + i32::try_from(count).unwrap_or(i32::MAX - 3);
     let mut wanted = BTreeSet::new();
-    // A command without these options has no such ids.
+    // Most commands do not have these options.
     if let Ok(Some(numbers)) = matches.try_get_many::<i32>("preserve_fd") {
         wanted.extend(numbers);
     }
@@ -49,20 +49,20 @@ pub(crate) fn keep_descriptors(matches: &ArgMatches, listening: usize) -> Result
     }
 }
 
-/// Closes what the caller left open, but for `channel`, and for what was asked for: gives that, by the numbers that the
-/// program sees, and the channel if it is open.
+/// Closes the descriptors that the caller left open, except the requested ones and `channel`. Returns the requested
+/// ones, with the numbers that the program sees, and the channel if it is open.
 pub(crate) fn keep_requested(
     asked: &[DescriptorRequest],
     channel: i32,
 ) -> Result<(Vec<Inherited>, Option<OwnedFd>), Report> {
     let numbers: BTreeSet<i32> = asked.iter().map(|one| one.number).collect();
     if numbers.len() < asked.len() || numbers.iter().any(|number| *number < 3) {
-        let message = "the program's further descriptors have numbers above 2, each another one";
+        let message = "the numbers of the program's further descriptors must be above 2, and different";
         return Err(Report::new(ReportKind::Invalid, message));
     }
     let from = |one: &DescriptorRequest| one.from.unwrap_or(one.number);
     if let Some(standard) = asked.iter().map(from).find(|number| *number < 3) {
-        let message = format!("file descriptor {standard} is the program's already");
+        let message = format!("the program already has file descriptor {standard}");
         return Err(Report::new(ReportKind::Invalid, message));
     }
     let mut kept = keep(&asked.iter().map(from).chain([channel]).collect())?;
@@ -88,5 +88,5 @@ fn keep(wanted: &BTreeSet<i32>) -> Result<Vec<Inherited>, Report> {
 
 fn unavailable(number: i32) -> Report {
     Report::new(ReportKind::Invalid, format!("file descriptor {number} is not available"))
-        .with_hint("the process that starts rc must have the descriptors open")
+        .with_hint("the process that starts rc must open it")
 }

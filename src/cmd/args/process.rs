@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use crate::plan::{ExecRequest, Request, TextFile};
 use crate::sys::fs::{self, PathError};
 
-/// The options of a program, in a new container or in a running one.
+/// The options for a program, in a new container or in a running one.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct ProcessArgs {
     /// Run in the background and print the ID
@@ -65,7 +65,7 @@ impl ProcessArgs {
     }
 }
 
-/// Reads the files that an option named; a pipe (`<(…)`) will do.
+/// Reads the files that an option names, which may be pipes (`<(…)`).
 pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<TextFile>, PathError> {
     paths
         .iter()

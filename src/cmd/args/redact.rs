@@ -1,8 +1,8 @@
 /// The command line without the values of environment variables, which may be secrets: `-e NAME=value` becomes `-e
 /// NAME`.
 ///
-/// `env` are the variables as parsed, `command_len` how many of the last words belong to the container's own command
-/// and stay. Whatever way a variable was written (`-e A=1`, `-eA=1`, `-ite A=1`, `--env=A=1`), its word ends with it.
+/// `env` are the variables as parsed. The last `command_len` words are the container's command, and stay. However a
+/// variable was written (`-e A=1`, `-eA=1`, `-ite A=1`, `--env=A=1`), its word ends with it.
 pub(crate) fn redact(typed: &[String], env: &[String], command_len: usize) -> Vec<String> {
     let options = typed.len().saturating_sub(command_len);
     let without_value = |word: &String| {
@@ -10,7 +10,7 @@ pub(crate) fn redact(typed: &[String], env: &[String], command_len: usize) -> Ve
             Some((_, value)) if !value.is_empty() && word.ends_with(variable.as_str()) => Some(value.len() + 1),
             _ => None,
         };
-        // Of several variables that end the word (`A=B=1` and `B=1`) the longest value is the whole one.
+        // If several variables end the word (`A=B=1` and `B=1`), the longest value is the right one.
         let cut = env.iter().filter_map(value).max().unwrap_or(0);
         word[..word.len() - cut].to_owned()
     };

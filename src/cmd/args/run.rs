@@ -15,12 +15,12 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
-    /// Whether the output of pulling is to be left out (`--quiet`).
+    /// Whether `--quiet` suppresses the progress of a pull.
     pub(crate) fn is_quiet(&self) -> bool {
         self.container.is_quiet()
     }
 
-    /// The request, as of [`ContainerArgs::into_request`].
+    /// The request, as [`ContainerArgs::into_request`].
     pub(crate) fn into_request(self, typed: &[String]) -> Result<Request, Report> {
         let request = self.container.into_request(typed)?;
         Ok(Request { sig_proxy: self.sig_proxy, descriptors: self.preserve.into_requests(), ..request })

@@ -1,4 +1,4 @@
-//! The command line that made a container, taken apart to be typed again in a unit.
+//! Parses the command line that created a container, so that a unit can repeat it.
 
 use clap::{Arg, Command};
 
@@ -6,36 +6,36 @@ use super::environment::variables;
 use crate::error::Error;
 use crate::plan::ContainerConfig;
 
-/// Options that a unit sets itself. Source: podman's `pkg/systemd/generate/containers.go`.
+/// Options that the unit sets itself. Source: podman's `pkg/systemd/generate/containers.go`.
 const OWN: [&str; 9] =
     ["detach", "rm", "replace", "name", "sdnotify", "cidfile", "conmon_pidfile", "cgroups", "restart"];
 
-/// Variables that steer rc itself, or the unit, if they are the unit's own.
-const STEERING: [&str; 7] = ["HOME", "PATH", "XDG_", "NOTIFY_", "LISTEN_", "DBUS_", "RC_"];
+/// Prefixes of variables that would control rc or systemd if the unit set them.
+const CONTROLLING: [&str; 7] = ["HOME", "PATH", "XDG_", "NOTIFY_", "LISTEN_", "DBUS_", "RC_"];
 
 /// What was typed, in the order of a command line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Retyped {
-    /// Before the command.
+    /// Global options, before the command.
     pub(super) globals: Vec<String>,
-    /// Options of `run`, except those that a unit sets.
+    /// Options of `run`, except those that the unit sets.
     pub(super) options: Vec<String>,
     /// The image and what follows.
     pub(super) words: Vec<String>,
-    /// `--sdnotify`, unless it keeps the unit from hearing anything.
+    /// `--sdnotify`; never `ignore`, with which systemd would get no notification.
     pub(super) sdnotify: String,
-    /// `--cgroups`; by itself what keeps the container in the unit, with or without a group of its own.
+    /// `--cgroups`; by default the mode that keeps the container in the unit, with or without a cgroup of its own.
     pub(super) cgroups: String,
-    /// There was a `--restart`, which the unit says in systemd's words.
+    /// There was a `--restart`, which the unit has in systemd's words.
     pub(super) has_restart: bool,
-    /// Values that the command line names without their value: rc does not save them there.
+    /// Variables that the command line has without their values: rc does not save those there.
     pub(super) environment: Vec<String>,
 }
 
-/// Takes the container's command line apart, by the definition of all commands. Fails if the container was not made by
-/// one.
+/// Parses the container's command line by the definition of all commands. Fails if no command line created the
+/// container.
 pub(super) fn retype(definition: &Command, config: &ContainerConfig) -> Result<Retyped, Error> {
-    let no_line = || Error::new(format!("container `{}` was not made by `rc run` or `rc create`", config.name));
+    let no_line = || Error::new(format!("container `{}` was not created by `rc run` or `rc create`", config.name));
     let typed = config.create_command.get(1..).unwrap_or_default();
     let verb = typed.iter().position(|word| word == "run" || word == "create").ok_or_else(no_line)?;
     let command = definition.find_subcommand(&typed[verb]).ok_or_else(no_line)?;
@@ -80,13 +80,13 @@ impl Retyped {
         {
             let known = config.env.iter().filter_map(|line| line.split_once('='));
             let found = variables(name, known.map(|(name, value)| (name.to_owned(), value.to_owned())));
-            let steers = |line: &String| STEERING.iter().any(|name| line.starts_with(name));
+            let controls = |line: &String| CONTROLLING.iter().any(|name| line.starts_with(name));
             if let [line] = &found[..]
-                && steers(line)
+                && controls(line)
             {
                 value = Some(line.clone());
             } else {
-                self.environment.extend(found.into_iter().filter(|line| !steers(line)));
+                self.environment.extend(found.into_iter().filter(|line| !controls(line)));
             }
         }
         let name = match (arg.get_long(), arg.get_short()) {
@@ -97,12 +97,12 @@ impl Retyped {
     }
 }
 
-/// Whether an option takes the next word, if it has no value of its own.
+/// Whether an option without `=VALUE` takes the next word as its value.
 fn takes_a_word(arg: &Arg) -> bool {
     arg.get_action().takes_values() && !arg.is_require_equals_set()
 }
 
-/// The options in one word, each with the value that stands in the same word; `None` if one of them is unknown.
+/// The options in one word, each with its value in the same word; `None` if one is unknown.
 fn options_of<'a>(command: &'a Command, word: &str) -> Option<Vec<(&'a Arg, Option<String>)>> {
     let find = |is: &dyn Fn(&&Arg) -> bool| command.get_arguments().find(is);
     if let Some(long) = word.strip_prefix("--") {

@@ -1,4 +1,4 @@
-//! The unit of a container.
+//! The systemd unit of a container.
 
 use clap::Command;
 
@@ -63,7 +63,7 @@ pub(super) struct Systemd {
     pub(super) container: String,
 }
 
-/// What the unit says; `definition` makes the definition of all commands.
+/// The unit; `definition` returns the definition of all commands.
 pub(super) fn unit(
     ctx: &Ctx,
     args: &Systemd,
@@ -89,8 +89,8 @@ pub(super) fn unit(
         let own = ["run", "-d", "--rm", "--replace", "--name"].map(str::to_owned).into_iter().chain([name.clone()]);
         let timeout = args.stop_timeout.map(|seconds| format!("--stop-timeout={seconds}"));
         let start = [rc.clone()].into_iter().chain(retyped.globals).chain(own);
-        let steering = [format!("--sdnotify={}", retyped.sdnotify), format!("--cgroups={}", retyped.cgroups)];
-        let start = start.chain(steering).chain(retyped.options).chain(timeout);
+        let owned = [format!("--sdnotify={}", retyped.sdnotify), format!("--cgroups={}", retyped.cgroups)];
+        let start = start.chain(owned).chain(retyped.options).chain(timeout);
         let remove = [rc, "rm".to_owned(), "--force".to_owned(), "--ignore".to_owned(), name];
         (start.chain(retyped.words).collect(), None, Some(remove.to_vec()), true)
     } else {
@@ -114,7 +114,7 @@ pub(super) fn unit(
         restart,
         restart_sec: args.restart_sec,
         start_timeout: args.start_timeout,
-        // Room for the removal after the program's own time.
+        // The removal takes time after the program's own.
         stop_timeout: stop_timeout.saturating_add(60),
         killed: 128 + config.stop_signal.number(),
         start,

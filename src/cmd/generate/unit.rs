@@ -7,11 +7,11 @@ use std::fmt;
 use self::syntax::{percent, quoted};
 use crate::plan::RestartPolicy;
 
-/// What `Restart=` knows.
+/// The values of `Restart=`.
 pub(super) const RESTARTS: [&str; 7] =
     ["no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always"];
 
-/// When systemd starts the unit again.
+/// When systemd restarts the unit.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Restart {
     /// `Restart=`.
@@ -21,7 +21,7 @@ pub(super) struct Restart {
 }
 
 impl Restart {
-    /// What a container's own policy is in systemd's words. Source: podman-generate-systemd(1), `--restart-policy`.
+    /// The container's own policy in systemd's words. Source: podman-generate-systemd(1), `--restart-policy`.
     pub(super) fn of(policy: RestartPolicy) -> Self {
         let (policy, burst) = match policy {
             RestartPolicy::No => ("no", None),
@@ -32,12 +32,12 @@ impl Restart {
     }
 }
 
-/// Everything that the file says.
+/// The contents of the file.
 #[derive(Debug)]
 pub(super) struct Unit {
     /// Its name.
     pub(super) file: String,
-    /// Comment lines.
+    /// The comment at the top.
     pub(super) header: Option<String>,
     pub(super) after: Vec<String>,
     pub(super) requires: Vec<String>,
@@ -53,15 +53,15 @@ pub(super) struct Unit {
     pub(super) start_timeout: Option<u32>,
     /// Seconds.
     pub(super) stop_timeout: u32,
-    /// The exit code of a program that the stop signal has ended.
+    /// The exit code of a program that the stop signal killed.
     pub(super) killed: i32,
-    /// The command that starts, word by word; `%i` in it is meant if this is a template.
+    /// The command that starts the container, as words; in a template, `%i` in it is the instance.
     pub(super) start: Vec<String>,
-    /// The command that stops, where the signal to the main process does not.
+    /// The command that stops the container, if a signal to the main process does not.
     pub(super) stop: Option<Vec<String>>,
-    /// The command that takes away what is left.
+    /// The command that removes what is left.
     pub(super) after_stop: Option<Vec<String>>,
-    /// The manager is told when the container is ready.
+    /// The service manager is notified when the container is ready.
     pub(super) notifies: bool,
     pub(super) is_template: bool,
 }
@@ -116,7 +116,7 @@ impl Unit {
     fn line(&self, words: &[String]) -> String {
         let word = |word: &String| {
             let escaped = percent(word).replace('$', "$$");
-            // The instance, which only rc writes so.
+            // The instance; only rc writes it like this.
             let escaped = if self.is_template { escaped.replace("-%%i", "-%i") } else { escaped };
             quoted(&escaped)
         };

@@ -1,11 +1,11 @@
-//! How a unit file writes words. Source: systemd.syntax(7).
+//! Quoting in unit files. Source: systemd.syntax(7).
 
 /// Keeps systemd from taking `%` for a specifier.
 pub(super) fn percent(text: &str) -> String {
     text.replace('%', "%%")
 }
 
-/// A word as systemd.syntax(7) quotes it, if it must be.
+/// A word, in quotes if systemd.syntax(7) requires them.
 pub(super) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+$".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
