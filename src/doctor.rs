@@ -1,12 +1,12 @@
-//! Whether the host can run containers, and the command that fixes what is missing.
+//! Checks whether the host can run containers, and names commands that fix what is missing.
 //!
-//! Each check calls what a start calls, so that the two cannot disagree: the ids and H of `userns`, the overlay and
-//! fuse-overlayfs of `runtime`, the drivers of `net`, the cgroup that a monitor asks for. What could hang, or would
-//! change this process, is tried in a forked child that is given a few seconds (`attempt`).
+//! Each check calls the functions that a start calls, so that the two cannot disagree: the IDs and the root namespace
+//! of `userns`, the overlay and fuse-overlayfs of `runtime`, the drivers of `net`, the cgroup that a monitor asks for.
+//! A try that could hang, or would change this process, runs in a forked child with a few seconds of time (`attempt`).
 //!
 //! ```text
 //! kernel     version, memory files, seccomp, keyrings
-//! ids        user namespaces, subordinate ids, newuidmap, newgidmap
+//! ids        user namespaces, subordinate IDs, newuidmap, newgidmap
 //! storage    the store, overlay, fuse-overlayfs
 //! network    slirp4netns, pasta, the tun device, low ports
 //! session    runtime directory, service manager, user bus, lingering
@@ -31,13 +31,13 @@ use crate::net::Programs;
 use crate::types::{Network, Report, StorageDriver};
 use crate::userns::{IdMap, UserNamespace};
 
-/// How a check went.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
-    /// It is there.
+    /// It works.
     Ok,
-    /// Containers run, without what the line names.
+    /// Containers run, but without something.
     Limited,
     /// `rc run` needs it.
     Missing,
@@ -57,15 +57,15 @@ impl Status {
 /// What one check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
-    /// What was looked at.
+    /// The subject.
     pub(crate) check: &'static str,
-    /// How it went.
+    /// The result.
     pub(crate) status: Status,
-    /// What there is.
+    /// What the host has.
     pub(crate) found: String,
-    /// What does not work because of it; `None` if it is there.
+    /// What does not work because of it; `None` if all works.
     pub(crate) disables: Option<String>,
-    /// What to do, with a command to paste; `None` if there is nothing to fix, or no way to.
+    /// The fix, with a command to paste; `None` if there is nothing to fix, or no fix.
     pub(crate) fix: Option<String>,
 }
 
@@ -89,24 +89,24 @@ impl Finding {
     }
 }
 
-/// The host as this user has it: where things are, and what the settings choose.
+/// The host as the user sees it: directories, programs and settings.
 #[derive(Debug)]
 pub(crate) struct Host<'a> {
     /// The store's directory.
     pub(crate) root: &'a Path,
-    /// The runtime directory, or why there is none and what to do.
+    /// The runtime directory, or why there is none.
     pub(crate) runtime: Result<PathBuf, Report>,
-    /// The storage driver that is asked for.
+    /// The storage driver in the settings.
     pub(crate) storage: StorageDriver,
     /// fuse-overlayfs, if it is installed.
     pub(crate) fuse_overlayfs: Option<PathBuf>,
-    /// The network of a container that names none.
+    /// The default network of containers.
     pub(crate) network: Network,
     /// Where the network helpers are.
     pub(crate) programs: Programs,
 }
 
-/// Makes all checks. The process has one thread. Nothing is left behind.
+/// Makes all checks. The process must have one thread. Nothing is left.
 pub(crate) fn examine(host: &Host<'_>) -> Vec<Finding> {
     let mut findings = kernel::version();
     let map = IdMap::detect();
@@ -121,7 +121,7 @@ pub(crate) fn examine(host: &Host<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Whether nothing is missing that `rc run` needs.
+/// Whether the host has everything that `rc run` needs.
 pub(crate) fn is_fit(findings: &[Finding]) -> bool {
     findings.iter().all(|finding| finding.status != Status::Missing)
 }
@@ -131,10 +131,10 @@ pub(crate) fn storage_driver(host: &Host<'_>, map: &IdMap) -> Option<(StorageDri
     storage::choose(host, map)
 }
 
-/// Of a check that needs the user's namespace, where there is none.
+/// The result of checks that need the user's namespace, if there is none.
 const NOT_TRIED: &str = "not tried: no user namespace";
 
-/// Of two ways to the same end, how bad it is that one does not work.
+/// How bad it is that one of two alternatives does not work.
 fn severity(is_chosen: bool, other_works: bool) -> Status {
     if is_chosen && !other_works { Status::Missing } else { Status::Limited }
 }

@@ -1,13 +1,13 @@
-//! Everything that is shown: the only module that prints.
+//! Output to the user: the only module that prints.
 //!
-//! | what is printed | how it is made harmless |
+//! | output | how it is made harmless |
 //! | --- | --- |
-//! | tables, errors, hints, progress | [`escape::line`]: every control and bidi character is shown, newline too |
+//! | tables, errors, hints, progress | [`escape::line`]: control and bidi characters become visible, also newline |
 //! | `--format TEMPLATE` | [`escape::text`]: the same, but newline and tab stay, since scripts ask for them |
-//! | `--format json`, `inspect` | [`json`]: `\uXXXX`, also for what serde_json leaves alone (DEL, C1, bidi) |
+//! | `--format json`, `inspect` | [`json`]: `\uXXXX`, also for characters that serde_json leaves (DEL, C1, bidi) |
 //! | `logs`, `attach`, `exec`, `run` | not at all: [`Output::raw`] |
 //!
-//! Nothing here looks at the world except for the clock, the terminal's kind and the two standard streams.
+//! Nothing here depends on anything outside but the clock, the kind of terminal and the two standard streams.
 
 pub(crate) mod escape;
 pub(crate) mod format;

@@ -14,7 +14,7 @@ use crate::sys::process::{CloneOptions, fork};
 use crate::sys::{prctl, signal};
 use crate::types::{Report, ReportKind, json};
 
-/// How long one try may take: many times what the slowest helper needs on a busy host.
+/// The time limit of a try: many times what the slowest helper needs on a busy host.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why something does not work.
@@ -22,7 +22,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Trouble {
     /// What went wrong.
     pub(super) report: Report,
-    /// The program that failed, if it was one.
+    /// The program that failed, if a program did.
     pub(super) program: Option<String>,
 }
 
@@ -38,8 +38,8 @@ impl<E: Into<Report>> From<E> for Trouble {
     }
 }
 
-/// Does `work` in a child, and gives what it says; an error after [`PATIENCE`], or if the child dies. The child and
-/// what it has started with a death signal are gone then.
+/// Runs `work` in a child, and returns its result; an error after [`PATIENCE`], or if the child dies. After that the
+/// child is dead, and so are the processes that it started with a death signal.
 pub(super) fn attempt<T>(work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble>
 where
     T: Serialize + DeserializeOwned,
@@ -62,7 +62,7 @@ where
         .unwrap_or_else(|_| Err(Trouble::new(format!("the process that tried it exited with code {}", ended.code()))))
 }
 
-/// Reads until the end, or the deadline.
+/// Reads to the end, or until the deadline.
 fn hear(mut from: File, deadline: Instant) -> Result<Vec<u8>, Trouble> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
@@ -88,8 +88,7 @@ fn hear(mut from: File, deadline: Instant) -> Result<Vec<u8>, Trouble> {
 mod tests {
     use super::*;
 
-    // Unit tests run beside each other in threads, and `fork` refuses a process with threads: integration tests do the
-    // rest.
+    // Unit tests run in threads, and `fork` refuses a process with threads: integration tests do the rest.
     #[test]
     fn a_process_with_threads_is_refused() {
         let answer = attempt(|| Ok(1));

@@ -5,7 +5,7 @@ use rustix::fs::OFlags;
 use super::{Finding, severity};
 use crate::sys::fs;
 
-/// Whether a device can be opened ; if not, what `users` do does not work, and loading `module` may help.
+/// Whether a device can be opened. If not, `users` do not work, and loading `module` may help.
 pub(super) fn device(path: &'static str, is_needed: bool, users: &str, module: &str) -> Finding {
     match opens(path) {
         Ok(()) => Finding::ok(path, "can be opened"),
@@ -20,7 +20,7 @@ pub(super) fn device(path: &'static str, is_needed: bool, users: &str, module: &
     }
 }
 
-/// Whether a device is there, and may be opened as its user has to.
+/// Opens a device as the helpers do.
 fn opens(path: &str) -> Result<(), rustix::io::Errno> {
     rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK, rustix::fs::Mode::empty()).map(drop)
 }

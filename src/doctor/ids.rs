@@ -1,14 +1,14 @@
-//! User namespaces, subordinate ids, and the two programs that map them.
+//! User namespaces, subordinate IDs, and the two programs that map them.
 
 use super::attempt::{Trouble, attempt};
 use super::{Finding, Host, Status};
 use crate::sys::{fs, programs};
 use crate::userns::{Error, Extent, IdMap, Privilege, UserNamespace};
 
-/// The files of nearly every image belong to these many ids.
+/// So many IDs are enough for the files of nearly every image.
 const USUAL_IDS: u32 = 65536;
 
-/// Gives the findings, and the user's namespace if it can be made.
+/// Returns the findings, and the user's namespace if it can be created.
 pub(super) fn check(host: &Host<'_>, map: Result<&IdMap, String>) -> (Vec<Finding>, Option<UserNamespace>) {
     let map = match map {
         Ok(map) => map,
@@ -20,7 +20,7 @@ pub(super) fn check(host: &Host<'_>, map: Result<&IdMap, String>) -> (Vec<Findin
     };
     let mut findings = vec![namespaces(made.as_ref().err()), subordinate(map)];
     findings.extend(["newuidmap", "newgidmap"].map(|program| mapper(program, map, made.as_ref().err())));
-    // The one that a start would find or make.
+    // The one that a start would find or create.
     let home = made.ok().and(host.runtime.as_ref().ok()).and_then(|runtime| UserNamespace::open(map, runtime).ok());
     (findings, home)
 }
@@ -36,7 +36,7 @@ fn trouble(error: Error) -> Trouble {
 fn namespaces(trouble: Option<&Trouble>) -> Finding {
     const CHECK: &str = "user namespaces";
     match trouble {
-        // The line of newuidmap says that it fails.
+        // The line of newuidmap reports the failure.
         None | Some(Trouble { program: Some(_), .. }) => {
             let limit = fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
             Finding::ok(CHECK, format!("allowed, up to {}", limit.trim()))
@@ -67,7 +67,7 @@ fn subordinate(map: &IdMap) -> Finding {
         .fix(format!("`sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`"))
 }
 
-/// The ids of the host beside the user's own: `100000-165535`.
+/// The IDs of the host beside the user's own: `100000-165535`.
 fn ranges(extents: &[Extent]) -> String {
     let range = |extent: &Extent| format!("{}-{}", extent.outside, extent.outside.saturating_add(extent.count - 1));
     let all: Vec<_> = extents.iter().filter(|extent| extent.inside != 0 && extent.count > 0).map(range).collect();
@@ -86,7 +86,7 @@ fn mapper(program: &'static str, map: &IdMap, trouble: Option<&Trouble>) -> Find
     };
     let shown = path.display();
     if let Some(trouble) = trouble.filter(|trouble| trouble.program.as_deref() == path.to_str()) {
-        // It ran and failed, as it will at every start.
+        // It ran and failed, and would fail at every start.
         let (why, fix) = match Privilege::of(&path) {
             Err(lack) => (format!("{shown}: {lack}"), Some(lack.fix())),
             Ok(_) => (trouble.report.message.clone(), trouble.report.hint.clone()),
@@ -95,11 +95,11 @@ fn mapper(program: &'static str, map: &IdMap, trouble: Option<&Trouble>) -> Find
     }
     match Privilege::of(&path) {
         Ok(privilege) => Finding::ok(program, format!("{shown}, {}", privilege.as_str())),
-        // With one id it is not used.
+        // With one ID rc does not use it.
         Err(lack) if map.is_single() => {
             Finding::bad(program, Status::Limited, format!("{shown}: {lack}")).disables(DISABLES).fix(lack.fix())
         }
-        // Its privileges come from elsewhere.
+        // It has its privileges in another way.
         Err(lack) if trouble.is_none() => Finding::ok(program, format!("{shown}, works ({lack})")),
         Err(lack) => Finding::bad(program, Status::Missing, format!("{shown}: {lack}"))
             .disables("every container")

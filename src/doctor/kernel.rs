@@ -1,5 +1,4 @@
-//! The kernel's version, and what a start needs of it beside namespaces: executable memory files, a filter of system
-//! calls.
+//! The kernel's version, and what a start needs beside namespaces: executable memory files, a system call filter.
 
 use super::attempt::{Trouble, attempt};
 use super::{Finding, Home, NOT_TRIED, Status};
@@ -9,7 +8,7 @@ use crate::sys::keyring::{self, Keyrings};
 use crate::sys::{fs, prctl};
 use crate::types::capability;
 
-/// What older kernels turn off, newest first: the first version that has it, how bad that is, and what is lost.
+/// What older kernels lack, newest first: the first version that has it, how bad the lack is, and what it disables.
 const FEATURES: [((u32, u32), Status, &str); 3] = [
     ((5, 14), Status::Limited, "killing a container in one step (cgroup.kill): rc kills its processes one by one"),
     ((5, 12), Status::Missing, "read-only paths in containers (mount_setattr)"),
@@ -38,12 +37,12 @@ fn parse(release: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// What is tried inside the user's namespace.
+/// The checks inside the user's namespace.
 pub(super) fn in_namespace(home: Home<'_>) -> Vec<Finding> {
     vec![memory_files(home), filter(home), keyrings()]
 }
 
-/// Whether each container has a session keyring of its own, by the question that a start asks.
+/// Whether each container gets a session keyring of its own, by the check that a start makes.
 fn keyrings() -> Finding {
     const CHECK: &str = "keyrings";
     match keyring::look() {
@@ -57,7 +56,7 @@ fn keyrings() -> Finding {
         }
         Keyrings::Absent => Finding::ok(CHECK, "the kernel has no keyrings"),
         Keyrings::Filtered => {
-            Finding::bad(CHECK, Status::Limited, "refused by a filter of system calls that rc runs under")
+            Finding::bad(CHECK, Status::Limited, "refused by a system call filter that rc runs under")
                 .disables("keyrings in containers")
         }
     }
@@ -91,7 +90,7 @@ fn filter(home: Home<'_>) -> Finding {
     let installed = attempt(|| {
         home.enter().map_err(Trouble::new)?;
         let capabilities = CapSet::from_names(capability::DEFAULT).map_err(Trouble::new)?;
-        // This child may answer through a pipe and exit afterwards: the default filter allows that.
+        // The default filter allows this child to answer through a pipe and to exit.
         seccomp::install(&seccomp::filter(capabilities)).map_err(Trouble::new)?;
         prctl::set_name("rc: filtered").map_err(Trouble::new)
     });

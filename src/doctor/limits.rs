@@ -1,4 +1,4 @@
-//! The controllers of limits: each is asked for as a start asks for it.
+//! The cgroup controllers of limits, requested as a start requests them.
 
 use oci_spec::runtime::LinuxResources;
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::monitor::{self, Purpose, Source};
 use crate::runtime::cgroup::{Error, RequestedLimits};
 use crate::types::Report;
 
-/// The line, the limit that is asked for in the spec's words, and the options that need the controller.
+/// The check, a limit in the spec's words, and the options that need the controller.
 fn controllers() -> [(&'static str, serde_json::Value, &'static str); 5] {
     [
         ("controller memory", json!({ "memory": { "limit": 1 << 30 } }), "`--memory` and related options"),
@@ -25,7 +25,7 @@ pub(super) fn check() -> Vec<Finding> {
 }
 
 fn one(line: &'static str, asked: &serde_json::Value, options: &str) -> Finding {
-    // In a child: it may be moved to a scope, which is gone when it has ended.
+    // In a child, which the service manager may move to a scope: the scope ends with it.
     match attempt(|| group(line, asked)) {
         Ok(found) => Finding::ok(line, found),
         Err(trouble) => {
@@ -34,7 +34,7 @@ fn one(line: &'static str, asked: &serde_json::Value, options: &str) -> Finding 
     }
 }
 
-/// Gets a cgroup as a monitor with this limit does. Says where it is.
+/// Gets a cgroup, as a monitor with this limit does, and describes its place.
 fn group(line: &str, asked: &serde_json::Value) -> Result<String, Trouble> {
     let resources: LinuxResources = serde_json::from_value(asked.clone()).map_err(Trouble::new)?;
     let wanted = RequestedLimits { resources: Some(&resources), default_pids: None };
@@ -54,7 +54,7 @@ fn group(line: &str, asked: &serde_json::Value) -> Result<String, Trouble> {
     })
 }
 
-/// The end of the sentence that a start would print: which limit is meant stands before it.
+/// The end of the message that a start would print, whose beginning names the limit.
 fn reason(error: &Error) -> String {
     match error {
         Error::NoGroup { .. } => "rc is not in a delegated cgroup".to_owned(),

@@ -1,4 +1,4 @@
-//! The network helpers, each of which connects a network namespace for a moment; their device; ports that only root may
+//! The network helpers, each of which connects a network namespace for a moment; their device; ports that only root can
 //! bind.
 
 use std::time::Instant;
@@ -41,7 +41,7 @@ fn finding(host: &Host<'_>, driver: NetworkDriver, tried: &Result<String, Troubl
     }
 }
 
-/// Finds the helper and connects a network namespace by it, as a start does. Gives its path and version.
+/// Finds the helper and connects a network namespace with it, as a start does. Returns its path and version.
 fn bring_up(host: &Host<'_>, driver: NetworkDriver, home: Home<'_>) -> Result<String, Trouble> {
     let program = host.programs.find(driver)?;
     let home = home.ok_or_else(|| Trouble::new(NOT_TRIED))?;
@@ -59,7 +59,8 @@ fn connect(driver: NetworkDriver, request: &Request, home: &UserNamespace) -> Re
     let driver = net::endpoint_driver(driver)?;
     driver.validate(request)?;
     let (ready, announce) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(Trouble::new)?;
-    // It plays the container: its network namespace belongs to the root namespace, and it stays until it is killed.
+    // This child plays the container: its network namespace belongs to the root namespace, and it lives until it is
+    // killed.
     let container = fork(&CloneOptions::default(), || {
         let alone = || -> std::io::Result<()> {
             prctl::die_with_parent()?;
@@ -76,7 +77,7 @@ fn connect(driver: NetworkDriver, request: &Request, home: &UserNamespace) -> Re
         }
     })
     .map_err(Trouble::new)?;
-    // The child's copy of this end was in the closure.
+    // The closure had the child's copy of this end.
     let mut byte = [0; 1];
     let count = rustix::io::retry_on_intr(|| rustix::io::read(&ready, &mut byte)).map_err(Trouble::new)?;
     let result = if count == 1 {

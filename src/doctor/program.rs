@@ -10,16 +10,16 @@ use std::path::Path;
 use super::attempt::{Trouble, attempt};
 use crate::sys::spawn::{Program, spawn};
 
-/// `/usr/bin/slirp4netns, version 1.2.0`: a program, and the version that it says it is.
+/// A program with the version that it prints: `/usr/bin/slirp4netns, version 1.2.0`.
 pub(super) fn described(path: &Path) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    // In a child, which is killed if the program hangs, and the program with it.
+    // In a child: if the program hangs, rc kills both.
     let printed = attempt(|| read(path)).unwrap_or_default();
     let version = version(&printed, &name).unwrap_or_else(|| "unknown version".to_owned());
     format!("{}, {version}", path.display())
 }
 
-/// What `path --version` prints.
+/// The output of `path --version`.
 fn read(path: &Path) -> Result<String, Trouble> {
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(Trouble::new)?;
     let name = CString::new(path.as_os_str().as_bytes()).map_err(Trouble::new)?;
@@ -34,7 +34,7 @@ fn read(path: &Path) -> Result<String, Trouble> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The rest of the line that begins with the program's name, cut to a sane length: fuse-overlayfs names the version of
+/// The rest of the line that begins with the program's name, cut to a sane length: fuse-overlayfs prints the version of
 /// another program first.
 fn version(printed: &str, name: &str) -> Option<String> {
     let rest = printed.lines().find_map(|line| line.trim().strip_prefix(name))?;

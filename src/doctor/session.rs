@@ -22,7 +22,7 @@ fn runtime(host: &Host<'_>) -> Finding {
             Finding::bad(CHECK, Status::Missing, why.message.clone()).disables("every container").fix(why.hint.clone())
         }
         Ok(path) if path.starts_with(host.root) => {
-            // The next start looks there for the user's namespace, and nothing wipes it at a reboot: slower, not wrong.
+            // The next start looks there for the user's namespace. That nothing clears it at a reboot only costs time.
             Finding::ok(CHECK, format!("{}: the session has none ($XDG_RUNTIME_DIR)", path.display()))
         }
         Ok(path) => Finding::ok(CHECK, path.display().to_string()),
@@ -33,8 +33,7 @@ fn user() -> String {
     user_name(rustix::process::geteuid().as_raw())
 }
 
-/// Whether the manager that makes scopes answers, by the socket that a start uses: it is there without a bus daemon,
-/// too.
+/// Whether the service manager answers on the socket that a start uses, which exists even without a bus daemon.
 fn manager(has_manager: bool) -> Finding {
     const CHECK: &str = "service manager";
     const DISABLES: &str = "limits outside of a unit with `Delegate=yes`, and user services";
@@ -64,7 +63,7 @@ fn bus_path() -> PathBuf {
 
 fn bus(has_manager: bool) -> Finding {
     const CHECK: &str = "user bus";
-    // rc itself talks to the manager without it.
+    // rc itself talks to the service manager without it.
     const DISABLES: &str = "`systemctl --user` and `systemd-run --user` in containers' units and scripts";
     if !has_manager || rustix::process::geteuid().is_root() {
         let why = if has_manager { "root has the system's" } else { "systemd does not run" };
@@ -72,7 +71,7 @@ fn bus(has_manager: bool) -> Finding {
     }
     let path = bus_path();
     let answers = || -> rustix::io::Result<()> {
-        // Without blocking: a bus that accepts no connection must not block rc.
+        // Non-blocking: a bus that does not accept connections must not block rc.
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         connect(&socket, &SocketAddrUnix::new(&path)?)
@@ -91,9 +90,10 @@ fn lingering(has_manager: bool) -> Finding {
     const CHECK: &str = "lingering";
     let user = user();
     if !has_manager {
-        return Finding::ok(CHECK, "not needed: without systemd, nothing ends processes at log-out");
+        return Finding::ok(CHECK, "not needed: without systemd, nothing kills processes at logout");
     }
-    // What loginctl enable-linger leaves; a name with unusual characters is escaped there, and then not found here.
+    // The file that loginctl enable-linger creates. It escapes unusual characters in names, which rc then does not
+    // find.
     if fs::metadata(PathBuf::from("/var/lib/systemd/linger").join(&user)).is_ok() {
         return Finding::ok(CHECK, format!("on for {user}"));
     }

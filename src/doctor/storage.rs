@@ -1,4 +1,4 @@
-//! The store, and what can join layers to a root file system there.
+//! The store, and the drivers that can join layers to a root filesystem there.
 
 use std::path::{Path, PathBuf};
 
@@ -14,11 +14,11 @@ use crate::sys::fs;
 use crate::types::StorageDriver;
 use crate::userns::{IdMap, UserNamespace};
 
-/// With fewer free bytes most images cannot be pulled.
+/// With fewer free bytes rc cannot pull most images.
 const LITTLE: u64 = 1 << 30;
 /// With fewer free bytes there is no room for a container's records.
 const NOTHING: u64 = 1 << 20;
-/// A Debian image with a server has so many files.
+/// The files of a Debian image with a server.
 const FEW_INODES: u64 = 10_000;
 
 pub(super) fn check(host: &Host<'_>, home: Home<'_>) -> Vec<Finding> {
@@ -48,8 +48,8 @@ pub(super) fn check(host: &Host<'_>, home: Home<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Which driver `auto` chooses on this host, and why: overlay is tried. `None` if that cannot be tried; it makes
-/// nothing but a scratch directory in a store that is there.
+/// Which driver `auto` chooses on this host, and why: it tries overlay. `None` if it cannot try. It creates only a
+/// scratch directory, in an existing store.
 pub(super) fn choose(host: &Host<'_>, map: &IdMap) -> Option<(StorageDriver, String)> {
     fs::metadata(host.root.join("version")).ok()?;
     let home = UserNamespace::open(map, host.runtime.as_ref().ok()?).ok()?;
@@ -67,7 +67,7 @@ fn tried(
 ) -> Result<(), Trouble> {
     let home = home.ok_or_else(|| Trouble::new(NOT_TRIED))?;
     let scratch = scratch.ok_or_else(|| Trouble::new("not tried: no store"))?;
-    // Each try has a directory of its own: a work directory serves one mount.
+    // Each try has a directory of its own: a work directory is for one mount.
     let directory =
         (0..8).map(|n| scratch.path().join(n.to_string())).find(|directory| fs::create_dir(directory).is_ok());
     let directory = directory.ok_or_else(|| Trouble::new("cannot create a directory in the store"))?;
@@ -91,7 +91,7 @@ fn served(program: &Path, directory: &Path, home: &UserNamespace) -> Result<(), 
 
 fn overlay_finding(driver: StorageDriver, tried: &Result<(), Trouble>, fuse: bool, root: &Path) -> Finding {
     const CHECK: &str = "overlay";
-    let on = file_system(root);
+    let on = filesystem(root);
     match tried {
         Ok(()) => Finding::ok(CHECK, format!("mounted on {on}")),
         Err(trouble) if trouble.report.message == NOT_TRIED => {
@@ -138,13 +138,13 @@ fn fuse_device(driver: StorageDriver, overlay: bool) -> Finding {
 fn space(root: &Path) -> Finding {
     const CHECK: &str = "store";
     let Ok(at) = statvfs(root) else { return Finding::ok(CHECK, root.display().to_string()) };
-    judge_space(&at, &format!("{} on {}", root.display(), file_system(root)))
+    judge_space(&at, &format!("{} on {}", root.display(), filesystem(root)))
 }
 
 fn judge_space(at: &StatVfs, place: &str) -> Finding {
     const CHECK: &str = "store";
     let free = at.f_bavail.saturating_mul(at.f_frsize);
-    // btrfs and others count no inodes.
+    // btrfs and others do not count inodes.
     let has_inodes = at.f_files > 0;
     let inodes = if has_inodes { format!(", {} inodes", at.f_favail) } else { String::new() };
     let found = format!("{place}, {} MiB free{inodes}", free >> 20);
@@ -156,24 +156,24 @@ fn judge_space(at: &StatVfs, place: &str) -> Finding {
         _ => return Finding::ok(CHECK, found),
     };
     Finding::bad(CHECK, status, found).disables(if few { "images with many files" } else { "large images" }).fix(
-        "remove what you do not need: `rc rm -a`, `rc rmi -a`; or use another file system: `rc --root DIR …`"
-            .to_owned(),
+        "remove what you do not need: `rc rm -a`, `rc rmi -a`; or use another filesystem: `rc --root DIR …`".to_owned(),
     )
 }
 
-/// `user.overlay.opaque` is such an attribute: without it a layer cannot hide a directory of the layers below.
+/// Whether the store supports attributes such as `user.overlay.opaque`, by which a layer hides a directory of the
+/// layers below.
 fn attributes(directory: &Path) -> Finding {
     const CHECK: &str = "extended attributes";
     match setxattr(directory, "user.rc.doctor", b"y", XattrFlags::empty()) {
-        Ok(()) => Finding::ok(CHECK, "supported by the store's file system"),
+        Ok(()) => Finding::ok(CHECK, "supported by the store's filesystem"),
         Err(error) => Finding::bad(CHECK, Status::Limited, fs::plain(&error.into()))
             .disables("images in which a layer replaces a whole directory, and attributes of files")
             .fix("use a store on ext4, xfs or btrfs, or on a tmpfs of Linux 6.6: `rc --root DIR …`".to_owned()),
     }
 }
 
-/// The file system that a path is on, by its magic number. Source: statfs(2), linux/magic.h.
-fn file_system(path: &Path) -> String {
+/// The filesystem that a path is on, by its magic number. Source: statfs(2), linux/magic.h.
+fn filesystem(path: &Path) -> String {
     let Ok(at) = statfs(path) else { return "an unknown filesystem".to_owned() };
     // The field's type differs between architectures.
     #[expect(clippy::unnecessary_cast, reason = "i64 here, another type elsewhere")]

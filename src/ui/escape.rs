@@ -1,13 +1,13 @@
 //! Makes text from images, labels, registries and file names harmless for a terminal: no byte of it can start a control
-//! sequence (OSC 52 writes the clipboard, CSI 2J clears the screen) or reorder what is read (bidi overrides).
+//! sequence (OSC 52 writes the clipboard, CSI 2J clears the screen) or reorder the text (bidi overrides).
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Escapes one line of human output: every C0 and C1 control, DEL, and every character that breaks lines or changes the
-/// writing direction is shown as `\n`, `\t`, `\r`, `\x1b` or `\u202e`.
+/// Escapes one line of output for people: every C0 and C1 control, DEL, and every character that breaks lines or
+/// changes the writing direction becomes `\n`, `\t`, `\r`, `\x1b` or `\u202e`.
 ///
-/// A backslash stays as it is, so escaping twice changes nothing.
+/// A backslash stays, so escaping twice changes nothing.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     with(text, is_hostile)
 }
@@ -17,7 +17,7 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
     with(text, |c| is_hostile(c) && !matches!(c, '\n' | '\t'))
 }
 
-/// Whether a terminal may act on `c`, or show what follows it in another order or on another line.
+/// Whether a terminal may act on `c`, or show the text after it in another order or on another line.
 ///
 /// Source: ECMA-48 (C0, C1), Unicode UAX #9 (the explicit directional characters), U+2028 and U+2029 (separators).
 pub(crate) fn is_hostile(c: char) -> bool {
@@ -40,7 +40,7 @@ fn push_visible(safe: &mut String, c: char) {
         '\n' => safe.push_str("\\n"),
         '\t' => safe.push_str("\\t"),
         '\r' => safe.push_str("\\r"),
-        // A `String` takes everything: fmt::Write for it never fails.
+        // fmt::Write never fails for a `String`.
         c if u32::from(c) < 0x100 => write!(safe, "\\x{:02x}", u32::from(c)).unwrap_or_default(),
         c => write!(safe, "\\u{:04x}", u32::from(c)).unwrap_or_default(),
     }

@@ -1,9 +1,9 @@
 //! `--format`: `json`, `table TEMPLATE` or a Go template.
 //!
-//! What a template sees is what serde makes of a row ([`Listed::fields`], or the object that `inspect` shows), through
-//! [`gotmpl::to_value`]: structs and maps become maps, so that a field is found by its exact name. Names are
-//! case-sensitive, as in podman and docker. A field that does not exist is an error that names it, where Go's
-//! `<no value>` would go unnoticed into a script.
+//! A template sees a row as serde serialises it ([`Listed::fields`], or the object that `inspect` shows), converted by
+//! [`gotmpl::to_value`]: structs and maps become maps, and a template finds a field by its exact name. Names are
+//! case-sensitive, as with podman and docker. An unknown field is an error that names it; Go's `<no value>` would get
+//! into scripts unnoticed.
 
 mod functions;
 
@@ -14,36 +14,36 @@ use super::{BrokenOutput, Output, Table, escape, json};
 use crate::types::{Report, ReportKind};
 use crate::view::Listed;
 
-/// Why nothing, or not everything, was shown.
+/// Why output is missing or incomplete.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The template does not parse.
     #[error("invalid template `{}`: {}", escape::line(.template), message(.source))]
     Syntax {
-        /// As it was typed.
+        /// As typed.
         template: String,
         /// Where and why.
         source: TemplateError,
     },
-    /// The template names something that is not there.
+    /// The template names a field that does not exist.
     #[error("invalid template `{}`: no such field `{}`", escape::line(.template), escape::line(.field))]
     UnknownField {
-        /// As it was typed.
+        /// As typed.
         template: String,
-        /// The name that was not found.
+        /// The unknown name.
         field: String,
-        /// The names that would have been.
+        /// The names that exist.
         known: Vec<String>,
     },
     /// The template parses, but cannot be applied to this data.
     #[error("cannot apply template `{}`: {}", escape::line(.template), message(.source))]
     Execute {
-        /// As it was typed.
+        /// As typed.
         template: String,
         /// Why.
         source: TemplateError,
     },
-    /// The data is no JSON: a fault of rc.
+    /// The data cannot be JSON: a bug of rc.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
     /// The result could not be written.
@@ -63,7 +63,7 @@ impl From<Error> for Report {
 }
 
 impl Error {
-    /// The fields that there are, after a name that is none.
+    /// The fields that exist, after an unknown one.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownField { known, .. } if !known.is_empty() => Some(format!("fields are {}", known.join(", "))),
@@ -72,7 +72,7 @@ impl Error {
     }
 }
 
-/// gotmpl's sentence without the heading and position that make sense only for template files.
+/// gotmpl's message, without the heading and the position, which make sense only for template files.
 fn message(error: &TemplateError) -> String {
     match error {
         TemplateError::Parse { message, .. } | TemplateError::Lex { message, .. } | TemplateError::Exec(message) => {
@@ -89,17 +89,17 @@ pub(crate) enum Format {
     Json,
     /// A Go template, applied to each row, or once to all rows if it begins with `{{range .}}`.
     Template {
-        /// The template as it was typed.
+        /// The template as typed.
         typed: String,
-        /// The same with `\t` and `\n` made real.
+        /// The template with real tabs and newlines.
         text: String,
-        /// `table TEMPLATE`: a heading row, and columns where the template has tabs.
+        /// `table TEMPLATE`: with a heading row, and columns at the template's tabs.
         is_table: bool,
     },
 }
 
 impl Format {
-    /// Reads the value of `--format`; `None` for `table` alone, which is what is shown anyway.
+    /// Parses the value of `--format`; `None` for `table` alone, which is the default.
     pub(crate) fn parse(typed: &str) -> Option<Self> {
         let trimmed = typed.trim();
         if trimmed == "json" {
@@ -115,14 +115,13 @@ impl Format {
         Some(Self::Template { typed: typed.to_owned(), text: functions::prepare(text), is_table })
     }
 
-    /// Shows a listing: everything is rendered before the first byte is written.
+    /// Prints a listing. It renders everything before it writes the first byte.
     pub(crate) fn list<T: Listed>(&self, out: &mut Output, rows: &[T]) -> Result<(), Error> {
         let rendered = self.render_list(rows)?;
         Ok(out.raw(rendered.as_bytes())?)
     }
 
-    /// Shows one object (`inspect`, `info`, `version`); `typed` for the template, `data` for `json`. Ends with a
-    /// newline.
+    /// Prints one object (`inspect`, `info`, `version`), with a newline at the end.
     pub(crate) fn object(&self, out: &mut Output, data: &impl Serialize) -> Result<(), Error> {
         let rendered = match self {
             Self::Json => json::pretty(data)? + "\n",
@@ -172,7 +171,7 @@ fn headings(known: &[(&str, &str)]) -> Value {
     ))
 }
 
-/// `{{range .}}` wants the whole list (`{{range .}}{{.ID}}{{"\n"}}{{end}}`), as podman has it.
+/// Whether the template begins with `{{range .}}` and so gets the whole list, as with podman.
 fn ranges_over_all(text: &str) -> bool {
     let action = text.trim_start().strip_prefix("{{").map(|rest| rest.trim_start_matches('-').trim_start());
     let over = action.and_then(|rest| rest.strip_prefix("range")).map(str::trim_start);
@@ -184,7 +183,7 @@ fn value(typed: &str, data: &impl Serialize) -> Result<Value, Error> {
     gotmpl::to_value(data).map_err(|source| Error::Execute { template: typed.to_owned(), source })
 }
 
-/// A template that is ready, and the words it was typed in.
+/// A parsed template, and its text as typed.
 struct Applied<'a> {
     typed: &'a str,
     template: Template,
@@ -210,7 +209,7 @@ impl<'a> Applied<'a> {
     }
 }
 
-/// The names at the top of `data`: what the user can ask for.
+/// The names at the top level of `data`, which the user can ask for.
 fn siblings(data: &Value) -> Vec<String> {
     match data {
         Value::Map(fields) => fields.keys().map(ToString::to_string).collect(),

@@ -1,4 +1,4 @@
-//! JSON that is safe to show: valid for every parser, and without one raw control or bidi character.
+//! JSON that is safe to print: valid for every parser, and without any raw control or bidi character.
 
 use std::fmt::Write as _;
 
@@ -7,19 +7,19 @@ use serde_json::ser::{PrettyFormatter, Serializer};
 
 use super::escape;
 
-/// One line, without a newline at its end.
+/// On one line, without a newline at the end.
 ///
-/// Fails only if `value` has a map whose keys are no strings; rc's own types have none.
+/// Fails only if `value` has a map whose keys are not strings; rc's own types have none.
 pub(crate) fn compact(value: &impl Serialize) -> Result<String, serde_json::Error> {
     serde_json::to_string(value).map(harmless)
 }
 
-/// Several lines, each level indented by two blanks, without a newline at the end.
+/// On several lines, each level indented by two spaces, without a newline at the end.
 pub(crate) fn pretty(value: &impl Serialize) -> Result<String, serde_json::Error> {
     indented(value, b"  ")
 }
 
-/// Several lines, indented by five blanks as podman's `inspect` has it.
+/// On several lines, indented by five spaces, as podman's `inspect`.
 pub(crate) fn inspect(value: &impl Serialize) -> Result<String, serde_json::Error> {
     indented(value, b"     ")
 }
@@ -30,8 +30,8 @@ fn indented(value: &impl Serialize, indent: &[u8]) -> Result<String, serde_json:
     Ok(harmless(String::from_utf8(bytes).map_err(serde::ser::Error::custom)?))
 }
 
-/// serde_json escapes C0 alone. The rest of what [`escape::is_hostile`] names can only stand inside a JSON string,
-/// where `\uXXXX` means the same character.
+/// serde_json escapes only C0. The other characters of [`escape::is_hostile`] can be only inside a JSON string, where
+/// `\uXXXX` means the same character.
 fn harmless(text: String) -> String {
     let hostile = |c: char| c != '\n' && escape::is_hostile(c);
     if !text.contains(hostile) {

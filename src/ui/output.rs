@@ -1,5 +1,5 @@
-//! The two standard streams: buffered by us, written by write(2), without the line buffering and the panics of
-//! `println!`.
+//! The two standard streams: rc buffers them itself and writes with write(2), without the line buffering and the panics
+//! of `println!`.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -9,13 +9,13 @@ use super::escape;
 use crate::sys::fs::plain;
 use crate::types::{Report, ReportKind};
 
-/// Bytes that are kept back before they are written; longer writes pass straight through.
+/// Size of the buffer in bytes; longer writes bypass it.
 const BUFFER: usize = 64 * 1024;
 
 /// Standard output or standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
-    /// Descriptor 1: what was asked for.
+    /// Descriptor 1: results.
     Out,
     /// Descriptor 2: errors, warnings, progress.
     Err,
@@ -37,11 +37,11 @@ impl Stream {
     }
 }
 
-/// What was to be printed could not be written.
+/// A write to a standard stream failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to {}: {}", .stream.name(), plain(.source))]
 pub(crate) struct BrokenOutput {
-    /// Where it should have gone.
+    /// The stream.
     pub(crate) stream: Stream,
     /// The kernel's answer.
     #[source]
@@ -50,7 +50,7 @@ pub(crate) struct BrokenOutput {
 
 impl From<BrokenOutput> for Report {
     fn from(error: BrokenOutput) -> Self {
-        // A reader that has enough (`rc ps | head -1`) ends us as SIGPIPE would.
+        // If the reader has enough (`rc ps | head -1`), rc exits as if SIGPIPE had killed it.
         let kind = if error.is_broken_pipe() {
             ReportKind::Interrupted(libc::SIGPIPE)
         } else {
@@ -61,14 +61,14 @@ impl From<BrokenOutput> for Report {
 }
 
 impl BrokenOutput {
-    /// The reader went away (`rc ps | head -1`): nothing to tell anybody; the exit code is 128 + SIGPIPE, what the
-    /// shell reports of a program that died of it.
+    /// Whether the reader has closed its end (`rc ps | head -1`). That is no message; the exit code is 128 + SIGPIPE,
+    /// what a shell reports for a program that SIGPIPE killed.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
     }
 }
 
-/// A buffered stream. What is not flushed by [`Output::finish`] is written on drop, where errors are lost.
+/// A buffered stream. [`Output::finish`] flushes it; so does drop, but there errors are lost.
 #[derive(Debug)]
 pub(crate) struct Output {
     stream: Stream,
@@ -85,13 +85,12 @@ pub(crate) fn err() -> Output {
     Output { stream: Stream::Err, buffer: Vec::new() }
 }
 
-/// Whether `stream` shows what is written to a person.
+/// Whether `stream` is a terminal.
 pub(crate) fn is_terminal(stream: Stream) -> bool {
     rustix::termios::isatty(stream.descriptor())
 }
 
-/// Whether standard output and standard error lead to the same terminal, file or pipe, so that the order between them
-/// can be seen.
+/// Whether standard output and standard error go to the same terminal, file or pipe, so that their order is visible.
 pub(crate) fn streams_are_one() -> bool {
     let identity = |stream: Stream| rustix::fs::fstat(stream.descriptor()).ok().map(|stat| (stat.st_dev, stat.st_ino));
     identity(Stream::Out).is_some() && identity(Stream::Out) == identity(Stream::Err)
@@ -105,12 +104,12 @@ impl Output {
         self.raw(b"\n")
     }
 
-    /// Writes bytes as they are: those of a container, or text that was escaped before.
+    /// Writes bytes unchanged: a container's output, or escaped text.
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<(), BrokenOutput> {
         self.write_all(bytes).map_err(|source| BrokenOutput { stream: self.stream, source })
     }
 
-    /// Writes what is still buffered; later output goes on as before.
+    /// Flushes the buffer. Later output is possible.
     pub(crate) fn finish(&mut self) -> Result<(), BrokenOutput> {
         self.flush().map_err(|source| BrokenOutput { stream: self.stream, source })
     }
@@ -138,7 +137,7 @@ impl Write for Output {
                 Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => written += count,
                 Err(rustix::io::Errno::INTR) => {}
-                // A caller may have made the terminal non-blocking for all its holders: wait, do not lose output.
+                // Some process may have made the terminal non-blocking for all: wait, so that no output is lost.
                 Err(rustix::io::Errno::AGAIN) => {
                     if let Err(error) = wait_writable(self.stream.descriptor()) {
                         break Err(error);
@@ -162,7 +161,7 @@ fn wait_writable(descriptor: BorrowedFd<'_>) -> io::Result<()> {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        // A caller that needs the error has called `finish` before.
+        // A caller that needs the error calls `finish` before.
         self.flush().unwrap_or_default();
     }
 }

@@ -11,7 +11,7 @@ use crate::image::progress::{Outcome, Progress, Silent};
 use crate::types::{Digest, ImageReference};
 use crate::view::human;
 
-/// What fits where standard error goes; nothing if `quiet`.
+/// The kind of progress that fits standard error; none if `quiet`.
 pub(crate) fn for_pull(quiet: bool) -> Box<dyn Progress> {
     if quiet {
         Box::new(Silent)
@@ -22,7 +22,7 @@ pub(crate) fn for_pull(quiet: bool) -> Box<dyn Progress> {
     }
 }
 
-/// One line for the image, and one for each layer when it is done, so that a log of a build stays short.
+/// A line for the image, and one for each finished layer, so that the log of a build stays short.
 struct Lines<F>(F);
 
 impl<F: Fn(String) + Send + Sync> Progress for Lines<F> {
@@ -46,7 +46,7 @@ fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-/// A bar for each layer. Bars that are not finished when this is dropped (the pull failed) vanish.
+/// A bar for each layer. If the pull fails, this is dropped and unfinished bars disappear.
 #[derive(Default)]
 struct Bars {
     all: MultiProgress,
@@ -69,14 +69,14 @@ impl Bars {
     }
 }
 
-/// The template is ours and constant; should indicatif ever refuse it, its own default serves.
+/// The style of a template, which is always one of ours; if indicatif ever rejects it, its default style.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
 
 impl Progress for Bars {
     fn start(&self, reference: &ImageReference) {
-        // A terminal that goes away during a pull does not stop it.
+        // A terminal that hangs up does not stop the pull.
         self.all.println(format!("Trying to pull {reference}...")).unwrap_or_default();
     }
 

@@ -1,11 +1,11 @@
-//! What goes to standard error: one line each, escaped; never an error of its own, since there is nobody left to tell.
+//! Messages on standard error: one escaped line each. They never fail, since rc could not report that.
 
 use std::fmt::Display;
 
 use super::escape;
 use super::output;
 
-/// Prints `rc: MESSAGE`, and `hint: HINT` if something can be done.
+/// Prints `rc: MESSAGE`, and `hint: HINT` if there is one.
 pub(crate) fn error(message: impl Display, hint: Option<&str>) {
     let mut text = prefixed("rc: ", &message.to_string());
     if let Some(hint) = hint {
@@ -14,12 +14,12 @@ pub(crate) fn error(message: impl Display, hint: Option<&str>) {
     print(&text);
 }
 
-/// Prints `rc: warning: MESSAGE`: rc goes on, but not quite as asked.
+/// Prints `rc: warning: MESSAGE`: rc continues, but ignores a part of the request.
 pub(crate) fn warning(message: impl Display) {
     print(&prefixed("rc: warning: ", &message.to_string()));
 }
 
-/// Prints a line of progress or advice as it is, escaped.
+/// Prints a line of progress or advice, escaped.
 pub(crate) fn note(message: impl Display) {
     print(&prefixed("", &message.to_string()));
 }
@@ -29,7 +29,7 @@ fn prefixed(prefix: &str, message: &str) -> String {
 }
 
 fn print(text: &str) {
-    // The whole report is one write, so that reports of parallel processes do not mix.
+    // One write, so that the messages of parallel processes do not mix.
     let mut err = output::err();
     err.raw(text.as_bytes()).and_then(|()| err.finish()).unwrap_or_default();
 }

@@ -1,13 +1,13 @@
-//! Tables as podman prints them: columns of at least ten characters, two blanks between them, the last one not padded.
+//! Tables like podman's: columns of at least ten characters, two spaces between them, the last one not padded.
 
 use super::escape;
 
-/// The least width of a column with its gap. Source: podman `cmd/podman/utils`, a tabwriter of 12, 2, 2.
-const LEAST: usize = 12;
-/// Blanks between two columns.
+/// The minimum width of a column with its gap. Source: podman `cmd/podman/utils`, a tabwriter of 12, 2, 2.
+const MINIMUM: usize = 12;
+/// Spaces between two columns.
 const GAP: usize = 2;
 
-/// A table that is filled row by row and rendered once all widths are known.
+/// A table. It is rendered when all rows, and so all widths, are known.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
@@ -26,15 +26,15 @@ impl Table {
         Self::default()
     }
 
-    /// Adds a row; cells are escaped here.
+    /// Adds a row, whose cells it escapes.
     pub(crate) fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
         self.rows.push(cells.into_iter().map(|cell| escape::line(cell.as_ref()).into_owned()).collect());
     }
 
-    /// The whole table, a newline after each row.
+    /// The whole table, with a newline after each row.
     pub(crate) fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let mut widths = vec![LEAST; columns];
+        let mut widths = vec![MINIMUM; columns];
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.chars().count() + GAP);

@@ -1,5 +1,5 @@
-//! The functions that docker and podman add to Go's own, and what their command lines do to a template before it is
-//! parsed.
+//! The functions that docker and podman add to Go's, and how their command lines change a template before they parse
+//! it.
 //!
 //! Source: docker/cli `templates/templates.go`; containers/common `pkg/report/template.go`.
 
@@ -9,8 +9,8 @@ use gotmpl::{FuncMap, TemplateError, Value};
 
 use crate::ui::json;
 
-/// `json join split lower upper title pad truncate`, and an `index` that gives the empty string, as Go's zero value,
-/// for a label that is not there.
+/// `json join split lower upper title pad truncate`, and an `index` that returns the empty string, Go's zero value, for
+/// a missing label.
 pub(super) fn all() -> FuncMap {
     let mut functions = FuncMap::new();
     let mut add = |name: &str, function: fn(&[Value]) -> gotmpl::Result<Value>| {
@@ -26,7 +26,7 @@ pub(super) fn all() -> FuncMap {
         [Value::List(items), Value::String(separator)] => {
             Ok(string(items.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)))
         }
-        // A column that is a string in templates and a list in JSON (`.Names`): joined already.
+        // A column that is a string in templates and a list in JSON (`.Names`) is joined already.
         [text @ Value::String(_), Value::String(_)] => Ok(text.clone()),
         _ => Err(arguments("join LIST SEPARATOR", 2, args)),
     });
@@ -71,7 +71,7 @@ fn index(args: &[Value]) -> gotmpl::Result<Value> {
                 None if fields.values().all(|value| matches!(value, Value::String(_))) => string(String::new()),
                 None => Value::Nil,
             },
-            // In the heading row of a table every field is a text: `{{index .Labels "app"}}` has the heading `app`.
+            // In the heading row of a table every field is a string: `{{index .Labels "app"}}` has the heading `app`.
             (Value::String(_), Value::String(name)) => Value::String(Arc::clone(name)),
             (value, key) => value.index(key)?,
         };
@@ -94,7 +94,7 @@ fn on_text(name: &str, args: &[Value], change: fn(&str) -> String) -> gotmpl::Re
     }
 }
 
-/// Upper case for the first letter of each word.
+/// The text with the first letter of each word in upper case.
 fn title(text: &str) -> String {
     let mut at_start = true;
     text.chars()
@@ -105,7 +105,7 @@ fn title(text: &str) -> String {
         .collect()
 }
 
-/// A number of characters; a template cannot ask for more than a screen is wide, however often it asks.
+/// A number of characters, limited so that a template cannot use up the memory.
 fn width(count: &Value) -> usize {
     usize::try_from(count.as_int().unwrap_or(0)).unwrap_or(0).min(4096)
 }
@@ -125,8 +125,8 @@ fn to_json(value: &Value) -> serde_json::Value {
     }
 }
 
-/// Makes `\t` and `\n` real where they stand outside of actions (inside, Go's own string syntax has them), and turns
-/// docker's method `.Label "x"` into `index .Labels "x"`.
+/// Replaces `\t` and `\n` outside of actions by tab and newline (inside, Go's string syntax does), and docker's method
+/// `.Label "x"` by `index .Labels "x"`.
 pub(super) fn prepare(text: &str) -> String {
     let mut prepared = String::with_capacity(text.len());
     let mut rest = text;
@@ -141,7 +141,7 @@ pub(super) fn prepare(text: &str) -> String {
     prepared
 }
 
-/// The length of the action at the beginning of `text`, its braces included; braces inside of quotes do not end it.
+/// The length of the action at the beginning of `text`, with its braces; braces in quotes do not end it.
 fn action_length(text: &str) -> usize {
     let mut quote = None;
     let mut escaped = false;

@@ -1,4 +1,4 @@
-//! The templates that people and tools really use, and what each must give.
+//! Templates that people and tools really use, and their results.
 
 use std::collections::BTreeMap;
 
@@ -105,7 +105,7 @@ fn listing_templates_of_scripts_and_tools() {
     for (format, expected) in table {
         assert_eq!(list(format).as_deref(), Ok(expected), "{format}");
     }
-    // One object a line, for `docker ps --format '{{json .}}' | jq -r .Names`.
+    // One object per line, for `docker ps --format '{{json .}}' | jq -r .Names`.
     for line in list("{{json .}}").unwrap_or_default().lines() {
         let row: serde_json::Value = json::from_str(line).unwrap_or_default();
         assert_eq!(row["Pid"], 42, "{line}");
