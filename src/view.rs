@@ -1,14 +1,14 @@
-//! What is shown, as data: rc's records become the shapes and words that podman and docker have.
+//! Views as data: turns rc's records into the shapes and words of podman and docker.
 //!
-//! For every front end: nothing here prints, and nothing is escaped; that is the duty of who writes it somewhere.
+//! They are for every front end. Nothing here prints or escapes: the front end that writes them does.
 //!
-//! | what | where |
+//! | view | module |
 //! | --- | --- |
-//! | rows of listings, what `--format` sees of them | `ps`, `image_row`, `stats`, [`Listed`] |
+//! | rows of listings, also for `--format` | `ps`, `image_row`, `stats`, [`Listed`] |
 //! | objects of `inspect`, `info`, `version` | `inspect`, `image`, `info`, `version` |
 //! | columns of `top` | `top` |
-//! | which rows are meant | [`filter`] |
-//! | sizes, ages, states and times in words, and times from words | [`human`], [`when`] |
+//! | the selection of rows | [`filter`] |
+//! | sizes, ages, states and times as words, and times from words | [`human`], [`when`] |
 
 pub(crate) mod filter;
 pub(crate) mod human;
@@ -38,7 +38,7 @@ pub(crate) use stats::{STATS_COLUMNS, StatsRow};
 pub(crate) use top::Column;
 pub(crate) use version::version;
 
-/// What Go prints for a time that was never set; tools test for it.
+/// A time that was never set, as Go prints it; tools test for it.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// The Unix seconds of [`NEVER`].
@@ -49,17 +49,17 @@ fn unix(time: Option<&str>) -> i64 {
     time.and_then(|time| time.parse::<Timestamp>().ok()).map_or(NEVER_UNIX, Timestamp::as_second)
 }
 
-/// Where a port listens, in docker's words; `None` is every IPv4 address.
+/// The address of a published port, as docker writes it; `None` is every IPv4 address.
 fn host_ip(port: &PortMapping) -> String {
     port.host_ip.map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string())
 }
 
-/// The command line without what came from the entry point.
+/// The command line without the part from the entry point.
 fn command(config: &ContainerConfig) -> &[String] {
     config.argv.get(config.entrypoint_len..).unwrap_or_default()
 }
 
-/// A container that is used by tests of views and filters: `web`, started 10 seconds before noon.
+/// A container for the tests of views and filters: `web`, started 10 seconds before noon.
 #[cfg(test)]
 pub(crate) fn sample() -> (ContainerConfig, crate::monitor::State) {
     let digest = |byte: &str| format!("sha256:{}", byte.repeat(32));

@@ -13,12 +13,12 @@ pub(crate) fn size(bytes: u64) -> String {
     scaled(bytes, 1000, &["B", "kB", "MB", "GB", "TB", "PB", "EB"])
 }
 
-/// A size in bytes with a binary unit: `64MiB`, `1.5GiB`; for limits, which are asked for in such units.
+/// A size in bytes with a binary unit: `64MiB`, `1.5GiB`; for limits, which users write in such units.
 pub(crate) fn binary_size(bytes: u64) -> String {
     scaled(bytes, 1024, &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]).replace(' ', "")
 }
 
-/// Integer arithmetic throughout: go-units' floats show 999 999 bytes as `1e+03 kB`.
+/// All integer arithmetic: go-units' floats show 999 999 bytes as `1e+03 kB`.
 fn scaled(bytes: u64, base: u64, units: &[&str]) -> String {
     let mut unit = 0;
     let mut divisor: u128 = 1;
@@ -50,11 +50,11 @@ fn scaled(bytes: u64, base: u64, units: &[&str]) -> String {
     format!("{text} {}", units[unit])
 }
 
-/// How long something lasts: `Less than a second`, `5 seconds`, `About a minute`, `3 hours`, `2 weeks`.
+/// A duration in words: `Less than a second`, `5 seconds`, `About a minute`, `3 hours`, `2 weeks`.
 pub(crate) fn duration(length: Duration) -> String {
     let seconds = length.as_secs();
     let minutes = seconds / 60;
-    // Rounded to the nearest hour, as go-units does it from here on.
+    // From here on rounded to the nearest hour, as in go-units.
     let hours = (seconds + 1800) / 3600;
     match () {
         () if seconds < 1 => "Less than a second".to_owned(),
@@ -95,20 +95,20 @@ pub(crate) fn go_duration(length: Duration) -> String {
     }
 }
 
-/// How long ago `then` was, in words without `ago`. A `then` in the future (the clock was set back) counts as now.
+/// How long ago `then` was, in words without `ago`. A time in the future (the clock was set back) counts as now.
 pub(crate) fn since(then: Timestamp, now: Timestamp) -> String {
     duration(Duration::try_from(now.duration_since(then)).unwrap_or_default())
 }
 
-/// The age of an RFC 3339 time: `2 minutes ago`; `unknown` if it is none.
+/// The age of an RFC 3339 time: `2 minutes ago`; `unknown` if it is not one.
 pub(crate) fn ago(then: &str, now: Timestamp) -> String {
     then.parse().map_or_else(|_| "unknown".to_owned(), |then| format!("{} ago", since(then, now)))
 }
 
 /// The STATUS column: `Created`, `Up 3 seconds`, `Exited (0) 5 seconds ago`.
 ///
-/// `status` is what the kernel says now and wins over the status on disk. A container that ended without a record (the
-/// machine was switched off under it) is `Exited (255)`, without a time that nobody knows.
+/// `status` comes from the kernel, and overrides the status on disk. A container without a record of its exit (the host
+/// lost power) is `Exited (255)`, without a time.
 pub(crate) fn status(state: &State, status: Status, now: Timestamp) -> String {
     let up = || match state.started_at.as_deref().and_then(|at| at.parse().ok()) {
         Some(at) => format!("Up {}", since(at, now)),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::image::local::LocalImage;
 use crate::types::ImageReference;
 
-/// The object of one image, with podman's names; `size` is the bytes of its unpacked layers.
+/// The object of an image, with podman's names; `size` is the bytes of its unpacked layers.
 pub(crate) fn image(image: &LocalImage, size: u64) -> Value {
     let config = &image.config;
     let tags: Vec<String> = image.names.iter().filter_map(tagged).collect();
@@ -36,7 +36,7 @@ pub(crate) fn image(image: &LocalImage, size: u64) -> Value {
     })
 }
 
-/// `Config`, every field there: a template may ask for what an image does not set (`{{.Config.Entrypoint}}`).
+/// `Config` with all fields: a template may ask for one that the image does not set (`{{.Config.Entrypoint}}`).
 fn settings(image: &LocalImage) -> Value {
     let settings = &image.config.config;
     json!({

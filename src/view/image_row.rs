@@ -11,16 +11,16 @@ use crate::types::{Digest, ImageReference};
 use crate::view::Listed;
 use crate::view::human;
 
-/// The columns of `images` without `--format`; `DIGEST` comes third with `--digests`.
+/// The columns of `images` without `--format`; with `--digests`, `DIGEST` is the third.
 pub(crate) const IMAGE_COLUMNS: [&str; 5] = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
 
-/// What docker and podman print where there is nothing.
+/// A missing value, as docker and podman print it.
 const NONE: &str = "<none>";
 
-/// One image by one of its names, as `images` sees it.
+/// A row of `images`: an image under one of its names.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ImageRow<'a> {
-    /// The name; `None` for an image without.
+    /// The name, if the image has one.
     pub(crate) name: Option<&'a ImageReference>,
     /// All names.
     pub(crate) names: &'a [ImageReference],
@@ -28,7 +28,7 @@ pub(crate) struct ImageRow<'a> {
     pub(crate) id: &'a Digest,
     /// The digest of its manifest.
     pub(crate) manifest: &'a Digest,
-    /// The names by digest.
+    /// The names with digests.
     pub(crate) digests: &'a [String],
     /// When it was built, RFC 3339.
     pub(crate) created: Option<&'a str>,
@@ -38,14 +38,14 @@ pub(crate) struct ImageRow<'a> {
     pub(crate) size: u64,
     /// How many containers use it.
     pub(crate) containers: usize,
-    /// The time that ages are counted to.
+    /// The time from which ages count back.
     pub(crate) now: Timestamp,
-    /// Whole ids (`--no-trunc`).
+    /// Whether IDs are whole (`--no-trunc`).
     pub(crate) no_trunc: bool,
 }
 
 impl ImageRow<'_> {
-    /// The cells under [`IMAGE_COLUMNS`], and the digest third where it is wanted.
+    /// The cells under [`IMAGE_COLUMNS`], if requested with the digest as the third.
     pub(crate) fn cells(&self, with_digest: bool) -> Vec<String> {
         let mut cells = vec![self.repository(), self.tag(), self.id(), self.age(), human::size(self.size)];
         if with_digest {
@@ -54,7 +54,7 @@ impl ImageRow<'_> {
         cells
     }
 
-    /// The id: 12 digits, or the whole digest.
+    /// The ID: 12 digits, or the whole digest.
     pub(crate) fn id(&self) -> String {
         if self.no_trunc { self.id.to_string() } else { self.id.short().to_owned() }
     }
@@ -86,7 +86,7 @@ impl ImageRow<'_> {
     }
 }
 
-/// What a template sees.
+/// The row for templates.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Fields<'a> {

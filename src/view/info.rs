@@ -1,60 +1,60 @@
-//! `info`: the machine, the store and the settings, with podman's names.
+//! `info`: the host, the store and the settings, with podman's names.
 
 use serde_json::{Map, Value, json};
 
 use super::version::{self, Side};
 use crate::settings;
 
-/// A line of an id map: first id in the container, first on the host, how many.
+/// A line of an ID map: the first ID in the container, the first on the host, the count.
 type Extent = (u32, u32, u32);
 
-/// What there is to tell; gathered by `cmd::info`.
+/// The object of `info`, which the engine fills in.
 #[derive(Debug, Default)]
 pub(crate) struct Info {
-    /// Controllers that rc may use for a container's limits; empty: none is delegated.
+    /// The delegated controllers, which rc can use for limits.
     pub(crate) cgroup_controllers: Vec<String>,
-    /// How a container gets a cgroup of its own: `cgroupfs` in a delegated one, `systemd` by a scope, `none`.
+    /// How a container gets a cgroup: `cgroupfs` in a delegated one, `systemd` by a scope, `none`.
     pub(crate) cgroup_manager: &'static str,
     /// `v2`; anything else is not supported.
     pub(crate) cgroup_version: &'static str,
-    /// CPUs that rc may use.
+    /// CPUs that rc can use.
     pub(crate) cpus: usize,
     /// `ID`, `VERSION_ID` and `VERSION_CODENAME` of os-release(5).
     pub(crate) distribution: [String; 3],
-    /// The host's name.
+    /// The hostname.
     pub(crate) hostname: String,
     /// The map of users.
     pub(crate) uid_map: Vec<Extent>,
     /// The map of groups.
     pub(crate) gid_map: Vec<Extent>,
-    /// Why only one id is mapped, if that is so, and what would change it.
+    /// If rc maps only one ID: why, and the fix.
     pub(crate) single_id: Option<String>,
     /// The kernel's release.
     pub(crate) kernel: String,
-    /// Bytes of memory: free, in all; then of swap: free, in all.
+    /// Bytes of memory: free, total; then of swap: free, total.
     pub(crate) memory: [u64; 4],
-    /// The network of a container that names none.
+    /// The default network of containers.
     pub(crate) network: String,
     /// Seconds since boot.
     pub(crate) uptime: u64,
-    /// Helper programs and where they are; `None`: not found.
+    /// Helper programs and their paths; `None`: not found.
     pub(crate) helpers: Vec<(&'static str, Option<String>)>,
-    /// The storage driver, and why this one.
+    /// The storage driver, and why it was chosen.
     pub(crate) storage: (String, String),
-    /// Where the store is, the runtime directory, the volumes and the user's configuration file.
+    /// The paths of the store, the runtime directory, the volumes and the user's configuration file.
     pub(crate) directories: [String; 4],
-    /// Bytes of the store's file system, and those in use.
+    /// Total and used bytes of the store's filesystem.
     pub(crate) disk: [u64; 2],
-    /// Containers: in all, running, paused, not running.
+    /// Containers: total, running, paused, stopped.
     pub(crate) containers: [usize; 4],
-    /// Images.
+    /// The number of images.
     pub(crate) images: usize,
     /// Every setting with its origin.
     pub(crate) settings: Vec<settings::Entry>,
 }
 
 impl Info {
-    /// What `info` shows, for people and as JSON.
+    /// The object of `info`, for people and as JSON.
     pub(crate) fn json(&self) -> Value {
         let side = version::side();
         json!({
@@ -138,7 +138,7 @@ impl Info {
         })
     }
 
-    /// What people see: the same, each setting on one line.
+    /// The object for people, with each setting on one line.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut shown = self.json();
         let setting = |entry: &settings::Entry| json!(format!("{} ({})", entry.value, entry.origin));
@@ -146,7 +146,7 @@ impl Info {
         lines(&shown)
     }
 
-    /// What templates see: the names of podman's Go fields (`.Host.Arch`), and docker's at the top (`.OSType`).
+    /// The object for templates: the names of podman's Go fields (`.Host.Arch`), and docker's at the top (`.OSType`).
     pub(crate) fn fields(&self) -> Value {
         let side = version::side();
         let mut fields = go_names(self.json());
@@ -184,7 +184,7 @@ fn uptime(seconds: u64) -> String {
     format!("{}h {}m {}.00s", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// The Go fields behind podman's JSON names. Source: podman `libpod/define/info.go`.
+/// The Go fields of podman's JSON names. Source: podman `libpod/define/info.go`.
 const GO_NAMES: [(&str, &str); 12] = [
     ("apparmorEnabled", "AppArmorEnabled"),
     ("capabilities", "DefaultCapabilities"),

@@ -1,5 +1,5 @@
-//! `inspect` of a container: podman's names, nesting and types (5.x), as far as rc has the thing they name. What rc
-//! does not have is there with the value that podman shows when it is not used, since tools read it without asking.
+//! `inspect` of a container, with podman's names, nesting and types (5.x). A field of something that rc does not have
+//! has the value that podman shows if it is not used, since tools expect the field.
 
 mod host;
 mod limits;
@@ -14,7 +14,7 @@ use crate::monitor::{State, Status};
 use crate::plan::{ContainerConfig, LogDriver, Mount, MountKind};
 use crate::types::Name;
 
-/// Where a container's things lie.
+/// The directories of a container.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
     /// The container's own directory: `config.json`, `log`, `upper`.
@@ -24,13 +24,13 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// What is mounted of a volume.
+    /// The mounted directory of a volume.
     fn volume(&self, name: &Name) -> PathBuf {
         self.volumes.join(name.as_str()).join("_data")
     }
 }
 
-/// The object of one container.
+/// The object of a container.
 pub(crate) fn container(config: &ContainerConfig, state: &State, status: Status, place: Place<'_>) -> Value {
     let log = place.directory.join("log");
     json!({
@@ -95,7 +95,7 @@ fn process(config: &ContainerConfig, state: &State, status: Status) -> Value {
         "Error": exit.map_or("", |exit| exit.error.as_str()),
         "StartedAt": state.started_at.as_deref().unwrap_or(NEVER),
         "FinishedAt": exit.map(|exit| exit.at.as_str()).filter(|at| !at.is_empty()).unwrap_or(NEVER),
-        // Null and not absent, so that `{{if .State.Health}}` is no error.
+        // Null, since without the field `{{if .State.Health}}` would be an error.
         "Health": null,
         "CgroupPath": state.cgroup.as_ref().map_or_else(String::new, |path| cgroup_path(path)),
         "CheckpointedAt": NEVER,
@@ -118,7 +118,7 @@ fn mount_object(mount: &Mount, place: Place<'_>) -> Option<Value> {
             put("Name", json!(name));
             put("Source", json!(place.volume(name)));
         }
-        // podman lists them under HostConfig.Tmpfs alone.
+        // podman lists them only under HostConfig.Tmpfs.
         _ => return None,
     }
     put("Destination", json!(mount.destination));

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-/// One row of a listing (`ps`, `images`, `volume ls` …), in its two shapes.
+/// A row of a listing (`ps`, `images`, `volume ls` …), in its two shapes.
 pub(crate) trait Listed {
     /// Every field of [`Listed::fields`], and its heading in `table`.
     const HEADINGS: &'static [(&'static str, &'static str)];
 
-    /// What `--format json` shows: podman's names and types.
+    /// The row for `--format json`: podman's names and types.
     fn json(&self) -> impl Serialize;
 
-    /// What a template sees, and what `{{json .}}` shows: the names that docker and podman have in templates.
+    /// The row for templates and for `{{json .}}`: the names of docker and podman in templates.
     fn fields(&self) -> impl Serialize;
 }

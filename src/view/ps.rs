@@ -16,21 +16,21 @@ use crate::view::human;
 /// The columns of `ps` without `--format`.
 pub(crate) const PS_COLUMNS: [&str; 7] = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
 
-/// Characters of a command before it is cut, in tables. Source: podman.
+/// The length to which tables cut a command, in characters. Source: podman.
 const COMMAND_WIDTH: usize = 17;
 
-/// One container, as `ps` sees it.
+/// A row of `ps`: a container.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PsRow<'a> {
-    /// What it shall be.
+    /// Its configuration.
     pub(crate) config: &'a ContainerConfig,
-    /// What its monitor wrote.
+    /// Its state, as its monitor wrote it.
     pub(crate) state: &'a State,
-    /// What the kernel says.
+    /// Its status, as the kernel knows it.
     pub(crate) status: Status,
-    /// The time that ages are counted to.
+    /// The time from which ages count back.
     pub(crate) now: Timestamp,
-    /// Whole ids and commands (`--no-trunc`).
+    /// Whether IDs and commands are whole (`--no-trunc`).
     pub(crate) no_trunc: bool,
 }
 
@@ -48,7 +48,7 @@ impl PsRow<'_> {
         ]
     }
 
-    /// The id: 12 digits, or all 64.
+    /// The ID: 12 digits, or all 64.
     pub(crate) fn id(&self) -> String {
         if self.no_trunc { self.config.id.as_str() } else { self.config.id.short() }.to_owned()
     }
@@ -68,7 +68,7 @@ impl PsRow<'_> {
         matches!(self.status, Status::Running | Status::Paused | Status::Stopping | Status::Orphaned)
     }
 
-    /// What listens now; of a container that does not run, what it would publish.
+    /// The ports that listen now; for a container that does not run, those that it would publish.
     fn ports(&self) -> Vec<PortMapping> {
         let published = if self.is_alive() { self.state.network.ports() } else { Vec::new() };
         if published.is_empty() { self.config.ports.clone() } else { published }
@@ -100,7 +100,7 @@ impl PsRow<'_> {
     }
 }
 
-/// What a template sees: the names of docker and podman, strings where these have strings.
+/// The row for templates: the names of docker and podman, and their strings.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Fields<'a> {
@@ -243,7 +243,7 @@ impl Listed for PsRow<'_> {
     }
 }
 
-/// `0.0.0.0:8080->80/tcp, 127.0.0.1:7000-7002->7000-7002/udp`: neighbours that go up by one are a range.
+/// `0.0.0.0:8080->80/tcp, 127.0.0.1:7000-7002->7000-7002/udp`: consecutive ports are a range.
 fn ports(ports: &[PortMapping]) -> String {
     let mut ranges: Vec<(&PortMapping, u16)> = Vec::new();
     for port in ports {

@@ -14,19 +14,19 @@ use crate::view::human;
 pub(crate) const STATS_COLUMNS: [&str; 10] =
     ["ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET IO", "BLOCK IO", "PIDS", "CPU TIME", "AVG CPU %"];
 
-/// What is not known, or does not exist.
+/// A value that is unknown or does not exist.
 const NOTHING: &str = "--";
 
-/// One container, as `stats` sees it.
+/// A row of `stats`: a container.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StatsRow<'a> {
     /// The container.
     pub(crate) config: &'a ContainerConfig,
-    /// What it uses now; none for one that does not run.
+    /// What it uses now; `None` if it does not run.
     pub(crate) now: Option<&'a Sample>,
-    /// What it had used when it was looked at last, to tell what it uses since.
+    /// The last sample, from which the use since then is counted.
     pub(crate) before: Option<&'a Sample>,
-    /// Whole ids (`--no-trunc`).
+    /// Whether IDs are whole (`--no-trunc`).
     pub(crate) no_trunc: bool,
 }
 
@@ -118,7 +118,7 @@ fn float(bytes: u64) -> f64 {
     bytes as f64
 }
 
-/// What a template sees: podman's names; numbers are 0 where nothing is known.
+/// The row for templates, with podman's names; unknown numbers are 0.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Fields<'a> {
@@ -260,7 +260,7 @@ mod tests {
         let rest = ["3.09MB / 30.9MB", "10.00%", "1.5kB / 0B", "-- / --", "3", "6s", "30.00%"];
         assert_eq!(row(Some(&now), Some(&before))[..3], ["5eacc9e701a2", "web", "50.00%"]);
         assert_eq!(row(Some(&now), Some(&before))[3..], rest);
-        // At the first look, and after a restart, it is the average.
+        // With the first sample, and after a restart, it is the average.
         assert_eq!(row(Some(&now), None)[2], "30.00%");
         let earlier = Sample { started: Duration::from_secs(50), ..before.clone() };
         assert_eq!(row(Some(&now), Some(&earlier))[2], "30.00%");

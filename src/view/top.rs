@@ -1,4 +1,4 @@
-//! The columns of `top`: podman's descriptors, their codes of ps(1), their headings and what they show.
+//! The columns of `top`: podman's descriptors, their codes in ps(1), their headings and values.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,17 +19,17 @@ pub(crate) struct Column {
     show: fn(&Process, &Context<'_>) -> String,
 }
 
-/// What a cell may need beside the process.
+/// What a cell can need beside the process.
 #[derive(Debug)]
 struct Context<'a> {
     names: &'a Names,
     since_boot: Duration,
 }
 
-/// What is shown without descriptors. Source: podman-top(1).
+/// The default descriptors. Source: podman-top(1).
 const DEFAULT: [&str; 8] = ["user", "pid", "ppid", "pcpu", "etime", "tty", "time", "args"];
 
-/// What there is nothing to say of.
+/// A missing value.
 const NOTHING: &str = "?";
 
 macro_rules! columns {
@@ -75,17 +75,17 @@ const COLUMNS: &[Column] = columns! {
 };
 
 impl Column {
-    /// The columns that were asked for by name or code, separated by commas or blanks; podman's if by none.
+    /// The columns of these names or codes, separated by commas or spaces; without any, podman's.
     ///
-    /// Fails with the word that is none. podman hands such words to a `ps` that it runs in the container; rc runs
-    /// nothing there that was not asked for by `exec`.
+    /// Fails with the first unknown word. podman passes such words to a `ps` that it runs in the container; rc executes
+    /// nothing there without `exec`.
     pub(crate) fn parse(words: &[String]) -> Result<Vec<Self>, Invalid> {
         let asked: Vec<&str> =
             words.iter().flat_map(|word| word.split([',', ' '])).filter(|word| !word.is_empty()).collect();
         let asked = if asked.is_empty() { DEFAULT.to_vec() } else { asked };
         let find = |word: &str| COLUMNS.iter().find(|column| column.name == word || column.code == word);
         let known = || COLUMNS.iter().map(|column| column.name).collect::<Vec<_>>().join(", ");
-        let unknown = |word: &str| Invalid::new("descriptor", word, format!("there are {}", known()));
+        let unknown = |word: &str| Invalid::new("descriptor", word, format!("must be one of {}", known()));
         asked.into_iter().map(|word| find(word).copied().ok_or_else(|| unknown(word))).collect()
     }
 
@@ -94,18 +94,18 @@ impl Column {
         self.heading
     }
 
-    /// What the column shows of a process; `since_boot` is now. Not escaped.
+    /// The cell of a process; `since_boot` is now. Not escaped.
     pub(crate) fn cell(&self, process: &Process, names: &Names, since_boot: Duration) -> String {
         (self.show)(process, &Context { names, since_boot })
     }
 }
 
-/// The arguments; the name in brackets where there are none, as ps(1) has it.
+/// The arguments; without any, the name in brackets, as in ps(1).
 fn command(process: &Process) -> String {
     if process.arguments.is_empty() { format!("[{}]", process.stat.name) } else { process.arguments.join(" ") }
 }
 
-/// The id in the container of one on the host; none for one that is not mapped.
+/// The ID in the container of an ID on the host, if it is mapped.
 fn inside(map: &[[u32; 3]], id: u32) -> Option<u32> {
     map.iter().find_map(|[inside, outside, count]| {
         let offset = id.checked_sub(*outside).filter(|offset| offset < count)?;
@@ -261,7 +261,10 @@ mod tests {
     fn words_for_ps_are_refused() {
         for word in ["-eo", "aux", "PID", "%"] {
             let error = row(word).expect_err("no descriptor");
-            assert!(error.starts_with(&format!("invalid descriptor `{word}`: there are args, capamb, ")), "{error}");
+            assert!(
+                error.starts_with(&format!("invalid descriptor `{word}`: must be one of args, capamb, ")),
+                "{error}"
+            );
         }
     }
 

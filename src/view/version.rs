@@ -15,8 +15,8 @@ pub(super) struct Side {
     pub(super) arch: &'static str,
 }
 
-/// What `version` shows. rc has no server; templates ask for one all the same (`{{.Server.APIVersion}}` decides in dev
-/// containers what the client may be asked for), and see the client there, as podman does it.
+/// The object of `version`. rc has no server, but templates ask for one: dev containers decide by
+/// `{{.Server.APIVersion}}` what they request. As with podman, they get the client.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Version {
@@ -25,7 +25,7 @@ pub(crate) struct Version {
     server: Option<Side>,
 }
 
-/// The docker API whose commands, options and field names rc follows. Nothing listens.
+/// The version of docker's API whose commands, options and field names rc follows. rc does not serve it.
 const API_VERSION: &str = "1.41";
 
 /// This program.
@@ -34,7 +34,7 @@ pub(crate) fn version() -> Version {
 }
 
 pub(super) fn side() -> Side {
-    // Go's words for the machine, which tools compare.
+    // Go's names of architectures, which tools compare.
     let arch = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -51,7 +51,7 @@ pub(super) fn side() -> Side {
 }
 
 impl Version {
-    /// The same with the client in the place of the server: what templates see.
+    /// The object for templates, in which the client is also the server.
     pub(crate) fn for_templates(mut self) -> Self {
         self.server = Some(self.client.clone());
         self

@@ -1,4 +1,4 @@
-//! Points in time as people type them: `--since`, `--until`, `--filter until=`.
+//! Times as people type them: `--since`, `--until`, `--filter until=`.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -6,26 +6,26 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::types::Invalid;
 
-/// The present, and the time zone of the user.
+/// The current time, and the time zone of the user.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     /// Now.
     pub(crate) now: Timestamp,
-    /// The zone, which is asked for only if a time without an offset was typed: to find it takes reading files.
+    /// Returns the zone. Only times without an offset need it: finding it means reading files.
     pub(crate) zone: fn() -> TimeZone,
 }
 
 #[cfg(test)]
 impl Clock {
-    /// A clock that shows `now`, in UTC.
+    /// A clock at `now`, in UTC.
     pub(crate) fn at(now: &str) -> Self {
         Self { now: now.parse().expect("a time"), zone: || TimeZone::UTC }
     }
 }
 
-/// Reads a point in time: RFC 3339 (`2026-01-02T15:04:05.5+01:00`), the same without an offset or without a time (in
-/// the clock's zone), Unix seconds (`1767366245.5`), or how long ago as Go writes durations (`10m`, `1h30m`, `-2h` is
-/// in the future).
+/// Parses a time: RFC 3339 (`2026-01-02T15:04:05.5+01:00`), the same without an offset or without a time of day (in the
+/// clock's zone), Unix seconds (`1767366245.5`), or how long ago as a duration of Go (`10m`, `1h30m`; `-2h` is in the
+/// future).
 ///
 /// Source: docker/cli `opts`, `timetypes.GetTimestamp`.
 pub(crate) fn parse(text: &str, clock: Clock) -> Result<Timestamp, Invalid> {
@@ -53,7 +53,7 @@ fn unix_seconds(text: &str) -> Option<Timestamp> {
     Timestamp::new(seconds, nanoseconds).ok()
 }
 
-/// A duration as `time.ParseDuration` has it: an optional sign, then numbers with units `h m s ms us ns`.
+/// Parses a duration as Go's `time.ParseDuration`: an optional sign, then numbers with units `h m s ms us ns`.
 pub(crate) fn go_duration(text: &str) -> Option<SignedDuration> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

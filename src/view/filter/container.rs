@@ -27,14 +27,14 @@ const KEYS: &[&str] = &[
     "volume",
 ];
 
-/// What a filter looks at.
+/// What a filter compares.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ContainerFacts<'a> {
     /// Its configuration.
     pub(crate) config: &'a ContainerConfig,
-    /// What its monitor wrote.
+    /// Its state, as its monitor wrote it.
     pub(crate) state: &'a State,
-    /// What the kernel says.
+    /// Its status, as the kernel knows it.
     pub(crate) status: Status,
 }
 
@@ -136,7 +136,7 @@ fn status(value: &str) -> Result<Status, Error> {
         .ok_or_else(|| Error::bad("status", value, format!("a status must be one of {}", Status::WORDS)))
 }
 
-/// `ancestor`: a prefix of the image's id, or its name with docker's defaults filled in.
+/// `ancestor`: a prefix of the image's ID, or its name with docker's defaults.
 fn is_image(config: &ContainerConfig, wanted: &str) -> bool {
     let hex = wanted.strip_prefix("sha256:").unwrap_or(wanted);
     if !hex.is_empty() && config.image.id.hex().starts_with(hex) || config.image.reference == wanted {

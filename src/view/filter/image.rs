@@ -11,7 +11,7 @@ use crate::view::when::Clock;
 
 const KEYS: &[&str] = &["before", "dangling", "id", "label", "label!", "reference", "since", "until"];
 
-/// What a filter looks at.
+/// What a filter compares.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ImageFacts<'a> {
     /// The digest of its configuration.
@@ -34,7 +34,8 @@ pub(crate) struct ImageFilter {
 }
 
 impl ImageFilter {
-    /// Parses what was typed. `created` returns when the image with that name or ID was built, for `before` and `since`.
+    /// Parses what was typed. `created` returns when the image with that name or ID was built, for `before` and
+    /// `since`.
     pub(crate) fn parse(
         typed: &[String],
         clock: Clock,
@@ -75,8 +76,8 @@ impl ImageFilter {
     }
 }
 
-/// Whether `pattern`, in which `*` and `?` stand for anything but a slash, is the name of an image from some component
-/// on, with or without its tag: `busybox`, `library/busy*`, `*:latest`, `docker.io/library/busybox:latest`.
+/// Whether `pattern` matches the last components of an image's name, with or without its tag: `busybox`,
+/// `library/busy*`, `*:latest`, `docker.io/library/busybox:latest`. `*` and `?` match anything but a slash.
 fn is_named(name: &ImageReference, pattern: &str) -> bool {
     let (whole, untagged) = (name.to_string(), name.name());
     [whole, untagged].iter().any(|text| {
@@ -85,7 +86,8 @@ fn is_named(name: &ImageReference, pattern: &str) -> bool {
     })
 }
 
-/// Matches from left to right; on failure it goes back to the last `*` alone, which suffices and is never exponential.
+/// Matches from left to right. After a mismatch it goes back only to the last `*`: that suffices, and is not
+/// exponential.
 fn is_glob_of(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

@@ -1,4 +1,4 @@
-//! `HostConfig`: what the container may use of the host.
+//! `HostConfig`: what the container can use of the host.
 
 use std::path::Path;
 
@@ -68,14 +68,14 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
     Value::Object(host)
 }
 
-/// Who has made the container's group: the service manager by a scope, or rc.
+/// Who created the container's cgroup: the service manager, as a scope, or rc.
 fn cgroup_manager(state: &State) -> &'static str {
     let is_scope = |name: &str| name.starts_with("rc-") && name.ends_with(".scope");
     let has_scope = state.cgroup.as_deref().is_some_and(|path| path.split('/').any(is_scope));
     if has_scope { "systemd" } else { "cgroupfs" }
 }
 
-/// `SOURCE:DESTINATION:OPTIONS`, as `-v` would take it.
+/// `SOURCE:DESTINATION:OPTIONS`, the form of `-v`.
 fn bind(mount: &Mount, place: Place<'_>) -> Option<String> {
     let source = match &mount.kind {
         MountKind::Bind { source } => source.display().to_string(),

@@ -1,4 +1,4 @@
-//! The limits in `HostConfig` of `inspect`, as podman names them; 0, "" and null stand for none.
+//! The limits in `HostConfig` of `inspect`, with podman's names; 0, "" and null mean no limit.
 
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ fn devices(limits: &Limits, what: Throttle) -> Value {
     if list.is_empty() { Value::Null } else { Value::Array(list) }
 }
 
-/// A resource limit; podman's -1 is none.
+/// A resource limit; podman's -1 is no limit.
 fn resource(limit: u64) -> Value {
     if limit == u64::MAX { json!(-1) } else { json!(limit) }
 }

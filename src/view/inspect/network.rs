@@ -1,4 +1,4 @@
-//! `NetworkSettings`, and how ports are written.
+//! `NetworkSettings`, and the form of ports.
 
 use std::net::IpAddr;
 
@@ -44,7 +44,7 @@ pub(super) fn network(config: &ContainerConfig, state: &State, status: Status) -
     Value::Object(settings)
 }
 
-/// What podman says of a container's end of a network, once for all networks and once for each.
+/// podman's fields for a container's endpoint, which are there once for all networks and once for each.
 fn endpoint(given: &EndpointState) -> Map<String, Value> {
     let (v4, v6) = (given.address(IpAddr::is_ipv4), given.address(IpAddr::is_ipv6));
     let gateway = |is_wanted| given.gateway(is_wanted).map_or_else(String::new, |ip| ip.to_string());
@@ -60,7 +60,7 @@ fn endpoint(given: &EndpointState) -> Map<String, Value> {
     }))
 }
 
-/// Container ports as `80/tcp`, each with the host ports that lead to it.
+/// Container ports as `80/tcp`, each with the host ports that it is published on.
 pub(super) fn bindings(ports: &[PortMapping]) -> Map<String, Value> {
     let mut all = Map::new();
     for port in ports {

@@ -12,7 +12,7 @@ fn inspected(status: Status) -> Value {
     container(&config, &state, status, place)
 }
 
-/// Read off podman 4.3 and 5.8; a name that is missing here breaks somebody's script.
+/// The names of podman 4.3 and 5.8; without one of them a user's script may fail.
 #[test]
 fn the_names_of_podman_are_there() {
     let object = inspected(Status::Running);
