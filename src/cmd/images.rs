@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 
 use super::Ctx;
-use crate::engine::{self, Counted, Images};
+use crate::engine::{self, Images, ListedImage};
 use crate::error::{Error, Exit};
 use crate::types::ImageReference;
 use crate::ui::{self, Format, Table};
@@ -69,7 +69,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     Ok(Exit::SUCCESS)
 }
 
-fn show(args: &Args, images: &[Counted], clock: Clock) -> Result<(), Error> {
+fn show(args: &Args, images: &[ListedImage], clock: Clock) -> Result<(), Error> {
     let now = clock.now;
     let shown = engine::select_images(&args.filter, args.name.as_deref(), images, clock)?.into_iter();
     // JSON has an object for each image; templates and tables have a line for each name.
@@ -104,25 +104,25 @@ fn show(args: &Args, images: &[Counted], clock: Clock) -> Result<(), Error> {
     Ok(out.finish()?)
 }
 
-fn rows<'a>(image: &'a Counted, args: &Args, now: Timestamp) -> Vec<ImageRow<'a>> {
+fn rows<'a>(image: &'a ListedImage, args: &Args, now: Timestamp) -> Vec<ImageRow<'a>> {
     match image.image.names.as_slice() {
         [] => vec![row(image, None, args, now)],
         names => names.iter().map(|name| row(image, Some(name), args, now)).collect(),
     }
 }
 
-fn row<'a>(counted: &'a Counted, name: Option<&'a ImageReference>, args: &Args, now: Timestamp) -> ImageRow<'a> {
-    let image = &counted.image;
+fn row<'a>(listed: &'a ListedImage, name: Option<&'a ImageReference>, args: &Args, now: Timestamp) -> ImageRow<'a> {
+    let image = &listed.image;
     ImageRow {
         name,
         names: &image.names,
         id: &image.id,
         manifest: &image.manifest.digest,
-        digests: &counted.digests,
+        digests: &listed.digests,
         created: image.config.created.as_deref(),
         labels: &image.config.config.labels,
-        size: counted.size,
-        containers: counted.containers,
+        size: listed.size,
+        containers: listed.containers,
         now,
         no_trunc: args.no_trunc,
     }

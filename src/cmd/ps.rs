@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::Ctx;
-use crate::engine::{self, ContainerQuery};
+use crate::engine::{self, ListRequest};
 use crate::error::{Error, Exit};
 use crate::types::ContainerId;
 use crate::ui::{self, Format, Table};
@@ -98,8 +98,8 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
 /// The rows that the arguments select, sorted.
 fn rows<'a>(args: &Args, all: &[ContainerFacts<'a>], clock: Clock) -> Result<Vec<PsRow<'a>>, filter::Error> {
     let last = if args.latest { Some(1) } else { usize::try_from(args.last).ok().filter(|last| *last > 0) };
-    let wanted = ContainerQuery { all: args.all, last, filters: args.filter.clone() };
-    let mut found = engine::select(&wanted, all, clock)?;
+    let request = ListRequest { all: args.all, last, filters: args.filter.clone() };
+    let mut found = engine::select(&request, all, clock)?;
     // Equal rows stay in the order of creation.
     found.sort_by(|a, b| compare(args.sort, a, b));
     let row = |facts: ContainerFacts<'a>| {

@@ -21,7 +21,7 @@ pub(crate) fn create(
     observer: &mut dyn Observer,
 ) -> Result<ContainerId, Report> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
-    let Made { creation, .. } = prepare(context, &environment, &caller, request, observer)?;
+    let Prepared { creation, .. } = prepare(context, &environment, &caller, request, observer)?;
     container::create(&creation)?;
     if let Some(path) = &creation.config.cidfile {
         write_cidfile(path, &creation.config.id)?;
@@ -30,7 +30,7 @@ pub(crate) fn create(
 }
 
 /// A container that is ready to be created, and its image's layers, lowest first.
-pub(super) struct Made {
+pub(super) struct Prepared {
     pub(super) creation: Creation,
     pub(super) lowers: Vec<PathBuf>,
 }
@@ -42,7 +42,7 @@ pub(super) fn prepare(
     caller: &Caller,
     request: &Request,
     observer: &mut dyn Observer,
-) -> Result<Made, Report> {
+) -> Result<Prepared, Report> {
     let store = &environment.store;
     let request = &request.clone().without_empty_texts();
     if request.log.driver.as_deref() == Some("passthrough") && caller.has_terminal {
@@ -75,7 +75,7 @@ pub(super) fn prepare(
         remove_old(store, &config.name, environment)?;
     }
     let image_lock = RefCell::new(Some(image_lock));
-    Ok(Made { creation: Creation { store: store.clone(), config, files, image_lock }, lowers })
+    Ok(Prepared { creation: Creation { store: store.clone(), config, files, image_lock }, lowers })
 }
 
 /// Removes the container of this name, even if it runs or is damaged.

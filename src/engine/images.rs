@@ -14,7 +14,7 @@ use crate::view::when::Clock;
 
 /// An image with its size and its users.
 #[derive(Debug)]
-pub(crate) struct Counted {
+pub(crate) struct ListedImage {
     /// The image.
     pub(crate) image: LocalImage,
     /// Bytes of its unpacked layers.
@@ -25,7 +25,7 @@ pub(crate) struct Counted {
     pub(crate) containers: usize,
 }
 
-impl Counted {
+impl ListedImage {
     /// When it was built.
     pub(crate) fn created(&self) -> Option<Timestamp> {
         self.image.config.created.as_deref()?.parse().ok()
@@ -42,7 +42,7 @@ impl Counted {
 #[derive(Debug)]
 pub(crate) struct Images {
     /// The readable ones.
-    pub(crate) images: Vec<Counted>,
+    pub(crate) images: Vec<ListedImage>,
     /// A failure for each unreadable one.
     pub(crate) damaged: Vec<Report>,
 }
@@ -57,7 +57,7 @@ pub(crate) fn images(context: &Context) -> Result<Images, Report> {
     for image in found {
         let (size, digests) = (image.size(&store, &map)?, image.digests());
         let containers = containers.iter().filter(|container| container.config.image.id == image.id).count();
-        images.push(Counted { image, size, digests, containers });
+        images.push(ListedImage { image, size, digests, containers });
     }
     Ok(Images { images, damaged: damaged.into_iter().map(Report::from).collect() })
 }
@@ -66,9 +66,9 @@ pub(crate) fn images(context: &Context) -> Result<Images, Report> {
 pub(crate) fn select_images<'a>(
     filters: &[String],
     pattern: Option<&str>,
-    all: &'a [Counted],
+    all: &'a [ListedImage],
     clock: Clock,
-) -> Result<Vec<&'a Counted>, filter::Error> {
+) -> Result<Vec<&'a ListedImage>, filter::Error> {
     let mut filter = ImageFilter::parse(filters, clock, |wanted| {
         let reference = wanted.parse().ok();
         let prefix = wanted.strip_prefix("sha256:").unwrap_or(wanted);

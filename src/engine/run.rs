@@ -1,5 +1,5 @@
 use super::context::{Caller, Context};
-use super::create::{Made, prepare, write_cidfile};
+use super::create::{Prepared, prepare, write_cidfile};
 use super::observer::Observer;
 use crate::container::{self, Attach, FrontEnd, Origin, Started};
 use crate::plan::Request;
@@ -29,7 +29,7 @@ pub(crate) fn run(
     observer: &mut dyn Observer,
 ) -> Result<Run, Report> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
-    let Made { creation, lowers } = prepare(context, &environment, &caller, request, observer)?;
+    let Prepared { creation, lowers } = prepare(context, &environment, &caller, request, observer)?;
     if let Attach::Yes { stdin } = &mut front_end.attach {
         *stdin &= creation.config.open_stdin;
     }

@@ -90,7 +90,7 @@ pub(crate) fn containers(context: &Context) -> Result<Listing, Report> {
 
 /// Which of all containers a listing shows.
 #[derive(Debug, Default)]
-pub(crate) struct ContainerQuery {
+pub(crate) struct ListRequest {
     /// Also those that do not run.
     pub(crate) all: bool,
     /// Only so many of the latest created ones, in any state.
@@ -101,17 +101,17 @@ pub(crate) struct ContainerQuery {
 
 /// Those of `all` that the listing shows, oldest first.
 pub(crate) fn select<'a>(
-    wanted: &ContainerQuery,
+    request: &ListRequest,
     all: &[ContainerFacts<'a>],
     clock: Clock,
 ) -> Result<Vec<ContainerFacts<'a>>, filter::Error> {
-    let filter = ContainerFilter::parse(&wanted.filters, clock, |name| created(name, all))?;
-    let stopped_too = wanted.all || wanted.last.is_some() || filter.wants_stopped();
+    let filter = ContainerFilter::parse(&request.filters, clock, |name| created(name, all))?;
+    let stopped_too = request.all || request.last.is_some() || filter.wants_stopped();
     let shown = |facts: &&ContainerFacts<'a>| stopped_too || is_up(facts.status);
     let mut found: Vec<_> = all.iter().filter(shown).filter(|facts| filter.matches(**facts)).copied().collect();
     // RFC 3339 in UTC sorts as text, and the ID breaks ties, so that two listings never differ in order.
     found.sort_by(|a, b| (&a.config.created, &a.config.id).cmp(&(&b.config.created, &b.config.id)));
-    if let Some(last) = wanted.last {
+    if let Some(last) = request.last {
         found.drain(..found.len().saturating_sub(last));
     }
     Ok(found)
