@@ -274,7 +274,7 @@ fn x10_unknown_calls_do_not_exist_and_known_bad_ones_are_not_permitted() {
 /// getpid is 20, unshare 310, keyctl 288, socket 359 there; x32 has no call at all.
 #[test]
 #[cfg(target_arch = "x86_64")]
-fn x10_the_same_holds_by_the_doors_of_other_architectures() {
+fn x10_the_same_holds_for_calls_of_other_architectures() {
     let lab = Lab::new();
     lab.payload();
     let list = ["i386:20", "i386:999", "i386:310,0x10000000", "i386:288", "i386:359,38,5", "i386:359,2,1", "x32:39"];

@@ -1,9 +1,9 @@
-//! The boundaries between modules: every `crate::` path in `src` is compared with the table in ARCHITECTURE.md. Inside
-//! of a module no files use each other in a circle (`circles`), and `rules` has what no tool checks of the form of
-//! files.
+//! The boundaries between modules: compares every `crate::` path in `src` with the table in ARCHITECTURE.md. Inside a
+//! module, files do not use each other in a circle (`circles`). `rules` checks the form of files, as far as no tool
+//! does.
 //!
-//! The table is the fenced block marked `layers`, a line each: a module, a colon, and the modules that it may import. A
-//! module may only name modules of later lines, so that the table can have no circle.
+//! The table is the fenced block marked `layers`. Each line has a module, a colon, and the modules that it may import:
+//! only modules of later lines, so that the table cannot have a circle.
 
 mod circles;
 mod rules;
@@ -23,7 +23,7 @@ const CRATES: [(&str, &[&str]); 4] = [
     ("indicatif", &["ui"]),
 ];
 
-/// The only modules that may name `ui`: what is below gives values, for every front end.
+/// The only modules that may name `ui`: those below return values, for every front end.
 const SHOWING: [&str; 3] = ["main", "cli", "cmd"];
 
 /// Module → what it may import, in the table's order.
@@ -53,7 +53,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     files.chain(directories.iter().flat_map(|directory| self::files(directory))).collect()
 }
 
-/// A file without its comments, in which a module may be named freely.
+/// A file without its comments, which may name any module.
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).expect("a file of src can be read");
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")

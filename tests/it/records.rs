@@ -368,7 +368,7 @@ fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// Puts a container of that time into the store, made of an image that is there; its id.
+/// Puts a container of that version into the store, with an existing image, and returns its ID.
 fn put(lab: &Lab, name: &str, image: &Value, port: u16) -> String {
     let mut config = parsed(&earlier(&format!("{name}/config.json"), port));
     config["image"] = image.clone();
@@ -432,7 +432,7 @@ fn containers_of_an_earlier_version_are_shown_started_and_removed() {
     }
 
     for (name, code) in [("plain", 7), ("made", 3), ("served", 4), ("hostnet", 0)] {
-        // Where there is no pasta, that is said.
+        // Without pasta, the error says so.
         let code = if name == "made" && !crate::support::skip::has_program("pasta") { 125 } else { code };
         at_once(lab.rc(["start", "-a", name]).run(), code);
     }

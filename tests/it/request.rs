@@ -1,5 +1,5 @@
-//! `rc request`, by which other programs start containers: the same request, typed and as data, gives the same
-//! container.
+//! `rc request`, with which other programs start containers: a request as data starts the same container as the command
+//! line does.
 
 use std::fs;
 
@@ -7,19 +7,19 @@ use serde_json::{Value, json};
 
 use crate::support::{Lab, Output};
 
-/// Gives a request to `rc request` on descriptor 3; `further` are more redirections of the shell.
+/// Passes a request to `rc request` on descriptor 3; `further` are more redirections of the shell.
 fn ask(lab: &Lab, asked: &Value, further: &str) -> Output {
     fs::write(lab.work("asked"), asked.to_string()).expect("a file can be written");
     let script = format!("exec \"$0\" request 3<asked {further}");
     lab.program("sh", ["-c", &script]).arg(Lab::rc_path()).run()
 }
 
-/// The request that a command line makes.
+/// The request of a command line.
 fn asked(lab: &Lab, line: &[&str]) -> Value {
     lab.rc(["request", "--print", "--"]).args(line).run().json()
 }
 
-/// What a container was made with, without what is each one's own.
+/// The configuration of a container, without its own ID, name and times.
 fn config(lab: &Lab, id: &str) -> Value {
     let id = id.trim();
     let text = fs::read_to_string(lab.container(id).join("config.json")).expect("a record");
@@ -36,7 +36,7 @@ fn config(lab: &Lab, id: &str) -> Value {
     config
 }
 
-/// Command lines of `create`, in words.
+/// Command lines of `create`.
 const CREATED: [&str; 6] = [
     "payload /payload",
     "--name web --hostname h --add-host db:1.2.3.4 --dns 9.9.9.9 --dns-search example.org -l a=b -e A=1 -e FROM* \
@@ -53,7 +53,7 @@ const CREATED: [&str; 6] = [
 ];
 
 #[test]
-fn the_same_request_typed_and_as_data_gives_the_same_container() {
+fn a_request_creates_the_same_container_as_the_command_line() {
     let lab = Lab::new();
     lab.payload();
     fs::create_dir(lab.work("shared")).expect("a directory can be made");
@@ -63,7 +63,7 @@ fn the_same_request_typed_and_as_data_gives_the_same_container() {
         let typed = config(&lab, &lab.rc(&words).env("FROM_CALLER", "x").run().text());
         lab.remove_containers();
         let mut asked = asked(&lab, &words);
-        // The variables of who asks are its own to say.
+        // A program that asks sends the variables itself.
         if line.contains("FROM*") {
             asked["request"]["environment"] = json!({ "FROM_CALLER": "x", "OTHER": "y" });
         }
@@ -90,7 +90,7 @@ fn a_request_runs_as_the_command_line_does() {
 }
 
 #[test]
-fn what_becomes_of_it_is_told_in_lines_on_descriptor_4() {
+fn events_are_lines_on_descriptor_4() {
     let lab = Lab::new();
     lab.payload();
     let request = |extra: Value| {
@@ -102,7 +102,7 @@ fn what_becomes_of_it_is_told_in_lines_on_descriptor_4() {
         let text = fs::read_to_string(lab.work("told")).expect("text");
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     };
-    // Nobody but rc holds the descriptor: `cat` ends while the container runs.
+    // Only rc has the descriptor: `cat` exits while the container runs.
     fs::write(lab.work("asked"), request(json!({ "name": "web", "detach": true })).to_string()).unwrap();
     let script = "{ \"$0\" request 3<asked 4>&1 >/dev/null; } | cat >told";
     lab.program("sh", ["-c", script]).arg(Lab::rc_path()).run().says_nothing();
@@ -124,7 +124,7 @@ fn what_becomes_of_it_is_told_in_lines_on_descriptor_4() {
 }
 
 #[test]
-fn a_request_that_is_none_is_refused_by_name() {
+fn an_invalid_request_is_refused_with_the_reason() {
     let lab = Lab::new();
     lab.payload();
     for (asked, text) in [

@@ -38,9 +38,9 @@ fn x13_keyrings_are_closed() {
     lab.remove_containers();
 }
 
-/// It silently stayed in the caller's keyring then.
+/// A program without a key once silently stayed in the caller's keyring.
 #[test]
-fn x13_where_no_key_is_left_a_program_has_a_keyring_of_its_own_all_the_same() {
+fn x13_without_a_key_left_a_program_still_has_a_keyring_of_its_own() {
     // Root may have a million, and with one ID no other user can own a keyring.
     only!(Full);
     let _alone = KEYS.lock();
@@ -90,7 +90,7 @@ fn x13_with_one_id_a_start_without_a_key_left_is_refused() {
 
 /// docker's filter returns EPERM, podman's ENOSYS.
 #[test]
-fn x13_where_keyrings_are_filtered_away_containers_run_and_can_use_none() {
+fn x13_without_keyrings_under_a_filter_containers_run() {
     let lab = Lab::new();
     lab.payload();
     // Under the filter newuidmap cannot work: this container keeps the user's namespace.

@@ -1,24 +1,23 @@
-//! Which file uses what another one defines, and the circles in that.
+//! Which file uses definitions of which other file, and the circles among them.
 //!
-//! A name counts for the file that defines it, through whatever it is handed on by (`pub(crate) use`). What a file
-//! defines for those below it (an error type, the words of the module) makes no circle: a child may use what its
-//! ancestors define.
+//! A name belongs to the file that defines it, even if others export it again (`pub(crate) use`). A child may use what
+//! its ancestors define (an error type, the types of the module): that is not a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::{File, Module};
 
-/// All files, and what each uses.
+/// All files, with the files that each uses.
 pub(super) struct Graph<'a> {
     files: &'a BTreeMap<Module, File>,
     edges: BTreeMap<&'a Module, BTreeSet<&'a Module>>,
 }
 
-/// What a path leads to.
+/// The target of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Found {
     Module(Module),
-    /// Something that this file defines.
+    /// A definition in this file.
     Item(Module),
 }
 
@@ -40,12 +39,12 @@ impl<'a> Graph<'a> {
         graph
     }
 
-    /// What `module` uses of other files.
+    /// The files that `module` uses.
     pub(super) fn used_by(&self, module: &Module) -> impl Iterator<Item = &'a Module> {
         self.edges.get(module).into_iter().flatten().copied()
     }
 
-    /// The sets of files that reach one another, inside of one module of the crate.
+    /// The sets of files that reach one another, inside one module of the crate.
     pub(super) fn circles(&self) -> Vec<Vec<String>> {
         let reach: BTreeMap<&Module, BTreeSet<&Module>> =
             self.edges.keys().map(|from| (*from, self.reach(from))).collect();
@@ -70,9 +69,9 @@ impl<'a> Graph<'a> {
         reached
     }
 
-    /// What a path in `module` leads to; `None` for what is not ours, or unknown.
+    /// The target of a path in `module`; `None` if it is in another crate, or unknown.
     fn resolve(&self, module: &Module, path: &[String], depth: usize) -> Option<Found> {
-        // Names that hand each other on in a circle do not compile; this only keeps a misread one from hanging.
+        // Names that export each other in a circle do not compile; this prevents a hang if the test misreads some.
         let depth = Some(depth + 1).filter(|depth| *depth < 16)?;
         let first = path.first()?;
         let own = self.files.get(module)?;
@@ -94,7 +93,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// What a path leads to that begins in `module`.
+    /// The target of a path that begins in `module`.
     fn look_up(&self, module: &Module, path: &[String], depth: usize) -> Option<Found> {
         let Some(first) = path.first() else { return Some(Found::Module(module.clone())) };
         let child = below(module, first);
@@ -108,7 +107,7 @@ impl<'a> Graph<'a> {
         match self.resolve(module, &used.path, depth) {
             Some(Found::Module(found)) => self.look_up(&found, &path[1..], depth),
             Some(item) => Some(item),
-            // Of another crate, or of a module inside of this file.
+            // In another crate, or in a module inside this file.
             None => Some(Found::Item(module.clone())),
         }
     }
@@ -124,7 +123,7 @@ fn is_above(above: &Module, module: &Module) -> bool {
 }
 
 #[test]
-fn circles_are_found_through_names_that_are_handed_on() {
+fn circles_are_found_through_reexported_names() {
     let files = [
         ("m", "mod a;\nmod b;\nmod c;\npub(crate) use a::A;\npub(crate) struct Word;"),
         ("m/a", "use super::{Word, b};\npub(crate) struct A;\nfn f() { b::f() }"),

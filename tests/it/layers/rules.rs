@@ -1,5 +1,5 @@
-//! Rules of form that no tool checks: short commands that know nothing of one another, lines of 120 columns, a doc
-//! comment for everything that other modules see.
+//! Rules of form that no tool checks: commands are short and do not use each other, lines have at most 120 columns,
+//! everything that other modules see has a doc comment.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,9 +8,9 @@ use std::path::Path;
 use super::circles::Graph;
 use super::source::{File, Module};
 
-/// The most lines of a file of `src/cmd`.
+/// The maximum number of lines of a file in `src/cmd`.
 const LINES: usize = 150;
-/// The most columns of a line.
+/// The maximum number of columns of a line.
 const COLUMNS: usize = 120;
 
 /// The files of `src/cmd` that are too long.
@@ -19,7 +19,7 @@ pub(super) fn long_commands<'a>(files: impl Iterator<Item = (&'a Module, &'a Fil
     commands.filter(|(_, file)| file.text.lines().count() > LINES).map(|(module, _)| module.join("/")).collect()
 }
 
-/// Files of `src/cmd` that use what a command defines, and the command; its own files may.
+/// Files of `src/cmd` that use definitions of a command, with the command. A command's own files may use them.
 pub(super) fn borrowed_commands<'a>(
     files: impl Iterator<Item = (&'a Module, &'a File)> + Clone,
     graph: &Graph<'_>,
@@ -38,7 +38,7 @@ pub(super) fn borrowed_commands<'a>(
     found
 }
 
-/// Items that other modules see, without a doc comment: `FILE: LINE`.
+/// Items that other modules see and that have no doc comment: `FILE: LINE`.
 pub(super) fn undocumented<'a>(files: impl Iterator<Item = (&'a Module, &'a File)>) -> Vec<String> {
     let kinds =
         ["fn ", "async fn ", "const fn ", "unsafe fn ", "struct ", "enum ", "trait ", "const ", "static ", "type "];

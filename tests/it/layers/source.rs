@@ -1,4 +1,4 @@
-//! The files of `src` as a reader sees them: module paths, code without comments and tests, `use` trees and paths.
+//! Parses the files of `src`, roughly: module paths, code without comments and tests, `use` trees and paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,14 +7,14 @@ use std::path::Path;
 /// A module: `["storage", "layer"]` of `src/storage/layer.rs`.
 pub(super) type Module = Vec<String>;
 
-/// One name that a file brings in.
+/// A name that a file imports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Use {
-    /// For others, too: `pub(crate) use`.
+    /// Whether it is exported again: `pub(crate) use`.
     pub(super) is_public: bool,
     /// As written: `["super", "sync", "tell"]`.
     pub(super) path: Vec<String>,
-    /// What it is called in this file.
+    /// Its name in this file.
     pub(super) name: String,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Use {
 pub(super) struct Word {
     /// `["super", "sync", "tell"]`, or one segment.
     pub(super) path: Vec<String>,
-    /// A field or a method, or the name of a function that is defined here.
+    /// A field, a method, or the name of a function in its definition.
     is_own: bool,
     is_called: bool,
 }
@@ -31,25 +31,25 @@ pub(super) struct Word {
 /// A file of `src`.
 #[derive(Debug)]
 pub(super) struct File {
-    /// The text, whole.
+    /// The whole text.
     pub(super) text: String,
-    /// All `use`s, those in functions too.
+    /// All `use`s, also those in functions.
     pub(super) uses: Vec<Use>,
-    /// Paths and words outside of `use`s.
+    /// Paths and words outside `use`s.
     pub(super) words: Vec<Word>,
-    /// The modules that it declares, and those of them that are tests.
+    /// The modules that it declares, and whether each is for tests.
     children: Vec<(String, bool)>,
 }
 
 impl File {
-    /// Reads `text`.
+    /// Parses `text`.
     pub(super) fn new(text: &str) -> Self {
         let code = code(text);
         let (uses, rest) = take_uses(&code);
         Self { text: text.to_owned(), uses, words: words(&rest), children: children(text) }
     }
 
-    /// Whether the code uses the name `name`, beside bringing it in.
+    /// Whether the code uses the name `name`, not only imports it.
     pub(super) fn has_word(&self, name: &str) -> bool {
         let is_type = name.starts_with(|sign: char| sign.is_uppercase());
         let uses = |word: &Word| word.path[0] == name && !word.is_own;
@@ -62,7 +62,7 @@ impl File {
     }
 }
 
-/// Every file of `src` but those that are tests.
+/// Every file of `src`, without those of tests.
 pub(super) fn read(source: &Path) -> BTreeMap<Module, File> {
     let mut files = BTreeMap::new();
     for path in super::files(source) {
@@ -79,7 +79,7 @@ pub(super) fn read(source: &Path) -> BTreeMap<Module, File> {
     files
 }
 
-/// Without comments, and without what stands in a module of tests at the end.
+/// The code without comments, and without a module of tests at the end.
 fn code(text: &str) -> String {
     let text = text.split_once("#[cfg(test)]\nmod tests {").map_or(text, |(code, _)| code);
     let line = |line: &str| match line.find("//") {
@@ -138,7 +138,7 @@ fn take_uses(code: &str) -> (Vec<Use>, String) {
     (uses, rest)
 }
 
-/// The paths of a `use` tree, each with the name that it gets.
+/// The paths of a `use` tree, each with its name in the file.
 fn expand(tree: &str, prefix: &[String]) -> Vec<(Vec<String>, String)> {
     let segments = |text: &str| {
         let segments = text.split("::").map(|segment| segment.trim().to_owned());
@@ -194,7 +194,7 @@ fn words(code: &str) -> Vec<Word> {
 }
 
 #[test]
-fn uses_are_expanded_and_tests_and_comments_are_passed_over() {
+fn uses_are_expanded_and_tests_and_comments_are_skipped() {
     let text = "use super::{a::{self, B}, c as d};\n// use crate::no;\nmod kid;\n#[cfg(test)]\nmod tests;\n\
                 pub(crate) use kid::{\n    X,\n    y,\n};\nfn f(x: X) { crate::p::q(x.y()) }\n\
                 #[cfg(test)]\nmod tests {\n    use crate::never;\n}\n";

@@ -52,7 +52,7 @@ fn hosts_and_resolver_files_are_rewritten_at_each_start() {
         .succeeds();
     let first = lab.rc(["start", "-a", "web"]).run().text();
     assert!(first.contains("localhost"), "{first}");
-    // Whatever the container, or the host's network, did to them.
+    // The container or the host may have changed them.
     let directory =
         fs::read_dir(lab.store().join("containers")).expect("containers").next().expect("one").expect("read").path();
     fs::write(directory.join("hosts"), "10.0.0.1 old\n").expect("written");

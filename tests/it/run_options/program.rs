@@ -104,7 +104,7 @@ fn an_entry_point_hides_the_images_command() {
 }
 
 #[test]
-fn words_as_long_as_a_book_and_words_that_are_no_text_are_refused_in_a_line() {
+fn words_that_are_too_long_or_not_utf_8_are_refused_in_one_line() {
     let lab = Lab::new();
     lab.payload();
     let long = "a".repeat(100_000);
