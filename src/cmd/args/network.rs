@@ -35,7 +35,8 @@ impl NetworkArgs {
         request.dns_options = self.dns_option;
         request.dns_search = self.dns_search;
         request.hostname = self.hostname;
-        request.network = self.network.filter(|text| !text.is_empty()).as_deref().map(plan::parse_network).transpose()?;
+        request.network =
+            self.network.filter(|text| !text.is_empty()).as_deref().map(plan::parse_network).transpose()?;
         request.publish = self.publish.iter().map(|text| PortRequest::from_publish(text)).collect::<Result<_, _>>()?;
         Ok(())
     }
