@@ -81,7 +81,7 @@ fn texts() -> Vec<(String, String)> {
         .iter()
         .map(|name| source.join(name))
         .collect();
-    for directory in ["man", "config", "scripts", "bench", "stub", "tests"] {
+    for directory in ["man", "config", "scripts", "bench", "stub", "tests", "src", "build"] {
         files.extend(walk(&source.join(directory)));
     }
     let mut texts: Vec<_> = files
