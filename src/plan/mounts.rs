@@ -122,6 +122,8 @@ impl MountRequest {
             match (name, value) {
                 ("ro", "") => mount.read_only = true,
                 ("rw" | "notmpcopyup", "") => {}
+                // The image's files at that place are copied into it. Source: podman-run(1), `--mount`.
+                ("tmpcopyup", "") => options.push(option.clone()),
                 ("exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid", "") => options.push(option.clone()),
                 // The kernel itself reads a share of the host's memory (`50%`).
                 ("size", value)
@@ -135,9 +137,6 @@ impl MountRequest {
                 }
                 ("uid" | "gid", value) if value.parse::<u32>().is_ok_and(|id| id < u32::MAX) => {
                     options.push(option.clone());
-                }
-                ("tmpcopyup", _) => {
-                    return Err(self.invalid("`tmpcopyup` is not supported; a volume is filled from the image"));
                 }
                 _ => return Err(self.unknown(option)),
             }
@@ -199,7 +198,7 @@ pub(super) fn mounts(request: &Request, image: &ImageDefaults, facts: &Facts) ->
     }
     if request.read_only && request.read_only_tmpfs != Some(false) {
         for (destination, mode) in WRITABLE {
-            let options = ["nosuid", "nodev", mode].map(str::to_owned).to_vec();
+            let options = ["nosuid", "nodev", mode, "tmpcopyup"].map(str::to_owned).to_vec();
             if !is_mounted(&mounts, destination) {
                 let destination = destination.to_owned();
                 mounts.push(Mount { kind: MountKind::Tmpfs, destination, read_only: false, options });

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, readlinkat};
 
 const RESOLVE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 
@@ -57,49 +57,86 @@ pub(crate) fn find_literally(root: BorrowedFd<'_>, path: impl AsRef<Path>) -> io
 /// Decides whether something may be created in a directory with this path; an error stops the creation.
 pub(crate) type MayMake<'a, E> = &'a dyn Fn(BorrowedFd<'_>, &Path) -> Result<(), E>;
 
-/// A reference to the directory `path`; creates missing directories with mode 0755, if `may_make` agrees.
+/// A reference to the directory `path`; creates missing directories with mode 0755, if `may_make` agrees. A link that
+/// leads nowhere is followed: what is missing is created where it leads to, beneath the root.
 pub(crate) fn make_directories<E: From<io::Error>>(
     root: BorrowedFd<'_>,
     path: impl AsRef<Path>,
     may_make: MayMake<'_, E>,
 ) -> Result<OwnedFd, E> {
-    let path = path.as_ref();
-    match open_in(root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        other => return Ok(other?),
-    }
-    let (above, name) = split(path)?;
-    let parent = make_directories(root, above, may_make)?;
-    may_make(parent.as_fd(), above)?;
-    match mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-        Err(error) => return Err(io::Error::from(error).into()),
-    }
-    // Resolved from the root again: another process may just have put a link there.
-    Ok(open_in(root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?)
+    make(root, path.as_ref(), Kind::Directory, may_make, LINKS)
 }
 
 /// A reference to the file `path`; creates it empty (0644) if it is missing, and missing directories, if `may_make`
-/// agrees.
+/// agrees. A link that leads nowhere is followed, as by [`make_directories`].
 pub(crate) fn make_file<E: From<io::Error>>(
     root: BorrowedFd<'_>,
     path: impl AsRef<Path>,
     may_make: MayMake<'_, E>,
 ) -> Result<OwnedFd, E> {
-    let path = path.as_ref();
-    match find(root, path) {
+    make(root, path.as_ref(), Kind::File, may_make, LINKS)
+}
+
+/// As many links are followed as by the kernel. Source: path_resolution(7).
+const LINKS: u32 = 40;
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Directory,
+    File,
+}
+
+impl Kind {
+    fn find(self, root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
+        let flags = match self {
+            Self::Directory => OFlags::PATH | OFlags::DIRECTORY,
+            Self::File => OFlags::PATH,
+        };
+        open_in(root, path, flags, Mode::empty())
+    }
+
+    /// Creates `name`, which may exist already.
+    fn create(self, parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
+        let created = match self {
+            Self::Directory => mkdirat(parent, name, Mode::from_raw_mode(0o755)),
+            Self::File => {
+                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                openat(parent, name, flags, Mode::from_raw_mode(0o644)).map(drop)
+            }
+        };
+        match created {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn make<E: From<io::Error>>(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    kind: Kind,
+    may_make: MayMake<'_, E>,
+    links: u32,
+) -> Result<OwnedFd, E> {
+    match kind.find(root, path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         other => return Ok(other?),
     }
     let (above, name) = split(path)?;
-    let parent = make_directories(root, above, may_make)?;
+    let parent = make(root, above, Kind::Directory, may_make, links)?;
     may_make(parent.as_fd(), above)?;
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match openat(&parent, name, flags, Mode::from_raw_mode(0o644)) {
-        Ok(_) | Err(rustix::io::Errno::EXIST) => {}
-        Err(error) => return Err(io::Error::from(error).into()),
+    kind.create(&parent, name)?;
+    // Resolved from the root again: another process may just have put a link there.
+    match kind.find(root, path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && links > 0 => {
+            // A link that leads nowhere. `above` may end in a link, too, which the kernel resolves before any `..`.
+            let Ok(target) = readlinkat(&parent, name, Vec::new()) else { return Err(error.into()) };
+            let target = above.join(OsStr::from_bytes(target.as_bytes()));
+            // What is created is judged by the link's name: no link may lead to a place that is only allowed by name.
+            make(root, &target, kind, &|parent, _| may_make(parent, path), links - 1)
+        }
+        other => Ok(other?),
     }
-    Ok(find(root, path)?)
 }
 
 fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {

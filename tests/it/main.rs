@@ -23,6 +23,7 @@ mod kill_storm;
 mod layers;
 mod lifecycle;
 mod man;
+mod mount_points;
 mod named_files;
 mod network;
 mod one_id;

@@ -130,7 +130,7 @@ fn tmpfs_options() {
         ("/tmp:size=x", None),
         ("/tmp:mode=888", None),
         ("/tmp:exec,noexec", None),
-        ("/tmp:tmpcopyup", None),
+        ("/tmp:tmpcopyup", Some("tmpfs → /tmp rw tmpcopyup,noexec,nosuid,nodev")),
         ("/tmp:bogus", None),
         ("tmp", None),
         ("/", None),
@@ -149,9 +149,9 @@ fn all_together_parents_first_and_the_asked_ones_win() {
         "volume x → /tmp rw",
         "tmpfs → /cache rw noexec,nosuid,nodev",
         "anonymous → /x rw",
-        "tmpfs → /run rw nosuid,nodev,mode=755",
+        "tmpfs → /run rw nosuid,nodev,mode=755,tmpcopyup",
         "volume db → /data/deep rw",
-        "tmpfs → /var/tmp rw nosuid,nodev,mode=1777",
+        "tmpfs → /var/tmp rw nosuid,nodev,mode=1777,tmpcopyup",
     ];
     assert_eq!(resolve(&request, &["/data", "/../../x"]), Ok(expected.map(str::to_owned).to_vec()));
 }
