@@ -275,3 +275,33 @@ fn a_signal_is_passed_on() {
     running.line("TERM");
     running.wait().succeeds();
 }
+
+/// Values that scripts pass, as docker and podman read them.
+#[test]
+fn values_are_read_as_docker_and_podman_read_them() {
+    let lab = Lab::new();
+    lab.payload();
+    let name = "x".repeat(64);
+    for options in [
+        &["-w", "", "-u", "", "-h", "", "--restart", "", "--stop-signal", "", "--log-driver", "", "--platform", ""][..],
+        &["--name", ""],
+        &["-u", "0:"],
+        &["-h", &name],
+        &["-v", "data:/data:cached"],
+        &["-p", "8080:80/TCP"],
+        &["--ulimit", "memlock=-1:-1", "--ulimit", "host", "--ulimit", "core=0"],
+        &["--log-opt", "max-size=1m"],
+        &["--shm-size", "64 MB"],
+    ] {
+        let output = run(&lab, options, &["exit", "7"]);
+        assert!(output.exit == Exit::Code(7), "{options:?}: {output}");
+    }
+    let memlock = |options: &[&str]| {
+        let report = report(&lab, options);
+        let lines = report["limits"].as_array().expect("lines").iter();
+        let line = lines.filter_map(Value::as_str).find(|line| line.starts_with("Max locked memory")).expect("a line");
+        line.split_whitespace().skip(3).take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let most = memlock(&["--ulimit", "host"])[1].clone();
+    assert_eq!(memlock(&["--ulimit", "memlock=-1:-1"]), [most.clone(), most]);
+}
