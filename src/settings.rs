@@ -296,7 +296,7 @@ mod tests {
             ),
             (
                 "[network]\ndriver = \"bridge\"\n",
-                "`/c/rc.toml` line 2: `driver`: invalid network `bridge`: must be slirp4netns, pasta, host or none",
+                "`/c/rc.toml` line 2: `driver`: network `bridge` must be slirp4netns, pasta, host or none",
             ),
             ("[log]\nmax_size = 5\n", "`/c/rc.toml` line 2: `max_size`: invalid type: integer `5`, expected a string"),
             (

@@ -262,7 +262,7 @@ mod tests {
         for word in ["-eo", "aux", "PID", "%"] {
             let error = row(word).expect_err("no descriptor");
             assert!(
-                error.starts_with(&format!("invalid descriptor `{word}`: must be one of args, capamb, ")),
+                error.starts_with(&format!("descriptor `{word}` must be one of args, capamb, ")),
                 "{error}"
             );
         }
