@@ -1,5 +1,5 @@
-//! The plan of a container: pure functions from a request to the saved configuration, and from that to the runtime spec.
-//! Nothing in here opens a file or asks the system; what it must know comes in as values.
+//! The plan of a container: pure functions from a request to the saved configuration, and from that to the runtime
+//! spec. Nothing in here opens a file or asks the system; what it must know comes in as values.
 //!
 //! ```text
 //! Request ──┐
@@ -317,7 +317,8 @@ pub(crate) fn resolve(
         rlimits: rlimits::rlimits(&request.ulimits)?,
         cgroup: cgroups::cgroup(request, &limits)?,
         limits,
-        // Without a network of its own there is nothing to forward to: docker and podman drop the ports as well, and warn.
+        // Without a network of its own there is nothing to forward to: docker and podman drop the ports as well, and
+        // warn.
         ports: if network.forwards_ports() { ports::mappings(&request.publish, facts)? } else { Vec::new() },
         dns: match each("--dns", &request.dns, names::name_server)? {
             asked if asked.is_empty() => defaults.dns.clone(),

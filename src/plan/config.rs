@@ -238,7 +238,8 @@ pub(crate) struct Cgroup {
     pub(crate) mode: CgroupMode,
     /// What the program sees of it.
     pub(crate) namespace: CgroupNamespace,
-    /// The slice (`NAME.slice`) or the cgroup (an absolute path) that it is created in; absent: the cgroup of rc itself decides.
+    /// The slice (`NAME.slice`) or the cgroup (an absolute path) that it is created in; absent: the cgroup of rc itself
+    /// decides.
     pub(crate) parent: Option<String>,
     /// Control files and what is written to them.
     pub(crate) conf: BTreeMap<String, String>,

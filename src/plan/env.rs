@@ -10,8 +10,8 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 const PROXIES: [&str; 8] =
     ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY"];
 
-/// The environment: rc's own variables, then the image's, `--env-file` and `--env`, each overriding the ones before; a name
-/// stays at its first position. `HOME` is set at start, from the user that was found in the root file system.
+/// The environment: rc's own variables, then the image's, `--env-file` and `--env`, each overriding the ones before; a
+/// name stays at its first position. `HOME` is set at start, from the user that was found in the root file system.
 ///
 /// `container=oci` marks a container of any manager: systemd then reads `/run/.containerenv`.
 pub(super) fn environment(

@@ -1,7 +1,7 @@
 //! Paths inside a container: those of `/proc` and `/sys` that are hidden or read-only, and the cleaning of paths.
 
-/// Paths that no program in a container needs and that reveal, or reach, the host. Source: safety.md section 4, the union
-/// of docker's, podman's and crun's lists; the paths of each CPU are added by [`masked`].
+/// Paths that no program in a container needs and that reveal, or reach, the host. Source: safety.md section 4, the
+/// union of docker's, podman's and crun's lists; the paths of each CPU are added by [`masked`].
 const MASKED: [&str; 23] = [
     "/proc/acpi",
     "/proc/asound",

@@ -1,5 +1,5 @@
-//! What a service manager learns about a container (`--sdnotify`, `--pidfile`, `--conmon-pidfile`), and what it passes to
-//! the program.
+//! What a service manager learns about a container (`--sdnotify`, `--pidfile`, `--conmon-pidfile`), and what it passes
+//! to the program.
 
 use std::path::{Path, PathBuf};
 

@@ -16,8 +16,9 @@ use crate::types::{Extras, Network};
 /// The version of the runtime spec.
 const OCI_VERSION: &str = "1.2.0";
 
-/// The devices of `/dev` with their numbers; the runtime binds the host's, since an unprivileged user cannot create device nodes.
-/// Source: runtime-spec config-linux.md "Default Devices"; `ptmx`, `console` and the links are the runtime's.
+/// The devices of `/dev` with their numbers; the runtime binds the host's, since an unprivileged user cannot create
+/// device nodes. Source: runtime-spec config-linux.md "Default Devices"; `ptmx`, `console` and the links are the
+/// runtime's.
 const DEVICES: [(&str, i64, i64); 6] = [
     ("/dev/null", 1, 3),
     ("/dev/zero", 1, 5),

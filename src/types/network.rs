@@ -134,7 +134,8 @@ impl Endpoint {
         self.network.as_ref().map_or(self.driver.as_str(), Name::as_str)
     }
 
-    /// Reads the options after a network's name: `ip=10.0.0.5,alias=db,…`. Others are left to the driver. Source: podman-run(1), `--network`.
+    /// Reads the options after a network's name: `ip=10.0.0.5,alias=db,…`. Others are left to the driver. Source:
+    /// podman-run(1), `--network`.
     fn read(mut self, options: &str) -> Result<Self, Invalid> {
         for option in options.split(',').filter(|option| !option.is_empty()) {
             let invalid = |reason: &str| Invalid::new("network option", option, reason);

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Invalid, MacAddress, PortMapping, serde_as_string};
 
-/// The format in which this rc writes it. Older state has no format number, and has the addresses of one endpoint among its
-/// other fields; a monitor that writes it may still be running.
+/// The format in which this rc writes it. Older state has no format number, and has the addresses of one endpoint among
+/// its other fields; a monitor that writes it may still be running.
 const FORMAT: u32 = 1;
 
 /// The state of a container's network.
