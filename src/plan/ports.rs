@@ -265,7 +265,9 @@ mod tests {
             mappings(std::slice::from_ref(&request), &facts()).map(|found| found.len()).map_err(|e| e.to_string())
         };
         let json = |host: u16, container: u16, count: u16| {
-            serde_json::json!({ "hostPort": host, "containerPort": container, "count": count })
+            serde_json::json!({
+                "hostPort": host, "containerPort": container, "count": count
+            })
         };
         assert_eq!(resolve(json(65000, 65000, 536)), Ok(536));
         assert_eq!(resolve(serde_json::json!({ "hostPort": 5, "containerPort": 6 })), Ok(1));

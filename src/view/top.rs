@@ -261,10 +261,7 @@ mod tests {
     fn words_for_ps_are_refused() {
         for word in ["-eo", "aux", "PID", "%"] {
             let error = row(word).expect_err("no descriptor");
-            assert!(
-                error.starts_with(&format!("descriptor `{word}` must be one of args, capamb, ")),
-                "{error}"
-            );
+            assert!(error.starts_with(&format!("descriptor `{word}` must be one of args, capamb, ")), "{error}");
         }
     }
 
