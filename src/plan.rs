@@ -45,7 +45,7 @@ use std::path::PathBuf;
 pub(crate) use changes::{Changes, Updated};
 pub(crate) use config::{
     Cgroup, CgroupMode, CgroupNamespace, ContainerConfig, DeviceValue, ImageSource, Limits, LogDriver, Mount,
-    MountKind, PullPolicy, Rlimit, Seccomp, Throttle,
+    MountKind, Rlimit, Seccomp, Throttle,
 };
 pub(crate) use exec::{ExecRequest, exec};
 pub(crate) use limits::LimitChanges;
@@ -53,7 +53,8 @@ pub(crate) use needs::{BlockDevices, Found, Needs, needs};
 pub(crate) use network::parse_network;
 pub(crate) use ports::FreePort;
 pub(crate) use request::{
-    DescriptorRequest, LimitRequest, LogRequest, MountRequest, PortRequest, Request, ServiceRequest, TextFile,
+    DescriptorRequest, LimitRequest, LogRequest, MountRequest, PortRequest, PullPolicy, Request, ServiceRequest,
+    TextFile,
 };
 pub(crate) use resources::resources;
 pub(crate) use restart::RestartPolicy;

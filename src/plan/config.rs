@@ -349,18 +349,3 @@ impl LogDriver {
         matches!(self, Self::K8sFile | Self::Journald)
     }
 }
-
-/// When an image is fetched.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum PullPolicy {
-    /// Always; the local image serves if the registry has the same.
-    Always,
-    /// If there is no local image.
-    #[default]
-    Missing,
-    /// Never.
-    Never,
-    /// If the registry has another one; a registry that does not answer is no error when there is a local image.
-    Newer,
-}

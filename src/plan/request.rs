@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::PullPolicy;
 use crate::types::{Network, Protocol};
 
 /// A requested container: one field for each option, in the option's own grammar, absent if the option was not given.
@@ -286,4 +285,19 @@ pub(crate) struct ServiceRequest {
     pub(crate) pidfile: Option<PathBuf>,
     /// `--conmon-pidfile`.
     pub(crate) conmon_pidfile: Option<PathBuf>,
+}
+
+/// When an image is fetched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PullPolicy {
+    /// Always; the local image serves if the registry has the same.
+    Always,
+    /// If there is no local image.
+    #[default]
+    Missing,
+    /// Never.
+    Never,
+    /// If the registry has another one; a registry that does not answer is no error when there is a local image.
+    Newer,
 }

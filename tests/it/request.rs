@@ -94,7 +94,8 @@ fn events_are_lines_on_descriptor_4() {
     let lab = Lab::new();
     lab.payload();
     let request = |extra: Value| {
-        let mut request = json!({ "image": "payload", "command": ["/payload", "sleep"], "network": "none" });
+        let mut request =
+            json!({ "image": "payload", "command": ["/payload", "sleep"], "network": { "mode": "none" } });
         request.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         json!({ "action": "run", "request": request })
     };
@@ -160,7 +161,7 @@ fn a_source_with_a_colon_and_descriptors_of_other_numbers_can_be_asked_for() {
     fs::write(lab.work("handed"), "handed").unwrap();
     let request = |command: &[&str], further: Value| {
         let mut request = json!({
-            "image": "payload", "command": command, "network": "none", "autoRemove": true,
+            "image": "payload", "command": command, "network": { "mode": "none" }, "autoRemove": true,
             "mounts": [{ "kind": "bind", "source": "a:b", "destination": "/data", "options": ["ro"] }],
         });
         request.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
