@@ -277,7 +277,7 @@ fn output_goes_where_the_log_driver_says() {
     for (options, text) in [
         (&["--log-driver=fluentd"][..], "log driver `fluentd` must be k8s-file"),
         (&["-t", "--log-driver=passthrough"], "cannot be used with --tty"),
-        (&["--log-opt=labels=a"], "invalid log option"),
+        (&["--log-opt=labels=a"], "log option `labels=a` must be max-size"),
         (&["--log-driver=passthrough-tty", "--security-opt=seccomp=unconfined"], "needs the system call filter"),
     ] {
         let refused = run(options).exits(125);
