@@ -19,6 +19,7 @@ mod security;
 mod selection;
 mod service;
 
+use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
 pub(crate) use container::ContainerArgs;
@@ -33,7 +34,20 @@ pub(crate) use selection::{FilterArgs, NameArgs, PauseArgs, SelectionArgs, StopA
 
 /// Lets every switch of a command also take `=true` and `=false`, as with podman and docker: scripts write `--rm=true`.
 pub(crate) fn with_values(command: Command) -> Command {
-    command.mut_args(|arg| if matches!(arg.get_action(), ArgAction::SetTrue) { optional_value(arg) } else { arg })
+    command.mut_args(|arg| {
+        let arg = if matches!(arg.get_action(), ArgAction::SetTrue) { optional_value(arg) } else { arg };
+        let is_truth = arg.get_value_parser().type_id() == ValueParser::bool().type_id();
+        if is_truth && arg.get_action().takes_values() { arg.value_parser(truth) } else { arg }
+    })
+}
+
+/// Reads the value of a switch. Source: Go's `strconv.ParseBool`, with which docker and podman read them.
+fn truth(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "True" | "TRUE" => Ok(true),
+        "0" | "f" | "F" | "false" | "False" | "FALSE" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
+    }
 }
 
 fn optional_value(arg: Arg) -> Arg {
@@ -44,7 +58,6 @@ fn optional_value(arg: Arg) -> Arg {
         .default_value("false")
         .value_parser(clap::value_parser!(bool))
         .hide_default_value(true)
-        .hide_possible_values(true)
         .value_name("BOOL")
 }
 

@@ -95,7 +95,7 @@ impl LimitChanges {
                 .transpose()
                 .map_err(Error::option("--blkio-weight"))?,
             devices,
-            pids: request.pids_limit.map(processes).transpose().map_err(Error::option("--pids-limit"))?,
+            pids: request.pids_limit.map(processes),
         })
     }
 }
@@ -278,14 +278,9 @@ impl Throttle {
     }
 }
 
-/// `--pids-limit`: 0 and -1 are no limit.
-fn processes(limit: i64) -> Result<u64, Invalid> {
-    match limit {
-        -1 => Ok(0),
-        _ => u64::try_from(limit).map_err(|_| {
-            Invalid::new("number of processes", limit.to_string(), "must be positive, or -1 for no limit")
-        }),
-    }
+/// `--pids-limit`: 0 and negative numbers are no limit, as in docker and podman.
+fn processes(limit: i64) -> u64 {
+    u64::try_from(limit).unwrap_or(0)
 }
 
 #[cfg(test)]

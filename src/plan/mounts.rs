@@ -69,6 +69,9 @@ impl MountRequest {
     /// The mount, complete. An anonymous volume gets the next of the names.
     fn resolve<'a>(&self, working_dir: &Path, names: &mut impl Iterator<Item = &'a Name>) -> Result<Mount, Error> {
         let destination = destination(&self.destination).map_err(|reason| self.invalid(reason))?;
+        if let Some((one, other)) = contradiction(&self.options) {
+            return Err(self.invalid(&format!("`{one}` and `{other}` contradict each other")));
+        }
         let kind = match (self.kind, self.source.as_deref()) {
             (MountRequestKind::Tmpfs, None) => return self.tmpfs(destination),
             (MountRequestKind::Tmpfs, Some(_)) => return Err(self.invalid("a tmpfs cannot have a source")),
@@ -109,7 +112,7 @@ impl MountRequest {
                 _ => return Err(self.unknown(option)),
             }
         }
-        self.without_contradiction(mount)
+        Ok(mount)
     }
 
     /// A tmpfs with its options; `noexec`, `nosuid` and `nodev` by default. Source: podman-run(1).
@@ -141,7 +144,6 @@ impl MountRequest {
                 _ => return Err(self.unknown(option)),
             }
         }
-        let mut mount = self.without_contradiction(mount)?;
         for (off, on) in [("noexec", "exec"), ("nosuid", "suid"), ("nodev", "dev")] {
             if !mount.options.iter().any(|option| option == off || option == on) {
                 mount.options.push(off.to_owned());
@@ -152,13 +154,6 @@ impl MountRequest {
 
     fn unknown(&self, option: &str) -> Error {
         self.invalid(&format!("unknown option `{}`", option.escape_debug()))
-    }
-
-    fn without_contradiction(&self, mount: Mount) -> Result<Mount, Error> {
-        match contradiction(&mount.options) {
-            Some((one, other)) => Err(self.invalid(&format!("`{one}` and `{other}` contradict each other"))),
-            None => Ok(mount),
-        }
     }
 }
 
@@ -240,7 +235,8 @@ fn host_path(path: &str, working_dir: &Path) -> PathBuf {
 
 /// Two options that exclude each other.
 fn contradiction(options: &[String]) -> Option<(&str, &str)> {
-    const GROUPS: [&[&str]; 5] = [
+    const GROUPS: [&[&str]; 6] = [
+        &["ro", "rw"],
         &["exec", "noexec"],
         &["dev", "nodev"],
         &["suid", "nosuid"],

@@ -5,15 +5,23 @@ use crate::types::{Endpoint, Invalid, Network, NetworkDriver};
 
 /// The requested network, else the default one. Fails if rc has no driver for it.
 pub(super) fn network(request: &Request, defaults: &Defaults) -> Result<Network, Error> {
-    let network = request.network.as_ref().unwrap_or(&defaults.network);
+    let network = match request.network.as_ref().unwrap_or(&defaults.network) {
+        // `private` leaves it to rc what connects the container. Source: podman-run(1), `--network`.
+        Network::Own { endpoints } if endpoints.is_empty() => match &defaults.network {
+            own @ Network::Own { endpoints } if !endpoints.is_empty() => own,
+            _ => &NetworkDriver::Slirp4netns.into(),
+        },
+        network => network,
+    };
     match refusal(network) {
         Some(reason) => Err(Error::option("--network")(Invalid::new("network", network.to_string(), reason))),
         None => Ok(network.clone()),
     }
 }
 
-/// Reads `--network`.
+/// Reads `--network`; `default` is docker's word for `private`.
 pub(crate) fn parse_network(text: &str) -> Result<Network, Error> {
+    let text = if text == "default" { "private" } else { text };
     text.parse().map_err(Error::option("--network"))
 }
 
@@ -25,7 +33,7 @@ fn refusal(network: &Network) -> Option<&'static str> {
         Network::Path(_) => Some("a network namespace cannot be joined by path"),
         Network::Own { endpoints } => match &endpoints[..] {
             [endpoint] => endpoint_refusal(endpoint),
-            [] => Some("name what connects it: slirp4netns or pasta"),
+            [] => None,
             _ => Some("a container can be in one network only"),
         },
     }
@@ -52,7 +60,7 @@ mod tests {
     #[test]
     fn four_networks_and_a_reason_for_each_other() {
         let reason = |text: &str| refusal(&text.parse().unwrap_or_else(|error| panic!("{error}")));
-        for text in ["none", "host", "slirp4netns", "pasta"] {
+        for text in ["none", "host", "slirp4netns", "pasta", "private"] {
             assert_eq!(reason(text), None, "{text}");
         }
         for (text, expected) in [
@@ -63,9 +71,20 @@ mod tests {
             ("ns:/run/x", "a network namespace cannot be joined by path"),
             ("pasta:-4", "the network takes no options; `rc.toml` has the settings of the network"),
             ("slirp4netns:mtu=1500", "the network takes no options; `rc.toml` has the settings of the network"),
-            ("private", "name what connects it: slirp4netns or pasta"),
         ] {
             assert_eq!(reason(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_private_network_is_connected_by_the_default_driver() {
+        let of = |text: &str, default: Network| {
+            let request = Request { network: Some(parse_network(text).unwrap()), ..Request::default() };
+            network(&request, &Defaults { network: default, ..Defaults::default() }).unwrap()
+        };
+        for text in ["private", "default"] {
+            assert_eq!(of(text, NetworkDriver::Pasta.into()), NetworkDriver::Pasta.into());
+            assert_eq!(of(text, Network::Host), NetworkDriver::Slirp4netns.into());
         }
     }
 

@@ -138,6 +138,13 @@ impl Request {
             &mut self.log.driver,
             &mut self.service.sdnotify,
             &mut self.platform,
+            &mut self.shm_size,
+            &mut self.limits.memory,
+            &mut self.limits.memory_swap,
+            &mut self.limits.memory_reservation,
+            &mut self.limits.cpus,
+            &mut self.limits.cpuset_cpus,
+            &mut self.limits.cpuset_mems,
         ];
         for text in texts {
             text.take_if(|text| text.is_empty());
@@ -145,6 +152,7 @@ impl Request {
         for path in [&mut self.cidfile, &mut self.service.pidfile, &mut self.service.conmon_pidfile] {
             path.take_if(|path| path.as_os_str().is_empty());
         }
+        self.dns_search.retain(|domain| !domain.is_empty());
         self
     }
 }

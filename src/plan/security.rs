@@ -33,6 +33,8 @@ pub(super) fn security(request: &Request, facts: &Facts, capabilities: &[String]
             ("no-new-privileges", "false", _) => security.no_new_privileges = false,
             ("seccomp", "unconfined", _) => security.seccomp = Seccomp::Unconfined,
             ("seccomp", "default", _) => security.seccomp = Seccomp::Default,
+            // rc never uses SELinux labels or AppArmor profiles.
+            ("label", "disable", _) | ("apparmor", "unconfined", _) => {}
             (_, _, Some(path)) => {
                 let file = request.seccomp_profiles.iter().find(|file| file.path == path);
                 let file = file.ok_or_else(|| refused("the profile was not read"))?;
@@ -74,7 +76,10 @@ mod tests {
         assert_eq!(read(&["no-new-privileges:true", "seccomp=unconfined"]), Some((true, Seccomp::Unconfined)));
         assert_eq!(read(&["no-new-privileges=true", "no-new-privileges=false"]), Some((false, Seccomp::Default)));
         assert_eq!(read(&["seccomp=/p.json", "seccomp=default"]), Some((false, Seccomp::Default)));
-        for bad in ["seccomp=/other.json", "seccomp=", "label=disable", "apparmor=x", "", "no-new-privileges=maybe"] {
+        for nothing in ["label=disable", "label:disable", "apparmor=unconfined"] {
+            assert_eq!(read(&[nothing]), read(&[]), "{nothing}");
+        }
+        for bad in ["seccomp=/other.json", "seccomp=", "label=type:x", "apparmor=x", "", "no-new-privileges=maybe"] {
             assert_eq!(read(&[bad]), None, "{bad}");
         }
         let mut facts = facts();

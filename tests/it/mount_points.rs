@@ -44,7 +44,8 @@ fn a_mount_is_created_where_a_link_leads_that_leads_nowhere() {
     let hosts = run(&lab, &["-h", "web"], &["read", "/nowhere/hosts"]).text();
     assert!(hosts.contains("web"), "{hosts}");
     run(&lab, &["-h", "web"], &["read", "/etc/second"]).prints("web\n");
-    run(&lab, &["--read-only"], &["read", "/run/systemd/resolve/stub-resolv.conf"]).exits(0);
+    let resolver = run(&lab, &["--read-only"], &["read", "/run/systemd/resolve/stub-resolv.conf"]);
+    assert_eq!(resolver.exits(0).stderr(), "");
     run(&lab, &["-v", &file("/conf")], &["read", "/target/conf"]).prints("of the host\n");
     run(&lab, &["-v", &directory("/data")], &["read", "/missing/data/file"]).prints("of the host\n");
     run(&lab, &["-v", &directory("/data/below")], &["read", "/missing/data/below/file"]).prints("of the host\n");

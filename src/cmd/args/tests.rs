@@ -48,6 +48,10 @@ fn switches_take_values_too() {
     assert!(request.auto_remove && !request.init && request.read_only);
     assert_eq!((request.tls_verify, request.http_proxy), (Some(false), Some(false)));
     assert_eq!(run(&["--tls-verify", "box"]).unwrap().tls_verify, Some(true));
+    for (text, value) in [("1", true), ("t", true), ("TRUE", true), ("0", false), ("f", false), ("False", false)] {
+        assert_eq!(run(&[&format!("--rm={text}"), "box"]).unwrap().auto_remove, value, "{text}");
+        assert_eq!(run(&[&format!("--http-proxy={text}"), "box"]).unwrap().http_proxy, Some(value), "{text}");
+    }
     assert!(run(&["--rm=maybe", "box"]).is_err());
     assert_eq!(run(&["--pull=never", "box"]).unwrap().pull, Some(PullPolicy::Never));
     assert_eq!(run(&["--pull", "never", "box"]).unwrap().pull, Some(PullPolicy::Never));

@@ -78,6 +78,7 @@ fn broken_volumes_are_refused() {
         ("/srv:/data:U", "the owner of a source cannot be changed (`U`)"),
         ("/srv:/data:O", "an overlay on the source (`O`) is not supported"),
         ("/srv:/data:nocopy", "`nocopy` is for volumes"),
+        ("/srv:/data:ro,rw", "`ro` and `rw` contradict each other"),
         ("/srv:/data:rslave,rshared", "`rslave` and `rshared` contradict each other"),
         (
             "-rf:/data",
