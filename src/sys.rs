@@ -1,5 +1,6 @@
 //! System calls with types: descriptors are owned, errors contain paths, and all of rc's unsafe code is in this module.
 
+pub(crate) mod cpus;
 pub(crate) mod datagram;
 pub(crate) mod exit;
 mod failpoint;

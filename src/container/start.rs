@@ -20,7 +20,7 @@ use crate::runtime::cgroup;
 use crate::storage::Store;
 use crate::sys::process::{self, CloneOptions, fork};
 use crate::sys::signal::Signals;
-use crate::sys::{fs, socket};
+use crate::sys::{cpus, fs, socket};
 use crate::types::StorageDriver;
 use crate::userns::IdMap;
 
@@ -220,7 +220,7 @@ fn host_facts(
             CgroupNamespace::Host => cgroup::mount_point()?,
             CgroupNamespace::Private => None,
         },
-        cpus: cpus(),
+        cpus: cpus::present(),
         handed: environment.manager.handed(config),
     })
 }
@@ -234,8 +234,4 @@ fn empty_directory(store: &Store) -> Result<PathBuf, Error> {
         fs::create_dir_all(directory.join("dir"))?;
     }
     Ok(directory)
-}
-
-fn cpus() -> u32 {
-    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
 }
