@@ -15,7 +15,7 @@ pub(super) fn argv(request: &Request, image: &ImageDefaults) -> Result<(Vec<Stri
     let entrypoint_len = argv.len();
     argv.extend_from_slice(if request.command.is_empty() { image_command } else { &request.command });
     match argv.first().map(String::as_str) {
-        None | Some("") => Err(Error::NoCommand { image: image.source.reference.clone() }),
+        None => Err(Error::NoCommand { image: image.source.reference.clone() }),
         Some(_) => match argv.iter().find(|word| word.contains('\0')) {
             Some(word) => Err(Error::option("command")(Invalid::new("argument", word, "contains a NUL byte"))),
             None => Ok((argv, entrypoint_len)),
@@ -65,6 +65,15 @@ mod tests {
             let expected = expected.map(|(argv, len)| (words(argv), len));
             assert_eq!(argv(&request, &image).ok(), expected, "{image_entrypoint}|{image_command}|{asked:?}|{command}");
         }
+    }
+
+    #[test]
+    fn an_empty_word_is_a_program_that_the_start_does_not_find() {
+        let request = Request { command: vec![String::new()], ..Request::default() };
+        assert_eq!(
+            argv(&request, &ImageDefaults { entrypoint: Vec::new(), ..image() }).ok(),
+            Some((vec![String::new()], 0))
+        );
     }
 
     #[test]

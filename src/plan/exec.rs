@@ -38,7 +38,7 @@ pub(crate) fn exec(
     request: &ExecRequest,
     environment: &[(String, String)],
 ) -> Result<Process, Error> {
-    if request.command.first().is_none_or(String::is_empty) {
+    if request.command.is_empty() {
         return Err(Error::NoExecCommand);
     }
     if let Some(word) = request.command.iter().find(|word| word.contains('\0')) {
@@ -107,7 +107,6 @@ mod tests {
         let command = vec!["sh".to_owned()];
         for request in [
             ExecRequest::default(),
-            ExecRequest { command: vec![String::new()], ..ExecRequest::default() },
             ExecRequest { command: command.clone(), user: Some("-1".into()), ..ExecRequest::default() },
             ExecRequest { command: command.clone(), working_dir: Some("x".into()), ..ExecRequest::default() },
             ExecRequest { command: command.clone(), env: vec!["=x".into()], ..ExecRequest::default() },

@@ -31,7 +31,8 @@
 //!                                  any other              end
 //! system call filter *             any                    end
 //! user, groups, capabilities *     any                    end
-//! working directory *              any                    once more as the program's user; then end
+//! working directory *              any                    once more as the program's user; then end, with 126 or 127
+//!                                                         if it is closed or missing
 //! descriptors closed, stub *       any                    end
 //! ```
 //! The monitor has already set the limits: a requested limit that cannot be set is an error there (`cgroup`).

@@ -22,7 +22,7 @@ use super::{Error, Failure, Progress, keyring, terminal};
 use crate::sys::inherited::Inherited;
 use crate::sys::process::{self, Child, CloneOptions, fork};
 use crate::sys::{namespace, prctl, signal};
-use crate::types::Extras;
+use crate::types::{Extras, ReportKind};
 
 /// A process to start in a container.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
             return 125;
         }
         let Err(failure) = become_program(join, sync.own);
-        report(failure, sync.own.as_fd())
+        report(as_of_exec(failure), sync.own.as_fd())
     })
     .step("fork in the container")?;
     send(sync.own.as_fd(), &Progress::Process(child.pidfd)).step("send the new process' descriptor to the monitor")?;
@@ -127,6 +127,15 @@ fn become_program(join: &Join<'_>, sync: &OwnedFd) -> Result<std::convert::Infal
         single_id: join.single_id,
         sync: sync.as_fd(),
     })
+}
+
+/// A program that cannot start as requested, such as by an unknown user, counts as not executable: docker exits with
+/// 126. The same failure of `run` is docker's, and rc's, own: 125.
+fn as_of_exec(mut failure: Failure) -> Failure {
+    if failure.report.kind == ReportKind::Invalid {
+        failure.report.kind = ReportKind::ProgramNotExecutable;
+    }
+    failure
 }
 
 /// Opens a terminal in the container's devpts.

@@ -205,8 +205,9 @@ fn limits(process: &Process) -> Result<(), Failure> {
 /// leaked from the host would show as `(unreachable)` (CVE-2024-21626).
 fn stay_in_working_directory(process: &Process, entered: rustix::io::Result<()>) -> Result<(), Failure> {
     let path = process.cwd();
-    entered.or_else(|_| rustix::process::chdir(path)).step_on("change to the working directory", path)?;
-    let now = rustix::process::getcwd(Vec::new()).step_on("change to the working directory", path)?;
+    let failed = |errno| Failure::working_directory(path, errno);
+    entered.or_else(|_| rustix::process::chdir(path)).map_err(failed)?;
+    let now = rustix::process::getcwd(Vec::new()).map_err(failed)?;
     if now.as_bytes().first() == Some(&b'/') {
         Ok(())
     } else {

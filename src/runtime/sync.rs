@@ -17,6 +17,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::fs::plain;
@@ -88,10 +89,26 @@ impl Failure {
     /// The program cannot be executed.
     pub(super) fn program(program: &str, errno: i32) -> Self {
         let error = io::Error::from_raw_os_error(errno);
-        let not_found = errno == libc::ENOENT || errno == libc::ENOTDIR;
-        let kind = if not_found { ReportKind::ProgramNotFound } else { ReportKind::ProgramNotExecutable };
+        let kind = kind_of_program(errno).unwrap_or(ReportKind::ProgramNotExecutable);
         let program = cut(program.escape_debug().to_string());
         Self::reason(kind, format!("cannot run `{program}`: {}", plain(&error)))
+    }
+
+    /// The program cannot start in its working directory. A directory that is missing or closed counts as a program
+    /// that is: docker and podman exit with 127 and 126, and toolbox relies on that.
+    pub(super) fn working_directory(path: &std::path::Path, errno: Errno) -> Self {
+        let failure = Self::setup("change to the working directory", path, &errno.into());
+        let kind = kind_of_program(errno.raw_os_error()).unwrap_or(failure.report.kind);
+        Self { report: Report { kind, ..failure.report }, ..failure }
+    }
+}
+
+/// What an errno says about the program, or the directory that it starts in.
+fn kind_of_program(errno: i32) -> Option<ReportKind> {
+    match errno {
+        libc::ENOENT | libc::ENOTDIR => Some(ReportKind::ProgramNotFound),
+        libc::EACCES | libc::EPERM => Some(ReportKind::ProgramNotExecutable),
+        _ => None,
     }
 }
 

@@ -49,9 +49,9 @@ pub(crate) enum Kind {
     TimedOut,
     /// A signal of this number interrupted it.
     Interrupted(i32),
-    /// The program to run was not found.
+    /// The program to run, or the directory to run it in, was not found.
     ProgramNotFound,
-    /// The program to run cannot be executed.
+    /// The program to run cannot be executed, or not as requested.
     ProgramNotExecutable,
     /// The container's monitor was killed.
     MonitorKilled,

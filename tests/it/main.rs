@@ -14,6 +14,7 @@ mod confinement;
 mod damage;
 mod doctor;
 mod documents;
+mod exit_codes;
 mod failpoints;
 mod harness;
 mod held;
