@@ -52,13 +52,13 @@ pub(crate) use identity::{new_identity, volume_name};
 pub(crate) use liveness::Container;
 pub(crate) use manager::Manager;
 pub(crate) use processes::{Names, Process, processes};
-pub(crate) use remove::{Removal, remove};
+pub(crate) use remove::{Removal, Removing, begin_removal, remove};
 pub(crate) use session::{Session, SessionEvent};
 pub(crate) use start::{Environment, Origin, Started, start};
 pub(crate) use stats::{Sample, sample, since_boot};
 pub(crate) use sweep::{has_leftovers, sweep_store};
 pub(crate) use update::update;
-pub(crate) use wait::wait_for;
+pub(crate) use wait::{Waiting, wait_for};
 
 use crate::monitor::{ContainerDirError, Status};
 use crate::sys::fs::PathError;

@@ -23,6 +23,17 @@ impl Screen {
         Self { is_quiet, ..Self::default() }
     }
 
+    /// Prints the result for one object, or its failure.
+    pub(super) fn result(&mut self, result: Result<impl ToString, Report>) -> ControlFlow<()> {
+        match result {
+            Ok(value) => engine::Observer::done(self, &value.to_string()),
+            Err(report) => {
+                engine::Observer::failed(self, report);
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
     /// How the command exits: with the code of its last failure. All failures are printed already.
     pub(super) fn exit(self) -> Result<Exit, Error> {
         match (self.broken, self.failed) {

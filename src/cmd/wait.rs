@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::Ctx;
+use super::observer::Screen;
 use crate::engine::{self, Selection};
 use crate::error::{Error, Exit};
 use crate::monitor::Status;
-use crate::ui;
 use crate::view;
 
 /// Block until one or more containers stop, then print their exit codes
@@ -31,6 +31,9 @@ pub(crate) struct Args {
     containers: Vec<String>,
 }
 
+/// What `--ignore` prints for a missing container.
+const NO_CONTAINER: i32 = -1;
+
 fn condition(text: &str) -> Result<Status, String> {
     match text {
         "healthy" | "unhealthy" => Err("containers have no health checks".to_owned()),
@@ -51,13 +54,18 @@ fn interval(text: &str) -> Result<Duration, String> {
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let selection = Selection { names: args.containers, latest: args.latest, ..Selection::default() };
-    let mut out = ui::out();
-    for name in engine::named(&ctx.engine, &selection)? {
-        let code = engine::wait(&ctx.engine, &name, &args.conditions, args.interval, args.ignore)?;
-        out.line(code.unwrap_or(-1))?;
-        out.finish()?;
+    let names = engine::named(&ctx.engine, &selection)?;
+    let begin = |name: &String| engine::wait(&ctx.engine, name, &args.conditions, args.interval, args.ignore);
+    // All of them are found before the first is awaited: one that removes itself may end earlier.
+    let begun: Vec<_> = names.iter().map(begin).collect();
+    let mut screen = Screen::default();
+    for waiting in begun {
+        let code = waiting.and_then(|waiting| waiting.map_or(Ok(NO_CONTAINER), |waiting| Ok(waiting.finish()?)));
+        if screen.result(code).is_break() {
+            break;
+        }
     }
-    Ok(Exit::SUCCESS)
+    screen.exit()
 }
 
 #[cfg(test)]

@@ -47,9 +47,44 @@ pub(super) fn exit_code(socket: &OwnedFd) -> Result<i32, Error> {
     }
 }
 
-/// Sends a request that the monitor answers when it has carried it out, and waits for the answer.
-pub(super) fn request(container: &Container, request: &Ask) -> Result<(), Error> {
+/// Sends a request that the monitor answers when it has carried it out.
+pub(super) fn request(container: &Container, request: &Ask) -> Result<Asked, Error> {
     let socket = connect(container)?;
     ask(&socket, request, &[])?;
-    answer(&socket).map(drop)
+    Ok(Asked { socket: Some(socket), failure: None })
+}
+
+/// A request that the monitor has not answered yet. With several of them under way, one thread changes several
+/// containers side by side.
+#[derive(Debug)]
+#[must_use = "the request may fail"]
+pub(crate) struct Asked {
+    /// `None` if it was carried out without a monitor.
+    socket: Option<OwnedFd>,
+    /// What comes before the monitor's reason if it fails.
+    failure: Option<String>,
+}
+
+impl Asked {
+    /// A request that is carried out.
+    pub(super) fn done() -> Self {
+        Self { socket: None, failure: None }
+    }
+
+    /// Adds what comes before the monitor's reason if it fails: `cannot pause `web``.
+    pub(super) fn or(self, failure: String) -> Self {
+        Self { failure: Some(failure), ..self }
+    }
+
+    /// Waits until the monitor has carried it out.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        let Some(socket) = self.socket else { return Ok(()) };
+        answer(&socket).map(drop).map_err(|error| match (error, self.failure) {
+            (Error::Told(report), Some(failure)) => {
+                let message = format!("{failure}: {}", report.message);
+                Error::Told(report.with_message(message))
+            }
+            (error, _) => error,
+        })
+    }
 }

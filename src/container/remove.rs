@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Container, Error, control, ending, lock, sweep, trash};
+use super::control::{self, Stopping};
+use super::{Container, Error, ending, lock, sweep, trash};
 use crate::monitor::Status;
 use crate::storage::Store;
 
@@ -17,39 +18,63 @@ pub(crate) struct Removal {
     pub(crate) volumes: bool,
 }
 
-/// Removes a container.
-///
-/// Fails if it runs and `force` is not set. Succeeds if the container ends and removes itself meanwhile.
-pub(crate) fn remove(store: &Store, container: &Container, removal: &Removal, runtime: &Path) -> Result<(), Error> {
-    if container.is_running() {
-        if !removal.force {
-            return Err(container.cannot("remove"));
-        }
-        end(container, removal.timeout)?;
-    }
-    let Some(lock) = lock::take(&container.directory, &container.config.name)? else { return Ok(()) };
-    ending::discard_cgroup(container)?;
-    let volumes = removal.volumes || container.config.auto_remove;
-    // First: if this process were killed in between, nothing would say to which container the volumes belonged.
-    let has_volumes = volumes && trash::discard_volumes(store, &container.config);
-    let busy = trash::unlink(store, &container.config)?;
-    drop(lock);
-    if has_volumes {
-        sweep::sweep_store(store, runtime)?;
-    }
-    trash::empty(store, &container.config.id, runtime)?;
-    drop(busy);
-    Ok(())
+/// A removal that has begun: a running container is ending.
+#[derive(Debug)]
+#[must_use = "the container still exists"]
+pub(crate) struct Removing {
+    container: Container,
+    removal: Removal,
+    /// Its end, if it runs.
+    stopping: Option<Stopping>,
 }
 
-/// Ends a running container, with or without a monitor.
-fn end(container: &Container, timeout: Option<u32>) -> Result<(), Error> {
-    if container.status == Status::Orphaned {
-        return ending::kill_orphan(container);
+/// Begins to remove a container: requests its end if it runs.
+///
+/// Fails if it runs and `force` is not set.
+pub(crate) fn begin_removal(container: Container, removal: &Removal) -> Result<Removing, Error> {
+    let is_running = container.is_running();
+    if is_running && !removal.force {
+        return Err(container.cannot("remove"));
     }
-    match control::stop(container, None, Some(timeout.unwrap_or(0))) {
+    let stopping = is_running.then(|| control::stop(&container, None, Some(removal.timeout.unwrap_or(0))));
+    Ok(Removing { container, removal: *removal, stopping })
+}
+
+/// Removes a container.
+///
+/// Fails if it runs and `force` is not set.
+pub(crate) fn remove(store: &Store, container: Container, removal: &Removal, runtime: &Path) -> Result<(), Error> {
+    begin_removal(container, removal)?.finish(store, runtime)
+}
+
+impl Removing {
+    /// Removes the container when it has ended. Succeeds if it has removed itself meanwhile.
+    pub(crate) fn finish(self, store: &Store, runtime: &Path) -> Result<(), Error> {
+        let Self { container, removal, stopping } = self;
+        if let Some(stopping) = stopping {
+            end(stopping, &container)?;
+        }
+        let Some(lock) = lock::take(&container.directory, &container.config.name)? else { return Ok(()) };
+        ending::discard_cgroup(&container)?;
+        let volumes = removal.volumes || container.config.auto_remove;
+        // First: if this process were killed in between, nothing would say to which container the volumes belonged.
+        let has_volumes = volumes && trash::discard_volumes(store, &container.config);
+        let busy = trash::unlink(store, &container.config)?;
+        drop(lock);
+        if has_volumes {
+            sweep::sweep_store(store, runtime)?;
+        }
+        trash::empty(store, &container.config.id, runtime)?;
+        drop(busy);
+        Ok(())
+    }
+}
+
+/// Waits for the end of a container, with or without a monitor.
+fn end(stopping: Stopping, container: &Container) -> Result<(), Error> {
+    match stopping.finish(container) {
         // It has ended by itself.
-        Err(Error::Path(_) | Error::MonitorDied | Error::Step { .. }) | Ok(_) => Ok(()),
-        Err(error) => Err(error),
+        Err(Error::Path(_) | Error::MonitorDied | Error::Step { .. }) if container.status != Status::Orphaned => Ok(()),
+        other => other.map(drop),
     }
 }

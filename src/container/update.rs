@@ -14,7 +14,7 @@ use crate::plan::Changes;
 pub(crate) fn update(container: &Container, changes: &Changes) -> Result<(), Error> {
     match container.status {
         Status::Running | Status::Paused | Status::Stopping | Status::Restarting => {
-            request(container, &Ask::Update(Box::new(changes.clone())))
+            request(container, &Ask::Update(Box::new(changes.clone())))?.finish()
         }
         Status::Created | Status::Exited => {
             let lock = lock::take(&container.directory, &container.config.name)?;

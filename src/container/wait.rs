@@ -18,8 +18,51 @@ use crate::monitor::protocol::Ask;
 use crate::monitor::{ContainerDir, Status};
 use crate::sys::process;
 
+/// The code if the container has not ended. Source: podman, `WaitForConditionWithInterval`.
+const NO_CODE: i32 = -1;
+
+/// A wait that has begun: the monitor knows of it, so that no end is missed while the command waits for others.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    container: Container,
+    states: Vec<Status>,
+    interval: Duration,
+    /// The connection on which the monitor reports the end, if it could be reached.
+    asked: Option<OwnedFd>,
+}
+
+/// Begins to wait until the container is in one of these states; none is as `exited`.
+///
+/// A program that is restarted has ended, too, as with docker and podman. rc checks other states when the directory
+/// changes, and after each `interval` at the latest.
+pub(crate) fn wait_for(container: Container, states: &[Status], interval: Duration) -> Waiting {
+    let is_for_end = states.iter().all(|state| *state == Status::Exited);
+    let has_monitor = container.is_running() && container.status != Status::Orphaned;
+    let asked = if is_for_end && has_monitor { ask_for_end(&container).ok() } else { None };
+    Waiting { container, states: states.to_vec(), interval, asked }
+}
+
+fn ask_for_end(container: &Container) -> Result<OwnedFd, Error> {
+    let socket = connect(container)?;
+    ask(&socket, &Ask::Wait, &[])?;
+    Ok(socket)
+}
+
+impl Waiting {
+    /// Waits, and returns the container's exit code if it has ended, otherwise -1. Fails with `NotFound` if the
+    /// container is removed.
+    pub(crate) fn finish(self) -> Result<i32, Error> {
+        let Self { container, states, interval, asked } = self;
+        match asked {
+            Some(socket) => code_of(&container, exit_code(&socket)),
+            None if states.iter().all(|state| *state == Status::Exited) => wait(&container),
+            None => wait_for_state(&container, &states, interval),
+        }
+    }
+}
+
 /// Waits until the container's program has ended, and returns its exit code.
-pub(crate) fn wait(container: &Container) -> Result<i32, Error> {
+fn wait(container: &Container) -> Result<i32, Error> {
     if container.status == Status::Orphaned
         && let Some(init) = &container.state.init
         && let Ok(pidfd) = process::open_pidfd(init.pid)
@@ -31,7 +74,12 @@ pub(crate) fn wait(container: &Container) -> Result<i32, Error> {
     if !container.is_running() {
         return Ok(container.state.exit.as_ref().map_or(0, |exit| exit.code));
     }
-    match wait_running(container) {
+    code_of(container, ask_for_end(container).and_then(|socket| exit_code(&socket)))
+}
+
+/// The exit code that the monitor has sent, or that is recorded.
+fn code_of(container: &Container, sent: Result<i32, Error>) -> Result<i32, Error> {
+    match sent {
         // It ended before rc could ask, or the monitor was killed: the record has the code.
         Err(Error::MonitorDied | Error::Step { .. }) => {
             let now = Container::read(container.directory.clone())?;
@@ -41,23 +89,7 @@ pub(crate) fn wait(container: &Container) -> Result<i32, Error> {
     }
 }
 
-fn wait_running(container: &Container) -> Result<i32, Error> {
-    let socket = connect(container)?;
-    ask(&socket, &Ask::Wait, &[])?;
-    exit_code(&socket)
-}
-
-/// The code if the container has not ended. Source: podman, `WaitForConditionWithInterval`.
-const NO_CODE: i32 = -1;
-
-/// Waits until the container is in one of these states, and returns its exit code if it has ended, otherwise -1.
-///
-/// rc checks the state when the directory changes, and after each `interval` at the latest. Fails with `NotFound` if
-/// the container is removed.
-pub(crate) fn wait_for(container: &Container, states: &[Status], interval: Duration) -> Result<i32, Error> {
-    if states.iter().all(|state| *state == Status::Exited) {
-        return wait(container);
-    }
+fn wait_for_state(container: &Container, states: &[Status], interval: Duration) -> Result<i32, Error> {
     // Before the first check, so that no change is missed. If there are too many watches, the interval must do.
     let watch = watch(&container.directory).ok();
     loop {

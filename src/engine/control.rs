@@ -7,7 +7,7 @@ use super::facts::block_devices;
 use super::observer::Observer;
 use super::select::{Selection, each, each_even_damaged, find};
 use super::sweep::sweep_all;
-use crate::container::{self, Removal};
+use crate::container::{self, Container, Removal, Removing, Waiting};
 use crate::monitor::Status;
 use crate::plan::{Changes, LimitRequest};
 use crate::types::{ContainerId, Report, Signal};
@@ -21,7 +21,7 @@ pub(crate) struct Stop {
     pub(crate) timeout: Option<u32>,
 }
 
-/// Stops containers. A selection of many means the running ones.
+/// Stops containers, all at the same time. A selection of many means the running ones.
 pub(crate) fn stop(
     context: &Context,
     selection: &Selection,
@@ -29,18 +29,22 @@ pub(crate) fn stop(
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
     let is_of_many = selection.is_of_many();
-    each(context, &context.store_to_read()?, selection, observer, |container| {
+    let begin = |container: Container| {
         if is_of_many && !container.is_running() {
-            return Ok(false);
+            return Ok(None);
         }
         // A paused program does not get the signal; `all` skips it. Source: podman, `StopWithTimeout`.
         if container.status == Status::Paused {
             let name = container.config.name.to_string();
             let refused = container::Error::State { action: "stop", name, status: container.status };
-            return if is_of_many { Ok(false) } else { Err(refused.into()) };
+            return if is_of_many { Ok(None) } else { Err(refused.into()) };
         }
+        let stopping = container::stop(&container, how.signal, how.timeout);
+        Ok(Some((stopping, container)))
+    };
+    each(context, &context.store_to_read()?, selection, observer, begin, |(stopping, container)| {
         // A container that does not run counts as stopped.
-        let was_running = container::stop(container, how.signal, how.timeout)?.is_some();
+        let was_running = stopping.finish(&container)?.is_some();
         Ok(was_running || !is_of_many)
     })
 }
@@ -52,38 +56,33 @@ pub(crate) fn kill(
     signal: Signal,
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
-    each(context, &context.store_to_read()?, selection, observer, |container| {
-        if selection.all && !container.is_running() {
-            return Ok(false);
-        }
-        container::signal(container, signal)?;
-        Ok(true)
-    })
+    let begin = |container: Container| {
+        let is_skipped = selection.all && !container.is_running();
+        if is_skipped { Ok(None) } else { Ok(Some(container::signal(&container, signal)?)) }
+    };
+    each(context, &context.store_to_read()?, selection, observer, begin, |asked| Ok(asked.finish().map(|()| true)?))
 }
 
-/// Freezes all processes of containers. A selection of many means the running ones.
+/// Freezes all processes of containers, all at the same time. A selection of many means the running ones.
 pub(crate) fn pause(context: &Context, selection: &Selection, observer: &mut dyn Observer) -> Result<(), Report> {
-    each(context, &context.store_to_read()?, selection, observer, |container| {
-        if selection.is_of_many() && container.status != Status::Running {
-            return Ok(false);
-        }
-        container::pause(container)?;
-        Ok(true)
-    })
+    let begin = |container: Container| {
+        let is_skipped = selection.is_of_many() && container.status != Status::Running;
+        if is_skipped { Ok(None) } else { Ok(Some(container::pause(&container)?)) }
+    };
+    each(context, &context.store_to_read()?, selection, observer, begin, |asked| Ok(asked.finish().map(|()| true)?))
 }
 
-/// Thaws all processes of containers. A selection of many means the paused ones.
+/// Thaws all processes of containers, all at the same time. A selection of many means the paused ones.
 pub(crate) fn unpause(context: &Context, selection: &Selection, observer: &mut dyn Observer) -> Result<(), Report> {
-    each(context, &context.store_to_read()?, selection, observer, |container| {
-        if selection.is_of_many() && container.status != Status::Paused {
-            return Ok(false);
-        }
-        container::unpause(container)?;
-        Ok(true)
-    })
+    let begin = |container: Container| {
+        let is_skipped = selection.is_of_many() && container.status != Status::Paused;
+        if is_skipped { Ok(None) } else { Ok(Some(container::unpause(&container)?)) }
+    };
+    each(context, &context.store_to_read()?, selection, observer, begin, |asked| Ok(asked.finish().map(|()| true)?))
 }
 
-/// Removes containers, even damaged ones, and everything that killed processes left in the store.
+/// Removes containers, even damaged ones, and everything that killed processes left in the store. The running ones end
+/// at the same time.
 pub(crate) fn remove(
     context: &Context,
     selection: &Selection,
@@ -92,11 +91,9 @@ pub(crate) fn remove(
 ) -> Result<(), Report> {
     let store = context.store()?;
     let runtime = context.runtime_dir()?;
-    let whole = |container: &container::Container| {
-        container::remove(store, container, how, &runtime)?;
-        Ok(true)
-    };
-    let removed = each_even_damaged(context, store, selection, observer, whole, |id, _| {
+    let begin = |container: Container| Ok(Some(container::begin_removal(container, how)?));
+    let finish = |removing: Removing| Ok(removing.finish(store, &runtime).map(|()| true)?);
+    let removed = each_even_damaged(context, store, selection, observer, begin, finish, |id, _| {
         container::remove_damaged(store, id, how, &runtime)?;
         Ok(true)
     });
@@ -119,17 +116,17 @@ pub(crate) fn update(
     Ok(container.config.id)
 }
 
-/// Waits until the container is in one of `states` (none: until it exits), and returns its exit code. It checks states
-/// whose change the monitor does not announce every `interval`. With `ignore`, `None` if the container does not exist.
+/// Begins to wait until the container is in one of `states` (none: until its program exits). rc checks states whose
+/// change the monitor does not announce every `interval`. With `ignore`, `None` if the container does not exist.
 pub(crate) fn wait(
     context: &Context,
     name: &str,
     states: &[Status],
     interval: Duration,
     ignore: bool,
-) -> Result<Option<i32>, Report> {
+) -> Result<Option<Waiting>, Report> {
     match container::find(&context.store_to_read()?, name) {
         Err(container::Error::NotFound(_)) if ignore => Ok(None),
-        other => Ok(Some(container::wait_for(&other?, states, interval)?)),
+        other => Ok(Some(container::wait_for(other?, states, interval))),
     }
 }

@@ -82,7 +82,7 @@ pub(super) fn prepare(
 fn remove_old(store: &Store, name: &Name, environment: &Environment) -> Result<(), Report> {
     let removal = Removal { force: true, timeout: None, volumes: false };
     match container::find(store, name.as_str()) {
-        Ok(old) => container::remove(store, &old, &removal, &environment.runtime_dir)?,
+        Ok(old) => container::remove(store, old, &removal, &environment.runtime_dir)?,
         Err(container::Error::Damaged { id, .. }) => {
             container::remove_damaged(store, &id, &removal, &environment.runtime_dir)?;
         }

@@ -144,7 +144,8 @@ pub(crate) fn remove_images(context: &Context, request: &RemoveImages) -> Result
 /// Removes the containers of an image, even running ones.
 fn remove_users(context: &Context, store: &Store, image: &Digest) -> Result<(), Report> {
     let removal = ContainerRemoval { force: true, timeout: None, volumes: false };
-    for container in container::list(store)?.containers.iter().filter(|container| container.config.image.id == *image) {
+    let users = container::list(store)?.containers.into_iter().filter(|container| container.config.image.id == *image);
+    for container in users {
         container::remove(store, container, &removal, &context.runtime_dir()?)?;
     }
     Ok(())

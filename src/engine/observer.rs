@@ -13,7 +13,8 @@ pub(crate) trait Observer {
         Box::new(Silent)
     }
 
-    /// An object is done; `name` is as the request has it. A break ends the use case before the next object.
+    /// An object is done; `name` is as the request has it. A break ends the use case: it does not wait for the objects
+    /// on which work has begun, and begins with no other.
     fn done(&mut self, _name: &str) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }

@@ -1,5 +1,7 @@
 //! Selecting containers, and acting on each of them.
 
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -136,25 +138,31 @@ fn created(name: &str, all: &[ContainerFacts<'_>]) -> Option<Timestamp> {
     found.and_then(|facts| facts.config.created.parse().ok())
 }
 
-/// Applies `action` to each container. The observer gets the name that the selection has (the ID, with `all`) of each
-/// container that it changed, and all failures. A failure does not stop the others.
-pub(super) fn each(
+/// Changes each container in two steps: `begin` sends a request, or returns `None` if there is nothing to do, and
+/// `finish` waits for the result. Requests are sent before the first result is awaited, so that containers change side
+/// by side, without a thread. The results come in the order of the selection, and a failure does not stop the others.
+///
+/// The observer gets the name that the selection has (the ID, with `all`) of each container that was changed, and all
+/// failures.
+pub(super) fn each<B>(
     context: &Context,
     store: &Store,
     selection: &Selection,
     observer: &mut dyn Observer,
-    action: impl FnMut(&Container) -> Result<bool, Report>,
+    begin: impl FnMut(Container) -> Result<Option<B>, Report>,
+    finish: impl FnMut(B) -> Result<bool, Report>,
 ) -> Result<(), Report> {
-    each_even_damaged(context, store, selection, observer, action, |_, error| Err(error.into()))
+    each_even_damaged(context, store, selection, observer, begin, finish, |_, error| Err(error.into()))
 }
 
 /// As [`each`], with an action for damaged containers.
-pub(super) fn each_even_damaged(
+pub(super) fn each_even_damaged<B>(
     context: &Context,
     store: &Store,
     selection: &Selection,
     observer: &mut dyn Observer,
-    mut action: impl FnMut(&Container) -> Result<bool, Report>,
+    mut begin: impl FnMut(Container) -> Result<Option<B>, Report>,
+    finish: impl FnMut(B) -> Result<bool, Report>,
     mut damaged: impl FnMut(&ContainerId, container::Error) -> Result<bool, Report>,
 ) -> Result<(), Report> {
     let words = selection.words()?;
@@ -163,34 +171,100 @@ pub(super) fn each_even_damaged(
     let all: Vec<_> = listing.containers.iter().map(facts).collect();
     let filter = ContainerFilter::parse(&selection.filters, context.clock(), |name| created(name, &all))?;
     let matches = |container: &Container| filter.matches(facts(container));
+    let mut side_by_side = SideBySide { under_way: VecDeque::new(), observer, finish };
     if words.is_empty() {
         let limit = if selection.latest { 1 } else { usize::MAX };
-        for container in listing.containers.iter().take(limit).filter(|container| matches(container)) {
-            if observer.item(container.config.id.as_str(), action(container)).is_break() {
+        for container in listing.containers.into_iter().take(limit).filter(matches) {
+            let id = container.config.id.clone();
+            if side_by_side.add(id.as_str(), begin(container).into()).is_break() {
                 return Ok(());
             }
         }
-        if selection.all {
-            for (id, error) in listing.broken {
-                if observer.item(id.as_str(), damaged(&id, error)).is_break() {
-                    return Ok(());
-                }
+        for (id, error) in listing.broken.into_iter().filter(|_| selection.all) {
+            if side_by_side.add(id.as_str(), Step::Finished(damaged(&id, error))).is_break() {
+                return Ok(());
             }
         }
     }
+    let mut begun = BTreeSet::new();
     for word in &words {
-        let done = match container::find(store, word) {
-            Err(container::Error::NotFound(_)) if selection.ignore => Ok(false),
-            Err(container::Error::Damaged { id, reason }) if selection.filters.is_empty() => {
-                damaged(&id.clone(), container::Error::Damaged { id, reason })
+        let mut found = container::find(store, word);
+        if found.as_ref().is_ok_and(|container| !begun.insert(container.config.id.clone())) {
+            // It was named before: what was done to it decides what can be done now.
+            if side_by_side.finish_all().is_break() {
+                return Ok(());
             }
-            Err(error) => Err(error.into()),
-            Ok(container) if !matches(&container) => Ok(false),
-            Ok(container) => action(&container),
+            found = container::find(store, word);
+        }
+        let step = match found {
+            Err(container::Error::NotFound(_)) if selection.ignore => Step::Finished(Ok(false)),
+            Err(container::Error::Damaged { id, reason }) if selection.filters.is_empty() => {
+                Step::Finished(damaged(&id.clone(), container::Error::Damaged { id, reason }))
+            }
+            Err(error) => Step::Finished(Err(error.into())),
+            Ok(container) if !matches(&container) => Step::Finished(Ok(false)),
+            Ok(container) => begin(container).into(),
         };
-        if observer.item(word, done).is_break() {
+        if side_by_side.add(word, step).is_break() {
             return Ok(());
         }
     }
-    Ok(())
+    match side_by_side.finish_all() {
+        // A break ends the use case, and is no failure of it.
+        ControlFlow::Continue(()) | ControlFlow::Break(()) => Ok(()),
+    }
+}
+
+/// How many containers are changed at the same time, at most: each takes a descriptor. Source: docker,
+/// `parallelOperation`.
+const MOST: usize = 50;
+
+/// Containers whose requests are under way, in the order of the selection.
+struct SideBySide<'a, B, F> {
+    under_way: VecDeque<(String, Step<B>)>,
+    observer: &'a mut dyn Observer,
+    finish: F,
+}
+
+/// How far the work on a container is.
+enum Step<B> {
+    /// Its request was sent.
+    Begun(B),
+    /// Nothing is left to do.
+    Finished(Result<bool, Report>),
+}
+
+impl<B> From<Result<Option<B>, Report>> for Step<B> {
+    fn from(begun: Result<Option<B>, Report>) -> Self {
+        match begun {
+            Ok(Some(begun)) => Self::Begun(begun),
+            Ok(None) => Self::Finished(Ok(false)),
+            Err(report) => Self::Finished(Err(report)),
+        }
+    }
+}
+
+impl<B, F: FnMut(B) -> Result<bool, Report>> SideBySide<'_, B, F> {
+    /// Adds a container. Waits for the first one if too many are under way.
+    fn add(&mut self, name: &str, step: Step<B>) -> ControlFlow<()> {
+        self.under_way.push_back((name.to_owned(), step));
+        if self.under_way.len() > MOST { self.finish_first() } else { ControlFlow::Continue(()) }
+    }
+
+    /// Waits for all of them, and reports the results in order.
+    fn finish_all(&mut self) -> ControlFlow<()> {
+        while !self.under_way.is_empty() {
+            self.finish_first()?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn finish_first(&mut self) -> ControlFlow<()> {
+        let Some((name, step)) = self.under_way.pop_front() else { return ControlFlow::Continue(()) };
+        let result = match step {
+            Step::Begun(begun) => (self.finish)(begun),
+            Step::Finished(result) => result,
+        };
+        self.observer.item(&name, result)
+    }
 }

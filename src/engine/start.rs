@@ -27,8 +27,9 @@ pub(crate) fn start_attached(
     start_one(&environment, container, front_end)
 }
 
-/// Starts containers. A selection of many means those that do not run. Returns the result of the last start: a caller
-/// that is the main process of a unit exits as the program did.
+/// Starts containers, one after the other as docker and podman do: a program may need those that were named before it.
+/// A selection of many means those that do not run. Returns the result of the last start: a caller that is the main
+/// process of a unit exits as the program did.
 pub(crate) fn start(
     context: &Context,
     manager: Manager,
@@ -39,20 +40,21 @@ pub(crate) fn start(
     let environment = context.environment(manager)?;
     let is_of_many = selection.is_of_many();
     let mut last = Started::Detached;
-    each(context, &environment.store, selection, observer, |container| {
+    let begin = |container: Container| Ok(Some(container));
+    each(context, &environment.store, selection, observer, begin, |container| {
         // A paused container is refused below.
         if container.is_running() && (is_of_many || container.status != Status::Paused) {
             // As with docker and podman, a running container counts as started.
             return Ok(!is_of_many);
         }
-        last = start_one(&environment, Container::read(container.directory.clone())?, front_end)?;
+        last = start_one(&environment, Container::read(container.directory)?, front_end)?;
         Ok(true)
     })?;
     Ok(last)
 }
 
-/// Stops running containers, and starts them and the others; with `only_running` it skips the others. Returns the
-/// result of the last start, as [`start`] does.
+/// Stops running containers, all at the same time, and starts them and the others in the order asked for; with
+/// `only_running` it skips the others. Returns the result of the last start, as [`start`] does.
 pub(crate) fn restart(
     context: &Context,
     manager: Manager,
@@ -64,19 +66,23 @@ pub(crate) fn restart(
 ) -> Result<Started, Report> {
     let environment = context.environment(manager)?;
     let mut last = Started::Detached;
-    each(context, &environment.store, selection, observer, |container| {
-        if only_running && !container.is_running() {
-            return Ok(false);
+    let begin = |container: Container| {
+        if !container.is_running() {
+            return Ok((!only_running).then_some((None, container)));
         }
-        if container.is_running() {
-            if container.config.auto_remove {
-                let name = &container.config.name;
-                let message = format!("cannot restart `{name}`: it is removed when it stops (--rm)");
-                return Err(Report::new(ReportKind::Conflict, message));
-            }
-            container::stop(container, how.signal, how.timeout)?;
+        if container.config.auto_remove {
+            let name = &container.config.name;
+            let message = format!("cannot restart `{name}`: it is removed when it stops (--rm)");
+            return Err(Report::new(ReportKind::Conflict, message));
         }
-        last = start_one(&environment, Container::read(container.directory.clone())?, front_end)?;
+        let stopping = container::stop(&container, how.signal, how.timeout);
+        Ok(Some((Some(stopping), container)))
+    };
+    each(context, &environment.store, selection, observer, begin, |(stopping, container)| {
+        if let Some(stopping) = stopping {
+            stopping.finish(&container)?;
+        }
+        last = start_one(&environment, Container::read(container.directory)?, front_end)?;
         Ok(true)
     })?;
     Ok(last)

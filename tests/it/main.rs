@@ -38,6 +38,7 @@ mod restart;
 mod run_options;
 mod seccomp;
 mod service;
+mod side_by_side;
 mod starting;
 mod streams;
 mod system;
