@@ -81,11 +81,13 @@ impl Service {
         if self.monitor()?.is_some() {
             return Ok(None);
         }
+        let mut last = None;
         loop {
             match answer(monitor) {
-                Ok((Event::Exited { code, .. }, _)) => return Ok(Some(code)),
+                // One for each run, if the program was restarted.
+                Ok((Event::Exited { code, .. }, _)) => last = Some(code),
                 Ok(_) => {}
-                Err(Error::MonitorDied) => return Ok(None),
+                Err(Error::MonitorDied) => return Ok(last),
                 Err(error) => return Err(error),
             }
         }

@@ -174,14 +174,20 @@ impl Connections {
         self.all.retain(|connection| connection.id != id);
     }
 
-    /// Tells all commands that wait how the program ended, and closes every connection. `missed` is how many bytes of
-    /// output each command did not get.
-    pub(super) fn tell_end(&mut self, code: i32, missed: &[(u64, u64)]) {
-        for connection in self.all.drain(..).filter(|connection| connection.waits) {
+    /// Tells all commands that wait how a run of the program ended. `missed` is how many bytes of output each command
+    /// did not get.
+    pub(super) fn tell_end_of_run(&self, code: i32, missed: &[(u64, u64)]) {
+        for connection in self.all.iter().filter(|connection| connection.waits) {
             let missed = missed.iter().find(|(id, _)| *id == connection.id).map_or(0, |(_, bytes)| *bytes);
             // If the command has ended, it need not know.
             drop(protocol::send(connection.socket.as_fd(), &Event::Exited { code, missed }, &[]));
         }
+    }
+
+    /// Tells them how the last run ended, and closes every connection.
+    pub(super) fn tell_end(&mut self, code: i32, missed: &[(u64, u64)]) {
+        self.tell_end_of_run(code, missed);
+        self.all.clear();
     }
 
     fn get(&mut self, id: u64) -> Option<&mut Connection> {

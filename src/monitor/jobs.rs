@@ -78,6 +78,13 @@ impl Parts {
         }
     }
 
+    /// A run has ended, and another one follows: tells all commands that wait or are attached how it ended, and
+    /// detaches them. To docker and podman a restarted program has ended, too.
+    pub(super) fn tell_end_of_run(&mut self, code: i32) {
+        let missed = self.relay.hang_up();
+        self.connections.tell_end_of_run(code, &missed);
+    }
+
     /// Cancels all changes, and tells all commands that wait how the container ended: after the end of their streams,
     /// so that they can read all output.
     pub(super) fn tell_end(&mut self, code: i32) {

@@ -147,6 +147,7 @@ impl<'a> Life<'a> {
             let pause = self.server.parts.rule.after(record.code, ran)?;
             let waiting = ExitRecord { restarts: true, ..record.clone() };
             self.server.parts.records.end_run(&waiting);
+            self.server.parts.tell_end_of_run(record.code);
             self.server.parts.rule.begin_pause();
             let waited = self.server.wait_for(&[], Some(Instant::now() + pause));
             self.server.parts.rule.end_pause();

@@ -5,7 +5,7 @@
 //! attach   + stdin source?, stdout sink?, stderr sink?   → attached … exited
 //! exec     + descriptors 0, 1, 2 (not with a terminal)…  → terminal + its controlling side?, started … exited
 //! stop, signal, pause, unpause, update                   → done
-//! wait                                                   → exited
+//! wait                                                   → exited, at the end of the run
 //! resize, detach, close-output                           (no answer)
 //! any                                                    → failed
 //! ```
@@ -63,7 +63,7 @@ pub(crate) enum Ask {
     Unpause,
     /// Changes limits and the restart policy: everything in it, or nothing.
     Update(Box<Changes>),
-    /// Asks for an event when the program has ended.
+    /// Asks for an event when the program has ended, even if it is restarted.
     Wait,
     /// The size of the client's terminal has changed.
     Resize {
