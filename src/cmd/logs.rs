@@ -50,8 +50,17 @@ impl std::str::FromStr for Tail {
 
 impl Args {
     fn select(&self, clock: Clock) -> Result<Select, Invalid> {
-        let at = |text: &Option<String>| text.as_deref().map(|text| when::parse(text, clock)).transpose();
-        Ok(Select { tail: self.tail.0, since: at(&self.since)?, until: at(&self.until)? })
+        let at = |text: &str| when::parse(text, clock);
+        // As with podman, a duration is ahead if there is something to follow; otherwise, as with docker, it is past.
+        let until = |text: &str| match when::go_duration(text.trim()).filter(|_| self.follow) {
+            Some(length) => clock.now.checked_add(length.abs()).or_else(|_| at(text)),
+            None => at(text),
+        };
+        Ok(Select {
+            tail: self.tail.0,
+            since: self.since.as_deref().map(at).transpose()?,
+            until: self.until.as_deref().map(until).transpose()?,
+        })
     }
 }
 
@@ -107,6 +116,28 @@ impl Sink for Screen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_is_ahead_for_until_if_the_log_is_followed() {
+        let clock = Clock::at("2026-01-02T12:00:00Z");
+        for (follow, since, until, expected) in [
+            (true, Some("10m"), Some("3s"), (Some("2026-01-02T11:50:00Z"), Some("2026-01-02T12:00:03Z"))),
+            (true, None, Some(" 1h30m"), (None, Some("2026-01-02T13:30:00Z"))),
+            (true, None, Some("-3s"), (None, Some("2026-01-02T12:00:03Z"))),
+            (true, None, Some("2026-01-02T11:00:00Z"), (None, Some("2026-01-02T11:00:00Z"))),
+            (true, Some("3s"), None, (Some("2026-01-02T11:59:57Z"), None)),
+            (false, None, Some("3s"), (None, Some("2026-01-02T11:59:57Z"))),
+            (false, None, Some("-3s"), (None, Some("2026-01-02T12:00:03Z"))),
+        ] {
+            let [since, until] = [since, until].map(|text| text.map(str::to_owned));
+            let args = Args { follow, since, until, ..Args::default() };
+            let select = args.select(clock).expect("times");
+            let [since, until] = [select.since, select.until].map(|time| time.map(|time| time.to_string()));
+            assert_eq!((since.as_deref(), until.as_deref()), expected, "{args:?}");
+        }
+        let args = Args { follow: true, until: Some("soon".to_owned()), ..Args::default() };
+        assert!(args.select(clock).is_err());
+    }
 
     #[test]
     fn tail_is_a_number_or_all() {

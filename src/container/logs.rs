@@ -20,7 +20,8 @@ use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use rustix::event::Timespec;
 
 use crate::sys::fs::{self, AtPath as _, PathError};
 use crate::types::{Report, ReportKind};
@@ -31,6 +32,9 @@ pub(crate) use line::{Entry, LogStream};
 
 /// Bytes per read: large enough to hide the system calls, small enough for the second-level cache.
 const BLOCK: usize = 256 * 1024;
+
+/// Longer than any command runs.
+const FOREVER: Timespec = Timespec { tv_sec: i64::MAX, tv_nsec: 0 };
 
 /// Why reading ended early.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +85,12 @@ pub(crate) struct Select {
 }
 
 impl Select {
+    /// How long entries that it takes can still be written: 0 if that time is over, `None` if it has no end.
+    fn time_left(&self) -> Option<Timespec> {
+        let left = self.until?.duration_since(Timestamp::now());
+        Some(Timespec::try_from(left.max(SignedDuration::ZERO).unsigned_abs()).unwrap_or(FOREVER))
+    }
+
     fn takes(&self, entry: &Entry<'_>) -> bool {
         if self.since.is_none() && self.until.is_none() {
             return true;

@@ -23,6 +23,7 @@ mod images_real;
 mod kill_storm;
 mod layers;
 mod lifecycle;
+mod logs;
 mod man;
 mod mount_points;
 mod named_files;

@@ -4,7 +4,6 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
@@ -89,14 +88,11 @@ enum Woken {
 /// Waits for a change of the directory or the writer's end; only checks for them unless it `blocks`. Consumes the
 /// changes so far.
 fn wait(watch: &OwnedFd, writer: BorrowedFd<'_>, select: &Select, blocks: bool) -> io::Result<Woken> {
-    let timeout = match (blocks, select.until) {
-        (false, _) => Some(Timespec { tv_sec: 0, tv_nsec: 0 }),
-        (true, None) => None,
-        (true, Some(until)) => match Timespec::try_from(until.duration_since(Timestamp::now()).unsigned_abs()) {
-            Ok(rest) if until > Timestamp::now() => Some(rest),
-            _ => return Ok(Woken::TimeIsUp),
-        },
-    };
+    const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let timeout = if blocks { select.time_left() } else { Some(AT_ONCE) };
+    if blocks && timeout == Some(AT_ONCE) {
+        return Ok(Woken::TimeIsUp);
+    }
     let mut fds =
         [PollFd::from_borrowed_fd(watch.as_fd(), PollFlags::IN), PollFd::from_borrowed_fd(writer, PollFlags::IN)];
     match poll(&mut fds, timeout.as_ref()) {

@@ -34,7 +34,7 @@ struct Record {
 }
 
 /// Hands over the entries of the container `id`, oldest first; with a `writer` (the monitor's pidfd) also new ones,
-/// until the `writer` becomes readable or the sink fails.
+/// until the `writer` becomes readable, `select.until` has passed, or the sink fails.
 ///
 /// Fails with `NoJournal` if journalctl is not installed. Entries that another user has forged are not shown.
 pub(crate) fn journal<S: Sink>(
@@ -46,10 +46,11 @@ pub(crate) fn journal<S: Sink>(
     let mut reader = Reader { cursor: None, sink };
     let mut asked = options(select);
     if let Some(writer) = writer {
-        reader.read(id, &[&asked[..], &["--follow".to_owned()]].concat(), Some(writer))?;
+        reader.read(id, &[&asked[..], &["--follow".to_owned()]].concat(), Some((writer, select)))?;
         // journald stores entries with a delay, so the last ones may be missing.
         if let Some(cursor) = &reader.cursor {
-            asked = vec!["--lines=all".to_owned(), format!("--after-cursor={cursor}")];
+            asked.retain(|option| option.starts_with("--until="));
+            asked.extend(["--lines=all".to_owned(), format!("--after-cursor={cursor}")]);
         }
     }
     reader.read(id, &asked, None)
@@ -80,21 +81,22 @@ impl<S: Sink> Reader<'_, S> {
         &mut self,
         id: &ContainerId,
         options: &[String],
-        writer: Option<BorrowedFd<'_>>,
+        follows: Option<(BorrowedFd<'_>, &Select)>,
     ) -> Result<(), Error<S::Error>> {
         let (helper, output) = start(id, options)?;
         let mut buffer = vec![0; BLOCK];
         let mut line = Vec::new();
         loop {
             let mut set = vec![PollFd::new(&output, PollFlags::IN)];
-            set.extend(writer.iter().map(|writer| PollFd::new(writer, PollFlags::IN)));
-            match poll(&mut set, None::<&Timespec>) {
+            set.extend(follows.iter().map(|(writer, _)| PollFd::new(writer, PollFlags::IN)));
+            let timeout: Option<Timespec> = follows.and_then(|(_, select)| select.time_left());
+            match poll(&mut set, timeout.as_ref()) {
                 Ok(_) => {}
                 Err(Errno::INTR) => continue,
                 Err(error) => return Err(failed(error.to_string())),
             }
             if set[0].revents().is_empty() {
-                // There is no output, so the monitor has ended.
+                // There is no output, so the monitor has ended, or the time is over.
                 return Ok(());
             }
             match rustix::io::read(&output, &mut buffer[..]) {
