@@ -46,7 +46,7 @@ pub(crate) use create::{Creation, create};
 pub(crate) use damaged::remove_damaged;
 pub(crate) use exec::{Exec, exec};
 pub(crate) use files::files;
-pub(crate) use find::{Listing, find, list};
+pub(crate) use find::{Listing, bare_name, find, list};
 pub(crate) use front_end::{Attach, FrontEnd};
 pub(crate) use identity::{new_identity, volume_name};
 pub(crate) use liveness::Container;

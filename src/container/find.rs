@@ -65,6 +65,11 @@ pub(super) fn ids(store: &Store) -> Result<Vec<ContainerId>, Error> {
     }
 }
 
+/// A container's name without the slash that docker puts before it: `/web`.
+pub(crate) fn bare_name(text: &str) -> &str {
+    text.strip_prefix('/').unwrap_or(text)
+}
+
 /// Finds the container with this name, ID or unambiguous beginning of an ID; a name takes precedence.
 ///
 /// Fails with [`Error::Damaged`], which has its ID, if it cannot be read.
@@ -75,7 +80,7 @@ pub(crate) fn find(store: &Store, wanted: &str) -> Result<Container, Error> {
 
 /// The ID of the container with this name, ID or unambiguous beginning of an ID.
 pub(super) fn id_of(store: &Store, wanted: &str) -> Result<ContainerId, Error> {
-    if let Ok(name) = Name::from_str(wanted)
+    if let Ok(name) = Name::from_str(bare_name(wanted))
         && let Some(id) = names::owner(store, &name)
     {
         return Ok(id);

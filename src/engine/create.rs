@@ -48,7 +48,7 @@ pub(super) fn prepare(
     if request.log.driver.as_deref() == Some("passthrough") && caller.has_terminal {
         return Err(container::Error::PassedTerminal.into());
     }
-    let name = request.name.as_deref().map(str::parse::<Name>).transpose()?;
+    let name = request.name.as_deref().map(|name| container::bare_name(name).parse::<Name>()).transpose()?;
     if let Some(path) = &request.cidfile
         && fs::symlink_metadata(path).is_ok()
     {

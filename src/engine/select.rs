@@ -131,7 +131,7 @@ pub(crate) fn facts(container: &Container) -> ContainerFacts<'_> {
 
 /// When the container of this name or unique prefix of an ID was created.
 fn created(name: &str, all: &[ContainerFacts<'_>]) -> Option<Timestamp> {
-    let found = all.iter().find(|facts| facts.config.name.as_str() == name).or_else(|| {
+    let found = all.iter().find(|facts| facts.config.name.as_str() == container::bare_name(name)).or_else(|| {
         let mut by_id = all.iter().filter(|facts| facts.config.id.as_str().starts_with(name));
         by_id.next().filter(|_| by_id.next().is_none())
     });

@@ -27,6 +27,7 @@ mod logs;
 mod man;
 mod mount_points;
 mod named_files;
+mod names;
 mod network;
 mod one_id;
 mod pause;
