@@ -104,6 +104,17 @@ pub(crate) fn has_input() -> bool {
     })
 }
 
+/// Refuses our standard input for a program with a terminal, unless it is a terminal, too, or `/dev/null`.
+///
+/// The end of a pipe or a file does not reach a program through its terminal, so a shell would wait forever. docker
+/// refuses it for that reason; podman only warns, and then hangs.
+pub(crate) fn check_input() -> Result<(), Error> {
+    if has_input() && !process::standard(0).is_some_and(rustix::termios::isatty) {
+        return Err(Error::NoTerminal);
+    }
+    Ok(())
+}
+
 /// Rows and columns of our standard input, if it is a terminal.
 pub(crate) fn own_size() -> Option<(u16, u16)> {
     tty::size(process::standard(0)?).ok()

@@ -31,5 +31,8 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         detach_keys: args.detach_keys,
     };
     let session = engine::attach(&ctx.engine, &args.container, &how)?;
+    if session.terminal.is_some() && session.stdin.is_some() {
+        console::check_input()?;
+    }
     exit_of(Console::of(true, args.sig_proxy).join(session)?)
 }

@@ -25,6 +25,9 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut words = args.words.into_iter();
     let name = words.next().unwrap_or_default();
     let request = args.process.into_exec_request(words.collect())?;
+    if request.interactive && request.tty && !request.detach {
+        console::check_input()?;
+    }
     let descriptors = ctx.manager.take().descriptors;
     let environment = environment();
     let (stdin, size) = (console::has_input(), console::own_size());

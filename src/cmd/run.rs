@@ -4,7 +4,7 @@ use super::Ctx;
 use super::args::RunArgs;
 use super::observer::Screen;
 use super::outcome::exit_of;
-use crate::console::Console;
+use crate::console::{self, Console};
 use crate::engine::{self, Run};
 use crate::error::{Error, Exit};
 use crate::ui;
@@ -27,6 +27,9 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
 fn start(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut screen = Screen::for_pull(args.run.is_quiet());
     let request = args.run.into_request(&ctx.typed)?;
+    if request.interactive && request.tty && !request.detach {
+        console::check_input()?;
+    }
     let console = Console::of(!request.detach, request.sig_proxy);
     let front_end = console.front_end(true);
     let Run { id, started } = engine::run(&ctx.engine, ctx.caller()?, &request, front_end, &mut screen)?;

@@ -4,7 +4,7 @@ use super::Ctx;
 use super::args::FilterArgs;
 use super::observer::Screen;
 use super::outcome::exit_of;
-use crate::console::Console;
+use crate::console::{self, Console};
 use crate::engine::{self, Selection};
 use crate::error::{Error, Exit};
 
@@ -46,6 +46,10 @@ fn start(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         let [name] = args.containers.as_slice() else {
             return Err(Error::new("`--attach` and `--interactive` take exactly one container"));
         };
+        let config = engine::find(&ctx.engine, name)?.config;
+        if args.interactive && config.open_stdin && config.tty {
+            console::check_input()?;
+        }
         let console = Console::of(true, args.sig_proxy);
         let front_end = console.front_end(args.interactive);
         let started = engine::start_attached(&ctx.engine, manager, name, args.detach_keys, front_end)?;

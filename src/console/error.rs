@@ -22,6 +22,9 @@ pub(crate) enum Error {
     /// A signal has ended this command after the program had ended.
     #[error("ended by signal {0}")]
     Interrupted(i32),
+    /// The program has a terminal, and gets an input that is not one.
+    #[error("the input device is not a TTY")]
+    NoTerminal,
     /// A step failed.
     #[error("cannot {step}: {}", crate::sys::fs::plain(.source))]
     Step {
@@ -43,6 +46,10 @@ impl From<Error> for Report {
     fn from(error: Error) -> Self {
         let kind = match error {
             Error::Session(error) => return error.into(),
+            Error::NoTerminal => {
+                let hint = "leave out -t: a terminal does not pass on the end of a pipe or a file";
+                return Self::new(ReportKind::Invalid, error.to_string()).with_hint(hint);
+            }
             Error::OutputMissed { code, .. } => ReportKind::OutputMissed(code),
             Error::Interrupted(signal) => ReportKind::Interrupted(signal),
             Error::Step { ref source, .. } => ReportKind::of_step(source),

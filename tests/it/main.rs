@@ -44,4 +44,5 @@ mod side_by_side;
 mod starting;
 mod streams;
 mod system;
+mod terminals;
 mod update;
