@@ -1,16 +1,16 @@
 //! Creating a container from an image.
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::context::{Caller, Context};
 use super::observer::Observer;
 use super::{facts, image, pull};
 use crate::container::{self, Creation, Environment, Removal};
-use crate::plan::{self, Request, Seccomp};
+use crate::plan::{self, ContainerConfig, Request, Seccomp};
 use crate::runtime::seccomp;
 use crate::storage::Store;
-use crate::sys::fs;
+use crate::sys::fs::{self, AtPath as _};
 use crate::types::{ContainerId, Name, Report, ReportKind};
 
 /// Creates a container without starting it, and pulls the image if it is missing. On failure nothing is left.
@@ -22,10 +22,10 @@ pub(crate) fn create(
 ) -> Result<ContainerId, Report> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
     let Prepared { creation, .. } = prepare(context, &environment, &caller, request, observer)?;
+    // First, so that a file that cannot be written leaves no container.
+    let cidfile = Cidfile::write(&creation.config)?;
     container::create(&creation)?;
-    if let Some(path) = &creation.config.cidfile {
-        write_cidfile(path, &creation.config.id)?;
-    }
+    cidfile.keep();
     Ok(creation.config.id)
 }
 
@@ -91,13 +91,32 @@ fn remove_old(store: &Store, name: &Name, environment: &Environment) -> Result<(
     Ok(())
 }
 
-/// Writes the ID to a new file. Fails if anything has that name, even a link. On failure no file is left.
-pub(super) fn write_cidfile(path: &Path, id: &ContainerId) -> Result<PathBuf, Report> {
-    use std::io::Write as _;
-    let mut file = fs::create_new(path)?;
-    if let Err(source) = file.write_all(id.as_str().as_bytes()) {
-        drop(fs::remove_file(path));
-        return Err(fs::PathError::new("write", path, source).into());
+/// The file with the ID of a container that is being created. It is removed unless it is kept: the container that it
+/// names does not exist then.
+pub(super) struct Cidfile(Option<PathBuf>);
+
+impl Cidfile {
+    /// Writes the container's ID to the file that was asked for, if any. Fails if anything has that name, even a link.
+    /// On failure no file is left.
+    pub(super) fn write(config: &ContainerConfig) -> Result<Self, Report> {
+        use std::io::Write as _;
+        let Some(path) = &config.cidfile else { return Ok(Self(None)) };
+        let mut file = fs::create_new(path)?;
+        let written = Self(Some(path.clone()));
+        file.write_all(config.id.as_str().as_bytes()).at("write", path)?;
+        Ok(written)
     }
-    Ok(path.to_owned())
+
+    /// The container exists.
+    pub(super) fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Cidfile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            drop(fs::remove_file(path));
+        }
+    }
 }

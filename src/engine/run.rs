@@ -1,9 +1,8 @@
 use super::context::{Caller, Context};
-use super::create::{Prepared, prepare, write_cidfile};
+use super::create::{Cidfile, Prepared, prepare};
 use super::observer::Observer;
 use crate::container::{self, Attach, FrontEnd, Origin, Started};
 use crate::plan::Request;
-use crate::sys::fs;
 use crate::types::{ContainerId, Report};
 
 /// A started container.
@@ -33,16 +32,19 @@ pub(crate) fn run(
     if let Attach::Yes { stdin } = &mut front_end.attach {
         *stdin &= creation.config.open_stdin;
     }
-    let (id, cidfile) = (creation.config.id.clone(), creation.config.cidfile.clone());
-    let written = cidfile.as_deref().map(|path| write_cidfile(path, &id)).transpose()?;
+    let (id, removes_itself) = (creation.config.id.clone(), creation.config.auto_remove);
+    let cidfile = Cidfile::write(&creation.config)?;
     match container::start(&environment, Origin::New(Box::new(creation)), lowers, front_end) {
-        Ok(started) => Ok(Run { id, started }),
+        Ok(started) => {
+            cidfile.keep();
+            Ok(Run { id, started })
+        }
         Err(error) => {
-            if let Some(path) = written {
-                // The container that it names does not exist.
-                drop(fs::remove_file(path));
+            let report = Report::from(error);
+            if report.kind.shell_code().is_some() && !removes_itself {
+                cidfile.keep();
             }
-            Err(error.into())
+            Err(report)
         }
     }
 }

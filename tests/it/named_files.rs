@@ -152,6 +152,31 @@ fn an_id_file_is_new_and_a_fifo_in_its_place_is_not_waited_for() {
     lab.rc(["ps", "-a", "-q"]).run().prints("");
 }
 
+#[test]
+fn an_id_file_and_its_container_exist_together_or_not_at_all() {
+    let lab = lab();
+    let file = lab.work("id");
+    let ids = || lab.rc(["ps", "-a", "-q", "--no-trunc"]).run().text();
+    for command in ["create", "run"] {
+        let make = |name: &str, path: &str, program: &str| {
+            lab.rc([command, "--network", "none", "--name", name, "--cidfile", path, "payload", program]).run()
+        };
+        let refused = make("box", "missing/id", "/payload").exits(125).stderr();
+        assert!(refused.contains("missing/id"), "{refused}");
+        assert_eq!(ids(), "", "{command} left a container without its file");
+        lab.rc(["create", "--name", "taken", "--network", "none", "payload", "/payload"]).run().succeeds();
+        assert!(make("taken", "id", "/payload").exits(125).stderr().contains("already in use"));
+        assert!(!file.exists(), "{command} left a file without its container");
+        lab.remove_containers();
+        // A program that cannot be run leaves its container, as with docker.
+        let code = if command == "run" { 127 } else { 0 };
+        drop(make("box", "id", "/no/such").exits(code));
+        assert_eq!(fs::read_to_string(&file).expect("the ID"), ids());
+        fs::remove_file(&file).expect("the file can be removed");
+        lab.remove_containers();
+    }
+}
+
 /// A host that goes down leaves pid files of its units, and the next start must not fail because of them.
 #[test]
 fn pid_files_that_are_there_are_replaced_and_an_id_file_is_refused() {
