@@ -177,7 +177,7 @@ fn run(typed: Vec<String>) -> Result<Exit, Error> {
         return Err(Error::new(format!("unknown command `{name}`")));
     };
     // Closes the descriptors that the caller left open, before rc opens any.
-    let manager = RefCell::new(cmd::manager(name, arguments)?);
+    let manager = RefCell::new(cmd::manager(name, &typed, arguments)?);
     let dirs = Dirs::find(matches.get_one::<PathBuf>("root").map(PathBuf::as_path))?;
     let settings = Settings::load(&dirs)?;
     let engine = Context::new(dirs, settings, Places::from_env(), TimeZone::system);

@@ -39,6 +39,7 @@ pub(crate) mod version;
 pub(crate) mod wait;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use crate::container::Manager;
 use crate::engine::{Caller, Context};
@@ -77,14 +78,17 @@ pub(crate) fn environment() -> Vec<(String, String)> {
 }
 
 /// The service manager that started the command `name`, with the descriptors that it and the options in `arguments`
-/// pass on. rc closes all others, except for `request`, which reads the request from one and closes the rest itself.
-pub(crate) fn manager(name: &str, arguments: &clap::ArgMatches) -> Result<Manager, Error> {
+/// pass on, and those of files that a word in `typed` names. rc closes all others, except for `request`, which reads
+/// the request from one and closes the rest itself.
+pub(crate) fn manager(name: &str, typed: &[String], arguments: &clap::ArgMatches) -> Result<Manager, Error> {
     let mut manager = Manager::read(|name| std::env::var(name).ok(), std::process::id());
     if name == "request" {
         return Ok(manager);
     }
     // As with podman, only a new container gets the sockets of socket activation.
     let listening = if name == "run" { manager.listening() } else { 0 };
-    manager.descriptors = args::keep_descriptors(arguments, listening)?;
+    let kept = args::keep_descriptors(typed, arguments, listening)?;
+    manager.descriptors = kept.for_program;
+    manager.own.extend(kept.own.into_iter().map(|inherited| Arc::new(inherited.fd)));
     Ok(manager)
 }

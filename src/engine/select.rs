@@ -11,7 +11,7 @@ use super::observer::Observer;
 use crate::container::{self, Container, Listing};
 use crate::monitor::Status;
 use crate::storage::Store;
-use crate::sys::fs;
+use crate::sys::{fs, inherited};
 use crate::types::{ContainerId, Report, ReportKind, Thing};
 use crate::view::filter::{self, ContainerFacts, ContainerFilter};
 use crate::view::when::Clock;
@@ -65,7 +65,8 @@ impl Selection {
 }
 
 fn id_in(file: &Path) -> Result<String, fs::PathError> {
-    let bytes = fs::read_regular(file, 4096)?;
+    // A file may be exchanged by a container, for a FIFO that never ends, but not a descriptor of the caller's.
+    let bytes = if inherited::is_name(file) { fs::read_limited(file, 4096)? } else { fs::read_regular(file, 4096)? };
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 

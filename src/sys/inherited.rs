@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
+use std::path::Path;
 
 use rustix::io::FdFlags;
 
@@ -15,6 +16,26 @@ pub(crate) struct Inherited {
     /// The descriptor.
     pub(crate) fd: OwnedFd,
 }
+
+/// The numbers of the descriptors that paths in a text name, `/dev/fd/N` and `/proc/self/fd/N`, such as a shell's
+/// `<(…)`. The standard ones are not among them.
+pub(crate) fn named_in(text: &str) -> impl Iterator<Item = i32> + use<'_> {
+    DIRECTORIES.iter().flat_map(|directory| text.split(directory).skip(1)).filter_map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..end].parse().ok().filter(|number| *number > 2)
+    })
+}
+
+/// Whether the path is that of a descriptor of this process.
+pub(crate) fn is_name(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| {
+        let number = |directory| text.strip_prefix(directory).and_then(|number| number.parse::<u32>().ok());
+        text == "/dev/stdin" || DIRECTORIES.iter().any(|directory| number(directory).is_some())
+    })
+}
+
+/// Where a process finds its own descriptors. Source: proc_pid_fd(5).
+const DIRECTORIES: [&str; 3] = ["/dev/fd/", "/proc/self/fd/", "/proc/thread-self/fd/"];
 
 /// Takes over one descriptor that the caller left open; `None` if it is not open.
 ///
@@ -53,5 +74,46 @@ fn close_between(first: i32, end: i32) -> io::Result<()> {
     match unsafe { libc::syscall(libc::SYS_close_range, first, end - 1, 0) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_are_named_by_paths_wherever_they_stand_in_a_word() {
+        for (text, numbers) in [
+            ("/dev/fd/63", &[63][..]),
+            ("--env-file=/dev/fd/63", &[63]),
+            ("seccomp=/proc/self/fd/11", &[11]),
+            ("/proc/thread-self/fd/4", &[4]),
+            ("/dev/fd/3:/dev/fd/4", &[3, 4]),
+            ("/dev/fd/0", &[]),
+            ("/dev/fd/2", &[]),
+            ("/dev/fd/", &[]),
+            ("/dev/fd/x", &[]),
+            ("/dev/fd/-3", &[]),
+            ("/dev/fd/99999999999", &[]),
+            ("/dev/fdx/3", &[]),
+            ("3", &[]),
+        ] {
+            assert_eq!(named_in(text).collect::<Vec<_>>(), numbers, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_descriptor_s_own_path_is_known() {
+        for (path, expected) in [
+            ("/dev/fd/63", true),
+            ("/proc/self/fd/0", true),
+            ("/dev/stdin", true),
+            ("/dev/fd/", false),
+            ("/dev/fd/1/x", false),
+            ("/dev/fd/../shm/x", false),
+            ("fd/3", false),
+        ] {
+            assert_eq!(is_name(Path::new(path)), expected, "{path}");
+        }
     }
 }

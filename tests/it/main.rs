@@ -12,6 +12,7 @@ mod cgroups;
 mod clients;
 mod confinement;
 mod damage;
+mod descriptors;
 mod doctor;
 mod documents;
 mod exit_codes;

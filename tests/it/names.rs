@@ -6,9 +6,8 @@ use crate::support::Lab;
 fn a_slash_before_a_container_s_name_is_dropped_wherever_a_name_is_read() {
     let lab = Lab::new();
     lab.payload();
-    let create = |name: &str| {
-        lab.rc(["create", "--name", name, "--network", "none", "payload", "/payload", "stubborn"]).run()
-    };
+    let create =
+        |name: &str| lab.rc(["create", "--name", name, "--network", "none", "payload", "/payload", "stubborn"]).run();
     create("/web").succeeds();
     let taken = create("web").exits(125).stderr();
     assert!(taken.contains("the name `web` is already in use"), "{taken}");

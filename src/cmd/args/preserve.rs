@@ -29,9 +29,19 @@ impl PreserveArgs {
     }
 }
 
-/// Closes the descriptors that the caller left open, except those that an option names and the first `listening` from 3
-/// on, which a service manager passed. Returns these. Fails if one of them is not open.
-pub(crate) fn keep_descriptors(matches: &ArgMatches, listening: usize) -> Result<Vec<Inherited>, Error> {
+/// The descriptors of the caller that a command keeps.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Those for the program.
+    pub(crate) for_program: Vec<Inherited>,
+    /// Those that paths in the command line name, for this command alone.
+    pub(crate) own: Vec<Inherited>,
+}
+
+/// Closes the descriptors that the caller left open, except those that an option passes on, those that a path in a
+/// `typed` word names (`/dev/fd/N`), and the first `listening` from 3 on, which a service manager passed. Fails if one
+/// that is to be passed on is not open.
+pub(crate) fn keep_descriptors(typed: &[String], matches: &ArgMatches, listening: usize) -> Result<Kept, Error> {
     let from_three = |count: usize| 3..3 + i32::try_from(count).unwrap_or(i32::MAX - 3);
     let mut wanted = BTreeSet::new();
     // Most commands do not have these options.
@@ -42,10 +52,12 @@ pub(crate) fn keep_descriptors(matches: &ArgMatches, listening: usize) -> Result
         wanted.extend(from_three(usize::from(count.copied().unwrap_or_default())));
     }
     wanted.extend(from_three(listening));
-    let kept = keep(&wanted)?;
-    match wanted.iter().find(|number| kept.iter().all(|kept| kept.number != **number)) {
+    let named = typed.iter().flat_map(|word| inherited::named_in(word));
+    let kept = keep(&wanted.iter().copied().chain(named).collect())?;
+    let (for_program, own): (Vec<_>, Vec<_>) = kept.into_iter().partition(|kept| wanted.contains(&kept.number));
+    match wanted.iter().find(|number| for_program.iter().all(|kept| kept.number != **number)) {
         Some(number) => Err(unavailable(*number).into()),
-        None => Ok(kept),
+        None => Ok(Kept { for_program, own }),
     }
 }
 
