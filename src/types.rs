@@ -3,6 +3,7 @@
 pub(crate) mod capability;
 mod digest;
 mod extras;
+pub(crate) mod host_path;
 mod id;
 pub(crate) mod json;
 mod keys;

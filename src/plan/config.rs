@@ -9,7 +9,7 @@ use oci_spec::runtime::LinuxSeccomp;
 use serde::{Deserialize, Serialize};
 
 use super::{RestartPolicy, Service};
-use crate::types::{ContainerId, Digest, Name, Network, PortMapping, Signal};
+use crate::types::{ContainerId, Digest, Name, Network, PortMapping, Signal, host_path};
 
 /// Everything that was resolved when the container was created. All fields are complete: nothing is
 /// looked up again in the image, in `rc.toml` or in the environment.
@@ -101,6 +101,7 @@ pub(crate) struct ContainerConfig {
     /// The key sequence that detaches from the terminal, as typed (`ctrl-p,ctrl-q`); empty turns it off.
     pub(crate) detach_keys: String,
     /// Where the id was written to (`--cidfile`), for inspect.
+    #[serde(default, with = "host_path::optional")]
     pub(crate) cidfile: Option<PathBuf>,
     /// What a service manager learns.
     #[serde(default)]
@@ -146,6 +147,7 @@ pub(crate) enum MountKind {
     /// A file or directory of the host, absolute.
     Bind {
         /// The path on the host.
+        #[serde(with = "host_path")]
         source: PathBuf,
     },
     /// A named volume; created if missing.

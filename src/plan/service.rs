@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, ServiceRequest};
-use crate::types::Invalid;
+use crate::types::{Invalid, host_path};
 
 /// What a service manager learns, as it is saved in `config.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +15,10 @@ pub(crate) struct Service {
     /// Who says that the service is ready.
     pub(crate) sdnotify: Sdnotify,
     /// Where the pid of the program (of init, with `--init`) is written, absolute.
+    #[serde(with = "host_path::optional")]
     pub(crate) pidfile: Option<PathBuf>,
     /// Where the pid of the monitor is written, absolute.
+    #[serde(with = "host_path::optional")]
     pub(crate) conmon_pidfile: Option<PathBuf>,
 }
 

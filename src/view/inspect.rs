@@ -44,11 +44,11 @@ pub(crate) fn container(config: &ContainerConfig, state: &State, status: Status,
         "ImageName": config.image.reference,
         "Rootfs": "",
         "Pod": "",
-        "ResolvConfPath": place.directory.join("resolv.conf"),
-        "HostnamePath": place.directory.join("hostname"),
-        "HostsPath": place.directory.join("hosts"),
-        "LogPath": if config.log_driver == LogDriver::K8sFile { json!(log) } else { json!("") },
-        "StaticDir": place.directory,
+        "ResolvConfPath": shown(&place.directory.join("resolv.conf")),
+        "HostnamePath": shown(&place.directory.join("hostname")),
+        "HostsPath": shown(&place.directory.join("hosts")),
+        "LogPath": if config.log_driver == LogDriver::K8sFile { shown(&log) } else { String::new() },
+        "StaticDir": shown(place.directory),
         "OCIRuntime": "rc",
         "Name": config.name,
         "RestartCount": state.restart_count,
@@ -61,8 +61,8 @@ pub(crate) fn container(config: &ContainerConfig, state: &State, status: Status,
         "BoundingCaps": config.capabilities,
         "ExecIDs": [],
         "GraphDriver": { "Name": "overlay", "Data": {
-            "UpperDir": place.directory.join("upper"),
-            "WorkDir": place.directory.join("work"),
+            "UpperDir": shown(&place.directory.join("upper")),
+            "WorkDir": shown(&place.directory.join("work")),
         } },
         "Mounts": config.mounts.iter().filter_map(|mount| mount_object(mount, place)).collect::<Vec<_>>(),
         "Dependencies": [],
@@ -105,18 +105,23 @@ fn process(config: &ContainerConfig, state: &State, status: Status) -> Value {
     })
 }
 
+/// A path of the host as text: JSON has no other form for it.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
 fn mount_object(mount: &Mount, place: Place<'_>) -> Option<Value> {
     let mut object = Map::new();
     let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
     match &mount.kind {
         MountKind::Bind { source } => {
             put("Type", json!("bind"));
-            put("Source", json!(source));
+            put("Source", json!(shown(source)));
         }
         MountKind::Volume { name, .. } => {
             put("Type", json!("volume"));
             put("Name", json!(name));
-            put("Source", json!(place.volume(name)));
+            put("Source", json!(shown(&place.volume(name))));
         }
         // podman lists them only under HostConfig.Tmpfs.
         _ => return None,

@@ -19,6 +19,7 @@ mod exit_codes;
 mod failpoints;
 mod harness;
 mod held;
+mod host_paths;
 mod hostile_config;
 mod images_real;
 mod kill_storm;

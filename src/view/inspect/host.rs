@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::limits::limits;
 use super::network::bindings;
-use super::{Place, object, propagation};
+use super::{Place, object, propagation, shown};
 use crate::monitor::State;
 use crate::plan::{CgroupMode, ContainerConfig, LogDriver, Mount, MountKind, Seccomp};
 use crate::types::capability;
@@ -19,11 +19,11 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
         "Binds": config.mounts.iter().filter_map(|mount| bind(mount, place)).collect::<Vec<_>>(),
         "CgroupManager": cgroup_manager(state),
         "CgroupMode": config.cgroup.namespace.as_str(),
-        "ContainerIDFile": config.cidfile.as_deref().unwrap_or(Path::new("")),
+        "ContainerIDFile": config.cidfile.as_deref().map(shown).unwrap_or_default(),
         "LogConfig": {
             "Type": config.log_driver,
             "Config": null,
-            "Path": if kept { json!(log) } else { json!("") },
+            "Path": if kept { shown(log) } else { String::new() },
             "Tag": config.log_tag.as_deref().unwrap_or_default(),
             "Size": human::size(config.log_max_size).replace(' ', ""),
         },
