@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _, value_parser};
 use jiff::tz::TimeZone;
 
@@ -153,10 +154,7 @@ fn definition_for(typed: &[String]) -> Command {
 
 /// Parses the command line, runs the command, prints its error, and returns the exit code.
 pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let typed: Result<Vec<_>, _> = typed.into_iter().map(OsString::into_string).collect();
-    // An argument that is not text would reach files and programs changed.
-    let typed = typed.map_err(|word| Error::new(format!("the argument `{}` is not UTF-8", word.to_string_lossy())));
-    match typed.and_then(run) {
+    match run(&typed.into_iter().collect::<Vec<_>>()) {
         Ok(exit) => ExitCode::from(exit.0),
         Err(error) => {
             if let Some(message) = &error.message {
@@ -167,12 +165,18 @@ pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(typed: Vec<String>) -> Result<Exit, Error> {
-    let matches = match definition_for(&typed).try_get_matches_from(&typed) {
+fn run(words: &[OsString]) -> Result<Exit, Error> {
+    let typed: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let matches = match definition_for(&typed).try_get_matches_from(words) {
         Ok(matches) => matches,
+        Err(error) if error.kind() == ErrorKind::InvalidUtf8 => return Err(not_text(words)),
         Err(error) => return explain(&error),
     };
     let Some((name, arguments)) = matches.subcommand() else { return Err(Error::new("no command given")) };
+    if matches!(name, "create" | "run") && words.iter().any(|word| word.to_str().is_none()) {
+        // A container keeps its command line as text, for `inspect` and `generate`.
+        return Err(not_text(words));
+    }
     let Some(entry) = COMMANDS.iter().find(|entry| entry.name == name) else {
         return Err(Error::new(format!("unknown command `{name}`")));
     };
@@ -182,6 +186,12 @@ fn run(typed: Vec<String>) -> Result<Exit, Error> {
     let settings = Settings::load(&dirs)?;
     let engine = Context::new(dirs, settings, Places::from_env(), TimeZone::system);
     (entry.run)(&Ctx { engine, typed, manager }, arguments)
+}
+
+/// The error of a word that is not text where only text can be. A path may be any bytes.
+fn not_text(words: &[OsString]) -> Error {
+    let word = words.iter().find(|word| word.to_str().is_none());
+    Error::new(format!("the argument `{}` is not UTF-8", word.map(|word| word.to_string_lossy()).unwrap_or_default()))
 }
 
 /// Prints help and version to standard output; a wrong argument is an error that names it.

@@ -46,3 +46,22 @@ fn a_directory_with_a_name_in_latin_1_is_as_good_as_any() {
         fs::remove_file(directory.join("id")).expect("the file can be removed");
     }
 }
+
+#[test]
+fn an_argument_that_is_a_path_may_be_any_bytes() {
+    let lab = Lab::new();
+    lab.payload();
+    // The shell makes the byte of the word: the tests' own commands take text.
+    let rc = |words: &str| {
+        let script = format!("exec \"$0\" {}", words.replace('é', "$'\\xe9'"));
+        lab.program("/bin/bash", ["-c", &script]).arg(Lab::rc_path()).run()
+    };
+    let refused = |what: &str| format!("rc: the argument `{what}` is not UTF-8\n");
+    rc("save -q payload -o café").succeeds();
+    rc("load -q -i café").succeeds();
+    fs::remove_file(lab.work(OsStr::from_bytes(b"caf\xe9"))).expect("the archive can be removed");
+    rc("--root café ps -a -q").prints("");
+    // Text stays text: a name, or what a container keeps.
+    rc("inspect café").fails(125, refused("caf\u{fffd}"));
+    rc("run --env-file=é payload").fails(125, refused("--env-file=\u{fffd}"));
+}
