@@ -14,6 +14,7 @@ mod network_state;
 mod port;
 mod reference;
 mod report;
+pub(crate) mod shell;
 mod signal;
 mod size;
 mod storage_driver;

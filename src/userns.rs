@@ -9,6 +9,8 @@
 //! process holds a descriptor of it (every monitor does) or a namespace beneath it exists. A holder announces it by a
 //! symlink `RUNTIME/userns/PID`, which is only a hint: a reader checks that it leads to a user namespace of this user.
 
+mod accounts;
+mod grant;
 mod helper;
 mod home;
 mod idmap;
@@ -16,8 +18,10 @@ mod inside;
 mod privilege;
 mod refusal;
 
+pub(crate) use accounts::user_name;
+pub(crate) use grant::grant;
 pub(crate) use home::{Home, UserNamespace};
-pub(crate) use idmap::{Extent, IdMap, Single, user_name};
+pub(crate) use idmap::{Extent, IdMap, Single};
 pub(crate) use inside::inside;
 pub(crate) use privilege::Privilege;
 
@@ -78,11 +82,9 @@ impl Error {
             Self::Refused { .. } => Some(refusal::reason(Path::new("/proc/sys"))),
             Self::Helper { program, .. } => Some(match Privilege::of(Path::new(program)) {
                 Err(lack) => format!("it cannot map IDs: {lack}: {}", lack.fix()),
-                Ok(_) => {
-                    "check this user's lines in /etc/subuid and /etc/subgid: `usermod --add-subuids 100000-165535 \
-                          --add-subgids 100000-165535 $USER`"
-                        .to_owned()
-                }
+                Ok(_) => "the lines for this user in /etc/subuid and /etc/subgid must have the form NAME:FIRST:COUNT, \
+                          and their ranges must not include the user's own ID"
+                    .to_owned(),
             }),
             _ => None,
         }

@@ -50,21 +50,18 @@ fn namespaces(trouble: Option<&Trouble>) -> Finding {
 fn subordinate(map: &IdMap) -> Finding {
     const CHECK: &str = "subordinate ids";
     if let Some(single) = &map.single {
-        let sentence = single.sentence();
-        let (found, fix) = sentence.split_once(": ").unwrap_or((&sentence, ""));
-        return Finding::bad(CHECK, Status::Limited, found)
+        return Finding::bad(CHECK, Status::Limited, single.reason())
             .disables("file owners in images, and programs that change their user: apt, su, many servers")
-            .fix(Some(fix.to_owned()).filter(|fix| !fix.is_empty()));
+            .fix(single.fix());
     }
     let found = format!("users {}, groups {}", ranges(&map.uids), ranges(&map.gids));
     let least = map.users().min(map.groups());
     if least > USUAL_IDS - 1 {
         return Finding::ok(CHECK, found);
     }
-    let user = crate::userns::user_name(rustix::process::geteuid().as_raw());
     Finding::bad(CHECK, Status::Limited, found)
         .disables(format!("images with files of IDs above {}", least.saturating_sub(1)))
-        .fix(format!("`sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`"))
+        .fix(crate::userns::grant())
 }
 
 /// The IDs of the host beside the user's own: `100000-165535`.

@@ -1,8 +1,9 @@
 //! The user's IDs: `/etc/subuid`, `/etc/subgid`, getsubids.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
+use super::accounts::{asks_nss, user_name};
+use super::grant::grant;
 use super::{Error, helper};
 use crate::sys::{fs, programs};
 
@@ -37,18 +38,30 @@ pub(crate) enum Single {
 }
 
 impl Single {
-    /// One sentence that names what an administrator must add.
-    pub(crate) fn sentence(&self) -> String {
+    /// Why containers have only one ID.
+    pub(crate) fn reason(&self) -> String {
         match self {
-            Self::NoRange { file, user } => format!(
-                "`{file}` has no line for `{user}`, so containers have only one ID: \
-                 `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`"
-            ),
-            Self::NoHelper { program } => {
-                format!("`{program}` is not installed, so containers have only one ID: `sudo apt install uidmap`")
+            Self::NoRange { file, user } => {
+                format!("`{file}` has no line for `{user}`, so containers have only one ID")
             }
+            Self::NoHelper { program } => format!("`{program}` is not installed, so containers have only one ID"),
             Self::Chosen => "`RC_SINGLE_ID=1` is set".to_owned(),
         }
+    }
+
+    /// What an administrator must add; `None` if the user asked for one ID.
+    pub(crate) fn fix(&self) -> Option<String> {
+        match self {
+            Self::NoRange { .. } => Some(grant()),
+            Self::NoHelper { .. } => Some("`sudo apt install uidmap`".to_owned()),
+            Self::Chosen => None,
+        }
+    }
+
+    /// The reason and the fix in one sentence.
+    pub(crate) fn sentence(&self) -> String {
+        let reason = self.reason();
+        self.fix().map_or_else(|| reason.clone(), |fix| format!("{reason}: {fix}"))
     }
 }
 
@@ -80,7 +93,7 @@ impl IdMap {
         }
         let user = user_name(uid);
         let names = [user.as_str(), &uid.to_string()];
-        let by_nss = asks_nss();
+        let by_nss = asks_nss(&fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default()).is_some();
         let mut uids = ranges("/etc/subuid", &names, by_nss.then_some((user.as_str(), None)))?;
         let mut gids = ranges("/etc/subgid", &names, by_nss.then_some((user.as_str(), Some("-g"))))?;
         if uid == 0 {
@@ -214,29 +227,6 @@ fn parse_getsubids(text: &str) -> Vec<(u32, u32)> {
             Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
         })
         .collect()
-}
-
-/// Whether nsswitch.conf(5) names another source of subordinate IDs than the files.
-fn asks_nss() -> bool {
-    fs::read_to_string("/etc/nsswitch.conf").is_ok_and(|text| {
-        text.lines().any(|line| line.strip_prefix("subid:").is_some_and(|source| source.trim() != "files"))
-    })
-}
-
-/// The user's name: from `/etc/passwd`, from getent for users from other sources, else the number.
-pub(crate) fn user_name(uid: u32) -> String {
-    let own_line = |text: &str| {
-        text.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next()?;
-            (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-        })
-    };
-    fs::read_to_string(Path::new("/etc/passwd"))
-        .ok()
-        .and_then(|text| own_line(&text))
-        .or_else(|| helper::output("getent", &["passwd", &uid.to_string()]).and_then(|text| own_line(&text)))
-        .unwrap_or_else(|| uid.to_string())
 }
 
 #[cfg(test)]

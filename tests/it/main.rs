@@ -11,6 +11,7 @@ mod cgroup_options;
 mod cgroups;
 mod clients;
 mod confinement;
+mod cures;
 mod damage;
 mod descriptors;
 mod doctor;
