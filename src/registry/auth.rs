@@ -133,13 +133,17 @@ impl Auth {
         if matches!(status.as_u16(), 401 | 403) {
             let with_credentials = self.has_credentials();
             let message = transport.message(response).await;
+            // Without a right to the repository the server sends a token that has none; it refuses only a login.
+            if with_credentials && status == 401 {
+                return Err(Error::Login { host, message });
+            }
             return Err(Error::Denied { subject: self.scope.clone(), message, with_credentials });
         }
         if !status.is_success() {
             let message = transport.message(response).await;
             return Err(Error::Status { host, status: status.as_u16(), subject: "a token".to_owned(), message });
         }
-        let body = transport.read(response, "token", SMALL_LIMIT).await?;
+        let body = transport.read_json(response, "token", SMALL_LIMIT).await?;
         read_token(&body).map_err(|reason| Error::Token { realm: host, reason })
     }
 }

@@ -106,7 +106,7 @@ impl Client {
         loop {
             let response = self.get(&path, None, 0, &self.name).await?;
             let next = response.headers().get(LINK).and_then(|link| link.to_str().ok()).and_then(next_query);
-            let body = self.transport.read(response, "list of tags", MANIFEST_LIMIT).await?;
+            let body = self.transport.read_json(response, "list of tags", MANIFEST_LIMIT).await?;
             let page: Page = json::from_slice(&body).map_err(|source| Error::Manifest {
                 subject: self.name.clone(),
                 fault: super::manifest::Fault::Json { what: "list of tags", source },
@@ -153,6 +153,8 @@ impl Client {
             if let Some(header) = answer {
                 request.authorization = Some(header);
                 response = self.transport.send(&request).await?;
+            } else {
+                request.authorization = used;
             }
         }
         let status = response.status().as_u16();
@@ -161,7 +163,12 @@ impl Client {
             404 => Err(Error::NotFound { subject: subject.to_owned() }),
             401 | 403 => {
                 let with_credentials = self.auth.has_credentials();
+                let host = authority(response.url());
                 let message = self.transport.message(response).await;
+                let sent_password = request.authorization.is_some_and(|sent| sent.as_bytes().starts_with(b"Basic "));
+                if status == 401 && sent_password {
+                    return Err(Error::Login { host, message });
+                }
                 Err(Error::Denied { subject: subject.to_owned(), message, with_credentials })
             }
             _ => {
@@ -184,7 +191,9 @@ impl Client {
         let outcome = self.transport.send_once(&Request::get(https.clone())).await;
         match outcome {
             Ok(_) => Ok(https.clone()),
-            Err(Error::Connect { .. } | Error::Broken { .. } | Error::Stalled { .. }) => Ok(http.clone()),
+            Err(Error::Connect { .. } | Error::PlainHttp { .. } | Error::Broken { .. } | Error::Stalled { .. }) => {
+                Ok(http.clone())
+            }
             Err(error) => Err(error),
         }
     }
@@ -197,7 +206,7 @@ impl Client {
     ) -> Result<Document, Error> {
         let media_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let media_type = media_type.to_owned();
-        let bytes = self.transport.read(response, what, MANIFEST_LIMIT).await?;
+        let bytes = self.transport.read_json(response, what, MANIFEST_LIMIT).await?;
         let algorithm = expected.map_or(Algorithm::Sha256, Digest::algorithm);
         let digest = digest_of(&bytes, algorithm);
         match expected {

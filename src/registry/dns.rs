@@ -8,6 +8,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address::Reach;
+use super::error::innermost;
 
 /// Resolves names: `localhost` by itself (RFC 6761, so that plain http to it stays on this host), other names with
 /// `/etc/hosts` and the servers of `/etc/resolv.conf`. glibc's resolver would load NSS modules, which a static binary
@@ -20,7 +21,11 @@ pub(super) struct Dns {
 
 impl Dns {
     /// The addresses of `name`.
-    pub(super) async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, NetError> {
+    pub(super) async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
+        self.ask(name).await.map_err(|error| LookupError { host: name.to_owned(), cause: cause(&error) })
+    }
+
+    async fn ask(&self, name: &str) -> Result<Vec<IpAddr>, NetError> {
         if name == "localhost" || name.ends_with(".localhost") {
             return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
@@ -32,6 +37,26 @@ impl Dns {
             }
         };
         Ok(resolver.lookup_ip(name).await?.iter().collect())
+    }
+}
+
+/// Why a name has no address.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}")]
+pub(super) struct LookupError {
+    /// The name: that of a proxy, if one is used.
+    pub(super) host: String,
+    cause: String,
+}
+
+/// The resolver's error in plain words; its own texts show its data structures.
+fn cause(error: &NetError) -> String {
+    match error {
+        _ if error.is_no_records_found() => "no such host".to_owned(),
+        NetError::Timeout => "the name servers in `/etc/resolv.conf` do not answer".to_owned(),
+        NetError::NoConnections => "`/etc/resolv.conf` names no name server that can be reached".to_owned(),
+        NetError::Io(error) => crate::sys::fs::plain(error),
+        other => innermost(other),
     }
 }
 
@@ -86,5 +111,26 @@ impl Resolve for GuardedDns {
             }
             Ok(Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_resolver::net::{DnsError, NoRecords};
+    use hickory_resolver::proto::op::{Query, ResponseCode};
+
+    use super::*;
+
+    #[test]
+    fn causes_are_plain_words() {
+        let none = NoRecords::new(Query::new(), ResponseCode::NXDomain);
+        for (error, expected) in [
+            (NetError::Dns(DnsError::NoRecordsFound(none)), "no such host"),
+            (NetError::Timeout, "the name servers in `/etc/resolv.conf` do not answer"),
+            (NetError::NoConnections, "`/etc/resolv.conf` names no name server that can be reached"),
+            (NetError::from(std::io::Error::from_raw_os_error(libc::ENETUNREACH)), "network is unreachable"),
+        ] {
+            assert_eq!(cause(&error), expected);
+        }
     }
 }

@@ -15,6 +15,34 @@ pub(crate) enum Error {
         /// The innermost cause.
         cause: String,
     },
+    /// The name does not resolve.
+    #[error("cannot look up `{host}`: {cause}")]
+    Lookup {
+        /// The name, without a port: the registry's, or a proxy's.
+        host: String,
+        /// The reason.
+        cause: String,
+    },
+    /// The server answered TLS in plain text.
+    #[error("`{host}` speaks http, not https")]
+    PlainHttp {
+        /// Host and port.
+        host: String,
+    },
+    /// The user name or the password is wrong.
+    #[error("`{host}` refused the user name or the password{}", detail(.message))]
+    Login {
+        /// The registry or its token server.
+        host: String,
+        /// The registry's message; may be empty.
+        message: String,
+    },
+    /// An answer is a web page: another server than the registry has sent it.
+    #[error("`{host}` sent HTML, not JSON")]
+    Html {
+        /// Host and port.
+        host: String,
+    },
     /// The server's certificate was refused, or ours.
     #[error("cannot trust `{host}`: {cause}")]
     Certificate {
@@ -165,10 +193,17 @@ impl From<Error> for Report {
             Error::Manifest { fault, .. } => return Self::from(fault).with_message(message),
             Error::NotFound { .. } => ReportKind::NotFound(Thing::Image),
             Error::Denied { with_credentials: false, .. } => ReportKind::Unauthorized,
-            Error::Denied { .. } | Error::Certificate { .. } | Error::Redirect { .. } | Error::Realm { .. } => {
-                ReportKind::Denied
-            }
-            Error::Connect { .. } | Error::Broken { .. } | Error::Status { .. } => ReportKind::Unavailable,
+            Error::Denied { .. }
+            | Error::Login { .. }
+            | Error::Certificate { .. }
+            | Error::Redirect { .. }
+            | Error::Realm { .. } => ReportKind::Denied,
+            Error::Connect { .. }
+            | Error::Lookup { .. }
+            | Error::PlainHttp { .. }
+            | Error::Html { .. }
+            | Error::Broken { .. }
+            | Error::Status { .. } => ReportKind::Unavailable,
             Error::Challenge { .. } => ReportKind::Unsupported,
             Error::Stalled { .. } => ReportKind::TimedOut,
             Error::TooLarge { .. } | Error::Digest { .. } | Error::Size { .. } => ReportKind::Damaged,
@@ -186,6 +221,14 @@ impl Error {
                 "put the registry's CA into `~/.config/containers/certs.d/{host}/ca.crt`, or skip \
                  verification with `--tls-verify=false`"
             )),
+            Self::PlainHttp { .. } => {
+                Some("if the network is trusted, allow it with `--tls-verify=false`".to_owned())
+            }
+            Self::Html { .. } => Some(
+                "a proxy or the login page of the network may have answered instead of a registry: open the address in \
+                 a browser"
+                    .to_owned(),
+            ),
             Self::Denied { with_credentials: false, .. } => {
                 Some("give credentials with `--creds USER:PASSWORD`, or in an auth file".to_owned())
             }

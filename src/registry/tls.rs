@@ -2,10 +2,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::{Error, SMALL_LIMIT};
 use crate::sys::fs;
@@ -51,12 +53,22 @@ impl Trust {
             .map_err(setup)?;
         let builder = if verified {
             let mut roots = self.system.get_or_init(system_roots).clone();
+            let mut own = Vec::new();
             for path in files.iter().filter(|path| has_extension(path, "crt")) {
                 for certificate in certificates(path, authority)? {
-                    roots.add(certificate).map_err(|error| bad_file(path, authority, &error))?;
+                    roots.add(certificate.clone()).map_err(|error| bad_file(path, authority, &error))?;
+                    own.push(certificate);
                 }
             }
-            builder.with_root_certificates(roots)
+            if own.is_empty() {
+                builder.with_root_certificates(roots)
+            } else {
+                let provider = Arc::clone(&self.provider);
+                let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+                let chains =
+                    chains.map_err(|error| Error::Setup { host: authority.to_owned(), cause: error.to_string() })?;
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(OrOwn { chains, own }))
+            }
         } else {
             let verifier = Arc::new(AcceptAny { provider: Arc::clone(&self.provider) });
             builder.dangerous().with_custom_certificate_verifier(verifier)
@@ -115,6 +127,64 @@ fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     roots
+}
+
+/// Whether a certificate was refused because it is an authority's, as `openssl req -x509` makes it: webpki accepts none
+/// of these as the certificate of a server, and has no name for this error outside of itself.
+pub(super) fn is_self_signed(cause: &CertificateError) -> bool {
+    matches!(cause, CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity"))
+}
+
+/// Accepts what the trusted authorities signed, and a self-signed certificate that the user has put into the registry's
+/// directory, if it is for the right name: docker and podman accept those, and docker's manual makes them.
+#[derive(Debug)]
+struct OrOwn {
+    chains: Arc<WebPkiServerVerifier>,
+    own: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for OrOwn {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        stapled: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match self.chains.verify_server_cert(certificate, between, name, stapled, now) {
+            // webpki has already checked the time.
+            Err(rustls::Error::InvalidCertificate(cause))
+                if is_self_signed(&cause) && self.own.iter().any(|own| own == certificate) =>
+            {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chains.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chains.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chains.supported_verify_schemes()
+    }
 }
 
 /// `--tls-verify=false`: accepts any certificate, but the server must have its key.

@@ -9,10 +9,10 @@ use reqwest::{Method, Response, StatusCode, Url};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::address::{Reach, authority, is_exempt, is_loopback, literal};
-use super::dns::{Dns, GuardedDns, TooNear};
+use super::dns::{Dns, GuardedDns, LookupError, TooNear};
 use super::error::innermost;
 use super::options::{Backoff, Options};
-use super::tls::Trust;
+use super::tls::{Trust, is_self_signed};
 use super::{Error, SMALL_LIMIT, TlsVerify};
 use crate::types::json;
 
@@ -279,6 +279,19 @@ impl Transport {
         }
     }
 
+    /// Reads a small JSON document as a whole; fails with `Html` if it is a web page, whatever the status says.
+    pub(super) async fn read_json(&self, response: Response, what: &'static str, limit: u64) -> Result<Vec<u8>, Error> {
+        let host = authority(response.url());
+        let is_page =
+            response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+        let body = self.read(response, what, limit).await?;
+        let begins = body.trim_ascii_start().first();
+        if begins == Some(&b'<') || (is_page && begins != Some(&b'{')) {
+            return Err(Error::Html { host });
+        }
+        Ok(body)
+    }
+
     /// The registry's message about an error, cut to a line: the first message of its JSON, or nothing.
     pub(super) async fn message(&self, response: Response) -> String {
         #[derive(serde::Deserialize)]
@@ -354,6 +367,12 @@ fn connection_error(host: String, error: &reqwest::Error) -> Error {
         if let Some(rustls::Error::InvalidCertificate(cause)) = rustls_error(current) {
             return Error::Certificate { host, cause: certificate_cause(cause) };
         }
+        if let Some(cause) = rustls_error(current) {
+            return tls_error(host, cause);
+        }
+        if let Some(error) = current.downcast_ref::<LookupError>() {
+            return Error::Lookup { host: error.host.clone(), cause: error.to_string() };
+        }
         if current.is::<TooNear>() {
             return Error::Realm { realm: host.clone(), host, reason: "its address is not public" };
         }
@@ -372,6 +391,25 @@ fn rustls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a 
     }
 }
 
+/// rustls' other errors in plain words.
+fn tls_error(host: String, cause: &rustls::Error) -> Error {
+    use rustls::{AlertDescription as Alert, Error as E, InvalidMessage};
+    let cause = match cause {
+        // The first byte is that of `HTTP/1.1 400 Bad Request`.
+        E::InvalidMessage(InvalidMessage::InvalidContentType) => return Error::PlainHttp { host },
+        E::InvalidMessage(_) => "its answer is not TLS".to_owned(),
+        E::AlertReceived(Alert::UnknownCA | Alert::BadCertificate | Alert::CertificateRequired) => {
+            "it refuses this client's certificate".to_owned()
+        }
+        E::AlertReceived(Alert::ProtocolVersion | Alert::HandshakeFailure) | E::PeerIncompatible(_) => {
+            "it supports no version or cipher of TLS that rc supports (TLS 1.2 and 1.3)".to_owned()
+        }
+        E::AlertReceived(Alert::UnrecognisedName) => "it has no certificate for this name".to_owned(),
+        other => format!("TLS failed: {other}"),
+    };
+    Error::Connect { host, cause }
+}
+
 /// rustls' certificate errors in plain words; its own texts are names of variants.
 fn certificate_cause(cause: &rustls::CertificateError) -> String {
     use rustls::CertificateError as E;
@@ -381,6 +419,7 @@ fn certificate_cause(cause: &rustls::CertificateError) -> String {
         E::UnknownIssuer => "its certificate comes from an authority that this system does not know".to_owned(),
         E::NotValidForName | E::NotValidForNameContext { .. } => "its certificate is for another name".to_owned(),
         E::Revoked => "its certificate is revoked".to_owned(),
+        other if is_self_signed(other) => "its certificate is self-signed".to_owned(),
         other => format!("its certificate is invalid: {other}"),
     }
 }

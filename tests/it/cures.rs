@@ -23,7 +23,8 @@ fn proposed(lab: &Lab, etc: &str, user: u32) -> String {
 fn paste(lab: &Lab, etc: &str, fix: &str) {
     let command = fix.trim_matches('`');
     let script = format!("mount --bind {etc} /etc && sudo() {{ \"$@\"; }} && {command}");
-    lab.program("unshare", ["-Urm", "sh", "-c", &script]).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").run().exits(0);
+    let pasted = lab.program("unshare", ["-Urm", "sh", "-c", &script]).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    drop(pasted.run().exits(0));
 }
 
 #[test]

@@ -67,7 +67,7 @@ async fn basic_is_answered_once() {
     let server = TestServer::start(|_| Reply::new(401, "").with("WWW-Authenticate", r#"Basic realm="x""#));
     let client = with_credentials(&server, password());
     let text = refused(client.manifest(&reference(&server, "app:1")).await);
-    assert!(text.ends_with("/app:1` is denied"), "{text}");
+    assert!(text.ends_with("` refused the user name or the password"), "{text}");
     assert_eq!(server.seen().len(), 2);
 }
 

@@ -86,6 +86,48 @@ async fn certificates_are_verified() {
     }
 }
 
+/// A certificate as `openssl req -x509` makes it: it is an authority, signed by itself.
+fn self_signed(name: &str, year: i32) -> (ServerConfig, tempfile::TempDir) {
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_before = date_time_ymd(2000, 1, 1);
+    params.not_after = date_time_ymd(year, 12, 31);
+    let certificate = params.self_signed(&key).expect("a certificate");
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join("ca.crt"), certificate.pem()).expect("a file");
+    let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).expect("a key"))
+        .expect("a configuration");
+    (server, directory)
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_called_so_and_is_trusted_by_file() {
+    let other = Authority::new("other").directory();
+    for (name, year, trusted, reason) in [
+        ("127.0.0.1", 2100, true, ""),
+        ("127.0.0.1", 2100, false, "self-signed"),
+        ("127.0.0.1", 2001, true, "has expired"),
+        ("registry.example.com", 2100, true, "for another name"),
+    ] {
+        let (tls, own) = self_signed(name, year);
+        let server = TestServer::start_tls(tls, |_| Reply::ok("{}"));
+        let directory = if trusted { &own } else { &other };
+        let client = trusting(&server, directory.path(), TlsVerify::Default);
+        let outcome = client.manifest(&reference(&server, "app:1")).await;
+        if reason.is_empty() {
+            assert_eq!(outcome.expect("a manifest").bytes, b"{}");
+        } else {
+            let text = refused(outcome);
+            assert!(text.ends_with(reason), "{text}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_redirect_from_https_to_http_is_refused() {
     // R1
