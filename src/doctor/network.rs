@@ -105,5 +105,9 @@ fn low_ports() -> Finding {
     }
     Finding::bad(CHECK, Status::Limited, format!("only ports from {start} on can be published"))
         .disables(format!("`-p 80:80` and other host ports below {start}"))
-        .fix("`sudo sysctl net.ipv4.ip_unprivileged_port_start=80`".to_owned())
+        .fix(
+            "publish higher ports, or let every user of the host listen on all ports from 80 on: \
+             `sudo sysctl net.ipv4.ip_unprivileged_port_start=80`"
+                .to_owned(),
+        )
 }

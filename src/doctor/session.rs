@@ -8,6 +8,7 @@ use super::attempt::{Trouble, attempt};
 use super::{Finding, Host, Status};
 use crate::sys::fs;
 use crate::systemd;
+use crate::types::shell;
 use crate::userns::user_name;
 
 pub(super) fn check(host: &Host<'_>) -> Vec<Finding> {
@@ -33,6 +34,11 @@ fn user() -> String {
     user_name(rustix::process::geteuid().as_raw())
 }
 
+/// The command that turns lingering on.
+fn enable_linger() -> String {
+    format!("`sudo loginctl enable-linger {}`", shell::quoted(&user()))
+}
+
 /// Whether the service manager answers on the socket that a start uses, which exists even without a bus daemon.
 fn manager(has_manager: bool) -> Finding {
     const CHECK: &str = "service manager";
@@ -46,7 +52,7 @@ fn manager(has_manager: bool) -> Finding {
         Ok(version) => Finding::ok(CHECK, format!("systemd {version}, at {}", socket.display())),
         Err(trouble) => Finding::bad(CHECK, Status::Limited, trouble.report.message)
             .disables(DISABLES)
-            .fix(format!("`sudo loginctl enable-linger {}`, or log in by ssh or on the console", user())),
+            .fix(format!("{}, or log in by ssh or on the console", enable_linger())),
     }
 }
 
@@ -99,5 +105,5 @@ fn lingering(has_manager: bool) -> Finding {
     }
     Finding::bad(CHECK, Status::Limited, format!("off for {user}"))
         .disables("containers after logout, and user services at boot")
-        .fix(format!("`sudo loginctl enable-linger {user}`"))
+        .fix(enable_linger())
 }

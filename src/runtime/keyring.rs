@@ -47,9 +47,17 @@ fn of_another_id(single_id: bool) -> Result<(), Failure> {
             other => return other.step("create a session keyring"),
         }
     }
-    let used = fs::read_to_string("/proc/sys/kernel/keys/maxkeys").unwrap_or_default();
-    let message = format!("cannot create a session keyring: the user has as many keys as allowed ({})", used.trim());
-    let hint = "`cat /proc/key-users` shows the keys of each user, `keyctl clear @u` removes those that you added; \
-                `sudo sysctl kernel.keys.maxkeys=2000 kernel.keys.maxbytes=200000` allows more";
+    let limit = |name| {
+        let text = fs::read_to_string(format!("/proc/sys/kernel/keys/{name}")).unwrap_or_default();
+        text.trim().parse::<u64>().unwrap_or_default()
+    };
+    let (keys, bytes) = (limit("maxkeys"), limit("maxbytes"));
+    let message = format!("cannot create a session keyring: the user has as many keys as allowed ({keys})");
+    // Ten times as many as now: a fixed number could be less than what the host allows already.
+    let (keys, bytes) = (keys.saturating_mul(10).max(2000), bytes.saturating_mul(10).max(200_000));
+    let hint = format!(
+        "`cat /proc/key-users` shows the keys of each user, `keyctl clear @u` removes those that you added; \
+         `sudo sysctl kernel.keys.maxkeys={keys} kernel.keys.maxbytes={bytes}` allows more"
+    );
     Err(Failure::reason(ReportKind::NoSpace, message).with_hint(hint))
 }

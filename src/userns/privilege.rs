@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use crate::sys::fs;
+use crate::types::shell;
 
 /// The right by which a program may map IDs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,10 +81,25 @@ impl Lack {
             Self::NoNewPrivileges => {
                 "run rc where no_new_privs is not set; in a unit, set `NoNewPrivileges=no`".to_owned()
             }
-            Self::NoSuid { mount } => format!("`sudo mount -o remount,suid {}`", mount.display()),
-            Self::Neither { path } => format!("`sudo chmod u+s {}`", path.display()),
+            // No command: to remount it would let every program there run as root, and someone has forbidden that.
+            Self::NoSuid { mount } => {
+                format!("install it on a file system that is mounted without nosuid, which `{}` is", mount.display())
+            }
+            // Setuid is only for root's own file: another one would run as root for every user.
+            Self::Neither { path } if !is_of_root(path) => {
+                format!("reinstall the package that `{}` comes from: others than root can change it", path.display())
+            }
+            Self::Neither { path } => {
+                format!("`sudo chmod u+s {}`, or reinstall its package", shell::quoted(&path.display().to_string()))
+            }
         }
     }
+}
+
+/// Whether the file and its directory belong to root, and only root can write to them.
+fn is_of_root(path: &Path) -> bool {
+    let safe = |path: &Path| fs::metadata(path).is_ok_and(|at| at.uid() == 0 && at.mode() & 0o022 == 0);
+    safe(path) && path.parent().is_some_and(safe)
 }
 
 /// The mount point above a path: the last directory on the way up that is on the same device.
@@ -103,13 +119,30 @@ mod tests {
         let own = std::env::current_exe().expect("our own path");
         let Err(lack) = Privilege::of(&own) else { panic!("{} has rights", own.display()) };
         if let Lack::Neither { path } = &lack {
-            assert_eq!(lack.fix(), format!("`sudo chmod u+s {}`", path.display()));
+            // It is the user's own file, which root must not make setuid.
+            assert!(is_of_root(path) || !lack.fix().contains("chmod"), "{}", lack.fix());
             assert_eq!(lack.to_string(), "neither setuid root nor with file capabilities");
             let su = Path::new("/usr/bin/su");
             if su.exists() && mount_of(su) == mount_of(&own) {
                 assert_eq!(Privilege::of(su), Ok(Privilege::Setuid));
             }
         }
+    }
+
+    #[test]
+    fn fixes_give_no_rights_to_more_than_the_program() {
+        let true_path = Path::new("/usr/bin/env");
+        if is_of_root(true_path) {
+            let lack = Lack::Neither { path: true_path.to_owned() };
+            assert_eq!(lack.fix(), "`sudo chmod u+s /usr/bin/env`, or reinstall its package");
+        }
+        let directory = tempfile::tempdir().expect("a directory");
+        let own = directory.path().join("newuidmap");
+        fs::write(&own, "").expect("a file");
+        rustix::fs::chmod(&own, rustix::fs::Mode::from_raw_mode(0o777)).expect("a mode");
+        assert!(Lack::Neither { path: own }.fix().starts_with("reinstall the package"));
+        let nosuid = Lack::NoSuid { mount: PathBuf::from("/usr") };
+        assert!(!nosuid.fix().contains("sudo"), "{}", nosuid.fix());
     }
 
     #[test]

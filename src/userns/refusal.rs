@@ -17,7 +17,7 @@ const SWITCHES: [(&str, &str, &str); 3] = [
         "kernel/apparmor_restrict_unprivileged_userns",
         "1",
         "AppArmor denies user namespaces to unprivileged programs: give rc a profile with `userns,`, or \
-         `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`",
+         allow them to every program: `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`",
     ),
 ];
 
