@@ -102,6 +102,14 @@ pub(crate) enum Error {
         /// Its standard error.
         words: String,
     },
+    /// slirp4netns becomes user and group 0 of the container's namespace, which does not have one of them.
+    #[error("network `slirp4netns`: {what} {id} needs subordinate IDs with it")]
+    NoRoot {
+        /// `user` or `group`.
+        what: &'static str,
+        /// The only one that the container has.
+        id: u32,
+    },
     /// The helper was not ready in time.
     #[error("network `{driver}`: the helper was not ready in time{}", words_after(.words))]
     NotReady {
@@ -133,6 +141,7 @@ impl From<Error> for Report {
             Error::NoProgram { .. } | Error::HelperEnded { .. } => ReportKind::Unavailable,
             Error::PortTaken { .. } => ReportKind::InUse,
             Error::PortPrivileged { .. } => ReportKind::Denied,
+            Error::NoRoot { .. } => ReportKind::Unsupported,
             Error::NoSuchAddress { .. } | Error::NoPorts { .. } => ReportKind::Invalid,
             Error::NoIpv6 { .. } | Error::NoDriver { .. } => ReportKind::Unsupported,
             Error::PortRefused { ref source, .. } | Error::Talk { ref source, .. } => ReportKind::of_step(source),
@@ -153,13 +162,17 @@ impl Error {
                  its path in `rc.toml`"
             )),
             Self::PortPrivileged { port, .. } => Some(format!(
-                "allow it with `sudo sysctl net.ipv4.ip_unprivileged_port_start={}`, or publish a port from 1024 on",
+                "publish a port from 1024 on, or let every user of the host listen on all ports from {0} on: \
+                 `sudo sysctl net.ipv4.ip_unprivileged_port_start={0}`",
                 port.host_port
             )),
             Self::PortTaken { port } => {
                 let family = if port.protocol == crate::types::Protocol::Tcp { 't' } else { 'u' };
                 Some(format!("find the program that uses it with `ss -{family}lnp 'sport = :{}'`", port.host_port))
             }
+            Self::NoRoot { .. } => Some(
+                "add a range of subordinate IDs (`rc doctor` prints the command), or use `--network pasta`".to_owned(),
+            ),
             Self::NoDriver { .. } => Some("rc supports the networks slirp4netns, pasta, host and none".to_owned()),
             Self::NoIpv6 { .. } => Some("use `--network pasta`".to_owned()),
             Self::HelperEnded { words, .. } if words.contains("/dev/net/tun") => Some(

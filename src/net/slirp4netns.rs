@@ -21,6 +21,7 @@ use super::helper::{Process, text};
 use super::hostfwd::{self, Forwards, SOCKET};
 use super::ports;
 use super::request::Request;
+use crate::sys::fs;
 use crate::sys::spawn::{Program, spawn};
 use crate::types::NetworkDriver;
 
@@ -85,7 +86,69 @@ impl Driver for Slirp4netns {
         Ok(StartingNetwork { driver: &Self, request: request.clone(), target, process: Some(process), _lock: None })
     }
 
+    fn explain(&self, starting: &StartingNetwork, error: Error) -> Error {
+        let Error::HelperEnded { driver, ended, words } = error else { return error };
+        if words.contains("seteuid(0)") || words.contains("setegid(0)") {
+            for (what, file) in [("user", "uid_map"), ("group", "gid_map")] {
+                let map = fs::read_to_string(format!("/proc/{}/{file}", starting.target)).unwrap_or_default();
+                if let Some(id) = only_id(&map) {
+                    return Error::NoRoot { what, id };
+                }
+            }
+        }
+        Error::HelperEnded { driver, ended, words: complaint(&words) }
+    }
+
     fn publish(&self, starting: &StartingNetwork, deadline: Instant) -> Result<Option<Forwards>, Error> {
         Forwards::ask(&starting.request, self.name(), USER_MODE.ip, deadline)
+    }
+}
+
+/// The only ID of a namespace, by its `uid_map` or `gid_map`, if that is not 0.
+fn only_id(map: &str) -> Option<u32> {
+    let mut numbers = map.split_ascii_whitespace().map(str::parse::<u32>);
+    match (numbers.next()?, numbers.next()?, numbers.next()?, numbers.next()) {
+        (Ok(id), Ok(_), Ok(1), None) if id != 0 => Some(id),
+        _ => None,
+    }
+}
+
+/// What the helper complains about, without the lines that say what it does.
+fn complaint(words: &str) -> String {
+    let says_progress = |line: &&str| {
+        let progress = ["sent tapfd=", "received tapfd=", "Starting slirp", "* ", "WARNING: "];
+        progress.iter().any(|start| line.starts_with(start))
+    };
+    let lines: Vec<_> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let complaints: Vec<_> = lines.iter().copied().filter(|line| !says_progress(line)).collect();
+    if complaints.is_empty() { lines.join("; ") } else { complaints.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_is_one_line_without_progress() {
+        for (words, expected) in [
+            ("sent tapfd=8 for tap0\nseteuid(0)\n: Invalid argument", "seteuid(0); : Invalid argument"),
+            ("open(\"/dev/net/tun\"): No such file", "open(\"/dev/net/tun\"): No such file"),
+            ("sent tapfd=8 for tap0", "sent tapfd=8 for tap0"),
+            ("", ""),
+        ] {
+            assert_eq!(complaint(words), expected);
+        }
+    }
+
+    #[test]
+    fn a_namespace_without_id_0_is_recognized() {
+        for (map, expected) in [
+            ("      1000          0          1\n", Some(1000)),
+            ("         0          0          1\n", None),
+            ("         0       1000          1\n         1     100000      65536\n", None),
+            ("", None),
+        ] {
+            assert_eq!(only_id(map), expected, "{map:?}");
+        }
     }
 }

@@ -12,10 +12,12 @@ use rustix::mount::MountAttrFlags;
 use super::Failure;
 use super::places::Places;
 use super::sync::Step as _;
+use crate::sys::fs;
 use crate::sys::mount::{self, Parameter};
 use crate::types::ReportKind;
 
 mod copyup;
+mod missing;
 
 /// Creates every mount of the spec; the descriptors pin them until the root is changed.
 pub(super) fn all(
@@ -135,8 +137,11 @@ fn bind(source: &Path, destination: &Path, options: &Options<'_>) -> Result<Owne
         if error != rustix::io::Errno::NOENT {
             return failure;
         }
-        let (source, destination) = (source.display(), destination.display());
-        failure.with_hint(format!("create it with `mkdir -p {source}`, or use a volume: `-v NAME:{destination}`"))
+        let link = fs::read_link(source).ok();
+        match missing::hint(source, destination, link.as_deref()) {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
     })?;
     // A mount that hides files may only be copied together with the mounts that hide them (mount_namespaces(7)).
     let (copied, is_recursive) = match mount::clone_tree(found.as_fd(), options.recursive) {

@@ -28,6 +28,7 @@ mod layers;
 mod lifecycle;
 mod logs;
 mod man;
+mod messages;
 mod mount_points;
 mod named_files;
 mod names;
