@@ -30,6 +30,7 @@ use super::escape::Escaped;
 use super::remove::remove_at;
 use super::tar::{self, Reader};
 use super::{Hasher, Store, stage};
+use crate::sys::filesystem;
 use crate::sys::fs::{self, AtPath as _, PathError, plain};
 use crate::types::{Algorithm, Digest, Report, ReportKind, json};
 
@@ -203,6 +204,7 @@ impl Store {
     /// Starts to unpack the layer `diff_id`; `None` if it exists. Waits while another process unpacks the same one.
     pub(super) fn begin_layer(&self, target: &Target, diff_id: &Digest) -> Result<Option<LayerStage>, PathError> {
         let path = self.tmp().join(format!("layer-{}-{}", target.map, directory_name(diff_id)));
+        self.spread_layers()?;
         loop {
             if self.has_layer(&target.map, diff_id)? {
                 return Ok(None);
@@ -222,8 +224,15 @@ impl Store {
 
     /// Starts to unpack a layer whose diff ID is not known yet.
     pub(super) fn new_layer(&self, target: &Target) -> Result<LayerStage, PathError> {
+        self.spread_layers()?;
         let (path, lock) = stage::new_directory(&self.tmp(), "layer")?;
         Ok(LayerStage { store: self.clone(), target: target.clone(), path, lock, expected: None })
+    }
+
+    /// Layers are made in `tmp/` and renamed, so their place on the disk is chosen there.
+    fn spread_layers(&self) -> Result<(), PathError> {
+        filesystem::spread_subdirectories(fs::open_directory(self.tmp())?);
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, fstatfs, statx};
+use rustix::fs::{AtFlags, IFlags, StatxAttributes, StatxFlags, fstatfs, ioctl_getflags, ioctl_setflags, statx};
 
 /// The kernel's own filesystems, which show and control the kernel, by their magic numbers. A devtmpfs has the number
 /// of a tmpfs. Source: linux/magic.h; fs/proc/root.c and similar files for those that are missing there.
@@ -66,6 +66,21 @@ pub(crate) fn place(fd: impl AsFd) -> io::Result<Place> {
     Ok(Place { mount: found.stx_mnt_id, inode: found.stx_ino, is_mount_root })
 }
 
+/// Asks the filesystem to place the subdirectories of `directory` far from each other, each with its files, as the
+/// directories of users in `/home`: `chattr +T`. Does nothing on a filesystem that has no such flag.
+///
+/// ext4 allocates no inode that was deleted in the last minutes, and steps over each of them in the block group of the
+/// directory. So thousands of files are created slowly where as many were just removed, unless the next tree is in
+/// another group. Source: `FS_TOPDIR_FL` in ioctl_iflags(2); ext4 `recently_deleted`, `find_group_orlov`.
+pub(crate) fn spread_subdirectories(directory: impl AsFd) {
+    let directory = directory.as_fd();
+    let Ok(flags) = ioctl_getflags(directory) else { return };
+    if !flags.contains(IFlags::TOPDIR) {
+        // Without it, everything works as well, only more slowly.
+        ioctl_setflags(directory, flags | IFlags::TOPDIR).unwrap_or_default();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +102,23 @@ mod tests {
         }
         let namespace = crate::sys::fs::open("/proc/self/ns/mnt").expect("a namespace");
         assert_eq!(of_kernel(&namespace).expect("a filesystem"), Some("nsfs"));
+    }
+
+    #[test]
+    fn subdirectories_are_spread_where_the_file_system_can() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let open = crate::sys::fs::open_directory(directory.path()).expect("it opens");
+        let knows = ioctl_getflags(&open).and_then(|flags| ioctl_setflags(&open, flags | IFlags::TOPDIR)).is_ok();
+        if knows {
+            let flags = ioctl_getflags(&open).expect("flags");
+            ioctl_setflags(&open, flags - IFlags::TOPDIR).expect("the flag can be removed");
+        }
+        for _ in 0..2 {
+            spread_subdirectories(&open);
+            assert_eq!(ioctl_getflags(&open).is_ok_and(|flags| flags.contains(IFlags::TOPDIR)), knows);
+        }
+        // Nothing has flags here.
+        spread_subdirectories(crate::sys::fs::open("/proc/self/status").expect("a file"));
     }
 
     #[test]
