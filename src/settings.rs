@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use crate::dirs::{ConfigFiles, Dirs};
 use crate::sys::fs::{self, PathError};
+use crate::sys::programs;
 use crate::types::{DetachKeys, Network as ContainerNetwork, NetworkDriver, Report, ReportKind, StorageDriver};
 
 use value::Value as _;
@@ -58,6 +59,8 @@ pub(crate) enum Origin {
     Default,
     /// This file.
     File(PathBuf),
+    /// The default needs this program, which is not installed.
+    Without(&'static str),
 }
 
 impl fmt::Display for Origin {
@@ -65,6 +68,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::File(path) => write!(f, "{}", path.display()),
+            Self::Without(program) => write!(f, "default, since {program} is not installed"),
         }
     }
 }
@@ -222,7 +226,18 @@ impl Settings {
                 }
             }
         }
+        settings.choose_network(|program| programs::find(program).is_some());
         Ok(settings)
+    }
+
+    /// Uses the other helper by default if only that is installed. What a file names is used or is an error.
+    fn choose_network(&mut self, is_installed: impl Fn(&str) -> bool) {
+        let (usual, other) = (NetworkDriver::Slirp4netns, NetworkDriver::Pasta);
+        let driver = &mut self.network.driver;
+        let chosen = driver.origin != Origin::Default || self.helpers.slirp4netns.origin != Origin::Default;
+        if !chosen && !is_installed(usual.as_str()) && is_installed(other.as_str()) {
+            *driver = Setting { value: other.into(), origin: Origin::Without(usual.as_str()) };
+        }
     }
 
     fn read(&mut self, path: PathBuf) -> Result<(), Error> {
@@ -264,6 +279,30 @@ mod tests {
         let mut settings = Settings::default();
         settings.read_text(text, PathBuf::from("/c/rc.toml")).map_err(|error| error.to_string())?;
         Ok(settings)
+    }
+
+    #[test]
+    fn the_default_network_is_the_helper_that_is_installed() {
+        let file = |text: &str| {
+            let mut settings = Settings::default();
+            settings.read_text(text, PathBuf::from("/c/rc.toml")).expect("a valid file");
+            settings
+        };
+        for (text, installed, expected) in [
+            ("", &["slirp4netns", "pasta"][..], "slirp4netns (default)"),
+            ("", &["slirp4netns"], "slirp4netns (default)"),
+            ("", &["pasta"], "pasta (default, since slirp4netns is not installed)"),
+            // The error names the usual one.
+            ("", &[], "slirp4netns (default)"),
+            ("[network]\ndriver = \"slirp4netns\"", &["pasta"], "slirp4netns (/c/rc.toml)"),
+            ("[network]\ndriver = \"none\"", &["pasta"], "none (/c/rc.toml)"),
+            ("[helpers]\nslirp4netns = \"/opt/slirp4netns\"", &["pasta"], "slirp4netns (default)"),
+        ] {
+            let mut settings = file(text);
+            settings.choose_network(|program| installed.contains(&program));
+            let Setting { value, origin } = &settings.network.driver;
+            assert_eq!(format!("{value} ({origin})"), expected, "{text} {installed:?}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod exit_codes;
 mod failpoints;
 mod harness;
 mod held;
+mod helpers;
 mod host_paths;
 mod hostile_config;
 mod images_real;
