@@ -108,8 +108,9 @@ impl ContainerDir {
         for name in ["upper", "work", "merged"] {
             fs::create_dir(self.at(name))?;
         }
-        // The root of the container's file system: every user in it may read it.
-        rustix::fs::chmod(self.at("upper"), rustix::fs::Mode::from_raw_mode(0o755)).at("open up", self.at("upper"))?;
+        // The root of the container's file system gets the image's attributes when it is first mounted.
+        let fresh = rustix::fs::Mode::from_raw_mode(crate::runtime::FRESH);
+        rustix::fs::chmod(self.at("upper"), fresh).at("mark as new", self.at("upper"))?;
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::starting::{pid_of, report};
 use super::sync::{Step as _, receive, send};
-use super::{Error, Failure, Progress};
+use super::{Error, Failure, Progress, root_directory};
 use crate::sys::process::{self, Child, CloneOptions, fork};
 use crate::sys::{fs, mount, namespace, prctl, signal, socket};
 use crate::types::ReportKind;
@@ -110,6 +110,7 @@ fn stage(
     namespace::unshare(CloneFlags::CLONE_NEWNS).step("create a mount namespace")?;
     mount::isolate_propagation().step("isolate mounts")?;
     let merged = directory.join("merged");
+    root_directory::adopt(lowers, &directory.join("upper"))?;
     let layers = lowers.iter().rev().map(|path| reference(path)).collect::<Result<Vec<_>, _>>()?;
     let (upper, work) = (reference(&directory.join("upper"))?, reference(&directory.join("work"))?);
     let mountinfo = fs::open("/proc/self/mountinfo").map_err(Failure::of)?;

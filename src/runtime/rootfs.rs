@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use nix::sched::CloneFlags;
 use rustix::fs::{Mode, OFlags, open};
 
-use super::Failure;
 use super::sync::Step as _;
+use super::{Failure, root_directory};
 use crate::sys::{mount, namespace};
 
 /// The source of a root filesystem.
@@ -68,6 +68,7 @@ pub(super) fn view(lowers: &[PathBuf], directory: &Path) -> Result<OwnedFd, Fail
 }
 
 fn overlay(lowers: &[PathBuf], directory: &Path, volatile: bool) -> Result<OwnedFd, Failure> {
+    root_directory::adopt(lowers, &directory.join("upper"))?;
     let layers = opened(lowers)?;
     let mut options = lower_option(&layers);
     let upper = reference(&directory.join("upper"))?;

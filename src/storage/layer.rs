@@ -4,6 +4,7 @@
 //! ```text
 //! layers/MAP/sha256-HEX/fs       the files; whiteouts are 0:0 character devices, opaque directories have an attribute
 //!                      /info     {"size": bytes of the uncompressed archive, "skipped": …}
+//!                      /root     empty: an entry describes the root directory, whose attributes `fs` has
 //!                      /owners   if everything is stored as the user: UID:GID:PATH and a zero byte, for all but 0:0
 //! ```
 
@@ -271,11 +272,13 @@ impl LayerStage {
         {
             return Err(Error::DiffId { expected: expected.clone(), actual: diff_id });
         }
-        let (owners, skipped) = kept;
-        if !owners.is_empty() {
-            fs::write(self.path.join("owners"), owners.to_bytes())?;
+        if !kept.owners.is_empty() {
+            fs::write(self.path.join("owners"), kept.owners.to_bytes())?;
         }
-        let info = Info { size, skipped };
+        if kept.describes_root {
+            fs::write(self.path.join("root"), "")?;
+        }
+        let info = Info { size, skipped: kept.skipped };
         let bytes = serde_json::to_vec(&info).map_err(io::Error::from)?;
         fs::write(self.path.join("info"), bytes)?;
         Ok(UnpackedLayer { stage: self, diff_id, info })

@@ -42,6 +42,7 @@ mod races;
 mod records;
 mod request;
 mod restart;
+mod root_directory;
 mod run_options;
 mod seccomp;
 mod service;

@@ -33,6 +33,15 @@ pub(super) struct Extractor {
     /// Mode bits that a new file does not get.
     umask: u32,
     skipped: Skipped,
+    describes_root: bool,
+}
+
+/// What is known about a layer when all its entries are written.
+pub(super) struct Extracted {
+    pub(super) owners: OwnerTable,
+    pub(super) skipped: Skipped,
+    /// An entry describes the root directory (`./`).
+    pub(super) describes_root: bool,
 }
 
 impl Extractor {
@@ -47,17 +56,18 @@ impl Extractor {
             makes_root: geteuid().is_root() && getegid().is_root(),
             umask,
             skipped: Skipped::default(),
+            describes_root: false,
         }
     }
 
-    /// Writes all entries, then the attributes of directories. Returns the table of owners, and what was skipped.
-    pub(super) fn unpack<R: io::BufRead>(mut self, archive: &mut Reader<R>) -> Result<(OwnerTable, Skipped), Error> {
+    /// Writes all entries, then the attributes of directories.
+    pub(super) fn unpack<R: io::BufRead>(mut self, archive: &mut Reader<R>) -> Result<Extracted, Error> {
         self.unpack_entries(archive)?;
         let directories = std::mem::take(&mut self.directories);
         for (path, attributes) in directories.deepest_first() {
             self.finish_directory(&path, &attributes)?;
         }
-        Ok((self.owners, self.skipped))
+        Ok(Extracted { owners: self.owners, skipped: self.skipped, describes_root: self.describes_root })
     }
 
     pub(super) fn unpack_entries<R: io::BufRead>(&mut self, archive: &mut Reader<R>) -> Result<(), Error> {
@@ -78,7 +88,7 @@ impl Extractor {
         match place(&path).ok_or_else(|| Error::Whiteout { path: entry.path.clone() })? {
             Place::Ignored => return Ok(()),
             Place::Root if entry.kind != Kind::Directory => return Err(Error::Root { path: entry.path }),
-            Place::Root => {}
+            Place::Root => self.describes_root = true,
             Place::Opaque(directory) => return self.make_opaque(directory),
             Place::Whiteout(parent, name) => return self.whiteout(parent, name, &path),
             Place::Name => {}

@@ -1,0 +1,75 @@
+//! The attributes of a container's root directory: overlay shows those of the writable layer, so that gets the image's.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Gid, Mode, Uid, chmod, chown};
+
+use super::Failure;
+use super::sync::Step as _;
+use crate::sys::fs;
+
+/// The mode of a writable layer that was never mounted. No program gives it to its root directory.
+pub(crate) const FRESH: u32 = 0o1700;
+
+/// Mode and owner without an entry for the root directory in any layer.
+const USUAL: u32 = 0o755;
+
+/// Sets mode and owner of a fresh writable layer: those of the topmost layer that has an entry for its root directory.
+/// Later it belongs to the container. This process must be root in the root namespace, or own everything.
+pub(super) fn adopt(lowers: &[PathBuf], upper: &Path) -> Result<(), Failure> {
+    let own = fs::metadata(upper).map_err(Failure::of)?;
+    if own.mode() & 0o7777 != FRESH {
+        return Ok(());
+    }
+    let described = lowers.iter().rev().find_map(|layer| {
+        let found = fs::metadata(layer).ok()?;
+        // Layers that an older rc has unpacked do not have the mark.
+        (found.mode() & 0o7777 != USUAL || fs::symlink_metadata(layer.with_file_name("root")).is_ok()).then_some(found)
+    });
+    let mode = described.as_ref().map_or(USUAL, |found| found.mode() & 0o7777);
+    if let Some(found) = described.filter(|found| (found.uid(), found.gid()) != (own.uid(), own.gid())) {
+        let (uid, gid) = (Uid::from_raw(found.uid()), Gid::from_raw(found.gid()));
+        chown(upper, Some(uid), Some(gid)).step_on("set the owner of", upper)?;
+    }
+    // Last, since it removes the mark; chown(2) removes bits of the mode.
+    chmod(upper, Mode::from_raw_mode(mode)).step_on("set the mode of", upper)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_topmost_layer_with_an_entry_decides_once() {
+        let root = tempfile::tempdir().expect("a directory");
+        let make = |name: &str, mode: u32, mark: bool| {
+            let layer = root.path().join(name).join("fs");
+            fs::create_dir_all(&layer).expect("a layer");
+            chmod(&layer, Mode::from_raw_mode(mode)).expect("a mode");
+            if mark {
+                fs::write(layer.with_file_name("root"), "").expect("a mark");
+            }
+            layer
+        };
+        let (plain, closed) = (make("plain", 0o755, false), make("closed", 0o555, true));
+        let (open, old) = (make("open", 0o755, true), make("old", 0o1777, false));
+        for (lowers, expected) in [
+            (vec![&plain], 0o755),
+            (vec![&closed], 0o555),
+            (vec![&closed, &plain], 0o555),
+            (vec![&closed, &open, &plain], 0o755),
+            (vec![&closed, &old], 0o1777),
+        ] {
+            let lowers: Vec<PathBuf> = lowers.into_iter().cloned().collect();
+            let upper = make("upper", FRESH, false);
+            let mode = || fs::metadata(&upper).expect("it is there").mode() & 0o7777;
+            adopt(&lowers, &upper).expect("adopted");
+            assert_eq!(mode(), expected, "{lowers:?}");
+            // What the container's programs set stays.
+            chmod(&upper, Mode::from_raw_mode(0o700)).expect("a mode");
+            adopt(&lowers, &upper).expect("nothing to do");
+            assert_eq!(mode(), 0o700);
+        }
+    }
+}
