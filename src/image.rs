@@ -3,6 +3,7 @@
 mod change;
 mod config;
 mod error;
+mod foreign;
 /// Images from an archive of a filesystem.
 pub(crate) mod import;
 /// Images from archives.

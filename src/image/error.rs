@@ -69,9 +69,18 @@ pub(crate) enum Error {
     /// The outer archive is not a tar archive, or is damaged.
     #[error(transparent)]
     Tar(#[from] storage::tar::Error),
-    /// An archive has no image in a format that rc knows.
-    #[error("the archive has no image: it has neither `manifest.json` (docker-archive) nor `index.json` (oci-archive)")]
-    NoImage,
+    /// A file is something else than an archive.
+    #[error("not an archive: {what}")]
+    NotArchive {
+        /// What it is.
+        what: &'static str,
+    },
+    /// An archive or a directory has no image in a format that rc knows.
+    #[error("no image found: there is neither `manifest.json` (docker-archive) nor `index.json` (oci-archive)")]
+    NoImage {
+        /// It has the files of a root file system.
+        is_filesystem: bool,
+    },
     /// An archive does not have a file that it names.
     #[error("the archive has no file `{}`, which its `{document}` names", .name.escape_debug())]
     Missing {
@@ -121,7 +130,11 @@ impl From<Error> for Report {
             Error::SeveralNames { .. } => ReportKind::Conflict,
             Error::Read { ref source } | Error::Write { ref source } => ReportKind::of_step(source),
             Error::Refused { source } => return Self::from(*source).with_message(message),
-            Error::Ambiguous { .. } | Error::NoImage | Error::Terminal | Error::Change { .. } => ReportKind::Invalid,
+            Error::Ambiguous { .. }
+            | Error::NoImage { .. }
+            | Error::NotArchive { .. }
+            | Error::Terminal
+            | Error::Change { .. } => ReportKind::Invalid,
         };
         Self::new(kind, message).with_hint_of(error.hint())
     }
@@ -144,6 +157,9 @@ impl Error {
             Self::Storage(error) => error.hint(),
             Self::SeveralNames { .. } => Some("remove one of the names, or all with `--force`".to_owned()),
             Self::InUse { container, .. } => Some(format!("remove the container first: `rc rm {container}`")),
+            Self::NoImage { is_filesystem: true } => {
+                Some("it has the files of a root file system: `rc import` makes an image of them".to_owned())
+            }
             Self::Terminal => Some("name a file: `--output FILE`, or use `>`".to_owned()),
             Self::Damaged { .. } => Some("pull the image again".to_owned()),
             _ => None,

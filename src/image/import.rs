@@ -4,6 +4,7 @@ use std::io::Read;
 
 use jiff::Timestamp;
 
+use super::foreign::{Use, expect_archive};
 use super::make::{config, manifest};
 use super::{Config, Error, History, RootFs, change};
 use crate::registry::Platform;
@@ -43,6 +44,7 @@ pub(crate) fn import(store: &Store, archive: impl Read + Send, options: &Options
     for instruction in &options.changes {
         change::apply(&mut document.config, instruction)?;
     }
+    let archive = expect_archive(archive, Use::Files)?;
     let ingest = store.begin_ingest()?;
     let (mut blob, diff_id, info) = store.import_layer(archive, &options.target)?;
     let mut head = Vec::new();

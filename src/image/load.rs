@@ -1,8 +1,10 @@
-//! Loads images from an archive (docker-archive or oci-archive, compressed or not) or from a directory in OCI layout.
+//! Loads images from an archive (docker-archive or oci-archive, compressed or not) or from a directory in OCI layout or
+//! in that of skopeo's `dir:`.
 //!
 //! ```text
 //! docker-archive   manifest.json: [{"Config": NAME, "RepoTags": […], "Layers": [NAME…]}], which may come last
 //! oci-archive      oci-layout, index.json, blobs/ALGORITHM/HEX, in any order
+//! dir              manifest.json: the image's manifest; version, HEX (skopeo's `dir:`)
 //! ```
 //!
 //! An archive may be a stream, so its files wait in the store's `tmp/` until rc has read the document that names them.
@@ -28,7 +30,7 @@ use crate::types::{Digest, ImageReference};
 pub(crate) enum Input {
     /// An archive.
     Archive(Box<dyn Read + Send>),
-    /// A directory in OCI layout.
+    /// A directory in OCI layout, or in that of skopeo's `dir:`.
     Directory(PathBuf),
 }
 
@@ -58,17 +60,19 @@ pub(crate) struct Loaded {
 /// This starts threads: do not call it in a process that will still fork.
 pub(crate) fn load(store: &Store, input: Input, options: &Options) -> Result<Vec<Loaded>, Error> {
     let ingest = store.begin_ingest()?;
-    let files = match input {
+    let mut files = match input {
         Input::Archive(reader) => Files::from_archive(store, reader)?,
         Input::Directory(path) => Files::from_directory(store, &path)?,
     };
     // Today's docker saves both formats in one archive; its own document has the full names, and podman reads that too.
-    let loaded = if files.has(docker::DOCUMENT) {
+    let loaded = if let Some(manifest) = files.dir_manifest()? {
+        vec![oci::load_one(store, &files, &manifest, None, options)?]
+    } else if files.has(docker::DOCUMENT) {
         docker::load(store, &files, options)?
     } else if files.has(oci::DOCUMENT) {
         oci::load(store, &files, options)?
     } else {
-        return Err(Error::NoImage);
+        return Err(Error::NoImage { is_filesystem: files.is_filesystem() });
     };
     ingest.finish()?;
     Ok(loaded)

@@ -55,6 +55,12 @@ pub(crate) enum Error {
     TooLarge,
 }
 
+/// Whether a stream that begins with these bytes is a tar archive: with a header, or with the zeros at its end.
+pub(crate) fn is_archive(head: &[u8]) -> bool {
+    let block = head.get(..512).and_then(|block| <[u8; 512]>::try_from(block).ok());
+    block.is_some_and(|block| block.iter().all(|byte| *byte == 0) || Header::parse(block).is_ok())
+}
+
 impl From<Error> for Report {
     fn from(error: Error) -> Self {
         let kind = match error {

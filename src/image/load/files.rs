@@ -8,14 +8,18 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 
 use crate::image::Error;
+use crate::image::foreign::{Use, expect_archive};
 use crate::storage::tar::{Kind, Reader};
-use crate::storage::{Intake, MANIFEST_LIMIT, Store, Waiting, decompress};
+use crate::storage::{Descriptor, Intake, MANIFEST_LIMIT, Store, Waiting, decompress};
 use crate::sys::fs::AtPath as _;
 use crate::sys::root::open_in;
 use crate::types::{Algorithm, Digest};
 
 /// The maximum number of links from one name in an archive to another.
 const MOST_LINKS: usize = 8;
+
+/// The manifest of an image in a `dir:`.
+const DIR_MANIFEST: &str = "manifest.json";
 
 pub(super) struct Files {
     pub(super) intake: Intake,
@@ -28,7 +32,8 @@ impl Files {
     /// Reads all files of an archive.
     pub(super) fn from_archive(store: &Store, input: impl Read + Send) -> Result<Self, Error> {
         let read_failed = |source| Error::Read { source };
-        let input = io::BufReader::with_capacity(256 << 10, decompress(input).map_err(read_failed)?);
+        let input = expect_archive(decompress(input).map_err(read_failed)?, Use::Images)?;
+        let input = io::BufReader::with_capacity(256 << 10, input);
         let mut files = Self { intake: store.new_intake()?, files: HashMap::new(), links: HashMap::new() };
         let mut archive = Reader::new(input);
         while let Some(entry) = archive.next_entry()? {
@@ -66,11 +71,17 @@ impl Files {
         Ok(files)
     }
 
-    /// Reads the files of a directory in OCI layout: index.json and blobs.
+    /// Reads the files of a directory: of an OCI layout index.json and blobs, of `dir:` its manifest and what has a
+    /// digest for its name.
     pub(super) fn from_directory(store: &Store, path: &Path) -> Result<Self, Error> {
         let mut files = Self { intake: store.new_intake()?, files: HashMap::new(), links: HashMap::new() };
         let root = crate::sys::fs::open(path)?;
         let mut names = vec!["index.json".to_owned()];
+        if crate::sys::fs::symlink_metadata(path.join("index.json")).is_err_and(|error| error.is_not_found()) {
+            let found = crate::sys::fs::paths_in(path)?;
+            let found = found.iter().filter_map(|path| path.file_name()?.to_str());
+            names.extend(found.filter(|name| *name == DIR_MANIFEST || is_hex(name)).map(str::to_owned));
+        }
         for algorithm in ["sha256", "sha512"] {
             let Ok(entries) = crate::sys::fs::read_dir(path.join("blobs").join(algorithm)) else { continue };
             for entry in entries {
@@ -96,6 +107,28 @@ impl Files {
             files.files.insert(name.into_bytes(), incoming.finish());
         }
         Ok(files)
+    }
+
+    /// The manifest of the only image of a `dir:`, whose blobs can be found by their digests after this; `None` if the
+    /// files have another format. Source: containers-transports(5), "dir:path".
+    pub(super) fn dir_manifest(&mut self) -> Result<Option<Descriptor>, Error> {
+        let Some(file) = self.find(DIR_MANIFEST).filter(|_| !self.has("index.json")).cloned() else { return Ok(None) };
+        // In a docker-archive it is a list of images.
+        if !self.head(&file)?.trim_ascii_start().starts_with(b"{") {
+            return Ok(None);
+        }
+        let blob = |hex: &[u8]| [b"blobs/sha256/", hex].concat();
+        let named = self.files.iter().filter(|(name, _)| std::str::from_utf8(name).is_ok_and(is_hex));
+        let blobs: Vec<_> = named.map(|(name, file)| (blob(name), file.clone())).collect();
+        self.files.extend(blobs);
+        let manifest = Descriptor::new("", file.digest.clone(), file.size);
+        self.files.insert(blob(file.digest.hex().as_bytes()), file);
+        Ok(Some(manifest))
+    }
+
+    /// Whether these are the files of a root file system.
+    pub(super) fn is_filesystem(&self) -> bool {
+        ["etc/passwd", "bin/sh", "usr/bin/env", "etc/os-release"].iter().any(|name| self.has(name))
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -152,6 +185,11 @@ impl Files {
         self.intake.open(file)?.take(16).read_to_end(&mut head).map_err(|source| Error::Read { source })?;
         Ok(head)
     }
+}
+
+/// Whether a file of a `dir:` is a blob: its name is the SHA-256 of its content.
+fn is_hex(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A blob is checked with the algorithm in its name; any other file only needs some digest.

@@ -67,7 +67,7 @@ fn platform(options: &Options) -> Platform {
     options.platform.clone().unwrap_or_else(Platform::host)
 }
 
-fn load_one(
+pub(super) fn load_one(
     store: &Store,
     files: &Files,
     top: &Descriptor,

@@ -167,6 +167,58 @@ fn an_oci_directory_is_loaded() {
 }
 
 #[test]
+fn a_directory_of_skopeo_is_loaded() {
+    let (home, store) = store();
+    let directory = home.path().join("dir");
+    crate::sys::fs::create_dir_all(&directory).expect("made");
+    let parts = Parts::new();
+    let manifest = text(&parts.manifest);
+    let write = |name: &str, content: &[u8]| crate::sys::fs::write(directory.join(name), content).expect("written");
+    write("version", b"Directory Transport Version: 1.1\n");
+    write("manifest.json", &manifest);
+    for content in [&parts.layer, &text(&parts.config)] {
+        write(Hasher::sha256(content).hex(), content);
+    }
+    // Also as an archive of that directory.
+    let mut archive = Archive::default();
+    archive.file("./version", b"x").file("./manifest.json", &manifest);
+    for content in [&parts.layer, &text(&parts.config)] {
+        archive.file(Hasher::sha256(content).hex(), content);
+    }
+    let id = Hasher::sha256(&text(&parts.config));
+    for input in [Input::Directory(directory.clone()), Input::Archive(Box::new(io_cursor(&archive.end())))] {
+        let loaded = load(&store, input, &options()).expect("loads");
+        assert_eq!((&loaded[0].id, loaded.len(), loaded[0].names.len()), (&id, 1, 0));
+    }
+    // Nothing is believed by its name.
+    write(Hasher::sha256(&parts.layer).hex(), &layer("evil"));
+    let error = load(&store, Input::Directory(directory), &options()).expect_err("another layer").to_string();
+    assert!(error.contains("expected"), "{error}");
+}
+
+#[test]
+fn what_is_not_an_image_is_named() {
+    for (bytes, expected) in [
+        (b"hello\n".to_vec(), "not an archive: a text file"),
+        (Vec::new(), "not an archive: an empty file"),
+        (zstd::encode_all(&b"{}"[..], 3).expect("compresses"), "not an archive: a JSON document"),
+        (
+            Archive::default().file("a", b"x").end(),
+            "no image found: there is neither `manifest.json` (docker-archive) nor `index.json` (oci-archive)",
+        ),
+    ] {
+        assert_eq!(refused(&bytes), expected);
+    }
+    let (_home, store) = store();
+    let error = load_bytes(&store, &Archive::default().file("etc/passwd", b"x").end()).expect_err("no image");
+    assert!(error.hint().is_some_and(|hint| hint.contains("`rc import`")));
+    let target = options().target;
+    let options = import::Options { name: None, changes: Vec::new(), message: None, platform: None, target };
+    let error = import::import(&store, &b"hello\n"[..], &options).expect_err("a text").to_string();
+    assert_eq!(error, "not an archive: a text file");
+}
+
+#[test]
 fn i1_wrong_digests_and_sizes_are_refused() {
     for size in [json!(1_u64 << 60), json!(-1), json!(2047), json!(2049)] {
         let mut parts = Parts::new();
@@ -324,6 +376,9 @@ fn i8_what_is_no_image_is_said_so() {
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [attestation, real]});
     let (_home, store) = store();
     assert_eq!(load_bytes(&store, &parts.archive_with(&index, &[])).expect("loads").len(), 1);
-    assert!(matches!(load_bytes(&store, &Archive::default().file("x", b"").end()), Err(Error::NoImage)));
-    assert!(matches!(load_bytes(&store, b"no archive"), Err(Error::Tar(_))));
+    assert!(matches!(
+        load_bytes(&store, &Archive::default().file("x", b"").end()),
+        Err(Error::NoImage { is_filesystem: false })
+    ));
+    assert!(matches!(load_bytes(&store, b"no archive"), Err(Error::NotArchive { .. })));
 }
