@@ -119,6 +119,9 @@ fn globals() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .override_usage("rc [OPTIONS] COMMAND [ARG...]")
+        // Of an option that takes one value the last one counts, as with podman and docker, so that scripts can add
+        // options to a command line that they get.
+        .args_override_self(true)
         .arg(
             Arg::new("root")
                 .long("root")
@@ -211,27 +214,4 @@ fn explain(error: &clap::Error) -> Result<Exit, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name_of(line: &[&str]) -> Option<String> {
-        let typed: Vec<String> = line.iter().map(|&word| word.to_owned()).collect();
-        let matches = definition_for(&typed).try_get_matches_from(&typed).ok()?;
-        matches.subcommand_name().map(str::to_owned)
-    }
-
-    #[test]
-    fn the_definition_is_sound_and_what_was_typed_is_found_in_it() {
-        definition().debug_assert();
-        for (line, name) in [
-            (&["rc", "ps"][..], Some("ps")),
-            (&["rc", "ls", "-a"], Some("ps")),
-            (&["rc", "--root", "/x", "run", "-d", "box"], Some("run")),
-            (&["rc", "--root=/x", "rm", "-f", "a"], Some("rm")),
-            (&["rc", "nothing"], None),
-            (&["rc", "--bogus", "ps"], None),
-        ] {
-            assert_eq!(name_of(line).as_deref(), name, "{line:?}");
-        }
-    }
-}
+mod tests;

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(default_value_t = -1, hide_default_value = true)]
     last: i64,
     /// Show the latest container created (all states)
-    #[arg(short, long, conflicts_with = "last")]
+    #[arg(short, long)]
     latest: bool,
     /// Display the extended information
     #[arg(long)]
@@ -67,6 +67,9 @@ pub(crate) enum SortKey {
 
 /// Runs the command. A container with damaged records is a warning, and does not hide the others.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    if args.latest && args.last >= 0 {
+        return Err(Error::new("--last and --latest cannot be used together"));
+    }
     let listing = engine::containers(&ctx.engine)?;
     let all: Vec<ContainerFacts<'_>> = listing.containers.iter().map(engine::facts).collect();
     let rows = rows(args, &all, ctx.engine.clock())?;

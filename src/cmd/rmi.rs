@@ -19,12 +19,17 @@ pub(crate) struct Args {
     #[arg(short, long)]
     pub(crate) ignore: bool,
     /// Names or IDs of images
-    #[arg(value_name = "IMAGE", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "IMAGE")]
     pub(crate) images: Vec<String>,
 }
 
 /// Runs the command: it removes what it can, and reports each failure.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    match (args.all, args.images.is_empty()) {
+        (true, false) => return Err(Error::new("images cannot be named together with --all")),
+        (false, true) => return Err(Error::new("no image was named").with_hint("name one, or use --all")),
+        _ => {}
+    }
     let request = RemoveImages { names: args.images, all: args.all, force: args.force, ignore: args.ignore };
     let (done, failures) = engine::remove_images(&ctx.engine, &request)?;
     show(&done)?;

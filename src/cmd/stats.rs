@@ -19,7 +19,7 @@ const CLEAR: &[u8] = b"\x1b[2J\x1b[1;1H";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Show all containers (default: only running ones)
-    #[arg(short, long, conflicts_with = "containers")]
+    #[arg(short, long)]
     all: bool,
     /// Pretty-print container statistics to JSON or using a Go template
     #[arg(long, value_name = "FORMAT", allow_hyphen_values = true)]
@@ -43,6 +43,9 @@ pub(crate) struct Args {
 
 /// Runs the command: until it is interrupted, or once with `--no-stream`.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    if args.all && !args.containers.is_empty() {
+        return Err(Error::new("containers cannot be named together with --all"));
+    }
     let format = args.format.as_deref().and_then(Format::parse);
     let clears = !args.no_stream && !args.no_reset && ui::is_terminal(ui::Stream::Out);
     let mut before = BTreeMap::new();

@@ -67,7 +67,10 @@ impl Retyped {
         let id = arg.get_id().as_str();
         if OWN.contains(&id) {
             match (id, value) {
-                ("sdnotify", Some(value)) if value == "container" => self.sdnotify = value,
+                // The last one counts, as for every option.
+                ("sdnotify", Some(value)) => {
+                    self.sdnotify = if value == "container" { value } else { "conmon".to_owned() };
+                }
                 ("cgroups", Some(value)) => self.cgroups = value,
                 ("restart", _) => self.has_restart = true,
                 _ => {}

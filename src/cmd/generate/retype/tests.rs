@@ -41,3 +41,9 @@ fn values_of_the_environment_are_the_container_s() {
     assert_eq!(again.environment, ["A=1", "P1=x", "P2=y"]);
     assert_eq!(again.sdnotify, "container");
 }
+
+#[test]
+fn the_last_value_of_an_option_counts() {
+    assert_eq!(again("rc run --sdnotify=container --sdnotify=conmon box", &[]).sdnotify, "conmon");
+    assert_eq!(again("rc run --cgroups=split --cgroups=enabled box", &[]).cgroups, "enabled");
+}

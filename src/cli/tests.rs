@@ -1,0 +1,88 @@
+//! The definition of the command line, and what of it every command shares.
+
+use super::*;
+
+fn name_of(line: &[&str]) -> Option<String> {
+    let typed: Vec<String> = line.iter().map(|&word| word.to_owned()).collect();
+    let matches = definition_for(&typed).try_get_matches_from(&typed).ok()?;
+    matches.subcommand_name().map(str::to_owned)
+}
+
+#[test]
+fn the_definition_is_sound_and_what_was_typed_is_found_in_it() {
+    definition().debug_assert();
+    for (line, name) in [
+        (&["rc", "ps"][..], Some("ps")),
+        (&["rc", "ls", "-a"], Some("ps")),
+        (&["rc", "--root", "/x", "run", "-d", "box"], Some("run")),
+        (&["rc", "--root=/x", "rm", "-f", "a"], Some("rm")),
+        (&["rc", "nothing"], None),
+        (&["rc", "--bogus", "ps"], None),
+    ] {
+        assert_eq!(name_of(line).as_deref(), name, "{line:?}");
+    }
+}
+
+/// Two values that an option accepts, which are not the same.
+fn two_values(command: &str, arg: &Arg) -> [&'static str; 2] {
+    match (command, arg.get_id().as_str()) {
+        ("completion", "shell") => ["bash", "zsh"],
+        (_, "pull" | "policy") => ["never", "always"],
+        (_, "platform") => ["linux/amd64", "linux/arm64"],
+        (_, "retry_delay") => ["1s", "2s"],
+        (_, "kind") => ["image", "container"],
+        ("save", "format") => ["docker-archive", "oci-archive"],
+        (_, "sort") => ["id", "created"],
+        ("generate systemd", "restart_policy") => ["no", "always"],
+        _ if arg.get_possible_values().iter().any(|value| value.get_name() == "true") => ["true", "false"],
+        _ => ["1", "2"],
+    }
+}
+
+/// Every command, with its name after `rc`; those within commands, too.
+fn all_commands(parent: &Command, before: &str) -> Vec<(String, Command)> {
+    let mut all = Vec::new();
+    for command in parent.get_subcommands().filter(|command| command.get_name() != "help") {
+        let name = format!("{before}{}", command.get_name());
+        all.extend(all_commands(command, &format!("{name} ")));
+        if !command.has_subcommands() {
+            all.push((name, command.clone()));
+        }
+    }
+    all
+}
+
+#[test]
+fn of_an_option_with_one_value_the_last_counts_in_every_command() {
+    let mut definition = definition();
+    definition.build();
+    let mut tried = 0;
+    for (name, command) in all_commands(&definition, "") {
+        let needed = command.get_positionals().filter(|arg| arg.is_required_set());
+        let needed: Vec<&str> = needed.map(|arg| two_values(&name, arg)[0]).collect();
+        for arg in command.get_opts().filter(|arg| matches!(arg.get_action(), ArgAction::Set)) {
+            let [first, last] = two_values(&name, arg);
+            for long in arg.get_long_and_visible_aliases().unwrap_or_default() {
+                let typed = [format!("--{long}={first}"), format!("--{}={last}", arg.get_long().unwrap_or(long))];
+                let line = ["rc"].into_iter().chain(name.split(' ')).chain(typed.iter().map(String::as_str));
+                let matches = definition.clone().try_get_matches_from(line.chain(needed.iter().copied()));
+                let mut matches = &matches.unwrap_or_else(|error| panic!("{name} {typed:?}: {error}"));
+                while let Some((_, inner)) = matches.subcommand() {
+                    matches = inner;
+                }
+                let values: Vec<_> = matches.get_raw(arg.get_id().as_str()).into_iter().flatten().collect();
+                assert_eq!(values, [last], "{name} {typed:?}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 150, "only {tried} options were tried");
+    // A switch contradicts nothing just because it was given.
+    for line in ["rmi --all --all=false x", "stats --all --all=false x", "ps --latest --latest=false --last 3"] {
+        let matches = definition.clone().try_get_matches_from(["rc"].into_iter().chain(line.split(' ')));
+        assert!(matches.is_ok(), "{line}");
+    }
+    let typed = ["rc", "--root", "/a", "--root=/b", "ps"].map(str::to_owned);
+    let matches = definition_for(&typed).try_get_matches_from(&typed).expect("a command line");
+    assert_eq!(matches.get_one::<PathBuf>("root"), Some(&PathBuf::from("/b")));
+}
