@@ -137,39 +137,42 @@ pub fn definition() -> Command {
     globals().subcommands(COMMANDS.iter().map(Entry::command))
 }
 
-/// The definition of the command that was typed: defining all others takes longer than `ps` runs.
-fn definition_for(typed: &[String]) -> Command {
+/// The command that was typed, if rc has it.
+fn entry_of(typed: &[String]) -> Option<&'static Entry> {
     let mut words = typed.iter().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--root" => drop(words.next()),
             word if word.starts_with("--root=") => {}
-            word => {
-                return match COMMANDS.iter().find(|entry| entry.name == word || entry.aliases.contains(&word)) {
-                    Some(entry) => globals().subcommand(entry.command()),
-                    None => definition(),
-                };
-            }
+            word => return COMMANDS.iter().find(|entry| entry.name == word || entry.aliases.contains(&word)),
         }
     }
-    definition()
+    None
+}
+
+/// The definition of the command that was typed: defining all others takes longer than `ps` runs.
+fn definition_for(typed: &[String]) -> Command {
+    entry_of(typed).map_or_else(definition, |entry| globals().subcommand(entry.command()))
 }
 
 /// Parses the command line, runs the command, prints its error, and returns the exit code.
 pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match run(&typed.into_iter().collect::<Vec<_>>()) {
+    let words: Vec<OsString> = typed.into_iter().collect();
+    let typed: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let command = entry_of(&typed).map_or("", |entry| entry.name);
+    match run(&words, typed) {
         Ok(exit) => ExitCode::from(exit.0),
         Err(error) => {
             if let Some(message) = &error.message {
                 ui::error(message, error.hint.as_deref());
             }
-            ExitCode::from(error.code)
+            ExitCode::from(error.exit_code(command))
         }
     }
 }
 
-fn run(words: &[OsString]) -> Result<Exit, Error> {
-    let typed: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+/// Runs the command of `words`; `typed` are the same words as text.
+fn run(words: &[OsString], typed: Vec<String>) -> Result<Exit, Error> {
     let matches = match definition_for(&typed).try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::InvalidUtf8 => return Err(not_text(words)),

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use crate::engine;
 use crate::error::{Error, Exit};
 use crate::image::progress::Progress;
-use crate::types::Report;
+use crate::types::{Report, ReportKind};
 use crate::ui::{self, BrokenOutput};
 
 /// Prints the progress of a command: the names of finished objects to standard output, the rest to standard error.
@@ -13,8 +13,8 @@ pub(super) struct Screen {
     is_quiet: bool,
     /// Standard output cannot be written to any more.
     broken: Option<BrokenOutput>,
-    /// The exit code of the last failure.
-    failed: Option<u8>,
+    /// What has failed.
+    failed: Vec<ReportKind>,
 }
 
 impl Screen {
@@ -34,12 +34,12 @@ impl Screen {
         }
     }
 
-    /// How the command exits: with the code of its last failure. All failures are printed already.
+    /// How the command exits: with the code of its worst failure. All failures are printed already.
     pub(super) fn exit(self) -> Result<Exit, Error> {
-        match (self.broken, self.failed) {
-            (Some(broken), _) => Err(broken.into()),
-            (None, Some(code)) => Err(Error::said(code)),
-            (None, None) => Ok(Exit::SUCCESS),
+        match self.broken {
+            Some(broken) => Err(broken.into()),
+            None if self.failed.is_empty() => Ok(Exit::SUCCESS),
+            None => Err(Error::said(self.failed)),
         }
     }
 }
@@ -65,10 +65,10 @@ impl engine::Observer for Screen {
     }
 
     fn failed(&mut self, report: Report) {
+        self.failed.push(report.kind);
         let error = Error::from(report);
         if let Some(message) = &error.message {
             ui::error(message, error.hint.as_deref());
         }
-        self.failed = Some(error.code);
     }
 }

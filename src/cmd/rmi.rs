@@ -36,7 +36,8 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     for report in &failures {
         ui::error(report, report.hint.as_deref());
     }
-    if failures.is_empty() { Ok(Exit::SUCCESS) } else { Err(Error::said(125)) }
+    let kinds = failures.iter().map(|report| report.kind);
+    if failures.is_empty() { Ok(Exit::SUCCESS) } else { Err(Error::said(kinds)) }
 }
 
 fn show(done: &[Removed]) -> Result<(), BrokenOutput> {

@@ -104,7 +104,7 @@ fn create_start_stop_and_remove_are_steps() {
     lab.ready("steps");
     assert_eq!(field(&lab, &id[..12], "{{.State.Status}} {{.State.Running}}"), "running true");
     lab.rc(["ps", "--format", "{{.Names}} {{.Image}}"]).run().prints("steps docker.io/library/payload:latest\n");
-    assert_eq!(lab.rc(["rm", "steps"]).run().exits(125).stdout(), "");
+    assert_eq!(lab.rc(["rm", "steps"]).run().exits(2).stdout(), "");
     lab.rc(["stop", "steps"]).run().prints("steps\n");
     assert_eq!(field(&lab, "steps", "{{.State.Status}} {{.State.ExitCode}}"), "exited 0");
     lab.rc(["ps", "-q"]).run().prints("");

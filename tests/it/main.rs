@@ -17,6 +17,7 @@ mod descriptors;
 mod doctor;
 mod documents;
 mod exit_codes;
+mod exit_status;
 mod failpoints;
 mod harness;
 mod held;

@@ -189,7 +189,7 @@ fn a_container_without_permissions_is_removed_nevertheless() {
         let id = lab.rc(run).run().text();
         let pid = lab.rc(["inspect", "--format", "{{.State.Pid}}", "box"]).run().text();
         close(&lab.container(&id).join(record));
-        at_once(lab.rc(["rm", "box"]).run(), 125);
+        at_once(lab.rc(["rm", "box"]).run(), 2);
         assert!(Path::new(&format!("/proc/{pid}")).exists(), "{record}");
         at_once(lab.rc(["rm", "-f", "box"]).run(), 0);
         assert!(!Path::new(&format!("/proc/{pid}")).exists(), "{record}: the program lives");
@@ -245,7 +245,7 @@ fn a_running_container_without_records_is_removed_only_by_force() {
             "garbage" => fs::write(&path, "garbage").expect("written"),
             _ => damage(&path, how),
         }
-        let refused = answer(lab.rc(["rm", "box"]).run(), 125);
+        let refused = answer(lab.rc(["rm", "box"]).run(), 2);
         assert!(refused.stderr().contains("cannot remove `"), "{record} {how}: {refused}");
         assert!(Path::new(&format!("/proc/{pid}")).exists(), "{record} {how}");
         at_once(lab.rc(["rm", "-f", "box"]).run(), 0);

@@ -79,7 +79,7 @@ impl Channel {
     pub(super) fn failed(&self, report: Report) -> Error {
         self.tell(&Event::Failed { report: &report });
         let error = Error::from(report);
-        if self.0.is_some() { Error::said(error.code) } else { error }
+        if self.0.is_some() { error.into_said() } else { error }
     }
 }
 
