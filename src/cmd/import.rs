@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// Set the platform of the imported image: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<Platform>,
-    /// Suppress output
+    /// Suppress progress information (accepted for compatibility: rc prints none here)
     #[arg(short, long)]
     pub(crate) quiet: bool,
     /// The archive, or `-` for standard input

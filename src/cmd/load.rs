@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Load the image for this platform: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<Platform>,
-    /// Suppress the output
+    /// Suppress progress information (accepted for compatibility: rc prints none here)
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
@@ -39,25 +39,23 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let loaded = engine::load(&ctx.engine, input, args.platform.clone());
     // Also its own leftovers, if it failed.
     let swept = engine::sweep(&ctx.engine);
-    report(args, &loaded?)?;
+    report(&loaded?)?;
     swept?;
     Ok(Exit::SUCCESS)
 }
 
-/// Prints what was loaded.
-fn report(args: &Args, loaded: &[Loaded]) -> Result<(), BrokenOutput> {
+/// Prints what was loaded, with `--quiet` too, as podman and docker do: it is the result.
+fn report(loaded: &[Loaded]) -> Result<(), BrokenOutput> {
     let devices: u64 = loaded.iter().map(|image| image.skipped_devices).sum();
     if devices > 0 {
         ui::warning(format_args!("{devices} device files were skipped: only root can create them"));
     }
     let mut out = ui::out();
-    if !args.quiet {
-        for image in loaded {
-            if image.names.is_empty() {
-                out.line(format_args!("Loaded image: {}", image.id))?;
-            }
-            image.names.iter().try_for_each(|name| out.line(format_args!("Loaded image: {name}")))?;
+    for image in loaded {
+        if image.names.is_empty() {
+            out.line(format_args!("Loaded image: {}", image.id))?;
         }
+        image.names.iter().try_for_each(|name| out.line(format_args!("Loaded image: {name}")))?;
     }
     out.finish()
 }

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Write to the file (default: standard output, which must not be a terminal)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Suppress the output
+    /// Suppress progress information (accepted for compatibility: rc prints none here)
     #[arg(short, long)]
     pub(crate) quiet: bool,
     /// The images' names or IDs

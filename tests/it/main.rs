@@ -39,6 +39,7 @@ mod one_id;
 mod pause;
 mod processes;
 mod pull;
+mod quiet;
 mod races;
 mod records;
 mod request;
