@@ -7,6 +7,7 @@
 //! | rows of listings, also for `--format` | `ps`, `image_row`, `stats`, [`Listed`] |
 //! | objects of `inspect`, `info`, `version` | `inspect`, `image`, `info`, `version` |
 //! | columns of `top` | `top` |
+//! | which keys of an object are data, and which fields are optional | [`shape()`] |
 //! | the selection of rows | [`filter`] |
 //! | sizes, ages, states and times as words, and times from words | [`human`], [`when`] |
 
@@ -18,6 +19,7 @@ mod info;
 mod inspect;
 mod listed;
 mod ps;
+mod shape;
 mod stats;
 mod top;
 mod version;
@@ -34,6 +36,7 @@ pub(crate) use info::Info;
 pub(crate) use inspect::{Place, container};
 pub(crate) use listed::Listed;
 pub(crate) use ps::{PS_COLUMNS, PsRow};
+pub(crate) use shape::{Shape, Zero, shape};
 pub(crate) use stats::{STATS_COLUMNS, StatsRow};
 pub(crate) use top::Column;
 pub(crate) use version::version;

@@ -3,13 +3,15 @@
 //! A template sees a row as serde serialises it ([`Listed::fields`], or the object that `inspect` shows), converted by
 //! [`gotmpl::to_value`]: structs and maps become maps, and a template finds a field by its exact name. Names are
 //! case-sensitive, as with podman and docker. An unknown field is an error that names it; Go's `<no value>` would get
-//! into scripts unnoticed.
+//! into scripts unnoticed. A key that a map of labels lacks has no value, as in Go: the data decide which keys exist.
 
+mod fields;
 mod functions;
 
 use gotmpl::{MissingKey, Template, TemplateError, Value};
 use serde::Serialize;
 
+use self::fields::Fields;
 use super::{BrokenOutput, Output, Table, escape, json};
 use crate::types::{Report, ReportKind};
 use crate::view::Listed;
@@ -145,7 +147,7 @@ impl Format {
         }
         let mut lines = Vec::with_capacity(values.len() + 1);
         if *is_table {
-            lines.push(template.to(&headings(T::HEADINGS))?);
+            lines.push(template.to_headings(&headings(T::HEADINGS))?);
         }
         for value in &values {
             lines.push(template.to(value)?);
@@ -187,34 +189,47 @@ fn value(typed: &str, data: &impl Serialize) -> Result<Value, Error> {
 struct Applied<'a> {
     typed: &'a str,
     template: Template,
+    fields: Fields,
 }
 
 impl<'a> Applied<'a> {
+    /// The name that the template has for the engine.
+    const NAME: &'static str = "format";
+
     fn new(typed: &'a str, text: &str) -> Result<Self, Error> {
-        let template = Template::new("format").missing_key(MissingKey::Error).funcs(functions::all());
+        let fields = Fields::default();
+        let mut functions = functions::all();
+        fields.add_to(&mut functions);
+        let template = Template::new(Self::NAME).missing_key(MissingKey::Error).funcs(functions);
         match template.parse(text) {
-            Ok(template) => Ok(Self { typed, template }),
+            Ok(template) => Ok(Self { typed, template: fields::with_calls(template), fields }),
             Err(source) => Err(Error::Syntax { template: typed.to_owned(), source }),
         }
     }
 
     fn to(&self, data: &Value) -> Result<String, Error> {
-        let rendered = self.template.execute_to_string(data).map_err(|source| match source {
+        self.fields.learn(data, false);
+        self.apply(data)
+    }
+
+    fn to_headings(&self, headings: &Value) -> Result<String, Error> {
+        self.fields.learn(headings, true);
+        self.apply(headings)
+    }
+
+    fn apply(&self, data: &Value) -> Result<String, Error> {
+        // The engine does not list a template without any text or action.
+        let rendered = match self.template.lookup(Self::NAME) {
+            Some(_) => self.template.execute_template_to_string(Self::NAME, data),
+            None => self.template.execute_to_string(data),
+        };
+        let rendered = rendered.map_err(|source| match source {
             TemplateError::MissingKey { key } => {
-                Error::UnknownField { template: self.typed.to_owned(), known: siblings(data), field: key }
+                Error::UnknownField { template: self.typed.to_owned(), known: self.fields.siblings(), field: key }
             }
             source => Error::Execute { template: self.typed.to_owned(), source },
         })?;
         Ok(escape::text(&rendered).into_owned())
-    }
-}
-
-/// The names at the top level of `data`, which the user can ask for.
-fn siblings(data: &Value) -> Vec<String> {
-    match data {
-        Value::Map(fields) => fields.keys().map(ToString::to_string).collect(),
-        Value::List(rows) => rows.first().map(siblings).unwrap_or_default(),
-        _ => Vec::new(),
     }
 }
 

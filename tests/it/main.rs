@@ -52,5 +52,6 @@ mod side_by_side;
 mod starting;
 mod streams;
 mod system;
+mod templates;
 mod terminals;
 mod update;

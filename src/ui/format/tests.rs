@@ -72,6 +72,9 @@ fn listing_templates_of_scripts_and_tools() {
         ("{{.Label \"tier\"}}|{{.Label \"none\"}}", "web|\nweb|\n"),
         ("{{index .Labels \"tier\"}}", "web\nweb\n"),
         ("{{.Labels.tier}}", "web\nweb\n"),
+        ("{{.Labels.none}}", "<no value>\n<no value>\n"),
+        ("{{if .Labels.none}}yes{{else}}no{{end}}", "no\nno\n"),
+        ("{{range .}}{{.Labels.none}}{{len .Labels}} {{end}}", "<no value>2 <no value>2 "),
         ("{{.Labels}}", "map[app:x\\x1b[2J tier:web]\nmap[app:x\\x1b[2J tier:web]\n"),
         ("{{json .Names}}", "\"web\"\n\"done\"\n"),
         ("{{json .Mounts}}", "[\"/data\",\"/vol\"]\n[\"/data\",\"/vol\"]\n"),
@@ -94,6 +97,7 @@ fn listing_templates_of_scripts_and_tools() {
              4d569de196df  done        Up 3 seconds\n",
         ),
         ("table {{.ID}} {{.Names}}", "CONTAINER ID NAMES\n5eacc9e701a2 web\n4d569de196df done\n"),
+        ("table {{.Names}}\\t{{.Labels.tier}}", "NAMES       tier\nweb         web\ndone        web\n"),
         ("table {{.Names}}\\t{{.Label \"tier\"}}", "NAMES       tier\nweb         web\ndone        web\n"),
         ("plain", "plain\nplain\n"),
         (
@@ -131,6 +135,61 @@ fn faults_name_the_field_and_the_template() {
     let error = Format::parse("{{.x}}").map(|f| f.render_list(&[Row("a", "b")]));
     let hint = error.and_then(Result::err).and_then(|error| error.hint());
     assert_eq!(hint.as_deref(), Some("fields are ID, Image, Labels, Mounts, Names, Pid, Status"));
+}
+
+fn apply(format: &str, object: &serde_json::Value) -> Result<String, Error> {
+    let Some(Format::Template { typed, text, .. }) = Format::parse(format) else { panic!("{format}") };
+    let value = value(&typed, object)?;
+    Applied::new(&typed, &text)?.to(&value)
+}
+
+#[test]
+fn a_key_of_a_map_is_data_an_optional_field_is_empty_and_any_other_is_a_mistake() {
+    let object = json!({
+        "Id": "5eac",
+        "Config": { "Labels": { "app": "shop" }, "Volumes": null, "User": "" },
+        "Mounts": [ { "Type": "bind", "Source": "/s" }, { "Type": "volume", "Name": "v", "Source": "/v" } ],
+        "NetworkSettings": {
+            "Networks": { "pasta": { "IPAddress": "10.0.2.100" } },
+            "Ports": { "80/tcp": [ { "HostIp": "0.0.0.0", "HostPort": "8080" } ] }
+        },
+        "State": { "Status": "running", "Health": null }
+    });
+    for (format, expected) in [
+        ("{{.Config.Labels.x}}", "<no value>"),
+        ("{{.Config.Labels.x.y}}", "<no value>"),
+        ("{{.Config.Labels.app}}", "shop"),
+        ("{{with .Config}}{{.Labels.x}}{{end}}", "<no value>"),
+        ("{{with .Config.Labels.x}}yes{{else}}no{{end}}", "no"),
+        ("{{$c := .Config}}{{$c.Labels.x}} {{$.Id}}", "<no value> 5eac"),
+        ("{{define \"one\"}}{{.Labels.x}}{{end}}{{template \"one\" .Config}}", "<no value>"),
+        ("{{json .Config.Labels}}", "{\"app\":\"shop\"}"),
+        ("{{.Config.Volumes.x}}", "<no value>"),
+        ("{{.NetworkSettings.Networks.bridge.IPAddress}}", "<no value>"),
+        ("{{range .Mounts}}{{.Name}}{{end}}", "v"),
+        ("{{range .Mounts}}[{{.Name}}{{.SubPath}}]{{end}}", "[][v]"),
+        ("{{(index .Mounts 0).Name}}", ""),
+        ("{{range .Mounts}}{{if eq .Name \"v\"}}{{.Source}}{{end}}{{end}}", "/v"),
+        ("{{json (index .Mounts 0)}}", "{\"Source\":\"/s\",\"Type\":\"bind\"}"),
+        ("{{if .Config.Healthcheck}}yes{{else}}no{{end}}", "no"),
+        ("{{.State.Restored}}", "false"),
+        ("", ""),
+    ] {
+        assert_eq!(apply(format, &object).map_err(|error| error.to_string()).as_deref(), Ok(expected), "{format}");
+    }
+    for (format, field, fields) in [
+        ("{{.Nope}}", "Nope", "Config, Id, Mounts, NetworkSettings, State"),
+        ("{{.Config.Nope}}", "Nope", "ChrootDirs, Healthcheck, "),
+        ("{{range .Mounts}}{{.Nope}}{{end}}", "Nope", "Name, Source, SubPath, Type"),
+        ("{{range .NetworkSettings.Networks}}{{.Nope}}{{end}}", "Nope", "IPAddress"),
+        ("{{(index (index .NetworkSettings.Ports \"80/tcp\") 0).Nope}}", "Nope", "HostIp, HostPort"),
+        ("{{.NetworkSettings.Nope.Deeper}}", "Nope", "Networks, Ports"),
+    ] {
+        let error = apply(format, &object).expect_err(format);
+        assert!(error.to_string().ends_with(&format!("no such field `{field}`")), "{format}: {error}");
+        let hint = error.hint().unwrap_or_default();
+        assert!(hint.starts_with(&format!("fields are {fields}")), "{format}: {hint}");
+    }
 }
 
 #[test]
@@ -177,9 +236,6 @@ fn inspect_templates_of_devcontainers_testcontainers_ansible_and_compose_scripts
         ("{{len .Mounts}} {{not .State.Running}} {{and .State.Running .Name}}", "1 false web"),
     ];
     for (format, expected) in table {
-        let Some(Format::Template { typed, text, .. }) = Format::parse(format) else { panic!("{format}") };
-        let value = value(&typed, &object).expect("an object");
-        let result = Applied::new(&typed, &text).and_then(|template| template.to(&value));
-        assert_eq!(result.map_err(|e| e.to_string()).as_deref(), Ok(expected), "{format}");
+        assert_eq!(apply(format, &object).map_err(|e| e.to_string()).as_deref(), Ok(expected), "{format}");
     }
 }
