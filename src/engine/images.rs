@@ -34,7 +34,7 @@ impl ListedImage {
     fn facts(&self) -> ImageFacts<'_> {
         let image = &self.image;
         let labels = &image.config.config.labels;
-        ImageFacts { id: &image.id, names: &image.names, created: self.created(), labels }
+        ImageFacts { id: &image.id, names: &image.names, created: self.created(), labels, is_used: self.containers > 0 }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod common;
 mod container;
+mod glob;
 mod image;
 
 use regex_lite::Regex;

@@ -1,5 +1,5 @@
-//! What it means that an object lacks a field: podman's and docker's objects are Go structs and maps, and a template may
-//! ask both for a field that is absent.
+//! What it means that an object lacks a field: the objects of podman and docker are Go structs and maps, and a template
+//! may ask both for a field that is absent.
 
 /// Maps whose keys are the user's or the image's, wherever they occur. Source: podman `libpod/define`, docker
 /// `api/types`: fields of type `map[string]…`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::Error;
+use super::{Error, glob};
 use crate::view::when::{self, Clock};
 
 /// Filters by label, and by the time of creation.
@@ -35,7 +35,7 @@ impl CommonFilter {
         };
         match key {
             "before" => self.created_before.push(created()?),
-            "since" => self.created_after.push(created()?),
+            "since" | "after" => self.created_after.push(created()?),
             "until" => self
                 .created_before
                 .push(when::parse(value, times.clock).map_err(|error| Error::bad(key, value, error.reason))?),
@@ -55,10 +55,39 @@ impl CommonFilter {
     }
 }
 
-/// `NAME` or `NAME=VALUE`.
+/// `NAME`, which may have `*` for any characters, or `NAME=VALUE`; an empty value is any. Source: podman,
+/// `MatchLabelFilters`.
 fn has_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
-    match wanted.split_once('=') {
-        Some((name, value)) => labels.get(name).is_some_and(|found| found == value),
-        None => labels.contains_key(wanted),
+    let (name, value) = wanted.split_once('=').unwrap_or((wanted, ""));
+    let is_named = |label: &str| {
+        // The pattern matches a part of the label, and slashes are like other characters.
+        let whole = |text: &str| text.replace('/', "|");
+        label == name || name.contains('*') && glob::matches(&whole(&format!("*{name}*")), &whole(label))
+    };
+    labels.iter().any(|(label, found)| (value.is_empty() || found == value) && is_named(label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_named_whole_or_by_a_pattern_and_an_empty_value_is_any() {
+        let labels = BTreeMap::from([("org.example/app", "shop"), ("tier", "")].map(|(k, v)| (k.into(), v.into())));
+        for (wanted, expected) in [
+            ("tier", true),
+            ("tier=", true),
+            ("tier=web", false),
+            ("org.example/app=shop", true),
+            ("org.example/app=", true),
+            ("org.*=shop", true),
+            ("example/a*", true),
+            ("*=shop", true),
+            ("org.*=other", false),
+            ("app", false),
+            ("ti", false),
+        ] {
+            assert_eq!(has_label(&labels, wanted), expected, "{wanted}");
+        }
     }
 }

@@ -6,14 +6,17 @@ use regex_lite::Regex;
 use super::common::{CommonFilter, Times};
 use super::{Error, any, pattern, split};
 use crate::monitor::{State, Status};
-use crate::plan::{ContainerConfig, MountKind, RestartPolicy};
+use crate::plan::{ContainerConfig, Mount, MountKind, RestartPolicy};
 use crate::types::ImageReference;
+use crate::view::command;
 use crate::view::when::Clock;
 
 const KEYS: &[&str] = &[
     "ancestor",
     "before",
+    "command",
     "exited",
+    "health",
     "id",
     "label",
     "label!",
@@ -43,13 +46,16 @@ pub(crate) struct ContainerFacts<'a> {
 pub(crate) struct ContainerFilter {
     common: CommonFilter,
     ancestors: Vec<String>,
+    commands: Vec<Regex>,
     exit_codes: Vec<i32>,
-    ids: Vec<(String, Regex)>,
+    health: Vec<bool>,
+    ids: Vec<Id>,
     names: Vec<Regex>,
     networks: Vec<String>,
     restart_policies: Vec<String>,
     start_on_boot: Vec<bool>,
-    statuses: Vec<Status>,
+    /// `None` is a state of docker's or podman's that no container of rc's is ever in.
+    statuses: Vec<Option<Status>>,
     volumes: Vec<String>,
 }
 
@@ -74,7 +80,14 @@ impl ContainerFilter {
                 "exited" => filter
                     .exit_codes
                     .push(value.parse().map_err(|_| Error::bad(key, value, "an exit code must be a number"))?),
-                "id" => filter.ids.push((owned, pattern(key, value)?)),
+                "command" => filter.commands.push(pattern(key, value)?),
+                // No container of rc's has a health check.
+                "health" => filter.health.push(match value {
+                    "none" => true,
+                    "starting" | "healthy" | "unhealthy" => false,
+                    _ => return Err(Error::bad(key, value, "must be starting, healthy, unhealthy or none")),
+                }),
+                "id" => filter.ids.push(Id::parse(value)?),
                 // Docker's names begin with a slash, and `^/web$` is in many scripts.
                 "name" => filter.names.push(pattern(key, &value.replacen('/', "", 1))?),
                 "network" => filter.networks.push(owned),
@@ -99,9 +112,11 @@ impl ContainerFilter {
         let ContainerFacts { config, state, status } = facts;
         let id = config.id.as_str();
         self.common.matches(&config.labels, || config.created.parse().ok())
-            && any(&self.ids, |(prefix, pattern)| id.starts_with(prefix.as_str()) || pattern.is_match(id))
+            && any(&self.ids, |wanted| wanted.matches(id))
+            && any(&self.commands, |pattern| command(config).first().is_some_and(|word| pattern.is_match(word)))
+            && any(&self.health, |is_none| *is_none)
             && any(&self.names, |pattern| pattern.is_match(config.name.as_str()))
-            && any(&self.statuses, |wanted| *wanted == status)
+            && any(&self.statuses, |wanted| *wanted == Some(status))
             && any(&self.exit_codes, |code| {
                 status == Status::Exited && state.exit.as_ref().map_or(255, |exit| exit.code) == *code
             })
@@ -109,17 +124,44 @@ impl ContainerFilter {
             && any(&self.networks, |network| config.network.names().contains(network))
             && any(&self.restart_policies, |policy| config.restart.as_str() == policy)
             && any(&self.start_on_boot, |wanted| starts_on_boot(config, state) == *wanted)
-            && any(&self.volumes, |volume| {
-                config.mounts.iter().any(|mount| {
-                    mount.destination == *volume
-                        || match &mount.kind {
-                            MountKind::Bind { source } => source.as_os_str() == volume.as_str(),
-                            MountKind::Volume { name, .. } => name.as_str() == volume,
-                            _ => false,
-                        }
-                })
-            })
+            && any(&self.volumes, |volume| config.mounts.iter().any(|mount| is_mount(mount, volume)))
     }
+}
+
+/// A value of `id`. Source: podman, `FilterID`.
+#[derive(Debug)]
+enum Id {
+    /// Hexadecimal digits: the beginning.
+    Prefix(String),
+    /// Anything else: a regular expression.
+    Pattern(Regex),
+}
+
+impl Id {
+    fn parse(value: &str) -> Result<Self, Error> {
+        if value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(Self::Prefix(value.to_ascii_lowercase()));
+        }
+        Ok(Self::Pattern(pattern("id", value)?))
+    }
+
+    fn matches(&self, id: &str) -> bool {
+        match self {
+            Self::Prefix(prefix) => id.starts_with(prefix.as_str()),
+            Self::Pattern(pattern) => pattern.is_match(id),
+        }
+    }
+}
+
+/// `volume`: a volume's name, a source or a destination, or the first and the last as `SOURCE:DESTINATION`.
+fn is_mount(mount: &Mount, wanted: &str) -> bool {
+    let has_source = |wanted: &str| match &mount.kind {
+        MountKind::Bind { source } => source.as_os_str() == wanted,
+        MountKind::Volume { name, .. } => name.as_str() == wanted,
+        _ => false,
+    };
+    let is_both = |(source, destination)| has_source(source) && mount.destination == destination;
+    mount.destination == wanted || has_source(wanted) || wanted.split_once(':').is_some_and(is_both)
 }
 
 /// Whether a boot starts it. Source: podman, `ShouldStartOnBoot`.
@@ -131,9 +173,12 @@ fn starts_on_boot(config: &ContainerConfig, state: &State) -> bool {
     }
 }
 
-fn status(value: &str) -> Result<Status, Error> {
-    Status::of_word(value)
-        .ok_or_else(|| Error::bad("status", value, format!("a status must be one of {}", Status::WORDS)))
+fn status(value: &str) -> Result<Option<Status>, Error> {
+    match Status::of_word(value) {
+        None if matches!(value, "dead" | "unknown") => Ok(None),
+        None => Err(Error::bad("status", value, format!("a status must be one of {}", Status::WORDS))),
+        known => Ok(known),
+    }
 }
 
 /// `ancestor`: a prefix of the image's ID, or its name with docker's defaults.
@@ -178,8 +223,21 @@ mod tests {
             (&["name=^eb"], false),
             (&["name=nope", "name=w.b"], true),
             (&["id=5eacc9e701a2"], true),
-            (&["id=acc9"], true),
+            (&["id=5EACC9"], true),
+            (&["id=5"], true),
+            (&["id=acc9"], false),
+            (&["id=a"], false),
             (&["id=ffff"], false),
+            (&["id=ffff", "id=5e"], true),
+            (&["id=^5eac"], true),
+            (&["id=e[a-c]+9"], true),
+            (&["id=^acc9"], false),
+            (&["command=^sh$"], true),
+            (&["command=echo"], false),
+            (&["health=none"], true),
+            (&["health=healthy"], false),
+            (&["status=dead"], false),
+            (&["status=dead", "status=running"], true),
             (&["status=running"], true),
             (&["status=exited"], false),
             (&["status=exited", "status=running"], true),
@@ -201,6 +259,10 @@ mod tests {
             (&["volume=/data"], true),
             (&["volume=/srv/d"], true),
             (&["volume=other"], false),
+            (&["volume=vv:/vol"], true),
+            (&["volume=/srv/d:/data"], true),
+            (&["volume=vv:/data"], false),
+            (&["label=a*=shop"], true),
             (&["restart-policy=no"], true),
             (&["restart-policy=always", "restart-policy=unless-stopped"], false),
             (&["should-start-on-boot=true"], false),
@@ -225,6 +287,8 @@ mod tests {
             ("exited=x", "invalid filter `exited=x`: an exit code must be a number"),
             ("since=ghost", "invalid filter `since=ghost`: no such container"),
             ("name=(", "invalid filter `name=(`: "),
+            ("id=(", "invalid filter `id=(`: "),
+            ("health=fine", "invalid filter `health=fine`: must be starting"),
             ("until=soon", "invalid filter `until=soon`: must be RFC 3339"),
         ] {
             let error = matching(&[typed]).expect_err(typed);

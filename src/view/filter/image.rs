@@ -5,11 +5,26 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::common::{CommonFilter, Times};
-use super::{Error, any, split};
+use super::{Error, any, glob, split};
 use crate::types::{Digest, ImageReference};
 use crate::view::when::Clock;
 
-const KEYS: &[&str] = &["before", "dangling", "id", "label", "label!", "reference", "since", "until"];
+/// The keys of podman-images(1) and of docker. `after` is `since`.
+const KEYS: &[&str] = &[
+    "after",
+    "before",
+    "containers",
+    "dangling",
+    "id",
+    "intermediate",
+    "label",
+    "label!",
+    "manifest",
+    "readonly",
+    "reference",
+    "since",
+    "until",
+];
 
 /// What a filter compares.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +37,8 @@ pub(crate) struct ImageFacts<'a> {
     pub(crate) created: Option<Timestamp>,
     /// The labels of its configuration.
     pub(crate) labels: &'a BTreeMap<String, String>,
+    /// Whether a container uses it.
+    pub(crate) is_used: bool,
 }
 
 /// All filters of one command line.
@@ -29,6 +46,9 @@ pub(crate) struct ImageFacts<'a> {
 pub(crate) struct ImageFilter {
     common: CommonFilter,
     dangling: Vec<bool>,
+    used: Vec<bool>,
+    /// Of what no image of rc's is: intermediate, read-only, a list of manifests.
+    never: Vec<bool>,
     ids: Vec<String>,
     references: Vec<String>,
 }
@@ -49,11 +69,9 @@ impl ImageFilter {
                 continue;
             }
             match key {
-                "dangling" => filter.dangling.push(match value {
-                    "true" | "1" => true,
-                    "false" | "0" => false,
-                    _ => return Err(Error::bad(key, value, "must be true or false")),
-                }),
+                "dangling" => filter.dangling.push(boolean(key, value)?),
+                "containers" => filter.used.push(boolean(key, value)?),
+                "intermediate" | "manifest" | "readonly" => filter.never.push(boolean(key, value)?),
                 "id" => filter.ids.push(value.strip_prefix("sha256:").unwrap_or(value).to_owned()),
                 _ => filter.references.push(value.to_owned()),
             }
@@ -72,7 +90,18 @@ impl ImageFilter {
         self.common.matches(facts.labels, || facts.created)
             && any(&self.ids, |prefix| facts.id.hex().starts_with(prefix.as_str()))
             && any(&self.dangling, |dangling| *dangling == facts.names.is_empty())
+            && any(&self.used, |used| *used == facts.is_used)
+            && any(&self.never, |wanted| !wanted)
             && any(&self.references, |pattern| facts.names.iter().any(|name| is_named(name, pattern)))
+    }
+}
+
+/// A truth value, as Go reads it.
+fn boolean(key: &'static str, value: &str) -> Result<bool, Error> {
+    match value {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(Error::bad(key, value, "must be true or false")),
     }
 }
 
@@ -82,40 +111,8 @@ fn is_named(name: &ImageReference, pattern: &str) -> bool {
     let (whole, untagged) = (name.to_string(), name.name());
     [whole, untagged].iter().any(|text| {
         let starts = std::iter::once(0).chain(text.match_indices('/').map(|(at, _)| at + 1));
-        starts.into_iter().any(|start| is_glob_of(pattern.as_bytes(), &text.as_bytes()[start..]))
+        starts.into_iter().any(|start| glob::matches(pattern, &text[start..]))
     })
-}
-
-/// Matches from left to right. After a mismatch it goes back only to the last `*`: that suffices, and is not
-/// exponential.
-fn is_glob_of(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(b'?') if text[t] != b'/' => {
-                p += 1;
-                t += 1;
-            }
-            Some(wanted) if *wanted == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                Some((at, from)) if text[from] != b'/' => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    t = from + 1;
-                }
-                _ => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|b| *b == b'*')
 }
 
 #[cfg(test)]
@@ -136,6 +133,7 @@ mod tests {
             names: &names,
             created: "2026-01-01T12:00:00Z".parse().ok(),
             labels: &labels,
+            is_used: true,
         }))
     }
 
@@ -167,11 +165,18 @@ mod tests {
             (&["since=other"], true),
             (&["before=other"], false),
             (&["until=6h"], true),
+            (&["after=other"], true),
+            (&["dangling=0"], true),
+            (&["containers=true"], true),
+            (&["containers=false"], false),
+            (&["readonly=true"], false),
+            (&["readonly=false", "manifest=false"], true),
+            (&["intermediate=true"], false),
         ] {
             assert_eq!(matching(typed, names), Ok(expected), "{typed:?}");
         }
         assert_eq!(matching(&["dangling=true"], &[]), Ok(true));
-        for bad in ["dangling=maybe", "before=ghost", "containers=1", "x"] {
+        for bad in ["dangling=maybe", "before=ghost", "containers=2", "x", "nope=1"] {
             assert!(matching(&[bad], names).is_err(), "{bad}");
         }
     }
