@@ -83,10 +83,14 @@ as_user() {
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"
 }
 
-# need_cargo: finds the toolchain, even if it is only where rustup installs it.
+# need_cargo: finds the toolchain, even if it is only where rustup installs it, and checks that it is new enough.
 need_cargo() {
+  local wanted found
+  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
   command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
-  command -v cargo >/dev/null || die "cargo not found: install Rust (https://rustup.rs or apt-get install cargo)"
+  command -v cargo >/dev/null || die "cargo not found: install Rust $wanted or later (https://rustup.rs)"
+  found=$(cargo --version | cut -d' ' -f2)
+  printf '%s\n' "$wanted" "$found" | sort -VC || die "Rust $found is too old: rc needs $wanted (https://rustup.rs)"
 }
 
 # busybox_tree DIR: creates a root filesystem with the host's static busybox and a link for each of its commands.

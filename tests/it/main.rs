@@ -25,6 +25,7 @@ mod helpers;
 mod host_paths;
 mod hostile_config;
 mod images_real;
+mod install;
 mod kill_storm;
 mod layers;
 mod lifecycle;
