@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::Ctx;
 use crate::engine::{self, Images, ListedImage};
 use crate::error::{Error, Exit};
-use crate::types::ImageReference;
 use crate::ui::{self, Format, Table};
 use crate::view::when::Clock;
 use crate::view::{IMAGE_COLUMNS, ImageRow};
@@ -40,7 +39,7 @@ pub(crate) struct Args {
     /// Sort by created, id, repository, size or tag (default: created)
     #[arg(long, value_name = "KEY", default_value = "created", hide_default_value = true, hide_possible_values = true)]
     pub(crate) sort: SortKey,
-    /// List only images with this name or pattern
+    /// List only images with this name, pattern or ID
     #[arg(value_name = "IMAGE")]
     pub(crate) name: Option<String>,
 }
@@ -75,8 +74,8 @@ fn show(args: &Args, images: &[ListedImage], clock: Clock) -> Result<(), Error> 
     // JSON has an object for each image; templates and tables have a line for each name.
     let format = args.format.as_deref().and_then(Format::parse);
     let mut rows: Vec<ImageRow<'_>> = match format {
-        Some(Format::Json) => shown.map(|image| row(image, image.image.names.first(), args, now)).collect(),
-        _ => shown.flat_map(|image| rows(image, args, now)).collect(),
+        Some(Format::Json) => shown.map(|(image, names)| row(image, names.first().copied(), args, now)).collect(),
+        _ => shown.flat_map(|(image, names)| rows(image, &names, args, now)).collect(),
     };
     rows.sort_by(|a, b| compare(args.sort, a, b));
     let mut out = ui::out();
@@ -104,20 +103,21 @@ fn show(args: &Args, images: &[ListedImage], clock: Clock) -> Result<(), Error> 
     Ok(out.finish()?)
 }
 
-fn rows<'a>(image: &'a ListedImage, args: &Args, now: Timestamp) -> Vec<ImageRow<'a>> {
-    match image.image.names.as_slice() {
+/// A row for each of these names; one without a name if the image has none.
+fn rows<'a>(image: &'a ListedImage, names: &[usize], args: &Args, now: Timestamp) -> Vec<ImageRow<'a>> {
+    match names {
         [] => vec![row(image, None, args, now)],
-        names => names.iter().map(|name| row(image, Some(name), args, now)).collect(),
+        names => names.iter().map(|number| row(image, Some(*number), args, now)).collect(),
     }
 }
 
-fn row<'a>(listed: &'a ListedImage, name: Option<&'a ImageReference>, args: &Args, now: Timestamp) -> ImageRow<'a> {
+fn row<'a>(listed: &'a ListedImage, name: Option<usize>, args: &Args, now: Timestamp) -> ImageRow<'a> {
     let image = &listed.image;
     ImageRow {
-        name,
+        name: name.and_then(|number| image.names.get(number)),
         names: &image.names,
         id: &image.id,
-        manifest: &image.manifest.digest,
+        manifest: name.and_then(|number| listed.manifests.get(number)).unwrap_or(&image.manifest.digest),
         digests: &listed.digests,
         created: image.config.created.as_deref(),
         labels: &image.config.config.labels,

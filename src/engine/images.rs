@@ -9,14 +9,16 @@ use crate::image;
 use crate::image::local::{self, LocalImage, Removal, Removed};
 use crate::storage::Store;
 use crate::types::{Digest, ImageReference, Report};
-use crate::view::filter::{self, ImageFacts, ImageFilter};
+use crate::view::filter::{self, ImageFacts, ImageFilter, is_named};
 use crate::view::when::Clock;
 
-/// An image with its size and its users.
+/// An image with its size and its users. Images of one ID, which were pulled in several forms, are one.
 #[derive(Debug)]
 pub(crate) struct ListedImage {
-    /// The image.
+    /// The image, with the names of all its forms.
     pub(crate) image: LocalImage,
+    /// For each name, the digest of the manifest that it stands for.
+    pub(crate) manifests: Vec<Digest>,
     /// Bytes of its unpacked layers.
     pub(crate) size: u64,
     /// `NAME@DIGEST` for all names and digests.
@@ -53,32 +55,60 @@ pub(crate) fn images(context: &Context) -> Result<Images, Report> {
     let (found, damaged) = local::list(&store)?;
     let containers = container::list(&store)?.containers;
     let map = context.ids()?.key();
-    let mut images = Vec::with_capacity(found.len());
+    let mut images: Vec<ListedImage> = Vec::with_capacity(found.len());
     for image in found {
         let (size, digests) = (image.size(&store, &map)?, image.digests());
+        let manifests = vec![image.manifest.digest.clone(); image.names.len()];
+        if let Some(same) = images.iter_mut().find(|same| same.image.id == image.id) {
+            same.digests.extend(digests);
+            same.manifests.extend(manifests);
+            same.image.names.extend(image.names);
+            continue;
+        }
         let containers = containers.iter().filter(|container| container.config.image.id == image.id).count();
-        images.push(ListedImage { image, size, digests, containers });
+        images.push(ListedImage { image, manifests, size, digests, containers });
     }
     Ok(Images { images, damaged: damaged.into_iter().map(Report::from).collect() })
 }
 
-/// Those of `all` that match the filters and whose name matches `pattern`.
+/// Those of `all` that match the filters and whose name matches `pattern`, or whose ID begins with it if no name does;
+/// and for each the numbers of the names under which it is shown.
 pub(crate) fn select_images<'a>(
     filters: &[String],
     pattern: Option<&str>,
     all: &'a [ListedImage],
     clock: Clock,
-) -> Result<Vec<&'a ListedImage>, filter::Error> {
+) -> Result<Vec<(&'a ListedImage, Vec<usize>)>, filter::Error> {
     let mut filter = ImageFilter::parse(filters, clock, |wanted| {
         let reference = wanted.parse().ok();
         let prefix = wanted.strip_prefix("sha256:").unwrap_or(wanted);
         let found = all.iter().find(|known| reference.as_ref().is_some_and(|name| known.image.names.contains(name)));
         found.or_else(|| all.iter().find(|known| known.image.id.hex().starts_with(prefix)))?.created()
     })?;
-    if let Some(pattern) = pattern {
-        filter = filter.with_reference(pattern);
+    if let Some(typed) = pattern {
+        let names = || all.iter().flat_map(|known| &known.image.names);
+        let found = patterns(typed).into_iter().find(|pattern| names().any(|name| is_named(name, pattern)));
+        filter = match found {
+            Some(pattern) => filter.with_reference(&pattern),
+            None => filter.with_id(typed),
+        };
     }
-    Ok(all.iter().filter(|known| filter.matches(known.facts())).collect())
+    let shown = |known: &'a ListedImage| {
+        let names = known.image.names.iter().enumerate().filter(|(_, name)| filter.shows(name));
+        (known, names.map(|(number, _)| number).collect())
+    };
+    Ok(all.iter().filter(|known| filter.matches(known.facts())).map(shown).collect())
+}
+
+/// What `images NAME` may stand for: a name as docker completes it, one of podman's, or the end of a name.
+fn patterns(typed: &str) -> Vec<String> {
+    let has_tag = typed.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
+    let whole = |typed: &str| {
+        let name: ImageReference = typed.parse().ok()?;
+        Some(if has_tag { name.to_string() } else { name.name() })
+    };
+    let here = format!("localhost/{typed}");
+    [whole(typed), whole(&here), Some(typed.to_owned())].into_iter().flatten().collect()
 }
 
 /// Adds names to an image: all of them, or none if one cannot be added.

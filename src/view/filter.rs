@@ -11,7 +11,7 @@ use regex_lite::Regex;
 use crate::types::{Report, ReportKind};
 
 pub(crate) use container::{ContainerFacts, ContainerFilter};
-pub(crate) use image::{ImageFacts, ImageFilter};
+pub(crate) use image::{ImageFacts, ImageFilter, is_named};
 
 /// Why a filter was refused.
 #[derive(Debug, thiserror::Error)]

@@ -24,6 +24,7 @@ mod held;
 mod helpers;
 mod host_paths;
 mod hostile_config;
+mod images;
 mod images_real;
 mod install;
 mod kill_storm;

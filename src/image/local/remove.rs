@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{LocalImage, find_in, find_name, read, unique_manifests};
 use crate::image::Error;
 use crate::plan::ImageSource;
-use crate::storage::{GarbageMark, Reachable, Store};
+use crate::storage::{GarbageMark, IndexEntry, Reachable, Store};
 use crate::sys::lock::FileLock;
 use crate::types::{Digest, ImageReference};
 
@@ -52,7 +52,8 @@ impl<'a> Removal<'a> {
     }
 
     /// Removes a name; the image is removed with its last name, unless a container uses it. By ID, the image is removed
-    /// with all its names: if it has several, only if `all_names` is true.
+    /// with all its names: if it has several, only if `all_names` is true. Images of one ID, which were pulled in
+    /// several forms, are one.
     ///
     /// Fails with `InUse`, `SeveralNames` or `NotFound`, and changes nothing then.
     pub(crate) fn remove(&self, name_or_id: &str, used: &InUse, all_names: bool) -> Result<Removed, Error> {
@@ -61,29 +62,37 @@ impl<'a> Removal<'a> {
             Err(Error::Damaged { .. } | Error::Storage(_)) => return self.remove_damaged(name_or_id, &index),
             other => other?,
         };
+        let forms = self.forms(&index, &image);
+        let names: Vec<ImageReference> = forms.iter().flat_map(|form| form.names.clone()).collect();
         let by_name = find_name(&index, name_or_id).and_then(|(entry, _)| entry.reference.clone());
         if let Some(name) = by_name
-            && image.names.len() > 1
+            && names.len() > 1
         {
-            self.take_names(std::slice::from_ref(&name))?;
+            if image.names.len() > 1 {
+                self.take_names(std::slice::from_ref(&name))?;
+            } else {
+                self.forget(&image.manifest.digest)?;
+            }
             return Ok(Removed { untagged: vec![name], deleted: Vec::new() });
         }
         if let Some(container) = used.images.get(&image.id) {
             return Err(Error::InUse { name: name_or_id.to_owned(), container: container.clone() });
         }
-        if image.names.len() > 1 && !all_names {
-            return Err(Error::SeveralNames { id: image.id, names: image.names });
+        if names.len() > 1 && !all_names {
+            return Err(Error::SeveralNames { id: image.id, names });
         }
-        self.delete(&image)
+        forms.iter().try_for_each(|form| self.forget(&form.manifest.digest))?;
+        Ok(Removed { untagged: names, deleted: vec![image.id] })
     }
 
-    fn delete(&self, image: &LocalImage) -> Result<Removed, Error> {
-        self.forget(&image.manifest.digest)?;
-        Ok(Removed { untagged: image.names.clone(), deleted: vec![image.id.clone()] })
+    /// All images with the ID of this one: itself, and those with other manifests. One that cannot be read is none.
+    fn forms(&self, index: &[IndexEntry], image: &LocalImage) -> Vec<LocalImage> {
+        let read = unique_manifests(index).filter_map(|manifest| read(self.store, index, manifest, None).ok());
+        read.filter(|form| form.id == image.id).collect()
     }
 
     /// Removes the name of an image that cannot be read.
-    fn remove_damaged(&self, name: &str, index: &[crate::storage::IndexEntry]) -> Result<Removed, Error> {
+    fn remove_damaged(&self, name: &str, index: &[IndexEntry]) -> Result<Removed, Error> {
         let not_found = || Error::NotFound { name: name.to_owned() };
         let (entry, _) = find_name(index, name).ok_or_else(not_found)?;
         let reference = entry.reference.clone().ok_or_else(not_found)?;

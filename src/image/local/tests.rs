@@ -44,6 +44,10 @@ fn make(store: &Store, text: &str, names: &[&str]) -> Descriptor {
     descriptor
 }
 
+fn read_json(store: &Store, blob: &Digest) -> serde_json::Value {
+    json::from_slice(&store.read_blob(blob, MANIFEST_LIMIT).expect("reads")).expect("JSON")
+}
+
 #[test]
 fn images_are_found_by_name_digest_and_id() {
     let (_home, store) = store();
@@ -118,6 +122,40 @@ fn the_last_name_takes_the_image_with_it() {
     for digest in [&image.id, &image.manifest.digest, &image.layers[0].blob.digest] {
         assert!(!store.blob_path(digest).exists());
     }
+}
+
+#[test]
+fn an_id_stays_until_its_last_name_is_removed_whatever_forms_the_image_has() {
+    let (_home, store) = store();
+    let first = make(&store, "one", &["a"]);
+    // The same configuration in another manifest, as after a pull in another compression.
+    let mut manifest: serde_json::Value = read_json(&store, &first.digest);
+    manifest["annotations"] = json!({ "form": "second" });
+    let bytes = serde_json::to_vec(&manifest).expect("writes");
+    let digest = store.put_blob(&bytes).expect("put");
+    let second = Descriptor::new(first.media_type.clone(), digest, bytes.len() as u64);
+    store.tag(&reference("b"), &second, None).expect("tags");
+    let image = find(&store, "a").expect("there");
+    assert_eq!(find(&store, "b").expect("there").id, image.id);
+    let none = InUse::default();
+    let mut used = InUse::default();
+    used.add(&image.defaults("a").source, "web");
+    let removal = Removal::begin(&store).expect("begins");
+    let by_id = removal.remove(image.id.hex(), &none, false);
+    assert!(matches!(by_id, Err(Error::SeveralNames { names, .. }) if names == [reference("a"), reference("b")]));
+    let removed = removal.remove("a", &used, false).expect("one of two names");
+    assert_eq!(removed, Removed { untagged: vec![reference("a")], deleted: vec![] });
+    assert!(matches!(removal.remove("b", &used, false), Err(Error::InUse { .. })));
+    let removed = removal.remove("b", &none, false).expect("removes");
+    assert_eq!(removed, Removed { untagged: vec![reference("b")], deleted: vec![image.id.clone()] });
+    assert!(store.index().expect("reads").is_empty());
+    drop(removal);
+    // A form without a name goes with the last name.
+    store.add_unnamed(&first).expect("keeps");
+    store.tag(&reference("b"), &second, None).expect("tags");
+    let removed = Removal::begin(&store).and_then(|removal| removal.remove("b", &none, false)).expect("removes");
+    assert_eq!(removed, Removed { untagged: vec![reference("b")], deleted: vec![image.id] });
+    assert!(store.index().expect("reads").is_empty());
 }
 
 #[test]

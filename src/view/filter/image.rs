@@ -85,6 +85,17 @@ impl ImageFilter {
         self
     }
 
+    /// Adds the argument of `images ID`.
+    pub(crate) fn with_id(mut self, id: &str) -> Self {
+        self.ids.push(id.strip_prefix("sha256:").unwrap_or(id).to_owned());
+        self
+    }
+
+    /// Whether a matching image is shown under this name.
+    pub(crate) fn shows(&self, name: &ImageReference) -> bool {
+        any(&self.references, |pattern| is_named(name, pattern))
+    }
+
     /// Whether all filters match.
     pub(crate) fn matches(&self, facts: ImageFacts<'_>) -> bool {
         self.common.matches(facts.labels, || facts.created)
@@ -107,7 +118,7 @@ fn boolean(key: &'static str, value: &str) -> Result<bool, Error> {
 
 /// Whether `pattern` matches the last components of an image's name, with or without its tag: `busybox`,
 /// `library/busy*`, `*:latest`, `docker.io/library/busybox:latest`. `*` and `?` match anything but a slash.
-fn is_named(name: &ImageReference, pattern: &str) -> bool {
+pub(crate) fn is_named(name: &ImageReference, pattern: &str) -> bool {
     let (whole, untagged) = (name.to_string(), name.name());
     [whole, untagged].iter().any(|text| {
         let starts = std::iter::once(0).chain(text.match_indices('/').map(|(at, _)| at + 1));
@@ -135,6 +146,20 @@ mod tests {
             labels: &labels,
             is_used: true,
         }))
+    }
+
+    #[test]
+    fn a_pattern_chooses_the_names_under_which_an_image_is_shown() {
+        let shown = |pattern: &str| {
+            let filter = ImageFilter::default().with_reference(pattern);
+            let names = ["busybox", "busybox:2", "localhost:5000/a/b:1"].map(|name| name.parse().expect("a name"));
+            names.iter().filter(|name| filter.shows(name)).map(|name| name.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(shown("busybox:latest"), "docker.io/library/busybox:latest");
+        assert_eq!(shown("busybox"), "docker.io/library/busybox:latest docker.io/library/busybox:2");
+        assert_eq!(shown("b:1"), "localhost:5000/a/b:1");
+        let by_id = ImageFilter::default().with_id("sha256:a9");
+        assert!(by_id.shows(&"busybox".parse().expect("a name")));
     }
 
     #[test]

@@ -1,0 +1,62 @@
+//! `rc images` and `rc rmi`: names, tags and IDs.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::Lab;
+use crate::support::image::{Compression, Image, Layer};
+
+fn load(lab: &Lab, image: &Image, name: &str) {
+    let archive = lab.work("archive.tar");
+    fs::write(&archive, image.oci_archive(name)).expect("an archive can be written");
+    lab.rc(["load", "-i"]).arg(&archive).run().succeeds();
+}
+
+#[test]
+fn a_name_with_a_tag_lists_that_tag_and_an_id_its_image() {
+    let lab = Lab::new();
+    load(&lab, &Image::new().config(json!({ "Cmd": ["one"] })), "docker.io/library/one:1");
+    load(&lab, &Image::new().config(json!({ "Cmd": ["two"] })), "docker.io/library/two:1");
+    lab.rc(["tag", "one:1", "one:2", "other/one:1"]).run().succeeds();
+    let id = lab.rc(["images", "-q", "one:1"]).run().text();
+    assert_eq!(id.len(), 12, "{id}");
+    for (line, expected) in [
+        ("one:1", "docker.io/library/one:1"),
+        ("one", "docker.io/library/one:1 docker.io/library/one:2"),
+        ("other/one", "docker.io/other/one:1"),
+        ("*/one", "docker.io/library/one:1 docker.io/library/one:2 docker.io/other/one:1"),
+        ("library/one", "docker.io/library/one:1 docker.io/library/one:2"),
+        ("--filter reference=one:2", "docker.io/library/one:2"),
+        (&id, "docker.io/library/one:1 docker.io/library/one:2 docker.io/other/one:1"),
+        (&format!("sha256:{}", &id[..6]), "docker.io/library/one:1 docker.io/library/one:2 docker.io/other/one:1"),
+        ("none", ""),
+    ] {
+        let words = ["images", "--sort", "repository", "--format", "{{.Repository}}:{{.Tag}}"];
+        let listed = lab.rc(words).args(line.split(' ')).run().text();
+        assert_eq!(listed.lines().collect::<Vec<_>>().join(" "), expected, "{line}");
+    }
+    // An object for each image, with all its names.
+    let objects = lab.rc(["images", "--format", "json", "one:1"]).run().json();
+    assert_eq!(objects.as_array().map(Vec::len), Some(1), "{objects}");
+    assert_eq!(objects[0]["Names"].as_array().map(Vec::len), Some(3), "{objects}");
+}
+
+#[test]
+fn an_image_in_two_forms_is_one_until_its_last_name_is_removed() {
+    let lab = Lab::new();
+    let layer = Layer::new().file("a", 0o644, b"1").bytes();
+    let form = |packed| Image::new().packed_layer(layer.clone(), packed).config(json!({ "Cmd": ["same"] }));
+    load(&lab, &form(Compression::Gzip), "docker.io/library/same:gzip");
+    load(&lab, &form(Compression::None), "docker.io/library/same:plain");
+    let ids = lab.rc(["images", "-q", "--no-trunc"]).run().text();
+    assert_eq!(ids.lines().count(), 1, "the forms have different IDs: {ids}");
+    let rows = lab.rc(["images", "--sort", "tag", "--noheading", "--format", "{{.Tag}} {{.Digest}}"]).run().text();
+    let rows: Vec<(&str, &str)> = rows.lines().filter_map(|line| line.split_once(' ')).collect();
+    assert!(matches!(rows[..], [("gzip", first), ("plain", second)] if first != second), "{rows:?}");
+    let id = ids.trim_start_matches("sha256:");
+    lab.rc(["rmi", "same:gzip"]).run().prints("Untagged: docker.io/library/same:gzip\n");
+    lab.rc(["images", "-q", "--no-trunc"]).run().prints(format!("{ids}\n"));
+    lab.rc(["rmi", "same:plain"]).run().prints(format!("Untagged: docker.io/library/same:plain\nDeleted: {id}\n"));
+    lab.rc(["images", "-q"]).run().prints("");
+}
