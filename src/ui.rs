@@ -18,6 +18,6 @@ mod report;
 mod table;
 
 pub(crate) use format::Format;
-pub(crate) use output::{BrokenOutput, Output, Stream, err, is_terminal, out, streams_are_one};
+pub(crate) use output::{BrokenOutput, Output, Stream, err, is_screen, is_terminal, out, streams_are_one};
 pub(crate) use report::{error, warning};
 pub(crate) use table::Table;

@@ -24,6 +24,7 @@ mod stats;
 mod top;
 mod version;
 pub(crate) mod when;
+mod yaml;
 
 use jiff::Timestamp;
 

@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILTER")]
     pub(crate) filter: Vec<String>,
     /// Change the output format to JSON or a Go template
-    #[arg(long, value_name = "FORMAT", conflicts_with = "quiet", allow_hyphen_values = true)]
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true)]
     pub(crate) format: Option<String>,
     /// Do not truncate output
     #[arg(long)]
@@ -80,8 +80,9 @@ fn show(args: &Args, images: &[ListedImage], clock: Clock) -> Result<(), Error> 
     rows.sort_by(|a, b| compare(args.sort, a, b));
     let mut out = ui::out();
     match format {
-        Some(format) => format.list(&mut out, &rows)?,
-        None if args.quiet => {
+        // --quiet prevails over a template, as in podman.
+        Some(format) if !args.quiet || format == Format::Json => format.list(&mut out, &rows, args.noheading)?,
+        _ if args.quiet => {
             let mut ids: Vec<String> = Vec::new();
             for row in &rows {
                 if !ids.contains(&row.id()) {
@@ -90,7 +91,7 @@ fn show(args: &Args, images: &[ListedImage], clock: Clock) -> Result<(), Error> 
             }
             ids.iter().try_for_each(|id| out.line(id))?;
         }
-        None => {
+        _ => {
             let mut columns = IMAGE_COLUMNS.to_vec();
             if args.digests {
                 columns.insert(2, "DIGEST");

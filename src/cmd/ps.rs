@@ -22,7 +22,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILTER")]
     filter: Vec<String>,
     /// Pretty-print containers to JSON or using a Go template
-    #[arg(long, value_name = "FORMAT", conflicts_with = "quiet", allow_hyphen_values = true)]
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true)]
     format: Option<String>,
     /// Print the n last created containers (all states)
     #[arg(short = 'n', long, value_name = "N", allow_negative_numbers = true)]
@@ -75,7 +75,8 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let rows = rows(args, &all, ctx.engine.clock())?;
     let mut out = ui::out();
     match args.format.as_deref().and_then(Format::parse) {
-        Some(format) => format.list(&mut out, &rows)?,
+        // A format prevails over --quiet, as in podman and docker.
+        Some(format) => format.list(&mut out, &rows, args.noheading)?,
         None if args.quiet => {
             rows.iter().try_for_each(|row| out.line(row.id()))?;
             // So that `rc rm $(rc ps -aq)` removes them too.

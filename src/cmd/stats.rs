@@ -47,7 +47,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         return Err(Error::new("containers cannot be named together with --all"));
     }
     let format = args.format.as_deref().and_then(Format::parse);
-    let clears = !args.no_stream && !args.no_reset && ui::is_terminal(ui::Stream::Out);
+    let clears = !args.no_stream && !args.no_reset && ui::is_screen(ui::Stream::Out);
     let mut before = BTreeMap::new();
     let mut out = ui::out();
     loop {
@@ -82,7 +82,7 @@ fn show(
         })
         .collect();
     if let Some(format) = format {
-        return Ok(format.list(out, &rows)?);
+        return Ok(format.list(out, &rows, false)?);
     }
     let mut table = Table::new(&STATS_COLUMNS);
     rows.iter().for_each(|row| table.row(row.cells()));

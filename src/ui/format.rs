@@ -117,9 +117,10 @@ impl Format {
         Some(Self::Template { typed: typed.to_owned(), text: functions::prepare(text), is_table })
     }
 
-    /// Prints a listing. It renders everything before it writes the first byte.
-    pub(crate) fn list<T: Listed>(&self, out: &mut Output, rows: &[T]) -> Result<(), Error> {
-        let rendered = self.render_list(rows)?;
+    /// Prints a listing; a `table` without its heading row if `no_heading`. It renders everything before it writes the
+    /// first byte.
+    pub(crate) fn list<T: Listed>(&self, out: &mut Output, rows: &[T], no_heading: bool) -> Result<(), Error> {
+        let rendered = self.render_list(rows, no_heading)?;
         Ok(out.raw(rendered.as_bytes())?)
     }
 
@@ -136,7 +137,7 @@ impl Format {
         Ok(out.raw(rendered.as_bytes())?)
     }
 
-    fn render_list<T: Listed>(&self, rows: &[T]) -> Result<String, Error> {
+    fn render_list<T: Listed>(&self, rows: &[T], no_heading: bool) -> Result<String, Error> {
         let Self::Template { typed, text, is_table } = self else {
             return Ok(json::pretty(&rows.iter().map(Listed::json).collect::<Vec<_>>())? + "\n");
         };
@@ -146,7 +147,7 @@ impl Format {
             return template.to(&Value::List(values.into()));
         }
         let mut lines = Vec::with_capacity(values.len() + 1);
-        if *is_table {
+        if *is_table && !no_heading {
             lines.push(template.to_headings(&headings(T::HEADINGS))?);
         }
         for value in &values {

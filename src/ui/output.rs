@@ -1,6 +1,7 @@
 //! The two standard streams: rc buffers them itself and writes with write(2), without the line buffering and the panics
 //! of `println!`.
 
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
@@ -90,6 +91,16 @@ pub(crate) fn is_terminal(stream: Stream) -> bool {
     rustix::termios::isatty(stream.descriptor())
 }
 
+/// Whether `stream` is a terminal that can move its cursor, for bars and for output that is replaced.
+pub(crate) fn is_screen(stream: Stream) -> bool {
+    is_terminal(stream) && can_move(std::env::var_os("TERM").as_deref())
+}
+
+/// Whether a terminal of this type can move its cursor: not a `dumb` one, as in Emacs and in CI, nor an unknown one.
+fn can_move(term: Option<&OsStr>) -> bool {
+    term.is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
 /// Whether standard output and standard error go to the same terminal, file or pipe, so that their order is visible.
 pub(crate) fn streams_are_one() -> bool {
     let identity = |stream: Stream| rustix::fs::fstat(stream.descriptor()).ok().map(|stat| (stat.st_dev, stat.st_ino));
@@ -163,5 +174,19 @@ impl Drop for Output {
     fn drop(&mut self) {
         // A caller that needs the error calls `finish` before.
         self.flush().unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dumb_terminal_gets_lines_and_not_bars() {
+        for (term, expected) in
+            [(Some("xterm-256color"), true), (Some("dumb"), false), (Some(""), false), (None, false)]
+        {
+            assert_eq!(can_move(term.map(OsStr::new)), expected, "{term:?}");
+        }
     }
 }

@@ -1,11 +1,12 @@
-//! Shows a pull on standard error: bars on a terminal, one line for each step elsewhere, nothing with `-q`.
+//! Shows a pull on standard error: bars on a terminal that can move its cursor, one line for each step elsewhere, and
+//! nothing with `-q`.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::output::{Stream, is_terminal};
+use super::output::{Stream, is_screen};
 use super::report::note;
 use crate::image::progress::{Outcome, Progress, Silent};
 use crate::types::{Digest, ImageReference};
@@ -15,7 +16,7 @@ use crate::view::human;
 pub(crate) fn for_pull(quiet: bool) -> Box<dyn Progress> {
     if quiet {
         Box::new(Silent)
-    } else if is_terminal(Stream::Err) {
+    } else if is_screen(Stream::Err) {
         Box::new(Bars::default())
     } else {
         Box::new(Lines(note))

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::version::{self, Side};
+use super::yaml;
 use crate::settings;
 
 /// A line of an ID map: the first ID in the container, the first on the host, the count.
@@ -64,7 +65,7 @@ impl Info {
             "plugins": {
                 "volume": ["local"],
                 "network": ["none", "host", "slirp4netns", "pasta"],
-                "log": ["k8s-file", "none", "passthrough"],
+                "log": ["k8s-file", "json-file", "journald", "none", "passthrough", "passthrough-tty"],
                 "authorization": null,
             },
             "settings": self.settings.iter().map(|entry| (entry.key.to_owned(), json!({
@@ -138,12 +139,12 @@ impl Info {
         })
     }
 
-    /// The object for people, with each setting on one line.
+    /// The object for people: YAML, with each setting on one line.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut shown = self.json();
         let setting = |entry: &settings::Entry| json!(format!("{} ({})", entry.value, entry.origin));
         shown["settings"] = self.settings.iter().map(|e| (e.key.to_owned(), setting(e))).collect::<Map<_, _>>().into();
-        lines(&shown)
+        yaml::lines(&shown)
     }
 
     /// The object for templates: the names of podman's Go fields (`.Host.Arch`), and docker's at the top (`.OSType`).
@@ -218,42 +219,6 @@ fn go_name(name: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// An object as YAML-like lines.
-fn lines(value: &Value) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Value::Object(fields) = value {
-        push_fields(&mut lines, fields, 0);
-    }
-    lines
-}
-
-fn push_fields(lines: &mut Vec<String>, fields: &Map<String, Value>, depth: usize) {
-    let indent = "  ".repeat(depth);
-    for (name, value) in fields {
-        match value {
-            Value::Object(inner) if !inner.is_empty() => {
-                lines.push(format!("{indent}{name}:"));
-                push_fields(lines, inner, depth + 1);
-            }
-            Value::Array(items) if !items.is_empty() => {
-                lines.push(format!("{indent}{name}:"));
-                lines.extend(items.iter().map(|item| format!("{indent}- {}", scalar(item))));
-            }
-            value => lines.push(format!("{indent}{name}: {}", scalar(value))),
-        }
-    }
-}
-
-fn scalar(value: &Value) -> String {
-    match value {
-        Value::String(text) if !text.is_empty() => text.clone(),
-        Value::Object(fields) if !fields.is_empty() => {
-            fields.iter().map(|(name, value)| format!("{name} {}", scalar(value))).collect::<Vec<_>>().join(", ")
-        }
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,7 +262,8 @@ mod tests {
         let settings = vec![settings::Entry { key, value: "3".to_owned(), origin: settings::Origin::Default }];
         let shown = Info { settings, ..sample() }.lines();
         assert!(shown.contains(&"  log.max_files: 3 (default)".to_owned()), "{shown:?}");
-        let value = json!({ "host": { "cpus": 2, "map": [{ "a": 1, "b": "x" }], "none": [], "empty": "" } });
-        assert_eq!(lines(&value), ["host:", "  cpus: 2", "  map:", "  - a 1, b x", "  none: []", "  empty: \"\""]);
+        let map = shown.iter().position(|line| line == "    uidmap:").expect("a map");
+        let extent = ["    - container_id: 0", "      host_id: 1000", "      size: 1", "    - container_id: 1"];
+        assert_eq!(shown[map + 1..map + 5], extent);
     }
 }

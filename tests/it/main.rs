@@ -30,6 +30,7 @@ mod install;
 mod kill_storm;
 mod layers;
 mod lifecycle;
+mod listings;
 mod logs;
 mod man;
 mod messages;

@@ -57,7 +57,7 @@ impl Listed for Row {
 fn list(format: &str) -> Result<String, String> {
     let rows = [Row("5eacc9e701a2", "web"), Row("4d569de196df", "done")];
     let format = Format::parse(format).ok_or("table alone")?;
-    format.render_list(&rows).map_err(|error| error.to_string())
+    format.render_list(&rows, false).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -115,6 +115,8 @@ fn listing_templates_of_scripts_and_tools() {
         assert_eq!(row["Pid"], 42, "{line}");
     }
     assert_eq!(Format::parse("table"), None);
+    let table = Format::parse("table {{.ID}}\\t{{.Names}}").expect("a template");
+    assert_eq!(table.render_list(&[Row("5eac", "web")], true).ok().as_deref(), Some("5eac        web\n"));
 }
 
 #[test]
@@ -132,7 +134,7 @@ fn faults_name_the_field_and_the_template() {
         let error = list(format).expect_err(format);
         assert!(error.contains(expected), "{format}: {error}");
     }
-    let error = Format::parse("{{.x}}").map(|f| f.render_list(&[Row("a", "b")]));
+    let error = Format::parse("{{.x}}").map(|f| f.render_list(&[Row("a", "b")], false));
     let hint = error.and_then(Result::err).and_then(|error| error.hint());
     assert_eq!(hint.as_deref(), Some("fields are ID, Image, Labels, Mounts, Names, Pid, Status"));
 }

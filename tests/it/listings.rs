@@ -1,0 +1,43 @@
+//! What `ps`, `images` and `info` print for people and for scripts.
+
+use crate::support::Lab;
+
+#[test]
+fn quiet_and_noheading_go_with_every_format() {
+    let lab = Lab::new();
+    lab.payload();
+    let create = ["create", "--name", "c", "--network", "none", "payload", "/payload"];
+    let container = lab.rc(create).run().text();
+    let image = lab.rc(["images", "-q"]).run().text();
+    for (line, expected) in [
+        // As in podman and docker.
+        ("ps -aq", &container[..12]),
+        ("ps -a -q --format {{.Names}}", "c"),
+        ("ps -a --noheading --format table_{{.Names}}", "c"),
+        ("ps -a --format table_{{.Names}}", "NAMES\nc"),
+        ("images --noheading --format table_{{.Tag}}", "latest"),
+        ("images --format table_{{.Tag}}", "TAG\nlatest"),
+        // As in podman; in docker the format prevails here, too.
+        ("images -q --format {{.Repository}}", &image),
+    ] {
+        let words = line.split(' ').map(|word| word.replace("table_", "table "));
+        assert_eq!(lab.rc(words).run().text(), expected, "{line}");
+    }
+    assert_eq!(lab.rc(["ps", "-aq", "--format", "json"]).run().json()[0]["Names"][0], "c");
+    assert_eq!(lab.rc(["images", "-q", "--format", "json"]).run().json().as_array().map(Vec::len), Some(1));
+    lab.rc(["rm", "c"]).run().succeeds();
+}
+
+#[test]
+fn info_has_every_log_driver_and_a_line_for_each_value() {
+    let lab = Lab::new();
+    let info = lab.rc(["info"]).run().text();
+    for driver in ["k8s-file", "json-file", "journald", "none", "passthrough", "passthrough-tty"] {
+        assert!(info.contains(&format!("\n  - {driver}\n")), "{driver}: {info}");
+    }
+    for line in info.lines() {
+        let item = line.trim_start().trim_start_matches("- ");
+        let is_pair = item.ends_with(':') || item.contains(": ");
+        assert!(is_pair || line.trim_start().starts_with("- "), "{line}");
+    }
+}
