@@ -1,5 +1,7 @@
 //! Global flags, and the table of commands.
 
+mod mistake;
+
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -176,7 +178,11 @@ fn run(words: &[OsString], typed: Vec<String>) -> Result<Exit, Error> {
     let matches = match definition_for(&typed).try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::InvalidUtf8 => return Err(not_text(words)),
-        Err(error) => return explain(&error),
+        Err(error) if error.use_stderr() => {
+            let command = entry_of(&typed).map_or("", |entry| entry.name);
+            return Err(mistake::explain(&error, command, &typed));
+        }
+        Err(error) => return print(&error),
     };
     let Some((name, arguments)) = matches.subcommand() else { return Err(Error::new("no command given")) };
     if matches!(name, "create" | "run") && words.iter().any(|word| word.to_str().is_none()) {
@@ -200,18 +206,10 @@ fn not_text(words: &[OsString]) -> Error {
     Error::new(format!("the argument `{}` is not UTF-8", word.map(|word| word.to_string_lossy()).unwrap_or_default()))
 }
 
-/// Prints help and version to standard output; a wrong argument is an error that names it.
-fn explain(error: &clap::Error) -> Result<Exit, Error> {
-    let text = error.render().to_string();
-    if error.use_stderr() {
-        let text = text.trim_end();
-        let message = text.strip_prefix("error: ").unwrap_or(text);
-        let (first, _) = message.split_once("\n\n").unwrap_or((message, ""));
-        let first = first.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        return Err(Error::new(first).with_hint("see `rc --help` and `rc COMMAND --help`"));
-    }
+/// Prints help and version to standard output.
+fn print(answer: &clap::Error) -> Result<Exit, Error> {
     let mut out = ui::out();
-    out.raw(text.as_bytes())?;
+    out.raw(answer.render().to_string().as_bytes())?;
     out.finish()?;
     Ok(Exit::SUCCESS)
 }

@@ -113,7 +113,7 @@ pub(crate) enum Error {
     #[error("cannot reach the service manager at `$NOTIFY_SOCKET`: {}", crate::sys::fs::plain(.0))]
     NoManager(io::Error),
     /// The container's status does not allow the action.
-    #[error("cannot {action} `{name}`: it is {}", .status.as_str())]
+    #[error("{}", refusal(.action, .name, *.status))]
     State {
         /// The action, as an infinitive.
         action: &'static str,
@@ -176,6 +176,14 @@ pub(crate) enum Error {
     },
 }
 
+/// Why the status does not allow the action, in docker's words if the container does not run.
+fn refusal(action: &str, name: &str, status: Status) -> String {
+    match status {
+        Status::Created | Status::Exited => format!("`{name}` is not running ({})", status.as_str()),
+        status => format!("cannot {action} `{name}`: it is {}", status.as_str()),
+    }
+}
+
 impl From<Error> for Report {
     fn from(error: Error) -> Self {
         let kind = match error {
@@ -229,6 +237,9 @@ impl Error {
             Self::NoName(_) => Some("remove it, or use another name".to_owned()),
             Self::State { action: "remove", name, .. } => {
                 Some(format!("stop it first with `rc stop {name}`, or use `rc rm -f {name}`"))
+            }
+            Self::State { name, status: Status::Created | Status::Exited, .. } => {
+                Some(format!("start it with `rc start {name}`"))
             }
             Self::State { name, status: Status::Paused, .. } => Some(format!("resume it with `rc unpause {name}`")),
             Self::State { name, status: Status::Orphaned, .. } => Some(format!(

@@ -86,3 +86,48 @@ fn of_an_option_with_one_value_the_last_counts_in_every_command() {
     let matches = definition_for(&typed).try_get_matches_from(&typed).expect("a command line");
     assert_eq!(matches.get_one::<PathBuf>("root"), Some(&PathBuf::from("/b")));
 }
+
+#[test]
+fn a_mistake_is_named_in_words_with_what_comes_nearest() {
+    for (line, message, hint) in [
+        ("", "`rc` needs a command", "`rc --help` lists the commands"),
+        ("rnu box", "rc has no command `rnu`", "the nearest is `rc run`; `rc --help` lists all"),
+        ("imgaes", "rc has no command `imgaes`", "the nearest is `rc images`; `rc --help` lists all"),
+        ("build .", "rc has no command `build`", "`rc --help` lists the commands"),
+        ("container ls -a", "rc has no command `container`", "type `rc ls`"),
+        ("-z ps", "`rc` has no option `-z`", "`rc --help` lists the commands"),
+        ("run --mount type=bind box", "`rc run` has no option `--mount`", "use `--volume` or `--tmpfs`"),
+        ("run --nmae=x box", "`rc run` has no option `--nmae`", "the nearest is `--name`; `rc run --help` lists all"),
+        ("ps --sotr id", "`rc ps` has no option `--sotr`", "the nearest is `--sort`; `rc ps --help` lists all"),
+        ("ps --nothing-like-it", "`rc ps` has no option `--nothing-like-it`", "`rc ps --help` lists its options"),
+        ("ls --root /x", "`rc ps` has no option `--root`", "`--root` belongs before the command: `rc --root`"),
+        ("ps -z", "`rc ps` has no option `-z`", "`rc ps --help` lists its options"),
+        ("ps web", "`rc ps` does not take the argument `web`", "`rc ps --help` lists its options"),
+        ("run --name", "`--name` needs a value", "`rc run --help` lists its options"),
+        ("run -d", "`rc run` needs IMAGE", "usage: rc run [OPTIONS] IMAGE [COMMAND [ARG...]]"),
+        ("tag", "`rc tag` needs IMAGE, TARGET_NAME", "usage: rc tag IMAGE TARGET_NAME..."),
+        (
+            "run --pull often box",
+            "`--pull`: invalid value `often`: must be always, missing, never or newer",
+            "`rc run --help` lists its options",
+        ),
+        (
+            "inspect --type imgae x",
+            "`--type`: invalid value `imgae`: must be one of all, container, image",
+            "the nearest is `image`",
+        ),
+        ("ps -a=yes", "`--all`: invalid value `yes`: must be one of true, false", "`rc ps --help` lists its options"),
+        (
+            "pull --arch arm64 --platform linux/arm64 x",
+            "`--arch` and `--platform` cannot be used together",
+            "`rc pull --help` lists its options",
+        ),
+        ("generate", "`rc generate` needs a command", "`rc generate --help` lists the commands"),
+    ] {
+        let typed: Vec<String> = std::iter::once("rc").chain(line.split_whitespace()).map(str::to_owned).collect();
+        let Err(error) = definition_for(&typed).try_get_matches_from(&typed) else { panic!("{line} is understood") };
+        let error = mistake::explain(&error, entry_of(&typed).map_or("", |entry| entry.name), &typed);
+        assert_eq!(error.message.as_deref(), Some(message), "{line}");
+        assert_eq!(error.hint.as_deref(), Some(hint), "{line}");
+    }
+}

@@ -55,7 +55,8 @@ fn a_paused_container_does_not_run_until_it_is_unpaused() {
     lab.rc(["exec", "web", "/payload", "echo", "it lives"]).run().prints("it lives\n");
     lab.rc(["unpause", "web"]).run().fails(125, "rc: cannot unpause `web`: it is running\n");
     lab.rc(["stop", "web"]).run().prints("web\n");
-    lab.rc(["pause", "web"]).run().fails(125, "rc: cannot pause `web`: it is exited\n");
+    let refused = "rc: `web` is not running (exited)\nhint: start it with `rc start web`\n";
+    lab.rc(["pause", "web"]).run().fails(125, refused);
     lab.remove_containers();
 }
 
@@ -96,7 +97,8 @@ fn all_means_those_that_run_and_those_that_are_paused() {
         lab.rc(["unpause", "--filter", "status=paused"]).run().prints(&id);
     }
     lab.rc(["pause", "--filter", "name=other"]).run().says_nothing();
-    lab.rc(["pause", "--latest"]).run().fails(125, "rc: cannot pause `other`: it is created\n");
+    let refused = "rc: `other` is not running (created)\nhint: start it with `rc start other`\n";
+    lab.rc(["pause", "--latest"]).run().fails(125, refused);
     lab.rc(["pause"]).run().fails(125, "rc: no container was named\n");
     lab.remove_containers();
 }

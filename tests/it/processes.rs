@@ -64,7 +64,7 @@ fn top_executes_nothing_and_refuses_options_of_ps() {
     let said = lab.rc(["top", "web", "-eo", "pid"]).run().exits(125).stderr();
     assert!(said.starts_with("rc: descriptor `-eo` must be one of args, "), "{said}");
     lab.rc(["stop", "web"]).run().succeeds();
-    lab.rc(["top", "web"]).run().fails(125, "rc: cannot show the processes of `web`: it is exited\n");
+    lab.rc(["top", "web"]).run().fails(125, "rc: `web` is not running (exited)\nhint: start it with `rc start web`\n");
     lab.remove_containers();
 }
 

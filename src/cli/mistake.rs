@@ -1,0 +1,145 @@
+//! A command line that rc does not understand, in rc's words: what is wrong with which word, and what comes nearest.
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::{COMMANDS, HIDDEN, entry_of, globals};
+use crate::error::Error;
+
+/// Options of docker's and podman's that rc does not have, and those that do the same.
+const INSTEAD: [(&str, &str); 6] = [
+    ("--device", "no device of the host's can be passed to a container"),
+    ("--link", "use `--add-host NAME:IP`"),
+    ("--mount", "use `--volume` or `--tmpfs`"),
+    ("--privileged", "use `--cap-add` and `--security-opt`"),
+    ("--publish-all", "publish each port with `--publish`"),
+    ("--volumes-from", "name the volumes with `--volume`"),
+];
+
+/// Groups of commands in docker and podman, which rc has without the group.
+const GROUPS: [&str; 3] = ["container", "image", "system"];
+
+/// The error for the user. `command` is the name of the command that was typed, or empty; `typed` the whole line.
+pub(super) fn explain(error: &clap::Error, command: &str, typed: &[String]) -> Error {
+    let (rc, list) = match command {
+        "" => ("rc".to_owned(), "`rc --help` lists the commands".to_owned()),
+        command => (format!("rc {command}"), format!("`rc {command} --help` lists its options")),
+    };
+    let arg = text(error, ContextKind::InvalidArg);
+    // `--sort <KEY>`, `-u, --user <USER>`, `<IMAGE>...`: the name alone.
+    let name = arg.split(' ').find(|word| word.starts_with("--")).or_else(|| arg.split(' ').next()).unwrap_or_default();
+    let name = name.split(['=', '[']).next().unwrap_or_default();
+    let value = text(error, ContextKind::InvalidValue);
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            let word = text(error, ContextKind::InvalidSubcommand);
+            Error::new(format!("rc has no command `{word}`")).with_hint(command_hint(&word, typed).unwrap_or(list))
+        }
+        ErrorKind::UnknownArgument if arg.starts_with('-') => {
+            Error::new(format!("`{rc}` has no option `{name}`")).with_hint(option_hint(name, typed).unwrap_or(list))
+        }
+        ErrorKind::UnknownArgument => Error::new(format!("`{rc}` does not take the argument `{arg}`")).with_hint(list),
+        ErrorKind::MissingRequiredArgument => {
+            let missing = arg.replace(['<', '>'], "").replace("...", "");
+            Error::new(format!("`{rc}` needs {missing}")).with_hint(usage(error).unwrap_or(list))
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            Error::new(format!("`{rc}` needs a command")).with_hint(format!("`{rc} --help` lists the commands"))
+        }
+        ErrorKind::InvalidValue if value.is_empty() => Error::new(format!("`{name}` needs a value")).with_hint(list),
+        ErrorKind::InvalidValue => {
+            let known = text(error, ContextKind::ValidValue);
+            let reason = if known.is_empty() { String::new() } else { format!(": must be one of {known}") };
+            let near = text(error, ContextKind::SuggestedValue);
+            let hint = if near.is_empty() { list } else { format!("the nearest is `{near}`") };
+            Error::new(format!("`{name}`: invalid value `{value}`{reason}")).with_hint(hint)
+        }
+        ErrorKind::ValueValidation => {
+            let reason = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+            Error::new(format!("`{name}`: invalid value `{value}`{reason}")).with_hint(list)
+        }
+        ErrorKind::ArgumentConflict => {
+            let other = text(error, ContextKind::PriorArg);
+            let other = other.split(' ').find(|word| word.starts_with("--")).unwrap_or(&other);
+            Error::new(format!("`{name}` and `{other}` cannot be used together")).with_hint(list)
+        }
+        _ => {
+            // What clap says, on one line.
+            let text = error.render().to_string();
+            let (first, _) = text.trim_end().split_once("\n\n").unwrap_or((text.trim_end(), ""));
+            let first = first.strip_prefix("error: ").unwrap_or(first);
+            Error::new(first.lines().map(str::trim).collect::<Vec<_>>().join(" ")).with_hint(list)
+        }
+    }
+}
+
+/// What does the same as an option that rc does not have, where the option belongs, or which is the nearest.
+fn option_hint(name: &str, typed: &[String]) -> Option<String> {
+    if let Some((_, instead)) = INSTEAD.iter().find(|(option, _)| *option == name) {
+        return Some((*instead).to_owned());
+    }
+    let command = entry_of(typed)?.command();
+    if globals().get_opts().any(|arg| arg.get_long().is_some_and(|long| name.strip_prefix("--") == Some(long))) {
+        return Some(format!("`{name}` belongs before the command: `rc {name}`"));
+    }
+    let longs: Vec<&str> = command.get_opts().filter_map(|arg| arg.get_long_and_visible_aliases()).flatten().collect();
+    let near = nearest(name.strip_prefix("--")?, longs)?;
+    Some(format!("the nearest is `--{near}`; `rc {} --help` lists all", command.get_name()))
+}
+
+/// For `container ls` and the like the command without its group, and for a mistyped command the nearest one.
+fn command_hint(word: &str, typed: &[String]) -> Option<String> {
+    let next = typed.iter().skip_while(|typed| *typed != word).nth(1);
+    let is_command = |word: &str| COMMANDS.iter().any(|entry| entry.name == word || entry.aliases.contains(&word));
+    if GROUPS.contains(&word)
+        && let Some(next) = next.filter(|next| is_command(next))
+    {
+        return Some(format!("type `rc {next}`"));
+    }
+    let near = nearest(word, COMMANDS.iter().map(|entry| entry.name).filter(|name| !HIDDEN.contains(name)))?;
+    Some(format!("the nearest is `rc {near}`; `rc --help` lists all"))
+}
+
+/// The nearest of the known words, if not more than a third of the letters are wrong.
+fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let (near, distance) =
+        known.into_iter().map(|name| (name, distance(word, name))).min_by_key(|(_, distance)| *distance)?;
+    (distance * 3 <= word.chars().count().max(3)).then_some(near)
+}
+
+/// How many letters must be inserted, removed, replaced or swapped with the next. Source: optimal string alignment.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+/// What clap knows about the error, as text; empty if nothing.
+fn text(error: &clap::Error, kind: ContextKind) -> String {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.join(", "),
+        Some(ContextValue::StyledStr(text)) => text.to_string(),
+        Some(ContextValue::StyledStrs(texts)) => texts.iter().map(StyledStr::to_string).collect::<Vec<_>>().join(", "),
+        _ => String::new(),
+    }
+}
+
+/// `usage: rc tag IMAGE TARGET_NAME...`.
+fn usage(error: &clap::Error) -> Option<String> {
+    let usage = text(error, ContextKind::Usage);
+    let line = usage.lines().next()?.trim().replace(['<', '>'], "");
+    Some(line.replacen("Usage:", "usage:", 1)).filter(|line| !line.is_empty())
+}
