@@ -20,6 +20,7 @@ mod observer;
 mod pull;
 mod run;
 mod select;
+mod size;
 mod start;
 mod sweep;
 
@@ -37,5 +38,6 @@ pub(crate) use observer::Observer;
 pub(crate) use pull::{Pull, pull};
 pub(crate) use run::{Run, run};
 pub(crate) use select::{ListRequest, Selection, containers, facts, find, named, select};
+pub(crate) use size::sizes;
 pub(crate) use start::{restart, start, start_attached};
 pub(crate) use sweep::{sweep, sweep_soon};

@@ -33,6 +33,7 @@ mod stage;
 mod sweep;
 pub(crate) mod tar;
 mod unique;
+mod usage;
 pub(crate) mod volumes;
 
 use std::path::{Path, PathBuf};
@@ -50,6 +51,7 @@ pub(crate) use layer::{Ownership, Target};
 pub(crate) use remove::remove_tree;
 pub(crate) use scratch::Scratch;
 pub(crate) use sweep::Reachable;
+pub(crate) use usage::tree_bytes;
 
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::FileLock;

@@ -36,7 +36,7 @@ pub(crate) use image_row::{IMAGE_COLUMNS, ImageRow};
 pub(crate) use info::Info;
 pub(crate) use inspect::{Place, container};
 pub(crate) use listed::Listed;
-pub(crate) use ps::{PS_COLUMNS, PsRow};
+pub(crate) use ps::{ContainerSize, PS_COLUMNS, PsRow};
 pub(crate) use shape::{Shape, Zero, shape};
 pub(crate) use stats::{STATS_COLUMNS, StatsRow};
 pub(crate) use top::Column;

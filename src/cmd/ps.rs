@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Print only the IDs of the containers
     #[arg(short, long)]
     quiet: bool,
+    /// Display the total file sizes
+    #[arg(short, long)]
+    size: bool,
     /// Sort by command, created, id, image, names, runningfor or status (default: created)
     #[arg(long, value_name = "KEY", default_value = "created", hide_default_value = true, hide_possible_values = true)]
     sort: SortKey,
@@ -72,9 +75,15 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     }
     let listing = engine::containers(&ctx.engine)?;
     let all: Vec<ContainerFacts<'_>> = listing.containers.iter().map(engine::facts).collect();
-    let rows = rows(args, &all, ctx.engine.clock())?;
+    let mut rows = rows(args, &all, ctx.engine.clock())?;
+    let format = args.format.as_deref().and_then(Format::parse);
+    if args.size || format.as_ref().is_some_and(|format| format.names("Size")) {
+        let shown = |row: &PsRow<'_>| listing.containers.iter().find(|known| known.config.id == row.config.id);
+        let sizes = engine::sizes(&ctx.engine, rows.iter().filter_map(shown))?;
+        rows.iter_mut().zip(sizes).for_each(|(row, size)| row.size = Some(size));
+    }
     let mut out = ui::out();
-    match args.format.as_deref().and_then(Format::parse) {
+    match format {
         // A format prevails over --quiet, as in podman and docker.
         Some(format) => format.list(&mut out, &rows, args.noheading)?,
         None if args.quiet => {
@@ -86,7 +95,9 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
             }
         }
         None => {
-            let mut table = if args.noheading { Table::without_headings() } else { Table::new(&PS_COLUMNS) };
+            let mut columns = PS_COLUMNS.to_vec();
+            columns.extend(args.size.then_some("SIZE"));
+            let mut table = if args.noheading { Table::without_headings() } else { Table::new(&columns) };
             rows.iter().for_each(|row| table.row(row.cells()));
             out.raw(table.render().as_bytes())?;
         }
@@ -108,7 +119,7 @@ fn rows<'a>(args: &Args, all: &[ContainerFacts<'a>], clock: Clock) -> Result<Vec
     found.sort_by(|a, b| compare(args.sort, a, b));
     let row = |facts: ContainerFacts<'a>| {
         let ContainerFacts { config, state, status } = facts;
-        PsRow { config, state, status, now: clock.now, no_trunc: args.no_trunc }
+        PsRow { config, state, status, size: None, now: clock.now, no_trunc: args.no_trunc }
     };
     Ok(found.into_iter().map(row).collect())
 }

@@ -117,6 +117,14 @@ impl Format {
         Some(Self::Template { typed: typed.to_owned(), text: functions::prepare(text), is_table })
     }
 
+    /// Whether a template asks for this field. It may also do so as part of all (`{{json .}}`), which does not count.
+    pub(crate) fn names(&self, field: &str) -> bool {
+        let Self::Template { text, .. } = self else { return false };
+        let field = format!(".{field}");
+        let mut found = text.match_indices(&field).map(|(at, name)| &text[at + name.len()..]);
+        found.any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    }
+
     /// Prints a listing; a `table` without its heading row if `no_heading`. It renders everything before it writes the
     /// first byte.
     pub(crate) fn list<T: Listed>(&self, out: &mut Output, rows: &[T], no_heading: bool) -> Result<(), Error> {

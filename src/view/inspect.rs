@@ -50,6 +50,8 @@ pub(crate) fn container(config: &ContainerConfig, state: &State, status: Status,
         "LogPath": if config.log_driver == LogDriver::K8sFile { shown(&log) } else { String::new() },
         "StaticDir": shown(place.directory),
         "OCIRuntime": "rc",
+        "ConmonPidFile": config.service.conmon_pidfile.as_deref().unwrap_or(Path::new("")),
+        "PidFile": config.service.pidfile.as_deref().unwrap_or(Path::new("")),
         "Name": config.name,
         "RestartCount": state.restart_count,
         "Driver": "overlay",
@@ -164,7 +166,7 @@ fn settings(config: &ContainerConfig) -> Value {
         "Volumes": null,
         "WorkingDir": config.working_dir,
         "Entrypoint": config.argv.get(..config.entrypoint_len).unwrap_or_default(),
-        "ExposedPorts": config.image.exposed_ports.iter().map(|port| (port.clone(), json!({}))).collect::<Map<_, _>>(),
+        "ExposedPorts": exposed(config),
         "OnBuild": null,
         "Labels": config.labels,
         "Annotations": {},
@@ -176,6 +178,12 @@ fn settings(config: &ContainerConfig) -> Value {
         "Passwd": true,
         "sdNotifyMode": config.service.sdnotify,
     })
+}
+
+/// The ports that the image exposes, and those that are published, as docker and podman have it.
+fn exposed(config: &ContainerConfig) -> Map<String, Value> {
+    let published = config.ports.iter().map(|port| format!("{}/{}", port.container_port, port.protocol));
+    config.image.exposed_ports.iter().cloned().chain(published).map(|port| (port, json!({}))).collect()
 }
 
 fn object(value: Value) -> Map<String, Value> {

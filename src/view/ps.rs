@@ -19,6 +19,23 @@ pub(crate) const PS_COLUMNS: [&str; 7] = ["CONTAINER ID", "IMAGE", "COMMAND", "C
 /// The length to which tables cut a command, in characters. Source: podman.
 const COMMAND_WIDTH: usize = 17;
 
+/// How much disk space a container takes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ContainerSize {
+    /// What it has written.
+    pub(crate) written: u64,
+    /// That and its image.
+    pub(crate) whole: u64,
+}
+
+impl ContainerSize {
+    /// Docker's words: `12B (virtual 4.26MB)`.
+    fn words(self) -> String {
+        let size = |bytes| human::size(bytes).replace(' ', "");
+        format!("{} (virtual {})", size(self.written), size(self.whole))
+    }
+}
+
 /// A row of `ps`: a container.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PsRow<'a> {
@@ -28,6 +45,8 @@ pub(crate) struct PsRow<'a> {
     pub(crate) state: &'a State,
     /// Its status, as the kernel knows it.
     pub(crate) status: Status,
+    /// Its size, if it was asked for.
+    pub(crate) size: Option<ContainerSize>,
     /// The time from which ages count back.
     pub(crate) now: Timestamp,
     /// Whether IDs and commands are whole (`--no-trunc`).
@@ -35,9 +54,9 @@ pub(crate) struct PsRow<'a> {
 }
 
 impl PsRow<'_> {
-    /// The cells under [`PS_COLUMNS`].
-    pub(crate) fn cells(&self) -> [String; 7] {
-        [
+    /// The cells under [`PS_COLUMNS`], and the size as the last one if it is known.
+    pub(crate) fn cells(&self) -> Vec<String> {
+        let mut cells = vec![
             self.id(),
             self.config.image.reference.clone(),
             self.command(),
@@ -45,7 +64,9 @@ impl PsRow<'_> {
             human::status(self.state, self.status, self.now),
             ports(&self.ports()),
             self.config.name.to_string(),
-        ]
+        ];
+        cells.extend(self.size.map(ContainerSize::words));
+        cells
     }
 
     /// The ID: 12 digits, or all 64.
@@ -129,7 +150,7 @@ struct Fields<'a> {
     ports: String,
     restarts: u32,
     running_for: String,
-    size: &'static str,
+    size: String,
     started_at: i64,
     state: &'static str,
     status: String,
@@ -195,7 +216,7 @@ impl Listed for PsRow<'_> {
                 "protocol": port.protocol,
             })).collect::<Vec<_>>(),
             "Restarts": state.restart_count,
-            "Size": null,
+            "Size": self.size.map(|size| json!({ "rootFsSize": size.whole, "rwSize": size.written })),
             "StartedAt": unix(state.started_at.as_deref()),
             "State": self.status.as_str(),
             "Status": human::status(state, self.status, self.now),
@@ -235,7 +256,7 @@ impl Listed for PsRow<'_> {
             ports: ports(&self.ports()),
             restarts: state.restart_count,
             running_for: age,
-            size: "",
+            size: self.size.map_or_else(String::new, ContainerSize::words),
             started_at: unix(state.started_at.as_deref()),
             state: self.status.as_str(),
             status: human::status(state, self.status, self.now),
@@ -281,7 +302,7 @@ mod tests {
     fn with_row<T>(status: Status, look: impl FnOnce(PsRow<'_>) -> T) -> T {
         let (config, state) = sample();
         let now = "2026-01-01T12:00:00Z".parse().expect("a time");
-        look(PsRow { config: &config, state: &state, status, now, no_trunc: false })
+        look(PsRow { config: &config, state: &state, status, size: None, now, no_trunc: false })
     }
 
     #[test]
@@ -299,6 +320,18 @@ mod tests {
                 "web"
             ]
         );
+    }
+
+    #[test]
+    fn a_size_is_what_was_written_and_all_of_it() -> anyhow::Result<()> {
+        let size = Some(ContainerSize { written: 12, whole: 4_261_550 });
+        let (cells, json) = with_row(Status::Running, |row| {
+            let row = PsRow { size, ..row };
+            (row.cells(), serde_json::to_value(row.json()))
+        });
+        assert_eq!(cells.last().map(String::as_str), Some("12B (virtual 4.26MB)"));
+        assert_eq!(json?["Size"], json!({ "rootFsSize": 4_261_550, "rwSize": 12 }));
+        Ok(())
     }
 
     #[test]

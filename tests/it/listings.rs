@@ -41,3 +41,24 @@ fn info_has_every_log_driver_and_a_line_for_each_value() {
         assert!(is_pair || line.trim_start().starts_with("- "), "{line}");
     }
 }
+
+#[test]
+fn the_size_of_a_container_is_what_it_has_written_and_with_its_image() {
+    let lab = Lab::new();
+    lab.payload();
+    let run = ["run", "--name", "c", "--user", "1000", "--network", "none", "payload", "/payload"];
+    // Nobody but that user of the container can read it.
+    lab.rc(run).args(["write", "/tmp/f", "0123456789"]).run().succeeds();
+    let size = lab.rc(["ps", "-a", "--format", "{{.Size}}"]).run().text();
+    let whole = size.strip_prefix("11B (virtual ").and_then(|rest| rest.strip_suffix("MB)"));
+    assert!(whole.is_some_and(|megabytes| megabytes.parse::<f32>().is_ok_and(|size| size > 0.1)), "{size}");
+    let row = lab.rc(["ps", "-a", "--size", "--format", "json"]).run().json()[0].take();
+    assert_eq!(row["Size"]["rwSize"], 11, "{row}");
+    assert!(row["Size"]["rootFsSize"].as_u64().is_some_and(|bytes| bytes > 100_000), "{row}");
+    assert!(lab.rc(["ps", "-a", "--format", "json"]).run().json()[0]["Size"].is_null());
+    let table = lab.rc(["ps", "-as"]).run().text();
+    let mut lines = table.lines();
+    assert!(lines.next().is_some_and(|headings| headings.ends_with("SIZE")), "{table}");
+    assert!(lines.next().is_some_and(|line| line.ends_with(&size)), "{table}");
+    lab.rc(["rm", "c"]).run().succeeds();
+}

@@ -115,6 +115,9 @@ fn listing_templates_of_scripts_and_tools() {
         assert_eq!(row["Pid"], 42, "{line}");
     }
     assert_eq!(Format::parse("table"), None);
+    for (format, expected) in [("{{.Size}}", true), ("{{.SizeRw}}", false), ("{{.ID}}", false), ("json", false)] {
+        assert_eq!(Format::parse(format).map(|format| format.names("Size")), Some(expected), "{format}");
+    }
     let table = Format::parse("table {{.ID}}\\t{{.Names}}").expect("a template");
     assert_eq!(table.render_list(&[Row("5eac", "web")], true).ok().as_deref(), Some("5eac        web\n"));
 }

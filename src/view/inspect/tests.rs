@@ -75,6 +75,8 @@ fn the_values_of_a_running_container() {
         ("/Config/Entrypoint", json!(["/entry"])),
         ("/Config/Cmd/0", json!("sh")),
         ("/Config/StopSignal", json!("SIGTERM")),
+        // Those of the image, and the published ones.
+        ("/Config/ExposedPorts", json!({ "80/tcp": {}, "443/tcp": {}, "53/udp": {} })),
         ("/Mounts/0/RW", json!(false)),
         ("/Mounts/1/Source", json!("/rc/volumes/vv/_data")),
         ("/NetworkSettings/Ports/80~1tcp", json!([{ "HostIp": "0.0.0.0", "HostPort": "8080" }])),
@@ -113,4 +115,110 @@ fn who_tells_the_service_manager_is_what_was_asked_for() {
         config.service.sdnotify = mode;
         assert_eq!(container(&config, &state, Status::Running, place)["Config"]["sdNotifyMode"], word);
     }
+}
+
+/// Fields that rc never fills, since what they are about does not exist in rc; tools expect the fields all the same. A
+/// bind mount has no driver, a port that is exposed has no value, and one that is not published no binding.
+const NEVER_FILLED: &str = "\
+    AppArmorProfile Config.Annotations Config.AttachStderr Config.AttachStdin Config.AttachStdout \
+    Config.Domainname Config.ExposedPorts.443/tcp Config.ExposedPorts.53/udp Config.ExposedPorts.80/tcp \
+    Config.OnBuild Config.StdinOnce Config.Timeout Config.Volumes Dependencies ExecIDs HostConfig.Annotations \
+    HostConfig.Cgroup HostConfig.ConsoleSize HostConfig.CpuCount HostConfig.CpuPercent \
+    HostConfig.CpuRealtimePeriod HostConfig.CpuRealtimeRuntime HostConfig.Devices HostConfig.DiskQuota \
+    HostConfig.IOMaximumBandwidth HostConfig.IOMaximumIOps HostConfig.Isolation HostConfig.KernelMemory \
+    HostConfig.Links HostConfig.LogConfig.Config HostConfig.MemorySwappiness HostConfig.OomKillDisable \
+    HostConfig.OomScoreAdj HostConfig.Privileged HostConfig.PublishAllPorts HostConfig.UsernsMode \
+    HostConfig.VolumeDriver HostConfig.VolumesFrom IsInfra IsService MountLabel Mounts.Driver Mounts.Mode \
+    Namespace NetworkSettings.Bridge NetworkSettings.EndpointID NetworkSettings.HairpinMode \
+    NetworkSettings.LinkLocalIPv6Address NetworkSettings.LinkLocalIPv6PrefixLen \
+    NetworkSettings.Networks.slirp4netns.Aliases NetworkSettings.Networks.slirp4netns.DriverOpts \
+    NetworkSettings.Networks.slirp4netns.EndpointID NetworkSettings.Networks.slirp4netns.IPAMConfig \
+    NetworkSettings.Networks.slirp4netns.Links NetworkSettings.Ports.443/tcp NetworkSettings.SandboxID \
+    NetworkSettings.SandboxKey Pod ProcessLabel Rootfs State.CheckpointedAt State.Dead State.Health \
+    State.RestoredAt";
+
+/// The paths of all values that are empty: null, "", 0, false, [] or {}.
+fn empty_paths(value: &Value, path: &str, found: &mut Vec<String>) {
+    let is_empty = match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(value) => value.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty() || text == NEVER,
+        Value::Array(items) => {
+            items.iter().for_each(|item| empty_paths(item, path, found));
+            items.is_empty()
+        }
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| empty_paths(value, &format!("{path}{name}."), found));
+            fields.is_empty()
+        }
+    };
+    if is_empty {
+        found.push(path.trim_end_matches('.').to_owned());
+    }
+}
+
+#[test]
+fn every_field_is_filled_in_some_container_or_is_about_what_rc_does_not_have() {
+    let (mut config, mut state) = sample();
+    let place = Place { directory: Path::new("/rc/containers/5eac"), volumes: Path::new("/rc/volumes") };
+    config.groups = vec!["33".to_owned()];
+    config.tty = true;
+    config.auto_remove = true;
+    config.init = true;
+    config.no_new_privileges = true;
+    config.rlimits = vec![crate::plan::Rlimit { name: "RLIMIT_NOFILE".to_owned(), soft: 1, hard: 2 }];
+    config.dns = vec!["1.1.1.1".parse().expect("an address")];
+    config.dns_search = vec!["example".to_owned()];
+    config.dns_options = vec!["ndots:1".to_owned()];
+    config.log_tag = Some("tag".to_owned());
+    config.cidfile = Some("/cid".into());
+    config.restart = crate::plan::RestartPolicy::OnFailure { retries: Some(3) };
+    config.service.pidfile = Some("/pid".into());
+    config.service.conmon_pidfile = Some("/conmon".into());
+    config.cgroup.parent = Some("/parent".to_owned());
+    config.cgroup.conf = [("memory.high".to_owned(), "9".to_owned())].into();
+    let device = |what: &str| json!({ "what": what, "path": "/d", "major": 8, "minor": 0, "value": 9 });
+    let devices = ["weight", "read-bps", "write-bps", "read-iops", "write-iops"].map(device);
+    config.limits = serde_json::from_value(json!({
+        "memory": 64, "memorySwap": 128, "memoryReservation": 32, "milliCpus": 1500, "cpuShares": 512,
+        "cpusetCpus": "0-1", "cpusetMems": "0", "blkioWeight": 20, "pids": 7, "devices": devices,
+    }))
+    .expect("limits");
+    state.restart_count = 2;
+    state.network = serde_json::from_value(json!({ "network": { "format": 1, "endpoints": [{
+        "addresses": ["10.0.2.100/24", "fd00::100/64"],
+        "gateways": ["10.0.2.2", "fd00::2"],
+        "mac": "02:00:00:00:00:01",
+        "ports": [],
+    }] } }))
+    .expect("a network");
+    let mut ended = state.clone();
+    ended.exit = Some(crate::monitor::ExitRecord {
+        code: 3,
+        at: "2026-01-01T00:00:05Z".to_owned(),
+        oom_killed: true,
+        error: "it failed".to_owned(),
+        stopped_by_user: true,
+        restarts: false,
+    });
+    let mut shown = vec![
+        container(&config, &state, Status::Running, place),
+        container(&config, &state, Status::Paused, place),
+        container(&config, &ended, Status::Exited, place),
+        container(&config, &ended, Status::Restarting, place),
+    ];
+    config.read_only = false;
+    config.mounts.iter_mut().for_each(|mount| mount.read_only = false);
+    config.mounts[0].options = vec!["nosuid".to_owned()];
+    config.cgroup.mode = crate::plan::CgroupMode::Split;
+    shown.push(container(&config, &state, Status::Running, place));
+    let empty = shown.iter().map(|object| {
+        let mut found = Vec::new();
+        empty_paths(object, "", &mut found);
+        found.into_iter().collect::<std::collections::BTreeSet<_>>()
+    });
+    let always = empty.reduce(|some, others| &some & &others).unwrap_or_default();
+    let listed: std::collections::BTreeSet<String> = NEVER_FILLED.split_whitespace().map(str::to_owned).collect();
+    assert_eq!(always, listed);
 }
