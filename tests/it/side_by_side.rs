@@ -50,15 +50,14 @@ fn a_failure_stops_no_other_container_and_the_order_is_as_asked() {
     // Only in a cgroup of its own can a container be paused.
     let commands = if lab.group(&id).is_some() { &["pause", "unpause", "kill"][..] } else { &["kill"] };
     for command in commands {
-        let action = if *command == "kill" { "send a signal to" } else { command };
-        let refused = format!("rc: cannot {action} `idle`: it is created\n");
+        let refused = "rc: `idle` is not running (created)\nhint: start it with `rc start idle`\n";
         let said = format!("{refused}rc: no such container: missing\n");
         lab.rc([command]).args(words).run().is(125, "a\nb\n", said);
     }
     lab.rc(["wait", "a", "missing", "b"]).run().is(125, "137\n137\n", "rc: no such container: missing\n");
     lab.rc(["start", "b", "missing", "a"]).run().is(125, "b\na\n", "rc: no such container: missing\n");
     let said = "rc: cannot remove `b`: it is running\nhint: stop it first with `rc stop b`, or use `rc rm -f b`\n";
-    lab.rc(["rm", "b", "idle"]).run().is(125, "idle\n", said);
+    lab.rc(["rm", "b", "idle"]).run().is(2, "idle\n", said);
     lab.rc(["rm", "-f", "a", "a", "b"]).run().prints("a\nb\n");
 }
 

@@ -156,7 +156,7 @@ fn security_options() {
     assert_eq!(state(&[]), (json!("0"), json!("2")));
     assert_eq!(state(&["--security-opt", "no-new-privileges"]), (json!("1"), json!("2")));
     assert_eq!(state(&["--security-opt", "seccomp=unconfined"]), (json!("0"), json!("0")));
-    refused(run(&lab, &["--security-opt", "label=disable"], &["report"]), "`--security-opt`");
+    refused(run(&lab, &["--security-opt", "label=type:x"], &["report"]), "`--security-opt`");
 }
 
 #[test]
