@@ -34,7 +34,7 @@ fn two_values(command: &str, arg: &Arg) -> [&'static str; 2] {
         ("save", "format") => ["docker-archive", "oci-archive"],
         (_, "sort") => ["id", "created"],
         ("generate systemd", "restart_policy") => ["no", "always"],
-        _ if arg.get_possible_values().iter().any(|value| value.get_name() == "true") => ["true", "false"],
+        _ if arg.get_value_parser().type_id() == value_parser!(bool).type_id() => ["true", "false"],
         _ => ["1", "2"],
     }
 }
@@ -116,7 +116,7 @@ fn a_mistake_is_named_in_words_with_what_comes_nearest() {
             "`--type`: invalid value `imgae`: must be one of all, container, image",
             "the nearest is `image`",
         ),
-        ("ps -a=yes", "`--all`: invalid value `yes`: must be one of true, false", "`rc ps --help` lists its options"),
+        ("ps -a=yes", "`--all`: invalid value `yes`: must be true or false", "`rc ps --help` lists its options"),
         (
             "pull --arch arm64 --platform linux/arm64 x",
             "`--arch` and `--platform` cannot be used together",

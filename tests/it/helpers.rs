@@ -16,7 +16,8 @@ fn without_slirp4netns_the_default_network_is_pasta_and_info_says_so() {
     require!(program "slirp4netns");
     let lab = Lab::new();
     let info = without(&lab, "slirp4netns", &["info"]).run().exits(0).stdout();
-    assert!(info.contains("network.driver: \"pasta\" (default, since slirp4netns is not installed)"), "{info}");
+    let driver = r#"network.driver: "\"pasta\" (default, since slirp4netns is not installed)""#;
+    assert!(info.contains(driver), "{info}");
     lab.payload();
     let run = ["run", "--rm", "payload", "/payload", "exit", "7"];
     drop(without(&lab, "slirp4netns", &run).run().exits(7));
