@@ -47,7 +47,7 @@ fn a_paused_container_does_not_run_until_it_is_unpaused() {
     lab.rc(["exec", "web", "/payload", "exit", "0"]).run().fails(125, refused("run a program in") + hint);
     lab.rc(["start", "web"]).run().fails(125, refused("start") + hint);
     let stop_first = "hint: stop it first with `rc stop web`, or use `rc rm -f web`\n";
-    lab.rc(["rm", "web"]).run().fails(125, refused("remove") + stop_first);
+    lab.rc(["rm", "web"]).run().fails(2, refused("remove") + stop_first);
     lab.rc(["stop", "-a"]).run().says_nothing();
     lab.rc(["unpause", "web"]).run().prints("web\n");
     assert!(!frozen());
