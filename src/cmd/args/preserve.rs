@@ -29,9 +29,9 @@ impl PreserveArgs {
     }
 }
 
-/// The descriptors of the caller that a command keeps.
+/// The descriptors of the caller that stay open.
 #[derive(Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct OpenDescriptors {
     /// Those for the program.
     pub(crate) for_program: Vec<Inherited>,
     /// Those that paths in the command line name, for this command alone.
@@ -41,7 +41,11 @@ pub(crate) struct Kept {
 /// Closes the descriptors that the caller left open, except those that an option passes on, those that a path in a
 /// `typed` word names (`/dev/fd/N`), and the first `listening` from 3 on, which a service manager passed. Fails if one
 /// that is to be passed on is not open.
-pub(crate) fn keep_descriptors(typed: &[String], matches: &ArgMatches, listening: usize) -> Result<Kept, Error> {
+pub(crate) fn keep_descriptors(
+    typed: &[String],
+    matches: &ArgMatches,
+    listening: usize,
+) -> Result<OpenDescriptors, Error> {
     let from_three = |count: usize| 3..3 + i32::try_from(count).unwrap_or(i32::MAX - 3);
     let mut wanted = BTreeSet::new();
     // Most commands do not have these options.
@@ -57,7 +61,7 @@ pub(crate) fn keep_descriptors(typed: &[String], matches: &ArgMatches, listening
     let (for_program, own): (Vec<_>, Vec<_>) = kept.into_iter().partition(|kept| wanted.contains(&kept.number));
     match wanted.iter().find(|number| for_program.iter().all(|kept| kept.number != **number)) {
         Some(number) => Err(unavailable(*number).into()),
-        None => Ok(Kept { for_program, own }),
+        None => Ok(OpenDescriptors { for_program, own }),
     }
 }
 
