@@ -233,11 +233,11 @@ impl Launcher {
     }
 }
 
-/// Removes the cgroup of a run. If it cannot be removed, the kernel is still ending a process in it, and the next rc
-/// sweeps it.
+/// Removes the cgroup of a run. A removal that fails is tried once more: when the records of a `--rm` container are gone,
+/// nothing names its cgroup any more.
 fn remove(cgroup: Option<&Group>) {
     if let Some(cgroup) = cgroup {
-        drop(cgroup.remove(REMOVAL_TIMEOUT));
+        drop(cgroup.remove(REMOVAL_TIMEOUT).or_else(|_| cgroup.remove(REMOVAL_TIMEOUT)));
     }
 }
 

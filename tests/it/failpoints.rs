@@ -3,8 +3,9 @@
 //!
 //! `RC_TEST_FAILPOINTS=1` tries every point; otherwise the tests try some of them, from a random first one.
 
+use std::cell::Cell;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::support::command::Command;
 use crate::support::{Chance, Exit, Image, Lab, Output, chance};
@@ -71,16 +72,33 @@ fn is_honest(label: &str, output: &Output, done: i32) {
     assert!(allowed.contains(&output.exit), "{label}: {output}");
 }
 
+/// Whether a container of this ID, whose records are gone, has a cgroup in that of the tests.
+fn has_cgroup(id: &str) -> bool {
+    let own = fs::read_to_string("/proc/self/cgroup").expect("the cgroup of the tests can be read");
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
+    mounts.into_iter().any(|mount| mount.join(own).join(format!("rc-{}", id.trim_end())).exists())
+}
+
 #[test]
 fn a_run_that_fails_anywhere_leaves_nothing_wrong() {
     require!(cfg!(debug_assertions), "this build of rc has no points to fail at");
     let lab = Lab::new();
     lab.payload();
+    let runs = Cell::new(0);
+    let id_file = || lab.work(format!("id-{}", runs.get()));
     for kind in ["kill", "eio", "enospc"] {
-        let run = || lab.rc(["run", "--rm", "--network", "none", "payload", "/payload", "exit", "3"]);
+        let run = || {
+            runs.set(runs.get() + 1);
+            let command = lab.rc(["run", "--rm", "--network", "none", "--cidfile"]).arg(id_file());
+            command.args(["payload", "/payload", "exit", "3"])
+        };
         each_point(&lab, (kind, 10, 40), run, |label, output| {
             is_honest(label, &output, 3);
             all_is_well(&lab, label);
+            if let Ok(id) = fs::read_to_string(id_file()) {
+                assert!(!has_cgroup(&id), "{label}: its cgroup is left");
+            }
         });
     }
 }
