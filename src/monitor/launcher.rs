@@ -233,8 +233,8 @@ impl Launcher {
     }
 }
 
-/// Removes the cgroup of a run. A removal that fails is tried once more: when the records of a `--rm` container are gone,
-/// nothing names its cgroup any more.
+/// Removes the cgroup of a run. A removal that fails is tried once more: when the records of a `--rm` container are
+/// gone, nothing names its cgroup any more.
 fn remove(cgroup: Option<&Group>) {
     if let Some(cgroup) = cgroup {
         drop(cgroup.remove(REMOVAL_TIMEOUT).or_else(|_| cgroup.remove(REMOVAL_TIMEOUT)));
