@@ -1,6 +1,7 @@
-//! Global flags, and the table of commands.
+//! Global flags, and how a command line finds its command.
 
 mod mistake;
+mod table;
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -8,9 +9,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::tz::TimeZone;
 
+use self::table::{COMMANDS, Entry, GROUPS, Named};
 use crate::cmd::{self, Ctx};
 use crate::dirs::Dirs;
 use crate::engine::Context;
@@ -18,100 +20,6 @@ use crate::error::{Error, Exit};
 use crate::registry::Places;
 use crate::settings::Settings;
 use crate::ui;
-
-/// A command: its name, its definition, and its function.
-struct Entry {
-    name: &'static str,
-    aliases: &'static [&'static str],
-    define: fn(Command) -> Command,
-    run: fn(&Ctx, &ArgMatches) -> Result<Exit, Error>,
-}
-
-/// One line of the table: the module, how its `run` takes the arguments, and aliases.
-macro_rules! entry {
-    ($module:ident) => {
-        entry!(@ $module, stringify!($module), [], |ctx, args| cmd::$module::run(ctx, &args))
-    };
-    ($module:ident with the definition) => {
-        entry!(@ $module, stringify!($module), [], |_ctx, args| cmd::$module::run(definition, &args))
-    };
-    ($module:ident by value, with the definition) => {
-        entry!(@ $module, stringify!($module), [], |ctx, args| cmd::$module::run(ctx, args, definition))
-    };
-    ($module:ident by value) => {
-        entry!(@ $module, stringify!($module), [], |ctx, args| cmd::$module::run(ctx, args))
-    };
-    ($module:ident alias $($alias:literal)+) => {
-        entry!(@ $module, stringify!($module), [$($alias),+], |ctx, args| cmd::$module::run(ctx, &args))
-    };
-    (@ $module:ident, $name:expr, [$($alias:literal),*], |$ctx:ident, $args:ident| $run:expr) => {
-        Entry {
-            name: $name,
-            aliases: &[$($alias),*],
-            define: cmd::$module::Args::augment_args,
-            run: |$ctx, matches| {
-                let args = cmd::$module::Args::from_arg_matches(matches);
-                let $args = args.map_err(|error| Error::new(error.to_string()))?;
-                $run
-            },
-        }
-    };
-}
-
-/// All commands.
-const COMMANDS: &[Entry] = &[
-    entry!(attach by value),
-    entry!(completion with the definition),
-    entry!(create by value),
-    entry!(doctor),
-    entry!(exec by value),
-    entry!(generate by value, with the definition),
-    entry!(images),
-    entry!(import by value),
-    entry!(info),
-    entry!(inspect),
-    entry!(kill by value),
-    entry!(load),
-    entry!(logs),
-    entry!(pause by value),
-    entry!(ps alias "ls" "list"),
-    entry!(pull),
-    entry!(request),
-    entry!(restart by value),
-    entry!(rm by value),
-    entry!(rmi by value),
-    entry!(run by value),
-    entry!(save),
-    entry!(start by value),
-    entry!(stats),
-    entry!(stop by value),
-    entry!(tag),
-    entry!(top),
-    entry!(unpause by value),
-    entry!(unshare),
-    entry!(untag),
-    entry!(update by value),
-    entry!(version),
-    entry!(wait by value),
-];
-
-/// Commands whose `-h` is the hostname, or nothing, as with podman.
-const WITHOUT_SHORT_HELP: [&str; 3] = ["create", "exec", "run"];
-
-/// Commands for programs, which no help lists.
-const HIDDEN: [&str; 1] = ["request"];
-
-impl Entry {
-    fn command(&self) -> Command {
-        // Lists options alphabetically, as podman does; by default clap lists one group after the other.
-        let command = Command::new(self.name)
-            .next_display_order(None)
-            .visible_aliases(self.aliases)
-            .hide(HIDDEN.contains(&self.name))
-            .disable_help_flag(WITHOUT_SHORT_HELP.contains(&self.name));
-        cmd::args::with_values((self.define)(command))
-    }
-}
 
 fn globals() -> Command {
     Command::new("rc")
@@ -136,32 +44,50 @@ fn globals() -> Command {
 
 /// The whole definition, for the parser, the manual and the completions.
 pub fn definition() -> Command {
-    globals().subcommands(COMMANDS.iter().map(Entry::command))
+    let alone = COMMANDS.iter().filter(|entry| !entry.name.contains(' ')).map(Entry::command);
+    let mut all: Vec<Command> = alone.chain(GROUPS.iter().map(table::Group::command)).collect();
+    all.sort_by(|a, b| a.get_name().cmp(b.get_name()));
+    globals().subcommands(all)
 }
 
-/// The command that was typed, if rc has it.
-fn entry_of(typed: &[String]) -> Option<&'static Entry> {
+/// What of the table was typed: the first word that is no global option, and the next.
+fn named(typed: &[String]) -> Named {
     let mut words = typed.iter().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--root" => drop(words.next()),
             word if word.starts_with("--root=") => {}
-            word => return COMMANDS.iter().find(|entry| entry.name == word || entry.aliases.contains(&word)),
+            word => return Named::find(Some(word), words.next().map(String::as_str)),
         }
     }
-    None
+    Named::find(None, None)
 }
 
 /// The definition of the command that was typed: defining all others takes longer than `ps` runs.
 fn definition_for(typed: &[String]) -> Command {
-    entry_of(typed).map_or_else(definition, |entry| globals().subcommand(entry.command()))
+    match named(typed) {
+        Named { group: Some(group), entry: Some((_, command)) } => {
+            globals().subcommand(group.empty().subcommand(command))
+        }
+        Named { group: Some(group), entry: None } => globals().subcommand(group.command()),
+        Named { group: None, entry: Some((_, command)) } => globals().subcommand(command),
+        Named { group: None, entry: None } => definition(),
+    }
+}
+
+/// The command that was parsed, and its arguments.
+fn parsed(matches: &ArgMatches) -> Option<(&'static Entry, &ArgMatches)> {
+    let (first, arguments) = matches.subcommand()?;
+    let (second, inner) = arguments.subcommand().unzip();
+    let (entry, _) = Named::find(Some(first), second).entry?;
+    Some((entry, inner.unwrap_or(arguments)))
 }
 
 /// Parses the command line, runs the command, prints its error, and returns the exit code.
 pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = typed.into_iter().collect();
     let typed: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let command = entry_of(&typed).map_or("", |entry| entry.name);
+    let command = named(&typed).entry.map_or("", |(entry, _)| entry.name);
     match run(&words, typed) {
         Ok(exit) => ExitCode::from(exit.0),
         Err(error) => {
@@ -179,19 +105,16 @@ fn run(words: &[OsString], typed: Vec<String>) -> Result<Exit, Error> {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::InvalidUtf8 => return Err(not_text(words)),
         Err(error) if error.use_stderr() => {
-            let command = entry_of(&typed).map_or("", |entry| entry.name);
-            return Err(mistake::explain(&error, command, &typed));
+            return Err(mistake::explain(&error, &named(&typed)));
         }
         Err(error) => return print(&error),
     };
-    let Some((name, arguments)) = matches.subcommand() else { return Err(Error::new("no command given")) };
+    let Some((entry, arguments)) = parsed(&matches) else { return Err(Error::new("no command given")) };
+    let name = entry.name;
     if matches!(name, "create" | "run") && words.iter().any(|word| word.to_str().is_none()) {
         // A container keeps its command line as text, for `inspect` and `generate`.
         return Err(not_text(words));
     }
-    let Some(entry) = COMMANDS.iter().find(|entry| entry.name == name) else {
-        return Err(Error::new(format!("unknown command `{name}`")));
-    };
     // Closes the descriptors that the caller left open, before rc opens any.
     let manager = RefCell::new(cmd::manager(name, &typed, arguments)?);
     let dirs = Dirs::find(matches.get_one::<PathBuf>("root").map(PathBuf::as_path))?;

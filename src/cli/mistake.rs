@@ -3,7 +3,8 @@
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{COMMANDS, HIDDEN, entry_of, globals};
+use super::globals;
+use super::table::{COMMANDS, GROUPS, HIDDEN, Named};
 use crate::error::Error;
 
 /// Options of docker's and podman's that rc does not have, and those that do the same.
@@ -16,15 +17,12 @@ const INSTEAD: [(&str, &str); 6] = [
     ("--volumes-from", "name the volumes with `--volume`"),
 ];
 
-/// Groups of commands in docker and podman, which rc has without the group.
-const GROUPS: [&str; 3] = ["container", "image", "system"];
-
-/// The error for the user. `command` is the name of the command that was typed, or empty; `typed` the whole line.
-pub(super) fn explain(error: &clap::Error, command: &str, typed: &[String]) -> Error {
-    let (rc, list) = match command {
-        "" => ("rc".to_owned(), "`rc --help` lists the commands".to_owned()),
-        command => (format!("rc {command}"), format!("`rc {command} --help` lists its options")),
-    };
+/// The error for the user. `named` is what was typed.
+pub(super) fn explain(error: &clap::Error, named: &Named) -> Error {
+    let words = named.words();
+    let rc = if words.is_empty() { "rc".to_owned() } else { format!("rc {words}") };
+    let listed = if named.entry.is_some() { "its options" } else { "the commands" };
+    let list = format!("`{rc} --help` lists {listed}");
     let arg = text(error, ContextKind::InvalidArg);
     // `--sort <KEY>`, `-u, --user <USER>`, `<IMAGE>...`: the name alone.
     let name = arg.split(' ').find(|word| word.starts_with("--")).or_else(|| arg.split(' ').next()).unwrap_or_default();
@@ -33,10 +31,10 @@ pub(super) fn explain(error: &clap::Error, command: &str, typed: &[String]) -> E
     match error.kind() {
         ErrorKind::InvalidSubcommand => {
             let word = text(error, ContextKind::InvalidSubcommand);
-            Error::new(format!("rc has no command `{word}`")).with_hint(command_hint(&word, typed).unwrap_or(list))
+            Error::new(format!("{rc} has no command `{word}`")).with_hint(command_hint(&word, named).unwrap_or(list))
         }
         ErrorKind::UnknownArgument if arg.starts_with('-') => {
-            Error::new(format!("`{rc}` has no option `{name}`")).with_hint(option_hint(name, typed).unwrap_or(list))
+            Error::new(format!("`{rc}` has no option `{name}`")).with_hint(option_hint(name, named).unwrap_or(list))
         }
         ErrorKind::UnknownArgument => Error::new(format!("`{rc}` does not take the argument `{arg}`")).with_hint(list),
         ErrorKind::MissingRequiredArgument => {
@@ -44,7 +42,7 @@ pub(super) fn explain(error: &clap::Error, command: &str, typed: &[String]) -> E
             Error::new(format!("`{rc}` needs {missing}")).with_hint(usage(error).unwrap_or(list))
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            Error::new(format!("`{rc}` needs a command")).with_hint(format!("`{rc} --help` lists the commands"))
+            Error::new(format!("`{rc}` needs a command")).with_hint(list)
         }
         ErrorKind::InvalidValue if value.is_empty() => Error::new(format!("`{name}` needs a value")).with_hint(list),
         ErrorKind::InvalidValue => {
@@ -74,29 +72,28 @@ pub(super) fn explain(error: &clap::Error, command: &str, typed: &[String]) -> E
 }
 
 /// What does the same as an option that rc does not have, where the option belongs, or which is the nearest.
-fn option_hint(name: &str, typed: &[String]) -> Option<String> {
+fn option_hint(name: &str, named: &Named) -> Option<String> {
     if let Some((_, instead)) = INSTEAD.iter().find(|(option, _)| *option == name) {
         return Some((*instead).to_owned());
     }
-    let command = entry_of(typed)?.command();
+    let (_, command) = named.entry.as_ref()?;
     if globals().get_opts().any(|arg| arg.get_long().is_some_and(|long| name.strip_prefix("--") == Some(long))) {
         return Some(format!("`{name}` belongs before the command: `rc {name}`"));
     }
     let longs: Vec<&str> = command.get_opts().filter_map(|arg| arg.get_long_and_visible_aliases()).flatten().collect();
     let near = nearest(name.strip_prefix("--")?, longs)?;
-    Some(format!("the nearest is `--{near}`; `rc {} --help` lists all", command.get_name()))
+    Some(format!("the nearest is `--{near}`; `rc {} --help` lists all", named.words()))
 }
 
-/// For `container ls` and the like the command without its group, and for a mistyped command the nearest one.
-fn command_hint(word: &str, typed: &[String]) -> Option<String> {
-    let next = typed.iter().skip_while(|typed| *typed != word).nth(1);
-    let is_command = |word: &str| COMMANDS.iter().any(|entry| entry.name == word || entry.aliases.contains(&word));
-    if GROUPS.contains(&word)
-        && let Some(next) = next.filter(|next| is_command(next))
-    {
-        return Some(format!("type `rc {next}`"));
+/// The command that is nearest to a mistyped one.
+fn command_hint(word: &str, named: &Named) -> Option<String> {
+    if let Some(group) = named.group {
+        let near = nearest(word, group.names())?;
+        return Some(format!("the nearest is `rc {0} {near}`; `rc {0} --help` lists all", group.name));
     }
-    let near = nearest(word, COMMANDS.iter().map(|entry| entry.name).filter(|name| !HIDDEN.contains(name)))?;
+    let groups = GROUPS.iter().map(|group| group.name);
+    let alone = COMMANDS.iter().map(|entry| entry.name).filter(|name| !HIDDEN.contains(name) && !name.contains(' '));
+    let near = nearest(word, alone.chain(groups))?;
     Some(format!("the nearest is `rc {near}`; `rc --help` lists all"))
 }
 

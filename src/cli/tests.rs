@@ -23,6 +23,35 @@ fn the_definition_is_sound_and_what_was_typed_is_found_in_it() {
     }
 }
 
+#[test]
+fn a_command_of_a_group_is_the_command_outside() {
+    for (line, name) in [
+        ("container ls -a", "ps"),
+        ("container list", "ps"),
+        ("container ps", "ps"),
+        ("container remove -f a", "rm"),
+        ("--root /x container run -d box", "run"),
+        ("image ls", "images"),
+        ("image rm a", "rmi"),
+        ("system info", "info"),
+        ("generate systemd a", "generate systemd"),
+    ] {
+        let typed: Vec<String> = std::iter::once("rc").chain(line.split(' ')).map(str::to_owned).collect();
+        for definition in [definition_for(&typed), definition()] {
+            let matches = definition.try_get_matches_from(&typed).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert_eq!(parsed(&matches).map(|(entry, _)| entry.name), Some(name), "{line}");
+        }
+        assert_eq!(named(&typed).entry.map(|(entry, _)| entry.name), Some(name), "{line}");
+    }
+    for group in GROUPS {
+        let names: Vec<_> = group.command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        for name in group.names() {
+            let found = Named::find(Some(group.name), Some(name)).entry;
+            assert!(found.is_some() && names.iter().any(|known| known == name), "{} {name}", group.name);
+        }
+    }
+}
+
 /// Two values that an option accepts, which are not the same.
 fn two_values(command: &str, arg: &Arg) -> [&'static str; 2] {
     match (command, arg.get_id().as_str()) {
@@ -31,7 +60,7 @@ fn two_values(command: &str, arg: &Arg) -> [&'static str; 2] {
         (_, "platform") => ["linux/amd64", "linux/arm64"],
         (_, "retry_delay") => ["1s", "2s"],
         (_, "kind") => ["image", "container"],
-        ("save", "format") => ["docker-archive", "oci-archive"],
+        ("save" | "image save", "format") => ["docker-archive", "oci-archive"],
         (_, "sort") => ["id", "created"],
         ("generate systemd", "restart_policy") => ["no", "always"],
         _ if arg.get_value_parser().type_id() == value_parser!(bool).type_id() => ["true", "false"],
@@ -94,7 +123,14 @@ fn a_mistake_is_named_in_words_with_what_comes_nearest() {
         ("rnu box", "rc has no command `rnu`", "the nearest is `rc run`; `rc --help` lists all"),
         ("imgaes", "rc has no command `imgaes`", "the nearest is `rc images`; `rc --help` lists all"),
         ("build .", "rc has no command `build`", "`rc --help` lists the commands"),
-        ("container ls -a", "rc has no command `container`", "type `rc ls`"),
+        ("container", "`rc container` needs a command", "`rc container --help` lists the commands"),
+        (
+            "container lst",
+            "rc container has no command `lst`",
+            "the nearest is `rc container ls`; `rc container --help` lists all",
+        ),
+        ("container ls -z", "`rc container ls` has no option `-z`", "`rc container ls --help` lists its options"),
+        ("imag ls", "rc has no command `imag`", "the nearest is `rc image`; `rc --help` lists all"),
         ("-z ps", "`rc` has no option `-z`", "`rc --help` lists the commands"),
         ("run --mount type=bind box", "`rc run` has no option `--mount`", "use `--volume` or `--tmpfs`"),
         ("run --nmae=x box", "`rc run` has no option `--nmae`", "the nearest is `--name`; `rc run --help` lists all"),
@@ -126,7 +162,7 @@ fn a_mistake_is_named_in_words_with_what_comes_nearest() {
     ] {
         let typed: Vec<String> = std::iter::once("rc").chain(line.split_whitespace()).map(str::to_owned).collect();
         let Err(error) = definition_for(&typed).try_get_matches_from(&typed) else { panic!("{line} is understood") };
-        let error = mistake::explain(&error, entry_of(&typed).map_or("", |entry| entry.name), &typed);
+        let error = mistake::explain(&error, &named(&typed));
         assert_eq!(error.message.as_deref(), Some(message), "{line}");
         assert_eq!(error.hint.as_deref(), Some(hint), "{line}");
     }

@@ -3,6 +3,7 @@
 use clap::Command;
 use clap_complete::Shell;
 
+use super::Ctx;
 use crate::error::{Error, Exit};
 use crate::ui;
 
@@ -15,7 +16,7 @@ pub(crate) struct Args {
 }
 
 /// Runs the command; `definition` returns the definition of all commands.
-pub(crate) fn run(definition: fn() -> Command, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(_ctx: &Ctx, args: &Args, definition: fn() -> Command) -> Result<Exit, Error> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut definition(), "rc", &mut script);
     let mut out = ui::out();

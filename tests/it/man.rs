@@ -17,24 +17,45 @@ const END: &str = ".\\\" }";
 /// The sections of a command's page, in order.
 const SECTIONS: [&str; 7] = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "EXIT STATUS", "SEE ALSO"];
 
+/// The sections of a group's page.
+const GROUP_SECTIONS: [&str; 5] = ["NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "SEE ALSO"];
+
 fn definition() -> clap::Command {
     let mut definition = rc::definition();
     definition.build();
     definition
 }
 
-/// `stop`, `volume ls`: the commands that do something, with their names after `rc`.
-fn commands(parent: &clap::Command, before: &str) -> Vec<(String, clap::Command)> {
+fn listed(parent: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+    parent.get_subcommands().filter(|command| command.get_name() != "help" && !command.is_hide_set())
+}
+
+fn about(command: &clap::Command) -> String {
+    command.get_about().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The name outside the group of a command that has one: `ps` for `container ls`.
+fn name_outside(definition: &clap::Command, member: &clap::Command) -> Option<String> {
+    let alone = listed(definition).filter(|command| !command.has_subcommands());
+    alone.filter(|command| about(command) == about(member)).map(|command| command.get_name().to_owned()).next()
+}
+
+/// `stop`, `volume ls`: the commands that do something, with their names after `rc`, each once.
+fn commands(definition: &clap::Command) -> Vec<(String, clap::Command)> {
     let mut all = Vec::new();
-    for command in parent.get_subcommands().filter(|command| command.get_name() != "help" && !command.is_hide_set()) {
-        let name = format!("{before}{}", command.get_name());
-        if command.has_subcommands() {
-            all.extend(commands(command, &format!("{name} ")));
-        } else {
-            all.push((name, command.clone()));
+    for command in listed(definition) {
+        let name = command.get_name();
+        if !command.has_subcommands() {
+            all.push((name.to_owned(), command.clone()));
         }
+        let own = listed(command).filter(|member| name_outside(definition, member).is_none());
+        all.extend(own.map(|member| (format!("{name} {}", member.get_name()), member.clone())));
     }
     all
+}
+
+fn groups(definition: &clap::Command) -> Vec<clap::Command> {
+    listed(definition).filter(|command| command.has_subcommands()).cloned().collect()
 }
 
 fn directory() -> PathBuf {
@@ -90,12 +111,29 @@ fn options(command: &clap::Command) -> String {
     text
 }
 
-fn command_list(all: &[(String, clap::Command)]) -> String {
+/// `\fBrc\-ps\fR(1)`.
+fn reference(name: &str) -> String {
+    format!("\\fB{}\\fR(1)", page_name(name).replace(".1", "").replace('-', "\\-"))
+}
+
+fn command_list(definition: &clap::Command) -> String {
     let mut text = String::new();
-    for (name, command) in all {
-        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        let page = page_name(name).replace(".1", "").replace('-', "\\-");
-        writeln!(text, ".TP\n\\fB{page}\\fR(1)\n{}", sentence(&about)).expect("a string takes text");
+    for command in listed(definition) {
+        writeln!(text, ".TP\n{}\n{}", reference(command.get_name()), sentence(&about(command)))
+            .expect("a string takes text");
+    }
+    text
+}
+
+fn member_list(definition: &clap::Command, group: &clap::Command) -> String {
+    let mut text = String::new();
+    for member in listed(group) {
+        let names = std::iter::once(member.get_name()).chain(member.get_visible_aliases());
+        let names: Vec<String> = names.map(|name| format!("\\fB{}\\fR", roff(name))).collect();
+        let page = name_outside(definition, member);
+        let page = page.unwrap_or_else(|| format!("{} {}", group.get_name(), member.get_name()));
+        writeln!(text, ".TP\n{}\n{} See {}.", names.join(", "), sentence(&about(member)), reference(&page))
+            .expect("a string takes text");
     }
     text
 }
@@ -108,7 +146,7 @@ fn poured(page: &str, section: &str, text: &str) -> Option<String> {
 }
 
 /// A page to start from.
-fn blank(name: &str, about: &str) -> String {
+fn blank(name: &str, about: &str, sections: &[&str]) -> String {
     let title = page_name(name).replace(".1", "");
     let mut page = format!(
         ".TH {} 1 \"\" \"rc\" \"rc manual\"\n.SH NAME\n{} \\- {}\n",
@@ -116,9 +154,12 @@ fn blank(name: &str, about: &str) -> String {
         title.replace('-', "\\-"),
         about.to_lowercase()
     );
-    for section in &SECTIONS[1..] {
-        let marks =
-            if matches!(*section, "SYNOPSIS" | "OPTIONS") { format!("{BEGIN}\n{END}\n") } else { String::new() };
+    for section in &sections[1..] {
+        let marks = if matches!(*section, "SYNOPSIS" | "OPTIONS" | "COMMANDS") {
+            format!("{BEGIN}\n{END}\n")
+        } else {
+            String::new()
+        };
         write!(page, ".SH {section}\n{marks}").expect("a string takes text");
     }
     page
@@ -128,12 +169,11 @@ fn blank(name: &str, about: &str) -> String {
 fn pages_have_the_options_that_the_commands_have() {
     let update = std::env::var_os("RC_UPDATE_MAN").is_some();
     let mut definition = definition();
-    let all = commands(&definition, "");
     let mut wrong = Vec::new();
-    let mut look = |file: String, parts: &[(&str, String)], about: &str, name: &str| {
+    let mut look = |file: String, parts: &[(&str, String)], blank: String| {
         let path = directory().join(&file);
         let old = fs::read_to_string(&path).unwrap_or_default();
-        let mut new = if old.is_empty() && update { blank(name, about) } else { old.clone() };
+        let mut new = if old.is_empty() && update { blank } else { old.clone() };
         for (section, text) in parts {
             match poured(&new, section, text) {
                 Some(page) => new = page,
@@ -146,22 +186,28 @@ fn pages_have_the_options_that_the_commands_have() {
             wrong.push(format!("{file}: stale"));
         }
     };
-    for (name, command) in &all {
-        let mut command = command.clone();
-        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    for (name, mut command) in commands(&definition) {
         let parts = [("SYNOPSIS", synopsis(&mut command)), ("OPTIONS", options(&command))];
-        look(page_name(name), &parts, &about, name);
+        look(page_name(&name), &parts, blank(&name, &about(&command), &SECTIONS));
     }
-    let parts =
-        [("SYNOPSIS", synopsis(&mut definition)), ("OPTIONS", options(&definition)), ("COMMANDS", command_list(&all))];
-    look("rc.1".to_owned(), &parts, "", "");
+    for mut group in groups(&definition) {
+        let parts = [("SYNOPSIS", synopsis(&mut group)), ("COMMANDS", member_list(&definition, &group))];
+        look(page_name(group.get_name()), &parts, blank(group.get_name(), &about(&group), &GROUP_SECTIONS));
+    }
+    let list = command_list(&definition);
+    let parts = [("SYNOPSIS", synopsis(&mut definition)), ("OPTIONS", options(&definition)), ("COMMANDS", list)];
+    look("rc.1".to_owned(), &parts, String::new());
     assert!(wrong.is_empty(), "{}\nRC_UPDATE_MAN=1 cargo test --test it man", wrong.join("\n"));
 }
 
 #[test]
 fn every_command_has_a_page_that_was_written_by_hand_and_no_page_is_left_over() {
-    let all = commands(&definition(), "");
-    let mut expected: Vec<String> = all.iter().map(|(name, _)| page_name(name)).collect();
+    let definition = definition();
+    let own = commands(&definition).into_iter().map(|(name, _)| (page_name(&name), &SECTIONS[..]));
+    let groups = groups(&definition);
+    let all: Vec<_> =
+        own.chain(groups.iter().map(|group| (page_name(group.get_name()), &GROUP_SECTIONS[..]))).collect();
+    let mut expected: Vec<String> = all.iter().map(|(file, _)| file.clone()).collect();
     expected.extend(["rc.1".to_owned(), "rc.toml.5".to_owned(), "rc-storage.7".to_owned()]);
     expected.sort();
     let mut found: Vec<String> = fs::read_dir(directory())
@@ -171,12 +217,11 @@ fn every_command_has_a_page_that_was_written_by_hand_and_no_page_is_left_over() 
         .collect();
     found.sort();
     assert_eq!(found, expected);
-    for (name, _) in &all {
-        let file = page_name(name);
-        let page = fs::read_to_string(directory().join(&file)).expect("a page");
+    for (file, expected) in &all {
+        let page = fs::read_to_string(directory().join(file)).expect("a page");
         let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
-        let wanted: Vec<&str> = sections.iter().copied().filter(|section| SECTIONS.contains(section)).collect();
-        assert_eq!(wanted, SECTIONS, "{file}");
+        let wanted: Vec<&str> = sections.iter().copied().filter(|section| expected.contains(section)).collect();
+        assert_eq!(wanted, *expected, "{file}");
         for (section, text) in sections.iter().zip(page.split(".SH ").skip(1)) {
             assert!(text.lines().nth(1).is_some_and(|line| !line.is_empty()), "{file}: {section} is empty");
         }

@@ -38,9 +38,11 @@ pub(super) fn retype(definition: &Command, config: &ContainerConfig) -> Result<R
     let no_line = || Error::new(format!("container `{}` was not created by `rc run` or `rc create`", config.name));
     let typed = config.create_command.get(1..).unwrap_or_default();
     let verb = typed.iter().position(|word| word == "run" || word == "create").ok_or_else(no_line)?;
+    // `rc container run` is `rc run`.
+    let end_of_globals = verb - usize::from(verb > 0 && typed[verb - 1] == "container");
     let command = definition.find_subcommand(&typed[verb]).ok_or_else(no_line)?;
     let mut retyped = Retyped {
-        globals: typed[..verb].to_vec(),
+        globals: typed[..end_of_globals].to_vec(),
         sdnotify: "conmon".to_owned(),
         cgroups: "no-conmon".to_owned(),
         ..Retyped::default()

@@ -1,4 +1,4 @@
-//! The systemd unit of a container.
+//! `rc generate systemd`.
 
 use clap::Command;
 
@@ -7,12 +7,16 @@ use super::retype::retype;
 use super::unit::{RESTARTS, Restart, Unit};
 use crate::cmd::{self, Ctx};
 use crate::container::Container;
-use crate::error::Error;
+use crate::engine;
+use crate::error::{Error, Exit};
 use crate::plan::Sdnotify;
+use crate::sys::fs;
+use crate::sys::replacement::replace_named;
+use crate::ui;
 
-/// The options of `rc generate systemd`.
+/// Generate a systemd unit for a container
 #[derive(Debug, clap::Args)]
-pub(super) struct Systemd {
+pub(crate) struct Args {
     /// Add units to After= of the generated unit
     #[arg(long, value_name = "UNIT", value_delimiter = ',')]
     after: Vec<String>,
@@ -24,7 +28,7 @@ pub(super) struct Systemd {
     env: Vec<String>,
     /// Write a .service file to the current directory, and print its path
     #[arg(short, long)]
-    pub(super) files: bool,
+    files: bool,
     /// Use the container's name instead of its ID
     #[arg(short, long)]
     name: bool,
@@ -60,16 +64,27 @@ pub(super) struct Systemd {
     wants: Vec<String>,
     /// The container's name or ID
     #[arg(value_name = "CONTAINER")]
-    pub(super) container: String,
+    container: String,
 }
 
-/// The unit; `definition` returns the definition of all commands.
-pub(super) fn unit(
-    ctx: &Ctx,
-    args: &Systemd,
-    container: &Container,
-    definition: fn() -> Command,
-) -> Result<Unit, Error> {
+/// Runs the command; `definition` returns the definition of all commands.
+pub(crate) fn run(ctx: &Ctx, args: &Args, definition: fn() -> Command) -> Result<Exit, Error> {
+    let container = engine::find(&ctx.engine, &args.container)?;
+    let unit = unit(ctx, args, &container, definition)?;
+    let mut out = ui::out();
+    if args.files {
+        let directory = std::env::current_dir().map_err(|error| fs::PathError::new("find", ".", error))?;
+        let path = directory.join(&unit.file);
+        replace_named(&path, unit.to_string().as_bytes())?;
+        out.line(path.display())?;
+    } else {
+        out.raw(unit.to_string().as_bytes())?;
+    }
+    out.finish()?;
+    Ok(Exit::SUCCESS)
+}
+
+fn unit(ctx: &Ctx, args: &Args, container: &Container, definition: fn() -> Command) -> Result<Unit, Error> {
     let config = &container.config;
     let is_new = args.new || args.template;
     let shown = if args.name { config.name.as_str() } else { config.id.as_str() };

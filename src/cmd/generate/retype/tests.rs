@@ -24,6 +24,14 @@ fn what_a_unit_sets_is_left_out_wherever_it_stands() {
 }
 
 #[test]
+fn run_of_the_group_is_run() {
+    let again = again("rc --root=/s container run --net=host box container", &[]);
+    assert_eq!(again.globals, ["--root=/s"]);
+    assert_eq!(again.options, ["--network=host"]);
+    assert_eq!(again.words, ["box", "container"]);
+}
+
+#[test]
 fn restarts_are_the_unit_s_and_the_group_stays_in_it() {
     let plain = again("rc run box", &[]);
     assert_eq!((plain.cgroups.as_str(), plain.has_restart), ("no-conmon", false));

@@ -1,0 +1,237 @@
+//! The table of commands and of their groups, and how a command is found in it.
+
+use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
+
+use super::definition;
+use crate::cmd::{self, Ctx};
+use crate::error::{Error, Exit};
+
+/// A command: its name, its definition, and its function.
+pub(super) struct Entry {
+    /// One word, or two if it belongs to a group: `volume ls`.
+    pub(super) name: &'static str,
+    /// Other names of the last word.
+    pub(super) aliases: &'static [&'static str],
+    define: fn(Command) -> Command,
+    /// Runs it.
+    pub(super) run: fn(&Ctx, &ArgMatches) -> Result<Exit, Error>,
+}
+
+/// A group of commands: those whose names begin with its own, and some that have a name outside, too.
+pub(super) struct Group {
+    /// Its name.
+    pub(super) name: &'static str,
+    about: &'static str,
+    /// Commands that have a name outside: the names here, and the name there.
+    same: &'static [(&'static [&'static str], &'static str)],
+}
+
+/// One line of the table: the module, how its `run` takes the arguments, and aliases; the name if it is not the
+/// module's.
+macro_rules! entry {
+    ($module:ident $($rest:tt)*) => { entry!(@ stringify!($module), [$module] $($rest)*) };
+    ($name:literal $module:ident $(:: $inner:ident)* $(, $($rest:tt)*)?) => {
+        entry!(@ $name, [$module $(:: $inner)*] $($($rest)*)?)
+    };
+    (@ $name:expr, [$($path:tt)+] with the definition) => {
+        entry!(= $name, [], [$($path)+], |ctx, args| run(ctx, &args, definition))
+    };
+    (@ $name:expr, [$($path:tt)+] by value $(, alias $($alias:literal)+)?) => {
+        entry!(= $name, [$($($alias),+)?], [$($path)+], |ctx, args| run(ctx, args))
+    };
+    (@ $name:expr, [$($path:tt)+] $(alias $($alias:literal)+)?) => {
+        entry!(= $name, [$($($alias),+)?], [$($path)+], |ctx, args| run(ctx, &args))
+    };
+    (= $name:expr, [$($alias:literal),*], [$($path:tt)+], |$ctx:ident, $args:ident| run($($arg:expr),+)) => {
+        Entry {
+            name: $name,
+            aliases: &[$($alias),*],
+            define: cmd::$($path)+::Args::augment_args,
+            run: |$ctx, matches| {
+                let args = cmd::$($path)+::Args::from_arg_matches(matches);
+                let $args = args.map_err(|error| Error::new(error.to_string()))?;
+                cmd::$($path)+::run($($arg),+)
+            },
+        }
+    };
+}
+
+/// All commands.
+pub(super) const COMMANDS: &[Entry] = &[
+    entry!(attach by value),
+    entry!(completion with the definition),
+    entry!(create by value),
+    entry!(doctor),
+    entry!(exec by value),
+    entry!("generate systemd" generate::systemd, with the definition),
+    entry!(images),
+    entry!(import by value),
+    entry!(info),
+    entry!(inspect),
+    entry!(kill by value),
+    entry!(load),
+    entry!(logs),
+    entry!(pause by value),
+    entry!(ps alias "ls" "list"),
+    entry!(pull),
+    entry!(request),
+    entry!(restart by value),
+    entry!(rm by value),
+    entry!(rmi by value),
+    entry!(run by value),
+    entry!(save),
+    entry!(start by value),
+    entry!(stats),
+    entry!(stop by value),
+    entry!(tag),
+    entry!(top),
+    entry!(unpause by value),
+    entry!(unshare),
+    entry!(untag),
+    entry!(update by value),
+    entry!(version),
+    entry!(wait by value),
+];
+
+/// All groups.
+pub(super) const GROUPS: &[Group] = &[
+    Group {
+        name: "container",
+        about: "Manage containers",
+        same: &[
+            (&["attach"], "attach"),
+            (&["create"], "create"),
+            (&["exec"], "exec"),
+            (&["kill"], "kill"),
+            (&["logs"], "logs"),
+            (&["ls", "list", "ps"], "ps"),
+            (&["pause"], "pause"),
+            (&["restart"], "restart"),
+            (&["rm", "remove"], "rm"),
+            (&["run"], "run"),
+            (&["start"], "start"),
+            (&["stats"], "stats"),
+            (&["stop"], "stop"),
+            (&["top"], "top"),
+            (&["unpause"], "unpause"),
+            (&["update"], "update"),
+            (&["wait"], "wait"),
+        ],
+    },
+    Group { name: "generate", about: "Generate files for other programs", same: &[] },
+    Group {
+        name: "image",
+        about: "Manage images",
+        same: &[
+            (&["import"], "import"),
+            (&["load"], "load"),
+            (&["ls", "list"], "images"),
+            (&["pull"], "pull"),
+            (&["rm", "remove"], "rmi"),
+            (&["save"], "save"),
+            (&["tag"], "tag"),
+            (&["untag"], "untag"),
+        ],
+    },
+    Group { name: "system", about: "Manage rc", same: &[(&["info"], "info")] },
+];
+
+/// Commands whose `-h` is the hostname, or nothing, as with podman.
+const WITHOUT_SHORT_HELP: [&str; 3] = ["create", "exec", "run"];
+
+/// Commands for programs, which no help lists.
+pub(super) const HIDDEN: [&str; 1] = ["request"];
+
+impl Entry {
+    /// Its definition under its own names.
+    pub(super) fn command(&self) -> Command {
+        let (_, name) = self.split();
+        self.command_as(name, self.aliases)
+    }
+
+    fn command_as(&self, name: &'static str, aliases: &'static [&'static str]) -> Command {
+        // Lists options alphabetically, as podman does; by default clap lists one group after the other.
+        let command = Command::new(name)
+            .next_display_order(None)
+            .visible_aliases(aliases)
+            .hide(HIDDEN.contains(&self.name))
+            .disable_help_flag(WITHOUT_SHORT_HELP.contains(&self.name));
+        cmd::args::with_values((self.define)(command))
+    }
+
+    /// The group, if it belongs to one, and the last word of its name.
+    fn split(&self) -> (Option<&'static str>, &'static str) {
+        self.name.split_once(' ').map_or((None, self.name), |(group, name)| (Some(group), name))
+    }
+
+    fn is(&self, group: Option<&str>, word: &str) -> bool {
+        let (own, name) = self.split();
+        own == group && (name == word || self.aliases.contains(&word))
+    }
+}
+
+impl Group {
+    /// Its definition without its commands.
+    pub(super) fn empty(&self) -> Command {
+        Command::new(self.name).about(self.about).subcommand_required(true).arg_required_else_help(true)
+    }
+
+    /// Its whole definition.
+    pub(super) fn command(&self) -> Command {
+        let mut commands: Vec<Command> = self.own().map(Entry::command).collect();
+        commands.extend(self.same.iter().filter_map(|(names, name)| {
+            let (first, rest) = names.split_first()?;
+            Some(entry(None, name)?.command_as(first, rest))
+        }));
+        commands.sort_by(|a, b| a.get_name().cmp(b.get_name()));
+        self.empty().subcommands(commands)
+    }
+
+    /// The names of all its commands, without aliases.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.own().map(|entry| entry.split().1).chain(self.same.iter().filter_map(|(names, _)| names.first().copied()))
+    }
+
+    fn own(&self) -> impl Iterator<Item = &'static Entry> {
+        COMMANDS.iter().filter(|entry| entry.split().0 == Some(self.name))
+    }
+
+    fn entry(&self, word: &str) -> Option<(&'static Entry, Command)> {
+        if let Some(own) = entry(Some(self.name), word) {
+            return Some((own, own.command()));
+        }
+        let (names, name) = self.same.iter().find(|(names, _)| names.contains(&word))?;
+        let (first, rest) = names.split_first()?;
+        let same = entry(None, name)?;
+        Some((same, same.command_as(first, rest)))
+    }
+}
+
+fn entry(group: Option<&str>, word: &str) -> Option<&'static Entry> {
+    COMMANDS.iter().find(|entry| entry.is(group, word))
+}
+
+/// What of the table a command line names.
+pub(super) struct Named {
+    /// The group.
+    pub(super) group: Option<&'static Group>,
+    /// The command, and its definition under the name that was typed.
+    pub(super) entry: Option<(&'static Entry, Command)>,
+}
+
+impl Named {
+    /// What the words name. Each may be missing.
+    pub(super) fn find(first: Option<&str>, second: Option<&str>) -> Self {
+        let Some(first) = first else { return Self { group: None, entry: None } };
+        if let Some(group) = GROUPS.iter().find(|group| group.name == first) {
+            return Self { group: Some(group), entry: second.and_then(|word| group.entry(word)) };
+        }
+        Self { group: None, entry: entry(None, first).map(|entry| (entry, entry.command())) }
+    }
+
+    /// As it is typed: `ps`, `container ls`; empty if nothing of the table was named.
+    pub(super) fn words(&self) -> String {
+        let names = self.group.map(|group| group.name).into_iter();
+        names.chain(self.entry.as_ref().map(|(_, command)| command.get_name())).collect::<Vec<_>>().join(" ")
+    }
+}
