@@ -19,16 +19,18 @@ use crate::engine::Context;
 use crate::error::{Error, Exit};
 use crate::registry::Places;
 use crate::settings::Settings;
+use crate::types::Dialect;
 use crate::ui;
 
-fn globals() -> Command {
-    Command::new("rc")
+fn globals(dialect: Dialect) -> Command {
+    let name = dialect.program();
+    Command::new(name)
         .about("Rootless, daemonless containers for one user")
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .override_usage("rc [OPTIONS] COMMAND [ARG...]")
+        .override_usage(format!("{name} [OPTIONS] COMMAND [ARG...]"))
         // Of an option that takes one value the last one counts, as with podman and docker, so that scripts can add
         // options to a command line that they get.
         .args_override_self(true)
@@ -44,10 +46,14 @@ fn globals() -> Command {
 
 /// The whole definition, for the parser, the manual and the completions.
 pub fn definition() -> Command {
+    whole(Dialect::Rc)
+}
+
+fn whole(dialect: Dialect) -> Command {
     let alone = COMMANDS.iter().filter(|entry| !entry.name.contains(' ')).map(Entry::command);
     let mut all: Vec<Command> = alone.chain(GROUPS.iter().map(table::Group::command)).collect();
     all.sort_by(|a, b| a.get_name().cmp(b.get_name()));
-    globals().subcommands(all)
+    globals(dialect).subcommands(all)
 }
 
 /// What of the table was typed: the first word that is no global option, and the next.
@@ -64,14 +70,15 @@ fn named(typed: &[String]) -> Named {
 }
 
 /// The definition of the command that was typed: defining all others takes longer than `ps` runs.
-fn definition_for(typed: &[String]) -> Command {
+fn definition_for(typed: &[String], dialect: Dialect) -> Command {
+    let globals = || globals(dialect);
     match named(typed) {
         Named { group: Some(group), entry: Some((_, command)) } => {
             globals().subcommand(group.empty().subcommand(command))
         }
         Named { group: Some(group), entry: None } => globals().subcommand(group.command()),
         Named { group: None, entry: Some((_, command)) } => globals().subcommand(command),
-        Named { group: None, entry: None } => definition(),
+        Named { group: None, entry: None } => whole(dialect),
     }
 }
 
@@ -101,13 +108,15 @@ pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Runs the command of `words`; `typed` are the same words as text.
 fn run(words: &[OsString], typed: Vec<String>) -> Result<Exit, Error> {
-    let matches = match definition_for(&typed).try_get_matches_from(words) {
+    let dialect = words.first().map_or(Dialect::Rc, |program| Dialect::of_program(program));
+    let matches = match definition_for(&typed, dialect).try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::InvalidUtf8 => return Err(not_text(words)),
         Err(error) if error.use_stderr() => {
             return Err(mistake::explain(&error, &named(&typed)));
         }
-        Err(error) => return print(&error),
+        Err(error) if error.kind() == ErrorKind::DisplayVersion => return print(&(dialect.version_line() + "\n")),
+        Err(error) => return print(&error.render().to_string()),
     };
     let Some((entry, arguments)) = parsed(&matches) else { return Err(Error::new("no command given")) };
     let name = entry.name;
@@ -120,7 +129,7 @@ fn run(words: &[OsString], typed: Vec<String>) -> Result<Exit, Error> {
     let dirs = Dirs::find(matches.get_one::<PathBuf>("root").map(PathBuf::as_path))?;
     let settings = Settings::load(&dirs)?;
     let engine = Context::new(dirs, settings, Places::from_env(), TimeZone::system);
-    (entry.run)(&Ctx { engine, typed, manager }, arguments)
+    (entry.run)(&Ctx { engine, typed, manager, dialect }, arguments)
 }
 
 /// The error of a word that is not text where only text can be. A path may be any bytes.
@@ -130,9 +139,9 @@ fn not_text(words: &[OsString]) -> Error {
 }
 
 /// Prints help and version to standard output.
-fn print(answer: &clap::Error) -> Result<Exit, Error> {
+fn print(answer: &str) -> Result<Exit, Error> {
     let mut out = ui::out();
-    out.raw(answer.render().to_string().as_bytes())?;
+    out.raw(answer.as_bytes())?;
     out.finish()?;
     Ok(Exit::SUCCESS)
 }

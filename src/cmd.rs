@@ -26,6 +26,7 @@ pub(crate) mod rm;
 pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod save;
+pub(crate) mod setup;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod stop;
@@ -46,7 +47,8 @@ use crate::engine::{Caller, Context};
 use crate::error::Error;
 use crate::sys::fs::AtPath as _;
 use crate::sys::process;
-use crate::types::Report;
+use crate::types::{Dialect, Report};
+use crate::ui::Format;
 
 /// What every command may need.
 #[derive(Debug)]
@@ -55,11 +57,18 @@ pub(crate) struct Ctx {
     pub(crate) engine: Context,
     /// The whole command line, for `inspect`.
     pub(crate) typed: Vec<String>,
+    /// The name under which rc was called.
+    pub(crate) dialect: Dialect,
     /// The service manager that started this command; a start takes it.
     pub(crate) manager: RefCell<Manager>,
 }
 
 impl Ctx {
+    /// The `--format` that was typed; `None` for the default.
+    pub(crate) fn format(&self, typed: Option<&str>) -> Option<Format> {
+        typed.and_then(|typed| Format::parse(typed, self.dialect))
+    }
+
     /// What a new container takes from this process. Fails if the working directory does not exist any more.
     pub(crate) fn caller(&self) -> Result<Caller, Report> {
         Ok(Caller {

@@ -1,6 +1,7 @@
 //! Values that are parsed once at the edge and always valid.
 
 pub(crate) mod capability;
+mod dialect;
 mod digest;
 mod extras;
 pub(crate) mod host_path;
@@ -21,6 +22,7 @@ mod storage_driver;
 
 use std::fmt;
 
+pub(crate) use dialect::{DOCKER_VERSION, Dialect, PODMAN_VERSION};
 pub(crate) use digest::{Algorithm, Digest};
 pub(crate) use extras::Extras;
 pub(crate) use id::ContainerId;

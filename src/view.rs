@@ -5,13 +5,15 @@
 //! | view | module |
 //! | --- | --- |
 //! | rows of listings, also for `--format` | `ps`, `image_row`, `stats`, [`Listed`] |
-//! | objects of `inspect`, `info`, `version` | `inspect`, `image`, `info`, `version` |
+//! | objects of `inspect`, `info`, `version` | `inspect`, `image`, `info`, `docker_info`, `version` |
 //! | columns of `top` | `top` |
 //! | which keys of an object are data, and which fields are optional | [`shape()`] |
 //! | the selection of rows | [`filter`] |
 //! | sizes, ages, states and times as words, and times from words | [`human`], [`when`] |
 
+mod docker_info;
 pub(crate) mod filter;
+mod host;
 pub(crate) mod human;
 mod image;
 mod image_row;
@@ -31,9 +33,9 @@ use jiff::Timestamp;
 use crate::plan::ContainerConfig;
 use crate::types::PortMapping;
 
+pub(crate) use host::Info;
 pub(crate) use image::image;
 pub(crate) use image_row::{IMAGE_COLUMNS, ImageRow};
-pub(crate) use info::Info;
 pub(crate) use inspect::{Place, container};
 pub(crate) use listed::Listed;
 pub(crate) use ps::{ContainerSize, PS_COLUMNS, PsRow};

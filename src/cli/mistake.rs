@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::globals;
 use super::table::{COMMANDS, GROUPS, HIDDEN, Named};
 use crate::error::Error;
+use crate::types::Dialect;
 
 /// Options of docker's and podman's that rc does not have, and those that do the same.
 const INSTEAD: [(&str, &str); 6] = [
@@ -77,7 +78,10 @@ fn option_hint(name: &str, named: &Named) -> Option<String> {
         return Some((*instead).to_owned());
     }
     let (_, command) = named.entry.as_ref()?;
-    if globals().get_opts().any(|arg| arg.get_long().is_some_and(|long| name.strip_prefix("--") == Some(long))) {
+    if globals(Dialect::Rc)
+        .get_opts()
+        .any(|arg| arg.get_long().is_some_and(|long| name.strip_prefix("--") == Some(long)))
+    {
         return Some(format!("`{name}` belongs before the command: `rc {name}`"));
     }
     let longs: Vec<&str> = command.get_opts().filter_map(|arg| arg.get_long_and_visible_aliases()).flatten().collect();

@@ -80,6 +80,7 @@ pub(super) const COMMANDS: &[Entry] = &[
     entry!(rmi by value),
     entry!(run by value),
     entry!(save),
+    entry!("setup names" setup::names),
     entry!(start by value),
     entry!(stats),
     entry!(stop by value),
@@ -133,6 +134,7 @@ pub(super) const GROUPS: &[Group] = &[
             (&["untag"], "untag"),
         ],
     },
+    Group { name: "setup", about: "Make rc fit into your environment", same: &[] },
     Group { name: "system", about: "Manage rc", same: &[(&["info"], "info")] },
 ];
 

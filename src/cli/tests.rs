@@ -4,7 +4,7 @@ use super::*;
 
 fn name_of(line: &[&str]) -> Option<String> {
     let typed: Vec<String> = line.iter().map(|&word| word.to_owned()).collect();
-    let matches = definition_for(&typed).try_get_matches_from(&typed).ok()?;
+    let matches = definition_for(&typed, Dialect::Rc).try_get_matches_from(&typed).ok()?;
     matches.subcommand_name().map(str::to_owned)
 }
 
@@ -37,7 +37,7 @@ fn a_command_of_a_group_is_the_command_outside() {
         ("generate systemd a", "generate systemd"),
     ] {
         let typed: Vec<String> = std::iter::once("rc").chain(line.split(' ')).map(str::to_owned).collect();
-        for definition in [definition_for(&typed), definition()] {
+        for definition in [definition_for(&typed, Dialect::Rc), definition()] {
             let matches = definition.try_get_matches_from(&typed).unwrap_or_else(|error| panic!("{line}: {error}"));
             assert_eq!(parsed(&matches).map(|(entry, _)| entry.name), Some(name), "{line}");
         }
@@ -112,7 +112,7 @@ fn of_an_option_with_one_value_the_last_counts_in_every_command() {
         assert!(matches.is_ok(), "{line}");
     }
     let typed = ["rc", "--root", "/a", "--root=/b", "ps"].map(str::to_owned);
-    let matches = definition_for(&typed).try_get_matches_from(&typed).expect("a command line");
+    let matches = definition_for(&typed, Dialect::Rc).try_get_matches_from(&typed).expect("a command line");
     assert_eq!(matches.get_one::<PathBuf>("root"), Some(&PathBuf::from("/b")));
 }
 
@@ -161,7 +161,9 @@ fn a_mistake_is_named_in_words_with_what_comes_nearest() {
         ("generate", "`rc generate` needs a command", "`rc generate --help` lists the commands"),
     ] {
         let typed: Vec<String> = std::iter::once("rc").chain(line.split_whitespace()).map(str::to_owned).collect();
-        let Err(error) = definition_for(&typed).try_get_matches_from(&typed) else { panic!("{line} is understood") };
+        let Err(error) = definition_for(&typed, Dialect::Rc).try_get_matches_from(&typed) else {
+            panic!("{line} is understood")
+        };
         let error = mistake::explain(&error, &named(&typed));
         assert_eq!(error.message.as_deref(), Some(message), "{line}");
         assert_eq!(error.hint.as_deref(), Some(hint), "{line}");

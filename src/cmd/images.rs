@@ -8,7 +8,6 @@ use super::Ctx;
 use crate::engine::{self, Images, ListedImage};
 use crate::error::{Error, Exit};
 use crate::ui::{self, Format, Table};
-use crate::view::when::Clock;
 use crate::view::{IMAGE_COLUMNS, ImageRow};
 
 /// List images in local storage
@@ -63,16 +62,17 @@ pub(crate) enum SortKey {
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let Images { images, damaged } = engine::images(&ctx.engine)?;
-    show(args, &images, ctx.engine.clock())?;
+    show(ctx, args, &images)?;
     damaged.iter().for_each(ui::warning);
     Ok(Exit::SUCCESS)
 }
 
-fn show(args: &Args, images: &[ListedImage], clock: Clock) -> Result<(), Error> {
+fn show(ctx: &Ctx, args: &Args, images: &[ListedImage]) -> Result<(), Error> {
+    let clock = ctx.engine.clock();
     let now = clock.now;
     let shown = engine::select_images(&args.filter, args.name.as_deref(), images, clock)?.into_iter();
     // JSON has an object for each image; templates and tables have a line for each name.
-    let format = args.format.as_deref().and_then(Format::parse);
+    let format = ctx.format(args.format.as_deref());
     let mut rows: Vec<ImageRow<'_>> = match format {
         Some(Format::Json) => shown.map(|(image, names)| row(image, names.first().copied(), args, now)).collect(),
         _ => shown.flat_map(|(image, names)| rows(image, &names, args, now)).collect(),
@@ -81,7 +81,9 @@ fn show(args: &Args, images: &[ListedImage], clock: Clock) -> Result<(), Error> 
     let mut out = ui::out();
     match format {
         // --quiet prevails over a template, as in podman.
-        Some(format) if !args.quiet || format == Format::Json => format.list(&mut out, &rows, args.noheading)?,
+        Some(format) if !args.quiet || matches!(format, Format::Json | Format::JsonLines) => {
+            format.list(&mut out, &rows, args.noheading)?
+        }
         _ if args.quiet => {
             let mut ids: Vec<String> = Vec::new();
             for row in &rows {

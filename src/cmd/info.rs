@@ -17,10 +17,10 @@ pub(crate) struct Args {
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let info = engine::info(&ctx.engine)?;
     let mut out = ui::out();
-    match args.format.as_deref().and_then(Format::parse) {
-        Some(Format::Json) => Format::Json.object(&mut out, &info.json())?,
-        Some(template) => template.object(&mut out, &info.fields())?,
-        None => info.lines().iter().try_for_each(|line| out.line(line))?,
+    match ctx.format(args.format.as_deref()) {
+        Some(format @ (Format::Json | Format::JsonLines)) => format.object(&mut out, &info.json(ctx.dialect))?,
+        Some(template) => template.object(&mut out, &info.fields(ctx.dialect))?,
+        None => info.lines(ctx.dialect).iter().try_for_each(|line| out.line(line))?,
     }
     out.finish()?;
     Ok(Exit::SUCCESS)

@@ -55,9 +55,12 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         }
     }
     let mut out = ui::out();
-    match args.format.as_deref().and_then(Format::parse) {
+    match ctx.format(args.format.as_deref()) {
         Some(template @ Format::Template { .. }) => {
             found.into_iter().try_for_each(|object| template.object(&mut out, &with_aliases(object, &template)))?;
+        }
+        Some(Format::JsonLines) => {
+            found.iter().try_for_each(|object| Format::JsonLines.object(&mut out, object))?;
         }
         _ => out.raw((json::inspect(&found).map_err(format::Error::from)? + "\n").as_bytes())?,
     }
@@ -112,6 +115,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::types::Dialect;
 
     #[test]
     fn aliases_are_there_for_templates_that_use_them() {
@@ -121,7 +125,7 @@ mod tests {
             ("{{.ImageID}}", json!({ "Id": "5eac", "Image": "a9cc", "ImageID": "a9cc" })),
             ("{{json .}}", object.clone()),
         ] {
-            let format = Format::parse(template).expect("a template");
+            let format = Format::parse(template, Dialect::Rc).expect("a template");
             assert_eq!(with_aliases(object.clone(), &format), expected, "{template}");
         }
     }

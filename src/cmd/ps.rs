@@ -6,7 +6,7 @@ use super::Ctx;
 use crate::engine::{self, ListRequest};
 use crate::error::{Error, Exit};
 use crate::types::ContainerId;
-use crate::ui::{self, Format, Table};
+use crate::ui::{self, Table};
 use crate::view::filter::{self, ContainerFacts};
 use crate::view::when::Clock;
 use crate::view::{PS_COLUMNS, PsRow};
@@ -76,7 +76,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let listing = engine::containers(&ctx.engine)?;
     let all: Vec<ContainerFacts<'_>> = listing.containers.iter().map(engine::facts).collect();
     let mut rows = rows(args, &all, ctx.engine.clock())?;
-    let format = args.format.as_deref().and_then(Format::parse);
+    let format = ctx.format(args.format.as_deref());
     if args.size || format.as_ref().is_some_and(|format| format.names("Size")) {
         let shown = |row: &PsRow<'_>| listing.containers.iter().find(|known| known.config.id == row.config.id);
         let sizes = engine::sizes(&ctx.engine, rows.iter().filter_map(shown))?;

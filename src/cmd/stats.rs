@@ -46,7 +46,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     if args.all && !args.containers.is_empty() {
         return Err(Error::new("containers cannot be named together with --all"));
     }
-    let format = args.format.as_deref().and_then(Format::parse);
+    let format = ctx.format(args.format.as_deref());
     let clears = !args.no_stream && !args.no_reset && ui::is_screen(ui::Stream::Out);
     let mut before = BTreeMap::new();
     let mut out = ui::out();

@@ -1,6 +1,7 @@
 //! `rc version`.
 
 use super::Ctx;
+use crate::engine;
 use crate::error::{Error, Exit};
 use crate::ui::{self, Format};
 use crate::view::version;
@@ -14,12 +15,13 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(_: &Ctx, args: &Args) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let version = version(ctx.dialect, &engine::kernel());
     let mut out = ui::out();
-    match args.format.as_deref().and_then(Format::parse) {
-        Some(Format::Json) => Format::Json.object(&mut out, &version())?,
-        Some(template) => template.object(&mut out, &version().for_templates())?,
-        None => version().lines().iter().try_for_each(|line| out.line(line))?,
+    match ctx.format(args.format.as_deref()) {
+        Some(format @ (Format::Json | Format::JsonLines)) => format.object(&mut out, &version.json())?,
+        Some(template) => template.object(&mut out, &version.for_templates())?,
+        None => version.lines().iter().try_for_each(|line| out.line(line))?,
     }
     out.finish()?;
     Ok(Exit::SUCCESS)

@@ -19,7 +19,6 @@ pub(crate) fn info(context: &Context) -> Result<Info, Report> {
     let store = context.store_to_read()?;
     let ids = context.ids()?;
     let system = rustix::system::uname();
-    let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
     let memory = rustix::system::sysinfo();
     let bytes = |count: u64| count.saturating_mul(u64::from(memory.mem_unit));
     let cgroups = monitor::available()?;
@@ -32,11 +31,11 @@ pub(crate) fn info(context: &Context) -> Result<Info, Report> {
         cgroup_version: if has_cgroup || Path::new(CGROUPS).join("cgroup.controllers").exists() { "v2" } else { "v1" },
         cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         distribution: distribution(&fs::read_to_string("/etc/os-release").unwrap_or_default()),
-        hostname: text(system.nodename()),
+        hostname: system.nodename().to_string_lossy().into_owned(),
         uid_map: extents(&ids.uids),
         gid_map: extents(&ids.gids),
         single_id: ids.single.as_ref().map(crate::userns::Single::sentence),
-        kernel: text(system.release()),
+        kernel: kernel(),
         memory: [memory.freeram, memory.totalram, memory.freeswap, memory.totalswap].map(bytes),
         network: context.settings.network.driver.value.to_string(),
         uptime: u64::try_from(memory.uptime).unwrap_or_default(),
@@ -44,10 +43,38 @@ pub(crate) fn info(context: &Context) -> Result<Info, Report> {
         storage: storage(context, &ids),
         directories: directories(context, &store)?,
         disk: disk(store.root()),
+        filesystem: filesystem(store.root()),
+        time: jiff::Timestamp::now().to_string(),
         containers: containers(&store)?,
         images: images(&store)?,
         settings: context.settings.entries(),
     })
+}
+
+/// The kernel's release.
+pub(crate) fn kernel() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// docker's name of the type of the filesystem that the store is, or will be, on. Source: docker
+/// `daemon/graphdriver/driver_linux.go`.
+fn filesystem(root: &Path) -> String {
+    const NAMES: [(u32, &str); 9] = [
+        (0x9123_683e, "btrfs"),
+        (0xef53, "extfs"),
+        (0x6573_5546, "fuse"),
+        (0x6969, "nfs"),
+        (0x794c_7630, "overlayfs"),
+        (0x0102_1994, "tmpfs"),
+        (0x5846_5342, "xfs"),
+        (0x2fc1_2fc1, "zfs"),
+        (0xca45_1a4e, "bcachefs"),
+    ];
+    let found = root.ancestors().find_map(|directory| rustix::fs::statfs(directory).ok());
+    // The kernel's numbers have 32 bits, whatever the size of the field.
+    let number = found.map_or(0, |found| u64::try_from(found.f_type).unwrap_or_default() & 0xffff_ffff);
+    let name = NAMES.iter().find(|(known, _)| u64::from(*known) == number);
+    name.map_or_else(|| format!("{number:#x}"), |(_, name)| (*name).to_owned())
 }
 
 /// `ID`, `VERSION_ID` and `VERSION_CODENAME`. Source: os-release(5).

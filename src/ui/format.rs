@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use self::fields::Fields;
 use super::{BrokenOutput, Output, Table, escape, json};
-use crate::types::{Report, ReportKind};
+use crate::types::{Dialect, Report, ReportKind};
 use crate::view::Listed;
 
 /// Why output is missing or incomplete.
@@ -89,6 +89,8 @@ fn message(error: &TemplateError) -> String {
 pub(crate) enum Format {
     /// `json`: the array of all objects.
     Json,
+    /// `json` under docker's name: docker's object for each row, a line each.
+    JsonLines,
     /// A Go template, applied to each row, or once to all rows if it begins with `{{range .}}`.
     Template {
         /// The template as typed.
@@ -97,15 +99,18 @@ pub(crate) enum Format {
         text: String,
         /// `table TEMPLATE`: with a heading row, and columns at the template's tabs.
         is_table: bool,
+        /// Under docker's name a template sees docker's object.
+        is_docker: bool,
     },
 }
 
 impl Format {
     /// Parses the value of `--format`; `None` for `table` alone, which is the default.
-    pub(crate) fn parse(typed: &str) -> Option<Self> {
+    pub(crate) fn parse(typed: &str, dialect: Dialect) -> Option<Self> {
         let trimmed = typed.trim();
+        let is_docker = dialect == Dialect::Docker;
         if trimmed == "json" {
-            return Some(Self::Json);
+            return Some(if is_docker { Self::JsonLines } else { Self::Json });
         }
         let (text, is_table) = match trimmed.strip_prefix("table") {
             Some("") => return None,
@@ -114,7 +119,7 @@ impl Format {
             }
             _ => (typed, false),
         };
-        Some(Self::Template { typed: typed.to_owned(), text: functions::prepare(text), is_table })
+        Some(Self::Template { typed: typed.to_owned(), text: functions::prepare(text), is_table, is_docker })
     }
 
     /// Whether a template asks for this field. It may also do so as part of all (`{{json .}}`), which does not count.
@@ -136,6 +141,7 @@ impl Format {
     pub(crate) fn object(&self, out: &mut Output, data: &impl Serialize) -> Result<(), Error> {
         let rendered = match self {
             Self::Json => json::pretty(data)? + "\n",
+            Self::JsonLines => json::compact(data)? + "\n",
             Self::Template { typed, text, .. } => {
                 let mut rendered = Applied::new(typed, text)?.to(&value(typed, data)?)?;
                 rendered.push('\n');
@@ -146,11 +152,17 @@ impl Format {
     }
 
     fn render_list<T: Listed>(&self, rows: &[T], no_heading: bool) -> Result<String, Error> {
-        let Self::Template { typed, text, is_table } = self else {
-            return Ok(json::pretty(&rows.iter().map(Listed::json).collect::<Vec<_>>())? + "\n");
+        let (typed, text, is_table, is_docker) = match self {
+            Self::Json => return Ok(json::pretty(&rows.iter().map(Listed::json).collect::<Vec<_>>())? + "\n"),
+            Self::JsonLines => {
+                let lines = rows.iter().map(|row| json::compact(&row.docker()));
+                return lines.map(|line| Ok(line? + "\n")).collect();
+            }
+            Self::Template { typed, text, is_table, is_docker } => (typed, text, is_table, *is_docker),
         };
         let template = Applied::new(typed, text)?;
-        let values = rows.iter().map(|row| value(typed, &row.fields())).collect::<Result<Vec<_>, _>>()?;
+        let fields = |row: &T| if is_docker { value(typed, &row.docker()) } else { value(typed, &row.fields()) };
+        let values = rows.iter().map(fields).collect::<Result<Vec<_>, _>>()?;
         if ranges_over_all(text) {
             return template.to(&Value::List(values.into()));
         }

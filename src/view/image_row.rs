@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::unix;
+use super::{listed, unix};
 use crate::types::{Digest, ImageReference};
 use crate::view::Listed;
 use crate::view::human;
@@ -136,6 +136,19 @@ impl Listed for ImageRow<'_> {
         ("VirtualSize", "VIRTUAL SIZE"),
     ];
 
+    const DOCKER: &'static [&'static str] = &[
+        "Containers",
+        "CreatedAt",
+        "CreatedSince",
+        "Digest",
+        "ID",
+        "Repository",
+        "SharedSize",
+        "Size",
+        "Tag",
+        "VirtualSize",
+    ];
+
     fn json(&self) -> impl Serialize {
         json!({
             "Id": self.id.hex(),
@@ -154,6 +167,12 @@ impl Listed for ImageRow<'_> {
             "Created": unix(self.created),
             "CreatedAt": self.created.unwrap_or(super::NEVER),
         })
+    }
+
+    fn docker(&self) -> Map<String, Value> {
+        let mut fields = listed::docker_fields(self);
+        fields.insert("Repository".to_owned(), json!(listed::familiar(&self.repository())));
+        fields
     }
 
     fn fields(&self) -> impl Serialize {

@@ -2,62 +2,19 @@
 
 use serde_json::{Map, Value, json};
 
+use super::host::{Extent, Info};
 use super::version::{self, Side};
-use super::yaml;
+use super::{docker_info, yaml};
 use crate::settings;
-
-/// A line of an ID map: the first ID in the container, the first on the host, the count.
-type Extent = (u32, u32, u32);
-
-/// The object of `info`, which the engine fills in.
-#[derive(Debug, Default)]
-pub(crate) struct Info {
-    /// The delegated controllers, which rc can use for limits.
-    pub(crate) cgroup_controllers: Vec<String>,
-    /// How a container gets a cgroup: `cgroupfs` in a delegated one, `systemd` by a scope, `none`.
-    pub(crate) cgroup_manager: &'static str,
-    /// `v2`; anything else is not supported.
-    pub(crate) cgroup_version: &'static str,
-    /// CPUs that rc can use.
-    pub(crate) cpus: usize,
-    /// `ID`, `VERSION_ID` and `VERSION_CODENAME` of os-release(5).
-    pub(crate) distribution: [String; 3],
-    /// The hostname.
-    pub(crate) hostname: String,
-    /// The map of users.
-    pub(crate) uid_map: Vec<Extent>,
-    /// The map of groups.
-    pub(crate) gid_map: Vec<Extent>,
-    /// If rc maps only one ID: why, and the fix.
-    pub(crate) single_id: Option<String>,
-    /// The kernel's release.
-    pub(crate) kernel: String,
-    /// Bytes of memory: free, total; then of swap: free, total.
-    pub(crate) memory: [u64; 4],
-    /// The default network of containers.
-    pub(crate) network: String,
-    /// Seconds since boot.
-    pub(crate) uptime: u64,
-    /// Helper programs and their paths; `None`: not found.
-    pub(crate) helpers: Vec<(&'static str, Option<String>)>,
-    /// The storage driver, and why it was chosen.
-    pub(crate) storage: (String, String),
-    /// The paths of the store, the runtime directory, the volumes and the user's configuration file.
-    pub(crate) directories: [String; 4],
-    /// Total and used bytes of the store's filesystem.
-    pub(crate) disk: [u64; 2],
-    /// Containers: total, running, paused, stopped.
-    pub(crate) containers: [usize; 4],
-    /// The number of images.
-    pub(crate) images: usize,
-    /// Every setting with its origin.
-    pub(crate) settings: Vec<settings::Entry>,
-}
+use crate::types::{DOCKER_VERSION, Dialect, PODMAN_VERSION};
 
 impl Info {
     /// The object of `info`, for people and as JSON.
-    pub(crate) fn json(&self) -> Value {
-        let side = version::side();
+    pub(crate) fn json(&self, dialect: Dialect) -> Value {
+        if dialect == Dialect::Docker {
+            return docker_info::object(self);
+        }
+        let side = version::side(dialect);
         json!({
             "host": self.host(&side),
             "store": self.store(),
@@ -73,6 +30,7 @@ impl Info {
                 "origin": entry.origin.to_string(),
             }))).collect::<Map<_, _>>(),
             "version": side,
+            "compatible": { "docker": DOCKER_VERSION, "podman": PODMAN_VERSION },
         })
     }
 
@@ -132,7 +90,7 @@ impl Info {
             "graphRoot": root,
             "graphRootAllocated": allocated,
             "graphRootUsed": used,
-            "graphStatus": {},
+            "graphStatus": { "Backing Filesystem": self.filesystem },
             "imageStore": { "number": self.images },
             "runRoot": run,
             "volumePath": volumes,
@@ -140,41 +98,28 @@ impl Info {
     }
 
     /// The object for people: YAML, with each setting on one line.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        let mut shown = self.json();
+    pub(crate) fn lines(&self, dialect: Dialect) -> Vec<String> {
+        if dialect == Dialect::Docker {
+            return docker_info::lines(self);
+        }
+        let mut shown = self.json(dialect);
         let setting = |entry: &settings::Entry| json!(format!("{} ({})", entry.value, entry.origin));
         shown["settings"] = self.settings.iter().map(|e| (e.key.to_owned(), setting(e))).collect::<Map<_, _>>().into();
         yaml::lines(&shown)
     }
 
-    /// The object for templates: the names of podman's Go fields (`.Host.Arch`), and docker's at the top (`.OSType`).
-    pub(crate) fn fields(&self) -> Value {
-        let side = version::side();
-        let mut fields = go_names(self.json());
-        let [number, running, paused, stopped] = self.containers;
-        let docker = json!({
-            "Architecture": std::env::consts::ARCH,
-            "CgroupDriver": self.cgroup_manager,
-            "CgroupVersion": self.cgroup_version.trim_start_matches('v'),
-            "Containers": number,
-            "ContainersPaused": paused,
-            "ContainersRunning": running,
-            "ContainersStopped": stopped,
-            "DockerRootDir": self.directories[0],
-            "Driver": self.storage.0,
-            "Images": self.images,
-            "KernelVersion": self.kernel,
-            "LoggingDriver": "k8s-file",
-            "MemTotal": self.memory[1],
-            "NCPU": self.cpus,
-            "Name": self.hostname,
-            "OSType": "linux",
-            "OperatingSystem": self.distribution[0],
-            "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"],
-            "ServerVersion": side.version,
-        });
+    /// The object for templates: the names of podman's Go fields (`.Host.Arch`), and docker's at the top (`.OSType`);
+    /// under docker's name docker's alone.
+    pub(crate) fn fields(&self, dialect: Dialect) -> Value {
+        if dialect == Dialect::Docker {
+            return docker_info::object(self);
+        }
+        let mut fields = go_names(self.json(dialect));
+        let docker = docker_info::object(self);
         if let (Value::Object(fields), Value::Object(docker)) = (&mut fields, docker) {
-            fields.extend(docker);
+            for (name, value) in docker {
+                fields.entry(name).or_insert(value);
+            }
         }
         fields
     }
@@ -237,7 +182,7 @@ mod tests {
 
     #[test]
     fn templates_see_the_names_of_podman_and_docker() {
-        let fields = sample().fields();
+        let fields = sample().fields(Dialect::Rc);
         for (path, expected) in [
             ("/Host/CPUs", json!(2)),
             ("/Host/CgroupsVersion", json!("v2")),
@@ -252,7 +197,7 @@ mod tests {
         ] {
             assert_eq!(fields.pointer(path), Some(&expected), "{path}");
         }
-        let shown = sample().json();
+        let shown = sample().json(Dialect::Rc);
         assert_eq!(shown.pointer("/host/idMappings/uidmap/0/host_id"), Some(&json!(1000)));
     }
 
@@ -260,7 +205,7 @@ mod tests {
     fn people_see_indented_lines() {
         let key = "log.max_files";
         let settings = vec![settings::Entry { key, value: "3".to_owned(), origin: settings::Origin::Default }];
-        let shown = Info { settings, ..sample() }.lines();
+        let shown = Info { settings, ..sample() }.lines(Dialect::Rc);
         assert!(shown.contains(&"  log.max_files: 3 (default)".to_owned()), "{shown:?}");
         let map = shown.iter().position(|line| line == "    uidmap:").expect("a map");
         let extent = ["    - container_id: 0", "      host_id: 1000", "      size: 1", "    - container_id: 1"];

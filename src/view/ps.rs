@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::{command, host_ip, unix};
+use super::{command, host_ip, listed, unix};
 use crate::monitor::{State, Status};
 use crate::plan::{ContainerConfig, MountKind};
 use crate::types::PortMapping;
@@ -187,6 +187,23 @@ impl Listed for PsRow<'_> {
         ("Status", "STATUS"),
     ];
 
+    const DOCKER: &'static [&'static str] = &[
+        "Command",
+        "CreatedAt",
+        "ID",
+        "Image",
+        "Labels",
+        "LocalVolumes",
+        "Mounts",
+        "Names",
+        "Networks",
+        "Ports",
+        "RunningFor",
+        "Size",
+        "State",
+        "Status",
+    ];
+
     fn json(&self) -> impl Serialize {
         let PsRow { config, state, .. } = self;
         json!({
@@ -222,6 +239,13 @@ impl Listed for PsRow<'_> {
             "Status": human::status(state, self.status, self.now),
             "Created": unix(Some(&config.created)),
         })
+    }
+
+    fn docker(&self) -> Map<String, Value> {
+        let mut fields = listed::docker_fields(self);
+        fields.insert("Command".to_owned(), json!(format!("\"{}\"", self.command())));
+        fields.insert("Image".to_owned(), json!(listed::familiar(&self.config.image.reference)));
+        fields
     }
 
     fn fields(&self) -> impl Serialize {

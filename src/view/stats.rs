@@ -138,6 +138,7 @@ struct Fields<'a> {
     cpu_percent: String,
     #[serde(rename = "CPUSystemNano")]
     cpu_system_nano: u64,
+    container: &'a str,
     #[serde(rename = "ContainerID")]
     container_id: &'a str,
     #[serde(rename = "ID")]
@@ -170,6 +171,7 @@ impl Listed for StatsRow<'_> {
         ("CPUNano", "CPU NANO"),
         ("CPUPerc", "CPU %"),
         ("CPUSystemNano", "CPU SYSTEM NANO"),
+        ("Container", "CONTAINER"),
         ("ContainerID", "CONTAINER ID"),
         ("ID", "ID"),
         ("MemLimit", "MEM LIMIT"),
@@ -185,6 +187,9 @@ impl Listed for StatsRow<'_> {
         ("Up", "UP"),
         ("UpTime", "CPU TIME"),
     ];
+
+    const DOCKER: &'static [&'static str] =
+        &["BlockIO", "CPUPerc", "Container", "ID", "MemPerc", "MemUsage", "Name", "NetIO", "PIDs"];
 
     fn json(&self) -> impl Serialize {
         json!({
@@ -215,6 +220,7 @@ impl Listed for StatsRow<'_> {
             cpu_nano: nanos(self.now.and_then(|now| now.cpu)),
             cpu_percent: percent(self.cpu()),
             cpu_system_nano: nanos(self.now.and_then(|now| now.kernel)),
+            container: self.config.name.as_str(),
             container_id: self.config.id.as_str(),
             id: self.id(),
             mem_limit: self.now.and_then(|now| now.memory_limit).unwrap_or(0),

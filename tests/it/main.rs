@@ -14,6 +14,7 @@ mod confinement;
 mod cures;
 mod damage;
 mod descriptors;
+mod dialects;
 mod doctor;
 mod documents;
 mod exit_codes;

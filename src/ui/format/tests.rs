@@ -34,6 +34,8 @@ impl Listed for Row {
         ("Pid", "PID"),
     ];
 
+    const DOCKER: &'static [&'static str] = &["ID", "Labels", "Mounts", "Names", "Status"];
+
     fn json(&self) -> impl Serialize {
         json!({ "Id": self.0, "Names": [self.1] })
     }
@@ -56,7 +58,7 @@ impl Listed for Row {
 
 fn list(format: &str) -> Result<String, String> {
     let rows = [Row("5eacc9e701a2", "web"), Row("4d569de196df", "done")];
-    let format = Format::parse(format).ok_or("table alone")?;
+    let format = Format::parse(format, Dialect::Rc).ok_or("table alone")?;
     format.render_list(&rows, false).map_err(|error| error.to_string())
 }
 
@@ -114,11 +116,11 @@ fn listing_templates_of_scripts_and_tools() {
         let row: serde_json::Value = json::from_str(line).unwrap_or_default();
         assert_eq!(row["Pid"], 42, "{line}");
     }
-    assert_eq!(Format::parse("table"), None);
+    assert_eq!(Format::parse("table", Dialect::Rc), None);
     for (format, expected) in [("{{.Size}}", true), ("{{.SizeRw}}", false), ("{{.ID}}", false), ("json", false)] {
-        assert_eq!(Format::parse(format).map(|format| format.names("Size")), Some(expected), "{format}");
+        assert_eq!(Format::parse(format, Dialect::Rc).map(|format| format.names("Size")), Some(expected), "{format}");
     }
-    let table = Format::parse("table {{.ID}}\\t{{.Names}}").expect("a template");
+    let table = Format::parse("table {{.ID}}\\t{{.Names}}", Dialect::Rc).expect("a template");
     assert_eq!(table.render_list(&[Row("5eac", "web")], true).ok().as_deref(), Some("5eac        web\n"));
 }
 
@@ -137,13 +139,13 @@ fn faults_name_the_field_and_the_template() {
         let error = list(format).expect_err(format);
         assert!(error.contains(expected), "{format}: {error}");
     }
-    let error = Format::parse("{{.x}}").map(|f| f.render_list(&[Row("a", "b")], false));
+    let error = Format::parse("{{.x}}", Dialect::Rc).map(|f| f.render_list(&[Row("a", "b")], false));
     let hint = error.and_then(Result::err).and_then(|error| error.hint());
     assert_eq!(hint.as_deref(), Some("fields are ID, Image, Labels, Mounts, Names, Pid, Status"));
 }
 
 fn apply(format: &str, object: &serde_json::Value) -> Result<String, Error> {
-    let Some(Format::Template { typed, text, .. }) = Format::parse(format) else { panic!("{format}") };
+    let Some(Format::Template { typed, text, .. }) = Format::parse(format, Dialect::Rc) else { panic!("{format}") };
     let value = value(&typed, object)?;
     Applied::new(&typed, &text)?.to(&value)
 }
@@ -243,4 +245,22 @@ fn inspect_templates_of_devcontainers_testcontainers_ansible_and_compose_scripts
     for (format, expected) in table {
         assert_eq!(apply(format, &object).map_err(|e| e.to_string()).as_deref(), Ok(expected), "{format}");
     }
+}
+
+#[test]
+fn under_docker_s_name_a_row_is_docker_s_object_on_a_line() {
+    let rows = [Row("5eacc9e701a2", "web"), Row("4d569de196df", "done")];
+    let shown = |format: &str| {
+        let format = Format::parse(format, Dialect::Docker).expect("a format");
+        format.render_list(&rows[..1], false).map_err(|error| error.to_string())
+    };
+    let line = r#"{"ID":"5eacc9e701a2","Labels":"app=x\u001b[2J,tier=web","Mounts":"/data,/vol","Names":"web","#;
+    for format in ["json", "{{json .}}"] {
+        let text = shown(format).expect(format);
+        assert!(text.starts_with(line) && text.ends_with("\"Status\":\"Up 3 seconds\"}\n"), "{text}");
+    }
+    assert_eq!(shown("{{.Labels}} {{.Names}}").as_deref(), Ok("app=x\\x1b[2J,tier=web web\n"));
+    assert!(shown("{{.Pid}}").is_err());
+    let all = Format::parse("json", Dialect::Docker).expect("a format").render_list(&rows, false).expect("lines");
+    assert_eq!(all.lines().count(), 2);
 }
