@@ -19,8 +19,8 @@
 //! (`src/runtime/stub.rs`), and the stub's first call requests that again. An init that stays (`i`) becomes dumpable
 //! when it has closed everything that it must not show; a program is dumpable by its own execve.
 //!
-//! The program starts with no signal blocked and none ignored, whatever rc (whose runtime ignores PIPE) or its caller
-//! did.
+//! The program starts with no signal blocked and none ignored: rc has set those that it or its caller had ignored to
+//! their defaults (`src/runtime/stub.rs`), and the stub unblocks all.
 //!
 //! As init (`--init`) it forks the program into a process group of its own, in the foreground if there is a terminal,
 //! passes on every signal, reaps every orphan, and exits with the child's exit code, or 128+n if signal n killed the
@@ -48,7 +48,6 @@ const NOT_DUMPABLE: usize = 0;
 const DUMPABLE: usize = 1;
 const SIGKILL: usize = 9;
 const SIGCHLD: usize = 17;
-const LAST_SIGNAL: usize = 64;
 const SIG_SETMASK: usize = 2;
 const WNOHANG: usize = 1;
 const TIOCSPGRP: usize = 0x5410;
@@ -70,7 +69,6 @@ const fn bit(signal: u32) -> u64 {
 #[cfg(target_arch = "x86_64")]
 mod number {
     pub const WRITE: usize = 1;
-    pub const RT_SIGACTION: usize = 13;
     pub const RT_SIGPROCMASK: usize = 14;
     pub const IOCTL: usize = 16;
     pub const GETPID: usize = 39;
@@ -94,7 +92,6 @@ mod number {
     pub const WRITE: usize = 64;
     pub const EXIT: usize = 93;
     pub const KILL: usize = 129;
-    pub const RT_SIGACTION: usize = 134;
     pub const RT_SIGPROCMASK: usize = 135;
     pub const RT_SIGTIMEDWAIT: usize = 137;
     pub const SETPGID: usize = 154;
@@ -206,12 +203,6 @@ extern "C" fn start(stack: *const usize) -> ! {
         call(number::PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
     }
     call(number::FCNTL, mode.error as usize, F_SETFD, FD_CLOEXEC, 0);
-    // Handler, flags, restorer and mask are 0: the default. Init needs it too: an inherited "ignore" for CHLD would
-    // make the kernel drop the exit codes. The kernel refuses KILL and STOP.
-    let default = [0_u64; 4];
-    for signal in 1..=LAST_SIGNAL {
-        call(number::RT_SIGACTION, signal, &raw const default as usize, 0, SIGSET_SIZE);
-    }
     if mode.init {
         stay(&mode, argument(2), argv.wrapping_add(3), environment);
     }

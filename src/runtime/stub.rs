@@ -25,6 +25,7 @@ use rustix::mount::MountAttrFlags;
 
 use crate::sys::fs::plain;
 use crate::sys::mount::{self, Parameter};
+use crate::sys::signal;
 use crate::types::{Report, ReportKind};
 
 /// The stub itself; `build/stub.rs` makes it.
@@ -171,6 +172,8 @@ pub(crate) fn exec(executable: BorrowedFd<'_>, stub: &Stub<'_>) -> Result<Infall
     if let Some(report) = stub.report {
         rustix::io::fcntl_setfd(report, FdFlags::empty())?;
     }
+    // The stub, too, must not ignore any as init: without CHLD the kernel would drop the exit codes of children.
+    signal::set_defaults(signal::ignored());
     become_unreadable()?;
     let mode = stub.mode();
     let mut arguments: Vec<&CStr> = Vec::with_capacity(stub.arguments.len() + 3);

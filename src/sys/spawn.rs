@@ -8,12 +8,11 @@
 //!
 //! The child shares our memory until it executes (`CLONE_VM | CLONE_VFORK`, as in posix_spawn(3)): no page table is
 //! copied, and the child reports an error in a field instead of through a pipe.
-#![expect(unsafe_code, reason = "clone(2) with shared memory, sigaction(2) and execve(2) in that child")]
+#![expect(unsafe_code, reason = "clone(2) with shared memory, and execve(2) in that child")]
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd};
 
 use nix::sched::CloneFlags;
@@ -25,6 +24,7 @@ use rustix::pipe::PipeFlags;
 use rustix::process::Pid;
 
 use super::process::{Child, Ended, place, signal_pidfd};
+use super::signal;
 
 /// The child's stack until execve: a few calls deep. Only the pages that are used cost memory.
 const STACK_BYTES: usize = 64 << 10;
@@ -142,6 +142,9 @@ pub(crate) fn spawn(program: &Program<'_>) -> Result<Helper, Error> {
         descriptors: &placed,
         own_mounts: program.own_mounts,
         parent: rustix::process::getpid(),
+        // An ignored signal stays ignored across execve; the two have handlers of Rust's, which must not run in the
+        // child.
+        defaults: signal::ignored() | signal::bit(libc::SIGSEGV) | signal::bit(libc::SIGBUS),
         failed: Cell::new(None),
     };
     let child = clone(&start)?;
@@ -165,6 +168,8 @@ struct Start<'a> {
     descriptors: &'a [(BorrowedFd<'a>, i32)],
     own_mounts: bool,
     parent: Pid,
+    /// The signals that are set to their defaults.
+    defaults: u64,
     /// The child writes it if it cannot execute.
     failed: Cell<Option<(&'static str, Errno)>>,
 }
@@ -177,7 +182,7 @@ fn clone(start: &Start<'_>) -> Result<Child, Error> {
     let top = top.map_addr(|address| address & !15);
     let mut pidfd: c_int = -1;
     let mut before = SigSet::empty();
-    // No handler of ours may run in the child, on our memory: signals stay blocked until its handlers are the defaults.
+    // No handler of ours may run in the child, on our memory: signals stay blocked until there are none.
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))
         .map_err(|e| clone_failed(e.into()))?;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
@@ -213,7 +218,7 @@ impl Start<'_> {
         if rustix::process::getppid() != Some(self.parent) {
             return Err(("tie", Errno::SRCH));
         }
-        default_signals();
+        signal::set_defaults(self.defaults);
         if self.own_mounts {
             nix::sched::unshare(CloneFlags::CLONE_NEWNS)
                 .map_err(|errno| ("create a mount namespace", Errno::from_raw_os_error(errno as i32)))?;
@@ -264,16 +269,6 @@ pub(crate) fn seclude(kept: &[BorrowedFd<'_>], parent: Pid) -> io::Result<()> {
 
 fn errno_of(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::INVAL, Errno::from_raw_os_error)
-}
-
-/// Sets every signal to its default: an ignored signal stays ignored across execve, and Rust ignores SIGPIPE.
-fn default_signals() {
-    for number in 1..=64 {
-        let action = MaybeUninit::<libc::sigaction>::zeroed();
-        // SAFETY: zeroes are SIG_DFL, no flags and an empty mask. The table of handlers is the child's own (no
-        // CLONE_SIGHAND). The kernel refuses SIGKILL, SIGSTOP and the C library's two signals, as it should.
-        unsafe { libc::sigaction(number, action.as_ptr(), std::ptr::null_mut()) };
-    }
 }
 
 /// Closes the descriptors from `first` up to, not including, `end`. Source: close_range(2).
