@@ -1,23 +1,17 @@
-//! Runs the host's programs that read and write the ID maps of users: newuidmap, newgidmap, getsubids, getent.
+//! Runs the host's programs that tell of users and their IDs: getsubids, getent.
 
 use std::process::{Command, Stdio};
 
 use crate::sys::programs;
 
-/// The output of `program`, if it is installed and succeeds. Empty arguments are left out.
+/// The output of `program`, if it is installed and succeeds; its environment is empty. Empty arguments are left out.
 pub(super) fn output(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = command(&programs::find(program)?)
+    let output = Command::new(programs::find(program)?)
+        .env_clear()
         .args(arguments.iter().filter(|a| !a.is_empty()))
+        .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output()
         .ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// A command with an empty environment. `Command` uses posix_spawn(3), which is a vfork, if it has nothing to do
-/// between fork and exec.
-pub(super) fn command(path: &std::path::Path) -> Command {
-    let mut command = Command::new(path);
-    command.env_clear().stdin(Stdio::null());
-    command
 }

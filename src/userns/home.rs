@@ -1,18 +1,18 @@
 //! The user's root namespace: finding and creating it.
 
 use std::cell::{OnceCell, RefCell};
-use std::io::Read as _;
+use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Child as Helper, Stdio};
 
 use nix::sched::CloneFlags;
 use rustix::fs::{Mode, OFlags};
 
-use super::{Error, IdMap, helper};
-use crate::sys::fs::{self, AtPath as _};
+use super::{Error, IdMap};
+use crate::sys::fs::{self, AtPath as _, PathError};
 use crate::sys::lock::FileLock;
-use crate::sys::process::{Child, CloneOptions, fork};
+use crate::sys::process::{Child, CloneOptions, Ended, fork};
+use crate::sys::spawn::{Helper, Program, spawn};
 use crate::sys::{namespace, prctl, programs};
 
 /// The user's root namespace, as a descriptor; announced in the runtime directory as long as this process has it.
@@ -231,16 +231,21 @@ fn write_maps(map: &IdMap, pid: i32) -> Result<Vec<(String, Helper)>, Error> {
     let mut helpers = Vec::with_capacity(2);
     for (program, lines) in [("newuidmap", map.uid_lines()), ("newgidmap", map.gid_lines())] {
         let path = programs::find(program).unwrap_or_else(|| PathBuf::from("/usr/bin").join(program));
-        let child = helper::command(&path)
-            .arg(pid.to_string())
-            .args(lines.split_ascii_whitespace())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .at("run", &path)?;
-        helpers.push((path.display().to_string(), child));
+        let helper = start(&path, pid, &lines).map_err(|source| PathError::new("run", &path, source))?;
+        helpers.push((path.display().to_string(), helper));
     }
     Ok(helpers)
+}
+
+/// Starts newuidmap or newgidmap.
+fn start(path: &Path, pid: i32, lines: &str) -> std::io::Result<Helper> {
+    let name = CString::new(path.as_os_str().as_encoded_bytes())?;
+    let mut argv = vec![name.clone(), CString::new(pid.to_string())?];
+    for word in lines.split_ascii_whitespace() {
+        argv.push(CString::new(word)?);
+    }
+    let program = Program { path: &name, argv: &argv, env: &[], descriptors: &[], own_mounts: false };
+    spawn(&program).map_err(|error| error.source)
 }
 
 impl Making {
@@ -255,16 +260,15 @@ impl Making {
     fn open(self) -> Result<(UserNamespace, Member), Error> {
         let Self { member, helpers, map, directory, lock } = self;
         let mut failure = None;
-        for (program, mut child) in helpers {
-            let mut said = String::new();
-            if let Some(mut stderr) = child.stderr.take() {
-                // If it cannot be read, it is only missing from the message.
-                drop(stderr.read_to_string(&mut said));
-            }
-            match child.wait() {
-                Ok(status) if status.success() => {}
-                Ok(status) if said.trim().is_empty() => failure = Some((program, status.to_string())),
-                Ok(_) => failure = Some((program, said.trim().to_owned())),
+        for (program, helper) in helpers {
+            let ended = helper.wait();
+            // If it cannot be read, it is only missing from the message.
+            let said = helper.last_words();
+            match ended {
+                Ok(Ended::Exited(0)) => {}
+                Ok(_) if !said.is_empty() => failure = Some((program, said)),
+                Ok(Ended::Exited(code)) => failure = Some((program, format!("exit status {code}"))),
+                Ok(Ended::Killed(signal)) => failure = Some((program, format!("killed by signal {signal}"))),
                 Err(error) => failure = Some((program, error.to_string())),
             }
         }
