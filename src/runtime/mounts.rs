@@ -144,16 +144,13 @@ fn bind(source: &Path, destination: &Path, options: &Options<'_>) -> Result<Owne
         }
     })?;
     // A mount that hides files may only be copied together with the mounts that hide them (mount_namespaces(7)).
-    let (copied, is_recursive) = match mount::clone_tree(found.as_fd(), options.recursive) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => (mount::clone_tree(found.as_fd(), true), true),
-        other => (other, options.recursive),
+    let copied = match mount::clone_tree(found.as_fd(), options.recursive) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => mount::clone_tree(found.as_fd(), true),
+        other => other,
     };
     let copied = copied.step_on(&action, destination)?;
     let propagation = options.propagation.unwrap_or(libc::MS_PRIVATE);
-    mount::set_propagation(copied.as_fd(), propagation, true).step_on(&action, destination)?;
-    if !options.attributes.is_empty() {
-        mount::set_attributes(copied.as_fd(), options.attributes, is_recursive).step_on(&action, destination)?;
-    }
+    mount::set_tree(copied.as_fd(), propagation, options.attributes).step_on(&action, destination)?;
     Ok(copied)
 }
 

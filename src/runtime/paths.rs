@@ -1,6 +1,6 @@
 //! Paths that the program must not see, or must not write.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use oci_spec::runtime::Spec;
@@ -17,39 +17,54 @@ use crate::sys::{mount, root};
 /// replaced (CVE-2025-31133).
 pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path) -> Result<(), Failure> {
     let Some(linux) = spec.linux() else { return Ok(()) };
-    let open = |name: &str| {
-        let path = empty.join(name);
-        rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).step_on("open", &path)
-    };
     for path in linux.readonly_paths().iter().flatten() {
         let Some(target) = find(root, path)? else { continue };
         let tree = mount::clone_tree(target.as_fd(), true).step_on("copy the mount of", path)?;
         mount::set_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, true).step_on("make read-only", path)?;
         mount::attach(tree.as_fd(), target.as_fd()).step_on("make read-only", path)?;
     }
-    let (mut file, mut directory) = (None, None);
+    let (mut file, mut directory) = (Cover::new(empty, "file"), Cover::new(empty, "dir"));
     for path in linux.masked_paths().iter().flatten() {
         let Some(target) = find(root, path)? else { continue };
         let stat = rustix::fs::fstat(&target).step_on("stat", path)?;
-        let (cover, name) = if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-            (&mut directory, "dir")
-        } else {
-            (&mut file, "file")
-        };
-        let cover = match cover {
-            Some(cover) => cover,
-            None => cover.insert(open(name)?),
-        };
-        let tree = mount::clone_tree(cover.as_fd(), false).step_on("copy the mount of", path)?;
-        mount::set_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false).step_on("mask", path)?;
+        let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        let cover = if is_directory { &mut directory } else { &mut file };
+        let tree = cover.mount(path)?;
         mount::attach(tree.as_fd(), target.as_fd()).step_on("mask", path)?;
+        cover.used = Some(tree);
     }
     Ok(())
 }
 
+/// What masks paths of one kind: rc's own empty file, or its empty directory.
+struct Cover<'a> {
+    empty: &'a Path,
+    name: &'static str,
+    /// The mount that masks the last path. Its copies are read-only, as it is.
+    used: Option<OwnedFd>,
+}
+
+impl<'a> Cover<'a> {
+    fn new(empty: &'a Path, name: &'static str) -> Self {
+        Self { empty, name, used: None }
+    }
+
+    /// One more read-only mount of it, attached nowhere yet, for `path`.
+    fn mount(&self, path: &str) -> Result<OwnedFd, Failure> {
+        if let Some(used) = &self.used {
+            return mount::clone_tree(used.as_fd(), false).step_on("copy the mount of", path);
+        }
+        let own = self.empty.join(self.name);
+        let own = rustix::fs::open(&own, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).step_on("open", &own)?;
+        let tree = mount::clone_tree(own.as_fd(), false).step_on("copy the mount of", path)?;
+        mount::set_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false).step_on("mask", path)?;
+        Ok(tree)
+    }
+}
+
 /// Opens `path`; `None` if nothing is there, or if a directory on the way is closed even to this process: it has every
 /// capability over the container's files, so the program, which has fewer, cannot get there either.
-fn find(root: BorrowedFd<'_>, path: &str) -> Result<Option<std::os::fd::OwnedFd>, Failure> {
+fn find(root: BorrowedFd<'_>, path: &str) -> Result<Option<OwnedFd>, Failure> {
     match root::find(root, path) {
         Ok(fd) => Ok(Some(fd)),
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES)) => Ok(None),

@@ -99,7 +99,7 @@ impl<'a> Places<'a> {
         if at.is_mount_root && self.is_literal(at, path).step_on("stat", path)? {
             return Ok(());
         }
-        self.judge(found, path, path, "mount on")
+        self.judge_at(at, found, path, path, "mount on")
     }
 
     /// Creates the directory `path` if it is missing; nothing will be mounted there.
@@ -120,6 +120,18 @@ impl<'a> Places<'a> {
     /// `name` has led to `found`; the error names `path`.
     fn judge(&self, found: BorrowedFd<'_>, name: &Path, path: &Path, action: &str) -> Result<(), Failure> {
         let at = place(found).step_on("inspect the mount of", path)?;
+        self.judge_at(at, found, name, path, action)
+    }
+
+    /// [`judge`](Self::judge), for a place that is known already.
+    fn judge_at(
+        &self,
+        at: Place,
+        found: BorrowedFd<'_>,
+        name: &Path,
+        path: &Path,
+        action: &str,
+    ) -> Result<(), Failure> {
         if self.with_files.borrow().contains(&at.mount) {
             return Ok(());
         }

@@ -77,9 +77,12 @@ pub(crate) fn set_attributes(mount: BorrowedFd<'_>, set: MountAttrFlags, recursi
     setattr(mount, &MountAttr { attr_set: u64::from(set.bits()), ..MountAttr::default() }, recursive)
 }
 
-/// Sets how mount events propagate (`MS_PRIVATE`, `MS_SLAVE`, …). Source: mount_setattr(2), "propagation".
-pub(crate) fn set_propagation(mount: BorrowedFd<'_>, propagation: u64, recursive: bool) -> io::Result<()> {
-    setattr(mount, &MountAttr { propagation, ..MountAttr::default() }, recursive)
+/// Sets how mount events of the tree at `mount` propagate (`MS_PRIVATE`, `MS_SLAVE`, …), and further attributes of all
+/// its mounts. Source: mount_setattr(2), "propagation".
+#[cfg_attr(debug_assertions, track_caller)]
+pub(crate) fn set_tree(mount: BorrowedFd<'_>, propagation: u64, set: MountAttrFlags) -> io::Result<()> {
+    failpoint::point()?;
+    setattr(mount, &MountAttr { attr_set: u64::from(set.bits()), propagation, ..MountAttr::default() }, true)
 }
 
 fn setattr(mount: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> io::Result<()> {
