@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fchmod, fstat, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, fchmod, fstat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
 use super::unique::unique;
@@ -16,6 +16,9 @@ use crate::sys::fs::{self, AtPath as _, PathError};
 /// How many levels of directories are open at once; deeper ones are first moved up, so that a tree of any depth needs
 /// few descriptors.
 const DEPTH: usize = 32;
+
+/// How many bytes of a directory are listed at once; each open level has its own.
+const LISTING: usize = 8 << 10;
 
 /// Removes `name` in the directory `parent`, and everything beneath it. Succeeds if it does not exist, or if another
 /// process removes it at the same time.
@@ -50,12 +53,12 @@ struct Removal<'a> {
 
 impl Removal<'_> {
     fn remove(&mut self, parent: BorrowedFd<'_>, name: &OsStr, kind: Option<FileType>, depth: usize) -> io::Result<()> {
-        if kind != Some(FileType::Directory) {
-            match unlinkat(parent, name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => return Ok(()),
-                Err(Errno::ISDIR) => {}
-                Err(error) => return Err(error.into()),
-            }
+        let flags = if kind == Some(FileType::Directory) { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        match unlinkat(parent, name, flags) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            // A directory, with entries.
+            Err(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
         }
         let directory = match open_directory(parent, name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -64,7 +67,9 @@ impl Removal<'_> {
         if depth == DEPTH {
             return self.move_up(parent, name);
         }
-        for entry in Dir::read_from(&directory)? {
+        let mut buffer = Vec::with_capacity(LISTING);
+        let mut entries = RawDir::new(&directory, buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
             let entry = match entry {
                 // Another process has removed the directory while we list it (getdents(2)).
                 Err(Errno::NOENT) => break,
