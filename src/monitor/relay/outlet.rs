@@ -115,7 +115,7 @@ impl Outlet {
 
     /// Reads bytes that the client already has, and appends them to the log.
     fn read_for(&self, log: &mut Log, length: usize, buffer: &mut Vec<u8>) {
-        buffer.resize(CHUNK, 0);
+        let buffer = room(buffer);
         let mut rest = length;
         while rest > 0 {
             let wanted = rest.min(buffer.len());
@@ -124,4 +124,13 @@ impl Outlet {
             log.append(self.stream, &buffer[..got]);
         }
     }
+}
+
+/// The whole of `buffer`, which gets its size when it is first needed. Fresh memory from the kernel is zero and takes
+/// no page before a read fills it; `resize` would write all of it, even for a program without output.
+pub(super) fn room(buffer: &mut Vec<u8>) -> &mut [u8] {
+    if buffer.is_empty() {
+        *buffer = vec![0; CHUNK];
+    }
+    buffer
 }

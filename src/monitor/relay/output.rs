@@ -4,11 +4,11 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use super::client::Clients;
-use super::outlet::{Moved, Outlet, Read};
+use super::outlet::{Moved, Outlet, Read, room};
 use super::sink::Sink;
 use crate::monitor::log::Log;
 use crate::monitor::stream::Stream;
-use crate::sys::inlet::{CHUNK, TURNS};
+use crate::sys::inlet::TURNS;
 
 /// The most bytes to read after the program's end: more is from other processes, and may never end.
 const MOST: usize = 16 << 20;
@@ -94,8 +94,7 @@ impl Output {
                     Moved::NotPossible => {}
                 }
             }
-            buffer.resize(CHUNK, 0);
-            match outlet.read(&mut buffer) {
+            match outlet.read(room(&mut buffer)) {
                 Read::Some(length) => self.deliver(stream, &buffer[..length], clients),
                 Read::Nothing => {
                     if let Some(log) = &mut self.log {
@@ -125,9 +124,8 @@ impl Output {
         while let Some(outlet) = self.outlets.pop() {
             // If the program has switched its pipe to packet mode, a read returns no more than one write.
             let mut left = MOST;
-            buffer.resize(CHUNK, 0);
             while left > 0
-                && let Read::Some(length) = outlet.read(&mut buffer)
+                && let Read::Some(length) = outlet.read(room(&mut buffer))
             {
                 self.deliver(outlet.stream(), &buffer[..length], clients);
                 left = left.saturating_sub(length);
