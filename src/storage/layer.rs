@@ -205,12 +205,13 @@ impl Store {
     /// Starts to unpack the layer `diff_id`; `None` if it exists. Waits while another process unpacks the same one.
     pub(super) fn begin_layer(&self, target: &Target, diff_id: &Digest) -> Result<Option<LayerStage>, PathError> {
         let path = self.tmp().join(format!("layer-{}-{}", target.map, directory_name(diff_id)));
-        self.spread_layers()?;
         loop {
             if self.has_layer(&target.map, diff_id)? {
                 return Ok(None);
             }
+            let spread = self.spread_layers()?;
             if let Some(lock) = stage::claim_directory(&path)? {
+                drop(spread);
                 let expected = Some(diff_id.clone());
                 let stage =
                     LayerStage { store: self.clone(), target: target.clone(), path: path.clone(), lock, expected };
@@ -225,15 +226,15 @@ impl Store {
 
     /// Starts to unpack a layer whose diff ID is not known yet.
     pub(super) fn new_layer(&self, target: &Target) -> Result<LayerStage, PathError> {
-        self.spread_layers()?;
+        let _spread = self.spread_layers()?;
         let (path, lock) = stage::new_directory(&self.tmp(), "layer")?;
         Ok(LayerStage { store: self.clone(), target: target.clone(), path, lock, expected: None })
     }
 
-    /// Layers are made in `tmp/` and renamed, so their place on the disk is chosen there.
-    fn spread_layers(&self) -> Result<(), PathError> {
-        filesystem::spread_subdirectories(fs::open_directory(self.tmp())?);
-        Ok(())
+    /// Layers are made in `tmp/` and renamed, so their place on the disk is chosen there. What else is made there stays
+    /// together: a container's directory has a few files only.
+    fn spread_layers(&self) -> Result<filesystem::Spread, PathError> {
+        Ok(filesystem::spread_subdirectories(fs::open_directory(self.tmp())?.into()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The filesystem and the mount that a descriptor is on.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, IFlags, StatxAttributes, StatxFlags, fstatfs, ioctl_getflags, ioctl_setflags, statx};
 
@@ -66,18 +66,36 @@ pub(crate) fn place(fd: impl AsFd) -> io::Result<Place> {
     Ok(Place { mount: found.stx_mnt_id, inode: found.stx_ino, is_mount_root })
 }
 
-/// Asks the filesystem to place the subdirectories of `directory` far from each other, each with its files, as the
-/// directories of users in `/home`: `chattr +T`. Does nothing on a filesystem that has no such flag.
+/// Asks the filesystem to place new subdirectories of `directory` far from each other, each with its files, as the
+/// directories of users in `/home`, until the result is dropped: `chattr +T`. Does nothing on a filesystem that has no
+/// such flag.
 ///
 /// ext4 allocates no inode that was deleted in the last minutes, and steps over each of them in the block group of the
 /// directory. So thousands of files are created slowly where as many were just removed, unless the next tree is in
-/// another group. Source: `FS_TOPDIR_FL` in ioctl_iflags(2); ext4 `recently_deleted`, `find_group_orlov`.
-pub(crate) fn spread_subdirectories(directory: impl AsFd) {
-    let directory = directory.as_fd();
+/// another group. A small directory is created faster near the others: ext4 looks at all groups to find one for a
+/// directory that is to be far away, and may have to read that from the disk. Source: `FS_TOPDIR_FL` in
+/// ioctl_iflags(2); ext4 `recently_deleted`, `find_group_orlov`.
+pub(crate) fn spread_subdirectories(directory: OwnedFd) -> Spread {
+    // Without it, everything works as well, only more slowly.
+    set_spread(directory.as_fd(), true);
+    Spread(directory)
+}
+
+/// A directory whose new subdirectories are far from each other until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Spread(OwnedFd);
+
+impl Drop for Spread {
+    fn drop(&mut self) {
+        set_spread(self.0.as_fd(), false);
+    }
+}
+
+fn set_spread(directory: BorrowedFd<'_>, spread: bool) {
     let Ok(flags) = ioctl_getflags(directory) else { return };
-    if !flags.contains(IFlags::TOPDIR) {
-        // Without it, everything works as well, only more slowly.
-        ioctl_setflags(directory, flags | IFlags::TOPDIR).unwrap_or_default();
+    if flags.contains(IFlags::TOPDIR) != spread {
+        ioctl_setflags(directory, flags ^ IFlags::TOPDIR).unwrap_or_default();
     }
 }
 
@@ -113,12 +131,15 @@ mod tests {
             let flags = ioctl_getflags(&open).expect("flags");
             ioctl_setflags(&open, flags - IFlags::TOPDIR).expect("the flag can be removed");
         }
+        let is_spread = || ioctl_getflags(&open).is_ok_and(|flags| flags.contains(IFlags::TOPDIR));
         for _ in 0..2 {
-            spread_subdirectories(&open);
-            assert_eq!(ioctl_getflags(&open).is_ok_and(|flags| flags.contains(IFlags::TOPDIR)), knows);
+            let spread = spread_subdirectories(open.try_clone().expect("a descriptor").into());
+            assert_eq!(is_spread(), knows);
+            drop(spread);
+            assert!(!is_spread());
         }
         // Nothing has flags here.
-        spread_subdirectories(crate::sys::fs::open("/proc/self/status").expect("a file"));
+        drop(spread_subdirectories(crate::sys::fs::open("/proc/self/status").expect("a file").into()));
     }
 
     #[test]
