@@ -3,6 +3,7 @@
 use super::Error;
 use crate::net;
 use crate::plan::ContainerConfig;
+use crate::types::Network;
 
 /// Their names in the container's directory, and their content, for the host's network as it is now.
 pub(crate) fn files(config: &ContainerConfig) -> Result<Vec<(&'static str, String)>, Error> {
@@ -12,7 +13,7 @@ pub(crate) fn files(config: &ContainerConfig) -> Result<Vec<(&'static str, Strin
         network,
         hostname: &config.hostname,
         name: config.name.as_str(),
-        outward: net::addresses::outward(),
+        outward: (*network != Network::None).then(net::addresses::outward).flatten(),
         extra: &config.extra_hosts,
         gateway: &config.gateway_hosts,
         host_file: &host.hosts,
