@@ -1,7 +1,7 @@
 //! What the kernel does with a runtime spec.
 //!
 //! ```text
-//! monitor ── fork ─→ stage   waits for the root namespace, enters it, clones init for the monitor, writes its maps
+//! monitor ── vfork ─→ stage   enters the root namespace, clones init for the monitor, writes its maps
 //!    │ ←──── pidfd ─────┘
 //!    │
 //!    └── sync socket ──→ init   root filesystem, devices, terminal; waits for the network; user, capabilities…
@@ -38,7 +38,7 @@ pub(crate) mod users;
 
 use std::path::PathBuf;
 
-pub(crate) use create::Stage;
+pub(crate) use create::create_init;
 pub(crate) use fuse::FuseOverlay;
 pub(crate) use join::{Join, join};
 pub(crate) use namespaces::has_namespace;

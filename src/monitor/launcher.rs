@@ -18,7 +18,7 @@ use super::stdio::{Pipes, standard_descriptors};
 use crate::net;
 use crate::plan::{self, ContainerConfig, RestartPolicy};
 use crate::runtime::cgroup::{self, Group};
-use crate::runtime::{self, FuseOverlay, Launch, Progress, Rootfs, Stage, StartingProcess};
+use crate::runtime::{self, FuseOverlay, Launch, Progress, Rootfs, StartingProcess};
 use crate::types::StorageDriver;
 use crate::userns::{Home, UserNamespace};
 
@@ -184,14 +184,7 @@ impl Launcher {
             copy_up: start.copy_up.clone(),
             empty: start.empty.clone(),
         };
-        let stage = Stage::fork(&launch, cgroup.map(Group::fd))?;
-        let init = match self.home.ready() {
-            Ok(home) => stage.create(home)?,
-            Err(error) => {
-                stage.dismiss();
-                return Err(error.into());
-            }
-        };
+        let init = runtime::create_init(&launch, cgroup.map(Group::fd), self.home.ready()?)?;
         self.home.dismiss_member();
         Ok(Made { init, pipes, notifier })
     }
@@ -218,11 +211,7 @@ impl Launcher {
                 }
                 Progress::Failed(failure) => return Err(runtime::Error::Failed(failure).into()),
                 Progress::Closed => break,
-                Progress::Home(_)
-                | Progress::Process(_)
-                | Progress::Root(_)
-                | Progress::NetworkUp
-                | Progress::Refused(_) => {}
+                Progress::Process(_) | Progress::Root(_) | Progress::NetworkUp | Progress::Refused(_) => {}
             }
         }
         match (running, starting) {

@@ -3,7 +3,7 @@
 //! ```text
 //! command ── fork ─→ monitor   new session, signals as events
 //!                    newuidmap and newgidmap begin  │  the container gets its directory, lock, `ctl` and name;
-//!                    … and the service manager      │  stage is forked (a scope, in a session: `cgroup_source`)
+//!                    … and the service manager      │  (a scope, in a session: `cgroup_source`)
 //!                    root namespace ready: init     │  the network helper starts while init makes the mounts
 //!                    state is running, the command is told
 //!                    the loop (`serve`)

@@ -1,4 +1,5 @@
-//! Creates init: the stage process enters the root namespace, clones init there and writes its maps.
+//! Creates init: the stage process enters the root namespace, clones init there and writes its maps. It shares the
+//! monitor's memory, and the monitor sleeps meanwhile.
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -6,53 +7,38 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use nix::sched::CloneFlags;
 
 use super::starting::{Intermediate, StartingProcess, Sync};
-use super::sync::{Step as _, receive, send};
+use super::sync::{Step as _, send};
 use super::{Error, Failure, Launch, Progress, init, keyring, namespaces, shown};
 use crate::sys::process::{CloneOptions, fork};
 use crate::sys::{fs, namespace, prctl, process, signal};
 use crate::userns::UserNamespace;
 
-/// The stage process, which waits for the root namespace.
-#[derive(Debug)]
-pub(crate) struct Stage(Intermediate);
-
-impl Stage {
-    /// Forks it. The root namespace need not exist yet: the fork overlaps with newuidmap and newgidmap.
-    ///
-    /// The caller must have one thread.
-    pub(crate) fn fork(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Self, Error> {
-        let process = launch.spec.process().as_ref();
-        keyring::prepare();
-        Intermediate::fork("stage", &CloneOptions::default(), process, |sync| stage(launch, cgroup, sync)).map(Self)
-    }
-
-    /// Creates the container's namespaces and its init, which starts to set itself up at once.
-    ///
-    /// The caller holds `home` and reaps init. On failure nothing is left behind.
-    pub(crate) fn create(self, home: &UserNamespace) -> Result<StartingProcess, Error> {
-        let home =
-            rustix::io::fcntl_dupfd_cloexec(home.fd(), 0).map_err(|e| Error::step("copy a descriptor")(e.into()))?;
-        send(self.0.sync(), &Progress::Home(home)).map_err(Error::step("send the root namespace to stage"))?;
-        self.0.finish()
-    }
-
-    /// Ends it, if there will be no root namespace.
-    pub(crate) fn dismiss(self) {
-        self.0.dismiss();
-    }
+/// Creates the container's namespaces and its init, which starts to set itself up at once.
+///
+/// The caller has one thread, holds `home`, and reaps init. On failure nothing is left behind.
+pub(crate) fn create_init(
+    launch: &Launch<'_>,
+    cgroup: Option<BorrowedFd<'_>>,
+    home: &UserNamespace,
+) -> Result<StartingProcess, Error> {
+    keyring::prepare();
+    let process = launch.spec.process().as_ref();
+    Intermediate::fork_sharing("stage", process, |sync| stage(launch, cgroup, home, sync))?.finish()
 }
 
 /// Runs in the stage process: enters the root namespace, creates init there as the monitor's own child, and writes its
 /// maps.
-fn stage(launch: &Launch<'_>, cgroup: Option<BorrowedFd<'_>>, sync: Sync<'_>) -> Result<(), Failure> {
+fn stage(
+    launch: &Launch<'_>,
+    cgroup: Option<BorrowedFd<'_>>,
+    home: &UserNamespace,
+    sync: Sync<'_>,
+) -> Result<(), Failure> {
     prctl::set_name("rc: stage").step("name the stage process")?;
     signal::unblock_all().step("unblock signals")?;
-    // Otherwise it, and init, would wait forever for a monitor that was killed.
+    // Otherwise init would wait forever for a monitor that was killed.
     drop(process::close(sync.monitor));
-    let Progress::Home(home) = receive(sync.own.as_fd()).step("receive the root namespace")? else {
-        return Err(Failure::internal("the monitor has died"));
-    };
-    namespace::join(home.as_fd(), CloneFlags::CLONE_NEWUSER).step("enter the root namespace")?;
+    namespace::join(home.fd(), CloneFlags::CLONE_NEWUSER).step("enter the root namespace")?;
     let (user, group) = shown::ids(launch)?;
     // Init's own channel from here on: it must not read `sync` before its maps are written, and only stage knows when
     // they are.

@@ -13,7 +13,7 @@ use oci_spec::runtime::Process;
 
 use super::sync::{receive, send};
 use super::{Error, Failure, Progress};
-use crate::sys::process::{Child, CloneOptions, fork};
+use crate::sys::process::{Child, CloneOptions, fork, fork_sharing};
 use crate::sys::{fs, socket};
 
 /// A process that exists and is setting itself up.
@@ -59,18 +59,30 @@ impl Intermediate {
         work: impl FnOnce(Sync<'_>) -> Result<(), Failure>,
     ) -> Result<Self, Error> {
         let (sync, theirs) = socket::pair().map_err(Error::step("create a socket pair"))?;
-        let child = fork(options, || match work(Sync { monitor: sync.as_fd(), own: &theirs }) {
-            Ok(()) => 0,
-            Err(failure) => report(failure, theirs.as_fd()),
-        })
-        .map_err(Error::step("fork"))?;
-        let program = process.and_then(|process| process.args().as_ref()?.first().cloned()).unwrap_or_default();
-        Ok(Self { child, conversation: Conversation { sync, program }, name })
+        let child = fork(options, || run(work, Sync { monitor: sync.as_fd(), own: &theirs }));
+        Self::new(name, child, sync, process)
     }
 
-    /// The monitor's end of the sync socket.
-    pub(super) fn sync(&self) -> BorrowedFd<'_> {
-        self.conversation.sync()
+    /// Like [`fork`](Self::fork), in a child that shares this process' memory: it has ended when this returns.
+    pub(super) fn fork_sharing(
+        name: &'static str,
+        process: Option<&Process>,
+        work: impl FnOnce(Sync<'_>) -> Result<(), Failure>,
+    ) -> Result<Self, Error> {
+        let (sync, theirs) = socket::pair().map_err(Error::step("create a socket pair"))?;
+        let child = fork_sharing(|| run(work, Sync { monitor: sync.as_fd(), own: &theirs }));
+        Self::new(name, child, sync, process)
+    }
+
+    fn new(
+        name: &'static str,
+        child: io::Result<Child>,
+        sync: OwnedFd,
+        process: Option<&Process>,
+    ) -> Result<Self, Error> {
+        let child = child.map_err(Error::step("fork"))?;
+        let program = process.and_then(|process| process.args().as_ref()?.first().cloned()).unwrap_or_default();
+        Ok(Self { child, conversation: Conversation { sync, program }, name })
     }
 
     /// Waits for the process that it creates. Only for an intermediate process that the container cannot slow down:
@@ -78,7 +90,7 @@ impl Intermediate {
     ///
     /// Fails with the error that the intermediate process reported; nothing is left behind then.
     pub(super) fn finish(self) -> Result<StartingProcess, Error> {
-        let first = receive(self.sync());
+        let first = receive(self.conversation.sync());
         drop(self.child.wait());
         match first.map_err(Error::step("receive a message from the intermediate process"))? {
             Progress::Process(pidfd) => self.conversation.with(pidfd),
@@ -93,11 +105,13 @@ impl Intermediate {
         self.conversation.never_waits()?;
         Ok((self.child, self.conversation))
     }
+}
 
-    /// Ends it before it has created anything: it sees that the monitor has closed the conversation.
-    pub(super) fn dismiss(self) {
-        drop(self.conversation);
-        drop(self.child.wait());
+/// Does the work of an intermediate process, and returns its exit code.
+fn run(work: impl FnOnce(Sync<'_>) -> Result<(), Failure>, sync: Sync<'_>) -> i32 {
+    match work(sync) {
+        Ok(()) => 0,
+        Err(failure) => report(failure, sync.own.as_fd()),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The messages between the monitor and the processes that start a program.
 //!
 //! ```text
-//! monitor → stage   'H' + the root namespace's descriptor (stage waits for it first)
 //! stage → monitor   'P' + pidfd of init                   (or 'E')
 //! stage → init      'M'      the maps are written         (init waits for it first)
 //! joiner → child    'G'      the monitor knows it         (exec; the child waits for it first)
@@ -133,8 +132,6 @@ impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
 /// The messages that the monitor receives while a program starts.
 #[derive(Debug)]
 pub(crate) enum Progress {
-    /// The root namespace, to enter.
-    Home(OwnedFd),
     /// A process was created: its pidfd.
     Process(OwnedFd),
     /// The controlling side of the program's terminal.
@@ -156,7 +153,6 @@ pub(crate) enum Progress {
 /// Sends one message. [`Progress::Refused`] and [`Progress::Closed`] are not sent: the stub and the kernel do that.
 pub(super) fn send(to: BorrowedFd<'_>, message: &Progress) -> io::Result<()> {
     match message {
-        Progress::Home(fd) => socket::send(to, b"H", &[fd.as_fd()]),
         Progress::Process(fd) => socket::send(to, b"P", &[fd.as_fd()]),
         Progress::Terminal(fd) => socket::send(to, b"T", &[fd.as_fd()]),
         Progress::Root(fd) => socket::send(to, b"F", &[fd.as_fd()]),
@@ -176,7 +172,6 @@ pub(super) fn receive(from: BorrowedFd<'_>) -> io::Result<Progress> {
     let Some(mut received) = socket::receive(from, 16384)? else { return Ok(Progress::Closed) };
     let malformed = || io::Error::from_raw_os_error(libc::EBADMSG);
     match (received.bytes.as_slice(), received.descriptors.pop()) {
-        (b"H", Some(fd)) => Ok(Progress::Home(fd)),
         (b"P", Some(fd)) => Ok(Progress::Process(fd)),
         (b"T", Some(fd)) => Ok(Progress::Terminal(fd)),
         (b"F", Some(fd)) => Ok(Progress::Root(fd)),

@@ -168,6 +168,83 @@ pub(crate) fn fork(options: &CloneOptions<'_>, body: impl FnOnce() -> i32) -> io
     }
 }
 
+/// Runs `body` in a child that shares this process' memory, and returns when the child has ended. Nothing of the memory
+/// is copied, which is most of the time that a fork takes, for the child and for the pages that both write afterwards.
+///
+/// The child has descriptors, signal mask, IDs and namespaces of its own. This process sleeps meanwhile, so the child
+/// may do what this one may, except drop an owner of a descriptor that it has not opened itself. A process that it forks
+/// has a copy of the memory, as any other. Fails as [`fork`]; the child leaves by `_exit`. Source: clone(2),
+/// `CLONE_VFORK`.
+#[cfg_attr(debug_assertions, track_caller)]
+pub(crate) fn fork_sharing<F: FnOnce() -> i32>(body: F) -> io::Result<Child> {
+    failpoint::point()?;
+    if has_threads() {
+        return Err(io::Error::from_raw_os_error(libc::EDEADLK));
+    }
+    let stack = Stack::new()?;
+    let mut body = Some(body);
+    let mut pidfd: libc::c_int = -1;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+    // SAFETY: the stack's end is aligned, and CLONE_VFORK suspends us until the child has ended, so the stack, `body`
+    // and `pidfd` outlive its use of them, and nothing else touches our memory meanwhile: no other thread exists (checked
+    // above). `run_sharing::<F>` gets the type that it expects, and leaves by _exit.
+    let pid = unsafe { libc::clone(run_sharing::<F>, stack.end(), flags, (&raw mut body).cast(), &raw mut pidfd) };
+    if pid < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: clone succeeded with CLONE_PIDFD, so the kernel has stored a new descriptor that nothing else owns.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Child { pid, pidfd })
+}
+
+extern "C" fn run_sharing<F: FnOnce() -> i32>(body: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: `fork_sharing` passes the `Option<F>` of its frame, which lives until this child has ended.
+    let body = unsafe { &mut *body.cast::<Option<F>>() };
+    match body.take() {
+        Some(body) if failpoint::point().is_ok() => exit_now(body()),
+        _ => exit_now(125),
+    }
+}
+
+/// A stack for a child. Its lowest page is closed, so that a stack that is too deep ends the child.
+struct Stack {
+    start: *mut libc::c_void,
+}
+
+impl Stack {
+    /// As much as a program usually has (setrlimit(2), `RLIMIT_STACK`), since init goes on on a copy of it. Only pages that
+    /// are used cost memory; MAP_STACK keeps the kernel (6.7) from using huge ones.
+    const BYTES: usize = 8 << 20;
+
+    fn new() -> io::Result<Self> {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
+        // SAFETY: new memory at an address that the kernel chooses.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), Self::BYTES, access, kind, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let stack = Self { start };
+        // SAFETY: the first page of the memory above, which nothing uses yet.
+        match unsafe { libc::mprotect(stack.start, rustix::param::page_size(), libc::PROT_NONE) } {
+            0 => Ok(stack),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// One past its highest byte; stacks grow downwards.
+    fn end(&self) -> *mut libc::c_void {
+        self.start.wrapping_byte_add(Self::BYTES)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: the memory is ours, and the child that used it has ended.
+        unsafe { libc::munmap(self.start, Self::BYTES) };
+    }
+}
+
 fn has_threads() -> bool {
     // The link count of a process's task directory is its number of threads plus two.
     rustix::fs::stat("/proc/self/task").is_ok_and(|stat| stat.st_nlink > 3)
@@ -369,6 +446,27 @@ mod tests {
         let child = open_pidfd(child).expect("a child");
         assert_eq!(wait_pidfd(child.as_fd()).expect("it ends"), Ended::Exited(0));
         assert!(files.iter().all(is_open));
+    }
+
+    #[test]
+    fn a_child_that_shares_memory_has_descriptors_and_ids_of_its_own() {
+        // The tests have threads; a forked process has one.
+        // SAFETY: the child allocates in its own copy of the memory, and leaves by _exit.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let mut seen = Vec::new();
+            let file = reserve_descriptor().expect("a descriptor");
+            let me = rustix::process::getpid();
+            let shared = fork_sharing(|| {
+                seen.push(rustix::process::getppid());
+                close(file.as_fd()).map_or(1, |()| 43)
+            });
+            let code = shared.and_then(|shared| shared.wait()).map_or(-1, Ended::code);
+            let is_open = standard(file.as_raw_fd()).is_some();
+            exit_now(i32::from(!(code == 43 && seen == [Some(me)] && is_open)));
+        }
+        let child = open_pidfd(child).expect("a child");
+        assert_eq!(wait_pidfd(child.as_fd()).expect("it ends"), Ended::Exited(0));
     }
 
     #[test]
