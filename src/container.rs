@@ -9,6 +9,7 @@ mod client;
 mod control;
 mod create;
 mod damaged;
+mod empty;
 mod ending;
 mod exec;
 mod files;

@@ -12,7 +12,7 @@ use super::owner::{DirectoryOwner, first_run};
 use super::service::Service;
 use super::session::{Session, Terminal, Unread};
 use super::streams::{self, StartStreams};
-use super::{Container, Error, volumes};
+use super::{Container, Error, empty, volumes};
 use crate::monitor::{self, ContainerDir, Start, State, Status};
 use crate::net;
 use crate::plan::{self, CgroupNamespace, ContainerConfig, HostFacts};
@@ -95,7 +95,7 @@ pub(crate) fn start(
         copy_up,
         ids: environment.ids.clone(),
         runtime_dir: environment.runtime_dir.clone(),
-        empty: empty_directory(&store)?,
+        empty: empty::directory(&store)?,
         network: net::Request {
             ports: config.ports.clone(),
             programs: environment.programs.clone(),
@@ -223,15 +223,4 @@ fn host_facts(
         cpus: cpus::present(),
         handed: environment.manager.handed(config),
     })
-}
-
-/// The directory with the empty file and the empty directory that mask paths.
-fn empty_directory(store: &Store) -> Result<PathBuf, Error> {
-    let directory = store.root().join("empty");
-    if !directory.join("dir").exists() {
-        fs::create_dir_all(&directory)?;
-        fs::write(directory.join("file"), "")?;
-        fs::create_dir_all(directory.join("dir"))?;
-    }
-    Ok(directory)
 }

@@ -5,6 +5,7 @@
 //! the container cancels the launch.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::cgroup_source::{cgroup_name, wanted};
@@ -174,7 +175,7 @@ impl Launcher {
             extras: &start.extras,
             rootfs: match root {
                 Some(mount) => Rootfs::Detached { mount, directory },
-                None => Rootfs::Overlay { lowers: start.lowers.clone(), directory, volatile: config.auto_remove },
+                None => Rootfs::Overlay { lowers: self.layers(), directory, volatile: config.auto_remove },
             },
             ids: &start.ids,
             stdio: [stdio[0].as_fd(), stdio[1].as_fd(), stdio[2].as_fd()],
@@ -187,6 +188,12 @@ impl Launcher {
         let init = runtime::create_init(&launch, cgroup.map(Group::fd), self.home.ready()?)?;
         self.home.dismiss_member();
         Ok(Made { init, pipes, notifier })
+    }
+
+    /// The image's layers, on the mount points that rc has ready.
+    fn layers(&self) -> Vec<PathBuf> {
+        let points = self.start.empty.join("points");
+        std::iter::once(points).chain(self.start.lowers.iter().cloned()).collect()
     }
 
     fn relay_terminal(&self, server: &mut Server, master: OwnedFd) -> Result<(), Error> {

@@ -46,7 +46,7 @@ pub(crate) struct Start {
     pub(crate) ids: IdMap,
     /// The directory in which the user's root namespace is announced.
     pub(crate) runtime_dir: PathBuf,
-    /// A directory with an empty `file` and an empty `dir`, which mask paths.
+    /// A directory with an empty `file` and an empty `dir`, which mask paths, and a layer of mount points, `points`.
     pub(crate) empty: PathBuf,
     /// The network's helpers and directories; the configuration has driver and ports.
     pub(crate) network: net::Request,

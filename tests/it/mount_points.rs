@@ -90,3 +90,27 @@ fn directories_that_stay_writable_keep_the_files_of_the_image() {
     run(&lab, &["--tmpfs", "/var/tmp"], &["list", "/var/tmp"]).prints("");
     run(&lab, &["--tmpfs", "/var/tmp:tmpcopyup"], &["list", "/var/tmp"]).prints("left\n");
 }
+
+/// They lie in a layer of rc's own, below the image: a start need not make them, and a removal need not remove them.
+#[test]
+fn the_usual_mount_points_take_no_place_in_the_writable_layer() {
+    let lab = Lab::new();
+    load(&lab, Layer::new().directory("srv", 0o755));
+    let made = |path: &[&str], options: &[&str]| {
+        let words = ["run", "--name", "web", "--network", "none"];
+        lab.rc(words).args(options).args(["box", "/payload", "read"]).args(path).run().succeeds();
+        let id = lab.rc(["inspect", "-f", "{{.Id}}", "web"]).run().text();
+        let upper = lab.container(id.trim_end()).join("upper");
+        let mut names: Vec<_> =
+            fs::read_dir(upper).expect("it can be listed").flatten().map(|it| it.file_name()).collect();
+        names.sort();
+        lab.rc(["rm", "web"]).run().succeeds();
+        names
+    };
+    assert_eq!(made(&["/etc/hosts"], &[]), [""; 0]);
+    assert_eq!(made(&["/run/.containerenv"], &["--read-only"]), [""; 0]);
+    // Others are made, and those that the image hides.
+    assert_eq!(made(&["/etc/hosts"], &["--tmpfs", "/scratch"]), ["scratch"]);
+    load(&lab, Layer::new().directory("etc", 0o755).opaque("etc").directory("run", 0o755));
+    assert_eq!(made(&["/etc/hosts"], &[]), ["etc"]);
+}
