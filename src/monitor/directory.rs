@@ -103,8 +103,11 @@ impl ContainerDir {
         let json = serde_json::to_vec(state).map_err(|source| self.damaged("state.json", source))?;
         fs::create_new(self.at("state.json"))?.write_all(&json).at("write", self.at("state.json"))?;
         drop(fs::create_new(self.at("lock"))?);
-        let exit = fs::create_new(self.at("exit"))?;
-        exit.write_all_at(&[b' '; EXIT_SPACE as usize], 0).at("reserve space in", self.at("exit"))?;
+        // How a container ends that is removed then is not recorded.
+        if !config.auto_remove {
+            let exit = fs::create_new(self.at("exit"))?;
+            exit.write_all_at(&[b' '; EXIT_SPACE as usize], 0).at("reserve space in", self.at("exit"))?;
+        }
         for name in ["upper", "work", "merged"] {
             fs::create_dir(self.at(name))?;
         }
@@ -147,8 +150,17 @@ impl ContainerDir {
 
     /// Replaces `state.json`. It is not synced: after a power cut no program runs, whatever it says.
     pub(crate) fn write_state(&self, state: &State) -> Result<(), Error> {
+        self.replace_state(state, Durability::Volatile)
+    }
+
+    /// [`write_state`](Self::write_state) of a container that is removed at its end, and does not outlive a power cut.
+    pub(crate) fn write_fleeting_state(&self, state: &State) -> Result<(), Error> {
+        self.replace_state(state, Durability::Fleeting)
+    }
+
+    fn replace_state(&self, state: &State, durability: Durability) -> Result<(), Error> {
         let json = serde_json::to_vec(state).map_err(|source| self.damaged("state.json", source))?;
-        Ok(fs::replace(self.at("state.json"), &json, Durability::Volatile)?)
+        Ok(fs::replace(self.at("state.json"), &json, durability)?)
     }
 
     /// How the run `run` ended, if its end was recorded.

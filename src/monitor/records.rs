@@ -12,12 +12,15 @@ use crate::types::NetworkState;
 pub(super) struct Records {
     directory: ContainerDir,
     state: State,
+    /// The container is removed at its end.
+    is_fleeting: bool,
 }
 
 impl Records {
     /// The records of the container of `start`.
     pub(super) fn new(start: &Start) -> Self {
-        Self { directory: start.directory.clone(), state: start.state.clone() }
+        let is_fleeting = start.config.auto_remove;
+        Self { directory: start.directory.clone(), state: start.state.clone(), is_fleeting }
     }
 
     /// The container's directory.
@@ -53,7 +56,10 @@ impl Records {
             cgroup: cgroup.map(|cgroup| cgroup.path().to_owned()),
             ..self.state.clone()
         };
-        self.directory.write_state(&state)?;
+        match self.is_fleeting {
+            true => self.directory.write_fleeting_state(&state)?,
+            false => self.directory.write_state(&state)?,
+        }
         self.state = state;
         Ok(())
     }

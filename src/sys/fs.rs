@@ -208,8 +208,11 @@ pub(crate) fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(
 pub(crate) enum Durability {
     /// fsync the file and its directory: the new content survives a power cut, whole.
     Synced,
-    /// No fsync: for files without a meaning after a reboot (`--rm` containers, hints).
+    /// No fsync: a power cut may bring the old content back. For files whose content means nothing after a reboot.
     Volatile,
+    /// As `Volatile`, and a power cut may leave an empty file: ext4 writes the content of a file to the disk before that
+    /// file replaces another (`auto_da_alloc`), and this spares it. For `--rm` containers.
+    Fleeting,
 }
 
 /// Replaces one of rc's own records in one step: writes `NAME.new` beside it, syncs, renames, syncs the directory.
@@ -227,9 +230,13 @@ pub(crate) fn replace(path: impl AsRef<Path>, bytes: &[u8], durability: Durabili
     let mut file = create_again(&aside)?;
     let written = file.write_all(bytes).at("write", &aside).and_then(|()| match durability {
         Durability::Synced => file.sync_data().at("sync", &aside),
-        Durability::Volatile => Ok(()),
+        Durability::Volatile | Durability::Fleeting => Ok(()),
     });
-    if let Err(error) = written.and_then(|()| rename(&aside, path)) {
+    let put = || match durability {
+        Durability::Fleeting => exchange(&aside, path),
+        Durability::Synced | Durability::Volatile => rename(&aside, path),
+    };
+    if let Err(error) = written.and_then(|()| put()) {
         // The disk may be full because of it. If this fails too, the next call removes it.
         drop(fs::remove_file(&aside));
         return Err(error);
@@ -238,6 +245,20 @@ pub(crate) fn replace(path: impl AsRef<Path>, bytes: &[u8], durability: Durabili
         && let Some(directory) = path.parent()
     {
         sync_dir(directory)?;
+    }
+    Ok(())
+}
+
+/// Puts the file `new` in the place of `path`, and removes what was there: two steps, of which a reader sees the first.
+#[cfg_attr(debug_assertions, track_caller)]
+fn exchange(new: &Path, path: &Path) -> Result<(), PathError> {
+    failpoint::point().at("rename", path)?;
+    let (here, flags) = (rustix::fs::CWD, rustix::fs::RenameFlags::EXCHANGE);
+    match rustix::fs::renameat_with(here, new, here, path, flags) {
+        // What cannot be removed, the next call removes.
+        Ok(()) => drop(remove_file(new)),
+        // There is nothing, or the filesystem cannot do it.
+        Err(_) => rename(new, path)?,
     }
     Ok(())
 }
@@ -401,10 +422,11 @@ mod tests {
     fn what_a_killed_process_left_is_replaced_and_never_written_through() {
         let home = tempfile::tempdir().expect("directory");
         let record = home.path().join("record");
-        for left in special(home.path()) {
+        let durabilities = [Durability::Volatile, Durability::Fleeting, Durability::Synced];
+        for (left, durability) in special(home.path()).into_iter().zip(durabilities.into_iter().cycle()) {
             let aside = home.path().join("record.new");
             fs::rename(&left, &aside).expect("moved");
-            let replaced = replace(&record, b"new", Durability::Volatile);
+            let replaced = replace(&record, b"new", durability);
             if left.ends_with("directory") {
                 assert!(replaced.is_err());
                 fs::remove_dir(&aside).expect("still there");
@@ -416,6 +438,14 @@ mod tests {
             fs::remove_file(&record).expect("removed");
         }
         assert_eq!(fs::read(home.path().join("regular")).expect("there"), b"untouched");
+        for durability in durabilities {
+            for content in ["first", "second"] {
+                replace(&record, content.as_bytes(), durability).expect("replaced");
+                assert_eq!(read_record(&record, 64).expect("a record"), content.as_bytes());
+                assert!(fs::symlink_metadata(home.path().join("record.new")).is_err(), "{durability:?}");
+            }
+            fs::remove_file(&record).expect("removed");
+        }
         // A failure leaves nothing behind.
         fs::create_dir_all(record.join("full")).expect("a directory in the place of the record");
         assert!(replace(&record, b"new", Durability::Volatile).is_err());
