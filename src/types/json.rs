@@ -60,7 +60,9 @@ fn is_too_deep(bytes: &[u8]) -> bool {
 
 /// Goes on behind the closing quotation mark.
 fn skip_string(rest: &mut std::slice::Iter<'_, u8>) {
-    while let Some(end) = memchr::memchr2(b'"', b'\\', rest.as_slice()) {
+    // The faster search for long texts first asks the CPU what it can do, which takes a virtual machine 0.1 ms.
+    let either = memchr::arch::all::memchr::Two::new(b'"', b'\\');
+    while let Some(end) = either.find(rest.as_slice()) {
         if rest.nth(end) == Some(&b'"') {
             return;
         }
