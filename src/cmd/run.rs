@@ -19,12 +19,28 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let ended = start(ctx, args);
+    let started = start(ctx, args);
+    // While the program runs: its user does not wait for it.
     engine::sweep_soon(&ctx.engine);
-    ended
+    let Followed { console, run: Run { id, started }, detach } = started?;
+    // A monitor that was killed leaves its container.
+    let outcome = console.follow(started).inspect_err(|_| engine::sweep_soon(&ctx.engine))?;
+    if detach {
+        let mut out = ui::out();
+        out.line(id)?;
+        out.finish()?;
+    }
+    exit_of(outcome)
 }
 
-fn start(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+/// A program that runs, and the terminal that follows it.
+struct Followed {
+    console: Console,
+    run: Run,
+    detach: bool,
+}
+
+fn start(ctx: &Ctx, args: Args) -> Result<Followed, Error> {
     let mut screen = Screen::for_pull(args.run.is_quiet());
     let request = args.run.into_request(&ctx.typed)?;
     if request.interactive && request.tty && !request.detach {
@@ -32,12 +48,6 @@ fn start(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     }
     let console = Console::of(!request.detach, request.sig_proxy);
     let front_end = console.front_end(true);
-    let Run { id, started } = engine::run(&ctx.engine, ctx.caller()?, &request, front_end, &mut screen)?;
-    let outcome = console.follow(started)?;
-    if request.detach {
-        let mut out = ui::out();
-        out.line(id)?;
-        out.finish()?;
-    }
-    exit_of(outcome)
+    let run = engine::run(&ctx.engine, ctx.caller()?, &request, front_end, &mut screen)?;
+    Ok(Followed { console, run, detach: request.detach })
 }

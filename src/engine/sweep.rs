@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! pull, load, import, rm, rmi   sweep at their end, and wait for it
-//! run, create, start, restart,  check for leftovers at their end, and start a process that sweeps them: one at a time,
-//! tag, untag                    and none for a minute after one that could not finish
+//! run, create, start, restart,  check for leftovers at their end (`run` while its program runs), and start a process
+//! tag, untag                    that sweeps them: one at a time, and none for a minute after one that could not finish
 //! monitors of `--rm`            remove only their own container and its volumes
 //! ```
 //! A failed `pull` does not sweep: the next try uses what it has downloaded, until another command sweeps.
