@@ -16,6 +16,7 @@
 //! processes              a line each: number, name, state (as in proc(5))
 //! tree PATH [LEFT-OUT…]  every file below: type, mode, owner, size, time, links, content, attributes
 //! peak PROGRAM WORD…     runs it; the greatest resident memory of it and its descendants, in MiB, is the last line
+//! faults PROGRAM WORD…   runs it; how many page faults it and its descendants had, without reads of the disk
 //! read PATH              the file's bytes                   write PATH TEXT     the text and a newline
 //! peek PATH              the bytes that can be read there without waiting, on standard error
 //! redial in|out ADDRESS  connects a standard descriptor, a socket, anew, and sends what it is
@@ -90,6 +91,7 @@ fn play(words: &[&str]) -> Outcome {
         ["size"] => println!("{}", report::terminal_size()?),
         ["sizes"] => signals::sizes()?,
         ["peak", program, arguments @ ..] => return peak(program, arguments),
+        ["faults", program, arguments @ ..] => return faults(program, arguments),
         ["tree", path, left_out @ ..] => tree::print(path, left_out)?,
         ["read", path] => std::io::stdout().write_all(&std::fs::read(path)?)?,
         ["write", path, text] => std::fs::write(path, format!("{text}\n"))?,
@@ -264,6 +266,16 @@ fn peak(program: &str, arguments: &[&str]) -> Outcome {
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN)?;
     // The kernel counts it in KiB.
     println!("{}", usage.max_rss() / 1024);
+    Ok(status.code().unwrap_or(99))
+}
+
+/// Runs `program`, waits for it and for all processes that it leaves, and prints how many page faults they had.
+fn faults(program: &str, arguments: &[&str]) -> Outcome {
+    nix::sys::prctl::set_child_subreaper(true)?;
+    let status = std::process::Command::new(program).args(arguments).status()?;
+    while nix::sys::wait::wait() != Err(nix::errno::Errno::ECHILD) {}
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN)?;
+    println!("{}", usage.minor_page_faults());
     Ok(status.code().unwrap_or(99))
 }
 
