@@ -3,8 +3,8 @@
 //! ```text
 //! file  dir/                                       what masks paths
 //! points/  dev/ proc/ sys/                         the lowest layer of every container: the mount points that nearly
-//!          etc/{hosts,hostname,resolv.conf}        every image lacks, so that a start need not make them, nor a removal
-//!          run/.containerenv                       remove them; what the image has in their place hides them
+//!          etc/{hosts,hostname,resolv.conf}        every image lacks, so that a start need not make them, nor a
+//!          run/.containerenv                       removal remove them; what the image has in their place hides them
 //! ```
 
 use std::path::{Path, PathBuf};

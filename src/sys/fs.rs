@@ -210,8 +210,8 @@ pub(crate) enum Durability {
     Synced,
     /// No fsync: a power cut may bring the old content back. For files whose content means nothing after a reboot.
     Volatile,
-    /// As `Volatile`, and a power cut may leave an empty file: ext4 writes the content of a file to the disk before that
-    /// file replaces another (`auto_da_alloc`), and this spares it. For `--rm` containers.
+    /// As `Volatile`, and a power cut may leave an empty file: ext4 writes the content of a file to the disk before
+    /// that file replaces another (`auto_da_alloc`), and this spares it. For `--rm` containers.
     Fleeting,
 }
 

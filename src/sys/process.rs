@@ -172,8 +172,8 @@ pub(crate) fn fork(options: &CloneOptions<'_>, body: impl FnOnce() -> i32) -> io
 /// is copied, which is most of the time that a fork takes, for the child and for the pages that both write afterwards.
 ///
 /// The child has descriptors, signal mask, IDs and namespaces of its own. This process sleeps meanwhile, so the child
-/// may do what this one may, except drop an owner of a descriptor that it has not opened itself. A process that it forks
-/// has a copy of the memory, as any other. Fails as [`fork`]; the child leaves by `_exit`. Source: clone(2),
+/// may do what this one may, except drop an owner of a descriptor that it has not opened itself. A process that it
+/// forks has a copy of the memory, as any other. Fails as [`fork`]; the child leaves by `_exit`. Source: clone(2),
 /// `CLONE_VFORK`.
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn fork_sharing<F: FnOnce() -> i32>(body: F) -> io::Result<Child> {
@@ -186,8 +186,8 @@ pub(crate) fn fork_sharing<F: FnOnce() -> i32>(body: F) -> io::Result<Child> {
     let mut pidfd: libc::c_int = -1;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
     // SAFETY: the stack's end is aligned, and CLONE_VFORK suspends us until the child has ended, so the stack, `body`
-    // and `pidfd` outlive its use of them, and nothing else touches our memory meanwhile: no other thread exists (checked
-    // above). `run_sharing::<F>` gets the type that it expects, and leaves by _exit.
+    // and `pidfd` outlive its use of them, and nothing else touches our memory meanwhile: no other thread exists
+    // (checked above). `run_sharing::<F>` gets the type that it expects, and leaves by _exit.
     let pid = unsafe { libc::clone(run_sharing::<F>, stack.end(), flags, (&raw mut body).cast(), &raw mut pidfd) };
     if pid < 0 {
         return Err(io::Error::last_os_error());
@@ -212,8 +212,8 @@ struct Stack {
 }
 
 impl Stack {
-    /// As much as a program usually has (setrlimit(2), `RLIMIT_STACK`), since init goes on on a copy of it. Only pages that
-    /// are used cost memory; MAP_STACK keeps the kernel (6.7) from using huge ones.
+    /// As much as a program usually has (setrlimit(2), `RLIMIT_STACK`), since init goes on on a copy of it. Only pages
+    /// that are used cost memory; MAP_STACK keeps the kernel (6.7) from using huge ones.
     const BYTES: usize = 8 << 20;
 
     fn new() -> io::Result<Self> {

@@ -65,9 +65,9 @@ type Action = [u64; 4];
 /// The number of the last signal.
 const LAST: i32 = 64;
 
-/// The signals that this process ignores, which survive execve(2): bit n-1 is signal n. Rust's runtime ignores PIPE, and
-/// the caller of rc may have ignored others (nohup(1)); rc itself changes none. So they are asked for once, and forked
-/// children know them.
+/// The signals that this process ignores, which survive execve(2): bit n-1 is signal n. Rust's runtime ignores PIPE,
+/// and the caller of rc may have ignored others (nohup(1)); rc itself changes none. So they are asked for once, and
+/// forked children know them.
 pub(crate) fn ignored() -> u64 {
     static IGNORED: OnceLock<u64> = OnceLock::new();
     *IGNORED.get_or_init(|| (1..=LAST).filter(|number| is_ignored(*number)).fold(0, |set, number| set | bit(number)))

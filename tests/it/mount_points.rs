@@ -108,7 +108,7 @@ fn the_usual_mount_points_take_no_place_in_the_writable_layer() {
         names
     };
     assert_eq!(made(&["/etc/hosts"], &[]), [""; 0]);
-    assert_eq!(made(&["/run/.containerenv"], &["--read-only"]), [""; 0]);
+    assert_eq!(made(&["/run/.containerenv"], &[]), [""; 0]);
     // Others are made, and those that the image hides.
     assert_eq!(made(&["/etc/hosts"], &["--tmpfs", "/scratch"]), ["scratch"]);
     load(&lab, Layer::new().directory("etc", 0o755).opaque("etc").directory("run", 0o755));
