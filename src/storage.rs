@@ -15,8 +15,9 @@
 //!   trash/                  waits to be removed
 //! ```
 //!
-//! Nothing unfinished has a name outside `tmp/`: it is checked, synced and only then renamed. Lock order: container,
-//! image, network, volume, store (`lock`); `ingest.lock` comes before `lock`; blob and layer stages come in between.
+//! Nothing unfinished has a name outside `tmp/`: it is checked, synced and only then renamed. What a pull brings is
+//! synced later (`layer::record`): it can be pulled again, and its readers notice. Lock order: container, image,
+//! network, volume, store (`lock`); `ingest.lock` comes before `lock`; blob and layer stages come in between.
 
 mod blob;
 mod compress;
@@ -47,7 +48,7 @@ pub(crate) use hash::Hasher;
 pub(crate) use index::{IndexEntry, REF_NAME};
 pub(crate) use ingest::GarbageMark;
 pub(crate) use intake::{Intake, Waiting};
-pub(crate) use layer::{Ownership, Target};
+pub(crate) use layer::{Naming, Ownership, Target};
 pub(crate) use remove::remove_tree;
 pub(crate) use scratch::Scratch;
 pub(crate) use sweep::Reachable;

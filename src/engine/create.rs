@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 
 use super::context::{Caller, Context};
+use super::facts;
 use super::observer::Observer;
-use super::{facts, image, pull};
+use super::pull::{self, Provided};
 use crate::container::{self, Creation, Environment, Removal};
 use crate::plan::{self, ContainerConfig, Request, Seccomp};
 use crate::runtime::seccomp;
@@ -56,8 +57,7 @@ pub(super) fn prepare(
         let hint = "remove it, or write the ID to another file with --cidfile";
         return Err(Report::new(ReportKind::Conflict, message).with_hint(hint));
     }
-    let (image, image_lock) = pull::image_for(context, request, observer)?;
-    let lowers = image::layers(store, &image, environment)?;
+    let Provided { image, lowers, lock } = pull::image_for(context, environment, request, observer)?;
     let identity = container::new_identity(store, name)?;
     let (image, defaults) = (image.defaults(&request.image), facts::defaults(&context.settings));
     let found = facts::look_up(&plan::needs(request, &image, &defaults), &identity.id)?;
@@ -74,7 +74,7 @@ pub(super) fn prepare(
     if request.replace && request.name.is_some() {
         remove_old(store, &config.name, environment)?;
     }
-    let image_lock = RefCell::new(Some(image_lock));
+    let image_lock = RefCell::new(Some(lock));
     Ok(Prepared { creation: Creation { store: store.clone(), config, files, image_lock }, lowers })
 }
 

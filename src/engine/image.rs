@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::context::Context;
+use super::sweep::sync_soon;
 use crate::container::{Container, Environment};
 use crate::image;
 use crate::image::local::{self, LocalImage};
@@ -30,7 +31,9 @@ pub(super) fn layers(store: &Store, image: &LocalImage, environment: &Environmen
         return Ok(directories);
     }
     let home = UserNamespace::open(&environment.ids, &environment.runtime_dir)?;
-    userns::inside(&home, "rc: unpack", || local::ensure_layers(store, image, &target))
+    let layers = userns::inside(&home, "rc: unpack", || local::ensure_layers(store, image, &target))?;
+    sync_soon(store);
+    Ok(layers)
 }
 
 /// The image of an existing container.

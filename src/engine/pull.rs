@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::context::Context;
-use super::image::target;
+use super::image::{self as images, target};
 use super::observer::Observer;
+use super::sweep::sync_soon;
+use crate::container::Environment;
 use crate::image;
 use crate::image::local::{self, LocalImage};
 use crate::image::pull::{self, Pulled, Step, step};
@@ -13,7 +15,7 @@ use crate::plan::{PullPolicy, Request};
 use crate::registry::{self, Backoff, Credentials, Platform, TlsVerify};
 use crate::storage::Store;
 use crate::sys::lock::FileLock;
-use crate::types::{ImageReference, Report};
+use crate::types::{ImageReference, Report, ReportKind};
 use crate::userns::{self, UserNamespace};
 
 /// How to pull an image.
@@ -93,29 +95,66 @@ pub(crate) fn pull(
     }
 }
 
-/// The image of a request, pulled if the policy says so, and a lock against its removal, until a container's record
-/// names it.
+/// An image for a container.
+pub(super) struct Provided {
+    pub(super) image: LocalImage,
+    /// The directories of its layers, lowest first.
+    pub(super) lowers: Vec<PathBuf>,
+    /// Keeps it from being removed; hold it until a container's record names the image.
+    pub(super) lock: FileLock,
+}
+
+/// The image of a request, pulled if the policy says so, with its layers unpacked.
 pub(super) fn image_for(
+    context: &Context,
+    environment: &Environment,
+    request: &Request,
+    observer: &mut dyn Observer,
+) -> Result<Provided, Report> {
+    let store = &environment.store;
+    let (image, lock) = named_image(context, request, observer)?;
+    let report = match images::layers(store, &image, environment) {
+        Ok(lowers) => return Ok(Provided { image, lowers, lock }),
+        Err(report) => report,
+    };
+    // A power cut may have taken some of what the last pull has brought (`Store::sync_layers`).
+    let name = image.reference.as_ref().or(image.names.first()).map(ToString::to_string);
+    let Some(name) = name.filter(|_| report.kind == ReportKind::Damaged) else { return Err(report) };
+    // A pull changes what the lock protects.
+    drop(lock);
+    let how = Pull { policy: PullPolicy::Always, ..how(request)? };
+    if request.pull == Some(PullPolicy::Never) || pull(context, &name, &how, observer).is_err() {
+        return Err(report);
+    }
+    let lock = store.lock_shared()?;
+    let image = local::find(store, &name)?;
+    let lowers = images::layers(store, &image, environment)?;
+    Ok(Provided { image, lowers, lock })
+}
+
+fn how(request: &Request) -> Result<Pull, Report> {
+    Ok(Pull {
+        policy: request.pull.unwrap_or_default(),
+        platform: request.platform.as_deref().map(str::parse).transpose()?,
+        tls_verify: request.tls_verify,
+        ..Pull::default()
+    })
+}
+
+fn named_image(
     context: &Context,
     request: &Request,
     observer: &mut dyn Observer,
 ) -> Result<(LocalImage, FileLock), Report> {
     let store = context.store()?;
-    let policy = request.pull.unwrap_or_default();
     // Almost every run takes this way, which reads nothing twice.
-    if request.platform.is_none() && step(policy, true) == Step::UseLocal {
+    if request.platform.is_none() && step(request.pull.unwrap_or_default(), true) == Step::UseLocal {
         let lock = store.lock_shared()?;
         if let Ok(image) = local::find(store, &request.image) {
             return Ok((image, lock));
         }
     }
-    let how = Pull {
-        policy,
-        platform: request.platform.as_deref().map(str::parse).transpose()?,
-        tls_verify: request.tls_verify,
-        ..Pull::default()
-    };
-    pull(context, &request.image, &how, observer)?;
+    pull(context, &request.image, &how(request)?, observer)?;
     // Not earlier: a pull changes what the lock protects.
     let lock = store.lock_shared()?;
     Ok((local::find(store, &request.image)?, lock))
@@ -138,6 +177,8 @@ fn fetch(
     };
     let home = UserNamespace::open(&ids, &context.runtime_dir()?)?;
     let pulled = userns::inside(&home, "rc: pull", || fetch_all(store, &reference, how, &options, observer));
+    // A failed pull may have brought some of the layers.
+    sync_soon(store);
     for image in pulled.iter().flatten() {
         warn(image, observer);
     }

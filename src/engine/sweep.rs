@@ -50,14 +50,21 @@ fn sweep_alone(context: &Context, store: &Store) -> i32 {
         sweeping.finish(swept.is_ok() && !store.has_garbage()?);
         swept
     };
-    i32::from(detach().is_err() || swept().is_err())
+    i32::from(detach("rc: sweep").is_err() || swept().is_err())
 }
 
-/// Leaves the session and closes the command's descriptors: a reader of its output waits until all copies are closed.
-fn detach() -> std::io::Result<()> {
+/// Starts a process that waits until everything that was pulled or unpacked is on disk. If it cannot, the next one
+/// does.
+pub(super) fn sync_soon(store: &Store) {
+    drop(fork(&CloneOptions::default(), || i32::from(detach("rc: sync").is_err() || store.sync_layers().is_err())));
+}
+
+/// Becomes a process of this name that nobody waits for: leaves the session and closes the command's descriptors,
+/// since a reader of its output waits until all copies are closed.
+fn detach(name: &str) -> std::io::Result<()> {
     // It fails only for a session leader, which a fork is not.
     rustix::process::setsid().ok();
-    prctl::set_name("rc: sweep")?;
+    prctl::set_name(name)?;
     let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     for number in 0..3 {
         process::place(std::os::fd::AsFd::as_fd(&null), number)?;

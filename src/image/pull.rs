@@ -32,7 +32,7 @@ use super::Config;
 use super::progress::Progress;
 use crate::registry::manifest::{Descriptor, Fault, Kind, Manifest};
 use crate::registry::{self, Client, Document, MANIFEST_LIMIT, Platform};
-use crate::storage::{self, BlobWriter, Store, Target};
+use crate::storage::{self, BlobWriter, Naming, Store, Target};
 use crate::sys::fs::plain;
 use crate::types::json;
 use crate::types::{Digest, ImageReference, Report, ReportKind, Thing};
@@ -129,6 +129,9 @@ pub(crate) fn is_unreachable(report: &Report) -> bool {
 /// Pulls `reference` into `store`. Does not pull blobs and layers that exist; waits for those that another process is
 /// pulling.
 ///
+/// Name, manifest and configuration are on disk then; of the layers a power cut may leave less, until
+/// [`Store::sync_layers`] has returned. Every reader notices that.
+///
 /// On failure the image has no new name; complete blobs and layers stay for the next attempt, and so do partial blobs,
 /// until another command sweeps.
 pub(crate) fn pull(
@@ -198,12 +201,13 @@ impl Pull<'_> {
             json::from_slice(&config).map_err(|source| refuse(Fault::Json { what: "configuration", source }))?;
         let other_platform = self.check_platform(&config)?;
         let layers = found.manifest.with_diff_ids(&config.rootfs.diff_ids).map_err(refuse)?;
-        let skipped_devices = pull_layers(self, &distinct(layers))?;
-
+        // Before the layers: to sync a file takes long once thousands of others have been written.
         let size = found.document.bytes.len() as u64;
         if let Some(writer) = self.store.begin_document(&found.document.digest, size)? {
             write(writer, &found.document)?;
         }
+        let skipped_devices = pull_layers(self, &distinct(layers))?;
+
         let descriptor = storage::Descriptor::new(found.manifest.media_type, found.document.digest.clone(), size);
         // A tag beside a digest may name another image today.
         let reference = match self.reference.digest() {
@@ -283,7 +287,7 @@ fn write(mut writer: BlobWriter, document: &Document) -> Result<(), Cause> {
     writer
         .write_all(&document.bytes)
         .map_err(|source| storage::Error::Receive { digest: document.digest.clone(), source })?;
-    writer.finish()?;
+    writer.finish(Naming::Synced)?;
     Ok(())
 }
 

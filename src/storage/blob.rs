@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use std::path::PathBuf;
 
+use super::layer::Naming;
 use super::{Error, Hasher, Store, stage};
 use crate::sys::fs::{self, AtPath as _};
 use crate::types::{Algorithm, Digest};
@@ -131,7 +132,7 @@ impl Store {
             writer.restart()?;
             let path = writer.path.clone();
             writer.write_all(content).at("write", path)?;
-            writer.finish()?;
+            writer.finish(Naming::Synced)?;
         }
         Ok(digest)
     }
@@ -247,14 +248,17 @@ impl BlobWriter {
         Ok(fs::remove_file(&self.path)?)
     }
 
-    /// Checks size and digest, syncs, and names the blob. Leaves nothing behind on failure.
-    pub(crate) fn finish(self) -> Result<(Digest, u64), Error> {
+    /// Checks size and digest, and names the blob. With [`Naming::Synced`] it is on disk then; otherwise a power cut
+    /// may leave less of it, which every reader notices. Leaves nothing behind on failure.
+    pub(crate) fn finish(self, naming: Naming) -> Result<(Digest, u64), Error> {
         let actual = self.hash.clone().finish();
         if let Err(error) = self.check(&actual) {
             fs::remove_file(&self.path)?;
             return Err(error);
         }
-        self.file.sync_data().at("sync", &self.path)?;
+        if naming == Naming::Synced {
+            self.file.sync_data().at("sync", &self.path)?;
+        }
         let target = self.store.blob_path(&actual);
         if actual.algorithm() == Algorithm::Sha512
             && let Some(directory) = target.parent()
@@ -262,7 +266,7 @@ impl BlobWriter {
             fs::create_dir_all(directory)?;
         }
         fs::rename(&self.path, &target)?;
-        if let Some(directory) = target.parent() {
+        if let Some(directory) = target.parent().filter(|_| naming == Naming::Synced) {
             fs::sync_dir(directory)?;
         }
         Ok((actual, self.offset))

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::layer::{Info, Target};
+use super::layer::{Info, Naming, Target};
 use super::remove::remove_at;
 use super::{Error, Hasher, Store, stage};
 use crate::sys::fs::{self, AtPath as _};
@@ -63,7 +63,7 @@ impl Intake {
             let bad = |source| Error::Layer { diff_id: diff_id.clone(), source };
             let layer = stage.unpack(self.open(file)?).map_err(bad)?;
             info = Some(layer.info);
-            layer.name()?;
+            layer.name(Naming::Synced)?;
         }
         self.keep(file)?;
         Ok(info)

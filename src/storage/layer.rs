@@ -1,9 +1,10 @@
 //! Layers: a blob is decompressed, hashed and unpacked as one stream, in `tmp/`, and named by its diff ID when
-//! everything is right and on disk. Then it never changes.
+//! everything is right. Then it never changes.
 //!
 //! ```text
 //! layers/MAP/sha256-HEX/fs       the files; whiteouts are 0:0 character devices, opaque directories have an attribute
-//!                      /info     {"size": bytes of the uncompressed archive, "skipped": …}
+//!                      /info     {"size": bytes of the uncompressed archive, "skipped": …}: everything is on disk
+//!                      /unsynced the same until then, with the boot in which that was, see `record`
 //!                      /root     empty: an entry describes the root directory, whose attributes `fs` has
 //!                      /owners   if everything is stored as the user: UID:GID:PATH and a zero byte, for all but 0:0
 //! ```
@@ -16,6 +17,7 @@ mod directories;
 mod extract;
 mod parents;
 mod receive;
+mod record;
 mod whiteout;
 
 use std::fs::File;
@@ -25,6 +27,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use receive::Opened;
+pub(crate) use record::Naming;
 
 use super::compress::decompress;
 use super::escape::Escaped;
@@ -33,7 +36,7 @@ use super::tar::{self, Reader};
 use super::{Hasher, Store, stage};
 use crate::sys::filesystem;
 use crate::sys::fs::{self, AtPath as _, PathError, plain};
-use crate::types::{Algorithm, Digest, Report, ReportKind, json};
+use crate::types::{Algorithm, Digest, Report, ReportKind};
 
 /// The ID map that layers are unpacked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,27 +184,6 @@ impl Store {
         self.root.join("layers").join(map).join(directory_name(diff_id))
     }
 
-    /// Whether a layer exists, unpacked for this map. Checks the file that is written last (`info`).
-    pub(crate) fn has_layer(&self, map: &str, diff_id: &Digest) -> Result<bool, PathError> {
-        match fs::symlink_metadata(self.layer_path(map, diff_id).join("info")) {
-            Ok(info) => Ok(info.is_file() && info.len() > 0),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What rc knows about an unpacked layer; `None` if it does not exist.
-    pub(crate) fn layer_info(&self, map: &str, diff_id: &Digest) -> Result<Option<Info>, super::Error> {
-        let path = self.layer_path(map, diff_id).join("info");
-        let bytes = match fs::read_record(&path, 4096) {
-            Ok(bytes) => bytes,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let info = json::from_slice(&bytes);
-        info.map(Some).map_err(|source| super::Error::Json { what: format!("`{}`", path.display()), source })
-    }
-
     /// Starts to unpack the layer `diff_id`; `None` if it exists. Waits while another process unpacks the same one.
     pub(super) fn begin_layer(&self, target: &Target, diff_id: &Digest) -> Result<Option<LayerStage>, PathError> {
         let path = self.tmp().join(format!("layer-{}-{}", target.map, directory_name(diff_id)));
@@ -280,8 +262,7 @@ impl LayerStage {
             fs::write(self.path.join("root"), "")?;
         }
         let info = Info { size, skipped: kept.skipped };
-        let bytes = serde_json::to_vec(&info).map_err(io::Error::from)?;
-        fs::write(self.path.join("info"), bytes)?;
+        record::write(&self.lock, info).at("write the record of", &self.path)?;
         Ok(UnpackedLayer { stage: self, diff_id, info })
     }
 }
@@ -305,25 +286,29 @@ pub(super) struct UnpackedLayer {
 }
 
 impl UnpackedLayer {
-    /// Syncs the layer and names it; succeeds if another process was faster.
-    pub(super) fn name(self) -> Result<(), PathError> {
+    /// Names the layer; succeeds if another process was faster. With [`Naming::Synced`] it is on disk then.
+    pub(super) fn name(self, naming: Naming) -> Result<(), PathError> {
         let stage = &self.stage;
         let target = stage.store.layer_path(&stage.target.map, &self.diff_id);
         let Some(directory) = target.parent() else { return Ok(()) };
         fs::create_dir_all(directory)?;
-        rustix::fs::syncfs(&stage.lock).at("sync", &stage.path)?;
+        if naming == Naming::Synced {
+            rustix::fs::syncfs(&stage.lock).at("sync", &stage.path)?;
+            record::mark_synced(&stage.lock).at("write the record of", &stage.path)?;
+            rustix::fs::fsync(&stage.lock).at("sync", &stage.path)?;
+        }
         match fs::rename(&stage.path, &target) {
-            Ok(()) => fs::sync_dir(directory),
+            Ok(()) => {}
             // Another process has unpacked the same content from another blob.
-            Err(_) if stage.store.has_layer(&stage.target.map, &self.diff_id)? => Ok(()),
+            Err(_) if stage.store.has_layer(&stage.target.map, &self.diff_id)? => return Ok(()),
             Err(error) if error.source.kind() == io::ErrorKind::DirectoryNotEmpty => {
                 // The rest of a damaged layer.
                 stage.store.move_to_trash(&target)?;
                 fs::rename(&stage.path, &target)?;
-                fs::sync_dir(directory)
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
         }
+        if naming == Naming::Synced { fs::sync_dir(directory) } else { Ok(()) }
     }
 }
 

@@ -49,7 +49,7 @@ fn a_blob_is_named_only_when_size_and_digest_are_right() {
     for (content, size) in [("hello", 6), ("hell", 4), ("hellO", 5)] {
         let mut writer = store.begin_blob(&digest, size).expect("begins").expect("not there");
         writer.write_all(content.as_bytes()).expect("fits");
-        writer.finish().expect_err("wrong size or digest");
+        writer.finish(Naming::Synced).expect_err("wrong size or digest");
         assert!(!store.has_blob(&digest, 5).expect("looks"));
         assert_eq!(entries(&store.tmp()), [""; 0]);
     }
@@ -59,7 +59,7 @@ fn a_blob_is_named_only_when_size_and_digest_are_right() {
     drop(writer);
     let mut writer = store.begin_blob(&digest, 5).expect("begins").expect("not there");
     writer.write_all(b"hello").expect("fits");
-    assert_eq!(writer.finish().expect("right"), (digest.clone(), 5));
+    assert_eq!(writer.finish(Naming::Synced).expect("right"), (digest.clone(), 5));
     assert!(store.begin_blob(&digest, 5).expect("begins").is_none());
     assert_eq!(store.read_blob(&digest, 5).expect("reads"), b"hello");
     assert!(matches!(store.read_blob(&digest, 4), Err(Error::TooLarge { .. })));
@@ -74,7 +74,7 @@ fn a_blob_that_was_cut_short_or_changed_is_written_again() {
     let heal = |writer: Option<BlobWriter>| {
         let mut writer = writer.expect("what is there is no use");
         writer.write_all(b"hello").expect("fits");
-        writer.finish().expect("right");
+        writer.finish(Naming::Synced).expect("right");
         assert_eq!(store.read_blob(&digest, 5).expect("reads"), b"hello");
     };
     for damage in ["", "hell", "hello, too long"] {
@@ -106,7 +106,7 @@ fn a_partial_blob_is_taken_over() {
     let mut writer = store.begin_blob(&digest, 11).expect("begins").expect("not there");
     assert_eq!(writer.offset(), 6);
     writer.write_all(b"world").expect("fits");
-    writer.finish().expect("right");
+    writer.finish(Naming::Synced).expect("right");
     assert_eq!(store.read_blob(&digest, 99).expect("reads"), b"hello world");
 }
 
@@ -118,7 +118,7 @@ fn two_writers_of_one_blob_join() {
     std::thread::scope(|scope| {
         let other = scope.spawn(|| store.begin_blob(&digest, 5).expect("begins").is_none());
         writer.write_all(b"hello").expect("fits");
-        writer.finish().expect("right");
+        writer.finish(Naming::Synced).expect("right");
         assert!(other.join().expect("no panic"), "the second finds what the first wrote");
     });
     assert_eq!(entries(&store.tmp()), [""; 0]);

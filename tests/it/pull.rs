@@ -102,6 +102,66 @@ fn run_pulls_a_missing_image_unless_the_policy_forbids_it() {
     assert!(run("always").exits(125).stderr().contains("connection refused"));
 }
 
+/// The records of all layers, with this name.
+fn records(lab: &Lab, name: &str) -> Vec<std::path::PathBuf> {
+    let inside = |directory: std::path::PathBuf| {
+        let entries = std::fs::read_dir(directory).into_iter().flatten();
+        entries.map(|entry| entry.expect("an entry").path())
+    };
+    let layers = inside(lab.store().join("layers")).flat_map(inside);
+    layers.map(|layer| layer.join(name)).filter(|record| record.exists()).collect()
+}
+
+#[test]
+fn what_a_power_cut_took_from_the_last_pull_is_pulled_again_by_run() {
+    require!(program "docker-registry");
+    require!(program "skopeo");
+    let lab = Lab::new();
+    let registry = Registry::empty(&lab);
+    let image = Image::new().layer(payload_layer()).layer(Layer::new().file("more", 0o644, b"more").bytes());
+    let whole = push(&lab, &registry, &image, "payload:1", &[]);
+    let run = || {
+        let run = lab.rc(["run", "--rm", "--network", "none"]).arg(&whole);
+        run.args(["/payload", "echo", "whole"]).run()
+    };
+    lab.rc(["pull", "-q"]).arg(&whole).run().succeeds();
+    // A process that nobody waits for says that the layers are on disk.
+    wait::until("the layers to be on disk", || (records(&lab, "info").len() == 2).then_some(()));
+    assert_eq!(records(&lab, "unsynced").len(), 0);
+    run().prints("whole\n");
+    let blobs: Vec<_> = std::fs::read_dir(lab.store().join("images/blobs/sha256")).expect("blobs").collect();
+    let largest = blobs.into_iter().map(|blob| blob.expect("a blob").path());
+    let largest = largest.max_by_key(|blob| blob.metadata().expect("a blob").len()).expect("a blob");
+    let right = std::fs::read(&largest).expect("a blob can be read");
+    for length in [0, right.len() / 2, right.len()] {
+        // The power went off before anything but names had reached the disk.
+        for info in records(&lab, "info") {
+            let record = r#"{"size":1,"skipped":{"devices":0,"attributes":0},"boot":"another"}"#;
+            std::fs::write(info.with_file_name("unsynced"), record).expect("a record can be written");
+            std::fs::remove_file(info).expect("a record can be removed");
+        }
+        let mut lost = right[..length].to_vec();
+        if let Some(byte) = lost.last_mut() {
+            *byte ^= 1;
+        }
+        std::fs::write(&largest, lost).expect("a blob can be cut");
+        let never = lab.rc(["run", "--rm", "--network", "none", "--pull", "never"]).arg(&whole).run().exits(125);
+        assert!(never.stderr().ends_with("hint: pull the image again: `rc pull IMAGE`\n"), "{never}");
+        let again = run().exits(0);
+        assert_eq!(again.stdout(), "whole\n", "{length}");
+        assert!(again.stderr().starts_with(&format!("Trying to pull {whole}...")), "{again}");
+        assert!(std::fs::read(&largest).expect("a blob can be read") == right, "{length}");
+        wait::until("the layers to be on disk", || (records(&lab, "info").len() == 2).then_some(()));
+        run().prints("whole\n");
+    }
+    registry.stop();
+    std::fs::write(&largest, "").expect("a blob can be cut");
+    lab.rc(["unshare", "sh", "-c"]).arg(format!("rm -rf {}/layers/*", lab.store().display())).run().succeeds();
+    let error = run().exits(125);
+    assert!(error.stderr().contains("in the store is damaged") || error.stderr().contains("is not in the store"));
+    assert!(error.stderr().ends_with("hint: pull the image again: `rc pull IMAGE`\n"), "{error}");
+}
+
 #[test]
 fn a_killed_pull_leaves_only_what_the_next_one_uses() {
     require!(program "docker-registry");

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write as _};
 
-use super::{Info, Target};
+use super::{Info, Naming, Target};
 use crate::storage::blob::BlobWriter;
 use crate::storage::{Descriptor, Error, Store};
 use crate::types::Digest;
@@ -27,7 +27,7 @@ pub(crate) struct Received {
 
 impl Store {
     /// Receives a layer: stores its blob, and unpacks it for `target`. Skips whichever of the two exists; waits for
-    /// another process that is doing the same.
+    /// another process that is doing the same. Does not wait for the disk: call `sync_layers` afterwards.
     ///
     /// `open` is called only if the blob does not exist, with the number of bytes that need not be sent again; its
     /// reader must return the rest of the blob. Size, digest and diff ID are checked before anything has a name. Leaves
@@ -60,11 +60,12 @@ impl Store {
             sender = Some(opened.reader);
         }
         let stage = self.begin_layer(target, diff_id).map_err(Error::from)?;
-        let replay: Box<dyn Read + Send> = match stage {
-            Some(_) => Box::new(writer.staged()?),
-            None => Box::new(io::empty()),
+        // A blob whose layer will not be unpacked is read by nobody who would notice what a power cut has taken.
+        let (replay, naming): (Box<dyn Read + Send>, _) = match stage {
+            Some(_) => (Box::new(writer.staged()?), Naming::Unsynced),
+            None => (Box::new(io::empty()), Naming::Synced),
         };
-        let mut tee = Tee { replay, sender, writer, failure: None };
+        let mut tee = Tee { replay, sender, writer, naming, failure: None };
         let Some(stage) = stage else {
             let drained = drain(&mut tee);
             tee.finish(drained, diff_id)?;
@@ -74,12 +75,12 @@ impl Store {
         let drained = unpacked.and_then(|layer| drain(&mut tee).map(|()| layer).map_err(Into::into));
         let layer = tee.finish(drained, diff_id)?;
         let info = layer.info;
-        layer.name().map_err(Error::from)?;
+        layer.name(Naming::Unsynced).map_err(Error::from)?;
         Ok(Received { is_new_blob: true, unpacked: Some(info) })
     }
 
     /// Unpacks a layer from its blob in the store; `None` if it exists for this map. Fails with `DamagedBlob` if the
-    /// blob has changed, and leaves nothing behind then.
+    /// blob has changed, and leaves nothing behind then. Does not wait for the disk: call `sync_layers` afterwards.
     pub(crate) fn unpack_blob(&self, blob: &Digest, diff_id: &Digest, target: &Target) -> Result<Option<Info>, Error> {
         let Some(stage) = self.begin_layer(target, diff_id)? else { return Ok(None) };
         let bad = |source| Error::Layer { diff_id: diff_id.clone(), source };
@@ -88,7 +89,7 @@ impl Store {
         match unpacked.and_then(|layer| drain(&mut reader).map(|()| layer).map_err(Into::into)) {
             Ok(layer) => {
                 let info = layer.info;
-                layer.name()?;
+                layer.name(Naming::Unsynced)?;
                 Ok(Some(info))
             }
             Err(error) => {
@@ -107,7 +108,8 @@ impl Store {
         target: &Target,
     ) -> Result<(Descriptor, Digest, Info), Error> {
         let writer = self.new_blob()?;
-        let mut tee = Tee { replay: Box::new(io::empty()), sender: Some(archive), writer, failure: None };
+        let (replay, naming) = (Box::new(io::empty()), Naming::Synced);
+        let mut tee = Tee { replay, sender: Some(archive), writer, naming, failure: None };
         let unpacked = self.new_layer(target)?.unpack(&mut tee);
         let layer = unpacked.and_then(|layer| drain(&mut tee).map(|()| layer).map_err(Into::into));
         let layer = match layer {
@@ -117,9 +119,9 @@ impl Store {
                 return Err(Error::Import { source });
             }
         };
-        let (digest, size) = tee.writer.finish()?;
+        let (digest, size) = tee.writer.finish(naming)?;
         let (diff_id, info) = (layer.diff_id.clone(), layer.info);
-        layer.name()?;
+        layer.name(naming)?;
         Ok((Descriptor::new("", digest, size), diff_id, info))
     }
 }
@@ -131,6 +133,7 @@ struct Tee<R> {
     /// `None` if the blob is complete.
     sender: Option<R>,
     writer: BlobWriter,
+    naming: Naming,
     /// What went wrong outside the archive; the archive reader's own error says less.
     failure: Option<Failure>,
 }
@@ -157,7 +160,7 @@ impl<R: Read> Tee<R> {
         }
         match result {
             Ok(value) => {
-                self.writer.finish()?;
+                self.writer.finish(self.naming)?;
                 Ok(value)
             }
             Err(error) => {
