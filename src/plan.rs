@@ -34,6 +34,7 @@ mod seccomp;
 mod security;
 mod service;
 mod spec;
+mod system_paths;
 mod user;
 mod volumes;
 
@@ -45,7 +46,7 @@ use std::path::PathBuf;
 pub(crate) use changes::{Changes, Updated};
 pub(crate) use config::{
     Cgroup, CgroupMode, CgroupNamespace, ContainerConfig, DeviceValue, ImageSource, Limits, LogDriver, Mount,
-    MountKind, Rlimit, Seccomp, Throttle,
+    MountKind, Rlimit, Seccomp, SystemPaths, Throttle,
 };
 pub(crate) use exec::{ExecRequest, exec};
 pub(crate) use limits::LimitChanges;
@@ -306,6 +307,7 @@ pub(crate) fn resolve(
     let security = security::security(request, facts, &capabilities)?;
     let limits = limits::limits(&request.limits, facts)?;
     let hosts: Vec<_> = each("--add-host", &request.add_hosts, names::extra_hosts)?.into_iter().flatten().collect();
+    let image_resolver = names::is_left_to_image(&request.dns);
     let logging = logging::logging(request, defaults, &image.source, &identity, &security.seccomp)?;
     Ok(ContainerConfig {
         env: env::environment(request, image, facts, &hostname)?,
@@ -321,10 +323,11 @@ pub(crate) fn resolve(
         // Without a network of its own there is nothing to forward to: docker and podman drop the ports as well, and
         // warn.
         ports: if network.forwards_ports() { ports::mappings(&request.publish, facts)? } else { Vec::new() },
-        dns: match each("--dns", &request.dns, names::name_server)? {
-            asked if asked.is_empty() => defaults.dns.clone(),
-            asked => asked,
+        dns: match &names::name_servers(&request.dns).map_err(Error::option("--dns"))?[..] {
+            [] if !image_resolver => defaults.dns.clone(),
+            asked => asked.to_vec(),
         },
+        image_resolver,
         dns_search: each("--dns-search", &request.dns_search, names::search_domain)?,
         dns_options: each("--dns-option", &request.dns_options, names::dns_option)?,
         gateway_hosts: hosts.iter().filter(|(_, ip)| ip.is_none()).map(|(name, _)| name.clone()).collect(),
@@ -358,6 +361,7 @@ pub(crate) fn resolve(
         read_only: request.read_only,
         no_new_privileges: security.no_new_privileges,
         seccomp: security.seccomp,
+        system_paths: security.system_paths,
         network,
         restart: restart::policy(request.restart.as_deref(), request.auto_remove)?,
         cidfile: request.cidfile.as_ref().map(|path| facts.working_dir.join(path)),

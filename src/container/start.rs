@@ -98,6 +98,7 @@ pub(crate) fn start(
         empty: empty::directory(&store)?,
         network: net::Request {
             ports: config.ports.clone(),
+            options: config.network.endpoints().iter().flat_map(|endpoint| endpoint.options.clone()).collect(),
             programs: environment.programs.clone(),
             directory: directory.path().to_owned(),
             locks,

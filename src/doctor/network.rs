@@ -50,7 +50,8 @@ fn bring_up(host: &Host<'_>, driver: NetworkDriver, home: Home<'_>) -> Result<St
     let locks = runtime.join("net");
     fs::create_dir_all(&locks).map_err(Trouble::new)?;
     let directory = scratch.path().to_owned();
-    let request = Request { ports: Vec::new(), programs: host.programs.clone(), directory, locks };
+    let programs = host.programs.clone();
+    let request = Request { ports: Vec::new(), options: Vec::new(), programs, directory, locks };
     attempt(|| connect(driver, &request, home))?;
     Ok(described(&program))
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
-use crate::types::{Network, NetworkDriver};
+use crate::types::{Network, NetworkDriver, Slirp4netnsOptions};
 
 /// The addresses that a driver gives the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +32,19 @@ pub(crate) const INTERFACE: &str = "eth0";
 /// The addresses of the container's first endpoint; `None` if the container has no network of its own, or one whose
 /// addresses are unknown before it is connected.
 pub(crate) fn of(network: &Network) -> Option<Addresses> {
-    match network.endpoints().first()?.driver {
-        NetworkDriver::Slirp4netns | NetworkDriver::Pasta => Some(USER_MODE),
+    let endpoint = network.endpoints().first()?;
+    match endpoint.driver {
+        NetworkDriver::Slirp4netns => Some(of_slirp4netns(&Slirp4netnsOptions::read(&endpoint.options).ok()?)),
+        NetworkDriver::Pasta => Some(USER_MODE),
         NetworkDriver::Bridge => None,
     }
+}
+
+/// The addresses in slirp4netns' network. Source: slirp4netns(1), "Default configuration".
+pub(super) fn of_slirp4netns(options: &Slirp4netnsOptions) -> Addresses {
+    let (network, prefix) = options.cidr;
+    let at = |offset| Ipv4Addr::from_bits(network.to_bits() | offset);
+    Addresses { ip: at(100), prefix, gateway: at(2), name_server: at(3) }
 }
 
 /// The host's outward address, if it has one: what `host.containers.internal` means.
@@ -47,4 +56,19 @@ pub(crate) fn outward() -> Option<IpAddr> {
     socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;
     let address = socket.local_addr().ok()?.ip();
     (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_are_those_of_the_network_that_was_asked_for() {
+        let of = |text: &str| of(&text.parse().expect("a network"));
+        assert_eq!(of("slirp4netns"), Some(USER_MODE));
+        assert_eq!(of("pasta:--mtu,1400"), Some(USER_MODE));
+        let other = of("slirp4netns:cidr=10.9.0.0/16").expect("addresses");
+        assert_eq!((other.ip, other.prefix), (Ipv4Addr::new(10, 9, 0, 100), 16));
+        assert_eq!((other.gateway, other.name_server), (Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 9, 0, 3)));
+    }
 }

@@ -46,7 +46,7 @@ pub(crate) trait Driver: fmt::Debug + Sync {
     }
 
     /// The addresses inside, if the container has a network of its own.
-    fn addresses(&self) -> Option<Addresses> {
+    fn addresses(&self, _request: &Request) -> Option<Addresses> {
         None
     }
 }
@@ -78,7 +78,7 @@ impl StartingNetwork {
         if let Some(process) = &self.process {
             self.wait_interface(process, deadline)?;
             forwards = self.driver.publish(&self, deadline)?;
-            if let Some(addresses) = self.driver.addresses() {
+            if let Some(addresses) = self.driver.addresses(&self.request) {
                 let ports = &self.request.ports;
                 relay = Relay::start(self.driver.name(), addresses.ip, ports, self.target, deadline)?;
             }
@@ -87,7 +87,8 @@ impl StartingNetwork {
         }
         let holds_ports = self.process.is_some() && self.request.ports.iter().any(ports::is_for_helper);
         let Self { driver, process, request, .. } = self;
-        Ok(Running { driver, process, relay, forwards, ports: request.ports, holds_ports })
+        let addresses = driver.addresses(&request);
+        Ok(Running { addresses, process, relay, forwards, ports: request.ports, holds_ports })
     }
 
     fn wait_interface(&self, process: &Process, deadline: Instant) -> Result<(), Error> {
@@ -115,7 +116,7 @@ impl StartingNetwork {
 /// A network in use. Dropping it kills and reaps the helper, and frees every published port.
 #[derive(Debug)]
 pub(crate) struct Running {
-    driver: &'static dyn Driver,
+    addresses: Option<Addresses>,
     process: Option<Process>,
     relay: Option<Relay>,
     forwards: Option<Forwards>,
@@ -138,7 +139,7 @@ impl Running {
 
     /// The network state of the container.
     pub(crate) fn state(&self) -> NetworkState {
-        let endpoint = self.driver.addresses().map(|addresses| EndpointState {
+        let endpoint = self.addresses.map(|addresses| EndpointState {
             addresses: vec![NetworkAddress { ip: addresses.ip.into(), prefix: addresses.prefix }],
             gateways: vec![addresses.gateway.into()],
             // Chosen by the kernel, and not visible from outside.

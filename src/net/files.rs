@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::addresses;
 use super::error::Error;
-use crate::types::{Invalid, Network, NetworkDriver};
+use crate::types::{Endpoint, Invalid, Network};
 
 /// The most that rc reads of a file of the host, in bytes.
 const LIMIT: u64 = 256 << 10;
@@ -192,8 +192,7 @@ fn default_servers(request: &ResolvConf<'_>, host: &Resolver) -> Vec<IpAddr> {
     }
     let Some(addresses) = addresses::of(request.network) else { return host.name_servers.clone() };
     let upstream = Resolver::parse(request.upstream_file).name_servers;
-    // rc starts slirp4netns without IPv6.
-    let has_ipv6 = request.network.endpoints().iter().any(|endpoint| endpoint.driver == NetworkDriver::Pasta);
+    let has_ipv6 = request.network.endpoints().iter().any(Endpoint::has_ipv6);
     let reachable = |ip: &IpAddr| !ip.is_loopback() && (ip.is_ipv4() || has_ipv6);
     let mut servers = vec![IpAddr::V4(addresses.name_server)];
     for server in host.name_servers.iter().chain(&upstream).copied().filter(reachable) {
@@ -239,6 +238,7 @@ fn read(path: impl AsRef<Path>) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::NetworkDriver;
 
     fn slirp4netns() -> Network {
         NetworkDriver::Slirp4netns.into()

@@ -30,7 +30,7 @@ use super::helper::{Process, text};
 use super::ports;
 use super::request::Request;
 use crate::sys::spawn::{Program, spawn};
-use crate::types::{NetworkDriver, PortMapping, Protocol};
+use crate::types::{NetworkDriver, PastaOptions, PortMapping, Protocol};
 
 /// The driver.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Driver for Pasta {
         NetworkDriver::Pasta.as_str()
     }
 
-    fn addresses(&self) -> Option<Addresses> {
+    fn addresses(&self, _request: &Request) -> Option<Addresses> {
         Some(USER_MODE)
     }
 
@@ -96,7 +96,13 @@ fn arguments(request: &Request, target: i32, as_root: bool) -> Vec<CString> {
     words.extend(["-a".to_owned(), USER_MODE.ip.to_string(), "-n".to_owned(), USER_MODE.prefix.to_string()]);
     words.extend(["-g".to_owned(), USER_MODE.gateway.to_string()]);
     words.extend(["--dns-forward".to_owned(), USER_MODE.name_server.to_string()]);
-    words.push("--no-map-gw".to_owned());
+    // Checked when the container was created.
+    let PastaOptions { map_gateway, tcp_inward, udp_inward, words: asked } =
+        PastaOptions::read(&request.options).unwrap_or_default();
+    if !map_gateway {
+        words.push("--no-map-gw".to_owned());
+    }
+    words.extend(asked);
     if as_root {
         // Otherwise it would switch to `nobody`, who may not join our user's namespaces.
         words.extend(["--runas", "0:0"].map(str::to_owned));
@@ -107,7 +113,9 @@ fn arguments(request: &Request, target: i32, as_root: bool) -> Vec<CString> {
         // One option for each port: pasta gives up only if all ports of an option fail.
         words.extend(published.into_iter().flat_map(|port| [option.to_owned(), port]));
     }
-    words.extend(["-T", "none", "-U", "none", "--pid", "/proc/self/fd/1"].map(str::to_owned));
+    let none = || "none".to_owned();
+    words.extend(["-T".to_owned(), tcp_inward.unwrap_or_else(none), "-U".to_owned(), udp_inward.unwrap_or_else(none)]);
+    words.extend(["--pid", "/proc/self/fd/1"].map(str::to_owned));
     words.push(target.to_string());
     words.into_iter().map(text).collect()
 }
@@ -127,6 +135,24 @@ mod tests {
     use super::super::programs::Programs;
     use super::*;
 
+    fn words_for(ports: Vec<PortMapping>, options: &[&str]) -> String {
+        let options = options.iter().map(|&word| word.to_owned()).collect();
+        let programs = Programs::default();
+        let request = Request { ports, options, programs, directory: "/".into(), locks: "/".into() };
+        let words: Vec<_> =
+            arguments(&request, 7, false).iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn options_are_passed_on() {
+        assert_eq!(
+            words_for(Vec::new(), &["-4", "--mtu", "1400", "--map-gw", "-T", "5432"]),
+            "pasta --foreground --quiet --config-net -I eth0 -a 10.0.2.100 -n 24 -g 10.0.2.2 --dns-forward 10.0.2.3 \
+             -4 --mtu 1400 -t none -u none -T 5432 -U none --pid /proc/self/fd/1 7"
+        );
+    }
+
     #[test]
     fn ports_become_options_of_their_own() {
         let port = |ip: &str, host_port, protocol| PortMapping {
@@ -141,11 +167,8 @@ mod tests {
             port("", 53, Protocol::Udp),
             port("127.0.0.1", 54, Protocol::Udp),
         ];
-        let request = Request { ports, programs: Programs::default(), directory: "/".into(), locks: "/".into() };
-        let words: Vec<_> =
-            arguments(&request, 7, false).iter().map(|word| word.to_string_lossy().into_owned()).collect();
         assert_eq!(
-            words.join(" "),
+            words_for(ports, &[]),
             "pasta --foreground --quiet --config-net -I eth0 -a 10.0.2.100 -n 24 -g 10.0.2.2 --dns-forward 10.0.2.3 \
              --no-map-gw -t 0.0.0.0/8080:80 -t ::1/8081:80 -u 0.0.0.0/53:80 -T none -U none --pid /proc/self/fd/1 7"
         );

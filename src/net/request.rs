@@ -8,6 +8,8 @@ use crate::types::PortMapping;
 pub(crate) struct Request {
     /// The published ports, with all fields set.
     pub(crate) ports: Vec<PortMapping>,
+    /// The options of the network, as typed after its name and checked.
+    pub(crate) options: Vec<String>,
     /// The paths of the helpers.
     pub(crate) programs: Programs,
     /// An existing private directory of this container alone; nothing remains in it once the network is up.

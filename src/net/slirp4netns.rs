@@ -14,7 +14,7 @@ use std::time::Instant;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::addresses::{Addresses, INTERFACE, USER_MODE};
+use super::addresses::{self, Addresses, INTERFACE};
 use super::driver::{Driver, StartingNetwork};
 use super::error::Error;
 use super::helper::{Process, text};
@@ -23,7 +23,7 @@ use super::ports;
 use super::request::Request;
 use crate::sys::fs;
 use crate::sys::spawn::{Program, spawn};
-use crate::types::NetworkDriver;
+use crate::types::{NetworkDriver, Slirp4netnsOptions};
 
 /// The descriptor numbers that the helper gets.
 const READY: i32 = 3;
@@ -39,8 +39,8 @@ impl Driver for Slirp4netns {
         NetworkDriver::Slirp4netns.as_str()
     }
 
-    fn addresses(&self) -> Option<Addresses> {
-        Some(USER_MODE)
+    fn addresses(&self, request: &Request) -> Option<Addresses> {
+        Some(addresses::of_slirp4netns(&options(request)))
     }
 
     fn validate(&self, request: &Request) -> Result<(), Error> {
@@ -60,8 +60,8 @@ impl Driver for Slirp4netns {
         let directory = hostfwd::open_directory(request)?;
 
         let mut argv = vec![c"slirp4netns".to_owned()];
-        argv.extend(["--configure", "--mtu=65520", "--enable-sandbox", "--enable-seccomp"].map(text));
-        argv.push(text("--disable-host-loopback"));
+        argv.extend(["--configure", "--enable-sandbox", "--enable-seccomp"].map(text));
+        argv.extend(words(&options(request)).into_iter().map(text));
         argv.extend([format!("--ready-fd={READY}"), format!("--exit-fd={EXIT}")].map(text));
         if request.ports.iter().any(ports::is_for_helper) {
             // Through the descriptor, since a socket's path has at most 107 bytes and the directory's path may be
@@ -100,8 +100,32 @@ impl Driver for Slirp4netns {
     }
 
     fn publish(&self, starting: &StartingNetwork, deadline: Instant) -> Result<Option<Forwards>, Error> {
-        Forwards::ask(&starting.request, self.name(), USER_MODE.ip, deadline)
+        let inside = addresses::of_slirp4netns(&options(&starting.request));
+        Forwards::ask(&starting.request, self.name(), inside.ip, deadline)
     }
+}
+
+/// The options, which were checked when the container was created.
+fn options(request: &Request) -> Slirp4netnsOptions {
+    Slirp4netnsOptions::read(&request.options).unwrap_or_default()
+}
+
+/// The options in the helper's own words; what is its default is left out.
+fn words(options: &Slirp4netnsOptions) -> Vec<String> {
+    let Slirp4netnsOptions { allow_host_loopback, enable_ipv6, mtu, cidr, outbound_addr, outbound_addr6 } = options;
+    let mut words = vec![format!("--mtu={mtu}")];
+    if !allow_host_loopback {
+        words.push("--disable-host-loopback".to_owned());
+    }
+    if *enable_ipv6 {
+        words.push("--enable-ipv6".to_owned());
+    }
+    if *cidr != Slirp4netnsOptions::default().cidr {
+        words.push(format!("--cidr={}/{}", cidr.0, cidr.1));
+    }
+    words.extend(outbound_addr.iter().map(|from| format!("--outbound-addr={from}")));
+    words.extend(outbound_addr6.iter().map(|from| format!("--outbound-addr6={from}")));
+    words
 }
 
 /// The only ID of a namespace, by its `uid_map` or `gid_map`, if that is not 0.
@@ -127,6 +151,20 @@ fn complaint(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_become_the_helper_s_words() {
+        let of = |texts: &[&str]| {
+            let texts: Vec<_> = texts.iter().map(|&text| text.to_owned()).collect();
+            words(&Slirp4netnsOptions::read(&texts).expect("options")).join(" ")
+        };
+        assert_eq!(of(&[]), "--mtu=65520 --disable-host-loopback");
+        assert_eq!(of(&["allow_host_loopback=true", "mtu=1500", "enable_ipv6=true"]), "--mtu=1500 --enable-ipv6");
+        assert_eq!(
+            of(&["cidr=10.9.0.0/16", "outbound_addr=192.0.2.1", "outbound_addr6=eth1"]),
+            "--mtu=65520 --disable-host-loopback --cidr=10.9.0.0/16 --outbound-addr=192.0.2.1 --outbound-addr6=eth1"
+        );
+    }
 
     #[test]
     fn a_complaint_is_one_line_without_progress() {

@@ -134,7 +134,8 @@ impl Container {
 
     fn request(&self, ports: &[PortMapping]) -> Request {
         let directory = self.directory.path().to_owned();
-        Request { ports: ports.to_vec(), programs: Programs::default(), directory, locks: self.locks.path().to_owned() }
+        let locks = self.locks.path().to_owned();
+        Request { ports: ports.to_vec(), options: Vec::new(), programs: Programs::default(), directory, locks }
     }
 
     fn up(&self, driver: NetworkDriver, ports: &[PortMapping]) -> Result<Running, Error> {
@@ -412,7 +413,8 @@ suite!(pasta, NetworkDriver::Pasta);
 fn networks_without_a_helper_publish_nothing() {
     let ports = vec![published(None, Protocol::Tcp)];
     let directory = std::env::temp_dir();
-    let request = Request { ports, programs: Programs::default(), directory: directory.clone(), locks: directory };
+    let programs = Programs::default();
+    let request = Request { ports, options: Vec::new(), programs, directory: directory.clone(), locks: directory };
     for network in [Network::None, Network::Host] {
         let driver = super::driver(&network).expect("driver");
         assert!(matches!(driver.validate(&request), Err(Error::NoPorts { .. })));

@@ -61,6 +61,9 @@ pub(crate) struct ContainerConfig {
     pub(crate) no_new_privileges: bool,
     /// The system call filter.
     pub(crate) seccomp: Seccomp,
+    /// The parts of `/proc` and `/sys` that it sees.
+    #[serde(default)]
+    pub(crate) system_paths: SystemPaths,
     /// Resource limits of the program's process; others are the caller's.
     pub(crate) rlimits: Vec<Rlimit>,
     /// The network.
@@ -69,6 +72,9 @@ pub(crate) struct ContainerConfig {
     pub(crate) ports: Vec<PortMapping>,
     /// Name servers for `resolv.conf`; empty: the host's.
     pub(crate) dns: Vec<IpAddr>,
+    /// The container has the image's `/etc/resolv.conf` (`--dns none`).
+    #[serde(default)]
+    pub(crate) image_resolver: bool,
     /// Search domains for `resolv.conf`; empty: the host's.
     pub(crate) dns_search: Vec<String>,
     /// Options for `resolv.conf`, as `ndots:2`; empty: the host's.
@@ -322,6 +328,18 @@ pub(crate) enum Seccomp {
         /// Its rules for this container.
         rules: Box<LinuxSeccomp>,
     },
+}
+
+/// What changes the default paths of `/proc` and `/sys` that are hidden or read-only.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct SystemPaths {
+    /// Further paths that are hidden.
+    pub(crate) mask: Vec<String>,
+    /// Patterns of default paths that are as the kernel has them; `ALL` is all of them.
+    pub(crate) unmask: Vec<String>,
+    /// Further options of the mount of `/proc`.
+    pub(crate) proc_options: Vec<String>,
 }
 
 /// Where the program's output goes.

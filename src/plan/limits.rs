@@ -204,19 +204,30 @@ fn period(period: u64) -> Result<u64, Invalid> {
     }
 }
 
-/// `--cpus`: a decimal number of CPUs, in thousandths; 0 is no limit.
+/// `--cpus`: a decimal number of CPUs, in thousandths; 0 is no limit. An exponent is read as docker and podman do.
 fn milli_cpus(text: &str) -> Result<u64, Invalid> {
     let invalid = |reason: &str| Invalid::new("number of CPUs", text, reason);
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
-    if (whole.is_empty() && part.is_empty()) || !digits(whole) || !digits(part) || whole.len() > 6 {
-        return Err(invalid("must be a decimal number, such as 1.5"));
+    let unreadable = || invalid("must be a decimal number, such as 1.5");
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i8>().map_err(|_| unreadable())?),
+        None => (text, 0),
+    };
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{part}");
+    // Where the point of the thousandths is, in digits from the left.
+    let end = i64::try_from(whole.len()).unwrap_or(i64::MAX) + i64::from(exponent) + 3;
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) || digits.len() > 40 {
+        return Err(unreadable());
     }
-    let number = |digits: &str| digits.parse::<u64>().unwrap_or(0);
-    let thousandths: String = part.chars().chain("000".chars()).take(3).collect();
-    let milli = number(whole) * 1000 + number(&thousandths);
+    let thousandths: String =
+        digits.chars().chain(std::iter::repeat('0')).take(usize::try_from(end).unwrap_or(0)).collect();
+    let milli = thousandths.trim_start_matches('0');
+    let milli: u64 = if milli.is_empty() { 0 } else { milli.parse().map_err(|_| unreadable())? };
+    if milli >= 1_000_000_000 {
+        return Err(unreadable());
+    }
     // The kernel's minimum is a quota of 1 ms in a period of 100 ms.
-    if milli < 10 && text.bytes().any(|byte| matches!(byte, b'1'..=b'9')) {
+    if milli < 10 && digits.bytes().any(|byte| byte != b'0') {
         return Err(invalid("must be at least 0.01"));
     }
     Ok(milli)

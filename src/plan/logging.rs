@@ -73,7 +73,7 @@ fn option(logging: &mut Logging, text: &str, image: &ImageSource, identity: &Ide
             let files = value.parse().ok().filter(|files| *files > 0);
             logging.max_files = files.ok_or_else(|| invalid("must be a number, at least 1"))?;
         }
-        "tag" if logging.driver != LogDriver::Journald => return Err(invalid("only journald has tags")),
+        // Only journald shows it, but docker and podman take it with every driver: scripts set it for all.
         "tag" => logging.tag = Some(tag(value, image, identity).ok_or_else(|| invalid("its template is invalid"))?),
         "path" => return Err(invalid("another place for the log is not supported")),
         _ => return Err(invalid("must be max-size, max-file or tag")),
@@ -148,10 +148,12 @@ mod tests {
         assert_eq!((logging.max_size, logging.max_files), (1 << 20, 7));
         let tag = |text: &str| asked("journald", &[&format!("tag={text}")]).map(|logging| logging.tag.unwrap());
         assert_eq!(tag("plain"), Ok("plain".to_owned()));
+        for driver in ["k8s-file", "json-file", "none", "passthrough"] {
+            assert_eq!(asked(driver, &["tag=x"]).map(|logging| logging.tag), Ok(Some("x".to_owned())), "{driver}");
+        }
         assert_eq!(tag("{{.Name}}/{{.ID}}"), Ok("box/abababababab".to_owned()));
         assert_eq!(tag("{{.ImageName}}"), Ok("localhost/test:latest".to_owned()));
         for (driver, option) in [
-            ("k8s-file", "tag=x"),
             ("journald", "max-size=1m"),
             ("journald", "tag={{.Nothing}}"),
             ("journald", "tag={{"),

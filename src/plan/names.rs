@@ -59,9 +59,27 @@ pub(super) fn extra_hosts(text: &str) -> Result<Vec<(String, Option<IpAddr>)>, I
     names.map(|name| check_domain("host", name).map(|()| (name.to_owned(), address))).collect()
 }
 
+/// `--dns none`: the image's own `/etc/resolv.conf` stays. Source: podman-run(1), `--dns`.
+pub(super) fn is_left_to_image(servers: &[String]) -> bool {
+    servers.iter().any(|server| server == "none")
+}
+
+/// All values of `--dns`: addresses, or `none` alone.
+pub(super) fn name_servers(texts: &[String]) -> Result<Vec<IpAddr>, Invalid> {
+    if is_left_to_image(texts) {
+        let is_alone = texts.iter().all(|text| text == "none");
+        return if is_alone {
+            Ok(Vec::new())
+        } else {
+            Err(Invalid::new("name server", "none", "cannot be combined with addresses"))
+        };
+    }
+    texts.iter().map(|text| name_server(text)).collect()
+}
+
 /// `--dns`: an address.
-pub(super) fn name_server(text: &str) -> Result<IpAddr, Invalid> {
-    text.parse().map_err(|_| Invalid::new("name server", text, "must be an IP address"))
+fn name_server(text: &str) -> Result<IpAddr, Invalid> {
+    text.parse().map_err(|_| Invalid::new("name server", text, "must be an IP address, or none"))
 }
 
 /// `--dns-search`: a domain; `.` alone turns the search off.
@@ -121,6 +139,15 @@ mod tests {
         ] {
             assert!(extra_hosts(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn none_leaves_the_resolver_to_the_image() {
+        let read = |texts: &[&str]| name_servers(&texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>());
+        assert_eq!(read(&["none"]), Ok(vec![]));
+        assert_eq!(read(&["none", "none"]), Ok(vec![]));
+        assert_eq!(read(&["9.9.9.9"]).map(|servers| servers.len()), Ok(1));
+        assert!(read(&["none", "9.9.9.9"]).is_err() && read(&["x"]).is_err());
     }
 
     #[test]

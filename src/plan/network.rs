@@ -13,10 +13,13 @@ pub(super) fn network(request: &Request, defaults: &Defaults) -> Result<Network,
         },
         network => network,
     };
-    match refusal(network) {
-        Some(reason) => Err(Error::option("--network")(Invalid::new("network", network.to_string(), reason))),
-        None => Ok(network.clone()),
+    if let Some(reason) = refusal(network) {
+        return Err(Error::option("--network")(Invalid::new("network", network.to_string(), reason)));
     }
+    for endpoint in network.endpoints() {
+        endpoint.check_options().map_err(Error::option("--network"))?;
+    }
+    Ok(network.clone())
 }
 
 /// Reads `--network`; `default` is docker's word for `private`.
@@ -47,9 +50,7 @@ fn endpoint_refusal(endpoint: &Endpoint) -> Option<&'static str> {
         Endpoint { driver: NetworkDriver::Bridge, network: Some(_), .. } => {
             Some("neither none, host, slirp4netns nor pasta; there are no named networks")
         }
-        Endpoint { driver: NetworkDriver::Slirp4netns | NetworkDriver::Pasta, options, .. } => {
-            (!options.is_empty()).then_some("the network takes no options; `rc.toml` has the settings of the network")
-        }
+        Endpoint { driver: NetworkDriver::Slirp4netns | NetworkDriver::Pasta, .. } => None,
     }
 }
 
@@ -60,7 +61,7 @@ mod tests {
     #[test]
     fn four_networks_and_a_reason_for_each_other() {
         let reason = |text: &str| refusal(&text.parse().unwrap_or_else(|error| panic!("{error}")));
-        for text in ["none", "host", "slirp4netns", "pasta", "private"] {
+        for text in ["none", "host", "slirp4netns", "pasta", "private", "pasta:-4", "slirp4netns:mtu=1500"] {
             assert_eq!(reason(text), None, "{text}");
         }
         for (text, expected) in [
@@ -69,8 +70,6 @@ mod tests {
             ("backend", "neither none, host, slirp4netns nor pasta; there are no named networks"),
             ("container:web", "the network of another container cannot be joined"),
             ("ns:/run/x", "a network namespace cannot be joined by path"),
-            ("pasta:-4", "the network takes no options; `rc.toml` has the settings of the network"),
-            ("slirp4netns:mtu=1500", "the network takes no options; `rc.toml` has the settings of the network"),
         ] {
             assert_eq!(reason(text), Some(expected), "{text}");
         }
@@ -85,6 +84,18 @@ mod tests {
         for text in ["private", "default"] {
             assert_eq!(of(text, NetworkDriver::Pasta.into()), NetworkDriver::Pasta.into());
             assert_eq!(of(text, Network::Host), NetworkDriver::Slirp4netns.into());
+        }
+    }
+
+    #[test]
+    fn options_of_a_helper_are_checked_before_it_is_started() {
+        for (text, expected) in [
+            ("slirp4netns:mtu=1", "slirp4netns option `mtu=1` must be a number of bytes, 68 to 65521"),
+            ("pasta:-t,80", "invalid pasta option `-t`: ports are published by `--publish`"),
+        ] {
+            let request = Request { network: Some(parse_network(text).unwrap()), ..Request::default() };
+            let error = network(&request, &Defaults::default()).expect_err(text).to_string();
+            assert_eq!(error, format!("`--network`: {expected}"));
         }
     }
 

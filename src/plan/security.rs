@@ -1,7 +1,7 @@
 //! `--security-opt`.
 
 use super::seccomp::{Conditions, profile};
-use super::{Error, Facts, Request, Seccomp};
+use super::{Error, Facts, Request, Seccomp, SystemPaths, system_paths};
 use crate::types::Invalid;
 
 /// What `--security-opt` can change.
@@ -9,6 +9,7 @@ use crate::types::Invalid;
 pub(super) struct Security {
     pub(super) no_new_privileges: bool,
     pub(super) seccomp: Seccomp,
+    pub(super) system_paths: SystemPaths,
 }
 
 /// The file that `--security-opt` names, if it names one.
@@ -22,12 +23,19 @@ pub(crate) fn seccomp_file(option: &str) -> Option<&str> {
 
 /// Reads the options over the settings' `no_new_privileges`; the last option on a subject wins.
 pub(super) fn security(request: &Request, facts: &Facts, capabilities: &[String]) -> Result<Security, Error> {
-    let mut security = Security { no_new_privileges: facts.defaults.no_new_privileges, seccomp: Seccomp::Default };
+    let mut security = Security {
+        no_new_privileges: facts.defaults.no_new_privileges,
+        seccomp: Seccomp::Default,
+        system_paths: SystemPaths::default(),
+    };
     let conditions = Conditions { capabilities, kernel: facts.kernel };
     for text in &request.security_opts {
         let refused = |reason: &str| Error::option("--security-opt")(Invalid::new("security option", text, reason));
         // Older scripts write `no-new-privileges:true`.
         let (name, value) = text.split_once(['=', ':']).unwrap_or((text, ""));
+        if system_paths::option(&mut security.system_paths, name, value).map_err(Error::option("--security-opt"))? {
+            continue;
+        }
         match (name, value, seccomp_file(text)) {
             ("no-new-privileges", "" | "true", _) => security.no_new_privileges = true,
             ("no-new-privileges", "false", _) => security.no_new_privileges = false,
@@ -42,8 +50,10 @@ pub(super) fn security(request: &Request, facts: &Facts, capabilities: &[String]
                 security.seccomp = Seccomp::Profile { path: path.to_owned(), rules: Box::new(rules) };
             }
             _ => {
-                let known = "rc supports no-new-privileges[=true|false] and seccomp=unconfined|default|FILE";
-                return Err(refused(known));
+                return Err(refused(
+                    "rc supports no-new-privileges[=true|false], seccomp=unconfined|default|FILE, mask=PATH[:PATH...], \
+                     unmask=ALL|PATH[:PATH...], systempaths=unconfined and proc-opts=OPTIONS",
+                ));
             }
         }
     }

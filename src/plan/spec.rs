@@ -10,7 +10,7 @@ use oci_spec::runtime::{
     LinuxSeccomp, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
 };
 
-use super::{CgroupNamespace, ContainerConfig, Error, Handed, Seccomp, paths};
+use super::{CgroupNamespace, ContainerConfig, Error, Handed, Seccomp};
 use crate::types::{Extras, Network};
 
 /// The version of the runtime spec.
@@ -140,8 +140,8 @@ fn linux(config: &ContainerConfig, host: &HostFacts) -> Linux {
     linux
         .set_namespaces(Some(namespaces(own_network, config.cgroup.namespace)))
         .set_devices(Some(devices()))
-        .set_masked_paths(Some(paths::masked(host.cpus)))
-        .set_readonly_paths(Some(paths::read_only()))
+        .set_masked_paths(Some(config.system_paths.masked(host.cpus)))
+        .set_readonly_paths(Some(config.system_paths.read_only()))
         .set_rootfs_propagation(Some("private".to_owned()))
         .set_resources(config.resources())
         .set_seccomp(seccomp(config))

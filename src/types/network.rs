@@ -162,9 +162,10 @@ impl Endpoint {
 }
 
 /// The kernel takes more; a name like these needs no quoting anywhere. Source: `dev_valid_name`, IFNAMSIZ.
-fn is_interface(name: &str) -> bool {
+pub(super) fn is_interface(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    (1..16).contains(&name.len()) && name.bytes().all(is_plain) && name != "." && name != ".."
+    let is_short = (1..16).contains(&name.len());
+    is_short && name.bytes().all(is_plain) && !name.starts_with('-') && name != "." && name != ".."
 }
 
 impl fmt::Display for Network {

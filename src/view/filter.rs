@@ -3,7 +3,6 @@
 
 mod common;
 mod container;
-mod glob;
 mod image;
 
 use regex_lite::Regex;

@@ -14,13 +14,13 @@ pub(crate) struct PullArgs {
     pub(crate) tls_verify: Option<bool>,
 }
 
-/// Parses `--pull`.
+/// Parses `--pull`: podman's words, and those of Kubernetes. Source: containers/common, `ParsePullPolicy`.
 pub(in crate::cmd) fn pull_policy(text: &str) -> Result<PullPolicy, String> {
     match text {
-        "always" => Ok(PullPolicy::Always),
-        "missing" => Ok(PullPolicy::Missing),
-        "never" => Ok(PullPolicy::Never),
-        "newer" => Ok(PullPolicy::Newer),
+        "always" | "Always" => Ok(PullPolicy::Always),
+        "missing" | "Missing" | "ifmissing" | "ifMissing" | "ifnotpresent" | "IfNotPresent" => Ok(PullPolicy::Missing),
+        "never" | "Never" => Ok(PullPolicy::Never),
+        "newer" | "Newer" | "ifnewer" | "IfNewer" => Ok(PullPolicy::Newer),
         _ => Err("must be always, missing, never or newer".to_owned()),
     }
 }

@@ -7,7 +7,7 @@ pub(super) struct NetworkArgs {
     /// Add a custom host-to-IP mapping (host:ip); `host-gateway` stands for the host
     #[arg(long, value_name = "HOST:IP")]
     add_host: Vec<String>,
-    /// Set custom DNS servers
+    /// Set custom DNS servers; `none` leaves the image's /etc/resolv.conf
     #[arg(long, value_name = "IP")]
     dns: Vec<String>,
     /// Set custom DNS options
@@ -19,7 +19,7 @@ pub(super) struct NetworkArgs {
     /// Set the container's hostname
     #[arg(short = 'h', long, value_name = "NAME")]
     hostname: Option<String>,
-    /// Connect a container to a network: slirp4netns, pasta, host or none
+    /// Connect a container to a network: slirp4netns[:OPTIONS], pasta[:OPTIONS], host or none
     #[arg(long, value_name = "MODE", visible_alias = "net")]
     network: Option<String>,
     /// Publish a container's port, or a range of ports, to the host ([[IP:][HOST_PORT]:]PORT[/tcp|udp])

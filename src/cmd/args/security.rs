@@ -13,7 +13,7 @@ pub(super) struct SecurityArgs {
     /// Drop capabilities from the container
     #[arg(long, value_name = "CAPABILITY")]
     cap_drop: Vec<String>,
-    /// Security options: no-new-privileges[=BOOL], seccomp=unconfined|default|FILE
+    /// Security options: no-new-privileges[=BOOL], seccomp=..., mask=..., unmask=..., systempaths=..., proc-opts=...
     #[arg(long, value_name = "OPTION")]
     security_opt: Vec<String>,
 }

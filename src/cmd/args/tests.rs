@@ -55,6 +55,15 @@ fn switches_take_values_too() {
     assert!(run(&["--rm=maybe", "box"]).is_err());
     assert_eq!(run(&["--pull=never", "box"]).unwrap().pull, Some(PullPolicy::Never));
     assert_eq!(run(&["--pull", "never", "box"]).unwrap().pull, Some(PullPolicy::Never));
+    for (word, policy) in [
+        ("Always", PullPolicy::Always),
+        ("ifnotpresent", PullPolicy::Missing),
+        ("IfNotPresent", PullPolicy::Missing),
+        ("ifnewer", PullPolicy::Newer),
+        ("Never", PullPolicy::Never),
+    ] {
+        assert_eq!(run(&["--pull", word, "box"]).unwrap().pull, Some(policy), "{word}");
+    }
     assert!(run(&["--pull=sometimes", "box"]).is_err());
 }
 

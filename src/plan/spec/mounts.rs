@@ -32,7 +32,8 @@ pub(super) fn mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMoun
         }
     }
     for (name, destination) in FILES {
-        if !config.mounts.iter().any(|asked| asked.destination == destination) {
+        let is_left_to_image = name == "resolv.conf" && config.image_resolver;
+        if !is_left_to_image && !config.mounts.iter().any(|asked| asked.destination == destination) {
             let access = if config.read_only || name == "containerenv" { "ro" } else { "rw" };
             let options = ["bind", "rprivate", "nosuid", "nodev", "noexec", access];
             let source = host.container_dir.join(name);
@@ -51,8 +52,10 @@ fn kernel_mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
     let words = |words: &str| words.split(',').map(str::to_owned).collect::<Vec<_>>();
     let kernel = |destination, kind: &str, options: &str| mount(destination, kind, PathBuf::from(kind), words(options));
     let shm = format!("nosuid,nodev,noexec,mode=1777,size={}", config.shm_size);
+    let mut proc = vec!["nosuid", "nodev", "noexec"];
+    proc.extend(config.system_paths.proc_options.iter().map(String::as_str));
     let mut mounts = vec![
-        kernel("/proc", "proc", "nosuid,nodev,noexec"),
+        kernel("/proc", "proc", &proc.join(",")),
         kernel("/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
         kernel("/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"),
         kernel("/dev/mqueue", "mqueue", "nosuid,nodev,noexec"),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Error, glob};
+use super::Error;
+use crate::types::glob;
 use crate::view::when::{self, Clock};
 
 /// Filters by label, and by the time of creation.

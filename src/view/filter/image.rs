@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::common::{CommonFilter, Times};
-use super::{Error, any, glob, split};
+use super::{Error, any, split};
+use crate::types::glob;
 use crate::types::{Digest, ImageReference};
 use crate::view::when::Clock;
 

@@ -8,7 +8,7 @@ use super::limits::limits;
 use super::network::bindings;
 use super::{Place, object, propagation, shown};
 use crate::monitor::State;
-use crate::plan::{CgroupMode, ContainerConfig, LogDriver, Mount, MountKind, Seccomp};
+use crate::plan::{CgroupMode, ContainerConfig, LogDriver, Mount, MountKind, Seccomp, SystemPaths};
 use crate::types::capability;
 use crate::view::human;
 
@@ -65,6 +65,14 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
         "Init": config.init,
     }));
     host.extend(object(limits(config)));
+    // docker's alone.
+    host.extend(object(json!({
+        "CgroupnsMode": config.cgroup.namespace.as_str(),
+        "DeviceCgroupRules": null,
+        "DeviceRequests": null,
+        "MaskedPaths": config.system_paths.masked(0),
+        "ReadonlyPaths": config.system_paths.read_only(),
+    })));
     Value::Object(host)
 }
 
@@ -97,6 +105,12 @@ fn security(config: &ContainerConfig) -> Vec<String> {
         Seccomp::Default => {}
         Seccomp::Unconfined => options.push("seccomp=unconfined".to_owned()),
         Seccomp::Profile { path, .. } => options.push(format!("seccomp={path}")),
+    }
+    let SystemPaths { mask, unmask, proc_options } = &config.system_paths;
+    for (name, values, separator) in [("mask", mask, ":"), ("unmask", unmask, ":"), ("proc-opts", proc_options, ",")] {
+        if !values.is_empty() {
+            options.push(format!("{name}={}", values.join(separator)));
+        }
     }
     options
 }

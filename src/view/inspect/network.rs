@@ -25,6 +25,8 @@ pub(super) fn network(config: &ContainerConfig, state: &State, status: Status) -
         "HairpinMode": false,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,
+        "SecondaryIPAddresses": null,
+        "SecondaryIPv6Addresses": null,
         "Ports": all,
         "SandboxKey": "",
     })));
@@ -34,6 +36,7 @@ pub(super) fn network(config: &ContainerConfig, state: &State, status: Status) -
         network.extend(object(json!({
             "NetworkID": name,
             "DriverOpts": null,
+            "DNSNames": null,
             "IPAMConfig": null,
             "Links": null,
             "Aliases": config.network.endpoints().get(number).map_or(&[][..], |asked| &asked.aliases),

@@ -12,7 +12,7 @@ fn inspected(status: Status) -> Value {
     container(&config, &state, status, place)
 }
 
-/// The names of podman 4.3 and 5.8; without one of them a user's script may fail.
+/// The names of podman 4.3 and 5.8, and of docker 28; without one of them a user's script may fail.
 #[test]
 fn the_names_of_podman_are_there() {
     let object = inspected(Status::Running);
@@ -32,7 +32,8 @@ fn the_names_of_podman_are_there() {
         (
             &object["NetworkSettings"],
             "EndpointID Gateway IPAddress IPPrefixLen IPv6Gateway GlobalIPv6Address GlobalIPv6PrefixLen MacAddress \
-             Bridge SandboxID HairpinMode LinkLocalIPv6Address LinkLocalIPv6PrefixLen Ports SandboxKey Networks",
+             Bridge SandboxID HairpinMode LinkLocalIPv6Address LinkLocalIPv6PrefixLen Ports SandboxKey Networks \
+             SecondaryIPAddresses SecondaryIPv6Addresses",
         ),
         (
             &object["Config"],
@@ -49,7 +50,8 @@ fn the_names_of_podman_are_there() {
              BlkioWeight BlkioWeightDevice BlkioDeviceReadBps BlkioDeviceWriteBps BlkioDeviceReadIOps \
              BlkioDeviceWriteIOps CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime CpusetCpus CpusetMems \
              Devices DiskQuota KernelMemory MemoryReservation MemorySwap MemorySwappiness OomKillDisable PidsLimit \
-             Ulimits CpuCount CpuPercent IOMaximumIOps IOMaximumBandwidth CgroupConf",
+             Ulimits CpuCount CpuPercent IOMaximumIOps IOMaximumBandwidth CgroupConf CgroupnsMode \
+             DeviceCgroupRules DeviceRequests MaskedPaths ReadonlyPaths",
         ),
         (&object["Mounts"][0], "Type Source Destination Driver Mode Options RW Propagation"),
         (&object["Mounts"][1], "Type Name Source Destination Driver Mode Options RW Propagation"),
@@ -124,17 +126,20 @@ const NEVER_FILLED: &str = "\
     Config.Domainname Config.ExposedPorts.443/tcp Config.ExposedPorts.53/udp Config.ExposedPorts.80/tcp \
     Config.OnBuild Config.StdinOnce Config.Timeout Config.Volumes Dependencies ExecIDs HostConfig.Annotations \
     HostConfig.Cgroup HostConfig.ConsoleSize HostConfig.CpuCount HostConfig.CpuPercent \
-    HostConfig.CpuRealtimePeriod HostConfig.CpuRealtimeRuntime HostConfig.Devices HostConfig.DiskQuota \
+    HostConfig.CpuRealtimePeriod HostConfig.CpuRealtimeRuntime HostConfig.DeviceCgroupRules \
+    HostConfig.DeviceRequests HostConfig.Devices HostConfig.DiskQuota \
     HostConfig.IOMaximumBandwidth HostConfig.IOMaximumIOps HostConfig.Isolation HostConfig.KernelMemory \
     HostConfig.Links HostConfig.LogConfig.Config HostConfig.MemorySwappiness HostConfig.OomKillDisable \
     HostConfig.OomScoreAdj HostConfig.Privileged HostConfig.PublishAllPorts HostConfig.UsernsMode \
     HostConfig.VolumeDriver HostConfig.VolumesFrom IsInfra IsService MountLabel Mounts.Driver Mounts.Mode \
     Namespace NetworkSettings.Bridge NetworkSettings.EndpointID NetworkSettings.HairpinMode \
     NetworkSettings.LinkLocalIPv6Address NetworkSettings.LinkLocalIPv6PrefixLen \
-    NetworkSettings.Networks.slirp4netns.Aliases NetworkSettings.Networks.slirp4netns.DriverOpts \
+    NetworkSettings.Networks.slirp4netns.Aliases NetworkSettings.Networks.slirp4netns.DNSNames \
+    NetworkSettings.Networks.slirp4netns.DriverOpts \
     NetworkSettings.Networks.slirp4netns.EndpointID NetworkSettings.Networks.slirp4netns.IPAMConfig \
     NetworkSettings.Networks.slirp4netns.Links NetworkSettings.Ports.443/tcp NetworkSettings.SandboxID \
-    NetworkSettings.SandboxKey Pod ProcessLabel Rootfs State.CheckpointedAt State.Dead State.Health \
+    NetworkSettings.SandboxKey NetworkSettings.SecondaryIPAddresses \
+    NetworkSettings.SecondaryIPv6Addresses Pod ProcessLabel Rootfs State.CheckpointedAt State.Dead State.Health \
     State.RestoredAt";
 
 /// The paths of all values that are empty: null, "", 0, false, [] or {}.

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use super::{inspect, refused, report, run};
-use crate::support::{Lab, wait};
+use crate::support::{Image, Lab, Layer, Output, wait};
 
 #[test]
 fn the_host_name_is_in_all_three_places() {
@@ -97,4 +97,102 @@ fn a_published_port_is_answered_from_inside() {
         });
     }
     lab.remove_containers();
+}
+
+/// The payload on a network.
+fn on(lab: &Lab, network: &str, words: &[&str]) -> Output {
+    lab.rc(["run", "--rm", "--network", network, "payload", "/payload"]).args(words).run()
+}
+
+#[test]
+fn options_of_slirp4netns_act() {
+    require!(program "slirp4netns");
+    let lab = Lab::new();
+    lab.payload();
+    on(&lab, "slirp4netns:mtu=1400", &["read", "/sys/class/net/eth0/mtu"]).prints("1400\n");
+    let elsewhere = "slirp4netns:cidr=10.77.0.0/16,enable_ipv6=true,port_handler=slirp4netns";
+    let hosts = on(&lab, elsewhere, &["read", "/etc/hosts"]).text();
+    assert!(hosts.contains("\n10.77.0.100\t"), "{hosts}");
+    let routes = on(&lab, elsewhere, &["read", "/proc/net/route"]).text();
+    // 10.77.0.2 and 10.77.0.0 as the kernel writes them.
+    assert!(routes.contains("02004D0A") && routes.contains("00004D0A"), "{routes}");
+    let container = ["run", "-d", "--network", elsewhere, "--name", "box", "-p", "127.0.0.1::80", "payload"];
+    lab.rc(container).args(["/payload", "tcp", "80"]).run().succeeds();
+    let network = inspect(&lab, "box")["NetworkSettings"].take();
+    assert_eq!((&network["IPAddress"], &network["Gateway"]), (&json!("10.77.0.100"), &json!("10.77.0.2")));
+    assert_eq!(network["IPPrefixLen"], 16);
+    let port = network["Ports"]["80/tcp"][0]["HostPort"].as_str().expect("a port").to_owned();
+    let address = format!("127.0.0.1:{port}");
+    wait::until("the published port answers", || {
+        let answer = lab.program(Lab::payload_path(), ["ask", "tcp", &address, "hello"]).run();
+        answer.stdout().starts_with("hello").then_some(())
+    });
+    // The kernel takes its address from an advertisement.
+    wait::until("an address of IPv6 is there", || {
+        let addresses = lab.rc(["exec", "box", "/payload", "read", "/proc/net/if_inet6"]).run().text();
+        addresses.lines().any(|line| line.starts_with("fd00") && line.ends_with("eth0")).then_some(())
+    });
+    lab.remove_containers();
+    for (options, reason) in [
+        ("mtu=x", "`mtu=x` must be a number of bytes"),
+        ("port_handler=rootlesskit", "without rootlesskit"),
+        ("nothing=1", "`nothing=1` must be one of allow_host_loopback"),
+    ] {
+        refused(on(&lab, &format!("slirp4netns:{options}"), &["report"]), reason);
+    }
+}
+
+#[test]
+fn options_of_pasta_act() {
+    require!(program "pasta");
+    let lab = Lab::new();
+    lab.payload();
+    on(&lab, "pasta:-4,--mtu,1400", &["read", "/sys/class/net/eth0/mtu"]).prints("1400\n");
+    for (options, reason) in [
+        ("-t,80", "published by `--publish`"),
+        ("--pcap,/tmp/x", "pasta option `--pcap` must be one of"),
+        ("-a,10.0.0.1", "rc configures the container's interface itself"),
+    ] {
+        let output = on(&lab, &format!("pasta:{options}"), &["report"]);
+        refused(output, reason);
+    }
+}
+
+#[test]
+fn the_host_s_loopback_is_open_to_those_who_ask() {
+    require!(program "slirp4netns");
+    require!(program "pasta");
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    let port = listener.local_addr().expect("an address").port();
+    let lab = Lab::new();
+    lab.payload();
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for stream in listener.incoming().take(2) {
+                let mut stream = stream.expect("a connection");
+                std::io::copy(&mut stream.try_clone().expect("a copy"), &mut stream).ok();
+            }
+        });
+        let inward = format!("pasta:-T,{port}");
+        for (network, host) in [("slirp4netns:allow_host_loopback=true", "10.0.2.2"), (&inward, "127.0.0.1")] {
+            let answer = on(&lab, network, &["ask", "tcp", &format!("{host}:{port}"), "hello"]);
+            assert!(answer.stdout().starts_with("hello"), "{network}: {answer}");
+        }
+    });
+}
+
+#[test]
+fn without_a_name_server_the_image_s_resolver_stays() {
+    let lab = Lab::new();
+    let layer = Layer::new().directory("etc", 0o755).file("etc/resolv.conf", 0o644, b"nameserver 192.0.2.1\n");
+    let archive = lab.work("image.tar");
+    fs::write(&archive, Image::payload().layer(layer.bytes()).oci_archive("localhost/own:latest")).expect("an archive");
+    lab.rc(["load", "-q", "-i"]).arg(&archive).run().succeeds();
+    let read = |options: &[&str]| {
+        let run = lab.rc(["run", "--rm", "--network", "none"]).args(options);
+        run.args(["own", "/payload", "read", "/etc/resolv.conf"]).run()
+    };
+    read(&["--dns", "none"]).prints("nameserver 192.0.2.1\n");
+    assert!(!read(&[]).text().contains("192.0.2.1"));
+    refused(read(&["--dns", "none", "--dns", "9.9.9.9"]), "cannot be combined");
 }

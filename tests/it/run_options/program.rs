@@ -160,6 +160,33 @@ fn security_options() {
 }
 
 #[test]
+fn paths_of_the_kernel_are_masked_and_unmasked_as_asked() {
+    let lab = Lab::new();
+    lab.payload();
+    let with = |option: &str, words: &[&str]| run(&lab, &["--security-opt", option], words);
+    run(&lab, &[], &["read", "/proc/interrupts"]).prints("");
+    for option in ["unmask=ALL", "systempaths=unconfined", "unmask=/proc/inter*:/proc/keys"] {
+        assert!(with(option, &["read", "/proc/interrupts"]).text().contains("CPU0"), "{option}");
+    }
+    let passwd = run(&lab, &[], &["read", "/etc/passwd"]).text();
+    assert!(!passwd.is_empty());
+    with("mask=/etc/passwd:/not/there", &["read", "/etc/passwd"]).prints("");
+    with("mask=/etc", &["list", "/etc"]).prints("");
+    let proc = |option: &str| {
+        let report = with(option, &["report"]).json();
+        let mounts = report["mounts"].as_array().expect("mounts").iter();
+        mounts.filter(|mount| mount["path"] == "/proc").map(|mount| mount["super"].to_string()).collect::<String>()
+    };
+    assert!(proc("proc-opts=hidepid=2").contains("hidepid=invisible"), "{}", proc("proc-opts=hidepid=2"));
+    for wrong in ["mask=x", "unmask=x", "systempaths=x", "proc-opts=x"] {
+        refused(with(wrong, &["report"]), "`--security-opt`");
+    }
+    lab.rc(["create", "--name", "box", "--security-opt", "mask=/a:/b", "payload", "/payload"]).run().succeeds();
+    assert_eq!(inspect(&lab, "box")["HostConfig"]["SecurityOpt"], json!(["mask=/a:/b"]));
+    lab.remove_containers();
+}
+
+#[test]
 fn limits_are_set_in_the_container_s_cgroup() {
     let lab = Lab::new();
     lab.payload();
@@ -292,6 +319,8 @@ fn values_are_read_as_docker_and_podman_read_them() {
         &["--ulimit", "memlock=-1:-1", "--ulimit", "host", "--ulimit", "core=0"],
         &["--log-opt", "max-size=1m"],
         &["--shm-size", "64 MB"],
+        &["--log-driver", "json-file", "--log-opt", "tag={{.Name}}"],
+        &["--pull", "ifnotpresent"],
     ] {
         let output = run(&lab, options, &["exit", "7"]);
         assert!(output.exit == Exit::Code(7), "{options:?}: {output}");

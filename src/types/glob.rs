@@ -1,7 +1,7 @@
 //! Patterns with `*` and `?`.
 
 /// Whether `pattern` matches all of `text`. `*` and `?` match anything but a slash.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     is_glob_of(pattern.as_bytes(), text.as_bytes())
 }
 
