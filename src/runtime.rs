@@ -35,6 +35,7 @@ pub(crate) mod stub;
 mod sync;
 mod terminal;
 pub(crate) mod users;
+mod xattrs;
 
 use std::path::PathBuf;
 

@@ -3,10 +3,11 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Gid, Mode, Uid, chmod, chown};
+use rustix::fs::{Gid, Mode, OFlags, Timespec, Timestamps, Uid, chmod, chown, futimens, open};
+use rustix::io::Errno;
 
-use super::Failure;
 use super::sync::Step as _;
+use super::{Failure, xattrs};
 use crate::sys::fs;
 
 /// The mode of a writable layer that was never mounted. No program gives it to its root directory.
@@ -15,8 +16,9 @@ pub(crate) const FRESH: u32 = 0o1700;
 /// Mode and owner without an entry for the root directory in any layer.
 const USUAL: u32 = 0o755;
 
-/// Sets mode and owner of a fresh writable layer: those of the topmost layer that has an entry for its root directory.
-/// Later it belongs to the container. This process must be root in the root namespace, or own everything.
+/// Sets mode, owner, time and extended attributes of a fresh writable layer: those of the topmost layer that has an
+/// entry for its root directory. Later it belongs to the container. This process must be root in the root namespace, or
+/// own everything.
 pub(super) fn adopt(lowers: &[PathBuf], upper: &Path) -> Result<(), Failure> {
     let own = fs::metadata(upper).map_err(Failure::of)?;
     if own.mode() & 0o7777 != FRESH {
@@ -25,15 +27,33 @@ pub(super) fn adopt(lowers: &[PathBuf], upper: &Path) -> Result<(), Failure> {
     let described = lowers.iter().rev().find_map(|layer| {
         let found = fs::metadata(layer).ok()?;
         // Layers that an older rc has unpacked do not have the mark.
-        (found.mode() & 0o7777 != USUAL || fs::symlink_metadata(layer.with_file_name("root")).is_ok()).then_some(found)
+        let is_marked = || fs::symlink_metadata(layer.with_file_name("root")).is_ok();
+        (found.mode() & 0o7777 != USUAL || is_marked()).then_some((layer, found))
     });
-    let mode = described.as_ref().map_or(USUAL, |found| found.mode() & 0o7777);
-    if let Some(found) = described.filter(|found| (found.uid(), found.gid()) != (own.uid(), own.gid())) {
-        let (uid, gid) = (Uid::from_raw(found.uid()), Gid::from_raw(found.gid()));
-        chown(upper, Some(uid), Some(gid)).step_on("set the owner of", upper)?;
+    let mode = described.as_ref().map_or(USUAL, |(_, found)| found.mode() & 0o7777);
+    if let Some((layer, found)) = described {
+        if (found.uid(), found.gid()) != (own.uid(), own.gid()) {
+            let (uid, gid) = (Uid::from_raw(found.uid()), Gid::from_raw(found.gid()));
+            chown(upper, Some(uid), Some(gid)).step_on("set the owner of", upper)?;
+        }
+        copy_rest(layer, (found.mtime(), found.mtime_nsec()), upper)?;
     }
     // Last, since it removes the mark; chown(2) removes bits of the mode.
     chmod(upper, Mode::from_raw_mode(mode)).step_on("set the mode of", upper)
+}
+
+/// Copies the extended attributes and the time.
+fn copy_rest(layer: &Path, (seconds, nanoseconds): (i64, i64), upper: &Path) -> Result<(), Failure> {
+    let directory = |path: &Path| open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let to = directory(upper).step_on("open", upper)?;
+    match directory(layer) {
+        Ok(from) => xattrs::copy(&from, &to).step_on("set the extended attributes of", upper)?,
+        // With one ID, a layer whose root has no mode bits is closed to its owner, too.
+        Err(Errno::ACCESS) => {}
+        Err(error) => return Err(error).step_on("open", layer),
+    }
+    let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
+    futimens(&to, &Timestamps { last_access: time, last_modification: time }).step_on("set the time of", upper)
 }
 
 #[cfg(test)]

@@ -7,16 +7,15 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, SeekFrom, Statx, StatxFlags, StatxTimestamp, Timespec, Timestamps,
-    XattrFlags, chownat, fchmod, fgetxattr, flistxattr, fsetxattr, mkdirat, openat, readlinkat, seek, statx, symlinkat,
-    utimensat,
+    AtFlags, Dir, FileType, Mode, OFlags, SeekFrom, Statx, StatxFlags, StatxTimestamp, Timespec, Timestamps, chownat,
+    fchmod, mkdirat, openat, readlinkat, seek, statx, symlinkat, utimensat,
 };
 use rustix::io::Errno;
 
 use crate::runtime::Failure;
 use crate::runtime::sync::Step as _;
+use crate::runtime::xattrs;
 use crate::sys::filesystem::of_kernel;
-use crate::sys::steering;
 
 /// Copies the directory `source`, the image's `path`, into `target`, an empty mount that is still detached. A volume
 /// that is not empty is left alone, and mounts beneath `source` are not copied: they are not part of the image.
@@ -122,35 +121,10 @@ fn copy_data(mut source: &File, mut copy: &File, size: u64) -> io::Result<()> {
     copy.set_len(size)
 }
 
-/// The maximum size of an extended attribute, and of all names of a file. Source: xattr(7), "Limits".
-const LONGEST: usize = 64 << 10;
-
-/// Copies the extended attributes that an image may have; skips those that the volume's filesystem does not support.
-fn copy_attributes(from: &OwnedFd, to: &OwnedFd) -> io::Result<()> {
-    let mut names = vec![0; LONGEST];
-    let length = match flistxattr(from, &mut names[..]) {
-        Err(Errno::NOTSUP) => return Ok(()),
-        other => other?,
-    };
-    let is_kept = |name: &[u8]| match name {
-        b"security.capability" | b"system.posix_acl_access" | b"system.posix_acl_default" => true,
-        name => name.starts_with(b"user.") && !steering::has_attribute(name),
-    };
-    for name in names[..length].split(|byte| *byte == 0).filter(|name| is_kept(name)) {
-        let mut value = vec![0; LONGEST];
-        let length = fgetxattr(from, name, &mut value[..])?;
-        match fsetxattr(to, name, &value[..length], XattrFlags::empty()) {
-            Ok(()) | Err(Errno::NOTSUP | Errno::PERM) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
 /// Owner, extended attributes and mode (after the owner, whose change drops setuid and capabilities), times.
 fn finish(from: &OwnedFd, copy: &OwnedFd, stat: &Statx) -> io::Result<()> {
     rustix::fs::fchown(copy, Some(uid(stat)), Some(gid(stat)))?;
-    copy_attributes(from, copy)?;
+    xattrs::copy(from, copy)?;
     fchmod(copy, Mode::from_raw_mode(u32::from(stat.stx_mode) & 0o7777))?;
     Ok(rustix::fs::futimens(copy.as_fd(), &times(stat))?)
 }
