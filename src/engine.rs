@@ -32,7 +32,7 @@ pub(crate) use create::create;
 pub(crate) use image::enter_namespace;
 pub(crate) use images::{Images, ListedImage, RemoveImages, images, remove_images, select_images, tag, untag};
 pub(crate) use info::{info, kernel};
-pub(crate) use inspect::{Kind, Object, inspect};
+pub(crate) use inspect::{InspectedImage, Kind, Object, inspect};
 pub(crate) use join::{Attach, Exec, attach, exec};
 pub(crate) use look::{log, processes, usage};
 pub(crate) use names::NamesSetup;

@@ -123,6 +123,7 @@ fn row<'a>(listed: &'a ListedImage, name: Option<usize>, args: &Args, now: Times
         manifest: name.and_then(|number| listed.manifests.get(number)).unwrap_or(&image.manifest.digest),
         digests: &listed.digests,
         created: image.config.created.as_deref(),
+        platform: (&image.config.architecture, &image.config.os),
         labels: &image.config.config.labels,
         size: listed.size,
         containers: listed.containers,

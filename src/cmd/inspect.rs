@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Ctx;
-use crate::engine::{self, Object};
+use crate::engine::{self, InspectedImage, Object};
 use crate::error::{Error, Exit};
 use crate::ui::{self, Format, format, json};
 use crate::view;
@@ -80,7 +80,10 @@ fn shape(volumes: &Path, object: &Object) -> Value {
             let place = view::Place { directory: found.directory.path(), volumes };
             view::container(&found.config, &found.state, found.status, place)
         }
-        Object::Image(found, size) => view::image(found, *size),
+        Object::Image(found) => {
+            let InspectedImage { image, digests, size, directories } = &**found;
+            view::image(image, digests, *size, directories.as_deref())
+        }
     }
 }
 

@@ -126,7 +126,9 @@ pub(crate) fn untag(context: &Context, image: &str, names: &[String]) -> Result<
     let store = context.store()?;
     let image = local::find(store, image)?;
     if names.is_empty() {
-        image.names.iter().try_for_each(|name| local::untag(store, &name.to_string()).map(drop))?;
+        let forms = local::forms(store, &image)?;
+        let mut names = forms.iter().flat_map(|form| &form.names);
+        names.try_for_each(|name| local::untag(store, &name.to_string()).map(drop))?;
     }
     for name in names {
         if local::find(store, name)?.id != image.id {

@@ -1,5 +1,7 @@
 //! A container or an image by its name, with all its details.
 
+use std::path::PathBuf;
+
 use super::context::Context;
 use crate::container::{self, Container};
 use crate::image;
@@ -23,8 +25,21 @@ pub(crate) enum Kind {
 pub(crate) enum Object {
     /// A container.
     Container(Box<Container>),
-    /// An image, and the bytes of its unpacked layers.
-    Image(Box<LocalImage>, u64),
+    /// An image.
+    Image(Box<InspectedImage>),
+}
+
+/// An image with what the store knows of it.
+#[derive(Debug)]
+pub(crate) struct InspectedImage {
+    /// The image in the form that was asked for, with the names of all its forms.
+    pub(crate) image: LocalImage,
+    /// `NAME@DIGEST` for all names and digests.
+    pub(crate) digests: Vec<String>,
+    /// Bytes of its unpacked layers.
+    pub(crate) size: u64,
+    /// The directories of its layers, lowest first, if they are unpacked.
+    pub(crate) directories: Option<Vec<PathBuf>>,
 }
 
 impl Kind {
@@ -66,9 +81,14 @@ fn of_container(store: &Store, name: &str) -> Result<Option<Object>, Report> {
 
 fn of_image(context: &Context, store: &Store, name: &str) -> Result<Option<Object>, Report> {
     match local::find(store, name) {
-        Ok(found) => {
-            let size = found.size(store, &context.ids()?.key())?;
-            Ok(Some(Object::Image(Box::new(found), size)))
+        Ok(mut image) => {
+            let map = context.ids()?.key();
+            let forms = local::forms(store, &image)?;
+            image.names = forms.iter().flat_map(|form| form.names.clone()).collect();
+            let digests = forms.iter().flat_map(LocalImage::digests).collect();
+            let size = image.size(store, &map)?;
+            let directories = local::unpacked_layers(store, &image, &map)?;
+            Ok(Some(Object::Image(Box::new(InspectedImage { image, digests, size, directories }))))
         }
         Err(image::Error::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),

@@ -16,6 +16,9 @@ pub(crate) struct Config {
     /// Its author.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) author: Option<String>,
+    /// The version of docker that built it; podman's `Version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) docker_version: Option<String>,
     /// As in Go's GOARCH.
     #[serde(default)]
     pub(crate) architecture: String,
@@ -25,6 +28,9 @@ pub(crate) struct Config {
     /// As in Go's GOOS.
     #[serde(default)]
     pub(crate) os: String,
+    /// The version of the operating system, which Windows images have.
+    #[serde(default, rename = "os.version", skip_serializing_if = "Option::is_none")]
+    pub(crate) os_version: Option<String>,
     /// The defaults of its containers.
     #[serde(default, deserialize_with = "or_default")]
     pub(crate) config: Settings,
@@ -66,6 +72,18 @@ pub(crate) struct Settings {
     /// Such as `SIGTERM`.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub(crate) stop_signal: String,
+    /// docker's own: the command is already escaped, for Windows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) args_escaped: Option<bool>,
+    /// docker's own: how to find out whether a container is healthy. Kept as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) healthcheck: Option<Value>,
+    /// docker's own: instructions for images that are built on this one.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub(crate) on_build: Vec<String>,
+    /// docker's own: the shell of further instructions.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub(crate) shell: Vec<String>,
 }
 
 /// The layers of an image.
@@ -89,6 +107,9 @@ pub(crate) struct History {
     /// Its instruction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) created_by: Option<String>,
+    /// Its author.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) author: Option<String>,
     /// A comment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) comment: Option<String>,

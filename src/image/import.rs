@@ -54,6 +54,7 @@ pub(crate) fn import(store: &Store, archive: impl Read + Send, options: &Options
         created: Some(now),
         created_by: Some(format!("/bin/sh -c #(nop) ADD file:{} in / ", diff_id.hex())),
         comment: Some(options.message.clone().unwrap_or_else(|| "Imported from tarball".to_owned())),
+        author: None,
         empty_layer: false,
     });
     document.rootfs.diff_ids.push(diff_id);

@@ -2,6 +2,7 @@
 
 mod remove;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub(crate) use remove::{InUse, Removal, Removed};
@@ -25,6 +26,8 @@ pub(crate) struct LocalImage {
     pub(crate) names: Vec<ImageReference>,
     /// The digests of multi-platform indexes by which it was pulled.
     pub(crate) indexes: Vec<Digest>,
+    /// The annotations of its manifest.
+    pub(crate) annotations: BTreeMap<String, String>,
     /// Its configuration.
     pub(crate) config: Config,
     /// Its layers, lowest first.
@@ -102,6 +105,20 @@ fn find_name<'a>(index: &'a [IndexEntry], typed: &str) -> Option<(&'a IndexEntry
     None
 }
 
+/// The forms of an image, in the order of index.json: all with its ID, which have other manifests if the image was
+/// pulled with layers that are packed otherwise. One that cannot be read is none.
+pub(crate) fn forms(store: &Store, image: &LocalImage) -> Result<Vec<LocalImage>, Error> {
+    Ok(forms_in(store, &store.index()?, image))
+}
+
+fn forms_in(store: &Store, index: &[IndexEntry], image: &LocalImage) -> Vec<LocalImage> {
+    let has_id = |manifest: &&Descriptor| {
+        manifest.digest == image.manifest.digest
+            || read_manifest(store, manifest).is_ok_and(|parsed| parsed.config.digest == image.id)
+    };
+    unique_manifests(index).filter(has_id).filter_map(|manifest| read(store, index, manifest, None).ok()).collect()
+}
+
 /// All images, in the order of index.json, and the errors of those that could not be read. An image that is removed
 /// meanwhile is in neither list.
 pub(crate) fn list(store: &Store) -> Result<(Vec<LocalImage>, Vec<Error>), Error> {
@@ -162,6 +179,7 @@ fn read(
         reference,
         names: own().filter_map(|entry| entry.reference.clone()).collect(),
         indexes: own().filter_map(IndexEntry::index_digest).collect(),
+        annotations: parsed.annotations,
         layers: layers.collect(),
         config,
     })

@@ -128,6 +128,8 @@ pub(crate) struct Manifest {
     pub(crate) config: Descriptor,
     /// The layers, lowest first.
     pub(crate) layers: Vec<Descriptor>,
+    /// The annotations that are text.
+    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 /// An index or manifest list.
@@ -154,6 +156,7 @@ struct Document {
     config: Option<Descriptor>,
     layers: Option<Vec<Descriptor>>,
     manifests: Option<Vec<IndexEntry>>,
+    annotations: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -199,7 +202,9 @@ impl Kind {
             (None, Some(entries)) => Ok(Self::Index(Index { entries })),
             (Some(layers), None) => {
                 let config = document.config.ok_or(Fault::Neither)?;
-                Manifest::new(media_type, document.artifact_type, config, layers).map(Self::Manifest)
+                let mut manifest = Manifest::new(media_type, document.artifact_type, config, layers)?;
+                manifest.annotations = texts(document.annotations);
+                Ok(Self::Manifest(manifest))
             }
             (None, None) => Err(Fault::Neither),
         }
@@ -255,7 +260,7 @@ impl Manifest {
                 return Err(Fault::LayerType { digest: layer.digest.clone(), media_type });
             }
         }
-        Ok(Self { media_type, config, layers })
+        Ok(Self { media_type, config, layers, annotations: BTreeMap::new() })
     }
 
     /// Joins each layer with its diff ID, the configuration's `rootfs.diff_ids`.
@@ -265,6 +270,12 @@ impl Manifest {
         }
         Ok(self.layers.iter().cloned().zip(diff_ids.iter().cloned()).collect())
     }
+}
+
+/// The texts of a map; anything else would fail no pull.
+fn texts(annotations: Option<serde_json::Value>) -> BTreeMap<String, String> {
+    let Some(serde_json::Value::Object(map)) = annotations else { return BTreeMap::new() };
+    map.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect()
 }
 
 /// Whether a layer of this type is a tar archive, plain or compressed. Its first bytes tell how it is compressed:

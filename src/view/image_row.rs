@@ -32,6 +32,8 @@ pub(crate) struct ImageRow<'a> {
     pub(crate) digests: &'a [String],
     /// When it was built, RFC 3339.
     pub(crate) created: Option<&'a str>,
+    /// The architecture and the operating system.
+    pub(crate) platform: (&'a str, &'a str),
     /// Labels.
     pub(crate) labels: &'a BTreeMap<String, String>,
     /// Bytes of its layers.
@@ -90,17 +92,21 @@ impl ImageRow<'_> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Fields<'a> {
+    arch: &'a str,
     containers: usize,
     created: String,
     created_at: String,
     created_since: String,
     created_time: String,
+    dangling: bool,
     digest: String,
     history: String,
     #[serde(rename = "ID")]
     id: String,
     labels: &'a BTreeMap<String, String>,
+    is_manifest_list: bool,
     names: String,
+    os: &'a str,
     #[serde(rename = "ParentId")]
     parent: &'static str,
     read_only: bool,
@@ -115,16 +121,20 @@ struct Fields<'a> {
 
 impl Listed for ImageRow<'_> {
     const HEADINGS: &'static [(&'static str, &'static str)] = &[
+        ("Arch", "ARCH"),
         ("Containers", "CONTAINERS"),
         ("Created", "CREATED"),
         ("CreatedAt", "CREATED AT"),
         ("CreatedSince", "CREATED"),
         ("CreatedTime", "CREATED TIME"),
+        ("Dangling", "DANGLING"),
         ("Digest", "DIGEST"),
         ("History", "HISTORY"),
         ("ID", "IMAGE ID"),
+        ("IsManifestList", "IS MANIFEST LIST"),
         ("Labels", "LABELS"),
         ("Names", "NAMES"),
+        ("Os", "OS"),
         ("ParentId", "PARENT ID"),
         ("ReadOnly", "R/O"),
         ("RepoDigests", "REPO DIGESTS"),
@@ -164,6 +174,9 @@ impl Listed for ImageRow<'_> {
             "Names": self.tags(),
             "Digest": self.manifest,
             "History": self.tags(),
+            "Arch": self.platform.0,
+            "Os": self.platform.1,
+            "IsManifestList": false,
             "Created": unix(self.created),
             "CreatedAt": self.created.unwrap_or(super::NEVER),
         })
@@ -178,16 +191,20 @@ impl Listed for ImageRow<'_> {
     fn fields(&self) -> impl Serialize {
         let size = human::size(self.size);
         Fields {
+            arch: self.platform.0,
             containers: self.containers,
             created: self.age(),
             created_at: self.created_at(),
             created_since: self.age(),
             created_time: self.created_at(),
+            dangling: self.names.is_empty(),
             digest: self.manifest.to_string(),
             history: self.tags().join(", "),
             id: self.id(),
             labels: self.labels,
+            is_manifest_list: false,
             names: self.tags().join(", "),
+            os: self.platform.1,
             parent: "",
             read_only: false,
             repo_digests: self.digests,

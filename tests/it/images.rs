@@ -55,8 +55,29 @@ fn an_image_in_two_forms_is_one_until_its_last_name_is_removed() {
     let rows: Vec<(&str, &str)> = rows.lines().filter_map(|line| line.split_once(' ')).collect();
     assert!(matches!(rows[..], [("gzip", first), ("plain", second)] if first != second), "{rows:?}");
     let id = ids.trim_start_matches("sha256:");
+    let object = lab.rc(["inspect", "same:plain"]).run().json()[0].take();
+    let tags = json!(["docker.io/library/same:gzip", "docker.io/library/same:plain"]);
+    assert_eq!((&object["RepoTags"], &object["NamesHistory"]), (&tags, &tags));
+    let names = |digest: &str| format!("docker.io/library/same@{digest}");
+    assert_eq!(object["RepoDigests"], json!([names(rows[0].1), names(rows[1].1)]));
+    assert_eq!(object["Digest"], json!(rows[1].1), "the form that was asked for");
     lab.rc(["rmi", "same:gzip"]).run().prints("Untagged: docker.io/library/same:gzip\n");
     lab.rc(["images", "-q", "--no-trunc"]).run().prints(format!("{ids}\n"));
     lab.rc(["rmi", "same:plain"]).run().prints(format!("Untagged: docker.io/library/same:plain\nDeleted: {id}\n"));
+    lab.rc(["images", "-q"]).run().prints("");
+}
+
+#[test]
+fn all_names_of_an_image_in_two_forms_are_taken_at_once() {
+    let lab = Lab::new();
+    let layer = Layer::new().file("a", 0o644, b"1").bytes();
+    let form = |packed| Image::new().packed_layer(layer.clone(), packed).config(json!({ "Cmd": ["same"] }));
+    load(&lab, &form(Compression::Gzip), "docker.io/library/same:gzip");
+    load(&lab, &form(Compression::None), "docker.io/library/same:plain");
+    lab.rc(["untag", "same:gzip"]).run().succeeds();
+    lab.rc(["images", "--noheading", "--format", "{{.Repository}} {{.Tag}}"]).run().prints("<none> <none>\n");
+    let id = lab.rc(["images", "-q"]).run().text();
+    assert_eq!(lab.rc(["inspect", "-f", "{{len .RepoTags}}", &id]).run().text(), "0");
+    lab.rc(["rmi", &id]).run().succeeds();
     lab.rc(["images", "-q"]).run().prints("");
 }

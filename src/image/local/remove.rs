@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use super::{LocalImage, find_in, find_name, read, unique_manifests};
+use super::{find_in, find_name, forms_in, read, unique_manifests};
 use crate::image::Error;
 use crate::plan::ImageSource;
 use crate::storage::{GarbageMark, IndexEntry, Reachable, Store};
@@ -62,7 +62,7 @@ impl<'a> Removal<'a> {
             Err(Error::Damaged { .. } | Error::Storage(_)) => return self.remove_damaged(name_or_id, &index),
             other => other?,
         };
-        let forms = self.forms(&index, &image);
+        let forms = forms_in(self.store, &index, &image);
         let names: Vec<ImageReference> = forms.iter().flat_map(|form| form.names.clone()).collect();
         let by_name = find_name(&index, name_or_id).and_then(|(entry, _)| entry.reference.clone());
         if let Some(name) = by_name
@@ -83,12 +83,6 @@ impl<'a> Removal<'a> {
         }
         forms.iter().try_for_each(|form| self.forget(&form.manifest.digest))?;
         Ok(Removed { untagged: names, deleted: vec![image.id] })
-    }
-
-    /// All images with the ID of this one: itself, and those with other manifests. One that cannot be read is none.
-    fn forms(&self, index: &[IndexEntry], image: &LocalImage) -> Vec<LocalImage> {
-        let read = unique_manifests(index).filter_map(|manifest| read(self.store, index, manifest, None).ok());
-        read.filter(|form| form.id == image.id).collect()
     }
 
     /// Removes the name of an image that cannot be read.
