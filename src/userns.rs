@@ -17,6 +17,7 @@ mod idmap;
 mod inside;
 mod privilege;
 mod refusal;
+mod sharing;
 
 pub(crate) use accounts::user_name;
 pub(crate) use grant::grant;
@@ -24,6 +25,7 @@ pub(crate) use home::{Home, UserNamespace};
 pub(crate) use idmap::{Extent, IdMap, Single};
 pub(crate) use inside::inside;
 pub(crate) use privilege::Privilege;
+pub(crate) use sharing::shared_ids;
 
 use std::path::Path;
 

@@ -2,8 +2,9 @@
 
 use super::attempt::{Trouble, attempt};
 use super::{Finding, Host, Status};
+use crate::sys::packages::Package;
 use crate::sys::{fs, programs};
-use crate::userns::{Error, Extent, IdMap, Privilege, UserNamespace};
+use crate::userns::{Error, Extent, IdMap, Privilege, UserNamespace, shared_ids};
 
 /// So many IDs are enough for the files of nearly every image.
 const USUAL_IDS: u32 = 65536;
@@ -18,7 +19,7 @@ pub(super) fn check(host: &Host<'_>, map: Result<&IdMap, String>) -> (Vec<Findin
         Ok(runtime) => attempt(|| UserNamespace::make(map, runtime).map(drop).map_err(trouble)),
         Err(why) => Err(Trouble::new(format!("not tried: {why}"))),
     };
-    let mut findings = vec![namespaces(made.as_ref().err()), subordinate(map)];
+    let mut findings = vec![namespaces(made.as_ref().err()), subordinate(map), shared(&shared_ids())];
     findings.extend(["newuidmap", "newgidmap"].map(|program| mapper(program, map, made.as_ref().err())));
     // The one that a start would find or create.
     let home = made.ok().and(host.runtime.as_ref().ok()).and_then(|runtime| UserNamespace::open(map, runtime).ok());
@@ -64,6 +65,22 @@ fn subordinate(map: &IdMap) -> Finding {
         .fix(crate::userns::grant())
 }
 
+/// A range that two users share is dangerous for both, whoever of them runs rc.
+fn shared(sentences: &Result<Vec<String>, String>) -> Finding {
+    const CHECK: &str = "shared ids";
+    match sentences {
+        Err(why) => Finding::ok(CHECK, format!("not known: {why}")),
+        Ok(none) if none.is_empty() => Finding::ok(CHECK, "every user has IDs of their own"),
+        Ok(sentences) => Finding::bad(CHECK, Status::Limited, sentences.join("; "))
+            .disables("the separation of these users: each can read and change the files of the other's containers")
+            .fix(
+                "an administrator gives one of them a range that nobody else has; files in that user's store keep the \
+                 old IDs, so remove its containers and images first (`rc rm -fa`, `rc rmi -fa`)"
+                    .to_owned(),
+            ),
+    }
+}
+
 /// The IDs of the host beside the user's own: `100000-165535`.
 fn ranges(extents: &[Extent]) -> String {
     let range = |extent: &Extent| format!("{}-{}", extent.outside, extent.outside.saturating_add(extent.count - 1));
@@ -77,9 +94,7 @@ fn mapper(program: &'static str, map: &IdMap, trouble: Option<&Trouble>) -> Find
         return Finding::ok(program, "not needed by root");
     }
     let Some(path) = programs::find(program) else {
-        return Finding::bad(program, Status::Limited, "not found")
-            .disables(DISABLES)
-            .fix("`sudo apt install uidmap`".to_owned());
+        return Finding::bad(program, Status::Limited, "not found").disables(DISABLES).fix(Package::Uidmap.install());
     };
     let shown = path.display();
     if let Some(trouble) = trouble.filter(|trouble| trouble.program.as_deref() == path.to_str()) {

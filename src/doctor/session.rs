@@ -7,6 +7,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use super::attempt::{Trouble, attempt};
 use super::{Finding, Host, Status};
 use crate::sys::fs;
+use crate::sys::packages::Package;
 use crate::systemd;
 use crate::types::shell;
 use crate::userns::user_name;
@@ -87,7 +88,7 @@ fn bus(has_manager: bool) -> Finding {
         Err(error) => {
             Finding::bad(CHECK, Status::Limited, format!("`{}`: {}", path.display(), fs::plain(&error.into())))
                 .disables(DISABLES)
-                .fix("`sudo apt install dbus-user-session`, then log in again".to_owned())
+                .fix(format!("{}, then log in again", Package::UserBus.install()))
         }
     }
 }

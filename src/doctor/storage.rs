@@ -11,6 +11,7 @@ use super::{Finding, Home, Host, NOT_TRIED, Status, severity};
 use crate::runtime::{FuseOverlay, Rootfs, try_mount};
 use crate::storage::{Scratch, Store};
 use crate::sys::fs;
+use crate::sys::packages::Package;
 use crate::types::StorageDriver;
 use crate::userns::{IdMap, UserNamespace};
 
@@ -101,11 +102,13 @@ fn overlay_finding(driver: StorageDriver, tried: &Result<(), Trouble>, fuse: boo
             let other = fuse && driver == StorageDriver::Auto;
             let disables = if other { "fast file access: rc uses fuse-overlayfs instead" } else { "every container" };
             let status = severity(driver != StorageDriver::FuseOverlayfs, other);
-            let usual =
-                "use a store on ext4, xfs, btrfs or tmpfs: `rc --root DIR …`; else `sudo apt install fuse-overlayfs`";
+            let usual = || {
+                let install = Package::FuseOverlayfs.install();
+                format!("use a store on ext4, xfs, btrfs or tmpfs: `rc --root DIR …`; else {install}")
+            };
             Finding::bad(CHECK, status, format!("{} (on {on})", trouble.report.message))
                 .disables(disables)
-                .fix(trouble.report.hint.clone().or_else(|| Some(usual.to_owned())))
+                .fix(trouble.report.hint.clone().or_else(|| Some(usual())))
         }
     }
 }
@@ -119,7 +122,7 @@ fn fuse_finding(driver: StorageDriver, tried: &Result<(), Trouble>, overlay: boo
             let why = tried.as_ref().err().map_or_else(String::new, |trouble| trouble.report.message.clone());
             let fix = match program {
                 _ if why == NOT_TRIED => None,
-                None => Some("`sudo apt install fuse-overlayfs`".to_owned()),
+                None => Some(Package::FuseOverlayfs.install()),
                 Some(_) => Some("`sudo modprobe fuse`".to_owned()),
             };
             Finding::bad(CHECK, severity(driver != StorageDriver::Overlay, other), why)

@@ -13,6 +13,7 @@ use crate::plan::ContainerConfig;
 use crate::runtime::{self, cgroup};
 use crate::sys::inherited::Inherited;
 use crate::sys::lock::ProcessLock;
+use crate::sys::packages::Package;
 use crate::types::{Extras, Report, ReportKind, StorageDriver};
 use crate::userns::{IdMap, UserNamespace};
 
@@ -129,7 +130,7 @@ impl From<Error> for Report {
             Error::Path(error) => return error.into(),
             Error::NoFuse => {
                 let report = Self::new(ReportKind::Unavailable, error.to_string());
-                return report.with_hint("install it: `sudo apt install fuse-overlayfs`");
+                return report.with_hint(format!("install it: {}", Package::FuseOverlayfs.install()));
             }
             Error::Cancelled => ReportKind::Conflict,
             Error::Step { ref source, .. } => ReportKind::of_step(source),

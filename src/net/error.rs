@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use crate::sys::fs::PathError;
+use crate::sys::packages::Package;
 use crate::sys::process::Ended;
 use crate::sys::spawn;
 use crate::types::{PortMapping, Report, ReportKind};
@@ -16,7 +17,7 @@ pub(crate) enum Error {
         /// The program's name, or its configured path.
         program: String,
         /// The package that contains it.
-        package: &'static str,
+        package: Package,
     },
     /// This rc has no driver for the network.
     #[error("network `{}`: rc has no driver for it", .network.escape_debug())]
@@ -157,10 +158,7 @@ impl Error {
     /// How to fix it, if possible.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::NoProgram { package, .. } => Some(format!(
-                "install the package `{package}` (`sudo apt install {package}`, `sudo dnf install {package}`), or set \
-                 its path in `rc.toml`"
-            )),
+            Self::NoProgram { package, .. } => Some(format!("{}, or set its path in `rc.toml`", package.install())),
             Self::PortPrivileged { port, .. } => Some(format!(
                 "publish a port from 1024 on, or let every user of the host listen on all ports from {0} on: \
                  `sudo sysctl net.ipv4.ip_unprivileged_port_start={0}`",

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::Error;
+use crate::sys::packages::Package;
 use crate::sys::programs;
 use crate::types::NetworkDriver;
 
@@ -22,8 +23,8 @@ impl Programs {
     /// helper.
     pub(crate) fn find(&self, driver: NetworkDriver) -> Result<PathBuf, Error> {
         let (configured, package) = match driver {
-            NetworkDriver::Slirp4netns => (&self.slirp4netns, "slirp4netns"),
-            NetworkDriver::Pasta => (&self.pasta, "passt"),
+            NetworkDriver::Slirp4netns => (&self.slirp4netns, Package::Slirp4netns),
+            NetworkDriver::Pasta => (&self.pasta, Package::Passt),
             NetworkDriver::Bridge => return Err(Error::NoDriver { network: driver.as_str().to_owned() }),
         };
         let name = driver.as_str();
@@ -44,6 +45,6 @@ mod tests {
         let programs = Programs { slirp4netns: None, pasta: Some("/nowhere/at/all".into()) };
         let error = programs.find(NetworkDriver::Pasta).expect_err("missing");
         assert_eq!(error.to_string(), "network `pasta`: `/nowhere/at/all` not found");
-        assert!(error.hint().expect("hint").contains("`passt`"));
+        assert!(error.hint().expect("hint").contains("passt"));
     }
 }

@@ -14,8 +14,8 @@ use crate::types::shell;
 const COUNT: u64 = 65536;
 
 /// The two files.
-const SUBUID: &str = "/etc/subuid";
-const SUBGID: &str = "/etc/subgid";
+pub(super) const SUBUID: &str = "/etc/subuid";
+pub(super) const SUBGID: &str = "/etc/subgid";
 
 /// How an administrator gives the calling user a range of IDs: a command in backticks, or why rc proposes none.
 pub(crate) fn grant() -> String {
@@ -26,23 +26,23 @@ pub(crate) fn grant() -> String {
 }
 
 /// First ID and the one after the last.
-type Range = (u64, u64);
+pub(super) type Range = (u64, u64);
 
 /// The files of the host that decide which IDs are free; `None` if a file does not exist.
 #[derive(Debug, Default)]
-struct Host {
-    subuid: Option<String>,
-    subgid: Option<String>,
-    passwd: String,
-    group: String,
-    login_defs: String,
+pub(super) struct Host {
+    pub(super) subuid: Option<String>,
+    pub(super) subgid: Option<String>,
+    pub(super) passwd: String,
+    pub(super) group: String,
+    pub(super) login_defs: String,
     /// Where IDs come from instead of the two files.
-    nss: Option<String>,
+    pub(super) nss: Option<String>,
 }
 
 impl Host {
     /// Reads the files. Fails with a sentence if one of them exists and cannot be read.
-    fn read(root: &Path) -> Result<Self, String> {
+    pub(super) fn read(root: &Path) -> Result<Self, String> {
         let read = |path: &str| match fs::read_to_string(root.join(path.trim_start_matches('/'))) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -119,7 +119,7 @@ impl Host {
 
 /// The lines of a file: owner and range. Fails with a sentence if a line has another form, since rc cannot know what it
 /// reserves. Source: subuid(5).
-fn lines<'a>(path: &str, text: Option<&'a str>) -> Result<Vec<(&'a str, Range)>, String> {
+pub(super) fn lines<'a>(path: &str, text: Option<&'a str>) -> Result<Vec<(&'a str, Range)>, String> {
     let mut all = Vec::new();
     for (index, line) in text.unwrap_or_default().lines().enumerate() {
         let line = line.trim();

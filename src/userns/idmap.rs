@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::accounts::{asks_nss, user_name};
 use super::grant::grant;
 use super::{Error, helper};
+use crate::sys::packages::Package;
 use crate::sys::{fs, programs};
 
 /// A range of IDs: `count` IDs from `inside` on are those from `outside` on.
@@ -53,7 +54,7 @@ impl Single {
     pub(crate) fn fix(&self) -> Option<String> {
         match self {
             Self::NoRange { .. } => Some(grant()),
-            Self::NoHelper { .. } => Some("`sudo apt install uidmap`".to_owned()),
+            Self::NoHelper { .. } => Some(Package::Uidmap.install()),
             Self::Chosen => None,
         }
     }
