@@ -4,6 +4,7 @@
 //! values ([`Console::front_end`]), and this module moves the streams of the resulting [`Session`]. If the program has
 //! a terminal, ours is raw meanwhile, and is restored in any case.
 
+pub(crate) mod ask;
 mod detach;
 mod error;
 mod input;

@@ -10,12 +10,16 @@ pub(crate) mod import;
 pub(crate) mod load;
 /// Images in the store.
 pub(crate) mod local;
+/// Where images come from and go to.
+pub(crate) mod location;
 mod make;
 /// The progress of a pull, for its display.
 pub(crate) mod progress;
 /// From a registry into the store.
 pub(crate) mod pull;
-/// Images to archives.
+/// From the store to a registry.
+pub(crate) mod push;
+/// Images to archives and directories.
 pub(crate) mod save;
 
 pub(crate) use config::{Config, History, RootFs, Settings};

@@ -1,10 +1,11 @@
-//! The client for registries: the pull side of the OCI distribution protocol.
+//! The client for registries: the OCI distribution protocol.
 //!
 //! ```text
 //! Client ── Transport ── one reqwest client per origin: certificates, proxy, time limits, redirects, retries
 //!   │          └── dns  (a static binary has no NSS: /etc/hosts and resolv.conf by hickory)
 //!   ├── auth   challenge → Basic, or a Bearer token from a realm that passed the rules below
 //!   ├── manifest  bytes → Manifest or Index, every digest, size and media type checked (pure)
+//!   ├── upload blobs and manifests to the registry: mounted, or sent, and continued after a break
 //!   └── Blob   a stream that resumes by Range, stops at the declared size, and ends only if the digest is right
 //! ```
 //!
@@ -17,12 +18,15 @@
 mod address;
 mod auth;
 mod blob;
+mod blocking;
+mod body;
 mod client;
 mod credentials;
 mod dns;
 mod error;
 /// Manifests, indexes and image configurations from a registry or an archive, checked.
 pub(crate) mod manifest;
+mod notice;
 mod options;
 mod platform;
 #[cfg(test)]
@@ -31,14 +35,19 @@ pub(crate) mod test_server;
 mod tests;
 mod tls;
 mod transport;
+mod upload;
 
 pub(crate) use blob::Blob;
+pub(crate) use blocking::block_on;
+pub(crate) use body::Source;
 pub(crate) use client::{Client, Document};
-pub(crate) use credentials::{Credentials, CredentialsError, Places};
+pub(crate) use credentials::{Credentials, CredentialsError, Forgotten, Places, Server, forget, forget_all, store};
 pub(crate) use error::Error;
+pub(crate) use notice::Notices;
 pub(crate) use options::{Backoff, Options};
 pub(crate) use platform::Platform;
 pub(crate) use tls::TlsVerify;
+pub(crate) use upload::Arrival;
 
 /// The maximum size of a manifest, an index or a configuration, in bytes. Source: safety.md I5 (c/image iolimits).
 pub(crate) const MANIFEST_LIMIT: u64 = 4 << 20;

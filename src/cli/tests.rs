@@ -61,6 +61,8 @@ fn two_values(command: &str, arg: &Arg) -> [&'static str; 2] {
         (_, "retry_delay") => ["1s", "2s"],
         (_, "kind") => ["image", "container"],
         ("save" | "image save", "format") => ["docker-archive", "oci-archive"],
+        ("push" | "image push", "format") => ["oci", "v2s2"],
+        (_, "compression_format") => ["gzip", "zstd"],
         (_, "sort") => ["id", "created"],
         ("generate systemd", "restart_policy") => ["no", "always"],
         _ if arg.get_value_parser().type_id() == value_parser!(bool).type_id() => ["true", "false"],

@@ -14,6 +14,7 @@ mod network;
 mod preserve;
 mod process;
 mod redact;
+mod registry;
 mod run;
 mod security;
 mod selection;
@@ -29,6 +30,8 @@ pub(crate) use limits::LimitArgs;
 pub(crate) use preserve::{PreserveArgs, keep_descriptors, keep_requested};
 pub(crate) use process::ProcessArgs;
 pub(crate) use redact::redact;
+pub(crate) use registry::{RegistryArgs, Secret};
+pub(super) use registry::{credentials, retry_delay};
 pub(crate) use run::RunArgs;
 pub(crate) use selection::{FilterArgs, NameArgs, PauseArgs, SelectionArgs, StopArgs};
 

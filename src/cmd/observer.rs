@@ -53,6 +53,10 @@ impl engine::Observer for Screen {
         ui::progress::for_pull(self.is_quiet)
     }
 
+    fn push_progress(&self) -> Box<dyn Progress> {
+        ui::progress::for_push(self.is_quiet)
+    }
+
     fn done(&mut self, name: &str) -> ControlFlow<()> {
         let mut out = ui::out();
         match out.line(name).and_then(|()| out.finish()) {

@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Ctx;
-use super::args::{PullArgs, pull_policy};
+use super::args::{PullArgs, Secret, credentials, pull_policy, retry_delay};
 use super::observer::Screen;
 use crate::engine::{self, Pull};
 use crate::error::{Error, Exit};
 use crate::plan::PullPolicy;
-use crate::registry::{Credentials, Platform};
+use crate::registry::Platform;
 use crate::ui;
-use crate::view;
 
 /// Pull an image from a registry
 ///
@@ -33,7 +32,7 @@ pub(crate) struct Args {
     cert_dir: Option<PathBuf>,
     /// Credentials to use for accessing the registry: USER:PASSWORD
     #[arg(long, value_name = "CREDENTIALS")]
-    creds: Option<String>,
+    creds: Option<Secret>,
     /// Use OS instead of the host's OS for choosing images
     #[arg(long, value_name = "OS", conflicts_with = "platform")]
     os: Option<String>,
@@ -44,7 +43,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 3, hide_default_value = true)]
     retry: u32,
     /// Delay between retries, such as 2s or 500ms (default: 1s, doubled each time)
-    #[arg(long, value_name = "DURATION", value_parser = delay)]
+    #[arg(long, value_name = "DURATION", value_parser = retry_delay)]
     retry_delay: Option<Duration>,
     /// Use VARIANT instead of the architecture's default variant for choosing images
     #[arg(long, value_name = "VARIANT", conflicts_with = "platform")]
@@ -54,12 +53,6 @@ pub(crate) struct Args {
     /// Names of images: [REGISTRY/]NAME[:TAG][@DIGEST]
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
-}
-
-/// Parses a duration of Go that is not negative.
-fn delay(text: &str) -> Result<Duration, String> {
-    let length = view::when::go_duration(text).and_then(|length| Duration::try_from(length).ok());
-    length.ok_or_else(|| "must be a number with a unit, such as 2s or 500ms".to_owned())
 }
 
 /// Runs the command.
@@ -95,32 +88,8 @@ impl Args {
             retry_delay: self.retry_delay,
             authfile: self.authfile.clone(),
             cert_dir: self.cert_dir.clone(),
-            credentials: self.creds.as_deref().map(credentials).transpose()?,
+            credentials: self.creds.as_ref().map(|Secret(text)| credentials(text)).transpose()?,
             all_tags: self.all_tags,
         })
-    }
-}
-
-/// Parses `--creds`.
-fn credentials(text: &str) -> Result<Credentials, Error> {
-    match Credentials::split(text) {
-        (user, Some(password)) => Ok(Credentials::Password { user, password }),
-        (user, None) => Err(Error::new(format!("`--creds {user}` has no password"))
-            .with_hint("use `--creds USER:PASSWORD`, or log in with podman or docker, whose auth files rc reads")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_delay_is_a_duration_of_go() {
-        for (text, millis) in [("2s", 2000), ("500ms", 500), ("1m0.5s", 60_500), ("0s", 0)] {
-            assert_eq!(delay(text), Ok(Duration::from_millis(millis)), "{text}");
-        }
-        for bad in ["", "2", "-1s", "soon"] {
-            assert!(delay(bad).is_err(), "{bad}");
-        }
     }
 }

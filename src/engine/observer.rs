@@ -13,6 +13,11 @@ pub(crate) trait Observer {
         Box::new(Silent)
     }
 
+    /// Follows a push, as [`Observer::pull_progress`] a pull.
+    fn push_progress(&self) -> Box<dyn Progress> {
+        Box::new(Silent)
+    }
+
     /// An object is done; `name` is as the request has it. A break ends the use case: it does not wait for the objects
     /// on which work has begun, and begins with no other.
     fn done(&mut self, _name: &str) -> ControlFlow<()> {

@@ -1,18 +1,21 @@
 //! Providing an image: from the store, or from its registry.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
 use super::image::{self as images, target};
 use super::observer::Observer;
+use super::registry::tls_verify;
 use super::sweep::sync_soon;
 use crate::container::Environment;
 use crate::image;
 use crate::image::local::{self, LocalImage};
+use crate::image::progress::Progress;
 use crate::image::pull::{self, Pulled, Step, step};
 use crate::plan::{PullPolicy, Request};
-use crate::registry::{self, Backoff, Credentials, Platform, TlsVerify};
+use crate::registry::{self, Backoff, Credentials, Notices, Platform};
 use crate::storage::Store;
 use crate::sys::lock::FileLock;
 use crate::types::{ImageReference, Report, ReportKind};
@@ -192,9 +195,12 @@ fn fetch_all(
     options: &pull::Options,
     observer: &dyn Observer,
 ) -> Result<Vec<Pulled>, pull::Error> {
+    let progress: Arc<dyn Progress> = Arc::from(observer.pull_progress());
+    let mut options = options.clone();
+    let told = Arc::clone(&progress);
+    options.registry.notices = Notices::to(move |text| told.waits(text));
     let references = if how.all_tags { pull::tags(reference, &options.registry)? } else { vec![reference.clone()] };
-    let progress = observer.pull_progress();
-    let pull = |reference: &ImageReference| pull::pull(store, reference, options, &*progress);
+    let pull = |reference: &ImageReference| pull::pull(store, reference, &options, &*progress);
     references.iter().map(pull).collect()
 }
 
@@ -207,11 +213,7 @@ fn registry_options(context: &Context, reference: &ImageReference, how: &Pull) -
     };
     let usual = registry::Options::default();
     Ok(registry::Options {
-        tls_verify: match how.tls_verify {
-            None => TlsVerify::Default,
-            Some(true) => TlsVerify::Always,
-            Some(false) => TlsVerify::Never,
-        },
+        tls_verify: tls_verify(how.tls_verify),
         cert_dir: how.cert_dir.clone(),
         credentials,
         places: places.clone(),

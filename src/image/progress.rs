@@ -11,6 +11,8 @@ pub(crate) trait Progress: Send + Sync {
     fn advance(&self, layer: &Digest, bytes: u64);
     /// A layer is done: unpacked, checked and named.
     fn finish(&self, layer: &Digest, outcome: Outcome);
+    /// The registry keeps rc waiting, or a request is repeated; one sentence.
+    fn waits(&self, _text: &str) {}
 }
 
 /// How a layer got into the store.

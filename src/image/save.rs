@@ -1,15 +1,19 @@
-//! Writes images to an archive, with their blobs as they are in the store, and checks them on the way.
+//! Writes images to an archive or a directory, with their blobs as they are in the store, and checks them on the way.
+
+mod place;
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::Path;
 
-use serde_json::json;
-use tar::{Builder, EntryType, Header};
+use serde_json::{Value, json};
 
+use self::place::{Directory, Place, Tar};
 use super::Error;
 use super::local::{LocalImage, find};
 use super::make::OCI_INDEX;
-use crate::storage::{REF_NAME, Store};
+use crate::storage::{MANIFEST_LIMIT, REF_NAME, Store};
+use crate::sys::replacement::Output;
 use crate::types::{Digest, ImageReference};
 
 /// The format of an archive.
@@ -20,6 +24,22 @@ pub(crate) enum Format {
     /// An OCI image layout in a tar archive.
     OciArchive,
 }
+
+/// What one image is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// An archive of docker.
+    DockerArchive,
+    /// An OCI image layout in a tar archive.
+    OciArchive,
+    /// A directory in OCI layout, which may have other images.
+    OciLayout,
+    /// A directory as skopeo's `dir:`.
+    Directory,
+}
+
+/// An image, and its names in what is written.
+type Named<'a> = (&'a LocalImage, Vec<String>);
 
 /// Writes the images with these names or IDs to one archive. An image that was named by its ID has no name in the
 /// archive.
@@ -38,23 +58,55 @@ pub(crate) fn save(store: &Store, names: &[impl AsRef<str>], format: Format, out
             None => images.push((image, reference.into_iter().collect())),
         }
     }
-    let mut archive = Archive { builder: Builder::new(output), store, written: BTreeSet::new() };
-    match format {
-        Format::DockerArchive => archive.docker(&images)?,
-        Format::OciArchive => archive.oci(&images)?,
-    }
-    let written = |source| Error::Write { source };
-    archive.builder.into_inner().map_err(written)?.flush().map_err(written)
+    let named: Vec<Named<'_>> =
+        images.iter().map(|(image, names)| (image, names.iter().map(ToString::to_string).collect())).collect();
+    write_archive(store, &named, format, output)
 }
 
-struct Archive<'a, W: Write> {
-    builder: Builder<W>,
+/// Writes one image to the file or directory `path`, under `name` if it has one there. A file gets its name when it is
+/// complete; in a directory the document that names the others comes last.
+pub(crate) fn save_one(
+    store: &Store,
+    image: &LocalImage,
+    name: Option<String>,
+    target: Target,
+    path: &Path,
+) -> Result<(), Error> {
+    let _deferred = store.defer_collection()?;
+    let named: Named<'_> = (image, name.into_iter().collect());
+    let format = match target {
+        Target::DockerArchive => Format::DockerArchive,
+        Target::OciArchive => Format::OciArchive,
+        Target::OciLayout => return Writer::new(Directory::create(path)?, store).oci(&[named]).map(drop),
+        Target::Directory => return Writer::new(Directory::create(path)?, store).dir(image),
+    };
+    let mut output = std::io::BufWriter::with_capacity(256 << 10, Output::open(path, 0o666)?);
+    write_archive(store, &[named], format, &mut output)?;
+    let output = output.into_inner().map_err(|error| Error::Write { source: error.into_error() })?;
+    Ok(output.finish()?)
+}
+
+fn write_archive(store: &Store, images: &[Named<'_>], format: Format, output: impl Write) -> Result<(), Error> {
+    let mut writer = Writer::new(Tar::new(output), store);
+    match format {
+        Format::DockerArchive => writer.docker(images)?,
+        Format::OciArchive => writer.oci(images)?,
+    }
+    writer.place.finish()
+}
+
+struct Writer<'a, P> {
+    place: P,
     store: &'a Store,
     written: BTreeSet<String>,
 }
 
-impl<W: Write> Archive<'_, W> {
-    fn docker(&mut self, images: &[(LocalImage, Vec<ImageReference>)]) -> Result<(), Error> {
+impl<'a, P: Place> Writer<'a, P> {
+    fn new(place: P, store: &'a Store) -> Self {
+        Self { place, store, written: BTreeSet::new() }
+    }
+
+    fn docker(&mut self, images: &[Named<'_>]) -> Result<(), Error> {
         let mut document = Vec::new();
         for (image, names) in images {
             let mut layers = Vec::new();
@@ -65,39 +117,52 @@ impl<W: Write> Archive<'_, W> {
             }
             let config = format!("{}.json", image.id.hex());
             self.blob(&config, &image.id)?;
-            let tags: Vec<_> = names.iter().map(ToString::to_string).collect();
-            document.push(json!({ "Config": config, "RepoTags": tags, "Layers": layers }));
+            document.push(json!({ "Config": config, "RepoTags": names, "Layers": layers }));
         }
-        self.file("manifest.json", json!(document).to_string().as_bytes())
+        self.place.file("manifest.json", json!(document).to_string().as_bytes())
     }
 
-    fn oci(&mut self, images: &[(LocalImage, Vec<ImageReference>)]) -> Result<(), Error> {
+    fn oci(&mut self, images: &[Named<'_>]) -> Result<(), Error> {
         // Without entries for them, skopeo creates directories for root, which only root can.
         for directory in ["blobs/", "blobs/sha256/"] {
-            let mut header = header(directory, 0)?;
-            header.set_entry_type(EntryType::Directory);
-            header.set_mode(0o755);
-            header.set_cksum();
-            self.builder.append(&header, std::io::empty()).map_err(|source| Error::Write { source })?;
+            self.place.directory(directory)?;
         }
-        self.file("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+        self.place.file("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
         let mut manifests = Vec::new();
         for (image, names) in images {
             let layers = image.layers.iter().map(|layer| &layer.blob.digest);
             for digest in layers.chain([&image.id, &image.manifest.digest]) {
-                self.blob(&format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex()), digest)?;
+                let algorithm = digest.algorithm().as_str();
+                if algorithm != "sha256" && !self.written.contains(algorithm) {
+                    self.place.directory(&format!("blobs/{algorithm}/"))?;
+                    self.written.insert(algorithm.to_owned());
+                }
+                self.blob(&format!("blobs/{algorithm}/{}", digest.hex()), digest)?;
             }
             let mut entry = image.manifest.clone();
             if names.is_empty() {
                 manifests.push(json!(entry));
             }
             for name in names {
-                entry.annotations.insert(REF_NAME.to_owned(), name.to_string());
+                entry.annotations.insert(REF_NAME.to_owned(), name.clone());
                 manifests.push(json!(entry));
             }
         }
-        let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests });
-        self.file("index.json", index.to_string().as_bytes())
+        let mut all = self.place.listed()?;
+        all.retain(|old| !manifests.iter().any(|new| replaces(new, old)));
+        all.append(&mut manifests);
+        let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": all });
+        self.place.file("index.json", index.to_string().as_bytes())
+    }
+
+    /// Source: skopeo's `dir:`, containers/image `directory`.
+    fn dir(&mut self, image: &LocalImage) -> Result<(), Error> {
+        self.place.file("version", b"Directory Transport Version: 1.1\n")?;
+        for digest in image.layers.iter().map(|layer| &layer.blob.digest).chain([&image.id]) {
+            self.blob(digest.hex(), digest)?;
+        }
+        let manifest = self.store.read_blob(&image.manifest.digest, MANIFEST_LIMIT)?;
+        self.place.file("manifest.json", &manifest)
     }
 
     /// One blob, once.
@@ -105,35 +170,28 @@ impl<W: Write> Archive<'_, W> {
         if !self.written.insert(name.to_owned()) {
             return Ok(());
         }
-        let write_failed = |source| Error::Write { source };
         let blob = self.store.verified_blob(digest)?;
-        let size = blob.size().map_err(write_failed)?;
-        self.builder.append(&header(name, size)?, blob).map_err(|source| match source.downcast() {
-            // The next pull downloads a blob that is missing, but not one that is damaged.
-            Ok(damage) => match self.store.remove_damaged_blob(digest) {
-                Ok(()) => Error::Storage(damage),
-                Err(error) => error.into(),
+        let size = blob.size().map_err(|source| Error::Write { source })?;
+        self.place.stream(name, size, blob).map_err(|error| match error {
+            Error::Write { source } => match source.downcast() {
+                // The next pull downloads a blob that is missing, but not one that is damaged.
+                Ok(damage) => match self.store.remove_damaged_blob(digest) {
+                    Ok(()) => Error::Storage(damage),
+                    Err(error) => error.into(),
+                },
+                Err(source) => Error::Write { source },
             },
-            Err(source) => write_failed(source),
+            other => other,
         })
-    }
-
-    fn file(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
-        let header = header(name, content.len() as u64)?;
-        self.builder.append(&header, content).map_err(|source| Error::Write { source })
     }
 }
 
-/// The same archive for the same images: no time, no user.
-fn header(name: &str, size: u64) -> Result<Header, Error> {
-    let mut header = Header::new_ustar();
-    header.set_path(name).map_err(|source| Error::Write { source })?;
-    header.set_entry_type(EntryType::Regular);
-    header.set_mode(0o644);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header.set_size(size);
-    header.set_cksum();
-    Ok(header)
+/// Whether an entry of index.json takes the place of another: it has its name, or both have none and are the same.
+fn replaces(new: &Value, old: &Value) -> bool {
+    let name = |entry: &Value| entry["annotations"][REF_NAME].as_str().map(str::to_owned);
+    match (name(new), name(old)) {
+        (Some(new), Some(old)) => new == old,
+        (None, None) => new["digest"] == old["digest"],
+        _ => false,
+    }
 }

@@ -9,15 +9,15 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::address::{Reach, authority, literal};
-use super::transport::{Audience, Request, Transport};
+use super::transport::{Audience, Content, Request, Transport};
 use super::{Credentials, Error, SMALL_LIMIT};
 use crate::types::json;
 
 /// The header that a registry asked for, cached until it expires.
 pub(super) struct Auth {
     credentials: Option<Credentials>,
-    /// `repository:NAME:pull`: what rc needs, whatever scope the challenge names.
-    scope: String,
+    /// `repository:NAME:pull`: what rc needs, whatever scope the challenge names; none to log in.
+    scopes: Vec<String>,
     // Locked while a token is fetched: layers that need one at the same time share one request.
     current: Mutex<Option<Authorization>>,
 }
@@ -41,8 +41,8 @@ enum Challenge {
 }
 
 impl Auth {
-    pub(super) fn new(credentials: Option<Credentials>, scope: String) -> Self {
-        Self { credentials, scope, current: Mutex::new(None) }
+    pub(super) fn new(credentials: Option<Credentials>, scopes: Vec<String>) -> Self {
+        Self { credentials, scopes, current: Mutex::new(None) }
     }
 
     pub(super) fn has_credentials(&self) -> bool {
@@ -104,15 +104,19 @@ impl Auth {
     ) -> Result<Authorization, Error> {
         let (mut url, audience) = check_realm(transport, registry, realm).await?;
         let host = authority(&url);
-        let mut query = vec![("scope", self.scope.as_str())];
+        let joined = self.scopes.join(" ");
+        let mut query: Vec<(&str, &str)> = self.scopes.iter().map(|scope| ("scope", scope.as_str())).collect();
         query.extend(service.map(|service| ("service", service)));
         let mut request = match &self.credentials {
             Some(Credentials::IdentityToken(token)) => {
+                // A form takes one field for all of them.
+                query.retain(|(name, _)| *name != "scope");
+                query.extend((!joined.is_empty()).then_some(("scope", joined.as_str())));
                 query.extend([("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "rc")]);
                 let mut form = url.clone();
                 form.query_pairs_mut().clear().extend_pairs(query);
                 let form = form.query().unwrap_or_default().to_owned();
-                Request { method: Method::POST, form: Some(form), ..Request::get(url) }
+                Request { method: Method::POST, content: Content::Form(form), ..Request::get(url) }
             }
             Some(Credentials::Password { user, password }) => {
                 query.push(("account", user));
@@ -137,7 +141,8 @@ impl Auth {
             if with_credentials && status == 401 {
                 return Err(Error::Login { host, message });
             }
-            return Err(Error::Denied { subject: self.scope.clone(), message, with_credentials });
+            let subject = if joined.is_empty() { authority(registry) } else { joined };
+            return Err(Error::Denied { subject, message, with_credentials });
         }
         if !status.is_success() {
             let message = transport.message(response).await;

@@ -61,7 +61,7 @@ impl<'c> Blob<'c> {
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
             let Some(response) = &mut self.response else { return Ok(None) };
-            match self.client.transport().chunk(response, &mut self.pace).await {
+            match self.client.transport().chunk(response, &mut self.pace, &self.descriptor.digest).await {
                 Ok(Some(chunk)) => {
                     if let Some(chunk) = self.take(chunk)? {
                         return Ok(Some(chunk));
@@ -98,9 +98,9 @@ impl<'c> Blob<'c> {
             self.failures = 0;
         }
         if !error.is_transient() || self.failures == self.client.transport().retries() {
-            return Err(error);
+            return Err(Error::Blob { digest: self.descriptor.digest.clone(), source: Box::new(error) });
         }
-        self.client.transport().back_off(self.failures).await;
+        self.client.transport().back_off(self.failures, &error).await;
         self.failures += 1;
         self.failed_at = self.position;
         self.response = None;

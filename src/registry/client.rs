@@ -23,6 +23,12 @@ pub(crate) struct Client {
     pub(super) candidates: Vec<Url>,
 }
 
+/// An answer, and whether a password was sent for it.
+pub(super) struct Answer {
+    pub(super) response: Response,
+    pub(super) sent_password: bool,
+}
+
 /// A manifest, index or configuration whose digest is right.
 #[derive(Debug, Clone)]
 pub(crate) struct Document {
@@ -37,8 +43,26 @@ pub(crate) struct Document {
 impl Client {
     /// A client for the repository of `reference`; opens no connection yet.
     pub(crate) fn new(reference: &ImageReference, options: Options) -> Result<Self, Error> {
+        let scope = format!("repository:{}:pull", reference.repository());
+        Self::of(reference.registry(), reference.repository(), vec![scope], options)
+    }
+
+    /// A client that may also push to the repository of `reference`, and mount blobs from the repositories `sources` of
+    /// the same registry.
+    pub(crate) fn for_push(reference: &ImageReference, sources: &[String], options: Options) -> Result<Self, Error> {
+        let own = format!("repository:{}:pull,push", reference.repository());
+        let others = sources.iter().map(|name| format!("repository:{name}:pull"));
+        Self::of(reference.registry(), reference.repository(), std::iter::once(own).chain(others).collect(), options)
+    }
+
+    /// A client for a registry as such, without a repository: to log in, or to list repositories.
+    pub(crate) fn for_registry(registry: &str, scopes: Vec<String>, options: Options) -> Result<Self, Error> {
+        Self::of(registry, "", scopes, options)
+    }
+
+    fn of(registry: &str, repository: &str, scopes: Vec<String>, options: Options) -> Result<Self, Error> {
         let transport = Transport::new(&options);
-        let host = match reference.registry() {
+        let host = match registry {
             "docker.io" => "registry-1.docker.io",
             other => other,
         };
@@ -52,12 +76,12 @@ impl Client {
         if transport.allows_http(bare) {
             candidates.push(url("http")?);
         }
-        let scope = format!("repository:{}:pull", reference.repository());
+        let name = if repository.is_empty() { registry.to_owned() } else { format!("{registry}/{repository}") };
         Ok(Self {
             transport,
-            auth: Auth::new(options.credentials, scope),
-            name: reference.name(),
-            repository: reference.repository().to_owned(),
+            auth: Auth::new(options.credentials, scopes),
+            name,
+            repository: repository.to_owned(),
             base: tokio::sync::OnceCell::new(),
             candidates,
         })
@@ -121,6 +145,22 @@ impl Client {
         }
     }
 
+    /// Asks the registry whether it accepts the credentials; one that asks for none accepts all.
+    ///
+    /// Fails with `Login` if they are wrong. Source: distribution-spec, "Determining Support".
+    pub(crate) async fn check_login(&self) -> Result<(), Error> {
+        let base = self.base().await?.clone();
+        let answer = self.exchange(Request::get(base)).await?;
+        match answer.response.status().as_u16() {
+            200..300 => Ok(()),
+            401 => Err(Error::Login {
+                host: authority(answer.response.url()),
+                message: self.transport.message(answer.response).await,
+            }),
+            _ => Err(self.refusal(answer, &self.name).await),
+        }
+    }
+
     pub(super) fn transport(&self) -> &Transport {
         &self.transport
     }
@@ -139,15 +179,40 @@ impl Client {
         from: u64,
         subject: &str,
     ) -> Result<Response, Error> {
+        let url = self.url(&format!("{}/{path}", self.repository)).await?;
+        let request = Request { accept, from, ..Request::get(url) };
+        let answer = self.exchange(request).await?;
+        match answer.response.status().as_u16() {
+            200 | 206 => Ok(answer.response),
+            _ => Err(self.refusal(answer, subject).await),
+        }
+    }
+
+    /// The URL of a path below `/v2/`.
+    pub(super) async fn url(&self, path: &str) -> Result<Url, Error> {
         let base = self.base().await?;
-        let url = base
-            .join(&format!("{}/{path}", self.repository))
-            .map_err(|error| Error::Setup { host: authority(base), cause: error.to_string() })?;
-        let authorization = self.auth.header().await;
-        let mut request = Request { authorization, accept, from, ..Request::get(url) };
+        base.join(path).map_err(|error| Error::Setup { host: authority(base), cause: error.to_string() })
+    }
+
+    /// Registry and repository, for messages.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of the repository in the registry.
+    pub(super) fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// Sends a request, and authenticates if the registry asks for it. May return any status.
+    pub(super) async fn exchange(&self, mut request: Request) -> Result<Answer, Error> {
+        let base = self.base().await?;
+        // An upload may go on elsewhere, where nobody may see our secrets.
+        let is_ours = request.url.origin() == base.origin();
+        request.authorization = if is_ours { self.auth.header().await } else { None };
         let mut response = self.transport.send(&request).await?;
         // A second challenge answers what was sent for the first; a token may have expired in between.
-        if response.status() == 401 && response.url().origin() == request.url.origin() {
+        if is_ours && response.status() == 401 && response.url().origin() == request.url.origin() {
             let used = request.authorization.take();
             let answer = self.auth.answer(&self.transport, base, response.headers(), used.as_ref()).await?;
             if let Some(header) = answer {
@@ -157,24 +222,28 @@ impl Client {
                 request.authorization = used;
             }
         }
-        let status = response.status().as_u16();
-        match status {
-            200 | 206 => Ok(response),
-            404 => Err(Error::NotFound { subject: subject.to_owned() }),
-            401 | 403 => {
+        let sent_password = request.authorization.is_some_and(|sent| sent.as_bytes().starts_with(b"Basic "));
+        Ok(Answer { response, sent_password })
+    }
+
+    /// The error that an answer other than the expected one is.
+    pub(super) async fn refusal(&self, answer: Answer, subject: &str) -> Error {
+        let Answer { response, sent_password } = answer;
+        let host = authority(response.url());
+        let subject = subject.to_owned();
+        match response.status().as_u16() {
+            404 => Error::NotFound { subject },
+            status @ (401 | 403) => {
                 let with_credentials = self.auth.has_credentials();
-                let host = authority(response.url());
                 let message = self.transport.message(response).await;
-                let sent_password = request.authorization.is_some_and(|sent| sent.as_bytes().starts_with(b"Basic "));
                 if status == 401 && sent_password {
-                    return Err(Error::Login { host, message });
+                    return Error::Login { host, message };
                 }
-                Err(Error::Denied { subject: subject.to_owned(), message, with_credentials })
+                Error::Denied { subject, message, with_credentials }
             }
-            _ => {
-                let host = authority(response.url());
+            status => {
                 let message = self.transport.message(response).await;
-                Err(Error::Status { host, status, subject: subject.to_owned(), message })
+                Error::Status { host, status, subject, message }
             }
         }
     }

@@ -67,6 +67,33 @@ pub(crate) enum Error {
         /// How long rc waited.
         seconds: u64,
     },
+    /// A blob could not be fetched, however often rc tried.
+    #[error("cannot fetch `{digest}`: {source}")]
+    Blob {
+        /// The blob.
+        digest: Digest,
+        /// The last failure, which names the registry.
+        source: Box<Self>,
+    },
+    /// A blob could not be sent, however often rc tried.
+    #[error("cannot send `{digest}`: {source}")]
+    Upload {
+        /// The blob.
+        digest: Digest,
+        /// The last failure, which names the registry.
+        source: Box<Self>,
+    },
+    /// The content of a blob that was to be sent could not be read.
+    #[error("cannot send `{digest}`: {}", crate::sys::fs::plain(.source))]
+    Source {
+        /// The blob.
+        digest: Digest,
+        /// The error of its reader.
+        source: std::io::Error,
+    },
+    /// This process cannot wait for the network.
+    #[error("cannot wait for the network: {}", crate::sys::fs::plain(.0))]
+    Wait(std::io::Error),
     /// 404.
     #[error("`{subject}` not found in the registry")]
     NotFound {
@@ -190,6 +217,9 @@ impl From<Error> for Report {
         let kind = match error {
             Error::Credentials(error) => return error.into(),
             Error::File(error) => return error.into(),
+            Error::Blob { source, .. } | Error::Upload { source, .. } => {
+                return Self::from(*source).with_message(message);
+            }
             Error::Manifest { fault, .. } => return Self::from(fault).with_message(message),
             Error::NotFound { .. } => ReportKind::NotFound(Thing::Image),
             Error::Denied { with_credentials: false, .. } => ReportKind::Unauthorized,
@@ -204,6 +234,7 @@ impl From<Error> for Report {
             | Error::Html { .. }
             | Error::Broken { .. }
             | Error::Status { .. } => ReportKind::Unavailable,
+            Error::Wait(ref source) | Error::Source { ref source, .. } => ReportKind::of_step(source),
             Error::Challenge { .. } => ReportKind::Unsupported,
             Error::Stalled { .. } => ReportKind::TimedOut,
             Error::TooLarge { .. } | Error::Digest { .. } | Error::Size { .. } => ReportKind::Damaged,
@@ -217,6 +248,7 @@ impl Error {
     /// How the user can fix it, if possible.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
+            Self::Blob { source, .. } | Self::Upload { source, .. } => source.hint(),
             Self::Certificate { host, .. } => Some(format!(
                 "put the registry's CA into `~/.config/containers/certs.d/{host}/ca.crt`, or skip \
                  verification with `--tls-verify=false`"
@@ -230,7 +262,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::Denied { with_credentials: false, .. } => {
-                Some("give credentials with `--creds USER:PASSWORD`, or in an auth file".to_owned())
+                Some("log in with `rc login`, or give credentials with `--creds USER:PASSWORD`".to_owned())
             }
             _ => None,
         }

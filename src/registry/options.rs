@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Credentials, Places, TlsVerify};
+use super::{Credentials, Notices, Places, TlsVerify};
 
 /// How to connect to a registry.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) backoff: Backoff,
     /// How long a server may send almost nothing.
     pub(crate) stall: Duration,
+    /// Who hears that a server keeps rc waiting.
+    pub(crate) notices: Notices,
 }
 
 impl Default for Options {
@@ -34,6 +36,7 @@ impl Default for Options {
             retries: 3,
             backoff: Backoff::Doubling(Duration::from_secs(1)),
             stall: Duration::from_secs(60),
+            notices: Notices::default(),
         }
     }
 }

@@ -39,6 +39,10 @@ pub(crate) enum Ending {
     Cut(usize),
     /// Nothing more is sent after this many bytes of the body.
     Stall(usize),
+    /// Nothing is sent at all.
+    Mute,
+    /// The connection is closed instead of an answer.
+    Vanish,
     /// A byte every five milliseconds, forever.
     Drip,
     /// The body is sent again and again, without a length.
@@ -172,6 +176,12 @@ fn serve(stream: impl Connection, handler: &Handler, log: &Mutex<Vec<Seen>>) -> 
 }
 
 fn answer(stream: &mut impl Connection, reply: &Reply) -> Option<()> {
+    if reply.ending == Ending::Vanish {
+        return None;
+    }
+    if reply.ending == Ending::Mute {
+        return stream.read(&mut [0]).ok().filter(|count| *count > 0).map(drop);
+    }
     let mut head = format!("HTTP/1.1 {} X\r\n", reply.status);
     for (name, value) in &reply.headers {
         head += &format!("{name}: {value}\r\n");
@@ -182,7 +192,7 @@ fn answer(stream: &mut impl Connection, reply: &Reply) -> Option<()> {
     }
     stream.write_all(head.as_bytes()).ok()?;
     match reply.ending {
-        Ending::Whole => stream.write_all(&reply.body).ok()?,
+        Ending::Whole | Ending::Mute | Ending::Vanish => stream.write_all(&reply.body).ok()?,
         Ending::Cut(count) => {
             stream.write_all(&reply.body[..count]).ok()?;
             stream.flush().ok()?;

@@ -5,6 +5,7 @@ mod messages;
 mod rules;
 mod tls;
 mod transfer;
+mod upload;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::manifest::{Descriptor, Kind};
 use super::test_server::{Reply, Seen, TestServer};
-use super::{Backoff, Client, Error, Options, Places};
+use super::{Backoff, Client, Error, Notices, Options, Places};
 use crate::types::{Digest, ImageReference};
 
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -1,25 +1,31 @@
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RANGE, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
+};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Response, StatusCode, Url};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::address::{Reach, authority, is_exempt, is_loopback, literal};
+use super::body::Source;
 use super::dns::{Dns, GuardedDns, LookupError, TooNear};
 use super::error::innermost;
 use super::options::{Backoff, Options};
 use super::tls::{Trust, is_self_signed};
-use super::{Error, SMALL_LIMIT, TlsVerify};
-use crate::types::json;
+use super::{Error, Notices, SMALL_LIMIT, TlsVerify};
+use crate::types::{Digest, json};
 
 /// The maximum number of redirects for one request.
 const REDIRECTS: usize = 5;
 /// The longest `Retry-After` that rc waits for; if a server asks for more, the command fails.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// So many times longer than a stall a registry may take for its answer after it has got content.
+const LAST_WORD: u32 = 5;
 /// The fewest bytes within a stall timeout that keep a connection alive.
 const SIGN_OF_LIFE: usize = 4 << 10;
 
@@ -31,6 +37,7 @@ pub(super) struct Transport {
     stall: Duration,
     backoff: Backoff,
     retries: u32,
+    notices: Notices,
     clients: Mutex<HashMap<ClientKey, reqwest::Client>>,
 }
 
@@ -54,6 +61,19 @@ pub(super) enum Audience {
     Realm { registry: Reach, same_host: bool },
 }
 
+/// The body of a request.
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    /// None.
+    None,
+    /// `application/x-www-form-urlencoded`.
+    Form(String),
+    /// A document; without a type it is empty.
+    Bytes { bytes: Bytes, media_type: String },
+    /// A blob from byte `offset` on. Such a request is not repeated: nobody knows how much of it has arrived.
+    Blob { source: Source, offset: u64 },
+}
+
 /// A request; cheap to repeat.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
@@ -63,8 +83,8 @@ pub(super) struct Request {
     pub(super) accept: Option<&'static str>,
     /// The first requested byte, if not all are requested.
     pub(super) from: u64,
-    /// A body of `application/x-www-form-urlencoded`.
-    pub(super) form: Option<String>,
+    /// Its body.
+    pub(super) content: Content,
     pub(super) audience: Audience,
 }
 
@@ -77,7 +97,7 @@ impl Request {
             authorization: None,
             accept: None,
             from: 0,
-            form: None,
+            content: Content::None,
             audience: Audience::Registry,
         }
     }
@@ -92,6 +112,7 @@ impl Transport {
             stall: options.stall,
             backoff: options.backoff,
             retries: options.retries,
+            notices: options.notices.clone(),
             clients: Mutex::default(),
         }
     }
@@ -125,20 +146,30 @@ impl Transport {
                 Err(error) if error.is_transient() => None,
                 _ => return outcome,
             };
-            if attempt == self.retries || asked.is_some_and(|wait| wait > LONGEST_WAIT) {
+            if attempt == self.retries_of(request) || asked.is_some_and(|wait| wait > LONGEST_WAIT) {
                 return outcome;
             }
-            match asked {
-                Some(wait) => sleep(wait).await,
-                None => self.back_off(attempt).await,
-            }
+            let wait = asked.unwrap_or_else(|| self.backoff.after(attempt));
+            self.notices.tell(&match &outcome {
+                Ok(response) => {
+                    let (host, status) = (authority(response.url()), response.status().as_u16());
+                    format!("`{host}` answered {status}: trying again in {}", words(wait))
+                }
+                Err(error) => format!("{error}: trying again"),
+            });
+            sleep(wait).await;
             attempt += 1;
         }
     }
 
-    /// Waits before the attempt after `attempt`, which counts from 0.
-    pub(super) async fn back_off(&self, attempt: u32) {
+    /// Waits before the attempt after `attempt`, which counts from 0, because of `error`.
+    pub(super) async fn back_off(&self, attempt: u32, error: &Error) {
+        self.notices.tell(&format!("{error}: going on where it stopped"));
         sleep(self.backoff.after(attempt)).await;
+    }
+
+    fn retries_of(&self, request: &Request) -> u32 {
+        if matches!(request.content, Content::Blob { .. }) { 0 } else { self.retries }
     }
 
     async fn send_following(&self, request: &Request) -> Result<Response, Error> {
@@ -174,8 +205,12 @@ impl Transport {
             ("http", "http") => return Err(refuse(from, &to, "plain http needs `--tls-verify=false`")),
             _ => return Err(refuse(from, &to, "it leads to another protocol")),
         }
-        if request.form.is_some() {
-            return Err(refuse(from, &to, "a request with a secret in it is not passed on"));
+        match request.content {
+            Content::None => {}
+            Content::Form(_) => return Err(refuse(from, &to, "a request with a secret in it is not passed on")),
+            Content::Bytes { .. } | Content::Blob { .. } => {
+                return Err(refuse(from, &to, "an upload is not passed on"));
+            }
         }
         if let Audience::Realm { registry, .. } = request.audience
             && let Some(address) = target.host_str().and_then(literal)
@@ -199,14 +234,60 @@ impl Transport {
         if request.from > 0 {
             builder = builder.header(RANGE, format!("bytes={}-", request.from));
         }
-        if let Some(form) = &request.form {
-            builder = builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.clone());
-        }
-        let host = authority(&request.url);
-        match timeout(self.stall, builder.send()).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(connection_error(host, &error)),
-            Err(_) => Err(self.stalled(host)),
+        builder = match &request.content {
+            Content::None => builder,
+            Content::Form(form) => builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.clone()),
+            Content::Bytes { bytes, media_type } if media_type.is_empty() => {
+                builder.header(CONTENT_LENGTH, bytes.len()).body(bytes.clone())
+            }
+            Content::Bytes { bytes, media_type } => builder.header(CONTENT_TYPE, media_type).body(bytes.clone()),
+            Content::Blob { source, offset } => {
+                let size = source.descriptor.size;
+                if *offset > 0 {
+                    builder = builder.header(CONTENT_RANGE, format!("{offset}-{}", size.saturating_sub(1)));
+                }
+                builder
+                    .header(CONTENT_TYPE, "application/octet-stream")
+                    .header(CONTENT_LENGTH, size.saturating_sub(*offset))
+                    .body(source.body(*offset))
+            }
+        };
+        self.answer(authority(&request.url), builder.send(), &request.content).await
+    }
+
+    /// Waits for an answer: as long as a stall may last, or as long as the content of the request moves.
+    async fn answer(
+        &self,
+        host: String,
+        sending: impl Future<Output = reqwest::Result<Response>>,
+        content: &Content,
+    ) -> Result<Response, Error> {
+        // Before it answers, a registry may copy what it has got to other servers.
+        let limit = |sent: u64| match content {
+            Content::Blob { source, .. } if sent == source.descriptor.size => self.stall * LAST_WORD,
+            Content::Bytes { .. } => self.stall * LAST_WORD,
+            _ => self.stall,
+        };
+        let position = || match content {
+            Content::Blob { source, .. } => source.position(),
+            _ => 0,
+        };
+        let mut sending = pin!(sending);
+        let (mut sent, mut since, mut is_noticed) = (position(), Instant::now(), false);
+        loop {
+            let notice = self.notices.after;
+            let wait = if is_noticed || notice >= limit(sent) { limit(sent) } else { notice };
+            match timeout_at(since + wait, sending.as_mut()).await {
+                Ok(Ok(response)) => return Ok(response),
+                Ok(Err(error)) => return Err(connection_error(host, &error)),
+                Err(_) if position() != sent => (sent, since, is_noticed) = (position(), Instant::now(), false),
+                Err(_) if since.elapsed() >= limit(sent) => return Err(self.stalled(host)),
+                Err(_) => {
+                    is_noticed = true;
+                    let time = words(notice);
+                    self.notices.tell(&format!("`{host}` has not answered for {time}: still waiting"));
+                }
+            }
         }
     }
 
@@ -266,8 +347,16 @@ impl Transport {
         let host = authority(response.url());
         let deadline = Instant::now() + self.stall * 2;
         let mut body = Vec::new();
+        let notice = Instant::now() + self.notices.after;
+        let mut is_noticed = notice >= deadline;
         loop {
-            match timeout_at(deadline, response.chunk()).await {
+            let until = if is_noticed { deadline } else { notice };
+            match timeout_at(until, response.chunk()).await {
+                Err(_) if !is_noticed => {
+                    is_noticed = true;
+                    let time = words(self.notices.after);
+                    self.notices.tell(&format!("`{host}` has sent only a part of its {what} in {time}: still waiting"));
+                }
                 Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
                 Ok(Ok(None)) => return Ok(body),
                 Ok(Err(error)) => return Err(connection_error(host, &error)),
@@ -312,14 +401,33 @@ impl Transport {
         text.lines().next().unwrap_or_default().chars().take(200).collect()
     }
 
-    /// The next piece of a body. Counts only the time spent waiting for the network, so that a slow consumer is no
-    /// stall.
-    pub(super) async fn chunk(&self, response: &mut Response, pace: &mut Pace) -> Result<Option<Bytes>, Error> {
-        let left = self.stall.saturating_sub(pace.waited);
-        let start = Instant::now();
-        let outcome = timeout(left, response.chunk()).await;
-        pace.waited += start.elapsed();
-        let host = || authority(response.url());
+    /// The next piece of the body of `subject`. Counts only the time spent waiting for the network, so that a slow
+    /// consumer is no stall.
+    pub(super) async fn chunk(
+        &self,
+        response: &mut Response,
+        pace: &mut Pace,
+        subject: &Digest,
+    ) -> Result<Option<Bytes>, Error> {
+        let mut wait = async |limit: Duration, response: &mut Response| {
+            let start = Instant::now();
+            let outcome = timeout(limit.saturating_sub(pace.waited), response.chunk()).await;
+            pace.waited += start.elapsed();
+            outcome
+        };
+        let after = self.notices.after;
+        let mut outcome = wait(after.min(self.stall), response).await;
+        let host = |response: &Response| authority(response.url());
+        if outcome.is_err() && after < self.stall {
+            if !pace.is_noticed {
+                pace.is_noticed = true;
+                let (host, time) = (host(response), words(after));
+                self.notices
+                    .tell(&format!("`{host}` has sent almost nothing of `{subject}` for {time}: still waiting"));
+            }
+            outcome = wait(self.stall, response).await;
+        }
+        let host = || host(response);
         match outcome {
             Ok(Ok(chunk)) => {
                 pace.bytes += chunk.as_ref().map_or(0, Bytes::len);
@@ -339,10 +447,20 @@ impl Transport {
 pub(super) struct Pace {
     waited: Duration,
     bytes: usize,
+    /// The user has been told.
+    is_noticed: bool,
 }
 
 fn refuse(from: &Url, to: &str, reason: &'static str) -> Error {
     Error::Redirect { from: authority(from), to: to.chars().take(200).collect(), reason }
+}
+
+/// `10 seconds`, `1 second`.
+fn words(length: Duration) -> String {
+    match length.as_secs() {
+        1 => "1 second".to_owned(),
+        seconds => format!("{seconds} seconds"),
+    }
 }
 
 /// 429 and the transient 5xx.

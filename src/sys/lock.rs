@@ -34,6 +34,13 @@ impl FileLock {
         Ok(held.then_some(lock))
     }
 
+    /// Waits for the exclusive lock on an existing directory, which leaves no file behind.
+    pub(crate) fn of_directory(path: &Path) -> Result<Self, PathError> {
+        let file = super::fs::open(path)?;
+        rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive)).at("lock", path)?;
+        Ok(Self { file })
+    }
+
     /// Releases the lock for all holders: forked children have copies of the descriptor, and would keep the lock.
     pub(crate) fn release(self) {
         // Unlocking a locked file cannot fail.

@@ -44,6 +44,14 @@ impl Replacement {
         Self::begin_at(Named::open(path).at("create", path)?, mode)
     }
 
+    /// As [`Replacement::begin`], with a file that only this user can read, whatever was there.
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub(crate) fn begin_private(path: &Path) -> Result<Self, PathError> {
+        let new = Self::begin(path, 0o600)?;
+        fchmod(&new.file, Mode::RUSR | Mode::WUSR).at("set the mode of", path)?;
+        Ok(new)
+    }
+
     fn begin_at(place: Named, mode: u32) -> Result<Self, PathError> {
         let Named { directory, name, path } = place;
         let mode = Mode::from_raw_mode(mode);

@@ -1,5 +1,5 @@
-//! Shows a pull on standard error: bars on a terminal that can move its cursor, one line for each step elsewhere, and
-//! nothing with `-q`.
+//! Shows a pull or a push on standard error: bars on a terminal that can move its cursor, one line for each step
+//! elsewhere, and only warnings with `-q`.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -7,28 +7,57 @@ use std::sync::{PoisonError, RwLock};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::output::{Stream, is_screen};
-use super::report::note;
-use crate::image::progress::{Outcome, Progress, Silent};
+use super::report::{note, warning};
+use crate::image::progress::{Outcome, Progress};
 use crate::types::{Digest, ImageReference};
 use crate::view::human;
 
 /// The kind of progress that fits standard error; none if `quiet`.
 pub(crate) fn for_pull(quiet: bool) -> Box<dyn Progress> {
+    shown(quiet, "Trying to pull")
+}
+
+/// The same for a push.
+pub(crate) fn for_push(quiet: bool) -> Box<dyn Progress> {
+    shown(quiet, "Pushing to")
+}
+
+fn shown(quiet: bool, verb: &'static str) -> Box<dyn Progress> {
     if quiet {
-        Box::new(Silent)
+        Box::new(Quiet)
     } else if is_screen(Stream::Err) {
-        Box::new(Bars::default())
+        Box::new(Bars { verb, ..Bars::default() })
     } else {
-        Box::new(Lines(note))
+        Box::new(Lines { verb, print: note })
+    }
+}
+
+/// Says only what a user must know: that the registry keeps rc waiting.
+struct Quiet;
+
+impl Progress for Quiet {
+    fn start(&self, _: &ImageReference) {}
+
+    fn begin(&self, _: &Digest, _: u64) {}
+
+    fn advance(&self, _: &Digest, _: u64) {}
+
+    fn finish(&self, _: &Digest, _: Outcome) {}
+
+    fn waits(&self, text: &str) {
+        warning(text);
     }
 }
 
 /// A line for the image, and one for each finished layer, so that the log of a build stays short.
-struct Lines<F>(F);
+struct Lines<F> {
+    verb: &'static str,
+    print: F,
+}
 
 impl<F: Fn(String) + Send + Sync> Progress for Lines<F> {
     fn start(&self, reference: &ImageReference) {
-        (self.0)(format!("Trying to pull {reference}..."));
+        (self.print)(format!("{} {reference}...", self.verb));
     }
 
     fn begin(&self, _: &Digest, _: u64) {}
@@ -36,7 +65,11 @@ impl<F: Fn(String) + Send + Sync> Progress for Lines<F> {
     fn advance(&self, _: &Digest, _: u64) {}
 
     fn finish(&self, layer: &Digest, outcome: Outcome) {
-        (self.0)(format!("Copying blob {} {}", layer.short(), word(outcome)));
+        (self.print)(format!("Copying blob {} {}", layer.short(), word(outcome)));
+    }
+
+    fn waits(&self, text: &str) {
+        warning(text);
     }
 }
 
@@ -50,6 +83,7 @@ fn word(outcome: Outcome) -> &'static str {
 /// A bar for each layer. If the pull fails, this is dropped and unfinished bars disappear.
 #[derive(Default)]
 struct Bars {
+    verb: &'static str,
     all: MultiProgress,
     layers: RwLock<HashMap<Digest, ProgressBar>>,
 }
@@ -78,7 +112,7 @@ fn style(template: &str) -> ProgressStyle {
 impl Progress for Bars {
     fn start(&self, reference: &ImageReference) {
         // A terminal that hangs up does not stop the pull.
-        self.all.println(format!("Trying to pull {reference}...")).unwrap_or_default();
+        self.all.println(format!("{} {reference}...", self.verb)).unwrap_or_default();
     }
 
     fn begin(&self, layer: &Digest, size: u64) {
@@ -100,6 +134,10 @@ impl Progress for Bars {
         let size = bar.length().filter(|size| *size > 0).map(|size| format!(" {}", human::size(size)));
         bar.finish_with_message(format!("{}{}", word(outcome), size.unwrap_or_default()));
     }
+
+    fn waits(&self, text: &str) {
+        self.all.suspend(|| warning(text));
+    }
 }
 
 #[cfg(test)]
@@ -111,7 +149,8 @@ mod tests {
     #[test]
     fn without_a_terminal_each_step_is_a_line() -> anyhow::Result<()> {
         let seen = Mutex::new(Vec::new());
-        let lines = Lines(|line| seen.lock().unwrap_or_else(PoisonError::into_inner).push(line));
+        let print = |line| seen.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        let lines = Lines { verb: "Trying to pull", print };
         let layer = |byte| Digest::sha256([byte; 32]);
         lines.start(&"busybox".parse()?);
         lines.begin(&layer(1), 10);

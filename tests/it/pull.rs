@@ -188,6 +188,53 @@ fn a_killed_pull_leaves_only_what_the_next_one_uses() {
     registry.stop();
 }
 
+/// Standard error says what rc waits for, with `-q` too.
+#[test]
+fn a_registry_that_stops_within_a_layer_is_named_while_rc_waits() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let lab = Lab::new();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port of loopback");
+    let host = listener.local_addr().expect("an address").to_string();
+    let digest = |byte: &str| format!("sha256:{}", byte.repeat(64));
+    let manifest = json!({
+        "schemaVersion": 2,
+        "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest("a"), "size": 1000
+        },
+        "layers": [],
+    });
+    let manifest = manifest.to_string();
+    // The second half of the configuration never comes.
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let manifest = manifest.clone();
+            std::thread::spawn(move || {
+                let mut lines = BufReader::new(stream);
+                loop {
+                    let mut head = String::new();
+                    while !head.ends_with("\r\n\r\n") {
+                        if lines.read_line(&mut head).unwrap_or(0) == 0 {
+                            return;
+                        }
+                    }
+                    let body = if head.contains("/manifests/") { &manifest } else { "{" };
+                    let length = if head.contains("/blobs/") { 1000 } else { body.len() };
+                    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+                    if lines.get_mut().write_all(answer.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let pull = lab.rc(["pull", "-q", &format!("{host}/app:1")]).start();
+    pull.error_line(&format!("rc: warning: `{host}` has sent only a part of its configuration in 10 seconds"));
+    pull.kill(crate::support::Signal::KILL);
+    assert_eq!(pull.wait().exit, Exit::Signal(9));
+    // The next command that changes images removes what was left.
+    lab.rc(["rmi", "-fa"]).run().succeeds();
+}
+
 #[test]
 fn a_registry_elsewhere_is_reached_by_the_proxy_of_the_environment() {
     use std::io::{Read as _, Write as _};

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 
 fn find(name: &str, file: &str) -> Result<Option<Credentials>, String> {

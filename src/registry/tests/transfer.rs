@@ -108,6 +108,43 @@ async fn a_stalled_blob_goes_on_by_range() {
 }
 
 #[tokio::test]
+async fn a_server_that_stops_is_named_while_rc_waits_and_at_the_end() {
+    use std::sync::{Arc, Mutex};
+    let bytes = vec![1; 50_000];
+    let digest = sha256(&bytes);
+    for (server, answers) in [(breaking(bytes.clone(), 50_000, |_| Ending::Stall(100)), true), (silent(), false)] {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let listener = Arc::clone(&told);
+        let notices = Notices::to(move |text| listener.lock().expect("no panic").push(text.to_owned()));
+        let options = Options { retries: 1, notices: notices.after(Duration::from_millis(100)), ..impatient() };
+        let client = Client::new(&reference(&server, "app:1"), options).expect("a client");
+        let host = server.authority();
+        let text = refused(fetch(&client, &descriptor(&bytes), 0).await);
+        let stalled = format!("`{host}` sent almost nothing for 1 seconds");
+        let (waiting, expected, again) = if answers {
+            (
+                format!("`{host}` has sent almost nothing of `{digest}` for 0 seconds: still waiting"),
+                format!("cannot fetch `{digest}`: {stalled}"),
+                format!("{stalled}: going on where it stopped"),
+            )
+        } else {
+            let waiting = format!("`{host}` has not answered for 0 seconds: still waiting");
+            (waiting, stalled.clone(), format!("{stalled}: trying again"))
+        };
+        assert_eq!(text, expected);
+        let told: Vec<String> = told.lock().expect("no panic").clone();
+        // Finding out the protocol waits, too.
+        let told: Vec<&String> = told.iter().rev().take(3).rev().collect();
+        assert_eq!(told, [&waiting, &again, &waiting]);
+    }
+}
+
+/// A server that accepts connections, and says nothing.
+fn silent() -> TestServer {
+    TestServer::start(|_| Reply::ok("").ending(Ending::Mute))
+}
+
+#[tokio::test]
 async fn a_server_without_range_is_skipped_forward() {
     let bytes: Vec<u8> = (0..=255).cycle().take(10_000).collect();
     let mut shelf = Shelf::default();

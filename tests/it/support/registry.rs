@@ -25,6 +25,18 @@ impl Registry {
         Self::start(lab, &storage, "", "")
     }
 
+    /// An empty registry, for whose use the user `me` needs the password `secret`.
+    #[track_caller]
+    pub(crate) fn with_password(lab: &Lab) -> Self {
+        let storage = lab.root().join("registry");
+        fs::create_dir(&storage).expect("the registry's directory can be made");
+        let users = storage.join("users");
+        fs::write(&users, "me:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n")
+            .expect("a file of users");
+        let section = format!("auth:\n  htpasswd:\n    realm: test\n    path: {}\n", users.display());
+        Self::start(lab, &storage, "", &section)
+    }
+
     /// An empty registry with HTTPS, with this certificate and key (PEM).
     #[track_caller]
     pub(crate) fn with_certificate(lab: &Lab, certificate: &str, key: &str) -> Self {
@@ -45,7 +57,7 @@ impl Registry {
         Self::start(lab, &storage, "  maintenance:\n    readonly:\n      enabled: true\n", "")
     }
 
-    /// `more` is added to the section `storage` of the configuration, `http` to that of its name.
+    /// `more` is added to the section `storage` of the configuration, `http` after that of its name.
     #[track_caller]
     fn start(lab: &Lab, storage: &Path, more: &str, http: &str) -> Self {
         let configuration = lab.root().join("registry.yml");
