@@ -2,6 +2,7 @@
 //! the file of another: what they share is in `args`, [`observer`] and [`outcome`].
 
 pub(crate) mod args;
+mod ask;
 pub(crate) mod attach;
 pub(crate) mod completion;
 pub(crate) mod create;
@@ -20,6 +21,7 @@ pub(crate) mod logs;
 mod observer;
 mod outcome;
 pub(crate) mod pause;
+pub(crate) mod prune;
 pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod push;
@@ -33,6 +35,7 @@ pub(crate) mod setup;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod stop;
+pub(crate) mod system;
 pub(crate) mod tag;
 pub(crate) mod top;
 pub(crate) mod unpause;

@@ -6,9 +6,11 @@
 //! descriptors, the working directory or the time zone of this process: a front end passes them as values ([`Caller`]).
 
 mod archive;
+mod check;
 mod context;
 mod control;
 mod create;
+mod disk;
 mod facts;
 mod image;
 mod images;
@@ -19,9 +21,11 @@ mod login;
 mod look;
 mod names;
 mod observer;
+mod prune;
 mod pull;
 mod push;
 mod registry;
+mod reset;
 mod run;
 mod select;
 mod size;
@@ -29,9 +33,11 @@ mod start;
 mod sweep;
 
 pub(crate) use archive::{Import, Imported, check_images, import, load, save};
+pub(crate) use check::{Check, check};
 pub(crate) use context::{Caller, Context};
 pub(crate) use control::{Stop, kill, pause, remove, stop, unpause, update, wait};
 pub(crate) use create::create;
+pub(crate) use disk::{DiskUsage, disk_usage};
 pub(crate) use image::enter_namespace;
 pub(crate) use images::{Images, ListedImage, RemoveImages, images, remove_images, select_images, tag, untag};
 pub(crate) use info::{info, kernel};
@@ -41,9 +47,11 @@ pub(crate) use login::{check_login, login, logout, logout_all, server, stored_lo
 pub(crate) use look::{log, processes, usage};
 pub(crate) use names::NamesSetup;
 pub(crate) use observer::Observer;
+pub(crate) use prune::{Images as PrunedImages, Prune, Pruned, prune};
 pub(crate) use pull::{Pull, pull};
 pub(crate) use push::{Push, push, push_all_tags};
 pub(crate) use registry::Connection;
+pub(crate) use reset::{reset, store_to_reset};
 pub(crate) use run::{Run, run};
 pub(crate) use select::{ListRequest, Selection, containers, facts, find, named, select};
 pub(crate) use size::sizes;

@@ -19,6 +19,7 @@
 //! synced later (`layer::record`): it can be pulled again, and its readers notice. Lock order: container, image,
 //! network, volume, store (`lock`); `ingest.lock` comes before `lock`; blob and layer stages come in between.
 
+mod audit;
 mod blob;
 mod compress;
 mod descriptor;
@@ -36,11 +37,13 @@ pub(crate) mod tar;
 mod unique;
 mod usage;
 pub(crate) mod volumes;
+mod whole;
 
 use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
+pub(crate) use audit::{Odd, Repair};
 pub(crate) use blob::{BlobWriter, MANIFEST_LIMIT};
 pub(crate) use compress::{Compression, decompress};
 pub(crate) use descriptor::Descriptor;
@@ -52,7 +55,7 @@ pub(crate) use layer::{Naming, Ownership, Target};
 pub(crate) use remove::remove_tree;
 pub(crate) use scratch::Scratch;
 pub(crate) use sweep::Reachable;
-pub(crate) use usage::tree_bytes;
+pub(crate) use usage::{disk_bytes, tree_bytes};
 
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::FileLock;
@@ -74,6 +77,18 @@ pub(crate) enum Error {
         root: PathBuf,
         /// Its format.
         found: u32,
+    },
+    /// The directory has not the marks of a store.
+    #[error("`{}` is not a store of rc: it has no `version` and no image layout", .root.display())]
+    NoStore {
+        /// The directory.
+        root: PathBuf,
+    },
+    /// The directory has files that rc did not make.
+    #[error("`{}` cannot become a store: there are other files in it", .root.display())]
+    Occupied {
+        /// The directory.
+        root: PathBuf,
     },
     /// `version` does not contain a number.
     #[error("the store `{}` is damaged: its `version` is not a number", .root.display())]
@@ -172,6 +187,8 @@ impl From<Error> for Report {
             Error::Newer { .. } => ReportKind::Unsupported,
             Error::Foreign { .. } => ReportKind::Denied,
             Error::Receive { ref source, .. } => ReportKind::of_step(source),
+            Error::NoStore { .. } => ReportKind::Invalid,
+            Error::Occupied { .. } => ReportKind::Conflict,
             Error::BadVersion { .. }
             | Error::DigestMismatch { .. }
             | Error::DamagedBlob { .. }
@@ -193,6 +210,10 @@ impl Error {
             }
             Self::Foreign { .. } => Some("run rc as that user, or use another store: `--root DIR`".to_owned()),
             Self::DamagedBlob { .. } | Self::NoBlob { .. } => Some("pull the image again: `rc pull IMAGE`".to_owned()),
+            Self::NoStore { .. } => Some("rc removes only what it has made; name its store: `--root DIR`".to_owned()),
+            Self::Occupied { .. } => {
+                Some("name an empty directory or one that does not exist: `--root DIR`".to_owned())
+            }
             Self::Layer { source, .. } | Self::Import { source } => source.hint(),
             _ => None,
         }
@@ -257,6 +278,10 @@ impl Store {
     fn create(&self) -> Result<(), Error> {
         fs::create_dir_all(&self.root)?;
         self.check_owner()?;
+        // Sweeps and `system reset` remove files there. Another process may have made the store just now.
+        if self.is_occupied()? && fs::symlink_metadata(self.root.join("version")).is_err() {
+            return Err(Error::Occupied { root: self.root.clone() });
+        }
         // An existing directory may be open to others: they must not reach the setuid files of images.
         rustix::fs::chmod(&self.root, rustix::fs::Mode::RWXU).at("make private", &self.root)?;
         for directory in [

@@ -11,6 +11,7 @@
 //! | the selection of rows | [`filter`] |
 //! | sizes, ages, states and times as words, and times from words | [`human`], [`when`] |
 
+mod disk;
 mod docker_info;
 pub(crate) mod filter;
 mod host;
@@ -33,6 +34,7 @@ use jiff::Timestamp;
 use crate::plan::ContainerConfig;
 use crate::types::PortMapping;
 
+pub(crate) use disk::{DISK_COLUMNS, DiskRow};
 pub(crate) use host::Info;
 pub(crate) use image::image;
 pub(crate) use image_row::{IMAGE_COLUMNS, ImageRow};
@@ -61,7 +63,7 @@ fn host_ip(port: &PortMapping) -> String {
 }
 
 /// The command line without the part from the entry point.
-fn command(config: &ContainerConfig) -> &[String] {
+pub(crate) fn command(config: &ContainerConfig) -> &[String] {
     config.argv.get(config.entrypoint_len..).unwrap_or_default()
 }
 

@@ -58,7 +58,7 @@ fn two_values(command: &str, arg: &Arg) -> [&'static str; 2] {
         ("completion", "shell") => ["bash", "zsh"],
         (_, "pull" | "policy") => ["never", "always"],
         (_, "platform") => ["linux/amd64", "linux/arm64"],
-        (_, "retry_delay") => ["1s", "2s"],
+        (_, "retry_delay" | "max") => ["1s", "2s"],
         (_, "kind") => ["image", "container"],
         ("save" | "image save", "format") => ["docker-archive", "oci-archive"],
         ("push" | "image push", "format") => ["oci", "v2s2"],

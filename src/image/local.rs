@@ -135,6 +135,16 @@ pub(crate) fn list(store: &Store) -> Result<(Vec<LocalImage>, Vec<Error>), Error
     Ok((images, damaged))
 }
 
+/// The digest of a manifest in index.json, and its image or the reason why that cannot be read.
+pub(crate) type Indexed = (Digest, Result<LocalImage, Error>);
+
+/// All images, also those that cannot be read.
+pub(crate) fn listing(store: &Store) -> Result<Vec<Indexed>, Error> {
+    let index = store.index()?;
+    let read = |manifest: &Descriptor| (manifest.digest.clone(), read(store, &index, manifest, None));
+    Ok(unique_manifests(&index).map(read).collect())
+}
+
 fn is_indexed(store: &Store, manifest: &Digest) -> Result<bool, Error> {
     Ok(store.index()?.iter().any(|entry| entry.manifest.digest == *manifest))
 }

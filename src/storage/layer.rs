@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use receive::Opened;
-pub(crate) use record::Naming;
+pub(crate) use record::{Naming, has_record};
 
 use super::compress::decompress;
 use super::escape::Escaped;
@@ -182,6 +182,12 @@ impl Store {
     /// The directory of a layer, whether it exists or not; its files are in `fs` below.
     pub(crate) fn layer_path(&self, map: &str, diff_id: &Digest) -> PathBuf {
         self.root.join("layers").join(map).join(directory_name(diff_id))
+    }
+
+    /// The ID maps for which layers are unpacked.
+    pub(crate) fn layer_maps(&self) -> Result<Vec<String>, PathError> {
+        let maps = fs::paths_in(self.root.join("layers"))?;
+        Ok(maps.iter().filter_map(|map| Some(map.file_name()?.to_str()?.to_owned())).collect())
     }
 
     /// Starts to unpack the layer `diff_id`; `None` if it exists. Waits while another process unpacks the same one.

@@ -14,7 +14,7 @@ use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Store, stage};
-use crate::sys::fs::{self, AtPath as _, PathError};
+use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::FileLock;
 use crate::types::{Name, json};
 
@@ -125,6 +125,14 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// Writes a new record for a volume whose record is lost. Its labels are lost as well; its files stay as they are.
+    pub(crate) fn replace_record(&self, record: &Record) -> Result<(), Error> {
+        let path = self.volumes().join(record.name.as_str()).join("volume.json");
+        let bytes = serde_json::to_vec(record)
+            .map_err(|source| Error::Json { what: "the record of a volume".to_owned(), source })?;
+        Ok(fs::replace(path, &bytes, Durability::Synced)?)
     }
 
     /// Removes a volume; returns whether it existed. The caller must know that no container uses it. Its files are

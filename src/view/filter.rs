@@ -4,6 +4,7 @@
 mod common;
 mod container;
 mod image;
+mod prune;
 
 use regex_lite::Regex;
 
@@ -11,6 +12,7 @@ use crate::types::{Report, ReportKind};
 
 pub(crate) use container::{ContainerFacts, ContainerFilter};
 pub(crate) use image::{ImageFacts, ImageFilter, is_named};
+pub(crate) use prune::PruneFilter;
 
 /// Why a filter was refused.
 #[derive(Debug, thiserror::Error)]

@@ -10,16 +10,23 @@ const DAY: u64 = 24;
 
 /// A size in bytes with a decimal unit and three significant digits: `0 B`, `2 MB`, `4.26 MB`, `512 kB`.
 pub(crate) fn size(bytes: u64) -> String {
-    scaled(bytes, 1000, &["B", "kB", "MB", "GB", "TB", "PB", "EB"])
+    scaled(bytes, 1000, &DECIMAL, 3)
 }
+
+/// A size in bytes as go-units' `HumanSize` writes it: four digits and no blank, `4.261MB`.
+pub(crate) fn exact_size(bytes: u64) -> String {
+    scaled(bytes, 1000, &DECIMAL, 4).replace(' ', "")
+}
+
+const DECIMAL: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
 
 /// A size in bytes with a binary unit: `64MiB`, `1.5GiB`; for limits, which users write in such units.
 pub(crate) fn binary_size(bytes: u64) -> String {
-    scaled(bytes, 1024, &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]).replace(' ', "")
+    scaled(bytes, 1024, &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"], 3).replace(' ', "")
 }
 
 /// All integer arithmetic: go-units' floats show 999 999 bytes as `1e+03 kB`.
-fn scaled(bytes: u64, base: u64, units: &[&str]) -> String {
+fn scaled(bytes: u64, base: u64, units: &[&str], significant: usize) -> String {
     let mut unit = 0;
     let mut divisor: u128 = 1;
     while unit + 1 < units.len() && u128::from(bytes) >= divisor * u128::from(base) {
@@ -27,15 +34,7 @@ fn scaled(bytes: u64, base: u64, units: &[&str]) -> String {
         unit += 1;
     }
     let mut whole = u128::from(bytes) / divisor;
-    let digits: usize = if unit == 0 {
-        0
-    } else {
-        match whole {
-            0..10 => 2,
-            10..100 => 1,
-            _ => 0,
-        }
-    };
+    let digits: usize = if unit == 0 { 0 } else { significant.saturating_sub(whole.to_string().len()) };
     let factor = 10u128.pow(u32::try_from(digits).unwrap_or(0));
     let mut rounded = (u128::from(bytes) * factor + divisor / 2) / divisor;
     whole = rounded / factor;

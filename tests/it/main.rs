@@ -61,3 +61,4 @@ mod system;
 mod templates;
 mod terminals;
 mod update;
+mod upkeep;

@@ -98,7 +98,8 @@ impl<'a> Removal<'a> {
         Ok(Removed { untagged: vec![reference], deleted: Vec::new() })
     }
 
-    fn forget(&self, manifest: &Digest) -> Result<(), Error> {
+    /// Removes the image with this manifest and all names of it, even if it cannot be read.
+    pub(crate) fn forget(&self, manifest: &Digest) -> Result<(), Error> {
         // A full disk may have no room for a mark, but the image must be removed all the same.
         self.mark.get_or_init(|| self.store.mark_garbage().ok());
         Ok(self.store.forget(manifest, &self.lock)?)

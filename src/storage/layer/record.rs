@@ -51,16 +51,7 @@ impl Store {
     ///
     /// Takes one stat if the layer is on disk.
     pub(crate) fn has_layer(&self, map: &str, diff_id: &Digest) -> Result<bool, PathError> {
-        let directory = self.layer_path(map, diff_id);
-        match fs::symlink_metadata(directory.join(INFO)) {
-            Ok(info) => Ok(info.is_file() && info.len() > 0),
-            Err(error) if error.is_not_found() => match fs::read_record(directory.join(UNSYNCED), LIMIT) {
-                Ok(bytes) => Ok(of_this_boot(&bytes).is_some()),
-                Err(error) if error.is_not_found() => Ok(false),
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
-        }
+        has_record(&self.layer_path(map, diff_id))
     }
 
     /// What rc knows about an unpacked layer; `None` if it does not exist.
@@ -113,6 +104,19 @@ impl Store {
             }
         }
         Ok(found)
+    }
+}
+
+/// Whether the directory has the record of a whole layer.
+pub(crate) fn has_record(layer: &Path) -> Result<bool, PathError> {
+    match fs::symlink_metadata(layer.join(INFO)) {
+        Ok(info) => Ok(info.is_file() && info.len() > 0),
+        Err(error) if error.is_not_found() => match fs::read_record(layer.join(UNSYNCED), LIMIT) {
+            Ok(bytes) => Ok(of_this_boot(&bytes).is_some()),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
     }
 }
 

@@ -1,0 +1,31 @@
+//! `rc image prune`.
+
+use crate::cmd::Ctx;
+use crate::engine::{Prune, PrunedImages};
+use crate::error::{Error, Exit};
+
+/// Remove images that nothing uses
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Remove all images without a container, not only those without a name
+    #[arg(short, long)]
+    all: bool,
+    /// Remove only images that match: KEY=VALUE
+    #[arg(long = "filter", value_name = "FILTER")]
+    filters: Vec<String>,
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    force: bool,
+}
+
+/// Runs the command: it prints the IDs of the images that it has removed.
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let (images, which) = if args.all {
+        (PrunedImages::Unused, "images without at least one container associated with them")
+    } else {
+        (PrunedImages::Dangling, "dangling images")
+    };
+    let request = Prune { images: Some(images), filters: args.filters, ..Prune::default() };
+    let warning = [format!("WARNING! This command removes all {which}.")];
+    super::run(ctx, &request, (!args.force).then_some(&warning), super::ids)
+}

@@ -1,0 +1,59 @@
+//! `rc system prune`.
+
+use crate::cmd::Ctx;
+use crate::engine::{Prune, Pruned, PrunedImages};
+use crate::error::{Error, Exit};
+use crate::view::human;
+
+/// Remove containers, images and volumes that nothing uses
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Remove all images without a container, not only those without a name
+    #[arg(short, long)]
+    all: bool,
+    /// Remove only what matches: KEY=VALUE
+    #[arg(long = "filter", value_name = "FILTER")]
+    filters: Vec<String>,
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    force: bool,
+    /// Remove volumes that no container mounts as well
+    #[arg(long)]
+    volumes: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let (images, which) = if args.all {
+        (PrunedImages::Unused, "all images without at least one container associated with them")
+    } else {
+        (PrunedImages::Dangling, "all dangling images")
+    };
+    let mut removed = vec!["all stopped containers"];
+    if args.volumes {
+        removed.push("all volumes not used by at least one container");
+    }
+    removed.push(which);
+    let mut warning = vec!["WARNING! This command removes:".to_owned()];
+    warning.extend(removed.iter().map(|what| format!("\t- {what}")));
+    warning.push(String::new());
+    let request = Prune { containers: true, images: Some(images), volumes: args.volumes, filters: args.filters };
+    super::run(ctx, &request, (!args.force).then_some(&warning), show)
+}
+
+fn show(pruned: &Pruned) -> Vec<String> {
+    let volumes = pruned.volumes.iter().map(ToString::to_string).collect();
+    let mut lines = Vec::new();
+    for (heading, names) in [
+        ("Deleted Containers", pruned.containers.clone()),
+        ("Deleted Images", super::ids(pruned)),
+        ("Deleted Volumes", volumes),
+    ] {
+        if !names.is_empty() {
+            lines.push(heading.to_owned());
+            lines.extend(names);
+        }
+    }
+    lines.push(format!("Total reclaimed space: {}", human::exact_size(pruned.reclaimed)));
+    lines
+}

@@ -1,0 +1,149 @@
+//! Removes what nothing uses: `container prune`, `image prune`, `system prune`.
+
+use std::collections::BTreeSet;
+
+use super::context::Context;
+use super::disk::{measure, mounted, volumes};
+use super::sweep::{in_use, sweep_all};
+use crate::container::{self, Container, Removal as ContainerRemoval};
+use crate::image;
+use crate::image::local::{self, LocalImage, Removal};
+use crate::monitor::Status;
+use crate::sys::fs;
+use crate::types::{Digest, Name, Report, ReportKind};
+use crate::view::filter::PruneFilter;
+
+/// Which images are pruned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Images {
+    /// Those without a name.
+    Dangling,
+    /// Those without a container.
+    Unused,
+}
+
+/// What to prune.
+#[derive(Debug, Default)]
+pub(crate) struct Prune {
+    /// Containers that do not run.
+    pub(crate) containers: bool,
+    /// Images.
+    pub(crate) images: Option<Images>,
+    /// Volumes that no container mounts.
+    pub(crate) volumes: bool,
+    /// `KEY=VALUE`: only those that match.
+    pub(crate) filters: Vec<String>,
+}
+
+/// What was removed.
+#[derive(Debug, Default)]
+pub(crate) struct Pruned {
+    /// The IDs of containers.
+    pub(crate) containers: Vec<String>,
+    /// The IDs of images.
+    pub(crate) images: Vec<Digest>,
+    /// The names of volumes.
+    pub(crate) volumes: Vec<Name>,
+    /// The bytes that the filesystem got back.
+    pub(crate) reclaimed: u64,
+    /// Why something was not removed.
+    pub(crate) failures: Vec<Report>,
+}
+
+/// Removes what nothing uses; one failure does not stop the rest. What is started or named meanwhile stays.
+pub(crate) fn prune(context: &Context, request: &Prune) -> Result<Pruned, Report> {
+    if request.volumes && request.filters.iter().any(|filter| filter.starts_with("until=")) {
+        let message = "the filter `until` cannot be used together with --volumes";
+        let hint = "volumes are chosen by `label` alone: prune them without `until`";
+        return Err(Report::new(ReportKind::Invalid, message).with_hint(hint));
+    }
+    let filter = PruneFilter::parse(&request.filters, context.clock())?;
+    let mut pruned = Pruned::default();
+    if request.containers {
+        prune_containers(context, &filter, &mut pruned)?;
+    }
+    if request.volumes {
+        prune_volumes(context, &filter, &mut pruned)?;
+    }
+    if let Some(images) = request.images {
+        prune_images(context, &filter, images, &mut pruned)?;
+    }
+    // Volumes, layers and blobs wait there to be removed.
+    let waiting = fs::paths_in(context.store()?.trash())?.into_iter().collect();
+    pruned.reclaimed += measure(context, waiting)?.values().sum::<u64>();
+    sweep_all(context)?;
+    Ok(pruned)
+}
+
+fn prune_containers(context: &Context, filter: &PruneFilter, pruned: &mut Pruned) -> Result<(), Report> {
+    let store = context.store()?;
+    let has_ended = |container: &Container| matches!(container.status, Status::Created | Status::Exited);
+    let matches = |container: &Container| filter.matches(&container.config.labels, Some(&container.config.created));
+    let ended: Vec<Container> =
+        container::list(store)?.containers.into_iter().filter(|it| has_ended(it) && matches(it)).collect();
+    let sizes = measure(context, ended.iter().map(|it| it.directory.path().to_owned()).collect())?;
+    let how = ContainerRemoval { force: false, timeout: None, volumes: false };
+    for container in ended {
+        let (id, path) = (container.config.id.to_string(), container.directory.path().to_owned());
+        match container::remove(store, container, &how, &context.runtime_dir()?) {
+            Ok(()) => {
+                pruned.reclaimed += sizes.get(&path).copied().unwrap_or(0);
+                pruned.containers.push(id);
+            }
+            // It was started just now.
+            Err(container::Error::State { .. }) => {}
+            Err(error) => pruned.failures.push(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn prune_volumes(context: &Context, filter: &PruneFilter, pruned: &mut Pruned) -> Result<(), Report> {
+    let store = context.store()?;
+    // A start holds it, shared, from before it creates volumes until the record of its container names them.
+    let _lock = store.lock_exclusive()?;
+    let listing = container::list(store)?;
+    if let Some((id, _)) = listing.broken.first() {
+        let message = format!("volumes stay: container `{}` is damaged and may mount any of them", id.short());
+        pruned.failures.push(Report::new(ReportKind::Damaged, message).with_hint("remove it: `rc rm --force`"));
+        return Ok(());
+    }
+    let used: BTreeSet<&Name> = listing.containers.iter().flat_map(mounted).collect();
+    for name in volumes(store)?.iter().filter(|name| !used.contains(name)) {
+        match store.volume(name) {
+            Ok(Some(volume)) if filter.matches(&volume.record.labels, Some(&volume.record.created)) => {
+                store.remove_volume(name)?;
+                pruned.volumes.push(name.clone());
+            }
+            Ok(_) => {}
+            Err(error) => pruned.failures.push(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn prune_images(context: &Context, filter: &PruneFilter, which: Images, pruned: &mut Pruned) -> Result<(), Report> {
+    let store = context.store()?;
+    let removal = Removal::begin(store)?;
+    let used = in_use(store)?;
+    let found = local::list(store)?.0;
+    // Several forms of one image are removed together, or not at all.
+    let named: BTreeSet<&Digest> =
+        found.iter().filter(|image| !image.names.is_empty()).map(|image| &image.id).collect();
+    let is_wanted = |image: &&LocalImage| {
+        (which == Images::Unused || !named.contains(&image.id))
+            && filter.matches(&image.config.config.labels, image.config.created.as_deref())
+    };
+    let ids: BTreeSet<&Digest> = found.iter().filter(is_wanted).map(|image| &image.id).collect();
+    for id in ids {
+        match removal.remove(&id.to_string(), &used, true) {
+            Ok(removed) => pruned.images.extend(removed.deleted),
+            Err(image::Error::InUse { .. } | image::Error::NotFound { .. }) => {}
+            Err(error) => pruned.failures.push(error.into()),
+        }
+    }
+    if !pruned.images.is_empty() {
+        removal.collect(&used)?;
+    }
+    Ok(())
+}
