@@ -8,6 +8,7 @@ pub(crate) mod ask;
 mod detach;
 mod error;
 mod input;
+mod muted;
 mod output;
 mod pump;
 mod raw;
@@ -21,6 +22,7 @@ use crate::container::{Attach, FrontEnd, Session, Started};
 use crate::sys::signal::Signals;
 use crate::sys::{process, tty};
 pub(crate) use error::Error;
+use muted::Muted;
 use pump::Pump;
 use raw::Raw;
 
@@ -67,6 +69,13 @@ impl Console {
 
     /// Follows a program that was started, if this process is attached to it.
     pub(crate) fn follow(self, started: Started) -> Result<Outcome, Error> {
+        self.follow_muted(started, &[])
+    }
+
+    /// The same; drops what comes to our outputs with the numbers of `muted`.
+    pub(crate) fn follow_muted(self, started: Started, muted: &[i32]) -> Result<Outcome, Error> {
+        let mute = |number: &i32| Muted::begin(*number).map_err(Error::step("open /dev/null"));
+        let _muted = muted.iter().map(mute).collect::<Result<Vec<_>, _>>()?;
         match started {
             Started::Joined { session, signals: Some(signals) } => self.pump(session, signals),
             Started::Joined { session, signals: None } => self.join(session),

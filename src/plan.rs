@@ -16,10 +16,14 @@ mod changes;
 mod command;
 mod config;
 mod env;
+mod env_merge;
 mod exec;
+mod expose;
+mod kernel;
 mod labels;
 mod limits;
 mod logging;
+mod mount_option;
 mod mounts;
 mod names;
 mod needs;
@@ -45,8 +49,8 @@ use std::path::PathBuf;
 
 pub(crate) use changes::{Changes, Updated};
 pub(crate) use config::{
-    Cgroup, CgroupMode, CgroupNamespace, ContainerConfig, DeviceValue, ImageSource, Limits, LogDriver, Mount,
-    MountKind, Rlimit, Seccomp, SystemPaths, Throttle,
+    Attached, Cgroup, CgroupMode, CgroupNamespace, ContainerConfig, Device, DeviceValue, ImageSource, Limits,
+    LogDriver, Mount, MountKind, Rlimit, Seccomp, SystemPaths, Throttle,
 };
 pub(crate) use exec::{ExecRequest, exec};
 pub(crate) use limits::LimitChanges;
@@ -302,8 +306,9 @@ pub(crate) fn resolve(
     let defaults = &facts.defaults;
     let network = network::network(request, defaults)?;
     let hostname = hostname(request, facts, &identity.id, &network)?;
+    let attached = attached(request)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
-    let capabilities = capabilities::capabilities(&request.cap_add, &request.cap_drop)?;
+    let capabilities = capabilities(request)?;
     let security = security::security(request, facts, &capabilities)?;
     let limits = limits::limits(&request.limits, facts)?;
     let hosts: Vec<_> = each("--add-host", &request.add_hosts, names::extra_hosts)?.into_iter().flatten().collect();
@@ -313,7 +318,7 @@ pub(crate) fn resolve(
         env: env::environment(request, image, facts, &hostname)?,
         working_dir: working_dir(request, image)?,
         user: user(request, image)?,
-        groups: each("--group-add", &request.groups, |text| user::check_group(text).map(|()| text.to_owned()))?,
+        groups: user::groups(&request.groups).map_err(Error::option("--group-add"))?,
         labels: labels::labels(request, image)?,
         mounts: mounts::mounts(request, image, facts)?,
         capabilities,
@@ -322,7 +327,11 @@ pub(crate) fn resolve(
         limits,
         // Without a network of its own there is nothing to forward to: docker and podman drop the ports as well, and
         // warn.
-        ports: if network.forwards_ports() { ports::mappings(&request.publish, facts)? } else { Vec::new() },
+        ports: if network.forwards_ports() {
+            ports::mappings(&expose::published(request, image)?, facts)?
+        } else {
+            Vec::new()
+        },
         dns: match &names::name_servers(&request.dns).map_err(Error::option("--dns"))?[..] {
             [] if !image_resolver => defaults.dns.clone(),
             asked => asked.to_vec(),
@@ -349,7 +358,7 @@ pub(crate) fn resolve(
         id: identity.id,
         name: identity.name,
         created: identity.created,
-        image: image.source.clone(),
+        image: ImageSource { exposed_ports: expose::exposed(request, image)?, ..image.source.clone() },
         argv,
         entrypoint_len,
         hostname,
@@ -362,6 +371,14 @@ pub(crate) fn resolve(
         no_new_privileges: security.no_new_privileges,
         seccomp: security.seccomp,
         system_paths: security.system_paths,
+        sysctls: kernel::sysctls(request, &network)?,
+        umask: kernel::umask(request)?,
+        oom_score_adj: kernel::oom_score_adj(request, facts)?,
+        annotations: kernel::annotations(request)?,
+        devices: kernel::devices(request, facts)?,
+        privileged: request.privileged,
+        publish_all: request.publish_all,
+        attached: Some(attached).filter(|_| !request.attach.is_empty()),
         network,
         restart: restart::policy(request.restart.as_deref(), request.auto_remove)?,
         cidfile: request.cidfile.as_ref().map(|path| facts.working_dir.join(path)),
@@ -377,6 +394,39 @@ pub(crate) fn warnings(request: &Request, config: &ContainerConfig) -> Vec<Strin
         warnings.push(format!("published ports are dropped: the network is `{}`", config.network));
     }
     warnings
+}
+
+/// The capabilities: all that an ordinary user has in a container with `--privileged`, less those that are dropped.
+fn capabilities(request: &Request) -> Result<Vec<String>, Error> {
+    let mut add = request.cap_add.clone();
+    if request.privileged {
+        add.push("ALL".to_owned());
+    }
+    capabilities::capabilities(&add, &request.cap_drop)
+}
+
+/// The streams that a command passes on which waits for the program: those of `--attach`, else all. Fails if one is
+/// none, or if no command waits. Source: docker-run(1).
+pub(crate) fn attached(request: &Request) -> Result<Attached, Error> {
+    if request.attach.is_empty() {
+        return Ok(Attached { stdin: true, stdout: true, stderr: true });
+    }
+    let mut attached = Attached::default();
+    for stream in &request.attach {
+        match stream.to_ascii_lowercase().as_str() {
+            "stdin" => attached.stdin = true,
+            "stdout" => attached.stdout = true,
+            "stderr" => attached.stderr = true,
+            _ => {
+                return Err(Error::option("--attach")(Invalid::new(
+                    "stream",
+                    stream,
+                    "must be stdin, stdout or stderr",
+                )));
+            }
+        }
+    }
+    Ok(attached)
 }
 
 /// Reads each value of an option that may be given several times.

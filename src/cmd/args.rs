@@ -7,7 +7,9 @@
 
 mod cgroup;
 mod container;
+mod environment;
 mod image;
+mod kernel;
 mod limits;
 mod mounts;
 mod network;

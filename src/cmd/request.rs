@@ -24,7 +24,7 @@ use crate::console::{Console, Outcome};
 use crate::engine::{self, Run};
 use crate::error::{Error, Exit};
 use crate::types::Report;
-use crate::ui;
+use crate::{plan, ui};
 
 /// Start a container from a request
 #[derive(Debug, clap::Args)]
@@ -69,10 +69,13 @@ fn start(ctx: &Ctx, Document { action, mut request }: Document, channel: &Channe
         }
         Action::Run => {
             let console = Console::of(!request.detach, request.sig_proxy);
-            let front_end = console.front_end(true);
+            let attached = plan::attached(&request)?;
+            let mut front_end = console.front_end(attached.stdin);
+            let muted = attached.muted();
+            muted.iter().for_each(|number| front_end.leave_out(*number));
             let Run { id, started } = engine::run(&ctx.engine, ctx.caller()?, &request, front_end, &mut observer)?;
             channel.tell(&Event::Started { id: &id });
-            let outcome = console.follow(started)?;
+            let outcome = console.follow_muted(started, &muted)?;
             match outcome {
                 Outcome::Exited(code) => channel.tell(&Event::Ended { id: &id, code }),
                 Outcome::Detached if request.detach => {}

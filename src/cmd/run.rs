@@ -7,7 +7,7 @@ use super::outcome::exit_of;
 use crate::console::{self, Console};
 use crate::engine::{self, Run};
 use crate::error::{Error, Exit};
-use crate::ui;
+use crate::{plan, ui};
 
 /// Run a command in a new container
 #[derive(Debug, clap::Args)]
@@ -22,9 +22,9 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let started = start(ctx, args);
     // While the program runs: its user does not wait for it.
     engine::sweep_soon(&ctx.engine);
-    let Followed { console, run: Run { id, started }, detach } = started?;
+    let Followed { console, run: Run { id, started }, muted, detach } = started?;
     // A monitor that was killed leaves its container.
-    let outcome = console.follow(started).inspect_err(|_| engine::sweep_soon(&ctx.engine))?;
+    let outcome = console.follow_muted(started, &muted).inspect_err(|_| engine::sweep_soon(&ctx.engine))?;
     if detach {
         let mut out = ui::out();
         out.line(id)?;
@@ -37,6 +37,8 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
 struct Followed {
     console: Console,
     run: Run,
+    /// The descriptors to which its output does not go.
+    muted: Vec<i32>,
     detach: bool,
 }
 
@@ -47,7 +49,13 @@ fn start(ctx: &Ctx, args: Args) -> Result<Followed, Error> {
         console::check_input()?;
     }
     let console = Console::of(!request.detach, request.sig_proxy);
-    let front_end = console.front_end(true);
+    let attached = plan::attached(&request)?;
+    let mut front_end = console.front_end(attached.stdin);
+    let muted = attached.muted();
+    for number in &muted {
+        // The log driver `passthrough` does not hand it over, either.
+        front_end.leave_out(*number);
+    }
     let run = engine::run(&ctx.engine, ctx.caller()?, &request, front_end, &mut screen)?;
-    Ok(Followed { console, run, detach: request.detach })
+    Ok(Followed { console, run, muted, detach: request.detach })
 }

@@ -31,3 +31,12 @@ pub(crate) struct FrontEnd<'a> {
     /// signals have their usual effect on this process. The session returns them.
     pub(crate) take_signals: Option<fn() -> io::Result<Signals>>,
 }
+
+impl FrontEnd<'_> {
+    /// Hands the descriptor of this number, 1 or 2, to no program.
+    pub(crate) fn leave_out(&mut self, number: i32) {
+        if let Some(descriptor) = usize::try_from(number).ok().and_then(|number| self.descriptors.get_mut(number)) {
+            *descriptor = None;
+        }
+    }
+}

@@ -65,7 +65,7 @@ fn subordinate(map: &IdMap) -> Finding {
         .fix(crate::userns::grant())
 }
 
-/// A range that two users share is dangerous for both, whoever of them runs rc.
+/// A range that two users share is dangerous for both, and for this check it does not matter who of them runs rc.
 fn shared(sentences: &Result<Vec<String>, String>) -> Finding {
     const CHECK: &str = "shared ids";
     match sentences {

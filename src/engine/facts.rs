@@ -1,6 +1,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
+use rustix::fs::Access;
+
 use super::context::Caller;
 use crate::container;
 use crate::plan::{BlockDevices, Defaults, Facts, Found, Needs, Request};
@@ -35,6 +37,9 @@ pub(super) fn look_up(needs: &Needs, id: &ContainerId) -> Result<Found, containe
     Ok(Found {
         ports: free_ports(needs),
         block_devices: block_devices(needs.block_devices.iter().cloned()),
+        devices: needs.devices.iter().map(|path| (path.clone(), usable(path))).collect(),
+        all_devices: if needs.all_devices { all_devices() } else { Vec::new() },
+        least_oom_score_adj: if needs.oom_score_adj { least_oom_score_adj() } else { None },
         volume_names: (0..needs.volume_names).map(|_| container::volume_name(id)).collect::<Result<_, _>>()?,
     })
 }
@@ -89,6 +94,45 @@ pub(super) fn block_devices(paths: impl IntoIterator<Item = String>) -> BlockDev
     paths.into_iter().map(|path| (path.clone(), block_device(&path))).collect()
 }
 
+/// Why the user cannot use the device at `path`, or one of the devices in the directory there.
+fn usable(path: &str) -> Result<(), String> {
+    let file = fs::metadata(path).map_err(|error| fs::plain(&error.source))?;
+    let kind = file.file_type();
+    if kind.is_dir() {
+        return Ok(());
+    }
+    if !kind.is_block_device() && !kind.is_char_device() {
+        return Err("it is no device, but a file: mount it with `--volume`".to_owned());
+    }
+    match rustix::fs::access(path, Access::READ_OK | Access::WRITE_OK) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(format!("this user may not open it for reading and writing: {}", fs::plain(&error.into()))),
+    }
+}
+
+/// The devices that the user may open, directly in `/dev` and in `/dev/dri`, `/dev/input`, `/dev/net` and `/dev/snd`.
+fn all_devices() -> Vec<String> {
+    let directories = ["/dev", "/dev/dri", "/dev/input", "/dev/net", "/dev/snd"];
+    let paths = directories.into_iter().filter_map(|directory| fs::paths_in(directory).ok()).flatten();
+    let is_device = |path: &String| {
+        let found = fs::symlink_metadata(path).map(|file| file.file_type());
+        found.is_ok_and(|kind| kind.is_block_device() || kind.is_char_device()) && usable(path).is_ok()
+    };
+    let mut all: Vec<String> = paths.filter_map(|path| path.into_os_string().into_string().ok()).collect();
+    all.retain(|path| !EVERYWHERE.contains(&path.as_str()) && is_device(path));
+    all.sort();
+    all
+}
+
+/// What every container has of its own.
+const EVERYWHERE: [&str; 8] =
+    ["/dev/console", "/dev/full", "/dev/null", "/dev/ptmx", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero"];
+
+/// The caller's own score: a process in a user namespace cannot go below it.
+fn least_oom_score_adj() -> Option<i32> {
+    fs::read_to_string("/proc/self/oom_score_adj").ok()?.trim().parse().ok()
+}
+
 /// The numbers of the block device at `path`, or why it has none.
 fn block_device(path: &str) -> Result<(u32, u32), String> {
     let file = fs::metadata(path).map_err(|error| fs::plain(&error.source))?;
@@ -121,6 +165,7 @@ mod tests {
             named_ports: [(Protocol::Tcp, first)].into(),
             block_devices: ["/dev/null", "/nowhere"].map(str::to_owned).into(),
             volume_names: 2,
+            ..Needs::default()
         };
         let found = look_up(&needs, &id).unwrap();
         let once: std::collections::BTreeSet<u16> = found.ports.iter().copied().collect();

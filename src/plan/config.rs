@@ -64,12 +64,36 @@ pub(crate) struct ContainerConfig {
     /// The parts of `/proc` and `/sys` that it sees.
     #[serde(default)]
     pub(crate) system_paths: SystemPaths,
+    /// Parameters of the kernel for its namespaces, by name.
+    #[serde(default)]
+    pub(crate) sysctls: BTreeMap<String, String>,
+    /// The umask of the program.
+    #[serde(default = "usual_umask")]
+    pub(crate) umask: u32,
+    /// How likely the kernel ends the program if memory runs out; absent: as likely as the caller.
+    #[serde(default)]
+    pub(crate) oom_score_adj: Option<i32>,
+    /// Annotations, which only `inspect` and the runtime spec show.
+    #[serde(default)]
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// Devices of the host.
+    #[serde(default)]
+    pub(crate) devices: Vec<Device>,
+    /// The container may do all that an ordinary user can allow.
+    #[serde(default)]
+    pub(crate) privileged: bool,
     /// Resource limits of the program's process; others are the caller's.
     pub(crate) rlimits: Vec<Rlimit>,
     /// The network.
     pub(crate) network: Network,
     /// Published ports, each complete.
     pub(crate) ports: Vec<PortMapping>,
+    /// Every exposed port was to be published, for inspect.
+    #[serde(default)]
+    pub(crate) publish_all: bool,
+    /// The streams of `--attach`, for inspect.
+    #[serde(default)]
+    pub(crate) attached: Option<Attached>,
     /// Name servers for `resolv.conf`; empty: the host's.
     pub(crate) dns: Vec<IpAddr>,
     /// The container has the image's `/etc/resolv.conf` (`--dns none`).
@@ -116,6 +140,42 @@ pub(crate) struct ContainerConfig {
     pub(crate) create_command: Vec<String>,
 }
 
+/// The umask of a program. Source: podman-run(1), `--umask`.
+pub(super) const UMASK: u32 = 0o022;
+
+fn usual_umask() -> u32 {
+    UMASK
+}
+
+/// A device of the host in a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Device {
+    /// Its path on the host.
+    pub(crate) host: String,
+    /// Its path in the container.
+    pub(crate) container: String,
+}
+
+/// Streams of the program.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Attached {
+    /// Standard input.
+    pub(crate) stdin: bool,
+    /// Standard output.
+    pub(crate) stdout: bool,
+    /// Standard error.
+    pub(crate) stderr: bool,
+}
+
+impl Attached {
+    /// The numbers of the outputs that are not attached.
+    pub(crate) fn muted(self) -> Vec<i32> {
+        [(1, self.stdout), (2, self.stderr)].into_iter().filter(|(_, shown)| !shown).map(|(number, _)| number).collect()
+    }
+}
+
 /// The image of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -128,7 +188,7 @@ pub(crate) struct ImageSource {
     pub(crate) reference: String,
     /// The diff ids of its layers, lowest first.
     pub(crate) layers: Vec<Digest>,
-    /// Ports that the image exposes, as `80/tcp`.
+    /// Ports that the image or the command line exposes, as `80/tcp`.
     pub(crate) exposed_ports: Vec<String>,
 }
 

@@ -1,6 +1,6 @@
 //! The environment of the program.
 
-use super::{Error, Facts, ImageDefaults, Request, TextFile};
+use super::{Error, Facts, ImageDefaults, Request, TextFile, env_merge};
 use crate::types::Invalid;
 
 /// The search path of programs if the image sets none. Source: docker and podman.
@@ -22,6 +22,9 @@ pub(super) fn environment(
 ) -> Result<Vec<String>, Error> {
     let mut env = Variables::default();
     env.set("PATH", DEFAULT_PATH);
+    if request.env_host {
+        facts.environment.iter().for_each(|(name, value)| env.set(name, value));
+    }
     env.set("container", "oci");
     if request.tty {
         env.set("TERM", "xterm");
@@ -39,6 +42,20 @@ pub(super) fn environment(
         {
             env.set(name, value);
         }
+    }
+    for text in &request.env_merge {
+        let merged = env_merge::merged(text, |name| env.value(name)).and_then(|(name, value)| {
+            check(name, &value)?;
+            Ok((name, value))
+        });
+        let (name, value) = merged.map_err(Error::option("--env-merge"))?;
+        env.set(name, &value);
+    }
+    if request.unset_env_all {
+        env.0.clear();
+    }
+    for name in &request.unset_env {
+        env.unset(name);
     }
     for file in &request.env_files {
         env.read(file, &facts.environment)?;
@@ -81,6 +98,15 @@ impl Variables {
             Some(old) => *old = line,
             None => self.0.push(line),
         }
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        let mut lines = self.0.iter().filter_map(|line| line.split_once('='));
+        lines.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+    }
+
+    fn unset(&mut self, name: &str) {
+        self.0.retain(|line| line.split_once('=').is_none_or(|(known, _)| known != name));
     }
 
     /// Adds `NAME=value`, or the caller's value of `NAME`, or the caller's variables that begin with `NAME` for

@@ -1,4 +1,4 @@
-//! `--volume` and `--tmpfs`: their grammars, what they mean, and all mounts of a container together.
+//! `--volume` and `--tmpfs`: their grammars, what they and `--mount` mean, and all mounts of a container together.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,11 @@ impl MountRequest {
     }
 
     /// The mount, complete. An anonymous volume gets the next of the names.
-    fn resolve<'a>(&self, working_dir: &Path, names: &mut impl Iterator<Item = &'a Name>) -> Result<Mount, Error> {
+    pub(super) fn resolve<'a>(
+        &self,
+        working_dir: &Path,
+        names: &mut impl Iterator<Item = &'a Name>,
+    ) -> Result<Mount, Error> {
         let destination = destination(&self.destination).map_err(|reason| self.invalid(reason))?;
         if let Some((one, other)) = contradiction(&self.options) {
             return Err(self.invalid(&format!("`{one}` and `{other}` contradict each other")));
@@ -75,12 +79,10 @@ impl MountRequest {
         let kind = match (self.kind, self.source.as_deref()) {
             (MountRequestKind::Tmpfs, None) => return self.tmpfs(destination),
             (MountRequestKind::Tmpfs, Some(_)) => return Err(self.invalid("a tmpfs cannot have a source")),
-            (MountRequestKind::Volume, None) if self.options.is_empty() => {
-                return volumes::anonymous(destination, names);
-            }
-            (MountRequestKind::Volume, None) => return Err(self.invalid("a volume without a name cannot have options")),
+            (MountRequestKind::Volume, None) => volumes::anonymous(destination.clone(), names)?.kind,
             (MountRequestKind::Bind, None) | (_, Some("")) => return Err(self.invalid("the source is empty")),
             (_, Some(source)) if source.contains('\0') => return Err(self.invalid("the source contains a NUL byte")),
+            (MountRequestKind::Bind, Some(path)) if is_descriptor(path) => return Err(self.invalid(DESCRIPTOR)),
             (MountRequestKind::Bind, Some(path)) => MountKind::Bind { source: host_path(path, working_dir) },
             (MountRequestKind::Volume, Some(name)) => {
                 let refused = |error: Invalid| {
@@ -231,6 +233,18 @@ fn host_path(path: &str, working_dir: &Path) -> PathBuf {
     // `./x` and `.` read better without the dot; `..` stays, because the kernel must resolve it after symlinks.
     let path = path.strip_prefix("./").unwrap_or(path);
     if path.is_empty() || path == "." { working_dir.to_owned() } else { working_dir.join(path) }
+}
+
+/// Why a descriptor cannot be mounted. What a container shows must be there at its next start, too.
+const DESCRIPTOR: &str = "it names a descriptor of this command, which ends before the container does: use a file or a \
+                          FIFO, or pass it on with `--preserve-fd`";
+
+/// Whether a path leads to a descriptor of the process that opens it. Source: proc_pid_fd(5).
+fn is_descriptor(path: &str) -> bool {
+    let directories = ["/dev/fd/", "/proc/self/fd/", "/proc/thread-self/fd/"];
+    let number = directories.iter().find_map(|directory| path.strip_prefix(directory));
+    let is_number = number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
+    is_number || matches!(path, "/dev/stdin" | "/dev/stdout" | "/dev/stderr")
 }
 
 /// Two options that exclude each other.

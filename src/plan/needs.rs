@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Defaults, FreePort, ImageDefaults, Request, mounts, network, ports};
+use super::{Defaults, FreePort, ImageDefaults, Request, expose, kernel, mounts, network, ports};
 use crate::types::{Name, Protocol};
 
 /// What to look up on the host for a request. Most requests need nothing.
@@ -20,6 +20,12 @@ pub(crate) struct Needs {
     pub(crate) block_devices: BTreeSet<String>,
     /// The most names for anonymous volumes that may be used.
     pub(crate) volume_names: usize,
+    /// Paths of the host's devices.
+    pub(crate) devices: BTreeSet<String>,
+    /// Whether all devices are needed that the user may open.
+    pub(crate) all_devices: bool,
+    /// Whether the least OOM score is needed that the user may set.
+    pub(crate) oom_score_adj: bool,
 }
 
 /// The numbers, major and minor, of the block devices at paths of the host, or why one has none.
@@ -34,6 +40,12 @@ pub(crate) struct Found {
     pub(crate) block_devices: BlockDevices,
     /// Names for anonymous volumes: 64 hex digits.
     pub(crate) volume_names: Vec<Name>,
+    /// By path, why a device cannot be used.
+    pub(crate) devices: BTreeMap<String, Result<(), String>>,
+    /// The paths of all devices that the user may open, beside those that every container has.
+    pub(crate) all_devices: Vec<String>,
+    /// The least OOM score that the user may set; absent: any.
+    pub(crate) least_oom_score_adj: Option<i32>,
 }
 
 /// Says what must be looked up for this request. Invalid values need nothing: `resolve` refuses them.
@@ -41,10 +53,14 @@ pub(crate) fn needs(request: &Request, image: &ImageDefaults, defaults: &Default
     let mut needs = Needs {
         volume_names: mounts::count_anonymous(request, image),
         block_devices: request.limits.block_devices(),
+        devices: request.devices.iter().filter_map(|text| kernel::device_source(text)).map(str::to_owned).collect(),
+        all_devices: request.privileged,
+        oom_score_adj: request.oom_score_adj.is_some(),
         ..Needs::default()
     };
     if network::network(request, defaults).is_ok_and(|network| network.forwards_ports()) {
-        (needs.ports, needs.named_ports) = ports::needs(&request.publish, defaults);
+        let published = expose::published(request, image).unwrap_or_default();
+        (needs.ports, needs.named_ports) = ports::needs(&published, defaults);
     }
     needs
 }
@@ -85,6 +101,7 @@ mod tests {
             named_ports: [(Protocol::Tcp, 8000), (Protocol::Tcp, 8001)].into(),
             block_devices: words(&["/dev/a", "/dev/b"]).into_iter().collect(),
             volume_names: 3,
+            ..Needs::default()
         };
         assert_eq!(of(&request, &["/x", "/y"]), expected);
         // Nothing is forwarded from the host's own network.

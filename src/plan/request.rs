@@ -37,6 +37,8 @@ pub(crate) struct Request {
     pub(crate) auto_remove: bool,
     /// `--init`.
     pub(crate) init: bool,
+    /// `--attach`: the streams that a waiting command passes on, in any case; empty: all.
+    pub(crate) attach: Vec<String>,
     /// `--detach-keys`.
     pub(crate) detach_keys: Option<String>,
     /// `--cgroups`: `enabled`, `disabled`, `no-conmon` or `split`.
@@ -57,6 +59,14 @@ pub(crate) struct Request {
     pub(crate) environment: Option<BTreeMap<String, String>>,
     /// `--http-proxy`: the caller's proxy variables are passed on; true by default.
     pub(crate) http_proxy: Option<bool>,
+    /// `--env-host`: the caller's variables are passed on, all of them.
+    pub(crate) env_host: bool,
+    /// `--env-merge`: `NAME=WORD` with `$NAME` in it.
+    pub(crate) env_merge: Vec<String>,
+    /// `--unsetenv`: variables of rc and of the image that the program does not get.
+    pub(crate) unset_env: Vec<String>,
+    /// `--unsetenv-all`: it gets none of them.
+    pub(crate) unset_env_all: bool,
     /// `--user`.
     pub(crate) user: Option<String>,
     /// `--group-add`.
@@ -81,7 +91,11 @@ pub(crate) struct Request {
     pub(crate) network: Option<Network>,
     /// `--publish`.
     pub(crate) publish: Vec<PortRequest>,
-    /// `--volume`, then `--tmpfs`.
+    /// `--publish-all`: every port that the image or `--expose` names, on any port of the host.
+    pub(crate) publish_all: bool,
+    /// `--expose`: `PORT[-PORT][/PROTOCOL]`.
+    pub(crate) expose: Vec<String>,
+    /// `--volume`, then `--tmpfs`, then `--mount`.
     pub(crate) mounts: Vec<MountRequest>,
     /// `--read-only`.
     pub(crate) read_only: bool,
@@ -89,6 +103,18 @@ pub(crate) struct Request {
     pub(crate) read_only_tmpfs: Option<bool>,
     /// `--shm-size`.
     pub(crate) shm_size: Option<String>,
+    /// `--privileged`: all that an ordinary user has to give.
+    pub(crate) privileged: bool,
+    /// `--device`: `HOST[:CONTAINER][:PERMISSIONS]`.
+    pub(crate) devices: Vec<String>,
+    /// `--sysctl`: `NAME=VALUE`.
+    pub(crate) sysctls: Vec<String>,
+    /// `--umask`, octal.
+    pub(crate) umask: Option<String>,
+    /// `--oom-score-adj`.
+    pub(crate) oom_score_adj: Option<i32>,
+    /// `--annotation`: `NAME=VALUE`.
+    pub(crate) annotations: Vec<String>,
     /// `--cap-add`.
     pub(crate) cap_add: Vec<String>,
     /// `--cap-drop`.
@@ -139,6 +165,7 @@ impl Request {
             &mut self.service.sdnotify,
             &mut self.platform,
             &mut self.shm_size,
+            &mut self.umask,
             &mut self.limits.memory,
             &mut self.limits.memory_swap,
             &mut self.limits.memory_reservation,

@@ -28,6 +28,10 @@ pub(super) fn security(request: &Request, facts: &Facts, capabilities: &[String]
         seccomp: Seccomp::Default,
         system_paths: SystemPaths::default(),
     };
+    if request.privileged {
+        security.seccomp = Seccomp::Unconfined;
+        security.system_paths.unmask.push("ALL".to_owned());
+    }
     let conditions = Conditions { capabilities, kernel: facts.kernel };
     for text in &request.security_opts {
         let refused = |reason: &str| Error::option("--security-opt")(Invalid::new("security option", text, reason));

@@ -52,6 +52,7 @@ pub(crate) fn extras(config: &ContainerConfig) -> Extras {
         init: config.init,
         default_filter: config.seccomp == Seccomp::Default,
         default_pids: config.limits.default_pids,
+        user_namespaces: config.privileged,
     }
 }
 
@@ -75,7 +76,7 @@ pub(crate) fn spec(config: &ContainerConfig, host: &HostFacts) -> Result<Spec, E
         .set_process(Some(process))
         .set_hostname(Some(config.hostname.clone()))
         .set_mounts(Some(mounts::mounts(config, host)))
-        .set_annotations(None)
+        .set_annotations(annotations(config))
         .set_linux(Some(linux(config, host)));
     Ok(spec)
 }
@@ -84,7 +85,7 @@ pub(crate) fn spec(config: &ContainerConfig, host: &HostFacts) -> Result<Spec, E
 pub(super) fn process(config: &ContainerConfig) -> Result<Process, Error> {
     let damaged = |reason: String| Error::Damaged { container: config.name.clone(), reason };
     let mut user = User::default();
-    user.set_username(Some(config.user.clone()));
+    user.set_username(Some(config.user.clone())).set_umask(Some(config.umask));
     let mut process = Process::default();
     process
         .set_terminal(Some(config.tty))
@@ -94,6 +95,7 @@ pub(super) fn process(config: &ContainerConfig) -> Result<Process, Error> {
         .set_cwd(PathBuf::from(&config.working_dir))
         .set_capabilities(Some(capabilities(config).map_err(damaged)?))
         .set_rlimits(Some(rlimits(config).map_err(damaged)?))
+        .set_oom_score_adj(config.oom_score_adj)
         .set_no_new_privileges(Some(config.no_new_privileges));
     Ok(process)
 }
@@ -145,8 +147,12 @@ fn linux(config: &ContainerConfig, host: &HostFacts) -> Linux {
         .set_rootfs_propagation(Some("private".to_owned()))
         .set_resources(config.resources())
         .set_seccomp(seccomp(config))
-        .set_sysctl(own_network.then(sysctls));
+        .set_sysctl(Some(sysctls(config, own_network)).filter(|all| !all.is_empty()));
     linux
+}
+
+fn annotations(config: &ContainerConfig) -> Option<HashMap<String, String>> {
+    Some(config.annotations.clone().into_iter().collect()).filter(|all: &HashMap<_, _>| !all.is_empty())
 }
 
 /// The system call filter, unless it is rc's own, which is compiled in.
@@ -196,8 +202,9 @@ fn devices() -> Vec<LinuxDevice> {
 }
 
 /// `ping` works for root without a raw socket. Source: podman's `default_sysctls`, containers.conf(5); icmp(7).
-fn sysctls() -> HashMap<String, String> {
-    HashMap::from([("net.ipv4.ping_group_range".to_owned(), "0 0".to_owned())])
+fn sysctls(config: &ContainerConfig, own_network: bool) -> HashMap<String, String> {
+    let usual = own_network.then(|| ("net.ipv4.ping_group_range".to_owned(), "0 0".to_owned()));
+    usual.into_iter().chain(config.sysctls.clone()).collect()
 }
 
 #[cfg(test)]

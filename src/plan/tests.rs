@@ -129,7 +129,7 @@ fn wrong_values_name_their_option() {
             Request { hostname: Some("a\nb".into()), ..request() },
             "`--hostname`: host name `a\\nb` must consist of letters, digits, `-`, `_` and dots",
         ),
-        (Request { dns: vec!["x".into()], ..request() }, "`--dns`: name server `x` must be an IP address"),
+        (Request { dns: vec!["x".into()], ..request() }, "`--dns`: name server `x` must be an IP address, or none"),
         (
             Request { shm_size: Some("x".into()), ..request() },
             "`--shm-size`: invalid size `x`: the unit must be one of b, k, m, g, t, p",

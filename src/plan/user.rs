@@ -19,10 +19,20 @@ pub(super) fn read(text: &str) -> Result<String, Invalid> {
     Ok(format!("{}:{group}", if user.is_empty() { "0" } else { user }))
 }
 
+/// Reads `--group-add`: groups, several to a word with commas, as in podman.
+pub(super) fn groups(texts: &[String]) -> Result<Vec<String>, Invalid> {
+    let words = texts.iter().flat_map(|text| text.split(','));
+    words.map(|word| check_group(word).map(|()| word.to_owned())).collect()
+}
+
 /// Checks one group of `--group-add`.
-pub(super) fn check_group(text: &str) -> Result<(), Invalid> {
+fn check_group(text: &str) -> Result<(), Invalid> {
     if text == "keep-groups" {
-        return Err(Invalid::new("group", text, "the caller's groups cannot be kept"));
+        return Err(Invalid::new(
+            "group",
+            text,
+            "a container has only the groups of its own user namespace; the caller's cannot be kept",
+        ));
     }
     id("group", text, text)
 }
@@ -77,6 +87,9 @@ mod tests {
         ] {
             assert!(read(bad).is_err(), "{bad:?}");
         }
+        let words = ["1,video".to_owned(), "3".to_owned()];
+        assert_eq!(groups(&words), Ok(vec!["1".to_owned(), "video".to_owned(), "3".to_owned()]));
+        assert!(groups(&["1,".to_owned()]).is_err());
         assert!(check_group("video").is_ok() && check_group("44").is_ok());
         assert!(check_group("keep-groups").is_err() && check_group("a:b").is_err() && check_group("").is_err());
     }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! step                             error                  what happens
-//! death signal *                   any                    end
+//! death signal *, OOM score *      any                    end
 //! groups, IDs                      any                    end; with one ID groups stay: setgroups(2) is denied there
 //! namespaces *, their names, lo    any                    end
 //! kernel parameters                any                    end; with one ID, net.ipv4.ping_group_range is left out
@@ -16,7 +16,7 @@
 //! masked and read-only paths       ENOENT, ENOTDIR        there is nothing to mask
 //!                                  EACCES                 no way there, nor for the program, which may do less
 //!                                  any other              end
-//! no further user namespaces       any, ENOENT too        end
+//! no further user namespaces       any, ENOENT too        end; not tried if they are allowed (`--privileged`)
 //! terminal *, read-only root       any                    end
 //! change of the root               any                    end
 //! not dumpable *                   any                    end
@@ -25,7 +25,7 @@
 //! keyring * (`keyring`)            EDQUOT                 another ID's quota; end if there is none
 //!                                  any other              end
 //!   no keyrings, or filtered       (found out before)     none is made: the program cannot reach any either
-//! resource limits, OOM score *     any                    end
+//! resource limits *                any                    end
 //! no new privileges *              any                    end
 //! bounding, ambient sets *         EINVAL beyond 40       the end of this kernel's capabilities
 //!                                  any other              end
@@ -60,6 +60,8 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
     let spec = launch.spec;
     prctl::die_with_parent().step("set the parent-death signal")?;
     prctl::set_name("rc: init").step("name init")?;
+    let process = spec.process().as_ref().ok_or_else(|| Failure::internal("the spec has no process"))?;
+    program::set_oom_score(process)?;
     // Files that rc creates get the mode that rc asks for, whatever the caller's umask. The program gets a umask of its
     // own.
     rustix::process::umask(rustix::fs::Mode::empty());
@@ -84,10 +86,11 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
     let places = Places::new(root.as_fd())?;
     let mounted = mounts::all(spec, &places, &launch.copy_up, launch.ids.is_single())?;
     devices::make(spec, &places)?;
-    let process = spec.process().as_ref().ok_or_else(|| Failure::internal("the spec has no process"))?;
     mounts::working_directory(&places, process.cwd())?;
     paths::mask(spec, root.as_fd(), &launch.empty)?;
-    forbid_user_namespaces()?;
+    if !launch.extras.user_namespaces {
+        forbid_user_namespaces()?;
+    }
     let terminal = process.terminal().unwrap_or(false).then(|| open_terminal(&places, sync.as_fd())).transpose()?;
     if spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false) {
         mount::set_attributes(root.as_fd(), rustix::mount::MountAttrFlags::MOUNT_ATTR_RDONLY, false)

@@ -66,6 +66,7 @@ pub(crate) fn join(join: &Join<'_>) -> Result<(Child, Conversation), Error> {
 }
 
 fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
+    program::set_oom_score(join.process)?;
     // Before setns: afterwards the container's processes can see this one (CVE-2016-9962).
     prctl::set_dumpable(false).step("protect the joining process")?;
     close_the_monitors(join, sync).step("close the monitor's descriptors")?;

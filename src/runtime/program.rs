@@ -66,9 +66,6 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     keyring::leave(program.single_id)?;
     rustix::process::umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
     limits(process)?;
-    if let Some(adjustment) = process.oom_score_adj() {
-        crate::sys::fs::write("/proc/self/oom_score_adj", adjustment.to_string()).map_err(Failure::of)?;
-    }
     if process.no_new_privileges().unwrap_or(false) {
         prctl::set_no_new_privs().step("give up new privileges")?;
     }
@@ -190,6 +187,13 @@ fn standard_descriptors(terminal: &Terminal<'_>, user: &ResolvedUser) -> Result<
         }
     }
     Ok(())
+}
+
+/// Sets how likely the kernel ends this process if memory runs out. While it is dumpable: later its own file of `/proc`
+/// belongs to the host's root.
+pub(super) fn set_oom_score(process: &Process) -> Result<(), Failure> {
+    let Some(score) = process.oom_score_adj() else { return Ok(()) };
+    crate::sys::fs::write("/proc/self/oom_score_adj", score.to_string()).map_err(Failure::of)
 }
 
 fn limits(process: &Process) -> Result<(), Failure> {

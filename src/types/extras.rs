@@ -12,4 +12,6 @@ pub(crate) struct Extras {
     pub(crate) default_filter: bool,
     /// The most processes and threads of the cgroup if the spec sets no limit; set only if a cgroup is available.
     pub(crate) default_pids: Option<u64>,
+    /// The program may create further user namespaces.
+    pub(crate) user_namespaces: bool,
 }

@@ -3,7 +3,7 @@
 
 /// Maps whose keys are the user's or the image's, wherever they occur. Source: podman `libpod/define`, docker
 /// `api/types`: fields of type `map[string]…`.
-const MAPS: [&str; 13] = [
+const MAPS: [&str; 14] = [
     "Annotations",
     "Data",
     "DriverOpts",
@@ -15,6 +15,7 @@ const MAPS: [&str; 13] = [
     "PortBindings",
     "Ports",
     "Registries",
+    "Sysctls",
     "Tmpfs",
     "Volumes",
 ];

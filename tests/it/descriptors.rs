@@ -47,6 +47,19 @@ fn every_option_and_argument_reads_and_writes_a_descriptor() {
 }
 
 #[test]
+fn a_descriptor_is_no_source_of_a_mount_but_a_fifo_is() {
+    let lab = Lab::new();
+    lab.payload();
+    for mount in ["-v <(echo x):/y", "-v /dev/stdin:/y", "--mount type=bind,src=/proc/self/fd/5,dst=/y"] {
+        let said = bash(&lab, &format!("rc run --rm --network none {mount} payload /payload read /y")).exits(125);
+        assert!(said.stderr().contains("a descriptor of this command"), "{said}");
+    }
+    let fifo =
+        "mkfifo fifo && { echo text >fifo & } && rc run --rm --network none -v ./fifo:/y payload /payload read /y";
+    bash(&lab, fifo).prints("text\n");
+}
+
+#[test]
 fn x2_a_descriptor_that_the_command_line_names_stays_with_the_command() {
     let lab = Lab::new();
     lab.payload();

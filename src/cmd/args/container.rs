@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use super::cgroup::CgroupArgs;
+use super::environment::EnvironmentArgs;
 use super::image::{PullArgs, pull_policy};
+use super::kernel::KernelArgs;
 use super::limits::LimitArgs;
 use super::mounts::MountArgs;
 use super::network::NetworkArgs;
@@ -15,6 +17,9 @@ use crate::types::Report;
 /// The options of `run` and `create`, and the image with its command.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct ContainerArgs {
+    /// Attach to STDIN, STDOUT or STDERR (default: all three)
+    #[arg(short, long, value_name = "STREAM")]
+    attach: Vec<String>,
     /// Write the container ID to the file
     #[arg(long, value_name = "FILE")]
     cidfile: Option<PathBuf>,
@@ -63,6 +68,10 @@ pub(crate) struct ContainerArgs {
     #[command(flatten)]
     cgroup: CgroupArgs,
     #[command(flatten)]
+    environment: EnvironmentArgs,
+    #[command(flatten)]
+    kernel: KernelArgs,
+    #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
     mounts: MountArgs,
@@ -98,6 +107,7 @@ impl ContainerArgs {
             image,
             command,
             create_command,
+            attach: self.attach,
             entrypoint: self.entrypoint,
             name: self.name,
             replace: self.replace,
@@ -119,6 +129,8 @@ impl ContainerArgs {
             ..Request::default()
         };
         self.cgroup.fill(&mut request);
+        self.environment.fill(&mut request);
+        self.kernel.fill(&mut request);
         self.mounts.fill(&mut request)?;
         self.network.fill(&mut request)?;
         self.process.fill(&mut request)?;

@@ -4,6 +4,9 @@ use crate::types::Report;
 /// The container's files: its mounts, and whether the root filesystem can be written to.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct MountArgs {
+    /// Attach a filesystem mount to the container: type=bind|volume|tmpfs,src=SOURCE,dst=DIR[,KEY=VALUE...]
+    #[arg(long, value_name = "MOUNT")]
+    mount: Vec<String>,
     /// Make the container's root filesystem read-only
     #[arg(long)]
     read_only: bool,
@@ -29,7 +32,8 @@ impl MountArgs {
         request.shm_size = self.shm_size;
         let volumes = self.volume.iter().map(|text| MountRequest::from_volume(text));
         let tmpfs = self.tmpfs.iter().map(|text| Ok(MountRequest::from_tmpfs(text)));
-        request.mounts = volumes.chain(tmpfs).collect::<Result<_, plan::Error>>()?;
+        let mounts = self.mount.iter().map(|text| MountRequest::from_mount(text));
+        request.mounts = volumes.chain(tmpfs).chain(mounts).collect::<Result<_, plan::Error>>()?;
         Ok(())
     }
 }

@@ -16,6 +16,9 @@ pub(super) struct NetworkArgs {
     /// Set custom DNS search domains
     #[arg(long, value_name = "DOMAIN")]
     dns_search: Vec<String>,
+    /// Expose a port, or a range of ports
+    #[arg(long, value_name = "PORT")]
+    expose: Vec<String>,
     /// Set the container's hostname
     #[arg(short = 'h', long, value_name = "NAME")]
     hostname: Option<String>,
@@ -25,6 +28,9 @@ pub(super) struct NetworkArgs {
     /// Publish a container's port, or a range of ports, to the host ([[IP:][HOST_PORT]:]PORT[/tcp|udp])
     #[arg(short, long, value_name = "PORT")]
     publish: Vec<String>,
+    /// Publish all exposed ports to random ports on the host interface
+    #[arg(short = 'P', long)]
+    publish_all: bool,
 }
 
 impl NetworkArgs {
@@ -37,6 +43,8 @@ impl NetworkArgs {
         request.hostname = self.hostname;
         request.network =
             self.network.filter(|text| !text.is_empty()).as_deref().map(plan::parse_network).transpose()?;
+        request.expose = self.expose;
+        request.publish_all = self.publish_all;
         request.publish = self.publish.iter().map(|text| PortRequest::from_publish(text)).collect::<Result<_, _>>()?;
         Ok(())
     }

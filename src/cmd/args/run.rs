@@ -1,5 +1,5 @@
 use super::{ContainerArgs, PreserveArgs};
-use crate::plan::Request;
+use crate::plan::{self, Request};
 use crate::types::Report;
 
 /// The options of `run`.
@@ -23,6 +23,9 @@ impl RunArgs {
     /// The request, as [`ContainerArgs::into_request`].
     pub(crate) fn into_request(self, typed: &[String]) -> Result<Request, Report> {
         let request = self.container.into_request(typed)?;
+        if request.detach && !request.attach.is_empty() {
+            return Err(plan::Error::Exclusive { options: ["--attach", "--detach"] }.into());
+        }
         Ok(Request { sig_proxy: self.sig_proxy, descriptors: self.preserve.into_requests(), ..request })
     }
 }

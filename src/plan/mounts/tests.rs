@@ -97,16 +97,14 @@ fn what_no_grammar_can_say_is_asked_for_as_data() {
     assert_eq!(of(json), Ok("bind /a:b → /data ro".to_owned()));
     let json = serde_json::json!({ "kind": "bind", "source": "data", "destination": "/data" });
     assert_eq!(of(json), Ok("bind /srv/dir/data → /data rw".to_owned()));
+    let json = serde_json::json!({ "kind": "volume", "destination": "/x", "options": ["ro"] });
+    assert_eq!(of(json), Ok("anonymous → /x ro".to_owned()));
     for (json, reason) in [
         (serde_json::json!({ "kind": "bind", "destination": "/x" }), "the source is empty"),
         (serde_json::json!({ "kind": "tmpfs", "source": "x", "destination": "/x" }), "a tmpfs cannot have a source"),
         (
             serde_json::json!({ "kind": "bind", "source": "/a\u{0}b", "destination": "/x" }),
             "the source contains a NUL byte",
-        ),
-        (
-            serde_json::json!({ "kind": "volume", "destination": "/x", "options": ["ro"] }),
-            "a volume without a name cannot have options",
         ),
     ] {
         assert_eq!(of(json), Err(reason.to_owned()));
@@ -168,5 +166,19 @@ fn a_destination_is_mounted_on_once() {
 fn an_image_cannot_put_a_volume_over_the_system() {
     for path in ["/", "/proc", "/proc/x", "/sys", "/sys/fs", "/dev", "/..", "relative", ""] {
         assert!(resolve(&Request::default(), &[path]).is_err(), "{path}");
+    }
+}
+
+#[test]
+fn descriptors_of_the_command_are_no_sources() {
+    for (source, is_refused) in [
+        ("/dev/fd/63", true),
+        ("/proc/self/fd/5", true),
+        ("/dev/stdin", true),
+        ("/dev/fd/x", false),
+        ("/dev/fds/5", false),
+        ("/dev/null", false),
+    ] {
+        assert_eq!(is_descriptor(source), is_refused, "{source}");
     }
 }

@@ -31,6 +31,11 @@ pub(super) fn mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMoun
             None => mounts.push(mount),
         }
     }
+    for device in &config.devices {
+        // Not `nodev`. The node's own permissions hold: an ordinary user can take nothing more from it.
+        let options = ["rbind", "rprivate", "nosuid", "noexec", "rw"].map(str::to_owned).to_vec();
+        mounts.push(mount(&device.container, "bind", PathBuf::from(&device.host), options));
+    }
     for (name, destination) in FILES {
         let is_left_to_image = name == "resolv.conf" && config.image_resolver;
         if !is_left_to_image && !config.mounts.iter().any(|asked| asked.destination == destination) {
@@ -52,6 +57,7 @@ fn kernel_mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
     let words = |words: &str| words.split(',').map(str::to_owned).collect::<Vec<_>>();
     let kernel = |destination, kind: &str, options: &str| mount(destination, kind, PathBuf::from(kind), words(options));
     let shm = format!("nosuid,nodev,noexec,mode=1777,size={}", config.shm_size);
+    let access = if config.privileged { "rw" } else { "ro" };
     let mut proc = vec!["nosuid", "nodev", "noexec"];
     proc.extend(config.system_paths.proc_options.iter().map(String::as_str));
     let mut mounts = vec![
@@ -64,12 +70,12 @@ fn kernel_mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
             // A sysfs can be mounted only by the owner of the network namespace it shows; the host's is bound instead.
             mount("/sys", "bind", PathBuf::from("/sys"), words("rbind,rprivate,nosuid,nodev,noexec,ro"))
         } else {
-            kernel("/sys", "sysfs", "nosuid,nodev,noexec,ro")
+            kernel("/sys", "sysfs", &format!("nosuid,nodev,noexec,{access}"))
         },
     ];
     match (config.cgroup.namespace, &host.cgroups) {
         (CgroupNamespace::Private, _) => {
-            mounts.push(kernel("/sys/fs/cgroup", "cgroup", "nosuid,nodev,noexec,relatime,ro"));
+            mounts.push(kernel("/sys/fs/cgroup", "cgroup", &format!("nosuid,nodev,noexec,relatime,{access}")));
         }
         // Only the owner of a cgroup namespace can mount what it shows; the host's is bound instead.
         (CgroupNamespace::Host, Some(source)) => {

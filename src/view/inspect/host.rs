@@ -31,7 +31,7 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
         "PortBindings": bindings(&config.ports),
         "RestartPolicy": { "Name": config.restart.as_str(), "MaximumRetryCount": config.restart.retries() },
         "AutoRemove": config.auto_remove,
-        "Annotations": {},
+        "Annotations": config.annotations,
         "VolumeDriver": "",
         "VolumesFrom": null,
         "CapAdd": added(config),
@@ -48,10 +48,10 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
             other => other.as_str(),
         },
         "Links": null,
-        "OomScoreAdj": 0,
+        "OomScoreAdj": config.oom_score_adj.unwrap_or_default(),
         "PidMode": "private",
-        "Privileged": false,
-        "PublishAllPorts": false,
+        "Privileged": config.privileged,
+        "PublishAllPorts": config.publish_all,
         "ReadonlyRootfs": config.read_only,
         "SecurityOpt": security(config),
         "Tmpfs": config.mounts.iter().filter(|mount| mount.kind == MountKind::Tmpfs)
@@ -72,6 +72,7 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
         "DeviceRequests": null,
         "MaskedPaths": config.system_paths.masked(0),
         "ReadonlyPaths": config.system_paths.read_only(),
+        "Sysctls": config.sysctls,
     })));
     Value::Object(host)
 }

@@ -26,7 +26,9 @@ pub(super) fn limits(config: &ContainerConfig) -> Value {
         "CpuRealtimeRuntime": 0,
         "CpusetCpus": limits.cpuset_cpus.as_deref().unwrap_or(""),
         "CpusetMems": limits.cpuset_mems.as_deref().unwrap_or(""),
-        "Devices": [],
+        "Devices": config.devices.iter().map(|device| json!({
+            "PathOnHost": device.host, "PathInContainer": device.container, "CgroupPermissions": "rwm",
+        })).collect::<Vec<_>>(),
         "DiskQuota": 0,
         "KernelMemory": 0,
         "MemoryReservation": limits.memory_reservation.unwrap_or(0),

@@ -51,7 +51,7 @@ fn the_names_of_podman_are_there() {
              BlkioDeviceWriteIOps CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime CpusetCpus CpusetMems \
              Devices DiskQuota KernelMemory MemoryReservation MemorySwap MemorySwappiness OomKillDisable PidsLimit \
              Ulimits CpuCount CpuPercent IOMaximumIOps IOMaximumBandwidth CgroupConf CgroupnsMode \
-             DeviceCgroupRules DeviceRequests MaskedPaths ReadonlyPaths",
+             DeviceCgroupRules DeviceRequests MaskedPaths ReadonlyPaths Sysctls",
         ),
         (&object["Mounts"][0], "Type Source Destination Driver Mode Options RW Propagation"),
         (&object["Mounts"][1], "Type Name Source Destination Driver Mode Options RW Propagation"),
@@ -122,25 +122,21 @@ fn who_tells_the_service_manager_is_what_was_asked_for() {
 /// Fields that rc never fills, since what they are about does not exist in rc; tools expect the fields all the same. A
 /// bind mount has no driver, a port that is exposed has no value, and one that is not published no binding.
 const NEVER_FILLED: &str = "\
-    AppArmorProfile Config.Annotations Config.AttachStderr Config.AttachStdin Config.AttachStdout \
-    Config.Domainname Config.ExposedPorts.443/tcp Config.ExposedPorts.53/udp Config.ExposedPorts.80/tcp \
-    Config.OnBuild Config.StdinOnce Config.Timeout Config.Volumes Dependencies ExecIDs HostConfig.Annotations \
-    HostConfig.Cgroup HostConfig.ConsoleSize HostConfig.CpuCount HostConfig.CpuPercent \
-    HostConfig.CpuRealtimePeriod HostConfig.CpuRealtimeRuntime HostConfig.DeviceCgroupRules \
-    HostConfig.DeviceRequests HostConfig.Devices HostConfig.DiskQuota \
+    AppArmorProfile Config.Domainname Config.ExposedPorts.443/tcp Config.ExposedPorts.53/udp \
+    Config.ExposedPorts.80/tcp Config.OnBuild Config.StdinOnce Config.Timeout Config.Volumes Dependencies ExecIDs \
+    HostConfig.Cgroup HostConfig.ConsoleSize HostConfig.CpuCount HostConfig.CpuPercent HostConfig.CpuRealtimePeriod \
+    HostConfig.CpuRealtimeRuntime HostConfig.DeviceCgroupRules HostConfig.DeviceRequests HostConfig.DiskQuota \
     HostConfig.IOMaximumBandwidth HostConfig.IOMaximumIOps HostConfig.Isolation HostConfig.KernelMemory \
     HostConfig.Links HostConfig.LogConfig.Config HostConfig.MemorySwappiness HostConfig.OomKillDisable \
-    HostConfig.OomScoreAdj HostConfig.Privileged HostConfig.PublishAllPorts HostConfig.UsernsMode \
-    HostConfig.VolumeDriver HostConfig.VolumesFrom IsInfra IsService MountLabel Mounts.Driver Mounts.Mode \
-    Namespace NetworkSettings.Bridge NetworkSettings.EndpointID NetworkSettings.HairpinMode \
+    HostConfig.UsernsMode HostConfig.VolumeDriver HostConfig.VolumesFrom IsInfra IsService MountLabel Mounts.Driver \
+    Mounts.Mode Namespace NetworkSettings.Bridge NetworkSettings.EndpointID NetworkSettings.HairpinMode \
     NetworkSettings.LinkLocalIPv6Address NetworkSettings.LinkLocalIPv6PrefixLen \
     NetworkSettings.Networks.slirp4netns.Aliases NetworkSettings.Networks.slirp4netns.DNSNames \
-    NetworkSettings.Networks.slirp4netns.DriverOpts \
-    NetworkSettings.Networks.slirp4netns.EndpointID NetworkSettings.Networks.slirp4netns.IPAMConfig \
-    NetworkSettings.Networks.slirp4netns.Links NetworkSettings.Ports.443/tcp NetworkSettings.SandboxID \
-    NetworkSettings.SandboxKey NetworkSettings.SecondaryIPAddresses \
-    NetworkSettings.SecondaryIPv6Addresses Pod ProcessLabel Rootfs State.CheckpointedAt State.Dead State.Health \
-    State.RestoredAt";
+    NetworkSettings.Networks.slirp4netns.DriverOpts NetworkSettings.Networks.slirp4netns.EndpointID \
+    NetworkSettings.Networks.slirp4netns.IPAMConfig NetworkSettings.Networks.slirp4netns.Links \
+    NetworkSettings.Ports.443/tcp NetworkSettings.SandboxID NetworkSettings.SandboxKey \
+    NetworkSettings.SecondaryIPAddresses NetworkSettings.SecondaryIPv6Addresses Pod ProcessLabel Rootfs \
+    State.CheckpointedAt State.Dead State.Health State.RestoredAt";
 
 /// The paths of all values that are empty: null, "", 0, false, [] or {}.
 fn empty_paths(value: &Value, path: &str, found: &mut Vec<String>) {
@@ -178,6 +174,13 @@ fn every_field_is_filled_in_some_container_or_is_about_what_rc_does_not_have() {
     config.dns_options = vec!["ndots:1".to_owned()];
     config.log_tag = Some("tag".to_owned());
     config.cidfile = Some("/cid".into());
+    config.annotations = [("a".to_owned(), "b".to_owned())].into();
+    config.attached = Some(crate::plan::Attached { stdin: true, stdout: true, stderr: true });
+    config.oom_score_adj = Some(7);
+    config.privileged = true;
+    config.publish_all = true;
+    config.sysctls = [("net.a".to_owned(), "1".to_owned())].into();
+    config.devices = vec![crate::plan::Device { host: "/dev/a".to_owned(), container: "/dev/b".to_owned() }];
     config.restart = crate::plan::RestartPolicy::OnFailure { retries: Some(3) };
     config.service.pidfile = Some("/pid".into());
     config.service.conmon_pidfile = Some("/conmon".into());

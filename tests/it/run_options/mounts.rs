@@ -171,3 +171,32 @@ fn shared_memory_has_the_size_that_was_asked_for() {
     assert!(size(&[]).contains("size=65536k"), "{}", size(&[]));
     assert!(size(&["--shm-size", "1m"]).contains("size=1024k"));
 }
+
+#[test]
+fn a_mount_is_described_by_keys_as_well() {
+    let lab = Lab::new();
+    lab.payload();
+    fs::create_dir(lab.work("with, comma")).unwrap();
+    fs::write(lab.work("with, comma/file"), "from the host\n").unwrap();
+    let bind = "\"type=bind\",\"src=./with, comma\",dst=/data,readonly";
+    run(&lab, &["--mount", bind], &["read", "/data/file"]).prints("from the host\n");
+    assert_ne!(run(&lab, &["--mount", bind], &["write", "/data/new", "x"]).exit, Exit::Code(0));
+    let volume = "type=volume,src=kept,dst=/data";
+    run(&lab, &["--mount", volume], &["write", "/data/file", "kept"]).says_nothing();
+    run(&lab, &["-v", "kept:/data"], &["read", "/data/file"]).prints("kept\n");
+    let anonymous = ["--mount", "dst=/data,ro"];
+    assert_ne!(run(&lab, &anonymous, &["write", "/data/file", "x"]).exit, Exit::Code(0));
+    let report = report(&lab, &["--mount", "type=tmpfs,dst=/scratch,tmpfs-size=1m,tmpfs-mode=700"]);
+    let inner = mount(&report, "/scratch")["super"].as_str().unwrap().to_owned();
+    assert!(inner.contains("size=1024k") && inner.contains("mode=700"), "{inner}");
+    for (text, reason) in [
+        ("type=image,src=x,dst=/y", "an image cannot be mounted"),
+        ("type=ramfs,dst=/y", "use `type=tmpfs`"),
+        ("type=bind,src=/tmp,dst=/y,idmap", "an ID map of its own"),
+        ("type=bind,src=/tmp,dst=/y,colour=red", "unknown key `colour`"),
+        ("type=bind,src=missing,dst=/y", "missing"),
+    ] {
+        refused(run(&lab, &["--mount", text], &["report"]), reason);
+    }
+    assert!(!lab.work("missing").exists());
+}

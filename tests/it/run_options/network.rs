@@ -196,3 +196,28 @@ fn without_a_name_server_the_image_s_resolver_stays() {
     assert!(!read(&[]).text().contains("192.0.2.1"));
     refused(read(&["--dns", "none", "--dns", "9.9.9.9"]), "cannot be combined");
 }
+
+#[test]
+fn exposed_ports_are_published_all_at_once() {
+    require!(program "slirp4netns");
+    let lab = Lab::new();
+    lab.payload();
+    let line = ["run", "-d", "--network", "slirp4netns", "--name", "box", "-P", "--expose", "80", "--expose", "53/udp"];
+    lab.rc(line).args(["payload", "/payload", "tcp", "80"]).run().succeeds();
+    let object = inspect(&lab, "box");
+    assert_eq!(object["HostConfig"]["PublishAllPorts"], true);
+    assert_eq!(object["Config"]["ExposedPorts"], json!({ "53/udp": {}, "80/tcp": {} }));
+    assert!(object["NetworkSettings"]["Ports"]["53/udp"][0]["HostPort"].is_string(), "{object}");
+    let port = object["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"].as_str().expect("a port").to_owned();
+    let address = format!("127.0.0.1:{port}");
+    wait::until("the published port answers", || {
+        let answer = lab.program(Lab::payload_path(), ["ask", "tcp", &address, "hello"]).run();
+        answer.stdout().starts_with("hello").then_some(())
+    });
+    // Exposing alone publishes nothing.
+    lab.rc(["create", "--name", "shut", "--expose", "7-8", "payload", "/payload"]).run().succeeds();
+    let object = inspect(&lab, "shut");
+    assert_eq!(object["NetworkSettings"]["Ports"], json!({ "7/tcp": null, "8/tcp": null }));
+    lab.remove_containers();
+    refused(run(&lab, &["--expose", "x"], &["report"]), "`--expose`");
+}

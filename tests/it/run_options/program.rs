@@ -32,6 +32,58 @@ fn the_environment_is_rcs_then_the_images_then_the_callers() {
 }
 
 #[test]
+fn variables_that_nobody_asked_for_are_changed_and_taken_away() {
+    let lab = Lab::new();
+    lab.payload();
+    load(&lab, json!({ "Env": ["PATH=/image", "A=image", "B=image"] }));
+    let env = |options: &[&str]| {
+        let run = lab.rc(["run", "--rm", "--network", "none", "-h", "box"]).args(options);
+        run.args(["configured", "/payload", "report"]).env("CALLER", "yes").run().json()["env"].take()
+    };
+    let base = json!({
+        "A": "image", "B": "image", "HOME": "/root", "HOSTNAME": "box", "PATH": "/image", "container": "oci",
+    });
+    assert_eq!(env(&[]), base);
+    let mut merged = base.clone();
+    merged["PATH"] = json!("/image:/more");
+    merged["C"] = json!("none");
+    assert_eq!(env(&["--env-merge", "PATH=${PATH}:/more", "--env-merge", "C=${D:-none}"]), merged);
+    let mut fewer = base.clone();
+    fewer.as_object_mut().expect("an object").remove("A");
+    fewer["B"] = json!("asked");
+    assert_eq!(env(&["--unsetenv", "A", "--unsetenv", "B", "-e", "B=asked"]), fewer);
+    assert_eq!(env(&["--unsetenv-all", "-e", "B=asked"]), json!({ "B": "asked", "HOME": "/root" }));
+    let host = env(&["--env-host"]);
+    assert_eq!((&host["CALLER"], &host["A"], &host["PATH"]), (&json!("yes"), &json!("image"), &json!("/image")));
+    refused(run(&lab, &["--env-merge", "A=${"], &["report"]), "`--env-merge`");
+}
+
+#[test]
+fn only_the_streams_that_are_attached_are_passed_on() {
+    let lab = Lab::new();
+    lab.payload();
+    let both = |options: &[&str], words: &[&str]| {
+        let output = run(&lab, options, words).exits(0);
+        (output.stdout(), output.stderr())
+    };
+    let text = |text: &str| text.to_owned();
+    assert_eq!(both(&["-a", "STDOUT", "-a", "stderr"], &["echo", "x"]), (text("x\n"), text("")));
+    assert_eq!(both(&["-a", "stderr"], &["echo", "x"]), (text(""), text("")));
+    assert_eq!(both(&["-a", "stderr"], &["complain", "x"]), (text(""), text("x\n")));
+    assert_eq!(both(&["-a", "stdout"], &["complain", "x"]), (text(""), text("")));
+    let cat = |options: &[&str]| {
+        let line = lab.rc(["run", "--rm", "-i", "--network", "none"]).args(options);
+        line.args(["payload", "/payload", "cat"]).input("typed").run()
+    };
+    cat(&["-a", "stdin", "-a", "stdout"]).prints("typed");
+    cat(&["-a", "stdout"]).prints("");
+    // rc's own errors are seen all the same.
+    refused(run(&lab, &["-a", "stdout", "-u", "nosuchuser"], &["report"]), "nosuchuser");
+    refused(run(&lab, &["-a", "stdfoo"], &["report"]), "`--attach`");
+    refused(run(&lab, &["-a", "stdout", "-d"], &["report"]), "`--attach` and `--detach`");
+}
+
+#[test]
 fn values_of_the_environment_are_in_no_command_line() {
     let lab = Lab::new();
     lab.payload();
@@ -81,6 +133,7 @@ fn a_user_is_a_name_or_exactly_that_number() {
     let named = ids(&["-u", "user"]);
     assert_eq!((named.0, named.1), (json!(1000), json!(1000)));
     assert_eq!(ids(&["-u", "1000:0", "--group-add", "44"]).2, json!([0, 44]));
+    assert_eq!(ids(&["-u", "1000:0", "--group-add", "44,45"]).2, json!([0, 44, 45]));
     refused(run(&lab, &["-u", "nosuchuser"], &["report"]), "nosuchuser");
     for wrong in ["-1", "4294967296", "4294967295"] {
         refused(run(&lab, &["-u", wrong], &["report"]), "`--user`");

@@ -93,3 +93,32 @@ fn every_option_reaches_its_field() {
     };
     assert_eq!(request, expected);
 }
+
+#[test]
+fn every_option_about_variables_streams_and_the_kernel_reaches_its_field() {
+    let line = "-a stdout --annotation a=b --device /dev/x --env-host --env-merge A=$A --expose 7 \
+        --mount type=tmpfs,dst=/m --oom-score-adj -5 --privileged -P --sysctl s=1 --umask 077 --unsetenv X \
+        --unsetenv-all box";
+    let request = run(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
+    let words = |word: &str| vec![word.to_owned()];
+    let expected = Request {
+        image: "box".into(),
+        attach: words("stdout"),
+        annotations: words("a=b"),
+        devices: words("/dev/x"),
+        env_host: true,
+        env_merge: words("A=$A"),
+        expose: words("7"),
+        mounts: vec![MountRequest::from_tmpfs("/m")],
+        oom_score_adj: Some(-5),
+        privileged: true,
+        publish_all: true,
+        sysctls: words("s=1"),
+        umask: Some("077".into()),
+        unset_env: words("X"),
+        unset_env_all: true,
+        create_command: request.create_command.clone(),
+        ..Request::default()
+    };
+    assert_eq!(request, expected);
+}

@@ -1,0 +1,36 @@
+use crate::plan::Request;
+
+/// What the kernel is told about the program, and the devices that it gets.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct KernelArgs {
+    /// Add annotations to container
+    #[arg(long, value_name = "NAME=VALUE")]
+    annotation: Vec<String>,
+    /// Add a host device to the container: HOST[:CONTAINER]
+    #[arg(long, value_name = "DEVICE")]
+    device: Vec<String>,
+    /// Tune the host's OOM preferences (-1000 to 1000)
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    oom_score_adj: Option<i32>,
+    /// Give extended privileges to container: all that the user has
+    #[arg(long)]
+    privileged: bool,
+    /// Set namespaced kernel parameters
+    #[arg(long, value_name = "NAME=VALUE")]
+    sysctl: Vec<String>,
+    /// Set umask in container (default: 0022)
+    #[arg(long, value_name = "MASK")]
+    umask: Option<String>,
+}
+
+impl KernelArgs {
+    /// Fills in this part of the request.
+    pub(super) fn fill(self, request: &mut Request) {
+        request.annotations = self.annotation;
+        request.devices = self.device;
+        request.oom_score_adj = self.oom_score_adj;
+        request.privileged = self.privileged;
+        request.sysctls = self.sysctl;
+        request.umask = self.umask;
+    }
+}
