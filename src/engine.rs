@@ -6,9 +6,11 @@
 //! descriptors, the working directory or the time zone of this process: a front end passes them as values ([`Caller`]).
 
 mod archive;
+mod changes;
 mod check;
 mod context;
 mod control;
+mod copy;
 mod create;
 mod disk;
 mod facts;
@@ -21,39 +23,50 @@ mod login;
 mod look;
 mod names;
 mod observer;
+mod ports;
 mod prune;
 mod pull;
 mod push;
 mod registry;
+mod rename;
 mod reset;
 mod run;
 mod select;
 mod size;
 mod start;
 mod sweep;
+mod volumes;
 
 pub(crate) use archive::{Import, Imported, check_images, import, load, save};
+pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes, commit, export};
 pub(crate) use check::{Check, check};
 pub(crate) use context::{Caller, Context};
 pub(crate) use control::{Stop, kill, pause, remove, stop, unpause, update, wait};
+pub(crate) use copy::{Copy, Place, copy};
 pub(crate) use create::create;
 pub(crate) use disk::{DiskUsage, disk_usage};
 pub(crate) use image::enter_namespace;
 pub(crate) use images::{Images, ListedImage, RemoveImages, images, remove_images, select_images, tag, untag};
 pub(crate) use info::{info, kernel};
-pub(crate) use inspect::{InspectedImage, Kind, Object, inspect};
+pub(crate) use inspect::{InspectedImage, Kind, Object, container_exists, image_exists, inspect};
 pub(crate) use join::{Attach, Exec, attach, exec};
 pub(crate) use login::{check_login, login, logout, logout_all, server, stored_login};
 pub(crate) use look::{log, processes, usage};
 pub(crate) use names::NamesSetup;
 pub(crate) use observer::Observer;
+pub(crate) use ports::{PublishedPorts, ports};
 pub(crate) use prune::{Images as PrunedImages, Prune, Pruned, prune};
 pub(crate) use pull::{Pull, pull};
 pub(crate) use push::{Push, push, push_all_tags};
 pub(crate) use registry::Connection;
+pub(crate) use rename::rename;
 pub(crate) use reset::{reset, store_to_reset};
 pub(crate) use run::{Run, run};
 pub(crate) use select::{ListRequest, Selection, containers, facts, find, named, select};
 pub(crate) use size::sizes;
 pub(crate) use start::{restart, start, start_attached};
 pub(crate) use sweep::{sweep, sweep_soon};
+pub(crate) use volumes::{
+    ListedVolume, NewVolume, RemoveVolumes, create_volume, export_volume, import_volume, remove_volumes,
+    unused_volumes, volume, volume_directory, volume_exists, volumes,
+};

@@ -1,6 +1,8 @@
 //! Images: joins registries and archives with the store.
 
 mod change;
+/// Images of containers.
+pub(crate) mod commit;
 mod config;
 mod error;
 mod foreign;

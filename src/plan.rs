@@ -22,6 +22,7 @@ mod expose;
 mod kernel;
 mod labels;
 mod limits;
+mod local_volume;
 mod logging;
 mod mount_option;
 mod mounts;
@@ -54,6 +55,7 @@ pub(crate) use config::{
 };
 pub(crate) use exec::{ExecRequest, exec};
 pub(crate) use limits::LimitChanges;
+pub(crate) use local_volume::LocalVolume;
 pub(crate) use needs::{BlockDevices, Found, Needs, needs};
 pub(crate) use network::parse_network;
 pub(crate) use ports::FreePort;

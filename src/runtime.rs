@@ -12,6 +12,7 @@
 //! directories and a short list of descriptors ([`Launch`]), nothing else; it knows neither images nor settings nor
 //! state on disk.
 
+mod apart;
 pub(crate) mod caps;
 pub mod cgroup;
 mod create;
@@ -39,6 +40,7 @@ mod xattrs;
 
 use std::path::PathBuf;
 
+pub(crate) use apart::{Apart, mount_apart};
 pub(crate) use create::create_init;
 pub(crate) use fuse::FuseOverlay;
 pub(crate) use join::{Join, join};

@@ -21,6 +21,7 @@
 
 mod audit;
 mod blob;
+pub(crate) mod changes;
 mod compress;
 mod descriptor;
 mod escape;
@@ -29,12 +30,14 @@ mod index;
 mod ingest;
 mod intake;
 pub(crate) mod layer;
+pub(crate) mod pack;
 mod remove;
 mod scratch;
 mod stage;
 mod sweep;
 pub(crate) mod tar;
 mod unique;
+pub(crate) mod unpack;
 mod usage;
 pub(crate) mod volumes;
 mod whole;

@@ -11,6 +11,7 @@ pub(crate) mod inherited;
 pub(crate) mod inlet;
 pub(crate) mod keyring;
 pub(crate) mod limits;
+pub(crate) mod locate;
 pub(crate) mod lock;
 pub(crate) mod mount;
 pub(crate) mod namespace;

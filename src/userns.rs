@@ -23,7 +23,7 @@ pub(crate) use accounts::user_name;
 pub(crate) use grant::grant;
 pub(crate) use home::{Home, UserNamespace};
 pub(crate) use idmap::{Extent, IdMap, Single};
-pub(crate) use inside::inside;
+pub(crate) use inside::{Inside, inside, start_inside};
 pub(crate) use privilege::Privilege;
 pub(crate) use sharing::shared_ids;
 

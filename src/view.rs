@@ -26,6 +26,7 @@ mod shape;
 mod stats;
 mod top;
 mod version;
+mod volume;
 pub(crate) mod when;
 mod yaml;
 
@@ -45,6 +46,7 @@ pub(crate) use shape::{Shape, Zero, shape};
 pub(crate) use stats::{STATS_COLUMNS, StatsRow};
 pub(crate) use top::Column;
 pub(crate) use version::version;
+pub(crate) use volume::{VOLUME_COLUMNS, VolumeRow};
 
 /// A time that was never set, as Go prints it; tools test for it.
 const NEVER: &str = "0001-01-01T00:00:00Z";

@@ -28,6 +28,11 @@ pub(crate) fn volume_name(id: &ContainerId) -> Result<Name, Error> {
     Ok(name.parse()?)
 }
 
+/// A name for a volume that nobody has named: 64 hex digits.
+pub(crate) fn random_name() -> Result<Name, Error> {
+    Ok(ContainerId::from_bytes(random()?).as_str().parse()?)
+}
+
 /// The beginning of the name of every anonymous volume of the container `id`.
 pub(super) fn volume_stem(id: &ContainerId) -> &str {
     &id.as_str()[..VOLUME_STEM]

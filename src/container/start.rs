@@ -81,9 +81,9 @@ pub(crate) fn start(
 ) -> Result<Started, Error> {
     let store = environment.store.clone();
     let (config, directory, state, owner) = begin(&store, origin)?;
-    let fresh = volumes::prepare(&store, &config)?;
-    let copy_up = fresh.iter().map(|fresh| fresh.destination.clone()).collect();
-    let spec = plan::spec(&config, &host_facts(environment, &config, &directory)?)?;
+    let volumes = volumes::prepare(&store, &config)?;
+    let facts = host_facts(environment, &config, &directory)?;
+    let spec = plan::spec(volumes.resolve(&config).as_ref().unwrap_or(&config), &facts)?;
     let service = Service::of(&environment.manager, &config, &directory, front_end.attach == Attach::No)?;
     let StartStreams { stdio, starter, ours: ends } = streams::for_start(&config, &front_end)?;
     let locks = environment.runtime_dir.join("net");
@@ -92,7 +92,7 @@ pub(crate) fn start(
         spec,
         extras: plan::extras(&config),
         lowers,
-        copy_up,
+        copy_up: volumes.copy_up.clone(),
         ids: environment.ids.clone(),
         runtime_dir: environment.runtime_dir.clone(),
         empty: empty::directory(&store)?,
@@ -136,7 +136,7 @@ pub(crate) fn start(
         monitor::run(start, &owner, theirs, starter)
     })?;
     let started = await_start(&ours, signals.as_mut());
-    volumes::settle(fresh, &started)?;
+    volumes.settle(&started)?;
     started?;
     service.tell_started()?;
     let is_of_unit = environment.manager.is_of_unit();
@@ -208,7 +208,8 @@ fn fork_monitor(becomes_main: bool, body: impl FnOnce() -> i32) -> Result<proces
     Ok(child)
 }
 
-fn host_facts(
+/// What `plan` must know of the host.
+pub(super) fn host_facts(
     environment: &Environment,
     config: &ContainerConfig,
     directory: &ContainerDir,

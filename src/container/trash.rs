@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
 use super::{Error, names};
+use crate::monitor::ContainerDir;
 use crate::plan::{ContainerConfig, MountKind};
 use crate::storage::{Store, remove_tree};
 use crate::sys::fs;
@@ -29,8 +30,10 @@ pub(super) fn discard_volumes(store: &Store, config: &ContainerConfig) -> bool {
 /// Removes the name of a container and moves its directory to `trash/`: from now on no command finds it. Returns a lock
 /// on the directory; while the caller holds it, no sweeper touches the directory.
 pub(super) fn unlink(store: &Store, config: &ContainerConfig) -> Result<Option<OwnedFd>, Error> {
-    let name = names::link(store, &config.name);
     let directory = store.containers().join(config.id.as_str());
+    // A monitor does not know that its container was renamed.
+    let renamed = ContainerDir::new(&directory).name().ok().flatten();
+    let name = names::link(store, renamed.as_ref().unwrap_or(&config.name));
     let busy = rustix::fs::open(&directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .and_then(|guard| flock(&guard, FlockOperation::NonBlockingLockExclusive).map(|()| guard));
     // Another container may have the name by now.

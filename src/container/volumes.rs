@@ -5,61 +5,121 @@ use std::path::PathBuf;
 
 use super::Error;
 use crate::monitor::now;
-use crate::plan::{ContainerConfig, Mount, MountKind};
+use crate::plan::{ContainerConfig, LocalVolume, Mount, MountKind};
 use crate::storage::Store;
 use crate::storage::volumes::{Record, Volume};
+use crate::sys::fs;
 use crate::sys::lock::FileLock;
 use crate::types::Name;
 
-/// A volume that was never used. It is filled from the image while its lock is held.
-pub(super) struct Fresh {
-    volume: Volume,
-    lock: FileLock,
-    /// Where it is mounted.
-    pub(super) destination: PathBuf,
+/// The volumes of a start, which nobody can remove while it is under way.
+#[derive(Debug, Default)]
+pub(super) struct Prepared {
+    /// Those that are filled from the image, with their locks.
+    fresh: Vec<(Volume, FileLock)>,
+    /// The locks of the others.
+    used: Vec<FileLock>,
+    /// Where the fresh ones are mounted.
+    pub(super) copy_up: Vec<PathBuf>,
+    /// What volumes with options are mounted as, by their names.
+    others: BTreeMap<Name, LocalVolume>,
 }
 
-/// Creates missing volumes, and returns those that must be filled from the image.
+/// Creates missing volumes, and finds those that must be filled from the image.
 ///
 /// rc locks them in the order of their names, and each one once, however often it is mounted: otherwise two starts with
 /// the same volumes could wait for each other, or one for itself.
-pub(super) fn prepare(store: &Store, config: &ContainerConfig) -> Result<Vec<Fresh>, Error> {
+pub(super) fn prepare(store: &Store, config: &ContainerConfig) -> Result<Prepared, Error> {
     let mut wanted: BTreeMap<&Name, (bool, Vec<&Mount>)> = BTreeMap::new();
     for mount in &config.mounts {
         if let MountKind::Volume { name, anonymous } = &mount.kind {
             wanted.entry(name).or_insert((*anonymous, Vec::new())).1.push(mount);
         }
     }
-    let mut fresh = Vec::new();
+    let mut prepared = Prepared::default();
     for (name, (is_anonymous, mounts)) in wanted {
-        let record = Record { name: name.clone(), created: now(), labels: BTreeMap::new(), is_anonymous };
-        let volume = store.create_volume(&record)?;
-        let lock = volume.lock()?;
+        let (volume, lock) = create(store, name, is_anonymous)?;
+        let local = LocalVolume::parse(&volume.record.options)?;
         let filled = mounts.iter().find(|mount| !mount.options.iter().any(|option| option == "nocopy"));
-        if let Some(mount) = filled
-            && volume.is_fresh()?
-        {
-            fresh.push(Fresh { volume, lock, destination: PathBuf::from(&mount.destination) });
-        }
-    }
-    Ok(fresh)
-}
-
-/// Unlocks the new volumes, and marks them as used if the start succeeded.
-pub(super) fn settle(fresh: Vec<Fresh>, started: &Result<(), Error>) -> Result<(), Error> {
-    for Fresh { volume, lock, .. } in fresh {
-        if started.is_ok() {
-            match volume.mark_used() {
-                // The program has ended already, and its anonymous volume was removed with it.
-                Err(crate::storage::Error::Path(error)) if error.is_not_found() => {}
-                other => other?,
+        match filled.filter(|_| local.copies()) {
+            Some(mount) if is_fresh(&volume, &local)? => {
+                prepared.copy_up.push(PathBuf::from(&mount.destination));
+                prepared.fresh.push((volume, lock));
+            }
+            _ => {
+                drop(lock);
+                // Removed in between: it is created again, and others cannot remove it now.
+                prepared.used.push(
+                    volume
+                        .lock_shared()?
+                        .map_or_else(|| create(store, name, is_anonymous).map(|(_, lock)| lock), Ok)?,
+                );
             }
         }
-        // The monitor has a copy of the descriptor. If the start was interrupted, it may still be filling the volume.
-        match started {
-            Err(Error::Interrupted(_)) => drop(lock),
-            _ => lock.release(),
+        if !matches!(local, LocalVolume::Directory { .. }) {
+            prepared.others.insert(name.clone(), local);
         }
     }
-    Ok(())
+    Ok(prepared)
+}
+
+/// The volume, which is created if it is missing, and its lock.
+fn create(store: &Store, name: &Name, is_anonymous: bool) -> Result<(Volume, FileLock), Error> {
+    loop {
+        let (labels, options) = (BTreeMap::new(), BTreeMap::new());
+        let record = Record { name: name.clone(), created: now(), labels, is_anonymous, options };
+        let volume = store.create_volume(&record)?;
+        if let Some(lock) = volume.lock()? {
+            return Ok((volume, lock));
+        }
+    }
+}
+
+/// Whether the image's files must be copied into a volume. A tmpfs is filled each time by its own mount.
+fn is_fresh(volume: &Volume, local: &LocalVolume) -> Result<bool, Error> {
+    match local {
+        LocalVolume::Directory { .. } => Ok(volume.is_fresh()?),
+        // As docker: while it is empty. The start itself says what is wrong with it.
+        LocalVolume::Bind { device, .. } => Ok(fs::read_dir(device).is_ok_and(|mut names| names.next().is_none())),
+        LocalVolume::Tmpfs { .. } => Ok(false),
+    }
+}
+
+impl Prepared {
+    /// The configuration that is mounted: with what the options of volumes say in their places.
+    pub(super) fn resolve(&self, config: &ContainerConfig) -> Option<ContainerConfig> {
+        if self.others.is_empty() {
+            return None;
+        }
+        let mut resolved = config.clone();
+        for mount in &mut resolved.mounts {
+            if let MountKind::Volume { name, .. } = &mount.kind
+                && let Some(local) = self.others.get(name)
+            {
+                *mount = local.mount(mount);
+            }
+        }
+        Some(resolved)
+    }
+
+    /// Unlocks the volumes, and marks the fresh ones as used if the start succeeded.
+    pub(super) fn settle(self, started: &Result<(), Error>) -> Result<(), Error> {
+        for (volume, lock) in self.fresh {
+            if started.is_ok() {
+                match volume.mark_used() {
+                    // The program has ended already, and its anonymous volume was removed with it.
+                    Err(crate::storage::Error::Path(error)) if error.is_not_found() => {}
+                    other => other?,
+                }
+            }
+            // The monitor has a copy of the descriptor. If the start was interrupted, it may still be filling the
+            // volume.
+            match started {
+                Err(Error::Interrupted(_)) => drop(lock),
+                _ => lock.release(),
+            }
+        }
+        self.used.into_iter().for_each(FileLock::release);
+        Ok(())
+    }
 }

@@ -121,7 +121,7 @@ fn forget(context: &Context, store: &Store, manifest: &Digest, force: bool) -> R
     Ok(())
 }
 
-/// Gives a volume a record again. Its labels are lost; its files stay.
+/// Gives a volume a record again. Its labels and options are lost; its files stay.
 fn record_again(store: &Store, name: &Name) -> Result<(), Report> {
     if !volumes(store)?.contains(name) {
         return Ok(());
@@ -133,6 +133,7 @@ fn record_again(store: &Store, name: &Name) -> Result<(), Report> {
         created: created.to_string(),
         labels: std::collections::BTreeMap::new(),
         is_anonymous: false,
+        options: std::collections::BTreeMap::new(),
     };
     Ok(store.replace_record(&record)?)
 }

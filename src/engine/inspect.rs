@@ -1,8 +1,9 @@
-//! A container or an image by its name, with all its details.
+//! A container, an image or a volume by its name, with all its details.
 
 use std::path::PathBuf;
 
 use super::context::Context;
+use super::volumes::{self, ListedVolume};
 use crate::container::{self, Container};
 use crate::image;
 use crate::image::local::{self, LocalImage};
@@ -10,14 +11,17 @@ use crate::storage::Store;
 use crate::types::{Report, ReportKind, Thing};
 
 /// What to look for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A container, otherwise an image.
+    /// A container, otherwise an image, otherwise a volume.
+    #[default]
     Any,
     /// Only containers.
     Container,
     /// Only images.
     Image,
+    /// Only volumes.
+    Volume,
 }
 
 /// What was found.
@@ -27,6 +31,8 @@ pub(crate) enum Object {
     Container(Box<Container>),
     /// An image.
     Image(Box<InspectedImage>),
+    /// A volume.
+    Volume(Box<ListedVolume>),
 }
 
 /// An image with what the store knows of it.
@@ -48,14 +54,16 @@ impl Kind {
             Self::Any => (Thing::Container, "object"),
             Self::Container => (Thing::Container, "container"),
             Self::Image => (Thing::Image, "image"),
+            Self::Volume => (Thing::Volume, "volume"),
         };
         Report::new(ReportKind::NotFound(thing), format!("no such {what}: {}", name.escape_debug()))
     }
 }
 
-/// Finds the object of this name or ID; a container comes before an image.
+/// Finds the object of this name or ID; a container comes before an image, and that before a volume.
 pub(crate) fn inspect(context: &Context, store: &Store, kind: Kind, name: &str) -> Result<Object, Report> {
-    let found = first(kind, || of_container(store, name), || of_image(context, store, name))?;
+    let of_volume = || of_volume(context, name);
+    let found = first(kind, || of_container(store, name), || of_image(context, store, name), of_volume)?;
     found.ok_or_else(|| kind.missing(name))
 }
 
@@ -63,11 +71,16 @@ fn first<T, E>(
     kind: Kind,
     container: impl FnOnce() -> Result<Option<T>, E>,
     image: impl FnOnce() -> Result<Option<T>, E>,
+    volume: impl FnOnce() -> Result<Option<T>, E>,
 ) -> Result<Option<T>, E> {
     match kind {
         Kind::Container => container(),
         Kind::Image => image(),
-        Kind::Any => container()?.map_or_else(image, |found| Ok(Some(found))),
+        Kind::Volume => volume(),
+        Kind::Any => match container()? {
+            Some(found) => Ok(Some(found)),
+            None => image()?.map_or_else(volume, |found| Ok(Some(found))),
+        },
     }
 }
 
@@ -95,22 +108,53 @@ fn of_image(context: &Context, store: &Store, name: &str) -> Result<Option<Objec
     }
 }
 
+fn of_volume(context: &Context, name: &str) -> Result<Option<Object>, Report> {
+    match volumes::volume(context, name) {
+        Ok(found) => Ok(Some(Object::Volume(Box::new(found)))),
+        Err(report) if report.kind == ReportKind::NotFound(Thing::Volume) => Ok(None),
+        Err(report) => Err(report),
+    }
+}
+
+/// Whether there is a container of this name or ID, even a damaged one.
+pub(crate) fn container_exists(context: &Context, name: &str) -> Result<bool, Report> {
+    match container::find(&context.store_to_read()?, name) {
+        Ok(_) | Err(container::Error::Damaged { .. }) => Ok(true),
+        Err(container::Error::NotFound(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether there is an image of this name or ID.
+pub(crate) fn image_exists(context: &Context, name: &str) -> Result<bool, Report> {
+    match local::find(&context.store_to_read()?, name) {
+        Ok(_) => Ok(true),
+        Err(image::Error::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn found(kind: Kind, has_container: bool, has_image: bool) -> Option<&'static str> {
-        let found =
-            first(kind, || Ok::<_, ()>(has_container.then_some("container")), || Ok(has_image.then_some("image")));
+        let found = first(
+            kind,
+            || Ok::<_, ()>(has_container.then_some("container")),
+            || Ok(has_image.then_some("image")),
+            || Ok(Some("volume")),
+        );
         found.unwrap_or_default()
     }
 
     #[test]
-    fn a_container_comes_before_an_image_of_the_same_name() {
+    fn a_container_comes_before_an_image_and_that_before_a_volume_of_the_same_name() {
         for (kind, has_container, has_image, expected) in [
             (Kind::Any, true, true, Some("container")),
             (Kind::Any, false, true, Some("image")),
-            (Kind::Any, false, false, None),
+            (Kind::Any, false, false, Some("volume")),
+            (Kind::Volume, true, true, Some("volume")),
             (Kind::Image, true, true, Some("image")),
             (Kind::Image, true, false, None),
             (Kind::Container, false, true, None),

@@ -7,6 +7,7 @@
 //! lock           process lock of the monitor        ctl      the monitor's control socket
 //! upper/ work/   the writable layer                 merged/  where init mounts its root, in its own namespace
 //! hosts resolv.conf hostname containerenv           bound into the container
+//! renamed        the name after `rename`: it replaces that in config.json
 //! ```
 
 use std::fs::OpenOptions;
@@ -19,7 +20,7 @@ use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::ProcessLock;
 
 use super::record::{ExitRecord, Run, State};
-use crate::types::{Report, ReportKind, json};
+use crate::types::{Name, Report, ReportKind, json};
 
 /// The bytes that are reserved for the exit record.
 const EXIT_SPACE: u16 = 1024;
@@ -126,6 +127,9 @@ impl ContainerDir {
         let bytes = fs::read_record(self.at("config.json"), LARGEST)?;
         let mut config: ContainerConfig =
             json::from_slice(&bytes).map_err(|source| self.damaged("config.json", source))?;
+        if let Some(name) = self.name()? {
+            config.name = name;
+        }
         match fs::read_record(self.at("updated.json"), 1 << 20) {
             Ok(bytes) => {
                 config.update(json::from_slice(&bytes).map_err(|source| self.damaged("updated.json", source))?);
@@ -134,6 +138,21 @@ impl ContainerDir {
             Err(error) => return Err(error.into()),
         }
         Ok(config)
+    }
+
+    /// The name that `rename` gave the container.
+    pub(crate) fn name(&self) -> Result<Option<Name>, Error> {
+        match fs::read_record(self.at("renamed"), 1024) {
+            Ok(bytes) => json::from_slice(&bytes).map(Some).map_err(|source| self.damaged("renamed", source)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Records a name in place of that in `config.json`.
+    pub(crate) fn write_name(&self, name: &Name) -> Result<(), Error> {
+        let json = serde_json::to_vec(name).map_err(|source| self.damaged("renamed", source))?;
+        Ok(fs::replace(self.at("renamed"), &json, Durability::Synced)?)
     }
 
     /// Replaces the limits and the restart policy that the container was created with. The caller holds its lock.

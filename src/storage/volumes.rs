@@ -8,7 +8,7 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,9 @@ pub(crate) struct Record {
     /// An anonymous volume of one container; removed with it (`--rm`, `rm -v`).
     #[serde(default)]
     pub(crate) is_anonymous: bool,
+    /// What is mounted in place of its own directory: `type`, `device` and `o`, as they were asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) options: BTreeMap<String, String>,
 }
 
 /// A volume in the store.
@@ -48,9 +51,24 @@ impl Volume {
         self.directory.join("_data")
     }
 
-    /// Waits for the lock for filling the volume: held until the image's files are in it and `mark_used` was called.
-    pub(crate) fn lock(&self) -> Result<FileLock, Error> {
-        Ok(FileLock::exclusive(self.directory.join("lock"))?)
+    /// Waits for the volume's lock: held while the image's files are copied into it, until `mark_used` was called, and
+    /// while it is removed. `None` if it was removed meanwhile.
+    pub(crate) fn lock(&self) -> Result<Option<FileLock>, Error> {
+        match FileLock::exclusive(self.directory.join("lock")) {
+            // A directory that was moved to the trash has no record here.
+            Ok(lock) => Ok(fs::symlink_metadata(self.directory.join("volume.json")).is_ok().then_some(lock)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// As [`Volume::lock`], shared: the volume exists until it is dropped.
+    pub(crate) fn lock_shared(&self) -> Result<Option<FileLock>, Error> {
+        match FileLock::shared(self.directory.join("lock")) {
+            Ok(lock) => Ok(fs::symlink_metadata(self.directory.join("volume.json")).is_ok().then_some(lock)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether it was never mounted and has no files, so that the image's files must be copied. Call it with the lock
@@ -74,7 +92,36 @@ impl Volume {
     }
 }
 
+/// All volumes: the readable ones in the order of their names, and why the others cannot be read.
+#[derive(Debug, Default)]
+pub(crate) struct Volumes {
+    /// The readable ones.
+    pub(crate) volumes: Vec<Volume>,
+    /// The others.
+    pub(crate) damaged: Vec<(Name, Error)>,
+}
+
 impl Store {
+    /// Lists all volumes. What has no possible name is none.
+    pub(crate) fn list_volumes(&self) -> Result<Volumes, Error> {
+        let mut found = Volumes::default();
+        let entries = match fs::read_dir(self.volumes()) {
+            Ok(entries) => entries,
+            Err(error) if error.is_not_found() => return Ok(found),
+            Err(error) => return Err(error.into()),
+        };
+        let mut names: Vec<Name> =
+            entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        names.sort();
+        for name in names {
+            match self.volume(&name) {
+                Ok(volume) => found.volumes.extend(volume),
+                Err(error) => found.damaged.push((name, error)),
+            }
+        }
+        Ok(found)
+    }
+
     /// The volume of this name; `None` if there is none.
     ///
     /// Fails if it has no record: a new volume in its place would hide that there are files.
@@ -98,31 +145,53 @@ impl Store {
 
     /// Creates a volume, or returns the existing one of that name. If several processes do so at once, one creates it.
     pub(crate) fn create_volume(&self, record: &Record) -> Result<Volume, Error> {
-        let directory = self.volumes().join(record.name.as_str());
         loop {
             if let Some(volume) = self.volume(&record.name)? {
                 return Ok(volume);
             }
-            let (staged, _lock) = stage::new_directory(&self.tmp(), "volume")?;
-            let bytes = serde_json::to_vec(record)
-                .map_err(|source| Error::Json { what: "the record of a volume".to_owned(), source })?;
-            fs::write(staged.join("volume.json"), bytes)?;
-            let data = staged.join("_data");
-            fs::create_dir(&data)?;
-            // Every user in the container may read it, as with docker; the directory above keeps other users out.
-            rustix::fs::chmod(&data, Mode::from_raw_mode(0o755)).at("set the mode of", &data)?;
-            match fs::rename(&staged, &directory) {
-                Ok(()) => {
-                    fs::sync_dir(self.volumes())?;
-                    return Ok(Volume { record: record.clone(), directory });
-                }
-                Err(error) => {
-                    super::remove::remove_at(&staged)?;
-                    let is_there = matches!(error.source.raw_os_error(), Some(libc::EEXIST | libc::ENOTEMPTY));
-                    if !is_there || self.volume(&record.name)?.is_none() {
-                        return Err(error.into());
-                    }
-                }
+            self.make_volume(record, |_| Ok::<(), Error>(()))?;
+        }
+    }
+
+    /// Creates a volume whose directory `own` prepares; returns whether it is new. On failure nothing is left.
+    pub(crate) fn make_volume<E: From<Error>>(
+        &self,
+        record: &Record,
+        own: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        if self.volume(&record.name)?.is_some() {
+            return Ok(false);
+        }
+        let (staged, _lock) = stage::new_directory(&self.tmp(), "volume").map_err(Error::from)?;
+        let made = Self::fill_volume(record, &staged).map_err(E::from).and_then(|data| own(&data));
+        let made = made.and_then(|()| self.place_volume(record, &staged).map_err(E::from));
+        if !matches!(made, Ok(true)) {
+            super::remove::remove_at(&staged).map_err(Error::from)?;
+        }
+        made
+    }
+
+    fn fill_volume(record: &Record, staged: &Path) -> Result<PathBuf, Error> {
+        let bytes = serde_json::to_vec(record)
+            .map_err(|source| Error::Json { what: "the record of a volume".to_owned(), source })?;
+        fs::write(staged.join("volume.json"), bytes)?;
+        let data = staged.join("_data");
+        fs::create_dir(&data)?;
+        // Every user in the container may read it, as with docker; the directory above keeps other users out.
+        rustix::fs::chmod(&data, Mode::from_raw_mode(0o755)).at("set the mode of", &data)?;
+        Ok(data)
+    }
+
+    /// Returns whether no other process was faster.
+    fn place_volume(&self, record: &Record, staged: &Path) -> Result<bool, Error> {
+        match fs::rename(staged, self.volumes().join(record.name.as_str())) {
+            Ok(()) => {
+                fs::sync_dir(self.volumes())?;
+                Ok(true)
+            }
+            Err(error) => {
+                let is_there = matches!(error.source.raw_os_error(), Some(libc::EEXIST | libc::ENOTEMPTY));
+                if is_there && self.volume(&record.name)?.is_some() { Ok(false) } else { Err(error.into()) }
             }
         }
     }
@@ -157,6 +226,7 @@ mod tests {
             created: "2026-01-01T00:00:00Z".to_owned(),
             labels: BTreeMap::new(),
             is_anonymous: false,
+            options: BTreeMap::new(),
         }
     }
 

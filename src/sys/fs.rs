@@ -314,6 +314,14 @@ pub(crate) fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(),
     fs::rename(&from, &to).at("rename", from)
 }
 
+/// renameat2(2), `RENAME_NOREPLACE`: fails if `to` exists.
+#[cfg_attr(debug_assertions, track_caller)]
+pub(crate) fn rename_to_new(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), PathError> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    failpoint::point().at("rename", &from)?;
+    renameat_with(CWD, from.as_ref(), CWD, to.as_ref(), RenameFlags::NOREPLACE).at("rename", from)
+}
+
 /// unlink(2).
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn remove_file(path: impl AsRef<Path>) -> Result<(), PathError> {

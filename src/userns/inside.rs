@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::marker::PhantomData;
 
 use nix::fcntl::OFlag;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Error, UserNamespace};
 use crate::sys::exit::exit_now;
-use crate::sys::process::{CloneOptions, Ended, fork};
+use crate::sys::process::{Child, CloneOptions, Ended, fork};
 use crate::sys::{prctl, signal};
 use crate::types::{Report, json};
 
@@ -22,9 +23,31 @@ where
     T: Serialize + DeserializeOwned,
     E: Into<Report>,
 {
-    let system = |action| move |source: std::io::Error| Error::System { action, source };
+    start_inside(home, name, work)?.finish()
+}
+
+/// Work that goes on in a child.
+#[derive(Debug)]
+#[must_use = "nothing waits for the child"]
+pub(crate) struct Inside<T> {
+    child: Child,
+    answer: File,
+    result: PhantomData<T>,
+}
+
+/// As [`inside`], but does not wait: this process may exchange data with the child meanwhile.
+///
+/// The child has copies of this process' descriptors. What `work` owns is closed here when this returns.
+pub(crate) fn start_inside<T, E>(
+    home: &UserNamespace,
+    name: &str,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<Inside<T>, Report>
+where
+    T: Serialize + DeserializeOwned,
+    E: Into<Report>,
+{
     let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|e| system("create a pipe")(e.into()))?;
-    let mut read = File::from(read);
     let child = fork(&CloneOptions::default(), || {
         let ready = || -> Result<(), Error> {
             prctl::die_with_parent().map_err(system("set the parent-death signal"))?;
@@ -38,15 +61,26 @@ where
     })
     .map_err(system("fork"))?;
     // The child's end of the pipe was moved into the closure, which only ran there; our copy is closed with it.
-    let mut bytes = Vec::new();
-    let got = read.read_to_end(&mut bytes);
-    let ended = child.wait().map_err(system("wait for a child"))?;
-    got.map_err(system("read from a child"))?;
-    json::from_slice::<Result<T, Report>>(&bytes).unwrap_or_else(|_| {
-        Err(Error::Died(match ended {
-            Ended::Exited(code) => format!("exit code {code}"),
-            Ended::Killed(signal) => format!("signal {signal}"),
+    Ok(Inside { child, answer: File::from(read), result: PhantomData })
+}
+
+impl<T: DeserializeOwned> Inside<T> {
+    /// Waits for the child, and returns its result.
+    pub(crate) fn finish(mut self) -> Result<T, Report> {
+        let mut bytes = Vec::new();
+        let got = self.answer.read_to_end(&mut bytes);
+        let ended = self.child.wait().map_err(system("wait for a child"))?;
+        got.map_err(system("read from a child"))?;
+        json::from_slice::<Result<T, Report>>(&bytes).unwrap_or_else(|_| {
+            Err(Error::Died(match ended {
+                Ended::Exited(code) => format!("exit code {code}"),
+                Ended::Killed(signal) => format!("signal {signal}"),
+            })
+            .into())
         })
-        .into())
-    })
+    }
+}
+
+fn system(action: &'static str) -> impl FnOnce(std::io::Error) -> Error {
+    move |source| Error::System { action, source }
 }

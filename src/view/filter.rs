@@ -5,6 +5,7 @@ mod common;
 mod container;
 mod image;
 mod prune;
+mod volume;
 
 use regex_lite::Regex;
 
@@ -13,6 +14,7 @@ use crate::types::{Report, ReportKind};
 pub(crate) use container::{ContainerFacts, ContainerFilter};
 pub(crate) use image::{ImageFacts, ImageFilter, is_named};
 pub(crate) use prune::PruneFilter;
+pub(crate) use volume::{VolumeFacts, VolumeFilter};
 
 /// Why a filter was refused.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 
 /// Maps whose keys are the user's or the image's, wherever they occur. Source: podman `libpod/define`, docker
 /// `api/types`: fields of type `map[string]…`.
-const MAPS: [&str; 14] = [
+const MAPS: [&str; 15] = [
     "Annotations",
     "Data",
     "DriverOpts",
@@ -12,6 +12,7 @@ const MAPS: [&str; 14] = [
     "GraphStatus",
     "Labels",
     "Networks",
+    "Options",
     "PortBindings",
     "Ports",
     "Registries",

@@ -18,6 +18,7 @@
 //! peak PROGRAM WORD…     runs it; the greatest resident memory of it and its descendants, in MiB, is the last line
 //! faults PROGRAM WORD…   runs it; how many page faults it and its descendants had, without reads of the disk
 //! read PATH              the file's bytes                   write PATH TEXT     the text and a newline
+//! remove PATH            removes the file
 //! peek PATH              the bytes that can be read there without waiting, on standard error
 //! redial in|out ADDRESS  connects a standard descriptor, a socket, anew, and sends what it is
 //! plant fifo|link PATH [TARGET]  puts it there, in the place of what was there
@@ -95,6 +96,7 @@ fn play(words: &[&str]) -> Outcome {
         ["tree", path, left_out @ ..] => tree::print(path, left_out)?,
         ["read", path] => std::io::stdout().write_all(&std::fs::read(path)?)?,
         ["write", path, text] => std::fs::write(path, format!("{text}\n"))?,
+        ["remove", path] => std::fs::remove_file(path)?,
         ["peek", path] => peek(path)?,
         ["redial", end, address] => network::redial(end, address.parse()?)?,
         ["plant", "fifo", path] => plant(path, |path| {

@@ -1,0 +1,22 @@
+//! `rc container exists`.
+
+use crate::cmd::Ctx;
+use crate::engine;
+use crate::error::{Error, Exit};
+
+/// Check if a container exists: the exit code is 0 if it does, 1 if not
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Also containers of other tools (accepted for compatibility: rc has none)
+    #[arg(long)]
+    external: bool,
+    /// The container's name or ID
+    #[arg(value_name = "CONTAINER")]
+    name: String,
+}
+
+/// Runs the command. It prints nothing.
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let exists = engine::container_exists(&ctx.engine, &args.name)?;
+    Ok(if exists { Exit::SUCCESS } else { Exit(1) })
+}

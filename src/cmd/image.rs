@@ -1,0 +1,4 @@
+//! `rc image …`: those of its commands that have no name outside.
+
+pub(crate) mod exists;
+pub(crate) mod inspect;

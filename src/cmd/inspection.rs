@@ -1,0 +1,130 @@
+//! What `inspect`, `container inspect` and `image inspect` have in common.
+
+use serde_json::Value;
+
+use super::Ctx;
+use crate::engine::{self, InspectedImage, Kind, Object, Selection};
+use crate::error::{Error, Exit};
+use crate::ui::{self, Format, format, json};
+use crate::view::{self, VolumeRow};
+
+/// What to inspect, and how it is shown.
+#[derive(Debug, Default)]
+pub(super) struct Inspection<'a> {
+    /// The kind of the objects.
+    pub(super) kind: Kind,
+    /// Their names or IDs.
+    pub(super) names: &'a [String],
+    /// The container that was created last, instead of names.
+    pub(super) latest: bool,
+    /// `--format`.
+    pub(super) format: Option<&'a str>,
+    /// With the sizes of containers.
+    pub(super) size: bool,
+}
+
+/// Prints all objects that exist in one array, then reports those that do not.
+pub(super) fn inspect(ctx: &Ctx, asked: &Inspection<'_>) -> Result<Exit, Error> {
+    if asked.names.is_empty() && !asked.latest {
+        return Err(Error::new("nothing was named").with_hint("give a name or ID"));
+    }
+    let (names, kind) = if asked.latest {
+        let selection = Selection { names: asked.names.to_vec(), latest: true, ..Selection::default() };
+        (engine::named(&ctx.engine, &selection)?, Kind::Container)
+    } else {
+        (asked.names.to_vec(), asked.kind)
+    };
+    let store = ctx.engine.store_to_read()?;
+    let mut found = Vec::new();
+    let mut failures = Vec::new();
+    for name in &names {
+        match engine::inspect(&ctx.engine, &store, kind, name) {
+            Ok(object) => found.push(shape(ctx, &store.volumes(), &object, asked.size)?),
+            Err(report) => failures.push(report),
+        }
+    }
+    let mut out = ui::out();
+    match ctx.format(asked.format) {
+        Some(template @ Format::Template { .. }) => {
+            found.into_iter().try_for_each(|object| template.object(&mut out, &with_aliases(object, &template)))?;
+        }
+        Some(Format::JsonLines) => {
+            found.iter().try_for_each(|object| Format::JsonLines.object(&mut out, object))?;
+        }
+        _ => out.raw((json::inspect(&found).map_err(format::Error::from)? + "\n").as_bytes())?,
+    }
+    out.finish()?;
+    // `main` prints the last one.
+    let last = failures.pop();
+    for report in &failures {
+        ui::error(report, report.hint.as_deref());
+    }
+    last.map_or(Ok(Exit::SUCCESS), |report| Err(report.into()))
+}
+
+/// The object in podman's shape.
+fn shape(ctx: &Ctx, volumes: &std::path::Path, object: &Object, size: bool) -> Result<Value, Error> {
+    Ok(match object {
+        Object::Container(found) => {
+            let place = view::Place { directory: found.directory.path(), volumes };
+            let mut object = view::container(&found.config, &found.state, found.status, place);
+            if let Value::Object(fields) = &mut object
+                && size
+            {
+                for size in engine::sizes(&ctx.engine, [&**found])? {
+                    fields.insert("SizeRw".to_owned(), size.written.into());
+                    fields.insert("SizeRootFs".to_owned(), size.whole.into());
+                }
+            }
+            object
+        }
+        Object::Image(found) => {
+            let InspectedImage { image, digests, size, directories } = &**found;
+            view::image(image, digests, *size, directories.as_deref())
+        }
+        Object::Volume(listed) => VolumeRow {
+            record: &listed.volume.record,
+            mountpoint: &listed.mountpoint,
+            running: listed.running,
+            needs_copy_up: listed.needs_copy_up,
+        }
+        .object(),
+    })
+}
+
+/// Adds `.ID` for `.Id` and `.ImageID` for `.Image` if the template uses them. Source: podman `cmd/podman/inspect`.
+fn with_aliases(mut object: Value, template: &Format) -> Value {
+    let Format::Template { text, .. } = template else { return object };
+    if let Value::Object(fields) = &mut object {
+        for (alias, field) in [("ID", "Id"), ("ImageID", "Image")] {
+            if text.contains(&format!(".{alias}"))
+                && !fields.contains_key(alias)
+                && let Some(value) = fields.get(field).cloned()
+            {
+                fields.insert(alias.to_owned(), value);
+            }
+        }
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::types::Dialect;
+
+    #[test]
+    fn aliases_are_there_for_templates_that_use_them() {
+        let object = json!({ "Id": "5eac", "Image": "a9cc" });
+        for (template, expected) in [
+            ("{{.ID}}", json!({ "Id": "5eac", "Image": "a9cc", "ID": "5eac" })),
+            ("{{.ImageID}}", json!({ "Id": "5eac", "Image": "a9cc", "ImageID": "a9cc" })),
+            ("{{json .}}", object.clone()),
+        ] {
+            let format = Format::parse(template, Dialect::Rc).expect("a template");
+            assert_eq!(with_aliases(object.clone(), &format), expected, "{template}");
+        }
+    }
+}

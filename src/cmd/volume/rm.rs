@@ -1,0 +1,39 @@
+//! `rc volume rm`.
+
+use crate::cmd::Ctx;
+use crate::cmd::observer::Screen;
+use crate::engine::{self, RemoveVolumes};
+use crate::error::{Error, Exit};
+
+/// Remove one or more volumes
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Remove all volumes
+    #[arg(short, long)]
+    all: bool,
+    /// Remove the containers that use a volume first, and ignore missing volumes
+    #[arg(short, long)]
+    force: bool,
+    /// With --force, seconds between the stop signal and SIGKILL for these containers (default: 10)
+    #[arg(short, long, value_name = "SECONDS", visible_alias = "timeout")]
+    time: Option<u32>,
+    /// The volumes' names
+    #[arg(value_name = "VOLUME")]
+    names: Vec<String>,
+}
+
+/// Runs the command: it removes what it can, and reports each failure.
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    match (args.all, args.names.is_empty()) {
+        (true, false) => return Err(Error::new("volumes cannot be named together with --all")),
+        (false, true) => return Err(Error::new("no volume was named").with_hint("name one, or use --all")),
+        _ => {}
+    }
+    if args.time.is_some() && !args.force {
+        return Err(Error::new("--time needs --force"));
+    }
+    let mut screen = Screen::default();
+    let request = RemoveVolumes { names: args.names, all: args.all, force: args.force, timeout: args.time };
+    engine::remove_volumes(&ctx.engine, &request, &mut screen)?;
+    screen.exit()
+}

@@ -1,0 +1,15 @@
+//! Giving a container another name.
+
+use super::context::Context;
+use super::sweep::sweep_soon;
+use crate::container;
+use crate::types::{Name, Report};
+
+/// Gives a container, in whatever state, another name. On failure it keeps the old one.
+pub(crate) fn rename(context: &Context, container: &str, name: &str) -> Result<(), Report> {
+    let store = context.store()?;
+    let name: Name = container::bare_name(name).parse()?;
+    container::rename(store, &container::find(store, container)?, &name)?;
+    sweep_soon(context);
+    Ok(())
+}

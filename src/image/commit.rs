@@ -1,0 +1,95 @@
+//! Makes an image of a container: the image's layers, and one with what the container has changed.
+
+use std::io::Read;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::local::LocalImage;
+use super::make::{config, manifest};
+use super::{Error, History, Settings, change};
+use crate::storage::{Compression, Descriptor, Store, Target};
+use crate::types::{Digest, ImageReference};
+
+/// How an image is made.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// Its name; `None` leaves it without one.
+    pub(crate) name: Option<ImageReference>,
+    /// The defaults of its containers.
+    pub(crate) settings: Settings,
+    /// Dockerfile instructions that change them.
+    pub(crate) changes: Vec<String>,
+    /// Its author, if not that of the old image.
+    pub(crate) author: Option<String>,
+    /// A comment for the history.
+    pub(crate) message: Option<String>,
+    /// The container, for the history.
+    pub(crate) container: String,
+    /// The layer has all files, and is the only one.
+    pub(crate) squash: bool,
+    /// The ID map to unpack the layer for.
+    pub(crate) target: Target,
+}
+
+/// An image that was made.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Committed {
+    /// Its ID.
+    pub(crate) id: Digest,
+}
+
+/// Fails if an instruction is invalid.
+pub(crate) fn check(options: &Options) -> Result<(), Error> {
+    changed(options).map(drop)
+}
+
+fn changed(options: &Options) -> Result<Settings, Error> {
+    let mut settings = options.settings.clone();
+    options.changes.iter().try_for_each(|instruction| change::apply(&mut settings, instruction))?;
+    Ok(settings)
+}
+
+/// Makes an image of `base` and the layer in `archive`.
+///
+/// This starts threads: do not call it in a process that will still fork.
+pub(crate) fn commit(
+    store: &Store,
+    base: &LocalImage,
+    archive: impl Read + Send,
+    options: &Options,
+) -> Result<Committed, Error> {
+    let now = Timestamp::now().to_string();
+    let mut document = base.config.clone();
+    document.created = Some(now.clone());
+    document.config = changed(options)?;
+    if options.author.is_some() {
+        document.author.clone_from(&options.author);
+    }
+    let ingest = store.begin_ingest()?;
+    let (mut blob, diff_id, _) = store.import_layer(archive, &options.target)?;
+    blob.media_type = Compression::of(&[]).layer_type().to_owned();
+    let mut layers: Vec<Descriptor> = Vec::new();
+    if options.squash {
+        document.history.clear();
+        document.rootfs.diff_ids.clear();
+    } else {
+        layers.extend(base.layers.iter().map(|layer| layer.blob.clone()));
+    }
+    layers.push(blob);
+    document.rootfs.diff_ids.push(diff_id);
+    document.history.push(History {
+        created: Some(now),
+        created_by: Some(format!("rc commit {}", options.container)),
+        comment: options.message.clone(),
+        ..History::default()
+    });
+    let config = config(store, &document)?;
+    let manifest = manifest(store, &config, &layers)?;
+    match &options.name {
+        Some(name) => store.tag(name, &manifest, None)?,
+        None => store.add_unnamed(&manifest)?,
+    }
+    ingest.finish()?;
+    Ok(Committed { id: config.digest })
+}
