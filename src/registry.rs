@@ -29,6 +29,7 @@ pub(crate) mod manifest;
 mod notice;
 mod options;
 mod platform;
+mod search;
 #[cfg(test)]
 pub(crate) mod test_server;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub(crate) use error::Error;
 pub(crate) use notice::Notices;
 pub(crate) use options::{Backoff, Options};
 pub(crate) use platform::Platform;
+pub(crate) use search::{Hit, search};
 pub(crate) use tls::TlsVerify;
 pub(crate) use upload::Arrival;
 

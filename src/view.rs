@@ -6,6 +6,8 @@
 //! | --- | --- |
 //! | rows of listings, also for `--format` | `ps`, `image_row`, `stats`, [`Listed`] |
 //! | objects of `inspect`, `info`, `version` | `inspect`, `image`, `info`, `docker_info`, `version` |
+//! | rows of listings, also for `--format` | `ps`, `image_row`, `history`, `search`, `stats`, [`Listed`] |
+//! | objects of `inspect`, `info`, `version` | `inspect`, `image`, `info`, `version` |
 //! | columns of `top` | `top` |
 //! | which keys of an object are data, and which fields are optional | [`shape()`] |
 //! | the selection of rows | [`filter`] |
@@ -14,6 +16,7 @@
 mod disk;
 mod docker_info;
 pub(crate) mod filter;
+mod history;
 mod host;
 pub(crate) mod human;
 mod image;
@@ -22,6 +25,7 @@ mod info;
 mod inspect;
 mod listed;
 mod ps;
+mod search;
 mod shape;
 mod stats;
 mod top;
@@ -36,12 +40,14 @@ use crate::plan::ContainerConfig;
 use crate::types::PortMapping;
 
 pub(crate) use disk::{DISK_COLUMNS, DiskRow};
+pub(crate) use history::{HISTORY_COLUMNS, HistoryRow};
 pub(crate) use host::Info;
 pub(crate) use image::image;
 pub(crate) use image_row::{IMAGE_COLUMNS, ImageRow};
 pub(crate) use inspect::{Place, container};
 pub(crate) use listed::Listed;
 pub(crate) use ps::{ContainerSize, PS_COLUMNS, PsRow};
+pub(crate) use search::{SearchRow, TagList, TagRow};
 pub(crate) use shape::{Shape, Zero, shape};
 pub(crate) use stats::{STATS_COLUMNS, StatsRow};
 pub(crate) use top::Column;

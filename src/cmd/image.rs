@@ -2,3 +2,4 @@
 
 pub(crate) mod exists;
 pub(crate) mod inspect;
+pub(crate) mod tree;

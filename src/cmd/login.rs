@@ -86,7 +86,7 @@ impl Args {
         self.username.is_none() && self.password.is_none() && !self.password_stdin
     }
 
-    /// The user's name and password, from options or from whoever sits at the terminal.
+    /// The user's name and password, from options or from the user at the terminal.
     fn answers(&self, stored: Option<&Credentials>) -> Result<(String, String), Error> {
         if self.password_stdin && self.username.is_none() {
             return Err(Error::new("`--password-stdin` needs `--username`"));

@@ -8,6 +8,7 @@ use super::args::{PullArgs, Secret, credentials, pull_policy, retry_delay};
 use super::observer::Screen;
 use crate::engine::{self, Pull};
 use crate::error::{Error, Exit};
+use crate::image::location::Location;
 use crate::plan::PullPolicy;
 use crate::registry::Platform;
 use crate::ui;
@@ -50,7 +51,7 @@ pub(crate) struct Args {
     variant: Option<String>,
     #[command(flatten)]
     shared: PullArgs,
-    /// Names of images: [REGISTRY/]NAME[:TAG][@DIGEST]
+    /// Images: [REGISTRY/]NAME[:TAG][@DIGEST], or docker://, oci:, oci-archive:, docker-archive:, dir: before it
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
 }
@@ -61,10 +62,19 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let how = args.how()?;
     let mut out = ui::out();
     for name in &args.images {
-        let name = name.strip_prefix("docker://").unwrap_or(name);
-        for id in engine::pull(&ctx.engine, name, &how, &mut screen)? {
-            out.line(id)?;
-        }
+        let ids = match Location::parse(name)? {
+            Location::Registry(_) => {
+                let name = name.strip_prefix("docker://").unwrap_or(name);
+                engine::pull(&ctx.engine, name, &how, &mut screen)?
+            }
+            archive => {
+                let loaded = engine::load_location(&ctx.engine, archive, how.platform.clone());
+                // Also its own leftovers, if it failed.
+                engine::sweep(&ctx.engine)?;
+                loaded?.iter().map(|image| image.id.hex().to_owned()).collect()
+            }
+        };
+        ids.iter().try_for_each(|id| out.line(id))?;
         out.finish()?;
     }
     engine::sweep(&ctx.engine)?;

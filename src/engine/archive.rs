@@ -5,14 +5,45 @@ use std::io::{Read, Write};
 use super::context::Context;
 use super::image::inside;
 use crate::image::load::{self, Input, Loaded};
+use crate::image::location::Location;
 use crate::image::save::{self, Format};
 use crate::image::{import, local};
 use crate::registry::Platform;
-use crate::types::{Digest, ImageReference, Report};
+use crate::sys::fs;
+use crate::types::{Digest, ImageReference, Report, ReportKind};
 
 /// Loads the images of an archive or a directory. If it fails, [`super::sweep`] removes what it has stored.
 pub(crate) fn load(context: &Context, input: Input, platform: Option<Platform>) -> Result<Vec<Loaded>, Report> {
-    inside(context, "rc: load", |store, target| load::load(store, input, &load::Options { platform, target }))
+    load_from(context, input, None, platform)
+}
+
+/// Loads the image that a transport names, or all images of its archive or directory if it names none.
+///
+/// Fails with `Invalid` for a registry: [`super::pull`] pulls from those.
+pub(crate) fn load_location(
+    context: &Context,
+    location: Location,
+    platform: Option<Platform>,
+) -> Result<Vec<Loaded>, Report> {
+    let (path, name) = match location {
+        Location::OciLayout { path, name } | Location::OciArchive { path, name } => (path, name),
+        Location::DockerArchive { path, name } => (path, name.map(|name| name.to_string())),
+        Location::Directory { path } => (path, None),
+        Location::Registry(reference) => {
+            return Err(Report::new(ReportKind::Invalid, format!("`{reference}` is no archive")));
+        }
+    };
+    let input = if fs::metadata(&path)?.is_dir() { Input::Directory(path) } else { Input::file(&path)? };
+    load_from(context, input, name, platform)
+}
+
+fn load_from(
+    context: &Context,
+    input: Input,
+    only: Option<String>,
+    platform: Option<Platform>,
+) -> Result<Vec<Loaded>, Report> {
+    inside(context, "rc: load", |store, target| load::load(store, input, &load::Options { platform, only, target }))
 }
 
 /// What an imported image has beside its files.

@@ -81,6 +81,12 @@ pub(crate) enum Error {
         /// It has the files of a root file system.
         is_filesystem: bool,
     },
+    /// An archive or a directory has no image of this name.
+    #[error("the archive has no image `{}`", .name.escape_debug())]
+    NotInArchive {
+        /// The name.
+        name: String,
+    },
     /// An archive does not have a file that it names.
     #[error("the archive has no file `{}`, which its `{document}` names", .name.escape_debug())]
     Missing {
@@ -124,7 +130,7 @@ impl From<Error> for Report {
             Error::Path(error) => return error.into(),
             Error::Invalid(error) => return error.into(),
             Error::Tar(error) => return error.into(),
-            Error::NotFound { .. } => ReportKind::NotFound(Thing::Image),
+            Error::NotFound { .. } | Error::NotInArchive { .. } => ReportKind::NotFound(Thing::Image),
             Error::Damaged { .. } | Error::Missing { .. } | Error::Document { .. } => ReportKind::Damaged,
             Error::InUse { .. } => ReportKind::InUse,
             Error::SeveralNames { .. } => ReportKind::Conflict,

@@ -15,7 +15,7 @@ mod files;
 mod oci;
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,7 @@ use files::Files;
 use super::Error;
 use crate::registry::Platform;
 use crate::storage::{Store, Target};
+use crate::sys::fs::{self, PathError};
 use crate::types::{Digest, ImageReference};
 
 /// The source of images.
@@ -34,11 +35,20 @@ pub(crate) enum Input {
     Directory(PathBuf),
 }
 
+impl Input {
+    /// The archive in a file.
+    pub(crate) fn file(path: &Path) -> Result<Self, PathError> {
+        Ok(Self::Archive(Box::new(fs::open(path)?)))
+    }
+}
+
 /// How images are loaded.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     /// The platform that an image must be for, if there is a choice; `None` is that of this host.
     pub(crate) platform: Option<Platform>,
+    /// The image to load, by its name in the archive; `None` loads all.
+    pub(crate) only: Option<String>,
     /// The ID map to unpack layers for.
     pub(crate) target: Target,
 }

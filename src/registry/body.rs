@@ -47,7 +47,7 @@ impl Source {
         Self { descriptor, open: Arc::new(open), sent: Arc::new(sent), state: Arc::default() }
     }
 
-    /// The position, for whoever watches the progress.
+    /// The position, for who watches the progress.
     pub(super) fn position(&self) -> u64 {
         self.state.position.load(Ordering::Relaxed)
     }
@@ -141,7 +141,7 @@ impl http_body::Body for Stream {
 }
 
 impl Stream {
-    /// Keeps the error for whoever sends; the HTTP stack gets one without a text.
+    /// Keeps the error for who sends; the HTTP stack gets one without a text.
     fn fail_with(&self, error: io::Error) -> io::Error {
         let kind = error.kind();
         *self.source.state.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);

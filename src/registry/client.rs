@@ -302,7 +302,7 @@ fn check_size(descriptor: &Descriptor, actual: u64) -> Result<(), Error> {
 
 /// The query of `<…?last=x&n=y>; rel="next"`. Only the query: the next page comes from the same repository, wherever
 /// the link points.
-fn next_query(link: &str) -> Option<String> {
+pub(super) fn next_query(link: &str) -> Option<String> {
     let (target, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
     let query = target.split_once('?')?.1;
     rest.contains("next").then(|| query.split('#').next().unwrap_or_default().to_owned())

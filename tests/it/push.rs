@@ -228,6 +228,10 @@ fn archives_and_directories_take_an_image_and_give_it_back() {
         rc(&["load", "-q", "-i", path]).run().succeeds();
         assert_eq!(rc(&["images", "-q", "--no-trunc"]).run().text(), id, "{target}");
         rc(&["rmi", "-fa"]).run().succeeds();
+        // `pull` takes what `push` has written, by the same words.
+        let pulled = rc(&["pull", "-q", target]).run().text();
+        assert!(pulled.lines().all(|line| format!("sha256:{line}") == id), "{target}: {pulled}");
+        rc(&["rmi", "-fa"]).run().succeeds();
     }
     // A second image joins the layout, one of the same name is replaced.
     lab.rc(["push", "-q", "h.io/app:1", "oci:layout:h.io/app:2"]).run().says_nothing();
@@ -246,6 +250,15 @@ fn archives_and_directories_take_an_image_and_give_it_back() {
         ("ghost", "no such image: ghost"),
     ] {
         let output = lab.rc(["push"]).args(words.split(' ')).run().exits(125);
+        assert!(output.stderr().contains(message), "{output}");
+    }
+    for (source, message) in [
+        ("oci:layout:ghost", "rc: the archive has no image `ghost`\n"),
+        ("docker-archive:b.tar:h.io/ghost", "rc: the archive has no image `h.io/ghost:latest`\n"),
+        ("containers-storage:x", "podman save"),
+        ("oci:missing", "missing"),
+    ] {
+        let output = lab.rc(["pull", "-q", source]).run().exits(125);
         assert!(output.stderr().contains(message), "{output}");
     }
     let short = &id[7..19];

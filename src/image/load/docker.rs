@@ -25,7 +25,14 @@ pub(super) fn load(store: &Store, files: &Files, options: &Options) -> Result<Ve
     let document = files.document(files.get(DOCUMENT, DOCUMENT)?, DOCUMENT)?;
     let damaged = |error: serde_json::Error| Error::Document { name: DOCUMENT.to_owned(), reason: error.to_string() };
     let items: Vec<Item> = json::from_slice(&document).map_err(damaged)?;
-    items.iter().map(|item| load_one(store, files, item, options)).collect()
+    let Some(only) = &options.only else {
+        return items.iter().map(|item| load_one(store, files, item, options)).collect();
+    };
+    let wanted: ImageReference = only.parse()?;
+    let is_wanted = |tag: &String| tag.parse::<ImageReference>().is_ok_and(|tag| tag == wanted);
+    let item = items.iter().find(|item| item.repo_tags.iter().flatten().any(is_wanted));
+    let item = item.ok_or_else(|| Error::NotInArchive { name: only.clone() })?;
+    Ok(vec![load_one(store, files, item, options)?])
 }
 
 fn load_one(store: &Store, files: &Files, item: &Item, options: &Options) -> Result<Loaded, Error> {

@@ -30,9 +30,15 @@ pub(super) fn load(store: &Store, files: &Files, options: &Options) -> Result<Ve
     // Entries with a platform and without a name are one image for several platforms; any other entry is an image of
     // its own.
     for entry in index.manifests.iter().filter(|entry| is_named(entry) || entry.platform.is_none()) {
+        if options.only.as_deref().is_some_and(|only| !is_called(entry, only)) {
+            continue;
+        }
         if !entry.annotations.contains_key(REFERENCE_TYPE) {
             wanted.push((entry.digest.clone(), entry.size, entry.media_type.clone(), name(entry)?));
         }
+    }
+    if let Some(only) = options.only.as_deref().filter(|_| wanted.is_empty()) {
+        return Err(Error::NotInArchive { name: only.to_owned() });
     }
     if wanted.is_empty() {
         let refused = |source| Error::Refused { source: Box::new(source) };
@@ -51,6 +57,11 @@ pub(super) fn load(store: &Store, files: &Files, options: &Options) -> Result<Ve
 
 fn is_named(entry: &Descriptor) -> bool {
     entry.annotations.contains_key(REF_NAME) || entry.annotations.contains_key(CONTAINERD_NAME)
+}
+
+/// Whether an entry has this name, as it is or completed.
+fn is_called(entry: &Descriptor, name: &str) -> bool {
+    [REF_NAME, CONTAINERD_NAME].iter().any(|key| entry.annotations.get(*key).is_some_and(|known| known == name))
 }
 
 /// The name that an entry asks for. A name without a registry gets `localhost`, as in podman.

@@ -11,7 +11,7 @@ use crate::storage::tests::store;
 use crate::storage::{Hasher, Ownership, Reachable};
 
 fn options() -> Options {
-    Options { platform: None, target: Target { map: "one".to_owned(), ownership: Ownership::Single } }
+    Options { platform: None, only: None, target: Target { map: "one".to_owned(), ownership: Ownership::Single } }
 }
 
 fn load_bytes(store: &Store, bytes: &[u8]) -> Result<Vec<Loaded>, Error> {
@@ -99,7 +99,7 @@ fn refused(bytes: &[u8]) -> String {
     // The mark that asks for a collection is removed with it.
     let lock = store.lock_exclusive().expect("locks");
     assert!(store.collect(&Reachable::default(), &lock).expect("collects"));
-    assert_eq!(crate::sys::fs::read_dir(store.tmp()).expect("lists").count(), 0, "left behind");
+    assert_eq!(fs::read_dir(store.tmp()).expect("lists").count(), 0, "left behind");
     error
 }
 
@@ -130,7 +130,7 @@ fn what_is_imported_is_saved_and_loaded_again() {
             let image = find(&other, "localhost/one:1").expect("there");
             assert_eq!((image.config.config.env.as_slice(), image.config.history.len()), (&["A=b".to_owned()][..], 1));
             let directory = other.layer_path("one", &image.layers[0].diff_id).join("fs");
-            assert_eq!(crate::sys::fs::read(directory.join("one")).expect("reads"), b"content");
+            assert_eq!(fs::read(directory.join("one")).expect("reads"), b"content");
             assert_eq!(list(&other).expect("lists").0.len(), 2);
         }
     }
@@ -141,19 +141,19 @@ fn what_is_imported_is_saved_and_loaded_again() {
 fn an_oci_directory_is_loaded() {
     let (home, store) = store();
     let directory = home.path().join("layout");
-    crate::sys::fs::create_dir_all(directory.join("blobs/sha256")).expect("made");
+    fs::create_dir_all(directory.join("blobs/sha256")).expect("made");
     let parts = Parts::new();
     let manifest = text(&parts.manifest);
     let mut entry = descriptor(MANIFEST, &manifest);
     entry["annotations"] = json!({"org.opencontainers.image.ref.name": "latest"});
     let index = text(&json!({"schemaVersion": 2, "manifests": [entry]}));
-    crate::sys::fs::write(directory.join("index.json"), index).expect("written");
+    fs::write(directory.join("index.json"), index).expect("written");
     for content in [&parts.layer, &manifest, &text(&parts.config)] {
-        crate::sys::fs::write(directory.join(blob_name(content)), content).expect("written");
+        fs::write(directory.join(blob_name(content)), content).expect("written");
     }
     let loaded = load(&store, Input::Directory(directory.clone()), &options()).expect("loads");
     assert_eq!(loaded[0].names, ["localhost/latest:latest".parse().expect("a name")]);
-    crate::sys::fs::remove_file(directory.join(blob_name(&parts.layer))).expect("removed");
+    fs::remove_file(directory.join(blob_name(&parts.layer))).expect("removed");
     rustix::fs::mknodat(
         rustix::fs::CWD,
         directory.join(blob_name(&parts.layer)),
@@ -170,10 +170,10 @@ fn an_oci_directory_is_loaded() {
 fn a_directory_of_skopeo_is_loaded() {
     let (home, store) = store();
     let directory = home.path().join("dir");
-    crate::sys::fs::create_dir_all(&directory).expect("made");
+    fs::create_dir_all(&directory).expect("made");
     let parts = Parts::new();
     let manifest = text(&parts.manifest);
-    let write = |name: &str, content: &[u8]| crate::sys::fs::write(directory.join(name), content).expect("written");
+    let write = |name: &str, content: &[u8]| fs::write(directory.join(name), content).expect("written");
     write("version", b"Directory Transport Version: 1.1\n");
     write("manifest.json", &manifest);
     for content in [&parts.layer, &text(&parts.config)] {

@@ -141,6 +141,7 @@ pub(crate) fn payload_layer() -> Vec<u8> {
 pub(crate) struct Image {
     layers: Vec<(Vec<u8>, Compression)>,
     config: Value,
+    history: Value,
     architecture: &'static str,
 }
 
@@ -148,7 +149,7 @@ impl Image {
     /// No layers, an empty configuration, the host's platform.
     pub(crate) fn new() -> Self {
         let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
-        Self { layers: Vec::new(), config: json!({}), architecture }
+        Self { layers: Vec::new(), config: json!({}), history: json!([]), architecture }
     }
 
     /// The payload's image, ready for more layers or a configuration.
@@ -173,6 +174,12 @@ impl Image {
         self
     }
 
+    /// Sets the history, lowest layer first.
+    pub(crate) fn history(mut self, history: Value) -> Self {
+        self.history = history;
+        self
+    }
+
     /// Blobs and manifest, as in an OCI layout.
     pub(crate) fn parts(&self) -> Parts {
         let mut blobs = Vec::new();
@@ -189,13 +196,16 @@ impl Image {
             layers.push(descriptor(&kind, &blob));
             blobs.push(blob);
         }
-        let config = json!({
+        let mut config = json!({
             "created": "2024-01-01T00:00:00Z",
             "architecture": self.architecture,
             "os": "linux",
             "config": self.config,
             "rootfs": { "type": "layers", "diff_ids": diff_ids },
         });
+        if self.history != json!([]) {
+            config["history"] = self.history.clone();
+        }
         let config = config.to_string().into_bytes();
         let manifest = json!({
             "schemaVersion": 2,
