@@ -29,6 +29,7 @@ pub(crate) mod manifest;
 mod notice;
 mod options;
 mod platform;
+mod registries;
 mod search;
 #[cfg(test)]
 pub(crate) mod test_server;
@@ -47,6 +48,7 @@ pub(crate) use error::Error;
 pub(crate) use notice::Notices;
 pub(crate) use options::{Backoff, Options};
 pub(crate) use platform::Platform;
+pub(crate) use registries::{Place, Registries};
 pub(crate) use search::{Hit, search};
 pub(crate) use tls::TlsVerify;
 pub(crate) use upload::Arrival;

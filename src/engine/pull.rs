@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::context::Context;
 use super::image::{self as images, target};
 use super::observer::Observer;
-use super::registry::tls_verify;
+use super::registry::{self as connection, tls_verify_at};
 use super::sweep::sync_soon;
 use crate::container::Environment;
 use crate::image;
@@ -15,7 +15,7 @@ use crate::image::local::{self, LocalImage};
 use crate::image::progress::Progress;
 use crate::image::pull::{self, Pulled, Step, step};
 use crate::plan::{PullPolicy, Request};
-use crate::registry::{self, Backoff, Credentials, Notices, Platform};
+use crate::registry::{self, Backoff, Credentials, Notices, Place, Platform};
 use crate::storage::Store;
 use crate::sys::lock::FileLock;
 use crate::types::{ImageReference, Report, ReportKind};
@@ -173,13 +173,12 @@ fn fetch(
     let store = context.store()?;
     let reference: ImageReference = name.parse()?;
     let ids = context.ids()?;
-    let options = pull::Options {
-        registry: registry_options(context, &reference, how)?,
-        platform: how.platform.clone(),
-        target: target(&ids),
-    };
+    let places = connection::registries(context)?.places(&reference)?;
+    let places = places.iter().map(|place| Ok((place.clone(), registry_options(context, place, how)?)));
+    let places: Vec<(Place, registry::Options)> = places.collect::<Result<_, Report>>()?;
+    let options = pull::Options { places: Vec::new(), platform: how.platform.clone(), target: target(&ids) };
     let home = UserNamespace::open(&ids, &context.runtime_dir()?)?;
-    let pulled = userns::inside(&home, "rc: pull", || fetch_all(store, &reference, how, &options, observer));
+    let pulled = userns::inside(&home, "rc: pull", || fetch_all(store, &reference, how, &options, &places, observer));
     // A failed pull may have brought some of the layers.
     sync_soon(store);
     for image in pulled.iter().flatten() {
@@ -193,27 +192,38 @@ fn fetch_all(
     reference: &ImageReference,
     how: &Pull,
     options: &pull::Options,
+    places: &[(Place, registry::Options)],
     observer: &dyn Observer,
 ) -> Result<Vec<Pulled>, pull::Error> {
     let progress: Arc<dyn Progress> = Arc::from(observer.pull_progress());
-    let mut options = options.clone();
     let told = Arc::clone(&progress);
-    options.registry.notices = Notices::to(move |text| told.waits(text));
-    let references = if how.all_tags { pull::tags(reference, &options.registry)? } else { vec![reference.clone()] };
-    let pull = |reference: &ImageReference| pull::pull(store, reference, &options, &*progress);
+    let notices = Notices::to(move |text| told.waits(text));
+    let mut places = places.to_vec();
+    places.iter_mut().for_each(|(_, options)| options.notices = notices.clone());
+    let references = match places.last() {
+        // The registry itself, which comes last, knows all tags.
+        Some((place, options)) if how.all_tags => pull::tags(reference, &place.reference, options)?,
+        _ => vec![reference.clone()],
+    };
+    let pull = |reference: &ImageReference| {
+        let at =
+            |(place, options): &(Place, registry::Options)| (place.reference.with_tag_of(reference), options.clone());
+        let options = pull::Options { places: places.iter().map(at).collect(), ..options.clone() };
+        pull::pull(store, reference, &options, &*progress)
+    };
     references.iter().map(pull).collect()
 }
 
-fn registry_options(context: &Context, reference: &ImageReference, how: &Pull) -> Result<registry::Options, Report> {
+fn registry_options(context: &Context, place: &Place, how: &Pull) -> Result<registry::Options, Report> {
     let places = &context.places;
     // Not in the child: a credential helper talks to the user's session.
     let credentials = match &how.credentials {
         Some(given) => Some(given.clone()),
-        None => Credentials::find(reference, how.authfile.as_deref(), places).map_err(registry::Error::from)?,
+        None => Credentials::find(&place.reference, how.authfile.as_deref(), places).map_err(registry::Error::from)?,
     };
     let usual = registry::Options::default();
     Ok(registry::Options {
-        tls_verify: tls_verify(how.tls_verify),
+        tls_verify: tls_verify_at(place, how.tls_verify),
         cert_dir: how.cert_dir.clone(),
         credentials,
         places: places.clone(),

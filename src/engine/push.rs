@@ -96,18 +96,20 @@ fn push_to(
     observer: &dyn Observer,
 ) -> Result<Pushed, Report> {
     let authfile = how.connection.authfile.as_deref();
+    let place = connection::registries(context)?.place(reference)?;
     let credentials = match &how.credentials {
         Some(given) => Some(given.clone()),
-        None => Credentials::find(reference, authfile, &context.places).map_err(registry::Error::from)?,
+        None => Credentials::find(&place.reference, authfile, &context.places).map_err(registry::Error::from)?,
     };
     let progress: Arc<dyn Progress> = Arc::from(observer.push_progress());
     let told = Arc::clone(&progress);
     let mut options = connection::options(context, &how.connection, credentials);
     options.notices = Notices::to(move |text| told.waits(text));
+    options.tls_verify = connection::tls_verify_at(&place, how.connection.tls_verify);
     options.retries = how.retries.unwrap_or(options.retries);
     options.backoff = how.retry_delay.map_or(options.backoff, Backoff::Fixed);
     let options = push::Options { registry: options, format: how.format, packing: how.packing };
-    Ok(push::push(context.store()?, image, reference, &options, &progress)?)
+    Ok(push::push(context.store()?, image, &place.reference, &options, &progress)?)
 }
 
 /// The name under which an image is pushed without a destination.

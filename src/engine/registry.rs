@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::context::Context;
-use crate::registry::{Credentials, Notices, Options, TlsVerify};
+use crate::registry::{Credentials, Notices, Options, Place, Registries, TlsVerify};
+use crate::types::Report;
 
 /// How to connect to a registry.
 #[derive(Debug, Clone, Default)]
@@ -30,8 +31,19 @@ pub(super) fn options(context: &Context, connection: &Connection, credentials: O
     }
 }
 
+/// What the configuration says about registries.
+pub(super) fn registries(context: &Context) -> Result<Registries, Report> {
+    let (main, directories) = context.places.registries();
+    Ok(Registries::read(main.as_deref(), &directories)?)
+}
+
+/// What must be verified at a place; an option of the command goes before the configuration.
+pub(super) fn tls_verify_at(place: &Place, asked: Option<bool>) -> TlsVerify {
+    if place.is_insecure && asked.is_none() { TlsVerify::Never } else { tls_verify(asked) }
+}
+
 /// What `--tls-verify` means.
-pub(super) fn tls_verify(asked: Option<bool>) -> TlsVerify {
+fn tls_verify(asked: Option<bool>) -> TlsVerify {
     match asked {
         None => TlsVerify::Default,
         Some(true) => TlsVerify::Always,

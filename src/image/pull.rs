@@ -40,8 +40,9 @@ use crate::types::{Digest, ImageReference, Report, ReportKind, Thing};
 /// The options of a pull.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    /// How to connect to the registry.
-    pub(crate) registry: registry::Options,
+    /// The names under which registries may have the image, and how to connect to them: mirrors, then the registry
+    /// itself. The first that has it is used.
+    pub(crate) places: Vec<(ImageReference, registry::Options)>,
     /// The platform that the image must be for; `None` is that of this host, and also accepts an image that names no
     /// platform.
     pub(crate) platform: Option<Platform>,
@@ -142,7 +143,6 @@ pub(crate) fn pull(
 ) -> Result<Pulled, Error> {
     progress.start(reference);
     let fail = |cause| Error { reference: reference.to_string(), cause: Box::new(cause) };
-    let client = Client::new(reference, options.registry.clone()).map_err(|error| fail(error.into()))?;
     // Two workers: they only move bytes between sockets and the pullers.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -150,17 +150,35 @@ pub(crate) fn pull(
         .enable_all()
         .build()
         .map_err(|error| fail(Cause::Threads(error)))?;
-    let pull = Pull { store, reference, options, progress, client: &client, runtime: runtime.handle() };
-    let pulled = pull.run().map_err(fail);
+    let mut places = options.places.iter().peekable();
+    let pulled = loop {
+        let Some((place, connection)) = places.next() else {
+            break Err(fail(Cause::Registry(registry::Error::NotFound { subject: reference.to_string() })));
+        };
+        let outcome = Client::new(place, connection.clone()).map_err(Cause::from).and_then(|client| {
+            Pull { store, reference, place, options, progress, client: &client, runtime: runtime.handle() }.run()
+        });
+        match outcome {
+            // A mirror may be down, or lack the image.
+            Err(cause @ Cause::Registry(_)) if places.peek().is_some() => {
+                progress.waits(&format!("mirror `{}`: {cause}: trying the next", place.name()));
+            }
+            outcome => break outcome.map_err(fail),
+        }
+    };
     // Only connections that nothing waits for can still run there.
     runtime.shutdown_background();
     pulled
 }
 
 /// Lists the tags of the repository of `reference` (`--all-tags`).
-pub(crate) fn tags(reference: &ImageReference, options: &registry::Options) -> Result<Vec<ImageReference>, Error> {
+pub(crate) fn tags(
+    reference: &ImageReference,
+    place: &ImageReference,
+    options: &registry::Options,
+) -> Result<Vec<ImageReference>, Error> {
     let fail = |cause| Error { reference: reference.to_string(), cause: Box::new(cause) };
-    let client = Client::new(reference, options.clone()).map_err(|error| fail(error.into()))?;
+    let client = Client::new(place, options.clone()).map_err(|error| fail(error.into()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -176,6 +194,8 @@ pub(crate) fn tags(reference: &ImageReference, options: &registry::Options) -> R
 struct Pull<'p> {
     store: &'p Store,
     reference: &'p ImageReference,
+    /// Its name where it comes from.
+    place: &'p ImageReference,
     options: &'p Options,
     progress: &'p dyn Progress,
     client: &'p Client,
@@ -231,7 +251,7 @@ impl Pull<'_> {
 
     /// The manifest of the image, through at most two indexes.
     async fn find(&self) -> Result<Found, registry::Error> {
-        let mut document = self.client.manifest(self.reference).await?;
+        let mut document = self.client.manifest(self.place).await?;
         let mut subject = self.reference.to_string();
         let mut index = None;
         for _ in 0..=2 {

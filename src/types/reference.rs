@@ -42,6 +42,11 @@ impl ImageReference {
         format!("{}/{}", self.registry, self.repository)
     }
 
+    /// The same repository, with the tag and the digest of another reference.
+    pub(crate) fn with_tag_of(&self, other: &Self) -> Self {
+        Self { tag: other.tag.clone(), digest: other.digest.clone(), ..self.clone() }
+    }
+
     /// The same repository, by digest alone.
     pub(crate) fn with_digest(&self, digest: Digest) -> Self {
         Self { tag: None, digest: Some(digest), ..self.clone() }

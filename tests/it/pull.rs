@@ -318,3 +318,45 @@ fn a_certificate_is_trusted_by_file_by_directory_or_not_at_all() {
     pull().env("SSL_CERT_FILE", "/nowhere").env("SSL_CERT_DIR", lab.work("nowhere")).run().fails(125, distrust);
     registry.stop();
 }
+
+/// The configuration of registries: a mirror that is down, one that lacks the image, and the registry elsewhere.
+#[test]
+fn images_come_from_where_the_configuration_of_registries_says() {
+    require!(program "docker-registry");
+    require!(program "skopeo");
+    let lab = Lab::new();
+    let registry = Registry::empty(&lab);
+    let image = Image::new().layer(Layer::new().file("a", 0o644, b"1").bytes());
+    let whole = push(&lab, &registry, &image, "inner/app:1", &[]);
+    let id = lab.rc(["pull", "-q", &whole]).run().text();
+    lab.rc(["rmi", "-fa"]).run().succeeds();
+    let host = &registry.address;
+    let directory = lab.root().join("config/containers");
+    std::fs::create_dir_all(directory.join("registries.conf.d")).expect("a directory can be made");
+    let text = format!(
+        "[[registry]]\nprefix = \"elsewhere.example/team\"\nlocation = \"{host}/inner\"\n\
+         [[registry.mirror]]\nlocation = \"127.0.0.1:1/x\"\n[[registry.mirror]]\nlocation = \"{host}/lacks\"\n"
+    );
+    std::fs::write(directory.join("registries.conf"), text).expect("a file can be written");
+    let blocked = "[[registry]]\nlocation = \"blocked.example\"\nblocked = true\n";
+    std::fs::write(directory.join("registries.conf.d/1.conf"), blocked).expect("a file can be written");
+    let output = lab.rc(["pull", "-q", "--retry", "0", "elsewhere.example/team/app:1"]).run().exits(0);
+    assert_eq!(output.stdout().trim_end(), id);
+    let said = output.stderr();
+    assert!(said.contains("rc: warning: mirror `127.0.0.1:1/x/app`: cannot reach `127.0.0.1:1`"), "{said}");
+    assert!(said.contains("rc: warning: mirror `") && said.contains("lacks/app`: "), "{said}");
+    let names = lab.rc(["images", "--format", "{{.Repository}}:{{.Tag}}"]).run().text();
+    assert_eq!(names, "elsewhere.example/team/app:1");
+    lab.rc(["push", "-q", "elsewhere.example/team/app:1", "elsewhere.example/team/new:1"]).run().says_nothing();
+    lab.rc(["pull", "-q", &registry.image("inner/new:1")]).run().prints(format!("{id}\n"));
+    for command in [&["pull", "-q"][..], &["push", "-q", "elsewhere.example/team/app:1"]] {
+        let output = lab.rc(command).arg("blocked.example/app:1").run().exits(125);
+        let file = directory.join("registries.conf.d/1.conf");
+        assert_eq!(output.stderr(), format!("rc: `blocked.example` is blocked in `{}`\n", file.display()));
+    }
+    std::fs::write(directory.join("registries.conf"), "[[registry]]\n").expect("a file can be written");
+    let output = lab.rc(["pull", "-q", &whole]).run().exits(125);
+    let expected = "registries.conf`: a `[[registry]]` needs a `location` or a `prefix`";
+    assert!(output.stderr().contains(expected), "{output}");
+    registry.stop();
+}

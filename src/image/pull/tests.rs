@@ -124,7 +124,8 @@ impl World {
             ..registry::Options::default()
         };
         let target = Target { map: "test".to_owned(), ownership: Ownership::Single };
-        let mut options = Options { registry, platform: Some("linux/amd64".parse().expect("a platform")), target };
+        let places = vec![(reference(server, rest), registry)];
+        let mut options = Options { places, platform: Some("linux/amd64".parse().expect("a platform")), target };
         change(&mut options);
         pull(&self.store, &reference(server, rest), &options, progress)
     }

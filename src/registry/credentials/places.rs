@@ -12,6 +12,8 @@ pub(crate) struct Places {
     pub(crate) config_home: Option<PathBuf>,
     /// `$DOCKER_CONFIG`, else `~/.docker`.
     pub(crate) docker_config: Option<PathBuf>,
+    /// `$CONTAINERS_REGISTRIES_CONF`.
+    pub(crate) registries_conf: Option<PathBuf>,
     /// `/etc`.
     pub(crate) etc: PathBuf,
 }
@@ -26,6 +28,7 @@ impl Places {
             runtime_dir: path("XDG_RUNTIME_DIR"),
             config_home: path("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config"))),
             docker_config: path("DOCKER_CONFIG").or_else(|| Some(home.as_ref()?.join(".docker"))),
+            registries_conf: path("CONTAINERS_REGISTRIES_CONF"),
             etc: PathBuf::from("/etc"),
         }
     }
@@ -57,6 +60,19 @@ impl Places {
     /// Docker's own file.
     pub(super) fn docker_file(&self) -> Option<PathBuf> {
         self.docker_config.as_ref().map(|dir| dir.join("config.json"))
+    }
+
+    /// The configuration of registries: the user's file, or else the system's, and then the files of the directories.
+    /// A file that the variable names is the only one beside those. Source: containers-registries.conf(5).
+    pub(crate) fn registries(&self) -> (Option<PathBuf>, Vec<PathBuf>) {
+        let system = self.etc.join("containers");
+        let user = self.config_home.as_ref().map(|home| home.join("containers"));
+        let main = self.registries_conf.clone().or_else(|| {
+            let own = user.as_ref().map(|user| user.join("registries.conf"));
+            own.filter(|own| own.exists()).or_else(|| Some(system.join("registries.conf")))
+        });
+        let directories = std::iter::once(system).chain(user).map(|path| path.join("registries.conf.d")).collect();
+        (main, directories)
     }
 
     /// The directories with a directory of certificates for each host, in podman's order. Source:

@@ -101,6 +101,7 @@ fn files_are_looked_at_in_podmans_order() {
         runtime_dir: Some(place("run")),
         config_home: Some(place("config")),
         docker_config: Some(place("docker")),
+        registries_conf: None,
         etc: place("etc"),
     };
     let reference: ImageReference = "h.io/a".parse().expect("a reference");
