@@ -27,6 +27,7 @@ mod logging;
 mod mount_option;
 mod mounts;
 mod names;
+mod namespaces;
 mod needs;
 mod network;
 mod paths;
@@ -50,7 +51,7 @@ use std::path::PathBuf;
 
 pub(crate) use changes::{Changes, Updated};
 pub(crate) use config::{
-    Attached, Cgroup, CgroupMode, CgroupNamespace, ContainerConfig, Device, DeviceValue, ImageSource, Limits,
+    Attached, Cgroup, CgroupMode, CgroupNamespace, ContainerConfig, Device, DeviceValue, ImageSource, Ipc, Limits,
     LogDriver, Mount, MountKind, Rlimit, Seccomp, SystemPaths, Throttle,
 };
 pub(crate) use exec::{ExecRequest, exec};
@@ -307,8 +308,10 @@ pub(crate) fn resolve(
 ) -> Result<ContainerConfig, Error> {
     let defaults = &facts.defaults;
     let network = network::network(request, defaults)?;
-    let hostname = hostname(request, facts, &identity.id, &network)?;
     let attached = attached(request)?;
+    let host_uts = namespaces::host_uts(request)?;
+    let ipc = namespaces::ipc(request)?;
+    let hostname = hostname(request, facts, &identity.id, &network, host_uts)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
     let capabilities = capabilities(request)?;
     let security = security::security(request, facts, &capabilities)?;
@@ -373,7 +376,9 @@ pub(crate) fn resolve(
         no_new_privileges: security.no_new_privileges,
         seccomp: security.seccomp,
         system_paths: security.system_paths,
-        sysctls: kernel::sysctls(request, &network)?,
+        sysctls: kernel::sysctls(request, &network, ipc)?,
+        host_uts,
+        ipc,
         umask: kernel::umask(request)?,
         oom_score_adj: kernel::oom_score_adj(request, facts)?,
         annotations: kernel::annotations(request)?,
@@ -437,10 +442,16 @@ fn each<T>(option: &'static str, texts: &[String], read: impl Fn(&str) -> Result
 }
 
 /// `--hostname`; else the host's name on the host's network, and the short id on another.
-fn hostname(request: &Request, facts: &Facts, id: &ContainerId, network: &Network) -> Result<String, Error> {
+fn hostname(
+    request: &Request,
+    facts: &Facts,
+    id: &ContainerId,
+    network: &Network,
+    host_uts: bool,
+) -> Result<String, Error> {
     match &request.hostname {
         Some(text) => names::check_hostname(text).map(|()| text.clone()).map_err(Error::option("--hostname")),
-        None if *network == Network::Host => Ok(facts.host_name.clone()),
+        None if *network == Network::Host || host_uts => Ok(facts.host_name.clone()),
         None => Ok(id.short().to_owned()),
     }
 }

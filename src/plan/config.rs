@@ -64,6 +64,12 @@ pub(crate) struct ContainerConfig {
     /// The parts of `/proc` and `/sys` that it sees.
     #[serde(default)]
     pub(crate) system_paths: SystemPaths,
+    /// The container has the host's names (`--uts host`).
+    #[serde(default)]
+    pub(crate) host_uts: bool,
+    /// Its shared memory, semaphores and message queues.
+    #[serde(default)]
+    pub(crate) ipc: Ipc,
     /// Parameters of the kernel for its namespaces, by name.
     #[serde(default)]
     pub(crate) sysctls: BTreeMap<String, String>,
@@ -145,6 +151,30 @@ pub(super) const UMASK: u32 = 0o022;
 
 fn usual_umask() -> u32 {
     UMASK
+}
+
+/// Shared memory, semaphores and message queues (`--ipc`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Ipc {
+    /// Its own.
+    #[default]
+    Private,
+    /// Its own, without `/dev/shm`.
+    None,
+    /// The host's.
+    Host,
+}
+
+impl Ipc {
+    /// The value of `--ipc`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::None => "none",
+            Self::Host => "host",
+        }
+    }
 }
 
 /// A device of the host in a container.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::config::UMASK;
+use super::config::{Ipc, UMASK};
 use super::paths::{clean, is_within};
 use super::{Device, Error, Facts, Request};
 use crate::types::{Invalid, Network};
@@ -21,7 +21,7 @@ const OF_IPC: [&str; 8] = [
 ];
 
 /// The kernel parameters of the container's namespaces, by name.
-pub(super) fn sysctls(request: &Request, network: &Network) -> Result<BTreeMap<String, String>, Error> {
+pub(super) fn sysctls(request: &Request, network: &Network, ipc: Ipc) -> Result<BTreeMap<String, String>, Error> {
     let read = |text: &String| {
         let invalid = |reason: &str| Invalid::new("kernel parameter", text, reason);
         let (name, value) = text.split_once('=').ok_or_else(|| invalid("must be NAME=VALUE"))?;
@@ -35,6 +35,9 @@ pub(super) fn sysctls(request: &Request, network: &Network) -> Result<BTreeMap<S
         }
         if is_of_network && *network == Network::Host {
             return Err(invalid("it belongs to the host's network, in which the container is"));
+        }
+        if !is_of_network && ipc == Ipc::Host {
+            return Err(invalid("it belongs to the host's IPC, which the container shares"));
         }
         Ok((name.to_owned(), value.to_owned()))
     };
@@ -140,7 +143,7 @@ mod tests {
     fn kernel_parameters_are_those_of_the_namespaces() {
         let of = |text: &str, network: Network| {
             let request = Request { sysctls: vec![text.to_owned()], ..Request::default() };
-            sysctls(&request, &network).map_err(|error| error.to_string())
+            sysctls(&request, &network, Ipc::Private).map_err(|error| error.to_string())
         };
         let own = || NetworkDriver::Pasta.into();
         for text in

@@ -115,6 +115,10 @@ pub(crate) struct Request {
     pub(crate) oom_score_adj: Option<i32>,
     /// `--annotation`: `NAME=VALUE`.
     pub(crate) annotations: Vec<String>,
+    /// `--uts`: `private` or `host`.
+    pub(crate) uts: Option<String>,
+    /// `--ipc`: `private`, `shareable`, `none` or `host`.
+    pub(crate) ipc: Option<String>,
     /// `--cap-add`.
     pub(crate) cap_add: Vec<String>,
     /// `--cap-drop`.
@@ -166,6 +170,8 @@ impl Request {
             &mut self.platform,
             &mut self.shm_size,
             &mut self.umask,
+            &mut self.uts,
+            &mut self.ipc,
             &mut self.limits.memory,
             &mut self.limits.memory_swap,
             &mut self.limits.memory_reservation,

@@ -10,7 +10,7 @@ use oci_spec::runtime::{
     LinuxSeccomp, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
 };
 
-use super::{CgroupNamespace, ContainerConfig, Error, Handed, Seccomp};
+use super::{CgroupNamespace, ContainerConfig, Error, Handed, Ipc, Seccomp};
 use crate::types::{Extras, Network};
 
 /// The version of the runtime spec.
@@ -140,7 +140,7 @@ fn linux(config: &ContainerConfig, host: &HostFacts) -> Linux {
     let own_network = config.network != Network::Host;
     let mut linux = Linux::default();
     linux
-        .set_namespaces(Some(namespaces(own_network, config.cgroup.namespace)))
+        .set_namespaces(Some(namespaces(config, own_network)))
         .set_devices(Some(devices()))
         .set_masked_paths(Some(config.system_paths.masked(host.cpus)))
         .set_readonly_paths(Some(config.system_paths.read_only()))
@@ -164,25 +164,24 @@ fn seccomp(config: &ContainerConfig) -> Option<LinuxSeccomp> {
 }
 
 /// A new namespace of each kind, but none of a kind that the container shares with the host.
-fn namespaces(own_network: bool, cgroups: CgroupNamespace) -> Vec<LinuxNamespace> {
+fn namespaces(config: &ContainerConfig, own_network: bool) -> Vec<LinuxNamespace> {
     let network = own_network.then_some(LinuxNamespaceType::Network);
-    let cgroups = (cgroups == CgroupNamespace::Private).then_some(LinuxNamespaceType::Cgroup);
-    [
-        LinuxNamespaceType::User,
-        LinuxNamespaceType::Pid,
-        LinuxNamespaceType::Ipc,
-        LinuxNamespaceType::Uts,
-        LinuxNamespaceType::Mount,
-    ]
-    .into_iter()
-    .chain(cgroups)
-    .chain(network)
-    .map(|kind| {
-        let mut namespace = LinuxNamespace::default();
-        namespace.set_typ(kind);
-        namespace
-    })
-    .collect()
+    let cgroups = (config.cgroup.namespace == CgroupNamespace::Private).then_some(LinuxNamespaceType::Cgroup);
+    let ipc = (config.ipc != Ipc::Host).then_some(LinuxNamespaceType::Ipc);
+    let uts = (!config.host_uts).then_some(LinuxNamespaceType::Uts);
+    [LinuxNamespaceType::User, LinuxNamespaceType::Pid]
+        .into_iter()
+        .chain(ipc)
+        .chain(uts)
+        .chain([LinuxNamespaceType::Mount])
+        .chain(cgroups)
+        .chain(network)
+        .map(|kind| {
+            let mut namespace = LinuxNamespace::default();
+            namespace.set_typ(kind);
+            namespace
+        })
+        .collect()
 }
 
 fn devices() -> Vec<LinuxDevice> {

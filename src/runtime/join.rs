@@ -31,6 +31,10 @@ pub(crate) struct Join<'a> {
     pub(crate) init: BorrowedFd<'a>,
     /// Whether the container has a network namespace of its own.
     pub(crate) own_network: bool,
+    /// The container has an IPC namespace of its own.
+    pub(crate) own_ipc: bool,
+    /// The container has a UTS namespace of its own.
+    pub(crate) own_uts: bool,
     /// Whether the container has a cgroup namespace of its own.
     pub(crate) own_cgroups: bool,
     /// The container's cgroup.
@@ -75,11 +79,9 @@ fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
     // The child starts in this group, by which the monitor finds it if this process is killed before it has reported
     // the child.
     rustix::process::setpgid(None, None).step("start a process group")?;
-    let mut kinds = CloneFlags::CLONE_NEWUSER
-        | CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS;
+    let mut kinds = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID;
+    kinds.set(CloneFlags::CLONE_NEWIPC, join.own_ipc);
+    kinds.set(CloneFlags::CLONE_NEWUTS, join.own_uts);
     kinds.set(CloneFlags::CLONE_NEWCGROUP, join.own_cgroups);
     kinds.set(CloneFlags::CLONE_NEWNET, join.own_network);
     namespace::join(join.init, kinds).step("join the container's namespaces")?;

@@ -9,6 +9,9 @@ pub(super) struct KernelArgs {
     /// Add a host device to the container: HOST[:CONTAINER]
     #[arg(long, value_name = "DEVICE")]
     device: Vec<String>,
+    /// IPC namespace to use: private, shareable, none or host
+    #[arg(long, value_name = "MODE")]
+    ipc: Option<String>,
     /// Tune the host's OOM preferences (-1000 to 1000)
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
     oom_score_adj: Option<i32>,
@@ -21,6 +24,9 @@ pub(super) struct KernelArgs {
     /// Set umask in container (default: 0022)
     #[arg(long, value_name = "MASK")]
     umask: Option<String>,
+    /// UTS namespace to use: private or host
+    #[arg(long, value_name = "MODE")]
+    uts: Option<String>,
 }
 
 impl KernelArgs {
@@ -31,6 +37,8 @@ impl KernelArgs {
         request.oom_score_adj = self.oom_score_adj;
         request.privileged = self.privileged;
         request.sysctls = self.sysctl;
+        request.ipc = self.ipc;
         request.umask = self.umask;
+        request.uts = self.uts;
     }
 }

@@ -26,6 +26,10 @@ pub(in crate::monitor) struct Destination<'a> {
 pub(in crate::monitor) struct Confinement {
     /// The container has a network namespace of its own.
     own_network: bool,
+    /// The container has an IPC namespace of its own.
+    own_ipc: bool,
+    /// The container has a UTS namespace of its own.
+    own_uts: bool,
     /// The container has a cgroup namespace of its own.
     own_cgroups: bool,
     /// The container has one ID.
@@ -40,6 +44,8 @@ impl Confinement {
     pub(in crate::monitor) fn of(start: &Start) -> Self {
         Self {
             own_network: runtime::has_namespace(&start.spec, LinuxNamespaceType::Network),
+            own_ipc: runtime::has_namespace(&start.spec, LinuxNamespaceType::Ipc),
+            own_uts: runtime::has_namespace(&start.spec, LinuxNamespaceType::Uts),
             own_cgroups: runtime::has_namespace(&start.spec, LinuxNamespaceType::Cgroup),
             single_id: start.ids.is_single(),
             profile: start.spec.linux().as_ref().and_then(|linux| linux.seccomp().clone()),
@@ -75,6 +81,8 @@ pub(super) fn enter(
     Ok(runtime::join(&Join {
         init: container.init,
         own_network: container.confinement.own_network,
+        own_ipc: container.confinement.own_ipc,
+        own_uts: container.confinement.own_uts,
         own_cgroups: container.confinement.own_cgroups,
         cgroup: container.cgroup,
         process: &exec.process,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use oci_spec::runtime::Mount as SpecMount;
 
 use super::super::service::{NOTIFY_FILE, NOTIFY_PLACE};
-use super::super::{CgroupNamespace, ContainerConfig, Mount, MountKind};
+use super::super::{CgroupNamespace, ContainerConfig, Ipc, Mount, MountKind};
 use super::HostFacts;
 use crate::types::Network;
 
@@ -20,6 +20,9 @@ const FILES: [(&str, &str); 4] = [
     // podman's marker, by which programs detect a container.
     ("containerenv", "/run/.containerenv"),
 ];
+
+/// The number of the first mount of IPC among the kernel's: after those of `/dev`.
+const IPC_PLACE: usize = 3;
 
 /// All mounts of the container. A requested mount replaces a default one at the same path.
 pub(super) fn mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
@@ -58,14 +61,14 @@ fn kernel_mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
     let kernel = |destination, kind: &str, options: &str| mount(destination, kind, PathBuf::from(kind), words(options));
     let shm = format!("nosuid,nodev,noexec,mode=1777,size={}", config.shm_size);
     let access = if config.privileged { "rw" } else { "ro" };
+    let bound =
+        |place: &str| mount(place, "bind", PathBuf::from(place), words("rbind,rprivate,nosuid,nodev,noexec,rw"));
     let mut proc = vec!["nosuid", "nodev", "noexec"];
     proc.extend(config.system_paths.proc_options.iter().map(String::as_str));
     let mut mounts = vec![
         kernel("/proc", "proc", &proc.join(",")),
         kernel("/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
         kernel("/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"),
-        kernel("/dev/mqueue", "mqueue", "nosuid,nodev,noexec"),
-        kernel("/dev/shm", "tmpfs", &shm),
         if config.network == Network::Host {
             // A sysfs can be mounted only by the owner of the network namespace it shows; the host's is bound instead.
             mount("/sys", "bind", PathBuf::from("/sys"), words("rbind,rprivate,nosuid,nodev,noexec,ro"))
@@ -73,6 +76,14 @@ fn kernel_mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
             kernel("/sys", "sysfs", &format!("nosuid,nodev,noexec,{access}"))
         },
     ];
+    // Only the owner of an IPC namespace can mount its queues; programs reach the host's without a mount.
+    let queues = (config.ipc != Ipc::Host).then(|| kernel("/dev/mqueue", "mqueue", "nosuid,nodev,noexec"));
+    let memory = match config.ipc {
+        Ipc::Private => Some(kernel("/dev/shm", "tmpfs", &shm)),
+        Ipc::Host => Some(bound("/dev/shm")),
+        Ipc::None => None,
+    };
+    mounts.splice(IPC_PLACE..IPC_PLACE, queues.into_iter().chain(memory));
     match (config.cgroup.namespace, &host.cgroups) {
         (CgroupNamespace::Private, _) => {
             mounts.push(kernel("/sys/fs/cgroup", "cgroup", &format!("nosuid,nodev,noexec,relatime,{access}")));

@@ -41,7 +41,7 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
         "DnsSearch": config.dns_search,
         "ExtraHosts": extra_hosts(config),
         "GroupAdd": config.groups,
-        "IpcMode": "private",
+        "IpcMode": config.ipc.as_str(),
         "Cgroup": "",
         "Cgroups": match config.cgroup.mode {
             CgroupMode::Enabled => "default",
@@ -56,7 +56,7 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
         "SecurityOpt": security(config),
         "Tmpfs": config.mounts.iter().filter(|mount| mount.kind == MountKind::Tmpfs)
             .map(|mount| (mount.destination.clone(), json!(mount.options.join(",")))).collect::<Map<_, _>>(),
-        "UTSMode": "private",
+        "UTSMode": if config.host_uts { "host" } else { "private" },
         "UsernsMode": "",
         "ShmSize": config.shm_size,
         "Runtime": "rc",

@@ -110,3 +110,32 @@ fn a_privileged_program_may_do_what_its_user_may() {
     assert_eq!(inspect(&lab, "box")["HostConfig"]["Privileged"], true);
     lab.remove_containers();
 }
+
+#[test]
+fn names_and_shared_memory_are_the_container_s_or_the_host_s() {
+    let lab = Lab::new();
+    lab.payload();
+    let own = |kind: &str| json!(std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap().to_string_lossy());
+    let host_name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let usual = report(&lab, &["--ipc", "shareable", "--uts", "private"]);
+    assert!(usual["namespaces"]["ipc"] != own("ipc") && usual["namespaces"]["uts"] != own("uts"), "{usual}");
+    let shared = report(&lab, &["--uts", "host", "--ipc", "host"]);
+    assert_eq!((&shared["namespaces"]["ipc"], &shared["namespaces"]["uts"]), (&own("ipc"), &own("uts")));
+    assert_eq!(shared["hostname"], host_name.trim());
+    assert_eq!(shared["env"]["HOSTNAME"], host_name.trim());
+    // A further program gets there, too.
+    let line = ["run", "-d", "--network", "none", "--uts", "host", "--ipc", "host", "--name", "box", "payload"];
+    lab.rc(line).args(["/payload", "sleep"]).run().succeeds();
+    let joined = lab.rc(["exec", "box", "/payload", "report"]).run().json();
+    assert_eq!((&joined["namespaces"]["ipc"], &joined["namespaces"]["uts"]), (&own("ipc"), &own("uts")));
+    let host = inspect(&lab, "box")["HostConfig"].take();
+    assert_eq!((&host["IpcMode"], &host["UTSMode"]), (&json!("host"), &json!("host")));
+    lab.rc(["rm", "-f", "-t", "0", "box"]).run().succeeds();
+    let shm = |options: &[&str]| {
+        let report = report(&lab, options);
+        report["mounts"].as_array().expect("mounts").iter().any(|mount| mount["path"] == "/dev/shm")
+    };
+    assert!(shm(&[]) && !shm(&["--ipc", "none"]));
+    refused(run(&lab, &["--uts", "host", "-h", "x"], &["report"]), "cannot be used together");
+    refused(run(&lab, &["--ipc", "container:x"], &["report"]), "cannot be joined");
+}
