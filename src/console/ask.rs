@@ -21,10 +21,11 @@ pub(crate) fn can_ask() -> bool {
     process::standard(0).is_some_and(rustix::termios::isatty)
 }
 
-/// Reads a line from standard input, without its end; `None` at the end of the input. The caller has asked.
+/// Asks by `question`, and reads a line from standard input, without its end; `None` at the end of the input. Of a
+/// hidden answer nothing is shown, not even what is typed at once: the question comes after the echo has ended.
 ///
 /// If it is hidden, the terminal is as before when this returns, also after Ctrl-C, which is `Interrupted`.
-pub(crate) fn read_line(echo: Echo) -> Result<Option<String>, Report> {
+pub(crate) fn read_line(echo: Echo, question: impl FnOnce() -> Result<(), Report>) -> Result<Option<String>, Report> {
     let stdin = process::standard(0)
         .ok_or_else(|| Report::new(ReportKind::Invalid, "cannot read the answer: standard input is closed"))?;
     let failed = |error: rustix::io::Errno| {
@@ -33,6 +34,7 @@ pub(crate) fn read_line(echo: Echo) -> Result<Option<String>, Report> {
         Report::new(ReportKind::of_step(&error), text)
     };
     let _quiet = if echo == Echo::Hidden { Some(Quiet::begin(stdin.as_fd()).map_err(failed)?) } else { None };
+    question()?;
     let mut line = Vec::new();
     loop {
         let mut byte = [0];

@@ -19,10 +19,12 @@ pub(super) fn ask_for_user(known: Option<&str>) -> Result<String, Error> {
 
 /// Asks a question, and reads the answer.
 pub(super) fn prompt(question: &str, echo: Echo) -> Result<String, Error> {
-    let mut out = ui::out();
-    out.raw(ui::escape::line(question).as_bytes())?;
-    out.finish()?;
-    Ok(ask::read_line(echo)?.unwrap_or_default())
+    let ask = || {
+        let mut out = ui::out();
+        out.raw(ui::escape::line(question).as_bytes())?;
+        Ok(out.finish()?)
+    };
+    Ok(ask::read_line(echo, ask)?.unwrap_or_default())
 }
 
 /// The password on standard input, without the end of its line.
