@@ -1,12 +1,10 @@
 //! `rc volume prune`.
 
-use std::io::BufRead as _;
-
 use crate::cmd::Ctx;
+use crate::cmd::ask::confirm;
 use crate::cmd::observer::Screen;
 use crate::engine::{self, RemoveVolumes};
 use crate::error::{Error, Exit};
-use crate::ui::{self, BrokenOutput};
 
 /// Remove all volumes that no container uses
 #[derive(Debug, clap::Args)]
@@ -25,7 +23,9 @@ pub(crate) struct Args {
 /// Runs the command: prints the names of removed volumes.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let names = engine::unused_volumes(&ctx.engine, &args.filters)?;
-    if names.is_empty() || !args.force && !is_confirmed(&names)? {
+    let warning = "WARNING! This will remove all volumes not used by at least one container, with all their data:";
+    let warning: Vec<String> = std::iter::once(warning.to_owned()).chain(names.iter().cloned()).collect();
+    if names.is_empty() || !args.force && !confirm(&warning)? {
         return Ok(Exit::SUCCESS);
     }
     let mut screen = Screen::default();
@@ -33,16 +33,4 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let request = RemoveVolumes { names, ..RemoveVolumes::default() };
     engine::remove_volumes(&ctx.engine, &request, &mut screen)?;
     screen.exit()
-}
-
-/// Asks whether these volumes may be removed; no answer is no.
-fn is_confirmed(names: &[String]) -> Result<bool, BrokenOutput> {
-    let mut out = ui::out();
-    out.line("WARNING! This will remove all volumes not used by at least one container, with all their data:")?;
-    names.iter().try_for_each(|name| out.line(name))?;
-    out.raw(b"Are you sure you want to continue? [y/N] ")?;
-    out.finish()?;
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    Ok(read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
