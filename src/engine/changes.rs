@@ -10,7 +10,7 @@ use super::context::Context;
 use super::image;
 use crate::container::{self, Container, Environment, Filesystem, Manager};
 use crate::image::Settings;
-use crate::image::commit::{self, Committed};
+use crate::image::commit::{self, Committed, Packed};
 use crate::monitor::Status;
 use crate::plan::{ContainerConfig, MountKind};
 use crate::storage::changes::changes as compare;
@@ -115,8 +115,9 @@ pub(crate) fn commit(context: &Context, request: Commit) -> Result<Digest, Repor
     };
     // Before anything is stored.
     commit::check(&options)?;
-    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(|error| Report::new(ReportKind::of_step(&error.into()), "cannot create a pipe"))?;
+    let (archive, write) = pipe()?;
+    let (done, complete) = pipe()?;
+    let say_complete = move || File::from(complete).write_all(b".").at("pack", "the container's files");
     let upper = container.directory.at("upper");
     let filesystem = match request.squash {
         true => Some(Filesystem::open(&environment, &container, lowers, false)?),
@@ -124,18 +125,23 @@ pub(crate) fn commit(context: &Context, request: Commit) -> Result<Digest, Repor
     };
     let packing = match &filesystem {
         Some(filesystem) => Packing::Root(filesystem.start("rc: commit", |root| {
-            drop(process::close(read.as_fd()));
-            pack_root(root, b".", File::from(write))
+            drop(process::close(archive.as_fd()));
+            let left_out = pack_root(root, b".", File::from(write))?;
+            say_complete()?;
+            Ok(left_out)
         })?),
         None => Packing::Upper(userns::start_inside(&home, "rc: commit", || {
-            drop(process::close(read.as_fd()));
+            drop(process::close(archive.as_fd()));
             let upper = fs::open_directory(&upper)?;
             let how = Pack { name: b"", contents: Contents::Layer, owner: Owner::Own };
             let out = BufWriter::with_capacity(BUFFER, File::from(write));
-            Ok::<_, Report>(pack::pack(upper.as_fd(), OsStr::new("."), &how, out)?)
+            let left_out = pack::pack(upper.as_fd(), OsStr::new("."), &how, out)?;
+            say_complete()?;
+            Ok::<_, Report>(left_out)
         })?),
     };
-    let made = userns::inside(&home, "rc: commit", || commit::commit(store, &base, File::from(read), &options));
+    let layer = Packed { archive: File::from(archive), done: File::from(done) };
+    let made = userns::inside(&home, "rc: commit", || commit::commit(store, &base, layer, &options));
     let packed = packing.finish();
     drop(frozen);
     // A packer whose reader has failed says less.
@@ -144,6 +150,11 @@ pub(crate) fn commit(context: &Context, request: Commit) -> Result<Digest, Repor
         (Err(report), Ok(_)) => Err(report),
         (_, made) => made.map(|Committed { id }| id),
     }
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), Report> {
+    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(|error| Report::new(ReportKind::of_step(&error.into()), "cannot create a pipe"))
 }
 
 enum Packing {

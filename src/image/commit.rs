@@ -9,6 +9,7 @@ use super::local::LocalImage;
 use super::make::{config, manifest};
 use super::{Error, History, Settings, change};
 use crate::storage::{Compression, Descriptor, Store, Target};
+use crate::sys::fs::AtPath as _;
 use crate::types::{Digest, ImageReference};
 
 /// How an image is made.
@@ -50,13 +51,22 @@ fn changed(options: &Options) -> Result<Settings, Error> {
     Ok(settings)
 }
 
-/// Makes an image of `base` and the layer in `archive`.
+/// A layer that another process packs.
+#[derive(Debug)]
+pub(crate) struct Packed<A, D> {
+    /// The archive.
+    pub(crate) archive: A,
+    /// One byte, once the archive is complete: that of a packer which was killed may end between two entries.
+    pub(crate) done: D,
+}
+
+/// Makes an image of `base` and a layer. If the packer has not completed it, no image is made.
 ///
 /// This starts threads: do not call it in a process that will still fork.
 pub(crate) fn commit(
     store: &Store,
     base: &LocalImage,
-    archive: impl Read + Send,
+    mut layer: Packed<impl Read + Send, impl Read>,
     options: &Options,
 ) -> Result<Committed, Error> {
     let now = Timestamp::now().to_string();
@@ -67,7 +77,8 @@ pub(crate) fn commit(
         document.author.clone_from(&options.author);
     }
     let ingest = store.begin_ingest()?;
-    let (mut blob, diff_id, _) = store.import_layer(archive, &options.target)?;
+    let (mut blob, diff_id, _) = store.import_layer(layer.archive, &options.target)?;
+    layer.done.read_exact(&mut [0]).at("pack", "the container's files")?;
     blob.media_type = Compression::of(&[]).layer_type().to_owned();
     let mut layers: Vec<Descriptor> = Vec::new();
     if options.squash {
@@ -92,4 +103,51 @@ pub(crate) fn commit(
     }
     ingest.finish()?;
     Ok(Committed { id: config.digest })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::image::{Config, local};
+    use crate::storage::Ownership;
+
+    #[test]
+    fn no_image_is_made_of_an_archive_whose_packer_was_killed_between_two_entries() {
+        let home = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&home.path().join("store")).expect("a new store");
+        let base = LocalImage {
+            id: Digest::sha256([9; 32]),
+            manifest: Descriptor::new("", Digest::sha256([8; 32]), 1),
+            reference: None,
+            names: Vec::new(),
+            indexes: Vec::new(),
+            config: Config::default(),
+            annotations: BTreeMap::default(),
+            layers: Vec::new(),
+        };
+        let options = Options {
+            name: Some("box".parse().expect("a name")),
+            settings: Settings::default(),
+            changes: Vec::new(),
+            author: None,
+            message: None,
+            container: "c".to_owned(),
+            squash: false,
+            target: Target { map: "test".to_owned(), ownership: Ownership::Single },
+        };
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_mode(0o755);
+        archive.append_data(&mut header, "d/", &[][..]).expect("an entry");
+        // Without the end that `into_inner` would write.
+        let archive = archive.get_ref().clone();
+        let images = || local::list(&store).expect("a list").0.len();
+        commit(&store, &base, Packed { archive: &archive[..], done: &b""[..] }, &options).expect_err("it is not whole");
+        assert_eq!(images(), 0);
+        commit(&store, &base, Packed { archive: &archive[..], done: &b"."[..] }, &options).expect("an image");
+        assert_eq!(images(), 1);
+    }
 }

@@ -145,7 +145,9 @@ fn prune_asks_and_removes_what_no_container_uses() {
     ])
     .run()
     .succeeds();
-    for answer in ["", "n\n", "no\n"] {
+    let unanswered = lab.rc(["volume", "prune"]).input("").run().exits(125);
+    assert!(unanswered.stderr().contains("there is no answer"), "{unanswered}");
+    for answer in ["n\n", "no\n"] {
         let asked = lab.rc(["volume", "prune"]).input(answer).run().text();
         assert!(asked.contains("WARNING!") && asked.contains("\none\n") && !asked.contains("busy"), "{asked}");
     }
