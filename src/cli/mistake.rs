@@ -9,12 +9,9 @@ use crate::error::Error;
 use crate::types::Dialect;
 
 /// Options of docker's and podman's that rc does not have, and those that do the same.
-const INSTEAD: [(&str, &str); 6] = [
-    ("--device", "no device of the host's can be passed to a container"),
+const INSTEAD: [(&str, &str); 3] = [
+    ("--gpus", "pass each device with `--device`"),
     ("--link", "use `--add-host NAME:IP`"),
-    ("--mount", "use `--volume` or `--tmpfs`"),
-    ("--privileged", "use `--cap-add` and `--security-opt`"),
-    ("--publish-all", "publish each port with `--publish`"),
     ("--volumes-from", "name the volumes with `--volume`"),
 ];
 

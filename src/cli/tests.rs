@@ -134,7 +134,7 @@ fn a_mistake_is_named_in_words_with_what_comes_nearest() {
         ("container ls -z", "`rc container ls` has no option `-z`", "`rc container ls --help` lists its options"),
         ("imag ls", "rc has no command `imag`", "the nearest is `rc image`; `rc --help` lists all"),
         ("-z ps", "`rc` has no option `-z`", "`rc --help` lists the commands"),
-        ("run --mount type=bind box", "`rc run` has no option `--mount`", "use `--volume` or `--tmpfs`"),
+        ("run --link db box", "`rc run` has no option `--link`", "use `--add-host NAME:IP`"),
         ("run --nmae=x box", "`rc run` has no option `--nmae`", "the nearest is `--name`; `rc run --help` lists all"),
         ("ps --sotr id", "`rc ps` has no option `--sotr`", "the nearest is `--sort`; `rc ps --help` lists all"),
         ("ps --nothing-like-it", "`rc ps` has no option `--nothing-like-it`", "`rc ps --help` lists its options"),
