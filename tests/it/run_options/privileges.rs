@@ -11,7 +11,6 @@ fn parameters_of_the_container_s_namespaces_are_set() {
     lab.payload();
     let read = |name: &str, options: &[&str]| run(&lab, options, &["read", &format!("/proc/sys/{name}")]);
     read("net/ipv4/ip_unprivileged_port_start", &["--sysctl", "net.ipv4.ip_unprivileged_port_start=80"]).prints("80\n");
-    read("net/ipv4/ping_group_range", &["--sysctl", "net.ipv4.ip_unprivileged_port_start=80"]).prints("0\t0\n");
     for (parameter, reason) in [
         ("vm.swappiness=1", "it belongs to the host"),
         ("net.ipv4.no_such=1", "no_such"),
