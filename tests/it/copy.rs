@@ -135,8 +135,11 @@ fn what_cannot_be_copied_is_named_and_changes_nothing() {
     fs::create_dir(lab.work("closed")).unwrap();
     fs::write(lab.work("closed/file"), "").unwrap();
     fs::set_permissions(lab.work("closed/file"), fs::Permissions::from_mode(0o0)).unwrap();
-    let refused = cp(&lab, &["closed", "c:/dir"]).exits(125).stderr();
-    assert!(refused.contains("cannot open `closed/file`: permission denied"), "{refused}");
+    // Root reads every file.
+    if !rustix::process::getuid().is_root() {
+        let refused = cp(&lab, &["closed", "c:/dir"]).exits(125).stderr();
+        assert!(refused.contains("cannot open `closed/file`: permission denied"), "{refused}");
+    }
     let answer = lab.rc(["cp", "-", "c:/dir"]).input("no archive").run().exits(125).stderr();
     assert!(answer.contains("archive"), "{answer}");
     let answer = lab.rc(["cp", "-", "c:/dir/file"]).input("").run().exits(125).stderr();

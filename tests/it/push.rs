@@ -187,7 +187,9 @@ fn pushes_at_once_and_killed_ones_leave_nothing_and_the_next_one_works() {
     let pushes: Vec<_> = (0..4).map(|_| lab.rc(["push", "-q", &name]).start()).collect();
     for push in pushes {
         let output = push.wait();
-        assert_eq!((output.exit, output.stderr()), (Exit::Code(0), String::new()));
+        // The registry may answer 500 to uploads of one blob at the same moment.
+        let is_retry = |line: &str| line.contains("answered 500: trying again");
+        assert!(output.exit == Exit::Code(0) && output.stderr().lines().all(is_retry), "{output}");
     }
     assert_eq!(pulled(&lab, 0, &name, &[]).0, id);
     lab.rc(["rmi", "-fa"]).run().succeeds();
