@@ -90,6 +90,9 @@ impl Client {
     }
 
     /// Puts a manifest under a tag or its digest.
+    ///
+    /// Twice if it is refused: distribution's filesystem driver reads the links of blobs without a lock, so that it may
+    /// find one half written that another push of the same blob is making.
     pub(crate) async fn put_manifest(
         &self,
         selector: &str,
@@ -97,8 +100,23 @@ impl Client {
         bytes: Vec<u8>,
         subject: &str,
     ) -> Result<(), Error> {
+        let bytes = Bytes::from(bytes);
+        match self.put_manifest_once(selector, media_type, bytes.clone(), subject).await {
+            Err(error @ Error::Status { status: 400, .. }) => self.transport().back_off(0, &error).await,
+            other => return other,
+        }
+        self.put_manifest_once(selector, media_type, bytes, subject).await
+    }
+
+    async fn put_manifest_once(
+        &self,
+        selector: &str,
+        media_type: &str,
+        bytes: Bytes,
+        subject: &str,
+    ) -> Result<(), Error> {
         let url = self.url(&format!("{}/manifests/{selector}", self.repository())).await?;
-        let content = Content::Bytes { bytes: Bytes::from(bytes), media_type: media_type.to_owned() };
+        let content = Content::Bytes { bytes, media_type: media_type.to_owned() };
         let answer = self.exchange(Request { method: Method::PUT, content, ..Request::get(url) }).await?;
         self.expect(answer, subject).await.map(drop)
     }

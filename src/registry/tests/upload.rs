@@ -165,3 +165,18 @@ async fn a_manifest_is_put_with_its_type() {
     let text = refused(client.put_manifest("bad", OCI_MANIFEST, b"{}".to_vec(), "app:bad").await);
     assert!(text.ends_with("answered 400 for `app:bad`: manifest invalid"), "{text}");
 }
+
+#[tokio::test]
+async fn a_manifest_that_is_refused_while_another_push_writes_is_put_again() {
+    let count = AtomicUsize::new(0);
+    let server = TestServer::start(move |seen| match seen.method.as_str() {
+        "PUT" if count.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Reply::new(400, r#"{"errors":[{"code":"DIGEST_INVALID","message":"digest did not match"}]}"#)
+        }
+        "PUT" => Reply::new(201, ""),
+        _ => Reply::ok("{}"),
+    });
+    let client = pushing(&server, &[], options());
+    client.put_manifest("1", OCI_MANIFEST, b"{}".to_vec(), "app:1").await.expect("put");
+    assert_eq!(server.seen().iter().filter(|seen| seen.method == "PUT").count(), 2);
+}
