@@ -21,6 +21,7 @@ mod record;
 mod whiteout;
 
 use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -197,9 +198,7 @@ impl Store {
             if self.has_layer(&target.map, diff_id)? {
                 return Ok(None);
             }
-            let spread = self.spread_layers()?;
             if let Some(lock) = stage::claim_directory(&path)? {
-                drop(spread);
                 let expected = Some(diff_id.clone());
                 let stage =
                     LayerStage { store: self.clone(), target: target.clone(), path: path.clone(), lock, expected };
@@ -214,15 +213,8 @@ impl Store {
 
     /// Starts to unpack a layer whose diff ID is not known yet.
     pub(super) fn new_layer(&self, target: &Target) -> Result<LayerStage, PathError> {
-        let _spread = self.spread_layers()?;
         let (path, lock) = stage::new_directory(&self.tmp(), "layer")?;
         Ok(LayerStage { store: self.clone(), target: target.clone(), path, lock, expected: None })
-    }
-
-    /// Layers are made in `tmp/` and renamed, so their place on the disk is chosen there. What else is made there stays
-    /// together: a container's directory has a few files only.
-    fn spread_layers(&self) -> Result<filesystem::Spread, PathError> {
-        Ok(filesystem::spread_subdirectories(fs::open_directory(self.tmp())?.into()))
     }
 }
 
@@ -243,9 +235,7 @@ impl LayerStage {
     /// Unpacks the blob that `blob` reads, to its very end, and checks the diff ID. Nothing has a name yet.
     pub(super) fn unpack(self, blob: impl Read + Send) -> Result<UnpackedLayer, Error> {
         let decoder = decompress(blob)?;
-        let fs_path = self.path.join("fs");
-        fs::create_dir(&fs_path)?;
-        let root = fs::open(&fs_path)?;
+        let root = fs::open(self.make_root()?)?;
         let algorithm = self.expected.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
         let umask = umask()?;
         let ownership = self.target.ownership;
@@ -270,6 +260,19 @@ impl LayerStage {
         let info = Info { size, skipped: kept.skipped };
         record::write(&self.lock, info).at("write the record of", &self.path)?;
         Ok(UnpackedLayer { stage: self, diff_id, info })
+    }
+
+    /// Creates the directory of the files, far on the disk from those of other layers: for minutes ext4 steps over each
+    /// inode that was deleted nearby (fs/ext4/ialloc.c, `recently_deleted`). The place depends on the name at its
+    /// creation, so that a layer which is pulled again after `rmi` needs another name than before.
+    fn make_root(&self) -> Result<PathBuf, PathError> {
+        let (path, made) =
+            (self.path.join("fs"), self.path.join(format!("fs-{:016x}", RandomState::new().hash_one(0))));
+        let spread = filesystem::spread_subdirectories(self.lock.try_clone().at("open", &self.path)?.into());
+        fs::create_dir(&made)?;
+        drop(spread);
+        fs::rename(&made, &path)?;
+        Ok(path)
     }
 }
 
