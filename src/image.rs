@@ -24,5 +24,5 @@ pub(crate) mod push;
 /// Images to archives and directories.
 pub(crate) mod save;
 
-pub(crate) use config::{Config, History, RootFs, Settings};
+pub(crate) use config::{Config, History, RootFs};
 pub(crate) use error::Error;

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use super::context::Context;
 use super::image;
 use crate::container::{self, Container, Environment, Filesystem, Manager};
-use crate::image::Settings;
 use crate::image::commit::{self, Committed, Packed};
 use crate::monitor::Status;
 use crate::plan::{ContainerConfig, MountKind};
@@ -19,7 +18,7 @@ pub(crate) use crate::storage::pack::LeftOut;
 use crate::storage::pack::{self, Contents, Owner, Pack};
 use crate::sys::fs::{self, AtPath as _};
 use crate::sys::process;
-use crate::types::{Digest, ImageReference, Report, ReportKind};
+use crate::types::{Digest, ImageReference, ImageSettings, Report, ReportKind};
 use crate::userns::{self, UserNamespace};
 
 /// What rc itself puts into every container. Source: podman, `initInodes`.
@@ -196,7 +195,7 @@ impl Drop for Frozen<'_> {
 
 /// The defaults of a container, as those of an image. What rc itself has added to the environment is left out, and so
 /// are proxies, which may have passwords.
-fn settings(config: &ContainerConfig, base: &Settings, include_volumes: bool) -> Settings {
+fn settings(config: &ContainerConfig, base: &ImageSettings, include_volumes: bool) -> ImageSettings {
     let is_own = |line: &&String| {
         let (name, value) = line.split_once('=').unwrap_or((line, ""));
         let is_proxy = name.to_ascii_lowercase().ends_with("_proxy");

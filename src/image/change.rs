@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::{Error, Settings};
-use crate::types::{Signal, json};
+use super::Error;
+use crate::types::{ImageSettings, Signal, json};
 
 /// Applies one instruction: `CMD ["a", "b"]`, `CMD a b`, or `CMD=a`, which podman accepts too.
-pub(super) fn apply(settings: &mut Settings, instruction: &str) -> Result<(), Error> {
+pub(super) fn apply(settings: &mut ImageSettings, instruction: &str) -> Result<(), Error> {
     let refused = |reason| Error::Change { instruction: instruction.to_owned(), reason };
     let text = instruction.trim();
     let split = text.find(|c: char| c.is_whitespace() || c == '=').ok_or_else(|| refused("must have a value"))?;
@@ -119,8 +119,8 @@ fn words(text: &str) -> Result<Vec<String>, &'static str> {
 mod tests {
     use super::*;
 
-    fn changed(instructions: &[&str]) -> Result<Settings, String> {
-        let mut settings = Settings::default();
+    fn changed(instructions: &[&str]) -> Result<ImageSettings, String> {
+        let mut settings = ImageSettings::default();
         for instruction in instructions {
             apply(&mut settings, instruction).map_err(|error| error.to_string())?;
         }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::local::LocalImage;
 use super::make::{config, manifest};
-use super::{Error, History, Settings, change};
+use super::{Error, History, change};
 use crate::storage::{Compression, Descriptor, Store, Target};
 use crate::sys::fs::AtPath as _;
-use crate::types::{Digest, ImageReference};
+use crate::types::{Digest, ImageReference, ImageSettings};
 
 /// How an image is made.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// Its name; `None` leaves it without one.
     pub(crate) name: Option<ImageReference>,
     /// The defaults of its containers.
-    pub(crate) settings: Settings,
+    pub(crate) settings: ImageSettings,
     /// Dockerfile instructions that change them.
     pub(crate) changes: Vec<String>,
     /// Its author, if not that of the old image.
@@ -45,7 +45,7 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
     changed(options).map(drop)
 }
 
-fn changed(options: &Options) -> Result<Settings, Error> {
+fn changed(options: &Options) -> Result<ImageSettings, Error> {
     let mut settings = options.settings.clone();
     options.changes.iter().try_for_each(|instruction| change::apply(&mut settings, instruction))?;
     Ok(settings)
@@ -129,7 +129,7 @@ mod tests {
         };
         let options = Options {
             name: Some("box".parse().expect("a name")),
-            settings: Settings::default(),
+            settings: ImageSettings::default(),
             changes: Vec::new(),
             author: None,
             message: None,

@@ -1,11 +1,9 @@
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::types::Digest;
+use crate::types::{Digest, ImageSettings, or_default};
 
-/// An image's configuration, the part that rc uses. Docker writes `null` for an empty list.
+/// An image's configuration: what rc uses, and everything else as it is. Docker writes `null` for an empty list.
 ///
 /// Source: image-spec config.md.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,57 +31,15 @@ pub(crate) struct Config {
     pub(crate) os_version: Option<String>,
     /// The defaults of its containers.
     #[serde(default, deserialize_with = "or_default")]
-    pub(crate) config: Settings,
+    pub(crate) config: ImageSettings,
     /// The layers.
     pub(crate) rootfs: RootFs,
     /// The history of the layers.
     #[serde(default, deserialize_with = "or_default")]
     pub(crate) history: Vec<History>,
-}
-
-/// The defaults of an image's containers.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(crate) struct Settings {
-    /// `USER`.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
-    pub(crate) user: String,
-    /// The keys are `80/tcp`.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) exposed_ports: BTreeMap<String, Value>,
-    /// `NAME=value`.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub(crate) env: Vec<String>,
-    /// The entry point.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub(crate) entrypoint: Vec<String>,
-    /// The command.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub(crate) cmd: Vec<String>,
-    /// The keys are paths.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) volumes: BTreeMap<String, Value>,
-    /// The working directory.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
-    pub(crate) working_dir: String,
-    /// Labels.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) labels: BTreeMap<String, String>,
-    /// Such as `SIGTERM`.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
-    pub(crate) stop_signal: String,
-    /// docker's own: the command is already escaped, for Windows.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) args_escaped: Option<bool>,
-    /// docker's own: how to find out whether a container is healthy. Kept as it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) healthcheck: Option<Value>,
-    /// docker's own: instructions for images that are built on this one.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub(crate) on_build: Vec<String>,
-    /// docker's own: the shell of further instructions.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub(crate) shell: Vec<String>,
+    /// Fields that rc does not know.
+    #[serde(flatten)]
+    pub(crate) other: Map<String, Value>,
 }
 
 /// The layers of an image.
@@ -118,14 +74,6 @@ pub(crate) struct History {
     pub(crate) empty_layer: bool,
 }
 
-fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de> + Default,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,5 +93,19 @@ mod tests {
             )
         );
         assert!(crate::types::json::from_str::<Config>(r#"{"config":null,"rootfs":{}}"#).is_ok());
+    }
+
+    #[test]
+    fn what_rc_does_not_know_is_kept() {
+        let text = concat!(
+            r#"{"architecture":"amd64","os":"linux","config":{"Cmd":["sh"],"#,
+            r#""Healthcheck":{"Test":["CMD-SHELL","true"],"Interval":30000000000,"Retries":3,"Later":1},"#,
+            r#""OnBuild":["RUN x"],"Shell":["/bin/bash","-c"],"MacAddress":"","Domainname":"d"},"#,
+            r#""rootfs":{"type":"layers","diff_ids":[]},"history":[],"os.features":["f"],"later":{"a":[1]}}"#
+        );
+        let config: Config = crate::types::json::from_str(text).expect("parses");
+        let check = config.config.healthcheck.as_ref().expect("a health check");
+        assert_eq!((check.interval, check.timeout, check.retries), (30_000_000_000, 0, 3));
+        assert_eq!(serde_json::to_string(&config).expect("writes"), text);
     }
 }
