@@ -4,6 +4,7 @@
 pub(crate) mod args;
 mod ask;
 pub(crate) mod attach;
+pub(crate) mod build;
 pub(crate) mod commit;
 pub(crate) mod completion;
 pub(crate) mod container;

@@ -13,6 +13,7 @@ mod control;
 mod copy;
 mod create;
 mod disk;
+mod dockerfile;
 mod facts;
 mod history;
 mod image;
@@ -47,6 +48,7 @@ pub(crate) use control::{Stop, kill, pause, remove, stop, unpause, update, wait}
 pub(crate) use copy::{Copy, Place, copy};
 pub(crate) use create::create;
 pub(crate) use disk::{DiskUsage, disk_usage};
+pub(crate) use dockerfile::{CheckBuild, CheckedBuild, DockerfileAt, check_build};
 pub(crate) use history::{Layered, images_on, layered, tops};
 pub(crate) use image::enter_namespace;
 pub(crate) use images::{Images, ListedImage, RemoveImages, images, remove_images, select_images, tag, untag};

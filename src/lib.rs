@@ -24,6 +24,8 @@ mod doctor;
 
 // Life cycle and state on disk: create, start, stop, remove, wait, exec, names, liveness.
 mod container;
+// Building images, the pure part: the language of Dockerfiles, ignore files, modes, URLs of repositories.
+mod build;
 // Images: names, pull, load, save, import; joins `registry` and `storage`.
 mod image;
 // One process per container: pty, log, control socket, exit code, clean-up.

@@ -11,10 +11,13 @@
 //! | columns of `top` | `top` |
 //! | which keys of an object are data, and which fields are optional | [`shape()`] |
 //! | the selection of rows | [`filter`] |
+//! | mistakes in a Dockerfile, and what it offers | [`dockerfile`] |
 //! | sizes, ages, states and times as words, and times from words | [`human`], [`when`] |
 
 mod disk;
 mod docker_info;
+/// Dockerfiles.
+pub(crate) mod dockerfile;
 pub(crate) mod filter;
 mod history;
 mod host;

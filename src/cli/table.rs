@@ -59,6 +59,7 @@ macro_rules! entry {
 /// All commands.
 pub(super) const COMMANDS: &[Entry] = &[
     entry!(attach by value),
+    entry!(build by value),
     entry!(commit by value),
     entry!(completion with the definition),
     entry!("container prune" prune::container, by value),
@@ -131,6 +132,8 @@ pub(super) const COMMANDS: &[Entry] = &[
 
 /// All groups.
 pub(super) const GROUPS: &[Group] = &[
+    Group { name: "builder", about: "Build images, as docker has it", same: &[(&["build"], "build")] },
+    Group { name: "buildx", about: "Build images, as docker has it", same: &[(&["build"], "build")] },
     Group {
         name: "container",
         about: "Manage containers",
@@ -165,6 +168,7 @@ pub(super) const GROUPS: &[Group] = &[
         name: "image",
         about: "Manage images",
         same: &[
+            (&["build"], "build"),
             (&["history"], "history"),
             (&["import"], "import"),
             (&["load"], "load"),

@@ -64,6 +64,7 @@ fn two_values(command: &str, arg: &Arg) -> [&'static str; 2] {
         ("push" | "image push", "format") => ["oci", "v2s2"],
         (_, "compression_format") => ["gzip", "zstd"],
         (_, "sort") => ["id", "created"],
+        (_, "call") => ["check", "outline"],
         ("generate systemd", "restart_policy") => ["no", "always"],
         _ if arg.get_value_parser().type_id() == value_parser!(bool).type_id() => ["true", "false"],
         _ => ["1", "2"],
@@ -124,7 +125,7 @@ fn a_mistake_is_named_in_words_with_what_comes_nearest() {
         ("", "`rc` needs a command", "`rc --help` lists the commands"),
         ("rnu box", "rc has no command `rnu`", "the nearest is `rc run`; `rc --help` lists all"),
         ("imgaes", "rc has no command `imgaes`", "the nearest is `rc images`; `rc --help` lists all"),
-        ("build .", "rc has no command `build`", "`rc --help` lists the commands"),
+        ("compose up", "rc has no command `compose`", "`rc --help` lists the commands"),
         ("container", "`rc container` needs a command", "`rc container --help` lists the commands"),
         (
             "container lst",

@@ -15,7 +15,7 @@ pub(crate) struct Args {
     /// Set the author of the image
     #[arg(short, long, value_name = "AUTHOR")]
     author: Option<String>,
-    /// Apply an instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR
+    /// Apply an instruction of a Dockerfile that changes the configuration, such as CMD or ENV
     #[arg(short, long = "change", value_name = "INSTRUCTION")]
     changes: Vec<String>,
     /// The format of the image: only oci

@@ -13,7 +13,7 @@ use crate::ui::{self, BrokenOutput};
 /// Import a tarball to create a filesystem image
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Apply an instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR
+    /// Apply an instruction of a Dockerfile that changes the configuration, such as CMD or ENV
     #[arg(short, long = "change", value_name = "INSTRUCTION")]
     pub(crate) changes: Vec<String>,
     /// Set the commit message of the imported image

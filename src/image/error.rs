@@ -118,7 +118,7 @@ pub(crate) enum Error {
         /// The instruction.
         instruction: String,
         /// Why not.
-        reason: &'static str,
+        reason: String,
     },
 }
 

@@ -113,7 +113,7 @@ fn a_commit_is_an_image_with_the_changes_and_defaults_of_the_container() {
     for (words, message) in [
         (&["commit", "ghost"][..], "no such container: ghost"),
         (&["commit", "-f", "docker", "c"], "`docker` is not supported"),
-        (&["commit", "-c", "RUN x", "c", "bad"], "can be changed"),
+        (&["commit", "-c", "RUN x", "c", "bad"], "does not change the configuration"),
         (&["commit", "c", "BAD NAME"], "BAD NAME"),
     ] {
         assert!(lab.rc(words).run().exits(125).stderr().contains(message), "{words:?}");

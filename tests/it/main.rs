@@ -7,6 +7,7 @@ mod support;
 
 mod apps;
 mod archives;
+mod build_check;
 mod cgroup_options;
 mod cgroups;
 mod changes;
