@@ -15,6 +15,7 @@ pub(crate) mod doctor;
 pub(crate) mod exec;
 pub(crate) mod export;
 pub(crate) mod generate;
+pub(crate) mod healthcheck;
 pub(crate) mod history;
 pub(crate) mod image;
 pub(crate) mod images;

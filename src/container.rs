@@ -18,6 +18,7 @@ mod find;
 mod first_word;
 mod front_end;
 mod half_made;
+mod health;
 mod identity;
 mod leftover;
 mod liveness;
@@ -52,6 +53,7 @@ pub(crate) use files::files;
 pub(crate) use filesystem::{Filesystem, Working};
 pub(crate) use find::{Listing, bare_name, find, list};
 pub(crate) use front_end::{Attach, FrontEnd};
+pub(crate) use health::check;
 pub(crate) use identity::{new_identity, random_name, volume_name};
 pub(crate) use liveness::Container;
 pub(crate) use manager::Manager;
@@ -63,7 +65,7 @@ pub(crate) use start::{Environment, Origin, Started, start};
 pub(crate) use stats::{Sample, sample, since_boot};
 pub(crate) use sweep::{has_leftovers, sweep_store};
 pub(crate) use update::update;
-pub(crate) use wait::{Waiting, wait_for};
+pub(crate) use wait::{Condition, Waiting, wait_for};
 
 use crate::monitor::{ContainerDirError, Status};
 use crate::sys::fs::PathError;
@@ -114,6 +116,9 @@ pub(crate) enum Error {
     /// The program's streams do not go through rc.
     #[error("cannot attach to `{0}`: its log driver is `passthrough`")]
     PassedThrough(String),
+    /// It has no health check.
+    #[error("container `{0}` has no health check")]
+    NotChecked(String),
     /// The service manager of `NOTIFY_SOCKET` does not answer.
     #[error("cannot reach the service manager at `$NOTIFY_SOCKET`: {}", crate::sys::fs::plain(.0))]
     NoManager(io::Error),
@@ -207,6 +212,7 @@ impl From<Error> for Report {
             Error::Busy { .. } => ReportKind::InUse,
             Error::TooManyDescriptors(_)
             | Error::Ambiguous(_)
+            | Error::NotChecked(_)
             | Error::PassedTerminal
             | Error::PassedDirectory
             | Error::PassedThrough(_) => ReportKind::Invalid,
@@ -239,6 +245,7 @@ impl Error {
         match self {
             Self::Damaged { id, .. } => Some(format!("remove it with `rc rm {}`", id.short())),
             Self::NameTaken { name, .. } => Some(format!("remove it with `rc rm {name}`, or use --replace")),
+            Self::NotChecked(_) => Some("create the container with `--health-cmd COMMAND`".to_owned()),
             Self::NoName(_) => Some("remove it, or use another name".to_owned()),
             Self::State { action: "remove", name, .. } => {
                 Some(format!("stop it first with `rc stop {name}`, or use `rc rm -f {name}`"))

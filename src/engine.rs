@@ -44,7 +44,7 @@ pub(crate) use archive::{Import, Imported, check_images, import, load, load_loca
 pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes, commit, export};
 pub(crate) use check::{Check, check};
 pub(crate) use context::{Caller, Context};
-pub(crate) use control::{Stop, kill, pause, remove, stop, unpause, update, wait};
+pub(crate) use control::{Stop, check_health, kill, pause, remove, stop, unpause, update, wait};
 pub(crate) use copy::{Copy, Place, copy};
 pub(crate) use create::create;
 pub(crate) use disk::{DiskUsage, disk_usage};

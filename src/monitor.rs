@@ -7,9 +7,11 @@
 mod answer;
 mod cgroup_source;
 mod change;
+mod checkup;
 mod connections;
 mod directory;
 mod exec;
+mod health;
 mod jobs;
 mod launcher;
 mod life;
@@ -35,5 +37,5 @@ pub(crate) use cgroup_source::{Purpose, Source, ask as ask_for_cgroup, available
 pub(crate) use directory::{ContainerDir, Error as ContainerDirError};
 pub(crate) use life::run;
 pub(crate) use notify::send_waiting;
-pub(crate) use record::{ExitRecord, ProcessId, Run, State, Status, now};
+pub(crate) use record::{ExitRecord, HealthResult, HealthStatus, ProcessId, Run, State, Status, now};
 pub(crate) use start::{Listen, Owner, Start, Starter, Stdio};

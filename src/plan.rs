@@ -19,6 +19,7 @@ mod env;
 mod env_merge;
 mod exec;
 mod expose;
+mod health;
 mod kernel;
 mod labels;
 mod limits;
@@ -55,6 +56,7 @@ pub(crate) use config::{
     LogDriver, Mount, MountKind, Rlimit, Seccomp, SystemPaths, Throttle,
 };
 pub(crate) use exec::{ExecRequest, exec};
+pub(crate) use health::{Check, HealthRequest, Healthcheck, OnFailure};
 pub(crate) use limits::LimitChanges;
 pub(crate) use local_volume::LocalVolume;
 pub(crate) use needs::{BlockDevices, Found, Needs, needs};
@@ -70,6 +72,7 @@ pub(crate) use security::seccomp_file;
 pub(crate) use service::{Handed, NOTIFY_FILE, Sdnotify, Service};
 pub(crate) use spec::{HostFacts, extras, spec};
 
+use crate::types::image_settings::Healthcheck as ImageHealthcheck;
 use crate::types::{
     ContainerId, DetachKeys, Invalid, Name, Network, NetworkDriver, Protocol, Report, ReportKind, Signal, parse_size,
 };
@@ -215,6 +218,8 @@ pub(crate) struct ImageDefaults {
     pub(crate) labels: BTreeMap<String, String>,
     /// `StopSignal`.
     pub(crate) stop_signal: Option<String>,
+    /// `Healthcheck`, as the image has it.
+    pub(crate) healthcheck: Option<ImageHealthcheck>,
 }
 
 /// Values for what neither the command line nor the image sets: rc's defaults, changed by `rc.toml`.
@@ -318,7 +323,13 @@ pub(crate) fn resolve(
     let limits = limits::limits(&request.limits, facts)?;
     let hosts: Vec<_> = each("--add-host", &request.add_hosts, names::extra_hosts)?.into_iter().flatten().collect();
     let image_resolver = names::is_left_to_image(&request.dns);
+    let service = service::service(&request.service, &facts.working_dir)?;
     let logging = logging::logging(request, defaults, &image.source, &identity, &security.seccomp)?;
+    let healthcheck = health::healthcheck(&request.health, image, service.sdnotify)?;
+    if logging.driver.is_passthrough() && healthcheck.as_ref().is_some_and(Healthcheck::restarts) {
+        // The restarted program would not have the caller's descriptors.
+        return Err(Error::Exclusive { options: ["--log-driver passthrough", "a health check that restarts"] });
+    }
     Ok(ContainerConfig {
         env: env::environment(request, image, facts, &hostname)?,
         working_dir: working_dir(request, image)?,
@@ -389,7 +400,8 @@ pub(crate) fn resolve(
         network,
         restart: restart::policy(request.restart.as_deref(), request.auto_remove)?,
         cidfile: request.cidfile.as_ref().map(|path| facts.working_dir.join(path)),
-        service: service::service(&request.service, &facts.working_dir)?,
+        healthcheck,
+        service,
         create_command: request.create_command.clone(),
     })
 }
@@ -399,6 +411,9 @@ pub(crate) fn warnings(request: &Request, config: &ContainerConfig) -> Vec<Strin
     let mut warnings = Vec::new();
     if !request.publish.is_empty() && !config.network.forwards_ports() {
         warnings.push(format!("published ports are dropped: the network is `{}`", config.network));
+    }
+    if config.healthcheck.is_none() && !request.health.disabled && request.health.asks_without_command() {
+        warnings.push("the options of the health check have no effect: no command is given for it".to_owned());
     }
     warnings
 }

@@ -3,6 +3,7 @@
 pub(crate) mod capability;
 mod dialect;
 mod digest;
+mod duration;
 mod extras;
 pub(crate) mod glob;
 mod helper_options;
@@ -28,6 +29,7 @@ use std::fmt;
 
 pub(crate) use dialect::{DOCKER_VERSION, Dialect, PODMAN_VERSION};
 pub(crate) use digest::{Algorithm, Digest};
+pub(crate) use duration::{go_duration, parse_duration};
 pub(crate) use extras::Extras;
 pub(crate) use helper_options::{PastaOptions, Slirp4netnsOptions};
 pub(crate) use id::ContainerId;

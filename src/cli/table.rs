@@ -75,6 +75,7 @@ pub(super) const COMMANDS: &[Entry] = &[
     entry!("image prune" prune::image, by value),
     entry!("image exists" image::exists),
     entry!("image inspect" image::inspect),
+    entry!("healthcheck run" healthcheck::run),
     entry!(history),
     entry!("image tree" image::tree),
     entry!(images),
@@ -164,6 +165,7 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group { name: "generate", about: "Generate files for other programs", same: &[] },
+    Group { name: "healthcheck", about: "Manage health checks on containers", same: &[] },
     Group {
         name: "image",
         about: "Manage images",

@@ -8,6 +8,7 @@
 mod cgroup;
 mod container;
 mod environment;
+mod health;
 mod image;
 mod kernel;
 mod limits;

@@ -4,7 +4,7 @@ use super::Ctx;
 use crate::container::logs::{Entry, LogStream, Select, Sink};
 use crate::engine;
 use crate::error::{Error, Exit};
-use crate::types::Invalid;
+use crate::types::{Invalid, go_duration};
 use crate::ui::{self, BrokenOutput, Output};
 use crate::view::when::{self, Clock};
 
@@ -52,7 +52,7 @@ impl Args {
     fn select(&self, clock: Clock) -> Result<Select, Invalid> {
         let at = |text: &str| when::parse(text, clock);
         // As with podman, a duration is ahead if there is something to follow; otherwise, as with docker, it is past.
-        let until = |text: &str| match when::go_duration(text.trim()).filter(|_| self.follow) {
+        let until = |text: &str| match go_duration(text.trim()).filter(|_| self.follow) {
             Some(length) => clock.now.checked_add(length.abs()).or_else(|_| at(text)),
             None => at(text),
         };

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use super::Ctx;
 use super::observer::Screen;
+use crate::container::Condition;
 use crate::engine::{self, Selection};
 use crate::error::{Error, Exit};
-use crate::monitor::Status;
-use crate::view;
+use crate::monitor::{HealthStatus, Status};
+use crate::types::parse_duration;
 
 /// Block until one or more containers stop, then print their exit codes
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Wait for this state: created, starting, running, paused, restarting, stopping, exited (or stopped), removing,
-    /// orphaned
+    /// Wait for this state: a status such as running or exited (or stopped), healthy or unhealthy
     #[arg(long = "condition", value_name = "STATE", value_delimiter = ',', value_parser = condition)]
-    conditions: Vec<Status>,
+    conditions: Vec<Condition>,
     /// Ignore missing containers, and print -1 for them
     #[arg(long)]
     ignore: bool,
@@ -34,17 +34,17 @@ pub(crate) struct Args {
 /// What `--ignore` prints for a missing container.
 const NO_CONTAINER: i32 = -1;
 
-fn condition(text: &str) -> Result<Status, String> {
-    match text {
-        "healthy" | "unhealthy" => Err("containers have no health checks".to_owned()),
-        _ => Status::of_word(text).ok_or_else(|| format!("must be one of {}", Status::WORDS)),
-    }
+/// `starting` is the container's status, not its health.
+fn condition(text: &str) -> Result<Condition, String> {
+    let status = Status::of_word(text).map(Condition::Status);
+    let condition = status.or_else(|| HealthStatus::of_word(text).map(Condition::Health));
+    condition.ok_or_else(|| format!("must be one of {}, healthy, unhealthy", Status::WORDS))
 }
 
 /// Parses a duration of Go, or a number of milliseconds.
 fn interval(text: &str) -> Result<Duration, String> {
     let milliseconds = text.parse().ok().map(Duration::from_millis);
-    let written = || view::when::go_duration(text).and_then(|length| Duration::try_from(length).ok());
+    let written = || parse_duration(text);
     milliseconds
         .or_else(written)
         .filter(|time| !time.is_zero())
@@ -84,9 +84,9 @@ mod tests {
 
     #[test]
     fn conditions_are_states() {
-        assert_eq!(condition("stopped"), Ok(Status::Exited));
-        assert_eq!(condition("running"), Ok(Status::Running));
-        assert!(condition("healthy").is_err_and(|error| error.contains("health checks")));
+        assert_eq!(condition("stopped"), Ok(Condition::Status(Status::Exited)));
+        assert_eq!(condition("starting"), Ok(Condition::Status(Status::Starting)));
+        assert_eq!(condition("healthy"), Ok(Condition::Health(HealthStatus::Healthy)));
         assert!(condition("gone").is_err());
     }
 }

@@ -134,6 +134,7 @@ pub(super) fn never_started() -> State {
         started_at: None,
         run: 0,
         exit: None,
+        health: None,
         restart_count: 0,
         network: NetworkState::default(),
         cgroup: None,

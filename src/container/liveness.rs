@@ -45,6 +45,7 @@ impl Container {
             Err(error) => return Err(error.into()),
         };
         state.exit = if state.run > 0 { directory.exit(&Run(state.run)) } else { None };
+        state.health = config.healthcheck.as_ref().and_then(|_| directory.health());
         let status = status(&mut state, monitor.is_some());
         Ok(Self { directory, config, state, status, monitor })
     }
@@ -78,6 +79,7 @@ fn unknown() -> State {
         init: None,
         started_at: None,
         run: 0,
+        health: None,
         exit: Some(ExitRecord { code: UNKNOWN, error: "state lost".to_owned(), ..ExitRecord::default() }),
         restart_count: 0,
         network: NetworkState::default(),

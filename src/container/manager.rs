@@ -65,6 +65,11 @@ impl Manager {
         self.notify_socket.as_deref().filter(|_| config.service.sdnotify == Sdnotify::Container)
     }
 
+    /// The address at which the monitor says that the container is healthy, if it does.
+    pub(super) fn told_when_healthy(&self, config: &ContainerConfig) -> Option<&str> {
+        self.notify_socket.as_deref().filter(|_| config.service.sdnotify == Sdnotify::Healthy)
+    }
+
     /// Copies of the descriptors, close-on-exec, for the program.
     pub(super) fn copies(&self) -> io::Result<Vec<Inherited>> {
         let copy = |inherited: &Inherited| Ok(Inherited { number: inherited.number, fd: inherited.fd.try_clone()? });

@@ -15,28 +15,51 @@ use super::client::{ask, connect, exit_code};
 use super::ending::wait_for_end;
 use super::{Container, Error};
 use crate::monitor::protocol::Ask;
-use crate::monitor::{ContainerDir, Status};
+use crate::monitor::{ContainerDir, HealthStatus, Status};
 use crate::sys::process;
 
 /// The code if the container has not ended. Source: podman, `WaitForConditionWithInterval`.
 const NO_CODE: i32 = -1;
 
+/// What a command waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// The container has this status.
+    Status(Status),
+    /// It is as healthy as that.
+    Health(HealthStatus),
+}
+
+impl Condition {
+    /// The end, for which no condition stands, too.
+    const END: Self = Self::Status(Status::Exited);
+
+    fn is_true_of(self, container: &Container) -> bool {
+        match self {
+            Self::Status(status) => container.status == status,
+            Self::Health(health) => {
+                container.is_running() && container.state.health.as_ref().is_some_and(|it| it.status == health)
+            }
+        }
+    }
+}
+
 /// A wait that has begun: the monitor knows of it, so that no end is missed while the command waits for others.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     container: Container,
-    states: Vec<Status>,
+    states: Vec<Condition>,
     interval: Duration,
     /// The connection on which the monitor reports the end, if it could be reached.
     asked: Option<OwnedFd>,
 }
 
-/// Begins to wait until the container is in one of these states; none is as `exited`.
+/// Begins to wait until one of these is true of the container; none is as `exited`.
 ///
 /// A program that is restarted has ended, too, as with docker and podman. rc checks other states when the directory
 /// changes, and after each `interval` at the latest.
-pub(crate) fn wait_for(container: Container, states: &[Status], interval: Duration) -> Waiting {
-    let is_for_end = states.iter().all(|state| *state == Status::Exited);
+pub(crate) fn wait_for(container: Container, states: &[Condition], interval: Duration) -> Waiting {
+    let is_for_end = states.iter().all(|state| *state == Condition::END);
     let has_monitor = container.is_running() && container.status != Status::Orphaned;
     let asked = if is_for_end && has_monitor { ask_for_end(&container).ok() } else { None };
     Waiting { container, states: states.to_vec(), interval, asked }
@@ -55,7 +78,7 @@ impl Waiting {
         let Self { container, states, interval, asked } = self;
         match asked {
             Some(socket) => code_of(&container, exit_code(&socket)),
-            None if states.iter().all(|state| *state == Status::Exited) => wait(&container),
+            None if states.iter().all(|state| *state == Condition::END) => wait(&container),
             None => wait_for_state(&container, &states, interval),
         }
     }
@@ -89,7 +112,11 @@ fn code_of(container: &Container, sent: Result<i32, Error>) -> Result<i32, Error
     }
 }
 
-fn wait_for_state(container: &Container, states: &[Status], interval: Duration) -> Result<i32, Error> {
+fn wait_for_state(container: &Container, states: &[Condition], interval: Duration) -> Result<i32, Error> {
+    let is_for_health = states.iter().all(|state| matches!(state, Condition::Health(_)));
+    if is_for_health && container.config.healthcheck.is_none() {
+        return Err(Error::NotChecked(container.config.name.to_string()));
+    }
     // Before the first check, so that no change is missed. If there are too many watches, the interval must do.
     let watch = watch(&container.directory).ok();
     loop {
@@ -97,9 +124,13 @@ fn wait_for_state(container: &Container, states: &[Status], interval: Duration) 
             Err(error) if error.is_not_found() => return Err(Error::NotFound(container.config.name.to_string())),
             other => other?,
         };
-        if states.contains(&now.status) {
+        if states.iter().any(|state| state.is_true_of(&now)) {
             let code = now.state.exit.filter(|_| now.status == Status::Exited).map(|exit| exit.code);
             return Ok(code.unwrap_or(NO_CODE));
+        }
+        if is_for_health && now.status == Status::Exited {
+            // Its health does not change any more.
+            return Err(now.cannot("wait for the health of"));
         }
         sleep(watch.as_ref(), interval)?;
     }

@@ -7,8 +7,8 @@ use super::facts::block_devices;
 use super::observer::Observer;
 use super::select::{Selection, each, each_even_damaged, find};
 use super::sweep::sweep_all;
-use crate::container::{self, Container, Removal, Removing, Waiting};
-use crate::monitor::Status;
+use crate::container::{self, Condition, Container, Removal, Removing, Waiting};
+use crate::monitor::{HealthStatus, Status};
 use crate::plan::{Changes, LimitRequest};
 use crate::types::{ContainerId, Report, Signal};
 
@@ -116,12 +116,17 @@ pub(crate) fn update(
     Ok(container.config.id)
 }
 
-/// Begins to wait until the container is in one of `states` (none: until its program exits). rc checks states whose
+/// Runs the health check of a container, and returns whether it has passed, and how the container is.
+pub(crate) fn check_health(context: &Context, name: &str) -> Result<(bool, HealthStatus), Report> {
+    Ok(container::check(&find(context, name)?)?)
+}
+
+/// Begins to wait until one of `states` is true (none: until its program exits). rc checks states whose
 /// change the monitor does not announce every `interval`. With `ignore`, `None` if the container does not exist.
 pub(crate) fn wait(
     context: &Context,
     name: &str,
-    states: &[Status],
+    states: &[Condition],
     interval: Duration,
     ignore: bool,
 ) -> Result<Option<Waiting>, Report> {

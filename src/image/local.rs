@@ -237,6 +237,7 @@ impl LocalImage {
             volumes: settings.volumes.keys().cloned().collect(),
             labels: settings.labels.clone(),
             stop_signal: Some(settings.stop_signal.clone()).filter(|signal| !signal.is_empty()),
+            healthcheck: settings.healthcheck.clone(),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! lock           process lock of the monitor        ctl      the monitor's control socket
 //! upper/ work/   the writable layer                 merged/  where init mounts its root, in its own namespace
 //! hosts resolv.conf hostname containerenv           bound into the container
+//! health.json    the results of the last health checks: replaced by the monitor
 //! renamed        the name after `rename`: it replaces that in config.json
 //! ```
 
@@ -19,7 +20,7 @@ use crate::plan::{ContainerConfig, Updated};
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::ProcessLock;
 
-use super::record::{ExitRecord, Run, State};
+use super::record::{ExitRecord, HealthRecord, Run, State};
 use crate::types::{Name, Report, ReportKind, json};
 
 /// The bytes that are reserved for the exit record.
@@ -180,6 +181,17 @@ impl ContainerDir {
     fn replace_state(&self, state: &State, durability: Durability) -> Result<(), Error> {
         let json = serde_json::to_vec(state).map_err(|source| self.damaged("state.json", source))?;
         Ok(fs::replace(self.at("state.json"), &json, durability)?)
+    }
+
+    /// The health that was recorded last; `None` if there is none, or it cannot be read.
+    pub(crate) fn health(&self) -> Option<HealthRecord> {
+        json::from_slice(&fs::read_record(self.at("health.json"), LARGEST).ok()?).ok()
+    }
+
+    /// Replaces `health.json`.
+    pub(crate) fn write_health(&self, record: &HealthRecord, durability: Durability) -> Result<(), Error> {
+        let json = serde_json::to_vec(record).map_err(|source| self.damaged("health.json", source))?;
+        Ok(fs::replace(self.at("health.json"), &json, durability)?)
     }
 
     /// How the run `run` ended, if its end was recorded.

@@ -76,6 +76,11 @@ impl Execs {
         told
     }
 
+    /// Kills the program that was started for `connection`, and the processes that are in its group; its end follows.
+    pub(super) fn kill(&self, connection: u64) {
+        self.all.iter().filter(|exec| exec.connection() == connection).for_each(OneExec::kill);
+    }
+
     /// A child of this process has ended: reaps it if it is a process that no joiner has reported. Returns the events
     /// of messages that were read before.
     pub(super) fn reap_strays(&mut self) -> Vec<Told> {

@@ -165,7 +165,8 @@ impl<'a> Life<'a> {
     fn clean_up(&mut self, ended: Ended) -> ExitRecord {
         let launched = self.server.parts.end_run();
         let oom_killed = launched.is_some_and(|launched| self.launcher.clean_up(&launched));
-        ExitRecord { code: ended.code(), at: now(), oom_killed, ..ExitRecord::default() }
+        let error = self.server.parts.health.cause().unwrap_or_default().to_owned();
+        ExitRecord { code: ended.code(), at: now(), oom_killed, error, ..ExitRecord::default() }
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use super::connections::Connections;
 use super::exec::{Confinement, Execs, Told};
+use super::health::Health;
 use super::log::Log;
 use super::program::{AskedBy, Launched, Program};
 use super::protocol::Event;
@@ -27,6 +28,7 @@ pub(super) struct Parts {
     pub(super) records: Records,
     pub(super) relay: Relay,
     pub(super) execs: Execs,
+    pub(super) health: Health,
     pub(super) worker: Worker,
     pub(super) connections: Connections,
     pub(super) timers: Timers,
@@ -45,6 +47,7 @@ impl Parts {
             records: Records::new(start),
             relay: Relay::new(log),
             execs: Execs::default(),
+            health: Health::new(start),
             worker: Worker::default(),
             connections: Connections::new(listener),
             timers: Timers::default(),
@@ -69,10 +72,14 @@ impl Parts {
         self.relay.begin_run();
         // Setting a flag on one of rc's own pipes does not fail.
         drop(pipes.join(&mut self.relay));
+        self.begin_health();
     }
 
     /// The program has ended, or was never executed: returns what must be cleaned up.
     pub(super) fn end_run(&mut self) -> Option<Launched> {
+        for connection in self.health.end_run(&mut self.timers) {
+            self.refuse(connection, "the container has ended");
+        }
         let told = self.execs.end_all();
         self.tell_all(told);
         self.relay.end_run();
@@ -96,6 +103,10 @@ impl Parts {
     /// Sends the events of execs to their commands.
     pub(super) fn tell_all(&mut self, all: Vec<Told>) {
         for (connection, event, descriptor) in all {
+            if Health::is_own(connection) {
+                self.hear_of_check(connection, event);
+                continue;
+            }
             self.tell(connection, &event, descriptor.as_ref().map(OwnedFd::as_fd).as_slice());
         }
     }
@@ -110,6 +121,7 @@ impl Parts {
         self.relay.forget(id);
         self.connections.forget(id);
         self.worker.forget(id);
+        self.health.forget(id);
         if self.connections.is_starter(id) {
             self.connections.take_starter();
             // No other command knows that the program runs.

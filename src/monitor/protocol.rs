@@ -5,6 +5,7 @@
 //! attach   + stdin source?, stdout sink?, stderr sink?   → attached … exited
 //! exec     + descriptors 0, 1, 2 (not with a terminal)…  → terminal + its controlling side?, started … exited
 //! stop, signal, pause, unpause, update                   → done
+//! check                                                  → checked
 //! wait                                                   → exited, at the end of the run
 //! resize, detach, close-output                           (no answer)
 //! any                                                    → failed
@@ -18,6 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::record::HealthStatus;
 use crate::plan::Changes;
 use crate::sys::socket;
 use crate::types::{Report, ReportKind, Signal, json};
@@ -61,6 +63,8 @@ pub(crate) enum Ask {
     Pause,
     /// Thaws them.
     Unpause,
+    /// Runs a health check, or waits for the one that is being run.
+    Check,
     /// Changes limits and the restart policy: everything in it, or nothing.
     Update(Box<Changes>),
     /// Asks for an event when the program has ended, even if it is restarted.
@@ -109,6 +113,13 @@ pub(crate) enum Event {
     Terminal,
     /// The request was carried out.
     Done,
+    /// A health check has ended.
+    Checked {
+        /// It has passed.
+        passed: bool,
+        /// The health of the container.
+        status: HealthStatus,
+    },
     /// The request has failed.
     Failed(#[serde(deserialize_with = "failure_of_any_version")] Report),
     /// The program has ended.

@@ -1,5 +1,5 @@
 //! `state.json`: what a container's monitor last wrote about it. Readers never trust it alone: they check the lock and
-//! the kernel, too (`container::liveness`).
+//! the kernel, too (`container::liveness`). Beside it: `exit`, and `health.json`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -123,6 +123,9 @@ pub(crate) struct State {
     /// How it ended, if it has: read from the file `exit`, never from this one.
     #[serde(skip)]
     pub(crate) exit: Option<ExitRecord>,
+    /// What its health checks say, if it has some: read from `health.json`, never from this file.
+    #[serde(skip)]
+    pub(crate) health: Option<HealthRecord>,
     /// How often it was restarted.
     #[serde(default)]
     pub(crate) restart_count: u32,
@@ -132,6 +135,67 @@ pub(crate) struct State {
     /// The cgroup, relative to the cgroup2 mount, if the container has one of its own.
     #[serde(default)]
     pub(crate) cgroup: Option<String>,
+}
+
+/// The content of `health.json`: what the health checks say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HealthRecord {
+    /// What the results amount to.
+    pub(crate) status: HealthStatus,
+    /// How many checks have failed in a row, those of the start period not counted.
+    pub(crate) failing_streak: u32,
+    /// The last results, oldest first.
+    pub(crate) log: Vec<HealthResult>,
+}
+
+/// The result of one check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HealthResult {
+    /// When it began, RFC 3339 with nanoseconds, UTC.
+    pub(crate) start: String,
+    /// When it ended.
+    pub(crate) end: String,
+    /// Its exit code; -1 if it had to be killed.
+    pub(crate) exit_code: i32,
+    /// The beginning of its output, or why it could not be run.
+    pub(crate) output: String,
+}
+
+/// What the results of checks amount to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum HealthStatus {
+    /// No check has passed since the start, and too few have failed.
+    Starting,
+    /// The last check has passed, or too few have failed since.
+    Healthy,
+    /// Too many have failed in a row.
+    Unhealthy,
+}
+
+impl HealthStatus {
+    /// The status for a word of podman's or docker's.
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        [Self::Starting, Self::Healthy, Self::Unhealthy].into_iter().find(|status| status.as_str() == word)
+    }
+
+    /// The word, as `inspect` shows it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+impl HealthRecord {
+    /// That of a program that has just been started.
+    pub(super) fn of_start() -> Self {
+        Self { status: HealthStatus::Starting, failing_streak: 0, log: Vec::new() }
+    }
 }
 
 /// Now, RFC 3339 with nanoseconds, UTC.

@@ -1,10 +1,11 @@
 //! The files in which the monitor records its container: `state.json`, and `exit` at the end of a run.
 
 use super::directory::{ContainerDir, Error};
-use super::record::{ExitRecord, ProcessId, Run, State, Status, now};
+use super::record::{ExitRecord, HealthRecord, ProcessId, Run, State, Status, now};
 use super::start::Start;
 use crate::plan::ContainerConfig;
 use crate::runtime::cgroup::Group;
+use crate::sys::fs::Durability;
 use crate::types::NetworkState;
 
 /// The records of one container.
@@ -81,6 +82,12 @@ impl Records {
             // If that fails, only `ps` shows it.
             drop(self.directory.write_state(&self.state));
         }
+    }
+
+    /// Records the health. If that fails, only readers miss it.
+    pub(super) fn health(&self, record: &HealthRecord) {
+        let durability = if self.is_fleeting { Durability::Fleeting } else { Durability::Volatile };
+        drop(self.directory.write_health(record, durability));
     }
 
     /// Records how this run ended. If the disk is broken, readers find no record, and say so.

@@ -20,12 +20,14 @@ pub(super) struct Rule {
     restarts: u32,
     pause: Duration,
     is_pausing: bool,
+    /// It is started again after this run, whatever the policy is.
+    is_due: bool,
 }
 
 impl Rule {
     /// For a container that the user has just started.
     pub(super) fn new(policy: RestartPolicy, can_be_on: bool) -> Self {
-        Self { policy, can_be_on, restarts: 0, pause: Duration::ZERO, is_pausing: false }
+        Self { policy, can_be_on, restarts: 0, pause: Duration::ZERO, is_pausing: false, is_due: false }
     }
 
     /// Uses another policy from the program's next end on, as if it had always been in force.
@@ -33,9 +35,14 @@ impl Rule {
         self.policy = policy;
     }
 
-    /// Whether the policy is not `no`.
+    /// Whether the program may be started again after its end.
     pub(super) fn is_active(&self) -> bool {
-        self.policy != RestartPolicy::No
+        self.policy != RestartPolicy::No || self.is_due
+    }
+
+    /// The program is started again after its next end, whatever the policy is.
+    pub(super) fn start_again(&mut self) {
+        self.is_due = true;
     }
 
     /// Whether the program could be restarted if the user changed the policy.
@@ -71,7 +78,7 @@ impl Rule {
             RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
             RestartPolicy::OnFailure { retries } => code != 0 && retries.is_none_or(|retries| self.restarts < retries),
         };
-        if !again {
+        if !std::mem::take(&mut self.is_due) && !again {
             return None;
         }
         self.restarts = self.restarts.saturating_add(1);

@@ -31,6 +31,7 @@ enum Token {
     Connection(u64),
     Worker,
     Exec(u64, exec::Token),
+    Health,
     Relay(relay::Token),
 }
 
@@ -126,6 +127,9 @@ impl Server {
         for (id, fd, token) in parts.execs.poll_set() {
             set.watch(fd, PollFlags::IN, Token::Exec(id, token));
         }
+        if let Some(output) = parts.health.poll_fd() {
+            set.watch(output, PollFlags::IN, Token::Health);
+        }
         parts.relay.poll_set(&mut |fd, flags, token| set.watch(fd, flags, Token::Relay(token)));
     }
 
@@ -141,6 +145,7 @@ impl Server {
                 let told = parts.execs.ready(id, token);
                 parts.tell_all(told);
             }
+            Token::Health => parts.health.ready(),
             // The end of a client's pipe is the end of the program's input only if the client lives.
             Token::Relay(relay::Token::ClientInput(id))
                 if flags & (PollFlags::HUP | PollFlags::IN) == PollFlags::HUP && parts.connections.is_ending(id) =>
@@ -159,6 +164,8 @@ impl Server {
             Timer::Accept => self.parts.connections.accept_again(),
             Timer::Readers => self.parts.relay.leave_behind(),
             Timer::Log => self.parts.relay.drop_unlogged(),
+            Timer::Health => self.parts.check_health(),
+            Timer::HealthTimeout => self.parts.end_late_check(),
             // `wait_for` checks the clock.
             Timer::Wait => {}
         }

@@ -61,6 +61,8 @@ pub(crate) struct Start {
     pub(crate) descriptors: Vec<Inherited>,
     /// The service manager's socket for the program's messages (`NOTIFY_SOCKET`), if they are passed on.
     pub(crate) notify: Option<String>,
+    /// The service manager's socket, if the monitor says when the container is healthy.
+    pub(crate) ready: Option<String>,
     /// The recorded state, with the number of the new run.
     pub(crate) state: State,
 }

@@ -33,6 +33,10 @@ pub(super) enum Timer {
     Readers,
     /// Output for which the log has no room is dropped.
     Log,
+    /// The next health check begins.
+    Health,
+    /// A health check takes too long.
+    HealthTimeout,
 }
 
 /// The timers of one monitor.

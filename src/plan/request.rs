@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::HealthRequest;
 use crate::types::{Network, Protocol};
 
 /// A requested container: one field for each option, in the option's own grammar, absent if the option was not given.
@@ -131,6 +132,8 @@ pub(crate) struct Request {
     pub(crate) limits: LimitRequest,
     /// `--ulimit`.
     pub(crate) ulimits: Vec<String>,
+    /// The health check.
+    pub(crate) health: HealthRequest,
     /// `--restart`.
     pub(crate) restart: Option<String>,
     /// `--stop-signal`.
@@ -185,6 +188,7 @@ impl Request {
         for path in [&mut self.cidfile, &mut self.service.pidfile, &mut self.service.conmon_pidfile] {
             path.take_if(|path| path.as_os_str().is_empty());
         }
+        self.health.without_empty_texts();
         self.dns_search.retain(|domain| !domain.is_empty());
         self
     }

@@ -31,6 +31,8 @@ pub(crate) enum Sdnotify {
     Container,
     /// rc, as soon as the program runs.
     Conmon,
+    /// The monitor, as soon as the container is healthy.
+    Healthy,
     /// Neither.
     Ignore,
 }
@@ -89,8 +91,8 @@ fn sdnotify(text: &str) -> Result<Sdnotify, Error> {
         "container" => Ok(Sdnotify::Container),
         "conmon" => Ok(Sdnotify::Conmon),
         "ignore" => Ok(Sdnotify::Ignore),
-        "healthy" => invalid("health checks are not supported yet"),
-        _ => invalid("must be `container`, `conmon` or `ignore`"),
+        "healthy" => Ok(Sdnotify::Healthy),
+        _ => invalid("must be `container`, `conmon`, `healthy` or `ignore`"),
     }
 }
 
@@ -99,15 +101,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn modes_are_podmans_and_what_is_missing_is_named() {
+    fn modes_are_podmans() {
         let read = |text: &str| sdnotify(text).map_err(|error| error.to_string());
         assert_eq!(read("container"), Ok(Sdnotify::Container));
         assert_eq!(read("conmon"), Ok(Sdnotify::Conmon));
         assert_eq!(read("ignore"), Ok(Sdnotify::Ignore));
-        assert_eq!(
-            read("healthy"),
-            Err("`--sdnotify`: invalid mode `healthy`: health checks are not supported yet".to_owned())
-        );
+        assert_eq!(read("healthy"), Ok(Sdnotify::Healthy));
         assert!(read("").is_err() && read("Container").is_err());
     }
 

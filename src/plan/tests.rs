@@ -20,6 +20,7 @@ pub(super) fn image() -> ImageDefaults {
         volumes: Vec::new(),
         labels: BTreeMap::new(),
         stop_signal: None,
+        healthcheck: None,
     }
 }
 

@@ -106,6 +106,8 @@ pub(crate) fn ago(then: &str, now: Timestamp) -> String {
 
 /// The STATUS column: `Created`, `Up 3 seconds`, `Exited (0) 5 seconds ago`.
 ///
+/// A container that runs and has health checks: `Up 3 seconds (healthy)`.
+///
 /// `status` comes from the kernel, and overrides the status on disk. A container without a record of its exit (the host
 /// lost power) is `Exited (255)`, without a time.
 pub(crate) fn status(state: &State, status: Status, now: Timestamp) -> String {
@@ -113,10 +115,11 @@ pub(crate) fn status(state: &State, status: Status, now: Timestamp) -> String {
         Some(at) => format!("Up {}", since(at, now)),
         None => "Up".to_owned(),
     };
+    let health = || state.health.as_ref().map_or_else(String::new, |it| format!(" ({})", it.status.as_str()));
     match status {
         Status::Created => "Created".to_owned(),
         Status::Starting => "Starting".to_owned(),
-        Status::Running => up(),
+        Status::Running => up() + &health(),
         Status::Paused => "Paused".to_owned(),
         Status::Orphaned => format!("{} (orphaned)", up()),
         Status::Stopping => "Stopping".to_owned(),

@@ -1,6 +1,7 @@
 //! `inspect` of a container, with podman's names, nesting and types (5.x). A field of something that rc does not have
 //! has the value that podman shows if it is not used, since tools expect the field.
 
+mod health;
 mod host;
 mod limits;
 mod network;
@@ -97,8 +98,7 @@ fn process(config: &ContainerConfig, state: &State, status: Status) -> Value {
         "Error": exit.map_or("", |exit| exit.error.as_str()),
         "StartedAt": state.started_at.as_deref().unwrap_or(NEVER),
         "FinishedAt": exit.map(|exit| exit.at.as_str()).filter(|at| !at.is_empty()).unwrap_or(NEVER),
-        // Null, since without the field `{{if .State.Health}}` would be an error.
-        "Health": null,
+        "Health": health::state(state),
         "CgroupPath": state.cgroup.as_ref().map_or_else(String::new, |path| cgroup_path(path)),
         "CheckpointedAt": NEVER,
         "RestoredAt": NEVER,
@@ -150,7 +150,7 @@ fn propagation(mount: &Mount) -> &str {
 }
 
 fn settings(config: &ContainerConfig) -> Value {
-    json!({
+    let mut settings = json!({
         "Hostname": config.hostname,
         "Domainname": "",
         "User": config.user,
@@ -177,7 +177,11 @@ fn settings(config: &ContainerConfig) -> Value {
         "StopTimeout": config.stop_timeout,
         "Passwd": true,
         "sdNotifyMode": config.service.sdnotify,
-    })
+    });
+    if let (Value::Object(settings), Some(check)) = (&mut settings, &config.healthcheck) {
+        settings.extend(health::settings(check));
+    }
+    settings
 }
 
 /// The ports that the image exposes, and those that are published, as docker and podman have it.

@@ -61,6 +61,9 @@ pub(crate) fn shape(name: &str, is_element: bool) -> Shape {
         ("Config", _) => &[
             ("ChrootDirs", Zero::Nothing),
             ("Healthcheck", Zero::Nothing),
+            ("HealthLogDestination", Zero::Text),
+            ("HealthMaxLogCount", Zero::Nothing),
+            ("HealthMaxLogSize", Zero::Nothing),
             ("HealthcheckOnFailureAction", Zero::Text),
             ("MacAddress", Zero::Text),
             ("NetworkDisabled", Zero::False),

@@ -1,10 +1,10 @@
 //! Times as people type them: `--since`, `--until`, `--filter until=`.
 
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
-use crate::types::Invalid;
+use crate::types::{Invalid, go_duration};
 
 /// The current time, and the time zone of the user.
 #[derive(Debug, Clone, Copy)]
@@ -51,44 +51,6 @@ fn unix_seconds(text: &str) -> Option<Timestamp> {
     let seconds: i64 = seconds.parse().ok()?;
     let nanoseconds: i32 = format!("{fraction:0<9}").parse().ok()?;
     Timestamp::new(seconds, nanoseconds).ok()
-}
-
-/// Parses a duration as Go's `time.ParseDuration`: an optional sign, then numbers with units `h m s ms us ns`.
-pub(crate) fn go_duration(text: &str) -> Option<SignedDuration> {
-    let (negative, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    if rest.is_empty() {
-        return None;
-    }
-    let mut nanoseconds: i128 = 0;
-    while !rest.is_empty() {
-        let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let unit_end =
-            rest[number_end..].find(|c: char| c.is_ascii_digit() || c == '.').map_or(rest.len(), |n| n + number_end);
-        let unit: i128 = match &rest[number_end..unit_end] {
-            "h" => 3_600_000_000_000,
-            "m" => 60_000_000_000,
-            "s" => 1_000_000_000,
-            "ms" => 1_000_000,
-            "us" | "µs" => 1_000,
-            "ns" => 1,
-            _ => return None,
-        };
-        let (whole, fraction) = rest[..number_end].split_once('.').unwrap_or((&rest[..number_end], ""));
-        if whole.len() + fraction.len() == 0 || fraction.len() > 15 {
-            return None;
-        }
-        let digits = |text: &str| if text.is_empty() { Some(0) } else { text.parse::<i128>().ok() };
-        let scale = 10i128.pow(u32::try_from(fraction.len()).ok()?);
-        nanoseconds = nanoseconds
-            .checked_add(digits(whole)?.checked_mul(unit)?)?
-            .checked_add(digits(fraction)?.checked_mul(unit)? / scale)?;
-        rest = &rest[unit_end..];
-    }
-    let nanoseconds = i64::try_from(nanoseconds).ok()?;
-    Some(SignedDuration::from_nanos(if negative { -nanoseconds } else { nanoseconds }))
 }
 
 #[cfg(test)]

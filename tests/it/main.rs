@@ -24,6 +24,7 @@ mod exit_codes;
 mod exit_status;
 mod failpoints;
 mod harness;
+mod health;
 mod held;
 mod helpers;
 mod history;

@@ -87,8 +87,6 @@ fn rc_reports_that_the_program_runs_and_the_socket_stays_outside() {
     let report = play(&["--init"]).json();
     assert_eq!(report["env"]["NOTIFY_SOCKET"], "/run/notify/notify.sock");
     assert_eq!((&report["env"]["WATCHDOG_USEC"], &report["env"]["WATCHDOG_PID"]), (&"5000000".into(), &"2".into()));
-    let refused = play(&["--sdnotify=healthy"]).exits(125);
-    assert!(refused.stderr().contains("health checks are not supported yet"), "{refused}");
     manager.hears_nothing();
 
     lab.rc([
@@ -110,6 +108,26 @@ fn rc_reports_that_the_program_runs_and_the_socket_stays_outside() {
     let heard = manager.hears();
     let pid = heard.strip_prefix("MAINPID=").and_then(|rest| rest.strip_suffix("\nREADY=1")).expect("both at once");
     assert_eq!(name_of(pid), "rc: web");
+    lab.remove_containers();
+}
+
+#[test]
+fn the_monitor_reports_that_the_container_is_healthy() {
+    let lab = Lab::new();
+    lab.payload();
+    let manager = Manager::new(&lab);
+    let check = r#"--health-cmd=["/payload", "read", "/tmp/well"]"#;
+    lab.rc(["run", "-d", "--name", "web", "--network", "none", "--sdnotify=healthy", check])
+        .args(["--health-interval=10ms", "payload", "/payload", "sleep"])
+        .env("NOTIFY_SOCKET", lab.work("notify"))
+        .run()
+        .succeeds();
+    assert_eq!(name_of(manager.hears().strip_prefix("MAINPID=").expect("the main process")), "rc: web");
+    lab.rc(["wait", "--condition=unhealthy", "web"]).run().succeeds();
+    lab.rc(["exec", "web", "/payload", "write", "/tmp/well", "yes"]).run().succeeds();
+    assert_eq!(manager.hears(), "READY=1");
+    lab.rc(["stop", "web"]).run().succeeds();
+    manager.hears_nothing();
     lab.remove_containers();
 }
 

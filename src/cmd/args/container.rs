@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::cgroup::CgroupArgs;
 use super::environment::EnvironmentArgs;
+use super::health::HealthArgs;
 use super::image::{PullArgs, pull_policy};
 use super::kernel::KernelArgs;
 use super::limits::LimitArgs;
@@ -70,6 +71,8 @@ pub(crate) struct ContainerArgs {
     #[command(flatten)]
     environment: EnvironmentArgs,
     #[command(flatten)]
+    health: HealthArgs,
+    #[command(flatten)]
     kernel: KernelArgs,
     #[command(flatten)]
     limits: LimitArgs,
@@ -130,6 +133,7 @@ impl ContainerArgs {
         };
         self.cgroup.fill(&mut request);
         self.environment.fill(&mut request);
+        self.health.fill(&mut request);
         self.kernel.fill(&mut request);
         self.mounts.fill(&mut request)?;
         self.network.fill(&mut request)?;

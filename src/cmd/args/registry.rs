@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::engine::Connection;
 use crate::error::Error;
 use crate::registry::{Credentials, Notices};
+use crate::types::parse_duration;
 use crate::ui;
-use crate::view;
 
 /// The options of a connection to a registry.
 #[derive(Debug, Default, clap::Args)]
@@ -64,8 +64,7 @@ pub(in crate::cmd) fn credentials(text: &str) -> Result<Credentials, Error> {
 
 /// Parses `--retry-delay`: a duration of Go that is not negative.
 pub(in crate::cmd) fn retry_delay(text: &str) -> Result<Duration, String> {
-    let length = view::when::go_duration(text).and_then(|length| Duration::try_from(length).ok());
-    length.ok_or_else(|| "must be a number with a unit, such as 2s or 500ms".to_owned())
+    parse_duration(text).ok_or_else(|| "must be a number with a unit, such as 2s or 500ms".to_owned())
 }
 
 #[cfg(test)]

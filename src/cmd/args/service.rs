@@ -17,7 +17,7 @@ pub(super) struct ServiceArgs {
     /// Write the container process ID to the file
     #[arg(long, value_name = "FILE")]
     pidfile: Option<PathBuf>,
-    /// Control sd-notify behavior: container, conmon or ignore
+    /// Control sd-notify behavior: container, conmon, healthy or ignore
     #[arg(long, value_name = "MODE")]
     sdnotify: Option<String>,
 }

@@ -5,9 +5,8 @@ use std::time::Duration;
 use crate::cmd::Ctx;
 use crate::engine;
 use crate::error::{Error, Exit};
-use crate::types::ReportKind;
+use crate::types::{ReportKind, parse_duration};
 use crate::ui;
-use crate::view::when;
 
 /// Check the store for damage
 #[derive(Debug, clap::Args)]
@@ -29,8 +28,7 @@ pub(crate) struct Args {
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn age(text: &str) -> Result<Duration, String> {
-    let length = when::go_duration(text).and_then(|length| Duration::try_from(length).ok());
-    length.ok_or_else(|| format!("`{text}` is not a duration, such as 30m or 12h"))
+    parse_duration(text).ok_or_else(|| format!("`{text}` is not a duration, such as 30m or 12h"))
 }
 
 /// Runs the command: it prints a line for each fault, and nothing if there is none.

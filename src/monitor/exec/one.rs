@@ -110,6 +110,23 @@ impl OneExec {
         self.phase = Phase::Told;
     }
 
+    /// Kills the program with its process group, or the joiner if it does not run yet.
+    pub(super) fn kill(&self) {
+        if let Some(process) = &self.process {
+            // Its number cannot be another's before it is waited for, and neither can that of its group. It is in the
+            // group of the joiner, or leads its own session.
+            let group = rustix::process::Pid::from_raw(process.pid);
+            let leads = group.and_then(|pid| rustix::process::getpgid(Some(pid)).ok()) == group;
+            if let Some(group) = group.filter(|_| leads) {
+                rustix::process::kill_process_group(group, rustix::process::Signal::KILL).ok();
+            }
+            drop(process.signal(libc::SIGKILL));
+        }
+        if let Some(joiner) = &self.joiner {
+            drop(joiner.signal(libc::SIGKILL));
+        }
+    }
+
     /// The container has ended: ends a program that had not entered it yet, whatever blocks it.
     pub(super) fn end_with_container(&mut self, told: &mut Vec<Told>) {
         if let Some(joiner) = &self.joiner {

@@ -5,7 +5,7 @@ use regex_lite::Regex;
 
 use super::common::{CommonFilter, Times};
 use super::{Error, any, pattern, split};
-use crate::monitor::{State, Status};
+use crate::monitor::{HealthStatus, State, Status};
 use crate::plan::{ContainerConfig, Mount, MountKind, RestartPolicy};
 use crate::types::ImageReference;
 use crate::view::command;
@@ -48,7 +48,8 @@ pub(crate) struct ContainerFilter {
     ancestors: Vec<String>,
     commands: Vec<Regex>,
     exit_codes: Vec<i32>,
-    health: Vec<bool>,
+    /// `None` is a container without health checks.
+    health: Vec<Option<HealthStatus>>,
     ids: Vec<Id>,
     names: Vec<Regex>,
     networks: Vec<String>,
@@ -81,10 +82,9 @@ impl ContainerFilter {
                     .exit_codes
                     .push(value.parse().map_err(|_| Error::bad(key, value, "an exit code must be a number"))?),
                 "command" => filter.commands.push(pattern(key, value)?),
-                // No container of rc's has a health check.
-                "health" => filter.health.push(match value {
-                    "none" => true,
-                    "starting" | "healthy" | "unhealthy" => false,
+                "health" => filter.health.push(match (value, HealthStatus::of_word(value)) {
+                    ("none", _) => None,
+                    (_, Some(health)) => Some(health),
                     _ => return Err(Error::bad(key, value, "must be starting, healthy, unhealthy or none")),
                 }),
                 "id" => filter.ids.push(Id::parse(value)?),
@@ -114,7 +114,7 @@ impl ContainerFilter {
         self.common.matches(&config.labels, || config.created.parse().ok())
             && any(&self.ids, |wanted| wanted.matches(id))
             && any(&self.commands, |pattern| command(config).first().is_some_and(|word| pattern.is_match(word)))
-            && any(&self.health, |is_none| *is_none)
+            && any(&self.health, |wanted| *wanted == state.health.as_ref().map(|health| health.status))
             && any(&self.names, |pattern| pattern.is_match(config.name.as_str()))
             && any(&self.statuses, |wanted| *wanted == Some(status))
             && any(&self.exit_codes, |code| {

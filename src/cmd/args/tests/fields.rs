@@ -1,6 +1,7 @@
 use super::run;
 use crate::plan::{
-    DescriptorRequest, LimitRequest, LogRequest, MountRequest, PortRequest, PullPolicy, Request, ServiceRequest,
+    DescriptorRequest, HealthRequest, LimitRequest, LogRequest, MountRequest, PortRequest, PullPolicy, Request,
+    ServiceRequest,
 };
 use crate::types::Network;
 
@@ -92,6 +93,35 @@ fn every_option_reaches_its_field() {
         ..Request::default()
     };
     assert_eq!(request, expected);
+}
+
+#[test]
+fn every_option_of_the_health_check_reaches_its_field() {
+    let line = "--health-cmd c --health-interval 1s --health-log-destination local --health-max-log-count 1 \
+        --health-max-log-size 2 --health-on-failure kill --health-retries 3 --health-start-interval 4s \
+        --health-start-period 5s --health-startup-cmd d --health-startup-interval 6s --health-startup-retries 7 \
+        --health-startup-success 8 --health-startup-timeout 9s --health-timeout 10s --no-healthcheck box";
+    let request = run(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
+    let text = |text: &str| Some(text.to_owned());
+    let expected = HealthRequest {
+        disabled: true,
+        cmd: text("c"),
+        interval: text("1s"),
+        timeout: text("10s"),
+        retries: Some(3),
+        start_period: text("5s"),
+        start_interval: text("4s"),
+        on_failure: text("kill"),
+        startup_cmd: text("d"),
+        startup_interval: text("6s"),
+        startup_timeout: text("9s"),
+        startup_retries: Some(7),
+        startup_success: Some(8),
+        log_destination: text("local"),
+        max_log_count: Some(1),
+        max_log_size: Some(2),
+    };
+    assert_eq!(request.health, expected);
 }
 
 #[test]

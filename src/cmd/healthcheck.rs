@@ -1,0 +1,3 @@
+//! `rc healthcheck`: health checks of containers.
+
+pub(crate) mod run;
