@@ -8,6 +8,7 @@ mod answer;
 mod cgroup_source;
 mod change;
 mod checkup;
+mod chronicle;
 mod connections;
 mod directory;
 mod exec;
@@ -34,6 +35,7 @@ mod timers;
 mod worker;
 
 pub(crate) use cgroup_source::{Purpose, Source, ask as ask_for_cgroup, available, cgroup_name};
+pub(crate) use chronicle::container_event;
 pub(crate) use directory::{ContainerDir, Error as ContainerDirError};
 pub(crate) use life::run;
 pub(crate) use notify::send_waiting;

@@ -17,7 +17,7 @@ use crate::sys::programs;
 use crate::types::{DetachKeys, Network as ContainerNetwork, NetworkDriver, Report, ReportKind, StorageDriver};
 
 use value::Value as _;
-pub(crate) use value::{Program, Size};
+pub(crate) use value::{EventLogger, Program, Size};
 
 const THREE: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 
@@ -194,6 +194,11 @@ settings! {
         max_size: Size = Size(10 << 20);
         /// The maximum number of log files, at least one.
         max_files: NonZeroU32 = THREE;
+    }
+    /// What happens, for `rc events`.
+    events: Events {
+        /// Where it is written.
+        logger: EventLogger = EventLogger::File;
     }
     /// How root filesystems are created.
     storage: Storage {

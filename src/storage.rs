@@ -11,6 +11,7 @@
 //!   images/                 a standard OCI image layout: oci-layout, index.json, blobs/ALGORITHM/HEX
 //!   layers/MAP/ALG-HEX/     one layer, unpacked for one ID map: fs/, and owners if everything is stored as the user
 //!   containers/ names/ volumes/
+//!   events.log              what happens, a line each; events.log.1 is the one before
 //!   tmp/                    unfinished; its creator holds a flock on it, so a free lock means that the creator is dead
 //!   trash/                  waits to be removed
 //! ```
@@ -25,6 +26,7 @@ pub(crate) mod changes;
 mod compress;
 mod descriptor;
 mod escape;
+pub(crate) mod events;
 mod hash;
 mod index;
 mod ingest;
@@ -231,6 +233,8 @@ fn bytes(actual: u64, expected: u64) -> String {
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     root: PathBuf,
+    /// Whether events are written to it.
+    has_events: bool,
 }
 
 impl Store {
@@ -239,7 +243,7 @@ impl Store {
     /// Takes one stat and reads one small file. Fails if another user owns the directory or if a newer rc has written
     /// it.
     pub(crate) fn open(root: &Path) -> Result<Self, Error> {
-        let store = Self { root: root.to_owned() };
+        let store = Self { root: root.to_owned(), has_events: false };
         match fs::read_record(root.join("version"), 32) {
             Ok(text) => {
                 store.check_owner()?;
@@ -254,7 +258,7 @@ impl Store {
     /// Opens the store at `root` for reading: creates nothing, and accepts any version. Missing files read as empty, so
     /// that `ps` and `images` work in a read-only home and before the first image.
     pub(crate) fn open_to_read(root: &Path) -> Result<Self, Error> {
-        let store = Self { root: root.to_owned() };
+        let store = Self { root: root.to_owned(), has_events: false };
         match store.check_owner() {
             Err(Error::Path(error)) if error.is_not_found() => Ok(store),
             other => other.map(|()| store),

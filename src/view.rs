@@ -18,6 +18,7 @@ mod disk;
 mod docker_info;
 /// Dockerfiles.
 pub(crate) mod dockerfile;
+mod event;
 pub(crate) mod filter;
 mod history;
 mod host;
@@ -43,6 +44,7 @@ use crate::plan::ContainerConfig;
 use crate::types::PortMapping;
 
 pub(crate) use disk::{DISK_COLUMNS, DiskRow};
+pub(crate) use event::{EventRow, docker_action};
 pub(crate) use history::{HISTORY_COLUMNS, HistoryRow};
 pub(crate) use host::Info;
 pub(crate) use image::image;

@@ -69,6 +69,7 @@ pub(super) const COMMANDS: &[Entry] = &[
     entry!(create by value),
     entry!(diff by value),
     entry!(doctor),
+    entry!(events),
     entry!(exec by value),
     entry!(export),
     entry!("generate systemd" generate::systemd, with the definition),
@@ -185,7 +186,7 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group { name: "setup", about: "Make rc fit into your environment", same: &[] },
-    Group { name: "system", about: "Manage rc", same: &[(&["info"], "info")] },
+    Group { name: "system", about: "Manage rc", same: &[(&["events"], "events"), (&["info"], "info")] },
     Group { name: "volume", about: "Manage volumes", same: &[] },
 ];
 

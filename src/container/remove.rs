@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::control::{self, Stopping};
 use super::{Container, Error, ending, lock, sweep, trash};
-use crate::monitor::Status;
+use crate::monitor::{Status, container_event};
 use crate::storage::Store;
 
 /// How a container is removed.
@@ -60,6 +60,7 @@ impl Removing {
         // First: if this process were killed in between, nothing would say to which container the volumes belonged.
         let has_volumes = volumes && trash::discard_volumes(store, &container.config);
         let busy = trash::unlink(store, &container.config)?;
+        store.events().add(&[container_event(&container.config, "remove")]);
         drop(lock);
         if has_volumes {
             sweep::sweep_store(store, runtime)?;

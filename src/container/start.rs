@@ -108,6 +108,8 @@ pub(crate) fn start(
         stdio,
         descriptors: environment.manager.copies().map_err(Error::step("copy a descriptor"))?,
         notify: environment.manager.relayed(&config).map(str::to_owned),
+        events: store.events(),
+        is_new: matches!(owner, DirectoryOwner::New(_)),
         ready: environment.manager.told_when_healthy(&config).map(str::to_owned),
         state,
         directory,

@@ -7,6 +7,7 @@ use super::Error;
 use crate::monitor::now;
 use crate::plan::{ContainerConfig, LocalVolume, Mount, MountKind};
 use crate::storage::Store;
+use crate::storage::events::{Event, EventKind};
 use crate::storage::volumes::{Record, Volume};
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
@@ -70,6 +71,9 @@ fn create(store: &Store, name: &Name, is_anonymous: bool) -> Result<(Volume, Fil
         let record = Record { name: name.clone(), created: now(), labels, is_anonymous, options };
         let volume = store.create_volume(&record)?;
         if let Some(lock) = volume.lock()? {
+            if volume.record == record {
+                store.events().add(&[Event::new(EventKind::Volume, "create", "", name.as_str())]);
+            }
             return Ok((volume, lock));
         }
     }

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 
 use super::context::Context;
+use super::happened;
 use super::image::inside;
 use crate::image::load::{self, Input, Loaded};
 use crate::image::location::Location;
@@ -43,7 +44,14 @@ fn load_from(
     only: Option<String>,
     platform: Option<Platform>,
 ) -> Result<Vec<Loaded>, Report> {
-    inside(context, "rc: load", |store, target| load::load(store, input, &load::Options { platform, only, target }))
+    let loaded = inside(context, "rc: load", |store, target| {
+        load::load(store, input, &load::Options { platform, only, target })
+    })?;
+    for image in &loaded {
+        let name = image.names.first().map(ToString::to_string).unwrap_or_default();
+        happened::to_image(context.store()?, "loadfromarchive", image.id.hex(), name);
+    }
+    Ok(loaded)
 }
 
 /// What an imported image has beside its files.
@@ -71,9 +79,11 @@ pub(crate) struct Imported {
 /// Creates an image from the filesystem in an archive. If it fails, [`super::sweep`] removes what it has stored.
 pub(crate) fn import(context: &Context, archive: impl Read + Send, request: Import) -> Result<Imported, Report> {
     let Import { name, changes, message, platform } = request;
+    let told = name.as_ref().map(ToString::to_string).unwrap_or_default();
     let (id, info) = inside(context, "rc: import", |store, target| {
         import::import(store, archive, &import::Options { name, changes, message, platform, target })
     })?;
+    happened::to_image(context.store()?, "import", id.hex(), told);
     Ok(Imported { id, skipped_devices: info.skipped.devices })
 }
 
@@ -86,5 +96,11 @@ pub(crate) fn check_images(context: &Context, names: &[String]) -> Result<(), Re
 
 /// Writes images to one archive.
 pub(crate) fn save(context: &Context, names: &[String], format: Format, output: impl Write) -> Result<(), Report> {
-    Ok(save::save(context.store()?, names, format, output)?)
+    let store = context.store()?;
+    save::save(store, names, format, output)?;
+    for name in names {
+        let id = local::find(store, name).map(|image| image.id.hex().to_owned()).unwrap_or_default();
+        happened::to_image(store, "save", &id, name.clone());
+    }
+    Ok(())
 }

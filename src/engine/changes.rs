@@ -7,6 +7,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use super::context::Context;
+use super::happened;
 use super::image;
 use crate::container::{self, Container, Environment, Filesystem, Manager};
 use crate::image::commit::{self, Committed, Packed};
@@ -57,7 +58,9 @@ pub(crate) fn export(context: &Context, name: &str, out: impl Write) -> Result<L
     let container = container::find(&environment.store, name)?;
     let filesystem = Filesystem::open(&environment, &container, lowers(&environment, &container)?, false)?;
     let work = filesystem.start("rc: export", move |root| pack_root(root, b"", out))?;
-    work.finish()
+    let left_out = work.finish()?;
+    happened::to_container(&environment.store, &container.config, "export");
+    Ok(left_out)
 }
 
 /// With `.` as the name, the root itself is in the archive, too.
@@ -147,7 +150,10 @@ pub(crate) fn commit(context: &Context, request: Commit) -> Result<Digest, Repor
     match (packed, made) {
         (Err(report), Err(_)) if !matches!(report.kind, ReportKind::Interrupted(_)) => Err(report),
         (Err(report), Ok(_)) => Err(report),
-        (_, made) => made.map(|Committed { id }| id),
+        (_, made) => made.map(|Committed { id }| {
+            happened::to_container(store, &container.config, "commit");
+            id
+        }),
     }
 }
 

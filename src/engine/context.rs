@@ -41,13 +41,13 @@ impl Context {
         if let Some(store) = self.store.get() {
             return Ok(store);
         }
-        let opened = Store::open(self.dirs.root())?;
+        let opened = Store::open(self.dirs.root())?.with_events(self.settings.events.logger.value.is_on());
         Ok(self.store.get_or_init(|| opened))
     }
 
     /// The store, to read; nothing is created.
     pub(crate) fn store_to_read(&self) -> Result<Store, Report> {
-        Ok(Store::open_to_read(self.dirs.root())?)
+        Ok(Store::open_to_read(self.dirs.root())?.with_events(self.settings.events.logger.value.is_on()))
     }
 
     /// The time, in the user's time zone.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::facts::block_devices;
+use super::happened;
 use super::observer::Observer;
 use super::select::{Selection, each, each_even_damaged, find};
 use super::sweep::sweep_all;
@@ -112,6 +113,10 @@ pub(crate) fn update(
     let container = find(context, name)?;
     if !changes.is_empty() {
         container::update(&container, &changes)?;
+        if !container.is_running() {
+            // Otherwise its monitor says so.
+            happened::to_container(&context.store_to_read()?, &container.config, "update");
+        }
     }
     Ok(container.config.id)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::context::{Caller, Context};
 use super::facts;
+use super::happened;
 use super::observer::Observer;
 use super::pull::{self, Provided};
 use crate::container::{self, Creation, Environment, Removal};
@@ -26,6 +27,7 @@ pub(crate) fn create(
     // First, so that a file that cannot be written leaves no container.
     let cidfile = Cidfile::write(&creation.config)?;
     container::create(&creation)?;
+    happened::to_container(&creation.store, &creation.config, "create");
     cidfile.keep();
     Ok(creation.config.id)
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::context::Context;
+use super::happened;
 use super::sweep::{in_use, sweep_all, sweep_soon};
 use crate::container::{self, Removal as ContainerRemoval};
 use crate::image;
@@ -116,7 +117,10 @@ pub(crate) fn tag(context: &Context, image: &str, names: &[ImageReference]) -> R
     let store = context.store()?;
     let _deferred = store.defer_collection()?;
     let image = local::find(store, image)?;
-    names.iter().try_for_each(|name| local::tag(store, &image, name))?;
+    for name in names {
+        local::tag(store, &image, name)?;
+        happened::to_image(store, "tag", image.id.hex(), name.to_string());
+    }
     sweep_soon(context);
     Ok(())
 }
@@ -129,12 +133,14 @@ pub(crate) fn untag(context: &Context, image: &str, names: &[String]) -> Result<
         let forms = local::forms(store, &image)?;
         let mut names = forms.iter().flat_map(|form| &form.names);
         names.try_for_each(|name| local::untag(store, &name.to_string()).map(drop))?;
+        happened::to_image(store, "untag", image.id.hex(), "");
     }
     for name in names {
         if local::find(store, name)?.id != image.id {
             return Err(image::Error::NotFound { name: name.clone() }.into());
         }
         local::untag(store, name)?;
+        happened::to_image(store, "untag", image.id.hex(), name.clone());
     }
     sweep_soon(context);
     Ok(())
@@ -183,6 +189,15 @@ fn remove_users(context: &Context, store: &Store, image: &Digest) -> Result<(), 
     Ok(())
 }
 
+fn happened_to(store: &Store, removed: &Removed) {
+    for name in &removed.untagged {
+        happened::to_image(store, "untag", "", name.to_string());
+    }
+    for id in &removed.deleted {
+        happened::to_image(store, "remove", id.hex(), "");
+    }
+}
+
 /// Removes names and images while no new container can use one.
 fn remove_while_locked(
     request: &RemoveImages,
@@ -194,7 +209,10 @@ fn remove_while_locked(
     let used = in_use(store)?;
     for name in names {
         match removal.remove(name, &used, request.force || request.all) {
-            Ok(removed) => done.push(removed),
+            Ok(removed) => {
+                happened_to(store, &removed);
+                done.push(removed);
+            }
             Err(image::Error::NotFound { .. }) if request.ignore => {}
             Err(error) => failures.push(error.into()),
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::context::Context;
 use super::disk::{measure, mounted, volumes};
+use super::happened;
 use super::sweep::{in_use, sweep_all};
 use crate::container::{self, Container, Removal as ContainerRemoval};
 use crate::image;
@@ -113,6 +114,7 @@ fn prune_volumes(context: &Context, filter: &PruneFilter, pruned: &mut Pruned) -
         match store.volume(name) {
             Ok(Some(volume)) if filter.matches(&volume.record.labels, Some(&volume.record.created)) => {
                 store.remove_volume(name)?;
+                happened::to_volume(store, "remove", name.as_str());
                 pruned.volumes.push(name.clone());
             }
             Ok(_) => {}
@@ -137,7 +139,10 @@ fn prune_images(context: &Context, filter: &PruneFilter, which: Images, pruned: 
     let ids: BTreeSet<&Digest> = found.iter().filter(is_wanted).map(|image| &image.id).collect();
     for id in ids {
         match removal.remove(&id.to_string(), &used, true) {
-            Ok(removed) => pruned.images.extend(removed.deleted),
+            Ok(removed) => {
+                removed.deleted.iter().for_each(|id| happened::to_image(store, "remove", id.hex(), ""));
+                pruned.images.extend(removed.deleted);
+            }
             Err(image::Error::InUse { .. } | image::Error::NotFound { .. }) => {}
             Err(error) => pruned.failures.push(error.into()),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
+use super::happened;
 use super::image::{self as images, target};
 use super::observer::Observer;
 use super::registry::{self as connection, tls_verify_at};
@@ -182,6 +183,7 @@ fn fetch(
     // A failed pull may have brought some of the layers.
     sync_soon(store);
     for image in pulled.iter().flatten() {
+        happened::to_image(store, "pull", image.id.hex(), image.reference.to_string());
         warn(image, observer);
     }
     Ok(pulled)

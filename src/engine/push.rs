@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::context::Context;
+use super::happened;
 use super::observer::Observer;
 use super::registry::{self as connection, Connection};
 use crate::image::local::{self, LocalImage};
@@ -109,7 +110,9 @@ fn push_to(
     options.retries = how.retries.unwrap_or(options.retries);
     options.backoff = how.retry_delay.map_or(options.backoff, Backoff::Fixed);
     let options = push::Options { registry: options, format: how.format, packing: how.packing };
-    Ok(push::push(context.store()?, image, &place.reference, &options, &progress)?)
+    let pushed = push::push(context.store()?, image, &place.reference, &options, &progress)?;
+    happened::to_image(context.store()?, "push", image.id.hex(), pushed.reference.to_string());
+    Ok(pushed)
 }
 
 /// The name under which an image is pushed without a destination.

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::control::Stop;
+use super::happened;
 use super::image;
 use super::observer::Observer;
 use super::select::{Selection, each};
@@ -83,6 +84,7 @@ pub(crate) fn restart(
             stopping.finish(&container)?;
         }
         last = start_one(&environment, Container::read(container.directory)?, front_end)?;
+        happened::to_container(&environment.store, &container.config, "restart");
         Ok(true)
     })?;
     Ok(last)

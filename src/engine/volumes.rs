@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::context::Context;
+use super::happened;
 use super::observer::Observer;
 use super::sweep::sweep_all;
 use crate::container::{self, Container, Removal};
@@ -69,6 +70,9 @@ pub(crate) fn create_volume(context: &Context, new: NewVolume) -> Result<Name, R
     if !made && !ignore {
         let report = Report::new(ReportKind::Conflict, format!("the volume `{name}` already exists"));
         return Err(report.with_hint("remove it with `rc volume rm`, or use --ignore"));
+    }
+    if made {
+        happened::to_volume(store, "create", name.as_str());
     }
     Ok(name)
 }
@@ -236,7 +240,11 @@ fn remove_locked(context: &Context, store: &Store, name: &Name, request: &Remove
     for user in users {
         container::remove(store, user, &removal, &context.runtime_dir()?)?;
     }
-    Ok(store.remove_volume(name)?)
+    let is_removed = store.remove_volume(name)?;
+    if is_removed {
+        happened::to_volume(store, "remove", name.as_str());
+    }
+    Ok(is_removed)
 }
 
 /// The names of the volumes that no container uses and that match the filters. Fails if a container is damaged: it may

@@ -49,6 +49,9 @@ impl Parts {
             Ask::Attach { stdin, stdout, stderr, size } => {
                 let answer = self.attach(id, [stdin, stdout, stderr], size, descriptors);
                 self.connections.set_waits(id, answer == Event::Attached);
+                if answer == Event::Attached {
+                    self.chronicle.happens("attach");
+                }
                 return Some(answer);
             }
             Ask::Exec(exec) => return self.exec(id, &exec, descriptors),
@@ -57,6 +60,7 @@ impl Parts {
             Ask::Signal { .. } if self.program.ended().is_some() && self.connections.waits(id) => {}
             Ask::Signal { signal } => return Some(self.pass_on(id, signal)),
             Ask::Stop { signal, timeout } => {
+                self.chronicle.stopping();
                 self.stop(AskedBy::User, signal, timeout);
                 return Some(Event::Done);
             }
@@ -126,7 +130,10 @@ impl Parts {
         } else if !self.program.is_launched() {
             return refusal("the container's program does not run");
         }
-        self.program.signal(signal);
+        if self.program.is_running() {
+            self.program.signal(signal);
+            self.chronicle.signalled(signal.number());
+        }
         Event::Done
     }
 }

@@ -131,6 +131,9 @@ impl Parts {
         let Some((outcome, record)) = self.health.conclude(result) else { return };
         let status = record.status;
         self.records.health(record);
+        if outcome.has_changed {
+            self.chronicle.health(status.as_str());
+        }
         for connection in self.health.take_asked() {
             self.tell(connection, &Event::Checked { passed: outcome.passed, status }, &[]);
         }

@@ -55,8 +55,9 @@ impl Parts {
                     Ok(())
                 }
             };
-            if let Err(error) = recorded {
-                event = Event::Failed(error.into());
+            match recorded {
+                Ok(()) => self.chronicle.happens(task.name()),
+                Err(error) => event = Event::Failed(error.into()),
             }
         }
         if matches!(task, Task::Pause) && event != Event::Done && self.records.status() == Status::Running {

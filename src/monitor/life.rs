@@ -88,6 +88,9 @@ impl<'a> Life<'a> {
     /// The program was never executed.
     fn give_up(mut self, report: Report) -> i32 {
         self.owner.withdraw(self.launcher.home().ok(), report.kind.shell_code().is_none());
+        if report.kind.shell_code().is_some() && !self.launcher.config().auto_remove {
+            self.server.parts.chronicle.created();
+        }
         self.server.parts.tell_starter(&Event::Failed(report));
         125
     }
@@ -96,16 +99,19 @@ impl<'a> Life<'a> {
     fn serve(mut self, up: Up) -> i32 {
         // If the command has ended, it need not know; the container continues.
         let pid = self.server.parts.program.pid();
+        self.server.parts.chronicle.started();
         self.server.parts.tell_starter(&Event::Started { pid });
         self.launcher.first_run_begins();
         let_go();
         let (record, network) = self.outlive(up);
         let removes = self.launcher.config().auto_remove;
+        self.server.parts.chronicle.learn_name();
         if removes {
             self.owner.unlink();
         } else {
             self.server.parts.records.end_run(&record);
         }
+        self.server.parts.chronicle.ended(record.code, true, removes);
         self.server.parts.tell_end(record.code);
         if removes && let Ok(home) = self.launcher.home() {
             self.owner.remove(home);
@@ -147,13 +153,18 @@ impl<'a> Life<'a> {
             let pause = self.server.parts.rule.after(record.code, ran)?;
             let waiting = ExitRecord { restarts: true, ..record.clone() };
             self.server.parts.records.end_run(&waiting);
+            self.server.parts.chronicle.learn_name();
+            self.server.parts.chronicle.ended(record.code, false, false);
             self.server.parts.tell_end_of_run(record.code);
             self.server.parts.rule.begin_pause();
             let waited = self.server.wait_for(&[], Some(Instant::now() + pause));
             self.server.parts.rule.end_pause();
             self.launcher.take_new_limits();
             match waited.and_then(|_| self.launcher.bring_up(&mut self.server)) {
-                Ok(up) => return Some(up),
+                Ok(up) => {
+                    self.server.parts.chronicle.started();
+                    return Some(up);
+                }
                 Err(Error::Cancelled) => {}
                 // The next attempt may succeed: a port was in use, a helper was missing.
                 Err(error) => (*record, ran) = (failed_start(&error.into()), Duration::ZERO),

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
+use super::chronicle::Chronicle;
 use super::connections::Connections;
 use super::exec::{Confinement, Execs, Told};
 use super::health::Health;
@@ -33,6 +34,7 @@ pub(super) struct Parts {
     pub(super) connections: Connections,
     pub(super) timers: Timers,
     pub(super) confinement: Confinement,
+    pub(super) chronicle: Chronicle,
 }
 
 impl Parts {
@@ -52,6 +54,7 @@ impl Parts {
             connections: Connections::new(listener),
             timers: Timers::default(),
             confinement: Confinement::of(start),
+            chronicle: Chronicle::new(start),
         }
     }
 
@@ -61,6 +64,9 @@ impl Parts {
         let id = self.connections.add_starter(socket)?;
         if let Some((rows, columns)) = starter.size {
             self.relay.resize(rows, columns);
+        }
+        if starter.stdout.is_some() {
+            self.chronicle.starter_attaches();
         }
         let streams = Streams { stdin: starter.stdin, stdout: starter.stdout, stderr: starter.stderr };
         self.relay.attach(id, streams, true)
@@ -106,6 +112,11 @@ impl Parts {
             if Health::is_own(connection) {
                 self.hear_of_check(connection, event);
                 continue;
+            }
+            match event {
+                Event::Started { .. } => self.chronicle.happens("exec"),
+                Event::Exited { code, .. } => self.chronicle.exec_ended(code),
+                _ => {}
             }
             self.tell(connection, &event, descriptor.as_ref().map(OwnedFd::as_fd).as_slice());
         }

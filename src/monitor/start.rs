@@ -11,6 +11,7 @@ use super::record::State;
 use crate::net;
 use crate::plan::ContainerConfig;
 use crate::runtime::{self, cgroup};
+use crate::storage::events::EventLog;
 use crate::sys::inherited::Inherited;
 use crate::sys::lock::ProcessLock;
 use crate::sys::packages::Package;
@@ -63,6 +64,10 @@ pub(crate) struct Start {
     pub(crate) notify: Option<String>,
     /// The service manager's socket, if the monitor says when the container is healthy.
     pub(crate) ready: Option<String>,
+    /// Where what happens to the container is written.
+    pub(crate) events: EventLog,
+    /// The container is created by this start.
+    pub(crate) is_new: bool,
     /// The recorded state, with the number of the new run.
     pub(crate) state: State,
 }

@@ -28,6 +28,17 @@ pub(super) enum Task {
     Update(Box<Changes>),
 }
 
+impl Task {
+    /// What it is called in events.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Unpause => "unpause",
+            Self::Update(_) => "update",
+        }
+    }
+}
+
 /// A task, and the connection that gets the answer.
 #[derive(Debug)]
 pub(super) struct Job {

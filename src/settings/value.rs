@@ -34,6 +34,22 @@ pub(crate) struct Size(pub(crate) u64);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Program(pub(crate) Option<PathBuf>);
 
+/// Where events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventLogger {
+    /// Into the store.
+    File,
+    /// Nowhere.
+    None,
+}
+
+impl EventLogger {
+    /// Whether they are written at all.
+    pub(crate) fn is_on(self) -> bool {
+        self == Self::File
+    }
+}
+
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.escape_debug())
 }
@@ -144,6 +160,25 @@ impl Value for StorageDriver {
 
     fn show(&self) -> String {
         quoted(self.as_str())
+    }
+}
+
+impl Value for EventLogger {
+    type Written = String;
+
+    fn read(written: String) -> Result<Self, Invalid> {
+        match written.as_str() {
+            "file" => Ok(Self::File),
+            "none" => Ok(Self::None),
+            _ => Err(Invalid::new("logger", written, "must be file or none")),
+        }
+    }
+
+    fn show(&self) -> String {
+        quoted(match self {
+            Self::File => "file",
+            Self::None => "none",
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Error, Store};
 use crate::sys::fs;
 
 /// The names in the store's directory. `version` is the mark of a store, and is removed last.
-const OWN: [&str; 12] = [
+const OWN: [&str; 14] = [
     "containers",
     "empty",
     "images",
@@ -16,6 +16,8 @@ const OWN: [&str; 12] = [
     "tmp",
     "trash",
     "volumes",
+    "events.log",
+    "events.log.1",
     "ingest.lock",
     "sweep.lock",
     "lock",
@@ -26,7 +28,7 @@ impl Store {
     /// Opens the store at `root` to remove it; `None` if there is nothing. Fails if the directory lacks the marks of a
     /// store (`version`, `images/oci-layout`), or belongs to another user.
     pub(crate) fn open_marked(root: &Path) -> Result<Option<Self>, Error> {
-        let store = Self { root: root.to_owned() };
+        let store = Self { root: root.to_owned(), has_events: false };
         match store.check_owner() {
             Err(Error::Path(error)) if error.is_not_found() => return Ok(None),
             other => other?,

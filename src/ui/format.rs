@@ -137,6 +137,14 @@ impl Format {
         Ok(out.raw(rendered.as_bytes())?)
     }
 
+    /// Prints one row of a listing that has no end, in a line.
+    pub(crate) fn row<T: Listed>(&self, out: &mut Output, row: &T) -> Result<(), Error> {
+        match self {
+            Self::Json => Ok(out.raw((json::compact(&row.json())? + "\n").as_bytes())?),
+            _ => self.list(out, std::slice::from_ref(row), true),
+        }
+    }
+
     /// Prints one object (`inspect`, `info`, `version`), with a newline at the end.
     pub(crate) fn object(&self, out: &mut Output, data: &impl Serialize) -> Result<(), Error> {
         let rendered = match self {

@@ -3,6 +3,7 @@
 
 mod common;
 mod container;
+mod event;
 mod image;
 mod prune;
 mod volume;
@@ -12,6 +13,7 @@ use regex_lite::Regex;
 use crate::types::{Report, ReportKind};
 
 pub(crate) use container::{ContainerFacts, ContainerFilter};
+pub(crate) use event::EventFilter;
 pub(crate) use image::{ImageFacts, ImageFilter, is_named};
 pub(crate) use prune::PruneFilter;
 pub(crate) use volume::{VolumeFacts, VolumeFilter};

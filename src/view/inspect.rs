@@ -190,7 +190,7 @@ fn exposed(config: &ContainerConfig) -> Map<String, Value> {
     config.image.exposed_ports.iter().cloned().chain(published).map(|port| (port, json!({}))).collect()
 }
 
-fn object(value: Value) -> Map<String, Value> {
+pub(super) fn object(value: Value) -> Map<String, Value> {
     if let Value::Object(map) = value { map } else { Map::new() }
 }
 

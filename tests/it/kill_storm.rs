@@ -163,7 +163,18 @@ fn leftovers(lab: &Lab) -> Vec<String> {
     for directory in ["tmp", "trash", "containers", "names", "volumes"] {
         left.extend(names(lab, directory).iter().map(|name| format!("{directory}/{name}")));
     }
-    let known = ["version", "lock", "ingest.lock", "sweep.lock", "images", "layers", "containers", "names", "volumes"];
+    let known = [
+        "version",
+        "lock",
+        "ingest.lock",
+        "sweep.lock",
+        "events.log",
+        "images",
+        "layers",
+        "containers",
+        "names",
+        "volumes",
+    ];
     let known = known.into_iter().chain(["tmp", "trash", "empty"]).map(str::to_owned).collect();
     left.extend(names(lab, "").difference(&known).map(|name| format!("unknown: {name}")));
     left

@@ -20,6 +20,7 @@ mod descriptors;
 mod dialects;
 mod doctor;
 mod documents;
+mod events;
 mod exit_codes;
 mod exit_status;
 mod failpoints;

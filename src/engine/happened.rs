@@ -1,0 +1,21 @@
+//! Says what a use case has changed, for `rc events`. The monitors say the rest.
+
+use crate::monitor::container_event;
+use crate::plan::ContainerConfig;
+use crate::storage::Store;
+use crate::storage::events::{Event, EventKind};
+
+/// Something has happened to a container.
+pub(super) fn to_container(store: &Store, config: &ContainerConfig, action: &str) {
+    store.events().add(&[container_event(config, action)]);
+}
+
+/// Something has happened to an image: its ID, and the name by which it was known, or an archive's.
+pub(super) fn to_image(store: &Store, action: &str, id: &str, name: impl Into<String>) {
+    store.events().add(&[Event::new(EventKind::Image, action, id, name)]);
+}
+
+/// Something has happened to a volume.
+pub(super) fn to_volume(store: &Store, action: &str, name: &str) {
+    store.events().add(&[Event::new(EventKind::Volume, action, "", name)]);
+}
