@@ -45,6 +45,7 @@ pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod save;
 pub(crate) mod search;
+pub(crate) mod secret;
 pub(crate) mod setup;
 pub(crate) mod start;
 pub(crate) mod stats;

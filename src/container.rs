@@ -30,6 +30,7 @@ mod owner;
 mod processes;
 mod remove;
 mod rename;
+mod secrets;
 mod service;
 mod session;
 mod start;
@@ -116,6 +117,12 @@ pub(crate) enum Error {
     /// The program's streams do not go through rc.
     #[error("cannot attach to `{0}`: its log driver is `passthrough`")]
     PassedThrough(String),
+    /// The container needs a secret that does not exist any more.
+    #[error("no such secret: {0}")]
+    NoSecret(String),
+    /// The value of a secret is no text.
+    #[error("the secret `{0}` cannot be a variable: it is not text")]
+    NoText(String),
     /// It has no health check.
     #[error("container `{0}` has no health check")]
     NotChecked(String),
@@ -207,12 +214,14 @@ impl From<Error> for Report {
             Error::Network(error) => return error.into(),
             Error::Invalid(error) => return error.into(),
             Error::NotFound(_) => ReportKind::NotFound(Thing::Container),
+            Error::NoSecret(_) => ReportKind::NotFound(Thing::Secret),
             Error::Damaged { .. } | Error::Misplaced { .. } => ReportKind::Damaged,
             Error::NameTaken { .. } | Error::NoName(_) | Error::State { .. } => ReportKind::Conflict,
             Error::Busy { .. } => ReportKind::InUse,
             Error::TooManyDescriptors(_)
             | Error::Ambiguous(_)
             | Error::NotChecked(_)
+            | Error::NoText(_)
             | Error::PassedTerminal
             | Error::PassedDirectory
             | Error::PassedThrough(_) => ReportKind::Invalid,
@@ -245,6 +254,8 @@ impl Error {
         match self {
             Self::Damaged { id, .. } => Some(format!("remove it with `rc rm {}`", id.short())),
             Self::NameTaken { name, .. } => Some(format!("remove it with `rc rm {name}`, or use --replace")),
+            Self::NoSecret(name) => Some(format!("create it with `rc secret create {name} FILE`")),
+            Self::NoText(_) => Some("use it as a file: `type=mount`".to_owned()),
             Self::NotChecked(_) => Some("create the container with `--health-cmd COMMAND`".to_owned()),
             Self::NoName(_) => Some("remove it, or use another name".to_owned()),
             Self::State { action: "remove", name, .. } => {

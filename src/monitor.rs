@@ -40,4 +40,4 @@ pub(crate) use directory::{ContainerDir, Error as ContainerDirError};
 pub(crate) use life::run;
 pub(crate) use notify::send_waiting;
 pub(crate) use record::{ExitRecord, HealthResult, HealthStatus, ProcessId, Run, State, Status, now};
-pub(crate) use start::{Listen, Owner, Start, Starter, Stdio};
+pub(crate) use start::{Listen, Owner, SecretVariables, Start, Starter, Stdio};

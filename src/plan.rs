@@ -38,6 +38,7 @@ mod resources;
 mod restart;
 mod rlimits;
 mod seccomp;
+mod secrets;
 mod security;
 mod service;
 mod spec;
@@ -68,6 +69,7 @@ pub(crate) use request::{
 };
 pub(crate) use resources::resources;
 pub(crate) use restart::RestartPolicy;
+pub(crate) use secrets::{SecretForm, SecretUse};
 pub(crate) use security::seccomp_file;
 pub(crate) use service::{Handed, NOTIFY_FILE, Sdnotify, Service};
 pub(crate) use spec::{HostFacts, extras, spec};
@@ -330,13 +332,15 @@ pub(crate) fn resolve(
         // The restarted program would not have the caller's descriptors.
         return Err(Error::Exclusive { options: ["--log-driver passthrough", "a health check that restarts"] });
     }
+    let mounts = mounts::mounts(request, image, facts)?;
+    let secrets = secrets::secrets(&request.secrets, |path| mounts.iter().any(|mount| mount.destination == path))?;
     Ok(ContainerConfig {
         env: env::environment(request, image, facts, &hostname)?,
         working_dir: working_dir(request, image)?,
         user: user(request, image)?,
         groups: user::groups(&request.groups).map_err(Error::option("--group-add"))?,
         labels: labels::labels(request, image)?,
-        mounts: mounts::mounts(request, image, facts)?,
+        mounts,
         capabilities,
         rlimits: rlimits::rlimits(&request.ulimits)?,
         cgroup: cgroups::cgroup(request, &limits)?,
@@ -401,6 +405,7 @@ pub(crate) fn resolve(
         restart: restart::policy(request.restart.as_deref(), request.auto_remove)?,
         cidfile: request.cidfile.as_ref().map(|path| facts.working_dir.join(path)),
         healthcheck,
+        secrets,
         service,
         create_command: request.create_command.clone(),
     })

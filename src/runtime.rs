@@ -51,7 +51,7 @@ pub(crate) use starting::{Conversation, StartingProcess, child_of};
 pub(crate) use sync::{Failure, Progress};
 
 use crate::sys::inherited::Inherited;
-use crate::types::{Extras, Report, ReportKind};
+use crate::types::{Extras, Report, ReportKind, SecretFile};
 use crate::userns::IdMap;
 
 /// What a container is started with.
@@ -75,6 +75,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) wait_for_network: bool,
     /// Mounts (by destination) that are filled from the image if they are empty: new volumes.
     pub(crate) copy_up: Vec<PathBuf>,
+    /// Secrets, as files.
+    pub(crate) secrets: &'a [SecretFile],
     /// A directory with an empty read-only `file` and an empty directory `dir`, which mask paths.
     pub(crate) empty: PathBuf,
 }

@@ -10,7 +10,7 @@
 //!   sweep.lock              held by the one process that sweeps in the background; not empty if it has left something
 //!   images/                 a standard OCI image layout: oci-layout, index.json, blobs/ALGORITHM/HEX
 //!   layers/MAP/ALG-HEX/     one layer, unpacked for one ID map: fs/, and owners if everything is stored as the user
-//!   containers/ names/ volumes/
+//!   containers/ names/ volumes/ secrets/
 //!   events.log              what happens, a line each; events.log.1 is the one before
 //!   tmp/                    unfinished; its creator holds a flock on it, so a free lock means that the creator is dead
 //!   trash/                  waits to be removed
@@ -35,6 +35,7 @@ pub(crate) mod layer;
 pub(crate) mod pack;
 mod remove;
 mod scratch;
+pub(crate) mod secrets;
 mod stage;
 mod sweep;
 pub(crate) mod tar;

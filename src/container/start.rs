@@ -12,8 +12,8 @@ use super::owner::{DirectoryOwner, first_run};
 use super::service::Service;
 use super::session::{Session, Terminal, Unread};
 use super::streams::{self, StartStreams};
-use super::{Container, Error, empty, volumes};
-use crate::monitor::{self, ContainerDir, Start, State, Status};
+use super::{Container, Error, empty, secrets, volumes};
+use crate::monitor::{self, ContainerDir, SecretVariables, Start, State, Status};
 use crate::net;
 use crate::plan::{self, CgroupNamespace, ContainerConfig, HostFacts};
 use crate::runtime::cgroup;
@@ -83,7 +83,12 @@ pub(crate) fn start(
     let (config, directory, state, owner) = begin(&store, origin)?;
     let volumes = volumes::prepare(&store, &config)?;
     let facts = host_facts(environment, &config, &directory)?;
-    let spec = plan::spec(volumes.resolve(&config).as_ref().unwrap_or(&config), &facts)?;
+    let secrets = secrets::read(&store, &config)?;
+    let secret_variables = SecretVariables(secrets.variables);
+    let mut spec = plan::spec(volumes.resolve(&config).as_ref().unwrap_or(&config), &facts)?;
+    if let Some(process) = spec.process_mut() {
+        secret_variables.add_to(process);
+    }
     let service = Service::of(&environment.manager, &config, &directory, front_end.attach == Attach::No)?;
     let StartStreams { stdio, starter, ours: ends } = streams::for_start(&config, &front_end)?;
     let locks = environment.runtime_dir.join("net");
@@ -108,6 +113,8 @@ pub(crate) fn start(
         stdio,
         descriptors: environment.manager.copies().map_err(Error::step("copy a descriptor"))?,
         notify: environment.manager.relayed(&config).map(str::to_owned),
+        secrets: secrets.files,
+        secret_variables,
         events: store.events(),
         is_new: matches!(owner, DirectoryOwner::New(_)),
         ready: environment.manager.told_when_healthy(&config).map(str::to_owned),

@@ -8,6 +8,7 @@ use super::facts;
 use super::happened;
 use super::observer::Observer;
 use super::pull::{self, Provided};
+use super::secrets;
 use crate::container::{self, Creation, Environment, Removal};
 use crate::plan::{self, ContainerConfig, Request, Seccomp};
 use crate::runtime::seccomp;
@@ -63,7 +64,10 @@ pub(super) fn prepare(
     let identity = container::new_identity(store, name)?;
     let (image, defaults) = (image.defaults(&request.image), facts::defaults(&context.settings));
     let found = facts::look_up(&plan::needs(request, &image, &defaults), &identity.id)?;
-    let config = plan::resolve(request, &image, &facts::facts(request, caller, defaults, found), identity)?;
+    let mut config = plan::resolve(request, &image, &facts::facts(request, caller, defaults, found), identity)?;
+    for secret in &mut config.secrets {
+        secret.id = secrets::find(store, secret.name.as_str())?.0.id;
+    }
     if let Seccomp::Profile { rules, .. } = &config.seccomp {
         // Otherwise the start would fail, inside the container.
         seccomp::compile(rules)?;

@@ -183,6 +183,7 @@ impl Launcher {
             descriptors: &start.descriptors,
             wait_for_network: config.network.forwards_ports(),
             copy_up: start.copy_up.clone(),
+            secrets: &start.secrets,
             empty: start.empty.clone(),
         };
         let init = runtime::create_init(&launch, cgroup.map(Group::fd), self.home.ready()?)?;

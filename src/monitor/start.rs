@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Process, Spec};
 
 use super::directory::ContainerDir;
 use super::record::State;
@@ -15,7 +15,7 @@ use crate::storage::events::EventLog;
 use crate::sys::inherited::Inherited;
 use crate::sys::lock::ProcessLock;
 use crate::sys::packages::Package;
-use crate::types::{Extras, Report, ReportKind, StorageDriver};
+use crate::types::{Extras, Report, ReportKind, SecretFile, StorageDriver};
 use crate::userns::{IdMap, UserNamespace};
 
 /// What one of the program's standard descriptors is.
@@ -68,8 +68,37 @@ pub(crate) struct Start {
     pub(crate) events: EventLog,
     /// The container is created by this start.
     pub(crate) is_new: bool,
+    /// The program's secrets, as files.
+    pub(crate) secrets: Vec<SecretFile>,
+    /// Its secrets, as lines of the environment, for it and for what `exec` runs.
+    pub(crate) secret_variables: SecretVariables,
     /// The recorded state, with the number of the new run.
     pub(crate) state: State,
+}
+
+/// Secrets as lines of the environment, `NAME=value`.
+#[derive(Clone, Default)]
+pub(crate) struct SecretVariables(pub(crate) Vec<String>);
+
+impl std::fmt::Debug for SecretVariables {
+    /// Leaves the values out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("SecretVariables").field(&self.0.len()).finish()
+    }
+}
+
+impl SecretVariables {
+    /// Adds them to the environment of a process, in place of variables of the same names.
+    pub(crate) fn add_to(&self, process: &mut Process) {
+        if self.0.is_empty() {
+            return;
+        }
+        let mut env = process.env().clone().unwrap_or_default();
+        let name = |line: &str| line.split_once('=').map(|(name, _)| format!("{name}=")).unwrap_or_default();
+        env.retain(|line| !self.0.iter().any(|secret| line.starts_with(&name(secret))));
+        env.extend(self.0.iter().cloned());
+        process.set_env(Some(env));
+    }
 }
 
 /// The streams of the command that starts a container.

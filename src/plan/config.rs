@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use oci_spec::runtime::LinuxSeccomp;
 use serde::{Deserialize, Serialize};
 
-use super::{Healthcheck, RestartPolicy, Service};
+use super::{Healthcheck, RestartPolicy, SecretUse, Service};
 use crate::types::{ContainerId, Digest, Name, Network, PortMapping, Signal, host_path};
 
 /// Everything that was resolved when the container was created. All fields are complete: nothing is
@@ -132,6 +132,9 @@ pub(crate) struct ContainerConfig {
     /// The name of the journal's entries, if it is not the container's.
     #[serde(default)]
     pub(crate) log_tag: Option<String>,
+    /// The secrets of the program.
+    #[serde(default)]
+    pub(crate) secrets: Vec<SecretUse>,
     /// What tells whether the container is healthy.
     #[serde(default)]
     pub(crate) healthcheck: Option<Healthcheck>,

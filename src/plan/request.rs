@@ -132,6 +132,8 @@ pub(crate) struct Request {
     pub(crate) limits: LimitRequest,
     /// `--ulimit`.
     pub(crate) ulimits: Vec<String>,
+    /// `--secret`: `NAME[,type=mount|env,target=…]`.
+    pub(crate) secrets: Vec<String>,
     /// The health check.
     pub(crate) health: HealthRequest,
     /// `--restart`.

@@ -85,6 +85,7 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
     let root = rootfs::mount(&launch.rootfs)?;
     let places = Places::new(root.as_fd())?;
     let mounted = mounts::all(spec, &places, &launch.copy_up, launch.ids.is_single())?;
+    let secrets = mounts::secrets::all(launch.secrets, &places, launch.ids.is_single())?;
     devices::make(spec, &places)?;
     mounts::working_directory(&places, process.cwd())?;
     paths::mask(spec, root.as_fd(), &launch.empty)?;
@@ -97,7 +98,7 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
             .step("make the root filesystem read-only")?;
     }
     mount::pivot(root.as_fd()).step("change the root")?;
-    drop((root, mounted));
+    drop((root, mounted, secrets));
 
     if launch.wait_for_network {
         wait_for_network(sync.as_fd())?;

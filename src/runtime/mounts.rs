@@ -18,6 +18,7 @@ use crate::types::ReportKind;
 
 mod copyup;
 mod missing;
+pub(super) mod secrets;
 
 /// Creates every mount of the spec; the descriptors pin them until the root is changed.
 pub(super) fn all(

@@ -7,12 +7,13 @@ use super::{Error, Store};
 use crate::sys::fs;
 
 /// The names in the store's directory. `version` is the mark of a store, and is removed last.
-const OWN: [&str; 14] = [
+const OWN: [&str; 15] = [
     "containers",
     "empty",
     "images",
     "layers",
     "names",
+    "secrets",
     "tmp",
     "trash",
     "volumes",

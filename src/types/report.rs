@@ -75,6 +75,8 @@ pub(crate) enum Thing {
     Volume,
     /// A network.
     Network,
+    /// A secret.
+    Secret,
     /// A file on the host or in a container.
     File,
 }

@@ -6,6 +6,7 @@ mod container;
 mod event;
 mod image;
 mod prune;
+mod secret;
 mod volume;
 
 use regex_lite::Regex;
@@ -16,6 +17,7 @@ pub(crate) use container::{ContainerFacts, ContainerFilter};
 pub(crate) use event::EventFilter;
 pub(crate) use image::{ImageFacts, ImageFilter, is_named};
 pub(crate) use prune::PruneFilter;
+pub(crate) use secret::SecretFilter;
 pub(crate) use volume::{VolumeFacts, VolumeFilter};
 
 /// Why a filter was refused.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{NEVER, command};
 use crate::monitor::{State, Status};
-use crate::plan::{ContainerConfig, LogDriver, Mount, MountKind};
+use crate::plan::{ContainerConfig, LogDriver, Mount, MountKind, SecretForm, SecretUse};
 use crate::types::Name;
 
 /// The directories of a container.
@@ -181,7 +181,19 @@ fn settings(config: &ContainerConfig) -> Value {
     if let (Value::Object(settings), Some(check)) = (&mut settings, &config.healthcheck) {
         settings.extend(health::settings(check));
     }
+    if let (Value::Object(settings), false) = (&mut settings, config.secrets.is_empty()) {
+        settings.insert("Secrets".to_owned(), config.secrets.iter().map(secret).collect());
+    }
     settings
+}
+
+/// A secret's name, and what the program sees of it.
+fn secret(secret: &SecretUse) -> Value {
+    let (uid, gid, mode) = match &secret.form {
+        SecretForm::Mount { uid, gid, mode, .. } => (*uid, *gid, *mode),
+        SecretForm::Env { .. } => (0, 0, 0),
+    };
+    json!({ "Name": secret.name, "ID": secret.id, "UID": uid, "GID": gid, "Mode": mode })
 }
 
 /// The ports that the image exposes, and those that are published, as docker and podman have it.

@@ -169,6 +169,7 @@ fn leftovers(lab: &Lab) -> Vec<String> {
         "ingest.lock",
         "sweep.lock",
         "events.log",
+        "secrets",
         "images",
         "layers",
         "containers",

@@ -61,6 +61,7 @@ mod root_directory;
 mod run_options;
 mod search;
 mod seccomp;
+mod secrets;
 mod service;
 mod side_by_side;
 mod starting;

@@ -57,6 +57,9 @@ pub(crate) struct ContainerArgs {
     /// Remove the container and its anonymous volumes after exit
     #[arg(long)]
     rm: bool,
+    /// Give the container access to a secret: NAME[,type=mount|env,target=TARGET,uid=UID,gid=GID,mode=MODE]
+    #[arg(long, value_name = "SECRET")]
+    secret: Vec<String>,
     /// Signal to stop the container (default: the image's, or SIGTERM)
     #[arg(long, value_name = "SIGNAL")]
     stop_signal: Option<String>,
@@ -124,6 +127,7 @@ impl ContainerArgs {
             limits: self.limits.into_request(),
             ulimits: self.ulimit,
             restart: self.restart,
+            secrets: self.secret,
             stop_signal: self.stop_signal,
             stop_timeout: self.stop_timeout,
             pull: self.pull,

@@ -7,7 +7,7 @@ use rustix::fs::FileType;
 
 use super::error::Error;
 use crate::monitor::protocol;
-use crate::monitor::start::Start;
+use crate::monitor::start::{SecretVariables, Start};
 use crate::runtime::{self, Conversation, Join};
 use crate::sys::inherited::Inherited;
 use crate::sys::process::Child;
@@ -37,6 +37,8 @@ pub(in crate::monitor) struct Confinement {
     /// Its system call filter, if it is not the default.
     profile: Option<LinuxSeccomp>,
     extras: Extras,
+    /// Its secrets that are variables.
+    secrets: SecretVariables,
 }
 
 impl Confinement {
@@ -50,6 +52,7 @@ impl Confinement {
             single_id: start.ids.is_single(),
             profile: start.spec.linux().as_ref().and_then(|linux| linux.seccomp().clone()),
             extras: start.extras.clone(),
+            secrets: start.secret_variables.clone(),
         }
     }
 }
@@ -78,6 +81,8 @@ pub(super) fn enter(
         (false, [stdin, stdout, stderr]) => [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
         (false, _) => return Err(Error::Descriptors),
     };
+    let mut process = exec.process.clone();
+    container.confinement.secrets.add_to(&mut process);
     Ok(runtime::join(&Join {
         init: container.init,
         own_network: container.confinement.own_network,
@@ -85,7 +90,7 @@ pub(super) fn enter(
         own_uts: container.confinement.own_uts,
         own_cgroups: container.confinement.own_cgroups,
         cgroup: container.cgroup,
-        process: &exec.process,
+        process: &process,
         extras: &container.confinement.extras,
         profile: container.confinement.profile.as_ref(),
         stdio,

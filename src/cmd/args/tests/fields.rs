@@ -100,8 +100,9 @@ fn every_option_of_the_health_check_reaches_its_field() {
     let line = "--health-cmd c --health-interval 1s --health-log-destination local --health-max-log-count 1 \
         --health-max-log-size 2 --health-on-failure kill --health-retries 3 --health-start-interval 4s \
         --health-start-period 5s --health-startup-cmd d --health-startup-interval 6s --health-startup-retries 7 \
-        --health-startup-success 8 --health-startup-timeout 9s --health-timeout 10s --no-healthcheck box";
+        --health-startup-success 8 --health-startup-timeout 9s --health-timeout 10s --no-healthcheck --secret s box";
     let request = run(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
+    assert_eq!(request.secrets, ["s"]);
     let text = |text: &str| Some(text.to_owned());
     let expected = HealthRequest {
         disabled: true,

@@ -1,0 +1,38 @@
+//! The secrets of a container at its start.
+
+use std::path::PathBuf;
+
+use super::Error;
+use crate::plan::{ContainerConfig, SecretForm};
+use crate::storage::Store;
+use crate::types::SecretFile;
+
+/// What the program gets: files, and lines of its environment.
+#[derive(Default)]
+pub(super) struct Secrets {
+    /// The files.
+    pub(super) files: Vec<SecretFile>,
+    /// `NAME=value`.
+    pub(super) variables: Vec<String>,
+}
+
+/// Reads the container's secrets. Fails if one of them does not exist any more.
+pub(super) fn read(store: &Store, config: &ContainerConfig) -> Result<Secrets, Error> {
+    let mut secrets = Secrets::default();
+    for secret in &config.secrets {
+        let found = store.secret(&secret.name)?;
+        let (_, value) = found.ok_or_else(|| Error::NoSecret(secret.name.to_string()))?;
+        match &secret.form {
+            SecretForm::Mount { target, uid, gid, mode } => {
+                let path = PathBuf::from(target);
+                secrets.files.push(SecretFile { path, uid: *uid, gid: *gid, mode: *mode, value });
+            }
+            SecretForm::Env { variable } => {
+                let text = String::from_utf8(value).ok().filter(|text| !text.contains('\0'));
+                let text = text.ok_or_else(|| Error::NoText(secret.name.to_string()))?;
+                secrets.variables.push(format!("{variable}={text}"));
+            }
+        }
+    }
+    Ok(secrets)
+}
