@@ -43,7 +43,9 @@ mod start;
 mod sweep;
 mod volumes;
 
-pub(crate) use archive::{Import, Imported, check_images, import, load, load_location, save};
+pub(crate) use archive::{
+    Import, Imported, SaveImages, check_images, import, load, load_location, save, save_to_directory,
+};
 pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes, commit, export};
 pub(crate) use check::{Check, check};
 pub(crate) use context::{Caller, Context};

@@ -64,8 +64,8 @@ pub(crate) use needs::{BlockDevices, Found, Needs, needs};
 pub(crate) use network::parse_network;
 pub(crate) use ports::FreePort;
 pub(crate) use request::{
-    DescriptorRequest, LimitRequest, LogRequest, MountRequest, PortRequest, PullPolicy, Request, ServiceRequest,
-    TextFile,
+    DescriptorRequest, LimitRequest, LogRequest, MountRequest, PortRequest, PullPolicy, RegistryRequest, Request,
+    ServiceRequest, TextFile,
 };
 pub(crate) use resources::resources;
 pub(crate) use restart::RestartPolicy;

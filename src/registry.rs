@@ -31,6 +31,7 @@ mod options;
 mod platform;
 mod registries;
 mod search;
+mod short;
 #[cfg(test)]
 pub(crate) mod test_server;
 #[cfg(test)]
@@ -48,7 +49,7 @@ pub(crate) use error::Error;
 pub(crate) use notice::Notices;
 pub(crate) use options::{Backoff, Options};
 pub(crate) use platform::Platform;
-pub(crate) use registries::{Place, Registries};
+pub(crate) use registries::{LazyRegistries, Place, RegistriesError};
 pub(crate) use search::{Hit, search};
 pub(crate) use tls::TlsVerify;
 pub(crate) use upload::Arrival;

@@ -51,7 +51,7 @@ use rustix::process::geteuid;
 
 pub(crate) use audit::{Odd, Repair};
 pub(crate) use blob::{BlobWriter, MANIFEST_LIMIT};
-pub(crate) use compress::{Compression, decompress};
+pub(crate) use compress::{Compression, HEAD, decompress};
 pub(crate) use descriptor::Descriptor;
 pub(crate) use hash::Hasher;
 pub(crate) use index::{IndexEntry, REF_NAME};

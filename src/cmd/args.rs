@@ -33,8 +33,8 @@ pub(crate) use limits::LimitArgs;
 pub(crate) use preserve::{PreserveArgs, keep_descriptors, keep_requested};
 pub(crate) use process::ProcessArgs;
 pub(crate) use redact::redact;
+pub(super) use registry::retry_delay;
 pub(crate) use registry::{RegistryArgs, Secret};
-pub(super) use registry::{credentials, retry_delay};
 pub(crate) use run::RunArgs;
 pub(crate) use selection::{FilterArgs, NameArgs, PauseArgs, SelectionArgs, StopArgs};
 

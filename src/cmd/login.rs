@@ -33,14 +33,14 @@ pub(crate) struct Args {
     /// Write more detailed information to standard output
     #[arg(short, long)]
     verbose: bool,
-    /// The registry: HOST[:PORT] (default: docker.io)
+    /// The registry: HOST[:PORT] (default: the first that short names are searched in, docker.io)
     #[arg(value_name = "REGISTRY")]
     server: Option<String>,
 }
 
 /// Runs the command. Nothing is stored unless the registry accepts it.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let server = engine::server(args.server.as_deref())?;
+    let server = engine::server(&ctx.engine, args.server.as_deref())?;
     let connection = args.registry.connection();
     let stored = engine::stored_login(&ctx.engine, &server, &connection)?;
     if args.get_login {

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// Path of the authentication file (default: that of podman)
     #[arg(long, value_name = "FILE")]
     authfile: Option<PathBuf>,
-    /// The registry: HOST[:PORT] (default: docker.io)
+    /// The registry: HOST[:PORT] (default: the first that short names are searched in, docker.io)
     #[arg(value_name = "REGISTRY")]
     server: Option<String>,
 }
@@ -31,7 +31,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         out.finish()?;
         return Ok(Exit::SUCCESS);
     }
-    let server = engine::server(args.server.as_deref())?;
+    let server = engine::server(&ctx.engine, args.server.as_deref())?;
     match engine::logout(&ctx.engine, &server, args.authfile.as_deref())? {
         Forgotten::Removed => out.line(format_args!("Removed login credentials for {server}"))?,
         Forgotten::OnlyDockers => out.line(format_args!(

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Ctx;
-use super::args::{RegistryArgs, Secret, credentials, retry_delay};
+use super::args::{RegistryArgs, Secret, retry_delay};
 use super::observer::Screen;
 use crate::engine::{self, Push};
 use crate::error::{Error, Exit};
 use crate::image::push::{Compression, Format, Packing, Pushed};
+use crate::registry::{Credentials, Platform};
 use crate::sys::replacement::Output;
 use crate::ui;
 
@@ -43,6 +44,9 @@ pub(crate) struct Args {
     /// Manifest type: oci or v2s2 (default: the one that the image has)
     #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<ManifestFormat>,
+    /// Push the image only if it is for this platform: OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
     /// Suppress output information when pushing images
     #[arg(short, long)]
     quiet: bool,
@@ -124,10 +128,11 @@ impl Args {
         }
         Ok(Push {
             connection: self.registry.connection(),
-            credentials: self.creds.as_ref().map(|Secret(text)| credentials(text)).transpose()?,
+            credentials: self.creds.as_ref().map(|Secret(text)| Credentials::parse(text)).transpose()?,
             retries: self.retry,
             retry_delay: self.retry_delay,
             format,
+            platform: self.platform.clone(),
             packing: Packing { wanted, level: self.compression_level, force: self.force_compression },
         })
     }

@@ -78,7 +78,8 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         out.finish()?;
         return Ok(Exit::SUCCESS);
     }
-    let mut found = engine::search(&ctx.engine, &args.term, args.limit, &connection)?;
+    let (mut found, failures) = engine::search(&ctx.engine, &args.term, args.limit, &connection)?;
+    failures.iter().for_each(|report| ui::warning(&report.message));
     found.retain(|found| args.shows(found));
     let rows: Vec<_> = found
         .iter()

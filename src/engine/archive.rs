@@ -1,14 +1,16 @@
 //! Images in archives: load, import, save.
 
 use std::io::{Read, Write};
+use std::path::Path;
 
 use super::context::Context;
 use super::happened;
 use super::image::inside;
+use crate::image::import;
 use crate::image::load::{self, Input, Loaded};
+use crate::image::local::{self, LocalImage};
 use crate::image::location::Location;
-use crate::image::save::{self, Format};
-use crate::image::{import, local};
+use crate::image::save::{self, Format, Layout};
 use crate::registry::Platform;
 use crate::sys::fs;
 use crate::types::{Digest, ImageReference, Report, ReportKind};
@@ -87,20 +89,69 @@ pub(crate) fn import(context: &Context, archive: impl Read + Send, request: Impo
     Ok(Imported { id, skipped_devices: info.skipped.devices })
 }
 
-/// Fails if one of these images does not exist.
-pub(crate) fn check_images(context: &Context, names: &[String]) -> Result<(), Report> {
-    let store = context.store()?;
-    names.iter().try_for_each(|name| local::find(store, name).map(drop))?;
-    Ok(())
+/// Which images are saved.
+#[derive(Debug, Default)]
+pub(crate) struct SaveImages {
+    /// Names or IDs.
+    pub(crate) names: Vec<String>,
+    /// The platform that each must be for.
+    pub(crate) platform: Option<Platform>,
+    /// Fail if a layer is not compressed.
+    pub(crate) compressed: bool,
 }
 
-/// Writes images to one archive.
-pub(crate) fn save(context: &Context, names: &[String], format: Format, output: impl Write) -> Result<(), Report> {
+impl SaveImages {
+    /// Finds them. Fails if one does not exist, or is for another platform.
+    fn find(&self, context: &Context) -> Result<Vec<LocalImage>, Report> {
+        let store = context.store()?;
+        let find = |name: &String| {
+            let image = local::find(store, &context.registries, name)?;
+            if let Some(platform) = &self.platform {
+                image.check_platform(name, platform)?;
+            }
+            Ok(image)
+        };
+        let found: Vec<LocalImage> = self.names.iter().map(find).collect::<Result<_, Report>>()?;
+        if self.compressed {
+            save::check_compressed(store, &found)?;
+        }
+        Ok(found)
+    }
+}
+
+/// Fails if one of these images does not exist, or is for another platform.
+pub(crate) fn check_images(context: &Context, images: &SaveImages) -> Result<(), Report> {
+    images.find(context).map(drop)
+}
+
+/// Writes images to a directory. Nothing is written if one of them cannot be found.
+pub(crate) fn save_to_directory(
+    context: &Context,
+    images: &SaveImages,
+    layout: Layout,
+    path: &Path,
+) -> Result<(), Report> {
     let store = context.store()?;
-    save::save(store, names, format, output)?;
-    for name in names {
-        let id = local::find(store, name).map(|image| image.id.hex().to_owned()).unwrap_or_default();
-        happened::to_image(store, "save", &id, name.clone());
+    let _deferred = store.defer_collection()?;
+    let found = images.find(context)?;
+    save::save_to_directory(store, found.clone(), layout, path)?;
+    saved(context, images, &found)
+}
+
+/// Writes images to one archive. Nothing is written if one of them cannot be found.
+pub(crate) fn save(context: &Context, images: &SaveImages, format: Format, output: impl Write) -> Result<(), Report> {
+    let store = context.store()?;
+    let _deferred = store.defer_collection()?;
+    let found = images.find(context)?;
+    save::save(store, found.clone(), format, output)?;
+    saved(context, images, &found)
+}
+
+/// Notes that images were saved.
+fn saved(context: &Context, images: &SaveImages, found: &[LocalImage]) -> Result<(), Report> {
+    let store = context.store()?;
+    for (name, image) in images.names.iter().zip(found) {
+        happened::to_image(store, "save", image.id.hex(), name.clone());
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::container::{Environment, Manager};
 use crate::dirs::Dirs;
 use crate::doctor::Host;
 use crate::net::Programs;
-use crate::registry::Places;
+use crate::registry::{LazyRegistries, Places};
 use crate::settings::Settings;
 use crate::storage::Store;
 use crate::sys::programs;
@@ -26,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) settings: Settings,
     /// Where to look for the credentials of registries.
     pub(crate) places: Places,
+    /// What registries.conf says about registries and short names.
+    pub(crate) registries: LazyRegistries,
     zone: fn() -> TimeZone,
     store: OnceCell<Store>,
 }
@@ -33,7 +35,8 @@ pub(crate) struct Context {
 impl Context {
     /// Opens nothing yet. `zone` returns the user's time zone; it is called only if a use case needs it.
     pub(crate) fn new(dirs: Dirs, settings: Settings, places: Places, zone: fn() -> TimeZone) -> Self {
-        Self { dirs, settings, places, zone, store: OnceCell::new() }
+        let registries = LazyRegistries::new(places.clone());
+        Self { dirs, settings, places, registries, zone, store: OnceCell::new() }
     }
 
     /// The store, which is created if it does not exist.

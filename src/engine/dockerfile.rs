@@ -78,7 +78,7 @@ pub(crate) fn check_build(context: &Context, caller: &Caller, check: &CheckBuild
     let store = context.store_to_read().ok();
     let bases = |name: &str| {
         let store = store.as_ref()?;
-        let config = local::find(store, name).ok()?.config;
+        let config = local::find(store, &context.registries, name).ok()?.config;
         let variant = config.variant.unwrap_or_default();
         let platform = scope::Platform { os: config.os, architecture: config.architecture, variant };
         Some(BaseImage { settings: config.config, platform })

@@ -16,7 +16,7 @@ pub(crate) struct Layered {
 /// Finds an image and the sizes of its layers.
 pub(crate) fn layered(context: &Context, name: &str) -> Result<Layered, Report> {
     let store = context.store_to_read()?;
-    let image = local::find(&store, name)?;
+    let image = local::find(&store, &context.registries, name)?;
     let map = context.ids()?.key();
     let size = |layer: &local::Layer| -> Result<u64, Report> {
         Ok(store.layer_info(&map, &layer.diff_id)?.map_or(layer.blob.size, |info| info.size))

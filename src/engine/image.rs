@@ -38,7 +38,7 @@ pub(super) fn layers(store: &Store, image: &LocalImage, environment: &Environmen
 
 /// The image of an existing container.
 pub(super) fn of_container(store: &Store, container: &Container) -> Result<LocalImage, Report> {
-    Ok(local::find(store, &container.config.image.id.to_string())?)
+    Ok(local::find_whole(store, &container.config.image.id.to_string())?)
 }
 
 /// Runs `work` as root of the user's namespace, whose IDs own the files of layers.

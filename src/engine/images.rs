@@ -116,7 +116,7 @@ fn patterns(typed: &str) -> Vec<String> {
 pub(crate) fn tag(context: &Context, image: &str, names: &[ImageReference]) -> Result<(), Report> {
     let store = context.store()?;
     let _deferred = store.defer_collection()?;
-    let image = local::find(store, image)?;
+    let image = local::find(store, &context.registries, image)?;
     for name in names {
         local::tag(store, &image, name)?;
         happened::to_image(store, "tag", image.id.hex(), name.to_string());
@@ -128,18 +128,18 @@ pub(crate) fn tag(context: &Context, image: &str, names: &[ImageReference]) -> R
 /// Removes names from an image, all if none is given. The image stays, even without a name.
 pub(crate) fn untag(context: &Context, image: &str, names: &[String]) -> Result<(), Report> {
     let store = context.store()?;
-    let image = local::find(store, image)?;
+    let image = local::find(store, &context.registries, image)?;
     if names.is_empty() {
         let forms = local::forms(store, &image)?;
         let mut names = forms.iter().flat_map(|form| &form.names);
-        names.try_for_each(|name| local::untag(store, &name.to_string()).map(drop))?;
+        names.try_for_each(|name| local::untag(store, &context.registries, &name.to_string()).map(drop))?;
         happened::to_image(store, "untag", image.id.hex(), "");
     }
     for name in names {
-        if local::find(store, name)?.id != image.id {
+        if local::find(store, &context.registries, name)?.id != image.id {
             return Err(image::Error::NotFound { name: name.clone() }.into());
         }
-        local::untag(store, name)?;
+        local::untag(store, &context.registries, name)?;
         happened::to_image(store, "untag", image.id.hex(), name.clone());
     }
     sweep_soon(context);
@@ -170,11 +170,11 @@ pub(crate) fn remove_images(context: &Context, request: &RemoveImages) -> Result
     };
     if request.force {
         // Before rc takes the store's lock: a container's lock comes first.
-        for image in names.iter().filter_map(|name| local::find(store, name).ok()) {
+        for image in names.iter().filter_map(|name| local::find(store, &context.registries, name).ok()) {
             remove_users(context, store, &image.id)?;
         }
     }
-    let done = remove_while_locked(request, store, &names)?;
+    let done = remove_while_locked(context, request, &names)?;
     sweep_all(context)?;
     Ok(done)
 }
@@ -200,15 +200,16 @@ fn happened_to(store: &Store, removed: &Removed) {
 
 /// Removes names and images while no new container can use one.
 fn remove_while_locked(
+    context: &Context,
     request: &RemoveImages,
-    store: &Store,
     names: &[String],
 ) -> Result<(Vec<Removed>, Vec<Report>), Report> {
+    let store = context.store()?;
     let (mut done, mut failures) = (Vec::new(), Vec::new());
     let removal = Removal::begin(store)?;
     let used = in_use(store)?;
     for name in names {
-        match removal.remove(name, &used, request.force || request.all) {
+        match removal.remove(&context.registries, name, &used, request.force || request.all) {
             Ok(removed) => {
                 happened_to(store, &removed);
                 done.push(removed);

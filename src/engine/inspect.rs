@@ -93,7 +93,7 @@ fn of_container(store: &Store, name: &str) -> Result<Option<Object>, Report> {
 }
 
 fn of_image(context: &Context, store: &Store, name: &str) -> Result<Option<Object>, Report> {
-    match local::find(store, name) {
+    match local::find(store, &context.registries, name) {
         Ok(mut image) => {
             let map = context.ids()?.key();
             let forms = local::forms(store, &image)?;
@@ -127,7 +127,7 @@ pub(crate) fn container_exists(context: &Context, name: &str) -> Result<bool, Re
 
 /// Whether there is an image of this name or ID.
 pub(crate) fn image_exists(context: &Context, name: &str) -> Result<bool, Report> {
-    match local::find(&context.store_to_read()?, name) {
+    match local::find(&context.store_to_read()?, &context.registries, name) {
         Ok(_) => Ok(true),
         Err(image::Error::NotFound { .. }) => Ok(false),
         Err(error) => Err(error.into()),

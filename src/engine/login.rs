@@ -7,12 +7,14 @@ use super::registry::{self as connection, Connection};
 use crate::registry::{self, Client, Credentials, Forgotten, Server};
 use crate::types::{Report, ReportKind};
 
-/// The registry that docker and podman mean without a name.
-const USUAL: &str = "docker.io";
-
-/// Parses the name of a registry; without one, that of docker.io.
-pub(crate) fn server(typed: Option<&str>) -> Result<Server, Report> {
-    Ok(Server::parse(typed.unwrap_or(USUAL))?)
+/// Parses the name of a registry; without one, the first that short names are searched in, docker.io if no file says
+/// otherwise.
+pub(crate) fn server(context: &Context, typed: Option<&str>) -> Result<Server, Report> {
+    let usual = match typed {
+        Some(_) => None,
+        None => context.registries.get()?.searched().next(),
+    };
+    Ok(Server::parse(typed.or(usual).unwrap_or_default())?)
 }
 
 /// The user's name and password that are stored for a registry. The name of an identity token is empty.
@@ -37,7 +39,7 @@ pub(crate) fn check_login(
     credentials: Credentials,
     connection: &Connection,
 ) -> Result<(), Report> {
-    let options = connection::options(context, connection, Some(credentials));
+    let options = connection::options_for(context, server.registry(), connection, Some(credentials))?;
     let fail = |error: registry::Error| {
         let message = format!("cannot log in to `{server}`: {error}");
         Report::from(error).with_message(message)

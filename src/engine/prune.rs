@@ -138,7 +138,7 @@ fn prune_images(context: &Context, filter: &PruneFilter, which: Images, pruned: 
     };
     let ids: BTreeSet<&Digest> = found.iter().filter(is_wanted).map(|image| &image.id).collect();
     for id in ids {
-        match removal.remove(&id.to_string(), &used, true) {
+        match removal.remove(&context.registries, &id.to_string(), &used, true) {
             Ok(removed) => {
                 removed.deleted.iter().for_each(|id| happened::to_image(store, "remove", id.hex(), ""));
                 pruned.images.extend(removed.deleted);

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::happened;
 use super::image::{self as images, target};
 use super::observer::Observer;
-use super::registry::{self as connection, tls_verify_at};
+use super::registry::tls_verify_at;
 use super::sweep::sync_soon;
 use crate::container::Environment;
 use crate::image;
@@ -69,12 +69,9 @@ pub(crate) fn pull(
     how: &Pull,
     observer: &mut dyn Observer,
 ) -> Result<Vec<String>, Report> {
-    let local = match local::find(context.store()?, name) {
+    let local = match local::find(context.store()?, &context.registries, name) {
         Ok(image) => {
-            let config = &image.config;
-            let fits = |platform: &Platform| {
-                platform.rank(&config.os, &config.architecture, config.variant.as_deref()).is_some()
-            };
+            let fits = |platform: &Platform| image.check_platform(name, platform).is_ok();
             how.platform.as_ref().is_none_or(fits).then(|| image.id.hex().to_owned())
         }
         // A damaged image counts as missing, so that it is pulled again.
@@ -91,12 +88,34 @@ pub(crate) fn pull(
             );
             Err(Report::from(image::Error::NotFound { name: name.to_owned() }).with_hint(hint))
         }
-        (step, local) => match (fetch(context, name, how, observer)?, local) {
+        (step, local) => match (fetch_first(context, name, how, observer)?, local) {
             (Ok(pulled), _) => Ok(pulled.iter().map(|image| image.id.hex().to_owned()).collect()),
             (Err(report), Some(id)) if step == Step::PullOrLocal && pull::is_unreachable(&report) => Ok(vec![id]),
             (Err(report), _) => Err(report),
         },
     }
+}
+
+/// Pulls the first image that a name may stand for and that its registry has. The outer error is rc's own.
+fn fetch_first(
+    context: &Context,
+    name: &str,
+    how: &Pull,
+    observer: &mut dyn Observer,
+) -> Result<Result<Vec<Pulled>, Report>, Report> {
+    let mut failures: Vec<Report> = Vec::new();
+    for reference in context.registries.get()?.pulled(name)? {
+        match fetch(context, &reference, how, observer)? {
+            Ok(pulled) => return Ok(Ok(pulled)),
+            Err(report) => failures.push(report),
+        }
+    }
+    let messages: Vec<String> = failures.iter().map(|report| report.message.clone()).collect();
+    let last = failures.pop().unwrap_or_else(|| image::Error::NotFound { name: name.to_owned() }.into());
+    Ok(Err(match messages.len() {
+        0 | 1 => last,
+        _ => last.with_message(format!("no registry has `{name}`: {}", messages.join("; "))),
+    }))
 }
 
 /// An image for a container.
@@ -131,17 +150,23 @@ pub(super) fn image_for(
         return Err(report);
     }
     let lock = store.lock_shared()?;
-    let image = local::find(store, &name)?;
+    let image = local::find(store, &context.registries, &name)?;
     let lowers = images::layers(store, &image, environment)?;
     Ok(Provided { image, lowers, lock })
 }
 
 fn how(request: &Request) -> Result<Pull, Report> {
+    let (registry, usual) = (&request.registry, Pull::default());
     Ok(Pull {
         policy: request.pull.unwrap_or_default(),
         platform: request.platform.as_deref().map(str::parse).transpose()?,
         tls_verify: request.tls_verify,
-        ..Pull::default()
+        retries: registry.retries.unwrap_or(usual.retries),
+        retry_delay: registry.retry_delay_ms.map(Duration::from_millis),
+        authfile: registry.authfile.clone(),
+        cert_dir: registry.cert_dir.clone(),
+        credentials: registry.credentials.as_deref().map(Credentials::parse).transpose()?,
+        all_tags: false,
     })
 }
 
@@ -154,32 +179,31 @@ fn named_image(
     // Almost every run takes this way, which reads nothing twice.
     if request.platform.is_none() && step(request.pull.unwrap_or_default(), true) == Step::UseLocal {
         let lock = store.lock_shared()?;
-        if let Ok(image) = local::find(store, &request.image) {
+        if let Ok(image) = local::find(store, &context.registries, &request.image) {
             return Ok((image, lock));
         }
     }
     pull(context, &request.image, &how(request)?, observer)?;
     // Not earlier: a pull changes what the lock protects.
     let lock = store.lock_shared()?;
-    Ok((local::find(store, &request.image)?, lock))
+    Ok((local::find(store, &context.registries, &request.image)?, lock))
 }
 
 /// Pulls in a child that is root in the user's namespace and may start threads. The caller holds no lock on the store.
 fn fetch(
     context: &Context,
-    name: &str,
+    reference: &ImageReference,
     how: &Pull,
     observer: &mut dyn Observer,
 ) -> Result<Result<Vec<Pulled>, Report>, Report> {
     let store = context.store()?;
-    let reference: ImageReference = name.parse()?;
     let ids = context.ids()?;
-    let places = connection::registries(context)?.places(&reference)?;
+    let places = context.registries.get()?.places(reference)?;
     let places = places.iter().map(|place| Ok((place.clone(), registry_options(context, place, how)?)));
     let places: Vec<(Place, registry::Options)> = places.collect::<Result<_, Report>>()?;
     let options = pull::Options { places: Vec::new(), platform: how.platform.clone(), target: target(&ids) };
     let home = UserNamespace::open(&ids, &context.runtime_dir()?)?;
-    let pulled = userns::inside(&home, "rc: pull", || fetch_all(store, &reference, how, &options, &places, observer));
+    let pulled = userns::inside(&home, "rc: pull", || fetch_all(store, reference, how, &options, &places, observer));
     // A failed pull may have brought some of the layers.
     sync_soon(store);
     for image in pulled.iter().flatten() {

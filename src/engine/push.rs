@@ -12,7 +12,7 @@ use crate::image::location::Location;
 use crate::image::progress::Progress;
 use crate::image::push::{self, Format, Packing, Pushed};
 use crate::image::save::{self, Target};
-use crate::registry::{self, Backoff, Credentials, Notices};
+use crate::registry::{self, Backoff, Credentials, Notices, Platform};
 use crate::types::{ImageReference, Report, ReportKind};
 
 /// How to push an image.
@@ -30,6 +30,8 @@ pub(crate) struct Push {
     pub(crate) format: Option<Format>,
     /// How layers are compressed.
     pub(crate) packing: Packing,
+    /// The platform that the image must be for.
+    pub(crate) platform: Option<Platform>,
 }
 
 /// Pushes the image `name` to `destination`; without one, to the registry that its name begins with. Returns what a
@@ -44,7 +46,10 @@ pub(crate) fn push(
     observer: &dyn Observer,
 ) -> Result<Option<Pushed>, Report> {
     let store = context.store()?;
-    let image = local::find(store, name)?;
+    let image = local::find(store, &context.registries, name)?;
+    if let Some(platform) = &how.platform {
+        image.check_platform(name, platform)?;
+    }
     let location = match destination {
         Some(typed) => Location::parse(typed)?,
         None => Location::Registry(own_name(&image, name)?),
@@ -86,7 +91,7 @@ pub(crate) fn push_all_tags(
         return Err(crate::image::Error::NotFound { name: name.to_owned() }.into());
     }
     found.sort();
-    found.iter().map(|tag| push_to(context, &local::find(store, &tag.to_string())?, tag, how, observer)).collect()
+    found.iter().map(|tag| push_to(context, &local::find_whole(store, &tag.to_string())?, tag, how, observer)).collect()
 }
 
 fn push_to(
@@ -97,7 +102,7 @@ fn push_to(
     observer: &dyn Observer,
 ) -> Result<Pushed, Report> {
     let authfile = how.connection.authfile.as_deref();
-    let place = connection::registries(context)?.place(reference)?;
+    let place = context.registries.get()?.place(reference)?;
     let credentials = match &how.credentials {
         Some(given) => Some(given.clone()),
         None => Credentials::find(&place.reference, authfile, &context.places).map_err(registry::Error::from)?,

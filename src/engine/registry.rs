@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::context::Context;
-use crate::registry::{Credentials, Notices, Options, Place, Registries, TlsVerify};
+use crate::registry::{Credentials, Notices, Options, Place, TlsVerify};
 use crate::types::Report;
 
 /// How to connect to a registry.
@@ -31,10 +31,21 @@ pub(super) fn options(context: &Context, connection: &Connection, credentials: O
     }
 }
 
-/// What the configuration says about registries.
-pub(super) fn registries(context: &Context) -> Result<Registries, Report> {
-    let (main, directories) = context.places.registries();
-    Ok(Registries::read(main.as_deref(), &directories)?)
+/// The options of a connection with these credentials to a registry that is named itself, not by an image.
+///
+/// Fails with `Denied` if the configuration blocks it.
+pub(super) fn options_for(
+    context: &Context,
+    registry: &str,
+    connection: &Connection,
+    credentials: Option<Credentials>,
+) -> Result<Options, Report> {
+    let is_insecure = context.registries.get()?.is_insecure(registry)?;
+    let mut options = options(context, connection, credentials);
+    if is_insecure && connection.tls_verify.is_none() {
+        options.tls_verify = TlsVerify::Never;
+    }
+    Ok(options)
 }
 
 /// What must be verified at a place; an option of the command goes before the configuration.

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::registry::{self as connection, Connection};
 use crate::registry::{self, Client, Credentials, Hit, Server};
-use crate::types::{ImageReference, Report};
+use crate::types::{ImageReference, Invalid, Report};
 
 /// A repository that was found, and where.
 #[derive(Debug)]
@@ -16,14 +16,43 @@ pub(crate) struct Found {
     pub(crate) hit: Hit,
 }
 
-/// Searches for repositories: `[REGISTRY/]TERM`, docker.io without a registry. At most `limit`.
+/// Searches for repositories: `[REGISTRY/]TERM`; without a registry, in each of those in which short names are
+/// searched, docker.io if no file says otherwise. At most `limit` of each, and a failure for each that did not answer.
+///
+/// Fails if none has answered.
 pub(crate) fn search(
     context: &Context,
     typed: &str,
     limit: usize,
     connection: &Connection,
+) -> Result<(Vec<Found>, Vec<Report>), Report> {
+    let (named, term) = split(typed);
+    let registries: Vec<&str> = match named {
+        Some(registry) => vec![registry],
+        None => context.registries.get()?.searched().collect(),
+    };
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    for registry in &registries {
+        match search_in(context, registry, term, limit, connection) {
+            Ok(mut some) => found.append(&mut some),
+            Err(report) => failures.push(report),
+        }
+    }
+    if failures.len() == registries.len()
+        && let Some(report) = failures.pop()
+    {
+        return Err(report);
+    }
+    Ok((found, failures))
+}
+
+fn search_in(
+    context: &Context,
+    registry: &str,
+    term: &str,
+    limit: usize,
+    connection: &Connection,
 ) -> Result<Vec<Found>, Report> {
-    let (registry, term) = split(typed);
     let server = Server::parse(registry)?;
     let options = options(context, &server, connection)?;
     let fail = |error: registry::Error| {
@@ -47,14 +76,15 @@ pub(crate) fn search_tags(
     limit: usize,
     connection: &Connection,
 ) -> Result<(String, Vec<String>), Report> {
-    let reference: ImageReference = typed.parse()?;
+    let names = context.registries.get()?.pulled(typed)?;
+    let Some(reference) = names.first() else { return Err(Invalid::new("repository", typed, "names nothing").into()) };
     let server = Server::parse(&reference.name())?;
     let options = options(context, &server, connection)?;
     let fail = |error: registry::Error| {
         let message = format!("cannot list the tags of `{}`: {error}", reference.name());
         Report::from(error).with_message(message)
     };
-    let client = Client::new(&reference, options).map_err(fail)?;
+    let client = Client::new(reference, options).map_err(fail)?;
     let mut tags = registry::block_on(client.tags()).and_then(|answer| answer).map_err(fail)?;
     // Registries list them in any order.
     tags.sort();
@@ -62,17 +92,17 @@ pub(crate) fn search_tags(
     Ok((reference.name(), tags))
 }
 
-/// The registry and the rest: the part before the first `/` is a registry if it has a dot or a port.
-fn split(typed: &str) -> (&str, &str) {
+/// The registry, if one is named, and the rest.
+fn split(typed: &str) -> (Option<&str>, &str) {
     match typed.split_once('/') {
-        Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest),
-        _ => ("docker.io", typed),
+        Some((host, rest)) if !ImageReference::is_short(typed) => (Some(host), rest),
+        _ => (None, typed),
     }
 }
 
 fn options(context: &Context, server: &Server, connection: &Connection) -> Result<registry::Options, Report> {
     let credentials = Credentials::of_server(server, connection.authfile.as_deref(), &context.places)?;
-    Ok(connection::options(context, connection, credentials))
+    connection::options_for(context, server.registry(), connection, credentials)
 }
 
 #[cfg(test)]
@@ -82,12 +112,12 @@ mod tests {
     #[test]
     fn a_term_may_begin_with_a_registry() {
         for (typed, expected) in [
-            ("alpine", ("docker.io", "alpine")),
-            ("library/alpine", ("docker.io", "library/alpine")),
-            ("quay.io/podman", ("quay.io", "podman")),
-            ("quay.io/", ("quay.io", "")),
-            ("localhost:5000/a/b", ("localhost:5000", "a/b")),
-            ("localhost/a", ("localhost", "a")),
+            ("alpine", (None, "alpine")),
+            ("library/alpine", (None, "library/alpine")),
+            ("quay.io/podman", (Some("quay.io"), "podman")),
+            ("quay.io/", (Some("quay.io"), "")),
+            ("localhost:5000/a/b", (Some("localhost:5000"), "a/b")),
+            ("localhost/a", (Some("localhost"), "a")),
         ] {
             assert_eq!(split(typed), expected, "{typed}");
         }

@@ -27,7 +27,7 @@ pub(crate) fn sizes<'a>(
         userns::inside(&home, "rc: size", || containers.iter().map(written).collect::<Result<Vec<_>, _>>())?;
     let map = ids.key();
     let size = |(container, written): (&&Container, u64)| {
-        let image = local::find(&store, &container.config.image.id.to_string());
+        let image = local::find_whole(&store, &container.config.image.id.to_string());
         let image = image.and_then(|image| image.size(&store, &map)).unwrap_or(0);
         ContainerSize { written, whole: image.saturating_add(written) }
     };

@@ -1,3 +1,4 @@
+use crate::registry::RegistriesError;
 use crate::registry::manifest::Fault;
 use crate::storage;
 use crate::sys::fs::{PathError, plain};
@@ -15,6 +16,19 @@ pub(crate) enum Error {
     /// A value is invalid.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// The configuration of registries, which says what short names stand for, cannot be used.
+    #[error(transparent)]
+    Registries(#[from] RegistriesError),
+    /// An image is for another platform than the requested one.
+    #[error("image `{}` is for {found}, not for {wanted}", .name.escape_debug())]
+    Platform {
+        /// The image, by the name that the user gave.
+        name: String,
+        /// The requested platform.
+        wanted: String,
+        /// The platform in its configuration.
+        found: String,
+    },
     /// No image has this name or ID.
     #[error("no such image: {}", .name.escape_debug())]
     NotFound {
@@ -112,6 +126,15 @@ pub(crate) enum Error {
     /// An archive was to be written to a terminal.
     #[error("refusing to write an archive to a terminal")]
     Terminal,
+    /// A format has room for one image, and several were given.
+    #[error("a directory of this format holds one image")]
+    OneImage,
+    /// Layers were to be compressed, and one is not.
+    #[error("layer `{layer}` is not compressed, and `save` writes layers as they are in the store")]
+    Uncompressed {
+        /// The digest of its blob.
+        layer: Digest,
+    },
     /// An instruction is not allowed in `--change`.
     #[error("`--change` cannot take `{}`: {reason}", .instruction.escape_debug())]
     Change {
@@ -129,10 +152,14 @@ impl From<Error> for Report {
             Error::Storage(error) => return error.into(),
             Error::Path(error) => return error.into(),
             Error::Invalid(error) => return error.into(),
+            Error::Registries(error) => return error.into(),
             Error::Tar(error) => return error.into(),
-            Error::NotFound { .. } | Error::NotInArchive { .. } => ReportKind::NotFound(Thing::Image),
+            Error::NotFound { .. } | Error::NotInArchive { .. } | Error::Platform { .. } => {
+                ReportKind::NotFound(Thing::Image)
+            }
             Error::Damaged { .. } | Error::Missing { .. } | Error::Document { .. } => ReportKind::Damaged,
             Error::InUse { .. } => ReportKind::InUse,
+            Error::Uncompressed { .. } => ReportKind::Unsupported,
             Error::SeveralNames { .. } => ReportKind::Conflict,
             Error::Read { ref source } | Error::Write { ref source } => ReportKind::of_step(source),
             Error::Refused { source } => return Self::from(*source).with_message(message),
@@ -140,6 +167,7 @@ impl From<Error> for Report {
             | Error::NoImage { .. }
             | Error::NotArchive { .. }
             | Error::Terminal
+            | Error::OneImage
             | Error::Change { .. } => ReportKind::Invalid,
         };
         Self::new(kind, message).with_hint_of(error.hint())
@@ -167,7 +195,12 @@ impl Error {
                 Some("it has the files of a root file system: `rc import` makes an image of them".to_owned())
             }
             Self::Terminal => Some("name a file: `--output FILE`, or use `>`".to_owned()),
+            Self::OneImage => Some("use `--format oci-dir`, or one directory for each image".to_owned()),
+            Self::Uncompressed { .. } => Some("`rc push` compresses layers".to_owned()),
             Self::Damaged { .. } => Some("pull the image again".to_owned()),
+            Self::Platform { name, wanted, .. } => {
+                Some(format!("pull it for that platform: `rc pull --platform {wanted} {name}`"))
+            }
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Creates an image with one layer from an archive of a filesystem.
 
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read};
 
 use jiff::Timestamp;
 
@@ -9,7 +9,7 @@ use super::make::{config, manifest};
 use super::{Config, Error, History, RootFs, change};
 use crate::registry::Platform;
 use crate::storage::layer::Info;
-use crate::storage::{Compression, Store, Target};
+use crate::storage::{Compression, HEAD, Store, Target, decompress};
 use crate::types::{Digest, ImageReference};
 
 /// How an archive is imported.
@@ -27,7 +27,9 @@ pub(crate) struct Options {
     pub(crate) target: Target,
 }
 
-/// Imports an archive, plain or compressed with gzip or zstd. Returns the image's ID and what rc knows about its layer.
+/// Imports an archive, plain or compressed; it stays compressed if layers can be (gzip, zstd).
+///
+/// Returns the image's ID and what rc knows about its layer.
 ///
 /// This starts threads: do not call it in a process that will still fork.
 pub(crate) fn import(store: &Store, archive: impl Read + Send, options: &Options) -> Result<(Digest, Info), Error> {
@@ -44,11 +46,11 @@ pub(crate) fn import(store: &Store, archive: impl Read + Send, options: &Options
     for instruction in &options.changes {
         change::apply(&mut document.config, instruction)?;
     }
-    let archive = expect_archive(archive, Use::Files)?;
+    let archive = layer_of(expect_archive(archive, Use::Files)?)?;
     let ingest = store.begin_ingest()?;
     let (mut blob, diff_id, info) = store.import_layer(archive, &options.target)?;
     let mut head = Vec::new();
-    store.open_blob(&blob.digest)?.take(16).read_to_end(&mut head).map_err(|source| Error::Read { source })?;
+    store.open_blob(&blob.digest)?.take(HEAD as u64).read_to_end(&mut head).map_err(|source| Error::Read { source })?;
     blob.media_type = Compression::of(&head).layer_type().to_owned();
     document.history.push(History {
         created: Some(now),
@@ -66,4 +68,15 @@ pub(crate) fn import(store: &Store, archive: impl Read + Send, options: &Options
     }
     ingest.finish()?;
     Ok((config.digest, info))
+}
+
+/// An archive as a layer can be: it is unpacked from a compression that no registry knows.
+fn layer_of<'a>(archive: impl Read + Send + 'a) -> Result<Box<dyn Read + Send + 'a>, Error> {
+    let failed = |source| Error::Read { source };
+    let mut archive = BufReader::with_capacity(128 << 10, archive);
+    let head = archive.fill_buf().map_err(failed)?;
+    if Compression::of(head).is_for_layers() {
+        return Ok(Box::new(archive));
+    }
+    decompress(archive).map_err(failed)
 }

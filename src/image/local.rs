@@ -10,6 +10,7 @@ pub(crate) use remove::{InUse, Removal, Removed};
 use super::{Config, Error};
 use crate::plan::{ImageDefaults, ImageSource};
 use crate::registry::manifest::{Fault, Kind};
+use crate::registry::{LazyRegistries, Platform};
 use crate::storage::{self, Descriptor, IndexEntry, MANIFEST_LIMIT, Store, Target};
 use crate::types::{Digest, ImageReference, json};
 
@@ -43,17 +44,29 @@ pub(crate) struct Layer {
     pub(crate) diff_id: Digest,
 }
 
-/// Finds an image: by its name, completed as in docker; by `NAME@DIGEST`; by its ID or a prefix of it. A name takes
-/// precedence over an ID. If a short name is not found under `docker.io`, it is looked up under `localhost`, where
-/// podman puts images that were built locally.
+/// Finds an image: by its name; by `NAME@DIGEST`; by its ID or a prefix of it. A name takes precedence over an ID. A
+/// short name stands for what `registries` say; if they say nothing, it is completed as in docker, then looked up under
+/// `localhost`, where podman puts images that were built locally.
 ///
-/// Reads index.json, the manifest and the configuration, and checks the digests of the last two.
-pub(crate) fn find(store: &Store, name_or_id: &str) -> Result<LocalImage, Error> {
-    find_in(store, &store.index()?, name_or_id)
+/// Reads index.json, the manifest and the configuration, and checks the digests of the last two. Reads the
+/// configuration of registries only if a short name could mean an image of the store that is neither under `docker.io`
+/// nor under `localhost`.
+pub(crate) fn find(store: &Store, registries: &LazyRegistries, name_or_id: &str) -> Result<LocalImage, Error> {
+    find_in(store, registries, &store.index()?, name_or_id)
 }
 
-fn find_in(store: &Store, index: &[IndexEntry], name_or_id: &str) -> Result<LocalImage, Error> {
-    if let Some((entry, reference)) = find_name(index, name_or_id) {
+/// Finds an image by its whole name or its ID.
+pub(crate) fn find_whole(store: &Store, name_or_id: &str) -> Result<LocalImage, Error> {
+    find(store, &LazyRegistries::default(), name_or_id)
+}
+
+fn find_in(
+    store: &Store,
+    registries: &LazyRegistries,
+    index: &[IndexEntry],
+    name_or_id: &str,
+) -> Result<LocalImage, Error> {
+    if let Some((entry, reference)) = find_name(index, registries, name_or_id)? {
         return read(store, index, &entry.manifest, Some(reference));
     }
     let not_found = || Error::NotFound { name: name_or_id.to_owned() };
@@ -82,27 +95,40 @@ fn find_in(store: &Store, index: &[IndexEntry], name_or_id: &str) -> Result<Loca
 }
 
 /// The entry of index.json for a name, and the full name.
-fn find_name<'a>(index: &'a [IndexEntry], typed: &str) -> Option<(&'a IndexEntry, ImageReference)> {
-    let wanted: ImageReference = typed.parse().ok()?;
-    let here = format!("localhost/{typed}").parse().ok().filter(|_| {
-        let first = typed.split('/').next().unwrap_or_default();
-        !(typed.contains('/') && (first.contains(['.', ':']) || first == "localhost"))
-    });
-    for wanted in std::iter::once(wanted).chain(here) {
-        let by_name = index.iter().find(|entry| entry.reference.as_ref() == Some(&wanted));
-        if let Some(entry) = by_name {
-            return Some((entry, wanted));
-        }
-        let Some(digest) = wanted.digest() else { continue };
-        let by_digest = index.iter().find(|entry| {
+fn find_name<'a>(
+    index: &'a [IndexEntry],
+    registries: &LazyRegistries,
+    typed: &str,
+) -> Result<Option<(&'a IndexEntry, ImageReference)>, Error> {
+    let Ok(whole) = typed.parse::<ImageReference>() else { return Ok(None) };
+    if !ImageReference::is_short(typed) {
+        return Ok(entry_of(index, whole));
+    }
+    let here = format!("localhost/{typed}").parse().ok();
+    let usual = entry_of(index, whole.clone()).or_else(|| entry_of(index, here?));
+    let last =
+        |reference: &ImageReference| reference.repository().rsplit('/').next() == whole.repository().rsplit('/').next();
+    let is_elsewhere = |reference: &ImageReference| {
+        !matches!(reference.registry(), "docker.io" | "localhost") && (usual.is_none() || last(reference))
+    };
+    if !index.iter().any(|entry| entry.reference.as_ref().is_some_and(is_elsewhere)) {
+        return Ok(usual);
+    }
+    Ok(registries.get()?.stored(typed)?.into_iter().find_map(|name| entry_of(index, name)))
+}
+
+/// The entry of index.json for a whole name, with that name.
+fn entry_of(index: &[IndexEntry], wanted: ImageReference) -> Option<(&IndexEntry, ImageReference)> {
+    let by_name = || index.iter().find(|entry| entry.reference.as_ref() == Some(&wanted));
+    let by_digest = || {
+        let digest = wanted.digest()?;
+        index.iter().find(|entry| {
             let is_same_name = entry.reference.as_ref().is_some_and(|reference| reference.name() == wanted.name());
             is_same_name && (entry.manifest.digest == *digest || entry.index_digest().as_ref() == Some(digest))
-        });
-        if let Some(entry) = by_digest {
-            return Some((entry, wanted));
-        }
-    }
-    None
+        })
+    };
+    let entry = by_name().or_else(by_digest)?;
+    Some((entry, wanted))
 }
 
 /// The forms of an image, in the order of index.json: all with its ID, which have other manifests if the image was
@@ -210,6 +236,16 @@ impl LocalImage {
         digests
     }
 
+    /// Checks that it is for a platform; `typed` is the name that the user gave.
+    pub(crate) fn check_platform(&self, typed: &str, wanted: &Platform) -> Result<(), Error> {
+        let Config { os, architecture, variant, .. } = &self.config;
+        if wanted.rank(os, architecture, variant.as_deref()).is_some() {
+            return Ok(());
+        }
+        let found = Platform::of(Some(os), Some(architecture), variant.as_deref()).to_string();
+        Err(Error::Platform { name: typed.to_owned(), wanted: wanted.to_string(), found })
+    }
+
     /// The size of its layers in bytes: uncompressed if they are unpacked for the map, else that of the blobs.
     pub(crate) fn size(&self, store: &Store, map: &str) -> Result<u64, Error> {
         self.layers.iter().try_fold(0_u64, |sum, layer| {
@@ -275,10 +311,10 @@ pub(crate) fn tag(store: &Store, image: &LocalImage, name: &ImageReference) -> R
 }
 
 /// Removes a name from an image, which stays. Fails with `NotFound` if no image has the name.
-pub(crate) fn untag(store: &Store, name: &str) -> Result<ImageReference, Error> {
+pub(crate) fn untag(store: &Store, registries: &LazyRegistries, name: &str) -> Result<ImageReference, Error> {
     let index = store.index()?;
     let not_found = || Error::NotFound { name: name.to_owned() };
-    let (entry, _) = find_name(&index, name).ok_or_else(not_found)?;
+    let (entry, _) = find_name(&index, registries, name)?.ok_or_else(not_found)?;
     let reference = entry.reference.clone().ok_or_else(not_found)?;
     if store.untag(&reference)? { Ok(reference) } else { Err(not_found()) }
 }

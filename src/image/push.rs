@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 pub(crate) use crate::storage::Compression;
+use crate::storage::HEAD;
 pub(crate) use document::Format;
 pub(crate) use packing::Packing;
 
@@ -262,10 +263,10 @@ impl Push<'_> {
     }
 
     fn layer(&self, layer: &Layer) -> Result<Descriptor, Cause> {
-        let mut head = [0; 4];
+        let mut head = [0; HEAD];
         let mut blob = self.store.open_blob(&layer.blob.digest)?;
         let read = |source| super::Error::Read { source };
-        let length = Read::by_ref(&mut blob).take(4).read(&mut head).map_err(read)?;
+        let length = Read::by_ref(&mut blob).read(&mut head).map_err(read)?;
         let found = Compression::of(&head[..length]);
         let Some((wanted, level)) = self.options.packing.for_layer(found, self.options.format) else {
             let descriptor = Descriptor::new(found.layer_type(), layer.blob.digest.clone(), layer.blob.size);

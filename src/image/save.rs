@@ -3,16 +3,16 @@
 mod place;
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use self::place::{Directory, Place, Tar};
 use super::Error;
-use super::local::{LocalImage, find};
+use super::local::LocalImage;
 use super::make::OCI_INDEX;
-use crate::storage::{MANIFEST_LIMIT, REF_NAME, Store};
+use crate::storage::{Compression, HEAD, MANIFEST_LIMIT, REF_NAME, Store};
 use crate::sys::replacement::Output;
 use crate::types::{Digest, ImageReference};
 
@@ -23,6 +23,15 @@ pub(crate) enum Format {
     DockerArchive,
     /// An OCI image layout in a tar archive.
     OciArchive,
+}
+
+/// The format of a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// An OCI image layout, which may have other images.
+    Oci,
+    /// A directory as skopeo's `dir:`, for one image.
+    Dir,
 }
 
 /// What one image is written to.
@@ -41,26 +50,60 @@ pub(crate) enum Target {
 /// An image, and its names in what is written.
 type Named<'a> = (&'a LocalImage, Vec<String>);
 
-/// Writes the images with these names or IDs to one archive. An image that was named by its ID has no name in the
-/// archive.
+/// Writes images to one archive. One that was found by its ID has no name there. The caller keeps them from being
+/// removed meanwhile ([`Store::defer_collection`]).
 ///
-/// Fails with `NotFound` before it has written anything, or with `Write` or `DamagedBlob` in the middle: the archive is
-/// useless then.
-pub(crate) fn save(store: &Store, names: &[impl AsRef<str>], format: Format, output: impl Write) -> Result<(), Error> {
-    // No process can remove the images meanwhile.
-    let _deferred = store.defer_collection()?;
+/// Fails with `Write` or `DamagedBlob` in the middle: the archive is useless then.
+pub(crate) fn save(store: &Store, found: Vec<LocalImage>, format: Format, output: impl Write) -> Result<(), Error> {
+    let images = together(found);
+    write_archive(store, &named(&images), format, output)
+}
+
+/// Writes images to a directory, which is made unless it exists; the document that names the others comes last.
+///
+/// Fails with `OneImage` if the format has room for one image only.
+pub(crate) fn save_to_directory(
+    store: &Store,
+    found: Vec<LocalImage>,
+    layout: Layout,
+    path: &Path,
+) -> Result<(), Error> {
+    let images = together(found);
+    match (layout, &images[..]) {
+        (Layout::Oci, _) => Writer::new(Directory::create(path)?, store).oci(&named(&images)),
+        (Layout::Dir, [(image, _)]) => Writer::new(Directory::create(path)?, store).dir(image),
+        (Layout::Dir, _) => Err(Error::OneImage),
+    }
+}
+
+/// Fails with `Uncompressed` if a layer of an image is not compressed.
+pub(crate) fn check_compressed(store: &Store, images: &[LocalImage]) -> Result<(), Error> {
+    for layer in images.iter().flat_map(|image| &image.layers) {
+        let mut head = Vec::new();
+        let blob = store.open_blob(&layer.blob.digest)?;
+        blob.take(HEAD as u64).read_to_end(&mut head).map_err(|source| Error::Read { source })?;
+        if Compression::of(&head) == Compression::None {
+            return Err(Error::Uncompressed { layer: layer.blob.digest.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Each image once, with all the names by which it was found, but for digests.
+fn together(found: Vec<LocalImage>) -> Vec<(LocalImage, Vec<ImageReference>)> {
     let mut images: Vec<(LocalImage, Vec<ImageReference>)> = Vec::new();
-    for name in names {
-        let image = find(store, name.as_ref())?;
+    for image in found {
         let reference = image.reference.clone().filter(|reference| reference.digest().is_none());
         match images.iter_mut().find(|(other, _)| other.manifest.digest == image.manifest.digest) {
             Some((_, references)) => references.extend(reference.filter(|new| !references.contains(new))),
             None => images.push((image, reference.into_iter().collect())),
         }
     }
-    let named: Vec<Named<'_>> =
-        images.iter().map(|(image, names)| (image, names.iter().map(ToString::to_string).collect())).collect();
-    write_archive(store, &named, format, output)
+    images
+}
+
+fn named(images: &[(LocalImage, Vec<ImageReference>)]) -> Vec<Named<'_>> {
+    images.iter().map(|(image, names)| (image, names.iter().map(ToString::to_string).collect())).collect()
 }
 
 /// Writes one image to the file or directory `path`, under `name` if it has one there. A file gets its name when it is

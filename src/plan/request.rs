@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -152,6 +153,8 @@ pub(crate) struct Request {
     pub(crate) platform: Option<String>,
     /// `--tls-verify`.
     pub(crate) tls_verify: Option<bool>,
+    /// How the image's registry is reached.
+    pub(crate) registry: RegistryRequest,
     /// The command line of the request, without values of the environment; empty if there was none.
     pub(crate) create_command: Vec<String>,
 }
@@ -187,7 +190,12 @@ impl Request {
         for text in texts {
             text.take_if(|text| text.is_empty());
         }
-        for path in [&mut self.cidfile, &mut self.service.pidfile, &mut self.service.conmon_pidfile] {
+        for path in [
+            &mut self.cidfile,
+            &mut self.service.pidfile,
+            &mut self.service.conmon_pidfile,
+            &mut self.registry.authfile,
+        ] {
             path.take_if(|path| path.as_os_str().is_empty());
         }
         self.health.without_empty_texts();
@@ -320,6 +328,35 @@ pub(crate) struct LogRequest {
     pub(crate) driver: Option<String>,
     /// `--log-opt`: `NAME=value`.
     pub(crate) options: Vec<String>,
+}
+
+/// How the registry of an image is reached. Nothing of it is kept with the container.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(crate) struct RegistryRequest {
+    /// `--authfile`.
+    pub(crate) authfile: Option<PathBuf>,
+    /// `--cert-dir`.
+    pub(crate) cert_dir: Option<PathBuf>,
+    /// `--creds`: `USER:PASSWORD`.
+    pub(crate) credentials: Option<String>,
+    /// `--retry`.
+    pub(crate) retries: Option<u32>,
+    /// `--retry-delay`, milliseconds.
+    pub(crate) retry_delay_ms: Option<u64>,
+}
+
+impl fmt::Debug for RegistryRequest {
+    /// Omits the credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { authfile, cert_dir, credentials: _, retries, retry_delay_ms } = self;
+        f.debug_struct("RegistryRequest")
+            .field("authfile", authfile)
+            .field("cert_dir", cert_dir)
+            .field("retries", retries)
+            .field("retry_delay_ms", retry_delay_ms)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The options for a service manager.

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use self::file::{AuthFile, Entry, bare, is_for};
 use super::SMALL_LIMIT;
 use crate::sys::fs;
-use crate::types::{ImageReference, json};
+use crate::types::{ImageReference, Report, ReportKind, json};
 
 pub(crate) use self::error::CredentialsError;
 pub(crate) use self::file::Server;
@@ -44,11 +44,12 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Splits `USER[:PASSWORD]` of `--creds`; without a password, rc must ask for it.
-    pub(crate) fn split(text: &str) -> (String, Option<String>) {
+    /// Parses `USER:PASSWORD`, as `--creds` has it. The error does not quote a secret.
+    pub(crate) fn parse(text: &str) -> Result<Self, Report> {
         match text.split_once(':') {
-            Some((user, password)) => (user.to_owned(), Some(password.to_owned())),
-            None => (text.to_owned(), None),
+            Some((user, password)) => Ok(Self::Password { user: user.to_owned(), password: password.to_owned() }),
+            None => Err(Report::new(ReportKind::Invalid, format!("`--creds {text}` has no password"))
+                .with_hint("use `--creds USER:PASSWORD`, or log in with `rc login`")),
         }
     }
 

@@ -3,11 +3,14 @@
 //! Source: containers-registries.conf(5), containers-registries.conf.d(5). Keys that this module does not know are
 //! ignored, as podman does: the file belongs to several programs.
 
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::SMALL_LIMIT;
+use super::short::{ShortNameError, ShortNames};
+use super::{Places, SMALL_LIMIT};
 use crate::sys::fs::{self, PathError};
 use crate::types::{ImageReference, Invalid, Report, ReportKind};
 
@@ -36,6 +39,9 @@ pub(crate) enum RegistriesError {
         /// The file that says so.
         path: PathBuf,
     },
+    /// A name without a registry stands for nothing.
+    #[error(transparent)]
+    Short(#[from] ShortNameError),
 }
 
 impl From<RegistriesError> for Report {
@@ -43,6 +49,7 @@ impl From<RegistriesError> for Report {
         let kind = match error {
             RegistriesError::File(error) => return error.into(),
             RegistriesError::Invalid(error) => return error.into(),
+            RegistriesError::Short(error) => return error.into(),
             RegistriesError::Format { .. } => ReportKind::Invalid,
             RegistriesError::Blocked { .. } => ReportKind::Denied,
         };
@@ -54,6 +61,32 @@ impl From<RegistriesError> for Report {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Registries {
     entries: Vec<Entry>,
+    short: ShortNames,
+}
+
+/// The configuration, which is read when something first needs it.
+#[derive(Debug, Default)]
+pub(crate) struct LazyRegistries {
+    /// `None`: there is nothing to read.
+    places: Option<Places>,
+    read: OnceCell<Registries>,
+}
+
+impl LazyRegistries {
+    /// Reads nothing yet.
+    pub(crate) fn new(places: Places) -> Self {
+        Self { places: Some(places), read: OnceCell::new() }
+    }
+
+    /// The configuration.
+    pub(crate) fn get(&self) -> Result<&Registries, RegistriesError> {
+        if let Some(read) = self.read.get() {
+            return Ok(read);
+        }
+        let (main, directories) = self.places.as_ref().map(Places::registries).unwrap_or_default();
+        let read = Registries::read(main.as_deref(), &directories)?;
+        Ok(self.read.get_or_init(|| read))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -97,7 +130,12 @@ pub(crate) struct Place {
 }
 
 #[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
 struct File {
+    unqualified_search_registries: Option<Vec<String>>,
+    short_name_mode: Option<String>,
+    #[serde(default)]
+    aliases: BTreeMap<String, String>,
     #[serde(default)]
     registry: Vec<Registry>,
     /// Version 1.
@@ -123,6 +161,7 @@ struct Registry {
 
 #[derive(Deserialize, Default)]
 struct Lists {
+    search: Option<List>,
     #[serde(default)]
     insecure: List,
     #[serde(default)]
@@ -164,6 +203,8 @@ impl Registries {
         let fail = |reason: String| RegistriesError::Format { path: path.to_owned(), reason };
         let file: File = toml::from_str(text).map_err(|error| fail(error.message().to_owned()))?;
         let lists = file.registries.unwrap_or_default();
+        let search = file.unqualified_search_registries.or(lists.search.map(|search| search.registries));
+        self.short.add(search, file.short_name_mode.as_deref(), file.aliases).map_err(fail)?;
         let of_lists = lists.insecure.registries.iter().map(|name| (name, true, false));
         let of_lists = of_lists.chain(lists.block.registries.iter().map(|name| (name, false, true)));
         for (name, insecure, blocked) in of_lists {
@@ -238,6 +279,31 @@ impl Registries {
         }
     }
 
+    /// What a name may stand for when it is pulled, in the order in which registries are tried.
+    pub(crate) fn pulled(&self, typed: &str) -> Result<Vec<ImageReference>, RegistriesError> {
+        Ok(self.short.pulled(typed)?)
+    }
+
+    /// What a name may stand for in the store, the first choice first.
+    pub(crate) fn stored(&self, typed: &str) -> Result<Vec<ImageReference>, RegistriesError> {
+        Ok(self.short.stored(typed)?)
+    }
+
+    /// The registries that a search without a registry asks, and of which a login without one means the first.
+    pub(crate) fn searched(&self) -> impl Iterator<Item = &str> {
+        self.short.searched()
+    }
+
+    /// Whether a registry's certificate is not verified, and plain http will do. Fails with `Blocked` if it is blocked.
+    pub(crate) fn is_insecure(&self, registry: &str) -> Result<bool, RegistriesError> {
+        match self.entries.iter().find(|entry| entry.matched(registry) == Some(registry)) {
+            Some(entry) if entry.blocked => {
+                Err(RegistriesError::Blocked { prefix: entry.prefix.clone(), path: entry.path.clone() })
+            }
+            entry => Ok(entry.is_some_and(|entry| entry.insecure)),
+        }
+    }
+
     /// The entry with the longest prefix of the image's name.
     fn entry(&self, reference: &ImageReference) -> Result<Option<&Entry>, RegistriesError> {
         let name = reference.name();
@@ -305,6 +371,17 @@ mod tests {
         fedora = "registry.fedoraproject.org/fedora"
     "#;
 
+    #[test]
+    fn short_names_are_what_the_file_says() {
+        let registries = registries(FILE);
+        let pulled = |name: &str| registries.pulled(name).expect("names")[0].to_string();
+        assert_eq!(pulled("fedora:40"), "registry.fedoraproject.org/fedora:40");
+        assert_eq!(pulled("debian"), "docker.io/library/debian:latest");
+        for (host, insecure) in [("plain.io:5000", true), ("docker.io", false), ("a.wild.io", true)] {
+            assert_eq!(registries.is_insecure(host).ok(), Some(insecure), "{host}");
+        }
+    }
+
     fn registries(text: &str) -> Registries {
         let mut registries = Registries::default();
         registries.add(text, Path::new("r.conf")).expect("a configuration");
@@ -359,6 +436,7 @@ mod tests {
             "[registries.search]\nregistries = ['x.io']\n[registries.insecure]\nregistries = ['a.io']\n\
              [registries.block]\nregistries = ['b.io']\n",
         );
+        assert_eq!(registries.searched().collect::<Vec<_>>(), ["x.io"]);
         for (name, expected) in
             [("a.io/x", "a.io/x:latest !"), ("b.io/x", "`b.io` is blocked in `r.conf`"), ("c.io/x", "c.io/x:latest")]
         {

@@ -47,6 +47,11 @@ impl ImageReference {
         Self { tag: other.tag.clone(), digest: other.digest.clone(), ..self.clone() }
     }
 
+    /// Whether a name, as typed, has no registry.
+    pub(crate) fn is_short(typed: &str) -> bool {
+        typed.split_once('/').is_none_or(|(host, _)| !(host.contains(['.', ':']) || host == "localhost"))
+    }
+
     /// The same repository, by digest alone.
     pub(crate) fn with_digest(&self, digest: Digest) -> Self {
         Self { tag: None, digest: Some(digest), ..self.clone() }
@@ -77,7 +82,7 @@ impl FromStr for ImageReference {
             }
         }
         let (registry, repository) = match path.split_once('/') {
-            Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest.to_owned()),
+            Some((host, rest)) if !Self::is_short(path) => (host, rest.to_owned()),
             _ => ("docker.io", path.to_owned()),
         };
         let registry = if registry == "index.docker.io" { "docker.io" } else { registry };

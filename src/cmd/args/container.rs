@@ -108,7 +108,7 @@ impl ContainerArgs {
         let mut words = self.words.into_iter();
         let image = words.next().unwrap_or_default();
         let command: Vec<String> = words.collect();
-        let create_command = redact(typed, &self.process.env, command.len());
+        let create_command = redact(typed, &self.process.env, self.pull_args.creds.as_ref(), command.len());
         let mut request = Request {
             image,
             command,
@@ -131,7 +131,8 @@ impl ContainerArgs {
             stop_signal: self.stop_signal,
             stop_timeout: self.stop_timeout,
             pull: self.pull,
-            platform: self.pull_args.platform,
+            platform: self.pull_args.platform_text(),
+            registry: self.pull_args.registry(),
             tls_verify: self.pull_args.tls_verify,
             ..Request::default()
         };

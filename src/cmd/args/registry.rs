@@ -4,8 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::engine::Connection;
-use crate::error::Error;
-use crate::registry::{Credentials, Notices};
+use crate::registry::Notices;
 use crate::types::parse_duration;
 use crate::ui;
 
@@ -50,15 +49,6 @@ impl FromStr for Secret {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(Self(text.to_owned()))
-    }
-}
-
-/// Parses `--creds`.
-pub(in crate::cmd) fn credentials(text: &str) -> Result<Credentials, Error> {
-    match Credentials::split(text) {
-        (user, Some(password)) => Ok(Credentials::Password { user, password }),
-        (user, None) => Err(Error::new(format!("`--creds {user}` has no password"))
-            .with_hint("use `--creds USER:PASSWORD`, or log in with `rc login`")),
     }
 }
 

@@ -114,6 +114,27 @@ fn values_of_the_environment_are_not_kept_in_the_command_line() {
 }
 
 #[test]
+fn passwords_of_registries_are_not_kept_in_the_command_line() {
+    for line in [&["--creds", "me:hunter2"][..], &["--creds=me:hunter2"]] {
+        let request = run(&[line, &["box", "me:hunter2"]].concat()).unwrap();
+        let kept = request.create_command.join(" ");
+        assert!(
+            kept.ends_with("me box me:hunter2") && !format!("{:?}", request.registry).contains("hunter2"),
+            "{kept}"
+        );
+    }
+}
+
+#[test]
+fn the_parts_of_a_platform_become_one() {
+    let platform = |line: &[&str]| run(&[line, &["box"]].concat()).map(|request| request.platform);
+    assert_eq!(platform(&["--arch", "arm64"]), Ok(Some("linux/arm64/v8".into())));
+    assert_eq!(platform(&["--os", "linux", "--arch=arm", "--variant", "v6"]), Ok(Some("linux/arm/v6".into())));
+    assert_eq!(platform(&["--arch", ""]), Ok(None));
+    assert!(platform(&["--arch", "arm64", "--platform", "linux/arm64"]).is_err());
+}
+
+#[test]
 fn exec_takes_the_same_words() {
     let matches =
         command::<ProcessArgs>().try_get_matches_from(["rc", "-it", "-e", "A=1", "-u", "0", "-w", "/"]).unwrap();

@@ -70,8 +70,8 @@ fn name(entry: &Descriptor) -> Result<Option<ImageReference>, Error> {
         return Ok(Some(full.parse()?));
     }
     let Some(text) = entry.annotations.get(REF_NAME) else { return Ok(None) };
-    let has_registry = text.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost");
-    Ok(Some(if has_registry { text.parse()? } else { format!("localhost/{text}").parse()? }))
+    let is_short = ImageReference::is_short(text);
+    Ok(Some(if is_short { format!("localhost/{text}").parse()? } else { text.parse()? }))
 }
 
 fn platform(options: &Options) -> Platform {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::{find_in, find_name, forms_in, read, unique_manifests};
 use crate::image::Error;
 use crate::plan::ImageSource;
+use crate::registry::LazyRegistries;
 use crate::storage::{GarbageMark, IndexEntry, Reachable, Store};
 use crate::sys::lock::FileLock;
 use crate::types::{Digest, ImageReference};
@@ -56,15 +57,23 @@ impl<'a> Removal<'a> {
     /// several forms, are one.
     ///
     /// Fails with `InUse`, `SeveralNames` or `NotFound`, and changes nothing then.
-    pub(crate) fn remove(&self, name_or_id: &str, used: &InUse, all_names: bool) -> Result<Removed, Error> {
+    pub(crate) fn remove(
+        &self,
+        registries: &LazyRegistries,
+        name_or_id: &str,
+        used: &InUse,
+        all_names: bool,
+    ) -> Result<Removed, Error> {
         let index = self.store.index()?;
-        let image = match find_in(self.store, &index, name_or_id) {
-            Err(Error::Damaged { .. } | Error::Storage(_)) => return self.remove_damaged(name_or_id, &index),
+        let image = match find_in(self.store, registries, &index, name_or_id) {
+            Err(Error::Damaged { .. } | Error::Storage(_)) => {
+                return self.remove_damaged(registries, name_or_id, &index);
+            }
             other => other?,
         };
         let forms = forms_in(self.store, &index, &image);
         let names: Vec<ImageReference> = forms.iter().flat_map(|form| form.names.clone()).collect();
-        let by_name = find_name(&index, name_or_id).and_then(|(entry, _)| entry.reference.clone());
+        let by_name = find_name(&index, registries, name_or_id)?.and_then(|(entry, _)| entry.reference.clone());
         if let Some(name) = by_name
             && names.len() > 1
         {
@@ -86,9 +95,9 @@ impl<'a> Removal<'a> {
     }
 
     /// Removes the name of an image that cannot be read.
-    fn remove_damaged(&self, name: &str, index: &[IndexEntry]) -> Result<Removed, Error> {
+    fn remove_damaged(&self, registries: &LazyRegistries, name: &str, index: &[IndexEntry]) -> Result<Removed, Error> {
         let not_found = || Error::NotFound { name: name.to_owned() };
-        let (entry, _) = find_name(index, name).ok_or_else(not_found)?;
+        let (entry, _) = find_name(index, registries, name)?.ok_or_else(not_found)?;
         let reference = entry.reference.clone().ok_or_else(not_found)?;
         if index.iter().filter(|other| other.manifest.digest == entry.manifest.digest).count() > 1 {
             self.take_names(std::slice::from_ref(&reference))?;

@@ -28,7 +28,7 @@ impl Packing {
         // Docker's format knows no other than gzip.
         let is_foreign = format == Some(Format::Docker) && found == Compression::Zstd;
         let changes = match found {
-            Compression::None => true,
+            Compression::None | Compression::Xz | Compression::Bzip2 => true,
             found => (is_forced && found != wanted) || is_foreign,
         };
         changes.then_some((wanted, self.level))
@@ -48,7 +48,7 @@ pub(super) fn pack(
     let mut output =
         Hashed { file: BufWriter::with_capacity(256 << 10, file), hash: Hasher::new(Algorithm::Sha256), size: 0 };
     match wanted {
-        Compression::None => drop(io::copy(&mut plain, &mut output)?),
+        Compression::None | Compression::Xz | Compression::Bzip2 => drop(io::copy(&mut plain, &mut output)?),
         Compression::Gzip => {
             let level = level
                 .and_then(|level| u32::try_from(level).ok())

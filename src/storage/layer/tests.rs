@@ -143,6 +143,31 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("compresses")
 }
 
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(1)).expect("a writer");
+    encoder.write_all(bytes).expect("compresses");
+    encoder.finish().expect("compresses")
+}
+
+/// A stream whose block asks for a dictionary of 4 GiB.
+fn greedy_xz() -> Vec<u8> {
+    let mut bytes = xz(b"x");
+    // After the header of the stream: the header of the block, which ends with its checksum.
+    let end = 12 + (usize::from(bytes[12]) + 1) * 4;
+    let filter = bytes[12..end].windows(2).position(|pair| pair == [0x21, 1]).expect("the filter LZMA2");
+    bytes[12 + filter + 2] = 40;
+    let mut sum = flate2::Crc::new();
+    sum.update(&bytes[12..end - 4]);
+    bytes[end - 4..end].copy_from_slice(&sum.sum().to_le_bytes());
+    bytes
+}
+
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(bytes).expect("compresses");
+    encoder.finish().expect("compresses")
+}
+
 #[test]
 fn t18_bad_layers_leave_no_descriptor_open() {
     let open = || fs::read_dir("/proc/self/fd").expect("lists").count();

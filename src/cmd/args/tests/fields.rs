@@ -1,6 +1,7 @@
 use super::run;
 use crate::plan::{
-    DescriptorRequest, HealthRequest, LimitRequest, LogRequest, MountRequest, PortRequest, PullPolicy, Request,
+    DescriptorRequest, HealthRequest, LimitRequest, LogRequest, MountRequest, PortRequest, PullPolicy, RegistryRequest,
+    Request,
     ServiceRequest,
 };
 use crate::types::Network;
@@ -17,7 +18,8 @@ fn every_option_reaches_its_field() {
         --stop-timeout 3 --tmpfs /t --ulimit nofile=1 -u u -v /v -w /w --sig-proxy=false --preserve-fd 7,4 \
         --cgroup-conf f=1 --cgroup-parent p --cgroupns private --cgroups enabled --restart always \
         --conmon-pidfile m --pidfile i --sdnotify ignore --log-driver none --log-opt q=1 --pull never \
-        --http-proxy=false --tls-verify=false box";
+        --http-proxy=false --tls-verify=false --authfile af --cert-dir cd --creds me:secret --retry 1 \
+        --retry-delay 2s box";
     let request = run(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
     let words = |word: &str| vec![word.to_owned()];
     let expected = Request {
@@ -84,6 +86,13 @@ fn every_option_reaches_its_field() {
             sdnotify: Some("ignore".into()),
             pidfile: Some("i".into()),
             conmon_pidfile: Some("m".into()),
+        },
+        registry: RegistryRequest {
+            authfile: Some("af".into()),
+            cert_dir: Some("cd".into()),
+            credentials: Some("me:secret".into()),
+            retries: Some(1),
+            retry_delay_ms: Some(2000),
         },
         log: LogRequest { driver: Some("none".into()), options: words("q=1") },
         pull: Some(PullPolicy::Never),

@@ -96,7 +96,11 @@ fn t11_damaged_archives_are_refused_whole() {
         (gzip(&whole)[..40].to_vec(), "cannot read the archive"),
         ([gzip(&whole), b"junk".to_vec()].concat(), "cannot read the archive"),
         (broken_crc(&whole), "cannot read the archive"),
-        (b"\xfd7zXZ\0...".to_vec(), "xz compression is not supported"),
+        (b"\xfd7zXZ\0...".to_vec(), "cannot read the archive"),
+        (xz(&whole)[..60].to_vec(), "cannot read the archive"),
+        ([xz(&whole), b"junk".to_vec()].concat(), "cannot read the archive"),
+        (greedy_xz(), "cannot read the archive: needed memory too big"),
+        (bzip2(&whole)[..60].to_vec(), "cannot read the archive"),
     ] {
         let lab = Lab::new();
         let error = lab.unpack(&bytes).expect_err("damaged");
@@ -115,6 +119,10 @@ fn t11_what_others_read_is_read() {
         [whole.as_slice(), b"junk after the end"].concat(),
         [gzip(&whole[..half]), gzip(&whole[half..])].concat(),
         zstd::encode_all(whole.as_slice(), 3).expect("compresses"),
+        xz(&whole),
+        [xz(&whole[..half]), xz(&whole[half..])].concat(),
+        bzip2(&whole),
+        [bzip2(&whole[..half]), bzip2(&whole[half..])].concat(),
         [zstd::encode_all(&whole[..half], 3).expect("compresses"), zstd::encode_all(&whole[half..], 3).expect("same")]
             .concat(),
     ] {
