@@ -1,48 +1,25 @@
 //! Global flags, and how a command line finds its command.
 
+mod globals;
+mod help;
 mod mistake;
+mod refused;
 mod table;
 
 use std::cell::RefCell;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{ArgMatches, Command};
 use jiff::tz::TimeZone;
 
 use self::table::{COMMANDS, Entry, GROUPS, Named};
 use crate::cmd::{self, Ctx};
-use crate::dirs::Dirs;
 use crate::engine::Context;
 use crate::error::{Error, Exit};
-use crate::registry::Places;
-use crate::settings::Settings;
 use crate::types::Dialect;
-use crate::ui;
-
-fn globals(dialect: Dialect) -> Command {
-    let name = dialect.program();
-    Command::new(name)
-        .about("Rootless, daemonless containers for one user")
-        .version(env!("CARGO_PKG_VERSION"))
-        .disable_version_flag(true)
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .override_usage(format!("{name} [OPTIONS] COMMAND [ARG...]"))
-        // Of an option that takes one value the last one counts, as with podman and docker, so that scripts can add
-        // options to a command line that they get.
-        .args_override_self(true)
-        .arg(
-            Arg::new("root")
-                .long("root")
-                .value_name("DIR")
-                .value_parser(value_parser!(PathBuf))
-                .help("Directory where images, containers and volumes are stored"),
-        )
-        .arg(Arg::new("version").short('v').long("version").action(ArgAction::Version).help("Print the version"))
-}
+use crate::ui::{self, Loudness};
 
 /// The whole definition, for the parser, the manual and the completions.
 pub fn definition() -> Command {
@@ -53,25 +30,19 @@ fn whole(dialect: Dialect) -> Command {
     let alone = COMMANDS.iter().filter(|entry| !entry.name.contains(' ')).map(Entry::command);
     let mut all: Vec<Command> = alone.chain(GROUPS.iter().map(table::Group::command)).collect();
     all.sort_by(|a, b| a.get_name().cmp(b.get_name()));
-    globals(dialect).subcommands(all)
+    let listed = help::list(&all);
+    globals::define(dialect).subcommands(all).help_template(help::TEMPLATE).after_help(listed)
 }
 
 /// What of the table was typed: the first word that is no global option, and the next.
 fn named(typed: &[String]) -> Named {
-    let mut words = typed.iter().skip(1);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--root" => drop(words.next()),
-            word if word.starts_with("--root=") => {}
-            word => return Named::find(Some(word), words.next().map(String::as_str)),
-        }
-    }
-    Named::find(None, None)
+    let mut words = globals::command_words(typed).iter().map(String::as_str);
+    Named::find(words.next(), words.next())
 }
 
 /// The definition of the command that was typed: defining all others takes longer than `ps` runs.
 fn definition_for(typed: &[String], dialect: Dialect) -> Command {
-    let globals = || globals(dialect);
+    let globals = || globals::define(dialect);
     match named(typed) {
         Named { group: Some(group), entry: Some((_, command)) } => {
             globals().subcommand(group.empty().subcommand(command))
@@ -95,11 +66,12 @@ pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = typed.into_iter().collect();
     let typed: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let command = named(&typed).entry.map_or("", |(entry, _)| entry.name);
+    ui::speak(globals::notation(&typed), Loudness::Warnings);
     match run(&words, typed) {
         Ok(exit) => ExitCode::from(exit.0),
         Err(error) => {
             if let Some(message) = &error.message {
-                ui::error(message, error.hint.as_deref());
+                ui::error(message, error.hint.as_deref(), error.kind());
             }
             ExitCode::from(error.exit_code(command))
         }
@@ -109,6 +81,10 @@ pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Runs the command of `words`; `typed` are the same words as text.
 fn run(words: &[OsString], typed: Vec<String>) -> Result<Exit, Error> {
     let dialect = words.first().map_or(Dialect::Rc, |program| Dialect::of_program(program));
+    if typed.get(1).is_some_and(|word| word == "--version" || word == "-v") {
+        // Tools ask before each call, and no definition is needed to answer.
+        return print(&(dialect.version_line() + "\n"));
+    }
     let matches = match definition_for(&typed, dialect).try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::InvalidUtf8 => return Err(not_text(words)),
@@ -126,9 +102,8 @@ fn run(words: &[OsString], typed: Vec<String>) -> Result<Exit, Error> {
     }
     // Closes the descriptors that the caller left open, before rc opens any.
     let manager = RefCell::new(cmd::manager(name, &typed, arguments)?);
-    let dirs = Dirs::find(matches.get_one::<PathBuf>("root").map(PathBuf::as_path))?;
-    let settings = Settings::load(&dirs)?;
-    let engine = Context::new(dirs, settings, Places::from_env(), TimeZone::system);
+    let (dirs, settings, places) = globals::follow(&matches, &typed)?;
+    let engine = Context::new(dirs, settings, places, TimeZone::system);
     (entry.run)(&Ctx { engine, typed, manager, dialect }, arguments)
 }
 

@@ -91,7 +91,18 @@ pub(crate) struct Dirs {
     user: u32,
     root: PathBuf,
     runtime: Option<PathBuf>,
+    /// What `--runroot` has named.
+    runroot: Option<PathBuf>,
     config: ConfigFiles,
+}
+
+/// Directories that the command line names. A relative path starts at the current directory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Given {
+    /// `--root`.
+    pub(crate) root: Option<PathBuf>,
+    /// `--runroot`.
+    pub(crate) runtime: Option<PathBuf>,
 }
 
 /// The configuration files to read.
@@ -104,20 +115,21 @@ pub(crate) enum ConfigFiles {
 }
 
 impl Dirs {
-    /// Finds the directories of this process' user. `root` is `--root`; a relative path starts at the current
-    /// directory.
+    /// Finds the directories of this process' user, but for those that were named.
     ///
     /// Fails if rc is setuid, and for root with a home or XDG directory of another user.
-    pub(crate) fn find(root: Option<&Path>) -> Result<Self, Error> {
+    pub(crate) fn find(given: &Given) -> Result<Self, Error> {
         for (real, effective) in [(getuid().as_raw(), geteuid().as_raw()), (getgid().as_raw(), getegid().as_raw())] {
             if real != effective {
                 return Err(Error::Setuid { user: real, effective });
             }
         }
-        Self::of(geteuid().as_raw(), root, &|name| std::env::var_os(name))
+        Self::of(geteuid().as_raw(), given, &|name| std::env::var_os(name))
     }
 
-    fn of(user: u32, root: Option<&Path>, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+    fn of(user: u32, named: &Given, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+        let whole =
+            |path: &Path| std::path::absolute(path).map_err(|error| PathError::new("find", path.to_owned(), error));
         let given = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         // The base directory specification: a relative path in an XDG variable must be ignored.
         let absolute = |name| given(name).filter(|path| path.is_absolute());
@@ -131,8 +143,8 @@ impl Dirs {
             Some(path) => foreign(name, path),
             None => home().map(|home| home.join(beneath_home)),
         };
-        let root = match root.map(Path::to_owned).or_else(|| given("RC_ROOT")) {
-            Some(root) => std::path::absolute(&root).map_err(|error| PathError::new("find", root, error))?,
+        let root = match named.root.clone().or_else(|| given("RC_ROOT")) {
+            Some(root) => whole(&root)?,
             None => xdg("XDG_DATA_HOME", ".local/share")?.join("rc"),
         };
         let config = match given("RC_CONFIG") {
@@ -142,7 +154,8 @@ impl Dirs {
                 ConfigFiles::Usual([PathBuf::from("/etc/rc/rc.toml"), user_file])
             }
         };
-        Ok(Self { user, root, runtime: absolute("XDG_RUNTIME_DIR"), config })
+        let runroot = named.runtime.as_deref().map(whole).transpose()?;
+        Ok(Self { user, root, runtime: absolute("XDG_RUNTIME_DIR"), runroot, config })
     }
 
     /// The data directory: images, layers, containers, volumes. The store creates it, 0700.
@@ -161,6 +174,10 @@ impl Dirs {
     /// Whether it is noexec does not matter: nothing is executed from it. Fails with `NotPrivate` if the `rc` in a
     /// usable base directory is not private to the user.
     pub(crate) fn runtime(&self) -> Result<PathBuf, Error> {
+        if let Some(named) = &self.runroot {
+            fs::create_dir_all(named)?;
+            return self.private(named.clone());
+        }
         let usual = PathBuf::from(format!("/run/user/{}", self.user));
         let base = self.runtime.iter().chain([&usual]).find(|base| self.is_private(base));
         let directory = match base {
@@ -174,6 +191,10 @@ impl Dirs {
             Err(error) if error.source.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
             _ => {}
         }
+        self.private(directory)
+    }
+
+    fn private(&self, directory: PathBuf) -> Result<PathBuf, Error> {
         if self.is_private(&directory) {
             Ok(directory)
         } else {

@@ -49,6 +49,11 @@ impl Error {
         Self { message: None, hint: None, kinds: kinds.into_iter().collect() }
     }
 
+    /// What kind of failure it is; of several, the first.
+    pub(crate) fn kind(&self) -> Option<ReportKind> {
+        self.kinds.first().copied()
+    }
+
     /// The same error for a front end that has reported it in its own way.
     pub(crate) fn into_said(self) -> Self {
         Self::said(self.kinds)

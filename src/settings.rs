@@ -59,6 +59,8 @@ pub(crate) enum Origin {
     Default,
     /// This file.
     File(PathBuf),
+    /// This option of the command line.
+    Option(&'static str),
     /// The default needs this program, which is not installed.
     Without(&'static str),
 }
@@ -68,6 +70,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::File(path) => write!(f, "{}", path.display()),
+            Self::Option(name) => f.write_str(name),
             Self::Without(program) => write!(f, "default, since {program} is not installed"),
         }
     }
@@ -233,6 +236,11 @@ impl Settings {
         }
         settings.choose_network(|program| programs::find(program).is_some());
         Ok(settings)
+    }
+
+    /// Uses this driver (`--storage-driver`).
+    pub(crate) fn choose_storage(&mut self, driver: StorageDriver) {
+        self.storage.driver = Setting { value: driver, origin: Origin::Option("--storage-driver") };
     }
 
     /// Uses the other helper by default if only that is installed. What a file names is used or is an error.

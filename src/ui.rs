@@ -19,5 +19,5 @@ mod table;
 
 pub(crate) use format::Format;
 pub(crate) use output::{BrokenOutput, Output, Stream, err, is_screen, is_terminal, out, streams_are_one};
-pub(crate) use report::{error, note, warning};
+pub(crate) use report::{Loudness, Notation, error, note, speak, warning};
 pub(crate) use table::Table;

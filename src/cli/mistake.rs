@@ -3,17 +3,10 @@
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::globals;
 use super::table::{COMMANDS, GROUPS, HIDDEN, Named};
+use super::{globals, refused};
 use crate::error::Error;
 use crate::types::{Dialect, nearest};
-
-/// Options of docker's and podman's that rc does not have, and those that do the same.
-const INSTEAD: [(&str, &str); 3] = [
-    ("--gpus", "pass each device with `--device`"),
-    ("--link", "use `--add-host NAME:IP`"),
-    ("--volumes-from", "name the volumes with `--volume`"),
-];
 
 /// The error for the user. `named` is what was typed.
 pub(super) fn explain(error: &clap::Error, named: &Named) -> Error {
@@ -71,11 +64,11 @@ pub(super) fn explain(error: &clap::Error, named: &Named) -> Error {
 
 /// What does the same as an option that rc does not have, where the option belongs, or which is the nearest.
 fn option_hint(name: &str, named: &Named) -> Option<String> {
-    if let Some((_, instead)) = INSTEAD.iter().find(|(option, _)| *option == name) {
-        return Some((*instead).to_owned());
+    if let Some(reason) = refused::reason(name) {
+        return Some(reason.to_owned());
     }
     let (_, command) = named.entry.as_ref()?;
-    if globals(Dialect::Rc)
+    if globals::define(Dialect::Rc)
         .get_opts()
         .any(|arg| arg.get_long().is_some_and(|long| name.strip_prefix("--") == Some(long)))
     {

@@ -1,5 +1,9 @@
 //! The definition of the command line, and what of it every command shares.
 
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, value_parser};
+
 use super::*;
 
 fn name_of(line: &[&str]) -> Option<String> {
@@ -134,6 +138,18 @@ fn a_mistake_is_named_in_words_with_what_comes_nearest() {
         ),
         ("container ls -z", "`rc container ls` has no option `-z`", "`rc container ls --help` lists its options"),
         ("imag ls", "rc has no command `imag`", "the nearest is `rc image`; `rc --help` lists all"),
+        ("--runtime crun ps", "`rc` has no option `--runtime`", "rc starts containers itself"),
+        (
+            "run --kernel-memory 1g x",
+            "`rc run` has no option `--kernel-memory`",
+            "the kernel does not have that limit any more",
+        ),
+        (
+            "--log-level loud ps",
+            "`--log-level`: invalid value `loud`: must be one of trace, debug, info, warn, warning, error, fatal, \
+             panic",
+            "`rc ps --help` lists its options",
+        ),
         ("-z ps", "`rc` has no option `-z`", "`rc --help` lists the commands"),
         ("run --link db box", "`rc run` has no option `--link`", "use `--add-host NAME:IP`"),
         ("run --nmae=x box", "`rc run` has no option `--nmae`", "the nearest is `--name`; `rc run --help` lists all"),

@@ -8,6 +8,9 @@ use crate::ui::{self, Format};
 /// Display rc system information
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// As without it (accepted for compatibility: scripts for podman give it)
+    #[arg(short = 'D', long, hide = true)]
+    debug: bool,
     /// Change the output format to JSON or a Go template
     #[arg(short, long, value_name = "FORMAT", allow_hyphen_values = true)]
     format: Option<String>,

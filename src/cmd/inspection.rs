@@ -57,7 +57,7 @@ pub(super) fn inspect(ctx: &Ctx, asked: &Inspection<'_>) -> Result<Exit, Error> 
     // `main` prints the last one.
     let last = failures.pop();
     for report in &failures {
-        ui::error(report, report.hint.as_deref());
+        ui::error(report, report.hint.as_deref(), Some(report.kind));
     }
     last.map_or(Ok(Exit::SUCCESS), |report| Err(report.into()))
 }

@@ -72,7 +72,7 @@ impl engine::Observer for Screen {
         self.failed.push(report.kind);
         let error = Error::from(report);
         if let Some(message) = &error.message {
-            ui::error(message, error.hint.as_deref());
+            ui::error(message, error.hint.as_deref(), error.kind());
         }
     }
 }

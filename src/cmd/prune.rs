@@ -27,7 +27,7 @@ fn run(
     show(&pruned).iter().try_for_each(|line| out.line(line))?;
     out.finish()?;
     for report in &pruned.failures {
-        ui::error(report, report.hint.as_deref());
+        ui::error(report, report.hint.as_deref(), Some(report.kind));
     }
     let kinds = pruned.failures.iter().map(|report| report.kind);
     if pruned.failures.is_empty() { Ok(Exit::SUCCESS) } else { Err(Error::said(kinds)) }

@@ -34,7 +34,7 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let (done, failures) = engine::remove_images(&ctx.engine, &request)?;
     show(&done)?;
     for report in &failures {
-        ui::error(report, report.hint.as_deref());
+        ui::error(report, report.hint.as_deref(), Some(report.kind));
     }
     let kinds = failures.iter().map(|report| report.kind);
     if failures.is_empty() { Ok(Exit::SUCCESS) } else { Err(Error::said(kinds)) }

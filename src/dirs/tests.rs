@@ -5,7 +5,9 @@ use super::*;
 
 fn of(user: u32, root: Option<&str>, variables: &[(&str, &str)]) -> Result<Dirs, Error> {
     let variables: HashMap<&str, &str> = variables.iter().copied().collect();
-    Dirs::of(user, root.map(Path::new), &|name| variables.get(name).map(OsString::from))
+    Dirs::of(user, &Given { root: root.map(PathBuf::from), runtime: None }, &|name| {
+        variables.get(name).map(OsString::from)
+    })
 }
 
 fn usual(user_file: &str) -> ConfigFiles {

@@ -24,6 +24,7 @@ mod events;
 mod exit_codes;
 mod exit_status;
 mod failpoints;
+mod globals;
 mod harness;
 mod health;
 mod held;

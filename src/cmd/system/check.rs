@@ -42,7 +42,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     }
     out.finish()?;
     for report in checked.iter().filter_map(|it| it.failure.as_ref()) {
-        ui::error(report, report.hint.as_deref());
+        ui::error(report, report.hint.as_deref(), Some(report.kind));
     }
     let left: Vec<_> = checked.iter().filter(|it| !it.is_repaired).collect();
     if left.is_empty() {
@@ -53,6 +53,6 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         (true, true) if !args.force => "to remove what is damaged for good: `rc system check --force`",
         (true, _) => "end what uses it, and check again",
     };
-    ui::error("damage detected in local storage", Some(hint));
+    ui::error("damage detected in local storage", Some(hint), Some(ReportKind::Damaged));
     Err(Error::said([ReportKind::Damaged]))
 }

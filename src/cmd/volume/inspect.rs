@@ -45,7 +45,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     out.finish()?;
     let last = failures.pop();
     for report in &failures {
-        ui::error(report, report.hint.as_deref());
+        ui::error(report, report.hint.as_deref(), Some(report.kind));
     }
     last.map_or(Ok(Exit::SUCCESS), |report| Err(report.into()))
 }

@@ -1,0 +1,69 @@
+//! Options of docker's and podman's that rc does not have: why, or what does the same.
+
+/// The options, without those of commands that rc does not have. A reason fits wherever the option is.
+const REASONS: &[(&str, &str)] = &[
+    ("--build-cache", "rc keeps no cache of builds apart from the images"),
+    ("--cgroup-manager", "rc finds out itself whether a service manager or the cgroup it is in can limit a container"),
+    ("--chrootdirs", "each container has a root of its own, and nothing else to change"),
+    ("--conmon", "rc is its own monitor"),
+    ("--connection", "rc works on this host alone"),
+    ("--decryption-key", "rc does not decrypt images: decrypt one with `skopeo copy --decryption-key`"),
+    ("--device-cgroup-rule", "only root may change which devices a cgroup can use"),
+    ("--encrypt-layer", "rc does not encrypt images: encrypt one with `skopeo copy --encryption-key`"),
+    ("--encryption-key", "rc does not encrypt images: encrypt one with `skopeo copy --encryption-key`"),
+    ("--gpus", "pass each device with `--device`"),
+    ("--hooks-dir", "rc runs no programs of others at a start"),
+    ("--host", "rc has no daemon that could be elsewhere"),
+    ("--identity", "rc works on this host alone"),
+    ("--imagestore", "rc has one store: choose it with `--root`"),
+    ("--isolation", "it is for Windows"),
+    ("--kernel-memory", "the kernel does not have that limit any more"),
+    ("--link", "use `--add-host NAME:IP`"),
+    ("--module", "name a file with RC_CONFIG"),
+    ("--namespace", "each user has one store: choose it with `--root`"),
+    ("--network-cmd-path", "name the program in rc.toml, `[helpers]`"),
+    ("--network-config-dir", "networks are in the store"),
+    ("--noout", "write `>/dev/null`"),
+    ("--out", "write `>FILE`"),
+    ("--rdt-class", "only root may use the kernel's resctrl"),
+    ("--remote", "rc works on this host alone"),
+    ("--runtime", "rc starts containers itself"),
+    ("--runtime-flag", "rc starts containers itself"),
+    ("--sign-by", "rc does not sign: sign the image with `skopeo copy --sign-by`"),
+    ("--sign-by-sigstore", "rc does not sign: sign the image with `cosign sign`"),
+    ("--sign-by-sigstore-private-key", "rc does not sign: sign the image with `cosign sign --key`"),
+    ("--sign-by-sq-fingerprint", "rc does not sign: sign the image with `skopeo copy --sign-by-sq-fingerprint`"),
+    ("--sign-passphrase-file", "rc does not sign"),
+    ("--ssh", "rc works on this host alone"),
+    ("--storage-opt", "nobody but root can limit the size of a root filesystem"),
+    ("--syslog", "rc's messages go to standard error: pipe them to logger(1)"),
+    ("--tls", "rc has no daemon"),
+    ("--tlscacert", "rc has no daemon"),
+    ("--tlscert", "rc has no daemon"),
+    ("--tlskey", "rc has no daemon"),
+    ("--tlsverify", "rc has no daemon"),
+    ("--tmpdir", "use `--runroot`, or TMPDIR"),
+    ("--trace", "rc has no such messages"),
+    ("--transient-store", "name a directory on a tmpfs with `--root`"),
+    ("--url", "rc works on this host alone"),
+    ("--volume-driver", "rc has no plugins: all volumes are local"),
+    ("--volumepath", "volumes are in the store: choose it with `--root`"),
+];
+
+/// Why rc does not have an option, or what does the same; `None` for any other.
+pub(super) fn reason(option: &str) -> Option<&'static str> {
+    let at = REASONS.binary_search_by(|(name, _)| (*name).cmp(option)).ok()?;
+    Some(REASONS[at].1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_in_order() {
+        assert!(REASONS.is_sorted_by_key(|(name, _)| *name));
+        assert_eq!(reason("--link"), Some("use `--add-host NAME:IP`"));
+        assert_eq!(reason("--linked"), None);
+    }
+}
