@@ -23,6 +23,7 @@ mod images;
 mod info;
 mod inspect;
 mod join;
+mod known;
 mod login;
 mod look;
 mod names;
@@ -61,6 +62,7 @@ pub(crate) use images::{Images, ListedImage, RemoveImages, images, remove_images
 pub(crate) use info::{info, kernel};
 pub(crate) use inspect::{InspectedImage, Kind, Object, container_exists, image_exists, inspect};
 pub(crate) use join::{Attach, Exec, attach, exec};
+pub(crate) use known::{container_names, image_names, volume_names};
 pub(crate) use login::{check_login, login, logout, logout_all, server, stored_login};
 pub(crate) use look::{log, processes, usage};
 pub(crate) use names::NamesSetup;

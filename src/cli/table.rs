@@ -61,6 +61,7 @@ pub(super) const COMMANDS: &[Entry] = &[
     entry!(attach by value),
     entry!(build by value),
     entry!(commit by value),
+    entry!("__complete" complete, with the definition),
     entry!(completion with the definition),
     entry!("container prune" prune::container, by value),
     entry!("container exists" container::exists),
@@ -200,7 +201,7 @@ pub(super) const GROUPS: &[Group] = &[
 const WITHOUT_SHORT_HELP: [&str; 3] = ["create", "exec", "run"];
 
 /// Commands for programs, which no help lists.
-pub(super) const HIDDEN: [&str; 1] = ["request"];
+pub(super) const HIDDEN: [&str; 2] = ["__complete", "request"];
 
 impl Entry {
     /// Its definition under its own names.

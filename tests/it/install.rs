@@ -17,9 +17,9 @@ fn the_program_its_manual_and_its_completions_are_where_they_are_looked_for() {
         ("share/man/man1/rc-run.1", ".TH RC-RUN 1 "),
         ("share/man/man5/rc.toml.5", ".TH RC.TOML 5 "),
         ("share/man/man7/rc-storage.7", ".TH RC\\-STORAGE 7 "),
-        ("share/bash-completion/completions/rc", "_rc()"),
+        ("share/bash-completion/completions/rc", "# bash completion for rc\n"),
         ("share/zsh/site-functions/_rc", "#compdef rc"),
-        ("share/fish/vendor_completions.d/rc.fish", ""),
+        ("share/fish/vendor_completions.d/rc.fish", "# fish completion for rc\n"),
     ] {
         let text = fs::read_to_string(prefix.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(text.starts_with(start) && !text.is_empty(), "{file}: {text:.60}");

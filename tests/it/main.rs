@@ -12,6 +12,7 @@ mod cgroup_options;
 mod cgroups;
 mod changes;
 mod clients;
+mod completion;
 mod confinement;
 mod copy;
 mod cures;
