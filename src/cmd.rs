@@ -12,6 +12,7 @@ pub(crate) mod container;
 pub(crate) mod cp;
 pub(crate) mod create;
 pub(crate) mod diff;
+mod difference;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod exec;

@@ -110,8 +110,13 @@ pub(crate) struct Given {
 pub(crate) enum ConfigFiles {
     /// The file of `RC_CONFIG`, which must exist.
     Only(PathBuf),
-    /// The host's and the user's, in this order; each may be missing.
-    Usual([PathBuf; 2]),
+    /// Each may be missing, and may have drop-ins.
+    Usual {
+        /// The user's containers.conf.
+        podman: PathBuf,
+        /// The host's rc.toml and the user's, in this order.
+        own: [PathBuf; 2],
+    },
 }
 
 impl Dirs {
@@ -150,8 +155,9 @@ impl Dirs {
         let config = match given("RC_CONFIG") {
             Some(file) => ConfigFiles::Only(file),
             None => {
-                let user_file = xdg("XDG_CONFIG_HOME", ".config")?.join("rc/rc.toml");
-                ConfigFiles::Usual([PathBuf::from("/etc/rc/rc.toml"), user_file])
+                let home = xdg("XDG_CONFIG_HOME", ".config")?;
+                let podman = given("CONTAINERS_CONF").unwrap_or_else(|| home.join("containers/containers.conf"));
+                ConfigFiles::Usual { podman, own: [PathBuf::from("/etc/rc/rc.toml"), home.join("rc/rc.toml")] }
             }
         };
         let runroot = named.runtime.as_deref().map(whole).transpose()?;

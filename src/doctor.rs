@@ -104,6 +104,8 @@ pub(crate) struct Host<'a> {
     pub(crate) network: Network,
     /// Where the network helpers are.
     pub(crate) programs: Programs,
+    /// Files of podman's from which settings come.
+    pub(crate) borrowed: Vec<PathBuf>,
 }
 
 /// Makes all checks. The process must have one thread. Nothing is left.
@@ -118,6 +120,11 @@ pub(crate) fn examine(host: &Host<'_>) -> Vec<Finding> {
     findings.append(&mut kernel::in_namespace(home));
     findings.append(&mut session::check(host));
     findings.append(&mut limits::check());
+    findings.extend(
+        host.borrowed
+            .iter()
+            .map(|path| Finding::ok("settings", format!("{} is read, too: an rc.toml goes before it", path.display()))),
+    );
     findings
 }
 

@@ -12,6 +12,7 @@ mod context;
 mod control;
 mod copy;
 mod create;
+mod defaults;
 mod disk;
 mod dockerfile;
 mod events;
@@ -47,15 +48,15 @@ mod volumes;
 pub(crate) use archive::{
     Import, Imported, SaveImages, check_images, import, load, load_location, save, save_to_directory,
 };
-pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes, commit, export};
+pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes, commit, export, image_changes};
 pub(crate) use check::{Check, check};
 pub(crate) use context::{Caller, Context};
 pub(crate) use control::{Stop, check_health, kill, pause, remove, stop, unpause, update, wait};
 pub(crate) use copy::{Copy, Place, copy};
 pub(crate) use create::create;
-pub(crate) use disk::{DiskUsage, disk_usage};
 pub(crate) use dockerfile::{CheckBuild, CheckedBuild, DockerfileAt, check_build};
 pub(crate) use events::{EventRequest, events};
+pub(crate) use disk::{ContainerUsage, DiskUsage, ImageUsage, VolumeUsage, disk_usage};
 pub(crate) use history::{Layered, images_on, layered, tops};
 pub(crate) use image::enter_namespace;
 pub(crate) use images::{Images, ListedImage, RemoveImages, images, remove_images, select_images, tag, untag};

@@ -233,6 +233,8 @@ pub(crate) struct Defaults {
     pub(crate) publish_address: Option<IpAddr>,
     /// Name servers; empty: the host's.
     pub(crate) dns: Vec<IpAddr>,
+    /// Variables below those of the image, as for `--env`.
+    pub(crate) env: Vec<String>,
     /// `no_new_privs` for every container.
     pub(crate) no_new_privileges: bool,
     /// The limit of processes, if a cgroup is available.
@@ -256,6 +258,7 @@ impl Default for Defaults {
             network: NetworkDriver::Slirp4netns.into(),
             publish_address: None,
             dns: Vec::new(),
+            env: Vec::new(),
             no_new_privileges: false,
             pids_limit: Some(2048),
             shm_size: 64 << 20,
@@ -357,6 +360,7 @@ pub(crate) fn resolve(
             asked => asked.to_vec(),
         },
         image_resolver,
+        image_hosts: request.no_hosts,
         dns_search: each("--dns-search", &request.dns_search, names::search_domain)?,
         dns_options: each("--dns-option", &request.dns_options, names::dns_option)?,
         gateway_hosts: hosts.iter().filter(|(_, ip)| ip.is_none()).map(|(name, _)| name.clone()).collect(),
@@ -386,7 +390,7 @@ pub(crate) fn resolve(
         // A passthrough driver passes all three descriptors. Source: podman-run(1), `--log-driver`.
         open_stdin: request.interactive || logging.driver.is_passthrough() && request.log.driver.is_some(),
         auto_remove: request.auto_remove,
-        init: request.init,
+        init: request.init.unwrap_or_default(),
         read_only: request.read_only,
         no_new_privileges: security.no_new_privileges,
         seccomp: security.seccomp,

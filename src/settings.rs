@@ -1,15 +1,17 @@
 //! `rc.toml`: the defaults of the command line, each value with its origin.
 //!
-//! rc reads `/etc/rc/rc.toml` first, then the user's file; each key replaces the earlier value. `RC_CONFIG` names one
-//! file to read instead of both (`dirs`). Without any file, nothing is parsed. An unknown key is an error: a misspelt
-//! one would silently have no effect.
+//! rc reads the user's containers.conf first, then `/etc/rc/rc.toml`, then the user's file, each with its drop-ins,
+//! then the environment; each key replaces the earlier value. `RC_CONFIG` names one file to read instead of all of them
+//! (`dirs`). Without any file, nothing is parsed. An unknown key of an rc.toml is an error: a misspelt one would
+//! silently have no effect.
 
+mod containers_conf;
 mod value;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::dirs::{ConfigFiles, Dirs};
 use crate::sys::fs::{self, PathError};
@@ -17,7 +19,7 @@ use crate::sys::programs;
 use crate::types::{DetachKeys, Network as ContainerNetwork, NetworkDriver, Report, ReportKind, StorageDriver};
 
 use value::Value as _;
-pub(crate) use value::{EventLogger, Program, Size};
+pub(crate) use value::{EventLogger, Program, Size, Text, Texts};
 
 const THREE: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 
@@ -40,13 +42,21 @@ pub(crate) enum Error {
         /// What is wrong, with the key's name.
         reason: String,
     },
+    /// A variable of the environment has an invalid value.
+    #[error("`{name}`: {reason}")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 impl From<Error> for Report {
     fn from(error: Error) -> Self {
         let kind = match error {
             Error::Path(error) => return error.into(),
-            Error::File { .. } => ReportKind::Invalid,
+            Error::File { .. } | Error::Variable { .. } => ReportKind::Invalid,
         };
         Self::new(kind, error.to_string())
     }
@@ -59,6 +69,8 @@ pub(crate) enum Origin {
     Default,
     /// This file.
     File(PathBuf),
+    /// This variable of the environment.
+    Variable(String),
     /// This option of the command line.
     Option(&'static str),
     /// The default needs this program, which is not installed.
@@ -70,6 +82,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::File(path) => write!(f, "{}", path.display()),
+            Self::Variable(name) => f.write_str(name),
             Self::Option(name) => f.write_str(name),
             Self::Without(program) => write!(f, "default, since {program} is not installed"),
         }
@@ -137,6 +150,9 @@ macro_rules! settings {
                 )* )*
             }
 
+            /// The keys, as section and name.
+            const NAMES: &[(&str, &str)] = &[ $( $( (stringify!($section), stringify!($key)), )* )* ];
+
             /// Every setting, in the file's order.
             pub(crate) fn entries(&self) -> Vec<Entry> {
                 vec![ $( $( Entry {
@@ -171,16 +187,50 @@ macro_rules! settings {
 settings! {
     /// Defaults of every container.
     container: Container {
+        /// Annotations: `NAME=VALUE`.
+        annotations: Texts = Texts::default();
+        /// The capabilities of programs, instead of rc's own list.
+        capabilities: Texts = Texts::default();
+        /// `private` or `host`.
+        cgroupns: Text = Text::default();
+        /// `enabled`, `disabled`, `no-conmon` or `split`.
+        cgroups: Text = Text::default();
         /// The key sequence that leaves a terminal.
         detach_keys: DetachKeys = DetachKeys::default();
+        /// Devices, as for `--device`.
+        devices: Texts = Texts::default();
+        /// Variables, which those of an image replace.
+        env: Texts = Texts::default();
+        /// Whether all variables of the caller are passed on.
+        env_host: bool = false;
+        /// Whether the caller's proxy variables are passed on.
+        http_proxy: bool = true;
+        /// Whether containers have an init.
+        init: bool = false;
+        /// `private`, `shareable`, `none` or `host`.
+        ipc: Text = Text::default();
         /// `no_new_privs` for every container.
         no_new_privileges: bool = false;
         /// The limit of processes, set if a cgroup is available; 0 is none.
         pids_limit: u32 = 2048;
+        /// When images are pulled.
+        pull: Text = Text::default();
+        /// Whether root filesystems are read-only.
+        read_only: bool = false;
         /// The size of `/dev/shm`.
         shm_size: Size = Size(64 << 20);
         /// Seconds between the stop signal and SIGKILL.
         stop_timeout: u32 = 10;
+        /// Kernel parameters: `NAME=VALUE`.
+        sysctls: Texts = Texts::default();
+        /// Limits, as for `--ulimit`.
+        ulimits: Texts = Texts::default();
+        /// The umask of programs, octal.
+        umask: Text = Text::default();
+        /// `private` or `host`.
+        uts: Text = Text::default();
+        /// Volumes, as for `--volume`.
+        volumes: Texts = Texts::default();
     }
     /// The network of containers.
     network: Network {
@@ -190,9 +240,15 @@ settings! {
         publish_address: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         /// Name servers; empty: the host's.
         dns: Vec<IpAddr> = Vec::new();
+        /// Search domains; empty: the host's.
+        dns_searches: Texts = Texts::default();
+        /// Options of the resolver; empty: the host's.
+        dns_options: Texts = Texts::default();
     }
     /// The log of a container's output.
     log: Log {
+        /// Where the output goes.
+        driver: Text = Text::default();
         /// The maximum size of a log file before the next one is started.
         max_size: Size = Size(10 << 20);
         /// The maximum number of log files, at least one.
@@ -224,18 +280,31 @@ impl Settings {
     pub(crate) fn load(dirs: &Dirs) -> Result<Self, Error> {
         let mut settings = Self::default();
         match dirs.config() {
-            ConfigFiles::Only(path) => settings.read(path.clone())?,
-            ConfigFiles::Usual(paths) => {
-                for path in paths {
-                    match settings.read(path.clone()) {
-                        Err(Error::Path(error)) if error.is_not_found() => {}
-                        other => other?,
-                    }
+            ConfigFiles::Only(path) => settings.read(path.clone(), Self::read_text)?,
+            ConfigFiles::Usual { podman, own } => {
+                settings.read_usual(podman, "conf", Self::read_containers_conf)?;
+                for path in own {
+                    settings.read_usual(path, "toml", Self::read_text)?;
                 }
             }
         }
+        settings.read_variables(|name| std::env::var(name).ok())?;
         settings.choose_network(|program| programs::find(program).is_some());
         Ok(settings)
+    }
+
+    /// The files of podman's from which a value comes.
+    pub(crate) fn borrowed(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = Vec::new();
+        for entry in self.entries() {
+            if let Origin::File(path) = entry.origin
+                && path.extension().is_some_and(|extension| extension == "conf")
+                && !files.contains(&path)
+            {
+                files.push(path);
+            }
+        }
+        files
     }
 
     /// Uses this driver (`--storage-driver`).
@@ -253,10 +322,63 @@ impl Settings {
         }
     }
 
-    fn read(&mut self, path: PathBuf) -> Result<(), Error> {
+    /// Reads a file and its drop-ins, the files of `FILE.d` with this extension, in the order of their names. All of
+    /// them may be missing.
+    fn read_usual(&mut self, path: &Path, extension: &str, parse: Parse) -> Result<(), Error> {
+        let mut directory = path.as_os_str().to_owned();
+        directory.push(".d");
+        let mut paths = match fs::paths_in(Path::new(&directory)) {
+            Err(error) if error.is_not_found() => Vec::new(),
+            other => other?,
+        };
+        paths.retain(|path| path.extension().is_some_and(|found| found == extension));
+        paths.sort();
+        paths.insert(0, path.to_owned());
+        for path in paths {
+            match self.read(path, parse) {
+                Err(Error::Path(error)) if error.is_not_found() => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, path: PathBuf, parse: Parse) -> Result<(), Error> {
         let bytes = fs::read_limited(&path, FILE_LIMIT)?;
         let text = String::from_utf8_lossy(&bytes);
-        self.read_text(&text, path)
+        parse(self, &text, path)
+    }
+
+    fn read_containers_conf(&mut self, text: &str, path: PathBuf) -> Result<(), Error> {
+        match containers_conf::read(text) {
+            Ok(file) => {
+                self.apply(file, &Origin::File(path));
+                Ok(())
+            }
+            Err(error) => Err(wrong(&error, text, path)),
+        }
+    }
+
+    /// Reads `RC_SECTION_KEY` for every key: a value as in the file, with or without its quotes, and of a list also
+    /// the members with commas between them.
+    fn read_variables(&mut self, variable: impl Fn(&str) -> Option<String>) -> Result<(), Error> {
+        for (section, key) in Self::NAMES {
+            let name = format!("RC_{section}_{key}").to_ascii_uppercase();
+            let Some(value) = variable(&name).filter(|value| !value.is_empty()) else { continue };
+            let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+            let list: Vec<String> = value.split(',').map(|member| quoted(member.trim())).collect();
+            let forms = [value.clone(), quoted(&value), format!("[{}]", list.join(", "))];
+            let read = |form: &String| toml::from_str::<file::File>(&format!("[{section}]\n{key} = {form}\n"));
+            let mut results = forms.iter().map(read);
+            match results.find_map(Result::ok) {
+                Some(file) => self.apply(file, &Origin::Variable(name)),
+                None => {
+                    let reason = read(&forms[1]).err().map(|error| error.message().to_owned()).unwrap_or_default();
+                    return Err(Error::Variable { name, reason });
+                }
+            }
+        }
+        Ok(())
     }
 
     fn read_text(&mut self, text: &str, path: PathBuf) -> Result<(), Error> {
@@ -265,13 +387,19 @@ impl Settings {
                 self.apply(file, &Origin::File(path));
                 Ok(())
             }
-            Err(error) => {
-                let at = error.span().map_or(0, |span| span.start).min(text.len());
-                let line = 1 + text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
-                Err(Error::File { path, line, reason: reason(&error, text.lines().nth(line - 1).unwrap_or_default()) })
-            }
+            Err(error) => Err(wrong(&error, text, path)),
         }
     }
+}
+
+/// Applies the text of a file.
+type Parse = fn(&mut Settings, &str, PathBuf) -> Result<(), Error>;
+
+/// The parser's error with its line.
+fn wrong(error: &toml::de::Error, text: &str, path: PathBuf) -> Error {
+    let at = error.span().map_or(0, |span| span.start).min(text.len());
+    let line = 1 + text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
+    Error::File { path, line, reason: reason(error, text.lines().nth(line - 1).unwrap_or_default()) }
 }
 
 /// The parser's error in our words, with the key on `line`.
@@ -285,81 +413,4 @@ fn reason(error: &toml::de::Error, line: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Settings, String> {
-        let mut settings = Settings::default();
-        settings.read_text(text, PathBuf::from("/c/rc.toml")).map_err(|error| error.to_string())?;
-        Ok(settings)
-    }
-
-    #[test]
-    fn the_default_network_is_the_helper_that_is_installed() {
-        let file = |text: &str| {
-            let mut settings = Settings::default();
-            settings.read_text(text, PathBuf::from("/c/rc.toml")).expect("a valid file");
-            settings
-        };
-        for (text, installed, expected) in [
-            ("", &["slirp4netns", "pasta"][..], "slirp4netns (default)"),
-            ("", &["slirp4netns"], "slirp4netns (default)"),
-            ("", &["pasta"], "pasta (default, since slirp4netns is not installed)"),
-            // The error names the usual one.
-            ("", &[], "slirp4netns (default)"),
-            ("[network]\ndriver = \"slirp4netns\"", &["pasta"], "slirp4netns (/c/rc.toml)"),
-            ("[network]\ndriver = \"none\"", &["pasta"], "none (/c/rc.toml)"),
-            ("[helpers]\nslirp4netns = \"/opt/slirp4netns\"", &["pasta"], "slirp4netns (default)"),
-        ] {
-            let mut settings = file(text);
-            settings.choose_network(|program| installed.contains(&program));
-            let Setting { value, origin } = &settings.network.driver;
-            assert_eq!(format!("{value} ({origin})"), expected, "{text} {installed:?}");
-        }
-    }
-
-    #[test]
-    fn the_shipped_file_lists_every_key_at_its_default() {
-        let shipped = read(include_str!("../config/rc.toml")).unwrap();
-        let values = |settings: &Settings| -> Vec<(&str, String)> {
-            settings.entries().into_iter().map(|entry| (entry.key, entry.value)).collect()
-        };
-        assert_eq!(values(&shipped), values(&Settings::default()));
-        let missing: Vec<_> = shipped.entries().into_iter().filter(|entry| entry.origin == Origin::Default).collect();
-        assert_eq!(missing, []);
-    }
-
-    #[test]
-    fn a_value_knows_its_file() {
-        let settings = read("[container]\nstop_timeout = 3\n[helpers]\npasta = \"/opt/pasta\"\n").unwrap();
-        assert_eq!(settings.container.stop_timeout.value, 3);
-        assert_eq!(settings.container.stop_timeout.origin, Origin::File(PathBuf::from("/c/rc.toml")));
-        assert_eq!(settings.container.pids_limit.origin, Origin::Default);
-        let entry = settings.entries().into_iter().find(|entry| entry.key == "helpers.pasta").unwrap();
-        assert_eq!(entry.value, "\"/opt/pasta\"");
-    }
-
-    #[test]
-    fn errors_name_line_and_key() {
-        for (text, error) in [
-            (
-                "[network]\n\ndriverr = \"none\"\n",
-                "`/c/rc.toml` line 3: unknown key `driverr`, expected one of `driver`, `publish_address`, `dns`",
-            ),
-            (
-                "[network]\ndriver = \"bridge\"\n",
-                "`/c/rc.toml` line 2: `driver`: network `bridge` must be slirp4netns, pasta, host or none",
-            ),
-            ("[log]\nmax_size = 5\n", "`/c/rc.toml` line 2: `max_size`: invalid type: integer `5`, expected a string"),
-            (
-                "[helpers]\npasta = \"pasta\"\n",
-                "`/c/rc.toml` line 2: `pasta`: program `pasta` must be an absolute path",
-            ),
-        ] {
-            assert_eq!(read(text).map(|_| ()), Err(error.to_owned()));
-        }
-        assert!(read("nonsense").is_err());
-        assert!(read("[log]\nmax_size = \"0\"").is_err());
-        assert!(read("[log]\nmax_files = 0").is_err());
-    }
-}
+mod tests;

@@ -75,6 +75,7 @@ pub(super) const COMMANDS: &[Entry] = &[
     entry!(export),
     entry!("generate systemd" generate::systemd, with the definition),
     entry!("image prune" prune::image, by value),
+    entry!("image diff" image::diff),
     entry!("image exists" image::exists),
     entry!("image inspect" image::inspect),
     entry!("healthcheck run" healthcheck::run),

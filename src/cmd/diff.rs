@@ -1,11 +1,9 @@
 //! `rc diff`.
 
-use serde_json::json;
-
-use super::Ctx;
-use crate::engine::{self, Change, ChangeKind, Selection};
+use super::{Ctx, difference};
+use crate::engine::{self, Selection};
 use crate::error::{Error, Exit};
-use crate::ui::{self, format, json};
+use crate::ui;
 
 /// Show what a container has changed in the files of its image
 #[derive(Debug, clap::Args)]
@@ -23,44 +21,13 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let as_json = match args.format.as_deref() {
-        None => false,
-        Some("json") => true,
-        Some(other) => return Err(Error::new(format!("invalid format `{other}`: only json is supported"))),
-    };
+    let as_json = difference::is_json(args.format.as_deref())?;
     let names = args.container.into_iter().collect();
     let selection = Selection { names, latest: args.latest, ..Selection::default() };
     let mut out = ui::out();
     for name in engine::named(&ctx.engine, &selection)? {
-        let changes = engine::changes(&ctx.engine, &name)?;
-        if as_json {
-            out.raw((json::pretty(&object(&changes)).map_err(format::Error::from)? + "\n").as_bytes())?;
-        } else {
-            for change in &changes {
-                let letter = match change.kind {
-                    ChangeKind::Added => 'A',
-                    ChangeKind::Changed => 'C',
-                    ChangeKind::Deleted => 'D',
-                };
-                out.line(format_args!("{letter} {}", String::from_utf8_lossy(&change.path)))?;
-            }
-        }
+        difference::show(&mut out, &engine::changes(&ctx.engine, &name)?, as_json)?;
     }
     out.finish()?;
     Ok(Exit::SUCCESS)
-}
-
-/// podman's object: a list of paths for each kind of change, if there are any.
-fn object(changes: &[Change]) -> serde_json::Value {
-    let mut object = serde_json::Map::new();
-    for (name, kind) in
-        [("changed", ChangeKind::Changed), ("added", ChangeKind::Added), ("deleted", ChangeKind::Deleted)]
-    {
-        let of_kind = changes.iter().filter(|change| change.kind == kind);
-        let paths: Vec<_> = of_kind.map(|change| String::from_utf8_lossy(&change.path)).collect();
-        if !paths.is_empty() {
-            object.insert(name.to_owned(), json!(paths));
-        }
-    }
-    object.into()
 }

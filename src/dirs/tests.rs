@@ -11,7 +11,11 @@ fn of(user: u32, root: Option<&str>, variables: &[(&str, &str)]) -> Result<Dirs,
 }
 
 fn usual(user_file: &str) -> ConfigFiles {
-    ConfigFiles::Usual([PathBuf::from("/etc/rc/rc.toml"), PathBuf::from(user_file)])
+    let home = Path::new(user_file).ancestors().nth(2).expect("a directory");
+    ConfigFiles::Usual {
+        podman: home.join("containers/containers.conf"),
+        own: [PathBuf::from("/etc/rc/rc.toml"), PathBuf::from(user_file)],
+    }
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::happened;
 use super::image;
 use crate::container::{self, Container, Environment, Filesystem, Manager};
 use crate::image::commit::{self, Committed, Packed};
+use crate::image::local;
 use crate::monitor::Status;
 use crate::plan::{ContainerConfig, MountKind};
 use crate::storage::changes::changes as compare;
@@ -43,12 +44,32 @@ pub(crate) fn changes(context: &Context, name: &str) -> Result<Vec<Change>, Repo
     let environment = context.environment(Manager::default())?;
     let container = container::find(&environment.store, name)?;
     let lowers = lowers(&environment, &container)?;
+    changes_in(&environment, &container.directory.at("upper"), &lowers, &OWN)
+}
+
+/// What the last layer of an image has changed in those below it.
+pub(crate) fn image_changes(context: &Context, name: &str) -> Result<Vec<Change>, Report> {
+    let environment = context.environment(Manager::default())?;
+    let found = local::find(&environment.store, &context.registries, name)?;
+    let mut layers = image::layers(&environment.store, &found, &environment)?;
+    match layers.pop() {
+        Some(top) => changes_in(&environment, &top, &layers, &[]),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// What is in `upper`, compared with the layers below it, lowest first; without the paths in `left_out`.
+fn changes_in(
+    environment: &Environment,
+    upper: &Path,
+    lowers: &[PathBuf],
+    left_out: &[&str],
+) -> Result<Vec<Change>, Report> {
     let home = UserNamespace::open(&environment.ids, &environment.runtime_dir)?;
-    let upper = container.directory.at("upper");
     userns::inside(&home, "rc: diff", || {
-        let open = |path: &PathBuf| fs::open_directory(path).map(OwnedFd::from);
-        let lowers = lowers.iter().rev().map(open).collect::<Result<Vec<_>, _>>()?;
-        compare(&open(&upper)?, &lowers, &OWN).at("compare", &upper)
+        let open = |path: &Path| fs::open_directory(path).map(OwnedFd::from);
+        let lowers = lowers.iter().rev().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
+        compare(&open(upper)?, &lowers, left_out).at("compare", upper)
     })
 }
 

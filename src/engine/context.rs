@@ -87,6 +87,7 @@ impl Context {
             fuse_overlayfs: self.fuse_overlayfs(),
             network: self.settings.network.driver.value.clone(),
             programs: self.programs(),
+            borrowed: self.settings.borrowed(),
         }
     }
 

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 
 use super::context::{Caller, Context};
-use super::facts;
 use super::happened;
 use super::observer::Observer;
 use super::pull::{self, Provided};
 use super::secrets;
+use super::{defaults, facts};
 use crate::container::{self, Creation, Environment, Removal};
 use crate::plan::{self, ContainerConfig, Request, Seccomp};
 use crate::runtime::seccomp;
@@ -48,7 +48,7 @@ pub(super) fn prepare(
     observer: &mut dyn Observer,
 ) -> Result<Prepared, Report> {
     let store = &environment.store;
-    let request = &request.clone().without_empty_texts();
+    let request = &defaults::beneath(request.clone().without_empty_texts(), &context.settings)?;
     if request.log.driver.as_deref() == Some("passthrough") && caller.has_terminal {
         return Err(container::Error::PassedTerminal.into());
     }

@@ -51,6 +51,7 @@ pub(super) fn defaults(settings: &Settings) -> Defaults {
         network: network.driver.value.clone(),
         publish_address: Some(network.publish_address.value),
         dns: network.dns.value.clone(),
+        env: container.env.value.0.clone(),
         no_new_privileges: container.no_new_privileges.value,
         pids_limit: Some(u64::from(container.pids_limit.value)).filter(|limit| *limit > 0),
         shm_size: container.shm_size.value.0,

@@ -107,7 +107,7 @@ fn storage(context: &Context, ids: &IdMap) -> (String, String) {
 fn directories(context: &Context, store: &Store) -> Result<[String; 4], Report> {
     let config = match context.dirs.config() {
         crate::dirs::ConfigFiles::Only(path) => path,
-        crate::dirs::ConfigFiles::Usual([_, path]) => path,
+        crate::dirs::ConfigFiles::Usual { own: [_, path], .. } => path,
     };
     Ok([store.root(), &context.runtime_dir()?, &store.volumes(), config].map(|path| path.display().to_string()))
 }

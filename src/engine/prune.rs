@@ -53,11 +53,6 @@ pub(crate) struct Pruned {
 
 /// Removes what nothing uses; one failure does not stop the rest. What is started or named meanwhile stays.
 pub(crate) fn prune(context: &Context, request: &Prune) -> Result<Pruned, Report> {
-    if request.volumes && request.filters.iter().any(|filter| filter.starts_with("until=")) {
-        let message = "the filter `until` cannot be used together with --volumes";
-        let hint = "volumes are chosen by `label` alone: prune them without `until`";
-        return Err(Report::new(ReportKind::Invalid, message).with_hint(hint));
-    }
     let filter = PruneFilter::parse(&request.filters, context.clock())?;
     let mut pruned = Pruned::default();
     if request.containers {

@@ -111,6 +111,9 @@ pub(crate) struct ContainerConfig {
     pub(crate) dns_options: Vec<String>,
     /// Further lines of `/etc/hosts`: name and address.
     pub(crate) extra_hosts: Vec<(String, IpAddr)>,
+    /// The container has the image's `/etc/hosts` (`--no-hosts`).
+    #[serde(default)]
+    pub(crate) image_hosts: bool,
     /// Further names of the host in `/etc/hosts` (`host-gateway`).
     #[serde(default)]
     pub(crate) gateway_hosts: Vec<String>,

@@ -30,6 +30,9 @@ pub(super) fn environment(
         env.set("TERM", "xterm");
     }
     env.set("HOSTNAME", hostname);
+    for variable in &facts.defaults.env {
+        env.add(variable, &facts.environment).map_err(Error::option("--env"))?;
+    }
     if request.http_proxy != Some(false) {
         for (name, value) in facts.environment.iter().filter(|(name, _)| PROXIES.contains(&name.as_str())) {
             env.set(name, value);

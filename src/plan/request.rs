@@ -37,8 +37,8 @@ pub(crate) struct Request {
     pub(crate) tty: bool,
     /// `--rm`.
     pub(crate) auto_remove: bool,
-    /// `--init`.
-    pub(crate) init: bool,
+    /// `--init`; absent: what the settings say, false by default.
+    pub(crate) init: Option<bool>,
     /// `--attach`: the streams that a waiting command passes on, in any case; empty: all.
     pub(crate) attach: Vec<String>,
     /// `--detach-keys`.
@@ -83,6 +83,8 @@ pub(crate) struct Request {
     pub(crate) hostname: Option<String>,
     /// `--add-host`: `NAME:ADDRESS`.
     pub(crate) add_hosts: Vec<String>,
+    /// `--no-hosts`: the container has the image's `/etc/hosts`.
+    pub(crate) no_hosts: bool,
     /// `--dns`.
     pub(crate) dns: Vec<String>,
     /// `--dns-search`.

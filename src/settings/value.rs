@@ -50,6 +50,14 @@ impl EventLogger {
     }
 }
 
+/// A word, or a value of an option in that option's grammar; empty: as if there were none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Text(pub(crate) String);
+
+/// Values of an option that can be given several times.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Texts(pub(crate) Vec<String>);
+
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.escape_debug())
 }
@@ -75,6 +83,30 @@ impl Value for u32 {
 
     fn show(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Value for Text {
+    type Written = String;
+
+    fn read(written: String) -> Result<Self, Invalid> {
+        Ok(Self(written))
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
+impl Value for Texts {
+    type Written = Vec<String>;
+
+    fn read(written: Vec<String>) -> Result<Self, Invalid> {
+        Ok(Self(written))
+    }
+
+    fn show(&self) -> String {
+        format!("[{}]", self.0.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "))
     }
 }
 

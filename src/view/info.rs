@@ -61,6 +61,7 @@ impl Info {
             "networkBackend": self.network,
             "ociRuntime": { "name": "rc", "package": "", "path": "", "version": side.version },
             "os": "linux",
+            "remoteSocket": { "exists": false, "path": "" },
             "serviceIsRemote": false,
             "security": {
                 "apparmorEnabled": false,

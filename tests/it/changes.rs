@@ -40,6 +40,21 @@ fn play(lab: &Lab, image: &str, words: &[&str]) -> Output {
 }
 
 #[test]
+fn image_diff_lists_what_the_last_layer_has_changed() {
+    let lab = Lab::new();
+    let below = Layer::new().directory("etc/", 0o755).file("etc/old", 0o644, b"1").file("etc/kept", 0o644, b"2");
+    let above = Layer::new().whiteout("etc/old").file("etc/kept", 0o644, b"3").file("etc/new", 0o644, b"4");
+    let image = Image::new().layer(below.bytes()).layer(above.bytes());
+    lab.rc(["load", "-q"]).input(image.oci_archive("two:1")).run().succeeds();
+    let mut lines: Vec<String> = lab.rc(["image", "diff", "two:1"]).run().text().lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines, ["A /etc/new", "C /etc", "C /etc/kept", "D /etc/old"]);
+    let object = lab.rc(["image", "diff", "--format", "json", "two:1"]).run().json();
+    assert_eq!(object["deleted"], serde_json::json!(["/etc/old"]), "{object}");
+    lab.rc(["image", "diff", "ghost"]).run().fails(125, "rc: no such image: ghost\n");
+}
+
+#[test]
 fn diff_lists_what_a_container_has_changed_and_nothing_of_rc_s() {
     let lab = lab();
     let list = "C /dir\nD /dir/gone\nC /dir/kept\nA /dir/new\n";

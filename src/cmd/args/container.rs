@@ -34,8 +34,8 @@ pub(crate) struct ContainerArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     http_proxy: Option<bool>,
     /// Run an init inside the container that forwards signals and reaps processes
-    #[arg(long)]
-    init: bool,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    init: Option<bool>,
     /// Set metadata on the container
     #[arg(short, long, value_name = "NAME=VALUE")]
     label: Vec<String>,

@@ -25,6 +25,9 @@ pub(super) struct NetworkArgs {
     /// Connect a container to a network: slirp4netns[:OPTIONS], pasta[:OPTIONS], host or none
     #[arg(long, value_name = "MODE", visible_alias = "net")]
     network: Option<String>,
+    /// Leave the image's /etc/hosts as it is
+    #[arg(long, conflicts_with = "add_host")]
+    no_hosts: bool,
     /// Publish a container's port, or a range of ports, to the host ([[IP:][HOST_PORT]:]PORT[/tcp|udp])
     #[arg(short, long, value_name = "PORT")]
     publish: Vec<String>,
@@ -37,6 +40,7 @@ impl NetworkArgs {
     /// Fills in the network's part of the request. Fails if a port is not in the grammar of `--publish`.
     pub(super) fn fill(self, request: &mut Request) -> Result<(), Report> {
         request.add_hosts = self.add_host;
+        request.no_hosts = self.no_hosts;
         request.dns = self.dns;
         request.dns_options = self.dns_option;
         request.dns_search = self.dns_search;

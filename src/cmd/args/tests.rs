@@ -45,7 +45,7 @@ fn an_unknown_option_is_refused_and_an_image_is_needed() {
 fn switches_take_values_too() {
     let request = run(&["--rm=true", "--init=false", "--read-only", "--tls-verify=false", "--http-proxy=false", "box"]);
     let request = request.unwrap();
-    assert!(request.auto_remove && !request.init && request.read_only);
+    assert!(request.auto_remove && request.init == Some(false) && request.read_only);
     assert_eq!((request.tls_verify, request.http_proxy), (Some(false), Some(false)));
     assert_eq!(run(&["--tls-verify", "box"]).unwrap().tls_verify, Some(true));
     for (text, value) in [("1", true), ("t", true), ("TRUE", true), ("0", false), ("f", false), ("False", false)] {

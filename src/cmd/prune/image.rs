@@ -1,6 +1,7 @@
 //! `rc image prune`.
 
 use crate::cmd::Ctx;
+use crate::cmd::args::PruneArgs;
 use crate::engine::{Prune, PrunedImages};
 use crate::error::{Error, Exit};
 
@@ -10,12 +11,8 @@ pub(crate) struct Args {
     /// Remove all images without a container, not only those without a name
     #[arg(short, long)]
     all: bool,
-    /// Remove only images that match: KEY=VALUE
-    #[arg(long = "filter", value_name = "FILTER")]
-    filters: Vec<String>,
-    /// Do not ask for confirmation
-    #[arg(short, long)]
-    force: bool,
+    #[command(flatten)]
+    shared: PruneArgs,
 }
 
 /// Runs the command: it prints the IDs of the images that it has removed.
@@ -25,7 +22,7 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     } else {
         (PrunedImages::Dangling, "dangling images")
     };
-    let request = Prune { images: Some(images), filters: args.filters, ..Prune::default() };
+    let request = Prune { images: Some(images), filters: args.shared.filters, ..Prune::default() };
     let warning = [format!("WARNING! This command removes all {which}.")];
-    super::run(ctx, &request, (!args.force).then_some(&warning), super::ids)
+    super::run(ctx, &request, (!args.shared.force).then_some(&warning), super::ids)
 }

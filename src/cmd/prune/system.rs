@@ -1,7 +1,8 @@
 //! `rc system prune`.
 
 use crate::cmd::Ctx;
-use crate::engine::{Prune, Pruned, PrunedImages};
+use crate::cmd::args::PruneArgs;
+use crate::engine::{self, Prune, Pruned, PrunedImages};
 use crate::error::{Error, Exit};
 use crate::view::human;
 
@@ -11,12 +12,11 @@ pub(crate) struct Args {
     /// Remove all images without a container, not only those without a name
     #[arg(short, long)]
     all: bool,
-    /// Remove only what matches: KEY=VALUE
-    #[arg(long = "filter", value_name = "FILTER")]
-    filters: Vec<String>,
-    /// Do not ask for confirmation
-    #[arg(short, long)]
-    force: bool,
+    /// Remove only what killed processes have left in the store
+    #[arg(long, conflicts_with_all = ["filters", "volumes"])]
+    external: bool,
+    #[command(flatten)]
+    shared: PruneArgs,
     /// Remove volumes that no container mounts as well
     #[arg(long)]
     volumes: bool,
@@ -24,6 +24,11 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let PruneArgs { filters, force } = args.shared;
+    if args.external {
+        engine::sweep(&ctx.engine)?;
+        return Ok(Exit::SUCCESS);
+    }
     let (images, which) = if args.all {
         (PrunedImages::Unused, "all images without at least one container associated with them")
     } else {
@@ -37,8 +42,8 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut warning = vec!["WARNING! This command removes:".to_owned()];
     warning.extend(removed.iter().map(|what| format!("\t- {what}")));
     warning.push(String::new());
-    let request = Prune { containers: true, images: Some(images), volumes: args.volumes, filters: args.filters };
-    super::run(ctx, &request, (!args.force).then_some(&warning), show)
+    let request = Prune { containers: true, images: Some(images), volumes: args.volumes, filters };
+    super::run(ctx, &request, (!force).then_some(&warning), show)
 }
 
 fn show(pruned: &Pruned) -> Vec<String> {

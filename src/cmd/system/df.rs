@@ -1,13 +1,12 @@
 //! `rc system df`.
 
+mod verbose;
+
 use crate::cmd::Ctx;
-use crate::container::Container;
 use crate::engine::{self, DiskUsage};
 use crate::error::{Error, Exit};
-use crate::types::ImageReference;
 use crate::ui::{self, Table};
-use crate::view::human::{self, exact_size};
-use crate::view::{DISK_COLUMNS, DiskRow, command};
+use crate::view::{DISK_COLUMNS, DiskRow};
 
 /// Show disk usage
 #[derive(Debug, clap::Args)]
@@ -22,15 +21,13 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    if args.verbose && args.format.is_some() {
-        return Err(Error::new("--format cannot be used together with --verbose").with_hint("leave one of them out"));
-    }
     let usage = engine::disk_usage(&ctx.engine)?;
     let mut out = ui::out();
     let rows = rows(&usage);
     match ctx.format(args.format.as_deref()) {
+        Some(format) if args.verbose => format.object(&mut out, &verbose::object(ctx, &usage))?,
         Some(format) => format.list(&mut out, &rows, false)?,
-        None if args.verbose => out.raw(verbose(ctx, &usage).as_bytes())?,
+        None if args.verbose => out.raw(verbose::tables(ctx, &usage).as_bytes())?,
         None => {
             let mut table = Table::new(&DISK_COLUMNS);
             rows.iter().for_each(|row| table.row(row.cells()));
@@ -70,50 +67,3 @@ fn rows(usage: &DiskUsage) -> [DiskRow; 3] {
         },
     ]
 }
-
-/// Podman's three tables.
-fn verbose(ctx: &Ctx, usage: &DiskUsage) -> String {
-    let now = ctx.engine.clock().now;
-    let mut images =
-        Table::new(&["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"]);
-    for it in &usage.images {
-        let name = it.image.names.first();
-        images.row([
-            name.map_or_else(|| NONE.to_owned(), ImageReference::name),
-            name.and_then(ImageReference::tag).unwrap_or(NONE).to_owned(),
-            it.image.id.short().to_owned(),
-            it.image.config.created.as_deref().map_or_else(|| NONE.to_owned(), |at| human::ago(at, now)),
-            exact_size(it.size),
-            exact_size(it.shared),
-            exact_size(it.size - it.shared),
-            it.containers.to_string(),
-        ]);
-    }
-    let mut containers =
-        Table::new(&["CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES"]);
-    for it in &usage.containers {
-        let Container { config, state, status, .. } = &it.container;
-        containers.row([
-            config.id.short().to_owned(),
-            config.image.id.short().to_owned(),
-            command(config).join(" "),
-            it.volumes.to_string(),
-            exact_size(it.size),
-            human::ago(&config.created, now),
-            human::status(state, *status, now),
-            config.name.to_string(),
-        ]);
-    }
-    let mut volumes = Table::new(&["VOLUME NAME", "LINKS", "SIZE"]);
-    for it in &usage.volumes {
-        volumes.row([it.name.to_string(), it.links.to_string(), exact_size(it.size)]);
-    }
-    let (images, containers, volumes) = (images.render(), containers.render(), volumes.render());
-    format!(
-        "Images space usage:\n\n{images}\nContainers space usage:\n\n{containers}\nLocal Volumes space \
-         usage:\n\n{volumes}"
-    )
-}
-
-/// A missing value.
-const NONE: &str = "<none>";

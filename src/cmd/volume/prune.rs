@@ -1,6 +1,7 @@
 //! `rc volume prune`.
 
 use crate::cmd::Ctx;
+use crate::cmd::args::PruneArgs;
 use crate::cmd::ask::confirm;
 use crate::cmd::observer::Screen;
 use crate::engine::{self, RemoveVolumes};
@@ -12,20 +13,16 @@ pub(crate) struct Args {
     /// Also volumes with a name (accepted for compatibility: they are always removed, as by podman)
     #[arg(short, long)]
     all: bool,
-    /// Remove only volumes that match: KEY=VALUE
-    #[arg(long = "filter", value_name = "FILTER")]
-    filters: Vec<String>,
-    /// Do not ask for confirmation
-    #[arg(short, long)]
-    force: bool,
+    #[command(flatten)]
+    shared: PruneArgs,
 }
 
 /// Runs the command: prints the names of removed volumes.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let names = engine::unused_volumes(&ctx.engine, &args.filters)?;
+    let names = engine::unused_volumes(&ctx.engine, &args.shared.filters)?;
     let warning = "WARNING! This will remove all volumes not used by at least one container, with all their data:";
     let warning: Vec<String> = std::iter::once(warning.to_owned()).chain(names.iter().cloned()).collect();
-    if names.is_empty() || !args.force && !confirm(&warning)? {
+    if names.is_empty() || !args.shared.force && !confirm(&warning)? {
         return Ok(Exit::SUCCESS);
     }
     let mut screen = Screen::default();

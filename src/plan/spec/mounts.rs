@@ -40,7 +40,8 @@ pub(super) fn mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMoun
         mounts.push(mount(&device.container, "bind", PathBuf::from(&device.host), options));
     }
     for (name, destination) in FILES {
-        let is_left_to_image = name == "resolv.conf" && config.image_resolver;
+        let is_left_to_image =
+            (name == "resolv.conf" && config.image_resolver) || (name == "hosts" && config.image_hosts);
         if !is_left_to_image && !config.mounts.iter().any(|asked| asked.destination == destination) {
             let access = if config.read_only || name == "containerenv" { "ro" } else { "rw" };
             let options = ["bind", "rprivate", "nosuid", "nodev", "noexec", access];

@@ -31,7 +31,7 @@ fn every_option_reaches_its_field() {
         interactive: true,
         tty: true,
         auto_remove: true,
-        init: true,
+        init: Some(true),
         detach_keys: Some("a".into()),
         cidfile: Some("c".into()),
         env: words("A=1"),

@@ -11,9 +11,7 @@ fn asked(line: &str) -> String {
                 .arg(Arg::new("words").value_name("IMAGE").num_args(1..).trailing_var_arg(true)),
         )
         .subcommand(Command::new("rm").arg(Arg::new("c").value_name("CONTAINER").num_args(1..)))
-        .subcommand(
-            Command::new("tag").arg(Arg::new("i").value_name("IMAGE")).arg(Arg::new("n").value_name("NAME")),
-        )
+        .subcommand(Command::new("tag").arg(Arg::new("i").value_name("IMAGE")).arg(Arg::new("n").value_name("NAME")))
         .subcommand(Command::new("volume").subcommand(Command::new("ls")));
     definition.build();
     let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
