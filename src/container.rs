@@ -49,6 +49,7 @@ pub(crate) use attach::attach;
 pub(crate) use control::{pause, signal, stop, unpause};
 pub(crate) use create::{Creation, create};
 pub(crate) use damaged::remove_damaged;
+pub(crate) use empty::mount_points;
 pub(crate) use exec::{Exec, exec};
 pub(crate) use files::files;
 pub(crate) use filesystem::{Filesystem, Working};

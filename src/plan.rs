@@ -10,6 +10,7 @@
 //!
 //! One file for each topic: an option's grammar, its meaning and their tests stand together.
 
+mod accounts;
 mod capabilities;
 mod cgroups;
 mod changes;
@@ -20,6 +21,8 @@ mod env_merge;
 mod exec;
 mod expose;
 mod health;
+mod host;
+mod id_ranges;
 mod kernel;
 mod labels;
 mod limits;
@@ -44,6 +47,8 @@ mod service;
 mod spec;
 mod system_paths;
 mod user;
+mod user_namespace;
+mod user_options;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -53,11 +58,12 @@ use std::path::PathBuf;
 
 pub(crate) use changes::{Changes, Updated};
 pub(crate) use config::{
-    Attached, Cgroup, CgroupMode, CgroupNamespace, ContainerConfig, Device, DeviceValue, ImageSource, Ipc, Limits,
-    LogDriver, Mount, MountKind, Rlimit, Seccomp, SystemPaths, Throttle,
+    Attached, Cgroup, CgroupMode, CgroupNamespace, ContainerAccounts, ContainerConfig, Device, DeviceValue,
+    ImageSource, Ipc, Limits, LogDriver, Mount, MountKind, Rlimit, Seccomp, SystemPaths, Throttle, UserNamespace,
 };
 pub(crate) use exec::{ExecRequest, exec};
 pub(crate) use health::{Check, HealthRequest, Healthcheck, OnFailure};
+pub(crate) use host::{HostAccount, HostIds};
 pub(crate) use limits::LimitChanges;
 pub(crate) use local_volume::LocalVolume;
 pub(crate) use needs::{BlockDevices, Found, Needs, needs};
@@ -141,6 +147,14 @@ pub(crate) enum Error {
         /// The port in the container.
         container_port: u16,
     },
+    /// An option that needs more IDs than the user's own.
+    #[error("`{option}` needs more than one ID: {sentence}")]
+    OneId {
+        /// The option.
+        option: &'static str,
+        /// Why there is only one, and the cure.
+        sentence: String,
+    },
     /// Two options that exclude each other.
     #[error("`{}` and `{}` cannot be used together", .options[0], .options[1])]
     Exclusive {
@@ -169,6 +183,7 @@ impl From<Error> for Report {
             Error::NoFreePort { .. } => ReportKind::InUse,
             Error::Damaged { .. } => ReportKind::Damaged,
             Error::NotLookedUp(_) => ReportKind::Internal,
+            Error::OneId { .. } => ReportKind::Unsupported,
             Error::Option { .. }
             | Error::File { .. }
             | Error::Image { .. }
@@ -282,6 +297,8 @@ pub(crate) struct Facts {
     pub(crate) host_name: String,
     /// The version of its kernel, major and minor.
     pub(crate) kernel: (u32, u32),
+    /// The user's IDs.
+    pub(crate) ids: HostIds,
     /// What was looked up for this request: what [`needs`] says.
     pub(crate) found: Found,
 }
@@ -323,6 +340,12 @@ pub(crate) fn resolve(
     let ipc = namespaces::ipc(request)?;
     let hostname = hostname(request, facts, &identity.id, &network, host_uts)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
+    let userns = user_namespace::user_namespace(request, image, facts)?;
+    let user = user(request, image, &userns)?;
+    let working_dir = working_dir(request, image)?;
+    let mounts = mounts::mounts(request, image, facts)?;
+    let program = accounts::Program { user: &user, working_dir: &working_dir, mounts: &mounts };
+    let accounts = accounts::accounts(request, facts, &userns, &program)?;
     let capabilities = capabilities(request)?;
     let security = security::security(request, facts, &capabilities)?;
     let limits = limits::limits(&request.limits, facts)?;
@@ -339,8 +362,8 @@ pub(crate) fn resolve(
     let secrets = secrets::secrets(&request.secrets, |path| mounts.iter().any(|mount| mount.destination == path))?;
     Ok(ContainerConfig {
         env: env::environment(request, image, facts, &hostname)?,
-        working_dir: working_dir(request, image)?,
-        user: user(request, image)?,
+        working_dir,
+        user,
         groups: user::groups(&request.groups).map_err(Error::option("--group-add"))?,
         labels: labels::labels(request, image)?,
         mounts,
@@ -398,6 +421,8 @@ pub(crate) fn resolve(
         sysctls: kernel::sysctls(request, &network, ipc)?,
         host_uts,
         ipc,
+        user_namespace: userns.namespace,
+        accounts,
         umask: kernel::umask(request)?,
         oom_score_adj: kernel::oom_score_adj(request, facts)?,
         annotations: kernel::annotations(request)?,
@@ -493,10 +518,12 @@ fn working_dir(request: &Request, image: &ImageDefaults) -> Result<String, Error
     }
 }
 
-fn user(request: &Request, image: &ImageDefaults) -> Result<String, Error> {
-    match &request.user {
-        Some(text) => user::read(text).map_err(Error::option("--user")),
-        None => user::read(&image.user).map_err(|source| Error::Image { source }),
+/// The user of the program: as asked for, else the image's, else with `keep-id` the user that runs rc.
+fn user(request: &Request, image: &ImageDefaults, userns: &user_namespace::Chosen) -> Result<String, Error> {
+    match (&request.user, userns.own_ids) {
+        (Some(text), _) => user::read(text).map_err(Error::option("--user")),
+        (None, Some((uid, gid))) if image.user.is_empty() => Ok(format!("{uid}:{gid}")),
+        (None, _) => user::read(&image.user).map_err(|source| Error::Image { source }),
     }
 }
 

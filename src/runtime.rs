@@ -12,6 +12,7 @@
 //! directories and a short list of descriptors ([`Launch`]), nothing else; it knows neither images nor settings nor
 //! state on disk.
 
+mod accounts;
 mod apart;
 pub(crate) mod caps;
 pub mod cgroup;
@@ -24,6 +25,7 @@ mod keyring;
 mod mapped;
 mod mounts;
 mod namespaces;
+mod outside;
 mod paths;
 mod places;
 mod program;
@@ -46,7 +48,7 @@ pub(crate) use fuse::FuseOverlay;
 pub(crate) use join::{Join, join};
 pub(crate) use namespaces::has_namespace;
 pub(crate) use root_directory::FRESH;
-pub(crate) use rootfs::{Rootfs, try_mount};
+pub(crate) use rootfs::{Rootfs, finds_content, mount_layers, try_mount};
 pub(crate) use starting::{Conversation, StartingProcess, child_of};
 pub(crate) use sync::{Failure, Progress};
 

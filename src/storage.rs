@@ -57,6 +57,7 @@ pub(crate) use hash::Hasher;
 pub(crate) use index::{IndexEntry, REF_NAME};
 pub(crate) use ingest::GarbageMark;
 pub(crate) use intake::{Intake, Waiting};
+pub(crate) use layer::mapped;
 pub(crate) use layer::{Naming, Ownership, Target};
 pub(crate) use remove::remove_tree;
 pub(crate) use scratch::Scratch;

@@ -15,15 +15,17 @@ mod helper;
 mod home;
 mod idmap;
 mod inside;
+mod nested;
 mod privilege;
 mod refusal;
 mod sharing;
 
-pub(crate) use accounts::user_name;
+pub(crate) use accounts::{HostUser, host_user, user_name};
 pub(crate) use grant::grant;
 pub(crate) use home::{Home, UserNamespace};
-pub(crate) use idmap::{Extent, IdMap, Single};
+pub(crate) use idmap::{IdMap, Single};
 pub(crate) use inside::{Inside, inside, start_inside};
+pub(crate) use nested::enter_maps;
 pub(crate) use privilege::Privilege;
 pub(crate) use sharing::shared_ids;
 

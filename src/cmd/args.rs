@@ -23,6 +23,7 @@ mod run;
 mod security;
 mod selection;
 mod service;
+mod users;
 
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};

@@ -39,6 +39,11 @@ pub(super) fn directory(store: &Store) -> Result<PathBuf, Error> {
     Ok(directory)
 }
 
+/// The lowest layer of every container.
+pub(crate) fn mount_points(store: &Store) -> Result<PathBuf, Error> {
+    Ok(directory(store)?.join("points"))
+}
+
 fn set_mode(path: &Path, mode: u32) -> Result<(), fs::PathError> {
     rustix::fs::chmod(path, rustix::fs::Mode::from_raw_mode(mode)).at("set the mode of", path)
 }

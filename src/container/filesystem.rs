@@ -19,7 +19,7 @@ use crate::plan;
 use crate::runtime::{Apart, FuseOverlay, Rootfs, mount_apart, try_mount};
 use crate::sys::lock::ProcessLock;
 use crate::sys::proc::Entry;
-use crate::types::{Report, StorageDriver};
+use crate::types::{IdRange, Layers, Report, StorageDriver};
 use crate::userns::{self, Inside, UserNamespace};
 
 /// A container's files.
@@ -36,7 +36,7 @@ enum How {
     /// It runs.
     Running(Entry, ProcessId),
     /// It does not, and cannot be started meanwhile.
-    Stopped { _lock: ProcessLock, lowers: Vec<PathBuf>, binds: Vec<Mount>, copy_up: Vec<PathBuf>, served: bool },
+    Stopped { _lock: ProcessLock, layers: Layers, binds: Vec<Mount>, copy_up: Vec<PathBuf>, served: bool },
 }
 
 /// Work on a container's files that goes on in a child.
@@ -55,14 +55,14 @@ impl<T: DeserializeOwned> Working<T> {
 }
 
 impl<'a> Filesystem<'a> {
-    /// Prepares work on a container's files. `lowers` are the layers of its image, lowest first. With `volumes`, what
+    /// Prepares work on a container's files. `layers` are those of its image. With `volumes`, what
     /// is bound in the container is there even if it does not run; missing volumes are created, as by a start.
     ///
     /// Fails if the container is just being started or removed.
     pub(crate) fn open(
         environment: &'a Environment,
         container: &'a Container,
-        lowers: Vec<PathBuf>,
+        layers: Layers,
         volumes: bool,
     ) -> Result<Self, Error> {
         const ACTION: &str = "access the files of";
@@ -82,8 +82,8 @@ impl<'a> Filesystem<'a> {
                 };
                 let binds = if volumes { binds(environment, container, &prepared)? } else { Vec::new() };
                 let copy_up = prepared.copy_up.clone();
-                let served = is_served(environment, container, &lowers, &home)?;
-                let how = How::Stopped { _lock: lock, lowers, binds, copy_up, served };
+                let served = is_served(environment, container, &layers, &home)?;
+                let how = How::Stopped { _lock: lock, layers, binds, copy_up, served };
                 let opened = Self { environment, container, home, how };
                 if !prepared.copy_up.is_empty() {
                     // The volumes are filled before anything else happens to them.
@@ -109,8 +109,11 @@ impl<'a> Filesystem<'a> {
 
     /// Whether it has only one ID; how many user and group IDs it has.
     pub(crate) fn ids(&self) -> (bool, u32, u32) {
-        let ids = &self.environment.ids;
-        (ids.is_single(), ids.users(), ids.groups())
+        let (ids, maps) = (&self.environment.ids, &self.container.config.user_namespace.maps);
+        if maps.is_identity() {
+            return (ids.is_single(), ids.users(), ids.groups());
+        }
+        (false, IdRange::first_unmapped(&maps.uids), IdRange::first_unmapped(&maps.gids))
     }
 
     /// Starts `work` in a child, with a reference to the container's root. As [`userns::start_inside`].
@@ -123,12 +126,13 @@ impl<'a> Filesystem<'a> {
         T: Serialize + DeserializeOwned,
     {
         let mut served = match &self.how {
-            How::Stopped { lowers, served: true, .. } => Some(self.serve(lowers)?),
+            How::Stopped { layers, served: true, .. } => Some(self.serve(layers)?),
             _ => None,
         };
         let mount = served.as_mut().and_then(FuseOverlay::take_mount);
         let inside = userns::start_inside(&self.home, name, || {
             let root = self.root(mount)?;
+            userns::enter_maps(&self.environment.ids, &self.container.config.user_namespace.maps)?;
             work(root.as_fd())
         })?;
         Ok(Working { inside, _served: served })
@@ -142,11 +146,11 @@ impl<'a> Filesystem<'a> {
                 // The directory of another process would not be its root.
                 if init.is_alive() { Ok(root) } else { Err(self.container.cannot("access the files of").into()) }
             }
-            How::Stopped { lowers, binds, copy_up, .. } => {
+            How::Stopped { layers, binds, copy_up, .. } => {
                 let directory = self.container.directory.path().to_owned();
                 let root = match served {
                     Some(mount) => Rootfs::Detached { mount, directory },
-                    None => Rootfs::Overlay { lowers: lowers.clone(), directory, volatile: false },
+                    None => Rootfs::Overlay { layers: layers.clone(), directory, volatile: false },
                 };
                 let read_only = self.container.config.read_only;
                 Ok(mount_apart(&root, Apart { binds: binds.clone(), copy_up: copy_up.clone(), read_only })?)
@@ -154,10 +158,10 @@ impl<'a> Filesystem<'a> {
         }
     }
 
-    fn serve(&self, lowers: &[PathBuf]) -> Result<FuseOverlay, Report> {
+    fn serve(&self, layers: &Layers) -> Result<FuseOverlay, Report> {
         let missing = || Error::step("find fuse-overlayfs")(std::io::ErrorKind::NotFound.into());
         let program = self.environment.fuse_overlayfs.as_deref().ok_or_else(missing)?;
-        Ok(FuseOverlay::start(program, lowers, self.container.directory.path(), &self.home)?)
+        Ok(FuseOverlay::start(program, &layers.lowers, self.container.directory.path(), &self.home)?)
     }
 }
 
@@ -165,14 +169,14 @@ impl<'a> Filesystem<'a> {
 fn is_served(
     environment: &Environment,
     container: &Container,
-    lowers: &[PathBuf],
+    layers: &Layers,
     home: &UserNamespace,
 ) -> Result<bool, Error> {
     if environment.storage != StorageDriver::Auto || environment.fuse_overlayfs.is_none() {
         return Ok(environment.storage == StorageDriver::FuseOverlayfs);
     }
     let directory = container.directory.path().to_owned();
-    let root = Rootfs::Overlay { lowers: lowers.to_vec(), directory, volatile: false };
+    let root = Rootfs::Overlay { layers: layers.clone(), directory, volatile: false };
     let refused = userns::inside(home, "rc: probe", || match try_mount(&root) {
         Err(failure) if failure.is_overlay_refused => Ok(true),
         other => other.map(|()| false),

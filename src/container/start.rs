@@ -21,7 +21,7 @@ use crate::storage::Store;
 use crate::sys::process::{self, CloneOptions, fork};
 use crate::sys::signal::Signals;
 use crate::sys::{cpus, fs, socket};
-use crate::types::StorageDriver;
+use crate::types::{Layers, StorageDriver};
 use crate::userns::IdMap;
 
 /// What all starts of a command have in common.
@@ -69,14 +69,14 @@ pub(crate) enum Started {
     },
 }
 
-/// Starts a container from its unpacked layers (lowest first), and returns when its program runs.
+/// Starts a container from its unpacked layers, and returns when its program runs.
 ///
 /// Fails with the error of the step that failed. A new container is removed then, unless its program could not be run
 /// (126, 127) and it was created without `--rm`.
 pub(crate) fn start(
     environment: &Environment,
     origin: Origin,
-    lowers: Vec<PathBuf>,
+    layers: Layers,
     front_end: FrontEnd<'_>,
 ) -> Result<Started, Error> {
     let store = environment.store.clone();
@@ -96,7 +96,7 @@ pub(crate) fn start(
     let start = Start {
         spec,
         extras: plan::extras(&config),
-        lowers,
+        layers,
         copy_up: volumes.copy_up.clone(),
         ids: environment.ids.clone(),
         runtime_dir: environment.runtime_dir.clone(),

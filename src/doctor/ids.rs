@@ -4,7 +4,8 @@ use super::attempt::{Trouble, attempt};
 use super::{Finding, Host, Status};
 use crate::sys::packages::Package;
 use crate::sys::{fs, programs};
-use crate::userns::{Error, Extent, IdMap, Privilege, UserNamespace, shared_ids};
+use crate::types::IdRange;
+use crate::userns::{Error, IdMap, Privilege, UserNamespace, shared_ids};
 
 /// So many IDs are enough for the files of nearly every image.
 const USUAL_IDS: u32 = 65536;
@@ -82,8 +83,8 @@ fn shared(sentences: &Result<Vec<String>, String>) -> Finding {
 }
 
 /// The IDs of the host beside the user's own: `100000-165535`.
-fn ranges(extents: &[Extent]) -> String {
-    let range = |extent: &Extent| format!("{}-{}", extent.outside, extent.outside.saturating_add(extent.count - 1));
+fn ranges(extents: &[IdRange]) -> String {
+    let range = |extent: &IdRange| format!("{}-{}", extent.outside, extent.outside.saturating_add(extent.count - 1));
     let all: Vec<_> = extents.iter().filter(|extent| extent.inside != 0 && extent.count > 0).map(range).collect();
     all.join(", ")
 }
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn ranges_leave_the_user_s_own_id_out() {
-        let extent = |inside, outside, count| Extent { inside, outside, count };
+        let extent = |inside, outside, count| IdRange { inside, outside, count };
         assert_eq!(ranges(&[extent(0, 1000, 1), extent(1, 100_000, 65536)]), "100000-165535");
         assert_eq!(
             ranges(&[extent(0, 1000, 1), extent(1, 100_000, 10), extent(11, 500_000, 5)]),

@@ -80,8 +80,11 @@ fn tried(
 
 fn overlay(directory: &Path, home: &UserNamespace) -> Result<(), Trouble> {
     home.enter().map_err(Trouble::new)?;
-    let rootfs =
-        Rootfs::Overlay { lowers: vec![directory.join("lower")], directory: directory.to_owned(), volatile: false };
+    let rootfs = Rootfs::Overlay {
+        layers: vec![directory.join("lower")].into(),
+        directory: directory.to_owned(),
+        volatile: false,
+    };
     Ok(try_mount(&rootfs)?)
 }
 

@@ -20,7 +20,7 @@ pub(crate) use crate::storage::pack::LeftOut;
 use crate::storage::pack::{self, Contents, Owner, Pack};
 use crate::sys::fs::{self, AtPath as _};
 use crate::sys::process;
-use crate::types::{Digest, ImageReference, ImageSettings, Report, ReportKind};
+use crate::types::{Digest, ImageReference, ImageSettings, Layers, Report, ReportKind};
 use crate::userns::{self, UserNamespace};
 
 /// What rc itself puts into every container. Source: podman, `initInodes`.
@@ -43,8 +43,8 @@ const BUFFER: usize = 256 << 10;
 pub(crate) fn changes(context: &Context, name: &str) -> Result<Vec<Change>, Report> {
     let environment = context.environment(Manager::default())?;
     let container = container::find(&environment.store, name)?;
-    let lowers = lowers(&environment, &container)?;
-    changes_in(&environment, &container.directory.at("upper"), &lowers, &OWN)
+    let layers = layers(&environment, &container)?;
+    changes_in(&environment, &container.directory.at("upper"), &layers.lowers, &OWN)
 }
 
 /// What the last layer of an image has changed in those below it.
@@ -77,7 +77,7 @@ fn changes_in(
 pub(crate) fn export(context: &Context, name: &str, out: impl Write) -> Result<LeftOut, Report> {
     let environment = context.environment(Manager::default())?;
     let container = container::find(&environment.store, name)?;
-    let filesystem = Filesystem::open(&environment, &container, lowers(&environment, &container)?, false)?;
+    let filesystem = Filesystem::open(&environment, &container, layers(&environment, &container)?, false)?;
     let work = filesystem.start("rc: export", move |root| pack_root(root, b"", out))?;
     let left_out = work.finish()?;
     happened::to_container(&environment.store, &container.config, "export");
@@ -90,9 +90,9 @@ fn pack_root(root: BorrowedFd<'_>, name: &[u8], out: impl Write) -> Result<LeftO
     Ok(pack::pack(root, OsStr::new("."), &how, BufWriter::with_capacity(BUFFER, out))?)
 }
 
-fn lowers(environment: &Environment, container: &Container) -> Result<Vec<PathBuf>, Report> {
+fn layers(environment: &Environment, container: &Container) -> Result<Layers, Report> {
     let image = image::of_container(&environment.store, container)?;
-    image::layers(&environment.store, &image, environment)
+    image::mapped_layers(&environment.store, &image, environment, &container.config.user_namespace.maps)
 }
 
 /// An image that is made of a container.
@@ -124,7 +124,8 @@ pub(crate) fn commit(context: &Context, request: Commit) -> Result<Digest, Repor
     // Nobody removes the image, or the container with its layers, meanwhile.
     let base = image::of_container(store, &container)?;
     let frozen = Frozen::new(&container, request.pause)?;
-    let lowers = image::layers(store, &base, &environment)?;
+    let maps = &container.config.user_namespace.maps;
+    let layers = image::mapped_layers(store, &base, &environment, maps)?;
     let home = UserNamespace::open(&environment.ids, &environment.runtime_dir)?;
     let options = commit::Options {
         name: request.name,
@@ -143,7 +144,7 @@ pub(crate) fn commit(context: &Context, request: Commit) -> Result<Digest, Repor
     let say_complete = move || File::from(complete).write_all(b".").at("pack", "the container's files");
     let upper = container.directory.at("upper");
     let filesystem = match request.squash {
-        true => Some(Filesystem::open(&environment, &container, lowers, false)?),
+        true => Some(Filesystem::open(&environment, &container, layers, false)?),
         false => None,
     };
     let packing = match &filesystem {
@@ -156,6 +157,7 @@ pub(crate) fn commit(context: &Context, request: Commit) -> Result<Digest, Repor
         None => Packing::Upper(userns::start_inside(&home, "rc: commit", || {
             drop(process::close(archive.as_fd()));
             let upper = fs::open_directory(&upper)?;
+            userns::enter_maps(&environment.ids, maps)?;
             let how = Pack { name: b"", contents: Contents::Layer, owner: Owner::Own };
             let out = BufWriter::with_capacity(BUFFER, File::from(write));
             let left_out = pack::pack(upper.as_fd(), OsStr::new("."), &how, out)?;

@@ -103,8 +103,9 @@ pub(crate) fn copy(context: &Context, request: &Copy, stream: OwnedFd) -> Result
 
 fn open<'a>(environment: &'a Environment, container: &'a Container) -> Result<Filesystem<'a>, Report> {
     let image = image::of_container(&environment.store, container)?;
-    let lowers = image::layers(&environment.store, &image, environment)?;
-    Ok(Filesystem::open(environment, container, lowers, true)?)
+    let maps = &container.config.user_namespace.maps;
+    let layers = image::mapped_layers(&environment.store, &image, environment, maps)?;
+    Ok(Filesystem::open(environment, container, layers, true)?)
 }
 
 /// The user's file or directory, to a container.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::context::{Caller, Context};
 use super::happened;
+use super::image;
 use super::observer::Observer;
 use super::pull::{self, Provided};
 use super::secrets;
@@ -14,7 +15,7 @@ use crate::plan::{self, ContainerConfig, Request, Seccomp};
 use crate::runtime::seccomp;
 use crate::storage::Store;
 use crate::sys::fs::{self, AtPath as _};
-use crate::types::{ContainerId, Name, Report, ReportKind};
+use crate::types::{ContainerId, Layers, Name, Report, ReportKind};
 
 /// Creates a container without starting it, and pulls the image if it is missing. On failure nothing is left.
 pub(crate) fn create(
@@ -33,10 +34,10 @@ pub(crate) fn create(
     Ok(creation.config.id)
 }
 
-/// A container that is ready to be created, and its image's layers, lowest first.
+/// A container that is ready to be created, and its image's layers.
 pub(super) struct Prepared {
     pub(super) creation: Creation,
-    pub(super) lowers: Vec<PathBuf>,
+    pub(super) layers: Layers,
 }
 
 /// Finds or pulls the image, and resolves the request with it.
@@ -60,11 +61,13 @@ pub(super) fn prepare(
         let hint = "remove it, or write the ID to another file with --cidfile";
         return Err(Report::new(ReportKind::Conflict, message).with_hint(hint));
     }
-    let Provided { image, lowers, lock } = pull::image_for(context, environment, request, observer)?;
+    let Provided { image: local, lock } = pull::image_for(context, environment, request, observer)?;
     let identity = container::new_identity(store, name)?;
-    let (image, defaults) = (image.defaults(&request.image), facts::defaults(&context.settings));
-    let found = facts::look_up(&plan::needs(request, &image, &defaults), &identity.id)?;
-    let mut config = plan::resolve(request, &image, &facts::facts(request, caller, defaults, found), identity)?;
+    let (image, defaults) = (local.defaults(&request.image), facts::defaults(&context.settings));
+    let needs = plan::needs(request, &image, &defaults, &facts::environment(request, caller));
+    let found = facts::look_up(store, &needs, &identity.id)?;
+    let facts = facts::facts(request, caller, &environment.ids, defaults, found);
+    let mut config = plan::resolve(request, &image, &facts, identity)?;
     for secret in &mut config.secrets {
         secret.id = secrets::find(store, secret.name.as_str())?.0.id;
     }
@@ -75,13 +78,14 @@ pub(super) fn prepare(
     for warning in plan::warnings(request, &config) {
         observer.warning(&warning);
     }
+    let layers = image::mapped_layers(store, &local, environment, &config.user_namespace.maps)?;
     let files = container::files(&config)?;
     // Not earlier: a container that cannot be created must not cost the user the old one.
     if request.replace && request.name.is_some() {
         remove_old(store, &config.name, environment)?;
     }
     let image_lock = RefCell::new(Some(lock));
-    Ok(Prepared { creation: Creation { store: store.clone(), config, files, image_lock }, lowers })
+    Ok(Prepared { creation: Creation { store: store.clone(), config, files, image_lock }, layers })
 }
 
 /// Removes the container of this name, even if it runs or is damaged.

@@ -5,25 +5,60 @@ use rustix::fs::Access;
 
 use super::context::Caller;
 use crate::container;
-use crate::plan::{BlockDevices, Defaults, Facts, Found, Needs, Request};
+use crate::plan::{BlockDevices, Defaults, Facts, Found, HostAccount, HostIds, Needs, Request};
 use crate::settings::Settings;
+use crate::storage::Store;
 use crate::sys::fs;
-use crate::types::{ContainerId, Protocol};
+use crate::types::{ContainerId, IdRange, Protocol};
+use crate::userns::{self, HostUser, IdMap, Single};
 
 /// What `plan::resolve` must know about the caller, the host and the settings; `found` was looked up for this request.
-pub(super) fn facts(request: &Request, caller: &Caller, defaults: Defaults, found: Found) -> Facts {
+pub(super) fn facts(request: &Request, caller: &Caller, ids: &IdMap, defaults: Defaults, found: Found) -> Facts {
     let host = rustix::system::uname();
     Facts {
         defaults,
-        environment: match &request.environment {
-            Some(asked) => asked.clone().into_iter().collect(),
-            None => caller.environment.clone(),
-        },
+        environment: environment(request, caller),
         working_dir: caller.working_dir.clone(),
         host_name: host.nodename().to_string_lossy().into_owned(),
         kernel: kernel(&host.release().to_string_lossy()),
+        ids: host_ids(ids),
         found,
     }
+}
+
+/// The environment of a request: its own, else the caller's.
+pub(super) fn environment(request: &Request, caller: &Caller) -> Vec<(String, String)> {
+    match &request.environment {
+        Some(asked) => asked.clone().into_iter().collect(),
+        None => caller.environment.clone(),
+    }
+}
+
+/// What `plan` must know of the user's IDs.
+fn host_ids(ids: &IdMap) -> HostIds {
+    // The first ID of each is the user's own.
+    let own = |ranges: &[IdRange]| ranges.first().map_or(0, |range| range.outside);
+    HostIds {
+        uid: own(&ids.uids),
+        gid: own(&ids.gids),
+        users: ids.uids.clone(),
+        groups: ids.gids.clone(),
+        single: ids.single.as_ref().map(Single::sentence),
+    }
+}
+
+/// IDs that existing containers have for themselves alone.
+fn taken_ids(store: &Store) -> Result<Vec<IdRange>, container::Error> {
+    let all = container::list(store)?.containers.into_iter().map(|container| container.config.user_namespace);
+    Ok(all.filter(|namespace| namespace.is_auto).flat_map(|namespace| namespace.maps.uids).collect())
+}
+
+/// A user of the host; the empty name is the user that runs rc.
+fn account(name: &str) -> Option<HostAccount> {
+    let own = || rustix::process::geteuid().as_raw().to_string();
+    let HostUser { name, uid, gid, comment, home } =
+        userns::host_user(&if name.is_empty() { own() } else { name.to_owned() })?;
+    Some(HostAccount { name, uid, gid, comment, home })
 }
 
 /// Major and minor number of a kernel's release such as `6.1.0-18-amd64`; 0 for what is not a number.
@@ -33,13 +68,15 @@ fn kernel(release: &str) -> (u32, u32) {
 }
 
 /// Looks up what a request for the container `id` needs to know about the host.
-pub(super) fn look_up(needs: &Needs, id: &ContainerId) -> Result<Found, container::Error> {
+pub(super) fn look_up(store: &Store, needs: &Needs, id: &ContainerId) -> Result<Found, container::Error> {
     Ok(Found {
         ports: free_ports(needs),
         block_devices: block_devices(needs.block_devices.iter().cloned()),
         devices: needs.devices.iter().map(|path| (path.clone(), usable(path))).collect(),
         all_devices: if needs.all_devices { all_devices() } else { Vec::new() },
         least_oom_score_adj: if needs.oom_score_adj { least_oom_score_adj() } else { None },
+        taken_ids: if needs.taken_ids { taken_ids(store)? } else { Vec::new() },
+        accounts: needs.accounts.iter().map(|name| (name.clone(), account(name))).collect(),
         volume_names: (0..needs.volume_names).map(|_| container::volume_name(id)).collect::<Result<_, _>>()?,
     })
 }
@@ -158,7 +195,9 @@ mod tests {
     #[test]
     fn what_is_needed_is_looked_up_and_no_port_is_found_twice() {
         let id = ContainerId::from_bytes([0xab; 32]);
-        let ports = |ports: Vec<FreePort>| look_up(&Needs { ports, ..Needs::default() }, &id).unwrap().ports;
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(&home.path().join("rc")).unwrap();
+        let ports = |ports: Vec<FreePort>| look_up(&store, &Needs { ports, ..Needs::default() }, &id).unwrap().ports;
         let free = FreePort { address: Some(Ipv4Addr::LOCALHOST.into()), protocol: Protocol::Tcp };
         let first = ports(vec![free])[0];
         let needs = Needs {
@@ -168,7 +207,7 @@ mod tests {
             volume_names: 2,
             ..Needs::default()
         };
-        let found = look_up(&needs, &id).unwrap();
+        let found = look_up(&store, &needs, &id).unwrap();
         let once: std::collections::BTreeSet<u16> = found.ports.iter().copied().collect();
         assert_eq!((found.ports.len(), once.len(), once.contains(&first), once.contains(&0)), (40, 40, false, false));
         assert_eq!(found.block_devices["/dev/null"], Err("not a block device".to_owned()));

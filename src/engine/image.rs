@@ -7,11 +7,13 @@ use serde::de::DeserializeOwned;
 
 use super::context::Context;
 use super::sweep::sync_soon;
-use crate::container::{Container, Environment};
+use crate::container::{self, Container, Environment};
 use crate::image;
 use crate::image::local::{self, LocalImage};
+use crate::runtime;
+use crate::storage::mapped::{self, Content, Whole};
 use crate::storage::{Ownership, Store, Target};
-use crate::types::Report;
+use crate::types::{IdMaps, Layers, Report, StorageDriver};
 use crate::userns::{self, IdMap, UserNamespace};
 
 /// The ID map that layers are unpacked for.
@@ -34,6 +36,57 @@ pub(super) fn layers(store: &Store, image: &LocalImage, environment: &Environmen
     let layers = userns::inside(&home, "rc: unpack", || local::ensure_layers(store, image, &target))?;
     sync_soon(store);
     Ok(layers)
+}
+
+/// The layers of the image for a container with `maps`. If it has maps of its own, all are one, which is made if it is
+/// missing.
+pub(super) fn mapped_layers(
+    store: &Store,
+    image: &LocalImage,
+    environment: &Environment,
+    maps: &IdMaps,
+) -> Result<Layers, Report> {
+    let base = layers(store, image, environment)?;
+    if maps.is_identity() {
+        return Ok(base.into());
+    }
+    let chain = mapped::chain(image.layers.iter().map(|layer| &layer.diff_id));
+    let key = |content| mapped::key(&environment.ids.key(), maps, content);
+    let made = |content: Content, base: &[PathBuf]| Layers {
+        lowers: vec![store.layer_path(&key(content), &chain).join("fs")],
+        data: match content {
+            Content::Referred => base.iter().rev().cloned().collect(),
+            Content::Copied => Vec::new(),
+        },
+    };
+    let all = [Content::Referred, Content::Copied];
+    let usable = if environment.storage == StorageDriver::FuseOverlayfs { &all[1..] } else { &all };
+    for content in usable {
+        if store.has_layer(&key(*content), &chain)? {
+            return Ok(made(*content, &base));
+        }
+    }
+    let home = UserNamespace::open(&environment.ids, &environment.runtime_dir)?;
+    let content = content(store, environment, &home)?;
+    let scratch = store.scratch()?;
+    let lowers: Vec<PathBuf> = std::iter::once(container::mount_points(store)?).chain(base.iter().cloned()).collect();
+    userns::inside(&home, "rc: map", || {
+        runtime::mount_layers(&lowers, scratch.path())?;
+        let whole = Whole { tree: scratch.path(), layers: &base };
+        Ok::<_, Report>(store.map_layer(key(content), &chain, &whole, maps, content)?)
+    })?;
+    sync_soon(store);
+    Ok(made(content, &base))
+}
+
+/// Where files of other owners have their content: where the layers have it if the kernel can find it there.
+fn content(store: &Store, environment: &Environment, home: &UserNamespace) -> Result<Content, Report> {
+    if environment.storage == StorageDriver::FuseOverlayfs {
+        return Ok(Content::Copied);
+    }
+    let scratch = store.scratch()?;
+    let found = userns::inside(home, "rc: probe", || Ok::<_, Report>(runtime::finds_content(scratch.path())))?;
+    Ok(if found { Content::Referred } else { Content::Copied })
 }
 
 /// The image of an existing container.

@@ -7,8 +7,9 @@ use crate::container;
 use crate::monitor::{self, Status};
 use crate::storage::Store;
 use crate::sys::fs;
+use crate::types::IdRange;
 use crate::types::{NetworkDriver, Report, StorageDriver};
-use crate::userns::{Extent, IdMap};
+use crate::userns::IdMap;
 use crate::view::Info;
 
 /// Where cgroup v2 is mounted.
@@ -23,7 +24,7 @@ pub(crate) fn info(context: &Context) -> Result<Info, Report> {
     let bytes = |count: u64| count.saturating_mul(u64::from(memory.mem_unit));
     let cgroups = monitor::available()?;
     let has_cgroup = cgroups.manager != "none";
-    let extents = |extents: &[Extent]| extents.iter().map(|e| (e.inside, e.outside, e.count)).collect();
+    let extents = |extents: &[IdRange]| extents.iter().map(|e| (e.inside, e.outside, e.count)).collect();
     Ok(Info {
         cgroup_controllers: cgroups.controllers,
         cgroup_manager: cgroups.manager,

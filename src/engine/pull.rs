@@ -121,8 +121,6 @@ fn fetch_first(
 /// An image for a container.
 pub(super) struct Provided {
     pub(super) image: LocalImage,
-    /// The directories of its layers, lowest first.
-    pub(super) lowers: Vec<PathBuf>,
     /// Keeps it from being removed; hold it until a container's record names the image.
     pub(super) lock: FileLock,
 }
@@ -136,10 +134,7 @@ pub(super) fn image_for(
 ) -> Result<Provided, Report> {
     let store = &environment.store;
     let (image, lock) = named_image(context, request, observer)?;
-    let report = match images::layers(store, &image, environment) {
-        Ok(lowers) => return Ok(Provided { image, lowers, lock }),
-        Err(report) => report,
-    };
+    let Err(report) = images::layers(store, &image, environment) else { return Ok(Provided { image, lock }) };
     // A power cut may have taken some of what the last pull has brought (`Store::sync_layers`).
     let name = image.reference.as_ref().or(image.names.first()).map(ToString::to_string);
     let Some(name) = name.filter(|_| report.kind == ReportKind::Damaged) else { return Err(report) };
@@ -151,8 +146,8 @@ pub(super) fn image_for(
     }
     let lock = store.lock_shared()?;
     let image = local::find(store, &context.registries, &name)?;
-    let lowers = images::layers(store, &image, environment)?;
-    Ok(Provided { image, lowers, lock })
+    images::layers(store, &image, environment)?;
+    Ok(Provided { image, lock })
 }
 
 fn how(request: &Request) -> Result<Pull, Report> {

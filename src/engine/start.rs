@@ -93,6 +93,6 @@ pub(crate) fn restart(
 /// Starts a container on its image's layers.
 fn start_one(environment: &Environment, container: Container, front_end: FrontEnd<'_>) -> Result<Started, Report> {
     let image = image::of_container(&environment.store, &container)?;
-    let lowers = image::layers(&environment.store, &image, environment)?;
-    Ok(container::start(environment, Origin::Existing(Box::new(container)), lowers, front_end)?)
+    let layers = image::mapped_layers(&environment.store, &image, environment, &container.config.user_namespace.maps)?;
+    Ok(container::start(environment, Origin::Existing(Box::new(container)), layers, front_end)?)
 }

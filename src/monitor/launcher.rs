@@ -5,7 +5,6 @@
 //! the container cancels the launch.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::cgroup_source::{cgroup_name, wanted};
@@ -20,7 +19,7 @@ use crate::net;
 use crate::plan::{self, ContainerConfig, RestartPolicy};
 use crate::runtime::cgroup::{self, Group};
 use crate::runtime::{self, FuseOverlay, Launch, Progress, Rootfs, StartingProcess};
-use crate::types::StorageDriver;
+use crate::types::{Layers, StorageDriver};
 use crate::userns::{Home, UserNamespace};
 
 /// How long a network may take to come up.
@@ -121,7 +120,7 @@ impl Launcher {
     fn fuse(&self) -> Result<FuseOverlay, Error> {
         let start = &self.start;
         let program = start.fuse_overlayfs.as_deref().ok_or(Error::NoFuse)?;
-        Ok(FuseOverlay::start(program, &start.lowers, start.directory.path(), self.home.ready()?)?)
+        Ok(FuseOverlay::start(program, &start.layers.lowers, start.directory.path(), self.home.ready()?)?)
     }
 
     fn try_up(&self, server: &mut Server, root: Option<OwnedFd>) -> Result<net::Running, Error> {
@@ -175,7 +174,7 @@ impl Launcher {
             extras: &start.extras,
             rootfs: match root {
                 Some(mount) => Rootfs::Detached { mount, directory },
-                None => Rootfs::Overlay { lowers: self.layers(), directory, volatile: config.auto_remove },
+                None => Rootfs::Overlay { layers: self.layers(), directory, volatile: config.auto_remove },
             },
             ids: &start.ids,
             stdio: [stdio[0].as_fd(), stdio[1].as_fd(), stdio[2].as_fd()],
@@ -192,9 +191,12 @@ impl Launcher {
     }
 
     /// The image's layers, on the mount points that rc has ready.
-    fn layers(&self) -> Vec<PathBuf> {
+    fn layers(&self) -> Layers {
         let points = self.start.empty.join("points");
-        std::iter::once(points).chain(self.start.lowers.iter().cloned()).collect()
+        let Layers { lowers, data } = self.start.layers.clone();
+        // A layer whose files have their content elsewhere must be the lowest one, and has these points.
+        let points = data.is_empty().then_some(points);
+        Layers { lowers: points.into_iter().chain(lowers).collect(), data }
     }
 
     fn relay_terminal(&self, server: &mut Server, master: OwnedFd) -> Result<(), Error> {

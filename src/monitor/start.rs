@@ -15,7 +15,7 @@ use crate::storage::events::EventLog;
 use crate::sys::inherited::Inherited;
 use crate::sys::lock::ProcessLock;
 use crate::sys::packages::Package;
-use crate::types::{Extras, Report, ReportKind, SecretFile, StorageDriver};
+use crate::types::{Extras, Layers, Report, ReportKind, SecretFile, StorageDriver};
 use crate::userns::{IdMap, UserNamespace};
 
 /// What one of the program's standard descriptors is.
@@ -40,8 +40,8 @@ pub(crate) struct Start {
     pub(crate) extras: Extras,
     /// Its directory.
     pub(crate) directory: ContainerDir,
-    /// The unpacked layers, lowest first.
-    pub(crate) lowers: Vec<PathBuf>,
+    /// The unpacked layers.
+    pub(crate) layers: Layers,
     /// New volumes: mounts that are filled from the image.
     pub(crate) copy_up: Vec<PathBuf>,
     /// The user's IDs.

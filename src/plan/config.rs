@@ -9,7 +9,7 @@ use oci_spec::runtime::LinuxSeccomp;
 use serde::{Deserialize, Serialize};
 
 use super::{Healthcheck, RestartPolicy, SecretUse, Service};
-use crate::types::{ContainerId, Digest, Name, Network, PortMapping, Signal, host_path};
+use crate::types::{Account, ContainerId, Digest, IdMaps, Name, Network, PortMapping, Signal, host_path};
 
 /// Everything that was resolved when the container was created. All fields are complete: nothing is
 /// looked up again in the image, in `rc.toml` or in the environment.
@@ -70,6 +70,12 @@ pub(crate) struct ContainerConfig {
     /// Its shared memory, semaphores and message queues.
     #[serde(default)]
     pub(crate) ipc: Ipc,
+    /// The IDs that it has.
+    #[serde(default)]
+    pub(crate) user_namespace: UserNamespace,
+    /// Lines that `/etc/passwd` and `/etc/group` get.
+    #[serde(default)]
+    pub(crate) accounts: ContainerAccounts,
     /// Parameters of the kernel for its namespaces, by name.
     #[serde(default)]
     pub(crate) sysctls: BTreeMap<String, String>,
@@ -184,6 +190,28 @@ impl Ipc {
             Self::Host => "host",
         }
     }
+}
+
+/// The user namespace of a container. It is beneath the user's root namespace in any case.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct UserNamespace {
+    /// As `inspect` shows it: empty for podman's default, `host`.
+    pub(crate) mode: String,
+    /// Which IDs of the root namespace its IDs are.
+    pub(crate) maps: IdMaps,
+    /// No other container with `auto` has any of these.
+    pub(crate) is_auto: bool,
+}
+
+/// Lines that the container's files get at a start, unless one there has the ID.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ContainerAccounts {
+    /// Of `/etc/passwd`.
+    pub(crate) users: Vec<Account>,
+    /// Of `/etc/group`.
+    pub(crate) groups: Vec<Account>,
 }
 
 /// A device of the host in a container.

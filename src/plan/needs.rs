@@ -6,8 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Defaults, FreePort, ImageDefaults, Request, expose, kernel, mounts, network, ports};
-use crate::types::{Name, Protocol};
+use super::{
+    Defaults, FreePort, HostAccount, ImageDefaults, Request, accounts, expose, kernel, mounts, network, ports,
+    user_namespace,
+};
+use crate::types::{IdRange, Name, Protocol};
 
 /// What to look up on the host for a request. Most requests need nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,6 +29,10 @@ pub(crate) struct Needs {
     pub(crate) all_devices: bool,
     /// Whether the least OOM score is needed that the user may set.
     pub(crate) oom_score_adj: bool,
+    /// Whether the IDs are needed that other containers have for themselves alone.
+    pub(crate) taken_ids: bool,
+    /// Users of the host by name or number; the empty name is the user that runs rc.
+    pub(crate) accounts: BTreeSet<String>,
 }
 
 /// The numbers, major and minor, of the block devices at paths of the host, or why one has none.
@@ -46,16 +53,28 @@ pub(crate) struct Found {
     pub(crate) all_devices: Vec<String>,
     /// The least OOM score that the user may set; absent: any.
     pub(crate) least_oom_score_adj: Option<i32>,
+    /// IDs of the root namespace that other containers have for themselves alone.
+    pub(crate) taken_ids: Vec<IdRange>,
+    /// The users of the host; `None` for one that does not exist.
+    pub(crate) accounts: BTreeMap<String, Option<HostAccount>>,
 }
 
 /// Says what must be looked up for this request. Invalid values need nothing: `resolve` refuses them.
-pub(crate) fn needs(request: &Request, image: &ImageDefaults, defaults: &Defaults) -> Needs {
+pub(crate) fn needs(
+    request: &Request,
+    image: &ImageDefaults,
+    defaults: &Defaults,
+    environment: &[(String, String)],
+) -> Needs {
+    let mode = user_namespace::mode(request, environment).ok().flatten().unwrap_or_default();
     let mut needs = Needs {
         volume_names: mounts::count_anonymous(request, image),
         block_devices: request.limits.block_devices(),
         devices: request.devices.iter().filter_map(|text| kernel::device_source(text)).map(str::to_owned).collect(),
         all_devices: request.privileged,
         oom_score_adj: request.oom_score_adj.is_some(),
+        taken_ids: user_namespace::needs_free_ids(mode),
+        accounts: accounts::needed(request, user_namespace::keeps_user(request, mode)),
         ..Needs::default()
     };
     if network::network(request, defaults).is_ok_and(|network| network.forwards_ports()) {
@@ -76,7 +95,7 @@ mod tests {
     fn a_request_needs_what_it_does_not_name() {
         let of = |request: &Request, volumes: &[&str]| {
             let image = ImageDefaults { volumes: volumes.iter().map(|&path| path.to_owned()).collect(), ..image() };
-            needs(request, &image, &Defaults::default())
+            needs(request, &image, &Defaults::default(), &[])
         };
         assert_eq!(of(&Request::default(), &[]), Needs::default());
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();

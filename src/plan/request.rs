@@ -123,6 +123,24 @@ pub(crate) struct Request {
     pub(crate) uts: Option<String>,
     /// `--ipc`: `private`, `shareable`, `none` or `host`.
     pub(crate) ipc: Option<String>,
+    /// `--userns`: `host`, `keep-id[:…]`, `nomap`, `auto[:…]` or `private`.
+    pub(crate) userns: Option<String>,
+    /// `--uidmap`: `[FLAGS]CONTAINER:FROM[:AMOUNT]`.
+    pub(crate) uidmap: Vec<String>,
+    /// `--gidmap`.
+    pub(crate) gidmap: Vec<String>,
+    /// `--subuidname`.
+    pub(crate) subuidname: Option<String>,
+    /// `--subgidname`.
+    pub(crate) subgidname: Option<String>,
+    /// `--passwd`: `/etc/passwd` and `/etc/group` get lines for the user; true by default.
+    pub(crate) passwd: Option<bool>,
+    /// `--passwd-entry`: the line of the program's user.
+    pub(crate) passwd_entry: Option<String>,
+    /// `--group-entry`: the line of its group.
+    pub(crate) group_entry: Option<String>,
+    /// `--hostuser`: users of the host that the container knows.
+    pub(crate) host_users: Vec<String>,
     /// `--cap-add`.
     pub(crate) cap_add: Vec<String>,
     /// `--cap-drop`.
@@ -182,6 +200,11 @@ impl Request {
             &mut self.umask,
             &mut self.uts,
             &mut self.ipc,
+            &mut self.userns,
+            &mut self.subuidname,
+            &mut self.subgidname,
+            &mut self.passwd_entry,
+            &mut self.group_entry,
             &mut self.limits.memory,
             &mut self.limits.memory_swap,
             &mut self.limits.memory_reservation,

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use oci_spec::runtime::{
-    Capabilities, Linux, LinuxCapabilities, LinuxDevice, LinuxDeviceType, LinuxNamespace, LinuxNamespaceType,
-    LinuxSeccomp, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
+    Capabilities, Linux, LinuxCapabilities, LinuxDevice, LinuxDeviceType, LinuxIdMapping, LinuxIdMappingBuilder,
+    LinuxNamespace, LinuxNamespaceType, LinuxSeccomp, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
 };
 
 use super::{CgroupNamespace, ContainerConfig, Error, Handed, Ipc, Seccomp};
-use crate::types::{Extras, Network};
+use crate::types::{Extras, IdRange, Network};
 
 /// The version of the runtime spec.
 const OCI_VERSION: &str = "1.2.0";
@@ -53,6 +53,8 @@ pub(crate) fn extras(config: &ContainerConfig) -> Extras {
         default_filter: config.seccomp == Seccomp::Default,
         default_pids: config.limits.default_pids,
         user_namespaces: config.privileged,
+        users: config.accounts.users.clone(),
+        group_lines: config.accounts.groups.clone(),
     }
 }
 
@@ -147,8 +149,19 @@ fn linux(config: &ContainerConfig, host: &HostFacts) -> Linux {
         .set_rootfs_propagation(Some("private".to_owned()))
         .set_resources(config.resources())
         .set_seccomp(seccomp(config))
+        .set_uid_mappings(mappings(&config.user_namespace.maps.uids))
+        .set_gid_mappings(mappings(&config.user_namespace.maps.gids))
         .set_sysctl(Some(sysctls(config, own_network)).filter(|all| !all.is_empty()));
     linux
+}
+
+/// A map whose `host_id`s are those of the user's root namespace; none if the container has them as they are.
+fn mappings(ranges: &[IdRange]) -> Option<Vec<LinuxIdMapping>> {
+    let one = |range: &IdRange| {
+        let mapping = LinuxIdMappingBuilder::default().container_id(range.inside).host_id(range.outside);
+        mapping.size(range.count).build().ok()
+    };
+    Some(ranges.iter().filter_map(one).collect()).filter(|all: &Vec<_>| !all.is_empty())
 }
 
 fn annotations(config: &ContainerConfig) -> Option<HashMap<String, String>> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::types::{Network, json};
+use crate::types::{IdRange, Network, json};
 
 /// An image with one command and nothing else.
 pub(super) fn image() -> ImageDefaults {
@@ -32,8 +32,16 @@ pub(super) fn facts() -> Facts {
         working_dir: PathBuf::from("/srv/dir"),
         host_name: "host-name".to_owned(),
         kernel: (6, 1),
+        ids: ids(),
         found: Found { volume_names: vec!["f".repeat(64).parse().unwrap()], ..Found::default() },
     }
+}
+
+/// User 1000 with 65536 subordinate IDs.
+fn ids() -> HostIds {
+    let all =
+        vec![IdRange { inside: 0, outside: 1000, count: 1 }, IdRange { inside: 1, outside: 100_000, count: 65536 }];
+    HostIds { uid: 1000, gid: 1000, users: all.clone(), groups: all, single: None }
 }
 
 pub(super) fn identity() -> Identity {

@@ -8,7 +8,7 @@ use nix::sched::CloneFlags;
 
 use super::starting::{Intermediate, StartingProcess, Sync};
 use super::sync::{Step as _, send};
-use super::{Error, Failure, Launch, Progress, init, keyring, namespaces, shown};
+use super::{Error, Failure, Launch, Progress, init, keyring, namespaces, outside, shown};
 use crate::sys::process::{CloneOptions, fork};
 use crate::sys::{fs, namespace, prctl, process, signal};
 use crate::userns::UserNamespace;
@@ -39,6 +39,8 @@ fn stage(
     // Otherwise init would wait forever for a monitor that was killed.
     drop(process::close(sync.monitor));
     namespace::join(home.fd(), CloneFlags::CLONE_NEWUSER).step("enter the root namespace")?;
+    let maps = namespaces::maps(launch.spec);
+    let outside = if maps.have_user() { None } else { Some(outside::prepare(launch, &maps)?) };
     let (user, group) = shown::ids(launch)?;
     // Init's own channel from here on: it must not read `sync` before its maps are written, and only stage knows when
     // they are.
@@ -48,10 +50,10 @@ fn stage(
     let child = fork(&options, || {
         // Otherwise init would keep its own pipe open, and wait forever for a stage that was killed.
         drop(process::close(map.as_fd()));
-        init::run(launch, &mapped, sync.own)
+        init::run(launch, outside.as_ref(), &mapped, sync.own)
     })
     .step("create the container's namespaces")?;
-    let (uids, gids) = launch.ids.nested(user, group);
+    let (uids, gids) = launch.ids.nested(&maps, user, group);
     let written = fs::write(format!("/proc/{}/uid_map", child.pid), uids)
         .and_then(|()| fs::write(format!("/proc/{}/gid_map", child.pid), gids));
     if let Err(error) = written {

@@ -11,6 +11,7 @@
 //! kernel parameters                any                    end; with one ID, net.ipv4.ping_group_range is left out
 //! mounts isolated, root, mounts    any                    end
 //!   places of mounts (`places`)    a link leads outside   end
+//! lines for users                  any                    end; no file is made that the image does not have
 //! devices                          any                    end
 //!   links in /dev                  EEXIST                 what is there stays: it confines nothing
 //! masked and read-only paths       ENOENT, ENOTDIR        there is nothing to mask
@@ -43,20 +44,26 @@ use std::path::Path;
 use nix::sched::CloneFlags;
 use oci_spec::runtime::{LinuxNamespaceType, Process};
 
+use super::outside::Outside;
 use super::places::Places;
 use super::program::{Program, Terminal};
 use super::starting::report;
 use super::sync::{Step as _, receive, send};
-use super::{Failure, Launch, Progress, devices, has_namespace, mounts, paths, program, rootfs, terminal};
+use super::{Failure, Launch, Progress, accounts, devices, has_namespace, mounts, paths, program, rootfs, terminal};
 use crate::sys::{mount, namespace, prctl};
 
 /// Runs in the new init. Returns only if the start failed: the exit code.
-pub(super) fn run(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> i32 {
-    let Err(failure) = start(launch, mapped, sync);
+pub(super) fn run(launch: &Launch<'_>, outside: Option<&Outside>, mapped: &OwnedFd, sync: &OwnedFd) -> i32 {
+    let Err(failure) = start(launch, outside, mapped, sync);
     report(failure, sync.as_fd())
 }
 
-fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::convert::Infallible, Failure> {
+fn start(
+    launch: &Launch<'_>,
+    outside: Option<&Outside>,
+    mapped: &OwnedFd,
+    sync: &OwnedFd,
+) -> Result<std::convert::Infallible, Failure> {
     let spec = launch.spec;
     prctl::die_with_parent().step("set the parent-death signal")?;
     prctl::set_name("rc: init").step("name init")?;
@@ -82,13 +89,14 @@ fn start(launch: &Launch<'_>, mapped: &OwnedFd, sync: &OwnedFd) -> Result<std::c
     set_kernel_parameters(launch)?;
     mount::isolate_propagation().step("isolate mounts")?;
 
-    let root = rootfs::mount(&launch.rootfs)?;
+    let root = outside.map_or_else(|| rootfs::mount(&launch.rootfs), Outside::root)?;
     let places = Places::new(root.as_fd())?;
-    let mounted = mounts::all(spec, &places, &launch.copy_up, launch.ids.is_single())?;
+    let mounted = mounts::all(spec, &places, &launch.copy_up, launch.ids.is_single(), outside)?;
     let secrets = mounts::secrets::all(launch.secrets, &places, launch.ids.is_single())?;
+    accounts::add(root.as_fd(), launch.extras)?;
     devices::make(spec, &places)?;
     mounts::working_directory(&places, process.cwd())?;
-    paths::mask(spec, root.as_fd(), &launch.empty)?;
+    paths::mask(spec, root.as_fd(), &launch.empty, outside)?;
     if !launch.extras.user_namespaces {
         forbid_user_namespaces()?;
     }

@@ -51,6 +51,8 @@ pub(crate) struct Join<'a> {
     pub(crate) descriptors: &'a [Inherited],
     /// The container's system call filter, if it is not rc's own.
     pub(crate) profile: Option<&'a LinuxSeccomp>,
+    /// The user that runs rc has an ID in the container.
+    pub(crate) has_user: bool,
     /// The container has one ID.
     pub(crate) single_id: bool,
 }
@@ -84,6 +86,13 @@ fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
     kinds.set(CloneFlags::CLONE_NEWUTS, join.own_uts);
     kinds.set(CloneFlags::CLONE_NEWCGROUP, join.own_cgroups);
     kinds.set(CloneFlags::CLONE_NEWNET, join.own_network);
+    if !join.has_user {
+        for (pipe, _) in join.stdio.iter().zip(join.own_stdio).filter(|(_, is_own)| *is_own) {
+            // Nobody in the container can become its owner.
+            let all = Mode::from_raw_mode(0o666);
+            rustix::fs::fchmod(pipe, all).step("open the standard descriptors to the container")?;
+        }
+    }
     namespace::join(join.init, kinds).step("join the container's namespaces")?;
     // The child sends nothing before the monitor knows it: an earlier failure would look like one of this process.
     let (known, go) =

@@ -10,12 +10,13 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::mount::MountAttrFlags;
 
 use super::Failure;
+use super::outside::Outside;
 use super::places::Places;
 use super::sync::Step as _;
-use crate::sys::fs;
 use crate::sys::mount::{self, Parameter};
 use crate::types::ReportKind;
 
+pub(super) mod bind;
 mod copyup;
 mod missing;
 pub(super) mod secrets;
@@ -26,8 +27,10 @@ pub(super) fn all(
     places: &Places<'_>,
     copy_up: &[PathBuf],
     single_id: bool,
+    outside: Option<&Outside>,
 ) -> Result<Vec<OwnedFd>, Failure> {
-    spec.mounts().iter().flatten().map(|mount| one(mount, places, copy_up, single_id)).collect()
+    let one = |mount| one(mount, places, copy_up, single_id, outside);
+    spec.mounts().iter().flatten().map(one).collect()
 }
 
 /// A mount's options, sorted by the call that takes them.
@@ -90,7 +93,13 @@ fn sort(options: &[String]) -> Result<Options<'_>, Failure> {
     Ok(sorted)
 }
 
-fn one(mount: &Mount, places: &Places<'_>, copy_up: &[PathBuf], single_id: bool) -> Result<OwnedFd, Failure> {
+fn one(
+    mount: &Mount,
+    places: &Places<'_>,
+    copy_up: &[PathBuf],
+    single_id: bool,
+    outside: Option<&Outside>,
+) -> Result<OwnedFd, Failure> {
     let destination = mount.destination();
     let none = Vec::new();
     let mut options = sort(mount.options().as_ref().unwrap_or(&none))?;
@@ -99,12 +108,12 @@ fn one(mount: &Mount, places: &Places<'_>, copy_up: &[PathBuf], single_id: bool)
         options.parameters.retain(|parameter| !matches!(parameter, Parameter::Value("gid" | "uid", _)));
     }
     let kind = mount.typ().as_deref().unwrap_or("none");
-    let binds = kind == "bind" || kind == "none";
+    let binds = bind::is_bind(mount);
     let made = if binds {
         let source = mount.source().as_deref().ok_or_else(|| {
             Failure::reason(ReportKind::Invalid, format!("the bind mount on `{}` has no source", destination.display()))
         })?;
-        bind(source, destination, &options)?
+        show(source, destination, &options, outside)?
     } else {
         filesystem(kind, destination, &options)?
     };
@@ -129,29 +138,18 @@ fn filesystem(kind: &str, destination: &Path, options: &Options<'_>) -> Result<O
         .step_on(&format!("create the {kind} filesystem on"), destination)
 }
 
-/// Copies the mount at the host's `source`, which is opened once: what was checked is what is mounted.
-fn bind(source: &Path, destination: &Path, options: &Options<'_>) -> Result<OwnedFd, Failure> {
-    let action = format!("bind `{}` on", source.display().to_string().escape_debug());
-    let found = rustix::fs::open(source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
-        let mut failure = Failure::setup(&action, destination, &error.into());
-        failure.report.kind = ReportKind::of_file(&error.into());
-        if error != rustix::io::Errno::NOENT {
-            return failure;
-        }
-        let link = fs::read_link(source).ok();
-        match missing::hint(source, destination, link.as_deref()) {
-            Some(hint) => failure.with_hint(hint),
-            None => failure,
-        }
-    })?;
-    // A mount that hides files may only be copied together with the mounts that hide them (mount_namespaces(7)).
-    let copied = match mount::clone_tree(found.as_fd(), options.recursive) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => mount::clone_tree(found.as_fd(), true),
-        other => other,
-    };
-    let copied = copied.step_on(&action, destination)?;
+/// Binds the host's `source`, which is opened once: what was checked is what is mounted.
+fn show(
+    source: &Path,
+    destination: &Path,
+    options: &Options<'_>,
+    outside: Option<&Outside>,
+) -> Result<OwnedFd, Failure> {
+    let found = outside.and_then(|outside| outside.bind(destination));
+    let copied = found.unwrap_or_else(|| bind::copy_of(source, destination, options.recursive))?;
     let propagation = options.propagation.unwrap_or(libc::MS_PRIVATE);
-    mount::set_tree(copied.as_fd(), propagation, options.attributes).step_on(&action, destination)?;
+    mount::set_tree(copied.as_fd(), propagation, options.attributes)
+        .step_on(&format!("bind `{}` on", source.display().to_string().escape_debug()), destination)?;
     Ok(copied)
 }
 

@@ -1,7 +1,9 @@
 //! The namespaces in a runtime spec.
 
 use nix::sched::CloneFlags;
-use oci_spec::runtime::{LinuxNamespaceType, Spec};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
+
+use crate::types::{IdMaps, IdRange};
 
 /// The namespaces that init is created in. Init itself unshares the cgroup namespace, after it has been put into its
 /// cgroup: together with the others, the root of its cgroup namespace would be the monitor's cgroup (design.md,
@@ -19,6 +21,23 @@ pub(super) fn at_birth(spec: &Spec) -> CloneFlags {
         };
     }
     flags
+}
+
+/// The container's maps; empty if it has the IDs of the root namespace as they are.
+pub(super) fn maps(spec: &Spec) -> IdMaps {
+    let ranges = |mappings: &Option<Vec<LinuxIdMapping>>| {
+        let range = |mapping: &LinuxIdMapping| IdRange {
+            inside: mapping.container_id(),
+            outside: mapping.host_id(),
+            count: mapping.size(),
+        };
+        mappings.iter().flatten().map(range).collect()
+    };
+    let linux = spec.linux().as_ref();
+    linux.map_or_else(IdMaps::default, |linux| IdMaps {
+        uids: ranges(linux.uid_mappings()),
+        gids: ranges(linux.gid_mappings()),
+    })
 }
 
 /// Whether the container has a namespace of this kind of its own.

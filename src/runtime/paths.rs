@@ -8,6 +8,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::mount::MountAttrFlags;
 
 use super::Failure;
+use super::outside::Outside;
 use super::sync::Step as _;
 use crate::sys::{mount, root};
 
@@ -15,7 +16,7 @@ use crate::sys::{mount, root};
 ///
 /// It covers them with rc's own empty file and directory, never with a `/dev/null` that the container could have
 /// replaced (CVE-2025-31133).
-pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path) -> Result<(), Failure> {
+pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path, outside: Option<&Outside>) -> Result<(), Failure> {
     let Some(linux) = spec.linux() else { return Ok(()) };
     for path in linux.readonly_paths().iter().flatten() {
         let Some(target) = find(root, path)? else { continue };
@@ -23,7 +24,10 @@ pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path) -> Result<()
         mount::set_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, true).step_on("make read-only", path)?;
         mount::attach(tree.as_fd(), target.as_fd()).step_on("make read-only", path)?;
     }
-    let (mut file, mut directory) = (Cover::new(empty, "file"), Cover::new(empty, "dir"));
+    let [first_file, first_directory] =
+        outside.map_or(Ok([None, None]), |found| found.covers().map(|all| all.map(Some)))?;
+    let mut file = Cover { empty, name: "file", first: first_file, used: None };
+    let mut directory = Cover { empty, name: "dir", first: first_directory, used: None };
     for path in linux.masked_paths().iter().flatten() {
         let Some(target) = find(root, path)? else { continue };
         let stat = rustix::fs::fstat(&target).step_on("stat", path)?;
@@ -40,23 +44,27 @@ pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path) -> Result<()
 struct Cover<'a> {
     empty: &'a Path,
     name: &'static str,
+    /// A mount of it that is attached nowhere yet, if it was found beforehand.
+    first: Option<OwnedFd>,
     /// The mount that masks the last path. Its copies are read-only, as it is.
     used: Option<OwnedFd>,
 }
 
-impl<'a> Cover<'a> {
-    fn new(empty: &'a Path, name: &'static str) -> Self {
-        Self { empty, name, used: None }
-    }
-
+impl Cover<'_> {
     /// One more read-only mount of it, attached nowhere yet, for `path`.
-    fn mount(&self, path: &str) -> Result<OwnedFd, Failure> {
+    fn mount(&mut self, path: &str) -> Result<OwnedFd, Failure> {
         if let Some(used) = &self.used {
             return mount::clone_tree(used.as_fd(), false).step_on("copy the mount of", path);
         }
-        let own = self.empty.join(self.name);
-        let own = rustix::fs::open(&own, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).step_on("open", &own)?;
-        let tree = mount::clone_tree(own.as_fd(), false).step_on("copy the mount of", path)?;
+        let tree = match self.first.take() {
+            Some(first) => first,
+            None => {
+                let own = self.empty.join(self.name);
+                let own =
+                    rustix::fs::open(&own, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).step_on("open", &own)?;
+                mount::clone_tree(own.as_fd(), false).step_on("copy the mount of", path)?
+            }
+        };
         mount::set_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false).step_on("mask", path)?;
         Ok(tree)
     }

@@ -176,8 +176,11 @@ fn standard_descriptors(terminal: &Terminal<'_>, user: &ResolvedUser) -> Result<
                 if *own {
                     // Lets a program open /dev/stdout again after it has become another user (nginx does).
                     let owner = (rustix::fs::Uid::from_raw(user.uid), rustix::fs::Gid::from_raw(user.gid));
-                    rustix::fs::fchown(fd, Some(owner.0), Some(owner.1))
-                        .step("change the owner of the standard descriptors")?;
+                    match rustix::fs::fchown(fd, Some(owner.0), Some(owner.1)) {
+                        // Its owner, the user, has no ID here: then any user may open it (`join`).
+                        Ok(()) | Err(rustix::io::Errno::PERM) => {}
+                        error => error.step("change the owner of the standard descriptors")?,
+                    }
                 }
                 copies.push(rustix::io::fcntl_dupfd_cloexec(fd, 3).step("copy a standard descriptor")?);
             }

@@ -24,18 +24,21 @@ pub(super) fn adopt(lowers: &[PathBuf], upper: &Path) -> Result<(), Failure> {
     if own.mode() & 0o7777 != FRESH {
         return Ok(());
     }
+    let mut topmost = None;
     let described = lowers.iter().rev().find_map(|layer| {
         let found = fs::metadata(layer).ok()?;
+        topmost.get_or_insert((found.uid(), found.gid()));
         // Layers that an older rc has unpacked do not have the mark.
         let is_marked = || fs::symlink_metadata(layer.with_file_name("root")).is_ok();
         (found.mode() & 0o7777 != USUAL || is_marked()).then_some((layer, found))
     });
     let mode = described.as_ref().map_or(USUAL, |(_, found)| found.mode() & 0o7777);
+    // Without a description it belongs to root, who is not the user if the container has ID maps of its own.
+    let owner = described.as_ref().map(|(_, found)| (found.uid(), found.gid())).or(topmost);
+    if let Some((uid, gid)) = owner.filter(|owner| *owner != (own.uid(), own.gid())) {
+        chown(upper, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).step_on("set the owner of", upper)?;
+    }
     if let Some((layer, found)) = described {
-        if (found.uid(), found.gid()) != (own.uid(), own.gid()) {
-            let (uid, gid) = (Uid::from_raw(found.uid()), Gid::from_raw(found.gid()));
-            chown(upper, Some(uid), Some(gid)).step_on("set the owner of", upper)?;
-        }
         copy_rest(layer, (found.mtime(), found.mtime_nsec()), upper)?;
     }
     // Last, since it removes the mark; chown(2) removes bits of the mode.

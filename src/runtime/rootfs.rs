@@ -6,19 +6,24 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::sched::CloneFlags;
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{Mode, OFlags, XattrFlags, open, setxattr};
 
 use super::sync::Step as _;
 use super::{Failure, root_directory};
-use crate::sys::{mount, namespace};
+use crate::sys::{fs, mount, namespace};
+use crate::types::Layers;
+
+/// Attributes of a file whose content is in a data-only layer. Source: kernel overlayfs.rst.
+const METACOPY: &str = "user.overlay.metacopy";
+const REDIRECT: &str = "user.overlay.redirect";
 
 /// The source of a root filesystem.
 #[derive(Debug)]
 pub(crate) enum Rootfs {
     /// Kernel overlay, mounted by init itself.
     Overlay {
-        /// Read-only layers, lowest first; at least one.
-        lowers: Vec<PathBuf>,
+        /// Read-only layers, at least one.
+        layers: Layers,
         /// The container's directory, with `upper`, `work` and the empty mount point `merged`.
         directory: PathBuf,
         /// Lost on a power cut and never synced: for containers that are removed when they exit.
@@ -40,7 +45,7 @@ pub(crate) enum Rootfs {
 /// paths; `lowerdir+` of fsconfig(2) needs Linux 6.5.
 pub(super) fn mount(rootfs: &Rootfs) -> Result<OwnedFd, Failure> {
     match rootfs {
-        Rootfs::Overlay { lowers, directory, volatile } => overlay(lowers, directory, *volatile),
+        Rootfs::Overlay { layers, directory, volatile } => overlay(layers, directory, *volatile),
         Rootfs::Detached { mount: tree, directory } => {
             use std::os::fd::AsFd as _;
             let target = directory.join("merged");
@@ -59,18 +64,50 @@ pub(crate) fn try_mount(rootfs: &Rootfs) -> Result<(), Failure> {
     mount(rootfs).map(drop)
 }
 
-/// Mounts the same files read-only in this process' mount namespace: the upper directory is just one more layer, so
-/// that neither the work directory nor the marks of a volatile overlay are touched.
-pub(super) fn view(lowers: &[PathBuf], directory: &Path) -> Result<OwnedFd, Failure> {
-    let mut layers = vec![reference(&directory.join("upper"))?];
-    layers.extend(opened(lowers)?);
-    join(&directory.join("merged"), lower_option(&layers))
+/// Whether the kernel finds the content of files in a data-only layer for a user, which it does since Linux 6.16. Tries
+/// it in the empty directory `scratch`. For a forked child that
+/// is root in the root namespace.
+pub(crate) fn finds_content(scratch: &Path) -> bool {
+    let directories = ["lower", "data", "upper", "work", "merged"].map(|name| scratch.join(name));
+    let tried = || -> Result<Vec<u8>, Failure> {
+        for directory in &directories {
+            fs::create_dir(directory).map_err(Failure::of)?;
+        }
+        let [lower, data, _, _, merged] = &directories;
+        fs::write(data.join("content"), "x").map_err(Failure::of)?;
+        let file = lower.join("file");
+        fs::write(&file, "?").map_err(Failure::of)?;
+        for (name, value) in [(METACOPY, &b""[..]), (REDIRECT, b"/content")] {
+            setxattr(&file, name, value, XattrFlags::empty()).step_on("mark", &file)?;
+        }
+        let layers = Layers { lowers: vec![lower.clone()], data: vec![data.clone()] };
+        try_mount(&Rootfs::Overlay { layers, directory: scratch.to_owned(), volatile: false })?;
+        fs::read_limited(merged.join("file"), 2).map_err(Failure::of)
+    };
+    tried().is_ok_and(|content| content == b"x")
 }
 
-fn overlay(lowers: &[PathBuf], directory: &Path, volatile: bool) -> Result<OwnedFd, Failure> {
-    root_directory::adopt(lowers, &directory.join("upper"))?;
-    let layers = opened(lowers)?;
-    let mut options = lower_option(&layers);
+/// Mounts layers (lowest first) read-only on `merged`, in a mount namespace of this process' own. For a forked child
+/// that is root in the root namespace; the mount is gone when it has exited.
+pub(crate) fn mount_layers(lowers: &[PathBuf], merged: &Path) -> Result<(), Failure> {
+    namespace::unshare(CloneFlags::CLONE_NEWNS).step("create a mount namespace")?;
+    mount::isolate_propagation().step("isolate mounts")?;
+    join(merged, lower_option(&opened(lowers)?, &[])).map(drop)
+}
+
+/// Mounts the same files read-only in this process' mount namespace: the upper directory is just one more layer, so
+/// that neither the work directory nor the marks of a volatile overlay are touched.
+pub(super) fn view(layers: &Layers, directory: &Path) -> Result<OwnedFd, Failure> {
+    let mut lowers = vec![reference(&directory.join("upper"))?];
+    lowers.extend(opened(&layers.lowers)?);
+    let data = contents(&layers.data)?;
+    join(&directory.join("merged"), lower_option(&lowers, &data))
+}
+
+fn overlay(layers: &Layers, directory: &Path, volatile: bool) -> Result<OwnedFd, Failure> {
+    root_directory::adopt(&layers.lowers, &directory.join("upper"))?;
+    let (lowers, data) = (opened(&layers.lowers)?, contents(&layers.data)?);
+    let mut options = lower_option(&lowers, &data);
     let upper = reference(&directory.join("upper"))?;
     let work = reference(&directory.join("work"))?;
     write!(options, ",upperdir=/proc/self/fd/{},workdir=/proc/self/fd/{}", upper.as_raw_fd(), work.as_raw_fd())
@@ -81,15 +118,21 @@ fn overlay(lowers: &[PathBuf], directory: &Path, volatile: bool) -> Result<Owned
     join(&directory.join("merged"), options)
 }
 
+/// The data-only layers, topmost first.
+fn contents(data: &[PathBuf]) -> Result<Vec<OwnedFd>, Failure> {
+    data.iter().map(|path| reference(path)).collect()
+}
+
 /// The layers, topmost first.
 fn opened(lowers: &[PathBuf]) -> Result<Vec<OwnedFd>, Failure> {
     lowers.iter().rev().map(|path| reference(path)).collect()
 }
 
-fn lower_option(layers: &[OwnedFd]) -> String {
+/// The topmost layer comes first; data-only layers come last, after two colons. Source: kernel overlayfs.rst.
+fn lower_option(layers: &[OwnedFd], data: &[OwnedFd]) -> String {
     let mut options = String::from("userxattr,lowerdir=");
-    for (index, layer) in layers.iter().enumerate() {
-        let separator = if index == 0 { "" } else { ":" };
+    let separators = std::iter::once("").chain(std::iter::repeat(":"));
+    for (layer, separator) in layers.iter().zip(separators).chain(data.iter().zip(std::iter::repeat("::"))) {
         write!(options, "{separator}/proc/self/fd/{}", layer.as_raw_fd()).unwrap_or_default();
     }
     options

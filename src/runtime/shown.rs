@@ -35,9 +35,9 @@ pub(super) fn ids(launch: &Launch<'_>) -> Result<Ids, Failure> {
     }
     match &launch.rootfs {
         Rootfs::Detached { mount, .. } => look_up(mount.as_fd(), &user),
-        Rootfs::Overlay { lowers, directory, .. } => in_a_child(&user, || {
+        Rootfs::Overlay { layers, directory, .. } => in_a_child(&user, || {
             mount::isolate_propagation().step("isolate mounts")?;
-            rootfs::view(lowers, directory)
+            rootfs::view(layers, directory)
         }),
     }
 }

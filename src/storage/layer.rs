@@ -15,6 +15,8 @@ mod beneath;
 mod content;
 mod directories;
 mod extract;
+pub(crate) mod mapped;
+mod owners;
 mod parents;
 mod receive;
 mod record;
@@ -73,7 +75,7 @@ pub(crate) struct Skipped {
 }
 
 /// What rc knows about an unpacked layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Info {
     /// Bytes of the uncompressed archive.
     pub(crate) size: u64,
@@ -125,6 +127,16 @@ pub(crate) enum Error {
         /// How many IDs are mapped.
         count: u32,
     },
+    /// An owner has no ID in the container's user namespace.
+    #[error("`{}` of the image belongs to {what} {id}, who is not in the container's user namespace", Escaped(.path))]
+    Unmapped {
+        /// The path in the layer.
+        path: Vec<u8>,
+        /// `user` or `group`.
+        what: &'static str,
+        /// The ID.
+        id: u32,
+    },
     /// A name with the prefix `.wh.` that is not a whiteout of a possible name.
     #[error("`{}` of the layer is not a whiteout of a name", Escaped(.path))]
     Whiteout {
@@ -153,7 +165,7 @@ impl From<Error> for Report {
             Error::Archive(error) => return error.into(),
             Error::Path(error) => return error.into(),
             Error::Entry { ref source, .. } | Error::Link { ref source, .. } => ReportKind::of_step(source),
-            Error::Id { .. } => ReportKind::Unsupported,
+            Error::Id { .. } | Error::Unmapped { .. } => ReportKind::Unsupported,
             Error::Whiteout { .. } | Error::Root { .. } => ReportKind::Invalid,
             Error::DiffId { .. } => ReportKind::Damaged,
         };
@@ -173,6 +185,10 @@ impl Error {
         match self {
             Self::Id { id, count, .. } if *id >= i64::from(*count) && *id < i64::from(u32::MAX) => Some(format!(
                 "give the user a range of more than {id} IDs in `/etc/subuid` and `/etc/subgid`, then pull again"
+            )),
+            Self::Unmapped { id, .. } => Some(format!(
+                "map it as well: `--userns auto:size={}`, or use `--userns keep-id`",
+                id.saturating_add(1)
             )),
             _ => None,
         }

@@ -8,6 +8,7 @@ use rustix::fs::FlockOperation;
 
 use super::ingest::is_mark;
 use super::layer::directory_name;
+use super::layer::mapped::chain;
 use super::remove::remove_at;
 use super::unique::unique;
 use super::{Error, Store, stage};
@@ -20,8 +21,16 @@ use crate::types::Digest;
 pub(crate) struct Reachable {
     /// Manifests, configurations, layers.
     pub(crate) blobs: BTreeSet<Digest>,
-    /// Diff IDs.
+    /// Diff IDs, and digests of all diff IDs of an image.
     pub(crate) layers: BTreeSet<Digest>,
+}
+
+impl Reachable {
+    /// Keeps the layers of an image, and what was made of all of them.
+    pub(crate) fn add_layers(&mut self, diff_ids: &[Digest]) {
+        self.layers.insert(chain(diff_ids));
+        self.layers.extend(diff_ids.iter().cloned());
+    }
 }
 
 /// How long to wait after a background sweep that could not finish.

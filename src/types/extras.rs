@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 /// What determines a container's processes beyond the runtime spec: the other half of the seam between the plan and the
 /// runtime.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,4 +16,18 @@ pub(crate) struct Extras {
     pub(crate) default_pids: Option<u64>,
     /// The program may create further user namespaces.
     pub(crate) user_namespaces: bool,
+    /// Users that the container's `/etc/passwd` gets, unless one there has the ID.
+    pub(crate) users: Vec<Account>,
+    /// Groups that its `/etc/group` gets.
+    pub(crate) group_lines: Vec<Account>,
+}
+
+/// A line of passwd(5) or group(5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Account {
+    /// The ID in it.
+    pub(crate) id: u32,
+    /// The whole line.
+    pub(crate) line: String,
 }

@@ -1,23 +1,11 @@
 //! The user's IDs: `/etc/subuid`, `/etc/subgid`, getsubids.
 
-use std::fmt::Write as _;
-
 use super::accounts::{asks_nss, user_name};
 use super::grant::grant;
 use super::{Error, helper};
 use crate::sys::packages::Package;
 use crate::sys::{fs, programs};
-
-/// A range of IDs: `count` IDs from `inside` on are those from `outside` on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Extent {
-    /// The first ID in the root namespace.
-    pub(crate) inside: u32,
-    /// The first ID on the host.
-    pub(crate) outside: u32,
-    /// How many.
-    pub(crate) count: u32,
-}
+use crate::types::{IdMaps, IdRange};
 
 /// Why there is only one ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,9 +58,9 @@ impl Single {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IdMap {
     /// User IDs.
-    pub(crate) uids: Vec<Extent>,
+    pub(crate) uids: Vec<IdRange>,
     /// Group IDs.
-    pub(crate) gids: Vec<Extent>,
+    pub(crate) gids: Vec<IdRange>,
     /// Why there is only one ID, if so.
     pub(crate) single: Option<Single>,
 }
@@ -135,7 +123,7 @@ impl IdMap {
         if self.is_single() {
             return "one".to_owned();
         }
-        let text = |extents: &[Extent]| {
+        let text = |extents: &[IdRange]| {
             extents.iter().map(|e| format!("{}+{}", e.outside, e.count)).collect::<Vec<_>>().join("_")
         };
         let (uids, gids) = (text(&self.uids), text(&self.gids));
@@ -145,24 +133,28 @@ impl IdMap {
 
     /// The content of `/proc/PID/uid_map` for the root namespace.
     pub(crate) fn uid_lines(&self) -> String {
-        lines(&self.uids)
+        IdRange::lines(&self.uids)
     }
 
     /// The content of `/proc/PID/gid_map` for the root namespace.
     pub(crate) fn gid_lines(&self) -> String {
-        lines(&self.gids)
+        IdRange::lines(&self.gids)
     }
 
-    /// The map of a container beneath the root namespace: every ID unchanged, one line per extent of the root
-    /// namespace, since a line may not span two. With one ID, `user` and `group` are the IDs that the container shows
-    /// it as.
-    pub(crate) fn nested(&self, user: u32, group: u32) -> (String, String) {
+    /// The maps of a container beneath the root namespace. By default every ID is unchanged. No line spans two extents
+    /// of the root namespace. With one ID, `user` and `group` are the IDs that the container shows it as.
+    pub(crate) fn nested(&self, maps: &IdMaps, user: u32, group: u32) -> (String, String) {
         if self.is_single() {
             return (format!("{user} 0 1\n"), format!("{group} 0 1\n"));
         }
         let identity =
-            |extents: &[Extent]| lines(&extents.iter().map(|e| Extent { outside: e.inside, ..*e }).collect::<Vec<_>>());
-        (identity(&self.uids), identity(&self.gids))
+            |extents: &[IdRange]| extents.iter().map(|e| IdRange { outside: e.inside, ..*e }).collect::<Vec<_>>();
+        let (uids, gids) = if maps.is_identity() {
+            (identity(&self.uids), identity(&self.gids))
+        } else {
+            (IdRange::split(&maps.uids, &self.uids), IdRange::split(&maps.gids, &self.gids))
+        };
+        (IdRange::lines(&uids), IdRange::lines(&gids))
     }
 
     /// How many user IDs containers have; IDs from 0 to one less are mapped.
@@ -176,18 +168,11 @@ impl IdMap {
     }
 }
 
-fn lines(extents: &[Extent]) -> String {
-    extents.iter().fold(String::new(), |mut text, e| {
-        writeln!(text, "{} {} {}", e.inside, e.outside, e.count).unwrap_or_default();
-        text
-    })
-}
-
-fn extents(own: u32, ranges: &[(u32, u32)]) -> Vec<Extent> {
-    let mut all = vec![Extent { inside: 0, outside: own, count: 1 }];
+fn extents(own: u32, ranges: &[(u32, u32)]) -> Vec<IdRange> {
+    let mut all = vec![IdRange { inside: 0, outside: own, count: 1 }];
     let mut next = 1u32;
     for &(outside, count) in ranges {
-        all.push(Extent { inside: next, outside, count });
+        all.push(IdRange { inside: next, outside, count });
         next = next.saturating_add(count);
     }
     // A map has at most 340 lines (user_namespaces(7)).
@@ -244,7 +229,7 @@ mod tests {
     fn a_nested_line_never_spans_two_extents_of_h() {
         let map = IdMap { uids: extents(1000, &[(100_000, 10), (200_000, 5)]), gids: extents(1000, &[]), single: None };
         assert_eq!(map.uid_lines(), "0 1000 1\n1 100000 10\n11 200000 5\n");
-        assert_eq!(map.nested(0, 0).0, "0 0 1\n1 1 10\n11 11 5\n");
+        assert_eq!(map.nested(&IdMaps::default(), 0, 0).0, "0 0 1\n1 1 10\n11 11 5\n");
         assert_eq!(map.users(), 16);
     }
 

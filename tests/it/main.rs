@@ -7,8 +7,8 @@ mod support;
 
 mod apps;
 mod archives;
-mod build_check;
 mod bad_input;
+mod build_check;
 mod cgroup_options;
 mod cgroups;
 mod changes;
@@ -78,4 +78,5 @@ mod templates;
 mod terminals;
 mod update;
 mod upkeep;
+mod userns;
 mod volumes;

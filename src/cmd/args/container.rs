@@ -12,6 +12,7 @@ use super::process::{ProcessArgs, read_all};
 use super::redact;
 use super::security::SecurityArgs;
 use super::service::ServiceArgs;
+use super::users::UserArgs;
 use crate::plan::{PullPolicy, Request};
 use crate::types::Report;
 
@@ -91,6 +92,8 @@ pub(crate) struct ContainerArgs {
     security: SecurityArgs,
     #[command(flatten)]
     service: ServiceArgs,
+    #[command(flatten)]
+    users: UserArgs,
     /// The image, and a command with its arguments instead of the image's
     #[arg(value_name = "IMAGE", hide = true, required = true, num_args = 1.., trailing_var_arg = true)]
     words: Vec<String>,
@@ -145,6 +148,7 @@ impl ContainerArgs {
         self.process.fill(&mut request)?;
         self.security.fill(&mut request)?;
         self.service.fill(&mut request);
+        self.users.fill(&mut request);
         Ok(request)
     }
 }

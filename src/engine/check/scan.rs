@@ -69,7 +69,8 @@ pub(super) fn scan(store: &Store, how: &Check) -> Result<Vec<Fault>, Report> {
                         if let Some(kept) = &mut kept {
                             kept.blobs.extend([image.id, image.manifest.digest]);
                             kept.blobs.extend(image.layers.iter().map(|layer| layer.blob.digest.clone()));
-                            kept.layers.extend(image.layers.into_iter().map(|layer| layer.diff_id));
+                            let layers = image.layers.into_iter().map(|layer| layer.diff_id);
+                            kept.add_layers(&layers.collect::<Vec<_>>());
                         }
                     }
                 }
@@ -91,7 +92,7 @@ pub(super) fn scan(store: &Store, how: &Check) -> Result<Vec<Fault>, Report> {
         faults.push(odd.into());
     }
     if let Some(mut kept) = kept.filter(|_| listing.broken.is_empty()) {
-        kept.layers.extend(listing.containers.iter().flat_map(|it| it.config.image.layers.clone()));
+        listing.containers.iter().for_each(|it| kept.add_layers(&it.config.image.layers));
         for path in store.unreferenced(&kept, how.max_age)? {
             faults.push(Fault::new(format!("nothing refers to `{}`", path.display()), Repair::Collect));
         }

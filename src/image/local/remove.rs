@@ -16,14 +16,14 @@ use crate::types::{Digest, ImageReference};
 pub(crate) struct InUse {
     /// By image ID, the name of one of its containers.
     images: BTreeMap<Digest, String>,
-    layers: Vec<Digest>,
+    layers: Vec<Vec<Digest>>,
 }
 
 impl InUse {
     /// Adds a container.
     pub(crate) fn add(&mut self, image: &ImageSource, container: &str) {
         self.images.entry(image.id.clone()).or_insert_with(|| container.to_owned());
-        self.layers.extend_from_slice(&image.layers);
+        self.layers.push(image.layers.clone());
     }
 }
 
@@ -124,14 +124,12 @@ impl<'a> Removal<'a> {
     pub(crate) fn collect(&self, used: &InUse) -> Result<bool, Error> {
         let index = self.store.index()?;
         let mut kept = Reachable::default();
-        kept.layers.extend(used.layers.iter().cloned());
+        used.layers.iter().for_each(|layers| kept.add_layers(layers));
         for manifest in unique_manifests(&index) {
             let Ok(image) = read(self.store, &index, manifest, None) else { return Ok(false) };
             kept.blobs.extend([image.id, image.manifest.digest]);
-            for layer in image.layers {
-                kept.blobs.insert(layer.blob.digest);
-                kept.layers.insert(layer.diff_id);
-            }
+            kept.add_layers(&image.layers.iter().map(|layer| layer.diff_id.clone()).collect::<Vec<_>>());
+            kept.blobs.extend(image.layers.into_iter().map(|layer| layer.blob.digest));
         }
         Ok(self.store.collect(&kept, &self.lock)?)
     }

@@ -32,6 +32,8 @@ pub(in crate::monitor) struct Confinement {
     own_uts: bool,
     /// The container has a cgroup namespace of its own.
     own_cgroups: bool,
+    /// The user that runs rc has an ID in the container.
+    has_user: bool,
     /// The container has one ID.
     single_id: bool,
     /// Its system call filter, if it is not the default.
@@ -49,6 +51,7 @@ impl Confinement {
             own_ipc: runtime::has_namespace(&start.spec, LinuxNamespaceType::Ipc),
             own_uts: runtime::has_namespace(&start.spec, LinuxNamespaceType::Uts),
             own_cgroups: runtime::has_namespace(&start.spec, LinuxNamespaceType::Cgroup),
+            has_user: start.config.user_namespace.maps.have_user(),
             single_id: start.ids.is_single(),
             profile: start.spec.linux().as_ref().and_then(|linux| linux.seccomp().clone()),
             extras: start.extras.clone(),
@@ -96,6 +99,7 @@ pub(super) fn enter(
         stdio,
         own_stdio: stdio.map(|fd| !wants_terminal && is_own_pipe(fd)),
         descriptors: &further,
+        has_user: container.confinement.has_user,
         single_id: container.confinement.single_id,
     })?)
 }

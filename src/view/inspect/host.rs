@@ -9,7 +9,7 @@ use super::network::bindings;
 use super::{Place, object, propagation, shown};
 use crate::monitor::State;
 use crate::plan::{CgroupMode, ContainerConfig, LogDriver, Mount, MountKind, Seccomp, SystemPaths};
-use crate::types::capability;
+use crate::types::{IdRange, capability};
 use crate::view::human;
 
 /// `HostConfig`, in podman's order: first what rc sets, then the limits.
@@ -57,7 +57,8 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
         "Tmpfs": config.mounts.iter().filter(|mount| mount.kind == MountKind::Tmpfs)
             .map(|mount| (mount.destination.clone(), json!(mount.options.join(",")))).collect::<Map<_, _>>(),
         "UTSMode": if config.host_uts { "host" } else { "private" },
-        "UsernsMode": "",
+        "UsernsMode": config.user_namespace.mode,
+        "IDMappings": id_mappings(config),
         "ShmSize": config.shm_size,
         "Runtime": "rc",
         "ConsoleSize": [0, 0],
@@ -95,6 +96,20 @@ fn bind(mount: &Mount, place: Place<'_>) -> Option<String> {
     let mut options = vec![if mount.read_only { "ro" } else { "rw" }, propagation(mount)];
     options.extend(mount.options.iter().map(String::as_str).filter(|option| *option != propagation(mount)));
     Some(format!("{source}:{}:{}", mount.destination, options.join(",")))
+}
+
+/// The maps of a container that has its own, each line as `CONTAINER:ROOT NAMESPACE:COUNT`; empty otherwise. Source:
+/// podman, `InspectIDMappings`.
+fn id_mappings(config: &ContainerConfig) -> Value {
+    let maps = &config.user_namespace.maps;
+    if maps.is_identity() {
+        return Value::Null;
+    }
+    let lines = |ranges: &[IdRange]| {
+        let line = |range: &IdRange| format!("{}:{}:{}", range.inside, range.outside, range.count);
+        ranges.iter().map(line).collect::<Vec<_>>()
+    };
+    json!({ "UidMap": lines(&maps.uids), "GidMap": lines(&maps.gids) })
 }
 
 fn security(config: &ContainerConfig) -> Vec<String> {

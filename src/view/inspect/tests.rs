@@ -128,7 +128,7 @@ const NEVER_FILLED: &str = "\
     HostConfig.CpuRealtimeRuntime HostConfig.DeviceCgroupRules HostConfig.DeviceRequests HostConfig.DiskQuota \
     HostConfig.IOMaximumBandwidth HostConfig.IOMaximumIOps HostConfig.Isolation HostConfig.KernelMemory \
     HostConfig.Links HostConfig.LogConfig.Config HostConfig.MemorySwappiness HostConfig.OomKillDisable \
-    HostConfig.UsernsMode HostConfig.VolumeDriver HostConfig.VolumesFrom IsInfra IsService MountLabel Mounts.Driver \
+    HostConfig.VolumeDriver HostConfig.VolumesFrom IsInfra IsService MountLabel Mounts.Driver \
     Mounts.Mode Namespace NetworkSettings.Bridge NetworkSettings.EndpointID NetworkSettings.HairpinMode \
     NetworkSettings.LinkLocalIPv6Address NetworkSettings.LinkLocalIPv6PrefixLen \
     NetworkSettings.Networks.slirp4netns.Aliases NetworkSettings.Networks.slirp4netns.DNSNames \
@@ -181,6 +181,9 @@ fn every_field_is_filled_in_some_container_or_is_about_what_rc_does_not_have() {
     config.publish_all = true;
     config.sysctls = [("net.a".to_owned(), "1".to_owned())].into();
     config.devices = vec![crate::plan::Device { host: "/dev/a".to_owned(), container: "/dev/b".to_owned() }];
+    let range = crate::types::IdRange { inside: 0, outside: 1, count: 5 };
+    config.user_namespace.mode = "private".to_owned();
+    config.user_namespace.maps = crate::types::IdMaps { uids: vec![range], gids: vec![range] };
     config.restart = crate::plan::RestartPolicy::OnFailure { retries: Some(3) };
     config.service.pidfile = Some("/pid".into());
     config.service.conmon_pidfile = Some("/conmon".into());

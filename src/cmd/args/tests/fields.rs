@@ -1,8 +1,7 @@
 use super::run;
 use crate::plan::{
     DescriptorRequest, HealthRequest, LimitRequest, LogRequest, MountRequest, PortRequest, PullPolicy, RegistryRequest,
-    Request,
-    ServiceRequest,
+    Request, ServiceRequest,
 };
 use crate::types::Network;
 
@@ -159,6 +158,28 @@ fn every_option_about_variables_streams_and_the_kernel_reaches_its_field() {
         uts: Some("host".into()),
         unset_env: words("X"),
         unset_env_all: true,
+        create_command: request.create_command.clone(),
+        ..Request::default()
+    };
+    assert_eq!(request, expected);
+}
+
+#[test]
+fn every_option_about_users_reaches_its_field() {
+    let line = "--userns keep-id --uidmap 0:1:2 --gidmap 0:3:4 --subuidname a --subgidname b --passwd=false \
+        --passwd-entry p --group-entry q --hostuser r box";
+    let request = run(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
+    let expected = Request {
+        image: "box".into(),
+        userns: Some("keep-id".into()),
+        uidmap: vec!["0:1:2".into()],
+        gidmap: vec!["0:3:4".into()],
+        subuidname: Some("a".into()),
+        subgidname: Some("b".into()),
+        passwd: Some(false),
+        passwd_entry: Some("p".into()),
+        group_entry: Some("q".into()),
+        host_users: vec!["r".into()],
         create_command: request.create_command.clone(),
         ..Request::default()
     };

@@ -1,0 +1,46 @@
+//! The host's files that a mount shows.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+
+use oci_spec::runtime::Mount;
+use rustix::fs::{Mode, OFlags};
+
+use super::missing;
+use crate::runtime::Failure;
+use crate::runtime::sync::Step as _;
+use crate::sys::{fs, mount};
+use crate::types::ReportKind;
+
+/// Whether the mount shows files of the host.
+pub(in crate::runtime) fn is_bind(mount: &Mount) -> bool {
+    matches!(mount.typ().as_deref().unwrap_or("none"), "bind" | "none")
+}
+
+/// Whether it shows the mounts below as well.
+pub(in crate::runtime) fn is_recursive(mount: &Mount) -> bool {
+    mount.options().iter().flatten().any(|option| option == "rbind")
+}
+
+/// A copy of the mount at the host's `source`, attached nowhere.
+pub(in crate::runtime) fn copy_of(source: &Path, destination: &Path, recursive: bool) -> Result<OwnedFd, Failure> {
+    let action = format!("bind `{}` on", source.display().to_string().escape_debug());
+    let found = rustix::fs::open(source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
+        let mut failure = Failure::setup(&action, destination, &error.into());
+        failure.report.kind = ReportKind::of_file(&error.into());
+        if error != rustix::io::Errno::NOENT {
+            return failure;
+        }
+        let link = fs::read_link(source).ok();
+        match missing::hint(source, destination, link.as_deref()) {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    })?;
+    // A mount that hides files may only be copied together with the mounts that hide them (mount_namespaces(7)).
+    let copied = match mount::clone_tree(found.as_fd(), recursive) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => mount::clone_tree(found.as_fd(), true),
+        other => other,
+    };
+    copied.step_on(&action, destination)
+}

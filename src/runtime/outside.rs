@@ -1,0 +1,94 @@
+//! What must be found before init exists, for a container in which the user that runs rc has no ID (`--userns nomap`,
+//! `auto`): its init may not go where the store and the user's files are.
+//!
+//! ```text
+//! stage   root in the root namespace: a mount namespace; the root filesystem there; a copy of each bind's mount,
+//!    │    attached nowhere; rc's own files and pipes get the container's root as their owner
+//!    └── clone, with copies of all that ─→ init   attaches them; its working directory is the root filesystem
+//! ```
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::sched::CloneFlags;
+use oci_spec::runtime::Mount;
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, chownat};
+
+use super::mounts::bind;
+use super::sync::Step as _;
+use super::{Failure, Launch, Rootfs, rootfs};
+use crate::sys::{mount, namespace};
+use crate::types::{IdMaps, IdRange};
+
+/// What init finds. Its mounts are attached nowhere yet.
+#[derive(Debug)]
+pub(super) struct Outside {
+    binds: Vec<(PathBuf, OwnedFd)>,
+    /// The empty file and the empty directory that mask paths.
+    covers: [OwnedFd; 2],
+}
+
+/// Runs in the stage process, which is root in the root namespace.
+pub(super) fn prepare(launch: &Launch<'_>, maps: &IdMaps) -> Result<Outside, Failure> {
+    namespace::unshare(CloneFlags::CLONE_NEWNS).step("create a mount namespace")?;
+    mount::isolate_propagation().step("isolate mounts")?;
+    let root = rootfs::mount(&launch.rootfs)?;
+    let mut binds = Vec::new();
+    for mount in launch.spec.mounts().iter().flatten().filter(|mount| bind::is_bind(mount)) {
+        let destination = mount.destination().clone();
+        let Some(source) = mount.source() else { continue };
+        let tree = bind::copy_of(source, &destination, bind::is_recursive(mount))?;
+        if is_own(launch, mount) {
+            give_to_root(&tree, maps).step_on("set the owner of", source)?;
+        }
+        binds.push((destination, tree));
+    }
+    for (pipe, _) in launch.stdio.iter().zip(launch.own_stdio).filter(|(_, is_own)| *is_own) {
+        give_to_root(pipe, maps).step("set the owner of the standard descriptors")?;
+    }
+    let cover = |name: &str| {
+        let own = launch.empty.join(name);
+        let found = rustix::fs::open(&own, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).step_on("open", &own)?;
+        mount::clone_tree(found.as_fd(), false).step_on("copy the mount of", &own)
+    };
+    let covers = [cover("file")?, cover("dir")?];
+    rustix::process::fchdir(&root).step("enter the root filesystem")?;
+    Ok(Outside { binds, covers })
+}
+
+/// Whether rc has made what the mount shows for this container: a file of its directory, or a new volume.
+fn is_own(launch: &Launch<'_>, mount: &Mount) -> bool {
+    let (Rootfs::Overlay { directory, .. } | Rootfs::Detached { directory, .. }) = &launch.rootfs;
+    let source = mount.source().as_deref();
+    source.is_some_and(|source| source.parent() == Some(directory)) || launch.copy_up.contains(mount.destination())
+}
+
+fn give_to_root(file: impl AsFd, maps: &IdMaps) -> rustix::io::Result<()> {
+    let root = |ranges: &[IdRange]| IdRange::outside_of(ranges, 0);
+    let (Some(uid), Some(gid)) = (root(&maps.uids), root(&maps.gids)) else { return Ok(()) };
+    chownat(file, "", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::EMPTY_PATH)
+}
+
+impl Outside {
+    /// Mounts the root filesystem once more in init's own mount namespace: what was copied from the namespace above
+    /// cannot become its root. Source: mount_namespaces(7), "locked".
+    pub(super) fn root(&self) -> Result<OwnedFd, Failure> {
+        let here = rustix::fs::open(c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .step("open the root filesystem")?;
+        let tree = mount::clone_tree(here.as_fd(), false).step("copy the mount of the root filesystem")?;
+        mount::attach(tree.as_fd(), here.as_fd()).step("mount the root filesystem")?;
+        Ok(tree)
+    }
+
+    /// The mount for a bind at `destination`.
+    pub(super) fn bind(&self, destination: &Path) -> Option<Result<OwnedFd, Failure>> {
+        let (_, tree) = self.binds.iter().find(|(place, _)| place == destination)?;
+        Some(rustix::io::fcntl_dupfd_cloexec(tree, 3).step_on("copy the descriptor of", destination))
+    }
+
+    /// The mounts that mask a file and a directory.
+    pub(super) fn covers(&self) -> Result<[OwnedFd; 2], Failure> {
+        let copy = |tree: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(tree, 3).step("copy a descriptor");
+        Ok([copy(&self.covers[0])?, copy(&self.covers[1])?])
+    }
+}
