@@ -1,5 +1,4 @@
-//! `rc build`, the pure part: text in, values out. Nothing here opens a file, asks a registry or starts a program; the
-//! caller gives the texts, and paths as strings.
+//! `rc build`: the language, and what a step copies and depends on. Only `copy` opens files, of a context or a stage.
 
 /// Modes for `COPY --chmod` and `ADD --chmod`.
 pub(crate) mod chmod;
@@ -9,3 +8,8 @@ pub(crate) mod dockerfile;
 pub(crate) mod git;
 /// `.dockerignore` and `.containerignore`.
 pub(crate) mod ignore;
+
+/// What COPY and ADD take and write.
+pub(crate) mod copy;
+/// Keys of the cache.
+pub(crate) mod key;

@@ -6,6 +6,7 @@
 //! descriptors, the working directory or the time zone of this process: a front end passes them as values ([`Caller`]).
 
 mod archive;
+mod build;
 mod changes;
 mod check;
 mod context;
@@ -48,6 +49,9 @@ mod volumes;
 pub(crate) use archive::{
     Import, Imported, SaveImages, check_images, import, load, load_location, save, save_to_directory,
 };
+pub(crate) use build::{
+    BuildEvent, BuildRequest, BuildSecret, Failed as BuildFailed, Made, Outcome, Stream, make as build,
+};
 pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes, commit, export, image_changes};
 pub(crate) use check::{Check, check};
 pub(crate) use context::{Caller, Context};
@@ -55,7 +59,7 @@ pub(crate) use control::{Stop, check_health, kill, pause, remove, stop, unpause,
 pub(crate) use copy::{Copy, Place, copy};
 pub(crate) use create::create;
 pub(crate) use disk::{ContainerUsage, DiskUsage, ImageUsage, VolumeUsage, disk_usage};
-pub(crate) use dockerfile::{CheckBuild, CheckedBuild, DockerfileAt, check_build};
+pub(crate) use dockerfile::{CheckBuild, CheckedBuild, DockerfileAt, ReadBuild, check_build, read_build};
 pub(crate) use events::{EventRequest, events};
 pub(crate) use history::{Layered, images_on, layered, tops};
 pub(crate) use image::enter_namespace;
@@ -69,7 +73,7 @@ pub(crate) use look::{log, processes, usage};
 pub(crate) use names::NamesSetup;
 pub(crate) use observer::Observer;
 pub(crate) use ports::{PublishedPorts, ports};
-pub(crate) use prune::{Images as PrunedImages, Prune, Pruned, prune};
+pub(crate) use prune::{Cache as PrunedCache, Images as PrunedImages, Prune, Pruned, prune};
 pub(crate) use pull::{Pull, pull};
 pub(crate) use push::{Push, push, push_all_tags};
 pub(crate) use registry::Connection;

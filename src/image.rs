@@ -1,5 +1,7 @@
 //! Images: joins registries and archives with the store.
 
+/// Images that were built.
+pub(crate) mod built;
 mod change;
 /// Images of containers.
 pub(crate) mod commit;

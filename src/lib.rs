@@ -22,10 +22,11 @@ mod engine;
 // Checks whether this host can run containers, with the probes that a start uses.
 mod doctor;
 
+// Building images: the language of Dockerfiles, ignore files, what COPY takes and writes, keys of the cache.
+mod build;
+
 // Life cycle and state on disk: create, start, stop, remove, wait, exec, names, liveness.
 mod container;
-// Building images, the pure part: the language of Dockerfiles, ignore files, modes, URLs of repositories.
-mod build;
 // Images: names, pull, load, save, import; joins `registry` and `storage`.
 mod image;
 // One process per container: pty, log, control socket, exit code, clean-up.

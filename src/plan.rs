@@ -70,8 +70,8 @@ pub(crate) use needs::{BlockDevices, Found, Needs, needs};
 pub(crate) use network::parse_network;
 pub(crate) use ports::FreePort;
 pub(crate) use request::{
-    DescriptorRequest, LimitRequest, LogRequest, MountRequest, PortRequest, PullPolicy, RegistryRequest, Request,
-    ServiceRequest, TextFile,
+    DescriptorRequest, LimitRequest, LogRequest, MountRequest, MountRequestKind, PortRequest, PullPolicy,
+    RegistryRequest, Request, ServiceRequest, TextFile,
 };
 pub(crate) use resources::resources;
 pub(crate) use restart::RestartPolicy;
@@ -325,6 +325,21 @@ pub(crate) struct Identity {
     pub(crate) created: String,
 }
 
+/// The health check. Fails if it restarts a program that has descriptors of the caller's: the next one would not have
+/// them.
+fn healthcheck(
+    request: &Request,
+    image: &ImageDefaults,
+    sdnotify: Sdnotify,
+    driver: LogDriver,
+) -> Result<Option<Healthcheck>, Error> {
+    let found = health::healthcheck(&request.health, image, sdnotify)?;
+    if driver.is_passthrough() && found.as_ref().is_some_and(Healthcheck::restarts) {
+        return Err(Error::Exclusive { options: ["--log-driver passthrough", "a health check that restarts"] });
+    }
+    Ok(found)
+}
+
 /// Joins the request, the image and the facts to the complete description of a container. Fails with the first value
 /// that is wrong; nothing has been changed then.
 pub(crate) fn resolve(
@@ -353,11 +368,7 @@ pub(crate) fn resolve(
     let image_resolver = names::is_left_to_image(&request.dns);
     let service = service::service(&request.service, &facts.working_dir)?;
     let logging = logging::logging(request, defaults, &image.source, &identity, &security.seccomp)?;
-    let healthcheck = health::healthcheck(&request.health, image, service.sdnotify)?;
-    if logging.driver.is_passthrough() && healthcheck.as_ref().is_some_and(Healthcheck::restarts) {
-        // The restarted program would not have the caller's descriptors.
-        return Err(Error::Exclusive { options: ["--log-driver passthrough", "a health check that restarts"] });
-    }
+    let healthcheck = healthcheck(request, image, service.sdnotify, logging.driver)?;
     let mounts = mounts::mounts(request, image, facts)?;
     let secrets = secrets::secrets(&request.secrets, |path| mounts.iter().any(|mount| mount.destination == path))?;
     Ok(ContainerConfig {

@@ -42,12 +42,12 @@ mod xattrs;
 
 use std::path::PathBuf;
 
-pub(crate) use apart::{Apart, mount_apart};
+pub(crate) use apart::{Apart, mount_apart, view_apart};
 pub(crate) use create::create_init;
 pub(crate) use fuse::FuseOverlay;
 pub(crate) use join::{Join, join};
 pub(crate) use namespaces::has_namespace;
-pub(crate) use root_directory::FRESH;
+pub(crate) use root_directory::{FRESH, describes_root};
 pub(crate) use rootfs::{Rootfs, finds_content, mount_layers, try_mount};
 pub(crate) use starting::{Conversation, StartingProcess, child_of};
 pub(crate) use sync::{Failure, Progress};

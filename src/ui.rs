@@ -9,6 +9,7 @@
 //!
 //! Nothing here depends on anything outside but the clock, the kind of terminal and the two standard streams.
 
+mod build;
 pub(crate) mod escape;
 pub(crate) mod format;
 pub(crate) mod json;
@@ -17,6 +18,7 @@ pub(crate) mod progress;
 mod report;
 mod table;
 
+pub(crate) use build::{BuildScreen, Style};
 pub(crate) use format::Format;
 pub(crate) use output::{BrokenOutput, Output, Stream, err, is_screen, is_terminal, out, streams_are_one};
 pub(crate) use report::{Loudness, Notation, error, note, speak, warning};

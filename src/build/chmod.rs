@@ -42,7 +42,6 @@ enum What {
 
 impl Mode {
     /// The permissions of a file that has `mode`. `X` is given to directories and to what somebody may execute.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the steps of a build"))]
     pub(crate) fn apply(&self, mode: u32, is_directory: bool) -> u32 {
         let Self::Symbolic(clauses) = self else {
             let Self::Octal(bits) = self else { return mode };

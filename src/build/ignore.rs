@@ -73,6 +73,11 @@ impl Ignore {
         Ok(Self { rules })
     }
 
+    /// Whether nothing is ignored.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// Whether some pattern takes paths in again: only then may something below an ignored directory be seen.
     pub(crate) fn has_exceptions(&self) -> bool {
         self.rules.iter().any(|rule| rule.is_exception)
@@ -101,7 +106,6 @@ impl Ignore {
     }
 
     /// Whether something below an ignored directory may be seen, so that it must be read.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the steps of a build"))]
     pub(crate) fn may_see_below(&self, directory: &str) -> bool {
         let path = clean(directory);
         self.rules.iter().any(|rule| rule.is_exception && rule.pattern.may_match_below(&path))

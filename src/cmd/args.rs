@@ -11,6 +11,7 @@ mod environment;
 mod health;
 mod image;
 mod kernel;
+mod labels;
 mod limits;
 mod mounts;
 mod network;

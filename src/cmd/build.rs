@@ -1,27 +1,28 @@
 //! `rc build`.
 
-mod call;
-
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use call::{Call, Method};
+mod check;
+mod make;
 
+use self::check::Call;
 use super::Ctx;
+use super::args::pull_policy;
 use crate::build::dockerfile::source::FILE_LIMIT;
-use crate::engine::{self, CheckBuild, CheckedBuild, DockerfileAt};
+use crate::engine::{self, CheckBuild, DockerfileAt};
 use crate::error::{Error, Exit};
+use crate::plan::PullPolicy;
 use crate::registry::Platform;
 use crate::sys::fs::AtPath as _;
-use crate::types::{Report, ReportKind};
-use crate::ui;
-use crate::view::dockerfile as view;
+use crate::types::{ImageReference, Network, Report};
 
-/// Check a Dockerfile
-///
-/// This version of rc reads Dockerfiles and checks them (`--check`); it does not build yet.
+/// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Allow what takes confinement away: network.host or security.insecure
+    #[arg(long = "allow", value_name = "ENTITLEMENT")]
+    pub(crate) allowed: Vec<String>,
     /// Set a build argument: NAME=VALUE, or NAME for the value of the environment
     #[arg(long = "build-arg", value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
@@ -34,12 +35,40 @@ pub(crate) struct Args {
     /// Read the Dockerfile from this path, or from standard input if it is `-`
     #[arg(short, long, value_name = "PATH")]
     pub(crate) file: Option<String>,
+    /// Write the image ID to the file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) iidfile: Option<PathBuf>,
     /// Read the patterns of what is ignored from this path
     #[arg(long = "ignorefile", value_name = "PATH")]
     pub(crate) ignore_file: Option<PathBuf>,
+    /// Set a label of the image: NAME=VALUE
+    #[arg(long = "label", value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
+    /// Set the network of RUN: none, host, or a network mode of `rc run`
+    #[arg(long, value_name = "NETWORK")]
+    pub(crate) network: Option<Network>,
+    /// Take nothing from the cache
+    #[arg(long)]
+    pub(crate) no_cache: bool,
     /// Set the platform of the image: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<Platform>,
+    /// Show the build as auto, tty, plain or quiet
+    #[arg(long, value_name = "STYLE", default_value = "auto", hide_default_value = true, hide_possible_values = true)]
+    pub(crate) progress: Progress,
+    /// Pull base images: always, missing, never or newer (default: missing; without a value: always)
+    #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+    #[arg(value_parser = pull)]
+    pub(crate) pull: Option<PullPolicy>,
+    /// Print nothing but the image ID
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Give steps a secret: id=NAME, and src=FILE or env=VARIABLE
+    #[arg(long = "secret", value_name = "SECRET")]
+    pub(crate) secrets: Vec<String>,
+    /// Name the image
+    #[arg(short = 't', long = "tag", value_name = "NAME")]
+    pub(crate) names: Vec<ImageReference>,
     /// Set the stage to build, by name or number
     #[arg(long, value_name = "STAGE")]
     pub(crate) target: Option<String>,
@@ -48,30 +77,50 @@ pub(crate) struct Args {
     pub(crate) context: Option<String>,
 }
 
+/// How a build is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Progress {
+    /// As it fits standard error.
+    Auto,
+    /// By a line that moves.
+    Tty,
+    /// By plain lines.
+    Plain,
+    /// Not at all.
+    Quiet,
+}
+
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let check = Call { method: Method::Check, is_json: false };
-    let Some(call) = args.call.or_else(|| args.check.then_some(check)) else {
-        let error = Error::new("this version of rc does not build images");
-        return Err(error.with_hint("it checks Dockerfiles: `rc build --check .`"));
-    };
-    let context = args.context.unwrap_or_else(|| ".".to_owned());
+    let context = args.context.clone().unwrap_or_else(|| ".".to_owned());
     let file = match args.file.as_deref() {
         Some("-") => DockerfileAt::Text(standard_input()?),
         Some(path) => DockerfileAt::Path(path.into()),
         None if context == "-" => DockerfileAt::Text(standard_input()?),
         None => DockerfileAt::Usual,
     };
-    let context = if context == "-" { ".".to_owned() } else { context };
+    let has_context = context != "-";
     let request = CheckBuild {
-        context: context.into(),
+        context: if has_context { context } else { ".".to_owned() }.into(),
         file,
-        ignore_file: args.ignore_file,
-        arguments: args.arguments,
-        target: args.target,
-        platform: args.platform,
+        ignore_file: args.ignore_file.clone(),
+        arguments: args.arguments.clone(),
+        target: args.target.clone(),
+        platform: args.platform.clone(),
     };
-    show(&engine::check_build(&ctx.engine, &ctx.caller()?, &request)?, call)
+    match args.call.or_else(|| args.check.then_some(Call::CHECK)) {
+        Some(call) => check::show(&engine::check_build(&ctx.engine, &ctx.caller()?, &request)?, call),
+        None => make::run(ctx, args, &request, has_context),
+    }
+}
+
+/// docker's `--pull` is a switch, podman's has a policy.
+fn pull(text: &str) -> Result<PullPolicy, String> {
+    match text {
+        "true" => Ok(PullPolicy::Always),
+        "false" => Ok(PullPolicy::Missing),
+        policy => pull_policy(policy),
+    }
 }
 
 fn standard_input() -> Result<Vec<u8>, Report> {
@@ -80,44 +129,4 @@ fn standard_input() -> Result<Vec<u8>, Report> {
     let limit = u64::try_from(FILE_LIMIT).unwrap_or(u64::MAX).saturating_add(1);
     std::io::stdin().lock().take(limit).read_to_end(&mut bytes).at("read", "standard input")?;
     Ok(bytes)
-}
-
-fn show(checked: &CheckedBuild, call: Call) -> Result<Exit, Error> {
-    let CheckedBuild { source, outcome } = checked;
-    let (file, plan) = match outcome {
-        Ok(found) => found,
-        Err(problems) => {
-            view::problems(source, problems).iter().for_each(ui::note);
-            let count = problems.len();
-            let errors = if count == 1 { "an error".to_owned() } else { format!("{count} errors") };
-            return Err(Report::new(ReportKind::Invalid, format!("`{}` has {errors}", source.name())).into());
-        }
-    };
-    let mut out = ui::out();
-    if call.is_json {
-        let object = match call.method {
-            Method::Check => view::check_object(source, plan),
-            Method::Outline => view::outline_object(source, file, plan),
-            Method::Targets => view::targets_object(source, file),
-        };
-        out.raw(ui::json::pretty(&object).map_err(|error| Error::new(error.to_string()))?.as_bytes())?;
-        out.line("")?;
-    } else {
-        let lines = match call.method {
-            Method::Check => view::check(source, plan),
-            Method::Outline => view::outline(file, plan),
-            Method::Targets => view::targets(file),
-        };
-        lines.iter().try_for_each(|line| out.line(line))?;
-    }
-    out.finish()?;
-    for name in &plan.unused {
-        ui::warning(format_args!("the build argument `{name}` is not used"));
-    }
-    let is_check = call.method == Method::Check;
-    if is_check && plan.warnings_are_errors && !plan.warnings.is_empty() {
-        ui::note(format_args!("ERROR: lint violation found for rules: {}", view::rules(plan)));
-    }
-    // As docker: what a check has found is exit code 1.
-    Ok(if is_check && !plan.warnings.is_empty() { Exit(1) } else { Exit::SUCCESS })
 }

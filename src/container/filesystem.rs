@@ -5,7 +5,7 @@
 //! nothing, and resolves every path beneath that reference (safety.md, V1 and V2).
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Mount;
 use serde::Serialize;
@@ -82,7 +82,7 @@ impl<'a> Filesystem<'a> {
                 };
                 let binds = if volumes { binds(environment, container, &prepared)? } else { Vec::new() };
                 let copy_up = prepared.copy_up.clone();
-                let served = is_served(environment, container, &layers, &home)?;
+                let served = needs_fuse(environment, &layers, container.directory.path(), &home)?;
                 let how = How::Stopped { _lock: lock, layers, binds, copy_up, served };
                 let opened = Self { environment, container, home, how };
                 if !prepared.copy_up.is_empty() {
@@ -126,7 +126,9 @@ impl<'a> Filesystem<'a> {
         T: Serialize + DeserializeOwned,
     {
         let mut served = match &self.how {
-            How::Stopped { layers, served: true, .. } => Some(self.serve(layers)?),
+            How::Stopped { layers, served: true, .. } => {
+                Some(serve(self.environment, layers, self.container.directory.path(), &self.home)?)
+            }
             _ => None,
         };
         let mount = served.as_mut().and_then(FuseOverlay::take_mount);
@@ -157,31 +159,36 @@ impl<'a> Filesystem<'a> {
             }
         }
     }
-
-    fn serve(&self, layers: &Layers) -> Result<FuseOverlay, Report> {
-        let missing = || Error::step("find fuse-overlayfs")(std::io::ErrorKind::NotFound.into());
-        let program = self.environment.fuse_overlayfs.as_deref().ok_or_else(missing)?;
-        Ok(FuseOverlay::start(program, &layers.lowers, self.container.directory.path(), &self.home)?)
-    }
 }
 
-/// Whether fuse-overlayfs must join the layers, as at a start.
-fn is_served(
+/// Whether fuse-overlayfs must join the layers, as at a start. `directory` has the parts of an overlay.
+pub(crate) fn needs_fuse(
     environment: &Environment,
-    container: &Container,
     layers: &Layers,
+    directory: &Path,
     home: &UserNamespace,
 ) -> Result<bool, Error> {
     if environment.storage != StorageDriver::Auto || environment.fuse_overlayfs.is_none() {
         return Ok(environment.storage == StorageDriver::FuseOverlayfs);
     }
-    let directory = container.directory.path().to_owned();
-    let root = Rootfs::Overlay { layers: layers.clone(), directory, volatile: false };
+    let root = Rootfs::Overlay { layers: layers.clone(), directory: directory.to_owned(), volatile: false };
     let refused = userns::inside(home, "rc: probe", || match try_mount(&root) {
         Err(failure) if failure.is_overlay_refused => Ok(true),
         other => other.map(|()| false),
     });
     Ok(refused?)
+}
+
+/// Joins layers by fuse-overlayfs.
+pub(crate) fn serve(
+    environment: &Environment,
+    layers: &Layers,
+    directory: &Path,
+    home: &UserNamespace,
+) -> Result<FuseOverlay, Report> {
+    let missing = || Error::step("find fuse-overlayfs")(std::io::ErrorKind::NotFound.into());
+    let program = environment.fuse_overlayfs.as_deref().ok_or_else(missing)?;
+    Ok(FuseOverlay::start(program, &layers.lowers, directory, home)?)
 }
 
 /// The binds of a container: its volumes, what it shows of the host, rc's own files.

@@ -119,6 +119,12 @@ impl Session {
         }
     }
 
+    /// Ends the session after the end of the program, and returns the monitor if this process must wait for its end
+    /// some time.
+    pub(crate) fn leave(mut self) -> Option<Child> {
+        self.monitor.take()
+    }
+
     fn tell(&self, request: &Ask) {
         // If the monitor has ended, the socket tells.
         drop(protocol::send(self.socket.as_fd(), request, &[]));

@@ -11,13 +11,15 @@ use super::manager::Manager;
 use super::owner::{DirectoryOwner, first_run};
 use super::service::Service;
 use super::session::{Session, Terminal, Unread};
+use super::step::Step;
 use super::streams::{self, StartStreams};
 use super::{Container, Error, empty, secrets, volumes};
-use crate::monitor::{self, ContainerDir, SecretVariables, Start, State, Status};
+use crate::monitor::{self, ContainerDir, Owner, SecretVariables, Start, State, Status};
 use crate::net;
 use crate::plan::{self, CgroupNamespace, ContainerConfig, HostFacts};
 use crate::runtime::cgroup;
 use crate::storage::Store;
+use crate::storage::events::EventLog;
 use crate::sys::process::{self, CloneOptions, fork};
 use crate::sys::signal::Signals;
 use crate::sys::{cpus, fs, socket};
@@ -50,6 +52,8 @@ pub(crate) enum Origin {
     New(Box<Creation>),
     /// An existing one.
     Existing(Box<Container>),
+    /// A step of a build, which ends with the process that starts it.
+    Step(Box<Step>),
 }
 
 /// The result of a start.
@@ -80,6 +84,7 @@ pub(crate) fn start(
     front_end: FrontEnd<'_>,
 ) -> Result<Started, Error> {
     let store = environment.store.clone();
+    let (is_new, is_tied) = (matches!(origin, Origin::New(_)), matches!(origin, Origin::Step(_)));
     let (config, directory, state, owner) = begin(&store, origin)?;
     let volumes = volumes::prepare(&store, &config)?;
     let facts = host_facts(environment, &config, &directory)?;
@@ -115,9 +120,11 @@ pub(crate) fn start(
         notify: environment.manager.relayed(&config).map(str::to_owned),
         secrets: secrets.files,
         secret_variables,
-        events: store.events(),
-        is_new: matches!(owner, DirectoryOwner::New(_)),
+        // A step of a build is no container that anybody knows.
+        events: if is_tied { EventLog::default() } else { store.events() },
+        is_new,
         ready: environment.manager.told_when_healthy(&config).map(str::to_owned),
+        is_tied,
         state,
         directory,
         config,
@@ -143,7 +150,7 @@ pub(crate) fn start(
         for fd in ends.iter().flatten() {
             drop(process::close(fd.as_fd()));
         }
-        monitor::run(start, &owner, theirs, starter)
+        monitor::run(start, &*owner, theirs, starter)
     })?;
     let started = await_start(&ours, signals.as_mut());
     volumes.settle(&started)?;
@@ -158,7 +165,7 @@ pub(crate) fn start(
     }
     let [stdin, stdout, stderr] = ends;
     // Otherwise the manager would kill it, and what it had not removed yet would stay until the next command.
-    let monitor = is_of_unit.then_some(child);
+    let monitor = (is_of_unit || is_tied).then_some(child);
     let session = Session { socket: ours, stdin, stdout, stderr, terminal, unread, monitor };
     Ok(Started::Joined { session, signals })
 }
@@ -174,11 +181,13 @@ fn as_joined(config: &ContainerConfig) -> (Option<Terminal>, Unread) {
 
 /// The configuration, the directory, the state that the run begins with, and the owner of the directory. Fails if the
 /// container already runs.
-fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, ContainerDir, State, DirectoryOwner), Error> {
+fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, ContainerDir, State, Box<dyn Owner>), Error> {
     match origin {
         Origin::New(creation) => {
-            Ok((creation.config.clone(), creation.directory(), first_run(), DirectoryOwner::New(creation)))
+            let owner = |creation| Box::new(DirectoryOwner::New(creation));
+            Ok((creation.config.clone(), creation.directory(), first_run(), owner(creation)))
         }
+        Origin::Step(step) => Ok((step.config.clone(), step.directory.clone(), first_run(), step)),
         Origin::Existing(container) => {
             let Container { config, directory, state, status, .. } = *container;
             if !matches!(status, Status::Created | Status::Exited) {
@@ -202,7 +211,7 @@ fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, ContainerDir
                 files,
                 state: Box::new(state.clone()),
             };
-            Ok((config, directory, state, owner))
+            Ok((config, directory, state, Box::new(owner)))
         }
     }
 }

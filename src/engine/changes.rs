@@ -158,7 +158,7 @@ pub(crate) fn commit(context: &Context, request: Commit) -> Result<Digest, Repor
             drop(process::close(archive.as_fd()));
             let upper = fs::open_directory(&upper)?;
             userns::enter_maps(&environment.ids, maps)?;
-            let how = Pack { name: b"", contents: Contents::Layer, owner: Owner::Own };
+            let how = Pack { name: b"", contents: Contents::Layer { root: true }, owner: Owner::Own };
             let out = BufWriter::with_capacity(BUFFER, File::from(write));
             let left_out = pack::pack(upper.as_fd(), OsStr::new("."), &how, out)?;
             say_complete()?;

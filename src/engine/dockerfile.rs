@@ -61,8 +61,21 @@ pub(crate) struct CheckedBuild {
     pub(crate) outcome: Result<(Dockerfile, Plan), Vec<Problem>>,
 }
 
-/// Checks a Dockerfile. Fails if it cannot be read; what is wrong in it is in the result.
-pub(crate) fn check_build(context: &Context, caller: &Caller, check: &CheckBuild) -> Result<CheckedBuild, Report> {
+/// What a build is read from.
+#[derive(Debug)]
+pub(crate) struct ReadBuild {
+    /// The text of the Dockerfile.
+    pub(crate) source: Source,
+    /// What the context does not show.
+    pub(crate) ignore: Option<Ignore>,
+    /// What the caller gives.
+    pub(crate) inputs: Inputs,
+    /// The directory of the context, absolute.
+    pub(crate) context: PathBuf,
+}
+
+/// Reads a Dockerfile and its ignore file.
+pub(crate) fn read_build(caller: &Caller, check: &CheckBuild) -> Result<ReadBuild, Report> {
     let directory = caller.working_dir.join(&check.context);
     let root = open_context(&directory)?;
     let (name, bytes) = dockerfile(&root, caller, check)?;
@@ -73,7 +86,12 @@ pub(crate) fn check_build(context: &Context, caller: &Caller, check: &CheckBuild
         Report::new(ReportKind::Invalid, message)
     })?;
     let source = Source::new(name.to_string_lossy(), text);
-    let inputs = inputs(caller, check);
+    Ok(ReadBuild { source, ignore, inputs: inputs(caller, check), context: directory })
+}
+
+/// Checks a Dockerfile. Fails if it cannot be read; what is wrong in it is in the result.
+pub(crate) fn check_build(context: &Context, caller: &Caller, check: &CheckBuild) -> Result<CheckedBuild, Report> {
+    let ReadBuild { source, ignore, inputs, .. } = read_build(caller, check)?;
     // What is not here is not pulled for a check.
     let store = context.store_to_read().ok();
     let bases = |name: &str| {

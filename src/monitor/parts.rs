@@ -35,6 +35,10 @@ pub(super) struct Parts {
     pub(super) timers: Timers,
     pub(super) confinement: Confinement,
     pub(super) chronicle: Chronicle,
+    /// The program is killed when the command that starts it ends.
+    is_tied: bool,
+    /// That command.
+    tied_to: Option<u64>,
 }
 
 impl Parts {
@@ -55,6 +59,8 @@ impl Parts {
             timers: Timers::default(),
             confinement: Confinement::of(start),
             chronicle: Chronicle::new(start),
+            is_tied: start.is_tied,
+            tied_to: None,
         }
     }
 
@@ -62,6 +68,7 @@ impl Parts {
     /// ends before the program runs, the start is undone.
     pub(super) fn adopt(&mut self, socket: OwnedFd, starter: Starter) -> io::Result<()> {
         let id = self.connections.add_starter(socket)?;
+        self.tied_to = self.is_tied.then_some(id);
         if let Some((rows, columns)) = starter.size {
             self.relay.resize(rows, columns);
         }
@@ -133,6 +140,9 @@ impl Parts {
         self.connections.forget(id);
         self.worker.forget(id);
         self.health.forget(id);
+        if self.tied_to == Some(id) {
+            self.stop(AskedBy::System, None, Some(0));
+        }
         if self.connections.is_starter(id) {
             self.connections.take_starter();
             // No other command knows that the program runs.

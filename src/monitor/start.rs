@@ -72,6 +72,8 @@ pub(crate) struct Start {
     pub(crate) secrets: Vec<SecretFile>,
     /// Its secrets, as lines of the environment, for it and for what `exec` runs.
     pub(crate) secret_variables: SecretVariables,
+    /// The program is killed when the command that starts it ends.
+    pub(crate) is_tied: bool,
     /// The recorded state, with the number of the new run.
     pub(crate) state: State,
 }

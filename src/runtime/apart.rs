@@ -1,7 +1,7 @@
 //! The root filesystem of a container that does not run, for rc's own work on its files.
 
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::sched::CloneFlags;
 use oci_spec::runtime::{Mount, Spec};
@@ -39,4 +39,12 @@ pub(crate) fn mount_apart(root: &Rootfs, apart: Apart) -> Result<OwnedFd, Failur
         mount::set_attributes(root.as_fd(), read_only, false).step("make the root filesystem read-only")?;
     }
     Ok(root)
+}
+
+/// Mounts layers, lowest first, to be read, in a mount namespace of this process' own, and returns a reference to their
+/// root; `directory` has an empty `upper`, and `merged` as the mount point. As [`mount_apart`] otherwise.
+pub(crate) fn view_apart(lowers: &[PathBuf], directory: &Path) -> Result<OwnedFd, Failure> {
+    namespace::unshare(CloneFlags::CLONE_NEWNS).step("create a mount namespace")?;
+    mount::isolate_propagation().step("isolate mounts")?;
+    rootfs::view(&lowers.to_vec().into(), directory)
 }

@@ -16,6 +16,27 @@ pub(crate) const FRESH: u32 = 0o1700;
 /// Mode and owner without an entry for the root directory in any layer.
 const USUAL: u32 = 0o755;
 
+/// The topmost layer that has an entry for its root directory, with its attributes.
+fn described(lowers: &[PathBuf]) -> Option<(&PathBuf, std::fs::Metadata)> {
+    lowers.iter().rev().find_map(|layer| {
+        let found = fs::metadata(layer).ok()?;
+        // Layers that an older rc has unpacked do not have the mark.
+        let is_marked = || fs::symlink_metadata(layer.with_file_name("root")).is_ok();
+        (found.mode() & 0o7777 != USUAL || is_marked()).then_some((layer, found))
+    })
+}
+
+/// Whether a writable layer has another mode or owner of its root directory than the layers below it.
+pub(crate) fn describes_root(lowers: &[PathBuf], upper: &Path) -> Result<bool, Failure> {
+    let own = fs::metadata(upper).map_err(Failure::of)?;
+    if own.mode() & 0o7777 == FRESH {
+        // It was never mounted.
+        return Ok(false);
+    }
+    let below = described(lowers).map_or((USUAL, 0, 0), |(_, it)| (it.mode() & 0o7777, it.uid(), it.gid()));
+    Ok((own.mode() & 0o7777, own.uid(), own.gid()) != below)
+}
+
 /// Sets mode, owner, time and extended attributes of a fresh writable layer: those of the topmost layer that has an
 /// entry for its root directory. Later it belongs to the container. This process must be root in the root namespace, or
 /// own everything.
@@ -24,14 +45,8 @@ pub(super) fn adopt(lowers: &[PathBuf], upper: &Path) -> Result<(), Failure> {
     if own.mode() & 0o7777 != FRESH {
         return Ok(());
     }
-    let mut topmost = None;
-    let described = lowers.iter().rev().find_map(|layer| {
-        let found = fs::metadata(layer).ok()?;
-        topmost.get_or_insert((found.uid(), found.gid()));
-        // Layers that an older rc has unpacked do not have the mark.
-        let is_marked = || fs::symlink_metadata(layer.with_file_name("root")).is_ok();
-        (found.mode() & 0o7777 != USUAL || is_marked()).then_some((layer, found))
-    });
+    let topmost = lowers.last().and_then(|layer| fs::metadata(layer).ok()).map(|found| (found.uid(), found.gid()));
+    let described = described(lowers);
     let mode = described.as_ref().map_or(USUAL, |(_, found)| found.mode() & 0o7777);
     // Without a description it belongs to root, who is not the user if the container has ID maps of its own.
     let owner = described.as_ref().map(|(_, found)| (found.uid(), found.gid())).or(topmost);

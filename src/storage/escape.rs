@@ -2,7 +2,7 @@ use std::fmt;
 
 /// Shows bytes of a name that an image or a user chose: control and non-ASCII bytes escaped, so that it is one harmless
 /// line.
-pub(super) struct Escaped<'a>(pub(super) &'a [u8]);
+pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

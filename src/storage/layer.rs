@@ -15,6 +15,7 @@ mod beneath;
 mod content;
 mod directories;
 mod extract;
+mod keep;
 pub(crate) mod mapped;
 mod owners;
 mod parents;
@@ -29,6 +30,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use keep::Form;
 pub(crate) use receive::Opened;
 pub(crate) use record::{Naming, has_record};
 

@@ -32,7 +32,10 @@ pub(crate) enum Contents {
         stay: bool,
     },
     /// A writable layer as a layer of an image: what hides files of lower layers becomes an entry.
-    Layer,
+    Layer {
+        /// Whether the root directory itself has an entry.
+        root: bool,
+    },
 }
 
 /// Whose the files are in the archive.
@@ -175,8 +178,12 @@ impl<W: Write> Packer<'_, W> {
         }
     }
 
+    fn is_layer(&self) -> bool {
+        matches!(self.how.contents, Contents::Layer { .. })
+    }
+
     fn is_whiteout(&self, stat: &Statx) -> bool {
-        self.how.contents == Contents::Layer && (stat.stx_rdev_major, stat.stx_rdev_minor) == (0, 0)
+        self.is_layer() && (stat.stx_rdev_major, stat.stx_rdev_minor) == (0, 0)
     }
 
     fn directory(
@@ -194,9 +201,10 @@ impl<W: Write> Packer<'_, W> {
             other => other.map_err(|error| failed("open", path)(error.into()))?,
         };
         let attributes = attributes(&directory).map_err(failed("read the attributes of", path))?;
-        let is_opaque = self.how.contents == Contents::Layer && is_opaque(&directory);
+        let is_opaque = self.is_layer() && is_opaque(&directory);
         // Without a name it is described only in a layer, as its root.
-        let shown: &[u8] = if path.is_empty() && self.how.contents == Contents::Layer { b"." } else { path };
+        let is_described = self.how.contents == (Contents::Layer { root: true });
+        let shown: &[u8] = if path.is_empty() && is_described { b"." } else { path };
         if !shown.is_empty() {
             self.entry(Kind::Directory, &[shown, b"/"].concat(), b"", stat, 0, attributes)?;
         }
@@ -316,8 +324,11 @@ pub(super) fn names(directory: &OwnedFd) -> io::Result<Vec<CString>> {
     Ok(names)
 }
 
+/// Extended attributes, each with its name and its value.
+pub(crate) type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// The extended attributes that an image may have.
-fn attributes(file: &OwnedFd) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+pub(crate) fn attributes(file: &OwnedFd) -> io::Result<Attributes> {
     // Most files have none.
     match flistxattr(file, &mut [0_u8; 0][..]) {
         Ok(0) | Err(Errno::NOTSUP) => return Ok(Vec::new()),

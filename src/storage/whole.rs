@@ -7,12 +7,15 @@ use super::{Error, Store};
 use crate::sys::fs;
 
 /// The names in the store's directory. `version` is the mark of a store, and is removed last.
-const OWN: [&str; 15] = [
+const OWN: [&str; 17] = [
+    "cache",
     "containers",
     "empty",
     "images",
     "layers",
     "names",
+    // The runtime directory of a user without `XDG_RUNTIME_DIR`.
+    "run",
     "secrets",
     "tmp",
     "trash",

@@ -48,6 +48,15 @@ impl Digest {
         Self { algorithm: Algorithm::Sha512, hex: hex(&bytes) }
     }
 
+    /// The bytes, if it is a SHA-256 digest.
+    pub(crate) fn sha256_bytes(&self) -> Option<[u8; 32]> {
+        let mut bytes = [0; 32];
+        for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
+            *byte = u8::from_str_radix(self.hex.get(at..at + 2)?, 16).ok()?;
+        }
+        (self.algorithm == Algorithm::Sha256).then_some(bytes)
+    }
+
     /// The hash function.
     pub(crate) fn algorithm(&self) -> Algorithm {
         self.algorithm

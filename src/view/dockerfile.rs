@@ -35,6 +35,19 @@ pub(crate) fn problems(source: &Source, problems: &[Problem]) -> Vec<String> {
     lines
 }
 
+/// The place and the lines of an instruction.
+pub(crate) fn instruction(source: &Source, span: Span) -> Vec<String> {
+    let mut lines = vec![format!("{}:{}", source.name(), source.line(span.start))];
+    lines.extend(excerpt::of(source, span, false));
+    lines
+}
+
+/// What a check says, in one line.
+pub(crate) fn warning(source: &Source, warning: &Warning) -> String {
+    let line = source.line(warning.span.start);
+    format!("{}: {} ({}:{line})", warning.rule.name, warning.message, source.name())
+}
+
 /// What the checks say. Source: docker-buildx-build(1), `--check`.
 pub(crate) fn check(source: &Source, plan: &Plan) -> Vec<String> {
     let mut lines = vec![match plan.warnings.len() {

@@ -221,14 +221,3 @@ fn an_outline_says_what_a_build_takes() {
         "rc: warning: the build argument `NOPE` is not used\n",
     );
 }
-
-#[test]
-fn nothing_is_built_yet() {
-    let lab = Lab::new();
-    lab.rc(["build", "."]).run().fails(
-        125,
-        "rc: this version of rc does not build images\nhint: it checks Dockerfiles: `rc build --check .`\n",
-    );
-    let output = lab.rc(["build", "--call=lnit", "."]).run().exits(125);
-    assert!(output.stderr().contains("it is one of check, outline, targets"), "{output}");
-}

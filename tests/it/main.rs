@@ -8,6 +8,7 @@ mod support;
 mod apps;
 mod archives;
 mod bad_input;
+mod build;
 mod build_check;
 mod cgroup_options;
 mod cgroups;

@@ -77,6 +77,13 @@ pub(crate) struct Node {
     needs: BTreeMap<usize, Span>,
 }
 
+impl Node {
+    /// The stages that it needs.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = usize> {
+        self.needs.keys().copied()
+    }
+}
+
 /// The stages of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Graph {

@@ -5,10 +5,11 @@ use super::environment::EnvironmentArgs;
 use super::health::HealthArgs;
 use super::image::{PullArgs, pull_policy};
 use super::kernel::KernelArgs;
+use super::labels::LabelArgs;
 use super::limits::LimitArgs;
 use super::mounts::MountArgs;
 use super::network::NetworkArgs;
-use super::process::{ProcessArgs, read_all};
+use super::process::ProcessArgs;
 use super::redact;
 use super::security::SecurityArgs;
 use super::service::ServiceArgs;
@@ -37,12 +38,6 @@ pub(crate) struct ContainerArgs {
     /// Run an init inside the container that forwards signals and reaps processes
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     init: Option<bool>,
-    /// Set metadata on the container
-    #[arg(short, long, value_name = "NAME=VALUE")]
-    label: Vec<String>,
-    /// Read in a line-delimited file of labels
-    #[arg(long, value_name = "FILE")]
-    label_file: Vec<PathBuf>,
     /// Assign a name to the container
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     name: Option<String>,
@@ -78,6 +73,8 @@ pub(crate) struct ContainerArgs {
     health: HealthArgs,
     #[command(flatten)]
     kernel: KernelArgs,
+    #[command(flatten)]
+    labels: LabelArgs,
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
@@ -125,8 +122,6 @@ impl ContainerArgs {
             cidfile: self.cidfile,
             http_proxy: self.http_proxy,
             groups: self.group_add,
-            labels: self.label,
-            label_files: read_all(&self.label_file)?,
             limits: self.limits.into_request(),
             ulimits: self.ulimit,
             restart: self.restart,
@@ -143,6 +138,7 @@ impl ContainerArgs {
         self.environment.fill(&mut request);
         self.health.fill(&mut request);
         self.kernel.fill(&mut request);
+        self.labels.fill(&mut request)?;
         self.mounts.fill(&mut request)?;
         self.network.fill(&mut request)?;
         self.process.fill(&mut request)?;

@@ -2,7 +2,7 @@
 
 use crate::cmd::Ctx;
 use crate::cmd::args::PruneArgs;
-use crate::engine::{self, Prune, Pruned, PrunedImages};
+use crate::engine::{self, Prune, Pruned, PrunedCache, PrunedImages};
 use crate::error::{Error, Exit};
 use crate::view::human;
 
@@ -39,10 +39,12 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         removed.push("all volumes not used by at least one container");
     }
     removed.push(which);
+    removed.push(if args.all { "all build cache" } else { "unused build cache" });
     let mut warning = vec!["WARNING! This command removes:".to_owned()];
     warning.extend(removed.iter().map(|what| format!("\t- {what}")));
     warning.push(String::new());
-    let request = Prune { containers: true, images: Some(images), volumes: args.volumes, filters };
+    let cache = Some(if args.all { PrunedCache::All } else { PrunedCache::Unused });
+    let request = Prune { containers: true, images: Some(images), volumes: args.volumes, cache, filters };
     super::run(ctx, &request, (!force).then_some(&warning), show)
 }
 
@@ -53,6 +55,7 @@ fn show(pruned: &Pruned) -> Vec<String> {
         ("Deleted Containers", pruned.containers.clone()),
         ("Deleted Images", super::ids(pruned)),
         ("Deleted Volumes", volumes),
+        ("Deleted build cache objects", pruned.cache.iter().map(|key| key.hex().to_owned()).collect()),
     ] {
         if !names.is_empty() {
             lines.push(heading.to_owned());

@@ -131,6 +131,13 @@ impl<'a> Removal<'a> {
             kept.add_layers(&image.layers.iter().map(|layer| layer.diff_id.clone()).collect::<Vec<_>>());
             kept.blobs.extend(image.layers.into_iter().map(|layer| layer.blob.digest));
         }
+        // What a build may use again: its blob is the archive of its layer.
+        for step in self.store.steps()? {
+            if let Some(layer) = step.record.layer {
+                kept.blobs.insert(layer.digest.clone());
+                kept.layers.insert(layer.digest);
+            }
+        }
         Ok(self.store.collect(&kept, &self.lock)?)
     }
 }

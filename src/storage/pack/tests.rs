@@ -69,7 +69,7 @@ fn an_opaque_directory_of_a_writable_layer_hides_what_is_below_it() {
         let how = Pack { name: b".", contents, owner: Owner::Own };
         entries(home.path(), &how).into_iter().map(|(_, path, ..)| path).collect::<Vec<_>>()
     };
-    assert_eq!(names(Contents::Layer), ["./", "./d/", "./d/.wh..wh..opq"]);
+    assert_eq!(names(Contents::Layer { root: true }), ["./", "./d/", "./d/.wh..wh..opq"]);
     assert_eq!(names(Contents::Files { stay: false }), ["./", "./d/"]);
 }
 

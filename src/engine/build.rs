@@ -1,0 +1,27 @@
+//! Building an image: the stages of a Dockerfile, one step after the other.
+//!
+//! ```text
+//! make ── worker    stages that need nothing of each other, each in a child of its own
+//! make ── stage ─┬─ run     RUN: a container without a name, which ends with this process; its output comes by pipes
+//!                └─ files   COPY, ADD, WORKDIR, keeping layers: children that are root in the root namespace
+//! tmp/scratch-PID-N/  locked while this process lives; a sweeper removes it afterwards
+//!   step-N/           the overlay of a step: upper, work, merged
+//! ```
+
+mod archive;
+mod event;
+mod files;
+mod make;
+mod mounts;
+mod overlay;
+mod request;
+mod run;
+mod scene;
+mod stage;
+mod worker;
+
+pub(crate) use event::{BuildEvent, Failed, Outcome};
+pub(crate) use make::{Made, make};
+pub(crate) use request::{BuildRequest, BuildSecret};
+pub(crate) use run::Stream;
+use scene::Scene;

@@ -1,0 +1,267 @@
+//! Work on the files of a stage in children that are root in the root namespace: what COPY and WORKDIR do, and keeping
+//! a writable layer.
+
+use std::cell::RefCell;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Scene;
+use super::archive;
+use super::overlay::make;
+use crate::build;
+use crate::build::chmod::Mode;
+use crate::build::copy::{self, Destination, Ignore, Memo, Tree};
+use crate::build::dockerfile::mount::Owner;
+use crate::container;
+use crate::runtime::{self, Apart, FuseOverlay, Rootfs, users};
+use crate::storage::{Descriptor, Form, Hasher};
+use crate::sys::fs::{self, AtPath as _};
+use crate::sys::root::make_directories;
+use crate::types::{Digest, Report, ReportKind};
+use crate::userns;
+use rustix::fs::{Gid, Uid};
+
+/// Where the sources of a copy are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Side {
+    /// In a directory of the host.
+    Directory(PathBuf),
+    /// In the files of a stage or an image: its layers, lowest first.
+    Layers(Vec<PathBuf>),
+}
+
+/// Sources of a copy that are on one side.
+pub(super) struct Part<'a> {
+    /// Where they are.
+    pub(super) side: Side,
+    /// Their paths or patterns.
+    pub(super) sources: Vec<Vec<u8>>,
+    /// What is left out of the side.
+    pub(super) ignore: Option<&'a dyn Ignore>,
+    /// Where the digests of its files are noted, if they are.
+    pub(super) memo: Option<PathBuf>,
+}
+
+/// What is copied.
+pub(super) struct Copy<'a> {
+    /// The sources.
+    pub(super) parts: Vec<Part<'a>>,
+    /// `--exclude`: what is left out of each source.
+    pub(super) exclude: Option<build::ignore::Ignore>,
+    /// `--parents`: the directories above a source are part of its name.
+    pub(super) parents: bool,
+    /// Archives are unpacked, as ADD does.
+    pub(super) unpack: bool,
+    /// Where they are copied to, absolute; a `/` at the end says that it is a directory.
+    pub(super) destination: String,
+    /// `--chown`: whom everything belongs to, as `USER` has it. Otherwise what comes from a directory of the host
+    /// belongs to root.
+    pub(super) owner: Option<String>,
+    /// `--chmod`, as the key has it; empty if it was not given.
+    pub(super) mode_text: String,
+    /// `--chmod`.
+    pub(super) mode: Option<Mode>,
+}
+
+/// What a copy would copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Listed {
+    /// The digest of all names, types, modes, owners, links and contents.
+    pub(super) digest: Digest,
+    /// How many files and directories.
+    pub(super) count: usize,
+}
+
+/// Lists and hashes what a copy would copy.
+pub(super) fn list(scene: &Scene<'_>, copy: &Copy<'_>) -> Result<Listed, Report> {
+    let mut parts = copy.parts.iter().map(|part| Joined::new(scene, &part.side)).collect::<Result<Vec<_>, _>>()?;
+    userns::inside(&scene.home, "rc: build", || {
+        let mut trees = Vec::new();
+        for (part, joined) in copy.parts.iter().zip(&mut parts) {
+            trees.extend(find(joined.open()?.as_fd(), part, copy)?);
+        }
+        listed(&trees)
+    })
+}
+
+/// Copies files onto `lowers`, into `upper` of `directory`. Fails if they are not those that were `listed`.
+pub(super) fn copy(
+    scene: &Scene<'_>,
+    copy: &Copy<'_>,
+    listed_before: &Listed,
+    lowers: &[PathBuf],
+    directory: &Path,
+) -> Result<(), Report> {
+    make(directory)?;
+    let mut parts = copy.parts.iter().map(|part| Joined::new(scene, &part.side)).collect::<Result<Vec<_>, _>>()?;
+    let mut onto = Joined::onto(scene, lowers, directory)?;
+    userns::inside(&scene.home, "rc: build", || {
+        let mut found = Vec::new();
+        for (part, joined) in copy.parts.iter().zip(&mut parts) {
+            let root = joined.open()?;
+            let trees = find(root.as_fd(), part, copy)?;
+            found.push((part, root, trees));
+        }
+        let all: Vec<Tree> = found.iter().flat_map(|(_, _, trees)| trees.iter().cloned()).collect();
+        if listed(&all)? != *listed_before {
+            let report = Report::new(ReportKind::Conflict, "files were changed while they were copied");
+            return Err(report.with_hint("build again when nothing writes to them"));
+        }
+        let root = onto.open()?;
+        let owner = match &copy.owner {
+            Some(user) => {
+                let found = users::look_up(root.as_fd(), user, &[])?;
+                Some((found.uid, found.gid))
+            }
+            None => None,
+        };
+        let mode = |mode, is_directory| copy.mode.as_ref().map_or(mode, |change| change.apply(mode, is_directory));
+        let is_directory = copy.destination.ends_with('/') || all.len() == 1 && copy.parents;
+        if all.len() > 1 && !is_directory {
+            return Err(copy::Error::NeedsDirectory(copy.destination.clone().into_bytes()).into());
+        }
+        for (part, from, trees) in &found {
+            let is_of_host = matches!(part.side, Side::Directory(_));
+            let destination = Destination {
+                root: root.as_fd(),
+                path: Path::new(&copy.destination),
+                is_directory,
+                owner: owner.or(is_of_host.then_some((0, 0))),
+                mode: &mode,
+            };
+            for tree in trees {
+                if !copy.unpack || !archive::unpack(scene, from.as_fd(), tree, &destination, owner)? {
+                    copy::write(from.as_fd(), std::slice::from_ref(tree), &destination)?;
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Makes the directory `path` on `lowers`, into `upper` of `directory`, if it is missing. Returns whether it was.
+pub(super) fn make_directory(
+    scene: &Scene<'_>,
+    path: &str,
+    lowers: &[PathBuf],
+    directory: &Path,
+) -> Result<bool, Report> {
+    make(directory)?;
+    let mut onto = Joined::onto(scene, lowers, directory)?;
+    userns::inside(&scene.home, "rc: build", || {
+        let root = onto.open()?;
+        if crate::sys::root::find(root.as_fd(), path).is_ok() {
+            return Ok(false);
+        }
+        rustix::process::umask(rustix::fs::Mode::empty());
+        make_directories(root.as_fd(), path, &|_, _| Ok::<_, std::io::Error>(())).at("create", path)?;
+        Ok::<_, Report>(true)
+    })
+}
+
+/// Makes a layer of `upper` in `directory`, on `lowers`; `None` if nothing was changed.
+pub(super) fn keep(scene: &Scene<'_>, lowers: &[PathBuf], directory: &Path) -> Result<Option<Descriptor>, Report> {
+    let store = &scene.environment.store;
+    userns::inside(&scene.home, "rc: build", || {
+        let upper = directory.join("upper");
+        let root = runtime::describes_root(lowers, &upper)?;
+        store.keep_layer(&upper, &scene.target, scene.form, root)
+    })
+}
+
+/// The root of one side of a copy. Made in this process, opened in the child.
+enum Joined<'a> {
+    Directory(&'a Path),
+    /// Layers, to be read.
+    View(Vec<PathBuf>, PathBuf),
+    /// Layers and an upper directory.
+    Overlay(Rootfs),
+    /// Either, by fuse-overlayfs, which serves it until this is dropped.
+    Served(FuseOverlay, PathBuf),
+}
+
+impl<'a> Joined<'a> {
+    fn new(scene: &Scene<'_>, side: &'a Side) -> Result<Self, Report> {
+        let lowers = match side {
+            Side::Directory(path) => return Ok(Self::Directory(path)),
+            Side::Layers(lowers) => scene.at_least_one(lowers),
+        };
+        // Nothing but a mount point, and the empty part of an overlay that nobody writes to.
+        let directory = scene.new_directory("view")?;
+        make(&directory)?;
+        Ok(if scene.form == Form::Fuse {
+            Self::Served(container::serve(scene.environment, &lowers.into(), &directory, &scene.home)?, directory)
+        } else {
+            Self::View(lowers, directory)
+        })
+    }
+
+    fn onto(scene: &Scene<'_>, lowers: &[PathBuf], directory: &Path) -> Result<Self, Report> {
+        let lowers = scene.at_least_one(lowers);
+        let directory = directory.to_owned();
+        Ok(if scene.form == Form::Fuse {
+            Self::Served(container::serve(scene.environment, &lowers.into(), &directory, &scene.home)?, directory)
+        } else {
+            Self::Overlay(Rootfs::Overlay { layers: lowers.into(), directory, volatile: true })
+        })
+    }
+
+    fn open(&mut self) -> Result<OwnedFd, Report> {
+        match self {
+            Self::Directory(path) => Ok(fs::open_directory(path)?.into()),
+            Self::View(lowers, directory) => Ok(runtime::view_apart(lowers, directory)?),
+            Self::Overlay(root) => Ok(runtime::mount_apart(root, Apart::default())?),
+            Self::Served(served, directory) => {
+                let mount = served.take_mount();
+                let mount = mount.ok_or_else(|| Report::new(ReportKind::Internal, "fuse-overlayfs has no mount"))?;
+                let root = Rootfs::Detached { mount, directory: directory.clone() };
+                Ok(runtime::mount_apart(&root, Apart::default())?)
+            }
+        }
+    }
+}
+
+fn find(root: BorrowedFd<'_>, part: &Part<'_>, copy: &Copy<'_>) -> Result<Vec<Tree>, Report> {
+    let memo = part.memo.as_deref().map(|path| RefCell::new(Memo::read(path)));
+    let mut trees = copy::find(root, &part.sources, part.ignore, memo.as_ref())?;
+    if let (Some(memo), Some(path)) = (memo, &part.memo) {
+        // Without it the next build takes longer.
+        memo.borrow().write(path).unwrap_or_default();
+    }
+    for tree in &mut trees {
+        if let Some(exclude) = &copy.exclude {
+            tree.leave_out(exclude);
+        }
+        if copy.parents {
+            tree.name_whole();
+        }
+    }
+    trees.retain(|tree| !tree.items.is_empty());
+    Ok(trees)
+}
+
+fn listed(trees: &[Tree]) -> Result<Listed, Report> {
+    let named: Vec<_> = trees.iter().map(|tree| (&tree.name, &tree.items)).collect();
+    let bytes = serde_json::to_vec(&named)
+        .map_err(|error| Report::new(ReportKind::Internal, format!("cannot write a list of files: {error}")))?;
+    let count = trees.iter().map(|tree| tree.items.len()).sum();
+    Ok(Listed { digest: Hasher::sha256(&bytes), count })
+}
+
+/// Makes the directory of a cache. The mode is 0755 and the owner root, unless the mount says otherwise.
+pub(super) fn new_cache(scene: &Scene<'_>, path: &Path, owner: Owner) -> Result<(), Report> {
+    userns::inside(&scene.home, "rc: build", || {
+        let aside = path.with_file_name("data.new");
+        match fs::remove_dir(&aside) {
+            Err(error) if !error.is_not_found() => return Err(Report::from(error)),
+            _ => fs::create_dir(&aside)?,
+        }
+        let owned = (owner.uid.map(Uid::from_raw), owner.gid.map(Gid::from_raw));
+        rustix::fs::chown(&aside, owned.0, owned.1).at("set the owner of", &aside)?;
+        let mode = rustix::fs::Mode::from_raw_mode(owner.mode.unwrap_or(0o755));
+        rustix::fs::chmod(&aside, mode).at("set the mode of", &aside)?;
+        Ok(fs::rename(&aside, path)?)
+    })
+}

@@ -1,0 +1,452 @@
+//! From a Dockerfile to an image: resolves the bases, takes the steps of the stages that the target needs, each stage
+//! after those that it needs, and stores the image.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::Scene;
+use super::event::{BuildEvent, Failed};
+use super::files::{Copy, Part, Side};
+use super::mounts::{StepMount, StepMountKind};
+use super::request::BuildRequest;
+use super::run::Command;
+use super::stage::{Stage, Step};
+use super::worker::Worker;
+use crate::build::dockerfile::evaluate::{Extent, Plan, evaluate};
+use crate::build::dockerfile::instruction::{Network as StepNetwork, Security};
+use crate::build::dockerfile::mount::MountKind;
+use crate::build::dockerfile::rules::Warning;
+use crate::build::dockerfile::scope::Platform;
+use crate::build::dockerfile::source::Span;
+use crate::build::dockerfile::stages::{Base, BaseImage, Origin};
+use crate::build::dockerfile::steps::{Action, CopyStep, RunStep};
+use crate::build::ignore::Ignore;
+use crate::engine::context::{Caller, Context};
+use crate::engine::image;
+use crate::engine::observer::Observer;
+use crate::engine::pull::{self, Provided};
+use crate::image::Config;
+use crate::image::built::{self, Built};
+use crate::image::local::LocalImage;
+use crate::plan::Request;
+use crate::storage::Hasher;
+use crate::sys::fs;
+use crate::types::{Digest, Network, Report, ReportKind};
+
+/// An image that was built.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// Its ID.
+    pub(crate) id: Digest,
+    /// What checks say of the Dockerfile.
+    pub(crate) warnings: Vec<Warning>,
+    /// Arguments of the caller's that nothing asks for.
+    pub(crate) unused: Vec<String>,
+}
+
+/// Builds an image. If it fails, or this process is killed, no image is made, nothing runs on, and the next build takes
+/// the steps that are done from the cache; [`crate::engine::sweep`] removes the rest.
+pub(crate) fn make(
+    context: &Context,
+    mut caller: Caller,
+    request: &BuildRequest,
+    observer: &mut dyn Observer,
+    tell: &mut dyn FnMut(usize, BuildEvent<'_>),
+) -> Result<Made, Failed> {
+    let environment = context.environment(std::mem::take(&mut caller.manager))?;
+    // Nothing that the build takes or makes is collected meanwhile.
+    let ingest = environment.store.begin_ingest().map_err(Report::from)?;
+    let mut scene = Scene::new(context, &environment, &caller)?;
+    scene.no_cache = request.no_cache;
+    scene.network.clone_from(&request.network);
+    let mut maker = Maker { scene: &scene, request, images: BTreeMap::new(), stages: BTreeMap::new() };
+    let plan = maker.plan(observer)?;
+    let grown = maker.grow(&plan, tell);
+    scene.settle();
+    grown?;
+    let id = maker.store(&plan)?;
+    ingest.finish().map_err(Report::from)?;
+    Ok(Made { id, warnings: plan.warnings, unused: plan.unused })
+}
+
+struct Maker<'a> {
+    scene: &'a Scene<'a>,
+    request: &'a BuildRequest,
+    /// Bases, and images that files come from, with the directories of their layers.
+    images: BTreeMap<String, (LocalImage, Vec<PathBuf>)>,
+    stages: BTreeMap<usize, Stage>,
+}
+
+impl<'a> Maker<'a> {
+    /// Evaluates the file, with the defaults of the bases that the target needs: only these are looked up or pulled.
+    fn plan(&mut self, observer: &mut dyn Observer) -> Result<Plan, Failed> {
+        let plan = loop {
+            let known = |name: &str| {
+                let Config { config, os, architecture, variant, .. } = self.images.get(name)?.0.config.clone();
+                let platform = Platform { os, architecture, variant: variant.unwrap_or_default() };
+                Some(BaseImage { settings: config, platform })
+            };
+            let BuildRequest { file, inputs, ignore, .. } = self.request;
+            let plan = evaluate(file, inputs, &known, ignore.as_ref(), Extent::Needed).map_err(Failed::Problems)?;
+            let missing = plan.graph.order.iter().find_map(|index| match &plan.graph.nodes[*index] {
+                node if matches!(&node.base, Base::Image { settings: None, .. }) => Some(node.clone()),
+                _ => None,
+            });
+            let Some(node) = missing else { break plan };
+            let Base::Image { name, .. } = &node.base else { break plan };
+            self.image(name, node.platform.as_deref(), observer).map_err(at(node.span))?;
+        };
+        for index in &plan.graph.order {
+            let node = &plan.graph.nodes[*index];
+            for (instruction, origins) in node.instructions.iter().zip(&node.origins) {
+                for origin in origins.iter().flatten() {
+                    if let Origin::Image(name) = origin {
+                        self.image(name, None, observer).map_err(at(instruction.span))?;
+                    }
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Finds an image, or pulls it.
+    fn image(&mut self, name: &str, platform: Option<&str>, observer: &mut dyn Observer) -> Result<(), Report> {
+        if self.images.contains_key(name) {
+            return Ok(());
+        }
+        let wanted = Request {
+            image: name.to_owned(),
+            pull: Some(self.request.pull),
+            platform: platform.map(str::to_owned),
+            tls_verify: self.request.tls_verify,
+            ..Request::default()
+        };
+        let provided = pull::image_for(self.scene.context, self.scene.environment, &wanted, observer)?;
+        // While `ingest.lock` is held, what an image loses is not removed.
+        let Provided { image, lock } = provided;
+        let lowers = image::layers(&self.scene.environment.store, &image, self.scene.environment)?;
+        drop(lock);
+        self.images.insert(name.to_owned(), (image, lowers));
+        Ok(())
+    }
+
+    /// Makes the stages that the target needs, each after those that it needs itself; those that need nothing of each
+    /// other at the same time. The first failure ends the others.
+    fn grow(&mut self, plan: &Plan, tell: &mut dyn FnMut(usize, BuildEvent<'_>)) -> Result<(), Failed> {
+        let most = std::thread::available_parallelism().map_or(2, NonZero::get).max(2);
+        let mut workers: Vec<Worker> = Vec::new();
+        let grown = loop {
+            let is_ready = |index: &&usize| {
+                !self.stages.contains_key(index)
+                    && !workers.iter().any(|worker| worker.index == **index)
+                    && plan.graph.nodes[**index].needs().all(|other| self.stages.contains_key(&other))
+            };
+            let ready: Vec<usize> = plan.graph.order.iter().filter(is_ready).copied().collect();
+            match (&ready[..], workers.is_empty()) {
+                ([], true) => break Ok(()),
+                // Nothing else can be done meanwhile, so it needs no child.
+                ([index], true) => {
+                    match self.stage(plan, *index, &mut |event| tell(*index, event)) {
+                        Ok(stage) => drop(self.stages.insert(*index, stage)),
+                        Err(failed) => break Err(failed),
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            for index in ready.into_iter().take(most.saturating_sub(workers.len())) {
+                workers.push(Worker::start(index, self.scene, |tell| self.stage(plan, index, tell))?);
+            }
+            if let Err(failed) = self.listen(&mut workers, tell) {
+                break Err(failed);
+            }
+        };
+        workers.into_iter().for_each(Worker::finish);
+        grown
+    }
+
+    /// Waits until children have told something, and passes it on. Takes the stages of those that are done.
+    fn listen(&mut self, workers: &mut Vec<Worker>, tell: &mut dyn FnMut(usize, BuildEvent<'_>)) -> Result<(), Failed> {
+        let mut polled: Vec<_> = workers.iter().map(|worker| PollFd::new(worker, PollFlags::IN)).collect();
+        match poll(&mut polled, None::<&Timespec>) {
+            Err(rustix::io::Errno::INTR) => return Ok(()),
+            other => other
+                .map_err(|error| Report::from(fs::PathError::new("wait for", "a stage", io::Error::from(error))))?,
+        };
+        let has_told: Vec<bool> = polled.iter().map(|one| !one.revents().is_empty()).collect();
+        for position in (0..workers.len()).rev().filter(|position| has_told[*position]) {
+            let index = workers[position].index;
+            if let Some(grown) = workers[position].read(&mut |event| tell(index, event)) {
+                let worker = workers.remove(position);
+                worker.finish();
+                self.stages.insert(index, grown?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the steps of a stage.
+    fn stage(&self, plan: &Plan, index: usize, tell: &mut dyn FnMut(BuildEvent<'_>)) -> Result<Stage, Failed> {
+        let (node, folded) = (&plan.graph.nodes[index], &plan.stages[&index]);
+        let mut stage = match &node.base {
+            Base::Scratch => {
+                let platform = &self.request.inputs.platform;
+                let variant = Some(platform.variant.clone()).filter(|variant| !variant.is_empty());
+                Stage::scratch(platform.architecture.clone(), variant)
+            }
+            Base::Stage(other) => self.stages[other].clone(),
+            Base::Image { name, .. } => Stage::of(&self.images[name].0),
+        };
+        let named = self.request.file.stages[index].name.clone().unwrap_or_else(|| format!("stage-{index}"));
+        for entry in &folded.history {
+            let Some(number) = entry.step else {
+                stage.note(&entry.created_by);
+                continue;
+            };
+            let step = &folded.steps[number];
+            let (text, of) = (step.text.as_str(), folded.steps.len());
+            tell(BuildEvent::Begun { stage: &named, number: number + 1, of, text });
+            let located = at(step.span);
+            self.scene.check()?;
+            let prepared = self.prepare(&step.action).map_err(&located)?;
+            stage.take(self.scene, &prepared, step.span, text, &entry.created_by, tell).map_err(
+                |failed| match failed {
+                    Failed::Report(report) => located(report),
+                    other => other,
+                },
+            )?;
+        }
+        stage.config.config = folded.settings.clone();
+        if folded.author.is_some() {
+            stage.config.author.clone_from(&folded.author);
+        }
+        Ok(stage)
+    }
+
+    fn prepare(&self, action: &Action) -> Result<Step<'a>, Report> {
+        match action {
+            Action::Run(run) => Ok(Step::Run(Box::new(self.command(run)?))),
+            Action::Copy(copy) => Ok(Step::Copy(self.copy(copy)?)),
+            Action::Workdir(path) => Ok(Step::Directory(path.clone())),
+        }
+    }
+
+    fn command(&self, run: &RunStep) -> Result<Command, Report> {
+        let allowed = |what: &str| self.request.allowed.iter().any(|allowed| allowed == what);
+        let refused = |what: &str| {
+            let report =
+                Report::new(ReportKind::Invalid, format!("the Dockerfile asks for {what}, which is not allowed"));
+            Err(report.with_hint(format!("if you trust it: --allow {what}")))
+        };
+        let network = match run.network {
+            StepNetwork::Default => self.scene.network.clone(),
+            StepNetwork::None => Some(Network::None),
+            StepNetwork::Host if allowed("network.host") => Some(Network::Host),
+            StepNetwork::Host => return refused("network.host"),
+        };
+        if run.security == Security::Insecure && !allowed("security.insecure") {
+            return refused("security.insecure");
+        }
+        if let Some(device) = run.devices.iter().find(|device| device.is_required) {
+            let message = format!("device `{}` cannot be given to a step", device.name.escape_debug());
+            return Err(Report::new(ReportKind::Unsupported, message));
+        }
+        let proxies = run.proxies.iter().map(|(name, value)| format!("{name}={value}"));
+        let mut command = Command {
+            argv: run.argv.clone(),
+            script: run.script.clone(),
+            env: run.env.clone(),
+            hidden_env: proxies.collect(),
+            user: run.user.clone(),
+            working_dir: run.directory.clone(),
+            network,
+            is_insecure: run.security == Security::Insecure,
+            mounts: Vec::new(),
+        };
+        for mount in &run.mounts {
+            self.mount(mount, &mut command)?;
+        }
+        Ok(command)
+    }
+
+    fn mount(&self, mount: &crate::build::dockerfile::steps::StepMount, command: &mut Command) -> Result<(), Report> {
+        let target = mount.mount.target.clone().unwrap_or_default();
+        let (key, kind) = match &mount.mount.kind {
+            MountKind::Tmpfs { size } => (format!("tmpfs {target}"), StepMountKind::Tmpfs { size: *size }),
+            MountKind::Cache { from: None, id, sharing, is_read_only, owner, .. } => {
+                let id = id.clone().unwrap_or_else(|| target.clone());
+                let key = format!("cache {target} {id} {is_read_only}");
+                (key, StepMountKind::Cache { id, sharing: *sharing, is_read_only: *is_read_only, owner: *owner })
+            }
+            MountKind::Bind { source, is_writable, .. } => {
+                let source = source.clone().unwrap_or_else(|| ".".to_owned());
+                let side = self.side(mount.origin.as_ref())?;
+                self.bind(&target, &source, side, *is_writable)?
+            }
+            MountKind::Secret { id, env, is_required, .. } => {
+                let id = id.clone().or_else(|| env.clone()).unwrap_or_else(|| last(&target).to_owned());
+                let Some(secret) = self.request.secrets.iter().find(|secret| secret.id == id) else {
+                    if *is_required {
+                        let report = Report::new(ReportKind::Invalid, format!("the step needs the secret `{id}`"));
+                        return Err(report.with_hint(format!("give it: --secret id={id},src=FILE")));
+                    }
+                    return Ok(());
+                };
+                if let Some(variable) = env {
+                    let value = String::from_utf8_lossy(&secret.value);
+                    command.hidden_env.push(format!("{variable}={value}"));
+                    return Ok(());
+                }
+                return Err(Report::new(ReportKind::Unsupported, "a secret as a file is not supported yet")
+                    .with_hint("take it as a variable: --mount=type=secret,id=…,env=NAME"));
+            }
+            MountKind::Cache { .. } => {
+                return Err(Report::new(ReportKind::Unsupported, "a cache cannot be filled by `from` yet"));
+            }
+            MountKind::Ssh { is_required: false, .. } => return Ok(()),
+            MountKind::Ssh { .. } => {
+                return Err(Report::new(ReportKind::Unsupported, "a mount of type ssh is not supported yet"));
+            }
+        };
+        command.mounts.push(StepMount { key, target, kind });
+        Ok(())
+    }
+
+    /// Files of the context, a stage or an image. What is read-only and whole is not copied.
+    fn bind(
+        &self,
+        target: &str,
+        source: &str,
+        side: Side,
+        is_writable: bool,
+    ) -> Result<(String, StepMountKind), Report> {
+        let is_seen_whole = self.request.ignore.as_ref().is_none_or(Ignore::is_empty);
+        if let (Side::Directory(context), true, false) = (&side, is_seen_whole, is_writable) {
+            let root = fs::open_directory(context)?;
+            let found = crate::sys::root::find(&root, source);
+            let found = found.map_err(|error| fs::PathError::new("find", context.join(source), error))?;
+            let path = crate::sys::root::path_of(std::os::fd::AsFd::as_fd(&found));
+            let path = path.map_err(|error| fs::PathError::new("find", context.join(source), error))?;
+            let listed = super::files::list(self.scene, &whole(side, source, None))?;
+            return Ok((format!("bind {target} {}", listed.digest), StepMountKind::Directory(path)));
+        }
+        let ignore = self.request.ignore.clone().filter(|_| matches!(side, Side::Directory(_)));
+        let copy = Box::new(whole(side, source, ignore));
+        let listed = super::files::list(self.scene, &copy)?;
+        Ok((format!("bind {target} {} {is_writable}", listed.digest), StepMountKind::Copied { copy, is_writable }))
+    }
+
+    fn copy(&self, step: &CopyStep) -> Result<Copy<'a>, Report> {
+        let mut parts = Vec::new();
+        if step.add.is_some()
+            && let Some(url) = step.sources.iter().find(|source| is_remote(source))
+        {
+            let message = format!("ADD cannot fetch `{}` yet", url.escape_debug());
+            return Err(Report::new(ReportKind::Unsupported, message)
+                .with_hint("fetch it with RUN, or put it into the context"));
+        }
+        if !step.sources.is_empty() {
+            let side = self.side(step.origin.as_ref())?;
+            let ignore = self.request.ignore.as_ref().filter(|_| matches!(side, Side::Directory(_)));
+            let sources = step.sources.iter().map(|source| source.as_bytes().to_vec()).collect();
+            let memo = matches!(side, Side::Directory(_)).then(|| self.memo()).flatten();
+            parts.push(Part { side, sources, ignore: ignore.map(|ignore| ignore as _), memo });
+        }
+        if !step.documents.is_empty() {
+            let directory = self.scene.new_directory("documents")?;
+            fs::create_dir(&directory)?;
+            let mut sources = Vec::new();
+            for document in &step.documents {
+                let path = directory.join(&document.name);
+                fs::write(&path, &document.content)?;
+                let mode = rustix::fs::Mode::from_raw_mode(0o644);
+                fs::AtPath::at(rustix::fs::chmod(&path, mode), "set the mode of", &path)?;
+                sources.push(document.name.clone().into_bytes());
+            }
+            parts.push(Part { side: Side::Directory(directory), sources, ignore: None, memo: None });
+        }
+        let exclude = Ignore::new(&step.exclude.join("\n"))
+            .map_err(|wrong| Report::new(ReportKind::Invalid, format!("`--exclude`: {}", wrong.reason)))?;
+        Ok(Copy {
+            parts,
+            exclude: (!exclude.is_empty()).then_some(exclude),
+            parents: step.parents,
+            unpack: step.add.as_ref().is_some_and(|add| add.unpack != Some(false)),
+            destination: step.destination.clone(),
+            owner: step.chown.clone(),
+            mode_text: step.chmod.as_ref().map(|mode| format!("{mode:?}")).unwrap_or_default(),
+            mode: step.chmod.clone(),
+        })
+    }
+
+    /// Where the digests of the context's files are noted.
+    fn memo(&self) -> Option<PathBuf> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let context = self.request.context.as_ref()?;
+        let name = Hasher::sha256(context.as_os_str().as_bytes());
+        Some(self.scene.environment.store.root().join("cache").join("memo").join(name.hex()))
+    }
+
+    fn side(&self, origin: Option<&Origin>) -> Result<Side, Report> {
+        match origin {
+            None => self.request.context.clone().map(Side::Directory).ok_or_else(|| {
+                Report::new(ReportKind::Invalid, "the build has no context to take files from")
+                    .with_hint("name a directory: `rc build -f - DIRECTORY`")
+            }),
+            Some(Origin::Stage(index)) => Ok(Side::Layers(self.stages[index].lowers(self.scene))),
+            Some(Origin::Image(name)) => Ok(Side::Layers(self.images[name].1.clone())),
+        }
+    }
+
+    /// Stores the image of the target.
+    fn store(&mut self, plan: &Plan) -> Result<Digest, Failed> {
+        let stage = self.stages.remove(&plan.graph.target);
+        let Some(mut stage) = stage else {
+            return Err(Report::new(ReportKind::Internal, "the target was not built").into());
+        };
+        stage.config.config.labels.extend(self.request.labels.iter().cloned());
+        if stage.config.created.is_none() {
+            stage.config.created = Some(Timestamp::now().to_string());
+        }
+        let store = &self.scene.environment.store;
+        // The image cannot be fetched again, so what it is made of is on disk before it has a name.
+        store.sync_layers().map_err(Report::from)?;
+        let built = Built { config: stage.config, layers: stage.layers, names: self.request.names.clone() };
+        Ok(built::store(store, &built).map_err(Report::from)?)
+    }
+}
+
+/// A copy of what one source has, by its own name into a directory, or of all of a side.
+fn whole(side: Side, source: &str, ignore: Option<Ignore>) -> Copy<'static> {
+    let is_all = source.trim_matches(['/', '.']).is_empty();
+    let destination = if is_all { "/".to_owned() } else { format!("/{}", last(source)) };
+    Copy {
+        parts: vec![Part { side, sources: vec![source.as_bytes().to_vec()], ignore: None, memo: None }],
+        exclude: ignore,
+        parents: false,
+        unpack: false,
+        destination,
+        owner: None,
+        mode_text: String::new(),
+        mode: None,
+    }
+}
+
+/// The last component of a path.
+fn last(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+}
+
+fn is_remote(source: &str) -> bool {
+    source.starts_with("http://") || source.starts_with("https://") || crate::build::git::is_git(source)
+}
+
+/// Adds the place of an instruction.
+fn at(span: Span) -> impl Fn(Report) -> Failed {
+    move |report| Failed::Step { span, report }
+}

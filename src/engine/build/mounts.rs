@@ -1,0 +1,182 @@
+//! `RUN --mount`: what is mounted for one step, and is in no layer.
+
+use std::path::{Path, PathBuf};
+
+use super::Scene;
+use super::files::{self, Copy};
+use crate::build::dockerfile::mount::{Owner, Sharing};
+use crate::build::dockerfile::steps::{SCRIPTS, Script};
+use crate::plan::{MountRequest, MountRequestKind};
+use crate::storage::Hasher;
+use crate::sys::fs::{self, AtPath as _};
+use crate::sys::lock::FileLock;
+use crate::types::{Report, ReportKind};
+
+/// A mount for a step.
+pub(super) struct StepMount {
+    /// What the step's key has of it: nothing of a secret's value, or of what is in a cache.
+    pub(super) key: String,
+    /// Where it is mounted, absolute.
+    pub(super) target: String,
+    /// What is mounted.
+    pub(super) kind: StepMountKind,
+}
+
+/// What is mounted.
+pub(super) enum StepMountKind {
+    /// Files of the context, a stage or an image: a copy, which is thrown away after the step.
+    Copied {
+        /// What is copied.
+        copy: Box<Copy<'static>>,
+        /// It can be written to.
+        is_writable: bool,
+    },
+    /// A directory of the host, read-only.
+    Directory(PathBuf),
+    /// A directory that outlives the build.
+    Cache {
+        /// Its name.
+        id: String,
+        /// Whether several steps use it at once.
+        sharing: Sharing,
+        /// It is read-only.
+        is_read_only: bool,
+        /// Who owns it when it is new, and its mode.
+        owner: Owner,
+    },
+    /// An empty directory in memory.
+    Tmpfs {
+        /// Its most bytes.
+        size: Option<u64>,
+    },
+}
+
+/// The mounts of a step, while it runs.
+pub(super) struct Mounted {
+    pub(super) requests: Vec<MountRequest>,
+    _locks: Vec<FileLock>,
+}
+
+/// Prepares the mounts of a step.
+pub(super) fn requests(scene: &Scene<'_>, mounts: &[StepMount]) -> Result<Mounted, Report> {
+    let mut mounted = Mounted { requests: Vec::new(), _locks: Vec::new() };
+    for mount in mounts {
+        let destination = mount.target.clone();
+        let bind = |path: PathBuf, is_read_only: bool| {
+            let source = path.into_os_string().into_string().map_err(|path| {
+                Report::new(ReportKind::Unsupported, format!("the path {} is not UTF-8", path.display()))
+            })?;
+            let options = if is_read_only { vec!["ro".to_owned()] } else { Vec::new() };
+            let kind = MountRequestKind::Bind;
+            Ok::<_, Report>(MountRequest { kind, source: Some(source), destination: destination.clone(), options })
+        };
+        let request = match &mount.kind {
+            StepMountKind::Copied { copy, is_writable } => {
+                let directory = scene.new_directory("mount")?;
+                let listed = files::list(scene, copy)?;
+                files::copy(scene, copy, &listed, &[], &directory)?;
+                let inner = copy.destination.trim_matches('/');
+                bind(directory.join("upper").join(inner), !is_writable)?
+            }
+            StepMountKind::Directory(path) => bind(path.clone(), true)?,
+            StepMountKind::Cache { id, sharing, is_read_only, owner } => {
+                let (path, lock) = cache(scene, id, *sharing, *owner)?;
+                mounted._locks.push(lock);
+                bind(path, *is_read_only)?
+            }
+            StepMountKind::Tmpfs { size } => MountRequest {
+                kind: MountRequestKind::Tmpfs,
+                source: None,
+                destination,
+                options: size.map(|size| format!("size={size}")).into_iter().collect(),
+            },
+        };
+        mounted.requests.push(request);
+    }
+    Ok(mounted)
+}
+
+/// The program of a here-document that begins with `#!`, as a file in the step.
+pub(super) fn script(scene: &Scene<'_>, script: Option<&Script>) -> Result<Option<MountRequest>, Report> {
+    let Some(script) = script else { return Ok(None) };
+    let path = scene.new_directory("script")?;
+    fs::write(&path, &script.content)?;
+    rustix::fs::chmod(&path, rustix::fs::Mode::from_raw_mode(0o755)).at("set the mode of", &path)?;
+    Ok(Some(MountRequest {
+        kind: MountRequestKind::Bind,
+        source: Some(path.display().to_string()),
+        destination: format!("{SCRIPTS}/{}", script.name),
+        options: vec!["ro".to_owned()],
+    }))
+}
+
+/// A layer with the places where something is mounted, for below all others: what the image has in their place wins,
+/// and what it lacks is there without being in the layer that the step makes.
+pub(super) fn points(scene: &Scene<'_>, requests: &[MountRequest]) -> Result<Option<PathBuf>, Report> {
+    if requests.is_empty() {
+        return Ok(None);
+    }
+    let points = scene.new_directory("points")?;
+    directory(&points)?;
+    for request in requests {
+        let relative = request.destination.trim_start_matches('/');
+        let is_file = request.source.as_ref().is_some_and(|source| fs::metadata(source).is_ok_and(|it| it.is_file()));
+        let path = points.join(relative);
+        let above = if is_file { path.parent().unwrap_or(&points) } else { &path };
+        let inner = above.strip_prefix(&points).unwrap_or(above);
+        let mut at = points.clone();
+        for component in inner.components() {
+            at.push(component);
+            directory(&at)?;
+        }
+        if is_file && fs::symlink_metadata(&path).is_err() {
+            fs::write(&path, "")?;
+        }
+    }
+    Ok(Some(points))
+}
+
+fn directory(path: &Path) -> Result<(), Report> {
+    if fs::symlink_metadata(path).is_err() {
+        fs::create_dir(path)?;
+        rustix::fs::chmod(path, rustix::fs::Mode::from_raw_mode(0o755)).at("set the mode of", path)?;
+    }
+    Ok(())
+}
+
+/// The directory of a cache, and its lock: shared, or exclusive if only one step may use it.
+///
+/// ```text
+/// cache/mounts/MAP/HASH[.N]/   data/ and lock; the hash is that of the name; N if each step has its own
+/// ```
+fn cache(scene: &Scene<'_>, id: &str, sharing: Sharing, owner: Owner) -> Result<(PathBuf, FileLock), Report> {
+    let name = Hasher::sha256(id.as_bytes());
+    let all = scene.environment.store.root().join("cache").join("mounts").join(&scene.target.map);
+    let place = |number: u32| match number {
+        0 => all.join(name.hex()),
+        number => all.join(format!("{}.{number}", name.hex())),
+    };
+    let made = |directory: PathBuf, lock: FileLock| {
+        let data = directory.join("data");
+        if fs::symlink_metadata(&data).is_err() {
+            files::new_cache(scene, &data, owner)?;
+        }
+        Ok((data, lock))
+    };
+    let mut number = 0;
+    loop {
+        let directory = place(number);
+        fs::create_dir_all(&directory)?;
+        let lock = directory.join("lock");
+        match sharing {
+            Sharing::Shared => return made(directory, FileLock::shared(lock)?),
+            Sharing::Locked => return made(directory, FileLock::exclusive(lock)?),
+            Sharing::Private => {
+                if let Some(lock) = FileLock::try_exclusive(lock)? {
+                    return made(directory, lock);
+                }
+                number += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What a front end asks of a build.
+
+use std::path::PathBuf;
+
+use crate::build::dockerfile::file::Dockerfile;
+use crate::build::dockerfile::scope::Inputs;
+use crate::build::ignore::Ignore;
+use crate::plan::PullPolicy;
+use crate::types::{ImageReference, Network};
+
+/// An image that is to be built.
+#[derive(Debug)]
+pub(crate) struct BuildRequest {
+    /// The Dockerfile.
+    pub(crate) file: Dockerfile,
+    /// Arguments, platform and target.
+    pub(crate) inputs: Inputs,
+    /// The directory that COPY and ADD take files from, if there is one.
+    pub(crate) context: Option<PathBuf>,
+    /// What they do not see of it.
+    pub(crate) ignore: Option<Ignore>,
+    /// The names of the image.
+    pub(crate) names: Vec<ImageReference>,
+    /// Labels for the image: names and values.
+    pub(crate) labels: Vec<(String, String)>,
+    /// Nothing comes from the cache.
+    pub(crate) no_cache: bool,
+    /// When base images are pulled.
+    pub(crate) pull: PullPolicy,
+    /// Whether to verify the certificates of registries.
+    pub(crate) tls_verify: Option<bool>,
+    /// The network of RUN, if not the usual one.
+    pub(crate) network: Option<Network>,
+    /// What a Dockerfile may ask for although it takes confinement away: `network.host`, `security.insecure`.
+    pub(crate) allowed: Vec<String>,
+    /// The secrets that steps may ask for.
+    pub(crate) secrets: Vec<BuildSecret>,
+}
+
+/// A secret of a build. Neither its value nor a digest of it is in a record, a key, a log or an error.
+pub(crate) struct BuildSecret {
+    /// Its name.
+    pub(crate) id: String,
+    /// Its value.
+    pub(crate) value: Vec<u8>,
+}
+
+impl std::fmt::Debug for BuildSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BuildSecret").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+//! RUN: a command in a container on the layers of a stage. What it writes is the next layer.
+
+use std::io::Read as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::Scene;
+use super::mounts::{self, StepMount};
+use crate::build::dockerfile::steps::Script;
+use crate::container::{self, Attach, FrontEnd, Origin, SessionEvent, Started, Step};
+use crate::engine::facts;
+use crate::monitor::ContainerDir;
+use crate::plan::{self, ImageDefaults, ImageSource, LogRequest, MountRequest, Request, Seccomp};
+use crate::runtime::seccomp;
+use crate::types::{Network, Report, ReportKind, Signal};
+
+/// The host name in every step: the same each time, so that what a program writes is the same.
+const HOSTNAME: &str = "build";
+
+/// A command of a build.
+#[derive(Default)]
+pub(super) struct Command {
+    /// The program and its arguments.
+    pub(super) argv: Vec<String>,
+    /// The program, if it is in the Dockerfile.
+    pub(super) script: Option<Script>,
+    /// `NAME=value`.
+    pub(super) env: Vec<String>,
+    /// `NAME=value` that are in no key: proxies, secrets.
+    pub(super) hidden_env: Vec<String>,
+    /// The user, as `USER` has it; empty for root.
+    pub(super) user: String,
+    /// The working directory, which exists.
+    pub(super) working_dir: String,
+    /// Its network, if not the default one.
+    pub(super) network: Option<Network>,
+    /// It has all capabilities in its user namespace, and no filter of system calls.
+    pub(super) is_insecure: bool,
+    /// What is mounted for it.
+    pub(super) mounts: Vec<StepMount>,
+}
+
+/// A stream of a command's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// Runs a command on `lowers`, lowest first, and returns its exit code. Its writable layer is `upper` in `directory`,
+/// which this makes. If this process ends, the command is killed.
+pub(super) fn run(
+    scene: &Scene<'_>,
+    image: &ImageSource,
+    command: &Command,
+    lowers: Vec<PathBuf>,
+    directory: &Path,
+    output: &mut dyn FnMut(Stream, &[u8]),
+) -> Result<i32, Report> {
+    let mut requests = mounts::requests(scene, &command.mounts)?;
+    requests.requests.extend(mounts::script(scene, command.script.as_ref())?);
+    let mut lowers = lowers;
+    lowers.splice(0..0, mounts::points(scene, &requests.requests)?);
+    let step = step(scene, image, command, requests.requests.clone(), directory)?;
+    let front_end =
+        FrontEnd { attach: Attach::Yes { stdin: false }, descriptors: [None; 3], size: None, take_signals: None };
+    let started = container::start(scene.environment, Origin::Step(Box::new(step)), lowers.into(), front_end)?;
+    let Started::Joined { session, .. } = started else {
+        return Err(Report::new(ReportKind::Internal, "a step of a build was not attached"));
+    };
+    follow(scene, session, output)
+}
+
+fn step(
+    scene: &Scene<'_>,
+    image: &ImageSource,
+    command: &Command,
+    mounts: Vec<MountRequest>,
+    directory: &Path,
+) -> Result<Step, Report> {
+    let request = Request {
+        command: command.argv.clone(),
+        entrypoint: Some(String::new()),
+        auto_remove: true,
+        detach: false,
+        env: command.env.iter().chain(&command.hidden_env).cloned().collect(),
+        mounts,
+        privileged: command.is_insecure,
+        http_proxy: Some(false),
+        unset_env_all: true,
+        user: Some(command.user.clone()).filter(|user| !user.is_empty()),
+        working_dir: Some(command.working_dir.clone()).filter(|path| !path.is_empty()),
+        hostname: Some(HOSTNAME.to_owned()).filter(|_| command.network != Some(Network::Host)),
+        network: command.network.clone(),
+        log: LogRequest { driver: Some("none".to_owned()), ..LogRequest::default() },
+        ..Request::default()
+    };
+    // Everything is in the request; the base's volumes and labels are no matter of a step.
+    let image = ImageDefaults {
+        source: image.clone(),
+        entrypoint: Vec::new(),
+        command: Vec::new(),
+        env: Vec::new(),
+        user: String::new(),
+        working_dir: String::new(),
+        volumes: Vec::new(),
+        labels: std::collections::BTreeMap::new(),
+        stop_signal: None,
+        healthcheck: None,
+    };
+    let identity = container::new_identity(&scene.environment.store, None)?;
+    let defaults = facts::defaults(&scene.context.settings);
+    let needs = plan::needs(&request, &image, &defaults, &[]);
+    let found = facts::look_up(&scene.environment.store, &needs, &identity.id)?;
+    let facts = facts::facts(&request, scene.caller, &scene.environment.ids, defaults, found);
+    let config = plan::resolve(&request, &image, &facts, identity)?;
+    if let Seccomp::Profile { rules, .. } = &config.seccomp {
+        seccomp::compile(rules)?;
+    }
+    let files = container::files(&config)?;
+    Ok(Step { config, directory: ContainerDir::new(directory), files })
+}
+
+/// Passes the output on until the command has ended.
+fn follow(
+    scene: &Scene<'_>,
+    mut session: container::Session,
+    output: &mut dyn FnMut(Stream, &[u8]),
+) -> Result<i32, Report> {
+    let mut streams = [(Stream::Out, session.stdout.take()), (Stream::Err, session.stderr.take())];
+    for (_, pipe) in &streams {
+        if let Some(pipe) = pipe {
+            rustix::io::ioctl_fionbio(pipe, true).map_err(cannot("read the output"))?;
+        }
+    }
+    let mut buffer = vec![0; 64 << 10];
+    let mut wanted = scene.wanted.get();
+    loop {
+        let (is_told, is_cancelled) = {
+            let mut polled = vec![PollFd::from_borrowed_fd(session.as_fd(), PollFlags::IN)];
+            polled.extend(wanted.map(|wanted| PollFd::new(wanted, PollFlags::empty())));
+            let pipes = streams.iter().filter_map(|(_, pipe)| pipe.as_ref());
+            polled.extend(pipes.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+            match poll(&mut polled, None::<&Timespec>) {
+                Err(rustix::io::Errno::INTR) => continue,
+                other => other.map_err(cannot("wait for a step"))?,
+            };
+            let is_cancelled = wanted.is_some() && !polled[1].revents().is_empty();
+            (!polled[0].revents().is_empty(), is_cancelled)
+        };
+        if is_cancelled {
+            session.signal(Signal::KILL);
+            wanted = None;
+        }
+        for (stream, pipe) in &mut streams {
+            drain(*stream, pipe, &mut buffer, output)?;
+        }
+        if is_told && let SessionEvent::Exited { code, .. } = session.event()? {
+            // All of its output is in the pipes.
+            for (stream, pipe) in &mut streams {
+                drain(*stream, pipe, &mut buffer, output)?;
+            }
+            scene.leave(session.leave());
+            scene.check()?;
+            return Ok(code);
+        }
+    }
+}
+
+/// Reads what is there; at its end the pipe is closed.
+fn drain(
+    stream: Stream,
+    pipe: &mut Option<OwnedFd>,
+    buffer: &mut [u8],
+    output: &mut dyn FnMut(Stream, &[u8]),
+) -> Result<(), Report> {
+    let Some(open) = pipe.take() else { return Ok(()) };
+    let mut file = std::fs::File::from(open);
+    loop {
+        match file.read(buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => output(stream, &buffer[..count]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(cannot("read the output")(error)),
+        }
+    }
+    *pipe = Some(file.into());
+    Ok(())
+}
+
+fn cannot<E: Into<std::io::Error>>(action: &'static str) -> impl FnOnce(E) -> Report {
+    move |error| {
+        let error = error.into();
+        Report::new(ReportKind::of_step(&error), format!("cannot {action}: {}", crate::sys::fs::plain(&error)))
+    }
+}

@@ -1,0 +1,117 @@
+//! What all steps of a build have in common.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::container::{self, Environment};
+use crate::engine::context::{Caller, Context};
+use crate::engine::image::target;
+use crate::storage::{Form, Hasher, Scratch, Target};
+use crate::sys::fs;
+use crate::sys::process::Child;
+use crate::types::{Digest, Network, Report, ReportKind};
+use crate::userns::UserNamespace;
+
+/// What all steps of a build have in common.
+pub(super) struct Scene<'a> {
+    pub(super) context: &'a Context,
+    pub(super) environment: &'a Environment,
+    pub(super) caller: &'a Caller,
+    pub(super) home: UserNamespace,
+    pub(super) target: Target,
+    /// What joins layers here.
+    pub(super) form: Form,
+    /// Every step is taken anew (`--no-cache`).
+    pub(super) no_cache: bool,
+    /// The network of RUN, if not the usual one.
+    pub(super) network: Option<Network>,
+    /// The digest of no files.
+    pub(super) nothing_listed: Digest,
+    /// An empty directory: the layer of an image without any.
+    nothing: PathBuf,
+    /// The directory of the build: a sweeper removes it when this process is gone.
+    directory: Scratch,
+    count: Cell<u32>,
+    /// The monitors of steps that have ended.
+    monitors: RefCell<Vec<Child>>,
+    /// At its end of file nothing is wanted of this process any more.
+    pub(super) wanted: OnceCell<OwnedFd>,
+}
+
+impl<'a> Scene<'a> {
+    /// Makes the directory of a build.
+    pub(super) fn new(context: &'a Context, environment: &'a Environment, caller: &'a Caller) -> Result<Self, Report> {
+        let directory = environment.store.scratch()?;
+        let home = UserNamespace::open(&environment.ids, &environment.runtime_dir)?;
+        let nothing = directory.path().join("nothing");
+        fs::create_dir(&nothing)?;
+        rustix::fs::chmod(&nothing, rustix::fs::Mode::from_raw_mode(0o755)).map_err(|error| {
+            Report::from(fs::PathError::new("set the mode of", &nothing, std::io::Error::from(error)))
+        })?;
+        let mut scene = Self {
+            context,
+            environment,
+            caller,
+            home,
+            target: target(&environment.ids),
+            form: Form::Kernel,
+            no_cache: false,
+            network: None,
+            nothing_listed: Hasher::sha256(b""),
+            nothing,
+            directory,
+            count: Cell::new(0),
+            monitors: RefCell::default(),
+            wanted: OnceCell::new(),
+        };
+        let probe = scene.new_directory("probe")?;
+        super::overlay::make(&probe)?;
+        let lowers = scene.at_least_one(&[]);
+        if container::needs_fuse(environment, &lowers.into(), &probe, &scene.home)? {
+            scene.form = Form::Fuse;
+        }
+        Ok(scene)
+    }
+
+    /// A step has ended, and its monitor cleans up.
+    pub(super) fn leave(&self, monitor: Option<Child>) {
+        self.monitors.borrow_mut().extend(monitor);
+    }
+
+    /// Waits until the monitors of all steps have ended: they hold copies of the build's locks.
+    pub(super) fn settle(&self) {
+        for monitor in self.monitors.borrow_mut().drain(..) {
+            drop(monitor.wait());
+        }
+    }
+
+    /// Fails if nothing is wanted of this process any more.
+    pub(super) fn check(&self) -> Result<(), Report> {
+        let Some(wanted) = self.wanted.get() else { return Ok(()) };
+        let mut polled = [PollFd::new(wanted, PollFlags::empty())];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        match poll(&mut polled, Some(&now)) {
+            Ok(count) if count > 0 => Err(cancelled()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The layers, or an empty one: an overlay has at least one.
+    pub(super) fn at_least_one(&self, lowers: &[PathBuf]) -> Vec<PathBuf> {
+        if lowers.is_empty() { vec![self.nothing.clone()] } else { lowers.to_vec() }
+    }
+
+    /// A name in the directory of the build that nothing has yet.
+    pub(super) fn new_directory(&self, kind: &str) -> Result<PathBuf, Report> {
+        self.count.set(self.count.get() + 1);
+        Ok(self.directory.path().join(format!("{kind}-{}-{}", std::process::id(), self.count.get())))
+    }
+}
+
+/// Another stage has failed.
+pub(super) fn cancelled() -> Report {
+    Report::new(ReportKind::Conflict, "the build was cancelled")
+}

@@ -1,0 +1,212 @@
+//! A stage that grows in a child of its own, beside others. The child ends with this process, and its containers with
+//! the child.
+//!
+//! ```text
+//! child ─→ build   frames: a tag, the length of the rest, the rest
+//!   b  a step begins: JSON      o, e  output      c  it was in the cache      d  it is done: JSON
+//!   r  the stage, or why there is none: JSON; nothing follows
+//! ```
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use serde::{Deserialize, Serialize};
+
+use super::Scene;
+use super::event::{BuildEvent, Failed, Outcome};
+use super::run::Stream;
+use super::stage::Stage;
+use crate::build::dockerfile::source::Span;
+use crate::sys::process::{self, Child, CloneOptions, fork};
+use crate::sys::{prctl, signal};
+use crate::types::{Report, ReportKind, json};
+
+/// A stage that grows.
+pub(super) struct Worker {
+    /// Its number.
+    pub(super) index: usize,
+    child: Child,
+    /// Closed when the stage is not wanted any more.
+    wanted: OwnedFd,
+    pipe: File,
+    unread: Vec<u8>,
+}
+
+/// The longest frame: an image's configuration, with much to spare.
+const LONGEST: usize = 64 << 20;
+
+#[derive(Serialize, Deserialize)]
+struct Begun {
+    stage: String,
+    number: usize,
+    of: usize,
+    text: String,
+}
+
+/// A failure as data.
+#[derive(Serialize, Deserialize)]
+enum Told {
+    Command { start: usize, end: usize, shown: String, code: i32 },
+    Step { start: usize, end: usize, report: Report },
+    Report(Report),
+}
+
+impl From<Failed> for Told {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Command { span, shown, code } => Self::Command { start: span.start, end: span.end, shown, code },
+            Failed::Step { span, report } => Self::Step { start: span.start, end: span.end, report },
+            Failed::Report(report) => Self::Report(report),
+            Failed::Problems(_) => Self::Report(Report::new(ReportKind::Internal, "a stage has found a mistake")),
+        }
+    }
+}
+
+impl From<Told> for Failed {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Command { start, end, shown, code } => Self::Command { span: Span { start, end }, shown, code },
+            Told::Step { start, end, report } => Self::Step { span: Span { start, end }, report },
+            Told::Report(report) => Self::Report(report),
+        }
+    }
+}
+
+impl Worker {
+    /// Starts a child in which `grow` makes the stage.
+    pub(super) fn start(
+        index: usize,
+        scene: &Scene<'_>,
+        grow: impl FnOnce(&mut dyn FnMut(BuildEvent<'_>)) -> Result<Stage, Failed>,
+    ) -> Result<Self, Report> {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(cannot("create a pipe"))?;
+        let (theirs, wanted) = pipe_with(PipeFlags::CLOEXEC).map_err(cannot("create a pipe"))?;
+        let child = fork(&CloneOptions::default(), || {
+            drop(process::close(wanted.as_fd()));
+            let ready = prctl::die_with_parent().and_then(|()| prctl::set_name("rc: build"));
+            if ready.and_then(|()| signal::unblock_all()).is_err() || scene.wanted.set(theirs).is_err() {
+                return 125;
+            }
+            let mut out = File::from(write);
+            let grown = grow(&mut |event| tell(&mut out, event).unwrap_or_default()).map_err(Told::from);
+            let bytes = serde_json::to_vec(&grown).unwrap_or_default();
+            let told = frame(&mut out, b'r', &bytes);
+            scene.settle();
+            i32::from(told.is_err())
+        })
+        .map_err(cannot("fork"))?;
+        rustix::io::ioctl_fionbio(&read, true).map_err(cannot("read from a child"))?;
+        Ok(Self { index, child, wanted, pipe: File::from(read), unread: Vec::new() })
+    }
+
+    /// Passes on what the child has told. Returns its stage once it is complete.
+    pub(super) fn read(&mut self, tell: &mut dyn FnMut(BuildEvent<'_>)) -> Option<Result<Stage, Failed>> {
+        let mut buffer = vec![0; 64 << 10];
+        let is_over = loop {
+            match self.pipe.read(&mut buffer) {
+                Ok(0) => break true,
+                Ok(count) => self.unread.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break true,
+            }
+        };
+        let mut at = 0;
+        while let Some((tag, bytes, next)) = split(&self.unread, at) {
+            if tag == b'r' {
+                return Some(stage(bytes));
+            }
+            pass_on(tag, bytes, tell);
+            at = next;
+        }
+        self.unread.drain(..at);
+        is_over.then(|| Err(Report::new(ReportKind::Internal, "a child of the build was killed").into()))
+    }
+
+    /// Waits for the end of the child. If its stage is not complete, it kills what it runs.
+    pub(super) fn finish(self) {
+        let Self { child, wanted, pipe, .. } = self;
+        drop((wanted, pipe));
+        drop(child.wait());
+    }
+}
+
+impl AsFd for Worker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+}
+
+fn stage(bytes: &[u8]) -> Result<Stage, Failed> {
+    match json::from_slice::<Result<Stage, Told>>(bytes) {
+        Ok(Ok(stage)) => Ok(stage),
+        Ok(Err(told)) => Err(told.into()),
+        Err(_) => Err(Report::new(ReportKind::Internal, "a child of the build has told nonsense").into()),
+    }
+}
+
+/// The frame at an offset, if all of it is there, and the offset of the next one.
+fn split(bytes: &[u8], at: usize) -> Option<(u8, &[u8], usize)> {
+    let header = bytes.get(at..at + 5)?;
+    let length = usize::try_from(u32::from_le_bytes([header[1], header[2], header[3], header[4]])).ok()?;
+    let end = at + 5 + length.min(LONGEST);
+    Some((header[0], bytes.get(at + 5..end)?, end))
+}
+
+fn pass_on(tag: u8, bytes: &[u8], tell: &mut dyn FnMut(BuildEvent<'_>)) {
+    match tag {
+        b'b' => {
+            if let Ok(Begun { stage, number, of, text }) = json::from_slice(bytes) {
+                tell(BuildEvent::Begun { stage: &stage, number, of, text: &text });
+            }
+        }
+        b'o' => tell(BuildEvent::Output { stream: Stream::Out, bytes }),
+        b'e' => tell(BuildEvent::Output { stream: Stream::Err, bytes }),
+        b'c' => tell(BuildEvent::Ended(Outcome::Cached)),
+        _ => tell(BuildEvent::Ended(Outcome::Done { took: json::from_slice(bytes).unwrap_or_default() })),
+    }
+}
+
+fn tell(out: &mut File, event: BuildEvent<'_>) -> io::Result<()> {
+    match event {
+        BuildEvent::Begun { stage, number, of, text } => {
+            let begun = Begun { stage: stage.to_owned(), number, of, text: text.to_owned() };
+            frame(out, b'b', &serde_json::to_vec(&begun)?)
+        }
+        BuildEvent::Output { stream: Stream::Out, bytes } => frame(out, b'o', bytes),
+        BuildEvent::Output { stream: Stream::Err, bytes } => frame(out, b'e', bytes),
+        BuildEvent::Ended(Outcome::Cached) => frame(out, b'c', b""),
+        BuildEvent::Ended(Outcome::Done { took }) => frame(out, b'd', &serde_json::to_vec(&took)?),
+    }
+}
+
+fn frame(out: &mut File, tag: u8, bytes: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    let mut whole = vec![tag];
+    whole.extend_from_slice(&length.to_le_bytes());
+    whole.extend_from_slice(bytes);
+    out.write_all(&whole)
+}
+
+fn cannot<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Report {
+    move |error| {
+        let error = error.into();
+        Report::new(ReportKind::of_step(&error), format!("cannot {action}: {}", crate::sys::fs::plain(&error)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_read_when_they_are_complete() {
+        let mut bytes = vec![b'o', 3, 0, 0, 0];
+        bytes.extend_from_slice(b"abcr");
+        assert_eq!(split(&bytes, 0), Some((b'o', &b"abc"[..], 8)));
+        assert_eq!(split(&bytes, 8), None);
+        assert_eq!(split(&bytes[..7], 0), None);
+    }
+}

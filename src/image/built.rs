@@ -1,0 +1,31 @@
+//! Stores an image that was built: its configuration and manifest, over layers that are there already.
+
+use super::make::{config, manifest};
+use super::{Config, Error};
+use crate::storage::{Descriptor, Store};
+use crate::types::{Digest, ImageReference};
+
+/// An image that was built.
+#[derive(Debug, Clone)]
+pub(crate) struct Built {
+    /// Its configuration, with the diff IDs of its layers.
+    pub(crate) config: Config,
+    /// Its layers, lowest first.
+    pub(crate) layers: Vec<Descriptor>,
+    /// Its names; none: it can be found by its ID.
+    pub(crate) names: Vec<ImageReference>,
+}
+
+/// Stores an image whose layers are in the store, and returns its ID. The caller keeps them from being collected
+/// ([`Store::begin_ingest`]).
+pub(crate) fn store(store: &Store, built: &Built) -> Result<Digest, Error> {
+    let config = config(store, &built.config)?;
+    let manifest = manifest(store, &config, &built.layers)?;
+    for name in &built.names {
+        store.tag(name, &manifest, None)?;
+    }
+    if built.names.is_empty() {
+        store.add_unnamed(&manifest)?;
+    }
+    Ok(config.digest)
+}
