@@ -63,6 +63,7 @@ pub(crate) use manager::Manager;
 pub(crate) use processes::{Names, Process, processes};
 pub(crate) use remove::{Removal, Removing, begin_removal, remove};
 pub(crate) use rename::rename;
+pub(crate) use secrets::Secrets;
 pub(crate) use session::{Session, SessionEvent};
 pub(crate) use start::{Environment, Origin, Started, start};
 pub(crate) use stats::{Sample, sample, since_boot};

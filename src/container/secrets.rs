@@ -1,5 +1,6 @@
 //! The secrets of a container at its start.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::Error;
@@ -9,11 +10,17 @@ use crate::types::SecretFile;
 
 /// What the program gets: files, and lines of its environment.
 #[derive(Default)]
-pub(super) struct Secrets {
+pub(crate) struct Secrets {
     /// The files.
-    pub(super) files: Vec<SecretFile>,
+    pub(crate) files: Vec<SecretFile>,
     /// `NAME=value`.
-    pub(super) variables: Vec<String>,
+    pub(crate) variables: Vec<String>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secrets").field("files", &self.files).finish_non_exhaustive()
+    }
 }
 
 /// Reads the container's secrets. Fails if one of them does not exist any more.

@@ -85,10 +85,15 @@ pub(crate) fn start(
 ) -> Result<Started, Error> {
     let store = environment.store.clone();
     let (is_new, is_tied) = (matches!(origin, Origin::New(_)), matches!(origin, Origin::Step(_)));
+    let mut origin = origin;
+    let of_step = match &mut origin {
+        Origin::Step(step) => Some(std::mem::take(&mut step.secrets)),
+        _ => None,
+    };
     let (config, directory, state, owner) = begin(&store, origin)?;
     let volumes = volumes::prepare(&store, &config)?;
     let facts = host_facts(environment, &config, &directory)?;
-    let secrets = secrets::read(&store, &config)?;
+    let secrets = of_step.map_or_else(|| secrets::read(&store, &config), Ok)?;
     let secret_variables = SecretVariables(secrets.variables);
     let mut spec = plan::spec(volumes.resolve(&config).as_ref().unwrap_or(&config), &facts)?;
     if let Some(process) = spec.process_mut() {

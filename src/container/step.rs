@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use super::Error;
 use super::create::write_public;
 use super::owner::first_run;
+use super::secrets::Secrets;
 use crate::monitor::{ContainerDir, Listen, Owner};
 use crate::plan::ContainerConfig;
 use crate::sys::fs::{self, Durability};
@@ -22,6 +23,8 @@ pub(crate) struct Step {
     pub(crate) directory: ContainerDir,
     /// Files that are bound into it, with their content: `hosts`, `resolv.conf`, `hostname`.
     pub(crate) files: Vec<(&'static str, String)>,
+    /// What it gets beside its configuration, which is written to the disk.
+    pub(crate) secrets: Secrets,
 }
 
 impl Step {

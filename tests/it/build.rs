@@ -237,6 +237,9 @@ fn what_is_mounted_for_a_step_is_in_no_layer() {
         RUN --mount=type=bind,from=other,source=/file,target=/f cat /f >/b\n\
         RUN --mount=type=tmpfs,target=/t,size=1m echo x >/t/x\n\
         RUN --mount=type=secret,id=token,env=TOKEN test ${#TOKEN} = 6\n\
+        RUN --mount=type=secret,id=token test $(stat -c %a-%s /run/secrets/token) = 400-6\n\
+        RUN --mount=type=secret,id=token,target=/etc/token,mode=0444 test $(stat -c %a-%s /etc/token) = 444-6\n\
+        RUN --mount=type=secret,id=other test ! -e /run/secrets/other\n\
         RUN <<END\nset -e\necho several >/lines\necho lines >>/lines\nEND\n\
         RUN <<END\n#!/bin/cat\nthe text\nEND\n\
         COPY <<one <<two /docs/\nfirst\none\nsecond\ntwo\n";
@@ -244,8 +247,8 @@ fn what_is_mounted_for_a_step_is_in_no_layer() {
     write(&lab, "../secret", "k7Xq9w");
     let secret = format!("id=token,src={}", lab.work("secret").display());
     build(&lab, &["-q", "--secret", &secret]).exits(0).stdout();
-    play(&lab, &["sh", "-c", "cat /a /b /lines /docs/*; echo /ctx* /f* /t*"])
-        .prints("of the contextof the stage\nseveral\nlines\nfirst\nsecond\n/ctx* /f* /tmp\n");
+    play(&lab, &["sh", "-c", "cat /a /b /lines /docs/*; echo /ctx* /f* /t* /run/s* /etc/t*"])
+        .prints("of the contextof the stage\nseveral\nlines\nfirst\nsecond\n/ctx* /f* /tmp /run/s* /etc/t*\n");
     assert_eq!(fs::read_to_string(lab.work("context/a")).expect("reads"), "of the context", "the context is as it was");
     assert!(!lab.work("context/new").exists());
     // The secret is nowhere in the store.

@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Scene;
 use super::event::{BuildEvent, Failed};
 use super::files::{Copy, Part, Side};
-use super::mounts::{StepMount, StepMountKind};
+use super::mounts::{SECRETS, StepMount, StepMountKind};
 use super::request::BuildRequest;
 use super::run::Command;
 use super::stage::{Stage, Step};
@@ -26,6 +26,7 @@ use crate::build::dockerfile::source::Span;
 use crate::build::dockerfile::stages::{Base, BaseImage, Origin};
 use crate::build::dockerfile::steps::{Action, CopyStep, RunStep};
 use crate::build::ignore::Ignore;
+use crate::container::Secrets;
 use crate::engine::context::{Caller, Context};
 use crate::engine::image;
 use crate::engine::observer::Observer;
@@ -36,7 +37,7 @@ use crate::image::local::LocalImage;
 use crate::plan::Request;
 use crate::storage::Hasher;
 use crate::sys::fs;
-use crate::types::{Digest, Network, Report, ReportKind};
+use crate::types::{Digest, Network, Report, ReportKind, SecretFile};
 
 /// An image that was built.
 #[derive(Debug)]
@@ -213,13 +214,13 @@ impl<'a> Maker<'a> {
             tell(BuildEvent::Begun { stage: &named, number: number + 1, of, text });
             let located = at(step.span);
             self.scene.check()?;
-            let prepared = self.prepare(&step.action).map_err(&located)?;
-            stage.take(self.scene, &prepared, step.span, text, &entry.created_by, tell).map_err(
-                |failed| match failed {
+            let mut prepared = self.prepare(&step.action).map_err(&located)?;
+            stage.take(self.scene, &mut prepared, step.span, text, &entry.created_by, tell).map_err(|failed| {
+                match failed {
                     Failed::Report(report) => located(report),
                     other => other,
-                },
-            )?;
+                }
+            })?;
         }
         stage.config.config = folded.settings.clone();
         if folded.author.is_some() {
@@ -262,10 +263,12 @@ impl<'a> Maker<'a> {
             script: run.script.clone(),
             env: run.env.clone(),
             hidden_env: proxies.collect(),
+            secrets: Secrets::default(),
             user: run.user.clone(),
             working_dir: run.directory.clone(),
             network,
             is_insecure: run.security == Security::Insecure,
+            mount_keys: Vec::new(),
             mounts: Vec::new(),
         };
         for mount in &run.mounts {
@@ -288,8 +291,9 @@ impl<'a> Maker<'a> {
                 let side = self.side(mount.origin.as_ref())?;
                 self.bind(&target, &source, side, *is_writable)?
             }
-            MountKind::Secret { id, env, is_required, .. } => {
+            MountKind::Secret { id, env, is_required, owner } => {
                 let id = id.clone().or_else(|| env.clone()).unwrap_or_else(|| last(&target).to_owned());
+                command.mount_keys.push(format!("secret {id} {target} {env:?}"));
                 let Some(secret) = self.request.secrets.iter().find(|secret| secret.id == id) else {
                     if *is_required {
                         let report = Report::new(ReportKind::Invalid, format!("the step needs the secret `{id}`"));
@@ -297,13 +301,23 @@ impl<'a> Maker<'a> {
                     }
                     return Ok(());
                 };
-                if let Some(variable) = env {
-                    let value = String::from_utf8_lossy(&secret.value);
-                    command.hidden_env.push(format!("{variable}={value}"));
-                    return Ok(());
+                match env {
+                    Some(variable) => {
+                        let value = std::str::from_utf8(&secret.value).ok().filter(|value| !value.contains('\0'));
+                        let value = value.ok_or_else(|| {
+                            Report::new(ReportKind::Invalid, format!("the secret `{id}` is no text for a variable"))
+                        })?;
+                        command.secrets.variables.push(format!("{variable}={value}"));
+                    }
+                    None => command.secrets.files.push(SecretFile {
+                        path: if target.is_empty() { format!("{SECRETS}/{id}") } else { target }.into(),
+                        uid: owner.uid.unwrap_or(0),
+                        gid: owner.gid.unwrap_or(0),
+                        mode: owner.mode.unwrap_or(0o400),
+                        value: secret.value.clone(),
+                    }),
                 }
-                return Err(Report::new(ReportKind::Unsupported, "a secret as a file is not supported yet")
-                    .with_hint("take it as a variable: --mount=type=secret,id=…,env=NAME"));
+                return Ok(());
             }
             MountKind::Cache { .. } => {
                 return Err(Report::new(ReportKind::Unsupported, "a cache cannot be filled by `from` yet"));
@@ -313,7 +327,8 @@ impl<'a> Maker<'a> {
                 return Err(Report::new(ReportKind::Unsupported, "a mount of type ssh is not supported yet"));
             }
         };
-        command.mounts.push(StepMount { key, target, kind });
+        command.mount_keys.push(key);
+        command.mounts.push(StepMount { target, kind });
         Ok(())
     }
 

@@ -10,12 +10,13 @@ use crate::plan::{MountRequest, MountRequestKind};
 use crate::storage::Hasher;
 use crate::sys::fs::{self, AtPath as _};
 use crate::sys::lock::FileLock;
-use crate::types::{Report, ReportKind};
+use crate::types::{Report, ReportKind, SecretFile};
+
+/// Where secrets are mounted unless they say otherwise.
+pub(super) const SECRETS: &str = "/run/secrets";
 
 /// A mount for a step.
 pub(super) struct StepMount {
-    /// What the step's key has of it: nothing of a secret's value, or of what is in a cache.
-    pub(super) key: String,
     /// Where it is mounted, absolute.
     pub(super) target: String,
     /// What is mounted.
@@ -112,16 +113,28 @@ pub(super) fn script(scene: &Scene<'_>, script: Option<&Script>) -> Result<Optio
 
 /// A layer with the places where something is mounted, for below all others: what the image has in their place wins,
 /// and what it lacks is there without being in the layer that the step makes.
-pub(super) fn points(scene: &Scene<'_>, requests: &[MountRequest]) -> Result<Option<PathBuf>, Report> {
-    if requests.is_empty() {
+pub(super) fn points(
+    scene: &Scene<'_>,
+    requests: &[MountRequest],
+    secrets: &[SecretFile],
+) -> Result<Option<PathBuf>, Report> {
+    if requests.is_empty() && secrets.is_empty() {
         return Ok(None);
     }
     let points = scene.new_directory("points")?;
     directory(&points)?;
-    for request in requests {
-        let relative = request.destination.trim_start_matches('/');
-        let is_file = request.source.as_ref().is_some_and(|source| fs::metadata(source).is_ok_and(|it| it.is_file()));
-        let path = points.join(relative);
+    let is_file = |request: &MountRequest| {
+        request.source.as_ref().is_some_and(|source| fs::metadata(source).is_ok_and(|it| it.is_file()))
+    };
+    let mut all: Vec<(PathBuf, bool)> =
+        requests.iter().map(|request| (PathBuf::from(&request.destination), is_file(request))).collect();
+    if !secrets.is_empty() {
+        all.push((PathBuf::from(SECRETS), false));
+    }
+    let elsewhere = secrets.iter().filter(|secret| !secret.path.starts_with(SECRETS));
+    all.extend(elsewhere.map(|secret| (secret.path.clone(), true)));
+    for (destination, is_file) in all {
+        let path = points.join(destination.strip_prefix("/").unwrap_or(&destination));
         let above = if is_file { path.parent().unwrap_or(&points) } else { &path };
         let inner = above.strip_prefix(&points).unwrap_or(above);
         let mut at = points.clone();

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Scene;
 use super::mounts::{self, StepMount};
 use crate::build::dockerfile::steps::Script;
-use crate::container::{self, Attach, FrontEnd, Origin, SessionEvent, Started, Step};
+use crate::container::{self, Attach, FrontEnd, Origin, Secrets, SessionEvent, Started, Step};
 use crate::engine::facts;
 use crate::monitor::ContainerDir;
 use crate::plan::{self, ImageDefaults, ImageSource, LogRequest, MountRequest, Request, Seccomp};
@@ -28,8 +28,10 @@ pub(super) struct Command {
     pub(super) script: Option<Script>,
     /// `NAME=value`.
     pub(super) env: Vec<String>,
-    /// `NAME=value` that are in no key: proxies, secrets.
+    /// `NAME=value` that are in no key: proxies.
     pub(super) hidden_env: Vec<String>,
+    /// What is in no key and no file.
+    pub(super) secrets: Secrets,
     /// The user, as `USER` has it; empty for root.
     pub(super) user: String,
     /// The working directory, which exists.
@@ -38,6 +40,8 @@ pub(super) struct Command {
     pub(super) network: Option<Network>,
     /// It has all capabilities in its user namespace, and no filter of system calls.
     pub(super) is_insecure: bool,
+    /// What its key has of what is mounted: nothing of a secret's value, or of what is in a cache.
+    pub(super) mount_keys: Vec<String>,
     /// What is mounted for it.
     pub(super) mounts: Vec<StepMount>,
 }
@@ -56,7 +60,7 @@ pub(crate) enum Stream {
 pub(super) fn run(
     scene: &Scene<'_>,
     image: &ImageSource,
-    command: &Command,
+    command: &mut Command,
     lowers: Vec<PathBuf>,
     directory: &Path,
     output: &mut dyn FnMut(Stream, &[u8]),
@@ -64,8 +68,9 @@ pub(super) fn run(
     let mut requests = mounts::requests(scene, &command.mounts)?;
     requests.requests.extend(mounts::script(scene, command.script.as_ref())?);
     let mut lowers = lowers;
-    lowers.splice(0..0, mounts::points(scene, &requests.requests)?);
-    let step = step(scene, image, command, requests.requests.clone(), directory)?;
+    lowers.splice(0..0, mounts::points(scene, &requests.requests, &command.secrets.files)?);
+    let mut step = step(scene, image, command, requests.requests.clone(), directory)?;
+    step.secrets = std::mem::take(&mut command.secrets);
     let front_end =
         FrontEnd { attach: Attach::Yes { stdin: false }, descriptors: [None; 3], size: None, take_signals: None };
     let started = container::start(scene.environment, Origin::Step(Box::new(step)), lowers.into(), front_end)?;
@@ -122,7 +127,7 @@ fn step(
         seccomp::compile(rules)?;
     }
     let files = container::files(&config)?;
-    Ok(Step { config, directory: ContainerDir::new(directory), files })
+    Ok(Step { config, directory: ContainerDir::new(directory), files, secrets: Secrets::default() })
 }
 
 /// Passes the output on until the command has ended.

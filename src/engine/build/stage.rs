@@ -52,7 +52,7 @@ enum Keyed<'a> {
         working_dir: &'a str,
         network: Option<String>,
         is_insecure: bool,
-        mounts: Vec<&'a str>,
+        mounts: &'a [String],
     },
     Copy {
         destination: &'a str,
@@ -113,7 +113,7 @@ impl Stage {
     pub(super) fn take(
         &mut self,
         scene: &Scene<'_>,
-        step: &Step<'_>,
+        step: &mut Step<'_>,
         span: Span,
         shown: &str,
         created_by: &str,
@@ -177,7 +177,7 @@ impl Stage {
                 working_dir: &command.working_dir,
                 network: command.network.as_ref().map(ToString::to_string),
                 is_insecure: command.is_insecure,
-                mounts: command.mounts.iter().map(|mount| mount.key.as_str()).collect(),
+                mounts: &command.mount_keys,
             },
             Step::Copy(copy) => Keyed::Copy {
                 destination: &copy.destination,
