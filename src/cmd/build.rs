@@ -1,25 +1,36 @@
 //! `rc build`.
 
 use std::io::Read as _;
+use std::num::NonZero;
 use std::path::PathBuf;
 
+mod accepted;
 mod check;
 mod make;
+mod result;
+mod secret;
 
+use self::accepted::AcceptedArgs;
 use self::check::Call;
+use self::result::ResultArgs;
 use super::Ctx;
-use super::args::pull_policy;
+use super::args::{RegistryArgs, pull_policy};
 use crate::build::dockerfile::source::FILE_LIMIT;
 use crate::engine::{self, CheckBuild, DockerfileAt};
 use crate::error::{Error, Exit};
 use crate::plan::PullPolicy;
 use crate::registry::Platform;
 use crate::sys::fs::AtPath as _;
-use crate::types::{ImageReference, Network, Report};
+use crate::types::{Network, Report};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    accepted: AcceptedArgs,
+    /// Add a line to /etc/hosts of every step: NAME:ADDRESS
+    #[arg(long = "add-host", value_name = "HOST")]
+    pub(crate) add_hosts: Vec<String>,
     /// Allow what takes confinement away: network.host or security.insecure
     #[arg(long = "allow", value_name = "ENTITLEMENT")]
     pub(crate) allowed: Vec<String>,
@@ -35,21 +46,21 @@ pub(crate) struct Args {
     /// Read the Dockerfile from this path, or from standard input if it is `-`
     #[arg(short, long, value_name = "PATH")]
     pub(crate) file: Option<String>,
-    /// Write the image ID to the file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) iidfile: Option<PathBuf>,
     /// Read the patterns of what is ignored from this path
     #[arg(long = "ignorefile", value_name = "PATH")]
     pub(crate) ignore_file: Option<PathBuf>,
-    /// Set a label of the image: NAME=VALUE
-    #[arg(long = "label", value_name = "LABEL")]
-    pub(crate) labels: Vec<String>,
+    /// Take at most so many steps at the same time (default: one for each CPU, at least 2)
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZero<usize>>,
     /// Set the network of RUN: none, host, or a network mode of `rc run`
     #[arg(long, value_name = "NETWORK")]
     pub(crate) network: Option<Network>,
     /// Take nothing from the cache
     #[arg(long)]
     pub(crate) no_cache: bool,
+    /// Take nothing from the cache for the steps of this stage
+    #[arg(long = "no-cache-filter", value_name = "STAGE", value_delimiter = ',')]
+    pub(crate) no_cache_stages: Vec<String>,
     /// Set the platform of the image: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<Platform>,
@@ -63,12 +74,13 @@ pub(crate) struct Args {
     /// Print nothing but the image ID
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    result: ResultArgs,
     /// Give steps a secret: id=NAME, and src=FILE or env=VARIABLE
     #[arg(long = "secret", value_name = "SECRET")]
     pub(crate) secrets: Vec<String>,
-    /// Name the image
-    #[arg(short = 't', long = "tag", value_name = "NAME")]
-    pub(crate) names: Vec<ImageReference>,
     /// Set the stage to build, by name or number
     #[arg(long, value_name = "STAGE")]
     pub(crate) target: Option<String>,

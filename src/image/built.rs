@@ -16,9 +16,9 @@ pub(crate) struct Built {
     pub(crate) names: Vec<ImageReference>,
 }
 
-/// Stores an image whose layers are in the store, and returns its ID. The caller keeps them from being collected
+/// Stores an image whose layers are in the store, and returns its ID and the digest of its manifest. The caller keeps them from being collected
 /// ([`Store::begin_ingest`]).
-pub(crate) fn store(store: &Store, built: &Built) -> Result<Digest, Error> {
+pub(crate) fn store(store: &Store, built: &Built) -> Result<(Digest, Digest), Error> {
     let config = config(store, &built.config)?;
     let manifest = manifest(store, &config, &built.layers)?;
     for name in &built.names {
@@ -27,5 +27,5 @@ pub(crate) fn store(store: &Store, built: &Built) -> Result<Digest, Error> {
     if built.names.is_empty() {
         store.add_unnamed(&manifest)?;
     }
-    Ok(config.digest)
+    Ok((config.digest, manifest.digest))
 }

@@ -1,22 +1,21 @@
 //! `rc build`: the build itself.
 
-use super::{Args, Progress};
+use super::{Args, Progress, secret};
 use crate::build::dockerfile::file::Dockerfile;
 use crate::build::dockerfile::source::Source;
 use crate::cmd::Ctx;
 use crate::cmd::observer::Screen;
-use crate::engine::{self, BuildEvent, BuildFailed, BuildRequest, BuildSecret, CheckBuild, Made, Outcome, ReadBuild};
+use crate::engine::{self, BuildEvent, BuildFailed, BuildRequest, CheckBuild, Outcome, ReadBuild};
 use crate::error::{Error, Exit};
-use crate::sys::{fs, replacement};
-use crate::types::{Dialect, Report, ReportKind};
+use crate::plan::RegistryRequest;
+use crate::types::{Report, ReportKind};
 use crate::ui::{self, BuildScreen, Style};
 use crate::view::dockerfile as view;
 
-/// The most bytes of a secret. Source: BuildKit, `MaxSecretSize`.
-const SECRET_LIMIT: u64 = 500 << 10;
-
 /// Builds, and prints the image's ID.
 pub(super) fn run(ctx: &Ctx, args: Args, read: &CheckBuild, has_context: bool) -> Result<Exit, Error> {
+    args.accepted.check()?;
+    args.result.check()?;
     let caller = ctx.caller()?;
     let ReadBuild { source, ignore, inputs, context } = engine::read_build(&caller, read)?;
     let file = match Dockerfile::read(&source) {
@@ -30,16 +29,25 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: &CheckBuild, has_context: bool) -
         (_, Progress::Plain) => Style::Plain,
     };
     let request = BuildRequest {
-        secrets: args.secrets.iter().map(|typed| secret(typed)).collect::<Result<_, _>>()?,
-        labels: args.labels.iter().map(|typed| pair(typed)).collect(),
+        secrets: args.secrets.iter().map(|typed| secret::read(typed)).collect::<Result<_, _>>()?,
+        labels: args.result.labels(),
         pull: args.pull.unwrap_or_default(),
         file,
         inputs,
         context: has_context.then_some(context),
         ignore,
-        names: args.names,
+        names: args.result.names(),
         no_cache: args.no_cache,
-        tls_verify: None,
+        tls_verify: args.registry.tls_verify,
+        registry: RegistryRequest {
+            authfile: args.registry.authfile.clone(),
+            cert_dir: args.registry.cert_dir.clone(),
+            ..RegistryRequest::default()
+        },
+        platform: args.platform.as_ref().map(ToString::to_string),
+        no_cache_stages: args.no_cache_stages,
+        add_hosts: args.add_hosts,
+        jobs: args.jobs,
         network: args.network,
         allowed: args.allowed,
     };
@@ -56,27 +64,18 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: &CheckBuild, has_context: bool) -
     }
     drop(screen);
     let swept = engine::sweep(&ctx.engine);
-    let Made { id, warnings, unused } = match made {
+    let made = match made {
         Ok(made) => made,
         Err(failed) => return failure(&source, failed),
     };
-    for warning in &warnings {
+    for warning in &made.warnings {
         ui::warning(view::warning(&source, warning));
     }
-    for name in unused {
+    for name in &made.unused {
         ui::warning(format_args!("the build argument `{name}` is not used"));
     }
-    if let Some(path) = &args.iidfile {
-        replacement::replace_named(path, id.to_string().as_bytes())?;
-    }
-    let mut out = ui::out();
-    if ctx.dialect == Dialect::Docker {
-        out.line(&id)?
-    } else {
-        out.line(id.hex())?
-    }
-    out.finish()?;
     swept?;
+    args.result.deliver(ctx, &made, &args.registry, style == Style::Quiet)?;
     Ok(Exit::SUCCESS)
 }
 
@@ -108,43 +107,4 @@ fn failure(source: &Source, failed: BuildFailed) -> Result<Exit, Error> {
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
-}
-
-/// `NAME=VALUE`, or a name with an empty value.
-fn pair(typed: &str) -> (String, String) {
-    let (name, value) = typed.split_once('=').unwrap_or((typed, ""));
-    (name.to_owned(), value.to_owned())
-}
-
-/// Reads `id=NAME,src=FILE`, `id=NAME,env=VARIABLE` or `id=NAME`, and the secret itself.
-fn secret(typed: &str) -> Result<BuildSecret, Error> {
-    let wrong = |reason: &str| {
-        Error::new(format!("`--secret {}`: {reason}", typed.escape_debug())).with_hint("write id=NAME,src=FILE")
-    };
-    let (mut id, mut path, mut variable, mut kind) = (None, None, None, None);
-    for field in typed.split(',') {
-        match field.split_once('=') {
-            Some(("id", value)) => id = Some(value.to_owned()),
-            Some(("src" | "source", value)) => path = Some(value.to_owned()),
-            Some(("env", value)) => variable = Some(value.to_owned()),
-            Some(("type", value)) => kind = Some(value.to_owned()),
-            _ => return Err(wrong("it has fields id, src, env and type")),
-        }
-    }
-    let id = id.filter(|id| !id.is_empty()).ok_or_else(|| wrong("it has no id"))?;
-    let from_variable = match (kind.as_deref(), &path, variable) {
-        (Some("env"), _, None) => Some(path.clone().unwrap_or_else(|| id.clone())),
-        (None | Some("env"), None, Some(variable)) => Some(variable),
-        (None, None, None) if std::env::var_os(&id).is_some() => Some(id.clone()),
-        (None | Some("file"), _, None) => None,
-        _ => return Err(wrong("it comes from a file or from a variable")),
-    };
-    let value = match from_variable {
-        Some(name) => {
-            use std::os::unix::ffi::OsStringExt as _;
-            std::env::var_os(&name).ok_or_else(|| wrong(&format!("there is no variable `{name}`")))?.into_vec()
-        }
-        None => fs::read_limited(path.as_deref().unwrap_or(&id), SECRET_LIMIT)?,
-    };
-    Ok(BuildSecret { id, value })
 }

@@ -44,6 +44,8 @@ use crate::types::{Digest, Network, Report, ReportKind, SecretFile};
 pub(crate) struct Made {
     /// Its ID.
     pub(crate) id: Digest,
+    /// The digest of its manifest.
+    pub(crate) manifest: Digest,
     /// What checks say of the Dockerfile.
     pub(crate) warnings: Vec<Warning>,
     /// Arguments of the caller's that nothing asks for.
@@ -63,16 +65,16 @@ pub(crate) fn make(
     // Nothing that the build takes or makes is collected meanwhile.
     let ingest = environment.store.begin_ingest().map_err(Report::from)?;
     let mut scene = Scene::new(context, &environment, &caller)?;
-    scene.no_cache = request.no_cache;
     scene.network.clone_from(&request.network);
+    scene.add_hosts.clone_from(&request.add_hosts);
     let mut maker = Maker { scene: &scene, request, images: BTreeMap::new(), stages: BTreeMap::new() };
     let plan = maker.plan(observer)?;
     let grown = maker.grow(&plan, tell);
     scene.settle();
     grown?;
-    let id = maker.store(&plan)?;
+    let (id, manifest) = maker.store(&plan)?;
     ingest.finish().map_err(Report::from)?;
-    Ok(Made { id, warnings: plan.warnings, unused: plan.unused })
+    Ok(Made { id, manifest, warnings: plan.warnings, unused: plan.unused })
 }
 
 struct Maker<'a> {
@@ -123,8 +125,9 @@ impl<'a> Maker<'a> {
         let wanted = Request {
             image: name.to_owned(),
             pull: Some(self.request.pull),
-            platform: platform.map(str::to_owned),
+            platform: platform.map(str::to_owned).or_else(|| self.request.platform.clone()),
             tls_verify: self.request.tls_verify,
+            registry: self.request.registry.clone(),
             ..Request::default()
         };
         let provided = pull::image_for(self.scene.context, self.scene.environment, &wanted, observer)?;
@@ -139,7 +142,8 @@ impl<'a> Maker<'a> {
     /// Makes the stages that the target needs, each after those that it needs itself; those that need nothing of each
     /// other at the same time. The first failure ends the others.
     fn grow(&mut self, plan: &Plan, tell: &mut dyn FnMut(usize, BuildEvent<'_>)) -> Result<(), Failed> {
-        let most = std::thread::available_parallelism().map_or(2, NonZero::get).max(2);
+        let cpus = || std::thread::available_parallelism().map_or(2, NonZero::get).max(2);
+        let most = self.request.jobs.map_or_else(cpus, NonZero::get);
         let mut workers: Vec<Worker> = Vec::new();
         let grown = loop {
             let is_ready = |index: &&usize| {
@@ -203,6 +207,11 @@ impl<'a> Maker<'a> {
             Base::Stage(other) => self.stages[other].clone(),
             Base::Image { name, .. } => Stage::of(&self.images[name].0),
         };
+        let is_anew = |asked: &String| {
+            *asked == index.to_string()
+                || self.request.file.stages[index].name.as_deref() == Some(&asked.to_lowercase())
+        };
+        stage.no_cache = self.request.no_cache || self.request.no_cache_stages.iter().any(is_anew);
         let named = self.request.file.stages[index].name.clone().unwrap_or_else(|| format!("stage-{index}"));
         for entry in &folded.history {
             let Some(number) = entry.step else {
@@ -419,7 +428,7 @@ impl<'a> Maker<'a> {
     }
 
     /// Stores the image of the target.
-    fn store(&mut self, plan: &Plan) -> Result<Digest, Failed> {
+    fn store(&mut self, plan: &Plan) -> Result<(Digest, Digest), Failed> {
         let stage = self.stages.remove(&plan.graph.target);
         let Some(mut stage) = stage else {
             return Err(Report::new(ReportKind::Internal, "the target was not built").into());

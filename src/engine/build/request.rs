@@ -1,11 +1,12 @@
 //! What a front end asks of a build.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use crate::build::dockerfile::file::Dockerfile;
 use crate::build::dockerfile::scope::Inputs;
 use crate::build::ignore::Ignore;
-use crate::plan::PullPolicy;
+use crate::plan::{PullPolicy, RegistryRequest};
 use crate::types::{ImageReference, Network};
 
 /// An image that is to be built.
@@ -29,6 +30,16 @@ pub(crate) struct BuildRequest {
     pub(crate) pull: PullPolicy,
     /// Whether to verify the certificates of registries.
     pub(crate) tls_verify: Option<bool>,
+    /// How to connect to them.
+    pub(crate) registry: RegistryRequest,
+    /// The platform of base images, if it was asked for.
+    pub(crate) platform: Option<String>,
+    /// The stages, by name or number, for which nothing comes from the cache.
+    pub(crate) no_cache_stages: Vec<String>,
+    /// Further lines of `/etc/hosts` in every step: `NAME:ADDRESS`.
+    pub(crate) add_hosts: Vec<String>,
+    /// How many stages grow at the same time, at most.
+    pub(crate) jobs: Option<NonZero<usize>>,
     /// The network of RUN, if not the usual one.
     pub(crate) network: Option<Network>,
     /// What a Dockerfile may ask for although it takes confinement away: `network.host`, `security.insecure`.

@@ -93,6 +93,7 @@ fn step(
         auto_remove: true,
         detach: false,
         env: command.env.iter().chain(&command.hidden_env).cloned().collect(),
+        add_hosts: scene.add_hosts.clone(),
         mounts,
         privileged: command.is_insecure,
         http_proxy: Some(false),

@@ -24,8 +24,8 @@ pub(super) struct Scene<'a> {
     pub(super) target: Target,
     /// What joins layers here.
     pub(super) form: Form,
-    /// Every step is taken anew (`--no-cache`).
-    pub(super) no_cache: bool,
+    /// Further lines of `/etc/hosts` in every step.
+    pub(super) add_hosts: Vec<String>,
     /// The network of RUN, if not the usual one.
     pub(super) network: Option<Network>,
     /// The digest of no files.
@@ -58,7 +58,7 @@ impl<'a> Scene<'a> {
             home,
             target: target(&environment.ids),
             form: Form::Kernel,
-            no_cache: false,
+            add_hosts: Vec::new(),
             network: None,
             nothing_listed: Hasher::sha256(b""),
             nothing,

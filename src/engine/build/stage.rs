@@ -26,6 +26,9 @@ pub(super) struct Stage {
     pub(super) config: Config,
     /// The blobs of its layers, lowest first.
     pub(super) layers: Vec<Descriptor>,
+    /// Every step is taken anew.
+    #[serde(skip)]
+    pub(super) no_cache: bool,
     /// The image that it began with, for records.
     source: ImageSource,
 }
@@ -52,6 +55,7 @@ enum Keyed<'a> {
         working_dir: &'a str,
         network: Option<String>,
         is_insecure: bool,
+        hosts: &'a [String],
         mounts: &'a [String],
     },
     Copy {
@@ -81,7 +85,7 @@ impl Stage {
             layers: Vec::new(),
             exposed_ports: Vec::new(),
         };
-        Self { config, layers: Vec::new(), source }
+        Self { config, layers: Vec::new(), no_cache: false, source }
     }
 
     /// A stage that begins with an image, whose layers are unpacked.
@@ -92,7 +96,7 @@ impl Stage {
         let mut config = image.config.clone();
         // What says how the base was made says nothing about this image.
         config.docker_version = None;
-        Self { config, layers, source }
+        Self { config, layers, no_cache: false, source }
     }
 
     /// The directories of its layers, lowest first.
@@ -125,7 +129,7 @@ impl Stage {
         };
         let key = self.key(scene, step, listed.as_ref())?;
         let store = &scene.environment.store;
-        let known = || match store.step(&key).filter(|_| !scene.no_cache) {
+        let known = || match store.step(&key).filter(|_| !self.no_cache) {
             Some(record) => Ok::<_, Report>(has(scene, &record)?.then_some(record)),
             None => Ok(None),
         };
@@ -177,6 +181,7 @@ impl Stage {
                 working_dir: &command.working_dir,
                 network: command.network.as_ref().map(ToString::to_string),
                 is_insecure: command.is_insecure,
+                hosts: &scene.add_hosts,
                 mounts: &command.mount_keys,
             },
             Step::Copy(copy) => Keyed::Copy {
