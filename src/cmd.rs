@@ -5,6 +5,7 @@ pub(crate) mod args;
 mod ask;
 pub(crate) mod attach;
 pub(crate) mod build;
+pub(crate) mod builder;
 pub(crate) mod commit;
 pub(crate) mod complete;
 pub(crate) mod completion;

@@ -7,6 +7,7 @@
 
 mod archive;
 mod build;
+mod cache;
 mod changes;
 mod check;
 mod context;
@@ -52,6 +53,7 @@ pub(crate) use archive::{
 pub(crate) use build::{
     BuildEvent, BuildRequest, BuildSecret, Failed as BuildFailed, Made, Outcome, Stream, make as build,
 };
+pub(crate) use cache::{Cache as PrunedCache, CachedStep, build_cache};
 pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes, commit, export, image_changes};
 pub(crate) use check::{Check, check};
 pub(crate) use context::{Caller, Context};
@@ -73,7 +75,7 @@ pub(crate) use look::{log, processes, usage};
 pub(crate) use names::NamesSetup;
 pub(crate) use observer::Observer;
 pub(crate) use ports::{PublishedPorts, ports};
-pub(crate) use prune::{Cache as PrunedCache, Images as PrunedImages, Prune, Pruned, prune};
+pub(crate) use prune::{Images as PrunedImages, Prune, Pruned, prune};
 pub(crate) use pull::{Pull, pull};
 pub(crate) use push::{Push, push, push_all_tags};
 pub(crate) use registry::Connection;

@@ -62,7 +62,7 @@ pub(crate) use layer::mapped;
 pub(crate) use layer::{Form, Naming, Ownership, Target};
 pub(crate) use remove::remove_tree;
 pub(crate) use scratch::Scratch;
-pub(crate) use steps::StepRecord;
+pub(crate) use steps::{CachedStep, StepRecord};
 pub(crate) use sweep::Reachable;
 pub(crate) use usage::{disk_bytes, tree_bytes};
 

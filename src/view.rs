@@ -14,6 +14,7 @@
 //! | mistakes in a Dockerfile, and what it offers | [`dockerfile`] |
 //! | sizes, ages, states and times as words, and times from words | [`human`], [`when`] |
 
+mod cache;
 mod disk;
 mod docker_info;
 /// Dockerfiles.
@@ -44,6 +45,7 @@ use jiff::Timestamp;
 use crate::plan::ContainerConfig;
 use crate::types::PortMapping;
 
+pub(crate) use cache::{CACHE_COLUMNS, CacheRow};
 pub(crate) use disk::{DISK_COLUMNS, DiskRow};
 pub(crate) use event::{EventRow, docker_action};
 pub(crate) use history::{HISTORY_COLUMNS, HistoryRow};

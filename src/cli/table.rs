@@ -63,6 +63,8 @@ pub(super) const COMMANDS: &[Entry] = &[
     entry!(commit by value),
     entry!("__complete" complete, with the definition),
     entry!(completion with the definition),
+    entry!("builder du" builder::du),
+    entry!("builder prune" prune::builder, by value),
     entry!("container prune" prune::container, by value),
     entry!("container exists" container::exists),
     entry!("container inspect" container::inspect),
@@ -142,7 +144,11 @@ pub(super) const COMMANDS: &[Entry] = &[
 /// All groups.
 pub(super) const GROUPS: &[Group] = &[
     Group { name: "builder", about: "Build images, as docker has it", same: &[(&["build"], "build")] },
-    Group { name: "buildx", about: "Build images, as docker has it", same: &[(&["build"], "build")] },
+    Group {
+        name: "buildx",
+        about: "Build images, as docker has it",
+        same: &[(&["build"], "build"), (&["du"], "builder du"), (&["prune"], "builder prune")],
+    },
     Group {
         name: "container",
         about: "Manage containers",

@@ -1,5 +1,6 @@
-//! `rc container prune`, `rc image prune`, `rc system prune`.
+//! `rc builder prune`, `rc container prune`, `rc image prune`, `rc system prune`.
 
+pub(crate) mod builder;
 pub(crate) mod container;
 pub(crate) mod image;
 pub(crate) mod system;

@@ -1,9 +1,8 @@
 //! Removes what nothing uses: `container prune`, `image prune`, `system prune`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-
+use super::cache::{self, Cache};
 use super::context::Context;
 use super::disk::{measure, mounted, volumes};
 use super::happened;
@@ -23,15 +22,6 @@ pub(crate) enum Images {
     Dangling,
     /// Those without a container.
     Unused,
-}
-
-/// Which results of builds are pruned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cache {
-    /// Those that are in no image.
-    Unused,
-    /// All of them. What is in an image stays there.
-    All,
 }
 
 /// What to prune.
@@ -80,8 +70,8 @@ pub(crate) fn prune(context: &Context, request: &Prune) -> Result<Pruned, Report
         prune_images(context, &filter, images, &mut pruned)?;
     }
     // Last: an image that is gone needs its layers no more.
-    if let Some(cache) = request.cache {
-        prune_cache(context, &filter, cache, &mut pruned)?;
+    if let Some(which) = request.cache {
+        pruned.cache = cache::prune(context.store()?, &filter, which)?;
     }
     // Volumes, layers and blobs wait there to be removed.
     let waiting = fs::paths_in(context.store()?.trash())?.into_iter().collect();
@@ -163,25 +153,6 @@ fn prune_images(context: &Context, filter: &PruneFilter, which: Images, pruned: 
     }
     if !pruned.images.is_empty() {
         removal.collect(&used)?;
-    }
-    Ok(())
-}
-
-fn prune_cache(context: &Context, filter: &PruneFilter, which: Cache, pruned: &mut Pruned) -> Result<(), Report> {
-    let store = context.store()?;
-    let removal = Removal::begin(store)?;
-    let in_images: BTreeSet<Digest> =
-        local::list(store)?.0.into_iter().flat_map(|image| image.config.rootfs.diff_ids).collect();
-    for step in store.steps().map_err(Report::from)? {
-        let is_in_image = step.record.layer.as_ref().is_some_and(|layer| in_images.contains(&layer.digest));
-        let used = Timestamp::try_from(step.used).map(|used| used.to_string()).ok();
-        if (which == Cache::All || !is_in_image) && filter.matches(&BTreeMap::new(), used.as_deref()) {
-            store.forget_step(&step.key)?;
-            pruned.cache.push(step.key);
-        }
-    }
-    if !pruned.cache.is_empty() {
-        removal.collect(&in_use(store)?)?;
     }
     Ok(())
 }

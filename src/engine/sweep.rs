@@ -61,7 +61,7 @@ pub(super) fn sync_soon(store: &Store) {
 
 /// Becomes a process of this name that nobody waits for: leaves the session and closes the command's descriptors,
 /// since a reader of its output waits until all copies are closed.
-fn detach(name: &str) -> std::io::Result<()> {
+pub(super) fn detach(name: &str) -> std::io::Result<()> {
     // It fails only for a session leader, which a fork is not.
     rustix::process::setsid().ok();
     prctl::set_name(name)?;

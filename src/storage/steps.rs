@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
 use serde::{Deserialize, Serialize};
 
 use super::{Descriptor, Error, Store, stage};
-use crate::sys::fs::{self, Durability, PathError};
+use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::types::{Digest, json};
 
 /// The maximum size of a record in bytes.
@@ -91,6 +91,12 @@ impl Store {
         let bytes = serde_json::to_vec(record)
             .map_err(|source| Error::Json { what: format!("`{}`", path.display()), source })?;
         Ok(fs::replace(path, &bytes, Durability::Volatile)?)
+    }
+
+    /// The bytes of the filesystem that the store is on.
+    pub(crate) fn filesystem_size(&self) -> Result<u64, PathError> {
+        let found = rustix::fs::statvfs(&self.root).at("look at the filesystem of", &self.root)?;
+        Ok(found.f_blocks.saturating_mul(found.f_frsize))
     }
 
     /// All records.

@@ -255,3 +255,67 @@ fn what_is_mounted_for_a_step_is_in_no_layer() {
     let found = lab.program("grep", ["-rl", "k7Xq9w"]).arg(lab.store()).run();
     assert_eq!(found.stdout(), "");
 }
+
+#[test]
+fn the_cache_is_listed_and_removed_and_images_keep_what_they_have() {
+    let lab = lab(&[("Dockerfile", "FROM localhost/base\nRUN echo first >/f\n")]);
+    build(&lab, &["-q"]).exits(0).stdout();
+    write(&lab, "Dockerfile", "FROM localhost/base\nRUN echo second >/f\n");
+    build(&lab, &["-q"]).exits(0).stdout();
+    let listed = lab.rc(["builder", "du", "--format", "{{.Reclaimable}} {{.Description}}"]).run().text();
+    assert_eq!(listed, "false RUN echo second >/f\nfalse RUN echo first >/f\n");
+    let first = lab.rc(["images", "-q", "--filter", "dangling=true"]).run().text();
+    lab.rc(["rmi", "-f", first.trim()]).run().exits(0).stdout();
+    let listed = lab.rc(["buildx", "du", "--format", "{{.Reclaimable}} {{.Description}}"]).run().text();
+    assert_eq!(listed, "false RUN echo second >/f\ntrue RUN echo first >/f\n");
+    let pruned = lab.rc(["builder", "prune", "-f"]).run().text();
+    assert_eq!(pruned.lines().count(), 1, "{pruned}");
+    assert_eq!(lab.rc(["builder", "du", "--format", "{{.Description}}"]).run().text(), "RUN echo second >/f\n");
+    lab.rc(["builder", "prune", "-a", "-f"]).run().exits(0).stdout();
+    play(&lab, &["cat", "/f"]).prints("second\n");
+    let anew = build(&lab, &["--progress", "plain"]).exits(0).stderr();
+    assert!(!anew.contains("CACHED"), "{anew}");
+    // A garbage collection keeps what a build may use again.
+    lab.rc(["rmi", "-f", "localhost/made"]).run().exits(0).stdout();
+    assert!(build(&lab, &["--progress", "plain"]).exits(0).stderr().contains("CACHED"));
+}
+
+#[test]
+fn options_of_other_builders_are_accepted_or_refused_by_name() {
+    let lab = lab(&[("Dockerfile", "FROM localhost/base AS one\nRUN cat /etc/hosts >/h\n")]);
+    let words = [
+        "--load",
+        "--rm",
+        "--force-rm=true",
+        "--compress",
+        "--provenance=false",
+        "--sbom=false",
+        "--add-host",
+        "web:10.0.0.7",
+        "--label",
+        "a=b",
+        "--jobs",
+        "3",
+        "--build-arg",
+        "BUILDKIT_INLINE_CACHE=1",
+        "--no-cache-filter",
+        "one",
+        "--metadata-file",
+    ];
+    let metadata = lab.work("metadata").display().to_string();
+    build(&lab, &[&words[..], &[&metadata, "-q"]].concat()).exits(0).stdout();
+    assert!(play(&lab, &["cat", "/h"]).exits(0).stdout().contains("10.0.0.7\tweb"));
+    assert_eq!(inspect(&lab)["Config"]["Labels"]["a"], "b");
+    let written: Value = serde_json::from_slice(&fs::read(&metadata).expect("written")).expect("JSON");
+    assert_eq!(written["image.name"], "localhost/made:latest");
+    for (word, message) in [
+        ("--provenance=true", "no attestations"),
+        ("--layers=false", "a layer for each step"),
+        ("--isolation=chroot", "--isolation"),
+        ("--network=nowhere", "nowhere"),
+        ("--push", "cannot"),
+    ] {
+        let refused = build(&lab, &[word]).exits(125).stderr();
+        assert!(refused.contains(message), "{word}: {refused}");
+    }
+}

@@ -27,6 +27,7 @@ use crate::build::dockerfile::stages::{Base, BaseImage, Origin};
 use crate::build::dockerfile::steps::{Action, CopyStep, RunStep};
 use crate::build::ignore::Ignore;
 use crate::container::Secrets;
+use crate::engine::cache;
 use crate::engine::context::{Caller, Context};
 use crate::engine::image;
 use crate::engine::observer::Observer;
@@ -74,6 +75,7 @@ pub(crate) fn make(
     grown?;
     let (id, manifest) = maker.store(&plan)?;
     ingest.finish().map_err(Report::from)?;
+    cache::trim_soon(&environment.store);
     Ok(Made { id, manifest, warnings: plan.warnings, unused: plan.unused })
 }
 

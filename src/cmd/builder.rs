@@ -1,0 +1,3 @@
+//! `rc builder …`.
+
+pub(crate) mod du;

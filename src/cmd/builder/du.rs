@@ -1,0 +1,49 @@
+//! `rc builder du`.
+
+use crate::cmd::Ctx;
+use crate::engine;
+use crate::error::{Error, Exit};
+use crate::ui::{self, Table};
+use crate::view::human::exact_size;
+use crate::view::{CACHE_COLUMNS, CacheRow};
+
+/// Show what builds have kept for later builds
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Change the output format to JSON or a Go template
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true)]
+    format: Option<String>,
+    /// Do not truncate the output
+    #[arg(long, visible_alias = "verbose")]
+    no_trunc: bool,
+}
+
+/// Runs the command: what was used last comes first.
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let steps = engine::build_cache(&ctx.engine)?;
+    let now = ctx.engine.clock().now;
+    let row = |step: &engine::CachedStep| CacheRow {
+        key: step.key.clone(),
+        shown: step.record.shown.clone(),
+        size: step.size(),
+        is_in_image: step.is_in_image,
+        used: jiff::Timestamp::try_from(step.used).unwrap_or(now),
+        now,
+        no_trunc: args.no_trunc,
+    };
+    let rows: Vec<CacheRow> = steps.iter().map(row).collect();
+    let mut out = ui::out();
+    match ctx.format(args.format.as_deref()) {
+        Some(format) => format.list(&mut out, &rows, false)?,
+        None => {
+            let mut table = Table::new(&CACHE_COLUMNS);
+            rows.iter().for_each(|row| table.row(row.cells()));
+            out.raw(table.render().as_bytes())?;
+            let sum = |is_counted: fn(&&CacheRow) -> bool| rows.iter().filter(is_counted).map(|row| row.size).sum();
+            out.line(format_args!("Reclaimable: {}", exact_size(sum(|row| !row.is_in_image))))?;
+            out.line(format_args!("Total:       {}", exact_size(sum(|_| true))))?;
+        }
+    }
+    out.finish()?;
+    Ok(Exit::SUCCESS)
+}
