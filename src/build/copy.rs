@@ -1,6 +1,6 @@
 //! COPY and ADD of files, without a container: which files a source names (`listing`), and writing them beneath the
-//! root of a stage (`writer`). Every path is resolved beneath the root of its side, by descriptor: neither a context nor an
-//! image leads to a file of the host (safety.md, B1, B4, B6).
+//! root of a stage (`writer`). Every path is resolved beneath the root of its side, by descriptor: neither a context
+//! nor an image leads to a file of the host (safety.md, B1, B4, B6).
 
 mod listing;
 mod memo;

@@ -144,11 +144,7 @@ pub(super) const COMMANDS: &[Entry] = &[
 /// All groups.
 pub(super) const GROUPS: &[Group] = &[
     Group { name: "builder", about: "Build images, as docker has it", same: &[(&["build"], "build")] },
-    Group {
-        name: "buildx",
-        about: "Build images, as docker has it",
-        same: &[(&["build"], "build"), (&["du"], "builder du"), (&["prune"], "builder prune")],
-    },
+    Group { name: "buildx", about: "Build images, as docker has it", same: &[(&["build"], "build")] },
     Group {
         name: "container",
         about: "Manage containers",

@@ -16,8 +16,8 @@ pub(crate) struct Built {
     pub(crate) names: Vec<ImageReference>,
 }
 
-/// Stores an image whose layers are in the store, and returns its ID and the digest of its manifest. The caller keeps them from being collected
-/// ([`Store::begin_ingest`]).
+/// Stores an image whose layers are in the store, and returns its ID and the digest of its manifest. The caller keeps
+/// them from being collected ([`Store::begin_ingest`]).
 pub(crate) fn store(store: &Store, built: &Built) -> Result<(Digest, Digest), Error> {
     let config = config(store, &built.config)?;
     let manifest = manifest(store, &config, &built.layers)?;

@@ -95,6 +95,31 @@ fn twenty_kills_of_load_leave_nothing_half_made() {
     lab.rc(["rmi", "noise"]).run().succeeds();
 }
 
+#[test]
+fn forty_kills_of_build_leave_nothing_running_and_no_step_is_lost() {
+    let lab = Lab::new();
+    lab.payload();
+    let context = lab.work("context");
+    fs::create_dir_all(&context).expect("made");
+    fs::write(context.join("file"), "content").expect("written");
+    let build = |number: u32| {
+        // Each build has steps of its own, after one that all share, and two stages side by side.
+        let text = format!(
+            "FROM payload AS one\nRUN [\"/payload\", \"write\", \"/shared\", \"x\"]\n\
+             RUN [\"/payload\", \"write\", \"/one\", \"{number}\"]\nCOPY file /{number}\n\
+             FROM payload AS two\nRUN [\"/payload\", \"write\", \"/two\", \"{number}\"]\n\
+             FROM payload\nCOPY --from=one /one /\nCOPY --from=two /two /\n"
+        );
+        fs::write(context.join("Dockerfile"), text).expect("written");
+        lab.rc(["build", "-q", "--network", "none", "-t", "built"]).arg(&context)
+    };
+    storm(40, build, || {});
+    lab.rc(["build", "-q", "--network", "none", "-t", "built"]).arg(&context).run().exits(0).stdout();
+    let shared = lab.rc(["build", "--progress", "plain", "--network", "none"]).arg(&context).run().exits(0).stderr();
+    assert!(!shared.contains("DONE"), "{shared}");
+    lab.rc(["run", "--rm", "--network", "none", "built", "/payload", "read", "/two"]).run().prints("40\n");
+}
+
 /// The process that holds the lock of the container `id`: its monitor.
 pub(crate) fn monitor(lab: &Lab, id: &str) -> Option<i32> {
     let file = fs::File::open(lab.container(id).join("lock")).ok()?;
