@@ -65,6 +65,10 @@ pub(crate) fn check(source: &Source, plan: &Plan) -> Vec<String> {
         lines.extend(excerpt::of(source, warning.span, false));
         lines.push("-".repeat(20));
     }
+    if let Some(name) = &plan.foreign_syntax {
+        lines.push(String::new());
+        lines.push(format!("note: rc reads the file itself; the front end `{name}` is not fetched"));
+    }
     lines
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) warnings_are_errors: bool,
     /// Arguments of the caller's that nothing asks for.
     pub(crate) unused: Vec<String>,
+    /// Another front end that `# syntax=` or `BUILDKIT_SYNTAX` names. rc has its own and fetches none.
+    pub(crate) foreign_syntax: Option<String>,
     /// The global arguments, the automatic ones among them.
     pub(crate) globals: BTreeMap<String, String>,
 }
@@ -94,7 +96,18 @@ pub(crate) fn evaluate(
     let unused = inputs.arguments.keys().filter(is_unused).cloned().collect();
     let warnings_are_errors = findings.selection.is_error;
     let globals = common.globals.clone();
-    Ok(Plan { graph, stages, warnings: findings.warnings, warnings_are_errors, unused, globals })
+    let asked = inputs.arguments.get("BUILDKIT_SYNTAX").map(String::as_str);
+    let asked = asked.or(file.directives.syntax.as_ref().map(|(text, _)| text.as_str()));
+    let foreign_syntax = asked.filter(|name| !is_own_language(name)).map(str::to_owned);
+    let warnings = findings.warnings;
+    Ok(Plan { graph, stages, warnings, warnings_are_errors, unused, foreign_syntax, globals })
+}
+
+/// Whether a front end has the language that rc has: docker's, in any version.
+fn is_own_language(name: &str) -> bool {
+    let name = name.split([':', '@', ' ']).next().unwrap_or_default();
+    let name = name.strip_prefix("docker.io/").unwrap_or(name);
+    matches!(name, "docker/dockerfile" | "docker/dockerfile-upstream")
 }
 
 /// Applies one instruction to the defaults of an image, and returns them. Fails if it needs files, or is wrong.

@@ -1,5 +1,7 @@
 //! Goldens: tests/fixtures/dockerfile. Each has a Dockerfile, a line `====`, and what becomes of it. With
-//! RC_GOLDENS=DIRECTORY the outcomes are written there.
+//! RC_GOLDENS=DIRECTORY the outcomes are written there; RC_FUZZ_SECONDS=N mutates them for longer.
+
+use std::time::{Duration, Instant};
 
 use super::super::outline::{Wanted, outline, targets};
 use super::super::scope::Platform;
@@ -96,6 +98,7 @@ fn shown(source: &Source, plan: &Plan) -> String {
         lines.push(format!("warning {first}-{last} {}: {}", warning.rule.name, warning.message));
     }
     lines.extend(plan.warnings_are_errors.then(|| "warnings are errors".to_owned()));
+    lines.extend(plan.foreign_syntax.iter().map(|name| format!("foreign syntax {name}")));
     lines.extend(plan.unused.iter().map(|name| format!("unused {name}")));
     lines.join("\n") + "\n"
 }
@@ -202,9 +205,11 @@ fn mutated_files_neither_panic_nor_take_long() {
         "%",
     ];
     let mut random = Random(0x2545_f491_4f6c_dd1d);
-    let start = std::time::Instant::now();
+    let seconds = std::env::var("RC_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
+    let time = seconds.map_or(Duration::from_millis(800), Duration::from_secs);
+    let start = Instant::now();
     let mut count = 0;
-    while start.elapsed() < std::time::Duration::from_millis(800) || count < 200 {
+    while start.elapsed() < time || count < 200 {
         let (_, golden) = GOLDENS[random.below(GOLDENS.len())];
         let mut text: Vec<char> = golden.split("====").next().unwrap_or_default().chars().collect();
         for _ in 0..=random.below(8) {
@@ -214,7 +219,7 @@ fn mutated_files_neither_panic_nor_take_long() {
             text.splice(at..end, piece.chars());
         }
         let text: String = text.into_iter().collect();
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         drop(outcome(&text));
         assert!(began.elapsed().as_secs() < 5, "{text}");
         count += 1;
@@ -256,7 +261,7 @@ fn a_large_file_is_read_in_linear_time() {
     ] {
         for head in ["FROM scratch\nENV A=1\n", "FROM scratch\nRUN ", "FROM scratch\nENV A=", "FROM scratch\nCOPY "] {
             let text = format!("{head}{}", unit.repeat(size / unit.len()));
-            let start = std::time::Instant::now();
+            let start = Instant::now();
             drop(outcome(&text));
             // In an optimized build a tenth of this; what is not linear takes minutes.
             assert!(start.elapsed().as_secs() < 6, "{head:?} {unit:?}: {:?}", start.elapsed());
