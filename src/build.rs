@@ -1,7 +1,11 @@
 //! `rc build`: the language, and what a step copies and depends on. Only `copy` opens files, of a context or a stage.
 
+/// `--cache-from` and `--cache-to`.
+pub(crate) mod cache;
 /// Modes for `COPY --chmod` and `ADD --chmod`.
 pub(crate) mod chmod;
+/// Fields separated by commas.
+mod csv;
 /// The language: from the text of a Dockerfile to steps and the configuration of an image.
 pub(crate) mod dockerfile;
 /// URLs of git repositories, as contexts and as sources of ADD.
@@ -13,3 +17,9 @@ pub(crate) mod ignore;
 pub(crate) mod copy;
 /// Keys of the cache.
 pub(crate) mod key;
+/// Contexts, also those that have names.
+pub(crate) mod named;
+/// `--output`.
+pub(crate) mod output;
+/// Why a step is not in the cache.
+pub(crate) mod reason;

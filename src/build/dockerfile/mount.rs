@@ -5,6 +5,7 @@
 
 use super::source::{Problem, Span};
 use super::words::Word;
+use crate::build::csv;
 use crate::types::{nearest, parse_size};
 
 /// A mount for one RUN.
@@ -301,44 +302,8 @@ impl Fields {
     }
 }
 
-/// The fields of a line of CSV, split at the first equals sign; keys in lower case.
 fn fields(word: &Word) -> Result<Vec<(String, Option<String>)>, Problem> {
-    let mut found = Vec::new();
-    let mut field = String::new();
-    let mut letters = word.text.chars().peekable();
-    loop {
-        if field.is_empty() && letters.peek() == Some(&'"') {
-            letters.next();
-            loop {
-                match letters.next() {
-                    Some('"') if letters.peek() == Some(&'"') => field.extend(letters.next()),
-                    Some('"') => break,
-                    Some(letter) => field.push(letter),
-                    None => return Err(Problem::new(word.span, "a quote in a mount is not closed")),
-                }
-            }
-            if letters.peek().is_some_and(|next| *next != ',') {
-                return Err(Problem::new(word.span, "a quote in a mount ends before its field"));
-            }
-        }
-        match letters.next() {
-            Some(letter) if letter != ',' => field.push(letter),
-            end => {
-                let whole = std::mem::take(&mut field);
-                let (key, value) = match whole.split_once('=') {
-                    Some((key, value)) => (key, Some(value.to_owned())),
-                    None => (whole.as_str(), None),
-                };
-                if key.is_empty() {
-                    return Err(Problem::new(word.span, "a field of a mount is empty"));
-                }
-                found.push((key.to_ascii_lowercase(), value));
-                if end.is_none() {
-                    return Ok(found);
-                }
-            }
-        }
-    }
+    csv::pairs(&word.text).map_err(|reason| Problem::new(word.span, format!("in a mount {reason}")))
 }
 
 #[cfg(test)]

@@ -92,9 +92,9 @@ fn what_is_unknown_or_out_of_place_is_an_error() {
         ("type=tmpfs,target=/x,size=big", "`size` of a mount must be a size, such as 64m, not `big`"),
         ("type=secret", "a mount of type secret needs `id`, `target` or `env`"),
         ("type=secret,id=a,src=b", "`id` and `source` of a secret are the same; give one of them"),
-        ("target=/x,", "a field of a mount is empty"),
-        ("\"target=/x", "a quote in a mount is not closed"),
-        ("\"target=/x\"y", "a quote in a mount ends before its field"),
+        ("target=/x,", "in a mount a field is empty"),
+        ("\"target=/x", "in a mount a quote is not closed"),
+        ("\"target=/x\"y", "in a mount a quote ends before its field"),
     ] {
         assert_eq!(mount(text), Err(expected.to_owned()), "{text}");
     }
