@@ -13,7 +13,7 @@ use crate::types::{nearest, parse_size};
 pub(crate) struct Mount {
     /// What is mounted.
     pub(crate) kind: MountKind,
-    /// Where to; relative to the working directory. A secret that is only a variable has none.
+    /// Where to; relative to the working directory. A secret or an agent may have none.
     pub(crate) target: Option<String>,
 }
 
@@ -100,13 +100,15 @@ pub(crate) type Expand<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 const TYPES: [&str; 5] = ["bind", "cache", "tmpfs", "secret", "ssh"];
 
 /// The keys, their other names, and the types that have them.
-const KEYS: [(&str, &[&str], &[&str]); 13] = [
+const KEYS: [(&str, &[&str], &[&str]); 14] = [
     ("target", &["dst", "destination"], &TYPES),
     ("source", &["src"], &["bind", "cache", "secret"]),
     ("from", &[], &["bind", "cache"]),
     ("readonly", &["ro"], &["bind", "cache", "tmpfs", "secret", "ssh"]),
     ("readwrite", &["rw"], &["bind", "cache", "tmpfs"]),
     ("id", &[], &["cache", "secret", "ssh"]),
+    // podman's. rc sets no labels of SELinux; `run -v` accepts the words, too.
+    ("relabel", &["z"], &["bind", "cache"]),
     ("sharing", &[], &["cache"]),
     ("size", &[], &["tmpfs"]),
     ("env", &[], &["secret"]),
@@ -158,7 +160,7 @@ pub(super) fn read(word: &Word, expand: Expand<'_>) -> Result<Mount, Problem> {
             let problem = wrong(format!("a mount has no key `{}`", key.escape_debug()));
             return Err(problem.with_nearest(nearest(&key, all.copied())));
         };
-        let is_switch = matches!(*name, "readonly" | "readwrite" | "required");
+        let is_switch = matches!(*name, "readonly" | "readwrite" | "required" | "relabel");
         if value.is_none() && !is_switch {
             return Err(wrong(format!("`{name}` of a mount needs a value: `{name}=…`")));
         }
@@ -247,10 +249,11 @@ impl Fields {
             None => None,
         };
         let missing = |what: &str| Problem::new(self.span, format!("a mount of type {kind} needs {what}"));
-        let target = self.text("target");
-        let needs_target = matches!(kind, "bind" | "cache" | "tmpfs");
-        if needs_target && target.is_none() {
-            return Err(missing("`target`"));
+        // Without a target it is the working directory, as in BuildKit; moby's own Dockerfile makes use of that.
+        let here = || matches!(kind, "bind" | "cache" | "tmpfs").then(|| ".".to_owned());
+        let target = self.text("target").or_else(here);
+        if let Some(label) = self.text("relabel").filter(|label| !matches!(label.as_str(), "shared" | "private")) {
+            return Err(self.wrong("relabel", &label, "shared or private"));
         }
         let kind = match kind {
             "bind" => MountKind::Bind {

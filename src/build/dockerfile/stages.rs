@@ -217,11 +217,15 @@ impl Builder<'_> {
         if image.text.contains('$') {
             self.check_defaults(image);
         }
+        let names = expanded.unset.iter().chain(&expanded.set);
+        let is_empty = |name: &&String| self.common.globals.get(*name).is_none_or(String::is_empty);
+        let hint = names
+            .clone()
+            .find(is_empty)
+            .map(|name| format!("give it a value: --build-arg {name}=…, or `ARG {name}=…` before the first FROM"));
         if name.is_empty() {
             let message = format!("the name of the base, `{}`, is empty", image.text.escape_debug());
-            let unset = expanded.unset.iter().chain(&expanded.set).next().cloned().unwrap_or_default();
-            let hint = format!("give it a value: --build-arg {unset}=…, or `ARG {unset}=…` before the first FROM");
-            self.findings.problems.push(Problem::new(image.span, message).with_hint(hint));
+            self.findings.problems.push(Problem { hint, ..Problem::new(image.span, message) });
             return scratch;
         }
         let lower = name.to_lowercase();
@@ -234,7 +238,7 @@ impl Builder<'_> {
         }
         if name.parse::<ImageReference>().is_err() {
             let message = format!("base `{}` is no name of an image", name.escape_debug());
-            self.findings.problems.push(Problem::new(image.span, message));
+            self.findings.problems.push(Problem { hint, ..Problem::new(image.span, message) });
             return scratch;
         }
         let known = (self.bases)(&name);

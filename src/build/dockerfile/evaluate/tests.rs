@@ -16,8 +16,8 @@ macro_rules! goldens {
     };
 }
 
-const GOLDENS: [(&str, &str); 14] = goldens! {
-    "checks" "circle" "config" "copy" "entrypoint" "errors" "escape" "forward" "heredocs" "onbuild" "run" "skip"
+const GOLDENS: [(&str, &str); 15] = goldens! {
+    "checks" "circle" "config" "copy" "entrypoint" "errors" "escape" "forward" "here" "heredocs" "onbuild" "run" "skip"
     "stages" "values"
 };
 

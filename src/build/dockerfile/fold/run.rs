@@ -101,8 +101,12 @@ impl Fold<'_> {
             let expanded = super::Expanded { unset, ..super::Expanded::default() };
             self.unset(instruction.span, &expanded);
             let Some(mut mount) = self.findings.take(mount) else { continue };
+            // The working directory of a base that is not known need not be `/`.
+            let is_sure = self.state.is_known || self.state.has_workdir;
+            let is_sure = is_sure || mount.target.as_ref().is_some_and(|target| target.starts_with('/'));
             mount.target = mount.target.map(|target| self.absolute(&target));
-            if mount.target.as_deref() == Some("/") && !matches!(mount.kind, MountKind::Secret { .. }) {
+            let may_be_root = matches!(mount.kind, MountKind::Secret { .. }) || !is_sure;
+            if mount.target.as_deref() == Some("/") && !may_be_root {
                 let message = "a mount cannot be on `/`";
                 self.findings.problems.push(Problem::new(word.span, message));
             }

@@ -26,6 +26,9 @@ fn binds_are_read_only_unless_they_are_asked_to_be_writable() {
         ("target=/$V,from=$V", bind("/expanded", None, Some("$V"), false)),
         ("\"target=/a,b\",source=\"\"", bind("/a,b", Some("\"\""), None, false)),
         ("target=/x,target=/y", bind("/y", None, None, false)),
+        ("target=/x,z", bind("/x", None, None, false)),
+        ("target=/x,Z,relabel=shared", bind("/x", None, None, false)),
+        ("from=b,source=/x,rw", bind(".", Some("/x"), Some("b"), true)),
     ] {
         assert_eq!(mount(text), Ok(expected), "{text}");
     }
@@ -71,9 +74,9 @@ fn what_is_unknown_or_out_of_place_is_an_error() {
         ("type=bnid,target=/x", "there is no mount type `bnid` (did you mean `bind`?)"),
         ("type=volume", "there is no mount type `volume` (it is one of bind, cache, tmpfs, secret, ssh)"),
         ("target=/x,sorce=y", "a mount has no key `sorce` (did you mean `source`?)"),
-        ("target=/x,relabel=z", "a mount has no key `relabel`"),
+        ("target=/x,propagation=shared", "a mount has no key `propagation`"),
+        ("target=/x,relabel=z", "`relabel` of a mount must be shared or private, not `z`"),
         ("target", "`target` of a mount needs a value: `target=…`"),
-        ("type=bind", "a mount of type bind needs `target`"),
         (
             "type=tmpfs,target=/x,sharing=locked",
             "a mount of type tmpfs has no `sharing` (only mounts of type cache have it)",
