@@ -4,6 +4,8 @@
 pub(crate) mod cache;
 /// Modes for `COPY --chmod` and `ADD --chmod`.
 pub(crate) mod chmod;
+/// What COPY and ADD take and write.
+pub(crate) mod copy;
 /// Fields separated by commas.
 mod csv;
 /// The language: from the text of a Dockerfile to steps and the configuration of an image.
@@ -12,9 +14,6 @@ pub(crate) mod dockerfile;
 pub(crate) mod git;
 /// `.dockerignore` and `.containerignore`.
 pub(crate) mod ignore;
-
-/// What COPY and ADD take and write.
-pub(crate) mod copy;
 /// Keys of the cache.
 pub(crate) mod key;
 /// Contexts, also those that have names.
