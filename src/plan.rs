@@ -351,11 +351,13 @@ pub(crate) fn resolve(
     let defaults = &facts.defaults;
     let network = network::network(request, defaults)?;
     let attached = attached(request)?;
-    let host_uts = namespaces::host_uts(request)?;
-    let ipc = namespaces::ipc(request)?;
-    let hostname = hostname(request, facts, &identity.id, &network, host_uts)?;
+    let shared = namespaces::shared(request, facts, network)?;
+    let namespaces::Shared { host_uts, ipc, .. } = shared;
+    let hostname = hostname(request, facts, &identity.id, &shared.network, host_uts)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
-    let userns = user_namespace::user_namespace(request, image, facts)?;
+    let userns = user_namespace::user_namespace(request, image, facts, &shared)?;
+    let network = shared.network.clone();
+    let sysctls = kernel::sysctls(request, &shared)?;
     let user = user(request, image, &userns)?;
     let working_dir = working_dir(request, image)?;
     let mounts = mounts::mounts(request, image, facts)?;
@@ -380,7 +382,7 @@ pub(crate) fn resolve(
         mounts,
         capabilities,
         rlimits: rlimits::rlimits(&request.ulimits)?,
-        cgroup: cgroups::cgroup(request, &limits)?,
+        cgroup: cgroups::cgroup(request, &limits, shared.cgroup)?,
         limits,
         // Without a network of its own there is nothing to forward to: docker and podman drop the ports as well, and
         // warn.
@@ -429,9 +431,11 @@ pub(crate) fn resolve(
         no_new_privileges: security.no_new_privileges,
         seccomp: security.seccomp,
         system_paths: security.system_paths,
-        sysctls: kernel::sysctls(request, &network, ipc)?,
+        sysctls,
         host_uts,
         ipc,
+        namespaces: shared.namespaces,
+        requires: requires(request, facts)?,
         user_namespace: userns.namespace,
         accounts,
         umask: kernel::umask(request)?,
@@ -527,6 +531,12 @@ fn working_dir(request: &Request, image: &ImageDefaults) -> Result<String, Error
             paths::clean(&format!("/{text}")).ok_or_else(|| Error::Image { source: invalid(text) })
         }
     }
+}
+
+/// The containers that are started before this one.
+fn requires(request: &Request, facts: &Facts) -> Result<Vec<ContainerId>, Error> {
+    let names = request.requires.iter().flat_map(|names| names.split(','));
+    names.map(|name| Ok(namespaces::container(facts, "--requires", name)?.id.clone())).collect()
 }
 
 /// The user of the program: as asked for, else the image's, else with `keep-id` the user that runs rc.

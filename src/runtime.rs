@@ -32,6 +32,7 @@ mod program;
 mod root_directory;
 mod rootfs;
 pub(crate) mod seccomp;
+mod shared;
 mod shown;
 mod starting;
 pub(crate) mod stub;
@@ -46,9 +47,10 @@ pub(crate) use apart::{Apart, mount_apart, view_apart};
 pub(crate) use create::create_init;
 pub(crate) use fuse::FuseOverlay;
 pub(crate) use join::{Join, join};
-pub(crate) use namespaces::has_namespace;
 pub(crate) use root_directory::{FRESH, describes_root};
+pub(crate) use namespaces::namespaces_of;
 pub(crate) use rootfs::{Rootfs, finds_content, mount_layers, try_mount};
+pub(crate) use shared::{SharedNamespaces, flag_of, open_shared};
 pub(crate) use starting::{Conversation, StartingProcess, child_of};
 pub(crate) use sync::{Failure, Progress};
 
@@ -67,6 +69,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) rootfs: Rootfs,
     /// The map of the root namespace.
     pub(crate) ids: &'a IdMap,
+    /// The namespaces of others that it is started in.
+    pub(crate) shared: Vec<SharedNamespaces>,
     /// Descriptors 0, 1 and 2 of the program, unless it gets a terminal.
     pub(crate) stdio: [std::os::fd::BorrowedFd<'a>; 3],
     /// Whether these descriptors are rc's own pipes, so that the program's user may own them.

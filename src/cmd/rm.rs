@@ -12,6 +12,9 @@ use crate::error::{Error, Exit};
 pub(crate) struct Args {
     #[command(flatten)]
     selection: SelectionArgs,
+    /// Remove container and all containers that depend on the selected container
+    #[arg(long)]
+    depend: bool,
     /// Kill running containers first, and ignore missing ones
     #[arg(short, long)]
     force: bool,
@@ -32,6 +35,6 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut selection = Selection { filters: args.filters, ..args.selection.into() };
     selection.ignore |= args.force;
     let how = Removal { force: args.force, timeout: args.time, volumes: args.volumes };
-    engine::remove(&ctx.engine, &selection, &how, &mut screen)?;
+    engine::remove(&ctx.engine, &selection, &how, args.depend, &mut screen)?;
     screen.exit()
 }

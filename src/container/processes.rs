@@ -10,6 +10,7 @@ use crate::runtime::cgroup::Group;
 use crate::runtime::users;
 use crate::sys::fs;
 use crate::sys::proc::{self, Entry, Stat};
+use crate::types::NamespaceKind;
 
 /// A process of a container.
 #[derive(Debug, Clone)]
@@ -66,6 +67,8 @@ pub(super) fn members(container: &Container, init: &Entry) -> Result<Vec<(Entry,
         Some(group) => group.processes()?,
         None => proc::all()?,
     };
+    let is_shared = container.config.shares(NamespaceKind::Pid);
+    let has_group = group(container).is_some();
     let space = init.link("ns/pid").map_err(Error::step("look at the container's PID namespace"))?;
     let mut others: Vec<(Entry, Stat)> = candidates
         .into_iter()
@@ -73,7 +76,11 @@ pub(super) fn members(container: &Container, init: &Entry) -> Result<Vec<(Entry,
         .filter_map(|entry| entry.stat().map(|stat| (entry, stat)))
         .collect();
     let mut members: Vec<(Entry, Stat)> = others
-        .extract_if(.., |(entry, _)| entry.pid == init.pid || entry.link("ns/pid").is_ok_and(|link| link == space))
+        .extract_if(.., |(entry, _)| {
+            // In the PID namespace of others, its cgroup or their parents tell which are its own.
+            let is_member = if is_shared { has_group } else { entry.link("ns/pid").is_ok_and(|link| link == space) };
+            entry.pid == init.pid || is_member
+        })
         .collect();
     // The first process of a namespace beneath is the child of a process in the container.
     loop {

@@ -16,14 +16,14 @@ use super::streams::{self, StartStreams};
 use super::{Container, Error, empty, secrets, volumes};
 use crate::monitor::{self, ContainerDir, Owner, SecretVariables, Start, State, Status};
 use crate::net;
-use crate::plan::{self, CgroupNamespace, ContainerConfig, HostFacts};
+use crate::plan::{self, ContainerConfig, HostFacts};
 use crate::runtime::cgroup;
 use crate::storage::Store;
 use crate::storage::events::EventLog;
 use crate::sys::process::{self, CloneOptions, fork};
 use crate::sys::signal::Signals;
 use crate::sys::{cpus, fs, socket};
-use crate::types::{Layers, StorageDriver};
+use crate::types::{Layers, NamespaceKind, Network, StorageDriver};
 use crate::userns::IdMap;
 
 /// What all starts of a command have in common.
@@ -233,6 +233,20 @@ fn fork_monitor(becomes_main: bool, body: impl FnOnce() -> i32) -> Result<proces
     Ok(child)
 }
 
+/// The directory of the container whose network this one has, directly or through others.
+fn network_dir(store: &Store, config: &ContainerConfig) -> Option<PathBuf> {
+    let mut network = config.network.clone();
+    let mut found = None;
+    // Containers exist before those that join them, so no circle is possible; a damaged record may say anything.
+    for _ in 0..16 {
+        let Network::Container(id) = &network else { break };
+        let directory = ContainerDir::new(store.containers().join(id));
+        network = directory.config().map_or(Network::None, |config| config.network);
+        found = Some(directory.path().to_owned());
+    }
+    found
+}
+
 /// What `plan` must know of the host.
 pub(super) fn host_facts(
     environment: &Environment,
@@ -242,11 +256,9 @@ pub(super) fn host_facts(
     Ok(HostFacts {
         rootfs: directory.at("merged"),
         container_dir: directory.path().to_owned(),
+        network_dir: network_dir(&environment.store, config),
         volumes_dir: environment.store.volumes(),
-        cgroups: match config.cgroup.namespace {
-            CgroupNamespace::Host => cgroup::mount_point()?,
-            CgroupNamespace::Private => None,
-        },
+        cgroups: if config.owns(NamespaceKind::Cgroup) { None } else { cgroup::mount_point()? },
         cpus: cpus::present(),
         handed: environment.manager.handed(config),
     })

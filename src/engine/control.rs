@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::context::Context;
+use super::dependents::Dependents;
 use super::facts::block_devices;
 use super::happened;
 use super::observer::Observer;
@@ -83,16 +84,25 @@ pub(crate) fn unpause(context: &Context, selection: &Selection, observer: &mut d
 }
 
 /// Removes containers, even damaged ones, and everything that killed processes left in the store. The running ones end
-/// at the same time.
+/// at the same time. A container that others need stays, unless these are removed as well: with `depend` they are.
 pub(crate) fn remove(
     context: &Context,
     selection: &Selection,
     how: &Removal,
+    depend: bool,
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
     let store = context.store()?;
     let runtime = context.runtime_dir()?;
-    let begin = |container: Container| Ok(Some(container::begin_removal(container, how)?));
+    let dependents = Dependents::find(context, store, selection)?;
+    let begin = |container: Container| {
+        if depend {
+            dependents.remove(context, &container, how)?;
+        } else if !how.force {
+            dependents.check(&container)?;
+        }
+        Ok(Some(container::begin_removal(container, how)?))
+    };
     let finish = |removing: Removing| Ok(removing.finish(store, &runtime).map(|()| true)?);
     let removed = each_even_damaged(context, store, selection, observer, begin, finish, |id, _| {
         container::remove_damaged(store, id, how, &runtime)?;

@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
@@ -5,7 +6,7 @@ use rustix::fs::Access;
 
 use super::context::Caller;
 use crate::container;
-use crate::plan::{BlockDevices, Defaults, Facts, Found, HostAccount, HostIds, Needs, Request};
+use crate::plan::{BlockDevices, ContainerConfig, Defaults, Facts, Found, HostAccount, HostIds, Needs, Request};
 use crate::settings::Settings;
 use crate::storage::Store;
 use crate::sys::fs;
@@ -53,6 +54,19 @@ fn taken_ids(store: &Store) -> Result<Vec<IdRange>, container::Error> {
     Ok(all.filter(|namespace| namespace.is_auto).flat_map(|namespace| namespace.maps.uids).collect())
 }
 
+/// The containers of these names or IDs.
+fn containers(
+    store: &Store,
+    names: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Option<Box<ContainerConfig>>>, container::Error> {
+    let look_up = |name: &String| match container::find(store, name) {
+        Ok(found) => Ok((name.clone(), Some(Box::new(found.config)))),
+        Err(container::Error::NotFound(_)) => Ok((name.clone(), None)),
+        Err(error) => Err(error),
+    };
+    names.iter().map(look_up).collect()
+}
+
 /// A user of the host; the empty name is the user that runs rc.
 fn account(name: &str) -> Option<HostAccount> {
     let own = || rustix::process::geteuid().as_raw().to_string();
@@ -76,6 +90,7 @@ pub(super) fn look_up(store: &Store, needs: &Needs, id: &ContainerId) -> Result<
         all_devices: if needs.all_devices { all_devices() } else { Vec::new() },
         least_oom_score_adj: if needs.oom_score_adj { least_oom_score_adj() } else { None },
         taken_ids: if needs.taken_ids { taken_ids(store)? } else { Vec::new() },
+        containers: containers(store, &needs.containers)?,
         accounts: needs.accounts.iter().map(|name| (name.clone(), account(name))).collect(),
         volume_names: (0..needs.volume_names).map(|_| container::volume_name(id)).collect::<Result<_, _>>()?,
     })
@@ -208,7 +223,7 @@ mod tests {
             ..Needs::default()
         };
         let found = look_up(&store, &needs, &id).unwrap();
-        let once: std::collections::BTreeSet<u16> = found.ports.iter().copied().collect();
+        let once: BTreeSet<u16> = found.ports.iter().copied().collect();
         assert_eq!((found.ports.len(), once.len(), once.contains(&first), once.contains(&0)), (40, 40, false, false));
         assert_eq!(found.block_devices["/dev/null"], Err("not a block device".to_owned()));
         assert_eq!(found.block_devices["/nowhere"], Err("no such file or directory".to_owned()));

@@ -1,5 +1,6 @@
 use super::context::{Caller, Context};
 use super::create::{Cidfile, Prepared, prepare};
+use super::needed::start_needed;
 use super::observer::Observer;
 use crate::container::{self, Attach, FrontEnd, Origin, Started};
 use crate::plan::Request;
@@ -33,6 +34,7 @@ pub(crate) fn run(
         *stdin &= creation.config.open_stdin;
     }
     let (id, removes_itself) = (creation.config.id.clone(), creation.config.auto_remove);
+    start_needed(context, &creation.config)?;
     let cidfile = Cidfile::write(&creation.config)?;
     match container::start(&environment, Origin::New(Box::new(creation)), layers, front_end) {
         Ok(started) => {

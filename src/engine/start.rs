@@ -3,10 +3,10 @@
 use super::context::Context;
 use super::control::Stop;
 use super::happened;
-use super::image;
+use super::needed::start_one;
 use super::observer::Observer;
 use super::select::{Selection, each};
-use crate::container::{self, Container, Environment, FrontEnd, Manager, Origin, Started};
+use crate::container::{self, Container, FrontEnd, Manager, Started};
 use crate::monitor::Status;
 use crate::types::{DetachKeys, Report, ReportKind};
 
@@ -25,7 +25,7 @@ pub(crate) fn start_attached(
         keys.parse::<DetachKeys>()?;
         container.config.detach_keys = keys;
     }
-    start_one(&environment, container, front_end)
+    start_one(context, &environment, container, front_end)
 }
 
 /// Starts containers, one after the other as docker and podman do: a program may need those that were named before it.
@@ -48,7 +48,7 @@ pub(crate) fn start(
             // As with docker and podman, a running container counts as started.
             return Ok(!is_of_many);
         }
-        last = start_one(&environment, Container::read(container.directory)?, front_end)?;
+        last = start_one(context, &environment, Container::read(container.directory)?, front_end)?;
         Ok(true)
     })?;
     Ok(last)
@@ -83,16 +83,9 @@ pub(crate) fn restart(
         if let Some(stopping) = stopping {
             stopping.finish(&container)?;
         }
-        last = start_one(&environment, Container::read(container.directory)?, front_end)?;
+        last = start_one(context, &environment, Container::read(container.directory)?, front_end)?;
         happened::to_container(&environment.store, &container.config, "restart");
         Ok(true)
     })?;
     Ok(last)
-}
-
-/// Starts a container on its image's layers.
-fn start_one(environment: &Environment, container: Container, front_end: FrontEnd<'_>) -> Result<Started, Report> {
-    let image = image::of_container(&environment.store, &container)?;
-    let layers = image::mapped_layers(&environment.store, &image, environment, &container.config.user_namespace.maps)?;
-    Ok(container::start(environment, Origin::Existing(Box::new(container)), layers, front_end)?)
 }

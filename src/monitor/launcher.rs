@@ -5,9 +5,11 @@
 //! the container cancels the launch.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::cgroup_source::{cgroup_name, wanted};
+use super::directory::ContainerDir;
 use super::notify::Notifier;
 use super::pidfile::PidFiles;
 use super::program::Launched;
@@ -19,7 +21,8 @@ use crate::net;
 use crate::plan::{self, ContainerConfig, RestartPolicy};
 use crate::runtime::cgroup::{self, Group};
 use crate::runtime::{self, FuseOverlay, Launch, Progress, Rootfs, StartingProcess};
-use crate::types::{Layers, StorageDriver};
+use crate::sys::process;
+use crate::types::{ContainerId, Layers, NamespaceKind, StorageDriver};
 use crate::userns::{Home, UserNamespace};
 
 /// How long a network may take to come up.
@@ -85,6 +88,12 @@ impl Launcher {
     /// cgroup because it was out of memory.
     pub(super) fn clean_up(&self, launched: &Launched) -> bool {
         self.pid_files.remove(launched.init.pid);
+        if self.start.config.shares(NamespaceKind::Pid)
+            && let Some(cgroup) = &launched.cgroup
+        {
+            // Process 1 of its PID namespace lives, so the kernel does not end the others.
+            drop(cgroup.kill());
+        }
         let oom_killed = launched.cgroup.as_ref().is_some_and(|cgroup| cgroup.oom_killed().unwrap_or(false));
         remove(launched.cgroup.as_ref());
         oom_killed
@@ -177,6 +186,7 @@ impl Launcher {
                 None => Rootfs::Overlay { layers: self.layers(), directory, volatile: config.auto_remove },
             },
             ids: &start.ids,
+            shared: runtime::open_shared(&start.spec, &start.extras, |id| self.init_of(id))?,
             stdio: [stdio[0].as_fd(), stdio[1].as_fd(), stdio[2].as_fd()],
             own_stdio: start.stdio.each_ref().map(|stdio| matches!(stdio, Stdio::Relay)),
             descriptors: &start.descriptors,
@@ -188,6 +198,19 @@ impl Launcher {
         let init = runtime::create_init(&launch, cgroup.map(Group::fd), self.home.ready()?)?;
         self.home.dismiss_member();
         Ok(Made { init, pipes, notifier })
+    }
+
+    /// The init of another container, whose namespaces this one has. It may have been started again since the last run.
+    fn init_of(&self, id: &ContainerId) -> Result<OwnedFd, Error> {
+        let all = self.start.directory.path().parent().unwrap_or(Path::new("/"));
+        let state = ContainerDir::new(all.join(id.as_str())).state().ok();
+        let init = state.and_then(|state| state.init).filter(ProcessId::is_alive);
+        let found = init.and_then(|init| {
+            let pidfd = process::open_pidfd(init.pid).ok()?;
+            // Checked again: from here on the pidfd cannot become another process's.
+            init.is_alive().then_some(pidfd)
+        });
+        found.ok_or_else(|| Error::Needed(id.clone()))
     }
 
     /// The image's layers, on the mount points that rc has ready.

@@ -15,7 +15,7 @@ use crate::storage::events::EventLog;
 use crate::sys::inherited::Inherited;
 use crate::sys::lock::ProcessLock;
 use crate::sys::packages::Package;
-use crate::types::{Extras, Layers, Report, ReportKind, SecretFile, StorageDriver};
+use crate::types::{ContainerId, Extras, Layers, Report, ReportKind, SecretFile, StorageDriver};
 use crate::userns::{IdMap, UserNamespace};
 
 /// What one of the program's standard descriptors is.
@@ -134,6 +134,9 @@ pub(crate) enum Error {
     /// The network cannot be started.
     #[error(transparent)]
     Network(#[from] net::Error),
+    /// A container whose namespaces this one has does not run.
+    #[error("container `{}`, whose namespaces it has, does not run", .0.short())]
+    Needed(ContainerId),
     /// The chosen storage driver is not installed.
     #[error("fuse-overlayfs is not installed")]
     NoFuse,
@@ -170,10 +173,16 @@ impl From<Error> for Report {
                 let report = Self::new(ReportKind::Unavailable, error.to_string());
                 return report.with_hint(format!("install it: {}", Package::FuseOverlayfs.install()));
             }
-            Error::Cancelled => ReportKind::Conflict,
+            Error::Cancelled | Error::Needed(_) => ReportKind::Conflict,
             Error::Step { ref source, .. } => ReportKind::of_step(source),
         };
         Self::new(kind, error.to_string())
+    }
+}
+
+impl From<runtime::Failure> for Error {
+    fn from(failure: runtime::Failure) -> Self {
+        Self::Runtime(failure.into())
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Cgroup, CgroupMode, CgroupNamespace, Error, Limits, Request};
 use crate::types::Invalid;
 
 /// The requested cgroup. Fails if there is to be none and something needs one.
-pub(super) fn cgroup(request: &Request, limits: &Limits) -> Result<Cgroup, Error> {
+pub(super) fn cgroup(request: &Request, limits: &Limits, namespace: CgroupNamespace) -> Result<Cgroup, Error> {
     let mode = match request.cgroups.as_deref() {
         None | Some("enabled") => CgroupMode::Enabled,
         Some("disabled") => CgroupMode::Disabled,
@@ -15,11 +15,6 @@ pub(super) fn cgroup(request: &Request, limits: &Limits) -> Result<Cgroup, Error
         Some(other) => {
             return Err(option("--cgroups", "mode", other, "must be `enabled`, `disabled`, `no-conmon` or `split`"));
         }
-    };
-    let namespace = match request.cgroupns.as_deref() {
-        None | Some("private" | "") => CgroupNamespace::Private,
-        Some("host") => CgroupNamespace::Host,
-        Some(other) => return Err(option("--cgroupns", "cgroup namespace", other, "must be `private` or `host`")),
     };
     let parent = request.cgroup_parent.as_deref().filter(|text| !text.is_empty()).map(parent).transpose()?;
     let conf = request.cgroup_conf.iter().map(|text| conf(text)).collect::<Result<BTreeMap<_, _>, _>>()?;
@@ -83,7 +78,7 @@ mod tests {
     fn read(set: impl FnOnce(&mut Request)) -> Result<Cgroup, String> {
         let mut request = Request::default();
         set(&mut request);
-        cgroup(&request, &Limits::default()).map_err(|error| error.to_string())
+        cgroup(&request, &Limits::default(), CgroupNamespace::Private).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -96,16 +91,11 @@ mod tests {
             ("no-conmon", CgroupMode::NoConmon),
         ] {
             let mut request = Request { cgroups: Some(word.to_owned()), ..Request::default() };
-            assert_eq!(cgroup(&request, &Limits::default()).unwrap().mode, mode);
+            assert_eq!(cgroup(&request, &Limits::default(), CgroupNamespace::Private).unwrap().mode, mode);
             assert_eq!(mode.as_str(), word);
             request.cgroups = Some(word.to_uppercase());
-            assert!(cgroup(&request, &Limits::default()).is_err());
+            assert!(cgroup(&request, &Limits::default(), CgroupNamespace::Private).is_err());
         }
-        assert_eq!(read(|r| r.cgroupns = Some("host".into())).unwrap().namespace, CgroupNamespace::Host);
-        assert_eq!(
-            read(|r| r.cgroupns = Some("ns:/x".into())),
-            Err("`--cgroupns`: cgroup namespace `ns:/x` must be `private` or `host`".to_owned())
-        );
     }
 
     #[test]
@@ -144,7 +134,8 @@ mod tests {
         assert!(disabled(|r| r.cgroup_parent = Some("a.slice".into())).is_err());
         assert!(disabled(|r| r.cgroup_conf = vec!["memory.high=1".into()]).is_err());
         let request = Request { cgroups: Some("disabled".into()), ..Request::default() };
-        let limits = |limits: Limits| cgroup(&request, &limits).map_err(|error| error.to_string());
+        let limits =
+            |limits: Limits| cgroup(&request, &limits, CgroupNamespace::Private).map_err(|error| error.to_string());
         assert!(limits(Limits { default_pids: Some(5), ..Limits::default() }).is_ok());
         assert_eq!(
             limits(Limits { memory: Some(1), ..Limits::default() }),

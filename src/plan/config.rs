@@ -9,7 +9,9 @@ use oci_spec::runtime::LinuxSeccomp;
 use serde::{Deserialize, Serialize};
 
 use super::{Healthcheck, RestartPolicy, SecretUse, Service};
-use crate::types::{Account, ContainerId, Digest, IdMaps, Name, Network, PortMapping, Signal, host_path};
+use crate::types::{
+    Account, ContainerId, Digest, IdMaps, Joined, Name, NamespaceKind, Network, PortMapping, Signal, host_path,
+};
 
 /// Everything that was resolved when the container was created. All fields are complete: nothing is
 /// looked up again in the image, in `rc.toml` or in the environment.
@@ -70,6 +72,12 @@ pub(crate) struct ContainerConfig {
     /// Its shared memory, semaphores and message queues.
     #[serde(default)]
     pub(crate) ipc: Ipc,
+    /// Its other namespaces that are not its own.
+    #[serde(default)]
+    pub(crate) namespaces: Namespaces,
+    /// Containers that are started before it.
+    #[serde(default)]
+    pub(crate) requires: Vec<ContainerId>,
     /// The IDs that it has.
     #[serde(default)]
     pub(crate) user_namespace: UserNamespace,
@@ -181,15 +189,14 @@ pub(crate) enum Ipc {
     Host,
 }
 
-impl Ipc {
-    /// The value of `--ipc`.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Private => "private",
-            Self::None => "none",
-            Self::Host => "host",
-        }
-    }
+/// Namespaces that a container shares; `host_uts`, `ipc`, `network` and `cgroup` say so of others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Namespaces {
+    /// Its processes are the host's (`--pid host`).
+    pub(crate) host_pid: bool,
+    /// Those of others, except the network's.
+    pub(crate) joined: BTreeMap<NamespaceKind, Joined>,
 }
 
 /// The user namespace of a container. It is beneath the user's root namespace in any case.
@@ -416,16 +423,6 @@ pub(crate) enum CgroupNamespace {
     Private,
     /// All of the host's, read-only.
     Host,
-}
-
-impl CgroupNamespace {
-    /// The value of `--cgroupns`.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Private => "private",
-            Self::Host => "host",
-        }
-    }
 }
 
 /// A resource limit of the program's process. Source: getrlimit(2).

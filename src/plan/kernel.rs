@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::config::{Ipc, UMASK};
+use super::namespaces::Shared;
 use super::paths::{clean, is_within};
 use super::{Device, Error, Facts, Request};
-use crate::types::{Invalid, Network};
+use crate::types::{Invalid, NamespaceKind, Network};
 
 /// Kernel parameters that belong to the namespaces of a container, beside all of `net.` and `fs.mqueue.`. Source:
 /// docker-run(1), `--sysctl`.
@@ -21,7 +22,8 @@ const OF_IPC: [&str; 8] = [
 ];
 
 /// The kernel parameters of the container's namespaces, by name.
-pub(super) fn sysctls(request: &Request, network: &Network, ipc: Ipc) -> Result<BTreeMap<String, String>, Error> {
+pub(super) fn sysctls(request: &Request, shared: &Shared) -> Result<BTreeMap<String, String>, Error> {
+    let others = |kind: NamespaceKind| shared.namespaces.joined.contains_key(&kind);
     let read = |text: &String| {
         let invalid = |reason: &str| Invalid::new("kernel parameter", text, reason);
         let (name, value) = text.split_once('=').ok_or_else(|| invalid("must be NAME=VALUE"))?;
@@ -33,10 +35,16 @@ pub(super) fn sysctls(request: &Request, network: &Network, ipc: Ipc) -> Result<
         if !is_of_network && !name.starts_with("fs.mqueue.") && !OF_IPC.contains(&name) {
             return Err(invalid("it belongs to the host; a container has those of net., fs.mqueue. and its own IPC"));
         }
-        if is_of_network && *network == Network::Host {
+        if is_of_network && shared.network == Network::Host {
             return Err(invalid("it belongs to the host's network, in which the container is"));
         }
-        if !is_of_network && ipc == Ipc::Host {
+        if is_of_network && matches!(shared.network, Network::Container(_) | Network::Path(_)) {
+            return Err(invalid("it belongs to the network of another, which the container has joined"));
+        }
+        if !is_of_network && others(NamespaceKind::Ipc) {
+            return Err(invalid("it belongs to the IPC of another, which the container has joined"));
+        }
+        if !is_of_network && shared.ipc == Ipc::Host {
             return Err(invalid("it belongs to the host's IPC, which the container shares"));
         }
         Ok((name.to_owned(), value.to_owned()))
@@ -135,6 +143,7 @@ fn device(text: &str) -> Result<(&str, String), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::namespaces;
     use super::super::tests::facts;
     use super::*;
     use crate::types::NetworkDriver;
@@ -143,7 +152,8 @@ mod tests {
     fn kernel_parameters_are_those_of_the_namespaces() {
         let of = |text: &str, network: Network| {
             let request = Request { sysctls: vec![text.to_owned()], ..Request::default() };
-            sysctls(&request, &network, Ipc::Private).map_err(|error| error.to_string())
+            let shared = namespaces::shared(&request, &facts(), network).unwrap();
+            sysctls(&request, &shared).map_err(|error| error.to_string())
         };
         let own = || NetworkDriver::Pasta.into();
         for text in

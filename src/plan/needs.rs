@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Defaults, FreePort, HostAccount, ImageDefaults, Request, accounts, expose, kernel, mounts, network, ports,
-    user_namespace,
+    ContainerConfig, Defaults, FreePort, HostAccount, ImageDefaults, Request, accounts, expose, kernel, mounts,
+    namespaces, network, ports, user_namespace,
 };
 use crate::types::{IdRange, Name, Protocol};
 
@@ -31,6 +31,8 @@ pub(crate) struct Needs {
     pub(crate) oom_score_adj: bool,
     /// Whether the IDs are needed that other containers have for themselves alone.
     pub(crate) taken_ids: bool,
+    /// Other containers by name or ID.
+    pub(crate) containers: BTreeSet<String>,
     /// Users of the host by name or number; the empty name is the user that runs rc.
     pub(crate) accounts: BTreeSet<String>,
 }
@@ -39,7 +41,7 @@ pub(crate) struct Needs {
 pub(crate) type BlockDevices = BTreeMap<String, Result<(u32, u32), String>>;
 
 /// What was found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Found {
     /// A port for each needed one, none twice for the same protocol; fewer if the host runs out of them.
     pub(crate) ports: Vec<u16>,
@@ -55,6 +57,8 @@ pub(crate) struct Found {
     pub(crate) least_oom_score_adj: Option<i32>,
     /// IDs of the root namespace that other containers have for themselves alone.
     pub(crate) taken_ids: Vec<IdRange>,
+    /// The other containers; `None` for one that does not exist.
+    pub(crate) containers: BTreeMap<String, Option<Box<ContainerConfig>>>,
     /// The users of the host; `None` for one that does not exist.
     pub(crate) accounts: BTreeMap<String, Option<HostAccount>>,
 }
@@ -73,6 +77,7 @@ pub(crate) fn needs(
         devices: request.devices.iter().filter_map(|text| kernel::device_source(text)).map(str::to_owned).collect(),
         all_devices: request.privileged,
         oom_score_adj: request.oom_score_adj.is_some(),
+        containers: namespaces::containers(request),
         taken_ids: user_namespace::needs_free_ids(mode),
         accounts: accounts::needed(request, user_namespace::keeps_user(request, mode)),
         ..Needs::default()

@@ -45,7 +45,7 @@ pub(crate) struct Request {
     pub(crate) detach_keys: Option<String>,
     /// `--cgroups`: `enabled`, `disabled`, `no-conmon` or `split`.
     pub(crate) cgroups: Option<String>,
-    /// `--cgroupns`: `private` or `host`.
+    /// `--cgroupns`: `private`, `host`, `container:NAME` or `ns:PATH`.
     pub(crate) cgroupns: Option<String>,
     /// `--cgroup-parent`: a slice, or the absolute path of a cgroup.
     pub(crate) cgroup_parent: Option<String>,
@@ -119,11 +119,15 @@ pub(crate) struct Request {
     pub(crate) oom_score_adj: Option<i32>,
     /// `--annotation`: `NAME=VALUE`.
     pub(crate) annotations: Vec<String>,
-    /// `--uts`: `private` or `host`.
+    /// `--pid`: `private`, `host`, `container:NAME` or `ns:PATH`.
+    pub(crate) pid: Option<String>,
+    /// `--requires`: containers that are started before this one; several to a word with commas.
+    pub(crate) requires: Vec<String>,
+    /// `--uts`: `private`, `host`, `container:NAME` or `ns:PATH`.
     pub(crate) uts: Option<String>,
-    /// `--ipc`: `private`, `shareable`, `none` or `host`.
+    /// `--ipc`: `private`, `shareable`, `none`, `host`, `container:NAME` or `ns:PATH`.
     pub(crate) ipc: Option<String>,
-    /// `--userns`: `host`, `keep-id[:…]`, `nomap`, `auto[:…]` or `private`.
+    /// `--userns`: `host`, `keep-id[:…]`, `nomap`, `auto[:…]`, `private`, `container:NAME` or `ns:PATH`.
     pub(crate) userns: Option<String>,
     /// `--uidmap`: `[FLAGS]CONTAINER:FROM[:AMOUNT]`.
     pub(crate) uidmap: Vec<String>,
@@ -200,6 +204,7 @@ impl Request {
             &mut self.umask,
             &mut self.uts,
             &mut self.ipc,
+            &mut self.pid,
             &mut self.userns,
             &mut self.subuidname,
             &mut self.subgidname,

@@ -10,8 +10,8 @@ use oci_spec::runtime::{
     LinuxNamespace, LinuxNamespaceType, LinuxSeccomp, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
 };
 
-use super::{CgroupNamespace, ContainerConfig, Error, Handed, Ipc, Seccomp};
-use crate::types::{Extras, IdRange, Network};
+use super::{ContainerConfig, Error, Handed, Seccomp};
+use crate::types::{ContainerId, Extras, IdRange, Joined, NamespaceKind};
 
 /// The version of the runtime spec.
 const OCI_VERSION: &str = "1.2.0";
@@ -35,6 +35,8 @@ pub(crate) struct HostFacts {
     pub(crate) rootfs: PathBuf,
     /// The container's directory, which holds `resolv.conf`, `hosts`, `hostname` and an empty `containerenv`.
     pub(crate) container_dir: PathBuf,
+    /// The directory of the container whose network this one has, with the `resolv.conf` and `hosts` of both.
+    pub(crate) network_dir: Option<PathBuf>,
     /// The directory of the volumes: each has its content in `NAME/_data`.
     pub(crate) volumes_dir: PathBuf,
     /// Where the host has cgroup v2 mounted, for a container that sees all of it.
@@ -53,6 +55,7 @@ pub(crate) fn extras(config: &ContainerConfig) -> Extras {
         default_filter: config.seccomp == Seccomp::Default,
         default_pids: config.limits.default_pids,
         user_namespaces: config.privileged,
+        joined: joined(config),
         users: config.accounts.users.clone(),
         group_lines: config.accounts.groups.clone(),
     }
@@ -139,10 +142,10 @@ fn rlimits(config: &ContainerConfig) -> Result<Vec<PosixRlimit>, String> {
 }
 
 fn linux(config: &ContainerConfig, host: &HostFacts) -> Linux {
-    let own_network = config.network != Network::Host;
+    let own_network = !config.shares(NamespaceKind::Network);
     let mut linux = Linux::default();
     linux
-        .set_namespaces(Some(namespaces(config, own_network)))
+        .set_namespaces(Some(namespaces(config)))
         .set_devices(Some(devices()))
         .set_masked_paths(Some(config.system_paths.masked(host.cpus)))
         .set_readonly_paths(Some(config.system_paths.read_only()))
@@ -176,26 +179,42 @@ fn seccomp(config: &ContainerConfig) -> Option<LinuxSeccomp> {
     }
 }
 
-/// A new namespace of each kind, but none of a kind that the container shares with the host.
-fn namespaces(config: &ContainerConfig, own_network: bool) -> Vec<LinuxNamespace> {
-    let network = own_network.then_some(LinuxNamespaceType::Network);
-    let cgroups = (config.cgroup.namespace == CgroupNamespace::Private).then_some(LinuxNamespaceType::Cgroup);
-    let ipc = (config.ipc != Ipc::Host).then_some(LinuxNamespaceType::Ipc);
-    let uts = (!config.host_uts).then_some(LinuxNamespaceType::Uts);
-    [LinuxNamespaceType::User, LinuxNamespaceType::Pid]
-        .into_iter()
-        .chain(ipc)
-        .chain(uts)
-        .chain([LinuxNamespaceType::Mount])
-        .chain(cgroups)
-        .chain(network)
-        .map(|kind| {
-            let mut namespace = LinuxNamespace::default();
-            namespace.set_typ(kind);
-            namespace
-        })
-        .collect()
+/// The namespaces that are not the host's: new ones, those at a path, and those of other containers ([`joined`]).
+fn namespaces(config: &ContainerConfig) -> Vec<LinuxNamespace> {
+    let joined = config.joined();
+    let shared = KINDS.into_iter().filter(|(kind, _)| !config.has_host(*kind)).map(|(kind, typ)| {
+        let path = match joined.get(&kind) {
+            Some(Joined::Path(path)) => Some(path.clone()),
+            _ => None,
+        };
+        (typ, path)
+    });
+    let namespace = |(typ, path)| {
+        let mut namespace = LinuxNamespace::default();
+        namespace.set_typ(typ).set_path(path);
+        namespace
+    };
+    shared.chain([(LinuxNamespaceType::Mount, None)]).map(namespace).collect()
 }
+
+/// The namespaces that are those of other containers.
+fn joined(config: &ContainerConfig) -> Vec<(NamespaceKind, ContainerId)> {
+    let of_container = |(kind, joined)| match joined {
+        Joined::Container(id) => Some((kind, id)),
+        Joined::Path(_) => None,
+    };
+    config.joined().into_iter().filter_map(of_container).collect()
+}
+
+/// The kinds of namespaces that can be shared.
+const KINDS: [(NamespaceKind, LinuxNamespaceType); 6] = [
+    (NamespaceKind::User, LinuxNamespaceType::User),
+    (NamespaceKind::Pid, LinuxNamespaceType::Pid),
+    (NamespaceKind::Ipc, LinuxNamespaceType::Ipc),
+    (NamespaceKind::Uts, LinuxNamespaceType::Uts),
+    (NamespaceKind::Cgroup, LinuxNamespaceType::Cgroup),
+    (NamespaceKind::Network, LinuxNamespaceType::Network),
+];
 
 fn devices() -> Vec<LinuxDevice> {
     DEVICES

@@ -10,9 +10,10 @@
 //! ```
 //! Source: podman-run(1), `--userns` and `--uidmap`.
 
+use super::namespaces::Shared;
 use super::user_options::{AutoOptions, KeepOptions};
 use super::{Error, Facts, ImageDefaults, Request, UserNamespace, id_ranges};
-use crate::types::{IdMaps, IdRange, Invalid};
+use crate::types::{IdMaps, IdRange, Invalid, NamespaceKind};
 
 /// The least number of IDs that `auto` gives to a container. Source: containers-storage.conf(5),
 /// `auto-userns-min-size`.
@@ -57,7 +58,17 @@ pub(super) fn keeps_user(request: &Request, mode: &str) -> bool {
 }
 
 /// The user namespace of the request.
-pub(super) fn user_namespace(request: &Request, image: &ImageDefaults, facts: &Facts) -> Result<Chosen, Error> {
+pub(super) fn user_namespace(
+    request: &Request,
+    image: &ImageDefaults,
+    facts: &Facts,
+    shared: &Shared,
+) -> Result<Chosen, Error> {
+    if let Some(joined) = shared.namespaces.joined.get(&NamespaceKind::User) {
+        // What is at a path is as the user's root namespace, or the start fails.
+        let maps = shared.user_of(facts).map(|other| other.user_namespace.maps.clone()).unwrap_or_default();
+        return Ok(chosen(&joined.to_string(), maps));
+    }
     let Some(mode) = mode(request, &facts.environment)? else { return Ok(chosen("private", options(request, facts)?)) };
     let (word, rest) = mode.split_once(':').map_or((mode, None), |(word, rest)| (word, Some(rest)));
     let refused = |reason: &str| Error::option("--userns")(Invalid::new("user namespace", mode, reason));
@@ -75,7 +86,9 @@ pub(super) fn user_namespace(request: &Request, image: &ImageDefaults, facts: &F
             let maps = auto(&asked, request, image, facts)?;
             Ok(Chosen { namespace: UserNamespace { is_auto: true, ..namespace("private", maps) }, own_ids: None })
         }
-        _ => Err(refused("must be host, keep-id[:uid=UID,gid=GID,size=N], nomap, auto[:OPTIONS] or private")),
+        _ => {
+            Err(refused("must be host, keep-id[:OPTIONS], nomap, auto[:OPTIONS], private, container:NAME or ns:/PATH"))
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use nix::sched::CloneFlags;
 
 use super::starting::{Intermediate, StartingProcess, Sync};
 use super::sync::{Step as _, send};
-use super::{Error, Failure, Launch, Progress, init, keyring, namespaces, outside, shown};
+use super::{Error, Failure, Launch, Progress, init, keyring, namespaces, outside, shared, shown};
 use crate::sys::process::{CloneOptions, fork};
 use crate::sys::{fs, namespace, prctl, process, signal};
 use crate::userns::UserNamespace;
@@ -40,23 +40,31 @@ fn stage(
     drop(process::close(sync.monitor));
     namespace::join(home.fd(), CloneFlags::CLONE_NEWUSER).step("enter the root namespace")?;
     let maps = namespaces::maps(launch.spec);
-    let outside = if maps.have_user() { None } else { Some(outside::prepare(launch, &maps)?) };
-    let (user, group) = shown::ids(launch)?;
+    let joined = shared::kinds(&launch.shared);
+    let outside = outside::prepare(launch, &maps)?;
+    let has_own_ids = !joined.contains(CloneFlags::CLONE_NEWUSER);
+    let (user, group) = if has_own_ids { shown::ids(launch)? } else { (0, 0) };
+    shared::join(&launch.shared)?;
     // Init's own channel from here on: it must not read `sync` before its maps are written, and only stage knows when
     // they are.
     let (mapped, map) =
         nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(io::Error::from).step("create a pipe")?;
-    let options = CloneOptions { flags: Some(namespaces::at_birth(launch.spec) | CloneFlags::CLONE_PARENT), cgroup };
+    let options = CloneOptions {
+        flags: Some(namespaces::at_birth(launch.spec).difference(joined) | CloneFlags::CLONE_PARENT),
+        cgroup,
+    };
     let child = fork(&options, || {
         // Otherwise init would keep its own pipe open, and wait forever for a stage that was killed.
         drop(process::close(map.as_fd()));
-        init::run(launch, outside.as_ref(), &mapped, sync.own)
+        init::run(launch, &outside, &mapped, sync.own)
     })
     .step("create the container's namespaces")?;
     let (uids, gids) = launch.ids.nested(&maps, user, group);
-    let written = fs::write(format!("/proc/{}/uid_map", child.pid), uids)
-        .and_then(|()| fs::write(format!("/proc/{}/gid_map", child.pid), gids));
-    if let Err(error) = written {
+    let write = || {
+        fs::write(format!("/proc/{}/uid_map", child.pid), uids)?;
+        fs::write(format!("/proc/{}/gid_map", child.pid), gids)
+    };
+    if let Err(error) = if has_own_ids { write() } else { Ok(()) } {
         // Init reads the end of the pipe and exits.
         drop(child.signal(libc::SIGKILL));
         return Err(Failure::of(error));

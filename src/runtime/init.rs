@@ -47,20 +47,21 @@ use oci_spec::runtime::{LinuxNamespaceType, Process};
 use super::outside::Outside;
 use super::places::Places;
 use super::program::{Program, Terminal};
+use super::shared::is_fresh;
 use super::starting::report;
 use super::sync::{Step as _, receive, send};
-use super::{Failure, Launch, Progress, accounts, devices, has_namespace, mounts, paths, program, rootfs, terminal};
+use super::{Failure, Launch, Progress, accounts, devices, mounts, paths, program, terminal};
 use crate::sys::{mount, namespace, prctl};
 
 /// Runs in the new init. Returns only if the start failed: the exit code.
-pub(super) fn run(launch: &Launch<'_>, outside: Option<&Outside>, mapped: &OwnedFd, sync: &OwnedFd) -> i32 {
+pub(super) fn run(launch: &Launch<'_>, outside: &Outside, mapped: &OwnedFd, sync: &OwnedFd) -> i32 {
     let Err(failure) = start(launch, outside, mapped, sync);
     report(failure, sync.as_fd())
 }
 
 fn start(
     launch: &Launch<'_>,
-    outside: Option<&Outside>,
+    outside: &Outside,
     mapped: &OwnedFd,
     sync: &OwnedFd,
 ) -> Result<std::convert::Infallible, Failure> {
@@ -75,29 +76,30 @@ fn start(
     wait_until_mapped(mapped)?;
     become_root(launch)?;
 
-    if has_namespace(spec, LinuxNamespaceType::Uts)
+    let is_fresh = |kind| is_fresh(spec, &launch.shared, kind);
+    if is_fresh(LinuxNamespaceType::Uts)
         && let Some(hostname) = spec.hostname()
     {
         nix::unistd::sethostname(hostname).map_err(std::io::Error::from).step_on("set the host name", hostname)?;
     }
-    if has_namespace(spec, LinuxNamespaceType::Network) {
+    if is_fresh(LinuxNamespaceType::Network) {
         crate::sys::netif::set_up(c"lo").step("bring up the loopback interface")?;
     }
-    if has_namespace(spec, LinuxNamespaceType::Cgroup) {
+    if is_fresh(LinuxNamespaceType::Cgroup) {
         namespace::unshare(CloneFlags::CLONE_NEWCGROUP).step("create the cgroup namespace")?;
     }
     set_kernel_parameters(launch)?;
     mount::isolate_propagation().step("isolate mounts")?;
 
-    let root = outside.map_or_else(|| rootfs::mount(&launch.rootfs), Outside::root)?;
+    let root = outside.root(launch)?;
     let places = Places::new(root.as_fd())?;
-    let mounted = mounts::all(spec, &places, &launch.copy_up, launch.ids.is_single(), outside)?;
+    let mounted = mounts::all(spec, &places, &launch.copy_up, launch.ids.is_single(), Some(outside))?;
     let secrets = mounts::secrets::all(launch.secrets, &places, launch.ids.is_single())?;
     accounts::add(root.as_fd(), launch.extras)?;
     devices::make(spec, &places)?;
     mounts::working_directory(&places, process.cwd())?;
-    paths::mask(spec, root.as_fd(), &launch.empty, outside)?;
-    if !launch.extras.user_namespaces {
+    paths::mask(spec, root.as_fd(), &launch.empty, Some(outside))?;
+    if !launch.extras.user_namespaces && is_fresh(LinuxNamespaceType::User) {
         forbid_user_namespaces()?;
     }
     let terminal = process.terminal().unwrap_or(false).then(|| open_terminal(&places, sync.as_fd())).transpose()?;

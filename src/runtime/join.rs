@@ -16,7 +16,7 @@ use oci_spec::runtime::{LinuxSeccomp, Process};
 use rustix::fs::{Mode, OFlags};
 
 use super::program::{self, Program, Terminal};
-use super::starting::{Conversation, Intermediate, Sync, report};
+use super::starting::{Conversation, Intermediate, Sync, pid_of, report};
 use super::sync::{Step as _, send};
 use super::{Error, Failure, Progress, keyring, terminal};
 use crate::sys::inherited::Inherited;
@@ -29,14 +29,10 @@ use crate::types::{Extras, ReportKind};
 pub(crate) struct Join<'a> {
     /// The container's init.
     pub(crate) init: BorrowedFd<'a>,
-    /// Whether the container has a network namespace of its own.
-    pub(crate) own_network: bool,
-    /// The container has an IPC namespace of its own.
-    pub(crate) own_ipc: bool,
-    /// The container has a UTS namespace of its own.
-    pub(crate) own_uts: bool,
-    /// Whether the container has a cgroup namespace of its own.
-    pub(crate) own_cgroups: bool,
+    /// The namespaces that it has, beside those of mounts: none that are the host's.
+    pub(crate) kinds: CloneFlags,
+    /// Those among them that its own root has no power over, but that of the root namespace may have.
+    pub(crate) foreign: CloneFlags,
     /// The container's cgroup.
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
     /// The program, with its user as `user.username`.
@@ -81,11 +77,6 @@ fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
     // The child starts in this group, by which the monitor finds it if this process is killed before it has reported
     // the child.
     rustix::process::setpgid(None, None).step("start a process group")?;
-    let mut kinds = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID;
-    kinds.set(CloneFlags::CLONE_NEWIPC, join.own_ipc);
-    kinds.set(CloneFlags::CLONE_NEWUTS, join.own_uts);
-    kinds.set(CloneFlags::CLONE_NEWCGROUP, join.own_cgroups);
-    kinds.set(CloneFlags::CLONE_NEWNET, join.own_network);
     if !join.has_user {
         for (pipe, _) in join.stdio.iter().zip(join.own_stdio).filter(|(_, is_own)| *is_own) {
             // Nobody in the container can become its owner.
@@ -93,6 +84,13 @@ fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
             rustix::fs::fchmod(pipe, all).step("open the standard descriptors to the container")?;
         }
     }
+    if !join.foreign.is_empty() {
+        let home = namespace::above_user_of(pid_of(join.init).step("read the container's pid")?);
+        let home = home.step("find the root namespace")?;
+        namespace::join(home.as_fd(), CloneFlags::CLONE_NEWUSER).step("enter the root namespace")?;
+        namespace::join(join.init, join.foreign).step("join the namespaces that the container shares")?;
+    }
+    let kinds = (join.kinds | CloneFlags::CLONE_NEWNS).difference(join.foreign);
     namespace::join(join.init, kinds).step("join the container's namespaces")?;
     // The child sends nothing before the monitor knows it: an earlier failure would look like one of this process.
     let (known, go) =

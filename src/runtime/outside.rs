@@ -1,5 +1,6 @@
-//! What must be found before init exists, for a container in which the user that runs rc has no ID (`--userns nomap`,
-//! `auto`): its init may not go where the store and the user's files are.
+//! What must be found before init exists: the shared memory of another container, whose IPC namespace is joined; and
+//! everything for a container in which the user that runs rc has no ID (`--userns nomap`, `auto`), since its init may
+//! not go where the store and the user's files are.
 //!
 //! ```text
 //! stage   root in the root namespace: a mount namespace; the root filesystem there; a copy of each bind's mount,
@@ -16,27 +17,34 @@ use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, chownat};
 
 use super::mounts::bind;
 use super::sync::Step as _;
-use super::{Failure, Launch, Rootfs, rootfs};
+use super::{Failure, Launch, Rootfs, rootfs, shared};
 use crate::sys::{mount, namespace};
 use crate::types::{IdMaps, IdRange};
 
 /// What init finds. Its mounts are attached nowhere yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Outside {
     binds: Vec<(PathBuf, OwnedFd)>,
-    /// The empty file and the empty directory that mask paths.
-    covers: [OwnedFd; 2],
+    /// The empty file and the empty directory that mask paths, if the root filesystem was mounted as well.
+    covers: Option<[OwnedFd; 2]>,
 }
 
 /// Runs in the stage process, which is root in the root namespace.
 pub(super) fn prepare(launch: &Launch<'_>, maps: &IdMaps) -> Result<Outside, Failure> {
+    let memory = shared::memory(&launch.shared)?.map(|tree| (PathBuf::from("/dev/shm"), tree));
+    if maps.have_user() {
+        return Ok(Outside { binds: memory.into_iter().collect(), covers: None });
+    }
     namespace::unshare(CloneFlags::CLONE_NEWNS).step("create a mount namespace")?;
     mount::isolate_propagation().step("isolate mounts")?;
     let root = rootfs::mount(&launch.rootfs)?;
-    let mut binds = Vec::new();
+    let mut binds: Vec<_> = memory.into_iter().collect();
     for mount in launch.spec.mounts().iter().flatten().filter(|mount| bind::is_bind(mount)) {
         let destination = mount.destination().clone();
-        let Some(source) = mount.source() else { continue };
+        let Some(source) = mount.source().as_ref().filter(|_| binds.iter().all(|(place, _)| *place != destination))
+        else {
+            continue;
+        };
         let tree = bind::copy_of(source, &destination, bind::is_recursive(mount))?;
         if is_own(launch, mount) {
             give_to_root(&tree, maps).step_on("set the owner of", source)?;
@@ -51,7 +59,7 @@ pub(super) fn prepare(launch: &Launch<'_>, maps: &IdMaps) -> Result<Outside, Fai
         let found = rustix::fs::open(&own, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).step_on("open", &own)?;
         mount::clone_tree(found.as_fd(), false).step_on("copy the mount of", &own)
     };
-    let covers = [cover("file")?, cover("dir")?];
+    let covers = Some([cover("file")?, cover("dir")?]);
     rustix::process::fchdir(&root).step("enter the root filesystem")?;
     Ok(Outside { binds, covers })
 }
@@ -70,9 +78,12 @@ fn give_to_root(file: impl AsFd, maps: &IdMaps) -> rustix::io::Result<()> {
 }
 
 impl Outside {
-    /// Mounts the root filesystem once more in init's own mount namespace: what was copied from the namespace above
-    /// cannot become its root. Source: mount_namespaces(7), "locked".
-    pub(super) fn root(&self) -> Result<OwnedFd, Failure> {
+    /// Mounts the root filesystem; if stage has, then once more in init's own mount namespace: what was copied from the
+    /// namespace above cannot become its root. Source: mount_namespaces(7), "locked".
+    pub(super) fn root(&self, launch: &Launch<'_>) -> Result<OwnedFd, Failure> {
+        if self.covers.is_none() {
+            return rootfs::mount(&launch.rootfs);
+        }
         let here = rustix::fs::open(c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .step("open the root filesystem")?;
         let tree = mount::clone_tree(here.as_fd(), false).step("copy the mount of the root filesystem")?;
@@ -87,8 +98,9 @@ impl Outside {
     }
 
     /// The mounts that mask a file and a directory.
-    pub(super) fn covers(&self) -> Result<[OwnedFd; 2], Failure> {
-        let copy = |tree: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(tree, 3).step("copy a descriptor");
-        Ok([copy(&self.covers[0])?, copy(&self.covers[1])?])
+    pub(super) fn covers(&self) -> Result<[Option<OwnedFd>; 2], Failure> {
+        let Some([file, directory]) = &self.covers else { return Ok([None, None]) };
+        let copy = |tree: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(tree, 3).step("copy a descriptor").map(Some);
+        Ok([copy(file)?, copy(directory)?])
     }
 }

@@ -24,8 +24,7 @@ pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path, outside: Opt
         mount::set_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, true).step_on("make read-only", path)?;
         mount::attach(tree.as_fd(), target.as_fd()).step_on("make read-only", path)?;
     }
-    let [first_file, first_directory] =
-        outside.map_or(Ok([None, None]), |found| found.covers().map(|all| all.map(Some)))?;
+    let [first_file, first_directory] = outside.map_or(Ok([None, None]), Outside::covers)?;
     let mut file = Cover { empty, name: "file", first: first_file, used: None };
     let mut directory = Cover { empty, name: "dir", first: first_directory, used: None };
     for path in linux.masked_paths().iter().flatten() {

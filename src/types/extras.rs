@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::{ContainerId, NamespaceKind};
+
 /// What determines a container's processes beyond the runtime spec: the other half of the seam between the plan and the
 /// runtime.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub(crate) struct Extras {
     pub(crate) default_pids: Option<u64>,
     /// The program may create further user namespaces.
     pub(crate) user_namespaces: bool,
+    /// Namespaces of other containers that it has.
+    pub(crate) joined: Vec<(NamespaceKind, ContainerId)>,
     /// Users that the container's `/etc/passwd` gets, unless one there has the ID.
     pub(crate) users: Vec<Account>,
     /// Groups that its `/etc/group` gets.

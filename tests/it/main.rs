@@ -52,6 +52,7 @@ mod messages;
 mod mount_points;
 mod named_files;
 mod names;
+mod namespaces;
 mod network;
 mod one_id;
 mod pause;

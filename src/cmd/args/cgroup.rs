@@ -9,7 +9,7 @@ pub(super) struct CgroupArgs {
     /// Parent cgroup for the container: a slice (NAME.slice) or the absolute path of a cgroup
     #[arg(long, value_name = "CGROUP")]
     cgroup_parent: Option<String>,
-    /// Cgroup namespace to use: private or host
+    /// Cgroup namespace to use: private, host, container:NAME or ns:PATH
     #[arg(long, value_name = "MODE")]
     cgroupns: Option<String>,
     /// Control container cgroup configuration: enabled, disabled, no-conmon or split

@@ -9,22 +9,28 @@ pub(super) struct KernelArgs {
     /// Add a host device to the container: HOST[:CONTAINER]
     #[arg(long, value_name = "DEVICE")]
     device: Vec<String>,
-    /// IPC namespace to use: private, shareable, none or host
+    /// IPC namespace to use: private, shareable, none, host, container:NAME or ns:PATH
     #[arg(long, value_name = "MODE")]
     ipc: Option<String>,
     /// Tune the host's OOM preferences (-1000 to 1000)
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
     oom_score_adj: Option<i32>,
+    /// PID namespace to use: private, host, container:NAME or ns:PATH
+    #[arg(long, value_name = "MODE")]
+    pid: Option<String>,
     /// Give extended privileges to container: all that the user has
     #[arg(long)]
     privileged: bool,
+    /// Add one or more requirement containers, which are started before this one
+    #[arg(long, value_name = "CONTAINER")]
+    requires: Vec<String>,
     /// Set namespaced kernel parameters
     #[arg(long, value_name = "NAME=VALUE")]
     sysctl: Vec<String>,
     /// Set umask in container (default: 0022)
     #[arg(long, value_name = "MASK")]
     umask: Option<String>,
-    /// UTS namespace to use: private or host
+    /// UTS namespace to use: private, host, container:NAME or ns:PATH
     #[arg(long, value_name = "MODE")]
     uts: Option<String>,
 }
@@ -38,6 +44,8 @@ impl KernelArgs {
         request.privileged = self.privileged;
         request.sysctls = self.sysctl;
         request.ipc = self.ipc;
+        request.pid = self.pid;
+        request.requires = self.requires;
         request.umask = self.umask;
         request.uts = self.uts;
     }

@@ -22,7 +22,7 @@ pub(super) struct NetworkArgs {
     /// Set the container's hostname
     #[arg(short = 'h', long, value_name = "NAME")]
     hostname: Option<String>,
-    /// Connect a container to a network: slirp4netns[:OPTIONS], pasta[:OPTIONS], host or none
+    /// Connect a container to a network: slirp4netns[:OPTIONS], pasta[:OPTIONS], host, none, container:NAME or ns:PATH
     #[arg(long, value_name = "MODE", visible_alias = "net")]
     network: Option<String>,
     /// Leave the image's /etc/hosts as it is

@@ -27,7 +27,7 @@ pub(super) struct UserArgs {
     /// UID map to use for the user namespace: CONTAINER:FROM[:AMOUNT]
     #[arg(long, value_name = "MAP")]
     uidmap: Vec<String>,
-    /// User namespace to use: host, keep-id[:OPTIONS], nomap, auto[:OPTIONS] or private
+    /// User namespace to use: host, keep-id[:OPTIONS], nomap, auto[:OPTIONS], private, container:NAME or ns:PATH
     #[arg(long, value_name = "MODE")]
     userns: Option<String>,
 }

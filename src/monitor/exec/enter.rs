@@ -1,8 +1,10 @@
 //! Entering the container: a command's request becomes a joiner.
 
+use std::ops::BitOr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use oci_spec::runtime::{LinuxNamespaceType, LinuxSeccomp};
+use nix::sched::CloneFlags;
+use oci_spec::runtime::LinuxSeccomp;
 use rustix::fs::FileType;
 
 use super::error::Error;
@@ -11,7 +13,7 @@ use crate::monitor::start::{SecretVariables, Start};
 use crate::runtime::{self, Conversation, Join};
 use crate::sys::inherited::Inherited;
 use crate::sys::process::Child;
-use crate::types::Extras;
+use crate::types::{Extras, NamespaceKind};
 
 /// The container that a program is started in.
 #[derive(Debug)]
@@ -24,14 +26,9 @@ pub(in crate::monitor) struct Destination<'a> {
 /// What all programs of a container have in common.
 #[derive(Debug)]
 pub(in crate::monitor) struct Confinement {
-    /// The container has a network namespace of its own.
-    own_network: bool,
-    /// The container has an IPC namespace of its own.
-    own_ipc: bool,
-    /// The container has a UTS namespace of its own.
-    own_uts: bool,
-    /// The container has a cgroup namespace of its own.
-    own_cgroups: bool,
+    /// Its namespaces that are not the host's, and those of them that belong to others.
+    kinds: CloneFlags,
+    foreign: CloneFlags,
     /// The user that runs rc has an ID in the container.
     has_user: bool,
     /// The container has one ID.
@@ -47,10 +44,8 @@ impl Confinement {
     /// The confinement of the container of `start`.
     pub(in crate::monitor) fn of(start: &Start) -> Self {
         Self {
-            own_network: runtime::has_namespace(&start.spec, LinuxNamespaceType::Network),
-            own_ipc: runtime::has_namespace(&start.spec, LinuxNamespaceType::Ipc),
-            own_uts: runtime::has_namespace(&start.spec, LinuxNamespaceType::Uts),
-            own_cgroups: runtime::has_namespace(&start.spec, LinuxNamespaceType::Cgroup),
+            kinds: runtime::namespaces_of(&start.spec),
+            foreign: foreign(start),
             has_user: start.config.user_namespace.maps.have_user(),
             single_id: start.ids.is_single(),
             profile: start.spec.linux().as_ref().and_then(|linux| linux.seccomp().clone()),
@@ -58,6 +53,12 @@ impl Confinement {
             secrets: start.secret_variables.clone(),
         }
     }
+}
+
+/// The namespaces that belong neither to the container nor to the one whose user namespace it has.
+fn foreign(start: &Start) -> CloneFlags {
+    let joined = start.config.joined().into_keys().filter(|kind| !start.config.owns(*kind));
+    joined.filter(|kind| *kind != NamespaceKind::User).map(runtime::flag_of).fold(CloneFlags::empty(), BitOr::bitor)
 }
 
 /// Whether the program of `exec` gets a terminal, instead of descriptors.
@@ -88,10 +89,8 @@ pub(super) fn enter(
     container.confinement.secrets.add_to(&mut process);
     Ok(runtime::join(&Join {
         init: container.init,
-        own_network: container.confinement.own_network,
-        own_ipc: container.confinement.own_ipc,
-        own_uts: container.confinement.own_uts,
-        own_cgroups: container.confinement.own_cgroups,
+        kinds: container.confinement.kinds,
+        foreign: container.confinement.foreign,
         cgroup: container.cgroup,
         process: &process,
         extras: &container.confinement.extras,

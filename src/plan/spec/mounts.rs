@@ -7,7 +7,7 @@ use oci_spec::runtime::Mount as SpecMount;
 use super::super::service::{NOTIFY_FILE, NOTIFY_PLACE};
 use super::super::{CgroupNamespace, ContainerConfig, Ipc, Mount, MountKind};
 use super::HostFacts;
-use crate::types::Network;
+use crate::types::{Joined, NamespaceKind};
 
 /// Propagations of mount(2); a requested one replaces `rprivate`.
 const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
@@ -45,7 +45,8 @@ pub(super) fn mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMoun
         if !is_left_to_image && !config.mounts.iter().any(|asked| asked.destination == destination) {
             let access = if config.read_only || name == "containerenv" { "ro" } else { "rw" };
             let options = ["bind", "rprivate", "nosuid", "nodev", "noexec", access];
-            let source = host.container_dir.join(name);
+            let shared = host.network_dir.as_ref().filter(|_| matches!(name, "resolv.conf" | "hosts"));
+            let source = shared.unwrap_or(&host.container_dir).join(name);
             mounts.push(mount(destination, "bind", source, options.map(str::to_owned).to_vec()));
         }
     }
@@ -67,10 +68,15 @@ fn kernel_mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
     let mut proc = vec!["nosuid", "nodev", "noexec"];
     proc.extend(config.system_paths.proc_options.iter().map(String::as_str));
     let mut mounts = vec![
-        kernel("/proc", "proc", &proc.join(",")),
+        if config.has_host(NamespaceKind::Pid) {
+            // Only the owner of a PID namespace can mount its /proc.
+            mount("/proc", "bind", PathBuf::from("/proc"), words("rbind,rprivate,nosuid,nodev,noexec,rw"))
+        } else {
+            kernel("/proc", "proc", &proc.join(","))
+        },
         kernel("/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
         kernel("/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"),
-        if config.network == Network::Host {
+        if !config.owns(NamespaceKind::Network) {
             // A sysfs can be mounted only by the owner of the network namespace it shows; the host's is bound instead.
             mount("/sys", "bind", PathBuf::from("/sys"), words("rbind,rprivate,nosuid,nodev,noexec,ro"))
         } else {
@@ -78,22 +84,27 @@ fn kernel_mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
         },
     ];
     // Only the owner of an IPC namespace can mount its queues; programs reach the host's without a mount.
-    let queues = (config.ipc != Ipc::Host).then(|| kernel("/dev/mqueue", "mqueue", "nosuid,nodev,noexec"));
+    let queues = config.owns(NamespaceKind::Ipc).then(|| kernel("/dev/mqueue", "mqueue", "nosuid,nodev,noexec"));
+    let joined = config.joined();
     let memory = match config.ipc {
+        // The other's own, which the runtime finds there.
+        Ipc::Private if matches!(joined.get(&NamespaceKind::Ipc), Some(Joined::Container(_))) => {
+            Some(bound("/dev/shm"))
+        }
         Ipc::Private => Some(kernel("/dev/shm", "tmpfs", &shm)),
         Ipc::Host => Some(bound("/dev/shm")),
         Ipc::None => None,
     };
     mounts.splice(IPC_PLACE..IPC_PLACE, queues.into_iter().chain(memory));
     match (config.cgroup.namespace, &host.cgroups) {
-        (CgroupNamespace::Private, _) => {
+        (CgroupNamespace::Private, _) if config.owns(NamespaceKind::Cgroup) => {
             mounts.push(kernel("/sys/fs/cgroup", "cgroup", &format!("nosuid,nodev,noexec,relatime,{access}")));
         }
         // Only the owner of a cgroup namespace can mount what it shows; the host's is bound instead.
-        (CgroupNamespace::Host, Some(source)) => {
+        (_, Some(source)) => {
             mounts.push(mount("/sys/fs/cgroup", "bind", source.clone(), words("bind,rprivate,nosuid,nodev,noexec,ro")));
         }
-        (CgroupNamespace::Host, None) => {}
+        (_, None) => {}
     }
     mounts
 }

@@ -4,6 +4,7 @@ use super::*;
 
 fn host() -> HostFacts {
     HostFacts {
+        network_dir: None,
         rootfs: PathBuf::from("/c/root"),
         container_dir: PathBuf::from("/c"),
         volumes_dir: PathBuf::from("/v"),
@@ -75,7 +76,7 @@ fn asked_mounts_come_between_and_replace_default_ones_in_place() {
 
 #[test]
 fn the_hosts_network_is_kept_and_its_sysfs_bound() {
-    let spec = of(&Request { network: Some(Network::Host), ..Request::default() });
+    let spec = of(&Request { network: Some(crate::types::Network::Host), ..Request::default() });
     assert_eq!(mounts(&spec)[5], "bind /sys /sys rbind,rprivate,nosuid,nodev,noexec,ro");
     let linux = spec.linux().as_ref().unwrap();
     let kinds: Vec<_> = linux.namespaces().as_ref().unwrap().iter().map(LinuxNamespace::typ).collect();

@@ -5,9 +5,14 @@ fn range(inside: u32, outside: u32, count: u32) -> IdRange {
     IdRange { inside, outside, count }
 }
 
+fn choose(request: &Request, facts: &Facts) -> Result<Chosen, Error> {
+    let shared = super::super::namespaces::shared(request, facts, crate::types::Network::None)?;
+    user_namespace(request, &image(), facts, &shared)
+}
+
 fn of(userns: &str) -> Result<Chosen, String> {
     let request = Request { userns: Some(userns.to_owned()), ..Request::default() };
-    user_namespace(&request, &image(), &facts()).map_err(|error| error.to_string())
+    choose(&request, &facts()).map_err(|error| error.to_string())
 }
 
 fn uids(userns: &str) -> Vec<IdRange> {
@@ -48,7 +53,7 @@ fn containers_with_auto_share_no_id() {
     let mut facts = facts();
     facts.found.taken_ids = vec![range(0, 1, 1024), range(0, 2049, 10)];
     let request = Request { userns: Some("auto".to_owned()), ..Request::default() };
-    let of = |request: &Request| user_namespace(request, &image(), &facts).unwrap().namespace.maps.uids;
+    let of = |request: &Request| choose(request, &facts).unwrap().namespace.maps.uids;
     assert_eq!(of(&request), [range(0, 1025, 1024)]);
     // A program with a number of its own needs that.
     assert_eq!(of(&Request { user: Some("5000:7".to_owned()), ..request }), [range(0, 2059, 5001)]);
@@ -60,9 +65,7 @@ fn maps_that_are_typed_are_for_both_kinds_of_ids() {
     let mut facts = facts();
     let ann = super::super::HostAccount { name: "ann".to_owned(), ..Default::default() };
     facts.found.accounts = [(String::new(), Some(ann))].into();
-    let of = |request: &Request| {
-        user_namespace(request, &image(), &facts).map(|chosen| chosen.namespace.maps).map_err(|e| e.to_string())
-    };
+    let of = |request: &Request| choose(request, &facts).map(|chosen| chosen.namespace.maps).map_err(|e| e.to_string());
     let both = Request { uidmap: words(&["0:1:10"]), ..Request::default() };
     assert_eq!(of(&both), Ok(IdMaps { uids: vec![range(0, 1, 10)], gids: vec![range(0, 1, 10)] }));
     let each = Request { gidmap: words(&["0:5:3"]), ..both.clone() };
@@ -80,7 +83,7 @@ fn with_one_id_only_keep_id_is_possible() {
     facts.ids.single = Some("there is one ID: cure".to_owned());
     let of = |userns: &str| {
         let request = Request { userns: Some(userns.to_owned()), ..Request::default() };
-        user_namespace(&request, &image(), &facts).map_err(|error| error.to_string())
+        choose(&request, &facts).map_err(|error| error.to_string())
     };
     assert_eq!(of("keep-id").unwrap(), Chosen { own_ids: Some((1000, 1000)), ..chosen("private", IdMaps::default()) });
     for mode in ["nomap", "auto"] {
@@ -91,7 +94,7 @@ fn with_one_id_only_keep_id_is_possible() {
 #[test]
 fn the_variable_of_podman_is_the_default() {
     let facts = Facts { environment: vec![("PODMAN_USERNS".to_owned(), "keep-id".to_owned())], ..facts() };
-    let of = |request: &Request| user_namespace(request, &image(), &facts).unwrap().own_ids;
+    let of = |request: &Request| choose(request, &facts).unwrap().own_ids;
     assert_eq!(of(&Request::default()), Some((1000, 1000)));
     assert_eq!(of(&Request { userns: Some("host".to_owned()), ..Request::default() }), None);
     assert_eq!(of(&Request { uidmap: vec!["0:0:5".to_owned()], ..Request::default() }), None);

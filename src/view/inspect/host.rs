@@ -8,8 +8,8 @@ use super::limits::limits;
 use super::network::bindings;
 use super::{Place, object, propagation, shown};
 use crate::monitor::State;
-use crate::plan::{CgroupMode, ContainerConfig, LogDriver, Mount, MountKind, Seccomp, SystemPaths};
-use crate::types::{IdRange, capability};
+use crate::plan::{CgroupMode, ContainerConfig, Ipc, LogDriver, Mount, MountKind, Seccomp, SystemPaths};
+use crate::types::{IdRange, NamespaceKind, capability};
 use crate::view::human;
 
 /// `HostConfig`, in podman's order: first what rc sets, then the limits.
@@ -18,7 +18,7 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
     let mut host = object(json!({
         "Binds": config.mounts.iter().filter_map(|mount| bind(mount, place)).collect::<Vec<_>>(),
         "CgroupManager": cgroup_manager(state),
-        "CgroupMode": config.cgroup.namespace.as_str(),
+        "CgroupMode": config.mode_of(NamespaceKind::Cgroup),
         "ContainerIDFile": config.cidfile.as_deref().map(shown).unwrap_or_default(),
         "LogConfig": {
             "Type": config.log_driver,
@@ -41,7 +41,7 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
         "DnsSearch": config.dns_search,
         "ExtraHosts": extra_hosts(config),
         "GroupAdd": config.groups,
-        "IpcMode": config.ipc.as_str(),
+        "IpcMode": if config.ipc == Ipc::None { "none".to_owned() } else { config.mode_of(NamespaceKind::Ipc) },
         "Cgroup": "",
         "Cgroups": match config.cgroup.mode {
             CgroupMode::Enabled => "default",
@@ -49,14 +49,14 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
         },
         "Links": null,
         "OomScoreAdj": config.oom_score_adj.unwrap_or_default(),
-        "PidMode": "private",
+        "PidMode": config.mode_of(NamespaceKind::Pid),
         "Privileged": config.privileged,
         "PublishAllPorts": config.publish_all,
         "ReadonlyRootfs": config.read_only,
         "SecurityOpt": security(config),
         "Tmpfs": config.mounts.iter().filter(|mount| mount.kind == MountKind::Tmpfs)
             .map(|mount| (mount.destination.clone(), json!(mount.options.join(",")))).collect::<Map<_, _>>(),
-        "UTSMode": if config.host_uts { "host" } else { "private" },
+        "UTSMode": config.mode_of(NamespaceKind::Uts),
         "UsernsMode": config.user_namespace.mode,
         "IDMappings": id_mappings(config),
         "ShmSize": config.shm_size,
@@ -68,7 +68,7 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
     host.extend(object(limits(config)));
     // docker's alone.
     host.extend(object(json!({
-        "CgroupnsMode": config.cgroup.namespace.as_str(),
+        "CgroupnsMode": config.mode_of(NamespaceKind::Cgroup),
         "DeviceCgroupRules": null,
         "DeviceRequests": null,
         "MaskedPaths": config.system_paths.masked(0),

@@ -123,7 +123,7 @@ fn who_tells_the_service_manager_is_what_was_asked_for() {
 /// bind mount has no driver, a port that is exposed has no value, and one that is not published no binding.
 const NEVER_FILLED: &str = "\
     AppArmorProfile Config.Domainname Config.ExposedPorts.443/tcp Config.ExposedPorts.53/udp \
-    Config.ExposedPorts.80/tcp Config.OnBuild Config.StdinOnce Config.Timeout Config.Volumes Dependencies ExecIDs \
+    Config.ExposedPorts.80/tcp Config.OnBuild Config.StdinOnce Config.Timeout Config.Volumes ExecIDs \
     HostConfig.Cgroup HostConfig.ConsoleSize HostConfig.CpuCount HostConfig.CpuPercent HostConfig.CpuRealtimePeriod \
     HostConfig.CpuRealtimeRuntime HostConfig.DeviceCgroupRules HostConfig.DeviceRequests HostConfig.DiskQuota \
     HostConfig.IOMaximumBandwidth HostConfig.IOMaximumIOps HostConfig.Isolation HostConfig.KernelMemory \
@@ -184,6 +184,7 @@ fn every_field_is_filled_in_some_container_or_is_about_what_rc_does_not_have() {
     let range = crate::types::IdRange { inside: 0, outside: 1, count: 5 };
     config.user_namespace.mode = "private".to_owned();
     config.user_namespace.maps = crate::types::IdMaps { uids: vec![range], gids: vec![range] };
+    config.requires = vec![config.id.clone()];
     config.restart = crate::plan::RestartPolicy::OnFailure { retries: Some(3) };
     config.service.pidfile = Some("/pid".into());
     config.service.conmon_pidfile = Some("/conmon".into());

@@ -74,7 +74,7 @@ fn a_network_is_the_containers_own_or_the_hosts() {
     assert_ne!(network("none"), host);
     assert_eq!(network("host"), host);
     for (mode, reason) in
-        [("bridge", "no bridge networks"), ("container:x", "cannot be joined"), ("backend", "neither none")]
+        [("bridge", "no bridge networks"), ("container:x", "no such container"), ("backend", "neither none")]
     {
         refused(lab.rc(["run", "--rm", "--network", mode, "payload", "/payload", "report"]).run(), reason);
     }

@@ -136,5 +136,5 @@ fn names_and_shared_memory_are_the_container_s_or_the_host_s() {
     };
     assert!(shm(&[]) && !shm(&["--ipc", "none"]));
     refused(run(&lab, &["--uts", "host", "-h", "x"], &["report"]), "cannot be used together");
-    refused(run(&lab, &["--ipc", "container:x"], &["report"]), "cannot be joined");
+    refused(run(&lab, &["--ipc", "container:x"], &["report"]), "no such container");
 }

@@ -1,0 +1,69 @@
+//! Containers that need those that a command removes.
+
+use super::context::Context;
+use super::select::{Selection, named};
+use crate::container::{self, Container, Removal};
+use crate::storage::Store;
+use crate::types::{ContainerId, Report, ReportKind};
+
+/// Who needs the containers that a command removes.
+pub(super) struct Dependents<'a> {
+    store: &'a Store,
+    all: Vec<Container>,
+    removed: Vec<ContainerId>,
+    is_of_all: bool,
+}
+
+impl<'a> Dependents<'a> {
+    /// Looks at all containers; those of the selection go as well.
+    pub(super) fn find(context: &Context, store: &'a Store, selection: &Selection) -> Result<Self, Report> {
+        let all = container::list(store)?.containers;
+        // Names that are wrong are reported elsewhere.
+        let words = if selection.is_of_many() { Vec::new() } else { named(context, selection).unwrap_or_default() };
+        let removed = words.iter().filter_map(|word| Some(container::find(store, word).ok()?.config.id)).collect();
+        Ok(Self { store, all, removed, is_of_all: selection.all })
+    }
+
+    /// Those that need `container`, directly or through others, the last ones first.
+    fn of(&self, id: &ContainerId) -> Vec<&Container> {
+        let mut found: Vec<&Container> = Vec::new();
+        let mut waiting = vec![id.clone()];
+        while let Some(id) = waiting.pop() {
+            for other in self.all.iter().filter(|other| other.config.dependencies().contains(&id)) {
+                if !found.iter().any(|one| one.config.id == other.config.id) {
+                    found.insert(0, other);
+                    waiting.push(other.config.id.clone());
+                }
+            }
+        }
+        found
+    }
+
+    /// Fails if a container needs this one and stays.
+    pub(super) fn check(&self, container: &Container) -> Result<(), Report> {
+        let is_left = |other: &&&Container| !self.removed.contains(&other.config.id);
+        let others = self.of(&container.config.id);
+        if self.is_of_all || !others.iter().any(|other| is_left(&other)) {
+            return Ok(());
+        }
+        let names: Vec<&str> = others.iter().filter(is_left).map(|other| other.config.name.as_str()).collect();
+        let name = &container.config.name;
+        let message = format!("cannot remove `{name}`: other containers need it: {}", names.join(", "));
+        let hint = format!("remove them as well with `rc rm --depend {name}`");
+        Err(Report::new(ReportKind::InUse, message).with_hint(hint))
+    }
+
+    /// Removes all containers that need this one.
+    pub(super) fn remove(&self, context: &Context, container: &Container, how: &Removal) -> Result<(), Report> {
+        let how = Removal { force: true, ..*how };
+        for other in self.of(&container.config.id) {
+            match container::find(self.store, other.config.id.as_str()) {
+                Ok(other) => container::remove(self.store, other, &how, &context.runtime_dir()?)?,
+                // It was removed meanwhile.
+                Err(container::Error::NotFound(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
