@@ -46,10 +46,12 @@ mod security;
 mod service;
 mod spec;
 mod system_paths;
+mod timezone;
 mod user;
 mod user_namespace;
 mod user_options;
 mod volumes;
+mod volumes_from;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -354,6 +356,7 @@ pub(crate) fn resolve(
     let shared = namespaces::shared(request, facts, network)?;
     let namespaces::Shared { host_uts, ipc, .. } = shared;
     let hostname = hostname(request, facts, &identity.id, &shared.network, host_uts)?;
+    kernel::device_rules(request)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
     let userns = user_namespace::user_namespace(request, image, facts, &shared)?;
     let network = shared.network.clone();
@@ -405,6 +408,9 @@ pub(crate) fn resolve(
             Some(text) => parse_size(text).map_err(Error::option("--shm-size"))?,
             None => defaults.shm_size,
         },
+        timeout: request.timeout.unwrap_or_default(),
+        timezone: timezone::timezone(request, facts)?,
+        volumes_from: request.volumes_from.clone(),
         stop_signal: stop_signal(request, image)?,
         stop_timeout: request.stop_timeout.unwrap_or(defaults.stop_timeout),
         detach_keys: match &request.detach_keys {

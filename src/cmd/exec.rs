@@ -13,6 +13,9 @@ use crate::error::{Error, Exit};
 pub(crate) struct Args {
     #[command(flatten)]
     preserve: PreserveArgs,
+    /// Give the process extended Linux capabilities: all, over the container
+    #[arg(long)]
+    privileged: bool,
     #[command(flatten)]
     process: ProcessArgs,
     /// The container, and the command with its arguments
@@ -24,7 +27,8 @@ pub(crate) struct Args {
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut words = args.words.into_iter();
     let name = words.next().unwrap_or_default();
-    let request = args.process.into_exec_request(words.collect())?;
+    let mut request = args.process.into_exec_request(words.collect())?;
+    request.privileged = args.privileged;
     if request.interactive && request.tty && !request.detach {
         console::check_input()?;
     }

@@ -90,6 +90,7 @@ pub(super) fn look_up(store: &Store, needs: &Needs, id: &ContainerId) -> Result<
         all_devices: if needs.all_devices { all_devices() } else { Vec::new() },
         least_oom_score_adj: if needs.oom_score_adj { least_oom_score_adj() } else { None },
         taken_ids: if needs.taken_ids { taken_ids(store)? } else { Vec::new() },
+        has_zone: needs.zone.as_ref().is_some_and(|path| fs::metadata(path).is_ok_and(|found| found.is_file())),
         containers: containers(store, &needs.containers)?,
         accounts: needs.accounts.iter().map(|name| (name.clone(), account(name))).collect(),
         volume_names: (0..needs.volume_names).map(|_| container::volume_name(id)).collect::<Result<_, _>>()?,

@@ -48,7 +48,7 @@ impl Parts {
         let can_be_on =
             config.restart != RestartPolicy::No || !start.stdio.iter().any(|stdio| matches!(stdio, Stdio::Handed(_)));
         Self {
-            program: Program::new(config.stop_signal, config.stop_timeout),
+            program: Program::new(config.stop_signal, config.stop_timeout, config.timeout),
             rule: Rule::new(config.restart, can_be_on),
             records: Records::new(start),
             relay: Relay::new(log),
@@ -81,7 +81,7 @@ impl Parts {
 
     /// A run of the program begins.
     pub(super) fn begin_run(&mut self, launched: Launched, pipes: Pipes) {
-        self.program.begin(launched);
+        self.program.begin(launched, &mut self.timers);
         self.relay.begin_run();
         // Setting a flag on one of rc's own pipes does not fail.
         drop(pipes.join(&mut self.relay));

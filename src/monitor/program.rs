@@ -1,7 +1,7 @@
 //! The container's program: its runs, how each of them ends, and who has asked for the end.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 
@@ -50,16 +50,23 @@ pub(super) struct Program {
     stop_signal: Signal,
     /// Seconds.
     stop_timeout: u32,
+    /// Seconds that a run may take; 0: any time.
+    timeout: u32,
 }
 
 impl Program {
-    /// A program that does not run yet. `stop_timeout` is in seconds.
-    pub(super) fn new(stop_signal: Signal, stop_timeout: u32) -> Self {
-        Self { launched: None, ended: None, asked_by: None, stop_signal, stop_timeout }
+    /// A program that does not run yet. The times are in seconds; without a limit `timeout` is 0.
+    pub(super) fn new(stop_signal: Signal, stop_timeout: u32, timeout: u32) -> Self {
+        Self { launched: None, ended: None, asked_by: None, stop_signal, stop_timeout, timeout }
     }
 
     /// A run begins.
-    pub(super) fn begin(&mut self, launched: Launched) {
+    pub(super) fn begin(&mut self, launched: Launched, timers: &mut Timers) {
+        let timeout = Duration::from_secs(u64::from(self.timeout));
+        if self.timeout > 0 && timers.set_elapsed(Timer::Timeout, timeout).is_err() {
+            // Without a timerfd, by the clock that stops while the host is suspended.
+            timers.set(Timer::Timeout, Instant::now().checked_add(timeout));
+        }
         self.launched = Some(launched);
         self.ended = None;
     }
@@ -67,6 +74,7 @@ impl Program {
     /// The run is over: returns its cgroup and the rest, which must be cleaned up.
     pub(super) fn take(&mut self, timers: &mut Timers) -> Option<Launched> {
         timers.cancel(Timer::Kill);
+        timers.cancel(Timer::Timeout);
         self.launched.take()
     }
 

@@ -160,7 +160,7 @@ impl Server {
 
     fn fire(&mut self, timer: Timer) {
         match timer {
-            Timer::Kill => self.parts.program.signal(Signal::KILL),
+            Timer::Kill | Timer::Timeout => self.parts.program.signal(Signal::KILL),
             Timer::Accept => self.parts.connections.accept_again(),
             Timer::Readers => self.parts.relay.leave_behind(),
             Timer::Log => self.parts.relay.drop_unlogged(),

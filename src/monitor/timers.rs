@@ -25,6 +25,8 @@ use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, 
 pub(super) enum Timer {
     /// The monitor kills a program that is being stopped.
     Kill,
+    /// The monitor kills a program that has run for the time that it has (`--timeout`).
+    Timeout,
     /// The caller of the loop stops waiting.
     Wait,
     /// The monitor accepts connections again.

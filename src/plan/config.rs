@@ -136,6 +136,15 @@ pub(crate) struct ContainerConfig {
     /// The cgroup itself.
     #[serde(default)]
     pub(crate) cgroup: Cgroup,
+    /// Seconds after which the program is killed; 0: never.
+    #[serde(default)]
+    pub(crate) timeout: u32,
+    /// The host's file of its time zone, bound on `/etc/localtime`, and its name.
+    #[serde(default)]
+    pub(crate) timezone: Option<TimeZone>,
+    /// The containers whose volumes it has, as typed, for inspect.
+    #[serde(default)]
+    pub(crate) volumes_from: Vec<String>,
     /// What `stop` sends.
     pub(crate) stop_signal: Signal,
     /// Seconds `stop` waits before SIGKILL.
@@ -219,6 +228,17 @@ pub(crate) struct ContainerAccounts {
     pub(crate) users: Vec<Account>,
     /// Of `/etc/group`.
     pub(crate) groups: Vec<Account>,
+}
+
+/// A time zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TimeZone {
+    /// As typed: `Europe/Berlin`, or `local`.
+    pub(crate) name: String,
+    /// The host's file.
+    #[serde(with = "host_path")]
+    pub(crate) file: PathBuf,
 }
 
 /// A device of the host in a container.

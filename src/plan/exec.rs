@@ -3,7 +3,7 @@
 use oci_spec::runtime::Process;
 use serde::{Deserialize, Serialize};
 
-use super::{ContainerConfig, Error, TextFile, env, paths, spec, user};
+use super::{ContainerConfig, Error, TextFile, capabilities, env, paths, spec, user};
 use crate::types::{DetachKeys, Invalid};
 
 /// A requested `exec`; absent where the option was not given.
@@ -28,6 +28,8 @@ pub(crate) struct ExecRequest {
     pub(crate) user: Option<String>,
     /// `--workdir`.
     pub(crate) working_dir: Option<String>,
+    /// `--privileged`: all capabilities in the container.
+    pub(crate) privileged: bool,
 }
 
 /// The process of `request` in the container of `config`. Environment, user and directory are the container's by
@@ -51,6 +53,9 @@ pub(crate) fn exec(
     changed.argv.clone_from(&request.command);
     changed.tty = request.tty;
     changed.env = env::extended(&config.env, request.tty, &request.env_files, &request.env, environment)?;
+    if request.privileged {
+        changed.capabilities = capabilities::capabilities(&["ALL".to_owned()], &[])?;
+    }
     // An empty text counts as not given, as in docker and podman.
     if let Some(text) = request.user.as_ref().filter(|text| !text.is_empty()) {
         changed.user = user::read(text).map_err(Error::option("--user"))?;

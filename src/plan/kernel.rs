@@ -85,6 +85,13 @@ pub(super) fn annotations(request: &Request) -> Result<BTreeMap<String, String>,
     request.annotations.iter().map(read).collect::<Result<_, _>>().map_err(Error::option("--annotation"))
 }
 
+/// Which devices a cgroup allows is decided by a program in the kernel that only the host's root can load.
+pub(super) fn device_rules(request: &Request) -> Result<(), Error> {
+    let Some(rule) = request.device_cgroup_rules.first() else { return Ok(()) };
+    let reason = "only the host's root can set rules for devices: name the devices with `--device`";
+    Err(Error::option("--device-cgroup-rule")(Invalid::new("rule", rule, reason)))
+}
+
 /// The host's path of a device of `--device HOST[:CONTAINER][:PERMISSIONS]`, if it is in the grammar.
 pub(super) fn device_source(text: &str) -> Option<&str> {
     device(text).ok().map(|(host, _)| host)

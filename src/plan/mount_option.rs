@@ -82,14 +82,17 @@ impl Typed {
             "tmpfs-size" => option(Some(tmpfs), format!("size={}", text()?)),
             "tmpfs-mode" => option(Some(tmpfs), format!("mode={}", text()?)),
             "tmpcopyup" | "notmpcopyup" if value.is_none() => option(Some(tmpfs), key.to_owned()),
-            "U" | "chown" if truth(key, value)? => return Err("the owner of a source cannot be changed".to_owned()),
-            "U" | "chown" => {}
-            "idmap" => return Err("a mount cannot have an ID map of its own".to_owned()),
+            "U" | "chown" => {
+                if truth(key, value)? {
+                    option(None, "U".to_owned());
+                }
+            }
+            "idmap" => return Err("a mount cannot have an ID map of its own: only root may make one".to_owned()),
             "volume-driver" => return Err("volumes have no drivers but `local`".to_owned()),
             "volume-opt" | "volume-label" => return Err(format!("a volume that is made has no `{key}`")),
-            "subpath" | "volume-subpath" | "image-subpath" => {
-                return Err("a part of a source cannot be mounted; mount all of it".to_owned());
-            }
+            "subpath" | "bind-subpath" => option(None, format!("subpath={}", text()?)),
+            "volume-subpath" => option(Some(volume), format!("subpath={}", text()?)),
+            "image-subpath" => return Err("an image cannot be mounted".to_owned()),
             _ => return Err(format!("unknown key `{}`", key.escape_debug())),
         }
         Ok(())
@@ -226,6 +229,7 @@ mod tests {
             ("type=volume,src=db,dst=/b,volume-nocopy=true", mount(volume, Some("db"), "/b", &["nocopy"])),
             ("src=db,dst=/b", mount(volume, Some("db"), "/b", &[])),
             ("type=volume,dst=/b,volume-driver=local", mount(volume, None, "/b", &[])),
+            ("src=db,dst=/b,volume-subpath=x/y,U", mount(volume, Some("db"), "/b", &["subpath=x/y", "U"])),
             ("dst=/b,ro", mount(volume, None, "/b", &["ro"])),
             (
                 "type=tmpfs,dst=/b,tmpfs-size=1m,tmpfs-mode=1777,tmpcopyup",
@@ -255,12 +259,12 @@ mod tests {
             ("type=volume,src=/a,dst=/b", "`type=bind`"),
             ("type=volume,src=a b,dst=/b", "not a volume name"),
             ("type=volume,src=a,dst=/b,volume-driver=nfs", "no drivers but `local`"),
-            ("type=volume,src=a,dst=/b,volume-subpath=x", "a part of a source"),
+            ("type=volume,src=a,dst=/b,volume-subpath=../x", "must be a path below the source"),
+            ("type=bind,src=/a,dst=/b,volume-subpath=x", "does not belong to this type"),
             ("type=image,src=a,dst=/b", "an image cannot be mounted"),
             ("type=ramfs,dst=/b", "use `type=tmpfs`"),
             ("type=devpts,dst=/b", "a devpts of its own"),
             ("type=npipe,src=a,dst=/b", "`npipe` are not supported"),
-            ("type=bind,src=/a,dst=/b,U", "the owner of a source"),
             ("type=bind,src=/a,dst=/b,idmap", "an ID map of its own"),
             ("type=bind,src=/a,dst=/b,bind-propagation=x", "`bind-propagation` cannot be `x`"),
             ("type=bind,src=/a,dst=/b,readonly=maybe", "`readonly` must be true or false"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::paths::{clean, is_within};
 use super::request::MountRequestKind;
-use super::{Error, Facts, ImageDefaults, Mount, MountKind, MountRequest, Request, volumes};
+use super::{Error, Facts, ImageDefaults, Mount, MountKind, MountRequest, Request, volumes, volumes_from};
 use crate::types::{Invalid, Name, parse_size};
 
 /// Files of `/proc` that a mount may hide, because they only inform (lxcfs). Other files of the caller there would
@@ -104,17 +104,38 @@ impl MountRequest {
                 "ro" => mount.read_only = true,
                 "rw" => mount.read_only = false,
                 "nocopy" if !is_volume => return Err(self.invalid("`nocopy` is for volumes")),
-                "U" => return Err(self.invalid("the owner of a source cannot be changed (`U`)")),
+                "chown" => mount.options.push("U".to_owned()),
                 "O" => return Err(self.invalid("an overlay on the source (`O`) is not supported")),
                 // They have no effect, as in docker and podman: SELinux labels without SELinux, and how far Docker
                 // Desktop may cache a Mac's files.
                 "z" | "Z" | "cached" | "delegated" | "consistent" => {}
-                "nocopy" | "exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid" | "bind" | "rbind" | "private"
-                | "rprivate" | "slave" | "rslave" | "shared" | "rshared" => mount.options.push(option.clone()),
+                "copy" if is_volume => {}
+                text if text.starts_with("subpath=") => mount.options.push(self.subpath(text)?),
+                "idmap" => return Err(self.invalid("a mount cannot have an ID map of its own: only root may make one")),
+                text if text.starts_with("upperdir=") || text.starts_with("workdir=") => {
+                    return Err(
+                        self.invalid("`upperdir` and `workdir` are for an overlay (`O`), which is not supported")
+                    );
+                }
+                "U" | "nocopy" | "exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid" | "bind" | "rbind"
+                | "private" | "rprivate" | "slave" | "rslave" | "shared" | "rshared" => {
+                    mount.options.push(option.clone())
+                }
                 _ => return Err(self.unknown(option)),
             }
         }
         Ok(mount)
+    }
+
+    /// A path below the source, which the runtime follows no further than the source.
+    fn subpath(&self, option: &str) -> Result<String, Error> {
+        let path = option.trim_start_matches("subpath=");
+        let is_below = !path.is_empty() && !path.split('/').any(|part| part == "..") && !path.contains('\0');
+        let path = path.trim_matches('/');
+        if is_below && !path.is_empty() {
+            return Ok(format!("subpath={path}"));
+        }
+        Err(self.invalid("`subpath` must be a path below the source, without `..`"))
     }
 
     /// A tmpfs with its options; `noexec`, `nosuid` and `nodev` by default. Source: podman-run(1).
@@ -187,10 +208,15 @@ pub(super) fn mounts(request: &Request, image: &ImageDefaults, facts: &Facts) ->
         }
         mounts.push(mount);
     }
+    for mount in volumes_from::mounts(request, facts)? {
+        if !is_mounted(&mounts, &mount.destination) {
+            mounts.push(mount);
+        }
+    }
     for path in &image.volumes {
         let destination = volumes::destination(path).map_err(|source| Error::Image { source })?;
         if !is_mounted(&mounts, &destination) {
-            mounts.push(volumes::anonymous(destination, &mut names)?);
+            mounts.extend(image_volume(request, destination, &mut names)?);
         }
     }
     if request.read_only && request.read_only_tmpfs != Some(false) {
@@ -204,6 +230,26 @@ pub(super) fn mounts(request: &Request, image: &ImageDefaults, facts: &Facts) ->
     }
     mounts.sort_by_key(|mount| mount.destination.matches('/').count());
     Ok(mounts)
+}
+
+/// What a volume of the image becomes. Source: podman-run(1), `--image-volume`.
+fn image_volume<'a>(
+    request: &Request,
+    destination: String,
+    names: &mut impl Iterator<Item = &'a Name>,
+) -> Result<Option<Mount>, Error> {
+    match request.image_volume.as_deref() {
+        None | Some("bind" | "anonymous") => volumes::anonymous(destination, names).map(Some),
+        Some("ignore") => Ok(None),
+        Some("tmpfs") => {
+            let options = ["nosuid", "nodev", "exec"].map(str::to_owned).to_vec();
+            Ok(Some(Mount { kind: MountKind::Tmpfs, destination, read_only: false, options }))
+        }
+        Some(other) => {
+            let reason = "must be bind, anonymous, tmpfs or ignore";
+            Err(Error::option("--image-volume")(Invalid::new("mode", other, reason)))
+        }
+    }
 }
 
 fn is_mounted(mounts: &[Mount], destination: &str) -> bool {

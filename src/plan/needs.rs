@@ -5,10 +5,11 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::{
     ContainerConfig, Defaults, FreePort, HostAccount, ImageDefaults, Request, accounts, expose, kernel, mounts,
-    namespaces, network, ports, user_namespace,
+    namespaces, network, ports, timezone, user_namespace, volumes_from,
 };
 use crate::types::{IdRange, Name, Protocol};
 
@@ -31,6 +32,8 @@ pub(crate) struct Needs {
     pub(crate) oom_score_adj: bool,
     /// Whether the IDs are needed that other containers have for themselves alone.
     pub(crate) taken_ids: bool,
+    /// The file of a time zone.
+    pub(crate) zone: Option<PathBuf>,
     /// Other containers by name or ID.
     pub(crate) containers: BTreeSet<String>,
     /// Users of the host by name or number; the empty name is the user that runs rc.
@@ -57,6 +60,8 @@ pub(crate) struct Found {
     pub(crate) least_oom_score_adj: Option<i32>,
     /// IDs of the root namespace that other containers have for themselves alone.
     pub(crate) taken_ids: Vec<IdRange>,
+    /// Whether the host has the file of the time zone.
+    pub(crate) has_zone: bool,
     /// The other containers; `None` for one that does not exist.
     pub(crate) containers: BTreeMap<String, Option<Box<ContainerConfig>>>,
     /// The users of the host; `None` for one that does not exist.
@@ -77,7 +82,8 @@ pub(crate) fn needs(
         devices: request.devices.iter().filter_map(|text| kernel::device_source(text)).map(str::to_owned).collect(),
         all_devices: request.privileged,
         oom_score_adj: request.oom_score_adj.is_some(),
-        containers: namespaces::containers(request),
+        zone: request.tz.as_deref().and_then(timezone::file),
+        containers: namespaces::containers(request).into_iter().chain(volumes_from::containers(request)).collect(),
         taken_ids: user_namespace::needs_free_ids(mode),
         accounts: accounts::needed(request, user_namespace::keeps_user(request, mode)),
         ..Needs::default()

@@ -101,6 +101,10 @@ pub(crate) struct Request {
     pub(crate) expose: Vec<String>,
     /// `--volume`, then `--tmpfs`, then `--mount`.
     pub(crate) mounts: Vec<MountRequest>,
+    /// `--volumes-from`: `CONTAINER[:OPTIONS]`.
+    pub(crate) volumes_from: Vec<String>,
+    /// `--image-volume`: `bind`, `anonymous`, `tmpfs` or `ignore`.
+    pub(crate) image_volume: Option<String>,
     /// `--read-only`.
     pub(crate) read_only: bool,
     /// `--read-only-tmpfs`: with `--read-only`, `/run`, `/tmp` and `/var/tmp` stay writable; true by default.
@@ -163,6 +167,12 @@ pub(crate) struct Request {
     pub(crate) health: HealthRequest,
     /// `--restart`.
     pub(crate) restart: Option<String>,
+    /// `--timeout`, seconds.
+    pub(crate) timeout: Option<u32>,
+    /// `--tz`: a time zone, or `local`.
+    pub(crate) tz: Option<String>,
+    /// `--device-cgroup-rule`.
+    pub(crate) device_cgroup_rules: Vec<String>,
     /// `--stop-signal`.
     pub(crate) stop_signal: Option<String>,
     /// `--stop-timeout`, seconds.
@@ -203,6 +213,8 @@ impl Request {
             &mut self.shm_size,
             &mut self.umask,
             &mut self.uts,
+            &mut self.image_volume,
+            &mut self.tz,
             &mut self.ipc,
             &mut self.pid,
             &mut self.userns,

@@ -10,6 +10,7 @@ use oci_spec::runtime::{
     LinuxNamespace, LinuxNamespaceType, LinuxSeccomp, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
 };
 
+use super::user::KEEP_GROUPS;
 use super::{ContainerConfig, Error, Handed, Seccomp};
 use crate::types::{ContainerId, Extras, IdRange, Joined, NamespaceKind};
 
@@ -50,7 +51,8 @@ pub(crate) struct HostFacts {
 /// What the runtime needs beyond the spec of a saved container.
 pub(crate) fn extras(config: &ContainerConfig) -> Extras {
     Extras {
-        groups: config.groups.clone(),
+        groups: config.groups.iter().filter(|group| *group != KEEP_GROUPS).cloned().collect(),
+        keep_groups: config.groups.iter().any(|group| group == KEEP_GROUPS),
         init: config.init,
         default_filter: config.seccomp == Seccomp::Default,
         default_pids: config.limits.default_pids,

@@ -19,21 +19,25 @@ pub(super) fn read(text: &str) -> Result<String, Invalid> {
     Ok(format!("{}:{group}", if user.is_empty() { "0" } else { user }))
 }
 
+/// The groups of the caller, instead of others. Source: podman-run(1), `--group-add`.
+pub(super) const KEEP_GROUPS: &str = "keep-groups";
+
 /// Reads `--group-add`: groups, several to a word with commas, as in podman.
 pub(super) fn groups(texts: &[String]) -> Result<Vec<String>, Invalid> {
     let words = texts.iter().flat_map(|text| text.split(','));
+    if words.clone().any(|word| word == KEEP_GROUPS) {
+        return match words.clone().find(|word| *word != KEEP_GROUPS) {
+            None => Ok(vec![KEEP_GROUPS.to_owned()]),
+            Some(other) => {
+                Err(Invalid::new("group", other, "no other group can be added to the caller's (keep-groups)"))
+            }
+        };
+    }
     words.map(|word| check_group(word).map(|()| word.to_owned())).collect()
 }
 
 /// Checks one group of `--group-add`.
 fn check_group(text: &str) -> Result<(), Invalid> {
-    if text == "keep-groups" {
-        return Err(Invalid::new(
-            "group",
-            text,
-            "a container has only the groups of its own user namespace; the caller's cannot be kept",
-        ));
-    }
     id("group", text, text)
 }
 
@@ -90,7 +94,9 @@ mod tests {
         let words = ["1,video".to_owned(), "3".to_owned()];
         assert_eq!(groups(&words), Ok(vec!["1".to_owned(), "video".to_owned(), "3".to_owned()]));
         assert!(groups(&["1,".to_owned()]).is_err());
+        assert_eq!(groups(&["keep-groups".to_owned()]), Ok(vec!["keep-groups".to_owned()]));
+        assert!(groups(&["keep-groups,1".to_owned()]).is_err());
         assert!(check_group("video").is_ok() && check_group("44").is_ok());
-        assert!(check_group("keep-groups").is_err() && check_group("a:b").is_err() && check_group("").is_err());
+        assert!(check_group("a:b").is_err() && check_group("").is_err());
     }
 }

@@ -50,7 +50,7 @@ use super::program::{Program, Terminal};
 use super::shared::is_fresh;
 use super::starting::report;
 use super::sync::{Step as _, receive, send};
-use super::{Failure, Launch, Progress, accounts, devices, mounts, paths, program, terminal};
+use super::{Failure, Launch, Progress, accounts, devices, mounts, paths, program, terminal, users};
 use crate::sys::{mount, namespace, prctl};
 
 /// Runs in the new init. Returns only if the start failed: the exit code.
@@ -93,7 +93,14 @@ fn start(
 
     let root = outside.root(launch)?;
     let places = Places::new(root.as_fd())?;
-    let mounted = mounts::all(spec, &places, &launch.copy_up, launch.ids.is_single(), Some(outside))?;
+    let mounted = mounts::all(
+        spec,
+        &places,
+        &launch.copy_up,
+        launch.ids.is_single(),
+        Some(outside),
+        owner(launch, process, root.as_fd())?,
+    )?;
     let secrets = mounts::secrets::all(launch.secrets, &places, launch.ids.is_single())?;
     accounts::add(root.as_fd(), launch.extras)?;
     devices::make(spec, &places)?;
@@ -150,11 +157,22 @@ fn wait_until_mapped(mapped: &OwnedFd) -> Result<(), Failure> {
 fn become_root(launch: &Launch<'_>) -> Result<(), Failure> {
     use crate::sys::ids;
     if !launch.ids.is_single() {
-        ids::set_groups(&[]).step("drop groups")?;
+        if !launch.extras.keep_groups {
+            ids::set_groups(&[]).step("drop groups")?;
+        }
         ids::set_gid(0).step("become group 0")?;
         ids::set_uid(0).step("become user 0")?;
     }
     Ok(())
+}
+
+/// The IDs of the program's user, if a mount's source gets them. With one ID everything has them already.
+fn owner(launch: &Launch<'_>, process: &Process, root: BorrowedFd<'_>) -> Result<Option<(u32, u32)>, Failure> {
+    if launch.ids.is_single() || !mounts::owner::is_wanted(launch.spec) {
+        return Ok(None);
+    }
+    let user = users::look_up(root, process.user().username().as_deref().unwrap_or_default(), &[]);
+    user.map(|user| Some((user.uid, user.gid))).map_err(Failure::of)
 }
 
 /// Writes the spec's sysctls, which are those of the new namespaces, to the host's /proc/sys: it shows the sysctls of

@@ -19,6 +19,7 @@ use crate::types::ReportKind;
 pub(super) mod bind;
 mod copyup;
 mod missing;
+pub(super) mod owner;
 pub(super) mod secrets;
 
 /// Creates every mount of the spec; the descriptors pin them until the root is changed.
@@ -28,9 +29,18 @@ pub(super) fn all(
     copy_up: &[PathBuf],
     single_id: bool,
     outside: Option<&Outside>,
+    owner: Option<(u32, u32)>,
 ) -> Result<Vec<OwnedFd>, Failure> {
-    let one = |mount| one(mount, places, copy_up, single_id, outside);
+    let one = |mount| one(mount, places, copy_up, single_id, &From { outside, owner });
     spec.mounts().iter().flatten().map(one).collect()
+}
+
+/// What binds depend on, beside the host.
+#[derive(Debug)]
+struct From<'a> {
+    outside: Option<&'a Outside>,
+    /// The IDs of the program's user, if a source gets them.
+    owner: Option<(u32, u32)>,
 }
 
 /// A mount's options, sorted by the call that takes them.
@@ -41,6 +51,10 @@ struct Options<'a> {
     propagation: Option<u64>,
     parameters: Vec<Parameter<'a>>,
     copy_up: bool,
+    /// A path below the source.
+    subpath: Option<&'a str>,
+    /// The source gets the program's user as its owner.
+    chown: bool,
 }
 
 fn sort(options: &[String]) -> Result<Options<'_>, Failure> {
@@ -50,6 +64,8 @@ fn sort(options: &[String]) -> Result<Options<'_>, Failure> {
         propagation: None,
         parameters: Vec::new(),
         copy_up: false,
+        subpath: None,
+        chown: false,
     };
     for option in options {
         let attribute = match option.as_str() {
@@ -62,6 +78,10 @@ fn sort(options: &[String]) -> Result<Options<'_>, Failure> {
             "relatime" | "rw" | "suid" | "dev" | "exec" | "atime" | "bind" => MountAttrFlags::empty(),
             "rbind" => {
                 sorted.recursive = true;
+                continue;
+            }
+            "U" => {
+                sorted.chown = true;
                 continue;
             }
             "tmpcopyup" => {
@@ -81,6 +101,10 @@ fn sort(options: &[String]) -> Result<Options<'_>, Failure> {
                 continue;
             }
             other => {
+                if let Some(path) = other.strip_prefix("subpath=") {
+                    sorted.subpath = Some(path);
+                    continue;
+                }
                 sorted.parameters.push(match other.split_once('=') {
                     Some((key, value)) => Parameter::Value(key, value),
                     None => Parameter::Flag(other),
@@ -98,7 +122,7 @@ fn one(
     places: &Places<'_>,
     copy_up: &[PathBuf],
     single_id: bool,
-    outside: Option<&Outside>,
+    from: &From<'_>,
 ) -> Result<OwnedFd, Failure> {
     let destination = mount.destination();
     let none = Vec::new();
@@ -113,7 +137,7 @@ fn one(
         let source = mount.source().as_deref().ok_or_else(|| {
             Failure::reason(ReportKind::Invalid, format!("the bind mount on `{}` has no source", destination.display()))
         })?;
-        show(source, destination, &options, outside)?
+        show(source, destination, &options, from)?
     } else {
         filesystem(kind, destination, &options)?
     };
@@ -139,14 +163,14 @@ fn filesystem(kind: &str, destination: &Path, options: &Options<'_>) -> Result<O
 }
 
 /// Binds the host's `source`, which is opened once: what was checked is what is mounted.
-fn show(
-    source: &Path,
-    destination: &Path,
-    options: &Options<'_>,
-    outside: Option<&Outside>,
-) -> Result<OwnedFd, Failure> {
-    let found = outside.and_then(|outside| outside.bind(destination));
-    let copied = found.unwrap_or_else(|| bind::copy_of(source, destination, options.recursive))?;
+fn show(source: &Path, destination: &Path, options: &Options<'_>, from: &From<'_>) -> Result<OwnedFd, Failure> {
+    let found = from.outside.and_then(|outside| outside.bind(destination));
+    let copied = found.unwrap_or_else(|| bind::copy_of(source, destination, options.recursive, options.subpath))?;
+    if options.chown
+        && let Some(owner) = from.owner
+    {
+        owner::give(&copied, owner).step_on("change the owner of the source of", destination)?;
+    }
     let propagation = options.propagation.unwrap_or(libc::MS_PRIVATE);
     mount::set_tree(copied.as_fd(), propagation, options.attributes)
         .step_on(&format!("bind `{}` on", source.display().to_string().escape_debug()), destination)?;

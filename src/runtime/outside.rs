@@ -45,7 +45,7 @@ pub(super) fn prepare(launch: &Launch<'_>, maps: &IdMaps) -> Result<Outside, Fai
         else {
             continue;
         };
-        let tree = bind::copy_of(source, &destination, bind::is_recursive(mount))?;
+        let tree = bind::copy_of(source, &destination, bind::is_recursive(mount), bind::subpath(mount))?;
         if is_own(launch, mount) {
             give_to_root(&tree, maps).step_on("set the owner of", source)?;
         }

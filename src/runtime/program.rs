@@ -77,8 +77,11 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     if let Some(filter) = filter(program, capabilities)? {
         seccomp::install(&filter).step("install the seccomp filter")?;
     }
-    let identity =
-        Identity { uid: user.uid, gid: user.gid, groups: (!program.single_id).then(|| user.additional_gids.clone()) };
+    let identity = Identity {
+        uid: user.uid,
+        gid: user.gid,
+        groups: (!program.single_id && !program.extras.keep_groups).then(|| user.additional_gids.clone()),
+    };
     let entered = rustix::process::chdir(process.cwd());
     caps::become_user(&identity, capabilities).map_err(Failure::of)?;
     // If `fs.suid_dumpable` is 1, that has made it dumpable.

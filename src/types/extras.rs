@@ -9,6 +9,8 @@ pub(crate) struct Extras {
     /// Groups of the program by name or number, beyond those of its user. Names are looked up in the container's root
     /// file system, as the user is.
     pub(crate) groups: Vec<String>,
+    /// The program has the groups of the caller instead, which it cannot name.
+    pub(crate) keep_groups: bool,
     /// PID 1 is rc's own init; the program is its child.
     pub(crate) init: bool,
     /// The program is confined by rc's own system call filter, which is compiled in. The spec's `linux.seccomp` is for

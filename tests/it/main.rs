@@ -82,3 +82,4 @@ mod update;
 mod upkeep;
 mod userns;
 mod volumes;
+mod volumes_from;

@@ -9,6 +9,9 @@ pub(super) struct KernelArgs {
     /// Add a host device to the container: HOST[:CONTAINER]
     #[arg(long, value_name = "DEVICE")]
     device: Vec<String>,
+    /// Add a rule to the cgroup allowed devices list (refused: only root can do that)
+    #[arg(long, value_name = "RULE")]
+    device_cgroup_rule: Vec<String>,
     /// IPC namespace to use: private, shareable, none, host, container:NAME or ns:PATH
     #[arg(long, value_name = "MODE")]
     ipc: Option<String>,
@@ -27,6 +30,12 @@ pub(super) struct KernelArgs {
     /// Set namespaced kernel parameters
     #[arg(long, value_name = "NAME=VALUE")]
     sysctl: Vec<String>,
+    /// Seconds that the container may run, before it is killed
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u32>,
+    /// Set timezone in container: a name such as Europe/Berlin, or local
+    #[arg(long, value_name = "ZONE")]
+    tz: Option<String>,
     /// Set umask in container (default: 0022)
     #[arg(long, value_name = "MASK")]
     umask: Option<String>,
@@ -44,6 +53,9 @@ impl KernelArgs {
         request.privileged = self.privileged;
         request.sysctls = self.sysctl;
         request.ipc = self.ipc;
+        request.device_cgroup_rules = self.device_cgroup_rule;
+        request.timeout = self.timeout;
+        request.tz = self.tz;
         request.pid = self.pid;
         request.requires = self.requires;
         request.umask = self.umask;

@@ -4,6 +4,9 @@ use crate::types::Report;
 /// The container's files: its mounts, and whether the root filesystem can be written to.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct MountArgs {
+    /// Tells how to handle the image's volumes: bind, anonymous, tmpfs or ignore
+    #[arg(long, value_name = "MODE")]
+    image_volume: Option<String>,
     /// Attach a filesystem mount to the container: type=bind|volume|tmpfs,src=SOURCE,dst=DIR[,KEY=VALUE...]
     #[arg(long, value_name = "MOUNT")]
     mount: Vec<String>,
@@ -22,11 +25,16 @@ pub(super) struct MountArgs {
     /// Bind mount a volume into the container: [SOURCE|NAME:]DIR[:OPTIONS]
     #[arg(short, long, value_name = "VOLUME", allow_hyphen_values = true)]
     volume: Vec<String>,
+    /// Mount volumes from the specified container(s): CONTAINER[:OPTIONS]
+    #[arg(long, value_name = "CONTAINER")]
+    volumes_from: Vec<String>,
 }
 
 impl MountArgs {
     /// Fills in the mounts' part of the request. Fails if a volume is not in the grammar of `--volume`.
     pub(super) fn fill(self, request: &mut Request) -> Result<(), Report> {
+        request.image_volume = self.image_volume;
+        request.volumes_from = self.volumes_from;
         request.read_only = self.read_only;
         request.read_only_tmpfs = self.read_only_tmpfs;
         request.shm_size = self.shm_size;

@@ -61,6 +61,7 @@ impl ProcessArgs {
             env_files: read_all(&self.env_file)?,
             user: self.user,
             working_dir: self.workdir,
+            privileged: false,
         })
     }
 }

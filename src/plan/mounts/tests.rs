@@ -58,6 +58,7 @@ fn volumes_of_the_command_line() {
         ("db:/data:delegated,consistent,ro", "volume db → /data ro"),
         ("/srv:/proc/cpuinfo", "bind /srv → /proc/cpuinfo rw"),
         ("/srv:/data:", "bind /srv → /data rw"),
+        ("/srv:/data:U,subpath=/a/", "bind /srv → /data rw U subpath=a"),
     ] {
         assert_eq!(read(text), Ok(expected.to_owned()), "{text}");
     }
@@ -75,7 +76,8 @@ fn broken_volumes_are_refused() {
         ("/srv:/data/..", "nothing can be mounted over the root"),
         ("/srv:/proc/sys", "nothing can be mounted over /proc"),
         ("/srv:/data:rx", "unknown option `rx`"),
-        ("/srv:/data:U", "the owner of a source cannot be changed (`U`)"),
+        ("/srv:/data:subpath=a/../b", "`subpath` must be a path below the source, without `..`"),
+        ("/srv:/data:idmap", "a mount cannot have an ID map of its own: only root may make one"),
         ("/srv:/data:O", "an overlay on the source (`O`) is not supported"),
         ("/srv:/data:nocopy", "`nocopy` is for volumes"),
         ("/srv:/data:ro,rw", "`ro` and `rw` contradict each other"),

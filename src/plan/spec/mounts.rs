@@ -21,6 +21,9 @@ const FILES: [(&str, &str); 4] = [
     ("containerenv", "/run/.containerenv"),
 ];
 
+/// The time zone of programs. Source: localtime(5).
+const LOCALTIME: &str = "/etc/localtime";
+
 /// The number of the first mount of IPC among the kernel's: after those of `/dev`.
 const IPC_PLACE: usize = 3;
 
@@ -49,6 +52,12 @@ pub(super) fn mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMoun
             let source = shared.unwrap_or(&host.container_dir).join(name);
             mounts.push(mount(destination, "bind", source, options.map(str::to_owned).to_vec()));
         }
+    }
+    if let Some(zone) = &config.timezone
+        && !config.mounts.iter().any(|asked| asked.destination == LOCALTIME)
+    {
+        let options = ["bind", "rprivate", "nosuid", "nodev", "noexec", "ro"].map(str::to_owned).to_vec();
+        mounts.push(mount(LOCALTIME, "bind", zone.file.clone(), options));
     }
     if host.handed.notify_socket {
         let options = ["bind", "rprivate", "nosuid", "nodev", "noexec", "ro"].map(str::to_owned).to_vec();
@@ -131,6 +140,8 @@ fn asked_mount(asked: &Mount, host: &HostFacts) -> SpecMount {
     if has("noexec") {
         options.push("noexec".to_owned());
     }
+    // rc's own words, as `tmpcopyup` is runc's.
+    options.extend(asked.options.iter().filter(|option| *option == "U" || option.starts_with("subpath=")).cloned());
     mount(&asked.destination, "bind", source, options)
 }
 

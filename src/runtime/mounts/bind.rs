@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use super::missing;
 use crate::runtime::Failure;
 use crate::runtime::sync::Step as _;
+use crate::sys::root::open_in;
 use crate::sys::{fs, mount};
 use crate::types::ReportKind;
 
@@ -22,8 +23,19 @@ pub(in crate::runtime) fn is_recursive(mount: &Mount) -> bool {
     mount.options().iter().flatten().any(|option| option == "rbind")
 }
 
-/// A copy of the mount at the host's `source`, attached nowhere.
-pub(in crate::runtime) fn copy_of(source: &Path, destination: &Path, recursive: bool) -> Result<OwnedFd, Failure> {
+/// The path below the source that the mount shows, if it is not all of it.
+pub(in crate::runtime) fn subpath(mount: &Mount) -> Option<&str> {
+    mount.options().iter().flatten().find_map(|option| option.strip_prefix("subpath="))
+}
+
+/// A copy of the mount at the host's `source`, or at a path below it, attached nowhere. What is below may be a
+/// container's own, and lead anywhere: no path leaves the source.
+pub(in crate::runtime) fn copy_of(
+    source: &Path,
+    destination: &Path,
+    recursive: bool,
+    subpath: Option<&str>,
+) -> Result<OwnedFd, Failure> {
     let action = format!("bind `{}` on", source.display().to_string().escape_debug());
     let found = rustix::fs::open(source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
         let mut failure = Failure::setup(&action, destination, &error.into());
@@ -37,6 +49,11 @@ pub(in crate::runtime) fn copy_of(source: &Path, destination: &Path, recursive: 
             None => failure,
         }
     })?;
+    let found = match subpath {
+        Some(path) => open_in(found.as_fd(), path, OFlags::PATH, Mode::empty())
+            .step_on(&format!("find the path `{}` below the source of", path.escape_debug()), destination)?,
+        None => found,
+    };
     // A mount that hides files may only be copied together with the mounts that hide them (mount_namespaces(7)).
     let copied = match mount::clone_tree(found.as_fd(), recursive) {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => mount::clone_tree(found.as_fd(), true),

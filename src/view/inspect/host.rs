@@ -33,7 +33,7 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
         "AutoRemove": config.auto_remove,
         "Annotations": config.annotations,
         "VolumeDriver": "",
-        "VolumesFrom": null,
+        "VolumesFrom": Some(&config.volumes_from).filter(|all| !all.is_empty()),
         "CapAdd": added(config),
         "CapDrop": dropped(config),
         "Dns": config.dns,

@@ -123,12 +123,12 @@ fn who_tells_the_service_manager_is_what_was_asked_for() {
 /// bind mount has no driver, a port that is exposed has no value, and one that is not published no binding.
 const NEVER_FILLED: &str = "\
     AppArmorProfile Config.Domainname Config.ExposedPorts.443/tcp Config.ExposedPorts.53/udp \
-    Config.ExposedPorts.80/tcp Config.OnBuild Config.StdinOnce Config.Timeout Config.Volumes ExecIDs \
+    Config.ExposedPorts.80/tcp Config.OnBuild Config.StdinOnce Config.Volumes ExecIDs \
     HostConfig.Cgroup HostConfig.ConsoleSize HostConfig.CpuCount HostConfig.CpuPercent HostConfig.CpuRealtimePeriod \
     HostConfig.CpuRealtimeRuntime HostConfig.DeviceCgroupRules HostConfig.DeviceRequests HostConfig.DiskQuota \
     HostConfig.IOMaximumBandwidth HostConfig.IOMaximumIOps HostConfig.Isolation HostConfig.KernelMemory \
     HostConfig.Links HostConfig.LogConfig.Config HostConfig.MemorySwappiness HostConfig.OomKillDisable \
-    HostConfig.VolumeDriver HostConfig.VolumesFrom IsInfra IsService MountLabel Mounts.Driver \
+    HostConfig.VolumeDriver IsInfra IsService MountLabel Mounts.Driver \
     Mounts.Mode Namespace NetworkSettings.Bridge NetworkSettings.EndpointID NetworkSettings.HairpinMode \
     NetworkSettings.LinkLocalIPv6Address NetworkSettings.LinkLocalIPv6PrefixLen \
     NetworkSettings.Networks.slirp4netns.Aliases NetworkSettings.Networks.slirp4netns.DNSNames \
@@ -184,6 +184,9 @@ fn every_field_is_filled_in_some_container_or_is_about_what_rc_does_not_have() {
     let range = crate::types::IdRange { inside: 0, outside: 1, count: 5 };
     config.user_namespace.mode = "private".to_owned();
     config.user_namespace.maps = crate::types::IdMaps { uids: vec![range], gids: vec![range] };
+    config.timeout = 7;
+    config.timezone = serde_json::from_value(json!({ "name": "local", "file": "/etc/localtime" })).expect("a zone");
+    config.volumes_from = vec!["web".to_owned()];
     config.requires = vec![config.id.clone()];
     config.restart = crate::plan::RestartPolicy::OnFailure { retries: Some(3) };
     config.service.pidfile = Some("/pid".into());

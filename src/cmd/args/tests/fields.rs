@@ -137,7 +137,8 @@ fn every_option_of_the_health_check_reaches_its_field() {
 fn every_option_about_variables_streams_and_the_kernel_reaches_its_field() {
     let line = "-a stdout --annotation a=b --device /dev/x --env-host --env-merge A=$A --expose 7 \
         --mount type=tmpfs,dst=/m --oom-score-adj -5 --privileged -P --sysctl s=1 --umask 077 --unsetenv X \
-        --unsetenv-all --ipc none --uts host --pid host --requires r box";
+        --unsetenv-all --ipc none --uts host --pid host --requires r \
+        --timeout 9 --tz local --device-cgroup-rule a --volumes-from v --image-volume tmpfs box";
     let request = run(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
     let words = |word: &str| vec![word.to_owned()];
     let expected = Request {
@@ -156,6 +157,11 @@ fn every_option_about_variables_streams_and_the_kernel_reaches_its_field() {
         ipc: Some("none".into()),
         pid: Some("host".into()),
         requires: words("r"),
+        timeout: Some(9),
+        tz: Some("local".into()),
+        device_cgroup_rules: words("a"),
+        volumes_from: words("v"),
+        image_volume: Some("tmpfs".into()),
         umask: Some("077".into()),
         uts: Some("host".into()),
         unset_env: words("X"),
