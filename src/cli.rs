@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
 use jiff::tz::TimeZone;
@@ -45,12 +46,21 @@ fn definition_for(typed: &[String], dialect: Dialect) -> Command {
     let globals = || globals::define(dialect);
     match named(typed) {
         Named { group: Some(group), entry: Some((_, command)) } => {
-            globals().subcommand(group.empty().subcommand(command))
+            globals().subcommand(group.empty().subcommand(in_words_of(dialect, command)))
         }
         Named { group: Some(group), entry: None } => globals().subcommand(group.command()),
-        Named { group: None, entry: Some((_, command)) } => globals().subcommand(command),
+        Named { group: None, entry: Some((_, command)) } => globals().subcommand(in_words_of(dialect, command)),
         Named { group: None, entry: None } => whole(dialect),
     }
+}
+
+/// The definition under docker's name where docker's letters mean something else: `logs -n` is `--tail`, and podman's
+/// is `--names`.
+fn in_words_of(dialect: Dialect, command: Command) -> Command {
+    if dialect != Dialect::Docker || command.get_name() != "logs" {
+        return command;
+    }
+    command.mut_arg("names", |arg| arg.short(Resettable::Reset)).mut_arg("tail", |arg| arg.short('n'))
 }
 
 /// The command that was parsed, and its arguments.

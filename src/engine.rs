@@ -73,7 +73,7 @@ pub(crate) use inspect::{InspectedImage, Kind, Object, container_exists, image_e
 pub(crate) use join::{Attach, Exec, attach, exec};
 pub(crate) use known::{container_names, image_names, volume_names};
 pub(crate) use login::{check_login, login, logout, logout_all, server, stored_login};
-pub(crate) use look::{log, processes, usage};
+pub(crate) use look::{Log, log, processes, usage};
 pub(crate) use names::NamesSetup;
 pub(crate) use observer::Observer;
 pub(crate) use ports::{PublishedPorts, ports};

@@ -59,7 +59,7 @@ pub(crate) use search::{SearchRow, TagList, TagRow};
 pub(crate) use secret::{SECRET_COLUMNS, SecretRow, secret, secret_lines};
 pub(crate) use shape::{Shape, Zero, shape};
 pub(crate) use stats::{STATS_COLUMNS, StatsRow};
-pub(crate) use top::Column;
+pub(crate) use top::{Column, PsFormat, Terms};
 pub(crate) use version::version;
 pub(crate) use volume::{VOLUME_COLUMNS, VolumeRow};
 

@@ -1,19 +1,38 @@
 //! `rc logs`.
 
+mod screen;
+mod tail;
+
+use std::sync::mpsc;
+
+use self::screen::{Screen, Style, prefix};
+use self::tail::Tail;
 use super::Ctx;
-use crate::container::logs::{Entry, LogStream, Select, Sink};
-use crate::engine;
+use crate::container::logs::Select;
+use crate::engine::{self, Log, Selection};
 use crate::error::{Error, Exit};
 use crate::types::{Invalid, go_duration};
-use crate::ui::{self, BrokenOutput, Output};
 use crate::view::when::{self, Clock};
 
-/// Fetch the logs of a container
+/// Fetch the logs of one or more containers
 #[derive(Debug, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
+    /// Output the containers with different colors, if there are several
+    #[arg(long)]
+    color: bool,
+    /// Show extra details provided to logs (accepted for compatibility: rc has none)
+    #[arg(long)]
+    details: bool,
     /// Follow log output
     #[arg(short, long)]
     follow: bool,
+    /// Act on the latest created container
+    #[arg(short, long)]
+    latest: bool,
+    /// Output the container names instead of their IDs, if there are several
+    #[arg(short, long)]
+    names: bool,
     /// Show logs since TIMESTAMP
     #[arg(long, value_name = "TIMESTAMP", allow_hyphen_values = true)]
     since: Option<String>,
@@ -26,26 +45,9 @@ pub(crate) struct Args {
     /// Show logs until TIMESTAMP
     #[arg(long, value_name = "TIMESTAMP", allow_hyphen_values = true)]
     until: Option<String>,
-    /// The container's name or ID
+    /// Names, IDs or unique prefixes of IDs
     #[arg(value_name = "CONTAINER")]
-    container: String,
-}
-
-/// How many lines `--tail` shows; `all` and negative numbers mean all lines.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Tail(Option<u64>);
-
-impl std::str::FromStr for Tail {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        if text == "all" {
-            return Ok(Self(None));
-        }
-        let lines: i64 =
-            text.parse().map_err(|_| Invalid::new("number of lines", text, "must be a number or `all`"))?;
-        Ok(Self(u64::try_from(lines).ok()))
-    }
+    containers: Vec<String>,
 }
 
 impl Args {
@@ -66,51 +68,42 @@ impl Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let log = engine::log(&ctx.engine, &args.container, args.follow)?;
-    log.read(&args.select(ctx.engine.clock())?, &mut Screen::new(args.timestamps))?;
-    Ok(Exit::SUCCESS)
-}
-
-/// Copies each stream of the program to the same stream of rc, byte for byte.
-struct Screen {
-    out: Output,
-    /// `None` if both streams go to the same place: then one buffer keeps their order.
-    err: Option<Output>,
-    timestamps: bool,
-    /// Whether the last entry of standard output, and of standard error, ended in the middle of a line.
-    is_open: [bool; 2],
-}
-
-impl Screen {
-    fn new(timestamps: bool) -> Self {
-        let err = if ui::streams_are_one() { None } else { Some(ui::err()) };
-        Self { out: ui::out(), err, timestamps, is_open: [false; 2] }
+    let selection = Selection { names: args.containers.clone(), latest: args.latest, ..Selection::default() };
+    let names = engine::named(&ctx.engine, &selection)?;
+    let logs = names.iter().map(|name| engine::log(&ctx.engine, name, args.follow)).collect::<Result<Vec<_>, _>>()?;
+    let select = args.select(ctx.engine.clock())?;
+    let style = Style { timestamps: args.timestamps, details: args.details, prefix: String::new() };
+    if let [log] = &logs[..] {
+        log.read(&select, &mut Screen::new(style))?;
+        return Ok(Exit::SUCCESS);
     }
-}
-
-impl Sink for Screen {
-    type Error = BrokenOutput;
-
-    #[inline]
-    fn entry(&mut self, entry: Entry<'_>) -> Result<(), BrokenOutput> {
-        let (is_open, to) = match (entry.stream, &mut self.err) {
-            (LogStream::Stdout, _) => (&mut self.is_open[0], &mut self.out),
-            (LogStream::Stderr, Some(err)) => (&mut self.is_open[1], err),
-            (LogStream::Stderr, None) => (&mut self.is_open[1], &mut self.out),
-        };
-        if self.timestamps && !*is_open {
-            to.raw(entry.time)?;
-            to.raw(b" ")?;
+    let sinks = logs.iter().enumerate().map(|(index, log)| {
+        let name = if args.names { log.name() } else { log.id().short() };
+        Screen::new(Style { prefix: prefix(name, args.color.then_some(index)), ..style.clone() })
+    });
+    let sinks: Vec<Screen> = sinks.collect();
+    if !args.follow {
+        for (log, mut screen) in logs.iter().zip(sinks) {
+            log.read(&select, &mut screen)?;
         }
-        *is_open = entry.is_partial;
-        to.raw(entry.text)?;
-        if entry.is_partial { Ok(()) } else { to.raw(b"\n") }
+        return Ok(Exit::SUCCESS);
     }
+    follow_all(logs, sinks, select)
+}
 
-    fn caught_up(&mut self) -> Result<(), BrokenOutput> {
-        self.out.finish()?;
-        self.err.as_mut().map_or(Ok(()), Output::finish)
+/// Follows several logs at once, each in a thread, since each waits for its own writer. The first failure ends all.
+fn follow_all(logs: Vec<Log>, sinks: Vec<Screen>, select: Select) -> Result<Exit, Error> {
+    let (done, ends) = mpsc::channel();
+    for (log, mut screen) in logs.into_iter().zip(sinks) {
+        let done = done.clone();
+        std::thread::spawn(move || {
+            // The receiver has ended if another one has failed.
+            drop(done.send(log.read(&select, &mut screen)));
+        });
     }
+    drop(done);
+    ends.iter().try_for_each(|end| end)?;
+    Ok(Exit::SUCCESS)
 }
 
 #[cfg(test)]
@@ -137,13 +130,5 @@ mod tests {
         }
         let args = Args { follow: true, until: Some("soon".to_owned()), ..Args::default() };
         assert!(args.select(clock).is_err());
-    }
-
-    #[test]
-    fn tail_is_a_number_or_all() {
-        for (text, lines) in [("all", None), ("-1", None), ("0", Some(0)), ("10", Some(10))] {
-            assert_eq!(text.parse(), Ok(Tail(lines)), "{text}");
-        }
-        assert!("ten".parse::<Tail>().is_err() && "".parse::<Tail>().is_err());
     }
 }

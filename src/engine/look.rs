@@ -9,7 +9,7 @@ use crate::container::{self, Container, Names, Process, Sample};
 use crate::monitor::Status;
 use crate::plan::LogDriver;
 use crate::sys::process;
-use crate::types::{Report, ReportKind};
+use crate::types::{ContainerId, Report, ReportKind};
 
 /// The log of a container.
 #[derive(Debug)]
@@ -24,7 +24,11 @@ pub(crate) struct Log {
 pub(crate) fn log(context: &Context, name: &str, follows: bool) -> Result<Log, Report> {
     let container = find(context, name)?;
     if !matches!(container.config.log_driver, LogDriver::K8sFile | LogDriver::Journald) {
-        let message = format!("container `{}` has no log", container.config.name);
+        let name = &container.config.name;
+        let message = match container.config.log_driver.is_passthrough() {
+            true => format!("container `{name}` has no log: its output went past rc (`--log-driver passthrough`)"),
+            false => format!("container `{name}` has no log"),
+        };
         let hint = "create the container with `--log-driver k8s-file`";
         return Err(Report::new(ReportKind::Unsupported, message).with_hint(hint));
     }
@@ -33,6 +37,16 @@ pub(crate) fn log(context: &Context, name: &str, follows: bool) -> Result<Log, R
 }
 
 impl Log {
+    /// The container's name.
+    pub(crate) fn name(&self) -> &str {
+        self.container.config.name.as_str()
+    }
+
+    /// The container's ID.
+    pub(crate) fn id(&self) -> &ContainerId {
+        &self.container.config.id
+    }
+
     /// Passes the entries that `select` matches to `sink`, oldest first.
     pub(crate) fn read<S: Sink>(&self, select: &Select, sink: &mut S) -> Result<(), logs::Error<S::Error>> {
         let config = &self.container.config;

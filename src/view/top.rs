@@ -1,5 +1,8 @@
 //! The columns of `top`: podman's descriptors, their codes in ps(1), their headings and values.
 
+mod ps;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,12 +13,14 @@ use crate::sys::proc;
 use crate::types::{Invalid, capability};
 use crate::view::human;
 
+pub(crate) use self::ps::{PsFormat, Terms};
+
 /// One column.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Column {
     name: &'static str,
     code: &'static str,
-    heading: &'static str,
+    heading: Cow<'static, str>,
     show: fn(&Process, &Context<'_>) -> String,
 }
 
@@ -34,7 +39,7 @@ const NOTHING: &str = "?";
 
 macro_rules! columns {
     ($($name:literal $code:literal $heading:literal $show:expr;)*) => {
-        &[$(Column { name: $name, code: $code, heading: $heading, show: $show }),*]
+        &[$(Column { name: $name, code: $code, heading: Cow::Borrowed($heading), show: $show }),*]
     };
 }
 
@@ -75,23 +80,29 @@ const COLUMNS: &[Column] = columns! {
 };
 
 impl Column {
-    /// The columns of these names or codes, separated by commas or spaces; without any, podman's.
-    ///
-    /// Fails with the first unknown word. podman passes such words to a `ps` that it runs in the container; rc executes
-    /// nothing there without `exec`.
-    pub(crate) fn parse(words: &[String]) -> Result<Vec<Self>, Invalid> {
+    /// The columns of these names or codes, separated by commas or spaces, or of these options of ps(1); without any,
+    /// podman's, or those of `ps -ef` in the host's terms. Fails with the first unknown word.
+    pub(crate) fn parse(words: &[String], terms: Terms) -> Result<PsFormat, Invalid> {
+        let is_docker_s_default = terms == Terms::Host && words.is_empty();
+        if is_docker_s_default {
+            return ps::parse(&["-ef".to_owned()], terms);
+        }
+        if ps::is_for_ps(words) {
+            return ps::parse(words, terms);
+        }
         let asked: Vec<&str> =
             words.iter().flat_map(|word| word.split([',', ' '])).filter(|word| !word.is_empty()).collect();
         let asked = if asked.is_empty() { DEFAULT.to_vec() } else { asked };
         let find = |word: &str| COLUMNS.iter().find(|column| column.name == word || column.code == word);
         let known = || COLUMNS.iter().map(|column| column.name).collect::<Vec<_>>().join(", ");
         let unknown = |word: &str| Invalid::new("descriptor", word, format!("must be one of {}", known()));
-        asked.into_iter().map(|word| find(word).copied().ok_or_else(|| unknown(word))).collect()
+        let columns = asked.into_iter().map(|word| find(word).cloned().ok_or_else(|| unknown(word)));
+        Ok(PsFormat { columns: columns.collect::<Result<_, _>>()?, has_headings: true })
     }
 
     /// The heading.
-    pub(crate) fn heading(&self) -> &'static str {
-        self.heading
+    pub(crate) fn heading(&self) -> &str {
+        &self.heading
     }
 
     /// The cell of a process; `since_boot` is now. Not escaped.
@@ -227,7 +238,7 @@ mod tests {
 
     fn row(words: &str) -> Result<String, String> {
         let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
-        let columns = Column::parse(&words).map_err(|error| error.to_string())?;
+        let columns = Column::parse(&words, Terms::Container).map_err(|error| error.to_string())?.columns;
         let cells = columns.iter().map(|column| column.cell(&process(), &names(), Duration::from_millis(25_000)));
         Ok(cells.collect::<Vec<_>>().join("|"))
     }
@@ -242,7 +253,8 @@ mod tests {
     #[test]
     fn what_the_default_columns_show() {
         assert_eq!(row("").as_deref(), Ok("www|7|1|10.000|15s|pts/3|1.5s|sleep 1 0"));
-        let headings: Vec<_> = Column::parse(&[]).expect("the default").iter().map(Column::heading).collect();
+        let format = Column::parse(&[], Terms::Container).expect("the default");
+        let headings: Vec<_> = format.columns.iter().map(Column::heading).collect();
         assert_eq!(headings, ["USER", "PID", "PPID", "%CPU", "ELAPSED", "TTY", "TIME", "COMMAND"]);
     }
 
@@ -258,8 +270,8 @@ mod tests {
     }
 
     #[test]
-    fn words_for_ps_are_refused() {
-        for word in ["-eo", "aux", "PID", "%"] {
+    fn unknown_words_are_refused() {
+        for word in ["PID", "%"] {
             let error = row(word).expect_err("no descriptor");
             assert!(error.starts_with(&format!("descriptor `{word}` must be one of args, capamb, ")), "{error}");
         }

@@ -59,10 +59,26 @@ fn top_escapes_terminal_sequences_in_arguments() {
 }
 
 #[test]
-fn top_executes_nothing_and_refuses_options_of_ps() {
+fn top_executes_nothing_and_takes_options_of_ps() {
     let lab = running(&[], &["sleep"]);
-    let said = lab.rc(["top", "web", "-eo", "pid"]).run().exits(125).stderr();
-    assert!(said.starts_with("rc: descriptor `-eo` must be one of args, "), "{said}");
+    // The image has no ps.
+    lab.rc(["top", "web", "-eo", "pid,comm"]).run().prints("PID         COMMAND\n1           payload\n");
+    lab.rc(["top", "web", "-o", "pid=", "-o", "args="]).run().prints("1           /payload sleep\n");
+    for words in [&["aux"][..], &["-ef"], &["-e", "-o", "user,etime,cmd"]] {
+        let text = lab.rc(["top", "web"]).args(words).run().text();
+        assert!(text.lines().count() == 2 && text.ends_with("/payload sleep"), "{text}");
+    }
+    let said = lab.rc(["top", "web", "-eo", "pid,wchan"]).run().exits(125).stderr();
+    assert!(said.starts_with("rc: invalid column of ps `wchan`: is not supported"), "{said}");
+    // docker shows the host's numbers.
+    let docker = lab.work("docker");
+    std::os::unix::fs::symlink(Lab::rc_path(), &docker).expect("a link");
+    let pid = lab.rc(["inspect", "--format", "{{.State.Pid}}", "web"]).run().text();
+    let text = lab.program(&docker, ["top", "web", "-eo", "pid,comm"]).run().text();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    assert_eq!(words, ["PID", "COMMAND", &pid, "payload"]);
+    let text = lab.program(&docker, ["top", "web"]).run().text();
+    assert!(text.starts_with("UID         PID         PPID        C           STIME"), "{text}");
     lab.rc(["stop", "web"]).run().succeeds();
     lab.rc(["top", "web"]).run().fails(125, "rc: `web` is not running (exited)\nhint: start it with `rc start web`\n");
     lab.remove_containers();
