@@ -63,6 +63,7 @@ pub(crate) mod update;
 pub(crate) mod version;
 pub(crate) mod volume;
 pub(crate) mod wait;
+pub(crate) mod why;
 
 use std::cell::RefCell;
 use std::sync::Arc;

@@ -48,6 +48,7 @@ mod size;
 mod start;
 mod sweep;
 mod volumes;
+mod why;
 
 pub(crate) use archive::{
     Import, Imported, SaveImages, check_images, import, load, load_location, save, save_to_directory,
@@ -94,3 +95,4 @@ pub(crate) use volumes::{
     ListedVolume, NewVolume, RemoveVolumes, create_volume, export_volume, import_volume, remove_volumes,
     unused_volumes, volume, volume_directory, volume_exists, volumes,
 };
+pub(crate) use why::{Why, why};

@@ -139,6 +139,7 @@ pub(super) const COMMANDS: &[Entry] = &[
     entry!("volume rm" volume::rm, by value, alias "remove"),
     entry!("volume unmount" volume::unmount),
     entry!(wait by value),
+    entry!(why),
 ];
 
 /// All groups.

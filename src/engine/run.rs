@@ -2,6 +2,7 @@ use super::context::{Caller, Context};
 use super::create::{Cidfile, Prepared, prepare};
 use super::needed::start_needed;
 use super::observer::Observer;
+use super::why;
 use crate::container::{self, Attach, FrontEnd, Origin, Started};
 use crate::plan::Request;
 use crate::types::{ContainerId, Report};
@@ -42,7 +43,12 @@ pub(crate) fn run(
             Ok(Run { id, started })
         }
         Err(error) => {
-            let report = Report::from(error);
+            let mut report = Report::from(error);
+            if report.kind.shell_code().is_some() && !removes_itself {
+                // The container stays, and with it what its files say.
+                let cause = why::why_not_run(&environment, id.as_str());
+                report.hint = report.hint.or_else(|| cause.map(|cause| cause.message));
+            }
             if report.kind.shell_code().is_some() && !removes_itself {
                 cidfile.keep();
             }

@@ -83,3 +83,4 @@ mod upkeep;
 mod userns;
 mod volumes;
 mod volumes_from;
+mod why;
