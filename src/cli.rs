@@ -95,6 +95,8 @@ fn run(words: &[OsString], typed: Vec<String>) -> Result<Exit, Error> {
         // Tools ask before each call, and no definition is needed to answer.
         return print(&(dialect.version_line() + "\n"));
     }
+    let help = help::asked(&typed);
+    let words = help.as_deref().unwrap_or(words);
     let matches = match definition_for(&typed, dialect).try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::InvalidUtf8 => return Err(not_text(words)),

@@ -32,6 +32,7 @@ pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod logs;
+pub(crate) mod manifest;
 mod observer;
 mod outcome;
 pub(crate) mod pause;

@@ -30,6 +30,7 @@ mod join;
 mod known;
 mod login;
 mod look;
+mod manifests;
 mod names;
 mod needed;
 mod observer;
@@ -75,6 +76,11 @@ pub(crate) use join::{Attach, Exec, attach, exec};
 pub(crate) use known::{container_names, image_names, volume_names};
 pub(crate) use login::{check_login, login, logout, logout_all, server, stored_login};
 pub(crate) use look::{Log, log, processes, usage};
+pub(crate) use look::{log, processes, usage};
+pub(crate) use manifests::{
+    Add as AddToList, Marks, add_to_list, annotate as annotate_list, create_list, find_list, push_list,
+    remote_document, remove_from_list, remove_list,
+};
 pub(crate) use names::NamesSetup;
 pub(crate) use observer::Observer;
 pub(crate) use ports::{PublishedPorts, ports};

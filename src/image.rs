@@ -10,6 +10,8 @@ mod error;
 mod foreign;
 /// Images from an archive of a filesystem.
 pub(crate) mod import;
+/// Lists of images for several platforms.
+pub(crate) mod list;
 /// Images from archives.
 pub(crate) mod load;
 /// Images in the store.

@@ -1,8 +1,11 @@
 //! The list of commands in `rc --help`: by what they are for.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use clap::Command;
+
+use super::globals;
 
 /// The headings, and the commands under each. A command that is under none is listed last.
 const HEADINGS: &[(&str, &[&str])] = &[
@@ -24,6 +27,14 @@ const HEADINGS: &[(&str, &[&str])] = &[
     ("Groups", &["container", "image", "volume", "network", "secret", "pod", "system", "generate", "setup"]),
     ("System", &["info", "version", "doctor", "unshare", "completion"]),
 ];
+
+/// The words of `help [COMMAND...]` if `--help` is among them, which changes nothing; clap knows it as a command only.
+pub(super) fn asked(typed: &[String]) -> Option<Vec<OsString>> {
+    let command = globals::command_words(typed);
+    let is_help = |word: &String| word == "--help" || word == "-h";
+    let asks = command.first().is_some_and(|word| word == "help") && command.iter().any(is_help);
+    asks.then(|| typed.iter().filter(|word| !is_help(word)).map(OsString::from).collect())
+}
 
 /// What replaces clap's list of commands, which has no headings.
 pub(super) const TEMPLATE: &str =

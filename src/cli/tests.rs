@@ -69,6 +69,8 @@ fn two_values(command: &str, arg: &Arg) -> [&'static str; 2] {
         (_, "compression_format") => ["gzip", "zstd"],
         (_, "sort") => ["id", "created"],
         (_, "call") => ["check", "outline"],
+        ("generate systemd", "format") => ["json", "json"],
+        ("manifest push", "format") => ["oci", "oci"],
         ("generate systemd", "restart_policy") => ["no", "always"],
         _ if arg.get_value_parser().type_id() == value_parser!(bool).type_id() => ["true", "false"],
         _ => ["1", "2"],

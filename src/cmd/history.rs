@@ -3,6 +3,7 @@
 use super::Ctx;
 use crate::engine::{self, Layered};
 use crate::error::{Error, Exit};
+use crate::registry::Platform;
 use crate::ui::{self, Format, Table};
 use crate::view::{HISTORY_COLUMNS, HistoryRow};
 
@@ -20,6 +21,9 @@ pub(crate) struct Args {
     /// Do not truncate the output
     #[arg(long)]
     no_trunc: bool,
+    /// Fail unless it is for this platform: OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
     /// Display only image IDs
     #[arg(short, long)]
     quiet: bool,
@@ -31,6 +35,9 @@ pub(crate) struct Args {
 /// Runs the command: the topmost layer comes first.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let layered = engine::layered(&ctx.engine, &args.image)?;
+    if let Some(platform) = &args.platform {
+        layered.image.check_platform(&args.image, platform)?;
+    }
     let rows = rows(&layered, args, ctx.engine.clock().now);
     let mut out = ui::out();
     match ctx.format(args.format.as_deref()) {

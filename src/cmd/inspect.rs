@@ -49,7 +49,17 @@ pub(crate) enum Kind {
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let Args { format, latest, size, kind, names } = args;
-    inspect(ctx, &Inspection { kind: (*kind).into(), names, latest: *latest, format: format.as_deref(), size: *size })
+    inspect(
+        ctx,
+        &Inspection {
+            kind: (*kind).into(),
+            names,
+            latest: *latest,
+            format: format.as_deref(),
+            size: *size,
+            platform: None,
+        },
+    )
 }
 
 impl From<Kind> for engine::Kind {

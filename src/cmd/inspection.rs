@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Ctx;
 use crate::engine::{self, InspectedImage, Kind, Object, Selection};
 use crate::error::{Error, Exit};
+use crate::registry::Platform;
 use crate::ui::{self, Format, format, json};
 use crate::view::{self, VolumeRow};
 
@@ -19,6 +20,8 @@ pub(super) struct Inspection<'a> {
     pub(super) latest: bool,
     /// `--format`.
     pub(super) format: Option<&'a str>,
+    /// The platform that each image must be for.
+    pub(super) platform: Option<&'a Platform>,
     /// With the sizes of containers.
     pub(super) size: bool,
 }
@@ -38,7 +41,13 @@ pub(super) fn inspect(ctx: &Ctx, asked: &Inspection<'_>) -> Result<Exit, Error> 
     let mut found = Vec::new();
     let mut failures = Vec::new();
     for name in &names {
-        match engine::inspect(&ctx.engine, &store, kind, name) {
+        let fits = |object: Object| match (&object, asked.platform) {
+            (Object::Image(found), Some(platform)) => {
+                Ok(found.image.check_platform(name, platform).map(|()| object)?)
+            }
+            _ => Ok(object),
+        };
+        match engine::inspect(&ctx.engine, &store, kind, name).and_then(fits) {
             Ok(object) => found.push(shape(ctx, &store.volumes(), &object, asked.size)?),
             Err(report) => failures.push(report),
         }

@@ -2,6 +2,8 @@
 
 mod answer;
 
+use std::path::PathBuf;
+
 use self::answer::{ask_for_user, piped, prompt};
 use super::Ctx;
 use super::args::{RegistryArgs, Secret};
@@ -33,6 +35,9 @@ pub(crate) struct Args {
     /// Write more detailed information to standard output
     #[arg(short, long)]
     verbose: bool,
+    /// Path of an authentication file of docker's, instead of podman's
+    #[arg(long, value_name = "FILE", conflicts_with = "authfile")]
+    compat_auth_file: Option<PathBuf>,
     /// The registry: HOST[:PORT] (default: the first that short names are searched in, docker.io)
     #[arg(value_name = "REGISTRY")]
     server: Option<String>,
@@ -41,7 +46,8 @@ pub(crate) struct Args {
 /// Runs the command. Nothing is stored unless the registry accepts it.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let server = engine::server(&ctx.engine, args.server.as_deref())?;
-    let connection = args.registry.connection();
+    let mut connection = args.registry.connection();
+    connection.authfile = args.compat_auth_file.clone().or(connection.authfile);
     let stored = engine::stored_login(&ctx.engine, &server, &connection)?;
     if args.get_login {
         return print_login(stored.as_ref(), &server);

@@ -17,6 +17,9 @@ pub(crate) struct Args {
     /// Path of the authentication file (default: that of podman)
     #[arg(long, value_name = "FILE")]
     authfile: Option<PathBuf>,
+    /// Path of an authentication file of docker's, instead of podman's
+    #[arg(long, value_name = "FILE", conflicts_with = "authfile")]
+    compat_auth_file: Option<PathBuf>,
     /// The registry: HOST[:PORT] (default: the first that short names are searched in, docker.io)
     #[arg(value_name = "REGISTRY")]
     server: Option<String>,
@@ -24,15 +27,16 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let authfile = args.compat_auth_file.as_deref().or(args.authfile.as_deref());
     let mut out = ui::out();
     if args.all {
-        engine::logout_all(&ctx.engine, args.authfile.as_deref())?;
+        engine::logout_all(&ctx.engine, authfile)?;
         out.line("Removed login credentials for all registries")?;
         out.finish()?;
         return Ok(Exit::SUCCESS);
     }
     let server = engine::server(&ctx.engine, args.server.as_deref())?;
-    match engine::logout(&ctx.engine, &server, args.authfile.as_deref())? {
+    match engine::logout(&ctx.engine, &server, authfile)? {
         Forgotten::Removed => out.line(format_args!("Removed login credentials for {server}"))?,
         Forgotten::OnlyDockers => out.line(format_args!(
             "Not logged into {server} with current tool. Existing credentials were established via docker login. \

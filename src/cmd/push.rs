@@ -133,7 +133,7 @@ impl Args {
             retry_delay: self.retry_delay,
             format,
             platform: self.platform.clone(),
-            packing: Packing { wanted, level: self.compression_level, force: self.force_compression },
+            packing: Packing { wanted, level: self.compression_level, force: self.force_compression, keep: false },
         })
     }
 }

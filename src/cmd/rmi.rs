@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Ignore missing images
     #[arg(short, long)]
     pub(crate) ignore: bool,
+    /// Do not remove parents without a name (accepted for compatibility: images of rc have no parents)
+    #[arg(long)]
+    pub(crate) no_prune: bool,
     /// Names or IDs of images
     #[arg(value_name = "IMAGE")]
     pub(crate) images: Vec<String>,

@@ -1,9 +1,10 @@
 //! `rc search`.
 
 use super::Ctx;
-use super::args::RegistryArgs;
+use super::args::{RegistryArgs, Secret};
 use crate::engine::{self, Found};
 use crate::error::{Error, Exit};
+use crate::registry::Credentials;
 use crate::ui::{self, Format, Table};
 use crate::view::{SearchRow, TagList, TagRow};
 
@@ -15,6 +16,9 @@ pub(crate) struct Args {
     /// List stars, official and automated columns, as docker does
     #[arg(long)]
     compatible: bool,
+    /// Credentials to use for accessing the registry: USER:PASSWORD
+    #[arg(long, value_name = "CREDENTIALS")]
+    creds: Option<Secret>,
     /// Filter output: stars=N, is-official=BOOL, is-automated=BOOL
     #[arg(short, long, value_name = "FILTER", value_parser = filter)]
     filter: Vec<Filter>,
@@ -58,7 +62,8 @@ fn filter(text: &str) -> Result<Filter, String> {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let connection = args.registry.connection();
+    let mut connection = args.registry.connection();
+    connection.credentials = args.creds.as_ref().map(|Secret(text)| Credentials::parse(text)).transpose()?;
     let format = ctx.format(args.format.as_deref());
     let mut out = ui::out();
     if args.list_tags {

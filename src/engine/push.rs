@@ -16,7 +16,7 @@ use crate::registry::{self, Backoff, Credentials, Notices, Platform};
 use crate::types::{ImageReference, Report, ReportKind};
 
 /// How to push an image.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Push {
     /// How to connect.
     pub(crate) connection: Connection,
@@ -94,7 +94,7 @@ pub(crate) fn push_all_tags(
     found.iter().map(|tag| push_to(context, &local::find_whole(store, &tag.to_string())?, tag, how, observer)).collect()
 }
 
-fn push_to(
+pub(super) fn push_to(
     context: &Context,
     image: &LocalImage,
     reference: &ImageReference,

@@ -15,6 +15,8 @@ pub(crate) struct Connection {
     pub(crate) authfile: Option<PathBuf>,
     /// The directory of the registry's certificates.
     pub(crate) cert_dir: Option<PathBuf>,
+    /// The credentials, instead of those in files.
+    pub(crate) credentials: Option<Credentials>,
     /// Who hears that the registry keeps rc waiting.
     pub(crate) notices: Notices,
 }

@@ -101,7 +101,10 @@ fn split(typed: &str) -> (Option<&str>, &str) {
 }
 
 fn options(context: &Context, server: &Server, connection: &Connection) -> Result<registry::Options, Report> {
-    let credentials = Credentials::of_server(server, connection.authfile.as_deref(), &context.places)?;
+    let credentials = match &connection.credentials {
+        Some(given) => Some(given.clone()),
+        None => Credentials::of_server(server, connection.authfile.as_deref(), &context.places)?,
+    };
     connection::options_for(context, server.registry(), connection, credentials)
 }
 

@@ -35,6 +35,12 @@ pub(crate) enum Error {
         /// The name or ID.
         name: String,
     },
+    /// No list of images has this name.
+    #[error("no such list of images: {}", .name.escape_debug())]
+    NoList {
+        /// The name.
+        name: String,
+    },
     /// The prefix of an ID matches several images.
     #[error("`{prefix}` matches several image IDs")]
     Ambiguous {
@@ -154,7 +160,7 @@ impl From<Error> for Report {
             Error::Invalid(error) => return error.into(),
             Error::Registries(error) => return error.into(),
             Error::Tar(error) => return error.into(),
-            Error::NotFound { .. } | Error::NotInArchive { .. } | Error::Platform { .. } => {
+            Error::NotFound { .. } | Error::NoList { .. } | Error::NotInArchive { .. } | Error::Platform { .. } => {
                 ReportKind::NotFound(Thing::Image)
             }
             Error::Damaged { .. } | Error::Missing { .. } | Error::Document { .. } => ReportKind::Damaged,
@@ -197,6 +203,7 @@ impl Error {
             Self::Terminal => Some("name a file: `--output FILE`, or use `>`".to_owned()),
             Self::OneImage => Some("use `--format oci-dir`, or one directory for each image".to_owned()),
             Self::Uncompressed { .. } => Some("`rc push` compresses layers".to_owned()),
+            Self::NoList { .. } => Some("make one with `rc manifest create`".to_owned()),
             Self::Damaged { .. } => Some("pull the image again".to_owned()),
             Self::Platform { name, wanted, .. } => {
                 Some(format!("pull it for that platform: `rc pull --platform {wanted} {name}`"))

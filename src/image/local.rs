@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 pub(crate) use remove::{InUse, Removal, Removed};
 
-use super::{Config, Error};
+use super::{Config, Error, list};
 use crate::plan::{ImageDefaults, ImageSource};
 use crate::registry::manifest::{Fault, Kind};
 use crate::registry::{LazyRegistries, Platform};
@@ -52,7 +52,22 @@ pub(crate) struct Layer {
 /// configuration of registries only if a short name could mean an image of the store that is neither under `docker.io`
 /// nor under `localhost`.
 pub(crate) fn find(store: &Store, registries: &LazyRegistries, name_or_id: &str) -> Result<LocalImage, Error> {
-    find_in(store, registries, &store.index()?, name_or_id)
+    match find_in(store, registries, &store.index()?, name_or_id) {
+        Err(error @ Error::NotFound { .. }) => in_list(store, name_or_id).ok_or(error),
+        other => other,
+    }
+}
+
+/// The image for this host in the list of that name.
+fn in_list(store: &Store, typed: &str) -> Option<LocalImage> {
+    let members = list::find(store, typed).ok()?.document.manifests;
+    let host = Platform::host();
+    let rank = |member: &Descriptor| {
+        let found = member.platform.as_ref()?;
+        host.rank(&found.os, &found.architecture, found.variant.as_deref())
+    };
+    let best = members.iter().filter_map(|member| Some((rank(member)?, member))).min_by_key(|(rank, _)| *rank)?;
+    of_manifest(store, best.1).ok()
 }
 
 /// Finds an image by its whole name or its ID.
@@ -129,6 +144,11 @@ fn entry_of(index: &[IndexEntry], wanted: ImageReference) -> Option<(&IndexEntry
     };
     let entry = by_name().or_else(by_digest)?;
     Some((entry, wanted))
+}
+
+/// The image with this manifest, whether it has a name or not.
+pub(crate) fn of_manifest(store: &Store, manifest: &Descriptor) -> Result<LocalImage, Error> {
+    read(store, &store.index()?, manifest, None)
 }
 
 /// The forms of an image, in the order of index.json: all with its ID, which have other manifests if the image was

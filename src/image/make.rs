@@ -8,7 +8,6 @@ use crate::storage::{self, Descriptor, Store};
 /// Source: image-spec media-types.md.
 pub(super) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(super) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use self::place::{Directory, Place, Tar};
 use super::Error;
 use super::local::LocalImage;
-use super::make::OCI_INDEX;
-use crate::storage::{Compression, HEAD, MANIFEST_LIMIT, REF_NAME, Store};
+use crate::storage::{Compression, HEAD, MANIFEST_LIMIT, OCI_INDEX, REF_NAME, Store};
 use crate::sys::replacement::Output;
 use crate::types::{Digest, ImageReference};
 

@@ -15,6 +15,12 @@ use crate::types::{Digest, ImageReference, json};
 /// The annotation with an image's name. Source: image-spec annotations.md.
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
+/// The media type of a list of images. Source: image-spec media-types.md.
+pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// docker's.
+const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+
 /// The annotation with the digest of the multi-platform index by which an image was pulled.
 const INDEX_DIGEST: &str = "io.rc.index.digest";
 
@@ -52,8 +58,15 @@ struct Index {
 }
 
 impl Store {
-    /// All entries of index.json, in its order. Empty if there is no store yet.
+    /// The images of index.json, in its order. Empty if there is no store yet.
     pub(crate) fn index(&self) -> Result<Vec<IndexEntry>, Error> {
+        let mut entries = self.entries()?;
+        entries.retain(|entry| !is_list(&entry.manifest));
+        Ok(entries)
+    }
+
+    /// All entries, also lists of images.
+    pub(super) fn entries(&self) -> Result<Vec<IndexEntry>, Error> {
         #[derive(Deserialize)]
         struct Lean {
             manifests: Vec<Descriptor>,
@@ -131,7 +144,7 @@ impl Store {
     }
 
     /// Changes index.json in one step, under the store's lock.
-    fn change_index(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<(), Error> {
+    pub(super) fn change_index(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<(), Error> {
         let _lock = self.lock_exclusive()?;
         self.change_index_locked(change)
     }
@@ -159,6 +172,11 @@ impl Store {
     }
 }
 
+/// Whether an entry is a list of images for several platforms.
+pub(super) fn is_list(entry: &Descriptor) -> bool {
+    entry.media_type == OCI_INDEX || entry.media_type == DOCKER_LIST
+}
+
 fn name(entry: &Descriptor) -> Option<ImageReference> {
     entry.annotations.get(REF_NAME).and_then(|name| name.parse().ok())
 }
@@ -170,7 +188,8 @@ fn drop_needless(manifests: &mut Vec<Descriptor>) {
     for (position, entry) in manifests.iter().enumerate() {
         let later = &manifests[position + 1..];
         let has_twin = kept.iter().chain(later.iter().filter(|e| is_named(e))).any(|e| e.digest == entry.digest);
-        if is_named(entry) || !has_twin {
+        // A list is nothing without its name.
+        if is_named(entry) || !(has_twin || is_list(entry)) {
             kept.push(entry.clone());
         }
     }

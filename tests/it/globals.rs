@@ -124,4 +124,8 @@ fn help_lists_every_command_once_by_what_it_is_for() {
     }
     assert!(!names.contains(&"request"), "{help}");
     lab.rc(["--version", ""]).run().succeeds();
+    for words in ["help", "help --help", "--log-level error help -h"] {
+        assert_eq!(lab.rc(words.split(' ')).run().text(), help, "{words}");
+    }
+    assert!(lab.rc(["help", "run"]).run().text().contains("--publish"));
 }

@@ -103,3 +103,23 @@ fn images_are_saved_to_directories_and_loaded_from_them() {
     let id = id.strip_prefix("Loaded image: ").expect("its ID").to_owned();
     drop(lab.rc(["run", "--rm", "--network", "none", &id]).run().exits(2));
 }
+
+#[test]
+fn an_image_is_for_a_platform_that_can_be_set_and_asked_for() {
+    let lab = Lab::new();
+    let root = crate::support::image::payload_layer();
+    let import = ["import", "-q", "--os", "linux", "--arch", "arm", "--variant", "v6", "-", "armv6"];
+    lab.rc(import).input(root).run().succeeds();
+    let platform = "{{.Os}}/{{.Architecture}}/{{.Variant}}";
+    lab.rc(["image", "inspect", "--format", platform, "armv6"]).run().prints("linux/arm/v6\n");
+    for words in [&["history"][..], &["image", "inspect"]] {
+        lab.rc(words).args(["--platform", "linux/arm/v6", "armv6"]).run().succeeds();
+        let output = lab.rc(words).args(["--platform", "linux/s390x", "armv6"]).run().exits(125);
+        assert!(output.stderr().starts_with("rc: image `armv6` is for linux/arm/v6, not for linux/s390x"), "{output}");
+    }
+    lab.rc(["image", "prune", "-f", "--build-cache", "--external"]).run().says_nothing();
+    lab.rc(["rmi", "--no-prune", "armv6"]).run().succeeds();
+    lab.rc(["volume", "create", "unused"]).run().succeeds();
+    lab.rc(["volume", "prune", "--dry-run"]).run().prints("unused\n");
+    lab.rc(["volume", "rm", "unused"]).run().prints("unused\n");
+}

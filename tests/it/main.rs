@@ -48,6 +48,7 @@ mod login;
 mod logs;
 mod lookups;
 mod man;
+mod manifest;
 mod messages;
 mod mount_points;
 mod named_files;

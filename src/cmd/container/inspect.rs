@@ -26,5 +26,5 @@ pub(crate) struct Args {
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let (names, format) = (&args.names[..], args.format.as_deref());
     let (latest, size) = (args.latest, args.size);
-    inspect(ctx, &Inspection { kind: Kind::Container, names, latest, format, size })
+    inspect(ctx, &Inspection { kind: Kind::Container, names, latest, format, size, platform: None })
 }

@@ -11,6 +11,12 @@ pub(crate) struct Args {
     /// Remove all images without a container, not only those without a name
     #[arg(short, long)]
     all: bool,
+    /// Remove the cache of builds as well (accepted for compatibility: rc keeps none)
+    #[arg(long)]
+    build_cache: bool,
+    /// Remove what other programs use as well (accepted for compatibility: rc's store is its own)
+    #[arg(long)]
+    external: bool,
     #[command(flatten)]
     shared: PruneArgs,
 }

@@ -12,6 +12,9 @@ pub(crate) struct Args {
     /// Remove all images without a container, not only those without a name
     #[arg(short, long)]
     all: bool,
+    /// Remove the containers of builds as well (accepted for compatibility: rc leaves none)
+    #[arg(long)]
+    build: bool,
     /// Remove only what killed processes have left in the store
     #[arg(long, conflicts_with_all = ["filters", "volumes"])]
     external: bool,

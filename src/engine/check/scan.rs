@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Check;
 use crate::container::{self, Listing};
 use crate::engine::disk::volumes;
+use crate::image::list;
 use crate::image::local::{self, LocalImage};
 use crate::storage::{Odd, Reachable, Repair, Store};
 use crate::sys::fs;
@@ -75,6 +76,14 @@ pub(super) fn scan(store: &Store, how: &Check) -> Result<Vec<Fault>, Report> {
                     }
                 }
             }
+        }
+    }
+    match (list::blobs(store), &mut kept) {
+        (Ok(blobs), Some(kept)) => kept.blobs.extend(blobs),
+        (Ok(_), None) => {}
+        (Err(error), kept) => {
+            *kept = None;
+            faults.push(Fault::losing(Report::from(error).message, Repair::Index));
         }
     }
     faults

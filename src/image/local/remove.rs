@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use super::{find_in, find_name, forms_in, read, unique_manifests};
-use crate::image::Error;
+use crate::image::{Error, list};
 use crate::plan::ImageSource;
 use crate::registry::LazyRegistries;
 use crate::storage::{GarbageMark, IndexEntry, Reachable, Store};
@@ -138,6 +138,8 @@ impl<'a> Removal<'a> {
                 kept.layers.insert(layer.digest);
             }
         }
+        let Ok(lists) = list::blobs(self.store) else { return Ok(false) };
+        kept.blobs.extend(lists);
         Ok(self.store.collect(&kept, &self.lock)?)
     }
 }

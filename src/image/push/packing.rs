@@ -18,11 +18,16 @@ pub(crate) struct Packing {
     pub(crate) level: Option<i32>,
     /// Whether layers with another compression get this one; `None`: if one was asked for.
     pub(crate) force: Option<bool>,
+    /// Layers stay as they are, in any case.
+    pub(crate) keep: bool,
 }
 
 impl Packing {
     /// What a layer that is compressed like `found` gets, and the level; `None` leaves it as it is.
     pub(super) fn for_layer(self, found: Compression, format: Option<Format>) -> Option<(Compression, Option<i32>)> {
+        if self.keep {
+            return None;
+        }
         let wanted = self.wanted.unwrap_or(Compression::Gzip);
         let is_forced = self.force.unwrap_or(self.wanted.is_some());
         // Docker's format knows no other than gzip.
@@ -94,7 +99,7 @@ mod tests {
 
     #[test]
     fn layers_change_only_if_they_must() {
-        let packing = |wanted, force| Packing { wanted, level: None, force };
+        let packing = |wanted, force| Packing { wanted, level: None, force, keep: false };
         for (packing, format, found, expected) in [
             (packing(None, None), None, Plain, Some(Gzip)),
             (packing(None, None), None, Gzip, None),

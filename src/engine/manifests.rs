@@ -1,0 +1,284 @@
+//! Lists of images for several platforms.
+
+use std::collections::BTreeMap;
+
+use super::context::Context;
+use super::observer::Observer;
+use super::push::{Push, push_to};
+use super::registry::{self as connection, Connection, tls_verify_at};
+use crate::image::Config;
+use crate::image::list::{self, Document, List};
+use crate::image::local;
+use crate::image::push::{Packing, Pushed};
+use crate::registry::manifest::{Fault, Kind};
+use crate::registry::{self, Client, Credentials, Platform};
+use crate::storage::{self, Descriptor, Platform as MemberPlatform};
+use crate::types::{Digest, ImageReference, Invalid, Report, ReportKind, json};
+
+/// How images are added to a list.
+#[derive(Debug, Default)]
+pub(crate) struct Add {
+    /// How to reach registries.
+    pub(crate) connection: Connection,
+    /// The credentials for them.
+    pub(crate) credentials: Option<Credentials>,
+    /// All images of a list that is added, not only that for this host.
+    pub(crate) all: bool,
+    /// What is said about the image in the list.
+    pub(crate) marks: Marks,
+}
+
+/// What a list says about an image in it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Marks {
+    /// Its architecture.
+    pub(crate) arch: Option<String>,
+    /// Its OS.
+    pub(crate) os: Option<String>,
+    /// The version of the OS.
+    pub(crate) os_version: Option<String>,
+    /// The variant of the architecture.
+    pub(crate) variant: Option<String>,
+    /// Annotations.
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+impl Marks {
+    fn put_on(&self, member: &mut Descriptor) {
+        let platform = member.platform.get_or_insert_with(|| MemberPlatform {
+            architecture: String::new(),
+            os: "linux".to_owned(),
+            variant: None,
+            os_version: None,
+        });
+        if let Some(arch) = &self.arch {
+            platform.architecture.clone_from(arch);
+        }
+        if let Some(os) = &self.os {
+            platform.os.clone_from(os);
+        }
+        platform.variant = self.variant.clone().or(platform.variant.take());
+        platform.os_version = self.os_version.clone().or(platform.os_version.take());
+        member.annotations.extend(self.annotations.clone());
+    }
+}
+
+/// Makes a list of images; one that exists is a conflict unless it may be amended. Returns its ID.
+pub(crate) fn create_list(
+    context: &Context,
+    name: &str,
+    images: &[String],
+    amend: bool,
+    how: &Add,
+    annotations: &BTreeMap<String, String>,
+) -> Result<Digest, Report> {
+    let store = context.store()?;
+    let reference: ImageReference = name.parse()?;
+    if reference.digest().is_some() {
+        return Err(Invalid::new("name of a list", name, "has a digest").into());
+    }
+    let mut document = match list::find(store, name) {
+        Ok(_) if !amend => {
+            let message = format!("a list `{reference}` exists");
+            return Err(Report::new(ReportKind::Conflict, message).with_hint("add to it with `--amend`"));
+        }
+        Ok(found) => found.document,
+        Err(crate::image::Error::NoList { .. }) => Document::empty(),
+        Err(error) => return Err(error.into()),
+    };
+    document.annotations.extend(annotations.clone());
+    for image in images {
+        add(context, &mut document, image, how)?;
+    }
+    Ok(list::put(store, &reference, &document)?)
+}
+
+/// Adds an image to a list. Returns the list's new ID.
+pub(crate) fn add_to_list(context: &Context, name: &str, image: &str, how: &Add) -> Result<Digest, Report> {
+    let store = context.store()?;
+    let List { name, mut document, .. } = list::find(store, name)?;
+    add(context, &mut document, image, how)?;
+    Ok(list::put(store, &name, &document)?)
+}
+
+/// Changes what a list says about an image in it, which is named by the digest of its manifest, or as an image of the
+/// store. Returns the list's new ID.
+pub(crate) fn annotate(context: &Context, name: &str, image: &str, marks: &Marks) -> Result<Digest, Report> {
+    let store = context.store()?;
+    let List { name, mut document, .. } = list::find(store, name)?;
+    let digest = digest_of(context, image);
+    let missing = || not_in_list(&name, image);
+    marks.put_on(document.member(&digest).ok_or_else(missing)?);
+    Ok(list::put(store, &name, &document)?)
+}
+
+/// Removes an image from a list. Returns the list's new ID.
+pub(crate) fn remove_from_list(context: &Context, name: &str, image: &str) -> Result<Digest, Report> {
+    let store = context.store()?;
+    let List { name, mut document, .. } = list::find(store, name)?;
+    let digest = digest_of(context, image);
+    if document.member(&digest).is_none() {
+        return Err(not_in_list(&name, image));
+    }
+    document.manifests.retain(|member| member.digest.to_string() != digest);
+    Ok(list::put(store, &name, &document)?)
+}
+
+/// Removes a list; its images stay. Returns its name and its ID.
+pub(crate) fn remove_list(context: &Context, name: &str) -> Result<List, Report> {
+    let store = context.store()?;
+    let found = list::find(store, name)?;
+    let _garbage = store.mark_garbage()?;
+    store.remove_list(&found.name)?;
+    Ok(found)
+}
+
+/// Finds a list in the store.
+pub(crate) fn find_list(context: &Context, name: &str) -> Result<List, Report> {
+    Ok(list::find(&context.store_to_read()?, name)?)
+}
+
+/// The document that a registry has under a name: a list, or a manifest.
+pub(crate) fn remote_document(context: &Context, name: &str, how: &Add) -> Result<Vec<u8>, Report> {
+    Ok(remote(context, name, how, |client, place| registry::block_on(client.manifest(place)))?.bytes)
+}
+
+/// Pushes a list, and with `all` the images in it that the store has; the others must be in the registry.
+///
+/// Starts threads: the process must not fork any more.
+pub(crate) fn push_list(
+    context: &Context,
+    name: &str,
+    destination: Option<&str>,
+    how: &Push,
+    all: bool,
+    observer: &dyn Observer,
+) -> Result<Pushed, Report> {
+    let store = context.store()?;
+    let List { name, document, .. } = list::find(store, name)?;
+    let reference = match destination {
+        Some(typed) => typed.strip_prefix("docker://").unwrap_or(typed).parse()?,
+        None => name,
+    };
+    for member in document.manifests.iter().filter(|_| all) {
+        match local::of_manifest(store, member) {
+            // As it is: the list names its digest.
+            Ok(image) => {
+                let how = Push { packing: Packing { keep: true, ..Packing::default() }, ..how.clone() };
+                push_to(context, &image, &reference.with_digest(member.digest.clone()), &how, observer)?;
+            }
+            Err(crate::image::Error::Storage(storage::Error::NoBlob { .. })) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let place = context.registries.get()?.place(&reference)?;
+    let credentials = credentials(context, &place.reference, &how.connection, how.credentials.as_ref())?;
+    let mut options = connection::options(context, &how.connection, credentials);
+    options.tls_verify = tls_verify_at(&place, how.connection.tls_verify);
+    let bytes = document.bytes()?;
+    let (size, digest) = (bytes.len() as u64, storage::Hasher::sha256(&bytes));
+    let fail = |error: registry::Error| {
+        let message = format!("cannot push to `{reference}`: {error}");
+        Report::from(error).with_message(message)
+    };
+    let client = Client::for_push(&place.reference, &[], options).map_err(fail)?;
+    let selector = place.reference.tag().map_or_else(|| digest.to_string(), str::to_owned);
+    let subject = reference.to_string();
+    let put = client.put_manifest(&selector, &document.media_type, bytes, &subject);
+    registry::block_on(put).and_then(|answer| answer).map_err(fail)?;
+    Ok(Pushed { reference, digest, size })
+}
+
+fn not_in_list(list: &ImageReference, image: &str) -> Report {
+    let message = format!("the list `{list}` has no image `{image}`");
+    Report::new(ReportKind::NotFound(crate::types::Thing::Image), message)
+}
+
+/// The digest of the manifest that is meant.
+fn digest_of(context: &Context, typed: &str) -> String {
+    let found = context.store().ok().and_then(|store| local::find(store, &context.registries, typed).ok());
+    found.map_or_else(|| typed.to_owned(), |image| image.manifest.digest.to_string())
+}
+
+/// Adds an image of the store, or of a registry.
+fn add(context: &Context, document: &mut Document, typed: &str, how: &Add) -> Result<(), Report> {
+    let store = context.store()?;
+    let remote_name = typed.strip_prefix("docker://");
+    let mut members = Vec::new();
+    match remote_name.is_none().then(|| local::find(store, &context.registries, typed)) {
+        Some(Ok(image)) => members.push(list::member(&image.manifest, &image.config)),
+        Some(Err(error)) if !matches!(error, crate::image::Error::NotFound { .. }) => return Err(error.into()),
+        _ => match list::find(store, typed).ok().filter(|_| remote_name.is_none()) {
+            Some(other) => members.extend(other.document.manifests),
+            None => members = remote_members(context, remote_name.unwrap_or(typed), how)?,
+        },
+    }
+    for mut member in members {
+        how.marks.put_on(&mut member);
+        document.add(member);
+    }
+    Ok(())
+}
+
+/// The images that a name stands for in its registry.
+fn remote_members(context: &Context, typed: &str, how: &Add) -> Result<Vec<Descriptor>, Report> {
+    let found = remote(context, typed, how, |client, place| registry::block_on(client.manifest(place)))?;
+    let refuse = |fault: Fault| {
+        let message = format!("cannot add `{typed}`: {fault}");
+        Report::from(fault).with_message(message)
+    };
+    let size = found.bytes.len() as u64;
+    match Kind::parse(&found.bytes, &found.media_type).map_err(refuse)? {
+        Kind::Manifest(manifest) => {
+            let config =
+                remote(context, typed, how, |client, _| registry::block_on(client.configuration(&manifest.config)))?;
+            let config: Config = json::from_slice(&config.bytes)
+                .map_err(|source| refuse(Fault::Json { what: "configuration", source }))?;
+            Ok(vec![list::member(&Descriptor::new(manifest.media_type, found.digest, size), &config)])
+        }
+        Kind::Index(index) => {
+            let whole =
+                Document::parse(&found.bytes).map_err(|source| refuse(Fault::Json { what: "index", source }))?;
+            if how.all {
+                return Ok(whole.manifests);
+            }
+            let chosen = index.choose(&Platform::host()).map_err(refuse)?;
+            Ok(whole.manifests.into_iter().filter(|member| member.digest == chosen.digest).collect())
+        }
+    }
+}
+
+/// Asks the registry of a name.
+fn remote<T>(
+    context: &Context,
+    typed: &str,
+    how: &Add,
+    ask: impl FnOnce(&Client, &ImageReference) -> Result<Result<T, registry::Error>, registry::Error>,
+) -> Result<T, Report> {
+    let registries = context.registries.get()?;
+    let names = registries.pulled(typed)?;
+    let Some(reference) = names.first() else { return Err(Invalid::new("image", typed, "names nothing").into()) };
+    let place = registries.place(reference)?;
+    let credentials = credentials(context, &place.reference, &how.connection, how.credentials.as_ref())?;
+    let mut options = connection::options(context, &how.connection, credentials);
+    options.tls_verify = tls_verify_at(&place, how.connection.tls_verify);
+    let fail = |error: registry::Error| {
+        let message = format!("cannot ask for `{reference}`: {error}");
+        Report::from(error).with_message(message)
+    };
+    let client = Client::new(&place.reference, options).map_err(fail)?;
+    ask(&client, &place.reference).and_then(|answer| answer).map_err(fail)
+}
+
+fn credentials(
+    context: &Context,
+    reference: &ImageReference,
+    connection: &Connection,
+    given: Option<&Credentials>,
+) -> Result<Option<Credentials>, Report> {
+    match given {
+        Some(given) => Ok(Some(given.clone())),
+        None => Ok(Credentials::find(reference, connection.authfile.as_deref(), &context.places)
+            .map_err(registry::Error::from)?),
+    }
+}
