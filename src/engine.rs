@@ -31,6 +31,7 @@ mod known;
 mod login;
 mod look;
 mod manifests;
+mod mounts;
 mod names;
 mod needed;
 mod observer;
@@ -48,6 +49,7 @@ mod select;
 mod size;
 mod start;
 mod sweep;
+mod trust;
 mod volumes;
 mod why;
 
@@ -76,11 +78,11 @@ pub(crate) use join::{Attach, Exec, attach, exec};
 pub(crate) use known::{container_names, image_names, volume_names};
 pub(crate) use login::{check_login, login, logout, logout_all, server, stored_login};
 pub(crate) use look::{Log, log, processes, usage};
-pub(crate) use look::{log, processes, usage};
 pub(crate) use manifests::{
     Add as AddToList, Marks, add_to_list, annotate as annotate_list, create_list, find_list, push_list,
     remote_document, remove_from_list, remove_list,
 };
+pub(crate) use mounts::{MountKind, Mounted, mount_files, mounted_files, unmount_files};
 pub(crate) use names::NamesSetup;
 pub(crate) use observer::Observer;
 pub(crate) use ports::{PublishedPorts, ports};
@@ -97,6 +99,7 @@ pub(crate) use select::{ListRequest, Selection, containers, facts, find, named, 
 pub(crate) use size::sizes;
 pub(crate) use start::{restart, start, start_attached};
 pub(crate) use sweep::{sweep, sweep_soon};
+pub(crate) use trust::{Verdict, set_trust, trust};
 pub(crate) use volumes::{
     ListedVolume, NewVolume, RemoveVolumes, create_volume, export_volume, import_volume, remove_volumes,
     unused_volumes, volume, volume_directory, volume_exists, volumes,

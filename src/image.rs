@@ -27,6 +27,8 @@ pub(crate) mod pull;
 pub(crate) mod push;
 /// Images to archives and directories.
 pub(crate) mod save;
+/// Which images may come into the store.
+pub(crate) mod trust;
 
 pub(crate) use config::{Config, History, RootFs};
 pub(crate) use error::Error;

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod apart;
+mod browse;
 pub(crate) mod caps;
 pub mod cgroup;
 mod create;
@@ -44,11 +45,12 @@ mod xattrs;
 use std::path::PathBuf;
 
 pub(crate) use apart::{Apart, mount_apart, view_apart};
+pub(crate) use browse::browse;
 pub(crate) use create::create_init;
 pub(crate) use fuse::FuseOverlay;
 pub(crate) use join::{Join, join};
-pub(crate) use root_directory::{FRESH, describes_root};
 pub(crate) use namespaces::namespaces_of;
+pub(crate) use root_directory::{FRESH, describes_root};
 pub(crate) use rootfs::{Rootfs, finds_content, mount_layers, try_mount};
 pub(crate) use shared::{SharedNamespaces, flag_of, open_shared};
 pub(crate) use starting::{Conversation, StartingProcess, child_of};

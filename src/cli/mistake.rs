@@ -22,7 +22,10 @@ pub(super) fn explain(error: &clap::Error, named: &Named) -> Error {
     match error.kind() {
         ErrorKind::InvalidSubcommand => {
             let word = text(error, ContextKind::InvalidSubcommand);
-            Error::new(format!("{rc} has no command `{word}`")).with_hint(command_hint(&word, named).unwrap_or(list))
+            let whole = named.group.map_or_else(|| word.clone(), |group| format!("{} {word}", group.name));
+            let reason = refused::command_reason(&whole).map(str::to_owned);
+            Error::new(format!("{rc} has no command `{word}`"))
+                .with_hint(reason.or_else(|| command_hint(&word, named)).unwrap_or(list))
         }
         ErrorKind::UnknownArgument if arg.starts_with('-') => {
             Error::new(format!("`{rc}` has no option `{name}`")).with_hint(option_hint(name, named).unwrap_or(list))

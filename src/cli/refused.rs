@@ -56,6 +56,31 @@ pub(super) fn reason(option: &str) -> Option<&'static str> {
     Some(REASONS[at].1)
 }
 
+/// Commands of docker's and podman's that rc does not have, and will not. The first words decide.
+const COMMANDS: &[(&str, &str)] = &[
+    ("auto-update", "pull the image, and restart the unit: `rc pull IMAGE && systemctl --user restart UNIT`"),
+    ("checkpoint", "only root may checkpoint a process (CRIU)"),
+    ("container checkpoint", "only root may checkpoint a process (CRIU)"),
+    ("container restore", "only root may restore a process (CRIU)"),
+    ("context", "rc has no daemon that could be elsewhere"),
+    ("farm", "rc works on this host alone"),
+    ("image scp", "pipe it: `rc save IMAGE | ssh HOST rc load`"),
+    ("image sign", "rc does not sign: sign the image with `cosign sign`, or with `skopeo copy --sign-by`"),
+    ("machine", "rc needs no virtual machine"),
+    ("node", "rc works on this host alone"),
+    ("plugin", "rc has no plugins"),
+    ("service", "rc works on this host alone"),
+    ("stack", "rc works on this host alone"),
+    ("swarm", "rc works on this host alone"),
+    ("system connection", "rc works on this host alone"),
+    ("trust", "`rc image trust` says which images may be pulled"),
+];
+
+/// Why rc does not have a command, which is named by its words.
+pub(super) fn command_reason(words: &str) -> Option<&'static str> {
+    COMMANDS.iter().find(|(name, _)| *name == words).map(|(_, reason)| *reason)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

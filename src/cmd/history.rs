@@ -4,6 +4,7 @@ use super::Ctx;
 use crate::engine::{self, Layered};
 use crate::error::{Error, Exit};
 use crate::registry::Platform;
+use crate::types::Dialect;
 use crate::ui::{self, Format, Table};
 use crate::view::{HISTORY_COLUMNS, HistoryRow};
 
@@ -46,7 +47,11 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         }
         _ if args.quiet => rows.iter().try_for_each(|row| out.line(row.id()))?,
         _ => {
-            let mut table = Table::new(&HISTORY_COLUMNS);
+            let mut columns = HISTORY_COLUMNS;
+            if ctx.dialect == Dialect::Docker {
+                columns[0] = "IMAGE";
+            }
+            let mut table = Table::new(&columns);
             rows.iter().for_each(|row| table.row(row.cells()));
             out.raw(table.render().as_bytes())?;
         }

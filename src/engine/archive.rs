@@ -6,6 +6,7 @@ use std::path::Path;
 use super::context::Context;
 use super::happened;
 use super::image::inside;
+use super::trust::trust;
 use crate::image::import;
 use crate::image::load::{self, Input, Loaded};
 use crate::image::local::{self, LocalImage};
@@ -17,6 +18,8 @@ use crate::types::{Digest, ImageReference, Report, ReportKind};
 
 /// Loads the images of an archive or a directory. If it fails, [`super::sweep`] removes what it has stored.
 pub(crate) fn load(context: &Context, input: Input, platform: Option<Platform>) -> Result<Vec<Loaded>, Report> {
+    let format = if matches!(input, Input::Directory(_)) { "oci" } else { "docker-archive" };
+    trust(context)?.check_archive(format, "the archive")?;
     load_from(context, input, None, platform)
 }
 
@@ -28,6 +31,7 @@ pub(crate) fn load_location(
     location: Location,
     platform: Option<Platform>,
 ) -> Result<Vec<Loaded>, Report> {
+    let format = location.transport();
     let (path, name) = match location {
         Location::OciLayout { path, name } | Location::OciArchive { path, name } => (path, name),
         Location::DockerArchive { path, name } => (path, name.map(|name| name.to_string())),
@@ -36,6 +40,7 @@ pub(crate) fn load_location(
             return Err(Report::new(ReportKind::Invalid, format!("`{reference}` is no archive")));
         }
     };
+    trust(context)?.check_archive(format, &path.display().to_string())?;
     let input = if fs::metadata(&path)?.is_dir() { Input::Directory(path) } else { Input::file(&path)? };
     load_from(context, input, name, platform)
 }

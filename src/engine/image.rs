@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use nix::sched::CloneFlags;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,7 +14,9 @@ use crate::image::local::{self, LocalImage};
 use crate::runtime;
 use crate::storage::mapped::{self, Content, Whole};
 use crate::storage::{Ownership, Store, Target};
-use crate::types::{IdMaps, Layers, Report, StorageDriver};
+use crate::sys::fs::plain;
+use crate::sys::{mount, namespace};
+use crate::types::{IdMaps, Layers, Report, ReportKind, StorageDriver};
 use crate::userns::{self, IdMap, UserNamespace};
 
 /// The ID map that layers are unpacked for.
@@ -110,7 +113,12 @@ where
     userns::inside(&home, name, || work(store, target))
 }
 
-/// Makes this process root in the user's root namespace.
+/// Makes this process root in the user's root namespace, with a mount namespace of its own, in which it may mount.
 pub(crate) fn enter_namespace(context: &Context) -> Result<(), Report> {
-    Ok(UserNamespace::open(&context.ids()?, &context.runtime_dir()?)?.enter()?)
+    UserNamespace::open(&context.ids()?, &context.runtime_dir()?)?.enter()?;
+    let failed = |error: std::io::Error| {
+        Report::new(ReportKind::of_step(&error), format!("cannot create a mount namespace: {}", plain(&error)))
+    };
+    namespace::unshare(CloneFlags::CLONE_NEWNS).map_err(failed)?;
+    mount::isolate_propagation().map_err(failed)
 }

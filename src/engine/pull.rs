@@ -10,6 +10,7 @@ use super::image::{self as images, target};
 use super::observer::Observer;
 use super::registry::tls_verify_at;
 use super::sweep::sync_soon;
+use super::trust::trust;
 use crate::container::Environment;
 use crate::image;
 use crate::image::local::{self, LocalImage};
@@ -192,6 +193,7 @@ fn fetch(
     observer: &mut dyn Observer,
 ) -> Result<Result<Vec<Pulled>, Report>, Report> {
     let store = context.store()?;
+    trust(context)?.check_image(reference)?;
     let ids = context.ids()?;
     let places = context.registries.get()?.places(reference)?;
     let places = places.iter().map(|place| Ok((place.clone(), registry_options(context, place, how)?)));

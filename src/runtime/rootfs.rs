@@ -104,6 +104,11 @@ pub(super) fn view(layers: &Layers, directory: &Path) -> Result<OwnedFd, Failure
     join(&directory.join("merged"), lower_option(&lowers, &data))
 }
 
+/// Mounts layers on `target`, read-only, lowest first; at least two.
+pub(super) fn read_only(layers: &[PathBuf], target: &Path) -> Result<(), Failure> {
+    join(target, lower_option(&opened(layers)?, &[])).map(drop)
+}
+
 fn overlay(layers: &Layers, directory: &Path, volatile: bool) -> Result<OwnedFd, Failure> {
     root_directory::adopt(&layers.lowers, &directory.join("upper"))?;
     let (lowers, data) = (opened(&layers.lowers)?, contents(&layers.data)?);

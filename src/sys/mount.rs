@@ -4,6 +4,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag,
@@ -107,6 +108,13 @@ pub(crate) fn isolate_propagation() -> io::Result<()> {
     failpoint::point()?;
     use rustix::mount::{MountPropagationFlags, mount_change};
     Ok(mount_change(c"/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?)
+}
+
+/// Detaches what is mounted on `target`; programs that use it keep it.
+#[cfg_attr(debug_assertions, track_caller)]
+pub(crate) fn detach(target: &Path) -> io::Result<()> {
+    failpoint::point()?;
+    Ok(rustix::mount::unmount(target, rustix::mount::UnmountFlags::DETACH | rustix::mount::UnmountFlags::NOFOLLOW)?)
 }
 
 /// mount(2) of an overlay: the only mount with more options than fsconfig(2) accepts in one string.

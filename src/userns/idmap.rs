@@ -108,6 +108,20 @@ impl IdMap {
         Ok(Self { uids: extents(uid, &uids), gids: extents(gid, &gids), single: None })
     }
 
+    /// The map of the user namespace that this process is in; `None` in that of the host, which maps every ID.
+    pub(crate) fn of_process() -> Result<Option<Self>, Error> {
+        let read = |path: &str| -> Result<Vec<IdRange>, Error> {
+            let text = fs::read_to_string(path)?;
+            Ok(text.lines().filter_map(extent).collect())
+        };
+        let (uids, gids) = (read("/proc/self/uid_map")?, read("/proc/self/gid_map")?);
+        if uids.iter().chain(&gids).any(|extent| extent.count == u32::MAX) {
+            return Ok(None);
+        }
+        let single = uids.iter().all(|extent| extent.count == 1).then_some(Single::Chosen);
+        Ok(Some(Self { uids, gids, single }))
+    }
+
     fn one(uid: u32, gid: u32, why: Single) -> Self {
         Self { uids: extents(uid, &[]), gids: extents(gid, &[]), single: Some(why) }
     }
@@ -166,6 +180,13 @@ impl IdMap {
     pub(crate) fn groups(&self) -> u32 {
         self.gids.iter().map(|e| e.count).fold(0, u32::saturating_add)
     }
+}
+
+/// A line of `/proc/PID/uid_map`.
+fn extent(line: &str) -> Option<IdRange> {
+    let mut numbers = line.split_whitespace().map(str::parse);
+    let [inside, outside, count] = std::array::from_fn(|_| numbers.next()?.ok());
+    Some(IdRange { inside: inside?, outside: outside?, count: count? })
 }
 
 fn extents(own: u32, ranges: &[(u32, u32)]) -> Vec<IdRange> {

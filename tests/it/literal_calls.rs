@@ -14,12 +14,13 @@ use crate::support::{Exit, Lab};
 const LOCAL: &str = concat!("devcontainer.local_", "fol", "der");
 
 /// A directory with rc under both names, and a lab with an image and a running container `up`.
-struct Tools {
+pub(crate) struct Tools {
     lab: Lab,
 }
 
 impl Tools {
-    fn new() -> Self {
+    /// A lab with an image and the container `up`, which runs.
+    pub(crate) fn new() -> Self {
         let lab = Lab::new();
         std::fs::create_dir(lab.work("bin")).expect("a directory can be made");
         for name in ["docker", "podman"] {
@@ -32,7 +33,8 @@ impl Tools {
         tools
     }
 
-    fn run(&self, line: &str) -> Output {
+    /// Runs a line.
+    pub(crate) fn run(&self, line: &str) -> Output {
         let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", self.lab.work("bin").display());
         let shell = self.lab.program("/bin/sh", ["-e", "-c", line]);
         shell.env("PATH", path).env("IMG", "payload").env("LOCAL", LOCAL).env("DIR", self.lab.work("DIR")).run()
@@ -40,7 +42,7 @@ impl Tools {
 
     /// What a line prints that must succeed.
     #[track_caller]
-    fn ok(&self, line: &str) -> String {
+    pub(crate) fn ok(&self, line: &str) -> String {
         let output = self.run(line);
         assert!(output.exit == Exit::Code(0), "{output}");
         output.stdout().trim_end_matches('\n').to_owned()
@@ -53,7 +55,8 @@ impl Tools {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{line}: {error}: {text}"))
     }
 
-    fn end(&self) {
+    /// Removes what is left.
+    pub(crate) fn end(&self) {
         self.ok("docker rm -fv $(docker ps -aq) && docker volume prune -af");
     }
 }

@@ -75,6 +75,12 @@ impl Places {
         (main, directories)
     }
 
+    /// The files with a policy for images: the user's, and the host's. Source: containers-policy.json(5).
+    pub(crate) fn policies(&self) -> (Option<PathBuf>, PathBuf) {
+        let own = self.config_home.as_ref().map(|home| home.join("containers/policy.json"));
+        (own, self.etc.join("containers/policy.json"))
+    }
+
     /// The directories with a directory of certificates for each host, in podman's order. Source:
     /// containers-certs.d(5).
     pub(crate) fn certs_d(&self) -> Vec<PathBuf> {

@@ -1,0 +1,62 @@
+//! What `mount`, `unmount`, `image mount` and `image unmount` have in common.
+
+use serde_json::json;
+
+use super::Ctx;
+use super::observer::Screen;
+use crate::engine::{self, MountKind, Mounted};
+use crate::error::{Error, Exit};
+use crate::types::ReportKind;
+use crate::ui::{self, Format};
+
+/// Mounts what is named and prints where; without names, prints what is mounted. One name is answered by its path
+/// alone.
+pub(super) fn mount(ctx: &Ctx, kind: MountKind, names: &[String], format: Option<&str>) -> Result<Exit, Error> {
+    let mut screen = Screen::default();
+    let mut done = Vec::new();
+    if names.is_empty() {
+        done = engine::mounted_files(&ctx.engine, kind)?;
+    }
+    for name in names {
+        match engine::mount_files(&ctx.engine, kind, name) {
+            Ok(mounted) => done.push(mounted),
+            Err(report) => drop(screen.result(Err::<String, _>(report))),
+        }
+    }
+    let mut out = ui::out();
+    if format.is_some() {
+        let rows: Vec<_> = done.iter().map(|it| json!({ "id": it.id, "mountpoint": it.path })).collect();
+        Format::Json.object(&mut out, &rows)?;
+    } else {
+        for Mounted { id, path } in &done {
+            match names.len() {
+                1 => out.line(path.display())?,
+                _ => out.line(format_args!("{id} {}", path.display()))?,
+            }
+        }
+    }
+    out.finish()?;
+    screen.exit()
+}
+
+/// Unmounts what is named, or all, and prints the IDs. With `force`, what is not mounted is no failure.
+pub(super) fn unmount(ctx: &Ctx, kind: MountKind, names: &[String], all: bool, force: bool) -> Result<Exit, Error> {
+    let names: Vec<String> = match (all, names.is_empty()) {
+        (true, false) => return Err(Error::new("nothing can be named together with --all")),
+        (false, true) => return Err(Error::new("nothing was named").with_hint("give a name or ID, or use --all")),
+        (true, true) => {
+            let mounted = engine::mounted_files(&ctx.engine, kind)?;
+            mounted.into_iter().filter(|it| !it.path.starts_with("/proc")).map(|it| it.id).collect()
+        }
+        (false, false) => names.to_vec(),
+    };
+    let mut screen = Screen::default();
+    for name in &names {
+        let result = engine::unmount_files(&ctx.engine, kind, name);
+        let is_fine = force && result.as_ref().is_err_and(|report| report.kind == ReportKind::Conflict);
+        if !is_fine && screen.result(result).is_break() {
+            break;
+        }
+    }
+    screen.exit()
+}

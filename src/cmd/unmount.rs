@@ -1,0 +1,24 @@
+//! `rc unmount`.
+
+use crate::cmd::{Ctx, mounting};
+use crate::engine::MountKind;
+use crate::error::{Error, Exit};
+
+/// Unmount the files of one or more containers
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Unmount all
+    #[arg(short, long)]
+    all: bool,
+    /// What is not mounted is no error
+    #[arg(short, long)]
+    force: bool,
+    /// Names or IDs
+    #[arg(value_name = "CONTAINER")]
+    names: Vec<String>,
+}
+
+/// Runs the command.
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    mounting::unmount(ctx, MountKind::Container, &args.names, args.all, args.force)
+}
