@@ -221,3 +221,31 @@ fn an_outline_says_what_a_build_takes() {
         "rc: warning: the build argument `NOPE` is not used\n",
     );
 }
+
+#[test]
+fn changes_of_an_image_have_the_same_language() {
+    let lab = Lab::new();
+    let archive = lab.work("root.tar");
+    fs::write(&archive, Layer::new().file("x", 0o644, b"").bytes()).expect("an archive");
+    let changes = [
+        "ENV A=1",
+        "ENV B=${A:-x}",
+        "HEALTHCHECK --interval=5s --retries=2 CMD true",
+        "ONBUILD RUN x",
+        "SHELL [\"/bin/bash\", \"-c\"]",
+        "CMD echo hello",
+    ];
+    let words = changes.iter().flat_map(|change| ["-c", change]);
+    lab.rc(["import", "-q"]).args(words).arg(&archive).arg("h.io/changed:1").run().succeeds();
+    let config = lab.rc(["image", "inspect", "--format", "{{json .Config}}", "h.io/changed:1"]).run().json();
+    assert_eq!(config["Env"], json!(["A=1", "B=1"]));
+    assert_eq!(
+        config["Healthcheck"],
+        json!({ "Test": ["CMD-SHELL", "true"], "Interval": 5_000_000_000_u64, "Retries": 2 })
+    );
+    assert_eq!((&config["OnBuild"], &config["Cmd"]), (&json!(["RUN x"]), &json!(["/bin/bash", "-c", "echo hello"])));
+    lab.rc(["import", "-q", "-c", "ENV A=${B", "-c", "CMD x"])
+        .arg(&archive)
+        .run()
+        .fails(125, "rc: `--change` cannot take `ENV A=${B`: cannot expand `${B`: a `}` is missing\n");
+}
