@@ -215,6 +215,8 @@ settings! {
         pids_limit: u32 = 2048;
         /// When images are pulled.
         pull: Text = Text::default();
+        /// Whether containers have the image's `/etc/hosts`.
+        no_hosts: bool = false;
         /// Whether root filesystems are read-only.
         read_only: bool = false;
         /// The size of `/dev/shm`.
@@ -323,8 +325,12 @@ impl Settings {
     }
 
     /// Reads a file and its drop-ins, the files of `FILE.d` with this extension, in the order of their names. All of
-    /// them may be missing.
+    /// them may be missing: usually not even the directory exists, and one look tells.
     fn read_usual(&mut self, path: &Path, extension: &str, parse: Parse) -> Result<(), Error> {
+        let parent = path.parent().map(fs::metadata);
+        if parent.is_some_and(|found| found.is_err_and(|error| error.is_not_found())) {
+            return Ok(());
+        }
         let mut directory = path.as_os_str().to_owned();
         directory.push(".d");
         let mut paths = match fs::paths_in(Path::new(&directory)) {

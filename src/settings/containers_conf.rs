@@ -30,6 +30,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("containers.log_driver", "log.driver"),
     ("containers.log_size_max", "log.max_size"),
     ("containers.netns", "network.driver"),
+    ("containers.no_hosts", "container.no_hosts"),
     ("containers.pids_limit", "container.pids_limit"),
     ("containers.read_only", "container.read_only"),
     ("containers.shm_size", "container.shm_size"),
@@ -71,6 +72,7 @@ struct Containers {
     log_driver: Option<String>,
     log_size_max: Option<i64>,
     netns: Option<String>,
+    no_hosts: Option<bool>,
     pids_limit: Option<i64>,
     read_only: Option<bool>,
     shm_size: Option<String>,
@@ -134,6 +136,7 @@ pub(super) fn read(text: &str) -> Result<file::File, toml::de::Error> {
     file.container.http_proxy = containers.http_proxy;
     file.container.init = containers.init;
     file.container.ipc = word(containers.ipcns);
+    file.container.no_hosts = containers.no_hosts;
     // There, 0 and -1 are no limit.
     file.container.pids_limit = containers.pids_limit.map(|limit| u32::try_from(limit).unwrap_or(0));
     file.container.read_only = containers.read_only;

@@ -21,7 +21,8 @@ fn containers_conf_is_read_beneath_every_rc_toml() {
         &lab,
         "containers/containers.conf",
         "[containers]\nenv = [\"FROM_CONF=1\", \"TWICE=conf\"]\nannotations = [\"a=b\"]\numask = \"0027\"\n\
-         default_capabilities = [\"CHOWN\"]\ndefault_ulimits = [\"nofile=123:456\"]\ninit = true\nlabel = false\n\
+         default_capabilities = [\"CHOWN\"]\ndefault_ulimits = [\"nofile=123:456\"]\ninit = true\n\
+         no_hosts = true\nlabel = false\n\
          dns_servers = [\"192.0.2.1\"]\nvolumes = [\"data:/conf\"]\n[engine]\nstop_timeout = 3\n",
     );
     let create = |words: &[&str]| {
@@ -60,6 +61,24 @@ fn containers_conf_is_read_beneath_every_rc_toml() {
     assert!(found.contains(&format!("{} is read, too", conf.display())), "{found}");
     lab.rc(["rm", "-fav"]).run().succeeds();
     lab.rc(["volume", "rm", "-f", "data"]).run().succeeds();
+}
+
+#[test]
+fn without_hosts_a_container_has_the_image_s_file_or_none() {
+    let lab = Lab::new();
+    lab.payload();
+    let hosts = |words: &[&str]| {
+        let run = lab.rc(["run", "--rm", "--network", "none"]).args(words);
+        run.args(["payload", "/payload", "read", "/etc/hosts"]).run()
+    };
+    assert!(hosts(&[]).text().contains("localhost"));
+    // The mount point for the file is in every root filesystem.
+    hosts(&["--no-hosts"]).prints("");
+    configure(&lab, "rc/rc.toml", "[container]\nno_hosts = true\n");
+    hosts(&[]).prints("");
+    assert!(hosts(&["--add-host", "db:192.0.2.7"]).text().contains("192.0.2.7"));
+    let output = hosts(&["--no-hosts", "--add-host", "db:192.0.2.7"]).exits(125);
+    assert!(output.stderr().contains("cannot be used together"), "{output}");
 }
 
 #[test]
