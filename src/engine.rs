@@ -8,6 +8,7 @@
 mod archive;
 mod build;
 mod cache;
+mod cdi;
 mod changes;
 mod check;
 mod context;

@@ -12,6 +12,7 @@
 
 mod accounts;
 mod capabilities;
+mod cdi;
 mod cgroups;
 mod changes;
 mod command;
@@ -58,6 +59,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+pub(crate) use cdi::{CdiEdits, CdiFile, find as find_device};
 pub(crate) use changes::{Changes, Updated};
 pub(crate) use config::{
     Attached, Cgroup, CgroupMode, CgroupNamespace, ContainerAccounts, ContainerConfig, Device, DeviceValue,
@@ -356,14 +358,15 @@ pub(crate) fn resolve(
     let shared = namespaces::shared(request, facts, network)?;
     let namespaces::Shared { host_uts, ipc, .. } = shared;
     let hostname = hostname(request, facts, &identity.id, &shared.network, host_uts)?;
-    kernel::device_rules(request)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
     let userns = user_namespace::user_namespace(request, image, facts, &shared)?;
     let network = shared.network.clone();
     let sysctls = kernel::sysctls(request, &shared)?;
     let user = user(request, image, &userns)?;
     let working_dir = working_dir(request, image)?;
-    let mounts = mounts::mounts(request, image, facts)?;
+    let mut mounts = mounts::mounts(request, image, facts)?;
+    let mut devices = kernel::devices(request, facts)?;
+    let variables = cdi::added(request, &facts.found.described)?.join(&mut mounts, &mut devices);
     let program = accounts::Program { user: &user, working_dir: &working_dir, mounts: &mounts };
     let accounts = accounts::accounts(request, facts, &userns, &program)?;
     let capabilities = capabilities(request)?;
@@ -377,7 +380,7 @@ pub(crate) fn resolve(
     let mounts = mounts::mounts(request, image, facts)?;
     let secrets = secrets::secrets(&request.secrets, |path| mounts.iter().any(|mount| mount.destination == path))?;
     Ok(ContainerConfig {
-        env: env::environment(request, image, facts, &hostname)?,
+        env: env::with(env::environment(request, image, facts, &hostname)?, variables),
         working_dir,
         user,
         groups: user::groups(&request.groups).map_err(Error::option("--group-add"))?,
@@ -447,7 +450,7 @@ pub(crate) fn resolve(
         umask: kernel::umask(request)?,
         oom_score_adj: kernel::oom_score_adj(request, facts)?,
         annotations: kernel::annotations(request)?,
-        devices: kernel::devices(request, facts)?,
+        devices,
         privileged: request.privileged,
         publish_all: request.publish_all,
         attached: Some(attached).filter(|_| !request.attach.is_empty()),

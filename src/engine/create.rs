@@ -65,7 +65,13 @@ pub(super) fn prepare(
     let identity = container::new_identity(store, name)?;
     let (image, defaults) = (local.defaults(&request.image), facts::defaults(&context.settings));
     let needs = plan::needs(request, &image, &defaults, &facts::environment(request, caller));
-    let found = facts::look_up(store, &needs, &identity.id)?;
+    // Where the caller's own files are does not depend on what the program gets.
+    let found = facts::look_up(store, &needs, &caller.environment, &identity.id)?;
+    for (device, edits) in &found.described {
+        if edits.as_ref().is_some_and(plan::CdiEdits::has_hooks) {
+            observer.warning(&format!("device `{device}` has hooks, programs of the host, which rc does not run"));
+        }
+    }
     let facts = facts::facts(request, caller, &environment.ids, defaults, found);
     let mut config = plan::resolve(request, &image, &facts, identity)?;
     for secret in &mut config.secrets {

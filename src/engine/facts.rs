@@ -4,6 +4,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
 use rustix::fs::Access;
 
+use super::cdi;
 use super::context::Caller;
 use crate::container;
 use crate::plan::{BlockDevices, ContainerConfig, Defaults, Facts, Found, HostAccount, HostIds, Needs, Request};
@@ -82,7 +83,12 @@ fn kernel(release: &str) -> (u32, u32) {
 }
 
 /// Looks up what a request for the container `id` needs to know about the host.
-pub(super) fn look_up(store: &Store, needs: &Needs, id: &ContainerId) -> Result<Found, container::Error> {
+pub(super) fn look_up(
+    store: &Store,
+    needs: &Needs,
+    environment: &[(String, String)],
+    id: &ContainerId,
+) -> Result<Found, container::Error> {
     Ok(Found {
         ports: free_ports(needs),
         block_devices: block_devices(needs.block_devices.iter().cloned()),
@@ -90,6 +96,7 @@ pub(super) fn look_up(store: &Store, needs: &Needs, id: &ContainerId) -> Result<
         all_devices: if needs.all_devices { all_devices() } else { Vec::new() },
         least_oom_score_adj: if needs.oom_score_adj { least_oom_score_adj() } else { None },
         taken_ids: if needs.taken_ids { taken_ids(store)? } else { Vec::new() },
+        described: cdi::look_up(&needs.described, environment),
         has_zone: needs.zone.as_ref().is_some_and(|path| fs::metadata(path).is_ok_and(|found| found.is_file())),
         containers: containers(store, &needs.containers)?,
         accounts: needs.accounts.iter().map(|name| (name.clone(), account(name))).collect(),
@@ -213,7 +220,8 @@ mod tests {
         let id = ContainerId::from_bytes([0xab; 32]);
         let home = tempfile::tempdir().unwrap();
         let store = Store::open(&home.path().join("rc")).unwrap();
-        let ports = |ports: Vec<FreePort>| look_up(&store, &Needs { ports, ..Needs::default() }, &id).unwrap().ports;
+        let ports =
+            |ports: Vec<FreePort>| look_up(&store, &Needs { ports, ..Needs::default() }, &[], &id).unwrap().ports;
         let free = FreePort { address: Some(Ipv4Addr::LOCALHOST.into()), protocol: Protocol::Tcp };
         let first = ports(vec![free])[0];
         let needs = Needs {
@@ -223,7 +231,7 @@ mod tests {
             volume_names: 2,
             ..Needs::default()
         };
-        let found = look_up(&store, &needs, &id).unwrap();
+        let found = look_up(&store, &needs, &[], &id).unwrap();
         let once: BTreeSet<u16> = found.ports.iter().copied().collect();
         assert_eq!((found.ports.len(), once.len(), once.contains(&first), once.contains(&0)), (40, 40, false, false));
         assert_eq!(found.block_devices["/dev/null"], Err("not a block device".to_owned()));

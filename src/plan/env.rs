@@ -10,6 +10,17 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 const PROXIES: [&str; 8] =
     ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY"];
 
+/// The environment with further lines, of which those count that it does not have yet.
+pub(super) fn with(mut env: Vec<String>, further: Vec<String>) -> Vec<String> {
+    let name = |line: &str| line.split('=').next().unwrap_or_default().to_owned();
+    for line in further {
+        if env.iter().all(|other| name(other) != name(&line)) {
+            env.push(line);
+        }
+    }
+    env
+}
+
 /// The environment: rc's own variables, then the image's, `--env-file` and `--env`, each overriding the ones before; a
 /// name stays at its first position. `HOME` is set at start, from the user that was found in the root file system.
 ///

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::config::{Ipc, UMASK};
 use super::namespaces::Shared;
 use super::paths::{clean, is_within};
-use super::{Device, Error, Facts, Request};
+use super::{Device, Error, Facts, Request, cdi};
 use crate::types::{Invalid, NamespaceKind, Network};
 
 /// Kernel parameters that belong to the namespaces of a container, beside all of `net.` and `fs.mqueue.`. Source:
@@ -86,7 +86,7 @@ pub(super) fn annotations(request: &Request) -> Result<BTreeMap<String, String>,
 }
 
 /// Which devices a cgroup allows is decided by a program in the kernel that only the host's root can load.
-pub(super) fn device_rules(request: &Request) -> Result<(), Error> {
+fn device_rules(request: &Request) -> Result<(), Error> {
     let Some(rule) = request.device_cgroup_rules.first() else { return Ok(()) };
     let reason = "only the host's root can set rules for devices: name the devices with `--device`";
     Err(Error::option("--device-cgroup-rule")(Invalid::new("rule", rule, reason)))
@@ -99,8 +99,9 @@ pub(super) fn device_source(text: &str) -> Option<&str> {
 
 /// The devices: those of `--device`, and with `--privileged` all that the user may open.
 pub(super) fn devices(request: &Request, facts: &Facts) -> Result<Vec<Device>, Error> {
+    device_rules(request)?;
     let mut all: Vec<Device> = Vec::new();
-    for text in &request.devices {
+    for text in request.devices.iter().filter(|text| !cdi::is_name(text)) {
         let refused = |reason: String| Error::option("--device")(Invalid::new("device", text, reason));
         let (host, container) = device(text).map_err(|reason| refused(reason.to_owned()))?;
         match facts.found.devices.get(host) {
@@ -124,7 +125,7 @@ fn device(text: &str) -> Result<(&str, String), &'static str> {
     let host = parts
         .next()
         .filter(|host| host.starts_with('/'))
-        .ok_or("must be a path of the host, [:PATH in the container]; names of other kinds (CDI) are not supported")?;
+        .ok_or("must be a path of the host, [:PATH in the container], or VENDOR/CLASS=NAME")?;
     let (second, third) = (parts.next(), parts.next());
     let (container, permissions) = match (second, third) {
         (Some(container), permissions) if container.starts_with('/') => (container, permissions),

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::{
-    ContainerConfig, Defaults, FreePort, HostAccount, ImageDefaults, Request, accounts, expose, kernel, mounts,
-    namespaces, network, ports, timezone, user_namespace, volumes_from,
+    CdiEdits, ContainerConfig, Defaults, FreePort, HostAccount, ImageDefaults, Request, accounts, cdi, expose, kernel,
+    mounts, namespaces, network, ports, timezone, user_namespace, volumes_from,
 };
 use crate::types::{IdRange, Name, Protocol};
 
@@ -32,6 +32,8 @@ pub(crate) struct Needs {
     pub(crate) oom_score_adj: bool,
     /// Whether the IDs are needed that other containers have for themselves alone.
     pub(crate) taken_ids: bool,
+    /// Devices that files of vendors describe.
+    pub(crate) described: BTreeSet<String>,
     /// The file of a time zone.
     pub(crate) zone: Option<PathBuf>,
     /// Other containers by name or ID.
@@ -60,6 +62,8 @@ pub(crate) struct Found {
     pub(crate) least_oom_score_adj: Option<i32>,
     /// IDs of the root namespace that other containers have for themselves alone.
     pub(crate) taken_ids: Vec<IdRange>,
+    /// What these devices need; `None` for one that no file describes.
+    pub(crate) described: BTreeMap<String, Option<CdiEdits>>,
     /// Whether the host has the file of the time zone.
     pub(crate) has_zone: bool,
     /// The other containers; `None` for one that does not exist.
@@ -82,6 +86,7 @@ pub(crate) fn needs(
         devices: request.devices.iter().filter_map(|text| kernel::device_source(text)).map(str::to_owned).collect(),
         all_devices: request.privileged,
         oom_score_adj: request.oom_score_adj.is_some(),
+        described: cdi::names(request),
         zone: request.tz.as_deref().and_then(timezone::file),
         containers: namespaces::containers(request).into_iter().chain(volumes_from::containers(request)).collect(),
         taken_ids: user_namespace::needs_free_ids(mode),

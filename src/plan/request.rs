@@ -115,6 +115,8 @@ pub(crate) struct Request {
     pub(crate) privileged: bool,
     /// `--device`: `HOST[:CONTAINER][:PERMISSIONS]`.
     pub(crate) devices: Vec<String>,
+    /// `--gpus`: `all`, or names or numbers.
+    pub(crate) gpus: Option<String>,
     /// `--sysctl`: `NAME=VALUE`.
     pub(crate) sysctls: Vec<String>,
     /// `--umask`, octal.
@@ -214,6 +216,7 @@ impl Request {
             &mut self.umask,
             &mut self.uts,
             &mut self.image_volume,
+            &mut self.gpus,
             &mut self.tz,
             &mut self.ipc,
             &mut self.pid,

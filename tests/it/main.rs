@@ -10,6 +10,7 @@ mod archives;
 mod bad_input;
 mod build;
 mod build_check;
+mod cdi;
 mod cgroup_options;
 mod cgroups;
 mod changes;

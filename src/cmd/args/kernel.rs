@@ -6,12 +6,15 @@ pub(super) struct KernelArgs {
     /// Add annotations to container
     #[arg(long, value_name = "NAME=VALUE")]
     annotation: Vec<String>,
-    /// Add a host device to the container: HOST[:CONTAINER]
+    /// Add a host device to the container: HOST[:CONTAINER], or VENDOR/CLASS=NAME
     #[arg(long, value_name = "DEVICE")]
     device: Vec<String>,
     /// Add a rule to the cgroup allowed devices list (refused: only root can do that)
     #[arg(long, value_name = "RULE")]
     device_cgroup_rule: Vec<String>,
+    /// GPU devices to add to the container: all, or names or numbers of NVIDIA's
+    #[arg(long, value_name = "GPUS")]
+    gpus: Option<String>,
     /// IPC namespace to use: private, shareable, none, host, container:NAME or ns:PATH
     #[arg(long, value_name = "MODE")]
     ipc: Option<String>,
@@ -54,6 +57,7 @@ impl KernelArgs {
         request.sysctls = self.sysctl;
         request.ipc = self.ipc;
         request.device_cgroup_rules = self.device_cgroup_rule;
+        request.gpus = self.gpus;
         request.timeout = self.timeout;
         request.tz = self.tz;
         request.pid = self.pid;

@@ -58,7 +58,7 @@ fn volumes_of_the_command_line() {
         ("db:/data:delegated,consistent,ro", "volume db → /data ro"),
         ("/srv:/proc/cpuinfo", "bind /srv → /proc/cpuinfo rw"),
         ("/srv:/data:", "bind /srv → /data rw"),
-        ("/srv:/data:U,subpath=/a/", "bind /srv → /data rw U subpath=a"),
+        ("/srv:/data:U,subpath=/a/", "bind /srv → /data rw U,subpath=a"),
     ] {
         assert_eq!(read(text), Ok(expected.to_owned()), "{text}");
     }
