@@ -344,6 +344,38 @@ fn healthcheck(
     Ok(found)
 }
 
+/// `--shm-size`, bytes.
+fn shm_size(request: &Request, defaults: &Defaults) -> Result<u64, Error> {
+    let asked = request.shm_size.as_deref().map(parse_size).transpose().map_err(Error::option("--shm-size"))?;
+    Ok(asked.unwrap_or(defaults.shm_size))
+}
+
+/// How a container looks names up.
+struct Resolver {
+    dns: Vec<IpAddr>,
+    is_of_image: bool,
+    search: Vec<String>,
+    options: Vec<String>,
+    gateway_hosts: Vec<String>,
+    extra_hosts: Vec<(String, IpAddr)>,
+}
+
+fn resolver(request: &Request, defaults: &Defaults) -> Result<Resolver, Error> {
+    let hosts: Vec<_> = each("--add-host", &request.add_hosts, names::extra_hosts)?.into_iter().flatten().collect();
+    let is_of_image = names::is_left_to_image(&request.dns);
+    Ok(Resolver {
+        dns: match &names::name_servers(&request.dns).map_err(Error::option("--dns"))?[..] {
+            [] if !is_of_image => defaults.dns.clone(),
+            asked => asked.to_vec(),
+        },
+        is_of_image,
+        search: each("--dns-search", &request.dns_search, names::search_domain)?,
+        options: each("--dns-option", &request.dns_options, names::dns_option)?,
+        gateway_hosts: hosts.iter().filter(|(_, ip)| ip.is_none()).map(|(name, _)| name.clone()).collect(),
+        extra_hosts: hosts.into_iter().filter_map(|(name, ip)| Some((name, ip?))).collect(),
+    })
+}
+
 /// Joins the request, the image and the facts to the complete description of a container. Fails with the first value
 /// that is wrong; nothing has been changed then.
 pub(crate) fn resolve(
@@ -372,12 +404,10 @@ pub(crate) fn resolve(
     let capabilities = capabilities(request)?;
     let security = security::security(request, facts, &capabilities)?;
     let limits = limits::limits(&request.limits, facts)?;
-    let hosts: Vec<_> = each("--add-host", &request.add_hosts, names::extra_hosts)?.into_iter().flatten().collect();
-    let image_resolver = names::is_left_to_image(&request.dns);
+    let resolver = resolver(request, defaults)?;
     let service = service::service(&request.service, &facts.working_dir)?;
     let logging = logging::logging(request, defaults, &image.source, &identity, &security.seccomp)?;
     let healthcheck = healthcheck(request, image, service.sdnotify, logging.driver)?;
-    let mounts = mounts::mounts(request, image, facts)?;
     let secrets = secrets::secrets(&request.secrets, |path| mounts.iter().any(|mount| mount.destination == path))?;
     Ok(ContainerConfig {
         env: env::with(env::environment(request, image, facts, &hostname)?, variables),
@@ -397,20 +427,14 @@ pub(crate) fn resolve(
         } else {
             Vec::new()
         },
-        dns: match &names::name_servers(&request.dns).map_err(Error::option("--dns"))?[..] {
-            [] if !image_resolver => defaults.dns.clone(),
-            asked => asked.to_vec(),
-        },
-        image_resolver,
+        dns: resolver.dns,
+        image_resolver: resolver.is_of_image,
         image_hosts: request.no_hosts,
-        dns_search: each("--dns-search", &request.dns_search, names::search_domain)?,
-        dns_options: each("--dns-option", &request.dns_options, names::dns_option)?,
-        gateway_hosts: hosts.iter().filter(|(_, ip)| ip.is_none()).map(|(name, _)| name.clone()).collect(),
-        extra_hosts: hosts.into_iter().filter_map(|(name, ip)| Some((name, ip?))).collect(),
-        shm_size: match &request.shm_size {
-            Some(text) => parse_size(text).map_err(Error::option("--shm-size"))?,
-            None => defaults.shm_size,
-        },
+        dns_search: resolver.search,
+        dns_options: resolver.options,
+        gateway_hosts: resolver.gateway_hosts,
+        extra_hosts: resolver.extra_hosts,
+        shm_size: shm_size(request, defaults)?,
         timeout: request.timeout.unwrap_or_default(),
         timezone: timezone::timezone(request, facts)?,
         volumes_from: request.volumes_from.clone(),

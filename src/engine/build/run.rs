@@ -121,7 +121,7 @@ fn step(
     let identity = container::new_identity(&scene.environment.store, None)?;
     let defaults = facts::defaults(&scene.context.settings);
     let needs = plan::needs(&request, &image, &defaults, &[]);
-    let found = facts::look_up(&scene.environment.store, &needs, &identity.id)?;
+    let found = facts::look_up(&scene.environment.store, &needs, &scene.caller.environment, &identity.id)?;
     let facts = facts::facts(&request, scene.caller, &scene.environment.ids, defaults, found);
     let config = plan::resolve(&request, &image, &facts, identity)?;
     if let Seccomp::Profile { rules, .. } = &config.seccomp {
