@@ -94,12 +94,12 @@ pub(crate) fn remove(
 ) -> Result<(), Report> {
     let store = context.store()?;
     let runtime = context.runtime_dir()?;
-    let dependents = Dependents::find(context, store, selection)?;
+    let dependents = (depend || !how.force).then(|| Dependents::find(store, selection)).transpose()?;
     let begin = |container: Container| {
-        if depend {
-            dependents.remove(context, &container, how)?;
-        } else if !how.force {
-            dependents.check(&container)?;
+        match &dependents {
+            Some(dependents) if depend => dependents.remove(context, &container, how)?,
+            Some(dependents) => dependents.check(&container)?,
+            None => {}
         }
         Ok(Some(container::begin_removal(container, how)?))
     };

@@ -1,7 +1,7 @@
 //! Containers that need those that a command removes.
 
 use super::context::Context;
-use super::select::{Selection, named};
+use super::select::Selection;
 use crate::container::{self, Container, Removal};
 use crate::storage::Store;
 use crate::types::{ContainerId, Report, ReportKind};
@@ -16,11 +16,11 @@ pub(super) struct Dependents<'a> {
 
 impl<'a> Dependents<'a> {
     /// Looks at all containers; those of the selection go as well.
-    pub(super) fn find(context: &Context, store: &'a Store, selection: &Selection) -> Result<Self, Report> {
+    pub(super) fn find(store: &'a Store, selection: &Selection) -> Result<Self, Report> {
         let all = container::list(store)?.containers;
-        // Names that are wrong are reported elsewhere.
-        let words = if selection.is_of_many() { Vec::new() } else { named(context, selection).unwrap_or_default() };
-        let removed = words.iter().filter_map(|word| Some(container::find(store, word).ok()?.config.id)).collect();
+        // Names that are wrong are reported elsewhere. Files with IDs may be pipes, which can be read only once.
+        let found = selection.names.iter().filter_map(|word| container::find(store, word).ok());
+        let removed = found.map(|container| container.config.id).collect();
         Ok(Self { store, all, removed, is_of_all: selection.all })
     }
 
