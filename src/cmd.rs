@@ -17,6 +17,7 @@ mod difference;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod exec;
+mod explanation;
 pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod healthcheck;

@@ -36,6 +36,7 @@ mod namespaces;
 mod needs;
 mod network;
 mod paths;
+mod portable;
 mod ports;
 mod request;
 mod resources;
@@ -72,6 +73,7 @@ pub(crate) use limits::LimitChanges;
 pub(crate) use local_volume::LocalVolume;
 pub(crate) use needs::{BlockDevices, Found, Needs, needs};
 pub(crate) use network::parse_network;
+pub(crate) use portable::{Owners, portable};
 pub(crate) use ports::FreePort;
 pub(crate) use request::{
     DescriptorRequest, LimitRequest, LogRequest, MountRequest, MountRequestKind, PortRequest, PullPolicy,

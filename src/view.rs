@@ -20,6 +20,7 @@ mod docker_info;
 /// Dockerfiles.
 pub(crate) mod dockerfile;
 mod event;
+mod explain;
 pub(crate) mod filter;
 mod history;
 mod host;
@@ -48,6 +49,7 @@ use crate::types::PortMapping;
 pub(crate) use cache::{CACHE_COLUMNS, CacheRow};
 pub(crate) use disk::{DISK_COLUMNS, DiskRow};
 pub(crate) use event::{EventRow, docker_action};
+pub(crate) use explain::Explained;
 pub(crate) use history::{HISTORY_COLUMNS, HistoryRow};
 pub(crate) use host::Info;
 pub(crate) use image::image;

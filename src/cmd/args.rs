@@ -29,7 +29,7 @@ mod users;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
-pub(crate) use container::ContainerArgs;
+pub(crate) use container::{ContainerArgs, Explain};
 pub(crate) use image::PullArgs;
 pub(super) use image::pull_policy;
 pub(crate) use limits::LimitArgs;

@@ -2,6 +2,7 @@
 
 use super::Ctx;
 use super::args::ContainerArgs;
+use super::explanation::explain;
 use super::observer::Screen;
 use crate::engine;
 use crate::error::{Error, Exit};
@@ -18,9 +19,13 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut screen = Screen::for_pull(args.container.is_quiet());
+    let how = args.container.explain();
     let mut request = args.container.into_request(&ctx.typed)?;
     // Nothing reads its output now; `start -a` may later.
     request.detach = true;
+    if let Some(how) = how {
+        return explain(ctx, &request, how);
+    }
     let id = engine::create(&ctx.engine, ctx.caller()?, &request, &mut screen)?;
     let mut out = ui::out();
     out.line(id)?;

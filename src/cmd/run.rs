@@ -2,6 +2,7 @@
 
 use super::Ctx;
 use super::args::RunArgs;
+use super::explanation::explain;
 use super::observer::Screen;
 use super::outcome::exit_of;
 use crate::console::{self, Console};
@@ -19,6 +20,9 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    if let Some(how) = args.run.explain() {
+        return explain(ctx, &args.run.into_request(&ctx.typed)?, how);
+    }
     let started = start(ctx, args);
     // While the program runs: its user does not wait for it.
     engine::sweep_soon(&ctx.engine);

@@ -248,7 +248,7 @@ fn network_dir(store: &Store, config: &ContainerConfig) -> Option<PathBuf> {
 }
 
 /// What `plan` must know of the host.
-pub(super) fn host_facts(
+pub(crate) fn host_facts(
     environment: &Environment,
     config: &ContainerConfig,
     directory: &ContainerDir,

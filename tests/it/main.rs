@@ -28,6 +28,7 @@ mod documents;
 mod events;
 mod exit_codes;
 mod exit_status;
+mod explain;
 mod failpoints;
 mod globals;
 mod harness;

@@ -29,6 +29,10 @@ pub(crate) struct ContainerArgs {
     /// Overwrite the default ENTRYPOINT of the image: a program or a JSON array; "" for none
     #[arg(long, value_name = "ENTRYPOINT")]
     entrypoint: Option<String>,
+    /// Print what would be done, and do nothing: text, json, or spec for another OCI runtime (default: text)
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    #[arg(hide_possible_values = true)]
+    explain: Option<Explain>,
     /// Add additional groups to the primary container process
     #[arg(long, value_name = "GROUP")]
     group_add: Vec<String>,
@@ -96,7 +100,23 @@ pub(crate) struct ContainerArgs {
     words: Vec<String>,
 }
 
+/// What `--explain` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Explain {
+    /// Lines for people.
+    Text,
+    /// An object.
+    Json,
+    /// The `config.json` of an OCI bundle.
+    Spec,
+}
+
 impl ContainerArgs {
+    /// `--explain`.
+    pub(crate) fn explain(&self) -> Option<Explain> {
+        self.explain
+    }
+
     /// Whether `--quiet` suppresses the progress of a pull.
     pub(crate) fn is_quiet(&self) -> bool {
         self.pull_args.quiet

@@ -1,4 +1,4 @@
-use super::{ContainerArgs, PreserveArgs};
+use super::{ContainerArgs, Explain, PreserveArgs};
 use crate::plan::{self, Request};
 use crate::types::Report;
 
@@ -18,6 +18,11 @@ impl RunArgs {
     /// Whether `--quiet` suppresses the progress of a pull.
     pub(crate) fn is_quiet(&self) -> bool {
         self.container.is_quiet()
+    }
+
+    /// `--explain`.
+    pub(crate) fn explain(&self) -> Option<Explain> {
+        self.container.explain()
     }
 
     /// The request, as [`ContainerArgs::into_request`].
