@@ -8,6 +8,7 @@
 mod cgroup;
 mod container;
 mod environment;
+mod explain;
 mod health;
 mod image;
 mod kernel;
@@ -29,7 +30,8 @@ mod users;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
-pub(crate) use container::{ContainerArgs, Explain};
+pub(crate) use container::ContainerArgs;
+pub(crate) use explain::Explain;
 pub(crate) use image::PullArgs;
 pub(super) use image::pull_policy;
 pub(crate) use limits::LimitArgs;

@@ -1,8 +1,8 @@
-//! The spec of a container for another OCI runtime (`--explain=spec`): what rc keeps beside the spec is in it, as far as
-//! a spec can say it.
+//! The spec of a container for another OCI runtime (`--explain=spec`): what rc keeps beside the spec is in it, as far
+//! as a spec can say it.
 //!
-//! What is left to the user of the spec: a root filesystem at `rootfs`, a network, `/etc/hosts` and `/etc/resolv.conf`, the
-//! secrets, and rc's own init (`--init`).
+//! What is left to the user of the spec: a root filesystem at `rootfs`, a network, `/etc/hosts` and
+//! `/etc/resolv.conf`, the secrets, and rc's own init (`--init`).
 
 mod filter;
 

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::cgroup::CgroupArgs;
 use super::environment::EnvironmentArgs;
+use super::explain::{Explain, ExplainArgs};
 use super::health::HealthArgs;
 use super::image::{PullArgs, pull_policy};
 use super::kernel::KernelArgs;
@@ -29,10 +30,6 @@ pub(crate) struct ContainerArgs {
     /// Overwrite the default ENTRYPOINT of the image: a program or a JSON array; "" for none
     #[arg(long, value_name = "ENTRYPOINT")]
     entrypoint: Option<String>,
-    /// Print what would be done, and do nothing: text, json, or spec for another OCI runtime (default: text)
-    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
-    #[arg(hide_possible_values = true)]
-    explain: Option<Explain>,
     /// Add additional groups to the primary container process
     #[arg(long, value_name = "GROUP")]
     group_add: Vec<String>,
@@ -51,15 +48,9 @@ pub(crate) struct ContainerArgs {
     /// If a container with the same name exists, replace it
     #[arg(long)]
     replace: bool,
-    /// Restart policy to apply when the container exits: no, always, on-failure[:RETRIES] or unless-stopped
-    #[arg(long, value_name = "POLICY")]
-    restart: Option<String>,
     /// Remove the container and its anonymous volumes after exit
     #[arg(long)]
     rm: bool,
-    /// Give the container access to a secret: NAME[,type=mount|env,target=TARGET,uid=UID,gid=GID,mode=MODE]
-    #[arg(long, value_name = "SECRET")]
-    secret: Vec<String>,
     /// Signal to stop the container (default: the image's, or SIGTERM)
     #[arg(long, value_name = "SIGNAL")]
     stop_signal: Option<String>,
@@ -73,6 +64,8 @@ pub(crate) struct ContainerArgs {
     cgroup: CgroupArgs,
     #[command(flatten)]
     environment: EnvironmentArgs,
+    #[command(flatten)]
+    explain: ExplainArgs,
     #[command(flatten)]
     health: HealthArgs,
     #[command(flatten)]
@@ -100,21 +93,10 @@ pub(crate) struct ContainerArgs {
     words: Vec<String>,
 }
 
-/// What `--explain` prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Explain {
-    /// Lines for people.
-    Text,
-    /// An object.
-    Json,
-    /// The `config.json` of an OCI bundle.
-    Spec,
-}
-
 impl ContainerArgs {
     /// `--explain`.
     pub(crate) fn explain(&self) -> Option<Explain> {
-        self.explain
+        self.explain.explain
     }
 
     /// Whether `--quiet` suppresses the progress of a pull.
@@ -144,8 +126,6 @@ impl ContainerArgs {
             groups: self.group_add,
             limits: self.limits.into_request(),
             ulimits: self.ulimit,
-            restart: self.restart,
-            secrets: self.secret,
             stop_signal: self.stop_signal,
             stop_timeout: self.stop_timeout,
             pull: self.pull,

@@ -13,6 +13,9 @@ pub(super) struct SecurityArgs {
     /// Drop capabilities from the container
     #[arg(long, value_name = "CAPABILITY")]
     cap_drop: Vec<String>,
+    /// Give the container access to a secret: NAME[,type=mount|env,target=TARGET,uid=UID,gid=GID,mode=MODE]
+    #[arg(long, value_name = "SECRET")]
+    secret: Vec<String>,
     /// Security options: no-new-privileges[=BOOL], seccomp=..., mask=..., unmask=..., systempaths=..., proc-opts=...
     #[arg(long, value_name = "OPTION")]
     security_opt: Vec<String>,
@@ -21,6 +24,7 @@ pub(super) struct SecurityArgs {
 impl SecurityArgs {
     /// Fills in this part of the request. Fails if a file of `--security-opt seccomp=FILE` cannot be read.
     pub(super) fn fill(self, request: &mut Request) -> Result<(), Report> {
+        request.secrets = self.secret;
         let profiles = self.security_opt.iter().filter_map(|option| plan::seccomp_file(option)).map(PathBuf::from);
         request.seccomp_profiles = read_all(&profiles.collect::<Vec<_>>())?;
         request.security_opts = self.security_opt;

@@ -17,6 +17,9 @@ pub(super) struct ServiceArgs {
     /// Write the container process ID to the file
     #[arg(long, value_name = "FILE")]
     pidfile: Option<PathBuf>,
+    /// Restart policy to apply when the container exits: no, always, on-failure[:RETRIES] or unless-stopped
+    #[arg(long, value_name = "POLICY")]
+    restart: Option<String>,
     /// Control sd-notify behavior: container, conmon, healthy or ignore
     #[arg(long, value_name = "MODE")]
     sdnotify: Option<String>,
@@ -27,6 +30,7 @@ impl ServiceArgs {
     pub(super) fn fill(self, request: &mut Request) {
         request.service =
             ServiceRequest { sdnotify: self.sdnotify, pidfile: self.pidfile, conmon_pidfile: self.conmon_pidfile };
+        request.restart = self.restart;
         request.log = LogRequest { driver: self.log_driver, options: self.log_opt };
     }
 }
