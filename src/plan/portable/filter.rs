@@ -1,6 +1,6 @@
 //! rc's own system call filter as a spec says it. Two things it cannot say: that only the low half of an argument
-//! counts, and that a call is refused for more than one value; of the two that `ioctl` refuses, TIOCSTI is the dangerous
-//! one.
+//! counts, and that a call is refused for more than one value; of the two that `ioctl` refuses, TIOCSTI is the
+//! dangerous one.
 
 use std::collections::BTreeMap;
 
