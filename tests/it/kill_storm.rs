@@ -193,6 +193,7 @@ fn leftovers(lab: &Lab) -> Vec<String> {
         "lock",
         "ingest.lock",
         "sweep.lock",
+        "cache",
         "events.log",
         "secrets",
         "images",

@@ -10,6 +10,7 @@
 //! a command in a unit of it. Tests of several boots, sessions or root are in `tests/vm/scenes`.
 
 mod doctor;
+mod explain;
 mod limits;
 mod root;
 mod scope;
