@@ -22,3 +22,5 @@ pub(crate) mod named;
 pub(crate) mod output;
 /// Why a step is not in the cache.
 pub(crate) mod reason;
+/// Times of files.
+pub(crate) mod times;

@@ -17,6 +17,9 @@ struct Keyed<'a, T> {
     /// The ID map that the layers are made for.
     map: &'a str,
     architecture: &'a str,
+    /// No file is newer than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest: Option<i64>,
     /// The layers below, lowest first, by their content: a step that was run again and has made the same does not make
     /// the next ones miss.
     layers: &'a [Digest],
@@ -30,14 +33,16 @@ pub(crate) struct Place<'a> {
     pub(crate) map: &'a str,
     /// The architecture of the image.
     pub(crate) architecture: &'a str,
+    /// The time, in seconds since the epoch, to which newer files are set.
+    pub(crate) newest: Option<i64>,
     /// The diff IDs of the layers below, lowest first.
     pub(crate) layers: &'a [Digest],
 }
 
 /// The key of a step at its place.
 pub(crate) fn key(place: Place<'_>, step: &impl Serialize) -> Result<Digest, serde_json::Error> {
-    let Place { map, architecture, layers } = place;
-    let bytes = serde_json::to_vec(&Keyed { version: VERSION, map, architecture, layers, step })?;
+    let Place { map, architecture, newest, layers } = place;
+    let bytes = serde_json::to_vec(&Keyed { version: VERSION, map, architecture, newest, layers, step })?;
     Ok(Hasher::sha256(&bytes))
 }
 
@@ -48,7 +53,7 @@ mod tests {
     #[test]
     fn everything_in_a_key_matters() {
         let layers = [Digest::sha256([1; 32]), Digest::sha256([2; 32])];
-        let place = Place { map: "m", architecture: "amd64", layers: &layers };
+        let place = Place { map: "m", architecture: "amd64", newest: None, layers: &layers };
         let made = |place: Place<'_>, step: &str| key(place, &step).expect("a key");
         let first = made(place, "RUN true");
         assert_eq!(made(place, "RUN true"), first);
@@ -56,6 +61,7 @@ mod tests {
             (place, "RUN false"),
             (Place { map: "n", ..place }, "RUN true"),
             (Place { architecture: "arm64", ..place }, "RUN true"),
+            (Place { newest: Some(0), ..place }, "RUN true"),
             (Place { layers: &layers[..1], ..place }, "RUN true"),
         ] {
             assert_ne!(made(place, step), first, "{place:?} {step}");

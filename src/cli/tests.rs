@@ -70,6 +70,7 @@ fn two_values(command: &str, arg: &Arg) -> [&'static str; 2] {
         (_, "compression_format") => ["gzip", "zstd"],
         (_, "sort") => ["id", "created"],
         (_, "call") => ["check", "outline"],
+        (_, "progress") => ["plain", "tty"],
         ("generate systemd", "format") => ["json", "json"],
         ("mount" | "container mount" | "image mount", "format") => ["json", "json"],
         ("manifest push", "format") => ["oci", "oci"],

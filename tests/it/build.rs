@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Exit, Image, Lab, Layer, Output, Signal};
+use crate::support::{Exit, Image, Lab, Layer, Output, Set, Signal};
 
 /// An image with busybox as the shell and all of its tools, `localhost/base`.
 fn base(lab: &Lab) {
@@ -22,6 +22,11 @@ fn base(lab: &Lab) {
     let config = serde_json::json!({ "Env": ["PATH=/bin", "OF=base"], "Cmd": ["sh"], "Labels": { "of": "base" } });
     let archive = Image::new().layer(layer).config(config).oci_archive("localhost/base:latest");
     lab.rc(["load", "-q"]).input(archive).run().exits(0).stdout();
+}
+
+/// The name and the ID of a user that a step may become: another one needs subordinate IDs.
+fn other_user() -> (&'static str, u32) {
+    if Set::current() == Set::One { ("root", 0) } else { ("web", 33) }
 }
 
 /// A lab with the base image and a context of these files.
@@ -54,19 +59,21 @@ fn inspect(lab: &Lab) -> Value {
 
 #[test]
 fn a_dockerfile_becomes_an_image() {
+    let (user, uid) = other_user();
     let dockerfile = "FROM localhost/base\nENV A=1 B=$OF\nRUN echo $A-$B >/x && mkdir /d && chmod 700 /d\n\
-        WORKDIR /w/v\nCOPY file dir /w/\nUSER web\nRUN id -u >/tmp/user\n\
+        WORKDIR /w/v\nCOPY file dir /w/\nUSER @USER\nRUN id -u >/tmp/user\n\
         LABEL own=yes\nEXPOSE 80\nCMD [\"cat\", \"/x\"]\n";
-    let lab = lab(&[("Dockerfile", dockerfile), ("file", "of the context"), ("dir/inner", "deep")]);
+    let dockerfile = dockerfile.replace("@USER", user);
+    let lab = lab(&[("Dockerfile", &dockerfile), ("file", "of the context"), ("dir/inner", "deep")]);
     let id = build(&lab, &["-q"]).exits(0).stdout();
     assert_eq!(id.trim().len(), 64, "{id}");
     play(&lab, &[]).prints("1-base\n");
-    play(&lab, &["cat", "/w/file", "/w/inner", "/tmp/user"]).prints("of the contextdeep33\n");
+    play(&lab, &["cat", "/w/file", "/w/inner", "/tmp/user"]).prints(format!("of the contextdeep{uid}\n"));
     play(&lab, &["stat", "-c", "%a %u %F", "/d"]).prints("700 0 directory\n");
     let found = inspect(&lab);
     let config = &found["Config"];
     assert_eq!(config["WorkingDir"], "/w/v");
-    assert_eq!(config["User"], "web");
+    assert_eq!(config["User"], user);
     assert_eq!((&config["Labels"]["of"], &config["Labels"]["own"]), (&"base".into(), &"yes".into()));
     assert!(config["ExposedPorts"].get("80/tcp").is_some(), "{config}");
     // Nothing that only a running container has is in a layer.
@@ -116,17 +123,18 @@ fn a_step_that_fails_ends_the_build_with_its_code_and_its_words() {
 
 #[test]
 fn stages_are_joined_and_those_that_nobody_needs_are_not_built() {
-    let dockerfile = "FROM localhost/base AS build\nRUN mkdir /out && echo made >/out/file && chown 33:33 /out/file\n\
+    let (_, uid) = other_user();
+    let dockerfile = "FROM localhost/base AS build\nRUN mkdir /out && echo made >/out/file && chown @UID:@UID /out/file\n\
         FROM localhost/base AS unused\nRUN exit 9\n\
         FROM scratch AS last\nCOPY --from=build /out /data\nCOPY --from=build /bin/busybox /bin/sh\n\
         ENTRYPOINT [\"/bin/sh\", \"-c\"]\nCMD [\"busybox cat /data/file\"]\n";
-    let lab = lab(&[("Dockerfile", dockerfile)]);
+    let lab = lab(&[("Dockerfile", &dockerfile.replace("@UID", &uid.to_string()))]);
     build(&lab, &["-q"]).exits(0).stdout();
     play(&lab, &["busybox stat -c '%u %a' /data/file; busybox cat /data/file; echo /*"])
-        .prints("33 644\nmade\n/bin /data /dev /etc /proc /run /sys\n");
+        .prints(format!("{uid} 644\nmade\n/bin /data /dev /etc /proc /run /sys\n"));
     assert_eq!(inspect(&lab)["RootFS"]["Layers"].as_array().map(Vec::len), Some(2));
     build(&lab, &["-q", "--target", "build"]).exits(0).stdout();
-    play(&lab, &["stat", "-c", "%u", "/out/file"]).prints("33\n");
+    play(&lab, &["stat", "-c", "%u", "/out/file"]).prints(format!("{uid}\n"));
     assert!(build(&lab, &["--target", "unused"]).exits(9).stderr().contains("RUN exit 9"));
     assert!(build(&lab, &["--target", "biuld"]).exits(125).stderr().contains("build"));
 }
@@ -318,4 +326,22 @@ fn options_of_other_builders_are_accepted_or_refused_by_name() {
         let refused = build(&lab, &[word]).exits(125).stderr();
         assert!(refused.contains(message), "{word}: {refused}");
     }
+}
+
+#[test]
+fn the_same_build_at_one_time_gives_one_image_in_two_stores() {
+    let files = [("Dockerfile", "FROM localhost/base\nRUN mkdir /d && echo x >/d/f\nCOPY a /a\nENV A=1\n"), ("a", "x")];
+    let built = |words: &[&str]| {
+        let lab = lab(&files);
+        let id = build(&lab, &[&["-q"], words].concat()).exits(0).stdout();
+        let times = play(&lab, &["stat", "-c", "%Y", "/d/f", "/a"]).exits(0).stdout();
+        let created = inspect(&lab)["Created"].as_str().unwrap_or_default().to_owned();
+        (id, times, created)
+    };
+    let one = built(&["--timestamp", "1000"]);
+    assert_eq!((&one.1[..], &one.2[..]), ("1000\n1000\n", "1970-01-01T00:16:40Z"));
+    assert_eq!(built(&["--source-date-epoch", "1000", "--rewrite-timestamp"]), one);
+    let (_, times, created) = built(&["--build-arg", "SOURCE_DATE_EPOCH=1000"]);
+    assert_eq!(created, "1970-01-01T00:16:40Z");
+    assert_ne!(times, "1000\n1000\n");
 }

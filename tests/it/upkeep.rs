@@ -113,7 +113,10 @@ fn prune_asks_and_removes_only_what_is_not_used() {
     for (command, warning) in [
         ("container prune", "WARNING! This will remove all non running containers.\n"),
         ("image prune", "WARNING! This command removes all dangling images.\n"),
-        ("system prune", "WARNING! This command removes:\n\t- all stopped containers\n\t- all dangling images\n\n"),
+        (
+            "system prune",
+            "WARNING! This command removes:\n\t- all stopped containers\n\t- all dangling images\n\t- unused build cache\n\n",
+        ),
     ] {
         let question = format!("{warning}Are you sure you want to continue? [y/N] ");
         lab.rc(command.split(' ')).input("n\n").run().prints(&question);

@@ -28,7 +28,12 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: &CheckBuild, has_context: bool) -
         (_, Progress::Tty) => Style::Terminal,
         (_, Progress::Plain) => Style::Plain,
     };
+    let of_caller = caller.environment.iter().find(|(name, _)| name == "SOURCE_DATE_EPOCH");
+    let of_caller = inputs.arguments.get("SOURCE_DATE_EPOCH").or(of_caller.map(|(_, value)| value));
+    let (epoch, rewrites_times) = args.result.times(of_caller.map(String::as_str))?;
     let request = BuildRequest {
+        epoch,
+        rewrites_times,
         secrets: args.secrets.iter().map(|typed| secret::read(typed)).collect::<Result<_, _>>()?,
         labels: args.result.labels(),
         pull: args.pull.unwrap_or_default(),

@@ -25,6 +25,15 @@ pub(super) struct ResultArgs {
     /// Write what was built to the file, as JSON
     #[arg(long, value_name = "FILE")]
     metadata_file: Option<PathBuf>,
+    /// Set files that are newer than --source-date-epoch to that time
+    #[arg(long)]
+    rewrite_timestamp: bool,
+    /// Set the time of the image and its history, in seconds since 1970 (default: `$SOURCE_DATE_EPOCH`)
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    source_date_epoch: Option<i64>,
+    /// The same as --source-date-epoch with --rewrite-timestamp
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["source_date_epoch", "rewrite_timestamp"])]
+    timestamp: Option<i64>,
     /// Push the image by all of its names
     #[arg(long)]
     push: bool,
@@ -46,6 +55,25 @@ impl ResultArgs {
             (name.to_owned(), value.to_owned())
         };
         self.labels.iter().map(pair).collect()
+    }
+
+    /// The time of what is built, in seconds since the epoch, and whether newer files get it, too. `of_caller` is the
+    /// value of `SOURCE_DATE_EPOCH`.
+    pub(super) fn times(&self, of_caller: Option<&str>) -> Result<(Option<i64>, bool), Error> {
+        if let Some(seconds) = self.timestamp {
+            return Ok((Some(seconds), true));
+        }
+        let typed = of_caller.filter(|text| !text.is_empty()).map(|text| {
+            let wrong = || Error::new(format!("SOURCE_DATE_EPOCH must be a number of seconds, not `{text}`"));
+            text.parse::<i64>().map_err(|_| wrong())
+        });
+        let own = self.source_date_epoch.map_or_else(|| typed.transpose(), |seconds| Ok(Some(seconds)))?;
+        if self.rewrite_timestamp && own.is_none() {
+            return Err(
+                Error::new("--rewrite-timestamp needs a time").with_hint("give it: --source-date-epoch SECONDS")
+            );
+        }
+        Ok((own, self.rewrite_timestamp))
     }
 
     /// Fails if there is nothing to push.

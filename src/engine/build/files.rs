@@ -166,6 +166,10 @@ pub(super) fn keep(scene: &Scene<'_>, lowers: &[PathBuf], directory: &Path) -> R
     let store = &scene.environment.store;
     userns::inside(&scene.home, "rc: build", || {
         let upper = directory.join("upper");
+        if let Some(newest) = scene.newest {
+            let files = fs::open_directory(&upper)?.into();
+            build::times::bound(&files, newest).at("set the times of", &upper)?;
+        }
         let root = runtime::describes_root(lowers, &upper)?;
         store.keep_layer(&upper, &scene.target, scene.form, root)
     })

@@ -68,6 +68,7 @@ pub(crate) fn make(
     let mut scene = Scene::new(context, &environment, &caller)?;
     scene.network.clone_from(&request.network);
     scene.add_hosts.clone_from(&request.add_hosts);
+    scene.newest = request.epoch.filter(|_| request.rewrites_times);
     let mut maker = Maker { scene: &scene, request, images: BTreeMap::new(), stages: BTreeMap::new() };
     let plan = maker.plan(observer)?;
     let grown = maker.grow(&plan, tell);
@@ -214,6 +215,7 @@ impl<'a> Maker<'a> {
                 || self.request.file.stages[index].name.as_deref() == Some(&asked.to_lowercase())
         };
         stage.no_cache = self.request.no_cache || self.request.no_cache_stages.iter().any(is_anew);
+        stage.time = self.time()?;
         let named = self.request.file.stages[index].name.clone().unwrap_or_else(|| format!("stage-{index}"));
         for entry in &folded.history {
             let Some(number) = entry.step else {
@@ -410,6 +412,14 @@ impl<'a> Maker<'a> {
         })
     }
 
+    /// The time of everything that is built, RFC 3339, if not its own.
+    fn time(&self) -> Result<Option<String>, Report> {
+        let Some(seconds) = self.request.epoch else { return Ok(None) };
+        let time = Timestamp::from_second(seconds)
+            .map_err(|_| Report::new(ReportKind::Invalid, format!("{seconds} is no time in seconds since 1970")))?;
+        Ok(Some(time.to_string()))
+    }
+
     /// Where the digests of the context's files are noted.
     fn memo(&self) -> Option<PathBuf> {
         use std::os::unix::ffi::OsStrExt as _;
@@ -436,6 +446,9 @@ impl<'a> Maker<'a> {
             return Err(Report::new(ReportKind::Internal, "the target was not built").into());
         };
         stage.config.config.labels.extend(self.request.labels.iter().cloned());
+        if let Some(time) = self.time()? {
+            stage.config.created = Some(time);
+        }
         if stage.config.created.is_none() {
             stage.config.created = Some(Timestamp::now().to_string());
         }

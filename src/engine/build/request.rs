@@ -38,6 +38,10 @@ pub(crate) struct BuildRequest {
     pub(crate) no_cache_stages: Vec<String>,
     /// Further lines of `/etc/hosts` in every step: `NAME:ADDRESS`.
     pub(crate) add_hosts: Vec<String>,
+    /// The time of everything that is built, in seconds since the epoch, if not its own.
+    pub(crate) epoch: Option<i64>,
+    /// Files that are newer get that time, too.
+    pub(crate) rewrites_times: bool,
     /// How many stages grow at the same time, at most.
     pub(crate) jobs: Option<NonZero<usize>>,
     /// The network of RUN, if not the usual one.

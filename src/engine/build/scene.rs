@@ -24,6 +24,8 @@ pub(super) struct Scene<'a> {
     pub(super) target: Target,
     /// What joins layers here.
     pub(super) form: Form,
+    /// The time, in seconds since the epoch, to which newer files are set.
+    pub(super) newest: Option<i64>,
     /// Further lines of `/etc/hosts` in every step.
     pub(super) add_hosts: Vec<String>,
     /// The network of RUN, if not the usual one.
@@ -58,6 +60,7 @@ impl<'a> Scene<'a> {
             home,
             target: target(&environment.ids),
             form: Form::Kernel,
+            newest: None,
             add_hosts: Vec::new(),
             network: None,
             nothing_listed: Hasher::sha256(b""),

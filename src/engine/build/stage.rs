@@ -29,6 +29,9 @@ pub(super) struct Stage {
     /// Every step is taken anew.
     #[serde(skip)]
     pub(super) no_cache: bool,
+    /// The time of everything in its history that is new, if not its own.
+    #[serde(skip)]
+    pub(super) time: Option<String>,
     /// The image that it began with, for records.
     source: ImageSource,
 }
@@ -85,7 +88,7 @@ impl Stage {
             layers: Vec::new(),
             exposed_ports: Vec::new(),
         };
-        Self { config, layers: Vec::new(), no_cache: false, source }
+        Self { config, layers: Vec::new(), no_cache: false, time: None, source }
     }
 
     /// A stage that begins with an image, whose layers are unpacked.
@@ -96,7 +99,7 @@ impl Stage {
         let mut config = image.config.clone();
         // What says how the base was made says nothing about this image.
         config.docker_version = None;
-        Self { config, layers, no_cache: false, source }
+        Self { config, layers, no_cache: false, time: None, source }
     }
 
     /// The directories of its layers, lowest first.
@@ -197,6 +200,7 @@ impl Stage {
         let place = Place {
             map: &scene.target.map,
             architecture: &self.config.architecture,
+            newest: scene.newest,
             layers: &self.config.rootfs.diff_ids,
         };
         key(place, &keyed)
@@ -214,6 +218,7 @@ impl Stage {
     }
 
     fn history(&mut self, instruction: &str, created: &str, empty_layer: bool) {
+        let created = self.time.as_deref().unwrap_or(created);
         self.config.created = Some(created.to_owned());
         self.config.history.push(History {
             created: Some(created.to_owned()),

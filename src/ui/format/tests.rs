@@ -186,7 +186,11 @@ fn a_key_of_a_map_is_data_an_optional_field_is_empty_and_any_other_is_a_mistake(
     }
     for (format, field, fields) in [
         ("{{.Nope}}", "Nope", "Config, Id, Mounts, NetworkSettings, State"),
-        ("{{.Config.Nope}}", "Nope", "ChrootDirs, Healthcheck, "),
+        (
+            "{{.Config.Nope}}",
+            "Nope",
+            "ChrootDirs, HealthLogDestination, HealthMaxLogCount, HealthMaxLogSize, Healthcheck, ",
+        ),
         ("{{range .Mounts}}{{.Nope}}{{end}}", "Nope", "Name, Source, SubPath, Type"),
         ("{{range .NetworkSettings.Networks}}{{.Nope}}{{end}}", "Nope", "IPAddress"),
         ("{{(index (index .NetworkSettings.Ports \"80/tcp\") 0).Nope}}", "Nope", "HostIp, HostPort"),
