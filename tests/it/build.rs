@@ -124,7 +124,8 @@ fn a_step_that_fails_ends_the_build_with_its_code_and_its_words() {
 #[test]
 fn stages_are_joined_and_those_that_nobody_needs_are_not_built() {
     let (_, uid) = other_user();
-    let dockerfile = "FROM localhost/base AS build\nRUN mkdir /out && echo made >/out/file && chown @UID:@UID /out/file\n\
+    let dockerfile = "FROM localhost/base AS build\nRUN mkdir /out && echo made >/out/file \
+        && chown @UID:@UID /out/file\n\
         FROM localhost/base AS unused\nRUN exit 9\n\
         FROM scratch AS last\nCOPY --from=build /out /data\nCOPY --from=build /bin/busybox /bin/sh\n\
         ENTRYPOINT [\"/bin/sh\", \"-c\"]\nCMD [\"busybox cat /data/file\"]\n";

@@ -115,7 +115,8 @@ fn prune_asks_and_removes_only_what_is_not_used() {
         ("image prune", "WARNING! This command removes all dangling images.\n"),
         (
             "system prune",
-            "WARNING! This command removes:\n\t- all stopped containers\n\t- all dangling images\n\t- unused build cache\n\n",
+            "WARNING! This command removes:\n\t- all stopped containers\n\t- all dangling images\n\
+             \t- unused build cache\n\n",
         ),
     ] {
         let question = format!("{warning}Are you sure you want to continue? [y/N] ");
