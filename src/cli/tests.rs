@@ -71,6 +71,7 @@ fn two_values(command: &str, arg: &Arg) -> [&'static str; 2] {
         (_, "sort") => ["id", "created"],
         (_, "call") => ["check", "outline"],
         (_, "progress") => ["plain", "tty"],
+        (_, "explain") => ["text", "json"],
         ("generate systemd", "format") => ["json", "json"],
         ("mount" | "container mount" | "image mount", "format") => ["json", "json"],
         ("manifest push", "format") => ["oci", "oci"],
