@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// Read the patterns of what is ignored from this path
     #[arg(long = "ignorefile", value_name = "PATH")]
     pub(crate) ignore_file: Option<PathBuf>,
-    /// Take at most so many steps at the same time (default: one for each CPU, at least 2)
+    /// Take at most so many steps at the same time (default: one for each CPU, at least 4: many steps only wait)
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZero<usize>>,
     /// Set the network of RUN: none, host, or a network mode of `rc run`

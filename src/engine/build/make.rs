@@ -40,6 +40,9 @@ use crate::storage::Hasher;
 use crate::sys::fs;
 use crate::types::{Digest, Network, Report, ReportKind, SecretFile};
 
+/// How many steps run at the same time on a machine with fewer CPUs: most of them wait for a network or a disk.
+const LEAST_JOBS: usize = 4;
+
 /// An image that was built.
 #[derive(Debug)]
 pub(crate) struct Made {
@@ -145,7 +148,7 @@ impl<'a> Maker<'a> {
     /// Makes the stages that the target needs, each after those that it needs itself; those that need nothing of each
     /// other at the same time. The first failure ends the others.
     fn grow(&mut self, plan: &Plan, tell: &mut dyn FnMut(usize, BuildEvent<'_>)) -> Result<(), Failed> {
-        let cpus = || std::thread::available_parallelism().map_or(2, NonZero::get).max(2);
+        let cpus = || std::thread::available_parallelism().map_or(LEAST_JOBS, NonZero::get).max(LEAST_JOBS);
         let most = self.request.jobs.map_or_else(cpus, NonZero::get);
         let mut workers: Vec<Worker> = Vec::new();
         let grown = loop {
