@@ -185,12 +185,16 @@ fn ask_tcp(address: SocketAddr) -> std::io::Result<String> {
     Ok(text)
 }
 
+/// Asks again each second, as a datagram may be lost on a busy machine.
 fn ask_udp(address: SocketAddr) -> String {
     let socket = UdpSocket::bind("0.0.0.0:0").expect("bind");
-    socket.set_read_timeout(Some(PATIENCE)).expect("timeout");
-    socket.send_to(b"?", address).expect("send");
+    socket.set_read_timeout(Some(Duration::from_secs(1))).expect("timeout");
     let mut answer = [0; 64];
-    let (length, _) = socket.recv_from(&mut answer).expect("answer");
+    let mut ask = || {
+        socket.send_to(b"?", address).expect("send");
+        socket.recv_from(&mut answer)
+    };
+    let (length, _) = (1..PATIENCE.as_secs()).find_map(|_| ask().ok()).unwrap_or_else(|| ask().expect("answer"));
     String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 
