@@ -2,7 +2,7 @@
 
 /// The options, without those of commands that rc does not have. A reason fits wherever the option is.
 const REASONS: &[(&str, &str)] = &[
-    ("--build-cache", "rc keeps no cache of builds apart from the images"),
+    ("--build-cache", "use `rc builder prune`"),
     ("--cgroup-manager", "rc finds out itself whether a service manager or the cgroup it is in can limit a container"),
     ("--chrootdirs", "each container has a root of its own, and nothing else to change"),
     ("--conmon", "rc is its own monitor"),
@@ -34,7 +34,7 @@ const REASONS: &[(&str, &str)] = &[
     ("--sign-by-sigstore-private-key", "rc does not sign: sign the image with `cosign sign --key`"),
     ("--sign-by-sq-fingerprint", "rc does not sign: sign the image with `skopeo copy --sign-by-sq-fingerprint`"),
     ("--sign-passphrase-file", "rc does not sign"),
-    ("--ssh", "rc works on this host alone"),
+    ("--ssh", "rc works on this host alone, and gives builds no SSH agent"),
     ("--storage-opt", "nobody but root can limit the size of a root filesystem"),
     ("--syslog", "rc's messages go to standard error: pipe them to logger(1)"),
     ("--tls", "rc has no daemon"),

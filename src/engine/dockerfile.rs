@@ -14,6 +14,7 @@ use crate::build::dockerfile::file::Dockerfile;
 use crate::build::dockerfile::scope::{self, Inputs};
 use crate::build::dockerfile::source::{FILE_LIMIT, Problem, Source};
 use crate::build::dockerfile::stages::BaseImage;
+use crate::build::git::is_git;
 use crate::build::ignore::{self, Ignore};
 use crate::image::local;
 use crate::registry::Platform;
@@ -76,6 +77,11 @@ pub(crate) struct ReadBuild {
 
 /// Reads a Dockerfile and its ignore file.
 pub(crate) fn read_build(caller: &Caller, check: &CheckBuild) -> Result<ReadBuild, Report> {
+    let given = check.context.to_string_lossy();
+    if is_git(&given) || given.contains("://") {
+        let message = format!("`{given}`: rc builds from directories alone, and fetches none");
+        return Err(Report::new(ReportKind::Unsupported, message).with_hint("fetch it, and name the directory"));
+    }
     let directory = caller.working_dir.join(&check.context);
     let root = open_context(&directory)?;
     let (name, bytes) = dockerfile(&root, caller, check)?;
@@ -83,7 +89,9 @@ pub(crate) fn read_build(caller: &Caller, check: &CheckBuild) -> Result<ReadBuil
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
         let message = format!("`{}` is not UTF-8: line {}", name.display(), line + 1);
-        Report::new(ReportKind::Invalid, message)
+        let hint = "standard input is read as a Dockerfile: unpack an archive, and name the directory";
+        let hint = matches!(check.file, DockerfileAt::Text(_)).then(|| hint.to_owned());
+        Report::new(ReportKind::Invalid, message).with_hint_of(hint)
     })?;
     let source = Source::new(name.to_string_lossy(), text);
     Ok(ReadBuild { source, ignore, inputs: inputs(caller, check), context: directory })

@@ -287,6 +287,9 @@ fn the_cache_is_listed_and_removed_and_images_keep_what_they_have() {
     // A garbage collection keeps what a build may use again.
     lab.rc(["rmi", "-f", "localhost/made"]).run().exits(0).stdout();
     assert!(build(&lab, &["--progress", "plain"]).exits(0).stderr().contains("CACHED"));
+    lab.rc(["rmi", "-f", "localhost/made"]).run().exits(0).stdout();
+    lab.rc(["image", "prune", "-f", "--build-cache"]).run().exits(0).stdout();
+    assert_eq!(lab.rc(["builder", "du", "--format", "{{.Description}}"]).run().text(), "");
 }
 
 #[test]
