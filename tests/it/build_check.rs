@@ -95,12 +95,9 @@ fn the_dockerfile_is_found_or_named_or_comes_from_standard_input() {
         format!("rc: `{}` has no Containerfile and no Dockerfile\nhint: name it: `--file PATH`\n", empty.display()),
     );
     for url in ["https://example.com/a.git#main", "https://example.com/a.tar", "git@example.com:a/b"] {
-        lab.rc(["build", "--check", url]).run().fails(
-            125,
-            format!(
-                "rc: `{url}`: rc builds from directories alone, and fetches none\nhint: fetch it, and name the directory\n"
-            ),
-        );
+        let refused = format!("rc: `{url}`: rc builds from directories alone, and fetches none");
+        let hint = "hint: fetch it, and name the directory";
+        lab.rc(["build", "--check", url]).run().fails(125, format!("{refused}\n{hint}\n"));
     }
     let output = lab.rc(["build", "-"]).input(b"FROM \x1f\x8b".to_vec()).run().exits(125);
     assert!(output.stderr().ends_with("unpack an archive, and name the directory\n"), "{output}");
