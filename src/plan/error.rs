@@ -1,0 +1,132 @@
+//! Why a request cannot become a container.
+
+use crate::types::{Invalid, Name, Protocol, Report, ReportKind};
+
+/// Why a request cannot become a container.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// An option's value is wrong.
+    #[error("`{option}`: {source}")]
+    Option {
+        /// The option, as `--volume`.
+        option: &'static str,
+        /// The reason.
+        source: Invalid,
+    },
+    /// A line of a file that an option named is wrong.
+    #[error("`{}` line {line}: {source}", .path.escape_debug())]
+    File {
+        /// The path, as typed.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+        /// The reason.
+        source: Invalid,
+    },
+    /// The image's configuration is wrong.
+    #[error("the image's configuration: {source}")]
+    Image {
+        /// The reason.
+        source: Invalid,
+    },
+    /// Neither the image nor the request has a command.
+    #[error("image `{}` has no command, and none was given", .image.escape_debug())]
+    NoCommand {
+        /// The image's reference.
+        image: String,
+    },
+    /// A container that removes itself cannot be started again.
+    #[error("`--rm` and `--restart` cannot be used together")]
+    RestartAndRemove,
+    /// `exec` without a command.
+    #[error("no command was given")]
+    NoExecCommand,
+    /// Two mounts at one place.
+    #[error("`{}` is the destination of two mounts", .destination.escape_debug())]
+    DestinationTwice {
+        /// The path in the container.
+        destination: String,
+    },
+    /// Two mappings of one host port.
+    #[error("`--publish`: host port {host_port}/{protocol} is published twice")]
+    PortTwice {
+        /// The port on the host.
+        host_port: u16,
+        /// TCP or UDP.
+        protocol: Protocol,
+    },
+    /// The engine did not look up what [`needs`](super::needs) lists.
+    #[error("{0} was not looked up")]
+    NotLookedUp(&'static str),
+    /// The host has no free port.
+    #[error("`--publish`: the host has no free port for {container_port}")]
+    NoFreePort {
+        /// The port in the container.
+        container_port: u16,
+    },
+    /// An option that needs more IDs than the user's own.
+    #[error("`{option}` needs more than one ID: {sentence}")]
+    OneId {
+        /// The option.
+        option: &'static str,
+        /// Why there is only one, and the cure.
+        sentence: String,
+    },
+    /// Two options that exclude each other.
+    #[error("`{}` and `{}` cannot be used together", .options[0], .options[1])]
+    Exclusive {
+        /// The two, as typed.
+        options: [&'static str; 2],
+    },
+    /// A capability in both lists.
+    #[error("capability `{capability}` is both added and dropped")]
+    CapabilityConflict {
+        /// Its name, or `ALL`.
+        capability: String,
+    },
+    /// `config.json` contains what rc never writes there.
+    #[error("the saved configuration of container `{container}` is damaged: {reason}")]
+    Damaged {
+        /// The container's name.
+        container: Name,
+        /// The reason.
+        reason: String,
+    },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::NoFreePort { .. } => ReportKind::InUse,
+            Error::Damaged { .. } => ReportKind::Damaged,
+            Error::NotLookedUp(_) => ReportKind::Internal,
+            Error::OneId { .. } => ReportKind::Unsupported,
+            Error::Option { .. }
+            | Error::File { .. }
+            | Error::Image { .. }
+            | Error::NoCommand { .. }
+            | Error::RestartAndRemove
+            | Error::NoExecCommand
+            | Error::DestinationTwice { .. }
+            | Error::PortTwice { .. }
+            | Error::Exclusive { .. }
+            | Error::CapabilityConflict { .. } => ReportKind::Invalid,
+        };
+        Self::new(kind, error.to_string()).with_hint_of(error.hint())
+    }
+}
+
+impl Error {
+    /// Names the option whose value was refused.
+    pub(super) fn option(option: &'static str) -> impl Fn(Invalid) -> Self {
+        move |source| Self::Option { option, source }
+    }
+
+    /// What to do about it, with a command to paste.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoCommand { image } => Some(format!("name one: `rc run {} /bin/sh`", image.escape_debug())),
+            _ => None,
+        }
+    }
+}
