@@ -59,7 +59,8 @@ pub(crate) use archive::{
     Import, Imported, SaveImages, check_images, import, load, load_location, save, save_to_directory,
 };
 pub(crate) use build::{
-    BuildEvent, BuildRequest, BuildSecret, Failed as BuildFailed, Made, Outcome, Stream, make as build,
+    BuildEvent, BuildRequest, BuildSecret, Failed as BuildFailed, Made, Outcome, StepTitle, Stream,
+    explain as explain_build, make as build,
 };
 pub(crate) use cache::{Cache as PrunedCache, CachedStep, build_cache};
 pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes, commit, export, image_changes};

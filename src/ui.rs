@@ -18,7 +18,7 @@ pub(crate) mod progress;
 mod report;
 mod table;
 
-pub(crate) use build::{BuildScreen, Style};
+pub(crate) use build::{BuildScreen, StepLabel, Style};
 pub(crate) use format::Format;
 pub(crate) use output::{BrokenOutput, Output, Stream, err, is_screen, is_terminal, out, streams_are_one};
 pub(crate) use report::{Loudness, Notation, error, note, speak, warning};

@@ -12,8 +12,10 @@
 //! | which keys of an object are data, and which fields are optional | [`shape()`] |
 //! | the selection of rows | [`filter`] |
 //! | mistakes in a Dockerfile, and what it offers | [`dockerfile`] |
+//! | steps of a build | `build_step` |
 //! | sizes, ages, states and times as words, and times from words | [`human`], [`when`] |
 
+mod build_step;
 mod cache;
 mod disk;
 mod docker_info;
@@ -46,6 +48,7 @@ use jiff::Timestamp;
 use crate::plan::ContainerConfig;
 use crate::types::PortMapping;
 
+pub(crate) use build_step::{BUILD_STEP_COLUMNS, BuildStep};
 pub(crate) use cache::{CACHE_COLUMNS, CacheRow};
 pub(crate) use disk::{DISK_COLUMNS, DiskRow};
 pub(crate) use event::{EventRow, docker_action};

@@ -7,14 +7,14 @@ use crate::storage::Hasher;
 use crate::types::Digest;
 
 /// The version of the keys: another one never finds the records of this one.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What a step depends on, in the order of its JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Keyed<'a, T> {
     version: u32,
-    /// The ID map that the layers are made for.
+    /// `mapped`, or `one` if all files belong to one user: whose IDs these are makes no difference to a layer.
     map: &'a str,
     architecture: &'a str,
     /// No file is newer than this.
@@ -29,7 +29,7 @@ struct Keyed<'a, T> {
 /// The place of a step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
-    /// The ID map that the layers are made for.
+    /// `mapped`, or `one` if all files belong to one user.
     pub(crate) map: &'a str,
     /// The architecture of the image.
     pub(crate) architecture: &'a str,

@@ -1,12 +1,13 @@
 //! Why a step was not in the cache: what it depends on now, compared with what it depended on last.
 //!
 //! A step leaves the table of its inputs in its slot. The first difference, in the order of [`Reason`], is the reason.
-#![cfg_attr(not(test), expect(dead_code, reason = "for the steps of a build"))]
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::storage::Hasher;
 
 /// How many files are named.
 const NAMED: usize = 3;
@@ -18,11 +19,11 @@ const SHOWN: usize = 60;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Table {
-    /// The ID map that its layer is for.
+    /// The IDs that its layer is for: `mapped`, or `one`.
     pub(crate) map: String,
-    /// Such as `linux/amd64`.
+    /// The architecture.
     pub(crate) platform: String,
-    /// The base, and its digest.
+    /// The base, and its digest; only the first step of a stage has it.
     pub(crate) base: Option<(String, String)>,
     /// The instruction, on one line.
     pub(crate) instruction: String,
@@ -32,6 +33,18 @@ pub(crate) struct Table {
     pub(crate) settings: BTreeMap<String, String>,
     /// The files: paths, with mode and digest.
     pub(crate) files: BTreeMap<String, Input>,
+}
+
+impl Table {
+    /// The variables of a step, each `NAME=value`. Of what looks like a secret there is only a digest.
+    pub(crate) fn variables(typed: &[String]) -> BTreeMap<String, String> {
+        let pairs = typed.iter().map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let kept = pairs.map(|(name, value)| match looks_secret(name) {
+            true => (name.to_owned(), Hasher::sha256(value.as_bytes()).to_string()),
+            false => (name.to_owned(), value.to_owned()),
+        });
+        kept.collect()
+    }
 }
 
 /// A file.
@@ -44,7 +57,7 @@ pub(crate) struct Input {
 }
 
 /// Why a step is run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Reason {
     /// The caller wants it.
@@ -65,15 +78,17 @@ pub(crate) enum Reason {
     Setting(String, Option<String>, Option<String>),
     /// Files were changed.
     Files(Files),
+    /// A step before it was taken anew, and has made something else.
+    After(String),
     /// What is below was changed.
-    After,
+    Below,
     /// It was built, but what it made was removed.
     Evicted,
 }
 
 /// Which files were changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct Files {
     /// How many there are.
     pub(crate) total: usize,
@@ -87,9 +102,9 @@ pub(crate) struct Files {
     pub(crate) modes: Vec<(String, u32, u32)>,
 }
 
-/// Why a step with `new` inputs is run, of which `old` are those of the last time. If nothing differs, what is below
-/// it does, or what it made was removed: `below_is_same` says which.
-pub(crate) fn compare(old: Option<&Table>, new: &Table, below_is_same: bool) -> Reason {
+/// Why a step with `new` inputs is taken, of which `old` are those of the last time. If nothing of its own differs,
+/// what is `below` it does, or what it made was removed.
+pub(crate) fn compare(old: Option<&Table>, new: &Table, below: Below<'_>) -> Reason {
     let Some(old) = old else { return Reason::First };
     if old.map != new.map {
         return Reason::OtherMap;
@@ -97,10 +112,13 @@ pub(crate) fn compare(old: Option<&Table>, new: &Table, below_is_same: bool) -> 
     if old.platform != new.platform {
         return Reason::Platform(old.platform.clone(), new.platform.clone());
     }
-    if let (Some((_, before)), Some((name, after))) = (&old.base, &new.base)
+    if let (Some((old_name, before)), Some((name, after))) = (&old.base, &new.base)
         && before != after
     {
-        return Reason::Base(name.clone(), before.clone(), after.clone());
+        return match old_name == name {
+            true => Reason::Base(name.clone(), before.clone(), after.clone()),
+            false => Reason::Setting("base".to_owned(), Some(old_name.clone()), Some(name.clone())),
+        };
     }
     if old.instruction != new.instruction {
         return Reason::Instruction(old.instruction.clone(), new.instruction.clone());
@@ -115,7 +133,20 @@ pub(crate) fn compare(old: Option<&Table>, new: &Table, below_is_same: bool) -> 
     if files.count() > 0 {
         return Reason::Files(files);
     }
-    if below_is_same { Reason::Evicted } else { Reason::After }
+    match below {
+        Below::Same => Reason::Evicted,
+        Below::Other(None) => Reason::Below,
+        Below::Other(Some(step)) => Reason::After(step.to_owned()),
+    }
+}
+
+/// What is below a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Below<'a> {
+    /// The same as the last time.
+    Same,
+    /// Something else, or something that is not known yet: a step that was taken anew, if there is one.
+    Other(Option<&'a str>),
 }
 
 type Difference = (String, Option<String>, Option<String>);
@@ -172,14 +203,21 @@ impl fmt::Display for Reason {
             Self::First => write!(f, "first build here"),
             Self::OtherMap => write!(f, "other id map"),
             Self::Platform(old, new) => write!(f, "platform changed: {old} → {new}"),
-            Self::Base(name, old, new) => write!(f, "base {name} moved: {} → {}", short(old), short(new)),
+            Self::Base(name, old, new) => {
+                // Half of a digest says which one it is.
+                let half = |digest: &str| digest.chars().take("sha256:".len() + 12).collect::<String>();
+                write!(f, "base {name} moved: {} → {}", half(old), half(new))
+            }
             Self::Instruction(old, new) => write!(f, "instruction changed: {} → {}", short(old), short(new)),
             Self::Variable(name, ..) if looks_secret(name) => write!(f, "{name} changed"),
+            // Digests say nothing to people.
+            Self::Setting(name, Some(old), Some(_)) if old.starts_with("sha256:") => write!(f, "{name} changed"),
             Self::Variable(name, old, new) | Self::Setting(name, old, new) => {
                 write!(f, "{name} changed: {} → {}", value(old), value(new))
             }
             Self::Files(files) => write!(f, "files: {files}"),
-            Self::After => write!(f, "after a step that was changed"),
+            Self::After(step) => write!(f, "after {step}"),
+            Self::Below => write!(f, "what is below was changed"),
             Self::Evicted => write!(f, "removed from the cache"),
         }
     }
@@ -215,7 +253,7 @@ mod tests {
             base: Some(("a:1".to_owned(), "sha256:1".to_owned())),
             instruction: "RUN make".to_owned(),
             variables: map(&[("A", "1"), ("API_KEY", "x")]),
-            settings: map(&[("user", "root")]),
+            settings: map(&[("script", "sha256:a"), ("user", "root")]),
             files: ["a", "b", "c", "d"].into_iter().map(|name| (name.to_owned(), input(name))).collect(),
         }
     }
@@ -225,13 +263,14 @@ mod tests {
         let say = |change: fn(&mut Table)| {
             let mut new = table();
             change(&mut new);
-            compare(Some(&table()), &new, false).to_string()
+            compare(Some(&table()), &new, Below::Other(Some("step 2"))).to_string()
         };
         let text = |text: &str| text.to_owned();
-        assert_eq!(compare(None, &table(), true).to_string(), "first build here");
+        assert_eq!(compare(None, &table(), Below::Same).to_string(), "first build here");
         assert_eq!(Reason::NoCache.to_string(), "--no-cache");
-        assert_eq!(say(|_| {}), "after a step that was changed");
-        assert_eq!(compare(Some(&table()), &table(), true).to_string(), "removed from the cache");
+        assert_eq!(say(|_| {}), "after step 2");
+        assert_eq!(compare(Some(&table()), &table(), Below::Other(None)).to_string(), "what is below was changed");
+        assert_eq!(compare(Some(&table()), &table(), Below::Same).to_string(), "removed from the cache");
         assert_eq!(say(|new| "n".clone_into(&mut new.map)), "other id map");
         assert_eq!(
             say(|new| "linux/arm64".clone_into(&mut new.platform)),
@@ -241,6 +280,7 @@ mod tests {
             say(|new| new.base = Some(("a:1".to_owned(), "sha256:2".to_owned()))),
             "base a:1 moved: sha256:1 → sha256:2"
         );
+        assert_eq!(say(|new| new.base = Some(("a:2".to_owned(), "sha256:2".to_owned()))), "base changed: a:1 → a:2");
         assert_eq!(
             say(|new| "RUN make all".clone_into(&mut new.instruction)),
             "instruction changed: RUN make → RUN make all"
@@ -249,6 +289,7 @@ mod tests {
         assert_eq!(say(|new| drop(new.variables.remove("A"))), "A changed: 1 → unset");
         assert_eq!(say(|new| drop(new.variables.insert("API_KEY".to_owned(), "y".to_owned()))), "API_KEY changed");
         assert_eq!(say(|new| drop(new.settings.insert("user".to_owned(), "1".to_owned()))), "user changed: root → 1");
+        assert_eq!(say(|new| drop(new.settings.insert("script".to_owned(), "b".to_owned()))), "script changed");
         assert_eq!(text(&short(&"x".repeat(70))).chars().count(), SHOWN + 1);
     }
 
@@ -259,12 +300,19 @@ mod tests {
         new.files.get_mut("b").expect("a file").mode = 0o755;
         new.files.remove("c");
         new.files.insert("e".to_owned(), Input { mode: 0o644, digest: "e".to_owned() });
-        let reason = compare(Some(&table()), &new, false);
+        let reason = compare(Some(&table()), &new, Below::Same);
         assert_eq!(reason.to_string(), "files: 4 of 4: a changed, e new, c removed and 1 more");
         new.files = table().files;
         new.files.get_mut("b").expect("a file").mode = 0o755;
-        assert_eq!(compare(Some(&table()), &new, false).to_string(), "files: 1 of 4: b mode 644 → 755");
+        assert_eq!(compare(Some(&table()), &new, Below::Same).to_string(), "files: 1 of 4: b mode 644 → 755");
         assert_eq!(serde_json::to_string(&Reason::First).expect("JSON"), "\"first\"");
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_kept_as_a_digest() {
+        let kept = Table::variables(&["A=b=c".to_owned(), "MY_TOKEN=k7Xq9w".to_owned(), "BARE".to_owned()]);
+        assert_eq!((kept["A"].as_str(), kept["BARE"].as_str()), ("b=c", ""));
+        assert!(kept["MY_TOKEN"].starts_with("sha256:"), "{kept:?}");
     }
 
     #[test]

@@ -6,12 +6,15 @@ use std::path::PathBuf;
 
 mod accepted;
 mod check;
+mod explain;
+mod journal;
 mod make;
 mod result;
 mod secret;
 
 use self::accepted::AcceptedArgs;
 use self::check::Call;
+use self::explain::Explain;
 use self::result::ResultArgs;
 use super::Ctx;
 use super::args::{RegistryArgs, pull_policy};
@@ -43,6 +46,10 @@ pub(crate) struct Args {
     /// Check the Dockerfile: the same as `--call=check`
     #[arg(long)]
     pub(crate) check: bool,
+    /// Print which steps are in the cache and why the others are not, and do nothing: text or json (default: text)
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    #[arg(hide_possible_values = true)]
+    pub(crate) explain: Option<Explain>,
     /// Read the Dockerfile from this path, or from standard input if it is `-`
     #[arg(short, long, value_name = "PATH")]
     pub(crate) file: Option<String>,
@@ -64,7 +71,7 @@ pub(crate) struct Args {
     /// Set the platform of the image: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<Platform>,
-    /// Show the build as auto, tty, plain or quiet
+    /// Show the build as auto, tty, plain, rawjson or quiet
     #[arg(long, value_name = "STYLE", default_value = "auto", hide_default_value = true, hide_possible_values = true)]
     pub(crate) progress: Progress,
     /// Pull base images: always, missing, never or newer (default: missing; without a value: always)
@@ -94,10 +101,12 @@ pub(crate) struct Args {
 pub(crate) enum Progress {
     /// As it fits standard error.
     Auto,
-    /// By a line that moves.
+    /// By a display that moves.
     Tty,
     /// By plain lines.
     Plain,
+    /// As BuildKit's status, in JSON.
+    Rawjson,
     /// Not at all.
     Quiet,
 }

@@ -10,7 +10,10 @@
 
 mod archive;
 mod event;
+mod explain;
 mod files;
+mod inputs;
+mod lookup;
 mod make;
 mod mounts;
 mod overlay;
@@ -20,7 +23,8 @@ mod scene;
 mod stage;
 mod worker;
 
-pub(crate) use event::{BuildEvent, Failed, Outcome};
+pub(crate) use event::{BuildEvent, Failed, Outcome, StepTitle};
+pub(crate) use explain::explain;
 pub(crate) use make::{Made, make};
 pub(crate) use request::{BuildRequest, BuildSecret};
 pub(crate) use run::Stream;

@@ -16,6 +16,9 @@ use crate::view::filter::PruneFilter;
 /// The most bytes that the results of builds take which are in no image.
 const LARGEST: u64 = 20_000_000_000;
 
+/// The most bytes of what steps were made from last, for the reasons of later builds.
+const SLOTS: u64 = 64 << 20;
+
 /// Which results of builds are pruned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cache {
@@ -97,6 +100,7 @@ pub(super) fn prune(store: &Store, filter: &PruneFilter, which: Cache) -> Result
 /// Starts a process that keeps the cache within its bound. The command does not wait for it.
 pub(super) fn trim_soon(store: &Store) {
     let trim = || -> Result<(), Report> {
+        store.trim_slots(SLOTS)?;
         let most = store.filesystem_size()? / 10;
         prune(store, &PruneFilter::default(), Cache::Beyond(most.min(LARGEST))).map(drop)
     };

@@ -11,7 +11,8 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, Statx, StatxFlags, fgetxattr, flistxattr, openat, readlinkat, statx,
+    AtFlags, Dir, FileType, Mode, OFlags, Statx, StatxFlags, fgetxattr, flistxattr, flistxattr_query, openat,
+    readlinkat, statx,
 };
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -330,7 +331,7 @@ pub(crate) type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
 /// The extended attributes that an image may have.
 pub(crate) fn attributes(file: &OwnedFd) -> io::Result<Attributes> {
     // Most files have none.
-    match flistxattr(file, &mut [0_u8; 0][..]) {
+    match flistxattr_query(file) {
         Ok(0) | Err(Errno::NOTSUP) => return Ok(Vec::new()),
         Ok(_) => {}
         Err(error) => return Err(error.into()),

@@ -37,7 +37,8 @@ pub(crate) fn problems(source: &Source, problems: &[Problem]) -> Vec<String> {
 
 /// The place and the lines of an instruction.
 pub(crate) fn instruction(source: &Source, span: Span) -> Vec<String> {
-    let mut lines = vec![format!("{}:{}", source.name(), source.line(span.start))];
+    let at = source.position(span.start);
+    let mut lines = vec![format!("{}:{}:{}", source.name(), at.line, at.column)];
     lines.extend(excerpt::of(source, span, false));
     lines
 }

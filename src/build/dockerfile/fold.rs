@@ -267,7 +267,8 @@ impl Fold<'_> {
         self.state.has_workdir = true;
         let path = self.absolute(&path);
         self.state.settings.working_dir.clone_from(&path);
-        self.step(instruction, Action::Workdir(path.clone()), format!("WORKDIR {path}"));
+        let user = self.state.settings.user.clone();
+        self.step(instruction, Action::Workdir { path: path.clone(), user }, format!("WORKDIR {path}"));
     }
 
     /// The path below the working directory, cleaned; a `/` at its end goes.

@@ -56,8 +56,13 @@ pub(crate) enum Action {
     Run(Box<RunStep>),
     /// COPY and ADD.
     Copy(Box<CopyStep>),
-    /// WORKDIR: the directory, absolute, is made if it is missing.
-    Workdir(String),
+    /// WORKDIR: a directory that is made if it is missing.
+    Workdir {
+        /// It, absolute.
+        path: String,
+        /// USER, to whom it belongs then; empty for root.
+        user: String,
+    },
 }
 
 /// RUN, resolved.

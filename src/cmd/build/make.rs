@@ -1,18 +1,21 @@
 //! `rc build`: the build itself.
 
-use super::{Args, Progress, secret};
+use std::path::{Path, PathBuf};
+
+use super::journal::Journal;
+use super::{Args, Progress, explain, secret};
 use crate::build::dockerfile::file::Dockerfile;
 use crate::build::dockerfile::source::Source;
 use crate::cmd::Ctx;
 use crate::cmd::observer::Screen;
-use crate::engine::{self, BuildEvent, BuildFailed, BuildRequest, CheckBuild, Outcome, ReadBuild};
+use crate::engine::{self, BuildEvent, BuildFailed, BuildRequest, CheckBuild, Outcome, ReadBuild, StepTitle};
 use crate::error::{Error, Exit};
-use crate::plan::RegistryRequest;
+use crate::plan::{PullPolicy, RegistryRequest};
 use crate::types::{Report, ReportKind};
-use crate::ui::{self, BuildScreen, Style};
+use crate::ui::{self, BuildScreen, StepLabel, Style};
 use crate::view::dockerfile as view;
 
-/// Builds, and prints the image's ID.
+/// Builds, and prints the image's ID; with `--explain`, prints what the cache has.
 pub(super) fn run(ctx: &Ctx, args: Args, read: &CheckBuild, has_context: bool) -> Result<Exit, Error> {
     args.accepted.check()?;
     args.result.check()?;
@@ -24,21 +27,25 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: &CheckBuild, has_context: bool) -
     };
     let style = match (args.quiet, args.progress) {
         (true, _) | (_, Progress::Quiet) => Style::Quiet,
-        (_, Progress::Auto) => Style::Auto,
+        (_, Progress::Auto) => Style::Auto.settled(),
         (_, Progress::Tty) => Style::Terminal,
         (_, Progress::Plain) => Style::Plain,
+        (_, Progress::Rawjson) => Style::Raw,
     };
     let of_caller = caller.environment.iter().find(|(name, _)| name == "SOURCE_DATE_EPOCH");
     let of_caller = inputs.arguments.get("SOURCE_DATE_EPOCH").or(of_caller.map(|(_, value)| value));
     let (epoch, rewrites_times) = args.result.times(of_caller.map(String::as_str))?;
+    let pull = if args.explain.is_some() { PullPolicy::Never } else { args.pull.unwrap_or_default() };
     let request = BuildRequest {
         epoch,
         rewrites_times,
         secrets: args.secrets.iter().map(|typed| secret::read(typed)).collect::<Result<_, _>>()?,
         labels: args.result.labels(),
-        pull: args.pull.unwrap_or_default(),
+        pull,
         file,
         inputs,
+        place: place(&context, source.name()),
+        is_watched: style == Style::Terminal,
         context: has_context.then_some(context),
         ignore,
         names: args.result.names(),
@@ -56,18 +63,29 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: &CheckBuild, has_context: bool) -
         network: args.network,
         allowed: args.allowed,
     };
+    if let Some(how) = args.explain {
+        return explain::run(ctx, caller, &source, &request, how);
+    }
     let mut screen = BuildScreen::new(style);
-    let mut observer = Screen::for_pull(style == Style::Quiet);
-    let mut tell = |index: usize, event: BuildEvent<'_>| match event {
-        BuildEvent::Begun { stage, number, of, text } => screen.begin(index, stage, number, of, text),
-        BuildEvent::Output { stream, bytes } => screen.output(index, stream == engine::Stream::Err, bytes),
-        BuildEvent::Ended(outcome) => screen.end(index, outcome == Outcome::Cached),
+    let mut journal = Journal::default();
+    let mut observer = Screen::for_pull(matches!(style, Style::Quiet | Style::Raw));
+    let mut tell = |index: usize, event: BuildEvent<'_>| {
+        journal.note(index, event);
+        match event {
+            BuildEvent::Begun(title) => screen.begin(index, label(title)),
+            BuildEvent::Missed(reason) => screen.missed(index, &reason.to_string()),
+            BuildEvent::Output { stream, bytes } => screen.output(index, stream == engine::Stream::Err, bytes),
+            BuildEvent::Ended(outcome) => screen.end(index, outcome == Outcome::Cached),
+            BuildEvent::Tick => screen.tick(),
+        }
     };
     let made = engine::build(&ctx.engine, caller, &request, &mut observer, &mut tell);
-    if made.is_err() {
-        screen.fail();
+    match &made {
+        Ok(_) => screen.finish(),
+        Err(BuildFailed::Command { step, code, .. }) => screen.fail(Some(label(step)), &format!("exit code {code}")),
+        Err(BuildFailed::Step { report, .. } | BuildFailed::Report(report)) => screen.fail(None, &report.message),
+        Err(BuildFailed::Problems(_)) => screen.fail(None, "the Dockerfile is wrong"),
     }
-    drop(screen);
     let swept = engine::sweep(&ctx.engine);
     let made = match made {
         Ok(made) => made,
@@ -80,8 +98,18 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: &CheckBuild, has_context: bool) -
         ui::warning(format_args!("the build argument `{name}` is not used"));
     }
     swept?;
-    args.result.deliver(ctx, &made, &args.registry, style == Style::Quiet)?;
+    args.result.deliver(ctx, &made, &journal, &args.registry, matches!(style, Style::Quiet | Style::Raw))?;
     Ok(Exit::SUCCESS)
+}
+
+/// What a Dockerfile is found by: a build of it is compared with the last one.
+fn place(context: &Path, dockerfile: &str) -> String {
+    // `a/.` and `a` are one.
+    format!("{}\0{dockerfile}", context.components().collect::<PathBuf>().display())
+}
+
+fn label(title: &StepTitle) -> StepLabel<'_> {
+    StepLabel { stage: &title.stage, number: title.number, of: title.of, text: &title.text }
 }
 
 fn wrong(source: &Source, problems: &[crate::build::dockerfile::source::Problem]) -> Error {
@@ -93,13 +121,16 @@ fn wrong(source: &Source, problems: &[crate::build::dockerfile::source::Problem]
 
 /// Prints a failure after the lines of the Dockerfile that it is about. A build whose command has failed exits with the
 /// command's code, as podman's.
-fn failure(source: &Source, failed: BuildFailed) -> Result<Exit, Error> {
+pub(super) fn failure(source: &Source, failed: BuildFailed) -> Result<Exit, Error> {
     let show = |span| view::instruction(source, span).iter().for_each(ui::note);
     match failed {
         BuildFailed::Problems(problems) => Err(wrong(source, &problems)),
-        BuildFailed::Command { span, shown, code } => {
+        BuildFailed::Command { span, step, code } => {
             show(span);
-            ui::error(format_args!("`{}` ended with exit code {code}", first_line(&shown)), None, None);
+            let StepTitle { stage, number, of, text } = &step;
+            let line = text.lines().next().unwrap_or_default();
+            let message = format!("`{line}` ended with exit code {code} ({stage}, step {number} of {of})");
+            ui::error(message, hint(code), None);
             Ok(Exit::of_program(code))
         }
         BuildFailed::Step { span, report } => {
@@ -110,6 +141,12 @@ fn failure(source: &Source, failed: BuildFailed) -> Result<Exit, Error> {
     }
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// What the codes of a shell say. Source: POSIX, "Exit Status for Commands".
+fn hint(code: i32) -> Option<&'static str> {
+    match code {
+        126 => Some("a file was found that cannot be executed: is it a program, for this architecture, with mode +x?"),
+        127 => Some("a command was not found: is it in the image, and in a directory of PATH?"),
+        137 => Some("a program was killed: by SIGKILL, perhaps for want of memory"),
+        _ => None,
+    }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::journal::Journal;
 use crate::cmd::Ctx;
 use crate::cmd::args::RegistryArgs;
 use crate::cmd::observer::Screen;
@@ -12,6 +13,7 @@ use crate::error::Error;
 use crate::sys::replacement;
 use crate::types::{Dialect, ImageReference};
 use crate::ui;
+use crate::view::BuildStep;
 
 /// Options for the result.
 #[derive(Debug, Default, clap::Args)]
@@ -85,7 +87,14 @@ impl ResultArgs {
     }
 
     /// Pushes the image, writes the files that were asked for, and prints the ID.
-    pub(super) fn deliver(&self, ctx: &Ctx, made: &Made, registry: &RegistryArgs, quiet: bool) -> Result<(), Error> {
+    pub(super) fn deliver(
+        &self,
+        ctx: &Ctx,
+        made: &Made,
+        journal: &Journal,
+        registry: &RegistryArgs,
+        quiet: bool,
+    ) -> Result<(), Error> {
         if self.push {
             let screen = Screen::for_pull(quiet);
             for name in &self.names {
@@ -103,6 +112,7 @@ impl ResultArgs {
                 "containerimage.config.digest": made.id,
                 "containerimage.digest": made.manifest,
                 "image.name": names.join(","),
+                "rc.build.steps": journal.steps.iter().map(BuildStep::object).collect::<Vec<_>>(),
             });
             let text = ui::json::pretty(&object).map_err(|error| Error::new(error.to_string()))? + "\n";
             replacement::replace_named(path, text.as_bytes())?;

@@ -1,23 +1,32 @@
 //! What a build tells while it works.
 
+use serde::{Deserialize, Serialize};
+
 use super::run::Stream;
 use crate::build::dockerfile::source::{Problem, Span};
+use crate::build::reason::Reason;
 use crate::types::Report;
+
+/// A step, as people find it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StepTitle {
+    /// The stage, by its name or its number from 0.
+    pub(crate) stage: String,
+    /// The number of the step in its stage, from 1.
+    pub(crate) number: usize,
+    /// How many steps the stage has.
+    pub(crate) of: usize,
+    /// The instruction.
+    pub(crate) text: String,
+}
 
 /// Something has happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BuildEvent<'a> {
     /// A step begins; every other event until [`BuildEvent::Ended`] is of this step.
-    Begun {
-        /// The stage, by its name or its number from 0.
-        stage: &'a str,
-        /// The number of the step in its stage, from 1.
-        number: usize,
-        /// How many steps the stage has.
-        of: usize,
-        /// The instruction.
-        text: &'a str,
-    },
+    Begun(&'a StepTitle),
+    /// The step is not in the cache.
+    Missed(&'a Reason),
     /// A program of the step has written this.
     Output {
         /// Where to.
@@ -27,6 +36,8 @@ pub(crate) enum BuildEvent<'a> {
     },
     /// The step has ended well.
     Ended(Outcome),
+    /// Nothing has happened for a moment: what is shown may move ([`super::BuildRequest::is_watched`]).
+    Tick,
 }
 
 /// How a step has ended.
@@ -50,8 +61,8 @@ pub(crate) enum Failed {
     Command {
         /// The instruction.
         span: Span,
-        /// The same, as one line.
-        shown: String,
+        /// The step.
+        step: StepTitle,
         /// Its exit code.
         code: i32,
     },

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Scene;
@@ -16,12 +17,12 @@ use crate::build::copy::{self, Destination, Ignore, Memo, Tree};
 use crate::build::dockerfile::mount::Owner;
 use crate::container;
 use crate::runtime::{self, Apart, FuseOverlay, Rootfs, users};
-use crate::storage::{Descriptor, Form, Hasher};
+use crate::storage::{Descriptor, Form, Hasher, Ownership};
 use crate::sys::fs::{self, AtPath as _};
 use crate::sys::root::make_directories;
 use crate::types::{Digest, Report, ReportKind};
 use crate::userns;
-use rustix::fs::{Gid, Uid};
+use rustix::fs::{AtFlags, Gid, Uid, chownat};
 
 /// Where the sources of a copy are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,13 +77,22 @@ pub(super) struct Listed {
 
 /// Lists and hashes what a copy would copy.
 pub(super) fn list(scene: &Scene<'_>, copy: &Copy<'_>) -> Result<Listed, Report> {
+    with_trees(scene, copy, listed)
+}
+
+/// What `work` makes, in a child, of what a copy would copy.
+pub(super) fn with_trees<T: Serialize + DeserializeOwned>(
+    scene: &Scene<'_>,
+    copy: &Copy<'_>,
+    work: impl FnOnce(&[Tree]) -> Result<T, Report>,
+) -> Result<T, Report> {
     let mut parts = copy.parts.iter().map(|part| Joined::new(scene, &part.side)).collect::<Result<Vec<_>, _>>()?;
     userns::inside(&scene.home, "rc: build", || {
         let mut trees = Vec::new();
         for (part, joined) in copy.parts.iter().zip(&mut parts) {
             trees.extend(find(joined.open()?.as_fd(), part, copy)?);
         }
-        listed(&trees)
+        work(&trees)
     })
 }
 
@@ -110,13 +120,7 @@ pub(super) fn copy(
             return Err(report.with_hint("build again when nothing writes to them"));
         }
         let root = onto.open()?;
-        let owner = match &copy.owner {
-            Some(user) => {
-                let found = users::look_up(root.as_fd(), user, &[])?;
-                Some((found.uid, found.gid))
-            }
-            None => None,
-        };
+        let owner = copy.owner.as_ref().map(|user| owner(root.as_fd(), user)).transpose()?;
         let mode = |mode, is_directory| copy.mode.as_ref().map_or(mode, |change| change.apply(mode, is_directory));
         let is_directory = copy.destination.ends_with('/') || all.len() == 1 && copy.parents;
         if all.len() > 1 && !is_directory {
@@ -141,24 +145,45 @@ pub(super) fn copy(
     })
 }
 
-/// Makes the directory `path` on `lowers`, into `upper` of `directory`, if it is missing. Returns whether it was.
+/// Makes the directory `path` on `lowers`, into `upper` of `directory`, if it is missing. What is new belongs to `user`,
+/// or to root if the image does not know them. Source: BuildKit, `dispatchWorkdir`.
 pub(super) fn make_directory(
     scene: &Scene<'_>,
     path: &str,
+    user: &str,
     lowers: &[PathBuf],
     directory: &Path,
-) -> Result<bool, Report> {
+) -> Result<(), Report> {
     make(directory)?;
     let mut onto = Joined::onto(scene, lowers, directory)?;
     userns::inside(&scene.home, "rc: build", || {
         let root = onto.open()?;
-        if crate::sys::root::find(root.as_fd(), path).is_ok() {
-            return Ok(false);
-        }
+        let owner = owner(root.as_fd(), user).ok().filter(|owner| *owner != (0, 0));
+        let owner = owner.filter(|_| scene.target.ownership != Ownership::Single);
         rustix::process::umask(rustix::fs::Mode::empty());
-        make_directories(root.as_fd(), path, &|_, _| Ok::<_, std::io::Error>(())).at("create", path)?;
-        Ok::<_, Report>(true)
+        let mut above = PathBuf::new();
+        for component in Path::new(path).components() {
+            above.push(component);
+            let is_new = crate::sys::root::find(root.as_fd(), &above).is_err();
+            let made = make_directories(root.as_fd(), &above, &|_, _| Ok::<_, std::io::Error>(()));
+            let made = made.at("create", path)?;
+            if let Some((uid, gid)) = owner.filter(|_| is_new) {
+                chownat(&made, "", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::EMPTY_PATH)
+                    .at("set the owner of", path)?;
+            }
+        }
+        Ok::<_, Report>(())
     })
+}
+
+/// Whom `USER` or `--chown` names. A number alone is also the group's. Source: BuildKit, `solver/llbsolver/file`,
+/// `readUser`.
+fn owner(root: BorrowedFd<'_>, user: &str) -> Result<(u32, u32), Report> {
+    if let Ok(number) = user.parse::<u32>() {
+        return Ok((number, number));
+    }
+    let found = users::look_up(root, user, &[])?;
+    Ok((found.uid, found.gid))
 }
 
 /// Makes a layer of `upper` in `directory`, on `lowers`; `None` if nothing was changed.
@@ -172,6 +197,14 @@ pub(super) fn keep(scene: &Scene<'_>, lowers: &[PathBuf], directory: &Path) -> R
         }
         let root = runtime::describes_root(lowers, &upper)?;
         store.keep_layer(&upper, &scene.target, scene.form, root)
+    })
+}
+
+/// Unpacks a layer that was kept for other IDs.
+pub(super) fn unpack_kept(scene: &Scene<'_>, layer: &Descriptor) -> Result<(), Report> {
+    let store = &scene.environment.store;
+    userns::inside(&scene.home, "rc: unpack", || {
+        store.unpack_blob(&layer.digest, &layer.digest, &scene.target).map(drop).map_err(Report::from)
     })
 }
 

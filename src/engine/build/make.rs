@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Scene;
-use super::event::{BuildEvent, Failed};
+use super::event::{BuildEvent, Failed, StepTitle};
 use super::files::{Copy, Part, Side};
 use super::mounts::{SECRETS, StepMount, StepMountKind};
 use super::request::BuildRequest;
 use super::run::Command;
-use super::stage::{Stage, Step};
+use super::stage::{Stage, Step, StepAt};
 use super::worker::Worker;
 use crate::build::dockerfile::evaluate::{Extent, Plan, evaluate};
 use crate::build::dockerfile::instruction::{Network as StepNetwork, Security};
@@ -24,7 +24,7 @@ use crate::build::dockerfile::rules::Warning;
 use crate::build::dockerfile::scope::Platform;
 use crate::build::dockerfile::source::Span;
 use crate::build::dockerfile::stages::{Base, BaseImage, Origin};
-use crate::build::dockerfile::steps::{Action, CopyStep, RunStep};
+use crate::build::dockerfile::steps::{Action, CopyStep, RunStep, Step as PlannedStep};
 use crate::build::ignore::Ignore;
 use crate::container::Secrets;
 use crate::engine::cache;
@@ -42,6 +42,9 @@ use crate::types::{Digest, Network, Report, ReportKind, SecretFile};
 
 /// How many steps run at the same time on a machine with fewer CPUs: most of them wait for a network or a disk.
 const LEAST_JOBS: usize = 4;
+
+/// How often what is shown moves: ten times a second.
+const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// An image that was built.
 #[derive(Debug)]
@@ -68,11 +71,8 @@ pub(crate) fn make(
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
     // Nothing that the build takes or makes is collected meanwhile.
     let ingest = environment.store.begin_ingest().map_err(Report::from)?;
-    let mut scene = Scene::new(context, &environment, &caller)?;
-    scene.network.clone_from(&request.network);
-    scene.add_hosts.clone_from(&request.add_hosts);
-    scene.newest = request.epoch.filter(|_| request.rewrites_times);
-    let mut maker = Maker { scene: &scene, request, images: BTreeMap::new(), stages: BTreeMap::new() };
+    let scene = Scene::new(context, &environment, &caller, request)?;
+    let mut maker = Maker::new(&scene, request);
     let plan = maker.plan(observer)?;
     let grown = maker.grow(&plan, tell);
     scene.settle();
@@ -83,17 +83,24 @@ pub(crate) fn make(
     Ok(Made { id, manifest, warnings: plan.warnings, unused: plan.unused })
 }
 
-struct Maker<'a> {
+/// A build.
+pub(super) struct Maker<'a> {
     scene: &'a Scene<'a>,
     request: &'a BuildRequest,
     /// Bases, and images that files come from, with the directories of their layers.
     images: BTreeMap<String, (LocalImage, Vec<PathBuf>)>,
-    stages: BTreeMap<usize, Stage>,
+    /// The stages that are made.
+    pub(super) stages: BTreeMap<usize, Stage>,
 }
 
 impl<'a> Maker<'a> {
+    /// A build of which nothing is done.
+    pub(super) fn new(scene: &'a Scene<'a>, request: &'a BuildRequest) -> Self {
+        Self { scene, request, images: BTreeMap::new(), stages: BTreeMap::new() }
+    }
+
     /// Evaluates the file, with the defaults of the bases that the target needs: only these are looked up or pulled.
-    fn plan(&mut self, observer: &mut dyn Observer) -> Result<Plan, Failed> {
+    pub(super) fn plan(&mut self, observer: &mut dyn Observer) -> Result<Plan, Failed> {
         let plan = loop {
             let known = |name: &str| {
                 let Config { config, os, architecture, variant, .. } = self.images.get(name)?.0.config.clone();
@@ -160,8 +167,8 @@ impl<'a> Maker<'a> {
             let ready: Vec<usize> = plan.graph.order.iter().filter(is_ready).copied().collect();
             match (&ready[..], workers.is_empty()) {
                 ([], true) => break Ok(()),
-                // Nothing else can be done meanwhile, so it needs no child.
-                ([index], true) => {
+                // Nothing else can be done meanwhile, so it needs no child, unless what is shown moves.
+                ([index], true) if !self.request.is_watched => {
                     match self.stage(plan, *index, &mut |event| tell(*index, event)) {
                         Ok(stage) => drop(self.stages.insert(*index, stage)),
                         Err(failed) => break Err(failed),
@@ -184,11 +191,15 @@ impl<'a> Maker<'a> {
     /// Waits until children have told something, and passes it on. Takes the stages of those that are done.
     fn listen(&mut self, workers: &mut Vec<Worker>, tell: &mut dyn FnMut(usize, BuildEvent<'_>)) -> Result<(), Failed> {
         let mut polled: Vec<_> = workers.iter().map(|worker| PollFd::new(worker, PollFlags::IN)).collect();
-        match poll(&mut polled, None::<&Timespec>) {
+        let tick = self.request.is_watched.then_some(TICK);
+        match poll(&mut polled, tick.as_ref()) {
             Err(rustix::io::Errno::INTR) => return Ok(()),
             other => other
                 .map_err(|error| Report::from(fs::PathError::new("wait for", "a stage", io::Error::from(error))))?,
         };
+        if tick.is_some() {
+            tell(0, BuildEvent::Tick);
+        }
         let has_told: Vec<bool> = polled.iter().map(|one| !one.revents().is_empty()).collect();
         for position in (0..workers.len()).rev().filter(|position| has_told[*position]) {
             let index = workers[position].index;
@@ -203,14 +214,35 @@ impl<'a> Maker<'a> {
 
     /// Takes the steps of a stage.
     fn stage(&self, plan: &Plan, index: usize, tell: &mut dyn FnMut(BuildEvent<'_>)) -> Result<Stage, Failed> {
-        let (node, folded) = (&plan.graph.nodes[index], &plan.stages[&index]);
-        let mut stage = match &node.base {
+        let mut stage = self.begin(plan, index, &self.stages)?;
+        for part in self.parts(plan, index) {
+            let Some((step, title, slot)) = part.step else {
+                stage.note(part.created_by);
+                continue;
+            };
+            tell(BuildEvent::Begun(&title));
+            let located = at(step.span);
+            self.scene.check()?;
+            let mut prepared = self.prepare(&step.action).map_err(&located)?;
+            let at = StepAt { span: step.span, title: &title, created_by: part.created_by, slot };
+            stage.take(self.scene, &mut prepared, &at, tell).map_err(|failed| match failed {
+                Failed::Report(report) => located(report),
+                other => other,
+            })?;
+        }
+        finish(&mut stage, plan, index);
+        Ok(stage)
+    }
+
+    /// A stage before its first step, on what is made of the others.
+    pub(super) fn begin(&self, plan: &Plan, index: usize, others: &BTreeMap<usize, Stage>) -> Result<Stage, Failed> {
+        let mut stage = match &plan.graph.nodes[index].base {
             Base::Scratch => {
                 let platform = &self.request.inputs.platform;
                 let variant = Some(platform.variant.clone()).filter(|variant| !variant.is_empty());
                 Stage::scratch(platform.architecture.clone(), variant)
             }
-            Base::Stage(other) => self.stages[other].clone(),
+            Base::Stage(other) => Stage { is_fresh: false, ..others[other].clone() },
             Base::Image { name, .. } => Stage::of(&self.images[name].0),
         };
         let is_anew = |asked: &String| {
@@ -219,37 +251,30 @@ impl<'a> Maker<'a> {
         };
         stage.no_cache = self.request.no_cache || self.request.no_cache_stages.iter().any(is_anew);
         stage.time = self.time()?;
-        let named = self.request.file.stages[index].name.clone().unwrap_or_else(|| format!("stage-{index}"));
-        for entry in &folded.history {
-            let Some(number) = entry.step else {
-                stage.note(&entry.created_by);
-                continue;
-            };
-            let step = &folded.steps[number];
-            let (text, of) = (step.text.as_str(), folded.steps.len());
-            tell(BuildEvent::Begun { stage: &named, number: number + 1, of, text });
-            let located = at(step.span);
-            self.scene.check()?;
-            let mut prepared = self.prepare(&step.action).map_err(&located)?;
-            stage.take(self.scene, &mut prepared, step.span, text, &entry.created_by, tell).map_err(|failed| {
-                match failed {
-                    Failed::Report(report) => located(report),
-                    other => other,
-                }
-            })?;
-        }
-        stage.config.config = folded.settings.clone();
-        if folded.author.is_some() {
-            stage.config.author.clone_from(&folded.author);
-        }
         Ok(stage)
     }
 
-    fn prepare(&self, action: &Action) -> Result<Step<'a>, Report> {
+    /// The history of a stage, with the steps in it.
+    pub(super) fn parts<'p>(&self, plan: &'p Plan, index: usize) -> impl Iterator<Item = StagePart<'p>> {
+        let folded = &plan.stages[&index];
+        let stage = self.request.file.stages[index].name.clone().unwrap_or_else(|| format!("stage-{index}"));
+        let place = self.request.place.clone();
+        folded.history.iter().map(move |entry| {
+            let step = entry.step.map(|number| {
+                let (step, of) = (&folded.steps[number], folded.steps.len());
+                let title = StepTitle { stage: stage.clone(), number: number + 1, of, text: step.text.clone() };
+                let slot = Hasher::sha256(format!("{place}\0{stage}\0{number}").as_bytes());
+                (step, title, slot)
+            });
+            StagePart { created_by: &entry.created_by, step }
+        })
+    }
+
+    pub(super) fn prepare(&self, action: &Action) -> Result<Step<'a>, Report> {
         match action {
             Action::Run(run) => Ok(Step::Run(Box::new(self.command(run)?))),
             Action::Copy(copy) => Ok(Step::Copy(self.copy(copy)?)),
-            Action::Workdir(path) => Ok(Step::Directory(path.clone())),
+            Action::Workdir { path, user } => Ok(Step::Directory { path: path.clone(), user: user.clone() }),
         }
     }
 
@@ -463,6 +488,23 @@ impl<'a> Maker<'a> {
     }
 }
 
+/// An entry of a stage's history.
+pub(super) struct StagePart<'p> {
+    /// What the history says.
+    pub(super) created_by: &'p str,
+    /// The step, what a user sees of it, and its slot in the cache; `None` if only the configuration changes.
+    pub(super) step: Option<(&'p PlannedStep, StepTitle, Digest)>,
+}
+
+/// Applies what a stage says of its image.
+pub(super) fn finish(stage: &mut Stage, plan: &Plan, index: usize) {
+    let folded = &plan.stages[&index];
+    stage.config.config = folded.settings.clone();
+    if folded.author.is_some() {
+        stage.config.author.clone_from(&folded.author);
+    }
+}
+
 /// A copy of what one source has, by its own name into a directory, or of all of a side.
 fn whole(side: Side, source: &str, ignore: Option<Ignore>) -> Copy<'static> {
     let is_all = source.trim_matches(['/', '.']).is_empty();
@@ -489,6 +531,6 @@ fn is_remote(source: &str) -> bool {
 }
 
 /// Adds the place of an instruction.
-fn at(span: Span) -> impl Fn(Report) -> Failed {
+pub(super) fn at(span: Span) -> impl Fn(Report) -> Failed {
     move |report| Failed::Step { span, report }
 }

@@ -20,6 +20,10 @@ pub(crate) struct BuildRequest {
     pub(crate) context: Option<PathBuf>,
     /// What they do not see of it.
     pub(crate) ignore: Option<Ignore>,
+    /// The place of the Dockerfile and its context: a step is compared with what was built last from the same place.
+    pub(crate) place: String,
+    /// What is shown moves: [`super::BuildEvent::Tick`] is told ten times a second.
+    pub(crate) is_watched: bool,
     /// The names of the image.
     pub(crate) names: Vec<ImageReference>,
     /// Labels for the image: names and values.

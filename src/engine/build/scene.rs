@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::request::BuildRequest;
 use crate::container::{self, Environment};
 use crate::engine::context::{Caller, Context};
 use crate::engine::image::target;
-use crate::storage::{Form, Hasher, Scratch, Target};
+use crate::storage::{Form, Hasher, Ownership, Scratch, Target};
 use crate::sys::fs;
 use crate::sys::process::Child;
 use crate::types::{Digest, Network, Report, ReportKind};
@@ -45,7 +46,12 @@ pub(super) struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     /// Makes the directory of a build.
-    pub(super) fn new(context: &'a Context, environment: &'a Environment, caller: &'a Caller) -> Result<Self, Report> {
+    pub(super) fn new(
+        context: &'a Context,
+        environment: &'a Environment,
+        caller: &'a Caller,
+        request: &BuildRequest,
+    ) -> Result<Self, Report> {
         let directory = environment.store.scratch()?;
         let home = UserNamespace::open(&environment.ids, &environment.runtime_dir)?;
         let nothing = directory.path().join("nothing");
@@ -60,9 +66,9 @@ impl<'a> Scene<'a> {
             home,
             target: target(&environment.ids),
             form: Form::Kernel,
-            newest: None,
-            add_hosts: Vec::new(),
-            network: None,
+            newest: request.epoch.filter(|_| request.rewrites_times),
+            add_hosts: request.add_hosts.clone(),
+            network: request.network.clone(),
             nothing_listed: Hasher::sha256(b""),
             nothing,
             directory,
@@ -77,6 +83,14 @@ impl<'a> Scene<'a> {
             scene.form = Form::Fuse;
         }
         Ok(scene)
+    }
+
+    /// Whose files layers have: `mapped`, or `one` if all belong to one user.
+    pub(super) fn ids(&self) -> &'static str {
+        match self.target.ownership {
+            Ownership::Single => "one",
+            Ownership::Mapped { .. } => "mapped",
+        }
     }
 
     /// A step has ended, and its monitor cleans up.

@@ -8,16 +8,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Scene;
-use super::event::{BuildEvent, Failed, Outcome};
+use super::event::{BuildEvent, Failed, Outcome, StepTitle};
 use super::files::{self, Copy};
+use super::inputs;
 use super::run::{self, Command};
 use crate::build::dockerfile::source::Span;
-use crate::build::key::{Place, key};
 use crate::image::local::LocalImage;
 use crate::image::{Config, History};
 use crate::plan::ImageSource;
 use crate::storage::{Compression, Descriptor, StepRecord};
-use crate::types::{Digest, Report, ReportKind};
+use crate::types::{Digest, Report};
 
 /// What a stage has so far.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,8 +32,12 @@ pub(super) struct Stage {
     /// The time of everything in its history that is new, if not its own.
     #[serde(skip)]
     pub(super) time: Option<String>,
+    /// The last step that was not in the cache: its stage and number.
+    pub(super) changed: Option<(String, usize)>,
+    /// No step was taken.
+    pub(super) is_fresh: bool,
     /// The image that it began with, for records.
-    source: ImageSource,
+    pub(super) source: ImageSource,
 }
 
 /// A step that makes a layer, with everything expanded.
@@ -42,37 +46,25 @@ pub(super) enum Step<'a> {
     Run(Box<Command>),
     /// COPY, and ADD of files.
     Copy(Copy<'a>),
-    /// WORKDIR: an absolute path.
-    Directory(String),
+    /// WORKDIR.
+    Directory {
+        /// An absolute path.
+        path: String,
+        /// To whom it belongs if it is new, as `USER` has it.
+        user: String,
+    },
 }
 
-/// A part of a key: what a step depends on besides its place.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-enum Keyed<'a> {
-    Run {
-        argv: &'a [String],
-        script: Option<&'a str>,
-        env: &'a [String],
-        user: &'a str,
-        working_dir: &'a str,
-        network: Option<String>,
-        is_insecure: bool,
-        hosts: &'a [String],
-        mounts: &'a [String],
-    },
-    Copy {
-        destination: &'a str,
-        owner: Option<&'a str>,
-        mode: &'a str,
-        files: &'a Digest,
-        /// Of each source, whether owners are its own.
-        from_images: Vec<bool>,
-        unpack: bool,
-    },
-    Directory {
-        path: &'a str,
-    },
+/// Where a step is, and what is said of it.
+pub(super) struct StepAt<'a> {
+    /// The instruction.
+    pub(super) span: Span,
+    /// What a user sees.
+    pub(super) title: &'a StepTitle,
+    /// What the history says of it.
+    pub(super) created_by: &'a str,
+    /// Its slot in the cache.
+    pub(super) slot: Digest,
 }
 
 impl Stage {
@@ -88,7 +80,7 @@ impl Stage {
             layers: Vec::new(),
             exposed_ports: Vec::new(),
         };
-        Self { config, layers: Vec::new(), no_cache: false, time: None, source }
+        Self::new(config, Vec::new(), source)
     }
 
     /// A stage that begins with an image, whose layers are unpacked.
@@ -99,7 +91,11 @@ impl Stage {
         let mut config = image.config.clone();
         // What says how the base was made says nothing about this image.
         config.docker_version = None;
-        Self { config, layers, no_cache: false, time: None, source }
+        Self::new(config, layers, source)
+    }
+
+    fn new(config: Config, layers: Vec<Descriptor>, source: ImageSource) -> Self {
+        Self { config, layers, no_cache: false, time: None, changed: None, is_fresh: true, source }
     }
 
     /// The directories of its layers, lowest first.
@@ -115,38 +111,30 @@ impl Stage {
         self.history(instruction, &created, true);
     }
 
-    /// Takes a step: finds its layer in the cache, or makes it. `shown` is the instruction at `span`, and `created_by`
-    /// what the history says of it.
+    /// Takes a step: finds its layer in the cache, or makes it.
     pub(super) fn take(
         &mut self,
         scene: &Scene<'_>,
         step: &mut Step<'_>,
-        span: Span,
-        shown: &str,
-        created_by: &str,
+        at: &StepAt<'_>,
         tell: &mut dyn FnMut(BuildEvent<'_>),
     ) -> Result<(), Failed> {
-        let listed = match step {
-            Step::Copy(copy) => Some(files::list(scene, copy)?),
-            _ => None,
-        };
-        let key = self.key(scene, step, listed.as_ref())?;
-        let store = &scene.environment.store;
-        let known = || match store.step(&key).filter(|_| !self.no_cache) {
-            Some(record) => Ok::<_, Report>(has(scene, &record)?.then_some(record)),
-            None => Ok(None),
-        };
-        let mut found = known()?;
+        let wanted = self.wanted(scene, step)?;
+        let (key, store) = (&wanted.key, &scene.environment.store);
+        let mut found = self.known(scene, key)?;
         // Another stage, or another build, may be taking the same step.
-        let _claim = if found.is_none() { Some(store.claim_step(&key).map_err(Report::from)?) } else { None };
+        let _claim = if found.is_none() { Some(store.claim_step(key).map_err(Report::from)?) } else { None };
         if found.is_none() {
-            found = known()?;
+            found = self.known(scene, key)?;
         }
         if let Some(record) = found {
             tell(BuildEvent::Ended(Outcome::Cached));
-            self.add(&record, created_by);
+            self.remember_hit(scene, step, at, key, record.took)?;
+            self.add(&record, at.created_by);
             return Ok(());
         }
+        let table = inputs::table(scene, self, step, &at.title.text)?;
+        tell(BuildEvent::Missed(&self.reason(scene, at, &table)));
         let lowers = self.lowers(scene);
         let began = Instant::now();
         let directory = scene.new_directory("step")?;
@@ -156,58 +144,39 @@ impl Stage {
                 let mut output = |stream, bytes: &[u8]| tell(BuildEvent::Output { stream, bytes });
                 let code = run::run(scene, &self.source, command, lowers, &directory, &mut output)?;
                 if code != 0 {
-                    return Err(Failed::Command { span, shown: shown.to_owned(), code });
+                    return Err(Failed::Command { span: at.span, step: at.title.clone(), code });
                 }
             }
             Step::Copy(copy) => {
-                let Some(listed) = &listed else { return Ok(()) };
+                let Some(listed) = &wanted.listed else { return Ok(()) };
                 files::copy(scene, copy, listed, &lowers, &directory)?;
             }
-            Step::Directory(path) => drop(files::make_directory(scene, path, &lowers, &directory)?),
+            Step::Directory { path, user } => files::make_directory(scene, path, user, &lowers, &directory)?,
         }
         let layer = files::keep(scene, &lowers, &directory)?;
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let record = StepRecord { created: now(), layer, shown: shown.to_owned(), took };
-        store.record_step(&key, &record).map_err(Report::from)?;
+        let record = StepRecord { created: now(), layer, shown: at.title.text.clone(), took };
+        store.record_step(key, &record).map_err(Report::from)?;
+        self.remember(scene, &at.slot, key, took, &table);
         tell(BuildEvent::Ended(Outcome::Done { took }));
-        self.add(&record, created_by);
+        self.changed = Some((at.title.stage.clone(), at.title.number));
+        self.add(&record, at.created_by);
         Ok(())
     }
 
-    fn key(&self, scene: &Scene<'_>, step: &Step<'_>, listed: Option<&files::Listed>) -> Result<Digest, Report> {
-        let keyed = match step {
-            Step::Run(command) => Keyed::Run {
-                argv: &command.argv,
-                script: command.script.as_ref().map(|script| script.content.as_str()),
-                env: &command.env,
-                user: &command.user,
-                working_dir: &command.working_dir,
-                network: command.network.as_ref().map(ToString::to_string),
-                is_insecure: command.is_insecure,
-                hosts: &scene.add_hosts,
-                mounts: &command.mount_keys,
-            },
-            Step::Copy(copy) => Keyed::Copy {
-                destination: &copy.destination,
-                owner: copy.owner.as_deref(),
-                mode: &copy.mode_text,
-                files: listed.map_or(&scene.nothing_listed, |listed| &listed.digest),
-                from_images: copy.parts.iter().map(|part| matches!(part.side, files::Side::Layers(_))).collect(),
-                unpack: copy.unpack,
-            },
-            Step::Directory(path) => Keyed::Directory { path },
-        };
-        let place = Place {
-            map: &scene.target.map,
-            architecture: &self.config.architecture,
-            newest: scene.newest,
-            layers: &self.config.rootfs.diff_ids,
-        };
-        key(place, &keyed)
-            .map_err(|error| Report::new(ReportKind::Internal, format!("cannot write a key of the cache: {error}")))
+    /// Takes a step that is in the cache.
+    pub(super) fn take_known(&mut self, record: &StepRecord, at: &StepAt<'_>) {
+        self.add(record, at.created_by);
+    }
+
+    /// The image that the stage begins with, and its digest, as long as no step was taken.
+    pub(super) fn base(&self) -> Option<(String, String)> {
+        let is_fresh = self.is_fresh && !self.source.layers.is_empty();
+        is_fresh.then(|| (self.source.reference.clone(), self.source.manifest.to_string()))
     }
 
     fn add(&mut self, record: &StepRecord, shown: &str) {
+        self.is_fresh = false;
         if let Some(layer) = &record.layer {
             let mut blob = layer.clone();
             Compression::of(&[]).layer_type().clone_into(&mut blob.media_type);
@@ -226,14 +195,6 @@ impl Stage {
             empty_layer,
             ..History::default()
         });
-    }
-}
-
-/// Whether what a record promises is there.
-fn has(scene: &Scene<'_>, record: &StepRecord) -> Result<bool, Report> {
-    match &record.layer {
-        Some(layer) => Ok(scene.environment.store.has_kept_layer(&scene.target.map, layer)?),
-        None => Ok(true),
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! child ─→ build   frames: a tag, the length of the rest, the rest
-//!   b  a step begins: JSON      o, e  output      c  it was in the cache      d  it is done: JSON
+//!   b  a step begins: JSON      m  it is not in the cache: JSON, why
+//!   o, e  output      c  it was in the cache      d  it is done: JSON
 //!   r  the stage, or why there is none: JSON; nothing follows
 //! ```
 
@@ -15,7 +16,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use serde::{Deserialize, Serialize};
 
 use super::Scene;
-use super::event::{BuildEvent, Failed, Outcome};
+use super::event::{BuildEvent, Failed, Outcome, StepTitle};
 use super::run::Stream;
 use super::stage::Stage;
 use crate::build::dockerfile::source::Span;
@@ -37,18 +38,10 @@ pub(super) struct Worker {
 /// The longest frame: an image's configuration, with much to spare.
 const LONGEST: usize = 64 << 20;
 
-#[derive(Serialize, Deserialize)]
-struct Begun {
-    stage: String,
-    number: usize,
-    of: usize,
-    text: String,
-}
-
 /// A failure as data.
 #[derive(Serialize, Deserialize)]
 enum Told {
-    Command { start: usize, end: usize, shown: String, code: i32 },
+    Command { start: usize, end: usize, step: StepTitle, code: i32 },
     Step { start: usize, end: usize, report: Report },
     Report(Report),
 }
@@ -56,7 +49,7 @@ enum Told {
 impl From<Failed> for Told {
     fn from(failed: Failed) -> Self {
         match failed {
-            Failed::Command { span, shown, code } => Self::Command { start: span.start, end: span.end, shown, code },
+            Failed::Command { span, step, code } => Self::Command { start: span.start, end: span.end, step, code },
             Failed::Step { span, report } => Self::Step { start: span.start, end: span.end, report },
             Failed::Report(report) => Self::Report(report),
             Failed::Problems(_) => Self::Report(Report::new(ReportKind::Internal, "a stage has found a mistake")),
@@ -67,7 +60,7 @@ impl From<Failed> for Told {
 impl From<Told> for Failed {
     fn from(told: Told) -> Self {
         match told {
-            Told::Command { start, end, shown, code } => Self::Command { span: Span { start, end }, shown, code },
+            Told::Command { start, end, step, code } => Self::Command { span: Span { start, end }, step, code },
             Told::Step { start, end, report } => Self::Step { span: Span { start, end }, report },
             Told::Report(report) => Self::Report(report),
         }
@@ -158,8 +151,13 @@ fn split(bytes: &[u8], at: usize) -> Option<(u8, &[u8], usize)> {
 fn pass_on(tag: u8, bytes: &[u8], tell: &mut dyn FnMut(BuildEvent<'_>)) {
     match tag {
         b'b' => {
-            if let Ok(Begun { stage, number, of, text }) = json::from_slice(bytes) {
-                tell(BuildEvent::Begun { stage: &stage, number, of, text: &text });
+            if let Ok(step) = json::from_slice(bytes) {
+                tell(BuildEvent::Begun(&step));
+            }
+        }
+        b'm' => {
+            if let Ok(reason) = json::from_slice(bytes) {
+                tell(BuildEvent::Missed(&reason));
             }
         }
         b'o' => tell(BuildEvent::Output { stream: Stream::Out, bytes }),
@@ -171,14 +169,13 @@ fn pass_on(tag: u8, bytes: &[u8], tell: &mut dyn FnMut(BuildEvent<'_>)) {
 
 fn tell(out: &mut File, event: BuildEvent<'_>) -> io::Result<()> {
     match event {
-        BuildEvent::Begun { stage, number, of, text } => {
-            let begun = Begun { stage: stage.to_owned(), number, of, text: text.to_owned() };
-            frame(out, b'b', &serde_json::to_vec(&begun)?)
-        }
+        BuildEvent::Begun(step) => frame(out, b'b', &serde_json::to_vec(step)?),
+        BuildEvent::Missed(reason) => frame(out, b'm', &serde_json::to_vec(reason)?),
         BuildEvent::Output { stream: Stream::Out, bytes } => frame(out, b'o', bytes),
         BuildEvent::Output { stream: Stream::Err, bytes } => frame(out, b'e', bytes),
         BuildEvent::Ended(Outcome::Cached) => frame(out, b'c', b""),
         BuildEvent::Ended(Outcome::Done { took }) => frame(out, b'd', &serde_json::to_vec(&took)?),
+        BuildEvent::Tick => Ok(()),
     }
 }
 

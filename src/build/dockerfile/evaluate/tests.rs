@@ -86,7 +86,7 @@ fn shown(source: &Source, plan: &Plan) -> String {
             let (first, last) = source.lines(step.span);
             lines.push(format!("  step {first}-{last} {:?}", step.text));
             match &step.action {
-                Action::Workdir(path) => lines.push(format!("    workdir {path}")),
+                Action::Workdir { path, .. } => lines.push(format!("    workdir {path}")),
                 Action::Run(run) => lines.extend(run_lines(run)),
                 Action::Copy(copy) => lines.extend(copy_lines(copy)),
             }
