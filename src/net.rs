@@ -15,12 +15,13 @@
 //! | helper | – | – | child, by pid | child, by pid |
 //! | address inside | – | the host's | 10.0.2.100/24 | 10.0.2.100/24, and the host's IPv6 |
 //! | host's loopback | closed | open | closed | closed |
-//! | published ports | refused | refused | IPv4 | IPv4, IPv6 |
+//! | published ports | refused | refused | IPv4, IPv6 for TCP | IPv4, IPv6 |
+//! | they are served by | – | – | TCP `relay`, UDP the helper | the helper |
 //!
 //! Source addresses (safety.md, N3): both drivers show a published server the address of a client on another host, or
 //! of the host's outward address. A TCP client on the host's loopback appears as 10.0.2.2 with slirp4netns; pasta
 //! splices its connection, so that it appears as 127.0.0.1 before pasta 2024-10, and as the container's own address
-//! A UDP client on the host's loopback is served by `relay` and appears as the container's own address.
+//! since. A UDP client on the host's loopback is served by `relay` and appears as the container's own address.
 //!
 //! A service of the host that listens on all its addresses stays reachable through the host's outward address, which is
 //! also `host.containers.internal`; only services that listen on loopback are closed.
@@ -33,6 +34,7 @@ mod drivers;
 mod error;
 mod helper;
 mod hostfwd;
+mod netlink;
 mod pasta;
 mod ports;
 mod programs;
@@ -46,9 +48,10 @@ mod suite;
 mod test_port;
 mod wait;
 
-pub(crate) use driver::{Driver, Running, StartingNetwork};
+pub(crate) use driver::{Driver, Running, StartingNetwork, Token, start};
 pub(crate) use drivers::{driver, endpoint_driver};
 pub(crate) use error::Error;
 pub(crate) use ports::unprivileged_port_start;
 pub(crate) use programs::Programs;
+pub(crate) use relay::Doors;
 pub(crate) use request::Request;

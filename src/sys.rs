@@ -29,4 +29,5 @@ pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod spawn;
 pub(crate) mod steering;
+pub(crate) mod transparent;
 pub(crate) mod tty;

@@ -112,6 +112,7 @@ pub(crate) fn start(
         runtime_dir: environment.runtime_dir.clone(),
         empty: empty::directory(&store)?,
         network: net::Request {
+            name: config.name.to_string(),
             ports: config.ports.clone(),
             options: config.network.endpoints().iter().flat_map(|endpoint| endpoint.options.clone()).collect(),
             programs: environment.programs.clone(),

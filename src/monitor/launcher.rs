@@ -6,6 +6,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cgroup_source::{cgroup_name, wanted};
@@ -21,7 +22,7 @@ use crate::net;
 use crate::plan::{self, ContainerConfig, RestartPolicy};
 use crate::runtime::cgroup::{self, Group};
 use crate::runtime::{self, FuseOverlay, Launch, Progress, Rootfs, StartingProcess};
-use crate::sys::process;
+use crate::sys::process::{self, Child};
 use crate::types::{ContainerId, Layers, NamespaceKind, StorageDriver};
 use crate::userns::{Home, UserNamespace};
 
@@ -39,13 +40,14 @@ pub(super) struct Launcher {
     /// The monitor's own cgroup, if it has one.
     own: Option<cgroup::Own>,
     home: Home,
+    /// The published ports that are rc's own.
+    doors: Arc<net::Doors>,
     pid_files: PidFiles,
 }
 
 /// What ends with the program, apart from the server's parts.
 #[derive(Debug)]
 pub(super) struct Up {
-    pub(super) network: net::Running,
     /// fuse-overlayfs, if it serves the root filesystem.
     pub(super) served: Option<FuseOverlay>,
 }
@@ -58,10 +60,20 @@ struct Made {
 }
 
 impl Launcher {
-    /// A launcher for `start`, with cgroups in `own`.
-    pub(super) fn new(start: Start, driver: &'static dyn net::Driver, own: Option<cgroup::Own>, home: Home) -> Self {
+    /// A launcher for `start`, with cgroups in `own`, and published ports that are taken.
+    pub(super) fn new(
+        start: Start,
+        (driver, doors): (&'static dyn net::Driver, net::Doors),
+        own: Option<cgroup::Own>,
+        home: Home,
+    ) -> Self {
         let pid_files = PidFiles::open(&start.config.service);
-        Self { start, driver, own, home, pid_files }
+        Self { start, driver, own, home, doors: Arc::new(doors), pid_files }
+    }
+
+    /// Gives up the published ports: there will be no other launch.
+    pub(super) fn close_doors(&mut self) {
+        self.doors = Arc::default();
     }
 
     /// The container.
@@ -86,16 +98,16 @@ impl Launcher {
 
     /// Removes what a run has left: PID files and its cgroup. Returns whether the kernel has killed a process in the
     /// cgroup because it was out of memory.
-    pub(super) fn clean_up(&self, launched: &Launched) -> bool {
-        self.pid_files.remove(launched.init.pid);
+    pub(super) fn clean_up(&self, init: &Child, cgroup: Option<&Group>) -> bool {
+        self.pid_files.remove(init.pid);
         if self.start.config.shares(NamespaceKind::Pid)
-            && let Some(cgroup) = &launched.cgroup
+            && let Some(cgroup) = cgroup
         {
             // Process 1 of its PID namespace lives, so the kernel does not end the others.
             drop(cgroup.kill());
         }
-        let oom_killed = launched.cgroup.as_ref().is_some_and(|cgroup| cgroup.oom_killed().unwrap_or(false));
-        remove(launched.cgroup.as_ref());
+        let oom_killed = cgroup.is_some_and(|cgroup| cgroup.oom_killed().unwrap_or(false));
+        remove(cgroup);
         oom_killed
     }
 
@@ -123,7 +135,8 @@ impl Launcher {
             served = Some(self.fuse()?);
             tried = self.try_up(server, root(&mut served));
         }
-        Ok(Up { network: tried?, served })
+        tried?;
+        Ok(Up { served })
     }
 
     fn fuse(&self) -> Result<FuseOverlay, Error> {
@@ -132,7 +145,7 @@ impl Launcher {
         Ok(FuseOverlay::start(program, &start.layers.lowers, start.directory.path(), self.home.ready()?)?)
     }
 
-    fn try_up(&self, server: &mut Server, root: Option<OwnedFd>) -> Result<net::Running, Error> {
+    fn try_up(&self, server: &mut Server, root: Option<OwnedFd>) -> Result<(), Error> {
         if self.own.is_some() {
             // rc may move its own processes to make room for a cgroup: newuidmap and newgidmap must have ended by then.
             self.home.ready()?;
@@ -155,9 +168,8 @@ impl Launcher {
         });
         match result {
             Ok(network) => {
-                let helper = network.pidfd().and_then(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 0).ok());
-                server.parts.begin_run(Launched { init: init.process, cgroup, helper, notifier }, pipes);
-                Ok(network)
+                server.parts.begin_run(Launched { init: init.process, cgroup, network, notifier }, pipes);
+                Ok(())
             }
             Err(error) => {
                 // It is reaped, so that its namespaces no longer exist when the command gets the error.
@@ -231,7 +243,7 @@ impl Launcher {
     /// Exchanges messages with init until the program runs; the network comes up meanwhile.
     fn converse(&self, server: &mut Server, init: &StartingProcess) -> Result<net::Running, Error> {
         let deadline = Instant::now() + NETWORK_DEADLINE;
-        let mut starting = Some(self.driver.start(&self.start.network, init.process.pid)?);
+        let mut starting = Some(net::start(self.driver, &self.start.network, &self.doors, init.process.pid)?);
         let mut running = None;
         loop {
             // The pidfd decides: another process may keep the other end of the socket open.

@@ -21,7 +21,7 @@ use super::directory::ContainerDir;
 use super::launcher::{Launcher, Up};
 use super::log::Log;
 use super::parts::Parts;
-use super::program::AskedBy;
+use super::program::{AskedBy, Launched};
 use super::protocol::{self, Event};
 use super::record::{ExitRecord, now};
 use super::serve::Server;
@@ -72,6 +72,7 @@ impl<'a> Life<'a> {
 
         let driver = net::driver(&start.config.network)?;
         driver.validate(&start.network)?;
+        let doors = net::Doors::open(driver, &start.network)?;
         let source = cgroup_source::ask_for(&start)?;
         let home = Home::begin(&start.ids, &start.runtime_dir)?;
         let (lock, listener) = owner.establish(listen).map_err(Error::Owner)?;
@@ -82,7 +83,7 @@ impl<'a> Life<'a> {
         let own = source.finish(&cgroup_source::wanted(&start)).map_err(|error| withdraw(error.into()))?;
         let log = Log::open(&start).map_err(withdraw)?;
         let server = Server::new(Parts::new(&start, listener, log), signals);
-        Ok(Self { owner, _lock: lock, launcher: Launcher::new(start, driver, own, home), server })
+        Ok(Self { owner, _lock: lock, launcher: Launcher::new(start, (driver, doors), own, home), server })
     }
 
     /// The program was never executed.
@@ -127,13 +128,9 @@ impl<'a> Life<'a> {
         loop {
             let began = Instant::now();
             let ended = self.server.run().unwrap_or(Ended::Exited(255));
-            let Up { mut network, served } = up;
-            // A published port must be free when the command returns. Otherwise only the next run waits for the
-            // helper's end: closing its tap device takes the kernel some 20 ms.
-            let may_linger = !self.server.parts.rule.is_active() && network.free_ports();
-            let network = may_linger.then_some(network);
+            let Up { served } = up;
+            let (mut record, network) = self.clean_up(ended);
             drop(served);
-            let mut record = self.clean_up(ended);
             match self.again(&mut record, began.elapsed()) {
                 Some(next) => up = next,
                 None => return (record, network),
@@ -172,12 +169,20 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Removes what the run has left, and returns how it ended.
-    fn clean_up(&mut self, ended: Ended) -> ExitRecord {
-        let launched = self.server.parts.end_run();
-        let oom_killed = launched.is_some_and(|launched| self.launcher.clean_up(&launched));
+    /// Removes what the run has left, and returns how it ended, and its network if that is still going down.
+    fn clean_up(&mut self, ended: Ended) -> (ExitRecord, Option<net::Running>) {
+        let (mut oom_killed, mut lingering) = (false, None);
+        if let Some(Launched { init, cgroup, mut network, .. }) = self.server.parts.end_run() {
+            // A published port must be free when the command returns. Otherwise only the next run waits for the
+            // helper's end: closing its tap device takes the kernel some 20 ms.
+            if !self.server.parts.rule.is_active() {
+                self.launcher.close_doors();
+                lingering = if network.free_ports() { Some(network) } else { None };
+            }
+            oom_killed = self.launcher.clean_up(&init, cgroup.as_ref());
+        }
         let error = self.server.parts.health.cause().unwrap_or_default().to_owned();
-        ExitRecord { code: ended.code(), at: now(), oom_killed, error, ..ExitRecord::default() }
+        (ExitRecord { code: ended.code(), at: now(), oom_killed, error, ..ExitRecord::default() }, lingering)
     }
 }
 

@@ -1,12 +1,13 @@
 //! The container's program: its runs, how each of them ends, and who has asked for the end.
 
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 
 use super::notify::{self, Notifier};
 use super::timers::{Timer, Timers};
+use crate::net;
 use crate::runtime::cgroup::Group;
 use crate::sys::process::{Child, Ended};
 use crate::types::Signal;
@@ -16,8 +17,7 @@ use crate::types::Signal;
 pub(super) struct Launched {
     pub(super) init: Child,
     pub(super) cgroup: Option<Group>,
-    /// The network helper's pidfd, to notice its end.
-    pub(super) helper: Option<OwnedFd>,
+    pub(super) network: net::Running,
     /// Passes on what the program tells a service manager.
     pub(super) notifier: Option<Notifier>,
 }
@@ -36,7 +36,7 @@ pub(super) enum AskedBy {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Token {
     Init,
-    Helper,
+    Network(net::Token),
     Notify(notify::Token),
 }
 
@@ -75,6 +75,7 @@ impl Program {
     pub(super) fn take(&mut self, timers: &mut Timers) -> Option<Launched> {
         timers.cancel(Timer::Kill);
         timers.cancel(Timer::Timeout);
+        timers.cancel(Timer::Network);
         self.launched.take()
     }
 
@@ -155,15 +156,21 @@ impl Program {
         }
     }
 
+    /// A process of the network that has ended is to be started again.
+    pub(super) fn mend_network(&mut self, timers: &mut Timers) {
+        if let Some(launched) = &mut self.launched {
+            launched.network.mend();
+            timers.set(Timer::Network, launched.network.deadline());
+        }
+    }
+
     /// The descriptors to wait for.
     pub(super) fn poll_set<'a>(&'a self, watch: &mut impl FnMut(BorrowedFd<'a>, PollFlags, Token)) {
         if let Some(init) = self.init() {
             watch(init, PollFlags::IN, Token::Init);
         }
         let Some(launched) = &self.launched else { return };
-        if let Some(helper) = &launched.helper {
-            watch(helper.as_fd(), PollFlags::IN, Token::Helper);
-        }
+        launched.network.poll_set(&mut |fd, token| watch(fd, PollFlags::IN, Token::Network(token)));
         if let Some(notifier) = &launched.notifier {
             let (fd, flags, token) = notifier.poll_fd();
             watch(fd, flags, Token::Notify(token));
@@ -183,8 +190,10 @@ impl Program {
                     timers.cancel(Timer::Kill);
                 }
             }
-            // Without the helper the program has no network, but the monitor does not depend on that.
-            Token::Helper => launched.helper = None,
+            Token::Network(token) => {
+                launched.network.ready(token);
+                timers.set(Timer::Network, launched.network.deadline());
+            }
             Token::Notify(token) => {
                 if let Some(notifier) = &mut launched.notifier {
                     notifier.ready(token);

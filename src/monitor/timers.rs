@@ -39,6 +39,8 @@ pub(super) enum Timer {
     Health,
     /// A health check takes too long.
     HealthTimeout,
+    /// A process of the network is started again.
+    Network,
 }
 
 /// The timers of one monitor.

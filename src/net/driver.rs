@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -11,7 +12,7 @@ use super::error::Error;
 use super::helper::Process;
 use super::hostfwd::Forwards;
 use super::ports;
-use super::relay::Relay;
+use super::relay::{Doors, Relay};
 use super::request::Request;
 use super::wait::wait_readable;
 use crate::sys::lock::FileLock;
@@ -33,6 +34,11 @@ pub(crate) trait Driver: fmt::Debug + Sync {
     /// Starts to connect the user and network namespace of process `target`, which must be dumpable until the network
     /// is up, and does not wait. Leaves nothing behind on failure.
     fn start(&self, request: &Request, target: i32) -> Result<StartingNetwork, Error>;
+
+    /// Whether this port is served by rc's own process alone ([`Doors`]), and not by the helper.
+    fn leaves_to_relay(&self, port: &PortMapping) -> bool {
+        ports::is_loopback_datagrams(port)
+    }
 
     /// Makes the published ports listen, if that happens after the interface is up; called by
     /// [`StartingNetwork::wait_ready`]. Returns the way to free them before the helper ends, if there is one.
@@ -59,8 +65,22 @@ pub(crate) struct StartingNetwork {
     /// The pid whose namespaces are connected.
     pub(super) target: i32,
     pub(super) process: Option<Process>,
+    pub(super) relay: Option<Relay>,
     /// Held until the ports listen.
     pub(super) _lock: Option<FileLock>,
+}
+
+/// Starts to connect the namespaces of process `target` by `driver`, with the ports that `doors` has taken for
+/// `request`; [`Driver::start`] has the rest.
+pub(crate) fn start(
+    driver: &'static dyn Driver,
+    request: &Request,
+    doors: &Arc<Doors>,
+    target: i32,
+) -> Result<StartingNetwork, Error> {
+    let mut starting = driver.start(request, target)?;
+    starting.relay = Relay::start(driver, request, doors, target)?;
+    Ok(starting)
 }
 
 impl StartingNetwork {
@@ -74,21 +94,20 @@ impl StartingNetwork {
     ///
     /// Fails if the helper ends or refuses (with its words), or at `deadline`; the helper has ended then.
     pub(crate) fn wait_ready(self, deadline: Instant) -> Result<Running, Error> {
-        let (mut relay, mut forwards) = (None, None);
+        let mut forwards = None;
         if let Some(process) = &self.process {
             self.wait_interface(process, deadline)?;
             forwards = self.driver.publish(&self, deadline)?;
-            if let Some(addresses) = self.driver.addresses(&self.request) {
-                let ports = &self.request.ports;
-                relay = Relay::start(self.driver.name(), addresses.ip, ports, self.target, deadline)?;
+            if let Some(relay) = &self.relay {
+                relay.wait_ready(self.driver.name(), deadline)?;
             }
             // What it has printed so far was about its start; make room for what it prints at its end.
             process.helper.last_words();
         }
-        let holds_ports = self.process.is_some() && self.request.ports.iter().any(ports::is_for_helper);
-        let Self { driver, process, request, .. } = self;
+        let Self { driver, process, request, relay, .. } = self;
+        let holds_ports = process.is_some() && request.ports.iter().any(|port| !driver.leaves_to_relay(port));
         let addresses = driver.addresses(&request);
-        Ok(Running { addresses, process, relay, forwards, ports: request.ports, holds_ports })
+        Ok(Running { addresses, process, relay, forwards, ports: request.ports, holds_ports, has_helper_ended: false })
     }
 
     fn wait_interface(&self, process: &Process, deadline: Instant) -> Result<(), Error> {
@@ -123,10 +142,52 @@ pub(crate) struct Running {
     ports: Vec<PortMapping>,
     /// Whether the helper holds published ports.
     holds_ports: bool,
+    has_helper_ended: bool,
+}
+
+/// What a descriptor to wait for belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Token {
+    /// The helper.
+    Helper,
+    /// The relay of published ports.
+    Relay,
 }
 
 impl Running {
-    /// Readable when the helper has ended, which it should not do while the container runs; `None` without a helper.
+    /// What to wait for while the container runs.
+    pub(crate) fn poll_set<'a>(&'a self, watch: &mut impl FnMut(BorrowedFd<'a>, Token)) {
+        if let Some(process) = self.process.as_ref().filter(|_| !self.has_helper_ended) {
+            watch(process.helper.pidfd(), Token::Helper);
+        }
+        if let Some(relay) = self.relay.as_ref().and_then(Relay::pidfd) {
+            watch(relay, Token::Relay);
+        }
+    }
+
+    /// Acts on a process that has ended, which none should do while the container runs.
+    pub(crate) fn ready(&mut self, token: Token) {
+        match token {
+            // Without the helper the container has no network, but nothing else depends on that.
+            Token::Helper => self.has_helper_ended = true,
+            Token::Relay => self.mend(),
+        }
+    }
+
+    /// When [`mend`](Self::mend) is to be called.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.relay.as_ref()?.deadline()
+    }
+
+    /// Starts a process again that has ended.
+    pub(crate) fn mend(&mut self) {
+        if let Some(relay) = &mut self.relay {
+            relay.revive();
+        }
+    }
+
+    /// The helper's pidfd.
+    #[cfg(test)]
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.process.as_ref().map(|process| process.helper.pidfd())
     }
@@ -150,8 +211,8 @@ impl Running {
         NetworkState { endpoints: endpoint.into_iter().collect() }
     }
 
-    /// Frees every published port while the helper still runs: its exit takes the kernel some 20 ms, for closing its
-    /// tap device. `false` if the ports are free only after the network is dropped.
+    /// Frees every published port while the helper still runs, if nobody else has the [`Doors`]: its exit takes the
+    /// kernel some 20 ms, for closing its tap device. `false` if the ports are free only after the network is dropped.
     pub(crate) fn free_ports(&mut self) -> bool {
         self.relay = None;
         let deadline = Instant::now() + CLOSING_PATIENCE;

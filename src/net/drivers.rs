@@ -49,6 +49,6 @@ impl Driver for Unconnected {
 
     fn start(&self, request: &Request, target: i32) -> Result<StartingNetwork, Error> {
         let driver: &'static dyn Driver = if self.0 == "host" { &Self("host") } else { &Self("none") };
-        Ok(StartingNetwork { driver, request: request.clone(), target, process: None, _lock: None })
+        Ok(StartingNetwork { driver, request: request.clone(), target, process: None, relay: None, _lock: None })
     }
 }

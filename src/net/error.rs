@@ -76,8 +76,8 @@ pub(crate) enum Error {
         /// The first of the ports.
         port: PortMapping,
     },
-    /// The driver cannot listen on that family of addresses.
-    #[error("cannot publish port `{}`: network `{driver}` listens on IPv4 addresses only", label(.port))]
+    /// The driver cannot publish UDP on that family of addresses.
+    #[error("cannot publish port `{}`: network `{driver}` publishes UDP on IPv4 addresses only", label(.port))]
     NoIpv6 {
         /// The driver.
         driver: &'static str,

@@ -1,4 +1,4 @@
-//! The ports that slirp4netns publishes, requested through its API socket.
+//! The UDP ports that slirp4netns publishes, requested through its API socket.
 //!
 //! The socket has a name only while ports are added; freeing them uses a descriptor of it.
 //!
@@ -15,6 +15,7 @@ use rustix::net::{
     AddressFamily, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType, connect, send, shutdown, socket_with,
 };
 
+use super::driver::Driver;
 use super::error::Error;
 use super::ports;
 use super::request::Request;
@@ -38,11 +39,11 @@ impl Forwards {
     /// none.
     pub(super) fn ask(
         request: &Request,
-        driver: &'static str,
+        driver: &'static dyn Driver,
         inside: Ipv4Addr,
         deadline: Instant,
     ) -> Result<Option<Self>, Error> {
-        let mut published = request.ports.iter().filter(|port| ports::is_for_helper(port)).peekable();
+        let mut published = request.ports.iter().filter(|port| !driver.leaves_to_relay(port)).peekable();
         if published.peek().is_none() {
             return Ok(None);
         }
@@ -52,7 +53,9 @@ impl Forwards {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let api = rustix::fs::openat(&directory, SOCKET, flags, Mode::empty())
             .map_err(|errno| PathError::new("open", path(), errno))?;
-        let ids = published.map(|port| add(api.as_fd(), driver, port, inside, deadline)).collect::<Result<Vec<_>, _>>();
+        let ids = published
+            .map(|port| add(api.as_fd(), driver.name(), port, inside, deadline))
+            .collect::<Result<Vec<_>, _>>();
         // No other process needs to connect to it, and nothing must be swept after a crash.
         match rustix::fs::unlinkat(&directory, SOCKET, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}

@@ -47,16 +47,15 @@ impl Driver for Pasta {
 
     fn validate(&self, request: &Request) -> Result<(), Error> {
         request.programs.find(NetworkDriver::Pasta)?;
-        ports::check_free(&request.ports)
+        ports::check_free(published(request))
     }
 
     fn start(&self, request: &Request, target: i32) -> Result<StartingNetwork, Error> {
         let path = request.programs.find(NetworkDriver::Pasta)?;
         // pasta binds UDP ports with SO_REUSEADDR, so two instances can bind the same port and the later one gets the
         // packets (tested). So only one of ours at a time checks whether the port is free and binds it.
-        let udp: Vec<_> = published(request, Protocol::Udp).cloned().collect();
-        let lock = ports::turn(request)?;
-        ports::check_free(&udp)?;
+        let lock = if published(request).next().is_some() { Some(ports::turn(request)?) } else { None };
+        ports::check_free(published(request).filter(|port| port.protocol == Protocol::Udp))?;
 
         let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno: Errno| Error::Talk {
             driver: self.name(),
@@ -72,11 +71,18 @@ impl Driver for Pasta {
         };
         let helper = spawn(&program).map_err(|source| Error::Spawn { program: path, source })?;
         let process = Process { helper, ready, _exit: None };
-        Ok(StartingNetwork { driver: &Self, request: request.clone(), target, process: Some(process), _lock: lock })
+        Ok(StartingNetwork {
+            driver: &Self,
+            request: request.clone(),
+            target,
+            process: Some(process),
+            relay: None,
+            _lock: lock,
+        })
     }
 
     fn explain(&self, starting: &StartingNetwork, error: Error) -> Error {
-        if let Err(port) = ports::check_free(&starting.request.ports) {
+        if let Err(port) = ports::check_free(published(&starting.request)) {
             return port;
         }
         match error {
@@ -108,7 +114,7 @@ fn arguments(request: &Request, target: i32, as_root: bool) -> Vec<CString> {
         words.extend(["--runas", "0:0"].map(str::to_owned));
     }
     for (option, protocol) in [("-t", Protocol::Tcp), ("-u", Protocol::Udp)] {
-        let published: Vec<_> = published(request, protocol).map(forward).collect();
+        let published: Vec<_> = published(request).filter(|port| port.protocol == protocol).map(forward).collect();
         let published = if published.is_empty() { vec!["none".to_owned()] } else { published };
         // One option for each port: pasta gives up only if all ports of an option fail.
         words.extend(published.into_iter().flat_map(|port| [option.to_owned(), port]));
@@ -120,8 +126,8 @@ fn arguments(request: &Request, target: i32, as_root: bool) -> Vec<CString> {
     words.into_iter().map(text).collect()
 }
 
-fn published(request: &Request, protocol: Protocol) -> impl Iterator<Item = &PortMapping> {
-    request.ports.iter().filter(move |port| port.protocol == protocol && ports::is_for_helper(port))
+fn published(request: &Request) -> impl Iterator<Item = &PortMapping> {
+    request.ports.iter().filter(|port| !Pasta.leaves_to_relay(port))
 }
 
 /// A port in pasta's syntax: `address/port:port`.
@@ -138,7 +144,8 @@ mod tests {
     fn words_for(ports: Vec<PortMapping>, options: &[&str]) -> String {
         let options = options.iter().map(|&word| word.to_owned()).collect();
         let programs = Programs::default();
-        let request = Request { ports, options, programs, directory: "/".into(), locks: "/".into() };
+        let (directory, locks) = ("/".into(), "/".into());
+        let request = Request { name: "web".to_owned(), ports, options, programs, directory, locks };
         let words: Vec<_> =
             arguments(&request, 7, false).iter().map(|word| word.to_string_lossy().into_owned()).collect();
         words.join(" ")

@@ -1,4 +1,4 @@
-//! Whether a port can be published: rc binds it for a moment to find out.
+//! Whether a helper can publish a port: rc binds it for a moment to find out.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,38 +11,28 @@ use super::request::Request;
 use crate::sys::lock::FileLock;
 use crate::types::{PortMapping, Protocol};
 
-/// The address on the host's loopback at which the relay serves a UDP port, if it does: neither helper answers a
-/// datagram from there.
-pub(super) fn relayed_address(port: &PortMapping) -> Option<SocketAddr> {
-    let ip = match port.host_ip {
-        _ if port.protocol == Protocol::Tcp => return None,
-        None => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        Some(IpAddr::V4(ip)) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        Some(ip) if ip.is_loopback() => ip,
-        Some(_) => return None,
-    };
-    Some(SocketAddr::new(ip, port.host_port))
+/// Whether the port is UDP on the host's loopback alone: neither helper answers a datagram from there.
+pub(super) fn is_loopback_datagrams(port: &PortMapping) -> bool {
+    port.protocol == Protocol::Udp && port.host_ip.is_some_and(|ip| ip.is_loopback())
 }
 
-/// Whether the helper must publish the port: all ports except those that are only reachable from loopback, through the
-/// relay.
-pub(super) fn is_for_helper(port: &PortMapping) -> bool {
-    relayed_address(port) != Some(port.listen_address())
+/// The address on the host's loopback of a UDP port that is published for all IPv4 addresses.
+pub(super) fn loopback_part(port: &PortMapping) -> Option<SocketAddr> {
+    let is_everywhere = port.listen_address().ip() == IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    (port.protocol == Protocol::Udp && is_everywhere)
+        .then(|| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port.host_port))
 }
 
-/// The lock, in the user's directory, that is held while helpers bind ports.
+/// The lock, in the user's directory, that is held while ports are bound.
 const LOCK: &str = "ports.lock";
 
-/// Waits until the helper of `request` may bind ports; its turn ends when the lock is dropped. `None` if it binds none.
+/// Waits until ports of `request` may be bound; the turn ends when the lock is dropped.
 ///
-/// If two helpers listen on one TCP port at the same moment, both can fail: the kernel marks a socket as listening
+/// If two processes listen on one TCP port at the same moment, both can fail: the kernel marks a socket as listening
 /// before it checks for another one (`inet_csk_listen_start`), so each may see the other. Taking turns lets the first
 /// one succeed.
-pub(super) fn turn(request: &Request) -> Result<Option<FileLock>, Error> {
-    if !request.ports.iter().any(is_for_helper) {
-        return Ok(None);
-    }
-    Ok(Some(FileLock::exclusive(request.locks.join(LOCK))?))
+pub(super) fn turn(request: &Request) -> Result<FileLock, Error> {
+    Ok(FileLock::exclusive(request.locks.join(LOCK))?)
 }
 
 /// Binds each port for a moment, and names the first one that cannot be bound.
@@ -51,8 +41,8 @@ pub(super) fn turn(request: &Request) -> Result<Option<FileLock>, Error> {
 /// helper was faster. The probe itself disturbs no other start: for TCP it does not listen and allows reuse, as the
 /// helpers do, so that two probes and a helper that is just binding do not conflict; for UDP, reuse would hide another
 /// owner, so the probe is exclusive.
-pub(super) fn check_free(ports: &[PortMapping]) -> Result<(), Error> {
-    ports.iter().try_for_each(check)
+pub(super) fn check_free<'a>(ports: impl IntoIterator<Item = &'a PortMapping>) -> Result<(), Error> {
+    ports.into_iter().try_for_each(check)
 }
 
 /// [`check_free`] for one port.
@@ -122,5 +112,22 @@ mod tests {
     fn an_address_of_another_host_is_refused() {
         let error = check(&mapping("198.51.100.7", 18999, Protocol::Tcp)).expect_err("not ours").to_string();
         assert_eq!(error, "cannot publish port `198.51.100.7:18999/tcp`: the host does not have that address");
+    }
+
+    #[test]
+    fn loopback_is_no_helper_s_for_udp_alone() {
+        let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
+        let found = |ip, protocol| {
+            let port = mapping(ip, 53, protocol);
+            (is_loopback_datagrams(&port), loopback_part(&port).map(|address| address.to_string()))
+        };
+        let part = || Some("127.0.0.1:53".to_owned());
+        assert_eq!(found("", udp), (false, part()));
+        assert_eq!(found("0.0.0.0", udp), (false, part()));
+        assert_eq!(found("127.0.0.1", udp), (true, None));
+        assert_eq!(found("::1", udp), (true, None));
+        assert_eq!(found("192.0.2.2", udp), (false, None));
+        assert_eq!(found("127.0.0.1", tcp), (false, None));
+        assert_eq!(found("", tcp), (false, None));
     }
 }

@@ -1,261 +1,231 @@
-//! Published UDP ports on the host's own loopback.
-//!
-//! Neither helper serves them: with the host's loopback closed, slirp4netns drops the answers to 127.0.0.1, and pasta
-//! of 2023 loses the datagrams (both tested). So a small process, a fork of the monitor, has the host's side of each
-//! port on loopback and creates, within the container's network namespace, a connected socket for each client:
+//! Published ports: a process that has the host's side of each port and the container's side of each connection.
 //!
 //! ```text
-//! client ⇄ 127.0.0.1:PORT ─ relay ─ session ⇄ 10.0.2.100:PORT server
-//!          opened in the host's namespace     opened in the container's
+//! client ⇄ HOST:PORT ─ relay ─ connection ⇄ 10.0.2.100:PORT server
+//!          doors: opened in the   opened in the container's network namespace,
+//!          host's namespace       by the client's own address
 //! ```
 //!
-//! The helper also binds a port for all addresses. The kernel delivers a datagram to the socket with the exact address,
-//! and allows both because both permit reuse (slirp4netns only after its bind, which is exclusive). A port for loopback
-//! alone is bound only by the relay, and exclusively.
+//! - TCP of slirp4netns is the relay's alone. The server sees the client's own address and port ([`inside`], [`marked`]),
+//!   data moves without being copied ([`flow`]), and nothing of it crosses the tap device.
+//! - UDP is shared with the helper, which binds the port for all addresses, and serves nobody on the host's loopback:
+//!   with that closed, slirp4netns drops the answers to 127.0.0.1, and pasta of 2023 loses the datagrams (both tested).
+//!   The kernel delivers a datagram to the socket with the exact address, and allows both because both permit reuse
+//!   (slirp4netns only after its bind, which is exclusive). A port for loopback alone is bound only by the relay, and
+//!   exclusively. Clients on loopback appear as the container itself.
 //!
-//! The relay joins the container's user and network namespace, drops every capability, keeps no other descriptor and
-//! dies with the monitor. It sleeps until a datagram arrives; sessions end after [`IDLE`] without one.
+//! The relay is a fork of the monitor, which keeps the doors ([`doors`]): if the relay is killed, its connections are
+//! lost, and the next one serves clients that come meanwhile. It joins the container's user and network namespace,
+//! keeps CAP_NET_RAW there, no other capability and no other descriptor, and dies with the monitor. It sleeps until
+//! something arrives ([`serve`]).
+//!
+//! When the container has ended, the relay passes on what servers have said at last, and ends.
+
+mod datagrams;
+mod doors;
+mod flow;
+mod inside;
+mod marked;
+mod pipes;
+mod serve;
+mod stream;
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use caps::Capability;
 use nix::sched::CloneFlags;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+pub(crate) use doors::Doors;
+use doors::{Door, SharedDoors};
+use inside::Answers;
+pub(super) use inside::Inside;
+use serve::Server;
+
+use super::driver::Driver;
 use super::error::Error;
-use super::ports;
+use super::request::Request;
 use super::wait::wait_readable;
 use crate::sys::process::{self, Child, CloneOptions};
 use crate::sys::spawn::seclude;
-use crate::types::PortMapping;
+use crate::sys::{limits, namespace, prctl, transparent};
 
-/// How long a client may be silent before its session ends; if it continues later, it gets another source port.
-const IDLE: Duration = Duration::from_secs(120);
-/// The maximum number of sessions, below the usual limit of 1024 descriptors; one more ends the session that has been
-/// silent longest.
-const MAX_SESSIONS: usize = 512;
-/// The longest datagram.
-const DATAGRAM: usize = 64 << 10;
+/// How long the relay may take to pass on a server's last words. They have arrived already, so this is for clients.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+/// A relay that ends sooner than this is not replaced at once, but after a pause that doubles each time.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
+/// The first of these pauses, and the longest.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
 
-/// A running relay. Dropping it kills and reaps it.
+/// The published ports that a relay serves, over all its processes. Dropping it kills the process, and closes the doors
+/// unless somebody else has them.
 #[derive(Debug)]
-pub(super) struct Relay(Child);
+pub(super) struct Relay {
+    doors: Arc<Doors>,
+    shared: SharedDoors,
+    inside: Inside,
+    /// The process whose namespaces it serves.
+    target: OwnedFd,
+    name: String,
+    running: Option<Running>,
+    /// If none runs: when the next one is started.
+    next: Option<Instant>,
+    pause: Duration,
+}
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        // If other code has already reaped every child of this process, both calls fail, which does no harm.
-        if self.0.signal(libc::SIGKILL).is_ok() {
-            self.0.wait().ok();
-        }
-    }
+/// A process.
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    /// Its end tells the process that the container has ended.
+    _monitor: OwnedFd,
+    /// Readable when it serves.
+    ready: OwnedFd,
+    since: Instant,
 }
 
 impl Relay {
-    /// Serves those of `ports` that are reachable from loopback, at the container's address `inside`, after the helper
-    /// has bound its own; `None` if there are none.
+    /// Starts to serve those ports of `request` that `driver` leaves to it, `doors` among them, in the user and network
+    /// namespaces of process `target`, and does not wait; `None` if there are none.
     ///
-    /// Fails with the port if it cannot be bound, or if the relay cannot join the namespaces of `target`.
+    /// Fails with the port if it cannot be had, or if no process can be made.
     pub(super) fn start(
-        driver: &'static str,
-        inside: Ipv4Addr,
-        ports: &[PortMapping],
+        driver: &'static dyn Driver,
+        request: &Request,
+        doors: &Arc<Doors>,
         target: i32,
-        deadline: Instant,
     ) -> Result<Option<Self>, Error> {
-        let failed = |step| move |source: io::Error| Error::Talk { driver, step, source };
-        let doors = ports
-            .iter()
-            .filter_map(|port| Some((port, ports::relayed_address(port)?)))
-            .map(|(port, address)| Door::open(port, address, inside).map_err(|errno| ports::refused(port, errno)))
-            .collect::<Result<Vec<_>, _>>()?;
-        if doors.is_empty() {
+        let Some(addresses) = driver.addresses(request) else { return Ok(None) };
+        let shared = SharedDoors::new(driver, request)?;
+        if doors.iter().chain(shared.iter()).next().is_none() {
             return Ok(None);
         }
-        let pidfd = process::open_pidfd(target).map_err(failed("open the container's process"))?;
-        let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC).map_err(|e| failed("create a pipe")(e.into()))?;
-        let parent = rustix::process::getpid();
-        let child = process::fork(&CloneOptions::default(), || {
-            let served = prepare(&doors, &pidfd, &ready_in, parent).and_then(|()| serve(&doors));
-            i32::from(served.is_err())
-        });
-        let relay = Self(child.map_err(failed("fork the relay of UDP ports"))?);
-        drop(ready_in);
-        wait_readable(&[ready.as_fd()], deadline).map_err(|e| failed("wait for the relay of UDP ports")(e.into()))?;
-        match rustix::io::read(&ready, &mut [0]) {
-            Ok(1) => Ok(Some(relay)),
+        doors.listen()?;
+        let failed = |step| move |source: io::Error| Error::Talk { driver: driver.name(), step, source };
+        let mut relay = Self {
+            doors: Arc::clone(doors),
+            shared,
+            inside: Inside::new(&addresses),
+            target: process::open_pidfd(target).map_err(failed("open the container's process"))?,
+            name: request.name.clone(),
+            running: None,
+            next: None,
+            pause: PAUSES[0],
+        };
+        relay.fork().map_err(failed("fork the relay of ports"))?;
+        Ok(Some(relay))
+    }
+
+    /// Waits until it serves. The helper must have bound the ports that it shares.
+    ///
+    /// Fails with the port that cannot be had, and if the process cannot join the container's namespaces.
+    pub(super) fn wait_ready(&self, driver: &'static str, deadline: Instant) -> Result<(), Error> {
+        self.shared.bind()?;
+        let failed = |step| move |source: io::Error| Error::Talk { driver, step, source };
+        let Some(Running { ready, .. }) = &self.running else { return Ok(()) };
+        wait_readable(&[ready.as_fd()], deadline).map_err(|e| failed("wait for the relay of ports")(e.into()))?;
+        match rustix::io::read(ready, &mut [0]) {
+            Ok(1) => Ok(()),
             _ => Err(failed("join the container's namespaces")(ErrorKind::PermissionDenied.into())),
         }
     }
-}
 
-/// Runs in the relay: joins the container, keeps only what it needs, and reports that.
-fn prepare(doors: &[Door], pidfd: &OwnedFd, ready: &OwnedFd, parent: rustix::process::Pid) -> io::Result<()> {
-    crate::sys::prctl::set_name("rc: udp")?;
-    // Not dumpable, before the container could see it.
-    crate::sys::prctl::set_dumpable(false)?;
-    crate::sys::namespace::join(pidfd.as_fd(), CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
-    let kept: Vec<BorrowedFd<'_>> = doors.iter().map(|door| door.outer.as_fd()).chain([ready.as_fd()]).collect();
-    seclude(&kept, parent)?;
-    rustix::io::write(ready, b"1")?;
-    Ok(())
-}
-
-/// A published port: the host's side, and the server inside.
-#[derive(Debug)]
-struct Door {
-    outer: UdpSocket,
-    inner: SocketAddr,
-}
-
-impl Door {
-    fn open(port: &PortMapping, address: SocketAddr, inside: Ipv4Addr) -> Result<Self, Errno> {
-        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = socket_with(family, SocketType::DGRAM, flags, None)?;
-        if ports::is_for_helper(port) {
-            sockopt::set_socket_reuseaddr(&socket, true)?;
-        }
-        bind(&socket, &address)?;
-        Ok(Self { outer: UdpSocket::from(socket), inner: SocketAddr::new(IpAddr::V4(inside), port.container_port) })
+    /// Readable when the process has ended, which it should not do while the container runs; `None` if none runs.
+    pub(super) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.running.as_ref().map(|running| running.child.pidfd.as_fd())
     }
-}
 
-/// One client of one port.
-struct Session {
-    door: usize,
-    client: SocketAddr,
-    inner: UdpSocket,
-    used: Instant,
-}
-
-impl Session {
-    fn open(doors: &[Door], door: usize, client: SocketAddr) -> io::Result<Self> {
-        let inner = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-        inner.connect(doors[door].inner)?;
-        inner.set_nonblocking(true)?;
-        Ok(Self { door, client, inner, used: Instant::now() })
+    /// When [`revive`](Self::revive) is to be called, without a process.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.next
     }
-}
 
-/// Forwards datagrams in both directions until the process is killed. A datagram that cannot be delivered is lost, as
-/// usual with UDP.
-fn serve(doors: &[Door]) -> io::Result<()> {
-    let mut sessions: Vec<Session> = Vec::new();
-    let mut datagram = vec![0; DATAGRAM];
-    loop {
-        let polled = wait(doors, &sessions)?;
-        let (outer, inner) = polled.split_at(doors.len());
-        for (session, _) in sessions.iter_mut().zip(inner).filter(|(_, is_readable)| **is_readable) {
-            // An error means that the server refused it (ECONNREFUSED): the client gets no answer.
-            while let Ok(length) = session.inner.recv(&mut datagram) {
-                doors[session.door].outer.send_to(&datagram[..length], session.client).ok();
-                session.used = Instant::now();
+    /// Starts another process if the last one has ended, at once unless it has lived shortly; clients wait meanwhile.
+    pub(super) fn revive(&mut self) {
+        if let Some(running) = self.running.take() {
+            drop(running.child.wait());
+            let has_lived = running.since.elapsed();
+            self.pause = if has_lived < SHORT_LIFE { self.pause } else { PAUSES[0] };
+            self.next = Some(running.since + self.pause);
+            if has_lived < SHORT_LIFE {
+                self.pause = (self.pause * 2).min(PAUSES[1]);
             }
         }
-        for (door, _) in outer.iter().enumerate().filter(|(_, is_readable)| **is_readable) {
-            while let Ok((length, client)) = doors[door].outer.recv_from(&mut datagram) {
-                if let Ok(session) = session_of(&mut sessions, doors, door, client) {
-                    session.inner.send(&datagram[..length]).ok();
-                    session.used = Instant::now();
-                }
-            }
-        }
-        sessions.retain(|session| session.used.elapsed() < IDLE);
-    }
-}
-
-fn session_of<'a>(
-    sessions: &'a mut Vec<Session>,
-    doors: &[Door],
-    door: usize,
-    client: SocketAddr,
-) -> io::Result<&'a mut Session> {
-    let known = sessions.iter().position(|session| session.door == door && session.client == client);
-    let index = match known {
-        Some(index) => index,
-        None => {
-            if sessions.len() >= MAX_SESSIONS
-                && let Some((oldest, _)) = sessions.iter().enumerate().min_by_key(|(_, session)| session.used)
-            {
-                sessions.swap_remove(oldest);
-            }
-            sessions.push(Session::open(doors, door, client)?);
-            sessions.len() - 1
-        }
-    };
-    Ok(&mut sessions[index])
-}
-
-/// Sleeps until a socket is readable or the next session expires; returns for each port, then for each session, whether
-/// it is readable.
-fn wait(doors: &[Door], sessions: &[Session]) -> io::Result<Vec<bool>> {
-    let sockets = doors.iter().map(|door| &door.outer).chain(sessions.iter().map(|session| &session.inner));
-    let mut polled: Vec<_> = sockets.map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
-    let next_end = sessions.iter().map(|session| IDLE.saturating_sub(session.used.elapsed())).min();
-    // A second longer, so that the session has certainly expired then.
-    let timeout = next_end.map(|left| Timespec { tv_sec: left.as_secs().cast_signed() + 1, tv_nsec: 0 });
-    loop {
-        match poll(&mut polled, timeout.as_ref()) {
-            Err(Errno::INTR) => {}
-            other => break other.map(drop)?,
-        }
-    }
-    Ok(polled.iter().map(|fd| !fd.revents().is_empty()).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_go_to_the_client_that_asked() {
-        let server = UdpSocket::bind("127.0.0.1:0").expect("bind");
-        let outer = UdpSocket::bind("127.0.0.1:0").expect("bind");
-        outer.set_nonblocking(true).expect("nonblocking");
-        let address = outer.local_addr().expect("address");
-        let doors = vec![Door { outer, inner: server.local_addr().expect("address") }];
-        // They end with the test process.
-        std::thread::spawn(move || serve(&doors));
-        std::thread::spawn(move || {
-            let mut bytes = [0; 1500];
-            while let Ok((length, peer)) = server.recv_from(&mut bytes) {
-                server.send_to(&bytes[..length], peer).expect("answer");
-            }
-        });
-        let clients = [(); 3].map(|()| UdpSocket::bind("127.0.0.1:0").expect("bind"));
-        for round in 0..3u8 {
-            for (number, client) in (0..).zip(&clients) {
-                client.send_to(&[round, number], address).expect("send");
-            }
-            for (number, client) in (0..).zip(&clients) {
-                client.set_read_timeout(Some(Duration::from_secs(10))).expect("timeout");
-                let mut answer = [0; 8];
-                assert_eq!(client.recv_from(&mut answer).expect("answer"), (2, address));
-                assert_eq!(answer[..2], [round, number]);
+        if self.next.is_some_and(|next| next <= Instant::now()) {
+            self.next = None;
+            if self.fork().is_err() {
+                self.next = Some(Instant::now() + self.pause);
             }
         }
     }
 
-    #[test]
-    fn loopback_is_relayed_for_udp_alone() {
-        let port =
-            |ip: &str, protocol| PortMapping { host_ip: ip.parse().ok(), host_port: 53, container_port: 53, protocol };
-        let (tcp, udp) = (crate::types::Protocol::Tcp, crate::types::Protocol::Udp);
-        let relayed = |ip, protocol| {
-            let port = port(ip, protocol);
-            (ports::relayed_address(&port).map(|address| address.to_string()), ports::is_for_helper(&port))
+    fn fork(&mut self) -> io::Result<()> {
+        let (ended, monitor) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC)?;
+        let parent = rustix::process::getpid();
+        let child = process::fork(&CloneOptions::default(), || {
+            let doors: Vec<&Door> = self.doors.iter().chain(self.shared.iter()).collect();
+            let serve = || {
+                let inside = self.prepare(&doors, [&ended, &ready_in], parent)?;
+                let mut server = Server::new(doors, inside, ended.as_fd())?;
+                rustix::io::write(&ready_in, b"1")?;
+                server.run()
+            };
+            i32::from(serve().is_err())
+        })?;
+        self.running = Some(Running { child, _monitor: monitor, ready, since: Instant::now() });
+        Ok(())
+    }
+
+    /// Runs in the process: joins the container, and keeps only what it needs.
+    fn prepare(&self, doors: &[&Door], ours: [&OwnedFd; 2], parent: rustix::process::Pid) -> io::Result<Inside> {
+        let name = format!("rc: ports {}", self.name);
+        prctl::set_name(&name)?;
+        process::replace_command_line(&name)?;
+        // Not dumpable, before the container could see it.
+        prctl::set_dumpable(false)?;
+        limits::set("RLIMIT_NOFILE", u64::MAX, u64::MAX)?;
+        namespace::join(self.target.as_fd(), CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
+        let has_tcp = doors.iter().any(|door| door.port.protocol == crate::types::Protocol::Tcp);
+        // Without routing rules in the kernel clients appear as the container itself.
+        let mark = if has_tcp { marked::set_up().ok() } else { None };
+        let kept: Vec<BorrowedFd<'_>> =
+            doors.iter().map(|door| door.as_fd()).chain(ours.iter().map(|fd| fd.as_fd())).collect();
+        let capabilities: &[Capability] = match mark {
+            None => &[],
+            // It allows marks from Linux 5.17 on.
+            Some(mark) if can_mark(mark)? => &[Capability::CAP_NET_RAW],
+            Some(_) => &[Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN],
         };
-        let loopback = || Some("127.0.0.1:53".to_owned());
-        assert_eq!(relayed("", udp), (loopback(), true));
-        assert_eq!(relayed("0.0.0.0", udp), (loopback(), true));
-        assert_eq!(relayed("127.0.0.1", udp), (loopback(), false));
-        assert_eq!(relayed("::1", udp), (Some("[::1]:53".to_owned()), false));
-        assert_eq!(relayed("192.0.2.2", udp), (None, true));
-        assert_eq!(relayed("127.0.0.1", tcp), (None, true));
+        seclude(&kept, parent, capabilities)?;
+        Ok(self.inside.clone().with(mark.map_or(Answers::Lost, Answers::Marked)))
+    }
+}
+
+/// Whether CAP_NET_RAW alone allows marks. This process has all capabilities again afterwards.
+fn can_mark(mark: u32) -> io::Result<bool> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    let all = caps::read(None, caps::CapSet::Effective).map_err(io::Error::other)?;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    caps::set(None, caps::CapSet::Effective, &[Capability::CAP_NET_RAW].into()).map_err(io::Error::other)?;
+    let marked = transparent::set_mark(&socket, mark);
+    caps::set(None, caps::CapSet::Effective, &all).map_err(io::Error::other)?;
+    Ok(marked.is_ok())
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if let Some(Running { child, _monitor: monitor, .. }) = self.running.take() {
+            drop(monitor);
+            // If other code has already reaped every child of this process, these fail, which does no harm.
+            wait_readable(&[child.pidfd.as_fd()], Instant::now() + LAST_WORDS).ok();
+            if child.signal(libc::SIGKILL).is_ok() {
+                child.wait().ok();
+            }
+        }
+        self.doors.refuse();
     }
 }

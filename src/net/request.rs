@@ -6,6 +6,8 @@ use crate::types::PortMapping;
 /// The network of one container, as requested.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
+    /// The container's name, for names of processes.
+    pub(crate) name: String,
     /// The published ports, with all fields set.
     pub(crate) ports: Vec<PortMapping>,
     /// The options of the network, as typed after its name and checked.

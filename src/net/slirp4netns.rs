@@ -2,7 +2,7 @@
 //!
 //! rc tells it the pid; the form with a path crashes under `--enable-sandbox` in version 1.2.0. The sandbox takes away
 //! its view of the filesystem and its capabilities, `--disable-host-loopback` its access to 127.0.0.1 (safety.md, N2).
-//! It publishes ports through its API socket (`hostfwd`). Its name server at 10.0.2.3 asks the first IPv4 name server
+//! It publishes UDP ports through its API socket (`hostfwd`); TCP ports are the relay's (`relay`). Its name server at 10.0.2.3 asks the first IPv4 name server
 //! in the host's resolv.conf, even one on loopback, and notices when that file changes.
 //!
 //! Source: slirp4netns(1), "OPTIONS".
@@ -23,7 +23,7 @@ use super::ports;
 use super::request::Request;
 use crate::sys::fs;
 use crate::sys::spawn::{Program, spawn};
-use crate::types::{NetworkDriver, Slirp4netnsOptions};
+use crate::types::{NetworkDriver, PortMapping, Protocol, Slirp4netnsOptions};
 
 /// The descriptor numbers that the helper gets.
 const READY: i32 = 3;
@@ -45,10 +45,15 @@ impl Driver for Slirp4netns {
 
     fn validate(&self, request: &Request) -> Result<(), Error> {
         request.programs.find(NetworkDriver::Slirp4netns)?;
-        if let Some(port) = request.ports.iter().find(|port| port.host_ip.is_some_and(|ip| ip.is_ipv6())) {
+        let helpers = || request.ports.iter().filter(|port| !self.leaves_to_relay(port));
+        if let Some(port) = helpers().find(|port| port.host_ip.is_some_and(|ip| ip.is_ipv6())) {
             return Err(Error::NoIpv6 { driver: self.name(), port: port.clone() });
         }
-        ports::check_free(&request.ports)
+        ports::check_free(helpers())
+    }
+
+    fn leaves_to_relay(&self, port: &PortMapping) -> bool {
+        port.protocol == Protocol::Tcp || ports::is_loopback_datagrams(port)
     }
 
     fn start(&self, request: &Request, target: i32) -> Result<StartingNetwork, Error> {
@@ -63,7 +68,7 @@ impl Driver for Slirp4netns {
         argv.extend(["--configure", "--enable-sandbox", "--enable-seccomp"].map(text));
         argv.extend(words(&options(request)).into_iter().map(text));
         argv.extend([format!("--ready-fd={READY}"), format!("--exit-fd={EXIT}")].map(text));
-        if request.ports.iter().any(ports::is_for_helper) {
+        if request.ports.iter().any(|port| !self.leaves_to_relay(port)) {
             // Through the descriptor, since a socket's path has at most 107 bytes and the directory's path may be
             // longer.
             argv.push(text(format!("--api-socket=/proc/self/fd/{DIRECTORY_FD}/{SOCKET}")));
@@ -83,7 +88,14 @@ impl Driver for Slirp4netns {
         };
         let helper = spawn(&program).map_err(|source| Error::Spawn { program: path, source })?;
         let process = Process { helper, ready, _exit: Some(exit) };
-        Ok(StartingNetwork { driver: &Self, request: request.clone(), target, process: Some(process), _lock: None })
+        Ok(StartingNetwork {
+            driver: &Self,
+            request: request.clone(),
+            target,
+            process: Some(process),
+            relay: None,
+            _lock: None,
+        })
     }
 
     fn explain(&self, starting: &StartingNetwork, error: Error) -> Error {
@@ -101,7 +113,7 @@ impl Driver for Slirp4netns {
 
     fn publish(&self, starting: &StartingNetwork, deadline: Instant) -> Result<Option<Forwards>, Error> {
         let inside = addresses::of_slirp4netns(&options(&starting.request));
-        Forwards::ask(&starting.request, self.name(), inside.ip, deadline)
+        Forwards::ask(&starting.request, &Self, inside.ip, deadline)
     }
 }
 

@@ -3,6 +3,8 @@
 //! The programs inside the "container" are this test binary again: [`inside`] plays the part that `RC_TEST_INSIDE`
 //! names.
 //!
+//! What rc's own relay serves is tested in tests/it: a program with threads, like this one, cannot fork it.
+//!
 //! A driver checks whether a port is free by binding it for a moment, and a child that another test starts in that
 //! moment has a copy of the socket until it executes: so `scripts/test` runs these tests with one thread.
 
@@ -135,7 +137,8 @@ impl Container {
     fn request(&self, ports: &[PortMapping]) -> Request {
         let directory = self.directory.path().to_owned();
         let locks = self.locks.path().to_owned();
-        Request { ports: ports.to_vec(), options: Vec::new(), programs: Programs::default(), directory, locks }
+        let (ports, programs) = (ports.to_vec(), Programs::default());
+        Request { name: "web".to_owned(), ports, options: Vec::new(), programs, directory, locks }
     }
 
     fn up(&self, driver: NetworkDriver, ports: &[PortMapping]) -> Result<Running, Error> {
@@ -227,7 +230,6 @@ fn tcp_port_listens_on_the_given_address_alone(driver: NetworkDriver) {
 
 fn udp_port_is_published(driver: NetworkDriver, outward: &str) {
     let container = Container::new();
-    // The relay serves loopback, and a program with threads cannot fork it: tests/it/network.rs tests that.
     let port = published(Some(outward), Protocol::Udp);
     let _network = container.up(driver, std::slice::from_ref(&port)).expect("up");
     let _server = container.part("udp 0.0.0.0:8080");
@@ -300,16 +302,10 @@ fn helper_ends_with_its_network(driver: NetworkDriver) {
 }
 
 /// Only slirp4netns can free them that early; pasta reports that it cannot.
-fn ports_are_freed_before_the_helper_ends(driver: NetworkDriver) {
+fn ports_are_freed_before_the_helper_ends(driver: NetworkDriver, outward: &str) {
     let (first, second) = Container::pair();
-    let mut ports = vec![published(None, Protocol::Tcp), published(Some("127.0.0.1"), Protocol::Tcp)];
-    ports.extend(outward().map(|ip| published(Some(&ip), Protocol::Udp)));
+    let ports = [published(Some(outward), Protocol::Udp), published(Some(outward), Protocol::Udp)];
     let mut network = first.up(driver, &ports).expect("up");
-    let _server = first.part("tcp 0.0.0.0:8080");
-    // A connection that the client still has open does not keep the port.
-    let mut connected = TcpStream::connect(loopback(ports[0].host_port)).expect("connect");
-    connected.write_all(b"?").expect("write");
-    connected.read_exact(&mut [0]).expect("the server answers");
     assert_eq!(network.free_ports(), driver == NetworkDriver::Slirp4netns);
     if driver == NetworkDriver::Slirp4netns {
         let pid = rustix::process::Pid::from_raw(network.pid().expect("pid")).expect("pid");
@@ -318,9 +314,9 @@ fn ports_are_freed_before_the_helper_ends(driver: NetworkDriver) {
     }
 }
 
-fn ports_of_a_helper_that_hangs_are_freed_by_its_end(driver: NetworkDriver) {
+fn ports_of_a_helper_that_hangs_are_freed_by_its_end(driver: NetworkDriver, outward: &str) {
     let (first, second) = Container::pair();
-    let ports = [published(None, Protocol::Tcp)];
+    let ports = [published(Some(outward), Protocol::Udp)];
     let mut network = first.up(driver, &ports).expect("up");
     let pid = rustix::process::Pid::from_raw(network.pid().expect("pid")).expect("pid");
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).expect("stop");
@@ -352,14 +348,6 @@ macro_rules! suite {
             use super::*;
 
             #[test]
-            fn tcp_port_is_published() {
-                is_here($driver).then(|| super::tcp_port_is_published($driver));
-            }
-            #[test]
-            fn tcp_port_listens_on_the_given_address_alone() {
-                is_here($driver).then(|| super::tcp_port_listens_on_the_given_address_alone($driver));
-            }
-            #[test]
             fn udp_port_is_published() {
                 is_here($driver).then(outward).flatten().inspect(|ip| super::udp_port_is_published($driver, ip));
             }
@@ -368,18 +356,9 @@ macro_rules! suite {
                 is_here($driver).then(|| super::host_loopback_is_closed_and_outward_address_open($driver));
             }
             #[test]
-            fn taken_tcp_port_is_named() {
-                is_here($driver).then(|| super::taken_port_is_named($driver, "0.0.0.0", Protocol::Tcp));
-            }
-            #[test]
             fn taken_udp_port_is_named() {
                 let ip = is_here($driver).then(outward).flatten();
                 ip.inspect(|ip| super::taken_port_is_named($driver, ip, Protocol::Udp));
-            }
-            #[test]
-            fn of_two_racing_starts_exactly_one_gets_a_tcp_port() {
-                is_here($driver)
-                    .then(|| super::of_two_racing_starts_exactly_one_wins($driver, "0.0.0.0", Protocol::Tcp));
             }
             #[test]
             fn of_two_racing_starts_exactly_one_gets_a_udp_port() {
@@ -388,11 +367,13 @@ macro_rules! suite {
             }
             #[test]
             fn ports_are_freed_before_the_helper_ends() {
-                is_here($driver).then(|| super::ports_are_freed_before_the_helper_ends($driver));
+                let ip = is_here($driver).then(outward).flatten();
+                ip.inspect(|ip| super::ports_are_freed_before_the_helper_ends($driver, ip));
             }
             #[test]
             fn ports_of_a_helper_that_hangs_are_freed_by_its_end() {
-                is_here($driver).then(|| super::ports_of_a_helper_that_hangs_are_freed_by_its_end($driver));
+                let ip = is_here($driver).then(outward).flatten();
+                ip.inspect(|ip| super::ports_of_a_helper_that_hangs_are_freed_by_its_end($driver, ip));
             }
             #[test]
             fn helper_ends_with_its_network() {
@@ -413,12 +394,36 @@ macro_rules! suite {
 suite!(slirp4netns, NetworkDriver::Slirp4netns);
 suite!(pasta, NetworkDriver::Pasta);
 
+/// TCP of slirp4netns is the relay's.
+mod tcp_of_pasta {
+    use super::*;
+
+    #[test]
+    fn tcp_port_is_published() {
+        is_here(NetworkDriver::Pasta).then(|| super::tcp_port_is_published(NetworkDriver::Pasta));
+    }
+    #[test]
+    fn tcp_port_listens_on_the_given_address_alone() {
+        is_here(NetworkDriver::Pasta).then(|| super::tcp_port_listens_on_the_given_address_alone(NetworkDriver::Pasta));
+    }
+    #[test]
+    fn taken_tcp_port_is_named() {
+        is_here(NetworkDriver::Pasta).then(|| taken_port_is_named(NetworkDriver::Pasta, "0.0.0.0", Protocol::Tcp));
+    }
+    #[test]
+    fn of_two_racing_starts_exactly_one_gets_a_tcp_port() {
+        is_here(NetworkDriver::Pasta)
+            .then(|| of_two_racing_starts_exactly_one_wins(NetworkDriver::Pasta, "0.0.0.0", Protocol::Tcp));
+    }
+}
+
 #[test]
 fn networks_without_a_helper_publish_nothing() {
     let ports = vec![published(None, Protocol::Tcp)];
     let directory = std::env::temp_dir();
     let programs = Programs::default();
-    let request = Request { ports, options: Vec::new(), programs, directory: directory.clone(), locks: directory };
+    let (name, locks) = (String::new(), directory.clone());
+    let request = Request { name, ports, options: Vec::new(), programs, directory, locks };
     for network in [Network::None, Network::Host] {
         let driver = super::driver(&network).expect("driver");
         assert!(matches!(driver.validate(&request), Err(Error::NoPorts { .. })));

@@ -15,6 +15,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd};
 
+use caps::{CapSet, Capability};
 use nix::sched::CloneFlags;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use rustix::fs::{Mode, OFlags};
@@ -243,10 +244,10 @@ impl Start<'_> {
 }
 
 /// Confines a forked child that does not execute as strictly as a [`Helper`]: only `kept` descriptors and `/dev/null`
-/// at 0, 1 and 2 stay open, the working directory is `/`, it gives up every capability permanently, no other process
-/// may inspect it, and it dies with `parent`. Call it after the last change of IDs or namespaces, which would undo part
+/// at 0, 1 and 2 stay open, the working directory is `/`, it gives up every capability but `capabilities` permanently,
+/// no other process may inspect it, and it dies with `parent`. Call it after the last change of IDs or namespaces, which would undo part
 /// of it.
-pub(crate) fn seclude(kept: &[BorrowedFd<'_>], parent: Pid) -> io::Result<()> {
+pub(crate) fn seclude(kept: &[BorrowedFd<'_>], parent: Pid, capabilities: &[Capability]) -> io::Result<()> {
     let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     (0..3).try_for_each(|number| place(null.as_fd(), number))?;
     let mut numbers: Vec<_> = kept.iter().map(AsRawFd::as_raw_fd).collect();
@@ -259,8 +260,10 @@ pub(crate) fn seclude(kept: &[BorrowedFd<'_>], parent: Pid) -> io::Result<()> {
     std::mem::forget(null);
     close_between(next, c_int::MAX)?;
     rustix::process::chdir(c"/")?;
-    caps::clear(None, caps::CapSet::Effective).map_err(io::Error::other)?;
-    caps::clear(None, caps::CapSet::Permitted).map_err(io::Error::other)?;
+    let capabilities = capabilities.iter().copied().collect();
+    for set in [CapSet::Effective, CapSet::Permitted] {
+        caps::set(None, set, &capabilities).map_err(io::Error::other)?;
+    }
     super::prctl::set_no_new_privs()?;
     super::prctl::set_dumpable(false)?;
     super::prctl::die_with_parent()?;

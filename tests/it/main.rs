@@ -65,6 +65,7 @@ mod network;
 mod one_id;
 mod pause;
 mod processes;
+mod published;
 mod pull;
 mod push;
 mod quiet;

@@ -311,16 +311,16 @@ suite! {
 }
 
 #[test]
-fn a_published_ipv6_address_needs_pasta() {
+fn udp_on_a_published_ipv6_address_needs_pasta() {
     require!(program "slirp4netns");
     let lab = Lab::new();
     lab.payload();
-    let publish = format!("[::1]:{}:7", port::take(1));
+    let publish = format!("[2001:db8::1]:{}:7/udp", port::take(1));
     let run = ["run", "--network", "slirp4netns", "-p", &publish, "payload", "/payload", "exit", "0"];
     let sentence = format!(
-        "rc: cannot publish port `{}/tcp`: network `slirp4netns` listens on IPv4 addresses only\n\
+        "rc: cannot publish port `{}/udp`: network `slirp4netns` publishes UDP on IPv4 addresses only\n\
          hint: use `--network pasta`\n",
-        publish.trim_end_matches(":7"),
+        publish.trim_end_matches(":7/udp"),
     );
     lab.rc(run).run().fails(125, sentence);
 }
@@ -363,8 +363,9 @@ fn a_container_reaches_its_own_loopback_and_name() {
 }
 
 #[test]
-fn an_ipv6_address_is_published_by_pasta() {
+fn an_ipv6_address_is_published_alone() {
     require!(program "pasta");
+    require!(program "slirp4netns");
     require!(
         std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_ok(),
         "/dev/net/tun cannot be opened"
@@ -372,14 +373,16 @@ fn an_ipv6_address_is_published_by_pasta() {
     require!(TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_ok(), "this host has no IPv6");
     let lab = Lab::new();
     lab.payload();
-    let port = port::take(1);
-    let server = serve(&lab, "pasta", ["-p", &format!("[::1]:{port}:7")], ["tcp", "7"]);
-    let six = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port));
-    assert_eq!(ask_tcp(six, "by IPv6").expect("answer"), "by IPv6");
-    // That address alone.
-    assert!(ask_tcp(loopback(port), "").is_err());
-    end(&lab, [server]);
-    assert!(ask_tcp(six, "").is_err(), "the port is closed with the container");
+    for driver in ["pasta", "slirp4netns"] {
+        let port = port::take(1);
+        let server = serve(&lab, driver, ["-p", &format!("[::1]:{port}:7")], ["tcp", "7"]);
+        let six = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port));
+        assert_eq!(ask_tcp(six, "by IPv6").expect("answer"), "by IPv6");
+        // That address alone.
+        assert!(ask_tcp(loopback(port), "").is_err());
+        end(&lab, [server]);
+        assert!(ask_tcp(six, "").is_err(), "the port is closed with the container");
+    }
 }
 
 /// The host is a network namespace of the test, and its name server an echo: a container's query to the helper's name

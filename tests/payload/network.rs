@@ -10,10 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Answers each connection with the data that it sent, after the address that it came from.
 pub(crate) fn serve_tcp(port: u16) -> std::io::Result<()> {
-    let listener =
-        TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).or_else(|_| TcpListener::bind(("0.0.0.0", port)))?;
-    crate::ready()?;
-    for stream in listener.incoming() {
+    for stream in listen(port)?.incoming() {
         let mut stream = stream?;
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -23,6 +20,92 @@ pub(crate) fn serve_tcp(port: u16) -> std::io::Result<()> {
         });
     }
     Ok(())
+}
+
+fn listen(port: u16) -> std::io::Result<TcpListener> {
+    let listener =
+        TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).or_else(|_| TcpListener::bind(("0.0.0.0", port)))?;
+    crate::ready()?;
+    Ok(listener)
+}
+
+/// Speaks first: tells each client the address and port that it comes from, and then answers as an echo.
+pub(crate) fn greet(port: u16) -> std::io::Result<()> {
+    for stream in listen(port)?.incoming() {
+        let mut stream = stream?;
+        let peer = stream.peer_addr()?;
+        let peer = std::net::SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        std::thread::spawn(move || {
+            if writeln!(stream, "{peer}").is_ok() {
+                drop(stream.try_clone().and_then(|mut from| std::io::copy(&mut from, &mut stream)));
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Prints for each connection, one after the other, how it ends: `end`, or the error.
+pub(crate) fn watch(port: u16) -> std::io::Result<()> {
+    for stream in listen(port)?.incoming() {
+        let said = match stream?.read_to_end(&mut Vec::new()) {
+            Ok(_) => "end".to_owned(),
+            Err(error) => format!("{:?}", error.kind()),
+        };
+        println!("{said}");
+        std::io::stdout().flush()?;
+    }
+    Ok(())
+}
+
+/// Resets each connection after its first byte.
+pub(crate) fn abort(port: u16) -> std::io::Result<()> {
+    for stream in listen(port)?.incoming() {
+        let mut stream = stream?;
+        stream.read_exact(&mut [0])?;
+        rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
+    }
+    Ok(())
+}
+
+/// Sends its first client that many bytes, and ends.
+pub(crate) fn last_words(port: u16, bytes: usize) -> std::io::Result<()> {
+    let (mut stream, _) = listen(port)?.accept()?;
+    stream.write_all(&vec![b'x'; bytes])
+}
+
+/// Sends to each client until it closes.
+pub(crate) fn source(port: u16) -> std::io::Result<()> {
+    let bytes = vec![b'x'; 256 << 10];
+    for stream in listen(port)?.incoming() {
+        let mut stream = stream?;
+        while stream.write_all(&bytes).is_ok() {}
+    }
+    Ok(())
+}
+
+/// Sends `text` to a local socket, and returns the answer.
+pub(crate) fn tell(socket: &str, text: &str) -> std::io::Result<String> {
+    let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
+    stream.write_all(text.as_bytes())?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// Reads that many bytes from a server, and returns how long it took, in milliseconds.
+pub(crate) fn sink(address: &str, bytes: u64) -> Result<u128, Box<dyn std::error::Error>> {
+    let mut stream = TcpStream::connect_timeout(&address.parse()?, PATIENCE)?;
+    let (mut left, mut buffer) = (bytes, vec![0; 256 << 10]);
+    stream.read_exact(&mut [0])?;
+    let start = std::time::Instant::now();
+    while left > 0 {
+        match stream.read(&mut buffer)? {
+            0 => return Err("the server has closed".into()),
+            count => left = left.saturating_sub(count as u64),
+        }
+    }
+    Ok(start.elapsed().as_millis())
 }
 
 /// Answers each datagram with itself.

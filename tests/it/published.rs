@@ -1,0 +1,349 @@
+//! Published TCP ports of the default network: what a client and a server see of each other through rc's relay.
+
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
+
+use crate::support::wait::PATIENCE;
+use crate::support::{Lab, Running, port, wait};
+
+/// A container with a server, and the port on the host.
+struct Server<'a> {
+    lab: &'a Lab,
+    running: Running,
+    port: u16,
+}
+
+impl<'a> Server<'a> {
+    /// Starts `payload PART 7 MORE…`, and waits until it serves.
+    #[track_caller]
+    fn start(lab: &'a Lab, options: &[&str], part: &[&str]) -> Self {
+        let port = port::take(1);
+        let publish = format!("{port}:7");
+        let run = lab.rc(["run", "--rm", "--name", "web", "--network", "slirp4netns", "-p", &publish]).args(options);
+        let running = run.args(["payload", "/payload", part[0], "7"]).args(&part[1..]).start();
+        running.line("ready");
+        Self { lab, running, port }
+    }
+
+    fn address(&self, ip: impl Into<IpAddr>) -> SocketAddr {
+        SocketAddr::new(ip.into(), self.port)
+    }
+
+    #[track_caller]
+    fn connect(&self) -> TcpStream {
+        patient(TcpStream::connect(self.address(Ipv4Addr::LOCALHOST)).expect("the port is open"))
+    }
+
+    #[track_caller]
+    fn end(self) {
+        self.lab.remove_containers();
+        drop(self.running.wait().exits(137));
+    }
+}
+
+fn patient(stream: TcpStream) -> TcpStream {
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    stream
+}
+
+/// Connects from that address and port; 0 is any.
+#[track_caller]
+fn connect_from(ip: IpAddr, from: u16, to: SocketAddr) -> TcpStream {
+    let family = if ip.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a socket");
+    sockopt::set_socket_reuseaddr(&socket, true).expect("an option");
+    bind(&socket, &SocketAddr::new(ip, from)).expect("the address is this host's");
+    connect(&socket, &to).expect("the port is open");
+    patient(TcpStream::from(socket))
+}
+
+/// The line by which `greet` tells a client its address.
+#[track_caller]
+fn greeting(stream: &TcpStream) -> String {
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).expect("the server speaks first");
+    line.trim_end().to_owned()
+}
+
+fn outward() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_loopback())
+}
+
+/// A lab with the payload; `None` if slirp4netns cannot be used.
+macro_rules! lab {
+    () => {{
+        require!(program "slirp4netns");
+        require!(
+            std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_ok(),
+            "/dev/net/tun cannot be opened"
+        );
+        let lab = Lab::new();
+        lab.payload();
+        lab
+    }};
+}
+
+#[test]
+fn a_server_sees_the_client_s_own_address_and_port() {
+    let Some(outward) = outward() else { skip!("no default route") };
+    let lab = lab!();
+    let server = Server::start(&lab, &[], &["greet"]);
+    let stream = connect_from(outward, 0, server.address(outward));
+    assert_eq!(greeting(&stream), stream.local_addr().expect("an address").to_string());
+    // Another address of the host.
+    let stream = connect_from(outward, 0, server.address(Ipv4Addr::LOCALHOST));
+    assert_eq!(greeting(&stream), stream.local_addr().expect("an address").to_string());
+    server.end();
+}
+
+#[test]
+fn a_client_on_loopback_appears_as_the_gateway() {
+    let lab = lab!();
+    let server = Server::start(&lab, &[], &["greet"]);
+    for ip in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 9)] {
+        let stream = connect_from(ip.into(), 0, server.address(Ipv4Addr::LOCALHOST));
+        let port = stream.local_addr().expect("an address").port();
+        assert_eq!(greeting(&stream), format!("10.0.2.2:{port}"));
+    }
+    server.end();
+}
+
+/// The host is a network namespace of the test, and so is the other machine.
+#[test]
+fn a_client_on_another_machine_keeps_its_address() {
+    require!(program "ip");
+    let lab = lab!();
+    let script = "
+        set -e
+        ip link set lo up
+        exec 9< <(exec unshare --net sh -c 'echo $$; exec sleep 1000')
+        read -r machine <&9
+        ip link add here type veth peer name there netns $machine
+        ip addr add 192.0.2.1/24 dev here
+        ip link set here up
+        nsenter --net --target $machine sh -c 'ip addr add 192.0.2.7/24 dev there; ip link set there up'
+        \"$RC\" run -d --name web -p 8080:7 payload /payload greet 7 >id
+        until \"$RC\" logs web | grep -q ready; do :; done
+        nsenter --net --target $machine \"$PAYLOAD\" ask tcp 192.0.2.1:8080 hello
+        \"$RC\" rm -f -t 0 web >id
+        kill $machine";
+    let script = lab.script("script", script);
+    let run = lab.program("unshare", ["--user", "--map-root-user", "--net", "--mount", "bash"]).arg(script);
+    let run = run.env("RC_SINGLE_ID", "1").env("RC", Lab::rc_path()).env("PAYLOAD", Lab::payload_path());
+    let said = run.run().exits(0).stdout();
+    let (address, echo) = said.split_once('\n').expect("two lines");
+    assert!(address.starts_with("192.0.2.7:"), "{said}");
+    assert_eq!(echo, "hello\n");
+}
+
+#[test]
+fn one_port_of_a_client_leads_to_two_published_ports() {
+    let lab = lab!();
+    let other = port::take(1);
+    let server = Server::start(&lab, &["-p", &format!("{other}:7")], &["greet"]);
+    let one = connect_from(Ipv4Addr::LOCALHOST.into(), 0, server.address(Ipv4Addr::LOCALHOST));
+    let from = one.local_addr().expect("an address").port();
+    let two = connect_from(Ipv4Addr::LOCALHOST.into(), from, SocketAddr::from((Ipv4Addr::LOCALHOST, other)));
+    // The server has one port, so that the second connection needs another one of the client's.
+    let (first, second) = (greeting(&one), greeting(&two));
+    assert_eq!(first, format!("10.0.2.2:{from}"));
+    assert!(second.starts_with("10.0.2.2:") && second != first, "{second}");
+    for mut stream in [one, two] {
+        stream.write_all(b"still here").expect("the connection lives");
+        let mut answer = [0; 10];
+        stream.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"still here");
+    }
+    server.end();
+}
+
+#[test]
+fn all_data_arrives_in_both_directions_and_each_ends_alone() {
+    let lab = lab!();
+    let server = Server::start(&lab, &[], &["greet"]);
+    let data: Vec<u8> =
+        (0..24u32 << 20).map(|number| u8::try_from((number ^ (number >> 11)) % 251).expect("small")).collect();
+    let stream = server.connect();
+    greeting_byte_by_byte(&stream);
+    let mut writer = stream.try_clone().expect("a copy");
+    let sent = data.clone();
+    let sender = std::thread::spawn(move || {
+        writer.write_all(&sent).expect("the connection takes it");
+        // The server sends on after this.
+        writer.shutdown(Shutdown::Write).expect("half a close");
+    });
+    let mut answer = Vec::new();
+    (&stream).read_to_end(&mut answer).expect("the server ends, too");
+    sender.join().expect("all was sent");
+    assert!(answer == data, "{} of {} bytes", answer.len(), data.len());
+    server.end();
+}
+
+/// Reads the first line, and nothing of what follows.
+fn greeting_byte_by_byte(mut stream: &TcpStream) {
+    let mut byte = [0];
+    while byte != *b"\n" {
+        stream.read_exact(&mut byte).expect("a greeting");
+    }
+}
+
+#[test]
+fn a_reset_is_a_reset_on_the_other_side() {
+    let lab = lab!();
+    let server = Server::start(&lab, &[], &["abort"]);
+    let mut stream = server.connect();
+    stream.write_all(b"!").expect("the connection is there");
+    assert_eq!(stream.read(&mut [0]).expect_err("a reset").kind(), ErrorKind::ConnectionReset);
+    server.end();
+
+    let server = Server::start(&lab, &[], &["watch"]);
+    let stream = server.connect();
+    drop(stream);
+    server.running.line("end");
+    let mut stream = server.connect();
+    stream.write_all(b"!").expect("the connection is there");
+    sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).expect("an option");
+    drop(stream);
+    server.running.line("ConnectionReset");
+    server.end();
+}
+
+#[test]
+fn a_port_that_nobody_listens_on_inside_is_a_reset_at_once() {
+    let lab = lab!();
+    let silent = port::take(1);
+    let server = Server::start(&lab, &["-p", &format!("{silent}:8")], &["tcp"]);
+    for from in outward().into_iter().chain([Ipv4Addr::LOCALHOST.into()]) {
+        let mut stream = connect_from(from, 0, SocketAddr::new(from, silent));
+        // Long before the kernel would ask again whether the server is there.
+        stream.set_read_timeout(Some(Duration::from_millis(900))).expect("a timeout can be set");
+        assert_eq!(stream.read(&mut [0]).expect_err("a reset").kind(), ErrorKind::ConnectionReset, "from {from}");
+    }
+    server.end();
+}
+
+#[test]
+fn what_a_server_says_at_last_arrives() {
+    let lab = lab!();
+    for bytes in [1, 100_000, 2_000_000] {
+        let server = Server::start(&lab, &[], &["last-words", &bytes.to_string()]);
+        let mut said = Vec::new();
+        server.connect().read_to_end(&mut said).expect("an end");
+        assert_eq!(said.len(), bytes);
+        drop(server.running.wait().exits(0));
+    }
+}
+
+/// The process that serves the ports of the container with this name, of which the kernel keeps five characters.
+fn relay(container: &str) -> Option<rustix::process::Pid> {
+    let name = format!("rc: ports {container}\n");
+    let pids = std::fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
+    let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let pid = pids.find(|pid| {
+        let has_ended =
+            std::fs::read_link(format!("/proc/{pid}/exe")).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        !has_ended && std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm == name)
+    })?;
+    rustix::process::Pid::from_raw(pid)
+}
+
+#[test]
+fn a_relay_that_is_killed_is_replaced_and_the_port_stays_open() {
+    let lab = lab!();
+    let port = port::take(1);
+    let publish = format!("{port}:7");
+    let run = lab.rc(["run", "--rm", "--name", "mend", "-p", &publish, "payload", "/payload", "greet", "7"]).start();
+    run.line("ready");
+    let connect = || patient(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the port is open"));
+    let mut old = connect();
+    greeting_byte_by_byte(&old);
+    let mut killed = Vec::new();
+    for _ in 0..3 {
+        let relay = wait::until("a relay", || relay("mend").filter(|pid| !killed.contains(pid)));
+        rustix::process::kill_process(relay, rustix::process::Signal::KILL).expect("it lives");
+        killed.push(relay);
+        // The client waits, and is served by the next one.
+        let stream = connect();
+        assert!(greeting(&stream).starts_with("10.0.2.2:"));
+    }
+    assert!(matches!(old.read(&mut [0]), Ok(0) | Err(_)), "its connections are gone");
+    lab.remove_containers();
+    drop(run.wait().exits(137));
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err(), "the port is closed with the container");
+}
+
+#[test]
+fn between_two_runs_a_port_refuses_and_stays_taken() {
+    let lab = lab!();
+    let port = port::take(1);
+    let publish = format!("127.0.0.1:{port}:7");
+    let run = ["run", "-d", "--name", "web", "--restart", "always", "-p", &publish, "payload", "/payload"];
+    lab.rc(run).args(["last-words", "7", "3"]).run().succeeds();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let ask = || {
+        let mut said = String::new();
+        patient(TcpStream::connect(address).ok()?).read_to_string(&mut said).ok()?;
+        (said == "xxx").then_some(())
+    };
+    // Each answer ends a run; the pauses in between become longer.
+    for _ in 0..3 {
+        wait::until("an answer of the next run", ask);
+    }
+    wait::until("a pause", || {
+        TcpStream::connect(address).err().filter(|error| error.kind() == ErrorKind::ConnectionRefused)
+    });
+    // Whatever it is that the container does now.
+    assert_eq!(TcpListener::bind(address).expect_err("taken").kind(), ErrorKind::AddrInUse);
+    wait::until("an answer of the next run", ask);
+    lab.remove_containers();
+    drop(TcpListener::bind(address).expect("the port is free"));
+}
+
+#[test]
+fn connections_beyond_the_limit_of_descriptors_wait_and_the_others_go_on() {
+    let lab = lab!();
+    let port = port::take(1);
+    let script = lab.script("script", "ulimit -n 256 && exec \"$RC\" \"$@\"");
+    let run = lab.program("bash", [script.as_os_str()]).env("RC", Lab::rc_path());
+    let publish = format!("{port}:7");
+    let run = run.args(["run", "--rm", "--name", "web", "-p", &publish, "payload", "/payload", "greet", "7"]).start();
+    run.line("ready");
+    let connect = || patient(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the port is open"));
+    // A connection costs two descriptors, and 16 in 256 are for pipes: some hundred have room.
+    let (mut served, mut waiting) = (Vec::new(), Vec::new());
+    while waiting.len() < 20 {
+        let stream = connect();
+        let patience = if waiting.is_empty() { Duration::from_millis(1500) } else { Duration::from_millis(1) };
+        stream.set_read_timeout(Some(patience)).expect("a timeout can be set");
+        let mut first = [0];
+        match (&stream).read_exact(&mut first) {
+            Ok(()) => served.push(patient(stream)),
+            Err(_) => waiting.push(patient(stream)),
+        }
+        assert!(served.len() < 128, "two descriptors each");
+    }
+    assert!(served.len() >= 90, "{} were served", served.len());
+    for stream in &served {
+        greeting_byte_by_byte(stream);
+    }
+    let echo = |mut stream: &TcpStream| {
+        stream.write_all(b"idle no more").expect("the connection lives");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"idle no more");
+    };
+    served.iter().for_each(echo);
+    // Each end lets one of those in that wait.
+    served.drain(..waiting.len());
+    for stream in &waiting {
+        greeting_byte_by_byte(stream);
+        echo(stream);
+    }
+    lab.remove_containers();
+    drop(run.wait().exits(137));
+}
