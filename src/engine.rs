@@ -22,6 +22,7 @@ mod dockerfile;
 mod events;
 mod explain;
 mod facts;
+mod fetch;
 mod happened;
 mod history;
 mod image;

@@ -6,6 +6,7 @@
 //!   ├── auth   challenge → Basic, or a Bearer token from a realm that passed the rules below
 //!   ├── manifest  bytes → Manifest or Index, every digest, size and media type checked (pure)
 //!   ├── upload blobs and manifests to the registry: mounted, or sent, and continued after a break
+//!   ├── fetch  files by URL, for builds
 //!   └── Blob   a stream that resumes by Range, stops at the declared size, and ends only if the digest is right
 //! ```
 //!
@@ -24,6 +25,7 @@ mod client;
 mod credentials;
 mod dns;
 mod error;
+mod fetch;
 /// Manifests, indexes and image configurations from a registry or an archive, checked.
 pub(crate) mod manifest;
 mod notice;
@@ -46,6 +48,7 @@ pub(crate) use body::Source;
 pub(crate) use client::{Client, Document};
 pub(crate) use credentials::{Credentials, CredentialsError, Forgotten, Places, Server, forget, forget_all, store};
 pub(crate) use error::Error;
+pub(crate) use fetch::{NamedBy, Wanted, check_host, fetch};
 pub(crate) use notice::Notices;
 pub(crate) use options::{Backoff, Options};
 pub(crate) use platform::Platform;

@@ -27,6 +27,7 @@ mod compress;
 mod descriptor;
 pub(crate) mod escape;
 pub(crate) mod events;
+mod fetched;
 mod hash;
 mod index;
 mod ingest;

@@ -1,7 +1,6 @@
 //! `--build-context NAME=…`: what FROM, `COPY --from` and mounts find under a name.
 //!
 //! Source: docker-buildx-build(1), `--build-context`; podman-build(1), `--build-context`.
-#![cfg_attr(not(test), expect(dead_code, reason = "for the steps of a build"))]
 
 use super::git;
 use crate::types::{ImageReference, Invalid};
@@ -47,11 +46,24 @@ impl NamedContext {
         if name.is_empty() || place.is_empty() || name.contains(char::is_whitespace) {
             return Err(invalid("must be NAME=PLACE"));
         }
-        Ok(Self { name: name.to_lowercase(), place: ContextPlace::new(place)? })
+        Ok(Self { name: short(&name.to_lowercase()).to_owned(), place: ContextPlace::new(place)? })
     }
 }
 
+/// A name as contexts have it: `alpine`, `docker.io/library/alpine` and `alpine:latest` are one. Source: BuildKit,
+/// `namedContext`.
+pub(crate) fn short(name: &str) -> &str {
+    let name = name.strip_suffix(":latest").unwrap_or(name);
+    let name = name.strip_prefix("docker.io/").unwrap_or(name);
+    name.strip_prefix("library/").unwrap_or(name)
+}
+
 impl ContextPlace {
+    /// The stage that it is.
+    pub(crate) fn stage(&self) -> Option<String> {
+        if let Self::Target(stage) = self { Some(stage.to_lowercase()) } else { None }
+    }
+
     /// Reads a place; also for the context of the build itself, which cannot be an image or a stage.
     pub(crate) fn new(text: &str) -> Result<Self, Invalid> {
         let invalid = |reason: &str| Invalid::new("context", text, reason);

@@ -1,11 +1,11 @@
 //! `rc build`.
 
-use std::io::Read as _;
 use std::num::NonZero;
 use std::path::PathBuf;
 
 mod accepted;
 mod check;
+mod context;
 mod explain;
 mod journal;
 mod make;
@@ -18,13 +18,11 @@ use self::explain::Explain;
 use self::result::ResultArgs;
 use super::Ctx;
 use super::args::{RegistryArgs, pull_policy};
-use crate::build::dockerfile::source::FILE_LIMIT;
-use crate::engine::{self, CheckBuild, DockerfileAt};
+use crate::engine;
 use crate::error::{Error, Exit};
 use crate::plan::PullPolicy;
 use crate::registry::Platform;
-use crate::sys::fs::AtPath as _;
-use crate::types::{Network, Report};
+use crate::types::Network;
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
@@ -37,6 +35,9 @@ pub(crate) struct Args {
     /// Allow what takes confinement away: network.host or security.insecure
     #[arg(long = "allow", value_name = "ENTITLEMENT")]
     pub(crate) allowed: Vec<String>,
+    /// Name a context: NAME=DIRECTORY, a URL, docker-image://IMAGE, oci-layout://DIRECTORY or target:STAGE
+    #[arg(long = "build-context", value_name = "NAME=CONTEXT")]
+    pub(crate) contexts: Vec<String>,
     /// Set a build argument: NAME=VALUE, or NAME for the value of the environment
     #[arg(long = "build-arg", value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
@@ -50,7 +51,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     #[arg(hide_possible_values = true)]
     pub(crate) explain: Option<Explain>,
-    /// Read the Dockerfile from this path, or from standard input if it is `-`
+    /// Read the Dockerfile from this path or URL, or from standard input if it is `-`
     #[arg(short, long, value_name = "PATH")]
     pub(crate) file: Option<String>,
     /// Read the patterns of what is ignored from this path
@@ -91,7 +92,8 @@ pub(crate) struct Args {
     /// Set the stage to build, by name or number
     #[arg(long, value_name = "STAGE")]
     pub(crate) target: Option<String>,
-    /// The directory of the context, or `-` for a Dockerfile from standard input
+    /// The context: a directory, an archive, a URL of one or of a Dockerfile, a git repository, or `-` for an
+    /// archive or a Dockerfile from standard input
     #[arg(value_name = "CONTEXT")]
     pub(crate) context: Option<String>,
 }
@@ -113,25 +115,10 @@ pub(crate) enum Progress {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let context = args.context.clone().unwrap_or_else(|| ".".to_owned());
-    let file = match args.file.as_deref() {
-        Some("-") => DockerfileAt::Text(standard_input()?),
-        Some(path) => DockerfileAt::Path(path.into()),
-        None if context == "-" => DockerfileAt::Text(standard_input()?),
-        None => DockerfileAt::Usual,
-    };
-    let has_context = context != "-";
-    let request = CheckBuild {
-        context: if has_context { context } else { ".".to_owned() }.into(),
-        file,
-        ignore_file: args.ignore_file.clone(),
-        arguments: args.arguments.clone(),
-        target: args.target.clone(),
-        platform: args.platform.clone(),
-    };
+    let request = context::read(&args)?;
     match args.call.or_else(|| args.check.then_some(Call::CHECK)) {
         Some(call) => check::show(&engine::check_build(&ctx.engine, &ctx.caller()?, &request)?, call),
-        None => make::run(ctx, args, &request, has_context),
+        None => make::run(ctx, args, request),
     }
 }
 
@@ -142,12 +129,4 @@ fn pull(text: &str) -> Result<PullPolicy, String> {
         "false" => Ok(PullPolicy::Missing),
         policy => pull_policy(policy),
     }
-}
-
-fn standard_input() -> Result<Vec<u8>, Report> {
-    let mut bytes = Vec::new();
-    // One byte more than a Dockerfile may have, so that it is refused and not cut.
-    let limit = u64::try_from(FILE_LIMIT).unwrap_or(u64::MAX).saturating_add(1);
-    std::io::stdin().lock().take(limit).read_to_end(&mut bytes).at("read", "standard input")?;
-    Ok(bytes)
 }

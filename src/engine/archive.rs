@@ -45,6 +45,30 @@ pub(crate) fn load_location(
     load_from(context, input, name, platform)
 }
 
+/// Loads one image of a directory in OCI layout without naming it, and returns its ID. `name` is a tag or a digest; it
+/// may be left out if the directory has one image.
+pub(super) fn load_unnamed(
+    context: &Context,
+    directory: &Path,
+    name: Option<&str>,
+    platform: Option<Platform>,
+) -> Result<Digest, Report> {
+    let shown = directory.display().to_string();
+    trust(context)?.check_archive("oci", &shown)?;
+    let only = name.map(str::to_owned);
+    let loaded = inside(context, "rc: load", |store, target| {
+        let options = load::Options { platform, only, unnamed: true, target };
+        load::load(store, Input::Directory(directory.to_owned()), &options)
+    })?;
+    match &loaded[..] {
+        [image] => Ok(image.id.clone()),
+        several => {
+            let message = format!("`{shown}` has {} images", several.len());
+            Err(Report::new(ReportKind::Invalid, message).with_hint(format!("name one: oci-layout://{shown}:TAG")))
+        }
+    }
+}
+
 fn load_from(
     context: &Context,
     input: Input,
@@ -52,7 +76,7 @@ fn load_from(
     platform: Option<Platform>,
 ) -> Result<Vec<Loaded>, Report> {
     let loaded = inside(context, "rc: load", |store, target| {
-        load::load(store, input, &load::Options { platform, only, target })
+        load::load(store, input, &load::Options { platform, only, unnamed: false, target })
     })?;
     for image in &loaded {
         let name = image.names.first().map(ToString::to_string).unwrap_or_default();

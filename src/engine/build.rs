@@ -17,9 +17,11 @@ mod lookup;
 mod make;
 mod mounts;
 mod overlay;
+mod remote;
 mod request;
 mod run;
 mod scene;
+mod sources;
 mod stage;
 mod worker;
 

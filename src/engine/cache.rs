@@ -1,7 +1,7 @@
 //! The build cache: what it has, what is removed of it, and its bound.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
@@ -18,6 +18,9 @@ const LARGEST: u64 = 20_000_000_000;
 
 /// The most bytes of what steps were made from last, for the reasons of later builds.
 const SLOTS: u64 = 64 << 20;
+
+/// How long what was fetched by URL or from a repository stays without being used.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Which results of builds are pruned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +94,12 @@ pub(super) fn prune(store: &Store, filter: &PruneFilter, which: Cache) -> Result
             forgotten.push(step.key);
         }
     }
+    let is_pruned = |used: SystemTime| {
+        let age = used.elapsed().unwrap_or_default();
+        let shown = Timestamp::try_from(used).map(|used| used.to_string()).ok();
+        (!matches!(which, Cache::Beyond(_)) || age > LONGEST) && filter.matches(&BTreeMap::new(), shown.as_deref())
+    };
+    store.forget_fetched(&is_pruned)?;
     if !forgotten.is_empty() {
         removal.collect(&in_use(store)?)?;
     }

@@ -122,6 +122,14 @@ pub(crate) struct Caller {
     pub(crate) manager: Manager,
 }
 
+impl Caller {
+    /// The value of a variable that is not empty.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        let found = self.environment.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+    }
+}
+
 impl fmt::Debug for Caller {
     /// Omits the environment, which contains secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,25 +2,30 @@
 //! read and nothing is started.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+use super::build::BuildSecret;
 use super::context::{Caller, Context};
+use super::fetch::{self, FetchedContext, Fetcher};
 use crate::build::dockerfile::evaluate::{Extent, Plan, evaluate};
 use crate::build::dockerfile::file::Dockerfile;
 use crate::build::dockerfile::scope::{self, Inputs};
 use crate::build::dockerfile::source::{FILE_LIMIT, Problem, Source};
 use crate::build::dockerfile::stages::BaseImage;
-use crate::build::git::is_git;
 use crate::build::ignore::{self, Ignore};
+use crate::build::named::{ContextPlace, NamedContext};
 use crate::image::local;
-use crate::registry::Platform;
+use crate::registry::{NamedBy, Platform};
+use crate::storage::Scratch;
 use crate::sys::fs::{self, AtPath as _, PathError};
 use crate::sys::root::open_in;
 use crate::types::{Report, ReportKind, Thing};
+use crate::userns::UserNamespace;
 
 /// The names of a Dockerfile that nobody names, in this order.
 const NAMES: [&str; 3] = ["Containerfile", "Dockerfile", "dockerfile"];
@@ -28,10 +33,16 @@ const NAMES: [&str; 3] = ["Containerfile", "Dockerfile", "dockerfile"];
 /// A build, as far as its Dockerfile says.
 #[derive(Debug)]
 pub(crate) struct CheckBuild {
-    /// The directory of the context.
-    pub(crate) context: PathBuf,
+    /// The context.
+    pub(crate) context: ContextPlace,
+    /// Contexts with names.
+    pub(crate) named: Vec<NamedContext>,
+    /// Standard input, if a context is there.
+    pub(crate) input: Option<File>,
     /// The Dockerfile.
     pub(crate) file: DockerfileAt,
+    /// The secrets of the build: some of them may be credentials for where the context is.
+    pub(crate) secrets: Vec<BuildSecret>,
     /// The ignore file, if it is not beside the Dockerfile or in the context.
     pub(crate) ignore_file: Option<PathBuf>,
     /// `NAME=value`, or `NAME` for the value of the caller's environment.
@@ -49,6 +60,8 @@ pub(crate) enum DockerfileAt {
     Usual,
     /// At this path, from the caller's working directory; if it is not there, from the context.
     Path(PathBuf),
+    /// On a server.
+    Url(String),
     /// It was read from elsewhere.
     Text(Vec<u8>),
 }
@@ -71,35 +84,119 @@ pub(crate) struct ReadBuild {
     pub(crate) ignore: Option<Ignore>,
     /// What the caller gives.
     pub(crate) inputs: Inputs,
-    /// The directory of the context, absolute.
-    pub(crate) context: PathBuf,
+    /// The directory of the context, absolute; `None` if there is only a Dockerfile.
+    pub(crate) context: Option<PathBuf>,
+    /// What the user should know about the context.
+    pub(crate) warnings: Vec<String>,
+    /// The context was fetched or unpacked: no other build finds it at the same place.
+    pub(crate) is_fetched: bool,
+    /// What was fetched goes when this is dropped.
+    pub(crate) scratch: Option<Scratch>,
+}
+
+/// The context, before anything of it is read.
+#[derive(Default)]
+struct Found {
+    /// A directory, which is empty if there is only a Dockerfile.
+    directory: PathBuf,
+    /// It was fetched or unpacked.
+    is_fetched: bool,
+    /// There is only a Dockerfile.
+    has_no_files: bool,
+    /// The Dockerfile, if it is not among its files.
+    dockerfile: Option<Vec<u8>>,
+    warnings: Vec<String>,
+    scratch: Option<Scratch>,
 }
 
 /// Reads a Dockerfile and its ignore file.
-pub(crate) fn read_build(caller: &Caller, check: &CheckBuild) -> Result<ReadBuild, Report> {
-    let given = check.context.to_string_lossy();
-    if is_git(&given) || given.contains("://") {
-        let message = format!("`{given}`: rc builds from directories alone, and fetches none");
-        return Err(Report::new(ReportKind::Unsupported, message).with_hint("fetch it, and name the directory"));
-    }
-    let directory = caller.working_dir.join(&check.context);
-    let root = open_context(&directory)?;
-    let (name, bytes) = dockerfile(&root, caller, check)?;
-    let ignore = ignore_file(&root, caller, check, &name)?;
+pub(crate) fn read_build(context: &Context, caller: &Caller, check: &CheckBuild) -> Result<ReadBuild, Report> {
+    let found = find(context, caller, check)?;
+    let root = open_context(&found.directory)?;
+    let place = Place { root: &root, caller, check, is_fetched: found.is_fetched };
+    let (name, bytes) = match found.dockerfile {
+        Some(bytes) => (PathBuf::from("Dockerfile"), bytes),
+        None => place.dockerfile(&found.directory)?,
+    };
+    let ignore = place.ignore_file(&name)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
         let message = format!("`{}` is not UTF-8: line {}", name.display(), line + 1);
-        let hint = "standard input is read as a Dockerfile: unpack an archive, and name the directory";
-        let hint = matches!(check.file, DockerfileAt::Text(_)).then(|| hint.to_owned());
-        Report::new(ReportKind::Invalid, message).with_hint_of(hint)
+        Report::new(ReportKind::Invalid, message)
     })?;
     let source = Source::new(name.to_string_lossy(), text);
-    Ok(ReadBuild { source, ignore, inputs: inputs(caller, check), context: directory })
+    Ok(ReadBuild {
+        source,
+        ignore,
+        inputs: inputs(caller, check),
+        is_fetched: found.is_fetched,
+        context: (!found.has_no_files).then_some(found.directory),
+        warnings: found.warnings,
+        scratch: found.scratch,
+    })
+}
+
+/// Looks for the context, and for a Dockerfile that is not in it.
+fn find(context: &Context, caller: &Caller, check: &CheckBuild) -> Result<Found, Report> {
+    let on_server = match &check.file {
+        DockerfileAt::Url(url) => Some(url),
+        _ => None,
+    };
+    if let (ContextPlace::Path(path), None) = (&check.context, on_server) {
+        let directory = caller.working_dir.join(path);
+        if !fs::metadata(&directory).is_ok_and(|found| found.is_file()) {
+            return Ok(Found { directory, ..Found::default() });
+        }
+    }
+    let store = context.store()?;
+    let home = UserNamespace::open(&context.ids()?, &context.runtime_dir()?)?;
+    let scratch = store.scratch()?;
+    let fetcher = Fetcher {
+        context,
+        store,
+        home: &home,
+        environment: &caller.environment,
+        secrets: &check.secrets,
+        by: NamedBy::User,
+        is_trusted: true,
+        agent: caller.variable("SSH_AUTH_SOCK"),
+    };
+    let mut warnings = Vec::new();
+    let input = check.input.as_ref().map(File::try_clone).transpose().at("duplicate", "standard input")?;
+    let kept = check.arguments.iter().any(|argument| argument == "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1");
+    let mut place = check.context.clone();
+    if let ContextPlace::Git(url) = &mut place {
+        url.keep_git_dir = url.keep_git_dir.or(kept.then_some(true));
+    }
+    let into = || Ok(scratch.path().to_owned());
+    let got = fetch::context(&fetcher, &place, &caller.working_dir, &into, input, &mut |text| warnings.push(text))?;
+    let mut found = match got {
+        FetchedContext::Directory(directory) => Found { directory, ..Found::default() },
+        FetchedContext::Files(directory) => Found { directory, is_fetched: true, ..Found::default() },
+        FetchedContext::Dockerfile(bytes) => {
+            if !matches!(check.file, DockerfileAt::Usual) {
+                let message = "the context is a Dockerfile, so `--file` cannot name another one";
+                return Err(Report::new(ReportKind::Invalid, message));
+            }
+            Found {
+                directory: scratch.path().join("files"),
+                dockerfile: Some(bytes),
+                is_fetched: true,
+                has_no_files: true,
+                ..Found::default()
+            }
+        }
+    };
+    if let Some(url) = on_server {
+        fetcher.download(url, None, scratch.path(), "Dockerfile")?;
+        found.dockerfile = Some(fs::read_regular(scratch.path().join("Dockerfile"), most(FILE_LIMIT))?);
+    }
+    Ok(Found { warnings, scratch: Some(scratch), ..found })
 }
 
 /// Checks a Dockerfile. Fails if it cannot be read; what is wrong in it is in the result.
 pub(crate) fn check_build(context: &Context, caller: &Caller, check: &CheckBuild) -> Result<CheckedBuild, Report> {
-    let ReadBuild { source, ignore, inputs, .. } = read_build(caller, check)?;
+    let ReadBuild { source, ignore, inputs, scratch: _scratch, .. } = read_build(context, caller, check)?;
     // What is not here is not pulled for a check.
     let store = context.store_to_read().ok();
     let bases = |name: &str| {
@@ -117,7 +214,7 @@ pub(crate) fn check_build(context: &Context, caller: &Caller, check: &CheckBuild
     Ok(CheckedBuild { source, outcome })
 }
 
-fn open_context(directory: &Path) -> Result<OwnedFd, Report> {
+pub(super) fn open_context(directory: &Path) -> Result<OwnedFd, Report> {
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     let opened = rustix::fs::open(directory, flags, Mode::empty()).at("open", directory);
     opened.map_err(|error| {
@@ -132,7 +229,7 @@ fn open_context(directory: &Path) -> Result<OwnedFd, Report> {
 fn beneath(root: &OwnedFd, name: &Path, limit: usize) -> Result<Option<Vec<u8>>, Report> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match open_in(root.as_fd(), name, flags, Mode::empty()) {
-        Ok(file) => std::fs::File::from(file),
+        Ok(file) => File::from(file),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             // A link that leads nowhere in the context is no missing file.
             let is_there = rustix::fs::statat(root, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).is_ok();
@@ -165,65 +262,88 @@ fn most(limit: usize) -> u64 {
     u64::try_from(limit).unwrap_or(u64::MAX)
 }
 
-/// The name and the bytes of the Dockerfile.
-fn dockerfile(root: &OwnedFd, caller: &Caller, check: &CheckBuild) -> Result<(PathBuf, Vec<u8>), Report> {
-    match &check.file {
-        DockerfileAt::Text(bytes) => Ok((PathBuf::from("Dockerfile"), bytes.clone())),
-        DockerfileAt::Path(path) => {
-            match fs::read_regular(caller.working_dir.join(path), most(FILE_LIMIT)) {
-                Ok(bytes) => return Ok((path.clone(), bytes)),
-                Err(error) if error.is_not_found() && path.is_relative() => {}
-                Err(error) => return Err(error.into()),
+/// Where a Dockerfile and its ignore file are looked for.
+struct Place<'a> {
+    root: &'a OwnedFd,
+    caller: &'a Caller,
+    check: &'a CheckBuild,
+    /// What belongs to the context is in it, and nowhere else.
+    is_fetched: bool,
+}
+
+impl Place<'_> {
+    /// The name and the bytes of the Dockerfile.
+    fn dockerfile(&self, directory: &Path) -> Result<(PathBuf, Vec<u8>), Report> {
+        let Self { root, caller, check, .. } = self;
+        match &check.file {
+            DockerfileAt::Text(bytes) => Ok((PathBuf::from("Dockerfile"), bytes.clone())),
+            DockerfileAt::Url(url) => Err(Report::new(ReportKind::Internal, format!("`{url}` was not fetched"))),
+            DockerfileAt::Path(path) if self.is_fetched => {
+                let found = beneath(root, path, FILE_LIMIT)?;
+                let message = || format!("no such Dockerfile in the context: `{}`", path.display());
+                let found = found.ok_or_else(|| Report::new(ReportKind::NotFound(Thing::File), message()))?;
+                Ok((path.clone(), found))
             }
-            let bytes = beneath(root, path, FILE_LIMIT)?.ok_or_else(|| {
-                let message = format!("no such Dockerfile: `{}`", path.display());
-                let hint = "it is neither in the working directory nor in the context";
-                Report::new(ReportKind::NotFound(Thing::File), message).with_hint(hint)
-            })?;
-            Ok((path.clone(), bytes))
-        }
-        DockerfileAt::Usual => {
-            for name in NAMES {
-                if let Some(bytes) = beneath(root, Path::new(name), FILE_LIMIT)? {
-                    return Ok((PathBuf::from(name), bytes));
+            DockerfileAt::Path(path) => {
+                match fs::read_regular(caller.working_dir.join(path), most(FILE_LIMIT)) {
+                    Ok(bytes) => return Ok((path.clone(), bytes)),
+                    Err(error) if error.is_not_found() && path.is_relative() => {}
+                    Err(error) => return Err(error.into()),
                 }
+                let bytes = beneath(root, path, FILE_LIMIT)?.ok_or_else(|| {
+                    let message = format!("no such Dockerfile: `{}`", path.display());
+                    let hint = "it is neither in the working directory nor in the context";
+                    Report::new(ReportKind::NotFound(Thing::File), message).with_hint(hint)
+                })?;
+                Ok((path.clone(), bytes))
             }
-            let message = format!("`{}` has no Containerfile and no Dockerfile", check.context.display());
-            Err(Report::new(ReportKind::NotFound(Thing::File), message).with_hint("name it: `--file PATH`"))
+            DockerfileAt::Usual => {
+                for name in NAMES {
+                    if let Some(bytes) = beneath(root, Path::new(name), FILE_LIMIT)? {
+                        return Ok((PathBuf::from(name), bytes));
+                    }
+                }
+                let shown =
+                    if self.is_fetched { "the context".to_owned() } else { format!("`{}`", directory.display()) };
+                let message = format!("{shown} has no Containerfile and no Dockerfile");
+                Err(Report::new(ReportKind::NotFound(Thing::File), message).with_hint("name it: `--file PATH`"))
+            }
         }
+    }
+
+    /// The ignore file: that which is named, that of the Dockerfile, or that of the context.
+    fn ignore_file(&self, dockerfile: &Path) -> Result<Option<Ignore>, Report> {
+        let Self { root, caller, check, .. } = self;
+        let limit = ignore::FILE_LIMIT;
+        if let Some(path) = &check.ignore_file {
+            let bytes = fs::read_regular(caller.working_dir.join(path), most(limit))?;
+            return patterns(path, bytes).map(Some);
+        }
+        for end in ["containerignore", "dockerignore"] {
+            let own = PathBuf::from(format!("{}.{end}", dockerfile.display()));
+            let found = match &check.file {
+                DockerfileAt::Text(_) | DockerfileAt::Url(_) => None,
+                DockerfileAt::Path(_) if self.is_fetched => beneath(root, &own, limit)?,
+                DockerfileAt::Path(_) => match fs::read_regular(caller.working_dir.join(&own), most(limit)) {
+                    Ok(bytes) => Some(bytes),
+                    Err(error) if error.is_not_found() && own.is_relative() => beneath(root, &own, limit)?,
+                    Err(error) if error.is_not_found() => None,
+                    Err(error) => return Err(error.into()),
+                },
+                DockerfileAt::Usual => beneath(root, &own, limit)?,
+            };
+            if let Some(bytes) = found {
+                return patterns(&own, bytes).map(Some);
+            }
+        }
+        ignore_of(root)
     }
 }
 
-/// The ignore file: that which is named, that of the Dockerfile, or that of the context.
-fn ignore_file(
-    root: &OwnedFd,
-    caller: &Caller,
-    check: &CheckBuild,
-    dockerfile: &Path,
-) -> Result<Option<Ignore>, Report> {
-    let limit = ignore::FILE_LIMIT;
-    if let Some(path) = &check.ignore_file {
-        let bytes = fs::read_regular(caller.working_dir.join(path), most(limit))?;
-        return patterns(path, bytes).map(Some);
-    }
-    for end in ["containerignore", "dockerignore"] {
-        let own = PathBuf::from(format!("{}.{end}", dockerfile.display()));
-        let found = match &check.file {
-            DockerfileAt::Text(_) => None,
-            DockerfileAt::Path(_) => match fs::read_regular(caller.working_dir.join(&own), most(limit)) {
-                Ok(bytes) => Some(bytes),
-                Err(error) if error.is_not_found() && own.is_relative() => beneath(root, &own, limit)?,
-                Err(error) if error.is_not_found() => None,
-                Err(error) => return Err(error.into()),
-            },
-            DockerfileAt::Usual => beneath(root, &own, limit)?,
-        };
-        if let Some(bytes) = found {
-            return patterns(&own, bytes).map(Some);
-        }
-    }
+/// The ignore file of a context.
+pub(super) fn ignore_of(root: &OwnedFd) -> Result<Option<Ignore>, Report> {
     for name in [".containerignore", ".dockerignore"] {
-        if let Some(bytes) = beneath(root, Path::new(name), limit)? {
+        if let Some(bytes) = beneath(root, Path::new(name), ignore::FILE_LIMIT)? {
             return patterns(Path::new(name), bytes).map(Some);
         }
     }
@@ -257,5 +377,6 @@ fn inputs(caller: &Caller, check: &CheckBuild) -> Inputs {
         build_platform: platform(Platform::host()),
         platform: platform(check.platform.clone().unwrap_or_else(Platform::host)),
         target: check.target.clone(),
+        contexts: check.named.iter().map(|named| (named.name.clone(), named.place.stage())).collect(),
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Options {
     pub(crate) platform: Option<Platform>,
     /// The image to load, by its name in the archive; `None` loads all.
     pub(crate) only: Option<String>,
+    /// Images get no names: they are found by their IDs.
+    pub(crate) unnamed: bool,
     /// The ID map to unpack layers for.
     pub(crate) target: Target,
 }

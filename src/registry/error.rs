@@ -195,6 +195,20 @@ pub(crate) enum Error {
         /// Whether more bytes arrived, not fewer.
         longer: bool,
     },
+    /// A Dockerfile names this host, or a link-local address.
+    #[error("a Dockerfile cannot fetch from `{host}`, which is this host or a link-local address")]
+    Near {
+        /// Host and port.
+        host: String,
+    },
+    /// What was fetched could not be written.
+    #[error("cannot write what `{subject}` has sent: {}", crate::sys::fs::plain(.source))]
+    Write {
+        /// The URL.
+        subject: String,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
     /// The credentials could not be determined.
     #[error(transparent)]
     Credentials(#[from] super::CredentialsError),
@@ -227,6 +241,7 @@ impl From<Error> for Report {
             | Error::Login { .. }
             | Error::Certificate { .. }
             | Error::Redirect { .. }
+            | Error::Near { .. }
             | Error::Realm { .. } => ReportKind::Denied,
             Error::Connect { .. }
             | Error::Lookup { .. }
@@ -234,7 +249,9 @@ impl From<Error> for Report {
             | Error::Html { .. }
             | Error::Broken { .. }
             | Error::Status { .. } => ReportKind::Unavailable,
-            Error::Wait(ref source) | Error::Source { ref source, .. } => ReportKind::of_step(source),
+            Error::Wait(ref source) | Error::Source { ref source, .. } | Error::Write { ref source, .. } => {
+                ReportKind::of_step(source)
+            }
             Error::Challenge { .. } => ReportKind::Unsupported,
             Error::Stalled { .. } => ReportKind::TimedOut,
             Error::TooLarge { .. } | Error::Digest { .. } | Error::Size { .. } => ReportKind::Damaged,
@@ -253,6 +270,7 @@ impl Error {
                 "put the registry's CA into `~/.config/containers/certs.d/{host}/ca.crt`, or skip \
                  verification with `--tls-verify=false`"
             )),
+            Self::Near { .. } => Some("if you trust the Dockerfile: `--allow network.host`".to_owned()),
             Self::PlainHttp { .. } => {
                 Some("if the network is trusted, allow it with `--tls-verify=false`".to_owned())
             }

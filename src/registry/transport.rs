@@ -1,11 +1,13 @@
 use std::collections::HashMap;
+use std::fmt;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH, LOCATION, RANGE,
+    RETRY_AFTER,
 };
 use reqwest::redirect::Policy;
 use reqwest::{Method, Response, StatusCode, Url};
@@ -18,7 +20,7 @@ use super::error::innermost;
 use super::options::{Backoff, Options};
 use super::tls::{Trust, is_self_signed};
 use super::{Error, Notices, SMALL_LIMIT, TlsVerify};
-use crate::types::{Digest, json};
+use crate::types::json;
 
 /// The maximum number of redirects for one request.
 const REDIRECTS: usize = 5;
@@ -59,6 +61,8 @@ pub(super) enum Audience {
     /// A token server that a registry at this reach has named. It gets secrets, so TLS is always verified, unless it is
     /// the registry's own host.
     Realm { registry: Reach, same_host: bool },
+    /// Any server of the web, which may send us to others at this reach: what arrives may have no digest.
+    Anybody(Reach),
 }
 
 /// The body of a request.
@@ -81,6 +85,8 @@ pub(super) struct Request {
     pub(super) url: Url,
     pub(super) authorization: Option<HeaderValue>,
     pub(super) accept: Option<&'static str>,
+    /// The server's word for content that is here already.
+    pub(super) known: Option<HeaderValue>,
     /// The first requested byte, if not all are requested.
     pub(super) from: u64,
     /// Its body.
@@ -96,6 +102,7 @@ impl Request {
             url,
             authorization: None,
             accept: None,
+            known: None,
             from: 0,
             content: Content::None,
             audience: Audience::Registry,
@@ -201,6 +208,7 @@ impl Transport {
         match (from.scheme(), target.scheme()) {
             (_, "https") => {}
             ("https", "http") => return Err(refuse(from, &to, "it leads from https to plain http")),
+            ("http", "http") if matches!(request.audience, Audience::Anybody(_)) => {}
             ("http", "http") if self.allows_http(target.host_str().unwrap_or_default()) => {}
             ("http", "http") => return Err(refuse(from, &to, "plain http needs `--tls-verify=false`")),
             _ => return Err(refuse(from, &to, "it leads to another protocol")),
@@ -212,7 +220,7 @@ impl Transport {
                 return Err(refuse(from, &to, "an upload is not passed on"));
             }
         }
-        if let Audience::Realm { registry, .. } = request.audience
+        if let Audience::Realm { registry, .. } | Audience::Anybody(registry) = request.audience
             && let Some(address) = target.host_str().and_then(literal)
             && !registry.may_send_to(Reach::of(address))
         {
@@ -230,6 +238,9 @@ impl Transport {
         }
         if let Some(accept) = request.accept {
             builder = builder.header(ACCEPT, accept);
+        }
+        if let Some(known) = &request.known {
+            builder = builder.header(IF_NONE_MATCH, known.clone());
         }
         if request.from > 0 {
             builder = builder.header(RANGE, format!("bytes={}-", request.from));
@@ -300,6 +311,7 @@ impl Transport {
         let host = request.url.host_str().unwrap_or_default();
         let (verified, guard) = match request.audience {
             Audience::Registry => (!self.is_blind(), None),
+            Audience::Anybody(reach) => (!self.is_blind(), (reach != Reach::Loopback).then_some(reach)),
             Audience::Realm { registry, same_host } => {
                 (!(self.is_blind() && same_host), (!same_host).then_some(registry))
             }
@@ -407,7 +419,7 @@ impl Transport {
         &self,
         response: &mut Response,
         pace: &mut Pace,
-        subject: &Digest,
+        subject: &impl fmt::Display,
     ) -> Result<Option<Bytes>, Error> {
         let mut wait = async |limit: Duration, response: &mut Response| {
             let start = Instant::now();

@@ -133,13 +133,13 @@ impl Store {
 }
 
 /// Sets the modification time of a file to now.
-fn touch(path: &Path) -> rustix::io::Result<()> {
+pub(super) fn touch(path: &Path) -> rustix::io::Result<()> {
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     let times = Timestamps { last_access: now, last_modification: now };
     utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)
 }
 
-fn listed(directory: PathBuf) -> Result<Vec<PathBuf>, PathError> {
+pub(super) fn listed(directory: PathBuf) -> Result<Vec<PathBuf>, PathError> {
     match fs::paths_in(directory) {
         Err(error) if error.is_not_found() => Ok(Vec::new()),
         other => other,

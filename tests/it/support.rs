@@ -25,8 +25,10 @@ mod leak;
 pub(crate) mod output;
 pub(crate) mod port;
 pub(crate) mod registry;
+pub(crate) mod repository;
 pub(crate) mod terminal;
 pub(crate) mod wait;
+pub(crate) mod web;
 
 pub(crate) use chance::Chance;
 pub(crate) use command::Running;
@@ -34,5 +36,7 @@ pub(crate) use image::{Compression, Image, Layer};
 pub(crate) use lab::Lab;
 pub(crate) use output::{Exit, Output};
 pub(crate) use registry::Registry;
+pub(crate) use repository::Repository;
 pub(crate) use rustix::process::Signal;
 pub(crate) use skip::Set;
+pub(crate) use web::{Page, Web};

@@ -65,7 +65,7 @@ pub(crate) fn evaluate(
     };
     checks::check(file, &mut findings);
     let common = common(file, inputs, target, &mut findings);
-    let graph = Graph::new(file, &common, target, bases, &mut findings);
+    let graph = Graph::new(file, inputs, &common, target, bases, &mut findings);
     let needed: Vec<usize> = match extent {
         Extent::Needed => graph.order.clone(),
         Extent::All => (0..graph.nodes.len()).collect(),

@@ -14,6 +14,7 @@ use super::expand::{Expanded, Expander, Mode};
 use super::instruction::Arg;
 use super::source::{Problem, Span};
 use super::words::Word;
+use crate::build::named::short;
 
 /// The most bytes of all variables of an environment together: more a program does not get (execve(2)).
 const LIMIT: usize = 2 << 20;
@@ -48,6 +49,29 @@ pub(crate) struct Inputs {
     pub(crate) platform: Platform,
     /// `--target`.
     pub(crate) target: Option<String>,
+    /// The names of contexts that the caller gives, which go before those of stages and images; with the stage that has
+    /// another name here.
+    pub(crate) contexts: BTreeMap<String, Option<String>>,
+}
+
+impl Inputs {
+    /// What a name that FROM or `--from` has stands for.
+    pub(super) fn meant<'a>(&'a self, name: &'a str) -> Meant<'a> {
+        let lower = name.to_lowercase();
+        match self.contexts.get_key_value(short(&lower)) {
+            None => Meant::Itself(lower),
+            Some((_, Some(stage))) => Meant::Itself(stage.clone()),
+            Some((context, None)) => Meant::Context(context),
+        }
+    }
+}
+
+/// What a name stands for.
+pub(super) enum Meant<'a> {
+    /// A stage or an image of this name, in lower case.
+    Itself(String),
+    /// A context of the caller's.
+    Context(&'a str),
 }
 
 /// Arguments that every RUN gets if the caller gives them, without an ARG.

@@ -13,7 +13,7 @@ use super::rules::{
     INVALID_BASE_IMAGE_PLATFORM, INVALID_DEFAULT_ARG, PLATFORM_CONSTANT, REDUNDANT_TARGET_PLATFORM,
     UNDEFINED_ARG_IN_FROM,
 };
-use super::scope::{Common, Inputs, Platform, Scope, automatic};
+use super::scope::{Common, Inputs, Meant, Platform, Scope, automatic};
 use super::source::{Problem, Span};
 use super::words::Word;
 use crate::types::{ImageReference, ImageSettings, nearest};
@@ -148,12 +148,14 @@ impl Graph {
     /// Finds what each stage needs. What is wrong is among the findings.
     pub(super) fn new(
         file: &Dockerfile,
+        inputs: &Inputs,
         common: &Common<'_>,
         target: usize,
         bases: Bases<'_>,
         findings: &mut Findings,
     ) -> Self {
-        let mut builder = Builder { file, common, bases, findings, nodes: Vec::new(), scopes: Vec::new(), triggers: 0 };
+        let mut builder =
+            Builder { file, inputs, common, bases, findings, nodes: Vec::new(), scopes: Vec::new(), triggers: 0 };
         for index in 0..file.stages.len() {
             builder.add(index);
         }
@@ -165,6 +167,7 @@ impl Graph {
 
 struct Builder<'a> {
     file: &'a Dockerfile,
+    inputs: &'a Inputs,
     common: &'a Common<'a>,
     bases: Bases<'a>,
     findings: &'a mut Findings,
@@ -228,7 +231,10 @@ impl Builder<'_> {
             self.findings.problems.push(Problem { hint, ..Problem::new(image.span, message) });
             return scratch;
         }
-        let lower = name.to_lowercase();
+        let lower = match self.inputs.meant(&name) {
+            Meant::Context(context) => return self.image(context.to_owned(), platform, stage.instruction.span),
+            Meant::Itself(lower) => lower,
+        };
         let before = &self.file.stages[..index];
         if let Some(found) = before.iter().rposition(|stage| stage.name.as_deref() == Some(lower.as_str())) {
             return Base::Stage(found);
@@ -241,9 +247,13 @@ impl Builder<'_> {
             self.findings.problems.push(Problem { hint, ..Problem::new(image.span, message) });
             return scratch;
         }
+        self.image(name, platform, stage.instruction.span)
+    }
+
+    fn image(&mut self, name: String, platform: Option<&str>, span: Span) -> Base {
         let known = (self.bases)(&name);
         if let Some(known) = &known {
-            self.check_platform(&name, &known.platform, platform, stage.instruction.span);
+            self.check_platform(&name, &known.platform, platform, span);
         }
         Base::Image { name, settings: known.map(|known| Box::new(known.settings)) }
     }
@@ -392,7 +402,10 @@ impl Builder<'_> {
             self.findings.problems.push(Problem::new(span, "the name of a stage or image is empty"));
             return None;
         }
-        let lower = name.to_lowercase();
+        let lower = match self.inputs.meant(name) {
+            Meant::Context(context) => return Some(Origin::Image(context.to_owned())),
+            Meant::Itself(lower) => lower,
+        };
         let is_named = |stage: &Stage| stage.name.as_deref() == Some(lower.as_str());
         let earlier = self.file.stages[..index].iter().rposition(is_named);
         if let Some(found) = earlier.or_else(|| self.file.stages.iter().position(is_named)) {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::journal::Journal;
-use super::{Args, Progress, explain, secret};
+use super::{Args, Progress, explain};
 use crate::build::dockerfile::file::Dockerfile;
 use crate::build::dockerfile::source::Source;
 use crate::cmd::Ctx;
@@ -16,11 +16,13 @@ use crate::ui::{self, BuildScreen, StepLabel, Style};
 use crate::view::dockerfile as view;
 
 /// Builds, and prints the image's ID; with `--explain`, prints what the cache has.
-pub(super) fn run(ctx: &Ctx, args: Args, read: &CheckBuild, has_context: bool) -> Result<Exit, Error> {
+pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error> {
     args.accepted.check()?;
     args.result.check()?;
     let caller = ctx.caller()?;
-    let ReadBuild { source, ignore, inputs, context } = engine::read_build(&caller, read)?;
+    let found = engine::read_build(&ctx.engine, &caller, &read)?;
+    let ReadBuild { source, ignore, inputs, context, is_fetched, warnings, scratch } = found;
+    warnings.iter().for_each(ui::warning);
     let file = match Dockerfile::read(&source) {
         Ok(file) => file,
         Err(problems) => return Err(wrong(&source, &problems)),
@@ -35,18 +37,27 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: &CheckBuild, has_context: bool) -
     let of_caller = caller.environment.iter().find(|(name, _)| name == "SOURCE_DATE_EPOCH");
     let of_caller = inputs.arguments.get("SOURCE_DATE_EPOCH").or(of_caller.map(|(_, value)| value));
     let (epoch, rewrites_times) = args.result.times(of_caller.map(String::as_str))?;
+    // What was fetched is at another place each time.
+    let place_of = match (&args.context, &context) {
+        (Some(typed), _) if is_fetched => Path::new(typed),
+        (_, Some(context)) => context,
+        (_, None) => Path::new("-"),
+    };
     let pull = if args.explain.is_some() { PullPolicy::Never } else { args.pull.unwrap_or_default() };
     let request = BuildRequest {
         epoch,
         rewrites_times,
-        secrets: args.secrets.iter().map(|typed| secret::read(typed)).collect::<Result<_, _>>()?,
+        secrets: read.secrets,
+        named: read.named,
+        input: read.input,
+        is_fetched,
         labels: args.result.labels(),
         pull,
         file,
         inputs,
-        place: place(&context, source.name()),
+        place: place(place_of, source.name()),
         is_watched: style == Style::Terminal,
-        context: has_context.then_some(context),
+        context,
         ignore,
         names: args.result.names(),
         no_cache: args.no_cache,
@@ -86,6 +97,8 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: &CheckBuild, has_context: bool) -
         Err(BuildFailed::Step { report, .. } | BuildFailed::Report(report)) => screen.fail(None, &report.message),
         Err(BuildFailed::Problems(_)) => screen.fail(None, "the Dockerfile is wrong"),
     }
+    // What was fetched for this build goes before the rest is swept.
+    drop(scratch);
     let swept = engine::sweep(&ctx.engine);
     let made = match made {
         Ok(made) => made,

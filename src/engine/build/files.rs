@@ -43,6 +43,25 @@ pub(super) struct Part<'a> {
     pub(super) ignore: Option<&'a dyn Ignore>,
     /// Where the digests of its files are noted, if they are.
     pub(super) memo: Option<PathBuf>,
+    /// Archives are unpacked, as ADD does.
+    pub(super) unpack: bool,
+    /// Makes what is on the side, if that is done only when it is copied; until then this is all that is known of it.
+    pub(super) later: Option<Later<'a>>,
+}
+
+/// What comes to its side only when it is copied.
+pub(super) struct Later<'a> {
+    /// What it is, as the key has it.
+    pub(super) identity: String,
+    /// Makes the directory.
+    pub(super) make: Box<dyn Fn() -> Result<(), Report> + 'a>,
+}
+
+impl Part<'_> {
+    /// Nothing of a side yet.
+    pub(super) fn of(side: Side) -> Self {
+        Self { side, sources: Vec::new(), ignore: None, memo: None, unpack: false, later: None }
+    }
 }
 
 /// What is copied.
@@ -53,8 +72,6 @@ pub(super) struct Copy<'a> {
     pub(super) exclude: Option<build::ignore::Ignore>,
     /// `--parents`: the directories above a source are part of its name.
     pub(super) parents: bool,
-    /// Archives are unpacked, as ADD does.
-    pub(super) unpack: bool,
     /// Where they are copied to, absolute; a `/` at the end says that it is a directory.
     pub(super) destination: String,
     /// `--chown`: whom everything belongs to, as `USER` has it. Otherwise what comes from a directory of the host
@@ -77,22 +94,23 @@ pub(super) struct Listed {
 
 /// Lists and hashes what a copy would copy.
 pub(super) fn list(scene: &Scene<'_>, copy: &Copy<'_>) -> Result<Listed, Report> {
-    with_trees(scene, copy, listed)
+    with_trees(scene, copy, |found| listed(found.iter().map(|(part, trees)| (*part, &trees[..]))))
 }
 
-/// What `work` makes, in a child, of what a copy would copy.
+/// What `work` makes, in a child, of what a copy would copy, as far as that is here.
 pub(super) fn with_trees<T: Serialize + DeserializeOwned>(
     scene: &Scene<'_>,
     copy: &Copy<'_>,
-    work: impl FnOnce(&[Tree]) -> Result<T, Report>,
+    work: impl FnOnce(&[(&Part<'_>, Vec<Tree>)]) -> Result<T, Report>,
 ) -> Result<T, Report> {
     let mut parts = copy.parts.iter().map(|part| Joined::new(scene, &part.side)).collect::<Result<Vec<_>, _>>()?;
     userns::inside(&scene.home, "rc: build", || {
-        let mut trees = Vec::new();
+        let mut found = Vec::new();
         for (part, joined) in copy.parts.iter().zip(&mut parts) {
-            trees.extend(find(joined.open()?.as_fd(), part, copy)?);
+            let is_here = part.later.is_none();
+            found.push((part, if is_here { find(joined.open()?.as_fd(), part, copy)? } else { Vec::new() }));
         }
-        work(&trees)
+        work(&found)
     })
 }
 
@@ -114,16 +132,16 @@ pub(super) fn copy(
             let trees = find(root.as_fd(), part, copy)?;
             found.push((part, root, trees));
         }
-        let all: Vec<Tree> = found.iter().flat_map(|(_, _, trees)| trees.iter().cloned()).collect();
-        if listed(&all)? != *listed_before {
+        if listed(found.iter().map(|(part, _, trees)| (*part, &trees[..])))? != *listed_before {
             let report = Report::new(ReportKind::Conflict, "files were changed while they were copied");
             return Err(report.with_hint("build again when nothing writes to them"));
         }
         let root = onto.open()?;
         let owner = copy.owner.as_ref().map(|user| owner(root.as_fd(), user)).transpose()?;
         let mode = |mode, is_directory| copy.mode.as_ref().map_or(mode, |change| change.apply(mode, is_directory));
-        let is_directory = copy.destination.ends_with('/') || all.len() == 1 && copy.parents;
-        if all.len() > 1 && !is_directory {
+        let count: usize = found.iter().map(|(_, _, trees)| trees.len()).sum();
+        let is_directory = copy.destination.ends_with('/') || count == 1 && copy.parents;
+        if count > 1 && !is_directory {
             return Err(copy::Error::NeedsDirectory(copy.destination.clone().into_bytes()).into());
         }
         for (part, from, trees) in &found {
@@ -136,7 +154,7 @@ pub(super) fn copy(
                 mode: &mode,
             };
             for tree in trees {
-                if !copy.unpack || !archive::unpack(scene, from.as_fd(), tree, &destination, owner)? {
+                if !part.unpack || !archive::unpack(scene, from.as_fd(), tree, &destination, owner)? {
                     copy::write(from.as_fd(), std::slice::from_ref(tree), &destination)?;
                 }
             }
@@ -279,11 +297,20 @@ fn find(root: BorrowedFd<'_>, part: &Part<'_>, copy: &Copy<'_>) -> Result<Vec<Tr
     Ok(trees)
 }
 
-fn listed(trees: &[Tree]) -> Result<Listed, Report> {
-    let named: Vec<_> = trees.iter().map(|tree| (&tree.name, &tree.items)).collect();
+fn listed<'a>(parts: impl Iterator<Item = (&'a Part<'a>, &'a [Tree])>) -> Result<Listed, Report> {
+    let mut count = 0;
+    let mut named = Vec::new();
+    for (part, trees) in parts {
+        match &part.later {
+            Some(later) => named.push((Some(&later.identity), Vec::new())),
+            None => {
+                count += trees.iter().map(|tree| tree.items.len()).sum::<usize>();
+                named.push((None, trees.iter().map(|tree| (&tree.name, &tree.items)).collect()));
+            }
+        }
+    }
     let bytes = serde_json::to_vec(&named)
         .map_err(|error| Report::new(ReportKind::Internal, format!("cannot write a list of files: {error}")))?;
-    let count = trees.iter().map(|tree| tree.items.len()).sum();
     Ok(Listed { digest: Hasher::sha256(&bytes), count })
 }
 

@@ -21,6 +21,9 @@ pub(super) fn table(scene: &Scene<'_>, stage: &Stage, step: &Step<'_>, instructi
             for (name, value) in [("destination", &copy.destination), ("owner", &owner), ("mode", &copy.mode_text)] {
                 set(&mut table, name, value);
             }
+            for (number, later) in copy.parts.iter().filter_map(|part| part.later.as_ref()).enumerate() {
+                set(&mut table, &format!("repository {}", number + 1), &later.identity);
+            }
             table.files = inputs(scene, copy)?;
         }
         Step::Directory { path, user } => {
@@ -77,8 +80,9 @@ fn set(table: &mut Table, name: &str, value: &str) {
 
 /// The files that a copy takes, by their paths.
 fn inputs(scene: &Scene<'_>, copy: &files::Copy<'_>) -> Result<BTreeMap<String, Input>, Report> {
-    files::with_trees(scene, copy, |trees| {
-        let items = trees.iter().flat_map(|tree| tree.items.iter().map(move |item| (tree, item)));
+    files::with_trees(scene, copy, |found| {
+        let trees = found.iter().flat_map(|(_, trees)| trees);
+        let items = trees.flat_map(|tree| tree.items.iter().map(move |item| (tree, item)));
         let inputs = items.map(|(tree, item)| {
             let mut path = tree.path.as_os_str().as_bytes().to_vec();
             if !item.path.is_empty() {

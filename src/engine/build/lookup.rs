@@ -41,7 +41,8 @@ enum Keyed<'a> {
         files: &'a Digest,
         /// Of each source, whether owners are its own.
         from_images: Vec<bool>,
-        unpack: bool,
+        /// Of each source, whether archives are unpacked.
+        unpack: Vec<bool>,
     },
     Directory {
         path: &'a str,
@@ -133,7 +134,7 @@ impl Stage {
                 mode: &copy.mode_text,
                 files: listed.map_or(&scene.nothing_listed, |listed| &listed.digest),
                 from_images: copy.parts.iter().map(|part| matches!(part.side, files::Side::Layers(_))).collect(),
-                unpack: copy.unpack,
+                unpack: copy.parts.iter().map(|part| part.unpack).collect(),
             },
             Step::Directory { path, user } => Keyed::Directory { path, user },
         };

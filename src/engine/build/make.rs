@@ -13,8 +13,10 @@ use super::Scene;
 use super::event::{BuildEvent, Failed, StepTitle};
 use super::files::{Copy, Part, Side};
 use super::mounts::{SECRETS, StepMount, StepMountKind};
+use super::remote;
 use super::request::BuildRequest;
 use super::run::Command;
+use super::sources::Sources;
 use super::stage::{Stage, Step, StepAt};
 use super::worker::Worker;
 use crate::build::dockerfile::evaluate::{Extent, Plan, evaluate};
@@ -25,17 +27,15 @@ use crate::build::dockerfile::scope::Platform;
 use crate::build::dockerfile::source::Span;
 use crate::build::dockerfile::stages::{Base, BaseImage, Origin};
 use crate::build::dockerfile::steps::{Action, CopyStep, RunStep, Step as PlannedStep};
+use crate::build::git::is_git;
 use crate::build::ignore::Ignore;
 use crate::container::Secrets;
 use crate::engine::cache;
 use crate::engine::context::{Caller, Context};
-use crate::engine::image;
 use crate::engine::observer::Observer;
-use crate::engine::pull::{self, Provided};
 use crate::image::Config;
 use crate::image::built::{self, Built};
-use crate::image::local::LocalImage;
-use crate::plan::Request;
+use crate::registry::NamedBy;
 use crate::storage::Hasher;
 use crate::sys::fs;
 use crate::types::{Digest, Network, Report, ReportKind, SecretFile};
@@ -87,8 +87,7 @@ pub(crate) fn make(
 pub(super) struct Maker<'a> {
     scene: &'a Scene<'a>,
     request: &'a BuildRequest,
-    /// Bases, and images that files come from, with the directories of their layers.
-    images: BTreeMap<String, (LocalImage, Vec<PathBuf>)>,
+    sources: Sources<'a>,
     /// The stages that are made.
     pub(super) stages: BTreeMap<usize, Stage>,
 }
@@ -96,14 +95,14 @@ pub(super) struct Maker<'a> {
 impl<'a> Maker<'a> {
     /// A build of which nothing is done.
     pub(super) fn new(scene: &'a Scene<'a>, request: &'a BuildRequest) -> Self {
-        Self { scene, request, images: BTreeMap::new(), stages: BTreeMap::new() }
+        Self { scene, request, sources: Sources::new(scene, request), stages: BTreeMap::new() }
     }
 
     /// Evaluates the file, with the defaults of the bases that the target needs: only these are looked up or pulled.
     pub(super) fn plan(&mut self, observer: &mut dyn Observer) -> Result<Plan, Failed> {
         let plan = loop {
             let known = |name: &str| {
-                let Config { config, os, architecture, variant, .. } = self.images.get(name)?.0.config.clone();
+                let Config { config, os, architecture, variant, .. } = self.sources.image(name)?.config.clone();
                 let platform = Platform { os, architecture, variant: variant.unwrap_or_default() };
                 Some(BaseImage { settings: config, platform })
             };
@@ -115,41 +114,19 @@ impl<'a> Maker<'a> {
             });
             let Some(node) = missing else { break plan };
             let Base::Image { name, .. } = &node.base else { break plan };
-            self.image(name, node.platform.as_deref(), observer).map_err(at(node.span))?;
+            self.sources.find_image(name, node.platform.as_deref(), observer).map_err(at(node.span))?;
         };
         for index in &plan.graph.order {
             let node = &plan.graph.nodes[*index];
             for (instruction, origins) in node.instructions.iter().zip(&node.origins) {
                 for origin in origins.iter().flatten() {
                     if let Origin::Image(name) = origin {
-                        self.image(name, None, observer).map_err(at(instruction.span))?;
+                        self.sources.find(name, observer).map_err(at(instruction.span))?;
                     }
                 }
             }
         }
         Ok(plan)
-    }
-
-    /// Finds an image, or pulls it.
-    fn image(&mut self, name: &str, platform: Option<&str>, observer: &mut dyn Observer) -> Result<(), Report> {
-        if self.images.contains_key(name) {
-            return Ok(());
-        }
-        let wanted = Request {
-            image: name.to_owned(),
-            pull: Some(self.request.pull),
-            platform: platform.map(str::to_owned).or_else(|| self.request.platform.clone()),
-            tls_verify: self.request.tls_verify,
-            registry: self.request.registry.clone(),
-            ..Request::default()
-        };
-        let provided = pull::image_for(self.scene.context, self.scene.environment, &wanted, observer)?;
-        // While `ingest.lock` is held, what an image loses is not removed.
-        let Provided { image, lock } = provided;
-        let lowers = image::layers(&self.scene.environment.store, &image, self.scene.environment)?;
-        drop(lock);
-        self.images.insert(name.to_owned(), (image, lowers));
-        Ok(())
     }
 
     /// Makes the stages that the target needs, each after those that it needs itself; those that need nothing of each
@@ -243,7 +220,10 @@ impl<'a> Maker<'a> {
                 Stage::scratch(platform.architecture.clone(), variant)
             }
             Base::Stage(other) => Stage { is_fresh: false, ..others[other].clone() },
-            Base::Image { name, .. } => Stage::of(&self.images[name].0),
+            Base::Image { name, .. } => {
+                let missing = || Report::new(ReportKind::Internal, format!("the image `{name}` was not looked up"));
+                Stage::of(self.sources.image(name).ok_or_else(missing)?)
+            }
         };
         let is_anew = |asked: &String| {
             *asked == index.to_string()
@@ -270,7 +250,7 @@ impl<'a> Maker<'a> {
         })
     }
 
-    pub(super) fn prepare(&self, action: &Action) -> Result<Step<'a>, Report> {
+    pub(super) fn prepare(&self, action: &Action) -> Result<Step<'_>, Report> {
         match action {
             Action::Run(run) => Ok(Step::Run(Box::new(self.command(run)?))),
             Action::Copy(copy) => Ok(Step::Copy(self.copy(copy)?)),
@@ -329,8 +309,8 @@ impl<'a> Maker<'a> {
             }
             MountKind::Bind { source, is_writable, .. } => {
                 let source = source.clone().unwrap_or_else(|| ".".to_owned());
-                let side = self.side(mount.origin.as_ref())?;
-                self.bind(&target, &source, side, *is_writable)?
+                let (side, ignore) = (self.side(mount.origin.as_ref())?, self.ignore(mount.origin.as_ref()));
+                self.bind(&target, &source, side, ignore, *is_writable)?
             }
             MountKind::Secret { id, env, is_required, owner } => {
                 let id = id.clone().or_else(|| env.clone()).unwrap_or_else(|| last(&target).to_owned());
@@ -379,9 +359,10 @@ impl<'a> Maker<'a> {
         target: &str,
         source: &str,
         side: Side,
+        ignore: Option<&Ignore>,
         is_writable: bool,
     ) -> Result<(String, StepMountKind), Report> {
-        let is_seen_whole = self.request.ignore.as_ref().is_none_or(Ignore::is_empty);
+        let is_seen_whole = ignore.is_none_or(Ignore::is_empty);
         if let (Side::Directory(context), true, false) = (&side, is_seen_whole, is_writable) {
             let root = fs::open_directory(context)?;
             let found = crate::sys::root::find(&root, source);
@@ -391,27 +372,30 @@ impl<'a> Maker<'a> {
             let listed = super::files::list(self.scene, &whole(side, source, None))?;
             return Ok((format!("bind {target} {}", listed.digest), StepMountKind::Directory(path)));
         }
-        let ignore = self.request.ignore.clone().filter(|_| matches!(side, Side::Directory(_)));
-        let copy = Box::new(whole(side, source, ignore));
+        let copy = Box::new(whole(side, source, ignore.cloned()));
         let listed = super::files::list(self.scene, &copy)?;
         Ok((format!("bind {target} {} {is_writable}", listed.digest), StepMountKind::Copied { copy, is_writable }))
     }
 
-    fn copy(&self, step: &CopyStep) -> Result<Copy<'a>, Report> {
+    fn copy(&self, step: &CopyStep) -> Result<Copy<'_>, Report> {
         let mut parts = Vec::new();
-        if step.add.is_some()
-            && let Some(url) = step.sources.iter().find(|source| is_remote(source))
-        {
-            let message = format!("ADD cannot fetch `{}` yet", url.escape_debug());
-            return Err(Report::new(ReportKind::Unsupported, message)
-                .with_hint("fetch it with RUN, or put it into the context"));
-        }
-        if !step.sources.is_empty() {
+        let unpack = |is_usual: bool| step.add.as_ref().is_some_and(|add| add.unpack.unwrap_or(is_usual));
+        for sources in step.sources.chunk_by(|one, other| !is_remote(step, one) && !is_remote(step, other)) {
+            if let Some(url) = sources.first().filter(|source| is_remote(step, source)) {
+                parts.push(self.remote(step, url)?);
+                continue;
+            }
             let side = self.side(step.origin.as_ref())?;
-            let ignore = self.request.ignore.as_ref().filter(|_| matches!(side, Side::Directory(_)));
-            let sources = step.sources.iter().map(|source| source.as_bytes().to_vec()).collect();
-            let memo = matches!(side, Side::Directory(_)).then(|| self.memo()).flatten();
-            parts.push(Part { side, sources, ignore: ignore.map(|ignore| ignore as _), memo });
+            let ignore = self.ignore(step.origin.as_ref());
+            let sources = sources.iter().map(|source| source.as_bytes().to_vec()).collect();
+            let memo = step.origin.is_none().then(|| self.memo()).flatten();
+            parts.push(Part {
+                sources,
+                ignore: ignore.map(|ignore| ignore as _),
+                memo,
+                unpack: unpack(true),
+                ..Part::of(side)
+            });
         }
         if !step.documents.is_empty() {
             let directory = self.scene.new_directory("documents")?;
@@ -424,7 +408,7 @@ impl<'a> Maker<'a> {
                 fs::AtPath::at(rustix::fs::chmod(&path, mode), "set the mode of", &path)?;
                 sources.push(document.name.clone().into_bytes());
             }
-            parts.push(Part { side: Side::Directory(directory), sources, ignore: None, memo: None });
+            parts.push(Part { sources, ..Part::of(Side::Directory(directory)) });
         }
         let exclude = Ignore::new(&step.exclude.join("\n"))
             .map_err(|wrong| Report::new(ReportKind::Invalid, format!("`--exclude`: {}", wrong.reason)))?;
@@ -432,12 +416,21 @@ impl<'a> Maker<'a> {
             parts,
             exclude: (!exclude.is_empty()).then_some(exclude),
             parents: step.parents,
-            unpack: step.add.as_ref().is_some_and(|add| add.unpack != Some(false)),
             destination: step.destination.clone(),
             owner: step.chown.clone(),
             mode_text: step.chmod.as_ref().map(|mode| format!("{mode:?}")).unwrap_or_default(),
             mode: step.chmod.clone(),
         })
+    }
+
+    /// A source of ADD that is fetched: a file by URL, or a repository.
+    fn remote(&self, step: &CopyStep, source: &str) -> Result<Part<'_>, Report> {
+        let add = step.add.clone().unwrap_or_default();
+        let fetcher = self.sources.fetcher(NamedBy::Dockerfile);
+        if is_git(source) {
+            return remote::repository(self.scene, &fetcher, &add, source);
+        }
+        remote::file(self.scene, &fetcher, &add, source, step.destination.ends_with('/'))
     }
 
     /// The time of everything that is built, RFC 3339, if not its own.
@@ -451,19 +444,28 @@ impl<'a> Maker<'a> {
     /// Where the digests of the context's files are noted.
     fn memo(&self) -> Option<PathBuf> {
         use std::os::unix::ffi::OsStrExt as _;
-        let context = self.request.context.as_ref()?;
+        let context = self.request.context.as_ref().filter(|_| !self.request.is_fetched)?;
         let name = Hasher::sha256(context.as_os_str().as_bytes());
         Some(self.scene.environment.store.root().join("cache").join("memo").join(name.hex()))
     }
 
     fn side(&self, origin: Option<&Origin>) -> Result<Side, Report> {
         match origin {
+            Some(Origin::Stage(index)) => Ok(Side::Layers(self.stages[index].lowers(self.scene))),
+            Some(Origin::Image(name)) => self.sources.side(name),
             None => self.request.context.clone().map(Side::Directory).ok_or_else(|| {
                 Report::new(ReportKind::Invalid, "the build has no context to take files from")
                     .with_hint("name a directory: `rc build -f - DIRECTORY`")
             }),
-            Some(Origin::Stage(index)) => Ok(Side::Layers(self.stages[index].lowers(self.scene))),
-            Some(Origin::Image(name)) => Ok(Side::Layers(self.images[name].1.clone())),
+        }
+    }
+
+    /// What an ignore file leaves out of the files of an origin.
+    fn ignore(&self, origin: Option<&Origin>) -> Option<&Ignore> {
+        match origin {
+            None => self.request.ignore.as_ref(),
+            Some(Origin::Image(name)) => self.sources.ignore(name),
+            Some(Origin::Stage(_)) => None,
         }
     }
 
@@ -510,10 +512,9 @@ fn whole(side: Side, source: &str, ignore: Option<Ignore>) -> Copy<'static> {
     let is_all = source.trim_matches(['/', '.']).is_empty();
     let destination = if is_all { "/".to_owned() } else { format!("/{}", last(source)) };
     Copy {
-        parts: vec![Part { side, sources: vec![source.as_bytes().to_vec()], ignore: None, memo: None }],
+        parts: vec![Part { sources: vec![source.as_bytes().to_vec()], ..Part::of(side) }],
         exclude: ignore,
         parents: false,
-        unpack: false,
         destination,
         owner: None,
         mode_text: String::new(),
@@ -526,8 +527,9 @@ fn last(path: &str) -> &str {
     path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
-fn is_remote(source: &str) -> bool {
-    source.starts_with("http://") || source.starts_with("https://") || crate::build::git::is_git(source)
+/// Whether a source of ADD is fetched.
+fn is_remote(step: &CopyStep, source: &str) -> bool {
+    step.add.is_some() && remote::is_remote(source)
 }
 
 /// Adds the place of an instruction.

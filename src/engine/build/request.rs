@@ -1,11 +1,13 @@
 //! What a front end asks of a build.
 
+use std::fs::File;
 use std::num::NonZero;
 use std::path::PathBuf;
 
 use crate::build::dockerfile::file::Dockerfile;
 use crate::build::dockerfile::scope::Inputs;
 use crate::build::ignore::Ignore;
+use crate::build::named::NamedContext;
 use crate::plan::{PullPolicy, RegistryRequest};
 use crate::types::{ImageReference, Network};
 
@@ -18,6 +20,12 @@ pub(crate) struct BuildRequest {
     pub(crate) inputs: Inputs,
     /// The directory that COPY and ADD take files from, if there is one.
     pub(crate) context: Option<PathBuf>,
+    /// It was fetched or unpacked for this build.
+    pub(crate) is_fetched: bool,
+    /// Contexts with names.
+    pub(crate) named: Vec<NamedContext>,
+    /// Standard input, if a named context is there.
+    pub(crate) input: Option<File>,
     /// What they do not see of it.
     pub(crate) ignore: Option<Ignore>,
     /// The place of the Dockerfile and its context: a step is compared with what was built last from the same place.

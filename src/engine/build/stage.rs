@@ -149,6 +149,9 @@ impl Stage {
             }
             Step::Copy(copy) => {
                 let Some(listed) = &wanted.listed else { return Ok(()) };
+                for later in copy.parts.iter().filter_map(|part| part.later.as_ref()) {
+                    (later.make)()?;
+                }
                 files::copy(scene, copy, listed, &lowers, &directory)?;
             }
             Step::Directory { path, user } => files::make_directory(scene, path, user, &lowers, &directory)?,

@@ -34,7 +34,8 @@ pub(super) fn load(store: &Store, files: &Files, options: &Options) -> Result<Ve
             continue;
         }
         if !entry.annotations.contains_key(REFERENCE_TYPE) {
-            wanted.push((entry.digest.clone(), entry.size, entry.media_type.clone(), name(entry)?));
+            let name = if options.unnamed { None } else { name(entry)? };
+            wanted.push((entry.digest.clone(), entry.size, entry.media_type.clone(), name));
         }
     }
     if let Some(only) = options.only.as_deref().filter(|_| wanted.is_empty()) {
@@ -59,9 +60,10 @@ fn is_named(entry: &Descriptor) -> bool {
     entry.annotations.contains_key(REF_NAME) || entry.annotations.contains_key(CONTAINERD_NAME)
 }
 
-/// Whether an entry has this name, as it is or completed.
+/// Whether an entry has this name, as it is or completed, or this digest.
 fn is_called(entry: &Descriptor, name: &str) -> bool {
-    [REF_NAME, CONTAINERD_NAME].iter().any(|key| entry.annotations.get(*key).is_some_and(|known| known == name))
+    entry.digest.to_string() == name
+        || [REF_NAME, CONTAINERD_NAME].iter().any(|key| entry.annotations.get(*key).is_some_and(|known| known == name))
 }
 
 /// The name that an entry asks for. A name without a registry gets `localhost`, as in podman.

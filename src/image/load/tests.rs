@@ -11,7 +11,12 @@ use crate::storage::tests::store;
 use crate::storage::{Hasher, Ownership, Reachable};
 
 fn options() -> Options {
-    Options { platform: None, only: None, target: Target { map: "one".to_owned(), ownership: Ownership::Single } }
+    Options {
+        platform: None,
+        only: None,
+        unnamed: false,
+        target: Target { map: "one".to_owned(), ownership: Ownership::Single },
+    }
 }
 
 fn load_bytes(store: &Store, bytes: &[u8]) -> Result<Vec<Loaded>, Error> {

@@ -39,6 +39,7 @@ fn outcome(text: &str) -> String {
         build_platform: Platform { os: "linux".to_owned(), architecture: "amd64".to_owned(), variant: String::new() },
         platform: Platform { os: "linux".to_owned(), architecture: "arm64".to_owned(), variant: "v8".to_owned() },
         target: header(text, "target", ' ').first().map(|name| (*name).to_owned()),
+        ..Inputs::default()
     };
     let ignore = header(text, "ignore", '|').join("\n");
     let ignore = Ignore::new(&ignore).unwrap_or_default();
