@@ -45,12 +45,12 @@ fn named(typed: &[String]) -> Named {
 fn definition_for(typed: &[String], dialect: Dialect) -> Command {
     let globals = || globals::define(dialect);
     match named(typed) {
-        Named { group: Some(group), entry: Some((_, command)) } => {
-            globals().subcommand(group.empty().subcommand(in_words_of(dialect, command)))
+        Named { group: Some(group), command: Some(command) } => {
+            globals().subcommand(group.empty().subcommand(in_words_of(dialect, command.command())))
         }
-        Named { group: Some(group), entry: None } => globals().subcommand(group.command()),
-        Named { group: None, entry: Some((_, command)) } => globals().subcommand(in_words_of(dialect, command)),
-        Named { group: None, entry: None } => whole(dialect),
+        Named { group: Some(group), command: None } => globals().subcommand(group.command()),
+        Named { group: None, command: Some(command) } => globals().subcommand(in_words_of(dialect, command.command())),
+        Named { group: None, command: None } => whole(dialect),
     }
 }
 
@@ -67,7 +67,7 @@ fn in_words_of(dialect: Dialect, command: Command) -> Command {
 fn parsed(matches: &ArgMatches) -> Option<(&'static Entry, &ArgMatches)> {
     let (first, arguments) = matches.subcommand()?;
     let (second, inner) = arguments.subcommand().unzip();
-    let (entry, _) = Named::find(Some(first), second).entry?;
+    let entry = Named::find(Some(first), second).command?.entry;
     Some((entry, inner.unwrap_or(arguments)))
 }
 
@@ -75,7 +75,7 @@ fn parsed(matches: &ArgMatches) -> Option<(&'static Entry, &ArgMatches)> {
 pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = typed.into_iter().collect();
     let typed: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let command = named(&typed).entry.map_or("", |(entry, _)| entry.name);
+    let command = named(&typed).command.map_or("", |command| command.entry.name);
     ui::speak(globals::notation(&typed), Loudness::Warnings);
     match run(&words, typed) {
         Ok(exit) => ExitCode::from(exit.0),

@@ -12,7 +12,7 @@ use crate::types::{Dialect, nearest};
 pub(super) fn explain(error: &clap::Error, named: &Named) -> Error {
     let words = named.words();
     let rc = if words.is_empty() { "rc".to_owned() } else { format!("rc {words}") };
-    let listed = if named.entry.is_some() { "its options" } else { "the commands" };
+    let listed = if named.command.is_some() { "its options" } else { "the commands" };
     let list = format!("`{rc} --help` lists {listed}");
     let arg = text(error, ContextKind::InvalidArg);
     // `--sort <KEY>`, `-u, --user <USER>`, `<IMAGE>...`: the name alone.
@@ -70,7 +70,7 @@ fn option_hint(name: &str, named: &Named) -> Option<String> {
     if let Some(reason) = refused::reason(name) {
         return Some(reason.to_owned());
     }
-    let (_, command) = named.entry.as_ref()?;
+    let command = named.command?.command();
     if globals::define(Dialect::Rc)
         .get_opts()
         .any(|arg| arg.get_long().is_some_and(|long| name.strip_prefix("--") == Some(long)))

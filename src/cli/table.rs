@@ -226,8 +226,7 @@ pub(super) const HIDDEN: [&str; 2] = ["__complete", "request"];
 impl Entry {
     /// Its definition under its own names.
     pub(super) fn command(&self) -> Command {
-        let (_, name) = self.split();
-        self.command_as(name, self.aliases)
+        self.command_as(self.split().1, self.aliases)
     }
 
     fn command_as(&self, name: &'static str, aliases: &'static [&'static str]) -> Command {
@@ -277,14 +276,13 @@ impl Group {
         COMMANDS.iter().filter(|entry| entry.split().0 == Some(self.name))
     }
 
-    fn entry(&self, word: &str) -> Option<(&'static Entry, Command)> {
+    fn entry(&self, word: &str) -> Option<Typed> {
         if let Some(own) = entry(Some(self.name), word) {
-            return Some((own, own.command()));
+            return Some(Typed::of(own));
         }
         let (names, name) = self.same.iter().find(|(names, _)| names.contains(&word))?;
-        let (first, rest) = names.split_first()?;
-        let same = entry(None, name)?;
-        Some((same, same.command_as(first, rest)))
+        let (name_here, aliases) = names.split_first()?;
+        Some(Typed { entry: entry(None, name)?, name: name_here, aliases })
     }
 }
 
@@ -292,27 +290,47 @@ fn entry(group: Option<&str>, word: &str) -> Option<&'static Entry> {
     COMMANDS.iter().find(|entry| entry.is(group, word))
 }
 
+/// A command, under the name that was typed.
+#[derive(Clone, Copy)]
+pub(super) struct Typed {
+    pub(super) entry: &'static Entry,
+    /// The last word of its name.
+    pub(super) name: &'static str,
+    aliases: &'static [&'static str],
+}
+
+impl Typed {
+    fn of(entry: &'static Entry) -> Self {
+        Self { entry, name: entry.split().1, aliases: entry.aliases }
+    }
+
+    /// Its definition, under that name. It takes a large part of the time of a short command, so it is made once.
+    pub(super) fn command(&self) -> Command {
+        self.entry.command_as(self.name, self.aliases)
+    }
+}
+
 /// What of the table a command line names.
 pub(super) struct Named {
     /// The group.
     pub(super) group: Option<&'static Group>,
-    /// The command, and its definition under the name that was typed.
-    pub(super) entry: Option<(&'static Entry, Command)>,
+    /// The command.
+    pub(super) command: Option<Typed>,
 }
 
 impl Named {
     /// What the words name. Each may be missing.
     pub(super) fn find(first: Option<&str>, second: Option<&str>) -> Self {
-        let Some(first) = first else { return Self { group: None, entry: None } };
+        let Some(first) = first else { return Self { group: None, command: None } };
         if let Some(group) = GROUPS.iter().find(|group| group.name == first) {
-            return Self { group: Some(group), entry: second.and_then(|word| group.entry(word)) };
+            return Self { group: Some(group), command: second.and_then(|word| group.entry(word)) };
         }
-        Self { group: None, entry: entry(None, first).map(|entry| (entry, entry.command())) }
+        Self { group: None, command: entry(None, first).map(Typed::of) }
     }
 
     /// As it is typed: `ps`, `container ls`; empty if nothing of the table was named.
     pub(super) fn words(&self) -> String {
         let names = self.group.map(|group| group.name).into_iter();
-        names.chain(self.entry.as_ref().map(|(_, command)| command.get_name())).collect::<Vec<_>>().join(" ")
+        names.chain(self.command.map(|command| command.name)).collect::<Vec<_>>().join(" ")
     }
 }

@@ -45,12 +45,12 @@ fn a_command_of_a_group_is_the_command_outside() {
             let matches = definition.try_get_matches_from(&typed).unwrap_or_else(|error| panic!("{line}: {error}"));
             assert_eq!(parsed(&matches).map(|(entry, _)| entry.name), Some(name), "{line}");
         }
-        assert_eq!(named(&typed).entry.map(|(entry, _)| entry.name), Some(name), "{line}");
+        assert_eq!(named(&typed).command.map(|command| command.entry.name), Some(name), "{line}");
     }
     for group in GROUPS {
         let names: Vec<_> = group.command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
         for name in group.names() {
-            let found = Named::find(Some(group.name), Some(name)).entry;
+            let found = Named::find(Some(group.name), Some(name)).command;
             assert!(found.is_some() && names.iter().any(|known| known == name), "{} {name}", group.name);
         }
     }
