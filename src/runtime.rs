@@ -50,7 +50,7 @@ pub(crate) use create::create_init;
 pub(crate) use fuse::FuseOverlay;
 pub(crate) use join::{Join, join};
 pub(crate) use namespaces::namespaces_of;
-pub(crate) use root_directory::{FRESH, describes_root};
+pub(crate) use root_directory::{FRESH, adopt as adopt_root, describes_root};
 pub(crate) use rootfs::{Rootfs, finds_content, mount_layers, try_mount};
 pub(crate) use shared::{SharedNamespaces, flag_of, open_shared};
 pub(crate) use starting::{Conversation, StartingProcess, child_of};

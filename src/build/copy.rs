@@ -1,17 +1,24 @@
-//! COPY and ADD of files, without a container: which files a source names (`listing`), and writing them beneath the
-//! root of a stage (`writer`). Every path is resolved beneath the root of its side, by descriptor: neither a context
+//! COPY and ADD of files, without a container: which files a source names (`listing`), and writing them onto the
+//! files of a stage (`writer`). Every path is resolved beneath the root of its side, by descriptor: neither a context
 //! nor an image leads to a file of the host (safety.md, B1, B4, B6).
 
+mod attributes;
+mod contents;
+mod copied;
 mod listing;
 mod memo;
+mod onto;
+mod parallel;
 mod pattern;
 mod writer;
 
 use std::io;
 
+pub(crate) use copied::Former;
 pub(crate) use listing::{Ignore, Tree, find};
 pub(crate) use memo::Memo;
-pub(crate) use writer::{Destination, write};
+pub(crate) use onto::Onto;
+pub(crate) use writer::{Destination, Writer};
 
 use crate::storage::escape::Escaped;
 use crate::sys::fs::plain;

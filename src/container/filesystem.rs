@@ -82,7 +82,9 @@ impl<'a> Filesystem<'a> {
                 };
                 let binds = if volumes { binds(environment, container, &prepared)? } else { Vec::new() };
                 let copy_up = prepared.copy_up.clone();
-                let served = needs_fuse(environment, &layers, container.directory.path(), &home)?;
+                let directory = container.directory.path().to_owned();
+                let root = Rootfs::Overlay { layers: layers.clone(), directory, volatile: false };
+                let served = needs_fuse(environment, &root, &home)?;
                 let how = How::Stopped { _lock: lock, layers, binds, copy_up, served };
                 let opened = Self { environment, container, home, how };
                 if !prepared.copy_up.is_empty() {
@@ -161,18 +163,12 @@ impl<'a> Filesystem<'a> {
     }
 }
 
-/// Whether fuse-overlayfs must join the layers, as at a start. `directory` has the parts of an overlay.
-pub(crate) fn needs_fuse(
-    environment: &Environment,
-    layers: &Layers,
-    directory: &Path,
-    home: &UserNamespace,
-) -> Result<bool, Error> {
+/// Whether fuse-overlayfs must join the layers, as at a start: `root` is what the kernel would mount.
+pub(crate) fn needs_fuse(environment: &Environment, root: &Rootfs, home: &UserNamespace) -> Result<bool, Error> {
     if environment.storage != StorageDriver::Auto || environment.fuse_overlayfs.is_none() {
         return Ok(environment.storage == StorageDriver::FuseOverlayfs);
     }
-    let root = Rootfs::Overlay { layers: layers.clone(), directory: directory.to_owned(), volatile: false };
-    let refused = userns::inside(home, "rc: probe", || match try_mount(&root) {
+    let refused = userns::inside(home, "rc: probe", || match try_mount(root) {
         Err(failure) if failure.is_overlay_refused => Ok(true),
         other => other.map(|()| false),
     });

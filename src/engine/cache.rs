@@ -111,7 +111,8 @@ pub(super) fn trim_soon(store: &Store) {
     let trim = || -> Result<(), Report> {
         store.trim_slots(SLOTS)?;
         let most = store.filesystem_size()? / 10;
-        prune(store, &PruneFilter::default(), Cache::Beyond(most.min(LARGEST))).map(drop)
+        prune(store, &PruneFilter::default(), Cache::Beyond(most.min(LARGEST)))?;
+        Ok(store.forget_copied()?)
     };
     // The next build tries again.
     drop(fork(&CloneOptions::default(), || i32::from(detach("rc: trim").is_err() || trim().is_err())));

@@ -59,6 +59,12 @@ pub(super) fn sync_soon(store: &Store) {
     drop(fork(&CloneOptions::default(), || i32::from(detach("rc: sync").is_err() || store.sync_layers().is_err())));
 }
 
+/// Starts a process that lets the disk begin to write. Whatever becomes of it, who needs that it is done waits for it.
+pub(super) fn write_soon(store: &Store) {
+    let write = || detach("rc: write").is_ok_and(|()| store.write_back().is_ok());
+    drop(fork(&CloneOptions::default(), || i32::from(!write())));
+}
+
 /// Becomes a process of this name that nobody waits for: leaves the session and closes the command's descriptors,
 /// since a reader of its output waits until all copies are closed.
 pub(super) fn detach(name: &str) -> std::io::Result<()> {

@@ -40,7 +40,7 @@ pub(crate) fn describes_root(lowers: &[PathBuf], upper: &Path) -> Result<bool, F
 /// Sets mode, owner, time and extended attributes of a fresh writable layer: those of the topmost layer that has an
 /// entry for its root directory. Later it belongs to the container. This process must be root in the root namespace, or
 /// own everything.
-pub(super) fn adopt(lowers: &[PathBuf], upper: &Path) -> Result<(), Failure> {
+pub(crate) fn adopt(lowers: &[PathBuf], upper: &Path) -> Result<(), Failure> {
     let own = fs::metadata(upper).map_err(Failure::of)?;
     if own.mode() & 0o7777 != FRESH {
         return Ok(());

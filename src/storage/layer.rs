@@ -6,6 +6,7 @@
 //!                      /info     {"size": bytes of the uncompressed archive, "skipped": …}: everything is on disk
 //!                      /unsynced the same until then, with the boot in which that was, see `record`
 //!                      /root     empty: an entry describes the root directory, whose attributes `fs` has
+//!                      /copied   the files that a step of a build has copied from its context, see `build::copy`
 //!                      /owners   if everything is stored as the user: UID:GID:PATH and a zero byte, for all but 0:0
 //! ```
 
@@ -30,7 +31,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use keep::Form;
+pub(crate) use keep::{COPIED, Form};
 pub(crate) use receive::Opened;
 pub(crate) use record::{Naming, has_record};
 

@@ -100,6 +100,9 @@ impl From<Error> for Report {
 /// How many levels of directories are written: each takes a descriptor and stack.
 const DEEPEST: u32 = 2048;
 
+/// How much of a file is read at a time, in bytes.
+const CHUNK: usize = 128 << 10;
+
 /// The maximum size of an extended attribute, and of all names of a file. Source: xattr(7), "Limits".
 const LONGEST: usize = 64 << 10;
 
@@ -110,7 +113,8 @@ const LONGEST: usize = 64 << 10;
 /// takes the archive for a whole one.
 pub(crate) fn pack(parent: BorrowedFd<'_>, name: &OsStr, how: &Pack<'_>, out: impl Write) -> Result<LeftOut, Error> {
     crate::sys::limits::set("RLIMIT_NOFILE", u64::MAX, u64::MAX).ok();
-    let mut packer = Packer { out, how, links: HashMap::new(), left_out: LeftOut::default(), mount: None };
+    let mut packer =
+        Packer { out, how, links: HashMap::new(), left_out: LeftOut::default(), buffer: Vec::new(), mount: None };
     let name = CString::new(name.as_bytes()).map_err(|_| failed("name", how.name)(Errno::INVAL.into()))?;
     if let Err(error) = packer.one(parent, &name, how.name.to_vec(), DEEPEST) {
         // An archive may end between two entries: nobody must take this one for complete.
@@ -128,6 +132,8 @@ struct Packer<'a, W> {
     /// The first path of each file with several names.
     links: HashMap<(u32, u32, u64), Vec<u8>>,
     left_out: LeftOut,
+    /// Where files are read into.
+    buffer: Vec<u8>,
     /// The mount that the tree begins on.
     mount: Option<u64>,
 }
@@ -250,10 +256,11 @@ impl<W: Write> Packer<'_, W> {
 
     fn data(&mut self, file: OwnedFd, size: u64, path: &[u8]) -> Result<(), Error> {
         let mut source = File::from(file).take(size);
-        let mut buffer = vec![0; 128 << 10];
+        let buffer = &mut self.buffer;
+        buffer.resize(CHUNK, 0);
         let mut written = 0;
         while written < size {
-            let count = match source.read(&mut buffer) {
+            let count = match source.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other.map_err(failed("read", path))?,
             };

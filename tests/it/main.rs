@@ -12,6 +12,7 @@ mod build;
 mod build_add;
 mod build_check;
 mod build_contexts;
+mod build_copy;
 mod build_reasons;
 mod build_same;
 mod build_screen;

@@ -12,12 +12,15 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, readlinkat,
 use rustix::io::Errno;
 use serde::Serialize;
 
+use super::attributes::Times;
 use super::memo::Memo;
+use super::parallel::{GROUP, each};
 use super::pattern::{is_pattern, matches};
 use super::{Error, failed};
 use crate::storage::Hasher;
 use crate::storage::pack::{Attributes, attributes};
 use crate::sys::locate::locate;
+use crate::sys::root::open_in;
 use crate::types::{Algorithm, Digest};
 
 /// What an ignore file leaves out.
@@ -58,6 +61,12 @@ pub(crate) struct Item {
     /// Its modification time, seconds and nanoseconds: no part of what the cache compares.
     #[serde(skip)]
     pub(crate) modified: (i64, i64),
+}
+
+impl Item {
+    pub(super) fn time(&self) -> Times {
+        Times(self.modified.0, self.modified.1)
+    }
 }
 
 /// What a file is.
@@ -130,7 +139,7 @@ pub(crate) fn find(
     ignore: Option<&dyn Ignore>,
     memo: Option<&RefCell<Memo>>,
 ) -> Result<Vec<Tree>, Error> {
-    let lister = Lister { root, ignore, memo };
+    let lister = Lister { root, ignore, memo, unread: RefCell::default() };
     let mut trees = Vec::new();
     for source in sources {
         let components = cleaned(source);
@@ -161,6 +170,8 @@ struct Lister<'a> {
     root: BorrowedFd<'a>,
     ignore: Option<&'a dyn Ignore>,
     memo: Option<&'a RefCell<Memo>>,
+    /// The numbers of the items that are still to be hashed, with what they were like.
+    unread: RefCell<Vec<(usize, Stat)>>,
 }
 
 impl Lister<'_> {
@@ -197,7 +208,7 @@ impl Lister<'_> {
 
     fn directory(&self, path: &Path) -> Result<OwnedFd, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        crate::sys::root::open_in(self.root, path, flags, Mode::empty())
+        open_in(self.root, path, flags, Mode::empty())
             .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
 
@@ -212,6 +223,7 @@ impl Lister<'_> {
         let Some(stat) = located.stat else { return Err(missing(None)) };
         let mut items = Vec::new();
         self.list(&located.parent, &located.name, path, b"", &stat, DEEPEST, &mut items)?;
+        self.read(&located.path(), path, &mut items)?;
         let ignored_by = self.ignored_by(path);
         if ignored_by.is_some() && (items.len() < 2 || !located.is_directory()) {
             return Err(missing(ignored_by));
@@ -246,17 +258,12 @@ impl Lister<'_> {
             }
             FileType::RegularFile => {
                 let known = self.memo.and_then(|memo| memo.borrow().get(shown, stat));
-                match (known, u64::try_from(stat.st_size)) {
-                    (Some(digest), Ok(size)) => ItemKind::File { size, digest },
-                    _ => {
-                        let (size, digest, found) = hash(parent, name).map_err(failed("read", shown))?;
-                        if let Some(memo) = self.memo.filter(|_| found.is_empty()) {
-                            memo.borrow_mut().put(shown, stat, &digest);
-                        }
-                        own = found;
-                        ItemKind::File { size, digest }
-                    }
-                }
+                let size = u64::try_from(stat.st_size).unwrap_or(0);
+                let digest = known.unwrap_or_else(|| {
+                    self.unread.borrow_mut().push((items.len(), *stat));
+                    Digest::sha256([0; 32])
+                });
+                ItemKind::File { size, digest }
             }
             FileType::Symlink => {
                 let target = readlinkat(parent, name, Vec::new()).map_err(failed("read", shown))?;
@@ -274,6 +281,31 @@ impl Lister<'_> {
             Some(directory) => self.list_directory(&directory, whole, path, levels, items),
             None => Ok(()),
         }
+    }
+
+    /// Hashes the files that the memo does not know. They are those of `source`, which is at `real` from the root.
+    fn read(&self, real: &Path, source: &Path, items: &mut [Item]) -> Result<(), Error> {
+        let unread = self.unread.take();
+        let groups: Vec<&[(usize, Stat)]> = unread.chunks(GROUP).collect();
+        let (root, listed) = (self.root, &*items);
+        let group = |number: usize, buffer: &mut Vec<u8>| {
+            let one = |(index, stat): &(usize, Stat)| {
+                let path = below(real, &listed[*index]);
+                let hashed = hash(root, &path, buffer).map_err(failed("read", path.as_os_str().as_bytes()))?;
+                Ok((*index, *stat, hashed))
+            };
+            groups[number].iter().map(one).collect::<Result<Vec<_>, Error>>()
+        };
+        for (index, stat, (size, digest, attributes)) in
+            each(groups.len(), || vec![0; BUFFER], group)?.into_iter().flatten()
+        {
+            let item = &mut items[index];
+            if let Some(memo) = self.memo.filter(|_| attributes.is_empty()) {
+                memo.borrow_mut().put(below(source, item).as_os_str().as_bytes(), &stat, &digest);
+            }
+            (item.kind, item.attributes) = (ItemKind::File { size, digest }, attributes);
+        }
+        Ok(())
     }
 
     fn list_directory(
@@ -327,17 +359,24 @@ fn names(directory: &OwnedFd) -> Result<Vec<CString>, Errno> {
     Ok(names)
 }
 
+/// The path of an item of a source.
+fn below(source: &Path, item: &Item) -> PathBuf {
+    if item.path.is_empty() { source.to_owned() } else { source.join(OsStr::from_bytes(&item.path)) }
+}
+
+/// How much of a file is read at a time, in bytes.
+const BUFFER: usize = 64 << 10;
+
 /// The size, the digest and the attributes of a regular file. Does not wait for a FIFO that has taken its place.
-fn hash(parent: &OwnedFd, name: &OsStr) -> Result<(u64, Digest, Attributes), std::io::Error> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let opened = openat(parent, name, flags, Mode::empty())?;
+fn hash(root: BorrowedFd<'_>, path: &Path, buffer: &mut [u8]) -> Result<(u64, Digest, Attributes), std::io::Error> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = open_in(root, path, flags, Mode::empty())?;
     let found = attributes(&opened)?;
     let mut file = File::from(opened);
     let mut hasher = Hasher::new(Algorithm::Sha256);
-    let mut buffer = vec![0; 64 << 10];
     let mut size = 0;
     loop {
-        match file.read(&mut buffer) {
+        match file.read(buffer) {
             Ok(0) => return Ok((size, hasher.finish(), found)),
             Ok(count) => {
                 hasher.update(&buffer[..count]);

@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 
 use super::Scene;
-use crate::build::copy::{Destination, Tree};
+use crate::build::copy::Tree;
 use crate::storage::tar::Reader;
 use crate::storage::unpack::{self, Owners, Unpack};
 use crate::storage::{Ownership, decompress};
@@ -23,25 +23,26 @@ const BUFFER: usize = 256 << 10;
 /// Where a tar archive says that it is one. Source: tar(5).
 const MAGIC: std::ops::Range<usize> = 257..262;
 
-/// Unpacks a source that is an archive into the destination, and returns whether it is one. Owners are those in the
-/// archive, unless there is an `owner`.
-pub(super) fn unpack(
-    scene: &Scene<'_>,
-    from: BorrowedFd<'_>,
-    tree: &Tree,
-    destination: &Destination<'_>,
-    owner: Option<(u32, u32)>,
-) -> Result<bool, Report> {
+/// Opens a source, if it is an archive.
+pub(super) fn open(from: BorrowedFd<'_>, tree: &Tree) -> Result<Option<File>, Report> {
     if tree.is_directory() || tree.items.is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let mut file = File::from(open_in(from, &tree.path, flags, Mode::empty()).at("open", &tree.path)?);
-    if !is_archive(&mut file).at("read", &tree.path)? {
-        return Ok(false);
-    }
-    let base = destination.path;
-    let made = make_directories(destination.root, base, &|_, _| Ok::<_, std::io::Error>(()));
+    let is_archive = is_archive(&mut file).at("read", &tree.path)?;
+    Ok(is_archive.then_some(file))
+}
+
+/// Unpacks an archive into the directory `base` of `root`. Owners are those in the archive, unless there is an `owner`.
+pub(super) fn unpack(
+    scene: &Scene<'_>,
+    file: File,
+    root: BorrowedFd<'_>,
+    base: &Path,
+    owner: Option<(u32, u32)>,
+) -> Result<(), Report> {
+    let made = make_directories(root, base, &|_, _| Ok::<_, std::io::Error>(()));
     drop(made.at("create", base)?);
     let owners = match (owner, scene.target.ownership) {
         (_, Ownership::Single) => Owners::One(0, 0),
@@ -51,9 +52,9 @@ pub(super) fn unpack(
     let how = Unpack { base: base.strip_prefix("/").unwrap_or(Path::new("")), rename: None, owners, overwrite: true };
     let input = decompress(file).map_err(|error| unpack::Error::Archive(error.into()))?;
     let mut archive = Reader::new(BufReader::with_capacity(BUFFER, input));
-    unpack::unpack(destination.root, &mut archive, &how)?;
+    unpack::unpack(root, &mut archive, &how)?;
     archive.finish().map_err(unpack::Error::Archive)?;
-    Ok(true)
+    Ok(())
 }
 
 /// Whether a file is a tar archive, compressed or not. It is read from its beginning afterwards.

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use super::Scene;
 use super::archive;
-use super::overlay::make;
+use super::overlay::{make, make_far};
 use crate::build;
 use crate::build::chmod::Mode;
-use crate::build::copy::{self, Destination, Ignore, Memo, Tree};
+use crate::build::copy::{self, Destination, Former, Ignore, Memo, Onto, Tree, Writer};
 use crate::build::dockerfile::mount::Owner;
 use crate::container;
 use crate::runtime::{self, Apart, FuseOverlay, Rootfs, users};
-use crate::storage::{Descriptor, Form, Hasher, Ownership};
+use crate::storage::{COPIED, Descriptor, Form, Hasher, Ownership};
 use crate::sys::fs::{self, AtPath as _};
 use crate::sys::root::make_directories;
 use crate::types::{Digest, Report, ReportKind};
@@ -81,6 +81,8 @@ pub(super) struct Copy<'a> {
     pub(super) mode_text: String,
     /// `--chmod`.
     pub(super) mode: Option<Mode>,
+    /// Where the layer that such a copy makes is noted, for the next one.
+    pub(super) slot: Option<Digest>,
 }
 
 /// What a copy would copy.
@@ -91,6 +93,9 @@ pub(super) struct Listed {
     /// How many files and directories.
     pub(super) count: usize,
 }
+
+/// So many files take a while: the disk begins to write them before their archive has been read.
+pub(super) const MANY: usize = 1000;
 
 /// Lists and hashes what a copy would copy.
 pub(super) fn list(scene: &Scene<'_>, copy: &Copy<'_>) -> Result<Listed, Report> {
@@ -114,17 +119,31 @@ pub(super) fn with_trees<T: Serialize + DeserializeOwned>(
     })
 }
 
-/// Copies files onto `lowers`, into `upper` of `directory`. Fails if they are not those that were `listed`.
+/// Copies files onto `lowers`, into `upper` of `directory`, and returns what has written that. Fails if they are not
+/// those that were `listed`.
+///
+/// They are written straight into `upper`; archives are unpacked into an overlay, because they may replace directories.
 pub(super) fn copy(
     scene: &Scene<'_>,
     copy: &Copy<'_>,
     listed_before: &Listed,
     lowers: &[PathBuf],
     directory: &Path,
-) -> Result<(), Report> {
-    make(directory)?;
+) -> Result<Form, Report> {
+    if listed_before.count < MANY {
+        make(directory)?
+    } else {
+        make_far(directory)?
+    }
     let mut parts = copy.parts.iter().map(|part| Joined::new(scene, &part.side)).collect::<Result<Vec<_>, _>>()?;
-    let mut onto = Joined::onto(scene, lowers, directory)?;
+    let unpacks = copy.parts.iter().any(|part| part.unpack);
+    let side = Side::Layers(lowers.to_vec());
+    let mut below = Joined::new(scene, &side)?;
+    let mut overlay = if unpacks { Some(Joined::onto(scene, lowers, directory)?) } else { None };
+    let store = &scene.environment.store;
+    // What sets times afterwards would set those of the former layer, too.
+    let slot = copy.slot.as_ref().filter(|_| scene.newest.is_none());
+    let former = slot.and_then(|slot| store.copied_layer(slot, &scene.target.map));
     userns::inside(&scene.home, "rc: build", || {
         let mut found = Vec::new();
         for (part, joined) in copy.parts.iter().zip(&mut parts) {
@@ -136,30 +155,60 @@ pub(super) fn copy(
             let report = Report::new(ReportKind::Conflict, "files were changed while they were copied");
             return Err(report.with_hint("build again when nothing writes to them"));
         }
-        let root = onto.open()?;
-        let owner = copy.owner.as_ref().map(|user| owner(root.as_fd(), user)).transpose()?;
-        let mode = |mode, is_directory| copy.mode.as_ref().map_or(mode, |change| change.apply(mode, is_directory));
         let count: usize = found.iter().map(|(_, _, trees)| trees.len()).sum();
         let is_directory = copy.destination.ends_with('/') || count == 1 && copy.parents;
         if count > 1 && !is_directory {
             return Err(copy::Error::NeedsDirectory(copy.destination.clone().into_bytes()).into());
         }
+        let mut archives = Vec::new();
+        for (part, from, trees) in &found {
+            for tree in trees {
+                archives.push(if part.unpack { archive::open(from.as_fd(), tree)? } else { None });
+            }
+        }
+        let overlay = overlay.as_mut().filter(|_| archives.iter().any(Option::is_some));
+        let form = if overlay.is_some() { scene.form } else { Form::Kernel };
+        let (layer, root) = match overlay {
+            Some(overlay) => (None, overlay.open()?),
+            None => {
+                let upper = directory.join("upper");
+                runtime::adopt_root(&scene.at_least_one(lowers), &upper)?;
+                // First the view, with its mount namespace: no file is linked from one mount to another.
+                let view = below.open()?;
+                (Some(fs::open_directory(&upper)?), view)
+            }
+        };
+        let owner = copy.owner.as_ref().map(|user| owner(root.as_fd(), user)).transpose()?;
+        let change = copy.mode.as_ref();
+        let mode = |mode, is_directory| change.map_or(mode, |change| change.apply(mode, is_directory));
+        let former = former.as_ref().and_then(|layer| Former::open(layer));
+        let onto = match &layer {
+            Some(layer) => Onto { layer: layer.as_fd(), below: Some(root.as_fd()) },
+            None => Onto { layer: root.as_fd(), below: None },
+        };
+        let mut writer = Writer::new(onto, former.as_ref());
+        let mut archives = archives.into_iter();
         for (part, from, trees) in &found {
             let is_of_host = matches!(part.side, Side::Directory(_));
-            let destination = Destination {
-                root: root.as_fd(),
-                path: Path::new(&copy.destination),
-                is_directory,
-                owner: owner.or(is_of_host.then_some((0, 0))),
-                mode: &mode,
-            };
+            let path = Path::new(&copy.destination);
+            let owner_there = owner.or(is_of_host.then_some((0, 0)));
+            let destination = Destination { path, is_directory, owner: owner_there, mode: &mode };
+            if layer.is_some() {
+                writer.write(from.as_fd(), trees, &destination)?;
+                continue;
+            }
             for tree in trees {
-                if !part.unpack || !archive::unpack(scene, from.as_fd(), tree, &destination, owner)? {
-                    copy::write(from.as_fd(), std::slice::from_ref(tree), &destination)?;
+                match archives.next().flatten() {
+                    Some(archive) => archive::unpack(scene, archive, root.as_fd(), path, owner)?,
+                    None => writer.write(from.as_fd(), std::slice::from_ref(tree), &destination)?,
                 }
             }
         }
-        Ok(())
+        let copied = writer.finish()?;
+        if slot.is_some() && layer.is_some() {
+            copied.write(&directory.join(COPIED))?;
+        }
+        Ok(form)
     })
 }
 
@@ -204,8 +253,13 @@ fn owner(root: BorrowedFd<'_>, user: &str) -> Result<(u32, u32), Report> {
     Ok((found.uid, found.gid))
 }
 
-/// Makes a layer of `upper` in `directory`, on `lowers`; `None` if nothing was changed.
-pub(super) fn keep(scene: &Scene<'_>, lowers: &[PathBuf], directory: &Path) -> Result<Option<Descriptor>, Report> {
+/// Makes a layer of `upper` in `directory`, on `lowers`, which is of this form; `None` if nothing was changed.
+pub(super) fn keep(
+    scene: &Scene<'_>,
+    lowers: &[PathBuf],
+    directory: &Path,
+    form: Form,
+) -> Result<Option<Descriptor>, Report> {
     let store = &scene.environment.store;
     userns::inside(&scene.home, "rc: build", || {
         let upper = directory.join("upper");
@@ -214,7 +268,7 @@ pub(super) fn keep(scene: &Scene<'_>, lowers: &[PathBuf], directory: &Path) -> R
             build::times::bound(&files, newest).at("set the times of", &upper)?;
         }
         let root = runtime::describes_root(lowers, &upper)?;
-        store.keep_layer(&upper, &scene.target, scene.form, root)
+        store.keep_layer(&upper, &scene.target, form, root)
     })
 }
 

@@ -379,6 +379,7 @@ impl<'a> Maker<'a> {
 
     fn copy(&self, step: &CopyStep) -> Result<Copy<'_>, Report> {
         let mut parts = Vec::new();
+        let mut slot = None;
         let unpack = |is_usual: bool| step.add.as_ref().is_some_and(|add| add.unpack.unwrap_or(is_usual));
         for sources in step.sources.chunk_by(|one, other| !is_remote(step, one) && !is_remote(step, other)) {
             if let Some(url) = sources.first().filter(|source| is_remote(step, source)) {
@@ -387,10 +388,13 @@ impl<'a> Maker<'a> {
             }
             let side = self.side(step.origin.as_ref())?;
             let ignore = self.ignore(step.origin.as_ref());
-            let sources = sources.iter().map(|source| source.as_bytes().to_vec()).collect();
             let memo = step.origin.is_none().then(|| self.memo()).flatten();
+            slot = memo.as_ref().map(|memo| {
+                let words = [sources, &[step.destination.clone(), memo.display().to_string()]].concat();
+                Hasher::sha256(words.join("\0").as_bytes())
+            });
             parts.push(Part {
-                sources,
+                sources: sources.iter().map(|source| source.as_bytes().to_vec()).collect(),
                 ignore: ignore.map(|ignore| ignore as _),
                 memo,
                 unpack: unpack(true),
@@ -420,6 +424,7 @@ impl<'a> Maker<'a> {
             owner: step.chown.clone(),
             mode_text: step.chmod.as_ref().map(|mode| format!("{mode:?}")).unwrap_or_default(),
             mode: step.chmod.clone(),
+            slot,
         })
     }
 
@@ -519,6 +524,7 @@ fn whole(side: Side, source: &str, ignore: Option<Ignore>) -> Copy<'static> {
         owner: None,
         mode_text: String::new(),
         mode: None,
+        slot: None,
     }
 }
 

@@ -75,7 +75,7 @@ pub(super) fn requests(scene: &Scene<'_>, mounts: &[StepMount]) -> Result<Mounte
             StepMountKind::Copied { copy, is_writable } => {
                 let directory = scene.new_directory("mount")?;
                 let listed = files::list(scene, copy)?;
-                files::copy(scene, copy, &listed, &[], &directory)?;
+                files::copy(scene, copy, &listed, &[], &directory).map(drop)?;
                 let inner = copy.destination.trim_matches('/');
                 bind(directory.join("upper").join(inner), !is_writable)?
             }

@@ -10,6 +10,7 @@ use super::request::BuildRequest;
 use crate::container::{self, Environment};
 use crate::engine::context::{Caller, Context};
 use crate::engine::image::target;
+use crate::runtime::Rootfs;
 use crate::storage::{Form, Hasher, Ownership, Scratch, Target};
 use crate::sys::fs;
 use crate::sys::process::Child;
@@ -79,7 +80,9 @@ impl<'a> Scene<'a> {
         let probe = scene.new_directory("probe")?;
         super::overlay::make(&probe)?;
         let lowers = scene.at_least_one(&[]);
-        if container::needs_fuse(environment, &lowers.into(), &probe, &scene.home)? {
+        // Volatile: nobody waits until the disk has written what others have changed.
+        let root = Rootfs::Overlay { layers: lowers.into(), directory: probe, volatile: true };
+        if container::needs_fuse(environment, &root, &scene.home)? {
             scene.form = Form::Fuse;
         }
         Ok(scene)

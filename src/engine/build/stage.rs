@@ -13,6 +13,7 @@ use super::files::{self, Copy};
 use super::inputs;
 use super::run::{self, Command};
 use crate::build::dockerfile::source::Span;
+use crate::engine::sweep::write_soon;
 use crate::image::local::LocalImage;
 use crate::image::{Config, History};
 use crate::plan::ImageSource;
@@ -138,6 +139,7 @@ impl Stage {
         let lowers = self.lowers(scene);
         let began = Instant::now();
         let directory = scene.new_directory("step")?;
+        let mut form = scene.form;
         match step {
             Step::Run(command) => {
                 let lowers = scene.at_least_one(&lowers);
@@ -152,11 +154,18 @@ impl Stage {
                 for later in copy.parts.iter().filter_map(|part| part.later.as_ref()) {
                     (later.make)()?;
                 }
-                files::copy(scene, copy, listed, &lowers, &directory)?;
+                form = files::copy(scene, copy, listed, &lowers, &directory)?;
+                if listed.count >= files::MANY {
+                    write_soon(store);
+                }
             }
             Step::Directory { path, user } => files::make_directory(scene, path, user, &lowers, &directory)?,
         }
-        let layer = files::keep(scene, &lowers, &directory)?;
+        let layer = files::keep(scene, &lowers, &directory, form)?;
+        if let (Step::Copy(Copy { slot: Some(slot), .. }), Some(layer)) = (&*step, &layer) {
+            // Without it the next copy takes longer.
+            store.note_copied(slot, &layer.digest).unwrap_or_default();
+        }
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let record = StepRecord { created: now(), layer, shown: at.title.text.clone(), took };
         store.record_step(key, &record).map_err(Report::from)?;

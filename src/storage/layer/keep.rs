@@ -7,6 +7,8 @@ use std::io::BufWriter;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Info, LayerStage, Naming, Skipped, Target, UnpackedLayer, record};
 use crate::storage::pack::{self, Contents, Owner, Pack};
 use crate::storage::{Descriptor, Error, Store};
@@ -16,8 +18,11 @@ use crate::types::{Digest, Report};
 /// The size of buffers, in bytes.
 const BUFFER: usize = 256 << 10;
 
+/// The table of what a step of a build has copied, beside the files that it has written.
+pub(crate) const COPIED: &str = "copied";
+
 /// Which filesystem has written an upper directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Form {
     /// The kernel's overlay.
     Kernel,
@@ -78,6 +83,10 @@ impl LayerStage {
     /// Moves the files of a layer here whose archive has this digest and size.
     fn adopt(self, files: &Path, diff_id: Digest, size: u64, root: bool) -> Result<UnpackedLayer, Error> {
         fs::rename(files, self.path.join("fs"))?;
+        match fs::rename(files.with_file_name(COPIED), self.path.join(COPIED)) {
+            Err(error) if !error.is_not_found() => return Err(error.into()),
+            _ => {}
+        }
         if root {
             fs::write(self.path.join("root"), "")?;
         }

@@ -81,11 +81,16 @@ impl Store {
             if layers.is_empty() {
                 return Ok(());
             }
-            syncfs(fs::open_directory(self.root())?).at("sync", self.root())?;
+            self.write_back()?;
             for (path, layer) in &layers {
                 mark_in_place(path, layer)?;
             }
         }
+    }
+
+    /// Waits until the store's filesystem has written everything so far.
+    pub(crate) fn write_back(&self) -> Result<(), PathError> {
+        syncfs(fs::open_directory(self.root())?).at("sync", self.root())
     }
 
     /// Some of the layers of this boot that are not known to be on disk.

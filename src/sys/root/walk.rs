@@ -80,7 +80,7 @@ pub(super) fn open_in(root: BorrowedFd<'_>, path: &Path, flags: OFlags, mode: Mo
 }
 
 /// The components of a path, without empty ones and `.`.
-fn words(path: &[u8]) -> VecDeque<OsString> {
+pub(crate) fn words(path: &[u8]) -> VecDeque<OsString> {
     let words = path.split(|byte| *byte == b'/').filter(|word| !word.is_empty() && *word != b".");
     words.map(|word| OsStr::from_bytes(word).to_owned()).collect()
 }
