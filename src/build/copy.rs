@@ -3,6 +3,7 @@
 //! nor an image leads to a file of the host (safety.md, B1, B4, B6).
 
 mod attributes;
+mod compared;
 mod contents;
 mod copied;
 mod listing;
@@ -14,6 +15,7 @@ mod writer;
 
 use std::io;
 
+pub(crate) use compared::compared;
 pub(crate) use copied::Former;
 pub(crate) use listing::{Ignore, Tree, find};
 pub(crate) use memo::Memo;

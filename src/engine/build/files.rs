@@ -99,7 +99,7 @@ pub(super) const MANY: usize = 1000;
 
 /// Lists and hashes what a copy would copy.
 pub(super) fn list(scene: &Scene<'_>, copy: &Copy<'_>) -> Result<Listed, Report> {
-    with_trees(scene, copy, |found| listed(found.iter().map(|(part, trees)| (*part, &trees[..]))))
+    with_trees(scene, copy, |found| Ok(listed(found.iter().map(|(part, trees)| (*part, &trees[..])))))
 }
 
 /// What `work` makes, in a child, of what a copy would copy, as far as that is here.
@@ -151,7 +151,7 @@ pub(super) fn copy(
             let trees = find(root.as_fd(), part, copy)?;
             found.push((part, root, trees));
         }
-        if listed(found.iter().map(|(part, _, trees)| (*part, &trees[..])))? != *listed_before {
+        if listed(found.iter().map(|(part, _, trees)| (*part, &trees[..]))) != *listed_before {
             let report = Report::new(ReportKind::Conflict, "files were changed while they were copied");
             return Err(report.with_hint("build again when nothing writes to them"));
         }
@@ -351,21 +351,20 @@ fn find(root: BorrowedFd<'_>, part: &Part<'_>, copy: &Copy<'_>) -> Result<Vec<Tr
     Ok(trees)
 }
 
-fn listed<'a>(parts: impl Iterator<Item = (&'a Part<'a>, &'a [Tree])>) -> Result<Listed, Report> {
-    let mut count = 0;
-    let mut named = Vec::new();
+fn listed<'a>(parts: impl Iterator<Item = (&'a Part<'a>, &'a [Tree])>) -> Listed {
+    let (mut count, mut bytes) = (0, Vec::new());
     for (part, trees) in parts {
-        match &part.later {
-            Some(later) => named.push((Some(&later.identity), Vec::new())),
-            None => {
-                count += trees.iter().map(|tree| tree.items.len()).sum::<usize>();
-                named.push((None, trees.iter().map(|tree| (&tree.name, &tree.items)).collect()));
-            }
+        // What is not here yet is known by its identity.
+        let identity = part.later.as_ref().map(|later| later.identity.as_bytes());
+        bytes.push(u8::from(identity.is_some()));
+        bytes.extend_from_slice(&identity.map_or(0, <[u8]>::len).to_le_bytes());
+        bytes.extend_from_slice(identity.unwrap_or_default());
+        if identity.is_none() {
+            count += trees.iter().map(|tree| tree.items.len()).sum::<usize>();
+            copy::compared(trees, &mut bytes);
         }
     }
-    let bytes = serde_json::to_vec(&named)
-        .map_err(|error| Report::new(ReportKind::Internal, format!("cannot write a list of files: {error}")))?;
-    Ok(Listed { digest: Hasher::sha256(&bytes), count })
+    Listed { digest: Hasher::sha256(&bytes), count }
 }
 
 /// Makes the directory of a cache. The mode is 0755 and the owner root, unless the mount says otherwise.
