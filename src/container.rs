@@ -67,7 +67,7 @@ pub(crate) use remove::{Removal, Removing, begin_removal, remove};
 pub(crate) use rename::rename;
 pub(crate) use secrets::Secrets;
 pub(crate) use session::{Session, SessionEvent};
-pub(crate) use start::{Environment, Origin, Started, host_facts, start};
+pub(crate) use start::{Environment, Origin, Started, Trees, host_facts, start};
 pub(crate) use stats::{Sample, sample, since_boot};
 pub(crate) use step::Step;
 pub(crate) use sweep::{has_leftovers, sweep_store};

@@ -22,6 +22,7 @@ mod env_merge;
 mod error;
 mod exec;
 mod expose;
+mod first_process;
 mod health;
 mod host;
 mod id_ranges;
@@ -43,6 +44,7 @@ mod request;
 mod resources;
 mod restart;
 mod rlimits;
+mod root_directory;
 mod seccomp;
 mod secrets;
 mod security;
@@ -65,7 +67,8 @@ pub(crate) use cdi::{CdiEdits, CdiFile, find as find_device};
 pub(crate) use changes::{Changes, Updated};
 pub(crate) use config::{
     Attached, Cgroup, CgroupMode, CgroupNamespace, ContainerAccounts, ContainerConfig, Device, DeviceValue,
-    ImageSource, Ipc, Limits, LogDriver, Mount, MountKind, Rlimit, Seccomp, SystemPaths, Throttle, UserNamespace,
+    ImageSource, Ipc, Limits, LogDriver, Mount, MountKind, Personality, Rlimit, RootDirectory, Seccomp, SystemPaths,
+    Throttle, UpdatedHealth, UserNamespace, VolumeSettings,
 };
 pub(crate) use error::Error;
 pub(crate) use exec::{ExecRequest, exec};
@@ -83,13 +86,14 @@ pub(crate) use request::{
 };
 pub(crate) use resources::resources;
 pub(crate) use restart::RestartPolicy;
+pub(crate) use root_directory::root_directory;
 pub(crate) use secrets::{SecretForm, SecretUse};
 pub(crate) use security::seccomp_file;
 pub(crate) use service::{Handed, NOTIFY_FILE, Sdnotify, Service};
 pub(crate) use spec::{HostFacts, extras, spec};
 
 use crate::types::image_settings::Healthcheck as ImageHealthcheck;
-use crate::types::{ContainerId, DetachKeys, Invalid, Name, Network, NetworkDriver, Signal, parse_size};
+use crate::types::{ContainerId, DetachKeys, Invalid, Name, Network, NetworkDriver, PortMapping, Signal, parse_size};
 
 /// What `resolve` needs of an image's configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -258,20 +262,18 @@ pub(crate) fn resolve(
     identity: Identity,
 ) -> Result<ContainerConfig, Error> {
     let defaults = &facts.defaults;
-    let network = network::network(request, defaults)?;
-    let attached = attached(request)?;
-    let shared = namespaces::shared(request, facts, network)?;
-    let namespaces::Shared { host_uts, ipc, .. } = shared;
-    let hostname = hostname(request, facts, &identity.id, &shared.network, host_uts)?;
+    let shared = namespaces::shared(request, facts, network::network(request, defaults)?)?;
+    let hostname = hostname(request, facts, &identity.id, &shared.network, shared.host_uts)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
     let userns = user_namespace::user_namespace(request, image, facts, &shared)?;
-    let network = shared.network.clone();
     let sysctls = kernel::sysctls(request, &shared)?;
     let user = user(request, image, &userns)?;
     let working_dir = working_dir(request, image)?;
-    let mut mounts = mounts::mounts(request, image, facts)?;
+    let is_systemd = first_process::is_systemd(request, &argv)?;
+    let mut mounts = mounts::mounts(request, image, facts, is_systemd)?;
     let mut devices = kernel::devices(request, facts)?;
-    let variables = cdi::added(request, &facts.found.described)?.join(&mut mounts, &mut devices);
+    let mut variables = cdi::added(request, &facts.found.described)?.join(&mut mounts, &mut devices);
+    variables.extend(first_process::variable_for_systemd(is_systemd, &identity.id));
     let program = accounts::Program { user: &user, working_dir: &working_dir, mounts: &mounts };
     let accounts = accounts::accounts(request, facts, &userns, &program)?;
     let capabilities = capabilities(request)?;
@@ -279,7 +281,7 @@ pub(crate) fn resolve(
     let limits = limits::limits(&request.limits, facts)?;
     let resolver = resolver(request, defaults)?;
     let service = service::service(&request.service, &facts.working_dir)?;
-    let logging = logging::logging(request, defaults, &image.source, &identity, &security.seccomp)?;
+    let logging = logging::logging(request, facts, &image.source, &identity, &security.seccomp)?;
     let healthcheck = healthcheck(request, image, service.sdnotify, logging.driver)?;
     let secrets = secrets::secrets(&request.secrets, |path| mounts.iter().any(|mount| mount.destination == path))?;
     Ok(ContainerConfig {
@@ -293,16 +295,11 @@ pub(crate) fn resolve(
         rlimits: rlimits::rlimits(&request.ulimits)?,
         cgroup: cgroups::cgroup(request, &limits, shared.cgroup)?,
         limits,
-        // Without a network of its own there is nothing to forward to: docker and podman drop the ports as well, and
-        // warn.
-        ports: if network.forwards_ports() {
-            ports::mappings(&expose::published(request, image)?, facts)?
-        } else {
-            Vec::new()
-        },
+        ports: forwarded(request, image, facts, &shared.network)?,
         dns: resolver.dns,
         image_resolver: resolver.is_of_image,
         image_hosts: request.no_hosts,
+        image_hostname: request.no_hostname,
         dns_search: resolver.search,
         dns_options: resolver.options,
         gateway_hosts: resolver.gateway_hosts,
@@ -311,19 +308,19 @@ pub(crate) fn resolve(
         timeout: request.timeout.unwrap_or_default(),
         timezone: timezone::timezone(request, facts)?,
         volumes_from: request.volumes_from.clone(),
-        stop_signal: stop_signal(request, image)?,
+        stop_signal: stop_signal(request, image, is_systemd)?,
         stop_timeout: request.stop_timeout.unwrap_or(defaults.stop_timeout),
-        detach_keys: match &request.detach_keys {
-            Some(text) => text.parse().map(|_: DetachKeys| text.clone()).map_err(Error::option("--detach-keys"))?,
-            None => defaults.detach_keys.clone(),
-        },
+        detach_keys: detach_keys(request, defaults)?,
         log_driver: logging.driver,
         log_max_size: logging.max_size,
         log_max_files: logging.max_files,
         log_tag: logging.tag,
+        log_labels: logging.labels,
+        log_path: logging.path,
         id: identity.id,
         name: identity.name,
         created: identity.created,
+        root_directory: root_directory(request, &facts.working_dir)?,
         image: ImageSource { exposed_ports: expose::exposed(request, image)?, ..image.source.clone() },
         argv,
         entrypoint_len,
@@ -333,13 +330,17 @@ pub(crate) fn resolve(
         open_stdin: request.interactive || logging.driver.is_passthrough() && request.log.driver.is_some(),
         auto_remove: request.auto_remove,
         init: request.init.unwrap_or_default(),
+        init_path: first_process::init_path(request, &facts.working_dir)?,
+        is_systemd,
+        personality: first_process::personality(request)?,
+        chroot_dirs: chroot_dirs(request)?,
         read_only: request.read_only,
         no_new_privileges: security.no_new_privileges,
         seccomp: security.seccomp,
         system_paths: security.system_paths,
         sysctls,
-        host_uts,
-        ipc,
+        host_uts: shared.host_uts,
+        ipc: shared.ipc,
         namespaces: shared.namespaces,
         requires: requires(request, facts)?,
         user_namespace: userns.namespace,
@@ -350,15 +351,38 @@ pub(crate) fn resolve(
         devices,
         privileged: request.privileged,
         publish_all: request.publish_all,
-        attached: Some(attached).filter(|_| !request.attach.is_empty()),
-        network,
+        attached: Some(attached(request)?).filter(|_| !request.attach.is_empty()),
+        network: shared.network,
         restart: restart::policy(request.restart.as_deref(), request.auto_remove)?,
         cidfile: request.cidfile.as_ref().map(|path| facts.working_dir.join(path)),
         healthcheck,
+        health_update: None,
         secrets,
         service,
         create_command: request.create_command.clone(),
     })
+}
+
+/// The published ports. Without a network of its own there is nothing to forward to: docker and podman drop the ports as
+/// well, and warn.
+fn forwarded(
+    request: &Request,
+    image: &ImageDefaults,
+    facts: &Facts,
+    network: &Network,
+) -> Result<Vec<PortMapping>, Error> {
+    match network.forwards_ports() {
+        true => ports::mappings(&expose::published(request, image)?, facts),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// The key sequence that leaves a terminal.
+fn detach_keys(request: &Request, defaults: &Defaults) -> Result<String, Error> {
+    match &request.detach_keys {
+        Some(text) => text.parse().map(|_: DetachKeys| text.clone()).map_err(Error::option("--detach-keys")),
+        None => Ok(defaults.detach_keys.clone()),
+    }
 }
 
 /// Warnings about options that have no effect, for the front end to show.
@@ -439,6 +463,16 @@ fn working_dir(request: &Request, image: &ImageDefaults) -> Result<String, Error
     }
 }
 
+/// Directories in the container with a root filesystem of their own, which get rc's files, too.
+fn chroot_dirs(request: &Request) -> Result<Vec<String>, Error> {
+    let texts = request.chroot_dirs.iter().flat_map(|texts| texts.split(',')).filter(|text| !text.is_empty());
+    let read = |text: &str| {
+        let refused = || Invalid::new("directory", text, "must be an absolute path below the root");
+        paths::clean(text).filter(|path| path != "/").ok_or_else(refused).map_err(Error::option("--chrootdirs"))
+    };
+    texts.map(read).collect()
+}
+
 /// The containers that are started before this one.
 fn requires(request: &Request, facts: &Facts) -> Result<Vec<ContainerId>, Error> {
     let names = request.requires.iter().flat_map(|names| names.split(','));
@@ -454,9 +488,11 @@ fn user(request: &Request, image: &ImageDefaults, userns: &user_namespace::Chose
     }
 }
 
-fn stop_signal(request: &Request, image: &ImageDefaults) -> Result<Signal, Error> {
+fn stop_signal(request: &Request, image: &ImageDefaults, is_systemd: bool) -> Result<Signal, Error> {
     match (&request.stop_signal, image.stop_signal.as_deref()) {
         (Some(text), _) => text.parse().map_err(Error::option("--stop-signal")),
+        // Which makes systemd halt. Source: systemd(1), "SIGNALS".
+        (None, None | Some("")) if is_systemd => "SIGRTMIN+3".parse().map_err(Error::option("--stop-signal")),
         (None, None | Some("")) => Ok(Signal::TERM),
         (None, Some(text)) => text.parse().map_err(|source| Error::Image { source }),
     }

@@ -7,6 +7,7 @@
 //!                           by one that changes index.json or removes what nothing refers to
 //!   ingest.lock             shared while blobs and layers are added that no image names yet; garbage is
 //!                           collected only when it is free
+//!   ids.lock                held while a container gets IDs that no other has, until its record names them
 //!   sweep.lock              held by the one process that sweeps in the background; not empty if it has left something
 //!   images/                 a standard OCI image layout: oci-layout, index.json, blobs/ALGORITHM/HEX
 //!   layers/MAP/ALG-HEX/     one layer, unpacked for one ID map: fs/, and owners if everything is stored as the user
@@ -364,6 +365,12 @@ impl Store {
     /// briefly, from finding the image until the container's record names it.
     pub(crate) fn lock_shared(&self) -> Result<FileLock, Error> {
         Ok(FileLock::shared(self.root.join("lock"))?)
+    }
+
+    /// Waits for the lock of those who give a container IDs that no other has: hold it from looking at the other
+    /// containers until its own record names the IDs. It comes after `lock`.
+    pub(crate) fn lock_ids(&self) -> Result<FileLock, Error> {
+        Ok(FileLock::exclusive(self.root.join("ids.lock"))?)
     }
 
     /// Waits for the store's lock, to change what refers to what.

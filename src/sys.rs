@@ -17,6 +17,7 @@ pub(crate) mod mount;
 pub(crate) mod namespace;
 pub(crate) mod netif;
 pub(crate) mod packages;
+pub(crate) mod personality;
 pub(crate) mod pipe;
 pub(crate) mod prctl;
 pub(crate) mod proc;

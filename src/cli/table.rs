@@ -65,6 +65,7 @@ pub(super) const COMMANDS: &[Entry] = &[
     entry!(completion with the definition),
     entry!("builder du" builder::du),
     entry!("builder prune" prune::builder, by value),
+    entry!("container cleanup" container::cleanup, by value),
     entry!("container prune" prune::container, by value),
     entry!("container exists" container::exists),
     entry!("container inspect" container::inspect),

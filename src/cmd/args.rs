@@ -11,6 +11,7 @@ mod environment;
 mod explain;
 mod health;
 mod image;
+mod init;
 mod kernel;
 mod labels;
 mod limits;
@@ -32,6 +33,7 @@ use clap::{Arg, ArgAction, Command};
 
 pub(crate) use container::ContainerArgs;
 pub(crate) use explain::Explain;
+pub(crate) use health::HealthArgs;
 pub(crate) use image::PullArgs;
 pub(super) use image::pull_policy;
 pub(crate) use limits::LimitArgs;

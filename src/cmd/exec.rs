@@ -11,6 +11,9 @@ use crate::error::{Error, Exit};
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "rc exec [OPTIONS] CONTAINER COMMAND [ARG...]")]
 pub(crate) struct Args {
+    /// Keep no record of the process (accepted for compatibility: rc keeps none)
+    #[arg(long)]
+    no_session: bool,
     #[command(flatten)]
     preserve: PreserveArgs,
     /// Give the process extended Linux capabilities: all, over the container

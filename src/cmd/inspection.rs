@@ -6,6 +6,7 @@ use super::Ctx;
 use crate::engine::{self, InspectedImage, Kind, Object, Selection};
 use crate::error::{Error, Exit};
 use crate::registry::Platform;
+use crate::types::Report;
 use crate::ui::{self, Format, format, json};
 use crate::view::{self, VolumeRow};
 
@@ -52,18 +53,28 @@ pub(super) fn inspect(ctx: &Ctx, asked: &Inspection<'_>) -> Result<Exit, Error> 
             Err(report) => failures.push(report),
         }
     }
+    if let Some(template @ Format::Template { .. }) = ctx.format(asked.format) {
+        found = found.into_iter().map(|object| with_aliases(object, &template)).collect();
+    }
+    print(ctx, asked.format, &found, failures)
+}
+
+/// Prints the objects in one array, or each by a template, then the failures.
+pub(super) fn print(ctx: &Ctx, format: Option<&str>, objects: &[Value], failures: Vec<Report>) -> Result<Exit, Error> {
     let mut out = ui::out();
-    match ctx.format(asked.format) {
+    match ctx.format(format) {
         Some(template @ Format::Template { .. }) => {
-            found.into_iter().try_for_each(|object| template.object(&mut out, &with_aliases(object, &template)))?;
+            objects.iter().try_for_each(|object| template.object(&mut out, object))?;
         }
-        Some(Format::JsonLines) => {
-            found.iter().try_for_each(|object| Format::JsonLines.object(&mut out, object))?;
-        }
-        _ => out.raw((json::inspect(&found).map_err(format::Error::from)? + "\n").as_bytes())?,
+        Some(Format::JsonLines) => objects.iter().try_for_each(|object| Format::JsonLines.object(&mut out, object))?,
+        _ => out.raw((json::inspect(&objects).map_err(format::Error::from)? + "\n").as_bytes())?,
     }
     out.finish()?;
-    // `main` prints the last one.
+    report(failures)
+}
+
+/// Reports failures; `main` prints the last one.
+pub(super) fn report(mut failures: Vec<Report>) -> Result<Exit, Error> {
     let last = failures.pop();
     for report in &failures {
         ui::error(report, report.hint.as_deref(), Some(report.kind));

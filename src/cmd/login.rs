@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// Take the password from standard input
     #[arg(long)]
     password_stdin: bool,
+    /// Take the password from a secret; its name is that of the user, unless there is one
+    #[arg(long, value_name = "SECRET", conflicts_with_all = ["password", "password_stdin"])]
+    secret: Option<String>,
     /// Username for the registry
     #[arg(short, long, value_name = "USER")]
     username: Option<String>,
@@ -64,7 +67,13 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         out.line("Existing credentials are invalid, please enter valid username and password")?;
         out.finish()?;
     }
-    let (user, password) = args.answers(stored.as_ref())?;
+    let (user, password) = match &args.secret {
+        Some(name) => (
+            args.username.clone().unwrap_or_else(|| name.clone()),
+            engine::secret_text(&ctx.engine, name)?.trim_end_matches(['\r', '\n']).to_owned(),
+        ),
+        None => args.answers(stored.as_ref())?,
+    };
     let file = engine::login(&ctx.engine, &server, &user, &password, &connection)?;
     if args.verbose {
         out.line(format_args!("Used: {}", file.display()))?;
@@ -89,7 +98,7 @@ fn print_login(stored: Option<&Credentials>, server: &Server) -> Result<Exit, Er
 impl Args {
     /// Whether nothing says who logs in.
     fn is_bare(&self) -> bool {
-        self.username.is_none() && self.password.is_none() && !self.password_stdin
+        self.username.is_none() && self.password.is_none() && !self.password_stdin && self.secret.is_none()
     }
 
     /// The user's name and password, from options or from the user at the terminal.

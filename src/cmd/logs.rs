@@ -2,13 +2,15 @@
 
 mod screen;
 mod tail;
+mod together;
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use self::screen::{Screen, Style, prefix};
 use self::tail::Tail;
+use self::together::Together;
 use super::Ctx;
-use crate::container::logs::Select;
+use crate::container::logs::{self, Select};
 use crate::engine::{self, Log, Selection};
 use crate::error::{Error, Exit};
 use crate::types::{Invalid, go_duration};
@@ -94,11 +96,13 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
 /// Follows several logs at once, each in a thread, since each waits for its own writer. The first failure ends all.
 fn follow_all(logs: Vec<Log>, sinks: Vec<Screen>, select: Select) -> Result<Exit, Error> {
     let (done, ends) = mpsc::channel();
-    for (log, mut screen) in logs.into_iter().zip(sinks) {
-        let done = done.clone();
+    let turn = Arc::default();
+    for (log, screen) in logs.into_iter().zip(sinks) {
+        let (done, mut lines) = (done.clone(), Together::new(screen, Arc::clone(&turn)));
         std::thread::spawn(move || {
+            let read = log.read(&select, &mut lines).and_then(|()| lines.finish().map_err(logs::Error::Sink));
             // The receiver has ended if another one has failed.
-            drop(done.send(log.read(&select, &mut screen)));
+            drop(done.send(read));
         });
     }
     drop(done);

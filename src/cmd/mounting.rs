@@ -9,12 +9,46 @@ use crate::error::{Error, Exit};
 use crate::types::ReportKind;
 use crate::ui::{self, Format};
 
+/// The options of `mount` and `image mount`.
+#[derive(Debug, clap::Args)]
+pub(super) struct MountArgs {
+    /// Mount all
+    #[arg(short, long)]
+    all: bool,
+    /// Print what is mounted as JSON
+    #[arg(long, value_name = "FORMAT", value_parser = ["json"], hide_possible_values = true)]
+    format: Option<String>,
+    /// Do not truncate the output (accepted for compatibility: rc prints whole IDs here)
+    #[arg(long, visible_alias = "notruncate")]
+    no_trunc: bool,
+}
+
+/// The options of `unmount` and `image unmount`.
+#[derive(Debug, clap::Args)]
+pub(super) struct UnmountArgs {
+    /// Unmount all
+    #[arg(short, long)]
+    all: bool,
+    /// What is not mounted is no error
+    #[arg(short, long)]
+    force: bool,
+}
+
 /// Mounts what is named and prints where; without names, prints what is mounted. One name is answered by its path
 /// alone.
-pub(super) fn mount(ctx: &Ctx, kind: MountKind, names: &[String], format: Option<&str>) -> Result<Exit, Error> {
+pub(super) fn mount(ctx: &Ctx, kind: MountKind, args: &MountArgs, names: &[String]) -> Result<Exit, Error> {
     let mut screen = Screen::default();
     let mut done = Vec::new();
-    if names.is_empty() {
+    let every;
+    let names = match (args.all, names.is_empty()) {
+        (true, false) => return Err(Error::new("nothing can be named together with --all")),
+        (true, true) => {
+            every = engine::mountable(&ctx.engine, kind)?;
+            &every[..]
+        }
+        (false, _) => names,
+    };
+    if names.is_empty() && !args.all {
         done = engine::mounted_files(&ctx.engine, kind)?;
     }
     for name in names {
@@ -24,13 +58,13 @@ pub(super) fn mount(ctx: &Ctx, kind: MountKind, names: &[String], format: Option
         }
     }
     let mut out = ui::out();
-    if format.is_some() {
+    if args.format.is_some() {
         let rows: Vec<_> = done.iter().map(|it| json!({ "id": it.id, "mountpoint": it.path })).collect();
         Format::Json.object(&mut out, &rows)?;
     } else {
         for Mounted { id, path } in &done {
             match names.len() {
-                1 => out.line(path.display())?,
+                1 if !args.all => out.line(path.display())?,
                 _ => out.line(format_args!("{id} {}", path.display()))?,
             }
         }
@@ -40,7 +74,8 @@ pub(super) fn mount(ctx: &Ctx, kind: MountKind, names: &[String], format: Option
 }
 
 /// Unmounts what is named, or all, and prints the IDs. With `force`, what is not mounted is no failure.
-pub(super) fn unmount(ctx: &Ctx, kind: MountKind, names: &[String], all: bool, force: bool) -> Result<Exit, Error> {
+pub(super) fn unmount(ctx: &Ctx, kind: MountKind, args: &UnmountArgs, names: &[String]) -> Result<Exit, Error> {
+    let UnmountArgs { all, force } = *args;
     let names: Vec<String> = match (all, names.is_empty()) {
         (true, false) => return Err(Error::new("nothing can be named together with --all")),
         (false, true) => return Err(Error::new("nothing was named").with_hint("give a name or ID, or use --all")),

@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Show all containers (default: only running ones)
     #[arg(short, long)]
     all: bool,
+    /// Also containers of other tools (accepted for compatibility: rc has none)
+    #[arg(long)]
+    external: bool,
     /// Filter output based on conditions given: KEY=VALUE
     #[arg(short, long, value_name = "FILTER")]
     filter: Vec<String>,
@@ -43,6 +46,9 @@ pub(crate) struct Args {
     /// Display the total file sizes
     #[arg(short, long)]
     size: bool,
+    /// Ask the runtime for each state (accepted for compatibility: rc always asks the kernel)
+    #[arg(long)]
+    sync: bool,
     /// Sort by command, created, id, image, names, runningfor or status (default: created)
     #[arg(long, value_name = "KEY", default_value = "created", hide_default_value = true, hide_possible_values = true)]
     sort: SortKey,

@@ -4,6 +4,7 @@ use super::Ctx;
 use crate::engine::{self, RemoveImages};
 use crate::error::{Error, Exit};
 use crate::image::local::Removed;
+use crate::registry::Platform;
 use crate::ui::{self, BrokenOutput};
 
 /// Remove one or more images from local storage
@@ -21,6 +22,9 @@ pub(crate) struct Args {
     /// Do not remove parents without a name (accepted for compatibility: images of rc have no parents)
     #[arg(long)]
     pub(crate) no_prune: bool,
+    /// Only images for this platform: OS/ARCH[/VARIANT]; several with commas
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    pub(crate) platform: Vec<Platform>,
     /// Names or IDs of images
     #[arg(value_name = "IMAGE")]
     pub(crate) images: Vec<String>,
@@ -33,7 +37,8 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         (false, true) => return Err(Error::new("no image was named").with_hint("name one, or use --all")),
         _ => {}
     }
-    let request = RemoveImages { names: args.images, all: args.all, force: args.force, ignore: args.ignore };
+    let Args { all, force, ignore, platform: platforms, images: names, .. } = args;
+    let request = RemoveImages { names, all, force, ignore, platforms };
     let (done, failures) = engine::remove_images(&ctx.engine, &request)?;
     show(&done)?;
     for report in &failures {

@@ -1,18 +1,15 @@
 //! `rc unmount`.
 
-use crate::cmd::{Ctx, mounting};
+use crate::cmd::Ctx;
+use crate::cmd::mounting::{self, UnmountArgs};
 use crate::engine::MountKind;
 use crate::error::{Error, Exit};
 
 /// Unmount the files of one or more containers
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Unmount all
-    #[arg(short, long)]
-    all: bool,
-    /// What is not mounted is no error
-    #[arg(short, long)]
-    force: bool,
+    #[command(flatten)]
+    unmount: UnmountArgs,
     /// Names or IDs
     #[arg(value_name = "CONTAINER")]
     names: Vec<String>,
@@ -20,5 +17,5 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    mounting::unmount(ctx, MountKind::Container, &args.names, args.all, args.force)
+    mounting::unmount(ctx, MountKind::Container, &args.unmount, &args.names)
 }

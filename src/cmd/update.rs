@@ -1,16 +1,18 @@
 //! `rc update`.
 
 use super::Ctx;
-use super::args::LimitArgs;
+use super::args::{HealthArgs, LimitArgs};
 use crate::engine;
 use crate::error::{Error, Exit};
 use crate::ui;
 
-/// Update the limits and the restart policy of a container
+/// Update the limits, the restart policy and the health check of a container
 ///
 /// Settings that are not named stay as they are. If one change fails, none is made.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    health: HealthArgs,
     #[command(flatten)]
     limits: LimitArgs,
     /// Restart policy to apply when the container exits: no, always, on-failure[:RETRIES] or unless-stopped
@@ -24,7 +26,9 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let limits = args.limits.into_request();
-    let id = engine::update(&ctx.engine, &args.container, &limits, args.restart.as_deref())?;
+    let mut health = args.health.into_request();
+    health.without_empty_texts();
+    let id = engine::update(&ctx.engine, &args.container, &limits, args.restart.as_deref(), health)?;
     let mut out = ui::out();
     out.line(id)?;
     out.finish()?;

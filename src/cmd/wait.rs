@@ -1,14 +1,15 @@
 //! `rc wait`.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use super::Ctx;
 use super::observer::Screen;
-use crate::container::Condition;
+use crate::container::{Condition, Waiting};
 use crate::engine::{self, Selection};
 use crate::error::{Error, Exit};
 use crate::monitor::{HealthStatus, Status};
-use crate::types::parse_duration;
+use crate::types::{Report, parse_duration};
 
 /// Block until one or more containers stop, then print their exit codes
 #[derive(Debug, clap::Args)]
@@ -16,6 +17,9 @@ pub(crate) struct Args {
     /// Wait for this state: a status such as running or exited (or stopped), healthy or unhealthy
     #[arg(long = "condition", value_name = "STATE", value_delimiter = ',', value_parser = condition)]
     conditions: Vec<Condition>,
+    /// Return when the first of the containers has that state
+    #[arg(long)]
+    exit_first_match: bool,
     /// Ignore missing containers, and print -1 for them
     #[arg(long)]
     ignore: bool,
@@ -59,13 +63,43 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     // All of them are found before the first is awaited: one that removes itself may end earlier.
     let begun: Vec<_> = names.iter().map(begin).collect();
     let mut screen = Screen::default();
-    for waiting in begun {
-        let code = waiting.and_then(|waiting| waiting.map_or(Ok(NO_CONTAINER), |waiting| Ok(waiting.finish()?)));
-        if screen.result(code).is_break() {
-            break;
+    if args.exit_first_match {
+        for result in first(begun) {
+            if screen.result(result).is_break() {
+                break;
+            }
+        }
+    } else {
+        for waiting in begun {
+            if screen.result(code_of(waiting)).is_break() {
+                break;
+            }
         }
     }
     screen.exit()
+}
+
+fn code_of(waiting: Result<Option<Waiting>, Report>) -> Result<i32, Report> {
+    waiting?.map_or(Ok(NO_CONTAINER), |waiting| Ok(waiting.finish()?))
+}
+
+/// The result of the first wait that ends, and the failures before it. Each is waited for in a thread, which ends with
+/// this process.
+fn first(begun: Vec<Result<Option<Waiting>, Report>>) -> Vec<Result<i32, Report>> {
+    let (done, ends) = mpsc::channel();
+    for waiting in begun {
+        let done = done.clone();
+        std::thread::spawn(move || drop(done.send(code_of(waiting))));
+    }
+    drop(done);
+    let mut results = Vec::new();
+    for result in &ends {
+        results.push(result);
+        if results.last().is_some_and(Result::is_ok) {
+            break;
+        }
+    }
+    results
 }
 
 #[cfg(test)]

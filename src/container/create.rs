@@ -24,6 +24,8 @@ pub(crate) struct Creation {
     pub(crate) files: Vec<(&'static str, String)>,
     /// Keeps the image until the container's record names it.
     pub(crate) image_lock: RefCell<Option<FileLock>>,
+    /// Keeps others from getting the same IDs until the container's record names them.
+    pub(crate) id_lock: RefCell<Option<FileLock>>,
 }
 
 impl Creation {
@@ -73,6 +75,9 @@ impl Creation {
             fs::sync_dir(self.store.containers())?;
         }
         drop(guard);
+        if let Some(ids) = self.id_lock.take() {
+            ids.release();
+        }
         Ok((lock, prepared))
     }
 

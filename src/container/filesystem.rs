@@ -4,6 +4,7 @@
 //! The work is done by a forked child that is root in the root namespace, with a reference to the root. It executes
 //! nothing, and resolves every path beneath that reference (safety.md, V1 and V2).
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -83,7 +84,7 @@ impl<'a> Filesystem<'a> {
                 let binds = if volumes { binds(environment, container, &prepared)? } else { Vec::new() };
                 let copy_up = prepared.copy_up.clone();
                 let directory = container.directory.path().to_owned();
-                let root = Rootfs::Overlay { layers: layers.clone(), directory, volatile: false };
+                let root = Rootfs::of(layers.clone(), directory, false);
                 let served = needs_fuse(environment, &root, &home)?;
                 let how = How::Stopped { _lock: lock, layers, binds, copy_up, served };
                 let opened = Self { environment, container, home, how };
@@ -154,7 +155,7 @@ impl<'a> Filesystem<'a> {
                 let directory = self.container.directory.path().to_owned();
                 let root = match served {
                     Some(mount) => Rootfs::Detached { mount, directory },
-                    None => Rootfs::Overlay { layers: layers.clone(), directory, volatile: false },
+                    None => Rootfs::of(layers.clone(), directory, false),
                 };
                 let read_only = self.container.config.read_only;
                 Ok(mount_apart(&root, Apart { binds: binds.clone(), copy_up: copy_up.clone(), read_only })?)
@@ -165,6 +166,9 @@ impl<'a> Filesystem<'a> {
 
 /// Whether fuse-overlayfs must join the layers, as at a start: `root` is what the kernel would mount.
 pub(crate) fn needs_fuse(environment: &Environment, root: &Rootfs, home: &UserNamespace) -> Result<bool, Error> {
+    if matches!(root, Rootfs::Directory { .. }) {
+        return Ok(false);
+    }
     if environment.storage != StorageDriver::Auto || environment.fuse_overlayfs.is_none() {
         return Ok(environment.storage == StorageDriver::FuseOverlayfs);
     }
@@ -192,7 +196,7 @@ fn binds(environment: &Environment, container: &Container, prepared: &Prepared) 
     let config = &container.config;
     let resolved = prepared.resolve(config);
     let config = resolved.as_ref().unwrap_or(config);
-    let spec = plan::spec(config, &host_facts(environment, config, &container.directory)?)?;
+    let spec = plan::spec(config, &host_facts(environment, config, &container.directory, BTreeMap::new())?)?;
     let is_shown = |mount: &&Mount| {
         let is_own = mount.source().as_ref().is_some_and(|source| source.starts_with(container.directory.path()));
         let is_asked = config.mounts.iter().any(|asked| mount.destination().as_os_str() == asked.destination.as_str());

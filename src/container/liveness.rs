@@ -1,6 +1,7 @@
 //! The actual state of a container: its records, checked against its lock and the kernel.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 
 use crate::monitor::{ContainerDir, ExitRecord, Run, State, Status};
 use crate::plan::ContainerConfig;
@@ -28,6 +29,11 @@ pub(crate) struct Container {
 const UNKNOWN: i32 = 255;
 
 impl Container {
+    /// The file of its log.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.config.log(self.directory.path())
+    }
+
     /// Reads the container in `directory`.
     ///
     /// rc looks at the lock before it reads the records: if the monitor exits in between, the records tell.

@@ -45,7 +45,7 @@ pub(crate) enum Error<E> {
     /// The log cannot be watched for changes.
     #[error("cannot watch `{}`: {}", .directory.display().to_string().escape_debug(), fs::plain(.source))]
     Watch {
-        /// The container's directory.
+        /// The directory of the log.
         directory: PathBuf,
         /// The kernel's answer.
         source: io::Error,
@@ -112,9 +112,9 @@ pub(crate) trait Sink {
     fn caught_up(&mut self) -> Result<(), Self::Error>;
 }
 
-/// Hands over the entries in the container's `directory`, oldest first. A directory without a log is an empty log.
-pub(crate) fn read<S: Sink>(directory: &Path, select: &Select, sink: &mut S) -> Result<(), Error<S::Error>> {
-    let mut files = open_newer_than(directory, None)?;
+/// Hands over the entries in the file `log` and in older ones beside it, oldest first. A missing log is an empty one.
+pub(crate) fn read<S: Sink>(log: &Path, select: &Select, sink: &mut S) -> Result<(), Error<S::Error>> {
+    let mut files = open_newer_than(log, None)?;
     tail::skip(&mut files, select)?;
     for file in &mut files {
         file.drain(select, sink)?;
@@ -205,11 +205,14 @@ impl LogFile {
 ///
 /// It opens the newest first: a rotation in between can show a file twice, which its inode reveals, but cannot hide
 /// one.
-fn open_newer_than(directory: &Path, known: Option<(u64, u64)>) -> Result<Vec<LogFile>, PathError> {
+fn open_newer_than(log: &Path, known: Option<(u64, u64)>) -> Result<Vec<LogFile>, PathError> {
     let mut files: Vec<LogFile> = Vec::new();
     for age in 0.. {
-        let name = if age == 0 { "log".to_owned() } else { format!("log.{age}") };
-        let Some(file) = LogFile::open(directory.join(name))? else {
+        let mut path = log.as_os_str().to_owned();
+        if age > 0 {
+            path.push(format!(".{age}"));
+        }
+        let Some(file) = LogFile::open(PathBuf::from(path))? else {
             // Between the two renames of a rotation there is no `log`, but a `log.1`.
             if age == 0 {
                 continue;

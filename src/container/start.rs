@@ -1,5 +1,6 @@
 //! Starts a container: looks up everything that the monitor needs, then forks it.
 
+use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
@@ -73,6 +74,22 @@ pub(crate) enum Started {
     },
 }
 
+/// What a container's files are made of.
+#[derive(Debug, Default)]
+pub(crate) struct Trees {
+    /// The root filesystem.
+    pub(crate) root: Layers,
+    /// The images that are mounted, by their destinations.
+    pub(crate) mounted: BTreeMap<String, Layers>,
+}
+
+impl Trees {
+    /// A root filesystem without mounts of images.
+    pub(crate) fn of_root(root: Layers) -> Self {
+        Self { root, mounted: BTreeMap::new() }
+    }
+}
+
 /// Starts a container from its unpacked layers, and returns when its program runs.
 ///
 /// Fails with the error of the step that failed. A new container is removed then, unless its program could not be run
@@ -80,7 +97,7 @@ pub(crate) enum Started {
 pub(crate) fn start(
     environment: &Environment,
     origin: Origin,
-    layers: Layers,
+    trees: Trees,
     front_end: FrontEnd<'_>,
 ) -> Result<Started, Error> {
     let store = environment.store.clone();
@@ -92,7 +109,7 @@ pub(crate) fn start(
     };
     let (config, directory, state, owner) = begin(&store, origin)?;
     let volumes = volumes::prepare(&store, &config)?;
-    let facts = host_facts(environment, &config, &directory)?;
+    let facts = host_facts(environment, &config, &directory, trees.mounted)?;
     let secrets = of_step.map_or_else(|| secrets::read(&store, &config), Ok)?;
     let secret_variables = SecretVariables(secrets.variables);
     let mut spec = plan::spec(volumes.resolve(&config).as_ref().unwrap_or(&config), &facts)?;
@@ -106,7 +123,7 @@ pub(crate) fn start(
     let start = Start {
         spec,
         extras: plan::extras(&config),
-        layers,
+        layers: trees.root,
         copy_up: volumes.copy_up.clone(),
         ids: environment.ids.clone(),
         runtime_dir: environment.runtime_dir.clone(),
@@ -248,13 +265,16 @@ fn network_dir(store: &Store, config: &ContainerConfig) -> Option<PathBuf> {
     found
 }
 
-/// What `plan` must know of the host.
+/// What `plan` must know of the host; `images` are those of mounts, by their destinations.
 pub(crate) fn host_facts(
     environment: &Environment,
     config: &ContainerConfig,
     directory: &ContainerDir,
+    images: BTreeMap<String, Layers>,
 ) -> Result<HostFacts, Error> {
     Ok(HostFacts {
+        images,
+        empty_dir: empty::directory(&environment.store)?.join("dir"),
         rootfs: directory.at("merged"),
         container_dir: directory.path().to_owned(),
         network_dir: network_dir(&environment.store, config),

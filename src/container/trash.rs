@@ -20,7 +20,7 @@ use crate::userns::{self, IdMap, UserNamespace};
 pub(super) fn discard_volumes(store: &Store, config: &ContainerConfig) -> bool {
     let mut any = false;
     for mount in &config.mounts {
-        if let MountKind::Volume { name, anonymous: true } = &mount.kind {
+        if let MountKind::Volume { name, anonymous: true, .. } = &mount.kind {
             any |= store.remove_volume(name).unwrap_or(false);
         }
     }

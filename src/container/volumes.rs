@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::Error;
 use crate::monitor::now;
-use crate::plan::{ContainerConfig, LocalVolume, Mount, MountKind};
+use crate::plan::{ContainerConfig, LocalVolume, Mount, MountKind, VolumeSettings};
 use crate::storage::Store;
 use crate::storage::events::{Event, EventKind};
 use crate::storage::volumes::{Record, Volume};
@@ -31,15 +31,16 @@ pub(super) struct Prepared {
 /// rc locks them in the order of their names, and each one once, however often it is mounted: otherwise two starts with
 /// the same volumes could wait for each other, or one for itself.
 pub(super) fn prepare(store: &Store, config: &ContainerConfig) -> Result<Prepared, Error> {
-    let mut wanted: BTreeMap<&Name, (bool, Vec<&Mount>)> = BTreeMap::new();
+    let mut wanted: BTreeMap<&Name, (New<'_>, Vec<&Mount>)> = BTreeMap::new();
     for mount in &config.mounts {
-        if let MountKind::Volume { name, anonymous } = &mount.kind {
-            wanted.entry(name).or_insert((*anonymous, Vec::new())).1.push(mount);
+        if let MountKind::Volume { name, anonymous, settings } = &mount.kind {
+            let new = New { name, is_anonymous: *anonymous, settings };
+            wanted.entry(name).or_insert((new, Vec::new())).1.push(mount);
         }
     }
     let mut prepared = Prepared::default();
-    for (name, (is_anonymous, mounts)) in wanted {
-        let (volume, lock) = create(store, name, is_anonymous)?;
+    for (name, (new, mounts)) in wanted {
+        let (volume, lock) = new.create(store)?;
         let local = LocalVolume::parse(&volume.record.options)?;
         let filled = mounts.iter().find(|mount| !mount.options.iter().any(|option| option == "nocopy"));
         match filled.filter(|_| local.copies()) {
@@ -50,11 +51,7 @@ pub(super) fn prepare(store: &Store, config: &ContainerConfig) -> Result<Prepare
             _ => {
                 drop(lock);
                 // Removed in between: it is created again, and others cannot remove it now.
-                prepared.used.push(
-                    volume
-                        .lock_shared()?
-                        .map_or_else(|| create(store, name, is_anonymous).map(|(_, lock)| lock), Ok)?,
-                );
+                prepared.used.push(volume.lock_shared()?.map_or_else(|| new.create(store).map(|(_, lock)| lock), Ok)?);
             }
         }
         if !matches!(local, LocalVolume::Directory { .. }) {
@@ -64,17 +61,28 @@ pub(super) fn prepare(store: &Store, config: &ContainerConfig) -> Result<Prepare
     Ok(prepared)
 }
 
-/// The volume, which is created if it is missing, and its lock.
-fn create(store: &Store, name: &Name, is_anonymous: bool) -> Result<(Volume, FileLock), Error> {
-    loop {
-        let (labels, options) = (BTreeMap::new(), BTreeMap::new());
-        let record = Record { name: name.clone(), created: now(), labels, is_anonymous, options };
-        let volume = store.create_volume(&record)?;
-        if let Some(lock) = volume.lock()? {
-            if volume.record == record {
-                store.events().add(&[Event::new(EventKind::Volume, "create", "", name.as_str())]);
+/// A volume as it is created if it is missing.
+#[derive(Clone, Copy)]
+struct New<'a> {
+    name: &'a Name,
+    is_anonymous: bool,
+    settings: &'a VolumeSettings,
+}
+
+impl New<'_> {
+    /// The volume, which is created if it is missing, and its lock.
+    fn create(self, store: &Store) -> Result<(Volume, FileLock), Error> {
+        let Self { name, is_anonymous, settings } = self;
+        loop {
+            let (labels, options) = (settings.labels.clone(), settings.options.clone());
+            let record = Record { name: name.clone(), created: now(), labels, is_anonymous, options };
+            let volume = store.create_volume(&record)?;
+            if let Some(lock) = volume.lock()? {
+                if volume.record == record {
+                    store.events().add(&[Event::new(EventKind::Volume, "create", "", name.as_str())]);
+                }
+                return Ok((volume, lock));
             }
-            return Ok((volume, lock));
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) use crate::storage::pack::LeftOut;
 use crate::storage::pack::{self, Contents, Owner, Pack};
 use crate::sys::fs::{self, AtPath as _};
 use crate::sys::process;
-use crate::types::{Digest, ImageReference, ImageSettings, Layers, Report, ReportKind};
+use crate::types::{Digest, ImageReference, ImageSettings, Report, ReportKind};
 use crate::userns::{self, UserNamespace};
 
 /// What rc itself puts into every container. Source: podman, `initInodes`.
@@ -43,7 +43,11 @@ const BUFFER: usize = 256 << 10;
 pub(crate) fn changes(context: &Context, name: &str) -> Result<Vec<Change>, Report> {
     let environment = context.environment(Manager::default())?;
     let container = container::find(&environment.store, name)?;
-    let layers = layers(&environment, &container)?;
+    let layers = image::layers_of(&environment, &container.config)?;
+    if layers.is_root {
+        let message = format!("what container `{name}` has changed is unknown: it writes to the directory of --rootfs");
+        return Err(Report::new(ReportKind::Unsupported, message).with_hint("`--rootfs DIR:O` keeps the changes apart"));
+    }
     changes_in(&environment, &container.directory.at("upper"), &layers.lowers, &OWN)
 }
 
@@ -77,7 +81,8 @@ fn changes_in(
 pub(crate) fn export(context: &Context, name: &str, out: impl Write) -> Result<LeftOut, Report> {
     let environment = context.environment(Manager::default())?;
     let container = container::find(&environment.store, name)?;
-    let filesystem = Filesystem::open(&environment, &container, layers(&environment, &container)?, false)?;
+    let layers = image::layers_of(&environment, &container.config)?;
+    let filesystem = Filesystem::open(&environment, &container, layers, false)?;
     let work = filesystem.start("rc: export", move |root| pack_root(root, b"", out))?;
     let left_out = work.finish()?;
     happened::to_container(&environment.store, &container.config, "export");
@@ -88,11 +93,6 @@ pub(crate) fn export(context: &Context, name: &str, out: impl Write) -> Result<L
 fn pack_root(root: BorrowedFd<'_>, name: &[u8], out: impl Write) -> Result<LeftOut, Report> {
     let how = Pack { name, contents: Contents::Files { stay: true }, owner: Owner::Own };
     Ok(pack::pack(root, OsStr::new("."), &how, BufWriter::with_capacity(BUFFER, out))?)
-}
-
-fn layers(environment: &Environment, container: &Container) -> Result<Layers, Report> {
-    let image = image::of_container(&environment.store, container)?;
-    image::mapped_layers(&environment.store, &image, environment, &container.config.user_namespace.maps)
 }
 
 /// An image that is made of a container.
@@ -122,7 +122,7 @@ pub(crate) fn commit(context: &Context, request: Commit) -> Result<Digest, Repor
     let store = &environment.store;
     let container = container::find(store, &request.container)?;
     // Nobody removes the image, or the container with its layers, meanwhile.
-    let base = image::of_container(store, &container)?;
+    let base = image::of_container(store, &container.config)?;
     let frozen = Frozen::new(&container, request.pause)?;
     let maps = &container.config.user_namespace.maps;
     let layers = image::mapped_layers(store, &base, &environment, maps)?;

@@ -104,7 +104,10 @@ fn repair(context: &Context, store: &Store, how: &Repair, force: bool) -> Result
 /// Removes an image that lacks something, with its names, so that it can be pulled again. Not if a container uses it,
 /// unless `force` removes the container as well.
 fn forget(context: &Context, store: &Store, manifest: &Digest, force: bool) -> Result<(), Report> {
-    let users = container::list(store)?.containers.into_iter().filter(|it| it.config.image.manifest == *manifest);
+    let users = container::list(store)?
+        .containers
+        .into_iter()
+        .filter(|it| it.config.images().any(|used| used.manifest.as_ref() == Some(manifest)));
     for container in users {
         if !force {
             let name = &container.config.name;

@@ -11,7 +11,7 @@ use super::select::{Selection, each, each_even_damaged, find};
 use super::sweep::sweep_all;
 use crate::container::{self, Condition, Container, Removal, Removing, Waiting};
 use crate::monitor::{HealthStatus, Status};
-use crate::plan::{Changes, LimitRequest};
+use crate::plan::{Changes, HealthRequest, LimitRequest};
 use crate::types::{ContainerId, Report, Signal};
 
 /// How to stop containers.
@@ -112,14 +112,30 @@ pub(crate) fn remove(
     removed
 }
 
+/// Removes what killed processes have left, of these containers and of all others. Fails for one that runs.
+pub(crate) fn clean_up(context: &Context, selection: &Selection, observer: &mut dyn Observer) -> Result<(), Report> {
+    let begin = |container: Container| match container.is_running() {
+        true if selection.is_of_many() => Ok(None),
+        true => {
+            let (name, status) = (container.config.name.to_string(), container.status);
+            Err(container::Error::State { action: "clean up", name, status }.into())
+        }
+        false => Ok(Some(())),
+    };
+    let done = each(context, &context.store_to_read()?, selection, observer, begin, |()| Ok(true));
+    sweep_all(context)?;
+    done
+}
+
 /// Changes limits and the restart policy of a container: all that the request names, or nothing. The others stay.
 pub(crate) fn update(
     context: &Context,
     name: &str,
     limits: &LimitRequest,
     restart: Option<&str>,
+    health: HealthRequest,
 ) -> Result<ContainerId, Report> {
-    let changes = Changes::read(limits, restart, &block_devices(limits.block_devices()))?;
+    let changes = Changes::read(limits, restart, health, &block_devices(limits.block_devices()))?;
     let container = find(context, name)?;
     if !changes.is_empty() {
         container::update(&container, &changes)?;

@@ -102,9 +102,7 @@ pub(crate) fn copy(context: &Context, request: &Copy, stream: OwnedFd) -> Result
 }
 
 fn open<'a>(environment: &'a Environment, container: &'a Container) -> Result<Filesystem<'a>, Report> {
-    let image = image::of_container(&environment.store, container)?;
-    let maps = &container.config.user_namespace.maps;
-    let layers = image::mapped_layers(&environment.store, &image, environment, maps)?;
+    let layers = image::layers_of(environment, &container.config)?;
     Ok(Filesystem::open(environment, container, layers, true)?)
 }
 

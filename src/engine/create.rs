@@ -7,15 +7,15 @@ use super::context::{Caller, Context};
 use super::happened;
 use super::image;
 use super::observer::Observer;
-use super::pull::{self, Provided};
 use super::secrets;
+use super::sources::{self, Sources};
 use super::{defaults, facts};
-use crate::container::{self, Creation, Environment, Removal};
-use crate::plan::{self, ContainerConfig, Request, Seccomp};
+use crate::container::{self, Creation, Environment, Removal, Trees};
+use crate::plan::{self, ContainerConfig, Found, ImageDefaults, Request, Seccomp};
 use crate::runtime::seccomp;
 use crate::storage::Store;
 use crate::sys::fs::{self, AtPath as _};
-use crate::types::{ContainerId, Layers, Name, Report, ReportKind};
+use crate::types::{ContainerId, Name, Report, ReportKind};
 
 /// Creates a container without starting it, and pulls the image if it is missing. On failure nothing is left.
 pub(crate) fn create(
@@ -34,10 +34,10 @@ pub(crate) fn create(
     Ok(creation.config.id)
 }
 
-/// A container that is ready to be created, and its image's layers.
+/// A container that is ready to be created, and what its files are made of.
 pub(super) struct Prepared {
     pub(super) creation: Creation,
-    pub(super) layers: Layers,
+    pub(super) trees: Trees,
 }
 
 /// Finds or pulls the image, and resolves the request with it.
@@ -61,12 +61,13 @@ pub(super) fn prepare(
         let hint = "remove it, or write the ID to another file with --cidfile";
         return Err(Report::new(ReportKind::Conflict, message).with_hint(hint));
     }
-    let Provided { image: local, lock } = pull::image_for(context, environment, request, observer)?;
+    let Sources { image, lock, mounted } = sources::sources(context, environment, request, observer)?;
     let identity = container::new_identity(store, name)?;
-    let (image, defaults) = (local.defaults(&request.image), facts::defaults(&context.settings));
+    let (image, defaults) = (image.unwrap_or_else(ImageDefaults::none), facts::defaults(&context.settings));
     let needs = plan::needs(request, &image, &defaults, &facts::environment(request, caller));
+    let id_lock = needs.taken_ids.then(|| store.lock_ids()).transpose()?;
     // Where the caller's own files are does not depend on what the program gets.
-    let found = facts::look_up(store, &needs, &caller.environment, &identity.id)?;
+    let found = Found { images: mounted, ..facts::look_up(store, &needs, caller, &identity.id)? };
     for (device, edits) in &found.described {
         if edits.as_ref().is_some_and(plan::CdiEdits::has_hooks) {
             observer.warning(&format!("device `{device}` has hooks, programs of the host, which rc does not run"));
@@ -84,14 +85,14 @@ pub(super) fn prepare(
     for warning in plan::warnings(request, &config) {
         observer.warning(&warning);
     }
-    let layers = image::mapped_layers(store, &local, environment, &config.user_namespace.maps)?;
+    let trees = image::trees_of(environment, &config)?;
     let files = container::files(&config)?;
     // Not earlier: a container that cannot be created must not cost the user the old one.
     if request.replace && request.name.is_some() {
         remove_old(store, &config.name, environment)?;
     }
-    let image_lock = RefCell::new(Some(lock));
-    Ok(Prepared { creation: Creation { store: store.clone(), config, files, image_lock }, layers })
+    let (image_lock, id_lock) = (RefCell::new(Some(lock)), RefCell::new(id_lock));
+    Ok(Prepared { creation: Creation { store: store.clone(), config, files, image_lock, id_lock }, trees })
 }
 
 /// Removes the container of this name, even if it runs or is damaged.

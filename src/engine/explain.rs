@@ -40,11 +40,11 @@ pub(crate) fn explain(
 ) -> Result<Explanation, Report> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
     let request = Request { pull: Some(PullPolicy::Never), replace: false, ..request.clone() };
-    let Prepared { creation, layers } = prepare(context, &environment, &caller, &request, observer)?;
+    let Prepared { creation, trees } = prepare(context, &environment, &caller, &request, observer)?;
     let directory = creation.directory();
     let config = creation.config;
-    let host = container::host_facts(&environment, &config, &directory)?;
-    let maps = &config.user_namespace.maps;
+    let host = container::host_facts(&environment, &config, &directory, trees.mounted)?;
+    let (maps, layers) = (&config.user_namespace.maps, trees.root);
     let mut owners = Owners {
         uids: on_host(&maps.uids, &environment.ids.uids),
         gids: on_host(&maps.gids, &environment.ids.gids),

@@ -6,6 +6,7 @@ use rustix::fs::Access;
 
 use super::cdi;
 use super::context::Caller;
+use super::glob;
 use crate::container;
 use crate::plan::{BlockDevices, ContainerConfig, Defaults, Facts, Found, HostAccount, HostIds, Needs, Request};
 use crate::settings::Settings;
@@ -82,21 +83,23 @@ fn kernel(release: &str) -> (u32, u32) {
     (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
 }
 
-/// Looks up what a request for the container `id` needs to know about the host.
+/// Looks up what a request for the container `id` needs to know about the host; not its images.
 pub(super) fn look_up(
     store: &Store,
     needs: &Needs,
-    environment: &[(String, String)],
+    caller: &Caller,
     id: &ContainerId,
 ) -> Result<Found, container::Error> {
     Ok(Found {
+        images: BTreeMap::new(),
+        globs: glob::look_up(&needs.globs, &caller.working_dir),
         ports: free_ports(needs),
         block_devices: block_devices(needs.block_devices.iter().cloned()),
         devices: needs.devices.iter().map(|path| (path.clone(), usable(path))).collect(),
         all_devices: if needs.all_devices { all_devices() } else { Vec::new() },
         least_oom_score_adj: if needs.oom_score_adj { least_oom_score_adj() } else { None },
         taken_ids: if needs.taken_ids { taken_ids(store)? } else { Vec::new() },
-        described: cdi::look_up(&needs.described, environment),
+        described: cdi::look_up(&needs.described, &caller.environment),
         has_zone: needs.zone.as_ref().is_some_and(|path| fs::metadata(path).is_ok_and(|found| found.is_file())),
         containers: containers(store, &needs.containers)?,
         accounts: needs.accounts.iter().map(|name| (name.clone(), account(name))).collect(),
@@ -220,8 +223,14 @@ mod tests {
         let id = ContainerId::from_bytes([0xab; 32]);
         let home = tempfile::tempdir().unwrap();
         let store = Store::open(&home.path().join("rc")).unwrap();
+        let caller = Caller {
+            environment: Vec::new(),
+            working_dir: "/".into(),
+            has_terminal: false,
+            manager: container::Manager::default(),
+        };
         let ports =
-            |ports: Vec<FreePort>| look_up(&store, &Needs { ports, ..Needs::default() }, &[], &id).unwrap().ports;
+            |ports: Vec<FreePort>| look_up(&store, &Needs { ports, ..Needs::default() }, &caller, &id).unwrap().ports;
         let free = FreePort { address: Some(Ipv4Addr::LOCALHOST.into()), protocol: Protocol::Tcp };
         let first = ports(vec![free])[0];
         let needs = Needs {
@@ -231,7 +240,7 @@ mod tests {
             volume_names: 2,
             ..Needs::default()
         };
-        let found = look_up(&store, &needs, &[], &id).unwrap();
+        let found = look_up(&store, &needs, &caller, &id).unwrap();
         let once: BTreeSet<u16> = found.ports.iter().copied().collect();
         assert_eq!((found.ports.len(), once.len(), once.contains(&first), once.contains(&0)), (40, 40, false, false));
         assert_eq!(found.block_devices["/dev/null"], Err("not a block device".to_owned()));

@@ -15,6 +15,13 @@ pub(super) fn to_image(store: &Store, action: &str, id: &str, name: impl Into<St
     store.events().add(&[Event::new(EventKind::Image, action, id, name)]);
 }
 
+/// What nothing used is gone: docker's `prune`, with the bytes that the filesystem got back.
+pub(super) fn to_unused(store: &Store, kind: EventKind, reclaimed: u64) {
+    let mut event = Event::new(kind, "prune", "", "");
+    event.attributes.insert("reclaimed".to_owned(), reclaimed.to_string());
+    store.events().add(&[event]);
+}
+
 /// Something has happened to a volume.
 pub(super) fn to_volume(store: &Store, action: &str, name: &str) {
     store.events().add(&[Event::new(EventKind::Volume, action, "", name)]);

@@ -1,5 +1,6 @@
 //! Images for containers: their unpacked layers, and work on the store as root of the user's namespace.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use nix::sched::CloneFlags;
@@ -8,15 +9,16 @@ use serde::de::DeserializeOwned;
 
 use super::context::Context;
 use super::sweep::sync_soon;
-use crate::container::{self, Container, Environment};
+use crate::container::{self, Environment, Trees};
 use crate::image;
 use crate::image::local::{self, LocalImage};
+use crate::plan::{ContainerConfig, MountKind, RootDirectory};
 use crate::runtime;
 use crate::storage::mapped::{self, Content, Whole};
 use crate::storage::{Ownership, Store, Target};
-use crate::sys::fs::plain;
+use crate::sys::fs::{self, plain};
 use crate::sys::{mount, namespace};
-use crate::types::{IdMaps, Layers, Report, ReportKind, StorageDriver};
+use crate::types::{IdMaps, Layers, Report, ReportKind, StorageDriver, Thing};
 use crate::userns::{self, IdMap, UserNamespace};
 
 /// The ID map that layers are unpacked for.
@@ -56,6 +58,7 @@ pub(super) fn mapped_layers(
     let chain = mapped::chain(image.layers.iter().map(|layer| &layer.diff_id));
     let key = |content| mapped::key(&environment.ids.key(), maps, content);
     let made = |content: Content, base: &[PathBuf]| Layers {
+        is_root: false,
         lowers: vec![store.layer_path(&key(content), &chain).join("fs")],
         data: match content {
             Content::Referred => base.iter().rev().cloned().collect(),
@@ -92,9 +95,57 @@ fn content(store: &Store, environment: &Environment, home: &UserNamespace) -> Re
     Ok(if found { Content::Referred } else { Content::Copied })
 }
 
-/// The image of an existing container.
-pub(super) fn of_container(store: &Store, container: &Container) -> Result<LocalImage, Report> {
-    Ok(local::find_whole(store, &container.config.image.id.to_string())?)
+/// The image of an existing container. Fails if it has none: its root filesystem is a directory of the host.
+pub(super) fn of_container(store: &Store, config: &ContainerConfig) -> Result<LocalImage, Report> {
+    let Some(id) = &config.image.id else {
+        let message =
+            format!("container `{}` has no image: its files are those of a directory (--rootfs)", config.name);
+        return Err(Report::new(ReportKind::Unsupported, message));
+    };
+    Ok(local::find_whole(store, &id.to_string())?)
+}
+
+/// What the root filesystem of a container is made of.
+pub(super) fn layers_of(environment: &Environment, config: &ContainerConfig) -> Result<Layers, Report> {
+    if let Some(root) = &config.root_directory {
+        return directory(root);
+    }
+    let image = of_container(&environment.store, config)?;
+    mapped_layers(&environment.store, &image, environment, &config.user_namespace.maps)
+}
+
+/// What all files of a container are made of.
+pub(super) fn trees_of(environment: &Environment, config: &ContainerConfig) -> Result<Trees, Report> {
+    let mut mounted = BTreeMap::new();
+    for mount in &config.mounts {
+        if let MountKind::Image { image } = &mount.kind
+            && let Some(id) = &image.id
+        {
+            let store = &environment.store;
+            let found = local::find_whole(store, &id.to_string())?;
+            let layers = mapped_layers(store, &found, environment, &config.user_namespace.maps)?;
+            mounted.insert(mount.destination.clone(), layers);
+        }
+    }
+    Ok(Trees { root: layers_of(environment, config)?, mounted })
+}
+
+/// A directory of the host as a root filesystem.
+fn directory(root: &RootDirectory) -> Result<Layers, Report> {
+    let refused = |reason: &str| {
+        let shown = root.path.display().to_string();
+        Report::new(
+            ReportKind::NotFound(Thing::File),
+            format!("the root filesystem `{}` {reason}", shown.escape_debug()),
+        )
+    };
+    match fs::metadata(&root.path) {
+        Ok(found) if found.is_dir() => {
+            Ok(Layers { lowers: vec![root.path.clone()], data: Vec::new(), is_root: !root.is_overlaid })
+        }
+        Ok(_) => Err(refused("is not a directory").with_hint("--rootfs takes the directory of an unpacked image")),
+        Err(error) => Err(refused(&format!("cannot be used: {}", plain(&error.source)))),
+    }
 }
 
 /// Runs `work` as root of the user's namespace, whose IDs own the files of layers.

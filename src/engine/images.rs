@@ -8,6 +8,7 @@ use super::sweep::{in_use, sweep_all, sweep_soon};
 use crate::container::{self, Removal as ContainerRemoval};
 use crate::image;
 use crate::image::local::{self, LocalImage, Removal, Removed};
+use crate::registry::Platform;
 use crate::storage::Store;
 use crate::types::{Digest, ImageReference, Report};
 use crate::view::filter::{self, ImageFacts, ImageFilter, is_named};
@@ -66,7 +67,7 @@ pub(crate) fn images(context: &Context) -> Result<Images, Report> {
             same.image.names.extend(image.names);
             continue;
         }
-        let containers = containers.iter().filter(|container| container.config.image.id == image.id).count();
+        let containers = containers.iter().filter(|container| container.config.image.is(&image.id)).count();
         images.push(ListedImage { image, manifests, size, digests, containers });
     }
     Ok(Images { images, damaged: damaged.into_iter().map(Report::from).collect() })
@@ -157,32 +158,60 @@ pub(crate) struct RemoveImages {
     pub(crate) force: bool,
     /// A missing image is not a failure.
     pub(crate) ignore: bool,
+    /// Only images for one of these platforms; empty: any.
+    pub(crate) platforms: Vec<Platform>,
 }
 
 /// Removes names, images without a name, and what nothing refers to any more. One failure does not stop the others; the
 /// second list has all failures.
 pub(crate) fn remove_images(context: &Context, request: &RemoveImages) -> Result<(Vec<Removed>, Vec<Report>), Report> {
     let store = context.store()?;
-    let names: Vec<String> = if request.all {
+    let mut names: Vec<String> = if request.all {
         local::list(store)?.0.into_iter().map(|image| image.id.to_string()).collect()
     } else {
         request.names.clone()
     };
+    let mut failures = Vec::new();
+    if !request.platforms.is_empty() {
+        names.retain(|name| match on_platform(context, store, name, &request.platforms) {
+            Ok(()) => true,
+            Err(report) => {
+                // Of all images, those for other platforms are not meant.
+                failures.extend((!request.all).then_some(report));
+                false
+            }
+        });
+    }
     if request.force {
         // Before rc takes the store's lock: a container's lock comes first.
         for image in names.iter().filter_map(|name| local::find(store, &context.registries, name).ok()) {
             remove_users(context, store, &image.id)?;
         }
     }
-    let done = remove_while_locked(context, request, &names)?;
+    let (removed, more) = remove_while_locked(context, request, &names)?;
     sweep_all(context)?;
-    Ok(done)
+    failures.extend(more);
+    Ok((removed, failures))
+}
+
+/// Fails if the image is for none of these platforms. What is missing is said by the removal.
+fn on_platform(context: &Context, store: &Store, name: &str, platforms: &[Platform]) -> Result<(), Report> {
+    let Ok(image) = local::find(store, &context.registries, name) else { return Ok(()) };
+    let mut refused = None;
+    for platform in platforms {
+        match image.check_platform(name, platform) {
+            Ok(()) => return Ok(()),
+            Err(error) => refused = Some(error),
+        }
+    }
+    refused.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Removes the containers of an image, even running ones.
 fn remove_users(context: &Context, store: &Store, image: &Digest) -> Result<(), Report> {
     let removal = ContainerRemoval { force: true, timeout: None, volumes: false };
-    let users = container::list(store)?.containers.into_iter().filter(|container| container.config.image.id == *image);
+    let users =
+        container::list(store)?.containers.into_iter().filter(|it| it.config.images().any(|used| used.is(image)));
     for container in users {
         container::remove(store, container, &removal, &context.runtime_dir()?)?;
     }

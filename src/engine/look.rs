@@ -50,12 +50,12 @@ impl Log {
     /// Passes the entries that `select` matches to `sink`, oldest first.
     pub(crate) fn read<S: Sink>(&self, select: &Select, sink: &mut S) -> Result<(), logs::Error<S::Error>> {
         let config = &self.container.config;
-        let directory = self.container.directory.path();
+        let log = &self.container.log();
         let writer = self.writer.as_ref().map(|writer| writer.as_fd());
         match (config.log_driver, self.follows) {
             (LogDriver::Journald, _) => logs::journal(&config.id, select, writer, sink),
-            (_, true) => logs::follow(directory, select, writer, sink),
-            (_, false) => logs::read(directory, select, sink),
+            (_, true) => logs::follow(log, select, writer, sink),
+            (_, false) => logs::read(log, select, sink),
         }
     }
 }

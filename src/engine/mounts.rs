@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::context::Context;
-use super::image::target;
+use super::image::{of_container, target};
 use crate::container::{self, Container};
 use crate::image::local::{self, LocalImage};
 use crate::runtime;
@@ -62,8 +62,11 @@ pub(crate) fn mount_files(context: &Context, kind: MountKind, name: &str) -> Res
             if let Some(path) = root_of(&container) {
                 return Ok(Mounted { id, path });
             }
-            let image = local::find_whole(store, &container.config.image.id.to_string())?;
-            let mut layers = layers(store, &image, &ids)?;
+            let mut layers = match &container.config.root_directory {
+                Some(root) if !root.is_overlaid => return Ok(Mounted { id, path: root.path.clone() }),
+                Some(root) => vec![root.path.clone()],
+                None => layers(store, &of_container(store, &container.config)?, &ids)?,
+            };
             layers.push(container.directory.at("upper"));
             (id, layers)
         }
@@ -76,6 +79,15 @@ pub(crate) fn mount_files(context: &Context, kind: MountKind, name: &str) -> Res
         runtime::browse(&layers, &empty, &files)?;
     }
     Ok(Mounted { id, path: files })
+}
+
+/// The IDs of all that can be mounted.
+pub(crate) fn mountable(context: &Context, kind: MountKind) -> Result<Vec<String>, Report> {
+    let store = context.store()?;
+    Ok(match kind {
+        MountKind::Image => local::list(store)?.0.into_iter().map(|image| image.id.to_string()).collect(),
+        MountKind::Container => container::list(store)?.containers.iter().map(|it| it.config.id.to_string()).collect(),
+    })
 }
 
 /// What is mounted of this kind in this mount namespace; of containers also those that run.

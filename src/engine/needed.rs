@@ -54,7 +54,6 @@ pub(super) fn start_one(
 
 /// Starts a container on its image's layers.
 fn start_alone(environment: &Environment, container: Container, front_end: FrontEnd<'_>) -> Result<Started, Report> {
-    let image = image::of_container(&environment.store, &container)?;
-    let layers = image::mapped_layers(&environment.store, &image, environment, &container.config.user_namespace.maps)?;
-    Ok(container::start(environment, Origin::Existing(Box::new(container)), layers, front_end)?)
+    let trees = image::trees_of(environment, &container.config)?;
+    Ok(container::start(environment, Origin::Existing(Box::new(container)), trees, front_end)?)
 }

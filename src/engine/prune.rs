@@ -11,6 +11,7 @@ use crate::container::{self, Container, Removal as ContainerRemoval};
 use crate::image;
 use crate::image::local::{self, LocalImage, Removal};
 use crate::monitor::Status;
+use crate::storage::events::EventKind;
 use crate::sys::fs;
 use crate::types::{Digest, Name, Report, ReportKind};
 use crate::view::filter::PruneFilter;
@@ -62,9 +63,14 @@ pub(crate) fn prune(context: &Context, request: &Prune) -> Result<Pruned, Report
     let mut pruned = Pruned::default();
     if request.containers {
         prune_containers(context, &filter, &mut pruned)?;
+        happened::to_unused(context.store()?, EventKind::Container, pruned.reclaimed);
     }
+    let mut of_volumes = 0;
     if request.volumes {
+        let before = in_trash(context)?;
         prune_volumes(context, &filter, &mut pruned)?;
+        of_volumes = in_trash(context)?.saturating_sub(before);
+        happened::to_unused(context.store()?, EventKind::Volume, of_volumes);
     }
     if let Some(images) = request.images {
         prune_images(context, &filter, images, &mut pruned)?;
@@ -73,11 +79,19 @@ pub(crate) fn prune(context: &Context, request: &Prune) -> Result<Pruned, Report
     if let Some(which) = request.cache {
         pruned.cache = cache::prune(context.store()?, &filter, which)?;
     }
-    // Volumes, layers and blobs wait there to be removed.
-    let waiting = fs::paths_in(context.store()?.trash())?.into_iter().collect();
-    pruned.reclaimed += measure(context, waiting)?.values().sum::<u64>();
+    let waiting = in_trash(context)?;
+    pruned.reclaimed += waiting;
+    if request.images.is_some() {
+        happened::to_unused(context.store()?, EventKind::Image, waiting.saturating_sub(of_volumes));
+    }
     sweep_all(context)?;
     Ok(pruned)
+}
+
+/// The bytes of volumes, layers and blobs that wait to be removed.
+fn in_trash(context: &Context) -> Result<u64, Report> {
+    let waiting = fs::paths_in(context.store()?.trash())?.into_iter().collect();
+    Ok(measure(context, waiting)?.values().sum())
 }
 
 fn prune_containers(context: &Context, filter: &PruneFilter, pruned: &mut Pruned) -> Result<(), Report> {

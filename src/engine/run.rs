@@ -30,14 +30,14 @@ pub(crate) fn run(
     observer: &mut dyn Observer,
 ) -> Result<Run, Report> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
-    let Prepared { creation, layers } = prepare(context, &environment, &caller, request, observer)?;
+    let Prepared { creation, trees } = prepare(context, &environment, &caller, request, observer)?;
     if let Attach::Yes { stdin } = &mut front_end.attach {
         *stdin &= creation.config.open_stdin;
     }
     let (id, removes_itself) = (creation.config.id.clone(), creation.config.auto_remove);
     start_needed(context, &creation.config)?;
     let cidfile = Cidfile::write(&creation.config)?;
-    match container::start(&environment, Origin::New(Box::new(creation)), layers, front_end) {
+    match container::start(&environment, Origin::New(Box::new(creation)), trees, front_end) {
         Ok(started) => {
             cidfile.keep();
             Ok(Run { id, started })

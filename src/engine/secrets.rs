@@ -72,6 +72,13 @@ pub(crate) fn secret(context: &Context, typed: &str) -> Result<(SecretRecord, Ve
     find(&context.store_to_read()?, typed)
 }
 
+/// The value of a secret as text.
+pub(crate) fn secret_text(context: &Context, typed: &str) -> Result<String, Report> {
+    let (record, value) = secret(context, typed)?;
+    String::from_utf8(value)
+        .map_err(|_| Report::new(ReportKind::Invalid, format!("the secret `{}` is not text", record.name)))
+}
+
 /// Whether there is such a secret.
 pub(crate) fn secret_exists(context: &Context, typed: &str) -> Result<bool, Report> {
     match secret(context, typed) {

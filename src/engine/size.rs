@@ -1,8 +1,8 @@
 //! How much disk space containers take.
 
 use super::context::Context;
+use super::image;
 use crate::container::Container;
-use crate::image::local;
 use crate::storage::tree_bytes;
 use crate::types::Report;
 use crate::userns::{self, UserNamespace};
@@ -27,8 +27,8 @@ pub(crate) fn sizes<'a>(
         userns::inside(&home, "rc: size", || containers.iter().map(written).collect::<Result<Vec<_>, _>>())?;
     let map = ids.key();
     let size = |(container, written): (&&Container, u64)| {
-        let image = local::find_whole(&store, &container.config.image.id.to_string());
-        let image = image.and_then(|image| image.size(&store, &map)).unwrap_or(0);
+        let image = image::of_container(&store, &container.config);
+        let image = image.map_or(0, |image| image.size(&store, &map).unwrap_or(0));
         ContainerSize { written, whole: image.saturating_add(written) }
     };
     Ok(containers.iter().zip(written).map(size).collect())

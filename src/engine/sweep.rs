@@ -85,7 +85,7 @@ pub(super) fn detach(name: &str) -> std::io::Result<()> {
 pub(super) fn in_use(store: &Store) -> Result<InUse, Report> {
     let mut used = InUse::default();
     for container in container::list(store)?.containers {
-        used.add(&container.config.image, container.config.name.as_str());
+        container.config.images().for_each(|image| used.add(image, container.config.name.as_str()));
     }
     Ok(used)
 }

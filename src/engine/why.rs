@@ -93,9 +93,7 @@ fn files(context: &Context, container: &Container) -> Vec<Cause> {
 }
 
 fn examine(environment: &Environment, container: &Container) -> Result<Vec<Cause>, Report> {
-    let image = image::of_container(&environment.store, container)?;
-    let maps = &container.config.user_namespace.maps;
-    let layers = image::mapped_layers(&environment.store, &image, environment, maps)?;
+    let layers = image::layers_of(environment, &container.config)?;
     let filesystem = Filesystem::open(environment, container, layers, false)?;
     filesystem.start("rc: why", |root| Ok(container::examine(root, &container.config)))?.finish()
 }

@@ -279,8 +279,8 @@ impl LocalImage {
         let settings = &self.config.config;
         ImageDefaults {
             source: ImageSource {
-                id: self.id.clone(),
-                manifest: self.manifest.digest.clone(),
+                id: Some(self.id.clone()),
+                manifest: Some(self.manifest.digest.clone()),
                 reference: self.reference.as_ref().map_or_else(|| typed.to_owned(), ToString::to_string),
                 layers: self.layers.iter().map(|layer| layer.diff_id.clone()).collect(),
                 exposed_ports: settings.exposed_ports.keys().cloned().collect(),

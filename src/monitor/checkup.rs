@@ -20,7 +20,7 @@ use super::program::AskedBy;
 use super::protocol::{self, Event};
 use super::record::{HealthResult, Status, now};
 use super::timers::Timer;
-use crate::plan::OnFailure;
+use crate::plan::{ContainerConfig, OnFailure};
 use crate::runtime::cgroup::Group;
 use crate::types::{Report, ReportKind, Signal};
 
@@ -32,6 +32,15 @@ impl Parts {
     pub(super) fn begin_health(&mut self) {
         if let Some(record) = self.health.begin_run(&mut self.timers) {
             self.records.health(record);
+        }
+    }
+
+    /// Adopts another health check. A running program is checked as if it had just been started, once the check that is
+    /// being run has ended.
+    pub(super) fn follow_health(&mut self, config: ContainerConfig) {
+        self.health.follow(config, &mut self.timers);
+        if self.program.is_running() {
+            self.begin_health();
         }
     }
 

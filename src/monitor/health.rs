@@ -73,6 +73,15 @@ impl Health {
         }
     }
 
+    /// The container has another check now, or none any more.
+    pub(super) fn follow(&mut self, config: ContainerConfig, timers: &mut Timers) {
+        timers.cancel(Timer::Health);
+        self.checked = config
+            .healthcheck
+            .clone()
+            .map(|rules| Box::new(Checked { course: Course::new(rules), config, began: Instant::now() }));
+    }
+
     /// Whether a program was started by the monitor itself, and not for a command.
     pub(super) fn is_own(connection: u64) -> bool {
         connection & OWN != 0

@@ -50,8 +50,8 @@ impl Parts {
             let recorded = match &task {
                 Task::Pause => self.records.switch(Status::Running, Status::Paused),
                 Task::Unpause => self.records.switch(Status::Paused, Status::Running),
-                Task::Update(_) => {
-                    self.follow_config();
+                Task::Update(changes) => {
+                    self.follow_config(!changes.health.is_empty());
                     Ok(())
                 }
             };
@@ -68,10 +68,13 @@ impl Parts {
         self.begin_jobs();
     }
 
-    /// Adopts the restart policy that was written.
-    fn follow_config(&mut self) {
+    /// Adopts the restart policy and the health check that were written.
+    fn follow_config(&mut self, has_other_check: bool) {
         if let Ok(config) = self.records.config() {
             self.rule.follow(config.restart);
+            if has_other_check {
+                self.follow_health(config);
+            }
         }
         if self.rule.is_pausing() && !self.rule.is_active() {
             // No restart will follow.

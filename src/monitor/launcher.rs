@@ -125,7 +125,8 @@ impl Launcher {
     /// works.
     pub(super) fn bring_up(&self, server: &mut Server) -> Result<Up, Error> {
         let start = &self.start;
-        let mut served = (start.storage == StorageDriver::FuseOverlayfs).then(|| self.fuse()).transpose()?;
+        let is_chosen = start.storage == StorageDriver::FuseOverlayfs && !start.layers.is_root;
+        let mut served = is_chosen.then(|| self.fuse()).transpose()?;
         let root = |served: &mut Option<FuseOverlay>| served.as_mut().and_then(FuseOverlay::take_mount);
         let mut tried = self.try_up(server, root(&mut served));
         if start.storage == StorageDriver::Auto
@@ -195,7 +196,7 @@ impl Launcher {
             extras: &start.extras,
             rootfs: match root {
                 Some(mount) => Rootfs::Detached { mount, directory },
-                None => Rootfs::Overlay { layers: self.layers(), directory, volatile: config.auto_remove },
+                None => Rootfs::of(self.layers(), directory, config.auto_remove),
             },
             ids: &start.ids,
             shared: runtime::open_shared(&start.spec, &start.extras, |id| self.init_of(id))?,
@@ -227,11 +228,12 @@ impl Launcher {
 
     /// The image's layers, on the mount points that rc has ready.
     fn layers(&self) -> Layers {
-        let points = self.start.empty.join("points");
-        let Layers { lowers, data } = self.start.layers.clone();
+        let mut layers = self.start.layers.clone();
         // A layer whose files have their content elsewhere must be the lowest one, and has these points.
-        let points = data.is_empty().then_some(points);
-        Layers { lowers: points.into_iter().chain(lowers).collect(), data }
+        if layers.data.is_empty() && !layers.is_root {
+            layers.lowers.insert(0, self.start.empty.join("points"));
+        }
+        layers
     }
 
     fn relay_terminal(&self, server: &mut Server, master: OwnedFd) -> Result<(), Error> {

@@ -26,7 +26,7 @@ impl Log {
         match config.log_driver {
             LogDriver::K8sFile => {
                 let bounds = Bounds { size: config.log_max_size, files: config.log_max_files };
-                Ok(Some(Self::File(LogFile::open(&start.directory.at("log"), bounds)?)))
+                Ok(Some(Self::File(LogFile::open(&config.log(start.directory.path()), bounds)?)))
             }
             LogDriver::Journald => {
                 Ok(Some(Self::Journal(Journal::open(config).map_err(step("reach the system's journal"))?)))

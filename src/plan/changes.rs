@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BlockDevices, ContainerConfig, Error, LimitChanges, LimitRequest, Limits, RestartPolicy};
+use super::{
+    BlockDevices, ContainerConfig, Error, HealthRequest, Healthcheck, LimitChanges, LimitRequest, Limits,
+    RestartPolicy, UpdatedHealth, health,
+};
 
 /// Changes, parsed. Absent ones leave things as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +14,9 @@ pub(crate) struct Changes {
     pub(crate) limits: LimitChanges,
     /// What happens when the program ends by itself.
     pub(crate) restart: Option<RestartPolicy>,
+    /// The health check, as typed.
+    #[serde(default)]
+    pub(crate) health: HealthRequest,
 }
 
 /// Overrides the same fields of the container's configuration, which is written only once.
@@ -20,18 +26,23 @@ pub(crate) struct Updated {
     pub(crate) limits: Limits,
     /// What happens when the program ends by itself.
     pub(crate) restart: RestartPolicy,
+    /// The health check, if it was changed.
+    #[serde(default)]
+    pub(crate) health: Option<UpdatedHealth>,
 }
 
 impl Changes {
-    /// Reads the options: limits as [`LimitChanges::read`] does, and `--restart`.
+    /// Reads the options: limits as [`LimitChanges::read`] does, and `--restart`. Those of the health check have a
+    /// meaning only together with the container's own.
     pub(crate) fn read(
         limits: &LimitRequest,
         restart: Option<&str>,
+        health: HealthRequest,
         block_devices: &BlockDevices,
     ) -> Result<Self, Error> {
         let limits = LimitChanges::read(limits, block_devices)?;
         let restart = restart.map(str::parse).transpose().map_err(Error::option("--restart"))?;
-        Ok(Self { limits, restart })
+        Ok(Self { limits, restart, health })
     }
 
     /// Whether there is no change.
@@ -48,12 +59,25 @@ impl ContainerConfig {
         if self.auto_remove && restart != RestartPolicy::No {
             return Err(Error::RestartAndRemove);
         }
-        Ok(Updated { limits, restart })
+        let health = if changes.health.is_empty() {
+            self.health_update.clone()
+        } else {
+            let check = health::changed(self.healthcheck.as_ref(), &changes.health)?;
+            if self.log_driver.is_passthrough() && check.as_ref().is_some_and(Healthcheck::restarts) {
+                return Err(Error::Exclusive { options: ["--log-driver passthrough", "a health check that restarts"] });
+            }
+            Some(UpdatedHealth { check })
+        };
+        Ok(Updated { limits, restart, health })
     }
 
     /// Applies earlier changes to the configuration.
-    pub(crate) fn update(&mut self, Updated { limits, restart }: Updated) {
+    pub(crate) fn update(&mut self, Updated { limits, restart, health }: Updated) {
         self.limits = limits;
         self.restart = restart;
+        if let Some(updated) = &health {
+            self.healthcheck.clone_from(&updated.check);
+        }
+        self.health_update = health;
     }
 }

@@ -15,6 +15,7 @@ pub(super) fn argv(request: &Request, image: &ImageDefaults) -> Result<(Vec<Stri
     let entrypoint_len = argv.len();
     argv.extend_from_slice(if request.command.is_empty() { image_command } else { &request.command });
     match argv.first().map(String::as_str) {
+        None if request.rootfs => Err(Error::NoCommandForDirectory),
         None => Err(Error::NoCommand { image: image.source.reference.clone() }),
         Some(_) => match argv.iter().find(|word| word.contains('\0')) {
             Some(word) => Err(Error::option("command")(Invalid::new("argument", word, "contains a NUL byte"))),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::LinuxSeccomp;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,9 @@ pub(crate) struct ContainerConfig {
     pub(crate) created: String,
     /// The image.
     pub(crate) image: ImageSource,
+    /// The directory of the host that has its files, in place of an image.
+    #[serde(default)]
+    pub(crate) root_directory: Option<RootDirectory>,
     /// Entry point, then command: what is executed.
     pub(crate) argv: Vec<String>,
     /// How many of `argv` come from the entry point.
@@ -51,6 +54,18 @@ pub(crate) struct ContainerConfig {
     pub(crate) auto_remove: bool,
     /// Runs rc's own init as PID 1 (`--init`).
     pub(crate) init: bool,
+    /// The program of the host that is PID 1 instead of rc's own init.
+    #[serde(default, with = "host_path::optional")]
+    pub(crate) init_path: Option<PathBuf>,
+    /// The program is systemd.
+    #[serde(default)]
+    pub(crate) is_systemd: bool,
+    /// The kernel that the program sees, if it is not the host's.
+    #[serde(default)]
+    pub(crate) personality: Option<Personality>,
+    /// Directories of the container that have rc's files, too (`--chrootdirs`).
+    #[serde(default)]
+    pub(crate) chroot_dirs: Vec<String>,
     /// The root file system is read-only.
     pub(crate) read_only: bool,
     /// Further mounts in the order they are made: tmpfs, binds, volumes.
@@ -125,6 +140,9 @@ pub(crate) struct ContainerConfig {
     pub(crate) dns_options: Vec<String>,
     /// Further lines of `/etc/hosts`: name and address.
     pub(crate) extra_hosts: Vec<(String, IpAddr)>,
+    /// The container has the image's `/etc/hostname` (`--no-hostname`).
+    #[serde(default)]
+    pub(crate) image_hostname: bool,
     /// The container has the image's `/etc/hosts` (`--no-hosts`).
     #[serde(default)]
     pub(crate) image_hosts: bool,
@@ -158,12 +176,21 @@ pub(crate) struct ContainerConfig {
     /// The name of the journal's entries, if it is not the container's.
     #[serde(default)]
     pub(crate) log_tag: Option<String>,
+    /// Further fields of the journal's entries.
+    #[serde(default)]
+    pub(crate) log_labels: BTreeMap<String, String>,
+    /// The log's file, if it is not in the container's directory.
+    #[serde(default, with = "host_path::optional")]
+    pub(crate) log_path: Option<PathBuf>,
     /// The secrets of the program.
     #[serde(default)]
     pub(crate) secrets: Vec<SecretUse>,
     /// What tells whether the container is healthy.
     #[serde(default)]
     pub(crate) healthcheck: Option<Healthcheck>,
+    /// What `update` has made of it; not part of the record.
+    #[serde(skip)]
+    pub(crate) health_update: Option<UpdatedHealth>,
     /// What happens when the program ends by itself.
     pub(crate) restart: RestartPolicy,
     /// The key sequence that detaches from the terminal, as typed (`ctrl-p,ctrl-q`); empty turns it off.
@@ -183,6 +210,23 @@ pub(super) const UMASK: u32 = 0o022;
 
 fn usual_umask() -> u32 {
     UMASK
+}
+
+/// The kernel that a program sees. Source: personality(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Personality {
+    /// The host's.
+    Linux,
+    /// One of a machine with 32 bits.
+    Linux32,
+}
+
+/// The health check that a container has now, if it has any.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UpdatedHealth {
+    /// The check; none any more if absent.
+    pub(crate) check: Option<Healthcheck>,
 }
 
 /// Shared memory, semaphores and message queues (`--ipc`).
@@ -270,20 +314,71 @@ impl Attached {
     }
 }
 
-/// The image of a container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The image of a container. All is empty but the ports if it has none: its files are a directory of the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ImageSource {
     /// The image's id: the digest of its configuration.
-    pub(crate) id: Digest,
+    #[serde(default)]
+    pub(crate) id: Option<Digest>,
     /// The digest of its manifest.
-    pub(crate) manifest: Digest,
+    #[serde(default)]
+    pub(crate) manifest: Option<Digest>,
     /// The complete reference, for tables (`docker.io/library/busybox:latest`), or the id as typed.
     pub(crate) reference: String,
     /// The diff ids of its layers, lowest first.
     pub(crate) layers: Vec<Digest>,
     /// Ports that the image or the command line exposes, as `80/tcp`.
     pub(crate) exposed_ports: Vec<String>,
+}
+
+impl ImageSource {
+    /// Its ID in hex, with all digits; empty if there is none.
+    pub(crate) fn hex(&self) -> &str {
+        self.id.as_ref().map_or("", Digest::hex)
+    }
+
+    /// The first digits of its ID; empty if there is none.
+    pub(crate) fn short(&self) -> &str {
+        self.id.as_ref().map_or("", Digest::short)
+    }
+
+    /// Whether it is the image with this ID.
+    pub(crate) fn is(&self, id: &Digest) -> bool {
+        self.id.as_ref() == Some(id)
+    }
+}
+
+impl ContainerConfig {
+    /// The images whose files it has: its own, and those of mounts.
+    pub(crate) fn images(&self) -> impl Iterator<Item = &ImageSource> {
+        let mounted = self.mounts.iter().filter_map(|mount| match &mount.kind {
+            MountKind::Image { image } => Some(&**image),
+            _ => None,
+        });
+        std::iter::once(&self.image).chain(mounted)
+    }
+
+    /// The file of its log, for a container in `directory`.
+    pub(crate) fn log(&self, directory: &Path) -> PathBuf {
+        self.log_path.clone().unwrap_or_else(|| directory.join("log"))
+    }
+
+    /// The layers of these images.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = &Digest> {
+        self.images().flat_map(|image| &image.layers)
+    }
+}
+
+/// A directory of the host as the root filesystem of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RootDirectory {
+    /// Its path, absolute.
+    #[serde(with = "host_path")]
+    pub(crate) path: PathBuf,
+    /// What the container writes goes to its own directory, on top of this one.
+    pub(crate) is_overlaid: bool,
 }
 
 /// One further mount.
@@ -316,9 +411,37 @@ pub(crate) enum MountKind {
         name: Name,
         /// Created for this container alone; `rm -v` and `--rm` remove it with the container.
         anonymous: bool,
+        /// What it gets if it is created.
+        #[serde(default, skip_serializing_if = "VolumeSettings::is_empty")]
+        settings: VolumeSettings,
     },
     /// A tmpfs.
     Tmpfs,
+    /// A ramfs.
+    Ramfs,
+    /// Terminals.
+    Devpts,
+    /// The files of an image.
+    Image {
+        /// The image.
+        image: Box<ImageSource>,
+    },
+}
+
+/// Labels and options of a volume that is created when it is mounted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct VolumeSettings {
+    /// Labels.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Options of the driver `local`.
+    pub(crate) options: BTreeMap<String, String>,
+}
+
+impl VolumeSettings {
+    fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.options.is_empty()
+    }
 }
 
 /// Limits; absent ones are not set, and need no cgroup.

@@ -35,6 +35,9 @@ pub(crate) enum Error {
         /// The image's reference.
         image: String,
     },
+    /// A container without an image has no command.
+    #[error("`--rootfs` needs a command: a directory has none")]
+    NoCommandForDirectory,
     /// A container that removes itself cannot be started again.
     #[error("`--rm` and `--restart` cannot be used together")]
     RestartAndRemove,
@@ -105,6 +108,7 @@ impl From<Error> for Report {
             | Error::File { .. }
             | Error::Image { .. }
             | Error::NoCommand { .. }
+            | Error::NoCommandForDirectory
             | Error::RestartAndRemove
             | Error::NoExecCommand
             | Error::DestinationTwice { .. }

@@ -1,6 +1,7 @@
 //! Health checks (`--health-cmd` and the like, the image's HEALTHCHECK, `--no-healthcheck`): what the container's
 //! monitor runs beside the program, how often, and what follows from it.
 
+mod change;
 mod request;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use super::{Error, ImageDefaults, Sdnotify};
 use crate::types::image_settings::Healthcheck as ImageHealthcheck;
 use crate::types::{Invalid, json, parse_duration};
 
+pub(super) use change::changed;
 pub(crate) use request::HealthRequest;
 
 /// The time between two checks, and the time that one may take. Source: podman-run(1), `--health-interval`.

@@ -181,6 +181,7 @@ fn number(word: &str, id: &str) -> Result<u32, Invalid> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::VolumeSettings;
     use super::*;
 
     fn parse(options: &[(&str, &str)]) -> Result<LocalVolume, String> {
@@ -234,7 +235,11 @@ mod tests {
     #[test]
     fn a_container_gets_what_the_options_say_with_the_options_of_its_own_mount() {
         let own = |options: &[&str], read_only| Mount {
-            kind: MountKind::Volume { name: "v".parse().expect("a name"), anonymous: false },
+            kind: MountKind::Volume {
+                name: "v".parse().expect("a name"),
+                anonymous: false,
+                settings: VolumeSettings::default(),
+            },
             destination: "/data".to_owned(),
             read_only,
             options: options.iter().map(ToString::to_string).collect(),

@@ -1,10 +1,11 @@
 //! Where the program's output goes: `--log-driver`, `--log-opt`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 use gotmpl::{MissingKey, Template};
 
-use super::{Defaults, Error, Identity, ImageSource, LogDriver, Request, Seccomp};
+use super::{Error, Facts, Identity, ImageSource, LogDriver, Request, Seccomp};
 use crate::types::{Invalid, parse_size};
 
 /// What `--log-driver` and `--log-opt` mean for this container.
@@ -14,13 +15,15 @@ pub(super) struct Logging {
     pub(super) max_size: u64,
     pub(super) max_files: u32,
     pub(super) tag: Option<String>,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) path: Option<PathBuf>,
 }
 
 /// Completes the request. By default rc logs nothing if the container is removed at its end and a command waits for its
 /// output (`--rm`, neither `-d` nor `-t`), unless an option of the log is given.
 pub(super) fn logging(
     request: &Request,
-    defaults: &Defaults,
+    facts: &Facts,
     image: &ImageSource,
     identity: &Identity,
     seccomp: &Seccomp,
@@ -30,13 +33,16 @@ pub(super) fn logging(
     let driver = request.log.driver.as_deref().map_or(Ok(implied), |text| driver(text, request.tty, seccomp));
     let mut logging = Logging {
         driver: driver.map_err(Error::option("--log-driver"))?,
-        max_size: defaults.log_max_size,
-        max_files: defaults.log_max_files,
+        max_size: facts.defaults.log_max_size,
+        max_files: facts.defaults.log_max_files,
         tag: None,
+        labels: BTreeMap::new(),
+        path: None,
     };
     for text in &request.log.options {
         option(&mut logging, text, image, identity).map_err(Error::option("--log-opt"))?;
     }
+    logging.path = logging.path.map(|path| facts.working_dir.join(path));
     Ok(logging)
 }
 
@@ -75,10 +81,24 @@ fn option(logging: &mut Logging, text: &str, image: &ImageSource, identity: &Ide
         }
         // Only journald shows it, but docker and podman take it with every driver: scripts set it for all.
         "tag" => logging.tag = Some(tag(value, image, identity).ok_or_else(|| invalid("its template is invalid"))?),
-        "path" => return Err(invalid("another place for the log is not supported")),
-        _ => return Err(invalid("must be max-size, max-file or tag")),
+        // As with the tag, only the journal shows it.
+        "label" => logging.labels.extend([label(value).ok_or_else(|| invalid("must be label=NAME=VALUE"))?]),
+        "path" if !keeps_file => return Err(invalid("only k8s-file keeps files")),
+        "path" if value.is_empty() || value.contains('\0') => return Err(invalid("must be path=FILE")),
+        "path" => logging.path = Some(PathBuf::from(value)),
+        _ => return Err(invalid("must be max-size, max-file, path, tag or label")),
     }
     Ok(())
+}
+
+/// A field of the journal: its name has capitals, digits and underscores. Source: docker, `journald`, "labels";
+/// systemd.journal-fields(7).
+fn label(text: &str) -> Option<(String, String)> {
+    let (name, value) = text.split_once('=')?;
+    let letter = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' };
+    let name: String = name.trim().chars().map(letter).skip_while(|letter| *letter == '_').collect();
+    let is_name = name.len() <= 64 && name.starts_with(|letter: char| letter.is_ascii_uppercase());
+    is_name.then(|| (name, value.to_owned()))
 }
 
 /// docker's and podman's tag: a template of a few names. `None` if it cannot be applied, or the result is not one line.
@@ -88,7 +108,7 @@ fn tag(text: &str, image: &ImageSource, identity: &Identity) -> Option<String> {
         ("FullID", identity.id.to_string()),
         ("Name", identity.name.to_string()),
         ("ImageName", image.reference.clone()),
-        ("ImageID", image.id.to_string()),
+        ("ImageID", image.id.as_ref().map(ToString::to_string).unwrap_or_default()),
     ]);
     let template = Template::new("tag").missing_key(MissingKey::Error).parse(text).ok()?;
     let tag = template.execute_to_string(&gotmpl::to_value(&known).ok()?).ok()?;
@@ -98,12 +118,11 @@ fn tag(text: &str, image: &ImageSource, identity: &Identity) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::LogRequest;
-    use super::super::tests::{identity, image};
+    use super::super::tests::{facts, identity, image};
     use super::*;
 
     fn of(request: &Request) -> Result<Logging, String> {
-        logging(request, &Defaults::default(), &image().source, &identity(), &Seccomp::Default)
-            .map_err(|error| error.to_string())
+        logging(request, &facts(), &image().source, &identity(), &Seccomp::Default).map_err(|error| error.to_string())
     }
 
     fn asked(driver: &str, options: &[&str]) -> Result<Logging, String> {
@@ -152,6 +171,9 @@ mod tests {
             assert_eq!(asked(driver, &["tag=x"]).map(|logging| logging.tag), Ok(Some("x".to_owned())), "{driver}");
         }
         assert_eq!(tag("{{.Name}}/{{.ID}}"), Ok("box/abababababab".to_owned()));
+        let logging = asked("k8s-file", &["path=sub/log", "label=my.label=a=b"]).unwrap();
+        assert_eq!(logging.path, Some(facts().working_dir.join("sub/log")));
+        assert_eq!(logging.labels, [("MY_LABEL".to_owned(), "a=b".to_owned())].into());
         assert_eq!(tag("{{.ImageName}}"), Ok("localhost/test:latest".to_owned()));
         for (driver, option) in [
             ("journald", "max-size=1m"),
@@ -160,7 +182,10 @@ mod tests {
             ("journald", "tag=two\nlines"),
             ("k8s-file", "max-size=0"),
             ("k8s-file", "max-file=0"),
-            ("k8s-file", "path=/x"),
+            ("k8s-file", "path="),
+            ("journald", "path=/x"),
+            ("journald", "label=x"),
+            ("journald", "label=1=x"),
             ("k8s-file", "labels=a"),
             ("k8s-file", "max-size"),
         ] {

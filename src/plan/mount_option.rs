@@ -5,8 +5,9 @@
 
 use std::path::Path;
 
+use super::mounts::Sources;
 use super::request::MountRequestKind;
-use super::{Error, MountRequest};
+use super::{Error, ImageSource, MountRequest};
 use crate::types::Invalid;
 
 impl MountRequest {
@@ -28,71 +29,85 @@ impl MountRequest {
     }
 }
 
+/// The types that a key belongs to; empty: all.
+type Types = &'static [MountRequestKind];
+
+const FILES: Types = &[MountRequestKind::Bind, MountRequestKind::Glob];
+const VOLUME: Types = &[MountRequestKind::Volume];
+const MEMORY: Types = &[MountRequestKind::Tmpfs, MountRequestKind::Ramfs];
+const TERMINALS: Types = &[MountRequestKind::Devpts];
+const IMAGE: Types = &[MountRequestKind::Image];
+
 /// What was typed.
 #[derive(Debug, Default)]
 struct Typed {
     kind: Option<MountRequestKind>,
     source: Option<String>,
     destination: Option<String>,
-    /// In the words of `--volume` and `--tmpfs`, each with the type that it belongs to; `None`: any.
-    options: Vec<(Option<MountRequestKind>, String)>,
+    /// In the words of `--volume` and `--tmpfs`, each with the types that it belongs to.
+    options: Vec<(Types, String)>,
 }
 
 impl Typed {
     fn set(&mut self, key: &str, value: Option<&str>) -> Result<(), String> {
         let text = || value.filter(|value| !value.is_empty()).ok_or_else(|| format!("`{key}` needs a value"));
-        let (bind, volume, tmpfs) = (MountRequestKind::Bind, MountRequestKind::Volume, MountRequestKind::Tmpfs);
-        let mut option = |kind: Option<MountRequestKind>, word: String| self.options.push((kind, word));
+        let mut option = |kinds: Types, word: String| self.options.push((kinds, word));
         match key {
             "type" => self.kind = Some(kind(text()?)?),
             "source" | "src" => self.source = Some(text()?.to_owned()),
             "destination" | "dst" | "target" => self.destination = Some(text()?.to_owned()),
-            "ro" | "readonly" => option(None, if truth(key, value)? { "ro" } else { "rw" }.to_owned()),
-            "rw" | "readwrite" => option(None, if truth(key, value)? { "rw" } else { "ro" }.to_owned()),
-            "exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid" if value.is_none() => option(None, key.to_owned()),
-            "bind-propagation" => option(Some(bind), propagation(text()?)?.to_owned()),
+            "ro" | "readonly" => option(&[], if truth(key, value)? { "ro" } else { "rw" }.to_owned()),
+            "rw" | "readwrite" => option(&[], if truth(key, value)? { "rw" } else { "ro" }.to_owned()),
+            "exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid" if value.is_none() => option(&[], key.to_owned()),
+            "bind-propagation" => option(FILES, propagation(text()?)?.to_owned()),
             "bind-nonrecursive" => {
                 if truth(key, value)? {
-                    option(Some(bind), "bind".to_owned());
+                    option(FILES, "bind".to_owned());
                 }
             }
             "bind-recursive" => match text()? {
                 // A read-only mount always includes the mounts below it.
                 "enabled" | "readonly" => {}
-                "disabled" => option(Some(bind), "bind".to_owned()),
+                "disabled" => option(FILES, "bind".to_owned()),
                 "writable" => return Err("rc makes the mounts below a read-only mount read-only, too".to_owned()),
                 other => return Err(format!("`bind-recursive` cannot be `{}`", other.escape_debug())),
             },
+            "no-dereference" => {
+                if truth(key, value)? {
+                    option(FILES, key.to_owned());
+                }
+            }
             // They have no effect, as with `--volume`.
             "relabel" => match text()? {
-                "shared" => option(Some(bind), "z".to_owned()),
-                "private" => option(Some(bind), "Z".to_owned()),
+                "shared" => option(FILES, "z".to_owned()),
+                "private" => option(FILES, "Z".to_owned()),
                 other => return Err(format!("`relabel` cannot be `{}`", other.escape_debug())),
             },
             "consistency" => match text()? {
                 "cached" | "delegated" | "consistent" | "default" => {}
                 other => return Err(format!("`consistency` cannot be `{}`", other.escape_debug())),
             },
-            "volume-nocopy" => {
+            "volume-nocopy" | "nocopy" => {
                 if truth(key, value)? {
-                    option(Some(volume), "nocopy".to_owned());
+                    option(VOLUME, "nocopy".to_owned());
                 }
             }
             "volume-driver" if matches!(value, Some("local")) => {}
-            "tmpfs-size" => option(Some(tmpfs), format!("size={}", text()?)),
-            "tmpfs-mode" => option(Some(tmpfs), format!("mode={}", text()?)),
-            "tmpcopyup" | "notmpcopyup" if value.is_none() => option(Some(tmpfs), key.to_owned()),
+            "tmpfs-size" => option(MEMORY, format!("size={}", text()?)),
+            "tmpfs-mode" => option(MEMORY, format!("mode={}", text()?)),
+            "tmpcopyup" | "notmpcopyup" if value.is_none() => option(MEMORY, key.to_owned()),
+            "uid" | "gid" | "mode" | "max" => option(TERMINALS, format!("{key}={}", text()?)),
             "U" | "chown" => {
                 if truth(key, value)? {
-                    option(None, "U".to_owned());
+                    option(&[], "U".to_owned());
                 }
             }
             "idmap" => return Err("a mount cannot have an ID map of its own: only root may make one".to_owned()),
             "volume-driver" => return Err("volumes have no drivers but `local`".to_owned()),
-            "volume-opt" | "volume-label" => return Err(format!("a volume that is made has no `{key}`")),
-            "subpath" | "bind-subpath" => option(None, format!("subpath={}", text()?)),
-            "volume-subpath" => option(Some(volume), format!("subpath={}", text()?)),
-            "image-subpath" => return Err("an image cannot be mounted".to_owned()),
+            "volume-opt" | "volume-label" => option(VOLUME, format!("{key}={}", text()?)),
+            "subpath" | "bind-subpath" => option(&[], format!("subpath={}", text()?)),
+            "volume-subpath" => option(VOLUME, format!("subpath={}", text()?)),
+            "image-subpath" => option(IMAGE, format!("subpath={}", text()?)),
             _ => return Err(format!("unknown key `{}`", key.escape_debug())),
         }
         Ok(())
@@ -101,16 +116,18 @@ impl Typed {
     /// The mount in the other grammar. Without a type it is a volume, as in docker.
     fn request(self) -> Result<MountRequest, String> {
         let kind = self.kind.unwrap_or(MountRequestKind::Volume);
-        let destination = self.destination.ok_or("it needs a destination (`dst=DIR`)")?;
+        // Files that match a pattern are where the host has them.
+        let implied = (kind == MountRequestKind::Glob).then(String::new);
+        let destination = self.destination.or(implied).ok_or("it needs a destination (`dst=DIR`)")?;
         match (kind, &self.source) {
             (MountRequestKind::Bind, None) => return Err("a bind mount needs a source (`src=PATH`)".to_owned()),
-            (MountRequestKind::Tmpfs, Some(_)) => return Err("a tmpfs cannot have a source".to_owned()),
+            (MountRequestKind::Glob, None) => return Err("a glob mount needs a pattern (`src=PATTERN`)".to_owned()),
             (MountRequestKind::Volume, Some(source)) if source.contains('/') => {
                 return Err("a volume's name is no path: a path is mounted with `type=bind`".to_owned());
             }
             _ => {}
         }
-        if let Some((_, word)) = self.options.iter().find(|(of, _)| of.is_some_and(|of| of != kind)) {
+        if let Some((_, word)) = self.options.iter().find(|(of, _)| !of.is_empty() && !of.contains(&kind)) {
             return Err(format!("`{word}` does not belong to this type of mount"));
         }
         let options = self.options.into_iter().map(|(_, word)| word).collect();
@@ -123,17 +140,21 @@ fn kind(text: &str) -> Result<MountRequestKind, String> {
         "bind" => Ok(MountRequestKind::Bind),
         "volume" => Ok(MountRequestKind::Volume),
         "tmpfs" => Ok(MountRequestKind::Tmpfs),
-        "image" => Err("an image cannot be mounted; copy its files to a volume, or run it".to_owned()),
-        "ramfs" => Err("a ramfs has no limit of its size: use `type=tmpfs`".to_owned()),
-        "devpts" => Err("the container has a devpts of its own on /dev/pts".to_owned()),
-        "glob" | "artifact" | "npipe" | "cluster" => Err(format!("mounts of the type `{text}` are not supported")),
-        _ => Err(format!("the type must be bind, volume or tmpfs, not `{}`", text.escape_debug())),
+        "ramfs" => Ok(MountRequestKind::Ramfs),
+        "devpts" => Ok(MountRequestKind::Devpts),
+        "image" => Ok(MountRequestKind::Image),
+        "glob" => Ok(MountRequestKind::Glob),
+        "artifact" | "npipe" | "cluster" => Err(format!("mounts of the type `{text}` are not supported")),
+        _ => Err(format!(
+            "the type must be bind, volume, tmpfs, ramfs, devpts, image or glob, not `{}`",
+            text.escape_debug()
+        )),
     }
 }
 
 fn propagation(text: &str) -> Result<&str, String> {
     match text {
-        "private" | "rprivate" | "slave" | "rslave" | "shared" | "rshared" => Ok(text),
+        "private" | "rprivate" | "slave" | "rslave" | "shared" | "rshared" | "unbindable" | "runbindable" => Ok(text),
         _ => Err(format!("`bind-propagation` cannot be `{}`", text.escape_debug())),
     }
 }
@@ -187,8 +208,13 @@ fn fields(text: &str) -> Result<Vec<String>, &'static str> {
 impl MountRequest {
     /// Fails as the mount of this request would.
     fn checked(&self) -> Result<(), Error> {
-        let any = "0".repeat(64).parse().map_err(Error::option("--mount"))?;
-        self.resolve(Path::new("/"), &mut std::iter::once(&any)).map(drop)
+        let names = ["0".repeat(64).parse().map_err(Error::option("--mount"))?];
+        let images = self.image_name().map(|name| (name.to_owned(), ImageSource::default())).into_iter().collect();
+        let mut sources = Sources { working_dir: Path::new("/"), names: names.iter(), images: &images };
+        match self.pattern() {
+            Some(_) => self.of_match("/file").resolve(&mut sources).map(drop),
+            None => self.resolve(&mut sources).map(drop),
+        }
     }
 }
 
@@ -236,6 +262,28 @@ mod tests {
                 mount(tmpfs, None, "/b", &["size=1m", "mode=1777", "tmpcopyup"]),
             ),
             ("type=tmpfs,dst=/b,noexec", mount(tmpfs, None, "/b", &["noexec"])),
+            ("type=ramfs,dst=/b,tmpfs-mode=700,U", mount(MountRequestKind::Ramfs, None, "/b", &["mode=700", "U"])),
+            (
+                "type=devpts,dst=/b,uid=1,gid=2,mode=600,max=9",
+                mount(MountRequestKind::Devpts, None, "/b", &["uid=1", "gid=2", "mode=600", "max=9"]),
+            ),
+            ("type=image,src=a/b:c,dst=/b,rw=true", mount(MountRequestKind::Image, Some("a/b:c"), "/b", &["rw"])),
+            (
+                "type=image,src=a,dst=/b,image-subpath=/c",
+                mount(MountRequestKind::Image, Some("a"), "/b", &["subpath=/c"]),
+            ),
+            ("type=glob,src=/a/*,ro", mount(MountRequestKind::Glob, Some("/a/*"), "", &["ro"])),
+            ("type=glob,src=/a/*,dst=/b", mount(MountRequestKind::Glob, Some("/a/*"), "/b", &[])),
+            ("type=bind,src=/a,dst=/b,no-dereference", mount(bind, Some("/a"), "/b", &["no-dereference"])),
+            (
+                "src=a,dst=/b,volume-label=x=y,volume-opt=type=tmpfs,\"volume-opt=o=size=1m,mode=700\"",
+                mount(
+                    volume,
+                    Some("a"),
+                    "/b",
+                    &["volume-label=x=y", "volume-opt=type=tmpfs", "volume-opt=o=size=1m,mode=700"],
+                ),
+            ),
         ] {
             assert_eq!(read(text), Ok(expected), "{text}");
         }
@@ -261,9 +309,17 @@ mod tests {
             ("type=volume,src=a,dst=/b,volume-driver=nfs", "no drivers but `local`"),
             ("type=volume,src=a,dst=/b,volume-subpath=../x", "must be a path below the source"),
             ("type=bind,src=/a,dst=/b,volume-subpath=x", "does not belong to this type"),
-            ("type=image,src=a,dst=/b", "an image cannot be mounted"),
-            ("type=ramfs,dst=/b", "use `type=tmpfs`"),
-            ("type=devpts,dst=/b", "a devpts of its own"),
+            ("type=image,dst=/b", "needs one (`src=IMAGE`)"),
+            ("type=image,src=a,dst=/b,U", "unknown option `U`"),
+            ("type=ramfs,dst=/b,tmpfs-size=1m", "use `type=tmpfs`"),
+            ("type=ramfs,src=a,dst=/b", "a ramfs cannot have a source"),
+            ("type=devpts,dst=/b,max=x", "unknown option `max=x`"),
+            ("type=devpts,src=a,dst=/b", "a devpts cannot have a source"),
+            ("type=glob,dst=/b", "needs a pattern"),
+            ("type=glob,src=/a/*,volume-nocopy", "does not belong to this type"),
+            ("type=artifact,src=a,dst=/b", "`artifact` are not supported"),
+            ("src=a,dst=/b,volume-opt=o=uid=5", "rc volume create"),
+            ("src=a,dst=/b,volume-opt=type=nfs", "only root can mount it"),
             ("type=npipe,src=a,dst=/b", "`npipe` are not supported"),
             ("type=bind,src=/a,dst=/b,idmap", "an ID map of its own"),
             ("type=bind,src=/a,dst=/b,bind-propagation=x", "`bind-propagation` cannot be `x`"),

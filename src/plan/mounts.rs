@@ -1,12 +1,22 @@
 //! `--volume` and `--tmpfs`: their grammars, what they and `--mount` mean, and all mounts of a container together.
 
+mod glob;
+mod image;
+mod memory;
+mod overlay;
+mod shown;
+
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::paths::{clean, is_within};
 use super::request::MountRequestKind;
-use super::{Error, Facts, ImageDefaults, Mount, MountKind, MountRequest, Request, volumes, volumes_from};
-use crate::types::{Invalid, Name, parse_size};
+use super::{
+    Error, Facts, ImageDefaults, ImageSource, Mount, MountKind, MountRequest, Request, first_process, volumes,
+    volumes_from,
+};
+use crate::types::{Invalid, Name};
 
 /// Files of `/proc` that a mount may hide, because they only inform (lxcfs). Other files of the caller there would
 /// pass for the kernel's. Source: runc `checkProcMount`.
@@ -25,6 +35,17 @@ const PROC_FILES: [&str; 9] = [
 /// The directories that stay writable under `--read-only`, with their modes. Source: podman-run(1),
 /// `--read-only-tmpfs`.
 const WRITABLE: [(&str, &str); 3] = [("/run", "mode=755"), ("/tmp", "mode=1777"), ("/var/tmp", "mode=1777")];
+
+/// What the sources of mounts are found by.
+#[derive(Debug)]
+pub(super) struct Sources<'a> {
+    /// Where relative paths of the host begin.
+    pub(super) working_dir: &'a Path,
+    /// Names for anonymous volumes.
+    pub(super) names: std::slice::Iter<'a, Name>,
+    /// Images by the names that were typed.
+    pub(super) images: &'a BTreeMap<String, ImageSource>,
+}
 
 impl MountRequest {
     /// Reads `--volume [SOURCE:]DESTINATION[:OPTIONS]`. A source with a `/`, or one that is `.` or `..`, is a path of
@@ -62,117 +83,27 @@ impl MountRequest {
         let (option, what) = match self.kind {
             MountRequestKind::Bind | MountRequestKind::Volume => ("--volume", "volume"),
             MountRequestKind::Tmpfs => ("--tmpfs", "tmpfs"),
+            _ => ("--mount", "mount"),
         };
         Error::option(option)(Invalid::new(what, self.to_string(), reason))
     }
 
     /// The mount, complete. An anonymous volume gets the next of the names.
-    pub(super) fn resolve<'a>(
-        &self,
-        working_dir: &Path,
-        names: &mut impl Iterator<Item = &'a Name>,
-    ) -> Result<Mount, Error> {
+    pub(super) fn resolve(&self, sources: &mut Sources<'_>) -> Result<Mount, Error> {
         let destination = destination(&self.destination).map_err(|reason| self.invalid(reason))?;
         if let Some((one, other)) = contradiction(&self.options) {
             return Err(self.invalid(&format!("`{one}` and `{other}` contradict each other")));
         }
-        let kind = match (self.kind, self.source.as_deref()) {
-            (MountRequestKind::Tmpfs, None) => return self.tmpfs(destination),
-            (MountRequestKind::Tmpfs, Some(_)) => return Err(self.invalid("a tmpfs cannot have a source")),
-            (MountRequestKind::Volume, None) => volumes::anonymous(destination.clone(), names)?.kind,
-            (MountRequestKind::Bind, None) | (_, Some("")) => return Err(self.invalid("the source is empty")),
-            (_, Some(source)) if source.contains('\0') => return Err(self.invalid("the source contains a NUL byte")),
-            (MountRequestKind::Bind, Some(path)) if is_descriptor(path) => return Err(self.invalid(DESCRIPTOR)),
-            (MountRequestKind::Bind, Some(path)) => MountKind::Bind { source: host_path(path, working_dir) },
-            (MountRequestKind::Volume, Some(name)) => {
-                let refused = |error: Invalid| {
-                    let reason = error.reason;
-                    self.invalid(&format!("the source is not a volume name ({reason}); a path is written `./{name}`"))
-                };
-                MountKind::Volume { name: name.parse().map_err(refused)?, anonymous: false }
+        match (self.kind, self.source.as_deref()) {
+            (MountRequestKind::Tmpfs, None) => self.tmpfs(destination),
+            (MountRequestKind::Ramfs, None) => self.ramfs(destination),
+            (MountRequestKind::Devpts, None) => self.devpts(destination),
+            (MountRequestKind::Tmpfs | MountRequestKind::Ramfs | MountRequestKind::Devpts, Some(_)) => {
+                Err(self.invalid(&format!("a {} cannot have a source", self.kind.as_str())))
             }
-        };
-        self.shown(kind, destination)
-    }
-
-    /// A bind or a volume with its options.
-    fn shown(&self, kind: MountKind, destination: String) -> Result<Mount, Error> {
-        let is_volume = self.kind == MountRequestKind::Volume;
-        let mut mount = Mount { kind, destination, read_only: false, options: Vec::new() };
-        for option in &self.options {
-            match option.as_str() {
-                "ro" => mount.read_only = true,
-                "rw" => mount.read_only = false,
-                "nocopy" if !is_volume => return Err(self.invalid("`nocopy` is for volumes")),
-                "chown" => mount.options.push("U".to_owned()),
-                "O" => return Err(self.invalid("an overlay on the source (`O`) is not supported")),
-                // They have no effect, as in docker and podman: SELinux labels without SELinux, and how far Docker
-                // Desktop may cache a Mac's files.
-                "z" | "Z" | "cached" | "delegated" | "consistent" => {}
-                "copy" if is_volume => {}
-                text if text.starts_with("subpath=") => mount.options.push(self.subpath(text)?),
-                "idmap" => return Err(self.invalid("a mount cannot have an ID map of its own: only root may make one")),
-                text if text.starts_with("upperdir=") || text.starts_with("workdir=") => {
-                    return Err(
-                        self.invalid("`upperdir` and `workdir` are for an overlay (`O`), which is not supported")
-                    );
-                }
-                "U" | "nocopy" | "exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid" | "bind" | "rbind"
-                | "private" | "rprivate" | "slave" | "rslave" | "shared" | "rshared" => {
-                    mount.options.push(option.clone())
-                }
-                _ => return Err(self.unknown(option)),
-            }
+            (MountRequestKind::Image, source) => self.image(destination, source, sources),
+            (_, source) => self.shown(destination, source, sources),
         }
-        Ok(mount)
-    }
-
-    /// A path below the source, which the runtime follows no further than the source.
-    fn subpath(&self, option: &str) -> Result<String, Error> {
-        let path = option.trim_start_matches("subpath=");
-        let is_below = !path.is_empty() && !path.split('/').any(|part| part == "..") && !path.contains('\0');
-        let path = path.trim_matches('/');
-        if is_below && !path.is_empty() {
-            return Ok(format!("subpath={path}"));
-        }
-        Err(self.invalid("`subpath` must be a path below the source, without `..`"))
-    }
-
-    /// A tmpfs with its options; `noexec`, `nosuid` and `nodev` by default. Source: podman-run(1).
-    fn tmpfs(&self, destination: String) -> Result<Mount, Error> {
-        let size = |value: &str| parse_size(value).map_err(|error| self.invalid(&error.reason));
-        let mut mount = Mount { kind: MountKind::Tmpfs, destination, read_only: false, options: Vec::new() };
-        let options = &mut mount.options;
-        for option in &self.options {
-            let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            match (name, value) {
-                ("ro", "") => mount.read_only = true,
-                ("rw" | "notmpcopyup", "") => {}
-                // The image's files at that place are copied into it. Source: podman-run(1), `--mount`.
-                ("tmpcopyup", "") => options.push(option.clone()),
-                ("exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid", "") => options.push(option.clone()),
-                // The kernel itself reads a share of the host's memory (`50%`).
-                ("size", value)
-                    if value.strip_suffix('%').is_some_and(|share| share.parse::<u8>().is_ok_and(|n| n <= 100)) =>
-                {
-                    options.push(option.clone());
-                }
-                ("size" | "nr_inodes", value) => options.push(format!("{name}={}", size(value)?)),
-                ("mode", value) if u32::from_str_radix(value, 8).is_ok_and(|mode| mode <= 0o7777) => {
-                    options.push(option.clone());
-                }
-                ("uid" | "gid", value) if value.parse::<u32>().is_ok_and(|id| id < u32::MAX) => {
-                    options.push(option.clone());
-                }
-                _ => return Err(self.unknown(option)),
-            }
-        }
-        for (off, on) in [("noexec", "exec"), ("nosuid", "suid"), ("nodev", "dev")] {
-            if !mount.options.iter().any(|option| option == off || option == on) {
-                mount.options.push(off.to_owned());
-            }
-        }
-        Ok(mount)
     }
 
     fn unknown(&self, option: &str) -> Error {
@@ -198,11 +129,18 @@ fn words(text: &str) -> Vec<String> {
 
 /// Every further mount, parents before children. The same destination twice is an error; a requested mount replaces
 /// the image's volume and the tmpfs of `--read-only` there.
-pub(super) fn mounts(request: &Request, image: &ImageDefaults, facts: &Facts) -> Result<Vec<Mount>, Error> {
-    let mut names = facts.found.volume_names.iter();
+pub(super) fn mounts(
+    request: &Request,
+    image: &ImageDefaults,
+    facts: &Facts,
+    is_systemd: bool,
+) -> Result<Vec<Mount>, Error> {
+    let found = &facts.found;
+    let (working_dir, names) = (facts.working_dir.as_path(), found.volume_names.iter());
+    let mut sources = Sources { working_dir, names, images: &found.images };
     let mut mounts: Vec<Mount> = Vec::new();
-    for asked in &request.mounts {
-        let mount = asked.resolve(&facts.working_dir, &mut names)?;
+    for asked in &glob::expanded(&request.mounts, &found.globs)? {
+        let mount = asked.resolve(&mut sources)?;
         if is_mounted(&mounts, &mount.destination) {
             return Err(Error::DestinationTwice { destination: mount.destination });
         }
@@ -216,8 +154,11 @@ pub(super) fn mounts(request: &Request, image: &ImageDefaults, facts: &Facts) ->
     for path in &image.volumes {
         let destination = volumes::destination(path).map_err(|source| Error::Image { source })?;
         if !is_mounted(&mounts, &destination) {
-            mounts.extend(image_volume(request, destination, &mut names)?);
+            mounts.extend(image_volume(request, destination, &mut sources.names)?);
         }
+    }
+    if is_systemd {
+        mounts.extend(first_process::mounts_for_systemd(&mounts));
     }
     if request.read_only && request.read_only_tmpfs != Some(false) {
         for (destination, mode) in WRITABLE {
@@ -274,34 +215,16 @@ fn destination(text: &str) -> Result<String, &'static str> {
     Ok(path)
 }
 
-/// The absolute path of `path`, which may be relative to `working_dir`.
-fn host_path(path: &str, working_dir: &Path) -> PathBuf {
-    // `./x` and `.` read better without the dot; `..` stays, because the kernel must resolve it after symlinks.
-    let path = path.strip_prefix("./").unwrap_or(path);
-    if path.is_empty() || path == "." { working_dir.to_owned() } else { working_dir.join(path) }
-}
-
-/// Why a descriptor cannot be mounted. What a container shows must be there at its next start, too.
-const DESCRIPTOR: &str = "it names a descriptor of this command, which ends before the container does: use a file or a \
-                          FIFO, or pass it on with `--preserve-fd`";
-
-/// Whether a path leads to a descriptor of the process that opens it. Source: proc_pid_fd(5).
-fn is_descriptor(path: &str) -> bool {
-    let directories = ["/dev/fd/", "/proc/self/fd/", "/proc/thread-self/fd/"];
-    let number = directories.iter().find_map(|directory| path.strip_prefix(directory));
-    let is_number = number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
-    is_number || matches!(path, "/dev/stdin" | "/dev/stdout" | "/dev/stderr")
-}
-
 /// Two options that exclude each other.
 fn contradiction(options: &[String]) -> Option<(&str, &str)> {
-    const GROUPS: [&[&str]; 6] = [
+    const GROUPS: [&[&str]; 7] = [
         &["ro", "rw"],
         &["exec", "noexec"],
         &["dev", "nodev"],
         &["suid", "nosuid"],
         &["bind", "rbind"],
-        &["private", "rprivate", "slave", "rslave", "shared", "rshared"],
+        &["private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"],
+        &["O", "nocopy"],
     ];
     GROUPS.iter().find_map(|group| {
         let mut found = options.iter().map(String::as_str).filter(|option| group.contains(option));

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::{
-    CdiEdits, ContainerConfig, Defaults, FreePort, HostAccount, ImageDefaults, Request, accounts, cdi, expose, kernel,
-    mounts, namespaces, network, ports, timezone, user_namespace, volumes_from,
+    CdiEdits, ContainerConfig, Defaults, FreePort, HostAccount, ImageDefaults, ImageSource, MountRequest, Request,
+    accounts, cdi, expose, kernel, mounts, namespaces, network, ports, timezone, user_namespace, volumes_from,
 };
 use crate::types::{IdRange, Name, Protocol};
 
@@ -40,6 +40,8 @@ pub(crate) struct Needs {
     pub(crate) containers: BTreeSet<String>,
     /// Users of the host by name or number; the empty name is the user that runs rc.
     pub(crate) accounts: BTreeSet<String>,
+    /// Patterns of the host's paths, as typed.
+    pub(crate) globs: BTreeSet<String>,
 }
 
 /// The numbers, major and minor, of the block devices at paths of the host, or why one has none.
@@ -70,6 +72,10 @@ pub(crate) struct Found {
     pub(crate) containers: BTreeMap<String, Option<Box<ContainerConfig>>>,
     /// The users of the host; `None` for one that does not exist.
     pub(crate) accounts: BTreeMap<String, Option<HostAccount>>,
+    /// The absolute paths that match the patterns, in order, or why a pattern has none.
+    pub(crate) globs: BTreeMap<String, Result<Vec<String>, String>>,
+    /// The images of mounts by the names that were typed.
+    pub(crate) images: BTreeMap<String, ImageSource>,
 }
 
 /// Says what must be looked up for this request. Invalid values need nothing: `resolve` refuses them.
@@ -90,6 +96,7 @@ pub(crate) fn needs(
         zone: request.tz.as_deref().and_then(timezone::file),
         containers: namespaces::containers(request).into_iter().chain(volumes_from::containers(request)).collect(),
         taken_ids: user_namespace::needs_free_ids(mode),
+        globs: request.mounts.iter().filter_map(MountRequest::pattern).map(str::to_owned).collect(),
         accounts: accounts::needed(request, user_namespace::keeps_user(request, mode)),
         ..Needs::default()
     };
@@ -102,8 +109,8 @@ pub(crate) fn needs(
 
 #[cfg(test)]
 mod tests {
+    use super::super::PortRequest;
     use super::super::tests::image;
-    use super::super::{MountRequest, PortRequest};
     use super::*;
     use crate::types::Network;
 

@@ -1,5 +1,7 @@
 //! Paths inside a container: those of `/proc` and `/sys` that are hidden or read-only, and the cleaning of paths.
 
+use std::path::{Path, PathBuf};
+
 /// Paths that no program in a container needs and that reveal, or reach, the host. Source: safety.md section 4, the
 /// union of docker's, podman's and crun's lists; the paths of each CPU are added by [`masked`].
 const MASKED: [&str; 23] = [
@@ -64,6 +66,13 @@ pub(super) fn clean(path: &str) -> Option<String> {
 /// Whether `path` is `parent` or beneath it; both must be clean.
 pub(super) fn is_within(path: &str, parent: &str) -> bool {
     path.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The absolute path of `path`, which may be relative to `working_dir`.
+pub(super) fn host_path(path: &str, working_dir: &Path) -> PathBuf {
+    // `./x` and `.` read better without the dot; `..` stays, because the kernel must resolve it after symlinks.
+    let path = path.strip_prefix("./").unwrap_or(path);
+    if path.is_empty() || path == "." { working_dir.to_owned() } else { working_dir.join(path) }
 }
 
 #[cfg(test)]

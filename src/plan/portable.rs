@@ -2,13 +2,13 @@
 //! as a spec can say it.
 //!
 //! What is left to the user of the spec: a root filesystem at `rootfs`, a network, `/etc/hosts` and
-//! `/etc/resolv.conf`, the secrets, and rc's own init (`--init`).
+//! `/etc/resolv.conf`, the secrets, overlays that begin empty at each start, and rc's own init (`--init`).
 
 mod filter;
 
 use std::path::PathBuf;
 
-use oci_spec::runtime::{Capabilities, LinuxIdMapping, LinuxIdMappingBuilder, Root, Spec};
+use oci_spec::runtime::{Capabilities, LinuxIdMapping, LinuxIdMappingBuilder, Mount, Root, Spec};
 
 use super::spec::spec;
 use super::{ContainerConfig, Error, HostFacts, Seccomp};
@@ -42,6 +42,9 @@ pub(crate) fn portable(config: &ContainerConfig, host: &HostFacts, owners: &Owne
     if let Some(mounts) = spec.mounts_mut() {
         // rc writes these files at a start.
         mounts.retain(|mount| !mount.source().as_ref().is_some_and(|source| source.starts_with(&host.container_dir)));
+        // And these directories.
+        let has_scratch = |mount: &Mount| mount.options().iter().flatten().any(|word| word.starts_with("scratch="));
+        mounts.retain(|mount| !has_scratch(mount));
     }
     if let Some(process) = spec.process_mut() {
         let mut user = process.user().clone();

@@ -17,6 +17,8 @@ use crate::types::{Network, Protocol};
 pub(crate) struct Request {
     /// The image, as typed: a reference or an id.
     pub(crate) image: String,
+    /// `--rootfs`: `image` is a directory of the host that has the files, `PATH[:O]`.
+    pub(crate) rootfs: bool,
     /// The command and its arguments; empty: the image's.
     pub(crate) command: Vec<String>,
     /// `--entrypoint`: a program, a JSON array, or empty for none.
@@ -39,6 +41,14 @@ pub(crate) struct Request {
     pub(crate) auto_remove: bool,
     /// `--init`; absent: what the settings say, false by default.
     pub(crate) init: Option<bool>,
+    /// `--init-path`: the program of the host for `--init`.
+    pub(crate) init_path: Option<PathBuf>,
+    /// `--systemd`: `true`, `always` or `false`.
+    pub(crate) systemd: Option<String>,
+    /// `--personality`: `LINUX` or `LINUX32`.
+    pub(crate) personality: Option<String>,
+    /// `--chrootdirs`: absolute paths, several to a word with commas.
+    pub(crate) chroot_dirs: Vec<String>,
     /// `--attach`: the streams that a waiting command passes on, in any case; empty: all.
     pub(crate) attach: Vec<String>,
     /// `--detach-keys`.
@@ -83,6 +93,8 @@ pub(crate) struct Request {
     pub(crate) hostname: Option<String>,
     /// `--add-host`: `NAME:ADDRESS`.
     pub(crate) add_hosts: Vec<String>,
+    /// `--no-hostname`: the container has the image's `/etc/hostname`.
+    pub(crate) no_hostname: bool,
     /// `--no-hosts`: the container has the image's `/etc/hosts`.
     pub(crate) no_hosts: bool,
     /// `--dns`.
@@ -214,6 +226,8 @@ impl Request {
             &mut self.platform,
             &mut self.shm_size,
             &mut self.umask,
+            &mut self.systemd,
+            &mut self.personality,
             &mut self.uts,
             &mut self.image_volume,
             &mut self.gpus,
@@ -237,6 +251,7 @@ impl Request {
         }
         for path in [
             &mut self.cidfile,
+            &mut self.init_path,
             &mut self.service.pidfile,
             &mut self.service.conmon_pidfile,
             &mut self.registry.authfile,
@@ -314,11 +329,11 @@ pub(crate) struct TextFile {
 pub(crate) struct MountRequest {
     /// What is mounted.
     pub(crate) kind: MountRequestKind,
-    /// For a bind mount the path on the host, which may be relative to the caller's directory; for a volume its name,
-    /// absent if the volume is anonymous; absent for a tmpfs.
+    /// For a bind mount the path on the host, which may be relative to the caller's directory, or the pattern of such
+    /// paths; for a volume or an image its name, absent if the volume is anonymous; absent for a tmpfs.
     #[serde(default)]
     pub(crate) source: Option<String>,
-    /// The absolute path in the container.
+    /// The absolute path in the container. For a pattern the directory of all, or empty: each where the host has it.
     pub(crate) destination: String,
     /// The options of `--volume`, or of `--tmpfs`.
     #[serde(default)]
@@ -335,6 +350,29 @@ pub(crate) enum MountRequestKind {
     Volume,
     /// A tmpfs.
     Tmpfs,
+    /// A ramfs.
+    Ramfs,
+    /// Terminals.
+    Devpts,
+    /// The files of an image.
+    Image,
+    /// Each file or directory of the host that a pattern matches.
+    Glob,
+}
+
+impl MountRequestKind {
+    /// The word of `--mount type=`.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Bind => "bind",
+            Self::Volume => "volume",
+            Self::Tmpfs => "tmpfs",
+            Self::Ramfs => "ramfs",
+            Self::Devpts => "devpts",
+            Self::Image => "image",
+            Self::Glob => "glob",
+        }
+    }
 }
 
 /// Ports to publish: one, or a range.

@@ -2,17 +2,19 @@
 
 mod mounts;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use oci_spec::runtime::{
     Capabilities, Linux, LinuxCapabilities, LinuxDevice, LinuxDeviceType, LinuxIdMapping, LinuxIdMappingBuilder,
-    LinuxNamespace, LinuxNamespaceType, LinuxSeccomp, PosixRlimit, PosixRlimitBuilder, Process, Root, Spec, User,
+    LinuxNamespace, LinuxNamespaceType, LinuxPersonality, LinuxPersonalityDomain, LinuxSeccomp, PosixRlimit,
+    PosixRlimitBuilder, Process, Root, Spec, User,
 };
 
+use super::first_process::INIT_PLACE;
 use super::user::KEEP_GROUPS;
-use super::{ContainerConfig, Error, Handed, Seccomp};
-use crate::types::{ContainerId, Extras, IdRange, Joined, NamespaceKind};
+use super::{ContainerConfig, Error, Handed, Personality, Seccomp};
+use crate::types::{ContainerId, Extras, IdRange, Joined, Layers, NamespaceKind};
 
 /// The version of the runtime spec.
 const OCI_VERSION: &str = "1.2.0";
@@ -40,6 +42,10 @@ pub(crate) struct HostFacts {
     pub(crate) network_dir: Option<PathBuf>,
     /// The directory of the volumes: each has its content in `NAME/_data`.
     pub(crate) volumes_dir: PathBuf,
+    /// The layers of mounted images, by their destinations.
+    pub(crate) images: BTreeMap<String, Layers>,
+    /// An empty directory.
+    pub(crate) empty_dir: PathBuf,
     /// Where the host has cgroup v2 mounted, for a container that sees all of it.
     pub(crate) cgroups: Option<PathBuf>,
     /// How many CPUs the host has: their throttling counters are masked.
@@ -53,7 +59,7 @@ pub(crate) fn extras(config: &ContainerConfig) -> Extras {
     Extras {
         groups: config.groups.iter().filter(|group| *group != KEEP_GROUPS).cloned().collect(),
         keep_groups: config.groups.iter().any(|group| group == KEEP_GROUPS),
-        init: config.init,
+        init: config.init && config.init_path.is_none(),
         default_filter: config.seccomp == Seccomp::Default,
         default_pids: config.limits.default_pids,
         user_namespaces: config.privileged,
@@ -69,6 +75,11 @@ pub(crate) fn spec(config: &ContainerConfig, host: &HostFacts) -> Result<Spec, E
     let mut root = Root::default();
     root.set_path(host.rootfs.clone()).set_readonly(Some(config.read_only));
     let mut process = process(config)?;
+    if config.init_path.is_some() {
+        // catatonit, tini and dumb-init take it.
+        let before = [INIT_PLACE, "--"].map(str::to_owned);
+        process.set_args(Some(before.into_iter().chain(config.argv.clone()).collect()));
+    }
     if let Some(env) = process.env_mut() {
         // An explicit `-e` wins.
         let told = host.handed.environment(config.init);
@@ -154,6 +165,7 @@ fn linux(config: &ContainerConfig, host: &HostFacts) -> Linux {
         .set_rootfs_propagation(Some("private".to_owned()))
         .set_resources(config.resources())
         .set_seccomp(seccomp(config))
+        .set_personality(config.personality.map(personality))
         .set_uid_mappings(mappings(&config.user_namespace.maps.uids))
         .set_gid_mappings(mappings(&config.user_namespace.maps.gids))
         .set_sysctl(Some(sysctls(config, own_network)).filter(|all| !all.is_empty()));
@@ -171,6 +183,16 @@ fn mappings(ranges: &[IdRange]) -> Option<Vec<LinuxIdMapping>> {
 
 fn annotations(config: &ContainerConfig) -> Option<HashMap<String, String>> {
     Some(config.annotations.clone().into_iter().collect()).filter(|all: &HashMap<_, _>| !all.is_empty())
+}
+
+fn personality(personality: Personality) -> LinuxPersonality {
+    let domain = match personality {
+        Personality::Linux => LinuxPersonalityDomain::PerLinux,
+        Personality::Linux32 => LinuxPersonalityDomain::PerLinux32,
+    };
+    let mut asked = LinuxPersonality::default();
+    asked.set_domain(domain);
+    asked
 }
 
 /// The system call filter, unless it is rc's own, which is compiled in.

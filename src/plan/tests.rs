@@ -6,8 +6,8 @@ pub(super) fn image() -> ImageDefaults {
     let digest = format!("sha256:{}", "a".repeat(64)).parse::<crate::types::Digest>().unwrap();
     ImageDefaults {
         source: ImageSource {
-            id: digest.clone(),
-            manifest: digest,
+            id: Some(digest.clone()),
+            manifest: Some(digest),
             reference: "localhost/test:latest".to_owned(),
             layers: Vec::new(),
             exposed_ports: Vec::new(),

@@ -1,5 +1,6 @@
 //! Anonymous volumes: the image's, and `--volume` with a destination alone.
 
+use super::config::VolumeSettings;
 use super::paths::{clean, is_within};
 use super::{Error, Mount, MountKind};
 use crate::types::{Invalid, Name};
@@ -21,6 +22,6 @@ pub(super) fn destination(path: &str) -> Result<String, Invalid> {
 /// An anonymous volume at `destination`, with the next of the generated names.
 pub(super) fn anonymous<'a>(destination: String, names: &mut impl Iterator<Item = &'a Name>) -> Result<Mount, Error> {
     let name = names.next().ok_or(Error::NotLookedUp("a name for a volume"))?.clone();
-    let kind = MountKind::Volume { name, anonymous: true };
+    let kind = MountKind::Volume { name, anonymous: true, settings: VolumeSettings::default() };
     Ok(Mount { kind, destination, read_only: false, options: Vec::new() })
 }

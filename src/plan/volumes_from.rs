@@ -36,9 +36,11 @@ pub(super) fn mounts(request: &Request, facts: &Facts) -> Result<Vec<Mount>, Err
         }
         for mount in &other.mounts {
             let kind = match &mount.kind {
-                MountKind::Volume { name, .. } => MountKind::Volume { name: name.clone(), anonymous: false },
-                kind @ MountKind::Bind { .. } => kind.clone(),
-                MountKind::Tmpfs => continue,
+                MountKind::Volume { name, settings, .. } => {
+                    MountKind::Volume { name: name.clone(), anonymous: false, settings: settings.clone() }
+                }
+                kind @ (MountKind::Bind { .. } | MountKind::Image { .. }) => kind.clone(),
+                MountKind::Tmpfs | MountKind::Ramfs | MountKind::Devpts => continue,
             };
             // Of several containers with a mount there, the last one has it.
             all.retain(|before| before.destination != mount.destination);
@@ -50,6 +52,7 @@ pub(super) fn mounts(request: &Request, facts: &Facts) -> Result<Vec<Mount>, Err
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::VolumeSettings;
     use super::super::tests::facts;
     use super::super::{ContainerConfig, example};
     use super::*;
@@ -62,7 +65,11 @@ mod tests {
             read_only: false,
             options: Vec::new(),
         };
-        let volume = |anonymous| MountKind::Volume { name: "db".parse().unwrap(), anonymous };
+        let volume = |anonymous| MountKind::Volume {
+            name: "db".parse().unwrap(),
+            anonymous,
+            settings: VolumeSettings::default(),
+        };
         let bind = MountKind::Bind { source: "/srv".into() };
         let mounts = vec![mount(volume(true), "/db"), mount(bind.clone(), "/srv"), mount(MountKind::Tmpfs, "/tmp")];
         let mut facts = facts();

@@ -33,7 +33,7 @@ pub(crate) fn mount_apart(root: &Rootfs, apart: Apart) -> Result<OwnedFd, Failur
     let mut spec = Spec::default();
     spec.set_mounts(Some(apart.binds));
     // Attached to the root now, so that their descriptors are not needed.
-    drop(mounts::all(&spec, &places, &apart.copy_up, false, None, None)?);
+    drop(mounts::all(&spec, &places, &apart.copy_up, &mounts::From::default())?);
     if apart.read_only {
         let read_only = MountAttrFlags::MOUNT_ATTR_RDONLY;
         mount::set_attributes(root.as_fd(), read_only, false).step("make the root filesystem read-only")?;

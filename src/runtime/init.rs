@@ -26,7 +26,7 @@
 //! keyring * (`keyring`)            EDQUOT                 another ID's quota; end if there is none
 //!                                  any other              end
 //!   no keyrings, or filtered       (found out before)     none is made: the program cannot reach any either
-//! resource limits *                any                    end
+//! personality *, resource limits * any                    end
 //! no new privileges *              any                    end
 //! bounding, ambient sets *         EINVAL beyond 40       the end of this kernel's capabilities
 //!                                  any other              end
@@ -93,14 +93,13 @@ fn start(
 
     let root = outside.root(launch)?;
     let places = Places::new(root.as_fd())?;
-    let mounted = mounts::all(
-        spec,
-        &places,
-        &launch.copy_up,
-        launch.ids.is_single(),
-        Some(outside),
-        owner(launch, process, root.as_fd())?,
-    )?;
+    let from = mounts::From {
+        outside: Some(outside),
+        owner: owner(launch, process, root.as_fd())?,
+        single_id: launch.ids.is_single(),
+        empty: launch.empty.join("dir"),
+    };
+    let mounted = mounts::all(spec, &places, &launch.copy_up, &from)?;
     let secrets = mounts::secrets::all(launch.secrets, &places, launch.ids.is_single())?;
     accounts::add(root.as_fd(), launch.extras)?;
     devices::make(spec, &places)?;
@@ -137,6 +136,7 @@ fn become_program(
         descriptors: launch.descriptors,
         extras: launch.extras,
         profile: launch.spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()),
+        personality: launch.spec.linux().as_ref().and_then(|linux| linux.personality().as_ref()),
         init: launch.extras.init,
         die_with_parent: true,
         single_id: launch.ids.is_single(),

@@ -12,7 +12,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sched::CloneFlags;
-use oci_spec::runtime::{LinuxSeccomp, Process};
+use oci_spec::runtime::{LinuxPersonality, LinuxSeccomp, Process};
 use rustix::fs::{Mode, OFlags};
 
 use super::program::{self, Program, Terminal};
@@ -47,6 +47,8 @@ pub(crate) struct Join<'a> {
     pub(crate) descriptors: &'a [Inherited],
     /// The container's system call filter, if it is not rc's own.
     pub(crate) profile: Option<&'a LinuxSeccomp>,
+    /// The kernel that its programs see, if it is not the host's.
+    pub(crate) personality: Option<&'a LinuxPersonality>,
     /// The user that runs rc has an ID in the container.
     pub(crate) has_user: bool,
     /// The container has one ID.
@@ -132,6 +134,7 @@ fn become_program(join: &Join<'_>, sync: &OwnedFd) -> Result<std::convert::Infal
         descriptors: join.descriptors,
         extras: join.extras,
         profile: join.profile,
+        personality: join.personality,
         init: false,
         die_with_parent: true,
         single_id: join.single_id,

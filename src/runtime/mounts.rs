@@ -18,7 +18,9 @@ use crate::types::ReportKind;
 
 pub(super) mod bind;
 mod copyup;
+mod link;
 mod missing;
+pub(super) mod overlay;
 pub(super) mod owner;
 pub(super) mod secrets;
 
@@ -27,20 +29,23 @@ pub(super) fn all(
     spec: &Spec,
     places: &Places<'_>,
     copy_up: &[PathBuf],
-    single_id: bool,
-    outside: Option<&Outside>,
-    owner: Option<(u32, u32)>,
+    from: &From<'_>,
 ) -> Result<Vec<OwnedFd>, Failure> {
-    let one = |mount| one(mount, places, copy_up, single_id, &From { outside, owner });
-    spec.mounts().iter().flatten().map(one).collect()
+    let made = spec.mounts().iter().flatten().map(|mount| one(mount, places, copy_up, from));
+    made.filter_map(Result::transpose).collect()
 }
 
-/// What binds depend on, beside the host.
-#[derive(Debug)]
-struct From<'a> {
-    outside: Option<&'a Outside>,
+/// What mounts depend on, beside the spec and the host.
+#[derive(Debug, Default)]
+pub(super) struct From<'a> {
+    /// What was found before init existed.
+    pub(super) outside: Option<&'a Outside>,
     /// The IDs of the program's user, if a source gets them.
-    owner: Option<(u32, u32)>,
+    pub(super) owner: Option<(u32, u32)>,
+    /// Whether the container has one ID.
+    pub(super) single_id: bool,
+    /// An empty directory, on which an overlay is mounted for a moment.
+    pub(super) empty: PathBuf,
 }
 
 /// A mount's options, sorted by the call that takes them.
@@ -100,6 +105,10 @@ fn sort(options: &[String]) -> Result<Options<'_>, Failure> {
                 sorted.propagation = Some(libc::MS_SHARED);
                 continue;
             }
+            "unbindable" | "runbindable" => {
+                sorted.propagation = Some(libc::MS_UNBINDABLE);
+                continue;
+            }
             other => {
                 if let Some(path) = other.strip_prefix("subpath=") {
                     sorted.subpath = Some(path);
@@ -117,42 +126,38 @@ fn sort(options: &[String]) -> Result<Options<'_>, Failure> {
     Ok(sorted)
 }
 
-fn one(
-    mount: &Mount,
-    places: &Places<'_>,
-    copy_up: &[PathBuf],
-    single_id: bool,
-    from: &From<'_>,
-) -> Result<OwnedFd, Failure> {
+fn one(mount: &Mount, places: &Places<'_>, copy_up: &[PathBuf], from: &From<'_>) -> Result<Option<OwnedFd>, Failure> {
     let destination = mount.destination();
     let none = Vec::new();
     let mut options = sort(mount.options().as_ref().unwrap_or(&none))?;
-    if single_id {
+    if from.single_id {
         // The group of terminals is not mapped; they belong to the only mapped group.
         options.parameters.retain(|parameter| !matches!(parameter, Parameter::Value("gid" | "uid", _)));
     }
     let kind = mount.typ().as_deref().unwrap_or("none");
-    let binds = bind::is_bind(mount);
-    let made = if binds {
-        let source = mount.source().as_deref().ok_or_else(|| {
-            Failure::reason(ReportKind::Invalid, format!("the bind mount on `{}` has no source", destination.display()))
-        })?;
-        show(source, destination, &options, from)?
-    } else {
-        filesystem(kind, destination, &options)?
-    };
+    if link::is_copied(mount) && link::copy(mount, places)? {
+        return Ok(None);
+    }
+    let shows = bind::is_bind(mount) || overlay::is_overlay(mount);
+    let made = if shows { show(mount, &options, from)? } else { filesystem(kind, destination, &options)? };
     let target = place(places, destination, is_directory(made.as_fd()).step_on("stat", destination)?)?;
     if options.copy_up || copy_up.contains(destination) {
         copyup::fill(target.as_fd(), destination, made.as_fd())?;
     }
-    if options.attributes.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) && !binds {
+    if !shows
+        && options.chown
+        && let Some(owner) = from.owner
+    {
+        owner::give(&made, owner).step_on("change the owner of", destination)?;
+    }
+    if options.attributes.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) && !shows {
         // Read-only comes last: otherwise nothing could be copied up.
         mount::set_attributes(made.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false)
             .step_on("make the mount read-only on", destination)?;
     }
     mount::attach(made.as_fd(), target.as_fd()).step_on("mount on", destination)?;
     places.add(made.as_fd(), destination)?;
-    Ok(made)
+    Ok(Some(made))
 }
 
 fn filesystem(kind: &str, destination: &Path, options: &Options<'_>) -> Result<OwnedFd, Failure> {
@@ -162,10 +167,17 @@ fn filesystem(kind: &str, destination: &Path, options: &Options<'_>) -> Result<O
         .step_on(&format!("create the {kind} filesystem on"), destination)
 }
 
-/// Binds the host's `source`, which is opened once: what was checked is what is mounted.
-fn show(source: &Path, destination: &Path, options: &Options<'_>, from: &From<'_>) -> Result<OwnedFd, Failure> {
-    let found = from.outside.and_then(|outside| outside.bind(destination));
-    let copied = found.unwrap_or_else(|| bind::copy_of(source, destination, options.recursive, options.subpath))?;
+/// Binds the host's source, which is opened once: what was checked is what is mounted. Or joins directories.
+fn show(mount: &Mount, options: &Options<'_>, from: &From<'_>) -> Result<OwnedFd, Failure> {
+    let destination = mount.destination();
+    let source = mount.source().as_deref().ok_or_else(|| {
+        Failure::reason(ReportKind::Invalid, format!("the bind mount on `{}` has no source", destination.display()))
+    })?;
+    let copied = match from.outside.and_then(|outside| outside.bind(destination)) {
+        Some(found) => found?,
+        None if overlay::is_overlay(mount) => overlay::tree(mount, &from.empty)?,
+        None => bind::copy_of(source, destination, options.recursive, options.subpath)?,
+    };
     if options.chown
         && let Some(owner) = from.owner
     {

@@ -15,9 +15,9 @@ use nix::sched::CloneFlags;
 use oci_spec::runtime::Mount;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, chownat};
 
-use super::mounts::bind;
+use super::mounts::{bind, overlay};
 use super::sync::Step as _;
-use super::{Failure, Launch, Rootfs, rootfs, shared};
+use super::{Failure, Launch, rootfs, shared};
 use crate::sys::{mount, namespace};
 use crate::types::{IdMaps, IdRange};
 
@@ -39,13 +39,18 @@ pub(super) fn prepare(launch: &Launch<'_>, maps: &IdMaps) -> Result<Outside, Fai
     mount::isolate_propagation().step("isolate mounts")?;
     let root = rootfs::mount(&launch.rootfs)?;
     let mut binds: Vec<_> = memory.into_iter().collect();
-    for mount in launch.spec.mounts().iter().flatten().filter(|mount| bind::is_bind(mount)) {
+    let shows = |mount: &&Mount| bind::is_bind(mount) || overlay::is_overlay(mount);
+    for mount in launch.spec.mounts().iter().flatten().filter(shows) {
         let destination = mount.destination().clone();
         let Some(source) = mount.source().as_ref().filter(|_| binds.iter().all(|(place, _)| *place != destination))
         else {
             continue;
         };
-        let tree = bind::copy_of(source, &destination, bind::is_recursive(mount), bind::subpath(mount))?;
+        let tree = if overlay::is_overlay(mount) {
+            overlay::tree(mount, &launch.empty.join("dir"))?
+        } else {
+            bind::copy_of(source, &destination, bind::is_recursive(mount), bind::subpath(mount))?
+        };
         if is_own(launch, mount) {
             give_to_root(&tree, maps).step_on("set the owner of", source)?;
         }
@@ -66,8 +71,7 @@ pub(super) fn prepare(launch: &Launch<'_>, maps: &IdMaps) -> Result<Outside, Fai
 
 /// Whether rc has made what the mount shows for this container: a file of its directory, or a new volume.
 fn is_own(launch: &Launch<'_>, mount: &Mount) -> bool {
-    let (Rootfs::Overlay { directory, .. } | Rootfs::Detached { directory, .. }) = &launch.rootfs;
-    let source = mount.source().as_deref();
+    let (directory, source) = (launch.rootfs.directory(), mount.source().as_deref());
     source.is_some_and(|source| source.parent() == Some(directory)) || launch.copy_up.contains(mount.destination())
 }
 
@@ -86,7 +90,7 @@ impl Outside {
         }
         let here = rustix::fs::open(c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .step("open the root filesystem")?;
-        let tree = mount::clone_tree(here.as_fd(), false).step("copy the mount of the root filesystem")?;
+        let tree = bind::copy(here.as_fd(), false).step("copy the mount of the root filesystem")?;
         mount::attach(tree.as_fd(), here.as_fd()).step("mount the root filesystem")?;
         Ok(tree)
     }

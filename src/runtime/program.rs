@@ -6,7 +6,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use libc::sock_filter;
-use oci_spec::runtime::{LinuxSeccomp, Process};
+use oci_spec::runtime::{LinuxPersonality, LinuxPersonalityDomain, LinuxSeccomp, Process};
 use rustix::fs::{Mode, OFlags};
 
 use super::caps::{self, CapSet, Identity};
@@ -15,6 +15,7 @@ use super::sync::{Step as _, cut};
 use super::users::{self, ResolvedUser};
 use super::{Failure, keyring, mapped, seccomp};
 use crate::sys::inherited::Inherited;
+use crate::sys::personality::{self, Persona};
 use crate::sys::{prctl, process as proc, signal, tty};
 use crate::types::{Extras, ReportKind};
 
@@ -28,6 +29,8 @@ pub(super) struct Program<'a> {
     pub(super) extras: &'a Extras,
     /// The system call filter, if it is not rc's own: `linux.seccomp` of the spec.
     pub(super) profile: Option<&'a LinuxSeccomp>,
+    /// The kernel that it sees: `linux.personality` of the spec.
+    pub(super) personality: Option<&'a LinuxPersonality>,
     /// rc's own init stays as PID 1.
     pub(super) init: bool,
     pub(super) die_with_parent: bool,
@@ -65,6 +68,13 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     standard_descriptors(&program.terminal, &user)?;
     keyring::leave(program.single_id)?;
     rustix::process::umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
+    if let Some(asked) = program.personality {
+        let persona = match asked.domain() {
+            LinuxPersonalityDomain::PerLinux => Persona::Linux,
+            LinuxPersonalityDomain::PerLinux32 => Persona::Linux32,
+        };
+        personality::set(persona).step("set the personality")?;
+    }
     limits(process)?;
     if process.no_new_privileges().unwrap_or(false) {
         prctl::set_no_new_privs().step("give up new privileges")?;

@@ -2,12 +2,14 @@
 
 use std::ffi::CString;
 use std::fmt::Write as _;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::sched::CloneFlags;
 use rustix::fs::{Mode, OFlags, XattrFlags, open, setxattr};
+use rustix::mount::MountAttrFlags;
 
+use super::mounts::bind;
 use super::sync::Step as _;
 use super::{Failure, root_directory};
 use crate::sys::{fs, mount, namespace};
@@ -36,6 +38,32 @@ pub(crate) enum Rootfs {
         /// The empty directory to attach it to.
         directory: PathBuf,
     },
+    /// A directory of the host, with what is mounted in it.
+    Directory {
+        /// Its path.
+        path: PathBuf,
+        /// The container's directory, with the empty mount point `merged`.
+        directory: PathBuf,
+    },
+}
+
+impl Rootfs {
+    /// What the kernel makes of `layers` in the container's `directory`.
+    pub(crate) fn of(layers: Layers, directory: PathBuf, volatile: bool) -> Self {
+        match layers {
+            Layers { is_root: true, mut lowers, .. } if lowers.len() == 1 => {
+                Self::Directory { path: lowers.remove(0), directory }
+            }
+            layers => Self::Overlay { layers, directory, volatile },
+        }
+    }
+
+    /// The container's directory.
+    pub(super) fn directory(&self) -> &Path {
+        let (Self::Overlay { directory, .. } | Self::Detached { directory, .. } | Self::Directory { directory, .. }) =
+            self;
+        directory
+    }
 }
 
 /// Mounts it in this process' mount namespace, and returns a reference to its root.
@@ -46,14 +74,19 @@ pub(crate) enum Rootfs {
 pub(super) fn mount(rootfs: &Rootfs) -> Result<OwnedFd, Failure> {
     match rootfs {
         Rootfs::Overlay { layers, directory, volatile } => overlay(layers, directory, *volatile),
-        Rootfs::Detached { mount: tree, directory } => {
-            use std::os::fd::AsFd as _;
-            let target = directory.join("merged");
-            let place = reference(&target)?;
-            mount::attach(tree.as_fd(), place.as_fd()).step_on("mount the root filesystem on", &target)?;
-            reference(&target)
+        Rootfs::Detached { mount: tree, directory } => attach(tree, &directory.join("merged")),
+        Rootfs::Directory { path, directory } => {
+            let tree = bind::copy(reference(path)?.as_fd(), true).step_on("copy the mount of", path)?;
+            mount::set_tree(tree.as_fd(), libc::MS_PRIVATE, MountAttrFlags::empty()).step_on("isolate", path)?;
+            attach(&tree, &directory.join("merged"))
         }
     }
+}
+
+fn attach(tree: &OwnedFd, target: &Path) -> Result<OwnedFd, Failure> {
+    let place = reference(target)?;
+    mount::attach(tree.as_fd(), place.as_fd()).step_on("mount the root filesystem on", target)?;
+    reference(target)
 }
 
 /// Mounts it as init does, in a mount namespace of its own, to find out whether that works on this host. For a forked
@@ -80,7 +113,7 @@ pub(crate) fn finds_content(scratch: &Path) -> bool {
         for (name, value) in [(METACOPY, &b""[..]), (REDIRECT, b"/content")] {
             setxattr(&file, name, value, XattrFlags::empty()).step_on("mark", &file)?;
         }
-        let layers = Layers { lowers: vec![lower.clone()], data: vec![data.clone()] };
+        let layers = Layers { lowers: vec![lower.clone()], data: vec![data.clone()], is_root: false };
         try_mount(&Rootfs::Overlay { layers, directory: scratch.to_owned(), volatile: false })?;
         fs::read_limited(merged.join("file"), 2).map_err(Failure::of)
     };
@@ -134,7 +167,7 @@ fn opened(lowers: &[PathBuf]) -> Result<Vec<OwnedFd>, Failure> {
 }
 
 /// The topmost layer comes first; data-only layers come last, after two colons. Source: kernel overlayfs.rst.
-fn lower_option(layers: &[OwnedFd], data: &[OwnedFd]) -> String {
+pub(super) fn lower_option(layers: &[OwnedFd], data: &[OwnedFd]) -> String {
     let mut options = String::from("userxattr,lowerdir=");
     let separators = std::iter::once("").chain(std::iter::repeat(":"));
     for (layer, separator) in layers.iter().zip(separators).chain(data.iter().zip(std::iter::repeat("::"))) {
@@ -155,6 +188,7 @@ fn join(merged: &Path, options: String) -> Result<OwnedFd, Failure> {
     reference(merged)
 }
 
-fn reference(path: &Path) -> Result<OwnedFd, Failure> {
+/// The directory at `path`.
+pub(super) fn reference(path: &Path) -> Result<OwnedFd, Failure> {
     open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).step_on("open", path)
 }

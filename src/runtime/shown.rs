@@ -35,6 +35,7 @@ pub(super) fn ids(launch: &Launch<'_>) -> Result<Ids, Failure> {
     }
     match &launch.rootfs {
         Rootfs::Detached { mount, .. } => look_up(mount.as_fd(), &user),
+        Rootfs::Directory { path, .. } => look_up(rootfs::reference(path)?.as_fd(), &user),
         Rootfs::Overlay { layers, directory, .. } => in_a_child(&user, || {
             mount::isolate_propagation().step("isolate mounts")?;
             rootfs::view(layers, directory)

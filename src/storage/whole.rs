@@ -7,7 +7,7 @@ use super::{Error, Store};
 use crate::sys::fs;
 
 /// The names in the store's directory. `version` is the mark of a store, and is removed last.
-const OWN: [&str; 17] = [
+const OWN: [&str; 18] = [
     "cache",
     "containers",
     "empty",
@@ -22,6 +22,7 @@ const OWN: [&str; 17] = [
     "volumes",
     "events.log",
     "events.log.1",
+    "ids.lock",
     "ingest.lock",
     "sweep.lock",
     "lock",

@@ -62,7 +62,11 @@ impl Explained<'_> {
         let Self { config, spec, owners, .. } = self;
         let mut lines = Vec::new();
         let mut add = |name: &str, value: String| lines.push(format!("{name:<14}{value}"));
-        add("image", format!("{} ({})", config.image.reference, config.image.manifest));
+        match (&config.root_directory, &config.image.manifest) {
+            (Some(root), _) => add("directory of files", root.path.display().to_string()),
+            (None, Some(manifest)) => add("image", format!("{} ({manifest})", config.image.reference)),
+            (None, None) => add("image", config.image.reference.clone()),
+        }
         add("command", config.argv.join(" "));
         add("directory", config.working_dir.clone());
         let host = self.host_uid().map_or_else(String::new, |uid| format!(", {uid} on the host"));

@@ -33,17 +33,17 @@ impl Place<'_> {
 
 /// The object of a container.
 pub(crate) fn container(config: &ContainerConfig, state: &State, status: Status, place: Place<'_>) -> Value {
-    let log = place.directory.join("log");
+    let log = config.log(place.directory);
     json!({
         "Id": config.id,
         "Created": config.created,
         "Path": config.argv.first().map_or("", String::as_str),
         "Args": config.argv.get(1..).unwrap_or_default(),
         "State": process(config, state, status),
-        "Image": config.image.id.hex(),
-        "ImageDigest": config.image.manifest,
+        "Image": config.image.hex(),
+        "ImageDigest": config.image.manifest.as_ref().map(ToString::to_string).unwrap_or_default(),
         "ImageName": config.image.reference,
-        "Rootfs": "",
+        "Rootfs": config.root_directory.as_ref().map(|root| shown(&root.path)).unwrap_or_default(),
         "Pod": "",
         "ResolvConfPath": shown(&place.directory.join("resolv.conf")),
         "HostnamePath": shown(&place.directory.join("hostname")),
@@ -125,6 +125,10 @@ fn mount_object(mount: &Mount, place: Place<'_>) -> Option<Value> {
             put("Name", json!(name));
             put("Source", json!(shown(&place.volume(name))));
         }
+        MountKind::Image { image } => {
+            put("Type", json!("image"));
+            put("Source", json!(image.reference));
+        }
         // podman lists them only under HostConfig.Tmpfs.
         _ => return None,
     }
@@ -181,6 +185,14 @@ fn settings(config: &ContainerConfig) -> Value {
     });
     if let (Value::Object(settings), Some(check)) = (&mut settings, &config.healthcheck) {
         settings.extend(health::settings(check));
+    }
+    if let Value::Object(settings) = &mut settings {
+        if config.is_systemd {
+            settings.insert("SystemdMode".to_owned(), json!(true));
+        }
+        if !config.chroot_dirs.is_empty() {
+            settings.insert("ChrootDirs".to_owned(), json!(config.chroot_dirs));
+        }
     }
     if let (Value::Object(settings), false) = (&mut settings, config.secrets.is_empty()) {
         settings.insert("Secrets".to_owned(), config.secrets.iter().map(secret).collect());

@@ -113,7 +113,9 @@ impl PsRow<'_> {
     }
 
     fn mounts(&self) -> Vec<&str> {
-        let shown = |mount: &&crate::plan::Mount| !matches!(mount.kind, MountKind::Tmpfs);
+        let shown = |mount: &&crate::plan::Mount| {
+            !matches!(mount.kind, MountKind::Tmpfs | MountKind::Ramfs | MountKind::Devpts)
+        };
         let mut mounts: Vec<&str> =
             self.config.mounts.iter().filter(shown).map(|mount| mount.destination.as_str()).collect();
         mounts.sort_unstable();
@@ -215,7 +217,7 @@ impl Listed for PsRow<'_> {
             "ExitCode": self.exit_code(),
             "Id": config.id,
             "Image": config.image.reference,
-            "ImageID": config.image.id.hex(),
+            "ImageID": config.image.hex(),
             "IsInfra": false,
             "Labels": config.labels,
             "Mounts": self.mounts(),
@@ -267,7 +269,7 @@ impl Listed for PsRow<'_> {
             exited_at: self.exited_at(),
             id: self.id(),
             image: &config.image.reference,
-            image_id: if self.no_trunc { config.image.id.hex() } else { config.image.id.short() },
+            image_id: if self.no_trunc { config.image.hex() } else { config.image.short() },
             is_infra: false,
             labels: &config.labels,
             local_volumes: config.mounts.iter().filter(is_volume).count(),

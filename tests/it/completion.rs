@@ -91,16 +91,56 @@ fn bash_completes_with_the_script() {
     clear(&lab);
 }
 
-/// Scripts of zsh and fish are read by those shells, where they are installed.
+/// The script of a shell in a file, and a line that begins with rc.
+fn script(lab: &Lab, shell: &str) -> std::path::PathBuf {
+    let script = lab.work(format!("completion.{shell}"));
+    fs::write(&script, lab.rc(["completion", shell]).run().text() + "\n").expect("a file can be written");
+    script
+}
+
 #[test]
-fn other_shells_read_their_scripts() {
-    let lab = Lab::new();
-    for shell in ["zsh", "fish"] {
-        let script = lab.work(format!("completion.{shell}"));
-        fs::write(&script, lab.rc(["completion", shell]).run().text()).expect("a file can be written");
-        if !crate::support::skip::has_program(shell) {
-            continue;
-        }
-        lab.program(shell, ["-n"]).arg(&script).run().says_nothing();
+fn fish_completes_with_the_script() {
+    if !crate::support::skip::has_program("fish") {
+        return;
     }
+    let lab = furnished();
+    let script = script(&lab, "fish");
+    lab.program("fish", ["-n"]).arg(&script).run().says_nothing();
+    let fish = |line: &str| {
+        let ask = "source $argv[1]; complete -C $argv[2]";
+        let line = format!("{} {line}", Lab::rc_path().display());
+        let text = lab.program("fish", ["--no-config", "-c", ask]).arg(&script).arg(line).run().text();
+        text.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(fish("rm w"), ["web"]);
+    assert_eq!(fish("rmi h.example:5"), ["h.example:5000/team/app:1"]);
+    assert_eq!(fish("run --pull=ne"), ["--pull=never", "--pull=newer"]);
+    assert_eq!(fish("ghost x"), [""; 0]);
+    fs::write(lab.work("listed.env"), "").expect("a file can be written");
+    assert_eq!(fish(&format!("run --env-file {}", lab.work("list").display())).len(), 1);
+    clear(&lab);
+}
+
+#[test]
+fn zsh_completes_with_the_script() {
+    if !crate::support::skip::has_program("zsh") {
+        return;
+    }
+    let lab = furnished();
+    let script = script(&lab, "zsh");
+    lab.program("zsh", ["-n"]).arg(&script).run().says_nothing();
+    let zsh = |words: &[&str]| {
+        // What zsh's own functions for completion would get.
+        let ask = "compdef() { :; }; _describe() { print -rl -- \"${(@P)4}\"; }; _files() { print -r -- files $@; }; \
+                   source $1; shift; words=(\"$@\"); CURRENT=$#words; _rc";
+        lab.program("zsh", ["-f", "-c", ask, "zsh"]).arg(&script).arg(Lab::rc_path()).args(words).run().text()
+    };
+    assert_eq!(zsh(&["rm", "w"]), "web");
+    // A colon is part of the word, and the next one begins what the word is.
+    assert_eq!(zsh(&["rmi", "h.example:5"]), "h.example\\:5000/team/app\\:1");
+    assert_eq!(zsh(&["pus"]), "push:Push an image to a registry, an archive or a directory");
+    assert_eq!(zsh(&["run", "--pull=ne"]), "--pull=never\n--pull=newer");
+    assert_eq!(zsh(&["ghost", "x"]), "");
+    assert_eq!(zsh(&["run", "--env-file", "x"]), "files");
+    clear(&lab);
 }

@@ -62,6 +62,22 @@ fn a_login_is_checked_stored_and_removed() {
 }
 
 #[test]
+fn a_password_comes_from_a_secret() {
+    require!(program "docker-registry");
+    let lab = Lab::new();
+    let registry = Registry::with_password(&lab);
+    let host = registry.address.clone();
+    lab.rc(["secret", "create", "me", "-"]).input("secret\n").run().succeeds();
+    lab.rc(["login", "--secret", "me", &host]).run().prints("Login Succeeded!\n");
+    lab.rc(["login", "--get-login", &host]).run().prints("me\n");
+    let output = lab.rc(["login", "--secret", "me", "-u", "you", &host]).run().exits(125);
+    assert!(output.stderr().contains("refused the user name or the password"), "{output}");
+    assert!(lab.rc(["login", "--secret", "ghost", &host]).run().exits(125).stderr().contains("no such secret: ghost"));
+    lab.rc(["secret", "rm", "me"]).run().succeeds();
+    registry.stop();
+}
+
+#[test]
 fn a_password_comes_from_standard_input_or_unseen_from_the_terminal() {
     require!(program "docker-registry");
     let lab = Lab::new();

@@ -78,9 +78,7 @@ fn no_content_is_copied_for_other_owners() {
     let lab = Lab::new();
     load(&lab);
     run(&lab, &["--userns", "keep-id"], &["exit", "0"]).succeeds();
-    let layers = fs::read_dir(lab.store().join("layers")).expect("layers");
-    let mapped = layers.filter_map(Result::ok).map(|map| map.path());
-    let mapped = mapped.filter(|map| map.to_string_lossy().contains('@')).collect::<Vec<_>>();
+    let mapped = mapped(&lab);
     assert_eq!(mapped.len(), 1, "{mapped:?}");
     require!(!mapped[0].to_string_lossy().ends_with("+copy"), "the kernel finds no content for a user");
     let layer = fs::read_dir(&mapped[0]).expect("a layer").filter_map(Result::ok).next().expect("one");
@@ -94,6 +92,44 @@ fn no_content_is_copied_for_other_owners() {
     lab.rc(["rmi", "image"]).run().succeeds();
     lab.rc(["system", "prune", "-f"]).run().succeeds();
     assert_eq!(fs::read_dir(&mapped[0]).map(Iterator::count).unwrap_or_default(), 0);
+}
+
+/// The directories of layers for maps of a container's own.
+fn mapped(lab: &Lab) -> Vec<std::path::PathBuf> {
+    let layers = fs::read_dir(lab.store().join("layers")).expect("layers");
+    let all = layers.filter_map(Result::ok).map(|map| map.path());
+    all.filter(|map| map.to_string_lossy().contains('@')).collect()
+}
+
+#[test]
+fn where_the_kernel_finds_no_content_it_is_copied_and_shown_the_same() {
+    only!(Full);
+    let lab = Lab::new();
+    load(&lab);
+    let usual = tree(&lab, &[]);
+    let page = lab.work("points");
+    // A failure of the mount by which rc tries the kernel is as a kernel that cannot do it. All points before that one
+    // fail, too: until it is found.
+    let is_copied = |number: &u32| {
+        fs::write(&page, [0; 4096]).expect("a page");
+        let plan = format!("{number}:eio:{}", page.display());
+        let words = ["--userns", "keep-id", "image", "/payload", "exit", "0"];
+        drop(lab.rc(RUN).args(words).env("RC_FAILPOINT", plan).run());
+        let made = mapped(&lab);
+        if made.iter().any(|map| map.to_string_lossy().ends_with("+copy")) {
+            return true;
+        }
+        for map in made {
+            lab.rc(["unshare", "rm", "-rf"]).arg(map).run().succeeds();
+        }
+        false
+    };
+    let number = (1..200).find(is_copied);
+    assert!(number.is_some(), "rc has not tried the kernel");
+    assert_eq!(tree(&lab, &["--userns", "keep-id"]), usual);
+    assert!(mapped(&lab).iter().all(|map| map.to_string_lossy().ends_with("+copy")), "{:?}", mapped(&lab));
+    run(&lab, &["--userns", "keep-id"], &["read", "/srv/a"]).prints("another\n");
+    lab.rc(["rm", "-fa"]).run().succeeds();
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::environment::EnvironmentArgs;
 use super::explain::{Explain, ExplainArgs};
 use super::health::HealthArgs;
 use super::image::{PullArgs, pull_policy};
+use super::init::InitArgs;
 use super::kernel::KernelArgs;
 use super::labels::LabelArgs;
 use super::limits::LimitArgs;
@@ -36,9 +37,6 @@ pub(crate) struct ContainerArgs {
     /// Set proxy environment variables in the container based on the host proxy vars (default: true)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     http_proxy: Option<bool>,
-    /// Run an init inside the container that forwards signals and reaps processes
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    init: Option<bool>,
     /// Assign a name to the container
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     name: Option<String>,
@@ -68,6 +66,8 @@ pub(crate) struct ContainerArgs {
     explain: ExplainArgs,
     #[command(flatten)]
     health: HealthArgs,
+    #[command(flatten)]
+    init: InitArgs,
     #[command(flatten)]
     kernel: KernelArgs,
     #[command(flatten)]
@@ -120,7 +120,6 @@ impl ContainerArgs {
             name: self.name,
             replace: self.replace,
             auto_remove: self.rm,
-            init: self.init,
             cidfile: self.cidfile,
             http_proxy: self.http_proxy,
             groups: self.group_add,
@@ -137,6 +136,7 @@ impl ContainerArgs {
         self.cgroup.fill(&mut request);
         self.environment.fill(&mut request);
         self.health.fill(&mut request);
+        self.init.fill(&mut request);
         self.kernel.fill(&mut request);
         self.labels.fill(&mut request)?;
         self.mounts.fill(&mut request)?;

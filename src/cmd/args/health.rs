@@ -2,7 +2,7 @@ use crate::plan::{HealthRequest, Request};
 
 /// The health check.
 #[derive(Debug, Default, clap::Args)]
-pub(super) struct HealthArgs {
+pub(crate) struct HealthArgs {
     /// Set a healthcheck command: a line for the shell or a JSON array; none disables the image's
     #[arg(long, value_name = "COMMAND")]
     health_cmd: Option<String>,
@@ -56,7 +56,12 @@ pub(super) struct HealthArgs {
 impl HealthArgs {
     /// Fills in this part of the request.
     pub(super) fn fill(self, request: &mut Request) {
-        request.health = HealthRequest {
+        request.health = self.into_request();
+    }
+
+    /// The request, for a container that exists.
+    pub(crate) fn into_request(self) -> HealthRequest {
+        HealthRequest {
             disabled: self.no_healthcheck,
             cmd: self.health_cmd,
             interval: self.health_interval,
@@ -73,6 +78,6 @@ impl HealthArgs {
             log_destination: self.health_log_destination,
             max_log_count: self.health_max_log_count,
             max_log_size: self.health_max_log_size,
-        };
+        }
     }
 }

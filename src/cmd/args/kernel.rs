@@ -21,6 +21,9 @@ pub(super) struct KernelArgs {
     /// Tune the host's OOM preferences (-1000 to 1000)
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
     oom_score_adj: Option<i32>,
+    /// Show programs another kernel: LINUX, or LINUX32 as on a machine with 32 bits
+    #[arg(long, value_name = "PERSONA")]
+    personality: Option<String>,
     /// PID namespace to use: private, host, container:NAME or ns:PATH
     #[arg(long, value_name = "MODE")]
     pid: Option<String>,
@@ -60,6 +63,7 @@ impl KernelArgs {
         request.gpus = self.gpus;
         request.timeout = self.timeout;
         request.tz = self.tz;
+        request.personality = self.personality;
         request.pid = self.pid;
         request.requires = self.requires;
         request.umask = self.umask;

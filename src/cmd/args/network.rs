@@ -25,6 +25,9 @@ pub(super) struct NetworkArgs {
     /// Connect a container to a network: slirp4netns[:OPTIONS], pasta[:OPTIONS], host, none, container:NAME or ns:PATH
     #[arg(long, value_name = "MODE", visible_alias = "net")]
     network: Option<String>,
+    /// Leave the image's /etc/hostname as it is
+    #[arg(long)]
+    no_hostname: bool,
     /// Leave the image's /etc/hosts as it is
     #[arg(long, conflicts_with = "add_host")]
     no_hosts: bool,
@@ -41,6 +44,7 @@ impl NetworkArgs {
     pub(super) fn fill(self, request: &mut Request) -> Result<(), Report> {
         request.add_hosts = self.add_host;
         request.no_hosts = self.no_hosts;
+        request.no_hostname = self.no_hostname;
         request.dns = self.dns;
         request.dns_options = self.dns_option;
         request.dns_search = self.dns_search;

@@ -57,10 +57,10 @@ impl From<SelectionArgs> for Selection {
     }
 }
 
-/// The containers of `pause` and `unpause`.
+/// The containers of `pause`, `unpause` and `container cleanup`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PauseArgs {
-    /// Apply to all containers that can be paused or unpaused
+    /// Apply to all containers to which the command applies
     #[arg(short, long)]
     all: bool,
     #[command(flatten)]

@@ -11,7 +11,7 @@ pub(super) struct ServiceArgs {
     /// Logging driver for the container: k8s-file, json-file, journald, none, passthrough or passthrough-tty
     #[arg(long, value_name = "DRIVER")]
     log_driver: Option<String>,
-    /// Logging driver options: max-size, max-file, or tag, which journald shows
+    /// Logging driver options: max-size, max-file, path; tag and label, which journald shows
     #[arg(long, value_name = "NAME=VALUE")]
     log_opt: Vec<String>,
     /// Write the container process ID to the file

@@ -1,10 +1,9 @@
 //! `rc secret inspect`.
 
-use crate::cmd::Ctx;
+use crate::cmd::{Ctx, inspection};
 use crate::engine;
 use crate::error::{Error, Exit};
-use crate::ui::{self, Format, format, json};
-use crate::view;
+use crate::{ui, view};
 
 /// Display detailed information on one or more secrets
 #[derive(Debug, clap::Args)]
@@ -33,23 +32,13 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         }
     }
     let shown = |value: &'_ [u8]| if args.showsecret { Some(value.to_vec()) } else { None };
+    if args.pretty {
+        let mut out = ui::out();
+        let lines = found.iter().flat_map(|(record, value)| view::secret_lines(record, shown(value).as_deref()));
+        lines.into_iter().try_for_each(|line| out.line(line))?;
+        out.finish()?;
+        return inspection::report(failures);
+    }
     let objects: Vec<_> = found.iter().map(|(record, value)| view::secret(record, shown(value).as_deref())).collect();
-    let mut out = ui::out();
-    match ctx.format(args.format.as_deref()) {
-        _ if args.pretty => {
-            let lines = found.iter().flat_map(|(record, value)| view::secret_lines(record, shown(value).as_deref()));
-            lines.into_iter().try_for_each(|line| out.line(line))?;
-        }
-        Some(template @ Format::Template { .. }) => {
-            objects.iter().try_for_each(|object| template.object(&mut out, object))?;
-        }
-        Some(Format::JsonLines) => objects.iter().try_for_each(|object| Format::JsonLines.object(&mut out, object))?,
-        _ => out.raw((json::inspect(&objects).map_err(format::Error::from)? + "\n").as_bytes())?,
-    }
-    out.finish()?;
-    let last = failures.pop();
-    for report in &failures {
-        ui::error(report, report.hint.as_deref(), Some(report.kind));
-    }
-    last.map_or(Ok(Exit::SUCCESS), |report| Err(report.into()))
+    inspection::print(ctx, args.format.as_deref(), &objects, failures)
 }

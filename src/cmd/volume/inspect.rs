@@ -1,9 +1,8 @@
 //! `rc volume inspect`.
 
-use crate::cmd::Ctx;
+use crate::cmd::{Ctx, inspection};
 use crate::engine;
 use crate::error::{Error, Exit};
-use crate::ui::{self, Format, format, json};
 
 /// Display detailed information on one or more volumes
 #[derive(Debug, clap::Args)]
@@ -34,18 +33,5 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         }
     }
     let objects: Vec<_> = found.iter().map(|listed| super::row(listed).object()).collect();
-    let mut out = ui::out();
-    match ctx.format(args.format.as_deref()) {
-        Some(template @ Format::Template { .. }) => {
-            objects.iter().try_for_each(|object| template.object(&mut out, object))?;
-        }
-        Some(Format::JsonLines) => objects.iter().try_for_each(|object| Format::JsonLines.object(&mut out, object))?,
-        _ => out.raw((json::inspect(&objects).map_err(format::Error::from)? + "\n").as_bytes())?,
-    }
-    out.finish()?;
-    let last = failures.pop();
-    for report in &failures {
-        ui::error(report, report.hint.as_deref(), Some(report.kind));
-    }
-    last.map_or(Ok(Exit::SUCCESS), |report| Err(report.into()))
+    inspection::print(ctx, args.format.as_deref(), &objects, failures)
 }

@@ -16,20 +16,21 @@ use super::{Error, LogFile, Select, Sink, open_newer_than, tail};
 ///
 /// It does not poll by time: inotify reports writes and new names in the directory.
 pub(crate) fn follow<S: Sink>(
-    directory: &Path,
+    log: &Path,
     select: &Select,
     writer: Option<BorrowedFd<'_>>,
     sink: &mut S,
 ) -> Result<(), Error<S::Error>> {
-    let Some(writer) = writer else { return super::read(directory, select, sink) };
+    let Some(writer) = writer else { return super::read(log, select, sink) };
+    let directory = log.parent().unwrap_or(log);
     let failed = |source: io::Error| Error::Watch { directory: directory.to_owned(), source };
     // Before the first read, so that no write is missed in between.
     let watch = watch(directory).map_err(failed)?;
-    let mut files = open_newer_than(directory, None)?;
+    let mut files = open_newer_than(log, None)?;
     tail::skip(&mut files, select)?;
     loop {
         let wait = wait(&watch, writer, select, false).map_err(failed)?;
-        advance(directory, &mut files, select, sink)?;
+        advance(log, &mut files, select, sink)?;
         sink.caught_up().map_err(Error::Sink)?;
         if wait == Woken::NoMore {
             break;
@@ -46,13 +47,13 @@ pub(crate) fn follow<S: Sink>(
 
 /// Reads the current file to its end, and all files that a rotation has added since.
 fn advance<S: Sink>(
-    directory: &Path,
+    log: &Path,
     files: &mut Vec<LogFile>,
     select: &Select,
     sink: &mut S,
 ) -> Result<(), Error<S::Error>> {
     loop {
-        let newer = open_newer_than(directory, files.last().map(|file| file.identity))?;
+        let newer = open_newer_than(log, files.last().map(|file| file.identity))?;
         // The monitor writes the last byte of a file before it renames it, and so before its successor appears here.
         for file in files.iter_mut() {
             file.drain(select, sink)?;

@@ -42,7 +42,7 @@ fn directory(files: &[(&str, String)]) -> anyhow::Result<tempfile::TempDir> {
 
 fn output(directory: &Path, select: Select) -> anyhow::Result<String> {
     let mut sink = Collected::default();
-    read(directory, &select, &mut sink)?;
+    read(&directory.join("log"), &select, &mut sink)?;
     Ok(String::from_utf8(sink.out)?)
 }
 
@@ -69,7 +69,7 @@ fn bytes_come_out_as_they_went_in() -> anyhow::Result<()> {
     log.extend_from_slice(b"t stdout P no newline at the end\n");
     fs::write(directory.path().join("log"), &log)?;
     let mut sink = Collected::default();
-    read(directory.path(), &Select::default(), &mut sink)?;
+    read(&directory.path().join("log"), &Select::default(), &mut sink)?;
     assert_eq!(sink.out, b"nul \0 cr \r esc \x1b \xff\xfe\n\nbegin no newline at the end");
     assert_eq!(sink.err, b"2026-01-01T00:00:00Z stdout F forged\n");
     Ok(())
@@ -212,7 +212,8 @@ fn following_crosses_rotations_and_ends_with_the_writer() -> anyhow::Result<()> 
         Step::End,
     ];
     let mut sink = Monitor { directory: directory.path().to_owned(), steps, writer: Some(writer), seen: Vec::new() };
-    follow(directory.path(), &Select::default(), Some(end.as_fd()), &mut sink).map_err(|e| anyhow::anyhow!("{e}"))?;
+    follow(&directory.path().join("log"), &Select::default(), Some(end.as_fd()), &mut sink)
+        .map_err(|e| anyhow::anyhow!("{e}"))?;
     assert_eq!(String::from_utf8(sink.seen)?, "a\nb\nhalf a line\nc\nde\n");
     Ok(())
 }
@@ -228,7 +229,8 @@ fn a_line_that_its_writer_takes_back_is_not_mixed_with_the_next() -> anyhow::Res
         Step::End,
     ];
     let mut sink = Monitor { directory: directory.path().to_owned(), steps, writer: Some(writer), seen: Vec::new() };
-    follow(directory.path(), &Select::default(), Some(end.as_fd()), &mut sink).map_err(|e| anyhow::anyhow!("{e}"))?;
+    follow(&directory.path().join("log"), &Select::default(), Some(end.as_fd()), &mut sink)
+        .map_err(|e| anyhow::anyhow!("{e}"))?;
     assert_eq!(String::from_utf8(sink.seen)?, "a\nb, which is longer than what was cut\n");
     Ok(())
 }
@@ -239,10 +241,10 @@ fn following_ends_when_until_has_passed_or_the_writer_has_ended() -> anyhow::Res
     let (end, _writer) = io::pipe()?;
     let select = Select { until: "2026-01-01T00:00:05Z".parse().ok(), ..Select::default() };
     let mut sink = Collected::default();
-    follow(directory.path(), &select, Some(end.as_fd()), &mut sink)?;
+    follow(&directory.path().join("log"), &select, Some(end.as_fd()), &mut sink)?;
     assert_eq!(sink.out, b"a\n");
     let mut sink = Collected::default();
-    follow(directory.path(), &Select::default(), None, &mut sink)?;
+    follow(&directory.path().join("log"), &Select::default(), None, &mut sink)?;
     assert_eq!((sink.out.as_slice(), sink.caught_up), (&b"a\n"[..], 1));
     Ok(())
 }

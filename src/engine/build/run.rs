@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Scene;
 use super::mounts::{self, StepMount};
 use crate::build::dockerfile::steps::Script;
-use crate::container::{self, Attach, FrontEnd, Origin, Secrets, SessionEvent, Started, Step};
+use crate::container::{self, Attach, FrontEnd, Origin, Secrets, SessionEvent, Started, Step, Trees};
 use crate::engine::facts;
 use crate::monitor::ContainerDir;
 use crate::plan::{self, ImageDefaults, ImageSource, LogRequest, MountRequest, Request, Seccomp};
@@ -73,7 +73,8 @@ pub(super) fn run(
     step.secrets = std::mem::take(&mut command.secrets);
     let front_end =
         FrontEnd { attach: Attach::Yes { stdin: false }, descriptors: [None; 3], size: None, take_signals: None };
-    let started = container::start(scene.environment, Origin::Step(Box::new(step)), lowers.into(), front_end)?;
+    let started =
+        container::start(scene.environment, Origin::Step(Box::new(step)), Trees::of_root(lowers.into()), front_end)?;
     let Started::Joined { session, .. } = started else {
         return Err(Report::new(ReportKind::Internal, "a step of a build was not attached"));
     };
@@ -106,22 +107,11 @@ fn step(
         ..Request::default()
     };
     // Everything is in the request; the base's volumes and labels are no matter of a step.
-    let image = ImageDefaults {
-        source: image.clone(),
-        entrypoint: Vec::new(),
-        command: Vec::new(),
-        env: Vec::new(),
-        user: String::new(),
-        working_dir: String::new(),
-        volumes: Vec::new(),
-        labels: std::collections::BTreeMap::new(),
-        stop_signal: None,
-        healthcheck: None,
-    };
+    let image = ImageDefaults { source: image.clone(), ..ImageDefaults::none() };
     let identity = container::new_identity(&scene.environment.store, None)?;
     let defaults = facts::defaults(&scene.context.settings);
     let needs = plan::needs(&request, &image, &defaults, &[]);
-    let found = facts::look_up(&scene.environment.store, &needs, &scene.caller.environment, &identity.id)?;
+    let found = facts::look_up(&scene.environment.store, &needs, scene.caller, &identity.id)?;
     let facts = facts::facts(&request, scene.caller, &scene.environment.ids, defaults, found);
     let config = plan::resolve(&request, &image, &facts, identity)?;
     if let Seccomp::Profile { rules, .. } = &config.seccomp {

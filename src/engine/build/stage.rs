@@ -73,14 +73,7 @@ impl Stage {
     pub(super) fn scratch(architecture: String, variant: Option<String>) -> Self {
         let mut config = Config { os: "linux".to_owned(), architecture, variant, ..Config::default() };
         "layers".clone_into(&mut config.rootfs.kind);
-        let nothing = Digest::sha256([0; 32]);
-        let source = ImageSource {
-            id: nothing.clone(),
-            manifest: nothing,
-            reference: "scratch".to_owned(),
-            layers: Vec::new(),
-            exposed_ports: Vec::new(),
-        };
+        let source = ImageSource { reference: "scratch".to_owned(), ..ImageSource::default() };
         Self::new(config, Vec::new(), source)
     }
 
@@ -183,8 +176,8 @@ impl Stage {
 
     /// The image that the stage begins with, and its digest, as long as no step was taken.
     pub(super) fn base(&self) -> Option<(String, String)> {
-        let is_fresh = self.is_fresh && !self.source.layers.is_empty();
-        is_fresh.then(|| (self.source.reference.clone(), self.source.manifest.to_string()))
+        let manifest = self.source.manifest.as_ref().filter(|_| self.is_fresh && !self.source.layers.is_empty())?;
+        Some((self.source.reference.clone(), manifest.to_string()))
     }
 
     fn add(&mut self, record: &StepRecord, shown: &str) {

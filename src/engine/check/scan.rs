@@ -94,14 +94,14 @@ pub(super) fn scan(store: &Store, how: &Check) -> Result<Vec<Fault>, Report> {
         odd.push(Odd { path, what: "is not rc's", is_foreign: true });
     }
     // Files of a layer must not go while a program uses them.
-    let running = listing.containers.iter().filter(|it| it.is_running()).flat_map(|it| &it.config.image.layers);
+    let running = listing.containers.iter().filter(|it| it.is_running()).flat_map(|it| it.config.layers());
     let used: BTreeSet<String> = running.map(Store::layer_name).collect();
     for mut odd in odd {
         odd.is_foreign |= odd.path.file_name().and_then(|name| name.to_str()).is_some_and(|name| used.contains(name));
         faults.push(odd.into());
     }
     if let Some(mut kept) = kept.filter(|_| listing.broken.is_empty()) {
-        listing.containers.iter().for_each(|it| kept.add_layers(&it.config.image.layers));
+        listing.containers.iter().flat_map(|it| it.config.images()).for_each(|image| kept.add_layers(&image.layers));
         for path in store.unreferenced(&kept, how.max_age)? {
             faults.push(Fault::new(format!("nothing refers to `{}`", path.display()), Repair::Collect));
         }
@@ -149,7 +149,7 @@ fn containers(
         faults.push(Fault::losing(error.to_string(), Repair::Container(id.clone())));
     }
     for container in &listing.containers {
-        if let Some(layer) = container.config.image.layers.iter().find(|layer| !available.contains(layer)) {
+        if let Some(layer) = container.config.layers().find(|layer| !available.contains(layer)) {
             let what = format!("container `{}`: layer `{layer}` of its image is missing", container.config.name);
             faults.push(Fault::losing(what, Repair::Container(container.config.id.clone())));
         }

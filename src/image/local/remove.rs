@@ -22,7 +22,8 @@ pub(crate) struct InUse {
 impl InUse {
     /// Adds a container.
     pub(crate) fn add(&mut self, image: &ImageSource, container: &str) {
-        self.images.entry(image.id.clone()).or_insert_with(|| container.to_owned());
+        let Some(id) = &image.id else { return };
+        self.images.entry(id.clone()).or_insert_with(|| container.to_owned());
         self.layers.push(image.layers.clone());
     }
 }

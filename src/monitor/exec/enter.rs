@@ -4,7 +4,7 @@ use std::ops::BitOr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use nix::sched::CloneFlags;
-use oci_spec::runtime::LinuxSeccomp;
+use oci_spec::runtime::{LinuxPersonality, LinuxSeccomp};
 use rustix::fs::FileType;
 
 use super::error::Error;
@@ -35,6 +35,8 @@ pub(in crate::monitor) struct Confinement {
     single_id: bool,
     /// Its system call filter, if it is not the default.
     profile: Option<LinuxSeccomp>,
+    /// The kernel that its programs see, if it is not the host's.
+    personality: Option<LinuxPersonality>,
     extras: Extras,
     /// Its secrets that are variables.
     secrets: SecretVariables,
@@ -49,6 +51,7 @@ impl Confinement {
             has_user: start.config.user_namespace.maps.have_user(),
             single_id: start.ids.is_single(),
             profile: start.spec.linux().as_ref().and_then(|linux| linux.seccomp().clone()),
+            personality: start.spec.linux().as_ref().and_then(|linux| linux.personality().clone()),
             extras: start.extras.clone(),
             secrets: start.secret_variables.clone(),
         }
@@ -95,6 +98,7 @@ pub(super) fn enter(
         process: &process,
         extras: &container.confinement.extras,
         profile: container.confinement.profile.as_ref(),
+        personality: container.confinement.personality.as_ref(),
         stdio,
         own_stdio: stdio.map(|fd| !wants_terminal && is_own_pipe(fd)),
         descriptors: &further,

@@ -66,6 +66,9 @@ impl Journal {
                 put(&mut fields, field, value.as_bytes());
             }
         }
+        // Names of rc's own cannot be taken: the journal shows only the first value of some.
+        let further = config.log_labels.iter().filter(|(name, _)| !name.starts_with("CONTAINER_"));
+        further.for_each(|(name, value)| put(&mut fields, name, value.as_bytes()));
         let sender = Sender::connect(path)?;
         Ok(Self { sender, fields, entry: Vec::new(), waiting: VecDeque::new(), deadline: None, lost: 0 })
     }

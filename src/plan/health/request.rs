@@ -39,6 +39,11 @@ pub(crate) struct HealthRequest {
 }
 
 impl HealthRequest {
+    /// Whether it asks for nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether it asks for nothing, apart from `disabled`.
     pub(super) fn is_of_nothing_else(&self) -> bool {
         Self { disabled: false, ..self.clone() } == Self::default()
@@ -50,7 +55,7 @@ impl HealthRequest {
     }
 
     /// The request in which an empty text counts as not given.
-    pub(in crate::plan) fn without_empty_texts(&mut self) {
+    pub(crate) fn without_empty_texts(&mut self) {
         let texts = [
             &mut self.cmd,
             &mut self.interval,

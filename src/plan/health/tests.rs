@@ -139,3 +139,38 @@ fn a_startup_check_has_a_rhythm_of_its_own() {
     let saved = serde_json::to_string(&found).unwrap();
     assert_eq!(json::from_str::<Healthcheck>(&saved).unwrap(), found);
 }
+
+#[test]
+fn a_change_leaves_everything_else_as_it_is() {
+    let asked = |words: &[(&str, &str)]| {
+        let mut request = HealthRequest::default();
+        for (name, value) in words {
+            let value = Some((*value).to_owned());
+            match *name {
+                "cmd" => request.cmd = value,
+                "interval" => request.interval = value,
+                "on-failure" => request.on_failure = value,
+                "startup-cmd" => request.startup_cmd = value,
+                "startup-timeout" => request.startup_timeout = value,
+                _ => request.disabled = true,
+            }
+        }
+        request
+    };
+    let first = asked(&[("cmd", "CMD a b"), ("interval", "disable"), ("on-failure", "kill"), ("startup-cmd", "CMD s")]);
+    let first = changed(None, &first).unwrap().unwrap();
+    let second = changed(Some(&first), &asked(&[("startup-timeout", "7s")])).unwrap().unwrap();
+    let mut expected = first.clone();
+    expected.startup.as_mut().unwrap().check.timeout = Duration::from_secs(7);
+    assert_eq!(second, expected);
+    let third = changed(Some(&first), &asked(&[("cmd", "CMD c"), ("interval", "3s")])).unwrap().unwrap();
+    let check = Check {
+        test: vec!["CMD".to_owned(), "c".to_owned()],
+        interval: Some(Duration::from_secs(3)),
+        ..first.check.clone()
+    };
+    assert_eq!(third, Healthcheck { check, ..first.clone() });
+    assert_eq!(changed(Some(&first), &asked(&[("none", "")])).unwrap(), None);
+    assert_eq!(changed(Some(&first), &asked(&[("cmd", "none")])).unwrap(), None);
+    assert!(changed(None, &asked(&[("interval", "3s")])).unwrap_err().to_string().contains("give its command"));
+}

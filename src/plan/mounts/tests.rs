@@ -1,10 +1,12 @@
 use super::super::tests::{facts, image};
+use super::shown::is_descriptor;
 use super::*;
 
 /// What becomes of a request, or the reason why nothing does.
 fn completed(request: &MountRequest) -> Result<String, String> {
-    let name = "f".parse().unwrap();
-    request.resolve(Path::new("/srv/dir"), &mut [name].iter()).map(|mount| show(&mount)).map_err(reason)
+    let (names, images) = (["f".parse().unwrap()], BTreeMap::new());
+    let mut sources = Sources { working_dir: Path::new("/srv/dir"), names: names.iter(), images: &images };
+    request.resolve(&mut sources).map(|mount| show(&mount)).map_err(reason)
 }
 
 fn read(text: &str) -> Result<String, String> {
@@ -26,9 +28,12 @@ fn volumes(texts: &[&str]) -> Vec<MountRequest> {
 fn show(mount: &Mount) -> String {
     let kind = match &mount.kind {
         MountKind::Bind { source } => format!("bind {}", source.display()),
-        MountKind::Volume { name, anonymous: false } => format!("volume {name}"),
+        MountKind::Volume { name, anonymous: false, .. } => format!("volume {name}"),
         MountKind::Volume { .. } => "anonymous".to_owned(),
         MountKind::Tmpfs => "tmpfs".to_owned(),
+        MountKind::Ramfs => "ramfs".to_owned(),
+        MountKind::Devpts => "devpts".to_owned(),
+        MountKind::Image { image } => format!("image {}", image.reference),
     };
     let access = if mount.read_only { "ro" } else { "rw" };
     format!("{kind} → {} {access} {}", mount.destination, mount.options.join(",")).trim_end().to_owned()
@@ -38,7 +43,9 @@ fn resolve(request: &Request, image_volumes: &[&str]) -> Result<Vec<String>, Str
     let image = ImageDefaults { volumes: image_volumes.iter().map(|&path| path.to_owned()).collect(), ..image() };
     let mut facts = facts();
     facts.found.volume_names = vec!["f".repeat(64).parse().unwrap(); count_anonymous(request, &image)];
-    mounts(request, &image, &facts).map(|mounts| mounts.iter().map(show).collect()).map_err(|error| error.to_string())
+    mounts(request, &image, &facts, false)
+        .map(|mounts| mounts.iter().map(show).collect())
+        .map_err(|error| error.to_string())
 }
 
 #[test]
@@ -59,6 +66,8 @@ fn volumes_of_the_command_line() {
         ("/srv:/proc/cpuinfo", "bind /srv → /proc/cpuinfo rw"),
         ("/srv:/data:", "bind /srv → /data rw"),
         ("/srv:/data:U,subpath=/a/", "bind /srv → /data rw U,subpath=a"),
+        ("/srv:/data:O,U", "bind /srv → /data rw U,O"),
+        ("db:/data:ro,O,upperdir=u,workdir=/w", "volume db → /data ro O,upperdir=/srv/dir/u,workdir=/w"),
     ] {
         assert_eq!(read(text), Ok(expected.to_owned()), "{text}");
     }
@@ -78,7 +87,10 @@ fn broken_volumes_are_refused() {
         ("/srv:/data:rx", "unknown option `rx`"),
         ("/srv:/data:subpath=a/../b", "`subpath` must be a path below the source, without `..`"),
         ("/srv:/data:idmap", "a mount cannot have an ID map of its own: only root may make one"),
-        ("/srv:/data:O", "an overlay on the source (`O`) is not supported"),
+        ("/srv:/data:upperdir=/a", "`upperdir` and `workdir` belong to an overlay: add `O`"),
+        ("/srv:/data:O,workdir=/a", "`upperdir` and `workdir` are given together: two directories of one filesystem"),
+        ("db:/data:O,nocopy", "`O` and `nocopy` contradict each other"),
+        ("db:/data:no-dereference", "`no-dereference` is for files of the host"),
         ("/srv:/data:nocopy", "`nocopy` is for volumes"),
         ("/srv:/data:ro,rw", "`ro` and `rw` contradict each other"),
         ("/srv:/data:rslave,rshared", "`rslave` and `rshared` contradict each other"),

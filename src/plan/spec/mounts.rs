@@ -1,16 +1,20 @@
 //! The mounts of a spec in their order: the kernel's file systems, the requested mounts, rc's own files.
 
+mod overlay;
+
 use std::path::PathBuf;
 
 use oci_spec::runtime::Mount as SpecMount;
 
+use super::super::first_process::INIT_PLACE;
 use super::super::service::{NOTIFY_FILE, NOTIFY_PLACE};
 use super::super::{CgroupNamespace, ContainerConfig, Ipc, Mount, MountKind};
 use super::HostFacts;
 use crate::types::{Joined, NamespaceKind};
 
 /// Propagations of mount(2); a requested one replaces `rprivate`.
-const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
+const PROPAGATIONS: [&str; 8] =
+    ["private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"];
 
 /// rc's own files: the name in the container's directory, and the path in the container. Each start writes them anew.
 const FILES: [(&str, &str); 4] = [
@@ -30,8 +34,8 @@ const IPC_PLACE: usize = 3;
 /// All mounts of the container. A requested mount replaces a default one at the same path.
 pub(super) fn mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
     let mut mounts = kernel_mounts(config, host);
-    for asked in &config.mounts {
-        let mount = asked_mount(asked, host);
+    for (number, asked) in config.mounts.iter().enumerate() {
+        let Some(mount) = asked_mount(asked, host, number) else { continue };
         match mounts.iter_mut().find(|default| default.destination() == mount.destination()) {
             Some(default) => *default = mount,
             None => mounts.push(mount),
@@ -43,15 +47,27 @@ pub(super) fn mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMoun
         mounts.push(mount(&device.container, "bind", PathBuf::from(&device.host), options));
     }
     for (name, destination) in FILES {
-        let is_left_to_image =
-            (name == "resolv.conf" && config.image_resolver) || (name == "hosts" && config.image_hosts);
+        let is_left_to_image = match name {
+            "resolv.conf" => config.image_resolver,
+            "hosts" => config.image_hosts,
+            "hostname" => config.image_hostname,
+            _ => false,
+        };
         if !is_left_to_image && !config.mounts.iter().any(|asked| asked.destination == destination) {
             let access = if config.read_only || name == "containerenv" { "ro" } else { "rw" };
             let options = ["bind", "rprivate", "nosuid", "nodev", "noexec", access];
             let shared = host.network_dir.as_ref().filter(|_| matches!(name, "resolv.conf" | "hosts"));
             let source = shared.unwrap_or(&host.container_dir).join(name);
-            mounts.push(mount(destination, "bind", source, options.map(str::to_owned).to_vec()));
+            let options = options.map(str::to_owned).to_vec();
+            for directory in &config.chroot_dirs {
+                mounts.push(mount(&format!("{directory}{destination}"), "bind", source.clone(), options.clone()));
+            }
+            mounts.push(mount(destination, "bind", source, options));
         }
+    }
+    if let Some(program) = &config.init_path {
+        let options = ["bind", "rprivate", "nosuid", "nodev", "ro"].map(str::to_owned).to_vec();
+        mounts.push(mount(INIT_PLACE, "bind", program.clone(), options));
     }
     if let Some(zone) = &config.timezone
         && !config.mounts.iter().any(|asked| asked.destination == LOCALTIME)
@@ -72,6 +88,7 @@ fn kernel_mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
     let kernel = |destination, kind: &str, options: &str| mount(destination, kind, PathBuf::from(kind), words(options));
     let shm = format!("nosuid,nodev,noexec,mode=1777,size={}", config.shm_size);
     let access = if config.privileged { "rw" } else { "ro" };
+    let cgroup_access = if config.is_systemd { "rw" } else { access };
     let bound =
         |place: &str| mount(place, "bind", PathBuf::from(place), words("rbind,rprivate,nosuid,nodev,noexec,rw"));
     let mut proc = vec!["nosuid", "nodev", "noexec"];
@@ -107,7 +124,7 @@ fn kernel_mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
     mounts.splice(IPC_PLACE..IPC_PLACE, queues.into_iter().chain(memory));
     match (config.cgroup.namespace, &host.cgroups) {
         (CgroupNamespace::Private, _) if config.owns(NamespaceKind::Cgroup) => {
-            mounts.push(kernel("/sys/fs/cgroup", "cgroup", &format!("nosuid,nodev,noexec,relatime,{access}")));
+            mounts.push(kernel("/sys/fs/cgroup", "cgroup", &format!("nosuid,nodev,noexec,relatime,{cgroup_access}")));
         }
         // Only the owner of a cgroup namespace can mount what it shows; the host's is bound instead.
         (_, Some(source)) => {
@@ -118,31 +135,48 @@ fn kernel_mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
     mounts
 }
 
-fn asked_mount(asked: &Mount, host: &HostFacts) -> SpecMount {
+/// A requested mount, the one of this number; `None` if the layers of its image are not known: work on the files of a
+/// container that does not run does without them.
+fn asked_mount(asked: &Mount, host: &HostFacts, number: usize) -> Option<SpecMount> {
     let access = if asked.read_only { "ro" } else { "rw" }.to_owned();
     let has = |option: &str| asked.options.iter().any(|asked| asked == option);
+    let filesystem = |kind: &str| {
+        let kept = asked.options.iter().filter(|option| !undoes_a_default(option)).cloned();
+        mount(&asked.destination, kind, PathBuf::from(kind), kept.chain([access.clone()]).collect())
+    };
     let (source, kind) = match &asked.kind {
-        MountKind::Tmpfs => {
-            let kept = asked.options.iter().filter(|option| !undoes_a_default(option)).cloned();
-            let options = kept.chain([access]).collect();
-            return mount(&asked.destination, "tmpfs", PathBuf::from("tmpfs"), options);
+        MountKind::Tmpfs => return Some(filesystem("tmpfs")),
+        MountKind::Ramfs => return Some(filesystem("ramfs")),
+        MountKind::Devpts => return Some(filesystem("devpts")),
+        MountKind::Image { .. } => {
+            let layers = host.images.get(&asked.destination)?;
+            return Some(overlay::image(asked, layers, host, number));
         }
         MountKind::Bind { source } => (source.clone(), if has("bind") { "bind" } else { "rbind" }),
         MountKind::Volume { name, .. } => (host.volumes_dir.join(name.as_str()).join("_data"), "bind"),
     };
+    if has("O") {
+        return Some(overlay::over(asked, &source, host, number));
+    }
     let propagation = asked.options.iter().find(|option| PROPAGATIONS.contains(&option.as_str()));
     let mut options = vec![kind.to_owned(), propagation.map_or("rprivate", String::as_str).to_owned(), access];
-    for (off, on) in [("nosuid", "suid"), ("nodev", "dev")] {
-        if !has(on) {
-            options.push(off.to_owned());
-        }
-    }
-    if has("noexec") {
-        options.push("noexec".to_owned());
-    }
-    // rc's own words, as `tmpcopyup` is runc's.
-    options.extend(asked.options.iter().filter(|option| *option == "U" || option.starts_with("subpath=")).cloned());
-    mount(&asked.destination, "bind", source, options)
+    options.extend(restrictions(asked));
+    // crun's word.
+    options.extend(has("no-dereference").then(|| "copy-symlink".to_owned()));
+    options.extend(own_words(asked));
+    Some(mount(&asked.destination, "bind", source, options))
+}
+
+/// What programs cannot do with files that a mount shows.
+fn restrictions(asked: &Mount) -> impl Iterator<Item = String> {
+    let has = |option: &str| asked.options.iter().any(|asked| asked == option);
+    let defaults = [("nosuid", "suid"), ("nodev", "dev")].map(|(off, on)| (!has(on)).then(|| off.to_owned()));
+    defaults.into_iter().chain([has("noexec").then(|| "noexec".to_owned())]).flatten()
+}
+
+/// Options that are rc's own words, as `tmpcopyup` is runc's.
+fn own_words(asked: &Mount) -> impl Iterator<Item = String> + use<'_> {
+    asked.options.iter().filter(|option| *option == "U" || option.starts_with("subpath=")).cloned()
 }
 
 /// Options that only remove a default; they have no flag of their own.

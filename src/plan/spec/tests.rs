@@ -8,6 +8,8 @@ fn host() -> HostFacts {
         rootfs: PathBuf::from("/c/root"),
         container_dir: PathBuf::from("/c"),
         volumes_dir: PathBuf::from("/v"),
+        images: BTreeMap::new(),
+        empty_dir: PathBuf::from("/e"),
         cgroups: Some(PathBuf::from("/sys/fs/cgroup")),
         cpus: 2,
         handed: Handed::default(),

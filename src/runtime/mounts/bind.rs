@@ -1,6 +1,7 @@
 //! The host's files that a mount shows.
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use oci_spec::runtime::Mount;
@@ -54,10 +55,14 @@ pub(in crate::runtime) fn copy_of(
             .step_on(&format!("find the path `{}` below the source of", path.escape_debug()), destination)?,
         None => found,
     };
-    // A mount that hides files may only be copied together with the mounts that hide them (mount_namespaces(7)).
-    let copied = match mount::clone_tree(found.as_fd(), recursive) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => mount::clone_tree(found.as_fd(), true),
+    copy(found.as_fd(), recursive).step_on(&action, destination)
+}
+
+/// A copy of the mount at `found`, attached nowhere. A mount that hides files may only be copied together with the
+/// mounts that hide them (mount_namespaces(7)).
+pub(in crate::runtime) fn copy(found: BorrowedFd<'_>, recursive: bool) -> io::Result<OwnedFd> {
+    match mount::clone_tree(found, recursive) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) && !recursive => mount::clone_tree(found, true),
         other => other,
-    };
-    copied.step_on(&action, destination)
+    }
 }

@@ -184,12 +184,12 @@ fn status(value: &str) -> Result<Option<Status>, Error> {
 /// `ancestor`: a prefix of the image's ID, or its name with docker's defaults.
 fn is_image(config: &ContainerConfig, wanted: &str) -> bool {
     let hex = wanted.strip_prefix("sha256:").unwrap_or(wanted);
-    if !hex.is_empty() && config.image.id.hex().starts_with(hex) || config.image.reference == wanted {
+    if !hex.is_empty() && config.image.hex().starts_with(hex) || config.image.reference == wanted {
         return true;
     }
     match (wanted.parse::<ImageReference>(), config.image.reference.parse::<ImageReference>()) {
         (Ok(wanted), Ok(image)) => {
-            wanted == image || wanted.digest().is_some_and(|digest| *digest == config.image.manifest)
+            wanted == image || wanted.digest().is_some() && wanted.digest() == config.image.manifest.as_ref()
         }
         _ => false,
     }

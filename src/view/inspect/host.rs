@@ -89,8 +89,8 @@ fn cgroup_manager(state: &State) -> &'static str {
 fn bind(mount: &Mount, place: Place<'_>) -> Option<String> {
     let source = match &mount.kind {
         MountKind::Bind { source } => source.display().to_string(),
-        MountKind::Volume { name, anonymous: false } => name.to_string(),
-        MountKind::Volume { name, anonymous: true } => place.volume(name).display().to_string(),
+        MountKind::Volume { name, anonymous: false, .. } => name.to_string(),
+        MountKind::Volume { name, anonymous: true, .. } => place.volume(name).display().to_string(),
         _ => return None,
     };
     let mut options = vec![if mount.read_only { "ro" } else { "rw" }, propagation(mount)];

@@ -190,8 +190,8 @@ fn a_mount_is_described_by_keys_as_well() {
     let inner = mount(&report, "/scratch")["super"].as_str().unwrap().to_owned();
     assert!(inner.contains("size=1024k") && inner.contains("mode=700"), "{inner}");
     for (text, reason) in [
-        ("type=image,src=x,dst=/y", "an image cannot be mounted"),
-        ("type=ramfs,dst=/y", "use `type=tmpfs`"),
+        ("type=image,dst=/y", "needs one (`src=IMAGE`)"),
+        ("type=ramfs,dst=/y,tmpfs-size=1m", "use `type=tmpfs`"),
         ("type=bind,src=/tmp,dst=/y,idmap", "an ID map of its own"),
         ("type=bind,src=/tmp,dst=/y,colour=red", "unknown key `colour`"),
         ("type=bind,src=missing,dst=/y", "missing"),

@@ -34,7 +34,7 @@ pub(super) fn tables(ctx: &Ctx, usage: &DiskUsage) -> String {
         let Container { config, state, status, .. } = &it.container;
         containers.row([
             config.id.short().to_owned(),
-            config.image.id.short().to_owned(),
+            config.image.short().to_owned(),
             command(config).join(" "),
             it.volumes.to_string(),
             exact_size(it.size),
