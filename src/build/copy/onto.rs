@@ -16,7 +16,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
 
-use super::attributes::{Times, has_default_acl, set_attributes};
+use super::attributes::{has_default_acl, set_attributes};
 use crate::storage::pack::attributes;
 use crate::sys::root::words;
 
@@ -59,21 +59,15 @@ impl Onto<'_> {
     }
 
     /// The directory at `path`, and those above it: in the layer, made if they are missing. Links are followed, and
-    /// lead to nothing outside. What is new belongs to `owner`, or root. Notes the times that directories get again.
-    pub(super) fn make(
-        &self,
-        path: &Path,
-        owner: Option<(u32, u32)>,
-        times: &mut Vec<(PathBuf, Times)>,
-    ) -> Result<Directory, Errno> {
+    /// lead to nothing outside. What is new belongs to `owner`, or root.
+    pub(super) fn make(&self, path: &Path, owner: Option<(u32, u32)>) -> Result<Directory, Errno> {
         let mut at = self.root()?;
         for Level { name, layer, below } in self.walk(path)? {
             let path = at.path.join(&name);
             at = match (layer, below) {
                 (Some(layer), below) => Directory { is_plain: is_plain(&layer)?, path, layer, below },
                 (None, Some(below)) => {
-                    let (layer, time) = repeat(&at.layer, &name, &below)?;
-                    times.push((path.clone(), time));
+                    let layer = repeat(&at.layer, &name, &below)?;
                     Directory { is_plain: is_plain(&layer)?, path, layer, below: Some(below) }
                 }
                 (None, None) => {
@@ -186,8 +180,8 @@ pub(super) fn is_plain(directory: &OwnedFd) -> Result<bool, Errno> {
     Ok(is_root && stat.st_gid == 0 && stat.st_mode & libc::S_ISGID == 0 && !has_default_acl(directory))
 }
 
-/// Makes the directory `name` with the attributes of the one below; returns it, and the time that it gets in the end.
-fn repeat(parent: &OwnedFd, name: &OsStr, below: &OwnedFd) -> Result<(OwnedFd, Times), Errno> {
+/// Makes the directory `name` with the attributes of the one below. Its time is new, because something is put into it.
+fn repeat(parent: &OwnedFd, name: &OsStr, below: &OwnedFd) -> Result<OwnedFd, Errno> {
     mkdirat(parent, name, Mode::RWXU)?;
     let made = open(parent, name)?;
     let stat = fstat(below)?;
@@ -195,7 +189,7 @@ fn repeat(parent: &OwnedFd, name: &OsStr, below: &OwnedFd) -> Result<(OwnedFd, T
     let own = attributes(below).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     set_attributes(&made, &own)?;
     fchmod(&made, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
-    Ok((made, Times::of(&stat)))
+    Ok(made)
 }
 
 #[cfg(test)]
@@ -225,7 +219,7 @@ mod tests {
         let (layer, below) = (fs::open_directory(path("layer")), fs::open_directory(path("below")));
         let (layer, below) = (layer.expect("opens"), below.expect("opens"));
         let onto = Onto { layer: layer.as_fd(), below: Some(below.as_fd()) };
-        let made = |to: &str| onto.make(Path::new(to), None, &mut Vec::new()).map(|made| made.path);
+        let made = |to: &str| onto.make(Path::new(to), None).map(|made| made.path);
         for (to, expected) in [
             ("/", Ok("")),
             ("/lib", Ok("usr/lib")),
@@ -255,11 +249,8 @@ mod tests {
         let (layer, below) = (fs::open_directory(path("layer")), fs::open_directory(path("below")));
         let (layer, below) = (layer.expect("opens"), below.expect("opens"));
         let onto = Onto { layer: layer.as_fd(), below: Some(below.as_fd()) };
-        let mut times = Vec::new();
-        onto.make(Path::new("/a/b/c"), None, &mut times).expect("made");
+        onto.make(Path::new("/a/b/c"), None).expect("made");
         assert_eq!(fs::metadata(path("layer/a")).expect("there").mode() & 0o7777, 0o1711);
         assert_eq!(fs::metadata(path("layer/a/b/c")).expect("there").mode() & 0o7777, 0o755);
-        let noted: Vec<_> = times.iter().map(|(path, _)| path.clone()).collect();
-        assert_eq!(noted, [Path::new("a"), Path::new("a/b")], "what is new has a time of its own");
     }
 }

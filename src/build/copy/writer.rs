@@ -127,7 +127,7 @@ impl<'a> Writer<'a> {
     }
 
     /// One file, to the destination or into it.
-    fn file<'t>(&mut self, tree: &'t Tree, to: &'t Destination<'_>, contents: &mut Contents<'t>) -> Result<(), Error> {
+    fn file<'t>(&self, tree: &'t Tree, to: &'t Destination<'_>, contents: &mut Contents<'t>) -> Result<(), Error> {
         let Some(item) = tree.items.first() else { return Ok(()) };
         let is_directory = to.is_directory || to.path.parent().is_none() || self.onto.is_directory(to.path);
         let path = if is_directory { to.path.join(OsStr::from_bytes(&tree.name)) } else { to.path.to_owned() };
@@ -142,9 +142,9 @@ impl<'a> Writer<'a> {
     }
 
     /// The directory at `path` of the root, and those above it, made if they are missing.
-    fn make(&mut self, path: &Path, to: &Destination<'_>) -> Result<Directory, Error> {
+    fn make(&self, path: &Path, to: &Destination<'_>) -> Result<Directory, Error> {
         let shown = path.as_os_str().as_bytes();
-        self.onto.make(path, to.owner, &mut self.times).map_err(|error| match error {
+        self.onto.make(path, to.owner).map_err(|error| match error {
             Errno::NOTDIR => Error::NoDirectory(shown.to_vec()),
             error => failed("create", shown)(error),
         })
