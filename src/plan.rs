@@ -363,8 +363,8 @@ pub(crate) fn resolve(
     })
 }
 
-/// The published ports. Without a network of its own there is nothing to forward to: docker and podman drop the ports as
-/// well, and warn.
+/// The published ports. Without a network of its own there is nothing to forward to: docker and podman drop the ports
+/// as well, and warn.
 fn forwarded(
     request: &Request,
     image: &ImageDefaults,

@@ -54,6 +54,7 @@ fn systemd_gets_what_it_needs_and_other_programs_do_not() {
     let object = lab.rc(["create", "--network", "none", "payload", "/sbin/init"]).run().text();
     let shown = lab.rc(["inspect", "--format", "{{.Config.SystemdMode}} {{.Config.StopSignal}}", object.trim()]);
     shown.run().prints("true SIGRTMIN+3\n");
+    lab.remove_containers();
     assert!(run(&lab, &["--systemd", "maybe"], &["exit", "0"]).exits(125).stderr().contains("true, false or always"));
 }
 
