@@ -54,7 +54,7 @@ pub(super) fn prepare(store: &Store, config: &ContainerConfig) -> Result<Prepare
                 prepared.used.push(volume.lock_shared()?.map_or_else(|| new.create(store).map(|(_, lock)| lock), Ok)?);
             }
         }
-        if !matches!(local, LocalVolume::Directory { .. }) {
+        if !matches!(local, LocalVolume::Directory { uid: None, gid: None, .. }) {
             prepared.others.insert(name.clone(), local);
         }
     }

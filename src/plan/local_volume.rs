@@ -37,6 +37,9 @@ pub(crate) enum LocalVolume {
     },
 }
 
+/// The mount's option by which a new volume keeps its own owner, although the image's files are copied into it.
+pub(super) const KEEPS_OWNER: &str = "keep-owner";
+
 /// Options of any mount.
 const FLAGS: [&str; 9] = ["ro", "rw", "exec", "noexec", "dev", "nodev", "suid", "nosuid", "relatime"];
 
@@ -150,7 +153,12 @@ impl LocalVolume {
     pub(crate) fn mount(&self, mount: &Mount) -> Mount {
         let has = |option: &str| mount.options.iter().any(|own| own == option);
         let (kind, options) = match self {
-            Self::Directory { .. } => return mount.clone(),
+            Self::Directory { uid: None, gid: None, .. } => return mount.clone(),
+            Self::Directory { .. } => {
+                let mut own = mount.clone();
+                own.options.push(KEEPS_OWNER.to_owned());
+                return own;
+            }
             Self::Bind { device, options, .. } => (MountKind::Bind { source: device.clone() }, options),
             Self::Tmpfs { options, .. } => (MountKind::Tmpfs, options),
         };

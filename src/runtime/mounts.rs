@@ -58,8 +58,18 @@ struct Options<'a> {
     copy_up: bool,
     /// A path below the source.
     subpath: Option<&'a str>,
-    /// The source gets the program's user as its owner.
-    chown: bool,
+    owned: Owned,
+}
+
+/// Whose the source of a mount is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owned {
+    /// Whose it is, or the image's if its files are copied into it.
+    AsFound,
+    /// Whose it is, even if the image's files are copied into it.
+    AsBefore,
+    /// The program's user's, with everything in it.
+    ByProgram,
 }
 
 fn sort(options: &[String]) -> Result<Options<'_>, Failure> {
@@ -70,7 +80,7 @@ fn sort(options: &[String]) -> Result<Options<'_>, Failure> {
         parameters: Vec::new(),
         copy_up: false,
         subpath: None,
-        chown: false,
+        owned: Owned::AsFound,
     };
     for option in options {
         let attribute = match option.as_str() {
@@ -86,7 +96,11 @@ fn sort(options: &[String]) -> Result<Options<'_>, Failure> {
                 continue;
             }
             "U" => {
-                sorted.chown = true;
+                sorted.owned = Owned::ByProgram;
+                continue;
+            }
+            "keep-owner" => {
+                sorted.owned = Owned::AsBefore;
                 continue;
             }
             "tmpcopyup" => {
@@ -142,10 +156,15 @@ fn one(mount: &Mount, places: &Places<'_>, copy_up: &[PathBuf], from: &From<'_>)
     let made = if shows { show(mount, &options, from)? } else { filesystem(kind, destination, &options)? };
     let target = place(places, destination, is_directory(made.as_fd()).step_on("stat", destination)?)?;
     if options.copy_up || copy_up.contains(destination) {
+        let is_kept = options.owned == Owned::AsBefore;
+        let kept = is_kept.then(|| rustix::fs::fstat(&made)).transpose().step_on("stat the source of", destination)?;
         copyup::fill(target.as_fd(), destination, made.as_fd())?;
+        if let Some(own) = kept {
+            owner::set(made.as_fd(), (own.st_uid, own.st_gid)).step_on("restore the owner of", destination)?;
+        }
     }
     if !shows
-        && options.chown
+        && options.owned == Owned::ByProgram
         && let Some(owner) = from.owner
     {
         owner::give(&made, owner).step_on("change the owner of", destination)?;
@@ -178,7 +197,7 @@ fn show(mount: &Mount, options: &Options<'_>, from: &From<'_>) -> Result<OwnedFd
         None if overlay::is_overlay(mount) => overlay::tree(mount, &from.empty)?,
         None => bind::copy_of(source, destination, options.recursive, options.subpath)?,
     };
-    if options.chown
+    if options.owned == Owned::ByProgram
         && let Some(owner) = from.owner
     {
         owner::give(&copied, owner).step_on("change the owner of the source of", destination)?;

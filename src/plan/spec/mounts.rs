@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use oci_spec::runtime::Mount as SpecMount;
 
 use super::super::first_process::INIT_PLACE;
+use super::super::local_volume::KEEPS_OWNER;
 use super::super::service::{NOTIFY_FILE, NOTIFY_PLACE};
 use super::super::{CgroupNamespace, ContainerConfig, Ipc, Mount, MountKind};
 use super::HostFacts;
@@ -176,7 +177,8 @@ fn restrictions(asked: &Mount) -> impl Iterator<Item = String> {
 
 /// Options that are rc's own words, as `tmpcopyup` is runc's.
 fn own_words(asked: &Mount) -> impl Iterator<Item = String> + use<'_> {
-    asked.options.iter().filter(|option| *option == "U" || option.starts_with("subpath=")).cloned()
+    let is_own = |option: &&String| matches!(option.as_str(), "U" | KEEPS_OWNER) || option.starts_with("subpath=");
+    asked.options.iter().filter(is_own).cloned()
 }
 
 /// Options that only remove a default; they have no flag of their own.

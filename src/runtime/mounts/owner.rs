@@ -1,7 +1,7 @@
 //! The option `U`: everything in a source gets the program's user as its owner.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use oci_spec::runtime::Spec;
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, openat, statat};
@@ -14,6 +14,11 @@ const DEEPEST: u32 = 2048;
 pub(in crate::runtime) fn is_wanted(spec: &Spec) -> bool {
     let mut options = spec.mounts().iter().flatten().flat_map(|mount| mount.options().iter().flatten());
     options.any(|option| option == "U")
+}
+
+/// Changes the owner of the root of a mount.
+pub(super) fn set(root: BorrowedFd<'_>, (uid, gid): (u32, u32)) -> io::Result<()> {
+    Ok(chownat(root, "", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::EMPTY_PATH)?)
 }
 
 /// Changes the owner of everything on the mount `tree`, which is attached nowhere. Others may change the source
