@@ -2,6 +2,8 @@
 
 /// `--cache-from` and `--cache-to`.
 pub(crate) mod cache;
+/// What a cache outside the store says of itself.
+pub(crate) mod cache_config;
 /// Modes for `COPY --chmod` and `ADD --chmod`.
 pub(crate) mod chmod;
 /// What COPY and ADD take and write.

@@ -6,6 +6,7 @@ mod ask;
 pub(crate) mod attach;
 pub(crate) mod build;
 pub(crate) mod builder;
+pub(crate) mod buildx;
 pub(crate) mod commit;
 pub(crate) mod complete;
 pub(crate) mod completion;

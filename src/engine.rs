@@ -35,6 +35,7 @@ mod known;
 mod login;
 mod look;
 mod manifests;
+mod measure;
 mod mounts;
 mod names;
 mod needed;
@@ -62,10 +63,10 @@ pub(crate) use archive::{
     Import, Imported, SaveImages, check_images, import, load, load_location, save, save_to_directory,
 };
 pub(crate) use build::{
-    BuildEvent, BuildRequest, BuildSecret, Failed as BuildFailed, Made, Outcome, StepTitle, Stream,
-    explain as explain_build, make as build,
+    BuildEvent, BuildRequest, BuildSecret, Debugger as BuildDebugger, Failed as BuildFailed, Made, Outcome, StepTitle,
+    Stream, explain as explain_build, make as build,
 };
-pub(crate) use cache::{Cache as PrunedCache, CachedStep, build_cache};
+pub(crate) use cache::{Bounds as CacheBounds, Cache as PrunedCache, Cached, build_cache, cache_bytes};
 pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes, commit, export, image_changes};
 pub(crate) use check::{Check, check};
 pub(crate) use context::{Caller, Context};

@@ -2,6 +2,8 @@
 
 /// Images that were built.
 pub(crate) mod built;
+/// Caches of builds outside the store.
+pub(crate) mod cache;
 mod change;
 /// Images of containers.
 pub(crate) mod commit;

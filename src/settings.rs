@@ -19,7 +19,7 @@ use crate::sys::programs;
 use crate::types::{DetachKeys, Network as ContainerNetwork, NetworkDriver, Report, ReportKind, StorageDriver};
 
 use value::Value as _;
-pub(crate) use value::{EventLogger, Program, Size, Text, Texts};
+pub(crate) use value::{Bound, EventLogger, Program, Size, Text, Texts};
 
 const THREE: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 
@@ -260,6 +260,11 @@ settings! {
     events: Events {
         /// Where it is written.
         logger: EventLogger = EventLogger::File;
+    }
+    /// Builds.
+    build: Build {
+        /// The most bytes of the build cache that are in no image.
+        cache_size: Bound = Bound(None);
     }
     /// How root filesystems are created.
     storage: Storage {

@@ -23,6 +23,7 @@
 
 mod audit;
 mod blob;
+mod cache_mounts;
 pub(crate) mod changes;
 mod compress;
 mod copies;
@@ -57,6 +58,7 @@ use rustix::process::geteuid;
 
 pub(crate) use audit::{Odd, Repair};
 pub(crate) use blob::{BlobWriter, MANIFEST_LIMIT};
+pub(crate) use cache_mounts::CacheMount;
 pub(crate) use compress::{Compression, HEAD, decompress};
 pub(crate) use descriptor::{Descriptor, Platform};
 pub(crate) use hash::Hasher;
@@ -68,7 +70,7 @@ pub(crate) use layer::{COPIED, Form, Naming, Ownership, Target};
 pub(crate) use remove::remove_tree;
 pub(crate) use scratch::Scratch;
 pub(crate) use slots::SlotHead;
-pub(crate) use steps::{CachedStep, StepRecord};
+pub(crate) use steps::StepRecord;
 pub(crate) use sweep::Reachable;
 pub(crate) use usage::{disk_bytes, tree_bytes};
 

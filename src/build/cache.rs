@@ -1,7 +1,8 @@
 //! `--cache-from` and `--cache-to`: where steps that others have made come from, and where these go.
 //!
 //! Source: docker's documentation, "Cache storage backends"; podman-build(1), `--cache-from`.
-#![cfg_attr(not(test), expect(dead_code, reason = "for the steps of a build"))]
+
+use std::fmt;
 
 use super::csv;
 use crate::types::{Digest, ImageReference, Invalid, nearest};
@@ -20,8 +21,16 @@ pub(crate) enum CachePlace {
         /// The digest that it must have.
         digest: Option<Digest>,
     },
-    /// In the image itself.
-    Inline,
+}
+
+impl fmt::Display for CachePlace {
+    /// The reference, or the directory.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registry(reference) => reference.fmt(f),
+            Self::Local { directory, .. } => f.write_str(directory),
+        }
+    }
 }
 
 /// Where steps go.
@@ -94,12 +103,11 @@ fn place(text: &str, what: &'static str, directory: &str) -> Result<(CachePlace,
             tag: take("tag"),
             digest: take("digest").map(|digest| digest.parse()).transpose()?,
         },
-        "inline" if directory == "dest" => CachePlace::Inline,
-        "gha" | "s3" | "azblob" => {
+        "inline" | "gha" | "s3" | "azblob" => {
             return Err(invalid(format!("rc has no cache of type {kind}; use type=registry or type=local")));
         }
         other => {
-            let near = nearest(other, ["registry", "local", "inline"]).filter(|near| *near != other);
+            let near = nearest(other, ["registry", "local"]).filter(|near| *near != other);
             let near = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
             return Err(invalid(format!("there is no type `{}`{near}", other.escape_debug())));
         }
@@ -132,8 +140,8 @@ mod tests {
         }
         let max = CacheTo { place: local("/c", None), is_max: true, ignores_errors: true };
         assert_eq!(to("type=local,dest=/c,mode=max,ignore-error"), Ok(max));
-        let min = CacheTo { place: CachePlace::Inline, is_max: false, ignores_errors: false };
-        assert_eq!(to("type=inline"), Ok(min));
+        let min = CacheTo { place: registry("h.io/a"), is_max: false, ignores_errors: false };
+        assert_eq!(to("type=registry,ref=h.io/a,ignore-error=false"), Ok(min));
     }
 
     #[test]
@@ -143,7 +151,7 @@ mod tests {
             ("type=loacl,src=x", "there is no type `loacl` (did you mean local?)"),
             ("type=registry", "type registry needs `ref`"),
             ("type=local,dest=x", "type local needs `src`"),
-            ("type=inline", "there is no type `inline`"),
+            ("type=inline", "rc has no cache of type inline; use type=registry or type=local"),
             ("type=local,src=x,mode=max", "`mode` is unknown here"),
             ("type=local,src=x,tga=y", "`tga` is unknown here (did you mean tag?)"),
             ("type=local,src=x,digest=y", "digest `y`"),

@@ -22,7 +22,7 @@ pub(super) struct Group {
     /// Its name.
     pub(super) name: &'static str,
     about: &'static str,
-    /// Commands that have a name outside: the names here, and the name there.
+    /// Commands that have a name elsewhere: the names here, and the name there.
     same: &'static [(&'static [&'static str], &'static str)],
 }
 
@@ -65,6 +65,9 @@ pub(super) const COMMANDS: &[Entry] = &[
     entry!(completion with the definition),
     entry!("builder du" builder::du),
     entry!("builder prune" prune::builder, by value),
+    entry!("buildx inspect" buildx::inspect),
+    entry!("buildx ls" buildx::ls),
+    entry!("buildx version" buildx::version),
     entry!("container cleanup" container::cleanup, by value),
     entry!("container prune" prune::container, by value),
     entry!("container exists" container::exists),
@@ -159,7 +162,11 @@ pub(super) const COMMANDS: &[Entry] = &[
 /// All groups.
 pub(super) const GROUPS: &[Group] = &[
     Group { name: "builder", about: "Build images, as docker has it", same: &[(&["build"], "build")] },
-    Group { name: "buildx", about: "Build images, as docker has it", same: &[(&["build"], "build")] },
+    Group {
+        name: "buildx",
+        about: "Build images, as docker has it",
+        same: &[(&["build", "b"], "build"), (&["du"], "builder du"), (&["prune"], "builder prune")],
+    },
     Group {
         name: "container",
         about: "Manage containers",
@@ -262,7 +269,7 @@ impl Group {
         let mut commands: Vec<Command> = self.own().map(Entry::command).collect();
         commands.extend(self.same.iter().filter_map(|(names, name)| {
             let (first, rest) = names.split_first()?;
-            Some(entry(None, name)?.command_as(first, rest))
+            Some(called(name)?.command_as(first, rest))
         }));
         commands.sort_by(|a, b| a.get_name().cmp(b.get_name()));
         self.empty().subcommands(commands)
@@ -283,12 +290,17 @@ impl Group {
         }
         let (names, name) = self.same.iter().find(|(names, _)| names.contains(&word))?;
         let (name_here, aliases) = names.split_first()?;
-        Some(Typed { entry: entry(None, name)?, name: name_here, aliases })
+        Some(Typed { entry: called(name)?, name: name_here, aliases })
     }
 }
 
 fn entry(group: Option<&str>, word: &str) -> Option<&'static Entry> {
     COMMANDS.iter().find(|entry| entry.is(group, word))
+}
+
+/// The command with this whole name.
+fn called(name: &str) -> Option<&'static Entry> {
+    COMMANDS.iter().find(|entry| entry.name == name)
 }
 
 /// A command, under the name that was typed.

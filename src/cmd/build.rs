@@ -4,18 +4,23 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 mod accepted;
+mod caches;
 mod check;
 mod context;
 mod explain;
+mod failure;
 mod journal;
 mod make;
 mod result;
 mod secret;
+mod shown;
 
 use self::accepted::AcceptedArgs;
+use self::caches::CacheArgs;
 use self::check::Call;
 use self::explain::Explain;
 use self::result::ResultArgs;
+use self::shown::ShownArgs;
 use super::Ctx;
 use super::args::{RegistryArgs, pull_policy};
 use crate::engine;
@@ -41,6 +46,8 @@ pub(crate) struct Args {
     /// Set a build argument: NAME=VALUE, or NAME for the value of the environment
     #[arg(long = "build-arg", value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
+    #[command(flatten)]
+    caches: CacheArgs,
     /// Say something about the Dockerfile: check, outline, targets; with `,format=json` as JSON
     #[arg(long, value_name = "METHOD")]
     pub(crate) call: Option<Call>,
@@ -72,20 +79,16 @@ pub(crate) struct Args {
     /// Set the platform of the image: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<Platform>,
-    /// Show the build as auto, tty, plain, rawjson or quiet
-    #[arg(long, value_name = "STYLE", default_value = "auto", hide_default_value = true, hide_possible_values = true)]
-    pub(crate) progress: Progress,
     /// Pull base images: always, missing, never or newer (default: missing; without a value: always)
     #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true, default_missing_value = "always")]
     #[arg(value_parser = pull)]
     pub(crate) pull: Option<PullPolicy>,
-    /// Print nothing but the image ID
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
     result: ResultArgs,
+    #[command(flatten)]
+    shown: ShownArgs,
     /// Give steps a secret: id=NAME, and src=FILE or env=VARIABLE
     #[arg(long = "secret", value_name = "SECRET")]
     pub(crate) secrets: Vec<String>,
@@ -96,21 +99,6 @@ pub(crate) struct Args {
     /// archive or a Dockerfile from standard input
     #[arg(value_name = "CONTEXT")]
     pub(crate) context: Option<String>,
-}
-
-/// How a build is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Progress {
-    /// As it fits standard error.
-    Auto,
-    /// By a display that moves.
-    Tty,
-    /// By plain lines.
-    Plain,
-    /// As BuildKit's status, in JSON.
-    Rawjson,
-    /// Not at all.
-    Quiet,
 }
 
 /// Runs the command.

@@ -9,7 +9,7 @@ use crate::storage::Store;
 use crate::types::SecretFile;
 
 /// What the program gets: files, and lines of its environment.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Secrets {
     /// The files.
     pub(crate) files: Vec<SecretFile>,

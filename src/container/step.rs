@@ -2,6 +2,7 @@
 //! build, which takes the writable layer from it, and removes it.
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 use super::Error;
 use super::create::write_public;
@@ -23,6 +24,8 @@ pub(crate) struct Step {
     pub(crate) directory: ContainerDir,
     /// Files that are bound into it, with their content: `hosts`, `resolv.conf`, `hostname`.
     pub(crate) files: Vec<(&'static str, String)>,
+    /// The writable layer of another step that has ended, which this one takes over.
+    pub(crate) upper: Option<PathBuf>,
     /// What it gets beside its configuration, which is written to the disk.
     pub(crate) secrets: Secrets,
 }
@@ -31,6 +34,9 @@ impl Step {
     fn make(&self, listen: Listen) -> Result<(ProcessLock, OwnedFd), Error> {
         fs::create_dir(self.directory.path())?;
         self.directory.fill(&self.config, &first_run(), Durability::Volatile)?;
+        if let Some(upper) = &self.upper {
+            fs::rename(upper, self.directory.at("upper"))?;
+        }
         for (name, content) in &self.files {
             write_public(self.directory.at(name), content)?;
         }

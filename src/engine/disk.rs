@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::cache::{Cached, build_cache};
 use super::context::Context;
+use super::measure::measure;
 use crate::container::{self, Container};
 use crate::image::local::{self, LocalImage};
 use crate::plan::MountKind;
-use crate::storage::{Store, disk_bytes};
+use crate::storage::Store;
 use crate::sys::fs;
 use crate::types::{Digest, Name, Report};
-use crate::userns::{self, UserNamespace};
 
 /// The bytes on the disk of all images, containers and volumes.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct DiskUsage {
     pub(crate) containers: Vec<ContainerUsage>,
     /// Volumes, by name.
     pub(crate) volumes: Vec<VolumeUsage>,
+    /// What builds have kept, that used last first.
+    pub(crate) cache: Vec<Cached>,
     /// A failure for each image or container that could not be read.
     pub(crate) damaged: Vec<Report>,
 }
@@ -115,19 +118,8 @@ pub(crate) fn disk_usage(context: &Context) -> Result<DiskUsage, Report> {
             container,
         })
         .collect();
-    Ok(DiskUsage { images, image_bytes, unused_image_bytes, containers, volumes, damaged })
-}
-
-/// The bytes on the disk of each of these, which need not exist.
-pub(super) fn measure(context: &Context, paths: BTreeSet<PathBuf>) -> Result<BTreeMap<PathBuf, u64>, Report> {
-    if paths.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let home = UserNamespace::open(&context.ids()?, &context.runtime_dir()?)?;
-    // Its IDs own the files, some of which the user cannot read.
-    let sizes: Vec<u64> =
-        userns::inside(&home, "rc: size", || paths.iter().map(|path| disk_bytes(path)).collect::<Result<Vec<_>, _>>())?;
-    Ok(paths.into_iter().zip(sizes).collect())
+    let cache = build_cache(context)?;
+    Ok(DiskUsage { images, image_bytes, unused_image_bytes, containers, volumes, cache, damaged })
 }
 
 /// The volumes that a container mounts.

@@ -1,11 +1,12 @@
 //! Removes what nothing uses: `container prune`, `image prune`, `system prune`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cache::{self, Cache};
 use super::context::Context;
-use super::disk::{measure, mounted, volumes};
+use super::disk::{mounted, volumes};
 use super::happened;
+use super::measure::measure;
 use super::sweep::{in_use, sweep_all};
 use crate::container::{self, Container, Removal as ContainerRemoval};
 use crate::image;
@@ -14,7 +15,7 @@ use crate::monitor::Status;
 use crate::storage::events::EventKind;
 use crate::sys::fs;
 use crate::types::{Digest, Name, Report, ReportKind};
-use crate::view::filter::PruneFilter;
+use crate::view::filter::{CacheFacts, CacheFilter, PruneFilter};
 
 /// Which images are pruned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) struct Prune {
     pub(crate) volumes: bool,
     /// The build cache.
     pub(crate) cache: Option<Cache>,
+    /// `KEY=VALUE`: only what matches of the build cache.
+    pub(crate) cache_filters: Vec<String>,
     /// `KEY=VALUE`: only those that match.
     pub(crate) filters: Vec<String>,
 }
@@ -49,8 +52,8 @@ pub(crate) struct Pruned {
     pub(crate) images: Vec<Digest>,
     /// The names of volumes.
     pub(crate) volumes: Vec<Name>,
-    /// The keys of results of builds.
-    pub(crate) cache: Vec<Digest>,
+    /// The IDs of what builds have kept.
+    pub(crate) cache: Vec<String>,
     /// The bytes that the filesystem got back.
     pub(crate) reclaimed: u64,
     /// Why something was not removed.
@@ -60,6 +63,7 @@ pub(crate) struct Pruned {
 /// Removes what nothing uses; one failure does not stop the rest. What is started or named meanwhile stays.
 pub(crate) fn prune(context: &Context, request: &Prune) -> Result<Pruned, Report> {
     let filter = PruneFilter::parse(&request.filters, context.clock())?;
+    let cache_filter = CacheFilter::parse(&request.cache_filters, context.clock())?;
     let mut pruned = Pruned::default();
     if request.containers {
         prune_containers(context, &filter, &mut pruned)?;
@@ -77,7 +81,11 @@ pub(crate) fn prune(context: &Context, request: &Prune) -> Result<Pruned, Report
     }
     // Last: an image that is gone needs its layers no more.
     if let Some(which) = request.cache {
-        pruned.cache = cache::prune(context.store()?, &filter, which)?;
+        let is_wanted = |facts: &CacheFacts<'_>| {
+            let used = facts.used.to_string();
+            filter.matches(&BTreeMap::new(), Some(&used)) && cache_filter.matches(facts)
+        };
+        pruned.cache = cache::prune(context, &is_wanted, which)?;
     }
     let waiting = in_trash(context)?;
     pruned.reclaimed += waiting;

@@ -9,7 +9,7 @@
 //! Starts threads: the process must not fork any more.
 
 mod document;
-mod packing;
+pub(super) mod packing;
 
 use std::collections::HashMap;
 use std::fs::File;

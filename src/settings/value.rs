@@ -30,6 +30,10 @@ pub(super) fn read<'de, D: Deserializer<'de>, T: Value>(deserializer: D) -> Resu
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
 
+/// A size in bytes; `None`: as rc sees fit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Bound(pub(crate) Option<u64>);
+
 /// The path of a program; for `None`, rc looks in a fixed list of directories.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Program(pub(crate) Option<PathBuf>);
@@ -138,6 +142,21 @@ impl Value for Size {
             .find(|(power, _)| self.0.is_multiple_of(1 << power))
             .map_or((self.0, ""), |(power, unit)| (self.0 >> power, unit));
         quoted(&format!("{number}{unit}"))
+    }
+}
+
+impl Value for Bound {
+    type Written = String;
+
+    fn read(written: String) -> Result<Self, Invalid> {
+        if written.is_empty() {
+            return Ok(Self(None));
+        }
+        Size::read(written).map(|size| Self(Some(size.0)))
+    }
+
+    fn show(&self) -> String {
+        self.0.map_or_else(|| quoted(""), |bytes| Size(bytes).show())
     }
 }
 

@@ -99,6 +99,12 @@ impl Store {
         Ok(found.f_blocks.saturating_mul(found.f_frsize))
     }
 
+    /// The bytes of that filesystem that are free.
+    pub(crate) fn filesystem_free(&self) -> Result<u64, PathError> {
+        let found = rustix::fs::statvfs(&self.root).at("look at the filesystem of", &self.root)?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
     /// All records.
     pub(crate) fn steps(&self) -> Result<Vec<CachedStep>, PathError> {
         let mut all = Vec::new();
@@ -139,6 +145,7 @@ pub(super) fn touch(path: &Path) -> rustix::io::Result<()> {
     utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)
 }
 
+/// What is in a directory, which need not exist.
 pub(super) fn listed(directory: PathBuf) -> Result<Vec<PathBuf>, PathError> {
     match fs::paths_in(directory) {
         Err(error) if error.is_not_found() => Ok(Vec::new()),

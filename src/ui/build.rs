@@ -52,8 +52,8 @@ impl Style {
 trait Display {
     /// A step begins.
     fn begin(&mut self, _step: &Step) {}
-    /// It is not in the cache.
-    fn missed(&mut self, _step: &Step, _reason: &str) {}
+    /// Something about it, such as why it is not in the cache.
+    fn note(&mut self, _step: &Step, _text: &str) {}
     /// Its program has written a line.
     fn line(&mut self, _step: &Step, _is_error: bool, _text: &str) {}
     /// It has ended well.
@@ -102,10 +102,10 @@ impl BuildScreen {
         self.steps.insert(index, step);
     }
 
-    /// The step of a stage is not in the cache.
-    pub(crate) fn missed(&mut self, index: usize, reason: &str) {
+    /// Something about the step of a stage.
+    pub(crate) fn note(&mut self, index: usize, text: &str) {
         if let Some(step) = self.steps.get(&index) {
-            self.display.missed(step, reason);
+            self.display.note(step, text);
         }
     }
 

@@ -5,26 +5,31 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Listed;
+use super::filter::CacheFacts;
 use super::human::{self, exact_size};
-use crate::types::Digest;
 
 /// The columns of `builder du` without `--format`.
 pub(crate) const CACHE_COLUMNS: [&str; 5] = ["ID", "RECLAIMABLE", "SIZE", "LAST ACCESSED", "DESCRIPTION"];
 
+/// How many digits of an ID are shown.
+const SHORT: usize = 12;
+
 /// How many characters of an instruction are shown.
 const WIDTH: usize = 60;
 
-/// A row of `builder du`: what a step of a build has made.
+/// A row of `builder du`: what a step of a build has made, or what is mounted for steps.
 #[derive(Debug, Clone)]
 pub(crate) struct CacheRow {
-    /// Its key.
-    pub(crate) key: Digest,
-    /// The instruction.
+    /// The digits that it is known by.
+    pub(crate) id: String,
+    /// The type, in BuildKit's words.
+    pub(crate) kind: &'static str,
+    /// The instruction, or what is mounted.
     pub(crate) shown: String,
     /// Bytes.
     pub(crate) size: u64,
-    /// Its layer is in an image.
-    pub(crate) is_in_image: bool,
+    /// Its layer is in an image, or a step uses it.
+    pub(crate) is_in_use: bool,
     /// When it was used last.
     pub(crate) used: Timestamp,
     /// The time from which ages count back.
@@ -47,10 +52,15 @@ struct Fields {
 }
 
 impl CacheRow {
+    /// What filters ask.
+    pub(crate) fn facts(&self) -> CacheFacts<'_> {
+        CacheFacts { id: &self.id, kind: self.kind, description: &self.shown, in_use: self.is_in_use, used: self.used }
+    }
+
     /// The cells under [`CACHE_COLUMNS`].
     pub(crate) fn cells(&self) -> [String; 5] {
         let Fields { id, size, last_used_since, description, .. } = self.shown_fields();
-        [id, (!self.is_in_image).to_string(), size, last_used_since, description]
+        [id, (!self.is_in_use).to_string(), size, last_used_since, description]
     }
 
     fn shown_fields(&self) -> Fields {
@@ -60,12 +70,12 @@ impl CacheRow {
             _ => line.to_owned(),
         };
         Fields {
-            id: if self.no_trunc { self.key.hex() } else { self.key.short() }.to_owned(),
-            reclaimable: !self.is_in_image,
+            id: self.id.chars().take(if self.no_trunc { usize::MAX } else { SHORT }).collect(),
+            reclaimable: !self.is_in_use,
             size: exact_size(self.size),
             last_used_since: human::ago(&self.used.to_string(), self.now),
             description,
-            r#type: "regular",
+            r#type: self.kind,
         }
     }
 }
@@ -84,12 +94,12 @@ impl Listed for CacheRow {
 
     fn json(&self) -> impl Serialize {
         json!({
-            "ID": self.key.hex(),
-            "Reclaimable": !self.is_in_image,
+            "ID": self.id,
+            "Reclaimable": !self.is_in_use,
             "Size": self.size,
             "LastUsedAt": self.used.to_string(),
             "Description": self.shown,
-            "Type": "regular",
+            "Type": self.kind,
         })
     }
 

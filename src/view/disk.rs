@@ -12,7 +12,7 @@ pub(crate) const DISK_COLUMNS: [&str; 5] = ["TYPE", "TOTAL", "ACTIVE", "SIZE", "
 /// A row of `system df`: all objects of one type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DiskRow {
-    /// `Images`, `Containers`, `Local Volumes`.
+    /// `Images`, `Containers`, `Local Volumes`, `Build Cache`.
     pub(crate) kind: &'static str,
     /// How many there are.
     pub(crate) total: usize,

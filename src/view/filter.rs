@@ -1,6 +1,7 @@
 //! `--filter KEY=VALUE`, with podman's rules: several values of one key are alternatives, except that all labels must
 //! match; different keys must all match. An unknown key is refused.
 
+mod cache;
 mod common;
 mod container;
 mod event;
@@ -13,6 +14,7 @@ use regex_lite::Regex;
 
 use crate::types::{Report, ReportKind};
 
+pub(crate) use cache::{CacheFacts, CacheFilter};
 pub(crate) use container::{ContainerFacts, ContainerFilter};
 pub(crate) use event::EventFilter;
 pub(crate) use image::{ImageFacts, ImageFilter, is_named};

@@ -85,7 +85,8 @@ fn raw_json_is_the_status_that_tools_of_buildkit_read() {
 #[test]
 fn a_terminal_has_a_display_that_moves() {
     let lab = fresh(
-        "FROM localhost/base\nWORKDIR /w\nRUN echo hello; until test -e /proc/no; do sleep 0.2; test -n \"$A\" && exit 0; A=1; done\n",
+        "FROM localhost/base\nWORKDIR /w\nRUN echo hello; until test -e /proc/no; do sleep 0.2; \
+         test -n \"$A\" && exit 0; A=1; done\n",
     );
     let command = lab.rc(["build", "-t", "localhost/made"]).arg(lab.work("context")).env("TERM", "xterm");
     let shown = command.start_on_terminal(24, 80).wait().exits(0).stdout();
@@ -104,7 +105,8 @@ fn a_terminal_has_a_display_that_moves() {
 
 #[test]
 fn an_error_has_the_last_lines_the_excerpt_and_what_to_do() {
-    let text = "FROM localhost/base AS build\nRUN true\nRUN for n in $(seq 40); do echo line $n; done; exit 9\nRUN true\nLABEL a=b\nLABEL c=d\n";
+    let text = "FROM localhost/base AS build\nRUN true\nRUN for n in $(seq 40); do echo line $n; done; exit 9\n\
+        RUN true\nLABEL a=b\nLABEL c=d\n";
     let lab = lab(&[("Dockerfile", text)]);
     let said = build(&lab, &["-q"]).exits(9).stderr();
     let lines: Vec<&str> = said.lines().collect();
@@ -125,4 +127,23 @@ fn an_error_has_the_last_lines_the_excerpt_and_what_to_do() {
         let said = build(&lab, &["--progress", style]).exits(1).stderr();
         assert!(!said.contains("\u{1b}[2J"), "{style}: {said}");
     }
+}
+
+#[test]
+fn a_shell_opens_in_a_step_that_fails_and_what_it_changes_is_thrown_away() {
+    let text = "FROM localhost/base\nARG V=seen\nRUN --mount=type=bind,target=/c echo made >/made; exit 7\n";
+    let lab = fresh(text);
+    let command = lab.rc(["build", "-t", "localhost/made", "--on-error=shell"]).arg(lab.work("context"));
+    let mut terminal = command.env("TERM", "xterm").start_on_terminal(24, 80);
+    terminal.line("a shell in this step");
+    terminal.send("cat /made; echo $V; cat /c/Dockerfile | test -s /c/Dockerfile && echo mounted-$((1+1)); exit\n");
+    terminal.line("mounted-2");
+    let shown = terminal.wait().exits(7).stdout();
+    assert!(shown.contains("made\r\n") && shown.contains("seen\r\n"), "{shown}");
+    assert!(shown.contains("ended with exit code 7"), "{shown}");
+    lab.rc(["image", "exists", "localhost/made"]).run().fails(1, "");
+    // Without a terminal there is none.
+    let refused = build(&lab, &["--on-error=shell"]).exits(125).stderr();
+    assert!(refused.contains("needs a terminal"), "{refused}");
+    build(&lab, &["--on-error=keep"]).exits(125).stderr();
 }

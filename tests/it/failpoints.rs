@@ -147,3 +147,29 @@ fn a_load_that_fails_anywhere_leaves_nothing_half_made() {
     }
     lab.rc(["rmi", "image"]).run().succeeds();
 }
+
+#[test]
+fn a_build_that_fails_anywhere_can_be_built_again() {
+    require!(cfg!(debug_assertions), "this build of rc has no points to fail at");
+    let lab = Lab::new();
+    lab.payload();
+    let context = lab.work("context");
+    fs::create_dir(&context).expect("made");
+    fs::write(context.join("a"), "x").expect("written");
+    let text = "FROM payload\nRUN [\"/payload\", \"write\", \"/w\", \"x\"]\nCOPY a /a\nWORKDIR /d\n";
+    fs::write(context.join("Dockerfile"), text).expect("written");
+    for kind in ["kill", "eio", "enospc"] {
+        let build = || {
+            drop(lab.rc(["rmi", "-f", "localhost/made"]).run());
+            drop(lab.rc(["builder", "prune", "-a", "-f"]).run());
+            lab.rc(["build", "-q", "--network", "none", "-t", "localhost/made"]).arg(&context)
+        };
+        each_point(&lab, (kind, 16, 60), build, |label, output| {
+            is_honest(label, &output, 0);
+            let again = lab.rc(["build", "-q", "--network", "none", "-t", "localhost/made"]).arg(&context).run();
+            assert!(again.exit == Exit::Code(0), "{label}: {again}");
+            let run = lab.rc(["run", "--rm", "--network", "none", "localhost/made", "/payload", "read", "/a"]).run();
+            assert!(run.exit == Exit::Code(0) && run.stdout == b"x", "{label}: {run}");
+        });
+    }
+}

@@ -34,10 +34,15 @@ fn about(command: &clap::Command) -> String {
     command.get_about().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The name outside the group of a command that has one: `ps` for `container ls`.
-fn name_outside(definition: &clap::Command, member: &clap::Command) -> Option<String> {
-    let alone = listed(definition).filter(|command| !command.has_subcommands());
-    alone.filter(|command| about(command) == about(member)).map(|command| command.get_name().to_owned()).next()
+/// The name elsewhere of a command that has one: `ps` for `container ls`, `builder du` for `buildx du`.
+fn name_elsewhere(definition: &clap::Command, group: &str, member: &clap::Command) -> Option<String> {
+    let is_same = |command: &&clap::Command| about(command) == about(member);
+    let mut alone = listed(definition).filter(|command| !command.has_subcommands());
+    let name = alone.find(is_same).map(|command| command.get_name().to_owned());
+    // docker has these in two groups.
+    let builder = listed(definition).find(|command| group == "buildx" && command.get_name() == "builder");
+    let twin = builder.and_then(|builder| listed(builder).find(is_same));
+    name.or_else(|| twin.map(|command| format!("builder {}", command.get_name())))
 }
 
 /// `stop`, `volume ls`: the commands that do something, with their names after `rc`, each once.
@@ -48,7 +53,7 @@ fn commands(definition: &clap::Command) -> Vec<(String, clap::Command)> {
         if !command.has_subcommands() {
             all.push((name.to_owned(), command.clone()));
         }
-        let own = listed(command).filter(|member| name_outside(definition, member).is_none());
+        let own = listed(command).filter(|member| name_elsewhere(definition, name, member).is_none());
         all.extend(own.map(|member| (format!("{name} {}", member.get_name()), member.clone())));
     }
     all
@@ -130,7 +135,7 @@ fn member_list(definition: &clap::Command, group: &clap::Command) -> String {
     for member in listed(group) {
         let names = std::iter::once(member.get_name()).chain(member.get_visible_aliases());
         let names: Vec<String> = names.map(|name| format!("\\fB{}\\fR", roff(name))).collect();
-        let page = name_outside(definition, member);
+        let page = name_elsewhere(definition, group.get_name(), member);
         let page = page.unwrap_or_else(|| format!("{} {}", group.get_name(), member.get_name()));
         writeln!(text, ".TP\n{}\n{} See {}.", names.join(", "), sentence(&about(member)), reference(&page))
             .expect("a string takes text");

@@ -38,9 +38,10 @@ fn paths(directory: &Path) -> Vec<PathBuf> {
 #[test]
 fn df_counts_what_is_shared_once_and_tells_what_is_in_use() {
     let lab = Lab::new();
-    lab.rc(["system", "df", "--format", "{{.Type}} {{.Total}} {{.Size}} {{.Reclaimable}}"])
-        .run()
-        .prints("Images 0 0B 0B (0%)\nContainers 0 0B 0B (0%)\nLocal Volumes 0 0B 0B (0%)\n");
+    lab.rc(["system", "df", "--format", "{{.Type}} {{.Total}} {{.Size}} {{.Reclaimable}}"]).run().prints(
+        "Images 0 0B 0B (0%)\nContainers 0 0B 0B (0%)\nLocal Volumes 0 0B 0B (0%)\n\
+             Build Cache 0 0B 0B (0%)\n",
+    );
     let mebibytes = |name: &str, count: usize| {
         let noise: Vec<u8> = (0_u8..=250).cycle().take(count << 20).collect();
         Layer::new().file(name, 0o644, &noise).bytes()

@@ -1,14 +1,10 @@
 //! Options whose promise always holds, and those that only ask for nothing.
 
 use crate::error::Error;
-use crate::ui;
 
 /// Options of docker and podman that change nothing here.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct AcceptedArgs {
-    /// Take the cache of an image (accepted for compatibility: rc finds steps in its own cache alone)
-    #[arg(long = "cache-from", value_name = "IMAGE")]
-    cache_from: Vec<String>,
     /// Compress the context (accepted for compatibility: rc does not send it anywhere)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     compress: Option<bool>,
@@ -45,11 +41,6 @@ impl AcceptedArgs {
         if self.layers == Some(false) {
             let error = Error::new("`--layers=false`: rc keeps a layer for each step");
             return Err(error.with_hint("leave it out; for steps taken anew: --no-cache"));
-        }
-        if !self.cache_from.is_empty() {
-            ui::warning(
-                "--cache-from has no effect: rc finds what was built before by its content, whatever image has it",
-            );
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! `rc build --explain`.
 
-use super::make::failure;
+use super::failure::failure;
 use crate::build::dockerfile::source::Source;
 use crate::cmd::Ctx;
 use crate::cmd::observer::Screen;

@@ -41,7 +41,7 @@ impl Journal {
                 }
                 self.steps.push(step);
             }
-            BuildEvent::Output { .. } | BuildEvent::Tick => {}
+            BuildEvent::Output { .. } | BuildEvent::Noted(_) | BuildEvent::Tick => {}
         }
     }
 }

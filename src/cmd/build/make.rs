@@ -2,13 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use super::failure::{failure, wrong};
 use super::journal::Journal;
-use super::{Args, Progress, explain};
+use super::shown::OnError;
+use super::{Args, explain};
 use crate::build::dockerfile::file::Dockerfile;
-use crate::build::dockerfile::source::Source;
 use crate::cmd::Ctx;
 use crate::cmd::observer::Screen;
-use crate::engine::{self, BuildEvent, BuildFailed, BuildRequest, CheckBuild, Outcome, ReadBuild, StepTitle};
+use crate::console::Console;
+use crate::container::Started;
+use crate::engine::{
+    self, BuildDebugger, BuildEvent, BuildFailed, BuildRequest, CheckBuild, Outcome, ReadBuild, StepTitle,
+};
 use crate::error::{Error, Exit};
 use crate::plan::{PullPolicy, RegistryRequest};
 use crate::types::{Report, ReportKind};
@@ -19,6 +24,7 @@ use crate::view::dockerfile as view;
 pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error> {
     args.accepted.check()?;
     args.result.check()?;
+    args.shown.check()?;
     let caller = ctx.caller()?;
     let found = engine::read_build(&ctx.engine, &caller, &read)?;
     let ReadBuild { source, ignore, inputs, context, is_fetched, warnings, scratch } = found;
@@ -27,13 +33,7 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
         Ok(file) => file,
         Err(problems) => return Err(wrong(&source, &problems)),
     };
-    let style = match (args.quiet, args.progress) {
-        (true, _) | (_, Progress::Quiet) => Style::Quiet,
-        (_, Progress::Auto) => Style::Auto.settled(),
-        (_, Progress::Tty) => Style::Terminal,
-        (_, Progress::Plain) => Style::Plain,
-        (_, Progress::Rawjson) => Style::Raw,
-    };
+    let style = args.shown.style();
     let of_caller = caller.environment.iter().find(|(name, _)| name == "SOURCE_DATE_EPOCH");
     let of_caller = inputs.arguments.get("SOURCE_DATE_EPOCH").or(of_caller.map(|(_, value)| value));
     let (epoch, rewrites_times) = args.result.times(of_caller.map(String::as_str))?;
@@ -59,6 +59,8 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
         is_watched: style == Style::Terminal,
         context,
         ignore,
+        cache_from: args.caches.from,
+        cache_to: args.caches.to,
         names: args.result.names(),
         no_cache: args.no_cache,
         tls_verify: args.registry.tls_verify,
@@ -77,6 +79,12 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
     if let Some(how) = args.explain {
         return explain::run(ctx, caller, &source, &request, how);
     }
+    let follow = |started: Started| match CONSOLE.follow(started) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Report::new(ReportKind::Internal, error.to_string())),
+    };
+    let debugger =
+        args.shown.on_error.map(|OnError::Shell| BuildDebugger { front_end: CONSOLE.front_end(true), follow: &follow });
     let mut screen = BuildScreen::new(style);
     let mut journal = Journal::default();
     let mut observer = Screen::for_pull(matches!(style, Style::Quiet | Style::Raw));
@@ -84,13 +92,14 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
         journal.note(index, event);
         match event {
             BuildEvent::Begun(title) => screen.begin(index, label(title)),
-            BuildEvent::Missed(reason) => screen.missed(index, &reason.to_string()),
+            BuildEvent::Missed(reason) => screen.note(index, &format!("not cached: {reason}")),
+            BuildEvent::Noted(text) => screen.note(index, text),
             BuildEvent::Output { stream, bytes } => screen.output(index, stream == engine::Stream::Err, bytes),
             BuildEvent::Ended(outcome) => screen.end(index, outcome == Outcome::Cached),
             BuildEvent::Tick => screen.tick(),
         }
     };
-    let made = engine::build(&ctx.engine, caller, &request, &mut observer, &mut tell);
+    let made = engine::build(&ctx.engine, caller, &request, debugger.as_ref(), &mut observer, &mut tell);
     match &made {
         Ok(_) => screen.finish(),
         Err(BuildFailed::Command { step, code, .. }) => screen.fail(Some(label(step)), &format!("exit code {code}")),
@@ -115,6 +124,9 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
     Ok(Exit::SUCCESS)
 }
 
+/// This process, attached to a shell in a step that has failed.
+const CONSOLE: Console = Console::Joined { proxy_signals: true };
+
 /// What a Dockerfile is found by: a build of it is compared with the last one.
 fn place(context: &Path, dockerfile: &str) -> String {
     // `a/.` and `a` are one.
@@ -123,43 +135,4 @@ fn place(context: &Path, dockerfile: &str) -> String {
 
 fn label(title: &StepTitle) -> StepLabel<'_> {
     StepLabel { stage: &title.stage, number: title.number, of: title.of, text: &title.text }
-}
-
-fn wrong(source: &Source, problems: &[crate::build::dockerfile::source::Problem]) -> Error {
-    view::problems(source, problems).iter().for_each(ui::note);
-    let count = problems.len();
-    let errors = if count == 1 { "an error".to_owned() } else { format!("{count} errors") };
-    Report::new(ReportKind::Invalid, format!("`{}` has {errors}", source.name())).into()
-}
-
-/// Prints a failure after the lines of the Dockerfile that it is about. A build whose command has failed exits with the
-/// command's code, as podman's.
-pub(super) fn failure(source: &Source, failed: BuildFailed) -> Result<Exit, Error> {
-    let show = |span| view::instruction(source, span).iter().for_each(ui::note);
-    match failed {
-        BuildFailed::Problems(problems) => Err(wrong(source, &problems)),
-        BuildFailed::Command { span, step, code } => {
-            show(span);
-            let StepTitle { stage, number, of, text } = &step;
-            let line = text.lines().next().unwrap_or_default();
-            let message = format!("`{line}` ended with exit code {code} ({stage}, step {number} of {of})");
-            ui::error(message, hint(code), None);
-            Ok(Exit::of_program(code))
-        }
-        BuildFailed::Step { span, report } => {
-            show(span);
-            Err(report.into())
-        }
-        BuildFailed::Report(report) => Err(report.into()),
-    }
-}
-
-/// What the codes of a shell say. Source: POSIX, "Exit Status for Commands".
-fn hint(code: i32) -> Option<&'static str> {
-    match code {
-        126 => Some("a file was found that cannot be executed: is it a program, for this architecture, with mode +x?"),
-        127 => Some("a command was not found: is it in the image, and in a directory of PATH?"),
-        137 => Some("a program was killed: by SIGKILL, perhaps for want of memory"),
-        _ => None,
-    }
 }

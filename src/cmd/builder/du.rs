@@ -3,13 +3,18 @@
 use crate::cmd::Ctx;
 use crate::engine;
 use crate::error::{Error, Exit};
+use crate::types::Report;
 use crate::ui::{self, Table};
+use crate::view::filter::CacheFilter;
 use crate::view::human::exact_size;
 use crate::view::{CACHE_COLUMNS, CacheRow};
 
 /// Show what builds have kept for later builds
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Show only what matches: KEY=VALUE
+    #[arg(long = "filter", value_name = "FILTER")]
+    filters: Vec<String>,
     /// Change the output format to JSON or a Go template
     #[arg(long, value_name = "FORMAT", allow_hyphen_values = true)]
     format: Option<String>,
@@ -20,18 +25,20 @@ pub(crate) struct Args {
 
 /// Runs the command: what was used last comes first.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let steps = engine::build_cache(&ctx.engine)?;
+    let filter = CacheFilter::parse(&args.filters, ctx.engine.clock()).map_err(Report::from)?;
+    let all = engine::build_cache(&ctx.engine)?;
     let now = ctx.engine.clock().now;
-    let row = |step: &engine::CachedStep| CacheRow {
-        key: step.key.clone(),
-        shown: step.record.shown.clone(),
-        size: step.size(),
-        is_in_image: step.is_in_image,
-        used: jiff::Timestamp::try_from(step.used).unwrap_or(now),
+    let row = |cached: &engine::Cached| CacheRow {
+        id: cached.id().to_owned(),
+        kind: cached.kind(),
+        shown: cached.description(),
+        size: cached.size,
+        is_in_use: cached.is_in_use,
+        used: jiff::Timestamp::try_from(cached.used).unwrap_or(now),
         now,
         no_trunc: args.no_trunc,
     };
-    let rows: Vec<CacheRow> = steps.iter().map(row).collect();
+    let rows: Vec<CacheRow> = all.iter().map(row).filter(|row| filter.matches(&row.facts())).collect();
     let mut out = ui::out();
     match ctx.format(args.format.as_deref()) {
         Some(format) => format.list(&mut out, &rows, false)?,
@@ -40,7 +47,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
             rows.iter().for_each(|row| table.row(row.cells()));
             out.raw(table.render().as_bytes())?;
             let sum = |is_counted: fn(&&CacheRow) -> bool| rows.iter().filter(is_counted).map(|row| row.size).sum();
-            out.line(format_args!("Reclaimable: {}", exact_size(sum(|row| !row.is_in_image))))?;
+            out.line(format_args!("Reclaimable: {}", exact_size(sum(|row| !row.is_in_use))))?;
             out.line(format_args!("Total:       {}", exact_size(sum(|_| true))))?;
         }
     }

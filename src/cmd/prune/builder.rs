@@ -1,8 +1,7 @@
 //! `rc builder prune`.
 
 use crate::cmd::Ctx;
-use crate::cmd::args::PruneArgs;
-use crate::engine::{Prune, PrunedCache};
+use crate::engine::{CacheBounds, Prune, PrunedCache};
 use crate::error::{Error, Exit};
 use crate::types::parse_size;
 
@@ -12,28 +11,36 @@ pub(crate) struct Args {
     /// Remove everything, not only what is in no image
     #[arg(short, long)]
     all: bool,
+    /// Remove only what matches: KEY=VALUE
+    #[arg(long = "filter", value_name = "FILTER")]
+    filters: Vec<String>,
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    force: bool,
     /// Keep what was used last, up to this size
-    #[arg(long, visible_aliases = ["keep-storage", "reserved-space"], value_name = "SIZE", conflicts_with = "all")]
-    #[arg(value_parser = size)]
+    #[arg(long, value_name = "SIZE", conflicts_with = "all", value_parser = size)]
     max_used_space: Option<u64>,
-    #[command(flatten)]
-    shared: PruneArgs,
+    /// Remove what was not used for the longest time until so much of the filesystem is free
+    #[arg(long, value_name = "SIZE", conflicts_with = "all", value_parser = size)]
+    min_free_space: Option<u64>,
+    /// Keep this much in any case
+    #[arg(long, visible_alias = "keep-storage", value_name = "SIZE", conflicts_with = "all", value_parser = size)]
+    reserved_space: Option<u64>,
 }
 
 fn size(text: &str) -> Result<u64, String> {
     parse_size(text).map_err(|error| error.to_string())
 }
 
-/// Runs the command: it prints the keys of what it has removed.
+/// Runs the command: it prints the IDs of what it has removed.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let (cache, which) = match (args.all, args.max_used_space) {
+    let bounds = CacheBounds { most: args.max_used_space, free: args.min_free_space, reserved: args.reserved_space };
+    let (cache, which) = match (args.all, bounds == CacheBounds::default()) {
         (true, _) => (PrunedCache::All, "all build cache"),
-        (false, Some(most)) => (PrunedCache::Beyond(most), "build cache that was not used for the longest time"),
-        (false, None) => (PrunedCache::Unused, "all build cache that is in no image"),
+        (false, true) => (PrunedCache::Unused, "all build cache that is in no image"),
+        (false, false) => (PrunedCache::Beyond(bounds), "build cache that was not used for the longest time"),
     };
-    let request = Prune { cache: Some(cache), filters: args.shared.filters, ..Prune::default() };
+    let request = Prune { cache: Some(cache), cache_filters: args.filters, ..Prune::default() };
     let warning = [format!("WARNING! This will remove {which}.")];
-    super::run(ctx, &request, (!args.shared.force).then_some(&warning), |pruned| {
-        pruned.cache.iter().map(|key| key.hex().to_owned()).collect()
-    })
+    super::run(ctx, &request, (!args.force).then_some(&warning), |pruned| pruned.cache.clone())
 }

@@ -47,7 +47,8 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     warning.extend(removed.iter().map(|what| format!("\t- {what}")));
     warning.push(String::new());
     let cache = Some(if args.all { PrunedCache::All } else { PrunedCache::Unused });
-    let request = Prune { containers: true, images: Some(images), volumes: args.volumes, cache, filters };
+    let (images, volumes) = (Some(images), args.volumes);
+    let request = Prune { containers: true, images, volumes, cache, filters, ..Prune::default() };
     super::run(ctx, &request, (!force).then_some(&warning), show)
 }
 
@@ -58,7 +59,7 @@ fn show(pruned: &Pruned) -> Vec<String> {
         ("Deleted Containers", pruned.containers.clone()),
         ("Deleted Images", super::ids(pruned)),
         ("Deleted Volumes", volumes),
-        ("Deleted build cache objects", pruned.cache.iter().map(|key| key.hex().to_owned()).collect()),
+        ("Deleted build cache objects", pruned.cache.clone()),
     ] {
         if !names.is_empty() {
             lines.push(heading.to_owned());

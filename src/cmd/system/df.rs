@@ -39,8 +39,9 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     Ok(Exit::SUCCESS)
 }
 
-fn rows(usage: &DiskUsage) -> [DiskRow; 3] {
-    let DiskUsage { images, containers, volumes, .. } = usage;
+fn rows(usage: &DiskUsage) -> [DiskRow; 4] {
+    let DiskUsage { images, containers, volumes, cache, .. } = usage;
+    let (cache_bytes, unused_cache_bytes) = engine::cache_bytes(cache);
     let ended = || containers.iter().filter(|it| !it.container.is_running());
     let unused = || volumes.iter().filter(|it| it.links == 0);
     [
@@ -64,6 +65,13 @@ fn rows(usage: &DiskUsage) -> [DiskRow; 3] {
             active: volumes.len() - unused().count(),
             size: volumes.iter().map(|it| it.size).sum(),
             reclaimable: unused().map(|it| it.size).sum(),
+        },
+        DiskRow {
+            kind: "Build Cache",
+            total: cache.len(),
+            active: cache.iter().filter(|it| it.is_in_use).count(),
+            size: cache_bytes,
+            reclaimable: unused_cache_bytes,
         },
     ]
 }

@@ -27,6 +27,8 @@ pub(crate) enum BuildEvent<'a> {
     Begun(&'a StepTitle),
     /// The step is not in the cache.
     Missed(&'a Reason),
+    /// Something about the step.
+    Noted(&'a str),
     /// A program of the step has written this.
     Output {
         /// Where to.

@@ -100,11 +100,11 @@ impl Explainer<'_> {
                 if is_known {
                     let wanted = stage.wanted(self.scene, &prepared).map_err(&located)?;
                     if let Some(record) = stage.known(self.scene, &wanted.key).map_err(&located)? {
-                        stage.take_known(&record, step_at);
+                        stage.take_known(&wanted.key, &record, step_at);
                         return Ok((None, Some(record.took)));
                     }
                 }
-                inputs::table(self.scene, stage, &prepared, text).map_err(&located)?
+                stage.table(self.scene, &prepared, step_at).map_err(&located)?
             }
             // Its files are not there yet: only what is typed can be compared.
             Some(index) => {

@@ -212,8 +212,8 @@ pub(super) fn copy(
     })
 }
 
-/// Makes the directory `path` on `lowers`, into `upper` of `directory`, if it is missing. What is new belongs to `user`,
-/// or to root if the image does not know them. Source: BuildKit, `dispatchWorkdir`.
+/// Makes the directory `path` on `lowers`, into `upper` of `directory`, if it is missing. What is new belongs to
+/// `user`, or to root if the image does not know them. Source: BuildKit, `dispatchWorkdir`.
 pub(super) fn make_directory(
     scene: &Scene<'_>,
     path: &str,

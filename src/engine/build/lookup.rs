@@ -69,6 +69,11 @@ impl Stage {
         }
     }
 
+    /// What a step depends on.
+    pub(super) fn table(&self, scene: &Scene<'_>, step: &Step<'_>, at: &StepAt<'_>) -> Result<Table, Report> {
+        inputs::table(scene, self, step, &at.title.text)
+    }
+
     /// Why a step with these inputs is not in the cache.
     pub(super) fn reason(&self, scene: &Scene<'_>, at: &StepAt<'_>, table: &Table) -> Reason {
         if self.no_cache {
@@ -104,7 +109,7 @@ impl Stage {
         took: u64,
     ) -> Result<(), Report> {
         if scene.environment.store.slot_head(&at.slot).is_none_or(|head| head.key != *key) {
-            self.remember(scene, &at.slot, key, took, &inputs::table(scene, self, step, &at.title.text)?);
+            self.remember(scene, &at.slot, key, took, &self.table(scene, step, at)?);
         }
         Ok(())
     }

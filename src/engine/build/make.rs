@@ -12,10 +12,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Scene;
 use super::event::{BuildEvent, Failed, StepTitle};
 use super::files::{Copy, Part, Side};
+use super::imports::Imports;
 use super::mounts::{SECRETS, StepMount, StepMountKind};
 use super::remote;
-use super::request::BuildRequest;
+use super::request::{BuildRequest, Debugger};
 use super::run::Command;
+use super::shared;
 use super::sources::Sources;
 use super::stage::{Stage, Step, StepAt};
 use super::worker::Worker;
@@ -65,21 +67,31 @@ pub(crate) fn make(
     context: &Context,
     mut caller: Caller,
     request: &BuildRequest,
+    debugger: Option<&Debugger<'_>>,
     observer: &mut dyn Observer,
     tell: &mut dyn FnMut(usize, BuildEvent<'_>),
 ) -> Result<Made, Failed> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
     // Nothing that the build takes or makes is collected meanwhile.
     let ingest = environment.store.begin_ingest().map_err(Report::from)?;
-    let scene = Scene::new(context, &environment, &caller, request)?;
+    let mut scene = Scene::new(context, &environment, &caller, request)?;
+    scene.debugger = debugger;
+    scene.imports = Imports::read(context, &caller, request, observer)?;
     let mut maker = Maker::new(&scene, request);
     let plan = maker.plan(observer)?;
     let grown = maker.grow(&plan, tell);
     scene.settle();
     grown?;
+    let is_new = maker.stages.values().any(|stage| stage.changed.is_some());
+    let all: Vec<_> = maker.stages.values().flat_map(|stage| stage.steps.clone()).collect();
+    let of_result = maker.stages.get(&plan.graph.target).map(|stage| stage.steps.clone()).unwrap_or_default();
     let (id, manifest) = maker.store(&plan)?;
+    shared::export(&scene, request, &of_result, &all, observer)?;
     ingest.finish().map_err(Report::from)?;
-    cache::trim_soon(&environment.store);
+    // Nothing has grown if everything was in the cache.
+    if is_new {
+        cache::trim_soon(context);
+    }
     Ok(Made { id, manifest, warnings: plan.warnings, unused: plan.unused })
 }
 
@@ -141,11 +153,13 @@ impl<'a> Maker<'a> {
                     && !workers.iter().any(|worker| worker.index == **index)
                     && plan.graph.nodes[**index].needs().all(|other| self.stages.contains_key(&other))
             };
-            let ready: Vec<usize> = plan.graph.order.iter().filter(is_ready).copied().collect();
+            let ready = plan.graph.order.iter().filter(is_ready).copied();
+            // A shell needs this process' terminal.
+            let ready: Vec<usize> = ready.take(if self.scene.debugger.is_some() { 1 } else { usize::MAX }).collect();
             match (&ready[..], workers.is_empty()) {
                 ([], true) => break Ok(()),
                 // Nothing else can be done meanwhile, so it needs no child, unless what is shown moves.
-                ([index], true) if !self.request.is_watched => {
+                ([index], true) if !self.request.is_watched || self.scene.debugger.is_some() => {
                     match self.stage(plan, *index, &mut |event| tell(*index, event)) {
                         Ok(stage) => drop(self.stages.insert(*index, stage)),
                         Err(failed) => break Err(failed),

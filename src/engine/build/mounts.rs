@@ -7,7 +7,6 @@ use super::files::{self, Copy};
 use crate::build::dockerfile::mount::{Owner, Sharing};
 use crate::build::dockerfile::steps::{SCRIPTS, Script};
 use crate::plan::{MountRequest, MountRequestKind};
-use crate::storage::Hasher;
 use crate::sys::fs::{self, AtPath as _};
 use crate::sys::lock::FileLock;
 use crate::types::{Report, ReportKind, SecretFile};
@@ -158,27 +157,23 @@ fn directory(path: &Path) -> Result<(), Report> {
 }
 
 /// The directory of a cache, and its lock: shared, or exclusive if only one step may use it.
-///
-/// ```text
-/// cache/mounts/MAP/HASH[.N]/   data/ and lock; the hash is that of the name; N if each step has its own
-/// ```
 fn cache(scene: &Scene<'_>, id: &str, sharing: Sharing, owner: Owner) -> Result<(PathBuf, FileLock), Report> {
-    let name = Hasher::sha256(id.as_bytes());
-    let all = scene.environment.store.root().join("cache").join("mounts").join(&scene.target.map);
-    let place = |number: u32| match number {
-        0 => all.join(name.hex()),
-        number => all.join(format!("{}.{number}", name.hex())),
-    };
+    let store = &scene.environment.store;
     let made = |directory: PathBuf, lock: FileLock| {
         let data = directory.join("data");
         if fs::symlink_metadata(&data).is_err() {
-            files::new_cache(scene, &data, owner)?;
+            // Several that share it may find it missing.
+            let _making = FileLock::exclusive(directory.join("making"))?;
+            if fs::symlink_metadata(&data).is_err() {
+                files::new_cache(scene, &data, owner)?;
+            }
         }
+        store.use_cache_mount(&directory, id)?;
         Ok((data, lock))
     };
     let mut number = 0;
     loop {
-        let directory = place(number);
+        let directory = store.cache_mount(&scene.target.map, id, number);
         fs::create_dir_all(&directory)?;
         let lock = directory.join("lock");
         match sharing {

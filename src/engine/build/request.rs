@@ -4,12 +4,14 @@ use std::fs::File;
 use std::num::NonZero;
 use std::path::PathBuf;
 
+use crate::build::cache::{CachePlace, CacheTo};
 use crate::build::dockerfile::file::Dockerfile;
 use crate::build::dockerfile::scope::Inputs;
 use crate::build::ignore::Ignore;
 use crate::build::named::NamedContext;
+use crate::container::{FrontEnd, Started};
 use crate::plan::{PullPolicy, RegistryRequest};
-use crate::types::{ImageReference, Network};
+use crate::types::{ImageReference, Network, Report};
 
 /// An image that is to be built.
 #[derive(Debug)]
@@ -34,6 +36,10 @@ pub(crate) struct BuildRequest {
     pub(crate) is_watched: bool,
     /// The names of the image.
     pub(crate) names: Vec<ImageReference>,
+    /// Caches that steps are taken from.
+    pub(crate) cache_from: Vec<CachePlace>,
+    /// Caches that steps are written to.
+    pub(crate) cache_to: Vec<CacheTo>,
     /// Labels for the image: names and values.
     pub(crate) labels: Vec<(String, String)>,
     /// Nothing comes from the cache.
@@ -76,4 +82,12 @@ impl std::fmt::Debug for BuildSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("BuildSecret").field("id", &self.id).finish_non_exhaustive()
     }
+}
+
+/// What follows a shell in a step that has failed.
+pub(crate) struct Debugger<'a> {
+    /// The terminal.
+    pub(crate) front_end: FrontEnd<'a>,
+    /// Connects it to the shell until that ends.
+    pub(crate) follow: &'a dyn Fn(Started) -> Result<(), Report>,
 }

@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Scene;
 use super::mounts::{self, StepMount};
+use super::request::Debugger;
 use crate::build::dockerfile::steps::Script;
 use crate::container::{self, Attach, FrontEnd, Origin, Secrets, SessionEvent, Started, Step, Trees};
 use crate::engine::facts;
@@ -70,7 +71,9 @@ pub(super) fn run(
     let mut lowers = lowers;
     lowers.splice(0..0, mounts::points(scene, &requests.requests, &command.secrets.files)?);
     let mut step = step(scene, image, command, requests.requests.clone(), directory)?;
-    step.secrets = std::mem::take(&mut command.secrets);
+    // A shell after a failure gets them, too.
+    step.secrets =
+        if scene.debugger.is_some() { command.secrets.clone() } else { std::mem::take(&mut command.secrets) };
     let front_end =
         FrontEnd { attach: Attach::Yes { stdin: false }, descriptors: [None; 3], size: None, take_signals: None };
     let started =
@@ -79,6 +82,39 @@ pub(super) fn run(
         return Err(Report::new(ReportKind::Internal, "a step of a build was not attached"));
     };
     follow(scene, session, output)
+}
+
+/// Runs a shell in place of a command that has failed in `failed`: with its files, mounts, secrets and variables. What
+/// it changes is thrown away.
+pub(super) fn shell(
+    scene: &Scene<'_>,
+    image: &ImageSource,
+    command: &Command,
+    lowers: Vec<PathBuf>,
+    failed: &Path,
+    debugger: &Debugger<'_>,
+) -> Result<(), Report> {
+    // Its monitor has taken everything down.
+    scene.settle();
+    let mut requests = mounts::requests(scene, &command.mounts)?;
+    requests.requests.extend(mounts::script(scene, command.script.as_ref())?);
+    let mut lowers = lowers;
+    lowers.splice(0..0, mounts::points(scene, &requests.requests, &command.secrets.files)?);
+    let directory = scene.new_directory("shell")?;
+    let mut step = step(scene, image, command, requests.requests.clone(), &directory)?;
+    let is_shell = |word: &&String| word.ends_with("sh");
+    let program = command.argv.first().filter(is_shell).cloned().unwrap_or_else(|| "/bin/sh".to_owned());
+    step.config.argv = vec![program];
+    (step.config.tty, step.config.open_stdin) = (true, true);
+    step.upper = Some(failed.join("upper"));
+    step.secrets = command.secrets.clone();
+    let started = container::start(
+        scene.environment,
+        Origin::Step(Box::new(step)),
+        Trees::of_root(lowers.into()),
+        debugger.front_end,
+    )?;
+    (debugger.follow)(started)
 }
 
 fn step(
@@ -118,7 +154,7 @@ fn step(
         seccomp::compile(rules)?;
     }
     let files = container::files(&config)?;
-    Ok(Step { config, directory: ContainerDir::new(directory), files, secrets: Secrets::default() })
+    Ok(Step { config, directory: ContainerDir::new(directory), files, upper: None, secrets: Secrets::default() })
 }
 
 /// Passes the output on until the command has ended.

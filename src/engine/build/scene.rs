@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::request::BuildRequest;
+use super::imports::Imports;
+use super::request::{BuildRequest, Debugger};
 use crate::container::{self, Environment};
 use crate::engine::context::{Caller, Context};
 use crate::engine::image::target;
@@ -32,6 +33,10 @@ pub(super) struct Scene<'a> {
     pub(super) add_hosts: Vec<String>,
     /// The network of RUN, if not the usual one.
     pub(super) network: Option<Network>,
+    /// Steps that others have taken.
+    pub(super) imports: Imports,
+    /// What follows a shell in a step that has failed.
+    pub(super) debugger: Option<&'a Debugger<'a>>,
     /// The digest of no files.
     pub(super) nothing_listed: Digest,
     /// An empty directory: the layer of an image without any.
@@ -70,6 +75,8 @@ impl<'a> Scene<'a> {
             newest: request.epoch.filter(|_| request.rewrites_times),
             add_hosts: request.add_hosts.clone(),
             network: request.network.clone(),
+            imports: Imports::default(),
+            debugger: None,
             nothing_listed: Hasher::sha256(b""),
             nothing,
             directory,

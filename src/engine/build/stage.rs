@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::Scene;
 use super::event::{BuildEvent, Failed, Outcome, StepTitle};
 use super::files::{self, Copy};
-use super::inputs;
 use super::run::{self, Command};
+use super::shared;
 use crate::build::dockerfile::source::Span;
 use crate::engine::sweep::write_soon;
 use crate::image::local::LocalImage;
@@ -37,6 +37,8 @@ pub(super) struct Stage {
     pub(super) changed: Option<(String, usize)>,
     /// No step was taken.
     pub(super) is_fresh: bool,
+    /// The steps so far, those of the stage that it begins with among them: keys, and what they have made.
+    pub(super) steps: Vec<(Digest, StepRecord)>,
     /// The image that it began with, for records.
     pub(super) source: ImageSource,
 }
@@ -89,7 +91,7 @@ impl Stage {
     }
 
     fn new(config: Config, layers: Vec<Descriptor>, source: ImageSource) -> Self {
-        Self { config, layers, no_cache: false, time: None, changed: None, is_fresh: true, source }
+        Self { config, layers, no_cache: false, time: None, changed: None, is_fresh: true, steps: Vec::new(), source }
     }
 
     /// The directories of its layers, lowest first.
@@ -121,13 +123,23 @@ impl Stage {
         if found.is_none() {
             found = self.known(scene, key)?;
         }
+        if found.is_none() && !self.no_cache {
+            match shared::take(scene, key) {
+                Ok(None) => {}
+                Ok(Some((record, place))) => {
+                    tell(BuildEvent::Noted(&format!("cache from {place}")));
+                    found = Some(record);
+                }
+                Err(report) => tell(BuildEvent::Noted(&report.message)),
+            }
+        }
         if let Some(record) = found {
             tell(BuildEvent::Ended(Outcome::Cached));
             self.remember_hit(scene, step, at, key, record.took)?;
-            self.add(&record, at.created_by);
+            self.add(key, &record, at.created_by);
             return Ok(());
         }
-        let table = inputs::table(scene, self, step, &at.title.text)?;
+        let table = self.table(scene, step, at)?;
         tell(BuildEvent::Missed(&self.reason(scene, at, &table)));
         let lowers = self.lowers(scene);
         let began = Instant::now();
@@ -137,8 +149,12 @@ impl Stage {
             Step::Run(command) => {
                 let lowers = scene.at_least_one(&lowers);
                 let mut output = |stream, bytes: &[u8]| tell(BuildEvent::Output { stream, bytes });
-                let code = run::run(scene, &self.source, command, lowers, &directory, &mut output)?;
+                let code = run::run(scene, &self.source, command, lowers.clone(), &directory, &mut output)?;
                 if code != 0 {
+                    if let Some(debugger) = scene.debugger {
+                        tell(BuildEvent::Noted(&format!("exit code {code}: a shell in this step, until it exits")));
+                        run::shell(scene, &self.source, command, lowers, &directory, debugger)?;
+                    }
                     return Err(Failed::Command { span: at.span, step: at.title.clone(), code });
                 }
             }
@@ -165,13 +181,13 @@ impl Stage {
         self.remember(scene, &at.slot, key, took, &table);
         tell(BuildEvent::Ended(Outcome::Done { took }));
         self.changed = Some((at.title.stage.clone(), at.title.number));
-        self.add(&record, at.created_by);
+        self.add(key, &record, at.created_by);
         Ok(())
     }
 
     /// Takes a step that is in the cache.
-    pub(super) fn take_known(&mut self, record: &StepRecord, at: &StepAt<'_>) {
-        self.add(record, at.created_by);
+    pub(super) fn take_known(&mut self, key: &Digest, record: &StepRecord, at: &StepAt<'_>) {
+        self.add(key, record, at.created_by);
     }
 
     /// The image that the stage begins with, and its digest, as long as no step was taken.
@@ -180,8 +196,9 @@ impl Stage {
         Some((self.source.reference.clone(), manifest.to_string()))
     }
 
-    fn add(&mut self, record: &StepRecord, shown: &str) {
+    fn add(&mut self, key: &Digest, record: &StepRecord, shown: &str) {
         self.is_fresh = false;
+        self.steps.push((key.clone(), record.clone()));
         if let Some(layer) = &record.layer {
             let mut blob = layer.clone();
             Compression::of(&[]).layer_type().clone_into(&mut blob.media_type);

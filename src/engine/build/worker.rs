@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! child ─→ build   frames: a tag, the length of the rest, the rest
-//!   b  a step begins: JSON      m  it is not in the cache: JSON, why
+//!   b  a step begins: JSON      m  it is not in the cache: JSON, why      n  something about it
 //!   o, e  output      c  it was in the cache      d  it is done: JSON
 //!   r  the stage, or why there is none: JSON; nothing follows
 //! ```
@@ -160,6 +160,7 @@ fn pass_on(tag: u8, bytes: &[u8], tell: &mut dyn FnMut(BuildEvent<'_>)) {
                 tell(BuildEvent::Missed(&reason));
             }
         }
+        b'n' => tell(BuildEvent::Noted(&String::from_utf8_lossy(bytes))),
         b'o' => tell(BuildEvent::Output { stream: Stream::Out, bytes }),
         b'e' => tell(BuildEvent::Output { stream: Stream::Err, bytes }),
         b'c' => tell(BuildEvent::Ended(Outcome::Cached)),
@@ -171,6 +172,7 @@ fn tell(out: &mut File, event: BuildEvent<'_>) -> io::Result<()> {
     match event {
         BuildEvent::Begun(step) => frame(out, b'b', &serde_json::to_vec(step)?),
         BuildEvent::Missed(reason) => frame(out, b'm', &serde_json::to_vec(reason)?),
+        BuildEvent::Noted(text) => frame(out, b'n', text.as_bytes()),
         BuildEvent::Output { stream: Stream::Out, bytes } => frame(out, b'o', bytes),
         BuildEvent::Output { stream: Stream::Err, bytes } => frame(out, b'e', bytes),
         BuildEvent::Ended(Outcome::Cached) => frame(out, b'c', b""),

@@ -42,7 +42,7 @@ impl Packing {
 
 /// Compresses a layer, whatever its compression is, to a new file. Returns the digest and the size of the result, which
 /// are the same for the same content.
-pub(super) fn pack(
+pub(in crate::image) fn pack(
     blob: impl Read + Send,
     path: &Path,
     wanted: Compression,

@@ -97,8 +97,8 @@ impl Display for Plain {
         }
     }
 
-    fn missed(&mut self, step: &Step, reason: &str) {
-        self.add(step, format!("#{} not cached: {reason}", step.id), false);
+    fn note(&mut self, step: &Step, text: &str) {
+        self.add(step, format!("#{} {text}", step.id), false);
     }
 
     fn line(&mut self, step: &Step, _is_error: bool, text: &str) {

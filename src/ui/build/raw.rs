@@ -53,9 +53,9 @@ impl Display for Raw {
         write(&json!({ "vertexes": [self.vertex(step)] }));
     }
 
-    fn missed(&mut self, step: &Step, reason: &str) {
+    fn note(&mut self, step: &Step, text: &str) {
         let status = json!({
-            "id": format!("not cached: {reason}"),
+            "id": text,
             "vertex": digest(step),
             "current": 0,
             "timestamp": now(),

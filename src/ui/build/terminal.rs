@@ -49,7 +49,7 @@ struct Entry {
     began: Instant,
     /// How long it took, if it has ended, and the word for how.
     ended: Option<(Duration, &'static str)>,
-    reason: Option<String>,
+    notes: Vec<String>,
     lines: Vec<String>,
 }
 
@@ -132,7 +132,7 @@ impl Entry {
         let gap = columns.saturating_sub(title.chars().count() + time.len());
         lines.push(format!("{title}{}{time}", " ".repeat(gap)));
         let dim = |text: &str| format!("{DIM}{}{USUAL_TEXT}", cut(text, columns));
-        lines.extend(self.reason.iter().map(|reason| dim(&format!(" => => not cached: {reason}"))));
+        lines.extend(self.notes.iter().map(|note| dim(&format!(" => => {note}"))));
         lines.extend(self.lines.iter().map(|line| dim(&format!(" => => # {line}"))));
     }
 }
@@ -149,16 +149,16 @@ impl Display for Terminal {
             title: step.title().to_owned(),
             began: Instant::now(),
             ended: None,
-            reason: None,
+            notes: Vec::new(),
             lines: Vec::new(),
         };
         self.entries.insert(step.id, entry);
         self.draw();
     }
 
-    fn missed(&mut self, step: &Step, reason: &str) {
+    fn note(&mut self, step: &Step, text: &str) {
         if let Some(entry) = self.entry(step) {
-            entry.reason = Some(reason.to_owned());
+            entry.notes.push(text.to_owned());
         }
         self.draw();
     }
@@ -213,7 +213,7 @@ mod tests {
         }
         let make = step(31, &"RUN make ".repeat(30));
         terminal.begin(&make);
-        terminal.missed(&make, "first build here");
+        terminal.note(&make, "not cached: first build here");
         for number in 0..10 {
             terminal.line(&make, false, &format!("line {number}"));
         }

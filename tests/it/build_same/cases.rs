@@ -119,7 +119,8 @@ pub(super) const CONFIGURATIONS: &[Case] = &[
     case("CMD [\"a\", \"b c\"]\nENTRYPOINT [\"/e\"]\n"),
     case("ENTRYPOINT exec /e\n"),
     case(
-        "ENV ONE=1 TWO=\"2 3\" THREE=a\\ b\nENV FOUR all of it\nENV ONE=again FIVE=${ONE}x SIX=${NONE:-six} SEVEN=${ONE:+x}\n",
+        "ENV ONE=1 TWO=\"2 3\" THREE=a\\ b\nENV FOUR all of it\n\
+          ENV ONE=again FIVE=${ONE}x SIX=${NONE:-six} SEVEN=${ONE:+x}\n",
     ),
     but(
         "LABEL a=b \"c d\"=\"e f\" of=made\nEXPOSE 80 443/tcp 53/udp 8000-8002\nSTOPSIGNAL SIGINT\n",

@@ -1,10 +1,11 @@
 //! Each image, container and volume: podman's tables, and docker's object.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cmd::Ctx;
 use crate::container::Container;
-use crate::engine::{ContainerUsage, DiskUsage, ImageUsage, VolumeUsage};
+use crate::engine::{Cached, ContainerUsage, DiskUsage, ImageUsage, VolumeUsage};
 use crate::types::ImageReference;
 use crate::ui::Table;
 use crate::view::command;
@@ -47,11 +48,26 @@ pub(super) fn tables(ctx: &Ctx, usage: &DiskUsage) -> String {
     for it in &usage.volumes {
         volumes.row([it.name.to_string(), it.links.to_string(), exact_size(it.size)]);
     }
+    let mut cache = Table::new(&["CACHE ID", "CACHE TYPE", "SIZE", "LAST USED", "IN USE"]);
+    for it in &usage.cache {
+        cache.row([
+            it.id().chars().take(12).collect(),
+            it.kind().to_owned(),
+            exact_size(it.size),
+            human::ago(&time(it).to_string(), now),
+            it.is_in_use.to_string(),
+        ]);
+    }
     let (images, containers, volumes) = (images.render(), containers.render(), volumes.render());
     format!(
         "Images space usage:\n\n{images}\nContainers space usage:\n\n{containers}\nLocal Volumes space \
-         usage:\n\n{volumes}"
+         usage:\n\n{volumes}\nBuild cache usage:\n\n{}",
+        cache.render()
     )
+}
+
+fn time(cached: &Cached) -> Timestamp {
+    Timestamp::try_from(cached.used).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// A missing value.
@@ -99,8 +115,19 @@ pub(super) fn object(ctx: &Ctx, usage: &DiskUsage) -> Value {
             "Size": exact_size(it.size),
         })
     };
+    let cached = |it: &Cached| {
+        json!({
+            "CacheType": it.kind(),
+            "Description": it.description(),
+            "ID": it.id(),
+            "InUse": it.is_in_use.to_string(),
+            "LastUsedSince": human::ago(&time(it).to_string(), now),
+            "Shared": it.is_in_use.to_string(),
+            "Size": exact_size(it.size),
+        })
+    };
     json!({
-        "BuildCache": [],
+        "BuildCache": usage.cache.iter().map(cached).collect::<Vec<_>>(),
         "Containers": usage.containers.iter().map(container).collect::<Vec<_>>(),
         "Images": usage.images.iter().map(image).collect::<Vec<_>>(),
         "Volumes": usage.volumes.iter().map(volume).collect::<Vec<_>>(),

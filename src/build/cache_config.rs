@@ -1,0 +1,196 @@
+//! What a cache outside the store says of itself: which steps it has, by key, and which layers they have made.
+//!
+//! The container is BuildKit's (`application/vnd.buildkit.cacheconfig.v0`), so that registries and tools take it. The
+//! keys are rc's own: neither tool finds anything in the other's cache, and neither fails. What rc needs besides is in
+//! the field `rc` of a record; a record without it is another tool's. Source: BuildKit, `cache/remotecache/v1/spec.go`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::storage::{Descriptor, StepRecord};
+use crate::types::{Digest, json};
+
+/// The media type of the configuration.
+pub(crate) const CACHE_CONFIG: &str = "application/vnd.buildkit.cacheconfig.v0";
+
+/// The most records, and the most layers.
+const MOST: usize = 100_000;
+
+/// The whole document.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Document {
+    #[serde(default)]
+    layers: Vec<Layer>,
+    #[serde(default)]
+    records: Vec<Record>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Layer {
+    blob: Digest,
+    parent: i64,
+    #[serde(default)]
+    annotations: Option<Annotations>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Annotations {
+    #[serde(default)]
+    media_type: String,
+    #[serde(rename = "diffID")]
+    diff_id: Digest,
+    size: u64,
+    #[serde(default)]
+    created_at: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    digest: Digest,
+    #[serde(default, rename = "layers", skip_serializing_if = "Vec::is_empty")]
+    results: Vec<Outcome>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rc: Option<Own>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Outcome {
+    layer: usize,
+    #[serde(default)]
+    created_at: Option<String>,
+}
+
+/// What only rc needs.
+#[derive(Debug, Serialize, Deserialize)]
+struct Own {
+    created: String,
+    shown: String,
+    took: u64,
+    /// The bytes of the layer without compression; absent if the step has changed no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+}
+
+/// A step that another machine has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CachedStep {
+    /// Its key.
+    pub(crate) key: Digest,
+    /// What it has made.
+    pub(crate) record: StepRecord,
+    /// The layer as the cache has it, compressed.
+    pub(crate) blob: Option<Descriptor>,
+}
+
+/// The document of these steps, and their layers, each once.
+pub(crate) fn write(steps: &[CachedStep]) -> Result<(Vec<u8>, Vec<Descriptor>), serde_json::Error> {
+    let (mut document, mut blobs) = (Document::default(), Vec::<Descriptor>::new());
+    for step in steps {
+        let mut results = Vec::new();
+        if let (Some(layer), Some(blob)) = (&step.record.layer, &step.blob) {
+            let known = blobs.iter().position(|known| known.digest == blob.digest);
+            let place = known.unwrap_or_else(|| {
+                let annotations = Annotations {
+                    media_type: blob.media_type.clone(),
+                    diff_id: layer.digest.clone(),
+                    size: blob.size,
+                    created_at: Some(step.record.created.clone()),
+                };
+                document.layers.push(Layer { blob: blob.digest.clone(), parent: -1, annotations: Some(annotations) });
+                blobs.push(blob.clone());
+                blobs.len() - 1
+            });
+            results.push(Outcome { layer: place, created_at: Some(step.record.created.clone()) });
+        }
+        let own = Own {
+            created: step.record.created.clone(),
+            shown: step.record.shown.clone(),
+            took: step.record.took,
+            bytes: step.record.layer.as_ref().map(|layer| layer.size),
+        };
+        document.records.push(Record { digest: step.key.clone(), results, rc: Some(own) });
+    }
+    Ok((serde_json::to_vec(&document)?, blobs))
+}
+
+/// Reads a document. Records of other tools are left out. Fails with a sentence.
+pub(crate) fn read(bytes: &[u8]) -> Result<Vec<CachedStep>, String> {
+    let document: Document = json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if document.layers.len() > MOST || document.records.len() > MOST {
+        return Err(format!("it has more than {MOST} layers or records"));
+    }
+    let mut steps = Vec::new();
+    for record in document.records {
+        let Some(own) = record.rc else { continue };
+        if record.digest.sha256_bytes().is_none() {
+            return Err(format!("`{}` is no key", record.digest));
+        }
+        let (layer, blob) = match (own.bytes, record.results.first()) {
+            (None, None) => (None, None),
+            (Some(bytes), Some(result)) => {
+                let found = document.layers.get(result.layer);
+                let annotations = found.and_then(|layer| layer.annotations.as_ref());
+                let (Some(layer), Some(said)) = (found, annotations) else {
+                    return Err(format!("the record {} has a layer that is not there", record.digest));
+                };
+                let blob = Descriptor::new(said.media_type.clone(), layer.blob.clone(), said.size);
+                (Some(Descriptor::new("", said.diff_id.clone(), bytes)), Some(blob))
+            }
+            _ => return Err(format!("the record {} does not say what it has made", record.digest)),
+        };
+        let made = StepRecord { created: own.created, layer, shown: own.shown, took: own.took };
+        steps.push(CachedStep { key: record.digest, record: made, blob });
+    }
+    Ok(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(number: u8, layer: Option<u8>) -> CachedStep {
+        let digest = |number| Digest::sha256([number; 32]);
+        CachedStep {
+            key: digest(number),
+            record: StepRecord {
+                created: "2026-01-01T00:00:00Z".to_owned(),
+                layer: layer.map(|layer| Descriptor::new("", digest(layer), 100)),
+                shown: "RUN x".to_owned(),
+                took: 7,
+            },
+            blob: layer.map(|layer| Descriptor::new("gzip", digest(layer + 100), 50)),
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_layers_are_there_once() {
+        let steps = [step(1, Some(10)), step(2, None), step(3, Some(10)), step(4, Some(11))];
+        let (bytes, blobs) = write(&steps).expect("written");
+        assert_eq!(blobs.len(), 2);
+        assert_eq!(read(&bytes).expect("read"), steps);
+        let text = String::from_utf8(bytes).expect("text");
+        assert!(text.starts_with("{\"layers\":[{\"blob\":\"sha256:"), "{text}");
+    }
+
+    #[test]
+    fn b17_what_is_malformed_is_refused_and_what_is_foreign_is_left_out() {
+        let key = format!("sha256:{}", "0".repeat(64));
+        let record = |digest: &str, rest: &str| format!("{{\"records\":[{{\"digest\":\"{digest}\"{rest}}}]}}");
+        let own = ",\"rc\":{\"created\":\"\",\"shown\":\"\",\"took\":1";
+        assert_eq!(read(record(&key, "").as_bytes()), Ok(Vec::new()), "BuildKit's own");
+        assert_eq!(read(b"{}"), Ok(Vec::new()));
+        let long = format!("sha512:{}", "0".repeat(128));
+        for (text, expected) in [
+            ("[]".to_owned(), "invalid"),
+            (record("sha256:../../x", &format!("{own}}}")), "digest"),
+            (record(&long, &format!("{own}}}")), "is no key"),
+            (record(&key, &format!("{own},\"bytes\":5}},\"layers\":[{{\"layer\":3}}]")), "not there"),
+            (record(&key, &format!("{own},\"bytes\":5}}")), "does not say"),
+            (record(&key, &format!("{own},\"bytes\":-5}}")), "invalid"),
+        ] {
+            let error = read(text.as_bytes()).expect_err(&text);
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `--cache-from`: which steps others have taken, and where caches are.
+
+use std::collections::BTreeMap;
+
+use super::request::BuildRequest;
+use crate::build::cache::CachePlace;
+use crate::build::cache_config::CachedStep;
+use crate::engine::context::{Caller, Context};
+use crate::engine::observer::Observer;
+use crate::engine::registry::{self as connection, Connection};
+use crate::image::cache::{self, Place};
+use crate::registry::{self, Credentials};
+use crate::types::{Digest, Report};
+
+/// Steps that others have taken.
+#[derive(Default)]
+pub(super) struct Imports {
+    sources: Vec<Import>,
+}
+
+/// The steps of one cache.
+pub(super) struct Import {
+    /// Where it is.
+    pub(super) place: Place,
+    steps: BTreeMap<Digest, CachedStep>,
+}
+
+impl Imports {
+    /// Reads what the caches that the request names have. One that cannot be read is named, and the build goes on.
+    pub(super) fn read(
+        context: &Context,
+        caller: &Caller,
+        request: &BuildRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Report> {
+        let mut sources = Vec::new();
+        for wanted in &request.cache_from {
+            let place = place(context, caller, request, wanted)?;
+            match cache::steps(&place) {
+                Ok(steps) => {
+                    let steps = steps.into_iter().map(|step| (step.key.clone(), step)).collect();
+                    sources.push(Import { place, steps });
+                }
+                Err(report) => observer.warning(&format!("cannot use the cache `{wanted}`: {}", report.message)),
+            }
+        }
+        Ok(Self { sources })
+    }
+
+    /// The caches that have a step, in the order of the request.
+    pub(super) fn of<'a>(&'a self, key: &'a Digest) -> impl Iterator<Item = (&'a Import, &'a CachedStep)> {
+        self.sources.iter().filter_map(|source| Some((source, source.steps.get(key)?)))
+    }
+}
+
+/// Where a cache is, and how to connect.
+pub(super) fn place(
+    context: &Context,
+    caller: &Caller,
+    request: &BuildRequest,
+    wanted: &CachePlace,
+) -> Result<Place, Report> {
+    match wanted {
+        CachePlace::Local { directory, tag, digest } => {
+            let path = caller.working_dir.join(directory);
+            Ok(Place::Directory { path, tag: tag.clone(), digest: digest.clone() })
+        }
+        CachePlace::Registry(reference) => {
+            let place = context.registries.get()?.place(reference)?;
+            let connection = Connection {
+                tls_verify: request.tls_verify,
+                authfile: request.registry.authfile.clone(),
+                cert_dir: request.registry.cert_dir.clone(),
+                ..Connection::default()
+            };
+            let authfile = connection.authfile.as_deref();
+            let credentials =
+                Credentials::find(&place.reference, authfile, &context.places).map_err(registry::Error::from)?;
+            let mut options = connection::options(context, &connection, credentials);
+            options.tls_verify = connection::tls_verify_at(&place, connection.tls_verify);
+            Ok(Place::Repository { reference: place.reference, options: Box::new(options) })
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The build cache: what is listed and pruned of it, its bound, and caches that others share.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::build::{base, build, lab, play, write};
+use crate::support::{Lab, Registry};
+
+const DOCKERFILE: &str = "FROM localhost/base AS one\nRUN echo $(seq 1000) >/one\nFROM localhost/base\n\
+    COPY --from=one /one /one\nRUN true\nWORKDIR /w\n";
+
+/// A lab with the same context as others, and an empty cache.
+fn fresh() -> Lab {
+    lab(&[("Dockerfile", DOCKERFILE)])
+}
+
+fn cached(said: &str) -> (usize, usize) {
+    (said.matches(" CACHED\n").count(), said.matches(" cache from ").count())
+}
+
+#[test]
+fn what_one_store_has_written_another_takes_from_a_directory() {
+    let first = fresh();
+    let cache = first.work("cache");
+    let to = |rest: &str| format!("type=local,dest={}{rest}", cache.display());
+    let from = format!("type=local,src={}", cache.display());
+    let id = build(&first, &["-q", "--timestamp", "0", "--cache-to", &to(",mode=max")]).exits(0).stdout();
+    let second = fresh();
+    let said = build(&second, &["--progress", "plain", "--timestamp", "0", "--cache-from", &from]).exits(0);
+    assert_eq!(cached(&said.stderr()), (4, 4), "{}", said.stderr());
+    assert_eq!(said.stdout(), id);
+    play(&second, &["test", "-s", "/one"]).exits(0).stdout();
+    // It is in the own cache now.
+    let again = build(&second, &["--progress", "plain", "--timestamp", "0"]).exits(0).stderr();
+    assert_eq!(cached(&again), (4, 0), "{again}");
+    // `min` has only the steps of the result.
+    build(&first, &["-q", "--timestamp", "0", "--cache-to", &to(",tag=least")]).exits(0).stdout();
+    let third = fresh();
+    let from = format!("{from},tag=least");
+    let said = build(&third, &["--progress", "plain", "--timestamp", "0", "--cache-from", &from]).exits(0).stderr();
+    assert_eq!(cached(&said), (3, 3), "{said}");
+    // Other tools see an image layout with a cache of BuildKit's form in it.
+    let read =
+        |path: &str| -> Value { serde_json::from_slice(&fs::read(cache.join(path)).expect("reads")).expect("JSON") };
+    let index = read("index.json");
+    assert_eq!(index["manifests"].as_array().map(Vec::len), Some(2));
+    let digest = index["manifests"][0]["digest"].as_str().expect("a digest").replace(':', "/");
+    let manifest = read(&format!("blobs/{digest}"));
+    assert_eq!(manifest["config"]["mediaType"], "application/vnd.buildkit.cacheconfig.v0");
+    assert_eq!(read("oci-layout")["imageLayoutVersion"], "1.0.0");
+}
+
+#[test]
+fn a_cache_in_a_registry_is_shared_and_what_is_none_is_named() {
+    require!(program "docker-registry");
+    let first = fresh();
+    let registry = Registry::empty(&first);
+    let name = registry.image("cache:main");
+    let to = format!("type=registry,ref={name},mode=max");
+    build(&first, &["-q", "--cache-to", &to]).exits(0).stdout();
+    let second = fresh();
+    for from in [name.clone(), format!("type=registry,ref={name}")] {
+        let said = build(&second, &["--progress", "plain", "--cache-from", &from]).exits(0).stderr();
+        assert_eq!(cached(&said), (4, 4), "{said}");
+        second.rc(["rmi", "-f", "localhost/made"]).run().exits(0).stdout();
+        second.rc(["builder", "prune", "-a", "-f"]).run().exits(0).stdout();
+    }
+    // An image is no cache, and a registry may not have it: the build goes on.
+    first.rc(["push", "-q", "localhost/made"]).arg(registry.image("made:1")).run().exits(0).stdout();
+    for (from, message) in [("made:1", "it is no cache of a build"), ("none:1", "none")] {
+        let from = registry.image(from);
+        let said = build(&second, &["--progress", "plain", "--no-cache", "--cache-from", &from]).exits(0).stderr();
+        assert!(said.contains("warning: cannot use the cache") && said.contains(message), "{said}");
+    }
+    registry.stop();
+    // What cannot be written is an error, unless the caller does not mind.
+    build(&first, &["-q", "--cache-to", &to]).exits(125).stderr();
+    let said = build(&first, &["-q", "--cache-to", &format!("{to},ignore-error=true")]).exits(0).stderr();
+    assert!(said.contains("cannot write the cache"), "{said}");
+    let refused = build(&first, &["--cache-to", "type=gha"]).exits(125).stderr();
+    assert!(refused.contains("type=registry or type=local"), "{refused}");
+}
+
+#[test]
+fn mounts_are_listed_measured_and_pruned_unless_a_step_uses_them() {
+    let text = "FROM localhost/base\nRUN --mount=type=cache,id=npm,target=/c seq 100000 >/c/big; echo x >/x\n";
+    let lab = lab(&[("Dockerfile", text)]);
+    build(&lab, &["-q"]).exits(0).stdout();
+    let listed = |filter: &[&str]| {
+        lab.rc(["builder", "du", "--format", "{{.Type}} {{.Reclaimable}} {{.Description}}"]).args(filter).run().text()
+    };
+    assert_eq!(listed(&["--filter", "type=exec.cachemount"]), "exec.cachemount true cached mount npm");
+    assert!(listed(&["--filter", "type=regular"]).starts_with("regular false RUN --mount"), "{}", listed(&[]));
+    assert_eq!(listed(&["--filter", "unused-for=24h"]), "");
+    assert_eq!(listed(&["--filter", "description~=^cached"]).lines().count(), 1);
+    let rows = lab.rc(["system", "df", "--format", "json"]).run().json();
+    assert_eq!(
+        (&rows[3]["Type"], &rows[3]["Total"], &rows[3]["Active"]),
+        (&"Build Cache".into(), &2.into(), &1.into())
+    );
+    assert!(rows[3]["RawReclaimable"].as_u64().is_some_and(|bytes| bytes > 500_000), "{rows}");
+    let details = lab.rc(["system", "df", "-v", "--format", "json"]).run().json();
+    assert_eq!(details["BuildCache"].as_array().map(Vec::len), Some(2), "{details}");
+    // A step uses it.
+    write(
+        &lab,
+        "Dockerfile",
+        "FROM localhost/base\nRUN --mount=type=cache,id=npm,target=/c echo started; sleep 1000\n",
+    );
+    let running = lab.rc(["build", "--progress", "plain"]).arg(lab.work("context")).start();
+    running.error_line(" started\n");
+    assert!(listed(&["--filter", "type=exec.cachemount"]).contains(" false "), "{}", listed(&[]));
+    lab.rc(["builder", "prune", "-f", "-a"]).run().exits(0).stdout();
+    assert_eq!(listed(&["--filter", "type=exec.cachemount"]).lines().count(), 1);
+    running.kill(crate::support::Signal::KILL);
+    drop(running.wait());
+    let kept = lab.rc(["builder", "prune", "-f", "--filter", "id=other"]).run().text();
+    assert_eq!(kept, "");
+    let pruned = lab.rc(["builder", "prune", "-f", "--filter", "type=exec.cachemount"]).run().text();
+    assert_eq!(pruned.lines().count(), 1, "{pruned}");
+    assert_eq!(listed(&["--filter", "type=exec.cachemount"]), "");
+    let refused = lab.rc(["builder", "prune", "-f", "--filter", "label=x"]).run().exits(125).stderr();
+    assert!(refused.contains("unknown filter `label`") && refused.contains("unused-for"), "{refused}");
+}
+
+#[test]
+fn the_cache_has_a_bound_and_what_was_used_last_stays() {
+    let lab = lab(&[]);
+    let step = |number: u32| {
+        write(&lab, "Dockerfile", &format!("FROM localhost/base\nRUN seq 100000 >/x; echo {number} >>/x\n"));
+        build(&lab, &["-q"]).exits(0).stdout();
+        lab.rc(["rmi", "-f", "localhost/made"]).run().exits(0).stdout();
+    };
+    (1..=3).for_each(step);
+    let listed = || lab.rc(["builder", "du", "--format", "{{.Description}}"]).run().text();
+    assert_eq!(listed().lines().count(), 3);
+    lab.rc(["builder", "prune", "-f", "--reserved-space", "1000m"]).run().exits(0).stdout();
+    assert_eq!(listed().lines().count(), 3);
+    lab.rc(["builder", "prune", "-f", "--max-used-space", "1m"]).run().exits(0).stdout();
+    assert!(listed().ends_with("echo 3 >>/x") && listed().lines().count() == 1, "{}", listed());
+    lab.rc(["builder", "prune", "-f", "--min-free-space", "1"]).run().exits(0).stdout();
+    assert_eq!(listed().lines().count(), 1);
+    // The settings bound it at the end of a build.
+    let settings = lab.root().join("config/rc");
+    fs::create_dir_all(&settings).expect("made");
+    fs::write(settings.join("rc.toml"), "[build]\ncache_size = \"1m\"\n").expect("written");
+    (4..=6).for_each(step);
+    // The last one was in an image when the bound was applied.
+    let is_bounded = || listed().lines().count() == 2 && listed().contains("echo 6 ");
+    crate::support::wait::until("the cache to be within its bound", || is_bounded().then_some(()));
+    lab.settle();
+}
+
+#[test]
+fn docker_s_builder_is_there_under_its_names() {
+    let lab = Lab::new();
+    base(&lab);
+    let list = lab.rc(["buildx", "ls"]).run().exits(0).stdout();
+    assert!(list.starts_with("NAME/NODE") && list.contains("default*"), "{list}");
+    let found = lab.rc(["buildx", "inspect", "--bootstrap"]).run().exits(0).stdout();
+    assert!(found.starts_with("Name:     default\n") && found.contains("Status:    running\n"), "{found}");
+    assert!(lab.rc(["buildx", "inspect", "other"]).run().exits(125).stderr().contains("no such builder"));
+    let version = lab.rc(["buildx", "version"]).run().exits(0).stdout();
+    assert!(version.starts_with("rc/buildx v") && version.matches('.').count() == 2, "{version}");
+    lab.rc(["buildx", "du", "--format", "{{.ID}}"]).run().prints("");
+    lab.rc(["buildx", "prune", "-f"]).run().prints("");
+    write(&lab, "Dockerfile", "FROM localhost/base\nRUN true\n");
+    lab.rc(["buildx", "b", "-q"]).arg(lab.work("context")).run().exits(0).stdout();
+}
