@@ -16,7 +16,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
 
-use super::attributes::{has_default_acl, set_attributes};
+use super::attributes::{Times, has_default_acl, set_attributes};
 use crate::storage::pack::attributes;
 use crate::sys::root::words;
 
@@ -44,6 +44,18 @@ pub(super) struct Directory {
     pub(super) is_plain: bool,
 }
 
+/// Directories that are repeated only because something deeper is written, with the times that they get again in the
+/// end: nothing that is in them has changed.
+#[derive(Debug, Default)]
+pub(super) struct Passed(pub(super) Vec<(PathBuf, Times)>);
+
+impl Passed {
+    /// Something new is put into a directory: it has a new time, as with any other.
+    pub(super) fn change(&mut self, directory: &Path) {
+        self.0.retain(|(path, _)| path != directory);
+    }
+}
+
 /// A directory on the way, or the name of one that is missing on both sides.
 struct Level {
     name: OsString,
@@ -59,18 +71,20 @@ impl Onto<'_> {
     }
 
     /// The directory at `path`, and those above it: in the layer, made if they are missing. Links are followed, and
-    /// lead to nothing outside. What is new belongs to `owner`, or root.
-    pub(super) fn make(&self, path: &Path, owner: Option<(u32, u32)>) -> Result<Directory, Errno> {
+    /// lead to nothing outside. What is new belongs to `owner`, or root. Directories that are repeated are `passed`.
+    pub(super) fn make(&self, path: &Path, owner: Option<(u32, u32)>, passed: &mut Passed) -> Result<Directory, Errno> {
         let mut at = self.root()?;
         for Level { name, layer, below } in self.walk(path)? {
             let path = at.path.join(&name);
             at = match (layer, below) {
                 (Some(layer), below) => Directory { is_plain: is_plain(&layer)?, path, layer, below },
                 (None, Some(below)) => {
-                    let layer = repeat(&at.layer, &name, &below)?;
+                    let (layer, time) = repeat(&at.layer, &name, &below)?;
+                    passed.0.push((path.clone(), time));
                     Directory { is_plain: is_plain(&layer)?, path, layer, below: Some(below) }
                 }
                 (None, None) => {
+                    passed.change(&at.path);
                     mkdirat(&at.layer, &name, Mode::from_raw_mode(0o755))?;
                     let layer = open(&at.layer, &name)?;
                     if let Some((uid, gid)) = owner.filter(|owner| *owner != (0, 0)) {
@@ -141,14 +155,15 @@ impl Directory {
 
     /// The directory `name` in it, which may be there. Its attributes are the caller's to set. `None` if something else
     /// is there.
-    pub(super) fn enter(&self, name: &OsStr) -> Result<Option<Self>, Errno> {
+    pub(super) fn enter(&self, name: &OsStr, passed: &mut Passed) -> Result<Option<Self>, Errno> {
         let below = match self.look_below(name)? {
             Some(FileType::Directory) => self.below.as_ref().map(|below| open(below, name)).transpose()?,
             Some(_) => return Ok(None),
             None => None,
         };
         match mkdirat(&self.layer, name, Mode::RWXU) {
-            Ok(()) => {}
+            Ok(()) if below.is_some() => {}
+            Ok(()) => passed.change(&self.path),
             Err(Errno::EXIST) if look(Some(self.layer.as_fd()), name)? == Some(FileType::Directory) => {}
             Err(Errno::EXIST) => return Ok(None),
             Err(error) => return Err(error),
@@ -180,8 +195,8 @@ pub(super) fn is_plain(directory: &OwnedFd) -> Result<bool, Errno> {
     Ok(is_root && stat.st_gid == 0 && stat.st_mode & libc::S_ISGID == 0 && !has_default_acl(directory))
 }
 
-/// Makes the directory `name` with the attributes of the one below. Its time is new, because something is put into it.
-fn repeat(parent: &OwnedFd, name: &OsStr, below: &OwnedFd) -> Result<OwnedFd, Errno> {
+/// Makes the directory `name` with the attributes of the one below; returns it, and the time of that one.
+fn repeat(parent: &OwnedFd, name: &OsStr, below: &OwnedFd) -> Result<(OwnedFd, Times), Errno> {
     mkdirat(parent, name, Mode::RWXU)?;
     let made = open(parent, name)?;
     let stat = fstat(below)?;
@@ -189,7 +204,7 @@ fn repeat(parent: &OwnedFd, name: &OsStr, below: &OwnedFd) -> Result<OwnedFd, Er
     let own = attributes(below).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     set_attributes(&made, &own)?;
     fchmod(&made, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
-    Ok(made)
+    Ok((made, Times::of(&stat)))
 }
 
 #[cfg(test)]
@@ -219,7 +234,7 @@ mod tests {
         let (layer, below) = (fs::open_directory(path("layer")), fs::open_directory(path("below")));
         let (layer, below) = (layer.expect("opens"), below.expect("opens"));
         let onto = Onto { layer: layer.as_fd(), below: Some(below.as_fd()) };
-        let made = |to: &str| onto.make(Path::new(to), None).map(|made| made.path);
+        let made = |to: &str| onto.make(Path::new(to), None, &mut Passed::default()).map(|made| made.path);
         for (to, expected) in [
             ("/", Ok("")),
             ("/lib", Ok("usr/lib")),
@@ -249,7 +264,10 @@ mod tests {
         let (layer, below) = (fs::open_directory(path("layer")), fs::open_directory(path("below")));
         let (layer, below) = (layer.expect("opens"), below.expect("opens"));
         let onto = Onto { layer: layer.as_fd(), below: Some(below.as_fd()) };
-        onto.make(Path::new("/a/b/c"), None).expect("made");
+        let mut passed = Passed::default();
+        onto.make(Path::new("/a/b/c"), None, &mut passed).expect("made");
+        let kept: Vec<_> = passed.0.iter().map(|(path, _)| path.as_path()).collect();
+        assert_eq!(kept, [Path::new("a")], "what something new is put into has a new time");
         assert_eq!(fs::metadata(path("layer/a")).expect("there").mode() & 0o7777, 0o1711);
         assert_eq!(fs::metadata(path("layer/a/b/c")).expect("there").mode() & 0o7777, 0o755);
     }

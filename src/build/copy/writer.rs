@@ -16,7 +16,7 @@ use super::attributes::{Times, finish_by_name, set_all};
 use super::contents::{Contents, File};
 use super::copied::{Copied, Former};
 use super::listing::{Item, ItemKind, Tree};
-use super::onto::{Directory, Onto, is_plain, look};
+use super::onto::{Directory, Onto, Passed, is_plain, look};
 use super::{Error, failed};
 use crate::sys::root::find_literally;
 
@@ -40,7 +40,8 @@ pub(crate) struct Writer<'a> {
     former: Option<&'a Former>,
     /// What was written.
     copied: Copied,
-    /// The times of directories: a change in a directory changes its own.
+    passed: Passed,
+    /// The times of directories that are copied: a change in a directory changes its own.
     times: Vec<(PathBuf, Times)>,
 }
 
@@ -57,7 +58,7 @@ impl<'a> Writer<'a> {
     pub(crate) fn new(onto: Onto<'a>, former: Option<&'a Former>) -> Self {
         // Modes are those of the files.
         rustix::process::umask(Mode::empty());
-        Self { onto, former, copied: Copied::default(), times: Vec::new() }
+        Self { onto, former, copied: Copied::default(), passed: Passed::default(), times: Vec::new() }
     }
 
     /// Copies `trees`, which are beneath `sources`. Fails if a file is another than it was when it was listed.
@@ -82,7 +83,7 @@ impl<'a> Writer<'a> {
 
     /// Sets the times of directories; nothing is written afterwards. Returns what was written.
     pub(crate) fn finish(self) -> Result<Copied, Error> {
-        for (path, time) in &self.times {
+        for (path, time) in self.passed.0.iter().chain(&self.times) {
             let set = || {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let directory = find_literally(self.onto.layer, path)?;
@@ -119,7 +120,7 @@ impl<'a> Writer<'a> {
                     let directory = self.subdirectory(&inner.directory, name, item, to, shown)?;
                     open.push(Open { path: &item.path, directory, files: Vec::new() });
                 }
-                _ => Self::item(&mut inner.files, &inner.directory, File { from: name, name, item }, to, shown)?,
+                _ => self.item(&mut inner.files, &inner.directory, File { from: name, name, item }, to, shown)?,
             }
         }
         open.into_iter().rev().for_each(|left| leave(left, contents));
@@ -127,7 +128,7 @@ impl<'a> Writer<'a> {
     }
 
     /// One file, to the destination or into it.
-    fn file<'t>(&self, tree: &'t Tree, to: &'t Destination<'_>, contents: &mut Contents<'t>) -> Result<(), Error> {
+    fn file<'t>(&mut self, tree: &'t Tree, to: &'t Destination<'_>, contents: &mut Contents<'t>) -> Result<(), Error> {
         let Some(item) = tree.items.first() else { return Ok(()) };
         let is_directory = to.is_directory || to.path.parent().is_none() || self.onto.is_directory(to.path);
         let path = if is_directory { to.path.join(OsStr::from_bytes(&tree.name)) } else { to.path.to_owned() };
@@ -136,15 +137,15 @@ impl<'a> Writer<'a> {
         let parent = self.make(path.parent().unwrap_or(Path::new("/")), to)?;
         let from = tree.path.file_name().unwrap_or_default();
         let mut files = Vec::new();
-        Self::item(&mut files, &parent, File { from, name, item }, to, path.as_os_str().as_bytes())?;
+        self.item(&mut files, &parent, File { from, name, item }, to, path.as_os_str().as_bytes())?;
         contents.add(tree.path.parent().unwrap_or(Path::new("")), &parent, &files);
         Ok(())
     }
 
     /// The directory at `path` of the root, and those above it, made if they are missing.
-    fn make(&self, path: &Path, to: &Destination<'_>) -> Result<Directory, Error> {
+    fn make(&mut self, path: &Path, to: &Destination<'_>) -> Result<Directory, Error> {
         let shown = path.as_os_str().as_bytes();
-        self.onto.make(path, to.owner).map_err(|error| match error {
+        self.onto.make(path, to.owner, &mut self.passed).map_err(|error| match error {
             Errno::NOTDIR => Error::NoDirectory(shown.to_vec()),
             error => failed("create", shown)(error),
         })
@@ -158,7 +159,7 @@ impl<'a> Writer<'a> {
         to: &Destination<'_>,
         shown: &[u8],
     ) -> Result<Directory, Error> {
-        let entered = parent.enter(name).map_err(failed("create", shown))?;
+        let entered = parent.enter(name, &mut self.passed).map_err(failed("create", shown))?;
         let mut made = entered.ok_or_else(|| Error::NoDirectory(shown.to_vec()))?;
         let mode = (to.mode)(item.mode, true);
         let set = || {
@@ -172,6 +173,7 @@ impl<'a> Writer<'a> {
 
     /// Anything but a directory: the content of files comes later.
     fn item<'t>(
+        &mut self,
         files: &mut Vec<File<'t>>,
         parent: &Directory,
         file: File<'t>,
@@ -181,6 +183,7 @@ impl<'a> Writer<'a> {
         if parent.look_below(file.name).map_err(failed("look at", shown))? == Some(FileType::Directory) {
             return Err(Error::IsDirectory(shown.to_vec()));
         }
+        self.passed.change(&parent.path);
         let File { name, item, .. } = file;
         match &item.kind {
             ItemKind::File { .. } => {
