@@ -39,5 +39,5 @@ pub(crate) use chronicle::container_event;
 pub(crate) use directory::{ContainerDir, Error as ContainerDirError};
 pub(crate) use life::run;
 pub(crate) use notify::send_waiting;
-pub(crate) use record::{ExitRecord, HealthResult, HealthStatus, ProcessId, Run, State, Status, now};
+pub(crate) use record::{ExitRecord, HealthResult, HealthStatus, Run, State, Status, now};
 pub(crate) use start::{Listen, Owner, SecretVariables, Start, Starter, Stdio};

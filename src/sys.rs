@@ -22,6 +22,7 @@ pub(crate) mod pipe;
 pub(crate) mod prctl;
 pub(crate) mod proc;
 pub(crate) mod process;
+pub(crate) mod process_id;
 pub(crate) mod programs;
 pub(crate) mod replacement;
 pub(crate) mod root;

@@ -5,9 +5,10 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Container, Error};
-use crate::monitor::{ExitRecord, ProcessId, Run, cgroup_name, now};
+use crate::monitor::{ExitRecord, Run, cgroup_name, now};
 use crate::runtime::cgroup;
 use crate::sys::process::{open_pidfd, signal_pidfd};
+use crate::sys::process_id::ProcessId;
 
 /// Kills the program of a container whose monitor was killed, and records how it ended.
 pub(super) fn kill_orphan(container: &Container) -> Result<(), Error> {

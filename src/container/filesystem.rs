@@ -15,11 +15,12 @@ use serde::de::DeserializeOwned;
 use super::start::host_facts;
 use super::volumes::{self, Prepared};
 use super::{Container, Environment, Error, lock, processes};
-use crate::monitor::{ProcessId, Status};
+use crate::monitor::Status;
 use crate::plan;
 use crate::runtime::{Apart, FuseOverlay, Rootfs, mount_apart, try_mount};
 use crate::sys::lock::ProcessLock;
 use crate::sys::proc::Entry;
+use crate::sys::process_id::ProcessId;
 use crate::types::{IdRange, Layers, Report, StorageDriver};
 use crate::userns::{self, Inside, UserNamespace};
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::monitor::{ContainerDir, ExitRecord, Run, State, Status};
 use crate::plan::ContainerConfig;
 use crate::sys::process;
+use crate::sys::process_id::ProcessId;
 use crate::types::NetworkState;
 
 use super::Error;
@@ -103,7 +104,7 @@ fn status(state: &mut State, is_watched: bool) -> Status {
     match state.status {
         Status::Starting => Status::Created,
         Status::Running | Status::Stopping | Status::Paused => {
-            if state.init.as_ref().is_some_and(crate::monitor::ProcessId::is_alive) {
+            if state.init.as_ref().is_some_and(ProcessId::is_alive) {
                 return Status::Orphaned;
             }
             state.exit = Some(lost(state));
@@ -128,7 +129,6 @@ fn lost(state: &State) -> ExitRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitor::ProcessId;
 
     fn state(status: Status, init: Option<ProcessId>) -> State {
         State { status, init, exit: None, run: 1, ..unknown() }

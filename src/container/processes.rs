@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
 
 use super::{Container, Error};
-use crate::monitor::{ProcessId, Status};
+use crate::monitor::Status;
 use crate::runtime::cgroup::Group;
 use crate::runtime::users;
 use crate::sys::fs;
 use crate::sys::proc::{self, Entry, Stat};
+use crate::sys::process_id::ProcessId;
 use crate::types::NamespaceKind;
 
 /// A process of a container.

@@ -14,7 +14,6 @@ use super::directory::ContainerDir;
 use super::notify::Notifier;
 use super::pidfile::PidFiles;
 use super::program::Launched;
-use super::record::ProcessId;
 use super::serve::Server;
 use super::start::{Error, Start, Stdio, step};
 use super::stdio::{Pipes, standard_descriptors};
@@ -23,6 +22,7 @@ use crate::plan::{self, ContainerConfig, RestartPolicy};
 use crate::runtime::cgroup::{self, Group};
 use crate::runtime::{self, FuseOverlay, Launch, Progress, Rootfs, StartingProcess};
 use crate::sys::process::{self, Child};
+use crate::sys::process_id::ProcessId;
 use crate::types::{ContainerId, Layers, NamespaceKind, StorageDriver};
 use crate::userns::{Home, UserNamespace};
 

@@ -4,19 +4,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::sys::process_id::ProcessId;
 use crate::types::NetworkState;
-
-/// A process, told apart from a later one with the same PID.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ProcessId {
-    /// The PID in the host's namespace.
-    pub(crate) pid: i32,
-    /// Field 22 of `/proc/PID/stat`: clock ticks since boot.
-    pub(crate) start_time: u64,
-    /// `/proc/sys/kernel/random/boot_id`.
-    pub(crate) boot_id: String,
-}
 
 /// The status words of podman, and `orphaned`: the monitor was killed and the program lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -201,18 +190,4 @@ impl HealthRecord {
 /// Now, RFC 3339 with nanoseconds, UTC.
 pub(crate) fn now() -> String {
     format!("{:.9}", Timestamp::now())
-}
-
-impl ProcessId {
-    /// The live process `pid` of this boot; `None` if it has ended.
-    pub(crate) fn of(pid: i32) -> Option<Self> {
-        let start_time = crate::sys::process::start_time(pid)?;
-        Some(Self { pid, start_time, boot_id: crate::sys::process::boot_id().ok()? })
-    }
-
-    /// Whether this process still lives.
-    pub(crate) fn is_alive(&self) -> bool {
-        crate::sys::process::start_time(self.pid) == Some(self.start_time)
-            && crate::sys::process::boot_id().is_ok_and(|id| id == self.boot_id)
-    }
 }

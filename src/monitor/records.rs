@@ -1,11 +1,12 @@
 //! The files in which the monitor records its container: `state.json`, and `exit` at the end of a run.
 
 use super::directory::{ContainerDir, Error};
-use super::record::{ExitRecord, HealthRecord, ProcessId, Run, State, Status, now};
+use super::record::{ExitRecord, HealthRecord, Run, State, Status, now};
 use super::start::Start;
 use crate::plan::ContainerConfig;
 use crate::runtime::cgroup::Group;
 use crate::sys::fs::Durability;
+use crate::sys::process_id::ProcessId;
 use crate::types::NetworkState;
 
 /// The records of one container.

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use super::{Invalid, serde_as_string};
@@ -6,6 +7,24 @@ use super::{Invalid, serde_as_string};
 /// A MAC address of an interface, written `02:42:ac:11:00:02`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MacAddress([u8; 6]);
+
+impl MacAddress {
+    /// The address of an interface with this IPv4 address: `02:42`, then its four bytes. If the IPv4 address is given
+    /// out again, its neighbours need not learn another one.
+    pub(crate) fn of_ipv4(address: Ipv4Addr) -> Self {
+        let [a, b, c, d] = address.octets();
+        Self([0x02, 0x42, a, b, c, d])
+    }
+
+    /// The six bytes.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "networks with names are being built; the commands and the keeper use it")
+    )]
+    pub(crate) fn bytes(self) -> [u8; 6] {
+        self.0
+    }
+}
 
 impl fmt::Display for MacAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,5 +69,8 @@ mod tests {
         {
             assert_eq!(parsed(text), None, "{text}");
         }
+        let of_address = MacAddress::of_ipv4(Ipv4Addr::new(10, 89, 0, 255));
+        assert_eq!(of_address.to_string(), "02:42:0a:59:00:ff");
+        assert_eq!(of_address.bytes(), [2, 0x42, 10, 89, 0, 255]);
     }
 }

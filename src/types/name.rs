@@ -9,6 +9,20 @@ use super::{Invalid, serde_as_string};
 pub(crate) struct Name(String);
 
 impl Name {
+    /// The name of the network that exists without having been created.
+    pub(crate) fn default_network() -> Self {
+        Self("podman".to_owned())
+    }
+
+    /// The network that has this name: `bridge` and `default` are other names of the default network, as in docker.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "networks with names are being built; the commands and the keeper use it")
+    )]
+    pub(crate) fn of_network(self) -> Self {
+        if matches!(self.as_str(), "bridge" | "default") { Self::default_network() } else { self }
+    }
+
     /// The name as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
@@ -45,6 +59,13 @@ serde_as_string!(Name);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_default_network_has_three_names() {
+        for (typed, name) in [("bridge", "podman"), ("default", "podman"), ("podman", "podman"), ("app", "app")] {
+            assert_eq!(typed.parse::<Name>().expect("a name").of_network().as_str(), name);
+        }
+    }
 
     #[test]
     fn a_name_is_one_harmless_component() {
