@@ -37,6 +37,7 @@ pub(crate) mod logs;
 pub(crate) mod manifest;
 pub(crate) mod mount;
 mod mounting;
+pub(crate) mod network;
 mod observer;
 mod outcome;
 pub(crate) mod pause;

@@ -39,6 +39,7 @@ mod measure;
 mod mounts;
 mod names;
 mod needed;
+mod networks;
 mod observer;
 mod ports;
 mod prune;
@@ -83,7 +84,7 @@ pub(crate) use images::{Images, ListedImage, RemoveImages, images, remove_images
 pub(crate) use info::{info, kernel};
 pub(crate) use inspect::{InspectedImage, Kind, Object, container_exists, image_exists, inspect};
 pub(crate) use join::{Attach, Exec, attach, exec};
-pub(crate) use known::{container_names, image_names, volume_names};
+pub(crate) use known::{container_names, image_names, network_names, volume_names};
 pub(crate) use login::{check_login, login, logout, logout_all, server, stored_login};
 pub(crate) use look::{Log, log, processes, usage};
 pub(crate) use manifests::{
@@ -92,6 +93,10 @@ pub(crate) use manifests::{
 };
 pub(crate) use mounts::{MountKind, Mounted, mount_files, mountable, mounted_files, unmount_files};
 pub(crate) use names::NamesSetup;
+pub(crate) use networks::{
+    ListedNetwork, RemoveNetworks, create_network, network_exists, network_filters, networks, remove_networks,
+    unused_networks, update_network,
+};
 pub(crate) use observer::Observer;
 pub(crate) use ports::{PublishedPorts, ports};
 pub(crate) use prune::{Images as PrunedImages, Prune, Pruned, prune};

@@ -66,15 +66,16 @@ impl Error {
     }
 }
 
-/// The exit code of a failure for which this command alone has one. Source: EXIT STATUS of podman-rm(1), podman-rmi(1)
-/// and podman-volume-rm(1).
+/// The exit code of a failure for which this command alone has one. Source: EXIT STATUS of podman-rm(1), podman-rmi(1),
+/// podman-volume-rm(1) and podman-network-rm(1).
 fn own_code(command: &str, kind: ReportKind) -> Option<u8> {
     match (command, kind) {
         ("rm", ReportKind::NotFound(Thing::Container))
         | ("rmi", ReportKind::NotFound(Thing::Image))
-        | ("volume rm", ReportKind::NotFound(Thing::Volume)) => Some(1),
-        // The container is running or paused; a container uses the image or the volume.
-        ("rm", ReportKind::Conflict) | ("rmi" | "volume rm", ReportKind::InUse) => Some(2),
+        | ("volume rm", ReportKind::NotFound(Thing::Volume))
+        | ("network rm", ReportKind::NotFound(Thing::Network)) => Some(1),
+        // The container is running or paused; a container uses the image, the volume or the network.
+        ("rm", ReportKind::Conflict) | ("rmi" | "volume rm" | "network rm", ReportKind::InUse) => Some(2),
         _ => None,
     }
 }
@@ -122,6 +123,9 @@ mod tests {
             ("rmi", &[no_image, ReportKind::Damaged], 125),
             ("volume rm", &[ReportKind::NotFound(Thing::Volume)], 1),
             ("volume rm", &[ReportKind::NotFound(Thing::Volume), ReportKind::InUse], 2),
+            ("network rm", &[ReportKind::NotFound(Thing::Network)], 1),
+            ("network rm", &[ReportKind::InUse], 2),
+            ("network rm", &[ReportKind::Invalid], 125),
             ("volume inspect", &[ReportKind::NotFound(Thing::Volume)], 125),
             ("stop", &[no_container], 125),
             ("inspect", &[no_image], 125),

@@ -28,16 +28,9 @@
 
 pub(crate) mod addresses;
 pub(crate) mod files;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "networks with names are being built; the commands and the keeper use it")
-)]
 pub(crate) mod lease;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "networks with names are being built; the commands and the keeper use it")
-)]
 pub(crate) mod record;
+pub(crate) mod routes;
 
 mod driver;
 mod drivers;

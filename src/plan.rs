@@ -37,6 +37,7 @@ mod names;
 mod namespaces;
 mod needs;
 mod network;
+mod new_network;
 mod paths;
 mod portable;
 mod ports;
@@ -77,7 +78,8 @@ pub(crate) use host::{HostAccount, HostIds};
 pub(crate) use limits::LimitChanges;
 pub(crate) use local_volume::LocalVolume;
 pub(crate) use needs::{BlockDevices, Found, Needs, needs};
-pub(crate) use network::parse_network;
+pub(crate) use network::parse_networks;
+pub(crate) use new_network::{NetworkFacts, NetworkRequest, network_dns, new_network};
 pub(crate) use portable::{Owners, portable};
 pub(crate) use ports::FreePort;
 pub(crate) use request::{
@@ -262,7 +264,8 @@ pub(crate) fn resolve(
     identity: Identity,
 ) -> Result<ContainerConfig, Error> {
     let defaults = &facts.defaults;
-    let shared = namespaces::shared(request, facts, network::network(request, defaults)?)?;
+    let network = network::known(network::network(request, defaults)?, &facts.found)?;
+    let shared = namespaces::shared(request, facts, network)?;
     let hostname = hostname(request, facts, &identity.id, &shared.network, shared.host_uts)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
     let userns = user_namespace::user_namespace(request, image, facts, &shared)?;

@@ -19,10 +19,6 @@ mod name;
 mod namespaces;
 mod nearest;
 mod network;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "networks with names are being built; the commands and the keeper use it")
-)]
 mod network_record;
 mod network_state;
 mod port;
@@ -50,10 +46,8 @@ pub(crate) use mac::MacAddress;
 pub(crate) use name::Name;
 pub(crate) use namespaces::{Joined, NamespaceKind};
 pub(crate) use nearest::nearest;
-pub(crate) use network::{Endpoint, Network, NetworkDriver};
-#[cfg(test)]
-pub(crate) use network_record::LeaseRange;
-pub(crate) use network_record::{NetworkRecord, Subnet};
+pub(crate) use network::{Endpoint, Network, NetworkDriver, is_interface};
+pub(crate) use network_record::{LeaseRange, NetworkRecord, Route, Subnet};
 pub(crate) use network_state::{EndpointState, NetworkAddress, NetworkState};
 pub(crate) use port::{PortMapping, Protocol};
 pub(crate) use reference::ImageReference;

@@ -108,6 +108,13 @@ pub(super) const COMMANDS: &[Entry] = &[
     entry!("manifest remove" manifest::remove),
     entry!("manifest rm" manifest::rm),
     entry!(mount),
+    entry!("network create" network::create, by value),
+    entry!("network exists" network::exists),
+    entry!("network inspect" network::inspect),
+    entry!("network ls" network::ls, alias "list"),
+    entry!("network prune" network::prune),
+    entry!("network rm" network::rm, by value, alias "remove"),
+    entry!("network update" network::update),
     entry!(pause by value),
     entry!(port by value),
     entry!(ps alias "ls" "list"),
@@ -222,6 +229,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group { name: "manifest", about: "Manage lists of images for several platforms", same: &[] },
     Group { name: "setup", about: "Make rc fit into your environment", same: &[] },
     Group { name: "system", about: "Manage rc", same: &[(&["events"], "events"), (&["info"], "info")] },
+    Group { name: "network", about: "Manage networks", same: &[] },
     Group { name: "volume", about: "Manage volumes", same: &[] },
 ];
 

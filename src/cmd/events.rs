@@ -9,7 +9,7 @@ use crate::types::Dialect;
 use crate::ui::{self, Format, Output};
 use crate::view::{EventRow, docker_action};
 
-/// Show what happens to containers, images, volumes and secrets
+/// Show what happens to containers, images, volumes, networks and secrets
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Filter output based on conditions given: KEY=VALUE

@@ -5,7 +5,7 @@ use super::inspection::{Inspection, inspect};
 use crate::engine;
 use crate::error::{Error, Exit};
 
-/// Display the configuration of containers, images and volumes
+/// Display the configuration of containers, images, volumes and networks
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Format the output to a Go template or json
@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// Show the sizes of containers
     #[arg(short, long)]
     size: bool,
-    /// Type of object to look for: all, container, image or volume (default: all)
+    /// Type of object to look for: all, container, image, volume or network (default: all)
     #[arg(
         short = 't',
         long = "type",
@@ -35,7 +35,7 @@ pub(crate) struct Args {
 /// The values of `--type`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
-    /// A container, otherwise an image, otherwise a volume.
+    /// A container, otherwise an image, otherwise a volume, otherwise a network.
     #[default]
     All,
     /// Only containers.
@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     Image,
     /// Only volumes.
     Volume,
+    /// Only networks.
+    Network,
 }
 
 /// Runs the command.
@@ -69,6 +71,7 @@ impl From<Kind> for engine::Kind {
             Kind::Container => Self::Container,
             Kind::Image => Self::Image,
             Kind::Volume => Self::Volume,
+            Kind::Network => Self::Network,
         }
     }
 }

@@ -6,9 +6,9 @@ use super::Ctx;
 use crate::engine::{self, InspectedImage, Kind, Object, Selection};
 use crate::error::{Error, Exit};
 use crate::registry::Platform;
-use crate::types::Report;
+use crate::types::{Dialect, Report};
 use crate::ui::{self, Format, format, json};
-use crate::view::{self, VolumeRow};
+use crate::view::{self, NetworkRow, VolumeRow};
 
 /// What to inspect, and how it is shown.
 #[derive(Debug, Default)]
@@ -54,7 +54,11 @@ pub(super) fn inspect(ctx: &Ctx, asked: &Inspection<'_>) -> Result<Exit, Error> 
         }
     }
     if let Some(template @ Format::Template { .. }) = ctx.format(asked.format) {
-        found = found.into_iter().map(|object| with_aliases(object, &template)).collect();
+        let named = |object| match asked.kind {
+            Kind::Network => with_go_names(object, &template),
+            _ => with_aliases(object, &template),
+        };
+        found = found.into_iter().map(named).collect();
     }
     print(ctx, asked.format, &found, failures)
 }
@@ -109,7 +113,19 @@ fn shape(ctx: &Ctx, volumes: &std::path::Path, object: &Object, size: bool) -> R
             needs_copy_up: listed.needs_copy_up,
         }
         .object(),
+        Object::Network(listed) => {
+            let row = NetworkRow { record: &listed.record, members: &listed.members, no_trunc: true };
+            if ctx.dialect == Dialect::Docker { row.docker_object() } else { row.object() }
+        }
     })
+}
+
+/// The names of podman's fields that a template uses for a network.
+fn with_go_names(object: Value, template: &Format) -> Value {
+    match template {
+        Format::Template { text, .. } => view::with_go_names(object, text),
+        _ => object,
+    }
 }
 
 /// Adds `.ID` for `.Id` and `.ImageID` for `.Image` if the template uses them. Source: podman `cmd/podman/inspect`.
@@ -133,7 +149,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::types::Dialect;
 
     #[test]
     fn aliases_are_there_for_templates_that_use_them() {

@@ -81,7 +81,8 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     }
     let listing = engine::containers(&ctx.engine)?;
     let all: Vec<ContainerFacts<'_>> = listing.containers.iter().map(engine::facts).collect();
-    let mut rows = rows(args, &all, ctx.engine.clock())?;
+    let filters = engine::network_filters(&ctx.engine, &args.filter)?;
+    let mut rows = rows(args, filters, &all, ctx.engine.clock())?;
     let format = ctx.format(args.format.as_deref());
     if args.size || format.as_ref().is_some_and(|format| format.names("Size")) {
         let shown = |row: &PsRow<'_>| listing.containers.iter().find(|known| known.config.id == row.config.id);
@@ -117,9 +118,14 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
 }
 
 /// The rows that the arguments select, sorted.
-fn rows<'a>(args: &Args, all: &[ContainerFacts<'a>], clock: Clock) -> Result<Vec<PsRow<'a>>, filter::Error> {
+fn rows<'a>(
+    args: &Args,
+    filters: Vec<String>,
+    all: &[ContainerFacts<'a>],
+    clock: Clock,
+) -> Result<Vec<PsRow<'a>>, filter::Error> {
     let last = if args.latest { Some(1) } else { usize::try_from(args.last).ok().filter(|last| *last > 0) };
-    let request = ListRequest { all: args.all, last, filters: args.filter.clone() };
+    let request = ListRequest { all: args.all, last, filters };
     let mut found = engine::select(&request, all, clock)?;
     // Equal rows stay in the order of creation.
     found.sort_by(|a, b| compare(args.sort, a, b));

@@ -7,12 +7,14 @@ use rustix::fs::Access;
 use super::cdi;
 use super::context::Caller;
 use super::glob;
+use super::networks;
 use crate::container;
+use crate::net::record::Networks;
 use crate::plan::{BlockDevices, ContainerConfig, Defaults, Facts, Found, HostAccount, HostIds, Needs, Request};
 use crate::settings::Settings;
 use crate::storage::Store;
 use crate::sys::fs;
-use crate::types::{ContainerId, IdRange, Protocol};
+use crate::types::{ContainerId, IdRange, NetworkRecord, Protocol, Report, ReportKind, Thing};
 use crate::userns::{self, HostUser, IdMap, Single};
 
 /// What `plan::resolve` must know about the caller, the host and the settings; `found` was looked up for this request.
@@ -69,6 +71,20 @@ fn containers(
     names.iter().map(look_up).collect()
 }
 
+/// The networks of these names or IDs.
+fn known_networks(
+    store: &Store,
+    names: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Option<Box<NetworkRecord>>>, Report> {
+    let all = Networks::of(store.root());
+    let look_up = |name: &String| match networks::find(&all, name) {
+        Ok(found) => Ok((name.clone(), Some(Box::new(found)))),
+        Err(report) if report.kind == ReportKind::NotFound(Thing::Network) => Ok((name.clone(), None)),
+        Err(report) => Err(report),
+    };
+    names.iter().map(look_up).collect()
+}
+
 /// A user of the host; the empty name is the user that runs rc.
 fn account(name: &str) -> Option<HostAccount> {
     let own = || rustix::process::geteuid().as_raw().to_string();
@@ -89,7 +105,7 @@ pub(super) fn look_up(
     needs: &Needs,
     caller: &Caller,
     id: &ContainerId,
-) -> Result<Found, container::Error> {
+) -> Result<Found, Report> {
     Ok(Found {
         images: BTreeMap::new(),
         globs: glob::look_up(&needs.globs, &caller.working_dir),
@@ -102,6 +118,7 @@ pub(super) fn look_up(
         described: cdi::look_up(&needs.described, &caller.environment),
         has_zone: needs.zone.as_ref().is_some_and(|path| fs::metadata(path).is_ok_and(|found| found.is_file())),
         containers: containers(store, &needs.containers)?,
+        networks: known_networks(store, &needs.networks)?,
         accounts: needs.accounts.iter().map(|name| (name.clone(), account(name))).collect(),
         volume_names: (0..needs.volume_names).map(|_| container::volume_name(id)).collect::<Result<_, _>>()?,
     })

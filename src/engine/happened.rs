@@ -4,6 +4,7 @@ use crate::monitor::container_event;
 use crate::plan::ContainerConfig;
 use crate::storage::Store;
 use crate::storage::events::{Event, EventKind};
+use crate::types::NetworkRecord;
 
 /// Something has happened to a container.
 pub(super) fn to_container(store: &Store, config: &ContainerConfig, action: &str) {
@@ -25,4 +26,10 @@ pub(super) fn to_unused(store: &Store, kind: EventKind, reclaimed: u64) {
 /// Something has happened to a volume.
 pub(super) fn to_volume(store: &Store, action: &str, name: &str) {
     store.events().add(&[Event::new(EventKind::Volume, action, "", name)]);
+}
+
+/// Something has happened to a network.
+pub(super) fn to_network(store: &Store, action: &str, record: &NetworkRecord) {
+    let event = Event::new(EventKind::Network, action, record.id.as_str(), record.name.as_str());
+    store.events().add(&[event.with("type", &record.driver)]);
 }

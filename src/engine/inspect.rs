@@ -1,8 +1,9 @@
-//! A container, an image or a volume by its name, with all its details.
+//! A container, an image, a volume or a network by its name, with all its details.
 
 use std::path::PathBuf;
 
 use super::context::Context;
+use super::networks::{self, ListedNetwork};
 use super::volumes::{self, ListedVolume};
 use crate::container::{self, Container};
 use crate::image;
@@ -13,7 +14,7 @@ use crate::types::{Report, ReportKind, Thing};
 /// What to look for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A container, otherwise an image, otherwise a volume.
+    /// A container, otherwise an image, otherwise a volume, otherwise a network.
     #[default]
     Any,
     /// Only containers.
@@ -22,6 +23,8 @@ pub(crate) enum Kind {
     Image,
     /// Only volumes.
     Volume,
+    /// Only networks.
+    Network,
 }
 
 /// What was found.
@@ -33,6 +36,8 @@ pub(crate) enum Object {
     Image(Box<InspectedImage>),
     /// A volume.
     Volume(Box<ListedVolume>),
+    /// A network.
+    Network(Box<ListedNetwork>),
 }
 
 /// An image with what the store knows of it.
@@ -55,15 +60,17 @@ impl Kind {
             Self::Container => (Thing::Container, "container"),
             Self::Image => (Thing::Image, "image"),
             Self::Volume => (Thing::Volume, "volume"),
+            Self::Network => (Thing::Network, "network"),
         };
         Report::new(ReportKind::NotFound(thing), format!("no such {what}: {}", name.escape_debug()))
     }
 }
 
-/// Finds the object of this name or ID; a container comes before an image, and that before a volume.
+/// Finds the object of this name or ID; a container comes before an image, that before a
+/// volume, and that before a network.
 pub(crate) fn inspect(context: &Context, store: &Store, kind: Kind, name: &str) -> Result<Object, Report> {
-    let of_volume = || of_volume(context, name);
-    let found = first(kind, || of_container(store, name), || of_image(context, store, name), of_volume)?;
+    let (of_volume, of_network) = (|| of_volume(context, name), || of_network(context, name));
+    let found = first(kind, || of_container(store, name), || of_image(context, store, name), of_volume, of_network)?;
     found.ok_or_else(|| kind.missing(name))
 }
 
@@ -72,15 +79,18 @@ fn first<T, E>(
     container: impl FnOnce() -> Result<Option<T>, E>,
     image: impl FnOnce() -> Result<Option<T>, E>,
     volume: impl FnOnce() -> Result<Option<T>, E>,
+    network: impl FnOnce() -> Result<Option<T>, E>,
 ) -> Result<Option<T>, E> {
     match kind {
         Kind::Container => container(),
         Kind::Image => image(),
         Kind::Volume => volume(),
-        Kind::Any => match container()? {
-            Some(found) => Ok(Some(found)),
-            None => image()?.map_or_else(volume, |found| Ok(Some(found))),
-        },
+        Kind::Network => network(),
+        Kind::Any => {
+            let found = container()?.map_or_else(image, |found| Ok(Some(found)))?;
+            let found = found.map_or_else(volume, |found| Ok(Some(found)))?;
+            found.map_or_else(network, |found| Ok(Some(found)))
+        }
     }
 }
 
@@ -116,6 +126,14 @@ fn of_volume(context: &Context, name: &str) -> Result<Option<Object>, Report> {
     }
 }
 
+fn of_network(context: &Context, name: &str) -> Result<Option<Object>, Report> {
+    match networks::network(context, name) {
+        Ok(found) => Ok(Some(Object::Network(Box::new(found)))),
+        Err(report) if report.kind == ReportKind::NotFound(Thing::Network) => Ok(None),
+        Err(report) => Err(report),
+    }
+}
+
 /// Whether there is a container of this name or ID, even a damaged one.
 pub(crate) fn container_exists(context: &Context, name: &str) -> Result<bool, Report> {
     match container::find(&context.store_to_read()?, name) {
@@ -138,28 +156,31 @@ pub(crate) fn image_exists(context: &Context, name: &str) -> Result<bool, Report
 mod tests {
     use super::*;
 
-    fn found(kind: Kind, has_container: bool, has_image: bool) -> Option<&'static str> {
+    fn found(kind: Kind, has_container: bool, has_image: bool, has_volume: bool) -> Option<&'static str> {
         let found = first(
             kind,
             || Ok::<_, ()>(has_container.then_some("container")),
             || Ok(has_image.then_some("image")),
-            || Ok(Some("volume")),
+            || Ok(has_volume.then_some("volume")),
+            || Ok(Some("network")),
         );
         found.unwrap_or_default()
     }
 
     #[test]
-    fn a_container_comes_before_an_image_and_that_before_a_volume_of_the_same_name() {
-        for (kind, has_container, has_image, expected) in [
-            (Kind::Any, true, true, Some("container")),
-            (Kind::Any, false, true, Some("image")),
-            (Kind::Any, false, false, Some("volume")),
-            (Kind::Volume, true, true, Some("volume")),
-            (Kind::Image, true, true, Some("image")),
-            (Kind::Image, true, false, None),
-            (Kind::Container, false, true, None),
+    fn a_container_comes_before_an_image_a_volume_and_a_network_of_the_same_name() {
+        for (kind, has_container, has_image, has_volume, expected) in [
+            (Kind::Any, true, true, true, Some("container")),
+            (Kind::Any, false, true, true, Some("image")),
+            (Kind::Any, false, false, true, Some("volume")),
+            (Kind::Any, false, false, false, Some("network")),
+            (Kind::Volume, true, true, true, Some("volume")),
+            (Kind::Network, true, true, true, Some("network")),
+            (Kind::Image, true, true, true, Some("image")),
+            (Kind::Image, true, false, true, None),
+            (Kind::Container, false, true, true, None),
         ] {
-            assert_eq!(found(kind, has_container, has_image), expected, "{kind:?}");
+            assert_eq!(found(kind, has_container, has_image, has_volume), expected, "{kind:?}");
         }
         assert_eq!(Kind::Any.missing("a\u{1b}b").message, "no such object: a\\u{1b}b");
     }

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use crate::container;
+use crate::net::record::Networks;
 use crate::storage::Store;
 
 /// The names of all containers, the newest first.
@@ -28,6 +29,15 @@ pub(crate) fn volume_names(context: &Context) -> Vec<String> {
     let names = |store: &Store| {
         let volumes = store.list_volumes().ok()?.volumes;
         Some(volumes.iter().map(|volume| volume.record.name.to_string()).collect())
+    };
+    read(context, names)
+}
+
+/// The names of all networks.
+pub(crate) fn network_names(context: &Context) -> Vec<String> {
+    let names = |store: &Store| {
+        let networks = Networks::of(store.root()).list().ok()?.records;
+        Some(networks.iter().map(|record| record.name.to_string()).collect())
     };
     read(context, names)
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::context::Context;
+use super::networks;
 use super::observer::Observer;
 use crate::container::{self, Container, Listing};
 use crate::monitor::Status;
@@ -170,7 +171,8 @@ pub(super) fn each_even_damaged<B>(
     let listing =
         if words.is_empty() || !selection.filters.is_empty() { container::list(store)? } else { Listing::default() };
     let all: Vec<_> = listing.containers.iter().map(facts).collect();
-    let filter = ContainerFilter::parse(&selection.filters, context.clock(), |name| created(name, &all))?;
+    let filters = networks::in_filters(store, &selection.filters);
+    let filter = ContainerFilter::parse(&filters, context.clock(), |name| created(name, &all))?;
     let matches = |container: &Container| filter.matches(facts(container));
     let mut side_by_side = SideBySide { under_way: VecDeque::new(), observer, finish };
     if words.is_empty() {

@@ -194,28 +194,21 @@ impl LockedNetwork {
     /// The address of each subnet.
     fn choose(&self, new: &NewLease) -> Result<Vec<NetworkAddress>, Error> {
         let record = &self.record;
-        for address in &new.wanted {
-            choose::check(record, *address)?;
-        }
+        record.check_addresses(&new.wanted).map_err(LeaseError::from)?;
         let last = self.last();
         let taken: BTreeSet<IpAddr> =
             fs::paths_in(self.leases())?.iter().filter_map(|path| path.file_name()?.to_str()?.parse().ok()).collect();
         let mut addresses = Vec::new();
         for subnet in &record.subnets {
-            let mut wanted = new.wanted.iter().filter(|address| subnet.subnet.contains(*address));
-            let ip = match (wanted.next(), wanted.next()) {
-                (Some(first), Some(second)) => {
-                    let (network, first, second) = (record.name.clone(), *first, *second);
-                    return Err(LeaseError::TwoInSubnet { network, first, second }.into());
-                }
-                (Some(ip), None) => {
+            let ip = match new.wanted.iter().find(|address| subnet.subnet.contains(*address)) {
+                Some(ip) => {
                     if taken.contains(ip) && !self.is_free(*ip)? {
                         let (network, holder) = (record.name.clone(), self.holder(*ip));
                         return Err(LeaseError::Taken { network, address: *ip, holder }.into());
                     }
                     *ip
                 }
-                (None, _) => {
+                None => {
                     let mut failed = None;
                     let mut is_free = |ip: IpAddr| {
                         !taken.contains(&ip)

@@ -193,15 +193,20 @@ impl Networks {
         Ok(())
     }
 
-    /// Removes a network, also a damaged one; the caller holds [`lock_all`](Self::lock_all) and knows that nobody is in
-    /// it. Returns whether it existed.
-    pub(crate) fn remove(&self, name: &Name) -> Result<bool, Error> {
+    /// Removes a network, also a damaged one, if `check` finds with its lock held that it is not needed; the caller holds
+    /// [`lock_all`](Self::lock_all). Returns whether it existed.
+    pub(crate) fn remove<E: From<PathError>>(
+        &self,
+        name: &Name,
+        check: impl FnOnce() -> Result<(), E>,
+    ) -> Result<bool, E> {
         let directory = self.directory(name);
         let lock = match FileLock::exclusive(directory.join("lock")) {
             Ok(lock) => lock,
             Err(error) if error.is_not_found() => return Ok(false),
             Err(error) => return Err(error.into()),
         };
+        check()?;
         // From here on there is no such network; who waits for the lock finds no record.
         match fs::remove_file(self.record_path(name)) {
             Err(error) if !error.is_not_found() => return Err(error.into()),
@@ -245,6 +250,10 @@ mod tests {
         NetworkRecord { name: name.parse().expect("a name"), ..NetworkRecord::default_network() }
     }
 
+    fn unused() -> Result<(), PathError> {
+        Ok(())
+    }
+
     fn names(networks: &Networks) -> Vec<String> {
         let listing = networks.list().expect("lists");
         let readable = listing.records.iter().map(|record| record.name.to_string());
@@ -277,8 +286,8 @@ mod tests {
         locked.replace(changed.clone()).expect("replaced");
         drop(locked);
         assert_eq!(networks.load(&app.name).expect("read"), Some(changed));
-        assert!(networks.remove(&app.name).expect("removed"));
-        assert!(!networks.remove(&app.name).expect("not there"));
+        assert!(networks.remove(&app.name, unused).expect("removed"));
+        assert!(!networks.remove(&app.name, unused).expect("not there"));
         drop(all);
         assert_eq!(names(&networks), ["podman"]);
         assert!(!networks.directory(&app.name).exists());
@@ -301,6 +310,6 @@ mod tests {
                 "b: the record of the network `b` is that of another, `c`",
             ]
         );
-        assert!(networks.remove(&record("a").name).expect("removed"));
+        assert!(networks.remove(&record("a").name, unused).expect("removed"));
     }
 }

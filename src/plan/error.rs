@@ -1,6 +1,6 @@
 //! Why a request cannot become a container.
 
-use crate::types::{Invalid, Name, Protocol, Report, ReportKind};
+use crate::types::{Invalid, Name, Protocol, Report, ReportKind, Thing};
 
 /// Why a request cannot become a container.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +75,27 @@ pub(crate) enum Error {
         /// Why there is only one, and the cure.
         sentence: String,
     },
+    /// A network that does not exist.
+    #[error("there is no network `{name}`")]
+    NoNetwork {
+        /// As typed.
+        name: Name,
+    },
+    /// A network that is to be created and exists.
+    #[error("the network `{name}` already exists")]
+    NetworkExists {
+        /// Its name.
+        name: Name,
+    },
+    /// All subnets for new networks are in use.
+    #[error(
+        "there is no free subnet for the network: other networks and routes of the host have all from 10.89.0.0 to \
+             10.255.255.255"
+    )]
+    NoSubnet,
+    /// A value that no option names.
+    #[error(transparent)]
+    Invalid(Invalid),
     /// Two options that exclude each other.
     #[error("`{}` and `{}` cannot be used together", .options[0], .options[1])]
     Exclusive {
@@ -100,11 +121,14 @@ pub(crate) enum Error {
 impl From<Error> for Report {
     fn from(error: Error) -> Self {
         let kind = match error {
-            Error::NoFreePort { .. } => ReportKind::InUse,
+            Error::NoFreePort { .. } | Error::NoSubnet => ReportKind::InUse,
+            Error::NoNetwork { .. } => ReportKind::NotFound(Thing::Network),
+            Error::NetworkExists { .. } => ReportKind::Conflict,
             Error::Damaged { .. } => ReportKind::Damaged,
             Error::NotLookedUp(_) => ReportKind::Internal,
             Error::OneId { .. } => ReportKind::Unsupported,
             Error::Option { .. }
+            | Error::Invalid(_)
             | Error::File { .. }
             | Error::Image { .. }
             | Error::NoCommand { .. }
@@ -130,6 +154,11 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::NoCommand { image } => Some(format!("name one: `rc run {} /bin/sh`", image.escape_debug())),
+            Self::NoNetwork { name } => Some(format!(
+                "create it with `rc network create {name}`, or use none, host, slirp4netns, pasta or podman"
+            )),
+            Self::NetworkExists { .. } => Some("remove it with `rc network rm`, or use --ignore".to_owned()),
+            Self::NoSubnet => Some("name one with --subnet".to_owned()),
             _ => None,
         }
     }

@@ -11,7 +11,7 @@ use super::{
     CdiEdits, ContainerConfig, Defaults, FreePort, HostAccount, ImageDefaults, ImageSource, MountRequest, Request,
     accounts, cdi, expose, kernel, mounts, namespaces, network, ports, timezone, user_namespace, volumes_from,
 };
-use crate::types::{IdRange, Name, Protocol};
+use crate::types::{IdRange, Name, NetworkRecord, Protocol};
 
 /// What to look up on the host for a request. Most requests need nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(crate) struct Needs {
     pub(crate) zone: Option<PathBuf>,
     /// Other containers by name or ID.
     pub(crate) containers: BTreeSet<String>,
+    /// Networks by name or ID.
+    pub(crate) networks: BTreeSet<String>,
     /// Users of the host by name or number; the empty name is the user that runs rc.
     pub(crate) accounts: BTreeSet<String>,
     /// Patterns of the host's paths, as typed.
@@ -70,6 +72,8 @@ pub(crate) struct Found {
     pub(crate) has_zone: bool,
     /// The other containers; `None` for one that does not exist.
     pub(crate) containers: BTreeMap<String, Option<Box<ContainerConfig>>>,
+    /// The networks; `None` for one that does not exist.
+    pub(crate) networks: BTreeMap<String, Option<Box<NetworkRecord>>>,
     /// The users of the host; `None` for one that does not exist.
     pub(crate) accounts: BTreeMap<String, Option<HostAccount>>,
     /// The absolute paths that match the patterns, in order, or why a pattern has none.
@@ -100,7 +104,9 @@ pub(crate) fn needs(
         accounts: accounts::needed(request, user_namespace::keeps_user(request, mode)),
         ..Needs::default()
     };
-    if network::network(request, defaults).is_ok_and(|network| network.forwards_ports()) {
+    let network = network::network(request, defaults).ok();
+    needs.networks = network.as_ref().map(network::names).unwrap_or_default();
+    if network.is_some_and(|network| network.forwards_ports()) {
         let published = expose::published(request, image).unwrap_or_default();
         (needs.ports, needs.named_ports) = ports::needs(&published, defaults);
     }

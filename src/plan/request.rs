@@ -105,6 +105,14 @@ pub(crate) struct Request {
     pub(crate) dns_options: Vec<String>,
     /// `--network`, typed.
     pub(crate) network: Option<Network>,
+    /// `--ip`.
+    pub(crate) ip: Option<String>,
+    /// `--ip6`.
+    pub(crate) ip6: Option<String>,
+    /// `--mac-address`.
+    pub(crate) mac_address: Option<String>,
+    /// `--network-alias`: names in all of the container's networks.
+    pub(crate) network_aliases: Vec<String>,
     /// `--publish`.
     pub(crate) publish: Vec<PortRequest>,
     /// `--publish-all`: every port that the image or `--expose` names, on any port of the host.
@@ -216,6 +224,9 @@ impl Request {
             &mut self.user,
             &mut self.working_dir,
             &mut self.hostname,
+            &mut self.ip,
+            &mut self.ip6,
+            &mut self.mac_address,
             &mut self.cgroups,
             &mut self.cgroupns,
             &mut self.cgroup_parent,

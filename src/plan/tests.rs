@@ -236,7 +236,7 @@ fn no_text_makes_a_parser_panic_or_slips_a_line_through() {
             Request { dns: many(), dns_search: many(), ..base() },
             Request { dns_search: many(), ..base() },
             Request { dns_options: many(), ..base() },
-            Request { network: parse_network(text).ok(), ..base() },
+            Request { network: text.parse().ok(), ..base() },
             Request { publish: PortRequest::from_publish(text).into_iter().collect(), ..base() },
             Request { mounts: MountRequest::from_volume(text).into_iter().collect(), ..base() },
             Request { mounts: vec![MountRequest::from_tmpfs(text)], ..base() },

@@ -60,8 +60,8 @@ fn errors_name_line_and_key() {
              `dns_searches`, `dns_options`",
         ),
         (
-            "[network]\ndriver = \"bridge\"\n",
-            "`/c/rc.toml` line 2: `driver`: network `bridge` must be slirp4netns, pasta, host or none",
+            "[network]\ndriver = \"backend\"\n",
+            "`/c/rc.toml` line 2: `driver`: network `backend` must be slirp4netns, pasta, bridge, host or none",
         ),
         ("[log]\nmax_size = 5\n", "`/c/rc.toml` line 2: `max_size`: invalid type: integer `5`, expected a string"),
         ("[helpers]\npasta = \"pasta\"\n", "`/c/rc.toml` line 2: `pasta`: program `pasta` must be an absolute path"),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 
-use crate::types::{DetachKeys, Endpoint, Invalid, Network, NetworkDriver, StorageDriver, parse_size};
+use crate::types::{DetachKeys, Endpoint, Invalid, Name, Network, NetworkDriver, StorageDriver, parse_size};
 
 /// The value of a key.
 pub(super) trait Value: Sized {
@@ -189,11 +189,12 @@ impl Value for Network {
 
     fn read(written: String) -> Result<Self, Invalid> {
         let network: Self = written.parse()?;
-        let plain = [NetworkDriver::Slirp4netns, NetworkDriver::Pasta].map(Endpoint::from);
+        let bridge = Endpoint { network: Some(Name::default_network()), ..NetworkDriver::Bridge.into() };
+        let plain = [NetworkDriver::Slirp4netns.into(), NetworkDriver::Pasta.into(), bridge];
         match &network {
             Self::None | Self::Host => Ok(network),
             Self::Own { endpoints } if plain.iter().any(|plain| endpoints[..] == [plain.clone()]) => Ok(network),
-            _ => Err(Invalid::new("network", written, "must be slirp4netns, pasta, host or none")),
+            _ => Err(Invalid::new("network", written, "must be slirp4netns, pasta, bridge, host or none")),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What happens to containers, images, volumes and secrets: a line of JSON each, for `rc events`.
+//! What happens to containers, images, volumes, networks and secrets: a line of JSON each, for `rc events`.
 //!
 //! ```text
 //! events.log      appended to by each process that changes something: one write(2) for what belongs together, no lock
@@ -74,6 +74,8 @@ pub(crate) enum EventKind {
     Image,
     /// A volume.
     Volume,
+    /// A network.
+    Network,
     /// A secret.
     Secret,
     /// rc itself.
@@ -87,6 +89,7 @@ impl EventKind {
             Self::Container => "container",
             Self::Image => "image",
             Self::Volume => "volume",
+            Self::Network => "network",
             Self::Secret => "secret",
             Self::System => "system",
         }
@@ -94,7 +97,7 @@ impl EventKind {
 
     /// The kind for a word.
     pub(crate) fn of_word(word: &str) -> Option<Self> {
-        let all = [Self::Container, Self::Image, Self::Volume, Self::Secret, Self::System];
+        let all = [Self::Container, Self::Image, Self::Volume, Self::Network, Self::Secret, Self::System];
         all.into_iter().find(|kind| kind.as_str() == word)
     }
 }

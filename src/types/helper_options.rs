@@ -176,7 +176,13 @@ impl Endpoint {
         match self.driver {
             NetworkDriver::Slirp4netns => Slirp4netnsOptions::read(&self.options).map(drop),
             NetworkDriver::Pasta => PastaOptions::read(&self.options).map(drop),
-            NetworkDriver::Bridge => Ok(()),
+            NetworkDriver::Bridge => match self.options.first() {
+                None => Ok(()),
+                Some(option) => {
+                    let known = "must be ip, ip6, mac, alias or interface_name";
+                    Err(Invalid::new("network option", option, known))
+                }
+            },
         }
     }
 

@@ -17,10 +17,6 @@ impl MacAddress {
     }
 
     /// The six bytes.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "networks with names are being built; the commands and the keeper use it")
-    )]
     pub(crate) fn bytes(self) -> [u8; 6] {
         self.0
     }

@@ -15,10 +15,6 @@ impl Name {
     }
 
     /// The network that has this name: `bridge` and `default` are other names of the default network, as in docker.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "networks with names are being built; the commands and the keeper use it")
-    )]
     pub(crate) fn of_network(self) -> Self {
         if matches!(self.as_str(), "bridge" | "default") { Self::default_network() } else { self }
     }

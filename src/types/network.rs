@@ -129,6 +129,11 @@ impl From<NetworkDriver> for Endpoint {
 }
 
 impl Endpoint {
+    /// Whether a bridge connects it, which others share.
+    pub(crate) fn is_bridge(&self) -> bool {
+        self.driver == NetworkDriver::Bridge
+    }
+
     /// The network's name.
     pub(crate) fn name(&self) -> &str {
         self.network.as_ref().map_or(self.driver.as_str(), Name::as_str)
@@ -162,7 +167,7 @@ impl Endpoint {
 }
 
 /// The kernel takes more; a name like these needs no quoting anywhere. Source: `dev_valid_name`, IFNAMSIZ.
-pub(super) fn is_interface(name: &str) -> bool {
+pub(crate) fn is_interface(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let is_short = (1..16).contains(&name.len());
     is_short && name.bytes().all(is_plain) && !name.starts_with('-') && name != "." && name != ".."
@@ -219,7 +224,10 @@ impl FromStr for Network {
             let options = rest.into_iter().flat_map(|rest| rest.split(',')).filter(|option| !option.is_empty());
             Endpoint { options: options.map(str::to_owned).collect(), ..driver.into() }
         };
-        let on_bridge = |network| Endpoint { network, ..NetworkDriver::Bridge.into() }.read(rest.unwrap_or_default());
+        let on_bridge = |name: Name| {
+            let network = Some(name.of_network());
+            Endpoint { network, ..NetworkDriver::Bridge.into() }.read(rest.unwrap_or_default())
+        };
         match (word, rest) {
             ("none" | "host" | "private", Some(_)) => Err(invalid("this network takes no options")),
             ("none", None) => Ok(Self::None),
@@ -231,10 +239,9 @@ impl FromStr for Network {
             ("ns", _) => Err(invalid("name the namespace by an absolute path: `ns:/PATH`")),
             ("slirp4netns", _) => own(with_options(NetworkDriver::Slirp4netns)),
             ("pasta", _) => own(with_options(NetworkDriver::Pasta)),
-            ("bridge", _) => own(on_bridge(None)?),
             (name, _) => match name.parse() {
-                Ok(name) => own(on_bridge(Some(name))?),
-                Err(_) => Err(invalid("it must be slirp4netns, pasta, host or none")),
+                Ok(name) => own(on_bridge(name)?),
+                Err(_) => Err(invalid("it must be none, host, slirp4netns, pasta or the name of a network")),
             },
         }
     }
@@ -318,8 +325,8 @@ mod tests {
             "slirp4netns:mtu=1500,allow_host_loopback=true",
             "pasta",
             "pasta:-4,--mtu,1400",
-            "bridge",
-            "bridge:ip=10.0.0.5,ip6=fd00::5,mac=02:42:ac:11:00:02,alias=db,alias=sql,interface_name=net0,metric=7",
+            "podman",
+            "podman:ip=10.0.0.5,ip6=fd00::5,mac=02:42:ac:11:00:02,alias=db,alias=sql,interface_name=net0,metric=7",
             "backend",
             "backend:ip=10.0.0.5",
             "container:web",
@@ -372,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_network_is_written_with_its_format_and_read_back() {
-        for text in ["none", "host", "private", "pasta", "bridge:ip=10.0.0.5,alias=db", "container:web", "ns:/run/x"] {
+        for text in ["none", "host", "private", "pasta", "podman:ip=10.0.0.5,alias=db", "container:web", "ns:/run/x"] {
             let network = parsed(text);
             let written = serde_json::to_string(&network).expect("JSON");
             assert!(written.starts_with(r#"{"format":1,"mode":""#), "{written}");

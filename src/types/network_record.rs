@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
-use super::Name;
+use super::{Invalid, Name};
 
 /// The ID of the default network in podman: the SHA-256 digest of its name.
 const DEFAULT_ID: &str = "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9";
@@ -110,6 +110,31 @@ impl NetworkRecord {
             options: BTreeMap::new(),
             ipam_options: BTreeMap::from([("driver".to_owned(), "host-local".to_owned())]),
         }
+    }
+
+    /// Fails if a member of the network cannot have these addresses, whoever else has them: at most one of each subnet.
+    pub(crate) fn check_addresses(&self, addresses: &[IpAddr]) -> Result<(), Invalid> {
+        for (number, address) in addresses.iter().enumerate() {
+            let name = &self.name;
+            let refuse = |reason: String| Err(Invalid::new("address", address.to_string(), reason));
+            let Some(subnet) = self.subnet_with(*address) else {
+                let all: Vec<String> = self.subnets.iter().map(|subnet| subnet.subnet.to_string()).collect();
+                return match &all[..] {
+                    [] => refuse(format!("cannot be given: the network `{name}` has no subnet")),
+                    all => refuse(format!("must be in a subnet of the network `{name}`: {}", all.join(", "))),
+                };
+            };
+            if subnet.gateway == Some(*address) {
+                return refuse(format!("cannot be a container's: it is the gateway of the network `{name}`"));
+            }
+            if !subnet.is_for_members(*address) {
+                return refuse(format!("cannot be a container's: it means the network `{name}`, or all in it"));
+            }
+            if let Some(other) = addresses[..number].iter().find(|other| subnet.subnet.contains(*other)) {
+                return refuse(format!("cannot be given together with `{other}`: both are in {}", subnet.subnet));
+            }
+        }
+        Ok(())
     }
 
     /// The subnet that has this address.

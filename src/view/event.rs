@@ -23,7 +23,7 @@ pub(crate) struct EventRow<'a> {
 pub(crate) fn docker_action(event: &Event) -> Option<&str> {
     Some(match (event.kind, event.action.as_str()) {
         (EventKind::Container, "died") => "die",
-        (EventKind::Container | EventKind::Volume, "remove") => "destroy",
+        (EventKind::Container | EventKind::Volume | EventKind::Network, "remove") => "destroy",
         (EventKind::Container, "exec") => "exec_start",
         (EventKind::Container, "exec_died") => "exec_die",
         (EventKind::Container, "init" | "cleanup") => return None,
@@ -41,6 +41,11 @@ impl EventRow<'_> {
         let time = time.map(|time| time.strftime("%Y-%m-%d %H:%M:%S%.9f %z %Z").to_string());
         let words = [time.unwrap_or_default(), kind.as_str().to_owned(), action.clone(), self.id()];
         let words = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        if *kind == EventKind::Network {
+            let mut details: Vec<String> = vec![format!("name={name}")];
+            details.extend(self.event.attributes.iter().map(|(name, value)| format!("{name}={value}")));
+            return format!("{words} ({})", details.join(", "));
+        }
         if *kind != EventKind::Container {
             return format!("{words} {name}").trim_end().to_owned();
         }
@@ -84,7 +89,7 @@ impl EventRow<'_> {
     /// docker names an image by its name, and a volume too.
     fn actor(&self) -> &str {
         match self.event.kind {
-            EventKind::Container => &self.event.id,
+            EventKind::Container | EventKind::Network => &self.event.id,
             _ if self.event.name.is_empty() => &self.event.id,
             _ => listed::familiar(&self.event.name),
         }
@@ -223,6 +228,16 @@ mod tests {
         );
         let volume = Event { time: event.time.clone(), ..Event::new(EventKind::Volume, "remove", "", "data") };
         assert_eq!(row(&volume).line(), "2026-01-02 12:00:00.123456789 +0200 +02 volume remove data");
+        let network = Event { time: event.time.clone(), ..Event::new(EventKind::Network, "remove", "c0ffee", "app") };
+        let network = network.with("type", "bridge");
+        assert_eq!(
+            row(&network).line(),
+            "2026-01-02 12:00:00.123456789 +0200 +02 network remove c0ffee (name=app, type=bridge)"
+        );
+        assert_eq!(
+            row(&network).docker_line().as_deref(),
+            Some("2026-01-02T12:00:00.123456789+02:00 network destroy c0ffee (name=app, type=bridge)")
+        );
         assert_eq!(row(&event.then("init")).docker_line(), None);
     }
 

@@ -6,6 +6,7 @@ mod common;
 mod container;
 mod event;
 mod image;
+mod network;
 mod prune;
 mod secret;
 mod volume;
@@ -18,6 +19,7 @@ pub(crate) use cache::{CacheFacts, CacheFilter};
 pub(crate) use container::{ContainerFacts, ContainerFilter};
 pub(crate) use event::EventFilter;
 pub(crate) use image::{ImageFacts, ImageFilter, is_named};
+pub(crate) use network::{NetworkFacts, NetworkFilter};
 pub(crate) use prune::PruneFilter;
 pub(crate) use secret::SecretFilter;
 pub(crate) use volume::{VolumeFacts, VolumeFilter};
@@ -94,6 +96,15 @@ fn split<'a>(typed: &'a str, known: &'static [&'static str]) -> Result<(&'static
 
 fn pattern(key: &'static str, value: &str) -> Result<Regex, Error> {
     Regex::new(value).map_err(|error| Error::bad(key, value, error.to_string()))
+}
+
+/// A truth value, as Go reads it.
+fn boolean(key: &'static str, value: &str) -> Result<bool, Error> {
+    match value {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(Error::bad(key, value, "must be true or false")),
+    }
 }
 
 /// Whether one of the alternatives of a key matches; true if the key was not given.

@@ -71,6 +71,7 @@ mod named_files;
 mod names;
 mod namespaces;
 mod network;
+mod networks;
 mod one_id;
 mod pause;
 mod processes;

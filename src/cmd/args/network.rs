@@ -22,9 +22,22 @@ pub(super) struct NetworkArgs {
     /// Set the container's hostname
     #[arg(short = 'h', long, value_name = "NAME")]
     hostname: Option<String>,
-    /// Connect a container to a network: slirp4netns[:OPTIONS], pasta[:OPTIONS], host, none, container:NAME or ns:PATH
+    /// Set a static IPv4 address for the container
+    #[arg(long, value_name = "IP")]
+    ip: Option<String>,
+    /// Set a static IPv6 address for the container
+    #[arg(long, value_name = "IP")]
+    ip6: Option<String>,
+    /// Set a static MAC address for the container
+    #[arg(long, value_name = "MAC")]
+    mac_address: Option<String>,
+    /// Connect a container to a network: NAME[:OPTIONS], slirp4netns[:OPTIONS], pasta[:OPTIONS], host, none,
+    /// container:NAME or ns:PATH
     #[arg(long, value_name = "MODE", visible_alias = "net")]
-    network: Option<String>,
+    network: Vec<String>,
+    /// Add a name by which other containers of its networks find the container
+    #[arg(long, value_name = "NAME")]
+    network_alias: Vec<String>,
     /// Leave the image's /etc/hostname as it is
     #[arg(long)]
     no_hostname: bool,
@@ -49,8 +62,11 @@ impl NetworkArgs {
         request.dns_options = self.dns_option;
         request.dns_search = self.dns_search;
         request.hostname = self.hostname;
-        request.network =
-            self.network.filter(|text| !text.is_empty()).as_deref().map(plan::parse_network).transpose()?;
+        request.ip = self.ip;
+        request.ip6 = self.ip6;
+        request.mac_address = self.mac_address;
+        request.network = plan::parse_networks(&self.network)?;
+        request.network_aliases = self.network_alias;
         request.expose = self.expose;
         request.publish_all = self.publish_all;
         request.publish = self.publish.iter().map(|text| PortRequest::from_publish(text)).collect::<Result<_, _>>()?;

@@ -16,8 +16,6 @@ const WORDS: &[(&str, &[&str])] = &[
     ("ipc", &["private", "shareable", "none", "host"]),
     ("log-driver", &["k8s-file", "json-file", "journald", "none", "passthrough"]),
     ("log-level", &["debug", "info", "warn", "error"]),
-    ("net", NETWORKS),
-    ("network", NETWORKS),
     ("platform", &["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/riscv64", "linux/s390x"]),
     ("policy", &["always", "missing", "never", "newer"]),
     ("pull", &["always", "missing", "never", "newer"]),
@@ -51,12 +49,18 @@ pub(super) fn of(context: &Context, command: &Command, option: &str, arg: &Arg) 
     let words = match (option, kind.as_str()) {
         ("cap-add" | "cap-drop", _) => capabilities(),
         // `rc inspect` takes anything.
-        ("", "NAME") if command.get_name() == "inspect" => {
-            ["CONTAINER", "IMAGE", "VOLUME"].iter().filter_map(|kind| stored(context, kind)).flatten().collect()
-        }
+        ("", "NAME") if command.get_name() == "inspect" => ["CONTAINER", "IMAGE", "VOLUME", "NETWORK"]
+            .iter()
+            .filter_map(|kind| stored(context, kind))
+            .flatten()
+            .collect(),
         ("", "SOURCE" | "DESTINATION") if command.get_name() == "cp" => {
             let names = stored(context, "CONTAINER").unwrap_or_default();
             return (names.into_iter().map(|name| (format!("{name}:"), String::new())).collect(), Files::Any);
+        }
+        ("network" | "net", _) => {
+            let names = stored(context, "NETWORK").unwrap_or_default();
+            NETWORKS.iter().map(|word| (*word).to_owned()).chain(names).collect()
         }
         ("", _) => Vec::new(),
         (option, _) => known(option),

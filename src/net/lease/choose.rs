@@ -2,24 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::error::LeaseError;
-use crate::types::{NetworkRecord, Subnet};
-
-/// Fails if a member of the network cannot have this address, whoever else has it.
-pub(crate) fn check(record: &NetworkRecord, address: IpAddr) -> Result<(), LeaseError> {
-    let network = record.name.clone();
-    match record.subnet_with(address) {
-        None => {
-            let subnets = record.subnets.iter().map(|subnet| subnet.subnet).collect();
-            Err(LeaseError::Outside { network, address, subnets })
-        }
-        Some(subnet) if subnet.is_for_members(address) => Ok(()),
-        Some(subnet) => {
-            let is_gateway = subnet.gateway == Some(address);
-            Err(LeaseError::Reserved { network, address, is_gateway })
-        }
-    }
-}
+use crate::types::Subnet;
 
 /// The next free address of a subnet after that in `last`, around its range; `None` if there is no free one.
 /// `is_free` is asked at most for each address; `taken` is how many are not free at most.
@@ -105,22 +88,5 @@ mod tests {
         assert_eq!(after(&large, "fd00::ffff:ffff:ffff:ffff", &["fd00::2"]).as_deref(), Some("fd00::3"));
         let whole = subnet("::/0", "::1", None);
         assert_eq!(after(&whole, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", &[]).as_deref(), Some("::2"));
-    }
-
-    #[test]
-    fn an_address_of_its_own_is_in_a_subnet_and_nobody_else_s() {
-        let record = NetworkRecord::default_network();
-        let check = |text: &str| check(&record, text.parse().expect("an address")).map_err(|error| error.to_string());
-        assert_eq!(check("10.88.3.4"), Ok(()));
-        let refused = |reason: &str| Err(reason.to_owned());
-        assert_eq!(
-            check("10.89.0.4"),
-            refused("the address `10.89.0.4` is not in the network `podman`, which has 10.88.0.0/16")
-        );
-        assert_eq!(check("10.88.0.1"), refused("the address `10.88.0.1` is the gateway of the network `podman`"));
-        assert_eq!(
-            check("10.88.255.255"),
-            refused("the address `10.88.255.255` means all of the network `podman`, or itself")
-        );
     }
 }

@@ -157,11 +157,11 @@ fn what_is_no_address_of_the_network_is_refused() {
     let home = tempfile::tempdir().expect("directory");
     let networks = network(home.path());
     for (wanted, expected) in [
-        (&["10.89.0.1"][..], "the address `10.89.0.1` is the gateway of the network `app`"),
-        (&["10.90.0.1"], "the address `10.90.0.1` is not in the network `app`, which has 10.89.0.0/29, fd00::/64"),
+        (&["10.89.0.1"][..], "address `10.89.0.1` cannot be a container's: it is the gateway of the network `app`"),
+        (&["10.90.0.1"], "address `10.90.0.1` must be in a subnet of the network `app`: 10.89.0.0/29, fd00::/64"),
         (
             &["10.89.0.2", "10.89.0.3"],
-            "the addresses `10.89.0.2` and `10.89.0.3` are in the same subnet of the network `app`",
+            "address `10.89.0.3` cannot be given together with `10.89.0.2`: both are in 10.89.0.0/29",
         ),
     ] {
         assert_eq!(allocate(&networks, new(1, wanted)), Err(expected.to_owned()));

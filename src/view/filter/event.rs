@@ -5,7 +5,7 @@ use crate::storage::events::{Event, EventKind};
 use crate::view::docker_action;
 
 /// The keys of podman-events(1) and docker-events(1) for what rc has.
-const KEYS: &[&str] = &["container", "event", "image", "label", "secret", "type", "volume"];
+const KEYS: &[&str] = &["container", "event", "image", "label", "network", "secret", "type", "volume"];
 
 /// All filters of one command line.
 #[derive(Debug, Default)]
@@ -28,12 +28,14 @@ impl EventFilter {
             match key {
                 "container" => filter.objects.push((EventKind::Container, value.trim_start_matches('/').to_owned())),
                 "volume" => filter.objects.push((EventKind::Volume, owned)),
+                "network" => filter.objects.push((EventKind::Network, owned)),
                 "secret" => filter.objects.push((EventKind::Secret, owned)),
                 "image" => filter.images.push(owned),
                 "event" => filter.actions.push(owned),
                 "type" => {
                     let kind = EventKind::of_word(value);
-                    let unknown = || Error::bad(key, value, "must be container, image, volume, secret or system");
+                    let unknown =
+                        || Error::bad(key, value, "must be container, image, volume, network, secret or system");
                     filter.kinds.push(kind.ok_or_else(unknown)?);
                 }
                 _ => {

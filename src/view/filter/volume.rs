@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use regex_lite::Regex;
 
 use super::common::{CommonFilter, Times};
-use super::{Error, any, pattern, split};
+use super::{Error, any, boolean, pattern, split};
 use crate::storage::volumes::Record;
 use crate::view::when::Clock;
 
@@ -82,15 +82,6 @@ impl VolumeFilter {
 
 fn has_option(options: &BTreeMap<String, String>, name: &str, value: Option<&str>) -> bool {
     options.get(name).is_some_and(|found| value.is_none_or(|value| found == value))
-}
-
-/// A truth value, as Go reads it.
-fn boolean(key: &'static str, value: &str) -> Result<bool, Error> {
-    match value {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(Error::bad(key, value, "must be true or false")),
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::network::bindings;
 use super::{Place, object, propagation, shown};
 use crate::monitor::State;
 use crate::plan::{CgroupMode, ContainerConfig, Ipc, LogDriver, Mount, MountKind, Seccomp, SystemPaths};
-use crate::types::{IdRange, NamespaceKind, capability};
+use crate::types::{Endpoint, IdRange, NamespaceKind, capability};
 use crate::view::human;
 
 /// `HostConfig`, in podman's order: first what rc sets, then the limits.
@@ -27,7 +27,7 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
             "Tag": config.log_tag.as_deref().unwrap_or_default(),
             "Size": human::size(config.log_max_size).replace(' ', ""),
         },
-        "NetworkMode": config.network.names().join(","),
+        "NetworkMode": network_mode(config),
         "PortBindings": bindings(&config.ports),
         "RestartPolicy": { "Name": config.restart.as_str(), "MaximumRetryCount": config.restart.retries() },
         "AutoRemove": config.auto_remove,
@@ -79,6 +79,12 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
 }
 
 /// Who created the container's cgroup: the service manager, as a scope, or rc.
+/// Source: podman, `InspectContainerHostConfig.NetworkMode`: networks with names are all `bridge`.
+fn network_mode(config: &ContainerConfig) -> String {
+    let is_bridge = config.network.endpoints().first().is_some_and(Endpoint::is_bridge);
+    if is_bridge { "bridge".to_owned() } else { config.network.names().join(",") }
+}
+
 fn cgroup_manager(state: &State) -> &'static str {
     let is_scope = |name: &str| name.starts_with("rc-") && name.ends_with(".scope");
     let has_scope = state.cgroup.as_deref().is_some_and(|path| path.split('/').any(is_scope));

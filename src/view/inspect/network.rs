@@ -39,12 +39,19 @@ pub(super) fn network(config: &ContainerConfig, state: &State, status: Status) -
             "DNSNames": null,
             "IPAMConfig": null,
             "Links": null,
-            "Aliases": config.network.endpoints().get(number).map_or(&[][..], |asked| &asked.aliases),
+            "Aliases": aliases(config, number),
         })));
         networks.insert(name, Value::Object(network));
     }
     settings.insert("Networks".to_owned(), Value::Object(networks));
     Value::Object(settings)
+}
+
+/// The further names of a container in one of its networks; those of a bridge know its short ID, too.
+fn aliases(config: &ContainerConfig, number: usize) -> Vec<&str> {
+    let Some(endpoint) = config.network.endpoints().get(number) else { return Vec::new() };
+    let id = endpoint.is_bridge().then(|| config.id.short());
+    endpoint.aliases.iter().map(crate::types::Name::as_str).chain(id).collect()
 }
 
 /// podman's fields for a container's endpoint, which are there once for all networks and once for each.

@@ -1,0 +1,37 @@
+//! `rc network connect`.
+
+use crate::cmd::Ctx;
+use crate::engine;
+use crate::error::{Error, Exit};
+use crate::plan::ConnectRequest;
+
+/// Connect a container to a network, at once if it runs
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Add a name by which other containers of the network find the container
+    #[arg(long = "alias", value_name = "NAME")]
+    aliases: Vec<String>,
+    /// Set a static IPv4 address
+    #[arg(long, value_name = "IP")]
+    ip: Option<String>,
+    /// Set a static IPv6 address
+    #[arg(long, value_name = "IP")]
+    ip6: Option<String>,
+    /// Set a static MAC address
+    #[arg(long, value_name = "MAC")]
+    mac_address: Option<String>,
+    /// The network's name or ID
+    #[arg(value_name = "NETWORK")]
+    network: String,
+    /// The container's name or ID
+    #[arg(value_name = "CONTAINER")]
+    container: String,
+}
+
+/// Runs the command. It prints nothing.
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let Args { aliases, ip, ip6, mac_address, network, container } = args;
+    let request = ConnectRequest { ip, ip6, mac_address, aliases };
+    engine::connect_network(&ctx.engine, &network, &container, &request)?;
+    Ok(Exit::SUCCESS)
+}
