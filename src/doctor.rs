@@ -14,6 +14,7 @@
 //! ```
 
 mod attempt;
+mod bridges;
 mod device;
 mod ids;
 mod kernel;
@@ -117,6 +118,7 @@ pub(crate) fn examine(host: &Host<'_>) -> Vec<Finding> {
     let home = home.as_ref();
     findings.append(&mut storage::check(host, home));
     findings.append(&mut network::check(host, home));
+    findings.push(bridges::check(home));
     findings.append(&mut kernel::in_namespace(home));
     findings.append(&mut session::check(host));
     findings.append(&mut limits::check());

@@ -32,11 +32,15 @@ pub(crate) mod lease;
 pub(crate) mod record;
 pub(crate) mod routes;
 
+mod bridge;
 mod driver;
 mod drivers;
 mod error;
+mod filter;
 mod helper;
 mod hostfwd;
+mod keeper;
+pub(crate) mod member;
 mod netlink;
 mod pasta;
 mod ports;
@@ -50,7 +54,9 @@ mod suite;
 #[path = "../tests/it/support/port.rs"]
 mod test_port;
 mod wait;
+mod way_out;
 
+pub(crate) use bridge::probe as probe_bridge;
 pub(crate) use driver::{Driver, Running, StartingNetwork, Token, start};
 pub(crate) use drivers::{driver, endpoint_driver};
 pub(crate) use error::Error;

@@ -6,7 +6,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Container, Error};
 use crate::monitor::{ExitRecord, Run, cgroup_name, now};
+use crate::net;
+use crate::net::lease::Owner;
+use crate::net::record::Networks;
 use crate::runtime::cgroup;
+use crate::storage::Store;
 use crate::sys::process::{open_pidfd, signal_pidfd};
 use crate::sys::process_id::ProcessId;
 
@@ -44,6 +48,18 @@ pub(super) fn discard_cgroup(container: &Container) -> Result<(), Error> {
         return Ok(());
     }
     Ok(cgroup::discard(container.state.cgroup.as_deref(), &cgroup_name(&container.config.id))?)
+}
+
+/// Gives back the addresses of a container whose monitor was killed.
+pub(super) fn discard_leases(store: &Store, container: &Container) -> Result<(), Error> {
+    let (networks, owner) = (Networks::of(store.root()), Owner::container(&container.config.id));
+    for name in container.config.network.endpoints().iter().filter_map(|endpoint| endpoint.network.as_ref()) {
+        // It may have been removed.
+        if let Some(network) = networks.lock(name).map_err(net::Error::from)? {
+            network.remove_leases_of(&owner).map_err(net::Error::from)?;
+        }
+    }
+    Ok(())
 }
 
 /// Waits until the process of a pidfd has ended: only then the pidfd is readable.

@@ -51,8 +51,8 @@ fn bring_up(host: &Host<'_>, driver: NetworkDriver, home: Home<'_>) -> Result<St
     fs::create_dir_all(&locks).map_err(Trouble::new)?;
     let directory = scratch.path().to_owned();
     let programs = host.programs.clone();
-    let name = String::new();
-    let request = Request { name, ports: Vec::new(), options: Vec::new(), programs, directory, locks };
+    let (name, interface) = (String::new(), net::addresses::INTERFACE);
+    let request = Request { name, ports: Vec::new(), options: Vec::new(), programs, interface, directory, locks };
     attempt(|| connect(driver, &request, home))?;
     Ok(described(&program))
 }

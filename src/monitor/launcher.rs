@@ -123,7 +123,12 @@ impl Launcher {
 
     /// Launches the program and hands it to the server: with the storage driver that was chosen, or the first one that
     /// works.
-    pub(super) fn bring_up(&self, server: &mut Server) -> Result<Up, Error> {
+    pub(super) fn bring_up(&mut self, server: &mut Server) -> Result<Up, Error> {
+        let home = || self.home.ready().and_then(UserNamespace::copy);
+        server.parts.networks.join(&self.start.config, home)?;
+        if let Some(home) = server.parts.networks.home() {
+            self.home.become_that(home, &self.start.ids, &self.start.runtime_dir)?;
+        }
         let start = &self.start;
         let is_chosen = start.storage == StorageDriver::FuseOverlayfs && !start.layers.is_root;
         let mut served = is_chosen.then(|| self.fuse()).transpose()?;
@@ -160,10 +165,18 @@ impl Launcher {
                 return Err(error);
             }
         };
-        let result = self.converse(server, &init).and_then(|network| {
+        let plugged = self
+            .home
+            .ready()
+            .map_err(Error::from)
+            .and_then(|home| server.parts.networks.plug(&self.start.config, init.process.pid, home));
+        let result = plugged.and_then(|()| self.converse(server, &init)).and_then(|network| {
             let process = ProcessId::of(init.process.pid);
             let restarts = server.parts.rule.restarts();
-            server.parts.records.begin_run(process, network.state(), cgroup.as_ref(), restarts)?;
+            server.parts.networks.begin_run(process.as_ref());
+            let mut state = network.state();
+            state.endpoints.extend(server.parts.networks.states());
+            server.parts.records.begin_run(process, state, cgroup.as_ref(), restarts)?;
             self.pid_files.write(init.process.pid)?;
             Ok(network)
         });
@@ -254,6 +267,7 @@ impl Launcher {
                 Progress::Terminal(master) => self.relay_terminal(server, master)?,
                 Progress::NetworkWanted => {
                     running = starting.take().map(|network| network_up(server, network, deadline)).transpose()?;
+                    networks_up(server, deadline)?;
                     init.conversation.network_is_up()?;
                 }
                 Progress::Failed(failure) => return Err(runtime::Error::Failed(failure).into()),
@@ -274,6 +288,18 @@ impl Launcher {
 fn remove(cgroup: Option<&Group>) {
     if let Some(cgroup) = cgroup {
         drop(cgroup.remove(REMOVAL_TIMEOUT).or_else(|_| cgroup.remove(REMOVAL_TIMEOUT)));
+    }
+}
+
+/// Waits until every network is complete.
+fn networks_up(server: &mut Server, deadline: Instant) -> Result<(), Error> {
+    loop {
+        server.parts.networks.hear();
+        server.parts.networks.rejoin(&mut server.parts.timers);
+        let Some(connection) = server.parts.networks.awaited()? else { return Ok(()) };
+        if !server.wait_for(&[connection.as_fd()], Some(deadline))? {
+            return Err(step("wait for a network")(std::io::Error::from_raw_os_error(libc::ETIMEDOUT)));
+        }
     }
 }
 

@@ -88,6 +88,7 @@ impl<'a> Life<'a> {
 
     /// The program was never executed.
     fn give_up(mut self, report: Report) -> i32 {
+        self.server.parts.networks.leave();
         self.owner.withdraw(self.launcher.home().ok(), report.kind.shell_code().is_none());
         if report.kind.shell_code().is_some() && !self.launcher.config().auto_remove {
             self.server.parts.chronicle.created();
@@ -105,6 +106,7 @@ impl<'a> Life<'a> {
         self.launcher.first_run_begins();
         let_go();
         let (record, network) = self.outlive(up);
+        self.server.parts.networks.leave();
         let removes = self.launcher.config().auto_remove;
         self.server.parts.chronicle.learn_name();
         if removes {
@@ -197,15 +199,7 @@ fn failed_start(report: &Report) -> ExitRecord {
 fn listen(directory: &ContainerDir) -> Result<OwnedFd, Error> {
     let dir = rustix::fs::open(directory.path(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| step("open the container's directory")(e.into()))?;
-    match socket::listen_at(dir.as_fd(), "ctl") {
-        Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => {
-            // An earlier run has left it. We hold the lock, so no process listens there.
-            crate::sys::fs::remove_file(directory.at("ctl"))?;
-            socket::listen_at(dir.as_fd(), "ctl")
-        }
-        other => other,
-    }
-    .map_err(step("listen on the control socket"))
+    socket::listen_anew(dir.as_fd(), "ctl").map_err(step("listen on the control socket"))
 }
 
 /// Detaches the monitor from the command's terminal, directory and memory.

@@ -8,6 +8,7 @@ use super::connections::Connections;
 use super::exec::{Confinement, Execs, Told};
 use super::health::Health;
 use super::log::Log;
+use super::networks::Networks;
 use super::program::{AskedBy, Launched, Program};
 use super::protocol::Event;
 use super::record::Status;
@@ -32,6 +33,7 @@ pub(super) struct Parts {
     pub(super) health: Health,
     pub(super) worker: Worker,
     pub(super) connections: Connections,
+    pub(super) networks: Networks,
     pub(super) timers: Timers,
     pub(super) confinement: Confinement,
     pub(super) chronicle: Chronicle,
@@ -56,6 +58,7 @@ impl Parts {
             health: Health::new(start),
             worker: Worker::default(),
             connections: Connections::new(listener),
+            networks: Networks::new(start),
             timers: Timers::default(),
             confinement: Confinement::of(start),
             chronicle: Chronicle::new(start),

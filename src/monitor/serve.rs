@@ -9,12 +9,13 @@ use std::time::Instant;
 use rustix::event::PollFlags;
 
 use super::exec;
+use super::networks;
 use super::parts::Parts;
-use super::poll::PollSet;
 use super::program::{self, AskedBy};
 use super::relay;
 use super::start::{Error, step};
 use super::timers::Timer;
+use crate::sys::poll::PollSet;
 use crate::sys::process::Ended;
 use crate::sys::signal::Signals;
 use crate::types::Signal;
@@ -32,6 +33,7 @@ enum Token {
     Worker,
     Exec(u64, exec::Token),
     Health,
+    Network(networks::Token),
     Relay(relay::Token),
 }
 
@@ -127,6 +129,9 @@ impl Server {
         for (id, fd, token) in parts.execs.poll_set() {
             set.watch(fd, PollFlags::IN, Token::Exec(id, token));
         }
+        for (fd, token) in parts.networks.poll_set() {
+            set.watch(fd, PollFlags::IN, Token::Network(token));
+        }
         if let Some(output) = parts.health.poll_fd() {
             set.watch(output, PollFlags::IN, Token::Health);
         }
@@ -146,6 +151,7 @@ impl Server {
                 parts.tell_all(told);
             }
             Token::Health => parts.health.ready(),
+            Token::Network(token) => parts.networks.ready(token, &mut parts.timers),
             // The end of a client's pipe is the end of the program's input only if the client lives.
             Token::Relay(relay::Token::ClientInput(id))
                 if flags & (PollFlags::HUP | PollFlags::IN) == PollFlags::HUP && parts.connections.is_ending(id) =>
@@ -167,6 +173,7 @@ impl Server {
             Timer::Health => self.parts.check_health(),
             Timer::HealthTimeout => self.parts.end_late_check(),
             Timer::Network => self.parts.program.mend_network(&mut self.parts.timers),
+            Timer::Networks => self.parts.networks.rejoin(&mut self.parts.timers),
             // `wait_for` checks the clock.
             Timer::Wait => {}
         }

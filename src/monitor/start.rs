@@ -52,6 +52,8 @@ pub(crate) struct Start {
     pub(crate) empty: PathBuf,
     /// The network's helpers and directories; the configuration has driver and ports.
     pub(crate) network: net::Request,
+    /// The networks of the store, for this container.
+    pub(crate) networks: net::record::Networks,
     /// How the layers become a root filesystem.
     pub(crate) storage: StorageDriver,
     /// fuse-overlayfs, if it is installed.

@@ -41,6 +41,8 @@ pub(super) enum Timer {
     HealthTimeout,
     /// A process of the network is started again.
     Network,
+    /// The monitor tries again to find a network's keeper.
+    Networks,
 }
 
 /// The timers of one monitor.

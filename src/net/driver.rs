@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::addresses::{Addresses, INTERFACE};
+use super::addresses::Addresses;
 use super::error::Error;
 use super::helper::Process;
 use super::hostfwd::Forwards;
@@ -107,7 +107,9 @@ impl StartingNetwork {
         let Self { driver, process, request, relay, .. } = self;
         let holds_ports = process.is_some() && request.ports.iter().any(|port| !driver.leaves_to_relay(port));
         let addresses = driver.addresses(&request);
-        Ok(Running { addresses, process, relay, forwards, ports: request.ports, holds_ports, has_helper_ended: false })
+        let interface = request.interface;
+        let ports = request.ports;
+        Ok(Running { addresses, interface, process, relay, forwards, ports, holds_ports, has_helper_ended: false })
     }
 
     fn wait_interface(&self, process: &Process, deadline: Instant) -> Result<(), Error> {
@@ -136,6 +138,7 @@ impl StartingNetwork {
 #[derive(Debug)]
 pub(crate) struct Running {
     addresses: Option<Addresses>,
+    interface: &'static str,
     process: Option<Process>,
     relay: Option<Relay>,
     forwards: Option<Forwards>,
@@ -187,7 +190,6 @@ impl Running {
     }
 
     /// The helper's pidfd.
-    #[cfg(test)]
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.process.as_ref().map(|process| process.helper.pidfd())
     }
@@ -205,7 +207,7 @@ impl Running {
             gateways: vec![addresses.gateway.into()],
             // Chosen by the kernel, and not visible from outside.
             mac: None,
-            interface: Some(INTERFACE.to_owned()),
+            interface: Some(self.interface.to_owned()),
             ports: self.ports.clone(),
         });
         NetworkState { endpoints: endpoint.into_iter().collect() }

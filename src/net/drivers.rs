@@ -15,6 +15,10 @@ pub(crate) fn driver(network: &Network) -> Result<&'static dyn Driver, Error> {
         Network::None => Ok(&Unconnected("none")),
         Network::Host => Ok(&Unconnected("host")),
         Network::Own { endpoints } => match &endpoints[..] {
+            // Its networks have keepers of their own.
+            all if !all.is_empty() && all.iter().all(|endpoint| endpoint.driver == NetworkDriver::Bridge) => {
+                Ok(&Unconnected("bridge"))
+            }
             [endpoint] => endpoint_driver(endpoint.driver),
             _ => Err(Error::NoDriver { network: network.to_string() }),
         },
@@ -48,7 +52,11 @@ impl Driver for Unconnected {
     }
 
     fn start(&self, request: &Request, target: i32) -> Result<StartingNetwork, Error> {
-        let driver: &'static dyn Driver = if self.0 == "host" { &Self("host") } else { &Self("none") };
+        let driver: &'static dyn Driver = match self.0 {
+            "host" => &Self("host"),
+            "bridge" => &Self("bridge"),
+            _ => &Self("none"),
+        };
         Ok(StartingNetwork { driver, request: request.clone(), target, process: None, relay: None, _lock: None })
     }
 }

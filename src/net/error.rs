@@ -1,10 +1,11 @@
 use std::path::PathBuf;
 
+use super::netlink::Refused;
 use crate::sys::fs::PathError;
 use crate::sys::packages::Package;
 use crate::sys::process::Ended;
 use crate::sys::spawn;
-use crate::types::{PortMapping, Report, ReportKind};
+use crate::types::{Name, PortMapping, Report, ReportKind, Thing};
 
 /// Why a container has no network. Everything that was started has been undone.
 #[derive(Debug, thiserror::Error)]
@@ -133,12 +134,59 @@ pub(crate) enum Error {
     /// A file or directory of rc could not be used.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// There is no network of this name.
+    #[error("there is no network `{name}`")]
+    NoNetwork {
+        /// The name.
+        name: String,
+    },
+    /// A step in a network with a name failed.
+    #[error("network `{network}`: cannot {step}: {}", crate::sys::fs::plain(.source))]
+    Network {
+        /// The network.
+        network: String,
+        /// The step, as an infinitive.
+        step: &'static str,
+        /// The kernel's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The namespaces of two networks have different owners, after the runtime directory was removed.
+    #[error("the networks `{network}` and `{other}` cannot be joined: their namespaces have different owners")]
+    Apart {
+        /// The network.
+        network: String,
+        /// The other network.
+        other: String,
+    },
+    /// The keeper of a network says why it cannot be used.
+    #[error("{}", if .report.message.starts_with("network `") { String::new() } else { format!("network `{}`: ", .network) } + &.report.message)]
+    Keeper {
+        /// The network.
+        network: String,
+        /// What it says.
+        report: Report,
+    },
+    /// A network's record or its leases cannot be used.
+    #[error(transparent)]
+    Record(#[from] super::record::Error),
+    /// The root namespace of a network cannot be made.
+    #[error(transparent)]
+    Namespace(#[from] crate::userns::Error),
 }
 
 impl From<Error> for Report {
     fn from(error: Error) -> Self {
         let kind = match error {
             Error::Path(error) => return error.into(),
+            Error::Record(error) => return error.into(),
+            Error::Namespace(error) => return error.into(),
+            Error::Keeper { ref report, .. } => {
+                return Self::new(report.kind, error.to_string()).with_hint_of(report.hint.clone());
+            }
+            Error::Apart { .. } => ReportKind::Conflict,
+            Error::NoNetwork { .. } => ReportKind::NotFound(Thing::Network),
+            Error::Network { ref source, .. } => ReportKind::of_step(source),
             Error::NoProgram { .. } | Error::HelperEnded { .. } => ReportKind::Unavailable,
             Error::PortTaken { .. } => ReportKind::InUse,
             Error::PortPrivileged { .. } => ReportKind::Denied,
@@ -155,6 +203,11 @@ impl From<Error> for Report {
 }
 
 impl Error {
+    /// The kernel has refused a step in a network.
+    pub(super) fn refused(network: &Name, Refused { step, source }: Refused) -> Self {
+        Self::Network { network: network.to_string(), step, source }
+    }
+
     /// How to fix it, if possible.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
@@ -172,6 +225,9 @@ impl Error {
                 "add a range of subordinate IDs (`rc doctor` prints the command), or use `--network pasta`".to_owned(),
             ),
             Self::NoDriver { .. } => Some("rc supports the networks slirp4netns, pasta, host and none".to_owned()),
+            Self::Apart { other, .. } => {
+                Some(format!("stop the containers of `{other}`: when it is used again, both have the same owner"))
+            }
             Self::NoIpv6 { .. } => Some("use `--network pasta`".to_owned()),
             Self::HelperEnded { words, .. } if words.contains("/dev/net/tun") => Some(
                 "the helpers need the device: `sudo modprobe tun`, and `sudo chmod 0666 /dev/net/tun` if not every \

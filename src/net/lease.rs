@@ -104,11 +104,13 @@ impl Networks {
 
     /// The leases of a network, each once, in the order of their addresses; also those of dead owners. A damaged one is
     /// none.
+    #[cfg_attr(not(test), expect(dead_code, reason = "DNS and `network inspect` of running containers use it"))]
     pub(crate) fn leases(&self, name: &Name) -> Result<Vec<Lease>, PathError> {
         read_all(&self.leases_directory(name))
     }
 
     /// The leases of a network whose owners live. An owner among them does not see its own.
+    #[cfg_attr(not(test), expect(dead_code, reason = "DNS and `network inspect` of running containers use it"))]
     pub(crate) fn live_leases(&self, name: &Name) -> Result<Vec<Lease>, PathError> {
         let mut leases = self.leases(name)?;
         leases.retain(|lease| Some(&lease.owner) != self.owner() && lease.is_alive(self.root()));

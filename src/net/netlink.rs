@@ -12,7 +12,7 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::Socket;
-use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
 
 /// The length of the header of a message, and of what the kernel says in an answer before it repeats the request: the
 /// header and an errno. Source: netlink(7), `nlmsghdr`, `nlmsgerr`.
@@ -52,6 +52,11 @@ impl Netlink {
         Ok(Self { socket: Socket::new(NETLINK_ROUTE)? })
     }
 
+    /// A socket for the packet filter.
+    pub(super) fn netfilter() -> io::Result<Self> {
+        Ok(Self { socket: Socket::new(NETLINK_NETFILTER)? })
+    }
+
     /// Makes requests, which the kernel handles in order. Fails with the first that it refuses; those before it stay
     /// done, and those after it may be.
     pub(super) fn ask(&self, requests: &[Request<RouteNetlinkMessage>]) -> Result<(), Refused> {
@@ -77,6 +82,29 @@ impl Netlink {
             let step = requests.get(sequence as usize).map_or(first.step, |request| request.step);
             Err(refused(step)(io::Error::from_raw_os_error(errno)))
         })
+    }
+
+    /// Sends messages that the kernel carries out together, or not at all; `step` is for errors. Not usable after a
+    /// failure: the kernel may have said more about it.
+    pub(super) fn batch(&self, step: &'static str, messages: &[Vec<u8>]) -> Result<(), Refused> {
+        let refused = |source| Refused { step, source };
+        let (mut bytes, mut left) = (Vec::new(), 0usize);
+        for (sequence, message) in (0u32..).zip(messages) {
+            let start = bytes.len();
+            bytes.extend_from_slice(message);
+            number(&mut bytes[start..], sequence);
+            left += usize::from(u16::from_ne_bytes([message[6], message[7]]) & NLM_F_ACK != 0);
+        }
+        self.socket.send(&bytes, 0).map_err(refused)?;
+        while left > 0 {
+            for (_, errno) in self.receive().map_err(refused)? {
+                left = left.saturating_sub(1);
+                if errno != 0 {
+                    return Err(refused(io::Error::from_raw_os_error(errno)));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The answers of one packet: the number of the request, and an errno or 0.

@@ -23,7 +23,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::addresses::{Addresses, INTERFACE, USER_MODE};
+use super::addresses::{Addresses, USER_MODE};
 use super::driver::{Driver, StartingNetwork};
 use super::error::Error;
 use super::helper::{Process, text};
@@ -98,7 +98,7 @@ impl Driver for Pasta {
 
 fn arguments(request: &Request, target: i32, as_root: bool) -> Vec<CString> {
     let mut words: Vec<String> =
-        ["pasta", "--foreground", "--quiet", "--config-net", "-I", INTERFACE].map(str::to_owned).into();
+        ["pasta", "--foreground", "--quiet", "--config-net", "-I", request.interface].map(str::to_owned).into();
     words.extend(["-a".to_owned(), USER_MODE.ip.to_string(), "-n".to_owned(), USER_MODE.prefix.to_string()]);
     words.extend(["-g".to_owned(), USER_MODE.gateway.to_string()]);
     words.extend(["--dns-forward".to_owned(), USER_MODE.name_server.to_string()]);
@@ -138,6 +138,7 @@ fn forward(port: &PortMapping) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::addresses::INTERFACE;
     use super::super::programs::Programs;
     use super::*;
 
@@ -145,7 +146,8 @@ mod tests {
         let options = options.iter().map(|&word| word.to_owned()).collect();
         let programs = Programs::default();
         let (directory, locks) = ("/".into(), "/".into());
-        let request = Request { name: "web".to_owned(), ports, options, programs, directory, locks };
+        let name = "web".to_owned();
+        let request = Request { name, ports, options, programs, interface: INTERFACE, directory, locks };
         let words: Vec<_> =
             arguments(&request, 7, false).iter().map(|word| word.to_string_lossy().into_owned()).collect();
         words.join(" ")

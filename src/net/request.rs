@@ -16,6 +16,8 @@ pub(crate) struct Request {
     pub(crate) programs: Programs,
     /// An existing private directory of this container alone; nothing remains in it once the network is up.
     pub(crate) directory: PathBuf,
+    /// The name of the interface that the helper makes.
+    pub(crate) interface: &'static str,
     /// An existing private directory for locks, shared by all containers of the user.
     pub(crate) locks: PathBuf,
 }

@@ -14,7 +14,7 @@ use std::time::Instant;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::addresses::{self, Addresses, INTERFACE};
+use super::addresses::{self, Addresses};
 use super::driver::{Driver, StartingNetwork};
 use super::error::Error;
 use super::helper::{Process, text};
@@ -73,7 +73,7 @@ impl Driver for Slirp4netns {
             // longer.
             argv.push(text(format!("--api-socket=/proc/self/fd/{DIRECTORY_FD}/{SOCKET}")));
         }
-        argv.extend([text(target.to_string()), text(INTERFACE)]);
+        argv.extend([text(target.to_string()), text(request.interface)]);
 
         let descriptors = [(ready_in.as_fd(), READY), (exit_out.as_fd(), EXIT), (directory.as_fd(), DIRECTORY_FD)];
         let program = Program {

@@ -138,7 +138,8 @@ impl Container {
         let directory = self.directory.path().to_owned();
         let locks = self.locks.path().to_owned();
         let (ports, programs) = (ports.to_vec(), Programs::default());
-        Request { name: "web".to_owned(), ports, options: Vec::new(), programs, directory, locks }
+        let (name, interface) = ("web".to_owned(), addresses::INTERFACE);
+        Request { name, ports, options: Vec::new(), programs, interface, directory, locks }
     }
 
     fn up(&self, driver: NetworkDriver, ports: &[PortMapping]) -> Result<Running, Error> {
@@ -422,8 +423,8 @@ fn networks_without_a_helper_publish_nothing() {
     let ports = vec![published(None, Protocol::Tcp)];
     let directory = std::env::temp_dir();
     let programs = Programs::default();
-    let (name, locks) = (String::new(), directory.clone());
-    let request = Request { name, ports, options: Vec::new(), programs, directory, locks };
+    let (name, locks, interface) = (String::new(), directory.clone(), addresses::INTERFACE);
+    let request = Request { name, ports, options: Vec::new(), programs, interface, directory, locks };
     for network in [Network::None, Network::Host] {
         let driver = super::driver(&network).expect("driver");
         assert!(matches!(driver.validate(&request), Err(Error::NoPorts { .. })));

@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
 use nix::sched::CloneFlags;
 
+/// `NS_GET_USERNS`. Source: ioctl_nsfs(2).
+const NS_GET_USERNS: libc::Ioctl = 0xb701;
 /// `NS_GET_PARENT`. Source: ioctl_nsfs(2).
 const NS_GET_PARENT: libc::Ioctl = 0xb702;
 /// `NS_GET_NSTYPE`. Source: ioctl_nsfs(2).
@@ -35,6 +37,23 @@ pub(crate) fn above_user_of(pid: i32) -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel has just made the descriptor, which nothing else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(above) })
+}
+
+/// The user namespace that owns the namespace `fd`. Source: ioctl_nsfs(2), `NS_GET_USERNS`.
+pub(crate) fn owner_of(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: NS_GET_USERNS takes no argument and returns a new descriptor, which is close-on-exec.
+    let owner = unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_USERNS) };
+    if owner < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made the descriptor, which nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(owner) })
+}
+
+/// Whether two descriptors are of the same namespace.
+pub(crate) fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let id = |fd| rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev, stat.st_ino));
+    id(one).is_some_and(|one| id(other) == Some(one))
 }
 
 /// The kind of the namespace `fd`, as a flag of clone(2); `None` for any other file. Source: ioctl_nsfs(2).

@@ -35,6 +35,19 @@ pub(crate) fn listen_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> 
     Ok(socket)
 }
 
+/// As [`listen_at`], in place of a socket that a dead process has left. The caller knows, by a lock, that no living one
+/// listens there.
+#[cfg_attr(debug_assertions, track_caller)]
+pub(crate) fn listen_anew(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+    match listen_at(dir, name) {
+        Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => {
+            rustix::fs::unlinkat(dir, name, rustix::fs::AtFlags::empty())?;
+            listen_at(dir, name)
+        }
+        other => other,
+    }
+}
+
 /// Connects to the socket file `name` in the directory `dir`.
 pub(crate) fn connect_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;

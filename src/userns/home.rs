@@ -91,6 +91,11 @@ impl UserNamespace {
         self.fd.as_fd()
     }
 
+    /// Another descriptor of it.
+    pub(crate) fn copy(&self) -> Result<OwnedFd, Error> {
+        self.fd.try_clone().map_err(|source| Error::System { action: "duplicate a descriptor", source })
+    }
+
     /// Makes the calling process, which has one thread, root in the root namespace.
     pub(crate) fn enter(&self) -> Result<(), Error> {
         namespace::join(self.fd.as_fd(), CloneFlags::CLONE_NEWUSER)
@@ -139,6 +144,22 @@ impl Home {
         let (made, member) = self.making.take().ok_or_else(failed_before)?.open()?;
         self.member.replace(Some(member));
         Ok(self.made.get_or_init(|| made))
+    }
+
+    /// Makes `home`, a user namespace with the map `map`, the root namespace of this process, if another one is: what is
+    /// to be connected with something beneath it must be made beneath it, too.
+    pub(crate) fn become_that(&mut self, home: BorrowedFd<'_>, map: &IdMap, runtime: &Path) -> Result<(), Error> {
+        if self.made.get().is_some_and(|made| namespace::is_same(made.fd(), home)) {
+            return Ok(());
+        }
+        let fd =
+            home.try_clone_to_owned().map_err(|source| Error::System { action: "duplicate a descriptor", source })?;
+        let directory = runtime.join("userns");
+        fs::create_dir_all(&directory)?;
+        self.made.take();
+        self.making.take();
+        self.made = OnceCell::from(UserNamespace::announce(fd, map, &directory));
+        Ok(())
     }
 
     /// Ends the root namespace's first member, which is not needed any more. Waiting for its end takes a while, so call

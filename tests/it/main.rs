@@ -8,6 +8,8 @@ mod support;
 mod apps;
 mod archives;
 mod bad_input;
+mod bridge;
+mod bridge_kills;
 mod build;
 mod build_add;
 mod build_attacks;

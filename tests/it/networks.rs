@@ -21,10 +21,9 @@ fn a_network_is_created_shown_and_removed() {
     assert_eq!(object, expected);
     // The beginning of an ID is enough, as for podman.
     let short = &id[..12];
-    let format = "{{.Name}} {{range .Subnets}}{{.Subnet}} {{.Gateway}}{{end}} {{.Labels.app}} {{.DNSEnabled}} {{.Routes}}";
-    lab.rc(["network", "inspect", "-f", format, short])
-        .run()
-        .prints("app 10.211.7.0/24 10.211.7.1 shop true []\n");
+    let format =
+        "{{.Name}} {{range .Subnets}}{{.Subnet}} {{.Gateway}}{{end}} {{.Labels.app}} {{.DNSEnabled}} {{.Routes}}";
+    lab.rc(["network", "inspect", "-f", format, short]).run().prints("app 10.211.7.0/24 10.211.7.1 shop true []\n");
     lab.rc(["inspect", "--type", "network", "--format", "{{json .name}}", "app"]).run().prints("\"app\"\n");
     assert_eq!(lab.rc(["inspect", "app"]).run().json()[0]["id"], json!(id));
     let rows = format!("NETWORK ID    NAME    DRIVER\n{short}  app     bridge\n2f259bab93aa  podman  bridge\n");
@@ -186,8 +185,18 @@ fn docker_s_words_and_shapes_are_there_under_its_name() {
     let docker = |words: &[&str]| {
         lab.program(&link, ["--root".into(), lab.store().into_os_string()]).args(words.iter().copied()).run()
     };
-    docker(&["network", "create", "--driver", "bridge", "--subnet", "10.211.9.0/24", "--ip-range", "10.211.9.128/25", "app"])
-        .succeeds();
+    docker(&[
+        "network",
+        "create",
+        "--driver",
+        "bridge",
+        "--subnet",
+        "10.211.9.0/24",
+        "--ip-range",
+        "10.211.9.128/25",
+        "app",
+    ])
+    .succeeds();
     let object = docker(&["network", "inspect", "app"]).json()[0].clone();
     assert_eq!(
         object["IPAM"]["Config"],

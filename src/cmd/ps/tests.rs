@@ -28,7 +28,8 @@ fn names(line: &str) -> Result<String, String> {
     ];
     let facts: Vec<_> =
         all.iter().map(|(config, status)| ContainerFacts { config, state: &state, status: *status }).collect();
-    let rows = rows(&args, args.filter.clone(), &facts, Clock::at("2026-01-01T12:00:00Z")).map_err(|error| error.to_string())?;
+    let rows = rows(&args, args.filter.clone(), &facts, Clock::at("2026-01-01T12:00:00Z"))
+        .map_err(|error| error.to_string())?;
     Ok(rows.iter().map(|row| row.config.name.as_str()).collect::<Vec<_>>().join(" "))
 }
 

@@ -1,4 +1,5 @@
-//! The only place where the monitor sleeps: poll(2), over descriptors with tokens that say what they belong to.
+//! The only place where a process that lives long sleeps: poll(2), over descriptors with tokens that say what they belong
+//! to.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -7,33 +8,33 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use crate::sys::process;
+use super::process;
 
-/// After this time without an event the monitor frees as much memory as it can, and then sleeps until something
+/// After this time without an event the process frees as much memory as it can, and then sleeps until something
 /// happens. To map the code again takes microseconds, which matter only if events are frequent.
 const SILENCE: Duration = Duration::from_millis(50);
 
 /// The descriptors to wait for, each with a token `T` that says what it belongs to.
 #[derive(Debug)]
-pub(super) struct PollSet<'a, T> {
+pub(crate) struct PollSet<'a, T> {
     descriptors: Vec<PollFd<'a>>,
     tokens: Vec<T>,
 }
 
 impl<'a, T: Copy> PollSet<'a, T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { descriptors: Vec::new(), tokens: Vec::new() }
     }
 
     /// Adds a descriptor. Errors and hang-ups are reported whatever `flags` are.
-    pub(super) fn watch(&mut self, fd: BorrowedFd<'a>, flags: PollFlags, token: T) {
+    pub(crate) fn watch(&mut self, fd: BorrowedFd<'a>, flags: PollFlags, token: T) {
         self.descriptors.push(PollFd::from_borrowed_fd(fd, flags));
         self.tokens.push(token);
     }
 
     /// Sleeps until a descriptor is ready, a signal arrives, or `timeout` is over; `None` means no limit. Returns the
     /// tokens of the descriptors that are ready, with what they are ready for.
-    pub(super) fn wait(mut self, timeout: Option<Duration>) -> io::Result<Vec<(T, PollFlags)>> {
+    pub(crate) fn wait(mut self, timeout: Option<Duration>) -> io::Result<Vec<(T, PollFlags)>> {
         let first = timeout.map_or(SILENCE, |timeout| timeout.min(SILENCE));
         let woken = match poll(&mut self.descriptors, timespec(Some(first)).as_ref()) {
             Ok(0) if timeout.is_none_or(|timeout| timeout > SILENCE) => {

@@ -1,0 +1,288 @@
+//! The networks with names that the container is in: joined before its first run, left after its last. When a keeper
+//! has died, a forked child finds or makes another one, and the loop continues.
+//!
+//! ```text
+//! join     each network, in the order given: an address, the network's namespace
+//! plug     for each run: an interface in the container, when its init exists
+//! settled  before the program runs: every network has its way out
+//! leave    the addresses are free
+//! ```
+
+use std::net::IpAddr;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use super::protocol::{self, Event};
+use super::start::{Error, Start, step};
+use super::timers::{Timer, Timers};
+use crate::net;
+use crate::net::lease::{NewLease, Owner};
+use crate::net::member::{Joiner, Member};
+use crate::plan::ContainerConfig;
+use crate::sys::process::{Child, CloneOptions, fork, fork_sharing};
+use crate::sys::process_id::ProcessId;
+use crate::sys::{prctl, signal, socket};
+use crate::types::{Endpoint, EndpointState, Name, NetworkDriver, Report};
+use crate::userns::{self, UserNamespace};
+
+/// The pause before another attempt to find or make a keeper.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What a descriptor in the poll set belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Token {
+    Member(u64),
+    Rejoin,
+}
+
+/// The container's places in networks.
+#[derive(Debug)]
+pub(super) struct Networks {
+    joiner: Joiner,
+    members: Vec<(u64, Member)>,
+    next: u64,
+    rejoin: Option<Rejoin>,
+}
+
+/// A child that finds or makes a keeper for a member.
+#[derive(Debug)]
+struct Rejoin {
+    member: u64,
+    child: Child,
+    answer: OwnedFd,
+}
+
+impl Networks {
+    pub(super) fn new(start: &Start) -> Self {
+        let joiner = Joiner {
+            networks: start.networks.clone(),
+            container: start.config.id.clone(),
+            programs: start.network.programs.clone(),
+            locks: start.network.locks.clone(),
+        };
+        Self { joiner, members: Vec::new(), next: 0, rejoin: None }
+    }
+
+    /// Joins the networks that the container is to be in, unless it has. On failure it is in none.
+    pub(super) fn join(
+        &mut self,
+        config: &ContainerConfig,
+        home: impl Fn() -> Result<OwnedFd, userns::Error>,
+    ) -> Result<(), Error> {
+        if !self.members.is_empty() {
+            return Ok(());
+        }
+        let joined = leases(config).into_iter().try_for_each(|(name, new)| {
+            let member = self.joiner.join(&name, new, &home)?;
+            // Their namespaces must have one owner, which moves an interface from one to the other.
+            if let Some((_, first)) = self.members.first()
+                && !crate::sys::namespace::is_same(first.home(), member.home())
+            {
+                let (network, other) = (name.to_string(), first.record.name.to_string());
+                self.release(&member);
+                return Err(net::Error::Apart { network, other });
+            }
+            self.members.push((self.next, member));
+            self.next += 1;
+            Ok(())
+        });
+        if joined.is_err() {
+            self.leave();
+        }
+        Ok(joined?)
+    }
+
+    /// The user namespace in which the container must be made, if it is in a network.
+    pub(super) fn home(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.members.first()?.1.home())
+    }
+
+    /// Connects the container whose init is process `init`, in a child that shares this process' memory.
+    pub(super) fn plug(&self, config: &ContainerConfig, init: i32, home: &UserNamespace) -> Result<(), Error> {
+        if self.members.is_empty() {
+            return Ok(());
+        }
+        let mut done = None;
+        let child = fork_sharing(|| {
+            drop(prctl::set_name("rc: plug"));
+            done = Some(self.plug_all(config, init, home));
+            0
+        });
+        child.and_then(|child| child.wait()).map_err(step("connect the networks"))?;
+        done.unwrap_or_else(|| Err(step("connect the networks")(std::io::Error::from_raw_os_error(libc::ECHILD))))
+    }
+
+    fn plug_all(&self, config: &ContainerConfig, init: i32, home: &UserNamespace) -> Result<(), Error> {
+        home.enter()?;
+        let gateways = self.gateways();
+        for ((_, member), gateways) in self.members.iter().zip(gateways) {
+            member.plug(&config.id, &gateways, init)?;
+        }
+        Ok(())
+    }
+
+    /// The gateways of the default routes: for each family of the first network that has one.
+    fn gateways(&self) -> Vec<Vec<IpAddr>> {
+        let mut known = [false; 2];
+        let mut first = |ip: &IpAddr| !std::mem::replace(&mut known[usize::from(ip.is_ipv6())], true);
+        self.members.iter().map(|(_, member)| member.gateways().into_iter().filter(&mut first).collect()).collect()
+    }
+
+    /// A run has begun: its init holds the addresses, even if this process is killed. If that cannot be recorded, the
+    /// addresses of such an orphan may be given to another.
+    pub(super) fn begin_run(&mut self, init: Option<&ProcessId>) {
+        for (_, member) in &mut self.members {
+            member.lease.init = init.cloned();
+            if let Ok(Some(network)) = self.joiner.networks.lock(&member.record.name) {
+                drop(network.update(&member.lease));
+            }
+        }
+    }
+
+    /// The connection of a network that is not known to be complete; `None` if all are. Fails if one has no way out.
+    pub(super) fn awaited(&self) -> Result<Option<OwnedFd>, Error> {
+        for (_, member) in &self.members {
+            match (member.way_out(), member.connection()) {
+                (Some(known), _) => known?,
+                // Its keeper has just died: there will be another one.
+                (None, None) => {}
+                (None, Some(connection)) => {
+                    let copy = connection.try_clone_to_owned();
+                    return copy.map(Some).map_err(step("duplicate a descriptor"));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Hears everything that the keepers have said.
+    pub(super) fn hear(&mut self) {
+        for (_, member) in &mut self.members {
+            while member.has_news() && member.hear() {}
+        }
+    }
+
+    /// The state of each endpoint, without published ports.
+    pub(super) fn states(&self) -> Vec<EndpointState> {
+        self.members.iter().map(|(_, member)| member.state()).collect()
+    }
+
+    /// Leaves all networks.
+    pub(super) fn leave(&mut self) {
+        if let Some(rejoin) = self.rejoin.take() {
+            rejoin.end();
+        }
+        for (_, member) in std::mem::take(&mut self.members) {
+            self.release(&member);
+        }
+    }
+
+    /// If a lease cannot be removed, it is swept: its owner does not live.
+    fn release(&self, member: &Member) {
+        drop(self.joiner.networks.release(&member.record.name, &member.lease));
+    }
+
+    /// The descriptors to wait for.
+    pub(super) fn poll_set(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Token)> {
+        let members = self.members.iter().filter_map(|(id, member)| Some((member.connection()?, Token::Member(*id))));
+        members.chain(self.rejoin.as_ref().map(|rejoin| (rejoin.answer.as_fd(), Token::Rejoin)))
+    }
+
+    /// Acts on one ready descriptor.
+    pub(super) fn ready(&mut self, token: Token, timers: &mut Timers) {
+        match token {
+            Token::Member(id) => {
+                if let Some(member) = self.member(id) {
+                    member.hear();
+                }
+            }
+            Token::Rejoin => {
+                let Some(rejoin) = self.rejoin.take() else { return };
+                let received = protocol::receive::<Event>(&rejoin.answer);
+                let (id, connection) =
+                    (rejoin.member, received.ok().flatten().and_then(|(_, fds)| fds.into_iter().next()));
+                rejoin.end();
+                match (connection, self.member(id)) {
+                    (Some(connection), Some(member)) => member.reconnect(connection),
+                    _ => return timers.set(Timer::Networks, Some(Instant::now() + PAUSE)),
+                }
+            }
+        }
+        self.rejoin(timers);
+    }
+
+    fn member(&mut self, wanted: u64) -> Option<&mut Member> {
+        self.members.iter_mut().find(|(id, _)| *id == wanted).map(|(_, member)| member)
+    }
+
+    /// Begins to connect a member whose keeper has died, unless one is being connected.
+    pub(super) fn rejoin(&mut self, timers: &mut Timers) {
+        if self.rejoin.is_some() {
+            return;
+        }
+        let Some((id, member)) = self.members.iter().find(|(_, member)| member.connection().is_none()) else { return };
+        match self.start_rejoin(member) {
+            Ok((child, answer)) => self.rejoin = Some(Rejoin { member: *id, child, answer }),
+            Err(_) => timers.set(Timer::Networks, Some(Instant::now() + PAUSE)),
+        }
+    }
+
+    fn start_rejoin(&self, member: &Member) -> std::io::Result<(Child, OwnedFd)> {
+        let (ours, theirs) = socket::pair()?;
+        let child = fork(&CloneOptions::default(), || {
+            let ready = prctl::die_with_parent().and_then(|()| prctl::set_name("rc: rejoin"));
+            if ready.and_then(|()| signal::unblock_all()).is_err() {
+                return 125;
+            }
+            let sent = match self.joiner.rejoin(member) {
+                Ok(connection) => protocol::send(theirs.as_fd(), &Event::Done, &[connection.as_fd()]),
+                Err(error) => protocol::send(theirs.as_fd(), &Event::Failed(Report::from(error)), &[]),
+            };
+            i32::from(sent.is_err())
+        })?;
+        Ok((child, ours))
+    }
+}
+
+impl Rejoin {
+    fn end(self) {
+        drop(self.child.signal(libc::SIGKILL));
+        drop(self.child.wait());
+    }
+}
+
+/// The lease that the container wants in each network.
+fn leases(config: &ContainerConfig) -> Vec<(Name, NewLease)> {
+    let endpoints: Vec<_> =
+        config.network.endpoints().iter().filter(|endpoint| endpoint.driver == NetworkDriver::Bridge).collect();
+    let name_of = |endpoint: &Endpoint| endpoint.network.clone().unwrap_or_else(Name::default_network).of_network();
+    let networks: Vec<Name> = endpoints.iter().map(|endpoint| name_of(endpoint)).collect();
+    let taken: Vec<&str> = endpoints.iter().filter_map(|endpoint| endpoint.interface.as_deref()).collect();
+    let mut free = (0..).map(|number| format!("eth{number}")).filter(|name| !taken.contains(&name.as_str()));
+    let new = |endpoint: &&Endpoint| NewLease {
+        owner: Owner::container(&config.id),
+        name: config.name.clone(),
+        names: names(config, endpoint),
+        wanted: endpoint.addresses.clone(),
+        mac: endpoint.mac,
+        // There is always another number.
+        interface: endpoint.interface.clone().or_else(|| free.next()).unwrap_or_default(),
+        networks: networks.clone(),
+        dns: config.dns.clone(),
+        descriptor: None,
+    };
+    let all: Vec<_> = endpoints.iter().map(new).collect();
+    networks.iter().cloned().zip(all).collect()
+}
+
+/// The names by which others in the network find the container.
+fn names(config: &ContainerConfig, endpoint: &Endpoint) -> Vec<String> {
+    let mut names = vec![config.name.to_string()];
+    let others = endpoint.aliases.iter().map(Name::as_str).chain([config.id.short(), &config.hostname]);
+    for name in others.filter(|name| !name.is_empty()) {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}

@@ -1,0 +1,252 @@
+//! The keeper of a network with a name: a process that hands out the network's namespace, and is the parent of its way
+//! out. It is `rc: net NAME`, a fork of the first member's monitor, in a session of its own and nobody's child.
+//!
+//! ```text
+//! monitor web ─── connection ──→ keeper app ─┬─ slirp4netns | pasta ──→ tap0 in the network's namespace
+//! monitor db ──── connection ────┘           └─ (inside: a child in that namespace, while something is done there)
+//! ```
+//!
+//! Each member's monitor holds one connection to `ctl`, in the network's directory. The end of a connection tells both
+//! sides of a death. The network's namespace lives by descriptors: every member has one, so when the keeper is killed,
+//! the members go on, and the first of them to get the network's lock makes another keeper with the same namespace.
+//! Who makes a keeper, and a keeper that ends because nobody is connected, holds that lock. `protocol` has the
+//! messages, `inside` the child, `member` the other side.
+
+mod inside;
+pub(super) mod protocol;
+
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
+use rustix::fs::{Mode, OFlags};
+
+use super::error::Error;
+use super::programs::Programs;
+use super::record::Networks;
+use super::way_out::WayOut;
+use crate::sys::lock::FileLock;
+use crate::sys::poll::PollSet;
+use crate::sys::process::{self, CloneOptions, fork};
+use crate::sys::{prctl, signal, socket};
+use crate::types::{NetworkRecord, Report};
+pub(super) use inside::Inside;
+use protocol::{Said, say};
+
+/// How long a keeper without members waits for somebody who holds the network's lock.
+const TURN: Duration = Duration::from_millis(10);
+
+/// What a keeper needs.
+#[derive(Debug)]
+pub(super) struct Keep<'a> {
+    /// The networks of the store.
+    pub(super) networks: &'a Networks,
+    /// The network.
+    pub(super) record: &'a NetworkRecord,
+    /// Its directory.
+    pub(super) directory: PathBuf,
+    /// The programs for the way out.
+    pub(super) programs: &'a Programs,
+    /// A private directory for locks of drivers.
+    pub(super) locks: PathBuf,
+    /// The user namespace that owns the network's namespace.
+    pub(super) home: BorrowedFd<'a>,
+    /// The network's namespace, if it exists.
+    pub(super) namespace: Option<BorrowedFd<'a>>,
+}
+
+/// A network's namespace, and the user namespace that owns it.
+#[derive(Debug)]
+pub(super) struct Space {
+    pub(super) home: OwnedFd,
+    pub(super) namespace: OwnedFd,
+    /// It has a packet filter.
+    pub(super) has_filter: bool,
+}
+
+impl Keep<'_> {
+    /// Starts a keeper, and returns a connection to it, on which it says more. The caller holds the network's lock, and
+    /// knows that there is no other keeper.
+    pub(super) fn start(&self) -> Result<OwnedFd, Error> {
+        let failed = |step| move |source| Error::Network { network: self.record.name.to_string(), step, source };
+        let open = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(&self.directory, open, Mode::empty())
+            .map_err(|errno| failed("open the directory")(errno.into()))?;
+        let listener = socket::listen_anew(directory.as_fd(), protocol::SOCKET).map_err(failed("listen on `ctl`"))?;
+        let (ours, theirs) = socket::pair().map_err(failed("create a socket pair"))?;
+        let directory = directory.as_fd();
+        // The keeper must not be the monitor's child: the monitor waits for its children, and the keeper outlives it.
+        let mut handed = Some((listener, theirs));
+        let between = fork(&CloneOptions::default(), || {
+            rustix::process::setsid().ok();
+            let keeper = fork(&CloneOptions::default(), || match handed.take() {
+                Some((listener, first)) => self.run(directory, listener, first),
+                None => 125,
+            });
+            i32::from(keeper.is_err())
+        })
+        .map_err(failed("fork"))?;
+        between.wait().map_err(failed("start the keeper"))?;
+        Ok(ours)
+    }
+
+    /// Runs in the keeper.
+    fn run(&self, directory: BorrowedFd<'_>, listener: OwnedFd, first: OwnedFd) -> i32 {
+        // Not before the descriptors of the monitor are closed may anybody wait for the end of one.
+        let begun = self.begin(&[directory, listener.as_fd(), first.as_fd()]).and_then(|()| Inside::begin(self));
+        match begun {
+            Ok((inside, space)) => Keeper::new(self, directory, listener, space).serve(first, inside),
+            Err(error) => {
+                remove_socket(directory);
+                drop(say(first.as_fd(), &Said::Failed(error.into()), &[]));
+                125
+            }
+        }
+    }
+
+    /// Becomes a process of its own: another name, no descriptors of the monitor's, signals as usual.
+    fn begin(&self, sockets: &[BorrowedFd<'_>]) -> Result<(), Error> {
+        let failed = |step| move |source| Error::Network { network: self.record.name.to_string(), step, source };
+        let kept: Vec<_> = sockets.iter().copied().chain([self.home]).chain(self.namespace).collect();
+        process::close_all_but(&kept).map_err(failed("close descriptors"))?;
+        let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|errno| failed("open `/dev/null`")(errno.into()))?;
+        (0..3).try_for_each(|number| process::place(null.as_fd(), number)).map_err(failed("close descriptors"))?;
+        let name = format!("rc: net {}", self.record.name);
+        prctl::set_name(&name).map_err(failed("name the keeper"))?;
+        process::replace_command_line(&name).map_err(failed("hide the command line"))?;
+        rustix::process::chdir(c"/").ok();
+        // A unit that stops ends everything in it, and waits for it: the other members make another keeper.
+        signal::unblock_all().map_err(failed("unblock signals"))
+    }
+}
+
+/// Removes the socket of a keeper: by the descriptor of its directory, since another network may have its name by now.
+fn remove_socket(directory: BorrowedFd<'_>) {
+    rustix::fs::unlinkat(directory, protocol::SOCKET, rustix::fs::AtFlags::empty()).ok();
+}
+
+/// What a descriptor in the poll set belongs to.
+#[derive(Debug, Clone, Copy)]
+enum Token {
+    Listener,
+    Member(u64),
+    WayOut,
+}
+
+/// The keeper's state.
+struct Keeper<'a> {
+    keep: &'a Keep<'a>,
+    /// The network's directory.
+    directory: BorrowedFd<'a>,
+    listener: OwnedFd,
+    space: Space,
+    /// The connections of the members' monitors, with numbers.
+    members: Vec<(u64, OwnedFd)>,
+    next: u64,
+    way_out: WayOut<'a>,
+    /// What members hear when they connect: how the way out is; nothing yet while it is being started.
+    news: Option<Said>,
+}
+
+impl<'a> Keeper<'a> {
+    fn new(keep: &'a Keep<'a>, directory: BorrowedFd<'a>, listener: OwnedFd, space: Space) -> Self {
+        let way_out = WayOut::new(keep.record, keep.programs, &keep.directory, &keep.locks, space.has_filter);
+        Self { keep, directory, listener, space, members: Vec::new(), next: 0, way_out, news: None }
+    }
+
+    /// Serves until the last member has gone.
+    fn serve(mut self, first: OwnedFd, inside: Inside) -> i32 {
+        self.welcome(first);
+        let started = self.way_out.start(Some(inside), &self.space);
+        self.tell(started);
+        loop {
+            if self.members.is_empty() && self.ends() {
+                // What killed members have left.
+                if let Ok(Some(network)) = self.keep.networks.lock(&self.keep.record.name) {
+                    drop(network.sweep());
+                }
+                return 0;
+            }
+            if self.turn().is_err() {
+                return 125;
+            }
+        }
+    }
+
+    fn turn(&mut self) -> std::io::Result<()> {
+        let mut set = PollSet::new();
+        set.watch(self.listener.as_fd(), PollFlags::IN, Token::Listener);
+        for (id, socket) in &self.members {
+            set.watch(socket.as_fd(), PollFlags::IN, Token::Member(*id));
+        }
+        for fd in self.way_out.awaited() {
+            set.watch(fd, PollFlags::IN, Token::WayOut);
+        }
+        let alone = self.members.is_empty().then_some(TURN);
+        let until = self.way_out.deadline().map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = alone.into_iter().chain(until).min();
+        for (token, _) in set.wait(timeout)? {
+            match token {
+                Token::Listener => self.accept(),
+                Token::Member(id) => self.hear(id),
+                Token::WayOut => {}
+            }
+        }
+        let news = self.way_out.proceed(&self.space);
+        self.tell(news);
+        Ok(())
+    }
+
+    /// Accepts everybody who waits.
+    fn accept(&mut self) {
+        while let Ok(accepted) = socket::accept(self.listener.as_fd()) {
+            if let Some(socket) = accepted {
+                self.welcome(socket);
+            }
+        }
+    }
+
+    /// Adds a member: hands out the namespaces.
+    fn welcome(&mut self, socket: OwnedFd) {
+        let welcome = Said::Welcome { has_filter: self.space.has_filter };
+        let handed = say(socket.as_fd(), &welcome, &[self.space.namespace.as_fd(), self.space.home.as_fd()]);
+        let told = handed.and_then(|()| self.news.as_ref().map_or(Ok(()), |news| say(socket.as_fd(), news, &[])));
+        // One that does not listen has gone.
+        if told.is_ok() {
+            self.members.push((self.next, socket));
+            self.next += 1;
+        }
+    }
+
+    /// Members say nothing: what is readable is the end of a connection.
+    fn hear(&mut self, id: u64) {
+        self.members.retain(|(member, socket)| *member != id || matches!(protocol::hear(socket), Ok(Some(_))));
+    }
+
+    fn tell(&mut self, news: Option<Result<(), Report>>) {
+        let Some(news) = news else { return };
+        let said = news.map_or_else(Said::Failed, |()| Said::Up);
+        self.members.retain(|(_, socket)| say(socket.as_fd(), &said, &[]).is_ok());
+        self.news = Some(said);
+    }
+
+    /// Whether the keeper may end: it has the network's lock, and nobody waits. Who comes later makes another one.
+    fn ends(&mut self) -> bool {
+        match FileLock::try_exclusive(format!("/proc/self/fd/{}/lock", self.directory.as_raw_fd())) {
+            // Its holder may be connecting.
+            Ok(None) => false,
+            Ok(Some(_lock)) => {
+                self.accept();
+                let ends = self.members.is_empty();
+                if ends {
+                    remove_socket(self.directory);
+                }
+                ends
+            }
+            // The network has been removed.
+            Err(_) => true,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! A network's way out: slirp4netns or pasta, with an interface in the network's namespace. Its keeper is the parent,
+//! and starts it again when it ends.
+
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::bridge::MTU;
+use super::driver::{Running, StartingNetwork};
+use super::drivers::endpoint_driver;
+use super::error::Error;
+use super::keeper::{Inside, Space};
+use super::programs::Programs;
+use super::request::Request;
+use crate::types::{NetworkDriver, NetworkRecord, Report};
+
+/// The interface in the network's namespace.
+pub(super) const TAP: &str = "tap0";
+
+/// How long the helper may take to start.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The pause before another attempt: none after the first end, then this, and twice as long each time.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause; a helper that has run for this long is one that works.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The ranges in which the helper and its interface have their addresses: the first that none of the network's subnets
+/// overlaps.
+const RANGES: [Ipv4Net; 3] = [range([10, 0, 2, 0]), range([172, 31, 255, 0]), range([192, 168, 255, 0])];
+
+const fn range(octets: [u8; 4]) -> Ipv4Net {
+    let [a, b, c, d] = octets;
+    Ipv4Net::new_assert(std::net::Ipv4Addr::new(a, b, c, d), 24)
+}
+
+/// The way out of a network.
+#[derive(Debug)]
+pub(super) struct WayOut<'a> {
+    record: &'a NetworkRecord,
+    programs: &'a Programs,
+    request: Request,
+    has_filter: bool,
+    state: State,
+    /// How often it has ended, or failed to start, since it last worked.
+    failures: u32,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The network is internal, or has not been started yet.
+    None,
+    Starting {
+        inside: Inside,
+        network: StartingNetwork,
+        until: Instant,
+    },
+    Up {
+        network: Running,
+        since: Instant,
+    },
+    Waiting {
+        until: Instant,
+    },
+}
+
+impl<'a> WayOut<'a> {
+    /// The way out of this network, whose namespace has a packet filter or not. It is not started.
+    pub(super) fn new(
+        record: &'a NetworkRecord,
+        programs: &'a Programs,
+        directory: &Path,
+        locks: &Path,
+        has_filter: bool,
+    ) -> Self {
+        let request = Request {
+            ports: Vec::new(),
+            options: Vec::new(),
+            programs: programs.clone(),
+            directory: directory.to_owned(),
+            locks: locks.to_owned(),
+            interface: TAP,
+        };
+        Self { record, programs, request, has_filter, state: State::None, failures: 0 }
+    }
+
+    /// Begins to start it. Returns news: it need not be started, or cannot be.
+    pub(super) fn start(&mut self, inside: Option<Inside>, space: &Space) -> Option<Result<(), Report>> {
+        if self.record.internal {
+            return Some(Ok(()));
+        }
+        match self.try_start(inside, space) {
+            Ok(state) => {
+                self.state = state;
+                None
+            }
+            Err(error) => Some(Err(self.give_up(error))),
+        }
+    }
+
+    fn try_start(&mut self, inside: Option<Inside>, space: &Space) -> Result<State, Error> {
+        let inside = inside.map_or_else(|| Inside::enter(self.record, space), Ok)?;
+        let driver = self.driver()?;
+        self.request.options = self.options(driver);
+        let driver = endpoint_driver(driver)?;
+        let network = driver.start(&self.request, inside.pid())?;
+        Ok(State::Starting { inside, network, until: Instant::now() + PATIENCE })
+    }
+
+    /// slirp4netns, or pasta where only that is installed: it takes more memory, and longer to start; and it answers
+    /// only the address that has spoken last, so it needs the filter's masquerading.
+    fn driver(&self) -> Result<NetworkDriver, Error> {
+        let found = self.programs.find(NetworkDriver::Slirp4netns);
+        match found {
+            Ok(_) => Ok(NetworkDriver::Slirp4netns),
+            Err(_) if self.has_filter && self.programs.find(NetworkDriver::Pasta).is_ok() => Ok(NetworkDriver::Pasta),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn options(&self, driver: NetworkDriver) -> Vec<String> {
+        let mtu = self.record.mtu().unwrap_or(MTU);
+        match driver {
+            NetworkDriver::Slirp4netns => {
+                let mut options = vec![format!("mtu={mtu}"), format!("cidr={}", self.range())];
+                if self.record.subnets.iter().any(|subnet| subnet.subnet.addr().is_ipv6()) {
+                    options.push("enable_ipv6=true".to_owned());
+                }
+                options
+            }
+            NetworkDriver::Pasta => vec!["--mtu".to_owned(), mtu.to_string()],
+            NetworkDriver::Bridge => Vec::new(),
+        }
+    }
+
+    fn range(&self) -> Ipv4Net {
+        let overlaps = |range: &Ipv4Net| {
+            self.record.subnets.iter().any(|subnet| match subnet.subnet {
+                IpNet::V4(subnet) => subnet.contains(range) || range.contains(&subnet),
+                IpNet::V6(_) => false,
+            })
+        };
+        RANGES.into_iter().find(|range| !overlaps(range)).unwrap_or(RANGES[0])
+    }
+
+    /// Descriptors that are readable when [`proceed`](Self::proceed) has something to do.
+    pub(super) fn awaited(&self) -> Vec<BorrowedFd<'_>> {
+        match &self.state {
+            State::Starting { network, .. } => network.awaited().into_iter().flatten().collect(),
+            State::Up { network, .. } => network.pidfd().into_iter().collect(),
+            State::None | State::Waiting { .. } => Vec::new(),
+        }
+    }
+
+    /// When [`proceed`](Self::proceed) has something to do at the latest.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Starting { until, .. } | State::Waiting { until } => Some(until),
+            State::None | State::Up { .. } => None,
+        }
+    }
+
+    /// Goes on if there is something to do, which it does not wait for. Returns news: it works now, or it does not.
+    pub(super) fn proceed(&mut self, space: &Space) -> Option<Result<(), Report>> {
+        let is_late = self.deadline().is_some_and(|until| until <= Instant::now());
+        let is_ready = super::wait::wait_readable(&self.awaited(), Instant::now()).unwrap_or(false);
+        if !is_late && !is_ready {
+            return None;
+        }
+        match std::mem::replace(&mut self.state, State::None) {
+            State::None => None,
+            State::Starting { inside, network, .. } => {
+                let news = network.wait_ready(Instant::now());
+                drop(inside);
+                match news {
+                    Ok(network) => {
+                        self.state = State::Up { network, since: Instant::now() };
+                        Some(Ok(()))
+                    }
+                    Err(error) => Some(Err(self.give_up(error))),
+                }
+            }
+            State::Up { network, since } => {
+                drop(network);
+                if since.elapsed() > LONGEST_PAUSE {
+                    self.failures = 0;
+                }
+                self.wait();
+                None
+            }
+            State::Waiting { .. } => self.start(None, space),
+        }
+    }
+
+    fn give_up(&mut self, error: Error) -> Report {
+        self.failures = self.failures.max(1);
+        self.wait();
+        error.into()
+    }
+
+    /// Waits for the next attempt.
+    fn wait(&mut self) {
+        let pause = match self.failures {
+            0 => Duration::ZERO,
+            failures => PAUSE.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST_PAUSE),
+        };
+        self.failures = self.failures.saturating_add(1);
+        self.state = State::Waiting { until: Instant::now() + pause };
+    }
+}

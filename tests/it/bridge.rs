@@ -1,0 +1,267 @@
+//! Networks with names: containers that find each other, their way out, and what a kill does.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::path::PathBuf;
+
+use crate::support::{Lab, Running, Signal, wait};
+
+/// A lab with the payload and a network `app` of its own, with these options.
+fn lab(options: &[&str]) -> Lab {
+    let lab = Lab::new();
+    lab.payload();
+    lab.rc(["network", "create"]).args(options.iter().copied()).arg("app").run().prints("app\n");
+    lab
+}
+
+/// Starts a container in these networks that waits to be killed.
+#[track_caller]
+fn start(lab: &Lab, name: &str, networks: &[&str]) {
+    let networks = networks.iter().flat_map(|network| ["--network", network]);
+    let run = lab.rc(["run", "-d", "--name", name]).args(networks);
+    run.args(["payload", "/payload", "tcp", "7"]).run().succeeds();
+    lab.ready(name);
+}
+
+/// The container's address in a network.
+#[track_caller]
+fn address(lab: &Lab, name: &str, network: &str) -> String {
+    let template = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
+    lab.rc(["inspect", "--format", &template, name]).run().text().trim().to_owned()
+}
+
+/// What `asker` gets from the server in a container.
+#[track_caller]
+fn ask(lab: &Lab, asker: &str, address: &str, text: &str) -> String {
+    lab.rc(["exec", asker, "/payload", "ask", "tcp", &format!("{address}:7"), text]).run().text()
+}
+
+/// The address from which this host reaches the world, if it has a default route.
+fn outward() -> Option<IpAddr> {
+    let socket = UdpSocket::bind(("0.0.0.0", 0)).ok()?;
+    socket.connect(("203.0.113.1", 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_loopback())
+}
+
+/// A server on the host that greets once.
+fn greeter(address: IpAddr) -> (String, std::thread::JoinHandle<()>) {
+    let listener = TcpListener::bind((address, 0)).expect("a port is free");
+    let address = listener.local_addr().expect("a socket has an address").to_string();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("somebody connects");
+        stream.read_exact(&mut [0; 5]).expect("five bytes");
+        stream.write_all(b"the host").expect("an answer");
+    });
+    (address, server)
+}
+
+/// The container `name` asks a server on the host.
+#[track_caller]
+fn reaches_the_host(lab: &Lab, name: &str) {
+    let Some(outward) = outward() else { return };
+    let (address, server) = greeter(outward);
+    lab.rc(["exec", name, "/payload", "ask", "tcp", &address, "hello"]).run().prints("the host\n");
+    server.join().expect("the server answers");
+}
+
+/// The PIDs of processes of these tests that have a name: the keeper is `rc: net NAME`, cut to 15 bytes.
+fn processes(lab: &Lab, name: &str) -> Vec<i32> {
+    let store = lab.root().to_owned();
+    let pids = fs::read_dir("/proc").expect("/proc").flatten().filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse::<i32>().ok()?;
+        let is =
+            |file: &str, text: &str| fs::read_to_string(entry.path().join(file)).is_ok_and(|read| read.trim() == text);
+        (is("comm", name) && belongs(pid, &store)).then_some(pid)
+    });
+    pids.collect()
+}
+
+/// The PIDs of the ways out: children of the keepers.
+fn helpers(lab: &Lab) -> Vec<i32> {
+    let children = |pid| fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let all = processes(lab, "rc: net app").into_iter().flat_map(|keeper| {
+        children(keeper).split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>()
+    });
+    let is_helper =
+        |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm == "slirp4netns\n");
+    all.filter(is_helper).collect()
+}
+
+/// Whether a process has the lab in its environment.
+fn belongs(pid: i32, lab: &PathBuf) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    String::from_utf8_lossy(&environment).contains(&*lab.to_string_lossy())
+}
+
+fn kill(pid: i32) {
+    let pid = rustix::process::Pid::from_raw(pid).expect("a PID");
+    rustix::process::kill_process(pid, Signal::KILL).expect("it can be killed");
+}
+
+#[test]
+fn containers_of_a_network_reach_each_other_and_the_host() {
+    let lab = lab(&[]);
+    start(&lab, "one", &["app"]);
+    start(&lab, "two", &["app"]);
+    let [one, two] = ["one", "two"].map(|name| address(&lab, name, "app"));
+    assert_ne!(one, two);
+    assert_eq!(ask(&lab, "one", &two, "to two"), "to two");
+    assert_eq!(ask(&lab, "two", &one, "to one"), "to one");
+    reaches_the_host(&lab, "one");
+    reaches_the_host(&lab, "two");
+    lab.remove_containers();
+    lab.settle();
+    assert!(!lab.store().join("networks/app/ctl").exists(), "the keeper takes its socket with it");
+    let leases = fs::read_dir(lab.store().join("networks/app/leases")).expect("leases");
+    assert_eq!(leases.count(), 0);
+}
+
+#[test]
+fn a_network_outlives_its_keeper_and_gets_another() {
+    let lab = lab(&[]);
+    start(&lab, "one", &["app"]);
+    start(&lab, "two", &["app"]);
+    let two = address(&lab, "two", "app");
+    for _ in 0..3 {
+        let keeper = wait::until("there is a keeper", || processes(&lab, "rc: net app").first().copied());
+        kill(keeper);
+        assert_eq!(ask(&lab, "one", &two, "without"), "without");
+        wait::until("there is another keeper", || {
+            processes(&lab, "rc: net app").iter().any(|pid| *pid != keeper).then_some(())
+        });
+        wait::until("there is a way out", || helpers(&lab).first().copied());
+    }
+    start(&lab, "three", &["app"]);
+    assert_eq!(ask(&lab, "three", &two, "later"), "later");
+    reaches_the_host(&lab, "three");
+    reaches_the_host(&lab, "one");
+    lab.remove_containers();
+}
+
+#[test]
+fn a_way_out_that_is_killed_is_started_again() {
+    let lab = lab(&[]);
+    start(&lab, "one", &["app"]);
+    for _ in 0..2 {
+        let helper = wait::until("there is a helper", || helpers(&lab).first().copied());
+        kill(helper);
+        wait::until("there is another", || helpers(&lab).iter().any(|pid| *pid != helper).then_some(()));
+    }
+    start(&lab, "two", &["app"]);
+    lab.remove_containers();
+}
+
+#[test]
+fn an_internal_network_has_no_way_out() {
+    let lab = lab(&["--internal"]);
+    start(&lab, "one", &["app"]);
+    start(&lab, "two", &["app"]);
+    let two = address(&lab, "two", "app");
+    assert_eq!(ask(&lab, "one", &two, "inside"), "inside");
+    assert!(helpers(&lab).is_empty());
+    let routes = lab.rc(["exec", "one", "/payload", "read", "/proc/net/route"]).run().text();
+    assert!(!routes.lines().any(|line| line.split_whitespace().nth(1) == Some("00000000")), "{routes}");
+    lab.remove_containers();
+}
+
+#[test]
+fn a_container_in_two_networks_has_two_interfaces_and_one_default_route() {
+    let lab = lab(&[]);
+    lab.rc(["network", "create", "--internal", "inner"]).run().prints("inner\n");
+    start(&lab, "app", &["app"]);
+    start(&lab, "inner", &["inner"]);
+    start(&lab, "both", &["inner", "app"]);
+    let read = |file: &str| lab.rc(["exec", "both", "/payload", "read", file]).run().text();
+    let interfaces = read("/proc/net/dev");
+    assert!(interfaces.contains("eth0:") && interfaces.contains("eth1:"), "{interfaces}");
+    let routes = read("/proc/net/route");
+    let default: Vec<_> = routes.lines().filter(|line| line.split_whitespace().nth(1) == Some("00000000")).collect();
+    assert!(default.len() == 1 && default[0].starts_with("eth1"), "{routes}");
+    for network in ["app", "inner"] {
+        let other = address(&lab, network, network);
+        assert_eq!(ask(&lab, "both", &other, network), network);
+    }
+    let app = address(&lab, "app", "app");
+    drop(lab.rc(["exec", "inner", "/payload", "ask", "tcp", &format!("{app}:7"), "x"]).run().exits(99));
+    lab.remove_containers();
+}
+
+#[test]
+fn a_network_has_ipv6_if_a_subnet_has() {
+    let subnets = ["--subnet", "10.89.7.0/24", "--subnet", "fd00:7::/64"];
+    let lab = lab(&subnets);
+    start(&lab, "one", &["app"]);
+    start(&lab, "two", &["app"]);
+    assert_eq!(ask(&lab, "one", "[fd00:7::2]", "by IPv6"), "by IPv6");
+    assert_eq!(ask(&lab, "one", "[fd00:7::3]", "by IPv6"), "by IPv6");
+    assert_eq!(ask(&lab, "one", "10.89.7.3", "by IPv4"), "by IPv4");
+    reaches_the_host(&lab, "one");
+    lab.remove_containers();
+}
+
+#[test]
+fn a_container_with_id_maps_of_its_own_is_connected() {
+    let lab = lab(&[]);
+    start(&lab, "one", &["app"]);
+    let one = format!("{}:7", address(&lab, "one", "app"));
+    let run = lab.rc(["run", "--rm", "--userns", "keep-id", "--network", "app", "payload", "/payload"]);
+    run.args(["ask", "tcp", &one, "kept"]).run().prints("kept\n");
+    let run = lab.rc(["run", "--rm", "--userns", "keep-id", "--network", "slirp4netns", "payload", "/payload"]);
+    run.args(["exit", "0"]).run().says_nothing();
+    lab.remove_containers();
+}
+
+#[test]
+fn a_network_is_joined_although_the_runtime_directory_was_removed() {
+    let lab = lab(&[]);
+    start(&lab, "one", &["app"]);
+    fs::remove_dir_all(lab.root().join("run/rc")).expect("it can be removed");
+    start(&lab, "two", &["app"]);
+    let two = address(&lab, "two", "app");
+    assert_eq!(ask(&lab, "one", &two, "joined"), "joined");
+    lab.remove_containers();
+}
+
+#[test]
+fn a_network_that_does_not_exist_is_named() {
+    let lab = lab(&[]);
+    let run = lab.rc(["run", "--rm", "--network", "app", "--network", "missing", "payload", "/payload", "exit", "0"]);
+    run.run().fails(
+        125,
+        "rc: there is no network `missing`\n\
+         hint: create it with `rc network create missing`, or use none, host, slirp4netns, pasta or podman\n",
+    );
+    lab.rc(["ps", "-a", "-q"]).run().says_nothing();
+    let leases = fs::read_dir(lab.store().join("networks/app/leases")).expect("leases");
+    assert_eq!(leases.count(), 0);
+}
+
+#[test]
+fn a_hundred_at_once_have_addresses_of_their_own_and_leave_nothing() {
+    let lab = lab(&[]);
+    let words = ["run", "--rm", "--network", "app", "payload", "/payload", "exit", "0"];
+    let all: Vec<Running> = (0..100).map(|_| lab.rc(words).start()).collect();
+    for run in all {
+        drop(run.wait().exits(0));
+    }
+    lab.settle();
+    let leases = fs::read_dir(lab.store().join("networks/app/leases")).expect("leases");
+    assert_eq!(leases.count(), 0);
+}
+
+#[test]
+fn a_monitor_that_is_killed_leaves_the_others_their_network() {
+    let lab = lab(&[]);
+    start(&lab, "one", &["app"]);
+    start(&lab, "two", &["app"]);
+    start(&lab, "three", &["app"]);
+    let two = address(&lab, "two", "app");
+    let one = processes(&lab, "rc: one").first().copied().expect("a monitor");
+    kill(one);
+    assert_eq!(ask(&lab, "three", &two, "still"), "still");
+    reaches_the_host(&lab, "three");
+    lab.rc(["start", "one"]).run().prints("one\n");
+    assert_eq!(ask(&lab, "one", &two, "again"), "again");
+    lab.remove_containers();
+}
