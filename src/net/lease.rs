@@ -104,7 +104,6 @@ impl Networks {
 
     /// The leases of a network, each once, in the order of their addresses; also those of dead owners. A damaged one is
     /// none.
-    #[cfg_attr(not(test), expect(dead_code, reason = "DNS and `network inspect` of running containers use it"))]
     pub(crate) fn leases(&self, name: &Name) -> Result<Vec<Lease>, PathError> {
         read_all(&self.leases_directory(name))
     }

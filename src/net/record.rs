@@ -110,7 +110,6 @@ impl Networks {
         &self.root
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "DNS and `network inspect` of running containers use it"))]
     pub(super) fn owner(&self) -> Option<&Owner> {
         self.owner.as_ref()
     }

@@ -116,6 +116,7 @@ fn routes_lead_by_an_address_of_the_network() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of mistakes")]
 fn what_is_wrong_or_in_use_is_refused_with_its_reason() {
     for (line, expected) in [
         ("app", "the network `app` already exists"),
