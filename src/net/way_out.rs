@@ -76,6 +76,7 @@ impl<'a> WayOut<'a> {
         has_filter: bool,
     ) -> Self {
         let request = Request {
+            name: record.name.to_string(),
             ports: Vec::new(),
             options: Vec::new(),
             programs: programs.clone(),
