@@ -30,6 +30,12 @@ fn kill(pid: i32) {
     }
 }
 
+/// A number below `end`.
+fn below(chance: &mut Chance, end: usize) -> usize {
+    let number = chance.below(u64::try_from(end).expect("a short list"));
+    usize::try_from(number).expect("a short list")
+}
+
 #[test]
 fn sixty_kills_of_keepers_helpers_and_monitors_leave_the_truth_and_then_nothing() {
     let lab = Lab::new();
@@ -50,11 +56,12 @@ fn sixty_kills_of_keepers_helpers_and_monitors_leave_the_truth_and_then_nothing(
     let mut chance = Chance::new();
     for round in 0..60 {
         let keepers = processes(&lab, &["rc: net one", "rc: net two", "rc: net six"]);
-        match (chance.below(3), keepers.get(chance.below(keepers.len().max(1) as u64) as usize)) {
+        let keeper = keepers.get(below(&mut chance, keepers.len().max(1)));
+        match (chance.below(3), keeper) {
             (0, Some(keeper)) => kill(*keeper),
             (1, Some(keeper)) => helper(*keeper).into_iter().for_each(kill),
             _ => {
-                let number = chance.below(networks.len() as u64) as usize;
+                let number = below(&mut chance, networks.len());
                 let name = format!("m{number}");
                 processes(&lab, &[&format!("rc: {name}")]).into_iter().for_each(kill);
                 start(&name, networks[number]);
