@@ -97,7 +97,7 @@ impl<'a> WayOut<'a> {
                 self.state = state;
                 None
             }
-            Err(error) => Some(Err(self.give_up(error))),
+            Err(error) => self.give_up(error),
         }
     }
 
@@ -180,7 +180,7 @@ impl<'a> WayOut<'a> {
                         self.state = State::Up { network, since: Instant::now() };
                         Some(Ok(()))
                     }
-                    Err(error) => Some(Err(self.give_up(error))),
+                    Err(error) => self.give_up(error),
                 }
             }
             State::Up { network, since } => {
@@ -195,10 +195,11 @@ impl<'a> WayOut<'a> {
         }
     }
 
-    fn give_up(&mut self, error: Error) -> Report {
-        self.failures = self.failures.max(1);
+    /// An attempt has failed. The first time it is no news: somebody may have killed the helper.
+    fn give_up(&mut self, error: Error) -> Option<Result<(), Report>> {
+        let is_first = self.failures == 0;
         self.wait();
-        error.into()
+        (!is_first).then(|| Err(error.into()))
     }
 
     /// Waits for the next attempt.
