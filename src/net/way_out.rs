@@ -212,3 +212,42 @@ impl<'a> WayOut<'a> {
         self.state = State::Waiting { until: Instant::now() + pause };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Subnet;
+
+    fn record(subnets: &[&str]) -> NetworkRecord {
+        let subnet = |text: &&str| Subnet { subnet: text.parse().expect("a subnet"), gateway: None, lease_range: None };
+        NetworkRecord { subnets: subnets.iter().map(subnet).collect(), ..NetworkRecord::default_network() }
+    }
+
+    #[test]
+    fn the_helper_is_in_no_subnet_of_the_network() {
+        let programs = Programs::default();
+        let words = |subnets: &[&str]| {
+            let record = record(subnets);
+            let way_out = WayOut::new(&record, &programs, Path::new("/"), Path::new("/"), true);
+            way_out.options(NetworkDriver::Slirp4netns).join(" ")
+        };
+        assert_eq!(words(&["10.89.0.0/24"]), "mtu=16000 cidr=10.0.2.0/24");
+        assert_eq!(words(&["10.0.2.128/25"]), "mtu=16000 cidr=172.31.255.0/24");
+        assert_eq!(words(&["10.0.0.0/8", "172.16.0.0/12"]), "mtu=16000 cidr=192.168.255.0/24");
+        assert_eq!(words(&["10.89.0.0/24", "fd00::/64"]), "mtu=16000 cidr=10.0.2.0/24 enable_ipv6=true");
+    }
+
+    #[test]
+    fn an_attempt_is_made_again_at_once_and_then_ever_more_rarely() {
+        let (record, programs) = (record(&[]), Programs::default());
+        let mut way_out = WayOut::new(&record, &programs, Path::new("/"), Path::new("/"), true);
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            let before = Instant::now();
+            way_out.wait();
+            let until = way_out.deadline().expect("it waits");
+            pauses.push(until.saturating_duration_since(before).as_millis() / 100 * 100);
+        }
+        assert_eq!(pauses, [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+    }
+}
