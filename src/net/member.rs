@@ -120,8 +120,8 @@ impl Joiner {
     fn find(&self, network: &LockedNetwork) -> Result<Option<(OwnedFd, OwnedFd)>, Error> {
         let own = Owner::container(&self.container);
         let leases = network.sweep()?;
-        let others = leases.iter().filter(|lease| lease.owner != own);
-        Ok(others.into_iter().find_map(|lease| namespaces_of(lease, self.networks.root())))
+        let mut others = leases.iter().filter(|lease| lease.owner != own);
+        Ok(others.find_map(|lease| namespaces_of(lease, self.networks.root())))
     }
 
     /// Makes a keeper.

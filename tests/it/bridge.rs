@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, TcpListener, UdpSocket};
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::support::{Lab, Running, Signal, wait};
 
@@ -89,7 +89,7 @@ fn helpers(lab: &Lab) -> Vec<i32> {
 }
 
 /// Whether a process has the lab in its environment.
-fn belongs(pid: i32, lab: &PathBuf) -> bool {
+fn belongs(pid: i32, lab: &Path) -> bool {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     String::from_utf8_lossy(&environment).contains(&*lab.to_string_lossy())
 }
