@@ -6,7 +6,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Container, Error};
 use crate::monitor::{ExitRecord, Run, cgroup_name, now};
-use crate::net;
 use crate::net::lease::Owner;
 use crate::net::record::Networks;
 use crate::runtime::cgroup;
@@ -50,16 +49,15 @@ pub(super) fn discard_cgroup(container: &Container) -> Result<(), Error> {
     Ok(cgroup::discard(container.state.cgroup.as_deref(), &cgroup_name(&container.config.id))?)
 }
 
-/// Gives back the addresses of a container whose monitor was killed.
-pub(super) fn discard_leases(store: &Store, container: &Container) -> Result<(), Error> {
+/// Gives back the addresses of a container whose monitor was killed. What cannot be given back now is swept when its
+/// network is used again: it keeps nobody from removing a container.
+pub(super) fn discard_leases(store: &Store, container: &Container) {
     let (networks, owner) = (Networks::of(store.root()), Owner::container(&container.config.id));
     for name in container.config.network.endpoints().iter().filter_map(|endpoint| endpoint.network.as_ref()) {
-        // It may have been removed.
-        if let Some(network) = networks.lock(name).map_err(net::Error::from)? {
-            network.remove_leases_of(&owner).map_err(net::Error::from)?;
+        if let Ok(Some(network)) = networks.lock(name) {
+            drop(network.remove_leases_of(&owner));
         }
     }
-    Ok(())
 }
 
 /// Waits until the process of a pidfd has ended: only then the pidfd is readable.

@@ -10,7 +10,7 @@ use crate::sys::lock::ProcessLock;
 pub(super) fn remove(store: &Store, container: &Container) -> Result<(), Error> {
     let Ok(Ok(lock)) = ProcessLock::acquire(container.directory.at("lock")) else { return Ok(()) };
     ending::discard_cgroup(container)?;
-    ending::discard_leases(store, container)?;
+    ending::discard_leases(store, container);
     trash::discard_volumes(store, &container.config);
     let _busy = trash::unlink(store, &container.config)?;
     drop(lock);
