@@ -100,12 +100,7 @@ fn kernel(release: &str) -> (u32, u32) {
 }
 
 /// Looks up what a request for the container `id` needs to know about the host; not its images.
-pub(super) fn look_up(
-    store: &Store,
-    needs: &Needs,
-    caller: &Caller,
-    id: &ContainerId,
-) -> Result<Found, Report> {
+pub(super) fn look_up(store: &Store, needs: &Needs, caller: &Caller, id: &ContainerId) -> Result<Found, Report> {
     Ok(Found {
         images: BTreeMap::new(),
         globs: glob::look_up(&needs.globs, &caller.working_dir),
