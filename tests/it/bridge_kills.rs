@@ -26,7 +26,7 @@ fn helper(keeper: i32) -> Option<i32> {
 fn kill(pid: i32) {
     if let Some(pid) = rustix::process::Pid::from_raw(pid) {
         // It may have ended.
-        drop(rustix::process::kill_process(pid, Signal::KILL));
+        rustix::process::kill_process(pid, Signal::KILL).ok();
     }
 }
 
