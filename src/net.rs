@@ -57,10 +57,10 @@ mod wait;
 mod way_out;
 
 pub(crate) use bridge::probe as probe_bridge;
-pub(crate) use driver::{Driver, Running, StartingNetwork, Token, start};
+pub(crate) use driver::{Driver, Running, StartingNetwork, Token, open_doors, start};
 pub(crate) use drivers::{driver, endpoint_driver};
 pub(crate) use error::Error;
 pub(crate) use ports::unprivileged_port_start;
 pub(crate) use programs::Programs;
-pub(crate) use relay::Doors;
+pub(crate) use relay::{Doors, Spot};
 pub(crate) use request::Request;

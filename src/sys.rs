@@ -19,6 +19,7 @@ pub(crate) mod netif;
 pub(crate) mod packages;
 pub(crate) mod personality;
 pub(crate) mod pipe;
+pub(crate) mod pktinfo;
 pub(crate) mod poll;
 pub(crate) mod prctl;
 pub(crate) mod proc;

@@ -258,7 +258,8 @@ impl Launcher {
     /// Exchanges messages with init until the program runs; the network comes up meanwhile.
     fn converse(&self, server: &mut Server, init: &StartingProcess) -> Result<net::Running, Error> {
         let deadline = Instant::now() + NETWORK_DEADLINE;
-        let mut starting = Some(net::start(self.driver, &self.start.network, &self.doors, init.process.pid)?);
+        let publishing = (&self.doors, server.parts.networks.spot()?);
+        let mut starting = Some(net::start(self.driver, &self.start.network, publishing, init.process.pid)?);
         let mut running = None;
         loop {
             // The pidfd decides: another process may keep the other end of the socket open.

@@ -72,7 +72,7 @@ impl<'a> Life<'a> {
 
         let driver = net::driver(&start.config.network)?;
         driver.validate(&start.network)?;
-        let doors = net::Doors::open(driver, &start.network)?;
+        let doors = net::open_doors(driver, &start.network)?;
         let source = cgroup_source::ask_for(&start)?;
         let home = Home::begin(&start.ids, &start.runtime_dir)?;
         let (lock, listener) = owner.establish(listen).map_err(Error::Owner)?;

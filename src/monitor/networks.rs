@@ -128,6 +128,15 @@ impl Networks {
         self.members.iter().map(|(_, member)| member.gateways().into_iter().filter(&mut first).collect()).collect()
     }
 
+    /// Where published ports are connected: in the network through which the container's answers leave, or the first.
+    pub(super) fn spot(&self) -> Result<Option<net::Spot>, Error> {
+        let gateways = self.gateways();
+        let way_out = self.members.iter().zip(&gateways).find(|(_, gateways)| !gateways.is_empty());
+        let member = way_out.map(|(member, _)| member).or_else(|| self.members.first());
+        let spot = member.map(|(_, member)| member.spot(way_out.is_some())).transpose();
+        Ok(spot.map_err(step("duplicate a descriptor"))?.flatten())
+    }
+
     /// A run has begun: its init holds the addresses, even if this process is killed. If that cannot be recorded, the
     /// addresses of such an orphan may be given to another.
     pub(super) fn begin_run(&mut self, init: Option<&ProcessId>) {

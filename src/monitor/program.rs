@@ -157,9 +157,9 @@ impl Program {
     }
 
     /// A process of the network that has ended is to be started again.
-    pub(super) fn mend_network(&mut self, timers: &mut Timers) {
+    pub(super) fn restart_network(&mut self, timers: &mut Timers) {
         if let Some(launched) = &mut self.launched {
-            launched.network.mend();
+            launched.network.restart();
             timers.set(Timer::Network, launched.network.deadline());
         }
     }

@@ -172,7 +172,7 @@ impl Server {
             Timer::Log => self.parts.relay.drop_unlogged(),
             Timer::Health => self.parts.check_health(),
             Timer::HealthTimeout => self.parts.end_late_check(),
-            Timer::Network => self.parts.program.mend_network(&mut self.parts.timers),
+            Timer::Network => self.parts.program.restart_network(&mut self.parts.timers),
             Timer::Networks => self.parts.networks.rejoin(&mut self.parts.timers),
             // `wait_for` checks the clock.
             Timer::Wait => {}

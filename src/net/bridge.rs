@@ -29,7 +29,7 @@ use crate::types::{ContainerId, MacAddress, NetworkAddress, NetworkRecord};
 const BRIDGE: u32 = 2;
 
 /// The table of routes for packets with [`MARK`].
-const TABLE: u8 = 100;
+pub(super) const TABLE: u8 = 100;
 
 /// The size of packets on the interfaces of a network whose record has none: the most that slirp4netns carries without
 /// stalls (slirp4netns#284). Between containers it does not matter.

@@ -12,7 +12,7 @@ use super::error::Error;
 use super::helper::Process;
 use super::hostfwd::Forwards;
 use super::ports;
-use super::relay::{Doors, Relay};
+use super::relay::{Doors, Relay, Spot};
 use super::request::Request;
 use super::wait::wait_readable;
 use crate::sys::lock::FileLock;
@@ -70,16 +70,32 @@ pub(crate) struct StartingNetwork {
     pub(super) _lock: Option<FileLock>,
 }
 
+/// Takes the ports of `request` that `driver` leaves to rc's own process. Fails with the first that cannot be had.
+pub(crate) fn open_doors(driver: &dyn Driver, request: &Request) -> Result<Doors, Error> {
+    Doors::open(request, |port| driver.leaves_to_relay(port))
+}
+
 /// Starts to connect the namespaces of process `target` by `driver`, with the ports that `doors` has taken for
-/// `request`; [`Driver::start`] has the rest.
+/// `request`, which the relay serves in a network with a name, if there is one. [`Driver::start`] has the rest.
 pub(crate) fn start(
     driver: &'static dyn Driver,
     request: &Request,
-    doors: &Arc<Doors>,
+    (doors, network): (&Arc<Doors>, Option<Spot>),
     target: i32,
 ) -> Result<StartingNetwork, Error> {
     let mut starting = driver.start(request, target)?;
-    starting.relay = Relay::start(driver, request, doors, target)?;
+    let spot = match (network, driver.addresses(request)) {
+        (None, Some(addresses)) => Some(Spot::of_process(target, addresses).map_err(|source| Error::Talk {
+            driver: driver.name(),
+            step: "open the container's process",
+            source,
+        })?),
+        (network, _) => network,
+    };
+    if let Some(spot) = spot {
+        let is_ours = |port: &PortMapping| driver.leaves_to_relay(port);
+        starting.relay = Relay::start(driver.name(), request, (doors, is_ours), spot)?;
+    }
     Ok(starting)
 }
 
@@ -98,11 +114,11 @@ impl StartingNetwork {
         if let Some(process) = &self.process {
             self.wait_interface(process, deadline)?;
             forwards = self.driver.publish(&self, deadline)?;
-            if let Some(relay) = &self.relay {
-                relay.wait_ready(self.driver.name(), deadline)?;
-            }
             // What it has printed so far was about its start; make room for what it prints at its end.
             process.helper.last_words();
+        }
+        if let Some(relay) = &self.relay {
+            relay.wait_ready(self.driver.name(), deadline)?;
         }
         let Self { driver, process, request, relay, .. } = self;
         let holds_ports = process.is_some() && request.ports.iter().any(|port| !driver.leaves_to_relay(port));
@@ -173,17 +189,17 @@ impl Running {
         match token {
             // Without the helper the container has no network, but nothing else depends on that.
             Token::Helper => self.has_helper_ended = true,
-            Token::Relay => self.mend(),
+            Token::Relay => self.restart(),
         }
     }
 
-    /// When [`mend`](Self::mend) is to be called.
+    /// When [`restart`](Self::restart) is to be called.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.relay.as_ref()?.deadline()
     }
 
     /// Starts a process again that has ended.
-    pub(crate) fn mend(&mut self) {
+    pub(crate) fn restart(&mut self) {
         if let Some(relay) = &mut self.relay {
             relay.revive();
         }

@@ -5,7 +5,7 @@ use super::error::Error;
 use super::pasta::Pasta;
 use super::request::Request;
 use super::slirp4netns::Slirp4netns;
-use crate::types::{Network, NetworkDriver};
+use crate::types::{Network, NetworkDriver, PortMapping};
 
 /// The driver of a container's network.
 ///
@@ -17,7 +17,7 @@ pub(crate) fn driver(network: &Network) -> Result<&'static dyn Driver, Error> {
         Network::Own { endpoints } => match &endpoints[..] {
             // Its networks have keepers of their own.
             all if !all.is_empty() && all.iter().all(|endpoint| endpoint.driver == NetworkDriver::Bridge) => {
-                Ok(&Unconnected("bridge"))
+                Ok(&Unconnected(BRIDGE))
             }
             [endpoint] => endpoint_driver(endpoint.driver),
             _ => Err(Error::NoDriver { network: network.to_string() }),
@@ -35,7 +35,10 @@ pub(crate) fn endpoint_driver(driver: NetworkDriver) -> Result<&'static dyn Driv
     }
 }
 
-/// `none` and `host`: nothing to start.
+/// Networks with names, which have keepers of their own, and ports that only the relay serves.
+const BRIDGE: &str = "bridge";
+
+/// `none` and `host`, and networks with names: nothing to start.
 #[derive(Debug)]
 struct Unconnected(&'static str);
 
@@ -46,15 +49,19 @@ impl Driver for Unconnected {
 
     fn validate(&self, request: &Request) -> Result<(), Error> {
         match request.ports.first() {
-            Some(port) => Err(Error::NoPorts { driver: self.0, port: port.clone() }),
-            None => Ok(()),
+            Some(port) if self.0 != BRIDGE => Err(Error::NoPorts { driver: self.0, port: port.clone() }),
+            _ => Ok(()),
         }
+    }
+
+    fn leaves_to_relay(&self, _port: &PortMapping) -> bool {
+        self.0 == BRIDGE
     }
 
     fn start(&self, request: &Request, target: i32) -> Result<StartingNetwork, Error> {
         let driver: &'static dyn Driver = match self.0 {
             "host" => &Self("host"),
-            "bridge" => &Self("bridge"),
+            BRIDGE => &Self(BRIDGE),
             _ => &Self("none"),
         };
         Ok(StartingNetwork { driver, request: request.clone(), target, process: None, relay: None, _lock: None })

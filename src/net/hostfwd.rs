@@ -15,7 +15,6 @@ use rustix::net::{
     AddressFamily, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType, connect, send, shutdown, socket_with,
 };
 
-use super::driver::Driver;
 use super::error::Error;
 use super::ports;
 use super::request::Request;
@@ -35,16 +34,15 @@ pub(crate) struct Forwards {
 }
 
 impl Forwards {
-    /// Makes the helper publish every port of `request` that it should, each forwarded to `inside`; `None` if there are
-    /// none.
+    /// Makes the helper publish `ports` of `request`, each forwarded to `inside`; `None` if there are none.
     pub(super) fn ask(
         request: &Request,
-        driver: &'static dyn Driver,
+        ports: &[&PortMapping],
+        driver: &'static str,
         inside: Ipv4Addr,
         deadline: Instant,
     ) -> Result<Option<Self>, Error> {
-        let mut published = request.ports.iter().filter(|port| !driver.leaves_to_relay(port)).peekable();
-        if published.peek().is_none() {
+        if ports.is_empty() {
             return Ok(None);
         }
         let _turn = ports::turn(request)?;
@@ -53,9 +51,8 @@ impl Forwards {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let api = rustix::fs::openat(&directory, SOCKET, flags, Mode::empty())
             .map_err(|errno| PathError::new("open", path(), errno))?;
-        let ids = published
-            .map(|port| add(api.as_fd(), driver.name(), port, inside, deadline))
-            .collect::<Result<Vec<_>, _>>();
+        let ids =
+            ports.iter().map(|port| add(api.as_fd(), driver, port, inside, deadline)).collect::<Result<Vec<_>, _>>();
         // No other process needs to connect to it, and nothing must be swept after a crash.
         match rustix::fs::unlinkat(&directory, SOCKET, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}

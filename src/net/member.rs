@@ -17,6 +17,7 @@ use super::keeper::protocol::{self, Said};
 use super::lease::{Lease, NewLease, Owner};
 use super::programs::Programs;
 use super::record::{LockedNetwork, Networks};
+use super::relay::{Reach, Spot};
 use super::wait::wait_readable;
 use crate::sys::{namespace, socket};
 use crate::types::{ContainerId, EndpointState, Name, NetworkRecord, Report};
@@ -189,10 +190,17 @@ impl Member {
         self.home.as_fd()
     }
 
-    #[expect(dead_code, reason = "the relay of published ports comes next")]
-    /// Whether the network can show a published server the addresses of its clients.
-    pub(crate) fn has_filter(&self) -> bool {
-        self.has_filter
+    /// The place for the relay of published ports; `None` if the container has no address here. `is_way_out` says
+    /// whether the container's default route leads through this network, as the answers to clients must.
+    pub(crate) fn spot(&self, is_way_out: bool) -> io::Result<Option<Spot>> {
+        let gateway = |ip: IpAddr| self.record.gateways().find(|gateway| gateway.is_ipv4() == ip.is_ipv4());
+        let reaches = self.lease.addresses.iter().map(|address| Reach {
+            ip: address.ip,
+            prefix: address.prefix,
+            gateway: gateway(address.ip),
+        });
+        let (home, namespace) = (self.home.try_clone()?, self.namespace.try_clone()?);
+        Ok(Spot::of_network(home, namespace, reaches, self.has_filter && is_way_out))
     }
 
     /// The network's namespace.

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! client ⇄ HOST:PORT ─ relay ─ connection ⇄ 10.0.2.100:PORT server
-//!          doors: opened in the   opened in the container's network namespace,
+//!          doors: opened in the   opened in the network's namespace, or with slirp4netns in the container's,
 //!          host's namespace       by the client's own address
 //! ```
 //!
-//! - TCP of slirp4netns is the relay's alone. The server sees the client's own address and port ([`inside`], [`marked`]),
-//!   data moves without being copied ([`flow`]), and nothing of it crosses the tap device.
+//! - Of a network with a name it serves TCP and UDP, for clients with IPv4 and IPv6 addresses. A client with IPv6 comes
+//!   to the container's IPv6 address; if there is none, it appears as the gateway.
+//! - TCP of slirp4netns is the relay's alone. The server sees the client's own address and port ([`inside`],
+//!   [`marked`]), data moves without being copied ([`flow`]), and nothing of it crosses the tap device.
 //! - UDP is shared with the helper, which binds the port for all addresses, and serves nobody on the host's loopback:
 //!   with that closed, slirp4netns drops the answers to 127.0.0.1, and pasta of 2023 loses the datagrams (both tested).
 //!   The kernel delivers a datagram to the socket with the exact address, and allows both because both permit reuse
@@ -15,7 +17,7 @@
 //!   exclusively. Clients on loopback appear as the container itself.
 //!
 //! The relay is a fork of the monitor, which keeps the doors ([`doors`]): if the relay is killed, its connections are
-//! lost, and the next one serves clients that come meanwhile. It joins the container's user and network namespace,
+//! lost, and the next one serves clients that come meanwhile. It joins the network namespace and its owner ([`spot`]),
 //! keeps CAP_NET_RAW there, no other capability and no other descriptor, and dies with the monitor. It sleeps until
 //! something arrives ([`serve`]).
 //!
@@ -28,6 +30,7 @@ mod inside;
 mod marked;
 mod pipes;
 mod serve;
+mod spot;
 mod stream;
 
 use std::io::{self, ErrorKind};
@@ -36,22 +39,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caps::Capability;
-use nix::sched::CloneFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 pub(crate) use doors::Doors;
 use doors::{Door, SharedDoors};
 use inside::Answers;
-pub(super) use inside::Inside;
+use inside::Inside;
+pub(super) use inside::Reach;
 use serve::Server;
+pub(crate) use spot::Spot;
 
-use super::driver::Driver;
 use super::error::Error;
 use super::request::Request;
 use super::wait::wait_readable;
 use crate::sys::process::{self, Child, CloneOptions};
 use crate::sys::spawn::seclude;
-use crate::sys::{limits, namespace, prctl, transparent};
+use crate::sys::{limits, prctl, transparent};
+use crate::types::{PortMapping, Protocol};
 
 /// How long the relay may take to pass on a server's last words. They have arrived already, so this is for clients.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -66,9 +70,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5
 pub(super) struct Relay {
     doors: Arc<Doors>,
     shared: SharedDoors,
-    inside: Inside,
-    /// The process whose namespaces it serves.
-    target: OwnedFd,
+    spot: Spot,
     name: String,
     running: Option<Running>,
     /// If none runs: when the next one is started.
@@ -88,28 +90,26 @@ struct Running {
 }
 
 impl Relay {
-    /// Starts to serve those ports of `request` that `driver` leaves to it, `doors` among them, in the user and network
-    /// namespaces of process `target`, and does not wait; `None` if there are none.
+    /// Starts to serve ports of `request` at `spot`: those that are the relay's alone, as `is_ours` says and `doors` has
+    /// them, and its part of the others. Does not wait; `None` if there are none. `driver` is for errors.
     ///
     /// Fails with the port if it cannot be had, or if no process can be made.
     pub(super) fn start(
-        driver: &'static dyn Driver,
+        driver: &'static str,
         request: &Request,
-        doors: &Arc<Doors>,
-        target: i32,
+        (doors, is_ours): (&Arc<Doors>, impl Fn(&PortMapping) -> bool),
+        spot: Spot,
     ) -> Result<Option<Self>, Error> {
-        let Some(addresses) = driver.addresses(request) else { return Ok(None) };
-        let shared = SharedDoors::new(driver, request)?;
+        let shared = SharedDoors::new(request, is_ours)?;
         if doors.iter().chain(shared.iter()).next().is_none() {
             return Ok(None);
         }
         doors.listen()?;
-        let failed = |step| move |source: io::Error| Error::Talk { driver: driver.name(), step, source };
+        let failed = |step| move |source: io::Error| Error::Talk { driver, step, source };
         let mut relay = Self {
             doors: Arc::clone(doors),
             shared,
-            inside: Inside::new(&addresses),
-            target: process::open_pidfd(target).map_err(failed("open the container's process"))?,
+            spot,
             name: request.name.clone(),
             running: None,
             next: None,
@@ -188,20 +188,18 @@ impl Relay {
         // Not dumpable, before the container could see it.
         prctl::set_dumpable(false)?;
         limits::set("RLIMIT_NOFILE", u64::MAX, u64::MAX)?;
-        namespace::join(self.target.as_fd(), CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
-        let has_tcp = doors.iter().any(|door| door.port.protocol == crate::types::Protocol::Tcp);
-        // Without routing rules in the kernel clients appear as the container itself.
-        let mark = if has_tcp { marked::set_up().ok() } else { None };
+        let has_tcp = doors.iter().any(|door| door.port.protocol == Protocol::Tcp);
+        let inside = self.spot.enter(has_tcp)?;
         let kept: Vec<BorrowedFd<'_>> =
             doors.iter().map(|door| door.as_fd()).chain(ours.iter().map(|fd| fd.as_fd())).collect();
-        let capabilities: &[Capability] = match mark {
-            None => &[],
-            // It allows marks from Linux 5.17 on.
-            Some(mark) if can_mark(mark)? => &[Capability::CAP_NET_RAW],
-            Some(_) => &[Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN],
+        let capabilities: &[Capability] = match inside.answers {
+            Answers::Lost => &[],
+            // CAP_NET_RAW allows marks from Linux 5.17 on.
+            Answers::Marked(mark) if !can_mark(mark)? => &[Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN],
+            Answers::Marked(_) | Answers::Filtered => &[Capability::CAP_NET_RAW],
         };
         seclude(&kept, parent, capabilities)?;
-        Ok(self.inside.clone().with(mark.map_or(Answers::Lost, Answers::Marked)))
+        Ok(inside)
     }
 }
 

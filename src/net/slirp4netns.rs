@@ -2,8 +2,9 @@
 //!
 //! rc tells it the pid; the form with a path crashes under `--enable-sandbox` in version 1.2.0. The sandbox takes away
 //! its view of the filesystem and its capabilities, `--disable-host-loopback` its access to 127.0.0.1 (safety.md, N2).
-//! It publishes UDP ports through its API socket (`hostfwd`); TCP ports are the relay's (`relay`). Its name server at 10.0.2.3 asks the first IPv4 name server
-//! in the host's resolv.conf, even one on loopback, and notices when that file changes.
+//! It publishes UDP ports through its API socket (`hostfwd`); TCP ports are the relay's (`relay`). Its name server at
+//! 10.0.2.3 asks the first IPv4 name server in the host's resolv.conf, even one on loopback, and notices when that file
+//! changes.
 //!
 //! Source: slirp4netns(1), "OPTIONS".
 
@@ -113,7 +114,8 @@ impl Driver for Slirp4netns {
 
     fn publish(&self, starting: &StartingNetwork, deadline: Instant) -> Result<Option<Forwards>, Error> {
         let inside = addresses::of_slirp4netns(&options(&starting.request));
-        Forwards::ask(&starting.request, &Self, inside.ip, deadline)
+        let ports: Vec<_> = starting.request.ports.iter().filter(|port| !self.leaves_to_relay(port)).collect();
+        Forwards::ask(&starting.request, &ports, self.name(), inside.ip, deadline)
     }
 }
 

@@ -245,8 +245,8 @@ impl Start<'_> {
 
 /// Confines a forked child that does not execute as strictly as a [`Helper`]: only `kept` descriptors and `/dev/null`
 /// at 0, 1 and 2 stay open, the working directory is `/`, it gives up every capability but `capabilities` permanently,
-/// no other process may inspect it, and it dies with `parent`. Call it after the last change of IDs or namespaces, which would undo part
-/// of it.
+/// no other process may inspect it, and it dies with `parent`. Call it after the last change of IDs or namespaces,
+/// which would undo part of it.
 pub(crate) fn seclude(kept: &[BorrowedFd<'_>], parent: Pid, capabilities: &[Capability]) -> io::Result<()> {
     let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     (0..3).try_for_each(|number| place(null.as_fd(), number))?;

@@ -1,5 +1,7 @@
 //! Published TCP ports of the default network: what a client and a server see of each other through rc's relay.
 
+mod networks;
+
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
@@ -68,6 +70,7 @@ fn greeting(stream: &TcpStream) -> String {
     line.trim_end().to_owned()
 }
 
+/// The address from which this host reaches the world, if it has a default route.
 fn outward() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;
@@ -123,6 +126,7 @@ fn a_client_on_another_machine_keeps_its_address() {
         ip link set lo up
         exec 9< <(exec unshare --net sh -c 'echo $$; exec sleep 1000')
         read -r machine <&9
+        trap 'kill $machine' EXIT
         ip link add here type veth peer name there netns $machine
         ip addr add 192.0.2.1/24 dev here
         ip link set here up
@@ -130,8 +134,7 @@ fn a_client_on_another_machine_keeps_its_address() {
         \"$RC\" run -d --name web -p 8080:7 payload /payload greet 7 >id
         until \"$RC\" logs web | grep -q ready; do :; done
         nsenter --net --target $machine \"$PAYLOAD\" ask tcp 192.0.2.1:8080 hello
-        \"$RC\" rm -f -t 0 web >id
-        kill $machine";
+        \"$RC\" rm -f -t 0 web >id";
     let script = lab.script("script", script);
     let run = lab.program("unshare", ["--user", "--map-root-user", "--net", "--mount", "bash"]).arg(script);
     let run = run.env("RC_SINGLE_ID", "1").env("RC", Lab::rc_path()).env("PAYLOAD", Lab::payload_path());
@@ -257,14 +260,14 @@ fn a_relay_that_is_killed_is_replaced_and_the_port_stays_open() {
     let lab = lab!();
     let port = port::take(1);
     let publish = format!("{port}:7");
-    let run = lab.rc(["run", "--rm", "--name", "mend", "-p", &publish, "payload", "/payload", "greet", "7"]).start();
+    let run = lab.rc(["run", "--rm", "--name", "again", "-p", &publish, "payload", "/payload", "greet", "7"]).start();
     run.line("ready");
     let connect = || patient(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the port is open"));
     let mut old = connect();
     greeting_byte_by_byte(&old);
     let mut killed = Vec::new();
     for _ in 0..3 {
-        let relay = wait::until("a relay", || relay("mend").filter(|pid| !killed.contains(pid)));
+        let relay = wait::until("a relay", || relay("again").filter(|pid| !killed.contains(pid)));
         rustix::process::kill_process(relay, rustix::process::Signal::KILL).expect("it lives");
         killed.push(relay);
         // The client waits, and is served by the next one.

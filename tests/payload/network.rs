@@ -44,6 +44,17 @@ pub(crate) fn greet(port: u16) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Answers each datagram with the address and port that it comes from.
+pub(crate) fn greet_udp(port: u16) -> std::io::Result<()> {
+    let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port)).or_else(|_| UdpSocket::bind(("0.0.0.0", port)))?;
+    crate::ready()?;
+    loop {
+        let (_, peer) = socket.recv_from(&mut [0; 65536])?;
+        let told = std::net::SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        socket.send_to(told.to_string().as_bytes(), peer)?;
+    }
+}
+
 /// Prints for each connection, one after the other, how it ends: `end`, or the error.
 pub(crate) fn watch(port: u16) -> std::io::Result<()> {
     for stream in listen(port)?.incoming() {
@@ -131,7 +142,8 @@ pub(crate) fn ask(protocol: &str, address: &str, text: &str) -> Result<String, B
             stream.read_to_end(&mut answer)?;
         }
         "udp" => {
-            let socket = UdpSocket::bind("0.0.0.0:0")?;
+            let address: std::net::SocketAddr = address.parse()?;
+            let socket = UdpSocket::bind(if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
             socket.set_read_timeout(Some(PATIENCE))?;
             socket.send_to(text.as_bytes(), address)?;
             answer.resize(65536, 0);

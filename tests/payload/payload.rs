@@ -88,6 +88,7 @@ fn play(words: &[&str]) -> Outcome {
         ["tcp", port] => network::serve_tcp(port.parse()?)?,
         ["udp", port] => network::serve_udp(port.parse()?)?,
         ["greet", port] => network::greet(port.parse()?)?,
+        ["greet-udp", port] => network::greet_udp(port.parse()?)?,
         ["watch", port] => network::watch(port.parse()?)?,
         ["abort", port] => network::abort(port.parse()?)?,
         ["last-words", port, bytes] => network::last_words(port.parse()?, bytes.parse()?)?,

@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use rustix::net::{RecvFlags, SendFlags, recvfrom, sendto};
-
 use super::doors::Door;
 use super::inside::Inside;
+use crate::sys::pktinfo::{self, Received};
 
 /// How long a client may be silent before its session ends; if it continues later, it gets another source port.
 const IDLE: Duration = Duration::from_secs(120);
@@ -18,12 +17,23 @@ const DATAGRAM: usize = 64 << 10;
 /// How many datagrams are passed on until it is another one's turn.
 const SHARE: usize = 64;
 
+/// Who talks to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    /// The number of the door.
+    door: usize,
+    client: SocketAddr,
+    /// The address of the host that the client has asked, which answers come from.
+    asked: Option<IpAddr>,
+}
+
 /// One client of one port.
 #[derive(Debug)]
 struct Session {
-    door: usize,
-    client: SocketAddr,
+    key: Key,
     inner: UdpSocket,
+    /// The server's port.
+    port: u16,
     used: Instant,
 }
 
@@ -32,7 +42,7 @@ struct Session {
 pub(super) struct Datagrams {
     /// By their numbers.
     sessions: Vec<Option<Session>>,
-    numbers: HashMap<(usize, SocketAddr), usize>,
+    numbers: HashMap<Key, usize>,
     most: usize,
     buffer: Vec<u8>,
     /// No session ends earlier.
@@ -61,10 +71,9 @@ impl Datagrams {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(DATAGRAM, 0);
         for _ in 0..SHARE {
-            let Ok((length, _, from)) = recvfrom(&door.socket, &mut buffer[..], RecvFlags::DONTWAIT) else { break };
-            let Some(client) = from.and_then(|from| SocketAddr::try_from(from).ok()) else { continue };
-            let server = inside.server(door.port.container_port);
-            let session = self.session(number, client, server, &mut watch);
+            let Ok(Received { length, from, to }) = pktinfo::receive(&door.socket, &mut buffer) else { break };
+            let key = Key { door: number, client: from, asked: to };
+            let session = self.session(key, door.port.container_port, inside, &mut watch);
             if let Some(session) = session.ok().and_then(|at| self.sessions[at].as_mut()) {
                 session.inner.send(&buffer[..length]).ok();
                 session.used = Instant::now();
@@ -77,13 +86,14 @@ impl Datagrams {
     /// answer.
     pub(super) fn answer<'a>(&mut self, number: usize, door: impl FnOnce(usize) -> Option<&'a Door>) {
         let Some(Some(session)) = self.sessions.get_mut(number) else { return };
-        let Some(door) = door(session.door) else { return };
+        let Some(door) = door(session.key.door) else { return };
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(DATAGRAM, 0);
         for _ in 0..SHARE {
             match session.inner.recv(&mut buffer) {
                 Ok(length) => {
-                    sendto(&door.socket, &buffer[..length], SendFlags::DONTWAIT, &session.client).ok();
+                    let Key { client, asked, .. } = session.key;
+                    pktinfo::send(&door.socket, &buffer[..length], client, asked).ok();
                     session.used = Instant::now();
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -109,15 +119,15 @@ impl Datagrams {
         }
     }
 
-    /// The number of a client's session.
+    /// The number of a client's session with the server at `port`.
     fn session(
         &mut self,
-        door: usize,
-        client: SocketAddr,
-        server: SocketAddr,
+        key: Key,
+        port: u16,
+        inside: &Inside,
         watch: &mut impl FnMut(BorrowedFd<'_>, usize) -> io::Result<()>,
     ) -> io::Result<usize> {
-        if let Some(number) = self.numbers.get(&(door, client)) {
+        if let Some(number) = self.numbers.get(&key) {
             return Ok(*number);
         }
         if self.numbers.len() >= self.most {
@@ -126,26 +136,25 @@ impl Datagrams {
                 self.end(oldest);
             }
         }
-        let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let inner = UdpSocket::bind((any, 0))?;
-        inner.connect(server)?;
-        inner.set_nonblocking(true)?;
+        let mut others = self.sessions.iter().flatten();
+        let is_first = others.all(|other| (other.key.client, other.port) != (key.client, port));
+        let inner = inside.dial_datagrams(key.client, port, is_first)?;
         let number = self.sessions.iter().position(Option::is_none).unwrap_or(self.sessions.len());
         watch(inner.as_fd(), number)?;
         let used = Instant::now();
-        let session = Some(Session { door, client, inner, used });
+        let session = Some(Session { key, inner, port, used });
         match self.sessions.get_mut(number) {
             Some(place) => *place = session,
             None => self.sessions.push(session),
         }
-        self.numbers.insert((door, client), number);
+        self.numbers.insert(key, number);
         self.next_end = self.next_end.or(Some(used + IDLE));
         Ok(number)
     }
 
     fn end(&mut self, number: usize) {
         if let Some(session) = self.sessions[number].take() {
-            self.numbers.remove(&(session.door, session.client));
+            self.numbers.remove(&session.key);
         }
     }
 }

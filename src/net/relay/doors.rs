@@ -8,10 +8,10 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, bind, listen, shutdown, socket_with, sockopt};
 
-use crate::net::driver::Driver;
 use crate::net::error::Error;
 use crate::net::ports;
 use crate::net::request::Request;
+use crate::sys::pktinfo;
 use crate::types::{PortMapping, Protocol};
 
 /// How many connections may wait to be accepted, at most as many as the host allows (`net.core.somaxconn`).
@@ -45,7 +45,13 @@ impl Door {
 
     fn open(&self) -> Result<(), Errno> {
         match self.port.protocol {
-            Protocol::Udp => bind(&self.socket, &self.address),
+            Protocol::Udp => {
+                if self.address.ip().is_unspecified() {
+                    let told = pktinfo::tell_destination(&self.socket, self.address.is_ipv4());
+                    told.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))?;
+                }
+                bind(&self.socket, &self.address)
+            }
             Protocol::Tcp => {
                 // Otherwise connections that have just ended would keep the port.
                 sockopt::set_socket_reuseaddr(&self.socket, true)?;
@@ -69,10 +75,10 @@ impl Door {
 pub(crate) struct Doors(Vec<Door>);
 
 impl Doors {
-    /// Takes those ports of `request` that `driver` leaves to the relay, and listens on them. Fails with the first that
-    /// cannot be had; then none is taken.
-    pub(crate) fn open(driver: &dyn Driver, request: &Request) -> Result<Self, Error> {
-        let ports: Vec<_> = request.ports.iter().filter(|port| driver.leaves_to_relay(port)).collect();
+    /// Takes the ports of `request` that are the relay's alone, as `is_ours` says, and listens on them. Fails with the
+    /// first that cannot be had; then none is taken.
+    pub(in crate::net) fn open(request: &Request, is_ours: impl Fn(&PortMapping) -> bool) -> Result<Self, Error> {
+        let ports: Vec<_> = request.ports.iter().filter(|port| is_ours(port)).collect();
         if ports.is_empty() {
             return Ok(Self(Vec::new()));
         }
@@ -120,9 +126,9 @@ impl Doors {
 pub(super) struct SharedDoors(Vec<Door>);
 
 impl SharedDoors {
-    /// Makes the sockets, for the ports of `request` that `driver` serves beyond loopback only.
-    pub(super) fn new(driver: &dyn Driver, request: &Request) -> Result<Self, Error> {
-        let shared = request.ports.iter().filter(|port| !driver.leaves_to_relay(port));
+    /// Makes the sockets, for the ports of `request` that are not the relay's alone.
+    pub(super) fn new(request: &Request, is_ours: impl Fn(&PortMapping) -> bool) -> Result<Self, Error> {
+        let shared = request.ports.iter().filter(|port| !is_ours(port));
         let shared = shared.filter_map(|port| Some((port, ports::loopback_part(port)?)));
         let new = |(port, address)| Door::new(port, address).map_err(|errno| ports::refused(port, errno));
         Ok(Self(shared.map(new).collect::<Result<_, _>>()?))

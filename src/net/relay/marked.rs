@@ -14,13 +14,10 @@
 
 use std::io;
 
+use crate::net::bridge::TABLE;
+use crate::net::filter::MARK;
 use crate::net::netlink::{Netlink, messages};
 use crate::sys::{fs, netif};
-
-/// The firewall mark of the relay's packets and of the answers.
-const MARK: u32 = 1;
-/// The table of routes for packets with [`MARK`].
-const TABLE: u8 = 100;
 
 /// Sets that up in this process' network namespace, and returns the mark. Changes nothing that is set up already.
 pub(super) fn set_up() -> io::Result<u32> {
