@@ -94,8 +94,8 @@ pub(crate) use manifests::{
 pub(crate) use mounts::{MountKind, Mounted, mount_files, mountable, mounted_files, unmount_files};
 pub(crate) use names::NamesSetup;
 pub(crate) use networks::{
-    ListedNetwork, RemoveNetworks, create_network, network_exists, network_filters, networks, remove_networks,
-    unused_networks, update_network,
+    ListedNetwork, RemoveNetworks, connect_network, create_network, disconnect_network, network_exists,
+    network_filters, networks, reload_networks, remove_networks, unused_networks, update_network,
 };
 pub(crate) use observer::Observer;
 pub(crate) use ports::{PublishedPorts, ports};

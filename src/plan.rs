@@ -17,6 +17,7 @@ mod cgroups;
 mod changes;
 mod command;
 mod config;
+mod connection;
 mod env;
 mod env_merge;
 mod error;
@@ -71,6 +72,7 @@ pub(crate) use config::{
     ImageSource, Ipc, Limits, LogDriver, Mount, MountKind, Personality, Rlimit, RootDirectory, Seccomp, SystemPaths,
     Throttle, UpdatedHealth, UserNamespace, VolumeSettings,
 };
+pub(crate) use connection::{ConnectRequest, NetworkChange};
 pub(crate) use error::Error;
 pub(crate) use exec::{ExecRequest, exec};
 pub(crate) use health::{Check, HealthRequest, Healthcheck, OnFailure};
@@ -264,7 +266,7 @@ pub(crate) fn resolve(
     identity: Identity,
 ) -> Result<ContainerConfig, Error> {
     let defaults = &facts.defaults;
-    let network = network::known(network::network(request, defaults)?, &facts.found)?;
+    let network = network::known(network::network(request, defaults)?, &facts.found.networks)?;
     let shared = namespaces::shared(request, facts, network)?;
     let hostname = hostname(request, facts, &identity.id, &shared.network, shared.host_uts)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;

@@ -1,5 +1,7 @@
 //! What `inspect`, `container inspect` and `image inspect` have in common.
 
+mod template_names;
+
 use serde_json::Value;
 
 use super::Ctx;
@@ -54,11 +56,7 @@ pub(super) fn inspect(ctx: &Ctx, asked: &Inspection<'_>) -> Result<Exit, Error> 
         }
     }
     if let Some(template @ Format::Template { .. }) = ctx.format(asked.format) {
-        let named = |object| match asked.kind {
-            Kind::Network => with_go_names(object, &template),
-            _ => with_aliases(object, &template),
-        };
-        found = found.into_iter().map(named).collect();
+        found = found.into_iter().map(|object| template_names::add(object, asked.kind, &template)).collect();
     }
     print(ctx, asked.format, &found, failures)
 }
@@ -118,48 +116,4 @@ fn shape(ctx: &Ctx, volumes: &std::path::Path, object: &Object, size: bool) -> R
             if ctx.dialect == Dialect::Docker { row.docker_object() } else { row.object() }
         }
     })
-}
-
-/// The names of podman's fields that a template uses for a network.
-fn with_go_names(object: Value, template: &Format) -> Value {
-    match template {
-        Format::Template { text, .. } => view::with_go_names(object, text),
-        _ => object,
-    }
-}
-
-/// Adds `.ID` for `.Id` and `.ImageID` for `.Image` if the template uses them. Source: podman `cmd/podman/inspect`.
-fn with_aliases(mut object: Value, template: &Format) -> Value {
-    let Format::Template { text, .. } = template else { return object };
-    if let Value::Object(fields) = &mut object {
-        for (alias, field) in [("ID", "Id"), ("ImageID", "Image")] {
-            if text.contains(&format!(".{alias}"))
-                && !fields.contains_key(alias)
-                && let Some(value) = fields.get(field).cloned()
-            {
-                fields.insert(alias.to_owned(), value);
-            }
-        }
-    }
-    object
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn aliases_are_there_for_templates_that_use_them() {
-        let object = json!({ "Id": "5eac", "Image": "a9cc" });
-        for (template, expected) in [
-            ("{{.ID}}", json!({ "Id": "5eac", "Image": "a9cc", "ID": "5eac" })),
-            ("{{.ImageID}}", json!({ "Id": "5eac", "Image": "a9cc", "ImageID": "a9cc" })),
-            ("{{json .}}", object.clone()),
-        ] {
-            let format = Format::parse(template, Dialect::Rc).expect("a template");
-            assert_eq!(with_aliases(object.clone(), &format), expected, "{template}");
-        }
-    }
 }

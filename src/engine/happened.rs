@@ -4,7 +4,7 @@ use crate::monitor::container_event;
 use crate::plan::ContainerConfig;
 use crate::storage::Store;
 use crate::storage::events::{Event, EventKind};
-use crate::types::NetworkRecord;
+use crate::types::{ContainerId, NetworkRecord};
 
 /// Something has happened to a container.
 pub(super) fn to_container(store: &Store, config: &ContainerConfig, action: &str) {
@@ -32,4 +32,10 @@ pub(super) fn to_volume(store: &Store, action: &str, name: &str) {
 pub(super) fn to_network(store: &Store, action: &str, record: &NetworkRecord) {
     let event = Event::new(EventKind::Network, action, record.id.as_str(), record.name.as_str());
     store.events().add(&[event.with("type", &record.driver)]);
+}
+
+/// Something has happened to a container in a network.
+pub(super) fn in_network(store: &Store, action: &str, record: &NetworkRecord, container: &ContainerId) {
+    let event = Event::new(EventKind::Network, action, record.id.as_str(), record.name.as_str());
+    store.events().add(&[event.with("container", container.as_str()).with("type", &record.driver)]);
 }

@@ -1,5 +1,6 @@
 //! Networks with names: list, find. `create`, `remove` and `update` change them.
 
+mod connect;
 mod create;
 mod remove;
 mod update;
@@ -14,7 +15,9 @@ use crate::types::{Name, NetworkRecord, Report, ReportKind, Thing};
 use crate::view::NetworkMember;
 use crate::view::filter::{NetworkFacts, NetworkFilter};
 
+pub(crate) use connect::{connect_network, disconnect_network, reload_networks};
 pub(crate) use create::create_network;
+pub(super) use remove::remove_unused;
 pub(crate) use remove::{RemoveNetworks, remove_networks, unused_networks};
 pub(crate) use update::update_network;
 

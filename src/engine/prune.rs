@@ -7,6 +7,7 @@ use super::context::Context;
 use super::disk::{mounted, volumes};
 use super::happened;
 use super::measure::measure;
+use super::networks;
 use super::sweep::{in_use, sweep_all};
 use crate::container::{self, Container, Removal as ContainerRemoval};
 use crate::image;
@@ -14,7 +15,7 @@ use crate::image::local::{self, LocalImage, Removal};
 use crate::monitor::Status;
 use crate::storage::events::EventKind;
 use crate::sys::fs;
-use crate::types::{Digest, Name, Report, ReportKind};
+use crate::types::{Digest, Name, NetworkRecord, Report, ReportKind};
 use crate::view::filter::{CacheFacts, CacheFilter, PruneFilter};
 
 /// Which images are pruned.
@@ -31,6 +32,8 @@ pub(crate) enum Images {
 pub(crate) struct Prune {
     /// Containers that do not run.
     pub(crate) containers: bool,
+    /// Networks that no container is to be in.
+    pub(crate) networks: bool,
     /// Images.
     pub(crate) images: Option<Images>,
     /// Volumes that no container mounts.
@@ -48,6 +51,8 @@ pub(crate) struct Prune {
 pub(crate) struct Pruned {
     /// The IDs of containers.
     pub(crate) containers: Vec<String>,
+    /// The names of networks.
+    pub(crate) networks: Vec<Name>,
     /// The IDs of images.
     pub(crate) images: Vec<Digest>,
     /// The names of volumes.
@@ -68,6 +73,9 @@ pub(crate) fn prune(context: &Context, request: &Prune) -> Result<Pruned, Report
     if request.containers {
         prune_containers(context, &filter, &mut pruned)?;
         happened::to_unused(context.store()?, EventKind::Container, pruned.reclaimed);
+    }
+    if request.networks {
+        prune_networks(context, &filter, &mut pruned)?;
     }
     let mut of_volumes = 0;
     if request.volumes {
@@ -122,6 +130,18 @@ fn prune_containers(context: &Context, filter: &PruneFilter, pruned: &mut Pruned
             Err(error) => pruned.failures.push(error.into()),
         }
     }
+    Ok(())
+}
+
+fn prune_networks(context: &Context, filter: &PruneFilter, pruned: &mut Pruned) -> Result<(), Report> {
+    let store = context.store()?;
+    if let Some((id, _)) = container::list(store)?.broken.first() {
+        let message = format!("networks stay: container `{}` is damaged and may use any of them", id.short());
+        pruned.failures.push(Report::new(ReportKind::Damaged, message).with_hint("remove it: `rc rm --force`"));
+        return Ok(());
+    }
+    let matches = |record: &NetworkRecord| filter.matches(&record.labels, Some(&record.created));
+    pruned.networks = networks::remove_unused(store, matches)?;
     Ok(())
 }
 

@@ -67,6 +67,7 @@ impl Parts {
             Ask::Pause => self.add_job(id, Task::Pause),
             Ask::Unpause => self.add_job(id, Task::Unpause),
             Ask::Update(changes) => self.add_job(id, Task::Update(changes)),
+            Ask::Network(change) => self.add_job(id, Task::Network(change)),
             Ask::Check => return self.ask_for_check(id),
             Ask::Wait => self.connections.set_waits(id, true),
             Ask::CloseOutput { stderr } => {

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::cgroup_source::{cgroup_name, reweigh};
 use super::directory::ContainerDir;
+use super::networks::{Networks, Running};
 use super::protocol::Event;
 use super::record::Status;
-use crate::plan::{self, Changes, Limits, RestartPolicy};
+use crate::net::member::Member;
+use crate::plan::{self, Changes, Limits, NetworkChange, RestartPolicy};
 use crate::runtime::cgroup::{self, Group, RequestedLimits};
 use crate::types::{Report, ReportKind};
 
@@ -21,6 +23,9 @@ pub(super) struct Target<'a> {
     /// Whether a restarted program would have the same descriptors as this one.
     pub(super) can_restart: bool,
     pub(super) applies_to: AppliesTo<'a>,
+    pub(super) networks: &'a Networks,
+    /// The container's process 1, if the program runs.
+    pub(super) init: Option<i32>,
 }
 
 /// What a change applies to.
@@ -105,6 +110,15 @@ impl Target<'_> {
             }
             Ok(written?)
         })())
+    }
+
+    /// Changes the networks of the container, in it and in its directory, or nothing. Returns the new place in one.
+    pub(super) fn change_networks(&self, change: &NetworkChange) -> (Event, Option<Member>) {
+        let Some(init) = self.init else { return (answer(Err(Error::NoProgram)), None) };
+        match self.networks.change(Running { directory: self.directory, init }, change) {
+            Ok(member) => (Event::Done, member),
+            Err(report) => (Event::Failed(report), None),
+        }
     }
 
     fn set(&self, name: &str, from: &Limits, to: &Limits) -> Result<(), Error> {

@@ -1,12 +1,16 @@
 //! Changes that commands request (`change`): the worker makes one after the other, and the monitor records each when it
 //! is made.
 
+use std::os::fd::OwnedFd;
+
 use super::change::{AppliesTo, Target};
 use super::parts::Parts;
 use super::program::AskedBy;
 use super::protocol::Event;
 use super::record::Status;
-use super::worker::{Job, Task};
+use super::worker::{Finished, Job, Task};
+use crate::net::member::Handover;
+use crate::plan::NetworkChange;
 use crate::types::{Report, ReportKind};
 
 impl Parts {
@@ -36,6 +40,8 @@ impl Parts {
                 status: self.records.status(),
                 can_restart: self.rule.can_be_on(),
                 applies_to,
+                networks: &self.networks,
+                init: self.program.is_running().then(|| self.program.pid()),
             };
             if let Err((connection, event)) = self.worker.begin(job, &target) {
                 self.tell(connection, &event, &[]);
@@ -45,19 +51,22 @@ impl Parts {
 
     /// Records the result of a job, answers its command, and begins the next.
     pub(super) fn finish_job(&mut self) {
-        let Some((Job { connection, task }, mut event)) = self.worker.finish() else { return };
+        let Some(Finished { job: Job { connection, task }, mut event, member }) = self.worker.finish() else { return };
         if event == Event::Done {
             let recorded = match &task {
-                Task::Pause => self.records.switch(Status::Running, Status::Paused),
-                Task::Unpause => self.records.switch(Status::Paused, Status::Running),
+                Task::Pause => self.records.switch(Status::Running, Status::Paused).map_err(Report::from),
+                Task::Unpause => self.records.switch(Status::Paused, Status::Running).map_err(Report::from),
                 Task::Update(changes) => {
                     self.follow_config(!changes.health.is_empty());
                     Ok(())
                 }
+                Task::Network(change) => self.adopt_networks(change, member),
             };
-            match recorded {
-                Ok(()) => self.chronicle.happens(task.name()),
-                Err(error) => event = Event::Failed(error.into()),
+            match (recorded, &task) {
+                // The command says so.
+                (Ok(()), Task::Network(_)) => {}
+                (Ok(()), _) => self.chronicle.happens(task.name()),
+                (Err(report), _) => event = Event::Failed(report),
             }
         }
         if matches!(task, Task::Pause) && event != Event::Done && self.records.status() == Status::Running {
@@ -66,6 +75,17 @@ impl Parts {
         }
         self.tell(connection, &event, &[]);
         self.begin_jobs();
+    }
+
+    /// Adopts a change of the container's networks.
+    fn adopt_networks(
+        &mut self,
+        change: &NetworkChange,
+        member: Option<(Handover, Vec<OwnedFd>)>,
+    ) -> Result<(), Report> {
+        self.networks.adopt(change, member, self.records.init())?;
+        let state = self.networks.state_after(self.records.network());
+        Ok(self.records.change_network(state)?)
     }
 
     /// Adopts the restart policy and the health check that were written.

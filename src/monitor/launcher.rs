@@ -116,6 +116,7 @@ impl Launcher {
         let Ok(config) = self.start.directory.config() else { return };
         self.start.extras = plan::extras(&config);
         self.start.config.limits = config.limits;
+        self.start.config.network = config.network;
         if let Some(linux) = self.start.spec.linux_mut() {
             linux.set_resources(self.start.config.resources());
         }
@@ -258,7 +259,7 @@ impl Launcher {
     /// Exchanges messages with init until the program runs; the network comes up meanwhile.
     fn converse(&self, server: &mut Server, init: &StartingProcess) -> Result<net::Running, Error> {
         let deadline = Instant::now() + NETWORK_DEADLINE;
-        let publishing = (&self.doors, server.parts.networks.spot()?);
+        let publishing = (&self.doors, server.parts.networks.spot(&self.start.config)?);
         let mut starting = Some(net::start(self.driver, &self.start.network, publishing, init.process.pid)?);
         let mut running = None;
         loop {

@@ -8,14 +8,19 @@
 //! leave    the addresses are free
 //! ```
 
+mod change;
+
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+pub(super) use self::change::Running;
+use self::change::{has_helper, helper_families};
 use super::protocol::{self, Event};
 use super::start::{Error, Start, step};
 use super::timers::{Timer, Timers};
 use crate::net;
+use crate::net::addresses;
 use crate::net::lease::{NewLease, Owner};
 use crate::net::member::{Joiner, Member};
 use crate::plan::ContainerConfig;
@@ -114,7 +119,7 @@ impl Networks {
 
     fn plug_all(&self, config: &ContainerConfig, init: i32, home: &UserNamespace) -> Result<(), Error> {
         home.enter()?;
-        let gateways = self.gateways();
+        let gateways = self.gateways(config);
         for ((_, member), gateways) in self.members.iter().zip(gateways) {
             member.plug(&config.id, &gateways, init)?;
         }
@@ -122,15 +127,20 @@ impl Networks {
     }
 
     /// The gateways of the default routes: for each family of the first network that has one.
-    fn gateways(&self) -> Vec<Vec<IpAddr>> {
+    fn gateways(&self, config: &ContainerConfig) -> Vec<Vec<IpAddr>> {
         let mut known = [false; 2];
+        helper_families(config).for_each(|is_ipv6| known[usize::from(is_ipv6)] = true);
         let mut first = |ip: &IpAddr| !std::mem::replace(&mut known[usize::from(ip.is_ipv6())], true);
         self.members.iter().map(|(_, member)| member.gateways().into_iter().filter(&mut first).collect()).collect()
     }
 
-    /// Where published ports are connected: in the network through which the container's answers leave, or the first.
-    pub(super) fn spot(&self) -> Result<Option<net::Spot>, Error> {
-        let gateways = self.gateways();
+    /// Where published ports are connected: in the network through which the container's answers leave, or the first;
+    /// `None` if its own helper publishes them.
+    pub(super) fn spot(&self, config: &ContainerConfig) -> Result<Option<net::Spot>, Error> {
+        if has_helper(config) {
+            return Ok(None);
+        }
+        let gateways = self.gateways(config);
         let way_out = self.members.iter().zip(&gateways).find(|(_, gateways)| !gateways.is_empty());
         let member = way_out.map(|(member, _)| member).or_else(|| self.members.first());
         let spot = member.map(|(_, member)| member.spot(way_out.is_some())).transpose();
@@ -266,7 +276,9 @@ fn leases(config: &ContainerConfig) -> Vec<(Name, NewLease)> {
         config.network.endpoints().iter().filter(|endpoint| endpoint.driver == NetworkDriver::Bridge).collect();
     let name_of = |endpoint: &Endpoint| endpoint.network.clone().unwrap_or_else(Name::default_network).of_network();
     let networks: Vec<Name> = endpoints.iter().map(|endpoint| name_of(endpoint)).collect();
-    let taken: Vec<&str> = endpoints.iter().filter_map(|endpoint| endpoint.interface.as_deref()).collect();
+    let of_helper = has_helper(config).then_some(addresses::INTERFACE);
+    let taken: Vec<&str> =
+        endpoints.iter().filter_map(|endpoint| endpoint.interface.as_deref()).chain(of_helper).collect();
     let mut free = (0..).map(|number| format!("eth{number}")).filter(|name| !taken.contains(&name.as_str()));
     let new = |endpoint: &&Endpoint| NewLease {
         owner: Owner::container(&config.id),

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::record::HealthStatus;
-use crate::plan::Changes;
+use crate::plan::{Changes, NetworkChange};
 use crate::sys::socket;
 use crate::types::{Report, ReportKind, Signal, json};
 
@@ -67,6 +67,8 @@ pub(crate) enum Ask {
     Check,
     /// Changes limits and the restart policy: everything in it, or nothing.
     Update(Box<Changes>),
+    /// Connects the container to a network, or disconnects it.
+    Network(Box<NetworkChange>),
     /// Asks for an event when the program has ended, even if it is restarted.
     Wait,
     /// The size of the client's terminal has changed.

@@ -66,6 +66,24 @@ impl Records {
         Ok(())
     }
 
+    /// The container's process 1, as it was recorded.
+    pub(super) fn init(&self) -> Option<&ProcessId> {
+        self.state.init.as_ref()
+    }
+
+    /// The state of its network.
+    pub(super) fn network(&self) -> &NetworkState {
+        &self.state.network
+    }
+
+    /// Records another state of its network. On failure it is unchanged.
+    pub(super) fn change_network(&mut self, network: NetworkState) -> Result<(), Error> {
+        let state = State { network, ..self.state.clone() };
+        self.directory.write_state(&state)?;
+        self.state = state;
+        Ok(())
+    }
+
     /// Records another status, if it is still `from`. On failure it is unchanged.
     pub(super) fn switch(&mut self, from: Status, to: Status) -> Result<(), Error> {
         if self.state.status == from {

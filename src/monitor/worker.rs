@@ -10,9 +10,12 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
+use serde::{Deserialize, Serialize};
+
 use super::change::Target;
 use super::protocol::{self, Event};
-use crate::plan::Changes;
+use crate::net::member::{Handover, Member};
+use crate::plan::{Changes, NetworkChange};
 use crate::sys::process::{Child, CloneOptions, fork};
 use crate::sys::{prctl, signal, socket};
 use crate::types::{Report, ReportKind};
@@ -26,6 +29,7 @@ pub(super) enum Task {
     Pause,
     Unpause,
     Update(Box<Changes>),
+    Network(Box<NetworkChange>),
 }
 
 impl Task {
@@ -35,6 +39,7 @@ impl Task {
             Self::Pause => "pause",
             Self::Unpause => "unpause",
             Self::Update(_) => "update",
+            Self::Network(_) => "network",
         }
     }
 }
@@ -44,6 +49,23 @@ impl Task {
 pub(super) struct Job {
     pub(super) connection: u64,
     pub(super) task: Task,
+}
+
+/// What the child says when it is done.
+#[derive(Debug, Serialize, Deserialize)]
+struct Answer {
+    event: Event,
+    /// A place in a network, whose descriptors come with this.
+    member: Option<Handover>,
+}
+
+/// A finished job.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) job: Job,
+    pub(super) event: Event,
+    /// The place in a network that it has made.
+    pub(super) member: Option<(Handover, Vec<OwnedFd>)>,
 }
 
 /// A job that is being done.
@@ -93,12 +115,15 @@ impl Worker {
             if ready.is_err() {
                 return 125;
             }
-            let event = match &job.task {
-                Task::Pause => target.pause(),
-                Task::Unpause => target.unpause(),
-                Task::Update(changes) => target.update(changes),
+            let (event, member) = match &job.task {
+                Task::Pause => (target.pause(), None),
+                Task::Unpause => (target.unpause(), None),
+                Task::Update(changes) => (target.update(changes), None),
+                Task::Network(change) => target.change_networks(change),
             };
-            i32::from(protocol::send(theirs.as_fd(), &event, &[]).is_err())
+            let (member, descriptors) = member.as_ref().map(Member::hand_over).unzip();
+            let descriptors = descriptors.unwrap_or_default();
+            i32::from(protocol::send(theirs.as_fd(), &Answer { event, member }, &descriptors).is_err())
         });
         match forked {
             Ok(child) => self.current = Some(Current { job, child, answer }),
@@ -114,14 +139,14 @@ impl Worker {
 
     /// Takes the finished job and its answer. The child ends right after it has sent that, so waiting for its end is
     /// brief.
-    pub(super) fn finish(&mut self) -> Option<(Job, Event)> {
+    pub(super) fn finish(&mut self) -> Option<Finished> {
         let Current { job, child, answer } = self.current.take()?;
-        let event = match protocol::receive::<Event>(&answer) {
-            Ok(Some((event, _))) => event,
-            _ => died(),
+        let (event, member) = match protocol::receive::<Answer>(&answer) {
+            Ok(Some((Answer { event, member }, descriptors))) => (event, member.map(|member| (member, descriptors))),
+            _ => (died(), None),
         };
         reap(&child);
-        Some((job, event))
+        Some(Finished { job, event, member })
     }
 
     /// Cancels a pause that is being made, and returns the connection that has asked for it.

@@ -186,12 +186,23 @@ impl Plug<'_> {
     }
 }
 
-#[expect(dead_code, reason = "`network disconnect` comes next")]
 /// Takes a member's interface away. This process ends up in the network's namespace. Succeeds if there is none.
 pub(super) fn disconnect(network: BorrowedFd<'_>, member: &ContainerId) -> Result<(), Refused> {
     enter(network)?;
     let kernel = Netlink::route().map_err(|source| Refused { step: "talk to the kernel", source })?;
     kernel.ask(&[messages::remove(&port(member))]).or_else(unless_missing)
+}
+
+/// Gives the member whose network namespace process `target` is in default routes by this network, in place of another
+/// one's. This process ends up there.
+pub(super) fn take_over(gateways: &[IpAddr], metric: Option<u32>, target: i32) -> Result<(), Refused> {
+    let refused = |step| move |source| Refused { step, source };
+    let inside = rustix::fs::open(format!("/proc/{target}/ns/net"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| refused("open the container's network namespace")(errno.into()))?;
+    enter(inside.as_fd())?;
+    let kernel = Netlink::route().map_err(refused("talk to the kernel"))?;
+    let requests: Vec<_> = gateways.iter().map(|gateway| Route::default(*gateway, metric).add()).collect();
+    kernel.ask(&requests)
 }
 
 /// The name of a member's interface in the network's namespace: an interface has a name of 15 bytes at most.

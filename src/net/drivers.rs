@@ -14,14 +14,15 @@ pub(crate) fn driver(network: &Network) -> Result<&'static dyn Driver, Error> {
     match network {
         Network::None => Ok(&Unconnected("none")),
         Network::Host => Ok(&Unconnected("host")),
-        Network::Own { endpoints } => match &endpoints[..] {
-            // Its networks have keepers of their own.
-            all if !all.is_empty() && all.iter().all(|endpoint| endpoint.driver == NetworkDriver::Bridge) => {
-                Ok(&Unconnected(BRIDGE))
+        Network::Own { endpoints } => {
+            // Networks with names have keepers of their own.
+            let mut others = endpoints.iter().filter(|endpoint| !endpoint.is_bridge());
+            match (others.next(), others.next()) {
+                (None, _) => Ok(&Unconnected(BRIDGE)),
+                (Some(endpoint), None) => endpoint_driver(endpoint.driver),
+                _ => Err(Error::NoDriver { network: network.to_string() }),
             }
-            [endpoint] => endpoint_driver(endpoint.driver),
-            _ => Err(Error::NoDriver { network: network.to_string() }),
-        },
+        }
         Network::Container(_) | Network::Path(_) => Ok(&Unconnected("another's")),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A lease is written aside and gets its names by link(2), which fails if the name exists: of two that want an address
 //! one gets it. A lease with addresses of both families is one file with two names. It lives as long as its owner's
-//! `lock` is held, or the owner's program runs; whoever holds the network's lock removes the others.
+//! `lock` is held, or the owner's program runs; who holds the network's lock removes the others.
 //!
 //! The next address is the one after that given last, around the range, so that an address is reused as late as
 //! possible: others may still have connections to it.

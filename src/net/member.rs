@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use nix::sched::CloneFlags;
 use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
 
-use super::bridge::Plug;
+use super::bridge::{self, Plug};
 use super::error::Error;
 use super::keeper::Keep;
 use super::keeper::protocol::{self, Said};
@@ -55,6 +56,14 @@ pub(crate) struct Member {
     connection: Option<OwnedFd>,
     /// How the network's way out is; `None` while it is being started.
     way_out: Option<Result<(), Report>>,
+}
+
+/// A member without its descriptors, as the child that has made it hands it to the monitor.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Handover {
+    record: NetworkRecord,
+    lease: Lease,
+    has_filter: bool,
 }
 
 /// What a keeper hands to a new member.
@@ -201,6 +210,34 @@ impl Member {
         });
         let (home, namespace) = (self.home.try_clone()?, self.namespace.try_clone()?);
         Ok(Spot::of_network(home, namespace, reaches, self.has_filter && is_way_out))
+    }
+
+    /// The member, for another process: with these descriptors.
+    pub(crate) fn hand_over(&self) -> (Handover, Vec<BorrowedFd<'_>>) {
+        let Self { record, lease, has_filter, .. } = self;
+        let handover = Handover { record: record.clone(), lease: lease.clone(), has_filter: *has_filter };
+        (handover, [self.namespace(), self.home()].into_iter().chain(self.connection()).collect())
+    }
+
+    /// The member that another process has handed over; `None` if descriptors are missing.
+    pub(crate) fn adopt(handover: Handover, descriptors: Vec<OwnedFd>) -> Option<Self> {
+        let mut descriptors = descriptors.into_iter();
+        let (namespace, home, connection) = (descriptors.next()?, descriptors.next()?, descriptors.next());
+        let Handover { record, mut lease, has_filter } = handover;
+        lease.descriptor = Some(namespace.as_raw_fd());
+        Some(Self { record, lease, namespace, home, has_filter, connection, way_out: None })
+    }
+
+    /// Takes the container's interface away. For a child as in [`plug`](Self::plug).
+    pub(crate) fn unplug(&self, container: &ContainerId) -> Result<(), Error> {
+        bridge::disconnect(self.namespace(), container).map_err(|error| Error::refused(&self.record.name, error))
+    }
+
+    /// Gives the container whose init is `target` default routes by `gateways`. For a child as in
+    /// [`plug`](Self::plug).
+    pub(crate) fn take_over(&self, gateways: &[IpAddr], target: i32) -> Result<(), Error> {
+        let metric = self.record.metric();
+        bridge::take_over(gateways, metric, target).map_err(|error| Error::refused(&self.record.name, error))
     }
 
     /// The network's namespace.

@@ -193,8 +193,8 @@ impl Networks {
         Ok(())
     }
 
-    /// Removes a network, also a damaged one, if `check` finds with its lock held that it is not needed; the caller holds
-    /// [`lock_all`](Self::lock_all). Returns whether it existed.
+    /// Removes a network, also a damaged one, if `check` finds with its lock held that it is not needed; the caller
+    /// holds [`lock_all`](Self::lock_all). Returns whether it existed.
     pub(crate) fn remove<E: From<PathError>>(
         &self,
         name: &Name,

@@ -6,6 +6,7 @@ use super::{
     BlockDevices, ContainerConfig, Error, HealthRequest, Healthcheck, LimitChanges, LimitRequest, Limits,
     RestartPolicy, UpdatedHealth, health,
 };
+use crate::types::Network;
 
 /// Changes, parsed. Absent ones leave things as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub(crate) struct Updated {
     /// The health check, if it was changed.
     #[serde(default)]
     pub(crate) health: Option<UpdatedHealth>,
+    /// The networks; absent: those of the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) network: Option<Network>,
 }
 
 impl Changes {
@@ -68,16 +72,19 @@ impl ContainerConfig {
             }
             Some(UpdatedHealth { check })
         };
-        Ok(Updated { limits, restart, health })
+        Ok(Updated { limits, restart, health, network: Some(self.network.clone()) })
     }
 
     /// Applies earlier changes to the configuration.
-    pub(crate) fn update(&mut self, Updated { limits, restart, health }: Updated) {
+    pub(crate) fn update(&mut self, Updated { limits, restart, health, network }: Updated) {
         self.limits = limits;
         self.restart = restart;
         if let Some(updated) = &health {
             self.healthcheck.clone_from(&updated.check);
         }
         self.health_update = health;
+        if let Some(network) = network {
+            self.network = network;
+        }
     }
 }

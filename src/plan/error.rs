@@ -81,6 +81,30 @@ pub(crate) enum Error {
         /// As typed.
         name: Name,
     },
+    /// A container without a network of its own cannot be connected to others.
+    #[error("container `{container}` has the network `{network}`, which excludes others")]
+    OtherNetwork {
+        /// The container.
+        container: Name,
+        /// Its network.
+        network: String,
+    },
+    /// A container that is to be connected is in the network.
+    #[error("container `{container}` is in the network `{network}` already")]
+    Connected {
+        /// The container.
+        container: Name,
+        /// The network.
+        network: Name,
+    },
+    /// A container that is to be disconnected is not in the network.
+    #[error("container `{container}` is not in the network `{network}`")]
+    NotConnected {
+        /// The container.
+        container: Name,
+        /// The network.
+        network: Name,
+    },
     /// A network that is to be created and exists.
     #[error("the network `{name}` already exists")]
     NetworkExists {
@@ -123,7 +147,10 @@ impl From<Error> for Report {
         let kind = match error {
             Error::NoFreePort { .. } | Error::NoSubnet => ReportKind::InUse,
             Error::NoNetwork { .. } => ReportKind::NotFound(Thing::Network),
-            Error::NetworkExists { .. } => ReportKind::Conflict,
+            Error::NetworkExists { .. }
+            | Error::OtherNetwork { .. }
+            | Error::Connected { .. }
+            | Error::NotConnected { .. } => ReportKind::Conflict,
             Error::Damaged { .. } => ReportKind::Damaged,
             Error::NotLookedUp(_) => ReportKind::Internal,
             Error::OneId { .. } => ReportKind::Unsupported,

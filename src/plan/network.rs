@@ -1,10 +1,10 @@
 //! `--network` and the options about the container's place in it: podman's grammar.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Defaults, Error, Found, Request};
-use crate::types::{Endpoint, Invalid, Name, Network, NetworkDriver};
+use super::{Defaults, Error, Request};
+use crate::types::{Endpoint, Invalid, Name, Network, NetworkDriver, NetworkRecord};
 
 /// The requested network, else the default one, with what the other options say about it. The networks with names are
 /// as typed: [`known`] looks at them.
@@ -59,13 +59,16 @@ pub(super) fn names(network: &Network) -> BTreeSet<String> {
 
 /// The network, with each network in it as its record names it. Fails if one does not exist, is named twice, or cannot
 /// give what is asked of it.
-pub(super) fn known(mut network: Network, found: &Found) -> Result<Network, Error> {
+pub(super) fn known(
+    mut network: Network,
+    found: &BTreeMap<String, Option<Box<NetworkRecord>>>,
+) -> Result<Network, Error> {
     let Network::Own { endpoints } = &mut network else { return Ok(network) };
     let mut seen: BTreeSet<Name> = BTreeSet::new();
     let mut interfaces: BTreeSet<String> = BTreeSet::new();
     for endpoint in endpoints {
         let Some(typed) = &endpoint.network else { continue };
-        let record = match found.networks.get(typed.as_str()) {
+        let record = match found.get(typed.as_str()) {
             None => return Err(Error::NotLookedUp("a network")),
             Some(None) => return Err(Error::NoNetwork { name: typed.clone() }),
             Some(Some(record)) => record,
@@ -138,7 +141,6 @@ fn set_aliases(bridges: &mut [Endpoint], request: &Request) -> Result<(), Error>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::NetworkRecord;
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|&word| word.to_owned()).collect()
@@ -156,10 +158,10 @@ mod tests {
         app.subnets[0].subnet = "10.89.0.0/24".parse().expect("a subnet");
         app.subnets[0].gateway = Some("10.89.0.1".parse().expect("an address"));
         let network = network(request, &Defaults::default()).map_err(text)?;
-        let mut found = Found::default();
+        let mut found = BTreeMap::new();
         for name in names(&network) {
             let record = [("podman", &podman), ("app", &app), ("c0ffee", &app)].into_iter().find(|(n, _)| *n == name);
-            found.networks.insert(name, record.map(|(_, record)| Box::new(record.clone())));
+            found.insert(name, record.map(|(_, record)| Box::new(record.clone())));
         }
         known(network, &found).map(|network| network.to_string()).map_err(text)
     }

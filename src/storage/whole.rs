@@ -7,13 +7,14 @@ use super::{Error, Store};
 use crate::sys::fs;
 
 /// The names in the store's directory. `version` is the mark of a store, and is removed last.
-const OWN: [&str; 18] = [
+const OWN: [&str; 19] = [
     "cache",
     "containers",
     "empty",
     "images",
     "layers",
     "names",
+    "networks",
     // The runtime directory of a user without `XDG_RUNTIME_DIR`.
     "run",
     "secrets",

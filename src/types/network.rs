@@ -84,6 +84,11 @@ impl Network {
         !self.endpoints().is_empty()
     }
 
+    /// Whether the container is in a network that others share.
+    pub(crate) fn has_bridge(&self) -> bool {
+        self.endpoints().iter().any(Endpoint::is_bridge)
+    }
+
     /// The names of the networks that the container is in, as `ps` and `inspect` show them: one for each endpoint, else
     /// the name of the mode.
     pub(crate) fn names(&self) -> Vec<String> {

@@ -11,7 +11,7 @@ use super::{Invalid, Name};
 /// The ID of the default network in podman: the SHA-256 digest of its name.
 const DEFAULT_ID: &str = "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9";
 
-/// A network: what was asked for when it was created. Source: `Network` in podman's go.podman.io/common/libnetwork/types.
+/// A network: what was asked for when it was created. Source: podman, `Network` of common/libnetwork/types.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NetworkRecord {
     /// The name.
@@ -112,7 +112,7 @@ impl NetworkRecord {
         }
     }
 
-    /// Fails if a member of the network cannot have these addresses, whoever else has them: at most one of each subnet.
+    /// Fails if a member of the network cannot have these addresses, no matter who else has them: at most one of each subnet.
     pub(crate) fn check_addresses(&self, addresses: &[IpAddr]) -> Result<(), Invalid> {
         for (number, address) in addresses.iter().enumerate() {
             let name = &self.name;

@@ -200,6 +200,7 @@ fn leftovers(lab: &Lab) -> Vec<String> {
         "layers",
         "containers",
         "names",
+        "networks",
         "volumes",
     ];
     let known = known.into_iter().chain(["tmp", "trash", "empty"]).map(str::to_owned).collect();

@@ -5,6 +5,7 @@
 #[macro_use]
 mod support;
 
+mod addresses;
 mod apps;
 mod archives;
 mod bad_input;
@@ -73,6 +74,7 @@ mod named_files;
 mod names;
 mod namespaces;
 mod network;
+mod network_connect;
 mod networks;
 mod one_id;
 mod pause;

@@ -69,6 +69,21 @@ fn names_and_subnets_are_found_and_none_is_given_twice() {
 }
 
 #[test]
+fn system_prune_and_reset_know_networks() {
+    let lab = Lab::new();
+    lab.payload();
+    for name in ["used", "unused"] {
+        lab.rc(["network", "create", name]).run().succeeds();
+    }
+    lab.rc(["run", "-d", "--name", "web", "--network", "used", "payload", "/payload", "hang"]).run().succeeds();
+    let pruned = lab.rc(["system", "prune", "-f"]).run().text();
+    assert!(pruned.starts_with("Deleted Networks\nunused\n"), "{pruned}");
+    lab.rc(["network", "ls", "-q"]).run().prints("podman\nused\n");
+    lab.rc(["system", "reset", "-f"]).run().succeeds();
+    assert!(!lab.store().exists(), "nothing of the store is left");
+}
+
+#[test]
 fn several_that_create_at_once_get_different_names_and_subnets() {
     let lab = Lab::new();
     let made: Vec<_> = (0..8).map(|_| lab.rc(["network", "create"]).start()).collect();
@@ -220,4 +235,6 @@ fn completions_know_networks() {
         let words = lab.rc(["__complete", "--"]).args(line.iter().copied()).run().text();
         assert!(words.lines().any(|word| word.split('\t').next() == Some("backend")), "{line:?}: {words}");
     }
+    let words = lab.rc(["__complete", "--", "run", "--network", ""]).run().text();
+    assert!(words.lines().any(|word| word == "pasta") && words.lines().any(|word| word == "podman"), "{words}");
 }

@@ -6,7 +6,7 @@ use crate::engine::{self, Prune, Pruned, PrunedCache, PrunedImages};
 use crate::error::{Error, Exit};
 use crate::view::human;
 
-/// Remove containers, images and volumes that nothing uses
+/// Remove containers, networks, images and volumes that nothing uses
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Remove all images without a container, not only those without a name
@@ -37,7 +37,7 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     } else {
         (PrunedImages::Dangling, "all dangling images")
     };
-    let mut removed = vec!["all stopped containers"];
+    let mut removed = vec!["all stopped containers", "all networks not used by at least one container"];
     if args.volumes {
         removed.push("all volumes not used by at least one container");
     }
@@ -48,7 +48,7 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     warning.push(String::new());
     let cache = Some(if args.all { PrunedCache::All } else { PrunedCache::Unused });
     let (images, volumes) = (Some(images), args.volumes);
-    let request = Prune { containers: true, images, volumes, cache, filters, ..Prune::default() };
+    let request = Prune { containers: true, networks: true, images, volumes, cache, filters, ..Prune::default() };
     super::run(ctx, &request, (!force).then_some(&warning), show)
 }
 
@@ -57,6 +57,7 @@ fn show(pruned: &Pruned) -> Vec<String> {
     let mut lines = Vec::new();
     for (heading, names) in [
         ("Deleted Containers", pruned.containers.clone()),
+        ("Deleted Networks", pruned.networks.iter().map(ToString::to_string).collect()),
         ("Deleted Images", super::ids(pruned)),
         ("Deleted Volumes", volumes),
         ("Deleted build cache objects", pruned.cache.clone()),

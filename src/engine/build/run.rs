@@ -15,7 +15,7 @@ use crate::engine::facts;
 use crate::monitor::ContainerDir;
 use crate::plan::{self, ImageDefaults, ImageSource, LogRequest, MountRequest, Request, Seccomp};
 use crate::runtime::seccomp;
-use crate::types::{Network, Report, ReportKind, Signal};
+use crate::types::{Network, NetworkDriver, Report, ReportKind, Signal};
 
 /// The host name in every step: the same each time, so that what a program writes is the same.
 const HOSTNAME: &str = "build";
@@ -145,7 +145,16 @@ fn step(
     // Everything is in the request; the base's volumes and labels are no matter of a step.
     let image = ImageDefaults { source: image.clone(), ..ImageDefaults::none() };
     let identity = container::new_identity(&scene.environment.store, None)?;
-    let defaults = facts::defaults(&scene.context.settings);
+    let mut defaults = facts::defaults(&scene.context.settings);
+    if let Some(network) = request.network.as_ref().filter(|network| network.has_bridge()) {
+        let message = format!("a step of a build cannot be in the network `{network}`");
+        let hint = "use `--network` none, host, slirp4netns or pasta";
+        return Err(Report::new(ReportKind::Unsupported, message).with_hint(hint));
+    }
+    // A step has no place in `containers/`, whose lock would keep an address.
+    if defaults.network.has_bridge() {
+        defaults.network = NetworkDriver::Slirp4netns.into();
+    }
     let needs = plan::needs(&request, &image, &defaults, &[]);
     let found = facts::look_up(&scene.environment.store, &needs, scene.caller, &identity.id)?;
     let facts = facts::facts(&request, scene.caller, &scene.environment.ids, defaults, found);

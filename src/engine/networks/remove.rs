@@ -65,6 +65,32 @@ fn remove_one(context: &Context, store: &Store, typed: &str, request: &RemoveNet
     Ok(is_removed)
 }
 
+/// Removes the networks that no container is to be in and that match, without the default network; returns their names.
+pub(in crate::engine) fn remove_unused(
+    store: &Store,
+    matches: impl Fn(&NetworkRecord) -> bool,
+) -> Result<Vec<Name>, Report> {
+    let networks = Networks::of(store.root());
+    let wanted = |record: &NetworkRecord| record.name != Name::default_network() && matches(record);
+    if !networks.list()?.records.iter().any(wanted) {
+        return Ok(Vec::new());
+    }
+    let _all = networks.lock_all()?;
+    let mut removed = Vec::new();
+    for record in networks.list()?.records.into_iter().filter(wanted) {
+        match networks.remove(&record.name, || check_unused(store, &record.name)) {
+            Ok(true) => {
+                happened::to_network(store, "remove", &record);
+                removed.push(record.name);
+            }
+            Ok(false) => {}
+            Err(report) if report.kind == ReportKind::InUse => {}
+            Err(report) => return Err(report),
+        }
+    }
+    Ok(removed)
+}
+
 /// Fails if a container is to be in the network. A container that is being created has the store's lock.
 fn check_unused(store: &Store, name: &Name) -> Result<(), Report> {
     let _lock = store.lock_exclusive()?;

@@ -139,7 +139,8 @@ fn what_is_wrong_or_in_use_is_refused_with_its_reason() {
         ),
         (
             "--subnet=fd77::/48",
-            "`--subnet`: invalid subnet `fd77::/48`: the host has a route to fd77::/64, which containers could not reach",
+            "`--subnet`: invalid subnet `fd77::/48`: the host has a route to fd77::/64, which containers could not \
+             reach",
         ),
         (
             "--subnet=10.100.0.0/24 --subnet=10.100.0.0/25",

@@ -1,0 +1,226 @@
+//! `network connect`, `disconnect` and `reload` for a running program: a child of the monitor makes the change, which
+//! may have to wait for a keeper, and the monitor adopts what it has made.
+
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+
+use super::super::directory::ContainerDir;
+use super::{Networks, names};
+use crate::net::lease::{NewLease, Owner};
+use crate::net::member::{Handover, Member};
+use crate::net::{self, addresses};
+use crate::plan::{ContainerConfig, NetworkChange};
+use crate::sys::namespace;
+use crate::sys::process::fork_sharing;
+use crate::sys::process_id::ProcessId;
+use crate::types::{Endpoint, EndpointState, Name, NetworkState, Report, ReportKind};
+use crate::userns;
+
+/// The running container whose networks change.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::monitor) struct Running<'a> {
+    /// Its directory.
+    pub(in crate::monitor) directory: &'a ContainerDir,
+    /// Its process 1.
+    pub(in crate::monitor) init: i32,
+}
+
+impl Networks {
+    /// Makes a change, in the container and in its directory. Returns the new member, if there is one. On failure
+    /// nothing has changed.
+    ///
+    /// For a child of the monitor. What the monitor itself has of the networks it changes in [`adopt`](Self::adopt).
+    pub(in crate::monitor) fn change(
+        &self,
+        container: Running<'_>,
+        change: &NetworkChange,
+    ) -> Result<Option<Member>, Report> {
+        let config = container.directory.config()?;
+        let updated = config.reconnected(change)?;
+        match change {
+            NetworkChange::Connect(endpoint) => {
+                let (name, new) = self.new_lease(&config, endpoint);
+                let member = self.joiner.join(&name, new, || root_of(container.init))?;
+                let plugged = self.check_home(&name, &member, container.init).and_then(|()| {
+                    let gateways = self.further_gateways(&config, &member);
+                    inside(&member, || member.plug(&config.id, &gateways, container.init))
+                });
+                let made =
+                    plugged.map_err(Report::from).and_then(|()| Ok(container.directory.write_updated(&updated)?));
+                if let Err(report) = made {
+                    drop(inside(&member, || member.unplug(&config.id)));
+                    self.release(&member);
+                    return Err(report);
+                }
+                Ok(Some(member))
+            }
+            NetworkChange::Disconnect(name) => {
+                container.directory.write_updated(&updated)?;
+                let gone = self.member_of(name).map_or(Ok(()), |leaving| {
+                    let routes = self.gateways_without(&config, name);
+                    inside(leaving, || {
+                        leaving.unplug(&config.id)?;
+                        routes.iter().try_for_each(|(member, gateways)| member.take_over(gateways, container.init))
+                    })
+                });
+                if gone.is_err() {
+                    // Restores the former networks; the first error is the one to report.
+                    drop(
+                        config
+                            .reconnected(&NetworkChange::Reload)
+                            .map(|before| container.directory.write_updated(&before)),
+                    );
+                }
+                gone?;
+                Ok(None)
+            }
+            NetworkChange::Reload => {
+                let gateways = self.gateways(&config);
+                for ((_, member), gateways) in self.members.iter().zip(gateways) {
+                    inside(member, || member.plug(&config.id, &gateways, container.init))?;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Adopts a change that was made.
+    pub(in crate::monitor) fn adopt(
+        &mut self,
+        change: &NetworkChange,
+        member: Option<(Handover, Vec<OwnedFd>)>,
+        init: Option<&ProcessId>,
+    ) -> Result<(), Report> {
+        if let Some(member) = member.and_then(|(handover, descriptors)| Member::adopt(handover, descriptors)) {
+            self.members.push((self.next, member));
+            self.next += 1;
+        } else if matches!(change, NetworkChange::Connect(_)) {
+            return Err(Report::new(
+                ReportKind::Internal,
+                "the process that was making the change has sent too little",
+            ));
+        }
+        if let NetworkChange::Disconnect(name) = change {
+            let leaving = self.members.iter().position(|(_, member)| member.record.name == *name);
+            if let Some(at) = leaving {
+                let (_, member) = self.members.remove(at);
+                self.release(&member);
+            }
+        }
+        let all: Vec<Name> = self.members.iter().map(|(_, member)| member.record.name.clone()).collect();
+        for (_, member) in &mut self.members {
+            member.lease.networks.clone_from(&all);
+        }
+        self.begin_run(init);
+        Ok(())
+    }
+
+    /// The state after a change; published ports stay where they are.
+    pub(in crate::monitor) fn state_after(&self, before: &NetworkState) -> NetworkState {
+        let own = self.states();
+        let is_member = |endpoint: &EndpointState| endpoint.mac.is_some();
+        let mut endpoints: Vec<EndpointState> =
+            before.endpoints.iter().filter(|endpoint| !is_member(endpoint)).cloned().collect();
+        for mut state in own {
+            let was = before.endpoints.iter().find(|endpoint| endpoint.interface == state.interface);
+            state.ports = was.map(|was| was.ports.clone()).unwrap_or_default();
+            endpoints.push(state);
+        }
+        NetworkState { endpoints }
+    }
+
+    fn new_lease(&self, config: &ContainerConfig, endpoint: &Endpoint) -> (Name, NewLease) {
+        let name = endpoint.network.clone().unwrap_or_else(Name::default_network);
+        let mut networks: Vec<Name> = self.members.iter().map(|(_, member)| member.record.name.clone()).collect();
+        networks.push(name.clone());
+        let of_helper = has_helper(config).then_some(addresses::INTERFACE);
+        let of_members = self.members.iter().map(|(_, member)| member.lease.interface.as_str());
+        let taken: Vec<&str> = of_members.chain(of_helper).collect();
+        let is_free = |name: &String| !taken.contains(&name.as_str());
+        let free = (0..).map(|number| format!("eth{number}")).find(is_free).unwrap_or_default();
+        let new = NewLease {
+            owner: Owner::container(&config.id),
+            name: config.name.clone(),
+            names: names(config, endpoint),
+            wanted: endpoint.addresses.clone(),
+            mac: endpoint.mac,
+            interface: endpoint.interface.clone().unwrap_or(free),
+            networks,
+            dns: config.dns.clone(),
+            descriptor: None,
+        };
+        (name, new)
+    }
+
+    /// Interfaces can only be moved between namespaces with one owner.
+    fn check_home(&self, name: &Name, member: &Member, init: i32) -> Result<(), net::Error> {
+        use std::os::fd::AsFd as _;
+        let own = namespace::above_user_of(init).ok();
+        if own.is_some_and(|own| namespace::is_same(own.as_fd(), member.home())) {
+            return Ok(());
+        }
+        let other = self.members.first().map_or_else(String::new, |(_, member)| member.record.name.to_string());
+        Err(net::Error::Apart { network: name.to_string(), other })
+    }
+
+    /// The gateways that a further member gives the container: of the families that have none.
+    fn further_gateways(&self, config: &ContainerConfig, member: &Member) -> Vec<IpAddr> {
+        let known: Vec<bool> =
+            self.gateways(config).into_iter().flatten().map(|ip| ip.is_ipv6()).chain(helper_families(config)).collect();
+        member.gateways().into_iter().filter(|ip| !known.contains(&ip.is_ipv6())).collect()
+    }
+
+    /// For each member that stays, the gateways that become its own when another leaves.
+    fn gateways_without(&self, config: &ContainerConfig, leaving: &Name) -> Vec<(&Member, Vec<IpAddr>)> {
+        let before = self.gateways(config);
+        let mut known: Vec<bool> = helper_families(config).collect();
+        let mut after = Vec::new();
+        for ((_, member), before) in self.members.iter().zip(&before) {
+            if member.record.name == *leaving {
+                continue;
+            }
+            let own: Vec<IpAddr> = member.gateways().into_iter().filter(|ip| !known.contains(&ip.is_ipv6())).collect();
+            known.extend(own.iter().map(IpAddr::is_ipv6));
+            let new: Vec<IpAddr> = own.into_iter().filter(|ip| !before.contains(ip)).collect();
+            if !new.is_empty() {
+                after.push((member, new));
+            }
+        }
+        after
+    }
+
+    fn member_of(&self, network: &Name) -> Option<&Member> {
+        self.members.iter().map(|(_, member)| member).find(|member| member.record.name == *network)
+    }
+}
+
+/// Whether slirp4netns or pasta connects the container, too.
+pub(super) fn has_helper(config: &ContainerConfig) -> bool {
+    config.network.endpoints().iter().any(|endpoint| !endpoint.is_bridge())
+}
+
+/// The families for which the container's own helper has the default route: whether it is IPv6.
+pub(super) fn helper_families(config: &ContainerConfig) -> impl Iterator<Item = bool> {
+    let helper = config.network.endpoints().iter().find(|endpoint| !endpoint.is_bridge());
+    let has_ipv6 = helper.is_some_and(Endpoint::has_ipv6);
+    helper.map(|_| false).into_iter().chain(has_ipv6.then_some(true))
+}
+
+/// The root namespace that the container is beneath.
+fn root_of(init: i32) -> Result<OwnedFd, userns::Error> {
+    namespace::above_user_of(init)
+        .map_err(|source| userns::Error::System { action: "find the container's root namespace", source })
+}
+
+/// Calls `work` in a child that is root in the namespace that owns the network's.
+fn inside(member: &Member, work: impl FnOnce() -> Result<(), net::Error>) -> Result<(), net::Error> {
+    let refused = |step| move |source| net::Error::Network { network: member.record.name.to_string(), step, source };
+    let mut done = None;
+    let child = fork_sharing(|| {
+        let entered = namespace::join(member.home(), nix::sched::CloneFlags::CLONE_NEWUSER);
+        done = Some(entered.map_err(refused("enter its user namespace")).and_then(|()| work()));
+        0
+    });
+    child.and_then(|child| child.wait()).map_err(refused("fork"))?;
+    done.unwrap_or_else(|| Err(refused("change it")(std::io::Error::from_raw_os_error(libc::ECHILD))))
+}

@@ -1,0 +1,190 @@
+//! `rc network connect` and `disconnect`, of containers that run and of those that do not.
+
+use std::net::{IpAddr, TcpListener, UdpSocket};
+
+use serde_json::Value;
+
+use crate::support::Lab;
+
+/// A lab with the payload and these networks.
+fn lab(networks: &[&str]) -> Lab {
+    let lab = Lab::new();
+    lab.payload();
+    for network in networks {
+        lab.rc(["network", "create", network]).run().succeeds();
+    }
+    lab
+}
+
+/// Starts a container that answers on port 7.
+#[track_caller]
+fn start(lab: &Lab, name: &str, network: &str) {
+    let run = lab.rc(["run", "-d", "--name", name, "--network", network, "payload", "/payload", "tcp", "7"]);
+    run.run().succeeds();
+    lab.ready(name);
+}
+
+/// The container's networks, as `inspect` shows them.
+#[track_caller]
+fn networks(lab: &Lab, name: &str) -> Value {
+    lab.rc(["inspect", name]).run().json()[0]["NetworkSettings"]["Networks"].clone()
+}
+
+#[track_caller]
+fn address(lab: &Lab, name: &str, network: &str) -> String {
+    networks(lab, name)[network]["IPAddress"].as_str().expect("an address").to_owned()
+}
+
+/// What a container gets from another's server.
+#[track_caller]
+fn ask(lab: &Lab, asker: &str, address: &str, text: &str) -> String {
+    lab.rc(["exec", asker, "/payload", "ask", "tcp", &format!("{address}:7"), text]).run().text()
+}
+
+/// The interfaces that a container has, without loopback.
+#[track_caller]
+fn interfaces(lab: &Lab, name: &str) -> Vec<String> {
+    let text = lab.rc(["exec", name, "/payload", "read", "/proc/net/dev"]).run().text();
+    let names = text.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim().to_owned());
+    let mut names: Vec<String> = names.filter(|name| name != "lo").collect();
+    names.sort();
+    names
+}
+
+/// The container asks a server on the host, at the address from which the host reaches the world.
+#[track_caller]
+fn reaches_the_host(lab: &Lab, name: &str) {
+    let socket = UdpSocket::bind(("0.0.0.0", 0)).expect("a port is free");
+    let outward = socket.connect(("203.0.113.1", 9)).and_then(|()| socket.local_addr()).map(|address| address.ip());
+    let Some(outward) = outward.ok().filter(|ip: &IpAddr| !ip.is_loopback()) else { return };
+    let listener = TcpListener::bind((outward, 0)).expect("a port is free");
+    let address = listener.local_addr().expect("an address").to_string();
+    let server = std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        let (mut stream, _) = listener.accept().expect("somebody connects");
+        stream.read_exact(&mut [0; 5]).expect("five bytes");
+        stream.write_all(b"the host").expect("an answer");
+    });
+    lab.rc(["exec", name, "/payload", "ask", "tcp", &address, "hello"]).run().prints("the host\n");
+    server.join().expect("the server answers");
+}
+
+#[test]
+fn a_running_container_is_connected_and_disconnected_at_once() {
+    let lab = lab(&["app", "web"]);
+    start(&lab, "one", "app");
+    start(&lab, "two", "web");
+    lab.rc(["network", "connect", "--alias", "db", "web", "one"]).run().says_nothing();
+    assert_eq!(interfaces(&lab, "one"), ["eth0", "eth1"]);
+    assert_eq!(ask(&lab, "two", &address(&lab, "one", "web"), "by web"), "by web");
+    let aliases = networks(&lab, "one")["web"]["Aliases"].clone();
+    assert!(aliases.as_array().is_some_and(|all| all.iter().any(|alias| alias == "db")), "{aliases}");
+    let members = lab.rc(["network", "inspect", "-f", "{{range .Containers}}{{.Name}} {{end}}", "web"]).run().text();
+    let mut members: Vec<&str> = members.split_whitespace().collect();
+    members.sort_unstable();
+    assert_eq!(members, ["one", "two"]);
+    // A restart keeps it.
+    lab.rc(["restart", "-t", "0", "one"]).run().succeeds();
+    lab.ready("one");
+    assert_eq!(ask(&lab, "two", &address(&lab, "one", "web"), "again"), "again");
+    lab.rc(["network", "disconnect", "web", "one"]).run().says_nothing();
+    assert_eq!(interfaces(&lab, "one"), ["eth0"]);
+    assert_eq!(
+        networks(&lab, "one").as_object().map(|all| all.keys().cloned().collect::<Vec<_>>()),
+        Some(vec!["app".to_owned()])
+    );
+    let leases = std::fs::read_dir(lab.store().join("networks/web/leases")).expect("leases").count();
+    assert_eq!(leases, 1, "that of `two`");
+    let events = ["events", "--stream=false", "--filter", "type=network", "--format", "{{.Status}} {{.Name}}"];
+    let events = lab.rc(events).run().text();
+    assert!(events.ends_with("connect web\ndisconnect web"), "{events}");
+    lab.remove_containers();
+}
+
+#[test]
+fn a_container_with_a_helper_of_its_own_joins_a_network_as_well() {
+    require!(program "slirp4netns");
+    let lab = lab(&["app"]);
+    start(&lab, "own", "slirp4netns");
+    start(&lab, "one", "app");
+    lab.rc(["network", "connect", "app", "own"]).run().says_nothing();
+    assert_eq!(interfaces(&lab, "own"), ["eth0", "eth1"]);
+    for _ in 0..2 {
+        assert_eq!(ask(&lab, "one", &address(&lab, "own", "app"), "by app"), "by app");
+        reaches_the_host(&lab, "own");
+        lab.rc(["restart", "-t", "0", "own"]).run().succeeds();
+        lab.ready("own");
+    }
+    lab.rc(["network", "disconnect", "app", "own"]).run().says_nothing();
+    assert_eq!(interfaces(&lab, "own"), ["eth0"]);
+    reaches_the_host(&lab, "own");
+    lab.remove_containers();
+}
+
+#[test]
+fn the_default_route_is_by_the_next_network_when_the_first_is_left() {
+    let lab = lab(&["app", "web"]);
+    start(&lab, "one", "app");
+    lab.rc(["network", "connect", "web", "one"]).run().says_nothing();
+    reaches_the_host(&lab, "one");
+    lab.rc(["network", "disconnect", "app", "one"]).run().says_nothing();
+    assert_eq!(interfaces(&lab, "one"), ["eth1"]);
+    reaches_the_host(&lab, "one");
+    lab.rc(["network", "disconnect", "web", "one"]).run().says_nothing();
+    assert_eq!(interfaces(&lab, "one"), [""; 0]);
+    lab.rc(["network", "connect", "app", "one"]).run().says_nothing();
+    assert_eq!(interfaces(&lab, "one"), ["eth0"]);
+    reaches_the_host(&lab, "one");
+    lab.rc(["network", "reload", "one"]).run().succeeds();
+    reaches_the_host(&lab, "one");
+    lab.remove_containers();
+}
+
+#[test]
+fn a_container_that_does_not_run_is_connected_at_its_next_start() {
+    let lab = lab(&["app", "web"]);
+    lab.rc(["create", "--name", "one", "--network", "app", "payload", "/payload", "tcp", "7"]).run().succeeds();
+    lab.rc(["network", "connect", "web", "one"]).run().says_nothing();
+    lab.rc(["update", "--restart", "no", "one"]).run().succeeds();
+    let output = lab.rc(["network", "rm", "web"]).run().exits(2);
+    assert!(output.stderr().contains("in use by `one`"), "{output}");
+    lab.rc(["start", "one"]).run().succeeds();
+    lab.ready("one");
+    assert_eq!(interfaces(&lab, "one"), ["eth0", "eth1"]);
+    lab.rc(["kill", "one"]).run().succeeds();
+    lab.rc(["wait", "one"]).run().succeeds();
+    lab.rc(["network", "disconnect", "app", "one"]).run().says_nothing();
+    lab.rc(["start", "one"]).run().succeeds();
+    assert_eq!(interfaces(&lab, "one"), ["eth0"]);
+    assert!(!address(&lab, "one", "web").is_empty());
+    lab.remove_containers();
+}
+
+#[test]
+fn a_change_that_cannot_be_made_changes_nothing() {
+    let lab = lab(&["app", "web"]);
+    start(&lab, "one", "app");
+    start(&lab, "alone", "none");
+    let before = networks(&lab, "one");
+    for (line, code, words) in [
+        ("connect app one", 125, "container `one` is in the network `app` already"),
+        ("connect app alone", 125, "container `alone` has the network `none`, which excludes others"),
+        ("connect ghost one", 125, "no such network: ghost"),
+        ("connect web ghost", 125, "no such container"),
+        ("connect --ip 10.1.1.1 web one", 125, "must be in a subnet of the network `web`"),
+        ("connect --mac-address 00:00:00:00:00:00 web one", 125, "cannot assign requested address"),
+        ("connect --link x web one", 125, "has no option `--link`"),
+        ("disconnect web one", 125, "container `one` is not in the network `web`"),
+        ("disconnect -f web one", 0, ""),
+        ("disconnect -f web ghost", 0, ""),
+        ("reload ghost", 125, "no such container"),
+    ] {
+        let output = lab.rc(std::iter::once("network").chain(line.split(' '))).run().exits(code);
+        assert!(output.stderr().contains(words), "{line}: {output}");
+    }
+    assert_eq!(networks(&lab, "one"), before);
+    assert_eq!(interfaces(&lab, "one"), ["eth0"]);
+    let leases = std::fs::read_dir(lab.store().join("networks/web/leases")).expect("leases").count();
+    assert_eq!(leases, 0);
+    lab.remove_containers();
+}
