@@ -7,7 +7,7 @@ use crate::engine::{self, ListRequest};
 use crate::error::{Error, Exit};
 use crate::types::ContainerId;
 use crate::ui::{self, Table};
-use crate::view::filter::{self, ContainerFacts};
+use crate::view::filter::{self, ContainerFacts as Facts};
 use crate::view::when::Clock;
 use crate::view::{PS_COLUMNS, PsRow};
 
@@ -80,7 +80,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         return Err(Error::new("--last and --latest cannot be used together"));
     }
     let listing = engine::containers(&ctx.engine)?;
-    let all: Vec<ContainerFacts<'_>> = listing.containers.iter().map(engine::facts).collect();
+    let all: Vec<Facts<'_>> = listing.containers.iter().map(engine::facts).collect();
     let filters = engine::network_filters(&ctx.engine, &args.filter)?;
     let mut rows = rows(args, filters, &all, ctx.engine.clock())?;
     let format = ctx.format(args.format.as_deref());
@@ -118,25 +118,20 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
 }
 
 /// The rows that the arguments select, sorted.
-fn rows<'a>(
-    args: &Args,
-    filters: Vec<String>,
-    all: &[ContainerFacts<'a>],
-    clock: Clock,
-) -> Result<Vec<PsRow<'a>>, filter::Error> {
+fn rows<'a>(args: &Args, typed: Vec<String>, all: &[Facts<'a>], clock: Clock) -> Result<Vec<PsRow<'a>>, filter::Error> {
     let last = if args.latest { Some(1) } else { usize::try_from(args.last).ok().filter(|last| *last > 0) };
-    let request = ListRequest { all: args.all, last, filters };
+    let request = ListRequest { all: args.all, last, filters: typed };
     let mut found = engine::select(&request, all, clock)?;
     // Equal rows stay in the order of creation.
     found.sort_by(|a, b| compare(args.sort, a, b));
-    let row = |facts: ContainerFacts<'a>| {
-        let ContainerFacts { config, state, status } = facts;
+    let row = |facts: Facts<'a>| {
+        let Facts { config, state, status } = facts;
         PsRow { config, state, status, size: None, now: clock.now, no_trunc: args.no_trunc }
     };
     Ok(found.into_iter().map(row).collect())
 }
 
-fn compare(key: SortKey, a: &ContainerFacts<'_>, b: &ContainerFacts<'_>) -> Ordering {
+fn compare(key: SortKey, a: &Facts<'_>, b: &Facts<'_>) -> Ordering {
     // RFC 3339 in UTC sorts as text, and the ID breaks ties, so that two listings never differ in order.
     let age = || (&a.config.created, &a.config.id).cmp(&(&b.config.created, &b.config.id));
     match key {

@@ -112,7 +112,8 @@ impl NetworkRecord {
         }
     }
 
-    /// Fails if a member of the network cannot have these addresses, no matter who else has them: at most one of each subnet.
+    /// Fails if a member of the network cannot have these addresses, no matter who else has them: at most one of each
+    /// subnet.
     pub(crate) fn check_addresses(&self, addresses: &[IpAddr]) -> Result<(), Invalid> {
         for (number, address) in addresses.iter().enumerate() {
             let name = &self.name;

@@ -116,7 +116,8 @@ fn prune_asks_and_removes_only_what_is_not_used() {
         ("image prune", "WARNING! This command removes all dangling images.\n"),
         (
             "system prune",
-            "WARNING! This command removes:\n\t- all stopped containers\n\t- all networks not used by at least one container\n\t- all dangling images\n\
+            "WARNING! This command removes:\n\t- all stopped containers\n\
+             \t- all networks not used by at least one container\n\t- all dangling images\n\
              \t- unused build cache\n\n",
         ),
     ] {

@@ -26,8 +26,7 @@ fn names(line: &str) -> Result<String, String> {
         made("lost", 4, Status::Orphaned)?,
         made("new", 3, Status::Created)?,
     ];
-    let facts: Vec<_> =
-        all.iter().map(|(config, status)| ContainerFacts { config, state: &state, status: *status }).collect();
+    let facts: Vec<_> = all.iter().map(|(config, status)| Facts { config, state: &state, status: *status }).collect();
     let rows = rows(&args, args.filter.clone(), &facts, Clock::at("2026-01-01T12:00:00Z"))
         .map_err(|error| error.to_string())?;
     Ok(rows.iter().map(|row| row.config.name.as_str()).collect::<Vec<_>>().join(" "))
