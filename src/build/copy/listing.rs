@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::Read as _;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -19,8 +19,8 @@ use super::pattern::{is_pattern, matches};
 use super::{Error, failed};
 use crate::storage::Hasher;
 use crate::storage::pack::{Attributes, attributes};
-use crate::sys::locate::locate;
-use crate::sys::root::open_in;
+use crate::sys::locate::{Located, locate};
+use crate::sys::root::{open_in, path_of};
 use crate::types::{Algorithm, Digest};
 
 /// What an ignore file leaves out.
@@ -219,16 +219,29 @@ impl Lister<'_> {
             other => other.map_err(failed("find", source))?,
         };
         let Some(stat) = located.stat else { return Err(missing(None)) };
+        let real = self.real(&located).map_err(failed("find", source))?;
+        let real = real.as_path();
         let mut items = Vec::new();
-        self.list(&located.parent, &located.name, path, b"", &stat, DEEPEST, &mut items)?;
-        self.read(&located.path(), path, &mut items)?;
-        let ignored_by = self.ignored_by(path);
+        // By its real path: a link is no way around the ignore file.
+        self.list(&located.parent, &located.name, real, b"", &stat, DEEPEST, &mut items)?;
+        self.read(&located.path(), real, &mut items)?;
+        let ignored_by = self.ignored_by(path).or_else(|| self.ignored_by(real));
         if ignored_by.is_some() && (items.len() < 2 || !located.is_directory()) {
             return Err(missing(ignored_by));
         }
         let name = path.file_name().map(|name| name.as_bytes().to_vec()).unwrap_or_default();
-        let path = located.path();
-        Ok(Tree { path: path.strip_prefix(".").unwrap_or(&path).to_owned(), name, items })
+        Ok(Tree { path: real.to_owned(), name, items })
+    }
+
+    /// The path of what was found, from the root. Where something is ignored, it has no link in it.
+    fn real(&self, located: &Located) -> std::io::Result<PathBuf> {
+        if self.ignore.is_none() {
+            let path = located.path();
+            return Ok(path.strip_prefix(".").unwrap_or(&path).to_owned());
+        }
+        let (root, parent) = (path_of(self.root)?, path_of(located.parent.as_fd())?);
+        let above = parent.strip_prefix(&root).unwrap_or(Path::new(""));
+        Ok(if located.name == "." { above.to_owned() } else { above.join(&located.name) })
     }
 
     /// Adds the file `name` of `parent`, which is at `whole` from the root and at `path` in the source.
@@ -388,8 +401,6 @@ fn hash(root: BorrowedFd<'_>, path: &Path, buffer: &mut [u8]) -> Result<(u64, Di
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd as _;
-
     use super::*;
     use crate::sys::fs;
 
