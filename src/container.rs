@@ -13,7 +13,6 @@ mod empty;
 mod ending;
 mod examine;
 mod exec;
-mod files;
 mod filesystem;
 mod find;
 mod first_word;
@@ -55,7 +54,6 @@ pub(crate) use damaged::remove_damaged;
 pub(crate) use empty::mount_points;
 pub(crate) use examine::{Cause, examine};
 pub(crate) use exec::{Exec, exec};
-pub(crate) use files::files;
 pub(crate) use filesystem::{Filesystem, Working, needs_fuse, serve};
 pub(crate) use find::{Listing, bare_name, find, list};
 pub(crate) use front_end::{Attach, FrontEnd};
@@ -76,7 +74,8 @@ pub(crate) use sweep::{has_leftovers, sweep_store};
 pub(crate) use update::update;
 pub(crate) use wait::{Condition, Waiting, wait_for};
 
-use crate::monitor::{ContainerDirError, Status};
+pub(crate) use crate::monitor::files;
+use crate::monitor::{ContainerDirError, FilesError, Status};
 use crate::sys::fs::PathError;
 use crate::types::{ContainerId, Invalid, Report, ReportKind, Thing};
 
@@ -176,9 +175,12 @@ pub(crate) enum Error {
     /// Another process of rc's has reported a failure: the monitor, or a child.
     #[error(transparent)]
     Told(#[from] Report),
-    /// Files of the container's network cannot be written.
+    /// A network cannot be used.
     #[error(transparent)]
     Network(#[from] crate::net::Error),
+    /// Files that are bound into the container cannot be made.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// A value is invalid.
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -220,6 +222,7 @@ impl From<Error> for Report {
             Error::Cgroup(error) => return error.into(),
             Error::Told(report) => return report,
             Error::Network(error) => return error.into(),
+            Error::Files(error) => return error.into(),
             Error::Invalid(error) => return error.into(),
             Error::NotFound(_) => ReportKind::NotFound(Thing::Container),
             Error::NoSecret(_) => ReportKind::NotFound(Thing::Secret),

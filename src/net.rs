@@ -33,6 +33,7 @@ pub(crate) mod record;
 pub(crate) mod routes;
 
 mod bridge;
+mod dns;
 mod driver;
 mod drivers;
 mod error;
@@ -50,6 +51,9 @@ mod request;
 mod slirp4netns;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+#[path = "../tests/it/support/name_server.rs"]
+mod test_name_server;
 #[cfg(test)]
 #[path = "../tests/it/support/port.rs"]
 mod test_port;

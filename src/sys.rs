@@ -10,6 +10,7 @@ pub(crate) mod ids;
 pub(crate) mod inherited;
 pub(crate) mod inlet;
 pub(crate) mod keyring;
+pub(crate) mod landlock;
 pub(crate) mod limits;
 pub(crate) mod locate;
 pub(crate) mod lock;

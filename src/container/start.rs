@@ -5,7 +5,6 @@ use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 use super::create::Creation;
-use super::files::files;
 use super::first_word::await_start;
 use super::front_end::{Attach, FrontEnd};
 use super::manager::Manager;
@@ -228,7 +227,7 @@ fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, ContainerDir
                 restart_count: 0,
                 ..state
             };
-            let files = files(&config)?;
+            let files = super::files(&config)?;
             let owner = DirectoryOwner::Existing {
                 store: store.clone(),
                 config: Box::new(config.clone()),

@@ -127,6 +127,7 @@ impl Launcher {
     pub(super) fn bring_up(&mut self, server: &mut Server) -> Result<Up, Error> {
         let home = || self.home.ready().and_then(UserNamespace::copy);
         server.parts.networks.join(&self.start.config, home)?;
+        server.parts.networks.write_files(&self.start.config, &self.start.directory)?;
         if let Some(home) = server.parts.networks.home() {
             self.home.become_that(home, &self.start.ids, &self.start.runtime_dir)?;
         }

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 pub(super) use self::change::Running;
 use self::change::{has_helper, helper_families};
+use super::directory::ContainerDir;
+use super::files::{self, Places};
 use super::protocol::{self, Event};
 use super::start::{Error, Start, step};
 use super::timers::{Timer, Timers};
@@ -26,7 +28,7 @@ use crate::net::member::{Joiner, Member};
 use crate::plan::ContainerConfig;
 use crate::sys::process::{Child, CloneOptions, fork, fork_sharing};
 use crate::sys::process_id::ProcessId;
-use crate::sys::{prctl, signal, socket};
+use crate::sys::{fs, prctl, signal, socket};
 use crate::types::{Endpoint, EndpointState, Name, NetworkDriver, Report};
 use crate::userns::{self, UserNamespace};
 
@@ -95,6 +97,23 @@ impl Networks {
             self.leave();
         }
         Ok(joined?)
+    }
+
+    /// Writes the container's `hosts` and `resolv.conf` as a member's, in place.
+    pub(super) fn write_files(&self, config: &ContainerConfig, directory: &ContainerDir) -> Result<(), Error> {
+        if self.members.is_empty() {
+            return Ok(());
+        }
+        let all = || self.members.iter().map(|(_, member)| member);
+        let places = Places {
+            addresses: all().flat_map(|member| &member.lease.addresses).map(|address| address.ip).collect(),
+            name_servers: all().flat_map(|member| member.name_servers()).collect(),
+            is_internal: all().all(|member| member.record.internal),
+        };
+        for (name, content) in files::of_network(config, &places)? {
+            fs::write(directory.at(name), content)?;
+        }
+        Ok(())
     }
 
     /// The user namespace in which the container must be made, if it is in a network.

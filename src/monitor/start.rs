@@ -148,6 +148,9 @@ pub(crate) enum Error {
     /// A record cannot be written.
     #[error(transparent)]
     ContainerDir(#[from] super::directory::Error),
+    /// Files that are bound into the container cannot be made.
+    #[error(transparent)]
+    Files(#[from] super::files::Error),
     /// A file cannot be used.
     #[error(transparent)]
     Path(#[from] crate::sys::fs::PathError),
@@ -170,6 +173,7 @@ impl From<Error> for Report {
             Error::Cgroup(error) => return error.into(),
             Error::Network(error) => return error.into(),
             Error::ContainerDir(error) => return error.into(),
+            Error::Files(error) => return error.into(),
             Error::Path(error) => return error.into(),
             Error::NoFuse => {
                 let report = Self::new(ReportKind::Unavailable, error.to_string());

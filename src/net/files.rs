@@ -26,7 +26,9 @@ pub(crate) struct Hosts<'a> {
     pub(crate) hostname: &'a str,
     /// Its name, which resolves too.
     pub(crate) name: &'a str,
-    /// The host's outward address, [`super::addresses::outward`].
+    /// Its addresses in networks with names, once it has them.
+    pub(crate) own: &'a [IpAddr],
+    /// The host's outward address, [`super::addresses::outward`]; none if it cannot be reached.
     pub(crate) outward: Option<IpAddr>,
     /// Lines requested with `--add-host`: name and address.
     pub(crate) extra: &'a [(String, IpAddr)],
@@ -67,13 +69,15 @@ pub(crate) fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
         text.push_str("127.0.0.1\tlocalhost localhost.localdomain\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     }
     // Without an address of its own, a program that looks up its host name still gets an answer (sudo does that).
-    let own = addresses::of(request.network).map_or(IpAddr::from([127, 0, 0, 1]), |addresses| addresses.ip.into());
+    let by_driver =
+        || addresses::of(request.network).map_or(IpAddr::from([127, 0, 0, 1]), |addresses| addresses.ip.into());
+    let own = if request.own.is_empty() { vec![by_driver()] } else { request.own.to_vec() };
     let mut own_names = vec![request.hostname];
     if request.name != request.hostname {
         own_names.push(request.name);
     }
     own_names.retain(|name| !name.is_empty() && !is_asked_for(name) && !has_name(request.host_file, name));
-    line(&mut text, own, &own_names);
+    own.into_iter().for_each(|own| line(&mut text, own, &own_names));
     if let Some(outward) = outward {
         let names: Vec<_> = HOST_NAMES.into_iter().filter(|name| !is_asked_for(name)).collect();
         line(&mut text, outward, &names);
@@ -142,6 +146,8 @@ pub(crate) struct ResolvConf<'a> {
     pub(crate) host_file: &'a str,
     /// The real servers behind a stub on the host's loopback, from [`HostFiles::upstream`]; empty if there is no stub.
     pub(crate) upstream_file: &'a str,
+    /// The name servers of the container's networks: they know names, and ask the servers that were asked for.
+    pub(crate) networks: &'a [IpAddr],
     /// `--dns`, `--dns-search`, `--dns-option`, each replacing the host's; if empty, the host's. A search list of `.`
     /// means none.
     pub(crate) asked: &'a Resolver,
@@ -152,7 +158,9 @@ pub(crate) struct ResolvConf<'a> {
 /// With a network of its own, the container asks the driver's name server first: it forwards to the host's current
 /// servers, so a change of the host's network needs no restart, and a stub on the host's loopback (127.0.0.53) works.
 /// The host's other servers follow as a fallback; those on loopback are replaced by the ones behind the stub. `host`
-/// uses the host's file; `none` names no server, so that no query leaves (safety.md, N5).
+/// uses the host's file; `none` names no server, so that no query leaves (safety.md, N5). In networks that have name
+/// servers the container asks these alone, for every name as it is first: a search list would send names of containers
+/// out, and a wildcard there would answer them (podman#26198).
 ///
 /// Fails if a search domain or option contains a space or a newline.
 pub(crate) fn resolv_conf(request: &ResolvConf<'_>) -> Result<String, Invalid> {
@@ -168,10 +176,18 @@ pub(crate) fn resolv_conf(request: &ResolvConf<'_>) -> Result<String, Invalid> {
         return Ok(request.host_file.to_owned());
     }
     let host = Resolver::parse(request.host_file);
-    let servers =
-        if asked.name_servers.is_empty() { default_servers(request, &host) } else { asked.name_servers.clone() };
+    let servers = match (request.networks, &asked.name_servers[..]) {
+        ([], []) => default_servers(request, &host),
+        ([], asked) => asked.to_vec(),
+        (networks, _) => networks.to_vec(),
+    };
     let search = if asked.search.is_empty() { host.search } else { asked.search.clone() };
-    let options = if asked.options.is_empty() { host.options } else { asked.options.clone() };
+    let mut options = if asked.options.is_empty() { host.options } else { asked.options.clone() };
+    let has_dots = asked.options.iter().any(|option| option.starts_with("ndots:"));
+    if !request.networks.is_empty() && !has_dots {
+        options.retain(|option| !option.starts_with("ndots:"));
+        options.push("ndots:0".to_owned());
+    }
 
     let mut text = String::new();
     for server in servers {
@@ -190,11 +206,14 @@ fn default_servers(request: &ResolvConf<'_>, host: &Resolver) -> Vec<IpAddr> {
     if *request.network == Network::None {
         return Vec::new();
     }
-    let Some(addresses) = addresses::of(request.network) else { return host.name_servers.clone() };
+    let of_driver = addresses::of(request.network).map(|addresses| IpAddr::V4(addresses.name_server));
+    if request.network.endpoints().is_empty() {
+        return host.name_servers.clone();
+    }
     let upstream = Resolver::parse(request.upstream_file).name_servers;
     let has_ipv6 = request.network.endpoints().iter().any(Endpoint::has_ipv6);
     let reachable = |ip: &IpAddr| !ip.is_loopback() && (ip.is_ipv4() || has_ipv6);
-    let mut servers = vec![IpAddr::V4(addresses.name_server)];
+    let mut servers = Vec::from_iter(of_driver);
     for server in host.name_servers.iter().chain(&upstream).copied().filter(reachable) {
         if !servers.contains(&server) {
             servers.push(server);
@@ -250,7 +269,7 @@ mod tests {
 
     fn own(network: &Network) -> Hosts<'_> {
         let outward = Some([192, 0, 2, 2].into());
-        Hosts { network, hostname: "4f0c", name: "web", outward, extra: &[], gateway: &[], host_file: "" }
+        Hosts { network, hostname: "4f0c", name: "web", own: &[], outward, extra: &[], gateway: &[], host_file: "" }
     }
 
     #[test]
@@ -282,6 +301,29 @@ mod tests {
     }
 
     #[test]
+    fn a_member_of_networks_has_its_addresses_and_asks_their_servers() {
+        let bridge = Network::from(NetworkDriver::Bridge);
+        let addresses: [IpAddr; 2] = [[10, 89, 1, 2].into(), "fd00::2".parse().expect("an address")];
+        let text = hosts(&Hosts { own: &addresses, outward: None, ..own(&bridge) }).expect("hosts");
+        assert!(text.ends_with("\n10.89.1.2\t4f0c web\nfd00::2\t4f0c web\n"), "{text}");
+
+        let host_file = "nameserver 127.0.0.53\nsearch example\noptions ndots:2 edns0\n";
+        let networks: [IpAddr; 2] = [[10, 89, 1, 1].into(), [10, 89, 2, 1].into()];
+        let mut asked = Resolver::default();
+        let text = |networks: &[IpAddr], asked: &Resolver| {
+            let upstream_file = "nameserver 192.0.2.1\n";
+            resolv_conf(&ResolvConf { network: &bridge, host_file, upstream_file, networks, asked }).expect("text")
+        };
+        let servers = "nameserver 10.89.1.1\nnameserver 10.89.2.1\n";
+        assert_eq!(text(&networks, &asked), format!("{servers}search example\noptions edns0 ndots:0\n"));
+        // In networks without names it asks as the host does.
+        assert_eq!(text(&[], &asked), "nameserver 192.0.2.1\nsearch example\noptions ndots:2 edns0\n");
+        asked.name_servers = vec![[9, 9, 9, 9].into()];
+        asked.options = vec!["ndots:3".to_owned()];
+        assert_eq!(text(&networks, &asked), format!("{servers}search example\noptions ndots:3\n"));
+    }
+
+    #[test]
     fn a_name_cannot_forge_a_line() {
         for name in ["a b", "a\nb", "a#b", "a\tb", &"x".repeat(254)] {
             let extra = [(name.to_owned(), [10, 1, 1, 1].into())];
@@ -306,7 +348,7 @@ mod tests {
     }
 
     fn conf(network: &Network, host_file: &str, upstream_file: &str) -> String {
-        resolv_conf(&ResolvConf { network, host_file, upstream_file, asked: &Resolver::default() })
+        resolv_conf(&ResolvConf { network, host_file, upstream_file, networks: &[], asked: &Resolver::default() })
             .expect("resolv.conf")
     }
 
@@ -339,12 +381,13 @@ mod tests {
         };
         let host_file = "nameserver 192.0.2.53\nsearch example\n";
         for network in &[Network::None, Network::Host, slirp4netns(), pasta()] {
-            let text = resolv_conf(&ResolvConf { network, host_file, upstream_file: "", asked: &asked });
+            let text = resolv_conf(&ResolvConf { network, host_file, upstream_file: "", networks: &[], asked: &asked });
             assert_eq!(text, Ok("nameserver 9.9.9.9\noptions ndots:1\n".to_owned()));
         }
         for word in ["a b", "a\nnameserver 6.6.6.6", ""] {
             let asked = Resolver { search: vec![word.to_owned()], ..Resolver::default() };
-            let request = ResolvConf { network: &pasta(), host_file: "", upstream_file: "", asked: &asked };
+            let request =
+                ResolvConf { network: &pasta(), host_file: "", upstream_file: "", networks: &[], asked: &asked };
             assert!(resolv_conf(&request).is_err(), "{word}");
         }
     }

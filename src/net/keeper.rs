@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! monitor web ─── connection ──→ keeper app ─┬─ slirp4netns | pasta ──→ tap0 in the network's namespace
-//! monitor db ──── connection ────┘           └─ (inside: a child in that namespace, while something is done there)
+//! monitor db ──── connection ────┘           ├─ rc: dns app (`dns`), if the network has names
+//!                                            └─ (inside: a child in that namespace, while something is done there)
 //! ```
 //!
 //! Each member's monitor holds one connection to `ctl`, in the network's directory. The end of a connection tells both
@@ -13,6 +14,7 @@
 //! messages, `inside` the child, `member` the other side.
 
 mod inside;
+mod names;
 pub(super) mod protocol;
 
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -22,6 +24,7 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use rustix::fs::{Mode, OFlags};
 
+use super::dns::Sockets;
 use super::error::Error;
 use super::programs::Programs;
 use super::record::Networks;
@@ -32,6 +35,7 @@ use crate::sys::process::{self, CloneOptions, fork};
 use crate::sys::{prctl, signal, socket};
 use crate::types::{NetworkRecord, Report};
 pub(super) use inside::Inside;
+use names::Names;
 use protocol::{Said, say};
 
 /// How long a keeper without members waits for somebody who holds the network's lock.
@@ -96,7 +100,7 @@ impl Keep<'_> {
         // Not before the descriptors of the monitor are closed may anybody wait for the end of one.
         let begun = self.begin(&[directory, listener.as_fd(), first.as_fd()]).and_then(|()| Inside::begin(self));
         match begun {
-            Ok((inside, space)) => Keeper::new(self, directory, listener, space).serve(first, inside),
+            Ok((inside, space, sockets)) => Keeper::new(self, directory, listener, space, sockets).serve(first, inside),
             Err(error) => {
                 remove_socket(directory);
                 drop(say(first.as_fd(), &Said::Failed(error.into()), &[]));
@@ -133,6 +137,7 @@ enum Token {
     Listener,
     Member(u64),
     WayOut,
+    Names,
 }
 
 /// The keeper's state.
@@ -146,14 +151,16 @@ struct Keeper<'a> {
     members: Vec<(u64, OwnedFd)>,
     next: u64,
     way_out: WayOut<'a>,
+    names: Names,
     /// What members hear when they connect: how the way out is; nothing yet while it is being started.
     news: Option<Said>,
 }
 
 impl<'a> Keeper<'a> {
-    fn new(keep: &'a Keep<'a>, directory: BorrowedFd<'a>, listener: OwnedFd, space: Space) -> Self {
+    fn new(keep: &'a Keep<'a>, directory: BorrowedFd<'a>, listener: OwnedFd, space: Space, sockets: Sockets) -> Self {
         let way_out = WayOut::new(keep.record, keep.programs, &keep.directory, &keep.locks, space.has_filter);
-        Self { keep, directory, listener, space, members: Vec::new(), next: 0, way_out, news: None }
+        let names = Names::new(keep, sockets);
+        Self { keep, directory, listener, space, members: Vec::new(), next: 0, way_out, names, news: None }
     }
 
     /// Serves until the last member has gone.
@@ -161,6 +168,7 @@ impl<'a> Keeper<'a> {
         self.welcome(first);
         let started = self.way_out.start(Some(inside), &self.space);
         self.tell(started);
+        self.names.start();
         loop {
             if self.members.is_empty() && self.ends() {
                 // What killed members have left.
@@ -184,16 +192,22 @@ impl<'a> Keeper<'a> {
         for fd in self.way_out.awaited() {
             set.watch(fd, PollFlags::IN, Token::WayOut);
         }
+        if let Some(fd) = self.names.awaited() {
+            set.watch(fd, PollFlags::IN, Token::Names);
+        }
         let alone = self.members.is_empty().then_some(TURN);
-        let until = self.way_out.deadline().map(|at| at.saturating_duration_since(Instant::now()));
+        let deadlines = self.way_out.deadline().into_iter().chain(self.names.deadline());
+        let until = deadlines.map(|at| at.saturating_duration_since(Instant::now()));
         let timeout = alone.into_iter().chain(until).min();
         for (token, _) in set.wait(timeout)? {
             match token {
                 Token::Listener => self.accept(),
                 Token::Member(id) => self.hear(id),
                 Token::WayOut => {}
+                Token::Names => self.names.ended(),
             }
         }
+        self.names.proceed();
         let news = self.way_out.proceed(&self.space);
         self.tell(news);
         Ok(())

@@ -316,7 +316,7 @@ fn read_all(directory: &Path) -> Result<Vec<Lease>, PathError> {
 }
 
 /// The lease at `path`; `None` if there is none, or a damaged one, or the half-made one of a killed process.
-fn read(path: &Path) -> Option<Lease> {
+pub(super) fn read(path: &Path) -> Option<Lease> {
     let ip: IpAddr = path.file_name()?.to_str()?.parse().ok()?;
     let lease: Lease = json::from_slice(&fs::read_record(path, LIMIT).ok()?).ok()?;
     lease.addresses.iter().any(|address| address.ip == ip).then_some(lease)

@@ -290,6 +290,11 @@ impl Member {
         self.record.gateways().collect()
     }
 
+    /// The network's name servers.
+    pub(crate) fn name_servers(&self) -> impl Iterator<Item = IpAddr> {
+        self.record.name_servers()
+    }
+
     /// Connects the container whose network namespace process `target` is in, with default routes by `gateways`. For a
     /// child that is root in [`home`](Self::home), and ends up in the container's network namespace.
     pub(crate) fn plug(&self, container: &ContainerId, gateways: &[IpAddr], target: i32) -> Result<(), Error> {

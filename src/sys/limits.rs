@@ -13,6 +13,12 @@ pub(crate) fn set(name: &str, soft: u64, hard: u64) -> io::Result<()> {
     Ok(setrlimit(resource, soft.min(most), most)?)
 }
 
+/// Lets this process have as many descriptors as its hard limit allows.
+pub(crate) fn raise_descriptors() -> io::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
+}
+
 fn resource(name: &str) -> Option<Resource> {
     Some(match name {
         "RLIMIT_AS" => Resource::RLIMIT_AS,

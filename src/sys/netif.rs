@@ -33,6 +33,12 @@ pub(crate) fn set_up(name: &CStr) -> io::Result<()> {
     check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) })
 }
 
+/// The number of interface `name`, if there is one. Source: netdevice(7), `SIOCGIFINDEX`.
+pub(crate) fn index(name: &str) -> Option<u32> {
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None).ok()?;
+    rustix::net::netdevice::name_to_index(socket, name).ok()
+}
+
 fn check(result: i32) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -148,6 +148,11 @@ impl NetworkRecord {
         self.subnets.iter().filter_map(|subnet| subnet.gateway)
     }
 
+    /// Where its members ask for names.
+    pub(crate) fn name_servers(&self) -> impl Iterator<Item = IpAddr> {
+        self.gateways().filter(|_| self.dns_enabled)
+    }
+
     /// The `mtu` of its interfaces, bytes, if the user has set it.
     pub(crate) fn mtu(&self) -> Option<u32> {
         self.options.get("mtu")?.parse().ok()

@@ -70,6 +70,7 @@ mod messages;
 mod mount_kinds;
 mod mount_points;
 mod mounts;
+mod name_service;
 mod named_files;
 mod names;
 mod namespaces;

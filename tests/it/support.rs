@@ -22,6 +22,7 @@ pub(crate) mod command;
 pub(crate) mod image;
 pub(crate) mod lab;
 mod leak;
+pub(crate) mod name_server;
 pub(crate) mod output;
 pub(crate) mod port;
 pub(crate) mod registry;

@@ -12,6 +12,9 @@
 //! leave PART WORD…       starts that part, and ends before it does
 //! busy                   works for ever                     bomb                starts processes until it cannot
 //! tcp PORT, udp PORT     echo servers on every address      ask tcp|udp ADDRESS TEXT  sends, prints the answer
+//! look-up udp|tcp TYPE NAME [SERVER]  what a name server answers
+//! name-server ADDRESS    answers every name with 192.0.2.1
+//! look-ups COUNT NAME EXPECTED [SERVER]  asks so often; prints how many answers were lost and wrong, and the times
 //! size                   rows and columns of the terminal   sizes               the same, again at each SIGWINCH
 //! processes              a line each: number, name, state (as in proc(5))
 //! tree PATH [LEFT-OUT…]  every file below: type, mode, owner, size, time, links, content, attributes
@@ -40,6 +43,7 @@
 #![expect(clippy::disallowed_methods, reason = "it must not lean on the code under test")]
 
 mod call;
+mod names;
 mod network;
 mod report;
 mod signals;
@@ -96,6 +100,13 @@ fn play(words: &[&str]) -> Outcome {
         ["tell", socket, text] => println!("{}", network::tell(socket, text)?),
         ["sink", address, bytes] => println!("{}", network::sink(address, bytes.parse()?)?),
         ["ask", protocol, address, text] => println!("{}", network::ask(protocol, address, text)?),
+        ["look-up", by, kind, name] => println!("{}", names::look_up(by, kind, name, None)?),
+        ["look-up", by, kind, name, server] => println!("{}", names::look_up(by, kind, name, Some(server))?),
+        ["name-server", address] => names::serve(address)?,
+        ["look-ups", count, name, expected, server] => {
+            println!("{}", names::measure(count.parse()?, name, expected, Some(server))?);
+        }
+        ["look-ups", count, name, expected] => println!("{}", names::measure(count.parse()?, name, expected, None)?),
         ["processes"] => print!("{}", report::processes()?),
         ["size"] => println!("{}", report::terminal_size()?),
         ["sizes"] => signals::sizes()?,

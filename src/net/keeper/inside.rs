@@ -9,6 +9,7 @@ use nix::sched::CloneFlags;
 use rustix::fs::{Mode, OFlags};
 
 use super::super::bridge;
+use super::super::dns::Sockets;
 use super::super::error::Error;
 use super::super::netlink::Refused;
 use super::super::way_out::TAP;
@@ -30,24 +31,32 @@ pub(in crate::net) struct Inside {
 
 impl Inside {
     /// Makes the network's namespace, or enters the one that exists and removes what a dead keeper's helper has left.
-    pub(super) fn begin(keep: &Keep<'_>) -> Result<(Self, Space), Error> {
+    /// The sockets are those of the network's name server.
+    pub(super) fn begin(keep: &Keep<'_>) -> Result<(Self, Space, Sockets), Error> {
         let network = || keep.record.name.to_string();
         let failed = |step| move |source| Error::Network { network: network(), step, source };
-        let (inside, said, descriptors) = Self::start(keep.record, keep.home, || match keep.namespace {
-            Some(namespace) => {
-                namespace::join(namespace, CloneFlags::CLONE_NEWNET).map_err(refused("enter the network"))?;
-                bridge::remove_way_out(TAP, Instant::now() + TAP_GOES)?;
-                Ok(bridge::set_up_filter(keep.record))
-            }
-            None => {
-                namespace::unshare(CloneFlags::CLONE_NEWNET).map_err(refused("create a network namespace"))?;
-                bridge::set_up(keep.record)
-            }
+        let (inside, said, descriptors) = Self::start(keep.record, keep.home, || {
+            let has_filter = match keep.namespace {
+                Some(namespace) => {
+                    namespace::join(namespace, CloneFlags::CLONE_NEWNET).map_err(refused("enter the network"))?;
+                    bridge::remove_way_out(TAP, Instant::now() + TAP_GOES)?;
+                    bridge::set_up_filter(keep.record)
+                }
+                None => {
+                    namespace::unshare(CloneFlags::CLONE_NEWNET).map_err(refused("create a network namespace"))?;
+                    bridge::set_up(keep.record)?
+                }
+            };
+            let served: Vec<_> = keep.record.name_servers().collect();
+            Ok((has_filter, Sockets::open(&served).map_err(refused("listen for the network's name server"))?))
         })?;
         let duplicate = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map_err(failed("duplicate a descriptor"));
-        match (said, descriptors.into_iter().next()) {
+        let mut descriptors = descriptors.into_iter();
+        match (said, descriptors.next()) {
             (Said::Welcome { has_filter }, Some(namespace)) => {
-                Ok((inside, Space { home: duplicate(keep.home)?, namespace, has_filter }))
+                let sockets = Sockets::from_descriptors(descriptors.collect());
+                let sockets = sockets.map_err(failed("take over the name server's sockets"))?;
+                Ok((inside, Space { home: duplicate(keep.home)?, namespace, has_filter }, sockets))
             }
             (Said::Failed(report), _) => Err(Error::Keeper { network: network(), report }),
             _ => Err(failed("make the network")(io::Error::from_raw_os_error(libc::EPROTO))),
@@ -58,7 +67,7 @@ impl Inside {
     pub(in crate::net) fn enter(record: &NetworkRecord, space: &Space) -> Result<Self, Error> {
         let (inside, said, _) = Self::start(record, space.home.as_fd(), || {
             namespace::join(space.namespace.as_fd(), CloneFlags::CLONE_NEWNET).map_err(refused("enter the network"))?;
-            Ok(space.has_filter)
+            Ok((space.has_filter, Sockets::default()))
         })?;
         match said {
             Said::Failed(report) => Err(Error::Keeper { network: record.name.to_string(), report }),
@@ -66,12 +75,12 @@ impl Inside {
         }
     }
 
-    /// Forks the child, in which `work` enters the namespace and returns whether it has a packet filter, and waits
-    /// until that is done.
+    /// Forks the child, in which `work` enters the namespace and returns whether it has a packet filter, and sockets
+    /// for the keeper, and waits until that is done.
     fn start(
         record: &NetworkRecord,
         home: BorrowedFd<'_>,
-        work: impl FnOnce() -> Result<bool, Refused>,
+        work: impl FnOnce() -> Result<(bool, Sockets), Refused>,
     ) -> Result<(Self, Said, Vec<OwnedFd>), Error> {
         let failed = |step| move |source| Error::Network { network: record.name.to_string(), step, source };
         let (ours, theirs) = socket::pair().map_err(failed("create a socket pair"))?;
@@ -79,13 +88,15 @@ impl Inside {
         let child = fork(&CloneOptions::default(), || {
             // Otherwise it would not see the keeper's end, and keep connections open.
             drop(process::close(ours.as_fd()));
-            let done = become_root(home, keeper).and_then(|()| work()).and_then(|has_filter| {
+            let done = become_root(home, keeper).and_then(|()| work()).and_then(|(has_filter, sockets)| {
                 let own = rustix::fs::open(c"/proc/self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-                Ok((has_filter, own.map_err(|errno| refused("open the network's namespace")(errno.into()))?))
+                let own = own.map_err(|errno| refused("open the network's namespace")(errno.into()))?;
+                Ok((has_filter, own, sockets))
             });
             let told = match &done {
-                Ok((has_filter, own)) => {
-                    say(theirs.as_fd(), &Said::Welcome { has_filter: *has_filter }, &[own.as_fd()])
+                Ok((has_filter, own, sockets)) => {
+                    let descriptors = [vec![own.as_fd()], sockets.descriptors()].concat();
+                    say(theirs.as_fd(), &Said::Welcome { has_filter: *has_filter }, &descriptors)
                 }
                 Err(error) => {
                     let error =

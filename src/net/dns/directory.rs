@@ -1,0 +1,140 @@
+//! Who is in the networks now, from the files of their records and leases.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::net::IpAddr;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::resolver::{Asker, Names};
+use super::watched::Watched;
+use crate::net::lease::{self, Lease};
+use crate::net::record::Networks;
+use crate::sys::fs;
+use crate::types::{Name, NetworkRecord};
+
+/// The networks of a store, as one of them sees them.
+#[derive(Debug)]
+pub(super) struct Directory {
+    networks: Networks,
+    root: Box<Path>,
+    own: Name,
+    known: HashMap<Name, Entry>,
+}
+
+/// One network.
+#[derive(Debug)]
+struct Entry {
+    record: Watched<Option<NetworkRecord>>,
+    leases: Watched<Leases>,
+}
+
+/// The files in a network's `leases/`. Each is read again only when it has changed itself: a hundred members come and
+/// go without a hundred files being read each time.
+type Leases = HashMap<IpAddr, Watched<Option<Rc<Lease>>>>;
+
+impl Directory {
+    /// For the network `own` of the store at `root`.
+    pub(super) fn new(root: &Path, own: Name) -> Self {
+        Self { networks: Networks::of(root), root: root.into(), own, known: HashMap::new() }
+    }
+
+    fn entry(&mut self, network: &Name) -> &mut Entry {
+        let networks = &self.networks;
+        self.known.entry(network.clone()).or_insert_with(|| Entry {
+            record: Watched::new(networks.directory(network).join("network.json")),
+            leases: Watched::new(networks.leases_directory(network)),
+        })
+    }
+
+    /// The record of a network that has one.
+    fn record(&mut self, network: &Name) -> Option<&NetworkRecord> {
+        let networks = self.networks.clone();
+        self.entry(network).record.get(|_, _| networks.load(network).ok().flatten()).as_ref()
+    }
+
+    fn leases(&mut self, network: &Name) -> &Leases {
+        self.entry(network).leases.get(list)
+    }
+
+    /// The lease of an address, if its owner is watched by a monitor: what a killed one has left is not found any more.
+    fn live(&mut self, network: &Name, address: IpAddr) -> Option<Rc<Lease>> {
+        let lease = self.leases(network).get(&address)?.value().clone()?;
+        lease.monitor(&self.root).is_some().then_some(lease)
+    }
+
+    fn has_names(&mut self, network: &Name) -> bool {
+        self.record(network).is_some_and(|record| record.dns_enabled)
+    }
+
+    /// Whether a member of `network` reaches the outside by it. One that cannot be read lets nothing out.
+    fn has_way_out(&mut self, network: &Name) -> bool {
+        match self.record(network) {
+            Some(record) => !record.internal,
+            None => *network == Name::default_network(),
+        }
+    }
+}
+
+impl Names for Directory {
+    fn asker(&mut self, address: IpAddr) -> Asker {
+        let own = self.own.clone();
+        // Also that of a member whose monitor was killed: it still asks.
+        let lease = self.leases(&own).get(&address).and_then(|file| file.value().clone());
+        let (mut networks, mut dns) =
+            lease.map_or_else(Default::default, |lease| (lease.networks.clone(), lease.dns.clone()));
+        if !networks.contains(&own) {
+            networks.insert(0, own.clone());
+        }
+        if dns.is_empty() {
+            dns = self.record(&own).map_or_else(Vec::new, |record| record.network_dns_servers.clone());
+        }
+        let has_way_out = networks.iter().any(|network| self.has_way_out(network));
+        Asker { networks, dns, has_way_out }
+    }
+
+    fn addresses(&mut self, network: &Name, name: &str) -> Vec<IpAddr> {
+        if !self.has_names(network) {
+            return Vec::new();
+        }
+        let leases = self.leases(network).iter();
+        let named = leases.filter_map(|(address, file)| {
+            let lease = file.value().as_ref()?;
+            lease.names.iter().any(|own| own.eq_ignore_ascii_case(name)).then(|| (*address, Rc::clone(lease)))
+        });
+        let mut named: Vec<(IpAddr, Rc<Lease>)> = named.collect();
+        named.retain(|(_, lease)| lease.monitor(&self.root).is_some());
+        let mut addresses: Vec<IpAddr> = named.into_iter().map(|(address, _)| address).collect();
+        addresses.sort_unstable();
+        addresses
+    }
+
+    fn names(&mut self, network: &Name, address: IpAddr) -> Vec<String> {
+        if !self.has_names(network) {
+            return Vec::new();
+        }
+        self.live(network, address).map_or_else(Vec::new, |lease| lease.names.clone())
+    }
+
+    fn is_member(&mut self, network: &Name, address: IpAddr) -> bool {
+        self.leases(network).contains_key(&address)
+    }
+
+    fn own(&self) -> &Name {
+        &self.own
+    }
+}
+
+/// Reads `leases/` again.
+fn list(directory: &Path, mut known: Leases) -> Leases {
+    let paths = fs::paths_in(directory).unwrap_or_default();
+    let address = |path: &Path| path.file_name().and_then(OsStr::to_str)?.parse().ok();
+    let files = paths.into_iter().filter_map(|path| Some((address(&path)?, path)));
+    files
+        .map(|(address, path)| {
+            let mut file = known.remove(&address).unwrap_or_else(|| Watched::new(path));
+            file.get(|path, _| lease::read(path).map(Rc::new));
+            (address, file)
+        })
+        .collect()
+}

@@ -1,0 +1,127 @@
+//! Whatever a container sends: no panic, no long work, and answers that are answers.
+
+use std::time::Instant;
+
+use hickory_proto::op::{Message, MessageType, ResponseCode};
+use hickory_proto::rr::RecordType;
+
+use super::{Table, ip, name, query};
+use crate::net::dns::answer::{Answer, Transport};
+use crate::net::dns::query::{Query, Rejected, judge};
+use crate::net::dns::resolver::{Asker, Decision, decide};
+
+/// xorshift64*.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33).expect("31 bits") % end
+    }
+
+    fn byte(&mut self) -> u8 {
+        u8::try_from(self.below(256)).expect("a byte")
+    }
+}
+
+fn seeds() -> Vec<Vec<u8>> {
+    let long = format!("{}.", ["abcdefghij".repeat(6).as_str(); 4].join("."));
+    let mut seeds = Vec::new();
+    for text in ["web.", "web.app.", "2.1.89.10.in-addr.arpa.", "nobody.dns.podman.", "example.com.", ".", &long] {
+        for kind in [RecordType::A, RecordType::PTR, RecordType::ANY, RecordType::OPT] {
+            seeds.push(query(text, kind, None));
+            seeds.push(query(text, kind, Some(1232)));
+        }
+    }
+    // With a cookie, a loop of pointers, a pointer into the header, and a record that says it is longer than it is.
+    let header = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01";
+    let cookie = b"\x03web\x00\x00\x01\x00\x01\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x0c\x00\x0a\x00\x08abcdefgh";
+    seeds.push([header.as_slice(), cookie].concat());
+    seeds.push([header.as_slice(), b"\x03web\xc0\x0c\x00\x01\x00\x01"].concat());
+    seeds.push([header.as_slice(), b"\xc0\x00\x00\x01\x00\x01"].concat());
+    seeds
+        .push([header.as_slice(), b"\x03web\x00\x00\x01\x00\x01\x00\x00\x29\x04\xd0\x00\x00\x00\x00\xff\xff"].concat());
+    seeds
+}
+
+fn mutated(seed: &[u8], chance: &mut Chance) -> Vec<u8> {
+    let mut bytes = seed.to_vec();
+    for _ in 0..=chance.below(6) {
+        let at = chance.below(bytes.len() + 1);
+        match chance.below(5) {
+            0 => bytes.truncate(at),
+            1 => bytes.insert(at, chance.byte()),
+            2 if at < bytes.len() => bytes[at] ^= 1 << chance.below(8),
+            3 if at < bytes.len() => bytes[at] = chance.byte(),
+            _ => bytes.extend_from_within(at..),
+        }
+        bytes.truncate(4096);
+    }
+    bytes
+}
+
+#[test]
+fn no_packet_makes_it_panic_or_answer_nonsense() {
+    let seed = std::env::var("RC_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x5eed);
+    let count = std::env::var("RC_TEST_PACKETS").ok().and_then(|count| count.parse().ok()).unwrap_or(100_000);
+    let mut chance = Chance(seed);
+    let mut table = Table::default().with("app", &["web"], &["10.89.1.2", "fd00::2"]);
+    let asker = Asker { networks: vec![name("app")], dns: Vec::new(), has_way_out: true };
+    let seeds = seeds();
+    let (mut answered, mut forwarded, mut rejected) = (0, 0, 0);
+    for turn in 0..count {
+        let bytes = mutated(&seeds[chance.below(seeds.len())], &mut chance);
+        match Query::read(&bytes) {
+            Ok(query) => {
+                let decision = decide(&query, &asker, &mut table, || Some(ip("192.0.2.9")), turn);
+                let answer = match decision {
+                    Decision::Answer(answer) => answer,
+                    Decision::Forward => Answer::error(ResponseCode::ServFail),
+                };
+                let code = answer.code;
+                let answer = answer.encode(&query, Transport::Datagram);
+                check_answer(&bytes, &answer);
+                if code == ResponseCode::ServFail { forwarded += 1 } else { answered += 1 }
+            }
+            Err(Rejected::With(answer)) => {
+                rejected += 1;
+                let header = Message::from_vec(&answer).expect("a header");
+                assert_eq!(header.metadata.message_type, MessageType::Response);
+                assert_eq!(answer[..2], bytes[..2]);
+            }
+            Err(Rejected::Silently) => assert!(bytes.len() < 12 || bytes[2] & 0x80 != 0, "{bytes:x?}"),
+        }
+        // A server may be as hostile as a container.
+        judge(&seeds[chance.below(seeds.len())], &bytes);
+    }
+    let least = count / 50;
+    assert!(answered > least && forwarded > least && rejected > least, "{answered} {forwarded} {rejected}");
+}
+
+fn check_answer(query: &[u8], answer: &[u8]) {
+    assert!((12..=1232).contains(&answer.len()), "{query:x?}");
+    let message = Message::from_vec(answer).unwrap_or_else(|error| panic!("{error}: {query:x?} {answer:x?}"));
+    assert_eq!(message.metadata.message_type, MessageType::Response);
+    assert_eq!(message.to_vec().expect("a message"), answer, "{query:x?}");
+    assert_eq!(answer[..2], query[..2]);
+    let question = &message.queries[0];
+    assert!(message.answers.iter().all(|record| record.name == question.name && record.ttl == 0));
+    assert!(message.authorities.is_empty() && message.additionals.is_empty());
+    // The question comes back as it was, byte for byte.
+    let length = 12 + question.name.iter().map(|label| label.len() + 1).sum::<usize>() + 1 + 4;
+    assert_eq!(answer[12..length], query[12..length]);
+}
+
+#[test]
+fn promised_counts_cost_nothing() {
+    let started = Instant::now();
+    for _ in 0..20_000 {
+        let packet = b"\x12\x34\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\x03web\x00\x00\x01\x00\x01";
+        assert!(matches!(Query::read(packet), Err(Rejected::With(_))));
+        let packet = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\xff\xff\x03web\x00\x00\x01\x00\x01";
+        assert!(matches!(Query::read(packet), Err(Rejected::With(_))));
+    }
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
