@@ -24,5 +24,7 @@ pub(crate) mod named;
 pub(crate) mod output;
 /// Why a step is not in the cache.
 pub(crate) mod reason;
+/// `--ssh`, and what of an agent's protocol gets through.
+pub(crate) mod ssh;
 /// Times of files.
 pub(crate) mod times;

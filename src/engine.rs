@@ -64,8 +64,8 @@ pub(crate) use archive::{
     Import, Imported, SaveImages, check_images, import, load, load_location, save, save_to_directory,
 };
 pub(crate) use build::{
-    BuildEvent, BuildRequest, BuildSecret, Debugger as BuildDebugger, Failed as BuildFailed, Made, Outcome, StepTitle,
-    Stream, explain as explain_build, make as build,
+    BuildEvent, BuildRequest, BuildSecret, Debugger as BuildDebugger, Export as BuildExport, Failed as BuildFailed,
+    Made, Outcome, Squash as BuildSquash, StepTitle, Stream, explain as explain_build, make as build,
 };
 pub(crate) use cache::{Bounds as CacheBounds, Cache as PrunedCache, Cached, build_cache, cache_bytes};
 pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes, commit, export, image_changes};

@@ -7,7 +7,6 @@
 //! ```
 //!
 //! Source: docker-buildx-build(1), `--output`; BuildKit's documentation, "Output".
-#![cfg_attr(not(test), expect(dead_code, reason = "for the steps of a build"))]
 
 use std::collections::BTreeMap;
 

@@ -11,16 +11,21 @@ mod explain;
 mod failure;
 mod journal;
 mod make;
+mod output;
+mod outputs;
 mod result;
 mod secret;
 mod shown;
+mod step;
 
 use self::accepted::AcceptedArgs;
 use self::caches::CacheArgs;
 use self::check::Call;
 use self::explain::Explain;
+use self::output::OutputArgs;
 use self::result::ResultArgs;
 use self::shown::ShownArgs;
+use self::step::StepArgs;
 use super::Ctx;
 use super::args::{RegistryArgs, pull_policy};
 use crate::engine;
@@ -84,14 +89,21 @@ pub(crate) struct Args {
     #[arg(value_parser = pull)]
     pub(crate) pull: Option<PullPolicy>,
     #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
     result: ResultArgs,
     #[command(flatten)]
     shown: ShownArgs,
+    #[command(flatten)]
+    steps: StepArgs,
     /// Give steps a secret: id=NAME, and src=FILE or env=VARIABLE
     #[arg(long = "secret", value_name = "SECRET")]
     pub(crate) secrets: Vec<String>,
+    /// Let steps ask an SSH agent to sign: default, or ID=SOCKET
+    #[arg(long = "ssh", value_name = "AGENT")]
+    pub(crate) agents: Vec<String>,
     /// Set the stage to build, by name or number
     #[arg(long, value_name = "STAGE")]
     pub(crate) target: Option<String>,

@@ -8,6 +8,7 @@
 //!   step-N/           the overlay of a step: upper, work, merged
 //! ```
 
+mod agent;
 mod archive;
 mod event;
 mod explain;
@@ -20,6 +21,7 @@ mod mounts;
 mod overlay;
 mod remote;
 mod request;
+mod result;
 mod run;
 mod scene;
 mod shared;
@@ -30,6 +32,6 @@ mod worker;
 pub(crate) use event::{BuildEvent, Failed, Outcome, StepTitle};
 pub(crate) use explain::explain;
 pub(crate) use make::{Made, make};
-pub(crate) use request::{BuildRequest, BuildSecret, Debugger};
+pub(crate) use request::{BuildRequest, BuildSecret, Debugger, Export, Squash};
 pub(crate) use run::Stream;
 use scene::Scene;

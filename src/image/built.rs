@@ -1,6 +1,8 @@
 //! Stores an image that was built: its configuration and manifest, over layers that are there already.
 
-use super::make::{config, manifest};
+use std::collections::BTreeMap;
+
+use super::make::{annotated_manifest, config};
 use super::{Config, Error};
 use crate::storage::{Descriptor, Store};
 use crate::types::{Digest, ImageReference};
@@ -14,13 +16,15 @@ pub(crate) struct Built {
     pub(crate) layers: Vec<Descriptor>,
     /// Its names; none: it can be found by its ID.
     pub(crate) names: Vec<ImageReference>,
+    /// Annotations of its manifest.
+    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 /// Stores an image whose layers are in the store, and returns its ID and the digest of its manifest. The caller keeps
 /// them from being collected ([`Store::begin_ingest`]).
 pub(crate) fn store(store: &Store, built: &Built) -> Result<(Digest, Digest), Error> {
     let config = config(store, &built.config)?;
-    let manifest = manifest(store, &config, &built.layers)?;
+    let manifest = annotated_manifest(store, &config, &built.layers, &built.annotations)?;
     for name in &built.names {
         store.tag(name, &manifest, None)?;
     }

@@ -1,5 +1,7 @@
 //! Writing the documents of an image that rc creates.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Config, Error};
@@ -16,11 +18,23 @@ struct Document<'a> {
     media_type: &'a str,
     config: &'a Descriptor,
     layers: &'a [Descriptor],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: &'a BTreeMap<String, String>,
 }
 
 /// Writes the manifest of an image whose configuration and layers are in the store.
 pub(super) fn manifest(store: &Store, config: &Descriptor, layers: &[Descriptor]) -> Result<Descriptor, Error> {
-    let document = Document { schema_version: 2, media_type: OCI_MANIFEST, config, layers };
+    annotated_manifest(store, config, layers, &BTreeMap::new())
+}
+
+/// As [`manifest`], with annotations.
+pub(super) fn annotated_manifest(
+    store: &Store,
+    config: &Descriptor,
+    layers: &[Descriptor],
+    annotations: &BTreeMap<String, String>,
+) -> Result<Descriptor, Error> {
+    let document = Document { schema_version: 2, media_type: OCI_MANIFEST, config, layers, annotations };
     write(store, OCI_MANIFEST, "a manifest", &document)
 }
 

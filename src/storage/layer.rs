@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use keep::{COPIED, Form};
 pub(crate) use receive::Opened;
 pub(crate) use record::{Naming, has_record};
+pub(super) use whiteout::{OPAQUE, is_whiteout};
 
 use super::compress::decompress;
 use super::escape::Escaped;

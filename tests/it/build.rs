@@ -27,7 +27,7 @@ pub(crate) fn base(lab: &Lab) {
 }
 
 /// The name and the ID of a user that a step may become: another one needs subordinate IDs.
-fn other_user() -> (&'static str, u32) {
+pub(crate) fn other_user() -> (&'static str, u32) {
     if Set::current() == Set::One { ("root", 0) } else { ("web", 33) }
 }
 
@@ -327,10 +327,9 @@ fn options_of_other_builders_are_accepted_or_refused_by_name() {
     assert_eq!(written["image.name"], "localhost/made:latest");
     for (word, message) in [
         ("--provenance=true", "no attestations"),
-        ("--layers=false", "a layer for each step"),
         ("--isolation=chroot", "--isolation"),
         ("--network=nowhere", "nowhere"),
-        ("--push", "cannot"),
+        ("--push", "localhost"),
     ] {
         let refused = build(&lab, &[word]).exits(125).stderr();
         assert!(refused.contains(message), "{word}: {refused}");

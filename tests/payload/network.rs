@@ -165,3 +165,17 @@ pub(crate) fn redial(end: &str, address: std::net::SocketAddr) -> std::io::Resul
     rustix::net::send(socket, b"redialled", rustix::net::SendFlags::NOSIGNAL)?;
     Ok(())
 }
+
+/// Sends messages to a socket of this host, one after the other, and prints what is answered to each, or nothing.
+pub(crate) fn dial(path: &str, messages: &[&str]) -> std::io::Result<()> {
+    let mut stream = std::os::unix::net::UnixStream::connect(path)?;
+    for message in messages {
+        let digits = message.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).into_owned());
+        let bytes = digits.map(|pair| u8::from_str_radix(&pair, 16).map_err(std::io::Error::other));
+        stream.write_all(&bytes.collect::<std::io::Result<Vec<u8>>>()?)?;
+        let mut answer = [0; 4096];
+        let count = stream.read(&mut answer)?;
+        println!("{}", answer[..count].iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    }
+    Ok(())
+}

@@ -22,6 +22,7 @@
 //! faults PROGRAM WORD…   runs it; how many page faults it and its descendants had, without reads of the disk
 //! read PATH              the file's bytes                   write PATH TEXT     the text and a newline
 //! remove PATH            removes the file
+//! dial PATH HEX…         connects to a socket, sends each, and prints the answer to it, in hexadecimal digits
 //! peek PATH              the bytes that can be read there without waiting, on standard error
 //! redial in|out ADDRESS  connects a standard descriptor, a socket, anew, and sends what it is
 //! plant fifo|link PATH [TARGET]  puts it there, in the place of what was there
@@ -115,6 +116,7 @@ fn play(words: &[&str]) -> Outcome {
         ["tree", path, left_out @ ..] => tree::print(path, left_out)?,
         ["read", path] => std::io::stdout().write_all(&std::fs::read(path)?)?,
         ["write", path, text] => std::fs::write(path, format!("{text}\n"))?,
+        ["dial", path, messages @ ..] => network::dial(path, messages)?,
         ["remove", path] => std::fs::remove_file(path)?,
         ["peek", path] => peek(path)?,
         ["redial", end, address] => network::redial(end, address.parse()?)?,

@@ -11,9 +11,6 @@ pub(super) struct AcceptedArgs {
     /// Remove what steps have left, even if the build fails (accepted for compatibility: rc always does)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     force_rm: Option<bool>,
-    /// Keep the layers of steps: true
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    layers: Option<bool>,
     /// Store the image (accepted for compatibility: rc always does)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     load: Option<bool>,
@@ -37,10 +34,6 @@ impl AcceptedArgs {
                     Error::new(format!("`{name}`: rc makes no attestations")).with_hint(format!("{name}=false"))
                 );
             }
-        }
-        if self.layers == Some(false) {
-            let error = Error::new("`--layers=false`: rc keeps a layer for each step");
-            return Err(error.with_hint("leave it out; for steps taken anew: --no-cache"));
         }
         Ok(())
     }

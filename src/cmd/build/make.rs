@@ -7,6 +7,7 @@ use super::journal::Journal;
 use super::shown::OnError;
 use super::{Args, explain};
 use crate::build::dockerfile::file::Dockerfile;
+use crate::build::ssh::SshAgent;
 use crate::cmd::Ctx;
 use crate::cmd::observer::Screen;
 use crate::console::Console;
@@ -23,7 +24,10 @@ use crate::view::dockerfile as view;
 /// Builds, and prints the image's ID; with `--explain`, prints what the cache has.
 pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error> {
     args.accepted.check()?;
-    args.result.check()?;
+    let mut names = args.result.names();
+    let mut outputs = args.output.read(&names, &args.registry)?;
+    args.result.check(&outputs)?;
+    names.extend(outputs.names.iter().cloned());
     args.shown.check()?;
     let caller = ctx.caller()?;
     let found = engine::read_build(&ctx.engine, &caller, &read)?;
@@ -36,7 +40,7 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
     let style = args.shown.style();
     let of_caller = caller.environment.iter().find(|(name, _)| name == "SOURCE_DATE_EPOCH");
     let of_caller = inputs.arguments.get("SOURCE_DATE_EPOCH").or(of_caller.map(|(_, value)| value));
-    let (epoch, rewrites_times) = args.result.times(of_caller.map(String::as_str))?;
+    let (epoch, rewrites_times) = args.result.times(of_caller.map(String::as_str), outputs.rewrites_times)?;
     // What was fetched is at another place each time.
     let place_of = match (&args.context, &context) {
         (Some(typed), _) if is_fetched => Path::new(typed),
@@ -61,8 +65,14 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
         ignore,
         cache_from: args.caches.from,
         cache_to: args.caches.to,
-        names: args.result.names(),
-        no_cache: args.no_cache,
+        names: names.clone(),
+        no_cache: args.no_cache || !args.output.has_cache(),
+        squash: args.output.squash(),
+        is_stored: outputs.is_stored,
+        annotations: outputs.annotations.clone(),
+        exports: std::mem::take(&mut outputs.exports),
+        agents: args.agents.iter().map(|typed| SshAgent::new(typed)).collect::<Result<_, _>>()?,
+        asked: args.steps.request()?,
         tls_verify: args.registry.tls_verify,
         registry: RegistryRequest {
             authfile: args.registry.authfile.clone(),
@@ -116,11 +126,12 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
     for warning in &made.warnings {
         ui::warning(view::warning(&source, warning));
     }
-    for name in &made.unused {
-        ui::warning(format_args!("the build argument `{name}` is not used"));
-    }
+    made.unused.iter().for_each(|name| ui::warning(format_args!("the build argument `{name}` is not used")));
     swept?;
-    args.result.deliver(ctx, &made, &journal, &args.registry, matches!(style, Style::Quiet | Style::Raw))?;
+    if let Some((id, _)) = &made.image {
+        outputs.deliver(ctx, id.hex(), &names, matches!(style, Style::Quiet | Style::Raw))?;
+    }
+    args.result.deliver(ctx, &made, &journal, &names, outputs.is_streamed)?;
     Ok(Exit::SUCCESS)
 }
 

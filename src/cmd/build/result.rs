@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::journal::Journal;
+use super::outputs::Outputs;
 use crate::cmd::Ctx;
-use crate::cmd::args::RegistryArgs;
-use crate::cmd::observer::Screen;
-use crate::engine::{self, Made, Push};
+use crate::engine::Made;
 use crate::error::Error;
 use crate::sys::replacement;
 use crate::types::{Dialect, ImageReference};
@@ -36,9 +35,6 @@ pub(super) struct ResultArgs {
     /// The same as --source-date-epoch with --rewrite-timestamp
     #[arg(long, value_name = "SECONDS", conflicts_with_all = ["source_date_epoch", "rewrite_timestamp"])]
     timestamp: Option<i64>,
-    /// Push the image by all of its names
-    #[arg(long)]
-    push: bool,
     /// Name the image
     #[arg(short = 't', long = "tag", value_name = "NAME")]
     names: Vec<ImageReference>,
@@ -59,9 +55,9 @@ impl ResultArgs {
         self.labels.iter().map(pair).collect()
     }
 
-    /// The time of what is built, in seconds since the epoch, and whether newer files get it, too. `of_caller` is the
-    /// value of `SOURCE_DATE_EPOCH`.
-    pub(super) fn times(&self, of_caller: Option<&str>) -> Result<(Option<i64>, bool), Error> {
+    /// The time of what is built, in seconds since the epoch, and whether newer files get it, too, as `rewrites`
+    /// says already. `of_caller` is the value of `SOURCE_DATE_EPOCH`.
+    pub(super) fn times(&self, of_caller: Option<&str>, rewrites: bool) -> Result<(Option<i64>, bool), Error> {
         if let Some(seconds) = self.timestamp {
             return Ok((Some(seconds), true));
         }
@@ -70,58 +66,59 @@ impl ResultArgs {
             text.parse::<i64>().map_err(|_| wrong())
         });
         let own = self.source_date_epoch.map_or_else(|| typed.transpose(), |seconds| Ok(Some(seconds)))?;
-        if self.rewrite_timestamp && own.is_none() {
+        let rewrites = rewrites || self.rewrite_timestamp;
+        if rewrites && own.is_none() {
             return Err(
                 Error::new("--rewrite-timestamp needs a time").with_hint("give it: --source-date-epoch SECONDS")
             );
         }
-        Ok((own, self.rewrite_timestamp))
+        Ok((own, rewrites))
     }
 
-    /// Fails if there is nothing to push.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        if self.push && self.names.is_empty() {
-            return Err(Error::new("--push needs a name").with_hint("name the image: --tag REGISTRY/NAME"));
+    /// Fails if the ID of an image is asked for, and none is stored.
+    pub(super) fn check(&self, outputs: &Outputs) -> Result<(), Error> {
+        if self.iidfile.is_some() && !outputs.is_stored {
+            return Err(
+                Error::new("--iidfile needs an image, and this output has none").with_hint("name it: --tag NAME")
+            );
         }
         Ok(())
     }
 
-    /// Pushes the image, writes the files that were asked for, and prints the ID.
+    /// Writes the files that were asked for, and prints the ID. `names` are all names of the image.
     pub(super) fn deliver(
         &self,
         ctx: &Ctx,
         made: &Made,
         journal: &Journal,
-        registry: &RegistryArgs,
-        quiet: bool,
+        names: &[ImageReference],
+        is_streamed: bool,
     ) -> Result<(), Error> {
-        if self.push {
-            let screen = Screen::for_pull(quiet);
-            for name in &self.names {
-                let push = Push { connection: registry.connection(), ..Push::default() };
-                engine::push(&ctx.engine, &name.to_string(), None, &push, &screen)?;
-            }
-        }
-        if let Some(path) = &self.iidfile {
-            replacement::replace_named(path, made.id.to_string().as_bytes())?;
+        if let (Some(path), Some((id, _))) = (&self.iidfile, &made.image) {
+            replacement::replace_named(path, id.to_string().as_bytes())?;
         }
         if let Some(path) = &self.metadata_file {
             // Source: docker-buildx-build(1), `--metadata-file`.
-            let names: Vec<String> = self.names.iter().map(ToString::to_string).collect();
-            let object = json!({
-                "containerimage.config.digest": made.id,
-                "containerimage.digest": made.manifest,
-                "image.name": names.join(","),
-                "rc.build.steps": journal.steps.iter().map(BuildStep::object).collect::<Vec<_>>(),
-            });
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            let steps = journal.steps.iter().map(BuildStep::object).collect::<Vec<_>>();
+            let object = match &made.image {
+                Some((id, manifest)) => json!({
+                    "containerimage.config.digest": id,
+                    "containerimage.digest": manifest,
+                    "image.name": names.join(","),
+                    "rc.build.steps": steps,
+                }),
+                None => json!({ "rc.build.steps": steps }),
+            };
             let text = ui::json::pretty(&object).map_err(|error| Error::new(error.to_string()))? + "\n";
             replacement::replace_named(path, text.as_bytes())?;
         }
+        let Some((id, _)) = made.image.as_ref().filter(|_| !is_streamed) else { return Ok(()) };
         let mut out = ui::out();
         if ctx.dialect == Dialect::Docker {
-            out.line(&made.id)?;
+            out.line(id)?;
         } else {
-            out.line(made.id.hex())?;
+            out.line(id.hex())?;
         }
         Ok(out.finish()?)
     }

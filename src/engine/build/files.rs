@@ -212,6 +212,16 @@ pub(super) fn copy(
     })
 }
 
+/// Works with the files of one side, in a child that is root in the root namespace.
+pub(super) fn read(
+    scene: &Scene<'_>,
+    side: &Side,
+    work: impl FnOnce(BorrowedFd<'_>) -> Result<(), Report>,
+) -> Result<(), Report> {
+    let mut joined = Joined::new(scene, side)?;
+    userns::inside(&scene.home, "rc: build", || work(joined.open()?.as_fd()))
+}
+
 /// Makes the directory `path` on `lowers`, into `upper` of `directory`, if it is missing. What is new belongs to
 /// `user`, or to root if the image does not know them. Source: BuildKit, `dispatchWorkdir`.
 pub(super) fn make_directory(

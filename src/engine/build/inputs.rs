@@ -58,6 +58,10 @@ fn run(scene: &Scene<'_>, command: &Command, table: &mut Table) {
     ] {
         set(table, name, value);
     }
+    if let Some(asked) = scene.keyed() {
+        let asked = serde_json::to_vec(&asked).unwrap_or_default();
+        set(table, "options of the build", &Hasher::sha256(&asked).to_string());
+    }
     if let Some(script) = &command.script {
         set(table, "here-document", &Hasher::sha256(script.content.as_bytes()).to_string());
     }

@@ -8,6 +8,7 @@ use super::inputs;
 use super::stage::{Stage, Step, StepAt};
 use crate::build::key::{Place, key};
 use crate::build::reason::{Below, Reason, Table, compare};
+use crate::plan::Request;
 use crate::storage::{Hasher, SlotHead, StepRecord};
 use crate::types::{Digest, Report, ReportKind, json};
 
@@ -33,6 +34,8 @@ enum Keyed<'a> {
         is_insecure: bool,
         hosts: &'a [String],
         mounts: &'a [String],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        asked: Option<Box<Request>>,
     },
     Copy {
         destination: &'a str,
@@ -132,6 +135,7 @@ impl Stage {
                 is_insecure: command.is_insecure,
                 hosts: &scene.add_hosts,
                 mounts: &command.mount_keys,
+                asked: scene.keyed().map(Box::new),
             },
             Step::Copy(copy) => Keyed::Copy {
                 destination: &copy.destination,

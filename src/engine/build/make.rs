@@ -13,9 +13,10 @@ use super::Scene;
 use super::event::{BuildEvent, Failed, StepTitle};
 use super::files::{Copy, Part, Side};
 use super::imports::Imports;
-use super::mounts::{SECRETS, StepMount, StepMountKind};
+use super::mounts::{AGENTS, SECRETS, StepMount, StepMountKind};
 use super::remote;
 use super::request::{BuildRequest, Debugger};
+use super::result;
 use super::run::Command;
 use super::shared;
 use super::sources::Sources;
@@ -23,7 +24,7 @@ use super::stage::{Stage, Step, StepAt};
 use super::worker::Worker;
 use crate::build::dockerfile::evaluate::{Extent, Plan, evaluate};
 use crate::build::dockerfile::instruction::{Network as StepNetwork, Security};
-use crate::build::dockerfile::mount::MountKind;
+use crate::build::dockerfile::mount::{MountKind, Owner};
 use crate::build::dockerfile::rules::Warning;
 use crate::build::dockerfile::scope::Platform;
 use crate::build::dockerfile::source::Span;
@@ -48,13 +49,11 @@ const LEAST_JOBS: usize = 4;
 /// How often what is shown moves: ten times a second.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// An image that was built.
+/// What was built.
 #[derive(Debug)]
 pub(crate) struct Made {
-    /// Its ID.
-    pub(crate) id: Digest,
-    /// The digest of its manifest.
-    pub(crate) manifest: Digest,
+    /// Its ID, and the digest of its manifest, if it is stored.
+    pub(crate) image: Option<(Digest, Digest)>,
     /// What checks say of the Dockerfile.
     pub(crate) warnings: Vec<Warning>,
     /// Arguments of the caller's that nothing asks for.
@@ -85,14 +84,14 @@ pub(crate) fn make(
     let is_new = maker.stages.values().any(|stage| stage.changed.is_some());
     let all: Vec<_> = maker.stages.values().flat_map(|stage| stage.steps.clone()).collect();
     let of_result = maker.stages.get(&plan.graph.target).map(|stage| stage.steps.clone()).unwrap_or_default();
-    let (id, manifest) = maker.store(&plan)?;
+    let image = maker.deliver(&plan)?;
     shared::export(&scene, request, &of_result, &all, observer)?;
     ingest.finish().map_err(Report::from)?;
     // Nothing has grown if everything was in the cache.
     if is_new {
         cache::trim_soon(context);
     }
-    Ok(Made { id, manifest, warnings: plan.warnings, unused: plan.unused })
+    Ok(Made { image, warnings: plan.warnings, unused: plan.unused })
 }
 
 /// A build.
@@ -357,13 +356,41 @@ impl<'a> Maker<'a> {
             MountKind::Cache { .. } => {
                 return Err(Report::new(ReportKind::Unsupported, "a cache cannot be filled by `from` yet"));
             }
-            MountKind::Ssh { is_required: false, .. } => return Ok(()),
-            MountKind::Ssh { .. } => {
-                return Err(Report::new(ReportKind::Unsupported, "a mount of type ssh is not supported yet"));
+            MountKind::Ssh { id, is_required, owner } => {
+                return self.agent(id.as_deref(), *is_required, *owner, target, command);
             }
         };
         command.mount_keys.push(key);
         command.mounts.push(StepMount { target, kind });
+        Ok(())
+    }
+
+    /// The socket of an agent. The first one of a step is that of its `SSH_AUTH_SOCK`, as in BuildKit.
+    fn agent(
+        &self,
+        id: Option<&str>,
+        is_required: bool,
+        owner: Owner,
+        target: String,
+        command: &mut Command,
+    ) -> Result<(), Report> {
+        let id = id.unwrap_or("default");
+        command.mount_keys.push(format!("ssh {id} {target}"));
+        let Some(agent) = self.request.agents.iter().find(|agent| agent.id == id) else {
+            if is_required {
+                let report = Report::new(ReportKind::Invalid, format!("the step needs the agent `{id}`"));
+                return Err(report.with_hint(format!("give it: --ssh {id}")));
+            }
+            return Ok(());
+        };
+        let socket = self.sources.agent(agent)?;
+        let others = command.mounts.iter().filter(|mount| matches!(mount.kind, StepMountKind::Agent { .. })).count();
+        let target = if target.is_empty() { format!("{AGENTS}.{others}") } else { target };
+        let has_one = |variables: &[String]| variables.iter().any(|variable| variable.starts_with("SSH_AUTH_SOCK="));
+        if !has_one(&command.env) && !has_one(&command.hidden_env) {
+            command.hidden_env.push(format!("SSH_AUTH_SOCK={target}"));
+        }
+        command.mounts.push(StepMount { target, kind: StepMountKind::Agent { socket, owner } });
         Ok(())
     }
 
@@ -488,12 +515,21 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// Stores the image of the target.
-    fn store(&mut self, plan: &Plan) -> Result<(Digest, Digest), Failed> {
+    /// Writes the files of the target, and stores its image, as far as that was asked for.
+    fn deliver(&mut self, plan: &Plan) -> Result<Option<(Digest, Digest)>, Failed> {
         let stage = self.stages.remove(&plan.graph.target);
         let Some(mut stage) = stage else {
             return Err(Report::new(ReportKind::Internal, "the target was not built").into());
         };
+        for export in &self.request.exports {
+            result::export(self.scene, &stage, export)?;
+        }
+        if !self.request.is_stored {
+            return Ok(None);
+        }
+        if let Some(which) = self.request.squash {
+            result::squash(self.scene, &mut stage, which)?;
+        }
         stage.config.config.labels.extend(self.request.labels.iter().cloned());
         if let Some(time) = self.time()? {
             stage.config.created = Some(time);
@@ -504,8 +540,14 @@ impl<'a> Maker<'a> {
         let store = &self.scene.environment.store;
         // The image cannot be fetched again, so what it is made of is on disk before it has a name.
         store.sync_layers().map_err(Report::from)?;
-        let built = Built { config: stage.config, layers: stage.layers, names: self.request.names.clone() };
-        Ok(built::store(store, &built).map_err(Report::from)?)
+        let BuildRequest { names, annotations, .. } = self.request;
+        let built = Built {
+            config: stage.config,
+            layers: stage.layers,
+            names: names.clone(),
+            annotations: annotations.clone(),
+        };
+        Ok(Some(built::store(store, &built).map_err(Report::from)?))
     }
 }
 

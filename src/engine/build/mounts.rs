@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Scene;
+use super::agent::{self, Agent};
 use super::files::{self, Copy};
 use crate::build::dockerfile::mount::{Owner, Sharing};
 use crate::build::dockerfile::steps::{SCRIPTS, Script};
@@ -13,6 +14,9 @@ use crate::types::{Report, ReportKind, SecretFile};
 
 /// Where secrets are mounted unless they say otherwise.
 pub(super) const SECRETS: &str = "/run/secrets";
+
+/// Where the sockets of agents are mounted unless they say otherwise, each with a number behind it. Source: BuildKit.
+pub(super) const AGENTS: &str = "/run/buildkit/ssh_agent";
 
 /// A mount for a step.
 pub(super) struct StepMount {
@@ -44,6 +48,13 @@ pub(super) enum StepMountKind {
         /// Who owns it when it is new, and its mode.
         owner: Owner,
     },
+    /// A socket that leads to an agent.
+    Agent {
+        /// The agent's own.
+        socket: PathBuf,
+        /// Who may use it.
+        owner: Owner,
+    },
     /// An empty directory in memory.
     Tmpfs {
         /// Its most bytes.
@@ -55,11 +66,12 @@ pub(super) enum StepMountKind {
 pub(super) struct Mounted {
     pub(super) requests: Vec<MountRequest>,
     _locks: Vec<FileLock>,
+    _agents: Vec<Agent>,
 }
 
 /// Prepares the mounts of a step.
 pub(super) fn requests(scene: &Scene<'_>, mounts: &[StepMount]) -> Result<Mounted, Report> {
-    let mut mounted = Mounted { requests: Vec::new(), _locks: Vec::new() };
+    let mut mounted = Mounted { requests: Vec::new(), _locks: Vec::new(), _agents: Vec::new() };
     for mount in mounts {
         let destination = mount.target.clone();
         let bind = |path: PathBuf, is_read_only: bool| {
@@ -83,6 +95,11 @@ pub(super) fn requests(scene: &Scene<'_>, mounts: &[StepMount]) -> Result<Mounte
                 let (path, lock) = cache(scene, id, *sharing, *owner)?;
                 mounted._locks.push(lock);
                 bind(path, *is_read_only)?
+            }
+            StepMountKind::Agent { socket, owner } => {
+                let (socket, agent) = agent::serve(scene, socket, *owner)?;
+                mounted._agents.push(agent);
+                bind(socket, false)?
             }
             StepMountKind::Tmpfs { size } => MountRequest {
                 kind: MountRequestKind::Tmpfs,
@@ -123,7 +140,7 @@ pub(super) fn points(
     let points = scene.new_directory("points")?;
     directory(&points)?;
     let is_file = |request: &MountRequest| {
-        request.source.as_ref().is_some_and(|source| fs::metadata(source).is_ok_and(|it| it.is_file()))
+        request.source.as_ref().is_some_and(|source| fs::metadata(source).is_ok_and(|it| !it.is_dir()))
     };
     let mut all: Vec<(PathBuf, bool)> =
         requests.iter().map(|request| (PathBuf::from(&request.destination), is_file(request))).collect();

@@ -1,5 +1,6 @@
 //! What a front end asks of a build.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -9,8 +10,9 @@ use crate::build::dockerfile::file::Dockerfile;
 use crate::build::dockerfile::scope::Inputs;
 use crate::build::ignore::Ignore;
 use crate::build::named::NamedContext;
+use crate::build::ssh::SshAgent;
 use crate::container::{FrontEnd, Started};
-use crate::plan::{PullPolicy, RegistryRequest};
+use crate::plan::{PullPolicy, RegistryRequest, Request};
 use crate::types::{ImageReference, Network, Report};
 
 /// An image that is to be built.
@@ -68,6 +70,38 @@ pub(crate) struct BuildRequest {
     pub(crate) allowed: Vec<String>,
     /// The secrets that steps may ask for.
     pub(crate) secrets: Vec<BuildSecret>,
+    /// The agents that steps may ask for.
+    pub(crate) agents: Vec<SshAgent>,
+    /// What every step is asked for beside its command: mounts, limits, name servers, capabilities.
+    pub(crate) asked: Request,
+    /// An image is stored.
+    pub(crate) is_stored: bool,
+    /// Annotations of its manifest.
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// Whether layers are merged.
+    pub(crate) squash: Option<Squash>,
+    /// Where the files of the target are written.
+    pub(crate) exports: Vec<Export>,
+}
+
+/// Which layers become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Squash {
+    /// Those of this build.
+    New,
+    /// All.
+    All,
+}
+
+/// Where files are written.
+#[derive(Debug)]
+pub(crate) enum Export {
+    /// To a directory, which is made if it is missing.
+    Directory(PathBuf),
+    /// To an archive.
+    File(PathBuf),
+    /// To an archive that is written as it comes.
+    Stream(File),
 }
 
 /// A secret of a build. Neither its value nor a digest of it is in a record, a key, a log or an error.

@@ -68,6 +68,7 @@ pub(super) fn run(
 ) -> Result<i32, Report> {
     let mut requests = mounts::requests(scene, &command.mounts)?;
     requests.requests.extend(mounts::script(scene, command.script.as_ref())?);
+    requests.requests.extend(scene.asked.mounts.iter().cloned());
     let mut lowers = lowers;
     lowers.splice(0..0, mounts::points(scene, &requests.requests, &command.secrets.files)?);
     let mut step = step(scene, image, command, requests.requests.clone(), directory)?;
@@ -140,7 +141,7 @@ fn step(
         hostname: Some(HOSTNAME.to_owned()).filter(|_| command.network != Some(Network::Host)),
         network: command.network.clone(),
         log: LogRequest { driver: Some("none".to_owned()), ..LogRequest::default() },
-        ..Request::default()
+        ..scene.asked.clone()
     };
     // Everything is in the request; the base's volumes and labels are no matter of a step.
     let image = ImageDefaults { source: image.clone(), ..ImageDefaults::none() };

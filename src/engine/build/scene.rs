@@ -11,6 +11,7 @@ use super::request::{BuildRequest, Debugger};
 use crate::container::{self, Environment};
 use crate::engine::context::{Caller, Context};
 use crate::engine::image::target;
+use crate::plan::{LimitRequest, Request};
 use crate::runtime::Rootfs;
 use crate::storage::{Form, Hasher, Ownership, Scratch, Target};
 use crate::sys::fs;
@@ -31,6 +32,8 @@ pub(super) struct Scene<'a> {
     pub(super) newest: Option<i64>,
     /// Further lines of `/etc/hosts` in every step.
     pub(super) add_hosts: Vec<String>,
+    /// What every step is asked for beside its command.
+    pub(super) asked: Request,
     /// The network of RUN, if not the usual one.
     pub(super) network: Option<Network>,
     /// Steps that others have taken.
@@ -74,6 +77,7 @@ impl<'a> Scene<'a> {
             form: Form::Kernel,
             newest: request.epoch.filter(|_| request.rewrites_times),
             add_hosts: request.add_hosts.clone(),
+            asked: request.asked.clone(),
             network: request.network.clone(),
             imports: Imports::default(),
             debugger: None,
@@ -124,6 +128,12 @@ impl<'a> Scene<'a> {
             Ok(count) if count > 0 => Err(cancelled()),
             _ => Ok(()),
         }
+    }
+
+    /// What a key has of what every step is asked for: how much it may use changes nothing.
+    pub(super) fn keyed(&self) -> Option<Request> {
+        let keyed = Request { limits: LimitRequest::default(), ..self.asked.clone() };
+        (keyed != Request::default()).then_some(keyed)
     }
 
     /// The layers, or an empty one: an overlay has at least one.

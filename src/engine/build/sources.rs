@@ -9,6 +9,7 @@ use super::files::Side;
 use super::request::BuildRequest;
 use crate::build::ignore::Ignore;
 use crate::build::named::{ContextPlace, NamedContext};
+use crate::build::ssh::SshAgent;
 use crate::engine::archive::load_unnamed;
 use crate::engine::dockerfile::{ignore_of, open_context};
 use crate::engine::fetch::{self, FetchedContext, Fetcher};
@@ -148,7 +149,32 @@ impl<'a> Sources<'a> {
             secrets: &self.request.secrets,
             by,
             is_trusted: by == NamedBy::User || self.request.allowed.iter().any(|allowed| allowed == "network.host"),
-            agent: self.scene.caller.variable("SSH_AUTH_SOCK").filter(|_| by == NamedBy::User),
+            agent: self.default_agent(by),
         }
+    }
+
+    /// The agent for git: a Dockerfile gets the one that was given to it, or none.
+    fn default_agent(&self, by: NamedBy) -> Option<String> {
+        let given = self.request.agents.iter().find(|agent| agent.id == "default");
+        match given {
+            Some(given) => self.agent(given).ok()?.to_str().map(str::to_owned),
+            None => self.scene.caller.variable("SSH_AUTH_SOCK").filter(|_| by == NamedBy::User),
+        }
+    }
+
+    /// The socket of an agent. Fails if there is none.
+    pub(super) fn agent(&self, agent: &SshAgent) -> Result<PathBuf, Report> {
+        let typed = agent.socket.clone().or_else(|| self.scene.caller.variable("SSH_AUTH_SOCK")).ok_or_else(|| {
+            let message = format!("there is no agent for `--ssh {}`: SSH_AUTH_SOCK is not set", agent.id);
+            Report::new(ReportKind::Invalid, message).with_hint("start one: eval $(ssh-agent)")
+        })?;
+        let path = self.scene.caller.working_dir.join(typed);
+        let found = fs::metadata(&path)?;
+        if std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) {
+            return Ok(path);
+        }
+        let message = format!("`{}` is no socket of an agent", path.display());
+        Err(Report::new(ReportKind::Unsupported, message)
+            .with_hint(format!("if it is a key, give it to an agent: ssh-add {}", path.display())))
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Stage {
     pub(super) steps: Vec<(Digest, StepRecord)>,
     /// The image that it began with, for records.
     pub(super) source: ImageSource,
+    /// How many layers, and entries of the history, are those of that image.
+    pub(super) inherited: (usize, usize),
 }
 
 /// A step that makes a layer, with everything expanded.
@@ -91,7 +93,9 @@ impl Stage {
     }
 
     fn new(config: Config, layers: Vec<Descriptor>, source: ImageSource) -> Self {
-        Self { config, layers, no_cache: false, time: None, changed: None, is_fresh: true, steps: Vec::new(), source }
+        let inherited = (layers.len(), config.history.len());
+        let steps = Vec::new();
+        Self { config, layers, no_cache: false, time: None, changed: None, is_fresh: true, steps, source, inherited }
     }
 
     /// The directories of its layers, lowest first.
@@ -199,13 +203,18 @@ impl Stage {
     fn add(&mut self, key: &Digest, record: &StepRecord, shown: &str) {
         self.is_fresh = false;
         self.steps.push((key.clone(), record.clone()));
-        if let Some(layer) = &record.layer {
+        self.push(record.layer.as_ref());
+        self.history(shown, &record.created, record.layer.is_none());
+    }
+
+    /// Adds a layer on top.
+    pub(super) fn push(&mut self, layer: Option<&Descriptor>) {
+        if let Some(layer) = layer {
             let mut blob = layer.clone();
             Compression::of(&[]).layer_type().clone_into(&mut blob.media_type);
             self.config.rootfs.diff_ids.push(layer.digest.clone());
             self.layers.push(blob);
         }
-        self.history(shown, &record.created, record.layer.is_none());
     }
 
     fn history(&mut self, instruction: &str, created: &str, empty_layer: bool) {

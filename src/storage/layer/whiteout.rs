@@ -10,7 +10,7 @@ const OPAQUE_MARKER: &[u8] = b".wh..wh..opq";
 const WHITEOUT: &[u8] = steering::WHITEOUT.as_bytes();
 
 /// Source: kernel overlayfs.rst, "User xattr" and "whiteouts and opaque directories".
-pub(super) const OPAQUE: &str = "user.overlay.opaque";
+pub(in crate::storage) const OPAQUE: &str = "user.overlay.opaque";
 
 /// What an entry's name means.
 pub(super) enum Place<'a> {
@@ -50,6 +50,6 @@ pub(super) fn place(path: &[u8]) -> Option<Place<'_>> {
 }
 
 /// Whether overlayfs considers this file a whiteout.
-pub(super) fn is_whiteout(stat: &rustix::fs::Stat) -> bool {
+pub(in crate::storage) fn is_whiteout(stat: &rustix::fs::Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
 }

@@ -4,7 +4,7 @@ use super::*;
 
 fn is_opaque(directory: &Path) -> bool {
     let mut value = [0; 8];
-    rustix::fs::lgetxattr(directory, whiteout::OPAQUE, &mut value).is_ok_and(|length| &value[..length] == b"y")
+    rustix::fs::lgetxattr(directory, OPAQUE, &mut value).is_ok_and(|length| &value[..length] == b"y")
 }
 
 fn is_whiteout(path: &Path) -> bool {

@@ -1,0 +1,113 @@
+//! `RUN --mount=type=ssh`: an agent for a step, and what of it.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixListener;
+use std::sync::{Arc, Mutex};
+
+use crate::build::{build, lab, write};
+use crate::support::{Lab, Set};
+
+/// An agent that answers each message by its own bytes, and keeps what it gets.
+fn agent(lab: &Lab) -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let path = lab.work("agent");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let got = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&got);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                kept.lock().expect("messages").push(buffer[..count].to_vec());
+                stream.write_all(&buffer[..count]).ok();
+            }
+        }
+    });
+    (path.display().to_string(), got)
+}
+
+/// A lab whose base image has the payload, too.
+fn scene(dockerfile: &str) -> Lab {
+    let lab = lab(&[("Dockerfile", dockerfile)]);
+    lab.payload();
+    lab
+}
+
+#[test]
+fn a_step_can_ask_an_agent_to_list_and_to_sign_and_for_nothing_else() {
+    // list; sign; add a key; remove all; lock; an extension
+    let messages = "000000010b 000000030d0102 000000021100 0000000113 000000021600 000000021b00";
+    let dockerfile = format!(
+        "FROM payload\nRUN --mount=type=ssh [\"/payload\", \"dial\", \"/run/buildkit/ssh_agent.0\", {}]\n\
+        RUN --mount=type=ssh,id=other,target=/tmp/sock,mode=0640,required [\"/payload\", \"tree\", \"/tmp\"]\n\
+        RUN --mount=type=ssh [\"/payload\", \"report\"]\n\
+        RUN --mount=type=ssh,id=none [\"/payload\", \"exit\", \"0\"]\n",
+        messages.split(' ').map(|message| format!("\"{message}\"")).collect::<Vec<_>>().join(", ")
+    );
+    let lab = scene(&dockerfile);
+    let (socket, got) = agent(&lab);
+    let built = lab.rc(["build", "-t", "localhost/made", "--progress", "plain", "--ssh", "default"]);
+    let built =
+        built.args(["--ssh", &format!("other={socket}")]).arg(lab.work("context")).env("SSH_AUTH_SOCK", &socket);
+    let said = built.run().exits(0).stderr();
+    for answer in ["000000010b", "000000030d0102"] {
+        assert!(said.contains(answer), "{said}");
+    }
+    assert_eq!(said.matches("0000000105").count(), 4, "{said}");
+    assert_eq!(*got.lock().expect("messages"), [b"\0\0\0\x01\x0b".to_vec(), b"\0\0\0\x03\x0d\x01\x02".to_vec()]);
+    assert!(said.contains("\"SSH_AUTH_SOCK\":\"/run/buildkit/ssh_agent.0\""), "{said}");
+    assert!(said.contains("0640"), "{said}");
+    // Neither the socket nor where it was is in a layer.
+    let seen = lab.rc(["run", "--rm", "--network", "none", "localhost/made", "/payload", "tree", "/", "proc", "sys"]);
+    let seen = seen.run().exits(0).stdout();
+    assert!(!seen.contains("ssh_agent") && !seen.contains("/tmp/sock"), "{seen}");
+    // The agent is in no key: without it the steps are in the cache.
+    let again = build(
+        &lab,
+        &["--progress", "plain", "--ssh", &format!("default={socket}"), "--ssh", &format!("other={socket}")],
+    );
+    assert_eq!(again.exits(0).stderr().matches(" CACHED").count(), 4);
+}
+
+#[test]
+fn the_socket_belongs_to_whom_the_mount_says() {
+    if Set::current() == Set::One {
+        return;
+    }
+    let lab = scene(
+        "FROM payload\nUSER 1000\n\
+        RUN --mount=type=ssh,uid=1000,gid=1000,target=/tmp/s [\"/payload\", \"dial\", \"/tmp/s\", \"000000010b\"]\n",
+    );
+    let (socket, got) = agent(&lab);
+    let agent = format!("default={socket}");
+    build(&lab, &["--ssh", &agent]).succeeds();
+    assert_eq!(got.lock().expect("messages").len(), 1);
+    // Root's alone, unless it says otherwise.
+    write(
+        &lab,
+        "Dockerfile",
+        "FROM payload\nUSER 1000\n\
+        RUN --mount=type=ssh [\"/payload\", \"dial\", \"/run/buildkit/ssh_agent.0\", \"000000010b\"]\n",
+    );
+    let refused = build(&lab, &["--ssh", &agent]).exits(99).stderr();
+    assert!(refused.contains("Permission denied"), "{refused}");
+}
+
+#[test]
+fn an_agent_that_is_not_there_is_named() {
+    let lab = scene("FROM payload\nRUN --mount=type=ssh,required [\"/payload\", \"exit\", \"0\"]\n");
+    let refused = build(&lab, &[]).exits(125).stderr();
+    assert!(refused.contains("needs the agent `default`") && refused.contains("--ssh default"), "{refused}");
+    let refused = build(&lab, &["--ssh", "default"]).exits(125).stderr();
+    assert!(refused.contains("SSH_AUTH_SOCK is not set"), "{refused}");
+    write(&lab, "../key", "x");
+    for (typed, message) in [
+        ("default=key", "ssh-add"),
+        ("default=nowhere", "nowhere"),
+        ("default=a,b", "ssh-add"),
+        ("=x", "must be ID or ID=SOCKET"),
+    ] {
+        let refused = build(&lab, &["--ssh", typed]).exits(125).stderr();
+        assert!(refused.contains(message), "{typed}: {refused}");
+    }
+}
