@@ -32,6 +32,7 @@ pub(crate) mod lease;
 pub(crate) mod record;
 pub(crate) mod routes;
 
+mod agreed;
 mod bridge;
 mod dns;
 mod driver;

@@ -6,6 +6,7 @@ mod attributes;
 mod compared;
 mod contents;
 mod copied;
+mod destination;
 mod listing;
 mod memo;
 mod onto;
@@ -17,10 +18,11 @@ use std::io;
 
 pub(crate) use compared::compared;
 pub(crate) use copied::Former;
+pub(crate) use destination::Destination;
 pub(crate) use listing::{Ignore, Tree, find};
 pub(crate) use memo::Memo;
 pub(crate) use onto::Onto;
-pub(crate) use writer::{Destination, Writer};
+pub(crate) use writer::Writer;
 
 use crate::storage::escape::Escaped;
 use crate::sys::fs::plain;

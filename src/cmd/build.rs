@@ -13,6 +13,7 @@ mod journal;
 mod make;
 mod output;
 mod outputs;
+mod progress;
 mod result;
 mod secret;
 mod shown;

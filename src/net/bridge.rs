@@ -18,8 +18,9 @@ use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use super::addresses::INTERFACE;
+use super::agreed::{MARK, MTU, TABLE};
 use super::error::Error;
-use super::filter::{self, MARK};
+use super::filter;
 use super::netlink::messages::{self, LOOPBACK, Route, Veth};
 use super::netlink::{Netlink, Refused};
 use crate::sys::{fs, namespace};
@@ -27,13 +28,6 @@ use crate::types::{ContainerId, MacAddress, NetworkAddress, NetworkRecord};
 
 /// The index of the bridge, which is the first interface after loopback.
 const BRIDGE: u32 = 2;
-
-/// The table of routes for packets with [`MARK`].
-pub(super) const TABLE: u8 = 100;
-
-/// The size of packets on the interfaces of a network whose record has none: the most that slirp4netns carries without
-/// stalls (slirp4netns#284). Between containers it does not matter.
-pub(super) const MTU: u32 = 16_000;
 
 /// Sysctls of a network's namespace: packets pass from the bridge to the way out; a relay may connect by a client's
 /// own port; and what stays on the bridge does not pass the packet filter, which costs a third of the speed.

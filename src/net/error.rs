@@ -160,7 +160,7 @@ pub(crate) enum Error {
         other: String,
     },
     /// The keeper of a network says why it cannot be used.
-    #[error("{}", if .report.message.starts_with("network `") { String::new() } else { format!("network `{}`: ", .network) } + &.report.message)]
+    #[error("{}", said(.network, .report))]
     Keeper {
         /// The network.
         network: String,
@@ -253,6 +253,12 @@ fn ending(ended: &Option<Ended>) -> String {
         Some(Ended::Killed(signal)) => format!("signal {signal} killed the helper"),
         None => "the helper ended".to_owned(),
     }
+}
+
+/// What a keeper says, with the network that it speaks of.
+fn said(network: &str, report: &Report) -> String {
+    let message = &report.message;
+    if message.starts_with("network `") { message.clone() } else { format!("network `{network}`: {message}") }
 }
 
 fn words_after(words: &str) -> String {

@@ -15,11 +15,8 @@
 
 use netlink_packet_core::{DefaultNla, Emitable as _, NLA_F_NESTED, NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST};
 
+use super::agreed::{MARK, TAP};
 use super::netlink::{Netlink, Refused};
-use super::way_out::TAP;
-
-/// The firewall mark of packets for a transparent socket.
-pub(super) const MARK: u32 = 1;
 
 /// `NFNL_SUBSYS_NFTABLES`, and the messages that begin and end a batch. Source: nfnetlink.h.
 const NFTABLES: u8 = 10;
@@ -34,7 +31,8 @@ const TABLE: &str = "rc";
 const NEW_TABLE: u8 = 0;
 const DELETE_TABLE: u8 = 2;
 
-/// Sets up the filter in the network namespace of this process, for the bridge of this name. It is there as a whole, or not at all.
+/// Sets up the filter in the network namespace of this process, for the bridge of this name. It is there as a whole, or
+/// not at all.
 ///
 /// Fails if the kernel has no nf_tables, or not these parts of it.
 pub(super) fn install(bridge: &str) -> Result<(), Refused> {

@@ -16,9 +16,9 @@
 mod inside;
 mod names;
 pub(super) mod protocol;
+pub(super) mod space;
 
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
@@ -26,48 +26,19 @@ use rustix::fs::{Mode, OFlags};
 
 use super::dns::Sockets;
 use super::error::Error;
-use super::programs::Programs;
-use super::record::Networks;
 use super::way_out::WayOut;
 use crate::sys::lock::FileLock;
 use crate::sys::poll::PollSet;
 use crate::sys::process::{self, CloneOptions, fork};
 use crate::sys::{prctl, signal, socket};
-use crate::types::{NetworkRecord, Report};
+use crate::types::Report;
 pub(super) use inside::Inside;
 use names::Names;
 use protocol::{Said, say};
+use space::{Keep, Space};
 
 /// How long a keeper without members waits for somebody who holds the network's lock.
 const TURN: Duration = Duration::from_millis(10);
-
-/// What a keeper needs.
-#[derive(Debug)]
-pub(super) struct Keep<'a> {
-    /// The networks of the store.
-    pub(super) networks: &'a Networks,
-    /// The network.
-    pub(super) record: &'a NetworkRecord,
-    /// Its directory.
-    pub(super) directory: PathBuf,
-    /// The programs for the way out.
-    pub(super) programs: &'a Programs,
-    /// A private directory for locks of drivers.
-    pub(super) locks: PathBuf,
-    /// The user namespace that owns the network's namespace.
-    pub(super) home: BorrowedFd<'a>,
-    /// The network's namespace, if it exists.
-    pub(super) namespace: Option<BorrowedFd<'a>>,
-}
-
-/// A network's namespace, and the user namespace that owns it.
-#[derive(Debug)]
-pub(super) struct Space {
-    pub(super) home: OwnedFd,
-    pub(super) namespace: OwnedFd,
-    /// It has a packet filter.
-    pub(super) has_filter: bool,
-}
 
 impl Keep<'_> {
     /// Starts a keeper, and returns a connection to it, on which it says more. The caller holds the network's lock, and

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bridge::{self, Plug};
 use super::error::Error;
-use super::keeper::Keep;
 use super::keeper::protocol::{self, Said};
+use super::keeper::space::Keep;
 use super::lease::{Lease, NewLease, Owner};
 use super::programs::Programs;
 use super::record::{LockedNetwork, Networks};

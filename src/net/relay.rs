@@ -90,8 +90,8 @@ struct Running {
 }
 
 impl Relay {
-    /// Starts to serve ports of `request` at `spot`: those that are the relay's alone, as `is_ours` says and `doors` has
-    /// them, and its part of the others. Does not wait; `None` if there are none. `driver` is for errors.
+    /// Starts to serve ports of `request` at `spot`: those that are the relay's alone, as `is_ours` says and `doors`
+    /// has them, and its part of the others. Does not wait; `None` if there are none. `driver` is for errors.
     ///
     /// Fails with the port if it cannot be had, or if no process can be made.
     pub(super) fn start(

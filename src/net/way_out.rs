@@ -7,17 +7,15 @@ use std::time::{Duration, Instant};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::bridge::MTU;
+use super::agreed::{MTU, TAP};
 use super::driver::{Running, StartingNetwork};
 use super::drivers::endpoint_driver;
 use super::error::Error;
-use super::keeper::{Inside, Space};
+use super::keeper::Inside;
+use super::keeper::space::Space;
 use super::programs::Programs;
 use super::request::Request;
 use crate::types::{NetworkDriver, NetworkRecord, Report};
-
-/// The interface in the network's namespace.
-pub(super) const TAP: &str = "tap0";
 
 /// How long the helper may take to start.
 const PATIENCE: Duration = Duration::from_secs(30);

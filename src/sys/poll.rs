@@ -1,5 +1,5 @@
-//! The only place where a process that lives long sleeps: poll(2), over descriptors with tokens that say what they belong
-//! to.
+//! The only place where a process that lives long sleeps: poll(2), over descriptors with tokens that say what they
+//! belong to.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -22,6 +22,7 @@ pub(crate) struct PollSet<'a, T> {
 }
 
 impl<'a, T: Copy> PollSet<'a, T> {
+    /// Nothing to wait for.
     pub(crate) fn new() -> Self {
         Self { descriptors: Vec::new(), tokens: Vec::new() }
     }

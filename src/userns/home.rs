@@ -146,8 +146,8 @@ impl Home {
         Ok(self.made.get_or_init(|| made))
     }
 
-    /// Makes `home`, a user namespace with the map `map`, the root namespace of this process, if another one is: what is
-    /// to be connected with something beneath it must be made beneath it, too.
+    /// Makes `home`, a user namespace with the map `map`, the root namespace of this process, if another one is: what
+    /// is to be connected with something beneath it must be made beneath it, too.
     pub(crate) fn become_that(&mut self, home: BorrowedFd<'_>, map: &IdMap, runtime: &Path) -> Result<(), Error> {
         if self.made.get().is_some_and(|made| namespace::is_same(made.fd(), home)) {
             return Ok(());

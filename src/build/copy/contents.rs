@@ -14,10 +14,10 @@ use rustix::io::Errno;
 
 use super::attributes::{Times, set_all};
 use super::copied::{Copied, Former, Wanted};
+use super::destination::{Destination, replace};
 use super::listing::{Item, ItemKind};
 use super::onto::Directory;
 use super::parallel::{GROUP, each};
-use super::writer::{Destination, replace};
 use super::{Error, failed};
 use crate::sys::root::{find_literally, open_in};
 

@@ -5,33 +5,21 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, futimens, mknodat, openat, symlinkat, unlinkat};
+use rustix::fs::{FileType, Mode, OFlags, futimens, mknodat, openat, symlinkat};
 use rustix::io::Errno;
 
 use super::attributes::{Times, finish_by_name, set_all};
 use super::contents::{Contents, File};
 use super::copied::{Copied, Former};
+use super::destination::{Destination, replace};
 use super::listing::{Item, ItemKind, Tree};
-use super::onto::{Directory, Onto, Passed, is_plain, look};
+use super::onto::{Directory, Onto, Passed, is_plain};
 use super::{Error, failed};
 use crate::sys::root::find_literally;
-
-/// Where files are copied to, and what they become there.
-pub(crate) struct Destination<'a> {
-    /// The path, absolute.
-    pub(crate) path: &'a Path,
-    /// It is a directory even if it does not exist: its path ends in `/`.
-    pub(crate) is_directory: bool,
-    /// Everything belongs to this user and group; otherwise what is new belongs to root, and files keep their owners.
-    pub(crate) owner: Option<(u32, u32)>,
-    /// What becomes of the permissions of a file, or of a directory (`true`); directories that the copy makes above the
-    /// files get 0755.
-    pub(crate) mode: &'a (dyn Fn(u32, bool) -> u32 + Sync),
-}
 
 /// Writes files. On failure a part is there.
 pub(crate) struct Writer<'a> {
@@ -203,22 +191,6 @@ impl<'a> Writer<'a> {
         }
         finish_by_name(&parent.layer, name, to.owner_of(item), item.time())
             .map_err(failed("set the attributes of", shown))
-    }
-}
-
-impl Destination<'_> {
-    /// Whom an item belongs to there.
-    pub(super) fn owner_of(&self, item: &Item) -> (u32, u32) {
-        self.owner.unwrap_or((item.uid, item.gid))
-    }
-}
-
-/// Removes what the same copy has put at `name` before.
-pub(super) fn replace(directory: &OwnedFd, name: &OsStr, shown: &[u8]) -> Result<(), Error> {
-    match look(Some(directory.as_fd()), name).map_err(failed("look at", shown))? {
-        None => Ok(()),
-        Some(FileType::Directory) => Err(Error::IsDirectory(shown.to_vec())),
-        Some(_) => unlinkat(directory, name, AtFlags::empty()).map_err(failed("replace", shown)),
     }
 }
 

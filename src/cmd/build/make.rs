@@ -4,21 +4,15 @@ use std::path::{Path, PathBuf};
 
 use super::failure::{failure, wrong};
 use super::journal::Journal;
-use super::shown::OnError;
+use super::progress::build;
 use super::{Args, explain};
 use crate::build::dockerfile::file::Dockerfile;
 use crate::build::ssh::SshAgent;
 use crate::cmd::Ctx;
-use crate::cmd::observer::Screen;
-use crate::console::Console;
-use crate::container::Started;
-use crate::engine::{
-    self, BuildDebugger, BuildEvent, BuildFailed, BuildRequest, CheckBuild, Outcome, ReadBuild, StepTitle,
-};
+use crate::engine::{self, BuildRequest, CheckBuild, ReadBuild};
 use crate::error::{Error, Exit};
 use crate::plan::{PullPolicy, RegistryRequest};
-use crate::types::{Report, ReportKind};
-use crate::ui::{self, BuildScreen, StepLabel, Style};
+use crate::ui::{self, Style};
 use crate::view::dockerfile as view;
 
 /// Builds, and prints the image's ID; with `--explain`, prints what the cache has.
@@ -89,33 +83,8 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
     if let Some(how) = args.explain {
         return explain::run(ctx, caller, &source, &request, how);
     }
-    let follow = |started: Started| match CONSOLE.follow(started) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Report::new(ReportKind::Internal, error.to_string())),
-    };
-    let debugger =
-        args.shown.on_error.map(|OnError::Shell| BuildDebugger { front_end: CONSOLE.front_end(true), follow: &follow });
-    let mut screen = BuildScreen::new(style);
     let mut journal = Journal::default();
-    let mut observer = Screen::for_pull(matches!(style, Style::Quiet | Style::Raw));
-    let mut tell = |index: usize, event: BuildEvent<'_>| {
-        journal.note(index, event);
-        match event {
-            BuildEvent::Begun(title) => screen.begin(index, label(title)),
-            BuildEvent::Missed(reason) => screen.note(index, &format!("not cached: {reason}")),
-            BuildEvent::Noted(text) => screen.note(index, text),
-            BuildEvent::Output { stream, bytes } => screen.output(index, stream == engine::Stream::Err, bytes),
-            BuildEvent::Ended(outcome) => screen.end(index, outcome == Outcome::Cached),
-            BuildEvent::Tick => screen.tick(),
-        }
-    };
-    let made = engine::build(&ctx.engine, caller, &request, debugger.as_ref(), &mut observer, &mut tell);
-    match &made {
-        Ok(_) => screen.finish(),
-        Err(BuildFailed::Command { step, code, .. }) => screen.fail(Some(label(step)), &format!("exit code {code}")),
-        Err(BuildFailed::Step { report, .. } | BuildFailed::Report(report)) => screen.fail(None, &report.message),
-        Err(BuildFailed::Problems(_)) => screen.fail(None, "the Dockerfile is wrong"),
-    }
+    let made = build(ctx, caller, &request, (style, args.shown.on_error), &mut journal);
     // What was fetched for this build goes before the rest is swept.
     drop(scratch);
     let swept = engine::sweep(&ctx.engine);
@@ -135,15 +104,8 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
     Ok(Exit::SUCCESS)
 }
 
-/// This process, attached to a shell in a step that has failed.
-const CONSOLE: Console = Console::Joined { proxy_signals: true };
-
 /// What a Dockerfile is found by: a build of it is compared with the last one.
 fn place(context: &Path, dockerfile: &str) -> String {
     // `a/.` and `a` are one.
     format!("{}\0{dockerfile}", context.components().collect::<PathBuf>().display())
-}
-
-fn label(title: &StepTitle) -> StepLabel<'_> {
-    StepLabel { stage: &title.stage, number: title.number, of: title.of, text: &title.text }
 }

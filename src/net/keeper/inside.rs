@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use nix::sched::CloneFlags;
 use rustix::fs::{Mode, OFlags};
 
+use super::super::agreed::TAP;
 use super::super::bridge;
 use super::super::dns::Sockets;
 use super::super::error::Error;
 use super::super::netlink::Refused;
-use super::super::way_out::TAP;
 use super::protocol::{self, Said, say};
-use super::{Keep, Space};
+use super::space::{Keep, Space};
 use crate::sys::process::{self, Child, CloneOptions, fork};
 use crate::sys::{namespace, prctl, socket};
 use crate::types::NetworkRecord;

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use super::super::dns::{NameServer, Settings, Sockets};
-use super::Keep;
+use super::space::Keep;
 
 /// The pause before another attempt, unless the last one has run for longer.
 const PAUSE: Duration = Duration::from_secs(1);

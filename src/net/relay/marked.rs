@@ -14,8 +14,7 @@
 
 use std::io;
 
-use crate::net::bridge::TABLE;
-use crate::net::filter::MARK;
+use crate::net::agreed::{MARK, TABLE};
 use crate::net::netlink::{Netlink, messages};
 use crate::sys::{fs, netif};
 

@@ -1,3 +1,4 @@
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 
 use rustix::fs::{Timespec, Timestamps};
