@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::build::{base, build, lab, play, write};
+use crate::support::wait::until;
 use crate::support::{Lab, Registry};
 
 const DOCKERFILE: &str = "FROM localhost/base AS one\nRUN echo $(seq 1000) >/one\nFROM localhost/base\n\
@@ -115,6 +116,8 @@ fn mounts_are_listed_measured_and_pruned_unless_a_step_uses_them() {
     assert_eq!(listed(&["--filter", "type=exec.cachemount"]).lines().count(), 1);
     running.kill(crate::support::Signal::KILL);
     drop(running.wait());
+    // The step's monitor kills it when the build is gone.
+    until("the step has ended", || listed(&["--filter", "type=exec.cachemount"]).contains(" true ").then_some(()));
     let kept = lab.rc(["builder", "prune", "-f", "--filter", "id=other"]).run().text();
     assert_eq!(kept, "");
     let pruned = lab.rc(["builder", "prune", "-f", "--filter", "type=exec.cachemount"]).run().text();

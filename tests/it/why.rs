@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::image::{Image, Layer};
-use crate::support::{Lab, wait};
+use crate::support::{Lab, port, wait};
 
 /// The kind and the message of the first cause.
 #[track_caller]
@@ -138,8 +138,8 @@ fn ends_are_explained() {
 fn a_port_that_another_program_has_is_named() {
     let lab = Lab::new();
     lab.payload();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
+    let port = port::take(1);
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a port");
     lab.rc(["create", "--name", "web", "-p"])
         .arg(format!("127.0.0.1:{port}:80"))
         .args(["payload", "/payload"])
