@@ -77,7 +77,8 @@ impl Parts {
         self.begin_jobs();
     }
 
-    /// Adopts a change of the container's networks.
+    /// Adopts a change of the container's networks. If `hosts` or `resolv.conf` cannot be written, that is the error, and
+    /// the change stays.
     fn adopt_networks(
         &mut self,
         change: &NetworkChange,
@@ -85,7 +86,9 @@ impl Parts {
     ) -> Result<(), Report> {
         self.networks.adopt(change, member, self.records.init())?;
         let state = self.networks.state_after(self.records.network());
-        Ok(self.records.change_network(state)?)
+        self.records.change_network(state)?;
+        let config = self.records.config()?;
+        Ok(self.networks.write_files(&config, self.records.directory())?)
     }
 
     /// Adopts the restart policy and the health check that were written.

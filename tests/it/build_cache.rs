@@ -151,7 +151,7 @@ fn the_cache_has_a_bound_and_what_was_used_last_stays() {
     (4..=6).for_each(step);
     // The last one was in an image when the bound was applied.
     let is_bounded = || listed().lines().count() == 2 && listed().contains("echo 6 ");
-    crate::support::wait::until("the cache to be within its bound", || is_bounded().then_some(()));
+    until("the cache to be within its bound", || is_bounded().then_some(()));
     lab.settle();
 }
 

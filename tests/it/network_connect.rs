@@ -77,6 +77,15 @@ fn a_running_container_is_connected_and_disconnected_at_once() {
     lab.rc(["network", "connect", "--alias", "db", "web", "one"]).run().says_nothing();
     assert_eq!(interfaces(&lab, "one"), ["eth0", "eth1"]);
     assert_eq!(ask(&lab, "two", &address(&lab, "one", "web"), "by web"), "by web");
+    // Both are found by their names, and the container's own files have its new address.
+    let looked_up = |asker: &str, name: &str| {
+        lab.rc(["exec", asker, "/payload", "look-up", "udp", "a", name]).run().text().trim().to_owned()
+    };
+    assert!(looked_up("two", "db").contains(&address(&lab, "one", "web")), "{}", looked_up("two", "db"));
+    assert!(looked_up("one", "two").contains(&address(&lab, "two", "web")), "{}", looked_up("one", "two"));
+    let hosts = || lab.rc(["exec", "one", "/payload", "read", "/etc/hosts"]).run().text();
+    let of_web = address(&lab, "one", "web");
+    assert!(hosts().contains(&of_web), "{}", hosts());
     let aliases = networks(&lab, "one")["web"]["Aliases"].clone();
     assert!(aliases.as_array().is_some_and(|all| all.iter().any(|alias| alias == "db")), "{aliases}");
     let members = lab.rc(["network", "inspect", "-f", "{{range .Containers}}{{.Name}} {{end}}", "web"]).run().text();
@@ -89,6 +98,7 @@ fn a_running_container_is_connected_and_disconnected_at_once() {
     assert_eq!(ask(&lab, "two", &address(&lab, "one", "web"), "again"), "again");
     lab.rc(["network", "disconnect", "web", "one"]).run().says_nothing();
     assert_eq!(interfaces(&lab, "one"), ["eth0"]);
+    assert!(!hosts().contains(&of_web), "{}", hosts());
     assert_eq!(
         networks(&lab, "one").as_object().map(|all| all.keys().cloned().collect::<Vec<_>>()),
         Some(vec!["app".to_owned()])
