@@ -116,6 +116,10 @@ pub(crate) fn write(steps: &[CachedStep]) -> Result<(Vec<u8>, Vec<Descriptor>), 
 
 /// Reads a document. Records of other tools are left out. Fails with a sentence.
 pub(crate) fn read(bytes: &[u8]) -> Result<Vec<CachedStep>, String> {
+    // An array would be read as an object without any field.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err("invalid: it is no JSON object".to_owned());
+    }
     let document: Document = json::from_slice(bytes).map_err(|error| error.to_string())?;
     if document.layers.len() > MOST || document.records.len() > MOST {
         return Err(format!("it has more than {MOST} layers or records"));

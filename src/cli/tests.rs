@@ -72,6 +72,7 @@ fn two_values(command: &str, arg: &Arg) -> [&'static str; 2] {
         (_, "call") => ["check", "outline"],
         (_, "progress") => ["plain", "tty"],
         (_, "explain") => ["text", "json"],
+        (_, "on_error") => ["shell", "shell"],
         ("generate systemd", "format") => ["json", "json"],
         ("mount" | "container mount" | "image mount", "format") => ["json", "json"],
         ("manifest push", "format") => ["oci", "oci"],

@@ -77,8 +77,8 @@ impl Parts {
         self.begin_jobs();
     }
 
-    /// Adopts a change of the container's networks. If `hosts` or `resolv.conf` cannot be written, that is the error, and
-    /// the change stays.
+    /// Adopts a change of the container's networks. If `hosts` or `resolv.conf` cannot be written, that is the error,
+    /// and the change stays.
     fn adopt_networks(
         &mut self,
         change: &NetworkChange,

@@ -31,7 +31,7 @@ pub(super) struct NetworkArgs {
     /// Set a static MAC address for the container
     #[arg(long, value_name = "MAC")]
     mac_address: Option<String>,
-    /// Connect a container to a network: NAME[:OPTIONS], slirp4netns[:OPTIONS], pasta[:OPTIONS], host, none,
+    /// Connect to a network: NAME[:OPTIONS], slirp4netns[:OPTIONS], pasta[:OPTIONS], host, none,
     /// container:NAME or ns:PATH
     #[arg(long, value_name = "MODE", visible_alias = "net")]
     network: Vec<String>,
