@@ -132,6 +132,8 @@ fn to_host(from: &Filesystem<'_>, path: &Path, request: &Copy, to: &Path) -> Res
     let how = Unpack {
         base: Path::new(""),
         rename: Some((source.archived(), &rename)),
+        // A link in its place would lead a later copy elsewhere.
+        top: Some(source.top()),
         owners: Owners::Me,
         overwrite: request.overwrite,
     };
@@ -235,7 +237,8 @@ fn unpack_in(
             }
         };
         let rename = source.map(|source| (source.archived(), &rename[..]));
-        let how = Unpack { base: &base, rename, owners, overwrite: request.overwrite };
+        let top = source.map(Source::top);
+        let how = Unpack { base: &base, rename, top, owners, overwrite: request.overwrite };
         let input = File::from(input);
         // Only an archive of the user's may be compressed.
         let input: Box<dyn io::Read + Send> = match source {

@@ -298,7 +298,7 @@ pub(crate) fn import_volume(context: &Context, name: &str, archive: File) -> Res
     userns::inside(&home, "rc: import", || {
         let decoder = decompress(archive).map_err(|error| unpack::Error::Archive(error.into()))?;
         let mut archive = Reader::new(BufReader::with_capacity(256 << 10, decoder));
-        let how = Unpack { base: Path::new(""), rename: None, owners, overwrite: true };
+        let how = Unpack { base: Path::new(""), rename: None, top: None, owners, overwrite: true };
         let skipped = unpack::unpack(directory.as_fd(), &mut archive, &how)?;
         archive.finish().map_err(unpack::Error::Archive)?;
         Ok::<_, unpack::Error>(skipped)

@@ -40,10 +40,23 @@ pub(crate) struct Unpack<'a> {
     pub(crate) base: &'a Path,
     /// The first component of every name is replaced: by another, or by nothing.
     pub(crate) rename: Option<(&'a [u8], &'a [u8])>,
+    /// What the first component itself must be: the place for it was chosen for that.
+    pub(crate) top: Option<Top>,
     /// Who gets the files.
     pub(crate) owners: Owners,
     /// Whether a directory may replace a file, and a file a directory.
     pub(crate) overwrite: bool,
+}
+
+/// What the first component of an archive's names is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Top {
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// Neither.
+    Other,
 }
 
 /// Why an archive could not be unpacked. What was unpacked before stays.
@@ -65,6 +78,9 @@ pub(crate) enum Error {
     /// A directory would be replaced by something else.
     #[error("cannot overwrite directory `{}` with a file", Escaped(.0))]
     OverDirectory(Vec<u8>),
+    /// The first component is not what it must be.
+    #[error("`{}` was exchanged for something else while it was copied", Escaped(.0))]
+    Exchanged(Vec<u8>),
     /// Something else would be replaced by a directory.
     #[error("cannot overwrite `{}`, which is not a directory, with a directory", Escaped(.0))]
     OverFile(Vec<u8>),
@@ -84,7 +100,7 @@ impl From<Error> for Report {
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::Entry { source, .. } => ReportKind::of_file(source),
-            Error::OverDirectory(_) | Error::OverFile(_) => ReportKind::Conflict,
+            Error::OverDirectory(_) | Error::OverFile(_) | Error::Exchanged(_) => ReportKind::Conflict,
             Error::Id { .. } => ReportKind::Unsupported,
             Error::Archive(_) => ReportKind::Damaged,
         };
@@ -135,6 +151,14 @@ impl Unpacker<'_> {
         let Some(path) = self.place(&entry.path) else {
             return Err(failed("unpack", &entry)(Errno::INVAL));
         };
+        let kind = match entry.kind {
+            Kind::Directory => Top::Directory,
+            Kind::Symlink => Top::Link,
+            _ => Top::Other,
+        };
+        if self.how.top.is_some_and(|top| top != kind) && self.is_top(&entry.path) {
+            return Err(Error::Exchanged(entry.path));
+        }
         if !path.as_os_str().is_empty() {
             // Messages name the file as it is here.
             entry.path = path.as_os_str().as_bytes().to_vec();
@@ -174,6 +198,13 @@ impl Unpacker<'_> {
         }
         self.last = Some((above, parent));
         Ok(())
+    }
+
+    /// Whether an entry is the first component of every name itself.
+    fn is_top(&self, name: &[u8]) -> bool {
+        let words = name.split(|byte| *byte == b'/').filter(|word| !matches!(*word, b"" | b".")).count();
+        let is_dot = self.how.rename.is_some_and(|(from, _)| from == b".");
+        words == usize::from(!is_dot)
     }
 
     /// The path below the root; `None` if the name does not begin as it must.

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::path::Path;
 
-use crate::support::{Lab, Running, Signal, wait};
+use crate::support::{Lab, Running, Set, Signal, wait};
 
 /// A lab with the payload and a network `app` of its own, with these options.
 fn lab(options: &[&str]) -> Lab {
@@ -207,8 +207,11 @@ fn a_container_with_id_maps_of_its_own_is_connected() {
     let one = format!("{}:7", address(&lab, "one", "app"));
     let run = lab.rc(["run", "--rm", "--userns", "keep-id", "--network", "app", "payload", "/payload"]);
     run.args(["ask", "tcp", &one, "kept"]).run().prints("kept\n");
-    let run = lab.rc(["run", "--rm", "--userns", "keep-id", "--network", "slirp4netns", "payload", "/payload"]);
-    run.args(["exit", "0"]).run().says_nothing();
+    // slirp4netns needs subordinate IDs for that.
+    if Set::current() != Set::One {
+        let run = lab.rc(["run", "--rm", "--userns", "keep-id", "--network", "slirp4netns", "payload", "/payload"]);
+        run.args(["exit", "0"]).run().says_nothing();
+    }
     lab.remove_containers();
 }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::command::Command;
-use crate::support::{Chance, Exit, Image, Lab, Output, chance};
+use crate::support::{Chance, Exit, Image, Lab, Output, chance, wait};
 
 /// The size of the page of memory that rc maps.
 const PAGE: u64 = 4096;
@@ -38,6 +38,11 @@ fn each_point<'a>(
         if passed < number {
             break;
         }
+        // A process in the background may just have reached it, and not have written yet where it is.
+        let place = Some(place).filter(|place| !place.is_empty());
+        let place = place.unwrap_or_else(|| {
+            wait::until("the place of the point", || Some(read(&page).1).filter(|place| !place.is_empty()))
+        });
         assert!(place.starts_with("src/"), "{label}: {place}");
         tried += 1;
         number += step;

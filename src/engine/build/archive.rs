@@ -49,7 +49,13 @@ pub(super) fn unpack(
         (Some((uid, gid)), _) => Owners::One(uid, gid),
         (None, Ownership::Mapped { users, groups }) => Owners::Archive(users, groups),
     };
-    let how = Unpack { base: base.strip_prefix("/").unwrap_or(Path::new("")), rename: None, owners, overwrite: true };
+    let how = Unpack {
+        base: base.strip_prefix("/").unwrap_or(Path::new("")),
+        rename: None,
+        top: None,
+        owners,
+        overwrite: true,
+    };
     let input = decompress(file).map_err(|error| unpack::Error::Archive(error.into()))?;
     let mut archive = Reader::new(BufReader::with_capacity(BUFFER, input));
     unpack::unpack(root, &mut archive, &how)?;

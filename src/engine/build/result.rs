@@ -63,7 +63,7 @@ fn copy_out(root: BorrowedFd<'_>, into: &File) -> Result<(), Report> {
             let packed = pack::pack(root, ".".as_ref(), &FILES, &mut out);
             packed.and_then(|_| out.flush().map_err(pack::Error::Write))
         });
-        let how = Unpack { base: Path::new(""), rename: None, owners: Owners::Me, overwrite: false };
+        let how = Unpack { base: Path::new(""), rename: None, top: None, owners: Owners::Me, overwrite: false };
         let mut archive = Reader::new(BufReader::with_capacity(BUFFER, read));
         let unpacked = unpack::unpack(into.as_fd(), &mut archive, &how)
             .and_then(|_| archive.finish().map(drop).map_err(unpack::Error::Archive));

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::storage::unpack::Top;
 use crate::sys::locate::Located;
 
 /// What is copied.
@@ -13,6 +14,8 @@ pub(super) struct Source {
     pub(super) name: Vec<u8>,
     /// A directory, not a file or a link.
     pub(super) is_directory: bool,
+    /// A link.
+    pub(super) is_link: bool,
     /// Only what is in the directory: its path ends in `/.`.
     pub(super) contents: bool,
 }
@@ -52,11 +55,25 @@ impl Source {
     pub(super) fn new(path: &Path, located: &Located) -> Self {
         use std::os::unix::ffi::OsStrExt as _;
         let contents = located.is_directory() && (ends_in_dot(path.as_os_str().as_bytes()) || located.name == ".");
-        Self { name: located.name.as_bytes().to_vec(), is_directory: located.is_directory(), contents }
+        Self {
+            name: located.name.as_bytes().to_vec(),
+            is_directory: located.is_directory(),
+            is_link: located.is_link(),
+            contents,
+        }
     }
 }
 
 impl Source {
+    /// What it is in an archive.
+    pub(super) fn top(&self) -> Top {
+        match self {
+            Self { is_directory: true, .. } => Top::Directory,
+            Self { is_link: true, .. } => Top::Link,
+            _ => Top::Other,
+        }
+    }
+
     /// Its name in an archive.
     pub(super) fn archived(&self) -> &[u8] {
         if self.contents { b"." } else { &self.name }
@@ -92,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_copy_goes_where_docker_and_podman_put_it() {
-        let source = |is_directory, contents| Source { name: b"n".to_vec(), is_directory, contents };
+        let source = |is_directory, contents| Source { name: b"n".to_vec(), is_directory, is_link: false, contents };
         let (file, directory, contents) = (source(false, false), source(true, false), source(true, true));
         for (source, there, slash, expected) in [
             (&file, There::Nothing, false, Ok(Target::Itself)),

@@ -26,7 +26,8 @@ impl Fetcher<'_> {
             let mut inner = BufReader::with_capacity(BUFFER, Whole(inner));
             if is_archive(inner.fill_buf().at("read", shown)?) {
                 let root = fs::open_directory(directory)?;
-                let how = Unpack { base: Path::new(""), rename: None, owners: Owners::One(0, 0), overwrite: true };
+                let how =
+                    Unpack { base: Path::new(""), rename: None, top: None, owners: Owners::One(0, 0), overwrite: true };
                 let mut archive = Reader::new(inner);
                 unpack::unpack(root.as_fd(), &mut archive, &how)?;
                 archive.finish().map_err(unpack::Error::Archive)?;

@@ -45,7 +45,7 @@ fn home() -> tempfile::TempDir {
 }
 
 fn plain() -> Unpack<'static> {
-    Unpack { base: Path::new(""), rename: None, owners: Owners::Me, overwrite: false }
+    Unpack { base: Path::new(""), rename: None, top: None, owners: Owners::Me, overwrite: false }
 }
 
 #[test]
@@ -114,6 +114,28 @@ fn the_first_component_is_replaced() {
         assert!(fs::symlink_metadata(home.path().join("root").join(name)).is_ok(), "{name}");
     }
     assert!(unpacked(home.path(), &[file("else")], &renamed(b"other")).is_err());
+}
+
+#[test]
+fn what_was_exchanged_meanwhile_is_not_unpacked() {
+    let home = home();
+    let how = |from: &'static [u8], top| Unpack { rename: Some((from, b"got")), top: Some(top), ..plain() };
+    let got = home.path().join("root/got");
+    for (entry, top) in [
+        (entry(Symlink, "top", "/outside", b""), Top::Directory),
+        (entry(Symlink, "top", "/outside", b""), Top::Other),
+        (entry(Directory, "top/", "", b""), Top::Other),
+        (file("top"), Top::Link),
+    ] {
+        let error = unpacked(home.path(), &[entry], &how(b"top", top)).expect_err("refused").to_string();
+        assert!(error.contains("was exchanged"), "{error}");
+        assert!(fs::symlink_metadata(&got).is_err(), "{top:?}");
+    }
+    let error = unpacked(home.path(), &[entry(Symlink, ".", "/outside", b"")], &how(b".", Top::Directory));
+    assert!(error.expect_err("refused").to_string().contains("was exchanged"));
+    // What is in a directory may be anything.
+    let inner = [entry(Directory, "top/", "", b""), entry(Symlink, "top/link", "/outside", b"")];
+    unpacked(home.path(), &inner, &how(b"top", Top::Directory)).expect("unpacked");
 }
 
 #[test]
