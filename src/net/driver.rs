@@ -85,11 +85,14 @@ pub(crate) fn start(
 ) -> Result<StartingNetwork, Error> {
     let mut starting = driver.start(request, target)?;
     let spot = match (network, driver.addresses(request)) {
-        (None, Some(addresses)) => Some(Spot::of_process(target, addresses).map_err(|source| Error::Talk {
-            driver: driver.name(),
-            step: "open the container's process",
-            source,
-        })?),
+        // Without ports nobody needs it, and this is on the way of every start.
+        (None, Some(addresses)) if !request.ports.is_empty() => {
+            Some(Spot::of_process(target, addresses).map_err(|source| Error::Talk {
+                driver: driver.name(),
+                step: "open the container's process",
+                source,
+            })?)
+        }
         (network, _) => network,
     };
     if let Some(spot) = spot {
