@@ -97,7 +97,6 @@ impl<'a> Host<'a> {
 }
 
 #[test]
-#[ignore = "hangs: the name server of the test is not reached in its namespace when it is to end"]
 fn other_names_are_asked_where_the_host_asks_now() {
     only!(Root);
     let lab = Lab::new();
@@ -132,7 +131,6 @@ fn other_names_are_asked_where_the_host_asks_now() {
 }
 
 #[test]
-#[ignore = "hangs: the name server of the test is not reached in its namespace when it is to end"]
 fn n5_no_packet_leaves_the_host_for_an_internal_network() {
     only!(Root);
     let lab = Lab::new();

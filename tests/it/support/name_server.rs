@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use rustix::net::{Shutdown, shutdown};
+
 /// How a query came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
@@ -20,6 +22,7 @@ pub(crate) struct NameServer {
     address: SocketAddr,
     asked: Asked,
     ends: Arc<AtomicBool>,
+    sockets: (UdpSocket, TcpListener),
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -32,6 +35,7 @@ impl NameServer {
     ) -> io::Result<Self> {
         let (datagrams, listener) = bind(ip, port)?;
         let address = datagrams.local_addr()?;
+        let sockets = (datagrams.try_clone()?, listener.try_clone()?);
         let (asked, ends) = (Asked::default(), Arc::new(AtomicBool::new(false)));
         let answer = Arc::new(answer);
         let by_udp = {
@@ -53,16 +57,16 @@ impl NameServer {
         let by_tcp = {
             let (asked, ends) = (Arc::clone(&asked), Arc::clone(&ends));
             std::thread::spawn(move || {
-                for stream in listener.incoming().flatten() {
+                for stream in listener.incoming() {
                     if ends.load(Ordering::SeqCst) {
                         return;
                     }
                     // An asker that goes away ends its own connection only.
-                    serve(stream, &asked, &*answer).ok();
+                    stream.and_then(|stream| serve(stream, &asked, &*answer)).ok();
                 }
             })
         };
-        Ok(Self { address, asked, ends, threads: vec![by_udp, by_tcp] })
+        Ok(Self { address, asked, ends, sockets, threads: vec![by_udp, by_tcp] })
     }
 
     /// Where it serves.
@@ -79,11 +83,10 @@ impl NameServer {
 impl Drop for NameServer {
     fn drop(&mut self) {
         self.ends.store(true, Ordering::SeqCst);
-        // These wake the threads.
-        if let Ok(socket) = UdpSocket::bind((self.address.ip(), 0)) {
-            socket.send_to(b"", self.address).ok();
-        }
-        drop(TcpStream::connect(self.address));
+        // These wake the threads, also if the sockets are in another network namespace. A socket without a peer says
+        // that it has none, and wakes who waits for it all the same (inet_shutdown in the kernel's net/ipv4/af_inet.c).
+        shutdown(&self.sockets.0, Shutdown::Both).ok();
+        shutdown(&self.sockets.1, Shutdown::Both).ok();
         for thread in self.threads.drain(..) {
             thread.join().ok();
         }
