@@ -22,9 +22,11 @@ impl<'a> Host<'a> {
     fn new(lab: &'a Lab) -> Self {
         let resolv_conf = lab.work("resolv.conf");
         fs::write(&resolv_conf, "").expect("written");
-        // A default route, so that there is an outward address; nothing answers there.
+        // A default route, so that there is an outward address; nothing answers there. Without IPv6 the kernel itself
+        // sends nothing.
         let script = format!(
-            "ip link set lo up && ip link add out type veth peer name in2 && ip address add 192.0.2.2/24 dev out && \
+            "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 && ip link set lo up && \
+             ip link add out type veth peer name in2 && ip address add 192.0.2.2/24 dev out && \
              ip link set out up && ip link set in2 up && ip route add default via 192.0.2.1 && \
              mount --bind {} /etc/resolv.conf && echo ready && exec sleep 1000",
             resolv_conf.display()
