@@ -129,6 +129,12 @@ fn r1_a_secret_goes_to_its_server_and_no_other() {
     let open = "FROM localhost/base\nADD http://h.example/f /f\n";
     let said = refused(&lab, open, &["--secret", "id=HTTP_AUTH_TOKEN_h.example,src=token"]);
     assert!(said.contains("cannot be sent in the open"), "{said}");
+    // Two hosts in one URL: the server that is asked is not the one whose secret this is.
+    let two = format!("FROM localhost/base\nADD http://{}\\\\@{}/file /f\n", other.address, web.address);
+    refused(&lab, &two, &[&ALLOW[..], &words].concat());
+    let asked = other.asked().pop().expect("asked");
+    let path = format!("/@{}/file", web.address);
+    assert_eq!((asked.path.as_str(), asked.header("authorization")), (path.as_str(), ""));
     let found = lab.program("grep", ["-rl", "k7Xq9w"]).arg(lab.store()).run();
     assert_eq!(found.stdout(), "");
 }
@@ -150,6 +156,8 @@ fn a_dockerfile_does_not_reach_the_host_of_the_build() {
     }
     let said = refused(&lab, "FROM localhost/base\nADD git@127.0.0.1:a/b /f\n", &[]);
     assert!(said.contains("a Dockerfile cannot fetch from"), "{said}");
+    let said = refused(&lab, &format!("FROM localhost/base\nADD http:///127.0.0.1:{port}/a.git /f\n"), &[]);
+    assert!(said.contains("does not say clearly which host it is on"), "{said}");
     let said = refused(&lab, "FROM localhost/base\nADD https://192.0.2.1/a.git?submodules=true /f\n", &[]);
     assert!(said.contains("submodules may be anywhere"), "{said}");
     assert_eq!(web.asked().len(), 0);

@@ -47,7 +47,11 @@ impl<'a> Fetcher<'a> {
     /// A repository, which no other process fetches from meanwhile. Fails if it may not be fetched from.
     pub(in crate::engine) fn repository(&'a self, url: &'a GitUrl) -> Result<Repository<'a>, Report> {
         let place = place_of(&url.remote);
-        if let Some(place) = place.as_ref().filter(|_| self.named_by() == NamedBy::Dockerfile) {
+        if self.named_by() == NamedBy::Dockerfile {
+            let Some(place) = &place else {
+                let message = format!("`{}` does not say clearly which host it is on", url.remote.escape_debug());
+                return Err(Report::new(ReportKind::Denied, message).with_hint("write it as https://HOST/PATH.git"));
+            };
             let host = place.host.clone();
             let checked = || block_on(check_host(&host)).and_then(|checked| checked);
             userns::inside(self.home, "rc: fetch", checked)?;

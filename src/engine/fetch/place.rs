@@ -25,10 +25,17 @@ impl Authority {
 }
 
 /// Where the place in `https://user@host:port/path` or `user@host:path` is; `None` if it is none of these.
+///
+/// Neither is one whose authority has a character that some programs read as `/` and others leave out (a backslash, a
+/// line break): they would disagree about the host, and a secret would go to another one. Source: WHATWG URL,
+/// "authority state".
 pub(in crate::engine) fn place_of(text: &str) -> Option<Authority> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("ssh", text));
     let is_short = !text.contains("://");
     let end = if is_short { rest.find(':')? } else { rest.find(['/', '?', '#']).unwrap_or(rest.len()) };
+    if !rest[..end].bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+        return None;
+    }
     let authority = rest[..end].rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
     let host = match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
         Some((address, _)) => address.to_owned(),
@@ -56,8 +63,28 @@ mod tests {
             let found = place_of(text).expect(text);
             assert_eq!((&found.scheme[..], &found.host[..], &found.authority[..]), (scheme, host, authority), "{text}");
         }
-        for text in ["https:///x", "a/b", ""] {
+        let split = [
+            "https://evil\\@good/",
+            "https://good\\.evil/",
+            "https://ev\til/",
+            "https://evil\n@good/",
+            "https://g\u{f6}od/",
+        ];
+        for text in ["https:///x", "a/b", ""].into_iter().chain(split) {
             assert_eq!(place_of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_client_connects_to_the_same_host_or_there_is_none_for_a_secret() {
+        for before in
+            ["", "me@", "me:pw@", "evil\\@", "evil/@", "evil?@", "evil#@", "evil\t@", "evil%2f@", "a@b@", "/", "\\"]
+        {
+            for after in ["", ":8443", "\\x", "/x", "?x", "#x", "\n/x", ".:1/x"] {
+                let text = format!("https://{before}good{after}");
+                let (Some(place), Ok(url)) = (place_of(&text), reqwest::Url::parse(&text)) else { continue };
+                assert_eq!(url.host_str(), Some(place.host.as_str()), "{text}");
+            }
         }
     }
 
