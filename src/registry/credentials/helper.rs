@@ -1,8 +1,8 @@
 //! Programs that keep credentials: `docker-credential-NAME get|store|erase`. Source: docker's credential-helpers
 //! protocol.
 
-use std::io::{Read as _, Write as _};
-use std::process::{Command, Stdio};
+use std::io::{self, Read as _, Write as _};
+use std::process::{Command, ExitStatus, Stdio};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -62,27 +62,11 @@ fn talk(name: &str, action: &str, input: &str) -> Result<Option<Vec<u8>>, Creden
         return Err(Invalid::new("credential helper", name, "must match [a-z0-9_-]+").into());
     }
     let fail = |reason: String| CredentialsError::Helper { name: name.to_owned(), reason };
-    let mut child = Command::new(format!("docker-credential-{name}"))
-        .arg(action)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => CredentialsError::NoHelper { name: name.to_owned() },
-            _ => fail(fs::plain(&error)),
-        })?;
-    let mut answer = Vec::new();
-    let talk = (|| {
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(input.as_bytes())?;
-        }
-        if let Some(stdout) = child.stdout.take() {
-            stdout.take(SMALL_LIMIT).read_to_end(&mut answer)?;
-        }
-        child.wait()
-    })();
-    let status = talk.map_err(|error| fail(fs::plain(&error)))?;
+    let mut helper = Command::new(format!("docker-credential-{name}"));
+    let (status, answer) = converse(helper.arg(action), input).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => CredentialsError::NoHelper { name: name.to_owned() },
+        _ => fail(fs::plain(&error)),
+    })?;
     if status.success() {
         return Ok(Some(answer));
     }
@@ -91,5 +75,39 @@ fn talk(name: &str, action: &str, input: &str) -> Result<Option<Vec<u8>>, Creden
         Ok(None)
     } else {
         Err(fail(format!("it failed ({status})")))
+    }
+}
+
+/// Gives a program this input, and returns how it ended and what it printed, up to [`SMALL_LIMIT`] bytes.
+///
+/// A program may end without reading its input: its exit code tells whether it did its work.
+fn converse(program: &mut Command, input: &str) -> io::Result<(ExitStatus, Vec<u8>)> {
+    let mut child = program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        match stdin.write_all(input.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+            _ => {}
+        }
+    }
+    let mut answer = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        stdout.take(SMALL_LIMIT).read_to_end(&mut answer)?;
+    }
+    Ok((child.wait()?, answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_need_not_read_what_it_is_given() {
+        // More than a pipe holds, so that the write meets the closed end.
+        let input = "x".repeat(1 << 20);
+        let run = |script: &str| converse(Command::new("/bin/sh").args(["-c", script]), &input);
+        for (script, code) in [("exec <&-; echo done", 0), ("exec <&-; echo done; exit 3", 3)] {
+            let (status, answer) = run(script).unwrap_or_else(|error| panic!("{script}: {error}"));
+            assert_eq!((status.code(), &answer[..]), (Some(code), &b"done\n"[..]), "{script}");
+        }
     }
 }

@@ -79,9 +79,14 @@ pub(super) fn read(source: &Path) -> BTreeMap<Module, File> {
     files
 }
 
+/// The text without a module of tests at its end.
+pub(super) fn without_tests(text: &str) -> &str {
+    text.split_once("#[cfg(test)]\nmod tests {").map_or(text, |(code, _)| code)
+}
+
 /// The code without comments, and without a module of tests at the end.
 fn code(text: &str) -> String {
-    let text = text.split_once("#[cfg(test)]\nmod tests {").map_or(text, |(code, _)| code);
+    let text = without_tests(text);
     let line = |line: &str| match line.find("//") {
         Some(at) if line[..at].trim().is_empty() || line[..at].ends_with(' ') => line[..at].to_owned(),
         _ => line.to_owned(),
