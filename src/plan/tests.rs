@@ -1,5 +1,8 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use super::*;
-use crate::types::{IdRange, Network, json};
+use crate::types::{ContainerId, IdRange, Network, NetworkDriver, Signal, json};
 
 /// An image with one command and nothing else.
 pub(super) fn image() -> ImageDefaults {

@@ -1,0 +1,97 @@
+//! From a step as it was planned to one that can be looked up and taken: where its files are, what is mounted for it,
+//! and whether the caller allows what it asks for.
+
+mod copy;
+mod mount;
+
+use std::path::PathBuf;
+
+use super::files::Side;
+use super::make::Maker;
+use super::run::Command;
+use super::stage::Step;
+use crate::build::dockerfile::instruction::{Network as StepNetwork, Security};
+use crate::build::dockerfile::stages::Origin;
+use crate::build::dockerfile::steps::{Action, RunStep};
+use crate::build::ignore::Ignore;
+use crate::container::Secrets;
+use crate::storage::Hasher;
+use crate::types::{Network, Report, ReportKind};
+
+impl Maker<'_> {
+    pub(super) fn prepare(&self, action: &Action) -> Result<Step<'_>, Report> {
+        match action {
+            Action::Run(run) => Ok(Step::Run(Box::new(self.command(run)?))),
+            Action::Copy(copy) => Ok(Step::Copy(self.copy(copy)?)),
+            Action::Workdir { path, user } => Ok(Step::Directory { path: path.clone(), user: user.clone() }),
+        }
+    }
+
+    fn command(&self, run: &RunStep) -> Result<Command, Report> {
+        let allowed = |what: &str| self.request.allowed.iter().any(|allowed| allowed == what);
+        let refused = |what: &str| {
+            let report =
+                Report::new(ReportKind::Invalid, format!("the Dockerfile asks for {what}, which is not allowed"));
+            Err(report.with_hint(format!("if you trust it: --allow {what}")))
+        };
+        let network = match run.network {
+            StepNetwork::Default => self.scene.network.clone(),
+            StepNetwork::None => Some(Network::None),
+            StepNetwork::Host if allowed("network.host") => Some(Network::Host),
+            StepNetwork::Host => return refused("network.host"),
+        };
+        if run.security == Security::Insecure && !allowed("security.insecure") {
+            return refused("security.insecure");
+        }
+        if let Some(device) = run.devices.iter().find(|device| device.is_required) {
+            let message = format!("device `{}` cannot be given to a step", device.name.escape_debug());
+            return Err(Report::new(ReportKind::Unsupported, message));
+        }
+        let proxies = run.proxies.iter().map(|(name, value)| format!("{name}={value}"));
+        let mut command = Command {
+            argv: run.argv.clone(),
+            script: run.script.clone(),
+            env: run.env.clone(),
+            hidden_env: proxies.collect(),
+            secrets: Secrets::default(),
+            user: run.user.clone(),
+            working_dir: run.directory.clone(),
+            network,
+            is_insecure: run.security == Security::Insecure,
+            mount_keys: Vec::new(),
+            mounts: Vec::new(),
+        };
+        for mount in &run.mounts {
+            self.mount(mount, &mut command)?;
+        }
+        Ok(command)
+    }
+
+    /// Where the digests of the context's files are noted.
+    fn memo(&self) -> Option<PathBuf> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let context = self.request.context.as_ref().filter(|_| !self.request.is_fetched)?;
+        let name = Hasher::sha256(context.as_os_str().as_bytes());
+        Some(self.scene.environment.store.root().join("cache").join("memo").join(name.hex()))
+    }
+
+    fn side(&self, origin: Option<&Origin>) -> Result<Side, Report> {
+        match origin {
+            Some(Origin::Stage(index)) => Ok(Side::Layers(self.stages[index].lowers(self.scene))),
+            Some(Origin::Image(name)) => self.sources.side(name),
+            None => self.request.context.clone().map(Side::Directory).ok_or_else(|| {
+                Report::new(ReportKind::Invalid, "the build has no context to take files from")
+                    .with_hint("name a directory: `rc build -f - DIRECTORY`")
+            }),
+        }
+    }
+
+    /// What an ignore file leaves out of the files of an origin.
+    fn ignore(&self, origin: Option<&Origin>) -> Option<&Ignore> {
+        match origin {
+            None => self.request.ignore.as_ref(),
+            Some(Origin::Image(name)) => self.sources.ignore(name),
+            Some(Origin::Stage(_)) => None,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What `RUN --mount` asks for.
+
+use crate::build::dockerfile::mount::{MountKind, Owner};
+use crate::build::dockerfile::steps;
+use crate::build::ignore::Ignore;
+use crate::engine::build::files::{Copy, Part, Side, list};
+use crate::engine::build::make::Maker;
+use crate::engine::build::mounts::{AGENTS, SECRETS, StepMount, StepMountKind};
+use crate::engine::build::run::Command;
+use crate::sys::fs;
+use crate::types::{Report, ReportKind, SecretFile};
+
+impl Maker<'_> {
+    pub(super) fn mount(&self, mount: &steps::StepMount, command: &mut Command) -> Result<(), Report> {
+        let target = mount.mount.target.clone().unwrap_or_default();
+        let (key, kind) = match &mount.mount.kind {
+            MountKind::Tmpfs { size } => (format!("tmpfs {target}"), StepMountKind::Tmpfs { size: *size }),
+            MountKind::Cache { from: None, id, sharing, is_read_only, owner, .. } => {
+                let id = id.clone().unwrap_or_else(|| target.clone());
+                let key = format!("cache {target} {id} {is_read_only}");
+                (key, StepMountKind::Cache { id, sharing: *sharing, is_read_only: *is_read_only, owner: *owner })
+            }
+            MountKind::Bind { source, is_writable, .. } => {
+                let source = source.clone().unwrap_or_else(|| ".".to_owned());
+                let (side, ignore) = (self.side(mount.origin.as_ref())?, self.ignore(mount.origin.as_ref()));
+                self.bind(&target, &source, side, ignore, *is_writable)?
+            }
+            MountKind::Secret { id, env, is_required, owner } => {
+                let id = id.clone().or_else(|| env.clone()).unwrap_or_else(|| last(&target).to_owned());
+                command.mount_keys.push(format!("secret {id} {target} {env:?}"));
+                let Some(secret) = self.request.secrets.iter().find(|secret| secret.id == id) else {
+                    if *is_required {
+                        let report = Report::new(ReportKind::Invalid, format!("the step needs the secret `{id}`"));
+                        return Err(report.with_hint(format!("give it: --secret id={id},src=FILE")));
+                    }
+                    return Ok(());
+                };
+                match env {
+                    Some(variable) => {
+                        let value = std::str::from_utf8(&secret.value).ok().filter(|value| !value.contains('\0'));
+                        let value = value.ok_or_else(|| {
+                            Report::new(ReportKind::Invalid, format!("the secret `{id}` is no text for a variable"))
+                        })?;
+                        command.secrets.variables.push(format!("{variable}={value}"));
+                    }
+                    None => command.secrets.files.push(SecretFile {
+                        path: if target.is_empty() { format!("{SECRETS}/{id}") } else { target }.into(),
+                        uid: owner.uid.unwrap_or(0),
+                        gid: owner.gid.unwrap_or(0),
+                        mode: owner.mode.unwrap_or(0o400),
+                        value: secret.value.clone(),
+                    }),
+                }
+                return Ok(());
+            }
+            MountKind::Cache { .. } => {
+                return Err(Report::new(ReportKind::Unsupported, "a cache cannot be filled by `from` yet"));
+            }
+            MountKind::Ssh { id, is_required, owner } => {
+                return self.agent(id.as_deref(), *is_required, *owner, target, command);
+            }
+        };
+        command.mount_keys.push(key);
+        command.mounts.push(StepMount { target, kind });
+        Ok(())
+    }
+
+    /// The socket of an agent. The first one of a step is that of its `SSH_AUTH_SOCK`, as in BuildKit.
+    fn agent(
+        &self,
+        id: Option<&str>,
+        is_required: bool,
+        owner: Owner,
+        target: String,
+        command: &mut Command,
+    ) -> Result<(), Report> {
+        let id = id.unwrap_or("default");
+        command.mount_keys.push(format!("ssh {id} {target}"));
+        let Some(agent) = self.request.agents.iter().find(|agent| agent.id == id) else {
+            if is_required {
+                let report = Report::new(ReportKind::Invalid, format!("the step needs the agent `{id}`"));
+                return Err(report.with_hint(format!("give it: --ssh {id}")));
+            }
+            return Ok(());
+        };
+        let socket = self.sources.agent(agent)?;
+        let others = command.mounts.iter().filter(|mount| matches!(mount.kind, StepMountKind::Agent { .. })).count();
+        let target = if target.is_empty() { format!("{AGENTS}.{others}") } else { target };
+        let has_one = |variables: &[String]| variables.iter().any(|variable| variable.starts_with("SSH_AUTH_SOCK="));
+        if !has_one(&command.env) && !has_one(&command.hidden_env) {
+            command.hidden_env.push(format!("SSH_AUTH_SOCK={target}"));
+        }
+        command.mounts.push(StepMount { target, kind: StepMountKind::Agent { socket, owner } });
+        Ok(())
+    }
+
+    /// Files of the context, a stage or an image. What is read-only and whole is not copied.
+    fn bind(
+        &self,
+        target: &str,
+        source: &str,
+        side: Side,
+        ignore: Option<&Ignore>,
+        is_writable: bool,
+    ) -> Result<(String, StepMountKind), Report> {
+        let is_seen_whole = ignore.is_none_or(Ignore::is_empty);
+        if let (Side::Directory(context), true, false) = (&side, is_seen_whole, is_writable) {
+            let root = fs::open_directory(context)?;
+            let found = crate::sys::root::find(&root, source);
+            let found = found.map_err(|error| fs::PathError::new("find", context.join(source), error))?;
+            let path = crate::sys::root::path_of(std::os::fd::AsFd::as_fd(&found));
+            let path = path.map_err(|error| fs::PathError::new("find", context.join(source), error))?;
+            let listed = list(self.scene, &whole(side, source, None))?;
+            return Ok((format!("bind {target} {}", listed.digest), StepMountKind::Directory(path)));
+        }
+        let copy = Box::new(whole(side, source, ignore.cloned()));
+        let listed = list(self.scene, &copy)?;
+        Ok((format!("bind {target} {} {is_writable}", listed.digest), StepMountKind::Copied { copy, is_writable }))
+    }
+}
+
+/// A copy of what one source has, by its own name into a directory, or of all of a side.
+fn whole(side: Side, source: &str, ignore: Option<Ignore>) -> Copy<'static> {
+    let is_all = source.trim_matches(['/', '.']).is_empty();
+    let destination = if is_all { "/".to_owned() } else { format!("/{}", last(source)) };
+    Copy {
+        parts: vec![Part { sources: vec![source.as_bytes().to_vec()], ..Part::of(side) }],
+        exclude: ignore,
+        parents: false,
+        destination,
+        owner: None,
+        mode_text: String::new(),
+        mode: None,
+        slot: None,
+    }
+}
+
+/// The last component of a path.
+fn last(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+}
