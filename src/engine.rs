@@ -112,7 +112,7 @@ pub(crate) use select::{ListRequest, Selection, containers, facts, find, named, 
 pub(crate) use size::sizes;
 pub(crate) use start::{restart, start, start_attached};
 pub(crate) use sweep::{sweep, sweep_soon};
-pub(crate) use trust::{Verdict, set_trust, trust};
+pub(crate) use trust::{Trusted, set_trust, stores, trust};
 pub(crate) use volumes::{
     ListedVolume, NewVolume, RemoveVolumes, create_volume, export_volume, import_volume, remove_volumes,
     unused_volumes, volume, volume_directory, volume_exists, volumes,

@@ -7,6 +7,7 @@
 //!   ├── manifest  bytes → Manifest or Index, every digest, size and media type checked (pure)
 //!   ├── upload blobs and manifests to the registry: mounted, or sent, and continued after a break
 //!   ├── fetch  files by URL, for builds
+//!   ├── lookaside  signatures beside the registry
 //!   └── Blob   a stream that resumes by Range, stops at the declared size, and ends only if the digest is right
 //! ```
 //!
@@ -26,6 +27,7 @@ mod credentials;
 mod dns;
 mod error;
 mod fetch;
+mod lookaside;
 /// Manifests, indexes and image configurations from a registry or an archive, checked.
 pub(crate) mod manifest;
 mod notice;
@@ -45,10 +47,11 @@ mod upload;
 pub(crate) use blob::Blob;
 pub(crate) use blocking::block_on;
 pub(crate) use body::Source;
-pub(crate) use client::{Client, Document};
+pub(crate) use client::{Client, Document, digest_of};
 pub(crate) use credentials::{Credentials, CredentialsError, Forgotten, Places, Server, forget, forget_all, store};
 pub(crate) use error::Error;
 pub(crate) use fetch::{NamedBy, Wanted, check_host, fetch};
+pub(crate) use lookaside::{Lookaside, LookasideError, SIGNATURES, Stores};
 pub(crate) use notice::Notices;
 pub(crate) use options::{Backoff, Options};
 pub(crate) use platform::Platform;

@@ -14,6 +14,7 @@ pub(crate) mod landlock;
 pub(crate) mod limits;
 pub(crate) mod locate;
 pub(crate) mod lock;
+pub(crate) mod memory_file;
 pub(crate) mod mount;
 pub(crate) mod namespace;
 pub(crate) mod netif;

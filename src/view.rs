@@ -39,6 +39,7 @@ mod secret;
 mod shape;
 mod stats;
 mod top;
+mod trust;
 mod version;
 mod volume;
 pub(crate) mod when;
@@ -67,6 +68,7 @@ pub(crate) use secret::{SECRET_COLUMNS, SecretRow, secret, secret_lines};
 pub(crate) use shape::{Shape, Zero, shape};
 pub(crate) use stats::{STATS_COLUMNS, StatsRow};
 pub(crate) use top::{Column, PsFormat, Terms};
+pub(crate) use trust::TrustRow;
 pub(crate) use version::version;
 pub(crate) use volume::{VOLUME_COLUMNS, VolumeRow};
 

@@ -16,9 +16,10 @@ use crate::image;
 use crate::image::local::{self, LocalImage};
 use crate::image::progress::Progress;
 use crate::image::pull::{self, Pulled, Step, step};
+use crate::image::trust::Policy;
 use crate::plan::{PullPolicy, Request};
 use crate::registry::{self, Backoff, Credentials, Notices, Place, Platform};
-use crate::storage::Store;
+use crate::storage::{Store, Target};
 use crate::sys::lock::FileLock;
 use crate::types::{ImageReference, Report, ReportKind};
 use crate::userns::{self, UserNamespace};
@@ -193,14 +194,17 @@ fn fetch(
     observer: &mut dyn Observer,
 ) -> Result<Result<Vec<Pulled>, Report>, Report> {
     let store = context.store()?;
-    trust(context)?.check_image(reference)?;
+    let policy = trust(context)?;
+    if !how.all_tags {
+        policy.demand(reference)?;
+    }
     let ids = context.ids()?;
     let places = context.registries.get()?.places(reference)?;
     let places = places.iter().map(|place| Ok((place.clone(), registry_options(context, place, how)?)));
     let places: Vec<(Place, registry::Options)> = places.collect::<Result<_, Report>>()?;
-    let options = pull::Options { places: Vec::new(), platform: how.platform.clone(), target: target(&ids) };
     let home = UserNamespace::open(&ids, &context.runtime_dir()?)?;
-    let pulled = userns::inside(&home, "rc: pull", || fetch_all(store, reference, how, &options, &places, observer));
+    let wanted = Wanted { reference, how, policy: &policy, places: &places, target: target(&ids) };
+    let pulled = userns::inside(&home, "rc: pull", || fetch_all(store, &wanted, observer));
     // A failed pull may have brought some of the layers.
     sync_soon(store);
     for image in pulled.iter().flatten() {
@@ -210,18 +214,21 @@ fn fetch(
     Ok(pulled)
 }
 
-fn fetch_all(
-    store: &Store,
-    reference: &ImageReference,
-    how: &Pull,
-    options: &pull::Options,
-    places: &[(Place, registry::Options)],
-    observer: &dyn Observer,
-) -> Result<Vec<Pulled>, pull::Error> {
+/// What is pulled, and from where.
+struct Wanted<'w> {
+    reference: &'w ImageReference,
+    how: &'w Pull,
+    policy: &'w Policy,
+    places: &'w [(Place, registry::Options)],
+    target: Target,
+}
+
+fn fetch_all(store: &Store, wanted: &Wanted<'_>, observer: &dyn Observer) -> Result<Vec<Pulled>, Report> {
+    let Wanted { reference, how, policy, .. } = *wanted;
     let progress: Arc<dyn Progress> = Arc::from(observer.pull_progress());
     let told = Arc::clone(&progress);
     let notices = Notices::to(move |text| told.waits(text));
-    let mut places = places.to_vec();
+    let mut places = wanted.places.to_vec();
     places.iter_mut().for_each(|(_, options)| options.notices = notices.clone());
     let references = match places.last() {
         // The registry itself, which comes last, knows all tags.
@@ -231,8 +238,13 @@ fn fetch_all(
     let pull = |reference: &ImageReference| {
         let at =
             |(place, options): &(Place, registry::Options)| (place.reference.with_tag_of(reference), options.clone());
-        let options = pull::Options { places: places.iter().map(at).collect(), ..options.clone() };
-        pull::pull(store, reference, &options, &*progress)
+        let options = pull::Options {
+            places: places.iter().map(at).collect(),
+            demand: policy.demand(reference)?,
+            platform: how.platform.clone(),
+            target: wanted.target.clone(),
+        };
+        Ok(pull::pull(store, reference, &options, &*progress)?)
     };
     references.iter().map(pull).collect()
 }

@@ -1,3 +1,4 @@
+use super::trust;
 use crate::registry::RegistriesError;
 use crate::registry::manifest::Fault;
 use crate::storage;
@@ -19,6 +20,9 @@ pub(crate) enum Error {
     /// The configuration of registries, which says what short names stand for, cannot be used.
     #[error(transparent)]
     Registries(#[from] RegistriesError),
+    /// The policy does not let an image in.
+    #[error(transparent)]
+    Trust(#[from] trust::Error),
     /// An image is for another platform than the requested one.
     #[error("image `{}` is for {found}, not for {wanted}", .name.escape_debug())]
     Platform {
@@ -160,6 +164,7 @@ impl From<Error> for Report {
             Error::Invalid(error) => return error.into(),
             Error::Registries(error) => return error.into(),
             Error::Tar(error) => return error.into(),
+            Error::Trust(error) => return error.into(),
             Error::NotFound { .. } | Error::NoList { .. } | Error::NotInArchive { .. } | Error::Platform { .. } => {
                 ReportKind::NotFound(Thing::Image)
             }

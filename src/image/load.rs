@@ -4,7 +4,7 @@
 //! ```text
 //! docker-archive   manifest.json: [{"Config": NAME, "RepoTags": […], "Layers": [NAME…]}], which may come last
 //! oci-archive      oci-layout, index.json, blobs/ALGORITHM/HEX, in any order
-//! dir              manifest.json: the image's manifest; version, HEX (skopeo's `dir:`)
+//! dir              manifest.json: the image's manifest; version, HEX, signature-N (skopeo's `dir:`)
 //! ```
 //!
 //! An archive may be a stream, so its files wait in the store's `tmp/` until rc has read the document that names them.
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use files::Files;
 
 use super::Error;
+use super::trust::Demand;
 use crate::registry::Platform;
 use crate::storage::{Store, Target};
 use crate::sys::fs::{self, PathError};
@@ -51,6 +52,8 @@ pub(crate) struct Options {
     pub(crate) only: Option<String>,
     /// Images get no names: they are found by their IDs.
     pub(crate) unnamed: bool,
+    /// What the policy demands of the images.
+    pub(crate) demand: Demand,
     /// The ID map to unpack layers for.
     pub(crate) target: Target,
 }
@@ -77,7 +80,15 @@ pub(crate) fn load(store: &Store, input: Input, options: &Options) -> Result<Vec
         Input::Directory(path) => Files::from_directory(store, &path)?,
     };
     // Today's docker saves both formats in one archive; its own document has the full names, and podman reads that too.
-    let loaded = if let Some(manifest) = files.dir_manifest()? {
+    let manifest = files.dir_manifest()?;
+    if options.demand.needs_signatures() {
+        let ((document, signatures), place) = match &manifest {
+            Some(manifest) => (files.signed(manifest)?, "in the directory (`signature-1`)"),
+            None => ((Vec::new(), Vec::new()), "in an archive or a directory of this format"),
+        };
+        options.demand.check(&document, &signatures, place)?;
+    }
+    let loaded = if let Some(manifest) = manifest {
         vec![oci::load_one(store, &files, &manifest, None, options)?]
     } else if files.has(docker::DOCUMENT) {
         docker::load(store, &files, options)?

@@ -1,7 +1,7 @@
 //! Pulls an image from a registry into the store.
 //!
 //! ```text
-//! caller's thread   manifest → (index → manifest) → configuration → layers … → tag
+//! caller's thread   manifest → (index → manifest) → signatures → configuration → layers … → tag
 //! tokio workers     sockets and TLS only
 //! puller, one per active layer (Store::receive_layer)
 //!   ├─ decompress   socket → sha256 → blob file, → inflate → sha256 (diff ID): one thread, by block_on
@@ -30,8 +30,9 @@ pub(crate) use policy::{Step, step};
 use self::layer::pull_layers;
 use super::Config;
 use super::progress::Progress;
+use super::trust::{self, Demand};
 use crate::registry::manifest::{Descriptor, Fault, Kind, Manifest};
-use crate::registry::{self, Client, Document, MANIFEST_LIMIT, Platform};
+use crate::registry::{self, Client, Document, Lookaside, LookasideError, MANIFEST_LIMIT, Platform};
 use crate::storage::{self, BlobWriter, Naming, Store, Target};
 use crate::sys::fs::plain;
 use crate::types::json;
@@ -43,6 +44,8 @@ pub(crate) struct Options {
     /// The names under which registries may have the image, and how to connect to them: mirrors, then the registry
     /// itself. The first that has it is used.
     pub(crate) places: Vec<(ImageReference, registry::Options)>,
+    /// What the policy demands of the image.
+    pub(crate) demand: Demand,
     /// The platform that the image must be for; `None` is that of this host, and also accepts an image that names no
     /// platform.
     pub(crate) platform: Option<Platform>,
@@ -92,6 +95,12 @@ pub(crate) enum Cause {
         /// The platform in its configuration.
         found: String,
     },
+    /// rc does not know where the signatures are.
+    #[error(transparent)]
+    Lookaside(#[from] LookasideError),
+    /// The image has not the signatures that the policy demands.
+    #[error(transparent)]
+    Trust(#[from] trust::Error),
     /// Threads could not be started.
     #[error("cannot start threads: {}", plain(.0))]
     Threads(std::io::Error),
@@ -116,6 +125,8 @@ impl From<Error> for Report {
         match *error.cause {
             Cause::Registry(error) => Self::from(error).with_message(message),
             Cause::Storage(error) => Self::from(error).with_message(message),
+            Cause::Lookaside(error) => Self::from(error).with_message(message),
+            Cause::Trust(error) => Self::from(error).with_message(message),
             Cause::Platform { .. } => Self::new(ReportKind::NotFound(Thing::Image), message),
             Cause::Threads(error) => Self::new(ReportKind::of_step(&error), message),
         }
@@ -156,7 +167,8 @@ pub(crate) fn pull(
             break Err(fail(Cause::Registry(registry::Error::NotFound { subject: reference.to_string() })));
         };
         let outcome = Client::new(place, connection.clone()).map_err(Cause::from).and_then(|client| {
-            Pull { store, reference, place, options, progress, client: &client, runtime: runtime.handle() }.run()
+            let runtime = runtime.handle();
+            Pull { store, reference, place, connection, options, progress, client: &client, runtime }.run()
         });
         match outcome {
             // A mirror may be down, or lack the image.
@@ -196,6 +208,7 @@ struct Pull<'p> {
     reference: &'p ImageReference,
     /// Its name where it comes from.
     place: &'p ImageReference,
+    connection: &'p registry::Options,
     options: &'p Options,
     progress: &'p dyn Progress,
     client: &'p Client,
@@ -212,6 +225,8 @@ struct Found {
 impl Pull<'_> {
     fn run(&self) -> Result<Pulled, Cause> {
         let found = self.runtime.block_on(self.find())?;
+        // Before anything else of the image is looked at (containers-signature(5)).
+        self.check_signatures(&found.document)?;
         // Nothing that arrives is garbage until the image has its name.
         let ingest = self.store.begin_ingest()?;
         let subject = self.reference.to_string();
@@ -229,11 +244,7 @@ impl Pull<'_> {
         let skipped_devices = pull_layers(self, &distinct(layers))?;
 
         let descriptor = storage::Descriptor::new(found.manifest.media_type, found.document.digest.clone(), size);
-        // A tag beside a digest may name another image today.
-        let reference = match self.reference.digest() {
-            Some(digest) => self.reference.with_digest(digest.clone()),
-            None => self.reference.clone(),
-        };
+        let reference = self.reference.decided();
         self.store.tag(&reference, &descriptor, found.index.as_ref())?;
         ingest.finish()?;
         Ok(Pulled {
@@ -267,6 +278,17 @@ impl Pull<'_> {
             subject = entry.digest.to_string();
         }
         Err(registry::Error::Manifest { subject, fault: Fault::Depth })
+    }
+
+    /// Checks that the image has the signatures that the policy demands.
+    fn check_signatures(&self, manifest: &Document) -> Result<(), Cause> {
+        let demand = &self.options.demand;
+        if !demand.needs_signatures() {
+            return Ok(());
+        }
+        let lookaside = Lookaside::of(&self.place.decided(), &self.connection.places)?;
+        let signatures = self.runtime.block_on(lookaside.signatures(&manifest.digest, self.connection))?;
+        Ok(demand.check(&manifest.bytes, &signatures, &format!("at `{}`", lookaside.at(&manifest.digest)))?)
     }
 
     /// The configuration, from the store if it is there; another process that needs it waits for our copy.

@@ -285,7 +285,8 @@ impl Client {
     }
 }
 
-fn digest_of(bytes: &[u8], algorithm: Algorithm) -> Digest {
+/// The digest of a document.
+pub(crate) fn digest_of(bytes: &[u8], algorithm: Algorithm) -> Digest {
     match algorithm {
         Algorithm::Sha256 => Digest::sha256(Sha256::digest(bytes).into()),
         Algorithm::Sha512 => Digest::sha512(Sha512::digest(bytes).into()),

@@ -17,6 +17,8 @@ pub(crate) enum Package {
     Slirp4netns,
     /// pasta.
     Passt,
+    /// gpgv.
+    Gpgv,
 }
 
 /// A family of distributions, by its package manager.
@@ -64,6 +66,10 @@ impl Package {
             (Self::FuseOverlayfs, _) => "fuse-overlayfs",
             (Self::Slirp4netns, _) => "slirp4netns",
             (Self::Passt, _) => "passt",
+            (Self::Gpgv, Family::Apt | Family::Apk) => "gpgv",
+            (Self::Gpgv, Family::Dnf) => "gnupg2",
+            (Self::Gpgv, Family::Pacman) => "gnupg",
+            (Self::Gpgv, Family::Zypper) => "gpg2",
         }
     }
 }

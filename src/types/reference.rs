@@ -52,6 +52,35 @@ impl ImageReference {
         typed.split_once('/').is_none_or(|(host, _)| !(host.contains(['.', ':']) || host == "localhost"))
     }
 
+    /// The names under which policy.json and registries.d may speak of the image, the narrowest first: its whole name,
+    /// its repository, what is above that, its host, and the domains above that. Source: containers-policy.json(5).
+    pub(crate) fn scopes(&self) -> Vec<String> {
+        let (whole, name) = (self.to_string(), self.name());
+        let mut scopes = vec![whole];
+        let mut rest = name.as_str();
+        loop {
+            scopes.push(rest.to_owned());
+            match rest.rsplit_once('/') {
+                Some((above, _)) => rest = above,
+                None => break,
+            }
+        }
+        let mut domain = self.registry();
+        while let Some((_, above)) = domain.split_once('.') {
+            scopes.push(format!("*.{above}"));
+            domain = above;
+        }
+        scopes
+    }
+
+    /// As it is when it has been pulled: a tag beside a digest may name another image today, so it does not count.
+    pub(crate) fn decided(&self) -> Self {
+        match &self.digest {
+            Some(digest) => self.with_digest(digest.clone()),
+            None => self.clone(),
+        }
+    }
+
     /// The same repository, by digest alone.
     pub(crate) fn with_digest(&self, digest: Digest) -> Self {
         Self { tag: None, digest: Some(digest), ..self.clone() }

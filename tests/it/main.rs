@@ -100,6 +100,7 @@ mod service;
 mod settings;
 mod short_names;
 mod side_by_side;
+mod signatures;
 mod starting;
 mod streams;
 mod system;

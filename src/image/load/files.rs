@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::image::Error;
 use crate::image::foreign::{Use, expect_archive};
+use crate::registry::SIGNATURES;
 use crate::storage::tar::{Kind, Reader};
 use crate::storage::{Descriptor, Intake, MANIFEST_LIMIT, Store, Waiting, decompress};
 use crate::sys::fs::AtPath as _;
@@ -20,6 +21,9 @@ const MOST_LINKS: usize = 8;
 
 /// The manifest of an image in a `dir:`.
 const DIR_MANIFEST: &str = "manifest.json";
+
+/// The beginning of the names of the signatures in a `dir:`, which are numbered from 1.
+const DIR_SIGNATURE: &str = "signature-";
 
 pub(super) struct Files {
     pub(super) intake: Intake,
@@ -80,7 +84,11 @@ impl Files {
         if crate::sys::fs::symlink_metadata(path.join("index.json")).is_err_and(|error| error.is_not_found()) {
             let found = crate::sys::fs::paths_in(path)?;
             let found = found.iter().filter_map(|path| path.file_name()?.to_str());
-            names.extend(found.filter(|name| *name == DIR_MANIFEST || is_hex(name)).map(str::to_owned));
+            names.extend(
+                found
+                    .filter(|name| *name == DIR_MANIFEST || name.starts_with(DIR_SIGNATURE) || is_hex(name))
+                    .map(str::to_owned),
+            );
         }
         for algorithm in ["sha256", "sha512"] {
             let Ok(entries) = crate::sys::fs::read_dir(path.join("blobs").join(algorithm)) else { continue };
@@ -124,6 +132,15 @@ impl Files {
         let manifest = Descriptor::new("", file.digest.clone(), file.size);
         self.files.insert(blob(file.digest.hex().as_bytes()), file);
         Ok(Some(manifest))
+    }
+
+    /// The manifest of a `dir:`, and its signatures.
+    pub(super) fn signed(&self, manifest: &Descriptor) -> Result<(Vec<u8>, Vec<Vec<u8>>), Error> {
+        let document = self.document(self.blob(&manifest.digest, manifest.size)?, DIR_MANIFEST)?;
+        let names = (1..=SIGNATURES).map(|number| format!("{DIR_SIGNATURE}{number}"));
+        let found = names.map_while(|name| Some((self.find(&name)?, name)));
+        let signatures = found.map(|(file, name)| self.document(file, &name)).collect::<Result<_, _>>()?;
+        Ok((document, signatures))
     }
 
     /// Whether these are the files of a root file system.

@@ -12,6 +12,7 @@ use crate::storage::{Hasher, Ownership, Reachable};
 
 fn options() -> Options {
     Options {
+        demand: Demand::default(),
         platform: None,
         only: None,
         unnamed: false,

@@ -125,7 +125,12 @@ impl World {
         };
         let target = Target { map: "test".to_owned(), ownership: Ownership::Single };
         let places = vec![(reference(server, rest), registry)];
-        let mut options = Options { places, platform: Some("linux/amd64".parse().expect("a platform")), target };
+        let mut options = Options {
+            places,
+            demand: Demand::default(),
+            platform: Some("linux/amd64".parse().expect("a platform")),
+            target,
+        };
         change(&mut options);
         pull(&self.store, &reference(server, rest), &options, progress)
     }

@@ -14,6 +14,9 @@ pub(crate) struct Places {
     pub(crate) docker_config: Option<PathBuf>,
     /// `$CONTAINERS_REGISTRIES_CONF`.
     pub(crate) registries_conf: Option<PathBuf>,
+    /// Where signatures are if nothing else is configured: `~/.local/share/containers/sigstore`, of root
+    /// `/var/lib/containers/sigstore`.
+    pub(crate) signatures: Option<PathBuf>,
     /// `/etc`.
     pub(crate) etc: PathBuf,
 }
@@ -29,6 +32,11 @@ impl Places {
             config_home: path("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config"))),
             docker_config: path("DOCKER_CONFIG").or_else(|| Some(home.as_ref()?.join(".docker"))),
             registries_conf: path("CONTAINERS_REGISTRIES_CONF"),
+            signatures: if rustix::process::geteuid().is_root() {
+                Some(PathBuf::from("/var/lib/containers/sigstore"))
+            } else {
+                home.as_ref().map(|home| home.join(".local/share/containers/sigstore"))
+            },
             etc: PathBuf::from("/etc"),
         }
     }
@@ -79,6 +87,13 @@ impl Places {
     pub(crate) fn policies(&self) -> (Option<PathBuf>, PathBuf) {
         let own = self.config_home.as_ref().map(|home| home.join("containers/policy.json"));
         (own, self.etc.join("containers/policy.json"))
+    }
+
+    /// The directory with files that say where signatures are: the user's, or else the host's. Source:
+    /// containers-registries.d(5).
+    pub(crate) fn registries_d(&self) -> PathBuf {
+        let own = self.config_home.as_ref().map(|home| home.join("containers/registries.d"));
+        own.filter(|own| own.exists()).unwrap_or_else(|| self.etc.join("containers/registries.d"))
     }
 
     /// The directories with a directory of certificates for each host, in podman's order. Source:

@@ -103,6 +103,7 @@ fn files_are_looked_at_in_podmans_order() {
         docker_config: Some(place("docker")),
         registries_conf: None,
         etc: place("etc"),
+        signatures: None,
     };
     let reference: ImageReference = "h.io/a".parse().expect("a reference");
     let find = |named: Option<&Path>, places: &Places| {
