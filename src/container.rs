@@ -4,6 +4,7 @@
 //! which monitors live. Every command that looks at a container checks its lock and the kernel, and removes what killed
 //! processes have left.
 
+mod adopt;
 mod attach;
 mod client;
 mod control;
@@ -31,6 +32,7 @@ mod owner;
 mod processes;
 mod remove;
 mod rename;
+mod revive;
 mod secrets;
 mod service;
 mod session;
@@ -55,7 +57,7 @@ pub(crate) use empty::mount_points;
 pub(crate) use examine::{Cause, examine};
 pub(crate) use exec::{Exec, exec};
 pub(crate) use filesystem::{Filesystem, Working, needs_fuse, serve};
-pub(crate) use find::{Listing, bare_name, find, list};
+pub(crate) use find::{Listing, bare_name, find, find_any, list};
 pub(crate) use front_end::{Attach, FrontEnd};
 pub(crate) use health::check;
 pub(crate) use identity::{new_identity, random_name, volume_name};
@@ -65,6 +67,7 @@ pub(crate) use networks::change_networks;
 pub(crate) use processes::{Names, Process, processes};
 pub(crate) use remove::{Removal, Removing, begin_removal, remove};
 pub(crate) use rename::rename;
+pub(crate) use revive::{member_of, root_of_pod};
 pub(crate) use secrets::Secrets;
 pub(crate) use session::{Session, SessionEvent};
 pub(crate) use start::{Environment, Origin, Started, Trees, host_facts, start};
@@ -72,7 +75,7 @@ pub(crate) use stats::{Sample, sample, since_boot};
 pub(crate) use step::Step;
 pub(crate) use sweep::{has_leftovers, sweep_store};
 pub(crate) use update::update;
-pub(crate) use wait::{Condition, Waiting, wait_for};
+pub(crate) use wait::{Condition, Waiting, wait_for, wait_for_start};
 
 pub(crate) use crate::monitor::files;
 use crate::monitor::{ContainerDirError, FilesError, Status};
@@ -105,10 +108,12 @@ pub(crate) enum Error {
     #[error("`{}` matches several container IDs", .0.escape_debug())]
     Ambiguous(String),
     /// Another container has the name.
-    #[error("the name `{name}` is already in use by container {id}")]
+    #[error("the name `{name}` is already in use by {what} {id}")]
     NameTaken {
         /// The name.
         name: String,
+        /// What the other is: a container or a pod.
+        what: &'static str,
         /// The short ID of the other container.
         id: String,
     },
@@ -264,6 +269,9 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Damaged { id, .. } => Some(format!("remove it with `rc rm {}`", id.short())),
+            Self::NameTaken { name, what: "pod", .. } => {
+                Some(format!("remove it with `rc pod rm {name}`, or use another name"))
+            }
             Self::NameTaken { name, .. } => Some(format!("remove it with `rc rm {name}`, or use --replace")),
             Self::NoSecret(name) => Some(format!("create it with `rc secret create {name} FILE`")),
             Self::NoText(_) => Some("use it as a file: `type=mount`".to_owned()),

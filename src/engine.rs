@@ -11,6 +11,7 @@ mod cache;
 mod cdi;
 mod changes;
 mod check;
+mod cidfile;
 mod context;
 mod control;
 mod copy;
@@ -41,6 +42,7 @@ mod names;
 mod needed;
 mod networks;
 mod observer;
+mod pods;
 mod ports;
 mod prune;
 mod pull;
@@ -84,7 +86,7 @@ pub(crate) use images::{Images, ListedImage, RemoveImages, images, remove_images
 pub(crate) use info::{info, kernel};
 pub(crate) use inspect::{InspectedImage, Kind, Object, container_exists, image_exists, inspect};
 pub(crate) use join::{Attach, Exec, attach, exec};
-pub(crate) use known::{container_names, image_names, network_names, volume_names};
+pub(crate) use known::{container_names, image_names, network_names, pod_names, volume_names};
 pub(crate) use login::{check_login, login, logout, logout_all, server, stored_login};
 pub(crate) use look::{Log, log, processes, usage};
 pub(crate) use manifests::{
@@ -98,6 +100,7 @@ pub(crate) use networks::{
     network_filters, networks, reload_networks, remove_networks, unused_networks, update_network,
 };
 pub(crate) use observer::Observer;
+pub(crate) use pods::{PodSelection, create_pod, latest_pod, pod_exists, pods, remove_pods, start_pods, stop_pods};
 pub(crate) use ports::{PublishedPorts, ports};
 pub(crate) use prune::{Images as PrunedImages, Prune, Pruned, prune};
 pub(crate) use pull::{Pull, pull};
@@ -108,7 +111,7 @@ pub(crate) use reset::{reset, store_to_reset};
 pub(crate) use run::{Run, run};
 pub(crate) use search::{Found, search, search_tags};
 pub(crate) use secrets::{NewSecret, create_secret, remove_secrets, secret, secret_exists, secret_text, secrets};
-pub(crate) use select::{ListRequest, Selection, containers, facts, find, named, select};
+pub(crate) use select::{ListRequest, Selection, containers, facts, find, id_in, named, select};
 pub(crate) use size::sizes;
 pub(crate) use start::{restart, start, start_attached};
 pub(crate) use sweep::{sweep, sweep_soon};

@@ -67,13 +67,15 @@ impl Error {
 }
 
 /// The exit code of a failure for which this command alone has one. Source: EXIT STATUS of podman-rm(1), podman-rmi(1),
-/// podman-volume-rm(1) and podman-network-rm(1).
+/// podman-volume-rm(1), podman-network-rm(1) and
+/// podman-pod-rm(1).
 fn own_code(command: &str, kind: ReportKind) -> Option<u8> {
     match (command, kind) {
         ("rm", ReportKind::NotFound(Thing::Container))
         | ("rmi", ReportKind::NotFound(Thing::Image))
         | ("volume rm", ReportKind::NotFound(Thing::Volume))
-        | ("network rm", ReportKind::NotFound(Thing::Network)) => Some(1),
+        | ("network rm", ReportKind::NotFound(Thing::Network))
+        | ("pod rm", ReportKind::NotFound(Thing::Pod)) => Some(1),
         // The container is running or paused; a container uses the image, the volume or the network.
         ("rm", ReportKind::Conflict) | ("rmi" | "volume rm" | "network rm", ReportKind::InUse) => Some(2),
         _ => None,
@@ -126,6 +128,8 @@ mod tests {
             ("network rm", &[ReportKind::NotFound(Thing::Network)], 1),
             ("network rm", &[ReportKind::InUse], 2),
             ("network rm", &[ReportKind::Invalid], 125),
+            ("pod rm", &[ReportKind::NotFound(Thing::Pod)], 1),
+            ("pod rm", &[ReportKind::Conflict], 125),
             ("volume inspect", &[ReportKind::NotFound(Thing::Volume)], 125),
             ("stop", &[no_container], 125),
             ("inspect", &[no_image], 125),

@@ -25,6 +25,8 @@ mod doctor;
 // Building images: the language of Dockerfiles, ignore files, what COPY takes and writes, keys of the cache.
 mod build;
 
+// Pods: a container that runs no program, and the containers that have its namespaces.
+mod pod;
 // Life cycle and state on disk: create, start, stop, remove, wait, exec, names, liveness.
 mod container;
 // Images: names, pull, load, save, import; joins `registry` and `storage`.

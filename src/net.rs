@@ -61,7 +61,7 @@ mod test_port;
 mod wait;
 mod way_out;
 
-pub(crate) use bridge::probe as probe_bridge;
+pub(crate) use bridge::{probe as probe_bridge, remove_interfaces};
 pub(crate) use driver::{Driver, Running, StartingNetwork, Token, open_doors, start};
 pub(crate) use drivers::{driver, endpoint_driver};
 pub(crate) use error::Error;

@@ -34,6 +34,7 @@ mod labels;
 mod limits;
 mod local_volume;
 mod logging;
+mod membership;
 mod mount_option;
 mod mounts;
 mod names;
@@ -42,6 +43,7 @@ mod needs;
 mod network;
 mod new_network;
 mod paths;
+mod pod;
 mod portable;
 mod ports;
 mod request;
@@ -68,9 +70,9 @@ pub(crate) use attach::attached;
 pub(crate) use cdi::{CdiEdits, CdiFile, find as find_device};
 pub(crate) use changes::{Changes, Updated};
 pub(crate) use config::{
-    Attached, Cgroup, CgroupMode, CgroupNamespace, ContainerAccounts, ContainerConfig, Device, DeviceValue,
-    ImageSource, Ipc, Limits, LogDriver, Mount, MountKind, Personality, Rlimit, RootDirectory, Seccomp, SystemPaths,
-    Throttle, UpdatedHealth, UserNamespace, VolumeSettings,
+    Attached, Cgroup, CgroupMode, CgroupNamespace, ContainerAccounts, ContainerConfig, Device, DeviceValue, ExitPolicy,
+    ImageSource, Ipc, Limits, LogDriver, Membership, Mount, MountKind, Personality, PodSettings, Rlimit, RootDirectory,
+    Seccomp, SystemPaths, Throttle, UpdatedHealth, UserNamespace, VolumeSettings,
 };
 pub(crate) use connection::{ConnectRequest, NetworkChange};
 pub(crate) use error::Error;
@@ -83,6 +85,7 @@ pub(crate) use local_volume::LocalVolume;
 pub(crate) use needs::{BlockDevices, Found, Needs, needs};
 pub(crate) use network::parse_networks;
 pub(crate) use new_network::{NetworkFacts, NetworkRequest, network_dns, new_network};
+pub(crate) use pod::{PodRequest, pod};
 pub(crate) use portable::{Owners, portable};
 pub(crate) use ports::FreePort;
 pub(crate) use request::{

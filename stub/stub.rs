@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! argv[0]   "\nrc-stub": the kernel ends a `#!` line at its newline, so no script can make this word
-//! argv[1]   letters and one number: p = die with the parent, i = stay as init, N = the descriptor for the errno
+//! argv[1]   letters and one number: p = die with the parent, i = stay as init, r = run no program, N = the descriptor
+//!           for the errno
 //! argv[2]   the absolute path of the program
 //! argv[3..] the program's arguments; the environment is passed on unchanged
 //! ```
@@ -25,6 +26,9 @@
 //! As init (`--init`) it forks the program into a process group of its own, in the foreground if there is a terminal,
 //! passes on every signal, reaps every orphan, and exits with the child's exit code, or 128+n if signal n killed the
 //! child. It sleeps in `rt_sigtimedwait(2)` and wakes up for nothing else.
+//!
+//! Without a program (`r`) it keeps a pod's namespaces: it reaps every orphan, and exits with 0 when TERM, INT, QUIT or
+//! HUP arrives. It closes N when nothing can fail any more.
 //!
 //! No allocator, no libc, no indexing: nothing here may panic, since there is no room for the machinery of panics. It
 //! is compiled by `build/stub.rs`, apart from the crate.
@@ -48,6 +52,8 @@ const NOT_DUMPABLE: usize = 0;
 const DUMPABLE: usize = 1;
 const SIGKILL: usize = 9;
 const SIGCHLD: usize = 17;
+/// HUP, INT, QUIT and TERM.
+const ENDING: u64 = bit(1) | bit(2) | bit(3) | bit(15);
 const SIG_SETMASK: usize = 2;
 const WNOHANG: usize = 1;
 const TIOCSPGRP: usize = 0x5410;
@@ -147,13 +153,14 @@ fn exit(code: usize) -> ! {
 struct Mode {
     die_with_parent: bool,
     init: bool,
+    rest: bool,
     /// Descriptor for the errno; -1 if there is none, so that calls on it do nothing.
     error: isize,
 }
 
 /// Reads argv[1], a C string.
 fn mode(text: *const u8) -> Mode {
-    let mut mode = Mode { die_with_parent: false, init: false, error: -1 };
+    let mut mode = Mode { die_with_parent: false, init: false, rest: false, error: -1 };
     let mut at = text;
     loop {
         // SAFETY: `at` runs over a C string of the kernel's making and stops at its end.
@@ -161,6 +168,7 @@ fn mode(text: *const u8) -> Mode {
             0 => return mode,
             b'p' => mode.die_with_parent = true,
             b'i' => mode.init = true,
+            b'r' => mode.rest = true,
             digit => {
                 let value = (digit & 0x0f) as isize;
                 mode.error = if mode.error < 0 { value } else { mode.error.wrapping_mul(10).wrapping_add(value) };
@@ -203,6 +211,9 @@ extern "C" fn start(stack: *const usize) -> ! {
         call(number::PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
     }
     call(number::FCNTL, mode.error as usize, F_SETFD, FD_CLOEXEC, 0);
+    if mode.rest {
+        rest(&mode);
+    }
     if mode.init {
         stay(&mode, argument(2), argv.wrapping_add(3), environment);
     }
@@ -257,6 +268,26 @@ fn stay(mode: &Mode, path: *const u8, argv: *const *const u8, environment: *cons
             reap(child);
         } else if signal > 0 {
             call(number::KILL, child as usize, signal as usize, 0, 0);
+        }
+    }
+}
+
+/// Runs no program: reaps orphans until it is told to end.
+fn rest(mode: &Mode) -> ! {
+    let set = PASSED_ON;
+    let set = &raw const set as usize;
+    call(number::RT_SIGPROCMASK, SIG_SETMASK, set, 0, SIGSET_SIZE);
+    call(number::CLOSE, mode.error as usize, 0, 0, 0);
+    call(number::CLOSE_RANGE, FIRST_BEYOND_STANDARD, u32::MAX as usize, 0, 0);
+    // As init does: it has nothing left to protect.
+    call(number::PRCTL, PR_SET_DUMPABLE, DUMPABLE, 0, 0);
+    loop {
+        let signal = call(number::RT_SIGTIMEDWAIT, set, null_mut::<u8>() as usize, null::<u8>() as usize, SIGSET_SIZE);
+        if signal == SIGCHLD as isize {
+            // No child of its own ends it.
+            reap(-1);
+        } else if signal > 0 && ENDING & bit(signal as u32) != 0 {
+            exit(0);
         }
     }
 }

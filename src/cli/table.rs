@@ -119,6 +119,13 @@ pub(super) const COMMANDS: &[Entry] = &[
     entry!("network rm" network::rm, by value, alias "remove"),
     entry!("network update" network::update),
     entry!(pause by value),
+    entry!("pod create" pod::create, by value),
+    entry!("pod exists" pod::exists),
+    entry!("pod inspect" pod::inspect),
+    entry!("pod ps" pod::ps, alias "ls" "list"),
+    entry!("pod rm" pod::rm, by value),
+    entry!("pod start" pod::start, by value),
+    entry!("pod stop" pod::stop, by value),
     entry!(port by value),
     entry!(ps alias "ls" "list"),
     entry!(pull),
@@ -228,6 +235,7 @@ pub(super) const GROUPS: &[Group] = &[
             (&["untag"], "untag"),
         ],
     },
+    Group { name: "pod", about: "Manage pods: containers that share namespaces", same: &[] },
     Group { name: "secret", about: "Manage secrets", same: &[] },
     Group { name: "manifest", about: "Manage lists of images for several platforms", same: &[] },
     Group { name: "setup", about: "Make rc fit into your environment", same: &[] },
@@ -237,7 +245,7 @@ pub(super) const GROUPS: &[Group] = &[
 ];
 
 /// Commands whose `-h` is the hostname, or nothing, as with podman.
-const WITHOUT_SHORT_HELP: [&str; 3] = ["create", "exec", "run"];
+const WITHOUT_SHORT_HELP: [&str; 4] = ["create", "exec", "pod create", "run"];
 
 /// Commands for programs, which no help lists.
 pub(super) const HIDDEN: [&str; 2] = ["__complete", "request"];

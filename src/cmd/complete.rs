@@ -101,6 +101,7 @@ fn stored(context: &engine::Context, name: &str) -> Option<Vec<String>> {
         "CONTAINER" => engine::container_names(context),
         "IMAGE" => engine::image_names(context),
         "NETWORK" => engine::network_names(context),
+        "POD" => engine::pod_names(context),
         "VOLUME" => engine::volume_names(context),
         _ => return None,
     })

@@ -5,7 +5,7 @@ use super::inspection::{Inspection, inspect};
 use crate::engine;
 use crate::error::{Error, Exit};
 
-/// Display the configuration of containers, images, volumes and networks
+/// Display the configuration of containers, images, volumes, networks and pods
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Format the output to a Go template or json
@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// Show the sizes of containers
     #[arg(short, long)]
     size: bool,
-    /// Type of object to look for: all, container, image, volume or network (default: all)
+    /// Type of object to look for: all, container, image, volume, network or pod (default: all)
     #[arg(
         short = 't',
         long = "type",
@@ -35,7 +35,7 @@ pub(crate) struct Args {
 /// The values of `--type`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
-    /// A container, otherwise an image, otherwise a volume, otherwise a network.
+    /// A container, otherwise an image, otherwise a volume, otherwise a network, otherwise a pod.
     #[default]
     All,
     /// Only containers.
@@ -46,6 +46,8 @@ pub(crate) enum Kind {
     Volume,
     /// Only networks.
     Network,
+    /// Only pods.
+    Pod,
 }
 
 /// Runs the command.
@@ -72,6 +74,7 @@ impl From<Kind> for engine::Kind {
             Kind::Image => Self::Image,
             Kind::Volume => Self::Volume,
             Kind::Network => Self::Network,
+            Kind::Pod => Self::Pod,
         }
     }
 }

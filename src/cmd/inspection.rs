@@ -111,6 +111,7 @@ fn shape(ctx: &Ctx, volumes: &std::path::Path, object: &Object, size: bool) -> R
             needs_copy_up: listed.needs_copy_up,
         }
         .object(),
+        Object::Pod(pod) => view::pod(pod),
         Object::Network(listed) => {
             let row = NetworkRow { record: &listed.record, members: &listed.members, no_trunc: true };
             if ctx.dialect == Dialect::Docker { row.docker_object() } else { row.object() }

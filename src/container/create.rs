@@ -95,7 +95,7 @@ impl Creation {
                 Err(_) => None,
             };
             let Some(holder) = holder else { return Err(Error::NoName(link)) };
-            let taken = || Error::NameTaken { name: self.config.name.to_string(), id: holder.short().to_owned() };
+            let taken = || find::name_taken(&self.store, &self.config.name, Some(&holder));
             match Container::read(ContainerDir::new(self.store.containers().join(holder.as_str()))) {
                 Ok(container) if container.is_left_over() => leftover::remove(&self.store, &container)?,
                 Ok(_) => return Err(taken()),
@@ -111,7 +111,7 @@ impl Creation {
                 }
             }
         }
-        Err(Error::NameTaken { name: self.config.name.to_string(), id: String::new() })
+        Err(find::name_taken(&self.store, &self.config.name, None))
     }
 
     fn free_name(&self) {

@@ -1,4 +1,5 @@
-//! Finds containers by name or ID, and lists all of them.
+//! Finds containers and pods by name or ID, and lists all of them. A pod's record is that of a container that runs no
+//! program; who asks for containers does not get it.
 
 use std::str::FromStr as _;
 
@@ -13,8 +14,17 @@ use crate::types::{ContainerId, Name};
 pub(crate) struct Listing {
     /// The readable ones, newest first.
     pub(crate) containers: Vec<Container>,
+    /// The readable pods, newest first.
+    pub(crate) pods: Vec<Container>,
     /// The damaged ones, each with an [`Error::Damaged`].
     pub(crate) broken: Vec<(ContainerId, Error)>,
+}
+
+impl Listing {
+    /// Containers and pods: all that have a network, IDs and files.
+    pub(crate) fn all(self) -> impl Iterator<Item = Container> {
+        self.containers.into_iter().chain(self.pods)
+    }
 }
 
 /// Lists all containers, and removes `--rm` containers whose monitor was killed before it could.
@@ -22,12 +32,15 @@ pub(crate) fn list(store: &Store) -> Result<Listing, Error> {
     let mut listing = Listing::default();
     for id in ids(store)? {
         match read(store, &id) {
+            Ok(Some(pod)) if pod.config.sandbox.is_some() => listing.pods.push(pod),
             Ok(Some(container)) => listing.containers.push(container),
             Ok(None) => {}
             Err(error) => listing.broken.push((id, error)),
         }
     }
-    listing.containers.sort_by(|a, b| b.config.created.cmp(&a.config.created));
+    for found in [&mut listing.containers, &mut listing.pods] {
+        found.sort_by(|a, b| b.config.created.cmp(&a.config.created));
+    }
     Ok(listing)
 }
 
@@ -54,6 +67,13 @@ pub(super) fn is_there(store: &Store, id: &ContainerId) -> bool {
     fs::symlink_metadata(store.containers().join(id.as_str())).is_ok()
 }
 
+/// The error of a name that `holder` has.
+pub(super) fn name_taken(store: &Store, name: &Name, holder: Option<&ContainerId>) -> Error {
+    let config = holder.and_then(|id| ContainerDir::new(store.containers().join(id.as_str())).config().ok());
+    let what = if config.is_some_and(|config| config.sandbox.is_some()) { "pod" } else { "container" };
+    Error::NameTaken { name: name.to_string(), what, id: holder.map(|id| id.short().to_owned()).unwrap_or_default() }
+}
+
 /// The IDs of all containers.
 pub(super) fn ids(store: &Store) -> Result<Vec<ContainerId>, Error> {
     match fs::read_dir(store.containers()) {
@@ -74,6 +94,15 @@ pub(crate) fn bare_name(text: &str) -> &str {
 ///
 /// Fails with [`Error::Damaged`], which has its ID, if it cannot be read.
 pub(crate) fn find(store: &Store, wanted: &str) -> Result<Container, Error> {
+    let found = find_any(store, wanted)?;
+    if found.config.sandbox.is_some() {
+        return Err(Error::NotFound(wanted.to_owned()));
+    }
+    Ok(found)
+}
+
+/// As [`find`], also a pod.
+pub(crate) fn find_any(store: &Store, wanted: &str) -> Result<Container, Error> {
     let id = id_of(store, wanted)?;
     read(store, &id)?.ok_or_else(|| Error::NotFound(wanted.to_owned()))
 }

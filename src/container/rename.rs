@@ -1,9 +1,9 @@
 //! Giving a container another name: its link in `names/` is moved, then the new name is recorded in its directory.
 
-use super::{Container, Error, names};
+use super::{Container, Error, find, names};
 use crate::storage::Store;
 use crate::sys::fs;
-use crate::types::Name;
+use crate::types::{ContainerId, Name};
 
 /// Moves the link of a container's name, in one step, and records the name.
 ///
@@ -19,14 +19,14 @@ pub(crate) fn rename(store: &Store, container: &Container, name: &Name) -> Resul
     if names::leads_to(&new, id) {
         return Ok(container.directory.write_name(name)?);
     }
-    let taken = |holder: &str| Error::NameTaken { name: name.to_string(), id: holder.to_owned() };
+    let taken = |holder: Option<&ContainerId>| find::name_taken(store, name, holder);
     // Under the store's lock: no other command takes a name for a leftover, or renames.
     let _lock = store.lock_exclusive()?;
     match names::target(&new) {
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error.into()),
         // Its container exists, is being created, or its creator was killed: the sweeper knows.
-        Ok(Some(holder)) => return Err(taken(holder.short())),
+        Ok(Some(holder)) => return Err(taken(Some(&holder))),
         Ok(None) => return Err(Error::NoName(new)),
     }
     if !names::leads_to(&old, id) {
@@ -35,7 +35,7 @@ pub(crate) fn rename(store: &Store, container: &Container, name: &Name) -> Resul
         return Ok(container.directory.write_name(name)?);
     }
     match fs::rename_to_new(&old, &new) {
-        Err(error) if error.source.kind() == std::io::ErrorKind::AlreadyExists => return Err(taken("")),
+        Err(error) if error.source.kind() == std::io::ErrorKind::AlreadyExists => return Err(taken(None)),
         moved => moved?,
     }
     if let Err(error) = container.directory.write_name(name) {

@@ -13,8 +13,8 @@ use super::service::Service;
 use super::session::{Session, Terminal, Unread};
 use super::step::Step;
 use super::streams::{self, StartStreams};
-use super::{Container, Error, empty, secrets, volumes};
-use crate::monitor::{self, ContainerDir, Owner, SecretVariables, Start, State, Status};
+use super::{Container, Error, adopt, empty, secrets, volumes};
+use crate::monitor::{self, ContainerDir, MemberOf, Owner, SecretVariables, Start, State, Status};
 use crate::net;
 use crate::plan::{self, ContainerConfig, HostFacts};
 use crate::runtime::cgroup;
@@ -43,6 +43,8 @@ pub(crate) struct Environment {
     pub(crate) fuse_overlayfs: Option<PathBuf>,
     /// The service manager behind this command.
     pub(crate) manager: Manager,
+    /// The pod of a container, for its monitor: how it is started again is above a start.
+    pub(crate) member_of: fn(&Environment, &ContainerConfig) -> Option<MemberOf>,
 }
 
 /// Which container.
@@ -111,7 +113,9 @@ pub(crate) fn start(
     let facts = host_facts(environment, &config, &directory, trees.mounted)?;
     let secrets = of_step.map_or_else(|| secrets::read(&store, &config), Ok)?;
     let secret_variables = SecretVariables(secrets.variables);
-    let mut spec = plan::spec(volumes.resolve(&config).as_ref().unwrap_or(&config), &facts)?;
+    let adopting = adopt::namespaces(&store, &config)?;
+    let shown = volumes.resolve(&config);
+    let mut spec = plan::spec(adopting.as_ref().or(shown.as_ref()).unwrap_or(&config), &facts)?;
     if let Some(process) = spec.process_mut() {
         secret_variables.add_to(process);
     }
@@ -121,7 +125,7 @@ pub(crate) fn start(
     fs::create_dir_all(&locks)?;
     let start = Start {
         spec,
-        extras: plan::extras(&config),
+        extras: plan::extras(adopting.as_ref().unwrap_or(&config)),
         layers: trees.root,
         copy_up: volumes.copy_up.clone(),
         ids: environment.ids.clone(),
@@ -144,11 +148,12 @@ pub(crate) fn start(
         notify: environment.manager.relayed(&config).map(str::to_owned),
         secrets: secrets.files,
         secret_variables,
-        // A step of a build is no container that anybody knows.
-        events: if is_tied { EventLog::default() } else { store.events() },
+        // A step of a build is no container that anybody knows, and a pod has events of its own.
+        events: if is_tied || config.sandbox.is_some() { EventLog::default() } else { store.events() },
         is_new,
         ready: environment.manager.told_when_healthy(&config).map(str::to_owned),
         is_tied,
+        pod: (environment.member_of)(environment, &config),
         state,
         directory,
         config,

@@ -21,6 +21,9 @@ use crate::sys::process;
 /// The code if the container has not ended. Source: podman, `WaitForConditionWithInterval`.
 const NO_CODE: i32 = -1;
 
+/// How soon a wait for the start of another process notices that the starting monitor was killed.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 /// What a command waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
@@ -52,6 +55,18 @@ pub(crate) struct Waiting {
     interval: Duration,
     /// The connection on which the monitor reports the end, if it could be reached.
     asked: Option<OwnedFd>,
+}
+
+/// Waits while another process starts the container, and returns it as it is then. A pod that is being stopped is
+/// awaited, too: who needs it starts it again.
+pub(crate) fn wait_for_start(mut container: Container) -> Result<Container, Error> {
+    let is_pod = container.config.sandbox.is_some();
+    while container.status == Status::Starting || container.status == Status::Stopping && is_pod {
+        let next = [Status::Created, Status::Running, Status::Exited].map(Condition::Status);
+        wait_for_state(&container, &next, LOOK_AGAIN)?;
+        container = Container::read(container.directory)?;
+    }
+    Ok(container)
 }
 
 /// Begins to wait until one of these is true of the container; none is as `exited`.

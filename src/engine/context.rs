@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::container::{Environment, Manager};
+use crate::container::{self, Environment, Manager};
 use crate::dirs::Dirs;
 use crate::doctor::Host;
 use crate::net::Programs;
@@ -101,6 +101,7 @@ impl Context {
             fuse_overlayfs: self.fuse_overlayfs(),
             programs: self.programs(),
             manager,
+            member_of: container::member_of,
         })
     }
 

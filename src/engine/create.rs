@@ -1,20 +1,21 @@
 //! Creating a container from an image.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
 
+use super::cidfile::Cidfile;
 use super::context::{Caller, Context};
 use super::happened;
 use super::image;
 use super::observer::Observer;
+use super::pods::with_pod;
 use super::secrets;
 use super::sources::{self, Sources};
 use super::{defaults, facts};
 use crate::container::{self, Creation, Environment, Removal, Trees};
-use crate::plan::{self, ContainerConfig, Found, ImageDefaults, Request, Seccomp};
+use crate::plan::{self, Found, ImageDefaults, Request, Seccomp};
 use crate::runtime::seccomp;
 use crate::storage::Store;
-use crate::sys::fs::{self, AtPath as _};
+use crate::sys::fs;
 use crate::types::{ContainerId, Name, Report, ReportKind};
 
 /// Creates a container without starting it, and pulls the image if it is missing. On failure nothing is left.
@@ -25,13 +26,15 @@ pub(crate) fn create(
     observer: &mut dyn Observer,
 ) -> Result<ContainerId, Report> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
-    let Prepared { creation, .. } = prepare(context, &environment, &caller, request, observer)?;
-    // First, so that a file that cannot be written leaves no container.
-    let cidfile = Cidfile::write(&creation.config)?;
-    container::create(&creation)?;
-    happened::to_container(&creation.store, &creation.config, "create");
-    cidfile.keep();
-    Ok(creation.config.id)
+    with_pod(context, &environment, &caller, request, |request| {
+        let Prepared { creation, .. } = prepare(context, &environment, &caller, request, observer)?;
+        // First, so that a file that cannot be written leaves no container.
+        let cidfile = Cidfile::write(&creation.config)?;
+        container::create(&creation)?;
+        happened::to_container(&creation.store, &creation.config, "create");
+        cidfile.keep();
+        Ok(creation.config.id)
+    })
 }
 
 /// A container that is ready to be created, and what its files are made of.
@@ -106,34 +109,4 @@ fn remove_old(store: &Store, name: &Name, environment: &Environment) -> Result<(
         Err(_) => {}
     }
     Ok(())
-}
-
-/// The file with the ID of a container that is being created. It is removed unless it is kept: the container that it
-/// names does not exist then.
-pub(super) struct Cidfile(Option<PathBuf>);
-
-impl Cidfile {
-    /// Writes the container's ID to the file that was asked for, if any. Fails if anything has that name, even a link.
-    /// On failure no file is left.
-    pub(super) fn write(config: &ContainerConfig) -> Result<Self, Report> {
-        use std::io::Write as _;
-        let Some(path) = &config.cidfile else { return Ok(Self(None)) };
-        let mut file = fs::create_new(path)?;
-        let written = Self(Some(path.clone()));
-        file.write_all(config.id.as_str().as_bytes()).at("write", path)?;
-        Ok(written)
-    }
-
-    /// The container exists.
-    pub(super) fn keep(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Cidfile {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            drop(fs::remove_file(path));
-        }
-    }
 }

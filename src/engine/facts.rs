@@ -54,16 +54,16 @@ fn host_ids(ids: &IdMap) -> HostIds {
 
 /// IDs that existing containers have for themselves alone.
 fn taken_ids(store: &Store) -> Result<Vec<IdRange>, container::Error> {
-    let all = container::list(store)?.containers.into_iter().map(|container| container.config.user_namespace);
+    let all = container::list(store)?.all().map(|container| container.config.user_namespace);
     Ok(all.filter(|namespace| namespace.is_auto).flat_map(|namespace| namespace.maps.uids).collect())
 }
 
-/// The containers of these names or IDs.
+/// The containers and pods of these names or IDs.
 fn containers(
     store: &Store,
     names: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Option<Box<ContainerConfig>>>, container::Error> {
-    let look_up = |name: &String| match container::find(store, name) {
+    let look_up = |name: &String| match container::find_any(store, name) {
         Ok(found) => Ok((name.clone(), Some(Box::new(found.config)))),
         Err(container::Error::NotFound(_)) => Ok((name.clone(), None)),
         Err(error) => Err(error),

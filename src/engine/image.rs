@@ -110,6 +110,9 @@ pub(super) fn layers_of(environment: &Environment, config: &ContainerConfig) -> 
     if let Some(root) = &config.root_directory {
         return directory(root);
     }
+    if config.sandbox.is_some() {
+        return Ok(container::root_of_pod(&environment.store)?);
+    }
     let image = of_container(&environment.store, config)?;
     mapped_layers(&environment.store, &image, environment, &config.user_namespace.maps)
 }

@@ -1,4 +1,4 @@
-//! A container, an image, a volume or a network by its name, with all its details.
+//! A container, an image, a volume, a network or a pod by its name, with all its details.
 
 use std::path::PathBuf;
 
@@ -8,13 +8,14 @@ use super::volumes::{self, ListedVolume};
 use crate::container::{self, Container};
 use crate::image;
 use crate::image::local::{self, LocalImage};
+use crate::pod::{self, Pod};
 use crate::storage::Store;
 use crate::types::{Report, ReportKind, Thing};
 
 /// What to look for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A container, otherwise an image, otherwise a volume, otherwise a network.
+    /// A container, otherwise an image, otherwise a volume, otherwise a network, otherwise a pod.
     #[default]
     Any,
     /// Only containers.
@@ -25,6 +26,8 @@ pub(crate) enum Kind {
     Volume,
     /// Only networks.
     Network,
+    /// Only pods.
+    Pod,
 }
 
 /// What was found.
@@ -38,6 +41,8 @@ pub(crate) enum Object {
     Volume(Box<ListedVolume>),
     /// A network.
     Network(Box<ListedNetwork>),
+    /// A pod.
+    Pod(Box<Pod>),
 }
 
 /// An image with what the store knows of it.
@@ -61,16 +66,18 @@ impl Kind {
             Self::Image => (Thing::Image, "image"),
             Self::Volume => (Thing::Volume, "volume"),
             Self::Network => (Thing::Network, "network"),
+            Self::Pod => (Thing::Pod, "pod"),
         };
         Report::new(ReportKind::NotFound(thing), format!("no such {what}: {}", name.escape_debug()))
     }
 }
 
 /// Finds the object of this name or ID; a container comes before an image, that before a
-/// volume, and that before a network.
+/// volume, that before a network, and that before a pod.
 pub(crate) fn inspect(context: &Context, store: &Store, kind: Kind, name: &str) -> Result<Object, Report> {
     let (of_volume, of_network) = (|| of_volume(context, name), || of_network(context, name));
-    let found = first(kind, || of_container(store, name), || of_image(context, store, name), of_volume, of_network)?;
+    let of_image = || of_image(context, store, name);
+    let found = first(kind, || of_container(store, name), of_image, of_volume, of_network, || of_pod(store, name))?;
     found.ok_or_else(|| kind.missing(name))
 }
 
@@ -80,16 +87,19 @@ fn first<T, E>(
     image: impl FnOnce() -> Result<Option<T>, E>,
     volume: impl FnOnce() -> Result<Option<T>, E>,
     network: impl FnOnce() -> Result<Option<T>, E>,
+    pod: impl FnOnce() -> Result<Option<T>, E>,
 ) -> Result<Option<T>, E> {
     match kind {
         Kind::Container => container(),
         Kind::Image => image(),
         Kind::Volume => volume(),
         Kind::Network => network(),
+        Kind::Pod => pod(),
         Kind::Any => {
             let found = container()?.map_or_else(image, |found| Ok(Some(found)))?;
             let found = found.map_or_else(volume, |found| Ok(Some(found)))?;
-            found.map_or_else(network, |found| Ok(Some(found)))
+            let found = found.map_or_else(network, |found| Ok(Some(found)))?;
+            found.map_or_else(pod, |found| Ok(Some(found)))
         }
     }
 }
@@ -134,6 +144,14 @@ fn of_network(context: &Context, name: &str) -> Result<Option<Object>, Report> {
     }
 }
 
+fn of_pod(store: &Store, name: &str) -> Result<Option<Object>, Report> {
+    match pod::find(store, name) {
+        Ok(found) => Ok(Some(Object::Pod(Box::new(found)))),
+        Err(report) if report.kind == ReportKind::NotFound(Thing::Pod) => Ok(None),
+        Err(report) => Err(report),
+    }
+}
+
 /// Whether there is a container of this name or ID, even a damaged one.
 pub(crate) fn container_exists(context: &Context, name: &str) -> Result<bool, Report> {
     match container::find(&context.store_to_read()?, name) {
@@ -156,31 +174,35 @@ pub(crate) fn image_exists(context: &Context, name: &str) -> Result<bool, Report
 mod tests {
     use super::*;
 
-    fn found(kind: Kind, has_container: bool, has_image: bool, has_volume: bool) -> Option<&'static str> {
+    fn found(kind: Kind, has: [bool; 4]) -> Option<&'static str> {
+        let [has_container, has_image, has_volume, has_network] = has;
         let found = first(
             kind,
             || Ok::<_, ()>(has_container.then_some("container")),
             || Ok(has_image.then_some("image")),
             || Ok(has_volume.then_some("volume")),
-            || Ok(Some("network")),
+            || Ok(has_network.then_some("network")),
+            || Ok(Some("pod")),
         );
         found.unwrap_or_default()
     }
 
     #[test]
-    fn a_container_comes_before_an_image_a_volume_and_a_network_of_the_same_name() {
-        for (kind, has_container, has_image, has_volume, expected) in [
-            (Kind::Any, true, true, true, Some("container")),
-            (Kind::Any, false, true, true, Some("image")),
-            (Kind::Any, false, false, true, Some("volume")),
-            (Kind::Any, false, false, false, Some("network")),
-            (Kind::Volume, true, true, true, Some("volume")),
-            (Kind::Network, true, true, true, Some("network")),
-            (Kind::Image, true, true, true, Some("image")),
-            (Kind::Image, true, false, true, None),
-            (Kind::Container, false, true, true, None),
+    fn a_container_comes_before_an_image_a_volume_a_network_and_a_pod_of_the_same_name() {
+        for (kind, has, expected) in [
+            (Kind::Any, [true, true, true, true], Some("container")),
+            (Kind::Any, [false, true, true, true], Some("image")),
+            (Kind::Any, [false, false, true, true], Some("volume")),
+            (Kind::Any, [false, false, false, true], Some("network")),
+            (Kind::Any, [false, false, false, false], Some("pod")),
+            (Kind::Volume, [true, true, true, true], Some("volume")),
+            (Kind::Network, [true, true, true, true], Some("network")),
+            (Kind::Pod, [true, true, true, true], Some("pod")),
+            (Kind::Image, [true, true, true, true], Some("image")),
+            (Kind::Image, [true, false, true, true], None),
+            (Kind::Container, [false, true, true, true], None),
         ] {
-            assert_eq!(found(kind, has_container, has_image, has_volume), expected, "{kind:?}");
+            assert_eq!(found(kind, has), expected, "{kind:?}");
         }
         assert_eq!(Kind::Any.missing("a\u{1b}b").message, "no such object: a\\u{1b}b");
     }

@@ -42,6 +42,15 @@ pub(crate) fn network_names(context: &Context) -> Vec<String> {
     read(context, names)
 }
 
+/// The names of all pods, the newest first.
+pub(crate) fn pod_names(context: &Context) -> Vec<String> {
+    let names = |store: &Store| {
+        let pods = container::list(store).ok()?.pods;
+        Some(pods.iter().map(|pod| pod.config.name.to_string()).collect())
+    };
+    read(context, names)
+}
+
 fn read(context: &Context, names: impl FnOnce(&Store) -> Option<Vec<String>>) -> Vec<String> {
     context.store_to_read().ok().and_then(|store| names(&store)).unwrap_or_default()
 }

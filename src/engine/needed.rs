@@ -1,10 +1,16 @@
-//! Starting containers after those that they need: whose namespaces they have, or that `--requires` names.
+//! Starting containers after those that they need: whose namespaces they have (a pod's, too), or that `--requires`
+//! names.
 
 use super::context::Context;
+use super::happened;
 use super::image;
 use crate::container::{self, Attach, Container, Environment, FrontEnd, Manager, Origin, Started};
 use crate::plan::ContainerConfig;
-use crate::types::{Report, ReportKind};
+use crate::types::{ContainerId, Name, Report, ReportKind};
+
+/// A front end that is attached to nothing.
+pub(super) const ALONE: FrontEnd<'static> =
+    FrontEnd { attach: Attach::No, descriptors: [None; 3], size: None, take_signals: None };
 
 /// How many containers may need each other in a row; only a damaged record has more.
 const DEEPEST: u32 = 64;
@@ -17,28 +23,48 @@ pub(super) fn start_needed(context: &Context, config: &ContainerConfig) -> Resul
 
 fn start_below(context: &Context, config: &ContainerConfig, depth: u32) -> Result<(), Report> {
     for id in config.dependencies() {
-        let store = context.store()?;
-        let needed = container::find(store, id.as_str()).map_err(|error| {
-            let message = format!("container `{}` needs container {}: {error}", config.name, id.short());
+        start_until_it_runs(context, &config.name, &id, depth)?;
+    }
+    Ok(())
+}
+
+/// Starts what `name` needs, unless it runs. Several commands may do so at once: the first one starts it, and the
+/// others wait for that.
+fn start_until_it_runs(context: &Context, name: &Name, id: &ContainerId, depth: u32) -> Result<(), Report> {
+    let store = context.store()?;
+    let find = || {
+        container::find_any(store, id.as_str()).map_err(|error| {
+            let message = format!("container `{name}` needs container {}: {error}", id.short());
             Report::new(ReportKind::Conflict, message)
-        })?;
+        })
+    };
+    loop {
+        let needed = container::wait_for_start(find()?)?;
         if needed.is_running() {
-            continue;
+            return Ok(());
         }
         let Some(depth) = depth.checked_sub(1) else {
-            return Err(Report::new(ReportKind::Damaged, format!("container `{}` needs itself", config.name)));
+            return Err(Report::new(ReportKind::Damaged, format!("container `{name}` needs itself")));
         };
         start_below(context, &needed.config, depth)?;
-        let alone = FrontEnd { attach: Attach::No, descriptors: [None; 3], size: None, take_signals: None };
         let environment = context.environment(Manager::default())?;
-        match start_alone(&environment, Container::read(needed.directory)?, alone) {
-            Ok(_) => {}
+        match start_alone(&environment, Container::read(needed.directory)?, ALONE) {
+            Ok(_) => {
+                if needed.config.sandbox.is_some() {
+                    happened::to_container(store, &needed.config, "start");
+                }
+                return Ok(());
+            }
             // Another command was faster.
-            Err(_) if container::find(store, id.as_str()).is_ok_and(|now| now.is_running()) => {}
+            Err(_) if find().is_ok_and(|now| now.is_running()) => {}
             Err(report) => return Err(report),
         }
     }
-    Ok(())
+}
+
+/// Starts a container or a pod that exists, after those that it needs, unless it runs.
+pub(super) fn ensure_runs(context: &Context, name: &Name, id: &ContainerId) -> Result<(), Report> {
+    start_until_it_runs(context, name, id, DEEPEST)
 }
 
 /// Starts a container that exists, after those that it needs.

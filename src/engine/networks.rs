@@ -40,7 +40,7 @@ pub(crate) fn networks(context: &Context, filters: &[String]) -> Result<(Vec<Lis
         found.records.iter().find(|record| record.name.as_str() == name)?.created.parse().ok()
     };
     let filter = NetworkFilter::parse(filters, context.clock(), created)?;
-    let containers = container::list(&store)?.containers;
+    let containers: Vec<Container> = container::list(&store)?.all().collect();
     let listed = found.records.into_iter().map(|record| listed(record, &containers));
     let shown = listed
         .filter(|network| filter.matches(NetworkFacts { record: &network.record, is_used: network.users > 0 }))
@@ -52,7 +52,7 @@ pub(crate) fn networks(context: &Context, filters: &[String]) -> Result<(Vec<Lis
 pub(crate) fn network(context: &Context, name: &str) -> Result<ListedNetwork, Report> {
     let store = context.store_to_read()?;
     let record = find(&Networks::of(store.root()), name)?;
-    Ok(listed(record, &container::list(&store)?.containers))
+    Ok(listed(record, &container::list(&store)?.all().collect::<Vec<_>>()))
 }
 
 /// Whether there is a network of this name or ID, even a damaged one.
@@ -87,9 +87,9 @@ fn uses(container: &Container, network: &Name) -> bool {
     container.config.network.endpoints().iter().any(|endpoint| endpoint.network.as_ref() == Some(network))
 }
 
-/// The containers that are to be in a network.
+/// The containers and pods that are to be in a network.
 fn users(store: &Store, network: &Name) -> Result<Vec<Container>, Report> {
-    Ok(container::list(store)?.containers.into_iter().filter(|container| uses(container, network)).collect())
+    Ok(container::list(store)?.all().filter(|container| uses(container, network)).collect())
 }
 
 /// Filters of containers, with the name of each network that is named otherwise, by its ID for instance.

@@ -22,7 +22,7 @@ pub(crate) fn reset(context: &Context) -> Result<Vec<PathBuf>, Report> {
     let runtime = context.runtime_dir()?;
     let how = Removal { force: true, timeout: None, volumes: true };
     let listing = container::list(&store)?;
-    for container in listing.containers {
+    for container in listing.containers.into_iter().chain(listing.pods) {
         container::remove(&store, container, &how, &runtime)?;
     }
     for (id, _) in listing.broken {

@@ -1,9 +1,11 @@
+use super::cidfile::Cidfile;
 use super::context::{Caller, Context};
-use super::create::{Cidfile, Prepared, prepare};
+use super::create::{Prepared, prepare};
 use super::needed::start_needed;
 use super::observer::Observer;
+use super::pods::with_pod;
 use super::why;
-use crate::container::{self, Attach, FrontEnd, Origin, Started};
+use crate::container::{self, Attach, Environment, FrontEnd, Origin, Started};
 use crate::plan::Request;
 use crate::types::{ContainerId, Report};
 
@@ -26,18 +28,32 @@ pub(crate) fn run(
     context: &Context,
     mut caller: Caller,
     request: &Request,
-    mut front_end: FrontEnd<'_>,
+    front_end: FrontEnd<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Run, Report> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
-    let Prepared { creation, trees } = prepare(context, &environment, &caller, request, observer)?;
+    with_pod(context, &environment, &caller, request, |request| {
+        run_in(context, &environment, &caller, request, front_end, observer)
+    })
+}
+
+/// [`run`] in a pod that exists, or in none.
+fn run_in(
+    context: &Context,
+    environment: &Environment,
+    caller: &Caller,
+    request: &Request,
+    mut front_end: FrontEnd<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Run, Report> {
+    let Prepared { creation, trees } = prepare(context, environment, caller, request, observer)?;
     if let Attach::Yes { stdin } = &mut front_end.attach {
         *stdin &= creation.config.open_stdin;
     }
     let (id, removes_itself) = (creation.config.id.clone(), creation.config.auto_remove);
     start_needed(context, &creation.config)?;
     let cidfile = Cidfile::write(&creation.config)?;
-    match container::start(&environment, Origin::New(Box::new(creation)), trees, front_end) {
+    match container::start(environment, Origin::New(Box::new(creation)), trees, front_end) {
         Ok(started) => {
             cidfile.keep();
             Ok(Run { id, started })
@@ -46,7 +62,7 @@ pub(crate) fn run(
             let mut report = Report::from(error);
             if report.kind.shell_code().is_some() && !removes_itself {
                 // The container stays, and with it what its files say.
-                let cause = why::why_not_run(&environment, id.as_str());
+                let cause = why::why_not_run(environment, id.as_str());
                 report.hint = report.hint.or_else(|| cause.map(|cause| cause.message));
             }
             if report.kind.shell_code().is_some() && !removes_itself {

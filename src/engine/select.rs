@@ -65,7 +65,8 @@ impl Selection {
     }
 }
 
-fn id_in(file: &Path) -> Result<String, fs::PathError> {
+/// The ID in a file.
+pub(crate) fn id_in(file: &Path) -> Result<String, fs::PathError> {
     // A file may be exchanged by a container, for a FIFO that never ends, but not a descriptor of the caller's.
     let bytes = if inherited::is_name(file) { fs::read_limited(file, 4096)? } else { fs::read_regular(file, 4096)? };
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())

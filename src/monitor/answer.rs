@@ -70,6 +70,7 @@ impl Parts {
             Ask::Network(change) => self.add_job(id, Task::Network(change)),
             Ask::Check => return self.ask_for_check(id),
             Ask::Wait => self.connections.set_waits(id, true),
+            Ask::Join => self.connections.set_member(id),
             Ask::CloseOutput { stderr } => {
                 self.relay.close_output(id, if stderr { Stream::Stderr } else { Stream::Stdout });
             }

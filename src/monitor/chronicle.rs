@@ -5,9 +5,10 @@ use super::start::Start;
 use crate::plan::ContainerConfig;
 use crate::storage::events::{Event, EventKind, EventLog};
 
-/// An event of a container, now.
+/// An event of a container or a pod, now.
 pub(crate) fn container_event(config: &ContainerConfig, action: &str) -> Event {
-    let mut event = Event::new(EventKind::Container, action, config.id.as_str(), config.name.as_str());
+    let kind = if config.sandbox.is_some() { EventKind::Pod } else { EventKind::Container };
+    let mut event = Event::new(kind, action, config.id.as_str(), config.name.as_str());
     event.image.clone_from(&config.image.reference);
     event.attributes.clone_from(&config.labels);
     event

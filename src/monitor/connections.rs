@@ -37,6 +37,8 @@ struct Connection {
     is_guest: bool,
     /// It has requested a stop, and so may wait for the end.
     has_stopped: bool,
+    /// It is the monitor of a member of this pod.
+    is_member: bool,
 }
 
 /// All connections, and the socket that listens for more.
@@ -64,7 +66,7 @@ impl Connections {
         let id = self.next_id;
         self.next_id += 1;
         let is_guest = u64::try_from(socket.as_raw_fd()).is_ok_and(|number| number >= bound());
-        self.all.push(Connection { id, socket, waits, is_guest, has_stopped: false });
+        self.all.push(Connection { id, socket, waits, is_guest, has_stopped: false, is_member: false });
         id
     }
 
@@ -143,6 +145,23 @@ impl Connections {
     /// Whether the command is told of the program's end.
     pub(super) fn waits(&self, id: u64) -> bool {
         self.all.iter().any(|connection| connection.id == id && connection.waits)
+    }
+
+    /// It is the monitor of a member of this pod.
+    pub(super) fn set_member(&mut self, id: u64) {
+        if let Some(connection) = self.get(id) {
+            connection.is_member = true;
+        }
+    }
+
+    /// Whether it is the monitor of a member of this pod.
+    pub(super) fn is_member(&self, id: u64) -> bool {
+        self.all.iter().any(|connection| connection.id == id && connection.is_member)
+    }
+
+    /// Whether this pod has members that run.
+    pub(super) fn has_members(&self) -> bool {
+        self.all.iter().any(|connection| connection.is_member)
     }
 
     /// Sets whether the command is told of the program's end.

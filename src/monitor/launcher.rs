@@ -125,6 +125,8 @@ impl Launcher {
     /// Launches the program and hands it to the server: with the storage driver that was chosen, or the first one that
     /// works.
     pub(super) fn bring_up(&mut self, server: &mut Server) -> Result<Up, Error> {
+        // First: a pod that stops with its last member must know of this one.
+        server.parts.pod.join()?;
         let home = || self.home.ready().and_then(UserNamespace::copy);
         server.parts.networks.join(&self.start.config, home)?;
         server.parts.networks.write_files(&self.start.config, &self.start.directory)?;

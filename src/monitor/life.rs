@@ -61,7 +61,7 @@ struct Life<'a> {
 
 impl<'a> Life<'a> {
     /// Becomes a monitor, and makes everything that must exist before the first process. On failure nothing is left.
-    fn begin(start: Start, owner: &'a dyn Owner) -> Result<Self, Error> {
+    fn begin(mut start: Start, owner: &'a dyn Owner) -> Result<Self, Error> {
         // Fails only if this process already leads a session, which a forked one does not.
         rustix::process::setsid().ok();
         let name = format!("rc: {}", start.config.name);
@@ -82,7 +82,7 @@ impl<'a> Life<'a> {
         };
         let own = source.finish(&cgroup_source::wanted(&start)).map_err(|error| withdraw(error.into()))?;
         let log = Log::open(&start).map_err(withdraw)?;
-        let server = Server::new(Parts::new(&start, listener, log), signals);
+        let server = Server::new(Parts::new(&mut start, listener, log), signals);
         Ok(Self { owner, _lock: lock, launcher: Launcher::new(start, (driver, doors), own, home), server })
     }
 
@@ -114,6 +114,8 @@ impl<'a> Life<'a> {
         } else {
             self.server.parts.records.end_run(&record);
         }
+        // The pod hears of the end when the records tell it.
+        self.server.parts.pod.leave();
         self.server.parts.chronicle.ended(record.code, true, removes);
         self.server.parts.tell_end(record.code);
         if removes && let Ok(home) = self.launcher.home() {

@@ -29,7 +29,7 @@ use crate::plan::ContainerConfig;
 use crate::sys::process::{Child, CloneOptions, fork, fork_sharing};
 use crate::sys::process_id::ProcessId;
 use crate::sys::{fs, prctl, signal, socket};
-use crate::types::{Endpoint, EndpointState, Name, NetworkDriver, Report};
+use crate::types::{Endpoint, EndpointState, Name, NamespaceKind, NetworkDriver, Report};
 use crate::userns::{self, UserNamespace};
 
 /// The pause before another attempt to find or make a keeper.
@@ -49,6 +49,8 @@ pub(super) struct Networks {
     members: Vec<(u64, Member)>,
     next: u64,
     rejoin: Option<Rejoin>,
+    /// The container's network namespace has what a killed monitor of its own left there.
+    adopts: bool,
 }
 
 /// A child that finds or makes a keeper for a member.
@@ -66,8 +68,11 @@ impl Networks {
             container: start.config.id.clone(),
             programs: start.network.programs.clone(),
             locks: start.network.locks.clone(),
+            keeps_addresses: start.config.sandbox.is_some(),
         };
-        Self { joiner, members: Vec::new(), next: 0, rejoin: None }
+        let is_joined = start.extras.joined.iter().any(|(kind, _)| *kind == NamespaceKind::Network);
+        let adopts = is_joined && start.config.sandbox.is_some();
+        Self { joiner, members: Vec::new(), next: 0, rejoin: None, adopts }
     }
 
     /// Joins the networks that the container is to be in, unless it has. On failure it is in none.
@@ -123,7 +128,7 @@ impl Networks {
 
     /// Connects the container whose init is process `init`, in a child that shares this process' memory.
     pub(super) fn plug(&self, config: &ContainerConfig, init: i32, home: &UserNamespace) -> Result<(), Error> {
-        if self.members.is_empty() {
+        if self.members.is_empty() && !self.adopts {
             return Ok(());
         }
         let mut done = None;
@@ -138,6 +143,11 @@ impl Networks {
 
     fn plug_all(&self, config: &ContainerConfig, init: i32, home: &UserNamespace) -> Result<(), Error> {
         home.enter()?;
+        if self.adopts {
+            let own = self.members.iter().map(|(_, member)| member.lease.interface.as_str());
+            let all: Vec<&str> = own.chain([addresses::INTERFACE]).collect();
+            net::remove_interfaces(&config.name, &all, init)?;
+        }
         let gateways = self.gateways(config);
         for ((_, member), gateways) in self.members.iter().zip(gateways) {
             member.plug(&config.id, &gateways, init)?;

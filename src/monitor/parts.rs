@@ -9,6 +9,7 @@ use super::exec::{Confinement, Execs, Told};
 use super::health::Health;
 use super::log::Log;
 use super::networks::Networks;
+use super::pod::Membership;
 use super::program::{AskedBy, Launched, Program};
 use super::protocol::Event;
 use super::record::Status;
@@ -19,7 +20,7 @@ use super::start::{Start, Starter, Stdio};
 use super::stdio::Pipes;
 use super::timers::Timers;
 use super::worker::Worker;
-use crate::plan::RestartPolicy;
+use crate::plan::{ExitPolicy, RestartPolicy};
 use crate::types::{Report, ReportKind, Signal};
 
 /// All parts that the loop serves.
@@ -34,6 +35,7 @@ pub(super) struct Parts {
     pub(super) worker: Worker,
     pub(super) connections: Connections,
     pub(super) networks: Networks,
+    pub(super) pod: Membership,
     pub(super) timers: Timers,
     pub(super) confinement: Confinement,
     pub(super) chronicle: Chronicle,
@@ -41,11 +43,14 @@ pub(super) struct Parts {
     is_tied: bool,
     /// That command.
     tied_to: Option<u64>,
+    /// It is a pod that stops when its last member ends.
+    ends_with_members: bool,
 }
 
 impl Parts {
     /// The parts for the container of `start`.
-    pub(super) fn new(start: &Start, listener: OwnedFd, log: Option<Log>) -> Self {
+    pub(super) fn new(start: &mut Start, listener: OwnedFd, log: Option<Log>) -> Self {
+        let pod = Membership::new(start.pod.take());
         let config = &start.config;
         let can_be_on =
             config.restart != RestartPolicy::No || !start.stdio.iter().any(|stdio| matches!(stdio, Stdio::Handed(_)));
@@ -59,11 +64,13 @@ impl Parts {
             worker: Worker::default(),
             connections: Connections::new(listener),
             networks: Networks::new(start),
+            pod,
             timers: Timers::default(),
             confinement: Confinement::of(start),
             chronicle: Chronicle::new(start),
             is_tied: start.is_tied,
             tied_to: None,
+            ends_with_members: config.sandbox.as_ref().is_some_and(|pod| pod.exit_policy == ExitPolicy::Stop),
         }
     }
 
@@ -140,7 +147,11 @@ impl Parts {
     /// Forgets a command that has ended.
     pub(super) fn forget(&mut self, id: u64) {
         self.relay.forget(id);
+        let was_member = self.connections.is_member(id);
         self.connections.forget(id);
+        if was_member && self.ends_with_members && !self.connections.has_members() {
+            self.stop(AskedBy::System, None, None);
+        }
         self.worker.forget(id);
         self.health.forget(id);
         if self.tied_to == Some(id) {

@@ -8,6 +8,7 @@
 //! check                                                  → checked
 //! wait                                                   → exited, at the end of the run
 //! resize, detach, close-output                           (no answer)
+//! join                                                   (no answer; the end of the connection is the member's)
 //! any                                                    → failed
 //! ```
 //!
@@ -71,6 +72,8 @@ pub(crate) enum Ask {
     Network(Box<NetworkChange>),
     /// Asks for an event when the program has ended, even if it is restarted.
     Wait,
+    /// It is the monitor of a container in this pod, as long as it is connected.
+    Join,
     /// The size of the client's terminal has changed.
     Resize {
         /// Rows.

@@ -11,6 +11,7 @@ use rustix::event::PollFlags;
 use super::exec;
 use super::networks;
 use super::parts::Parts;
+use super::pod;
 use super::program::{self, AskedBy};
 use super::relay;
 use super::start::{Error, step};
@@ -34,6 +35,7 @@ enum Token {
     Exec(u64, exec::Token),
     Health,
     Network(networks::Token),
+    Pod(pod::Token),
     Relay(relay::Token),
 }
 
@@ -132,6 +134,9 @@ impl Server {
         for (fd, token) in parts.networks.poll_set() {
             set.watch(fd, PollFlags::IN, Token::Network(token));
         }
+        for (fd, token) in parts.pod.poll_set() {
+            set.watch(fd, PollFlags::IN, Token::Pod(token));
+        }
         if let Some(output) = parts.health.poll_fd() {
             set.watch(output, PollFlags::IN, Token::Health);
         }
@@ -152,6 +157,7 @@ impl Server {
             }
             Token::Health => parts.health.ready(),
             Token::Network(token) => parts.networks.ready(token, &mut parts.timers),
+            Token::Pod(token) => parts.pod.ready(token, &mut parts.timers),
             // The end of a client's pipe is the end of the program's input only if the client lives.
             Token::Relay(relay::Token::ClientInput(id))
                 if flags & (PollFlags::HUP | PollFlags::IN) == PollFlags::HUP && parts.connections.is_ending(id) =>
@@ -174,6 +180,7 @@ impl Server {
             Timer::HealthTimeout => self.parts.end_late_check(),
             Timer::Network => self.parts.program.restart_network(&mut self.parts.timers),
             Timer::Networks => self.parts.networks.rejoin(&mut self.parts.timers),
+            Timer::Pod => self.parts.pod.revive(&mut self.parts.timers),
             // `wait_for` checks the clock.
             Timer::Wait => {}
         }

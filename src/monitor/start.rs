@@ -8,6 +8,7 @@ use oci_spec::runtime::{Process, Spec};
 
 use super::directory::ContainerDir;
 use super::record::State;
+use super::revive::MemberOf;
 use crate::net;
 use crate::plan::ContainerConfig;
 use crate::runtime::{self, cgroup};
@@ -78,6 +79,8 @@ pub(crate) struct Start {
     pub(crate) is_tied: bool,
     /// The recorded state, with the number of the new run.
     pub(crate) state: State,
+    /// The pod that the container is in, if that has a monitor.
+    pub(crate) pod: Option<MemberOf>,
 }
 
 /// Secrets as lines of the environment, `NAME=value`.

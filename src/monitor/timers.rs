@@ -43,6 +43,8 @@ pub(super) enum Timer {
     Network,
     /// The monitor tries again to find a network's keeper.
     Networks,
+    /// The monitor tries again to start the pod that the container is in.
+    Pod,
 }
 
 /// The timers of one monitor.

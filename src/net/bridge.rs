@@ -24,10 +24,13 @@ use super::filter;
 use super::netlink::messages::{self, LOOPBACK, Route, Veth};
 use super::netlink::{Netlink, Refused};
 use crate::sys::{fs, namespace};
-use crate::types::{ContainerId, MacAddress, NetworkAddress, NetworkRecord};
+use crate::types::{ContainerId, MacAddress, Name, NetworkAddress, NetworkRecord};
 
 /// The index of the bridge, which is the first interface after loopback.
 const BRIDGE: u32 = 2;
+
+/// How long the kernel may take to remove an interface whose owner was killed.
+const GOES: Duration = Duration::from_secs(2);
 
 /// Sysctls of a network's namespace: packets pass from the bridge to the way out; a relay may connect by a client's
 /// own port; and what stays on the bridge does not pass the packet filter, which costs a third of the speed.
@@ -89,6 +92,19 @@ pub(super) fn remove_way_out(interface: &str, deadline: Instant) -> Result<(), R
         std::thread::sleep(Duration::from_millis(2));
     }
     Ok(())
+}
+
+/// Removes these interfaces from the network namespace that process `target` is in, in which this process ends up: what
+/// a killed monitor has left there.
+pub(crate) fn remove_interfaces(network: &Name, names: &[&str], target: i32) -> Result<(), Error> {
+    let removed = (|| {
+        let path = format!("/proc/{target}/ns/net");
+        let inside = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|errno| Refused { step: "open the container's network namespace", source: errno.into() })?;
+        enter(inside.as_fd())?;
+        names.iter().try_for_each(|name| remove_way_out(name, Instant::now() + GOES))
+    })();
+    removed.map_err(|error| Error::refused(network, error))
 }
 
 /// Tries out in a new network namespace, which this process ends up in, what a network needs of the kernel. Returns

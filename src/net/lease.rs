@@ -175,12 +175,14 @@ impl LockedNetwork {
         Ok(kept)
     }
 
-    /// Removes all leases of an owner: it has been removed, or its program killed.
-    pub(crate) fn remove_leases_of(&self, owner: &Owner) -> Result<(), Error> {
+    /// Removes all leases of an owner, and returns its addresses: it has been removed, or its program killed.
+    pub(crate) fn remove_leases_of(&self, owner: &Owner) -> Result<Vec<IpAddr>, Error> {
+        let mut removed = Vec::new();
         for lease in read_all(&self.leases())?.iter().filter(|lease| lease.owner == *owner) {
             unlink(&self.leases(), lease.addresses.iter().map(|address| address.ip))?;
+            removed.extend(lease.addresses.iter().map(|address| address.ip));
         }
-        Ok(())
+        Ok(removed)
     }
 
     fn leases(&self) -> PathBuf {

@@ -37,6 +37,8 @@ pub(crate) struct Joiner {
     pub(crate) programs: Programs,
     /// A private directory for locks of drivers.
     pub(crate) locks: PathBuf,
+    /// It gets the addresses again that it had when its monitor was killed: others may use them.
+    pub(crate) keeps_addresses: bool,
 }
 
 /// A container's place in one network. When it is dropped, the keeper sees the end of the connection; the lease stays.
@@ -75,6 +77,13 @@ struct Welcome {
     has_filter: bool,
 }
 
+/// The addresses that are asked for, and of other families those of before.
+fn kept(asked: Vec<IpAddr>, before: Vec<IpAddr>) -> Vec<IpAddr> {
+    let is_open = |ip: &IpAddr| asked.iter().all(|asked| asked.is_ipv4() != ip.is_ipv4());
+    let more: Vec<IpAddr> = before.into_iter().filter(is_open).collect();
+    asked.into_iter().chain(more).collect()
+}
+
 impl Joiner {
     /// Joins a network: reserves an address, and finds its keeper or makes one. `home` is the root namespace in which
     /// the network's namespace is made if there is none.
@@ -88,7 +97,8 @@ impl Joiner {
     ) -> Result<Member, Error> {
         let locked = self.networks.lock(name)?.ok_or_else(|| Error::NoNetwork { name: name.to_string() })?;
         // A monitor that was killed has left them.
-        locked.remove_leases_of(&Owner::container(&self.container))?;
+        let before = locked.remove_leases_of(&Owner::container(&self.container))?;
+        let new = if self.keeps_addresses { NewLease { wanted: kept(new.wanted, before), ..new } } else { new };
         let Welcome { connection, namespace, home, has_filter } = match self.connect(&locked)? {
             Some(welcome) => welcome,
             None => match self.find(&locked)? {

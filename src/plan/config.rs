@@ -2,6 +2,7 @@
 //! changed later.
 
 mod files;
+mod pod;
 mod resources;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use oci_spec::runtime::LinuxSeccomp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use files::{ImageSource, Mount, MountKind, RootDirectory, VolumeSettings};
+pub(crate) use pod::{ExitPolicy, Membership, PodSettings};
 pub(crate) use resources::{Cgroup, CgroupMode, CgroupNamespace, DeviceValue, Limits, Rlimit, Throttle};
 
 use super::{Healthcheck, RestartPolicy, SecretUse, Service};
@@ -99,6 +101,12 @@ pub(crate) struct ContainerConfig {
     /// Containers that are started before it.
     #[serde(default)]
     pub(crate) requires: Vec<ContainerId>,
+    /// The pod that it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pod: Option<Membership>,
+    /// It is no container but a pod, and this is what a pod has beyond a container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sandbox: Option<PodSettings>,
     /// The IDs that it has.
     #[serde(default)]
     pub(crate) user_namespace: UserNamespace,

@@ -132,6 +132,20 @@ pub(crate) enum Error {
         /// Its name, or `ALL`.
         capability: String,
     },
+    /// A pod that does not exist.
+    #[error("no such pod: {}", .name.escape_debug())]
+    NoPod {
+        /// As typed.
+        name: String,
+    },
+    /// A member of a pod sets what belongs to the pod.
+    #[error("`{option}`: {reason}")]
+    OfPod {
+        /// The option.
+        option: &'static str,
+        /// The reason.
+        reason: String,
+    },
     /// `config.json` contains what rc never writes there.
     #[error("the saved configuration of container `{container}` is damaged: {reason}")]
     Damaged {
@@ -147,6 +161,7 @@ impl From<Error> for Report {
         let kind = match error {
             Error::NoFreePort { .. } | Error::NoSubnet => ReportKind::InUse,
             Error::NoNetwork { .. } => ReportKind::NotFound(Thing::Network),
+            Error::NoPod { .. } => ReportKind::NotFound(Thing::Pod),
             Error::NetworkExists { .. }
             | Error::OtherNetwork { .. }
             | Error::Connected { .. }
@@ -165,6 +180,7 @@ impl From<Error> for Report {
             | Error::DestinationTwice { .. }
             | Error::PortTwice { .. }
             | Error::Exclusive { .. }
+            | Error::OfPod { .. }
             | Error::CapabilityConflict { .. } => ReportKind::Invalid,
         };
         Self::new(kind, error.to_string()).with_hint_of(error.hint())
@@ -185,6 +201,10 @@ impl Error {
                 "create it with `rc network create {name}`, or use none, host, slirp4netns, pasta or podman"
             )),
             Self::NetworkExists { .. } => Some("remove it with `rc network rm`, or use --ignore".to_owned()),
+            Self::NoPod { name } => {
+                Some(format!("create it with `rc pod create {0}`, or use `--pod new:{0}`", name.escape_debug()))
+            }
+            Self::OfPod { .. } => Some("give it to `rc pod create`, or to `rc run --pod new:NAME`".to_owned()),
             Self::NoSubnet => Some("name one with --subnet".to_owned()),
             _ => None,
         }

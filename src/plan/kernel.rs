@@ -160,7 +160,7 @@ mod tests {
     fn kernel_parameters_are_those_of_the_namespaces() {
         let of = |text: &str, network: Network| {
             let request = Request { sysctls: vec![text.to_owned()], ..Request::default() };
-            let shared = namespaces::shared(&request, &facts(), network).unwrap();
+            let shared = namespaces::shared(&request, &facts(), network, None).unwrap();
             sysctls(&request, &shared).map_err(|error| error.to_string())
         };
         let own = || NetworkDriver::Pasta.into();

@@ -53,7 +53,7 @@ fn options(request: &Request) -> [(NamespaceKind, &'static str, Option<&str>); 5
     ]
 }
 
-/// The containers that the request names.
+/// The containers that the request names, and its pod.
 pub(super) fn containers(request: &Request) -> BTreeSet<String> {
     let network = match &request.network {
         Some(Network::Container(name)) => Some(name.clone()),
@@ -63,7 +63,12 @@ pub(super) fn containers(request: &Request) -> BTreeSet<String> {
         Asked::Container(name) => Some(name.to_owned()),
         _ => None,
     });
-    named.chain(network).chain(request.requires.iter().flat_map(|names| names.split(',')).map(str::to_owned)).collect()
+    let pod = request.pod.clone();
+    named
+        .chain(network)
+        .chain(pod)
+        .chain(request.requires.iter().flat_map(|names| names.split(',')).map(str::to_owned))
+        .collect()
 }
 
 /// The container of this name or ID.
@@ -76,7 +81,12 @@ pub(super) fn container<'a>(facts: &'a Facts, option: &'static str, name: &str) 
 }
 
 /// Reads all of the options.
-pub(super) fn shared(request: &Request, facts: &Facts, network: Network) -> Result<Shared, Error> {
+pub(super) fn shared(
+    request: &Request,
+    facts: &Facts,
+    network: Network,
+    pod: Option<&ContainerConfig>,
+) -> Result<Shared, Error> {
     let mut shared = Shared {
         host_uts: false,
         ipc: Ipc::Private,
@@ -101,6 +111,9 @@ pub(super) fn shared(request: &Request, facts: &Facts, network: Network) -> Resu
     }
     if let Network::Container(name) = shared.network.clone() {
         shared.join(NamespaceKind::Network, container(facts, "--network", &name)?);
+    }
+    if let Some(pod) = pod {
+        shared.join_pod(request, pod);
     }
     shared.check(request)?;
     shared.join_user_namespace(request, facts)?;
@@ -128,6 +141,23 @@ impl Shared {
         } else {
             self.namespaces.joined.insert(kind, Joined::Container(other.id.clone()));
         }
+    }
+
+    /// Joins the namespaces that the request leaves to its pod.
+    fn join_pod(&mut self, request: &Request, pod: &ContainerConfig) {
+        let settings = pod.sandbox.iter();
+        for kind in settings.flat_map(|settings| &settings.shared).filter(|kind| request.has_pods(**kind, pod)) {
+            self.join(*kind, pod);
+        }
+        if pod.shares_any() {
+            // All members have the same IDs, whatever else they share.
+            self.join(NamespaceKind::User, pod);
+        }
+    }
+
+    /// Whether the host name is that of `pod`.
+    pub(super) fn has_names_of(&self, pod: &ContainerConfig) -> bool {
+        self.namespaces.joined.get(&NamespaceKind::Uts) == Some(&Joined::Container(pod.id.clone()))
     }
 
     fn check(&self, request: &Request) -> Result<(), Error> {
@@ -261,7 +291,7 @@ mod tests {
         let other = ContainerConfig { host_uts: true, ..super::super::example() };
         facts.found.containers = [("web".to_owned(), Some(Box::new(other))), ("gone".to_owned(), None)].into();
         let network = request.network.clone().unwrap_or(Network::None);
-        shared(request, &facts, network).map_err(|error| error.to_string())
+        shared(request, &facts, network, None).map_err(|error| error.to_string())
     }
 
     fn request(pid: &str, ipc: &str, uts: &str) -> Request {

@@ -147,6 +147,8 @@ pub(crate) struct Request {
     pub(crate) annotations: Vec<String>,
     /// `--pid`: `private`, `host`, `container:NAME` or `ns:PATH`.
     pub(crate) pid: Option<String>,
+    /// `--pod`: the pod that it is in, by name or ID; `new:NAME` only where a front end creates it first.
+    pub(crate) pod: Option<String>,
     /// `--requires`: containers that are started before this one; several to a word with commas.
     pub(crate) requires: Vec<String>,
     /// `--uts`: `private`, `host`, `container:NAME` or `ns:PATH`.

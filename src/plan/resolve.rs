@@ -2,12 +2,13 @@
 
 use super::attach::{attached, detach_keys};
 use super::health::Healthcheck;
+use super::namespaces::Shared;
 use super::resolver::{hostname, resolver};
 use super::{
     ContainerConfig, Defaults, Error, Facts, Identity, ImageDefaults, ImageSource, LogDriver, Request, Sdnotify,
     accounts, capabilities, cdi, cgroups, command, env, expose, first_process, health, kernel, labels, limits, logging,
-    mounts, namespaces, network, paths, ports, restart, rlimits, root_directory, secrets, security, service, timezone,
-    user, user_namespace,
+    membership, mounts, namespaces, network, paths, ports, restart, rlimits, root_directory, secrets, security,
+    service, timezone, user, user_namespace,
 };
 use crate::types::{ContainerId, Invalid, Network, PortMapping, Signal, parse_size};
 
@@ -19,10 +20,25 @@ pub(crate) fn resolve(
     facts: &Facts,
     identity: Identity,
 ) -> Result<ContainerConfig, Error> {
-    let defaults = &facts.defaults;
-    let network = network::known(network::network(request, defaults)?, &facts.found.networks)?;
-    let shared = namespaces::shared(request, facts, network)?;
-    let hostname = hostname(request, facts, &identity.id, &shared.network, shared.host_uts)?;
+    let pod = membership::pod_of(request, facts)?;
+    let config = resolve_beside(request, image, facts, identity, pod)?;
+    Ok(match pod {
+        Some(pod) => membership::complete(config, request, pod),
+        None => config,
+    })
+}
+
+/// What has nothing of the pod but its namespaces and its host name.
+fn resolve_beside(
+    request: &Request,
+    image: &ImageDefaults,
+    facts: &Facts,
+    identity: Identity,
+    pod: Option<&ContainerConfig>,
+) -> Result<ContainerConfig, Error> {
+    let network = network::known(network::network(request, &facts.defaults)?, &facts.found.networks)?;
+    let shared = namespaces::shared(request, facts, network, pod)?;
+    let hostname = named(request, facts, &identity.id, &shared, pod)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
     let userns = user_namespace::user_namespace(request, image, facts, &shared)?;
     let sysctls = kernel::sysctls(request, &shared)?;
@@ -38,10 +54,9 @@ pub(crate) fn resolve(
     let capabilities = capabilities(request)?;
     let security = security::security(request, facts, &capabilities)?;
     let limits = limits::limits(&request.limits, facts)?;
-    let resolver = resolver(request, defaults)?;
+    let resolver = resolver(request, &facts.defaults)?;
     let service = service::service(&request.service, &facts.working_dir)?;
     let logging = logging::logging(request, facts, &image.source, &identity, &security.seccomp)?;
-    let healthcheck = healthcheck(request, image, service.sdnotify, logging.driver)?;
     let secrets = secrets::secrets(&request.secrets, |path| mounts.iter().any(|mount| mount.destination == path))?;
     Ok(ContainerConfig {
         env: env::with(env::environment(request, image, facts, &hostname)?, variables),
@@ -63,13 +78,13 @@ pub(crate) fn resolve(
         dns_options: resolver.options,
         gateway_hosts: resolver.gateway_hosts,
         extra_hosts: resolver.extra_hosts,
-        shm_size: shm_size(request, defaults)?,
+        shm_size: shm_size(request, &facts.defaults)?,
         timeout: request.timeout.unwrap_or_default(),
         timezone: timezone::timezone(request, facts)?,
         volumes_from: request.volumes_from.clone(),
         stop_signal: stop_signal(request, image, is_systemd)?,
-        stop_timeout: request.stop_timeout.unwrap_or(defaults.stop_timeout),
-        detach_keys: detach_keys(request, defaults)?,
+        stop_timeout: request.stop_timeout.unwrap_or(facts.defaults.stop_timeout),
+        detach_keys: detach_keys(request, &facts.defaults)?,
         log_driver: logging.driver,
         log_max_size: logging.max_size,
         log_max_files: logging.max_files,
@@ -102,6 +117,8 @@ pub(crate) fn resolve(
         ipc: shared.ipc,
         namespaces: shared.namespaces,
         requires: requires(request, facts)?,
+        pod: None,
+        sandbox: None,
         user_namespace: userns.namespace,
         accounts,
         umask: kernel::umask(request)?,
@@ -114,12 +131,26 @@ pub(crate) fn resolve(
         network: shared.network,
         restart: restart::policy(request.restart.as_deref(), request.auto_remove)?,
         cidfile: request.cidfile.as_ref().map(|path| facts.working_dir.join(path)),
-        healthcheck,
+        healthcheck: healthcheck(request, image, service.sdnotify, logging.driver)?,
         health_update: None,
         secrets,
         service,
         create_command: request.create_command.clone(),
     })
+}
+
+/// The host name: the pod's, or that of the container.
+fn named(
+    request: &Request,
+    facts: &Facts,
+    id: &ContainerId,
+    shared: &Shared,
+    pod: Option<&ContainerConfig>,
+) -> Result<String, Error> {
+    match pod.filter(|pod| shared.has_names_of(pod)) {
+        Some(pod) => Ok(pod.hostname.clone()),
+        None => hostname(request, facts, id, &shared.network, shared.host_uts),
+    }
 }
 
 /// Warnings about options that have no effect, for the front end to show.

@@ -60,6 +60,7 @@ pub(crate) fn extras(config: &ContainerConfig) -> Extras {
         groups: config.groups.iter().filter(|group| *group != KEEP_GROUPS).cloned().collect(),
         keep_groups: config.groups.iter().any(|group| group == KEEP_GROUPS),
         init: config.init && config.init_path.is_none(),
+        rests: config.sandbox.is_some(),
         default_filter: config.seccomp == Seccomp::Default,
         default_pids: config.limits.default_pids,
         user_namespaces: config.privileged,

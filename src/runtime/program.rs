@@ -99,7 +99,7 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
     stay_in_working_directory(process, entered)?;
 
     let name = arguments.first().ok_or_else(|| Failure::reason(ReportKind::Invalid, "no command to run"))?;
-    let path = find_program(name, &environment)?;
+    let path = if program.extras.rests { name.clone() } else { find_program(name, &environment)? };
     signal::unblock_all().step("unblock signals")?;
     let (executable, report) = place_descriptors(program, executable)?;
     let stub = Stub {
@@ -108,7 +108,11 @@ pub(super) fn run(program: &Program<'_>) -> Result<Infallible, Failure> {
         environment: &environment,
         report: Some(report),
         dies_with_parent: program.die_with_parent,
-        role: if program.init { Role::Init } else { Role::Program },
+        role: match program.init {
+            _ if program.extras.rests => Role::Rest,
+            true => Role::Init,
+            false => Role::Program,
+        },
     };
     match stub::exec(executable.as_fd(), &stub) {
         Err(errno) => Err(Failure::step("run the stub", &errno.into())),

@@ -93,6 +93,8 @@ pub(crate) enum Role {
     Program,
     /// It stays as the init of its pid namespace, passes on signals and reaps orphans (`--init`).
     Init,
+    /// It runs no program, and reaps orphans until a signal asks for its end.
+    Rest,
 }
 
 /// Creates an executable descriptor of the stub, close-on-exec: a sealed memory file, or, if those may not be executed
@@ -201,7 +203,11 @@ impl Stub<'_> {
     /// argv[1]: letters and a number.
     fn mode(&self) -> CString {
         let parent = if self.dies_with_parent { "p" } else { "" };
-        let role = if self.role == Role::Init { "i" } else { "" };
+        let role = match self.role {
+            Role::Program => "",
+            Role::Init => "i",
+            Role::Rest => "r",
+        };
         let report = self.report.map(|fd| fd.as_raw_fd().to_string()).unwrap_or_default();
         CString::new(format!("{parent}{role}{report}")).unwrap_or_default()
     }

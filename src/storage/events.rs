@@ -78,6 +78,8 @@ pub(crate) enum EventKind {
     Network,
     /// A secret.
     Secret,
+    /// A pod.
+    Pod,
     /// rc itself.
     System,
 }
@@ -91,13 +93,14 @@ impl EventKind {
             Self::Volume => "volume",
             Self::Network => "network",
             Self::Secret => "secret",
+            Self::Pod => "pod",
             Self::System => "system",
         }
     }
 
     /// The kind for a word.
     pub(crate) fn of_word(word: &str) -> Option<Self> {
-        let all = [Self::Container, Self::Image, Self::Volume, Self::Network, Self::Secret, Self::System];
+        let all = [Self::Container, Self::Image, Self::Volume, Self::Network, Self::Secret, Self::Pod, Self::System];
         all.into_iter().find(|kind| kind.as_str() == word)
     }
 }

@@ -13,6 +13,8 @@ pub(crate) struct Extras {
     pub(crate) keep_groups: bool,
     /// PID 1 is rc's own init; the program is its child.
     pub(crate) init: bool,
+    /// PID 1 runs no program: it keeps the namespaces of a pod.
+    pub(crate) rests: bool,
     /// The program is confined by rc's own system call filter, which is compiled in. The spec's `linux.seccomp` is for
     /// every other filter.
     pub(crate) default_filter: bool,

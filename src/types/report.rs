@@ -77,6 +77,8 @@ pub(crate) enum Thing {
     Network,
     /// A secret.
     Secret,
+    /// A pod.
+    Pod,
     /// A file on the host or in a container.
     File,
 }
@@ -185,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_kind_of_a_later_version_is_internal() {
-        for kind in [r#""cursed""#, r#"{"cursed":{"by":"x"}}"#, r#"{"not-found":"pod"}"#, "7"] {
+        for kind in [r#""cursed""#, r#"{"cursed":{"by":"x"}}"#, r#"{"not-found":"curse"}"#, "7"] {
             let read = json::from_str::<Report>(&format!(r#"{{"kind":{kind},"message":"it failed"}}"#));
             assert_eq!(read.expect("a report"), Report::new(Kind::Internal, "it failed"), "{kind}");
         }

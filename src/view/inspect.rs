@@ -8,6 +8,7 @@ mod network;
 
 use std::path::{Path, PathBuf};
 
+pub(super) use network::bindings;
 use serde_json::{Map, Value, json};
 
 use super::{NEVER, command};
@@ -44,7 +45,7 @@ pub(crate) fn container(config: &ContainerConfig, state: &State, status: Status,
         "ImageDigest": config.image.manifest.as_ref().map(ToString::to_string).unwrap_or_default(),
         "ImageName": config.image.reference,
         "Rootfs": config.root_directory.as_ref().map(|root| shown(&root.path)).unwrap_or_default(),
-        "Pod": "",
+        "Pod": config.pod.as_ref().map_or("", |pod| pod.id.as_str()),
         "ResolvConfPath": shown(&place.directory.join("resolv.conf")),
         "HostnamePath": shown(&place.directory.join("hostname")),
         "HostsPath": shown(&place.directory.join("hosts")),

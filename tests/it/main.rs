@@ -81,6 +81,7 @@ mod network_connect;
 mod networks;
 mod one_id;
 mod pause;
+mod pods;
 mod processes;
 mod published;
 mod pull;

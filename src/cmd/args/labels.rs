@@ -17,7 +17,7 @@ pub(crate) struct LabelArgs {
 
 impl LabelArgs {
     /// Fails if a file cannot be read.
-    pub(super) fn fill(self, request: &mut Request) -> Result<(), Report> {
+    pub(crate) fn fill(self, request: &mut Request) -> Result<(), Report> {
         request.labels = self.label;
         request.label_files = read_all(&self.label_file)?;
         Ok(())

@@ -1,7 +1,8 @@
+use super::pod::PodArgs;
 use crate::plan::{self, PortRequest, Request};
 use crate::types::Report;
 
-/// The container's network: its ports, names and name servers.
+/// The container's network, its own or that of a pod: its ports, names and name servers.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct NetworkArgs {
     /// Add a custom host-to-IP mapping (host:ip); `host-gateway` stands for the host
@@ -44,6 +45,8 @@ pub(super) struct NetworkArgs {
     /// Leave the image's /etc/hosts as it is
     #[arg(long, conflicts_with = "add_host")]
     no_hosts: bool,
+    #[command(flatten)]
+    pod: PodArgs,
     /// Publish a container's port, or a range of ports, to the host ([[IP:][HOST_PORT]:]PORT[/tcp|udp])
     #[arg(short, long, value_name = "PORT")]
     publish: Vec<String>,
@@ -70,6 +73,6 @@ impl NetworkArgs {
         request.expose = self.expose;
         request.publish_all = self.publish_all;
         request.publish = self.publish.iter().map(|text| PortRequest::from_publish(text)).collect::<Result<_, _>>()?;
-        Ok(())
+        self.pod.fill(request)
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn of(context: &Context, command: &Command, option: &str, arg: &Arg) 
     let words = match (option, kind.as_str()) {
         ("cap-add" | "cap-drop", _) => capabilities(),
         // `rc inspect` takes anything.
-        ("", "NAME") if command.get_name() == "inspect" => ["CONTAINER", "IMAGE", "VOLUME", "NETWORK"]
+        ("", "NAME") if command.get_name() == "inspect" => ["CONTAINER", "IMAGE", "VOLUME", "NETWORK", "POD"]
             .iter()
             .filter_map(|kind| stored(context, kind))
             .flatten()

@@ -1,6 +1,7 @@
 use super::super::context::Context;
 use super::super::happened;
 use super::super::observer::Observer;
+use super::super::pods;
 use super::super::sweep::sweep_all;
 use super::{find, networks, users};
 use crate::container::{self, Removal};
@@ -55,7 +56,10 @@ fn remove_one(context: &Context, store: &Store, typed: &str, request: &RemoveNet
     if request.force {
         let removal = Removal { force: true, timeout: request.timeout.or(Some(10)), volumes: false };
         for user in users(store, &name)? {
-            container::remove(store, user, &removal, &context.runtime_dir()?)?;
+            match user.config.sandbox {
+                Some(_) => pods::remove_with_members(context, store, &user, &removal)?,
+                None => container::remove(store, user, &removal, &context.runtime_dir()?)?,
+            }
         }
     }
     let is_removed = networks.remove(&name, || check_unused(store, &name))?;

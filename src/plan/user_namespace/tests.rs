@@ -6,7 +6,7 @@ fn range(inside: u32, outside: u32, count: u32) -> IdRange {
 }
 
 fn choose(request: &Request, facts: &Facts) -> Result<Chosen, Error> {
-    let shared = super::super::namespaces::shared(request, facts, crate::types::Network::None)?;
+    let shared = super::super::namespaces::shared(request, facts, crate::types::Network::None, None)?;
     user_namespace(request, &image(), facts, &shared)
 }
 

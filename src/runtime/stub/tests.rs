@@ -26,7 +26,11 @@ fn child() {
         environment: &[c"PATH=/usr/bin:/bin".to_owned(), c"GREETING=hello".to_owned()],
         report: Some(report.as_fd()),
         dies_with_parent: std::env::var_os(PARENT).is_some(),
-        role: if std::env::var(ROLE).unwrap() == "init" { Role::Init } else { Role::Program },
+        role: match &*std::env::var(ROLE).unwrap() {
+            "init" => Role::Init,
+            "rest" => Role::Rest,
+            _ => Role::Program,
+        },
     };
     panic!("{}", exec(executable.as_fd(), &stub).unwrap_err());
 }
@@ -35,7 +39,7 @@ fn child() {
 fn command(role: Role, program: &str, script: &str) -> Command {
     let this = std::env::current_exe().unwrap();
     let mut command = match role {
-        Role::Program => Command::new(this),
+        Role::Program | Role::Rest => Command::new(this),
         Role::Init => {
             let mut unshare = Command::new("unshare");
             unshare.args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]).arg(this);
@@ -44,7 +48,14 @@ fn command(role: Role, program: &str, script: &str) -> Command {
     };
     command
         .args(["--ignored", "--exact", "runtime::stub::tests::child", "--nocapture", "--test-threads=1"])
-        .env(ROLE, if role == Role::Init { "init" } else { "program" })
+        .env(
+            ROLE,
+            match role {
+                Role::Program => "program",
+                Role::Init => "init",
+                Role::Rest => "rest",
+            },
+        )
         .env(PROGRAM, program)
         .env(SCRIPT, script)
         .stdin(Stdio::null())
@@ -102,6 +113,23 @@ fn executable_of_the_process_is_never_ours() {
     assert!(["/usr/bin/dash\n", "/bin/dash\n", "/usr/bin/bash\n", "/bin/bash\n"].contains(&&*text), "{text}");
     let (code, text, _) = run(Role::Init, "readlink /proc/1/exe");
     assert_eq!((code, &*text), (Some(0), "/memfd:rc-stub (deleted)\n"));
+}
+
+#[test]
+fn without_a_program_it_reports_that_it_runs_and_ends_when_it_is_told() {
+    use std::io::Read as _;
+    let mut child = command(Role::Rest, "pod", "").spawn().unwrap();
+    let mut report = Vec::new();
+    // Its end of the pipe is closed when nothing can fail any more.
+    child.stderr.take().unwrap().read_to_end(&mut report).unwrap();
+    assert_eq!(report, b"");
+    let pid = rustix::process::Pid::from_child(&child);
+    for signal in [rustix::process::Signal::USR1, rustix::process::Signal::CHILD] {
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+    assert!(child.try_wait().unwrap().is_none(), "other signals do not end it");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

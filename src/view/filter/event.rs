@@ -5,7 +5,7 @@ use crate::storage::events::{Event, EventKind};
 use crate::view::docker_action;
 
 /// The keys of podman-events(1) and docker-events(1) for what rc has.
-const KEYS: &[&str] = &["container", "event", "image", "label", "network", "secret", "type", "volume"];
+const KEYS: &[&str] = &["container", "event", "image", "label", "network", "pod", "secret", "type", "volume"];
 
 /// All filters of one command line.
 #[derive(Debug, Default)]
@@ -29,13 +29,14 @@ impl EventFilter {
                 "container" => filter.objects.push((EventKind::Container, value.trim_start_matches('/').to_owned())),
                 "volume" => filter.objects.push((EventKind::Volume, owned)),
                 "network" => filter.objects.push((EventKind::Network, owned)),
+                "pod" => filter.objects.push((EventKind::Pod, owned)),
                 "secret" => filter.objects.push((EventKind::Secret, owned)),
                 "image" => filter.images.push(owned),
                 "event" => filter.actions.push(owned),
                 "type" => {
                     let kind = EventKind::of_word(value);
                     let unknown =
-                        || Error::bad(key, value, "must be container, image, volume, network, secret or system");
+                        || Error::bad(key, value, "must be container, image, volume, network, secret, pod or system");
                     filter.kinds.push(kind.ok_or_else(unknown)?);
                 }
                 _ => {

@@ -71,7 +71,7 @@ fn endpoint(given: &EndpointState) -> Map<String, Value> {
 }
 
 /// Container ports as `80/tcp`, each with the host ports that it is published on.
-pub(super) fn bindings(ports: &[PortMapping]) -> Map<String, Value> {
+pub(in crate::view) fn bindings(ports: &[PortMapping]) -> Map<String, Value> {
     let mut all = Map::new();
     for port in ports {
         let binding = json!({ "HostIp": host_ip(port), "HostPort": port.host_port.to_string() });

@@ -137,7 +137,7 @@ fn every_option_of_the_health_check_reaches_its_field() {
 fn every_option_about_variables_streams_and_the_kernel_reaches_its_field() {
     let line = "-a stdout --annotation a=b --device /dev/x --env-host --env-merge A=$A --expose 7 \
         --mount type=tmpfs,dst=/m --oom-score-adj -5 --privileged -P --sysctl s=1 --umask 077 --unsetenv X \
-        --unsetenv-all --ipc none --uts host --pid host --requires r \
+        --unsetenv-all --ipc none --uts host --pid host --requires r --pod p \
         --timeout 9 --tz local --device-cgroup-rule a --volumes-from v --image-volume tmpfs \
         --gpus all box";
     let request = run(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
@@ -158,6 +158,7 @@ fn every_option_about_variables_streams_and_the_kernel_reaches_its_field() {
         ipc: Some("none".into()),
         pid: Some("host".into()),
         requires: words("r"),
+        pod: Some("p".into()),
         timeout: Some(9),
         gpus: Some("all".into()),
         tz: Some("local".into()),

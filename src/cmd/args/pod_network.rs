@@ -1,0 +1,59 @@
+use crate::plan::{self, PortRequest, Request};
+use crate::types::Report;
+
+/// A pod's network: its ports, names and name servers.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct PodNetworkArgs {
+    /// Add a custom host-to-IP mapping (host:ip) for all containers; `host-gateway` stands for the host
+    #[arg(long, value_name = "HOST:IP")]
+    add_host: Vec<String>,
+    /// Set custom DNS servers
+    #[arg(long, value_name = "IP")]
+    dns: Vec<String>,
+    /// Set custom DNS options
+    #[arg(long, value_name = "OPTION", visible_alias = "dns-opt")]
+    dns_option: Vec<String>,
+    /// Set custom DNS search domains
+    #[arg(long, value_name = "DOMAIN")]
+    dns_search: Vec<String>,
+    /// Set the pod's hostname (default: its name)
+    #[arg(short = 'h', long, value_name = "NAME")]
+    hostname: Option<String>,
+    /// Set a static IPv4 address for the pod
+    #[arg(long, value_name = "IP")]
+    ip: Option<String>,
+    /// Set a static IPv6 address for the pod
+    #[arg(long, value_name = "IP")]
+    ip6: Option<String>,
+    /// Set a static MAC address for the pod
+    #[arg(long, value_name = "MAC")]
+    mac_address: Option<String>,
+    /// Connect to a network: NAME[:OPTIONS], slirp4netns[:OPTIONS], pasta[:OPTIONS], host, none,
+    /// container:NAME or ns:PATH
+    #[arg(long, value_name = "MODE", visible_alias = "net")]
+    network: Vec<String>,
+    /// Add a name by which containers of its networks find the pod
+    #[arg(long, value_name = "NAME")]
+    network_alias: Vec<String>,
+    /// Publish a port of the pod, or a range of ports, to the host ([[IP:][HOST_PORT]:]PORT[/tcp|udp])
+    #[arg(short, long, value_name = "PORT")]
+    publish: Vec<String>,
+}
+
+impl PodNetworkArgs {
+    /// Fills in the network's part of the request. Fails if a port is not in the grammar of `--publish`.
+    pub(crate) fn fill(self, request: &mut Request) -> Result<(), Report> {
+        request.add_hosts = self.add_host;
+        request.dns = self.dns;
+        request.dns_options = self.dns_option;
+        request.dns_search = self.dns_search;
+        request.hostname = self.hostname;
+        request.ip = self.ip;
+        request.ip6 = self.ip6;
+        request.mac_address = self.mac_address;
+        request.network = plan::parse_networks(&self.network)?;
+        request.network_aliases = self.network_alias;
+        request.publish = self.publish.iter().map(|text| PortRequest::from_publish(text)).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+}

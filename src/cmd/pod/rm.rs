@@ -1,0 +1,36 @@
+//! `rc pod rm`.
+
+use crate::cmd::Ctx;
+use crate::cmd::args::PodNameArgs;
+use crate::cmd::observer::Screen;
+use crate::container::Removal;
+use crate::engine::{self, PodSelection};
+use crate::error::{Error, Exit};
+
+/// Remove one or more pods with their containers
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pods: PodNameArgs,
+    /// Stop running containers first, and ignore missing pods
+    #[arg(short, long)]
+    force: bool,
+    /// Ignore missing pods
+    #[arg(short, long)]
+    ignore: bool,
+    /// With --force, seconds between the stop signal and SIGKILL (default: 10)
+    #[arg(short, long, value_name = "SECONDS")]
+    time: Option<u32>,
+}
+
+/// Runs the command: prints the IDs of the pods that are removed.
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    if args.time.is_some() && !args.force {
+        return Err(Error::new("--time needs --force"));
+    }
+    let mut screen = Screen::default();
+    let pods = PodSelection { ignore: args.ignore || args.force, ..args.pods.into() };
+    let how = Removal { force: args.force, timeout: args.time.or(Some(10)), volumes: true };
+    engine::remove_pods(&ctx.engine, &pods, &how, &mut screen)?;
+    screen.exit()
+}

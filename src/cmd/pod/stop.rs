@@ -1,0 +1,29 @@
+//! `rc pod stop`.
+
+use crate::cmd::Ctx;
+use crate::cmd::args::PodNameArgs;
+use crate::cmd::observer::Screen;
+use crate::engine::{self, PodSelection, Stop};
+use crate::error::{Error, Exit};
+
+/// Stop one or more pods with their containers
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pods: PodNameArgs,
+    /// Ignore missing pods
+    #[arg(short, long)]
+    ignore: bool,
+    /// Seconds to wait before SIGKILL (default: each container's own); 0 kills at once
+    #[arg(short, long, value_name = "SECONDS", visible_alias = "timeout")]
+    time: Option<u32>,
+}
+
+/// Runs the command.
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let mut screen = Screen::default();
+    let pods = PodSelection { ignore: args.ignore, ..args.pods.into() };
+    let how = Stop { signal: None, timeout: args.time };
+    engine::stop_pods(&ctx.engine, &pods, &how, &mut screen)?;
+    screen.exit()
+}

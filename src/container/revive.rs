@@ -1,0 +1,89 @@
+//! Starting a pod again whose monitor was killed, for the monitors of its members.
+
+use std::path::PathBuf;
+
+use super::front_end::{Attach, FrontEnd};
+use super::manager::Manager;
+use super::start::{Environment, Origin, Trees, start};
+use super::wait::wait_for_start;
+use super::{Error, empty, find};
+use crate::monitor::{ContainerDir, MemberOf, Revive, Run, Status};
+use crate::net;
+use crate::plan::ContainerConfig;
+use crate::storage::Store;
+use crate::types::{ContainerId, Layers, Report, StorageDriver};
+use crate::userns::IdMap;
+
+/// What a start needs, without what belongs to the command that has started the member.
+#[derive(Debug)]
+struct Reviver {
+    pod: ContainerId,
+    store: Store,
+    runtime_dir: PathBuf,
+    ids: IdMap,
+    programs: net::Programs,
+    storage: StorageDriver,
+    fuse_overlayfs: Option<PathBuf>,
+}
+
+/// The pod of a container, for its monitor; `None` if it has nothing of a pod's.
+pub(crate) fn member_of(environment: &Environment, config: &ContainerConfig) -> Option<MemberOf> {
+    let pod = config.pod.as_ref().filter(|pod| config.dependencies().contains(&pod.id))?;
+    let reviver = Reviver {
+        pod: pod.id.clone(),
+        store: environment.store.clone(),
+        runtime_dir: environment.runtime_dir.clone(),
+        ids: environment.ids.clone(),
+        programs: environment.programs.clone(),
+        storage: environment.storage,
+        fuse_overlayfs: environment.fuse_overlayfs.clone(),
+    };
+    let directory = ContainerDir::new(environment.store.containers().join(pod.id.as_str()));
+    Some(MemberOf { id: pod.id.clone(), directory, reviver: Box::new(reviver) })
+}
+
+/// The root of a pod: the mount points that every container needs, and nothing else.
+pub(crate) fn root_of_pod(store: &Store) -> Result<Layers, Error> {
+    Ok(Layers { lowers: vec![empty::mount_points(store)?], data: Vec::new(), is_root: true })
+}
+
+impl Reviver {
+    fn try_to(&self) -> Result<bool, Error> {
+        loop {
+            let pod = match find::find_any(&self.store, self.pod.as_str()) {
+                Err(Error::NotFound(_)) => return Ok(false),
+                other => wait_for_start(other?)?,
+            };
+            if pod.is_running() {
+                return Ok(true);
+            }
+            // Its monitor has recorded the end: somebody has stopped it.
+            if pod.status == Status::Exited && pod.directory.exit(&Run(pod.state.run)).is_some() {
+                return Ok(false);
+            }
+            let environment = Environment {
+                store: self.store.clone(),
+                runtime_dir: self.runtime_dir.clone(),
+                ids: self.ids.clone(),
+                programs: self.programs.clone(),
+                storage: self.storage,
+                fuse_overlayfs: self.fuse_overlayfs.clone(),
+                manager: Manager::default(),
+                member_of,
+            };
+            let alone = FrontEnd { attach: Attach::No, descriptors: [None; 3], size: None, take_signals: None };
+            let root = Trees::of_root(root_of_pod(&self.store)?);
+            match start(&environment, Origin::Existing(Box::new(pod)), root, alone) {
+                // Another member was faster.
+                Err(Error::Busy { .. } | Error::State { .. }) => {}
+                started => return started.map(|_| true),
+            }
+        }
+    }
+}
+
+impl Revive for Reviver {
+    fn revive(&self) -> Result<bool, Report> {
+        self.try_to().map_err(Report::from)
+    }
+}

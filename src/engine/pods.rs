@@ -1,0 +1,44 @@
+//! Pods: list, find. `create`, `start`, `stop` and `remove` change them.
+
+mod create;
+mod remove;
+mod select;
+mod start;
+mod stop;
+
+pub(crate) use create::create_pod;
+pub(super) use create::with_pod;
+pub(crate) use remove::remove_pods;
+pub(super) use remove::remove_with_members;
+pub(crate) use select::PodSelection;
+pub(crate) use start::start_pods;
+pub(crate) use stop::stop_pods;
+
+use super::context::Context;
+use crate::pod::{self, Pod};
+use crate::types::{ContainerId, Report, ReportKind, Thing};
+
+/// All pods, the newest first.
+pub(crate) fn pods(context: &Context) -> Result<Vec<Pod>, Report> {
+    Ok(pod::list(&context.store_to_read()?)?)
+}
+
+/// The ID of the pod that was created last.
+pub(crate) fn latest_pod(context: &Context) -> Result<ContainerId, Report> {
+    let newest = pods(context)?.into_iter().next();
+    newest.map(|pod| pod.id().clone()).ok_or_else(|| Report::new(ReportKind::NotFound(Thing::Pod), "no pods exist"))
+}
+
+/// The pod with this name, ID or unique prefix of an ID.
+fn pod(context: &Context, name: &str) -> Result<Pod, Report> {
+    pod::find(&context.store_to_read()?, name)
+}
+
+/// Whether there is a pod of this name or ID.
+pub(crate) fn pod_exists(context: &Context, name: &str) -> Result<bool, Report> {
+    match pod(context, name) {
+        Ok(_) => Ok(true),
+        Err(report) if report.kind == ReportKind::NotFound(Thing::Pod) => Ok(false),
+        Err(report) => Err(report),
+    }
+}

@@ -1,0 +1,133 @@
+//! Creating pods, for `pod create` and for `run --pod new:NAME`.
+
+use std::cell::RefCell;
+
+use super::super::cidfile::Cidfile;
+use super::super::context::{Caller, Context};
+use super::super::{facts, happened};
+use super::remove::remove_with_members;
+use crate::container::{self, Creation, Environment, Removal};
+use crate::plan::{self, ImageDefaults, PodRequest, Request};
+use crate::pod;
+use crate::types::{ContainerId, Name, Report, ReportKind};
+
+/// What makes a pod of the name that follows.
+const NEW: &str = "new:";
+
+/// Creates a pod without starting it. With `replace` a pod of its name is removed first. On failure nothing is left.
+pub(crate) fn create_pod(context: &Context, mut caller: Caller, request: &PodRequest) -> Result<ContainerId, Report> {
+    let environment = context.environment(std::mem::take(&mut caller.manager))?;
+    create(context, &environment, &caller, request)
+}
+
+fn create(
+    context: &Context,
+    environment: &Environment,
+    caller: &Caller,
+    request: &PodRequest,
+) -> Result<ContainerId, Report> {
+    let store = &environment.store;
+    let request = PodRequest { container: request.container.clone().without_empty_texts(), ..request.clone() };
+    let asked = &request.container;
+    let name = asked.name.as_deref().map(str::parse::<Name>).transpose()?;
+    // Until the record names what it uses: networks, IDs.
+    let lock = store.lock_shared()?;
+    let identity = container::new_identity(store, name)?;
+    let defaults = facts::defaults(&context.settings);
+    let needs = plan::needs(asked, &ImageDefaults::none(), &defaults, &facts::environment(asked, caller));
+    let id_lock = needs.taken_ids.then(|| store.lock_ids()).transpose()?;
+    let found = facts::look_up(store, &needs, caller, &identity.id)?;
+    let facts = facts::facts(asked, caller, &environment.ids, defaults, found);
+    let config = plan::pod(&request, &facts, identity)?;
+    let files = container::files(&config)?;
+    if asked.replace && asked.name.is_some() {
+        replace(context, environment, config.name.as_str())?;
+    }
+    let cidfile = Cidfile::write(&config)?;
+    let (image_lock, id_lock) = (RefCell::new(Some(lock)), RefCell::new(id_lock));
+    let creation = Creation { store: store.clone(), config, files, image_lock, id_lock };
+    container::create(&creation)?;
+    cidfile.keep();
+    happened::to_container(store, &creation.config, "create");
+    Ok(creation.config.id)
+}
+
+/// Removes the pod of this name, with its members.
+fn replace(context: &Context, environment: &Environment, name: &str) -> Result<(), Report> {
+    let found = pod::list(&environment.store)?.into_iter().find(|pod| pod.sandbox.config.name.as_str() == name);
+    let how = Removal { force: true, timeout: None, volumes: true };
+    found.map_or(Ok(()), |pod| remove_with_members(context, &environment.store, &pod.sandbox, &how))
+}
+
+/// Creates the pod that a request asks for by `new:NAME`, and does `work` with the request, less what belongs to that
+/// pod. If the work fails, the pod is removed again, unless a container is in it by then.
+pub(in crate::engine) fn with_pod<T>(
+    context: &Context,
+    environment: &Environment,
+    caller: &Caller,
+    request: &Request,
+    work: impl FnOnce(&Request) -> Result<T, Report>,
+) -> Result<T, Report> {
+    let Some(name) = request.pod.as_deref().and_then(|pod| pod.strip_prefix(NEW)) else { return work(request) };
+    if name.is_empty() {
+        return Err(Report::new(ReportKind::Invalid, "`--pod`: new pod name must be at least one character"));
+    }
+    let (pod, member) = divide(request, name);
+    let id = create(context, environment, caller, &pod)?;
+    let done = work(&Request { pod: Some(id.to_string()), ..member });
+    if done.is_err()
+        && let Ok(made) = pod::find(&environment.store, id.as_str())
+        && made.members.is_empty()
+    {
+        let how = Removal { force: true, timeout: None, volumes: false };
+        remove_with_members(context, &environment.store, &made.sandbox, &how)?;
+    }
+    done
+}
+
+/// What of a request is for its new pod, and the rest. Source: podman, `createPodIfNecessary`.
+fn divide(request: &Request, name: &str) -> (PodRequest, Request) {
+    let of_pod = Request {
+        name: Some(name.to_owned()),
+        create_command: request.create_command.clone(),
+        environment: request.environment.clone(),
+        hostname: request.hostname.clone(),
+        add_hosts: request.add_hosts.clone(),
+        no_hosts: request.no_hosts,
+        dns: request.dns.clone(),
+        dns_options: request.dns_options.clone(),
+        dns_search: request.dns_search.clone(),
+        network: request.network.clone(),
+        network_aliases: request.network_aliases.clone(),
+        ip: request.ip.clone(),
+        ip6: request.ip6.clone(),
+        mac_address: request.mac_address.clone(),
+        publish: request.publish.clone(),
+        userns: request.userns.clone(),
+        uidmap: request.uidmap.clone(),
+        gidmap: request.gidmap.clone(),
+        subuidname: request.subuidname.clone(),
+        subgidname: request.subgidname.clone(),
+        ..Request::default()
+    };
+    let member = Request {
+        hostname: None,
+        add_hosts: Vec::new(),
+        dns: Vec::new(),
+        dns_options: Vec::new(),
+        dns_search: Vec::new(),
+        network: None,
+        network_aliases: Vec::new(),
+        ip: None,
+        ip6: None,
+        mac_address: None,
+        publish: Vec::new(),
+        userns: None,
+        uidmap: Vec::new(),
+        gidmap: Vec::new(),
+        subuidname: None,
+        subgidname: None,
+        ..request.clone()
+    };
+    (PodRequest { container: of_pod, ..PodRequest::default() }, member)
+}

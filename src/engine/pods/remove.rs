@@ -1,0 +1,77 @@
+//! Removing pods.
+
+use super::super::context::Context;
+use super::super::observer::Observer;
+use super::super::sweep::sweep_all;
+use super::select::PodSelection;
+use crate::container::{self, Container, Removal};
+use crate::pod::{self, Pod};
+use crate::storage::Store;
+use crate::types::{ContainerId, Report, ReportKind};
+
+/// Removes pods with their members, and everything that killed processes left in the store. The observer gets the IDs.
+///
+/// Without `force` a pod stays if a member runs.
+pub(crate) fn remove_pods(
+    context: &Context,
+    selection: &PodSelection,
+    how: &Removal,
+    observer: &mut dyn Observer,
+) -> Result<(), Report> {
+    let store = context.store()?;
+    for (name, found) in selection.find(store)? {
+        let removed = match found {
+            Ok(Some(pod)) => {
+                let id = pod.id().to_string();
+                remove(context, store, pod, how).map(|()| id)
+            }
+            Ok(None) => continue,
+            Err(report) => Err(report),
+        };
+        let (name, result) = match removed {
+            Ok(id) => (id, Ok(true)),
+            Err(report) => (name, Err(report)),
+        };
+        if observer.item(&name, result).is_break() {
+            break;
+        }
+    }
+    sweep_all(context)
+}
+
+/// Removes a pod with its members.
+pub(in crate::engine) fn remove_with_members(
+    context: &Context,
+    store: &Store,
+    sandbox: &Container,
+    how: &Removal,
+) -> Result<(), Report> {
+    remove(context, store, pod::find(store, sandbox.config.id.as_str())?, how)
+}
+
+fn remove(context: &Context, store: &Store, pod: Pod, how: &Removal) -> Result<(), Report> {
+    let running: Vec<&str> =
+        pod.members.iter().filter(|member| member.is_running()).map(|it| it.config.name.as_str()).collect();
+    if !running.is_empty() && !how.force {
+        return Err(in_use(pod.id(), pod.sandbox.config.name.as_str(), &running));
+    }
+    let runtime = context.runtime_dir()?;
+    let begun: Vec<_> =
+        pod.members.into_iter().map(|member| container::begin_removal(member, how)).collect::<Result<_, _>>()?;
+    // All are removed that can be.
+    let done: Vec<_> = begun.into_iter().map(|removing| removing.finish(store, &runtime)).collect();
+    done.into_iter().collect::<Result<(), _>>()?;
+    let how = Removal { force: true, timeout: None, volumes: true };
+    Ok(container::remove(store, pod.sandbox, &how, &runtime)?)
+}
+
+/// Podman's words.
+fn in_use(id: &ContainerId, name: &str, running: &[&str]) -> Report {
+    let names = running.join(", ");
+    let message = format!(
+        "not all containers could be removed from pod {id}: running or paused containers cannot be removed without \
+         force: {names}"
+    );
+    Report::new(ReportKind::Conflict, message)
+        .with_hint(format!("stop it first with `rc pod stop {name}`, or use `rc pod rm -f {name}`"))
+}

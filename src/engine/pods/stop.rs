@@ -1,0 +1,55 @@
+//! Stopping pods.
+
+use super::super::context::Context;
+use super::super::control::Stop;
+use super::super::happened;
+use super::super::observer::Observer;
+use super::select::PodSelection;
+use crate::container;
+use crate::pod::Pod;
+use crate::storage::Store;
+use crate::types::Report;
+
+/// Stops pods: their members, all at the same time, then what keeps their namespaces.
+pub(crate) fn stop_pods(
+    context: &Context,
+    selection: &PodSelection,
+    how: &Stop,
+    observer: &mut dyn Observer,
+) -> Result<(), Report> {
+    let store = &context.store_to_read()?;
+    for (name, found) in selection.find(store)? {
+        let stopped = match found {
+            Ok(Some(pod)) => stop(store, &pod, how, observer).map(|()| true),
+            Ok(None) => Ok(false),
+            Err(report) => Err(report),
+        };
+        if observer.item(&name, stopped).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A member that cannot be stopped does not keep the others from it, but the pod's namespaces stay; the last failure is
+/// the pod's.
+pub(super) fn stop(store: &Store, pod: &Pod, how: &Stop, observer: &mut dyn Observer) -> Result<(), Report> {
+    let running = pod.members.iter().filter(|member| member.is_running());
+    let stopping: Vec<_> = running.map(|member| (member, container::stop(member, how.signal, how.timeout))).collect();
+    let mut failed: Option<Report> = None;
+    for (member, stopping) in stopping {
+        if let Err(error) = stopping.finish(member)
+            && let Some(earlier) = failed.replace(error.into())
+        {
+            observer.failed(earlier);
+        }
+    }
+    if let Some(report) = failed {
+        return Err(report);
+    }
+    if pod.sandbox.is_running() {
+        container::stop(&pod.sandbox, None, how.timeout).finish(&pod.sandbox)?;
+        happened::to_container(store, &pod.sandbox.config, "stop");
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! `--pod`: what a container has from its pod, and what it must leave to it.
+
+use super::{ContainerConfig, Error, Facts, Membership, Request, RestartPolicy};
+use crate::types::NamespaceKind;
+
+/// The pod that the request names. Fails if there is none, or if the request sets what belongs to the pod.
+pub(super) fn pod_of<'a>(request: &Request, facts: &'a Facts) -> Result<Option<&'a ContainerConfig>, Error> {
+    let Some(name) = &request.pod else { return Ok(None) };
+    match facts.found.containers.get(name) {
+        None => Err(Error::NotLookedUp("a pod")),
+        Some(Some(pod)) if pod.sandbox.is_some() => check(request, pod).map(|()| Some(&**pod)),
+        Some(_) => Err(Error::NoPod { name: name.clone() }),
+    }
+}
+
+/// Fails with podman's words. Source: podman's `SpecGenerator.Validate`.
+fn check(request: &Request, pod: &ContainerConfig) -> Result<(), Error> {
+    let has_ids = request.userns.is_some()
+        || !request.uidmap.is_empty()
+        || !request.gidmap.is_empty()
+        || request.subuidname.is_some()
+        || request.subgidname.is_some();
+    if has_ids && pod.shares_any() {
+        return Err(Error::Exclusive { options: ["--userns", "--pod"] });
+    }
+    let network = "network cannot be configured when it is shared with a pod";
+    let of_network = [
+        ("--ip", request.ip.is_some(), "networks must be defined when the pod is created"),
+        ("--ip6", request.ip6.is_some(), "networks must be defined when the pod is created"),
+        ("--mac-address", request.mac_address.is_some(), "networks must be defined when the pod is created"),
+        ("--network-alias", !request.network_aliases.is_empty(), "networks must be defined when the pod is created"),
+        (
+            "--publish",
+            !request.publish.is_empty(),
+            "published or exposed ports must be defined when the pod is created",
+        ),
+        ("--publish-all", request.publish_all, "published or exposed ports must be defined when the pod is created"),
+        ("--add-host", !request.add_hosts.is_empty(), "extra host entries must be specified on the pod"),
+        ("--dns", !request.dns.is_empty(), "name servers must be specified on the pod"),
+        ("--dns-option", !request.dns_options.is_empty(), "name servers must be specified on the pod"),
+        ("--dns-search", !request.dns_search.is_empty(), "name servers must be specified on the pod"),
+    ];
+    let refused = of_network.into_iter().find(|(_, is_set, _)| *is_set);
+    if let Some((option, _, reason)) = refused
+        && request.has_pods(NamespaceKind::Network, pod)
+    {
+        return Err(Error::OfPod { option, reason: format!("{reason}: {network}") });
+    }
+    if request.hostname.is_some() && request.has_pods(NamespaceKind::Uts, pod) {
+        let reason = "cannot set hostname when joining the pod UTS namespace".to_owned();
+        return Err(Error::OfPod { option: "--hostname", reason });
+    }
+    Ok(())
+}
+
+/// The container with what it has from its pod.
+pub(super) fn complete(config: ContainerConfig, request: &Request, pod: &ContainerConfig) -> ContainerConfig {
+    ContainerConfig {
+        pod: Some(Membership { id: pod.id.clone(), name: pod.name.clone() }),
+        restart: request.restart_in(pod).unwrap_or(config.restart),
+        ..config
+    }
+}
+
+impl Request {
+    /// Whether it leaves a namespace to the pod. A member that names a network of its own is not in the pod's.
+    pub(super) fn has_pods(&self, kind: NamespaceKind, pod: &ContainerConfig) -> bool {
+        let is_left = match kind {
+            NamespaceKind::User => self.userns.is_none(),
+            NamespaceKind::Pid => self.pid.is_none(),
+            NamespaceKind::Ipc => self.ipc.is_none(),
+            NamespaceKind::Uts => self.uts.is_none(),
+            NamespaceKind::Cgroup => self.cgroupns.is_none(),
+            NamespaceKind::Network => self.network.is_none(),
+        };
+        is_left && pod.sandbox.as_ref().is_some_and(|settings| settings.shared.contains(&kind))
+    }
+
+    /// The restart policy of a container in this pod.
+    fn restart_in(&self, pod: &ContainerConfig) -> Option<RestartPolicy> {
+        let inherited = pod.sandbox.as_ref().map(|settings| settings.restart);
+        inherited.filter(|_| self.restart.is_none() && !self.auto_remove)
+    }
+}
+
+impl ContainerConfig {
+    /// Whether members of this pod have any of its namespaces.
+    pub(super) fn shares_any(&self) -> bool {
+        self.sandbox.as_ref().is_some_and(|settings| !settings.shared.is_empty())
+    }
+}

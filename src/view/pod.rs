@@ -1,0 +1,184 @@
+//! Pods: the row of `pod ps`, the object of `pod inspect`.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Listed, human};
+use crate::container::Container;
+use crate::pod::Pod;
+use crate::types::NamespaceKind;
+
+/// The columns of `pod ps` without `--format`.
+pub(crate) const POD_COLUMNS: [&str; 6] = ["POD ID", "NAME", "STATUS", "CREATED", "INFRA ID", "# OF CONTAINERS"];
+
+/// A pod.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PodRow<'a> {
+    /// The pod.
+    pub(crate) pod: &'a Pod,
+    /// The time from which ages count back.
+    pub(crate) now: Timestamp,
+    /// Whether IDs are whole (`--no-trunc`).
+    pub(crate) no_trunc: bool,
+}
+
+impl PodRow<'_> {
+    /// The ID as tables show it.
+    pub(crate) fn id(&self) -> &str {
+        self.shown(self.pod.id())
+    }
+
+    /// The cells under [`POD_COLUMNS`]. rc has no infra container.
+    pub(crate) fn cells(&self) -> [String; 6] {
+        let config = &self.pod.sandbox.config;
+        [
+            self.id().to_owned(),
+            config.name.to_string(),
+            self.pod.status().as_str().to_owned(),
+            human::ago(&config.created, self.now),
+            String::new(),
+            self.pod.members.len().to_string(),
+        ]
+    }
+
+    fn shown<'b>(&self, id: &'b crate::types::ContainerId) -> &'b str {
+        if self.no_trunc { id.as_str() } else { id.short() }
+    }
+
+    fn of_members(&self, text: impl Fn(&Container) -> String) -> String {
+        self.pod.members.iter().map(text).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl Listed for PodRow<'_> {
+    const HEADINGS: &'static [(&'static str, &'static str)] = &[
+        ("Cgroup", "CGROUP"),
+        ("ContainerIds", "IDS"),
+        ("ContainerNames", "NAMES"),
+        ("ContainerStatuses", "STATUS"),
+        ("Created", "CREATED"),
+        ("ID", "POD ID"),
+        ("Id", "POD ID"),
+        ("InfraID", "INFRA ID"),
+        ("InfraId", "INFRA ID"),
+        ("Labels", "LABELS"),
+        ("Name", "NAME"),
+        ("Namespace", "NAMESPACE"),
+        ("Networks", "NETWORKS"),
+        ("NumberOfContainers", "# OF CONTAINERS"),
+        ("Restarts", "RESTARTS"),
+        ("Status", "STATUS"),
+    ];
+
+    // docker has no pods.
+    const DOCKER: &'static [&'static str] = &[];
+
+    fn json(&self) -> impl Serialize {
+        let Pod { sandbox, members, .. } = self.pod;
+        let member = |member: &Container| {
+            json!({
+                "Id": member.config.id,
+                "Names": member.config.name,
+                "Status": member.status.as_str(),
+                "RestartCount": member.state.restart_count,
+            })
+        };
+        json!({
+            "Cgroup": sandbox.state.cgroup.as_deref().unwrap_or_default(),
+            "Containers": members.iter().map(member).collect::<Vec<_>>(),
+            "Created": sandbox.config.created,
+            "Id": sandbox.config.id,
+            "InfraId": "",
+            "Name": sandbox.config.name,
+            "Namespace": "",
+            "Networks": sandbox.config.network.names(),
+            "Status": self.pod.status().as_str(),
+            "Labels": sandbox.config.labels,
+        })
+    }
+
+    fn fields(&self) -> impl Serialize {
+        let Pod { sandbox, members, .. } = self.pod;
+        json!({
+            "Cgroup": sandbox.state.cgroup.as_deref().unwrap_or_default(),
+            "ContainerIds": self.of_members(|member| self.shown(&member.config.id).to_owned()),
+            "ContainerNames": self.of_members(|member| member.config.name.to_string()),
+            "ContainerStatuses": self.of_members(|member| member.status.as_str().to_owned()),
+            "Created": human::ago(&sandbox.config.created, self.now),
+            "ID": self.id(),
+            "Id": self.id(),
+            "InfraID": "",
+            "InfraId": "",
+            "Labels": sandbox.config.labels,
+            "Name": sandbox.config.name,
+            "Namespace": "",
+            "Networks": sandbox.config.network.names().join(","),
+            "NumberOfContainers": members.len(),
+            "Restarts": members.iter().map(|member| member.state.restart_count).sum::<u32>(),
+            "Status": self.pod.status().as_str(),
+        })
+    }
+}
+
+/// The object of `pod inspect`. Source: podman, `InspectPodData`.
+pub(crate) fn pod(pod: &Pod) -> Value {
+    let Pod { sandbox, settings, members } = pod;
+    let config = &sandbox.config;
+    let member = |member: &Container| {
+        let Container { config, status, .. } = member;
+        json!({ "Id": config.id, "Name": config.name, "State": status.as_str() })
+    };
+    json!({
+        "Id": config.id,
+        "Name": config.name,
+        "Created": config.created,
+        "CreateCommand": config.create_command,
+        "ExitPolicy": settings.exit_policy.as_str(),
+        "State": pod.status().as_str(),
+        "Hostname": config.hostname,
+        "Labels": config.labels,
+        "CreateCgroup": true,
+        "CgroupParent": config.cgroup.parent.as_deref().unwrap_or_default(),
+        "CgroupPath": sandbox.state.cgroup.as_deref().unwrap_or_default(),
+        "CreateInfra": settings.has_process,
+        "InfraContainerID": "",
+        "InfraConfig": infra(pod),
+        "SharedNamespaces": settings.shared.iter().map(|kind| word(*kind)).collect::<Vec<_>>(),
+        "NumContainers": members.len(),
+        "Containers": members.iter().map(member).collect::<Vec<_>>(),
+        "RestartPolicy": settings.restart.as_str(),
+    })
+}
+
+/// What podman's infra container would have. Source: podman, `InspectPodInfraConfig`.
+fn infra(pod: &Pod) -> Value {
+    let config = &pod.sandbox.config;
+    let hosts = config.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}"));
+    json!({
+        "PortBindings": super::inspect::bindings(&config.ports),
+        "HostNetwork": config.has_host(NamespaceKind::Network),
+        "NoManageResolvConf": config.image_resolver,
+        "DNSServer": config.dns,
+        "DNSSearch": config.dns_search,
+        "DNSOption": config.dns_options,
+        "NoManageHosts": config.image_hosts,
+        "HostAdd": hosts.collect::<Vec<_>>(),
+        "Networks": config.network.names(),
+        "pid_ns": config.mode_of(NamespaceKind::Pid),
+        "userns": config.user_namespace.mode,
+        "uts_ns": config.mode_of(NamespaceKind::Uts),
+    })
+}
+
+/// The word of `--share`.
+fn word(kind: NamespaceKind) -> &'static str {
+    match kind {
+        NamespaceKind::User => "user",
+        NamespaceKind::Pid => "pid",
+        NamespaceKind::Ipc => "ipc",
+        NamespaceKind::Uts => "uts",
+        NamespaceKind::Network => "net",
+        NamespaceKind::Cgroup => "cgroup",
+    }
+}

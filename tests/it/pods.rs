@@ -1,0 +1,213 @@
+//! Pods: containers that share namespaces, without an infra container.
+
+use serde_json::{Value, json};
+
+use crate::support::{Exit, Lab, Output, Signal, wait};
+
+/// A lab with the payload and a pod `p` that is not started.
+fn lab(options: &[&str]) -> (Lab, String) {
+    let lab = Lab::new();
+    lab.payload();
+    let id = lab.rc(["pod", "create", "--name", "p"]).args(options).run().text().trim().to_owned();
+    (lab, id)
+}
+
+/// Starts a member of the pod.
+#[track_caller]
+fn start(lab: &Lab, name: &str, options: &[&str], words: &[&str]) {
+    let line = ["run", "-d", "--pod", "p", "--name", name];
+    lab.rc(line).args(options).args(["payload", "/payload"]).args(words).run().succeeds();
+}
+
+fn run(lab: &Lab, options: &[&str], words: &[&str]) -> Output {
+    lab.rc(["run", "--rm"]).args(options).args(["payload", "/payload"]).args(words).run()
+}
+
+fn namespaces(lab: &Lab, name: &str) -> Value {
+    lab.rc(["exec", name, "/payload", "report"]).run().json()["namespaces"].take()
+}
+
+fn inspect(lab: &Lab) -> Value {
+    lab.rc(["pod", "inspect", "p"]).run().json()[0].take()
+}
+
+#[track_caller]
+fn is(lab: &Lab, status: &str, members: usize) {
+    let inspected = inspect(lab);
+    assert_eq!((&inspected["State"], &inspected["NumContainers"]), (&json!(status), &json!(members)));
+    let listed = lab.rc(["pod", "ps", "--format", "{{.Name}} {{.Status}} {{.NumberOfContainers}}"]).run();
+    listed.prints(format!("p {status} {members}\n"));
+}
+
+fn remove(lab: &Lab) {
+    lab.rc(["pod", "rm", "-f", "-t", "0", "--all"]).run().succeeds();
+    lab.settle();
+}
+
+#[test]
+fn members_share_network_ipc_and_host_name_and_nothing_else() {
+    let (lab, id) = lab(&["--network", "none", "--add-host", "db:10.1.2.3"]);
+    is(&lab, "Created", 0);
+    start(&lab, "one", &[], &["sleep"]);
+    is(&lab, "Running", 1);
+    start(&lab, "two", &[], &["tcp", "80"]);
+    let [one, two] = ["one", "two"].map(|name| namespaces(&lab, name));
+    for (kind, is_shared) in
+        [("user", true), ("net", true), ("ipc", true), ("uts", true), ("pid", false), ("mnt", false), ("cgroup", false)]
+    {
+        assert_eq!(one[kind] == two[kind], is_shared, "{kind}");
+    }
+    wait::until("the server answers", || {
+        let asked = lab.rc(["exec", "one", "/payload", "ask", "tcp", "127.0.0.1:80", "hello"]).run();
+        (asked.exit == Exit::Code(0)).then_some(())
+    });
+    lab.rc(["exec", "one", "/payload", "write", "/dev/shm/note", "hello"]).run().succeeds();
+    lab.rc(["exec", "two", "/payload", "read", "/dev/shm/note"]).run().prints("hello\n");
+    lab.rc(["exec", "one", "/payload", "read", "/proc/sys/kernel/hostname"]).run().prints("p\n");
+    lab.rc(["exec", "one", "/payload", "read", "/etc/hostname"]).run().prints("p\n");
+    assert!(lab.rc(["exec", "two", "/payload", "read", "/etc/hosts"]).run().text().contains("10.1.2.3\tdb"));
+    let member = lab.rc(["inspect", "one"]).run().json()[0].take();
+    assert_eq!((&member["Pod"], &member["HostConfig"]["NetworkMode"]), (&json!(id), &json!(format!("container:{id}"))));
+    // No list of containers has the pod's own process.
+    lab.rc(["ps", "-a", "--format", "{{.Names}} {{.PodName}}"]).run().prints("one p\ntwo p\n");
+    lab.rc(["stop", "p"]).run().fails(125, "rc: no such container: p\n");
+    lab.rc(["rm", "-f", "-t", "0", "one", "two"]).run().succeeds();
+    is(&lab, "Running", 0);
+    remove(&lab);
+}
+
+#[test]
+fn a_pod_is_started_stopped_and_removed_with_its_members() {
+    let (lab, id) = lab(&["--network", "none"]);
+    for name in ["one", "two"] {
+        let line = ["create", "--pod", &id, "--name", name, "payload", "/payload", "sleep"];
+        lab.rc(line).run().succeeds();
+    }
+    is(&lab, "Created", 2);
+    lab.rc(["pod", "start", "p"]).run().prints("p\n");
+    is(&lab, "Running", 2);
+    let before = namespaces(&lab, "one");
+    lab.rc(["rm", "-f", "-t", "0", "two"]).run().succeeds();
+    lab.rc(["stop", "-t", "0", "one"]).run().succeeds();
+    is(&lab, "Degraded", 1);
+    lab.rc(["start", "one"]).run().succeeds();
+    assert_eq!(namespaces(&lab, "one")["net"], before["net"], "the pod keeps its namespaces");
+    let refused = lab.rc(["pod", "rm", "p"]).run().exits(125);
+    assert!(refused.stderr().contains("cannot be removed without force: one"), "{refused}");
+    lab.rc(["pod", "stop", "-t", "0", "p"]).run().prints("p\n");
+    is(&lab, "Exited", 1);
+    lab.rc(["pod", "start", "p"]).run().prints("p\n");
+    is(&lab, "Running", 1);
+    lab.rc(["pod", "stop", "-t", "0", "p"]).run().prints("p\n");
+    lab.rc(["pod", "rm", "p"]).run().prints(format!("{id}\n"));
+    lab.rc(["pod", "exists", "p"]).run().is(1, "", "");
+    lab.rc(["ps", "-aq"]).run().prints("");
+    lab.rc(["pod", "rm", "p"]).run().fails(1, "rc: no such pod: p\n");
+    lab.rc(["pod", "rm", "-f", "p"]).run().says_nothing();
+    lab.settle();
+}
+
+#[test]
+fn a_container_makes_a_new_pod_and_gives_it_what_belongs_to_it() {
+    let lab = Lab::new();
+    lab.payload();
+    let options = ["--pod", "new:p", "--network", "none", "--hostname", "h", "--add-host", "db:10.1.2.3"];
+    let report = run(&lab, &options, &["report"]).json();
+    assert_ne!(report["namespaces"]["net"], json!(null));
+    is(&lab, "Running", 0);
+    assert_eq!(inspect(&lab)["Hostname"], "h");
+    let member = ["--pod", "p"];
+    run(&lab, &member, &["read", "/proc/sys/kernel/hostname"]).prints("h\n");
+    assert_eq!(run(&lab, &member, &["report"]).json()["namespaces"]["net"], report["namespaces"]["net"]);
+    // The name is taken; a container that cannot be made leaves no pod.
+    let refused = run(&lab, &["--pod", "new:p"], &["exit", "0"]).exits(125);
+    assert!(refused.stderr().contains("`p` is already in use by pod"), "{refused}");
+    let refused = lab.rc(["run", "--pod", "new:q", "--pull", "never", "nothing/of:this", "x"]).run().exits(125);
+    assert!(refused.stderr().contains("nothing/of"), "{refused}");
+    lab.rc(["pod", "exists", "q"]).run().is(1, "", "");
+    remove(&lab);
+}
+
+#[test]
+fn what_belongs_to_the_pod_is_refused_of_its_members() {
+    let (lab, _) = lab(&["--network", "none"]);
+    for (options, reason) in [
+        (&["-p", "80:80"][..], "published or exposed ports must be defined when the pod is created"),
+        (&["--ip", "10.89.0.9"], "networks must be defined when the pod is created"),
+        (&["--add-host", "a:1.2.3.4"], "extra host entries must be specified on the pod"),
+        (&["--dns", "1.1.1.1"], "name servers must be specified on the pod"),
+        (&["--hostname", "x"], "cannot set hostname when joining the pod UTS namespace"),
+        (&["--userns", "keep-id"], "`--userns` and `--pod` cannot be used together"),
+    ] {
+        let refused = run(&lab, &[&["--pod", "p"], options].concat(), &["exit", "0"]).exits(125);
+        assert!(refused.stderr().contains(reason), "{refused}");
+    }
+    let refused = run(&lab, &["--pod", "gone"], &["exit", "0"]).exits(125);
+    assert!(refused.stderr().contains("no such pod: gone"), "{refused}");
+    for (option, value) in [("--infra-image", "i"), ("--infra-command", "c"), ("--infra-name", "n")] {
+        let refused = lab.rc(["pod", "create", option, value]).run().exits(125);
+        assert!(refused.stderr().contains("rc has no infra container"), "{refused}");
+    }
+    is(&lab, "Created", 0);
+    remove(&lab);
+}
+
+/// Waits until the pod has this status.
+fn wait_for(lab: &Lab, status: &str) {
+    wait::until("the pod has its status", || (inspect(lab)["State"] == status).then_some(()));
+}
+
+#[test]
+fn a_pod_with_the_policy_stop_ends_with_its_last_member_and_another_goes_on() {
+    let (lab, _) = lab(&["--network", "none", "--exit-policy", "stop"]);
+    start(&lab, "one", &[], &["sleep"]);
+    start(&lab, "two", &[], &["sleep"]);
+    lab.rc(["stop", "-t", "0", "one"]).run().succeeds();
+    is(&lab, "Degraded", 2);
+    lab.rc(["stop", "-t", "0", "two"]).run().succeeds();
+    wait_for(&lab, "Exited");
+    // A start of a member starts it again, and a member that restarts has not ended.
+    lab.rc(["start", "one"]).run().succeeds();
+    is(&lab, "Degraded", 2);
+    remove(&lab);
+    lab.rc(["pod", "create", "--name", "p", "--network", "none"]).run().succeeds();
+    run(&lab, &["--pod", "p"], &["exit", "0"]).succeeds();
+    is(&lab, "Running", 0);
+    let refused = lab.rc(["pod", "create", "--exit-policy", "explode"]).run().exits(125);
+    assert!(refused.stderr().contains("must be continue or stop"), "{refused}");
+    remove(&lab);
+}
+
+/// The PID of the monitor of the pod.
+fn monitor(lab: &Lab, id: &str) -> i32 {
+    wait::until("the pod has a monitor", || crate::kill_storm::monitor(lab, id))
+}
+
+#[test]
+fn a_pod_whose_monitor_is_killed_runs_again_in_the_namespaces_of_its_members() {
+    let (lab, id) = lab(&["--network", "none", "--shm-size", "1m"]);
+    start(&lab, "one", &[], &["sleep"]);
+    start(&lab, "two", &[], &["tcp", "80"]);
+    lab.rc(["exec", "one", "/payload", "write", "/dev/shm/note", "hello"]).run().succeeds();
+    let before = namespaces(&lab, "one");
+    for _ in 0..3 {
+        let killed = monitor(&lab, &id);
+        rustix::process::kill_process(rustix::process::Pid::from_raw(killed).expect("a PID"), Signal::KILL)
+            .expect("it can be killed");
+        wait::until("another monitor", || crate::kill_storm::monitor(&lab, &id).filter(|pid| *pid != killed));
+        wait_for(&lab, "Running");
+    }
+    is(&lab, "Running", 2);
+    // A new member has the same namespaces and the same shared memory as the old ones.
+    start(&lab, "three", &[], &["sleep"]);
+    let three = namespaces(&lab, "three");
+    for kind in ["user", "net", "ipc", "uts"] {
+        assert_eq!(three[kind], before[kind], "{kind}");
+    }
+    lab.rc(["exec", "three", "/payload", "read", "/dev/shm/note"]).run().prints("hello\n");
+    lab.rc(["exec", "three", "/payload", "ask", "tcp", "127.0.0.1:80", "hello"]).run().prints("hello\n");
+    // A pod that is stopped stays so.
+    lab.rc(["pod", "stop", "-t", "0", "p"]).run().succeeds();
+    is(&lab, "Exited", 3);
+    remove(&lab);
+}
