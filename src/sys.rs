@@ -35,5 +35,6 @@ pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod spawn;
 pub(crate) mod steering;
+pub(crate) mod threads;
 pub(crate) mod transparent;
 pub(crate) mod tty;

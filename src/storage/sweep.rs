@@ -9,7 +9,7 @@ use rustix::fs::FlockOperation;
 use super::ingest::is_mark;
 use super::layer::directory_name;
 use super::layer::mapped::chain;
-use super::remove::remove_at;
+use super::remove::remove_large;
 use super::unique::unique;
 use super::{Error, Store, stage};
 use crate::sys::fs::{self, AtPath as _, PathError};
@@ -155,11 +155,13 @@ fn sweep_directory(directory: &Path) -> Result<usize, PathError> {
 }
 
 fn sweep_one(path: &Path) -> Result<(), PathError> {
-    let Some(file) = stage::open_entry(path, fs::symlink_metadata(path)?.file_type())? else { return remove_at(path) };
+    let Some(file) = stage::open_entry(path, fs::symlink_metadata(path)?.file_type())? else {
+        return remove_large(path);
+    };
     match stage::lock(&file, FlockOperation::NonBlockingLockExclusive) {
         Err(rustix::io::Errno::WOULDBLOCK) => return Ok(()),
         other => other.at("lock", path)?,
     }
     // It may have been finished and renamed since we read its name; the name is then free, or used by another process.
-    if stage::is_same(&file, path)? { remove_at(path) } else { Ok(()) }
+    if stage::is_same(&file, path)? { remove_large(path) } else { Ok(()) }
 }

@@ -246,8 +246,14 @@ impl Drop for Stack {
 }
 
 fn has_threads() -> bool {
+    threads() > 1
+}
+
+/// How many threads this process has; 0 if that cannot be known.
+pub(super) fn threads() -> usize {
     // The link count of a process's task directory is its number of threads plus two.
-    rustix::fs::stat("/proc/self/task").is_ok_and(|stat| stat.st_nlink > 3)
+    let links = rustix::fs::stat("/proc/self/task").map_or(0, |stat| usize::try_from(stat.st_nlink).unwrap_or(0));
+    links.saturating_sub(2)
 }
 
 /// When process `pid` was started, in clock ticks since boot, which distinguishes it from a process that reuses the
