@@ -81,6 +81,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) descriptors: &'a [Inherited],
     /// Whether the program waits for [`Progress::NetworkUp`].
     pub(crate) wait_for_network: bool,
+    /// Whether the monitor gets the mount namespace ([`Progress::Mounts`]).
+    pub(crate) keeps_mounts: bool,
     /// Mounts (by destination) that are filled from the image if they are empty: new volumes.
     pub(crate) copy_up: Vec<PathBuf>,
     /// Secrets, as files.

@@ -174,7 +174,7 @@ impl Launcher {
             .ready()
             .map_err(Error::from)
             .and_then(|home| server.parts.networks.plug(&self.start.config, init.process.pid, home));
-        let result = plugged.and_then(|()| self.converse(server, &init)).and_then(|network| {
+        let result = plugged.and_then(|()| self.converse(server, &init)).and_then(|(network, mounts)| {
             let process = ProcessId::of(init.process.pid);
             let restarts = server.parts.rule.restarts();
             server.parts.networks.begin_run(process.as_ref());
@@ -182,11 +182,11 @@ impl Launcher {
             state.endpoints.extend(server.parts.networks.states());
             server.parts.records.begin_run(process, state, cgroup.as_ref(), restarts)?;
             self.pid_files.write(init.process.pid)?;
-            Ok(network)
+            Ok((network, mounts))
         });
         match result {
-            Ok(network) => {
-                server.parts.begin_run(Launched { init: init.process, cgroup, network, notifier }, pipes);
+            Ok((network, mounts)) => {
+                server.parts.begin_run(Launched { init: init.process, cgroup, network, mounts, notifier }, pipes);
                 Ok(())
             }
             Err(error) => {
@@ -208,6 +208,7 @@ impl Launcher {
         let notify = |address: &String| Notifier::begin(&start.directory, address);
         let notifier = start.notify.as_ref().map(notify).transpose().map_err(step("make the notify socket"))?;
         let directory = start.directory.path().to_owned();
+        let keeps_mounts = root.is_none() && self.leaves_nothing();
         let launch = Launch {
             spec: &start.spec,
             extras: &start.extras,
@@ -221,6 +222,7 @@ impl Launcher {
             own_stdio: start.stdio.each_ref().map(|stdio| matches!(stdio, Stdio::Relay)),
             descriptors: &start.descriptors,
             wait_for_network: config.network.forwards_ports(),
+            keeps_mounts,
             copy_up: start.copy_up.clone(),
             secrets: &start.secrets,
             empty: start.empty.clone(),
@@ -228,6 +230,13 @@ impl Launcher {
         let init = runtime::create_init(&launch, cgroup.map(Group::fd), self.home.ready()?)?;
         self.home.dismiss_member();
         Ok(Made { init, pipes, notifier })
+    }
+
+    /// Whether the container shows nothing of the host that anybody could wait for, and nobody looks at its files when
+    /// it has ended.
+    fn leaves_nothing(&self) -> bool {
+        let config = &self.start.config;
+        config.auto_remove && config.mounts.is_empty() && config.root_directory.is_none() && !self.start.is_tied
     }
 
     /// The init of another container, whose namespaces this one has. It may have been started again since the last run.
@@ -260,15 +269,16 @@ impl Launcher {
     }
 
     /// Exchanges messages with init until the program runs; the network comes up meanwhile.
-    fn converse(&self, server: &mut Server, init: &StartingProcess) -> Result<net::Running, Error> {
+    fn converse(&self, server: &mut Server, init: &StartingProcess) -> Result<(net::Running, Option<OwnedFd>), Error> {
         let deadline = Instant::now() + NETWORK_DEADLINE;
         let publishing = (&self.doors, server.parts.networks.spot(&self.start.config)?);
         let mut starting = Some(net::start(self.driver, &self.start.network, publishing, init.process.pid)?);
-        let mut running = None;
+        let (mut running, mut mounts) = (None, None);
         loop {
             // The pidfd decides: another process may keep the other end of the socket open.
             server.wait_for(&[init.conversation.sync(), init.process.pidfd.as_fd()], None)?;
             match init.conversation.progress()?.unwrap_or(Progress::Closed) {
+                Progress::Mounts(namespace) => mounts = Some(namespace),
                 Progress::Terminal(master) => self.relay_terminal(server, master)?,
                 Progress::NetworkWanted => {
                     running = starting.take().map(|network| network_up(server, network, deadline)).transpose()?;
@@ -280,11 +290,12 @@ impl Launcher {
                 Progress::Process(_) | Progress::Root(_) | Progress::NetworkUp | Progress::Refused(_) => {}
             }
         }
-        match (running, starting) {
-            (Some(running), _) => Ok(running),
-            (None, Some(starting)) => network_up(server, starting, deadline),
-            (None, None) => Err(runtime::Error::Died("init").into()),
-        }
+        let running = match (running, starting) {
+            (Some(running), _) => running,
+            (None, Some(starting)) => network_up(server, starting, deadline)?,
+            (None, None) => return Err(runtime::Error::Died("init").into()),
+        };
+        Ok((running, mounts))
     }
 }
 

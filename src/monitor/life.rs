@@ -8,7 +8,8 @@
 //!                    state is running, the command is told
 //!                    the loop (`serve`)
 //!                    network down, exit recorded; after a pause the restart policy may launch it again
-//!                    container removed if it is `--rm`, commands that wait are told
+//!                    `--rm`: the container has no name any more; commands that wait are told
+//!                    its mounts are taken down, its files removed
 //! ```
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -49,6 +50,14 @@ pub(crate) fn run(start: Start, owner: &dyn Owner, command: OwnedFd, starter: St
         Ok(up) => life.serve(up),
         Err(error) => life.give_up(error.into()),
     }
+}
+
+/// What of a run goes down after its command knows of its end.
+#[derive(Debug, Default)]
+struct Lingering {
+    network: Option<net::Running>,
+    /// The mount namespace.
+    mounts: Option<OwnedFd>,
 }
 
 /// A monitor whose container has its directory.
@@ -105,7 +114,7 @@ impl<'a> Life<'a> {
         self.server.parts.tell_starter(&Event::Started { pid });
         self.launcher.first_run_begins();
         let_go();
-        let (record, network) = self.outlive(up);
+        let (record, lingering) = self.outlive(up);
         self.server.parts.networks.leave();
         let removes = self.launcher.config().auto_remove;
         self.server.parts.chronicle.learn_name();
@@ -118,26 +127,28 @@ impl<'a> Life<'a> {
         self.server.parts.pod.leave();
         self.server.parts.chronicle.ended(record.code, true, removes);
         self.server.parts.tell_end(record.code);
+        // The command goes on first, even if both have one CPU.
+        std::thread::yield_now();
+        drop(lingering.mounts);
         if removes && let Ok(home) = self.launcher.home() {
             self.owner.remove(home);
         }
-        drop(network);
+        drop(lingering.network);
         // A service manager may know this as the main process, so it exits with the program's code.
         record.code
     }
 
-    /// Serves the program and its restarts. Returns how the last run ended, and its network if that is still going
-    /// down.
-    fn outlive(&mut self, mut up: Up) -> (ExitRecord, Option<net::Running>) {
+    /// Serves the program and its restarts. Returns how the last run ended, and what of it is still going down.
+    fn outlive(&mut self, mut up: Up) -> (ExitRecord, Lingering) {
         loop {
             let began = Instant::now();
             let ended = self.server.run().unwrap_or(Ended::Exited(255));
             let Up { served } = up;
-            let (mut record, network) = self.clean_up(ended);
+            let (mut record, lingering) = self.clean_up(ended);
             drop(served);
             match self.again(&mut record, began.elapsed()) {
                 Some(next) => up = next,
-                None => return (record, network),
+                None => return (record, lingering),
             }
         }
     }
@@ -173,15 +184,15 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Removes what the run has left, and returns how it ended, and its network if that is still going down.
-    fn clean_up(&mut self, ended: Ended) -> (ExitRecord, Option<net::Running>) {
-        let (mut oom_killed, mut lingering) = (false, None);
-        if let Some(Launched { init, cgroup, mut network, .. }) = self.server.parts.end_run() {
+    /// Removes what the run has left, and returns how it ended, and what is still going down.
+    fn clean_up(&mut self, ended: Ended) -> (ExitRecord, Lingering) {
+        let (mut oom_killed, mut lingering) = (false, Lingering::default());
+        if let Some(Launched { init, cgroup, mut network, mounts, .. }) = self.server.parts.end_run() {
             // A published port must be free when the command returns. Otherwise only the next run waits for the
             // helper's end: closing its tap device takes the kernel some 20 ms.
             if !self.server.parts.rule.is_active() {
                 self.launcher.close_doors();
-                lingering = if network.free_ports() { Some(network) } else { None };
+                lingering = Lingering { network: network.free_ports().then_some(network), mounts };
             }
             oom_killed = self.launcher.clean_up(&init, cgroup.as_ref());
         }

@@ -1,6 +1,6 @@
 //! The container's program: its runs, how each of them ends, and who has asked for the end.
 
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
@@ -18,6 +18,9 @@ pub(super) struct Launched {
     pub(super) init: Child,
     pub(super) cgroup: Option<Group>,
     pub(super) network: net::Running,
+    /// The mounts of a container of which nothing stays: the kernel needs a while to take them down, so they outlive
+    /// the program until its command knows of its end.
+    pub(super) mounts: Option<OwnedFd>,
     /// Passes on what the program tells a service manager.
     pub(super) notifier: Option<Notifier>,
 }

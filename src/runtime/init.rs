@@ -43,6 +43,7 @@ use std::path::Path;
 
 use nix::sched::CloneFlags;
 use oci_spec::runtime::{LinuxNamespaceType, Process};
+use rustix::fs::{Mode, OFlags};
 
 use super::outside::Outside;
 use super::places::Places;
@@ -72,7 +73,7 @@ fn start(
     program::set_oom_score(process)?;
     // Files that rc creates get the mode that rc asks for, whatever the caller's umask. The program gets a umask of its
     // own.
-    rustix::process::umask(rustix::fs::Mode::empty());
+    rustix::process::umask(Mode::empty());
     wait_until_mapped(mapped)?;
     become_root(launch)?;
 
@@ -90,6 +91,11 @@ fn start(
     }
     set_kernel_parameters(launch)?;
     mount::isolate_propagation().step("isolate mounts")?;
+    if launch.keeps_mounts {
+        let own = rustix::fs::open(c"/proc/self/ns/mnt", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        let own = own.step("open the mount namespace")?;
+        send(sync.as_fd(), &Progress::Mounts(own)).step("send the mount namespace to the monitor")?;
+    }
 
     let root = outside.root(launch)?;
     let places = Places::new(root.as_fd())?;
@@ -204,9 +210,9 @@ fn forbid_user_namespaces() -> Result<(), Failure> {
 /// Opens the program's terminal in the container's own devpts, binds it on /dev/console, and sends the other side to
 /// the monitor.
 fn open_terminal(places: &Places<'_>, sync: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
-    let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::RDONLY;
-    let directory = crate::sys::root::open_in(places.root(), "/dev/pts", flags, rustix::fs::Mode::empty())
-        .step_on("open", "/dev/pts")?;
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY;
+    let directory = crate::sys::root::open_in(places.root(), "/dev/pts", flags, Mode::empty());
+    let directory = directory.step_on("open", "/dev/pts")?;
     let slave = terminal::open(directory.as_fd(), sync)?;
     let console = Path::new("/dev/console");
     let place = places.file(console)?;

@@ -4,6 +4,7 @@
 //! stage → monitor   'P' + pidfd of init                   (or 'E')
 //! stage → init      'M'      the maps are written         (init waits for it first)
 //! joiner → child    'G'      the monitor knows it         (exec; the child waits for it first)
+//! init  → monitor   'K' + its mount namespace             (if Launch::keeps_mounts)
 //! init  → monitor   'T' + controlling side of the pty     (with a terminal only)
 //! init  → monitor   'R'      ready for the network        (if Launch::wait_for_network)
 //! monitor → init    'N'      the network is up
@@ -134,6 +135,8 @@ impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
 pub(crate) enum Progress {
     /// A process was created: its pidfd.
     Process(OwnedFd),
+    /// The mount namespace of init.
+    Mounts(OwnedFd),
     /// The controlling side of the program's terminal.
     Terminal(OwnedFd),
     /// A root filesystem, mounted and detached.
@@ -154,6 +157,7 @@ pub(crate) enum Progress {
 pub(super) fn send(to: BorrowedFd<'_>, message: &Progress) -> io::Result<()> {
     match message {
         Progress::Process(fd) => socket::send(to, b"P", &[fd.as_fd()]),
+        Progress::Mounts(fd) => socket::send(to, b"K", &[fd.as_fd()]),
         Progress::Terminal(fd) => socket::send(to, b"T", &[fd.as_fd()]),
         Progress::Root(fd) => socket::send(to, b"F", &[fd.as_fd()]),
         Progress::NetworkWanted => socket::send(to, b"R", &[]),
@@ -173,6 +177,7 @@ pub(super) fn receive(from: BorrowedFd<'_>) -> io::Result<Progress> {
     let malformed = || io::Error::from_raw_os_error(libc::EBADMSG);
     match (received.bytes.as_slice(), received.descriptors.pop()) {
         (b"P", Some(fd)) => Ok(Progress::Process(fd)),
+        (b"K", Some(fd)) => Ok(Progress::Mounts(fd)),
         (b"T", Some(fd)) => Ok(Progress::Terminal(fd)),
         (b"F", Some(fd)) => Ok(Progress::Root(fd)),
         (b"R", None) => Ok(Progress::NetworkWanted),

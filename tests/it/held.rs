@@ -208,3 +208,25 @@ fn a_monitor_keeps_nothing_of_execs_although_every_third_is_killed() {
     assert!(is_back(holdings(pid)), "{:?}, after one exec {before:?}:\n{}", holdings(pid), descriptors());
     lab.remove_containers();
 }
+
+#[test]
+fn only_the_mounts_of_a_container_that_leaves_nothing_outlive_its_program() {
+    let lab = Lab::new();
+    lab.payload();
+    let volume = lab.work("volume");
+    fs::create_dir(&volume).expect("a directory");
+    let volume = format!("{}:/volume", volume.display());
+    for (options, outlive) in
+        [(&["--rm"][..], true), (&["--rm", "-v", volume.as_str()], false), (&["--restart", "no"], false)]
+    {
+        let words = [&["run", "-d", "--network", "none"], options, &["payload", "/payload", "sleep"]].concat();
+        let id = lab.rc(words).run().text();
+        let pid = monitor(&lab, &id).expect("the monitor lives");
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("the monitor's descriptors");
+        let targets = descriptors.filter_map(|descriptor| fs::read_link(descriptor.ok()?.path()).ok());
+        let namespaces = targets.filter(|target| target.to_string_lossy().starts_with("mnt:")).count();
+        assert_eq!(namespaces, usize::from(outlive), "{options:?}");
+        lab.rc(["rm", "-f", "-t", "0", &id]).run().succeeds();
+        wait::until("the monitor ends", || monitor(&lab, &id).is_none().then_some(()));
+    }
+}
