@@ -12,7 +12,7 @@ use super::secrets;
 use super::sources::{self, Sources};
 use super::{defaults, facts};
 use crate::container::{self, Creation, Environment, Removal, Trees};
-use crate::plan::{self, Found, ImageDefaults, Request, Seccomp};
+use crate::plan::{self, Found, Request, Seccomp};
 use crate::runtime::seccomp;
 use crate::storage::Store;
 use crate::sys::fs;
@@ -64,9 +64,10 @@ pub(super) fn prepare(
         let hint = "remove it, or write the ID to another file with --cidfile";
         return Err(Report::new(ReportKind::Conflict, message).with_hint(hint));
     }
-    let Sources { image, lock, mounted } = sources::sources(context, environment, request, observer)?;
+    let Sources { image: local, defaults: image, lock, mounted } =
+        sources::sources(context, environment, request, observer)?;
     let identity = container::new_identity(store, name)?;
-    let (image, defaults) = (image.unwrap_or_else(ImageDefaults::none), facts::defaults(&context.settings));
+    let defaults = facts::defaults(&context.settings);
     let needs = plan::needs(request, &image, &defaults, &facts::environment(request, caller));
     let id_lock = needs.taken_ids.then(|| store.lock_ids()).transpose()?;
     // Where the caller's own files are does not depend on what the program gets.
@@ -88,7 +89,7 @@ pub(super) fn prepare(
     for warning in plan::warnings(request, &config) {
         observer.warning(&warning);
     }
-    let trees = image::trees_of(environment, &config)?;
+    let trees = image::trees_of(environment, &config, local.as_ref())?;
     let files = container::files(&config)?;
     // Not earlier: a container that cannot be created must not cost the user the old one.
     if request.replace && request.name.is_some() {

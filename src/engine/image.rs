@@ -117,8 +117,14 @@ pub(super) fn layers_of(environment: &Environment, config: &ContainerConfig) -> 
     mapped_layers(&environment.store, &image, environment, &config.user_namespace.maps)
 }
 
-/// What all files of a container are made of.
-pub(super) fn trees_of(environment: &Environment, config: &ContainerConfig) -> Result<Trees, Report> {
+/// What all files of a container are made of. `found` is its image, if the caller has it already: looking one up by its
+/// ID reads the manifests of others.
+pub(super) fn trees_of(
+    environment: &Environment,
+    config: &ContainerConfig,
+    found: Option<&LocalImage>,
+) -> Result<Trees, Report> {
+    let maps = &config.user_namespace.maps;
     let mut mounted = BTreeMap::new();
     for mount in &config.mounts {
         if let MountKind::Image { image } = &mount.kind
@@ -126,11 +132,15 @@ pub(super) fn trees_of(environment: &Environment, config: &ContainerConfig) -> R
         {
             let store = &environment.store;
             let found = local::find_whole(store, &id.to_string())?;
-            let layers = mapped_layers(store, &found, environment, &config.user_namespace.maps)?;
+            let layers = mapped_layers(store, &found, environment, maps)?;
             mounted.insert(mount.destination.clone(), layers);
         }
     }
-    Ok(Trees { root: layers_of(environment, config)?, mounted })
+    let root = match found {
+        Some(image) => mapped_layers(&environment.store, image, environment, maps)?,
+        None => layers_of(environment, config)?,
+    };
+    Ok(Trees { root, mounted })
 }
 
 /// A directory of the host as a root filesystem.

@@ -80,6 +80,6 @@ pub(super) fn start_one(
 
 /// Starts a container on its image's layers.
 fn start_alone(environment: &Environment, container: Container, front_end: FrontEnd<'_>) -> Result<Started, Report> {
-    let trees = image::trees_of(environment, &container.config)?;
+    let trees = image::trees_of(environment, &container.config, None)?;
     Ok(container::start(environment, Origin::Existing(Box::new(container)), trees, front_end)?)
 }

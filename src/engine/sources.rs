@@ -7,15 +7,17 @@ use super::context::Context;
 use super::observer::Observer;
 use super::pull::{self, Provided};
 use crate::container::Environment;
-use crate::image::local;
+use crate::image::local::{self, LocalImage};
 use crate::plan::{ImageDefaults, ImageSource, MountRequest, RegistryRequest, Request};
 use crate::sys::lock::FileLock;
 use crate::types::Report;
 
 /// What a request is resolved with.
 pub(super) struct Sources {
-    /// What the container's image says; `None` if it has none.
-    pub(super) image: Option<ImageDefaults>,
+    /// The container's image; `None` if it has none.
+    pub(super) image: Option<LocalImage>,
+    /// What it says.
+    pub(super) defaults: ImageDefaults,
     /// Keeps the images from being removed; hold it until a container's record names them.
     pub(super) lock: FileLock,
     /// The images of mounts by the names that were typed.
@@ -39,12 +41,13 @@ pub(super) fn sources(
         (None, store.lock_shared()?)
     } else {
         let Provided { image, lock } = pull::image_for(context, environment, request, observer)?;
-        (Some(image.defaults(&request.image)), lock)
+        (Some(image), lock)
     };
+    let defaults = image.as_ref().map_or_else(ImageDefaults::none, |image| image.defaults(&request.image));
     let found =
         |name: &str| Ok((name.to_owned(), local::find(store, &context.registries, name)?.defaults(name).source));
     let mounted = names.into_iter().map(found).collect::<Result<_, Report>>()?;
-    Ok(Sources { image, lock, mounted })
+    Ok(Sources { image, defaults, lock, mounted })
 }
 
 /// The request of an image for a mount. The credentials are for the registry of the container's image.

@@ -75,6 +75,9 @@ pub(crate) fn find_whole(store: &Store, name_or_id: &str) -> Result<LocalImage, 
     find(store, &LazyRegistries::default(), name_or_id)
 }
 
+/// The digits of an ID.
+const WHOLE: usize = 64;
+
 fn find_in(
     store: &Store,
     registries: &LazyRegistries,
@@ -87,7 +90,7 @@ fn find_in(
     let not_found = || Error::NotFound { name: name_or_id.to_owned() };
     let prefix = name_or_id.strip_prefix("sha256:").unwrap_or(name_or_id);
     let is_hex =
-        !prefix.is_empty() && prefix.len() <= 64 && prefix.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        !prefix.is_empty() && prefix.len() <= WHOLE && prefix.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     if !is_hex {
         return Err(not_found());
     }
@@ -104,6 +107,10 @@ fn find_in(
             }
             Some(_) => {}
             None => found = Some(read(store, index, manifest, None)?),
+        }
+        if prefix.len() == WHOLE {
+            // There is no other of this ID.
+            break;
         }
     }
     found.ok_or_else(not_found)
