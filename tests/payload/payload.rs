@@ -20,6 +20,7 @@
 //! tree PATH [LEFT-OUT…]  every file below: type, mode, owner, size, time, links, content, attributes
 //! peak PROGRAM WORD…     runs it; the greatest resident memory of it and its descendants, in MiB, is the last line
 //! faults PROGRAM WORD…   runs it; how many page faults it and its descendants had, without reads of the disk
+//! turns N PROGRAM WORD… -- PROGRAM WORD…  runs each so often, in turns; the median of each in microseconds
 //! read PATH              the file's bytes                   write PATH TEXT     the text and a newline
 //! remove PATH            removes the file
 //! dial PATH HEX…         connects to a socket, sends each, and prints the answer to it, in hexadecimal digits
@@ -51,6 +52,7 @@ mod signals;
 mod spy;
 mod supervise;
 mod tree;
+mod turns;
 
 use std::io::{Read, Write};
 use std::process::exit;
@@ -113,6 +115,10 @@ fn play(words: &[&str]) -> Outcome {
         ["sizes"] => signals::sizes()?,
         ["peak", program, arguments @ ..] => return peak(program, arguments),
         ["faults", program, arguments @ ..] => return faults(program, arguments),
+        ["turns", count, words @ ..] => {
+            let (first, second) = turns::take(count.parse()?, words)?;
+            println!("{first} {second}");
+        }
         ["tree", path, left_out @ ..] => tree::print(path, left_out)?,
         ["read", path] => std::io::stdout().write_all(&std::fs::read(path)?)?,
         ["write", path, text] => std::fs::write(path, format!("{text}\n"))?,
