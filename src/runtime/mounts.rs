@@ -153,9 +153,15 @@ fn one(mount: &Mount, places: &Places<'_>, copy_up: &[PathBuf], from: &From<'_>)
         return Ok(None);
     }
     let shows = bind::is_bind(mount) || overlay::is_overlay(mount);
+    let is_filled = options.copy_up || copy_up.contains(destination);
+    // Read-only comes last: otherwise nothing could be copied up.
+    let is_read_only_at_last = (is_filled || !shows) && options.attributes.contains(MountAttrFlags::MOUNT_ATTR_RDONLY);
+    if is_read_only_at_last {
+        options.attributes.remove(MountAttrFlags::MOUNT_ATTR_RDONLY);
+    }
     let made = if shows { show(mount, &options, from)? } else { filesystem(kind, destination, &options)? };
     let target = place(places, destination, is_directory(made.as_fd()).step_on("stat", destination)?)?;
-    if options.copy_up || copy_up.contains(destination) {
+    if is_filled {
         let is_kept = options.owned == Owned::AsBefore;
         let kept = is_kept.then(|| rustix::fs::fstat(&made)).transpose().step_on("stat the source of", destination)?;
         copyup::fill(target.as_fd(), destination, made.as_fd())?;
@@ -169,9 +175,8 @@ fn one(mount: &Mount, places: &Places<'_>, copy_up: &[PathBuf], from: &From<'_>)
     {
         owner::give(&made, owner).step_on("change the owner of", destination)?;
     }
-    if options.attributes.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) && !shows {
-        // Read-only comes last: otherwise nothing could be copied up.
-        mount::set_attributes(made.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false)
+    if is_read_only_at_last {
+        mount::set_attributes(made.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, shows)
             .step_on("make the mount read-only on", destination)?;
     }
     mount::attach(made.as_fd(), target.as_fd()).step_on("mount on", destination)?;
@@ -181,8 +186,7 @@ fn one(mount: &Mount, places: &Places<'_>, copy_up: &[PathBuf], from: &From<'_>)
 
 fn filesystem(kind: &str, destination: &Path, options: &Options<'_>) -> Result<OwnedFd, Failure> {
     let kind = if kind == "cgroup" { "cgroup2" } else { kind };
-    let attributes = options.attributes.difference(MountAttrFlags::MOUNT_ATTR_RDONLY);
-    mount::new_filesystem(kind, &options.parameters, attributes)
+    mount::new_filesystem(kind, &options.parameters, options.attributes)
         .step_on(&format!("create the {kind} filesystem on"), destination)
 }
 

@@ -256,3 +256,23 @@ fn v4_no_link_leads_an_export_or_an_import_out_of_the_volume() {
     assert!(!lab.work("outside/planted").exists(), "{answer}");
     assert_eq!(fs::read_dir(lab.work("outside")).unwrap().count(), 1);
 }
+
+#[test]
+fn a_new_volume_that_is_mounted_read_only_starts_with_the_image_s_files() {
+    let lab = Lab::new();
+    let layer = Layer::new().directory("etc/", 0o755).file("etc/own", 0o644, b"image");
+    lab.rc(["load", "-q"])
+        .input(crate::support::Image::payload().layer(layer.bytes()).oci_archive("payload"))
+        .run()
+        .succeeds();
+    let mount = "--mount=type=volume,src=more,dst=/etc,ro";
+    for options in [&["-v", "new:/etc:ro"][..], &[mount], &["-v", "/etc:ro"], &["--read-only", "-v", "last:/etc:ro"]] {
+        let options = options.iter().chain(&["payload", "/payload"]).copied();
+        let run = ["run", "--rm", "--network", "none"].into_iter().chain(options);
+        let run = |words: &[&str]| lab.rc(run.clone().chain(words.iter().copied())).run();
+        run(&["read", "/etc/own"]).prints("image");
+        let refused = run(&["write", "/etc/more", "text"]).exits(99).stderr();
+        assert!(refused.contains("Read-only file system"), "{refused}");
+    }
+    run(&lab, "empty:/nothing:ro", &["list", "/nothing"]).says_nothing();
+}
