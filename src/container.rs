@@ -14,6 +14,7 @@ mod empty;
 mod ending;
 mod examine;
 mod exec;
+mod failed_start;
 mod filesystem;
 mod find;
 mod first_word;

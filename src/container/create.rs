@@ -141,6 +141,7 @@ pub(super) fn never_started() -> State {
         exit: None,
         health: None,
         restart_count: 0,
+        start_error: String::new(),
         network: NetworkState::default(),
         cgroup: None,
     }

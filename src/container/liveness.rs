@@ -89,6 +89,7 @@ fn unknown() -> State {
         health: None,
         exit: Some(ExitRecord { code: UNKNOWN, error: "state lost".to_owned(), ..ExitRecord::default() }),
         restart_count: 0,
+        start_error: String::new(),
         network: NetworkState::default(),
         cgroup: None,
     }

@@ -13,7 +13,7 @@ use super::service::Service;
 use super::session::{Session, Terminal, Unread};
 use super::step::Step;
 use super::streams::{self, StartStreams};
-use super::{Container, Error, adopt, empty, secrets, volumes};
+use super::{Container, Error, adopt, empty, failed_start, secrets, volumes};
 use crate::monitor::{self, ContainerDir, MemberOf, Owner, SecretVariables, Start, State, Status};
 use crate::net;
 use crate::plan::{self, ContainerConfig, HostFacts};
@@ -94,8 +94,27 @@ impl Trees {
 /// Starts a container from its unpacked layers, and returns when its program runs.
 ///
 /// Fails with the error of the step that failed. A new container is removed then, unless its program could not be run
-/// (126, 127) and it was created without `--rm`.
+/// (126, 127) and it was created without `--rm`. A container that stays keeps the reason until its next start.
 pub(crate) fn start(
+    environment: &Environment,
+    origin: Origin,
+    trees: Trees,
+    front_end: FrontEnd<'_>,
+) -> Result<Started, Error> {
+    let existing = match &origin {
+        Origin::New(creation) => Some((creation.directory(), creation.config.name.clone())),
+        Origin::Existing(container) => Some((container.directory.clone(), container.config.name.clone())),
+        Origin::Step(_) => None,
+    };
+    let started = try_to_start(environment, origin, trees, front_end);
+    if let (Err(error), Some((directory, name))) = (&started, existing) {
+        failed_start::keep(&directory, &name, error);
+    }
+    started
+}
+
+/// [`start`], which keeps the reason of a failure.
+fn try_to_start(
     environment: &Environment,
     origin: Origin,
     trees: Trees,
@@ -230,6 +249,7 @@ fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, ContainerDir
                 init: None,
                 cgroup: None,
                 restart_count: 0,
+                start_error: String::new(),
                 ..state
             };
             let files = super::files(&config)?;

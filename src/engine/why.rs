@@ -29,6 +29,7 @@ pub(crate) fn why(context: &Context, name: &str) -> Result<Why, Report> {
     match (container.status, &container.state.exit) {
         (Status::Created, _) => not_started(context, &container, &mut causes),
         (Status::Exited | Status::Restarting, Some(exit)) => {
+            causes.extend(failed_start(&container));
             ended(&container, exit, &mut causes);
             if matches!(exit.code, 126 | 127) {
                 causes.extend(files(context, &container));
@@ -71,10 +72,18 @@ fn not_started(context: &Context, container: &Container, causes: &mut Vec<Cause>
         Cause::new("port-taken", message).with_hint("end that program (`ss -lpn`), or publish another port")
     }));
     causes.extend(files(context, container));
+    // What is still wrong is known better than what was.
     if causes.is_empty() {
-        causes
-            .push(Cause::new("never-started", "it was created and never started").with_hint(hint("start", container)));
+        let never = || Cause::new("never-started", "it was created and never started");
+        causes.push(failed_start(container).unwrap_or_else(|| never().with_hint(hint("start", container))));
     }
+}
+
+/// Why its last start has failed, if it has.
+fn failed_start(container: &Container) -> Option<Cause> {
+    let error = Some(&container.state.start_error).filter(|error| !error.is_empty())?;
+    let cause = Cause::new("start-failed", format!("its last start has failed: {error}"));
+    Some(cause.with_hint(hint("start", container)))
 }
 
 fn is_taken(port: &PortMapping) -> bool {
@@ -148,6 +157,8 @@ fn unhealthy(container: &Container, causes: &mut Vec<Cause>) {
     };
     let message = format!("its health check has failed {times}{output}");
     let hint = format!("`rc healthcheck run {}`; the results are in `rc inspect`", container.config.name);
+    // If the check has ended it, its record says the same with fewer words.
+    causes.retain(|cause| !message.starts_with(&cause.message));
     causes.push(Cause::new("unhealthy", message).with_hint(hint));
 }
 

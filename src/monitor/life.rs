@@ -179,7 +179,10 @@ impl<'a> Life<'a> {
                 }
                 Err(Error::Cancelled) => {}
                 // The next attempt may succeed: a port was in use, a helper was missing.
-                Err(error) => (*record, ran) = (failed_start(&error.into()), Duration::ZERO),
+                Err(error) => {
+                    self.server.parts.records.count_restarts(self.server.parts.rule.restarts());
+                    (*record, ran) = (failed_start(&error.into()), Duration::ZERO);
+                }
             }
         }
     }

@@ -118,6 +118,9 @@ pub(crate) struct State {
     /// How often it was restarted.
     #[serde(default)]
     pub(crate) restart_count: u32,
+    /// Why the last start has failed; empty since the next one, or if none has. Of a restart, the exit record says it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) start_error: String,
     /// The addresses and ports that it got.
     #[serde(flatten)]
     pub(crate) network: NetworkState,

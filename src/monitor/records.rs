@@ -66,6 +66,16 @@ impl Records {
         Ok(())
     }
 
+    /// Records so many restarts, the last of which has failed: otherwise [`Self::begin_run`] does.
+    pub(super) fn count_restarts(&mut self, restarts: u32) {
+        self.state.restart_count = restarts;
+        // If that fails, only readers miss it.
+        drop(match self.is_fleeting {
+            true => self.directory.write_fleeting_state(&self.state),
+            false => self.directory.write_state(&self.state),
+        });
+    }
+
     /// The container's process 1, as it was recorded.
     pub(super) fn init(&self) -> Option<&ProcessId> {
         self.state.init.as_ref()

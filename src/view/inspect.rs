@@ -86,6 +86,9 @@ fn is_alive(status: Status) -> bool {
 fn process(config: &ContainerConfig, state: &State, status: Status) -> Value {
     let exit = state.exit.as_ref().filter(|_| matches!(status, Status::Exited | Status::Restarting));
     let no_record = if status == Status::Exited { 255 } else { 0 };
+    // What has failed since its end.
+    let start_error = Some(state.start_error.as_str()).filter(|error| !error.is_empty());
+    let error = start_error.or(exit.map(|exit| exit.error.as_str())).unwrap_or_default();
     json!({
         "OciVersion": "1.2.0",
         "Status": status.as_str(),
@@ -96,7 +99,7 @@ fn process(config: &ContainerConfig, state: &State, status: Status) -> Value {
         "Dead": false,
         "Pid": state.init.as_ref().filter(|_| is_alive(status)).map_or(0, |init| init.pid),
         "ExitCode": exit.map_or(no_record, |exit| exit.code),
-        "Error": exit.map_or("", |exit| exit.error.as_str()),
+        "Error": error,
         "StartedAt": state.started_at.as_deref().unwrap_or(NEVER),
         "FinishedAt": exit.map(|exit| exit.at.as_str()).filter(|at| !at.is_empty()).unwrap_or(NEVER),
         "Health": health::state(state),

@@ -128,6 +128,18 @@ fn a_restarting_container_is_shown_as_restarting_and_can_be_stopped() {
 }
 
 #[test]
+fn restarts_that_fail_are_counted() {
+    let lab = lab();
+    run(&lab, &["-d", "--restart", "always"], &["remove", "/payload"]).run().succeeds();
+    wait::until("three restarts", || {
+        let text = field(&lab, "{{.State.ExitCode}} {{.RestartCount}}");
+        let count = text.strip_prefix("127 ")?.parse::<u32>().expect("a number");
+        (count >= 3).then_some(())
+    });
+    lab.remove_containers();
+}
+
+#[test]
 fn a_restarted_program_keeps_its_name_and_files() {
     let lab = lab();
     run(&lab, &["-d", "--restart", "always"], &["sleep"]).run().succeeds();

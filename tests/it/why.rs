@@ -131,7 +131,50 @@ fn ends_are_explained() {
     lab.rc(["healthcheck", "run", "web"]).run().is(1, "unhealthy\n", "");
     assert_eq!(first(&lab, "web").1, "its health check has failed once: payload: no luck: no such part");
     lab.remove_containers();
+    run(&["-d", check, "--health-retries=1", "--health-interval=disable", "--health-on-failure=kill"], &["sleep"]);
+    drop(lab.rc(["healthcheck", "run", "web"]).run());
+    lab.rc(["wait", "web"]).run().succeeds();
+    let object = lab.rc(["why", "--json", "web"]).run().json();
+    let causes = object[0]["Causes"].as_array().cloned().unwrap_or_default();
+    assert!(causes.len() == 1 && causes[0]["Kind"] == "unhealthy", "{causes:?}");
+    lab.remove_containers();
     lab.rc(["why", "nobody"]).run().fails(125, "rc: no such container: nobody\n");
+}
+
+#[test]
+fn a_start_that_fails_is_explained_until_one_succeeds() {
+    let lab = Lab::new();
+    lab.payload();
+    let error =
+        || lab.rc(["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}", "web"]).run().text();
+    let source = lab.work("mounted");
+    std::fs::create_dir_all(&source).expect("made");
+    let mount = format!("{}:/mounted", source.display());
+    let run = lab.rc(["run", "-d", "--name", "web", "--network", "none", "-v", &mount, "payload", "/payload", "sleep"]);
+    run.run().succeeds();
+    lab.ready("web");
+    lab.rc(["stop", "web"]).run().succeeds();
+    let before = error();
+    std::fs::remove_dir(&source).expect("removed");
+    for words in [["start", "web"], ["restart", "web"]] {
+        let stderr = lab.rc(words).run().exits(125).stderr();
+        let reason = format!("cannot bind `{}` on `/mounted`: no such file or directory", source.display());
+        assert!(stderr.starts_with(&format!("rc: {reason}\n")), "{stderr}");
+        assert_eq!(error(), format!("{} {reason}", before.trim_end()));
+        assert_eq!(first(&lab, "web"), ("start-failed".to_owned(), format!("its last start has failed: {reason}")));
+    }
+    std::fs::create_dir_all(&source).expect("made");
+    lab.rc(["start", "web"]).run().succeeds();
+    lab.ready("web");
+    lab.rc(["stop", "web"]).run().succeeds();
+    assert_eq!((error(), first(&lab, "web").0), (before, "stopped".to_owned()));
+    lab.remove_containers();
+    let program = ["--network", "none", "payload", "/absent"];
+    lab.rc(["run", "--name", "web"]).args(program).run().exits(127).stderr();
+    assert_eq!(error(), "created 0 cannot run `/absent`: no such file or directory");
+    // What is wrong with its files is said better.
+    assert_eq!(first(&lab, "web").0, "missing-program");
+    lab.remove_containers();
 }
 
 #[test]
