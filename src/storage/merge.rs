@@ -1,10 +1,12 @@
 //! Several layers as one: of each file what the topmost layer has that says something of it. Layers never change, so
-//! files are linked, not copied.
+//! files are linked, not copied, where links disturb nobody.
 
 use std::collections::BTreeMap;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
@@ -14,6 +16,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::layer::{OPAQUE, is_whiteout};
+use super::links::may_be_linked;
 use super::pack::{attributes, is_opaque, names};
 use crate::sys::fs::{self, AtPath as _, PathError};
 
@@ -41,7 +44,7 @@ pub(crate) fn merge(layers: &[PathBuf], into: &Path, is_lowest: bool) -> Result<
         }
     }
     let target = OwnedFd::from(fs::open_directory(into)?);
-    Merger { is_lowest }.contents(&sources, &target, DEEPEST).at("merge layers into", into)?;
+    Merger { is_lowest }.contents(&sources, &target, Path::new(""), DEEPEST).at("merge layers into", into)?;
     match &root {
         Some(root) => describe(&target, root, false).at("set the attributes of", into)?,
         None => fchmod(&target, Mode::from_raw_mode(0o755)).at("set the mode of", into)?,
@@ -54,8 +57,8 @@ struct Merger {
 }
 
 impl Merger {
-    /// Merges directories, topmost first.
-    fn contents(&self, sources: &[OwnedFd], into: &OwnedFd, levels: u32) -> io::Result<()> {
+    /// Merges directories, topmost first, which are `at` this path from the root.
+    fn contents(&self, sources: &[OwnedFd], into: &OwnedFd, at: &Path, levels: u32) -> io::Result<()> {
         let levels = levels.checked_sub(1).ok_or(Errno::NAMETOOLONG)?;
         let mut all: BTreeMap<CString, Vec<usize>> = BTreeMap::new();
         for (number, source) in sources.iter().enumerate() {
@@ -67,16 +70,18 @@ impl Merger {
             let having: Vec<&OwnedFd> = numbers.iter().map(|number| &sources[*number]).collect();
             let Some(top) = having.first() else { continue };
             let stat = statat(top, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                self.directory(&having, name, into, levels)?;
-            } else if !(self.is_lowest && is_whiteout(&stat)) {
-                linkat(top, name, into, name, AtFlags::empty())?;
+            let path = at.join(OsStr::from_bytes(name.to_bytes()));
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => self.directory(&having, name, into, &path, levels)?,
+                FileType::RegularFile if !may_be_linked(&path) => copy(top, name, into)?,
+                _ if self.is_lowest && is_whiteout(&stat) => {}
+                _ => linkat(top, name, into, name, AtFlags::empty())?,
             }
         }
         Ok(())
     }
 
-    fn directory(&self, having: &[&OwnedFd], name: &CStr, into: &OwnedFd, levels: u32) -> io::Result<()> {
+    fn directory(&self, having: &[&OwnedFd], name: &CStr, into: &OwnedFd, at: &Path, levels: u32) -> io::Result<()> {
         let mut merged = Vec::new();
         let mut hides = false;
         for source in having {
@@ -95,7 +100,7 @@ impl Merger {
         }
         mkdirat(into, name, Mode::RWXU)?;
         let made = open(into, name)?;
-        self.contents(&merged, &made, levels)?;
+        self.contents(&merged, &made, at, levels)?;
         match merged.first() {
             Some(top) => describe(&made, top, hides && !self.is_lowest),
             None => Ok(()),
@@ -107,7 +112,16 @@ fn open(parent: impl AsFd, name: &CStr) -> rustix::io::Result<OwnedFd> {
     openat(parent, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Gives a directory the attributes of another; owner first, since a new one clears some of the others.
+/// Copies a file with its attributes.
+fn copy(from: &OwnedFd, name: &CStr, into: &OwnedFd) -> io::Result<()> {
+    let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let like = openat(from, name, OFlags::RDONLY | flags, Mode::empty())?;
+    let made = openat(into, name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | flags, Mode::RUSR | Mode::WUSR)?;
+    io::copy(&mut File::from(like.try_clone()?), &mut File::from(made.try_clone()?))?;
+    describe(&made, &like, false)
+}
+
+/// Gives a file or directory the attributes of another; owner first, since a new one clears some of the others.
 fn describe(made: &OwnedFd, like: &OwnedFd, hides: bool) -> io::Result<()> {
     let stat: Stat = fstat(like)?;
     fchown(made, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
@@ -184,5 +198,25 @@ mod tests {
         assert_eq!(merged("all", &layers, true), all);
         let upper = ["d/", "d/b 2", "d/c 3", "f/", "f/in 2", "o/ opaque", "o/new 2", "o/newer 3", "x/ opaque", "x/z 3"];
         assert_eq!(merged("upper", &layers[1..], false), upper);
+    }
+
+    #[test]
+    fn what_programs_read_as_root_has_one_link() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let home = tempfile::tempdir().expect("a directory");
+        let layers = [layer(home.path(), "1", &[("etc/cron.d/job", "text"), ("srv/file", "1")])];
+        let job = layers[0].join("etc/cron.d/job");
+        std::fs::set_permissions(&job, std::fs::Permissions::from_mode(0o640)).expect("a mode");
+        let into = home.path().join("all");
+        fs::create_dir(&into).expect("made");
+        merge(&layers, &into, true).expect("merged");
+        let (old, new) =
+            (fs::metadata(&job).expect("there"), fs::metadata(into.join("etc/cron.d/job")).expect("there"));
+        assert_eq!(
+            (new.nlink(), new.mode(), new.mtime(), new.mtime_nsec()),
+            (1, old.mode(), old.mtime(), old.mtime_nsec())
+        );
+        assert_eq!(fs::read_to_string(into.join("etc/cron.d/job")).expect("reads"), "text");
+        assert_eq!(fs::metadata(into.join("srv/file")).expect("there").nlink(), 2);
     }
 }

@@ -132,6 +132,12 @@ fn what_has_not_changed_is_linked_from_the_former_layer_which_stays_as_it_was() 
     lab.rc(["rmi", "-f", "localhost/first"]).run().exits(0).stdout();
     lab.rc(["builder", "prune", "-a", "-f"]).run().exits(0).stdout();
     play(&lab, "localhost/second", "cat /tree/1/1; ls /tree/2 | busybox wc -l").prints("166\n");
+    // cron leaves a table with several links out.
+    write(&lab, "Dockerfile", "FROM localhost/base\nCOPY tree /etc/cron.d\n");
+    build(&lab, "localhost/third").exits(0).stdout();
+    write(&lab, "tree/changed", "three");
+    build(&lab, "localhost/third").exits(0).stdout();
+    play(&lab, "localhost/third", "stat -c %h /etc/cron.d/1/1").prints("1\n");
     // A build at a set time changes the times of files, and those of no other image.
     lab.rc(["build", "-q", "--timestamp", "1000"]).arg(lab.work("context")).run().exits(0).stdout();
     assert_ne!(fs::metadata(second.join("tree/1/1")).expect("there").mtime(), 1000);

@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, linkat, open, statat};
 
 use super::attributes::Times;
 use super::listing::{Item, ItemKind};
-use crate::storage::COPIED;
+use crate::storage::{COPIED, may_be_linked};
 use crate::sys::fs;
 use crate::sys::root::find_literally;
 
@@ -78,7 +78,7 @@ impl Former {
     }
 
     /// Links the file at `path` of this layer, which is in `directory`, into the directory `to`, if it is as wanted.
-    /// Returns whether it did: where the filesystem refuses, the file is copied.
+    /// Returns whether it did: where the filesystem refuses, and where links disturb, the file is copied.
     pub(super) fn link(&self, directory: &OwnedFd, path: &Path, wanted: &Wanted<'_>, to: &OwnedFd) -> bool {
         let ItemKind::File { size, digest } = &wanted.item.kind else { return false };
         let bytes = path.as_os_str().as_bytes();
@@ -86,7 +86,7 @@ impl Former {
         let (Some(name), true) = (path.file_name(), known.is_some() && known == digest.sha256_bytes().as_ref()) else {
             return false;
         };
-        if !wanted.item.attributes.is_empty() {
+        if !wanted.item.attributes.is_empty() || !may_be_linked(path) {
             return false;
         }
         let is_same = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
