@@ -70,7 +70,7 @@ pub(crate) use build::{
     Made, Outcome, Squash as BuildSquash, StepTitle, Stream, explain as explain_build, make as build,
 };
 pub(crate) use cache::{Bounds as CacheBounds, Cache as PrunedCache, Cached, build_cache, cache_bytes};
-pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes, commit, export, image_changes};
+pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes_of_any, commit, export, image_changes};
 pub(crate) use check::{Check, check};
 pub(crate) use context::{Caller, Context};
 pub(crate) use control::{Stop, check_health, clean_up, kill, pause, remove, stop, unpause, update, wait};

@@ -14,7 +14,7 @@ pub(crate) struct Args {
     /// Act on the latest created container
     #[arg(short, long)]
     latest: bool,
-    /// Its name, ID or unique prefix of an ID
+    /// Its name, ID or unique prefix of an ID; or an image, if no container has that name
     #[arg(value_name = "CONTAINER")]
     container: Option<String>,
 }
@@ -26,7 +26,7 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let selection = Selection { names, latest: args.latest, ..Selection::default() };
     let mut out = ui::out();
     for name in engine::named(&ctx.engine, &selection)? {
-        difference::show(&mut out, &engine::changes(&ctx.engine, &name)?, as_json)?;
+        difference::show(&mut out, &engine::changes_of_any(&ctx.engine, &name)?, as_json)?;
     }
     out.finish()?;
     Ok(Exit::SUCCESS)

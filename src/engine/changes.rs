@@ -40,7 +40,7 @@ const OWN: [&str; 9] = [
 const BUFFER: usize = 256 << 10;
 
 /// What a container has changed in the files of its image.
-pub(crate) fn changes(context: &Context, name: &str) -> Result<Vec<Change>, Report> {
+fn changes(context: &Context, name: &str) -> Result<Vec<Change>, Report> {
     let environment = context.environment(Manager::default())?;
     let container = container::find(&environment.store, name)?;
     let layers = image::layers_of(&environment, &container.config)?;
@@ -49,6 +49,17 @@ pub(crate) fn changes(context: &Context, name: &str) -> Result<Vec<Change>, Repo
         return Err(Report::new(ReportKind::Unsupported, message).with_hint("`--rootfs DIR:O` keeps the changes apart"));
     }
     changes_in(&environment, &container.directory.at("upper"), &layers.lowers, &OWN)
+}
+
+/// [`changes`] of the container of that name, or [`image_changes`] if there is none.
+pub(crate) fn changes_of_any(context: &Context, name: &str) -> Result<Vec<Change>, Report> {
+    let store = context.store_to_read()?;
+    match container::find(&store, name) {
+        Err(container::Error::NotFound(_)) if local::find(&store, &context.registries, name).is_ok() => {
+            image_changes(context, name)
+        }
+        _ => changes(context, name),
+    }
 }
 
 /// What the last layer of an image has changed in those below it.

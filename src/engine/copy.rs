@@ -282,7 +282,7 @@ fn find(root: BorrowedFd<'_>, path: &Path, follow: bool) -> io::Result<Located> 
 
 /// The source that was found. Fails if there is nothing, or no directory before a slash.
 fn existing(path: &Path, located: &Located, container: Option<&str>) -> Result<Source, Report> {
-    let not_found = || missing(path, container, &io::ErrorKind::NotFound.into());
+    let not_found = || missing(path, container, &rustix::io::Errno::NOENT.into());
     located.stat.ok_or_else(not_found)?;
     if ends_in_slash(path) && !located.is_directory() {
         return Err(refused(path, container, "it is not a directory"));

@@ -4,9 +4,11 @@ use jiff::Timestamp;
 
 use super::context::Context;
 use super::happened;
+use super::manifests::remove_list;
 use super::sweep::{in_use, sweep_all, sweep_soon};
 use crate::container::{self, Removal as ContainerRemoval};
 use crate::image;
+use crate::image::list;
 use crate::image::local::{self, LocalImage, Removal, Removed};
 use crate::registry::Platform;
 use crate::storage::Store;
@@ -184,7 +186,9 @@ pub(crate) fn remove_images(context: &Context, request: &RemoveImages) -> Result
     }
     if request.force {
         // Before rc takes the store's lock: a container's lock comes first.
-        for image in names.iter().filter_map(|name| local::find(store, &context.registries, name).ok()) {
+        // The images in a list stay.
+        let of_images = names.iter().filter(|name| list::find(store, name).is_err());
+        for image in of_images.filter_map(|name| local::find(store, &context.registries, name).ok()) {
             remove_users(context, store, &image.id)?;
         }
     }
@@ -227,14 +231,14 @@ fn happened_to(store: &Store, removed: &Removed) {
     }
 }
 
-/// Removes names and images while no new container can use one.
+/// Removes names and images while no new container can use one; then the lists that have one of the names.
 fn remove_while_locked(
     context: &Context,
     request: &RemoveImages,
     names: &[String],
 ) -> Result<(Vec<Removed>, Vec<Report>), Report> {
     let store = context.store()?;
-    let (mut done, mut failures) = (Vec::new(), Vec::new());
+    let (mut done, mut lists, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     let removal = Removal::begin(store)?;
     let used = in_use(store)?;
     for name in names {
@@ -243,12 +247,20 @@ fn remove_while_locked(
                 happened_to(store, &removed);
                 done.push(removed);
             }
+            Err(image::Error::NotFound { .. }) if list::find(store, name).is_ok() => lists.push(name),
             Err(image::Error::NotFound { .. }) if request.ignore => {}
             Err(error) => failures.push(error.into()),
         }
     }
     if done.iter().any(|removed| !removed.deleted.is_empty()) {
         removal.collect(&used)?;
+    }
+    drop(removal);
+    for name in lists {
+        match remove_list(context, name) {
+            Ok(list) => done.push(Removed { untagged: vec![list.name], deleted: vec![list.digest] }),
+            Err(report) => failures.push(report),
+        }
     }
     Ok((done, failures))
 }

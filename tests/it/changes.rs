@@ -55,6 +55,18 @@ fn image_diff_lists_what_the_last_layer_has_changed() {
 }
 
 #[test]
+fn diff_of_a_name_that_no_container_has_is_that_of_the_image() {
+    let lab = Lab::new();
+    lab.payload();
+    let expected = lab.rc(["image", "diff", "payload"]).run().text();
+    lab.rc(["diff", "payload"]).run().prints(format!("{expected}\n"));
+    lab.rc(["create", "--name", "payload", "payload", "/payload"]).run().succeeds();
+    lab.rc(["diff", "payload"]).run().prints("");
+    lab.rc(["diff", "nothing"]).run().fails(125, "rc: no such container: nothing\n");
+    lab.remove_containers();
+}
+
+#[test]
 fn diff_lists_what_a_container_has_changed_and_nothing_of_rc_s() {
     let lab = lab();
     let list = "C /dir\nD /dir/gone\nC /dir/kept\nA /dir/new\n";

@@ -112,7 +112,7 @@ fn links_are_copied_as_links_unless_they_are_followed() {
 fn what_cannot_be_copied_is_named_and_changes_nothing() {
     let lab = lab(true, &[]);
     for (words, message) in [
-        (&["c:/none", "out"][..], "cannot find `/none` in container `c`"),
+        (&["c:/none", "out"][..], "cannot find `/none` in container `c`: no such file or directory"),
         (&["none", "c:/dir"], "cannot find `"),
         (&["file", "c:/none/x"], "cannot find `/none/x` in container `c`"),
         (&["file", "c:/none/"], "the directory does not exist"),

@@ -58,6 +58,14 @@ fn a_list_is_made_changed_and_removed_and_its_images_stay() {
     lab.rc(["rmi", "one:1"]).run().succeeds();
     lab.rc(["system", "check"]).run().says_nothing();
     drop(rc("exists all:1").exits(0));
+    rc("create two:1 other:1").succeeds();
+    let user = lab.rc(["create", "--pull", "never", "--platform", "linux/arm64", "other:1", "/x"]).run();
+    let removed = lab.rc(["rmi", "-f", "two:1"]).run().text();
+    assert!(removed.starts_with("Untagged: docker.io/library/two:1\nDeleted: "), "{removed}");
+    lab.rc(["ps", "-a", "-q", "--no-trunc"]).run().prints(user.stdout());
+    lab.rc(["image", "exists", "other:1"]).run().says_nothing();
+    lab.remove_containers();
+    lab.rc(["rmi", "two:1"]).run().fails(1, "rc: no such image: two:1\n");
     // A command that needs an image takes the one for this host.
     let own = std::env::consts::ARCH;
     if own == "x86_64" || own == "aarch64" {

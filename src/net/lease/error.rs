@@ -19,7 +19,7 @@ pub(crate) enum LeaseError {
         holder: Option<Name>,
     },
     /// All addresses of the range are taken.
-    #[error("the network `{network}` has no free address: {holders} have all from {first} to {last}")]
+    #[error("the network `{network}` has no free address: {holders} all from {first} to {last}")]
     Exhausted {
         /// The network.
         network: Name,
@@ -27,7 +27,7 @@ pub(crate) enum LeaseError {
         first: IpAddr,
         /// The last.
         last: IpAddr,
-        /// How many members the network has.
+        /// How many members the network has, and the verb.
         holders: String,
     },
 }
@@ -35,7 +35,7 @@ pub(crate) enum LeaseError {
 impl LeaseError {
     pub(super) fn exhausted(record: &NetworkRecord, subnet: &Subnet, members: usize) -> Self {
         let (first, last) = subnet.range();
-        let holders = if members == 1 { "1 lease".to_owned() } else { format!("{members} leases") };
+        let holders = if members == 1 { "1 lease has".to_owned() } else { format!("{members} leases have") };
         Self::Exhausted { network: record.name.clone(), first, last, holders }
     }
 }
