@@ -1,9 +1,9 @@
-//! Asking the service manager for a scope: a cgroup of its own for a container and its monitor, beside the session in
-//! which the user typed the command.
+//! Asking the service manager for a scope: a cgroup of its own, beside the session or the unit in which the command
+//! runs, for a container and its monitor, or for the keeper of a network.
 //!
 //! ```text
 //! ask    connect to the manager's own socket; log in, StartTransientUnit: one write, no read
-//! wait   the answer, then the signal JobRemoved: the monitor is in the scope, and the scope is delegated
+//! wait   the answer, then the signal JobRemoved: the processes are in the scope, which may be delegated to them
 //! end    the last process exits, and the manager removes the scope without being asked
 //! ```
 //!
@@ -21,6 +21,7 @@ mod connection;
 mod message;
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -89,6 +90,11 @@ pub(crate) fn socket() -> PathBuf {
     session.unwrap_or_else(|| PathBuf::from(format!("/run/user/{}", user.as_raw()))).join("systemd/private")
 }
 
+/// The slice in which this user's scopes are made: root's are in that of machines. Source: podman.
+pub(crate) fn slice() -> &'static str {
+    if rustix::process::geteuid().is_root() { "machine.slice" } else { "user.slice" }
+}
+
 /// The version of the manager at `socket`; an error if it does not answer.
 pub(crate) fn version(socket: &Path) -> Result<String, Error> {
     let answer = property(socket, message::MANAGER, "org.freedesktop.systemd1.Manager", "Version")?;
@@ -122,14 +128,18 @@ fn property(socket: &Path, object: &str, interface: &str, name: &str) -> Result<
 /// A scope to ask for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scope<'a> {
-    /// Its name, `rc-ID.scope`; no other unit may have it.
+    /// Its name, such as `rc-ID.scope`; no other unit may have it.
     pub(crate) unit: &'a str,
     /// Its description in `systemctl status`.
     pub(crate) description: &'a str,
     /// Its slice.
     pub(crate) slice: &'a str,
-    /// Its first process, of this user.
-    pub(crate) pid: i32,
+    /// Its first processes, of this user.
+    pub(crate) pids: &'a [i32],
+    /// Whether its processes divide its cgroup.
+    pub(crate) is_delegated: bool,
+    /// The signal that asks its processes to end, if that is not SIGTERM.
+    pub(crate) stop_signal: Option<i32>,
     /// Its share of CPU and I/O.
     pub(crate) weights: Weights,
 }
@@ -177,13 +187,14 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Asks the manager at `socket` for a scope that is delegated, has no limits of its own, and is removed with its
-    /// last process, even if it failed.
+    /// Asks the manager at `socket` for a scope that has no limits of its own, and is removed with its last process,
+    /// even if it failed.
     ///
-    /// The process may be in a session's cgroup, from which only the system's manager can move it: the user's manager
-    /// asks that one.
+    /// The processes may be in a session's cgroup, from which only the system's manager can move them: the user's
+    /// manager asks that one. A manager in another PID namespace would take other processes by their numbers.
     pub(crate) fn ask(socket: &Path, scope: &Scope<'_>) -> Result<Self, Error> {
         let mut connection = Connection::open(socket, Instant::now() + DEADLINE)?;
+        connection.check_pids()?;
         let mut body = Body::default();
         body.string(scope.unit);
         body.string("fail");
@@ -191,11 +202,18 @@ impl Pending {
             body.property("Description", "s", |body| body.string(scope.description));
             body.property("Slice", "s", |body| body.string(scope.slice));
             body.property("CollectMode", "s", |body| body.string("inactive-or-failed"));
-            body.property("Delegate", "b", |body| body.number(1));
+            if scope.is_delegated {
+                body.property("Delegate", "b", |body| body.number(1));
+            }
+            if let Some(signal) = scope.stop_signal {
+                body.property("KillSignal", "i", |body| body.number(signal.unsigned_abs()));
+            }
             // The container's own limit is set below it; the manager's default is meant for a terminal.
             body.property("TasksMax", "t", |body| body.long(u64::MAX));
             scope.weights.write(body);
-            body.property("PIDs", "au", |body| body.array(4, |body| body.number(scope.pid.unsigned_abs())));
+            body.property("PIDs", "au", |body| {
+                body.array(4, |body| scope.pids.iter().for_each(|pid| body.number(pid.unsigned_abs())));
+            });
         });
         // No auxiliary units.
         body.array(8, |_| ());
@@ -209,21 +227,42 @@ impl Pending {
         Ok(Self { connection, unit: scope.unit.to_owned() })
     }
 
-    /// Returns when the process is in the scope.
+    /// Returns when the processes are in the scope.
     pub(crate) fn wait(mut self) -> Result<(), Error> {
-        let what = format!("create the scope `{}`", self.unit);
-        self.connection.answer(&what)?;
         loop {
             let message = self.connection.receive()?;
-            match job_removed(&message) {
-                Some((unit, result)) if unit == self.unit => {
-                    return match result.as_str() {
-                        "done" => Ok(()),
-                        _ => Err(Error::Refused { what, reason: format!("its job ended with `{result}`") }),
-                    };
-                }
-                _ => {}
+            if self.is_done(&message)? {
+                return Ok(());
             }
+        }
+    }
+
+    /// Readable when [`proceed`](Self::proceed) has something to do.
+    pub(crate) fn awaited(&self) -> BorrowedFd<'_> {
+        self.connection.socket()
+    }
+
+    /// Hears what the manager has said so far, without waiting. Returns whether the processes are in the scope.
+    pub(crate) fn proceed(&mut self) -> Result<bool, Error> {
+        while let Some(message) = self.connection.received()? {
+            if self.is_done(&message)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_done(&self, message: &Message) -> Result<bool, Error> {
+        let what = || format!("create the scope `{}`", self.unit);
+        if let Some(reason) = message.refusal() {
+            return Err(Error::Refused { what: what(), reason });
+        }
+        match job_removed(message) {
+            Some((unit, result)) if unit == self.unit => match result.as_str() {
+                "done" => Ok(true),
+                _ => Err(Error::Refused { what: what(), reason: format!("its job ended with `{result}`") }),
+            },
+            _ => Ok(false),
         }
     }
 }

@@ -19,9 +19,6 @@ pub(crate) fn cgroup_name(id: &ContainerId) -> String {
     format!("rc-{id}")
 }
 
-/// The slices of a user's containers and of root's. Source: podman.
-const SLICES: (&str, &str) = ("user.slice", "machine.slice");
-
 /// Where a container's cgroup is made.
 #[derive(Debug)]
 pub(crate) enum Source {
@@ -123,16 +120,13 @@ pub(crate) fn ask(purpose: &Purpose<'_>, wanted: &RequestedLimits<'_>) -> Result
             cgroup::without_monitor(wanted)?;
             Ok(Source::Nowhere)
         }
-        Place::Session => {
-            let is_root = rustix::process::geteuid().is_root();
-            match ask_for_scope(purpose, if is_root { SLICES.1 } else { SLICES.0 }, wanted) {
-                Ok(pending) => Ok(Source::Scope { pending, slice: None }),
-                Err(error) => {
-                    cgroup::without_scope(wanted, &error)?;
-                    Ok(Source::Nowhere)
-                }
+        Place::Session => match ask_for_scope(purpose, systemd::slice(), wanted) {
+            Ok(pending) => Ok(Source::Scope { pending, slice: None }),
+            Err(error) => {
+                cgroup::without_scope(wanted, &error)?;
+                Ok(Source::Nowhere)
             }
-        }
+        },
         other => {
             other.check(wanted)?;
             Ok(Source::Nowhere)
@@ -157,7 +151,9 @@ fn ask_for_scope(purpose: &Purpose<'_>, slice: &str, wanted: &RequestedLimits<'_
             unit: purpose.unit,
             description: purpose.description,
             slice,
-            pid: rustix::process::getpid().as_raw_nonzero().get(),
+            pids: &[rustix::process::getpid().as_raw_nonzero().get()],
+            is_delegated: true,
+            stop_signal: None,
             weights: weights(wanted),
         },
     )

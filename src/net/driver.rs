@@ -109,6 +109,11 @@ impl StartingNetwork {
         self.process.as_ref().map(|process| [process.ready.as_fd(), process.helper.pidfd()])
     }
 
+    /// The helper's pid.
+    pub(super) fn pid(&self) -> Option<i32> {
+        self.process.as_ref().map(|process| process.helper.pid())
+    }
+
     /// Waits until the container can use its network and its ports listen.
     ///
     /// Fails if the helper ends or refuses (with its words), or at `deadline`; the helper has ended then.
@@ -214,7 +219,6 @@ impl Running {
     }
 
     /// The helper's pid.
-    #[cfg(test)]
     pub(crate) fn pid(&self) -> Option<i32> {
         self.process.as_ref().map(|process| process.helper.pid())
     }

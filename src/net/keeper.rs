@@ -12,9 +12,12 @@
 //! the members go on, and the first of them to get the network's lock makes another keeper with the same namespace.
 //! Who makes a keeper, and a keeper that ends because nobody is connected, holds that lock. `protocol` has the
 //! messages, `inside` the child, `member` the other side.
+//!
+//! It ends neither with the unit nor with the session in which it was made: `place`.
 
 mod inside;
 mod names;
+mod place;
 pub(super) mod protocol;
 pub(super) mod space;
 
@@ -34,6 +37,7 @@ use crate::sys::{prctl, signal, socket};
 use crate::types::Report;
 pub(super) use inside::Inside;
 use names::Names;
+use place::Place;
 use protocol::{Said, say};
 use space::{Keep, Space};
 
@@ -92,7 +96,7 @@ impl Keep<'_> {
         prctl::set_name(&name).map_err(failed("name the keeper"))?;
         process::replace_command_line(&name).map_err(failed("hide the command line"))?;
         rustix::process::chdir(c"/").ok();
-        // A unit that stops ends everything in it, and waits for it: the other members make another keeper.
+        // Without a place of its own it is in a unit that waits for its end: the other members make another keeper.
         signal::unblock_all().map_err(failed("unblock signals"))
     }
 }
@@ -109,6 +113,7 @@ enum Token {
     Member(u64),
     WayOut,
     Names,
+    Place,
 }
 
 /// The keeper's state.
@@ -123,6 +128,7 @@ struct Keeper<'a> {
     next: u64,
     way_out: WayOut<'a>,
     names: Names,
+    place: Place,
     /// What members hear when they connect: how the way out is; nothing yet while it is being started.
     news: Option<Said>,
 }
@@ -131,7 +137,18 @@ impl<'a> Keeper<'a> {
     fn new(keep: &'a Keep<'a>, directory: BorrowedFd<'a>, listener: OwnedFd, space: Space, sockets: Sockets) -> Self {
         let way_out = WayOut::new(keep.record, keep.programs, &keep.directory, &keep.locks, space.has_filter);
         let names = Names::new(keep, sockets);
-        Self { keep, directory, listener, space, members: Vec::new(), next: 0, way_out, names, news: None }
+        Self {
+            keep,
+            directory,
+            listener,
+            space,
+            members: Vec::new(),
+            next: 0,
+            way_out,
+            names,
+            place: Place::Given,
+            news: None,
+        }
     }
 
     /// Serves until the last member has gone.
@@ -140,6 +157,8 @@ impl<'a> Keeper<'a> {
         let started = self.way_out.start(Some(inside), &self.space);
         self.tell(started);
         self.names.start();
+        // Nobody waits for that, so it is done when the helpers exist: they move as well.
+        self.place = Place::ask(&self.keep.record.name, self.way_out.pid().into_iter().chain(self.names.pid()));
         loop {
             if self.members.is_empty() && self.ends() {
                 // What killed members have left.
@@ -166,6 +185,9 @@ impl<'a> Keeper<'a> {
         if let Some(fd) = self.names.awaited() {
             set.watch(fd, PollFlags::IN, Token::Names);
         }
+        if let Some(fd) = self.place.awaited() {
+            set.watch(fd, PollFlags::IN, Token::Place);
+        }
         let alone = self.members.is_empty().then_some(TURN);
         let deadlines = self.way_out.deadline().into_iter().chain(self.names.deadline());
         let until = deadlines.map(|at| at.saturating_duration_since(Instant::now()));
@@ -176,6 +198,7 @@ impl<'a> Keeper<'a> {
                 Token::Member(id) => self.hear(id),
                 Token::WayOut => {}
                 Token::Names => self.names.ended(),
+                Token::Place => self.place.proceed(),
             }
         }
         self.names.proceed();

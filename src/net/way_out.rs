@@ -144,6 +144,15 @@ impl<'a> WayOut<'a> {
         RANGES.into_iter().find(|range| !overlaps(range)).unwrap_or(RANGES[0])
     }
 
+    /// The helper's process, if there is one.
+    pub(super) fn pid(&self) -> Option<i32> {
+        match &self.state {
+            State::Starting { network, .. } => network.pid(),
+            State::Up { network, .. } => network.pid(),
+            State::None | State::Waiting { .. } => None,
+        }
+    }
+
     /// Descriptors that are readable when [`proceed`](Self::proceed) has something to do.
     pub(super) fn awaited(&self) -> Vec<BorrowedFd<'_>> {
         match &self.state {

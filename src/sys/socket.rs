@@ -2,12 +2,14 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen,
-    recvmsg, sendmsg, socket_with, socketpair, sockopt,
+    recvmsg, sendmsg, socket_with, socketpair,
 };
 
 use super::failpoint;
@@ -56,7 +58,6 @@ pub(crate) fn connect_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd>
 }
 
 fn address(dir: BorrowedFd<'_>, name: &str) -> io::Result<SocketAddrUnix> {
-    use std::os::fd::AsRawFd as _;
     Ok(SocketAddrUnix::new(format!("/proc/self/fd/{}/{name}", dir.as_raw_fd()))?)
 }
 
@@ -64,13 +65,15 @@ fn address(dir: BorrowedFd<'_>, name: &str) -> io::Result<SocketAddrUnix> {
 /// on the connection waits: they fail with EAGAIN instead.
 pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
     let socket = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
-    let peer = sockopt::socket_peercred(&socket)?;
-    Ok((peer.uid == rustix::process::geteuid()).then_some(socket))
+    let peer = getsockopt(&socket, PeerCredentials)?;
+    Ok((peer.uid() == rustix::process::geteuid().as_raw()).then_some(socket))
 }
 
-/// The process that has connected, or that has created the pair. Source: unix(7), `SO_PEERCRED`.
+/// The process that has connected, that listens, or that has created the pair; 0 if that is in a PID namespace that is
+/// not visible here. Source: unix(7), `SO_PEERCRED`.
 pub(crate) fn peer(socket: BorrowedFd<'_>) -> io::Result<i32> {
-    Ok(sockopt::socket_peercred(socket)?.pid.as_raw_nonzero().get())
+    // rustix' type of a process ID cannot hold 0.
+    Ok(getsockopt(&socket, PeerCredentials)?.pid())
 }
 
 /// Sends one message with up to [`MAX_DESCRIPTORS`] descriptors; if the peer has closed, that is `EPIPE`, not a signal.

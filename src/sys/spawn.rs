@@ -68,7 +68,6 @@ pub(crate) struct Helper {
 
 impl Helper {
     /// The pid.
-    #[cfg(test)]
     pub(crate) fn pid(&self) -> i32 {
         self.child.pid
     }

@@ -1,7 +1,7 @@
 //! The connection to the manager: the login, and messages with a deadline.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ use rustix::net::{
 
 use super::Error;
 use super::message::{Kind, Message, SERIAL, size};
+use crate::sys::socket;
 
 /// How much the manager reads at once while it waits for a login. It looks at the bytes after the login in this block
 /// only when more arrive (systemd 257: `bus_socket_read_auth` in sd-bus; a property of a unit with a short name never
@@ -95,30 +96,65 @@ impl Connection {
             let message = self.receive()?;
             match message.kind {
                 Kind::Answer if message.answers == SERIAL => return Ok(message),
-                Kind::Error if message.answers == SERIAL => {
-                    let reason = message.body().string().unwrap_or(message.error);
-                    return Err(Error::Refused { what: what.to_owned(), reason });
-                }
                 _ => {}
             }
+            if let Some(reason) = message.refusal() {
+                return Err(Error::Refused { what: what.to_owned(), reason });
+            }
+        }
+    }
+
+    /// Readable when more has arrived.
+    pub(super) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Fails if the manager does not know the processes here by the same numbers: it is in another PID namespace.
+    pub(super) fn check_pids(&self) -> Result<(), Error> {
+        let absent = |source| Error::Absent { socket: self.path.clone(), source };
+        match socket::peer(self.socket.as_fd()).map_err(absent)? {
+            0 => Err(absent(io::Error::from_raw_os_error(libc::ESRCH))),
+            _ => Ok(()),
         }
     }
 
     /// The next message.
     pub(super) fn receive(&mut self) -> Result<Message, Error> {
         loop {
-            if !self.is_welcome {
-                self.log_in()?;
-            }
-            if self.is_welcome
-                && let Some(size) = size(&self.buffer).map_err(|()| self.garbled())?
-                && size <= self.buffer.len()
-            {
-                let rest = self.buffer.split_off(size);
-                let bytes = std::mem::replace(&mut self.buffer, rest);
-                return Message::parse(&bytes).ok_or_else(|| self.garbled());
+            if let Some(message) = self.buffered()? {
+                return Ok(message);
             }
             self.read()?;
+        }
+    }
+
+    /// The next message, if it has arrived.
+    pub(super) fn received(&mut self) -> Result<Option<Message>, Error> {
+        loop {
+            if let Some(message) = self.buffered()? {
+                return Ok(Some(message));
+            }
+            if !self.take()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The message at the start of the buffer, if it is complete.
+    fn buffered(&mut self) -> Result<Option<Message>, Error> {
+        if !self.is_welcome {
+            self.log_in()?;
+        }
+        if !self.is_welcome {
+            return Ok(None);
+        }
+        match size(&self.buffer).map_err(|()| self.garbled())? {
+            Some(size) if size <= self.buffer.len() => {
+                let rest = self.buffer.split_off(size);
+                let bytes = std::mem::replace(&mut self.buffer, rest);
+                Message::parse(&bytes).map(Some).ok_or_else(|| self.garbled())
+            }
+            _ => Ok(None),
         }
     }
 
@@ -143,14 +179,19 @@ impl Connection {
             Err(rustix::io::Errno::INTR) => return Ok(()),
             Err(error) => return Err(self.failed(error)),
         }
+        self.take().map(drop)
+    }
+
+    /// Takes what has arrived; whether that is anything.
+    fn take(&mut self) -> Result<bool, Error> {
         let mut bytes = [0; 4096];
         match recv(&self.socket, &mut bytes[..], RecvFlags::DONTWAIT) {
             Ok((_, 0)) => Err(self.garbled()),
             Ok((_, length)) => {
                 self.buffer.extend(&bytes[..length]);
-                Ok(())
+                Ok(true)
             }
-            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => Ok(()),
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => Ok(false),
             Err(error) => Err(self.failed(error)),
         }
     }

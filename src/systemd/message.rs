@@ -29,7 +29,7 @@ impl Body {
         self.0.resize(self.0.len().next_multiple_of(to), 0);
     }
 
-    /// A `u`, or a `b`.
+    /// A `u`, a `b`, or an `i` that is not negative.
     pub(super) fn number(&mut self, value: u32) {
         self.align(4);
         self.0.extend(value.to_ne_bytes());
@@ -211,6 +211,12 @@ impl Message {
     pub(super) fn body(&self) -> Reader<'_> {
         // The body starts at a multiple of 8, so its content is aligned.
         Reader { bytes: self.bytes.get(self.body..).unwrap_or_default(), at: 0 }
+    }
+
+    /// Why the manager refuses the call, in its words, if this is its refusal.
+    pub(super) fn refusal(&self) -> Option<String> {
+        let is_ours = self.kind == Kind::Error && self.answers == SERIAL;
+        is_ours.then(|| self.body().string().unwrap_or_else(|| self.error.clone()))
     }
 
     /// The string in a body that consists of a variant.

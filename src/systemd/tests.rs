@@ -12,7 +12,9 @@ const SCOPE: Scope<'static> = Scope {
     unit: "rc-a.scope",
     description: "rc: web",
     slice: "user.slice",
-    pid: 7,
+    pids: &[7],
+    is_delegated: true,
+    stop_signal: None,
     weights: Weights { cpu: None, io: None },
 };
 
@@ -98,6 +100,39 @@ fn a_scope_is_there_when_its_job_is_done() {
     assert_eq!(call.member, "StartTransientUnit");
     let mut body = call.body();
     assert_eq!((body.string().as_deref(), body.string().as_deref()), (Some("rc-a.scope"), Some("fail")));
+}
+
+/// The text of a property's name in a call.
+fn has(call: &[u8], name: &str) -> bool {
+    call.windows(name.len() + 1).any(|window| window == [name.as_bytes(), &[0]].concat())
+}
+
+#[test]
+fn a_scope_can_be_waited_for_beside_other_things() {
+    let manager = Manager::that_says(vec![welcome(), job(), manager::job_removed("rc-net.scope", "done")]);
+    let scope =
+        Scope { unit: "rc-net.scope", pids: &[7, 8, 9], is_delegated: false, stop_signal: Some(libc::SIGURG), ..SCOPE };
+    let mut pending = Pending::ask(&manager.socket(), &scope).expect("asked");
+    let socket = manager.socket();
+    let deadline = Instant::now() + DEADLINE;
+    while !pending.proceed().expect("nothing is refused") {
+        let mut set = [rustix::event::PollFd::from_borrowed_fd(pending.awaited(), rustix::event::PollFlags::IN)];
+        rustix::event::poll(&mut set, None).expect("it can be waited for");
+        assert!(Instant::now() < deadline, "{}", socket.display());
+    }
+    let call = manager.heard();
+    assert_eq!(["Delegate", "KillSignal"].map(|name| has(&call, name)), [false, true]);
+    let pids = [7_u32, 8, 9].map(u32::to_ne_bytes).concat();
+    assert!(call.windows(pids.len()).any(|window| window == pids));
+}
+
+#[test]
+fn a_refusal_ends_what_is_waited_for_beside_other_things() {
+    let refusal = manager::error(message::SERIAL, "org.freedesktop.systemd1.NoSuchProcess", "");
+    let manager = Manager::that_says(vec![welcome(), refusal]);
+    let mut pending = Pending::ask(&manager.socket(), &SCOPE).expect("asked");
+    manager.heard();
+    assert!(matches!(pending.proceed(), Err(Error::Refused { .. })));
 }
 
 #[test]

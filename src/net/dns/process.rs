@@ -39,6 +39,11 @@ impl NameServer {
         Ok(Self(child))
     }
 
+    /// Its number.
+    pub(crate) fn pid(&self) -> i32 {
+        self.0.pid
+    }
+
     /// Readable when it has ended, which it does not by itself.
     pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
         self.0.pidfd.as_fd()

@@ -59,6 +59,14 @@ impl Names {
         }
     }
 
+    /// Its process, if there is one.
+    pub(super) fn pid(&self) -> Option<i32> {
+        match &self.state {
+            State::Running { server, .. } => Some(server.pid()),
+            State::None | State::Waiting { .. } => None,
+        }
+    }
+
     /// When [`proceed`](Self::proceed) has something to do at the latest.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
