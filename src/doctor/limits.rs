@@ -37,7 +37,7 @@ fn one(line: &'static str, asked: &serde_json::Value, options: &str) -> Finding 
 /// Gets a cgroup, as a monitor with this limit does, and describes its place.
 fn group(line: &str, asked: &serde_json::Value) -> Result<String, Trouble> {
     let resources: LinuxResources = serde_json::from_value(asked.clone()).map_err(Trouble::new)?;
-    let wanted = RequestedLimits { resources: Some(&resources), default_pids: None };
+    let wanted = RequestedLimits { resources: Some(&resources), default_pids: None, is_divided: false };
     let unit = format!("rc-doctor-{}.scope", std::process::id());
     let purpose = Purpose { unit: &unit, description: line, cgroup: None };
     let trouble = |error: Error| {

@@ -12,7 +12,6 @@ use super::record::Status;
 use super::relay::Streams;
 use super::stream::Stream;
 use super::worker::Task;
-use crate::runtime::cgroup::Group;
 use crate::types::{Report, ReportKind, Signal};
 
 impl Parts {
@@ -118,7 +117,7 @@ impl Parts {
         if self.records.status() == Status::Paused {
             return Some(refusal("the container is paused"));
         }
-        let cgroup = self.program.cgroup().map(Group::fd);
+        let cgroup = self.program.cgroup();
         let destination = Destination { init: init.as_fd(), cgroup, confinement: &self.confinement };
         let started = self.execs.start(id, &destination, exec, descriptors);
         started.err().map(|error| Event::Failed(error.into()))

@@ -82,7 +82,7 @@ pub(crate) fn available() -> Result<Available, Error> {
 /// The limits of a container.
 pub(super) fn wanted(start: &Start) -> RequestedLimits<'_> {
     let resources = start.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-    RequestedLimits { resources, default_pids: start.extras.default_pids }
+    RequestedLimits { resources, default_pids: start.extras.default_pids, is_divided: start.config.is_systemd }
 }
 
 /// Finds the source of a container's cgroup.

@@ -124,7 +124,7 @@ impl Target<'_> {
     fn set(&self, name: &str, from: &Limits, to: &Limits) -> Result<(), Error> {
         let AppliesTo::Running(cgroup) = self.applies_to else { return Ok(()) };
         let Some(resources) = plan::resources(from, to) else { return Ok(()) };
-        let wanted = RequestedLimits { resources: Some(&resources), default_pids: None };
+        let wanted = RequestedLimits { resources: Some(&resources), default_pids: None, is_divided: false };
         let Some(cgroup) = cgroup else { return Ok(cgroup::check(None, &wanted)?) };
         cgroup.update(&resources)?;
         let reweighed = reweigh(cgroup, name, &wanted);

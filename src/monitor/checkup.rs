@@ -21,7 +21,6 @@ use super::protocol::{self, Event};
 use super::record::{HealthResult, Status, now};
 use super::timers::Timer;
 use crate::plan::{ContainerConfig, OnFailure};
-use crate::runtime::cgroup::Group;
 use crate::types::{Report, ReportKind, Signal};
 
 /// The exit code of a check that had to be killed, or that could not be run. Source: docker, podman.
@@ -95,7 +94,7 @@ impl Parts {
         let Some(init) = self.program.init() else {
             return Err(Report::new(ReportKind::Conflict, "the container's program does not run"));
         };
-        let cgroup = self.program.cgroup().map(Group::fd);
+        let cgroup = self.program.cgroup();
         let destination = Destination { init: init.as_fd(), cgroup, confinement: &self.confinement };
         let exec = protocol::Exec { process, size: None, descriptors: Vec::new() };
         self.execs.start(connection, &destination, &exec, vec![null, writer, copy]).map_err(Report::from)?;

@@ -305,6 +305,8 @@ pub struct RequestedLimits<'a> {
     pub resources: Option<&'a LinuxResources>,
     /// The maximum number of processes and threads if `resources` has none: left out if it cannot be set.
     pub default_pids: Option<u64>,
+    /// Whether the container divides its cgroup itself, so that it gets every controller that there is.
+    pub is_divided: bool,
 }
 
 impl RequestedLimits<'_> {
@@ -366,6 +368,9 @@ impl Own {
         controllers::enable(self, &settings)?;
         let default = default_pids(wanted, &settings)
             .filter(|pids| controllers::enable(self, std::slice::from_ref(pids)).is_ok());
+        if wanted.is_divided {
+            controllers::enable_all(self);
+        }
         match self.directory.make(name) {
             Err(error) if error.source.raw_os_error() == Some(libc::EEXIST) => {
                 let group = Group::new(self.directory.child(name)?, self.path_of(name));

@@ -4,6 +4,8 @@
 //! monitor ── fork, into the container's cgroup ─→ joiner   not dumpable; all namespaces of init at once, by its pidfd
 //!    │ ←──────────── pidfd ──────────────────────────┘ └── clone, as the monitor's child ─→ stub ─→ the program
 //! ```
+//! If its program has divided its cgroup, the joiner goes where init is.
+//!
 //! The container's processes see the clone. It is not dumpable, so they cannot inspect it; but if the administrator has
 //! set `fs.suid_dumpable` to 1, a change of IDs makes it dumpable for a moment (kernel/cred.c, `commit_creds`).
 //! Therefore the joiner first closes everything that the program does not get: the monitor has the host's root
@@ -15,6 +17,7 @@ use nix::sched::CloneFlags;
 use oci_spec::runtime::{LinuxPersonality, LinuxSeccomp, Process};
 use rustix::fs::{Mode, OFlags};
 
+use super::cgroup::Group;
 use super::program::{self, Program, Terminal};
 use super::starting::{Conversation, Intermediate, Sync, pid_of, report};
 use super::sync::{Step as _, send};
@@ -34,7 +37,7 @@ pub(crate) struct Join<'a> {
     /// Those among them that its own root has no power over, but that of the root namespace may have.
     pub(crate) foreign: CloneFlags,
     /// The container's cgroup.
-    pub(crate) cgroup: Option<BorrowedFd<'a>>,
+    pub(crate) cgroup: Option<&'a Group>,
     /// The program, with its user as `user.username`.
     pub(crate) process: &'a Process,
     /// What the container's programs have in common. Its `init` does not apply to a further program.
@@ -64,9 +67,26 @@ pub(crate) struct Join<'a> {
 ///
 /// Fails with the step; nothing is left behind then.
 pub(crate) fn join(join: &Join<'_>) -> Result<(Child, Conversation), Error> {
-    let options = CloneOptions { flags: None, cgroup: join.cgroup };
     keyring::prepare();
-    Intermediate::fork("the joining process", &options, Some(join.process), |sync| joiner(join, sync))?.into_parts()
+    let forked = fork_joiner(join, join.cgroup);
+    let part = match (join.cgroup, &forked) {
+        (Some(cgroup), Err(Error::Step { source, .. })) if is_divided(source) => {
+            cgroup.of_process(pid_of(join.init).map_err(Error::step("read the container's pid"))?)?
+        }
+        _ => None,
+    };
+    part.map_or(forked, |part| fork_joiner(join, Some(&part)))?.into_parts()
+}
+
+fn fork_joiner(join: &Join<'_>, cgroup: Option<&Group>) -> Result<Intermediate, Error> {
+    let options = CloneOptions { flags: None, cgroup: cgroup.map(Group::fd) };
+    Intermediate::fork("the joining process", &options, Some(join.process), |sync| joiner(join, sync))
+}
+
+/// Whether a cgroup takes no process because it has been divided, as systemd does it. Source: cgroup-v2.rst, "No
+/// Internal Process Constraint".
+fn is_divided(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EOPNOTSUPP))
 }
 
 fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {

@@ -262,7 +262,9 @@ fn inside() {
 
 fn life() {
     let own = own();
-    let group = own.make("rc-a", &RequestedLimits { resources: None, default_pids: Some(2048) }).expect("a cgroup");
+    let group = own
+        .make("rc-a", &RequestedLimits { resources: None, default_pids: Some(2048), ..RequestedLimits::default() })
+        .expect("a cgroup");
     assert_eq!(group.path(), format!("{}/rc-a", own.path()));
     let child = waits_in(&group);
     // The container itself may have created a cgroup with a process.
@@ -323,7 +325,7 @@ fn not_delegated() {
         (r#"{"pids": {"limit": 10}}"#, "pids.max", "pids"),
     ] {
         let resources = resources(json);
-        let wanted = RequestedLimits { resources: Some(&resources), default_pids: None };
+        let wanted = RequestedLimits { resources: Some(&resources), default_pids: None, ..RequestedLimits::default() };
         let expected = format!(
             "cannot set the limit `{file}`: the controller `{controller}` is not delegated to the cgroup `{}`",
             own.path()
@@ -338,13 +340,15 @@ fn not_delegated() {
         );
         assert_eq!(check(None, &wanted).expect_err("no cgroup").to_string(), nowhere);
     }
-    check(None, &RequestedLimits { resources: None, default_pids: Some(5) }).expect("nothing was asked for");
+    check(None, &RequestedLimits { resources: None, default_pids: Some(5), ..RequestedLimits::default() })
+        .expect("nothing was asked for");
 }
 
 fn limit() {
     let (_, json, file, value) = supported_limit().expect("the test has looked");
     let resources = resources(json);
-    let wanted = RequestedLimits { resources: Some(&resources), default_pids: Some(2048) };
+    let wanted =
+        RequestedLimits { resources: Some(&resources), default_pids: Some(2048), ..RequestedLimits::default() };
     let own = own();
     check(Some(&own), &wanted).expect("it can be set");
     // The helpers that rc has started count as rc.
@@ -366,8 +370,9 @@ fn limit() {
     let resources = LinuxResources::default();
     let mut unified = resources.clone();
     unified.set_unified(Some([(file.to_owned(), "many".to_owned())].into()));
-    let error =
-        own.make("rc-c", &RequestedLimits { resources: Some(&unified), default_pids: None }).expect_err("no number");
+    let error = own
+        .make("rc-c", &RequestedLimits { resources: Some(&unified), default_pids: None, ..RequestedLimits::default() })
+        .expect_err("no number");
     assert!(error.to_string().contains(file), "{error}");
     assert!(Group::open(&format!("{}/rc-c", own.path())).expect("looked").is_none());
 }
@@ -375,7 +380,7 @@ fn limit() {
 fn shared() {
     let (controller, json, file, _) = supported_limit().expect("the test has looked");
     let resources = resources(json);
-    let wanted = RequestedLimits { resources: Some(&resources), default_pids: None };
+    let wanted = RequestedLimits { resources: Some(&resources), default_pids: None, ..RequestedLimits::default() };
     let own = own();
     let error = check(Some(&own), &wanted).expect_err("a shell is here").to_string();
     let start = format!(
@@ -386,7 +391,9 @@ fn shared() {
     assert!(error.starts_with(&start) && error.ends_with(" (sh)"), "{error}");
     assert_eq!(own.make("rc-a", &wanted).expect_err("a shell is here").to_string(), error);
     // Without a requested limit there is still a cgroup.
-    let group = own.make("rc-a", &RequestedLimits { resources: None, default_pids: Some(2048) }).expect("a cgroup");
+    let group = own
+        .make("rc-a", &RequestedLimits { resources: None, default_pids: Some(2048), ..RequestedLimits::default() })
+        .expect("a cgroup");
     group.remove(PATIENCE).expect("removed");
 }
 

@@ -10,6 +10,7 @@ use rustix::fs::FileType;
 use super::error::Error;
 use crate::monitor::protocol;
 use crate::monitor::start::{SecretVariables, Start};
+use crate::runtime::cgroup::Group;
 use crate::runtime::{self, Conversation, Join};
 use crate::sys::inherited::Inherited;
 use crate::sys::process::Child;
@@ -19,7 +20,7 @@ use crate::types::{Extras, NamespaceKind};
 #[derive(Debug)]
 pub(in crate::monitor) struct Destination<'a> {
     pub(in crate::monitor) init: BorrowedFd<'a>,
-    pub(in crate::monitor) cgroup: Option<BorrowedFd<'a>>,
+    pub(in crate::monitor) cgroup: Option<&'a Group>,
     pub(in crate::monitor) confinement: &'a Confinement,
 }
 

@@ -63,7 +63,8 @@ impl Group {
     ///
     /// Fails if a controller is not available, or the kernel refuses a value; the limits are as before then.
     pub fn update(&self, resources: &LinuxResources) -> Result<(), Error> {
-        let settings = RequestedLimits { resources: Some(resources), default_pids: None }.settings()?;
+        let settings =
+            RequestedLimits { resources: Some(resources), default_pids: None, is_divided: false }.settings()?;
         let (parent, _) = self.path().rsplit_once('/').unwrap_or(("", ""));
         let path = if parent.is_empty() { "/" } else { parent };
         if let Some(directory) = locate::open(path)? {

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use super::limits::Setting;
+use super::limits::{Expect, Setting};
 use super::{Error, Own, SUPERVISOR};
 use crate::sys::fs;
 use crate::sys::proc::Entry;
@@ -42,6 +42,16 @@ pub(super) fn enable(own: &Own, settings: &[Setting]) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Enables every controller that there is and that can be enabled, for a cgroup that its user divides.
+pub(super) fn enable_all(own: &Own) {
+    let available = own.directory.read("cgroup.controllers").unwrap_or_default();
+    for controller in available.split_ascii_whitespace() {
+        let (file, value) = (format!("{controller}.max"), String::new());
+        // Nobody has asked for a limit by it.
+        drop(enable(own, &[Setting { file, value, expect: Expect::Same, instead: None }]));
+    }
 }
 
 /// Whether it is the root cgroup, which has no type, and may have processes.

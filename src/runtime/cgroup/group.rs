@@ -30,6 +30,23 @@ impl Group {
         self.directory.fd()
     }
 
+    /// The cgroup that a process of the container is in: this one, or one within it. `None` if it is elsewhere.
+    ///
+    /// The container has made those within, but none is a link, and each leads down.
+    pub fn of_process(&self, pid: i32) -> Result<Option<Self>, Error> {
+        let text = crate::sys::fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+        let own = self.path.rsplit('/').next();
+        let mut names = locate::own_group(&text).unwrap_or_default().split('/');
+        if !names.any(|name| Some(name) == own) {
+            return Ok(None);
+        }
+        let mut group = Self { directory: self.directory.child(".")?, path: self.path.clone() };
+        for name in names {
+            group = Self { directory: group.directory.child(name)?, path: format!("{}/{name}", group.path) };
+        }
+        Ok(Some(group))
+    }
+
     pub(super) fn directory(&self) -> &Directory {
         &self.directory
     }

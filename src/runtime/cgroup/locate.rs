@@ -147,7 +147,7 @@ fn below(mount: &Path, group: &str) -> PathBuf {
 
 /// The cgroup of version 2 in `/proc/self/cgroup`; `None` if there is none, if it is outside our cgroup namespace, or
 /// if it was removed: no cgroup can be created in it then.
-fn own_group(text: &str) -> Option<&str> {
+pub(super) fn own_group(text: &str) -> Option<&str> {
     let group = text.lines().find_map(|line| line.strip_prefix("0::"))?;
     (group.starts_with('/') && !group.starts_with("/..") && !group.ends_with(" (deleted)")).then_some(group)
 }
