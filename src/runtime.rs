@@ -23,6 +23,7 @@ mod fuse;
 mod init;
 mod join;
 mod keyring;
+mod links;
 mod mapped;
 mod mounts;
 mod namespaces;

@@ -2,6 +2,7 @@
 
 pub(crate) mod cpus;
 pub(crate) mod datagram;
+pub(crate) mod elf;
 pub(crate) mod exit;
 mod failpoint;
 pub(crate) mod filesystem;

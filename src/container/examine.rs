@@ -1,8 +1,6 @@
 //! Why a program cannot be run, as its file and its root show: nothing is executed. The root is hostile: paths are
 //! resolved beneath it, only regular files are read, and little of each.
 
-mod elf;
-
 use std::ffi::OsStr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -10,8 +8,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
-use self::elf::Elf;
 use crate::plan::ContainerConfig;
+use crate::sys::elf::{self, Elf};
 use crate::sys::root::open_in;
 
 /// Why something has happened.
@@ -158,13 +156,7 @@ impl Place<'_> {
 
     fn elf(&self, path: &str) -> Vec<Cause> {
         let Some(file) = self.open(path) else { return Vec::new() };
-        let read = |offset: u64, length: usize| {
-            let mut bytes = vec![0; length];
-            let length = rustix::io::pread(&file, &mut bytes[..], offset).ok()?;
-            bytes.truncate(length);
-            Some(bytes)
-        };
-        let Some(elf) = Elf::read(read) else {
+        let Some(elf) = Elf::of_file(&file) else {
             return vec![Cause::new("no-program", format!("`{path}` is damaged: its header cannot be read"))];
         };
         if !elf.fits_host() {

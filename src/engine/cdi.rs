@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::plan::{CdiEdits, CdiFile, find_device};
+use crate::sys::elf::Elf;
 use crate::sys::fs;
 use crate::types::json;
 
@@ -30,5 +31,15 @@ pub(super) fn look_up(
         let bytes = paths.iter().filter(is_json).filter_map(|path| fs::read_regular(path, LIMIT).ok());
         files.extend(bytes.filter_map(|bytes| json::from_slice(&bytes).ok()));
     }
-    names.iter().map(|name| (name.clone(), find_device(&files, name))).collect()
+    names.iter().map(|name| (name.clone(), find_device(&files, name).map(with_libraries))).collect()
+}
+
+/// Looks the libraries up that programs find by the names in them.
+fn with_libraries(mut edits: CdiEdits) -> CdiEdits {
+    for (host, path) in edits.libraries() {
+        if let Some(soname) = fs::open(host).ok().and_then(|file| Elf::of_file(&file)?.soname) {
+            edits.add_library(&path, &soname);
+        }
+    }
+    edits
 }

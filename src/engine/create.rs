@@ -73,8 +73,8 @@ pub(super) fn prepare(
     // Where the caller's own files are does not depend on what the program gets.
     let found = Found { images: mounted, ..facts::look_up(store, &needs, caller, &identity.id)? };
     for (device, edits) in &found.described {
-        if edits.as_ref().is_some_and(plan::CdiEdits::has_hooks) {
-            observer.warning(&format!("device `{device}` has hooks, programs of the host, which rc does not run"));
+        if let Some(left_out) = edits.as_ref().and_then(plan::CdiEdits::left_out) {
+            observer.warning(&format!("device `{device}`: {left_out}"));
         }
     }
     let facts = facts::facts(request, caller, &environment.ids, defaults, found);

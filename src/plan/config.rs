@@ -18,7 +18,7 @@ pub(crate) use resources::{Cgroup, CgroupMode, CgroupNamespace, DeviceValue, Lim
 
 use super::{Healthcheck, RestartPolicy, SecretUse, Service};
 use crate::types::{
-    Account, ContainerId, Digest, IdMaps, Joined, Name, NamespaceKind, Network, PortMapping, Signal, host_path,
+    Account, ContainerId, Digest, IdMaps, Joined, Link, Name, NamespaceKind, Network, PortMapping, Signal, host_path,
 };
 
 /// Everything that was resolved when the container was created. All fields are complete: nothing is
@@ -128,6 +128,9 @@ pub(crate) struct ContainerConfig {
     /// Devices of the host.
     #[serde(default)]
     pub(crate) devices: Vec<Device>,
+    /// Links that devices need.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) links: Vec<Link>,
     /// The container may do all that an ordinary user can allow.
     #[serde(default)]
     pub(crate) privileged: bool,

@@ -41,13 +41,12 @@ fn resolve_beside(
     let hostname = named(request, facts, &identity.id, &shared, pod)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
     let userns = user_namespace::user_namespace(request, image, facts, &shared)?;
-    let sysctls = kernel::sysctls(request, &shared)?;
     let user = user(request, image, &userns)?;
     let working_dir = working_dir(request, image)?;
     let is_systemd = first_process::is_systemd(request, &argv)?;
     let mut mounts = mounts::mounts(request, image, facts, is_systemd)?;
     let mut devices = kernel::devices(request, facts)?;
-    let mut variables = cdi::added(request, &facts.found.described)?.join(&mut mounts, &mut devices);
+    let (mut variables, links) = cdi::added(request, &facts.found.described)?.join(&mut mounts, &mut devices);
     variables.extend(first_process::variable_for_systemd(is_systemd, &identity.id));
     let program = accounts::Program { user: &user, working_dir: &working_dir, mounts: &mounts };
     let accounts = accounts::accounts(request, facts, &userns, &program)?;
@@ -67,6 +66,7 @@ fn resolve_beside(
         mounts,
         capabilities,
         rlimits: rlimits::rlimits(&request.ulimits)?,
+        sysctls: kernel::sysctls(request, &shared)?,
         cgroup: cgroups::cgroup(request, &limits, shared.cgroup)?,
         limits,
         ports: forwarded(request, image, facts, &shared.network)?,
@@ -112,7 +112,6 @@ fn resolve_beside(
         no_new_privileges: security.no_new_privileges,
         seccomp: security.seccomp,
         system_paths: security.system_paths,
-        sysctls,
         host_uts: shared.host_uts,
         ipc: shared.ipc,
         namespaces: shared.namespaces,
@@ -125,6 +124,7 @@ fn resolve_beside(
         oom_score_adj: kernel::oom_score_adj(request, facts)?,
         annotations: kernel::annotations(request)?,
         devices,
+        links,
         privileged: request.privileged,
         publish_all: request.publish_all,
         attached: Some(attached(request)?).filter(|_| !request.attach.is_empty()),

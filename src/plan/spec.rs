@@ -67,6 +67,7 @@ pub(crate) fn extras(config: &ContainerConfig) -> Extras {
         joined: joined(config),
         users: config.accounts.users.clone(),
         group_lines: config.accounts.groups.clone(),
+        links: config.links.clone(),
     }
 }
 

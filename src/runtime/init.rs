@@ -14,6 +14,7 @@
 //! lines for users                  any                    end; no file is made that the image does not have
 //! devices                          any                    end
 //!   links in /dev                  EEXIST                 what is there stays: it confines nothing
+//! links that devices need          EEXIST                 what is there stays, unless it is a link
 //! masked and read-only paths       ENOENT, ENOTDIR        there is nothing to mask
 //!                                  EACCES                 no way there, nor for the program, which may do less
 //!                                  any other              end
@@ -51,7 +52,7 @@ use super::program::{Program, Terminal};
 use super::shared::is_fresh;
 use super::starting::report;
 use super::sync::{Step as _, receive, send};
-use super::{Failure, Launch, Progress, accounts, devices, mounts, paths, program, terminal, users};
+use super::{Failure, Launch, Progress, accounts, devices, links, mounts, paths, program, terminal, users};
 use crate::sys::{mount, namespace, prctl};
 
 /// Runs in the new init. Returns only if the start failed: the exit code.
@@ -109,6 +110,7 @@ fn start(
     let secrets = mounts::secrets::all(launch.secrets, &places, launch.ids.is_single())?;
     accounts::add(root.as_fd(), launch.extras)?;
     devices::make(spec, &places)?;
+    links::make(&launch.extras.links, &places)?;
     mounts::working_directory(&places, process.cwd())?;
     paths::mask(spec, root.as_fd(), &launch.empty, Some(outside))?;
     if !launch.extras.user_namespaces && is_fresh(LinuxNamespaceType::User) {

@@ -28,6 +28,18 @@ pub(crate) struct Extras {
     pub(crate) users: Vec<Account>,
     /// Groups that its `/etc/group` gets.
     pub(crate) group_lines: Vec<Account>,
+    /// Links in the root file system, which devices need.
+    pub(crate) links: Vec<Link>,
+}
+
+/// A symbolic link in a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Link {
+    /// Where it is, absolute.
+    pub(crate) path: String,
+    /// Where it leads.
+    pub(crate) target: String,
 }
 
 /// A line of passwd(5) or group(5).

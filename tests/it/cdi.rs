@@ -6,6 +6,32 @@ use serde_json::json;
 
 use crate::support::Lab;
 
+const SONAME: &str = "libown.so.7";
+
+/// A library for x86-64 that has nothing but its name.
+fn shared_library() -> Vec<u8> {
+    let mut bytes = vec![0; 0x200];
+    let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
+    put(0, b"\x7fELF\x02\x01\x01");
+    put(18, &62_u16.to_le_bytes());
+    put(32, &64_u64.to_le_bytes());
+    put(54, &56_u16.to_le_bytes());
+    put(56, &2_u16.to_le_bytes());
+    for (index, (kind, offset, size)) in [(1_u32, 0_u64, 0x200_u64), (2, 0x100, 48)].iter().enumerate() {
+        let at = 64 + index * 56;
+        put(at, &kind.to_le_bytes());
+        put(at + 8, &offset.to_le_bytes());
+        put(at + 16, &offset.to_le_bytes());
+        put(at + 32, &size.to_le_bytes());
+    }
+    for (index, (tag, value)) in [(14_u64, 1_u64), (5, 0x180), (0, 0)].iter().enumerate() {
+        put(0x100 + index * 16, &tag.to_le_bytes());
+        put(0x108 + index * 16, &value.to_le_bytes());
+    }
+    put(0x181, SONAME.as_bytes());
+    bytes
+}
+
 #[test]
 fn a_described_device_comes_with_its_files_and_variables() {
     let lab = Lab::new();
@@ -14,13 +40,27 @@ fn a_described_device_comes_with_its_files_and_variables() {
     fs::create_dir_all(config.join("cdi")).expect("a directory can be created");
     let library = lab.work("library.so");
     fs::write(&library, "library\n").expect("a file can be written");
+    let own = lab.work("own.so");
+    fs::write(&own, shared_library()).expect("a file can be written");
+    let hook = |words: &[&str]| {
+        let words: Vec<&str> = ["nvidia-cdi-hook"].iter().chain(words).copied().collect();
+        json!({ "hookName": "createContainer", "path": "/usr/bin/nvidia-cdi-hook", "args": words })
+    };
     let file = |kind: &str| {
         json!({ "cdiVersion": "0.6.0", "kind": kind, "devices": [
             { "name": "all", "containerEdits": {
                 "deviceNodes": [{ "path": "/dev/card", "hostPath": "/dev/null" }],
                 "env": ["CARDS=all"],
                 "mounts": [{ "hostPath": library, "containerPath": "/usr/lib/library.so", "options": ["ro"] }] } },
-            { "name": "hooked", "containerEdits": { "hooks": [{ "hookName": "x", "path": "/bin/false" }] } } ] })
+            { "name": "linked", "containerEdits": {
+                "mounts": [
+                    { "hostPath": own, "containerPath": "/usr/lib/libown.so.7.1" },
+                    { "hostPath": library, "containerPath": "/usr/lib/none.so" }],
+                "hooks": [
+                    hook(&["create-symlinks", "--link", "libown.so.7.1::/usr/lib/deep/er/a", "--link", "b::/payload"]),
+                    hook(&["update-ldcache", concat!("--fol", "der"), "/usr/lib"]), hook(&["enable-cuda-compat"])] } },
+            { "name": "hooked", "containerEdits": {
+                "hooks": [{ "hookName": "createContainer", "path": "/bin/false" }] } } ] })
         .to_string()
     };
     fs::write(config.join("cdi/a.json"), file("vendor.com/card")).expect("a file can be written");
@@ -38,8 +78,16 @@ fn a_described_device_comes_with_its_files_and_variables() {
         run(options, &["write", "/dev/card", "x"]).succeeds();
         drop(run(options, &["write", "/usr/lib/library.so", "x"]).exits(99));
     }
-    let warned = run(&["--device", "vendor.com/card=hooked"], &["exit", "0"]).exits(0);
-    assert!(warned.stderr().contains("has hooks"), "{warned}");
+    let refused = run(&["--device", "vendor.com/card=hooked"], &["exit", "0"]).exits(125);
+    let expected = "its hook `/bin/false` (createContainer) is a program of the host, which rc does not run";
+    assert!(refused.stderr().contains(expected), "{refused}");
+    // The links that hooks of a known program would make; what the image has stays.
+    let linked = ["--device", "vendor.com/card=linked"];
+    let listed = run(&linked, &["list", "/usr/lib"]).exits(0);
+    assert!(listed.stdout().lines().any(|line| line == SONAME), "{listed}");
+    assert!(listed.stderr().contains("`enable-cuda-compat` is left out"), "{listed}");
+    let content = run(&linked, &["read", &format!("/usr/lib/{SONAME}")]).exits(0);
+    assert_eq!(content.stdout, fs::read(&own).expect("the library"));
     for option in ["--device=vendor.com/card=none", "--gpus=7"] {
         let refused = run(&[option], &["exit", "0"]).exits(125);
         assert!(refused.stderr().contains("no file in /etc/cdi"), "{refused}");

@@ -1,15 +1,19 @@
 //! What an ELF file needs: its machine, its loader, its libraries. Pure, and for any bytes. Source: elf(5).
 
+use std::os::fd::AsFd;
+
 /// What is read of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Elf {
+pub(crate) struct Elf {
     machine: u16,
     /// The loader; `None` for a static program.
-    pub(super) interpreter: Option<String>,
+    pub(crate) interpreter: Option<String>,
     /// The libraries by name.
-    pub(super) needed: Vec<String>,
+    pub(crate) needed: Vec<String>,
+    /// The name by which programs find it, if it is a library.
+    pub(crate) soname: Option<String>,
     /// DT_RUNPATH, or DT_RPATH.
-    pub(super) search_path: String,
+    pub(crate) search_path: String,
 }
 
 /// Machines: the number, and the name that people use.
@@ -35,6 +39,7 @@ const DYNAMIC: u64 = 2;
 const INTERP: u64 = 3;
 const NEEDED: u64 = 1;
 const STRTAB: u64 = 5;
+const SONAME: u64 = 14;
 const RPATH: u64 = 15;
 const RUNPATH: u64 = 29;
 
@@ -52,7 +57,7 @@ fn host() -> u16 {
 }
 
 /// The name of this host's machine.
-pub(super) fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     name(host())
 }
 
@@ -72,7 +77,7 @@ struct Segment {
 impl Elf {
     /// Reads the file through `read`, which returns the bytes at an offset, fewer at the end. `None` if it is no ELF
     /// file, or is cut short.
-    pub(super) fn read(read: impl Fn(u64, usize) -> Option<Vec<u8>>) -> Option<Self> {
+    fn read(read: impl Fn(u64, usize) -> Option<Vec<u8>>) -> Option<Self> {
         let header = read(0, 64)?;
         if header.get(..4)? != b"\x7fELF" {
             return None;
@@ -123,17 +128,28 @@ impl Elf {
         let all =
             |wanted: u64| entries.iter().filter(move |(tag, _)| *tag == wanted).filter_map(|(_, value)| text(value));
         elf.needed = all(NEEDED).take(256).collect();
+        elf.soname = all(SONAME).next();
         elf.search_path = all(RUNPATH).chain(all(RPATH)).next().unwrap_or_default();
         Some(elf)
     }
 
+    /// Reads what `file` has.
+    pub(crate) fn of_file(file: impl AsFd) -> Option<Self> {
+        Self::read(|offset, length| {
+            let mut bytes = vec![0; length];
+            let length = rustix::io::pread(&file, &mut bytes[..], offset).ok()?;
+            bytes.truncate(length);
+            Some(bytes)
+        })
+    }
+
     /// Whether this host can run it without an emulator.
-    pub(super) fn fits_host(&self) -> bool {
+    pub(crate) fn fits_host(&self) -> bool {
         self.machine == host() || (host(), self.machine) == (62, 3)
     }
 
     /// The name of its machine.
-    pub(super) fn machine_name(&self) -> String {
+    pub(crate) fn machine_name(&self) -> String {
         name(self.machine)
     }
 }
@@ -174,7 +190,7 @@ mod tests {
             put(at + 32, &size.to_le_bytes());
         }
         put(0x200, b"/lib/ld.so\0");
-        for (index, (tag, value)) in [(1_u64, 1_u64), (5, 0x10300), (29, 8), (0, 0)].iter().enumerate() {
+        for (index, (tag, value)) in [(1_u64, 1_u64), (5, 0x10300), (29, 8), (14, 1)].iter().enumerate() {
             put(0x280 + index * 16, &tag.to_le_bytes());
             put(0x288 + index * 16, &value.to_le_bytes());
         }
@@ -186,6 +202,7 @@ mod tests {
     fn a_program_names_its_loader_and_its_libraries() {
         let elf = of(&program(62)).expect("an ELF file");
         assert_eq!((elf.machine_name().as_str(), elf.interpreter.as_deref()), ("x86-64", Some("/lib/ld.so")));
+        assert_eq!(elf.soname.as_deref(), Some("libx.a"));
         assert_eq!((elf.needed, elf.search_path.as_str()), (vec!["libx.a".to_owned()], "/opt"));
         assert_eq!(of(&program(183)).map(|elf| elf.machine_name()).as_deref(), Some("ARM64"));
         assert_ne!(host_name(), "machine 0");
