@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, XattrFlags, setxattr, utime
 use self::cases::{ARCHIVES, CONFIGURATIONS, COPIES, Case, EVERYWHERE, PLACES, STEPS};
 use self::tree::Found;
 use crate::support::image::gzip;
-use crate::support::{Image, Lab, Layer};
+use crate::support::{Image, Lab, Layer, Output};
 
 /// The time of everything in the context: 2 February 2020.
 const TIME: i64 = 1_580_601_600;
@@ -138,28 +138,29 @@ fn compare(cases: &[Case]) {
     fs::create_dir_all(&policy).expect("made");
     let text = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
     fs::write(policy.join("policy.json"), text).expect("written");
-    buildah(&lab, &["pull", "-q", &format!("oci-archive:{}", lab.work("base.tar").display())]);
+    let pull = ["pull", "-q", &format!("oci-archive:{}", lab.work("base.tar").display())];
+    let buildah = Buildah { lab: &lab };
+    buildah.run(&pull).succeeds();
     context(&lab);
-    let wrong: Vec<String> = cases.iter().flat_map(|case| differences(&lab, case)).collect();
+    let wrong: Vec<String> = cases.iter().flat_map(|case| differences(&lab, &buildah, case)).collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 /// What differs and is not stated, and what is stated and does not differ.
-fn differences(lab: &Lab, case: &Case) -> Vec<String> {
+fn differences(lab: &Lab, buildah: &Buildah<'_>, case: &Case) -> Vec<String> {
     let (file, ignore) = (lab.work("Dockerfile"), lab.work("ignore"));
     fs::write(&file, format!("FROM localhost/base AS first\n{}", case.dockerfile)).expect("written");
     fs::write(&ignore, case.ignore).expect("written");
     let paths = [file, ignore, lab.work("context")].map(|path| path.display().to_string());
     let [file, ignore, context] = paths.each_ref().map(String::as_str);
-    let words = [&["-q", "-t", "localhost/made", "-f", file, "--ignorefile", ignore][..], case.words, &[context]];
-    let words = words.concat();
-    lab.rc(["build"]).args(&words).run().exits(0).stdout();
+    let words = [&["-q", "-f", file, "--ignorefile", ignore][..], case.words, &[context]].concat();
+    lab.rc(["build", "-t", "localhost/made"]).args(&words).run().exits(0).stdout();
     let ours = lab.rc(["save", "--format", "oci-archive", "localhost/made"]).run().exits(0).stdout;
     let archive = lab.work("made.tar");
-    let own = ["build", "--isolation=chroot", "--layers=false", "--identity-label=false"];
-    buildah(lab, &[&own[..], &words].concat());
     drop(fs::remove_file(&archive));
-    buildah(lab, &["push", "-q", "localhost/made", &format!("oci-archive:{}:made", archive.display())]);
+    let name = format!("oci-archive:{}:made", archive.display());
+    let own = ["build", "--isolation=chroot", "--layers=false", "--identity-label=false", "-t", &name];
+    buildah.run(&[&own[..], &words].concat()).succeeds();
     let theirs = fs::read(&archive).expect("an archive");
     let (ours, theirs) = (Found::read(&ours), Found::read(&theirs));
     let found = ours.differences(&theirs);
@@ -177,9 +178,16 @@ fn differences(lab: &Lab, case: &Case) -> Vec<String> {
     wrong
 }
 
-/// Runs buildah, whose storage is in the lab.
-fn buildah(lab: &Lab, words: &[&str]) {
-    lab.program("buildah", words).env("STORAGE_DRIVER", "vfs").run().exits(0).stdout();
+/// buildah, whose storage and temporary files are in the lab.
+struct Buildah<'lab> {
+    lab: &'lab Lab,
+}
+
+impl Buildah<'_> {
+    fn run(&self, words: &[&str]) -> Output {
+        let temporary = self.lab.root().join("cache");
+        self.lab.program("buildah", words).env("STORAGE_DRIVER", "vfs").env("TMPDIR", temporary).run()
+    }
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn pushes_at_once_and_killed_ones_leave_nothing_and_the_next_one_works() {
     let lab = Lab::new();
     let registry = Registry::empty(&lab);
     let name = registry.image("app:1");
-    let noise: Vec<u8> = (0..8_u32 << 20).flat_map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+    let noise: Vec<u8> = (0..2_u32 << 20).flat_map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
     let layer = Layer::new().file("noise", 0o644, &noise).bytes();
     let id = load(&lab, &Image::new().packed_layer(layer, Compression::None), &name);
     let was_killed = (0..5).any(|_| {
