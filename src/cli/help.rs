@@ -36,9 +36,8 @@ pub(super) fn asked(typed: &[String]) -> Option<Vec<OsString>> {
     asks.then(|| typed.iter().filter(|word| !is_help(word)).map(OsString::from).collect())
 }
 
-/// What replaces clap's list of commands, which has no headings.
-pub(super) const TEMPLATE: &str =
-    "{about-with-newline}\n{usage-heading} {usage}\n{after-help}\n\nOptions:\n{options}\n";
+/// What replaces clap's list of commands, which has no headings. clap puts an empty line before `after-help`.
+pub(super) const TEMPLATE: &str = "{about-with-newline}\n{usage-heading} {usage}{after-help}\n\nOptions:\n{options}\n";
 
 /// The list.
 pub(super) fn list(commands: &[Command]) -> String {
@@ -61,5 +60,5 @@ pub(super) fn list(commands: &[Command]) -> String {
             writeln!(text, "  {:width$}  {about}", command.get_name()).unwrap_or_default();
         }
     }
-    text.trim_end().to_owned()
+    text.trim().to_owned()
 }
