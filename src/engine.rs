@@ -73,7 +73,7 @@ pub(crate) use cache::{Bounds as CacheBounds, Cache as PrunedCache, Cached, buil
 pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes_of_any, commit, export, image_changes};
 pub(crate) use check::{Check, check};
 pub(crate) use context::{Caller, Context};
-pub(crate) use control::{Stop, check_health, clean_up, kill, pause, remove, stop, unpause, update, wait};
+pub(crate) use control::{Stop, Update, check_health, clean_up, kill, pause, remove, stop, unpause, update, wait};
 pub(crate) use copy::{Copy, Place, copy};
 pub(crate) use create::create;
 pub(crate) use disk::{ContainerUsage, DiskUsage, ImageUsage, VolumeUsage, disk_usage};
@@ -90,8 +90,8 @@ pub(crate) use known::{container_names, image_names, network_names, pod_names, v
 pub(crate) use login::{check_login, login, logout, logout_all, server, stored_login};
 pub(crate) use look::{Log, log, processes, usage};
 pub(crate) use manifests::{
-    Add as AddToList, Marks, add_to_list, annotate as annotate_list, create_list, find_list, push_list,
-    remote_document, remove_from_list, remove_list,
+    Add as AddToList, Described, Marks, add_to_list, annotate as annotate_list, create_list, described_list, find_list,
+    push_list, remote_document, remove_from_list, remove_list,
 };
 pub(crate) use mounts::{MountKind, Mounted, mount_files, mountable, mounted_files, unmount_files};
 pub(crate) use names::NamesSetup;

@@ -68,7 +68,7 @@ mod volumes_from;
 
 pub(crate) use attach::attached;
 pub(crate) use cdi::{CdiEdits, CdiFile, find as find_device};
-pub(crate) use changes::{Changes, Updated};
+pub(crate) use changes::{Changes, EnvChanges, Updated, adopt_env};
 pub(crate) use config::{
     Attached, Cgroup, CgroupMode, CgroupNamespace, ContainerAccounts, ContainerConfig, Device, DeviceValue, ExitPolicy,
     ImageSource, Ipc, Limits, LogDriver, Membership, Mount, MountKind, Personality, PodSettings, Rlimit, RootDirectory,

@@ -6,6 +6,7 @@
 //! hostname, or nothing, as with podman.
 
 mod cgroup;
+mod compression;
 mod container;
 mod environment;
 mod explain;
@@ -33,6 +34,7 @@ mod users;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
+pub(crate) use compression::CompressionArgs;
 pub(crate) use container::ContainerArgs;
 pub(crate) use explain::Explain;
 pub(crate) use health::HealthArgs;

@@ -1,12 +1,12 @@
 //! `rc commit`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Ctx;
 use crate::engine::{self, Commit};
 use crate::error::{Error, Exit};
-use crate::sys::replacement;
-use crate::types::ImageReference;
+use crate::sys::{fs, replacement};
+use crate::types::{ImageReference, ImageSettings, json};
 use crate::ui;
 
 /// Create a new image from a container's changes
@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Apply an instruction of a Dockerfile that changes the configuration, such as CMD or ENV
     #[arg(short, long = "change", value_name = "INSTRUCTION")]
     changes: Vec<String>,
+    /// Merge the image configuration in the file, which is JSON as `image inspect` prints `.Config`, into the image's
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The format of the image: only oci
     #[arg(short, long, value_name = "FORMAT", default_value = "oci", hide_default_value = true)]
     format: String,
@@ -47,6 +50,37 @@ pub(crate) struct Args {
     image: Option<String>,
 }
 
+/// The longest configuration, in bytes. Source: safety.md I5.
+const LIMIT: u64 = 4 << 20;
+
+/// Reads `--config`. What it does not know could be a mistake in a name, so it is refused.
+fn read_settings(path: &Path) -> Result<ImageSettings, Error> {
+    let settings: Result<ImageSettings, _> = json::from_slice(&fs::read_limited(path, LIMIT)?);
+    let refused = |reason: String| Error::new(format!("`--config`: cannot read `{}`: {reason}", path.display()));
+    let settings = settings.map_err(|error| refused(error.to_string()))?;
+    match settings.other.keys().find(|key| !OTHERS.contains(&key.as_str())) {
+        Some(key) => Err(refused(format!("unknown key `{key}`"))),
+        None => Ok(settings),
+    }
+}
+
+/// Keys of docker's that images have no use for any more. Source: moby, `container.Config`.
+const OTHERS: [&str; 13] = [
+    "ArgsEscaped",
+    "AttachStderr",
+    "AttachStdin",
+    "AttachStdout",
+    "Domainname",
+    "Hostname",
+    "Image",
+    "MacAddress",
+    "NetworkDisabled",
+    "OpenStdin",
+    "StdinOnce",
+    "StopTimeout",
+    "Tty",
+];
+
 /// Runs the command: prints the image's ID.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     if args.format != "oci" {
@@ -58,6 +92,7 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         container: args.container,
         name,
         author: args.author,
+        config: args.config.as_deref().map(read_settings).transpose()?,
         changes: args.changes,
         message: args.message,
         pause: args.pause,

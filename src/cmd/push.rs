@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Ctx;
-use super::args::{RegistryArgs, Secret, retry_delay};
+use super::args::{CompressionArgs, RegistryArgs, Secret, retry_delay};
 use super::observer::Screen;
 use crate::engine::{self, Push};
 use crate::error::{Error, Exit};
-use crate::image::push::{Compression, Format, Packing, Pushed};
+use crate::image::push::{Compression, Format, Pushed};
 use crate::registry::{Credentials, Platform};
 use crate::sys::replacement::Output;
 use crate::ui;
@@ -23,12 +23,8 @@ pub(crate) struct Args {
     /// Push all tags of the repository that the store has
     #[arg(short, long, conflicts_with_all = ["destination", "digestfile"])]
     all_tags: bool,
-    /// Compress layers with gzip or zstd (default: as they are, gzip if they are not compressed)
-    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
-    compression_format: Option<CompressionFormat>,
-    /// Compression level: 1 to 9 for gzip, 1 to 20 for zstd
-    #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(i32).range(1..=20))]
-    compression_level: Option<i32>,
+    #[command(flatten)]
+    compression: CompressionArgs,
     /// Credentials to use for accessing the registry: USER:PASSWORD
     #[arg(long, value_name = "CREDENTIALS")]
     creds: Option<Secret>,
@@ -38,9 +34,6 @@ pub(crate) struct Args {
     /// Skip signing (accepted for compatibility: rc does not sign)
     #[arg(long)]
     disable_content_trust: bool,
-    /// Compress layers anew that are compressed in another format (default: if a format is given)
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    force_compression: Option<bool>,
     /// Manifest type: oci or v2s2 (default: the one that the image has)
     #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<ManifestFormat>,
@@ -65,13 +58,6 @@ pub(crate) struct Args {
     /// Where to: [docker://]REFERENCE, oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, dir:DIR (default: IMAGE)
     #[arg(value_name = "DESTINATION")]
     destination: Option<String>,
-}
-
-/// The values of `--compression-format`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum CompressionFormat {
-    Gzip,
-    Zstd,
 }
 
 /// The values of `--format`.
@@ -100,7 +86,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         file.finish()?;
     }
     let mut out = ui::out();
-    for Pushed { reference, digest, size } in pushed.iter().filter(|_| !args.quiet) {
+    for Pushed { reference, digest, size, .. } in pushed.iter().filter(|_| !args.quiet) {
         let tag = reference.tag().map_or_else(|| reference.to_string(), str::to_owned);
         out.line(format_args!("{tag}: digest: {digest} size: {size}"))?;
     }
@@ -110,21 +96,15 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
 
 impl Args {
     fn how(&self) -> Result<Push, Error> {
-        let wanted = self.compression_format.map(|format| match format {
-            CompressionFormat::Gzip => Compression::Gzip,
-            CompressionFormat::Zstd => Compression::Zstd,
-        });
+        let packing = self.compression.packing()?;
         let format = self.format.map(|format| match format {
             ManifestFormat::Oci => Format::Oci,
             ManifestFormat::V2s2 => Format::Docker,
         });
-        if wanted == Some(Compression::Zstd) && format == Some(Format::Docker) {
+        if packing.wanted == Some(Compression::Zstd) && format == Some(Format::Docker) {
             return Err(
                 Error::new("manifests of the type v2s2 have no layers with zstd").with_hint("use `--format oci`")
             );
-        }
-        if wanted != Some(Compression::Zstd) && self.compression_level.is_some_and(|level| level > 9) {
-            return Err(Error::new("`--compression-level` of gzip must be between 1 and 9"));
         }
         Ok(Push {
             connection: self.registry.connection(),
@@ -133,7 +113,8 @@ impl Args {
             retry_delay: self.retry_delay,
             format,
             platform: self.platform.clone(),
-            packing: Packing { wanted, level: self.compression_level, force: self.force_compression, keep: false },
+            packing,
+            is_unnamed: false,
         })
     }
 }

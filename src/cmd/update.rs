@@ -1,16 +1,22 @@
 //! `rc update`.
 
-use super::Ctx;
 use super::args::{HealthArgs, LimitArgs};
-use crate::engine;
+use super::{Ctx, environment};
+use crate::engine::{self, Update};
 use crate::error::{Error, Exit};
 use crate::ui;
 
-/// Update the limits, the restart policy and the health check of a container
+/// Update the limits, the restart policy, the health check and the environment of a container
 ///
 /// Settings that are not named stay as they are. If one change fails, none is made.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Set a variable for what is started in the container from now on: NAME=VALUE, or NAME of a variable of yours
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// Unset a variable for what is started in the container from now on
+    #[arg(long = "unsetenv", value_name = "NAME")]
+    unset_env: Vec<String>,
     #[command(flatten)]
     health: HealthArgs,
     #[command(flatten)]
@@ -25,10 +31,16 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let limits = args.limits.into_request();
     let mut health = args.health.into_request();
     health.without_empty_texts();
-    let id = engine::update(&ctx.engine, &args.container, &limits, args.restart.as_deref(), health)?;
+    let update = Update {
+        limits: args.limits.into_request(),
+        restart: args.restart,
+        health,
+        env: args.env,
+        unset_env: args.unset_env,
+    };
+    let id = engine::update(&ctx.engine, &args.container, update, &environment())?;
     let mut out = ui::out();
     out.line(id)?;
     out.finish()?;

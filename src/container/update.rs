@@ -6,8 +6,8 @@ use crate::monitor::Status;
 use crate::monitor::protocol::Ask;
 use crate::plan::Changes;
 
-/// Changes limits and restart policy of a container: everything that `changes` names, or nothing. `inspect` shows the
-/// changes, and they hold for every later start.
+/// Changes limits, restart policy and environment of a container: everything that `changes` names, or nothing.
+/// `inspect` shows the changes, and they hold for every later start.
 ///
 /// If the monitor lives, it makes the changes, in the kernel and in the container's directory. Fails if the limits
 /// contradict each other, or if the kernel refuses one; nothing has changed then.

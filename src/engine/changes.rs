@@ -115,6 +115,8 @@ pub(crate) struct Commit {
     pub(crate) name: Option<ImageReference>,
     /// Its author.
     pub(crate) author: Option<String>,
+    /// A configuration that is merged into its own.
+    pub(crate) config: Option<ImageSettings>,
     /// Dockerfile instructions that change its configuration.
     pub(crate) changes: Vec<String>,
     /// The comment in its history.
@@ -138,9 +140,13 @@ pub(crate) fn commit(context: &Context, request: Commit) -> Result<Digest, Repor
     let maps = &container.config.user_namespace.maps;
     let layers = image::mapped_layers(store, &base, &environment, maps)?;
     let home = UserNamespace::open(&environment.ids, &environment.runtime_dir)?;
+    let mut settings = settings(&container.config, &base.config.config, request.include_volumes);
+    if let Some(config) = request.config {
+        settings.merge(config);
+    }
     let options = commit::Options {
         name: request.name,
-        settings: settings(&container.config, &base.config.config, request.include_volumes),
+        settings,
         changes: request.changes,
         author: request.author,
         message: request.message,

@@ -11,7 +11,7 @@ use super::select::{Selection, each, each_even_damaged, find};
 use super::sweep::sweep_all;
 use crate::container::{self, Condition, Container, Removal, Removing, Waiting};
 use crate::monitor::{HealthStatus, Status};
-use crate::plan::{Changes, HealthRequest, LimitRequest};
+use crate::plan::{Changes, EnvChanges, HealthRequest, LimitRequest};
 use crate::types::{ContainerId, Report, Signal};
 
 /// How to stop containers.
@@ -127,15 +127,32 @@ pub(crate) fn clean_up(context: &Context, selection: &Selection, observer: &mut 
     done
 }
 
-/// Changes limits and the restart policy of a container: all that the request names, or nothing. The others stay.
+/// What is changed in a container.
+#[derive(Debug)]
+pub(crate) struct Update {
+    /// Its limits.
+    pub(crate) limits: LimitRequest,
+    /// Its restart policy.
+    pub(crate) restart: Option<String>,
+    /// Its health check.
+    pub(crate) health: HealthRequest,
+    /// Variables that are set, `NAME=value` or the name of a variable of the caller's.
+    pub(crate) env: Vec<String>,
+    /// Variables that are unset.
+    pub(crate) unset_env: Vec<String>,
+}
+
+/// Changes a container: all that the request names, or nothing. The others stay.
 pub(crate) fn update(
     context: &Context,
     name: &str,
-    limits: &LimitRequest,
-    restart: Option<&str>,
-    health: HealthRequest,
+    update: Update,
+    environment: &[(String, String)],
 ) -> Result<ContainerId, Report> {
-    let changes = Changes::read(limits, restart, health, &block_devices(limits.block_devices()))?;
+    let Update { limits, restart, health, env, unset_env } = update;
+    let env = EnvChanges::read(&env, &unset_env, environment)?;
+    let devices = block_devices(limits.block_devices());
+    let changes = Changes::read(&limits, restart.as_deref(), health, env, &devices)?;
     let container = find(context, name)?;
     if !changes.is_empty() {
         container::update(&container, &changes)?;

@@ -1,6 +1,10 @@
 //! Lists of images for several platforms.
 
+mod described;
+
 use std::collections::BTreeMap;
+
+pub(crate) use described::{Described, described_list};
 
 use super::context::Context;
 use super::observer::Observer;
@@ -155,17 +159,19 @@ pub(crate) fn push_list(
     observer: &dyn Observer,
 ) -> Result<Pushed, Report> {
     let store = context.store()?;
-    let List { name, document, .. } = list::find(store, name)?;
+    let List { name, mut document, .. } = list::find(store, name)?;
     let reference = match destination {
         Some(typed) => typed.strip_prefix("docker://").unwrap_or(typed).parse()?,
         None => name,
     };
-    for member in document.manifests.iter().filter(|_| all) {
+    // Without a compression that was asked for, images stay as the list names them.
+    let packing = Packing { keep: how.packing == Packing::default(), ..how.packing };
+    for member in document.manifests.iter_mut().filter(|_| all) {
         match local::of_manifest(store, member) {
-            // As it is: the list names its digest.
             Ok(image) => {
-                let how = Push { packing: Packing { keep: true, ..Packing::default() }, ..how.clone() };
-                push_to(context, &image, &reference.with_digest(member.digest.clone()), &how, observer)?;
+                let how = Push { packing, is_unnamed: true, ..how.clone() };
+                let pushed = push_to(context, &image, &reference.with_digest(member.digest.clone()), &how, observer)?;
+                (member.digest, member.size, member.media_type) = (pushed.digest, pushed.size, pushed.media_type);
             }
             Err(crate::image::Error::Storage(storage::Error::NoBlob { .. })) => {}
             Err(error) => return Err(error.into()),
@@ -186,7 +192,7 @@ pub(crate) fn push_list(
     let subject = reference.to_string();
     let put = client.put_manifest(&selector, &document.media_type, bytes, &subject);
     registry::block_on(put).and_then(|answer| answer).map_err(fail)?;
-    Ok(Pushed { reference, digest, size })
+    Ok(Pushed { reference, digest, size, media_type: document.media_type })
 }
 
 fn not_in_list(list: &ImageReference, image: &str) -> Report {

@@ -32,6 +32,8 @@ pub(crate) struct Push {
     pub(crate) packing: Packing,
     /// The platform that the image must be for.
     pub(crate) platform: Option<Platform>,
+    /// The image gets no name in the registry but its digest.
+    pub(crate) is_unnamed: bool,
 }
 
 /// Pushes the image `name` to `destination`; without one, to the registry that its name begins with. Returns what a
@@ -114,7 +116,8 @@ pub(super) fn push_to(
     options.tls_verify = connection::tls_verify_at(&place, how.connection.tls_verify);
     options.retries = how.retries.unwrap_or(options.retries);
     options.backoff = how.retry_delay.map_or(options.backoff, Backoff::Fixed);
-    let options = push::Options { registry: options, format: how.format, packing: how.packing };
+    let (format, packing, is_unnamed) = (how.format, how.packing, how.is_unnamed);
+    let options = push::Options { registry: options, format, packing, is_unnamed };
     let pushed = push::push(context.store()?, image, &place.reference, &options, &progress)?;
     happened::to_image(context.store()?, "push", image.id.hex(), pushed.reference.to_string());
     Ok(pushed)

@@ -44,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) format: Option<Format>,
     /// How layers are compressed.
     pub(crate) packing: Packing,
+    /// The manifest gets no name but its digest, whatever the destination says.
+    pub(crate) is_unnamed: bool,
 }
 
 /// What the registry has now.
@@ -55,6 +57,8 @@ pub(crate) struct Pushed {
     pub(crate) digest: Digest,
     /// The size of the manifest, in bytes.
     pub(crate) size: u64,
+    /// The media type of the manifest.
+    pub(crate) media_type: String,
 }
 
 /// Why an image could not be pushed.
@@ -204,17 +208,19 @@ impl Push<'_> {
             }
             None => (old, image.manifest.media_type.as_str(), image.manifest.digest.clone()),
         };
-        if destination.digest().is_some_and(|wanted| *wanted != digest) {
+        let is_unnamed = self.options.is_unnamed;
+        if !is_unnamed && destination.digest().is_some_and(|wanted| *wanted != digest) {
             return Err(Cause::Digest { actual: digest });
         }
         let config = self.store.read_blob(&image.id, MANIFEST_LIMIT)?.len() as u64;
         let config = Descriptor::new(String::new(), image.id.clone(), config);
         self.send(&config, self.store_source(&image.id))?;
-        let selector = destination.tag().map_or_else(|| digest.to_string(), str::to_owned);
+        let tag = destination.tag().filter(|_| !is_unnamed);
+        let selector = tag.map_or_else(|| digest.to_string(), str::to_owned);
         let size = bytes.len() as u64;
         let subject = destination.to_string();
         self.runtime.block_on(self.client.put_manifest(&selector, media_type, bytes, &subject))?;
-        Ok(Pushed { reference: destination.clone(), digest, size })
+        Ok(Pushed { reference: destination.clone(), digest, size, media_type: media_type.to_owned() })
     }
 
     /// Pushes all layers, several at a time, each once. Returns how they are named in the manifest.

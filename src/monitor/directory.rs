@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! config.json    written once                       exit     how it ended: its space is reserved at creation
-//! updated.json   limits and restart policy after `update`, networks after `network connect`: they replace those in
-//!                config.json
+//! updated.json   limits, restart policy and environment after `update`, networks after `network connect`: they replace
+//!                those in config.json
 //! state.json     replaced by the monitor            log      log.1, log.2: the program's output
 //! lock           process lock of the monitor        ctl      the monitor's control socket
 //! upper/ work/   the writable layer                 merged/  where init mounts its root, in its own namespace

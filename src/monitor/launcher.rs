@@ -111,10 +111,15 @@ impl Launcher {
         oom_killed
     }
 
-    /// Adopts the limits that `update` has set since the last launch.
-    pub(super) fn take_new_limits(&mut self) {
+    /// Adopts what `update` has changed since the last launch.
+    pub(super) fn take_changes(&mut self) {
         let Ok(config) = self.start.directory.config() else { return };
         self.start.extras = plan::extras(&config);
+        if let Some(process) = self.start.spec.process_mut() {
+            plan::adopt_env(process, &self.start.config.env, &config.env);
+            self.start.secret_variables.add_to(process);
+        }
+        self.start.config.env = config.env;
         self.start.config.limits = config.limits;
         self.start.config.network = config.network;
         if let Some(linux) = self.start.spec.linux_mut() {

@@ -171,7 +171,7 @@ impl<'a> Life<'a> {
             self.server.parts.rule.begin_pause();
             let waited = self.server.wait_for(&[], Some(Instant::now() + pause));
             self.server.parts.rule.end_pause();
-            self.launcher.take_new_limits();
+            self.launcher.take_changes();
             match waited.and_then(|_| self.launcher.bring_up(&mut self.server)) {
                 Ok(up) => {
                     self.server.parts.chronicle.started();

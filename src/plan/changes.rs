@@ -1,10 +1,11 @@
 //! `update`: what can be changed in an existing container, and the result.
 
+use oci_spec::runtime::Process;
 use serde::{Deserialize, Serialize};
 
 use super::{
     BlockDevices, ContainerConfig, Error, HealthRequest, Healthcheck, LimitChanges, LimitRequest, Limits,
-    RestartPolicy, UpdatedHealth, health,
+    RestartPolicy, UpdatedHealth, env, health,
 };
 use crate::types::Network;
 
@@ -18,6 +19,48 @@ pub(crate) struct Changes {
     /// The health check, as typed.
     #[serde(default)]
     pub(crate) health: HealthRequest,
+    /// Variables of the environment.
+    #[serde(default)]
+    pub(crate) env: EnvChanges,
+}
+
+/// Changes of the environment of what is started from then on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EnvChanges {
+    /// `NAME=value`.
+    set: Vec<String>,
+    /// Names; one that is also set stays.
+    unset: Vec<String>,
+}
+
+impl EnvChanges {
+    /// Reads `--env`, a name alone being the caller's variable, and `--unsetenv`.
+    pub(crate) fn read(env: &[String], unset: &[String], caller: &[(String, String)]) -> Result<Self, Error> {
+        let mut set = env::Variables::default();
+        env.iter().try_for_each(|text| set.add(text, caller)).map_err(Error::option("--env"))?;
+        Ok(Self { set: set.0, unset: unset.to_vec() })
+    }
+
+    fn apply(&self, env: &[String]) -> Vec<String> {
+        let mut changed = env::Variables(env.to_vec());
+        self.unset.iter().for_each(|name| changed.unset(name));
+        for (name, value) in self.set.iter().filter_map(|line| line.split_once('=')) {
+            changed.set(name, value);
+        }
+        changed.0
+    }
+}
+
+/// Gives a process whose container had the environment `old` the changes that made it `new`; what only the process has
+/// stays.
+pub(crate) fn adopt_env(process: &mut Process, old: &[String], new: &[String]) {
+    if old == new {
+        return;
+    }
+    let mut env = process.env().clone().unwrap_or_default();
+    env.retain(|line| !old.contains(line));
+    env.extend(new.iter().cloned());
+    process.set_env(Some(env));
 }
 
 /// Overrides the same fields of the container's configuration, which is written only once.
@@ -33,6 +76,9 @@ pub(crate) struct Updated {
     /// The networks; absent: those of the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) network: Option<Network>,
+    /// The environment; absent: that of the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) env: Option<Vec<String>>,
 }
 
 impl Changes {
@@ -42,11 +88,12 @@ impl Changes {
         limits: &LimitRequest,
         restart: Option<&str>,
         health: HealthRequest,
+        env: EnvChanges,
         block_devices: &BlockDevices,
     ) -> Result<Self, Error> {
         let limits = LimitChanges::read(limits, block_devices)?;
         let restart = restart.map(str::parse).transpose().map_err(Error::option("--restart"))?;
-        Ok(Self { limits, restart, health })
+        Ok(Self { limits, restart, health, env })
     }
 
     /// Whether there is no change.
@@ -72,11 +119,12 @@ impl ContainerConfig {
             }
             Some(UpdatedHealth { check })
         };
-        Ok(Updated { limits, restart, health, network: Some(self.network.clone()) })
+        let env = Some(changes.env.apply(&self.env));
+        Ok(Updated { limits, restart, health, network: Some(self.network.clone()), env })
     }
 
     /// Applies earlier changes to the configuration.
-    pub(crate) fn update(&mut self, Updated { limits, restart, health, network }: Updated) {
+    pub(crate) fn update(&mut self, Updated { limits, restart, health, network, env }: Updated) {
         self.limits = limits;
         self.restart = restart;
         if let Some(updated) = &health {
@@ -85,6 +133,9 @@ impl ContainerConfig {
         self.health_update = health;
         if let Some(network) = network {
             self.network = network;
+        }
+        if let Some(env) = env {
+            self.env = env;
         }
     }
 }

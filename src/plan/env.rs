@@ -103,10 +103,10 @@ pub(super) fn extended(
 
 /// `NAME=value` in order, names unique.
 #[derive(Default)]
-struct Variables(Vec<String>);
+pub(super) struct Variables(pub(super) Vec<String>);
 
 impl Variables {
-    fn set(&mut self, name: &str, value: &str) {
+    pub(super) fn set(&mut self, name: &str, value: &str) {
         let line = format!("{name}={value}");
         match self.0.iter_mut().find(|old| old.split_once('=').is_some_and(|(old, _)| old == name)) {
             Some(old) => *old = line,
@@ -119,13 +119,13 @@ impl Variables {
         lines.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
     }
 
-    fn unset(&mut self, name: &str) {
+    pub(super) fn unset(&mut self, name: &str) {
         self.0.retain(|line| line.split_once('=').is_none_or(|(known, _)| known != name));
     }
 
     /// Adds `NAME=value`, or the caller's value of `NAME`, or the caller's variables that begin with `NAME` for
     /// `NAME*`.
-    fn add(&mut self, variable: &str, caller: &[(String, String)]) -> Result<(), Invalid> {
+    pub(super) fn add(&mut self, variable: &str, caller: &[(String, String)]) -> Result<(), Invalid> {
         if let Some((name, value)) = variable.split_once('=') {
             check(name, value)?;
             self.set(name, value);

@@ -53,6 +53,36 @@ pub(crate) struct ImageSettings {
     pub(crate) other: Map<String, Value>,
 }
 
+impl ImageSettings {
+    /// Takes what another one says: its values replace these, its variables, labels, ports and volumes are added. What
+    /// it does not say stays. Source: buildah, `OverrideConfig`.
+    pub(crate) fn merge(&mut self, other: Self) {
+        fn replace<T: Default + PartialEq>(old: &mut T, new: T) {
+            if new != T::default() {
+                *old = new;
+            }
+        }
+        let name = |line: &String| line.split('=').next().unwrap_or_default().to_owned();
+        for line in other.env {
+            match self.env.iter_mut().find(|old| name(old) == name(&line)) {
+                Some(old) => *old = line,
+                None => self.env.push(line),
+            }
+        }
+        self.exposed_ports.extend(other.exposed_ports);
+        self.volumes.extend(other.volumes);
+        self.labels.extend(other.labels);
+        replace(&mut self.user, other.user);
+        replace(&mut self.entrypoint, other.entrypoint);
+        replace(&mut self.cmd, other.cmd);
+        replace(&mut self.working_dir, other.working_dir);
+        replace(&mut self.stop_signal, other.stop_signal);
+        replace(&mut self.healthcheck, other.healthcheck);
+        replace(&mut self.on_build, other.on_build);
+        replace(&mut self.shell, other.shell);
+    }
+}
+
 /// How to find out whether a container is healthy. A duration or number that is zero is inherited, or the default.
 ///
 /// Source: docker's image specification v1.2, "Healthcheck"; moby, `HealthcheckConfig`.

@@ -134,6 +134,20 @@ fn a_commit_is_an_image_with_the_changes_and_defaults_of_the_container() {
     let image = lab.rc(["image", "inspect", "one"]).run().json()[0].clone();
     assert_eq!(image["RootFS"]["Layers"].as_array().map(Vec::len), Some(1));
     assert_eq!(image["Config"]["Volumes"], json!({ "/v": {} }));
+    let merged = json!({
+        "Cmd": ["exit", "3"], "Env": ["A=new", "B=1"], "Labels": { "more": "3" }, "ExposedPorts": { "80/tcp": {} },
+        "Hostname": "ignored", "Entrypoint": null,
+    });
+    std::fs::write(lab.work("config.json"), merged.to_string()).expect("a file can be written");
+    let config = lab.work("config.json").display().to_string();
+    drop(lab.rc(["commit", "--config", &config, "-c", "USER 0", "c", "merged"]).run().exits(0));
+    let config_of = |name: &str| lab.rc(["image", "inspect", name]).run().json()[0]["Config"].clone();
+    let shown = config_of("merged");
+    assert_eq!((&shown["Entrypoint"], &shown["Cmd"]), (&json!(["/payload"]), &json!(["exit", "3"])));
+    assert_eq!(shown["Env"], json!(["PATH=/bin", "A=new", "B=1"]));
+    assert_eq!(shown["Labels"], json!({ "of": "image", "own": "1", "more": "3" }));
+    assert!(shown["ExposedPorts"]["80/tcp"].is_object() && shown["User"] == "0", "{shown}");
+    std::fs::write(lab.work("bad.json"), "{\"Comand\": [\"x\"]}").expect("a file can be written");
     lab.rc(["stop", "c"]).run().succeeds();
     lab.rc(["container", "commit", "c"]).run().exits(0).stdout();
     let images = lab.rc(["images", "-q", "--no-trunc"]).run().text().lines().count();
@@ -142,6 +156,8 @@ fn a_commit_is_an_image_with_the_changes_and_defaults_of_the_container() {
         (&["commit", "-f", "docker", "c"], "`docker` is not supported"),
         (&["commit", "-c", "RUN x", "c", "bad"], "does not change the configuration"),
         (&["commit", "c", "BAD NAME"], "BAD NAME"),
+        (&["commit", "--config", "bad.json", "c", "bad"], "`--config`: cannot read `bad.json`: unknown key `Comand`"),
+        (&["commit", "--config", "none.json", "c", "bad"], "none.json"),
     ] {
         assert!(lab.rc(words).run().exits(125).stderr().contains(message), "{words:?}");
     }

@@ -15,7 +15,7 @@ const LOCAL: &str = concat!("devcontainer.local_", "fol", "der");
 
 /// A directory with rc under both names, and a lab with an image and a running container `up`.
 pub(crate) struct Tools {
-    lab: Lab,
+    pub(crate) lab: Lab,
 }
 
 impl Tools {
@@ -50,7 +50,7 @@ impl Tools {
 
     /// One JSON value.
     #[track_caller]
-    fn json(&self, line: &str) -> Value {
+    pub(crate) fn json(&self, line: &str) -> Value {
         let text = self.ok(line);
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{line}: {error}: {text}"))
     }

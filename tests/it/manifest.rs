@@ -119,6 +119,34 @@ fn a_list_is_pushed_with_its_images_and_pulled_for_each_platform() {
     drop(elsewhere(&["manifest", "exists", "ghost"]).exits(1));
     elsewhere(&["pull", "-q", "--platform", "linux/arm64", &again]).succeeds();
     elsewhere(&["rmi", "-fa"]).succeeds();
+    // As docker prints it, from the registry and from the store.
+    let described = |shown: Value| {
+        let images = shown.as_array().cloned().expect("images");
+        assert!(images.iter().all(|image| image["OCIManifest"]["config"].is_object()), "{images:?}");
+        let digests: Vec<String> =
+            images.iter().filter_map(|image| image["Descriptor"]["digest"].as_str().map(str::to_owned)).collect();
+        (digests, images[0]["Ref"].as_str().expect("a name").to_owned())
+    };
+    let both = vec![one.clone(), other.clone()];
+    let shown = described(elsewhere(&["manifest", "inspect", "-v", &name]).json());
+    assert_eq!(shown, (both.clone(), format!("{name}@{one}")));
+    assert_eq!(described(lab.rc(["manifest", "inspect", "-v", &name]).run().json()).0, both);
+    let alone = elsewhere(&["manifest", "inspect", "--verbose", &first]).json();
+    assert_eq!((&alone["Ref"], &alone["Descriptor"]["digest"]), (&json!(first), &json!(one)));
+    // Compressed anew, the images have other digests, which the list names.
+    let packed = registry.image("team/packed:1");
+    let push = ["manifest", "push", "-q", "--compression-format", "zstd", "--compression-level", "3"];
+    lab.rc(push).args([&name, &packed]).run().says_nothing();
+    let shown = elsewhere(&["manifest", "inspect", "-v", &packed]).json();
+    for (image, before) in shown.as_array().expect("images").iter().zip(&both) {
+        assert_ne!(image["Descriptor"]["digest"], **before);
+        let layer = image["OCIManifest"]["layers"][0]["mediaType"].as_str();
+        assert_eq!(layer, Some("application/vnd.oci.image.layer.v1.tar+zstd"));
+    }
+    elsewhere(&["pull", "-q", "--platform", "linux/arm64", &packed]).succeeds();
+    elsewhere(&["rmi", "-fa"]).succeeds();
+    let output = lab.rc(push).args(["--compression-level", "30", &name]).run().exits(125);
+    assert!(output.stderr().starts_with("rc: `--compression-level`: "), "{output}");
     let output = lab.rc(["manifest", "push", "-q", &name, "127.0.0.1:1/x:1"]).run().exits(125);
     assert!(output.stderr().starts_with("rc: cannot push to `127.0.0.1:1/x"), "{output}");
     registry.stop();

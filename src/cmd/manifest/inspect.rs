@@ -3,7 +3,7 @@
 use super::adding;
 use crate::cmd::Ctx;
 use crate::cmd::args::{RegistryArgs, Secret};
-use crate::engine::{self, Marks};
+use crate::engine::{self, Described, Marks};
 use crate::error::{Error, Exit};
 use crate::types::{ReportKind, json as reading};
 use crate::ui::{self, format, json};
@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// As --tls-verify=false
     #[arg(long)]
     insecure: bool,
+    /// Print each image of the list with its manifest, as docker does
+    #[arg(short, long)]
+    verbose: bool,
     /// The list's name or ID, or the name of an image in a registry
     #[arg(value_name = "LIST")]
     list: String,
@@ -30,6 +33,12 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     if args.insecure {
         how.connection.tls_verify = Some(false);
     }
+    if args.verbose {
+        return show(match engine::described_list(&ctx.engine, &args.list, &how)? {
+            Described::Image(image) => json::pretty(&image),
+            Described::List(images) => json::pretty(&images),
+        });
+    }
     let text = match engine::find_list(&ctx.engine, &args.list) {
         Ok(list) => json::pretty(&list.document),
         Err(report) if matches!(report.kind, ReportKind::NotFound(_)) => {
@@ -40,6 +49,10 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         }
         Err(report) => return Err(report.into()),
     };
+    show(text)
+}
+
+fn show(text: Result<String, serde_json::Error>) -> Result<Exit, Error> {
     let mut out = ui::out();
     out.raw((text.map_err(format::Error::from)? + "\n").as_bytes())?;
     out.finish()?;

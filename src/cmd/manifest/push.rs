@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cmd::Ctx;
-use crate::cmd::args::{RegistryArgs, Secret};
+use crate::cmd::args::{CompressionArgs, RegistryArgs, Secret};
 use crate::cmd::observer::Screen;
 use crate::engine::{self, Push};
 use crate::error::{Error, Exit};
@@ -16,6 +16,8 @@ use crate::ui;
 pub(crate) struct Args {
     #[command(flatten)]
     registry: RegistryArgs,
+    #[command(flatten)]
+    compression: CompressionArgs,
     /// Push the images of the list that the store has, too (default: true)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     all: Option<bool>,
@@ -35,7 +37,7 @@ pub(crate) struct Args {
     #[arg(short, long)]
     quiet: bool,
     /// Remove the list from the store if it was pushed
-    #[arg(long, visible_alias = "purge", short_alias = 'p')]
+    #[arg(long, visible_alias = "purge", visible_short_alias = 'p')]
     rm: bool,
     /// The list's name or ID
     #[arg(value_name = "LIST")]
@@ -49,6 +51,7 @@ pub(crate) struct Args {
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let mut how = Push {
         connection: args.registry.connection(),
+        packing: args.compression.packing()?,
         credentials: args.creds.as_ref().map(|Secret(text)| Credentials::parse(text)).transpose()?,
         ..Push::default()
     };
