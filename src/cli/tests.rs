@@ -181,7 +181,7 @@ fn a_mistake_is_named_in_words_with_what_comes_nearest() {
         ),
         (
             "inspect --type imgae x",
-            "`--type`: invalid value `imgae`: must be one of all, container, image, volume, network",
+            "`--type`: invalid value `imgae`: must be one of all, container, image, volume, network, pod",
             "the nearest is `image`",
         ),
         ("ps -a=yes", "`--all`: invalid value `yes`: must be true or false", "`rc ps --help` lists its options"),
