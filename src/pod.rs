@@ -5,7 +5,7 @@
 //! are those of a container. Its members are the containers whose records name it.
 
 use crate::container::{self, Container, Listing};
-use crate::monitor::Status;
+use crate::monitor::{Status, pod_cgroup};
 use crate::plan::PodSettings;
 use crate::storage::Store;
 use crate::types::{ContainerId, Report, ReportKind, Thing};
@@ -71,6 +71,12 @@ impl Pod {
     /// Its ID.
     pub(crate) fn id(&self) -> &ContainerId {
         &self.sandbox.config.id
+    }
+
+    /// The cgroup of its members, if it has one.
+    pub(crate) fn cgroup(&self) -> &str {
+        let of_process = self.sandbox.state.cgroup.as_deref();
+        of_process.and_then(|path| pod_cgroup(path, self.id())).unwrap_or_default()
     }
 
     /// Its status now.

@@ -1,6 +1,8 @@
 //! `rc ps`.
 
-use std::cmp::Ordering;
+mod sort;
+
+use sort::{SortKey, compare};
 
 use super::Ctx;
 use crate::engine::{self, ListRequest};
@@ -40,6 +42,9 @@ pub(crate) struct Args {
     /// Do not print headers
     #[arg(long)]
     noheading: bool,
+    /// Print the ID and name of the pod of each container
+    #[arg(short, long)]
+    pod: bool,
     /// Print only the IDs of the containers
     #[arg(short, long)]
     quiet: bool,
@@ -52,26 +57,6 @@ pub(crate) struct Args {
     /// Sort by command, created, id, image, names, runningfor or status (default: created)
     #[arg(long, value_name = "KEY", default_value = "created", hide_default_value = true, hide_possible_values = true)]
     sort: SortKey,
-}
-
-/// The keys of `--sort`. Source: podman-ps(1).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum SortKey {
-    /// The command line.
-    Command,
-    /// When it was created, oldest first.
-    #[default]
-    Created,
-    /// The ID.
-    Id,
-    /// The image's name.
-    Image,
-    /// The name.
-    Names,
-    /// How long ago it was created, youngest first.
-    Runningfor,
-    /// The status word.
-    Status,
 }
 
 /// Runs the command. A container with damaged records is a warning, and does not hide the others.
@@ -104,8 +89,10 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         None => {
             let mut columns = PS_COLUMNS.to_vec();
             columns.extend(args.size.then_some("SIZE"));
+            columns.extend(args.pod.then_some(["POD ID", "PODNAME"]).into_iter().flatten());
             let mut table = if args.noheading { Table::without_headings() } else { Table::new(&columns) };
-            rows.iter().for_each(|row| table.row(row.cells()));
+            let pod = |row: &PsRow<'_>| args.pod.then(|| row.pod()).into_iter().flatten();
+            rows.iter().for_each(|row| table.row(row.cells().into_iter().chain(pod(row))));
             out.raw(table.render().as_bytes())?;
         }
     }
@@ -129,20 +116,6 @@ fn rows<'a>(args: &Args, typed: Vec<String>, all: &[Facts<'a>], clock: Clock) ->
         PsRow { config, state, status, size: None, now: clock.now, no_trunc: args.no_trunc }
     };
     Ok(found.into_iter().map(row).collect())
-}
-
-fn compare(key: SortKey, a: &Facts<'_>, b: &Facts<'_>) -> Ordering {
-    // RFC 3339 in UTC sorts as text, and the ID breaks ties, so that two listings never differ in order.
-    let age = || (&a.config.created, &a.config.id).cmp(&(&b.config.created, &b.config.id));
-    match key {
-        SortKey::Created => age(),
-        SortKey::Runningfor => age().reverse(),
-        SortKey::Command => a.config.argv.cmp(&b.config.argv),
-        SortKey::Id => a.config.id.cmp(&b.config.id),
-        SortKey::Image => a.config.image.reference.cmp(&b.config.image.reference),
-        SortKey::Names => a.config.name.cmp(&b.config.name),
-        SortKey::Status => a.status.as_str().cmp(b.status.as_str()),
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! live on in the members, and the pod gets them back.
 
 use super::{Error, find};
+use crate::monitor::{ContainerDir, pod_cgroup};
 use crate::plan::ContainerConfig;
 use crate::storage::Store;
 use crate::types::{Joined, NamespaceKind, Network};
@@ -27,4 +28,11 @@ pub(super) fn namespaces(store: &Store, config: &ContainerConfig) -> Result<Opti
         }
     }
     Ok((!members.is_empty()).then_some(adopting))
+}
+
+/// The cgroup of the pod that its last monitor has recorded.
+pub(super) fn cgroup(directory: &ContainerDir, config: &ContainerConfig) -> Option<String> {
+    config.sandbox.as_ref()?;
+    let path = directory.state().ok()?.cgroup?;
+    pod_cgroup(&path, &config.id).map(str::to_owned)
 }

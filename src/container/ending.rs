@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Container, Error};
-use crate::monitor::{ExitRecord, Run, cgroup_name, now};
+use crate::monitor::{ExitRecord, Run, cgroup_name, now, pod_cgroup};
 use crate::net::lease::Owner;
 use crate::net::record::Networks;
 use crate::runtime::cgroup;
@@ -47,6 +47,16 @@ pub(super) fn discard_cgroup(container: &Container) -> Result<(), Error> {
         return Ok(());
     }
     Ok(cgroup::discard(container.state.cgroup.as_deref(), &cgroup_name(&container.config.id))?)
+}
+
+/// Removes the cgroup of a pod, whose members have been removed.
+pub(super) fn discard_pod_cgroup(pod: &Container) {
+    let path = pod.state.cgroup.as_deref().and_then(|path| pod_cgroup(path, &pod.config.id));
+    if let Some(path) = path
+        && let Ok(Some(group)) = cgroup::Own::of_pod(path)
+    {
+        group.remove();
+    }
 }
 
 /// Gives back the addresses of a container whose monitor was killed. What cannot be given back now is swept when its

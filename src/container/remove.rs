@@ -57,6 +57,7 @@ impl Removing {
         let Some(lock) = lock::take(&container.directory, &container.config.name)? else { return Ok(()) };
         ending::discard_cgroup(&container)?;
         ending::discard_leases(store, &container);
+        ending::discard_pod_cgroup(&container);
         let volumes = removal.volumes || container.config.auto_remove;
         // First: if this process were killed in between, nothing would say to which container the volumes belonged.
         let has_volumes = volumes && trash::discard_volumes(store, &container.config);

@@ -140,8 +140,6 @@ fn try_to_start(
     }
     let service = Service::of(&environment.manager, &config, &directory, front_end.attach == Attach::No)?;
     let StartStreams { stdio, starter, ours: ends } = streams::for_start(&config, &front_end)?;
-    let locks = environment.runtime_dir.join("net");
-    fs::create_dir_all(&locks)?;
     let start = Start {
         spec,
         extras: plan::extras(adopting.as_ref().unwrap_or(&config)),
@@ -150,15 +148,7 @@ fn try_to_start(
         ids: environment.ids.clone(),
         runtime_dir: environment.runtime_dir.clone(),
         empty: empty::directory(&store)?,
-        network: net::Request {
-            name: config.name.to_string(),
-            ports: config.ports.clone(),
-            options: config.network.endpoints().iter().flat_map(|endpoint| endpoint.options.clone()).collect(),
-            programs: environment.programs.clone(),
-            directory: directory.path().to_owned(),
-            locks,
-            interface: net::addresses::INTERFACE,
-        },
+        network: network(environment, &config, &directory)?,
         networks: net::record::Networks::of_owner(store.root(), net::lease::Owner::container(&config.id)),
         storage: environment.storage,
         fuse_overlayfs: environment.fuse_overlayfs.clone(),
@@ -172,6 +162,7 @@ fn try_to_start(
         is_new,
         ready: environment.manager.told_when_healthy(&config).map(str::to_owned),
         is_tied,
+        adopted_cgroup: adopt::cgroup(&directory, &config),
         pod: (environment.member_of)(environment, &config),
         state,
         directory,
@@ -216,6 +207,25 @@ fn try_to_start(
     let monitor = (is_of_unit || is_tied).then_some(child);
     let session = Session { socket: ours, stdin, stdout, stderr, terminal, unread, monitor };
     Ok(Started::Joined { session, signals })
+}
+
+/// What the container's own helper for the network gets.
+fn network(
+    environment: &Environment,
+    config: &ContainerConfig,
+    directory: &ContainerDir,
+) -> Result<net::Request, Error> {
+    let locks = environment.runtime_dir.join("net");
+    fs::create_dir_all(&locks)?;
+    Ok(net::Request {
+        name: config.name.to_string(),
+        ports: config.ports.clone(),
+        options: config.network.endpoints().iter().flat_map(|endpoint| endpoint.options.clone()).collect(),
+        programs: environment.programs.clone(),
+        directory: directory.path().to_owned(),
+        locks,
+        interface: net::addresses::INTERFACE,
+    })
 }
 
 /// The container's terminal, if it has one, and what its program notices when the command that starts it stops reading.

@@ -99,7 +99,7 @@ fn own(context: &Context, local: &LocalVolume, data: &Path) -> Result<(), Report
 pub(crate) fn volumes(context: &Context, filters: &[String]) -> Result<(Vec<ListedVolume>, Vec<Report>), Report> {
     let store = context.store_to_read()?;
     let found = store.list_volumes()?;
-    let containers = container::list(&store)?.containers;
+    let containers: Vec<Container> = container::list(&store)?.all().collect();
     let created = |name: &str| -> Option<Timestamp> {
         found.volumes.iter().find(|volume| volume.record.name.as_str() == name)?.record.created.parse().ok()
     };
@@ -115,7 +115,7 @@ pub(crate) fn volumes(context: &Context, filters: &[String]) -> Result<(Vec<List
 pub(crate) fn volume(context: &Context, name: &str) -> Result<ListedVolume, Report> {
     let store = context.store_to_read()?;
     let found = find(&store, name)?;
-    Ok(listed(found, &container::list(&store)?.containers))
+    Ok(listed(found, &container::list(&store)?.all().collect::<Vec<_>>()))
 }
 
 fn listed(volume: Volume, containers: &[Container]) -> ListedVolume {

@@ -19,6 +19,17 @@ pub(crate) fn cgroup_name(id: &ContainerId) -> String {
     format!("rc-{id}")
 }
 
+/// The name of a pod's cgroup, in which those of its members are.
+pub(crate) fn pod_cgroup_name(id: &ContainerId) -> String {
+    format!("rc-pod-{id}")
+}
+
+/// The cgroup of a pod, by that of its process.
+pub(crate) fn pod_cgroup<'a>(of_process: &'a str, id: &ContainerId) -> Option<&'a str> {
+    let (path, _) = of_process.rsplit_once('/')?;
+    path.ends_with(&pod_cgroup_name(id)).then_some(path)
+}
+
 /// Where a container's cgroup is made.
 #[derive(Debug)]
 pub(crate) enum Source {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cgroup_source::{cgroup_name, wanted};
+use super::cgroup_source::{cgroup_name, pod_cgroup, pod_cgroup_name, wanted};
 use super::directory::ContainerDir;
 use super::notify::Notifier;
 use super::pidfile::PidFiles;
@@ -19,7 +19,7 @@ use super::start::{Error, Start, Stdio, step};
 use super::stdio::{Pipes, standard_descriptors};
 use crate::net;
 use crate::plan::{self, ContainerConfig, RestartPolicy};
-use crate::runtime::cgroup::{self, Group};
+use crate::runtime::cgroup::{self, Group, RequestedLimits};
 use crate::runtime::{self, FuseOverlay, Launch, Progress, Rootfs, StartingProcess};
 use crate::sys::process::{self, Child};
 use crate::sys::process_id::ProcessId;
@@ -108,6 +108,12 @@ impl Launcher {
         }
         let oom_killed = cgroup.is_some_and(|cgroup| cgroup.oom_killed().unwrap_or(false));
         remove(cgroup);
+        if self.start.config.sandbox.is_some()
+            && let Some(shared) = cgroup.and_then(|cgroup| pod_cgroup(cgroup.path(), &self.start.config.id))
+            && let Ok(Some(shared)) = cgroup::Own::of_pod(shared)
+        {
+            shared.remove();
+        }
         oom_killed
     }
 
@@ -165,8 +171,7 @@ impl Launcher {
             // rc may move its own processes to make room for a cgroup: newuidmap and newgidmap must have ended by then.
             self.home.ready()?;
         }
-        let name = cgroup_name(&self.start.config.id);
-        let cgroup = self.own.as_ref().map(|own| own.make(&name, &wanted(&self.start))).transpose()?;
+        let cgroup = self.make_cgroup()?;
         let Made { init, pipes, notifier } = match self.launch(cgroup.as_ref(), root) {
             Ok(made) => made,
             Err(error) => {
@@ -203,6 +208,45 @@ impl Launcher {
                 Err(error)
             }
         }
+    }
+
+    /// The program's cgroup: in that of its pod if it is in one, and for a pod's own process in a new one that has the
+    /// pod's limits.
+    fn make_cgroup(&self) -> Result<Option<Group>, Error> {
+        let (config, wanted) = (&self.start.config, wanted(&self.start));
+        let name = cgroup_name(&config.id);
+        if let Some(of_pod) = self.cgroup_of_pod()? {
+            return Ok(Some(of_pod.make(&name, &wanted)?));
+        }
+        let Some(own) = &self.own else { return Ok(None) };
+        if config.sandbox.is_none() {
+            return Ok(Some(own.make(&name, &wanted)?));
+        }
+        let adopted = self.start.adopted_cgroup.as_deref().map_or(Ok(None), cgroup::Own::of_pod)?;
+        let shared = match adopted {
+            Some(shared) => shared,
+            None => own.make_shared(&pod_cgroup_name(&config.id), &wanted)?,
+        };
+        Ok(Some(shared.make(&name, &RequestedLimits::default())?))
+    }
+
+    /// The cgroup of the pod that the container is in. Without one, or if this process may not use it, the container's
+    /// own is made elsewhere.
+    fn cgroup_of_pod(&self) -> Result<Option<cgroup::Own>, Error> {
+        let Some(pod) = &self.start.config.pod else { return Ok(None) };
+        let all = self.start.directory.path().parent().unwrap_or(Path::new("/"));
+        let directory = ContainerDir::new(all.join(pod.id.as_str()));
+        let state = directory.state().ok();
+        let Some(path) = state.as_ref().and_then(|state| pod_cgroup(state.cgroup.as_deref()?, &pod.id)) else {
+            return Ok(None);
+        };
+        let found = cgroup::Own::of_pod(path)?;
+        if found.is_none() && directory.config().is_ok_and(|pod| pod.resources().is_some()) {
+            // Its limits would not count.
+            let reason = "this process may not put others into the cgroup of the pod, which has limits".to_owned();
+            return Err(cgroup::Error::Parent { group: path.to_owned(), reason }.into());
+        }
+        Ok(found)
     }
 
     /// Makes init, with the monitor's ends of its pipes and of its socket to a service manager.

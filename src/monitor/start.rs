@@ -79,6 +79,8 @@ pub(crate) struct Start {
     pub(crate) is_tied: bool,
     /// The recorded state, with the number of the new run.
     pub(crate) state: State,
+    /// The cgroup that the members of this pod are in: its monitor was killed, and they live.
+    pub(crate) adopted_cgroup: Option<String>,
     /// The pod that the container is in, if that has a monitor.
     pub(crate) pod: Option<MemberOf>,
 }

@@ -1,38 +1,11 @@
-//! What the plan of a container must know besides the request: the image, the settings, the caller and the host.
+//! What the plan of a container must know besides the request and the image: the settings, the caller and the host.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use super::{Found, HostIds, ImageSource};
-use crate::types::image_settings::Healthcheck;
+use super::{Found, HostIds};
 use crate::types::{ContainerId, Name, Network, NetworkDriver};
-
-/// What `resolve` needs of an image's configuration.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ImageDefaults {
-    /// The image itself.
-    pub(crate) source: ImageSource,
-    /// `Entrypoint`.
-    pub(crate) entrypoint: Vec<String>,
-    /// `Cmd`.
-    pub(crate) command: Vec<String>,
-    /// `Env`.
-    pub(crate) env: Vec<String>,
-    /// `User`; empty is root.
-    pub(crate) user: String,
-    /// `WorkingDir`; empty is `/`.
-    pub(crate) working_dir: String,
-    /// The keys of `Volumes`.
-    pub(crate) volumes: Vec<String>,
-    /// `Labels`.
-    pub(crate) labels: BTreeMap<String, String>,
-    /// `StopSignal`.
-    pub(crate) stop_signal: Option<String>,
-    /// `Healthcheck`, as the image has it.
-    pub(crate) healthcheck: Option<Healthcheck>,
-}
 
 /// Values for what neither the command line nor the image sets: rc's defaults, changed by `rc.toml`.
 #[derive(Debug, Clone, PartialEq)]

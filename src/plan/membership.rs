@@ -1,6 +1,6 @@
 //! `--pod`: what a container has from its pod, and what it must leave to it.
 
-use super::{ContainerConfig, Error, Facts, Membership, Request, RestartPolicy};
+use super::{ContainerConfig, Device, Error, Facts, Membership, Mount, Request, RestartPolicy};
 use crate::types::NamespaceKind;
 
 /// The pod that the request names. Fails if there is none, or if the request sets what belongs to the pod.
@@ -54,12 +54,25 @@ fn check(request: &Request, pod: &ContainerConfig) -> Result<(), Error> {
 }
 
 /// The container with what it has from its pod.
-pub(super) fn complete(config: ContainerConfig, request: &Request, pod: &ContainerConfig) -> ContainerConfig {
+pub(super) fn complete(mut config: ContainerConfig, request: &Request, pod: &ContainerConfig) -> ContainerConfig {
+    inherit(pod, &mut config.mounts, &mut config.devices);
     ContainerConfig {
         pod: Some(Membership { id: pod.id.clone(), name: pod.name.clone() }),
         restart: request.restart_in(pod).unwrap_or(config.restart),
+        image_hosts: config.image_hosts || pod.image_hosts,
+        image_hostname: config.image_hostname || pod.image_hostname,
         ..config
     }
+}
+
+/// Adds the mounts and devices of the pod, unless the container has something else in their places.
+fn inherit(pod: &ContainerConfig, mounts: &mut Vec<Mount>, devices: &mut Vec<Device>) {
+    let is_free = |of_pod: &&Mount| mounts.iter().all(|own| own.destination != of_pod.destination);
+    let more: Vec<Mount> = pod.mounts.iter().filter(is_free).cloned().collect();
+    mounts.extend(more);
+    let is_free = |of_pod: &&Device| devices.iter().all(|own| own.container != of_pod.container);
+    let more: Vec<Device> = pod.devices.iter().filter(is_free).cloned().collect();
+    devices.extend(more);
 }
 
 impl Request {

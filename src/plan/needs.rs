@@ -1,17 +1,17 @@
-//! What must be looked up on the host before a request can be resolved, and what was found there.
+//! What must be looked up on the host before a request can be resolved.
 //!
 //! ```text
 //! needs(request, image, defaults) ──▶ Needs ── the engine looks up ──▶ Found ──▶ Facts ──▶ resolve
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::{
-    CdiEdits, ContainerConfig, Defaults, FreePort, HostAccount, ImageDefaults, ImageSource, MountRequest, Request,
-    accounts, cdi, expose, kernel, mounts, namespaces, network, ports, timezone, user_namespace, volumes_from,
+    Defaults, FreePort, ImageDefaults, MountRequest, Request, accounts, cdi, expose, kernel, mounts, namespaces,
+    network, ports, timezone, user_namespace, volumes_from,
 };
-use crate::types::{IdRange, Name, NetworkRecord, Protocol};
+use crate::types::Protocol;
 
 /// What to look up on the host for a request. Most requests need nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,42 +44,6 @@ pub(crate) struct Needs {
     pub(crate) accounts: BTreeSet<String>,
     /// Patterns of the host's paths, as typed.
     pub(crate) globs: BTreeSet<String>,
-}
-
-/// The numbers, major and minor, of the block devices at paths of the host, or why one has none.
-pub(crate) type BlockDevices = BTreeMap<String, Result<(u32, u32), String>>;
-
-/// What was found.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Found {
-    /// A port for each needed one, none twice for the same protocol; fewer if the host runs out of them.
-    pub(crate) ports: Vec<u16>,
-    /// The block devices.
-    pub(crate) block_devices: BlockDevices,
-    /// Names for anonymous volumes: 64 hex digits.
-    pub(crate) volume_names: Vec<Name>,
-    /// By path, why a device cannot be used.
-    pub(crate) devices: BTreeMap<String, Result<(), String>>,
-    /// The paths of all devices that the user may open, beside those that every container has.
-    pub(crate) all_devices: Vec<String>,
-    /// The least OOM score that the user may set; absent: any.
-    pub(crate) least_oom_score_adj: Option<i32>,
-    /// IDs of the root namespace that other containers have for themselves alone.
-    pub(crate) taken_ids: Vec<IdRange>,
-    /// What these devices need; `None` for one that no file describes.
-    pub(crate) described: BTreeMap<String, Option<CdiEdits>>,
-    /// Whether the host has the file of the time zone.
-    pub(crate) has_zone: bool,
-    /// The other containers; `None` for one that does not exist.
-    pub(crate) containers: BTreeMap<String, Option<Box<ContainerConfig>>>,
-    /// The networks; `None` for one that does not exist.
-    pub(crate) networks: BTreeMap<String, Option<Box<NetworkRecord>>>,
-    /// The users of the host; `None` for one that does not exist.
-    pub(crate) accounts: BTreeMap<String, Option<HostAccount>>,
-    /// The absolute paths that match the patterns, in order, or why a pattern has none.
-    pub(crate) globs: BTreeMap<String, Result<Vec<String>, String>>,
-    /// The images of mounts by the names that were typed.
-    pub(crate) images: BTreeMap<String, ImageSource>,
 }
 
 /// Says what must be looked up for this request. Invalid values need nothing: `resolve` refuses them.

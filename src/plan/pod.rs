@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ContainerConfig, Error, ExitPolicy, Facts, Identity, ImageDefaults, PodSettings, Request, RestartPolicy, names,
-    resolve,
+    ContainerConfig, Error, ExitPolicy, Facts, Identity, ImageDefaults, Limits, PodSettings, Request, RestartPolicy,
+    names, resolve,
 };
 use crate::types::{Invalid, NamespaceKind};
 
@@ -55,7 +55,9 @@ pub(crate) fn pod(request: &PodRequest, facts: &Facts, identity: Identity) -> Re
     };
     let plain = Request { log: super::LogRequest { driver: Some("none".to_owned()), ..plain.log.clone() }, ..plain };
     let config = resolve(&plain, &ImageDefaults::none(), facts, identity)?;
-    Ok(ContainerConfig { sandbox: Some(settings), ..config })
+    // The default limit of processes is one of each member.
+    let limits = Limits { default_pids: None, ..config.limits };
+    Ok(ContainerConfig { sandbox: Some(settings), limits, ..config })
 }
 
 fn settings(request: &PodRequest) -> Result<PodSettings, Error> {

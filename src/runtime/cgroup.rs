@@ -6,6 +6,7 @@
 //!   supervisor/           rc's own processes; exists only if a controller is needed: the kernel lets no cgroup have
 //!                         both processes and child cgroups with controllers
 //!   rc-ID/                one container: limits, freeze, kill
+//!   rc-pod-ID/            one pod: its limits, and the cgroups of its members and of its own process
 //! ```
 //!
 //! Without a delegated cgroup, containers run without limits. A requested limit that cannot be set is an error that
@@ -389,6 +390,42 @@ impl Own {
             drop(self.directory.remove(name));
         }
         limited
+    }
+
+    /// Creates the child cgroup `name` with these limits, a pod's, in which other cgroups are made; one that exists
+    /// gets the limits, and keeps what is in it. It can hand down every controller that it has.
+    pub fn make_shared(&self, name: &str, wanted: &RequestedLimits<'_>) -> Result<Self, Error> {
+        let settings = wanted.settings()?;
+        controllers::enable(self, &settings)?;
+        controllers::enable_all(self);
+        let is_new = match self.directory.make(name) {
+            Err(error) if error.source.raw_os_error() == Some(libc::EEXIST) => false,
+            other => other.map(|()| true)?,
+        };
+        if let Err(error) = self.limit(name, &settings, None) {
+            if is_new {
+                // The first error is the one to report.
+                drop(self.directory.remove(name));
+            }
+            return Err(error);
+        }
+        let shared = Self { directory: self.directory.child(name)?, path: self.path_of(name) };
+        controllers::enable_all(&shared);
+        Ok(shared)
+    }
+
+    /// The cgroup of a pod by its path, for cgroups of its members; `None` if there is none, or if this process may not
+    /// put others there from its own cgroup.
+    pub fn of_pod(path: &str) -> Result<Option<Self>, Error> {
+        let Some(mount) = locate::mount_with(path)? else { return Ok(None) };
+        let own = locate::writable(&mount, path)?;
+        Ok(if locate::can_reach(&mount, path)? { own } else { None })
+    }
+
+    /// Removes it, if nothing is in it any more.
+    pub fn remove(self) {
+        // Somebody has just begun to use it, or has removed it.
+        drop(Group::new(self.directory, self.path).remove(Duration::ZERO));
     }
 
     fn limit(&self, name: &str, settings: &[Setting], default: Option<&Setting>) -> Result<Group, Error> {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Listed, human};
 use crate::container::Container;
+use crate::plan::Limits;
 use crate::pod::Pod;
 use crate::types::NamespaceKind;
 
@@ -85,7 +86,7 @@ impl Listed for PodRow<'_> {
             })
         };
         json!({
-            "Cgroup": sandbox.state.cgroup.as_deref().unwrap_or_default(),
+            "Cgroup": self.pod.cgroup(),
             "Containers": members.iter().map(member).collect::<Vec<_>>(),
             "Created": sandbox.config.created,
             "Id": sandbox.config.id,
@@ -101,7 +102,7 @@ impl Listed for PodRow<'_> {
     fn fields(&self) -> impl Serialize {
         let Pod { sandbox, members, .. } = self.pod;
         json!({
-            "Cgroup": sandbox.state.cgroup.as_deref().unwrap_or_default(),
+            "Cgroup": self.pod.cgroup(),
             "ContainerIds": self.of_members(|member| self.shown(&member.config.id).to_owned()),
             "ContainerNames": self.of_members(|member| member.config.name.to_string()),
             "ContainerStatuses": self.of_members(|member| member.status.as_str().to_owned()),
@@ -129,7 +130,7 @@ pub(crate) fn pod(pod: &Pod) -> Value {
         let Container { config, status, .. } = member;
         json!({ "Id": config.id, "Name": config.name, "State": status.as_str() })
     };
-    json!({
+    let mut object = super::inspect::object(json!({
         "Id": config.id,
         "Name": config.name,
         "Created": config.created,
@@ -140,7 +141,7 @@ pub(crate) fn pod(pod: &Pod) -> Value {
         "Labels": config.labels,
         "CreateCgroup": true,
         "CgroupParent": config.cgroup.parent.as_deref().unwrap_or_default(),
-        "CgroupPath": sandbox.state.cgroup.as_deref().unwrap_or_default(),
+        "CgroupPath": pod.cgroup(),
         "CreateInfra": settings.has_process,
         "InfraContainerID": "",
         "InfraConfig": infra(pod),
@@ -148,7 +149,22 @@ pub(crate) fn pod(pod: &Pod) -> Value {
         "NumContainers": members.len(),
         "Containers": members.iter().map(member).collect::<Vec<_>>(),
         "RestartPolicy": settings.restart.as_str(),
-    })
+    }));
+    object.extend(limits(&config.limits));
+    Value::Object(object)
+}
+
+/// The limits that are set, with podman's names.
+fn limits(limits: &Limits) -> impl Iterator<Item = (String, Value)> {
+    let number = |value: Option<u64>| value.map(|value| json!(value));
+    let fields = [
+        ("cpu_quota", limits.milli_cpus.map(|cpus| json!(cpus * 100))),
+        ("cpu_shares", number(limits.cpu_shares)),
+        ("cpuset_cpus", limits.cpuset_cpus.as_ref().map(|cpus| json!(cpus))),
+        ("cpuset_mems", limits.cpuset_mems.as_ref().map(|mems| json!(mems))),
+        ("memory_limit", number(limits.memory)),
+    ];
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)))
 }
 
 /// What podman's infra container would have. Source: podman, `InspectPodInfraConfig`.

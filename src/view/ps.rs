@@ -74,6 +74,13 @@ impl PsRow<'_> {
         if self.no_trunc { self.config.id.as_str() } else { self.config.id.short() }.to_owned()
     }
 
+    /// The ID and the name of its pod; empty if it is in none.
+    pub(crate) fn pod(&self) -> [String; 2] {
+        let Some(pod) = &self.config.pod else { return [String::new(), String::new()] };
+        let id = if self.no_trunc { pod.id.as_str() } else { pod.id.short() };
+        [id.to_owned(), pod.name.to_string()]
+    }
+
     fn command(&self) -> String {
         let whole = command(self.config).join(" ");
         let whole = if whole.is_empty() { self.config.argv.join(" ") } else { whole };
@@ -147,8 +154,8 @@ struct Fields<'a> {
     names: &'a str,
     networks: String,
     pid: i32,
-    pod: &'a str,
-    pod_name: &'a str,
+    pod: String,
+    pod_name: String,
     ports: String,
     restarts: u32,
     running_for: String,
@@ -258,6 +265,7 @@ impl Listed for PsRow<'_> {
         };
         let age = human::ago(&config.created, self.now);
         let is_volume = |mount: &&crate::plan::Mount| matches!(mount.kind, MountKind::Volume { .. });
+        let [pod_id, pod_name] = self.pod();
         Fields {
             auto_remove: config.auto_remove,
             command: self.command(),
@@ -277,8 +285,8 @@ impl Listed for PsRow<'_> {
             names: config.name.as_str(),
             networks: config.network.names().join(","),
             pid: self.pid(),
-            pod: config.pod.as_ref().map_or("", |pod| if self.no_trunc { pod.id.as_str() } else { pod.id.short() }),
-            pod_name: config.pod.as_ref().map_or("", |pod| pod.name.as_str()),
+            pod: pod_id,
+            pod_name,
             ports: ports(&self.ports()),
             restarts: state.restart_count,
             running_for: age,

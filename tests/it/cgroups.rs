@@ -160,6 +160,15 @@ fn a_limit_is_set_after_rc_has_moved_itself_to_the_leaf_supervisor() {
 }
 
 #[test]
+fn a_pod_s_limit_is_on_a_cgroup_that_has_those_of_its_members() {
+    let lab = Lab::new();
+    let Some((controller, ..)) = supported_limit() else { skip!("cgroup v2 has neither pids nor hugetlb here") };
+    let group = delegated!(&lab, &[controller]);
+    group.run(&lab, JOIN, "pod").succeeds();
+    assert_eq!(group.children(), ["supervisor"]);
+}
+
+#[test]
 fn foreign_processes_in_the_cgroup_are_named_and_not_moved() {
     let lab = Lab::new();
     let Some((controller, ..)) = supported_limit() else { skip!("cgroup v2 has neither pids nor hugetlb here") };
@@ -255,6 +264,7 @@ fn inside() {
         "limit" => limit(),
         "shared" => shared(),
         "part" => part(),
+        "pod" => pod(),
         "none" => assert!(Own::find().expect("/proc can be read").is_none()),
         other => panic!("no case {other}"),
     }
@@ -407,4 +417,28 @@ fn part() {
     assert_eq!(again.processes().expect("processes"), group.processes().expect("processes"));
     fs::write("part/cgroup.procs", std::process::id().to_string()).expect("it can be moved back");
     again.remove(PATIENCE).expect("removed");
+}
+
+fn pod() {
+    let (_, json, file, value) = supported_limit().expect("the test has looked");
+    let (own, limits) = (own(), resources(json));
+    let wanted = RequestedLimits { resources: Some(&limits), ..RequestedLimits::default() };
+    let shared = own.make_shared("rc-pod-a", &wanted).expect("a cgroup");
+    let member = shared.make("rc-m", &wanted).expect("a cgroup in it, with a limit of its own");
+    let child = waits_in(&member);
+    let outer = directory(&member).parent().expect("the pod's").to_owned();
+    assert_eq!(fs::read_to_string(outer.join(file)).expect("a limit").trim(), value);
+    // The pod's monitor was killed: another one finds what there is, and a member joins.
+    let again = own.make_shared("rc-pod-a", &RequestedLimits::default()).expect("it is there");
+    assert_eq!(again.path(), shared.path());
+    let found = Own::of_pod(shared.path()).expect("it can be read").expect("it is there");
+    let second = found.make("rc-n", &RequestedLimits::default()).expect("a cgroup");
+    second.remove(PATIENCE).expect("removed");
+    again.remove();
+    assert!(outer.exists(), "a member is in it");
+    member.kill().expect("killed");
+    was_killed(child);
+    member.remove(PATIENCE).expect("removed");
+    found.remove();
+    assert!(!outer.exists());
 }

@@ -116,7 +116,7 @@ fn a_follower_gets_each_event_at_once_until_its_time_is_over() {
     let all = lab.rc(["events", "--since", "1h", "--until", "10ms", "--filter", "volume=data"]).run();
     assert_eq!(all.text().lines().count(), 1);
     drop(lab.rc(["events", "--since", "soon"]).run().exits(125));
-    drop(lab.rc(["events", "--filter", "pod=x"]).run().exits(125));
+    drop(lab.rc(["events", "--filter", "machine=x"]).run().exits(125));
     lab.rc(["system", "events", "--until", "1h", "--no-stream"]).run().says_nothing();
     lab.rc(["volume", "rm", "data"]).run().succeeds();
 }

@@ -211,3 +211,178 @@ fn a_pod_whose_monitor_is_killed_runs_again_in_the_namespaces_of_its_members() {
     is(&lab, "Exited", 3);
     remove(&lab);
 }
+
+fn kill_monitor(lab: &Lab, id: &str) {
+    let killed = monitor(lab, id);
+    rustix::process::kill_process(rustix::process::Pid::from_raw(killed).expect("a PID"), Signal::KILL)
+        .expect("it can be killed");
+    wait::until("another monitor", || crate::kill_storm::monitor(lab, id).filter(|pid| *pid != killed));
+    wait_for(lab, "Running");
+}
+
+/// What the server of the pod answers at a published port of the host.
+fn asked_at(port: u16) -> Option<String> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.write_all(b"hello").ok()?;
+    stream.shutdown(std::net::Shutdown::Write).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer).filter(|answer| answer.contains("hello"))
+}
+
+#[test]
+fn a_published_port_is_the_pod_s_and_outlives_its_monitor() {
+    require!(program "slirp4netns");
+    let (lab, id) = lab(&["--network", "slirp4netns", "-p", "127.0.0.1::80"]);
+    let bindings = inspect(&lab)["InfraConfig"]["PortBindings"]["80/tcp"][0]["HostPort"].take();
+    let port: u16 = bindings.as_str().and_then(|port| port.parse().ok()).expect("a port");
+    start(&lab, "one", &[], &["tcp", "80"]);
+    wait::until("the server answers", || asked_at(port));
+    kill_monitor(&lab, &id);
+    wait::until("the server answers again", || asked_at(port));
+    remove(&lab);
+}
+
+#[test]
+fn a_pod_keeps_its_address_in_a_network_when_its_monitor_is_killed() {
+    let lab = Lab::new();
+    lab.payload();
+    lab.rc(["network", "create", "--internal", "app"]).run().succeeds();
+    let id = lab.rc(["pod", "create", "--network", "app", "p"]).run().text().trim().to_owned();
+    start(&lab, "one", &[], &["tcp", "7"]);
+    let other = ["run", "-d", "--network", "app", "--name", "other", "payload", "/payload", "sleep"];
+    lab.rc(other).run().succeeds();
+    let members = lab.rc(["network", "inspect", "app"]).run().json()[0]["containers"].take();
+    let address = members[&id]["interfaces"]["eth0"]["subnets"][0]["ipnet"].as_str().expect("an address").to_owned();
+    let server = address.replace("/24", ":7");
+    let asked = || {
+        let asked = lab.rc(["exec", "other", "/payload", "ask", "tcp", &server, "hello"]).run();
+        (asked.exit == Exit::Code(0)).then_some(())
+    };
+    wait::until("the pod answers", asked);
+    kill_monitor(&lab, &id);
+    let now = lab.rc(["network", "inspect", "app"]).run().json()[0]["containers"].take();
+    assert_eq!(now[&id]["interfaces"]["eth0"]["subnets"][0]["ipnet"], json!(address));
+    wait::until("the pod answers again at the same address", asked);
+    let refused = lab.rc(["network", "rm", "app"]).run().exits(2);
+    assert!(refused.stderr().contains("in use by"), "{refused}");
+    lab.remove_containers();
+    lab.rc(["network", "rm", "-f", "-t", "0", "app"]).run().succeeds();
+    lab.rc(["pod", "exists", "p"]).run().is(1, "", "");
+    lab.settle();
+}
+
+#[test]
+fn twenty_members_that_start_at_once_start_the_pod_once() {
+    let (lab, _) = lab(&["--network", "none"]);
+    let create = |number: u32| {
+        let name = format!("m{number}");
+        lab.rc(["create", "--pod", "p", "--name", &name, "payload", "/payload", "sleep"]).run().succeeds();
+        name
+    };
+    let names: Vec<String> = (0..20).map(create).collect();
+    let started: Vec<_> = names.iter().map(|name| lab.rc(["start", name]).start()).collect();
+    started.into_iter().for_each(|start| start.wait().succeeds());
+    is(&lab, "Running", 20);
+    let first = namespaces(&lab, "m0");
+    for name in &names {
+        assert_eq!(namespaces(&lab, name)["net"], first["net"], "{name}");
+    }
+    assert_eq!(lab.rc(["ps", "-q", "--filter", "pod=p"]).run().text().lines().count(), 20);
+    remove(&lab);
+}
+
+#[test]
+fn a_pod_may_share_its_processes_or_nothing() {
+    let (lab, id) = lab(&["--network", "none", "--share", "+pid"]);
+    start(&lab, "one", &[], &["sleep"]);
+    start(&lab, "two", &[], &["sleep"]);
+    assert_eq!(namespaces(&lab, "one")["pid"], namespaces(&lab, "two")["pid"]);
+    // The pod's own, two members, and the program that looks.
+    let seen = lab.rc(["exec", "one", "/payload", "processes"]).run().text();
+    assert_eq!(seen.lines().count(), 4, "{seen}");
+    lab.rc(["rm", "-f", "-t", "0", "two"]).run().succeeds();
+    is(&lab, "Running", 1);
+    remove(&lab);
+    // As podman-compose makes one.
+    lab.rc(["pod", "create", "--name=p", "--infra=false", "--share="]).run().succeeds();
+    start(&lab, "one", &["--network", "none", "--hostname", "own"], &["sleep"]);
+    start(&lab, "two", &["--network", "none"], &["sleep"]);
+    let [one, two] = ["one", "two"].map(|name| namespaces(&lab, name));
+    for kind in ["user", "net", "ipc", "uts", "pid"] {
+        assert_ne!(one[kind], two[kind], "{kind}");
+    }
+    is(&lab, "Running", 2);
+    assert_eq!(inspect(&lab)["CreateInfra"], false);
+    lab.rc(["pod", "stop", "-t", "0", "p"]).run().succeeds();
+    is(&lab, "Exited", 2);
+    lab.rc(["pod", "start", "p"]).run().succeeds();
+    is(&lab, "Running", 2);
+    remove(&lab);
+    let _ = id;
+}
+
+#[test]
+fn files_with_ids_replacement_and_volumes_of_a_pod() {
+    let lab = Lab::new();
+    lab.payload();
+    let file = lab.work("pod.id");
+    let create = ["pod", "create", "--name", "p", "--network", "none", "-v", "data:/data", "--pod-id-file"];
+    let id = lab.rc(create).arg(&file).run().text();
+    assert_eq!(std::fs::read_to_string(&file).expect("the ID"), id.trim());
+    let by_file = ["run", "--rm", "--pod-id-file"];
+    lab.rc(by_file).arg(&file).args(["payload", "/payload", "write", "/data/note", "hello"]).run().succeeds();
+    run(&lab, &["--pod", "p"], &["read", "/data/note"]).prints("hello\n");
+    let refused = lab.rc(by_file).arg(&file).args(["--pod", "p", "payload", "/payload", "exit", "0"]).run().exits(125);
+    assert!(refused.stderr().contains("`--pod` and `--pod-id-file` cannot be used together"), "{refused}");
+    start(&lab, "one", &[], &["sleep"]);
+    let shown = lab.rc(["ps", "--pod", "--filter", "pod=p"]).run().text();
+    assert!(shown.lines().next().is_some_and(|line| line.contains("POD ID") && line.contains("PODNAME")), "{shown}");
+    assert!(shown.lines().nth(1).is_some_and(|line| line.contains(&id[..12]) && line.ends_with('p')), "{shown}");
+    lab.rc(["ps", "-q", "--filter", "pod=other"]).run().prints("");
+    let refused = lab.rc(["pod", "create", "--name", "p"]).run().exits(125);
+    assert!(refused.stderr().contains("already in use by pod"), "{refused}");
+    let other = lab.rc(["pod", "create", "--name", "p", "--replace", "--network", "none"]).run().text();
+    assert_ne!(other, id);
+    is(&lab, "Created", 0);
+    let refused = lab.rc(["pod", "stop", "--pod-id-file"]).arg(&file).run().exits(125);
+    assert!(refused.stderr().contains("no such pod"), "{refused}");
+    lab.rc(["pod", "stop", "--ignore", "--pod-id-file"]).arg(&file).run().says_nothing();
+    remove(&lab);
+}
+
+#[test]
+fn a_restart_policy_is_that_of_the_pod_unless_a_member_has_its_own() {
+    let (lab, _) = lab(&["--network", "none", "--restart", "on-failure:3"]);
+    let policy = |options: &[&str]| {
+        let created =
+            lab.rc(["create", "--pod", "p"]).args(options).args(["payload", "/payload", "sleep"]).run().text();
+        lab.rc(["inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", created.trim()]).run().text()
+    };
+    assert_eq!((policy(&[]).trim(), policy(&["--restart", "no"]).trim()), ("on-failure", "no"));
+    remove(&lab);
+}
+
+#[test]
+fn when_everything_was_killed_a_start_of_a_member_starts_the_pod_anew() {
+    let (lab, id) = lab(&["--network", "none"]);
+    start(&lab, "one", &[], &["sleep"]);
+    let member = lab.rc(["inspect", "--format", "{{.Id}}", "one"]).run().text();
+    for id in [member.trim(), &id] {
+        let killed = rustix::process::Pid::from_raw(monitor(&lab, id)).expect("a PID");
+        rustix::process::kill_process(killed, Signal::KILL).expect("it can be killed");
+        wait::until("it is dead", || crate::kill_storm::monitor(&lab, id).is_none().then_some(()));
+    }
+    wait_for(&lab, "Exited");
+    // After a boot as well: what was recorded then is another boot's.
+    let state = lab.container(&id).join("state.json");
+    let text = std::fs::read_to_string(&state).expect("a state");
+    let mut record: Value = serde_json::from_str(&text).expect("JSON");
+    record["init"]["bootId"] = json!("00000000-0000-0000-0000-000000000000");
+    std::fs::write(&state, record.to_string()).expect("written");
+    is(&lab, "Exited", 1);
+    lab.rc(["start", "one"]).run().succeeds();
+    is(&lab, "Running", 1);
+    remove(&lab);
+}

@@ -35,6 +35,12 @@ pub(crate) struct PodNetworkArgs {
     /// Add a name by which containers of its networks find the pod
     #[arg(long, value_name = "NAME")]
     network_alias: Vec<String>,
+    /// Leave the images' /etc/hostname as it is
+    #[arg(long)]
+    no_hostname: bool,
+    /// Leave the images' /etc/hosts as it is
+    #[arg(long, conflicts_with = "add_host")]
+    no_hosts: bool,
     /// Publish a port of the pod, or a range of ports, to the host ([[IP:][HOST_PORT]:]PORT[/tcp|udp])
     #[arg(short, long, value_name = "PORT")]
     publish: Vec<String>,
@@ -44,6 +50,8 @@ impl PodNetworkArgs {
     /// Fills in the network's part of the request. Fails if a port is not in the grammar of `--publish`.
     pub(crate) fn fill(self, request: &mut Request) -> Result<(), Report> {
         request.add_hosts = self.add_host;
+        request.no_hosts = self.no_hosts;
+        request.no_hostname = self.no_hostname;
         request.dns = self.dns;
         request.dns_options = self.dns_option;
         request.dns_search = self.dns_search;

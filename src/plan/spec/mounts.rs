@@ -35,6 +35,10 @@ const IPC_PLACE: usize = 3;
 /// All mounts of the container. A requested mount replaces a default one at the same path.
 pub(super) fn mounts(config: &ContainerConfig, host: &HostFacts) -> Vec<SpecMount> {
     let mut mounts = kernel_mounts(config, host);
+    if config.sandbox.is_some() {
+        // The rest of what a pod has is for its members, and there is no place for it in the root of a pod.
+        return mounts;
+    }
     for (number, asked) in config.mounts.iter().enumerate() {
         let Some(mount) = asked_mount(asked, host, number) else { continue };
         match mounts.iter_mut().find(|default| default.destination() == mount.destination()) {

@@ -6,7 +6,7 @@ use regex_lite::Regex;
 use super::common::{CommonFilter, Times};
 use super::{Error, any, pattern, split};
 use crate::monitor::{HealthStatus, State, Status};
-use crate::plan::{ContainerConfig, Mount, MountKind, RestartPolicy};
+use crate::plan::{ContainerConfig, Membership, Mount, MountKind, RestartPolicy};
 use crate::types::ImageReference;
 use crate::view::command;
 use crate::view::when::Clock;
@@ -22,6 +22,7 @@ const KEYS: &[&str] = &[
     "label!",
     "name",
     "network",
+    "pod",
     "restart-policy",
     "should-start-on-boot",
     "since",
@@ -53,6 +54,7 @@ pub(crate) struct ContainerFilter {
     ids: Vec<Id>,
     names: Vec<Regex>,
     networks: Vec<String>,
+    pods: Vec<String>,
     restart_policies: Vec<String>,
     start_on_boot: Vec<bool>,
     /// `None` is a state of docker's or podman's that no container of rc's is ever in.
@@ -91,6 +93,7 @@ impl ContainerFilter {
                 // Docker's names begin with a slash, and `^/web$` is in many scripts.
                 "name" => filter.names.push(pattern(key, &value.replacen('/', "", 1))?),
                 "network" => filter.networks.push(owned),
+                "pod" => filter.pods.push(owned),
                 "restart-policy" => filter.restart_policies.push(owned),
                 "should-start-on-boot" => filter
                     .start_on_boot
@@ -122,6 +125,7 @@ impl ContainerFilter {
             })
             && any(&self.ancestors, |image| is_image(config, image))
             && any(&self.networks, |network| config.network.names().contains(network))
+            && any(&self.pods, |wanted| config.pod.as_ref().is_some_and(|pod| is_pod(pod, wanted)))
             && any(&self.restart_policies, |policy| config.restart.as_str() == policy)
             && any(&self.start_on_boot, |wanted| starts_on_boot(config, state) == *wanted)
             && any(&self.volumes, |volume| config.mounts.iter().any(|mount| is_mount(mount, volume)))
@@ -151,6 +155,11 @@ impl Id {
             Self::Pattern(pattern) => pattern.is_match(id),
         }
     }
+}
+
+/// `pod`: a pod's name, or the beginning of its ID.
+fn is_pod(pod: &Membership, wanted: &str) -> bool {
+    pod.name.as_str() == wanted || !wanted.is_empty() && pod.id.as_str().starts_with(wanted)
 }
 
 /// `volume`: a volume's name, a source or a destination, or the first and the last as `SOURCE:DESTINATION`.
@@ -255,6 +264,8 @@ mod tests {
             (&["ancestor=a1a1a1a1a1a1"], true),
             (&["network=slirp4netns"], true),
             (&["network=none"], false),
+            (&["pod=p"], false),
+            (&["pod="], false),
             (&["volume=vv"], true),
             (&["volume=/data"], true),
             (&["volume=/srv/d"], true),

@@ -129,8 +129,12 @@ mod tests {
         ] {
             assert_eq!(matching(event, typed), Ok(expected), "{typed:?}");
         }
-        let unknown = matching(&image, &["pod=x"]).expect_err("rc has no pods");
-        assert_eq!(unknown, "unknown filter `pod`");
-        assert!(matching(&image, &["type=pod"]).is_err());
+        let pod = Event::new(EventKind::Pod, "start", "abc456", "shop");
+        for (typed, expected) in [("pod=shop", true), ("pod=abc4", true), ("pod=web", false), ("type=pod", true)] {
+            assert_eq!(matching(&pod, &[typed]), Ok(expected), "{typed}");
+        }
+        let unknown = matching(&image, &["machine=x"]).expect_err("rc has no machines");
+        assert_eq!(unknown, "unknown filter `machine`");
+        assert!(matching(&image, &["type=machine"]).is_err());
     }
 }
