@@ -1,6 +1,42 @@
-//! Command lines as tools type them, about networks and ports: kind, editors, runners, compose and ansible.
+//! Command lines as tools type them, about networks and ports: kind, minikube, editors, runners, compose and ansible.
+
+use serde_json::Value;
 
 use crate::literal_calls::Tools;
+
+#[test]
+fn networks_of_clusters_editors_and_runners() {
+    require!(program "slirp4netns");
+    let tools = Tools::new();
+    tools.ok("docker network create -d=bridge -o com.docker.network.bridge.enable_ip_masquerade=true \
+         -o com.docker.network.driver.mtu=1500 --ipv6 --subnet fc00:f853:ccd:e793::/64 kind");
+    assert!(
+        tools.run("docker network inspect bridge -f '{{ index .Options \"com.docker.network.driver.mtu\" }}'").exit
+            == crate::support::Exit::Code(0)
+    );
+    let subnets = "docker network inspect -f \
+                   '{{range (index (index . \"IPAM\") \"Config\")}}{{index . \"Subnet\"}} {{end}}' kind";
+    assert!(tools.ok(subnets).contains("fc00:f853:ccd:e793::/64"));
+    tools.ok(
+        "docker network create --driver=bridge --subnet=192.168.49.0/24 --gateway=192.168.49.1 -o --ip-masq -o --icc \
+         -o com.docker.network.driver.mtu=1500 --label=created_by.minikube.sigs.k8s.io=true minikube",
+    );
+    for text in tools.ok("docker network ls --no-trunc --format '{{json .}}'").lines() {
+        let network: Value = serde_json::from_str(text).expect("an object a line");
+        let keys = ["ID", "Name", "Driver", "Labels", "Scope", "IPv6", "Internal", "CreatedAt"];
+        assert!(keys.iter().all(|key| network[key].is_string()), "{network}");
+    }
+    tools.ok("docker network create --label abc123 github_network_X");
+    tools.ok("podman network create --ignore --internal --ipv6 --subnet 10.211.0.0/24 --gateway 10.211.0.1 \
+         --label x=y systemd-back; podman network create --ignore systemd-back");
+    tools
+        .ok("podman network inspect minikube; podman network create N --subnet 10.212.0.0/24; podman network exists N");
+    let listed = "podman network ls --noheading --filter label=x=y --format '{{.Name}}'";
+    assert_eq!(tools.ok(listed), "systemd-back");
+    tools.ok("docker network prune -f");
+    assert_eq!(tools.run("podman network exists N").exit, crate::support::Exit::Code(1));
+    tools.end();
+}
 
 #[test]
 fn published_ports_and_members() {

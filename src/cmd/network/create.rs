@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long = "label", value_name = "LABEL")]
     labels: Vec<String>,
     /// Set an option: mtu, metric, no_default_route or isolate
-    #[arg(short, long = "opt", value_name = "NAME=VALUE")]
+    #[arg(short, long = "opt", value_name = "NAME=VALUE", allow_hyphen_values = true)]
     options: Vec<String>,
     /// Give members a route: DESTINATION,GATEWAY[,METRIC]
     #[arg(long = "route", value_name = "ROUTE")]

@@ -43,6 +43,15 @@ pub(super) fn read(words: &[String]) -> Result<Read, Error> {
                 _ => return Err(invalid("must be true or strict")),
             },
             "com.docker.network.bridge.name" => read.interface = Some(value.to_owned()),
+            // What every network has; the words without a value are those that minikube passes.
+            "com.docker.network.bridge.enable_ip_masquerade" | "--ip-masq" => match value {
+                "" | "true" | "1" => {}
+                _ => return Err(invalid("a network without a way out is made with `--internal`")),
+            },
+            "com.docker.network.bridge.enable_icc" | "--icc" => match value {
+                "" | "true" | "1" => {}
+                _ => return Err(invalid("containers of a network always reach each other: make one for each")),
+            },
             "vlan" | "vrf" | "parent" => {
                 return Err(invalid("it hangs on an interface of the host, which only root can lend"));
             }

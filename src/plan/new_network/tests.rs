@@ -205,6 +205,11 @@ fn what_is_wrong_or_in_use_is_refused_with_its_reason() {
              host",
         ),
         (
+            "--opt=com.docker.network.bridge.enable_icc=false",
+            "`--opt`: invalid network option `com.docker.network.bridge.enable_icc=false`: containers of a network \
+             always reach each other: make one for each",
+        ),
+        (
             "--opt=ghost=1",
             "`--opt`: network option `ghost=1` must be mtu, metric, no_default_route, isolate, \
              com.docker.network.bridge.name or com.docker.network.driver.mtu",

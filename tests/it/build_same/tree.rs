@@ -171,6 +171,15 @@ fn node(entry: &mut tar::Entry<'_, &[u8]>, own: &BTreeMap<String, Node>) -> Node
     Node { kind: format!("{kind:?}"), mode, owner, content, attributes, time }
 }
 
+impl Found {
+    /// Without the attributes by which overlay remembers what it has copied: buildah packs them, too.
+    pub(super) fn without_marks(mut self) -> Self {
+        let is_mark = |name: &str| name.starts_with("user.overlay.");
+        self.files.values_mut().for_each(|node| node.attributes.retain(|name, _| !is_mark(name)));
+        self
+    }
+}
+
 fn attributes(entry: &mut tar::Entry<'_, &[u8]>) -> BTreeMap<String, Vec<u8>> {
     let extensions = entry.pax_extensions().expect("extensions").into_iter().flatten().flatten();
     let named = extensions.filter_map(|one| {
