@@ -28,11 +28,13 @@ mod directory;
 mod forwards;
 mod outcome;
 mod outlets;
+pub(super) mod owners;
 mod poller;
 mod process;
 mod query;
 mod resolver;
 mod server;
+mod settings;
 mod sockets;
 mod streams;
 #[cfg(test)]
@@ -41,5 +43,5 @@ mod upstream;
 mod watched;
 
 pub(super) use process::NameServer;
-pub(super) use server::Settings;
+pub(super) use settings::Settings;
 pub(super) use sockets::Sockets;

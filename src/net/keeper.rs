@@ -114,6 +114,7 @@ enum Token {
     WayOut,
     Names,
     Place,
+    Question,
 }
 
 /// The keeper's state.
@@ -131,24 +132,17 @@ struct Keeper<'a> {
     place: Place,
     /// What members hear when they connect: how the way out is; nothing yet while it is being started.
     news: Option<Said>,
+    /// The network has had a way out, of this keeper or of one that was killed.
+    was_up: bool,
 }
 
 impl<'a> Keeper<'a> {
     fn new(keep: &'a Keep<'a>, directory: BorrowedFd<'a>, listener: OwnedFd, space: Space, sockets: Sockets) -> Self {
         let way_out = WayOut::new(keep.record, keep.programs, &keep.directory, &keep.locks, space.has_filter);
         let names = Names::new(keep, sockets);
-        Self {
-            keep,
-            directory,
-            listener,
-            space,
-            members: Vec::new(),
-            next: 0,
-            way_out,
-            names,
-            place: Place::Given,
-            news: None,
-        }
+        let was_up = keep.namespace.is_some() && !keep.record.internal;
+        let (members, place) = (Vec::new(), Place::Given);
+        Self { keep, directory, listener, space, members, next: 0, way_out, names, place, news: None, was_up }
     }
 
     /// Serves until the last member has gone.
@@ -188,6 +182,9 @@ impl<'a> Keeper<'a> {
         if let Some(fd) = self.place.awaited() {
             set.watch(fd, PollFlags::IN, Token::Place);
         }
+        if let Some(fd) = self.names.questions() {
+            set.watch(fd, PollFlags::IN, Token::Question);
+        }
         let alone = self.members.is_empty().then_some(TURN);
         let deadlines = self.way_out.deadline().into_iter().chain(self.names.deadline());
         let until = deadlines.map(|at| at.saturating_duration_since(Instant::now()));
@@ -199,6 +196,7 @@ impl<'a> Keeper<'a> {
                 Token::WayOut => {}
                 Token::Names => self.names.ended(),
                 Token::Place => self.place.proceed(),
+                Token::Question => self.names.answer(),
             }
         }
         self.names.proceed();
@@ -236,6 +234,9 @@ impl<'a> Keeper<'a> {
     fn tell(&mut self, news: Option<Result<(), Report>>) {
         let Some(news) = news else { return };
         let said = news.map_or_else(Said::Failed, |()| Said::Up);
+        if matches!(said, Said::Up) && std::mem::replace(&mut self.was_up, !self.keep.record.internal) {
+            self.keep.told.restarted(self.keep.record);
+        }
         self.members.retain(|(_, socket)| say(socket.as_fd(), &said, &[]).is_ok());
         self.news = Some(said);
     }

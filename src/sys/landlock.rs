@@ -92,6 +92,12 @@ pub(crate) fn restrict(allowed: &Allowed) -> io::Result<()> {
     checked(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, rules.as_raw_fd(), 0) }).map(drop)
 }
 
+/// Whether this kernel can restrict files.
+#[cfg(test)]
+pub(crate) fn is_there() -> bool {
+    version() > 0
+}
+
 /// The version of the kernel's interface; 0 without Landlock.
 fn version() -> i64 {
     let nothing = std::ptr::null::<libc::c_void>();

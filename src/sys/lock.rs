@@ -99,6 +99,16 @@ impl ProcessLock {
         let path = path.as_ref();
         query(&open_record(path)?, path)
     }
+
+    /// The pid that holds the lock on an open file. The holder must not call this.
+    pub(crate) fn holder_of(file: &File) -> Option<i32> {
+        query(file, Path::new("lock")).ok().flatten()
+    }
+
+    /// Whether a process holds the lock on an open file. The holder must not call this.
+    pub(crate) fn is_held(file: &File) -> bool {
+        Self::holder_of(file).is_some()
+    }
 }
 
 fn query(file: &File, path: &Path) -> Result<Option<i32>, PathError> {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::rc::Rc;
 
+use super::owners::Owners;
 use super::resolver::{Asker, Names};
 use super::watched::Watched;
 use crate::net::lease::{self, Lease};
@@ -17,7 +18,7 @@ use crate::types::{Name, NetworkRecord};
 #[derive(Debug)]
 pub(super) struct Directory {
     networks: Networks,
-    root: Box<Path>,
+    owners: Owners,
     own: Name,
     known: HashMap<Name, Entry>,
 }
@@ -34,9 +35,9 @@ struct Entry {
 type Leases = HashMap<IpAddr, Watched<Option<Rc<Lease>>>>;
 
 impl Directory {
-    /// For the network `own` of the store at `root`.
-    pub(super) fn new(root: &Path, own: Name) -> Self {
-        Self { networks: Networks::of(root), root: root.into(), own, known: HashMap::new() }
+    /// For the network `own` of the store at `root`, whose members `owners` knows.
+    pub(super) fn new(root: &Path, own: Name, owners: Owners) -> Self {
+        Self { networks: Networks::of(root), owners, own, known: HashMap::new() }
     }
 
     fn entry(&mut self, network: &Name) -> &mut Entry {
@@ -60,7 +61,7 @@ impl Directory {
     /// The lease of an address, if its owner is watched by a monitor: what a killed one has left is not found any more.
     fn live(&mut self, network: &Name, address: IpAddr) -> Option<Rc<Lease>> {
         let lease = self.leases(network).get(&address)?.value().clone()?;
-        lease.monitor(&self.root).is_some().then_some(lease)
+        self.owners.lives(&lease.owner).then_some(lease)
     }
 
     fn has_names(&mut self, network: &Name) -> bool {
@@ -103,7 +104,7 @@ impl Names for Directory {
             lease.names.iter().any(|own| own.eq_ignore_ascii_case(name)).then(|| (*address, Rc::clone(lease)))
         });
         let mut named: Vec<(IpAddr, Rc<Lease>)> = named.collect();
-        named.retain(|(_, lease)| lease.monitor(&self.root).is_some());
+        named.retain(|(_, lease)| self.owners.lives(&lease.owner));
         let mut addresses: Vec<IpAddr> = named.into_iter().map(|(address, _)| address).collect();
         addresses.sort_unstable();
         addresses

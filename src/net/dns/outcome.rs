@@ -1,7 +1,6 @@
 //! What becomes of a message that has arrived.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 
 use hickory_proto::op::ResponseCode;
 
@@ -9,8 +8,10 @@ use super::answer::{Answer, Transport};
 use super::directory::Directory;
 use super::forwards::Order;
 use super::outlets::Target;
+use super::owners::{Locks, Owners};
 use super::query::{Query, Rejected};
 use super::resolver::{Asker, Decision, Names, decide};
+use super::settings::Settings;
 use super::upstream::Upstream;
 use crate::net::addresses;
 use crate::types::Name;
@@ -35,10 +36,11 @@ pub(super) enum Outcome {
 }
 
 impl Resolver {
-    /// For `network` of the store at `root`, with the servers of the file `resolv_conf` at `port`.
-    pub(super) fn new(root: &Path, network: Name, resolv_conf: PathBuf, port: u16) -> Self {
-        let (directory, upstream) = (Directory::new(root, network), Upstream::new(resolv_conf, port));
-        Self { directory, upstream, turn: 0 }
+    /// As `settings` say.
+    pub(super) fn new(settings: Settings, locks: Locks) -> Self {
+        let Settings { root, network, resolv_conf, port } = settings;
+        let directory = Directory::new(&root, network, Owners::new(locks));
+        Self { directory, upstream: Upstream::new(resolv_conf, port), turn: 0 }
     }
 
     /// What becomes of a message from `peer`.

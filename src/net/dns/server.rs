@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rustix::event::epoll::EventFlags;
@@ -12,36 +11,17 @@ use super::answer::Transport;
 use super::forwards::{Forwards, Reply};
 use super::outcome::{Outcome, Resolver};
 use super::outlets::Outlets;
+use super::owners::Locks;
 use super::poller::{Poller, Token};
 use super::query::LONGEST;
-use super::sockets::{PORT, Sockets};
+use super::settings::Settings;
+use super::sockets::Sockets;
 use super::streams::Streams;
-use crate::types::Name;
 
 /// How many datagrams of one socket are answered before other descriptors have their turn.
 const BURST: usize = 64;
 /// The longest message, in bytes.
 const MESSAGE: usize = 1 << 16;
-
-/// What a server serves, and whom it asks.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    /// The store's directory.
-    pub(crate) root: PathBuf,
-    /// The network.
-    pub(crate) network: Name,
-    /// The host's `/etc/resolv.conf`.
-    pub(crate) resolv_conf: PathBuf,
-    /// The port of the servers in it.
-    pub(crate) port: u16,
-}
-
-impl Settings {
-    /// For `network` of the store at `root`.
-    pub(crate) fn new(root: &Path, network: Name) -> Self {
-        Self { root: root.to_owned(), network, resolv_conf: "/etc/resolv.conf".into(), port: PORT }
-    }
-}
 
 /// The name server of a network. Its descriptor is readable when there is something to [`serve`](Self::serve).
 #[derive(Debug)]
@@ -56,8 +36,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves at `sockets`. Queries leave from the network namespace in which this is called.
-    pub(crate) fn new(sockets: Sockets, settings: Settings) -> io::Result<Self> {
+    /// Serves at `sockets`. Queries leave from the network namespace in which this is called; `locks` tell which
+    /// members live.
+    pub(crate) fn new(sockets: Sockets, settings: Settings, locks: Locks) -> io::Result<Self> {
         let poller = Poller::new()?;
         let Sockets { datagrams, listeners, inside } = sockets;
         for (index, socket) in (0..).zip(&datagrams) {
@@ -71,7 +52,7 @@ impl Server {
             listeners,
             forwards: Forwards::default(),
             streams: Streams::default(),
-            resolver: Resolver::new(&settings.root, settings.network, settings.resolv_conf, settings.port),
+            resolver: Resolver::new(settings, locks),
             outlets: Outlets::new(poller, inside),
             space: vec![0; MESSAGE].into(),
         })

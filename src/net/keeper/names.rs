@@ -4,7 +4,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use super::super::dns::{NameServer, Settings, Sockets};
+use super::super::dns::{NameServer, Settings, Sockets, owners};
 use super::space::Keep;
 
 /// The pause before another attempt, unless the last one has run for longer.
@@ -64,6 +64,23 @@ impl Names {
         match &self.state {
             State::Running { server, .. } => Some(server.pid()),
             State::None | State::Waiting { .. } => None,
+        }
+    }
+
+    /// Readable when the name server asks for a member's lock.
+    pub(super) fn questions(&self) -> Option<BorrowedFd<'_>> {
+        match &self.state {
+            State::Running { server, .. } => Some(server.questions()),
+            State::None | State::Waiting { .. } => None,
+        }
+    }
+
+    /// Answers a question of the name server. One that does not talk any more is replaced.
+    pub(super) fn answer(&mut self) {
+        if let Some(questions) = self.questions()
+            && !owners::answer(questions, &self.settings.root)
+        {
+            self.ended();
         }
     }
 

@@ -13,7 +13,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use tempfile::TempDir;
 
 use super::{ip, name};
-use crate::net::dns::server::{Server, Settings};
+use crate::net::dns::owners::Locks;
+use crate::net::dns::server::Server;
+use crate::net::dns::settings::Settings;
 use crate::net::dns::sockets::Sockets;
 use crate::net::lease::{Lease, NewLease, Owner};
 use crate::net::record::Networks;
@@ -118,7 +120,8 @@ impl Store {
         let settings = Settings { resolv_conf, port, ..Settings::new(self.home.path(), name("app")) };
         let (ends, end) = pipe_with(PipeFlags::CLOEXEC).expect("pipe");
         let thread = std::thread::spawn(move || {
-            let mut server = Server::new(sockets, settings).expect("server");
+            let locks = Locks::Here(settings.root.clone().into());
+            let mut server = Server::new(sockets, settings, locks).expect("server");
             loop {
                 let mut polled = [PollFd::new(&server, PollFlags::IN), PollFd::new(&ends, PollFlags::IN)];
                 poll(&mut polled, None).expect("poll");
