@@ -73,7 +73,7 @@ pub(crate) struct Args {
     /// Take at most so many steps at the same time (default: one for each CPU, at least 4: many steps only wait)
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZero<usize>>,
-    /// Set the network of RUN: none, host, or a network mode of `rc run`
+    /// Set the network of RUN: none, host, a network, or another mode of `rc run`
     #[arg(long, value_name = "NETWORK")]
     pub(crate) network: Option<Network>,
     /// Take nothing from the cache

@@ -140,6 +140,8 @@ fn try_to_start(
     }
     let service = Service::of(&environment.manager, &config, &directory, front_end.attach == Attach::No)?;
     let StartStreams { stdio, starter, ours: ends } = streams::for_start(&config, &front_end)?;
+    let lessee = net::lease::Owner::at(store.root(), directory.path());
+    let lessee = lessee.unwrap_or_else(|| net::lease::Owner::container(&config.id));
     let start = Start {
         spec,
         extras: plan::extras(adopting.as_ref().unwrap_or(&config)),
@@ -149,7 +151,7 @@ fn try_to_start(
         runtime_dir: environment.runtime_dir.clone(),
         empty: empty::directory(&store)?,
         network: network(environment, &config, &directory)?,
-        networks: net::record::Networks::of_owner(store.root(), net::lease::Owner::container(&config.id)),
+        networks: net::record::Networks::of_owner(store.root(), lessee),
         storage: environment.storage,
         fuse_overlayfs: environment.fuse_overlayfs.clone(),
         stdio,
@@ -159,6 +161,7 @@ fn try_to_start(
         secret_variables,
         // A step of a build is no container that anybody knows, and a pod has events of its own.
         events: if is_tied || config.sandbox.is_some() { EventLog::default() } else { store.events() },
+        network_events: store.events(),
         is_new,
         ready: environment.manager.told_when_healthy(&config).map(str::to_owned),
         is_tied,

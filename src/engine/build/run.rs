@@ -15,7 +15,7 @@ use crate::engine::facts;
 use crate::monitor::ContainerDir;
 use crate::plan::{self, ImageDefaults, ImageSource, LogRequest, MountRequest, Request, Seccomp};
 use crate::runtime::seccomp;
-use crate::types::{Network, NetworkDriver, Report, ReportKind, Signal};
+use crate::types::{IdMaps, Network, Report, ReportKind, Signal};
 
 /// The host name in every step: the same each time, so that what a program writes is the same.
 const HOSTNAME: &str = "build";
@@ -125,6 +125,7 @@ fn step(
     mounts: Vec<MountRequest>,
     directory: &Path,
 ) -> Result<Step, Report> {
+    let has_own_name = !matches!(command.network, Some(Network::Host | Network::Container(_) | Network::Path(_)));
     let request = Request {
         command: command.argv.clone(),
         entrypoint: Some(String::new()),
@@ -138,7 +139,7 @@ fn step(
         unset_env_all: true,
         user: Some(command.user.clone()).filter(|user| !user.is_empty()),
         working_dir: Some(command.working_dir.clone()).filter(|path| !path.is_empty()),
-        hostname: Some(HOSTNAME.to_owned()).filter(|_| command.network != Some(Network::Host)),
+        hostname: Some(HOSTNAME.to_owned()).filter(|_| has_own_name),
         network: command.network.clone(),
         log: LogRequest { driver: Some("none".to_owned()), ..LogRequest::default() },
         ..scene.asked.clone()
@@ -146,20 +147,19 @@ fn step(
     // Everything is in the request; the base's volumes and labels are no matter of a step.
     let image = ImageDefaults { source: image.clone(), ..ImageDefaults::none() };
     let identity = container::new_identity(&scene.environment.store, None)?;
-    let mut defaults = facts::defaults(&scene.context.settings);
-    if let Some(network) = request.network.as_ref().filter(|network| network.has_bridge()) {
-        let message = format!("a step of a build cannot be in the network `{network}`");
-        let hint = "use `--network` none, host, slirp4netns or pasta";
-        return Err(Report::new(ReportKind::Unsupported, message).with_hint(hint));
-    }
-    // A step has no place in `containers/`, whose lock would keep an address.
-    if defaults.network.has_bridge() {
-        defaults.network = NetworkDriver::Slirp4netns.into();
-    }
+    let defaults = facts::defaults(&scene.context.settings);
     let needs = plan::needs(&request, &image, &defaults, &[]);
     let found = facts::look_up(&scene.environment.store, &needs, scene.caller, &identity.id)?;
     let facts = facts::facts(&request, scene.caller, &scene.environment.ids, defaults, found);
     let config = plan::resolve(&request, &image, &facts, identity)?;
+    if config.user_namespace.maps != IdMaps::default()
+        && let Some(network) = request.network
+    {
+        // It is that of the other container, so the files of the step would have other owners in the image.
+        let message =
+            format!("a step of a build cannot have the network `{network}`: that container has ID maps of its own");
+        return Err(Report::new(ReportKind::Unsupported, message));
+    }
     if let Seccomp::Profile { rules, .. } = &config.seccomp {
         seccomp::compile(rules)?;
     }

@@ -95,17 +95,27 @@ pub(in crate::engine) fn remove_unused(
     Ok(removed)
 }
 
-/// Fails if a container is to be in the network. A container that is being created has the store's lock.
+/// Fails if a container is to be in the network, or a step of a build is. A container that is being created has the
+/// store's lock.
 fn check_unused(store: &Store, name: &Name) -> Result<(), Report> {
     let _lock = store.lock_exclusive()?;
     let users = users(store, name)?;
     if users.is_empty() {
-        return Ok(());
+        return match has_step(store, name)? {
+            true => Err(Report::new(ReportKind::InUse, format!("the network `{name}` is in use by a build"))),
+            false => Ok(()),
+        };
     }
     let by: Vec<String> = users.iter().map(|user| format!("`{}`", user.config.name)).collect();
     let message = format!("the network `{name}` is in use by {}", by.join(", "));
     let hint = "remove the containers first, or use --force, which removes them";
     Err(Report::new(ReportKind::InUse, message).with_hint(hint))
+}
+
+/// Whether a step of a build is in the network.
+fn has_step(store: &Store, name: &Name) -> Result<bool, Report> {
+    let leases = Networks::of(store.root()).live_leases(name)?;
+    Ok(leases.iter().any(|lease| lease.owner.is_step()))
 }
 
 /// The names of the networks that no container is to be in and that match the filters, without the default network.
@@ -117,7 +127,13 @@ pub(crate) fn unused_networks(context: &Context, filters: &[String]) -> Result<V
         return Err(Report::new(ReportKind::Damaged, message).with_hint(hint));
     }
     let (found, _) = networks(context, filters)?;
-    let unused = found.into_iter().filter(|listed| listed.users == 0).map(|listed| listed.record);
-    let is_removable = |record: &NetworkRecord| record.name != Name::default_network();
-    Ok(unused.filter(is_removable).map(|record| record.name.to_string()).collect())
+    let unused = found.into_iter().filter(|listed| listed.users == 0).map(|listed| listed.record.name);
+    let store = context.store_to_read()?;
+    let mut names = Vec::new();
+    for name in unused.filter(|name| *name != Name::default_network()) {
+        if !has_step(&store, &name)? {
+            names.push(name.to_string());
+        }
+    }
+    Ok(names)
 }
